@@ -1,0 +1,174 @@
+"""Holds: units set aside until a deadline. Pure: no clock, no engine."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from hashlib import sha256
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from inventory.kit.problem import Refusal, Unprocessable
+
+ITEMS_MAX = 50
+QUANTITY_MAX = 1000
+KEY_LENGTH_MAX = 128
+
+
+class HoldState(StrEnum):
+    HELD = "held"
+    CONFIRMED = "confirmed"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+# Only a held hold can change; the other three states are final.
+TRANSITIONS: dict[HoldState, frozenset[HoldState]] = {
+    HoldState.HELD: frozenset({HoldState.CONFIRMED, HoldState.RELEASED, HoldState.EXPIRED}),
+    HoldState.CONFIRMED: frozenset(),
+    HoldState.RELEASED: frozenset(),
+    HoldState.EXPIRED: frozenset(),
+}
+
+
+class Verdict(IntEnum):
+    """What the database said of one request; the numbers are those of `place_holds`."""
+
+    PLACED = 1
+    REPLAY = 2
+    OTHER_BODY = 3
+    SESSION_OVER = 4
+    OUT_OF_STOCK = 5
+    LIMIT_REACHED = 6
+    UNKNOWN_SKU = 7
+    NO_SUCH_HOLD = 8
+    HOLD_OVER = 9
+    PAYMENT_RUNNING = 10
+    NO_EXTENSION_LEFT = 11
+
+
+class OutOfStock(Refusal):
+    code, status, title = "out_of_stock", 409, "There are not enough units left."
+
+
+class LimitReached(Refusal):
+    code, status, title = "limit_reached", 409, "That is more than one session may have."
+
+
+class UnknownSku(Refusal):
+    code, status, title = "unknown_sku", 422, "This room sells no such SKU."
+
+
+class SessionOver(Refusal):
+    code, status, title = "session_over", 401, "This session has ended."
+
+
+class UnknownHold(Refusal):
+    code, status, title = "not_found", 404, "This session has no such hold."
+
+
+class HoldExpired(Refusal):
+    code, status, title = "hold_expired", 410, "This hold has ended and its units went on."
+
+
+class PaymentRunning(Refusal):
+    code, status, title = "payment_running", 409, "A payment for this hold is under way."
+
+
+class ExtensionRefused(Refusal):
+    code, status, title = "extension_refused", 409, "This hold has been extended as far as it may."
+
+
+class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    sku: Annotated[str, Meta(min_length=1, max_length=63)]
+    quantity: Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
+
+
+class Basket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a hold request: at most 50 SKUs, each with 1 to 1000 units."""
+
+    items: Annotated[list[Item], Meta(min_length=1, max_length=ITEMS_MAX)]
+
+    def quantities(self) -> dict[str, int]:
+        """Return the units asked for by SKU; two lines of one SKU count together."""
+        found: dict[str, int] = {}
+        for item in self.items:
+            found[item.sku] = found.get(item.sku, 0) + item.quantity
+        if max(found.values()) > QUANTITY_MAX:
+            raise Unprocessable(f"At most {QUANTITY_MAX} units of one SKU can be asked for.")
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldRequest:
+    """One wish to hold units. `key` and `body_hash` make a repeat recognisable."""
+
+    session_id: int
+    key: UUID
+    body_hash: bytes
+    quantities: dict[str, int]
+    hold_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldLine:
+    sku: str
+    name: str
+    quantity: int
+    price_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A hold as its shopper sees it. `seconds_left` is by the shoppers' clock, at the reading."""
+
+    hold_id: UUID
+    session_id: int
+    state: HoldState
+    currency: str
+    expires_at: datetime
+    seconds_left: float
+    paying: bool = False
+    extensions_left: int = 0
+    lines: list[HoldLine] = field(default_factory=list)
+
+    @property
+    def total_minor(self) -> int:
+        return sum(line.quantity * line.price_minor for line in self.lines)
+
+
+def idempotency_uuid(key: str) -> UUID:
+    """Turn a client's key of any form into 16 bytes that an index likes."""
+    return UUID(bytes=sha256(key.encode()).digest()[:16])
+
+
+def body_hash(quantities: dict[str, int]) -> bytes:
+    """Hash what is asked for, so that the order of lines makes no difference."""
+    text = ";".join(f"{sku}={quantities[sku]}" for sku in sorted(quantities))
+    return sha256(text.encode()).digest()[:8]
+
+
+def refusal(verdict: Verdict, *, sku: str = "", figure: int = 0) -> Refusal:
+    """Return the refusal that a verdict stands for; `figure` is units available or the limit."""
+    match verdict:
+        case Verdict.OUT_OF_STOCK:
+            return OutOfStock(
+                f"{figure} left of {sku}." if figure else f"{sku} is gone.", sku=sku, available=figure
+            )
+        case Verdict.LIMIT_REACHED:
+            return LimitReached(f"At most {figure} of {sku} for each session.", sku=sku, limit=figure)
+        case Verdict.UNKNOWN_SKU:
+            return UnknownSku(f"This room sells no SKU {sku!r}.", sku=sku)
+        case Verdict.SESSION_OVER:
+            return SessionOver()
+        case Verdict.NO_SUCH_HOLD:
+            return UnknownHold()
+        case Verdict.HOLD_OVER:
+            return HoldExpired()
+        case Verdict.PAYMENT_RUNNING:
+            return PaymentRunning()
+        case Verdict.NO_EXTENSION_LEFT:
+            return ExtensionRefused()
+    raise AssertionError(f"{verdict!r} is no refusal")

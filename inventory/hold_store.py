@@ -1,0 +1,245 @@
+"""Holds on PostgreSQL: batches in one call, everything else singly."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from inventory.hold import (
+    Hold,
+    HoldLine,
+    HoldRequest,
+    HoldState,
+    UnknownHold,
+    Verdict,
+    refusal,
+)
+from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, connection
+from inventory.kit.problem import EngineDown, IdempotencyKeyReused, Refusal
+from inventory.kit.queries import load_queries
+
+SQL = load_queries("inventory")
+
+EXPIRE_BATCH_MAX = 500
+EXPIRE_ROUNDS_MAX = 3
+# The same keys go out again after a reply was lost, so asking again is safe.
+ATTEMPTS_MAX = 3
+RETRY_PAUSE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A hold as just placed; a replay has only its id and is read again."""
+
+    hold_id: UUID
+    replay: bool
+    expires_at: datetime | None = None
+    seconds_left: float = 0.0
+    prices: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Call:
+    """The arrays of one `place_holds` call; each distinct session, SKU and pair has a slot."""
+
+    sessions: dict[int, int] = field(default_factory=dict)
+    skus: dict[str, int] = field(default_factory=dict)
+    pairs: dict[tuple[int, int], int] = field(default_factory=dict)
+    req_session: list[int] = field(default_factory=list)
+    line_first: list[int] = field(default_factory=lambda: [1])
+    line_slot: list[int] = field(default_factory=list)
+    line_pair: list[int] = field(default_factory=list)
+    line_quantity: list[int] = field(default_factory=list)
+
+    def add(self, request: HoldRequest) -> None:
+        # Slots count from 1, as SQL arrays do.
+        session = self.sessions.setdefault(request.session_id, len(self.sessions) + 1)
+        self.req_session.append(session)
+        for sku, quantity in request.quantities.items():
+            slot = self.skus.setdefault(sku, len(self.skus) + 1)
+            self.line_slot.append(slot)
+            self.line_pair.append(self.pairs.setdefault((session, slot), len(self.pairs) + 1))
+            self.line_quantity.append(quantity)
+        self.line_first.append(len(self.line_slot) + 1)
+
+
+class HoldStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def place(self, requests: Sequence[HoldRequest]) -> list[Placed | Refusal]:
+        """Place a batch of holds in the order given, a verdict for each.
+
+        A repeat within the batch shares the first one's fate; a repeat of an earlier hold is
+        answered with that hold.
+        """
+        first: dict[tuple[int, UUID], int] = {}
+        for index, request in enumerate(requests):
+            first.setdefault((request.session_id, request.key), index)
+        distinct = [requests[index] for index in first.values()]
+        verdicts = dict(zip(first, await self._place(distinct), strict=True))
+        answers: list[Placed | Refusal] = []
+        for index, request in enumerate(requests):
+            name = (request.session_id, request.key)
+            leader = requests[first[name]]
+            if request.body_hash != leader.body_hash:
+                answers.append(IdempotencyKeyReused())
+            else:
+                answers.append(_as_repeat(verdicts[name]) if index != first[name] else verdicts[name])
+        return answers
+
+    async def _place(self, requests: Sequence[HoldRequest]) -> list[Placed | Refusal]:
+        call = _Call()
+        for request in requests:
+            call.add(request)
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                async with self._pool.acquire() as borrowed:
+                    row = await self._decide(borrowed, requests, call)
+                return [_answer(row, call, requests, index) for index in range(len(requests))]
+            except ENGINE_ERRORS as error:
+                if attempt == ATTEMPTS_MAX - 1:
+                    raise EngineDown from error
+                await asyncio.sleep(RETRY_PAUSE_S * (attempt + 1))
+            except asyncpg.DeadlockDetectedError:
+                continue
+        raise EngineDown
+
+    async def _decide(
+        self, borrowed: Connection, requests: Sequence[HoldRequest], call: _Call
+    ) -> asyncpg.Record:
+        skus = list(call.skus)
+        for turn in range(EXPIRE_ROUNDS_MAX + 1):
+            row = await borrowed.fetchrow(
+                SQL["place_holds"],
+                [request.hold_id for request in requests],
+                [request.key for request in requests],
+                [request.body_hash for request in requests],
+                call.req_session,
+                list(call.sessions),
+                call.line_first,
+                call.line_slot,
+                call.line_pair,
+                call.line_quantity,
+                skus,
+                [session for session, _ in call.pairs],
+                [slot for _, slot in call.pairs],
+                turn == EXPIRE_ROUNDS_MAX,
+            )
+            assert row is not None
+            if not row["must_expire"]:
+                return row
+            await borrowed.fetchval(SQL["expire_holds"], EXPIRE_BATCH_MAX, skus)
+        raise AssertionError("the last round is final")
+
+    async def read(self, session_id: int, hold_id: UUID) -> Hold:
+        """Return one hold of a session; raises `UnknownHold` for a foreign one too."""
+        found = await self.read_all(session_id, hold_id)
+        if not found:
+            raise UnknownHold
+        return found[0]
+
+    async def read_all(self, session_id: int, hold_id: UUID | None = None) -> list[Hold]:
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["read_holds"], session_id, hold_id)
+        grouped: dict[UUID, list[asyncpg.Record]] = {}
+        for row in rows:
+            grouped.setdefault(row["hold_id"], []).append(row)
+        return [_hold(lines) for lines in grouped.values()]
+
+    async def replayed(self, session_id: int, key: UUID) -> Hold:
+        async with connection(self._pool) as borrowed:
+            hold_id = await borrowed.fetchval(SQL["find_replay"], session_id, key)
+        return await self.read(session_id, hold_id)
+
+    async def change(self, session_id: int, hold_id: UUID, quantities: dict[str, int]) -> None:
+        """Set a hold's quantities, all or nothing. Raises the refusal that stands in the way."""
+        skus = list(quantities)
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(
+                SQL["change_hold"], hold_id, session_id, skus, list(quantities.values())
+            )
+        assert row is not None
+        verdict = Verdict(row["verdict"])
+        if verdict is not Verdict.PLACED:
+            culprit = skus[row["culprit"] - 1] if row["culprit"] else ""
+            raise refusal(verdict, sku=culprit, figure=row["figure"] or 0)
+
+    async def extend(self, session_id: int, hold_id: UUID) -> None:
+        """Move a live hold's deadline; raises `HoldExpired`, `ExtensionRefused` or another."""
+        async with connection(self._pool) as borrowed:
+            verdict = Verdict(await borrowed.fetchval(SQL["extend_hold"], hold_id, session_id))
+        if verdict is not Verdict.PLACED:
+            raise refusal(verdict)
+
+    async def release(self, session_id: int, hold_id: UUID) -> None:
+        """Give the units back at once. Releasing a hold that is over changes nothing."""
+        async with connection(self._pool) as borrowed:
+            ended = await borrowed.fetchval(SQL["release_hold"], hold_id, session_id)
+        if not ended:
+            hold = await self.read(session_id, hold_id)
+            if hold.paying:
+                raise refusal(Verdict.PAYMENT_RUNNING)
+
+    async def expire(self, batch_max: int) -> int:
+        """End up to `batch_max` overdue holds and return how many."""
+        async with connection(self._pool) as borrowed:
+            return int(await borrowed.fetchval(SQL["expire_holds"], batch_max, []))
+
+
+def _as_repeat(verdict: Placed | Refusal) -> Placed | Refusal:
+    if isinstance(verdict, Refusal):
+        return verdict
+    return Placed(hold_id=verdict.hold_id, replay=True)
+
+
+def _answer(
+    row: asyncpg.Record, call: _Call, requests: Sequence[HoldRequest], index: int
+) -> Placed | Refusal:
+    verdict = row["verdicts"][index]
+    if verdict == Verdict.PLACED:
+        prices, currencies, slots = row["prices"], row["currencies"], call.skus
+        return Placed(
+            hold_id=requests[index].hold_id,
+            replay=False,
+            expires_at=row["expires"][index],
+            seconds_left=row["seconds_left"][index],
+            prices={
+                sku: (prices[slots[sku] - 1], currencies[slots[sku] - 1])
+                for sku in requests[index].quantities
+            },
+        )
+    if verdict == Verdict.REPLAY:
+        return Placed(hold_id=requests[index].hold_id, replay=True)
+    if verdict == Verdict.OTHER_BODY:
+        return IdempotencyKeyReused()
+    culprit = row["culprits"][index]
+    sku = next((name for name, slot in call.skus.items() if slot == culprit), "")
+    return refusal(Verdict(verdict), sku=sku, figure=row["figures"][index])
+
+
+def _hold(rows: Sequence[Any]) -> Hold:
+    first = rows[0]
+    return Hold(
+        hold_id=first["hold_id"],
+        session_id=first["session_id"],
+        state=HoldState(first["state"]),
+        currency=first["currency"],
+        expires_at=first["expires_at"],
+        seconds_left=max(first["seconds_left"], 0.0),
+        paying=first["paying"],
+        extensions_left=max(first["extensions_left"], 0),
+        lines=[
+            HoldLine(
+                sku=row["sku"],
+                name=row["name"],
+                quantity=row["quantity"],
+                price_minor=row["price_minor"],
+            )
+            for row in rows
+        ],
+    )

@@ -1,0 +1,61 @@
+"""The pool of PostgreSQL connections, and what its failures mean to a shopper."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from inventory.kit.problem import EngineDown
+
+Pool = asyncpg.Pool[asyncpg.Record]
+Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+
+COMMAND_TIMEOUT_S = 10.0
+ACQUIRE_TIMEOUT_S = 5.0
+
+# What asyncpg raises when the engine is away, restarting, failing over or out of connections.
+# Everything else is a bug of ours and must stay visible as one.
+ENGINE_ERRORS = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
+async def open_pool(url: str, *, size_max: int, pooler: bool = False) -> Pool:
+    """Connect to PostgreSQL.
+
+    `pooler` is for PgBouncer without `max_prepared_statements`: it gives up prepared statements.
+    """
+    return await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size_max,
+        command_timeout=COMMAND_TIMEOUT_S,
+        timeout=ACQUIRE_TIMEOUT_S,
+        statement_cache_size=0 if pooler else 256,
+        # JIT costs more than any statement of ours takes.
+        server_settings={"jit": "off", "application_name": "waitroom"},
+    )
+
+
+@asynccontextmanager
+async def connection(pool: Pool) -> AsyncIterator[Connection]:
+    """Borrow a connection; an engine that is away becomes the refusal `EngineDown`."""
+    try:
+        async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as borrowed:
+            yield borrowed
+    except ENGINE_ERRORS as error:
+        raise EngineDown from error
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """Borrow a connection and run the body in one transaction."""
+    async with connection(pool) as borrowed, borrowed.transaction():
+        yield borrowed

@@ -1,0 +1,82 @@
+"""Refusals: facts with a stable code, turned into problem+json (RFC 9457) at the rim."""
+
+from typing import Any, ClassVar
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal states a fact and is no error of ours
+    """A request that cannot be granted, said in a way a program and a person can read.
+
+    `code` is stable and goes into the body, `status` is the HTTP status, `fields` are extra
+    members that a caller needs, `headers` extra HTTP headers (such as Retry-After).
+    """
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 400
+    title: ClassVar[str] = "The request was refused."
+
+    def __init__(
+        self, detail: str = "", *, headers: dict[str, str] | None = None, **fields: Any
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.fields = fields
+        self.headers = headers or {}
+
+    def body(self) -> dict[str, Any]:
+        """Return the problem document as plain values."""
+        return {
+            "type": f"urn:waitroom:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            **self.fields,
+        }
+
+
+class BadRequest(Refusal):
+    code, status, title = "bad_request", 400, "The request could not be understood."
+
+
+class Unprocessable(Refusal):
+    code, status, title = "unprocessable", 422, "The request's content cannot be right."
+
+
+class IdempotencyKeyMissing(Refusal):
+    code, status = "idempotency_key_missing", 400
+    title = "This call needs an Idempotency-Key header."
+
+
+class IdempotencyKeyReused(Refusal):
+    code, status = "idempotency_key_reused", 422
+    title = "This Idempotency-Key was used before with another body."
+
+
+class NotFound(Refusal):
+    code, status, title = "not_found", 404, "There is nothing here by that name."
+
+
+class Forbidden(Refusal):
+    code, status, title = "forbidden", 403, "You may not do this."
+
+
+class CrossSite(Refusal):
+    code, status = "cross_site", 403
+    title = "This request came from another site."
+
+
+class TooManyRequests(Refusal):
+    code, status, title = "too_many_requests", 429, "Too many requests; please wait a moment."
+
+
+class Busy(Refusal):
+    code, status = "busy", 503
+    title = "The service is busy; please try again in a moment."
+
+    def __init__(self, detail: str = "", *, retry_after_s: int = 2, **fields: Any) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_s)}, **fields)
+
+
+class EngineDown(Busy):
+    code = "engine_down"
+    title = "The service cannot reach its database; your place is safe. Please try again."

@@ -1,0 +1,120 @@
+"""The catalogue and what is on hand, on PostgreSQL."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from inventory.kit.database import Pool, connection
+from inventory.kit.problem import BadRequest, NotFound, Refusal
+from inventory.kit.queries import load_queries
+
+SQL = load_queries("inventory")
+
+
+class BelowCommitted(Refusal):
+    code, status = "below_committed", 409
+    title = "That would leave fewer units than are held, sold or promised."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sku:
+    """A product as the shop shows it; amounts in minor units of `currency`, tax included."""
+
+    sku: str
+    room: str
+    name: str
+    description: str
+    picture: str
+    price_minor: int
+    currency: str
+    limit_per_session: int
+    on_hand: int
+    held: int
+    sold: int
+    available: int
+
+    def public(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _PUBLIC}
+
+
+_PUBLIC = [name for name in Sku.__dataclass_fields__ if name != "on_hand"]
+
+
+class StockStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def list(
+        self,
+        *,
+        room: str | None = None,
+        search: str | None = None,
+        after: str = "",
+        limit: int = 50,
+        private: bool = False,
+    ) -> "list[Sku]":
+        """Return SKUs in the order of their names after `after`; `private` includes hidden rooms."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["list_skus"], room, search, after, limit, private)
+        return [Sku(**dict(row)) for row in rows]
+
+    async def read(self, sku: str) -> Sku:
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["read_sku"], sku)
+        if row is None:
+            raise NotFound(f"There is no SKU {sku!r}.")
+        return Sku(**dict(row))
+
+    async def add(
+        self,
+        sku: str,
+        *,
+        room: str,
+        name: str,
+        price_minor: int,
+        currency: str = "EUR",
+        description: str = "",
+        picture: str = "",
+        limit_per_session: int = 4,
+    ) -> None:
+        """Add a SKU with nothing on hand. Raises `BadRequest` for a room or name that cannot be."""
+        async with connection(self._pool) as borrowed:
+            try:
+                added = await borrowed.fetchval(
+                    SQL["add_sku"],
+                    sku,
+                    room,
+                    name,
+                    description,
+                    picture,
+                    price_minor,
+                    currency,
+                    limit_per_session,
+                )
+            except asyncpg.UniqueViolationError as error:
+                raise BadRequest(f"There is a SKU {sku!r} already.") from error
+            except asyncpg.CheckViolationError as error:
+                raise BadRequest(f"{sku!r} breaks the rule {error.constraint_name}.") from error
+        if added is None:
+            raise NotFound(f"There is no room {room!r}.")
+
+    async def move(self, sku: str, *, kind: str, quantity: int, who: str, reason: str) -> int:
+        """Change what is on hand and return the new figure; `kind` is received or adjusted."""
+        async with connection(self._pool) as borrowed:
+            try:
+                on_hand = await borrowed.fetchval(
+                    SQL["move_stock"], sku, kind, quantity, who, reason
+                )
+            except asyncpg.CheckViolationError as error:
+                raise BelowCommitted(sku=sku) from error
+            except asyncpg.NumericValueOutOfRangeError as error:
+                raise BadRequest("That is more than any stock can be.") from error
+        if on_hand is None:
+            raise NotFound(f"There is no SKU {sku!r}.")
+        return int(on_hand)
+
+    async def breaches(self) -> "list[dict[str, Any]]":
+        """Return every way in which the books disagree: none, unless something is broken."""
+        async with connection(self._pool) as borrowed:
+            return [dict(row) for row in await borrowed.fetch(SQL["read_breaches"])]

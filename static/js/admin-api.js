@@ -1,0 +1,45 @@
+import { ask, NoAnswer } from "./api.js";
+
+/** @param {string} id */
+export const $ = (id) => /** @type {any} */ (document.getElementById(id));
+
+/** @returns {string} the room on the screen */
+export const room = () => $("room-choice")?.value ?? $("admin").dataset.room;
+
+/** Ask as the signed-in operator. @param {string} method @param {string} path under /admin @param {any} [body] */
+export const admin = (method, path, body) =>
+  ask(method, `/admin${path}`, { body, headers: { "X-Requested-With": "waitroom" } });
+
+/** @param {string} [path] */
+export const inRoom = (path = "") => `/rooms/${encodeURIComponent(room())}${path}`;
+
+/**
+ * Make a change and say plainly whether it was made.
+ * @param {() => Promise<{ok: boolean, status: number, data: any}>} change @param {string} done
+ * @returns {Promise<any>} the answer, or null when it was refused
+ */
+export async function tell(change, done) {
+  $("admin-problem").textContent = $("admin-done").textContent = "";
+  try {
+    const { ok, status, data } = await change();
+    if (status === 401) return void location.assign("/admin");
+    if (ok) { $("admin-done").textContent = done; return data ?? {}; }
+    $("admin-problem").textContent = [data?.title, data?.detail].filter(Boolean).join(": ") || `Refused (${status}).`;
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
+    $("admin-problem").textContent = `${error.message} Whether the change was made is not known; look at the figures before you try again.`;
+  }
+  return null;
+}
+
+/** One table row; the first cell heads it. @param {(string | Node)[]} cells */
+export function tableRow(cells) {
+  const row = document.createElement("tr");
+  cells.forEach((cell, i) => {
+    const box = document.createElement(i ? "td" : "th");
+    if (!i) box.setAttribute("scope", "row");
+    box.append(cell);
+    row.append(box);
+  });
+  return row;
+}

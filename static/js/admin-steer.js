@@ -1,0 +1,111 @@
+import { $, admin, inRoom, room, tell } from "./admin-api.js";
+import { count, plural, spell, timeOfDay } from "./format.js";
+
+/** @type {any} */
+let shown = null;
+let touched = false, messageTouched = false;
+
+/** Another room was chosen: what was typed belongs to the old one. */
+export function forgetSettings() { shown = null; touched = messageTouched = false; }
+
+/** Show the settings, but never overwrite what the operator is typing. @param {any} now */
+export function drawSettings(now) {
+  shown = now;
+  if (!touched) {
+    setPair("seats", now.settings.seats_max);
+    setPair("rate", now.settings.calls_per_minute);
+  }
+  if (!messageTouched) $("message").value = now.message ?? "";
+  $("forecast").textContent = forecast();
+}
+
+/** @param {"seats" | "rate"} id @param {number | null} value */
+function setPair(id, value) {
+  const range = $(`${id}-range`);
+  if (value != null && value > Number(range.max)) range.max = String(value * 2);
+  range.value = String(value ?? range.max);
+  $(id).value = value ?? "";
+}
+
+const wanted = () => ({ seats_max: Number($("seats").value), calls_per_minute: $("rate").value === "" ? null : Number($("rate").value) });
+
+/** What these settings would do, in one sentence, before they are applied. @returns {string} */
+function forecast() {
+  if (!shown) return "";
+  const { figures: f, settings } = shown;
+  const { seats_max: seats, calls_per_minute: limit } = wanted();
+  if (!f.waiting) return "Nobody is waiting.";
+  if (!seats || limit === 0) return `Nobody would be called: ${plural(f.waiting, "person stays", "people stay")} in line.`;
+  // Little's law: the pace that the seats allow grows with their number, from the pace measured now.
+  const bySeats = f.seats_taken && f.calls_per_min ? f.calls_per_min * seats / Math.max(f.seats_taken, 1) : Infinity;
+  const pace = Math.min(limit ?? Infinity, bySeats);
+  const spare = (f.available ?? 0) + (f.promised ?? 0) + (f.held ?? 0);
+  const units = settings.units_promised || 1;
+  const reach = Math.floor(spare / units);
+  const stock = f.on_hand && reach < f.waiting ? ` Stock may reach about ${plural(reach, "person", "people")} of ${count(f.waiting)}.` : "";
+  if (pace === Infinity) return `No limit but the ${plural(seats, "seat")}; the pace is not known yet.${stock}`;
+  const needed = f.waiting / pace * 60;
+  return `At about ${plural(Math.round(pace), "call")} a minute, the ${count(f.waiting)} waiting would all be called in ${spell(needed)}, by ${timeOfDay(new Date(Date.now() + needed * 1000).toISOString())}.${stock}`;
+}
+
+/** @param {(room: any) => void} draw */
+export function wireSteering(draw) {
+  for (const id of ["seats", "rate"]) {
+    const follow = (from, to) => $(from).addEventListener("input", () => {
+      touched = true;
+      $(to).value = $(from).value;
+      $("forecast").textContent = forecast();
+    });
+    follow(id, `${id}-range`);
+    follow(`${id}-range`, id);
+  }
+  $("message").addEventListener("input", () => { messageTouched = true; });
+  onSubmit("steer-form", async () => {
+    const now = await tell(() => admin("PATCH", inRoom(), wanted()), "The settings were applied.");
+    if (now) { touched = false; draw(now); }
+  });
+  onSubmit("message-form", async () => {
+    const now = await tell(() => admin("PATCH", inRoom(), { message: $("message").value.trim() }), "The message is published.");
+    if (now) { messageTouched = false; draw(now); }
+  });
+  wirePhase("pause", "The line is paused. Nobody is called; those inside can finish.", draw);
+  wirePhase("resume", "The line is moving again.", draw);
+  wirePhase("open", "The room is open.", draw);
+  wireClose(draw);
+}
+
+/** @param {string} id @param {() => Promise<void>} act */
+function onSubmit(id, act) {
+  $(id).addEventListener("submit", (event) => { event.preventDefault(); act(); });
+}
+
+/** @param {string} action @param {string} done @param {(room: any) => void} draw */
+function wirePhase(action, done, draw) {
+  $(action).addEventListener("click", async () => {
+    $(action).disabled = true;
+    const now = await tell(() => admin("POST", inRoom(`/${action}`), { reason: "from the operators' screen" }), done);
+    $(action).disabled = false;
+    if (!now) return;
+    draw(now);
+    $({ pause: "resume", resume: "pause", open: "pause" }[action]).focus();
+  });
+}
+
+/** Ending the sale asks for the room's name and a reason. @param {(room: any) => void} draw */
+function wireClose(draw) {
+  const check = () => { $("close-yes").disabled = $("close-confirm").value.trim() !== room() || !$("close-reason").value.trim(); };
+  $("close-confirm").addEventListener("input", check);
+  $("close-reason").addEventListener("input", check);
+  $("close").addEventListener("click", () => {
+    $("close-name").textContent = room();
+    $("close-confirm").value = $("close-reason").value = "";
+    check();
+    $("close-dialog").showModal();
+  });
+  $("close-dialog").addEventListener("close", async () => {
+    if ($("close-dialog").returnValue !== "close") return;
+    const body = { reason: $("close-reason").value.trim(), confirm: room() };
+    const now = await tell(() => admin("POST", inRoom("/close"), body), "The sale has ended.");
+    if (now) draw(now);
+  });
+}

@@ -1,0 +1,32 @@
+import { newKey } from "./api.js";
+
+/**
+ * The idempotency key of an attempt. The same wish keeps its key until an answer has come, also over
+ * a reload: a request whose reply was lost is then repeated, not done twice.
+ * @param {string} name @param {unknown} wish @returns {string}
+ */
+export function attempt(name, wish) {
+  const text = JSON.stringify(wish);
+  const kept = read(name);
+  if (kept?.text === text) return kept.key;
+  const key = newKey();
+  memory.set(name, JSON.stringify({ text, key }));
+  try { sessionStorage.setItem(name, memory.get(name) ?? ""); } catch { /* kept in memory alone */ }
+  return key;
+}
+
+/** The attempt got its answer; the next one is a new attempt. @param {string} name */
+export function settle(name) {
+  memory.delete(name);
+  try { sessionStorage.removeItem(name); } catch { /* as above */ }
+}
+
+/** @type {Map<string, string>} */
+const memory = new Map();
+
+/** @param {string} name @returns {{text: string, key: string} | null} */
+function read(name) {
+  let kept = memory.get(name);
+  try { kept ??= sessionStorage.getItem(name) ?? undefined; } catch { /* as above */ }
+  return kept ? JSON.parse(kept) : null;
+}

@@ -1,0 +1,300 @@
+-- Joining, calling, claiming, leaving. One lock order: log_head by room, line, admission by id,
+-- room_stock, stock, hold.
+
+-- Adds one entry to a room's log and returns its sequence number. The hash of an entry covers its
+-- exact text and the hash before it, so no entry can be changed, left out or put in later.
+CREATE FUNCTION append_log(in_room int, kind text, facts jsonb)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    last log_head;
+    entry text;
+    entry_hash bytea;
+BEGIN
+    SELECT * INTO last FROM log_head WHERE room_id = in_room FOR NO KEY UPDATE;
+    entry := (jsonb_build_object('seq', last.seq + 1, 'kind', kind, 'at',
+        to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) || facts)::text;
+    entry_hash := sha256(last.hash || convert_to(entry, 'UTF8'));
+    INSERT INTO log_entry VALUES (in_room, last.seq + 1, entry, entry_hash);
+    UPDATE log_head SET seq = last.seq + 1, hash = entry_hash WHERE room_id = in_room;
+    RETURN last.seq + 1;
+END $$;
+
+-- Gives the next `joins` numbers of a line. Those at or below the gate are called at once. `root` is
+-- the Merkle root of the tickets; it also marks the batch, so that a batch whose reply was lost is
+-- found again (`again`) and not given other numbers.
+CREATE FUNCTION join_line(
+    in_line int, joins int, root bytea, again boolean,
+    OUT refusal text, OUT first_number bigint, OUT called int, OUT gate bigint, OUT tail bigint,
+    OUT claim_until timestamptz, OUT claim_seconds float8, OUT seq bigint)
+LANGUAGE plpgsql AS $$
+DECLARE
+    l line%ROWTYPE; m room; pool room_stock; t timestamptz; body jsonb;
+BEGIN
+    SELECT * INTO l FROM line x WHERE x.line_id = in_line;
+    PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
+    SELECT * INTO m FROM room x WHERE x.room_id = l.room_id;
+    IF again THEN
+        SELECT e.body::jsonb, e.seq INTO body, seq FROM (
+            SELECT * FROM log_entry x WHERE x.room_id = l.room_id ORDER BY x.seq DESC LIMIT 10000) e
+            WHERE e.body LIKE '%"' || encode(root, 'hex') || '"%';
+        IF FOUND THEN
+            first_number := (body ->> 'first')::bigint;
+            called := (body ->> 'called')::int;
+            SELECT x.gate, x.tail INTO gate, tail FROM line x WHERE x.line_id = in_line;
+            SELECT wall_time(min(x.claim_until)) INTO claim_until FROM admission x
+                WHERE x.line_id = in_line AND x.number = first_number AND x.state = 'called';
+            claim_seconds := extract(epoch FROM claim_until - clock_timestamp());
+            RETURN;
+        END IF;
+    END IF;
+    refusal := CASE
+        WHEN m.status = 'scheduled' THEN 'not_open'
+        WHEN m.status = 'ended' OR NOT l.joinable THEN 'room_ended'
+        WHEN m.sold_out THEN 'sold_out' END;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    UPDATE line x SET tail = x.tail + joins WHERE x.line_id = in_line RETURNING x.tail, x.gate INTO tail, gate;
+    first_number := tail - joins + 1;
+    called := GREATEST(LEAST(gate, tail) - first_number + 1, 0);
+    IF called > 0 AND m.policy = 'guaranteed' THEN
+        SELECT * INTO pool FROM room_stock x WHERE x.room_id = m.room_id FOR NO KEY UPDATE;
+        IF called > (pool.on_hand - pool.held - pool.sold - pool.promised) / m.units_promised THEN
+            -- The stock fell since the gate was set: the gate goes back to whom it can keep its word.
+            called := (pool.on_hand - pool.held - pool.sold - pool.promised) / m.units_promised;
+            UPDATE line x SET gate = first_number - 1 + called WHERE x.line_id = in_line
+                RETURNING x.gate INTO gate;
+        END IF;
+        UPDATE room_stock x SET promised = x.promised + called * m.units_promised WHERE x.room_id = m.room_id;
+    END IF;
+    IF called > 0 THEN
+        t := shopper_now();
+        claim_until := t + make_interval(secs => m.claim_window_s);
+        INSERT INTO admission (room_id, line_id, number, state, promised, called_at, claim_until)
+            SELECT m.room_id, in_line, n, 'called',
+                   CASE m.policy WHEN 'guaranteed' THEN m.units_promised ELSE 0 END, t, claim_until
+            FROM generate_series(first_number, first_number + called - 1) n;
+        claim_seconds := m.claim_window_s;
+        claim_until := wall_time(claim_until);
+    END IF;
+    seq := append_log(m.room_id, 'joined', jsonb_build_object('line', l.line, 'first', first_number,
+        'last', tail, 'called', called, 'root', encode(root, 'hex')));
+END $$;
+
+-- Moves a line's gate and calls whom it passes, then those who came back, in one transaction.
+-- It writes nothing for a leader whose term is over or that decided on a gate which has moved.
+-- `gate_wanted` counts shoppers, so numbers that left are stepped over. `heard_by` is the latest
+-- moment (wall clock) at which a published document told any of these numbers to ask again.
+CREATE FUNCTION call_numbers(
+    in_line int, my_term bigint, gate_read bigint, gate_wanted bigint, again bigint[],
+    heard_by timestamptz, reason text,
+    OUT verdict text, OUT gate bigint, OUT tail bigint, OUT called int, OUT called_again int)
+LANGUAGE plpgsql AS $$
+DECLARE
+    l line%ROWTYPE; m room; pool room_stock; afford bigint; head bigint; until timestamptz; t timestamptz;
+    again_numbers bigint[]; promise int;
+BEGIN
+    called := 0; called_again := 0;
+    PERFORM 1 FROM log_head h JOIN line x USING (room_id) WHERE x.line_id = in_line FOR NO KEY UPDATE OF h;
+    SELECT * INTO l FROM line x WHERE x.line_id = in_line FOR NO KEY UPDATE;
+    SELECT * INTO m FROM room x WHERE x.room_id = l.room_id;
+    gate := l.gate; tail := l.tail;
+    IF l.term > my_term THEN verdict := 'stale_term'; RETURN; END IF;
+    IF l.gate <> gate_read THEN verdict := 'gate_moved'; RETURN; END IF;
+    head := LEAST(l.gate, l.tail);
+    IF m.status <> 'open' THEN
+        gate_wanted := head;
+        again := '{}';
+    END IF;
+    promise := CASE m.policy WHEN 'guaranteed' THEN m.units_promised ELSE 0 END;
+    SELECT COALESCE(array_agg(x.admission_id ORDER BY x.number), '{}') INTO again FROM (
+        SELECT a.admission_id, a.number FROM admission a
+        WHERE a.admission_id = ANY (again) AND a.state = 'missed' AND a.came_back_at IS NOT NULL
+        ORDER BY a.admission_id FOR NO KEY UPDATE) x;
+    IF promise > 0 THEN
+        -- The stock may have fallen since it was read: nobody is called beyond what is there.
+        SELECT * INTO pool FROM room_stock x WHERE x.room_id = m.room_id FOR NO KEY UPDATE;
+        afford := GREATEST(pool.on_hand - pool.held - pool.sold - pool.promised, 0) / promise;
+        again := again[1:LEAST(afford, cardinality(again))];
+        gate_wanted := LEAST(gate_wanted, head + afford - cardinality(again));
+    END IF;
+    gate_wanted := gate_wanted + (SELECT count(*) FROM admission a WHERE a.line_id = in_line
+        AND a.state = 'left' AND a.number > head AND a.number <= gate_wanted);
+    gate := GREATEST(gate_wanted, head);
+    t := shopper_now();
+    until := GREATEST(heard_by - (SELECT o.stopped FROM office o), t) + make_interval(secs => m.claim_window_s);
+    IF LEAST(gate, l.tail) > head THEN
+        INSERT INTO admission (room_id, line_id, number, state, promised, called_at, claim_until)
+            SELECT m.room_id, in_line, n, 'called', promise, t, until
+            FROM generate_series(head + 1, LEAST(gate, l.tail)) n
+            ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
+        GET DIAGNOSTICS called = ROW_COUNT;
+    END IF;
+    IF cardinality(again) > 0 THEN
+        WITH back AS (
+            UPDATE admission a SET state = 'called', promised = promise, called_at = t, claim_until = until,
+                came_back_at = NULL, ended_at = NULL, times_called = a.times_called + 1
+            WHERE a.admission_id = ANY (again) RETURNING a.number)
+        SELECT count(*), array_agg(number ORDER BY number) INTO called_again, again_numbers FROM back;
+    END IF;
+    IF promise > 0 AND called + called_again > 0 THEN
+        UPDATE room_stock x SET promised = x.promised + (called + called_again) * promise
+            WHERE x.room_id = m.room_id;
+    END IF;
+    UPDATE line x SET gate = call_numbers.gate, term = my_term
+        WHERE x.line_id = in_line AND (x.gate, x.term) <> (call_numbers.gate, my_term);
+    verdict := 'done';
+    IF called + called_again > 0 OR gate < l.gate THEN
+        PERFORM append_log(m.room_id, 'called', jsonb_build_object('line', l.line, 'from', head + 1,
+            'to', LEAST(gate, l.tail), 'called', called, 'again', COALESCE(to_jsonb(again_numbers), '[]'),
+            'gate', gate, 'term', my_term, 'reason', reason));
+    END IF;
+END $$;
+
+-- Takes up calls, one verdict for each request in order: claimed, not_yet_called, missed (it will
+-- be called again), over, left, ended, other_ticket. A repeated claim gets the first one's session.
+-- A call that is due but not yet swept may still be claimed: only a committed change ends it.
+CREATE FUNCTION claim_numbers(lines int[], numbers bigint[], ticket_ids bytea[])
+RETURNS TABLE (verdict text, fresh boolean, session_id bigint, expires_at timestamptz, seconds_left float8)
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    t timestamptz;
+    stopped_for interval;
+    taken bigint[];
+BEGIN
+    PERFORM 1 FROM unnest(lines, numbers) q(l, n)
+        JOIN admission a ON a.line_id = q.l AND a.number = q.n
+        ORDER BY a.admission_id FOR NO KEY UPDATE OF a;
+    t := shopper_now();
+    stopped_for := (SELECT o.stopped FROM office o);
+    WITH first AS (
+        SELECT DISTINCT ON (q.l, q.n) q.l, q.n, q.id
+        FROM unnest(lines, numbers, ticket_ids) WITH ORDINALITY q(l, n, id, o) ORDER BY q.l, q.n, q.o),
+    claimed AS (
+        UPDATE admission a SET state = 'claimed', ticket_id = q.id, claimed_at = t,
+            expires_at = t + make_interval(secs => m.session_s)
+        FROM first q, room m
+        WHERE a.line_id = q.l AND a.number = q.n AND m.room_id = a.room_id AND a.state = 'called'
+            AND (a.ticket_id IS NULL OR a.ticket_id = q.id)
+        RETURNING a.admission_id)
+    SELECT COALESCE(array_agg(c.admission_id), '{}') INTO taken FROM claimed c;
+    UPDATE admission a SET came_back_at = t, ticket_id = q.id
+        FROM unnest(lines, numbers, ticket_ids) q(l, n, id), room m
+        WHERE a.line_id = q.l AND a.number = q.n AND m.room_id = a.room_id AND a.state = 'missed'
+            AND a.came_back_at IS NULL AND a.ended_at > t - make_interval(secs => m.grace_s)
+            AND (a.ticket_id IS NULL OR a.ticket_id = q.id);
+    RETURN QUERY SELECT
+        CASE WHEN a.admission_id IS NULL THEN 'not_yet_called'
+             WHEN a.ticket_id <> q.id THEN 'other_ticket'
+             WHEN a.state = 'missed' AND a.came_back_at IS NULL THEN 'over'
+             ELSE a.state END,
+        a.admission_id = ANY (taken), a.admission_id, a.expires_at + stopped_for,
+        extract(epoch FROM a.expires_at - t)::float8
+        FROM unnest(lines, numbers, ticket_ids) WITH ORDINALITY q(l, n, id, o)
+        LEFT JOIN admission a ON a.line_id = q.l AND a.number = q.n ORDER BY q.o;
+END $$;
+
+-- Gives up to `batch_max` unclaimed calls and as many overdue sessions back to the line. A session
+-- with an open hold waits for it: the hold has a deadline of its own.
+CREATE FUNCTION end_due_admissions(batch_max int, OUT missed int, OUT ended int)
+LANGUAGE plpgsql
+SET enable_seqscan = off AS $$
+DECLARE
+    t constant timestamptz := shopper_now();
+    calls bigint[];
+    sessions bigint[];
+BEGIN
+    SELECT array_agg(x.admission_id) INTO calls FROM (
+        SELECT a.admission_id FROM admission a WHERE a.state = 'called' AND a.claim_until <= t
+        ORDER BY a.claim_until LIMIT batch_max FOR NO KEY UPDATE SKIP LOCKED) x;
+    SELECT array_agg(x.admission_id) INTO sessions FROM (
+        SELECT a.admission_id FROM admission a WHERE a.state = 'claimed' AND a.expires_at <= t
+        ORDER BY a.expires_at LIMIT batch_max FOR NO KEY UPDATE SKIP LOCKED) x;
+    -- A second statement, so that it sees what was committed before those locks were had.
+    SELECT array_agg(s) INTO sessions FROM unnest(sessions) s
+        WHERE NOT EXISTS (SELECT FROM hold h WHERE h.session_id = s AND h.state = 'held');
+    missed := COALESCE(cardinality(calls), 0);
+    ended := COALESCE(cardinality(sessions), 0);
+    IF missed + ended = 0 THEN RETURN; END IF;
+    PERFORM return_promises(calls || sessions);
+    UPDATE admission SET state = 'missed', ended_at = t, promised = 0 WHERE admission_id = ANY (calls);
+    UPDATE admission SET state = 'ended', end_reason = 'expired', ended_at = t, promised = 0
+        WHERE admission_id = ANY (sessions);
+END $$;
+
+CREATE FUNCTION return_promises(ids bigint[]) RETURNS void LANGUAGE sql AS $$
+    UPDATE room_stock k SET promised = k.promised - d.q
+    FROM (SELECT x.room_id, x.q FROM (
+              SELECT room_id, sum(promised) AS q FROM admission WHERE admission_id = ANY (ids) GROUP BY room_id
+          ) x ORDER BY x.room_id) d
+    WHERE k.room_id = d.room_id AND d.q > 0
+$$;
+
+-- Ends a session and releases its holds. Verdicts: ended, over (it had ended before), unknown,
+-- payment_running (nothing was changed).
+CREATE FUNCTION end_session(in_session bigint, reason text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    a admission;
+    open_holds uuid[];
+BEGIN
+    SELECT * INTO a FROM admission x WHERE x.admission_id = in_session FOR NO KEY UPDATE;
+    IF a.admission_id IS NULL THEN RETURN 'unknown'; END IF;
+    IF a.state <> 'claimed' THEN RETURN 'over'; END IF;
+    IF EXISTS (SELECT FROM hold h WHERE h.session_id = in_session AND h.paying) THEN
+        RETURN 'payment_running';
+    END IF;
+    PERFORM return_promises(ARRAY[in_session]);
+    UPDATE admission SET state = 'ended', end_reason = reason, ended_at = shopper_now(), promised = 0
+        WHERE admission_id = in_session;
+    SELECT array_agg(h.hold_id) INTO open_holds FROM hold h
+        WHERE h.session_id = in_session AND h.state = 'held';
+    PERFORM end_holds(open_holds, 'released', false);
+    RETURN 'ended';
+END $$;
+
+-- Gives up a place, called or not. Verdicts: left, payment_running, other_ticket.
+CREATE FUNCTION leave_line(in_line int, in_number bigint, in_ticket bytea) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    a admission;
+    verdict text;
+BEGIN
+    INSERT INTO admission (room_id, line_id, number, state, ticket_id, ended_at)
+        SELECT l.room_id, in_line, in_number, 'left', in_ticket, shopper_now() FROM line l
+        WHERE l.line_id = in_line
+        ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
+    IF FOUND THEN RETURN 'left'; END IF;
+    SELECT * INTO a FROM admission x WHERE x.line_id = in_line AND x.number = in_number FOR NO KEY UPDATE;
+    IF a.ticket_id <> in_ticket THEN RETURN 'other_ticket'; END IF;
+    IF a.state = 'ended' THEN RETURN 'left'; END IF;
+    IF a.state = 'claimed' THEN
+        verdict := end_session(a.admission_id, 'left');
+        IF verdict <> 'ended' THEN RETURN verdict; END IF;
+    ELSIF a.state = 'called' THEN
+        PERFORM return_promises(ARRAY[a.admission_id]);
+    END IF;
+    UPDATE admission SET state = 'left', ticket_id = in_ticket, promised = 0, ended_at = shopper_now()
+        WHERE admission_id = a.admission_id;
+    RETURN 'left';
+END $$;
+
+-- Says that the leader lives, or takes office when nobody has been heard of for `lease_s`. While no
+-- leader beats the shoppers' clock stands still; the gap is added to `stopped`, so every open
+-- deadline moves by it. Returns the office as it is afterwards.
+CREATE FUNCTION beat(me text, my_term bigint, lease_s float8) RETURNS office LANGUAGE plpgsql AS $$
+DECLARE
+    o office;
+    t timestamptz;
+    gap interval;
+BEGIN
+    SELECT * INTO o FROM office FOR NO KEY UPDATE;
+    t := clock_timestamp();
+    gap := t - o.beat_at;
+    IF NOT (o.leader = me AND o.term = my_term) THEN
+        IF o.leader <> '' AND gap < make_interval(secs => lease_s) THEN RETURN o; END IF;
+        o.term := o.term + 1;
+        UPDATE line SET term = o.term;
+    END IF;
+    UPDATE office SET term = o.term, leader = me, beat_at = t,
+        stopped = o.stopped + CASE WHEN gap > interval '3 seconds' THEN gap ELSE interval '0' END
+        RETURNING * INTO o;
+    RETURN o;
+END $$;

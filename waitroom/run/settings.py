@@ -1,0 +1,183 @@
+"""Settings: read once from TOML and environment into frozen values; secrets kept apart."""
+
+import difflib
+import os
+import secrets
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+EMBEDDED = "embedded:"
+ENVIRONMENT_PREFIX = "WAITROOM_"
+KEY_BYTES = 32
+# Read from the environment but no settings: where to look, and what must not stand in a file
+# that people share.
+_APART = {"CONFIG", "SIGNING_KEYS"}
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the message is one line that says which, where and why."""
+
+
+def _default_data_dir() -> str:
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return str(Path(base) / "waitroom")
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that can be set. `config/waitroom.toml` explains each with its unit and default."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    public_url: str = ""
+    workers: Count = 2
+    data_dir: str = msgspec.field(default_factory=_default_data_dir)
+    postgres_url: str = EMBEDDED
+    postgres_connections_max: Annotated[int, Meta(ge=2)] = 8
+    postgres_pooler: bool = False
+    valkey_url: str = EMBEDDED
+    secrets_file: str = ""
+    brand: str = "Waitroom"
+    lease_s: Annotated[float, Meta(ge=2)] = 5.0
+    join_memory_s: Count = 600
+    payment_wait_s: Seconds = 8.0
+    drain_s: Seconds = 2.0
+    sign_in_attempts_per_minute: Count = 10
+    log_level: str = "info"
+    log_json: bool = False
+    demo: bool = False
+
+    @property
+    def base_url(self) -> str:
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    @property
+    def secure(self) -> bool:
+        return self.base_url.startswith("https://")
+
+    @property
+    def secrets_path(self) -> Path:
+        return Path(self.secrets_file or Path(self.data_dir) / "secrets.toml").expanduser()
+
+
+def load_settings(
+    path: Path | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the TOML file, then the environment (`WAITROOM_PORT=…`), then `overrides`.
+
+    Raises `SettingsError` for a file that is missing or broken, an unknown key (naming the nearest
+    known one) or a value out of bounds.
+    """
+    environment = os.environ if environment is None else environment
+    if path is None and environment.get("WAITROOM_CONFIG"):
+        path = Path(environment["WAITROOM_CONFIG"])
+    values = _read_toml(path) if path else {}
+    _refuse_unknown(values, where=str(path))
+    from_environment = {
+        name.removeprefix(ENVIRONMENT_PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(ENVIRONMENT_PREFIX)
+        and name.removeprefix(ENVIRONMENT_PREFIX) not in _APART
+    }
+    _refuse_unknown(from_environment, where="the environment", shown=_as_variable)
+    merged = values | from_environment | {k: v for k, v in (overrides or {}).items() if v is not None}
+    try:
+        # Values from the environment are strings; strict=False reads "8080" as a number.
+        return msgspec.convert(merged, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"a setting cannot be used: {error}") from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"there is no settings file {path}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error}") from error
+
+
+def _as_variable(key: str) -> str:
+    return ENVIRONMENT_PREFIX + key.upper()
+
+
+def _refuse_unknown(keys: Iterable[str], *, where: str, shown: Any = str) -> None:
+    known = Settings.__struct_fields__
+    for key in keys:
+        if key not in known:
+            nearest = difflib.get_close_matches(key, known, n=1, cutoff=0)[0]
+            raise SettingsError(
+                f"unknown setting {shown(key)} in {where}; did you mean {shown(nearest)}?"
+            )
+
+
+class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The keys that sign tickets and sessions, 64 hex digits each, oldest first."""
+
+    signing_keys: list[str]
+
+    def __repr__(self) -> str:
+        return f"Secrets({len(self.signing_keys)} keys)"
+
+    @property
+    def keys(self) -> list[bytes]:
+        return [bytes.fromhex(key) for key in self.signing_keys]
+
+
+def load_secrets(settings: Settings, environment: Mapping[str, str] | None = None) -> Secrets:
+    """Read the secrets from `WAITROOM_SIGNING_KEYS` (comma-separated) or the secrets file."""
+    environment = os.environ if environment is None else environment
+    if environment.get("WAITROOM_SIGNING_KEYS"):
+        found = environment["WAITROOM_SIGNING_KEYS"].split(",")
+        return _checked(Secrets(signing_keys=[k.strip() for k in found]), "WAITROOM_SIGNING_KEYS")
+    path = settings.secrets_path
+    try:
+        held = msgspec.toml.decode(path.read_bytes(), type=Secrets)
+    except FileNotFoundError as error:
+        raise SettingsError(f"there is no secrets file {path}: run `waitroom keygen`") from error
+    except (OSError, msgspec.DecodeError) as error:
+        raise SettingsError(f"the secrets file {path} cannot be read: {error}") from error
+    return _checked(held, str(path))
+
+
+def _checked(found: Secrets, where: str) -> Secrets:
+    try:
+        good = bool(found.signing_keys) and all(len(key) == KEY_BYTES for key in found.keys)
+    except ValueError:
+        good = False
+    if not good:
+        raise SettingsError(f"{where} must hold signing keys of {2 * KEY_BYTES} hex digits each")
+    return found
+
+
+def generate_secrets(path: Path, *, rotate: bool = False) -> Secrets:
+    """Write a new key to the secrets file (mode 0600); `rotate` keeps the older keys before it.
+
+    Raises `SettingsError` when the file exists and `rotate` is not asked for: a new key alone
+    would make every ticket that was handed out worthless.
+    """
+    older: list[str] = []
+    if path.exists():
+        if not rotate:
+            raise SettingsError(f"{path} exists; `waitroom keygen --rotate` adds a key to it")
+        older = msgspec.toml.decode(path.read_bytes(), type=Secrets).signing_keys
+    made = Secrets(signing_keys=[*older, secrets.token_hex(KEY_BYTES)])
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    lines = "".join(f'    "{key}",\n' for key in made.signing_keys)
+    text = f"# Oldest first; the last one signs.\nsigning_keys = [\n{lines}]\n"
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    fresh.replace(path)
+    return made
