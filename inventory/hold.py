@@ -14,7 +14,6 @@ from inventory.kit.problem import Refusal, Unprocessable
 
 ITEMS_MAX = 50
 QUANTITY_MAX = 1000
-KEY_LENGTH_MAX = 128
 
 
 class HoldState(StrEnum):

@@ -39,7 +39,8 @@ class Placed:
     replay: bool
     expires_at: datetime | None = None
     seconds_left: float = 0.0
-    prices: dict[str, tuple[int, str]] = field(default_factory=dict)
+    currency: str = ""
+    lines: list[HoldLine] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -202,17 +203,7 @@ def _answer(
 ) -> Placed | Refusal:
     verdict = row["verdicts"][index]
     if verdict == Verdict.PLACED:
-        prices, currencies, slots = row["prices"], row["currencies"], call.skus
-        return Placed(
-            hold_id=requests[index].hold_id,
-            replay=False,
-            expires_at=row["expires"][index],
-            seconds_left=row["seconds_left"][index],
-            prices={
-                sku: (prices[slots[sku] - 1], currencies[slots[sku] - 1])
-                for sku in requests[index].quantities
-            },
-        )
+        return _placed(row, call, requests[index], index)
     if verdict == Verdict.REPLAY:
         return Placed(hold_id=requests[index].hold_id, replay=True)
     if verdict == Verdict.OTHER_BODY:
@@ -220,6 +211,24 @@ def _answer(
     culprit = row["culprits"][index]
     sku = next((name for name, slot in call.skus.items() if slot == culprit), "")
     return refusal(Verdict(verdict), sku=sku, figure=row["figures"][index])
+
+
+def _placed(row: asyncpg.Record, call: _Call, request: HoldRequest, index: int) -> Placed:
+    prices, names, slots = row["prices"], row["names"], call.skus
+    lines = [
+        HoldLine(
+            sku=sku, name=names[slots[sku] - 1], quantity=quantity, price_minor=prices[slots[sku] - 1]
+        )
+        for sku, quantity in request.quantities.items()
+    ]
+    return Placed(
+        hold_id=request.hold_id,
+        replay=False,
+        expires_at=row["expires"][index],
+        seconds_left=row["seconds_left"][index],
+        currency=row["currencies"][slots[lines[0].sku] - 1],
+        lines=lines,
+    )
 
 
 def _hold(rows: Sequence[Any]) -> Hold:

@@ -1,6 +1,6 @@
 """Refusals: facts with a stable code, turned into problem+json (RFC 9457) at the rim."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal states a fact and is no error of ours
@@ -10,9 +10,9 @@ class Refusal(Exception):  # noqa: N818 - a refusal states a fact and is no erro
     members that a caller needs, `headers` extra HTTP headers (such as Retry-After).
     """
 
-    code: ClassVar[str] = "refused"
-    status: ClassVar[int] = 400
-    title: ClassVar[str] = "The request was refused."
+    code: str = "refused"
+    status: int = 400
+    title: str = "The request was refused."
 
     def __init__(
         self, detail: str = "", *, headers: dict[str, str] | None = None, **fields: Any

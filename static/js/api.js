@@ -4,7 +4,7 @@ export class NoAnswer extends Error {
   constructor(why, retryAfter = 0) { super(why); this.retryAfter = retryAfter; }
 }
 
-/** @returns {string} a random id, also where randomUUID is missing (plain http) */
+/** A random id; plain http has no randomUUID. @returns {string} */
 export const newKey = () => crypto.randomUUID?.()
   ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
 
@@ -25,12 +25,6 @@ export async function ask(method, url, { body, key, headers = {} } = {}) {
   } catch { throw new NoAnswer("The network did not answer."); }
   let data = null;
   try { data = JSON.parse(text); } catch { /* an empty answer, or a proxy's page */ }
-  if (reply.status === 429 || reply.status >= 500) throw new NoAnswer(data?.detail ?? "The server is busy.", wait(reply.headers));
+  if (reply.status === 429 || reply.status >= 500) throw new NoAnswer(data?.detail ?? "The server is busy.", Number(reply.headers.get("Retry-After")) || 0);
   return { ok: reply.ok, status: reply.status, data, headers: reply.headers };
-}
-
-/** Retry-After is in seconds or a date. @param {Headers} headers */
-function wait(headers) {
-  const value = headers.get("Retry-After") ?? "0";
-  return Number(value) || Math.max(0, (Date.parse(value) - Date.parse(headers.get("Date") ?? "")) / 1000) || 0;
 }

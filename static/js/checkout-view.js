@@ -28,6 +28,7 @@ export function drawClock(left, held) {
 /** @param {any} hold or null when nothing is held */
 export function drawHold(hold) {
   for (const id of ["held", "extend-form"]) $(id).hidden = !hold;
+  $("columns").classList.toggle("has-hold", Boolean(hold));
   $("empty-note").hidden = Boolean(hold);
   $("hold-form").toggleAttribute("data-held", Boolean(hold));
   for (const field of document.querySelectorAll("input[name=hold_id]")) field.value = hold?.hold_id ?? "";
@@ -55,6 +56,7 @@ let heldAs = $("hold-form").dataset.held ? JSON.stringify(chosen()) : "";
 /** With a hold the button changes it, and shows only when there is a change to make. */
 function drawButton() {
   const held = $("hold-form").hasAttribute("data-held");
+  $("hold-form").querySelector("h2 + p").hidden = held;
   $("hold-form").querySelector("h2").textContent = held ? "Your items" : "Choose your items";
   $("hold-button").textContent = held ? "Change the items" : "Reserve these items";
   $("hold-button").hidden = held && JSON.stringify(chosen()) === heldAs;

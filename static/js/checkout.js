@@ -108,7 +108,7 @@ async function refresh() {
   if (status === 401 || status === 410) return location.reload();
   if (status !== 200) return;
   sessionLeft = countdown(data.seconds_left);
-  const held = data.holds.find((hold) => hold.state === "held") ?? null;
+  const held = data.holds.find((hold) => hold.state === "held" && hold.seconds_left > 0) ?? null;
   if (held && held.hold_id === holdId) holdLeft = countdown(held.seconds_left);
   else if (held || holdId) keep(held);
 }

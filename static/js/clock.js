@@ -1,7 +1,6 @@
 /**
- * Count seconds from now. The larger of two clocks, because one stops while the device sleeps
- * and the other can be set back; neither is ever compared with the server's.
- * @returns {() => number}
+ * Seconds from now, by the larger of two clocks: one stops while the device sleeps, the other can
+ * be set back. @returns {() => number}
  */
 export function stopwatch() {
   const wall = Date.now(), steady = performance.now();
@@ -14,9 +13,6 @@ export function countdown(seconds) {
   return () => Math.max(0, seconds - gone());
 }
 
-/**
- * Age of a document when its answer arrived, by the server's own clock and any cache's Age.
- * @param {Headers} headers @param {string} written
- */
+/** A document's age on arrival, by the server's own clock. @param {Headers} headers @param {string} written */
 export const ageOf = (headers, written) =>
   Math.max(0, (Date.parse(headers.get("Date") ?? "") - Date.parse(written)) / 1000 || 0) + Number(headers.get("Age") ?? 0);

@@ -6,7 +6,7 @@ export const count = (n) => numbers.format(n);
 
 /** "1 item", "3 items". @param {number} n @param {string} one @param {string} [many] */
 export const plural = (n, one, many = `${one}s`) =>
-  `${count(n)} ${new Intl.PluralRules(lang).select(n) === "one" ? one : many}`;
+  `${count(n)} ${n === 1 ? one : many}`;
 
 /** Minutes and seconds, "4:05". @param {number} seconds */
 export function mmss(seconds) {

@@ -1,14 +1,11 @@
 import { band, count, plural } from "./format.js";
 
 /**
- * @typedef {{place: number, wait_low_s: number | null, wait_high_s: number | null, chance: number | null, poll_s: number}} Row
+ * @typedef {Record<"place" | "wait_low_s" | "wait_high_s" | "chance" | "poll_s", number | null>} Row
  * @typedef {{place: number, low: number | null, high: number | null, chance: number | null, poll: number, rate?: number}} Estimate rate: calls a minute
  */
 
-/**
- * Read the table at a place: linear between two rows, the outer row beyond them.
- * @param {Row[]} table @param {number} place @returns {Estimate}
- */
+/** Linear between two rows, the outer row beyond them. @param {Row[]} table @param {number} place @returns {Estimate} */
 export function estimate(table, place) {
   const above = table.findIndex((row) => row.place >= place);
   const b = table.at(above), a = above > 0 ? table[above - 1] : b;
@@ -18,10 +15,7 @@ export function estimate(table, place) {
   return { place, low: at("wait_low_s"), high: at("wait_high_s"), chance: at("chance"), poll: at("poll_s") ?? 5 };
 }
 
-/**
- * Why the wait went up, or "" if it did not by more than a tenth and a minute.
- * @param {Estimate} was @param {Estimate} now
- */
+/** Why the wait went up by a tenth and a minute, or "". @param {Estimate} was @param {Estimate} now */
 export function whyLonger(was, now) {
   if (was.high == null || now.high == null || now.high < was.high * 1.1 || now.high < was.high + 60) return "";
   return now.rate < was.rate
@@ -29,10 +23,7 @@ export function whyLonger(was, now) {
     : "The wait went up: checkout is taking longer than we expected. Your place has not changed.";
 }
 
-/**
- * What is worth announcing since the last announcement, or "".
- * @param {Estimate | null} said @param {Estimate} now
- */
+/** What is worth announcing since the last time, or "". @param {Estimate | null} said @param {Estimate} now */
 export function milestone(said, now) {
   if (!said) return `You are in line. ${now.place ? `Your place is ${count(now.place)}` : "You are next"}. Wait: ${band(now.low, now.high).toLowerCase()}.`;
   if (now.place <= 5 && said.place > 5) return `Nearly there: ${plural(now.place, "place")} to go.`;

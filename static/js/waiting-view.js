@@ -5,18 +5,20 @@ export const $ = (id) => /** @type {any} */ (document.getElementById(id));
 const WORDS = { scheduled: "Scheduled", open: "Open", paused: "Paused", sold_out: "Sold out", ended: "Ended" };
 const name = $("room").dataset.name;
 
-/** Write only what changed, so that nothing flickers or is read twice. @param {string} id @param {string} text */
+/** Write only what changed. @param {string} id @param {string} text */
 export function put(id, text) { if ($(id).textContent !== text) $(id).textContent = text; }
 
-/** Milestones only; the running figures stand outside this region. @param {string} text */
+/** Milestones only. @param {string} text */
 export const announce = (text) => put("status", text);
 
-/** @param {string} view @param {boolean} focus move the focus to the new heading, for a turn */
+/** @param {string} view @param {boolean} focus */
 export function show(view, focus) {
   $("room").dataset.view = view;
   for (const part of document.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(view);
   if (focus) document.querySelector(`[data-for="${view}"] :is(button, a)`)?.focus({ preventScroll: true });
 }
+
+export function drawJoining() { put("join-title", "Taking your number"); $("join").hidden = true; }
 
 /** @param {any} me the ticket */
 export function drawTicket(me) {
@@ -63,7 +65,7 @@ export function stock({ status, available, held }) {
 /** @param {string} view @param {number | null} place @param {number | null} left @param {number} [age] */
 export function tick(view, place, left, age) {
   if (age != null) put("updated", `${age < 90 ? plural(Math.round(age), "second") : plural(Math.round(age / 60), "minute")} ago`);
-  if (view === "called" && left != null) put("claim-left", mmss(left));
+  if (view === "called" && left != null) { put("claim-label", "Time left to enter:"); put("claim-left", mmss(left)); }
   const lead = { called: `Your turn${left == null ? "" : ` ${mmss(left)}`}`, claimed: "You are in", missed: "Your turn passed", sold_out: "Sold out" }[view]
     ?? (view === "waiting" && place != null ? (place ? count(place) : "Next") : "");
   document.title = lead ? `${lead} · ${name}` : name;

@@ -1,7 +1,7 @@
 import { ask, newKey, NoAnswer } from "./api.js";
 import { ageOf, countdown, stopwatch } from "./clock.js";
 import { estimate, milestone, whyLonger } from "./place.js";
-import { $, announce, drawPlace, drawRoom, drawTicket, show, stock, tick } from "./waiting-view.js";
+import { $, announce, drawJoining, drawPlace, drawRoom, drawTicket, show, stock, tick } from "./waiting-view.js";
 
 const { room, stateUrl, ticket } = $("room").dataset;
 const base = `/rooms/${encodeURIComponent(room)}`;
@@ -20,7 +20,10 @@ let age = null, left = null, warned = false, failures = 0, notBefore = () => 0, 
 const myLine = () => doc?.lines.find((line) => line.line === me?.line);
 const rowHere = () => best != null && myLine()?.table.length ? estimate(myLine().table, best) : null;
 
+const joinable = () => !me && !joined && refused === "none" && status !== "scheduled" && !OVER.includes(view);
+
 async function join() {
+  drawJoining();
   const { ok, data } = await ask("POST", `${base}/tickets`, { key: joinKey });
   joined = ok;
   if (ok) keep(data); else refused = { room_ended: "ended", sold_out: "sold_out" }[data?.code] ?? "none";
@@ -31,7 +34,7 @@ async function readMe() {
   asked = true;
   if (answer.ok) return keep(answer.data);
   me = null;
-  if (joined) announce("Your browser did not keep the ticket. Allow cookies for this site, then take a number again.");
+  if (joined) announce("Your browser did not keep the ticket. Allow cookies here, then take a number again.");
 }
 
 function keep(data) {
@@ -84,21 +87,18 @@ function drawLine() {
   if (longer || whySince() > 120) { why = longer; whySince = stopwatch(); }
   // The yardstick moves only down or with an explanation, so that slow growth is explained too.
   if (!yardstick || longer || now.high == null || yardstick.high == null || now.high < yardstick.high) yardstick = now;
-  const halt = status === "paused" ? "The line is paused, so nobody is called right now. Your place is kept." : !doc.available && doc.held ? stock(doc) : "";
+  const halt = status === "paused" ? "The line is paused: nobody is called now. Your place is kept." : !doc.available && doc.held ? stock(doc) : "";
   drawPlace(now, first, halt || why);
   const news = status === "open" ? milestone(said, now) : "";
   if (news) { announce(news); said = now; }
 }
 
 // A private window may forbid storage; the page then only forgets where it began.
-function recall(key) { try { return localStorage.getItem(key); } catch { return null; } }
-function remember(key, value) { try { localStorage.setItem(key, value); } catch { /* as above */ } }
+function recall(key) { try { return localStorage[key]; } catch { return ""; } }
+function remember(key, value) { try { localStorage[key] = value; } catch { /* see above */ } }
 
-function pauseBeforeNext() {
-  if (OVER.includes(view)) return 30;
-  if (TURN.includes(view)) return 5;
-  return (!me || unsure() ? me?.poll_s : rowHere()?.poll) ?? 5;
-}
+/** Seconds until the next look, as the server wants it. */
+const pace = () => OVER.includes(view) ? 30 : TURN.includes(view) ? 5 : (!me || unsure() ? me?.poll_s : rowHere()?.poll) ?? 5;
 
 async function cycle() {
   if (running || notBefore() > 0) return;
@@ -107,21 +107,23 @@ async function cycle() {
   let pause;
   try {
     if (!asked) await readMe();
-    if (!me && !joined && refused === "none" && status !== "scheduled" && !OVER.includes(view)) await join();
+    if (joinable()) await join();
     draw();
     await readState();
-    if (me && unsure()) await readMe();
-    if (failures > 2) announce("The connection is back. Your place is kept.");
+    if (joinable()) await join();
+    else if (me && unsure()) await readMe();
+    if (failures > 2 && me) announce("The connection is back. Your place is kept.");
     failures = 0;
     draw();
-    pause = pauseBeforeNext() * (0.9 + Math.random() * 0.1);
+    pause = pace() * (0.9 + Math.random() * 0.1);
   } catch (error) {
     if (!(error instanceof NoAnswer)) console.error(error);
     failures += 1;
     const wanted = error.retryAfter ?? 0;
     if (wanted) notBefore = countdown(wanted);
     pause = Math.max(wanted * (1 + Math.random() / 5), Math.min(30, 2 ** failures) * (0.5 + Math.random() / 2));
-    if (failures === 3) announce("No connection right now. Your place is kept, and this page keeps trying.");
+    if (failures === 1 && !me) announce(`${error.message} This page keeps trying.`);
+    if (failures === 3 && me) announce("No connection right now. Your place is kept, and this page keeps trying.");
   }
   running = false;
   timer = setTimeout(cycle, Math.max(pause, 0.5) * 1000);

@@ -43,7 +43,8 @@ CREATE FUNCTION place_holds(
     line_first int[], line_slot int[], line_pair int[], line_quantity int[],
     skus text[], pair_session int[], pair_slot int[], final boolean,
     OUT verdicts smallint[], OUT culprits int[], OUT figures int[], OUT expires timestamptz[],
-    OUT seconds_left float8[], OUT prices bigint[], OUT currencies text[], OUT must_expire boolean)
+    OUT seconds_left float8[], OUT prices bigint[], OUT currencies text[], OUT names text[],
+    OUT must_expire boolean)
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -63,8 +64,8 @@ BEGIN
         ORDER BY x.admission_id FOR NO KEY UPDATE;
     SELECT array_agg(k.sku_id ORDER BY u.o), array_agg(k.room_id ORDER BY u.o),
            array_agg(k.limit_per_session ORDER BY u.o), array_agg(k.price_minor ORDER BY u.o),
-           array_agg(k.currency ORDER BY u.o)
-        INTO sku_ids, sku_rooms, caps, prices, currencies
+           array_agg(k.currency ORDER BY u.o), array_agg(k.name ORDER BY u.o)
+        INTO sku_ids, sku_rooms, caps, prices, currencies, names
         FROM unnest(skus) WITH ORDINALITY u(sku, o) LEFT JOIN sku k ON k.sku = u.sku;
     SELECT array_agg(x.room_id), array_agg(x.f), array_agg(0::bigint), array_agg(0::bigint)
         INTO rooms, room_free, room_taken, room_promise_used

@@ -1,0 +1,302 @@
+"""The checkout API: sessions, holds and orders for admitted shoppers."""
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from aiohttp import web
+
+from checkout.order import UNSETTLED, Order, OrderRequest, OrderState, PaymentDeclined, UnknownOrder
+from checkout.order_store import OrderStore, SessionView
+from checkout.payments import Payments
+from checkout.session import Session, SessionSeal
+from inventory.hold import (
+    Basket,
+    Hold,
+    HoldRequest,
+    Item,
+    SessionOver,
+    UnknownHold,
+    body_hash,
+    idempotency_uuid,
+)
+from inventory.hold_store import HoldStore, Placed
+from inventory.kit.batcher import Batcher
+from inventory.kit.http import bearer, idempotency_key, json_response, read_body
+from inventory.kit.problem import Unprocessable
+
+SESSION_COOKIE = "waitroom_session"
+RETRY_AFTER_S = "2"
+
+
+class HoldChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of PATCH: new quantities, or a later deadline."""
+
+    items: list[Item] | None = None
+    extend: bool = False
+
+
+_BASKET = msgspec.json.Decoder(Basket)
+_CHANGE = msgspec.json.Decoder(HoldChange)
+_ORDER = msgspec.json.Decoder(OrderRequest)
+
+
+class Checkout:
+    """What an admitted shopper can do; the API and the pages both stand on it."""
+
+    def __init__(
+        self,
+        *,
+        seal: SessionSeal,
+        holds: HoldStore,
+        orders: OrderStore,
+        payments: Payments,
+        gateway_name: str,
+        payment_wait_s: float,
+        secure: bool,
+    ) -> None:
+        self.seal = seal
+        self.holds = holds
+        self.orders = orders
+        self.hold_batcher: Batcher[HoldRequest, Placed] = Batcher("holds", holds.place)
+        self.cookie = ("__Host-" if secure else "") + SESSION_COOKIE
+        self._payments = payments
+        self._gateway_name = gateway_name
+        self._payment_wait_s = payment_wait_s
+        self._driving: set[asyncio.Task[Order]] = set()
+
+    def session_of(self, request: web.Request) -> Session:
+        """Return the session that this request carries; raises `SessionOver` without one."""
+        token = bearer(request) or request.cookies.get(self.cookie)
+        if token is None:
+            raise SessionOver("This needs a session: claim your place first.")
+        return self.seal.open(token)
+
+    async def live_session(self, session: Session) -> SessionView:
+        """Return a session that has not ended; raises `SessionOver` otherwise."""
+        view = await self.orders.session(session.session_id)
+        if view.state != "claimed":
+            raise SessionOver(_END_REASONS.get(view.end_reason or "", ""), room=view.room)
+        return view
+
+    async def pay(self, session: Session, *, hold_id: UUID, key: str, token: str) -> Order:
+        """Start paying, or find the payment that this key started, and wait for it a while."""
+        order_id, fresh = await self.orders.start(
+            session.session_id,
+            hold_id=hold_id,
+            key=idempotency_uuid(key),
+            body_hash=body_hash({str(hold_id): 1, token: 1}),
+            gateway=self._gateway_name,
+            token=token,
+        )
+        if not fresh:
+            return await self.orders.read(order_id)
+        # The payment goes on when the shopper hangs up, so it is a task of its own.
+        task = asyncio.create_task(self._payments.drive(order_id), name=f"pay-{order_id}")
+        self._driving.add(task)
+        task.add_done_callback(self._driving.discard)
+        done, _ = await asyncio.wait({task}, timeout=self._payment_wait_s)
+        return task.result() if done else await self.orders.read(order_id)
+
+    async def close(self) -> None:
+        """Finish what has begun; what takes longer is left to the settling loop."""
+        await self.hold_batcher.close()
+        if self._driving:
+            await asyncio.wait(self._driving, timeout=self._payment_wait_s)
+        for task in self._driving:
+            task.cancel()
+
+
+_END_REASONS = {
+    "left": "You have left this session.",
+    "ordered": "Your order is placed, and this session has ended with it.",
+    "expired": "The time of this session is over.",
+}
+
+
+class CheckoutApi:
+    def __init__(self, checkout: Checkout) -> None:
+        self._checkout = checkout
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/checkout/session", self.read_session),
+            web.delete("/checkout/session", self.leave),
+            web.post("/checkout/holds", self.place_hold),
+            web.get("/checkout/holds/{hold_id}", self.read_hold),
+            web.patch("/checkout/holds/{hold_id}", self.change_hold),
+            web.delete("/checkout/holds/{hold_id}", self.release_hold),
+            web.post("/checkout/orders", self.place_order),
+            web.get("/checkout/orders", self.list_orders),
+        ]
+
+    async def read_session(self, request: web.Request) -> web.Response:
+        session = self._checkout.session_of(request)
+        view = await self._checkout.live_session(session)
+        holds = await self._checkout.holds.read_all(session.session_id)
+        return json_response(session_body(view, holds))
+
+    async def leave(self, request: web.Request) -> web.Response:
+        session = self._checkout.session_of(request)
+        await self._checkout.orders.leave(session.session_id)
+        response = web.Response(status=204)
+        response.del_cookie(self._checkout.cookie)
+        return response
+
+    async def place_hold(self, request: web.Request) -> web.Response:
+        session = self._checkout.session_of(request)
+        key = idempotency_key(request)
+        assert key is not None
+        quantities = (await read_body(request, _BASKET)).quantities()
+        wish = HoldRequest(
+            session_id=session.session_id,
+            key=idempotency_uuid(key),
+            body_hash=body_hash(quantities),
+            quantities=quantities,
+            hold_id=uuid4(),
+        )
+        placed = await self._checkout.hold_batcher.submit(wish)
+        if placed.replay:
+            hold = await self._checkout.holds.replayed(session.session_id, wish.key)
+            return json_response(hold_body(hold), status=201)
+        return json_response(_placed_body(placed), status=201)
+
+    async def read_hold(self, request: web.Request) -> web.Response:
+        return await self._hold_answer(request)
+
+    async def change_hold(self, request: web.Request) -> web.Response:
+        session, hold_id = self._named_hold(request)
+        change = await read_body(request, _CHANGE)
+        if (change.items is None) == (not change.extend):
+            raise Unprocessable('Say either {"items": […]} or {"extend": true}.')
+        if change.items is not None:
+            if not change.items:
+                raise Unprocessable("A hold has at least one item; to give it up, delete it.")
+            quantities = Basket(change.items).quantities()
+            await self._checkout.holds.change(session.session_id, hold_id, quantities)
+        else:
+            await self._checkout.holds.extend(session.session_id, hold_id)
+        return await self._hold_answer(request)
+
+    async def release_hold(self, request: web.Request) -> web.Response:
+        session, hold_id = self._named_hold(request)
+        await self._checkout.holds.release(session.session_id, hold_id)
+        return web.Response(status=204)
+
+    async def place_order(self, request: web.Request) -> web.Response:
+        session = self._checkout.session_of(request)
+        key = idempotency_key(request)
+        assert key is not None
+        wish = await read_body(request, _ORDER)
+        order = await self._checkout.pay(
+            session, hold_id=wish.hold_id, key=key, token=wish.payment.token
+        )
+        return order_answer(order)
+
+    async def list_orders(self, request: web.Request) -> web.Response:
+        session = self._checkout.session_of(request)
+        orders = await self._checkout.orders.of_session(session.session_id)
+        return json_response({"orders": [order_body(order) for order in orders], "next": None})
+
+    def _named_hold(self, request: web.Request) -> tuple[Session, UUID]:
+        session = self._checkout.session_of(request)
+        try:
+            return session, UUID(request.match_info["hold_id"])
+        except ValueError as error:
+            raise UnknownHold from error
+
+    async def _hold_answer(self, request: web.Request) -> web.Response:
+        session, hold_id = self._named_hold(request)
+        return json_response(hold_body(await self._checkout.holds.read(session.session_id, hold_id)))
+
+
+async def find_order(checkout: Checkout, request: web.Request) -> Order:
+    """Return the order in the path if it belongs to the request's session."""
+    session = checkout.session_of(request)
+    try:
+        order_id = UUID(request.match_info["order_id"])
+    except ValueError as error:
+        raise UnknownOrder from error
+    found = await checkout.orders.of_session(session.session_id, order_id)
+    if not found:
+        raise UnknownOrder
+    return found[0]
+
+
+def order_answer(order: Order) -> web.Response:
+    """Return 201 for an order that is settled, 202 while the gateway decides, 402 if declined."""
+    where = {"Location": f"/checkout/orders/{order.order_id}"}
+    if order.state in {OrderState.DECLINED, OrderState.CANCELLED}:
+        raise PaymentDeclined(order.detail, order_id=str(order.order_id))
+    if order.state in UNSETTLED:
+        return json_response(
+            order_body(order), status=202, headers={**where, "Retry-After": RETRY_AFTER_S}
+        )
+    return json_response(order_body(order), status=201, headers=where)
+
+
+def _items(lines: list[Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "sku": line.sku,
+            "name": line.name,
+            "quantity": line.quantity,
+            "price_minor": line.price_minor,
+        }
+        for line in lines
+    ]
+
+
+def _placed_body(placed: Placed) -> dict[str, Any]:
+    return {
+        "hold_id": placed.hold_id,
+        "state": "held",
+        "items": _items(placed.lines),
+        "total_minor": sum(line.quantity * line.price_minor for line in placed.lines),
+        "currency": placed.currency,
+        "expires_at": placed.expires_at,
+        "seconds_left": placed.seconds_left,
+    }
+
+
+def hold_body(hold: Hold) -> dict[str, Any]:
+    return {
+        "hold_id": hold.hold_id,
+        "state": "paying" if hold.paying else hold.state,
+        "items": _items(hold.lines),
+        "total_minor": hold.total_minor,
+        "currency": hold.currency,
+        "expires_at": hold.expires_at,
+        "seconds_left": hold.seconds_left,
+        "extensions_left": hold.extensions_left,
+    }
+
+
+def session_body(view: SessionView, holds: list[Hold]) -> dict[str, Any]:
+    return {
+        "session": str(view.session_id),
+        "room": view.room,
+        "room_name": view.room_name,
+        "expires_at": view.expires_at,
+        "seconds_left": max(view.seconds_left, 0.0),
+        "holds": [hold_body(hold) for hold in holds if hold.state == "held"],
+    }
+
+
+def order_body(order: Order) -> dict[str, Any]:
+    # "authorized" is a matter between us and the gateway; to the shopper it is still under way.
+    status = OrderState.AUTHORIZING if order.state in UNSETTLED else order.state
+    return {
+        "order_id": order.order_id,
+        "number": order.reference,
+        "status": status,
+        "items": _items(order.lines),
+        "total_minor": order.total_minor,
+        "currency": order.currency,
+        "created_at": order.created_at,
+        "paid_at": order.paid_at,
+        "detail": order.detail or None,
+    }
+
+

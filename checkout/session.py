@@ -1,0 +1,39 @@
+"""Sessions: a claimed admission as a signed right to check out. Pure."""
+
+import re
+from dataclasses import dataclass
+
+from inventory.hold import SessionOver
+from inventory.kit.signing import Seal
+
+PURPOSE = "waitroom.session.1"
+_FORM = re.compile(r"([1-9][0-9]{0,18})\.([a-z0-9][a-z0-9-]{0,62})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The admission's number in the books and the room it belongs to."""
+
+    session_id: int
+    room: str
+
+
+class SessionSeal:
+    """Sign sessions and read them back.
+
+    The deadline is not in the token: it can move (an outage, an early leaving), so the database
+    is asked whenever a session is used to change something.
+    """
+
+    def __init__(self, secret_keys: list[bytes]) -> None:
+        self._seal = Seal(secret_keys, PURPOSE)
+
+    def sign(self, session: Session) -> str:
+        return self._seal.sign(f"{session.session_id}.{session.room}")
+
+    def open(self, token: str) -> Session:
+        """Return the session; raises `SessionOver` for anything that we did not sign."""
+        match = _FORM.fullmatch(self._seal.open(token) or "")
+        if match is None:
+            raise SessionOver("There is no valid session with this request.")
+        return Session(session_id=int(match[1]), room=match[2])

@@ -1,0 +1,172 @@
+"""HTTP at the rim: bodies in, JSON and problem+json out, and who is asking."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+from aiohttp import web
+from multidict import CIMultiDict
+
+from inventory.kit.database import ENGINE_ERRORS
+from inventory.kit.metrics import observe
+from inventory.kit.problem import (
+    BadRequest,
+    CrossSite,
+    EngineDown,
+    IdempotencyKeyMissing,
+    Refusal,
+    Unprocessable,
+)
+
+log = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Body = TypeVar("Body")
+
+BODY_BYTES_MAX = 64 * 1024
+BODY_WAIT_S = 10.0
+KEY_LENGTH_MAX = 128
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# Answers are for one shopper unless a handler says otherwise.
+PRIVATE = CIMultiDict(
+    {
+        "Cache-Control": "no-store",
+        "Content-Type": "application/json",
+        "X-Content-Type-Options": "nosniff",
+        "Server": "waitroom",
+    }
+)
+PROBLEM = CIMultiDict({**PRIVATE, "Content-Type": "application/problem+json"})
+
+encode = msgspec.json.Encoder().encode
+
+PROBLEM_PAGE: "web.AppKey[Callable[[Refusal], web.Response]]" = web.AppKey("problem_page")
+
+
+def json_response(
+    value: Any, *, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    response = web.Response(body=encode(value), status=status, headers=PRIVATE)
+    if headers:
+        response.headers.update(headers)
+    return response
+
+
+async def read_body(request: web.Request, decoder: "msgspec.json.Decoder[Body]") -> Body:
+    """Decode a JSON body; raises `BadRequest` when it is no JSON, `Unprocessable` when not ours."""
+    try:
+        async with asyncio.timeout(BODY_WAIT_S):
+            raw = await request.read()
+    except TimeoutError as error:
+        raise BadRequest("The request's body did not arrive in time.") from error
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise Unprocessable(f"{error}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"The request's body is no JSON: {error}.") from error
+
+
+def idempotency_key(request: web.Request, *, required: bool = True) -> str | None:
+    """Return the Idempotency-Key header; raises when it is missing or unusable."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None or not key.strip():
+        if required:
+            raise IdempotencyKeyMissing
+        return None
+    if len(key) > KEY_LENGTH_MAX or not key.isprintable():
+        raise BadRequest(f"An Idempotency-Key is printable and has at most {KEY_LENGTH_MAX} signs.")
+    return key
+
+
+def bearer(request: web.Request) -> str | None:
+    """Return the token of `Authorization: Bearer …`, if there is one."""
+    header = request.headers.get("Authorization")
+    if header is None or not header.startswith("Bearer "):
+        return None
+    return header[7:].strip() or None
+
+
+def wants_html(request: web.Request) -> bool:
+    """Say whether a browser is asking for a page; programs get JSON."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def query_int(request: web.Request, name: str, *, default: int, low: int, high: int) -> int:
+    """Return a whole number from the query string, refused when out of its bounds."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise BadRequest(f"{name} must be a whole number from {low} to {high}.")
+    return int(text)
+
+
+def refuse_cross_site(request: web.Request) -> None:
+    """Raise `CrossSite` when a browser says that another site sent this request.
+
+    Cookies are SameSite=Lax besides; programs send neither header and authorise themselves.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        if site not in {"same-origin", "none"}:
+            raise CrossSite
+        return
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise CrossSite
+
+
+@web.middleware
+async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn refusals and failures into answers, refuse cross-site writes, count and time."""
+    started = time.perf_counter()
+    try:
+        if request.method not in SAFE_METHODS:
+            refuse_cross_site(request)
+        response = await handler(request)
+    except Refusal as refusal:
+        response = _refused(request, refusal)
+    except web.HTTPException as error:
+        response = _refused(request, _HttpRefusal(error)) if error.status >= 400 else error
+    except ENGINE_ERRORS as error:
+        log.warning("engine_away", path=request.path, error=repr(error))
+        response = _refused(request, EngineDown())
+    except Exception:
+        log.exception("request_failed", method=request.method, path=request.path)
+        response = _refused(request, _Failed())
+    observe(request.match_info, response.status, time.perf_counter() - started)
+    return response
+
+
+class _Failed(Refusal):
+    code, status = "internal_error", 500
+    title = "Something went wrong on our side. Nothing was lost; please try again."
+
+
+class _HttpRefusal(Refusal):
+    """One of aiohttp's own refusals (no route, wrong method, body too large) in our form."""
+
+    def __init__(self, error: web.HTTPException) -> None:
+        self.status = error.status
+        self.title = f"{error.reason}."
+        codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+        self.code = codes.get(error.status, "refused")
+        super().__init__(headers={k: v for k, v in error.headers.items() if k == "Allow"})
+
+
+def _refused(request: web.Request, refusal: Refusal) -> web.Response:
+    page = request.config_dict.get(PROBLEM_PAGE)
+    if page is not None and wants_html(request):
+        response = page(refusal)
+    else:
+        response = web.Response(
+            body=encode(refusal.body()), status=refusal.status, headers=PROBLEM
+        )
+    response.headers.update(refusal.headers)
+    return response

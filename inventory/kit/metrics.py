@@ -1,0 +1,26 @@
+"""Prometheus figures. One histogram of requests; its children are looked up once per route."""
+
+from aiohttp.abc import AbstractMatchInfo
+from prometheus_client import Counter, Histogram
+
+SECONDS = Histogram(
+    "waitroom_request_seconds",
+    "Time from the request's head to the answer, by route and status.",
+    ["route", "status"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+BATCHES = Counter("waitroom_batches_total", "Engine calls made by the batchers.", ["batcher"])
+BATCHED = Counter("waitroom_batched_total", "Requests that went out in batches.", ["batcher"])
+
+_children: dict[tuple[object, int], Histogram] = {}
+
+
+def observe(match: AbstractMatchInfo, status: int, seconds: float) -> None:
+    """Count one request and its time under the route that served it."""
+    key = (match.handler, status)
+    child = _children.get(key)
+    if child is None:
+        resource = getattr(getattr(match, "route", None), "resource", None)
+        route = resource.canonical if resource is not None else "none"
+        child = _children[key] = SECONDS.labels(route, str(status))
+    child.observe(seconds)

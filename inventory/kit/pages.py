@@ -1,0 +1,101 @@
+"""Pages: templates in, HTML with strict headers out."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from aiohttp import web
+from multidict import CIMultiDict
+
+from inventory.kit.problem import Refusal
+
+# Nothing inline and nothing from elsewhere: what a page needs stands in /static.
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+PAGE = CIMultiDict(
+    {
+        "Content-Type": "text/html; charset=utf-8",
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": CSP,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+        "Server": "waitroom",
+    }
+)
+HSTS = "max-age=31536000"
+# Currencies without minor units, of those that shops use; all others have two digits.
+_NO_MINOR_UNITS = frozenset({"JPY", "KRW", "CLP", "ISK", "VND", "HUF"})
+_SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
+
+
+def money(minor: int, currency: str) -> str:
+    """Write an amount as people do: 2400 EUR becomes €24.00."""
+    digits = 0 if currency in _NO_MINOR_UNITS else 2
+    sign = _SIGNS.get(currency, f"{currency} ")
+    return f"{sign}{minor / 10**digits:,.{digits}f}"
+
+
+def moment(value: datetime | None) -> str | None:
+    """Write a moment as the pages' scripts read it: ISO 8601, UTC."""
+    if value is None:
+        return None
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def static_folder() -> Path:
+    return Path(str(resources.files("static")))
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(static_folder() / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["money"] = money
+    environment.filters["moment"] = moment
+    return environment
+
+
+class Pages:
+    """Render templates under one brand. `secure` adds HSTS, for sites that run on https."""
+
+    def __init__(self, *, brand: str, secure: bool) -> None:
+        self._brand = brand
+        self._headers = CIMultiDict(PAGE)
+        if secure:
+            self._headers["Strict-Transport-Security"] = HSTS
+
+    def render(
+        self, template: str, context: Mapping[str, Any], *, title: str, status: int = 200
+    ) -> web.Response:
+        text = (
+            _environment()
+            .get_template(template)
+            .render(brand=self._brand, page_title=title, **context)
+        )
+        return web.Response(body=text.encode(), status=status, headers=self._headers)
+
+    def problem(self, refusal: Refusal) -> web.Response:
+        """Say what stands in the way, to a person."""
+        context = {
+            "status": refusal.status,
+            "title": refusal.title,
+            "detail": refusal.detail,
+            "code": refusal.code,
+        }
+        return self.render(
+            "problem.html", context, title=refusal.title, status=refusal.status
+        )

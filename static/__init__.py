@@ -1,0 +1,1 @@
+"""What browsers fetch: pages, styles, scripts, pictures."""

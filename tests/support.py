@@ -1,0 +1,158 @@
+"""What tests share: a sale to act on, and a shopper's steps through it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient
+
+from waitroom.app import Service
+from waitroom.run.settings import Secrets, Settings
+
+KEY = "11" * 32
+PASSWORD = "correct horse battery staple"
+
+
+def secrets() -> Secrets:
+    return Secrets(signing_keys=[KEY])
+
+
+def settings(postgres_url: str, valkey_url: str, **changes: Any) -> Settings:
+    values = {
+        "postgres_url": postgres_url,
+        "valkey_url": valkey_url,
+        "drain_s": 0.0,
+        "payment_wait_s": 2.0,
+        **changes,
+    }
+    return msgspec.convert(values, Settings)
+
+
+async def open_room(
+    service: Service,
+    room: str = "drop",
+    *,
+    skus: dict[str, int] | None = None,
+    limit: int = 4,
+    status: str = "open",
+    **rules: Any,
+) -> None:
+    """Make a room with SKUs and units on hand, open it, and tell the board."""
+    await service.lines.create_room(room, room.title(), who="test")
+    if rules:
+        await service.lines.change_room(room, msgspec.json.encode(rules).decode(), who="test")
+    for sku, units in (skus if skus is not None else {"mug": 5}).items():
+        await service.stock.add(
+            sku, room=room, name=sku.title(), price_minor=1000, limit_per_session=limit
+        )
+        if units:
+            await service.stock.move(sku, kind="received", quantity=units, who="test", reason="")
+    if status != "scheduled":
+        await service.lines.set_status(room, status, who="test")
+    await service.board.refresh(rooms=True)
+
+
+async def tick(service: Service, times: int = 1) -> None:
+    """Let the controller and the board take a step; needs no loop of theirs to run."""
+    for _ in range(times):
+        await service.controller.tick()
+        await service.board.refresh()
+
+
+async def execute(service: Service, sql: str, *values: Any) -> Any:
+    async with service.pool.acquire() as connection:
+        return await connection.fetch(sql, *values)
+
+
+async def shift_clock(service: Service, seconds: float) -> None:
+    """Let the shoppers' clock go forward, as if so much time had passed."""
+    await execute(
+        service, "UPDATE office SET stopped = stopped - make_interval(secs => $1)", seconds
+    )
+
+
+async def eventually(
+    check: Callable[[], Awaitable[Any]], *, within_s: float = 30.0, every_s: float = 0.05
+) -> Any:
+    """Return the first truthy answer; fail when there is none in time."""
+    deadline = time.monotonic() + within_s
+    while True:
+        answer = await check()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"it did not happen within {within_s} s")
+        await asyncio.wait({asyncio.ensure_future(asyncio.Event().wait())}, timeout=every_s)
+
+
+@dataclass(slots=True)
+class Shopper:
+    """One shopper with a ticket and, once claimed, a session; sends them as bearer tokens."""
+
+    client: TestClient[Any, Any]
+    room: str = "drop"
+    ticket: str = ""
+    session: str = ""
+    number: int = 0
+
+    async def join(self, **headers: str) -> dict[str, Any]:
+        answer = await self.client.post(f"/rooms/{self.room}/tickets", headers=headers)
+        body: dict[str, Any] = await answer.json()
+        assert answer.status in {200, 201}, body
+        self.ticket, self.number = body["ticket"], body["number"]
+        return body
+
+    async def me(self) -> dict[str, Any]:
+        answer = await self.client.get(
+            f"/rooms/{self.room}/tickets/me", headers=authorization(self.ticket)
+        )
+        body: dict[str, Any] = await answer.json()
+        return body
+
+    async def claim(self) -> ClientResponse:
+        answer = await self.client.post(
+            f"/rooms/{self.room}/claims", headers=authorization(self.ticket)
+        )
+        if answer.status in {200, 201}:
+            self.session = (await answer.json())["session"]
+        return answer
+
+    async def leave(self) -> ClientResponse:
+        return await self.client.delete(
+            f"/rooms/{self.room}/tickets/me", headers=authorization(self.ticket)
+        )
+
+    async def hold(self, key: str | None = None, **quantities: int) -> ClientResponse:
+        items = [{"sku": sku, "quantity": quantity} for sku, quantity in quantities.items()]
+        return await self.client.post(
+            "/checkout/holds",
+            json={"items": items},
+            headers={**authorization(self.session), "Idempotency-Key": key or str(uuid4())},
+        )
+
+    async def pay(
+        self, hold_id: str, *, token: str = "tok_approve", key: str | None = None
+    ) -> ClientResponse:
+        return await self.client.post(
+            "/checkout/orders",
+            json={"hold_id": hold_id, "payment": {"token": token}},
+            headers={**authorization(self.session), "Idempotency-Key": key or str(uuid4())},
+        )
+
+
+def authorization(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def admitted(client: TestClient[Any, Any], room: str = "drop") -> Shopper:
+    """Return a shopper who has joined below the gate and claimed."""
+    shopper = Shopper(client, room)
+    body = await shopper.join()
+    assert body["status"] == "called", body
+    assert (await shopper.claim()).status == 201
+    return shopper

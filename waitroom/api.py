@@ -1,0 +1,335 @@
+"""The line's API: join, state, claim, leave, the log, and the check for a site's proxy."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from checkout.api import SESSION_COOKIE
+from checkout.session import Session, SessionSeal
+from inventory.kit.batcher import Batcher
+from inventory.kit.http import (
+    bearer,
+    idempotency_key,
+    json_response,
+    query_int,
+    read_body,
+)
+from inventory.kit.problem import BadRequest, Refusal
+from waitroom.board import Board, RoomView
+from waitroom.join import JoinRequest, Place
+from waitroom.line_store import Claimed, LineStore, Standing
+from waitroom.ticket import NoTicket, Ticket, encode_id
+from waitroom.wait import POLL_MIN_S, WaitRow, row_at
+
+TICKET_COOKIE = "waitroom_ticket_"
+VISITOR_COOKIE = "waitroom_visitor"
+COOKIE_MAX_AGE_S = 7 * 24 * 3600
+RANDOM_BYTES_MAX = 64
+LOG_PAGE_MAX = 1000
+
+
+class NotYetCalled(Refusal):
+    code, status, title = "not_yet_called", 409, "It is not your turn yet; your place is safe."
+
+
+class Missed(Refusal):
+    code, status = "missed", 409
+    title = "You missed your turn. You are called again before anyone new."
+
+
+class TicketLeft(Refusal):
+    code, status, title = "ticket_left", 410, "This place was given up."
+
+
+class TicketOver(Refusal):
+    code, status, title = "ticket_over", 410, "This ticket's time is over; please join again."
+
+
+class OtherTicket(Refusal):
+    code, status = "other_ticket", 403
+    title = "This number belongs to another ticket."
+
+
+_CLAIM_REFUSALS: dict[str, type[Refusal]] = {
+    "not_yet_called": NotYetCalled,
+    "missed": Missed,
+    "over": TicketOver,
+    "left": TicketLeft,
+    "ended": TicketOver,
+    "other_ticket": OtherTicket,
+}
+
+
+class JoinBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The optional body of a join: `random` is hex, the shopper's own part of the receipt."""
+
+    random: str = ""
+
+
+_JOIN = msgspec.json.Decoder(JoinBody)
+
+
+class Line:
+    """What a shopper can do with a place; the API and the pages both stand on it."""
+
+    def __init__(
+        self, *, board: Board, store: LineStore, sessions: SessionSeal, secure: bool
+    ) -> None:
+        self.board = board
+        self.store = store
+        self._sessions = sessions
+        self._prefix = "__Host-" if secure else ""
+        self.secure = secure
+        self.session_cookie = self._prefix + SESSION_COOKIE
+        self.visitor_cookie = self._prefix + VISITOR_COOKIE
+        self.claims: Batcher[Ticket, Claimed] = Batcher("claims", store.claim)
+        self.standings: Batcher[Ticket, Standing] = Batcher("standings", store.standings)
+
+    def ticket_cookie(self, room: str) -> str:
+        return f"{self._prefix}{TICKET_COOKIE}{room}"
+
+    def ticket_of(self, request: web.Request, view: RoomView) -> Ticket:
+        """Return the ticket that this request carries; raises `NoTicket` without one."""
+        token = bearer(request) or request.cookies.get(self.ticket_cookie(view.room))
+        return self.board.ticket_of(view, token)
+
+    def set_cookie(self, response: web.StreamResponse, name: str, value: str) -> None:
+        response.set_cookie(
+            name,
+            value,
+            max_age=COOKIE_MAX_AGE_S,
+            path="/",
+            httponly=True,
+            secure=self.secure,
+            samesite="Lax",
+        )
+
+    def join_key(self, request: web.Request) -> str | None:
+        """Return what recognises a repeated join: the client's key, else the browser's id."""
+        key = idempotency_key(request, required=False)
+        if key is not None:
+            return f"k:{key}"
+        visitor = request.cookies.get(self.visitor_cookie)
+        # Only what we could have made ourselves; another client's guess is not worth a key.
+        return f"v:{visitor}" if visitor and len(visitor) == 32 and visitor.isalnum() else None
+
+    async def join(self, view: RoomView, key: str | None, random: bytes = b"") -> Place:
+        return await view.desk.batcher.submit(JoinRequest(key=key, random=random))
+
+    async def still_good(self, ticket: Ticket) -> bool:
+        """Say whether joining again with this ticket gives the same place."""
+        standing = await self.standings.submit(ticket)
+        if standing.state in {"left", "ended"}:
+            return False
+        return standing.state != "missed" or standing.came_back or standing.in_grace
+
+    async def claim(self, view: RoomView, ticket: Ticket) -> tuple[Claimed, str]:
+        """Take up a call; return the session and its token, or raise what stands in the way."""
+        claimed = await self.claims.submit(ticket)
+        if claimed.verdict != "claimed":
+            raise _CLAIM_REFUSALS[claimed.verdict]()
+        session = Session(session_id=claimed.session_id, room=view.room)
+        return claimed, self._sessions.sign(session)
+
+    async def leave(self, ticket: Ticket) -> None:
+        verdict = await self.store.leave(ticket)
+        if verdict == "other_ticket":
+            raise OtherTicket
+        if verdict == "payment_running":
+            raise BadRequest("A payment is under way; it decides first.")
+
+    async def standing(self, view: RoomView, ticket: Ticket) -> dict[str, Any]:
+        """Return what `tickets/me` says: from the state document for whoever still waits.
+
+        Only a number that the document has not seen yet, or that is called, asks the database.
+        """
+        line = view.line
+        if line is not None and line.head < ticket.number <= line.tail:
+            return _standing(view, ticket, "waiting", line.head)
+        found = await self.standings.submit(ticket)
+        return _from_books(view, ticket, found)
+
+    async def close(self) -> None:
+        await self.claims.close()
+        await self.standings.close()
+
+
+_NOTHING_KNOWN = WaitRow(
+    place=1, wait_low_s=None, wait_high_s=None, chance=0.0, poll_s=POLL_MIN_S
+)
+
+
+def row_for(view: RoomView, place: int) -> WaitRow:
+    line = view.line
+    return row_at(line.table, max(place, 1)) if line is not None else _NOTHING_KNOWN
+
+
+def _standing(view: RoomView, ticket: Ticket, status: str, head: int) -> dict[str, Any]:
+    place = max(ticket.number - head, 0)
+    row = row_for(view, place)
+    if view.state is not None and status == "waiting" and view.state.status in {"sold_out", "ended"}:
+        status = view.state.status
+    return {
+        "room": view.room,
+        "line": view.rules["line"],
+        "number": ticket.number,
+        "reference": f"{view.rules['line']}-{ticket.number}-{encode_id(ticket.ticket_id)[:4]}",
+        "place": place,
+        "status": status,
+        "wait_low_s": row.wait_low_s if place else 0,
+        "wait_high_s": row.wait_high_s if place else 0,
+        "chance": row.chance,
+        "poll_s": row.poll_s if status == "waiting" else POLL_MIN_S,
+        "claim_until": None,
+    }
+
+
+def _from_books(view: RoomView, ticket: Ticket, found: Standing) -> dict[str, Any]:
+    if found.ticket_id is not None and found.ticket_id != ticket.ticket_id:
+        raise OtherTicket
+    head = min(found.gate, found.tail)
+    if found.state is None:
+        return _standing(view, ticket, "waiting", head)
+    if found.state == "missed" and found.came_back:
+        # Called again before anyone new: nobody is ahead but others who came back.
+        return _standing(view, ticket, "waiting", ticket.number)
+    answer = _standing(view, ticket, found.state, ticket.number)
+    if found.state == "called":
+        answer["claim_until"] = found.claim_until
+        answer["seconds_left"] = max(found.claim_seconds or 0.0, 0.0)
+    return answer
+
+
+class LineApi:
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/rooms", self.list_rooms),
+            web.post("/rooms/{room}/tickets", self.join),
+            web.get("/rooms/{room}/state", self.state),
+            web.get("/rooms/{room}/tickets/me", self.standing),
+            web.delete("/rooms/{room}/tickets/me", self.leave),
+            web.post("/rooms/{room}/claims", self.claim),
+            web.get("/rooms/{room}/log", self.log),
+        ]
+
+    async def list_rooms(self, request: web.Request) -> web.Response:
+        views = [view for view in self._line.board.rooms.values() if view.rules["public"]]
+        return json_response({"rooms": [room_body(view) for view in views]})
+
+    async def state(self, request: web.Request) -> web.Response:
+        view = self._line.board.room(request.match_info["room"])
+        if request.headers.get("If-None-Match") == view.etag and view.etag:
+            return web.Response(status=304, headers=view.headers)
+        if not view.raw:
+            raise StateNotKnown
+        return web.Response(body=view.raw, headers=view.headers)
+
+    async def join(self, request: web.Request) -> web.Response:
+        line = self._line
+        view = line.board.room(request.match_info["room"])
+        random = await self._random(request)
+        try:
+            ticket = line.ticket_of(request, view)
+        except NoTicket:
+            ticket = None
+        if ticket is not None and await line.still_good(ticket):
+            token = bearer(request) or request.cookies[line.ticket_cookie(view.room)]
+            place = Place(ticket=ticket, token=token, fresh=False)
+        else:
+            # A ticket that is used up is no reason to be given the same one again.
+            key = line.join_key(request) if ticket is None else None
+            place = await line.join(view, key, random)
+        response = json_response(
+            self._joined_body(view, place), status=201 if place.fresh else 200
+        )
+        line.set_cookie(response, line.ticket_cookie(view.room), place.token)
+        return response
+
+    @staticmethod
+    async def _random(request: web.Request) -> bytes:
+        if not request.can_read_body:
+            return b""
+        try:
+            random = bytes.fromhex((await read_body(request, _JOIN)).random)
+        except ValueError as error:
+            raise BadRequest("`random` must be hex.") from error
+        if len(random) > RANDOM_BYTES_MAX:
+            raise BadRequest(f"`random` has at most {RANDOM_BYTES_MAX} bytes.")
+        return random
+
+    def _joined_body(self, view: RoomView, place: Place) -> dict[str, Any]:
+        number = place.ticket.number
+        head = view.line.head if view.line else 0
+        ahead = 0 if place.called else max(number - head, 1) if place.fresh else max(number - head, 0)
+        body = {
+            "ticket": place.token,
+            "line": view.rules["line"],
+            "number": number,
+            "place": ahead,
+            "status": "called" if place.called else "waiting" if ahead else "called",
+            "receipt": place.receipt,
+            "state_url": f"/rooms/{view.room}/state",
+            "poll_s": row_for(view, ahead).poll_s,
+        }
+        if place.called:
+            body["claim_until"] = place.claim_until
+            body["seconds_left"] = place.claim_seconds
+        return body
+
+    async def standing(self, request: web.Request) -> web.Response:
+        view = self._line.board.room(request.match_info["room"])
+        ticket = self._line.ticket_of(request, view)
+        return json_response(await self._line.standing(view, ticket))
+
+    async def leave(self, request: web.Request) -> web.Response:
+        view = self._line.board.room(request.match_info["room"])
+        await self._line.leave(self._line.ticket_of(request, view))
+        response = web.Response(status=204)
+        response.del_cookie(self._line.ticket_cookie(view.room), secure=self._line.secure)
+        return response
+
+    async def claim(self, request: web.Request) -> web.Response:
+        view = self._line.board.room(request.match_info["room"])
+        ticket = self._line.ticket_of(request, view)
+        claimed, token = await self._line.claim(view, ticket)
+        response = json_response(
+            {
+                "session": token,
+                "expires_at": claimed.expires_at,
+                "seconds_left": claimed.seconds_left,
+                "checkout_url": "/checkout",
+            },
+            status=201 if claimed.fresh else 200,
+        )
+        self._line.set_cookie(response, self._line.session_cookie, token)
+        return response
+
+    async def log(self, request: web.Request) -> web.Response:
+        view = self._line.board.room(request.match_info["room"])
+        after = query_int(request, "after", default=0, low=0, high=2**62)
+        limit = query_int(request, "limit", default=100, low=1, high=LOG_PAGE_MAX)
+        entries = await self._line.store.log(view.room, after=after, limit=limit)
+        following = entries[-1]["seq"] if len(entries) == limit else None
+        return json_response({"room": view.room, "entries": entries, "next": following})
+
+
+class StateNotKnown(Refusal):
+    code, status = "state_not_known", 503
+    title = "The room's state has not been published yet; please ask again in a moment."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})
+
+
+def room_body(view: RoomView) -> dict[str, Any]:
+    state = view.state
+    return {
+        "room": view.room,
+        "name": view.rules["name"],
+        "status": state.status if state else view.rules["status"],
+        "opens_at": view.rules["opens_at"],
+    }

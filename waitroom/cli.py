@@ -1,0 +1,368 @@
+"""The `waitroom` program."""
+
+import asyncio
+import os
+import secrets
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import asyncpg
+import click
+import structlog
+
+from inventory.kit.database import open_pool
+from inventory.kit.problem import Refusal
+from inventory.stock_store import StockStore
+from waitroom.admin.sign_in import ROLES as OPERATOR_ROLES
+from waitroom.admin.sign_in import OperatorStore
+from waitroom.engines import EmbeddedEngines, EngineError
+from waitroom.line_store import LineStore
+from waitroom.load.command import load
+from waitroom.run.logs import set_up_logs
+from waitroom.run.migrate import MigrationError, migrate
+from waitroom.run.processes import PortInUse, Supervisor, claim_port
+from waitroom.run.seed import ROOM, seed
+from waitroom.run.settings import (
+    EMBEDDED,
+    Settings,
+    SettingsError,
+    generate_secrets,
+    load_secrets,
+    load_settings,
+)
+
+FIRST_OPERATOR = "admin"
+PASSWORD_FILE = "first-operator-password"  # noqa: S105 - the name of a file
+ROLE_NAMES = ("all", "web", "controller", "sweeper")
+
+Result = TypeVar("Result")
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"waitroom: {message}", err=True)
+    sys.exit(2)
+
+
+def _plainly(command: Callable[..., Result]) -> Callable[..., Result]:
+    """Turn what a user can mend into one line and exit code 2."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Result:
+        try:
+            return command(*args, **kwargs)
+        except (SettingsError, EngineError, MigrationError, PortInUse) as error:
+            _fail(str(error))
+        except Refusal as refusal:
+            _fail(refusal.detail)
+        except asyncpg.InvalidCatalogNameError as error:
+            _fail(f"PostgreSQL knows no such database: {error}")
+        except (OSError, asyncpg.PostgresError) as error:
+            _fail(f"cannot reach an engine: {error}")
+
+    return wrapped
+
+
+def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = [
+        click.option("--config", type=click.Path(path_type=Path), help="A settings file (TOML)."),
+        click.option("--data-dir", help="Where the embedded engines and secrets live."),
+        click.option("--postgres-url", help="PostgreSQL 15 or later; default: an embedded one."),
+        click.option("--valkey-url", help="Redis or Valkey; default: an embedded one."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _web_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = [
+        click.option("--host", help="The address to listen on."),
+        click.option("--port", type=int, help="The port to listen on; 0 takes a free one."),
+        click.option("--workers", type=int, help="How many web processes."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _load(config: Path | None, **overrides: Any) -> Settings:
+    settings = load_settings(config, overrides=overrides)
+    set_up_logs(level=settings.log_level, as_json=settings.log_json)
+    return settings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="waitroom")
+def main() -> None:
+    """A self-hosted virtual waiting room with fair checkout."""
+
+
+@main.command()
+@_settings_options
+@_web_options
+@click.option("--demo", is_flag=True, default=None, help="Seed a demonstration sale.")
+@_plainly
+def up(config: Path | None, **overrides: Any) -> None:
+    """Start everything: engines where none are given, migrations, and all processes."""
+    settings = _load(config, **overrides)
+    port = claim_port(settings.host, settings.port)
+    with ExitStack() as stack:
+        settings = _with_engines(settings, stack, port=port)
+        _make_secrets_if_missing(settings)
+        asyncio.run(migrate(settings.postgres_url))
+        asyncio.run(_first_steps(settings))
+        supervisor = Supervisor(settings, roles=("web", "controller", "sweeper"))
+        code = supervisor.run(lambda: _announce(settings), lambda: _ready(settings))
+    sys.exit(code)
+
+
+def _with_engines(settings: Settings, stack: ExitStack, **changes: Any) -> Settings:
+    """Start the engines that are not given as URLs; they stop with the stack."""
+    postgres, valkey = (url == EMBEDDED for url in (settings.postgres_url, settings.valkey_url))
+    data_dir = Path(settings.data_dir).expanduser()
+    if postgres or valkey:
+        click.echo("starting the engines …", err=True)
+        urls = stack.enter_context(EmbeddedEngines(data_dir, postgres=postgres, valkey=valkey))
+        if urls.postgres_url:
+            changes["postgres_url"] = urls.postgres_url
+        if urls.valkey_url:
+            changes["valkey_url"] = urls.valkey_url
+    import msgspec
+
+    return msgspec.structs.replace(settings, data_dir=str(data_dir), **changes)
+
+
+def _make_secrets_if_missing(settings: Settings) -> None:
+    if not os.environ.get("WAITROOM_SIGNING_KEYS") and not settings.secrets_path.exists():
+        generate_secrets(settings.secrets_path)
+    load_secrets(settings)
+
+
+async def _first_steps(settings: Settings) -> None:
+    """Make the first operator, and the demonstration sale if it is wanted."""
+    pool = await open_pool(
+        settings.postgres_url, size_max=2, pooler=settings.postgres_pooler
+    )
+    try:
+        operators = OperatorStore(pool)
+        if not await operators.any():
+            password = secrets.token_urlsafe(12)
+            await operators.add(FIRST_OPERATOR, role="admin", password=password)
+            path = _password_path(settings)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(password + "\n")
+        if settings.demo:
+            await seed(LineStore(pool), StockStore(pool))
+    finally:
+        await pool.close()
+
+
+def _password_path(settings: Settings) -> Path:
+    return Path(settings.data_dir) / PASSWORD_FILE
+
+
+def _ready(settings: Settings) -> bool:
+    try:
+        url = f"http://{settings.host}:{settings.port}/readyz"
+        with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _announce(settings: Settings) -> None:
+    base = settings.base_url
+    lines = ["", f"  Shop               {base}/"]
+    if settings.demo:
+        lines.append(f"  Waiting page       {base}/rooms/{ROOM}")
+    lines.append(f"  Operators' screen  {base}/admin")
+    path = _password_path(settings)
+    if path.exists():
+        password = path.read_text(encoding="utf-8").strip()
+        lines.append(f"  First operator     {FIRST_OPERATOR}, password {password}")
+        lines.append(f"                     (kept in {path})")
+    lines += ["", "  Ctrl-C ends it; the data stays.", ""]
+    click.echo("\n".join(lines))
+
+
+@main.command()
+@_settings_options
+@_web_options
+@click.option(
+    "--role",
+    "roles",
+    default="all",
+    help="web, controller, sweeper, several with commas, or all.",
+)
+@_plainly
+def serve(config: Path | None, roles: str, **overrides: Any) -> None:
+    """Run processes of some roles on engines that are already there."""
+    from waitroom.run.serve import serve as run
+
+    settings = _load(config, **overrides)
+    if EMBEDDED in (settings.postgres_url, settings.valkey_url):
+        raise SettingsError(
+            "serve needs --postgres-url and --valkey-url; `waitroom up` starts embedded engines"
+        )
+    chosen = _roles(roles)
+    found = load_secrets(settings)
+    if settings.workers == 1 or "web" not in chosen:
+        sys.exit(run(settings, found, roles=chosen))
+    claim_port(settings.host, settings.port)
+    order = [role for role in ROLE_NAMES if role in chosen]
+    supervisor = Supervisor(settings, roles=order)
+    sys.exit(supervisor.run(lambda: None, lambda: True))
+
+
+def _roles(text: str) -> frozenset[str]:
+    named = {name.strip() for name in text.split(",")}
+    for name in named:
+        if name not in ROLE_NAMES:
+            raise SettingsError(f"there is no role {name!r}; the roles are {', '.join(ROLE_NAMES)}")
+    return frozenset(ROLE_NAMES[1:]) if "all" in named else frozenset(named)
+
+
+@main.command(name="migrate")
+@_settings_options
+@_plainly
+def migrate_command(config: Path | None, **overrides: Any) -> None:
+    """Bring the database's tables up to date."""
+    settings = _load(config, **overrides)
+    with ExitStack() as stack:
+        settings = _with_engines(settings, stack)
+        applied = asyncio.run(migrate(settings.postgres_url))
+    click.echo("\n".join(applied) or "nothing to do")
+
+
+@main.command()
+@_settings_options
+@click.option("--rotate", is_flag=True, help="Add a key; the older ones are still accepted.")
+@_plainly
+def keygen(config: Path | None, rotate: bool, **overrides: Any) -> None:  # noqa: FBT001 - a flag
+    """Make the key that signs tickets and sessions, in the secrets file."""
+    settings = _load(config, **overrides)
+    made = generate_secrets(settings.secrets_path, rotate=rotate)
+    click.echo(f"{settings.secrets_path} holds {len(made.signing_keys)} key(s)")
+
+
+def _with_stores(
+    config: Path | None,
+    overrides: dict[str, Any],
+    use: Callable[[LineStore, StockStore, OperatorStore], Coroutine[Any, Any, Result]],
+) -> Result:
+    settings = _load(config, **overrides)
+
+    async def run() -> Result:
+        pool = await open_pool(settings.postgres_url, size_max=2, pooler=settings.postgres_pooler)
+        try:
+            return await use(LineStore(pool), StockStore(pool), OperatorStore(pool))
+        finally:
+            await pool.close()
+
+    if settings.postgres_url == EMBEDDED:
+        raise SettingsError(
+            "this needs --postgres-url: the embedded engine belongs to `waitroom up`, "
+            "where the operators' screen does the same"
+        )
+    return asyncio.run(run())
+
+
+@main.group()
+def room() -> None:
+    """Make and steer rooms."""
+
+
+@room.command(name="create")
+@_settings_options
+@click.argument("room")
+@click.option("--name", required=True)
+@_plainly
+def room_create(room: str, name: str, config: Path | None, **overrides: Any) -> None:
+    """Make a room; it waits to be opened."""
+    _with_stores(config, overrides, lambda lines, _, __: lines.create_room(room, name, who="cli"))
+
+
+@room.command(name="status")
+@_settings_options
+@click.argument("room")
+@click.argument("status", type=click.Choice(["open", "paused", "ended"]))
+@click.option("--reason", default="")
+@_plainly
+def room_status(
+    room: str, status: str, reason: str, config: Path | None, **overrides: Any
+) -> None:
+    """Open, pause or end a room."""
+    before = _with_stores(
+        config,
+        overrides,
+        lambda lines, _, __: lines.set_status(room, status, who="cli", reason=reason),
+    )
+    click.echo(f"{room}: {before} → {status}")
+
+
+@main.group()
+def sku() -> None:
+    """Add products and stock."""
+
+
+@sku.command(name="add")
+@_settings_options
+@click.argument("sku")
+@click.option("--room", required=True)
+@click.option("--name", required=True)
+@click.option("--price-minor", type=int, required=True, help="In cents, tax included.")
+@click.option("--currency", default="EUR", show_default=True)
+@_plainly
+def sku_add(config: Path | None, sku: str, **values: Any) -> None:
+    """Add a product with nothing on hand."""
+    wish = {k: values.pop(k) for k in ("room", "name", "price_minor", "currency")}
+    _with_stores(config, values, lambda _, stock, __: stock.add(sku, **wish))
+
+
+@sku.command(name="receive")
+@_settings_options
+@click.argument("sku")
+@click.argument("quantity", type=click.IntRange(min=1))
+@click.option("--reason", default="")
+@_plainly
+def sku_receive(
+    sku: str, quantity: int, reason: str, config: Path | None, **overrides: Any
+) -> None:
+    """Put units on the shelf."""
+    on_hand = _with_stores(
+        config,
+        overrides,
+        lambda _, stock, __: stock.move(
+            sku, kind="received", quantity=quantity, who="cli", reason=reason
+        ),
+    )
+    click.echo(f"{sku}: {on_hand} on hand")
+
+
+@main.command(name="operator")
+@_settings_options
+@click.argument("name")
+@click.option("--role", type=click.Choice(OPERATOR_ROLES), required=True)
+@click.password_option()
+@_plainly
+def operator_add(
+    name: str, role: str, password: str, config: Path | None, **overrides: Any
+) -> None:
+    """Add an operator."""
+    _with_stores(
+        config,
+        overrides,
+        lambda _, __, operators: operators.add(name, role=role, password=password),
+    )
+
+
+main.add_command(load)
+
+# Until settings say otherwise, a failing command prints its one line and no debug logs.
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))

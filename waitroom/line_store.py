@@ -1,0 +1,249 @@
+"""Rooms, lines and admissions on PostgreSQL."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from inventory.kit.database import ENGINE_ERRORS, Pool, connection
+from inventory.kit.problem import BadRequest, EngineDown, NotFound
+from inventory.kit.queries import load_queries
+from waitroom.admission import Decision
+from waitroom.ticket import Ticket
+
+SQL = load_queries("waitroom")
+
+JOIN_ATTEMPTS_MAX = 3
+RETRY_PAUSE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """What one tick of joins was given: numbers from `first`, of which `called` are called."""
+
+    first: int
+    called: int
+    gate: int
+    tail: int
+    claim_until: datetime | None
+    claim_seconds: float | None
+    seq: int
+    refusal: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """The verdict on one claim; session and deadline are set when it is `claimed`."""
+
+    verdict: str
+    fresh: bool
+    session_id: int
+    expires_at: datetime | None
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where one number stands, read from the books and not from the state document."""
+
+    state: str | None
+    ticket_id: bytes | None
+    came_back: bool
+    in_grace: bool
+    gate: int
+    tail: int
+    claim_until: datetime | None
+    claim_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    verdict: str
+    gate: int
+    tail: int
+    called: int
+    called_again: int
+
+
+class LineStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def join(self, line_id: int, joins: int, root: bytes) -> Joined:
+        """Take the next numbers for `joins` tickets whose Merkle root is `root`.
+
+        When a reply was lost the batch is looked for by its root before it is sent again, so no
+        number is wasted and none is given twice. Raises `EngineDown`.
+        """
+        again = False
+        for attempt in range(JOIN_ATTEMPTS_MAX):
+            try:
+                async with self._pool.acquire() as borrowed:
+                    row = await borrowed.fetchrow(SQL["join_line"], line_id, joins, root, again)
+                break
+            except ENGINE_ERRORS as error:
+                if attempt == JOIN_ATTEMPTS_MAX - 1:
+                    raise EngineDown from error
+                again = True
+                await asyncio.sleep(RETRY_PAUSE_S * (attempt + 1))
+        assert row is not None
+        return Joined(
+            first=row["first_number"] or 0,
+            called=row["called"] or 0,
+            gate=row["gate"] or 0,
+            tail=row["tail"] or 0,
+            claim_until=row["claim_until"],
+            claim_seconds=row["claim_seconds"],
+            seq=row["seq"] or 0,
+            refusal=row["refusal"],
+        )
+
+    async def claim(self, tickets: Sequence[Ticket]) -> list[Claimed]:
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(
+                SQL["claim_numbers"],
+                [ticket.line_id for ticket in tickets],
+                [ticket.number for ticket in tickets],
+                [ticket.ticket_id for ticket in tickets],
+            )
+        return [
+            Claimed(
+                verdict=row["verdict"],
+                fresh=bool(row["fresh"]),
+                session_id=row["session_id"] or 0,
+                expires_at=row["expires_at"],
+                seconds_left=max(row["seconds_left"] or 0.0, 0.0),
+            )
+            for row in rows
+        ]
+
+    async def standings(self, tickets: Sequence[Ticket]) -> list[Standing]:
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(
+                SQL["read_admissions"],
+                [ticket.line_id for ticket in tickets],
+                [ticket.number for ticket in tickets],
+            )
+        return [
+            Standing(**{**dict(row), "in_grace": bool(row["in_grace"])}) for row in rows
+        ]
+
+    async def leave(self, ticket: Ticket) -> str:
+        async with connection(self._pool) as borrowed:
+            return str(
+                await borrowed.fetchval(
+                    SQL["leave_line"], ticket.line_id, ticket.number, ticket.ticket_id
+                )
+            )
+
+    async def rooms(self) -> list[asyncpg.Record]:
+        async with connection(self._pool) as borrowed:
+            return await borrowed.fetch(SQL["list_rooms"])
+
+    async def states(self) -> dict[str, bytes]:
+        """Return every room's state document as last published."""
+        async with connection(self._pool) as borrowed:
+            return {row["room"]: row["body"] for row in await borrowed.fetch(SQL["read_states"])}
+
+    async def log(self, room: str, *, after: int, limit: int) -> list[dict[str, Any]]:
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["read_log"], room, after, limit)
+        return [dict(row) for row in rows]
+
+    # What the leading controller does.
+
+    async def beat(self, me: str, term: int, *, lease_s: float) -> tuple[str, int]:
+        """Say that `me` lives; return who leads and in which term."""
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["beat"], me, term, lease_s)
+        assert row is not None
+        return row["leader"], row["term"]
+
+    async def resign(self, me: str, term: int) -> None:
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["resign"], me, term)
+
+    async def snapshot(self) -> list[asyncpg.Record]:
+        async with connection(self._pool) as borrowed:
+            return await borrowed.fetch(SQL["snapshot"])
+
+    async def call(
+        self, line_id: int, *, term: int, gate_read: int, decision: Decision, heard_by: datetime
+    ) -> Called:
+        """Carry out a decision; the verdict is done, stale_term or gate_moved."""
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(
+                SQL["call_numbers"],
+                line_id,
+                term,
+                gate_read,
+                decision.gate,
+                list(decision.again),
+                heard_by,
+                decision.reason,
+            )
+        assert row is not None
+        return Called(**dict(row))
+
+    async def publish(self, room_id: int, *, term: int, version: int, body: bytes) -> bool:
+        """Write the state document; False when another leader or a later version was there first."""
+        async with connection(self._pool) as borrowed:
+            written = await borrowed.fetchval(SQL["publish_state"], room_id, term, version, body)
+        return written is not None
+
+    async def set_sold_out(self, room_id: int, *, sold_out: bool) -> None:
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["set_sold_out"], room_id, sold_out)
+
+    async def end_due(self, batch_max: int) -> tuple[int, int]:
+        """Give unclaimed calls and overdue sessions back; return how many of each."""
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["end_due_admissions"], batch_max)
+        assert row is not None
+        return row["missed"], row["ended"]
+
+    # What operators do.
+
+    async def create_room(self, room: str, name: str, *, who: str) -> None:
+        async with connection(self._pool) as borrowed:
+            try:
+                await borrowed.execute(SQL["create_room"], room, name, who)
+            except asyncpg.UniqueViolationError as error:
+                raise BadRequest(f"There is a room {room!r} already.") from error
+            except asyncpg.CheckViolationError as error:
+                raise BadRequest(
+                    f"{room!r} cannot name a room: use small letters, digits and hyphens."
+                ) from error
+
+    async def set_status(self, room: str, status: str, *, who: str, reason: str = "") -> str:
+        """Set a room's status; return the one before."""
+        async with connection(self._pool) as borrowed:
+            before = await borrowed.fetchval(SQL["set_room_status"], room, status, who, reason)
+        if before is None:
+            raise NotFound(f"There is no room {room!r}.")
+        return str(before)
+
+    async def change_room(self, room: str, changes: str, *, who: str, reason: str = "") -> None:
+        """Change a room's rules; `changes` is a JSON object of columns and values."""
+        async with connection(self._pool) as borrowed:
+            try:
+                diff = await borrowed.fetchval(SQL["change_room"], room, changes, who, reason)
+            except asyncpg.CheckViolationError as error:
+                raise BadRequest(f"That breaks the rule {error.constraint_name}.") from error
+        if diff is None:
+            raise NotFound(f"There is no room {room!r}.")
+
+    async def room(self, room: str) -> asyncpg.Record:
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["read_room"], room)
+        if row is None:
+            raise NotFound(f"There is no room {room!r}.")
+        return row
+
+    async def figures(self, room: str) -> dict[str, Any]:
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["read_figures"], room)
+        return dict(row) if row else {}

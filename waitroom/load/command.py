@@ -1,0 +1,6 @@
+import click
+
+
+@click.command()
+def load() -> None:
+    """Placeholder until the crowd arrives."""

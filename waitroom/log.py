@@ -1,0 +1,83 @@
+"""The room's log: a chain of hashes over entries, a Merkle tree over each tick's tickets. Pure.
+
+An entry's hash is SHA-256 over the hash before it and the entry's exact text, so an entry cannot
+be changed, dropped or put in later without changing every hash after it. A tick of joins is one
+entry with the Merkle root of its tickets; the path from a ticket to that root is the shopper's
+receipt. The tree is that of RFC 6962, section 2.1: leaves and nodes are hashed with different
+prefixes, and an odd node moves up as it is.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+LEAF, NODE = b"\x00", b"\x01"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    seq: int
+    body: str
+    hash: bytes
+
+
+def leaf_hash(ticket_id: bytes, random: bytes) -> bytes:
+    """Hash a ticket's id with the random value that its shopper chose, if any."""
+    return sha256(LEAF + ticket_id + random).digest()
+
+
+def _parents(level: Sequence[bytes]) -> list[bytes]:
+    pairs = [
+        sha256(NODE + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)
+    ]
+    return [*pairs, level[-1]] if len(level) % 2 else pairs
+
+
+def merkle_levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
+    """Return the tree from the leaves up; the last level is the root alone."""
+    if not leaves:
+        raise ValueError("a tree needs a leaf")
+    levels = [list(leaves)]
+    while len(levels[-1]) > 1:
+        levels.append(_parents(levels[-1]))
+    return levels
+
+
+def merkle_path(levels: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
+    """Return the neighbours from a leaf up to the root: what the receipt holds."""
+    path = []
+    for level in levels[:-1]:
+        neighbour = index ^ 1
+        if neighbour < len(level):
+            path.append(level[neighbour])
+        index //= 2
+    return path
+
+
+def root_from_path(leaf: bytes, *, index: int, count: int, path: Sequence[bytes]) -> bytes | None:
+    """Compute the root that a path leads to; None when the path has the wrong length."""
+    if not 0 <= index < count:
+        return None
+    node, steps = leaf, iter(path)
+    while count > 1:
+        if index ^ 1 < count:
+            neighbour = next(steps, None)
+            if neighbour is None:
+                return None
+            node = sha256(NODE + (neighbour + node if index % 2 else node + neighbour)).digest()
+        index, count = index // 2, (count + 1) // 2
+    return node if next(steps, None) is None else None
+
+
+def chain_hash(previous: bytes, body: str) -> bytes:
+    return sha256(previous + body.encode()).digest()
+
+
+def broken_at(entries: Iterable[LogEntry], *, previous: bytes = b"", first_seq: int = 1) -> int | None:
+    """Return the sequence number of the first entry that does not follow, or None."""
+    expected = first_seq
+    for entry in entries:
+        if entry.seq != expected or chain_hash(previous, entry.body) != entry.hash:
+            return expected
+        previous, expected = entry.hash, expected + 1
+    return None

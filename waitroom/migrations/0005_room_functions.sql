@@ -1,0 +1,84 @@
+-- Rooms: made, opened, paused, changed. Whoever changes a room locks its log first, so the change
+-- has a place in the same order as joins and calls, and is itself an entry.
+
+CREATE FUNCTION create_room(in_room text, in_name text, who text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    id int;
+BEGIN
+    INSERT INTO room (room, name) VALUES (in_room, in_name) RETURNING room_id INTO id;
+    INSERT INTO log_head (room_id) VALUES (id);
+    INSERT INTO line (room_id, line, term) SELECT id, 'main-1', o.term FROM office o;
+    INSERT INTO room_state (room_id) VALUES (id);
+    INSERT INTO room_stock (room_id) VALUES (id);
+    PERFORM append_log(id, 'room_created', jsonb_build_object('room', in_room, 'line', 'main-1'));
+    INSERT INTO operator_action (room_id, who, action) VALUES (id, who, 'create');
+    RETURN id;
+END $$;
+
+-- Sets a room's status. Whatever is not open calls nobody, so the gate goes back to the tail at
+-- most: an arrival after this is not called as it joins. The operator's reason stays private; the
+-- public log has the fact. Returns the status before, or NULL for an unknown room.
+CREATE FUNCTION set_room_status(in_room text, in_status text, in_who text, in_reason text)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    m room;
+BEGIN
+    SELECT * INTO m FROM room x WHERE x.room = in_room;
+    IF m.room_id IS NULL THEN RETURN NULL; END IF;
+    PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
+    SELECT * INTO m FROM room x WHERE x.room = in_room FOR NO KEY UPDATE;
+    IF m.status = in_status THEN RETURN m.status; END IF;
+    UPDATE room SET status = in_status WHERE room_id = m.room_id;
+    IF in_status <> 'open' THEN
+        UPDATE line SET gate = LEAST(gate, tail) WHERE room_id = m.room_id;
+    END IF;
+    PERFORM append_log(m.room_id, 'status', jsonb_build_object('from', m.status, 'to', in_status));
+    INSERT INTO operator_action (room_id, who, action, detail, reason)
+        VALUES (m.room_id, in_who, 'status', jsonb_build_object('from', m.status, 'to', in_status), in_reason);
+    RETURN m.status;
+END $$;
+
+CREATE FUNCTION set_sold_out(in_room_id int, now_sold_out boolean) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM log_head h WHERE h.room_id = in_room_id FOR NO KEY UPDATE;
+    UPDATE room SET sold_out = now_sold_out WHERE room_id = in_room_id AND sold_out <> now_sold_out;
+    IF FOUND THEN
+        PERFORM append_log(in_room_id, CASE WHEN now_sold_out THEN 'sold_out' ELSE 'stock_back' END, '{}');
+    END IF;
+END $$;
+
+-- Changes a room's rules; `changes` holds column names and values that the caller has checked.
+-- Returns what was changed from what, or NULL for an unknown room. A policy takes effect for the
+-- calls that follow: promises already given stand.
+CREATE FUNCTION change_room(in_room text, changes jsonb, in_who text, in_reason text)
+RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    m room; changed room; before jsonb; after jsonb; diff jsonb;
+BEGIN
+    SELECT * INTO m FROM room x WHERE x.room = in_room;
+    IF m.room_id IS NULL THEN RETURN NULL; END IF;
+    PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
+    SELECT * INTO m FROM room x WHERE x.room = in_room FOR NO KEY UPDATE;
+    changed := jsonb_populate_record(m, changes);
+    IF changed.message <> m.message THEN changed.message_at := clock_timestamp(); END IF;
+    UPDATE room SET name = changed.name, public = changed.public, message = changed.message,
+        message_at = changed.message_at, opens_at = changed.opens_at, closes_at = changed.closes_at,
+        policy = changed.policy, seats_max = changed.seats_max,
+        calls_per_minute = changed.calls_per_minute, batch_max = changed.batch_max,
+        claim_window_s = changed.claim_window_s, session_s = changed.session_s, hold_s = changed.hold_s,
+        hold_extensions_max = changed.hold_extensions_max, payment_window_s = changed.payment_window_s,
+        grace_s = changed.grace_s, units_promised = changed.units_promised
+        WHERE room_id = m.room_id;
+    before := to_jsonb(m); after := to_jsonb(changed);
+    SELECT COALESCE(jsonb_object_agg(k, jsonb_build_array(before -> k, after -> k)), '{}') INTO diff
+        FROM jsonb_object_keys(changes) k WHERE before -> k IS DISTINCT FROM after -> k;
+    IF diff <> '{}' THEN
+        -- What stands ahead of the tail was decided by the old rules.
+        UPDATE line SET gate = LEAST(gate, tail) WHERE room_id = m.room_id AND gate > tail;
+        PERFORM append_log(m.room_id, 'rules', jsonb_build_object('changed',
+            (SELECT COALESCE(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(diff) k)));
+        INSERT INTO operator_action (room_id, who, action, detail, reason)
+            VALUES (m.room_id, in_who, 'change', diff, in_reason);
+    END IF;
+    RETURN diff;
+END $$;

@@ -1,0 +1,156 @@
+"""The shop's front and the waiting page, also without JavaScript."""
+
+import secrets
+from typing import Any
+
+from aiohttp import web
+
+from inventory.api import Catalogue
+from inventory.kit.http import json_response, wants_html
+from inventory.kit.pages import Pages, moment
+from inventory.kit.problem import Refusal
+from waitroom.api import Line, NotYetCalled, room_body
+from waitroom.board import RoomView
+from waitroom.ticket import NoTicket, Ticket
+
+SKUS_SHOWN_MAX = 60
+REFRESH_MIN_S = 5
+
+_PROMISES = {
+    "guaranteed": "Whoever is called finds at least one unit of something: it is set aside "
+    "until you come.",
+    "rate": "Being called means that it is your turn to look; it does not set anything aside.",
+}
+
+
+class LinePages:
+    def __init__(self, line: Line, *, catalogue: Catalogue, pages: Pages) -> None:
+        self._line = line
+        self._catalogue = catalogue
+        self._pages = pages
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/", self.shop),
+            web.get("/products/{sku}", self.product),
+            web.get("/rooms/{room}", self.waiting),
+            web.post("/rooms/{room}/join", self.join),
+            web.post("/rooms/{room}/enter", self.enter),
+            web.post("/rooms/{room}/leave", self.leave),
+        ]
+
+    async def shop(self, request: web.Request) -> web.Response:
+        rooms = []
+        for view in self._line.board.rooms.values():
+            if view.rules["public"]:
+                skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX)
+                rooms.append({**self._room(view), "skus": [sku.public() for sku in skus]})
+        return self._pages.render("shop.html", {"rooms": rooms}, title="Shop")
+
+    async def product(self, request: web.Request) -> web.Response:
+        sku = await self._catalogue.read(request.match_info["sku"])
+        view = self._line.board.room(sku.room)
+        context = {"sku": sku.public(), "room": self._room(view)}
+        return self._pages.render("product.html", context, title=sku.name)
+
+    async def waiting(self, request: web.Request) -> web.Response:
+        view = self._line.board.room(request.match_info["room"])
+        if not wants_html(request):
+            skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX)
+            return json_response({**room_body(view), "skus": [sku.public() for sku in skus]})
+        ticket = await self._standing(request, view)
+        waiting = ticket is not None and ticket["status"] == "waiting"
+        response = self._pages.render(
+            "waiting.html",
+            {
+                "room": self._room(view),
+                "ticket": ticket,
+                "state": _plain(view),
+                "refresh_s": max(REFRESH_MIN_S, round(ticket["poll_s"])) if ticket and waiting else None,
+            },
+            title=view.rules["name"],
+        )
+        if self._line.visitor_cookie not in request.cookies:
+            # Set with the page, so that a first tab and its twin join once.
+            self._line.set_cookie(response, self._line.visitor_cookie, secrets.token_hex(16))
+        return response
+
+    async def _standing(self, request: web.Request, view: RoomView) -> dict[str, Any] | None:
+        try:
+            ticket = self._line.ticket_of(request, view)
+            standing = await self._line.standing(view, ticket)
+        except NoTicket:
+            return None
+        return {**standing, "claim_until": moment(standing["claim_until"])}
+
+    async def join(self, request: web.Request) -> web.Response:
+        view = self._line.board.room(request.match_info["room"])
+        response = web.HTTPSeeOther(f"/rooms/{view.room}")
+        ticket = self._ticket_or_none(request, view)
+        if ticket is None or not await self._line.still_good(ticket):
+            key = self._line.join_key(request) if ticket is None else None
+            place = await self._line.join(view, key)
+            self._line.set_cookie(response, self._line.ticket_cookie(view.room), place.token)
+        raise response
+
+    async def enter(self, request: web.Request) -> web.Response:
+        view = self._line.board.room(request.match_info["room"])
+        try:
+            _, token = await self._line.claim(view, self._line.ticket_of(request, view))
+        except (NoTicket, NotYetCalled) as refusal:
+            raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
+        except Refusal as refusal:
+            if refusal.code == "missed":
+                raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
+            raise
+        response = web.HTTPSeeOther("/checkout")
+        self._line.set_cookie(response, self._line.session_cookie, token)
+        raise response
+
+    async def leave(self, request: web.Request) -> web.Response:
+        view = self._line.board.room(request.match_info["room"])
+        ticket = self._ticket_or_none(request, view)
+        if ticket is not None:
+            await self._line.leave(ticket)
+        response = web.HTTPSeeOther("/")
+        response.del_cookie(self._line.ticket_cookie(view.room), secure=self._line.secure)
+        raise response
+
+    def _ticket_or_none(self, request: web.Request, view: RoomView) -> Ticket | None:
+        try:
+            return self._line.ticket_of(request, view)
+        except NoTicket:
+            return None
+
+    def _room(self, view: RoomView) -> dict[str, Any]:
+        rules = view.rules
+        return {
+            **room_body(view),
+            "opens_at": moment(rules["opens_at"]),
+            "message": rules["message"],
+            "message_at": moment(rules["message_at"]),
+            "claim_window_s": rules["claim_window_s"],
+            "session_s": rules["session_s"],
+            "checkout_promise": _PROMISES[rules["policy"]],
+        }
+
+
+def _plain(view: RoomView) -> dict[str, Any] | None:
+    state = view.state
+    if state is None:
+        return None
+    return {
+        "version": state.version,
+        "status": state.status,
+        "message": state.message,
+        "message_at": moment(state.message_at),
+        "updated_at": moment(state.updated_at),
+        "opens_at": moment(state.opens_at),
+        "available": state.available,
+        "held": state.held,
+        "has_stock": state.has_stock,
+        "calling_per_min": state.calling_per_min,
+        "lines": [
+            {"line": line.line, "head": line.head, "tail": line.tail} for line in state.lines
+        ],
+    }

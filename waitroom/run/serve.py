@@ -1,0 +1,72 @@
+"""One process: open the service, listen, and end cleanly on SIGTERM."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from waitroom.app import make_app, open_service
+from waitroom.run.settings import Secrets, Settings
+
+log = structlog.get_logger()
+
+KEEPALIVE_S = 30.0
+BACKLOG = 4096
+SHUTDOWN_WAIT_S = 10.0
+PARENT_WATCH_S = 1.0
+
+
+def serve(settings: Settings, secrets: Secrets, *, roles: frozenset[str]) -> int:
+    """Serve until told to stop; return the exit code."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(settings, secrets, roles))
+
+
+async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) -> int:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    async with open_service(settings, secrets, roles=roles) as service:
+        runner = None
+        if "web" in roles:
+            runner = web.AppRunner(
+                make_app(service),
+                access_log=None,
+                keepalive_timeout=KEEPALIVE_S,
+                shutdown_timeout=SHUTDOWN_WAIT_S,
+            )
+            await runner.setup()
+            site = web.TCPSite(
+                runner, settings.host, settings.port, reuse_port=True, backlog=BACKLOG
+            )
+            await site.start()
+        log.info("serving", roles=sorted(roles), port=settings.port if runner else None)
+        await _until(told, service.failed)
+        service.draining = True
+        if runner is not None:
+            # The balancer sees /readyz turn 503 while requests are still answered.
+            await asyncio.sleep(settings.drain_s if told.is_set() else 0)
+            await runner.cleanup()
+        log.info("stopped", roles=sorted(roles))
+        return 1 if service.failed.is_set() else 0
+
+
+async def _until(*events: asyncio.Event) -> None:
+    """Wait for any of the events, or for the death of the process that started this one."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    waits.append(asyncio.create_task(_parent_gone()))
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+async def _parent_gone() -> None:
+    parent = os.getppid()
+    supervised = os.environ.get("WAITROOM_SUPERVISOR") == str(parent)
+    while not supervised or os.getppid() == parent:
+        await asyncio.sleep(PARENT_WATCH_S)
+    print("waitroom: the supervising process is gone; stopping", file=sys.stderr)

@@ -1,0 +1,47 @@
+"""The room's state as one public document: the same bytes for everybody. Pure."""
+
+from datetime import datetime
+
+import msgspec
+
+from waitroom.wait import WaitRow
+
+
+class LineState(msgspec.Struct, frozen=True, kw_only=True):
+    """One line: `number <= head` is called; the table speaks of places after the head."""
+
+    line: str
+    head: int
+    tail: int
+    table: list[WaitRow]
+
+
+class RoomState(msgspec.Struct, frozen=True, kw_only=True):
+    """What every worker hands out. A client ignores a version older than it has seen.
+
+    `status` is scheduled, open, paused, sold_out or ended. `available` and `held` are units in the
+    room, `calling_per_min` the observed calls a minute. Places between two rows of a table are
+    interpolated linearly; beyond the last row, the last row holds.
+    """
+
+    version: int
+    room: str
+    status: str
+    message: str
+    message_at: datetime | None
+    updated_at: datetime
+    opens_at: datetime | None
+    available: int
+    held: int
+    has_stock: bool
+    calling_per_min: float | None
+    lines: list[LineState]
+
+
+encode_state = msgspec.json.Encoder().encode
+decode_state = msgspec.json.Decoder(RoomState).decode
+
+
+def shown_status(status: str, *, sold_out: bool) -> str:
+    """Return the word for the document: an open or paused room may be sold out."""
+    return "sold_out" if sold_out and status in {"open", "paused"} else status
