@@ -208,7 +208,9 @@ class CheckoutApi:
 
     async def _hold_answer(self, request: web.Request) -> web.Response:
         session, hold_id = self._named_hold(request)
-        return json_response(hold_body(await self._checkout.holds.read(session.session_id, hold_id)))
+        return json_response(
+            hold_body(await self._checkout.holds.read(session.session_id, hold_id))
+        )
 
 
 async def find_order(checkout: Checkout, request: web.Request) -> Order:
@@ -298,5 +300,3 @@ def order_body(order: Order) -> dict[str, Any]:
         "paid_at": order.paid_at,
         "detail": order.detail or None,
     }
-
-

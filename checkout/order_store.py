@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 
 from checkout.order import TRANSITIONS, Order, OrderState, UnknownOrder
 from inventory.hold import HoldExpired, HoldLine, PaymentRunning, SessionOver, UnknownHold
@@ -56,7 +57,14 @@ class OrderStore:
             raise PaymentRunning("A payment is under way; it decides first.")
 
     async def start(
-        self, session_id: int, *, hold_id: UUID, key: UUID, body_hash: bytes, gateway: str, token: str
+        self,
+        session_id: int,
+        *,
+        hold_id: UUID,
+        key: UUID,
+        body_hash: bytes,
+        gateway: str,
+        token: str,
     ) -> tuple[UUID, bool]:
         """Begin paying for a hold; return the order's id and whether it is a new one."""
         order_id = uuid4()
@@ -107,16 +115,16 @@ class OrderStore:
             grouped.setdefault(row["order_id"], []).append(row)
         return [_order(found) for found in grouped.values()]
 
-    async def list(
+    async def page(
         self, room: str, *, before: tuple[datetime, UUID] | None = None, limit: int = 50
-    ) -> "list[dict[str, Any]]":
+    ) -> list[dict[str, Any]]:
         """Return a room's newest orders, as plain values for the operators' screen."""
         at, order_id = before or (None, None)
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_orders"], room, at, order_id, limit)
-        return [dict(row) for row in rows]
+        return [{**dict(row), "items": msgspec.json.decode(row["items"])} for row in rows]
 
-    async def unsettled(self, *, idle_s: float, limit: int) -> "list[UUID]":
+    async def unsettled(self, *, idle_s: float, limit: int) -> list[UUID]:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_unsettled"], idle_s, limit)
         return [row["order_id"] for row in rows]
@@ -133,7 +141,10 @@ def _order(rows: Sequence[asyncpg.Record]) -> Order:
     first["state"] = OrderState(first["state"])
     lines = [
         HoldLine(
-            sku=row["sku"], name=row["name"], quantity=row["quantity"], price_minor=row["price_minor"]
+            sku=row["sku"],
+            name=row["name"],
+            quantity=row["quantity"],
+            price_minor=row["price_minor"],
         )
         for row in rows
     ]

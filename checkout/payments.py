@@ -78,9 +78,7 @@ class Payments:
             payment = await self._ask(self._gateway.look_up, order)
         if payment.state in {PaymentState.AUTHORIZED, PaymentState.CAPTURED}:
             # Confirming the hold is part of this change: the units are sold from here on.
-            await self._store.settle(
-                order, OrderState.AUTHORIZED, gateway_ref=payment.gateway_ref
-            )
+            await self._store.settle(order, OrderState.AUTHORIZED, gateway_ref=payment.gateway_ref)
             return True
         if payment.state in {PaymentState.DECLINED, PaymentState.VOIDED}:
             await self._store.settle(

@@ -30,8 +30,9 @@ WHERE p.order_id = $1 ORDER BY k.sku;
 -- name: list_orders
 -- The newest orders of a room, before the cursor if there is one.
 SELECT p.order_id, p.reference, p.state, p.total_minor, p.currency, p.created_at, p.paid_at, p.detail,
-       (SELECT string_agg(l.quantity || ' × ' || k.name, ', ' ORDER BY k.sku)
-        FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = p.hold_id) AS items
+       (SELECT json_agg(json_build_object('sku', k.sku, 'name', k.name, 'quantity', l.quantity,
+                                          'price_minor', l.price_minor) ORDER BY k.sku)
+        FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = p.hold_id)::text AS items
 FROM purchase p JOIN room m USING (room_id)
 WHERE m.room = $1 AND ($2::timestamptz IS NULL OR (p.created_at, p.order_id) < ($2, $3))
 ORDER BY p.created_at DESC, p.order_id DESC LIMIT $4;

@@ -25,14 +25,19 @@ class Catalogue:
         self._pages: dict[tuple[Any, ...], tuple[float, list[Sku]]] = {}
 
     async def page(
-        self, *, room: str | None = None, search: str | None = None, after: str = "", limit: int = 50
+        self,
+        *,
+        room: str | None = None,
+        search: str | None = None,
+        after: str = "",
+        limit: int = 50,
     ) -> list[Sku]:
         key = (room, search, after, limit)
         now = time.monotonic()
         kept = self._pages.get(key)
         if kept is not None and now - kept[0] < FRESH_S:
             return kept[1]
-        found = await self._store.list(room=room, search=search, after=after, limit=limit)
+        found = await self._store.page(room=room, search=search, after=after, limit=limit)
         if len(self._pages) >= PAGES_KEPT_MAX:
             self._pages.clear()
         self._pages[key] = (now, found)
@@ -70,5 +75,3 @@ class CatalogueApi:
     async def read_sku(self, request: web.Request) -> web.Response:
         sku = await self._catalogue.read(request.match_info["sku"])
         return json_response(sku.public(), headers=_SHARED)
-
-

@@ -151,23 +151,21 @@ def body_hash(quantities: dict[str, int]) -> bytes:
 
 def refusal(verdict: Verdict, *, sku: str = "", figure: int = 0) -> Refusal:
     """Return the refusal that a verdict stands for; `figure` is units available or the limit."""
-    match verdict:
-        case Verdict.OUT_OF_STOCK:
-            return OutOfStock(
-                f"{figure} left of {sku}." if figure else f"{sku} is gone.", sku=sku, available=figure
-            )
-        case Verdict.LIMIT_REACHED:
-            return LimitReached(f"At most {figure} of {sku} for each session.", sku=sku, limit=figure)
-        case Verdict.UNKNOWN_SKU:
-            return UnknownSku(f"This room sells no SKU {sku!r}.", sku=sku)
-        case Verdict.SESSION_OVER:
-            return SessionOver()
-        case Verdict.NO_SUCH_HOLD:
-            return UnknownHold()
-        case Verdict.HOLD_OVER:
-            return HoldExpired()
-        case Verdict.PAYMENT_RUNNING:
-            return PaymentRunning()
-        case Verdict.NO_EXTENSION_LEFT:
-            return ExtensionRefused()
-    raise AssertionError(f"{verdict!r} is no refusal")
+    if verdict is Verdict.OUT_OF_STOCK:
+        left = f"{figure} left of {sku}." if figure else f"{sku} is gone."
+        return OutOfStock(left, sku=sku, available=figure)
+    if verdict is Verdict.LIMIT_REACHED:
+        return LimitReached(f"At most {figure} of {sku} for each session.", sku=sku, limit=figure)
+    if verdict is Verdict.UNKNOWN_SKU:
+        return UnknownSku(f"This room sells no SKU {sku!r}.", sku=sku)
+    return _PLAIN[verdict]()
+
+
+# Verdicts that need no figures.
+_PLAIN: dict[Verdict, type[Refusal]] = {
+    Verdict.SESSION_OVER: SessionOver,
+    Verdict.NO_SUCH_HOLD: UnknownHold,
+    Verdict.HOLD_OVER: HoldExpired,
+    Verdict.PAYMENT_RUNNING: PaymentRunning,
+    Verdict.NO_EXTENSION_LEFT: ExtensionRefused,
+}

@@ -90,7 +90,9 @@ class HoldStore:
             if request.body_hash != leader.body_hash:
                 answers.append(IdempotencyKeyReused())
             else:
-                answers.append(_as_repeat(verdicts[name]) if index != first[name] else verdicts[name])
+                answers.append(
+                    _as_repeat(verdicts[name]) if index != first[name] else verdicts[name]
+                )
         return answers
 
     async def _place(self, requests: Sequence[HoldRequest]) -> list[Placed | Refusal]:
@@ -217,7 +219,10 @@ def _placed(row: asyncpg.Record, call: _Call, request: HoldRequest, index: int) 
     prices, names, slots = row["prices"], row["names"], call.skus
     lines = [
         HoldLine(
-            sku=sku, name=names[slots[sku] - 1], quantity=quantity, price_minor=prices[slots[sku] - 1]
+            sku=sku,
+            name=names[slots[sku] - 1],
+            quantity=quantity,
+            price_minor=prices[slots[sku] - 1],
         )
         for sku, quantity in request.quantities.items()
     ]

@@ -45,7 +45,7 @@ class StockStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def list(
+    async def page(
         self,
         *,
         room: str | None = None,
@@ -53,8 +53,8 @@ class StockStore:
         after: str = "",
         limit: int = 50,
         private: bool = False,
-    ) -> "list[Sku]":
-        """Return SKUs in the order of their names after `after`; `private` includes hidden rooms."""
+    ) -> list[Sku]:
+        """Return SKUs in the order of their names; `private` includes those of hidden rooms."""
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_skus"], room, search, after, limit, private)
         return [Sku(**dict(row)) for row in rows]
@@ -114,7 +114,7 @@ class StockStore:
             raise NotFound(f"There is no SKU {sku!r}.")
         return int(on_hand)
 
-    async def breaches(self) -> "list[dict[str, Any]]":
+    async def breaches(self) -> list[dict[str, Any]]:
         """Return every way in which the books disagree: none, unless something is broken."""
         async with connection(self._pool) as borrowed:
             return [dict(row) for row in await borrowed.fetch(SQL["read_breaches"])]

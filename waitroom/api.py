@@ -128,7 +128,8 @@ class Line:
         """Take up a call; return the session and its token, or raise what stands in the way."""
         claimed = await self.claims.submit(ticket)
         if claimed.verdict != "claimed":
-            raise _CLAIM_REFUSALS[claimed.verdict]()
+            refusal = _CLAIM_REFUSALS[claimed.verdict]
+            raise refusal
         session = Session(session_id=claimed.session_id, room=view.room)
         return claimed, self._sessions.sign(session)
 
@@ -155,9 +156,7 @@ class Line:
         await self.standings.close()
 
 
-_NOTHING_KNOWN = WaitRow(
-    place=1, wait_low_s=None, wait_high_s=None, chance=0.0, poll_s=POLL_MIN_S
-)
+_NOTHING_KNOWN = WaitRow(place=1, wait_low_s=None, wait_high_s=None, chance=0.0, poll_s=POLL_MIN_S)
 
 
 def row_for(view: RoomView, place: int) -> WaitRow:
@@ -168,7 +167,11 @@ def row_for(view: RoomView, place: int) -> WaitRow:
 def _standing(view: RoomView, ticket: Ticket, status: str, head: int) -> dict[str, Any]:
     place = max(ticket.number - head, 0)
     row = row_for(view, place)
-    if view.state is not None and status == "waiting" and view.state.status in {"sold_out", "ended"}:
+    if (
+        view.state is not None
+        and status == "waiting"
+        and view.state.status in {"sold_out", "ended"}
+    ):
         status = view.state.status
     return {
         "room": view.room,
@@ -243,9 +246,7 @@ class LineApi:
             # A ticket that is used up is no reason to be given the same one again.
             key = line.join_key(request) if ticket is None else None
             place = await line.join(view, key, random)
-        response = json_response(
-            self._joined_body(view, place), status=201 if place.fresh else 200
-        )
+        response = json_response(self._joined_body(view, place), status=201 if place.fresh else 200)
         line.set_cookie(response, line.ticket_cookie(view.room), place.token)
         return response
 
@@ -264,7 +265,9 @@ class LineApi:
     def _joined_body(self, view: RoomView, place: Place) -> dict[str, Any]:
         number = place.ticket.number
         head = view.line.head if view.line else 0
-        ahead = 0 if place.called else max(number - head, 1) if place.fresh else max(number - head, 0)
+        ahead = (
+            0 if place.called else max(number - head, 1) if place.fresh else max(number - head, 0)
+        )
         body = {
             "ticket": place.token,
             "line": view.rules["line"],

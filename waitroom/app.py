@@ -125,7 +125,12 @@ def _build(
     settings: Settings, secrets: Secrets, roles: frozenset[str], pool: Pool, memory: Memory
 ) -> Service:
     tickets, sessions = TicketSeal(secrets.keys), SessionSeal(secrets.keys)
-    lines, holds, orders, stock = LineStore(pool), HoldStore(pool), OrderStore(pool), StockStore(pool)
+    lines, holds, orders, stock = (
+        LineStore(pool),
+        HoldStore(pool),
+        OrderStore(pool),
+        StockStore(pool),
+    )
     gateway = DeterministicGateway(pool)
     payments = Payments(orders, gateway)
     board = Board(store=lines, memory=memory, seal=tickets, join_memory_s=settings.join_memory_s)

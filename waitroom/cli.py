@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar
 
 import asyncpg
 import click
+import msgspec
 import structlog
 
 from inventory.kit.database import open_pool
@@ -28,6 +29,7 @@ from waitroom.run.logs import set_up_logs
 from waitroom.run.migrate import MigrationError, migrate
 from waitroom.run.processes import PortInUse, Supervisor, claim_port
 from waitroom.run.seed import ROOM, seed
+from waitroom.run.serve import serve as run
 from waitroom.run.settings import (
     EMBEDDED,
     Settings,
@@ -100,7 +102,7 @@ def _load(config: Path | None, **overrides: Any) -> Settings:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="waitroom")
 def main() -> None:
-    """A self-hosted virtual waiting room with fair checkout."""
+    """Run a self-hosted virtual waiting room with fair checkout."""
 
 
 @main.command()
@@ -133,8 +135,6 @@ def _with_engines(settings: Settings, stack: ExitStack, **changes: Any) -> Setti
             changes["postgres_url"] = urls.postgres_url
         if urls.valkey_url:
             changes["valkey_url"] = urls.valkey_url
-    import msgspec
-
     return msgspec.structs.replace(settings, data_dir=str(data_dir), **changes)
 
 
@@ -146,16 +146,16 @@ def _make_secrets_if_missing(settings: Settings) -> None:
 
 async def _first_steps(settings: Settings) -> None:
     """Make the first operator, and the demonstration sale if it is wanted."""
-    pool = await open_pool(
-        settings.postgres_url, size_max=2, pooler=settings.postgres_pooler
-    )
+    pool = await open_pool(settings.postgres_url, size_max=2, pooler=settings.postgres_pooler)
     try:
         operators = OperatorStore(pool)
         if not await operators.any():
             password = secrets.token_urlsafe(12)
             await operators.add(FIRST_OPERATOR, role="admin", password=password)
             path = _password_path(settings)
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            with os.fdopen(
+                os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w"
+            ) as file:
                 file.write(password + "\n")
         if settings.demo:
             await seed(LineStore(pool), StockStore(pool))
@@ -170,7 +170,7 @@ def _password_path(settings: Settings) -> Path:
 def _ready(settings: Settings) -> bool:
     try:
         url = f"http://{settings.host}:{settings.port}/readyz"
-        with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310 - our own address
+        with urllib.request.urlopen(url, timeout=1) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
@@ -203,8 +203,6 @@ def _announce(settings: Settings) -> None:
 @_plainly
 def serve(config: Path | None, roles: str, **overrides: Any) -> None:
     """Run processes of some roles on engines that are already there."""
-    from waitroom.run.serve import serve as run
-
     settings = _load(config, **overrides)
     if EMBEDDED in (settings.postgres_url, settings.valkey_url):
         raise SettingsError(
@@ -294,9 +292,7 @@ def room_create(room: str, name: str, config: Path | None, **overrides: Any) -> 
 @click.argument("status", type=click.Choice(["open", "paused", "ended"]))
 @click.option("--reason", default="")
 @_plainly
-def room_status(
-    room: str, status: str, reason: str, config: Path | None, **overrides: Any
-) -> None:
+def room_status(room: str, status: str, reason: str, config: Path | None, **overrides: Any) -> None:
     """Open, pause or end a room."""
     before = _with_stores(
         config,

@@ -73,9 +73,7 @@ class Controller:
             except (Refusal, asyncpg.PostgresError) as error:
                 log.warning("tick_failed", error=repr(error))
             try:
-                await asyncio.wait_for(
-                    stopping.wait(), max(TICK_S - (loop.time() - started), 0.05)
-                )
+                await asyncio.wait_for(stopping.wait(), max(TICK_S - (loop.time() - started), 0.05))
             except TimeoutError:
                 continue
         await self._resign()
@@ -169,9 +167,7 @@ class Controller:
         )
         # After a restore from a backup the versions go on where the clock is, not where they were.
         version = max(row["version"] + 1, int(row["now"].timestamp()))
-        body = encode_state(
-            _document(row, room, called, table, version=version, sold_out=sold_out)
-        )
+        body = encode_state(_document(row, room, called, table, version=version, sold_out=sold_out))
         if await self._store.publish(row["room_id"], term=self.term, version=version, body=body):
             room.promises.note(at=row["now"], head=head, table=table)
             await self._memory.publish_state(row["room"], version, body)

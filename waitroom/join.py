@@ -147,9 +147,7 @@ class JoinDesk:
             ticket = parse_ticket(text) if text else None
             if text is not None and ticket is not None:
                 await self._store.leave(places[index].ticket)
-                places[index] = Place(
-                    ticket=ticket, token=self._seal.sign_text(text), fresh=False
-                )
+                places[index] = Place(ticket=ticket, token=self._seal.sign_text(text), fresh=False)
 
     def _place(
         self, joined: Joined, levels: list[list[bytes]], index: int, id_: bytes, random: bytes

@@ -127,9 +127,7 @@ class LineStore:
                 [ticket.line_id for ticket in tickets],
                 [ticket.number for ticket in tickets],
             )
-        return [
-            Standing(**{**dict(row), "in_grace": bool(row["in_grace"])}) for row in rows
-        ]
+        return [Standing(**{**dict(row), "in_grace": bool(row["in_grace"])}) for row in rows]
 
     async def leave(self, ticket: Ticket) -> str:
         async with connection(self._pool) as borrowed:
@@ -189,7 +187,7 @@ class LineStore:
         return Called(**dict(row))
 
     async def publish(self, room_id: int, *, term: int, version: int, body: bytes) -> bool:
-        """Write the state document; False when another leader or a later version was there first."""
+        """Write the state document; False when a later leader or version was there first."""
         async with connection(self._pool) as borrowed:
             written = await borrowed.fetchval(SQL["publish_state"], room_id, term, version, body)
         return written is not None

@@ -27,9 +27,7 @@ def leaf_hash(ticket_id: bytes, random: bytes) -> bytes:
 
 
 def _parents(level: Sequence[bytes]) -> list[bytes]:
-    pairs = [
-        sha256(NODE + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)
-    ]
+    pairs = [sha256(NODE + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
     return [*pairs, level[-1]] if len(level) % 2 else pairs
 
 
@@ -73,7 +71,9 @@ def chain_hash(previous: bytes, body: str) -> bytes:
     return sha256(previous + body.encode()).digest()
 
 
-def broken_at(entries: Iterable[LogEntry], *, previous: bytes = b"", first_seq: int = 1) -> int | None:
+def broken_at(
+    entries: Iterable[LogEntry], *, previous: bytes = b"", first_seq: int = 1
+) -> int | None:
     """Return the sequence number of the first entry that does not follow, or None."""
     expected = first_seq
     for entry in entries:

@@ -5,7 +5,6 @@ a failure it is left alone for a moment, so that an outage costs one timeout and
 each request.
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from importlib import resources
@@ -59,14 +58,16 @@ class Memory:
             return otherwise
         try:
             return await call()
-        except (RedisError, OSError, asyncio.TimeoutError) as error:
+        except (RedisError, OSError, TimeoutError) as error:
             if time.monotonic() >= self._away_until:
                 log.warning("valkey_away", error=repr(error))
             self._away_until = time.monotonic() + PAUSE_S
             return otherwise
 
     async def alive(self) -> bool:
-        return bool(await self._ask(lambda: cast("Awaitable[Any]", self._client.ping()), False))
+        return bool(
+            await self._ask(lambda: cast("Awaitable[Any]", self._client.ping()), otherwise=False)
+        )
 
     async def publish_state(self, room: str, version: int, body: bytes) -> None:
         """Put a state document out for the workers, unless a later one is there."""
@@ -92,7 +93,9 @@ class Memory:
     async def recall(self, line_id: int, keys: Sequence[str]) -> list[str | None]:
         """Return the ticket that each join key got, as far as it is remembered."""
         found = await self._ask(
-            lambda: cast("Awaitable[Any]", self._client.mget([_join_key(line_id, k) for k in keys])),
+            lambda: cast(
+                "Awaitable[Any]", self._client.mget([_join_key(line_id, k) for k in keys])
+            ),
             None,
         )
         return [value and value.decode() for value in found] if found else [None] * len(keys)

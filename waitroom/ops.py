@@ -1,4 +1,4 @@
-"""For those who run the service: is it alive, is it ready, how is it doing; and the proxy's check."""
+"""For those who run the service: alive, ready, figures; and the check for a site's proxy."""
 
 import ipaddress
 import os

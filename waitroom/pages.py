@@ -7,9 +7,9 @@ from aiohttp import web
 
 from inventory.api import Catalogue
 from inventory.kit.http import json_response, wants_html
-from inventory.kit.pages import Pages, moment
+from inventory.kit.pages import Pages
 from inventory.kit.problem import Refusal
-from waitroom.api import Line, NotYetCalled, room_body
+from waitroom.api import Line, NotYetCalled, StateNotKnown, room_body
 from waitroom.board import RoomView
 from waitroom.ticket import NoTicket, Ticket
 
@@ -58,6 +58,8 @@ class LinePages:
         if not wants_html(request):
             skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX)
             return json_response({**room_body(view), "skus": [sku.public() for sku in skus]})
+        if view.state is None:
+            raise StateNotKnown
         ticket = await self._standing(request, view)
         waiting = ticket is not None and ticket["status"] == "waiting"
         response = self._pages.render(
@@ -65,8 +67,10 @@ class LinePages:
             {
                 "room": self._room(view),
                 "ticket": ticket,
-                "state": _plain(view),
-                "refresh_s": max(REFRESH_MIN_S, round(ticket["poll_s"])) if ticket and waiting else None,
+                "state": view.state,
+                "refresh_s": max(REFRESH_MIN_S, round(ticket["poll_s"]))
+                if ticket and waiting
+                else None,
             },
             title=view.rules["name"],
         )
@@ -77,11 +81,9 @@ class LinePages:
 
     async def _standing(self, request: web.Request, view: RoomView) -> dict[str, Any] | None:
         try:
-            ticket = self._line.ticket_of(request, view)
-            standing = await self._line.standing(view, ticket)
+            return await self._line.standing(view, self._line.ticket_of(request, view))
         except NoTicket:
             return None
-        return {**standing, "claim_until": moment(standing["claim_until"])}
 
     async def join(self, request: web.Request) -> web.Response:
         view = self._line.board.room(request.match_info["room"])
@@ -126,31 +128,9 @@ class LinePages:
         rules = view.rules
         return {
             **room_body(view),
-            "opens_at": moment(rules["opens_at"]),
             "message": rules["message"],
-            "message_at": moment(rules["message_at"]),
+            "message_at": rules["message_at"],
             "claim_window_s": rules["claim_window_s"],
             "session_s": rules["session_s"],
             "checkout_promise": _PROMISES[rules["policy"]],
         }
-
-
-def _plain(view: RoomView) -> dict[str, Any] | None:
-    state = view.state
-    if state is None:
-        return None
-    return {
-        "version": state.version,
-        "status": state.status,
-        "message": state.message,
-        "message_at": moment(state.message_at),
-        "updated_at": moment(state.updated_at),
-        "opens_at": moment(state.opens_at),
-        "available": state.available,
-        "held": state.held,
-        "has_stock": state.has_stock,
-        "calling_per_min": state.calling_per_min,
-        "lines": [
-            {"line": line.line, "head": line.head, "tail": line.tail} for line in state.lines
-        ],
-    }

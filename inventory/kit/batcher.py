@@ -72,7 +72,7 @@ class Batcher(Generic[Item, Verdict]):
         except Refusal as refusal:
             for _, future in batch:
                 _settle(future, refusal)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - each item is tried again by itself
             await self._run_singly(batch, error)
         else:
             for (_, future), verdict in zip(batch, verdicts, strict=True):

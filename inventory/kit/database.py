@@ -1,6 +1,5 @@
 """The pool of PostgreSQL connections, and what its failures mean to a shopper."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -24,7 +23,7 @@ ACQUIRE_TIMEOUT_S = 5.0
 # Everything else is a bug of ours and must stay visible as one.
 ENGINE_ERRORS = (
     OSError,
-    asyncio.TimeoutError,
+    TimeoutError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,

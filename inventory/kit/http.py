@@ -165,8 +165,6 @@ def _refused(request: web.Request, refusal: Refusal) -> web.Response:
     if page is not None and wants_html(request):
         response = page(refusal)
     else:
-        response = web.Response(
-            body=encode(refusal.body()), status=refusal.status, headers=PROBLEM
-        )
+        response = web.Response(body=encode(refusal.body()), status=refusal.status, headers=PROBLEM)
     response.headers.update(refusal.headers)
     return response

@@ -1,13 +1,13 @@
 """Pages: templates in, HTML with strict headers out."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
@@ -44,11 +44,12 @@ def money(minor: int, currency: str) -> str:
     return f"{sign}{minor / 10**digits:,.{digits}f}"
 
 
-def moment(value: datetime | None) -> str | None:
-    """Write a moment as the pages' scripts read it: ISO 8601, UTC."""
-    if value is None:
-        return None
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def duration(seconds: int) -> str:
+    """Write a time as people say it, never longer than it is."""
+    if seconds < 100 and seconds != 60:
+        return f"{seconds} seconds"
+    minutes = seconds // 60
+    return "1 minute" if minutes == 1 else f"{minutes} minutes"
 
 
 def static_folder() -> Path:
@@ -64,8 +65,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["money"] = money
-    environment.filters["moment"] = moment
+    environment.filters.update(money=money, duration=duration)
     return environment
 
 
@@ -81,11 +81,10 @@ class Pages:
     def render(
         self, template: str, context: Mapping[str, Any], *, title: str, status: int = 200
     ) -> web.Response:
-        text = (
-            _environment()
-            .get_template(template)
-            .render(brand=self._brand, page_title=title, **context)
-        )
+        """Render a page; moments and ids in `context` are written as in the JSON API."""
+        values = msgspec.to_builtins(dict(context))
+        found = _environment().get_template(template)
+        text = found.render(brand=self._brand, page_title=title, **values)
         return web.Response(body=text.encode(), status=status, headers=self._headers)
 
     def problem(self, refusal: Refusal) -> web.Response:
@@ -96,6 +95,4 @@ class Pages:
             "detail": refusal.detail,
             "code": refusal.code,
         }
-        return self.render(
-            "problem.html", context, title=refusal.title, status=refusal.status
-        )
+        return self.render("problem.html", context, title=refusal.title, status=refusal.status)

@@ -3,7 +3,7 @@
 from typing import Any
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal states a fact and is no error of ours
+class Refusal(Exception):
     """A request that cannot be granted, said in a way a program and a person can read.
 
     `code` is stable and goes into the body, `status` is the HTTP status, `fields` are extra

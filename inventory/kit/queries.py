@@ -14,6 +14,5 @@ def load_queries(package: str) -> dict[str, str]:
     text = resources.files(package).joinpath("queries.sql").read_text(encoding="utf-8")
     parts = _NAME.split(text)[1:]
     return {
-        name: body.strip().rstrip(";")
-        for name, body in zip(parts[::2], parts[1::2], strict=True)
+        name: body.strip().rstrip(";") for name, body in zip(parts[::2], parts[1::2], strict=True)
     }

@@ -167,7 +167,9 @@ class AdminApi:
             web.get("/admin/breaches", self.as_role("viewer", self.breaches)),
         ]
 
-    def as_role(self, role: str, action: Action) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def as_role(
+        self, role: str, action: Action
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Let an action be done by operators of this role or above, and by nobody else."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -310,7 +312,7 @@ class AdminApi:
         return figures
 
     async def list_skus(self, request: web.Request, operator: Operator) -> web.Response:
-        skus = await self._stock.list(
+        skus = await self._stock.page(
             room=request.match_info["room"],
             after=request.query.get("cursor", ""),
             limit=query_int(request, "limit", default=200, low=1, high=500),
@@ -349,7 +351,7 @@ class AdminApi:
 
     async def list_orders(self, request: web.Request, operator: Operator) -> web.Response:
         limit = query_int(request, "limit", default=20, low=1, high=200)
-        orders = await self._orders.list(
+        orders = await self._orders.page(
             request.match_info["room"], before=_cursor(request), limit=limit
         )
         body = [{**o, "number": o["reference"], "status": o["state"]} for o in orders]

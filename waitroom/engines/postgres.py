@@ -201,7 +201,7 @@ class Postgres:
         self, tool: str, *arguments: str | Path, text: str = "", wait_s: float = TOOL_WAIT_S
     ) -> subprocess.CompletedProcess[str]:
         try:
-            return subprocess.run(  # noqa: S603 - our own binaries
+            return subprocess.run(
                 self.run_as.wrap([self._binary(tool), *arguments], signal.SIGINT),
                 check=False,
                 cwd=self.data_dir,

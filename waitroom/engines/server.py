@@ -70,7 +70,7 @@ def wheel_folder(package: str, *, wheel: str, flag: str) -> Path:
 def works(*command: str) -> bool:
     """Tell whether `command`, which runs the command it is given, can run one here."""
     try:
-        probe = subprocess.run(  # noqa: S603 - our own constants
+        probe = subprocess.run(
             [*command, "true"], check=False, capture_output=True, timeout=PROBE_WAIT_S
         )
     except (OSError, subprocess.TimeoutExpired):
@@ -100,7 +100,7 @@ def spawn(
     _rotate(log)
     try:
         with log.open("ab") as output:
-            return subprocess.Popen(  # noqa: S603 - our own binaries
+            return subprocess.Popen(
                 run_as.wrap(command, death_signal),
                 cwd=folder,
                 env=ENVIRONMENT,

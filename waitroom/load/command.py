@@ -1,6 +1,132 @@
+"""`waitroom load`: send a simulated crowd to a running instance."""
+
+import asyncio
+import ipaddress
+import json
+import signal
+from urllib.parse import urlsplit
+
 import click
+import uvloop
+from rich.console import Console
+from rich.live import Live
+
+from waitroom.load.behaviour import Behaviour
+from waitroom.load.crowd import Crowd, CrowdResult, Progress
+from waitroom.load.report import progress_table, result_table
+from waitroom.load.rooms import find_room
+from waitroom.load.wire import NoAnswer, UnknownRoom
+
+_DEFAULT = Behaviour()
+
+
+class _Refused(click.ClickException):
+    """One line for the user, and exit code 2."""
+
+    exit_code = 2
 
 
 @click.command()
-def load() -> None:
-    """Placeholder until the crowd arrives."""
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="The service.")
+@click.option("--room", help="The room; default: the first open public one.")
+@click.option(
+    "--shoppers",
+    type=click.IntRange(1),
+    default=_DEFAULT.shoppers,
+    show_default=True,
+    help="How many.",
+)
+@click.option(
+    "--arrive-s",
+    type=click.FloatRange(0),
+    default=_DEFAULT.arrive_s,
+    show_default=True,
+    help="Seconds within which they arrive, most of them early.",
+)
+@click.option(
+    "--pace",
+    type=click.FloatRange(0, min_open=True),
+    default=_DEFAULT.pace,
+    show_default=True,
+    help="Scales the shoppers' times, arriving too: 0.1 is ten times as quick.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=_DEFAULT.seed,
+    show_default=True,
+    help="The same seed, the same crowd.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON line a second, the result last.")
+@click.option("--yes-this-is-mine", is_flag=True, help="Allow a URL that is not this machine.")
+def load(
+    *,
+    url: str,
+    room: str | None,
+    shoppers: int,
+    arrive_s: float,
+    pace: float,
+    seed: int,
+    as_json: bool,
+    yes_this_is_mine: bool,
+) -> None:
+    """Send a simulated crowd to a room: joining, waiting, shopping, paying, giving up."""
+    _refuse_strangers(url, mine=yes_this_is_mine)
+    behaviour = Behaviour(shoppers=shoppers, arrive_s=arrive_s, pace=pace, seed=seed)
+    show = _as_json if as_json else _as_tables
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            room = runner.run(find_room(url, room))
+            show(url, room, behaviour, runner)
+        except (NoAnswer, UnknownRoom) as error:
+            raise _Refused(str(error)) from error
+
+
+def _as_json(url: str, room: str, behaviour: Behaviour, runner: asyncio.Runner) -> None:
+    def say(progress: Progress) -> None:
+        click.echo(json.dumps({"progress": progress}))
+
+    result = runner.run(_run(Crowd(url, room, behaviour, say)))
+    click.echo(json.dumps({"result": result.to_dict()}))
+
+
+def _as_tables(url: str, room: str, behaviour: Behaviour, runner: asyncio.Runner) -> None:
+    console = Console()
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+
+        def say(progress: Progress) -> None:
+            live.update(progress_table(room, url, progress), refresh=True)
+
+        result = runner.run(_run(Crowd(url, room, behaviour, say)))
+    console.print(result_table(result, url))
+
+
+async def _run(crowd: Crowd) -> CrowdResult:
+    """Run the crowd; SIGINT and SIGTERM send it home, and the result so far is the result."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, crowd.stop)
+    return await crowd.run()
+
+
+def _refuse_strangers(url: str, *, mine: bool) -> None:
+    """Raise unless the URL is this machine or the user vouches for it."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise _Refused(f"{url} is no URL: {error}") from error
+    if parts.scheme not in {"http", "https"} or not host:
+        raise _Refused(f"{url} is no http:// or https:// URL")
+    if not (mine or is_loopback(host)):
+        raise _Refused(f"{host} is not this machine; if it is yours, add --yes-this-is-mine")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host's name or address can only be this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

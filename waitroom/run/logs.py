@@ -2,27 +2,21 @@
 
 import logging
 import sys
+import textwrap
 from typing import Any
 
 import structlog
 
 
 def set_up_logs(*, level: str, as_json: bool) -> None:
-    """Configure structlog; values are encoded, so no field can forge a line of its own."""
+    """Configure structlog; line breaks are encoded, so no field can forge a line of its own."""
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-    renderer: Any = structlog.processors.JSONRenderer()
-    if not as_json:
-        # logfmt quotes what holds spaces, quotes or line breaks.
-        renderer = structlog.processors.LogfmtRenderer(
-            key_order=["timestamp", "level", "event"], drop_missing=True
-        )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            _one_line,
-            renderer,
+            structlog.processors.JSONRenderer() if as_json else _for_people,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
@@ -30,9 +24,19 @@ def set_up_logs(*, level: str, as_json: bool) -> None:
     )
 
 
-def _one_line(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Escape line breaks, so that a log line stays one line whatever a client sent."""
-    return {
-        key: value.replace("\r", "\\r").replace("\n", "\\n") if isinstance(value, str) else value
+_logfmt = structlog.processors.LogfmtRenderer(
+    key_order=["timestamp", "level", "event"], drop_missing=True
+)
+
+
+def _for_people(logger: Any, method: str, event: structlog.typing.EventDict) -> str:
+    """Render one line, and a traceback below it, indented so that nothing in it looks like one."""
+    traceback = event.pop("exception", None)
+    flat = {
+        key: value.replace("\r", "\\r").replace("\n", "\\n")
+        if isinstance(value, str)
+        else str(value)
         for key, value in event.items()
     }
+    line = str(_logfmt(logger, method, flat))
+    return line if traceback is None else line + "\n" + textwrap.indent(traceback, "    ")

@@ -45,7 +45,9 @@ async def migrate(url: str) -> list[str]:
         await connection.close()
 
 
-async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", done: dict[str, str]) -> list[str]:
+async def _apply(
+    connection: "asyncpg.Connection[asyncpg.Record]", done: dict[str, str]
+) -> list[str]:
     applied = []
     for name, sql in load_migrations():
         checksum = sha256(sql.encode()).hexdigest()

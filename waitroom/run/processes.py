@@ -84,7 +84,9 @@ class Supervisor:
     def _environment(self) -> dict[str, str]:
         values = msgspec.to_builtins(self._settings)
         settings = {
-            ENVIRONMENT_PREFIX + name.upper(): str(value).lower() if isinstance(value, bool) else str(value)
+            ENVIRONMENT_PREFIX + name.upper(): str(value).lower()
+            if isinstance(value, bool)
+            else str(value)
             for name, value in values.items()
         }
         inherited = {k: v for k, v in os.environ.items() if k != "WAITROOM_CONFIG"}
@@ -142,7 +144,7 @@ class Supervisor:
             try:
                 child.process.wait(max(deadline - time.monotonic(), 0.1))
             except subprocess.TimeoutExpired:
-                log.error("process_killed", process=child.name)
+                log.exception("process_killed", process=child.name)
                 child.process.kill()
                 child.process.wait()
         shutil.rmtree(self._metrics_dir, ignore_errors=True)

@@ -30,10 +30,18 @@ PRODUCTS = (
     _Product("bowl", "Supper bowl", 2800, 12, "Stoneware, oatmeal outside, iron blue inside."),
     _Product("mug", "Morning mug", 2200, 16, "Holds a third of a litre and keeps it warm."),
     _Product("plate", "Side plate", 1900, 12, "Twenty centimetres, with a hand-drawn rim."),
-    _Product("teapot", "Two-cup teapot", 7900, 5, "With a bamboo handle and a spout that does not drip."),
-    _Product("lamp", "Paper lamp", 8800, 6, "Washi over an oak frame; the light of a late afternoon."),
-    _Product("record", "Field recordings, vol. 3", 2600, 15, "Forty minutes of rain, pressed on 180 g."),
-    _Product("print", "Harbour, linocut", 4500, 10, "Three colours, signed and numbered, 30 by 40 cm."),
+    _Product(
+        "teapot", "Two-cup teapot", 7900, 5, "With a bamboo handle and a spout that does not drip."
+    ),
+    _Product(
+        "lamp", "Paper lamp", 8800, 6, "Washi over an oak frame; the light of a late afternoon."
+    ),
+    _Product(
+        "record", "Field recordings, vol. 3", 2600, 15, "Forty minutes of rain, pressed on 180 g."
+    ),
+    _Product(
+        "print", "Harbour, linocut", 4500, 10, "Three colours, signed and numbered, 30 by 40 cm."
+    ),
     _Product("scarf", "Lambswool scarf", 5200, 9, "Woven on a hand loom in rust and moss."),
     _Product("notebook", "Stitched notebook", 1600, 18, "Ninety-six pages that lie flat."),
     _Product("candle", "Beeswax candle", 1400, 20, "Burns for thirty hours and smells of summer."),
@@ -60,7 +68,11 @@ async def seed(lines: LineStore, stock: StockStore) -> bool:
             limit_per_session=2,
         )
         await stock.move(
-            product.picture, kind="received", quantity=product.units, who=WHO, reason="first delivery"
+            product.picture,
+            kind="received",
+            quantity=product.units,
+            who=WHO,
+            reason="first delivery",
         )
     await lines.set_status(ROOM, "open", who=WHO)
     return True

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 
 import structlog
 import uvloop
@@ -57,8 +56,8 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
 
 async def _until(*events: asyncio.Event) -> None:
     """Wait for any of the events, or for the death of the process that started this one."""
-    waits = [asyncio.create_task(event.wait()) for event in events]
-    waits.append(asyncio.create_task(_parent_gone()))
+    waits: list[asyncio.Task[object]] = [asyncio.create_task(_parent_gone())]
+    waits.extend(asyncio.create_task(event.wait()) for event in events)
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
@@ -67,6 +66,7 @@ async def _until(*events: asyncio.Event) -> None:
 async def _parent_gone() -> None:
     parent = os.getppid()
     supervised = os.environ.get("WAITROOM_SUPERVISOR") == str(parent)
+    # A change of parent comes without an event of any kind, so it has to be looked for.
     while not supervised or os.getppid() == parent:
         await asyncio.sleep(PARENT_WATCH_S)
-    print("waitroom: the supervising process is gone; stopping", file=sys.stderr)
+    log.warning("supervisor_gone")

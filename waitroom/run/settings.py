@@ -33,7 +33,7 @@ def _default_data_dir() -> str:
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything that can be set. `config/waitroom.toml` explains each with its unit and default."""
+    """Everything that can be set; `config/waitroom.toml` explains each, with unit and default."""
 
     host: str = "127.0.0.1"
     port: Port = 8080
@@ -91,7 +91,9 @@ def load_settings(
         and name.removeprefix(ENVIRONMENT_PREFIX) not in _APART
     }
     _refuse_unknown(from_environment, where="the environment", shown=_as_variable)
-    merged = values | from_environment | {k: v for k, v in (overrides or {}).items() if v is not None}
+    merged = (
+        values | from_environment | {k: v for k, v in (overrides or {}).items() if v is not None}
+    )
     try:
         # Values from the environment are strings; strict=False reads "8080" as a number.
         return msgspec.convert(merged, Settings, strict=False)

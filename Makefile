@@ -1,0 +1,42 @@
+# `make help` explains the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test unit check bench browser clean
+
+help: ## Say what each target does
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "waitroom needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "the module venv is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
+	$(BIN)/pip install --quiet --editable '.[embedded,test]'
+	@touch $@
+
+run: $(READY) ## Serve a demonstration sale at http://127.0.0.1:8080
+	@exec $(BIN)/waitroom up --demo
+
+test: $(READY) browser check ## Run every check and test
+	$(BIN)/pytest
+
+unit: $(READY) ## Run the tests of the pure modules alone
+	$(BIN)/pytest tests/unit
+
+check: $(READY) ## Lint and check types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+browser: # A Chromium for the browser tests: any that is found, else Debian's
+	@sh tests/acceptance/find_chromium.sh >/dev/null
+
+bench: $(READY) ## Measure, print the table and write build/bench.json
+	$(BIN)/python tests/bench/run.py
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
