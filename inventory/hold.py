@@ -81,7 +81,7 @@ class ExtensionRefused(Refusal):
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    sku: Annotated[str, Meta(min_length=1, max_length=63)]
+    sku: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
     quantity: Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 import redis.asyncio as redis
+from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 from support import secrets, settings
 
@@ -94,7 +95,9 @@ async def clients() -> AsyncIterator[Callable[[Service], Awaitable[TestClient[An
     async with AsyncExitStack() as stack:
 
         async def serve(service: Service) -> TestClient[Any, Any]:
-            return await stack.enter_async_context(TestClient(TestServer(make_app(service))))
+            # Shoppers share a client here, so tokens travel in headers and not in its cookies.
+            server, jar = TestServer(make_app(service)), DummyCookieJar()
+            return await stack.enter_async_context(TestClient(server, cookie_jar=jar))
 
         yield serve
 

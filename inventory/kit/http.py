@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import asyncpg
 import msgspec
 import structlog
 from aiohttp import web
@@ -133,7 +134,13 @@ async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Refusal as refusal:
         response = _refused(request, refusal)
     except web.HTTPException as error:
-        response = _refused(request, _HttpRefusal(error)) if error.status >= 400 else error
+        if error.status < 400:
+            raise
+        response = _refused(request, _HttpRefusal(error))
+    except asyncpg.DataError as error:
+        # A NUL in a text, a number beyond any column: the tables themselves refuse it.
+        log.warning("value_refused", path=request.path, error=repr(error))
+        response = _refused(request, Unprocessable("A value in the request cannot be stored."))
     except ENGINE_ERRORS as error:
         log.warning("engine_away", path=request.path, error=repr(error))
         response = _refused(request, EngineDown())

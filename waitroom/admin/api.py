@@ -4,12 +4,11 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from aiohttp import web
-from msgspec import UNSET, Meta, UnsetType
 
 from checkout.order_store import OrderStore
 from inventory.kit.database import Pool, connection
@@ -17,6 +16,16 @@ from inventory.kit.http import json_response, query_int, read_body, wants_html
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest, NotFound, Refusal, TooManyRequests
 from inventory.stock_store import Sku, StockStore
+from waitroom.admin.bodies import (
+    CROWD_ORDER,
+    MOVEMENT,
+    NEW_ROOM,
+    NEW_SKU,
+    ROOM_CHANGE,
+    STATUS_CHANGE,
+    CrowdOrder,
+    StatusChange,
+)
 from waitroom.admin.crowd import Crowds
 from waitroom.admin.sign_in import SQL, Operator, OperatorStore, SignInNeeded, WrongPassword
 from waitroom.board import Board
@@ -30,70 +39,6 @@ ACTIONS_SHOWN = 50
 FIGURES_FRESH_S = 1.0
 # Rates are differences of counters over about a minute.
 RATE_OVER_S = 60.0
-
-Whole = Annotated[int, Meta(ge=1, le=10_000_000)]
-Reason = Annotated[str, Meta(max_length=500)]
-
-
-class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The body of PATCH: any of a room's rules, in seconds and units; `null` lifts a limit."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
-    public: bool | UnsetType = UNSET
-    message: Annotated[str, Meta(max_length=1000)] | UnsetType = UNSET
-    opens_at: datetime | None | UnsetType = UNSET
-    closes_at: datetime | None | UnsetType = UNSET
-    policy: Literal["guaranteed", "rate"] | UnsetType = UNSET
-    seats_max: Annotated[int, Meta(ge=0, le=10_000_000)] | UnsetType = UNSET
-    calls_per_minute: Annotated[int, Meta(ge=0, le=10_000_000)] | None | UnsetType = UNSET
-    batch_max: Whole | UnsetType = UNSET
-    claim_window_s: Whole | UnsetType = UNSET
-    session_s: Whole | UnsetType = UNSET
-    hold_s: Whole | UnsetType = UNSET
-    hold_extensions_max: Annotated[int, Meta(ge=0, le=100)] | UnsetType = UNSET
-    payment_window_s: Whole | UnsetType = UNSET
-    grace_s: Annotated[int, Meta(ge=0, le=10_000_000)] | UnsetType = UNSET
-    units_promised: Whole | UnsetType = UNSET
-    reason: Reason = ""
-
-
-class StatusChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    reason: Reason = ""
-    confirm: str = ""
-
-
-class Movement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    kind: Literal["received", "adjusted"]
-    quantity: Annotated[int, Meta(ge=-10_000_000, le=10_000_000)]
-    reason: Reason = ""
-
-
-class CrowdOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    shoppers: Annotated[int, Meta(ge=1, le=5000)] = 300
-    arrive_s: Annotated[float, Meta(ge=0, le=600)] = 20.0
-
-
-class NewRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    room: Annotated[str, Meta(min_length=1, max_length=63)]
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
-
-
-class NewSku(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    sku: Annotated[str, Meta(min_length=1, max_length=63)]
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
-    price_minor: Annotated[int, Meta(ge=0, le=10**12)]
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "EUR"
-    description: Annotated[str, Meta(max_length=2000)] = ""
-    picture: Annotated[str, Meta(max_length=500, pattern="^(/static/[A-Za-z0-9._/-]*)?$")] = ""
-    limit_per_session: Whole = 4
-
-
-_CHANGE = msgspec.json.Decoder(RoomChange)
-_STATUS = msgspec.json.Decoder(StatusChange)
-_MOVEMENT = msgspec.json.Decoder(Movement)
-_CROWD = msgspec.json.Decoder(CrowdOrder)
-_ROOM = msgspec.json.Decoder(NewRoom)
-_SKU = msgspec.json.Decoder(NewSku)
 
 _STATUS_OF = {"pause": "paused", "resume": "open", "open": "open", "close": "ended"}
 _SETTINGS = (
@@ -247,7 +192,7 @@ class AdminApi:
         return json_response({"rooms": rooms})
 
     async def create_room(self, request: web.Request, operator: Operator) -> web.Response:
-        wish = await read_body(request, _ROOM)
+        wish = await read_body(request, NEW_ROOM)
         await self._lines.create_room(wish.room, wish.name, who=operator.name)
         return json_response(await self._room_body(wish.room), status=201)
 
@@ -256,7 +201,7 @@ class AdminApi:
 
     async def change_room(self, request: web.Request, operator: Operator) -> web.Response:
         room = request.match_info["room"]
-        change = await read_body(request, _CHANGE)
+        change = await read_body(request, ROOM_CHANGE)
         values = msgspec.to_builtins(change)
         reason = values.pop("reason", "")
         if not values:
@@ -271,7 +216,9 @@ class AdminApi:
         room, verb = request.match_info["room"], request.match_info["verb"]
         if verb not in _STATUS_OF:
             raise NotFound
-        change = await read_body(request, _STATUS) if request.can_read_body else StatusChange()
+        change = (
+            await read_body(request, STATUS_CHANGE) if request.can_read_body else StatusChange()
+        )
         if verb == "close" and change.confirm != room:
             raise BadRequest(f'To end the sale, say {{"confirm": "{room}"}}.')
         await self._lines.set_status(
@@ -321,14 +268,14 @@ class AdminApi:
         return json_response({"skus": [_with_on_hand(sku) for sku in skus]})
 
     async def add_sku(self, request: web.Request, operator: Operator) -> web.Response:
-        wish = await read_body(request, _SKU)
+        wish = await read_body(request, NEW_SKU)
         room = request.match_info["room"]
         await self._stock.add(room=room, **msgspec.structs.asdict(wish))
         await self._record(room, operator, "add_sku", {"sku": wish.sku})
         return json_response(_with_on_hand(await self._stock.read(wish.sku)), status=201)
 
     async def move_stock(self, request: web.Request, operator: Operator) -> web.Response:
-        wish = await read_body(request, _MOVEMENT)
+        wish = await read_body(request, MOVEMENT)
         if wish.quantity == 0 or (wish.kind == "received" and wish.quantity < 0):
             raise BadRequest("Received stock is more than nothing; to correct, adjust it.")
         if wish.kind == "adjusted" and not wish.reason.strip():
@@ -374,7 +321,7 @@ class AdminApi:
         return json_response(await self._crowd().report(request.match_info["room"]))
 
     async def start_crowd(self, request: web.Request, operator: Operator) -> web.Response:
-        wish = await read_body(request, _CROWD) if request.can_read_body else CrowdOrder()
+        wish = await read_body(request, CROWD_ORDER) if request.can_read_body else CrowdOrder()
         room = self._board.room(request.match_info["room"]).room
         await self._crowd().start(room, shoppers=wish.shoppers, arrive_s=wish.arrive_s)
         await self._record(room, operator, "crowd", {"shoppers": wish.shoppers})
