@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -87,7 +88,8 @@ async def eventually(
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"it did not happen within {within_s} s")
-        await asyncio.wait({asyncio.ensure_future(asyncio.Event().wait())}, timeout=every_s)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.Event().wait(), every_s)
 
 
 @dataclass(slots=True)

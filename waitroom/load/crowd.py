@@ -124,8 +124,9 @@ class Crowd:
             if everybody.done():
                 everybody.result()
         finally:
-            stop.cancel()
-            everybody.cancel()
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
 
     def progress(self) -> Progress:
         """Return where everybody is now, as plain figures."""

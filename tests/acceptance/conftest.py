@@ -1,0 +1,145 @@
+"""The real program in processes of its own, and a real browser."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from playwright.async_api import Browser, async_playwright
+from support import KEY, eventually
+
+from waitroom.run.processes import claim_port
+
+HERE = Path(__file__).parent
+STOP_WAIT_S = 30
+BROWSER_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(slots=True)
+class Running:
+    """A started program: where it listens, and its process."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(STOP_WAIT_S)
+
+
+async def answers(url: str) -> bool:
+    try:
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+@pytest.fixture
+async def program(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Running]]]:
+    """Start `waitroom …` on a free port, wait until it is ready, and stop it afterwards."""
+    started: list[Running] = []
+
+    async def start(*arguments: str, **environment: str) -> Running:
+        port = claim_port("127.0.0.1", 0)
+        log = tmp_path / f"program-{len(started)}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "waitroom", *arguments],
+                env={
+                    **os.environ,
+                    "WAITROOM_PORT": str(port),
+                    "WAITROOM_SIGNING_KEYS": KEY,
+                    "WAITROOM_DRAIN_S": "0.2",
+                    **environment,
+                },
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        running = Running(f"http://127.0.0.1:{port}", process, log)
+        started.append(running)
+
+        async def ready() -> bool:
+            assert process.poll() is None, log.read_text()
+            return await answers(f"{running.url}/readyz")
+
+        await eventually(ready, within_s=60)
+        return running
+
+    yield start
+    for running in started:
+        await asyncio.to_thread(running.stop)
+
+
+@pytest.fixture
+async def serving(
+    program: Callable[..., Awaitable[Running]], postgres_url: str, valkey_url: str
+) -> Running:
+    """Two web processes, a controller and a sweeper on the test's own database."""
+    return await program(
+        "serve", WAITROOM_POSTGRES_URL=postgres_url, WAITROOM_VALKEY_URL=valkey_url
+    )
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    found = subprocess.run(
+        ["sh", str(HERE / "find_chromium.sh")], stdout=subprocess.PIPE, check=True, text=True
+    )
+    return found.stdout.strip()
+
+
+@pytest.fixture
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(
+            executable_path=chromium, args=BROWSER_ARGUMENTS
+        )
+        yield launched
+        await launched.close()
+
+
+@pytest.fixture
+async def pages(browser: Browser) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """Open pages, each in a browser profile of its own; any script error fails the test."""
+    complaints: list[str] = []
+    async with AsyncExitStack() as stack:
+
+        async def open_page(**options: Any) -> Any:
+            context = await browser.new_context(
+                **{"viewport": {"width": 390, "height": 844}, **options}
+            )
+            stack.push_async_callback(context.close)
+            page = await context.new_page()
+            page.set_default_timeout(20_000)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on(
+                "console",
+                lambda said: complaints.append(said.text)
+                if said.type == "error" and "Failed to load resource" not in said.text
+                else None,
+            )
+            return page
+
+        yield open_page
+    assert complaints == []
+
+

@@ -1,0 +1,97 @@
+"""The kinds of requests that are measured, and the bytes of each."""
+
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+from sale import SKU, Sale
+
+# More than any slice has used yet; what is left over serves the next one.
+CLAIMS_PER_S = 30_000
+# A few holds for each session of a slice, as shoppers have.
+SESSIONS = 10_000
+BASKET = b'{"items":[{"sku":"%s","quantity":1}]}' % SKU.encode()
+
+Prepare = Callable[[float], Awaitable[Iterator[bytes]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of request. `prepare` makes ready for a slice of so many seconds.
+
+    `bare` names the sample that its bare slices answer with. Kinds in process have a number of
+    submitters and send no requests.
+    """
+
+    name: str
+    bare: str
+    status: int = 201
+    prepare: Prepare | None = None
+    submitters: int = 0
+
+
+class Requests:
+    """Makes requests for one host out of what the sale has prepared."""
+
+    def __init__(self, sale: Sale, *, host: str, port: int) -> None:
+        self._sale = sale
+        self._host = f"Host: {host}:{port}\r\nAccept: application/json\r\n".encode()
+        # Every key of a run is fresh, in whichever kind.
+        self._keys = itertools.count(1)
+
+    def kinds(self) -> list[list[Kind]]:
+        """Return the kinds in groups whose slices share their bare neighbours."""
+        held = self.holds
+        return [
+            [
+                Kind(name="state", bare="state", status=200, prepare=self.states("short")),
+                Kind(name="state_1m", bare="state", status=200, prepare=self.states("long")),
+            ],
+            [Kind(name="join", bare="join", prepare=self.joins)],
+            [Kind(name="claim", bare="claim", prepare=self.claims)],
+            [
+                Kind(name="hold_http", bare="hold_http", prepare=held(b"/checkout/holds")),
+                Kind(name="for_update", bare="hold_http", prepare=held(b"/bench/for-update")),
+                Kind(name="hold_inprocess", bare="hold_http", submitters=256),
+                Kind(name="hold_inprocess_64", bare="hold_http", submitters=64),
+            ],
+        ]
+
+    def bare(self, kind: str, like: bytes) -> Iterator[bytes]:
+        """Return requests for the bare handler, else the same as a real one."""
+        method, _, rest = like.split(b" ", 2)
+        return itertools.repeat(b"%s /bench/bare/%s %s" % (method, kind.encode(), rest))
+
+    def states(self, room: str) -> Prepare:
+        async def prepare(_: float) -> Iterator[bytes]:
+            path = f"/rooms/{room}/state".encode()
+            return itertools.repeat(b"GET %s HTTP/1.1\r\n%s\r\n" % (path, self._host))
+
+        return prepare
+
+    async def joins(self, _: float) -> Iterator[bytes]:
+        before = self._post(b"/rooms/join/tickets") + b"Content-Length: 0\r\nIdempotency-Key: "
+        return (b"%s%016x\r\n\r\n" % (before, key) for key in self._keys)
+
+    async def claims(self, seconds: float) -> Iterator[bytes]:
+        before = self._post(b"/rooms/claim/claims")
+        before += b"Content-Length: 0\r\nAuthorization: Bearer "
+        tickets = await self._sale.call(int(CLAIMS_PER_S * seconds))
+        return iter([b"%s%s\r\n\r\n" % (before, ticket) for ticket in tickets])
+
+    def holds(self, path: bytes) -> Prepare:
+        async def prepare(seconds: float) -> Iterator[bytes]:
+            sessions = await self._sale.admit(int(SESSIONS * seconds))
+            start = self._post(path) + b"Content-Type: application/json\r\n"
+            start += b"Content-Length: %d\r\nAuthorization: Bearer " % len(BASKET)
+            heads = [
+                b"%s%s\r\nIdempotency-Key: " % (start, self._sale.session(session))
+                for session in sessions
+            ]
+            turns = zip(itertools.cycle(heads), self._keys)
+            return (b"%s%016x\r\n\r\n%s" % (head, key, BASKET) for head, key in turns)
+
+        return prepare
+
+    def _post(self, path: bytes) -> bytes:
+        return b"POST %s HTTP/1.1\r\n%s" % (path, self._host)

@@ -1,0 +1,116 @@
+"""Every refusal is a fact with a stable code, in the form of RFC 9457."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from aiohttp import web
+
+import checkout
+import inventory
+import waitroom
+from inventory.kit.problem import Busy, Refusal
+
+for package in (waitroom, checkout, inventory):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def below(kind: type[Refusal]) -> Iterator[type[Refusal]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from below(child)
+
+
+def is_ours(kind: type[Refusal]) -> bool:
+    return kind.__module__.split(".", 1)[0] in {"waitroom", "checkout", "inventory"}
+
+
+REFUSALS = sorted(
+    {kind for kind in below(Refusal) if is_ours(kind)}, key=lambda kind: kind.__qualname__
+)
+
+
+def made(kind: type[Refusal]) -> Refusal:
+    if kind.__name__ == "_HttpRefusal":
+        return kind(web.HTTPNotFound())  # type: ignore[arg-type]
+    return kind()
+
+
+def test_there_are_refusals_to_look_at() -> None:
+    assert len(REFUSALS) > 25
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_refusal_has_a_stable_code_a_status_and_a_sentence(kind: type[Refusal]) -> None:
+    refusal = made(kind)
+
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", refusal.code)
+    assert 400 <= refusal.status < 600
+    assert refusal.title.endswith(".")
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_refusal_has_a_body_by_rfc_9457(kind: type[Refusal]) -> None:
+    refusal = made(kind)
+
+    body = msgspec.json.decode(msgspec.json.encode(refusal.body()))
+
+    assert body["type"] == f"urn:waitroom:problem:{refusal.code}"
+    assert body["title"] == refusal.title
+    assert body["status"] == refusal.status
+    assert body["detail"]
+    assert body["code"] == refusal.code
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_refusal_that_passes_says_when_to_ask_again(kind: type[Refusal]) -> None:
+    refusal = made(kind)
+
+    if issubclass(kind, Busy):
+        assert refusal.status == 503
+        assert int(refusal.headers["Retry-After"]) > 0
+
+
+def test_one_code_means_one_status() -> None:
+    statuses: dict[str, set[int]] = {}
+    for kind in REFUSALS:
+        refusal = made(kind)
+        statuses.setdefault(refusal.code, set()).add(refusal.status)
+
+    assert {code: found for code, found in statuses.items() if len(found) > 1} == {}
+
+
+def test_only_what_is_missing_shares_a_code() -> None:
+    kinds: dict[str, set[str]] = {}
+    for kind in REFUSALS:
+        if not kind.__name__.startswith("_"):
+            kinds.setdefault(kind.code, set()).add(kind.__qualname__)
+
+    shared = {code for code, names in kinds.items() if len(names) > 1}
+    assert shared <= {"not_found"}
+
+
+def test_fields_and_detail_stand_in_the_body() -> None:
+    refusal = Refusal("Three are left.", headers={"X": "y"}, available=3)
+
+    assert refusal.body()["detail"] == "Three are left."
+    assert refusal.body()["available"] == 3
+    assert refusal.headers == {"X": "y"}
+    assert str(refusal) == "Three are left."
+
+
+def test_every_refusal_says_in_its_class_what_it_is() -> None:
+    unnamed = [
+        kind.__qualname__
+        for kind in REFUSALS
+        if not kind.__name__.startswith("_") and "code" not in inspect.getmembers(kind)[0:0]
+        and "code" not in vars(kind)
+    ]
+
+    assert unnamed == []
