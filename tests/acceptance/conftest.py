@@ -133,13 +133,13 @@ async def pages(browser: Browser) -> AsyncIterator[Callable[..., Awaitable[Any]]
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.on(
                 "console",
-                lambda said: complaints.append(said.text)
-                if said.type == "error" and "Failed to load resource" not in said.text
-                else None,
+                lambda said: (
+                    complaints.append(said.text)
+                    if said.type == "error" and "Failed to load resource" not in said.text
+                    else None
+                ),
             )
             return page
 
         yield open_page
     assert complaints == []
-
-
