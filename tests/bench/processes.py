@@ -42,14 +42,19 @@ class Running:
     port: int
     postgres_url: str
     valkey_url: str
-    samples: Path
+    folder: Path
     pids: dict[str, list[int]] = field(default_factory=dict)
     submitters: asyncio.subprocess.Process | None = None
 
+    @property
+    def samples(self) -> Path:
+        """The folder of the answers that the bare handlers repeat."""
+        return self.folder / "samples"
+
 
 @asynccontextmanager
-async def run_all(*, submitters: bool = True) -> AsyncIterator[Running]:
-    """Start engines, two web processes, a controller that sweeps too, and the submitters."""
+async def run_engines() -> AsyncIterator[Running]:
+    """Start PostgreSQL and Valkey in a folder of their own, with all tables and no rows."""
     with tempfile.TemporaryDirectory(prefix="waitroom-bench-") as name:
         folder = Path(name)
         for made in ("samples", "metrics"):
@@ -63,38 +68,40 @@ async def run_all(*, submitters: bool = True) -> AsyncIterator[Running]:
                 port=claim_port("127.0.0.1", 0),
                 postgres_url=urls.postgres_url,
                 valkey_url=urls.valkey_url,
-                samples=folder / "samples",
+                folder=folder,
             )
             running.pids["postgres"] = [_postmaster(folder / "data")]
             running.pids["valkey"] = [await _valkey_pid(urls.valkey_url)]
-            async with _children(folder, running, submitters=submitters):
-                yield running
+            yield running
 
 
 @asynccontextmanager
-async def _children(folder: Path, running: Running, *, submitters: bool) -> AsyncIterator[None]:
+async def run_service(running: Running) -> AsyncIterator[None]:
+    """Start two web processes, a controller that sweeps too, and the submitters.
+
+    The rooms must be there already: a worker looks for new ones only every other second.
+    """
     settings = Settings(
         host=running.host,
         port=running.port,
         postgres_url=running.postgres_url,
         valkey_url=running.valkey_url,
-        data_dir=str(folder),
+        data_dir=str(running.folder),
         drain_s=0.0,
         log_level="warning",
     )
     order = Order(settings=settings, signing_keys=[KEY], samples=str(running.samples))
     text = msgspec.json.encode(order).decode()
-    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics")}
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(running.folder / "metrics")}
     started: list[asyncio.subprocess.Process] = []
     try:
         for _ in range(WEB_PROCESSES):
             started.append(await _start(environment, "server.py", text))
         started.append(await _start(environment, "leader.py", text))
         running.pids["web"] = [child.pid for child in started[:WEB_PROCESSES]]
-        if submitters:
-            started.append(await _start(environment, "submitters.py", text))
-            running.submitters = started[-1]
-            running.pids["submitters"] = [started[-1].pid]
+        started.append(await _start(environment, "submitters.py", text))
+        running.submitters = started[-1]
+        running.pids["submitters"] = [started[-1].pid]
         yield
     finally:
         for child in started:

@@ -13,17 +13,20 @@ import argparse
 import asyncio
 import gc
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvloop
 from client import Crowd
 from kinds import Kind, Requests
 from measure import Bench
-from processes import run_all
+from processes import run_engines, run_service
 from report import GROWTH_BYTES_MAX, growth, show, write
 from rich.console import Console
 from rich.progress import Progress
 from sale import Sale, Sizes
+
+from waitroom.board import STATES_EVERY_S
 
 CONNECTIONS = 64
 SHORT_LINE = 10_000
@@ -52,6 +55,8 @@ async def issue_lines(sale: Sale, console: Console, long_line: int) -> tuple[Siz
     console.print(f"issuing {long_line:,} numbers")
     await sale.issue("long", long_line - SHORT_LINE)
     await sale.published("long")
+    # The workers fetch what is new about twice a second.
+    await asyncio.sleep(2 * STATES_EVERY_S)
     return before, await sale.sizes()
 
 
@@ -81,23 +86,21 @@ async def main(chosen: argparse.Namespace) -> None:
     console.width = max(console.width, TABLE_WIDTH)
     rounds = 3 if chosen.quick else chosen.rounds
     only = set(filter(None, chosen.only.split(",")))
-    async with run_all() as running:
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(run_engines())
         sale = await Sale.open(running)
+        stack.push_async_callback(sale.close)
+        await stack.enter_async_context(run_service(running))
         before, after = await issue_lines(sale, console, chosen.long_line)
         crowd = await Crowd.connect(
             running.host, running.port, servers=running.pids["web"], size=CONNECTIONS
         )
+        stack.callback(crowd.close)
         requests = Requests(sale, host=running.host, port=running.port)
         bench = Bench(
             running=running, sale=sale, crowd=crowd, requests=requests, slice_s=chosen.slice_s
         )
-        chosen_groups = [
-            [kind for kind in group if not only or kind.name in only or kind.bare in only]
-            for group in requests.kinds()
-        ]
-        await measure(bench, [group for group in chosen_groups if group], rounds)
-        crowd.close()
-        await sale.close()
+        await measure(bench, _chosen(requests.kinds(), only), rounds)
     grown = growth(before, after)
     show(console, bench, grown)
     facts = {"rounds": rounds, "slice_s": chosen.slice_s, "long_line": chosen.long_line}
@@ -105,6 +108,15 @@ async def main(chosen: argparse.Namespace) -> None:
     console.print(f"written to {chosen.out}")
     if grown["database_bytes"] + grown["valkey_bytes"] >= GROWTH_BYTES_MAX:
         console.print("the longer line took a megabyte or more")
+
+
+def _chosen(groups: Sequence[Sequence[Kind]], only: set[str]) -> list[list[Kind]]:
+    """Leave out what was not asked for; a kind brings those along that it is compared with."""
+    picked = [
+        [kind for kind in group if not only or kind.name in only or kind.bare in only]
+        for group in groups
+    ]
+    return [group for group in picked if group]
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ class Outcome(StrEnum):
 
     BOUGHT = "bought"
     SOLD_OUT = "sold_out"  # told so while waiting or joining, never let in
-    FOUND_NOTHING = "found_nothing"  # let in, and every SKU tried was refused
+    FOUND_NOTHING = "found_nothing"  # let in, refused whatever was tried, and nothing else left
     GAVE_UP = "gave_up"  # lost patience in line
     NO_SHOW = "no_show"  # called, and never meant to come
-    BROWSED_ONLY = "browsed_only"
+    BROWSED_ONLY = "browsed_only"  # wanted nothing, or nothing of what was left
     DECLINED = "declined"
     ABANDONED = "abandoned"  # left a filled basket
     MISSED = "missed"  # a deadline of the service passed: call, session or hold

@@ -72,7 +72,11 @@ class Purchase:
                 return hold_id
             # The page shows the figures anew after a refusal.
             skus = await self._read_skus()
-        return await self._quit(Outcome.FOUND_NOTHING, f"tried {', '.join(tried)}")
+        detail = f"tried {', '.join(tried)}"
+        if choose_sku([sku for sku in skus if sku.available > 0], tried, 0) is not None:
+            # Something else is there: that is a choice, and no broken promise.
+            return await self._quit(Outcome.BROWSED_ONLY, detail)
+        return await self._quit(Outcome.FOUND_NOTHING, detail)
 
     async def _hold(self, sku: str, quantity: int) -> str | None:
         """Hold units of one SKU, fewer if fewer can be had; None when there are none."""
