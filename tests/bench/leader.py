@@ -1,6 +1,6 @@
 """The controller and the sweeper, as they run in a sale; stops when standard input closes."""
 
-from server import Order, input_line, run
+from server import Order, input_line, run, say
 
 from waitroom.app import open_service
 from waitroom.run.settings import Secrets
@@ -10,7 +10,7 @@ async def lead(order: Order) -> None:
     secrets = Secrets(signing_keys=order.signing_keys)
     roles = frozenset({"controller", "sweeper"})
     async with open_service(order.settings, secrets, roles=roles):
-        print("ready", flush=True)
+        say(b"ready")
         await input_line()
 
 

@@ -24,6 +24,8 @@ KEY = "11" * 32
 WEB_PROCESSES = 2
 READY_WAIT_S = 60.0
 STOP_WAIT_S = 20.0
+# Whose CPU time goes to which part; the controller's goes with the tick and not with requests.
+ROLES = {"server.py": "web", "leader.py": "controller", "submitters.py": "submitters"}
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 # Durable as they come; but no table is ever analysed, as in a sale that has just begun.
@@ -95,13 +97,11 @@ async def run_service(running: Running) -> AsyncIterator[None]:
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(running.folder / "metrics")}
     started: list[asyncio.subprocess.Process] = []
     try:
-        for _ in range(WEB_PROCESSES):
-            started.append(await _start(environment, "server.py", text))
-        started.append(await _start(environment, "leader.py", text))
-        running.pids["web"] = [child.pid for child in started[:WEB_PROCESSES]]
-        started.append(await _start(environment, "submitters.py", text))
+        for script in [*["server.py"] * WEB_PROCESSES, "leader.py", "submitters.py"]:
+            child = await _start(environment, script, text)
+            started.append(child)
+            running.pids.setdefault(ROLES[script], []).append(child.pid)
         running.submitters = started[-1]
-        running.pids["submitters"] = [started[-1].pid]
         yield
     finally:
         for child in started:

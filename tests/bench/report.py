@@ -36,9 +36,7 @@ PARTS = ("web", "postgres", "valkey", "submitters")
 
 def ratios(readings: Mapping[str, list[Reading]]) -> dict[str, Spread]:
     """Return every ratio that the kinds measured allow."""
-    found = {
-        f"{kind}_vs_bare": share(readings[kind]) for kind in _SHARES if kind in readings
-    }
+    found = {f"{kind}_vs_bare": share(readings[kind]) for kind in _SHARES if kind in readings}
     for name, (one, other) in _AGAINST.items():
         if one in readings and other in readings:
             found[name] = against(readings[one], readings[other])

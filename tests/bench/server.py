@@ -90,9 +90,15 @@ async def serve(order: Order) -> None:
         settings = order.settings
         site = web.TCPSite(runner, settings.host, settings.port, reuse_port=True, backlog=BACKLOG)
         await site.start()
-        print("ready", flush=True)
+        say(b"ready")
         await input_line()
         await runner.cleanup()
+
+
+def say(line: bytes) -> None:
+    """Tell the benchmark something, in one line."""
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
 
 
 async def input_line() -> bytes:

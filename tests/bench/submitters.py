@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import msgspec
 from client import percentiles_ms
-from server import Order, input_line, run
+from server import Order, input_line, run, say
 
 from inventory.hold import HoldRequest, body_hash, idempotency_uuid
 from inventory.hold_store import Placed
@@ -77,10 +77,10 @@ async def main(order: Order) -> None:
     secrets = Secrets(signing_keys=order.signing_keys)
     async with open_service(order.settings, secrets, roles=frozenset()) as service:
         batcher = service.checkout.hold_batcher
-        print("ready", flush=True)
+        say(b"ready")
         while line := await input_line():
             done = await submit(batcher, msgspec.json.decode(line, type=Wish))
-            print(msgspec.json.encode(done).decode(), flush=True)
+            say(msgspec.json.encode(done))
 
 
 if __name__ == "__main__":

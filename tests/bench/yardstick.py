@@ -71,9 +71,7 @@ class Yardstick:
         assert key is not None
         quantities = (await read_body(request, _BASKET)).quantities()
         async with transaction(self._pool) as borrowed:
-            answer = await _place(
-                borrowed, session.session_id, idempotency_uuid(key), quantities
-            )
+            answer = await _place(borrowed, session.session_id, idempotency_uuid(key), quantities)
         return json_response(answer, status=201)
 
 
@@ -98,18 +96,14 @@ async def _place(
     hold_id = uuid4()
     await borrowed.execute(TAKE_ROOM_STOCK, session["room_id"], quantity)
     await borrowed.execute(TAKE_STOCK, stock["sku_id"], quantity)
-    hold = await borrowed.fetchrow(
-        ADD_HOLD, hold_id, session_id, session["room_id"], key, asked
-    )
+    hold = await borrowed.fetchrow(ADD_HOLD, hold_id, session_id, session["room_id"], key, asked)
     assert hold is not None
     price = stock["price_minor"]
     await borrowed.execute(ADD_LINE, hold_id, stock["sku_id"], quantity, price, hold["due_at"])
     return {
         "hold_id": hold_id,
         "state": "held",
-        "items": [
-            {"sku": sku, "name": stock["name"], "quantity": quantity, "price_minor": price}
-        ],
+        "items": [{"sku": sku, "name": stock["name"], "quantity": quantity, "price_minor": price}],
         "total_minor": quantity * price,
         "currency": stock["currency"],
         "expires_at": hold["expires_at"],

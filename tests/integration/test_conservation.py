@@ -21,7 +21,7 @@ from waitroom.app import Service
 from waitroom.log import LogEntry, broken_at
 from waitroom.ticket import Ticket
 
-STEPS = 300
+STEPS = 150
 SKUS = ("mug", "vase")
 
 # What must hold of the whole database at any moment; each query returns what breaks it.
@@ -112,17 +112,17 @@ class Walk:
     async def claim(self) -> None:
         if not self.tickets:
             return
-        chosen = self.dice.choices(self.tickets, k=3)
+        chosen = self.dice.choices(self.tickets[-12:], k=3)
         for claimed in await self.service.lines.claim(chosen):
             if claimed.verdict == "claimed":
                 self.sessions.add(claimed.session_id)
 
     def _session(self) -> int:
-        return self.dice.choice(sorted(self.sessions)) if self.sessions else 1
+        return self.dice.choice(sorted(self.sessions)[-6:]) if self.sessions else 1
 
     def _basket(self) -> dict[str, int]:
         chosen = self.dice.sample(SKUS, self.dice.randint(1, len(SKUS)))
-        return {sku: self.dice.randint(1, 3) for sku in chosen}
+        return {sku: self.dice.randint(1, 2) for sku in chosen}
 
     async def place(self) -> None:
         wishes = []
@@ -142,7 +142,7 @@ class Walk:
                 self.holds.append((wish.session_id, answer.hold_id))
 
     def _hold(self) -> tuple[int, UUID]:
-        return self.dice.choice(self.holds[-12:]) if self.holds else (1, uuid4())
+        return self.dice.choice(self.holds[-4:]) if self.holds else (1, uuid4())
 
     async def change(self) -> None:
         await self.service.holds.change(*self._hold(), self._basket())
@@ -238,7 +238,7 @@ class Walk:
         self.head = row["head"]
 
 
-@pytest.mark.parametrize("seed", range(100, 130))
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("policy", ["guaranteed", "rate"])
 async def test_the_books_agree_whatever_happens(service: Service, policy: str, seed: int) -> None:
     await open_room(
@@ -258,8 +258,6 @@ async def test_the_books_agree_whatever_happens(service: Service, policy: str, s
         await walk.step()
         await walk.check()
 
-    from collections import Counter
-    print("SUMMARY", sorted(Counter(walk.done).items()), await execute(service, "SELECT state, count(*) FROM hold GROUP BY 1"), await execute(service, "SELECT state, count(*) FROM purchase GROUP BY 1"), await execute(service, "SELECT state, max(times_called), count(*) FROM admission GROUP BY 1"))
     entries = await execute(service, "SELECT seq, body, hash FROM log_entry ORDER BY seq")
     assert broken_at(LogEntry(**dict(entry)) for entry in entries) is None
 

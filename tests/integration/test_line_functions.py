@@ -517,9 +517,7 @@ async def test_nobody_takes_office_before_the_lease_is_over(service: Service) ->
 async def test_many_candidates_make_one_leader(service: Service) -> None:
     names = [f"candidate-{i}" for i in range(8)]
 
-    answers = await asyncio.gather(
-        *(service.lines.beat(name, 0, lease_s=5.0) for name in names)
-    )
+    answers = await asyncio.gather(*(service.lines.beat(name, 0, lease_s=5.0) for name in names))
 
     assert len(set(answers)) == 1
     assert answers[0][1] == 1

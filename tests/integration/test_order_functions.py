@@ -153,9 +153,7 @@ async def test_a_session_with_another_basket_goes_on_after_its_order(service: Se
 async def test_a_declined_payment_leaves_the_hold_to_be_tried_again(service: Service) -> None:
     session, held = await a_hold(service)
 
-    declined = await service.payments.drive(
-        (await start(service, session, held, token=DECLINE))[0]
-    )
+    declined = await service.payments.drive((await start(service, session, held, token=DECLINE))[0])
     between = await figures(service), (await hold_of(service, held))["paying"]
     paid = await service.payments.drive((await start(service, session, held))[0])
 
@@ -370,9 +368,7 @@ async def test_a_slow_payment_is_settled_when_the_gateway_has_decided(
 ) -> None:
     session, held = await a_hold(service)
     order_id, _ = await start(service, session, held, token=SLOW)
-    impatient = Payments(
-        service.orders, WatchedGateway(service), timeout_s=IMPATIENT_S
-    )
+    impatient = Payments(service.orders, WatchedGateway(service), timeout_s=IMPATIENT_S)
     undecided = await impatient.drive(order_id)
     await execute(service, "UPDATE test_gateway_payment SET state = 'authorized'")
 

@@ -82,9 +82,7 @@ def test_a_receipt_for_a_wrong_count_never_needs_the_same_path_and_fits(
     leaves = leaves_of(count)
     levels = merkle_levels(leaves)
 
-    found = root_from_path(
-        leaves[index], index=index, count=other, path=merkle_path(levels, index)
-    )
+    found = root_from_path(leaves[index], index=index, count=other, path=merkle_path(levels, index))
 
     if other <= index:
         assert found is None

@@ -29,7 +29,9 @@ def test_an_unsettled_order_always_has_a_way_on_and_a_failed_one_has_none() -> N
 
 
 def test_units_are_freed_only_after_the_gateway_has_cancelled() -> None:
-    before = {state for state, following in TRANSITIONS.items() if OrderState.CANCELLED in following}
+    before = {
+        state for state, following in TRANSITIONS.items() if OrderState.CANCELLED in following
+    }
 
     assert before == {OrderState.VOIDING}
 
@@ -48,7 +50,10 @@ def test_money_is_taken_only_for_confirmed_units() -> None:
         '{"hold_id": "7ff3ab5d-7f09-4a05-b8bc-6d5f6e4f0d55", "payment": {"token": ""}}',
         '{"hold_id": "7ff3ab5d-7f09-4a05-b8bc-6d5f6e4f0d55", "payment": {}}',
         '{"hold_id": "7ff3ab5d-7f09-4a05-b8bc-6d5f6e4f0d55", "payment": {"token": "t", "card": 1}}',
-        '{"hold_id": "7ff3ab5d-7f09-4a05-b8bc-6d5f6e4f0d55", "payment": {"token": "t"}, "total": 1}',
+        (
+            '{"hold_id": "7ff3ab5d-7f09-4a05-b8bc-6d5f6e4f0d55", "payment": '
+            '{"token": "t"}, "total": 1}'
+        ),
     ],
 )
 def test_an_order_that_cannot_be_right_is_not_read(body: str) -> None:

@@ -109,7 +109,8 @@ def test_every_refusal_says_in_its_class_what_it_is() -> None:
     unnamed = [
         kind.__qualname__
         for kind in REFUSALS
-        if not kind.__name__.startswith("_") and "code" not in inspect.getmembers(kind)[0:0]
+        if not kind.__name__.startswith("_")
+        and "code" not in inspect.getmembers(kind)[0:0]
         and "code" not in vars(kind)
     ]
 

@@ -45,7 +45,8 @@ def test_the_parameters_of_a_query_are_numbered_without_a_gap(package: str) -> N
 def test_every_query_is_used(package: str) -> None:
     top = package.split(".", 1)[0]
     sources = "".join(
-        path.read_text() for path in resources.files(top).rglob("*.py")  # type: ignore[attr-defined]
+        path.read_text()
+        for path in resources.files(top).rglob("*.py")  # type: ignore[attr-defined]
     )
 
     unused = [name for name in load_queries(package) if f'"{name}"' not in sources]

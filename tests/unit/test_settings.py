@@ -72,7 +72,7 @@ def test_an_unknown_key_in_the_file_is_named_with_the_nearest(
 ) -> None:
     path = written(tmp_path, f"{key} = 1\n")
 
-    with pytest.raises(SettingsError, match=f"{key} .*did you mean {nearest}\\?") as raised:
+    with pytest.raises(SettingsError, match=rf"{key} .*did you mean {nearest}\?") as raised:
         load_settings(path, environment={})
 
     assert str(path) in str(raised.value)
@@ -80,7 +80,7 @@ def test_an_unknown_key_in_the_file_is_named_with_the_nearest(
 
 
 def test_an_unknown_variable_is_named_with_the_nearest() -> None:
-    with pytest.raises(SettingsError, match="WAITROOM_PROT .*did you mean WAITROOM_PORT"):
+    with pytest.raises(SettingsError, match=r"WAITROOM_PROT .*did you mean WAITROOM_PORT"):
         load_settings(environment={"WAITROOM_PROT": "1"})
 
 
@@ -186,9 +186,9 @@ def test_a_broken_secrets_file_is_named_and_not_replaced(tmp_path: Path) -> None
     path = tmp_path / "secrets.toml"
     path.write_text("signing_keys = 1\n")
 
-    with pytest.raises(SettingsError, match="secrets.toml"):
+    with pytest.raises(SettingsError, match=r"secrets\.toml"):
         load_secrets(Settings(secrets_file=str(path)), {})
-    with pytest.raises(SettingsError, match="secrets.toml"):
+    with pytest.raises(SettingsError, match=r"secrets\.toml"):
         generate_secrets(path, rotate=True)
     assert path.read_text() == "signing_keys = 1\n"
 
@@ -203,9 +203,7 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
 def test_the_environment_may_hold_the_keys(tmp_path: Path) -> None:
     keys = "aa" * 32 + ", " + "bb" * 32
 
-    found = load_secrets(
-        Settings(data_dir=str(tmp_path)), {"WAITROOM_SIGNING_KEYS": keys}
-    )
+    found = load_secrets(Settings(data_dir=str(tmp_path)), {"WAITROOM_SIGNING_KEYS": keys})
 
     assert found == Secrets(signing_keys=["aa" * 32, "bb" * 32])
 

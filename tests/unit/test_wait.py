@@ -1,5 +1,6 @@
 """The figures of the state document: ordered, bounded, and kept as promised."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -39,14 +40,14 @@ def test_the_places_increase_and_reach_beyond_the_line(waiting: int) -> None:
     places = places_for(waiting)
 
     assert places[0] == 1
-    assert all(low < high for low, high in zip(places, places[1:], strict=False))
+    assert all(low < high for low, high in itertools.pairwise(places))
     assert places[-1] > waiting
     assert len(places) <= 25
 
 
 @given(table=tables)
 def test_a_table_is_ordered_by_place_and_no_figure_runs_against_it(table: list[WaitRow]) -> None:
-    for low, high in zip(table, table[1:], strict=False):
+    for low, high in itertools.pairwise(table):
         assert low.place < high.place
         assert low.chance >= high.chance
         assert low.poll_s <= high.poll_s
@@ -86,7 +87,7 @@ def test_between_two_rows_a_place_lies_between_their_figures(
 def test_a_later_place_never_has_a_better_figure(table: list[WaitRow], places: list[int]) -> None:
     rows = [row_at(table, place) for place in sorted(places)]
 
-    for low, high in zip(rows, rows[1:], strict=False):
+    for low, high in itertools.pairwise(rows):
         assert low.chance >= high.chance
         assert low.poll_s <= high.poll_s
         if low.wait_low_s is not None:
@@ -145,9 +146,7 @@ def test_a_room_that_calls_nobody_knows_no_wait() -> None:
     assert {row.wait_low_s for row in table} == {None}
 
 
-@given(
-    notes=st.lists(st.tuples(st.integers(0, 1000), st.floats(0.01, 5)), min_size=1, max_size=50)
-)
+@given(notes=st.lists(st.tuples(st.integers(0, 1000), st.floats(0.01, 5)), min_size=1, max_size=50))
 def test_the_averaged_rate_lies_within_the_rates_seen(notes: list[tuple[int, float]]) -> None:
     rate = CallRate()
 

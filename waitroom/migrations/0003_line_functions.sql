@@ -1,4 +1,5 @@
--- Joining, calling, claiming, leaving. One lock order: log_head by room, line, admission by id,
+-- Joining, calling, claiming, leaving. A row of the table line is a `record` here, since PostgreSQL
+-- has a geometric type of that name, which a plan made anew would find first. One lock order: log_head by room, line, admission by id,
 -- room_stock, stock, hold.
 
 -- Adds one entry to a room's log and returns its sequence number. The hash of an entry covers its
@@ -28,7 +29,7 @@ CREATE FUNCTION join_line(
     OUT claim_until timestamptz, OUT claim_seconds float8, OUT seq bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
-    l line%ROWTYPE; m room; pool room_stock; t timestamptz; body jsonb;
+    l record; m room; pool room_stock; t timestamptz; body jsonb;
 BEGIN
     SELECT * INTO l FROM line x WHERE x.line_id = in_line;
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
@@ -89,8 +90,8 @@ CREATE FUNCTION call_numbers(
     OUT verdict text, OUT gate bigint, OUT tail bigint, OUT called int, OUT called_again int)
 LANGUAGE plpgsql AS $$
 DECLARE
-    l line%ROWTYPE; m room; pool room_stock; afford bigint; head bigint; until timestamptz; t timestamptz;
-    again_numbers bigint[]; promise int;
+    l record; m room; pool room_stock; afford bigint; head bigint; until timestamptz; t timestamptz;
+    again_numbers bigint[]; promise int; left_number bigint;
 BEGIN
     called := 0; called_again := 0;
     PERFORM 1 FROM log_head h JOIN line x USING (room_id) WHERE x.line_id = in_line FOR NO KEY UPDATE OF h;
@@ -116,8 +117,12 @@ BEGIN
         again := again[1:LEAST(afford, cardinality(again))];
         gate_wanted := LEAST(gate_wanted, head + afford - cardinality(again));
     END IF;
-    gate_wanted := gate_wanted + (SELECT count(*) FROM admission a WHERE a.line_id = in_line
-        AND a.state = 'left' AND a.number > head AND a.number <= gate_wanted);
+    -- Numbers that left are stepped over, also those that this brings into reach.
+    FOR left_number IN SELECT a.number FROM admission a WHERE a.line_id = in_line
+            AND a.state = 'left' AND a.number > head ORDER BY a.number LOOP
+        EXIT WHEN left_number > gate_wanted;
+        gate_wanted := gate_wanted + 1;
+    END LOOP;
     gate := GREATEST(gate_wanted, head);
     t := shopper_now();
     until := GREATEST(heard_by - (SELECT o.stopped FROM office o), t) + make_interval(secs => m.claim_window_s);

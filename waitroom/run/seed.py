@@ -11,7 +11,7 @@ WHO = "demonstration"
 
 # Small and quick, so that a newcomer sees the line move within a minute.
 RULES = """{
-    "seats_max": 20, "claim_window_s": 45, "session_s": 300, "hold_s": 120, "grace_s": 600,
+    "seats_max": 20, "claim_window_s": 45, "session_s": 150, "hold_s": 90, "grace_s": 600,
     "policy": "guaranteed", "message": "Welcome. Two of each per person, shipped next week."
 }"""
 
