@@ -162,10 +162,14 @@ class HoldStore:
     async def change(self, session_id: int, hold_id: UUID, quantities: dict[str, int]) -> None:
         """Set a hold's quantities, all or nothing. Raises the refusal that stands in the way."""
         skus = list(quantities)
+        values = (hold_id, session_id, skus, list(quantities.values()))
         async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(
-                SQL["change_hold"], hold_id, session_id, skus, list(quantities.values())
-            )
+            row = await borrowed.fetchrow(SQL["change_hold"], *values)
+            assert row is not None
+            if row["verdict"] == Verdict.OUT_OF_STOCK and await borrowed.fetchval(
+                SQL["expire_holds"], EXPIRE_BATCH_MAX, skus
+            ):
+                row = await borrowed.fetchrow(SQL["change_hold"], *values)
         assert row is not None
         verdict = Verdict(row["verdict"])
         if verdict is not Verdict.PLACED:

@@ -96,6 +96,8 @@ class StockStore:
                 raise BadRequest(f"There is a SKU {sku!r} already.") from error
             except asyncpg.CheckViolationError as error:
                 raise BadRequest(f"{sku!r} breaks the rule {error.constraint_name}.") from error
+            except asyncpg.ForeignKeyViolationError as error:
+                raise BadRequest(f"This room sells in another currency than {currency}.") from error
         if added is None:
             raise NotFound(f"There is no room {room!r}.")
 
@@ -107,6 +109,8 @@ class StockStore:
                     SQL["move_stock"], sku, kind, quantity, who, reason
                 )
             except asyncpg.CheckViolationError as error:
+                if error.table_name == "stock_movement":
+                    raise BadRequest("A movement is received or adjusted, and not 0.") from error
                 raise BelowCommitted(sku=sku) from error
             except asyncpg.NumericValueOutOfRangeError as error:
                 raise BadRequest("That is more than any stock can be.") from error

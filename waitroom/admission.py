@@ -73,6 +73,8 @@ class Guaranteed:
     name = "guaranteed"
 
     def calls_max(self, room: RoomSnapshot) -> int:
+        if not room.has_stock:
+            return room.batch_max
         return max(room.units_available, 0) // room.units_promised_each
 
 
@@ -102,7 +104,7 @@ def decide(policy: AdmissionPolicy, room: RoomSnapshot) -> Decision:
     bounds = {
         "seats": max(room.seats_max - room.seats_taken, 0),
         "batch": room.batch_max,
-        "rate": room.calls_allowed,
+        "per_minute": room.calls_allowed,
         policy.name: policy.calls_max(room),
     }
     reason = min(bounds, key=lambda name: bounds[name])
@@ -113,7 +115,7 @@ def decide(policy: AdmissionPolicy, room: RoomSnapshot) -> Decision:
 
 @dataclass(slots=True)
 class CallAllowance:
-    """Calls per minute as a bucket that fills steadily and holds at most two ticks' worth."""
+    """Calls per minute as a bucket that fills steadily and holds two ticks' worth and one call."""
 
     tick_s: float = 1.0
     calls: float = 1.0
@@ -126,9 +128,10 @@ class CallAllowance:
         if calls_per_minute is None:
             return None
         per_second = calls_per_minute / 60
-        full = max(2 * per_second * self.tick_s, 1.0) if calls_per_minute else 0.0
+        full = 1 + 2 * per_second * self.tick_s if calls_per_minute else 0.0
         self.calls = min(self.calls + per_second * passed, full)
-        return int(self.calls)
+        # Sixty sixtieths shall be one call.
+        return int(self.calls + 1e-9)
 
     def spend(self, calls: int) -> None:
         """Count calls that were made, also those that arrivals below the gate made themselves."""

@@ -47,7 +47,7 @@ class _Room:
         if row["status"] == "open" and row["tail"] > _head(row):
             freed = max(seen["seats_taken"] + calls - row["seats_taken"], 0)
             self.rate.note(
-                calls if self.bound == "rate" else freed,
+                calls if self.bound == "per_minute" else freed,
                 passed_s=(row["now"] - seen["now"]).total_seconds(),
             )
 
@@ -110,11 +110,12 @@ class Controller:
         if room is None:
             room = self._rooms[row["room_id"]] = _new_room(row)
         room.observe(row)
-        if await self._keep_hours(row):
+        if _hours_due(row):
+            await self._store.keep_hours(row["room_id"])
             return
         sold_out = _sold_out(row)
         if sold_out != row["sold_out"]:
-            await self._store.set_sold_out(row["room_id"], sold_out=sold_out)
+            await self._store.note_sold_out(row["room_id"])
         snapshot = _snapshot(row, room)
         decision = decide(POLICIES[row["policy"]], snapshot)
         called = await self._call(row, room, snapshot, decision)
@@ -123,18 +124,6 @@ class Controller:
             return
         room.called_again, room.bound = called.called_again, decision.reason
         await self._publish(row, room, called, sold_out=sold_out)
-
-    async def _keep_hours(self, row: asyncpg.Record) -> bool:
-        """Open or end a room whose time has come; say whether anything was changed."""
-        now = row["now"]
-        due = None
-        if row["status"] == "scheduled" and row["opens_at"] and row["opens_at"] <= now:
-            due = "open"
-        elif row["status"] in {"open", "paused"} and row["closes_at"] and row["closes_at"] <= now:
-            due = "ended"
-        if due is not None:
-            await self._store.set_status(row["room"], due, who="schedule")
-        return due is not None
 
     async def _call(
         self, row: asyncpg.Record, room: _Room, snapshot: RoomSnapshot, decision: Decision
@@ -149,7 +138,7 @@ class Controller:
             term=self.term,
             gate_read=snapshot.gate,
             decision=decision,
-            heard_by=room.promises.heard_by(snapshot.head + 1, last),
+            heard_by=room.promises.heard_by(snapshot.head + 1, last, now=row["now"]),
         )
 
     async def _publish(
@@ -189,7 +178,13 @@ def _free(row: asyncpg.Record) -> int:
 
 def _sold_out(row: asyncpg.Record) -> bool:
     """Nothing on the shelf, in a basket or promised: what is left is sold."""
-    return bool(row["has_stock"]) and row["on_hand"] == row["sold"]
+    return bool(row["on_hand"]) and row["on_hand"] == row["sold"]
+
+
+def _hours_due(row: asyncpg.Record) -> bool:
+    opens = row["status"] == "scheduled" and row["opens_at"] is not None
+    closes = row["status"] != "ended" and row["closes_at"] is not None
+    return (opens and row["opens_at"] <= row["now"]) or (closes and row["closes_at"] <= row["now"])
 
 
 def _snapshot(row: asyncpg.Record, room: _Room) -> RoomSnapshot:

@@ -192,9 +192,15 @@ class LineStore:
             written = await borrowed.fetchval(SQL["publish_state"], room_id, term, version, body)
         return written is not None
 
-    async def set_sold_out(self, room_id: int, *, sold_out: bool) -> None:
+    async def note_sold_out(self, room_id: int) -> None:
+        """Let the room know whether everything is sold, by the books as they are now."""
         async with connection(self._pool) as borrowed:
-            await borrowed.execute(SQL["set_sold_out"], room_id, sold_out)
+            await borrowed.execute(SQL["note_sold_out"], room_id)
+
+    async def keep_hours(self, room_id: int) -> None:
+        """Open or end the room if its time has come."""
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["keep_hours"], room_id)
 
     async def end_due(self, batch_max: int) -> tuple[int, int]:
         """Give unclaimed calls and overdue sessions back; return how many of each."""

@@ -57,8 +57,11 @@ UPDATE room_state s SET version = $3, body = $4, published_at = clock_timestamp(
 FROM office o WHERE s.room_id = $1 AND o.term = $2 AND s.version < $3
 RETURNING s.version;
 
--- name: set_sold_out
-SELECT set_sold_out($1, $2);
+-- name: note_sold_out
+SELECT note_sold_out($1);
+
+-- name: keep_hours
+SELECT keep_hours($1);
 
 -- name: end_due_admissions
 SELECT * FROM end_due_admissions($1);

@@ -152,14 +152,14 @@ class PollPromises:
         while len(self._documents) > 1 and self._documents[1][0] <= horizon:
             self._documents.popleft()
 
-    def heard_by(self, first: int, last: int) -> datetime:
+    def heard_by(self, first: int, last: int, *, now: datetime) -> datetime:
         """Return the latest moment at which a number from `first` to `last` was told to ask."""
         latest = self.since + timedelta(seconds=POLL_MAX_S + STALE_S)
         documents = list(self._documents)
         for index, (at, head, table) in enumerate(documents):
             # Each is believed until its successor spreads, the newest until this tick's does.
             following = documents[index + 1][0] if index + 1 < len(documents) else None
-            end = (following or at + timedelta(seconds=1)) + timedelta(seconds=STALE_S)
+            end = (following or now + timedelta(seconds=1)) + timedelta(seconds=STALE_S)
             poll_s = max(row_at(table, max(n - head, 1)).poll_s for n in (first, last))
             latest = max(latest, end + timedelta(seconds=poll_s))
         return latest

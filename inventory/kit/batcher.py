@@ -75,6 +75,12 @@ class Batcher(Generic[Item, Verdict]):
         except Exception as error:  # noqa: BLE001 - each item is tried again by itself
             await self._run_singly(batch, error)
         else:
+            if len(verdicts) != len(batch):
+                # Whose verdict is whose cannot be known, and the work may be done.
+                fault = RuntimeError(f"{self.name}: {len(verdicts)} verdicts for {len(batch)}")
+                for _, future in batch:
+                    _settle(future, fault)
+                return
             for (_, future), verdict in zip(batch, verdicts, strict=True):
                 _settle(future, verdict)
 

@@ -6,11 +6,17 @@ is on the hot path of every join and claim.
 """
 
 import hmac
+import re
 from collections.abc import Sequence
 from hashlib import sha256
 
 from itsdangerous import BadSignature, Signer
 from itsdangerous.signer import SigningAlgorithm
+
+
+# Base64 decoding forgives stray signs and spare bits; one token shall have one spelling.
+_SIGNATURE = re.compile(r"~[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+_SIGNATURE_LENGTH = 44
 
 
 class _HmacSha256(SigningAlgorithm):
@@ -57,6 +63,8 @@ class Seal:
 
     def open(self, sealed: str) -> str | None:
         """Return the signed text, or None when no key of ours made this signature."""
+        if _SIGNATURE.fullmatch(sealed[-_SIGNATURE_LENGTH:]) is None:
+            return None
         try:
             return self._signer.unsign(sealed.encode()).decode()
         except (BadSignature, UnicodeError):

@@ -82,8 +82,8 @@ class Sale:
             await connection.execute("SELECT change_room($1, $2, 'bench', '')", room, RULES)
             await connection.execute("SELECT set_room_status($1, 'open', 'bench', '')", room)
         sku_id = await connection.fetchval(
-            "INSERT INTO sku (sku, room_id, name, price_minor, limit_per_session) "
-            "SELECT $1, room_id, 'Hot', 2400, 1000000 FROM room WHERE room = 'hold' "
+            "INSERT INTO sku (sku, room_id, name, price_minor, limit_per_session, currency) "
+            "SELECT $1, room_id, 'Hot', 2400, 1000000, currency FROM room WHERE room = 'hold' "
             "RETURNING sku_id",
             SKU,
         )

@@ -165,18 +165,37 @@ async def test_a_declined_payment_leaves_the_hold_to_be_tried_again(service: Ser
     await all_is_well(service)
 
 
-async def test_a_hold_is_extended_by_payments_once(service: Service) -> None:
+async def test_a_payment_extends_a_hold_once_by_its_window(service: Service) -> None:
     session, held = await a_hold(service, hold_s=60, payment_window_s=600)
+    begun = (await hold_of(service, held))["placed_at"]
 
-    await service.payments.drive((await start(service, session, held, token=DECLINE))[0])
-    first = (await hold_of(service, held))["expires_at"]
-    await shift_clock(service, 300)
-    await service.payments.drive((await start(service, session, held, token=DECLINE))[0])
+    for _ in range(20):
+        order_id, _ = await start(service, session, held, token=DECLINE)
+        paying = (await hold_of(service, held))["expires_at"]
+        assert (paying - begun).total_seconds() == pytest.approx(600, abs=15)
+        await service.payments.drive(order_id)
+        await shift_clock(service, 29)
 
-    assert (await hold_of(service, held))["expires_at"] == first
-    await shift_clock(service, 301)
+    await shift_clock(service, 30)
     with pytest.raises(HoldExpired):
         await start(service, session, held)
+    assert await service.holds.expire(100) == 1
+    await all_is_well(service)
+
+
+async def test_a_declined_payment_gives_the_hold_its_own_deadline_back(service: Service) -> None:
+    session, held = await a_hold(service, hold_s=300, payment_window_s=600)
+    before = (await hold_of(service, held))["expires_at"]
+
+    await service.payments.drive((await start(service, session, held, token=DECLINE))[0])
+
+    assert (await hold_of(service, held))["expires_at"] == before
+    await shift_clock(service, 290)
+    await service.payments.drive((await start(service, session, held, token=DECLINE))[0])
+    # A minute to find another card, where less was left.
+    extra = (await hold_of(service, held))["expires_at"] - before
+    assert 40 < extra.total_seconds() <= 60
+    await shift_clock(service, 61)
     assert await service.holds.expire(100) == 1
     await all_is_well(service)
 

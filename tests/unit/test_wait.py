@@ -199,7 +199,7 @@ def test_nobody_was_told_to_ask_later_than_they_are_waited_for(
         told.append([at, at, head, table])
     first += head
 
-    heard_by = promises.heard_by(first, first + size)
+    heard_by = promises.heard_by(first, first + size, now=at)
 
     for _, replaced_at, noted_head, table in told:
         # Until its successor has spread, a document may still be fetched.
@@ -213,6 +213,6 @@ def test_nobody_was_told_to_ask_later_than_they_are_waited_for(
 def test_a_new_leader_assumes_the_longest_promise() -> None:
     promises = PollPromises(since=START)
 
-    heard_by = promises.heard_by(1, 10)
+    heard_by = promises.heard_by(1, 10, now=START)
 
     assert heard_by == START + timedelta(seconds=POLL_MAX_S + STALE_S)

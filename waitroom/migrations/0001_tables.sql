@@ -35,7 +35,9 @@ CREATE TABLE room (
     payment_window_s int NOT NULL DEFAULT 600 CHECK (payment_window_s > 0),
     grace_s int NOT NULL DEFAULT 1800 CHECK (grace_s >= 0),
     units_promised int NOT NULL DEFAULT 1 CHECK (units_promised > 0),
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    currency text NOT NULL DEFAULT 'EUR' CHECK (currency ~ '^[A-Z]{3}$'),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT room_has_one_currency UNIQUE (room_id, currency)
 );
 
 -- The end of each room's log. Whoever writes to a room's log, line or rules locks this row first,
@@ -118,14 +120,15 @@ CREATE TABLE room_stock (
 CREATE TABLE sku (
     sku_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     sku text NOT NULL UNIQUE CHECK (sku ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
-    room_id int NOT NULL REFERENCES room,
+    room_id int NOT NULL,
     name text NOT NULL,
     description text NOT NULL DEFAULT '',
     picture text NOT NULL DEFAULT '',
     price_minor bigint NOT NULL CHECK (price_minor >= 0),
-    currency text NOT NULL DEFAULT 'EUR' CHECK (currency ~ '^[A-Z]{3}$'),
+    currency text NOT NULL,
     limit_per_session int NOT NULL DEFAULT 4 CHECK (limit_per_session > 0),
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT basket_has_one_currency FOREIGN KEY (room_id, currency) REFERENCES room (room_id, currency)
 );
 CREATE INDEX sku_by_room ON sku (room_id, sku);
 
@@ -163,7 +166,9 @@ CREATE TABLE hold (
     extensions int NOT NULL DEFAULT 0,
     -- While a payment runs the clock does not end the hold; the payment's outcome does.
     paying boolean NOT NULL DEFAULT false,
-    payment_extended boolean NOT NULL DEFAULT false,
+    -- The deadline without the payment's extension, and the one with it, which is given once.
+    unpaid_until timestamptz,
+    payment_until timestamptz,
     ended_at timestamptz,
     CONSTRAINT hold_placed_once UNIQUE (session_id, idempotency_key),
     CONSTRAINT only_a_held_hold_is_paid CHECK (NOT paying OR state = 'held')

@@ -176,7 +176,8 @@ BEGIN
 END $$;
 
 -- Ends held holds together: `to_state` is confirmed, released or expired. With `only_due` it ends
--- only those whose deadline has passed and that are not being paid. Returns those it ended.
+-- only those whose deadline has passed. A hold that is being paid is ended by being confirmed and by
+-- nothing else. Returns those it ended.
 CREATE FUNCTION end_holds(ids uuid[], to_state text, only_due boolean)
 RETURNS uuid[] LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -197,7 +198,7 @@ BEGIN
     WITH over AS (
         UPDATE hold h SET state = to_state, paying = false, ended_at = t
         WHERE h.hold_id = ANY (ids) AND h.state = 'held'
-            AND (NOT only_due OR (h.expires_at <= t AND NOT h.paying))
+            AND (NOT only_due OR h.expires_at <= t) AND (to_state = 'confirmed' OR NOT h.paying)
             AND NOT EXISTS (SELECT FROM hold_line l
                             WHERE l.hold_id = h.hold_id AND NOT l.sku_id = ANY (locked))
         RETURNING h.hold_id)
@@ -295,7 +296,7 @@ BEGIN
 END $$;
 
 -- Moves a live hold's deadline to a full hold time from now. Never revives one that is over.
--- Verdicts: 1 extended, 4 session over, 8 no such hold, 9 hold over, 10 payment running,
+-- Verdicts: 1 extended, 8 no such hold, 9 hold over, 10 payment running,
 -- 11 no extension left.
 CREATE FUNCTION extend_hold(in_hold uuid, in_session bigint) RETURNS smallint LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,6 +1,6 @@
 -- Joining, calling, claiming, leaving. A row of the table line is a `record` here, since PostgreSQL
--- has a geometric type of that name, which a plan made anew would find first. One lock order: log_head by room, line, admission by id,
--- room_stock, stock, hold.
+-- has a geometric type of that name, which a plan made anew would find first.
+-- One lock order: log_head by room, line, admission by id, room_stock, stock, hold.
 
 -- Adds one entry to a room's log and returns its sequence number. The hash of an entry covers its
 -- exact text and the hash before it, so no entry can be changed, left out or put in later.
@@ -29,7 +29,7 @@ CREATE FUNCTION join_line(
     OUT claim_until timestamptz, OUT claim_seconds float8, OUT seq bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
-    l record; m room; pool room_stock; t timestamptz; body jsonb;
+    l record; m room; pool room_stock; t timestamptz; body jsonb; promise int;
 BEGIN
     SELECT * INTO l FROM line x WHERE x.line_id = in_line;
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
@@ -56,22 +56,22 @@ BEGIN
     UPDATE line x SET tail = x.tail + joins WHERE x.line_id = in_line RETURNING x.tail, x.gate INTO tail, gate;
     first_number := tail - joins + 1;
     called := GREATEST(LEAST(gate, tail) - first_number + 1, 0);
-    IF called > 0 AND m.policy = 'guaranteed' THEN
+    promise := promise_of(m);
+    IF called > 0 AND promise > 0 THEN
         SELECT * INTO pool FROM room_stock x WHERE x.room_id = m.room_id FOR NO KEY UPDATE;
-        IF called > (pool.on_hand - pool.held - pool.sold - pool.promised) / m.units_promised THEN
+        IF called > (pool.on_hand - pool.held - pool.sold - pool.promised) / promise THEN
             -- The stock fell since the gate was set: the gate goes back to whom it can keep its word.
-            called := (pool.on_hand - pool.held - pool.sold - pool.promised) / m.units_promised;
+            called := (pool.on_hand - pool.held - pool.sold - pool.promised) / promise;
             UPDATE line x SET gate = first_number - 1 + called WHERE x.line_id = in_line
                 RETURNING x.gate INTO gate;
         END IF;
-        UPDATE room_stock x SET promised = x.promised + called * m.units_promised WHERE x.room_id = m.room_id;
+        UPDATE room_stock x SET promised = x.promised + called * promise WHERE x.room_id = m.room_id;
     END IF;
     IF called > 0 THEN
         t := shopper_now();
         claim_until := t + make_interval(secs => m.claim_window_s);
         INSERT INTO admission (room_id, line_id, number, state, promised, called_at, claim_until)
-            SELECT m.room_id, in_line, n, 'called',
-                   CASE m.policy WHEN 'guaranteed' THEN m.units_promised ELSE 0 END, t, claim_until
+            SELECT m.room_id, in_line, n, 'called', promise, t, claim_until
             FROM generate_series(first_number, first_number + called - 1) n;
         claim_seconds := m.claim_window_s;
         claim_until := wall_time(claim_until);
@@ -105,7 +105,7 @@ BEGIN
         gate_wanted := head;
         again := '{}';
     END IF;
-    promise := CASE m.policy WHEN 'guaranteed' THEN m.units_promised ELSE 0 END;
+    promise := promise_of(m);
     SELECT COALESCE(array_agg(x.admission_id ORDER BY x.number), '{}') INTO again FROM (
         SELECT a.admission_id, a.number FROM admission a
         WHERE a.admission_id = ANY (again) AND a.state = 'missed' AND a.came_back_at IS NOT NULL
@@ -226,12 +226,20 @@ BEGIN
         WHERE admission_id = ANY (sessions);
 END $$;
 
-CREATE FUNCTION return_promises(ids bigint[]) RETURNS void LANGUAGE sql AS $$
-    UPDATE room_stock k SET promised = k.promised - d.q
-    FROM (SELECT x.room_id, x.q FROM (
-              SELECT room_id, sum(promised) AS q FROM admission WHERE admission_id = ANY (ids) GROUP BY room_id
-          ) x ORDER BY x.room_id) d
-    WHERE k.room_id = d.room_id AND d.q > 0
+CREATE FUNCTION return_promises(ids bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    d record;
+BEGIN
+    FOR d IN SELECT a.room_id, sum(a.promised) AS q FROM admission a WHERE a.admission_id = ANY (ids)
+             GROUP BY a.room_id HAVING sum(a.promised) > 0 ORDER BY a.room_id LOOP
+        UPDATE room_stock k SET promised = k.promised - d.q WHERE k.room_id = d.room_id;
+    END LOOP;
+END $$;
+
+-- The units that a call in this room promises: none where nothing is sold.
+CREATE FUNCTION promise_of(m room) RETURNS int LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN m.policy = 'guaranteed' AND EXISTS (SELECT FROM sku k WHERE k.room_id = m.room_id)
+        THEN m.units_promised ELSE 0 END
 $$;
 
 -- Ends a session and releases its holds. Verdicts: ended, over (it had ended before), unknown,

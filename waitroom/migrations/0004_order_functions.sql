@@ -9,6 +9,8 @@ LANGUAGE plpgsql AS $$
 DECLARE
     h hold; p purchase; t timestamptz; total bigint; money text; room_window interval;
 BEGIN
+    -- Leaving locks the admission too, so a hold is not released under a payment that begins.
+    PERFORM 1 FROM admission a WHERE a.admission_id = in_session FOR NO KEY UPDATE;
     SELECT * INTO h FROM hold x WHERE x.hold_id = in_hold AND x.session_id = in_session FOR NO KEY UPDATE;
     SELECT * INTO p FROM purchase x WHERE x.session_id = in_session AND x.idempotency_key = key;
     IF p.order_id IS NOT NULL THEN
@@ -26,8 +28,9 @@ BEGIN
         RETURN;
     END IF;
     SELECT make_interval(secs => m.payment_window_s) INTO room_window FROM room m WHERE m.room_id = h.room_id;
-    UPDATE hold x SET paying = true, payment_extended = true, expires_at = CASE
-            WHEN x.payment_extended THEN x.expires_at ELSE GREATEST(x.expires_at, t + room_window) END
+    UPDATE hold x SET paying = true, unpaid_until = x.expires_at,
+            payment_until = COALESCE(x.payment_until, GREATEST(x.expires_at, t + room_window)),
+            expires_at = GREATEST(x.expires_at, COALESCE(x.payment_until, t + room_window))
         WHERE x.hold_id = in_hold RETURNING x.expires_at INTO t;
     UPDATE hold_line l SET due_at = NULL WHERE l.hold_id = in_hold;
     SELECT sum(l.quantity * l.price_minor), min(k.currency) INTO total, money
@@ -63,8 +66,11 @@ BEGIN
         RAISE EXCEPTION 'order % is authorized but its hold is not held', in_order;
     END IF;
     IF to_state IN ('declined', 'cancelled') THEN
-        -- The clock counts again. An overdue hold ends at the next sweep.
-        UPDATE hold h SET paying = false WHERE h.hold_id = p.hold_id;
+        -- The clock counts again, as it stood before the payment; whoever was declined has a
+        -- minute for another card. Nothing goes beyond the payment's own extension.
+        UPDATE hold h SET paying = false, expires_at = LEAST(h.payment_until, GREATEST(h.unpaid_until,
+                shopper_now() + LEAST(make_interval(secs => m.hold_s), interval '60 seconds')))
+            FROM room m WHERE h.hold_id = p.hold_id AND m.room_id = p.room_id;
         UPDATE hold_line l SET due_at = h.expires_at FROM hold h
             WHERE l.hold_id = p.hold_id AND h.hold_id = p.hold_id;
     END IF;

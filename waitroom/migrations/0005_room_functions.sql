@@ -38,13 +38,32 @@ BEGIN
     RETURN m.status;
 END $$;
 
-CREATE FUNCTION set_sold_out(in_room_id int, now_sold_out boolean) RETURNS void LANGUAGE plpgsql AS $$
+-- Notes whether everything that was ever on hand is sold. It goes by the books and not by what its
+-- caller has read, so a leader of the past can say nothing wrong.
+CREATE FUNCTION note_sold_out(in_room_id int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    now_sold_out boolean;
 BEGIN
     PERFORM 1 FROM log_head h WHERE h.room_id = in_room_id FOR NO KEY UPDATE;
+    SELECT k.on_hand > 0 AND k.on_hand = k.sold INTO now_sold_out FROM room_stock k
+        WHERE k.room_id = in_room_id;
     UPDATE room SET sold_out = now_sold_out WHERE room_id = in_room_id AND sold_out <> now_sold_out;
     IF FOUND THEN
         PERFORM append_log(in_room_id, CASE WHEN now_sold_out THEN 'sold_out' ELSE 'stock_back' END, '{}');
     END IF;
+END $$;
+
+-- Opens or ends a room whose time has come, by the room's own hours and the database's clock.
+CREATE FUNCTION keep_hours(in_room_id int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    m room;
+    due text;
+BEGIN
+    PERFORM 1 FROM log_head h WHERE h.room_id = in_room_id FOR NO KEY UPDATE;
+    SELECT * INTO m FROM room x WHERE x.room_id = in_room_id;
+    due := CASE WHEN m.status IN ('scheduled', 'open', 'paused') AND m.closes_at <= clock_timestamp() THEN 'ended'
+                WHEN m.status = 'scheduled' AND m.opens_at <= clock_timestamp() THEN 'open' END;
+    IF due IS NOT NULL THEN PERFORM set_room_status(m.room, due, 'schedule', ''); END IF;
 END $$;
 
 -- Changes a room's rules; `changes` holds column names and values that the caller has checked.

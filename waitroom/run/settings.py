@@ -6,7 +6,7 @@ import secrets
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -51,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     payment_wait_s: Seconds = 8.0
     drain_s: Seconds = 2.0
     sign_in_attempts_per_minute: Count = 10
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
     demo: bool = False
 
@@ -143,7 +143,10 @@ def load_secrets(settings: Settings, environment: Mapping[str, str] | None = Non
     if environment.get("WAITROOM_SIGNING_KEYS"):
         found = environment["WAITROOM_SIGNING_KEYS"].split(",")
         return _checked(Secrets(signing_keys=[k.strip() for k in found]), "WAITROOM_SIGNING_KEYS")
-    path = settings.secrets_path
+    return _read_secrets(settings.secrets_path)
+
+
+def _read_secrets(path: Path) -> Secrets:
     try:
         held = msgspec.toml.decode(path.read_bytes(), type=Secrets)
     except FileNotFoundError as error:
@@ -173,7 +176,7 @@ def generate_secrets(path: Path, *, rotate: bool = False) -> Secrets:
     if path.exists():
         if not rotate:
             raise SettingsError(f"{path} exists; `waitroom keygen --rotate` adds a key to it")
-        older = msgspec.toml.decode(path.read_bytes(), type=Secrets).signing_keys
+        older = _read_secrets(path).signing_keys
     made = Secrets(signing_keys=[*older, secrets.token_hex(KEY_BYTES)])
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
