@@ -60,6 +60,7 @@ class Checkout:
         self.holds = holds
         self.orders = orders
         self.hold_batcher: Batcher[HoldRequest, Placed] = Batcher("holds", holds.place)
+        self.secure = secure
         self.cookie = ("__Host-" if secure else "") + SESSION_COOKIE
         self._payments = payments
         self._gateway_name = gateway_name
@@ -141,7 +142,7 @@ class CheckoutApi:
         session = self._checkout.session_of(request)
         await self._checkout.orders.leave(session.session_id)
         response = web.Response(status=204)
-        response.del_cookie(self._checkout.cookie)
+        response.del_cookie(self._checkout.cookie, secure=self._checkout.secure)
         return response
 
     async def place_hold(self, request: web.Request) -> web.Response:

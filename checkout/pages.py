@@ -132,7 +132,7 @@ class CheckoutPages:
         session = self._checkout.session_of(request)
         await self._checkout.orders.leave(session.session_id)
         response = web.HTTPSeeOther("/")
-        response.del_cookie(self._checkout.cookie)
+        response.del_cookie(self._checkout.cookie, secure=self._checkout.secure)
         raise response
 
     async def _named(self, request: web.Request) -> tuple[Session, UUID]:

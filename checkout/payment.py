@@ -1,4 +1,4 @@
-"""The payment gateway as a protocol. Implementations stand in `gateways`."""
+"""The payment gateway as a protocol. The test gateway stands in `deterministic_gateway`."""
 
 from dataclasses import dataclass
 from enum import StrEnum

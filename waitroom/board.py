@@ -151,4 +151,4 @@ class Board:
 
     async def close(self) -> None:
         for view in self.rooms.values():
-            await view.desk.batcher.close()
+            await view.desk.close()

@@ -212,7 +212,8 @@ def serve(config: Path | None, roles: str, **overrides: Any) -> None:
     found = load_secrets(settings)
     if settings.workers == 1 or "web" not in chosen:
         sys.exit(run(settings, found, roles=chosen))
-    claim_port(settings.host, settings.port)
+    port = claim_port(settings.host, settings.port)
+    settings = msgspec.structs.replace(settings, port=port)
     order = [role for role in ROLE_NAMES if role in chosen]
     supervisor = Supervisor(settings, roles=order)
     sys.exit(supervisor.run(lambda: None, lambda: True))

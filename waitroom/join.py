@@ -1,5 +1,6 @@
 """Joining: a tick of arrivals becomes one statement on the line's row."""
 
+import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ from waitroom.memory import Memory
 from waitroom.ticket import TICKET_ID_BYTES, Ticket, TicketSeal, parse_ticket
 
 JOIN_BATCH_MAX = 512
+RECENT_MAX = 20_000
+# How long a twin is waited for that another worker is numbering: some flushes.
+TWIN_LOOKS_MAX = 10
+TWIN_LOOK_EVERY_S = 0.02
 
 
 class NotOpen(Refusal):
@@ -73,20 +78,24 @@ class JoinDesk:
         self._memory = memory
         self._seal = seal
         self._memory_s = memory_s
+        self._noting: set[asyncio.Task[None]] = set()
+        # What this worker itself has given out lately, by join key, the oldest first.
+        self._recent: dict[str, str] = {}
         self.batcher: Batcher[JoinRequest, Place] = Batcher(
             "joins", self._flush, batch_max=JOIN_BATCH_MAX
         )
 
     async def _flush(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:
-        """Give every request its place: a remembered one, its twin's, or a new number."""
+        """Give every request its place: the one its key had got, its twin's, or a new number."""
         places: dict[int, Place | Refusal] = {}
-        known = await self._remembered(requests)
         first: dict[str, int] = {}
         new: list[int] = []
+        taken = await self._taken([r.key for r in requests if r.key is not None])
         for index, request in enumerate(requests):
             if request.key is not None:
-                if request.key in known:
-                    places[index] = known[request.key]
+                text = taken.get(request.key)
+                if text is not None:
+                    places[index] = self._repeated(text)
                     continue
                 if first.setdefault(request.key, index) != index:
                     continue
@@ -99,16 +108,30 @@ class JoinDesk:
             for index, request in enumerate(requests)
         ]
 
-    async def _remembered(self, requests: Sequence[JoinRequest]) -> dict[str, Place]:
-        keys = [request.key for request in requests if request.key is not None]
+    async def _taken(self, keys: list[str]) -> dict[str, str]:
+        """Return the tickets of the keys that had one, and reserve all the others.
+
+        Where another worker is giving a ticket to the same key at this moment, it is waited for;
+        should that worker have died, the key is as good as new.
+        """
         if not keys:
             return {}
-        found = await self._memory.recall(self._line_id, keys)
-        known = {}
-        for key, text in zip(keys, found, strict=True):
-            if text is not None and (ticket := parse_ticket(text)) is not None:
-                known[key] = Place(ticket=ticket, token=self._seal.sign_text(text), fresh=False)
-        return known
+        taken = {key: self._recent[key] for key in keys if key in self._recent}
+        asked = list(dict.fromkeys(key for key in keys if key not in taken))
+        for _ in range(TWIN_LOOKS_MAX):
+            if not asked:
+                break
+            found = await self._memory.reserve_joins(self._line_id, asked)
+            taken.update((key, text) for key, text in found.items() if text)
+            asked = [key for key, text in found.items() if not text]
+            if asked:
+                await asyncio.sleep(TWIN_LOOK_EVERY_S)
+        return taken
+
+    def _repeated(self, text: str) -> Place:
+        ticket = parse_ticket(text)
+        assert ticket is not None, "only our own tickets are remembered"
+        return Place(ticket=ticket, token=self._seal.sign_text(text), fresh=False)
 
     async def _number(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:
         blob = os.urandom(TICKET_ID_BYTES * len(requests))
@@ -118,36 +141,39 @@ class JoinDesk:
         )
         joined = await self._store.join(self._line_id, len(requests), levels[-1][0])
         if joined.refusal is not None:
+            self._remember({request.key: "" for request in requests if request.key is not None})
             return [_REFUSALS[joined.refusal]() for _ in requests]
         places = [
             self._place(joined, levels, index, id_, requests[index].random)
             for index, id_ in enumerate(ids)
         ]
-        keyed = {
-            request.key: place.ticket.text()
-            for request, place in zip(requests, places, strict=True)
-            if request.key is not None
-        }
-        if keyed:
-            await self._yield_to_twins(requests, places, keyed)
+        self._remember(
+            {
+                request.key: place.ticket.text()
+                for request, place in zip(requests, places, strict=True)
+                if request.key is not None
+            }
+        )
         return list(places)
 
-    async def _yield_to_twins(
-        self, requests: Sequence[JoinRequest], places: list[Place], keyed: dict[str, str]
-    ) -> None:
-        """Where another worker was quicker with the same key, take its ticket and leave ours.
-
-        The number that is given up is marked as left, so nobody is called for it in vain.
-        """
-        earlier = await self._memory.remember(self._line_id, keyed, ttl_s=self._memory_s)
-        if not earlier:
+    def _remember(self, keyed: dict[str, str]) -> None:
+        """Note what each key got, here at once and for the other workers while answers go out."""
+        if not keyed:
             return
-        for index, request in enumerate(requests):
-            text = earlier.get(request.key or "")
-            ticket = parse_ticket(text) if text else None
-            if text is not None and ticket is not None:
-                await self._store.leave(places[index].ticket)
-                places[index] = Place(ticket=ticket, token=self._seal.sign_text(text), fresh=False)
+        self._recent.update((key, text) for key, text in keyed.items() if text)
+        while len(self._recent) > RECENT_MAX:
+            del self._recent[next(iter(self._recent))]
+        noting = asyncio.create_task(
+            self._memory.settle_joins(self._line_id, keyed, ttl_s=self._memory_s)
+        )
+        self._noting.add(noting)
+        noting.add_done_callback(self._noting.discard)
+
+    async def close(self) -> None:
+        """Answer whoever has asked, and note it for the other workers."""
+        await self.batcher.close()
+        if self._noting:
+            await asyncio.wait(self._noting)
 
     def _place(
         self, joined: Joined, levels: list[list[bytes]], index: int, id_: bytes, random: bytes

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from inventory.kit.database import ENGINE_ERRORS, Pool, connection
-from inventory.kit.problem import BadRequest, EngineDown, NotFound
+from inventory.kit.problem import BadRequest, EngineDown, NotFound, Refusal
 from inventory.kit.queries import load_queries
 from waitroom.admission import Decision
 from waitroom.ticket import Ticket
@@ -18,6 +18,10 @@ SQL = load_queries("waitroom")
 
 JOIN_ATTEMPTS_MAX = 3
 RETRY_PAUSE_S = 0.1
+
+
+class SaleEnded(Refusal):
+    code, status, title = "sale_ended", 409, "This sale has ended, and that cannot be taken back."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +232,8 @@ class LineStore:
             before = await borrowed.fetchval(SQL["set_room_status"], room, status, who, reason)
         if before is None:
             raise NotFound(f"There is no room {room!r}.")
+        if before == "ended" != status:
+            raise SaleEnded
         return str(before)
 
     async def change_room(self, room: str, changes: str, *, who: str, reason: str = "") -> None:

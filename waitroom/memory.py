@@ -22,6 +22,7 @@ TIMEOUT_S = 1.0
 PAUSE_S = 1.0
 CONNECTIONS_MAX = 16
 STATE_TTL_S = 60
+RESERVED_S = 5
 
 Answer = TypeVar("Answer")
 
@@ -44,7 +45,8 @@ class Memory:
             )
         )
         self._publish = self._client.register_script(_script("publish_state.lua"))
-        self._remember = self._client.register_script(_script("remember_joins.lua"))
+        self._reserve = self._client.register_script(_script("reserve_joins.lua"))
+        self._settle = self._client.register_script(_script("settle_joins.lua"))
         self._allow = self._client.register_script(_script("allow.lua"))
         self._away_until = 0.0
         self._buckets: dict[str, float] = {}
@@ -90,31 +92,23 @@ class Memory:
         found: list[bytes | None] = await self._ask(read, [])
         return {room: body for room, body in zip(rooms, found, strict=False) if body is not None}
 
-    async def recall(self, line_id: int, keys: Sequence[str]) -> list[str | None]:
-        """Return the ticket that each join key got, as far as it is remembered."""
-        found = await self._ask(
-            lambda: cast(
-                "Awaitable[Any]", self._client.mget([_join_key(line_id, k) for k in keys])
-            ),
-            None,
-        )
-        return [value and value.decode() for value in found] if found else [None] * len(keys)
+    async def reserve_joins(self, line_id: int, keys: Sequence[str]) -> dict[str, str]:
+        """Reserve join keys; return those that are taken, with their tickets.
 
-    async def remember(
-        self, line_id: int, tickets: dict[str, str], *, ttl_s: int
-    ) -> dict[str, str]:
-        """Remember the ticket of each join key; return those that an earlier join had got."""
-        names = [_join_key(line_id, key) for key in tickets]
-        held = await self._ask(
-            lambda: self._remember(keys=names, args=[ttl_s, *tickets.values()]), None
-        )
-        if not held:
+        A ticket is empty while another worker is about to give it.
+        """
+        names = [_join_key(line_id, key) for key in keys]
+        taken = await self._ask(lambda: self._reserve(keys=names, args=[RESERVED_S]), None)
+        if not taken:
             return {}
-        return {
-            key: found.decode()
-            for (key, ours), found in zip(tickets.items(), held, strict=True)
-            if found is not None and found.decode() != ours
-        }
+        pairs = zip(taken[::2], taken[1::2], strict=True)
+        return {keys[int(index) - 1]: (text or b"").decode() for index, text in pairs}
+
+    async def settle_joins(self, line_id: int, tickets: dict[str, str], *, ttl_s: int) -> None:
+        """Remember the ticket of each reserved key; an empty one gives its key free."""
+        names = [_join_key(line_id, key) for key in tickets]
+        texts = " ".join(text or "-" for text in tickets.values())
+        await self._ask(lambda: self._settle(keys=names, args=[ttl_s, texts]), None)
 
     async def note(self, name: str) -> bytes | None:
         """Return a note that some worker keeps for all of them, if it is there."""

@@ -90,8 +90,7 @@ class LinePages:
         response = web.HTTPSeeOther(f"/rooms/{view.room}")
         ticket = self._ticket_or_none(request, view)
         if ticket is None or not await self._line.still_good(ticket):
-            key = self._line.join_key(request) if ticket is None else None
-            place = await self._line.join(view, key)
+            place = await self._line.join(view, request, ticket)
             self._line.set_cookie(response, self._line.ticket_cookie(view.room), place.token)
         raise response
 

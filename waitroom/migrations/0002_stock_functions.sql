@@ -46,6 +46,7 @@ CREATE FUNCTION place_holds(
     OUT seconds_left float8[], OUT prices bigint[], OUT currencies text[], OUT names text[],
     OUT must_expire boolean)
 LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     n constant int := cardinality(ids);
@@ -180,6 +181,7 @@ END $$;
 -- nothing else. Returns those it ended.
 CREATE FUNCTION end_holds(ids uuid[], to_state text, only_due boolean)
 RETURNS uuid[] LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     locked int[];
@@ -217,6 +219,7 @@ END $$;
 -- without names, the longest overdue. Returns how many it ended.
 CREATE FUNCTION expire_holds(batch_max int, skus text[] DEFAULT '{}')
 RETURNS int LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     t constant timestamptz := shopper_now();
@@ -238,6 +241,7 @@ CREATE FUNCTION change_hold(
     in_hold uuid, in_session bigint, skus text[], quantities int[],
     OUT verdict smallint, OUT culprit int, OUT figure int)
 LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     h hold; k record; own admission; pool room_stock; sku_ids int[];

@@ -16,7 +16,7 @@ ENVIRONMENT_PREFIX = "WAITROOM_"
 KEY_BYTES = 32
 # Read from the environment but no settings: where to look, and what must not stand in a file
 # that people share.
-_APART = {"CONFIG", "SIGNING_KEYS", "SUPERVISOR"}
+_APART = {"CONFIG", "SIGNING_KEYS", "SUPERVISOR", "CHROMIUM"}
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
