@@ -69,10 +69,17 @@ class Checkout:
 
     def session_of(self, request: web.Request) -> Session:
         """Return the session that this request carries; raises `SessionOver` without one."""
-        token = bearer(request) or request.cookies.get(self.cookie)
-        if token is None:
+        token, cookie = bearer(request), request.cookies.get(self.cookie)
+        if token is not None and cookie is not None:
+            try:
+                return self.seal.open(token)
+            except SessionOver:
+                # The bearer token may be another service's; then the cookie speaks.
+                token = cookie
+        found = token or cookie
+        if found is None:
             raise SessionOver("This needs a session: claim your place first.")
-        return self.seal.open(token)
+        return self.seal.open(found)
 
     async def live_session(self, session: Session) -> SessionView:
         """Return a session that has not ended; raises `SessionOver` otherwise."""
@@ -83,7 +90,7 @@ class Checkout:
 
     async def pay(self, session: Session, *, hold_id: UUID, key: str, token: str) -> Order:
         """Start paying, or find the payment that this key started, and wait for it a while."""
-        order_id, fresh = await self.orders.start(
+        order_id, _ = await self.orders.start(
             session.session_id,
             hold_id=hold_id,
             key=idempotency_uuid(key),
@@ -91,9 +98,11 @@ class Checkout:
             gateway=self._gateway_name,
             token=token,
         )
-        if not fresh:
-            return await self.orders.read(order_id)
-        # The payment goes on when the shopper hangs up, so it is a task of its own.
+        order = await self.orders.read(order_id)
+        if order.state not in UNSETTLED:
+            return order
+        # A repeat drives it too, since the first one's process may have died. The payment goes
+        # on when the shopper hangs up, so it is a task of its own.
         task = asyncio.create_task(self._payments.drive(order_id), name=f"pay-{order_id}")
         self._driving.add(task)
         task.add_done_callback(self._driving.discard)

@@ -1,8 +1,10 @@
 """The checkout as pages: what the API does, for browsers, also without JavaScript."""
 
+import re
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 from aiohttp import web
 
 from checkout.api import (
@@ -16,12 +18,22 @@ from checkout.api import (
 from checkout.order import UNSETTLED, OrderState
 from checkout.session import Session
 from inventory.api import Catalogue
-from inventory.hold import HoldRequest, SessionOver, UnknownHold, body_hash, idempotency_uuid
-from inventory.kit.http import json_response, wants_html
+from inventory.hold import (
+    Basket,
+    HoldRequest,
+    SessionOver,
+    UnknownHold,
+    body_hash,
+    idempotency_uuid,
+)
+from inventory.kit.http import KEY_LENGTH_MAX, json_response, read_form, wants_html
 from inventory.kit.pages import Pages
-from inventory.kit.problem import BadRequest, Refusal
+from inventory.kit.problem import BadRequest, IdempotencyKeyMissing, Refusal, Unprocessable
 
 SKUS_SHOWN_MAX = 200
+_FIELD = "quantity-"
+# A field that is empty or 0 asks for nothing.
+_WHOLE = re.compile(r"[1-9][0-9]{0,3}")
 
 
 class CheckoutPages:
@@ -54,7 +66,7 @@ class CheckoutPages:
         held = [hold_body(hold) for hold in holds if hold.state == "held"]
         orders = await self._checkout.orders.of_session(session.session_id)
         running = [order_body(order) for order in orders if order.state in UNSETTLED]
-        skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX)
+        skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)
         context: dict[str, Any] = {
             "session": session_body(view, holds),
             "skus": [sku.public() for sku in skus],
@@ -79,15 +91,13 @@ class CheckoutPages:
 
     async def hold(self, request: web.Request) -> web.Response:
         session = self._checkout.session_of(request)
-        form = await request.post()
-        quantities = _quantities({name: str(value) for name, value in form.items()})
+        form = await read_form(request)
         try:
-            if not quantities:
-                raise BadRequest("Choose at least one item.")
+            quantities, key = _basket(form), _key(form)
             await self._checkout.hold_batcher.submit(
                 HoldRequest(
                     session_id=session.session_id,
-                    key=idempotency_uuid(str(form.get("key", ""))[:128]),
+                    key=idempotency_uuid(key),
                     body_hash=body_hash(quantities),
                     quantities=quantities,
                     hold_id=uuid4(),
@@ -115,13 +125,13 @@ class CheckoutPages:
 
     async def pay(self, request: web.Request) -> web.Response:
         session, hold_id = await self._named(request)
-        form = await request.post()
+        form = await read_form(request)
         try:
             order = await self._checkout.pay(
                 session,
                 hold_id=hold_id,
-                key=str(form.get("key", ""))[:128],
-                token=str(form.get("token", ""))[:200],
+                key=_key(form),
+                token=form.get("token", "")[:200],
             )
             order_answer(order)
         except Refusal as refusal:
@@ -137,9 +147,9 @@ class CheckoutPages:
 
     async def _named(self, request: web.Request) -> tuple[Session, UUID]:
         session = self._checkout.session_of(request)
-        form = await request.post()
+        form = await read_form(request)
         try:
-            return session, UUID(str(form.get("hold_id", "")))
+            return session, UUID(form.get("hold_id", ""))
         except ValueError as error:
             raise UnknownHold from error
 
@@ -155,11 +165,23 @@ class CheckoutPages:
         )
 
 
-def _quantities(form: dict[str, str]) -> dict[str, int]:
-    wanted = {}
-    for name, value in form.items():
-        sku = name.removeprefix("quantity-")
-        if sku == name or not value.isascii() or not value.isdigit() or int(value) == 0:
-            continue
-        wanted[sku] = min(int(value), 1000)
-    return wanted
+def _basket(form: dict[str, str]) -> dict[str, int]:
+    """Return what a form asks for, checked like the body of the API."""
+    items = [
+        {"sku": name.removeprefix(_FIELD), "quantity": int(value)}
+        for name, value in form.items()
+        if name.startswith(_FIELD) and _WHOLE.fullmatch(value)
+    ]
+    if not items:
+        raise BadRequest("Choose at least one item.")
+    try:
+        return msgspec.convert({"items": items}, Basket).quantities()
+    except msgspec.ValidationError as error:
+        raise Unprocessable(f"{error}.") from error
+
+
+def _key(form: dict[str, str]) -> str:
+    key = form.get("key", "")
+    if not key or len(key) > KEY_LENGTH_MAX:
+        raise IdempotencyKeyMissing("This form has lost its key; please load the page again.")
+    return key

@@ -122,5 +122,10 @@ class Payments:
             # Touched first, so that another sweeper passes over it meanwhile.
             await self._store.touch(order_id)
         if idle:
-            await asyncio.gather(*(self.drive(order_id) for order_id in idle))
+            ends = await asyncio.gather(
+                *(self.drive(order_id) for order_id in idle), return_exceptions=True
+            )
+            for order_id, end in zip(idle, ends, strict=True):
+                if isinstance(end, Exception):
+                    log.warning("order_not_settled", order=str(order_id), error=repr(end))
         return len(idle)

@@ -1,5 +1,6 @@
 """The public catalogue: what is sold, what it costs, what is left."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -18,11 +19,14 @@ _SHARED = {"Cache-Control": "public, max-age=1"}
 
 
 class Catalogue:
-    """The catalogue as the public may see it, each page read at most once a second."""
+    """The catalogue as the public may see it, each page read at most once a second.
+
+    Whoever asks while a page is being read waits for that one reading.
+    """
 
     def __init__(self, store: StockStore) -> None:
         self._store = store
-        self._pages: dict[tuple[Any, ...], tuple[float, list[Sku]]] = {}
+        self._pages: dict[tuple[Any, ...], tuple[float, asyncio.Task[list[Sku]]]] = {}
 
     async def page(
         self,
@@ -31,20 +35,25 @@ class Catalogue:
         search: str | None = None,
         after: str = "",
         limit: int = 50,
+        private: bool = False,
     ) -> list[Sku]:
-        key = (room, search, after, limit)
+        """Return a page; `private` is for a hidden room's own pages."""
+        key = (room, search, after, limit, private)
         now = time.monotonic()
         kept = self._pages.get(key)
-        if kept is not None and now - kept[0] < FRESH_S:
-            return kept[1]
-        found = await self._store.page(room=room, search=search, after=after, limit=limit)
-        if len(self._pages) >= PAGES_KEPT_MAX:
-            self._pages.clear()
-        self._pages[key] = (now, found)
-        return found
+        if kept is None or now - kept[0] >= FRESH_S:
+            reading = asyncio.create_task(
+                self._store.page(
+                    room=room, search=search, after=after, limit=limit, private=private
+                )
+            )
+            kept = self._pages[key] = (now, reading)
+            while len(self._pages) > PAGES_KEPT_MAX:
+                del self._pages[next(iter(self._pages))]
+        return await asyncio.shield(kept[1])
 
     async def read(self, sku: str) -> Sku:
-        return await self._store.read(sku)
+        return await self._store.read(sku, private=False)
 
 
 class CatalogueApi:

@@ -33,7 +33,7 @@ SELECT k.sku, m.room, k.name, k.description, k.picture, k.price_minor, k.currenc
        GREATEST(LEAST(s.on_hand - s.held - s.sold,
                       r.on_hand - r.held - r.sold - r.promised), 0) AS available
 FROM sku k JOIN room m USING (room_id) JOIN stock s USING (sku_id) JOIN room_stock r USING (room_id)
-WHERE ($1::text IS NULL OR m.room = $1) AND ($2::text IS NULL OR k.name ILIKE '%' || $2 || '%')
+WHERE ($1::text IS NULL OR m.room = $1) AND ($2::text IS NULL OR k.name ILIKE $2)
     AND k.sku > $3 AND (m.public OR $5)
 ORDER BY k.sku LIMIT $4;
 
@@ -43,7 +43,7 @@ SELECT k.sku, m.room, k.name, k.description, k.picture, k.price_minor, k.currenc
        GREATEST(LEAST(s.on_hand - s.held - s.sold,
                       r.on_hand - r.held - r.sold - r.promised), 0) AS available
 FROM sku k JOIN room m USING (room_id) JOIN stock s USING (sku_id) JOIN room_stock r USING (room_id)
-WHERE k.sku = $1;
+WHERE k.sku = $1 AND (m.public OR $2);
 
 -- name: add_sku
 WITH new AS (

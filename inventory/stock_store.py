@@ -1,5 +1,6 @@
 """The catalogue and what is on hand, on PostgreSQL."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,11 @@ from inventory.kit.problem import BadRequest, NotFound, Refusal
 from inventory.kit.queries import load_queries
 
 SQL = load_queries("inventory")
+
+
+# A search is for what it says: its signs shall not work as wildcards.
+_LIKE_SIGNS = re.compile(r"([%_\\])")
+_ESCAPED = r"\\\1"
 
 
 class BelowCommitted(Refusal):
@@ -56,12 +62,13 @@ class StockStore:
     ) -> list[Sku]:
         """Return SKUs in the order of their names; `private` includes those of hidden rooms."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["list_skus"], room, search, after, limit, private)
+            pattern = None if search is None else f"%{_LIKE_SIGNS.sub(_ESCAPED, search)}%"
+            rows = await borrowed.fetch(SQL["list_skus"], room, pattern, after, limit, private)
         return [Sku(**dict(row)) for row in rows]
 
-    async def read(self, sku: str) -> Sku:
+    async def read(self, sku: str, *, private: bool = True) -> Sku:
         async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["read_sku"], sku)
+            row = await borrowed.fetchrow(SQL["read_sku"], sku, private)
         if row is None:
             raise NotFound(f"There is no SKU {sku!r}.")
         return Sku(**dict(row))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 import asyncpg
 import structlog
@@ -25,21 +26,19 @@ class Sweeper:
         self._sweeps = sweeps
 
     async def run(self, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            full = await self.sweep()
-            try:
-                await asyncio.wait_for(stopping.wait(), BREATH_S if full else SWEEP_EVERY_S)
-            except TimeoutError:
-                continue
+        """Run every sweep in a loop of its own, so that a slow one delays no other."""
+        await asyncio.gather(*(self._repeat(name, stopping) for name in self._sweeps))
 
-    async def sweep(self) -> bool:
-        """Run every sweep once; say whether one of them has more to do."""
-        full = False
-        for name, sweep in self._sweeps.items():
-            try:
-                ended = await sweep(SWEEP_BATCH_MAX)
-            except (Refusal, asyncpg.PostgresError) as error:
-                log.warning("sweep_failed", sweep=name, error=repr(error))
-                continue
-            full = full or ended >= SWEEP_BATCH_MAX
-        return full
+    async def _repeat(self, name: str, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            full = await self.sweep(name)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), BREATH_S if full else SWEEP_EVERY_S)
+
+    async def sweep(self, name: str) -> bool:
+        """Run one sweep once; say whether it has more to do."""
+        try:
+            return await self._sweeps[name](SWEEP_BATCH_MAX) >= SWEEP_BATCH_MAX
+        except (Refusal, asyncpg.PostgresError) as error:
+            log.warning("sweep_failed", sweep=name, error=repr(error))
+            return False

@@ -79,7 +79,7 @@ async def services(
     async with AsyncExitStack() as stack:
 
         async def open_one(*, roles: frozenset[str] = frozenset(), **changes: Any) -> Service:
-            made = settings(postgres_url, valkey_url, **changes)
+            made = settings(**{"postgres_url": postgres_url, "valkey_url": valkey_url, **changes})
             return await stack.enter_async_context(open_service(made, secrets(), roles=roles))
 
         yield open_one

@@ -24,9 +24,6 @@ TRANSITIONS: dict[AdmissionState, frozenset[AdmissionState]] = {
     AdmissionState.ENDED: frozenset(),
 }
 
-# The states that take a seat.
-SEATED = frozenset({AdmissionState.CALLED, AdmissionState.CLAIMED})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomSnapshot:
@@ -39,7 +36,6 @@ class RoomSnapshot:
     calls_allowed: int
     has_stock: bool
     units_available: int
-    units_held: int
     units_promised_each: int
     gate: int
     tail: int

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from checkout.api import SESSION_COOKIE
 from checkout.session import Session, SessionSeal
+from inventory.hold import PaymentRunning
 from inventory.kit.batcher import Batcher
 from inventory.kit.http import (
     bearer,
@@ -95,9 +96,18 @@ class Line:
         return f"{self._prefix}{TICKET_COOKIE}{room}"
 
     def ticket_of(self, request: web.Request, view: RoomView) -> Ticket:
-        """Return the ticket that this request carries; raises `NoTicket` without one."""
-        token = bearer(request) or request.cookies.get(self.ticket_cookie(view.room))
-        return self.board.ticket_of(view, token)
+        """Return the ticket that this request carries; raises `NoTicket` without one.
+
+        A bearer token may be another service's; then the cookie speaks.
+        """
+        cookie = request.cookies.get(self.ticket_cookie(view.room))
+        token = bearer(request)
+        if token is not None and cookie is not None:
+            try:
+                return self.board.ticket_of(view, token)
+            except NoTicket:
+                token = cookie
+        return self.board.ticket_of(view, token or cookie)
 
     def set_cookie(self, response: web.StreamResponse, name: str, value: str) -> None:
         """Set a cookie whose value is a token of ours: no sign in it needs quoting.
@@ -153,7 +163,7 @@ class Line:
         if verdict == "other_ticket":
             raise OtherTicket
         if verdict == "payment_running":
-            raise BadRequest("A payment is under way; it decides first.")
+            raise PaymentRunning("A payment is under way; it decides first.")
 
     async def standing(self, view: RoomView, ticket: Ticket) -> dict[str, Any]:
         """Return what `tickets/me` says: from the state document for whoever still waits.
@@ -212,7 +222,9 @@ def _from_books(view: RoomView, ticket: Ticket, found: Standing) -> dict[str, An
     if found.state == "missed" and found.came_back:
         # Called again before anyone new: nobody is ahead but others who came back.
         return _standing(view, ticket, "waiting", ticket.number)
-    answer = _standing(view, ticket, found.state, ticket.number)
+    # Done with: the session has ended, or the call was missed beyond the grace. One may join again.
+    over = found.state == "ended" or (found.state == "missed" and not found.in_grace)
+    answer = _standing(view, ticket, "over" if over else found.state, ticket.number)
     if found.state == "called":
         answer["claim_until"] = found.claim_until
         answer["seconds_left"] = max(found.claim_seconds or 0.0, 0.0)
@@ -255,8 +267,7 @@ class LineApi:
         except NoTicket:
             ticket = None
         if ticket is not None and await line.still_good(ticket):
-            token = bearer(request) or request.cookies[line.ticket_cookie(view.room)]
-            place = Place(ticket=ticket, token=token, fresh=False)
+            place = Place(ticket=ticket, token=line.board.seal.sign(ticket), fresh=False)
         else:
             place = await line.join(view, request, ticket, random)
         response = json_response(self._joined_body(view, place), status=201 if place.fresh else 200)

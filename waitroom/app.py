@@ -203,5 +203,6 @@ def make_app(service: Service) -> web.Application:
         OpsApi(service, admin.as_role),
     ):
         app.add_routes(api.routes())
-    app.router.add_static("/static", static_folder())
+    for folder in ("css", "js", "pictures"):
+        app.router.add_static(f"/static/{folder}", static_folder() / folder)
     return app

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg
 import msgspec
 import structlog
 from multidict import CIMultiDict
@@ -54,7 +55,11 @@ class RoomView:
         """Accept a document, unless a later one has been seen."""
         if raw == self.raw:
             return
-        state = decode_state(raw)
+        try:
+            state = decode_state(raw)
+        except msgspec.DecodeError:
+            log.exception("state_not_understood", room=self.room)
+            return
         if self.state is not None and state.version <= self.state.version:
             return
         self.raw, self.state, self.heard_at = raw, state, time.monotonic()
@@ -77,7 +82,7 @@ class Board:
         self.synced_at = 0.0
         self._store = store
         self._memory = memory
-        self._seal = seal
+        self.seal = seal
         self._join_memory_s = join_memory_s
 
     def room(self, room: str) -> RoomView:
@@ -91,7 +96,7 @@ class Board:
         """Return the ticket if it is one of this room's line; raises `NoTicket`."""
         if token is None:
             raise NoTicket
-        ticket = self._seal.open(token)
+        ticket = self.seal.open(token)
         if ticket.line_id != view.line_id:
             raise NoTicket("This ticket belongs to another room or line.")
         return ticket
@@ -113,7 +118,7 @@ class Board:
             await self._refresh_states()
         except Refusal as error:
             log.warning("board_not_refreshed", error=str(error))
-        except (msgspec.DecodeError, RuntimeError):
+        except (asyncpg.PostgresError, RuntimeError):
             log.exception("board_not_refreshed")
 
     async def _refresh_rooms(self) -> None:
@@ -131,7 +136,7 @@ class Board:
                     rules["line"],
                     store=self._store,
                     memory=self._memory,
-                    seal=self._seal,
+                    seal=self.seal,
                     memory_s=self._join_memory_s,
                 ),
             )

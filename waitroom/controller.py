@@ -2,6 +2,8 @@
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -18,6 +20,7 @@ from waitroom.wait import CallRate, PollPromises, WaitRow, wait_table
 log = structlog.get_logger()
 
 TICK_S = 1.0
+PAUSE_MIN_S = 0.05
 UNLIMITED = 10**9
 
 
@@ -65,18 +68,26 @@ class Controller:
         self._rooms: dict[int, _Room] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
+        """Beat and lead until `stopping` is set, then let a standby take office at once."""
+        # The beat has a task of its own: however long a tick takes, the shoppers' clock goes on.
+        await asyncio.gather(
+            self._every_tick(self.beat, stopping), self._every_tick(self._lead, stopping)
+        )
+        await self._resign()
+
+    async def _every_tick(
+        self, step: Callable[[], Awaitable[None]], stopping: asyncio.Event
+    ) -> None:
         loop = asyncio.get_running_loop()
         while not stopping.is_set():
             started = loop.time()
             try:
-                await self.tick()
+                await step()
             except (Refusal, asyncpg.PostgresError) as error:
                 log.warning("tick_failed", error=repr(error))
-            try:
-                await asyncio.wait_for(stopping.wait(), max(TICK_S - (loop.time() - started), 0.05))
-            except TimeoutError:
-                continue
-        await self._resign()
+            rest_s = max(TICK_S - (loop.time() - started), PAUSE_MIN_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), rest_s)
 
     async def _resign(self) -> None:
         """Let a standby take office at once and not only after the lease."""
@@ -88,6 +99,11 @@ class Controller:
 
     async def tick(self) -> None:
         """Beat; if in office, take every room one step further."""
+        await self.beat()
+        await self._lead()
+
+    async def beat(self) -> None:
+        """Say that this controller lives; take office if nobody else has it."""
         leader, term = await self._store.beat(self.me, self.term, lease_s=self._lease_s)
         if leader != self.me:
             if self.leading:
@@ -98,6 +114,10 @@ class Controller:
             log.info("office_taken", term=term, leader=self.me)
             self._rooms.clear()
         self.leading, self.term = True, term
+
+    async def _lead(self) -> None:
+        if not self.leading:
+            return
         for row in await self._store.snapshot():
             try:
                 await self._tick_room(row)
@@ -199,7 +219,6 @@ def _snapshot(row: asyncpg.Record, room: _Room) -> RoomSnapshot:
         calls_allowed=UNLIMITED if allowed is None else allowed,
         has_stock=row["has_stock"],
         units_available=_free(row),
-        units_held=row["held"],
         units_promised_each=row["units_promised"],
         gate=row["gate"],
         tail=row["tail"],

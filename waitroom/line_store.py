@@ -24,6 +24,10 @@ class SaleEnded(Refusal):
     code, status, title = "sale_ended", 409, "This sale has ended, and that cannot be taken back."
 
 
+class NotOpenYet(Refusal):
+    code, status, title = "not_open_yet", 409, "What has not opened cannot be paused."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
     """What one tick of joins was given: numbers from `first`, of which `called` are called."""
@@ -234,6 +238,8 @@ class LineStore:
             raise NotFound(f"There is no room {room!r}.")
         if before == "ended" != status:
             raise SaleEnded
+        if (before, status) == ("scheduled", "paused"):
+            raise NotOpenYet
         return str(before)
 
     async def change_room(self, room: str, changes: str, *, who: str, reason: str = "") -> None:

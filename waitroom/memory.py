@@ -129,14 +129,14 @@ class Memory:
             lambda: cast("Awaitable[Any]", self._client.getdel(f"waitroom:note:{name}")), None
         )
 
-    async def allow(self, bucket: str, *, per_minute: int, burst: int) -> float:
-        """Take one request from a bucket; return the seconds to wait, 0 when it is allowed.
+    async def allow(self, bucket: str, *, per_minute: int) -> float:
+        """Take one request from a bucket of a minute; return the seconds to wait, 0 if allowed.
 
         Without Valkey each process keeps buckets of its own.
         """
-        cost_s = 60 / per_minute
+        cost_s, size_s = 60 / per_minute, 60.0
         waited = await self._ask(
-            lambda: self._allow(keys=[f"waitroom:bucket:{bucket}"], args=[cost_s, cost_s * burst]),
+            lambda: self._allow(keys=[f"waitroom:bucket:{bucket}"], args=[cost_s, size_s]),
             None,
         )
         if waited is not None:
@@ -145,8 +145,8 @@ class Memory:
         # What has drained is as good as forgotten, so the table stays small.
         self._buckets = {name: at for name, at in self._buckets.items() if at > now}
         free_at = max(self._buckets.get(bucket, now), now) + cost_s
-        if free_at - now > cost_s * burst:
-            return free_at - now - cost_s * burst
+        if free_at - now > size_s:
+            return free_at - now - size_s
         self._buckets[bucket] = free_at
         return 0.0
 

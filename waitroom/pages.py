@@ -56,7 +56,7 @@ class LinePages:
     async def waiting(self, request: web.Request) -> web.Response:
         view = self._line.board.room(request.match_info["room"])
         if not wants_html(request):
-            skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX)
+            skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)
             return json_response({**room_body(view), "skus": [sku.public() for sku in skus]})
         if view.state is None:
             raise StateNotKnown

@@ -12,6 +12,8 @@ from operator import attrgetter
 # be prompt, seldom enough that the load grows with the logarithm of the line.
 POLL_SHARE = 0.1
 POLL_MIN_S, POLL_MAX_S = 2.0, 30.0
+# While nobody is called (paused, sold out) everybody asks at this pace.
+POLL_IDLE_S = 10.0
 # The band around place / rate. The rate of calls is no steadier than that early on.
 BAND_LOW, BAND_HIGH = 0.6, 1.7
 # The time over which the observed rate of calls is averaged.
@@ -106,7 +108,7 @@ def wait_table(
                 chance=chance_at(place, units_free=units_free, units_held=units_held)
                 if has_stock
                 else 1.0,
-                poll_s=_poll_s(place, wait_s),
+                poll_s=_poll_s(place, wait_s) if calling else POLL_IDLE_S,
             )
         )
     return rows

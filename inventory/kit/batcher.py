@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from inventory.kit.metrics import BATCHED, BATCHES
 from inventory.kit.problem import Busy, Refusal
 
 log = structlog.get_logger()
@@ -42,6 +43,7 @@ class Batcher(Generic[Item, Verdict]):
         self._queue: deque[tuple[Item, asyncio.Future[Verdict]]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._batches, self._batched = BATCHES.labels(name), BATCHED.labels(name)
 
     def submit(self, item: Item) -> asyncio.Future[Verdict]:
         """Queue one item; the returned future holds its verdict or raises its refusal."""
@@ -83,6 +85,8 @@ class Batcher(Generic[Item, Verdict]):
             await asyncio.sleep(0)
 
     async def _run(self, batch: list[tuple[Item, asyncio.Future[Verdict]]]) -> None:
+        self._batches.inc()
+        self._batched.inc(len(batch))
         try:
             verdicts = await self._flush([item for item, _ in batch])
         except Refusal as refusal:

@@ -66,10 +66,3 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
             yield borrowed
     except ENGINE_ERRORS as error:
         raise EngineDown from error
-
-
-@asynccontextmanager
-async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """Borrow a connection and run the body in one transaction."""
-    async with connection(pool) as borrowed, borrowed.transaction():
-        yield borrowed

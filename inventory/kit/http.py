@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ Body = TypeVar("Body")
 BODY_BYTES_MAX = 64 * 1024
 BODY_WAIT_S = 10.0
 KEY_LENGTH_MAX = 128
+DIGITS_MAX = 19
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # Answers are for one shopper unless a handler says otherwise.
@@ -60,18 +62,31 @@ def json_response(
 
 async def read_body(request: web.Request, decoder: "msgspec.json.Decoder[Body]") -> Body:
     """Decode a JSON body; raises `BadRequest` when it is no JSON, `Unprocessable` when not ours."""
-    try:
-        # A body that came with the head needs no clock to watch it.
-        async with asyncio.timeout(None if request.content.is_eof() else BODY_WAIT_S):
-            raw = await request.read()
-    except TimeoutError as error:
-        raise BadRequest("The request's body did not arrive in time.") from error
+    async with _in_time(request):
+        raw = await request.read()
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise Unprocessable(f"{error}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"The request's body is no JSON: {error}.") from error
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """Return the fields of a form; raises `BadRequest` for one that does not arrive."""
+    async with _in_time(request):
+        form = await request.post()
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+@asynccontextmanager
+async def _in_time(request: web.Request) -> AsyncIterator[None]:
+    """Give a body a bounded time to arrive; one that came with the head needs no clock."""
+    try:
+        async with asyncio.timeout(None if request.content.is_eof() else BODY_WAIT_S):
+            yield
+    except TimeoutError as error:
+        raise BadRequest("The request's body did not arrive in time.") from error
 
 
 def idempotency_key(request: web.Request, *, required: bool = True) -> str | None:
@@ -104,7 +119,8 @@ def query_int(request: web.Request, name: str, *, default: int, low: int, high: 
     text = request.query.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+    digits = text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
+    if not digits or not low <= int(text) <= high:
         raise BadRequest(f"{name} must be a whole number from {low} to {high}.")
     return int(text)
 

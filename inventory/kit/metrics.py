@@ -12,15 +12,15 @@ SECONDS = Histogram(
 BATCHES = Counter("waitroom_batches_total", "Engine calls made by the batchers.", ["batcher"])
 BATCHED = Counter("waitroom_batched_total", "Requests that went out in batches.", ["batcher"])
 
-_children: dict[tuple[object, int], Histogram] = {}
+_children: dict[tuple[str, int], Histogram] = {}
 
 
 def observe(match: AbstractMatchInfo, status: int, seconds: float) -> None:
     """Count one request and its time under the route that served it."""
-    key = (match.handler, status)
-    child = _children.get(key)
+    # A path that no route serves has no name of its own: strangers must not fill the table.
+    resource = getattr(getattr(match, "route", None), "resource", None)
+    route = resource.canonical if resource is not None else "none"
+    child = _children.get((route, status))
     if child is None:
-        resource = getattr(getattr(match, "route", None), "resource", None)
-        route = resource.canonical if resource is not None else "none"
-        child = _children[key] = SECONDS.labels(route, str(status))
+        child = _children[route, status] = SECONDS.labels(route, str(status))
     child.observe(seconds)

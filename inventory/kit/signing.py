@@ -14,7 +14,6 @@ from hashlib import sha256
 from itsdangerous import BadSignature, Signer
 from itsdangerous.signer import SigningAlgorithm
 
-
 # Base64 decoding forgives stray signs and spare bits; one token shall have one spelling.
 _SIGNATURE = re.compile(r"~[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 _SIGNATURE_LENGTH = 44

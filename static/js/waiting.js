@@ -1,4 +1,4 @@
-import { ask, newKey, NoAnswer } from "./api.js";
+import { ask, NoAnswer } from "./api.js";
 import { ageOf, countdown, stopwatch } from "./clock.js";
 import { estimate, milestone, whyLonger } from "./place.js";
 import { $, announce, drawJoining, drawPlace, drawRoom, drawTicket, show, stock, tick } from "./waiting-view.js";
@@ -6,14 +6,14 @@ import { $, announce, drawJoining, drawPlace, drawRoom, drawTicket, show, stock,
 const { room, stateUrl, ticket } = $("room").dataset;
 const base = `/rooms/${encodeURIComponent(room)}`;
 const TURN = ["called", "missed", "claimed"];
-const OVER = ["left", "sold_out", "ended"];
+const OVER = ["left", "over", "sold_out", "ended"];
 const NEWS = {
   called: "It is your turn. Press Enter the checkout.", missed: "Your turn passed. You can come back.",
   claimed: "You are in. Continue to checkout.", sold_out: "Everything is sold.", left: "You left the line.",
 };
 
 let view = $("room").dataset.view, status = $("state-word").dataset.state;
-let me = null, doc = null, refused = "none", joinKey = newKey(), joined = false, asked = !ticket;
+let me = null, doc = null, refused = "none", joined = false, asked = !ticket;
 let best = null, said = null, yardstick = null, why = "", whySince = stopwatch();
 let age = null, left = null, warned = false, failures = 0, notBefore = () => 0, timer = 0, running = false;
 
@@ -24,7 +24,8 @@ const joinable = () => !me && !joined && refused === "none" && status !== "sched
 
 async function join() {
   drawJoining();
-  const { ok, data } = await ask("POST", `${base}/tickets`, { key: joinKey });
+  // No key of this tab's own: the browser's cookie makes a second tab's join the same one.
+  const { ok, data } = await ask("POST", `${base}/tickets`);
   joined = ok;
   if (ok) keep(data); else refused = { room_ended: "ended", sold_out: "sold_out" }[data?.code] ?? "none";
 }
@@ -98,7 +99,7 @@ function recall(key) { try { return localStorage[key]; } catch { return ""; } }
 function remember(key, value) { try { localStorage[key] = value; } catch { /* see above */ } }
 
 /** Seconds until the next look, as the server wants it. */
-const pace = () => OVER.includes(view) ? 30 : TURN.includes(view) ? 5 : (!me || unsure() ? me?.poll_s : rowHere()?.poll) ?? 5;
+const pace = () => OVER.includes(view) ? 10 : TURN.includes(view) ? 5 : (!me || unsure() ? me?.poll_s : rowHere()?.poll) ?? 5;
 
 async function cycle() {
   if (running || notBefore() > 0) return;
@@ -146,7 +147,6 @@ const ACTIONS = {
     announce(data?.code === "missed" ? "You are back. You are called again before anyone new." : data?.detail ?? "");
   },
   async join() {
-    joinKey = newKey();
     me = best = said = yardstick = null;
     refused = "none";
     await join();
@@ -167,7 +167,10 @@ document.addEventListener("submit", async (event) => {
 
 $("leave-dialog").addEventListener("close", async () => {
   if ($("leave-dialog").returnValue !== "leave") return;
-  try { await ask("DELETE", `${base}/tickets/me`); } catch (error) { return announce(`${error.message} You are still in line.`); }
+  try {
+    const { ok, data } = await ask("DELETE", `${base}/tickets/me`);
+    if (!ok) return announce(`${data?.detail ?? ""} You are still in line.`);
+  } catch (error) { return announce(`${error.message} You are still in line.`); }
   me = { status: "left" };
   draw();
 });

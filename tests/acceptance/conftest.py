@@ -62,7 +62,7 @@ async def program(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Runni
         port = claim_port("127.0.0.1", 0)
         log = tmp_path / f"program-{len(started)}.log"
         with log.open("wb") as file:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: ASYNC220 - it starts at once, and is waited for
                 [sys.executable, "-m", "waitroom", *arguments],
                 env={
                     **os.environ,

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waitroom.wait import (
+    EVEN_ROWS,
+    KNEE_SHARES,
     POLL_MAX_S,
     POLL_MIN_S,
     STALE_S,
@@ -35,14 +37,14 @@ tables = st.builds(
 )
 
 
-@given(waiting=waiting)
-def test_the_places_increase_and_reach_beyond_the_line(waiting: int) -> None:
-    places = places_for(waiting)
+@given(waiting=waiting, knee=st.floats(0, 1e9))
+def test_the_places_increase_and_reach_beyond_the_line(waiting: int, knee: float) -> None:
+    places = places_for(waiting, knee=knee)
 
     assert places[0] == 1
     assert all(low < high for low, high in itertools.pairwise(places))
     assert places[-1] > waiting
-    assert len(places) <= 25
+    assert len(places) <= EVEN_ROWS + len(KNEE_SHARES) + 1
 
 
 @given(table=tables)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from checkout.order_store import OrderStore
 from inventory.kit.database import Pool, connection
-from inventory.kit.http import json_response, query_int, read_body, wants_html
+from inventory.kit.http import json_response, query_int, read_body, read_form, wants_html
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest, NotFound, Refusal, TooManyRequests
 from inventory.stock_store import Sku, StockStore
@@ -133,11 +133,12 @@ class AdminApi:
         return self._pages.render("login.html", {"problem": None}, title="Sign in")
 
     async def sign_in(self, request: web.Request) -> web.Response:
-        form = await request.post()
+        form = await read_form(request)
         name, password = str(form.get("name", ""))[:200], str(form.get("password", ""))[:1000]
         try:
-            for bucket in (f"sign-in:name:{name}", f"sign-in:address:{request.remote}"):
-                await self._limit(bucket)
+            # The address first: a stranger uses up their own attempts and not an operator's.
+            await self._limit(f"sign-in:address:{request.remote}", self._attempts_per_minute)
+            await self._limit(f"sign-in:name:{name}", 10 * self._attempts_per_minute)
             secret = await self._operators.sign_in(name, password)
         except (WrongPassword, TooManyRequests) as refusal:
             page = self._pages.render(
@@ -158,9 +159,8 @@ class AdminApi:
         )
         raise response
 
-    async def _limit(self, bucket: str) -> None:
-        burst = self._attempts_per_minute
-        wait_s = await self._memory.allow(bucket, per_minute=burst, burst=burst)
+    async def _limit(self, bucket: str, per_minute: int) -> None:
+        wait_s = await self._memory.allow(bucket, per_minute=per_minute)
         if wait_s > 0:
             raise TooManyRequests(
                 "Too many attempts to sign in; please wait a minute.",

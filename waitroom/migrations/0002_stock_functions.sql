@@ -263,7 +263,7 @@ BEGIN
     t := shopper_now();
     IF h.paying THEN verdict := 10; RETURN; END IF;
     IF h.state <> 'held' OR h.expires_at <= t THEN verdict := 9; RETURN; END IF;
-    IF own.state <> 'claimed' THEN verdict := 4; RETURN; END IF;
+    IF own.state <> 'claimed' OR own.expires_at <= t THEN verdict := 4; RETURN; END IF;
     grow := 0;
     FOR k IN SELECT u.o, s.limit_per_session AS cap, b.on_hand - b.held - b.sold AS free, u.q,
                     COALESCE(l.quantity, 0) AS had,

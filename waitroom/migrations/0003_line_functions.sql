@@ -213,8 +213,9 @@ BEGIN
         ORDER BY a.claim_until LIMIT batch_max FOR NO KEY UPDATE SKIP LOCKED) x;
     SELECT array_agg(x.admission_id) INTO sessions FROM (
         SELECT a.admission_id FROM admission a WHERE a.state = 'claimed' AND a.expires_at <= t
-        ORDER BY a.expires_at LIMIT batch_max FOR NO KEY UPDATE SKIP LOCKED) x;
-    -- A second statement, so that it sees what was committed before those locks were had.
+            AND NOT EXISTS (SELECT FROM hold h WHERE h.session_id = a.admission_id AND h.state = 'held')
+        ORDER BY a.expires_at LIMIT batch_max FOR NO KEY UPDATE OF a SKIP LOCKED) x;
+    -- Once more, in a statement that sees what was committed before those locks were had.
     SELECT array_agg(s) INTO sessions FROM unnest(sessions) s
         WHERE NOT EXISTS (SELECT FROM hold h WHERE h.session_id = s AND h.state = 'held');
     missed := COALESCE(cardinality(calls), 0);
@@ -307,7 +308,7 @@ BEGIN
         UPDATE line SET term = o.term;
     END IF;
     UPDATE office SET term = o.term, leader = me, beat_at = t,
-        stopped = o.stopped + CASE WHEN gap > interval '3 seconds' THEN gap ELSE interval '0' END
+        stopped = o.stopped + GREATEST(gap - interval '3 seconds', interval '0')
         RETURNING * INTO o;
     RETURN o;
 END $$;

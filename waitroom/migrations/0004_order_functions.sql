@@ -68,7 +68,8 @@ BEGIN
     IF to_state IN ('declined', 'cancelled') THEN
         -- The clock counts again, as it stood before the payment; whoever was declined has a
         -- minute for another card. Nothing goes beyond the payment's own extension.
-        UPDATE hold h SET paying = false, expires_at = LEAST(h.payment_until, GREATEST(h.unpaid_until,
+        UPDATE hold h SET paying = false, expires_at = LEAST(
+                GREATEST(h.payment_until, h.unpaid_until), GREATEST(h.unpaid_until,
                 shopper_now() + LEAST(make_interval(secs => m.hold_s), interval '60 seconds')))
             FROM room m WHERE h.hold_id = p.hold_id AND m.room_id = p.room_id;
         UPDATE hold_line l SET due_at = h.expires_at FROM hold h

@@ -28,8 +28,9 @@ BEGIN
     PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
     SELECT * INTO m FROM room x WHERE x.room = in_room FOR NO KEY UPDATE;
     IF m.status = in_status THEN RETURN m.status; END IF;
-    -- Whoever was told that the sale has ended was told the truth.
-    IF m.status = 'ended' THEN RETURN 'ended'; END IF;
+    -- Whoever was told that the sale has ended was told the truth; what has not opened cannot be
+    -- paused. The caller sees from the status before that nothing was changed.
+    IF m.status = 'ended' OR (m.status, in_status) = ('scheduled', 'paused') THEN RETURN m.status; END IF;
     UPDATE room SET status = in_status WHERE room_id = m.room_id;
     IF in_status <> 'open' THEN
         UPDATE line SET gate = LEAST(gate, tail) WHERE room_id = m.room_id;
