@@ -20,7 +20,7 @@ from inventory.hold import (
     body_hash,
     idempotency_uuid,
 )
-from inventory.kit.database import Connection, Pool, transaction
+from inventory.kit.database import Connection, Pool, connection
 from inventory.kit.http import idempotency_key, json_response, read_body
 from inventory.kit.problem import IdempotencyKeyReused
 
@@ -70,7 +70,7 @@ class Yardstick:
         key = idempotency_key(request)
         assert key is not None
         quantities = (await read_body(request, _BASKET)).quantities()
-        async with transaction(self._pool) as borrowed:
+        async with connection(self._pool) as borrowed, borrowed.transaction():
             answer = await _place(borrowed, session.session_id, idempotency_uuid(key), quantities)
         return json_response(answer, status=201)
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+from contextlib import suppress
 
 import structlog
 import uvloop
@@ -80,6 +81,8 @@ async def _parent_gone() -> None:
     parent = os.getppid()
     supervised = os.environ.get("WAITROOM_SUPERVISOR") == str(parent)
     # A change of parent comes without an event of any kind, so it has to be looked for.
+    never = asyncio.Event()
     while not supervised or os.getppid() == parent:
-        await asyncio.sleep(PARENT_WATCH_S)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(never.wait(), PARENT_WATCH_S)
     log.warning("supervisor_gone")
