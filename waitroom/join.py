@@ -149,7 +149,7 @@ class JoinDesk:
         ]
         self._remember(
             {
-                request.key: place.ticket.text()
+                request.key: place.token.rpartition("~")[0]
                 for request, place in zip(requests, places, strict=True)
                 if request.key is not None
             }

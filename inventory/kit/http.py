@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,6 +27,7 @@ log = structlog.get_logger()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Body = TypeVar("Body")
+Read = TypeVar("Read")
 
 BODY_BYTES_MAX = 64 * 1024
 BODY_WAIT_S = 10.0
@@ -62,8 +62,7 @@ def json_response(
 
 async def read_body(request: web.Request, decoder: "msgspec.json.Decoder[Body]") -> Body:
     """Decode a JSON body; raises `BadRequest` when it is no JSON, `Unprocessable` when not ours."""
-    async with _in_time(request):
-        raw = await request.read()
+    raw = await _in_time(request, request.read())
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
@@ -74,17 +73,17 @@ async def read_body(request: web.Request, decoder: "msgspec.json.Decoder[Body]")
 
 async def read_form(request: web.Request) -> dict[str, str]:
     """Return the fields of a form; raises `BadRequest` for one that does not arrive."""
-    async with _in_time(request):
-        form = await request.post()
+    form = await _in_time(request, request.post())
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-@asynccontextmanager
-async def _in_time(request: web.Request) -> AsyncIterator[None]:
+async def _in_time(request: web.Request, reading: Awaitable[Read]) -> Read:
     """Give a body a bounded time to arrive; one that came with the head needs no clock."""
+    if request.content.is_eof():
+        return await reading
     try:
-        async with asyncio.timeout(None if request.content.is_eof() else BODY_WAIT_S):
-            yield
+        async with asyncio.timeout(BODY_WAIT_S):
+            return await reading
     except TimeoutError as error:
         raise BadRequest("The request's body did not arrive in time.") from error
 

@@ -69,6 +69,10 @@ class Seal:
 
     def open(self, sealed: str) -> str | None:
         """Return the signed text, or None when no key of ours made this signature."""
+        text = sealed[:-_SIGNATURE_LENGTH]
+        # Nearly everything was signed by the newest key: signing again and comparing is quickest.
+        if hmac.compare_digest(self.sign(text).encode(), sealed.encode()):
+            return text
         if _SIGNATURE.fullmatch(sealed[-_SIGNATURE_LENGTH:]) is None:
             return None
         try:
