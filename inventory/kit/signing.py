@@ -70,12 +70,12 @@ class Seal:
     def open(self, sealed: str) -> str | None:
         """Return the signed text, or None when no key of ours made this signature."""
         text = sealed[:-_SIGNATURE_LENGTH]
-        # Nearly everything was signed by the newest key: signing again and comparing is quickest.
-        if hmac.compare_digest(self.sign(text).encode(), sealed.encode()):
-            return text
-        if _SIGNATURE.fullmatch(sealed[-_SIGNATURE_LENGTH:]) is None:
-            return None
         try:
+            # Nearly everything was signed by the newest key: to sign again and compare is quickest.
+            if hmac.compare_digest(self.sign(text).encode(), sealed.encode()):
+                return text
+            if _SIGNATURE.fullmatch(sealed[-_SIGNATURE_LENGTH:]) is None:
+                return None
             return self._signer.unsign(sealed.encode()).decode()
         except (BadSignature, UnicodeError):
             return None
