@@ -7,6 +7,7 @@ from aiohttp import web
 
 from checkout.api import SESSION_COOKIE
 from checkout.session import Session, SessionSeal
+from inventory.api import Catalogue
 from inventory.hold import PaymentRunning
 from inventory.kit.batcher import Batcher
 from inventory.kit.http import (
@@ -28,6 +29,8 @@ VISITOR_COOKIE = "waitroom_visitor"
 COOKIE_MAX_AGE_S = 7 * 24 * 3600
 RANDOM_BYTES_MAX = 64
 LOG_PAGE_MAX = 1000
+ROOMS_PAGE_MAX = 200
+SKUS_NAMED_MAX = 60
 # How often one browser may have given up a place in this room and join again all the same.
 REJOINS_MAX = 20
 
@@ -232,8 +235,9 @@ def _from_books(view: RoomView, ticket: Ticket, found: Standing) -> dict[str, An
 
 
 class LineApi:
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, *, catalogue: Catalogue) -> None:
         self._line = line
+        self._catalogue = catalogue
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -247,8 +251,16 @@ class LineApi:
         ]
 
     async def list_rooms(self, request: web.Request) -> web.Response:
-        views = [view for view in self._line.board.rooms.values() if view.rules["public"]]
-        return json_response({"rooms": [room_body(view) for view in views]})
+        limit = query_int(request, "limit", default=50, low=1, high=ROOMS_PAGE_MAX)
+        after = request.query.get("cursor", "")
+        views = sorted(self._line.board.rooms.values(), key=lambda view: view.room)
+        public = [view for view in views if view.rules["public"] and view.room > after]
+        rooms = []
+        for view in public[:limit]:
+            skus = await self._catalogue.page(room=view.room, limit=SKUS_NAMED_MAX)
+            rooms.append({**room_body(view), "skus": [sku.sku for sku in skus]})
+        following = rooms[-1]["room"] if len(public) > limit else None
+        return json_response({"rooms": rooms, "next": following})
 
     async def state(self, request: web.Request) -> web.Response:
         view = self._line.board.room(request.match_info["room"])

@@ -194,7 +194,7 @@ def make_app(service: Service) -> web.Application:
         secure=settings.secure,
     )
     for api in (
-        LineApi(service.line),
+        LineApi(service.line, catalogue=service.catalogue),
         CheckoutApi(service.checkout),
         CatalogueApi(service.catalogue),
         LinePages(service.line, catalogue=service.catalogue, pages=service.pages),
