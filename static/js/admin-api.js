@@ -7,7 +7,7 @@ export const $ = (id) => /** @type {any} */ (document.getElementById(id));
 export const room = () => $("room-choice")?.value ?? $("admin").dataset.room;
 
 /** Ask as the signed-in operator. @param {string} method @param {string} path under /admin @param {any} [body] */
-export const admin = (method, path, body) =>
+export const admin = (method, path, body) => ask(method, `/admin${path}`, { body });
 
 /** @param {string} [path] */
 export const inRoom = (path = "") => `/rooms/${encodeURIComponent(room())}${path}`;
