@@ -13,12 +13,15 @@ from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 from support import KEY, eventually
 
 from waitroom.run.processes import claim_port
 
 HERE = Path(__file__).parent
+# A bound for a busy machine, not an expectation.
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 STOP_WAIT_S = 30
 BROWSER_ARGUMENTS = [
     "--no-sandbox",
@@ -129,7 +132,7 @@ async def pages(browser: Browser) -> AsyncIterator[Callable[..., Awaitable[Any]]
             )
             stack.push_async_callback(context.close)
             page = await context.new_page()
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(PATIENCE_MS)
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.on(
                 "console",
