@@ -32,6 +32,16 @@ ENGINE_ERRORS = (
 )
 
 
+# JIT costs more than any statement of ours takes. The functions need to see, after they waited for
+# a lock, what others committed meanwhile. A pooler refuses such parameters; there, set them for the
+# role.
+_SESSION = {
+    "jit": "off",
+    "default_transaction_isolation": "read committed",
+    "application_name": "waitroom",
+}
+
+
 async def _leave_as_it_is(_: "Connection") -> None:
     """Spare a round trip for each use: nothing of ours changes a connection's state.
 
@@ -53,8 +63,7 @@ async def open_pool(url: str, *, size_max: int, pooler: bool = False) -> Pool:
         command_timeout=COMMAND_TIMEOUT_S,
         timeout=ACQUIRE_TIMEOUT_S,
         statement_cache_size=0 if pooler else 256,
-        # JIT costs more than any statement of ours takes.
-        server_settings={"jit": "off", "application_name": "waitroom"},
+        server_settings=None if pooler else _SESSION,
     )
 
 

@@ -8,6 +8,9 @@ SELECT EXISTS (SELECT FROM operator);
 SELECT operator_id, password_hash FROM operator WHERE name = $1;
 
 -- name: open_session
+-- Whoever signs in clears away what has run out.
+WITH over AS (
+    DELETE FROM operator_session WHERE created_at < clock_timestamp() - make_interval(secs => $3))
 INSERT INTO operator_session (session_hash, operator_id) VALUES ($1, $2);
 
 -- name: use_session

@@ -80,7 +80,9 @@ class OperatorStore:
             raise WrongPassword
         secret = secrets.token_urlsafe(32)
         async with connection(self._pool) as borrowed:
-            await borrowed.execute(SQL["open_session"], _hash(secret), row["operator_id"])
+            await borrowed.execute(
+                SQL["open_session"], _hash(secret), row["operator_id"], SESSION_TOTAL_S
+            )
         return secret
 
     def _matches(self, hashed: str, password: str) -> bool:
