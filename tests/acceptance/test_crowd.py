@@ -3,8 +3,9 @@
 import asyncio
 import json
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import asyncpg
 import pytest
 import redis.asyncio as redis
 from conftest import Running, answers
@@ -123,6 +124,51 @@ async def test_a_crowd_buys_exactly_what_there_is(
     _nobody_has_what_another_has([j.order_id for j in journeys if j.order_id])
     if behaviour is EAGER:
         assert result.outcomes == {Outcome.BOUGHT: UNITS, Outcome.SOLD_OUT: SHOPPERS - UNITS}
+    await _calls_took_the_lowest_numbers(service)
+
+
+async def break_connections(service: Service, times: int) -> None:
+    """Cut every connection to the database again and again while the sale runs."""
+    for turn in range(times):
+
+        async def further(least: int = turn * UNITS // (2 * times)) -> bool:
+            try:
+                (row,) = await execute(service, "SELECT held + sold AS taken FROM room_stock")
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                return False
+            return bool(row["taken"] > least)
+
+        await eventually(further, within_s=120)
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await execute(
+                service,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
+
+
+async def test_a_crowd_gets_through_lost_connections(service: Service, serving: Running) -> None:
+    await open_room(
+        service,
+        skus={"mug": UNITS},
+        limit=1,
+        seats_max=10,
+        claim_window_s=10,
+        session_s=30,
+        hold_s=10,
+    )
+    await _known_everywhere(serving)
+    breaking = asyncio.create_task(break_connections(service, 5))
+    crowd = Crowd(serving.url, "drop", replace(EAGER, shoppers=300))
+
+    result = await crowd.run()
+
+    await breaking
+    assert result.units_bought == UNITS
+    assert result.outcomes == {Outcome.BOUGHT: UNITS, Outcome.SOLD_OUT: 300 - UNITS}
+    assert await service.stock.breaches() == []
+    _nobody_has_what_another_has([str(j.number) for j in crowd.journeys if j.number])
+    _nobody_has_what_another_has([j.session for j in crowd.journeys if j.session])
     await _calls_took_the_lowest_numbers(service)
 
 
