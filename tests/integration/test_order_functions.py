@@ -10,7 +10,13 @@ import pytest
 from aiohttp.test_utils import TestClient
 from support import admitted, execute, open_room, shift_clock, tick
 
-from checkout.deterministic_gateway import APPROVE, DECLINE, FAIL_AFTER_CHARGE, SLOW
+from checkout.deterministic_gateway import (
+    APPROVE,
+    DECLINE,
+    FAIL_AFTER_CHARGE,
+    SLOW,
+    DeterministicGateway,
+)
 from checkout.order import Order, OrderState
 from checkout.payment import GatewayError, Payment, PaymentState
 from checkout.payments import Payments
@@ -635,3 +641,16 @@ async def test_a_double_submit_over_http_is_one_order(
     assert len({(await answer.json())["order_id"] for answer in answers}) == 1
     assert (await service.stock.read("mug")).sold == 1
     await all_is_well(service)
+
+
+async def test_the_test_gateway_may_be_asked_twice_at_once(service: Service) -> None:
+    gateway = DeterministicGateway(service.pool)
+
+    for turn in range(50):
+        answers = await asyncio.gather(
+            *(
+                gateway.authorize(f"key-{turn}", amount_minor=100, currency="EUR", token=APPROVE)
+                for _ in range(4)
+            )
+        )
+        assert {answer.state for answer in answers} == {PaymentState.AUTHORIZED}

@@ -78,11 +78,11 @@ async def _until(*events: asyncio.Event) -> None:
 
 
 async def _parent_gone() -> None:
-    parent = os.getppid()
-    supervised = os.environ.get("WAITROOM_SUPERVISOR") == str(parent)
-    # A change of parent comes without an event of any kind, so it has to be looked for.
+    supervisor = os.environ.get("WAITROOM_SUPERVISOR")
+    # A change of parent comes without an event of any kind, so it has to be looked for. It may
+    # have come before this line.
     never = asyncio.Event()
-    while not supervised or os.getppid() == parent:
+    while supervisor is None or str(os.getppid()) == supervisor:
         with suppress(TimeoutError):
             await asyncio.wait_for(never.wait(), PARENT_WATCH_S)
     log.warning("supervisor_gone")
