@@ -26,8 +26,14 @@ _counter = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineUrls]:
-    # What a test asserts does not depend on surviving a power cut.
-    unsafe = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+    # What a test asserts does not depend on surviving a power cut. An autovacuum worker, which
+    # belongs to the superuser, would keep the test's own database from being dropped.
+    unsafe = {
+        "fsync": "off",
+        "full_page_writes": "off",
+        "max_connections": "200",
+        "autovacuum": "off",
+    }
     folder: Path = tmp_path_factory.mktemp("engines")
     with EmbeddedEngines(folder, postgres_settings=unsafe) as urls:
         yield urls
@@ -57,9 +63,11 @@ async def postgres_url(engines: EngineUrls, template: str) -> AsyncIterator[str]
     name = f"test_{next(_counter)}"
     connection = await asyncpg.connect(engines.postgres_url)
     await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _database(str(engines.postgres_url), name)
-    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await connection.close()
+    try:
+        yield _database(str(engines.postgres_url), name)
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
 
 
 @pytest.fixture
