@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -202,14 +202,4 @@ class JoinDesk:
 
 
 def _as_repeat(place: Place | Refusal) -> Place | Refusal:
-    if isinstance(place, Refusal):
-        return place
-    return Place(
-        ticket=place.ticket,
-        token=place.token,
-        fresh=False,
-        called=place.called,
-        claim_until=place.claim_until,
-        claim_seconds=place.claim_seconds,
-        receipt=place.receipt,
-    )
+    return place if isinstance(place, Refusal) else replace(place, fresh=False)
