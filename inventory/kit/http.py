@@ -187,6 +187,9 @@ def _refused(request: web.Request, refusal: Refusal) -> web.Response:
     page = request.config_dict.get(PROBLEM_PAGE)
     if page is not None and wants_html(request):
         response = page(refusal)
+        if request.method == "GET" and "Retry-After" in refusal.headers:
+            # The page tries again by itself, also without JavaScript.
+            response.headers["Refresh"] = refusal.headers["Retry-After"]
     else:
         response = web.Response(body=encode(refusal.body()), status=refusal.status, headers=PROBLEM)
     response.headers.update(refusal.headers)

@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from conftest import Running
+from conftest import Running, answers
 from playwright.async_api import Page, expect
 from support import eventually, execute, open_room
 
 from waitroom.app import Service
 
 Pages = Callable[..., Awaitable[Page]]
+LOOKS = 18
 
 
 async def test_a_shopper_goes_from_shop_to_order(
@@ -134,12 +135,15 @@ async def test_operators_see_and_steer_the_room(
 
 
 async def _until_listed(page: Page, serving: Running) -> None:
-    """Open the shop once every web process has heard of the room."""
+    """Open the shop once every web process has heard of the room and of its state.
+
+    Which process serves a connection is chosen when it is opened, so each look opens a new one:
+    that all of them meet the same process is as likely as one in some hundred thousand.
+    """
 
     async def listed() -> bool:
-        for _ in range(4):
-            answer = await page.request.get(f"{serving.url}/rooms/drop/state")
-            if answer.status != 200:
+        for _ in range(LOOKS):
+            if not await answers(f"{serving.url}/rooms/drop/state"):
                 return False
         return True
 
