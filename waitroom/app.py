@@ -22,8 +22,12 @@ from inventory.kit.http import BODY_BYTES_MAX, PROBLEM_PAGE, rim
 from inventory.kit.pages import Pages, static_folder
 from inventory.stock_store import StockStore
 from inventory.sweeper import Sweeper
-from waitroom.admin.api import AdminApi
+from waitroom.admin.actions import ActionStore
+from waitroom.admin.catalogue import CatalogueAdmin
 from waitroom.admin.crowd import Crowds, Shared
+from waitroom.admin.guard import Guard
+from waitroom.admin.orders import OrdersAdmin
+from waitroom.admin.rooms import RoomsAdmin
 from waitroom.admin.sign_in import OperatorStore
 from waitroom.api import Line, LineApi
 from waitroom.board import Board
@@ -180,27 +184,32 @@ def make_app(service: Service) -> web.Application:
     if settings.demo:
         crowds = Crowds(base_url=settings.base_url, share=Shared(service.memory))
         app.on_cleanup.append(lambda _: crowds.close())
-    admin = AdminApi(
-        pool=service.pool,
+    guard = Guard(
         operators=service.operators,
-        lines=service.lines,
-        stock=service.stock,
-        orders=service.orders,
-        board=service.board,
         memory=service.memory,
         pages=service.pages,
-        crowds=crowds,
         attempts_per_minute=settings.sign_in_attempts_per_minute,
         secure=settings.secure,
     )
+    actions = ActionStore(service.pool)
     for api in (
         LineApi(service.line, catalogue=service.catalogue),
         CheckoutApi(service.checkout),
         CatalogueApi(service.catalogue),
         LinePages(service.line, catalogue=service.catalogue, pages=service.pages),
         CheckoutPages(service.checkout, catalogue=service.catalogue, pages=service.pages),
-        admin,
-        OpsApi(service, admin.as_role),
+        guard,
+        CatalogueAdmin(guard, stock=service.stock, actions=actions),
+        OrdersAdmin(guard, orders=service.orders),
+        RoomsAdmin(
+            guard,
+            lines=service.lines,
+            board=service.board,
+            actions=actions,
+            pages=service.pages,
+            crowds=crowds,
+        ),
+        OpsApi(service, guard.as_role),
     ):
         app.add_routes(api.routes())
     for folder in ("css", "js", "pictures"):

@@ -1,0 +1,208 @@
+"""The operators' API for rooms, and their screen: look, steer, send a crowd."""
+
+import time
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from inventory.kit.http import json_response, read_body
+from inventory.kit.pages import Pages
+from inventory.kit.problem import BadRequest, NotFound, Refusal
+from waitroom.admin.actions import ActionStore
+from waitroom.admin.bodies import (
+    CROWD_ORDER,
+    NEW_ROOM,
+    ROOM_CHANGE,
+    STATUS_CHANGE,
+    CrowdOrder,
+    StatusChange,
+)
+from waitroom.admin.crowd import Crowds
+from waitroom.admin.guard import Guard
+from waitroom.admin.sign_in import Operator
+from waitroom.board import Board
+from waitroom.line_store import LineStore
+
+ACTIONS_SHOWN = 50
+# Figures that count whole tables are read at most once a second, however many look.
+FIGURES_FRESH_S = 1.0
+# Rates are differences of counters over about a minute.
+RATE_OVER_S = 60.0
+
+_STATUS_OF = {"pause": "paused", "resume": "open", "open": "open", "close": "ended"}
+_SETTINGS = (
+    "seats_max",
+    "calls_per_minute",
+    "batch_max",
+    "claim_window_s",
+    "session_s",
+    "hold_s",
+    "hold_extensions_max",
+    "payment_window_s",
+    "grace_s",
+    "units_promised",
+)
+
+
+class RoomsAdmin:
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        lines: LineStore,
+        board: Board,
+        actions: ActionStore,
+        pages: Pages,
+        crowds: Crowds | None,
+    ) -> None:
+        self._guard = guard
+        self._lines = lines
+        self._board = board
+        self._actions = actions
+        self._pages = pages
+        self._crowds = crowds
+        self._figures: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._history: dict[str, deque[tuple[float, dict[str, Any]]]] = {}
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role = self._guard.as_role
+        return [
+            web.get("/admin", as_role("viewer", self.screen)),
+            web.get("/admin/rooms", as_role("viewer", self.list_rooms)),
+            web.post("/admin/rooms", as_role("admin", self.create_room)),
+            web.get("/admin/rooms/{room}", as_role("viewer", self.read_room)),
+            web.patch("/admin/rooms/{room}", as_role("operator", self.change_room)),
+            web.get("/admin/rooms/{room}/actions", as_role("viewer", self.list_actions)),
+            web.get("/admin/rooms/{room}/crowd", as_role("viewer", self.read_crowd)),
+            web.post("/admin/rooms/{room}/crowd", as_role("operator", self.start_crowd)),
+            web.delete("/admin/rooms/{room}/crowd", as_role("operator", self.stop_crowd)),
+            web.post("/admin/rooms/{room}/{verb}", as_role("operator", self.set_status)),
+        ]
+
+    async def screen(self, request: web.Request, operator: Operator) -> web.Response:
+        rooms = [{"room": v.room, "name": v.rules["name"]} for v in self._board.rooms.values()]
+        context = {
+            "operator": {"name": operator.name, "role": operator.role},
+            "rooms": rooms,
+            "demo": self._crowds is not None,
+        }
+        return self._pages.render("admin.html", context, title="Operators")
+
+    async def list_rooms(self, request: web.Request, operator: Operator) -> web.Response:
+        rooms = [
+            {"room": v.room, "name": v.rules["name"], "status": v.rules["status"]}
+            for v in self._board.rooms.values()
+        ]
+        return json_response({"rooms": rooms})
+
+    async def create_room(self, request: web.Request, operator: Operator) -> web.Response:
+        wish = await read_body(request, NEW_ROOM)
+        await self._lines.create_room(wish.room, wish.name, who=operator.name)
+        return json_response(await self._room_body(wish.room), status=201)
+
+    async def read_room(self, request: web.Request, operator: Operator) -> web.Response:
+        return json_response(await self._room_body(request.match_info["room"]))
+
+    async def change_room(self, request: web.Request, operator: Operator) -> web.Response:
+        room = request.match_info["room"]
+        change = await read_body(request, ROOM_CHANGE)
+        values = msgspec.to_builtins(change)
+        reason = values.pop("reason", "")
+        if not values:
+            raise BadRequest("Say at least one rule to change.")
+        await self._lines.change_room(
+            room, msgspec.json.encode(values).decode(), who=operator.name, reason=reason
+        )
+        await self._board.refresh(rooms=True)
+        return json_response(await self._room_body(room))
+
+    async def set_status(self, request: web.Request, operator: Operator) -> web.Response:
+        room, verb = request.match_info["room"], request.match_info["verb"]
+        if verb not in _STATUS_OF:
+            raise NotFound
+        change = (
+            await read_body(request, STATUS_CHANGE) if request.can_read_body else StatusChange()
+        )
+        if verb == "close" and change.confirm != room:
+            raise BadRequest(f'To end the sale, say {{"confirm": "{room}"}}.')
+        await self._lines.set_status(
+            room, _STATUS_OF[verb], who=operator.name, reason=change.reason
+        )
+        await self._board.refresh(rooms=True)
+        return json_response(await self._room_body(room))
+
+    async def _room_body(self, room: str) -> dict[str, Any]:
+        row = await self._lines.room(room)
+        view = self._board.rooms.get(room)
+        sold_out = row["sold_out"] and row["status"] in {"open", "paused"}
+        return {
+            "room": room,
+            "name": row["name"],
+            "status": "sold_out" if sold_out and row["status"] == "open" else row["status"],
+            "message": row["message"],
+            "policy": row["policy"],
+            "opens_at": row["opens_at"],
+            "closes_at": row["closes_at"],
+            "settings": {name: row[name] for name in _SETTINGS},
+            "figures": await self._fresh_figures(room),
+            "version": view.state.version if view and view.state else 0,
+        }
+
+    async def _fresh_figures(self, room: str) -> dict[str, Any]:
+        now = time.monotonic()
+        kept = self._figures.get(room)
+        if kept is not None and now - kept[0] < FIGURES_FRESH_S:
+            return kept[1]
+        figures = {"at": datetime.now(UTC), **await self._lines.figures(room)}
+        history = self._history.setdefault(room, deque(maxlen=int(RATE_OVER_S) * 2))
+        history.append((now, figures))
+        while len(history) > 1 and history[0][0] < now - RATE_OVER_S:
+            history.popleft()
+        figures.update(_rates(*history[0], now, figures))
+        self._figures[room] = (now, figures)
+        return figures
+
+    async def list_actions(self, request: web.Request, operator: Operator) -> web.Response:
+        actions = await self._actions.page(request.match_info["room"], limit=ACTIONS_SHOWN)
+        return json_response({"actions": actions})
+
+    async def read_crowd(self, request: web.Request, operator: Operator) -> web.Response:
+        return json_response(await self._crowd().report(request.match_info["room"]))
+
+    async def start_crowd(self, request: web.Request, operator: Operator) -> web.Response:
+        wish = await read_body(request, CROWD_ORDER) if request.can_read_body else CrowdOrder()
+        room = self._board.room(request.match_info["room"]).room
+        await self._crowd().start(room, shoppers=wish.shoppers, arrive_s=wish.arrive_s)
+        await self._actions.record(room, operator.name, "crowd", {"shoppers": wish.shoppers})
+        return json_response(await self._crowd().report(room), status=202)
+
+    async def stop_crowd(self, request: web.Request, operator: Operator) -> web.Response:
+        await self._crowd().stop(request.match_info["room"])
+        return web.Response(status=204)
+
+    def _crowd(self) -> Crowds:
+        if self._crowds is None:
+            raise NoCrowds
+        return self._crowds
+
+
+class NoCrowds(Refusal):
+    code, status = "no_crowds", 404
+    title = "Simulated crowds are for demonstrations; the setting `demo` is off."
+
+
+def _rates(
+    then_s: float, then: dict[str, Any], now_s: float, now: dict[str, Any]
+) -> dict[str, float]:
+    minutes = max(now_s - then_s, 1.0) / 60
+    claims = ("claimed", "ended")
+    return {
+        "joins_per_min": round((now["tail"] - then["tail"]) / minutes, 1),
+        "calls_per_min": round((now["head"] - then["head"]) / minutes, 1),
+        "claims_per_min": round(
+            max(sum(now[k] for k in claims) - sum(then[k] for k in claims), 0) / minutes, 1
+        ),
+    }
