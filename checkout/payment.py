@@ -25,6 +25,21 @@ class Payment:
     detail: str = ""
 
 
+class RefundState(StrEnum):
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refunded:
+    """A gateway's answer to a refund. `detail` says why when it failed."""
+
+    state: RefundState
+    gateway_ref: str = ""
+    detail: str = ""
+
+
 class GatewayError(Exception):
     """The gateway gave no usable answer; whether it acted is not known. Ask `look_up`."""
 
@@ -54,4 +69,8 @@ class Gateway(Protocol):
 
     async def look_up(self, payment_key: str) -> Payment:
         """Say what became of a payment."""
+        ...
+
+    async def refund(self, payment_key: str, *, refund_key: str, amount_minor: int) -> Refunded:
+        """Give back part or all of what was captured; a repeated `refund_key` refunds once."""
         ...

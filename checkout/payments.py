@@ -44,6 +44,14 @@ class Payments:
             order = await self._store.read(order_id)
         return order
 
+    async def hear(self, order_id: UUID) -> None:
+        """Take note that the gateway has news of an order's payment: ask it, and act on that.
+
+        News may come twice, late and in any order: what counts is what the gateway says now.
+        Raises `UnknownOrder` for a payment that is none of ours.
+        """
+        await self.drive(order_id)
+
     async def _step(self, order: Order) -> bool:
         """Try one step and say whether the order may have moved."""
         match order.state:

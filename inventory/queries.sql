@@ -46,9 +46,15 @@ FROM sku k JOIN room m USING (room_id) JOIN stock s USING (sku_id) JOIN room_sto
 WHERE k.sku = $1 AND (m.public OR $2);
 
 -- name: add_sku
-WITH new AS (
-    INSERT INTO sku (sku, room_id, name, description, picture, price_minor, currency, limit_per_session)
-    SELECT $1, m.room_id, $3, $4, $5, $6, $7, $8 FROM room m WHERE m.room = $2
+-- Adds a SKU, and the product of the same name where none is given.
+WITH item AS (
+    INSERT INTO product (product, room_id, name, description, picture)
+    SELECT $1, m.room_id, $3, $4, $5 FROM room m WHERE m.room = $2
+    RETURNING product_id, room_id),
+new AS (
+    INSERT INTO sku (sku, product_id, room_id, name, description, picture, price_minor, currency,
+                     limit_per_session)
+    SELECT $1, item.product_id, item.room_id, $3, $4, $5, $6, $7, $8 FROM item
     RETURNING sku_id)
 INSERT INTO stock (sku_id) SELECT sku_id FROM new RETURNING sku_id;
 

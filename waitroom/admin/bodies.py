@@ -29,6 +29,9 @@ class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     payment_window_s: Whole | UnsetType = UNSET
     grace_s: Annotated[int, Meta(ge=0, le=10_000_000)] | UnsetType = UNSET
     units_promised: Whole | UnsetType = UNSET
+    order_units_max: Whole | None | UnsetType = UNSET
+    customers_only: bool | UnsetType = UNSET
+    returns_window_s: Whole | UnsetType = UNSET
     reason: Reason = ""
 
 

@@ -43,8 +43,11 @@ class Guard:
             web.post("/admin/logout", self.sign_out),
         ]
 
-    def as_role(self, role: str, action: Action) -> Handler:
-        """Let an action be done by operators of this role or above, and by nobody else."""
+    def as_role(self, role: str, action: Action, *, sellers: bool = False) -> Handler:
+        """Let an action be done by operators of this role or above, and by nobody else.
+
+        With `sellers` also by sellers: the action must keep to `operator.scope`.
+        """
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
@@ -53,7 +56,7 @@ class Guard:
                 if request.method == "GET" and wants_html(request):
                     raise web.HTTPSeeOther("/admin/login") from None
                 raise
-            operator.require(role)
+            operator.require(role, sellers=sellers)
             return await action(request, operator)
 
         return guarded

@@ -5,7 +5,7 @@ INSERT INTO operator (name, role, password_hash) VALUES ($1, $2, $3);
 SELECT EXISTS (SELECT FROM operator);
 
 -- name: find_operator
-SELECT operator_id, password_hash FROM operator WHERE name = $1;
+SELECT operator_id, password_hash FROM operator WHERE name = $1 AND active;
 
 -- name: open_session
 -- Whoever signs in clears away what has run out.
@@ -15,7 +15,7 @@ INSERT INTO operator_session (session_hash, operator_id) VALUES ($1, $2);
 
 -- name: use_session
 UPDATE operator_session s SET used_at = clock_timestamp() FROM operator o
-WHERE s.session_hash = $1 AND o.operator_id = s.operator_id
+WHERE s.session_hash = $1 AND o.operator_id = s.operator_id AND o.active
     AND s.used_at > clock_timestamp() - make_interval(secs => $2)
     AND s.created_at > clock_timestamp() - make_interval(secs => $3)
 RETURNING o.operator_id, o.name, o.role;

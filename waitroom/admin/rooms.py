@@ -44,6 +44,9 @@ _SETTINGS = (
     "payment_window_s",
     "grace_s",
     "units_promised",
+    "order_units_max",
+    "customers_only",
+    "returns_window_s",
 )
 
 

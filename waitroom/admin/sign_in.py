@@ -15,8 +15,11 @@ from inventory.kit.queries import load_queries
 
 SQL = load_queries("waitroom.admin")
 
-# What a role may do includes what those before it may do.
-ROLES = ("viewer", "operator", "admin")
+# What a role may do includes what those before it may do. A seller stands apart: they have their
+# own products, stock and orders, and nothing else.
+LADDER = ("viewer", "operator", "admin")
+SELLER = "seller"
+ROLES = (*LADDER, SELLER)
 PASSWORD_LENGTH_MIN = 12
 SESSION_IDLE_S = 2 * 3600
 SESSION_TOTAL_S = 12 * 3600
@@ -38,9 +41,18 @@ class Operator:
     name: str
     role: str
 
-    def require(self, role: str) -> None:
-        """Raise `Forbidden` unless this operator's role includes `role`."""
-        if ROLES.index(self.role) < ROLES.index(role):
+    @property
+    def scope(self) -> int | None:
+        """Return whose products alone may be seen and changed, or None for everybody's."""
+        return self.operator_id if self.role == SELLER else None
+
+    def require(self, role: str, *, sellers: bool = False) -> None:
+        """Raise `Forbidden` unless this operator's role includes `role`.
+
+        `sellers` lets sellers in besides; the action then keeps to their `scope`.
+        """
+        allowed = sellers if self.role == SELLER else LADDER.index(self.role) >= LADDER.index(role)
+        if not allowed:
             raise Forbidden(f"This needs the role {role}; you are signed in as {self.role}.")
 
 

@@ -12,6 +12,25 @@ CREATE TABLE office (
 );
 INSERT INTO office DEFAULT VALUES;
 
+CREATE TABLE operator (
+    operator_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE,
+    role text NOT NULL CHECK (role IN ('admin', 'seller', 'operator', 'viewer')),
+    password_hash text NOT NULL,
+    active boolean NOT NULL DEFAULT true,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- A shopper whom the shop's identity provider knows: the JWT's issuer and subject.
+CREATE TABLE customer (
+    customer_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    email text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT customer_known_once UNIQUE (issuer, subject)
+);
+
 CREATE TABLE room (
     room_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     room text NOT NULL UNIQUE CONSTRAINT room_is_a_slug CHECK (room ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
@@ -35,6 +54,11 @@ CREATE TABLE room (
     payment_window_s int NOT NULL DEFAULT 600 CHECK (payment_window_s > 0),
     grace_s int NOT NULL DEFAULT 1800 CHECK (grace_s >= 0),
     units_promised int NOT NULL DEFAULT 1 CHECK (units_promised > 0),
+    -- Units of all SKUs together in one order; NULL for no limit.
+    order_units_max int CHECK (order_units_max > 0),
+    customers_only boolean NOT NULL DEFAULT false,
+    -- How long whoever stayed in line for returns has to come, once called again.
+    returns_window_s int NOT NULL DEFAULT 900 CHECK (returns_window_s > 0),
     currency text NOT NULL DEFAULT 'EUR' CHECK (currency ~ '^[A-Z]{3}$'),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT room_has_one_currency UNIQUE (room_id, currency)
@@ -84,6 +108,7 @@ CREATE TABLE admission (
     number bigint NOT NULL CHECK (number > 0),
     state text NOT NULL CHECK (state IN ('called', 'claimed', 'missed', 'left', 'ended')),
     ticket_id bytea,
+    customer_id bigint REFERENCES customer,
     promised int NOT NULL DEFAULT 0 CHECK (promised >= 0),
     times_called int NOT NULL DEFAULT 1,
     called_at timestamptz,
@@ -114,43 +139,83 @@ CREATE TABLE room_stock (
     promised bigint NOT NULL DEFAULT 0 CHECK (promised >= 0),
     held bigint NOT NULL DEFAULT 0 CHECK (held >= 0),
     sold bigint NOT NULL DEFAULT 0 CHECK (sold >= 0),
-    CONSTRAINT promises_are_covered CHECK (held + sold + promised <= on_hand)
+    -- Units that an operator took away, by an override that is on record, from under what is spoken for.
+    short bigint NOT NULL DEFAULT 0 CHECK (short >= 0),
+    CONSTRAINT promises_are_covered CHECK (held + sold + promised <= on_hand + short)
 ) WITH (fillfactor = 20);
 
+CREATE TABLE product (
+    product_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    product text NOT NULL UNIQUE CHECK (product ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
+    room_id int NOT NULL REFERENCES room,
+    seller_id int REFERENCES operator,
+    name text NOT NULL,
+    description text NOT NULL DEFAULT '',
+    picture text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT product_is_in_one_room UNIQUE (product_id, room_id)
+);
+CREATE INDEX product_by_room ON product (room_id, product);
+CREATE INDEX product_by_seller ON product (seller_id, product) WHERE seller_id IS NOT NULL;
+
+-- A SKU is one variant of a product; `name` is the whole name, `variant` what tells it from its
+-- sisters. Empty texts fall back to the product's.
 CREATE TABLE sku (
     sku_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     sku text NOT NULL UNIQUE CHECK (sku ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
+    product_id int NOT NULL,
     room_id int NOT NULL,
     name text NOT NULL,
+    variant text NOT NULL DEFAULT '',
     description text NOT NULL DEFAULT '',
     picture text NOT NULL DEFAULT '',
     price_minor bigint NOT NULL CHECK (price_minor >= 0),
     currency text NOT NULL,
+    limit_per_order int CHECK (limit_per_order > 0),
     limit_per_session int NOT NULL DEFAULT 4 CHECK (limit_per_session > 0),
+    limit_per_customer int CHECK (limit_per_customer > 0),
+    -- It is sold from the one moment until the other; NULL for no bound.
+    on_sale_from timestamptz,
+    on_sale_until timestamptz,
+    -- `stock.low` is said when no more than this many are available.
+    low_at int NOT NULL DEFAULT 0 CHECK (low_at >= 0),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT sale_ends_after_it_begins CHECK (on_sale_from < on_sale_until),
+    CONSTRAINT variant_is_sold_with_its_product FOREIGN KEY (product_id, room_id)
+        REFERENCES product (product_id, room_id),
     CONSTRAINT basket_has_one_currency FOREIGN KEY (room_id, currency) REFERENCES room (room_id, currency)
 );
 CREATE INDEX sku_by_room ON sku (room_id, sku);
+CREATE INDEX sku_by_product ON sku (product_id, sku);
 
+-- `wished` counts the units for which refused sessions wait: what comes free is theirs first.
 CREATE TABLE stock (
     sku_id int PRIMARY KEY REFERENCES sku,
     on_hand int NOT NULL DEFAULT 0 CHECK (on_hand >= 0),
     held int NOT NULL DEFAULT 0 CHECK (held >= 0),
     sold int NOT NULL DEFAULT 0 CHECK (sold >= 0),
-    CONSTRAINT stock_never_oversold CHECK (held + sold <= on_hand)
+    short int NOT NULL DEFAULT 0 CHECK (short >= 0),
+    wished int NOT NULL DEFAULT 0 CHECK (wished >= 0),
+    CONSTRAINT stock_never_oversold CHECK (held + sold <= on_hand + short)
 ) WITH (fillfactor = 20);
+CREATE INDEX stock_wished ON stock (sku_id) WHERE wished > 0;
 
--- Changes of what is on hand; a hold's lines are the movements of held and sold.
+-- Changes of stock that no hold explains. What is received or adjusted changes what is on hand;
+-- what is returned was sold before and is on the shelf again. One key moves stock once.
 CREATE TABLE stock_movement (
     movement_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     sku_id int NOT NULL REFERENCES sku,
-    kind text NOT NULL CHECK (kind IN ('received', 'adjusted')),
+    kind text NOT NULL CHECK (kind IN ('received', 'adjusted', 'returned')),
     quantity int NOT NULL CHECK (quantity <> 0),
     reason text NOT NULL DEFAULT '',
     who text NOT NULL,
-    at timestamptz NOT NULL DEFAULT clock_timestamp()
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    overridden boolean NOT NULL DEFAULT false,
+    order_id uuid,
+    idempotency_key uuid,
+    CONSTRAINT stock_moved_once UNIQUE (sku_id, idempotency_key)
 );
-CREATE INDEX stock_movement_by_sku ON stock_movement (sku_id, movement_id);
+CREATE INDEX stock_movement_by_sku ON stock_movement (sku_id, at);
 
 -- A hold has no foreign key to its admission: the function that places it has that row locked.
 CREATE TABLE hold (
@@ -161,9 +226,12 @@ CREATE TABLE hold (
     body_hash bytea NOT NULL,
     state text NOT NULL DEFAULT 'held'
         CHECK (state IN ('held', 'confirmed', 'released', 'expired')),
+    customer_id bigint,
+    -- Deadlines are in shopper time; when it was placed and when it ended is wall time.
     placed_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     extensions int NOT NULL DEFAULT 0,
+    extension_key uuid,
     -- While a payment runs the clock does not end the hold; the payment's outcome does.
     paying boolean NOT NULL DEFAULT false,
     -- The deadline without the payment's extension, and the one with it, which is given once.
@@ -174,32 +242,73 @@ CREATE TABLE hold (
     CONSTRAINT only_a_held_hold_is_paid CHECK (NOT paying OR state = 'held')
 ) WITH (fillfactor = 80);
 CREATE INDEX hold_due ON hold (expires_at) WHERE state = 'held';
+CREATE INDEX hold_by_customer ON hold (customer_id) WHERE customer_id IS NOT NULL;
 
+-- A hold's line is also its movement: the units are held when the hold was placed and released,
+-- expired or confirmed when it ended. Quantity 0 is what is left of a line that was taken out.
 -- `due_at` repeats the hold's deadline while the clock may end it, so that whoever is short of one
 -- SKU finds what is due on just that SKU.
 CREATE TABLE hold_line (
     hold_id uuid NOT NULL,
     sku_id int NOT NULL,
-    quantity int NOT NULL CHECK (quantity > 0),
+    quantity int NOT NULL CHECK (quantity >= 0),
     price_minor bigint NOT NULL,
     due_at timestamptz,
     PRIMARY KEY (hold_id, sku_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX hold_line_due ON hold_line (sku_id, due_at) WHERE due_at IS NOT NULL;
 
+-- What a held line was changed by after it was placed, so that the past can be recomputed.
+CREATE TABLE hold_change (
+    change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    hold_id uuid NOT NULL,
+    sku_id int NOT NULL,
+    quantity int NOT NULL CHECK (quantity <> 0),
+    at timestamptz NOT NULL
+);
+CREATE INDEX hold_change_by_hold ON hold_change (hold_id, sku_id);
+
+-- What a session was refused because nothing of it was left. Units that come free are held for it,
+-- lowest number first, before anybody else can have them.
+CREATE TABLE wish (
+    session_id bigint NOT NULL,
+    sku_id int NOT NULL,
+    line_id int NOT NULL,
+    number bigint NOT NULL,
+    quantity int NOT NULL CHECK (quantity > 0),
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (session_id, sku_id)
+);
+CREATE INDEX wish_by_number ON wish (sku_id, number, line_id);
+
+-- Tickets that stay in line for returns after their session is over, or that left an address.
+CREATE TABLE returns_wait (
+    line_id int NOT NULL,
+    number bigint NOT NULL,
+    ticket_id bytea NOT NULL,
+    email text NOT NULL DEFAULT '',
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    told_at timestamptz,
+    PRIMARY KEY (line_id, number)
+);
+
 -- "order" is a reserved word of SQL.
 CREATE TABLE purchase (
     order_id uuid PRIMARY KEY,
     reference text NOT NULL UNIQUE,
     session_id bigint NOT NULL,
+    customer_id bigint REFERENCES customer,
     room_id int NOT NULL REFERENCES room,
     hold_id uuid NOT NULL REFERENCES hold,
     idempotency_key uuid NOT NULL,
     body_hash bytea NOT NULL,
     state text NOT NULL DEFAULT 'authorizing' CHECK (state IN
-        ('authorizing', 'authorized', 'paid', 'declined', 'voiding', 'cancelled', 'refunded')),
+        ('authorizing', 'authorized', 'paid', 'declined', 'voiding', 'cancelled', 'returning', 'refunded')),
     total_minor bigint NOT NULL CHECK (total_minor >= 0),
     currency text NOT NULL,
+    -- Money that went back, and money that is on its way back.
+    refunded_minor bigint NOT NULL DEFAULT 0 CHECK (refunded_minor >= 0),
+    refunding_minor bigint NOT NULL DEFAULT 0 CHECK (refunding_minor >= 0),
     gateway text NOT NULL,
     gateway_ref text,
     -- What the gateway needs to start the payment again after a crash; never a card number.
@@ -209,14 +318,34 @@ CREATE TABLE purchase (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     paid_at timestamptz,
-    CONSTRAINT order_placed_once UNIQUE (session_id, idempotency_key)
+    CONSTRAINT order_placed_once UNIQUE (session_id, idempotency_key),
+    CONSTRAINT never_refunded_beyond_paid CHECK (refunded_minor + refunding_minor <= total_minor)
 ) WITH (fillfactor = 80);
 -- One hold becomes at most one order; a declined one may be tried again.
 CREATE UNIQUE INDEX one_living_order_per_hold ON purchase (hold_id)
     WHERE state NOT IN ('declined', 'cancelled');
 CREATE INDEX purchase_unsettled ON purchase (changed_at)
-    WHERE state IN ('authorizing', 'authorized', 'voiding');
+    WHERE state IN ('authorizing', 'authorized', 'voiding', 'returning');
 CREATE INDEX purchase_by_room ON purchase (room_id, created_at DESC, order_id);
+CREATE INDEX purchase_by_session ON purchase (session_id);
+CREATE INDEX purchase_by_customer ON purchase (customer_id, created_at DESC, order_id)
+    WHERE customer_id IS NOT NULL;
+
+-- What was ordered, at the prices of the hold. `returned` units are back on the shelf; `refunded`
+-- ones were paid back, on the shelf or not.
+CREATE TABLE purchase_line (
+    order_id uuid NOT NULL REFERENCES purchase,
+    sku_id int NOT NULL REFERENCES sku,
+    name text NOT NULL,
+    quantity int NOT NULL CHECK (quantity > 0),
+    price_minor bigint NOT NULL,
+    refunded int NOT NULL DEFAULT 0 CHECK (refunded >= 0),
+    returned int NOT NULL DEFAULT 0 CHECK (returned >= 0),
+    PRIMARY KEY (order_id, sku_id),
+    CONSTRAINT unit_refunded_once CHECK (refunded <= quantity),
+    CONSTRAINT unit_returned_once CHECK (returned <= quantity)
+) WITH (fillfactor = 80);
+CREATE INDEX purchase_line_by_sku ON purchase_line (sku_id);
 
 -- The test gateway's own books. It stands for a company elsewhere: nothing else reads them.
 CREATE TABLE test_gateway_payment (
@@ -226,14 +355,6 @@ CREATE TABLE test_gateway_payment (
     amount_minor bigint NOT NULL,
     currency text NOT NULL,
     decides_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-
-CREATE TABLE operator (
-    operator_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text NOT NULL UNIQUE,
-    role text NOT NULL CHECK (role IN ('admin', 'operator', 'viewer')),
-    password_hash text NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
 CREATE TABLE operator_session (

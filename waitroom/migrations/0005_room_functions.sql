@@ -48,7 +48,7 @@ DECLARE
     now_sold_out boolean;
 BEGIN
     PERFORM 1 FROM log_head h WHERE h.room_id = in_room_id FOR NO KEY UPDATE;
-    SELECT k.on_hand > 0 AND k.on_hand = k.sold INTO now_sold_out FROM room_stock k
+    SELECT k.on_hand > 0 AND k.sold >= k.on_hand INTO now_sold_out FROM room_stock k
         WHERE k.room_id = in_room_id;
     UPDATE room SET sold_out = now_sold_out WHERE room_id = in_room_id AND sold_out <> now_sold_out;
     IF FOUND THEN
@@ -89,7 +89,9 @@ BEGIN
         calls_per_minute = changed.calls_per_minute, batch_max = changed.batch_max,
         claim_window_s = changed.claim_window_s, session_s = changed.session_s, hold_s = changed.hold_s,
         hold_extensions_max = changed.hold_extensions_max, payment_window_s = changed.payment_window_s,
-        grace_s = changed.grace_s, units_promised = changed.units_promised
+        grace_s = changed.grace_s, units_promised = changed.units_promised,
+        order_units_max = changed.order_units_max, customers_only = changed.customers_only,
+        returns_window_s = changed.returns_window_s
         WHERE room_id = m.room_id;
     before := to_jsonb(m); after := to_jsonb(changed);
     SELECT COALESCE(jsonb_object_agg(k, jsonb_build_array(before -> k, after -> k)), '{}') INTO diff
