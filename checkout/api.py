@@ -1,6 +1,7 @@
 """The checkout API: sessions, holds and orders for admitted shoppers."""
 
 import asyncio
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,6 +19,7 @@ from inventory.hold import (
     Item,
     SessionOver,
     UnknownHold,
+    Wish,
     body_hash,
     idempotency_uuid,
 )
@@ -133,6 +135,7 @@ class CheckoutApi:
         return [
             web.get("/checkout/session", self.read_session),
             web.delete("/checkout/session", self.leave),
+            web.delete("/checkout/wishes", self.drop_wishes),
             web.post("/checkout/holds", self.place_hold),
             web.get("/checkout/holds/{hold_id}", self.read_hold),
             web.patch("/checkout/holds/{hold_id}", self.change_hold),
@@ -145,7 +148,8 @@ class CheckoutApi:
         session = self._checkout.session_of(request)
         view = await self._checkout.live_session(session)
         holds = await self._checkout.holds.read_all(session.session_id)
-        return json_response(session_body(view, holds))
+        wishes = await self._checkout.holds.wishes(session.session_id)
+        return json_response(session_body(view, holds, wishes))
 
     async def leave(self, request: web.Request) -> web.Response:
         session = self._checkout.session_of(request)
@@ -154,17 +158,24 @@ class CheckoutApi:
         response.del_cookie(self._checkout.cookie, secure=self._checkout.secure)
         return response
 
+    async def drop_wishes(self, request: web.Request) -> web.Response:
+        session = self._checkout.session_of(request)
+        await self._checkout.holds.drop_wishes(session.session_id)
+        return web.Response(status=204)
+
     async def place_hold(self, request: web.Request) -> web.Response:
         session = self._checkout.session_of(request)
         key = idempotency_key(request)
         assert key is not None
-        quantities = (await read_body(request, _BASKET)).quantities()
+        basket = await read_body(request, _BASKET)
+        quantities = basket.quantities()
         wish = HoldRequest(
             session_id=session.session_id,
             key=idempotency_uuid(key),
-            body_hash=body_hash(quantities),
+            body_hash=body_hash(quantities, partial=basket.partial),
             quantities=quantities,
             hold_id=uuid4(),
+            partial=basket.partial,
         )
         placed = await self._checkout.hold_batcher.submit(wish)
         if placed.replay:
@@ -186,7 +197,10 @@ class CheckoutApi:
             quantities = Basket(change.items).quantities()
             await self._checkout.holds.change(session.session_id, hold_id, quantities)
         else:
-            await self._checkout.holds.extend(session.session_id, hold_id)
+            key = idempotency_key(request, required=False)
+            await self._checkout.holds.extend(
+                session.session_id, hold_id, key=idempotency_uuid(key) if key else None
+            )
         return await self._hold_answer(request)
 
     async def release_hold(self, request: web.Request) -> web.Response:
@@ -285,7 +299,7 @@ def hold_body(hold: Hold) -> dict[str, Any]:
     }
 
 
-def session_body(view: SessionView, holds: list[Hold]) -> dict[str, Any]:
+def session_body(view: SessionView, holds: list[Hold], wishes: list[Wish]) -> dict[str, Any]:
     return {
         "session": str(view.session_id),
         "room": view.room,
@@ -293,6 +307,7 @@ def session_body(view: SessionView, holds: list[Hold]) -> dict[str, Any]:
         "expires_at": view.expires_at,
         "seconds_left": max(view.seconds_left, 0.0),
         "holds": [hold_body(hold) for hold in holds if hold.state == "held"],
+        "waiting_for": [asdict(wish) for wish in wishes],
     }
 
 

@@ -63,12 +63,13 @@ class CheckoutPages:
         except SessionOver as refusal:
             return self._over(refusal)
         holds = await self._checkout.holds.read_all(session.session_id)
+        wishes = await self._checkout.holds.wishes(session.session_id)
         held = [hold_body(hold) for hold in holds if hold.state == "held"]
         orders = await self._checkout.orders.of_session(session.session_id)
         running = [order_body(order) for order in orders if order.state in UNSETTLED]
         skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)
         context: dict[str, Any] = {
-            "session": session_body(view, holds),
+            "session": session_body(view, holds, wishes),
             "skus": [sku.public() for sku in skus],
             "hold": held[0] if held else None,
             "order": running[0] if running else None,

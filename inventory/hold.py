@@ -46,6 +46,11 @@ class Verdict(IntEnum):
     HOLD_OVER = 9
     PAYMENT_RUNNING = 10
     NO_EXTENSION_LEFT = 11
+    CUSTOMER_NEEDED = 12
+    ORDER_LIMIT = 13
+    CUSTOMER_LIMIT = 14
+    ORDER_UNITS = 15
+    NOT_ON_SALE = 16
 
 
 class OutOfStock(Refusal):
@@ -53,7 +58,16 @@ class OutOfStock(Refusal):
 
 
 class LimitReached(Refusal):
-    code, status, title = "limit_reached", 409, "That is more than one session may have."
+    code, status, title = "limit_reached", 409, "That is more than one shopper may have."
+
+
+class CustomerNeeded(Refusal):
+    code, status = "customer_needed", 403
+    title = "This room sells to signed-in customers: sign in first."
+
+
+class NotOnSale(Refusal):
+    code, status, title = "not_on_sale", 409, "This is not on sale now."
 
 
 class UnknownSku(Refusal):
@@ -86,9 +100,13 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Basket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a hold request: at most 50 SKUs, each with 1 to 1000 units."""
+    """The body of a hold request: at most 50 SKUs, each with 1 to 1000 units.
+
+    It is all or nothing; with `partial` it is whatever of it can be given.
+    """
 
     items: Annotated[list[Item], Meta(min_length=1, max_length=ITEMS_MAX)]
+    partial: bool = False
 
     def quantities(self) -> dict[str, int]:
         """Return the units asked for by SKU; two lines of one SKU count together."""
@@ -109,6 +127,7 @@ class HoldRequest:
     body_hash: bytes
     quantities: dict[str, int]
     hold_id: UUID
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +136,15 @@ class HoldLine:
     name: str
     quantity: int
     price_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Units that a session was refused; if any come free they are held for it, by number."""
+
+    sku: str
+    name: str
+    quantity: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,10 +171,10 @@ def idempotency_uuid(key: str) -> UUID:
     return UUID(bytes=sha256(key.encode()).digest()[:16])
 
 
-def body_hash(quantities: dict[str, int]) -> bytes:
+def body_hash(quantities: dict[str, int], *, partial: bool = False) -> bytes:
     """Hash what is asked for, so that the order of lines makes no difference."""
     text = ";".join(f"{sku}={quantities[sku]}" for sku in sorted(quantities))
-    return sha256(text.encode()).digest()[:8]
+    return sha256((text + ";partial" if partial else text).encode()).digest()[:8]
 
 
 def refusal(verdict: Verdict, *, sku: str = "", figure: int = 0) -> Refusal:
@@ -154,12 +182,24 @@ def refusal(verdict: Verdict, *, sku: str = "", figure: int = 0) -> Refusal:
     if verdict is Verdict.OUT_OF_STOCK:
         left = f"{figure} left of {sku}." if figure else f"{sku} is gone."
         return OutOfStock(left, sku=sku, available=figure)
-    if verdict is Verdict.LIMIT_REACHED:
-        return LimitReached(f"At most {figure} of {sku} for each session.", sku=sku, limit=figure)
+    if verdict is Verdict.ORDER_UNITS:
+        return LimitReached(f"At most {figure} units in one order.", limit=figure, scope="order")
+    if verdict in _LIMITS:
+        scope = _LIMITS[verdict]
+        detail = f"At most {figure} of {sku} for each {scope}."
+        return LimitReached(detail, sku=sku, limit=figure, scope=scope)
     if verdict is Verdict.UNKNOWN_SKU:
         return UnknownSku(f"This room sells no SKU {sku!r}.", sku=sku)
+    if verdict is Verdict.NOT_ON_SALE:
+        return NotOnSale(f"{sku} is not on sale now.", sku=sku)
     return _PLAIN[verdict]()
 
+
+_LIMITS: dict[Verdict, str] = {
+    Verdict.LIMIT_REACHED: "session",
+    Verdict.ORDER_LIMIT: "order",
+    Verdict.CUSTOMER_LIMIT: "customer",
+}
 
 # Verdicts that need no figures.
 _PLAIN: dict[Verdict, type[Refusal]] = {
@@ -168,4 +208,5 @@ _PLAIN: dict[Verdict, type[Refusal]] = {
     Verdict.HOLD_OVER: HoldExpired,
     Verdict.PAYMENT_RUNNING: PaymentRunning,
     Verdict.NO_EXTENSION_LEFT: ExtensionRefused,
+    Verdict.CUSTOMER_NEEDED: CustomerNeeded,
 }

@@ -16,6 +16,7 @@ from inventory.hold import (
     HoldState,
     UnknownHold,
     Verdict,
+    Wish,
     refusal,
 )
 from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, connection
@@ -25,7 +26,8 @@ from inventory.kit.queries import load_queries
 SQL = load_queries("inventory")
 
 EXPIRE_BATCH_MAX = 500
-EXPIRE_ROUNDS_MAX = 3
+SERVE_BATCH_MAX = 500
+SETTLE_ROUNDS_MAX = 3
 # The same keys go out again after a reply was lost, so asking again is safe.
 ATTEMPTS_MAX = 3
 RETRY_PAUSE_S = 0.1
@@ -116,12 +118,13 @@ class HoldStore:
         self, borrowed: Connection, requests: Sequence[HoldRequest], call: _Call
     ) -> asyncpg.Record:
         skus = list(call.skus)
-        for turn in range(EXPIRE_ROUNDS_MAX + 1):
+        for turn in range(SETTLE_ROUNDS_MAX + 1):
             row = await borrowed.fetchrow(
                 SQL["place_holds"],
                 [request.hold_id for request in requests],
                 [request.key for request in requests],
                 [request.body_hash for request in requests],
+                [request.partial for request in requests],
                 call.req_session,
                 list(call.sessions),
                 call.line_first,
@@ -131,12 +134,13 @@ class HoldStore:
                 skus,
                 [session for session, _ in call.pairs],
                 [slot for _, slot in call.pairs],
-                turn == EXPIRE_ROUNDS_MAX,
+                turn == SETTLE_ROUNDS_MAX,
             )
             assert row is not None
-            if not row["must_expire"]:
+            if not row["must_settle"]:
                 return row
             await borrowed.fetchval(SQL["expire_holds"], EXPIRE_BATCH_MAX, skus)
+            await borrowed.fetchval(SQL["serve_wishes"], SERVE_BATCH_MAX)
         raise AssertionError("the last round is final")
 
     async def read(self, session_id: int, hold_id: UUID) -> Hold:
@@ -176,10 +180,14 @@ class HoldStore:
             culprit = skus[row["culprit"] - 1] if row["culprit"] else ""
             raise refusal(verdict, sku=culprit, figure=row["figure"] or 0)
 
-    async def extend(self, session_id: int, hold_id: UUID) -> None:
-        """Move a live hold's deadline; raises `HoldExpired`, `ExtensionRefused` or another."""
+    async def extend(self, session_id: int, hold_id: UUID, *, key: UUID | None = None) -> None:
+        """Move a live hold's deadline, once for each key.
+
+        Raises `HoldExpired`, `ExtensionRefused` or another refusal.
+        """
+        values = (hold_id, session_id, key)
         async with connection(self._pool) as borrowed:
-            verdict = Verdict(await borrowed.fetchval(SQL["extend_hold"], hold_id, session_id))
+            verdict = Verdict(await borrowed.fetchval(SQL["extend_hold"], *values))
         if verdict is not Verdict.PLACED:
             raise refusal(verdict)
 
@@ -196,6 +204,22 @@ class HoldStore:
         """End up to `batch_max` overdue holds and return how many."""
         async with connection(self._pool) as borrowed:
             return int(await borrowed.fetchval(SQL["expire_holds"], batch_max, []))
+
+    async def serve(self, batch_max: int) -> int:
+        """Hold what came free for the sessions that were refused it; return how many got some."""
+        async with connection(self._pool) as borrowed:
+            return int(await borrowed.fetchval(SQL["serve_wishes"], batch_max))
+
+    async def wishes(self, session_id: int) -> list[Wish]:
+        """Return what a session waits for."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["read_wishes"], session_id)
+        return [Wish(**dict(row)) for row in rows]
+
+    async def drop_wishes(self, session_id: int) -> None:
+        """Let a session wait for nothing any more."""
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["drop_wishes"], session_id)
 
 
 def _as_repeat(verdict: Placed | Refusal) -> Placed | Refusal:
@@ -221,6 +245,7 @@ def _answer(
 
 def _placed(row: asyncpg.Record, call: _Call, request: HoldRequest, index: int) -> Placed:
     prices, names, slots = row["prices"], row["names"], call.skus
+    given = row["given"][call.line_first[index] - 1 : call.line_first[index + 1] - 1]
     lines = [
         HoldLine(
             sku=sku,
@@ -228,7 +253,8 @@ def _placed(row: asyncpg.Record, call: _Call, request: HoldRequest, index: int) 
             quantity=quantity,
             price_minor=prices[slots[sku] - 1],
         )
-        for sku, quantity in request.quantities.items()
+        for sku, quantity in zip(request.quantities, given, strict=True)
+        if quantity
     ]
     return Placed(
         hold_id=request.hold_id,

@@ -1,5 +1,16 @@
 -- name: place_holds
-SELECT * FROM place_holds($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
+SELECT * FROM place_holds($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, false);
+
+-- name: serve_wishes
+SELECT serve_wishes($1);
+
+-- name: read_wishes
+SELECT k.sku, k.name, w.quantity FROM wish w JOIN sku k USING (sku_id)
+WHERE w.session_id = $1 ORDER BY k.sku;
+
+-- name: drop_wishes
+SELECT drop_wishes(array_agg(a.admission_id)) FROM (
+    SELECT admission_id FROM admission WHERE admission_id = $1 FOR NO KEY UPDATE) a;
 
 -- name: expire_holds
 SELECT expire_holds($1, $2);
@@ -8,7 +19,7 @@ SELECT expire_holds($1, $2);
 SELECT * FROM change_hold($1, $2, $3, $4);
 
 -- name: extend_hold
-SELECT extend_hold($1, $2);
+SELECT extend_hold($1, $2, $3);
 
 -- name: release_hold
 SELECT end_holds(ARRAY[h.hold_id], 'released', false) FROM hold h
@@ -21,7 +32,7 @@ SELECT h.hold_id, h.session_id, h.state, h.paying, wall_time(h.expires_at) AS ex
        m.hold_extensions_max - h.extensions AS extensions_left,
        k.sku, k.name, k.currency, l.quantity, l.price_minor
 FROM hold h JOIN room m USING (room_id) JOIN hold_line l USING (hold_id) JOIN sku k USING (sku_id)
-WHERE h.session_id = $1 AND ($2::uuid IS NULL OR h.hold_id = $2)
+WHERE h.session_id = $1 AND ($2::uuid IS NULL OR h.hold_id = $2) AND l.quantity > 0
 ORDER BY h.placed_at, h.hold_id, k.sku;
 
 -- name: find_replay
@@ -59,7 +70,28 @@ new AS (
 INSERT INTO stock (sku_id) SELECT sku_id FROM new RETURNING sku_id;
 
 -- name: move_stock
-SELECT move_stock($1, $2, $3, $4, $5);
+SELECT * FROM move_stock($1, $2, $3, $4, $5, $6, $7);
+
+-- name: stock_at
+-- The balances of a room's SKUs at a moment, from nothing but the movements until then.
+SELECT k.sku, k.name, COALESCE(sum(m.on_hand), 0)::int AS on_hand, COALESCE(sum(m.held), 0)::int AS held,
+       COALESCE(sum(m.sold), 0)::int AS sold,
+       GREATEST(COALESCE(sum(m.on_hand - m.held - m.sold), 0), 0)::int AS available
+FROM sku k JOIN room r USING (room_id) LEFT JOIN movement m ON m.sku_id = k.sku_id AND m.at <= $2
+WHERE r.room = $1 AND ($3::text IS NULL OR k.sku = $3) AND k.sku > $4
+    AND ($6::int IS NULL OR EXISTS (SELECT FROM product p WHERE p.product_id = k.product_id AND p.seller_id = $6))
+GROUP BY k.sku, k.name ORDER BY k.sku LIMIT $5;
+
+-- name: list_movements
+-- The movements of one SKU, newest first, before a moment.
+SELECT m.at, m.kind, m.quantity, m.who, m.reason, m.hold_id, m.order_id, m.on_hand, m.held, m.sold
+FROM movement m JOIN sku k USING (sku_id) JOIN product p USING (product_id)
+WHERE k.sku = $1 AND ($2::timestamptz IS NULL OR m.at < $2) AND ($4::int IS NULL OR p.seller_id = $4)
+ORDER BY m.at DESC, m.kind LIMIT $3;
+
+-- name: sku_in_scope
+SELECT k.sku FROM sku k JOIN product p USING (product_id)
+WHERE k.sku = $1 AND ($2::int IS NULL OR p.seller_id = $2);
 
 -- name: read_breaches
 SELECT * FROM conservation_breach;

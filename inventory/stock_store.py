@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from inventory.kit.database import Pool, connection
-from inventory.kit.problem import BadRequest, NotFound, Refusal
+from inventory.kit.problem import BadRequest, NotFound
 from inventory.kit.queries import load_queries
 
 SQL = load_queries("inventory")
@@ -16,11 +16,6 @@ SQL = load_queries("inventory")
 # A search is for what it says: its signs shall not work as wildcards.
 _LIKE_SIGNS = re.compile(r"([%_\\])")
 _ESCAPED = r"\\\1"
-
-
-class BelowCommitted(Refusal):
-    code, status = "below_committed", 409
-    title = "That would leave fewer units than are held, sold or promised."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,25 +102,3 @@ class StockStore:
                 raise BadRequest(f"This room sells in another currency than {currency}.") from error
         if added is None:
             raise NotFound(f"There is no room {room!r}.")
-
-    async def move(self, sku: str, *, kind: str, quantity: int, who: str, reason: str) -> int:
-        """Change what is on hand and return the new figure; `kind` is received or adjusted."""
-        async with connection(self._pool) as borrowed:
-            try:
-                on_hand = await borrowed.fetchval(
-                    SQL["move_stock"], sku, kind, quantity, who, reason
-                )
-            except asyncpg.CheckViolationError as error:
-                if error.table_name == "stock_movement":
-                    raise BadRequest("A movement is received or adjusted, and not 0.") from error
-                raise BelowCommitted(sku=sku) from error
-            except asyncpg.NumericValueOutOfRangeError as error:
-                raise BadRequest("That is more than any stock can be.") from error
-        if on_hand is None:
-            raise NotFound(f"There is no SKU {sku!r}.")
-        return int(on_hand)
-
-    async def breaches(self) -> list[dict[str, Any]]:
-        """Return every way in which the books disagree: none, unless something is broken."""
-        async with connection(self._pool) as borrowed:
-            return [dict(row) for row in await borrowed.fetch(SQL["read_breaches"])]

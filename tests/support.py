@@ -52,7 +52,7 @@ async def open_room(
             sku, room=room, name=sku.title(), price_minor=1000, limit_per_session=limit
         )
         if units:
-            await service.stock.move(sku, kind="received", quantity=units, who="test", reason="")
+            await service.ledger.move(sku, kind="received", quantity=units, who="test", reason="")
     if status != "scheduled":
         await service.lines.set_status(room, status, who="test")
     await service.board.refresh(rooms=True)

@@ -20,12 +20,14 @@ from inventory.hold_store import HoldStore
 from inventory.kit.database import Pool, open_pool
 from inventory.kit.http import BODY_BYTES_MAX, PROBLEM_PAGE, rim
 from inventory.kit.pages import Pages, static_folder
+from inventory.ledger_store import LedgerStore
 from inventory.stock_store import StockStore
 from inventory.sweeper import Sweeper
 from waitroom.admin.actions import ActionStore
 from waitroom.admin.catalogue import CatalogueAdmin
 from waitroom.admin.crowd import Crowds, Shared
 from waitroom.admin.guard import Guard
+from waitroom.admin.ledger import LedgerAdmin
 from waitroom.admin.orders import OrdersAdmin
 from waitroom.admin.rooms import RoomsAdmin
 from waitroom.admin.sign_in import OperatorStore
@@ -55,6 +57,7 @@ class Service:
     lines: LineStore
     holds: HoldStore
     stock: StockStore
+    ledger: LedgerStore
     orders: OrderStore
     operators: OperatorStore
     payments: Payments
@@ -154,6 +157,7 @@ def _build(
         lines=lines,
         holds=holds,
         stock=stock,
+        ledger=LedgerStore(pool),
         orders=orders,
         operators=OperatorStore(pool),
         payments=payments,
@@ -171,7 +175,14 @@ def _build(
         catalogue=Catalogue(stock),
         pages=Pages(brand=settings.brand, secure=settings.secure),
         controller=Controller(store=lines, memory=memory, lease_s=settings.lease_s),
-        sweeper=Sweeper({"holds": holds.expire, "admissions": end_due, "payments": settle}),
+        sweeper=Sweeper(
+            {
+                "holds": holds.expire,
+                "wishes": holds.serve,
+                "admissions": end_due,
+                "payments": settle,
+            }
+        ),
     )
 
 
@@ -200,6 +211,7 @@ def make_app(service: Service) -> web.Application:
         CheckoutPages(service.checkout, catalogue=service.catalogue, pages=service.pages),
         guard,
         CatalogueAdmin(guard, stock=service.stock, actions=actions),
+        LedgerAdmin(guard, ledger=service.ledger, stock=service.stock),
         OrdersAdmin(guard, orders=service.orders),
         RoomsAdmin(
             guard,

@@ -6,28 +6,27 @@ import secrets
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import ExitStack
-from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
-import asyncpg
 import click
 import msgspec
 import structlog
 
 from inventory.kit.database import open_pool
-from inventory.kit.problem import Refusal
+from inventory.ledger_store import LedgerStore
 from inventory.stock_store import StockStore
 from waitroom.admin.sign_in import ROLES as OPERATOR_ROLES
 from waitroom.admin.sign_in import OperatorStore
-from waitroom.engines import EmbeddedEngines, EngineError
+from waitroom.cli_stock import stock
+from waitroom.engines import EmbeddedEngines
 from waitroom.line_store import LineStore
 from waitroom.load.command import load
-from waitroom.run.logs import set_up_logs
-from waitroom.run.migrate import MigrationError, migrate
-from waitroom.run.processes import PortInUse, Supervisor, claim_port
+from waitroom.run.command import load_for, plainly, settings_options, with_pool
+from waitroom.run.migrate import migrate
+from waitroom.run.processes import Supervisor, claim_port
 from waitroom.run.seed import ROOM, seed
 from waitroom.run.serve import serve as run
 from waitroom.run.settings import (
@@ -36,50 +35,11 @@ from waitroom.run.settings import (
     SettingsError,
     generate_secrets,
     load_secrets,
-    load_settings,
 )
 
 FIRST_OPERATOR = "admin"
 PASSWORD_FILE = "first-operator-password"  # noqa: S105 - the name of a file
 ROLE_NAMES = ("all", "web", "controller", "sweeper")
-
-Result = TypeVar("Result")
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(f"waitroom: {message}", err=True)
-    sys.exit(2)
-
-
-def _plainly(command: Callable[..., Result]) -> Callable[..., Result]:
-    """Turn what a user can mend into one line and exit code 2."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Result:
-        try:
-            return command(*args, **kwargs)
-        except (SettingsError, EngineError, MigrationError, PortInUse) as error:
-            _fail(str(error))
-        except Refusal as refusal:
-            _fail(refusal.detail)
-        except asyncpg.InvalidCatalogNameError as error:
-            _fail(f"PostgreSQL knows no such database: {error}")
-        except (OSError, asyncpg.PostgresError) as error:
-            _fail(f"cannot reach an engine: {error}")
-
-    return wrapped
-
-
-def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    options = [
-        click.option("--config", type=click.Path(path_type=Path), help="A settings file (TOML)."),
-        click.option("--data-dir", help="Where the embedded engines and secrets live."),
-        click.option("--postgres-url", help="PostgreSQL 15 or later; default: an embedded one."),
-        click.option("--valkey-url", help="Redis or Valkey; default: an embedded one."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 def _web_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -93,12 +53,6 @@ def _web_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _load(config: Path | None, **overrides: Any) -> Settings:
-    settings = load_settings(config, overrides=overrides)
-    set_up_logs(level=settings.log_level, as_json=settings.log_json)
-    return settings
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="waitroom")
 def main() -> None:
@@ -106,13 +60,13 @@ def main() -> None:
 
 
 @main.command()
-@_settings_options
+@settings_options
 @_web_options
 @click.option("--demo", is_flag=True, default=None, help="Seed a demonstration sale.")
-@_plainly
+@plainly
 def up(config: Path | None, **overrides: Any) -> None:
     """Start everything: engines where none are given, migrations, and all processes."""
-    settings = _load(config, **overrides)
+    settings = load_for(config, **overrides)
     port = claim_port(settings.host, settings.port)
     with ExitStack() as stack:
         settings = _with_engines(settings, stack, port=port)
@@ -158,7 +112,7 @@ async def _first_steps(settings: Settings) -> None:
             ) as file:
                 file.write(password + "\n")
         if settings.demo:
-            await seed(LineStore(pool), StockStore(pool))
+            await seed(LineStore(pool), StockStore(pool), LedgerStore(pool))
     finally:
         await pool.close()
 
@@ -192,7 +146,7 @@ def _announce(settings: Settings) -> None:
 
 
 @main.command()
-@_settings_options
+@settings_options
 @_web_options
 @click.option(
     "--role",
@@ -200,10 +154,10 @@ def _announce(settings: Settings) -> None:
     default="all",
     help="web, controller, sweeper, several with commas, or all.",
 )
-@_plainly
+@plainly
 def serve(config: Path | None, roles: str, **overrides: Any) -> None:
     """Run processes of some roles on engines that are already there."""
-    settings = _load(config, **overrides)
+    settings = load_for(config, **overrides)
     if EMBEDDED in (settings.postgres_url, settings.valkey_url):
         raise SettingsError(
             "serve needs --postgres-url and --valkey-url; `waitroom up` starts embedded engines"
@@ -228,11 +182,11 @@ def _roles(text: str) -> frozenset[str]:
 
 
 @main.command(name="migrate")
-@_settings_options
-@_plainly
+@settings_options
+@plainly
 def migrate_command(config: Path | None, **overrides: Any) -> None:
     """Bring the database's tables up to date."""
-    settings = _load(config, **overrides)
+    settings = load_for(config, **overrides)
     with ExitStack() as stack:
         settings = _with_engines(settings, stack)
         applied = asyncio.run(migrate(settings.postgres_url))
@@ -240,36 +194,14 @@ def migrate_command(config: Path | None, **overrides: Any) -> None:
 
 
 @main.command()
-@_settings_options
+@settings_options
 @click.option("--rotate", is_flag=True, help="Add a key; the older ones are still accepted.")
-@_plainly
+@plainly
 def keygen(config: Path | None, rotate: bool, **overrides: Any) -> None:  # noqa: FBT001 - a flag
     """Make the key that signs tickets and sessions, in the secrets file."""
-    settings = _load(config, **overrides)
+    settings = load_for(config, **overrides)
     made = generate_secrets(settings.secrets_path, rotate=rotate)
     click.echo(f"{settings.secrets_path} holds {len(made.signing_keys)} key(s)")
-
-
-def _with_stores(
-    config: Path | None,
-    overrides: dict[str, Any],
-    use: Callable[[LineStore, StockStore, OperatorStore], Coroutine[Any, Any, Result]],
-) -> Result:
-    settings = _load(config, **overrides)
-
-    async def run() -> Result:
-        pool = await open_pool(settings.postgres_url, size_max=2, pooler=settings.postgres_pooler)
-        try:
-            return await use(LineStore(pool), StockStore(pool), OperatorStore(pool))
-        finally:
-            await pool.close()
-
-    if settings.postgres_url == EMBEDDED:
-        raise SettingsError(
-            "this needs --postgres-url: the embedded engine belongs to `waitroom up`, "
-            "where the operators' screen does the same"
-        )
-    return asyncio.run(run())
 
 
 @main.group()
@@ -278,27 +210,27 @@ def room() -> None:
 
 
 @room.command(name="create")
-@_settings_options
+@settings_options
 @click.argument("room")
 @click.option("--name", required=True)
-@_plainly
+@plainly
 def room_create(room: str, name: str, config: Path | None, **overrides: Any) -> None:
     """Make a room; it waits to be opened."""
-    _with_stores(config, overrides, lambda lines, _, __: lines.create_room(room, name, who="cli"))
+    with_pool(config, overrides, lambda pool: LineStore(pool).create_room(room, name, who="cli"))
 
 
 @room.command(name="status")
-@_settings_options
+@settings_options
 @click.argument("room")
 @click.argument("status", type=click.Choice(["open", "paused", "ended"]))
 @click.option("--reason", default="")
-@_plainly
+@plainly
 def room_status(room: str, status: str, reason: str, config: Path | None, **overrides: Any) -> None:
     """Open, pause or end a room."""
-    before = _with_stores(
+    before = with_pool(
         config,
         overrides,
-        lambda lines, _, __: lines.set_status(room, status, who="cli", reason=reason),
+        lambda pool: LineStore(pool).set_status(room, status, who="cli", reason=reason),
     )
     click.echo(f"{room}: {before} → {status}")
 
@@ -309,33 +241,33 @@ def sku() -> None:
 
 
 @sku.command(name="add")
-@_settings_options
+@settings_options
 @click.argument("sku")
 @click.option("--room", required=True)
 @click.option("--name", required=True)
 @click.option("--price-minor", type=int, required=True, help="In cents, tax included.")
 @click.option("--currency", default="EUR", show_default=True)
-@_plainly
+@plainly
 def sku_add(config: Path | None, sku: str, **values: Any) -> None:
     """Add a product with nothing on hand."""
     wish = {k: values.pop(k) for k in ("room", "name", "price_minor", "currency")}
-    _with_stores(config, values, lambda _, stock, __: stock.add(sku, **wish))
+    with_pool(config, values, lambda pool: StockStore(pool).add(sku, **wish))
 
 
 @sku.command(name="receive")
-@_settings_options
+@settings_options
 @click.argument("sku")
 @click.argument("quantity", type=click.IntRange(min=1))
 @click.option("--reason", default="")
-@_plainly
+@plainly
 def sku_receive(
     sku: str, quantity: int, reason: str, config: Path | None, **overrides: Any
 ) -> None:
     """Put units on the shelf."""
-    on_hand = _with_stores(
+    on_hand = with_pool(
         config,
         overrides,
-        lambda _, stock, __: stock.move(
+        lambda pool: LedgerStore(pool).move(
             sku, kind="received", quantity=quantity, who="cli", reason=reason
         ),
     )
@@ -343,23 +275,24 @@ def sku_receive(
 
 
 @main.command(name="operator")
-@_settings_options
+@settings_options
 @click.argument("name")
 @click.option("--role", type=click.Choice(OPERATOR_ROLES), required=True)
 @click.password_option()
-@_plainly
+@plainly
 def operator_add(
     name: str, role: str, password: str, config: Path | None, **overrides: Any
 ) -> None:
     """Add an operator."""
-    _with_stores(
+    with_pool(
         config,
         overrides,
-        lambda _, __, operators: operators.add(name, role=role, password=password),
+        lambda pool: OperatorStore(pool).add(name, role=role, password=password),
     )
 
 
 main.add_command(load)
+main.add_command(stock)
 
 # Until settings say otherwise, a failing command prints its one line and no debug logs.
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))

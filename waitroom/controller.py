@@ -193,12 +193,14 @@ def _head(row: asyncpg.Record) -> int:
 
 
 def _free(row: asyncpg.Record) -> int:
-    return int(row["on_hand"] - row["held"] - row["sold"] - row["promised"])
+    """Return the units for new calls: what refused sessions wait for is not among them."""
+    spoken_for = row["held"] + row["sold"] + row["promised"] + row["wanted"]
+    return max(int(row["on_hand"] - spoken_for), 0)
 
 
 def _sold_out(row: asyncpg.Record) -> bool:
     """Nothing on the shelf, in a basket or promised: what is left is sold."""
-    return bool(row["on_hand"]) and row["on_hand"] == row["sold"]
+    return bool(0 < row["on_hand"] <= row["sold"])
 
 
 def _hours_due(row: asyncpg.Record) -> bool:

@@ -37,7 +37,7 @@ UPDATE office SET leader = '' WHERE leader = $1 AND term = $2;
 SELECT m.room_id, m.room, m.status, m.sold_out, m.message, m.message_at, m.opens_at, m.closes_at,
        m.policy, m.seats_max, m.calls_per_minute, m.batch_max, m.units_promised,
        l.line_id, l.line, l.gate, l.tail, s.version, o.beat_at, clock_timestamp() AS now,
-       k.on_hand, k.promised, k.held, k.sold,
+       k.on_hand, k.promised, k.held, k.sold, wanted_units(m.room_id) AS wanted,
        EXISTS (SELECT FROM sku x WHERE x.room_id = m.room_id) AS has_stock,
        (SELECT count(*) FROM admission a
         WHERE a.room_id = m.room_id AND a.state IN ('called', 'claimed')) AS seats_taken,
@@ -63,6 +63,12 @@ SELECT note_sold_out($1);
 -- name: keep_hours
 SELECT keep_hours($1);
 
+-- name: stay_for_returns
+SELECT stay_for_returns($1, $2, $3, $4);
+
+-- name: leave_returns
+DELETE FROM returns_wait WHERE line_id = $1 AND number = $2 AND ticket_id = $3;
+
 -- name: end_due_admissions
 SELECT * FROM end_due_admissions($1);
 
@@ -86,7 +92,7 @@ SELECT * FROM room WHERE room = $1;
 SELECT LEAST(l.gate, l.tail) AS head, l.tail, l.gate,
        l.tail - LEAST(l.gate, l.tail) AS waiting,
        a.called, a.claimed, a.missed, a.came_back, a."left", a.ended, a.called + a.claimed AS seats_taken,
-       k.on_hand, k.on_hand - k.held - k.sold - k.promised AS available, k.promised, k.held, k.sold,
+       k.on_hand, GREATEST(k.on_hand - k.held - k.sold - k.promised, 0) AS available, k.promised, k.held, k.sold,
        (SELECT count(*) FROM hold h WHERE h.room_id = m.room_id AND h.state = 'held') AS holds_open,
        p.paid AS orders_paid, p.declined AS orders_declined, p.running AS orders_authorizing,
        COALESCE(p.revenue, 0) AS revenue_minor, p.currency,

@@ -35,7 +35,7 @@ async def test_a_shopper_goes_from_shop_to_order(
     (order,) = await execute(service, "SELECT reference, state, total_minor FROM purchase")
     assert (order["state"], order["total_minor"]) == ("paid", 2000)
     await expect(page.locator("#order-number")).to_contain_text(order["reference"])
-    assert await service.stock.breaches() == []
+    assert await service.ledger.breaches() == []
 
 
 async def test_whoever_is_too_late_is_told_honestly(

@@ -66,7 +66,7 @@ class Watch:
             )
             self.heads.append(row["head"])
             self.sold.append(row["sold"])
-            self.breaches.extend(await self.service.stock.breaches())
+            self.breaches.extend(await self.service.ledger.breaches())
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.Event().wait(), LOOK_EVERY_S)
 
@@ -112,7 +112,7 @@ async def test_a_crowd_buys_exactly_what_there_is(
     assert result.units_bought == UNITS
     assert watch.sold[-1] == UNITS
     assert watch.breaches == []
-    assert await service.stock.breaches() == []
+    assert await service.ledger.breaches() == []
     assert watch.heads == sorted(watch.heads)
     assert result.unfinished == 0
     assert result.found_nothing == 0
@@ -166,7 +166,7 @@ async def test_a_crowd_gets_through_lost_connections(service: Service, serving: 
     await breaking
     assert result.units_bought == UNITS
     assert result.outcomes == {Outcome.BOUGHT: UNITS, Outcome.SOLD_OUT: 300 - UNITS}
-    assert await service.stock.breaches() == []
+    assert await service.ledger.breaches() == []
     _nobody_has_what_another_has([str(j.number) for j in crowd.journeys if j.number])
     _nobody_has_what_another_has([j.session for j in crowd.journeys if j.session])
     await _calls_took_the_lowest_numbers(service)

@@ -146,7 +146,7 @@ async def test_stock_cannot_fall_below_what_is_spoken_for(service: Service, clie
     assert (without_reason.status, nothing.status) == (400, 400)
     assert (adjusted.status, (await adjusted.json())["on_hand"]) == (200, 2)
     assert (await received.json())["available"] == 10
-    assert await service.stock.breaches() == []
+    assert await service.ledger.breaches() == []
 
 
 async def test_an_ended_sale_stays_ended(service: Service, client: Client) -> None:

@@ -155,7 +155,7 @@ async def test_holds_are_refused_with_what_a_client_needs(service: Service, clie
     assert (much["sku"], much["limit"]) == ("mug", 2)
     assert (foreign["sku"], unknown["sku"]) == ("cup", "none")
     assert foreign["title"] == unknown["title"]
-    assert await service.stock.breaches() == []
+    assert await service.ledger.breaches() == []
 
 
 @pytest.mark.parametrize(

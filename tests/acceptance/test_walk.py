@@ -27,6 +27,6 @@ async def test_a_shopper_walks_from_arrival_to_order(
     order = await ordered.json()
     assert order["status"] == "paid"
     assert order["total_minor"] == 2000
-    assert await service.stock.breaches() == []
+    assert await service.ledger.breaches() == []
     history = await client.get("/checkout/orders", headers=authorization(shopper.session))
     assert [o["number"] for o in (await history.json())["orders"]] == [order["number"]]

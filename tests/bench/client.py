@@ -5,6 +5,7 @@ that on a machine with two cores it takes as little as possible away from what i
 """
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -32,15 +33,21 @@ class WrongAnswer(Exception):
 
 
 class Slice:
-    """What one slice of time saw: how many answers came in it, and how long each took."""
+    """What one slice of time saw: when answers came in it, and how long each took.
 
-    def __init__(self, requests: Iterator[bytes], *, status: int, seconds: float) -> None:
+    Without `seconds` it goes on until `Crowd.finish` ends it.
+    """
+
+    def __init__(
+        self, requests: Iterator[bytes], *, status: int, seconds: float = math.inf
+    ) -> None:
         self.requests = requests
         self.status = b"%d" % status
         self.seconds = seconds
         self.started_at = time.perf_counter()
         self.ends_at = self.started_at + seconds
         self.latencies: list[float] = []
+        self.answered_at: list[float] = []
         self.late = 0
         self.busy = 0
         self.drained: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -117,6 +124,7 @@ class Connection(asyncio.Protocol):
             part.fail(WrongAnswer(f"expected {part.status!r}, got {data[:2000]!r}"))
         elif now <= part.ends_at:
             part.latencies.append(now - self._sent_at)
+            part.answered_at.append(now)
             self._send(part)
         else:
             part.late += 1
@@ -136,11 +144,12 @@ class Crowd:
     async def connect(cls, host: str, port: int, *, servers: Iterable[int], size: int) -> "Crowd":
         """Connect until every server, known by its process id, has its share.
 
-        The kernel deals connections out by chance; those beyond a server's share are closed.
+        The kernel deals connections out by chance to all servers of the port; those beyond a
+        server's share, and those to servers that are not named, are closed.
         """
         loop = asyncio.get_running_loop()
         who = f"GET /bench/pid HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode()
-        wanted = dict.fromkeys(servers, size // len(list(servers)))
+        wanted = _shares(list(servers), size)
         kept: list[Connection] = []
         taken: Counter[int] = Counter()
         for _ in range(CONNECT_TRIES_MAX):
@@ -149,7 +158,7 @@ class Crowd:
             _, connection = await loop.create_connection(Connection, host, port)
             _, _, body = await connection.ask(who)
             pid = msgspec.json.decode(body, type=int)
-            if taken[pid] < wanted[pid]:
+            if taken[pid] < wanted.get(pid, 0):
                 taken[pid] += 1
                 kept.append(connection)
             else:
@@ -161,12 +170,29 @@ class Crowd:
 
     async def run(self, requests: Iterator[bytes], *, status: int, seconds: float) -> Slice:
         """Keep every connection busy for one slice, and wait for the answers under way."""
-        part = Slice(requests, status=status, seconds=seconds)
+        part = self._start(Slice(requests, status=status, seconds=seconds))
+        await asyncio.wait_for(part.drained, seconds + ANSWER_WAIT_S)
+        return part
+
+    def start(self, requests: Iterator[bytes], *, status: int) -> Slice:
+        """Keep every connection busy until `finish`."""
+        return self._start(Slice(requests, status=status))
+
+    async def finish(self, part: Slice) -> None:
+        """End a slice that was started, and wait for the answers under way."""
+        part.ends_at = time.perf_counter()
+        await asyncio.wait_for(part.drained, ANSWER_WAIT_S)
+
+    def _start(self, part: Slice) -> Slice:
         for connection in self._connections:
             connection.run(part)
-        await asyncio.wait_for(part.drained, seconds + ANSWER_WAIT_S)
         return part
 
     def close(self) -> None:
         for connection in self._connections:
             connection.transport.close()
+
+
+def _shares(servers: list[int], size: int) -> dict[int, int]:
+    each, over = divmod(size, len(servers))
+    return {pid: each + (index < over) for index, pid in enumerate(servers)}

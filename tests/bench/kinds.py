@@ -1,7 +1,7 @@
 """The kinds of requests that are measured, and the bytes of each."""
 
 import itertools
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sale import SKU, Sale
@@ -10,7 +10,10 @@ from sale import SKU, Sale
 CLAIMS_PER_S = 30_000
 # A few holds for each session of a slice, as shoppers have.
 SESSIONS = 10_000
-BASKET = b'{"items":[{"sku":"%s","quantity":1}]}' % SKU.encode()
+
+HOLDS = b"/checkout/holds"
+FOR_UPDATE = b"/bench/for-update"
+ONE_STATEMENT = b"/bench/one-statement"
 
 Prepare = Callable[[float], Awaitable[Iterator[bytes]]]
 
@@ -28,6 +31,12 @@ class Kind:
     status: int = 201
     prepare: Prepare | None = None
     submitters: int = 0
+
+
+def basket(*skus: str) -> bytes:
+    """Return the body that asks for one unit of each SKU."""
+    items = b",".join(b'{"sku":"%s","quantity":1}' % sku.encode() for sku in skus)
+    return b'{"items":[%s]}' % items
 
 
 class Requests:
@@ -50,8 +59,8 @@ class Requests:
             [Kind(name="join", bare="join", prepare=self.joins)],
             [Kind(name="claim", bare="claim", prepare=self.claims)],
             [
-                Kind(name="hold_http", bare="hold_http", prepare=held(b"/checkout/holds")),
-                Kind(name="for_update", bare="hold_http", prepare=held(b"/bench/for-update")),
+                Kind(name="hold_http", bare="hold_http", prepare=held(HOLDS)),
+                Kind(name="for_update", bare="hold_http", prepare=held(FOR_UPDATE)),
                 Kind(name="hold_inprocess", bare="hold_http", submitters=256),
                 Kind(name="hold_inprocess_64", bare="hold_http", submitters=64),
             ],
@@ -79,17 +88,19 @@ class Requests:
         tickets = await self._sale.call(int(CLAIMS_PER_S * seconds))
         return iter([b"%s%s\r\n\r\n" % (before, ticket) for ticket in tickets])
 
-    def holds(self, path: bytes) -> Prepare:
+    def holds(self, path: bytes, baskets: Sequence[bytes] = (basket(SKU),)) -> Prepare:
+        """Return what places holds of these baskets by turns, each in the next session."""
+        tails = [b"\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body) for body in baskets]
+
         async def prepare(seconds: float) -> Iterator[bytes]:
             sessions = await self._sale.admit(int(SESSIONS * seconds))
-            start = self._post(path) + b"Content-Type: application/json\r\n"
-            start += b"Content-Length: %d\r\nAuthorization: Bearer " % len(BASKET)
+            start = self._post(path) + b"Content-Type: application/json\r\nAuthorization: Bearer "
             heads = [
                 b"%s%s\r\nIdempotency-Key: " % (start, self._sale.session(session))
                 for session in sessions
             ]
-            turns = zip(itertools.cycle(heads), self._keys)
-            return (b"%s%016x\r\n\r\n%s" % (head, key, BASKET) for head, key in turns)
+            turns = zip(itertools.cycle(heads), self._keys, itertools.cycle(tails))
+            return (b"%s%016x%s" % turn for turn in turns)
 
         return prepare
 

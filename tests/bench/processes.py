@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +50,11 @@ class Running:
     submitters: asyncio.subprocess.Process | None = None
 
     @property
+    def service(self) -> list[int]:
+        """The processes of the service, without its engines."""
+        return [pid for part in ROLES.values() for pid in self.pids[part]]
+
+    @property
     def samples(self) -> Path:
         """The folder of the answers that the bare handlers repeat."""
         return self.folder / "samples"
@@ -74,12 +80,13 @@ async def run_engines() -> AsyncIterator[Running]:
             )
             running.pids["postgres"] = [_postmaster(folder / "data")]
             running.pids["valkey"] = [await _valkey_pid(urls.valkey_url)]
+            running.pids["load"] = [os.getpid()]
             yield running
 
 
 @asynccontextmanager
-async def run_service(running: Running) -> AsyncIterator[None]:
-    """Start two web processes, a controller that sweeps too, and the submitters.
+async def run_service(running: Running, *, web: int = WEB_PROCESSES) -> AsyncIterator[None]:
+    """Start web processes, a controller that sweeps too, and the submitters.
 
     The rooms must be there already: a worker looks for new ones only every other second.
     """
@@ -97,13 +104,14 @@ async def run_service(running: Running) -> AsyncIterator[None]:
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(running.folder / "metrics")}
     started: list[asyncio.subprocess.Process] = []
     try:
-        for script in [*["server.py"] * WEB_PROCESSES, "leader.py", "submitters.py"]:
+        for script in [*["server.py"] * web, "leader.py", "submitters.py"]:
             child = await _start(environment, script, text)
             started.append(child)
             running.pids.setdefault(ROLES[script], []).append(child.pid)
         running.submitters = started[-1]
         yield
     finally:
+        thaw(child.pid for child in started)
         for child in started:
             await _stop(child)
 
@@ -150,6 +158,18 @@ async def _valkey_pid(url: str) -> int:
     return int(info["process_id"])
 
 
+def freeze(pids: Iterable[int]) -> None:
+    """Stop processes where they are, so that what is not measured takes nothing from what is."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+
+
+def thaw(pids: Iterable[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
 class CpuClock:
     """CPU time, user and system, that the parts of the service have taken so far."""
 
@@ -166,6 +186,10 @@ class CpuClock:
             / TICKS_PER_S
             for part, found in self._last.items()
         }
+
+    def lap_each_us(self, requests: int) -> dict[str, float]:
+        """Return the microseconds of each part for each request since the last lap."""
+        return {part: us / max(requests, 1) for part, us in self.lap_us().items()}
 
     def _read(self) -> dict[str, dict[int, int]]:
         # Whatever PostgreSQL does, it does in children of the postmaster.

@@ -1,17 +1,17 @@
-"""What came out: a table for people, `bench.json` for programs."""
+"""What came out: tables for people, `bench.json` for programs."""
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from measure import Bench, Reading, Spread, against, share, spread
+from measure import Reading, Spread, spread
+from outcome import Outcome
 from rich.console import Console
 from rich.table import Table
-from sale import Sizes
 
 # What the project has set itself, as medians within one run on two cores.
 TARGETS = {
@@ -21,59 +21,57 @@ TARGETS = {
     "hold_http_vs_for_update": 7.0,
     "hold_inprocess_vs_for_update": 18.0,
     "state_1m_vs_10k": 0.9,
+    "hold_http_vs_for_update_at_256": 10.0,
+    "hold_http_vs_one_statement_at_256": 4.0,
+    "hold_inprocess_vs_for_update_at_256": 25.0,
+    "hold_inprocess_vs_one_statement_at_256": 8.0,
+    "open_holds_vs_none_http": 0.85,
+    "open_holds_vs_none_inprocess": 0.85,
+    "storm_same_sku_vs_before": 0.5,
+    "storm_other_sku_vs_before": 0.5,
 }
-GROWTH_BYTES_MAX = 1_000_000
-
-_AGAINST = {
-    "hold_http_vs_for_update": ("hold_http", "for_update"),
-    "hold_inprocess_vs_for_update": ("hold_inprocess", "for_update"),
-    "hold_inprocess_64_vs_for_update": ("hold_inprocess_64", "for_update"),
-    "state_1m_vs_10k": ("state_1m", "state"),
-}
-_SHARES = ("state", "join", "claim", "hold_http", "for_update")
 PARTS = ("web", "postgres", "valkey", "submitters")
 
 
-def ratios(readings: Mapping[str, list[Reading]]) -> dict[str, Spread]:
-    """Return every ratio that the kinds measured allow."""
-    found = {f"{kind}_vs_bare": share(readings[kind]) for kind in _SHARES if kind in readings}
-    for name, (one, other) in _AGAINST.items():
-        if one in readings and other in readings:
-            found[name] = against(readings[one], readings[other])
-    return found
-
-
-def growth(before: Sizes, after: Sizes) -> dict[str, int]:
-    """Return what a longer line costs in bytes, with the log told apart."""
-    log = after.log - before.log
-    database = after.database - before.database
-    return {
-        "database_bytes": database - log,
-        "log_bytes": log,
-        "valkey_bytes": after.valkey - before.valkey,
-    }
-
-
-def show(console: Console, bench: Bench, grown: Mapping[str, int]) -> None:
-    rates = Table(title="Requests a second, medians and quartiles")
-    for column in ("kind", "per second", "quartiles", "p50 ms", "p99 ms", "CPU µs", *PARTS):
-        rates.add_column(column, justify="left" if column == "kind" else "right")
-    for kind, readings in bench.readings.items():
-        rate = spread([reading.per_second for reading in readings])
-        cpu = {part: _median_cpu(readings, part) for part in PARTS}
-        rates.add_row(
+def rates_table(title: str, readings: Mapping[str, Sequence[Reading]]) -> Table:
+    """Return a row for each kind: its rate, its latencies, and the CPU time of one request."""
+    table = Table(title=title)
+    counted = any(reading.a_batch for found in readings.values() for reading in found)
+    batch = ("a batch",) if counted else ()
+    for column in ("kind", "per second", "quartiles", "p50 ms", "p99 ms", *batch, "CPU µs", *PARTS):
+        table.add_column(column, justify="left" if column == "kind" else "right")
+    for kind, found in readings.items():
+        cpu = {part: _median_cpu(found, part) for part in PARTS}
+        table.add_row(
             kind,
-            f"{rate.median:,.0f}",
-            f"{rate.low:,.0f}-{rate.high:,.0f}",
-            f"{spread([reading.p50_ms for reading in readings]).median:.2f}",
-            f"{spread([reading.p99_ms for reading in readings]).median:.2f}",
+            *rate_cells(found),
+            *([f"{middle(found, 'a_batch'):.1f}"] if counted else []),
             f"{sum(cpu.values()):.0f}",
             *(f"{cpu[part]:.0f}" if cpu[part] else "" for part in PARTS),
         )
+    return table
+
+
+def rate_cells(readings: Sequence[Reading]) -> tuple[str, str, str, str]:
+    """Return rate, its quartiles, and both latencies, as a table shows them."""
+    rate = spread([reading.per_second for reading in readings])
+    return (
+        f"{rate.median:,.0f}",
+        f"{rate.low:,.0f}-{rate.high:,.0f}",
+        f"{middle(readings, 'p50_ms'):.2f}",
+        f"{middle(readings, 'p99_ms'):.2f}",
+    )
+
+
+def middle(readings: Sequence[Reading], name: str) -> float:
+    return spread([getattr(reading, name) for reading in readings]).median
+
+
+def show(console: Console, outcomes: Sequence[Outcome]) -> None:
     table = Table(title="Ratios within this run")
     for column in ("ratio", "median", "quartiles", "aim", ""):
         table.add_column(column, justify="left" if column in {"ratio", ""} else "right")
-    for name, ratio in ratios(bench.readings).items():
+    for name, ratio in _ratios(outcomes).items():
         aim = TARGETS.get(name)
         verdict = "" if aim is None else "met" if ratio.median >= aim else "short"
         table.add_row(
@@ -83,13 +81,12 @@ def show(console: Console, bench: Bench, grown: Mapping[str, int]) -> None:
             "" if aim is None else f">= {aim:g}",
             verdict,
         )
-    console.print(rates, table)
-    for name, value in grown.items():
-        console.print(f"grown with the line, {name}: {value:,}")
+    console.print(table)
 
 
-def write(path: Path, bench: Bench, grown: Mapping[str, int], facts: Mapping[str, Any]) -> None:
-    found = ratios(bench.readings)
+def write(path: Path, outcomes: Sequence[Outcome], facts: Mapping[str, Any]) -> None:
+    found = _ratios(outcomes)
+    readings = {kind: kept for outcome in outcomes for kind, kept in outcome.readings.items()}
     document = {
         "ratios": {name: round(ratio.median, 4) for name, ratio in found.items()},
         "figures": {
@@ -97,12 +94,16 @@ def write(path: Path, bench: Bench, grown: Mapping[str, int], facts: Mapping[str
             "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
             **facts,
             "quartiles": found,
-            "kinds": {kind: _figures(readings) for kind, readings in bench.readings.items()},
-            "growth": dict(grown),
+            "kinds": {kind: _figures(kept) for kind, kept in readings.items()},
+            **{name: fact for outcome in outcomes for name, fact in outcome.facts.items()},
         },
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+
+
+def _ratios(outcomes: Sequence[Outcome]) -> dict[str, Spread]:
+    return {name: ratio for outcome in outcomes for name, ratio in outcome.ratios.items()}
 
 
 def _figures(readings: list[Reading]) -> dict[str, Any]:
@@ -110,9 +111,10 @@ def _figures(readings: list[Reading]) -> dict[str, Any]:
         "per_second": spread([reading.per_second for reading in readings]),
         "p50_ms": spread([reading.p50_ms for reading in readings]),
         "p99_ms": spread([reading.p99_ms for reading in readings]),
-        "cpu_us": {part: round(_median_cpu(readings, part), 1) for part in PARTS},
+        "a_batch": round(middle(readings, "a_batch"), 1),
+        "cpu_us": {part: round(_median_cpu(readings, part), 1) for part in (*PARTS, "load")},
     }
 
 
-def _median_cpu(readings: list[Reading], part: str) -> float:
+def _median_cpu(readings: Sequence[Reading], part: str) -> float:
     return spread([reading.cpu_us.get(part, 0.0) for reading in readings]).median

@@ -196,7 +196,7 @@ class Walk:
 
     async def _move(self, kind: str, quantity: int) -> None:
         sku = self.dice.choice(SKUS)
-        await self.service.stock.move(sku, kind=kind, quantity=quantity, who="test", reason="t")
+        await self.service.ledger.move(sku, kind=kind, quantity=quantity, who="test", reason="t")
 
     async def steer(self) -> None:
         lines, dice = self.service.lines, self.dice
@@ -229,7 +229,7 @@ class Walk:
 
     async def check(self) -> None:
         story = f"after {self.done[-12:]}"
-        assert await self.service.stock.breaches() == [], story
+        assert await self.service.ledger.breaches() == [], story
         for name, sql in INVARIANTS.items():
             assert await execute(self.service, sql) == [], f"{name}: {story}"
         row = (await execute(self.service, "SELECT LEAST(gate, tail) AS head, tail FROM line"))[0]

@@ -80,7 +80,7 @@ async def due_agrees(service: Service) -> None:
 
 
 async def all_is_well(service: Service) -> None:
-    assert await service.stock.breaches() == []
+    assert await service.ledger.breaches() == []
     await due_agrees(service)
 
 
@@ -207,7 +207,7 @@ async def test_two_requests_of_one_session_share_its_limit(
 
     assert [type(answer) for answer in answers] == [Placed, LimitReached, Placed]
     assert isinstance(answers[1], LimitReached)
-    assert answers[1].fields == {"sku": "mug", "limit": 4}
+    assert answers[1].fields == {"sku": "mug", "limit": 4, "scope": "session"}
     await all_is_well(service)
 
 
@@ -339,7 +339,7 @@ async def test_a_refusal_is_not_kept_under_its_key(service: Service) -> None:
     (session,) = await sessions_in(service, 1)
     key = uuid4()
     refused = await ask(service, wish(session, key=key, mug=2))
-    await service.stock.move("mug", kind="received", quantity=1, who="test", reason="")
+    await service.ledger.move("mug", kind="received", quantity=1, who="test", reason="")
 
     placed = await ask(service, wish(session, key=key, mug=2))
 

@@ -72,7 +72,7 @@ async def call(
 
 
 async def all_is_well(service: Service) -> None:
-    assert await service.stock.breaches() == []
+    assert await service.ledger.breaches() == []
     rows = await execute(service, "SELECT seq, body, hash FROM log_entry ORDER BY room_id, seq")
     entries = [LogEntry(**dict(row)) for row in rows]
     assert broken_at(entries) is None
@@ -173,7 +173,7 @@ async def test_a_sold_out_room_takes_nobody(service: Service) -> None:
     await service.lines.note_sold_out(room_id)
 
     refused = await service.lines.join(line_of(service), 1, os.urandom(32))
-    await service.stock.move("mug", kind="received", quantity=1, who="test", reason="")
+    await service.ledger.move("mug", kind="received", quantity=1, who="test", reason="")
     await service.lines.note_sold_out(room_id)
     joined = await service.lines.join(line_of(service), 1, os.urandom(32))
 
@@ -197,7 +197,7 @@ async def test_an_arrival_at_or_below_the_gate_is_called_as_it_joins(service: Se
 async def test_a_guaranteed_room_never_promises_more_than_is_there(service: Service) -> None:
     await open_room(service, skus={"mug": 5})
     await tick(service)
-    await service.stock.move("mug", kind="adjusted", quantity=-3, who="test", reason="broken")
+    await service.ledger.move("mug", kind="adjusted", quantity=-3, who="test", reason="broken")
 
     joined = await service.lines.join(line_of(service), 4, os.urandom(32))
 
@@ -311,7 +311,7 @@ async def test_old_leader_cannot_say_sold_out(service: Service) -> None:
     asleep = asyncio.create_task(old.tick())
     await asyncio.wait_for(store.reached.wait(), WAIT_S)
     await lease_runs_out(service)
-    await service.stock.move("mug", kind="received", quantity=5, who="test", reason="")
+    await service.ledger.move("mug", kind="received", quantity=5, who="test", reason="")
     new = Controller(store=service.lines, memory=service.memory, lease_s=5.0)
     await new.tick()
 

@@ -116,7 +116,7 @@ async def session_state(service: Service, session_id: int) -> str:
 
 
 async def all_is_well(service: Service) -> None:
-    assert await service.stock.breaches() == []
+    assert await service.ledger.breaches() == []
     sql = """SELECT h.hold_id FROM hold h JOIN hold_line l USING (hold_id)
              WHERE l.due_at IS DISTINCT FROM
                  CASE WHEN h.state = 'held' AND NOT h.paying THEN h.expires_at END"""

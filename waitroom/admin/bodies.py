@@ -44,6 +44,7 @@ class Movement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Literal["received", "adjusted"]
     quantity: Annotated[int, Meta(ge=-10_000_000, le=10_000_000)]
     reason: Reason = ""
+    override: bool = False
 
 
 class CrowdOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""The operators' API for what is sold: SKUs, stock, and whether the books agree."""
+"""The operators' API for what is sold: products and SKUs."""
 
 from typing import Any
 
@@ -6,10 +6,9 @@ import msgspec
 from aiohttp import web
 
 from inventory.kit.http import json_response, query_int, read_body
-from inventory.kit.problem import BadRequest
 from inventory.stock_store import Sku, StockStore
 from waitroom.admin.actions import ActionStore
-from waitroom.admin.bodies import MOVEMENT, NEW_SKU
+from waitroom.admin.bodies import NEW_SKU
 from waitroom.admin.guard import Guard
 from waitroom.admin.sign_in import Operator
 
@@ -25,8 +24,6 @@ class CatalogueAdmin:
         return [
             web.get("/admin/rooms/{room}/skus", as_role("viewer", self.list_skus)),
             web.post("/admin/rooms/{room}/skus", as_role("operator", self.add_sku)),
-            web.post("/admin/skus/{sku}/movements", as_role("operator", self.move_stock)),
-            web.get("/admin/breaches", as_role("viewer", self.breaches)),
         ]
 
     async def list_skus(self, request: web.Request, operator: Operator) -> web.Response:
@@ -36,33 +33,15 @@ class CatalogueAdmin:
             limit=query_int(request, "limit", default=200, low=1, high=500),
             private=True,
         )
-        return json_response({"skus": [_with_on_hand(sku) for sku in skus]})
+        return json_response({"skus": [with_on_hand(sku) for sku in skus]})
 
     async def add_sku(self, request: web.Request, operator: Operator) -> web.Response:
         wish = await read_body(request, NEW_SKU)
         room = request.match_info["room"]
         await self._stock.add(room=room, **msgspec.structs.asdict(wish))
         await self._actions.record(room, operator.name, "add_sku", {"sku": wish.sku})
-        return json_response(_with_on_hand(await self._stock.read(wish.sku)), status=201)
-
-    async def move_stock(self, request: web.Request, operator: Operator) -> web.Response:
-        wish = await read_body(request, MOVEMENT)
-        if wish.quantity == 0 or (wish.kind == "received" and wish.quantity < 0):
-            raise BadRequest("Received stock is more than nothing; to correct, adjust it.")
-        if wish.kind == "adjusted" and not wish.reason.strip():
-            raise BadRequest("An adjustment needs a reason.")
-        name = request.match_info["sku"]
-        await self._stock.move(
-            name, kind=wish.kind, quantity=wish.quantity, who=operator.name, reason=wish.reason
-        )
-        sku = await self._stock.read(name)
-        detail = {"sku": name, "quantity": wish.quantity, "on_hand": sku.on_hand}
-        await self._actions.record(sku.room, operator.name, wish.kind, detail, wish.reason)
-        return json_response(_with_on_hand(sku))
-
-    async def breaches(self, request: web.Request, operator: Operator) -> web.Response:
-        return json_response({"breaches": await self._stock.breaches()})
+        return json_response(with_on_hand(await self._stock.read(wish.sku)), status=201)
 
 
-def _with_on_hand(sku: Sku) -> dict[str, Any]:
+def with_on_hand(sku: Sku) -> dict[str, Any]:
     return {**sku.public(), "on_hand": sku.on_hand}

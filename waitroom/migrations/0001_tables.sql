@@ -314,16 +314,24 @@ CREATE TABLE purchase (
     -- What the gateway needs to start the payment again after a crash; never a card number.
     payment_token text NOT NULL,
     detail text NOT NULL DEFAULT '',
+    -- An operator called it off: money that still comes for it goes back.
+    called_off boolean NOT NULL DEFAULT false,
     pay_by timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- When its hold was confirmed for it. That happens once, whatever becomes of the order later.
+    sold_at timestamptz,
     paid_at timestamptz,
     CONSTRAINT order_placed_once UNIQUE (session_id, idempotency_key),
+    CONSTRAINT money_is_taken_only_for_sold_units CHECK (
+        state NOT IN ('authorized', 'paid') OR sold_at IS NOT NULL),
     CONSTRAINT never_refunded_beyond_paid CHECK (refunded_minor + refunding_minor <= total_minor)
 ) WITH (fillfactor = 80);
--- One hold becomes at most one order; a declined one may be tried again.
+-- One hold becomes at most one order; a declined one may be tried again, also while late money for
+-- the first try is on its way back.
 CREATE UNIQUE INDEX one_living_order_per_hold ON purchase (hold_id)
-    WHERE state NOT IN ('declined', 'cancelled');
+    WHERE state NOT IN ('declined', 'cancelled', 'returning', 'refunded');
+CREATE UNIQUE INDEX hold_is_sold_once ON purchase (hold_id) WHERE sold_at IS NOT NULL;
 CREATE INDEX purchase_unsettled ON purchase (changed_at)
     WHERE state IN ('authorizing', 'authorized', 'voiding', 'returning');
 CREATE INDEX purchase_by_room ON purchase (room_id, created_at DESC, order_id);
@@ -332,7 +340,7 @@ CREATE INDEX purchase_by_customer ON purchase (customer_id, created_at DESC, ord
     WHERE customer_id IS NOT NULL;
 
 -- What was ordered, at the prices of the hold. `returned` units are back on the shelf; `refunded`
--- ones were paid back, on the shelf or not.
+-- ones were paid back or are being paid back, on the shelf or not.
 CREATE TABLE purchase_line (
     order_id uuid NOT NULL REFERENCES purchase,
     sku_id int NOT NULL REFERENCES sku,
@@ -347,13 +355,26 @@ CREATE TABLE purchase_line (
 ) WITH (fillfactor = 80);
 CREATE INDEX purchase_line_by_sku ON purchase_line (sku_id);
 
--- The test gateway's own books. It stands for a company elsewhere: nothing else reads them.
+-- The test gateway's own books. It stands for a company elsewhere: nothing else reads them. The
+-- token says what becomes of the payment later on; `decides_at` is when.
 CREATE TABLE test_gateway_payment (
     payment_key text PRIMARY KEY,
     gateway_ref text NOT NULL,
     state text NOT NULL CHECK (state IN ('processing', 'authorized', 'captured', 'declined', 'voided')),
     amount_minor bigint NOT NULL,
     currency text NOT NULL,
+    decides_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    token text NOT NULL DEFAULT '',
+    refunded_minor bigint NOT NULL DEFAULT 0,
+    CONSTRAINT gateway_returns_what_it_took CHECK (
+        refunded_minor = 0 OR (state = 'captured' AND refunded_minor <= amount_minor))
+);
+CREATE TABLE test_gateway_refund (
+    refund_key text PRIMARY KEY,
+    payment_key text NOT NULL REFERENCES test_gateway_payment,
+    gateway_ref text NOT NULL,
+    state text NOT NULL CHECK (state IN ('pending', 'done', 'failed')),
+    amount_minor bigint NOT NULL CHECK (amount_minor > 0),
     decides_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 

@@ -29,7 +29,7 @@ CREATE FUNCTION join_line(
     OUT claim_until timestamptz, OUT claim_seconds float8, OUT seq bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
-    l record; m room; pool room_stock; t timestamptz; body jsonb; promise int;
+    l record; m room; pool room_stock; t timestamptz; body jsonb; promise int; spare bigint;
 BEGIN
     SELECT * INTO l FROM line x WHERE x.line_id = in_line;
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
@@ -59,9 +59,10 @@ BEGIN
     promise := promise_of(m);
     IF called > 0 AND promise > 0 THEN
         SELECT * INTO pool FROM room_stock x WHERE x.room_id = m.room_id FOR NO KEY UPDATE;
-        IF called > (pool.on_hand - pool.held - pool.sold - pool.promised) / promise THEN
+        spare := GREATEST(pool.on_hand - pool.held - pool.sold - pool.promised - wanted_units(m.room_id), 0);
+        IF called > spare / promise THEN
             -- The stock fell since the gate was set: the gate goes back to whom it can keep its word.
-            called := (pool.on_hand - pool.held - pool.sold - pool.promised) / promise;
+            called := spare / promise;
             UPDATE line x SET gate = first_number - 1 + called WHERE x.line_id = in_line
                 RETURNING x.gate INTO gate;
         END IF;
@@ -75,6 +76,12 @@ BEGIN
             FROM generate_series(first_number, first_number + called - 1) n;
         claim_seconds := m.claim_window_s;
         claim_until := wall_time(claim_until);
+        IF event_wanted('ticket.called') THEN
+            INSERT INTO outbox_event (room_id, kind, body)
+                SELECT m.room_id, 'ticket.called', jsonb_build_object('room', m.room, 'line', l.line,
+                       'number', n, 'claim_until', claim_until, 'times_called', 1)
+                FROM generate_series(first_number, first_number + called - 1) n;
+        END IF;
     END IF;
     seq := append_log(m.room_id, 'joined', jsonb_build_object('line', l.line, 'first', first_number,
         'last', tail, 'called', called, 'root', encode(root, 'hex')));
@@ -113,7 +120,8 @@ BEGIN
     IF promise > 0 THEN
         -- The stock may have fallen since it was read: nobody is called beyond what is there.
         SELECT * INTO pool FROM room_stock x WHERE x.room_id = m.room_id FOR NO KEY UPDATE;
-        afford := GREATEST(pool.on_hand - pool.held - pool.sold - pool.promised, 0) / promise;
+        afford := GREATEST(pool.on_hand - pool.held - pool.sold - pool.promised - wanted_units(m.room_id), 0)
+            / promise;
         again := again[1:LEAST(afford, cardinality(again))];
         gate_wanted := LEAST(gate_wanted, head + afford - cardinality(again));
     END IF;
@@ -143,6 +151,17 @@ BEGIN
     IF promise > 0 AND called + called_again > 0 THEN
         UPDATE room_stock x SET promised = x.promised + (called + called_again) * promise
             WHERE x.room_id = m.room_id;
+    END IF;
+    IF called + called_again > 0 THEN
+        PERFORM tell_returns(in_line, again_numbers || (SELECT array_agg(r.number) FROM returns_wait r
+            WHERE r.line_id = in_line AND r.number > head AND r.number <= LEAST(gate, l.tail)), t);
+        IF event_wanted('ticket.called') THEN
+            INSERT INTO outbox_event (room_id, kind, body)
+                SELECT m.room_id, 'ticket.called', jsonb_build_object('room', m.room, 'line', l.line,
+                       'number', a.number, 'claim_until', wall_time(a.claim_until), 'times_called', a.times_called)
+                FROM admission a WHERE a.line_id = in_line AND a.state = 'called'
+                    AND ((a.number > head AND a.number <= LEAST(gate, l.tail)) OR a.number = ANY (again_numbers));
+        END IF;
     END IF;
     UPDATE line x SET gate = call_numbers.gate, term = my_term
         WHERE x.line_id = in_line AND (x.gate, x.term) <> (call_numbers.gate, my_term);
@@ -225,6 +244,8 @@ BEGIN
     UPDATE admission SET state = 'missed', ended_at = t, promised = 0 WHERE admission_id = ANY (calls);
     UPDATE admission SET state = 'ended', end_reason = 'expired', ended_at = t, promised = 0
         WHERE admission_id = ANY (sessions);
+    PERFORM drop_wishes(sessions);
+    PERFORM come_back_for_returns(calls || sessions);
 END $$;
 
 CREATE FUNCTION return_promises(ids bigint[]) RETURNS void LANGUAGE plpgsql AS $$
@@ -233,7 +254,9 @@ DECLARE
 BEGIN
     FOR d IN SELECT a.room_id, sum(a.promised) AS q FROM admission a WHERE a.admission_id = ANY (ids)
              GROUP BY a.room_id HAVING sum(a.promised) > 0 ORDER BY a.room_id LOOP
-        UPDATE room_stock k SET promised = k.promised - d.q WHERE k.room_id = d.room_id;
+        UPDATE room_stock k SET promised = k.promised - d.q,
+                short = LEAST(k.short, GREATEST(k.held + k.sold + k.promised - d.q - k.on_hand, 0))
+            WHERE k.room_id = d.room_id;
     END LOOP;
 END $$;
 
@@ -256,12 +279,20 @@ BEGIN
     IF EXISTS (SELECT FROM hold h WHERE h.session_id = in_session AND h.paying) THEN
         RETURN 'payment_running';
     END IF;
+    SELECT array_agg(h.hold_id) INTO open_holds FROM hold h
+        WHERE h.session_id = in_session AND h.state = 'held';
+    -- All that is touched below, in the one order.
+    PERFORM 1 FROM room_stock k WHERE k.room_id = a.room_id FOR NO KEY UPDATE;
+    PERFORM 1 FROM stock k WHERE k.sku_id IN (
+            SELECT l.sku_id FROM hold_line l WHERE l.hold_id = ANY (open_holds)
+            UNION SELECT w.sku_id FROM wish w WHERE w.session_id = in_session)
+        ORDER BY k.sku_id FOR NO KEY UPDATE;
     PERFORM return_promises(ARRAY[in_session]);
     UPDATE admission SET state = 'ended', end_reason = reason, ended_at = shopper_now(), promised = 0
         WHERE admission_id = in_session;
-    SELECT array_agg(h.hold_id) INTO open_holds FROM hold h
-        WHERE h.session_id = in_session AND h.state = 'held';
     PERFORM end_holds(open_holds, 'released', false);
+    PERFORM drop_wishes(ARRAY[in_session]);
+    PERFORM come_back_for_returns(ARRAY[in_session]);
     RETURN 'ended';
 END $$;
 
@@ -275,9 +306,13 @@ BEGIN
         SELECT l.room_id, in_line, in_number, 'left', in_ticket, shopper_now() FROM line l
         WHERE l.line_id = in_line
         ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
-    IF FOUND THEN RETURN 'left'; END IF;
+    IF FOUND THEN
+        DELETE FROM returns_wait r WHERE r.line_id = in_line AND r.number = in_number AND r.ticket_id = in_ticket;
+        RETURN 'left';
+    END IF;
     SELECT * INTO a FROM admission x WHERE x.line_id = in_line AND x.number = in_number FOR NO KEY UPDATE;
     IF a.ticket_id <> in_ticket THEN RETURN 'other_ticket'; END IF;
+    DELETE FROM returns_wait r WHERE r.line_id = in_line AND r.number = in_number AND r.ticket_id = in_ticket;
     IF a.state = 'ended' THEN RETURN 'left'; END IF;
     IF a.state = 'claimed' THEN
         verdict := end_session(a.admission_id, 'left');
@@ -285,7 +320,8 @@ BEGIN
     ELSIF a.state = 'called' THEN
         PERFORM return_promises(ARRAY[a.admission_id]);
     END IF;
-    UPDATE admission SET state = 'left', ticket_id = in_ticket, promised = 0, ended_at = shopper_now()
+    UPDATE admission SET state = 'left', ticket_id = in_ticket, promised = 0, came_back_at = NULL,
+            ended_at = shopper_now()
         WHERE admission_id = a.admission_id;
     RETURN 'left';
 END $$;

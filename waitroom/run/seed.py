@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from inventory.ledger_store import LedgerStore
 from inventory.stock_store import StockStore
 from waitroom.line_store import LineStore
 
@@ -51,7 +52,7 @@ PRODUCTS = (
 )
 
 
-async def seed(lines: LineStore, stock: StockStore) -> bool:
+async def seed(lines: LineStore, stock: StockStore, ledger: LedgerStore) -> bool:
     """Make the demonstration sale unless it is there; say whether it was made."""
     if any(row["room"] == ROOM for row in await lines.rooms()):
         return False
@@ -67,7 +68,7 @@ async def seed(lines: LineStore, stock: StockStore) -> bool:
             picture=f"/static/pictures/{product.picture}.svg",
             limit_per_session=2,
         )
-        await stock.move(
+        await ledger.move(
             product.picture,
             kind="received",
             quantity=product.units,

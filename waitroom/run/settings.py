@@ -11,12 +11,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from checkout.identity import is_safe_address
+
 EMBEDDED = "embedded:"
 ENVIRONMENT_PREFIX = "WAITROOM_"
 KEY_BYTES = 32
+# RFC 7518, section 3.2: a key for HS256 has at least the size of the hash.
+JWT_SECRET_LENGTH_MIN = 32
 # Read from the environment but no settings: where to look, and what must not stand in a file
 # that people share.
-_APART = {"CONFIG", "SIGNING_KEYS", "SUPERVISOR", "CHROMIUM"}
+_APART = {"CONFIG", "SIGNING_KEYS", "CUSTOMER_JWT_SECRET", "SUPERVISOR", "CHROMIUM"}
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
@@ -51,9 +55,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     payment_wait_s: Seconds = 8.0
     drain_s: Seconds = 2.0
     sign_in_attempts_per_minute: Count = 10
+    customer_issuer: str = ""
+    customer_audience: str = ""
+    customer_jwks_url: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
     demo: bool = False
+
+    def __post_init__(self) -> None:
+        if self.customer_jwks_url and not self.customer_issuer:
+            raise ValueError("customer_jwks_url needs customer_issuer")
+        if self.customer_issuer and not self.customer_audience:
+            raise ValueError("customer_issuer needs customer_audience")
+        if self.customer_jwks_url and not is_safe_address(self.customer_jwks_url):
+            raise ValueError("customer_jwks_url is an https address, or http on this machine")
 
     @property
     def base_url(self) -> str:
@@ -125,9 +140,13 @@ def _refuse_unknown(keys: Iterable[str], *, where: str, shown: Any = str) -> Non
 
 
 class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The keys that sign tickets and sessions, 64 hex digits each, oldest first."""
+    """The keys that sign tickets and sessions, 64 hex digits each, oldest first.
+
+    `customer_jwt_secret` is the identity provider's, as it gives it: text, and not base64 to us.
+    """
 
     signing_keys: list[str]
+    customer_jwt_secret: str = ""
 
     def __repr__(self) -> str:
         return f"Secrets({len(self.signing_keys)} keys)"
@@ -138,12 +157,34 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 def load_secrets(settings: Settings, environment: Mapping[str, str] | None = None) -> Secrets:
-    """Read the secrets from `WAITROOM_SIGNING_KEYS` (comma-separated) or the secrets file."""
+    """Read the secrets from `WAITROOM_SIGNING_KEYS` (comma-separated) or the secrets file.
+
+    `WAITROOM_CUSTOMER_JWT_SECRET` wins over the file's.
+    """
     environment = os.environ if environment is None else environment
     if environment.get("WAITROOM_SIGNING_KEYS"):
-        found = environment["WAITROOM_SIGNING_KEYS"].split(",")
-        return _checked(Secrets(signing_keys=[k.strip() for k in found]), "WAITROOM_SIGNING_KEYS")
-    return _read_secrets(settings.secrets_path)
+        keys = environment["WAITROOM_SIGNING_KEYS"].split(",")
+        found = Secrets(signing_keys=[k.strip() for k in keys])
+        found = _checked(found, "WAITROOM_SIGNING_KEYS")
+    else:
+        found = _read_secrets(settings.secrets_path)
+    if secret := environment.get("WAITROOM_CUSTOMER_JWT_SECRET"):
+        found = msgspec.structs.replace(found, customer_jwt_secret=secret)
+    _check_customers(settings, found)
+    return found
+
+
+def _check_customers(settings: Settings, found: Secrets) -> None:
+    secret = found.customer_jwt_secret
+    if not secret:
+        return
+    if not settings.customer_issuer:
+        raise SettingsError("customer_jwt_secret needs the settings customer_issuer and _audience")
+    if len(secret.encode()) < JWT_SECRET_LENGTH_MIN or "-----BEGIN" in secret:
+        raise SettingsError(
+            f"customer_jwt_secret is a shared secret of at least {JWT_SECRET_LENGTH_MIN} letters; "
+            "public keys are read from customer_jwks_url"
+        )
 
 
 def _read_secrets(path: Path) -> Secrets:
@@ -172,16 +213,20 @@ def generate_secrets(path: Path, *, rotate: bool = False) -> Secrets:
     Raises `SettingsError` when the file exists and `rotate` is not asked for: a new key alone
     would make every ticket that was handed out worthless.
     """
-    older: list[str] = []
+    older = Secrets(signing_keys=[])
     if path.exists():
         if not rotate:
             raise SettingsError(f"{path} exists; `waitroom keygen --rotate` adds a key to it")
-        older = _read_secrets(path).signing_keys
-    made = Secrets(signing_keys=[*older, secrets.token_hex(KEY_BYTES)])
+        older = _read_secrets(path)
+    keys = [*older.signing_keys, secrets.token_hex(KEY_BYTES)]
+    made = msgspec.structs.replace(older, signing_keys=keys)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     lines = "".join(f'    "{key}",\n' for key in made.signing_keys)
     text = f"# Oldest first; the last one signs.\nsigning_keys = [\n{lines}]\n"
+    others = {k: v for k, v in msgspec.to_builtins(made).items() if k != "signing_keys" and v}
+    # A string of JSON is one of TOML too.
+    text += "".join(f"{k} = {msgspec.json.encode(v).decode()}\n" for k, v in others.items())
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
     fresh.replace(path)

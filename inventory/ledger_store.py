@@ -1,0 +1,113 @@
+"""The ledger on PostgreSQL: what moved stock, and what the balances were at any moment."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from inventory.kit.database import Pool, connection
+from inventory.kit.problem import BadRequest, IdempotencyKeyReused, NotFound, Refusal
+from inventory.kit.queries import load_queries
+
+SQL = load_queries("inventory")
+
+
+class BelowCommitted(Refusal):
+    code, status = "below_committed", 409
+    title = "That would leave fewer units than are held, sold or promised."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What one SKU's balances were at a moment, counted up from its movements."""
+
+    sku: str
+    name: str
+    on_hand: int
+    held: int
+    sold: int
+    available: int
+
+
+class LedgerStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def move(
+        self,
+        sku: str,
+        *,
+        kind: str,
+        quantity: int,
+        who: str,
+        reason: str = "",
+        key: UUID | None = None,
+        override: bool = False,
+    ) -> int:
+        """Change what is on hand, once for each key, and return the new figure.
+
+        `kind` is received or adjusted. A correction below what is held, sold or promised raises
+        `BelowCommitted`, unless `override` says that the units are gone whatever was promised.
+        """
+        values = (sku, kind, quantity, who, reason, key, override)
+        async with connection(self._pool) as borrowed:
+            try:
+                row = await borrowed.fetchrow(SQL["move_stock"], *values)
+            except asyncpg.CheckViolationError as error:
+                if error.table_name == "stock_movement":
+                    raise BadRequest("A movement is received or adjusted, and not 0.") from error
+                raise BelowCommitted(sku=sku) from error
+            except asyncpg.NumericValueOutOfRangeError as error:
+                raise BadRequest("That is more than any stock can be.") from error
+        assert row is not None
+        if row["verdict"] == "unknown":
+            raise NotFound(f"There is no SKU {sku!r}.")
+        if row["verdict"] == "other_body":
+            raise IdempotencyKeyReused
+        return int(row["now_on_hand"])
+
+    async def at(
+        self,
+        room: str,
+        moment: datetime,
+        *,
+        sku: str | None = None,
+        after: str = "",
+        limit: int = 500,
+        seller: int | None = None,
+    ) -> list[Balance]:
+        """Return a room's balances at a moment, recomputed from the movements until then.
+
+        It reads every movement of these SKUs, so it is for auditing and not for a page.
+        """
+        values = (room, moment, sku, after, limit, seller)
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["stock_at"], *values)
+        return [Balance(**dict(row)) for row in rows]
+
+    async def movements(
+        self,
+        sku: str,
+        *,
+        before: datetime | None = None,
+        limit: int = 100,
+        seller: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return a SKU's movements, newest first. Raises `NotFound`."""
+        await self.require(sku, seller)
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["list_movements"], sku, before, limit, seller)
+        return [dict(row) for row in rows]
+
+    async def require(self, sku: str, seller: int | None) -> None:
+        """Raise `NotFound` for a SKU that is not there or is another seller's."""
+        async with connection(self._pool) as borrowed:
+            if await borrowed.fetchval(SQL["sku_in_scope"], sku, seller) is None:
+                raise NotFound(f"There is no SKU {sku!r}.")
+
+    async def breaches(self) -> list[dict[str, Any]]:
+        """Return every way in which the books disagree: none, unless something is broken."""
+        async with connection(self._pool) as borrowed:
+            return [dict(row) for row in await borrowed.fetch(SQL["read_breaches"])]
