@@ -145,6 +145,18 @@ class LineStore:
                 )
             )
 
+    async def stay_for_returns(self, ticket: Ticket, *, email: str) -> str:
+        """Keep a ticket in line for returns; the verdict is waits, bought, left or other_ticket."""
+        values = (ticket.line_id, ticket.number, ticket.ticket_id, email)
+        async with connection(self._pool) as borrowed:
+            return str(await borrowed.fetchval(SQL["stay_for_returns"], *values))
+
+    async def leave_returns(self, ticket: Ticket) -> None:
+        """Take a ticket out of the line for returns, and forget its address."""
+        values = (ticket.line_id, ticket.number, ticket.ticket_id)
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["leave_returns"], *values)
+
     async def rooms(self) -> list[asyncpg.Record]:
         async with connection(self._pool) as borrowed:
             return await borrowed.fetch(SQL["list_rooms"])

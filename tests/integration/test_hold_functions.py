@@ -1,7 +1,6 @@
 """Holds on PostgreSQL: every unit once, every basket whole, every repeat recognised."""
 
 import asyncio
-import os
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -9,61 +8,25 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from support import execute, open_room, shift_clock, tick
+from shop import ask, hold, open_gate, sessions_in, wish
+from support import execute, open_room, shift_clock
 
 from inventory.hold import (
     ExtensionRefused,
     HoldExpired,
-    HoldRequest,
     LimitReached,
     OutOfStock,
     PaymentRunning,
     SessionOver,
     UnknownHold,
     UnknownSku,
-    body_hash,
 )
 from inventory.hold_store import Placed
 from inventory.kit.problem import IdempotencyKeyReused, Refusal
 from waitroom.app import Service
-from waitroom.ticket import Ticket
 
 OpenService = Callable[..., Awaitable[Service]]
 WAIT_S = 20.0
-
-
-async def sessions_in(service: Service, count: int, room: str = "drop") -> list[int]:
-    """Let so many shoppers join and claim; every one of them has to be called."""
-    await tick(service)
-    line_id = service.board.room(room).line_id
-    joined = await service.lines.join(line_id, count, os.urandom(32))
-    tickets = [
-        Ticket(line_id=line_id, number=joined.first + i, ticket_id=os.urandom(16))
-        for i in range(count)
-    ]
-    claimed = await service.lines.claim(tickets)
-    assert {c.verdict for c in claimed} == {"claimed"}
-    return [c.session_id for c in claimed]
-
-
-def wish(session_id: int, *, key: UUID | None = None, **quantities: int) -> HoldRequest:
-    return HoldRequest(
-        session_id=session_id,
-        key=key or uuid4(),
-        body_hash=body_hash(quantities),
-        quantities=quantities,
-        hold_id=uuid4(),
-    )
-
-
-async def ask(service: Service, request: HoldRequest) -> Placed | Refusal:
-    return (await service.holds.place([request]))[0]
-
-
-async def hold(service: Service, session_id: int, **quantities: int) -> UUID:
-    placed = await ask(service, wish(session_id, **quantities))
-    assert isinstance(placed, Placed), placed
-    return placed.hold_id
 
 
 async def figures(service: Service, sku: str = "mug") -> tuple[int, int]:
@@ -74,7 +37,7 @@ async def figures(service: Service, sku: str = "mug") -> tuple[int, int]:
 async def due_agrees(service: Service) -> None:
     """Check that a line's deadline is its hold's while the clock may end it, and else none."""
     sql = """SELECT h.hold_id FROM hold h JOIN hold_line l USING (hold_id)
-             WHERE l.due_at IS DISTINCT FROM
+             WHERE l.quantity > 0 AND l.due_at IS DISTINCT FROM
                  CASE WHEN h.state = 'held' AND NOT h.paying THEN h.expires_at END"""
     assert await execute(service, sql) == []
 
@@ -94,11 +57,6 @@ async def pay_for(service: Service, session_id: int, hold_id: UUID) -> UUID:
         token="tok_approve",
     )
     return order_id
-
-
-async def open_gate(service: Service, **options: Any) -> None:
-    """Open a room that calls whoever comes, whatever is in stock."""
-    await open_room(service, policy="rate", **options)
 
 
 # Placing.

@@ -1,0 +1,55 @@
+"""A sale at the level of the stores: sessions without a browser, holds without HTTP."""
+
+import os
+from typing import Any
+from uuid import UUID, uuid4
+
+from support import open_room, tick
+
+from inventory.hold import HoldRequest, body_hash
+from inventory.hold_store import Placed
+from inventory.kit.problem import Refusal
+from waitroom.app import Service
+from waitroom.ticket import Ticket
+
+
+async def open_gate(service: Service, **options: Any) -> None:
+    """Open a room that calls whoever comes, whatever is in stock."""
+    await open_room(service, policy="rate", **options)
+
+
+async def sessions_in(service: Service, count: int, room: str = "drop") -> list[int]:
+    """Let so many shoppers join and claim; every one of them has to be called."""
+    await tick(service)
+    line_id = service.board.room(room).line_id
+    joined = await service.lines.join(line_id, count, os.urandom(32))
+    tickets = [
+        Ticket(line_id=line_id, number=joined.first + i, ticket_id=os.urandom(16))
+        for i in range(count)
+    ]
+    claimed = await service.lines.claim(tickets)
+    assert {c.verdict for c in claimed} == {"claimed"}
+    return [c.session_id for c in claimed]
+
+
+def wish(
+    session_id: int, *, key: UUID | None = None, partial: bool = False, **quantities: int
+) -> HoldRequest:
+    return HoldRequest(
+        session_id=session_id,
+        key=key or uuid4(),
+        body_hash=body_hash(quantities, partial=partial),
+        quantities=quantities,
+        hold_id=uuid4(),
+        partial=partial,
+    )
+
+
+async def ask(service: Service, request: HoldRequest) -> Placed | Refusal:
+    return (await service.holds.place([request]))[0]
+
+
+async def hold(service: Service, session_id: int, **quantities: int) -> UUID:
+    placed = await ask(service, wish(session_id, **quantities))
+    assert isinstance(placed, Placed), placed
+    return placed.hold_id
