@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit check bench browser clean
+.PHONY: help run test unit check bench browser race soak mutants clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,15 @@ browser: # A Chromium for the browser tests: any that is found, else Debian's
 
 bench: $(READY) ## Measure, print the table and write build/bench.json
 	$(BIN)/python tests/bench/run.py
+
+race: $(READY) ## Let five units be raced for a thousand times
+	WAITROOM_TEST_RACES=1000 $(BIN)/pytest tests/integration/test_race.py
+
+soak: $(READY) ## Run seeded sales with crashes for five minutes
+	$(BIN)/python tests/simulation/soak.py --minutes 5
+
+mutants: $(READY) ## Plant known mistakes one by one and see that the tests notice
+	$(BIN)/python tests/mutants/run.py
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

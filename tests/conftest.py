@@ -12,7 +12,7 @@ import pytest
 import redis.asyncio as redis
 from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
-from support import secrets, settings
+from support import database_url, secrets, settings
 
 from waitroom.app import Service, make_app, open_service
 from waitroom.engines import EmbeddedEngines, EngineUrls
@@ -39,10 +39,6 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineUrls]:
         yield urls
 
 
-def _database(url: str, name: str) -> str:
-    return url.replace("/waitroom?", f"/{name}?")
-
-
 @pytest.fixture(scope="session")
 def template(engines: EngineUrls) -> str:
     """Migrate once; every test's database is a copy."""
@@ -52,7 +48,7 @@ def template(engines: EngineUrls) -> str:
         connection = await asyncpg.connect(engines.postgres_url)
         await connection.execute(f"CREATE DATABASE {TEMPLATE}")
         await connection.close()
-        await migrate(_database(str(engines.postgres_url), TEMPLATE))
+        await migrate(database_url(str(engines.postgres_url), TEMPLATE))
 
     asyncio.run(make())
     return TEMPLATE
@@ -64,7 +60,7 @@ async def postgres_url(engines: EngineUrls, template: str) -> AsyncIterator[str]
     connection = await asyncpg.connect(engines.postgres_url)
     await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
-        yield _database(str(engines.postgres_url), name)
+        yield database_url(str(engines.postgres_url), name)
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await connection.close()

@@ -34,6 +34,11 @@ def settings(postgres_url: str, valkey_url: str, **changes: Any) -> Settings:
     return msgspec.convert(values, Settings)
 
 
+def database_url(url: str, name: str) -> str:
+    """Return the address of another database on the same engine."""
+    return url.replace("/waitroom?", f"/{name}?")
+
+
 async def open_room(
     service: Service,
     room: str = "drop",
