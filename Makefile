@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Not those that start programs, engines or browsers of their own, or that look at query plans.
+THROUGH_POOLER := $(filter-out %/test_bench.py %/test_engines.py %/test_plans.py %/test_race.py, \
+  $(wildcard tests/integration/test_*.py)) \
+  $(addprefix tests/acceptance/test_,joining.py walk.py reading.py operators.py people.py roles.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test unit check bench browser race soak mutants clean
@@ -31,6 +35,9 @@ check: $(READY) ## Lint and check types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+pooler: $(READY) ## Run tests of stores and journeys through PgBouncer, in transaction mode
+	$(BIN)/pytest --pooler $(THROUGH_POOLER)
 
 browser: # A Chromium for the browser tests: any that is found, else Debian's
 	@sh tests/acceptance/find_chromium.sh >/dev/null

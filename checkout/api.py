@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import msgspec
 from aiohttp import web
 
-from checkout.order import UNSETTLED, Order, OrderRequest, OrderState, PaymentDeclined, UnknownOrder
+from checkout.history.status import shopper_status
+from checkout.order import UNSETTLED, Order, OrderRequest, PaymentDeclined, UnknownOrder
 from checkout.order_store import OrderStore, SessionView
 from checkout.payments import Payments
 from checkout.session import Session, SessionSeal
@@ -141,7 +142,6 @@ class CheckoutApi:
             web.patch("/checkout/holds/{hold_id}", self.change_hold),
             web.delete("/checkout/holds/{hold_id}", self.release_hold),
             web.post("/checkout/orders", self.place_order),
-            web.get("/checkout/orders", self.list_orders),
         ]
 
     async def read_session(self, request: web.Request) -> web.Response:
@@ -218,11 +218,6 @@ class CheckoutApi:
         )
         return order_answer(order)
 
-    async def list_orders(self, request: web.Request) -> web.Response:
-        session = self._checkout.session_of(request)
-        orders = await self._checkout.orders.of_session(session.session_id)
-        return json_response({"orders": [order_body(order) for order in orders], "next": None})
-
     def _named_hold(self, request: web.Request) -> tuple[Session, UUID]:
         session = self._checkout.session_of(request)
         try:
@@ -253,7 +248,7 @@ async def find_order(checkout: Checkout, request: web.Request) -> Order:
 def order_answer(order: Order) -> web.Response:
     """Return 201 for an order that is settled, 202 while the gateway decides, 402 if declined."""
     where = {"Location": f"/checkout/orders/{order.order_id}"}
-    if order.state in {OrderState.DECLINED, OrderState.CANCELLED}:
+    if order.failed:
         raise PaymentDeclined(order.detail, order_id=str(order.order_id))
     if order.state in UNSETTLED:
         return json_response(
@@ -306,20 +301,21 @@ def session_body(view: SessionView, holds: list[Hold], wishes: list[Wish]) -> di
         "room_name": view.room_name,
         "expires_at": view.expires_at,
         "seconds_left": max(view.seconds_left, 0.0),
+        "customer": {"bound": view.customer_bound, "needed": view.customer_needed},
         "holds": [hold_body(hold) for hold in holds if hold.state == "held"],
         "waiting_for": [asdict(wish) for wish in wishes],
     }
 
 
 def order_body(order: Order) -> dict[str, Any]:
-    # "authorized" is a matter between us and the gateway; to the shopper it is still under way.
-    status = OrderState.AUTHORIZING if order.state in UNSETTLED else order.state
     return {
         "order_id": order.order_id,
         "number": order.reference,
-        "status": status,
+        "status": shopper_status(order),
         "items": _items(order.lines),
         "total_minor": order.total_minor,
+        "refunded_minor": order.refunded_minor,
+        "refunding_minor": order.refunding_minor,
         "currency": order.currency,
         "created_at": order.created_at,
         "paid_at": order.paid_at,

@@ -1,12 +1,10 @@
 """The shop's identity provider: its keys, and what they say of a token."""
 
 import asyncio
-import ipaddress
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -66,19 +64,6 @@ class _Registry(jws.JWSRegistry):
 _REGISTRY = _Registry()
 
 
-def is_safe_address(url: str) -> bool:
-    """Say whether keys may be read from there: by https, or by http from this machine itself."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme == "https":
-            return bool(parts.hostname)
-        host = parts.hostname or ""
-        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-    return parts.scheme == "http" and local
-
-
 @dataclass(frozen=True, slots=True)
 class _PublicKey:
     kid: str | None
@@ -93,9 +78,16 @@ class ProviderKeys:
     `clock` counts seconds and never goes back.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        fetch_wait_s: float = FETCH_WAIT_S,
+    ) -> None:
         self._url = url
         self._clock = clock
+        self._fetch_wait_s = fetch_wait_s
         self._keys: list[_PublicKey] = []
         self._fetched_at = self._asked_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
@@ -141,7 +133,7 @@ class ProviderKeys:
             self._fetching = None
 
     async def _download(self) -> bytes:
-        timeout = aiohttp.ClientTimeout(total=FETCH_WAIT_S)
+        timeout = aiohttp.ClientTimeout(total=self._fetch_wait_s)
         async with (
             aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session,
             # A redirect could lead from https to anywhere.
@@ -272,6 +264,21 @@ class Identity:
     async def close(self) -> None:
         if self._keys is not None:
             await self._keys.close()
+
+
+def open_identity(*, issuer: str, audience: str, jwks_url: str, secret: str) -> Identity:
+    """Return what checks the tokens of the provider that the settings name, if they name one.
+
+    Without a secret and an address the keys are where OpenID providers, Supabase among them, have
+    them.
+    """
+    if issuer and not secret and not jwks_url:
+        jwks_url = f"{issuer.rstrip('/')}/.well-known/jwks.json"
+    return Identity(
+        Rules(issuer=issuer, audience=audience),
+        secret=secret,
+        keys=ProviderKeys(jwks_url) if jwks_url else None,
+    )
 
 
 def _signed(token: str, key: Key) -> bytes:

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,8 +10,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from checkout.order import TRANSITIONS, Order, OrderState, UnknownOrder
-from inventory.hold import HoldExpired, HoldLine, PaymentRunning, SessionOver, UnknownHold
+from checkout.order import CLOSED, TRANSITIONS, Order, OrderLine, OrderState, UnknownOrder
+from inventory.hold import HoldExpired, PaymentRunning, SessionOver, UnknownHold
 from inventory.kit.database import Pool, connection
 from inventory.kit.problem import IdempotencyKeyReused
 from inventory.kit.queries import load_queries
@@ -22,6 +21,23 @@ SQL = load_queries("checkout")
 # No letters or digits that people mix up when they read a reference aloud.
 REFERENCE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 REFERENCE_LENGTH = 8
+EXPIRE_BATCH_MAX = 500
+
+_LINES = msgspec.json.Decoder(list[OrderLine])
+
+
+async def decide(pool: Pool, sql: str, *values: object) -> Any:
+    """Run a function that moves an order or a refund, once more if it met a deadlock.
+
+    All of them go by the state that they find, so running one again is safe.
+    """
+    try:
+        async with connection(pool) as borrowed:
+            return await borrowed.fetchval(sql, *values)
+    except asyncpg.DeadlockDetectedError:
+        await asyncio.sleep(0)
+    async with connection(pool) as borrowed:
+        return await borrowed.fetchval(sql, *values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +49,8 @@ class SessionView:
     room_name: str
     state: str
     end_reason: str | None
+    customer_bound: bool
+    customer_needed: bool
     expires_at: datetime
     seconds_left: float
 
@@ -89,31 +107,36 @@ class OrderStore:
     ) -> OrderState:
         """Move an order on; return the state in which it then is."""
         assert to in TRANSITIONS[order.state], f"{order.state} never becomes {to}"
+        assert order.state not in CLOSED, "late money has a way of its own: take_late"
         values = (order.order_id, order.state, to, gateway_ref or None, detail)
-        for attempt in range(2):
-            try:
-                async with connection(self._pool) as borrowed:
-                    return OrderState(await borrowed.fetchval(SQL["settle_order"], *values))
-            except asyncpg.DeadlockDetectedError:
-                if attempt:
-                    raise
-                await asyncio.sleep(0)
-        raise AssertionError
+        return OrderState(await decide(self._pool, SQL["settle_order"], *values))
+
+    async def take_late(self, order: Order, *, gateway_ref: str = "") -> OrderState:
+        """Let money that came late buy the units if they can be had, or else go back.
+
+        Returns the state in which the order then is.
+        """
+        values = (order.order_id, gateway_ref or None)
+        final = False
+        state = await decide(self._pool, SQL["take_late_money"], *values, final)
+        if state == "short":
+            # What is due on these SKUs ends first, as it would for anybody who wants their units.
+            skus = [line.sku for line in order.lines]
+            await decide(self._pool, SQL["expire_for"], EXPIRE_BATCH_MAX, skus)
+            state = await decide(self._pool, SQL["take_late_money"], *values, not final)
+        return OrderState(state)
 
     async def read(self, order_id: UUID) -> Order:
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["read_order"], order_id)
-        if not rows:
+            row = await borrowed.fetchrow(SQL["read_order"], order_id)
+        if row is None:
             raise UnknownOrder
-        return _order(rows)
+        return _order(row)
 
     async def of_session(self, session_id: int, order_id: UUID | None = None) -> list[Order]:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["read_orders"], session_id, order_id)
-        grouped: dict[UUID, list[asyncpg.Record]] = {}
-        for row in rows:
-            grouped.setdefault(row["order_id"], []).append(row)
-        return [_order(found) for found in grouped.values()]
+        return [_order(row) for row in rows]
 
     async def page(
         self, room: str, *, before: tuple[datetime, UUID] | None = None, limit: int = 50
@@ -124,28 +147,24 @@ class OrderStore:
             rows = await borrowed.fetch(SQL["list_orders"], room, at, order_id, limit)
         return [{**dict(row), "items": msgspec.json.decode(row["items"])} for row in rows]
 
-    async def unsettled(self, *, idle_s: float, limit: int) -> list[UUID]:
+    async def unsettled(self, *, gateway: str, idle_s: float, limit: int) -> list[UUID]:
+        """Return orders of this gateway that nobody has moved for a while."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["list_unsettled"], idle_s, limit)
+            rows = await borrowed.fetch(SQL["list_unsettled"], idle_s, limit, gateway)
         return [row["order_id"] for row in rows]
 
     async def touch(self, order_id: UUID) -> None:
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["touch_order"], order_id)
 
+    async def breaches(self) -> list[dict[str, Any]]:
+        """Return every way in which orders and refunds disagree: none, unless one is broken."""
+        async with connection(self._pool) as borrowed:
+            return [dict(row) for row in await borrowed.fetch(SQL["read_money_breaches"])]
 
-def _order(rows: Sequence[asyncpg.Record]) -> Order:
-    first = dict(rows[0])
-    for name in ("sku", "name", "quantity", "price_minor"):
-        del first[name]
-    first["state"] = OrderState(first["state"])
-    lines = [
-        HoldLine(
-            sku=row["sku"],
-            name=row["name"],
-            quantity=row["quantity"],
-            price_minor=row["price_minor"],
-        )
-        for row in rows
-    ]
-    return Order(**first, lines=lines)
+
+def _order(row: asyncpg.Record) -> Order:
+    values = dict(row)
+    values["state"] = OrderState(values["state"])
+    values["lines"] = _LINES.decode(values["lines"])
+    return Order(**values)

@@ -1,6 +1,8 @@
 """The checkout as pages: what the API does, for browsers, also without JavaScript."""
 
 import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,54 +11,86 @@ from aiohttp import web
 
 from checkout.api import (
     Checkout,
-    find_order,
     hold_body,
     order_answer,
     order_body,
     session_body,
 )
-from checkout.order import UNSETTLED, OrderState
+from checkout.order import UNSETTLED
 from checkout.session import Session
 from inventory.api import Catalogue
+from inventory.catalogue import Sku
 from inventory.hold import (
     Basket,
     HoldRequest,
+    OutOfStock,
     SessionOver,
     UnknownHold,
+    Wish,
     body_hash,
     idempotency_uuid,
 )
-from inventory.kit.http import KEY_LENGTH_MAX, json_response, read_form, wants_html
-from inventory.kit.pages import Pages
+from inventory.kit.http import KEY_LENGTH_MAX, read_form
+from inventory.kit.pages import CSP, Pages
 from inventory.kit.problem import BadRequest, IdempotencyKeyMissing, Refusal, Unprocessable
 
 SKUS_SHOWN_MAX = 200
+# Stripe's script, which may come from Stripe alone, draws the card field in a frame of its own.
+STRIPE_CSP = (
+    CSP.replace("script-src 'self'", "script-src 'self' https://js.stripe.com").replace(
+        "connect-src 'self'", "connect-src 'self' https://api.stripe.com"
+    )
+    + "; frame-src https://js.stripe.com"
+)
 _FIELD = "quantity-"
+_KEEP_FIELD = "keep-"
+# What a room and a request have to offer those who stay in line for returns, or None. The line
+# answers: nothing here knows of tickets.
+ReturnsOffer = Callable[[web.Request, str], Awaitable[dict[str, Any] | None]]
 # A field that is empty or 0 asks for nothing.
 _WHOLE = re.compile(r"[1-9][0-9]{0,3}")
 
 
 class CheckoutPages:
-    def __init__(self, checkout: Checkout, *, catalogue: Catalogue, pages: Pages) -> None:
+    """The checkout offers the test payment, or cards with `stripe_key`, Stripe's key for pages."""
+
+    def __init__(
+        self,
+        checkout: Checkout,
+        *,
+        catalogue: Catalogue,
+        pages: Pages,
+        returns: ReturnsOffer,
+        stripe_key: str = "",
+    ) -> None:
         self._checkout = checkout
         self._catalogue = catalogue
         self._pages = pages
+        self._returns = returns
+        self._stripe_key = stripe_key
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/checkout", self.show),
             web.post("/checkout/hold", self.hold),
+            web.post("/checkout/change", self.change),
             web.post("/checkout/release", self.release),
             web.post("/checkout/extend", self.extend),
             web.post("/checkout/pay", self.pay),
+            web.post("/checkout/unwish", self.unwish),
             web.post("/checkout/leave", self.leave),
-            web.get("/checkout/orders/{order_id}", self.show_order),
         ]
 
     async def show(self, request: web.Request) -> web.Response:
         return await self._show(request)
 
-    async def _show(self, request: web.Request, problem: Refusal | None = None) -> web.Response:
+    async def _show(
+        self,
+        request: web.Request,
+        problem: Refusal | None = None,
+        asked: Mapping[str, int] | None = None,
+    ) -> web.Response:
+        """Render the checkout; `asked` is the basket that `problem` stood in the way of."""
         try:
             session = self._checkout.session_of(request)
             view = await self._checkout.live_session(session)
@@ -71,18 +105,25 @@ class CheckoutPages:
         context: dict[str, Any] = {
             "session": session_body(view, holds, wishes),
             "skus": [sku.public() for sku in skus],
-            "hold": held[0] if held else None,
+            "holds": held,
+            "waiting_for": _waiting_for(wishes, skus, held),
+            "asked": asked or {},
+            "partial_offered": _partial_offered(problem, asked or {}),
+            "returns": await self._returns(request, view.room),
             "order": running[0] if running else None,
             "problem": problem and problem.body(),
-            "gateway": "test",
+            "stripe_key": self._stripe_key,
             "form_key": str(uuid4()),
         }
-        return self._pages.render(
+        response = self._pages.render(
             "checkout.html",
             context,
             title="Checkout",
             status=problem.status if problem else 200,
         )
+        if self._stripe_key:
+            response.headers["Content-Security-Policy"] = STRIPE_CSP
+        return response
 
     def _over(self, refusal: SessionOver) -> web.Response:
         context = {"reason": refusal.detail, "room": refusal.fields.get("room")}
@@ -93,21 +134,42 @@ class CheckoutPages:
     async def hold(self, request: web.Request) -> web.Response:
         session = self._checkout.session_of(request)
         form = await read_form(request)
+        quantities: dict[str, int] = {}
+        partial = bool(form.get("partial"))
         try:
             quantities, key = _basket(form), _key(form)
             await self._checkout.hold_batcher.submit(
                 HoldRequest(
                     session_id=session.session_id,
                     key=idempotency_uuid(key),
-                    body_hash=body_hash(quantities),
+                    body_hash=body_hash(quantities, partial=partial),
                     quantities=quantities,
                     hold_id=uuid4(),
+                    partial=partial,
                 )
             )
         except SessionOver as refusal:
             return self._over(refusal)
         except Refusal as refusal:
-            return await self._show(request, refusal)
+            return await self._show(request, refusal, quantities)
+        raise web.HTTPSeeOther("/checkout")
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Keep these quantities of a hold; keeping nothing is putting everything back."""
+        form = await read_form(request)
+
+        async def keep(session_id: int, hold_id: UUID) -> None:
+            if any(_WHOLE.fullmatch(v) for k, v in form.items() if k.startswith(_KEEP_FIELD)):
+                kept = _basket(form, field=_KEEP_FIELD)
+                await self._checkout.holds.change(session_id, hold_id, kept)
+            else:
+                await self._checkout.holds.release(session_id, hold_id)
+
+        return await self._change(request, keep)
+
+    async def unwish(self, request: web.Request) -> web.Response:
+        session = self._checkout.session_of(request)
+        await self._checkout.holds.drop_wishes(session.session_id)
         raise web.HTTPSeeOther("/checkout")
 
     async def release(self, request: web.Request) -> web.Response:
@@ -131,7 +193,8 @@ class CheckoutPages:
             order = await self._checkout.pay(
                 session,
                 hold_id=hold_id,
-                key=_key(form),
+                # One page has one key and a button for each hold.
+                key=f"{_key(form)} {hold_id}",
                 token=form.get("token", "")[:200],
             )
             order_answer(order)
@@ -154,24 +217,39 @@ class CheckoutPages:
         except ValueError as error:
             raise UnknownHold from error
 
-    async def show_order(self, request: web.Request) -> web.Response:
-        order = await find_order(self._checkout, request)
-        body = order_body(order)
-        if not wants_html(request):
-            status = 202 if order.state in UNSETTLED else 200
-            return json_response(body, status=status)
-        titles = {OrderState.PAID: "Your order", OrderState.DECLINED: "Payment declined"}
-        return self._pages.render(
-            "order.html", {"order": body}, title=titles.get(order.state, "Your order")
-        )
+
+def _waiting_for(
+    wishes: list[Wish], skus: list[Sku], holds: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return what a session waits for, with the units of it that stand in other people's baskets."""
+    held = {sku.sku: sku.held for sku in skus}
+    own = Counter[str]()
+    for hold in holds:
+        own.update({item["sku"]: item["quantity"] for item in hold["items"]})
+    return [
+        {
+            "sku": wish.sku,
+            "name": wish.name,
+            "quantity": wish.quantity,
+            "in_baskets": max(held.get(wish.sku, 0) - own[wish.sku], 0),
+        }
+        for wish in wishes
+    ]
 
 
-def _basket(form: dict[str, str]) -> dict[str, int]:
+def _partial_offered(problem: Refusal | None, asked: Mapping[str, int]) -> bool:
+    """Say whether some of a refused basket may be had: some units, or some other SKU of it."""
+    if not isinstance(problem, OutOfStock):
+        return False
+    return len(asked) > 1 or problem.fields.get("available", 0) > 0
+
+
+def _basket(form: dict[str, str], *, field: str = _FIELD) -> dict[str, int]:
     """Return what a form asks for, checked like the body of the API."""
     items = [
-        {"sku": name.removeprefix(_FIELD), "quantity": int(value)}
+        {"sku": name.removeprefix(field), "quantity": int(value)}
         for name, value in form.items()
-        if name.startswith(_FIELD) and _WHOLE.fullmatch(value)
+        if name.startswith(field) and _WHOLE.fullmatch(value)
     ]
     if not items:
         raise BadRequest("Choose at least one item.")

@@ -1,12 +1,28 @@
 """The payment gateway as a protocol. The test gateway stands in `deterministic_gateway`."""
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from inventory.kit.problem import Refusal
+
+log = structlog.get_logger()
+
+Answer = TypeVar("Answer")
+
+GATEWAY_TIMEOUT_S = 30.0
+# What nobody has moved for so long is driven on by the settling loop: longer than a request drives
+# its own payment or refund, so that the two seldom meet.
+IDLE_S = GATEWAY_TIMEOUT_S + 5.0
+SETTLE_BATCH_MAX = 50
 
 
 class PaymentState(StrEnum):
-    """What a gateway knows of one payment."""
+    """What a gateway knows of one payment. Of an unknown one it has never heard."""
 
     UNKNOWN = "unknown"
     PROCESSING = "processing"
@@ -60,7 +76,10 @@ class Gateway(Protocol):
         ...
 
     async def capture(self, payment_key: str) -> Payment:
-        """Take the money that was set aside."""
+        """Take the money that was set aside.
+
+        `declined` says that it is refused for good, whatever `look_up` goes on to say.
+        """
         ...
 
     async def void(self, payment_key: str) -> Payment:
@@ -74,3 +93,15 @@ class Gateway(Protocol):
     async def refund(self, payment_key: str, *, refund_key: str, amount_minor: int) -> Refunded:
         """Give back part or all of what was captured; a repeated `refund_key` refunds once."""
         ...
+
+
+async def answer_of(
+    call: Coroutine[Any, Any, Answer], *, timeout_s: float, key: str
+) -> Answer | None:
+    """Wait for what a gateway says. None means that it gave no answer, so nothing is known."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await call
+    except (GatewayError, TimeoutError, Refusal) as error:
+        log.warning("gateway_gave_no_answer", key=key, error=repr(error))
+        return None

@@ -1,5 +1,6 @@
 -- name: read_session
 SELECT a.admission_id AS session_id, m.room, m.name AS room_name, a.state, a.end_reason,
+       a.customer_id IS NOT NULL AS customer_bound, m.customers_only AS customer_needed,
        wall_time(a.expires_at) AS expires_at,
        extract(epoch FROM a.expires_at - shopper_now())::float8 AS seconds_left
 FROM admission a JOIN room m USING (room_id) WHERE a.admission_id = $1;
@@ -13,64 +14,139 @@ SELECT end_session($1, $2);
 SELECT * FROM start_payment($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: read_orders
-SELECT p.order_id, p.reference, p.session_id, m.room, p.hold_id, p.state, p.total_minor, p.currency,
-       p.payment_token, p.gateway_ref, p.detail, p.pay_by <= shopper_now() AS overdue,
-       p.created_at, p.paid_at, k.sku, k.name, l.quantity, l.price_minor
-FROM purchase p JOIN room m USING (room_id) JOIN hold_line l USING (hold_id) JOIN sku k USING (sku_id)
-WHERE p.session_id = $1 AND ($2::uuid IS NULL OR p.order_id = $2)
-ORDER BY p.created_at DESC, p.order_id, k.sku;
+-- All orders of one session, newest first, or the one asked for.
+SELECT order_id, reference, session_id, customer_id, room, hold_id, state, total_minor, currency,
+       refunded_minor, refunding_minor, gateway, payment_token, gateway_ref, detail, called_off,
+       pay_by <= shopper_now() AS overdue, created_at, paid_at, lines
+FROM full_order WHERE session_id = $1 AND ($2::uuid IS NULL OR order_id = $2)
+ORDER BY created_at DESC, order_id;
 
 -- name: read_order
-SELECT p.order_id, p.reference, p.session_id, m.room, p.hold_id, p.state, p.total_minor, p.currency,
-       p.payment_token, p.gateway_ref, p.detail, p.pay_by <= shopper_now() AS overdue,
-       p.created_at, p.paid_at, k.sku, k.name, l.quantity, l.price_minor
-FROM purchase p JOIN room m USING (room_id) JOIN hold_line l USING (hold_id) JOIN sku k USING (sku_id)
-WHERE p.order_id = $1 ORDER BY k.sku;
+SELECT order_id, reference, session_id, customer_id, room, hold_id, state, total_minor, currency,
+       refunded_minor, refunding_minor, gateway, payment_token, gateway_ref, detail, called_off,
+       pay_by <= shopper_now() AS overdue, created_at, paid_at, lines
+FROM full_order WHERE order_id = $1;
 
 -- name: list_orders
 -- The newest orders of a room, before the cursor if there is one.
-SELECT p.order_id, p.reference, p.state, p.total_minor, p.currency, p.created_at, p.paid_at, p.detail,
-       (SELECT json_agg(json_build_object('sku', k.sku, 'name', k.name, 'quantity', l.quantity,
-                                          'price_minor', l.price_minor) ORDER BY k.sku)
-        FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = p.hold_id)::text AS items
-FROM purchase p JOIN room m USING (room_id)
-WHERE m.room = $1 AND ($2::timestamptz IS NULL OR (p.created_at, p.order_id) < ($2, $3))
-ORDER BY p.created_at DESC, p.order_id DESC LIMIT $4;
+SELECT order_id, reference, state, total_minor, currency, refunded_minor, refunding_minor, called_off,
+       created_at, paid_at, detail, lines AS items
+FROM full_order WHERE room = $1 AND ($2::timestamptz IS NULL OR (created_at, order_id) < ($2, $3))
+ORDER BY created_at DESC, order_id DESC LIMIT $4;
 
 -- name: settle_order
 SELECT settle_order($1, $2, $3, $4, $5);
 
+-- name: take_late_money
+SELECT take_late_money($1, $2, $3);
+
+-- name: expire_for
+SELECT expire_holds($1, $2);
+
 -- name: list_unsettled
--- Orders that nobody has moved for a while: their worker died, or the gateway is slow.
-SELECT order_id FROM purchase WHERE state IN ('authorizing', 'authorized', 'voiding')
-    AND changed_at < clock_timestamp() - make_interval(secs => $1)
-ORDER BY changed_at LIMIT $2;
+-- Orders that nobody has moved for a while: their worker died, or the gateway is slow. Money that the
+-- gateway has refused to give back waits for an operator.
+SELECT p.order_id FROM purchase p WHERE p.state IN ('authorizing', 'authorized', 'voiding', 'returning')
+    AND p.gateway = $3 AND p.changed_at < clock_timestamp() - make_interval(secs => $1)
+    AND NOT (p.state = 'returning' AND EXISTS (
+        SELECT FROM refund r WHERE r.order_id = p.order_id AND r.state = 'failed'))
+ORDER BY p.changed_at LIMIT $2;
 
 -- name: touch_order
 UPDATE purchase SET changed_at = clock_timestamp() WHERE order_id = $1;
 
+-- name: read_money_breaches
+SELECT * FROM money_breach;
+
+-- name: ask_refund
+SELECT * FROM ask_refund($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+
+-- name: call_off_order
+SELECT call_off_order($1, $2, $3, $4, $5);
+
+-- name: give_back
+SELECT give_back($1, $2);
+
+-- name: finish_refund
+SELECT finish_refund($1, $2, $3, $4);
+
+-- name: read_refunds
+-- The refunds of one order, oldest first, or the one asked for.
+SELECT * FROM full_refund WHERE ($1::uuid IS NULL OR order_id = $1) AND ($2::uuid IS NULL OR refund_id = $2)
+ORDER BY asked_at, refund_id;
+
+-- name: list_asked_refunds
+SELECT r.refund_id FROM refund r JOIN purchase p USING (order_id) WHERE r.state = 'asked'
+    AND p.gateway = $3 AND r.changed_at < clock_timestamp() - make_interval(secs => $1)
+ORDER BY r.changed_at LIMIT $2;
+
+-- name: touch_refund
+UPDATE refund SET changed_at = clock_timestamp() WHERE refund_id = $1;
+
 -- name: gateway_authorize
-INSERT INTO test_gateway_payment (payment_key, gateway_ref, state, amount_minor, currency, decides_at)
-VALUES ($1, 'test_' || left(md5($1), 16), $2, $3, $4, clock_timestamp() + make_interval(secs => $5))
+INSERT INTO test_gateway_payment (payment_key, gateway_ref, state, amount_minor, currency, decides_at, token)
+VALUES ($1, 'test_' || left(md5($1), 16), $2, $3, $4, clock_timestamp() + make_interval(secs => $5), $6)
 ON CONFLICT (payment_key) DO UPDATE SET payment_key = EXCLUDED.payment_key
-RETURNING CASE WHEN test_gateway_payment.state = 'processing'
-    AND test_gateway_payment.decides_at <= clock_timestamp() THEN 'authorized'
-    ELSE test_gateway_payment.state END AS state, gateway_ref;
+RETURNING test_gateway_state(test_gateway_payment) AS state, gateway_ref;
 
 -- name: gateway_capture
-UPDATE test_gateway_payment SET state = 'captured' WHERE payment_key = $1 AND (
-    state IN ('authorized', 'captured') OR (state = 'processing' AND decides_at <= clock_timestamp()))
-RETURNING state, gateway_ref;
+UPDATE test_gateway_payment g SET state = CASE
+    WHEN test_gateway_state(g) = 'authorized' AND g.token <> $2 THEN 'captured' ELSE g.state END
+WHERE payment_key = $1 RETURNING test_gateway_state(g) AS state, gateway_ref;
 
 -- name: gateway_void
 -- A payment that never arrived is barred, so that one still on its way cannot start afterwards.
-INSERT INTO test_gateway_payment (payment_key, gateway_ref, state, amount_minor, currency)
+INSERT INTO test_gateway_payment AS g (payment_key, gateway_ref, state, amount_minor, currency)
 VALUES ($1, 'test_' || left(md5($1), 16), 'voided', 0, 'XXX')
-ON CONFLICT (payment_key) DO UPDATE SET state = CASE WHEN test_gateway_payment.state IN
-    ('captured', 'declined') THEN test_gateway_payment.state ELSE 'voided' END
+ON CONFLICT (payment_key) DO UPDATE SET state = CASE WHEN g.state = 'captured'
+    OR test_gateway_state(g) = 'declined' THEN g.state ELSE 'voided' END
 RETURNING state, gateway_ref;
 
 -- name: gateway_look_up
-SELECT CASE WHEN state = 'processing' AND decides_at <= clock_timestamp() THEN 'authorized'
-    ELSE state END AS state, gateway_ref
-FROM test_gateway_payment WHERE payment_key = $1;
+SELECT test_gateway_state(g) AS state, gateway_ref FROM test_gateway_payment g WHERE payment_key = $1;
+
+-- name: gateway_refund
+-- Takes a refund up once for each key; the constraint refuses to return more than was taken.
+WITH new AS (
+    INSERT INTO test_gateway_refund (refund_key, payment_key, gateway_ref, state, amount_minor, decides_at)
+    SELECT $2, $1, 'test_re_' || left(md5($2), 16), CASE WHEN g.token = $4 THEN 'failed'
+           WHEN g.token = $5 THEN 'pending' ELSE 'done' END, $3, clock_timestamp() + make_interval(secs => $6)
+    FROM test_gateway_payment g WHERE g.payment_key = $1 AND g.state = 'captured'
+    ON CONFLICT (refund_key) DO NOTHING RETURNING payment_key, state, amount_minor)
+UPDATE test_gateway_payment g SET refunded_minor = g.refunded_minor + new.amount_minor
+FROM new WHERE g.payment_key = new.payment_key AND new.state <> 'failed';
+
+-- name: gateway_read_refund
+SELECT CASE WHEN state = 'pending' AND decides_at <= clock_timestamp() THEN 'done' ELSE state END AS state,
+       gateway_ref
+FROM test_gateway_refund WHERE refund_key = $1;
+
+-- name: stripe_read
+SELECT intent_id FROM stripe_payment WHERE payment_key = $1;
+
+-- name: stripe_keep
+-- The first to come decides, for good: an intent, or none and then never one.
+INSERT INTO stripe_payment (payment_key, intent_id) VALUES ($1, $2)
+ON CONFLICT (payment_key) DO UPDATE SET payment_key = EXCLUDED.payment_key RETURNING intent_id;
+
+-- name: stripe_payment_of
+SELECT payment_key FROM stripe_payment WHERE intent_id = $1;
+
+-- name: bind_customer
+SELECT * FROM bind_customer($1, $2, $3, $4);
+
+-- name: list_customer_orders
+SELECT o.*, o.pay_by <= shopper_now() AS overdue FROM full_order o JOIN customer c USING (customer_id)
+WHERE c.issuer = $1 AND c.subject = $2
+    AND ($3::timestamptz IS NULL OR (o.created_at, o.order_id) < ($3, $4))
+ORDER BY o.created_at DESC, o.order_id DESC LIMIT $5;
+
+-- name: read_customer_order
+SELECT o.*, o.pay_by <= shopper_now() AS overdue FROM full_order o JOIN customer c USING (customer_id)
+WHERE c.issuer = $1 AND c.subject = $2 AND o.order_id = $3;
+
+-- name: read_customer_data
+SELECT customer_data($1, $2)::text;
+
+-- name: erase_customer
+SELECT * FROM erase_customer($1, $2);

@@ -2,58 +2,138 @@
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 
-from inventory.kit.http import json_response, query_int
+from inventory.catalogue import Product, Sku
+from inventory.catalogue_store import CatalogueStore
+from inventory.kit.http import PRIVATE, encode, query_int
 from inventory.kit.problem import BadRequest
-from inventory.stock_store import Sku, StockStore
+from inventory.stock_store import StockStore
 
-# A page of the catalogue may be this old: a thousand readers a second are one query.
+# An answer of the catalogue may be this old: a thousand readers a second are one query.
 FRESH_S = 1.0
-PAGES_KEPT_MAX = 512
-PAGE_MAX = 200
+ANSWERS_KEPT_MAX = 512
+# Counted as encoded; what they were encoded from takes about as much again.
+BYTES_KEPT_MAX = 16 * 1024 * 1024
+SKUS_PAGE_MAX = 200
+PRODUCTS_PAGE_MAX = 50
 SEARCH_LENGTH_MAX = 100
-_SHARED = {"Cache-Control": "public, max-age=1"}
+CODE_LENGTH_MAX = 63
+_FLAGS = {"1": True, "true": True, "0": False, "false": False}
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown(Generic[Found]):
+    """What was found, and how it is answered: the same bytes to everyone who asks."""
+
+    found: Found
+    body: bytes
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    since: float
+    reading: "asyncio.Task[Shown[Any]]"
+
+    def size(self) -> int:
+        """Return the bytes it keeps in memory; a reading that goes on or failed keeps none."""
+        done = self.reading.done() and not self.reading.cancelled()
+        if not done or self.reading.exception() is not None:
+            return 0
+        return len(self.reading.result().body)
 
 
 class Catalogue:
-    """The catalogue as the public may see it, each page read at most once a second.
+    """The catalogue as the public may see it, each answer read and encoded at most once a second.
 
-    Whoever asks while a page is being read waits for that one reading.
+    Whoever asks while an answer is being read waits for that one reading.
     """
 
-    def __init__(self, store: StockStore) -> None:
-        self._store = store
-        self._pages: dict[tuple[Any, ...], tuple[float, asyncio.Task[list[Sku]]]] = {}
+    def __init__(self, skus: StockStore, products: CatalogueStore) -> None:
+        self._skus = skus
+        self._products = products
+        self._kept: dict[tuple[Any, ...], _Kept] = {}
 
-    async def page(
-        self,
-        *,
-        room: str | None = None,
-        search: str | None = None,
-        after: str = "",
-        limit: int = 50,
-        private: bool = False,
-    ) -> list[Sku]:
-        """Return a page; `private` is for a hidden room's own pages."""
-        key = (room, search, after, limit, private)
-        now = time.monotonic()
-        kept = self._pages.get(key)
-        if kept is None or now - kept[0] >= FRESH_S:
-            reading = asyncio.create_task(
-                self._store.page(
-                    room=room, search=search, after=after, limit=limit, private=private
-                )
-            )
-            kept = self._pages[key] = (now, reading)
-            while len(self._pages) > PAGES_KEPT_MAX:
-                del self._pages[next(iter(self._pages))]
-        return await asyncio.shield(kept[1])
+    def __len__(self) -> int:
+        """Return how many answers are in memory."""
+        return len(self._kept)
+
+    async def page(self, *, limit: int = 50, **filters: Any) -> list[Sku]:
+        """Return a page of SKUs; the filters are those of `StockStore.page`."""
+        return (await self.skus(limit=limit, **filters)).found
 
     async def read(self, sku: str) -> Sku:
-        return await self._store.read(sku, private=False)
+        return (await self.sku(sku)).found
+
+    async def skus(self, *, limit: int = 50, **filters: Any) -> Shown[list[Sku]]:
+        async def read() -> tuple[list[Sku], Any]:
+            found = await self._skus.page(limit=limit, **filters)
+            following = found[-1].sku if len(found) == limit else None
+            return found, {"skus": [sku.public() for sku in found], "next": following}
+
+        return await self._shown(("skus", limit, *sorted(filters.items())), read)
+
+    async def sku(self, sku: str) -> Shown[Sku]:
+        async def read() -> tuple[Sku, Any]:
+            found = await self._skus.read(sku, private=False)
+            return found, found.public()
+
+        return await self._shown(("sku", sku), read)
+
+    async def products(self, *, limit: int = 20, **filters: Any) -> Shown[list[Product]]:
+        """Return a page of products; the filters are those of `CatalogueStore.page`."""
+
+        async def read() -> tuple[list[Product], Any]:
+            found = await self._products.page(limit=limit, **filters)
+            following = found[-1].product if len(found) == limit else None
+            return found, {"products": [item.public() for item in found], "next": following}
+
+        return await self._shown(("products", limit, *sorted(filters.items())), read)
+
+    async def product(self, product: str) -> Shown[Product]:
+        async def read() -> tuple[Product, Any]:
+            found = await self._products.read(product, private=False)
+            return found, found.public()
+
+        return await self._shown(("product", product), read)
+
+    async def _shown(
+        self, key: tuple[Any, ...], read: Callable[[], Awaitable[tuple[Found, Any]]]
+    ) -> Shown[Found]:
+        now = time.monotonic()
+        kept = self._kept.get(key)
+        if kept is None or (kept.reading.done() and now - kept.since >= FRESH_S):
+            self._forget(now)
+            # Last in the order again, so that the oldest stand first.
+            self._kept.pop(key, None)
+            kept = self._kept[key] = _Kept(now, asyncio.create_task(_encoded(read)))
+            # If all who waited have gone, nobody else will look at a failure.
+            kept.reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(kept.reading)
+
+    def _forget(self, now: float) -> None:
+        """Drop what is too old for anyone, and the oldest of what is too much."""
+        total = sum(kept.size() for kept in self._kept.values())
+        for key, kept in list(self._kept.items()):
+            stale = kept.reading.done() and now - kept.since >= FRESH_S
+            if not stale and len(self._kept) < ANSWERS_KEPT_MAX and total <= BYTES_KEPT_MAX:
+                return
+            total -= kept.size()
+            del self._kept[key]
+
+
+async def _encoded(read: Callable[[], Awaitable[tuple[Found, Any]]]) -> Shown[Found]:
+    found, said = await read()
+    body = encode(said)
+    return Shown(found, body, blake2b(body, digest_size=8).hexdigest())
 
 
 class CatalogueApi:
@@ -64,23 +144,53 @@ class CatalogueApi:
         return [
             web.get("/inventory/skus", self.list_skus),
             web.get("/inventory/skus/{sku}", self.read_sku),
+            web.get("/inventory/products", self.list_products),
+            web.get("/inventory/products/{product}", self.read_product),
         ]
 
     async def list_skus(self, request: web.Request) -> web.Response:
-        limit = query_int(request, "limit", default=50, low=1, high=PAGE_MAX)
-        search = request.query.get("q") or None
-        if search is not None and len(search) > SEARCH_LENGTH_MAX:
-            raise BadRequest(f"A search has at most {SEARCH_LENGTH_MAX} letters.")
-        found = await self._catalogue.page(
-            room=request.query.get("room"),
-            search=search,
-            after=request.query.get("cursor", ""),
-            limit=limit,
+        shown = await self._catalogue.skus(
+            limit=query_int(request, "limit", default=50, low=1, high=SKUS_PAGE_MAX),
+            product=request.query.get("product"),
+            on_sale=_flag(request, "on_sale"),
+            **_filters(request),
         )
-        following = found[-1].sku if len(found) == limit else None
-        body = {"skus": [sku.public() for sku in found], "next": following}
-        return json_response(body, headers=_SHARED)
+        return _answer(request, shown)
 
     async def read_sku(self, request: web.Request) -> web.Response:
-        sku = await self._catalogue.read(request.match_info["sku"])
-        return json_response(sku.public(), headers=_SHARED)
+        return _answer(request, await self._catalogue.sku(request.match_info["sku"]))
+
+    async def list_products(self, request: web.Request) -> web.Response:
+        limit = query_int(request, "limit", default=20, low=1, high=PRODUCTS_PAGE_MAX)
+        return _answer(request, await self._catalogue.products(limit=limit, **_filters(request)))
+
+    async def read_product(self, request: web.Request) -> web.Response:
+        return _answer(request, await self._catalogue.product(request.match_info["product"]))
+
+
+def _filters(request: web.Request) -> dict[str, Any]:
+    search = request.query.get("q") or None
+    if search is not None and len(search) > SEARCH_LENGTH_MAX:
+        raise BadRequest(f"A search has at most {SEARCH_LENGTH_MAX} letters.")
+    after = request.query.get("cursor", "")
+    if len(after) > CODE_LENGTH_MAX:
+        raise BadRequest("A cursor is what an earlier page gave as `next`.")
+    return {"room": request.query.get("room"), "search": search, "after": after}
+
+
+def _flag(request: web.Request, name: str) -> bool | None:
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if text not in _FLAGS:
+        raise BadRequest(f"{name} must be 1 or 0.")
+    return _FLAGS[text]
+
+
+def _answer(request: web.Request, shown: Shown[Any]) -> web.Response:
+    headers = PRIVATE.copy()
+    headers["Cache-Control"] = f"public, max-age={FRESH_S:.0f}"
+    headers["ETag"] = f'"{shown.etag}"'
+    if any(tag.value in {shown.etag, "*"} for tag in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=shown.body, headers=headers)

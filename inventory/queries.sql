@@ -39,35 +39,84 @@ ORDER BY h.placed_at, h.hold_id, k.sku;
 SELECT hold_id FROM hold WHERE session_id = $1 AND idempotency_key = $2;
 
 -- name: list_skus
-SELECT k.sku, m.room, k.name, k.description, k.picture, k.price_minor, k.currency, k.limit_per_session,
-       s.on_hand, s.held, s.sold,
-       GREATEST(LEAST(s.on_hand - s.held - s.sold,
-                      r.on_hand - r.held - r.sold - r.promised), 0) AS available
-FROM sku k JOIN room m USING (room_id) JOIN stock s USING (sku_id) JOIN room_stock r USING (room_id)
-WHERE ($1::text IS NULL OR m.room = $1) AND ($2::text IS NULL OR k.name ILIKE $2)
-    AND k.sku > $3 AND (m.public OR $5)
-ORDER BY k.sku LIMIT $4;
+SELECT * FROM list_skus($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: read_sku
-SELECT k.sku, m.room, k.name, k.description, k.picture, k.price_minor, k.currency, k.limit_per_session,
-       s.on_hand, s.held, s.sold,
-       GREATEST(LEAST(s.on_hand - s.held - s.sold,
-                      r.on_hand - r.held - r.sold - r.promised), 0) AS available
-FROM sku k JOIN room m USING (room_id) JOIN stock s USING (sku_id) JOIN room_stock r USING (room_id)
-WHERE k.sku = $1 AND (m.public OR $2);
+SELECT * FROM shown_sku
+WHERE sku = $1 AND (public OR $2) AND ($3::int IS NULL OR seller_id = $3);
 
 -- name: add_sku
--- Adds a SKU, and the product of the same name where none is given.
-WITH item AS (
-    INSERT INTO product (product, room_id, name, description, picture)
-    SELECT $1, m.room_id, $3, $4, $5 FROM room m WHERE m.room = $2
-    RETURNING product_id, room_id),
-new AS (
-    INSERT INTO sku (sku, product_id, room_id, name, description, picture, price_minor, currency,
-                     limit_per_session)
-    SELECT $1, item.product_id, item.room_id, $3, $4, $5, $6, $7, $8 FROM item
-    RETURNING sku_id)
-INSERT INTO stock (sku_id) SELECT sku_id FROM new RETURNING sku_id;
+SELECT add_sku($1, $2, $3, $4::jsonb, $5, $6);
+
+-- name: change_sku
+SELECT change_sku($1, $2::jsonb, $3, $4, $5);
+
+-- name: delete_sku
+SELECT delete_sku($1, $2, $3);
+
+-- name: list_sku_changes
+-- What became of a SKU, newest first, before a change.
+SELECT change_id, at, what, changes::text AS changes, who, reason FROM sku_change
+WHERE sku = $1 AND ($2::bigint IS NULL OR change_id < $2) AND ($4::int IS NULL OR seller_id = $4)
+ORDER BY change_id DESC LIMIT $3;
+
+-- name: list_products
+SELECT * FROM list_products($1, $2, $3, $4, $5, $6);
+
+-- name: read_product
+SELECT * FROM shown_product p
+WHERE p.product = $1 AND ($3::int IS NULL OR p.seller_id = $3)
+    AND ($2 OR (p.public AND EXISTS (SELECT FROM sku k WHERE k.product_id = p.product_id)));
+
+-- name: list_variants
+-- The first SKUs of each of these products.
+SELECT v.* FROM unnest($1::int[]) AS i(product_id), LATERAL (
+    SELECT * FROM shown_sku x WHERE x.product_id = i.product_id ORDER BY x.sku LIMIT $2) v;
+
+-- name: add_product
+SELECT add_product($1, $2, $3::jsonb, $4, $5);
+
+-- name: change_product
+SELECT change_product($1, $2::jsonb, $3, $4, $5);
+
+-- name: delete_product
+SELECT delete_product($1, $2, $3);
+
+-- name: find_seller
+SELECT operator_id FROM operator WHERE name = $1 AND role = 'seller';
+
+-- name: begin_import
+SELECT begin_import();
+
+-- name: plan_import
+SELECT plan_import($1, $2, $3, $4);
+
+-- name: count_fates
+SELECT count(*) AS rows, count(*) FILTER (WHERE fate = 'added') AS added,
+       count(*) FILTER (WHERE fate = 'changed') AS changed,
+       count(*) FILTER (WHERE fate = 'unchanged') AS unchanged,
+       count(*) FILTER (WHERE fate = 'refused') AS refused,
+       COALESCE(sum(receive) FILTER (WHERE receive > 0 AND NOT received), 0)::bigint AS received
+FROM import_row;
+
+-- name: list_fates
+-- What became of the rows after a line, or of the refused ones alone.
+SELECT line, sku, fate, changes::text AS changes, receive, received, problems FROM import_row
+WHERE line > $1 AND (NOT $2 OR fate = 'refused') ORDER BY line LIMIT $3;
+
+-- name: apply_import
+SELECT apply_import($1, $2, $3, $4, $5);
+
+-- name: room_exists
+SELECT EXISTS (SELECT FROM room WHERE room = $1);
+
+-- name: export_skus
+SELECT p.product, k.sku, p.name AS product_name, p.description AS product_description,
+       p.picture AS product_picture, k.name, k.variant, k.description, k.picture, k.price_minor, k.currency,
+       k.limit_per_order, k.limit_per_session, k.limit_per_customer, k.on_sale_from, k.on_sale_until, k.low_at
+FROM room m JOIN sku k USING (room_id) JOIN product p USING (product_id)
+WHERE m.room = $1 AND k.sku > $2 AND ($4::int IS NULL OR p.seller_id = $4)
+ORDER BY k.sku LIMIT $3;
 
 -- name: move_stock
 SELECT * FROM move_stock($1, $2, $3, $4, $5, $6, $7);

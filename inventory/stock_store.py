@@ -1,48 +1,29 @@
-"""The catalogue and what is on hand, on PostgreSQL."""
+"""SKUs on PostgreSQL: what is sold, at what price, and what is left of it."""
 
-import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 
+from inventory.catalogue import LIMIT_PER_SESSION, InUse, Sku, Taken
 from inventory.kit.database import Pool, connection
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.kit.queries import load_queries
 
 SQL = load_queries("inventory")
 
-
-# A search is for what it says: its signs shall not work as wildcards.
-_LIKE_SIGNS = re.compile(r"([%_\\])")
-_ESCAPED = r"\\\1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sku:
-    """A product as the shop shows it; amounts in minor units of `currency`, tax included."""
-
-    sku: str
-    room: str
-    name: str
-    description: str
-    picture: str
-    price_minor: int
-    currency: str
-    limit_per_session: int
-    on_hand: int
-    held: int
-    sold: int
-    available: int
-
-    def public(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _PUBLIC}
-
-
-_PUBLIC = [name for name in Sku.__dataclass_fields__ if name != "on_hand"]
+_COLUMNS = tuple(Sku.__dataclass_fields__)
 
 
 class StockStore:
+    """Every change is on record with `who` did it, in the same transaction.
+
+    `seller` keeps a call to the products of one seller: those of others are as good as unknown.
+    """
+
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
@@ -50,55 +31,133 @@ class StockStore:
         self,
         *,
         room: str | None = None,
+        product: str | None = None,
         search: str | None = None,
+        on_sale: bool | None = None,
         after: str = "",
         limit: int = 50,
         private: bool = False,
+        seller: int | None = None,
     ) -> list[Sku]:
-        """Return SKUs in the order of their names; `private` includes those of hidden rooms."""
+        """Return SKUs in their order; `private` includes those of hidden rooms."""
+        values = (room, product, search, on_sale, private, seller, after, limit)
         async with connection(self._pool) as borrowed:
-            pattern = None if search is None else f"%{_LIKE_SIGNS.sub(_ESCAPED, search)}%"
-            rows = await borrowed.fetch(SQL["list_skus"], room, pattern, after, limit, private)
-        return [Sku(**dict(row)) for row in rows]
+            rows = await borrowed.fetch(SQL["list_skus"], *values)
+        return [sku_of(row) for row in rows]
 
-    async def read(self, sku: str, *, private: bool = True) -> Sku:
+    async def read(self, sku: str, *, private: bool = True, seller: int | None = None) -> Sku:
         async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["read_sku"], sku, private)
+            row = await borrowed.fetchrow(SQL["read_sku"], sku, private, seller)
         if row is None:
             raise NotFound(f"There is no SKU {sku!r}.")
-        return Sku(**dict(row))
+        return sku_of(row)
 
     async def add(
         self,
         sku: str,
         *,
         room: str,
-        name: str,
         price_minor: int,
-        currency: str = "EUR",
+        product: str | None = None,
+        name: str = "",
+        variant: str = "",
+        currency: str | None = None,
         description: str = "",
         picture: str = "",
-        limit_per_session: int = 4,
+        limit_per_order: int | None = None,
+        limit_per_session: int = LIMIT_PER_SESSION,
+        limit_per_customer: int | None = None,
+        on_sale_from: datetime | None = None,
+        on_sale_until: datetime | None = None,
+        low_at: int = 0,
+        seller: int | None = None,
+        who: str = "program",
     ) -> None:
-        """Add a SKU with nothing on hand. Raises `BadRequest` for a room or name that cannot be."""
+        """Add a SKU with nothing on hand.
+
+        Without a `product` it is a variant of the one of its own code, which is made if need be.
+        Without a currency it is the room's. Raises `NotFound` for an unknown room or product,
+        `Taken` for a code in use and `BadRequest` for values that cannot be.
+        """
+        fields = {
+            "name": name,
+            "variant": variant,
+            "currency": currency,
+            "description": description,
+            "picture": picture,
+            "price_minor": price_minor,
+            "limit_per_order": limit_per_order,
+            "limit_per_session": limit_per_session,
+            "limit_per_customer": limit_per_customer,
+            "on_sale_from": on_sale_from,
+            "on_sale_until": on_sale_until,
+            "low_at": low_at,
+        }
+        values = (sku, room, product, json_of(fields), seller, who)
         async with connection(self._pool) as borrowed:
-            try:
-                added = await borrowed.fetchval(
-                    SQL["add_sku"],
-                    sku,
-                    room,
-                    name,
-                    description,
-                    picture,
-                    price_minor,
-                    currency,
-                    limit_per_session,
-                )
-            except asyncpg.UniqueViolationError as error:
-                raise BadRequest(f"There is a SKU {sku!r} already.") from error
-            except asyncpg.CheckViolationError as error:
-                raise BadRequest(f"{sku!r} breaks the rule {error.constraint_name}.") from error
-            except asyncpg.ForeignKeyViolationError as error:
-                raise BadRequest(f"This room sells in another currency than {currency}.") from error
-        if added is None:
+            with rules_named(sku):
+                verdict = await borrowed.fetchval(SQL["add_sku"], *values)
+        if verdict == "no_room":
             raise NotFound(f"There is no room {room!r}.")
+        if verdict == "no_product":
+            raise NotFound(f"There is no product {product!r} in this room.")
+
+    async def change(
+        self,
+        sku: str,
+        changes: dict[str, Any],
+        *,
+        who: str,
+        reason: str = "",
+        seller: int | None = None,
+    ) -> dict[str, Any]:
+        """Change fields of a SKU and return, for each that differs, what it was and what it is.
+
+        `changes` has the fields of `SkuChange`. What is held keeps the price it was held at.
+        """
+        values = (sku, json_of(changes), seller, who, reason)
+        async with connection(self._pool) as borrowed:
+            with rules_named(sku):
+                diff = await borrowed.fetchval(SQL["change_sku"], *values)
+        if diff is None:
+            raise NotFound(f"There is no SKU {sku!r}.")
+        return dict(msgspec.json.decode(diff))
+
+    async def delete(self, sku: str, *, who: str, seller: int | None = None) -> None:
+        """Take a SKU out; raises `InUse` once units of it were moved or wished for."""
+        async with connection(self._pool) as borrowed:
+            verdict = await borrowed.fetchval(SQL["delete_sku"], sku, seller, who)
+        if verdict == "unknown":
+            raise NotFound(f"There is no SKU {sku!r}.")
+        if verdict == "in_use":
+            raise InUse(sku=sku)
+
+    async def changes(
+        self, sku: str, *, before: int | None = None, limit: int = 50, seller: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return what became of a SKU, newest first; also of one that is no more."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["list_sku_changes"], sku, before, limit, seller)
+        return [{**row, "changes": msgspec.json.decode(row["changes"])} for row in rows]
+
+
+def sku_of(row: asyncpg.Record) -> Sku:
+    return Sku(**{name: row[name] for name in _COLUMNS})
+
+
+def json_of(fields: dict[str, Any]) -> str:
+    """Encode for `jsonb_populate_record`; NUL, which no text can hold, is refused by PostgreSQL."""
+    return msgspec.json.encode(fields).decode()
+
+
+@contextmanager
+def rules_named(code: str) -> Iterator[None]:
+    """Turn a broken rule of the tables into a refusal that names it."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        raise Taken(f"The code {code!r} is taken.", taken=code) from error
+    except asyncpg.CheckViolationError as error:
+        raise BadRequest(f"{code!r} breaks the rule {error.constraint_name}.") from error
+    except asyncpg.ForeignKeyViolationError as error:
+        raise BadRequest("This room sells in another currency.") from error

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import redis.asyncio as redis
 from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
+from pooler import behind, find_pgbouncer, pgbouncer
 from support import database_url, secrets, settings
 
 from waitroom.app import Service, make_app, open_service
@@ -39,6 +42,31 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineUrls]:
         yield urls
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--pooler",
+        action="store_true",
+        help="Let services reach PostgreSQL through PgBouncer in transaction mode.",
+    )
+
+
+@pytest.fixture(scope="session")
+def pooler(request: pytest.FixtureRequest, engines: EngineUrls) -> Iterator[Path | None]:
+    """Return the folder of PgBouncer's socket, if the run is to go through it."""
+    if not request.config.getoption("--pooler"):
+        yield None
+        return
+    program = find_pgbouncer()
+    assert program is not None, "--pooler needs pgbouncer; Debian and Ubuntu: apt install pgbouncer"
+    # A socket's path has to be short.
+    folder = Path(tempfile.mkdtemp(prefix="pooler-"))
+    try:
+        with pgbouncer(program, folder, str(engines.postgres_url)):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def template(engines: EngineUrls) -> str:
     """Migrate once; every test's database is a copy."""
@@ -55,12 +83,15 @@ def template(engines: EngineUrls) -> str:
 
 
 @pytest.fixture
-async def postgres_url(engines: EngineUrls, template: str) -> AsyncIterator[str]:
+async def postgres_url(
+    engines: EngineUrls, template: str, pooler: Path | None
+) -> AsyncIterator[str]:
     name = f"test_{next(_counter)}"
     connection = await asyncpg.connect(engines.postgres_url)
     await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
-        yield database_url(str(engines.postgres_url), name)
+        url = database_url(str(engines.postgres_url), name)
+        yield behind(url, pooler) if pooler else url
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await connection.close()
@@ -77,13 +108,14 @@ async def valkey_url(engines: EngineUrls) -> str:
 
 @pytest.fixture
 async def services(
-    postgres_url: str, valkey_url: str
+    postgres_url: str, valkey_url: str, pooler: Path | None
 ) -> AsyncIterator[Callable[..., Awaitable[Service]]]:
     """Open as many services on the test's database as it wants, without loops by default."""
     async with AsyncExitStack() as stack:
 
         async def open_one(*, roles: frozenset[str] = frozenset(), **changes: Any) -> Service:
-            made = settings(**{"postgres_url": postgres_url, "valkey_url": valkey_url, **changes})
+            engines = {"postgres_url": postgres_url, "valkey_url": valkey_url}
+            made = settings(**{**engines, "postgres_pooler": pooler is not None, **changes})
             return await stack.enter_async_context(open_service(made, secrets(), roles=roles))
 
         yield open_one

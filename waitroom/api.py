@@ -219,16 +219,19 @@ def _standing(view: RoomView, ticket: Ticket, status: str, head: int) -> dict[st
 def _from_books(view: RoomView, ticket: Ticket, found: Standing) -> dict[str, Any]:
     if found.ticket_id is not None and found.ticket_id != ticket.ticket_id:
         raise OtherTicket
+    # `returns` is told where the books are read anyway; the state document cannot know it.
+    told = {"returns": found.returns_email is not None}
     head = min(found.gate, found.tail)
     if found.state is None:
-        return _standing(view, ticket, "waiting", head)
+        return _standing(view, ticket, "waiting", head) | told
     if found.state == "missed" and found.came_back:
         # Called again before anyone new: nobody is ahead but others who came back.
-        return _standing(view, ticket, "waiting", ticket.number)
+        return _standing(view, ticket, "waiting", ticket.number) | told
     # Done with: the session has ended, or the call was missed beyond the grace. One may join again.
     over = found.state == "ended" or (found.state == "missed" and not found.in_grace)
-    answer = _standing(view, ticket, "over" if over else found.state, ticket.number)
+    answer = _standing(view, ticket, "over" if over else found.state, ticket.number) | told
     if found.state == "called":
+        answer["for_returns"] = found.for_returns
         answer["claim_until"] = found.claim_until
         answer["seconds_left"] = max(found.claim_seconds or 0.0, 0.0)
     return answer

@@ -15,11 +15,13 @@ import click
 import msgspec
 import structlog
 
+from inventory.catalogue_store import CatalogueStore
 from inventory.kit.database import open_pool
 from inventory.ledger_store import LedgerStore
 from inventory.stock_store import StockStore
-from waitroom.admin.sign_in import ROLES as OPERATOR_ROLES
 from waitroom.admin.sign_in import OperatorStore
+from waitroom.cli_catalogue import catalogue
+from waitroom.cli_people import operator
 from waitroom.cli_stock import stock
 from waitroom.engines import EmbeddedEngines
 from waitroom.line_store import LineStore
@@ -112,7 +114,8 @@ async def _first_steps(settings: Settings) -> None:
             ) as file:
                 file.write(password + "\n")
         if settings.demo:
-            await seed(LineStore(pool), StockStore(pool), LedgerStore(pool))
+            stores = LineStore(pool), StockStore(pool), CatalogueStore(pool), LedgerStore(pool)
+            await seed(*stores)
     finally:
         await pool.close()
 
@@ -274,25 +277,10 @@ def sku_receive(
     click.echo(f"{sku}: {on_hand} on hand")
 
 
-@main.command(name="operator")
-@settings_options
-@click.argument("name")
-@click.option("--role", type=click.Choice(OPERATOR_ROLES), required=True)
-@click.password_option()
-@plainly
-def operator_add(
-    name: str, role: str, password: str, config: Path | None, **overrides: Any
-) -> None:
-    """Add an operator."""
-    with_pool(
-        config,
-        overrides,
-        lambda pool: OperatorStore(pool).add(name, role=role, password=password),
-    )
-
-
 main.add_command(load)
 main.add_command(stock)
+main.add_command(operator)
+main.add_command(catalogue)
 
 # Until settings say otherwise, a failing command prints its one line and no debug logs.
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -61,6 +61,8 @@ class Standing:
     ticket_id: bytes | None
     came_back: bool
     in_grace: bool
+    returns_email: str | None = field(repr=False)
+    for_returns: bool
     gate: int
     tail: int
     claim_until: datetime | None
@@ -134,8 +136,9 @@ class LineStore:
                 SQL["read_admissions"],
                 [ticket.line_id for ticket in tickets],
                 [ticket.number for ticket in tickets],
+                [ticket.ticket_id for ticket in tickets],
             )
-        return [Standing(**{**dict(row), "in_grace": bool(row["in_grace"])}) for row in rows]
+        return [Standing(**dict(row)) for row in rows]
 
     async def leave(self, ticket: Ticket) -> str:
         async with connection(self._pool) as borrowed:

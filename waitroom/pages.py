@@ -1,4 +1,4 @@
-"""The shop's front and the waiting page, also without JavaScript."""
+"""The waiting page, also without JavaScript."""
 
 import secrets
 from typing import Any
@@ -11,10 +11,13 @@ from inventory.kit.pages import Pages
 from inventory.kit.problem import Refusal
 from waitroom.api import Line, NotYetCalled, StateNotKnown, room_body
 from waitroom.board import RoomView
+from waitroom.returns import Returns
 from waitroom.ticket import NoTicket, Ticket
 
 SKUS_SHOWN_MAX = 60
 REFRESH_MIN_S = 5
+# Where an address may be being typed the page is not taken away so often.
+REFRESH_CALMLY_S = 20
 
 _PROMISES = {
     "guaranteed": "Whoever is called finds at least one unit of something: it is set aside "
@@ -24,34 +27,19 @@ _PROMISES = {
 
 
 class LinePages:
-    def __init__(self, line: Line, *, catalogue: Catalogue, pages: Pages) -> None:
+    def __init__(self, line: Line, *, catalogue: Catalogue, pages: Pages, returns: Returns) -> None:
         self._line = line
+        self._returns = returns
         self._catalogue = catalogue
         self._pages = pages
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get("/", self.shop),
-            web.get("/products/{sku}", self.product),
             web.get("/rooms/{room}", self.waiting),
             web.post("/rooms/{room}/join", self.join),
             web.post("/rooms/{room}/enter", self.enter),
             web.post("/rooms/{room}/leave", self.leave),
         ]
-
-    async def shop(self, request: web.Request) -> web.Response:
-        rooms = []
-        for view in self._line.board.rooms.values():
-            if view.rules["public"]:
-                skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX)
-                rooms.append({**self._room(view), "skus": [sku.public() for sku in skus]})
-        return self._pages.render("shop.html", {"rooms": rooms}, title="Shop")
-
-    async def product(self, request: web.Request) -> web.Response:
-        sku = await self._catalogue.read(request.match_info["sku"])
-        view = self._line.board.room(sku.room)
-        context = {"sku": sku.public(), "room": self._room(view)}
-        return self._pages.render("product.html", context, title=sku.name)
 
     async def waiting(self, request: web.Request) -> web.Response:
         view = self._line.board.room(request.match_info["room"])
@@ -61,16 +49,15 @@ class LinePages:
         if view.state is None:
             raise StateNotKnown
         ticket = await self._standing(request, view)
-        waiting = ticket is not None and ticket["status"] == "waiting"
+        returns = await self._returns.in_line(request, view, ticket)
         response = self._pages.render(
             "waiting.html",
             {
                 "room": self._room(view),
                 "ticket": ticket,
                 "state": view.state,
-                "refresh_s": max(REFRESH_MIN_S, round(ticket["poll_s"]))
-                if ticket and waiting
-                else None,
+                "returns": returns,
+                "refresh_s": _refresh_s(ticket, returns),
             },
             title=view.rules["name"],
         )
@@ -131,5 +118,16 @@ class LinePages:
             "message_at": rules["message_at"],
             "claim_window_s": rules["claim_window_s"],
             "session_s": rules["session_s"],
+            "returns_window_s": rules["returns_window_s"],
             "checkout_promise": _PROMISES[rules["policy"]],
         }
+
+
+def _refresh_s(ticket: dict[str, Any] | None, returns: dict[str, Any] | None) -> int | None:
+    """Return how often the page looks again without JavaScript, or None for not at all."""
+    if ticket is None:
+        return None
+    if returns is not None:
+        awaited = returns["in_line"] or ticket["status"] == "waiting"
+        return REFRESH_CALMLY_S if awaited else None
+    return max(REFRESH_MIN_S, round(ticket["poll_s"])) if ticket["status"] == "waiting" else None

@@ -11,10 +11,16 @@ SELECT leave_line($1, $2, $3);
 SELECT a.state, a.ticket_id, a.came_back_at IS NOT NULL AS came_back, l.gate, l.tail,
        wall_time(a.claim_until) AS claim_until,
        extract(epoch FROM a.claim_until - shopper_now())::float8 AS claim_seconds,
-       a.ended_at > shopper_now() - make_interval(secs => m.grace_s) AS in_grace
-FROM unnest($1::int[], $2::bigint[]) WITH ORDINALITY q(line_id, number, o)
+       COALESCE(a.ended_at > shopper_now() - make_interval(secs => m.grace_s), false) AS in_grace,
+       -- NULL for whoever does not stay in line for returns, '' for whoever left no address.
+       r.email AS returns_email,
+       -- Who was called for returns has the longer window.
+       COALESCE(a.claim_until >= a.called_at + make_interval(secs => m.returns_window_s)
+                AND m.returns_window_s > m.claim_window_s, false) AS for_returns
+FROM unnest($1::int[], $2::bigint[], $3::bytea[]) WITH ORDINALITY q(line_id, number, ticket_id, o)
 JOIN line l ON l.line_id = q.line_id JOIN room m ON m.room_id = l.room_id
 LEFT JOIN admission a ON a.line_id = q.line_id AND a.number = q.number
+LEFT JOIN returns_wait r ON r.line_id = q.line_id AND r.number = q.number AND r.ticket_id = q.ticket_id
 ORDER BY q.o;
 
 -- name: list_rooms
@@ -67,7 +73,7 @@ SELECT keep_hours($1);
 SELECT stay_for_returns($1, $2, $3, $4);
 
 -- name: leave_returns
-DELETE FROM returns_wait WHERE line_id = $1 AND number = $2 AND ticket_id = $3;
+SELECT leave_returns($1, $2, $3);
 
 -- name: end_due_admissions
 SELECT * FROM end_due_admissions($1);

@@ -37,9 +37,14 @@ _NO_MINOR_UNITS = frozenset({"JPY", "KRW", "CLP", "ISK", "VND", "HUF"})
 _SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 
 
+def minor_digits(currency: str) -> int:
+    """Return how many of an amount's digits stand behind the point."""
+    return 0 if currency in _NO_MINOR_UNITS else 2
+
+
 def money(minor: int, currency: str) -> str:
     """Write an amount as people do: 2400 EUR becomes €24.00."""
-    digits = 0 if currency in _NO_MINOR_UNITS else 2
+    digits = minor_digits(currency)
     sign = _SIGNS.get(currency, f"{currency} ")
     return f"{sign}{minor / 10**digits:,.{digits}f}"
 

@@ -10,6 +10,9 @@ export const announce = (text) => { $("status").textContent = text; };
 /** @param {string} text */
 export const problem = (text) => { $("hold-problem").textContent = text; };
 
+/** "2 × Mug, 1 × Vase". @param {{quantity: number, name: string}[]} items */
+export const spellItems = (items) => items.map((item) => `${item.quantity} × ${item.name}`).join(", ");
+
 /** @returns {HTMLInputElement[]} */
 const inputs = () => [...$("hold-form").querySelectorAll("input[type=number]")];
 
@@ -18,49 +21,100 @@ export const chosen = () => inputs()
   .map((input) => ({ sku: input.name.slice("quantity-".length), quantity: Math.max(0, Math.floor(Number(input.value))) }))
   .filter((item) => item.quantity > 0);
 
-/** @param {number} left seconds @param {boolean} held */
-export function drawClock(left, held) {
+export function clearChosen() {
+  for (const input of inputs()) input.value = "0";
+  offerPartial(false);
+}
+
+/** @param {boolean} offered whether some of what was refused can be had */
+export function offerPartial(offered) { $("partial").hidden = !offered; }
+
+/** @param {number} left seconds @param {boolean} held @param {boolean} waiting */
+export function drawClock(left, held, waiting) {
   $("deadline").textContent = mmss(left);
-  $("deadline-label").textContent = held ? "Your items are held for you for" : "Your time to choose";
+  $("deadline-label").textContent = held ? "Your items are held for you for" : waiting ? "Your session, and this line with it, last for" : "Your time to choose";
   $("deadline-bar").toggleAttribute("data-urgent", left <= 60);
 }
 
-/** @param {any} hold or null when nothing is held */
-export function drawHold(hold) {
-  for (const id of ["held", "extend-form"]) $(id).hidden = !hold;
-  $("columns").classList.toggle("has-hold", Boolean(hold));
-  $("empty-note").hidden = Boolean(hold);
-  $("hold-form").toggleAttribute("data-held", Boolean(hold));
-  for (const field of document.querySelectorAll("input[name=hold_id]")) field.value = hold?.hold_id ?? "";
-  $("pay-button").disabled = false;
-  $("pay-button").textContent = hold ? `Pay ${money(hold.total_minor, hold.currency)}` : "Pay";
-  if (!hold) for (const input of inputs()) input.value = "0";
-  if (hold) {
-    for (const input of inputs()) input.value = hold.items.find((item) => `quantity-${item.sku}` === input.name)?.quantity ?? 0;
-    $("held-items").replaceChildren(...hold.items.map((item) => row(`${item.quantity} × ${item.name}`, money(item.price_minor * item.quantity, hold.currency))));
-    $("total").textContent = money(hold.total_minor, hold.currency);
+/** @param {string} id the hold's @param {number | null} left seconds; null while it is being paid */
+export function drawHoldClock(id, left) {
+  const clock = $("holds").querySelector(`[data-hold="${CSS.escape(id)}"] .hold-clock`);
+  if (clock) clock.textContent = left == null ? "Its payment is in progress." : `For another ${mmss(left)}`;
+}
+
+/** @param {any[]} holds as the server told them @param {boolean} waiting */
+export function drawHolds(holds, waiting) {
+  const cards = new Map([...$("holds").children].map((card) => [card.dataset.hold, card]));
+  let lost = false;
+  for (const [id, card] of cards) {
+    if (holds.some((hold) => hold.hold_id === id)) continue;
+    lost ||= card.contains(document.activeElement);
+    card.remove();
   }
-  heldAs = JSON.stringify(chosen());
-  drawButton();
+  for (const hold of holds) {
+    const card = cards.get(hold.hold_id) ?? $("holds").appendChild($("held-template").content.firstElementChild.cloneNode(true));
+    fill(card, hold);
+  }
+  [...$("holds").children].forEach(number);
+  drawPayment(holds);
+  const some = holds.length > 0;
+  $("pay").hidden = !some;
+  $("empty-note").hidden = some || waiting;
+  $("pay-note").hidden = !waiting;
+  $("columns").classList.toggle("has-hold", some || waiting);
+  $("hold-form").querySelector("h2").textContent = some ? "Choose more" : "Choose your items";
+  $("hold-button").textContent = some ? "Reserve these too" : "Reserve these items";
+  if (lost) $("hold-button").focus();
 }
 
-/** @param {string} what @param {string} price */
-function row(what, price) {
-  const line = document.createElement("li");
-  for (const text of [what, price]) line.append(Object.assign(document.createElement("span"), { textContent: text, className: "price" }));
-  return line;
+/** What was written last into each card: a poll that brings nothing new touches nothing. @type {WeakMap<Element, string>} */
+const written = new WeakMap();
+
+/** @param {any} card @param {any} hold */
+function fill(card, hold) {
+  const text = JSON.stringify([hold.items, hold.total_minor, hold.extensions_left, hold.state]);
+  if (written.get(card) === text) return;
+  written.set(card, text);
+  card.dataset.hold = hold.hold_id;
+  card.querySelector("ul").replaceChildren(...hold.items.map((item) => line(hold, item)));
+  card.querySelector(".total span + span").textContent = money(hold.total_minor, hold.currency);
+  const busy = hold.state === "paying";
+  card.querySelector("[action='/checkout/extend']").hidden = busy || !hold.extensions_left;
+  card.querySelector("[action='/checkout/release']").hidden = busy;
+  for (const field of card.querySelectorAll("input[name=hold_id]")) field.value = hold.hold_id;
 }
 
-let heldAs = $("hold-form").dataset.held ? JSON.stringify(chosen()) : "";
+/** @param {any} hold @param {any} item */
+function line(hold, item) {
+  const row = $("held-line-template").content.firstElementChild.cloneNode(true);
+  row.dataset.sku = item.sku;
+  const [what, price] = row.querySelectorAll("span");
+  what.textContent = spellItems([item]);
+  price.textContent = money(item.price_minor * item.quantity, hold.currency);
+  row.querySelector("form").hidden = hold.state === "paying";
+  row.querySelector("button").setAttribute("aria-label", `Put one ${item.name} back`);
+  return row;
+}
 
-/** With a hold the button changes it, and shows only when there is a change to make. */
-function drawButton() {
-  const held = $("hold-form").hasAttribute("data-held");
-  $("hold-form").querySelector("h2 + p").hidden = held;
-  $("hold-form").querySelector("h2").textContent = held ? "Your items" : "Choose your items";
-  $("hold-button").textContent = held ? "Change the items" : "Reserve these items";
-  $("hold-button").hidden = held && JSON.stringify(chosen()) === heldAs;
-  for (const step of $("hold-form").querySelectorAll(".step")) step.hidden = false;
+/** Ids as the server gives them: plain for the first, "-2" for the second. @param {Element} card @param {number} at */
+function number(card, at) {
+  for (const part of [card, ...card.querySelectorAll("[id]")]) part.id = part.id.replace(/-\d+$/, "") + (at ? `-${at + 1}` : "");
+}
+
+/** One button for each hold; the first one is always there. @param {any[]} holds */
+function drawPayment(holds) {
+  const box = $("pay-buttons");
+  while (box.children.length > Math.max(1, holds.length)) box.lastElementChild.remove();
+  while (box.children.length < holds.length) box.append(box.firstElementChild.cloneNode(true));
+  [...box.children].forEach((button, at) => {
+    const hold = holds[at];
+    const busy = hold?.state === "paying";
+    button.id = at ? `pay-button-${at + 1}` : "pay-button";
+    button.value = hold?.hold_id ?? "";
+    button.disabled = busy;
+    button.textContent = busy ? "Waiting for the payment" : !hold ? "Pay"
+      : `Pay ${money(hold.total_minor, hold.currency)}${holds.length > 1 ? ` for ${spellItems(hold.items)}` : ""}`;
+  });
 }
 
 export function wireSteppers() {
@@ -71,8 +125,8 @@ export function wireSteppers() {
     const top = input.max === "" ? 99 : Number(input.max);
     input.value = String(Math.min(top, Math.max(0, (Number(input.value) || 0) + Number(step.dataset.step))));
     announce(`${input.labels[0].textContent}: ${input.value}`);
-    drawButton();
+    offerPartial(false);
   });
-  $("hold-form").addEventListener("input", drawButton);
-  drawButton();
+  $("hold-form").addEventListener("input", () => offerPartial(false));
+  for (const step of $("hold-form").querySelectorAll(".step")) step.hidden = false;
 }

@@ -1,136 +1,196 @@
 import { ask, NoAnswer } from "./api.js";
 import { attempt, settle } from "./attempt.js";
-import { countdown } from "./clock.js";
-import { plural } from "./format.js";
-import { $, announce, chosen, drawClock, drawHold, problem, wireSteppers } from "./checkout-view.js";
+import { left, tick, wind } from "./checkout-clock.js";
+import { $, announce, chosen, clearChosen, drawHolds, offerPartial, problem, spellItems, wireSteppers } from "./checkout-view.js";
+import { drawWaiting, keepLooking, readStock } from "./checkout-wait.js";
+import { explain } from "./checkout-words.js";
+import { wireReturns } from "./returns.js";
 
-const page = $("checkout");
-const { room } = page.dataset;
-let holdId = page.dataset.hold ?? "";
-let sessionLeft = countdown(Number(page.dataset.sessionLeft));
-let holdLeft = holdId ? countdown(Number(page.dataset.holdLeft)) : null;
-let paying = Boolean(page.dataset.order), warnedAt = Infinity, over = false;
+const page = $("checkout"), title = document.title;
+/** The session as the server told it last: its holds, and what it waits for. */
+let session = JSON.parse(page.dataset.session);
+/** Counts what was done here, so that an older answer does not undo it. */
+let changes = 0, over = false;
 
-/** @param {any} hold as the server told it, or null when nothing is held */
-function keep(hold) {
-  holdId = hold?.hold_id ?? "";
-  holdLeft = hold ? countdown(hold.seconds_left) : null;
-  warnedAt = Infinity;
-  drawHold(hold);
+/** @param {any} now the session as it is now */
+function keep(now) {
+  session = { ...now, holds: now.holds.filter((hold) => hold.state === "paying" || hold.seconds_left > 0) };
+  wind("session", session.seconds_left);
+  for (const hold of session.holds) wind(hold.hold_id, hold.seconds_left);
+  draw();
 }
 
-/** Say what was refused, and carry on from what the server has. @param {any} data @param {number} status */
-function refuse(data, status) {
+function draw() {
+  const waiting = session.waiting_for.length > 0;
+  drawHolds(session.holds, waiting);
+  drawWaiting(session.waiting_for, session.holds);
+  document.title = `${session.holds.length ? "Held for you · " : waiting ? "In line · " : ""}${title}`;
+  lookAgain();
+}
+
+/** @param {any} hold as the server told it, or null for one that is gone @param {string} id */
+function put(hold, id) {
+  changes += 1;
+  const at = session.holds.findIndex((other) => other.hold_id === id);
+  session.holds.splice(at < 0 ? session.holds.length : at, at < 0 ? 0 : 1, ...(hold ? [hold] : []));
+  if (hold) wind(id, hold.seconds_left);
+  draw();
+}
+
+/** Say what was refused, and carry on from what the server has. @param {any} data @param {number} status @param {string} [id] the hold's */
+async function refuse(data, status, id = "") {
   if (status === 401) return location.reload();
-  const name = $(`q-${data?.sku}`)?.labels?.[0]?.textContent;
-  const told = {
-    out_of_stock: () => `${name}: ${data.available ? `only ${plural(data.available, "item")} left` : "none is free right now"}. Nothing was changed; choose a smaller number or something else.`,
-    limit_reached: () => `${name}: at most ${data.limit} for each shopper.`,
-    hold_expired: () => "The time for these items ran out, and they went back to the line. You can choose again while your session lasts.",
-    extension_refused: () => "The time cannot be extended any further, so that everyone waiting gets a turn.",
-    payment_declined: () => "The payment was declined and nothing was charged. Your items are still held: you can try again.",
-  }[data?.code];
-  problem(told ? told() : [data?.title, data?.detail].filter(Boolean).join(": ") || "That did not work.");
-  if (data?.code === "hold_expired") keep(null);
+  // Whoever was refused for want of units may be in line for them now.
+  if (data?.code === "out_of_stock") await refresh();
+  problem(explain(data, session.waiting_for.some((wish) => wish.sku === data?.sku)));
+  if (data?.code === "hold_expired") put(null, id);
 }
 
-/** Send one change; the buttons wait for its answer. @param {string} id @param {() => Promise<void>} change */
-function onSubmit(id, change) {
-  $(id).addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const button = event.submitter ?? $(id).querySelector("button:not([type=button])");
-    button.disabled = true;
-    problem("");
-    try { await change(); } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error;
-      problem(`${error.message} Nothing is lost: press the button again, and it will not be done twice.`);
-    } finally { button.disabled = paying && button.id === "pay-button"; }
-  });
+/** @param {string} method @param {string} url @param {any} body */
+async function send(method, url, body) {
+  const answer = await ask(method, url, { body, key: attempt(`${method} ${url}`, body) });
+  settle(`${method} ${url}`);
+  return answer;
 }
 
-async function placeHold() {
-  const items = chosen();
-  if (!items.length) return holdId ? release() : problem("Choose at least one item first.");
-  const url = holdId ? `/checkout/holds/${holdId}` : "/checkout/holds";
-  const key = attempt(`hold ${url}`, items);
-  const { ok, status, data } = await ask(holdId ? "PATCH" : "POST", url, { body: { items }, key });
-  settle(`hold ${url}`);
-  if (!ok) return refuse(data, status);
-  const first = !holdId;
-  keep(data);
-  announce(first ? "Your items are held for you. Now pay before the time runs out." : "Your items were changed.");
-  if (first) $("pay-button").scrollIntoView({ block: "nearest", behavior: "smooth" });
+/** Reserve what is chosen: in the first hold, so that all is paid at once, or else in one of its own. */
+async function place(_, submitter) {
+  const items = chosen(), partial = submitter?.name === "partial";
+  if (!items.length) return problem("Choose at least one item first.");
+  const mine = partial ? null : session.holds.find((hold) => hold.state === "held");
+  let answer = mine && await send("PATCH", `/checkout/holds/${mine.hold_id}`, { items: together(mine.items, items) });
+  // A hold that cannot grow stays as it is. Asked for alone, what is gone puts the session in line.
+  if (!answer || answer.data?.code === "out_of_stock") answer = await send("POST", "/checkout/holds", { items, partial });
+  const { ok, status, data } = answer;
+  if (!ok) {
+    await refuse(data, status, mine?.hold_id);
+    return offerPartial(data?.code === "out_of_stock" && (items.length > 1 || data.available > 0));
+  }
+  const given = new Map(data.items.map((item) => [item.sku, item.quantity]));
+  const all = items.every((item) => given.get(item.sku) >= item.quantity);
+  put({ extensions_left: 0, ...data }, data.hold_id);
+  clearChosen();
+  announce(all ? "Your items are held for you. Now pay before the time runs out." : `Held for you: ${spellItems(data.items)}. The rest was not to be had.`);
+  $("pay-button").scrollIntoView({ block: "nearest", behavior: "smooth" });
+  await refresh();
 }
 
-async function extend() {
-  const { ok, status, data } = await ask("PATCH", `/checkout/holds/${holdId}`, { body: { extend: true } });
-  if (!ok) return refuse(data, status);
-  keep(data);
-  announce("You have more time.");
+/** @param {{sku: string, quantity: number}[]} held @param {{sku: string, quantity: number}[]} more */
+function together(held, more) {
+  const sum = new Map();
+  for (const { sku, quantity } of [...held, ...more]) sum.set(sku, (sum.get(sku) ?? 0) + quantity);
+  return [...sum].map(([sku, quantity]) => ({ sku, quantity }));
 }
 
-async function release() {
-  const { ok, status, data } = await ask("DELETE", `/checkout/holds/${holdId}`);
-  if (!ok && status !== 404 && status !== 410) return refuse(data, status);
-  keep(null);
+/** Change a hold, and show it as it then is. @param {string} id @param {any} body @param {string} told */
+async function alter(id, body, told) {
+  const { ok, status, data } = await send("PATCH", `/checkout/holds/${id}`, body);
+  if (!ok) return refuse(data, status, id);
+  put(data, id);
+  announce(told);
+}
+
+const extend = (id) => alter(id, { extend: true }, "You have more time.");
+
+/** Put one unit back. */
+async function change(id, _, form) {
+  const { sku } = form.closest("[data-sku]").dataset;
+  const items = session.holds.find((hold) => hold.hold_id === id)?.items ?? [];
+  const rest = items.map((item) => ({ sku: item.sku, quantity: item.quantity - (item.sku === sku ? 1 : 0) })).filter((item) => item.quantity);
+  return rest.length ? alter(id, { items: rest }, "One was put back.") : release(id);
+}
+
+async function release(id) {
+  const { ok, status, data } = await ask("DELETE", `/checkout/holds/${id}`);
+  if (!ok && status !== 404 && status !== 410) return refuse(data, status, id);
+  put(null, id);
   announce("Everything was put back. You can choose again.");
 }
 
-async function pay() {
-  const token = new FormData($("pay-form")).get("token");
-  const name = `pay ${holdId}`;
-  const { ok, status, data } = await ask("POST", "/checkout/orders", { body: { hold_id: holdId, payment: { token } }, key: attempt(name, token) });
-  settle(name);
-  if (status === 202) return follow(data.order_id);
-  if (ok) return location.assign(`/checkout/orders/${data.order_id}`);
-  refuse(data, status);
+async function unwish() {
+  const { ok, status, data } = await ask("DELETE", "/checkout/wishes");
+  if (!ok) return refuse(data, status);
+  changes += 1;
+  session.waiting_for = [];
+  draw();
+  $("hold-button").focus();
+  announce("You wait for nothing any more.");
 }
 
-/** Ask for the order until the gateway has decided. @param {string} id */
-async function follow(id) {
-  paying = true;
-  $("pay-button").disabled = true;
-  $("pay-button").textContent = "Waiting for the payment";
+async function pay(_, submitter) {
+  const id = submitter?.value || $("pay-button").value;
+  const token = new FormData($("pay-form")).get("token");
+  const name = `pay ${id}`;
+  const { ok, status, data } = await ask("POST", "/checkout/orders", { body: { hold_id: id, payment: { token } }, key: attempt(name, token) });
+  settle(name);
+  // A gateway's own script may have a part in it.
+  document.dispatchEvent(new CustomEvent("pay-answer", { detail: { status, data } }));
+  if (ok && status !== 202) return location.assign(`/checkout/orders/${data.order_id}`);
+  if (!ok) return refuse(data, status, id);
+  const hold = session.holds.find((other) => other.hold_id === id);
+  if (hold) put({ ...hold, state: "paying" }, id);
+  follow(data.order_id);
+}
+
+/** Ask for the order until the gateway has decided. @param {string} order */
+async function follow(order) {
   announce("The payment provider is taking its time. Your items stay held meanwhile.");
   for (;;) {
     await new Promise((wake) => setTimeout(wake, 1500 + Math.random() * 500));
-    const { ok, data } = await ask("GET", `/checkout/orders/${id}`).catch(() => ({ ok: false, data: null }));
+    const { ok, data } = await ask("GET", `/checkout/orders/${order}`).catch(() => ({ ok: false, data: null }));
     if (!ok || data.status === "authorizing") continue;
-    if (data.status !== "declined") return location.assign(`/checkout/orders/${id}`);
+    if (data.status !== "declined") return location.assign(`/checkout/orders/${order}`);
     return location.reload();
   }
 }
 
-/** Another tab, a sleep or the network may have changed things. */
+/** Another tab, a sleep or the network may have changed things, and what was waited for may be held. */
 async function refresh() {
-  if (paying || over) return;
-  const { status, data } = await ask("GET", `/checkout/session?room=${encodeURIComponent(room)}`).catch(() => ({ status: 0, data: null }));
-  if (status === 401 || status === 410) return location.reload();
-  if (status !== 200) return;
-  sessionLeft = countdown(data.seconds_left);
-  const held = data.holds.find((hold) => hold.state === "held" && hold.seconds_left > 0) ?? null;
-  if (held && held.hold_id === holdId) holdLeft = countdown(held.seconds_left);
-  else if (held || holdId) keep(held);
+  const before = changes;
+  const { status, data } = await ask("GET", "/checkout/session").catch(() => ({ status: 0, data: null }));
+  if ((status === 401 || status === 410) && !over) { over = true; location.reload(); }
+  if (status !== 200 || over) return false;
+  await readStock(session.room, data.waiting_for);
+  if (before !== changes) return true;
+  const had = new Set(session.holds.map((hold) => hold.hold_id)), wished = new Set(session.waiting_for.map((wish) => wish.sku));
+  const served = data.holds.filter((hold) => !had.has(hold.hold_id)).flatMap((hold) => hold.items).filter((item) => wished.has(item.sku));
+  keep(data);
+  if (served.length) { problem(""); announce(`${spellItems(served)} came free and is held for you. Pay before the time runs out.`); }
+  return true;
 }
 
+const lookAgain = keepLooking(refresh, () => session.waiting_for.length > 0 && !over);
+
 setInterval(() => {
-  const left = (holdLeft ?? sessionLeft)();
-  drawClock(left, Boolean(holdLeft));
-  for (const mark of [60, 20]) {
-    if (left > mark || left <= 0 || warnedAt <= mark) continue;
-    warnedAt = left <= 20 ? 20 : mark;
-    announce(`${warnedAt} seconds left.${holdLeft ? " You can extend the time." : ""}`);
-    break;
-  }
-  if (left > 0 || over || paying) return;
-  if (holdLeft) { problem("The time for these items ran out, and they went back to the line."); keep(null); refresh(); } else { over = true; location.reload(); }
+  if (over || tick(session) > 0) return;
+  if (!session.holds.length) { over = true; return location.reload(); }
+  const gone = session.holds.filter((hold) => hold.state !== "paying" && left(hold.hold_id) <= 0);
+  if (!gone.length) return;
+  for (const hold of gone) put(null, hold.hold_id);
+  problem(`The time for ${spellItems(gone.flatMap((hold) => hold.items))} ran out: it went back to the line.`);
+  refresh();
 }, 500);
 
-onSubmit("hold-form", placeHold);
-onSubmit("extend-form", extend);
-onSubmit("release-form", release);
-onSubmit("pay-form", pay);
+const ACTIONS = { hold: place, extend, change, release, pay, unwish };
+
+// The button waits for the answer to what it asked for.
+document.addEventListener("submit", async (event) => {
+  const form = event.target, act = ACTIONS[form.getAttribute("action")?.match(/^\/checkout\/(\w+)$/)?.[1]];
+  if (!act || event.defaultPrevented) return;
+  event.preventDefault();
+  const button = event.submitter ?? form.querySelector("button:not([type=button])");
+  button.disabled = true;
+  problem("");
+  try { await act(form.elements.namedItem("hold_id")?.value, event.submitter, form); } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
+    problem(`${error.message} Nothing is lost: press the button again, and it will not be done twice.`);
+  } finally { button.disabled = session.holds.some((hold) => hold.state === "paying" && hold.hold_id === button.value); }
+});
+
+if ($("returns")) wireReturns(announce);
 wireSteppers();
+keep(session);
+readStock(session.room, session.waiting_for).then(draw);
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
 for (const type of ["online", "pageshow"]) addEventListener(type, refresh);
 if (page.dataset.order) follow(page.dataset.order);

@@ -2,11 +2,18 @@ import { ask } from "./api.js";
 
 const order = document.getElementById("order");
 const url = `/checkout/orders/${order?.dataset.order}`;
+// A payment is decided within seconds; money takes longer to go back.
+const everyMs = order?.dataset.status === "returning" ? 30_000 : 1500;
 
-/** Ask until the payment is decided, then show the page anew. */
-async function follow() {
+/** Show the page anew once the order has moved on. */
+async function look() {
   const answer = await ask("GET", url).catch(() => null);
-  if (answer?.ok && answer.data.status !== order?.dataset.status) return location.reload();
-  setTimeout(follow, 1500 + Math.random() * 500);
+  if (answer?.ok && answer.data.status !== order?.dataset.status) location.reload();
 }
+
+async function follow() {
+  if (!document.hidden) await look();
+  setTimeout(follow, everyMs + Math.random() * 500);
+}
+document.addEventListener("visibilitychange", () => document.hidden || look());
 follow();

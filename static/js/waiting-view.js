@@ -23,6 +23,7 @@ export function drawJoining() { put("join-title", "Taking your number"); $("join
 /** @param {any} me the ticket */
 export function drawTicket(me) {
   $("stub").hidden = !me?.number;
+  $("for-returns").hidden = !me?.for_returns;
   if (!me?.number) return;
   put("number", count(me.number));
   put("reference", `${me.line}-${me.number}`);
@@ -53,6 +54,12 @@ export function drawRoom(doc) {
   const soon = doc.status === "scheduled";
   put("join-title", soon ? "Not open yet" : "Join the line");
   $("join").hidden = soon;
+}
+
+/** Staying for returns is for whoever has a ticket and no turn, while nothing is free. @param {any} me @param {string} view @param {any} doc */
+export function offerReturns(me, view, doc) {
+  const none = doc.has_stock && !doc.available && ["open", "paused", "sold_out"].includes(doc.status);
+  $("returns-box").hidden = !(none && me?.number && ["waiting", "missed", "over", "sold_out"].includes(view));
 }
 
 /** @param {{status: string, available: number, held: number}} doc */

@@ -1,5 +1,6 @@
 """Operators: who may do what, and what their steering does."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -36,7 +37,7 @@ async def test_no_route_of_the_operators_is_open_to_strangers(
     for resource in client.app.router.resources():
         if not resource.canonical.startswith("/admin") or resource.canonical in OPEN_TO_ALL:
             continue
-        path = resource.canonical.format(room="drop", sku="mug", verb="pause")
+        path = re.sub(r"\{\w+\}", "drop", resource.canonical)
         for route in resource:
             if route.method != "HEAD":
                 answer = await client.request(route.method, path, allow_redirects=False)

@@ -1,12 +1,13 @@
-"""Holds on one hot SKU by 1 to 256 clients, beside two designs with a transaction for each.
+"""Holds on one hot SKU by 1 to 256 clients, beside designs with a transaction for each hold.
 
-At every number of clients the four stand side by side: holds through HTTP, holds in process, and
-through HTTP the same rows by `SELECT ... FOR UPDATE` and by one statement.
+At every number of clients these stand side by side: holds through HTTP, holds in process, and
+through HTTP the same rows by `SELECT ... FOR UPDATE` (with as many connections as the service has,
+and lean, with one in each process) and by one statement.
 """
 
-from measure import Reading, Spread, against
 from contest import Contender, compete
-from kinds import FOR_UPDATE, HOLDS, ONE_STATEMENT
+from kinds import FOR_UPDATE, FOR_UPDATE_LEAN, HOLDS, ONE_STATEMENT
+from measure import Reading, Spread, against
 from outcome import Outcome, Plan
 from report import rates_table
 from rich.console import Console
@@ -14,7 +15,11 @@ from stage import Stage, open_stage
 
 CLIENTS = (1, 8, 64, 256)
 OURS = ("hold_http", "hold_inprocess")
-YARDSTICKS = ("for_update", "one_statement")
+YARDSTICKS = {
+    "for_update": FOR_UPDATE,
+    "for_update_lean": FOR_UPDATE_LEAN,
+    "one_statement": ONE_STATEMENT,
+}
 
 
 async def measure(plan: Plan, _: Console) -> Outcome:
@@ -44,8 +49,7 @@ async def _contenders(stage: Stage, clients: int) -> list[Contender]:
         )
 
     return [
-        over_http("for_update", FOR_UPDATE),
-        over_http("one_statement", ONE_STATEMENT),
+        *(over_http(name, path) for name, path in YARDSTICKS.items()),
         over_http("hold_http", HOLDS),
         Contender(
             name=f"hold_inprocess_at_{clients}",

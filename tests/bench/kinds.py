@@ -13,6 +13,7 @@ SESSIONS = 10_000
 
 HOLDS = b"/checkout/holds"
 FOR_UPDATE = b"/bench/for-update"
+FOR_UPDATE_LEAN = b"/bench/for-update-lean"
 ONE_STATEMENT = b"/bench/one-statement"
 
 Prepare = Callable[[float], Awaitable[Iterator[bytes]]]

@@ -21,7 +21,7 @@ WITH session AS (
     SELECT x.admission_id, x.room_id, m.hold_s FROM admission x JOIN room m USING (room_id)
     WHERE x.admission_id = $1 AND x.state = 'claimed' AND x.expires_at > shopper_now()
     FOR NO KEY UPDATE OF x),
-wanted AS (
+wanted AS MATERIALIZED (
     SELECT s.room_id, s.hold_s, k.sku_id, k.name, k.price_minor, k.currency
     FROM session s JOIN sku k ON k.room_id = s.room_id AND k.sku = $2
     WHERE $3 <= k.limit_per_session - (

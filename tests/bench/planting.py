@@ -13,14 +13,14 @@ DUE_FROM = "SELECT shopper_now() + make_interval(secs => $1)"
 
 # Each hold has a session of its own, as in a crowd.
 PLANT = """
-WITH moved AS (
+WITH clock AS MATERIALIZED (SELECT shopper_now() AS t),
+moved AS (
     UPDATE line SET tail = tail + $2, gate = tail + $2 WHERE line_id = $1 RETURNING tail, room_id),
 admitted AS (
     INSERT INTO admission
         (room_id, line_id, number, state, ticket_id, called_at, claimed_at, expires_at)
-    SELECT room_id, $1, n, 'claimed', '\\x00', shopper_now(), shopper_now(),
-           shopper_now() + interval '1 day'
-    FROM moved, generate_series(tail - $2 + 1, tail) n RETURNING admission_id, room_id),
+    SELECT room_id, $1, n, 'claimed', '\\x00', t, t, t + interval '1 day'
+    FROM clock, moved, generate_series(tail - $2 + 1, tail) n RETURNING admission_id, room_id),
 placed AS (
     INSERT INTO hold
         (hold_id, session_id, room_id, idempotency_key, body_hash, placed_at, expires_at)

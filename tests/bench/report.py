@@ -39,7 +39,7 @@ def rates_table(title: str, readings: Mapping[str, Sequence[Reading]]) -> Table:
     counted = any(reading.a_batch for found in readings.values() for reading in found)
     batch = ("a batch",) if counted else ()
     for column in ("kind", "per second", "quartiles", "p50 ms", "p99 ms", *batch, "CPU µs", *PARTS):
-        table.add_column(column, justify="left" if column == "kind" else "right")
+        table.add_column(column, justify="left" if column == "kind" else "right", no_wrap=True)
     for kind, found in readings.items():
         cpu = {part: _median_cpu(found, part) for part in PARTS}
         table.add_row(

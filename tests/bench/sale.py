@@ -15,6 +15,7 @@ from processes import KEY, Running
 
 from checkout.session import Session, SessionSeal
 from inventory.kit.database import open_pool
+from inventory.ledger_store import LedgerStore
 from inventory.stock_store import StockStore
 from waitroom.line_store import LineStore
 from waitroom.state import RoomState, decode_state
@@ -34,31 +35,33 @@ JOIN_BATCH = 512
 RULES = """{"policy": "rate", "seats_max": 0, "claim_window_s": 86400, "session_s": 86400,
     "hold_s": 86400}"""
 
+# The clock is read once for each statement here, and not for each row.
 CALL = """
-WITH moved AS (
+WITH clock AS MATERIALIZED (SELECT shopper_now() AS t),
+moved AS (
     UPDATE line SET tail = tail + $2, gate = tail + $2 WHERE line_id = $1 RETURNING tail, room_id),
 admitted AS (
     INSERT INTO admission (room_id, line_id, number, state, called_at, claim_until)
-    SELECT room_id, $1, n, 'called', shopper_now(), shopper_now() + interval '1 day'
-    FROM moved, generate_series(tail - $2 + 1, tail) n)
+    SELECT room_id, $1, n, 'called', t, t + interval '1 day'
+    FROM clock, moved, generate_series(tail - $2 + 1, tail) n)
 SELECT tail FROM moved"""
 
 ADMIT = """
-WITH moved AS (
+WITH clock AS MATERIALIZED (SELECT shopper_now() AS t),
+moved AS (
     UPDATE line SET tail = tail + $2, gate = tail + $2 WHERE line_id = $1 RETURNING tail, room_id)
 INSERT INTO admission
     (room_id, line_id, number, state, ticket_id, called_at, claimed_at, expires_at)
-SELECT room_id, $1, n, 'claimed', $3, shopper_now(), shopper_now(),
-       shopper_now() + interval '1 day'
-FROM moved, generate_series(tail - $2 + 1, tail) n RETURNING admission_id"""
+SELECT room_id, $1, n, 'claimed', $3, t, t, t + interval '1 day'
+FROM clock, moved, generate_series(tail - $2 + 1, tail) n RETURNING admission_id"""
 
 # A seat that is done with must not burden the controller's next count.
 END_CLAIMED = """
-UPDATE admission SET state = 'ended', ended_at = shopper_now()
+UPDATE admission SET state = 'ended', ended_at = now()
 WHERE line_id = $1 AND state = 'claimed'"""
 
 END_SESSIONS = """
-UPDATE admission SET state = 'ended', ended_at = shopper_now()
+UPDATE admission SET state = 'ended', ended_at = now()
 WHERE admission_id BETWEEN $1 AND $2 AND state = 'claimed'"""
 
 LEFT = "SELECT ARRAY(SELECT number FROM admission WHERE line_id = $1 AND state = 'called')"
@@ -98,14 +101,14 @@ class Sale:
         cls, running: Running, *, rooms: Sequence[str] = ROOMS, skus: Sequence[str] = (SKU,)
     ) -> "Sale":
         pool = await open_pool(running.postgres_url, size_max=1)
-        lines, stock = LineStore(pool), StockStore(pool)
+        lines, stock, ledger = LineStore(pool), StockStore(pool), LedgerStore(pool)
         for room in rooms:
             await lines.create_room(room, room, who="bench")
             await lines.change_room(room, RULES, who="bench")
             await lines.set_status(room, "open", who="bench")
         for sku in skus:
             await stock.add(sku, room=SHOP, name=sku, price_minor=2400, limit_per_session=LIMIT)
-            await stock.move(sku, kind="received", quantity=UNITS, who="bench", reason="")
+            await ledger.move(sku, kind="received", quantity=UNITS, who="bench")
         await pool.close()
         connection = await asyncpg.connect(running.postgres_url)
         rows = await connection.fetch("SELECT room, line_id FROM room JOIN line USING (room_id)")

@@ -1,8 +1,8 @@
 """A web process under measurement: the real service, and beside it what it is measured against.
 
 `/bench/bare/{kind}` answers like the real handler of that kind, behind the same middleware, with
-as many bytes and the same headers, but does nothing. `/bench/for-update` is the yardstick.
-Started as `server.py {json}`; it stops when its standard input closes.
+as many bytes and the same headers, but does nothing. `/bench/for-update` and its like are the
+yardsticks. Started as `server.py {json}`; it stops when its standard input closes.
 """
 
 import asyncio
@@ -16,12 +16,16 @@ import msgspec
 import uvloop
 from aiohttp import web
 from multidict import CIMultiDict
-from yardstick import Yardstick
+from yardstick import open_yardsticks
 
 from inventory.kit.http import json_response
 from waitroom.app import make_app, open_service
-from waitroom.run.serve import BACKLOG, KEEPALIVE_S, SHUTDOWN_WAIT_S, calm_the_collector
+from waitroom.run.logs import set_up_logs
+from waitroom.run.serve import BACKLOG, SHUTDOWN_WAIT_S, calm_the_collector
 from waitroom.run.settings import Secrets, Settings
+
+# A crowd's connections stand idle while others are measured, for longer than a shopper's may.
+IDLE_MAX_S = 3600.0
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -72,18 +76,20 @@ async def pid(_: web.Request) -> web.Response:
 
 async def serve(order: Order) -> None:
     secrets = Secrets(signing_keys=order.signing_keys)
-    async with open_service(order.settings, secrets, roles=frozenset({"web"})) as service:
+    async with (
+        open_service(order.settings, secrets, roles=frozenset({"web"})) as service,
+        open_yardsticks(order.settings, service.checkout) as yardsticks,
+    ):
         app = make_app(service)
         bare = Bare(Path(order.samples))
-        yardstick = Yardstick(service.checkout, service.pool)
         app.router.add_get("/bench/pid", pid)
         app.router.add_get("/bench/bare/{kind}", bare.get)
         app.router.add_post("/bench/bare/{kind}", bare.post)
-        app.router.add_post("/bench/for-update", yardstick.place_hold)
+        app.add_routes(yardsticks)
         runner = web.AppRunner(
             app,
             access_log=None,
-            keepalive_timeout=KEEPALIVE_S,
+            keepalive_timeout=IDLE_MAX_S,
             shutdown_timeout=SHUTDOWN_WAIT_S,
         )
         await runner.setup()
@@ -110,6 +116,8 @@ async def input_line() -> bytes:
 def run(main: Callable[[Order], Awaitable[Any]]) -> None:
     """Run a process of the benchmark as the service runs its own."""
     order = msgspec.json.decode(sys.argv[1], type=Order)
+    # Standard output is for what `say` tells.
+    set_up_logs(level=order.settings.log_level, as_json=False)
 
     async def started() -> None:
         await main(order)

@@ -1,111 +1,81 @@
-"""The yardstick: one hold for each request, by `SELECT ... FOR UPDATE`, as it is mostly done.
+"""What holds are measured against: a transaction for each request, as services are mostly built.
 
-It checks what `place_holds` checks and writes the rows that it writes, and takes the hot lock as
-late as it can.
+Every design has connections of its own, with its plans pinned as those of `place_holds` are: with
+plans made on empty tables it would fall far behind. `for-update` has as many connections as the
+service. The other two have one in each process: requests then queue there and not at the row, where
+each that waits costs the others. That suits one hot row best and nothing else, and so it is the
+most that such a design can do here.
 """
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
+import asyncpg
+import for_update
 import msgspec
+import one_statement
 from aiohttp import web
 
 from checkout.api import Checkout
-from inventory.hold import (
-    Basket,
-    LimitReached,
-    OutOfStock,
-    SessionOver,
-    UnknownSku,
-    body_hash,
-    idempotency_uuid,
-)
-from inventory.kit.database import Connection, Pool, connection
+from inventory.hold import Basket, idempotency_uuid
+from inventory.kit.database import Pool
 from inventory.kit.http import idempotency_key, json_response, read_body
-from inventory.kit.problem import IdempotencyKeyReused
+from waitroom.run.settings import Settings
 
-LOCK_SESSION = """
-SELECT x.state = 'claimed' AND x.expires_at > shopper_now() AS live, x.room_id
-FROM admission x WHERE x.admission_id = $1 FOR UPDATE"""
+PINNED = {
+    "application_name": "yardstick",
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
 
-FIND_REPLAY = """
-SELECT hold_id, body_hash FROM hold WHERE session_id = $1 AND idempotency_key = $2"""
-
-COUNT_HAD = """
-SELECT COALESCE(sum(l.quantity), 0)::int FROM hold h JOIN hold_line l USING (hold_id)
-JOIN sku k USING (sku_id)
-WHERE h.session_id = $1 AND h.state IN ('held', 'confirmed') AND k.sku = $2"""
-
-LOCK_STOCK = """
-SELECT k.sku_id, k.name, k.price_minor, k.currency, k.limit_per_session,
-       LEAST(s.on_hand - s.held - s.sold, r.on_hand - r.held - r.sold - r.promised) AS free
-FROM sku k JOIN stock s USING (sku_id) JOIN room_stock r USING (room_id)
-WHERE k.sku = $1 AND k.room_id = $2 FOR UPDATE OF r, s"""
-
-TAKE_ROOM_STOCK = "UPDATE room_stock SET held = held + $2 WHERE room_id = $1"
-
-TAKE_STOCK = "UPDATE stock SET held = held + $2 WHERE sku_id = $1"
-
-ADD_HOLD = """
-INSERT INTO hold (hold_id, session_id, room_id, idempotency_key, body_hash, placed_at, expires_at)
-SELECT $1, $2, m.room_id, $4, $5, n, n + make_interval(secs => m.hold_s)
-FROM room m, shopper_now() n WHERE m.room_id = $3
-RETURNING expires_at AS due_at, wall_time(expires_at) AS expires_at,
-    extract(epoch FROM expires_at - placed_at)::float8 AS seconds_left"""
-
-ADD_LINE = """
-INSERT INTO hold_line (hold_id, sku_id, quantity, price_minor, due_at)
-VALUES ($1, $2, $3, $4, $5)"""
+Place = Callable[[Pool, int, UUID, dict[str, int]], Awaitable[dict[str, Any]]]
 
 _BASKET = msgspec.json.Decoder(Basket)
 
 
-class Yardstick:
-    def __init__(self, checkout: Checkout, pool: Pool) -> None:
-        self._checkout = checkout
-        self._pool = pool
+@asynccontextmanager
+async def open_yardsticks(
+    settings: Settings, checkout: Checkout
+) -> AsyncIterator[list[web.RouteDef]]:
+    """Connect, and return a route for each design."""
+    designs = {
+        "for-update": (for_update.place, settings.postgres_connections_max),
+        "for-update-lean": (for_update.place, 1),
+        "one-statement": (one_statement.place, 1),
+    }
+    async with AsyncExitStack() as stack:
+        routes = []
+        for name, (place, connections) in designs.items():
+            pool = await stack.enter_async_context(_open_pool(settings.postgres_url, connections))
+            routes.append(web.post(f"/bench/{name}", _handler(checkout, pool, place)))
+        yield routes
 
-    async def place_hold(self, request: web.Request) -> web.Response:
-        session = self._checkout.session_of(request)
+
+def _open_pool(url: str, connections: int) -> Pool:
+    # Nothing bounds the wait for a connection: a crowd shall wait its turn and not be refused.
+    return asyncpg.create_pool(
+        url, min_size=1, max_size=connections, reset=_leave_as_it_is, server_settings=PINNED
+    )
+
+
+def _handler(
+    checkout: Checkout, pool: Pool, place: Place
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        session = checkout.session_of(request)
         key = idempotency_key(request)
         assert key is not None
         quantities = (await read_body(request, _BASKET)).quantities()
-        async with connection(self._pool) as borrowed, borrowed.transaction():
-            answer = await _place(borrowed, session.session_id, idempotency_uuid(key), quantities)
+        answer = await place(pool, session.session_id, idempotency_uuid(key), quantities)
         return json_response(answer, status=201)
 
+    return handle
 
-async def _place(
-    borrowed: Connection, session_id: int, key: Any, quantities: dict[str, int]
-) -> dict[str, Any]:
-    ((sku, quantity),) = quantities.items()
-    asked = body_hash(quantities)
-    session = await borrowed.fetchrow(LOCK_SESSION, session_id)
-    if session is None or not session["live"]:
-        raise SessionOver
-    if await borrowed.fetchrow(FIND_REPLAY, session_id, key) is not None:
-        raise IdempotencyKeyReused
-    had = await borrowed.fetchval(COUNT_HAD, session_id, sku)
-    stock = await borrowed.fetchrow(LOCK_STOCK, sku, session["room_id"])
-    if stock is None:
-        raise UnknownSku
-    if had + quantity > stock["limit_per_session"]:
-        raise LimitReached
-    if stock["free"] < quantity:
-        raise OutOfStock
-    hold_id = uuid4()
-    await borrowed.execute(TAKE_ROOM_STOCK, session["room_id"], quantity)
-    await borrowed.execute(TAKE_STOCK, stock["sku_id"], quantity)
-    hold = await borrowed.fetchrow(ADD_HOLD, hold_id, session_id, session["room_id"], key, asked)
-    assert hold is not None
-    price = stock["price_minor"]
-    await borrowed.execute(ADD_LINE, hold_id, stock["sku_id"], quantity, price, hold["due_at"])
-    return {
-        "hold_id": hold_id,
-        "state": "held",
-        "items": [{"sku": sku, "name": stock["name"], "quantity": quantity, "price_minor": price}],
-        "total_minor": quantity * price,
-        "currency": stock["currency"],
-        "expires_at": hold["expires_at"],
-        "seconds_left": hold["seconds_left"],
-    }
+
+async def _leave_as_it_is(_: Any) -> None:
+    """Spare a round trip for each use, as the service's own pool does."""

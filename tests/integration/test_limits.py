@@ -15,8 +15,6 @@ from inventory.hold import (
     LimitReached,
     NotOnSale,
     OutOfStock,
-    Verdict,
-    refusal,
 )
 from inventory.hold_store import Placed
 from inventory.kit.problem import Refusal
@@ -285,13 +283,3 @@ async def test_limits_and_partial_baskets_are_said_over_http(service: Service, c
     body = await customer.json()
     assert customer.status == 201
     assert [(item["sku"], item["quantity"]) for item in body["items"]] == [("mug", 3)]
-
-
-@pytest.mark.parametrize(
-    "verdict", [v for v in Verdict if v not in {Verdict.PLACED, Verdict.REPLAY, Verdict.OTHER_BODY}]
-)
-def test_every_verdict_of_the_database_has_a_refusal(verdict: Verdict) -> None:
-    said = refusal(verdict, sku="mug", figure=2)
-
-    assert said.status in {401, 403, 404, 409, 410, 422}
-    assert said.detail

@@ -20,10 +20,10 @@ from checkout.customer import (
     CustomerTokenInvalid,
     Fault,
     Rules,
+    is_safe_address,
     read_claims,
     read_header,
 )
-from checkout.identity import is_safe_address
 
 NOW = 1_800_000_000
 RULES = Rules(issuer="https://id.example/auth/v1", audience="authenticated")

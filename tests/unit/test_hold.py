@@ -10,11 +10,13 @@ from inventory.hold import (
     QUANTITY_MAX,
     TRANSITIONS,
     Basket,
+    CustomerNeeded,
     ExtensionRefused,
     HoldExpired,
     HoldState,
     Item,
     LimitReached,
+    NotOnSale,
     OutOfStock,
     PaymentRunning,
     SessionOver,
@@ -108,6 +110,11 @@ REFUSALS: dict[Verdict, tuple[type[Refusal], str, int]] = {
     Verdict.HOLD_OVER: (HoldExpired, "hold_expired", 410),
     Verdict.PAYMENT_RUNNING: (PaymentRunning, "payment_running", 409),
     Verdict.NO_EXTENSION_LEFT: (ExtensionRefused, "extension_refused", 409),
+    Verdict.CUSTOMER_NEEDED: (CustomerNeeded, "customer_needed", 403),
+    Verdict.ORDER_LIMIT: (LimitReached, "limit_reached", 409),
+    Verdict.CUSTOMER_LIMIT: (LimitReached, "limit_reached", 409),
+    Verdict.ORDER_UNITS: (LimitReached, "limit_reached", 409),
+    Verdict.NOT_ON_SALE: (NotOnSale, "not_on_sale", 409),
 }
 
 

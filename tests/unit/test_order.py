@@ -1,9 +1,16 @@
-"""The life of an order, as a table."""
+"""The life of an order and of a refund, as tables."""
 
 import msgspec
 import pytest
 
-from checkout.order import TRANSITIONS, UNSETTLED, OrderRequest, OrderState
+from checkout import refund
+from checkout.order import CLOSED, MOVING, TRANSITIONS, UNSETTLED, OrderRequest, OrderState
+from checkout.refund import RefundStage
+
+
+def before(state: OrderState) -> set[OrderState]:
+    """Return the states from which an order gets into this one."""
+    return {earlier for earlier, following in TRANSITIONS.items() if state in following}
 
 
 def test_the_life_cycle_leads_only_to_states_that_it_knows() -> None:
@@ -13,33 +20,50 @@ def test_the_life_cycle_leads_only_to_states_that_it_knows() -> None:
     assert reached == set(OrderState) - {OrderState.AUTHORIZING}
 
 
-def test_no_order_comes_back_to_a_state_it_has_left() -> None:
-    def later(state: OrderState, seen: frozenset[OrderState]) -> None:
-        assert state not in seen
-        for following in TRANSITIONS[state]:
-            later(following, seen | {state})
-
-    later(OrderState.AUTHORIZING, frozenset())
+def test_an_order_that_is_moving_always_has_a_way_on() -> None:
+    assert all(TRANSITIONS[state] for state in MOVING)
+    assert MOVING.difference(UNSETTLED) == {OrderState.RETURNING}
 
 
-def test_an_unsettled_order_always_has_a_way_on_and_a_failed_one_has_none() -> None:
-    assert all(TRANSITIONS[state] for state in UNSETTLED)
-    for state in (OrderState.DECLINED, OrderState.CANCELLED, OrderState.REFUNDED):
-        assert TRANSITIONS[state] == frozenset()
+def test_every_order_can_come_to_rest_from_wherever_it_is() -> None:
+    def reachable(state: OrderState, seen: frozenset[OrderState]) -> frozenset[OrderState]:
+        for following in TRANSITIONS[state] - seen:
+            seen = reachable(following, seen | {following})
+        return seen
+
+    at_rest = set(OrderState) - MOVING
+    for state in MOVING:
+        assert reachable(state, frozenset()) & at_rest, state
 
 
 def test_units_are_freed_only_after_the_gateway_has_cancelled() -> None:
-    before = {
-        state for state, following in TRANSITIONS.items() if OrderState.CANCELLED in following
-    }
-
-    assert before == {OrderState.VOIDING}
+    assert before(OrderState.CANCELLED) == {OrderState.VOIDING, OrderState.RETURNING}
 
 
-def test_money_is_taken_only_for_confirmed_units() -> None:
-    before = {state for state, following in TRANSITIONS.items() if OrderState.PAID in following}
+def test_money_is_taken_only_for_sold_units() -> None:
+    assert before(OrderState.PAID) == {OrderState.AUTHORIZED}
 
-    assert before == {OrderState.AUTHORIZED}
+
+def test_only_money_that_was_taken_is_given_back() -> None:
+    assert before(OrderState.REFUNDED) == {OrderState.PAID, OrderState.RETURNING}
+    assert TRANSITIONS[OrderState.PAID] == {OrderState.REFUNDED}
+
+
+def test_late_money_buys_the_units_or_goes_back() -> None:
+    for state in CLOSED:
+        assert TRANSITIONS[state] == {OrderState.AUTHORIZED, OrderState.RETURNING}
+
+
+def test_what_is_refunded_is_over() -> None:
+    assert TRANSITIONS[OrderState.REFUNDED] == frozenset()
+
+
+def test_a_refund_ends_once() -> None:
+    assert set(refund.TRANSITIONS) == set(RefundStage)
+    assert [stage for stage, following in refund.TRANSITIONS.items() if following] == [
+        RefundStage.ASKED
+    ]
+    assert refund.TRANSITIONS[RefundStage.ASKED] == {RefundStage.DONE, RefundStage.FAILED}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,15 @@ import pytest
 from inventory.kit.queries import load_queries
 from waitroom.run.migrate import load_migrations
 
-PACKAGES = ["waitroom", "waitroom.admin", "checkout", "inventory"]
+PACKAGES = [
+    "waitroom",
+    "waitroom.admin",
+    "waitroom.analytics",
+    "waitroom.outbox",
+    "checkout",
+    "checkout.history",
+    "inventory",
+]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

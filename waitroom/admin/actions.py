@@ -26,3 +26,9 @@ class ActionStore:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_actions"], room, limit)
         return [{**dict(row), "detail": msgspec.json.decode(row["detail"])} for row in rows]
+
+    async def of_accounts(self, *, before: int | None, limit: int) -> list[dict[str, Any]]:
+        """Return the newest actions that belong to no room, before the one with this id."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["list_account_actions"], before, limit)
+        return [{**dict(row), "detail": msgspec.json.decode(row["detail"])} for row in rows]

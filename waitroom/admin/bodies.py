@@ -57,19 +57,8 @@ class NewRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class NewSku(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    sku: Annotated[str, Meta(min_length=1, max_length=63)]
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
-    price_minor: Annotated[int, Meta(ge=0, le=10**12)]
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "EUR"
-    description: Annotated[str, Meta(max_length=2000)] = ""
-    picture: Annotated[str, Meta(max_length=500, pattern="^(/static/[A-Za-z0-9._/-]*)?$")] = ""
-    limit_per_session: Whole = 4
-
-
 ROOM_CHANGE = msgspec.json.Decoder(RoomChange)
 STATUS_CHANGE = msgspec.json.Decoder(StatusChange)
 MOVEMENT = msgspec.json.Decoder(Movement)
 CROWD_ORDER = msgspec.json.Decoder(CrowdOrder)
 NEW_ROOM = msgspec.json.Decoder(NewRoom)
-NEW_SKU = msgspec.json.Decoder(NewSku)

@@ -12,6 +12,8 @@ from waitroom.memory import Memory
 
 COOKIE = "waitroom_operator"
 COOKIE_MAX_AGE_S = 12 * 3600
+# The rooms' screen is not for sellers.
+SELLERS_PLACE = "/admin/orders"
 
 Action = Callable[[web.Request, Operator], Awaitable[web.StreamResponse]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -68,9 +70,7 @@ class Guard:
         form = await read_form(request)
         name, password = str(form.get("name", ""))[:200], str(form.get("password", ""))[:1000]
         try:
-            # The address first: a stranger uses up their own attempts and not an operator's.
-            await self._limit(f"sign-in:address:{request.remote}", self._attempts_per_minute)
-            await self._limit(f"sign-in:name:{name}", 10 * self._attempts_per_minute)
+            await self.limit_attempts(request, name)
             secret = await self._operators.sign_in(name, password)
         except (WrongPassword, TooManyRequests) as refusal:
             page = self._pages.render(
@@ -78,8 +78,14 @@ class Guard:
             )
             page.headers.update(refusal.headers)
             return page
+        operator = await self._operators.operator(secret)
         # A new secret at each sign-in, so a session fixed beforehand is worth nothing.
-        response = web.HTTPSeeOther("/admin")
+        response = web.HTTPSeeOther("/admin" if operator.scope is None else SELLERS_PLACE)
+        self.remember(response, secret)
+        raise response
+
+    def remember(self, response: web.Response | web.HTTPException, secret: str) -> None:
+        """Let the browser keep a session's secret, away from scripts and other sites."""
         response.set_cookie(
             self._cookie,
             secret,
@@ -89,7 +95,12 @@ class Guard:
             secure=self._secure,
             samesite="Strict",
         )
-        raise response
+
+    async def limit_attempts(self, request: web.Request, name: str) -> None:
+        """Raise `TooManyRequests` when passwords of this name are tried too often."""
+        # The address first: a stranger uses up their own attempts and not an operator's.
+        await self._limit(f"sign-in:address:{request.remote}", self._attempts_per_minute)
+        await self._limit(f"sign-in:name:{name}", 10 * self._attempts_per_minute)
 
     async def _limit(self, bucket: str, per_minute: int) -> None:
         wait_s = await self._memory.allow(bucket, per_minute=per_minute)

@@ -1,5 +1,5 @@
 -- name: add_operator
-INSERT INTO operator (name, role, password_hash) VALUES ($1, $2, $3);
+SELECT add_operator($1, $2, $3, $4);
 
 -- name: any_operator
 SELECT EXISTS (SELECT FROM operator);
@@ -7,11 +7,30 @@ SELECT EXISTS (SELECT FROM operator);
 -- name: find_operator
 SELECT operator_id, password_hash FROM operator WHERE name = $1 AND active;
 
+-- name: list_operators
+SELECT o.name, o.role, o.active, o.created_at, count(s.session_hash) AS sessions, max(s.used_at) AS seen_at
+FROM operator o LEFT JOIN operator_session s ON s.operator_id = o.operator_id
+    AND s.used_at > clock_timestamp() - make_interval(secs => $1)
+    AND s.created_at > clock_timestamp() - make_interval(secs => $2)
+GROUP BY o.operator_id ORDER BY o.name;
+
+-- name: change_operator
+SELECT change_operator($1, $2, $3, $4, $5, $6);
+
+-- name: sign_out_operator
+SELECT sign_out_operator($1, $2);
+
+-- name: change_own_password
+SELECT change_own_password($1, $2, $3);
+
 -- name: open_session
--- Whoever signs in clears away what has run out.
+-- Whoever signs in clears away what has run out. The lock is one that a change of the account waits
+-- for: a password that was taken back while it was being checked opens nothing.
 WITH over AS (
-    DELETE FROM operator_session WHERE created_at < clock_timestamp() - make_interval(secs => $3))
-INSERT INTO operator_session (session_hash, operator_id) VALUES ($1, $2);
+    DELETE FROM operator_session WHERE created_at < clock_timestamp() - make_interval(secs => $4)),
+who AS (
+    SELECT operator_id FROM operator WHERE operator_id = $2 AND password_hash = $3 AND active FOR SHARE)
+INSERT INTO operator_session (session_hash, operator_id) SELECT $1, operator_id FROM who RETURNING true;
 
 -- name: use_session
 UPDATE operator_session s SET used_at = clock_timestamp() FROM operator o
@@ -27,6 +46,12 @@ DELETE FROM operator_session WHERE session_hash = $1;
 SELECT a.at, a.who, a.action, a.detail::text AS detail, a.reason
 FROM operator_action a JOIN room m USING (room_id)
 WHERE m.room = $1 ORDER BY a.action_id DESC LIMIT $2;
+
+-- name: list_account_actions
+-- What was done to accounts and belongs to no room, the newest first, before the cursor if there is one.
+SELECT a.action_id, a.at, a.who, a.action, a.detail::text AS detail, a.reason
+FROM operator_action a WHERE a.room_id IS NULL AND ($1::bigint IS NULL OR a.action_id < $1)
+ORDER BY a.action_id DESC LIMIT $2;
 
 -- name: record_action
 INSERT INTO operator_action (room_id, who, action, detail, reason)

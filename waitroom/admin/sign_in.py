@@ -1,16 +1,17 @@
 """Operators: who they are, how they sign in, what each role may do."""
 
 import asyncio
+import re
 import secrets
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
-import asyncpg
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from inventory.kit.database import Pool, connection
-from inventory.kit.problem import BadRequest, Forbidden, Refusal
+from inventory.kit.problem import BadRequest, Forbidden, NotFound, Refusal
 from inventory.kit.queries import load_queries
 
 SQL = load_queries("waitroom.admin")
@@ -21,6 +22,8 @@ LADDER = ("viewer", "operator", "admin")
 SELLER = "seller"
 ROLES = (*LADDER, SELLER)
 PASSWORD_LENGTH_MIN = 12
+# The form of the sign-in takes no more either.
+PASSWORD_LENGTH_MAX = 1000
 SESSION_IDLE_S = 2 * 3600
 SESSION_TOTAL_S = 12 * 3600
 # Hashing takes some 64 MiB and a core; more at once would starve the line.
@@ -33,6 +36,18 @@ class SignInNeeded(Refusal):
 
 class WrongPassword(Refusal):
     code, status, title = "wrong_password", 401, "That name and password do not match."
+
+
+class OwnAccount(Refusal):
+    code, status, title = "own_account", 409, "Another admin has to change your account."
+
+
+class LastAdmin(Refusal):
+    code, status, title = "last_admin", 409, "There would be no admin left."
+
+
+class UnknownOperator(NotFound):
+    title = "There is no operator by that name."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +71,29 @@ class Operator:
             raise Forbidden(f"This needs the role {role}; you are signed in as {self.role}.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Whose password was checked, against which hash."""
+
+    operator_id: int
+    password_hash: str
+
+
+# What `change_operator` may say no with.
+_REFUSALS: dict[str, type[Refusal]] = {
+    "unknown": UnknownOperator,
+    "own_account": OwnAccount,
+    "last_admin": LastAdmin,
+    "not_admin": Forbidden,
+}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,62}")
+
+
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise BadRequest(f"{role!r} is no role; the roles are {', '.join(ROLES)}.")
+
+
 class OperatorStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -64,18 +102,69 @@ class OperatorStore:
         # Unknown names are checked against this, so that they take as long as known ones.
         self._nobody = self._hasher.hash(secrets.token_hex(16))
 
-    async def add(self, name: str, *, role: str, password: str) -> None:
+    async def add(self, name: str, *, role: str, password: str, who: str = "cli") -> None:
         """Add an operator; raises `BadRequest` for a name in use or a password too short."""
-        if len(password) < PASSWORD_LENGTH_MIN:
-            raise BadRequest(f"A password has at least {PASSWORD_LENGTH_MIN} letters.")
-        if role not in ROLES:
-            raise BadRequest(f"{role!r} is no role; the roles are {', '.join(ROLES)}.")
-        hashed = await asyncio.to_thread(self._hasher.hash, password)
+        if not _NAME.fullmatch(name):
+            raise BadRequest("A name has 1 to 63 letters, digits and signs of . _ @ + -")
+        _check_role(role)
+        hashed = await self._hash(password)
         async with connection(self._pool) as borrowed:
-            try:
-                await borrowed.execute(SQL["add_operator"], name, role, hashed)
-            except asyncpg.UniqueViolationError as error:
-                raise BadRequest(f"There is an operator {name!r} already.") from error
+            if not await borrowed.fetchval(SQL["add_operator"], name, role, hashed, who):
+                raise BadRequest(f"There is an operator {name!r} already.")
+
+    async def accounts(self) -> list[dict[str, Any]]:
+        """Return all accounts by name, with how many sessions each has."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["list_operators"], SESSION_IDLE_S, SESSION_TOTAL_S)
+        return [dict(row) for row in rows]
+
+    async def change(
+        self,
+        name: str,
+        *,
+        actor: Operator | None,
+        role: str | None = None,
+        active: bool | None = None,
+        password: str | None = None,
+    ) -> bool:
+        """Change an account and sign its operator out; return False if nothing was to change.
+
+        `actor` is the admin who asks, None for the command line. Raises `OwnAccount`, `LastAdmin`,
+        `UnknownOperator`.
+        """
+        if role is not None:
+            _check_role(role)
+        hashed = None if password is None else await self._hash(password)
+        by_whom = (actor.operator_id, actor.name) if actor else (None, "cli")
+        async with connection(self._pool) as borrowed:
+            verdict = await borrowed.fetchval(
+                SQL["change_operator"], by_whom[0], name, role, active, hashed, by_whom[1]
+            )
+        if verdict in _REFUSALS:
+            raise _REFUSALS[verdict]
+        return bool(verdict == "changed")
+
+    async def sign_out_everywhere(self, name: str, *, who: str) -> int:
+        """End an operator's sessions and return how many there were; raises `UnknownOperator`."""
+        async with connection(self._pool) as borrowed:
+            ended = await borrowed.fetchval(SQL["sign_out_operator"], name, who)
+        if ended is None:
+            raise UnknownOperator
+        return int(ended)
+
+    async def change_password(self, operator: Operator, *, old: str, new: str) -> str:
+        """Give an operator another password and return the secret of the one session left.
+
+        Raises `WrongPassword` when `old` is not theirs.
+        """
+        held = await self._check(operator.name, old)
+        hashed = await self._hash(new)
+        async with connection(self._pool) as borrowed:
+            if not await borrowed.fetchval(
+                SQL["change_own_password"], operator.operator_id, held.password_hash, hashed
+            ):
+                raise WrongPassword
+        return await self._open(_Held(operator.operator_id, hashed))
 
     async def any(self) -> bool:
         async with connection(self._pool) as borrowed:
@@ -83,6 +172,9 @@ class OperatorStore:
 
     async def sign_in(self, name: str, password: str) -> str:
         """Return a new session's secret; raises `WrongPassword`."""
+        return await self._open(await self._check(name, password))
+
+    async def _check(self, name: str, password: str) -> "_Held":
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["find_operator"], name)
         hashed = row["password_hash"] if row else self._nobody
@@ -90,12 +182,23 @@ class OperatorStore:
             good = await asyncio.to_thread(self._matches, hashed, password)
         if row is None or not good:
             raise WrongPassword
+        return _Held(**dict(row))
+
+    async def _open(self, held: "_Held") -> str:
         secret = secrets.token_urlsafe(32)
+        values = (_fingerprint(secret), held.operator_id, held.password_hash, SESSION_TOTAL_S)
         async with connection(self._pool) as borrowed:
-            await borrowed.execute(
-                SQL["open_session"], _hash(secret), row["operator_id"], SESSION_TOTAL_S
-            )
+            if not await borrowed.fetchval(SQL["open_session"], *values):
+                raise WrongPassword
         return secret
+
+    async def _hash(self, password: str) -> str:
+        if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
+            raise BadRequest(
+                f"A password has {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} letters."
+            )
+        async with self._hashing:
+            return await asyncio.to_thread(self._hasher.hash, password)
 
     def _matches(self, hashed: str, password: str) -> bool:
         try:
@@ -109,7 +212,7 @@ class OperatorStore:
             raise SignInNeeded
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(
-                SQL["use_session"], _hash(secret), SESSION_IDLE_S, SESSION_TOTAL_S
+                SQL["use_session"], _fingerprint(secret), SESSION_IDLE_S, SESSION_TOTAL_S
             )
         if row is None:
             raise SignInNeeded
@@ -117,9 +220,9 @@ class OperatorStore:
 
     async def sign_out(self, secret: str) -> None:
         async with connection(self._pool) as borrowed:
-            await borrowed.execute(SQL["close_session"], _hash(secret))
+            await borrowed.execute(SQL["close_session"], _fingerprint(secret))
 
 
-def _hash(secret: str) -> bytes:
+def _fingerprint(secret: str) -> bytes:
     # The secret has 256 random bits, so a plain hash cannot be searched; a leaked table is useless.
     return sha256(secret.encode()).digest()

@@ -29,7 +29,8 @@ CREATE TABLE webhook_endpoint (
 ) WITH (fillfactor = 50);
 
 -- An event carries its own state. Who reads on from the last id that was seen skips what commits
--- late under an earlier one. No foreign key to the room: the hot path that writes here has it already.
+-- late under an earlier one. `body` is the whole `data` of what is sent. No foreign key to the room:
+-- whoever writes on the hot path has it already.
 CREATE TABLE outbox_event (
     event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     webhook_id uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -78,7 +79,9 @@ $$;
 -- What an order's event says. Who bought is not in it: whoever needs that asks the operators' API.
 CREATE FUNCTION order_facts(p purchase) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT jsonb_build_object(
-        'order_id', p.order_id, 'number', p.reference, 'status', p.state,
+        'room', (SELECT m.room FROM room m WHERE m.room_id = p.room_id),
+        'order_id', p.order_id, 'number', p.reference, 'state', p.state,
+        'hold_id', p.hold_id, 'session', p.session_id::text,
         'total_minor', p.total_minor, 'refunded_minor', p.refunded_minor, 'currency', p.currency,
         'items', COALESCE((
             SELECT jsonb_agg(jsonb_build_object('sku', k.sku, 'name', l.name, 'quantity', l.quantity,
@@ -127,7 +130,8 @@ BEGIN
         WHEN before <= 0 AND after > 0 THEN 'stock.back'
         WHEN before > k.low_at AND after <= k.low_at THEN 'stock.low' END;
     IF kind IS NOT NULL THEN
-        PERFORM emit(k.room_id, kind, jsonb_build_object('sku', k.sku, 'name', k.name,
+        PERFORM emit(k.room_id, kind, jsonb_build_object(
+            'room', (SELECT m.room FROM room m WHERE m.room_id = k.room_id), 'sku', k.sku, 'name', k.name,
             'available', GREATEST(after, 0), 'on_hand', NEW.on_hand, 'held', NEW.held,
             'sold', NEW.sold, 'low_at', k.low_at));
     END IF;
@@ -141,7 +145,7 @@ CREATE TRIGGER stock_is_told_of AFTER UPDATE ON stock FOR EACH ROW
 CREATE FUNCTION tell_of_room() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     kind text;
-    facts constant jsonb := jsonb_build_object('name', NEW.name, 'status', NEW.status,
+    facts constant jsonb := jsonb_build_object('room', NEW.room, 'name', NEW.name, 'status', NEW.status,
         'sold_out', NEW.sold_out);
 BEGIN
     kind := CASE

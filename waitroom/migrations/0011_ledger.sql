@@ -65,13 +65,15 @@ CREATE VIEW conservation_breach AS
     FROM stock s LEFT JOIN (SELECT sku_id, sum(quantity) AS q FROM wish GROUP BY sku_id) w USING (sku_id)
     WHERE s.wished <> COALESCE(w.q, 0)
     UNION ALL
-    SELECT 'sold differs from the orders', s.sku_id, s.sold, COALESCE(o.q, 0)
-    FROM stock s LEFT JOIN (
-        SELECT l.sku_id, sum(l.quantity - l.returned) AS q
-        FROM purchase p JOIN purchase_line l USING (order_id) JOIN hold h USING (hold_id)
-        WHERE h.state = 'confirmed' AND (p.state IN ('authorized', 'paid', 'returning', 'refunded')
-              OR (p.state = 'cancelled' AND l.returned > 0)) GROUP BY l.sku_id) o USING (sku_id)
-    WHERE s.sold <> COALESCE(o.q, 0)
+    SELECT 'a confirmed hold differs from its order', COALESCE(l.sku_id, o.sku_id), COALESCE(l.quantity, 0),
+           COALESCE(o.q, 0)
+    FROM (SELECT h.hold_id, x.sku_id, x.quantity FROM hold h JOIN hold_line x USING (hold_id)
+          WHERE h.state = 'confirmed' AND x.quantity > 0) l
+    FULL JOIN (
+        -- `sold_at` and not the state: late money for the same hold may be on its way back beside it.
+        SELECT p.hold_id, x.sku_id, sum(x.quantity) AS q FROM purchase p JOIN purchase_line x USING (order_id)
+        WHERE p.sold_at IS NOT NULL GROUP BY p.hold_id, x.sku_id) o USING (hold_id, sku_id)
+    WHERE l.quantity IS DISTINCT FROM o.q
     UNION ALL
     SELECT 'the past differs from the present', s.sku_id, s.on_hand + s.held + s.sold,
            COALESCE(m.on_hand + m.held + m.sold, 0)

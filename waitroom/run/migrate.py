@@ -34,7 +34,8 @@ async def migrate(url: str) -> list[str]:
     Raises `MigrationError` when an applied file was changed afterwards. The lock belongs to the
     transaction, so it works behind a pooler too; all files are applied or none.
     """
-    connection = await asyncpg.connect(url)
+    # A pooler hands connections on with what the client before prepared, under the same names.
+    connection = await asyncpg.connect(url, statement_cache_size=0)
     try:
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)

@@ -1,7 +1,9 @@
 """The demonstration sale: a small shop with fourteen things and not enough of any."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+from inventory.catalogue_store import CatalogueStore
 from inventory.ledger_store import LedgerStore
 from inventory.stock_store import StockStore
 from waitroom.line_store import LineStore
@@ -17,19 +19,46 @@ RULES = """{
 }"""
 
 
+SALE = timedelta(days=30)
+
+
 @dataclass(frozen=True, slots=True)
 class _Product:
+    """A thing, and what it comes in: each variant with its units and, if it differs, its price."""
+
     picture: str
     name: str
     price_minor: int
-    units: int
+    units: int | dict[str, int]
     description: str
+    dearer: tuple[str, int] | None = None
+    for_a_while: bool = False
+
+    def variants(self) -> dict[str, tuple[str, int, int]]:
+        """Return the variant, price and units of each SKU."""
+        if isinstance(self.units, int):
+            return {self.picture: ("", self.price_minor, self.units)}
+        prices = dict([self.dearer] if self.dearer else [])
+        return {
+            f"{self.picture}-{variant.split()[0].lower()}": (
+                variant,
+                prices.get(variant, self.price_minor),
+                units,
+            )
+            for variant, units in self.units.items()
+        }
 
 
 PRODUCTS = (
     _Product("vase", "Tall vase", 6400, 8, "Wheel-thrown, ash glaze, 31 cm. No two are alike."),
     _Product("bowl", "Supper bowl", 2800, 12, "Stoneware, oatmeal outside, iron blue inside."),
-    _Product("mug", "Morning mug", 2200, 16, "Holds a third of a litre and keeps it warm."),
+    _Product(
+        "mug",
+        "Morning mug",
+        2200,
+        {"Oatmeal": 6, "Iron blue": 6, "Moss": 4},
+        "Holds a third of a litre and keeps it warm.",
+    ),
     _Product("plate", "Side plate", 1900, 12, "Twenty centimetres, with a hand-drawn rim."),
     _Product(
         "teapot", "Two-cup teapot", 7900, 5, "With a bamboo handle and a spout that does not drip."
@@ -41,39 +70,69 @@ PRODUCTS = (
         "record", "Field recordings, vol. 3", 2600, 15, "Forty minutes of rain, pressed on 180 g."
     ),
     _Product(
-        "print", "Harbour, linocut", 4500, 10, "Three colours, signed and numbered, 30 by 40 cm."
+        "print",
+        "Harbour, linocut",
+        4500,
+        {"Small (30 by 40 cm)": 7, "Large (50 by 70 cm)": 3},
+        "Three colours, signed and numbered.",
+        dearer=("Large (50 by 70 cm)", 7800),
     ),
-    _Product("scarf", "Lambswool scarf", 5200, 9, "Woven on a hand loom in rust and moss."),
+    _Product(
+        "scarf",
+        "Lambswool scarf",
+        5200,
+        {"Rust": 5, "Moss": 4},
+        "Woven on a hand loom, a metre and eighty long.",
+    ),
     _Product("notebook", "Stitched notebook", 1600, 18, "Ninety-six pages that lie flat."),
-    _Product("candle", "Beeswax candle", 1400, 20, "Burns for thirty hours and smells of summer."),
+    _Product(
+        "candle",
+        "Beeswax candle",
+        1400,
+        20,
+        "Burns for thirty hours and smells of summer. This month only.",
+        for_a_while=True,
+    ),
     _Product("planter", "Window planter", 3400, 8, "Terracotta with a saucer, for herbs."),
     _Product("tote", "Canvas tote", 2400, 14, "Heavy cotton, one inner pocket, room for a week."),
     _Product("chair", "Three-legged chair", 24000, 2, "Ash and paper cord. There are two."),
 )
 
 
-async def seed(lines: LineStore, stock: StockStore, ledger: LedgerStore) -> bool:
+async def seed(
+    lines: LineStore, stock: StockStore, products: CatalogueStore, ledger: LedgerStore
+) -> bool:
     """Make the demonstration sale unless it is there; say whether it was made."""
     if any(row["room"] == ROOM for row in await lines.rooms()):
         return False
     await lines.create_room(ROOM, ROOM_NAME, who=WHO)
     await lines.change_room(ROOM, RULES, who=WHO)
     for product in PRODUCTS:
-        await stock.add(
+        await products.add(
             product.picture,
             room=ROOM,
             name=product.name,
-            price_minor=product.price_minor,
             description=product.description,
             picture=f"/static/pictures/{product.picture}.svg",
-            limit_per_session=2,
-        )
-        await ledger.move(
-            product.picture,
-            kind="received",
-            quantity=product.units,
             who=WHO,
-            reason="first delivery",
         )
+        await _add_variants(product, stock, ledger)
     await lines.set_status(ROOM, "open", who=WHO)
     return True
+
+
+async def _add_variants(product: _Product, stock: StockStore, ledger: LedgerStore) -> None:
+    sale_from = datetime.now(UTC) if product.for_a_while else None
+    for sku, (variant, price_minor, units) in product.variants().items():
+        await stock.add(
+            sku,
+            room=ROOM,
+            product=product.picture,
+            variant=variant,
+            price_minor=price_minor,
+            limit_per_session=2,
+            on_sale_from=sale_from,
+            on_sale_until=sale_from and sale_from + SALE,
+            who=WHO,
+        )
+        await ledger.move(sku, kind="received", quantity=units, who=WHO, reason="first delivery")

@@ -1,6 +1,7 @@
 """Settings: read once from TOML and environment into frozen values; secrets kept apart."""
 
 import difflib
+import importlib.util
 import os
 import secrets
 import tomllib
@@ -11,7 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from checkout.identity import is_safe_address
+from checkout.customer import is_safe_address
+from waitroom.mail.relay import parse_relay, parse_sender
 
 EMBEDDED = "embedded:"
 ENVIRONMENT_PREFIX = "WAITROOM_"
@@ -20,7 +22,16 @@ KEY_BYTES = 32
 JWT_SECRET_LENGTH_MIN = 32
 # Read from the environment but no settings: where to look, and what must not stand in a file
 # that people share.
-_APART = {"CONFIG", "SIGNING_KEYS", "CUSTOMER_JWT_SECRET", "SUPERVISOR", "CHROMIUM"}
+_APART = {
+    "CONFIG",
+    "SIGNING_KEYS",
+    "CUSTOMER_JWT_SECRET",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRETS",
+    "SMTP_URL",
+    "SUPERVISOR",
+    "CHROMIUM",
+}
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
@@ -53,13 +64,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     lease_s: Annotated[float, Meta(ge=2)] = 5.0
     join_memory_s: Count = 600
     payment_wait_s: Seconds = 8.0
+    gateway: Literal["test", "stripe"] = "test"
+    stripe_publishable_key: str = ""
+    stripe_api_base: str = ""
     drain_s: Seconds = 2.0
     sign_in_attempts_per_minute: Count = 10
     customer_issuer: str = ""
     customer_audience: str = ""
     customer_jwks_url: str = ""
+    mail_from: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
+    webhooks_allow_private: bool = False
     demo: bool = False
 
     def __post_init__(self) -> None:
@@ -69,6 +85,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise ValueError("customer_issuer needs customer_audience")
         if self.customer_jwks_url and not is_safe_address(self.customer_jwks_url):
             raise ValueError("customer_jwks_url is an https address, or http on this machine")
+        if self.stripe_publishable_key and not self.stripe_publishable_key.startswith("pk_"):
+            # Above all, the secret key must not get onto a page.
+            raise ValueError("stripe_publishable_key is the key that begins with pk_")
+        if self.gateway == "stripe" and not self.stripe_publishable_key:
+            raise ValueError('gateway = "stripe" needs stripe_publishable_key')
+        if self.stripe_api_base and not is_safe_address(self.stripe_api_base):
+            raise ValueError("stripe_api_base is an https address, or http on this machine")
+        if self.mail_from:
+            try:
+                parse_sender(self.mail_from)
+            except ValueError as error:
+                raise ValueError(f"mail_from cannot be used: {error}") from error
 
     @property
     def base_url(self) -> str:
@@ -132,6 +160,11 @@ def _as_variable(key: str) -> str:
 def _refuse_unknown(keys: Iterable[str], *, where: str, shown: Any = str) -> None:
     known = Settings.__struct_fields__
     for key in keys:
+        if key in Secrets.__struct_fields__:
+            raise SettingsError(
+                f"{shown(key)} in {where} is a secret: it belongs into the secrets file, "
+                f"or into {_as_variable(key)}"
+            )
         if key not in known:
             nearest = difflib.get_close_matches(key, known, n=1, cutoff=0)[0]
             raise SettingsError(
@@ -143,10 +176,15 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """The keys that sign tickets and sessions, 64 hex digits each, oldest first.
 
     `customer_jwt_secret` is the identity provider's, as it gives it: text, and not base64 to us.
+    `stripe_webhook_secrets` may be several while one is being replaced by another. `smtp_url` is
+    where mail is handed over; a password stands in it.
     """
 
     signing_keys: list[str]
     customer_jwt_secret: str = ""
+    stripe_secret_key: str = ""
+    stripe_webhook_secrets: list[str] = []
+    smtp_url: str = ""
 
     def __repr__(self) -> str:
         return f"Secrets({len(self.signing_keys)} keys)"
@@ -159,7 +197,8 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 def load_secrets(settings: Settings, environment: Mapping[str, str] | None = None) -> Secrets:
     """Read the secrets from `WAITROOM_SIGNING_KEYS` (comma-separated) or the secrets file.
 
-    `WAITROOM_CUSTOMER_JWT_SECRET` wins over the file's.
+    `WAITROOM_CUSTOMER_JWT_SECRET`, `WAITROOM_STRIPE_SECRET_KEY`, `WAITROOM_STRIPE_WEBHOOK_SECRETS`
+    (comma-separated) and `WAITROOM_SMTP_URL` win over the file's.
     """
     environment = os.environ if environment is None else environment
     if environment.get("WAITROOM_SIGNING_KEYS"):
@@ -170,13 +209,56 @@ def load_secrets(settings: Settings, environment: Mapping[str, str] | None = Non
         found = _read_secrets(settings.secrets_path)
     if secret := environment.get("WAITROOM_CUSTOMER_JWT_SECRET"):
         found = msgspec.structs.replace(found, customer_jwt_secret=secret)
+    if secret := environment.get("WAITROOM_STRIPE_SECRET_KEY"):
+        found = msgspec.structs.replace(found, stripe_secret_key=secret.strip())
+    if listed := environment.get("WAITROOM_STRIPE_WEBHOOK_SECRETS"):
+        several = [secret.strip() for secret in listed.split(",")]
+        found = msgspec.structs.replace(found, stripe_webhook_secrets=several)
+    if url := environment.get("WAITROOM_SMTP_URL"):
+        found = msgspec.structs.replace(found, smtp_url=url.strip())
     _check_customers(settings, found)
+    _check_stripe(settings, found)
+    _check_mail(settings, found)
     return found
+
+
+def _check_mail(settings: Settings, found: Secrets) -> None:
+    if not found.smtp_url:
+        return
+    if not settings.mail_from:
+        raise SettingsError("smtp_url needs the setting mail_from")
+    try:
+        parse_relay(found.smtp_url)
+    except ValueError as error:
+        raise SettingsError(f"smtp_url cannot be used: {error}") from error
+
+
+def _check_stripe(settings: Settings, found: Secrets) -> None:
+    # A restricted key begins with rk_.
+    if found.stripe_secret_key and not found.stripe_secret_key.startswith(("sk_", "rk_")):
+        raise SettingsError("stripe_secret_key is the key that begins with sk_ or rk_")
+    if not all(secret.startswith("whsec_") for secret in found.stripe_webhook_secrets):
+        raise SettingsError("stripe_webhook_secrets each begin with whsec_")
+    if settings.gateway != "stripe":
+        return
+    if not found.stripe_secret_key:
+        raise SettingsError(
+            'gateway = "stripe" needs stripe_secret_key in the secrets file, '
+            "or WAITROOM_STRIPE_SECRET_KEY"
+        )
+    if importlib.util.find_spec("stripe") is None:
+        raise SettingsError('gateway = "stripe" needs its library: pip install "waitroom[stripe]"')
 
 
 def _check_customers(settings: Settings, found: Secrets) -> None:
     secret = found.customer_jwt_secret
     if not secret:
+        somewhere = settings.customer_jwks_url or is_safe_address(settings.customer_issuer)
+        if settings.customer_issuer and not somewhere:
+            raise SettingsError(
+                "customer_issuer is no https address: say where its keys are in customer_jwks_url, "
+                "or give customer_jwt_secret"
+            )
         return
     if not settings.customer_issuer:
         raise SettingsError("customer_jwt_secret needs the settings customer_issuer and _audience")

@@ -1,0 +1,158 @@
+"""The shopper's own orders: the list of them, each as a page, and receipts."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from checkout.api import Checkout, find_order, order_body
+from checkout.customer import Customer, CustomersNotConfigured, CustomerTokenInvalid, Fault
+from checkout.customer_store import CustomerStore
+from checkout.history.cursor import Cursor, read_cursor
+from checkout.history.history_store import HistoryStore
+from checkout.history.receipt import as_text, receipt_of
+from checkout.history.status import Status
+from checkout.identity import Identity
+from checkout.order import UNSETTLED, Order, OrderState, UnknownOrder
+from checkout.refund import Refund, RefundStage
+from checkout.refund_store import RefundStore
+from inventory.hold import SessionOver
+from inventory.kit.http import PRIVATE, bearer, json_response, query_int, wants_html
+from inventory.kit.pages import Pages
+from inventory.kit.problem import BadRequest
+
+# A mail cannot bring a stylesheet, so a receipt has its styles inline. It has nothing else: no
+# script, no picture, no form, and nothing from anywhere.
+RECEIPT_CSP = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+_TEXT = {**PRIVATE, "Content-Type": "text/plain; charset=utf-8"}
+_TITLES = {Status.DECLINED: "Payment declined", Status.AUTHORIZING: "Payment in progress"}
+
+
+class HistoryApi:
+    """`bank_step` says that the gateway has a page on which a payment may have to be confirmed."""
+
+    def __init__(
+        self,
+        checkout: Checkout,
+        *,
+        history: HistoryStore,
+        refunds: RefundStore,
+        customers: CustomerStore,
+        identity: Identity,
+        pages: Pages,
+        brand: str,
+        bank_step: bool = False,
+    ) -> None:
+        self._checkout = checkout
+        self._history = history
+        self._refunds = refunds
+        self._customers = customers
+        self._identity = identity
+        self._pages = pages
+        self._brand = brand
+        self._bank_step = bank_step
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/checkout/orders", self.list_orders),
+            web.get("/checkout/orders/{order_id}", self.show_order),
+            web.get("/checkout/orders/{order_id}/receipt", self.show_receipt),
+        ]
+
+    async def list_orders(self, request: web.Request) -> web.Response:
+        session = self._checkout.session_of(request)
+        limit = query_int(request, "limit", default=20, low=1, high=100)
+        after = read_cursor(request.query.get("cursor"))
+        orders = await self._history.of_session(session.session_id, after=after, limit=limit)
+        last = orders[-1] if len(orders) == limit else None
+        following = last and str(Cursor(at=last.created_at, order_id=last.order_id))
+        return json_response({"orders": [order_body(o) for o in orders], "next": following})
+
+    async def show_order(self, request: web.Request) -> web.Response:
+        order = await find_order(self._checkout, request)
+        refunds = await self._refunds.of_order(order.order_id)
+        body = {**order_body(order), "refunds": refund_bodies(refunds)}
+        if not wants_html(request):
+            return json_response(body, status=202 if order.state in UNSETTLED else 200)
+        waits = self._bank_step and order.state is OrderState.AUTHORIZING
+        context = {
+            "order": body,
+            "called_off": order.called_off,
+            "stuck": order.state is OrderState.RETURNING and _stuck(refunds),
+            "bank_step": f"/checkout/stripe/{order.order_id}" if waits else None,
+        }
+        return self._pages.render(
+            "order.html", context, title=_TITLES.get(body["status"], "Your order")
+        )
+
+    async def show_receipt(self, request: web.Request) -> web.Response:
+        """Answer with the receipt as a page that can be mailed, or as text with `format=text`."""
+        form = request.query.get("format", "html")
+        if form not in {"html", "text"}:
+            raise BadRequest("format must be html or text.")
+        order = await self._own_order(request)
+        refunds = await self._refunds.of_order(order.order_id)
+        receipt = receipt_of(order, refunds, brand=self._brand)
+        if form == "text":
+            return web.Response(body=as_text(receipt).encode(), headers=_TEXT)
+        title = f"Receipt for order {receipt.number}"
+        response = self._pages.render("receipt.html", {"receipt": receipt}, title=title)
+        response.headers["Content-Security-Policy"] = RECEIPT_CSP
+        return response
+
+    async def _own_order(self, request: web.Request) -> Order:
+        """Return the order in the path, of the request's session or of its customer."""
+        try:
+            return await find_order(self._checkout, request)
+        except (SessionOver, UnknownOrder):
+            customer = await self._customer(request)
+            if customer is None:
+                raise
+        try:
+            order_id = UUID(request.match_info["order_id"])
+        except ValueError as error:
+            raise UnknownOrder from error
+        return await self._customers.order(customer, order_id)
+
+    async def _customer(self, request: web.Request) -> Customer | None:
+        """Return whom the bearer token speaks for, or None if it is no customer's token at all."""
+        token = bearer(request)
+        if token is None:
+            return None
+        try:
+            return await self._identity.customer(token)
+        except CustomersNotConfigured:
+            return None
+        except CustomerTokenInvalid as refusal:
+            if refusal.fault is not Fault.FORM:
+                raise
+            return None
+
+
+def refund_bodies(refunds: Iterable[Refund]) -> list[dict[str, Any]]:
+    """Return what a shopper is told of their refunds; who asked for one, and why, is not theirs.
+
+    One that failed is not told of: the money is where it was, and the operators know.
+    """
+    return [
+        {
+            "amount_minor": refund.amount_minor,
+            "status": "done" if refund.stage is RefundStage.DONE else "on_its_way",
+            "items": refund.items,
+            "by_hand": refund.by_hand,
+            "asked_at": refund.asked_at,
+            "done_at": refund.ended_at,
+        }
+        for refund in refunds
+        if refund.stage is not RefundStage.FAILED
+    ]
+
+
+def _stuck(refunds: Iterable[Refund]) -> bool:
+    """Say whether money that should go back by itself waits for an operator."""
+    stages = {refund.stage for refund in refunds}
+    return RefundStage.FAILED in stages and RefundStage.ASKED not in stages

@@ -1,0 +1,33 @@
+"""Where a list of orders goes on: after the last one seen, whatever came since. Pure."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from inventory.kit.problem import BadRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """An order's place among the newest: by when it was placed, then by its id."""
+
+    at: datetime
+    order_id: UUID
+
+    def __str__(self) -> str:
+        """Write it without a plus sign, which would become a space in an address."""
+        return f"{self.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}~{self.order_id}"
+
+
+def read_cursor(text: str | None) -> Cursor | None:
+    """Return a cursor as it was given out; raises `BadRequest` for any other."""
+    if not text:
+        return None
+    at, _, order_id = text.partition("~")
+    try:
+        cursor = Cursor(at=datetime.fromisoformat(at), order_id=UUID(order_id))
+        if cursor.at.tzinfo is not None:
+            return cursor
+    except ValueError:
+        pass
+    raise BadRequest("This cursor is none of ours.")

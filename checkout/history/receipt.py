@@ -1,0 +1,156 @@
+"""A receipt: what was paid for an order, and what of it went back. Pure."""
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from checkout.order import Order
+from checkout.refund import Refund, RefundStage
+from inventory.kit.pages import money
+from inventory.kit.problem import Refusal
+
+WIDTH = 64
+INDENT = " " * 4
+# Signs that break a line or turn its direction: a name shall not write lines of its own.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+class NoReceipt(Refusal):
+    code, status, title = "no_receipt", 409, "There is a receipt once an order is paid."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptLine:
+    sku: str
+    name: str
+    quantity: int
+    price_minor: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptRefund:
+    """Money that went back, or that is still on its way; `items` says for what, if for units."""
+
+    at: datetime
+    done: bool
+    amount_minor: int
+    items: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """Amounts are in minor units and include tax; `kept_minor` is what was paid in the end."""
+
+    brand: str
+    number: str
+    order_id: UUID
+    paid_at: datetime
+    currency: str
+    lines: list[ReceiptLine]
+    total_minor: int
+    refunds: list[ReceiptRefund]
+    kept_minor: int
+
+
+def receipt_of(order: Order, refunds: Iterable[Refund], *, brand: str) -> Receipt:
+    """Return an order's receipt; raises `NoReceipt` while nothing was bought with it."""
+    if order.paid_at is None:
+        raise NoReceipt
+    names = {line.sku: plain(line.name) for line in order.lines}
+    return Receipt(
+        brand=plain(brand),
+        number=order.reference,
+        order_id=order.order_id,
+        paid_at=order.paid_at,
+        currency=order.currency,
+        lines=[
+            ReceiptLine(
+                sku=line.sku,
+                name=names[line.sku],
+                quantity=line.quantity,
+                price_minor=line.price_minor,
+                amount_minor=line.quantity * line.price_minor,
+            )
+            for line in order.lines
+        ],
+        total_minor=order.total_minor,
+        refunds=[
+            ReceiptRefund(
+                at=refund.ended_at or refund.asked_at,
+                done=refund.stage is RefundStage.DONE,
+                amount_minor=refund.amount_minor,
+                items=", ".join(
+                    _units(item["quantity"], names.get(item["sku"], item["sku"]))
+                    for item in refund.items
+                ),
+            )
+            for refund in refunds
+            if refund.stage is not RefundStage.FAILED
+        ],
+        kept_minor=order.total_minor - order.refunded_minor,
+    )
+
+
+def _units(quantity: int, name: str) -> str:
+    return f"{quantity} \N{MULTIPLICATION SIGN} {name}"
+
+
+def plain(text: str) -> str:
+    """Return a text as one line that reads in the direction of its letters."""
+    return " ".join(_CONTROL.sub(" ", text).split())
+
+
+def moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def as_text(receipt: Receipt) -> str:
+    """Return a receipt for a mail without HTML, in lines of at most `WIDTH` letters."""
+    return "\n".join(_text_lines(receipt)) + "\n"
+
+
+def _text_lines(receipt: Receipt) -> Iterator[str]:
+    def amount(minor: int) -> str:
+        return money(minor, receipt.currency)
+
+    yield from (receipt.brand, f"Receipt for order {receipt.number}", "")
+    yield from _pair("Paid", moment(receipt.paid_at))
+    yield from _pair("Order", str(receipt.order_id))
+    yield ""
+    for line in receipt.lines:
+        yield from _pair(_units(line.quantity, line.name), amount(line.amount_minor))
+        if line.quantity > 1:
+            yield f"{INDENT}{amount(line.price_minor)} each"
+    yield "-" * WIDTH
+    yield from _pair("Total", amount(receipt.total_minor))
+    yield "All prices include tax."
+    yield from _text_refunds(receipt.refunds, receipt.currency)
+    if receipt.refunds:
+        yield "-" * WIDTH
+        yield from _pair("Paid in the end", amount(receipt.kept_minor))
+
+
+def _text_refunds(refunds: Sequence[ReceiptRefund], currency: str) -> Iterator[str]:
+    if refunds:
+        yield from ("", "Refunds")
+    for refund in refunds:
+        word = "given back" if refund.done else "on its way back since"
+        yield from _pair(f"{word} {moment(refund.at)}", f"-{money(refund.amount_minor, currency)}")
+        if refund.items:
+            yield from _wrapped(refund.items, indent=INDENT)
+
+
+def _pair(left: str, right: str) -> Iterator[str]:
+    """Write two texts at the two ends of a line; a long left one takes lines of its own."""
+    room = WIDTH - len(right) - 1
+    *above, last = _wrapped(left, room)
+    yield from above
+    yield f"{last:<{room}} {right}"
+
+
+def _wrapped(text: str, width: int = WIDTH, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent) or [""]

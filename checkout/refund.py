@@ -1,0 +1,132 @@
+"""Refunds: money on its way back. Pure: the life cycle, the shapes, and what can be wrong."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from inventory.hold import ITEMS_MAX, Item
+from inventory.kit.problem import Refusal, Unprocessable
+
+AMOUNT_MAX = 10**12
+
+
+class RefundStage(StrEnum):
+    ASKED = "asked"
+    DONE = "done"
+    FAILED = "failed"
+
+
+# What was asked sets its money and its units aside; failing gives both back to the order.
+TRANSITIONS: dict[RefundStage, frozenset[RefundStage]] = {
+    RefundStage.ASKED: frozenset({RefundStage.DONE, RefundStage.FAILED}),
+    RefundStage.DONE: frozenset(),
+    RefundStage.FAILED: frozenset(),
+}
+
+
+class RefundTooLarge(Refusal):
+    code, status, title = "refund_too_large", 409, "That is more than is left to give back."
+
+
+class NotRefundable(Refusal):
+    code, status, title = "not_refundable", 409, "There is nothing to give back on this order."
+
+
+class NotCancellable(Refusal):
+    code, status, title = "not_cancellable", 409, "This order is over already."
+
+
+class TooManyUnits(Refusal):
+    code, status, title = "too_many_units", 409, "So many units are not left to refund."
+
+
+class SkuNotOrdered(Refusal):
+    code, status, title = "sku_not_ordered", 422, "This order has no such SKU."
+
+
+class UnknownRefund(Refusal):
+    code, status, title = "not_found", 404, "There is no such refund."
+
+
+Why = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
+
+
+class RefundWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The body of a refund, in one of three forms.
+
+    `{"full": true}` is everything that was not given back so far, `{"items": […]}` the price of
+    these units, or `amount_minor` of it, and `{"amount_minor": …}` alone is goodwill. Whoever
+    refunds units says with `restock` whether they go back on the shelf. With `by_hand` the money
+    was given back by other means, and the gateway is not asked.
+    """
+
+    reason: Why
+    full: bool = False
+    items: Annotated[list[Item], Meta(min_length=1, max_length=ITEMS_MAX)] | UnsetType = UNSET
+    amount_minor: Annotated[int, Meta(ge=1, le=AMOUNT_MAX)] | UnsetType = UNSET
+    restock: bool | UnsetType = UNSET
+    by_hand: bool = False
+
+    def check(self) -> None:
+        """Raise `Unprocessable` for a wish that is none of the forms."""
+        parts = self.items is not UNSET or self.amount_minor is not UNSET
+        if self.full == parts:
+            raise Unprocessable('Say {"full": true}, or else "items" or "amount_minor".')
+        if (self.restock is UNSET) == (self.full or self.items is not UNSET):
+            raise Unprocessable('Say for units, and only for them, whether to "restock" them.')
+
+    def quantities(self) -> dict[str, int]:
+        """Return the units by SKU; two items of one SKU count together."""
+        found: dict[str, int] = {}
+        for item in [] if self.items is UNSET else self.items:
+            found[item.sku] = found.get(item.sku, 0) + item.quantity
+        return found
+
+    def body_hash(self) -> bytes:
+        """Hash what is wished, so that a repeat of its key is told from another wish under it."""
+        return sha256(msgspec.json.encode(self)).digest()[:8]
+
+
+class Cancellation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a cancellation; `restock` matters for an order that was paid."""
+
+    reason: Why
+    restock: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """A refund as operators see it; the amount in minor units of `currency`."""
+
+    refund_id: UUID
+    order_id: UUID
+    stage: RefundStage
+    amount_minor: int
+    currency: str
+    gateway: str
+    restock: bool
+    by_hand: bool
+    who: str
+    reason: str
+    detail: str
+    asked_at: datetime
+    ended_at: datetime | None
+    items: list[dict[str, Any]]
+
+
+def refusal(verdict: str, *, sku: str = "", figure: int = 0) -> Refusal:
+    """Return the refusal that a verdict of `ask_refund` stands for; `figure` is what is left."""
+    if verdict == "too_large":
+        return RefundTooLarge(f"At most {figure} can be given back.", left_minor=figure)
+    if verdict == "too_many_units":
+        return TooManyUnits(f"{figure} of {sku} left to refund.", sku=sku, left=figure)
+    if verdict == "unknown_sku":
+        return SkuNotOrdered(f"This order has no SKU {sku!r}.", sku=sku)
+    assert verdict == "not_refundable", verdict
+    return NotRefundable()

@@ -1,0 +1,95 @@
+"""Driving a refund from what was asked to what the gateway did, whoever gets to it."""
+
+import asyncio
+from uuid import UUID
+
+import structlog
+
+from checkout.payment import (
+    GATEWAY_TIMEOUT_S,
+    IDLE_S,
+    SETTLE_BATCH_MAX,
+    Gateway,
+    Refunded,
+    RefundState,
+    answer_of,
+)
+from checkout.refund import Refund, RefundStage
+from checkout.refund_store import RefundStore
+
+log = structlog.get_logger()
+
+_ENDS = {RefundState.DONE: RefundStage.DONE, RefundState.FAILED: RefundStage.FAILED}
+
+
+class Refunds:
+    """Give money back.
+
+    Every step may be repeated: the gateway knows the refund's id as its key, and a refund ends
+    once. No transaction and no lock is open while the gateway is asked.
+    """
+
+    def __init__(
+        self, store: RefundStore, gateway: Gateway, *, timeout_s: float = GATEWAY_TIMEOUT_S
+    ) -> None:
+        self._store = store
+        self._gateway = gateway
+        self._timeout_s = timeout_s
+
+    async def drive(self, refund_id: UUID) -> Refund:
+        """Ask the gateway for a refund that is not over yet, and note what it did."""
+        refund = await self._store.read(refund_id)
+        if refund.stage is not RefundStage.ASKED or refund.gateway != self._gateway.name:
+            return refund
+        answer = await self._ask(refund)
+        if answer is None or answer.state is RefundState.PENDING:
+            return refund
+        await self._store.finish(
+            refund_id, _ENDS[answer.state], gateway_ref=answer.gateway_ref, detail=answer.detail
+        )
+        return await self._store.read(refund_id)
+
+    async def drive_all(self, order_id: UUID) -> None:
+        """Drive what was asked on one order."""
+        for refund in await self._store.of_order(order_id):
+            if refund.stage is RefundStage.ASKED:
+                await self.drive(refund.refund_id)
+
+    async def give_back(self, order_id: UUID) -> bool:
+        """Give the money of an order back that is returning; say whether the order has moved."""
+        refund_id = await self._store.give_back(order_id)
+        if refund_id is None:
+            log.warning("money_cannot_go_back_by_itself", order=str(order_id))
+            return False
+        return (await self.drive(refund_id)).stage is RefundStage.DONE
+
+    async def _ask(self, refund: Refund) -> Refunded | None:
+        if refund.by_hand or refund.amount_minor == 0:
+            return Refunded(state=RefundState.DONE)
+        call = self._gateway.refund(
+            str(refund.order_id),
+            refund_key=str(refund.refund_id),
+            amount_minor=refund.amount_minor,
+        )
+        return await answer_of(call, timeout_s=self._timeout_s, key=str(refund.refund_id))
+
+    async def sweep(self, _: int) -> int:
+        """Settle what is idle, as a sweep that is never in a hurry: what was tried rests first."""
+        await self.settle_idle()
+        return 0
+
+    async def settle_idle(self, *, idle_s: float = IDLE_S) -> int:
+        """Drive refunds that nobody has moved for a while; return how many were looked at."""
+        idle = await self._store.unsettled(
+            gateway=self._gateway.name, idle_s=idle_s, limit=SETTLE_BATCH_MAX
+        )
+        for refund_id in idle:
+            # Touched first, so that another sweeper passes over it meanwhile.
+            await self._store.touch(refund_id)
+        ends = await asyncio.gather(
+            *(self.drive(refund_id) for refund_id in idle), return_exceptions=True
+        )
+        for refund_id, end in zip(idle, ends, strict=True):
+            if isinstance(end, Exception):
+                log.warning("refund_not_settled", refund=str(refund_id), error=repr(end))
+        return len(idle)

@@ -1,0 +1,186 @@
+"""The catalogue's values: SKUs, products, and what may be said of them. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from inventory.kit.problem import Refusal
+
+CODE = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+# Pages may show pictures of their own site alone.
+PICTURE = "^(/static/[A-Za-z0-9._/-]*)?$"
+NAME_LENGTH_MAX = 200
+DESCRIPTION_LENGTH_MAX = 2000
+PICTURE_LENGTH_MAX = 500
+PRICE_MAX = 10**12
+LIMIT_MAX = 10_000_000
+LIMIT_PER_SESSION = 4
+
+Code = Annotated[str, Meta(pattern=CODE)]
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH_MAX)]
+Variant = Annotated[str, Meta(max_length=NAME_LENGTH_MAX)]
+Description = Annotated[str, Meta(max_length=DESCRIPTION_LENGTH_MAX)]
+Picture = Annotated[str, Meta(max_length=PICTURE_LENGTH_MAX, pattern=PICTURE)]
+Price = Annotated[int, Meta(ge=0, le=PRICE_MAX)]
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
+Units = Annotated[int, Meta(ge=0, le=LIMIT_MAX)]
+# Without an offset nobody could say when that is.
+Moment = Annotated[datetime, Meta(tz=True)]
+Reason = Annotated[str, Meta(max_length=500)]
+
+
+class Taken(Refusal):
+    code, status, title = "taken", 409, "That code is taken."
+
+
+class InUse(Refusal):
+    code, status = "in_use", 409
+    title = "Units of it were received, adjusted or wished for; it stays on record."
+
+
+class CatalogueMoved(Refusal):
+    code, status = "catalogue_moved", 409
+    title = "The catalogue was changed at the same moment. Nothing was done; please try again."
+
+
+class NewProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A product to add; `seller` is the name of the operator whose it is, for operators to say."""
+
+    product: Code
+    name: Name
+    description: Description = ""
+    picture: Picture = ""
+    seller: str | None = None
+
+
+class ProductChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    name: Name | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    picture: Picture | UnsetType = UNSET
+    seller: str | None | UnsetType = UNSET
+    reason: Reason = ""
+
+
+class NewSku(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A SKU to add. Without a name it is called as its product and its variant are."""
+
+    sku: Code
+    product: Code | None = None
+    name: Annotated[str, Meta(max_length=NAME_LENGTH_MAX)] = ""
+    variant: Variant = ""
+    description: Description = ""
+    picture: Picture = ""
+    price_minor: Price
+    currency: Currency | None = None
+    limit_per_order: Limit | None = None
+    limit_per_session: Limit = LIMIT_PER_SESSION
+    limit_per_customer: Limit | None = None
+    on_sale_from: Moment | None = None
+    on_sale_until: Moment | None = None
+    low_at: Units = 0
+
+
+class SkuChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Any of a SKU's fields; `null` lifts a limit and opens a bound of the sale."""
+
+    name: Annotated[str, Meta(max_length=NAME_LENGTH_MAX)] | UnsetType = UNSET
+    variant: Variant | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    picture: Picture | UnsetType = UNSET
+    price_minor: Price | UnsetType = UNSET
+    limit_per_order: Limit | None | UnsetType = UNSET
+    limit_per_session: Limit | UnsetType = UNSET
+    limit_per_customer: Limit | None | UnsetType = UNSET
+    on_sale_from: Moment | None | UnsetType = UNSET
+    on_sale_until: Moment | None | UnsetType = UNSET
+    low_at: Units | UnsetType = UNSET
+    reason: Reason = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sku:
+    """A SKU as the tables have it; amounts in minor units of `currency`, tax included.
+
+    `description` and `picture` are its own; where they are empty its product's are shown.
+    """
+
+    sku: str
+    product: str
+    product_name: str
+    room: str
+    name: str
+    variant: str
+    description: str
+    picture: str
+    product_description: str
+    product_picture: str
+    price_minor: int
+    currency: str
+    limit_per_order: int | None
+    limit_per_session: int
+    limit_per_customer: int | None
+    on_sale_from: datetime | None
+    on_sale_until: datetime | None
+    on_sale: bool
+    low_at: int
+    on_hand: int
+    held: int
+    sold: int
+    available: int
+
+    def public(self) -> dict[str, Any]:
+        """Return what anyone may know of it, with the texts that are shown."""
+        shown = {name: getattr(self, name) for name in _PUBLIC}
+        shown["description"] = self.description or self.product_description
+        shown["picture"] = self.picture or self.product_picture
+        return shown
+
+    def private(self) -> dict[str, Any]:
+        """Return what its seller and the operators know of it, with its own texts."""
+        return {
+            **self.public(),
+            "description": self.description,
+            "picture": self.picture,
+            "low_at": self.low_at,
+            "on_hand": self.on_hand,
+        }
+
+
+_PRIVATE = {"product_description", "product_picture", "low_at", "on_hand"}
+_PUBLIC = [name for name in Sku.__dataclass_fields__ if name not in _PRIVATE]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """A product with its SKUs; if they are many, `next` is the cursor to go on with at `skus`."""
+
+    product: str
+    room: str
+    seller: str | None
+    name: str
+    description: str
+    picture: str
+    variants: list[Sku] = field(default_factory=list)
+    next: str | None = None
+
+    def public(self) -> dict[str, Any]:
+        return {
+            "product": self.product,
+            "room": self.room,
+            "name": self.name,
+            "description": self.description,
+            "picture": self.picture,
+            "variants": [sku.public() for sku in self.variants],
+            "next": self.next,
+        }
+
+    def private(self) -> dict[str, Any]:
+        return {
+            **self.public(),
+            "seller": self.seller,
+            "variants": [sku.private() for sku in self.variants],
+        }

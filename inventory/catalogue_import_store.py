@@ -1,0 +1,193 @@
+"""Whole catalogues into PostgreSQL and out of it: one transaction, whatever the number of rows."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from typing import Any, BinaryIO
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from inventory.catalogue import CatalogueMoved
+from inventory.catalogue_csv import COLUMNS, Row, lines_of, read_catalogue, write_header, write_rows
+from inventory.hold import idempotency_uuid
+from inventory.kit.database import Connection, Pool, connection
+from inventory.kit.problem import BadRequest, NotFound
+from inventory.kit.queries import load_queries
+
+SQL = load_queries("inventory")
+
+# Rows that are in memory at once.
+BATCH_ROWS = 2000
+# One statement may go over the whole file, and waits for an earlier import of the same room.
+STATEMENT_WAIT_S = 300.0
+_HASH_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A file to import, and by whom.
+
+    `key` makes a repeated import receive nothing twice; without one the file's content is the key.
+    `seller` keeps the import to one seller's products.
+    """
+
+    file: BinaryIO
+    who: str
+    key: str | None = None
+    reason: str = ""
+    seller: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What became of a file: rows by fate, and units put on the shelf, or to be put there."""
+
+    rows: int
+    added: int
+    changed: int
+    unchanged: int
+    refused: int
+    received: int
+    imported: bool
+
+
+Tell = Callable[[str, float | None], None]
+
+
+def _nothing(_: str, __: float | None) -> None:
+    pass
+
+
+class CatalogueImportStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def load(
+        self,
+        room: str,
+        source: Source,
+        fates: BinaryIO,
+        *,
+        dry_run: bool = False,
+        tell: Tell = _nothing,
+    ) -> Report:
+        """Import a file, all of it or nothing, and write each row's fate to `fates`.
+
+        With `dry_run` nothing is imported. A fate is a line of JSON, `{"line", "sku", "fate"}` with
+        `changes`, `receive` or `reasons`; if rows are refused and it is no dry run, those alone are
+        written. `tell` is told the step and, where that is known, the share of it that is done.
+        Raises `UnreadableFile`, `NotFound` for a room that is not there, and `CatalogueMoved` when
+        another room takes a code at the same moment.
+        """
+        key = await asyncio.to_thread(_key_of, source)
+        async with connection(self._pool) as borrowed:
+            with _rules_named():
+                async with borrowed.transaction():
+                    columns = await self._copy(borrowed, source.file, tell)
+                    tell("comparing", None)
+                    plan = (room, columns, key, source.seller)
+                    room_id = await borrowed.fetchval(
+                        SQL["plan_import"], *plan, timeout=STATEMENT_WAIT_S
+                    )
+                    if room_id is None:
+                        raise NotFound(f"There is no room {room!r}.")
+                    counts = await borrowed.fetchrow(SQL["count_fates"], timeout=STATEMENT_WAIT_S)
+                    assert counts is not None
+                    imported = not dry_run and counts["refused"] == 0
+                    if imported:
+                        tell("writing", None)
+                        deed = (room_id, key, source.seller, source.who, source.reason)
+                        await borrowed.execute(SQL["apply_import"], *deed, timeout=STATEMENT_WAIT_S)
+                    await self._write_fates(
+                        borrowed, fates, refused_alone=not dry_run and not imported
+                    )
+        return Report(**counts, imported=imported)
+
+    async def _copy(self, borrowed: Connection, file: BinaryIO, tell: Tell) -> list[str]:
+        """Copy a file's rows into the import's table, some at a time; return its columns."""
+        await borrowed.execute(SQL["begin_import"])
+        size = max(file.seek(0, os.SEEK_END), 1)
+        file.seek(0)
+        columns, rows = await asyncio.to_thread(read_catalogue, lines_of(file))
+        while batch := await asyncio.to_thread(_take, rows):
+            tell("reading", min(file.tell() / size, 1.0))
+            await borrowed.copy_records_to_table(
+                "import_row",
+                records=batch,
+                columns=["line", *COLUMNS, "problems"],
+                timeout=STATEMENT_WAIT_S,
+            )
+        return columns
+
+    async def _write_fates(
+        self, borrowed: Connection, fates: BinaryIO, *, refused_alone: bool
+    ) -> None:
+        line = 0
+        while rows := await borrowed.fetch(
+            SQL["list_fates"], line, refused_alone, BATCH_ROWS, timeout=STATEMENT_WAIT_S
+        ):
+            fates.writelines(_fate(row) for row in rows)
+            line = rows[-1]["line"]
+
+    async def dump(self, room: str, *, seller: int | None = None) -> AsyncIterator[str]:
+        """Return a room's catalogue as a file, piece by piece.
+
+        No transaction is open while a reader takes their time; what is changed meanwhile may be in
+        it or not. Raises `NotFound` for an unknown room.
+        """
+        async with connection(self._pool) as borrowed:
+            if not await borrowed.fetchval(SQL["room_exists"], room):
+                raise NotFound(f"There is no room {room!r}.")
+        yield write_header()
+        after = ""
+        while rows := await self._page(room, after, seller):
+            yield write_rows(dict(row) for row in rows)
+            after = rows[-1]["sku"]
+
+    async def _page(self, room: str, after: str, seller: int | None) -> Sequence[asyncpg.Record]:
+        async with connection(self._pool) as borrowed:
+            return await borrowed.fetch(SQL["export_skus"], room, after, BATCH_ROWS, seller)
+
+
+def _key_of(source: Source) -> UUID:
+    if source.key:
+        return idempotency_uuid(source.key)
+    digest = sha256()
+    source.file.seek(0)
+    while piece := source.file.read(_HASH_BYTES):
+        digest.update(piece)
+    source.file.seek(0)
+    return idempotency_uuid(f"file {digest.hexdigest()}")
+
+
+def _take(rows: Iterator[Row]) -> list[tuple[Any, ...]]:
+    return [(row.line, *row.values, row.problems) for row in islice(rows, BATCH_ROWS)]
+
+
+def _fate(row: asyncpg.Record) -> bytes:
+    said: dict[str, Any] = {"line": row["line"], "sku": row["sku"], "fate": row["fate"]}
+    if row["changes"]:
+        said["changes"] = msgspec.json.decode(row["changes"])
+    if row["receive"]:
+        said["receive"] = row["receive"]
+        if row["received"]:
+            said["received_before"] = True
+    if row["problems"]:
+        said["reasons"] = row["problems"]
+    return msgspec.json.encode(said) + b"\n"
+
+
+@contextmanager
+def _rules_named() -> Iterator[None]:
+    try:
+        yield
+    except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError) as error:
+        raise CatalogueMoved from error
+    except asyncpg.NumericValueOutOfRangeError as error:
+        raise BadRequest("That is more than any stock can be.") from error

@@ -1,0 +1,47 @@
+import { countdown } from "./clock.js";
+import { announce, drawClock, drawHoldClock, spellItems } from "./checkout-view.js";
+
+/** Seconds before a deadline at which it is warned of, once each. */
+const MARKS = [20, 60];
+
+/** @type {Map<string, () => number>} */
+const clocks = new Map();
+/** The last mark that was told of each deadline. @type {Map<string, number>} */
+const warned = new Map();
+
+/** Set the clock of a hold, or of the session, by what the server said. @param {string} id @param {number} seconds */
+export function wind(id, seconds) {
+  // A deadline that was moved is warned of anew.
+  if (seconds > left(id) + 1) warned.delete(id);
+  clocks.set(id, countdown(seconds));
+}
+
+/** @param {string} id @returns {number} seconds */
+export const left = (id) => clocks.get(id)?.() ?? 0;
+
+/** @param {string} id @param {string} what */
+function warn(id, what) {
+  const seconds = left(id), mark = MARKS.find((at) => seconds <= at);
+  if (!mark || seconds <= 0 || (warned.get(id) ?? Infinity) <= mark) return;
+  warned.set(id, mark);
+  announce(`${mark} seconds left${what}`);
+}
+
+/** Draw every clock, and warn in time. @param {any} session @returns {number} seconds to the next deadline */
+export function tick(session) {
+  const waiting = session.waiting_for.length > 0;
+  let next = Infinity;
+  for (const hold of session.holds) {
+    const paying = hold.state === "paying";
+    drawHoldClock(hold.hold_id, paying ? null : left(hold.hold_id));
+    if (paying) continue;
+    next = Math.min(next, left(hold.hold_id));
+    warn(hold.hold_id, ` for ${spellItems(hold.items)}.${hold.extensions_left ? " You can extend the time." : ""}`);
+  }
+  const held = session.holds.length > 0;
+  if (next === Infinity) next = left("session");
+  drawClock(next, held, waiting);
+  // What is waited for can come while the session lasts, and no longer.
+  if (waiting || !held) warn("session", waiting ? " in this session, and for your place in this line. You can stay in line for returns." : ".");
+  return next;
+}

@@ -1,0 +1,59 @@
+import { ask } from "./api.js";
+import { count } from "./format.js";
+import { $, spellItems } from "./checkout-view.js";
+
+/** Seconds between two looks while something is waited for, and at most after failures. */
+const LOOK_S = 5, LOOK_MAX_S = 60;
+
+/** What the room had when it was last asked. @type {Map<string, any>} */
+let stock = new Map();
+
+/** @param {any[]} wishes @param {any[]} holds the session's own */
+export function drawWaiting(wishes, holds) {
+  $("waiting-box").hidden = wishes.length === 0;
+  const lines = wishes.map((wish) => {
+    const sku = stock.get(wish.sku);
+    const own = holds.flatMap((hold) => hold.items).reduce((sum, item) => sum + (item.sku === wish.sku ? item.quantity : 0), 0);
+    return [spellItems([wish]), `: ${sku ? tell(Math.max(0, sku.held - own)) : "none is free now."}`];
+  });
+  const text = JSON.stringify(lines);
+  if ($("waiting-items").dataset.text === text) return;
+  $("waiting-items").dataset.text = text;
+  $("waiting-items").replaceChildren(...lines.map(([what, rest]) => {
+    const line = document.createElement("li");
+    line.append(Object.assign(document.createElement("b"), { textContent: what }), rest);
+    return line;
+  }));
+}
+
+/** @param {number} others units in other people's baskets */
+const tell = (others) => `none is free now. ${others
+  ? `${count(others)} ${others === 1 ? "is" : "are"} in other people’s baskets.`
+  : "None is in a basket either, but one may come back from somebody who was called, or from an order that is called off."}`;
+
+/** Ask what is in stock, if anybody waits for it. @param {string} room @param {any[]} wishes */
+export async function readStock(room, wishes) {
+  if (!wishes.length) return;
+  const { ok, data } = await ask("GET", `/rooms/${encodeURIComponent(room)}`).catch(() => ({ ok: false, data: null }));
+  if (ok) stock = new Map(data.skus.map((sku) => [sku.sku, sku]));
+}
+
+/**
+ * Look again every few seconds, but not while the page is hidden: what comes free is held whether
+ * anybody looks or not.
+ * @param {() => Promise<boolean>} look says whether it got an answer
+ * @param {() => boolean} waits whether there is anything to look for
+ */
+export function keepLooking(look, waits) {
+  let timer = 0, failures = 0;
+  const again = () => {
+    clearTimeout(timer);
+    if (!waits() || document.hidden) return;
+    const pause = Math.min(LOOK_S * 2 ** failures, LOOK_MAX_S) * (0.8 + 0.4 * Math.random());
+    timer = setTimeout(async () => {
+      failures = await look() ? 0 : failures + 1;
+      again();
+    }, pause * 1000);
+  };
+  return again;
+}

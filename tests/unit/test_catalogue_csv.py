@@ -1,0 +1,183 @@
+"""Catalogues as CSV: what is written is read again, and what cannot be is refused by line."""
+
+import csv
+import io
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inventory.catalogue_csv import (
+    COLUMNS,
+    EXPORTED,
+    LINE_LENGTH_MAX,
+    ROWS_MAX,
+    Row,
+    UnreadableFile,
+    lines_of,
+    read_catalogue,
+    write_header,
+    write_rows,
+)
+
+# Whatever UTF-8 and PostgreSQL can hold, and often the signs that make trouble.
+trouble = st.sampled_from([*"=+-@'\"\r\n\t,; \uff1d\ufeff\u2028é字🏺"])
+letters = trouble | st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+texts = st.text(letters, max_size=30)
+codes = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
+pictures = st.sampled_from(["", "/static/pictures/mug.svg"])
+limits = st.none() | st.integers(1, 10_000_000)
+zones = st.builds(lambda m: timezone(timedelta(minutes=m)), st.integers(-14 * 60, 14 * 60))
+moments = st.none() | st.datetimes(datetime(1971, 1, 1), datetime(9000, 1, 1), timezones=zones)  # noqa: DTZ001 - the zones are drawn
+rows = st.fixed_dictionaries(
+    {
+        "product": codes,
+        "sku": codes,
+        "product_name": texts,
+        "product_description": texts,
+        "product_picture": pictures,
+        "name": texts,
+        "variant": texts,
+        "description": texts,
+        "picture": pictures,
+        "price_minor": st.integers(0, 10**12),
+        "currency": st.sampled_from(["EUR", "JPY"]),
+        "limit_per_order": limits,
+        "limit_per_session": st.integers(1, 1000),
+        "limit_per_customer": limits,
+        "on_sale_from": moments,
+        "on_sale_until": moments,
+        "low_at": st.integers(0, 1000),
+    }
+)
+
+
+def read(text: str | bytes) -> list[Row]:
+    raw = text.encode() if isinstance(text, str) else text
+    return list(read_catalogue(lines_of(io.BytesIO(raw)))[1])
+
+
+def values(row: Row) -> dict[str, Any]:
+    return dict(zip(COLUMNS, row.values, strict=True))
+
+
+def problems(text: str) -> dict[int, list[str]]:
+    return {row.line: row.problems for row in read(text) if row.problems}
+
+
+@given(st.lists(rows, max_size=5), st.sampled_from(["", "\ufeff"]))
+def test_what_is_written_is_read_again(wanted: list[dict[str, Any]], mark: str) -> None:
+    found = read(mark + write_header() + write_rows(wanted))
+
+    assert [row.problems for row in found] == [[] for _ in wanted]
+    assert [values(row) for row in found] == [{**row, "receive": 0} for row in wanted]
+
+
+@given(texts)
+def test_no_cell_that_is_written_is_a_formula(text: str) -> None:
+    row = {**dict.fromkeys(EXPORTED, ""), "name": text}
+
+    (cells,) = csv.reader(io.StringIO(write_rows([row]), newline=""))
+
+    assert not cells[EXPORTED.index("name")].startswith(tuple("=+-@\t\r\n\uff1d"))
+
+
+@given(st.binary(max_size=200))
+def test_any_file_is_read_or_refused(raw: bytes) -> None:
+    with suppress(UnreadableFile):
+        assert all(row.line > 1 for row in read(b"sku,price_minor,name\n" + raw))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_commas_or_semicolons_separate_cells_and_any_line_ends_end_rows(
+    delimiter: str, end: str
+) -> None:
+    lines = ["SKU; name ;price_minor", 'mug;"Mug, ""large""";900', "", ";;", "cup;Cup;700"]
+
+    found = read(end.join(line.replace(";", delimiter) for line in lines))
+
+    assert [values(row)["sku"] for row in found] == ["mug", "cup"]
+    assert values(found[0])["name"] == 'Mug, "large"'
+    assert [row.line for row in found] == [2, 5]
+
+
+def test_a_row_is_known_by_the_line_on_which_it_begins() -> None:
+    text = 'sku,name,price_minor\nmug,"two\nlines",1\ncup,Cup,x\n'
+
+    assert list(problems(text)) == [4]
+
+
+def test_an_empty_cell_is_the_default() -> None:
+    (row,) = read("sku,price_minor,limit_per_session,low_at,limit_per_order,name\nmug,1,,,,\n")
+
+    found = values(row)
+    assert (found["limit_per_session"], found["low_at"], found["limit_per_order"]) == (4, 0, None)
+    assert (found["name"], found["product"], found["receive"]) == ("", "", 0)
+    assert row.problems == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "word"),
+    [
+        ({"sku": ""}, "sku"), ({"sku": "a b"}, "sku"), ({"sku": "é"}, "sku"),
+        ({"sku": "x" * 64}, "sku"), ({"product": "/"}, "product"),
+        ({"price_minor": ""}, "price_minor"), ({"price_minor": "9.50"}, "9.50"),
+        ({"price_minor": "-1"}, "price_minor"), ({"price_minor": "9" * 30}, "price_minor"),
+        ({"price_minor": "\u0663"}, "price_minor"), ({"currency": "euro"}, "currency"),
+        ({"limit_per_order": "0"}, "limit_per_order"), ({"low_at": "-1"}, "low_at"),
+        ({"receive": "10000001"}, "receive"), ({"name": "x" * 201}, "name"),
+        ({"name": "a\0b"}, "NUL"), ({"description": "x" * 2001}, "description"),
+        ({"picture": "https://elsewhere.example/x.png"}, "picture"),
+        ({"picture": "//elsewhere.example/x.png"}, "picture"),
+        ({"on_sale_from": "2026-10-01T18:00:00"}, "offset"), ({"on_sale_from": "soon"}, "offset"),
+        ({"on_sale_until": "0001-01-01T00:00:00+14:00"}, "offset"),
+    ],
+)  # fmt: skip
+def test_a_cell_that_cannot_be_is_refused_by_its_line(cells: dict[str, str], word: str) -> None:
+    row = {"sku": "mug", "price_minor": "1", **cells}
+    text = io.StringIO()
+    csv.writer(text).writerows([row.keys(), row.values()])
+
+    found = problems(text.getvalue())
+
+    assert list(found) == [2]
+    assert word in " ".join(found[2])
+
+
+def test_every_problem_of_a_row_is_named() -> None:
+    found = problems("sku,price_minor,low_at\nmug,x,y\ncup\ncan,1,2,3\n")
+
+    assert [len(found[line]) for line in (2, 3, 4)] == [2, 2, 1]
+    assert "1 cells" in found[3][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "sku"), ("name,price_minor\n", "sku"), ("sku,sku\n", "twice"),
+        ("sku,price_minr\n", "price_minor"), ("sku,colour\n", "colour"),
+        ('sku,name\nmug,"open\n', "line 2"), ('sku,name\nmug,"a"b\n', "line 2"),
+        (b"sku,name\nmug,M\xfcsli\n", "UTF-8"), (b"\xff\xfes\0k\0u\0", "UTF-8"),
+        ("sku,name\nmug," + "x" * LINE_LENGTH_MAX, "longer"),
+    ],
+)  # fmt: skip
+def test_a_file_that_makes_no_sense_is_refused(text: str | bytes, word: str) -> None:
+    with pytest.raises(UnreadableFile, match=word):
+        read(text)
+
+
+def test_a_file_has_a_bound() -> None:
+    text = "sku,price_minor\n" + "mug,1\n" * (ROWS_MAX + 1)
+
+    with pytest.raises(UnreadableFile, match=str(ROWS_MAX)):
+        read(text)
+
+
+def test_moments_keep_their_instant() -> None:
+    (row,) = read("sku,price_minor,on_sale_from\nmug,1,2026-10-01T18:00:00+02:00\n")
+
+    assert values(row)["on_sale_from"] == datetime(2026, 10, 1, 16, tzinfo=UTC)

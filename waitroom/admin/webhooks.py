@@ -1,0 +1,193 @@
+"""The operators' API for webhooks, and its screen: endpoints, deliveries, replay."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET, Meta, UnsetType
+from yarl import URL
+
+from inventory.kit.http import json_response, query_int, read_body, wants_html
+from inventory.kit.pages import Pages
+from inventory.kit.problem import BadRequest, NotFound, Unprocessable
+from waitroom.admin.guard import Guard
+from waitroom.admin.sign_in import Operator
+from waitroom.outbox.endpoint_store import REPLAY_MAX, Endpoint, EndpointStore
+from waitroom.outbox.event import KINDS
+from waitroom.outbox.webhook_client import vet
+
+STATES = ("pending", "delivered", "failed")
+ID_MAX = 2**31 - 1
+DELIVERY_ID_MAX = 2**63 - 1
+
+Url = Annotated[str, Meta(min_length=1, max_length=2000)]
+Description = Annotated[str, Meta(max_length=200)]
+Kinds = Annotated[list[str], Meta(max_length=len(KINDS))]
+
+
+class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An endpoint to add; without kinds it is sent every event."""
+
+    url: Url
+    description: Description = ""
+    kinds: Kinds = []
+
+
+class EndpointChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    url: Url | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    kinds: Kinds | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+
+
+class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    since: Annotated[datetime, Meta(tz=True)]
+
+
+NEW_ENDPOINT = msgspec.json.Decoder(NewEndpoint)
+ENDPOINT_CHANGE = msgspec.json.Decoder(EndpointChange)
+REPLAY = msgspec.json.Decoder(Replay)
+
+
+class WebhooksAdmin:
+    def __init__(
+        self, guard: Guard, *, endpoints: EndpointStore, pages: Pages, allow_private: bool
+    ) -> None:
+        self._guard = guard
+        self._endpoints = endpoints
+        self._pages = pages
+        self._allow_private = allow_private
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role = self._guard.as_role
+        one = "/admin/webhooks/{endpoint}"
+        return [
+            web.get("/admin/webhooks", as_role("viewer", self.list)),
+            web.post("/admin/webhooks", as_role("admin", self.add)),
+            web.get(one, as_role("viewer", self.read)),
+            web.patch(one, as_role("admin", self.change)),
+            web.delete(one, as_role("admin", self.delete)),
+            web.post(f"{one}/rotate", as_role("admin", self.rotate)),
+            web.post(f"{one}/test", as_role("operator", self.test)),
+            web.post(f"{one}/replay", as_role("operator", self.replay_failed)),
+            web.get(f"{one}/deliveries", as_role("viewer", self.deliveries)),
+            web.post("/admin/deliveries/{delivery}/replay", as_role("operator", self.replay)),
+        ]
+
+    async def list(self, request: web.Request, operator: Operator) -> web.Response:
+        """Answer browsers with the screen and programs with the endpoints."""
+        if wants_html(request):
+            context = {
+                "operator": {"name": operator.name, "role": operator.role},
+                "kinds": [{"kind": kind, "says": says} for kind, says in KINDS.items()],
+            }
+            return self._pages.render("admin_webhooks.html", context, title="Webhooks")
+        endpoints = [_body(found, operator) for found in await self._endpoints.all()]
+        actions = await self._endpoints.actions()
+        return json_response({"endpoints": endpoints, "actions": actions})
+
+    async def add(self, request: web.Request, operator: Operator) -> web.Response:
+        wish = await read_body(request, NEW_ENDPOINT)
+        url = await vet(wish.url, allow_private=self._allow_private)
+        endpoint_id, secret = await self._endpoints.add(
+            wish.url,
+            shown=_shortened(url),
+            description=wish.description,
+            kinds=_known(wish.kinds),
+            who=operator.name,
+        )
+        endpoint = _body(await self._endpoints.read(endpoint_id), operator)
+        return json_response({"endpoint": endpoint, "secret": secret}, status=201)
+
+    async def read(self, request: web.Request, operator: Operator) -> web.Response:
+        return json_response(_body(await self._endpoints.read(_endpoint_id(request)), operator))
+
+    async def change(self, request: web.Request, operator: Operator) -> web.Response:
+        endpoint_id, wish = _endpoint_id(request), await read_body(request, ENDPOINT_CHANGE)
+        changes = {k: v for k, v in msgspec.structs.asdict(wish).items() if v is not UNSET}
+        if not changes:
+            raise BadRequest("Say at least one thing to change.")
+        if "kinds" in changes:
+            changes["kinds"] = _known(changes["kinds"])
+        detail = dict(changes)
+        if "url" in changes:
+            detail["url"] = _shortened(await vet(changes["url"], allow_private=self._allow_private))
+        await self._endpoints.change(endpoint_id, who=operator.name, detail=detail, **changes)
+        return json_response(_body(await self._endpoints.read(endpoint_id), operator))
+
+    async def delete(self, request: web.Request, operator: Operator) -> web.Response:
+        endpoint = await self._endpoints.read(_endpoint_id(request))
+        shown = _shortened(URL(endpoint.url))
+        await self._endpoints.delete(endpoint.endpoint_id, shown=shown, who=operator.name)
+        return web.Response(status=204)
+
+    async def rotate(self, request: web.Request, operator: Operator) -> web.Response:
+        endpoint_id = _endpoint_id(request)
+        secret = await self._endpoints.rotate(endpoint_id, who=operator.name)
+        endpoint = _body(await self._endpoints.read(endpoint_id), operator)
+        return json_response({"endpoint": endpoint, "secret": secret})
+
+    async def test(self, request: web.Request, operator: Operator) -> web.Response:
+        delivery_id = await self._endpoints.send_test(_endpoint_id(request), who=operator.name)
+        return json_response({"delivery_id": delivery_id}, status=202)
+
+    async def deliveries(self, request: web.Request, operator: Operator) -> web.Response:
+        endpoint_id = _endpoint_id(request)
+        limit = query_int(request, "limit", default=50, low=1, high=200)
+        before = query_int(request, "cursor", default=DELIVERY_ID_MAX, low=1, high=DELIVERY_ID_MAX)
+        state = request.query.get("state")
+        if state is not None and state not in STATES:
+            raise BadRequest(f"A delivery is {', '.join(STATES)}.")
+        await self._endpoints.read(endpoint_id)
+        found = await self._endpoints.deliveries(
+            endpoint_id, states=[state] if state else STATES, before=before, limit=limit
+        )
+        following = str(found[-1].delivery_id) if len(found) == limit else None
+        return json_response({"deliveries": found, "next": following})
+
+    async def replay(self, request: web.Request, operator: Operator) -> web.Response:
+        delivery_id = _whole(request.match_info["delivery"], DELIVERY_ID_MAX)
+        await self._endpoints.replay(delivery_id, who=operator.name)
+        return json_response({"delivery_id": delivery_id}, status=202)
+
+    async def replay_failed(self, request: web.Request, operator: Operator) -> web.Response:
+        endpoint_id, wish = _endpoint_id(request), await read_body(request, REPLAY)
+        replayed = await self._endpoints.replay_failed(
+            endpoint_id, since=wish.since, who=operator.name
+        )
+        return json_response({"replayed": replayed, "more": replayed >= REPLAY_MAX}, status=202)
+
+
+def _known(kinds: Iterable[str]) -> list[str]:
+    """Return the kinds in order, each once; raises `Unprocessable` for one that is never sent."""
+    wanted = set(kinds)
+    for kind in sorted(wanted - set(KINDS)):
+        raise Unprocessable(f"There are no events of the kind {kind!r}.")
+    return [kind for kind in KINDS if kind in wanted]
+
+
+def _endpoint_id(request: web.Request) -> int:
+    return _whole(request.match_info["endpoint"], ID_MAX)
+
+
+def _whole(text: str, high: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(high))):
+        raise NotFound
+    if int(text) > high:
+        raise NotFound
+    return int(text)
+
+
+def _body(endpoint: Endpoint, operator: Operator) -> dict[str, Any]:
+    """Return what this operator may see: secrets often stand in paths and queries of URLs."""
+    body = msgspec.to_builtins(endpoint)
+    if operator.role != "admin":
+        body["url"] = _shortened(URL(endpoint.url))
+    return dict(body)
+
+
+def _shortened(url: URL) -> str:
+    """Return a URL as it may stand on record: where it leads, without path and query."""
+    return f"{url.origin()}/…" if url.path_qs != "/" else str(url.origin())

@@ -1,0 +1,97 @@
+"""The text of a message. Pure: plain text and nothing else, and no word in it from a stranger."""
+
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+
+import msgspec
+
+CALLED_FOR_RETURNS = "called_for_returns"
+NAME_LENGTH_MAX = 80
+
+_TEXT = """\
+Something came back in {name}, and it is your turn.
+
+Your number: {number:,}
+Come before: {until}
+
+{url}
+
+Open this address in the browser in which you took your number: your ticket is kept there.
+If you do not come in time, the turn goes to the next in line.
+
+Somebody left this address in line for returns; if that was not you, you need do nothing. This is
+the only message: the address is deleted now that it is sent.
+"""
+
+
+class Called(msgspec.Struct, frozen=True, kw_only=True):
+    """What the row of a call for returns says: `facts` as `tell_returns` writes them."""
+
+    room: str
+    name: str
+    number: int
+    claim_until: datetime
+
+
+_CALLED = msgspec.json.Decoder(Called)
+
+
+def write_message(
+    *,
+    mail_id: int,
+    created_at: datetime,
+    kind: str,
+    facts: str,
+    to: str,
+    sender: Address,
+    base_url: str,
+    now: datetime,
+) -> EmailMessage:
+    """Return the message; raises `ValueError` for a kind that nobody has words for.
+
+    The same message always has the same Message-ID, so that a copy is known for one.
+    """
+    if kind != CALLED_FOR_RETURNS:
+        raise ValueError(f"there is no text for mail of the kind {kind!r}")
+    call = _CALLED.decode(facts)
+    name = one_line(call.name)
+    # The policy refuses a header with a line break in it, whatever it was made of.
+    message = EmailMessage(policy=SMTP)
+    message["From"] = sender
+    message["To"] = Address(addr_spec=to)
+    message["Subject"] = f"It is your turn: {name}"
+    message["Date"] = format_datetime(now.astimezone(UTC))
+    message["Message-ID"] = f"<mail-{mail_id}-{created_at.timestamp():.6f}@{sender.domain}>"
+    # RFC 3834: no out-of-office note shall answer this.
+    message["Auto-Submitted"] = "auto-generated"
+    text = _TEXT.format(
+        name=name,
+        number=call.number,
+        until=spell_moment(call.claim_until),
+        url=f"{base_url}/rooms/{call.room}",
+    )
+    # A relay need not take anything but seven bits.
+    message.set_content(text, cte=None if text.isascii() else "quoted-printable")
+    return message
+
+
+def one_line(text: str) -> str:
+    """Return a name as it may stand in a subject: printable, on one line, not too long."""
+    printable = "".join(sign if sign.isprintable() else " " for sign in text)
+    return " ".join(printable.split())[:NAME_LENGTH_MAX]
+
+
+def spell_moment(moment: datetime) -> str:
+    """Write a moment for people anywhere, rounded down: 14:05 UTC on 3 October 2026."""
+    at = moment.astimezone(UTC)
+    return f"{at:%H:%M} UTC on {at.day} {_MONTHS[at.month - 1]} {at.year}"
+
+
+# Whatever the locale of the process is.
+_MONTHS = [
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+]  # fmt: skip
