@@ -9,7 +9,7 @@ THROUGH_POOLER := $(filter-out %/test_bench.py %/test_engines.py %/test_plans.py
   $(addprefix tests/acceptance/test_,joining.py walk.py reading.py operators.py people.py roles.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit check bench browser race soak mutants clean
+.PHONY: help run test unit check bench pooler browser race soak mutants clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

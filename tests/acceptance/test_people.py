@@ -337,10 +337,15 @@ async def test_a_change_that_is_refused_is_not_on_record(service: Service) -> No
 
 
 async def test_the_command_line_keeps_accounts(service: Service, postgres_url: str) -> None:
+    where = {
+        "WAITROOM_POSTGRES_URL": postgres_url,
+        "WAITROOM_POSTGRES_POOLER": str(service.settings.postgres_pooler).lower(),
+    }
+
     def run(*arguments: str, said: str = "") -> str:
         done = subprocess.run(
             [sys.executable, "-m", "waitroom", "operator", *arguments],
-            env={**os.environ, "WAITROOM_POSTGRES_URL": postgres_url},
+            env={**os.environ, **where},
             input=said,
             capture_output=True,
             text=True,
