@@ -9,10 +9,10 @@ THROUGH_POOLER := $(filter-out %/test_bench.py %/test_engines.py %/test_plans.py
   $(addprefix tests/acceptance/test_,joining.py walk.py reading.py operators.py people.py roles.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit check bench pooler browser race soak mutants clean
+.PHONY: help run test unit check bench catalogue-bench pooler browser race soak mutants clean
 
 help: ## Say what each target does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -44,6 +44,9 @@ browser: # A Chromium for the browser tests: any that is found, else Debian's
 
 bench: $(READY) ## Measure, print the table and write build/bench.json
 	$(BIN)/python tests/bench/run.py
+
+catalogue-bench: $(READY) ## Measure a catalogue of a hundred thousand SKUs
+	$(BIN)/python tests/bench/catalogue.py
 
 race: $(READY) ## Let five units be raced for a thousand times
 	WAITROOM_TEST_RACES=1000 $(BIN)/pytest tests/integration/test_race.py

@@ -1,6 +1,5 @@
 """Customers on PostgreSQL: their sessions, their orders, and what is kept about them."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +7,7 @@ import asyncpg
 import msgspec
 
 from checkout.customer import Customer, CustomerBusy, OtherCustomer
+from checkout.history.cursor import Cursor
 from checkout.order import Order, UnknownOrder
 from inventory.hold import SessionOver, Verdict, refusal
 from inventory.kit.database import Pool, connection
@@ -45,12 +45,13 @@ class CustomerStore:
             case "limit_reached":
                 raise refusal(Verdict.CUSTOMER_LIMIT, sku=row["culprit"], figure=row["figure"])
 
-    async def orders(
-        self, customer: Customer, *, before: tuple[datetime, UUID] | None, limit: int
-    ) -> list[Order]:
-        """Return a customer's newest orders, of whichever sessions; none for one unknown here."""
-        at, order_id = before or (None, None)
-        values = (customer.issuer, customer.subject, at, order_id, limit)
+    async def orders(self, customer: Customer, *, after: Cursor | None, limit: int) -> list[Order]:
+        """Return a customer's newest orders, of whichever sessions, or those after the cursor.
+
+        None for a customer of whom nothing is known here.
+        """
+        place = (after and after.at, after and after.order_id)
+        values = (customer.issuer, customer.subject, *place, limit)
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_customer_orders"], *values)
         return [_order(row) for row in rows]

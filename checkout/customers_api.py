@@ -1,6 +1,5 @@
 """The customers' API: whose a session is, and what follows them from one to the next."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -16,10 +15,10 @@ from checkout.customer import (
     Fault,
 )
 from checkout.customer_store import CustomerStore
+from checkout.history.cursor import Cursor, read_cursor
 from checkout.identity import Identity
 from checkout.order import UNSETTLED, UnknownOrder
 from inventory.kit.http import bearer, json_response, query_int, read_body, read_form
-from inventory.kit.problem import BadRequest
 
 
 class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,9 +63,10 @@ class CustomersApi:
     async def list_orders(self, request: web.Request) -> web.Response:
         customer = await self._customer(request)
         limit = query_int(request, "limit", default=20, low=1, high=100)
-        orders = await self._customers.orders(customer, before=_cursor(request), limit=limit)
+        after = read_cursor(request.query.get("cursor"))
+        orders = await self._customers.orders(customer, after=after, limit=limit)
         last = orders[-1] if len(orders) == limit else None
-        following = last and f"{last.created_at.isoformat()}~{last.order_id}"
+        following = last and str(Cursor(at=last.created_at, order_id=last.order_id))
         return json_response({"orders": [order_body(o) for o in orders], "next": following})
 
     async def read_order(self, request: web.Request) -> web.Response:
@@ -91,17 +91,3 @@ class CustomersApi:
         if token is None:
             raise CustomerTokenInvalid(Fault.FORM)
         return await self._identity.customer(token)
-
-
-def _cursor(request: web.Request) -> tuple[datetime, UUID] | None:
-    text = request.query.get("cursor")
-    if not text:
-        return None
-    at, _, order_id = text.partition("~")
-    try:
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None:
-            raise ValueError("a cursor names its time zone")
-        return moment, UUID(order_id)
-    except ValueError as error:
-        raise BadRequest("This cursor is none of ours.") from error

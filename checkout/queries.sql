@@ -136,10 +136,11 @@ SELECT payment_key FROM stripe_payment WHERE intent_id = $1;
 SELECT * FROM bind_customer($1, $2, $3, $4);
 
 -- name: list_customer_orders
+-- A customer's orders of all sessions, newest first, after the cursor if there is one.
 SELECT o.*, o.pay_by <= shopper_now() AS overdue FROM full_order o JOIN customer c USING (customer_id)
 WHERE c.issuer = $1 AND c.subject = $2
-    AND ($3::timestamptz IS NULL OR (o.created_at, o.order_id) < ($3, $4))
-ORDER BY o.created_at DESC, o.order_id DESC LIMIT $5;
+    AND ($3::timestamptz IS NULL OR (o.created_at <= $3 AND (o.created_at < $3 OR o.order_id > $4)))
+ORDER BY o.created_at DESC, o.order_id LIMIT $5;
 
 -- name: read_customer_order
 SELECT o.*, o.pay_by <= shopper_now() AS overdue FROM full_order o JOIN customer c USING (customer_id)

@@ -1,4 +1,4 @@
-import { ask, NoAnswer } from "./api.js";
+import { ask } from "./api.js";
 
 // Staying in line for returns, on the waiting page and at the checkout (static/templates/returns.html).
 
@@ -12,7 +12,7 @@ function draw(stays, email) {
   if (email !== undefined) $("returns-told").textContent = email ? `When you are called we write to ${email}.` : "Look in now and then: nobody writes to you.";
 }
 
-/** @param {(text: string) => void} announce @returns {(stays: boolean) => void} shows whether the ticket stays */
+/** Let the forms work without loading the page anew. @param {(text: string) => void} announce */
 export function wireReturns(announce) {
   const box = $("returns");
   box.addEventListener("submit", async (event) => {
@@ -29,24 +29,42 @@ export function wireReturns(announce) {
     } catch (error) { announce(`${error.message} Please try again in a moment.`); }
     button.disabled = false;
   });
-  return draw;
 }
 
-/** Bring the form onto the waiting page, if the server did not write it there, and wire it. @param {HTMLElement} section @param {(text: string) => void} announce */
-export async function openReturns(section, announce) {
-  if (!$("returns")) {
-    const part = await fetchPart(location.pathname);
-    if (!part) throw new NoAnswer("There is nothing to stay for right now.");
-    section.replaceChildren(part);
-    part.querySelector("form:not([hidden]) :is(input:not([type=hidden]), button)")?.focus();
-  }
-  return wireReturns(announce);
+const STANDING = ["waiting", "missed", "over", "sold_out"], SELLING = ["open", "paused", "sold_out"];
+let begun = false, seen = null;
+
+/** Offer to stay on the waiting page, where nothing is free. @param {any} me the ticket @param {string} view @param {string} status @param {(text: string) => void} announce */
+export function offer(me, view, status, announce) {
+  const box = $("returns-box");
+  box.hidden = !(me?.number && STANDING.includes(view) && SELLING.includes(status));
+  if (!begun && !box.hidden) begin(box, announce);
+  // The books know best, but not what was done here since they were read.
+  if (me !== seen && me?.returns != null && $("returns")) draw(me.returns);
+  seen = me;
 }
 
-/** @param {string} url */
-async function fetchPart(url) {
-  try {
-    const reply = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15000) });
-    return reply.ok ? new DOMParser().parseFromString(await reply.text(), "text/html").getElementById("returns") : null;
-  } catch { throw new NoAnswer("The network did not answer."); }
+/** A page from before has no form. A button asks for it, or all who wait would ask at once. @param {HTMLElement} box @param {(text: string) => void} announce */
+function begin(box, announce) {
+  begun = true;
+  if ($("returns")) return wireReturns(announce);
+  const button = Object.assign(document.createElement("button"), { id: "returns-open", type: "button", textContent: "Stay in line for returns" });
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    const part = await fetchPart().catch(() => null);
+    button.disabled = false;
+    if (!part) return announce("That cannot be had right now. Please try again in a moment.");
+    box.replaceChildren(part);
+    part.querySelector("form:not([hidden]) :is(input:not([type=hidden]), button)").focus();
+    wireReturns(announce);
+  });
+  box.append(button);
+}
+
+/** The form as the server writes it now, with the styles of its fields. @returns {Promise<HTMLElement | null>} */
+async function fetchPart() {
+  const reply = await fetch(location.pathname, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15000) });
+  if (!reply.ok) return null;
+  document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: "/static/css/shop.css" }));
+  return new DOMParser().parseFromString(await reply.text(), "text/html").getElementById("returns");
 }

@@ -53,7 +53,8 @@ form.addEventListener("submit", async (event) => {
   pressed.disabled = false;
   // The page may have drawn its buttons anew meanwhile.
   const button = /** @type {any} */ (form.querySelector(`button[value="${CSS.escape(hold)}"]`));
-  if (token.value && button) form.requestSubmit(button);
+  // A form does not submit while it is submitting, as it may still be when Stripe is quick.
+  if (token.value && button) setTimeout(() => form.requestSubmit(button));
 }, { capture: true });
 
 document.addEventListener("pay-answer", (event) => {

@@ -56,12 +56,6 @@ export function drawRoom(doc) {
   $("join").hidden = soon;
 }
 
-/** Staying for returns is for whoever has a ticket and no turn, while nothing is free. @param {any} me @param {string} view @param {any} doc */
-export function offerReturns(me, view, doc) {
-  const none = doc.has_stock && !doc.available && ["open", "paused", "sold_out"].includes(doc.status);
-  $("returns-box").hidden = !(none && me?.number && ["waiting", "missed", "over", "sold_out"].includes(view));
-}
-
 /** @param {{status: string, available: number, held: number}} doc */
 export function stock({ status, available, held }) {
   if (available) return `${plural(available, "item")} left${held ? `, ${count(held)} in other people’s baskets` : ""}.`;

@@ -1,7 +1,7 @@
 import { ask, NoAnswer } from "./api.js";
 import { ageOf, countdown, stopwatch } from "./clock.js";
 import { estimate, milestone, whyLonger } from "./place.js";
-import { $, announce, drawJoining, drawPlace, drawRoom, drawTicket, offerReturns, show, stock, tick } from "./waiting-view.js";
+import { $, announce, drawJoining, drawPlace, drawRoom, drawTicket, show, stock, tick } from "./waiting-view.js";
 
 const { room, stateUrl, ticket } = $("room").dataset;
 const base = `/rooms/${encodeURIComponent(room)}`;
@@ -15,8 +15,6 @@ const NEWS = {
 let view = $("room").dataset.view, status = $("state-word").dataset.state;
 let me = null, doc = null, refused = "none", joined = false, asked = !ticket;
 let best = null, said = null, yardstick = null, why = "", whySince = stopwatch();
-/** Says on the page whether the ticket stays for returns, once that part of the page is in use. */
-let stays = null;
 let age = null, left = null, warned = false, failures = 0, notBefore = () => 0, timer = 0, running = false;
 
 const myLine = () => doc?.lines.find((line) => line.line === me?.line);
@@ -42,7 +40,6 @@ async function readMe() {
 
 function keep(data) {
   me = data;
-  if (me.returns != null) stays?.(me.returns);
   left = me.seconds_left == null ? null : countdown(me.seconds_left);
 }
 
@@ -73,8 +70,14 @@ function draw() {
     announce(NEWS[view] ?? "");
   }
   drawTicket(me);
-  if (doc) { drawRoom(doc); offerReturns(me, view, doc); }
+  if (doc) { drawRoom(doc); offerReturns(); }
   if (doc && view === "waiting" && myLine()) drawLine();
+}
+
+/** Staying for returns is for when nothing is free; until then the page does without what it takes. */
+function offerReturns() {
+  if (!doc.has_stock || doc.available) $("returns-box").hidden = true;
+  else import("./returns.js").then((part) => part.offer(me, view, status, announce));
 }
 
 /** The place never rises: the smallest one seen is kept, also over a reload. */
@@ -177,13 +180,6 @@ $("leave-dialog").addEventListener("close", async () => {
   me = { status: "left" };
   draw();
 });
-
-/** Most never want it, so what it takes is loaded by whoever does. */
-const openReturns = () => import("./returns.js")
-  .then(async (part) => { stays = await part.openReturns($("returns-box"), announce); })
-  .catch((error) => announce(`${error.message} Please try again in a moment.`));
-$("returns-open")?.addEventListener("click", openReturns);
-if ($("returns")) openReturns();
 
 $("check").hidden = false;
 $("check").addEventListener("click", cycle);

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from conftest import Running, answers
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Browser, Page, Route, expect
 from stripe_peer import APPROVED, ASKS_FIRST, BANK, DECLINED, SECRET_KEY, Wire
 from support import eventually, execute, open_room
 
@@ -149,9 +149,10 @@ async def test_a_shop_whose_card_field_does_not_load_says_so(
 
 
 async def test_the_page_lets_nothing_else_in(
-    service: Service, on_stripe: Running, pages: Pages
+    service: Service, on_stripe: Running, browser: Browser
 ) -> None:
-    page = await pages()
+    # The console is to complain here.
+    page = await browser.new_page()
     await at_checkout(service, on_stripe, page)
     reached: list[str] = []
 

@@ -33,9 +33,10 @@ class WrongAnswer(Exception):
 
 
 class Slice:
-    """What one slice of time saw: when answers came in it, and how long each took.
+    """What one slice of time saw: when its answers came, and how long each took.
 
-    Without `seconds` it goes on until `Crowd.finish` ends it.
+    Those under way at the end are waited for and count as latencies, lest the slowest be missing,
+    but not as answers in time. Without `seconds` it goes on until `Crowd.finish` ends it.
     """
 
     def __init__(
@@ -48,18 +49,18 @@ class Slice:
         self.ends_at = self.started_at + seconds
         self.latencies: list[float] = []
         self.answered_at: list[float] = []
-        self.late = 0
+        self.in_time = 0
         self.busy = 0
         self.drained: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def answered(self) -> int:
         """Count all answers, those to requests under way at the end too."""
-        return len(self.latencies) + self.late
+        return len(self.latencies)
 
     @property
     def per_second(self) -> float:
-        return len(self.latencies) / self.seconds
+        return self.in_time / self.seconds
 
     def fail(self, error: Exception) -> None:
         if not self.drained.done():
@@ -122,12 +123,13 @@ class Connection(asyncio.Protocol):
         if data[9:12] != part.status:
             self._slice = None
             part.fail(WrongAnswer(f"expected {part.status!r}, got {data[:2000]!r}"))
-        elif now <= part.ends_at:
-            part.latencies.append(now - self._sent_at)
-            part.answered_at.append(now)
+            return
+        part.latencies.append(now - self._sent_at)
+        part.answered_at.append(now)
+        if now <= part.ends_at:
+            part.in_time += 1
             self._send(part)
         else:
-            part.late += 1
             part.busy -= 1
             self._slice = None
             if part.busy == 0 and not part.drained.done():

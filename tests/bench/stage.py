@@ -63,10 +63,10 @@ class Stage:
         line = await asyncio.wait_for(process.stdout.readline(), ANSWER_WAIT_S)
         done = msgspec.json.decode(line, type=Done)
         reading = Reading(
-            per_second=done.placed / seconds,
+            per_second=done.in_time / seconds,
             p50_ms=done.p50_ms,
             p99_ms=done.p99_ms,
-            cpu_us=clock.lap_each_us(done.placed + done.late),
+            cpu_us=clock.lap_each_us(done.placed),
         )
         return await self._with_batches(reading)
 

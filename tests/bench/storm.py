@@ -39,8 +39,8 @@ LOOK_EVERY_S = 0.1
 DRAIN_MAX_S = 300.0
 # As many sessions as this many seconds of a slice would have.
 SESSIONS_FOR_S = 3.0
-# A round takes half a minute; a fifth of the rounds tell enough.
-ROUNDS_EACH = 5
+# A round takes a minute and more; a third of the rounds tell enough.
+ROUNDS_EACH = 3
 # The storms that warm caches and plans up are a tenth of the size.
 WARM_UP_PART = 10
 

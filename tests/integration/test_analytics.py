@@ -42,7 +42,7 @@ async def paid(service: Service, session: int, at: datetime, **basket: int) -> U
     order_id = await a_basket(service, session, **basket)
     sql = "UPDATE purchase SET paid_at = $2, created_at = $2 WHERE order_id = $1"
     await execute(service, sql, order_id, at)
-    sql = """UPDATE hold h SET placed_at = $2, ended_at = $2 + interval '1 minute'
+    sql = """UPDATE hold h SET placed_at = $2, ended_at = $2::timestamptz + interval '1 minute'
              FROM purchase p WHERE p.order_id = $1 AND h.hold_id = p.hold_id"""
     await execute(service, sql, order_id, at - timedelta(minutes=1))
     return order_id
@@ -173,7 +173,8 @@ async def test_holds_are_counted_by_what_became_of_them_and_how_soon(service: Se
     (session,) = await sessions_in(service, 1)
     for quantity, took_s in enumerate((10, 20, 60), start=1):
         order_id = await a_basket(service, session, mug=quantity)
-        sql = """UPDATE hold h SET placed_at = $2, ended_at = $2 + make_interval(secs => $3)
+        sql = """UPDATE hold h SET placed_at = $2,
+                     ended_at = $2::timestamptz + make_interval(secs => $3)
                  FROM purchase p WHERE p.order_id = $1 AND h.hold_id = p.hold_id"""
         await execute(service, sql, order_id, NOON + quantity * SECOND, took_s)
         sql = "UPDATE purchase SET paid_at = $2 WHERE order_id = $1"
@@ -187,11 +188,9 @@ async def test_holds_are_counted_by_what_became_of_them_and_how_soon(service: Se
     await hold(service, session, mug=5)
     await shift_clock(service, 301)
     assert await service.holds.expire(10) == 1
-    await execute(
-        service,
-        "UPDATE hold SET placed_at = $1, ended_at = $1 + interval '30 s' WHERE state <> 'confirmed'",
-        NOON,
-    )
+    sql = """UPDATE hold SET placed_at = $1, ended_at = $1::timestamptz + interval '30 s'
+             WHERE state <> 'confirmed'"""
+    await execute(service, sql, NOON)
     await hold(service, session, mug=6)
     await execute(service, "UPDATE hold SET placed_at = $1 WHERE state = 'held'", NOON)
 

@@ -4,29 +4,73 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 RUN = Path(__file__).parents[1] / "bench" / "run.py"
-NAMES = {
-    "state_vs_bare",
-    "join_vs_bare",
-    "claim_vs_bare",
-    "hold_http_vs_bare",
-    "hold_http_vs_for_update",
-    "hold_inprocess_vs_for_update",
-    "state_1m_vs_10k",
+SMALL = ("--rounds", "1", "--slice-s", "0.2", "--long-line", "20000", "--open-holds", "2000",
+         "--storm-holds", "1000")  # fmt: skip
+RATIOS = {
+    "requests": {
+        "state_vs_bare",
+        "join_vs_bare",
+        "claim_vs_bare",
+        "hold_http_vs_bare",
+        "hold_http_vs_for_update",
+        "hold_inprocess_vs_for_update",
+        "state_1m_vs_10k",
+    },
+    "holds": {
+        f"{ours}_vs_{other}_at_{clients}"
+        for ours in ("hold_http", "hold_inprocess")
+        for other in ("for_update", "for_update_lean", "one_statement")
+        for clients in (1, 8, 64, 256)
+    },
+    "open-holds": {"open_holds_vs_none_http", "open_holds_vs_none_inprocess"},
+    "workers": {f"web_{web}_vs_1_at_{clients}" for web in (2, 3, 4) for clients in (64, 256)},
+    "storm": {"storm_same_sku_vs_before", "storm_other_sku_vs_before"},
+    "baskets": {f"basket_of_{size}_vs_single_at_{n}" for size in (3, 12) for n in (64, 256)},
 }
 
 
-def test_bench_writes_every_ratio_as_a_positive_number(tmp_path: Path) -> None:
-    out = tmp_path / "bench.json"
-    small = ["--rounds", "1", "--slice-s", "0.2", "--long-line", "20000", "--out", str(out)]
-
-    done = subprocess.run(
-        [sys.executable, str(RUN), *small], check=False, capture_output=True, text=True, timeout=300
+def run(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(RUN), *options],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
 
+
+def measured(out: Path, *options: str) -> dict[str, Any]:
+    done = run(*SMALL, "--out", str(out), *options)
     assert done.returncode == 0, done.stderr
-    found = json.loads(out.read_text())
-    assert found["ratios"].keys() >= NAMES
+    found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
+@pytest.mark.parametrize("part", RATIOS)
+def test_each_part_writes_its_ratios_as_positive_numbers(part: str, tmp_path: Path) -> None:
+    found = measured(tmp_path / "bench.json", "--only", part)
+
+    assert found["ratios"].keys() >= RATIOS[part]
     assert all(ratio > 0 for ratio in found["ratios"].values())
+    # Figures of commits that a power cut could undo would say nothing.
+    assert found["figures"]["postgres"]["fsync"] == "on"
+    assert found["figures"]["postgres"]["synchronous_commit"] == "on"
+
+
+def test_a_kind_of_request_is_measured_alone(tmp_path: Path) -> None:
+    found = measured(tmp_path / "bench.json", "--only", "join")
+
+    assert found["ratios"].keys() == {"join_vs_bare"}
     assert found["figures"]["growth"].keys() == {"database_bytes", "log_bytes", "valkey_bytes"}
+
+
+def test_a_part_that_is_not_there_is_refused() -> None:
+    done = run("--only", "holds,nothing")
+
+    assert done.returncode == 2
+    assert "there is no nothing" in done.stderr

@@ -1,5 +1,5 @@
 -- Orders and refunds. Lock order as everywhere: admission, room_stock, stock, hold, then the order,
--- then its refund.
+-- then its refund. The SETs keep plans that were made while tables were empty from reading all of them.
 
 -- The life of an order; TRANSITIONS in checkout/order.py says the same, and a test compares the two.
 CREATE TABLE order_transition (
@@ -84,7 +84,7 @@ CREATE VIEW full_refund AS
 CREATE FUNCTION start_payment(
     in_order uuid, in_session bigint, in_hold uuid, key uuid, hash bytea, in_reference text,
     in_gateway text, token text, OUT verdict text, OUT found_order uuid)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     a admission; h hold; p purchase; t timestamptz; total bigint; money text; room_window interval;
 BEGIN
@@ -102,10 +102,11 @@ BEGIN
                     WHEN h.paying OR h.state = 'confirmed' THEN 'payment_running'
                     WHEN h.state <> 'held' OR h.expires_at <= t THEN 'hold_expired' END;
     IF verdict IS NOT NULL THEN
-        -- The living one, or else the one that this hold was sold to.
-        SELECT x.order_id INTO found_order FROM purchase x
-            WHERE x.hold_id = in_hold AND x.state NOT IN ('declined', 'cancelled')
-            ORDER BY x.state IN ('returning', 'refunded'), x.sold_at LIMIT 1;
+        -- The order that this hold was sold to, or else the one that is being paid.
+        found_order := COALESCE(
+            (SELECT x.order_id FROM purchase x WHERE x.hold_id = in_hold AND x.sold_at IS NOT NULL),
+            (SELECT x.order_id FROM purchase x
+             WHERE x.hold_id = in_hold AND x.state NOT IN ('declined', 'cancelled', 'returning', 'refunded')));
         RETURN;
     END IF;
     SELECT make_interval(secs => m.payment_window_s) INTO room_window FROM room m WHERE m.room_id = h.room_id;
@@ -129,7 +130,8 @@ END $$;
 
 -- Locks an order and, before it, all that a change of it may touch; returns the order as it then is.
 -- `with_stock` when units may move or the session may end.
-CREATE FUNCTION lock_order(in_order uuid, with_stock boolean) RETURNS purchase LANGUAGE plpgsql AS $$
+CREATE FUNCTION lock_order(in_order uuid, with_stock boolean) RETURNS purchase LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     p purchase;
 BEGIN
@@ -190,7 +192,7 @@ END $$;
 -- state in which the order then is: not `to_state` if somebody else moved it first, and `returning`
 -- instead of `authorized` for one that was called off.
 CREATE FUNCTION settle_order(in_order uuid, from_state text, to_state text, ref text, why text)
-RETURNS text LANGUAGE plpgsql AS $$
+RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     p purchase;
 BEGIN
@@ -226,7 +228,8 @@ END $$;
 -- Sells the units of an order's lines to it anew, all or nothing, as a hold that is confirmed from the
 -- start. Verdicts: taken, short, limit. Units behind others' promises, and those that refused
 -- sessions wait for, are not to be had. The caller has locked the order with its stock.
-CREATE FUNCTION take_units_again(p purchase) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION take_units_again(p purchase) RETURNS text LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     a admission; pool room_stock; again uuid; q bigint; used int;
 BEGIN
@@ -270,7 +273,8 @@ END $$;
 -- there is confirmed; else the units are taken again if they can be had; else the money goes back, and
 -- the order says why. Returns the state in which the order then is, or `short` if nothing was written
 -- since units may come free when what is due is ended; with `final` that is not waited for.
-CREATE FUNCTION take_late_money(in_order uuid, ref text, final boolean) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION take_late_money(in_order uuid, ref text, final boolean) RETURNS text LANGUAGE plpgsql
+SET enable_seqscan = off AS $$
 DECLARE
     p purchase; h hold; verdict text; why text;
 BEGIN
@@ -279,8 +283,9 @@ BEGIN
     SELECT * INTO h FROM hold x WHERE x.hold_id = p.hold_id;
     IF p.called_off OR p.sold_at IS NOT NULL THEN
         why := 'The payment came after this order had been cancelled.';
-    ELSIF EXISTS (SELECT FROM purchase x WHERE x.hold_id = p.hold_id AND x.order_id <> in_order
-                  AND (x.sold_at IS NOT NULL OR x.state IN ('authorizing', 'voiding'))) THEN
+    ELSIF EXISTS (SELECT FROM purchase x WHERE x.hold_id = p.hold_id AND x.sold_at IS NOT NULL)
+        OR EXISTS (SELECT FROM purchase x WHERE x.hold_id = p.hold_id
+                   AND x.state NOT IN ('declined', 'cancelled', 'returning', 'refunded')) THEN
         why := 'The payment came after another one for the same items had begun.';
     ELSIF h.state = 'held' AND NOT EXISTS (
             -- Whoever changed the basket since keeps it, and what was paid for is taken beside it.

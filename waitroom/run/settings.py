@@ -208,7 +208,7 @@ def load_secrets(settings: Settings, environment: Mapping[str, str] | None = Non
     else:
         found = _read_secrets(settings.secrets_path)
     if secret := environment.get("WAITROOM_CUSTOMER_JWT_SECRET"):
-        found = msgspec.structs.replace(found, customer_jwt_secret=secret)
+        found = msgspec.structs.replace(found, customer_jwt_secret=secret.strip())
     if secret := environment.get("WAITROOM_STRIPE_SECRET_KEY"):
         found = msgspec.structs.replace(found, stripe_secret_key=secret.strip())
     if listed := environment.get("WAITROOM_STRIPE_WEBHOOK_SECRETS"):
