@@ -95,7 +95,7 @@ class CheckoutPages:
             session = self._checkout.session_of(request)
             view = await self._checkout.live_session(session)
         except SessionOver as refusal:
-            return self._over(refusal)
+            return self._over(request, refusal)
         holds = await self._checkout.holds.read_all(session.session_id)
         wishes = await self._checkout.holds.wishes(session.session_id)
         held = [hold_body(hold) for hold in holds if hold.state == "held"]
@@ -125,8 +125,12 @@ class CheckoutPages:
             response.headers["Content-Security-Policy"] = STRIPE_CSP
         return response
 
-    def _over(self, refusal: SessionOver) -> web.Response:
-        context = {"reason": refusal.detail, "room": refusal.fields.get("room")}
+    def _over(self, request: web.Request, refusal: SessionOver) -> web.Response:
+        try:
+            room = self._checkout.session_of(request).room
+        except SessionOver:
+            room = None
+        context = {"reason": refusal.detail, "room": room}
         return self._pages.render(
             "session_over.html", context, title="Your session has ended", status=401
         )
@@ -149,7 +153,7 @@ class CheckoutPages:
                 )
             )
         except SessionOver as refusal:
-            return self._over(refusal)
+            return self._over(request, refusal)
         except Refusal as refusal:
             return await self._show(request, refusal, quantities)
         raise web.HTTPSeeOther("/checkout")

@@ -30,7 +30,7 @@ from inventory.kit.problem import Refusal
 ROWS_MAX = 200_000
 LINE_LENGTH_MAX = 65_536
 CELL_SHOWN_MAX = 40
-_YEARS = range(1970, 9999)
+_YEARS = range(1970, 9998)
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _CODE = re.compile(CODE.removesuffix("$"))
 _PICTURE = re.compile(PICTURE.removesuffix("$"))
@@ -138,7 +138,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "product_name": _text(NAME_LENGTH_MAX),
     "product_description": _text(DESCRIPTION_LENGTH_MAX),
     "product_picture": _picture,
-    "name": _text(NAME_LENGTH_MAX),
+    # One that was made of its product's name and its variant may be that long.
+    "name": _text(2 * NAME_LENGTH_MAX + len(", ")),
     "variant": _text(NAME_LENGTH_MAX),
     "description": _text(DESCRIPTION_LENGTH_MAX),
     "picture": _picture,

@@ -3,7 +3,7 @@ import { timeOfDay } from "./format.js";
 import { money } from "./money.js";
 
 const ROWS_MAX = 12;
-const STATES = { authorizing: "In payment", paid: "Paid", declined: "Declined", cancelled: "Cancelled", refunded: "Refunded" };
+const STATES = { authorizing: "In payment", paid: "Paid", declined: "Declined", cancelled: "Cancelled", refunded: "Refunded", partly_refunded: "Partly refunded", returning: "Money on its way back", authorized: "Authorized", voiding: "Being cancelled" };
 
 export async function refreshLists() {
   const asked = room();

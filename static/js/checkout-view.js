@@ -92,7 +92,7 @@ function line(hold, item) {
   what.textContent = spellItems([item]);
   price.textContent = money(item.price_minor * item.quantity, hold.currency);
   row.querySelector("form").hidden = hold.state === "paying";
-  row.querySelector("button").setAttribute("aria-label", `Put one ${item.name} back`);
+  row.querySelector("button").setAttribute("aria-label", `Put one back: ${item.name}`);
   return row;
 }
 

@@ -159,7 +159,14 @@ const ACTIONS = {
     draw();
     cycle();
   },
-  leave: () => $("leave-dialog").showModal(),
+  leave() {
+    // Not waited for: the button has to be there again when the question is closed.
+    import("./waiting-leave.js").then((part) => part.leave(`${base}/tickets/me`, announce)).then((gone) => {
+      if (!gone) return;
+      me = { status: "left" };
+      draw();
+    });
+  },
 };
 
 document.addEventListener("submit", async (event) => {
@@ -169,16 +176,6 @@ document.addEventListener("submit", async (event) => {
   event.submitter.disabled = true;
   try { await act(); } catch (error) { announce(`${error.message} Please try again in a moment.`); }
   event.submitter.disabled = false;
-});
-
-$("leave-dialog").addEventListener("close", async () => {
-  if ($("leave-dialog").returnValue !== "leave") return;
-  try {
-    const { ok, data } = await ask("DELETE", `${base}/tickets/me`);
-    if (!ok) return announce(`${data?.detail ?? ""} You are still in line.`);
-  } catch (error) { return announce(`${error.message} You are still in line.`); }
-  me = { status: "left" };
-  draw();
 });
 
 $("check").hidden = false;

@@ -211,6 +211,10 @@ async def test_what_was_moved_is_kept_and_what_was_not_can_go(
         ("PATCH", "skus/mug", {"on_sale_from": "2026-01-01T00:00:00"}, (422, "unprocessable")),
         ("PATCH", "skus/mug", {"on_sale_from": "2026-01-02T00:00:00Z",
                                "on_sale_until": "2026-01-01T00:00:00Z"}, (400, "bad_request")),
+        ("PATCH", "skus/mug", {"on_sale_until": "9999-12-31T23:59:59-12:00"},
+         (400, "bad_request")),
+        ("PATCH", "skus/mug", {"on_sale_from": "0001-01-01T00:00:00+14:00"},
+         (400, "bad_request")),
         ("PATCH", "products/none", {"name": "N"}, (404, "not_found")),
     ],
 )  # fmt: skip
@@ -321,6 +325,7 @@ async def test_a_file_is_tried_then_imported_and_exported_again(
     done = await body(await client.post(post, data=text, headers={**night, **CSV}))
     again = await body(await client.post(post, data=text, headers={**night, **CSV}))
     exported = await client.get("/admin/rooms/drop/catalogue.csv", headers=night)
+    head = await client.head("/admin/rooms/drop/catalogue.csv", headers=night)
     round_trip = await body(
         await client.post(post, data=await exported.read(), headers={**night, **CSV})
     )
@@ -335,6 +340,7 @@ async def test_a_file_is_tried_then_imported_and_exported_again(
     assert round_trip["unchanged"] == 2
     assert exported.headers["Content-Disposition"] == 'attachment; filename="drop.csv"'
     assert "'=Cup" in await exported.text()
+    assert (head.status, await head.read()) == (200, b"")
     cup = await service.stock.read("cup")
     assert (cup.name, cup.on_hand) == ("=Cup", 4)
     (action,) = await execute(

@@ -5,15 +5,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from support import PASSWORD, execute
+from support import PASSWORD, eventually, execute
 
-from inventory.kit.problem import BadRequest
+from inventory.kit.problem import BadRequest, Forbidden
 from waitroom.admin.sign_in import LastAdmin, Operator, OwnAccount, WrongPassword
 from waitroom.app import Service
 
@@ -197,25 +199,48 @@ async def test_the_last_admin_stays_whoever_asks(service: Service) -> None:
     }
 
 
-async def test_two_admins_who_shut_each_other_out_leave_one(services: OpenService) -> None:
-    one, other = await services(), await services()
-    for turn in range(5):
-        names = [f"a{turn}", f"b{turn}"]
-        for name in names:
-            await one.operators.add(name, role="admin", password=PASSWORD)
-        ids = dict(await execute(one, "SELECT name, operator_id FROM operator"))
-        await execute(one, "UPDATE operator SET active = name = ANY ($1)", names)
-        admins = [Operator(operator_id=ids[n], name=n, role="admin") for n in names]
+@asynccontextmanager
+async def uncommitted(postgres_url: str, sql: str, *values: Any) -> AsyncIterator[None]:
+    """Keep a change of an account open while the body runs, and commit it then."""
+    connection = await asyncpg.connect(postgres_url, statement_cache_size=0)
+    try:
+        async with connection.transaction():
+            assert await connection.fetchval(sql, *values) == "changed"
+            yield
+    finally:
+        await connection.close()
 
-        outcomes = await asyncio.gather(
-            one.operators.change(names[1], actor=admins[0], role="viewer"),
-            other.operators.change(names[0], actor=admins[1], active=False),
-            return_exceptions=True,
-        )
 
-        assert sorted(o is True for o in outcomes) == [False, True]
-        left = await execute(one, "SELECT name FROM operator WHERE role = 'admin' AND active")
-        assert len(left) == 1
+async def is_waiting(service: Service, task: "asyncio.Task[Any]") -> None:
+    """Return when a statement of this database waits for a lock, or the task is done."""
+    sql = """SELECT 1 FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+
+    async def waiting() -> bool:
+        return task.done() or bool(await execute(service, sql))
+
+    await eventually(waiting)
+
+
+CHANGE = "SELECT change_operator($1, $2, $3, $4, $5, $6)"
+
+
+async def test_two_admins_who_shut_each_other_out_leave_one(
+    service: Service, postgres_url: str
+) -> None:
+    for name in ("ann", "bob"):
+        await service.operators.add(name, role="admin", password=PASSWORD)
+    ids = dict(await execute(service, "SELECT name, operator_id FROM operator"))
+    bob = Operator(operator_id=ids["bob"], name="bob", role="admin")
+
+    async with uncommitted(postgres_url, CHANGE, ids["ann"], "bob", "viewer", None, None, "ann"):
+        second = asyncio.create_task(service.operators.change("ann", actor=bob, active=False))
+        await is_waiting(service, second)
+    with pytest.raises(Forbidden):
+        await second
+
+    left = await execute(service, "SELECT name FROM operator WHERE role = 'admin' AND active")
+    assert [row["name"] for row in left] == ["ann"]
 
 
 async def test_ones_own_password_is_changed_by_whoever_knows_the_old_one(
@@ -259,22 +284,17 @@ async def test_guessing_the_old_password_at_an_unlocked_screen_is_slowed_down(
 
 
 async def test_a_password_that_was_taken_back_while_it_was_checked_opens_nothing(
-    service: Service,
+    service: Service, postgres_url: str
 ) -> None:
     await service.operators.add("night", role="operator", password=PASSWORD)
-    for turn in range(4):
-        old, new = (PASSWORD, OTHER) if turn % 2 == 0 else (OTHER, PASSWORD)
 
-        signed, _ = await asyncio.gather(
-            service.operators.sign_in("night", old),
-            service.operators.change("night", actor=None, password=new),
-            return_exceptions=True,
-        )
+    async with uncommitted(postgres_url, CHANGE, None, "night", None, None, "another hash", "cli"):
+        signing_in = asyncio.create_task(service.operators.sign_in("night", PASSWORD))
+        await is_waiting(service, signing_in)
+    with pytest.raises(WrongPassword):
+        await signing_in
 
-        assert isinstance(signed, str | WrongPassword)
-        assert await execute(service, "SELECT * FROM operator_session") == []
-        with pytest.raises(WrongPassword):
-            await service.operators.sign_in("night", old)
+    assert await execute(service, "SELECT * FROM operator_session") == []
 
 
 async def test_every_change_is_on_record_and_no_password_is(

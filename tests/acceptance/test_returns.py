@@ -379,6 +379,27 @@ async def test_staying_for_returns_works_with_forms_from_both_pages(
     assert "You stay in line for returns." in shown(staying)
 
 
+async def test_whoever_stayed_finds_the_way_back_when_the_session_is_over(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, skus={"mug": 1}, session_s=60, policy="rate")
+    holder, shopper = await admitted(service, client, 2)
+    await holder.hold(mug=1)
+    await shopper.hold(mug=1)
+    await returns(client, shopper, "PUT")
+    await shift_clock(service, 61)
+    await service.lines.end_due(100)
+    await tick(service)
+    browser = Browser(client, shopper)
+
+    status, over = await browser.open("/checkout")
+    _, room = await browser.open("/rooms/drop")
+
+    assert status == 401
+    assert 'href="/rooms/drop"' in over
+    assert "You stay in line for returns." in shown(room)
+
+
 async def test_an_address_is_asked_for_only_where_mail_is_sent(
     mailing: Service, clients: OpenClient
 ) -> None:
@@ -508,7 +529,7 @@ async def test_a_shopper_chooses_more_waits_for_one_thing_and_pays_for_another(
     await reserve(bowl=2)
     await expect(page.locator("#held-items")).to_contain_text(units(2, "Bowl"))
     await expect(page.locator("#pay-button")).to_contain_text("€30.00")
-    await page.get_by_role("button", name="Put one Bowl back").click()
+    await page.get_by_role("button", name="Put one back: Bowl").click()
     await expect(page.locator("#held-items")).to_contain_text(units(1, "Bowl"))
     await reserve(mug=1, vase=1)
     await expect(page.locator("#hold-problem")).to_contain_text("You are in line for it")
@@ -529,6 +550,27 @@ async def test_a_shopper_chooses_more_waits_for_one_thing_and_pays_for_another(
     (order,) = await execute(service, "SELECT state, total_minor FROM purchase")
     assert tuple(order) == ("paid", 1000)
     assert await service.ledger.breaches() == []
+
+
+async def test_leaving_the_line_is_asked_about_first(
+    service: Service, serving: Running, pages: Pages
+) -> None:
+    await open_room(service, skus={"mug": 1}, seats_max=0)
+    await _until_listed(serving)
+    page = await pages()
+    await page.goto(f"{serving.url}/rooms/drop")
+    await expect(page.locator("#place")).to_contain_text("1")
+
+    await page.locator("#leave").click()
+    await page.locator("#leave-dialog").get_by_role("button", name="Keep my place").click()
+    await expect(page.locator("#leave-dialog")).to_have_count(0)
+    await expect(page.locator("#leave")).to_be_focused()
+    await page.locator("#leave").click()
+    await page.locator("#leave-yes").click()
+
+    await expect(page.locator("#room")).to_have_attribute("data-view", "left")
+    (row,) = await execute(service, "SELECT state FROM admission")
+    assert row["state"] == "left"
 
 
 async def test_mail_brings_back_whoever_stayed_for_returns(

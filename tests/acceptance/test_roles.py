@@ -53,6 +53,8 @@ ROUTES = {
 # Those at which sellers are let in besides; what they find there is theirs alone.
 SELLERS_TOO = {
     ("POST", "/admin/password"): "viewer",
+    ("GET", "/admin/analytics"): "viewer",
+    ("GET", "/admin/rooms/{room}/analytics"): "viewer",
     ("GET", "/admin/orders"): "viewer",
     ("GET", "/admin/orders/{order_id}"): "viewer",
     ("GET", "/admin/rooms/{room}/orders"): "viewer",

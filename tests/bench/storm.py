@@ -31,10 +31,10 @@ WHERE = {"same_sku": STORM_SKU, "other_sku": SKU}
 WITHIN_S = 1.0
 # Until the clock is moved nothing may fall due.
 DUE_IN_S = 3600.0
-BEFORE_S = 4.0
-AFTER_S = 2.0
-# The first moments of a stream are those of its connections.
-SETTLE_S = 0.5
+# The stream runs for so many slices before and after; its first moments do not count.
+SLICES_BEFORE = 4.0
+SLICES_AFTER = 2.0
+SLICES_TO_SETTLE = 0.5
 LOOK_EVERY_S = 0.1
 DRAIN_MAX_S = 300.0
 # As many sessions as this many seconds of a slice would have.
@@ -94,6 +94,7 @@ class Storms:
 
     stage: Stage
     crowd: Crowd
+    slice_s: float
     holds: int
     seen: dict[str, list[Storm]] = field(default_factory=lambda: {name: [] for name in WHERE})
 
@@ -115,21 +116,22 @@ class Storms:
         )
         requests = await self.stage.requests.holds(HOLDS, [basket(sku)])(SESSIONS_FOR_S)
         stream = self.crowd.start(requests, status=201)
-        await _go_on(stream, BEFORE_S)
+        await _go_on(stream, SLICES_BEFORE * self.slice_s)
         clock = CpuClock({"postgres": self.stage.running.pids["postgres"]})
         began_at = time.perf_counter()
         await sale.connection.execute(PASS_TIME, planted.due_from)
         await _until_over(sale, stream, planted)
         over_at = time.perf_counter()
         cores = clock.lap_us()["postgres"] / 1e6 / (over_at - began_at)
-        await _go_on(stream, AFTER_S)
+        await _go_on(stream, SLICES_AFTER * self.slice_s)
         await self.crowd.finish(stream)
         batches = await _batches(sale, planted, self.holds)
         await sale.end_sessions(planted.sessions)
+        settled_at = stream.started_at + SLICES_TO_SETTLE * self.slice_s
         # The first batch waits for the sweeper to look; until then nothing is being worked off.
         drain_s = (batches[-1]["ended_at"] - batches[0]["ended_at"]).total_seconds()
         return Storm(
-            before=_rate(stream, stream.started_at + SETTLE_S, began_at),
+            before=_rate(stream, settled_at, began_at),
             during=_rate(stream, max(over_at - drain_s - LOOK_EVERY_S, began_at), over_at),
             after=_rate(stream, over_at, stream.ends_at),
             drain_s=over_at - began_at,

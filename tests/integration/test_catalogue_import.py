@@ -2,7 +2,11 @@
 
 import asyncio
 import io
+import json
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -159,6 +163,29 @@ async def test_units_are_received_once_for_each_key(service: Service) -> None:
         ("can", 2), ("cup", 6), ("mug", 11),
     ]  # fmt: skip
     assert await service.ledger.breaches() == []
+
+
+async def test_a_delivery_alone_does_not_write_the_skus_anew(service: Service) -> None:
+    await open_room(service, skus={"mug": 1})
+    rows = "SELECT xmin::text, ctid::text FROM sku"
+    before = await execute(service, rows)
+
+    report = await load(service, "sku,receive\nmug,5\n")
+
+    assert (report.changed, report.received) == (1, 5)
+    assert await execute(service, rows) == before
+
+
+async def test_a_name_made_of_two_long_ones_is_imported_as_it_was_exported(
+    service: Service,
+) -> None:
+    await open_room(service, skus={})
+    await service.products.add("mug", room="drop", name="M" * 200)
+    await service.stock.add("a", room="drop", product="mug", variant="v" * 200, price_minor=1)
+
+    report = await load(service, await dump(service))
+
+    assert (report.imported, report.unchanged) == (True, 1)
 
 
 async def test_more_than_a_stock_can_be_is_refused(service: Service) -> None:
@@ -338,3 +365,20 @@ def carried(rows: list[dict[str, Any]], loop: asyncio.AbstractEventLoop, service
 
 async def test_what_was_exported_changes_nothing_when_imported(service: Service) -> None:
     await asyncio.to_thread(carried, loop=asyncio.get_running_loop(), service=service)
+
+
+def test_the_benchmark_says_what_it_measured() -> None:
+    script = Path(__file__).parents[1] / "bench" / "catalogue.py"
+
+    done = subprocess.run(
+        [sys.executable, str(script), "--skus", "1000", "--json"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert {"import, s", "export, s", "memory, MiB", "a page of 50, ms"} <= figures.keys()
+    assert all(figure >= 0 for figure in figures.values())

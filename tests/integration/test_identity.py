@@ -21,6 +21,7 @@ from checkout.customer import (
     Rules,
 )
 from checkout.identity import (
+    KEYS_BYTES_MAX,
     KEYS_FRESH_S,
     KEYS_OLD_MAX_S,
     RETRY_PAUSE_S,
@@ -381,6 +382,20 @@ async def test_a_broken_key_set_leaves_the_keys_as_they_were(
 
     assert (await identity.customer(provider.token())).subject == "ann"
     assert provider.asked == 2
+
+
+async def test_a_key_set_without_end_is_not_read_to_its_end(
+    provider: Provider, clock: Clock
+) -> None:
+    provider.body = json.dumps({**provider.key_set(), "more": "x" * KEYS_BYTES_MAX}).encode()
+    identity = by_keys(provider, clock)
+
+    with pytest.raises(IdentityProviderAway):
+        await identity.customer(provider.token())
+
+    provider.body = json.dumps({**provider.key_set(), "more": "x" * 1000}).encode()
+    clock.now += RETRY_PAUSE_S
+    assert (await identity.customer(provider.token())).subject == "ann"
 
 
 async def test_of_a_key_set_only_keys_for_signatures_are_taken(provider: Provider) -> None:

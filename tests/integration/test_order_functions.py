@@ -349,3 +349,19 @@ async def test_a_hold_is_not_sold_to_two_orders(service: Service) -> None:
         await execute(service, "UPDATE purchase SET sold_at = clock_timestamp()")
     with pytest.raises(asyncpg.CheckViolationError, match="money_is_taken_only_for_sold_units"):
         await execute(service, "UPDATE purchase SET state = 'authorized'")
+
+
+async def test_a_hold_that_was_sold_names_the_order_it_was_sold_to(service: Service) -> None:
+    session, held = await a_hold(service)
+    declined, _ = await start(service, session, held, token=DECLINE)
+    await service.payments.drive(declined)
+    paid, _ = await start(service, session, held)
+    await service.payments.drive(paid)
+    await service.refund_store.call_off(paid, restock=True, who="night", reason="r")
+    await service.payments.hear(paid)
+
+    with pytest.raises(PaymentRunning) as raised:
+        await start(service, session, held)
+
+    assert (await service.orders.read(paid)).state is OrderState.REFUNDED
+    assert raised.value.fields == {"order_id": str(paid)}

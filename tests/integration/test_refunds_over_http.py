@@ -40,11 +40,14 @@ class Operators:
         body = {"reason": "a fraud", "restock": restock}
         return await self.post(f"/admin/orders/{order_id}/cancel", body)
 
-    async def look(self, order_id: object) -> dict[str, Any]:
-        answer = await self._client.get(f"/admin/orders/{order_id}/refunds", headers=self._headers)
+    async def read(self, path: str) -> dict[str, Any]:
+        answer = await self._client.get(path, headers=self._headers)
         assert answer.status == 200
         body: dict[str, Any] = await answer.json()
         return body
+
+    async def look(self, order_id: object) -> dict[str, Any]:
+        return await self.read(f"/admin/orders/{order_id}/refunds")
 
 
 async def signed_in(service: Service, client: Client, role: str = "operator") -> Operators:
@@ -252,3 +255,22 @@ async def test_every_refund_and_cancellation_is_on_the_operators_record(
         ("refund", "operator", "broken"),
         ("cancel", "operator", "a fraud"),
     ]
+
+
+async def test_operators_see_whether_orders_and_refunds_agree(
+    service: Service, client: Client
+) -> None:
+    order_id = await a_paid_order(service)
+    operators = await signed_in(service, client, "viewer")
+
+    before = await operators.read("/admin/breaches/orders")
+    await execute(service, "UPDATE purchase SET refunded_minor = 5")
+    after = await operators.read("/admin/breaches/orders")
+
+    assert before == {"breaches": []}
+    assert {
+        "breach": "refunded differs from the refunds done",
+        "id": str(order_id),
+        "kept": 5,
+        "counted": 0,
+    } in after["breaches"]

@@ -97,29 +97,29 @@ async def test_a_declined_card_is_said_in_a_sentence_and_not_tried_again(
     assert await wire.charges() == []
 
 
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
-        ({"code": "expired_card"}, "The card has expired."),
-        ({"code": "incorrect_cvc"}, "The card's security code is not right."),
-        (
-            {"code": "card_declined", "decline_code": "insufficient_funds"},
-            "There is not enough money on the card.",
-        ),
-        ({"code": "card_declined", "decline_code": "stolen_card"}, "The card was declined."),
-        ({"code": "card_declined", "decline_code": "fraudulent"}, "The card was declined."),
-        ({}, "The card was declined."),
-    ],
-)
+# By its code and its decline code.
+SENTENCES = {
+    ("expired_card", ""): "The card has expired.",
+    ("incorrect_cvc", ""): "The card's security code is not right.",
+    ("card_declined", "insufficient_funds"): "There is not enough money on the card.",
+    ("card_declined", "stolen_card"): "The card was declined.",
+    ("card_declined", "fraudulent"): "The card was declined.",
+    ("", ""): "The card was declined.",
+}
+
+
 async def test_a_shopper_hears_what_they_can_do_and_not_whom_the_bank_suspects(
-    gateway: StripeGateway, wire: Wire, error: dict[str, str], sentence: str
+    gateway: StripeGateway, wire: Wire
 ) -> None:
-    wire.refuse("/confirm", 402, type="card_error", **error)
+    told = {}
+    for code, why in SENTENCES:
+        wire.refuse("/confirm", 402, type="card_error", code=code, decline_code=why)
+        told[code, why] = await authorize(gateway, str(uuid4()))
 
-    payment = await authorize(gateway, str(uuid4()))
-
-    assert payment.state is PaymentState.DECLINED
-    assert payment.detail == f"{sentence} You have not been charged."
+    assert {payment.state for payment in told.values()} == {PaymentState.DECLINED}
+    assert {key: payment.detail for key, payment in told.items()} == {
+        key: f"{sentence} You have not been charged." for key, sentence in SENTENCES.items()
+    }
 
 
 async def test_a_token_that_is_none_declines_and_bars_the_payment(
@@ -224,6 +224,26 @@ async def test_a_payment_sent_twice_at_once_is_set_aside_once(
     assert (await gateway.look_up(key)).state is AUTHORIZED
 
 
+@pytest.mark.parametrize("forgotten", [False, True], ids=["same_day", "next_day"])
+async def test_whoever_makes_the_second_intent_of_a_payment_goes_on_with_the_first(
+    gateway: StripeGateway, wire: Wire, *, forgotten: bool
+) -> None:
+    key = str(uuid4())
+    made = wire.hold(INTENTS)
+
+    slow = asyncio.create_task(authorize(gateway, key))
+    await made.reached.wait()
+    payment = await authorize(gateway, key)
+    if forgotten:
+        wire.forget_keys()
+    assert made.gate is not None
+    made.gate.set()
+
+    assert await slow == payment
+    assert payment.state is AUTHORIZED
+    assert len(await wire.charges()) == 1
+
+
 @pytest.mark.parametrize("arrives", [False, True], ids=["request", "answer"])
 @pytest.mark.parametrize("lost", [INTENTS, "/confirm"])
 async def test_after_a_lost_answer_the_payment_goes_on_where_it_stood(
@@ -298,9 +318,10 @@ async def test_an_answer_that_breaks_off_is_none(gateway: StripeGateway, wire: W
     assert (await gateway.look_up(key)).state is CAPTURED
 
 
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
+async def test_trouble_is_no_answer_and_nothing_is_taken_for_declined(
+    gateway: StripeGateway, wire: Wire
+) -> None:
+    troubles: list[tuple[int, dict[str, str]]] = [
         (500, {"type": "api_error"}),
         (503, {"type": "api_error"}),
         (429, {"type": "invalid_request_error", "code": "lock_timeout"}),
@@ -308,20 +329,17 @@ async def test_an_answer_that_breaks_off_is_none(gateway: StripeGateway, wire: W
         (400, {"type": "idempotency_error"}),
         (401, {"type": "invalid_request_error"}),
         (403, {"type": "invalid_request_error"}),
-    ],
-)
-async def test_trouble_is_no_answer_and_nothing_is_taken_for_declined(
-    gateway: StripeGateway, wire: Wire, status: int, error: dict[str, str]
-) -> None:
-    key = str(uuid4())
-    wire.refuse("/confirm", status, times=2, **error)
+    ]
+    keys = [str(uuid4()) for _ in troubles]
 
-    with pytest.raises(GatewayError):
-        await authorize(gateway, key)
+    for key, (status, error) in zip(keys, troubles, strict=True):
+        wire.refuse("/confirm", status, times=2, **error)
+        with pytest.raises(GatewayError):
+            await authorize(gateway, key)
+        wire.faults.clear()
 
-    wire.faults.clear()
-    assert (await authorize(gateway, key)).state is AUTHORIZED
-    assert len(await wire.charges()) == 1
+    assert {(await authorize(gateway, key)).state for key in keys} == {AUTHORIZED}
+    assert len(await wire.charges()) == len(troubles)
 
 
 async def test_a_wrong_key_is_told_in_the_log_without_showing_it(
@@ -432,37 +450,39 @@ async def test_a_refund_asked_for_twice_at_once_goes_back_once(
 ) -> None:
     key = str(uuid4())
     await paid(gateway, key)
+    sent = wire.hold("POST /v1/refunds")
 
-    answers = await asyncio.gather(
-        *(gateway.refund(key, refund_key="one", amount_minor=400) for _ in range(4)),
-        return_exceptions=True,
-    )
+    first = asyncio.create_task(gateway.refund(key, refund_key="one", amount_minor=400))
+    await sent.reached.wait()
+    second = await gateway.refund(key, refund_key="one", amount_minor=400)
+    assert sent.gate is not None
+    sent.gate.set()
 
-    assert {type(answer).__name__ for answer in answers} <= {"Refunded", "GatewayError"}
+    assert await first == second
     assert await refunds(wire) == [400]
 
 
-@pytest.mark.parametrize(
-    ("status", "state"),
-    [
-        ("succeeded", RefundState.DONE),
-        ("pending", RefundState.PENDING),
-        ("requires_action", RefundState.PENDING),
-        ("failed", RefundState.FAILED),
-        ("canceled", RefundState.FAILED),
-    ],
-)
-async def test_a_refund_is_what_stripe_says_of_it(
-    gateway: StripeGateway, wire: Wire, status: str, state: RefundState
-) -> None:
+async def test_a_refund_is_what_stripe_says_of_it(gateway: StripeGateway, wire: Wire) -> None:
     key = str(uuid4())
     await paid(gateway, key)
-    wire.answer("POST /v1/refunds", 200, id="re_1", object="refund", status=status)
+    states = {
+        "succeeded": RefundState.DONE,
+        "pending": RefundState.PENDING,
+        "requires_action": RefundState.PENDING,
+        "failed": RefundState.FAILED,
+        "canceled": RefundState.FAILED,
+    }
 
-    refunded = await gateway.refund(key, refund_key="one", amount_minor=400)
+    found = {}
+    for status in states:
+        wire.answer("POST /v1/refunds", 200, id="re_1", object="refund", status=status)
+        found[status] = await gateway.refund(key, refund_key=status, amount_minor=400)
 
-    assert (refunded.state, refunded.gateway_ref) == (state, "re_1")
-    assert bool(refunded.detail) == (state is RefundState.FAILED)
+    assert {status: refunded.state for status, refunded in found.items()} == states
+    assert {status for status, refunded in found.items() if refunded.detail} == {
+        "failed",
+        "canceled",
+    }
 
 
 async def test_a_refund_among_many_is_found(gateway: StripeGateway, wire: Wire) -> None:
@@ -550,13 +570,15 @@ def test_ordinary_currencies_are_charged_to_the_cent(minor: int) -> None:
     assert stripe_amount(minor, "EUR") == minor
 
 
-async def test_an_amount_that_cannot_be_charged_declines_before_stripe_is_asked(
+async def test_an_amount_that_cannot_be_charged_declines(
     gateway: StripeGateway, wire: Wire
 ) -> None:
-    payment = await authorize(gateway, str(uuid4()), amount=2450, currency="XOF")
+    half_a_franc = await authorize(gateway, str(uuid4()), amount=2450, currency="XOF")
+    asked = len(wire.sent)
+    nothing = await authorize(gateway, str(uuid4()), amount=0)
 
-    assert payment.state is PaymentState.DECLINED
-    assert wire.sent == []
+    assert half_a_franc.state is nothing.state is PaymentState.DECLINED
+    assert asked == 0
 
 
 async def test_a_refund_is_counted_as_its_payment_was(gateway: StripeGateway, wire: Wire) -> None:

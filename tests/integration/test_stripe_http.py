@@ -361,54 +361,48 @@ async def test_what_localstripe_sends_by_itself_is_heard(
     await eventually(is_paid)
 
 
-@pytest.mark.parametrize(
-    ("secret", "apart_s", "status"),
-    [
-        (WEBHOOK_SECRET, 0, 200),
-        (WEBHOOK_SECRET, -240, 200),
-        (WEBHOOK_SECRET, 240, 200),
-        (WEBHOOK_SECRET, -360, 400),
-        (WEBHOOK_SECRET, 360, 400),
-        (WEBHOOK_SECRET, 10**9, 400),
-        ("whsec_of_another_shop", 0, 400),
-    ],
-)
-async def test_news_is_signed_by_stripe_and_about_now(
-    client: Client, secret: str, apart_s: float, status: int
-) -> None:
+async def test_news_is_signed_by_stripe_and_about_now(client: Client) -> None:
     body = news("pi_1")
+    expected = {
+        (WEBHOOK_SECRET, 0): 200,
+        (WEBHOOK_SECRET, -240): 200,
+        (WEBHOOK_SECRET, 240): 200,
+        (WEBHOOK_SECRET, -360): 400,
+        (WEBHOOK_SECRET, 360): 400,
+        (WEBHOOK_SECRET, 10**9): 400,
+        ("whsec_of_another_shop", 0): 400,
+    }
 
-    answer = await client.post(
-        NEWS, data=body, headers=signed(body, secret=secret, at=time.time() + apart_s)
-    )
+    found = {}
+    for secret, apart_s in expected:
+        header = signed(body, secret=secret, at=time.time() + apart_s)
+        found[secret, apart_s] = (await client.post(NEWS, data=body, headers=header)).status
 
-    assert answer.status == status
-    assert status == 200 or (await answer.json())["code"] == "not_signed"
+    assert found == expected
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        None,
+async def test_a_signature_that_is_none_is_refused(client: Client) -> None:
+    now = int(time.time())
+    bad = [
         "",
         "t=",
         "t=now,v1=00",
         "v1=00",
-        f"t={int(time.time())}",
-        f"t={int(time.time())},v1=",
-        f"t={int(time.time())},v0=00",
+        f"t={now}",
+        f"t={now},v1=",
+        f"t={now},v0=00",
         f"t={'9' * 5000},v1=00",
-        f"t={int(time.time())},v1=é",
-    ],
-)
-async def test_a_signature_that_is_none_is_refused(client: Client, header: str | None) -> None:
-    body = news("pi_1")
+        f"t={now},v1=é",
+    ]
 
-    answer = await client.post(
-        NEWS, data=body, headers={} if header is None else {"Stripe-Signature": header}
-    )
+    unsigned = await client.post(NEWS, data=news("pi_1"))
+    answers = [
+        await client.post(NEWS, data=news("pi_1"), headers={"Stripe-Signature": header})
+        for header in bad
+    ]
 
-    assert (answer.status, (await answer.json())["code"]) == (400, "not_signed")
+    codes = {(a.status, (await a.json())["code"]) for a in [unsigned, *answers]}
+    assert codes == {(400, "not_signed")}
 
 
 async def test_a_signature_is_for_one_body(client: Client) -> None:
@@ -432,25 +426,24 @@ async def test_both_secrets_are_good_while_one_replaces_the_other(
     assert [answer.status for answer in answers] == [200, 200, 400]
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        (news("pi_of_another_shop"), 200),
-        (news("pi_1", "payment_intent.created"), 200),
-        (event("customer.created", {"id": "cus_1", "object": "customer"}), 200),
-        (event("charge.refunded", {"id": "ch_1", "object": "charge", "payment_intent": None}), 200),
-        (event("charge.refunded", {"id": "ch_1", "payment_intent": {"id": "pi_1"}}), 200),
-        (b'{"id": "evt_1", "object": "v2.core.event", "type": "v1.charge.refunded"}', 200),
-        (b"[]", 200),
-        (b"nothing", 400),
-        (b"\xff\xfe", 400),
-        (b"", 400),
-    ],
-)
 async def test_signed_news_that_is_no_news_to_us_is_taken_and_nonsense_is_not(
-    client: Client, wire: Wire, body: bytes, status: int
+    client: Client, wire: Wire
 ) -> None:
-    assert await tell(client, body) == status
+    charge = {"id": "ch_1", "object": "charge"}
+    expected = {
+        news("pi_of_another_shop"): 200,
+        news("pi_1", "payment_intent.created"): 200,
+        event("customer.created", {"id": "cus_1", "object": "customer"}): 200,
+        event("charge.refunded", {**charge, "payment_intent": None}): 200,
+        event("charge.refunded", {**charge, "payment_intent": {"id": "pi_1"}}): 200,
+        b'{"id": "evt_1", "object": "v2.core.event", "type": "v1.charge.refunded"}': 200,
+        b"[]": 200,
+        b"nothing": 400,
+        b"\xff\xfe": 400,
+        b"": 400,
+    }
+
+    assert {body: await tell(client, body) for body in expected} == expected
     assert wire.sent == []
 
 

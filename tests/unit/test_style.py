@@ -95,6 +95,8 @@ PURE = [
     "waitroom/outbox/attempt.py",
     "waitroom/outbox/address.py",
     "waitroom/outbox/signature.py",
+    "inventory/catalogue.py",
+    "inventory/catalogue_csv.py",
     "inventory/hold.py",
     "checkout/customer.py",
     "checkout/history/cursor.py",

@@ -83,6 +83,8 @@ class CatalogueFilesAdmin:
         response.headers["Content-Type"] = "text/csv; charset=utf-8"
         response.headers["Content-Disposition"] = f'attachment; filename="{room}.csv"'
         await response.prepare(request)
+        if request.method == "HEAD":
+            return response
         await response.write(first.encode())
         async for piece in pieces:
             await response.write(piece.encode())

@@ -57,6 +57,7 @@ class RefundsAdmin:
             web.get(refunds, as_role("viewer", self.list_refunds)),
             web.post(refunds, as_role("operator", self.refund)),
             web.post("/admin/orders/{order_id}/cancel", as_role("operator", self.cancel)),
+            web.get("/admin/breaches/orders", as_role("viewer", self.breaches)),
         ]
 
     async def list_refunds(self, request: web.Request, operator: Operator) -> web.Response:
@@ -88,6 +89,9 @@ class RefundsAdmin:
         await self._in_time(self._payments.hear(order_id))
         body, moving = await self._read(order_id)
         return _pending(body) if moving else json_response(body)
+
+    async def breaches(self, request: web.Request, operator: Operator) -> web.Response:
+        return json_response({"breaches": await self._orders.breaches()})
 
     async def _in_time(self, driving: Coroutine[Any, Any, object]) -> None:
         """Give the gateway a while; every step may be broken off, and is taken up again."""

@@ -102,11 +102,13 @@ BEGIN
                     WHEN h.paying OR h.state = 'confirmed' THEN 'payment_running'
                     WHEN h.state <> 'held' OR h.expires_at <= t THEN 'hold_expired' END;
     IF verdict IS NOT NULL THEN
-        -- The order that this hold was sold to, or else the one that is being paid.
-        found_order := COALESCE(
-            (SELECT x.order_id FROM purchase x WHERE x.hold_id = in_hold AND x.sold_at IS NOT NULL),
-            (SELECT x.order_id FROM purchase x
-             WHERE x.hold_id = in_hold AND x.state NOT IN ('declined', 'cancelled', 'returning', 'refunded')));
+        -- The living one, or else the one that this hold was sold to.
+        SELECT x.order_id INTO found_order FROM purchase x
+            WHERE x.hold_id = in_hold AND x.state NOT IN ('declined', 'cancelled', 'returning', 'refunded');
+        IF NOT FOUND THEN
+            SELECT x.order_id INTO found_order FROM purchase x
+                WHERE x.hold_id = in_hold AND x.sold_at IS NOT NULL;
+        END IF;
         RETURN;
     END IF;
     SELECT make_interval(secs => m.payment_window_s) INTO room_window FROM room m WHERE m.room_id = h.room_id;

@@ -31,6 +31,10 @@ $$;
 ALTER TABLE sku ADD COLUMN search tsvector GENERATED ALWAYS AS (to_tsvector('simple'::regconfig,
     translate(sku || ' ' || name || ' ' || variant || ' ' || product_name, signs(), repeat(' ', 99)))) STORED;
 CREATE INDEX sku_by_words ON sku USING gin (search);
+-- Clients cannot tell of moments beyond the calendar of four digits.
+ALTER TABLE sku ADD CONSTRAINT sale_is_within_the_calendar CHECK (
+    on_sale_from BETWEEN '1970-01-01 UTC' AND '9998-12-31 UTC'
+    AND on_sale_until BETWEEN '1970-01-01 UTC' AND '9998-12-31 UTC');
 CREATE INDEX sku_with_a_window ON sku (sku) WHERE on_sale_from IS NOT NULL OR on_sale_until IS NOT NULL;
 
 -- What a shopper typed, as a query: words in any order, "quoted phrases", or, -without. The last word
@@ -153,8 +157,8 @@ END $$;
 CREATE TABLE sku_change (
     change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     sku text NOT NULL,
-    room_id int NOT NULL REFERENCES room,
-    seller_id int REFERENCES operator,
+    room_id int NOT NULL,
+    seller_id int,
     what text NOT NULL CHECK (what IN ('added', 'changed', 'deleted')),
     changes jsonb NOT NULL DEFAULT '{}',
     who text NOT NULL,
@@ -483,7 +487,8 @@ BEGIN
     INSERT INTO stock (sku_id) SELECT r.sku_id FROM import_row r WHERE r.fate = 'added' ORDER BY r.sku_id;
     EXECUTE format('
         UPDATE sku k SET (product_id, %s) = ROW (p.product_id, %s) FROM import_row r JOIN product p USING (product)
-        WHERE r.fate = ''changed'' AND k.sku_id = r.sku_id', columns, theirs);
+        WHERE r.fate = ''changed'' AND k.sku_id = r.sku_id AND r.changes ?| (imported_columns() || ''product''::text)',
+        columns, theirs);
     INSERT INTO operator_action (room_id, who, action, detail, reason)
         SELECT in_room_id, in_who, 'import', jsonb_build_object('rows', count(*),
                'added', count(*) FILTER (WHERE r.fate = 'added'), 'changed', count(*) FILTER (WHERE r.fate = 'changed'),

@@ -1,0 +1,123 @@
+import { NoAnswer } from "./api.js";
+import { $, admin, inRoom, room, tableRow } from "./admin-api.js";
+import { closeOrder, openOrder, stateOf, wireOrder } from "./admin-order.js";
+import { plural } from "./format.js";
+import { money } from "./money.js";
+import { momentOf, toField, toMoment } from "./moment.js";
+
+const PAGE = 50;
+const FIELDS = ["q", "status", "sku", "from", "to"];
+const TIMES = new Set(["from", "to"]);
+const SELLER = $("admin").dataset.role === "seller";
+
+/** @type {string | null} */
+let older = null;
+let shown = 0, asked = 0;
+
+/** What is in the form, as the server wants it. @returns {URLSearchParams} */
+function wanted() {
+  const query = new URLSearchParams();
+  for (const name of FIELDS) {
+    const value = $(name).value.trim();
+    if (value) query.set(name, TIMES.has(name) ? toMoment(value) : value);
+  }
+  return query;
+}
+
+/** The address says what is looked at, so that it can be kept and sent to a colleague. */
+function remember() {
+  const query = wanted();
+  if ($("room-choice")) query.set("room", room());
+  history.replaceState(null, "", `${location.pathname}${query.size ? `?${query}` : ""}${location.hash}`);
+  $("csv").href = `/admin${inRoom(`/orders.csv?${wanted()}`)}`;
+}
+
+function recall() {
+  const query = new URLSearchParams(location.search);
+  if ($("room-choice") && query.get("room")) $("room-choice").value = query.get("room");
+  for (const name of FIELDS) $(name).value = TIMES.has(name) ? toField(query.get(name) ?? "") : query.get(name) ?? "";
+}
+
+/** @param {string | null} cursor null for the newest @returns {Promise<any>} null when it was overtaken or refused */
+async function read(cursor) {
+  const turn = ++asked, query = wanted();
+  query.set("limit", String(PAGE));
+  if (cursor) query.set("cursor", cursor);
+  $("admin-problem").textContent = "";
+  try {
+    const { ok, status, data } = await admin("GET", inRoom(`/orders?${query}`));
+    if (status === 401) return void location.assign("/admin/login");
+    if (turn !== asked) return null;
+    if (ok) return data;
+    $("admin-problem").textContent = data?.detail ?? `Refused (${status}).`;
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
+    $("admin-problem").textContent = error.message;
+  }
+  return null;
+}
+
+async function search() {
+  if (!room()) return;
+  remember();
+  const page = await read(null);
+  if (!page) return;
+  shown = 0;
+  $("order-rows").replaceChildren();
+  add(page);
+}
+
+/** @param {any} page */
+function add(page) {
+  $("order-rows").append(...page.orders.map(row));
+  shown += page.orders.length;
+  older = page.next;
+  $("more").hidden = !older;
+  $("found").textContent = shown ? `${plural(shown, "order")}${older ? ", and there are more" : ""}` : "No orders like that.";
+}
+
+/** @param {any} order */
+function row(order) {
+  const open = Object.assign(document.createElement("a"), { href: `#${order.order_id}`, textContent: order.number });
+  const back = order.refunded_minor ? money(order.refunded_minor, order.currency) : "–";
+  const coming = order.refunding_minor ? ` (${money(order.refunding_minor, order.currency)} on its way)` : "";
+  const cells = [
+    open, stateOf(order.status), order.items.map((item) => `${item.quantity} × ${item.name}`).join(", "),
+    money(order.total_minor, order.currency), back + coming, ...(SELLER ? [] : [order.customer_email || "–"]), momentOf(order.created_at),
+  ];
+  const made = tableRow(cells);
+  made.dataset.order = order.order_id;
+  return made;
+}
+
+/** An order was changed: its row is drawn anew where it stands. @param {any} order */
+function redraw(order) {
+  const old = document.querySelector(`tr[data-order="${order.order_id}"]`);
+  old?.replaceWith(row(order));
+}
+
+/** The address names the order that is open. */
+function follow() {
+  const id = location.hash.slice(1);
+  if (/^[0-9a-f-]{36}$/.test(id)) openOrder(id);
+  else closeOrder();
+}
+
+$("filter").addEventListener("submit", (event) => { event.preventDefault(); search(); });
+$("clear").addEventListener("click", () => {
+  for (const name of FIELDS) $(name).value = "";
+  search();
+});
+for (const id of ["room-choice", "status"]) $(id)?.addEventListener("change", search);
+$("more").addEventListener("click", async () => {
+  const page = await read(older);
+  if (!page) return;
+  const first = $("order-rows").children.length;
+  add(page);
+  $("order-rows").children[first]?.querySelector("a")?.focus();
+});
+window.addEventListener("hashchange", follow);
+wireOrder(redraw, () => history.replaceState(null, "", location.pathname + location.search));
+recall();
+search();
+follow();

@@ -1,0 +1,14 @@
+const lang = document.documentElement.lang || "en";
+
+/** A moment as people write it. @param {string} iso */
+export const momentOf = (iso) => new Date(iso).toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
+
+/** What a local date and time field holds, as a moment for the server; "" for nothing. @param {string} local */
+export const toMoment = (local) => (local ? new Date(local).toISOString() : "");
+
+/** A moment as such a field wants it, in local time. @param {string | Date} moment */
+export function toField(moment) {
+  const at = new Date(moment);
+  if (Number.isNaN(at.getTime())) return "";
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}

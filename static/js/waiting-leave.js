@@ -1,0 +1,27 @@
+import { ask } from "./api.js";
+
+const ASKS = `<form method="dialog"><h2 id="leave-title">Leave the line?</h2>
+<p>Your place goes to the people behind you and cannot be given back.</p>
+<p class="row"><button class="button" value="stay" autofocus>Keep my place</button> <button class="plain" value="leave" id="leave-yes">Leave</button></p></form>`;
+
+/** @returns {Promise<boolean>} whether the shopper means it */
+function sure() {
+  const dialog = Object.assign(document.createElement("dialog"), { id: "leave-dialog", innerHTML: ASKS });
+  dialog.setAttribute("aria-labelledby", "leave-title");
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((done) => dialog.addEventListener("close", () => { dialog.remove(); done(dialog.returnValue === "leave"); }));
+}
+
+/** Give the place up, if the shopper means it. @param {string} url the ticket's @param {(text: string) => void} announce @returns {Promise<boolean>} */
+export async function leave(url, announce) {
+  if (!await sure()) return false;
+  try {
+    const { ok, data } = await ask("DELETE", url);
+    if (!ok) announce(`${data?.detail ?? ""} You are still in line.`);
+    return ok;
+  } catch (error) {
+    announce(`${error.message} You are still in line.`);
+    return false;
+  }
+}

@@ -1,0 +1,147 @@
+"""The catalogue with a hundred thousand SKUs: `python tests/bench/catalogue.py [--skus N]`.
+
+Imports a file of as many rows, variants five to a product, each with three units to receive: dry,
+in earnest, once more as it is, and with another price in every tenth row; and exports it. Then it
+reads pages and searches, from the database, and one as the cache gives it. Commits are durable.
+The memory is the most that the importing process had, beyond what it had before.
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from inventory.api import Catalogue
+from inventory.catalogue_csv import ROWS_MAX
+from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
+from inventory.catalogue_store import CatalogueStore
+from inventory.kit.database import Pool, open_pool
+from inventory.stock_store import StockStore
+from waitroom.engines import EmbeddedEngines
+from waitroom.line_store import LineStore
+from waitroom.run.migrate import migrate
+
+ROOM = "bench"
+READS = 200
+WORDS = ("Mug", "Bowl", "Vase", "Plate", "Lamp", "Scarf", "Print", "Chair", "Candle", "Tote")
+COLOURS = ("ash", "rust", "moss", "iron", "oat")
+
+
+def write_file(path: Path, skus: int, *, dearer: bool) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write("sku,product,product_name,variant,description,price_minor,receive\n")
+        for n in range(skus):
+            product = n // len(COLOURS)
+            word, rare = WORDS[product % len(WORDS)], " rare" if n % 1000 == 0 else ""
+            price = 1000 + n % 5000 + (100 if dearer and n % 10 == 0 else 0)
+            file.write(
+                f"s-{n:06},p-{product:06},{word} no. {product},{COLOURS[n % len(COLOURS)]}{rare},"
+                f'"Made by hand, one of a series.",{price},3\n'
+            )
+
+
+async def timed(call: Callable[[], Awaitable[Any]]) -> tuple[float, Any]:
+    started = time.perf_counter()
+    answer = await call()
+    return time.perf_counter() - started, answer
+
+
+async def files(pool: Pool, folder: Path, skus: int) -> dict[str, float]:
+    """Import and export; return seconds, and the memory in MiB."""
+    plain, dearer = folder / "plain.csv", folder / "dearer.csv"
+    write_file(plain, skus, dearer=False)
+    write_file(dearer, skus, dearer=True)
+    store, figures = CatalogueImportStore(pool), {}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    async def load(path: Path, *, dry_run: bool = False) -> Report:
+        with path.open("rb") as file, tempfile.TemporaryFile() as fates:
+            source = Source(file=file, who="bench", key="bench")
+            return await store.load(ROOM, source, fates, dry_run=dry_run)
+
+    async def dump() -> int:
+        return sum([len(piece) async for piece in store.dump(ROOM)])
+
+    for name, call, fate in (
+        ("dry run", lambda: load(plain, dry_run=True), "added"),
+        ("import", lambda: load(plain), "added"),
+        ("import again", lambda: load(plain), "unchanged"),
+        ("import with every tenth price changed", lambda: load(dearer), "unchanged"),
+    ):
+        figures[f"{name}, s"], report = await timed(call)
+        assert report.refused == 0
+        assert getattr(report, fate) >= skus * 9 // 10
+    figures["export, s"], size = await timed(dump)
+    assert size > skus
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    figures["memory, MiB"] = (after - before) / 1024
+    return figures
+
+
+async def reads(pool: Pool, skus: int) -> dict[str, float]:
+    """Return the median of each read in milliseconds."""
+    stock, products = StockStore(pool), CatalogueStore(pool)
+    middle = f"s-{skus // 2:06}"
+    figures = {}
+    for name, call in (
+        ("one SKU", lambda: stock.read(middle, private=False)),
+        ("a page of 50", lambda: stock.page(room=ROOM, after=middle)),
+        ("a page of 50 by a rare word", lambda: stock.page(room=ROOM, search="rare")),
+        ("a page of 50 by a tenth's word", lambda: stock.page(room=ROOM, search="scarf")),
+        ("a page of 50 by two words", lambda: stock.page(room=ROOM, search="moss scar")),
+        ("a page of 50 by a word of all", lambda: stock.page(room=ROOM, search="no")),
+        ("a search for nothing there", lambda: stock.page(room=ROOM, search="teapot")),
+        ("a page of 20 products", lambda: products.page(room=ROOM, after="p-000100")),
+    ):
+        times = [(await timed(call))[0] for _ in range(READS)]
+        figures[f"{name}, ms"] = statistics.median(times) * 1000
+    catalogue = Catalogue(stock, products)
+    took, _ = await timed(lambda: asyncio.gather(*(catalogue.skus(room=ROOM) for _ in range(1000))))
+    figures["a page of 50 for a thousand readers at once, ms"] = took * 1000
+    return figures
+
+
+async def measure(url: str, folder: Path, skus: int) -> dict[str, float]:
+    await migrate(url)
+    pool = await open_pool(url, size_max=2)
+    try:
+        await LineStore(pool).create_room(ROOM, "Bench", who="bench")
+        figures = await files(pool, folder, skus)
+        # What autovacuum does within a minute.
+        await pool.execute("VACUUM ANALYZE")
+        return {**figures, **await reads(pool, skus)}
+    finally:
+        await pool.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--skus", type=int, default=100_000)
+    parser.add_argument("--json", action="store_true", help="one line of JSON and no table")
+    options = parser.parse_args()
+    if not 1000 <= options.skus <= ROWS_MAX:
+        parser.error(f"--skus is from 1000 to {ROWS_MAX}")
+    with tempfile.TemporaryDirectory() as name, EmbeddedEngines(Path(name) / "data") as urls:
+        figures = asyncio.run(measure(str(urls.postgres_url), Path(name), options.skus))
+    if options.json:
+        print(json.dumps(figures))  # noqa: T201 - the answer
+        return
+    table = Table(f"{options.skus:,} SKUs", "")
+    for name, figure in figures.items():
+        table.add_row(name, f"{figure:,.1f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
