@@ -225,7 +225,7 @@ class CheckoutPages:
 def _waiting_for(
     wishes: list[Wish], skus: list[Sku], holds: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return what a session waits for, with the units of it that stand in other people's baskets."""
+    """Return what a session waits for, and how many of it stand in other people's baskets."""
     held = {sku.sku: sku.held for sku in skus}
     own = Counter[str]()
     for hold in holds:

@@ -114,8 +114,8 @@ LATERAL (SELECT count(*) FILTER (WHERE state = 'called') AS called,
          FROM admission WHERE room_id = m.room_id) a,
 LATERAL (SELECT count(*) FILTER (WHERE state = 'paid') AS paid,
                 count(*) FILTER (WHERE state = 'declined') AS declined,
-                count(*) FILTER (WHERE state IN ('authorizing', 'authorized', 'voiding')) AS running,
-                sum(total_minor) FILTER (WHERE state = 'paid')::bigint AS revenue,
+                count(*) FILTER (WHERE state IN ('authorizing', 'authorized', 'voiding', 'returning')) AS running,
+                sum(total_minor - refunded_minor) FILTER (WHERE state IN ('paid', 'refunded'))::bigint AS revenue,
                 min(currency) AS currency
          FROM purchase WHERE room_id = m.room_id) p
 WHERE m.room = $1;

@@ -25,9 +25,9 @@ def read_cursor(text: str | None) -> Cursor | None:
         return None
     at, _, order_id = text.partition("~")
     try:
-        cursor = Cursor(at=datetime.fromisoformat(at), order_id=UUID(order_id))
-        if cursor.at.tzinfo is not None:
-            return cursor
-    except ValueError:
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is not None:
+            return Cursor(at=moment.astimezone(UTC), order_id=UUID(order_id))
+    except (ValueError, OverflowError):
         pass
     raise BadRequest("This cursor is none of ours.")

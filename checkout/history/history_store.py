@@ -24,11 +24,11 @@ EXPORT_PAGE = 500
 
 
 class UnknownRoom(NotFound):
-    title = "There is no such room."
+    code, title = "not_found", "There is no such room."
 
 
 class SkuNotHere(NotFound):
-    title = "There is no such SKU in this room."
+    code, title = "not_found", "There is no such SKU in this room."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,13 @@ The memory is the most that the importing process had, beyond what it had before
 import argparse
 import asyncio
 import json
+import os
 import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from waitroom.run.migrate import migrate
 
 ROOM = "bench"
 READS = 200
+PATIENCE_S = 300
 WORDS = ("Mug", "Bowl", "Vase", "Plate", "Lamp", "Scarf", "Print", "Chair", "Candle", "Tote")
 COLOURS = ("ash", "rust", "moss", "iron", "oat")
 
@@ -49,18 +52,44 @@ def write_file(path: Path, skus: int, *, dearer: bool) -> None:
             )
 
 
-async def timed(call: Callable[[], Awaitable[Any]]) -> tuple[float, Any]:
-    started = time.perf_counter()
-    answer = await call()
-    return time.perf_counter() - started, answer
+@dataclass(slots=True)
+class Clock:
+    """Time what is done: seconds that pass, and those of CPU, here and in PostgreSQL."""
+
+    pool: Pool
+    pids: list[int]
+    figures: dict[str, dict[str, float]]
+
+    async def take(self, name: str, call: Callable[[], Awaitable[Any]], *, times: int = 1) -> Any:
+        """Do it so many times and keep the median of the seconds and the mean of the CPU."""
+        walls, here, there = [], time.process_time(), self._engine_s()
+        for _ in range(times):
+            started = time.perf_counter()
+            answer = await call()
+            walls.append(time.perf_counter() - started)
+        self.figures[name] = {
+            "s": statistics.median(walls),
+            "program_cpu_s": (time.process_time() - here) / times,
+            "postgres_cpu_s": (self._engine_s() - there) / times,
+        }
+        return answer
+
+    def _engine_s(self) -> float:
+        ticks = os.sysconf("SC_CLK_TCK")
+        found = 0.0
+        for pid in self.pids:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            # User and system time are the 14th and 15th field, and two stand before the bracket.
+            found += (int(fields[11]) + int(fields[12])) / ticks
+        return found
 
 
-async def files(pool: Pool, folder: Path, skus: int) -> dict[str, float]:
-    """Import and export; return seconds, and the memory in MiB."""
+async def files(clock: Clock, folder: Path, skus: int) -> float:
+    """Import and export; return the memory in MiB."""
     plain, dearer = folder / "plain.csv", folder / "dearer.csv"
     write_file(plain, skus, dearer=False)
     write_file(dearer, skus, dearer=True)
-    store, figures = CatalogueImportStore(pool), {}
+    store = CatalogueImportStore(clock.pool)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     async def load(path: Path, *, dry_run: bool = False) -> Report:
@@ -77,21 +106,16 @@ async def files(pool: Pool, folder: Path, skus: int) -> dict[str, float]:
         ("import again", lambda: load(plain), "unchanged"),
         ("import with every tenth price changed", lambda: load(dearer), "unchanged"),
     ):
-        figures[f"{name}, s"], report = await timed(call)
+        report = await clock.take(name, call)
         assert report.refused == 0
         assert getattr(report, fate) >= skus * 9 // 10
-    figures["export, s"], size = await timed(dump)
-    assert size > skus
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    figures["memory, MiB"] = (after - before) / 1024
-    return figures
+    assert await clock.take("export", dump) > skus
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
-async def reads(pool: Pool, skus: int) -> dict[str, float]:
-    """Return the median of each read in milliseconds."""
-    stock, products = StockStore(pool), CatalogueStore(pool)
+async def reads(clock: Clock, skus: int) -> None:
+    stock, products = StockStore(clock.pool), CatalogueStore(clock.pool)
     middle = f"s-{skus // 2:06}"
-    figures = {}
     for name, call in (
         ("one SKU", lambda: stock.read(middle, private=False)),
         ("a page of 50", lambda: stock.page(room=ROOM, after=middle)),
@@ -102,25 +126,35 @@ async def reads(pool: Pool, skus: int) -> dict[str, float]:
         ("a search for nothing there", lambda: stock.page(room=ROOM, search="teapot")),
         ("a page of 20 products", lambda: products.page(room=ROOM, after="p-000100")),
     ):
-        times = [(await timed(call))[0] for _ in range(READS)]
-        figures[f"{name}, ms"] = statistics.median(times) * 1000
+        await clock.take(name, call, times=READS)
     catalogue = Catalogue(stock, products)
-    took, _ = await timed(lambda: asyncio.gather(*(catalogue.skus(room=ROOM) for _ in range(1000))))
-    figures["a page of 50 for a thousand readers at once, ms"] = took * 1000
-    return figures
+    await clock.take(
+        "a page of 50 for a thousand readers at once",
+        lambda: asyncio.gather(*(catalogue.skus(room=ROOM) for _ in range(1000))),
+    )
 
 
-async def measure(url: str, folder: Path, skus: int) -> dict[str, float]:
+async def measure(url: str, folder: Path, skus: int) -> dict[str, Any]:
     await migrate(url)
-    pool = await open_pool(url, size_max=2)
+    # One connection, so that all of PostgreSQL's work is that of one process.
+    pool = await open_pool(url, size_max=1)
     try:
         await LineStore(pool).create_room(ROOM, "Bench", who="bench")
-        figures = await files(pool, folder, skus)
+        clock = Clock(pool, [await pool.fetchval("SELECT pg_backend_pid()")], {})
+        memory_mib = await files(clock, folder, skus)
         # What autovacuum does within a minute.
-        await pool.execute("VACUUM ANALYZE")
-        return {**figures, **await reads(pool, skus)}
+        await pool.execute("VACUUM ANALYZE", timeout=PATIENCE_S)
+        await reads(clock, skus)
+        return {"skus": skus, "memory_mib": memory_mib, "figures": clock.figures}
     finally:
         await pool.close()
+
+
+def show(found: dict[str, Any]) -> None:
+    table = Table(f"{found['skus']:,} SKUs", "ms", "CPU here, ms", "CPU in PostgreSQL, ms")
+    for name, figures in found["figures"].items():
+        table.add_row(name, *(f"{1000 * seconds:,.1f}" for seconds in figures.values()))
+    Console(width=110).print(table, f"memory for the files: {found['memory_mib']:.0f} MiB")
 
 
 def main() -> None:
@@ -133,14 +167,11 @@ def main() -> None:
     if not 1000 <= options.skus <= ROWS_MAX:
         parser.error(f"--skus is from 1000 to {ROWS_MAX}")
     with tempfile.TemporaryDirectory() as name, EmbeddedEngines(Path(name) / "data") as urls:
-        figures = asyncio.run(measure(str(urls.postgres_url), Path(name), options.skus))
+        found = asyncio.run(measure(str(urls.postgres_url), Path(name), options.skus))
     if options.json:
-        print(json.dumps(figures))  # noqa: T201 - the answer
-        return
-    table = Table(f"{options.skus:,} SKUs", "")
-    for name, figure in figures.items():
-        table.add_row(name, f"{figure:,.1f}")
-    Console().print(table)
+        print(json.dumps(found))  # noqa: T201 - the answer
+    else:
+        show(found)
 
 
 if __name__ == "__main__":

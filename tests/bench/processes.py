@@ -85,7 +85,9 @@ async def run_engines() -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def run_service(running: Running, *, web: int = WEB_PROCESSES) -> AsyncIterator[None]:
+async def run_service(
+    running: Running, *, web: int = WEB_PROCESSES, log_level: str = "warning"
+) -> AsyncIterator[None]:
     """Start web processes, a controller that sweeps too, and the submitters.
 
     The rooms must be there already: a worker looks for new ones only every other second.
@@ -97,7 +99,7 @@ async def run_service(running: Running, *, web: int = WEB_PROCESSES) -> AsyncIte
         valkey_url=running.valkey_url,
         data_dir=str(running.folder),
         drain_s=0.0,
-        log_level="warning",
+        log_level=log_level,
     )
     order = Order(settings=settings, signing_keys=[KEY], samples=str(running.samples))
     text = msgspec.json.encode(order).decode()

@@ -103,16 +103,17 @@ async def main(chosen: argparse.Namespace) -> None:
     console.width = max(console.width, TABLE_WIDTH)
     outcomes, seconds = [], {}
     planned = plans(chosen)
+    rounds = {part: plan.rounds for part, plan in planned.items()}
     for part, plan in planned.items():
         started_at = time.perf_counter()
         outcome = await PARTS[part](plan, console)
         seconds[part] = round(time.perf_counter() - started_at)
         console.print(*outcome.shown, sep="\n")
         outcomes.append(outcome)
+        # After each part, so that what was measured stays when a later part fails.
+        facts = {"rounds": rounds, "slice_s": chosen.slice_s, "seconds": seconds}
+        write(chosen.out, outcomes, facts)
     show(console, outcomes)
-    rounds = {part: plan.rounds for part, plan in planned.items()}
-    facts = {"rounds": rounds, "slice_s": chosen.slice_s, "seconds": seconds}
-    write(chosen.out, outcomes, facts)
     console.print(f"took, in seconds: {seconds}; written to {chosen.out}")
 
 

@@ -80,6 +80,7 @@ async def open_stage(
     rooms: Sequence[str] = (SHOP,),
     skus: Sequence[str] = (SKU,),
     web: int = WEB_PROCESSES,
+    log_level: str = "warning",
 ) -> AsyncIterator[Stage]:
     """Start engines and service with an open sale in them; everything ends with the stage."""
     async with AsyncExitStack() as stack:
@@ -89,7 +90,7 @@ async def open_stage(
         settings = await sale.durability()
         # Figures of commits that may be lost would say nothing.
         assert (settings["fsync"], settings["synchronous_commit"]) == ("on", "on")
-        await stack.enter_async_context(run_service(running, web=web))
+        await stack.enter_async_context(run_service(running, web=web, log_level=log_level))
         yield Stage(
             running=running,
             sale=sale,

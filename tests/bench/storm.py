@@ -143,7 +143,12 @@ class Storms:
 
 async def measure(plan: Plan, _: Console) -> Outcome:
     async with open_stage(skus=(SKU, STORM_SKU)) as stage:
-        storms = Storms(stage=stage, crowd=await stage.crowd(CONNECTIONS), holds=plan.storm_holds)
+        storms = Storms(
+            stage=stage,
+            crowd=await stage.crowd(CONNECTIONS),
+            slice_s=plan.slice_s,
+            holds=max(plan.storm_holds // WARM_UP_PART, 1),
+        )
         await run_rounds(
             f"storms of {plan.storm_holds:,} expiries",
             storms.run_round,

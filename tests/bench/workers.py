@@ -1,6 +1,7 @@
 """One hot row from one web process to four: where it ends, and what then is used up.
 
-The four processes run throughout; those that have no part in a slice stand still meanwhile.
+The four processes run throughout, and so cost each slice the same; a crowd of its own talks to as
+many of them as a slice is about.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,6 @@ from contest import Contender, compete
 from kinds import HOLDS
 from measure import Reading, against
 from outcome import Outcome, Plan
-from processes import freeze, thaw
 from report import middle, rate_cells
 from rich.console import Console
 from rich.table import Table
@@ -58,12 +58,8 @@ async def _contenders(stage: Stage) -> list[Contender]:
         for web in range(1, WEB_PROCESSES_MAX + 1):
             crowd = await stage.crowd(clients, servers=servers[:web])
 
-            async def run(seconds: float, web: int = web, crowd: Crowd = crowd) -> Reading:
-                freeze(servers[web:])
-                try:
-                    return await stage.over_http(crowd, prepare, seconds)
-                finally:
-                    thaw(servers[web:])
+            async def run(seconds: float, crowd: Crowd = crowd) -> Reading:
+                return await stage.over_http(crowd, prepare, seconds)
 
             contenders.append(Contender(name=_name(web, clients), run=run))
     return contenders

@@ -51,7 +51,9 @@ INVARIANTS = {
         SELECT h.session_id, l.sku_id FROM hold h JOIN hold_line l USING (hold_id)
         JOIN sku k USING (sku_id) WHERE h.state IN ('held', 'confirmed')
         GROUP BY h.session_id, l.sku_id, k.limit_per_session
-        HAVING sum(l.quantity) > k.limit_per_session""",
+        HAVING sum(l.quantity) - COALESCE((
+            SELECT sum(z.returned) FROM purchase p JOIN purchase_line z USING (order_id)
+            WHERE p.session_id = h.session_id AND z.sku_id = l.sku_id), 0) > k.limit_per_session""",
     "a hold is being paid by one living order": """
         SELECT h.hold_id FROM hold h WHERE h.paying <> EXISTS (
             SELECT FROM purchase p WHERE p.hold_id = h.hold_id

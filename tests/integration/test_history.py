@@ -605,7 +605,8 @@ async def test_a_cursor_that_is_none_is_refused(service: Service, client: Client
     await tick(service)
     shopper = await admitted(client)
 
-    for cursor in ("x", "2026-11-22~x", f"2026-11-22T10:00:00~{uuid4()}"):
+    late = "9999-12-31T23:59:59-14:00"
+    for cursor in ("x", "2026-11-22~x", f"2026-11-22T10:00:00~{uuid4()}", f"{late}~{uuid4()}"):
         answer = await client.get(
             "/checkout/orders", params={"cursor": cursor}, headers=authorization(shopper.session)
         )

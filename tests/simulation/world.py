@@ -55,7 +55,9 @@ INVARIANTS = {
         SELECT h.session_id, l.sku_id FROM hold h JOIN hold_line l USING (hold_id)
         JOIN sku k USING (sku_id) WHERE h.state IN ('held', 'confirmed')
         GROUP BY h.session_id, l.sku_id, k.limit_per_session
-        HAVING sum(l.quantity) > k.limit_per_session""",
+        HAVING sum(l.quantity) - COALESCE((
+            SELECT sum(z.returned) FROM purchase p JOIN purchase_line z USING (order_id)
+            WHERE p.session_id = h.session_id AND z.sku_id = l.sku_id), 0) > k.limit_per_session""",
     "money is noted as taken only when it was": """
         SELECT p.order_id FROM purchase p
         LEFT JOIN test_gateway_payment g ON g.payment_key = p.order_id::text

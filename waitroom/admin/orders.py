@@ -81,6 +81,8 @@ class OrdersAdmin:
         response = web.StreamResponse(headers=_CSV)
         response.headers["Content-Disposition"] = f'attachment; filename="{room}-orders.csv"'
         await response.prepare(request)
+        if request.method == "HEAD":
+            return response
         try:
             await response.write((header() + rows_of(found)).encode())
             async for orders in pages:

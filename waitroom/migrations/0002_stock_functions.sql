@@ -125,7 +125,12 @@ BEGIN
                SELECT sum(l.quantity)::int FROM hold h, LATERAL (
                    SELECT z.quantity FROM hold_line z
                    WHERE z.hold_id = h.hold_id AND z.sku_id = sku_ids[u.k] OFFSET 0) l
-               WHERE h.session_id = sessions[u.s] AND h.state IN ('held', 'confirmed')), 0) ORDER BY u.o)
+               WHERE h.session_id = sessions[u.s] AND h.state IN ('held', 'confirmed')), 0)
+               - COALESCE((
+               SELECT sum(l.returned)::int FROM purchase o, LATERAL (
+                   SELECT z.returned FROM purchase_line z
+                   WHERE z.order_id = o.order_id AND z.sku_id = sku_ids[u.k] OFFSET 0) l
+               WHERE o.session_id = sessions[u.s]), 0) ORDER BY u.o)
         INTO pair_had FROM unnest(pair_session, pair_slot) WITH ORDINALITY u(s, k, o);
     IF array_remove(customer_caps, NULL) <> '{}' AND array_remove(customers, NULL) <> '{}' THEN
         -- The sessions of one customer share a slot, in which their units are counted together.
@@ -395,7 +400,9 @@ BEGIN
                     COALESCE(l.quantity, 0) AS had,
                     COALESCE((SELECT sum(z.quantity) FROM hold y JOIN hold_line z USING (hold_id)
                               WHERE y.session_id = in_session AND y.hold_id <> in_hold
-                                AND y.state IN ('held', 'confirmed') AND z.sku_id = u.id), 0) AS elsewhere,
+                                AND y.state IN ('held', 'confirmed') AND z.sku_id = u.id), 0)
+                    - COALESCE((SELECT sum(z.returned) FROM purchase y JOIN purchase_line z USING (order_id)
+                                WHERE y.session_id = in_session AND z.sku_id = u.id), 0) AS elsewhere,
                     CASE WHEN s.limit_per_customer IS NOT NULL AND own.customer_id IS NOT NULL
                          THEN customer_units(own.customer_id, u.id) END AS of_customer
              FROM unnest(sku_ids, quantities) WITH ORDINALITY u(id, q, o)

@@ -55,7 +55,7 @@ def test_a_message_says_what_for_which_number_until_when_and_where() -> None:
     text = message.get_content()
     assert "Your number: 1,234" in text
     assert "Come before: 14:05 UTC on 3 October 2026" in text
-    assert "\nhttps://shop.example/rooms/drop\n" in text
+    assert "https://shop.example/rooms/drop" in text.splitlines()
 
 
 def test_a_message_is_plain_text_and_nothing_else() -> None:
