@@ -63,7 +63,7 @@ class CustomerTokenInvalid(Refusal):
     code, status = "customer_token_invalid", 401
     title = "This sign-in is not accepted here."
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault = Fault.FORM) -> None:
         reason, detail = _TOLD.get(fault, ("not_accepted", ""))
         challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
         super().__init__(detail, headers=challenge, reason=reason)

@@ -23,6 +23,11 @@ class AlreadyBought(Refusal):
     title = "You have bought with this number; what comes back is for others."
 
 
+class UnitsFree(Refusal):
+    code, status = "units_free", 409
+    title = "There is something to be had now; nothing has to come back first."
+
+
 class MailNotOffered(Refusal):
     code, status = "mail_not_offered", 409
     title = "No mail is sent from here. Stay in line without an address."
@@ -37,6 +42,7 @@ class Stay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _STAY = msgspec.json.Decoder(Stay)
 _REFUSALS: dict[str, type[Refusal]] = {
     "bought": AlreadyBought,
+    "units_free": UnitsFree,
     "left": TicketLeft,
     "other_ticket": OtherTicket,
 }
@@ -86,7 +92,10 @@ class Returns:
             ticket = self.line.ticket_of(request, view) if view else None
         except NoTicket:
             ticket = None
-        return await self.read(view, ticket) if view and ticket else None
+        if view is None or ticket is None:
+            return None
+        found = await self.read(view, ticket)
+        return found if found["in_line"] or none_free(view) else None
 
     async def in_line(
         self, request: web.Request, view: RoomView, standing: dict[str, Any] | None

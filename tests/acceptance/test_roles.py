@@ -23,6 +23,7 @@ ROUTES = {
     ("GET", "/admin"): "viewer",
     ("GET", "/admin/actions"): "admin",
     ("GET", "/admin/breaches"): "viewer",
+    ("GET", "/admin/breaches/orders"): "viewer",
     ("GET", "/admin/rooms"): "viewer",
     ("POST", "/admin/rooms"): "admin",
     ("GET", "/admin/rooms/{room}"): "viewer",
@@ -243,6 +244,9 @@ async def test_a_seller_sees_and_changes_their_own_and_nothing_else(
     assert tote["name"] != "Mine"
 
 
+AS_TEXT = ("catalogue.csv", "orders.csv", "analytics")
+
+
 async def test_lists_show_a_seller_their_own_and_an_admin_all(
     service: Service, client: Client
 ) -> None:
@@ -253,7 +257,7 @@ async def test_lists_show_a_seller_their_own_and_an_admin_all(
     async def read(path: str, who: str) -> Any:
         answer = await client.get(f"/admin/rooms/drop/{path}", headers=headers[who])
         assert answer.status == 200, await answer.text()
-        return await (answer.text() if path.endswith(".csv") else answer.json())
+        return await (answer.text() if path in AS_TEXT else answer.json())
 
     seen = {}
     for who in ("ann", "bob", "boss"):
@@ -263,7 +267,7 @@ async def test_lists_show_a_seller_their_own_and_an_admin_all(
         orders = (await read("orders", who))["orders"]
         sold = sorted({item["sku"] for o in orders for item in o["items"]})
         seen[who] = (products, skus, stock, len(orders), sold)
-        for path in ("catalogue.csv", "orders.csv"):
+        for path in AS_TEXT:
             text = (await read(path, who)).lower()
             assert ("mug" in text, "tote" in text) == (who != "bob", who != "ann"), (who, path)
 

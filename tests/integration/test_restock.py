@@ -335,3 +335,34 @@ async def test_another_ticket_cannot_stay_in_ones_place(service: Service) -> Non
     stranger = Ticket(line_id=line_id, number=1, ticket_id=os.urandom(16))
 
     assert await service.lines.stay_for_returns(stranger, email="") == "other_ticket"
+
+
+async def test_who_could_have_something_now_does_not_stay_for_it(service: Service) -> None:
+    await open_gate(service, skus={"mug": 2})
+    first, second = await sessions_in(service, 2)
+
+    assert await returns(service, 1) == "units_free"
+    held = await hold(service, first, mug=2)
+    assert await returns(service, 1) == "units_free"
+    assert await returns(service, 2) == "waits"
+    await service.holds.release(first, held)
+    # Who stays already may still say where to write to.
+    assert await returns(service, 2, "ada@example.com") == "waits"
+    assert await held_by(service, second) == {}
+
+
+async def test_who_was_given_something_since_is_not_called_for_returns(service: Service) -> None:
+    await open_gate(service, skus={"mug": 1}, session_s=60, hold_s=30)
+    first, second = await sessions_in(service, 2)
+    held = await hold(service, first, mug=1)
+    assert gone(await ask(service, wish(second, mug=1)))
+    assert await returns(service, 2) == "waits"
+    await service.holds.release(first, held)
+    await service.holds.serve(10)
+    await shift_clock(service, 61)
+    await service.holds.expire(10)
+    await service.lines.end_due(10)
+
+    (row,) = await execute(service, "SELECT state FROM admission WHERE number = 2")
+
+    assert row["state"] == "ended"

@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from inventory.kit.database import Pool, connection
-from inventory.kit.problem import BadRequest, Forbidden, NotFound, Refusal
+from inventory.kit.problem import BadRequest, Forbidden, Refusal
 from inventory.kit.queries import load_queries
 
 SQL = load_queries("waitroom.admin")
@@ -46,8 +46,8 @@ class LastAdmin(Refusal):
     code, status, title = "last_admin", 409, "There would be no admin left."
 
 
-class UnknownOperator(NotFound):
-    title = "There is no operator by that name."
+class UnknownOperator(Refusal):
+    code, status, title = "not_found", 404, "There is no operator by that name."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,14 @@ BEGIN
            (SELECT array_agg(x.first ORDER BY x.i) FROM (SELECT i, min(o) AS first FROM line GROUP BY i) x)
         INTO waiting, codes, ids, slots, requests, quantities, firsts;
     IF waiting IS NULL THEN RETURN 0; END IF;
+    -- A wish may be gone once its session is locked: another sweeper served it, or the session asked again
+    -- in its turn. Then nothing is served by this call; the next one reads anew.
+    PERFORM 1 FROM admission x WHERE x.admission_id = ANY (waiting) ORDER BY x.admission_id FOR NO KEY UPDATE;
+    IF EXISTS (SELECT FROM unnest(requests, slots) d(r, s)
+               LEFT JOIN wish w ON w.session_id = waiting[d.r] AND w.sku_id = ids[d.s]
+               WHERE w.session_id IS NULL) THEN
+        RETURN 0;
+    END IF;
     n := cardinality(slots);
     SELECT * INTO v FROM place_holds(
         (SELECT array_agg(gen_random_uuid()) FROM unnest(waiting)), (SELECT array_agg(gen_random_uuid()) FROM unnest(waiting)),
@@ -83,7 +91,8 @@ BEGIN
 END $$;
 
 -- Keeps a ticket in line for returns, with an address or without: once its session is over unserved
--- it is called again, by number, before anyone new. Verdicts: waits, bought, left, other_ticket.
+-- it is called again, by number, before anyone new. Who could have something now cannot stay for it,
+-- or one could put off buying for ever. Verdicts: waits, units_free, bought, left, other_ticket.
 CREATE FUNCTION stay_for_returns(in_line int, in_number bigint, in_ticket bytea, address text)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -93,6 +102,12 @@ BEGIN
     IF a.ticket_id <> in_ticket THEN RETURN 'other_ticket'; END IF;
     IF a.state = 'left' THEN RETURN 'left'; END IF;
     IF a.state = 'ended' AND a.end_reason = 'ordered' THEN RETURN 'bought'; END IF;
+    IF NOT EXISTS (SELECT FROM returns_wait r WHERE r.line_id = in_line AND r.number = in_number) AND (
+            EXISTS (SELECT FROM hold h WHERE h.session_id = a.admission_id AND h.state = 'held')
+            OR EXISTS (SELECT FROM line l JOIN room_stock k USING (room_id) WHERE l.line_id = in_line
+                AND k.on_hand - k.held - k.sold - k.promised - wanted_units(k.room_id) > 0)) THEN
+        RETURN 'units_free';
+    END IF;
     INSERT INTO returns_wait (line_id, number, ticket_id, email) VALUES (in_line, in_number, in_ticket, address)
         ON CONFLICT (line_id, number) DO UPDATE SET email = EXCLUDED.email, told_at = NULL
         WHERE returns_wait.ticket_id = EXCLUDED.ticket_id;
@@ -101,12 +116,14 @@ BEGIN
     RETURN 'waits';
 END $$;
 
--- Puts ended admissions of those who stayed for returns among those who are called again.
+-- Puts ended admissions of those who stayed for returns among those who are called again, unless they
+-- were given something since they asked.
 CREATE FUNCTION come_back_for_returns(ids bigint[]) RETURNS void LANGUAGE sql AS $$
     UPDATE admission a SET state = 'missed', came_back_at = shopper_now(), expires_at = NULL
         FROM returns_wait r
         WHERE a.admission_id = ANY (ids) AND r.line_id = a.line_id AND r.number = a.number
             AND (a.ticket_id IS NULL OR r.ticket_id = a.ticket_id)
+            AND NOT EXISTS (SELECT FROM hold h WHERE h.session_id = a.admission_id AND h.placed_at > r.asked_at)
             AND ((a.state = 'ended' AND a.end_reason <> 'ordered') OR (a.state = 'missed' AND a.came_back_at IS NULL))
 $$;
 
