@@ -86,7 +86,7 @@ async def test_a_ticket_stays_for_returns_and_leaves_again(
     mailing: Service, clients: OpenClient
 ) -> None:
     client = await clients(mailing)
-    await open_room(mailing, seats_max=0)
+    await open_room(mailing, skus={"mug": 0}, seats_max=0)
     await tick(mailing)
     shopper = Shopper(client)
     await shopper.join()
@@ -123,7 +123,7 @@ async def test_an_address_that_cannot_be_one_is_refused(
 
 
 async def test_no_address_is_taken_where_no_mail_is_sent(service: Service, client: Client) -> None:
-    await open_room(service)
+    await open_room(service, skus={"mug": 1})
     (shopper,) = await admitted(service, client, 1)
 
     answer = await returns(client, shopper, "PUT", email="ada@example.com")

@@ -307,6 +307,7 @@ DECLARE
     locked int[];
     rooms int[];
     t timestamptz;
+    at_wall timestamptz;
     ended uuid[];
 BEGIN
     SELECT array_agg(DISTINCT l.sku_id), array_agg(DISTINCT h.room_id) INTO locked, rooms
@@ -316,9 +317,10 @@ BEGIN
     PERFORM 1 FROM stock k WHERE k.sku_id = ANY (locked) ORDER BY k.sku_id FOR NO KEY UPDATE;
     PERFORM 1 FROM hold h WHERE h.hold_id = ANY (ids) ORDER BY h.hold_id FOR NO KEY UPDATE;
     t := shopper_now();
+    at_wall := clock_timestamp();
     -- A basket that meanwhile took in a SKU without our lock is left for the next call.
     WITH over AS (
-        UPDATE hold h SET state = to_state, paying = false, ended_at = clock_timestamp()
+        UPDATE hold h SET state = to_state, paying = false, ended_at = at_wall
         WHERE h.hold_id = ANY (ids) AND h.state = 'held'
             AND (NOT only_due OR h.expires_at <= t) AND (to_state = 'confirmed' OR NOT h.paying)
             AND NOT EXISTS (SELECT FROM hold_line l
