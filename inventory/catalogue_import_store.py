@@ -128,12 +128,12 @@ class CatalogueImportStore:
     async def _write_fates(
         self, borrowed: Connection, fates: BinaryIO, *, refused_alone: bool
     ) -> None:
-        line = 0
-        while rows := await borrowed.fetch(
-            SQL["list_fates"], line, refused_alone, BATCH_ROWS, timeout=STATEMENT_WAIT_S
-        ):
-            fates.writelines(_fate(row) for row in rows)
-            line = rows[-1]["line"]
+        # A cursor, so that the rows are sorted once and never all of them are here.
+        rows = borrowed.cursor(
+            SQL["list_fates"], refused_alone, prefetch=BATCH_ROWS, timeout=STATEMENT_WAIT_S
+        )
+        async for row in rows:
+            fates.write(_fate(row))
 
     async def dump(self, room: str, *, seller: int | None = None) -> AsyncIterator[str]:
         """Return a room's catalogue as a file, piece by piece.

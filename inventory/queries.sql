@@ -100,9 +100,9 @@ SELECT count(*) AS rows, count(*) FILTER (WHERE fate = 'added') AS added,
 FROM import_row;
 
 -- name: list_fates
--- What became of the rows after a line, or of the refused ones alone.
+-- What became of the rows, or of the refused ones alone.
 SELECT line, sku, fate, changes::text AS changes, receive, received, problems FROM import_row
-WHERE line > $1 AND (NOT $2 OR fate = 'refused') ORDER BY line LIMIT $3;
+WHERE NOT $1 OR fate = 'refused' ORDER BY line;
 
 -- name: apply_import
 SELECT apply_import($1, $2, $3, $4, $5);

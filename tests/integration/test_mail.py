@@ -261,8 +261,9 @@ async def test_the_books_never_keep_an_address_that_is_of_no_use(service: Servic
 
 async def test_a_room_that_ended_forgets_who_stayed_for_returns(service: Service) -> None:
     await open_gate(service, skus={"mug": 1})
-    await sessions_in(service, 1)
-    await stay(service, 1, ADDRESS)
+    first, _ = await sessions_in(service, 2)
+    await hold(service, first, mug=1)
+    await stay(service, 2, ADDRESS)
 
     assert await service.mails.tidy(100) == 0
     await service.lines.set_status("drop", "ended", who="test")
@@ -274,9 +275,9 @@ async def test_a_room_that_ended_forgets_who_stayed_for_returns(service: Service
 async def test_whoever_leaves_the_line_for_returns_is_not_called_again(service: Service) -> None:
     await open_room(service, skus={"mug": 1}, session_s=60, hold_s=30)
     await sessions_in(service, 1)
+    ticket = await stay(service, 1, ADDRESS)
     await shift_clock(service, 61)
     await service.lines.end_due(100)
-    ticket = await stay(service, 1, ADDRESS)
 
     await service.lines.leave_returns(ticket)
     await tick(service)
