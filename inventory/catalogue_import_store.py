@@ -100,13 +100,14 @@ class CatalogueImportStore:
                     counts = await borrowed.fetchrow(SQL["count_fates"], timeout=STATEMENT_WAIT_S)
                     assert counts is not None
                     imported = not dry_run and counts["refused"] == 0
+                    # Before anything is written, so that sales wait no longer than they must.
+                    await self._write_fates(
+                        borrowed, fates, refused_alone=not dry_run and not imported
+                    )
                     if imported:
                         tell("writing", None)
                         deed = (room_id, key, source.seller, source.who, source.reason)
                         await borrowed.execute(SQL["apply_import"], *deed, timeout=STATEMENT_WAIT_S)
-                    await self._write_fates(
-                        borrowed, fates, refused_alone=not dry_run and not imported
-                    )
         return Report(**counts, imported=imported)
 
     async def _copy(self, borrowed: Connection, file: BinaryIO, tell: Tell) -> list[str]:

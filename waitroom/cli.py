@@ -254,7 +254,7 @@ def sku() -> None:
 def sku_add(config: Path | None, sku: str, **values: Any) -> None:
     """Add a product with nothing on hand."""
     wish = {k: values.pop(k) for k in ("room", "name", "price_minor", "currency")}
-    with_pool(config, values, lambda pool: StockStore(pool).add(sku, **wish))
+    with_pool(config, values, lambda pool: StockStore(pool).add(sku, who="cli", **wish))
 
 
 @sku.command(name="receive")
