@@ -25,6 +25,7 @@ BEGIN
     IF id IS NULL THEN verdict := 'unknown'; RETURN; END IF;
     PERFORM 1 FROM room_stock k WHERE k.room_id = rid FOR NO KEY UPDATE;
     SELECT k.on_hand INTO now_on_hand FROM stock k WHERE k.sku_id = id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN verdict := 'unknown'; RETURN; END IF;
     SELECT * INTO done FROM stock_movement m WHERE m.sku_id = id AND m.idempotency_key = in_key;
     IF done.movement_id IS NOT NULL THEN
         verdict := CASE WHEN (done.kind, done.quantity, done.reason) = (in_kind, in_quantity, in_reason)
@@ -105,7 +106,8 @@ BEGIN
     at_wall := clock_timestamp();
     stopped_for := (SELECT o.stopped FROM office o);
 
-    SELECT array_agg(k.on_hand - k.held - k.sold ORDER BY u.o), array_agg(COALESCE(k.wished, 0) ORDER BY u.o)
+    -- A SKU may have been deleted since it was read.
+    SELECT array_agg(COALESCE(k.on_hand - k.held - k.sold, 0) ORDER BY u.o), array_agg(COALESCE(k.wished, 0) ORDER BY u.o)
         INTO free, wished FROM unnest(sku_ids) WITH ORDINALITY u(id, o) LEFT JOIN stock k ON k.sku_id = u.id;
     SELECT array_agg(CASE WHEN x.state = 'claimed' AND x.expires_at > t
                           THEN CASE WHEN m.customers_only AND x.customer_id IS NULL THEN 12 ELSE 0 END
