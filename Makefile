@@ -26,7 +26,7 @@ run: $(READY) ## Serve a demonstration sale at http://127.0.0.1:8080
 	@exec $(BIN)/waitroom up --demo
 
 test: $(READY) browser check ## Run every check and test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 unit: $(READY) ## Run the tests of the pure modules alone
 	$(BIN)/pytest tests/unit
