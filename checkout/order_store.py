@@ -138,15 +138,6 @@ class OrderStore:
             rows = await borrowed.fetch(SQL["read_orders"], session_id, order_id)
         return [_order(row) for row in rows]
 
-    async def page(
-        self, room: str, *, before: tuple[datetime, UUID] | None = None, limit: int = 50
-    ) -> list[dict[str, Any]]:
-        """Return a room's newest orders, as plain values for the operators' screen."""
-        at, order_id = before or (None, None)
-        async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["list_orders"], room, at, order_id, limit)
-        return [{**dict(row), "items": msgspec.json.decode(row["items"])} for row in rows]
-
     async def unsettled(self, *, gateway: str, idle_s: float, limit: int) -> list[UUID]:
         """Return orders of this gateway that nobody has moved for a while."""
         async with connection(self._pool) as borrowed:

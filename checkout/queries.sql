@@ -27,13 +27,6 @@ SELECT order_id, reference, session_id, customer_id, room, hold_id, state, total
        pay_by <= shopper_now() AS overdue, created_at, paid_at, lines
 FROM full_order WHERE order_id = $1;
 
--- name: list_orders
--- The newest orders of a room, before the cursor if there is one.
-SELECT order_id, reference, state, total_minor, currency, refunded_minor, refunding_minor, called_off,
-       created_at, paid_at, detail, lines AS items
-FROM full_order WHERE room = $1 AND ($2::timestamptz IS NULL OR (created_at, order_id) < ($2, $3))
-ORDER BY created_at DESC, order_id DESC LIMIT $4;
-
 -- name: settle_order
 SELECT settle_order($1, $2, $3, $4, $5);
 
