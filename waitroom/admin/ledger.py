@@ -13,6 +13,7 @@ from inventory.stock_store import StockStore
 from waitroom.admin.bodies import MOVEMENT
 from waitroom.admin.catalogue import with_on_hand
 from waitroom.admin.guard import Guard
+from waitroom.admin.moments import query_moment
 from waitroom.admin.sign_in import Operator
 
 
@@ -58,7 +59,7 @@ class LedgerAdmin:
         limit = query_int(request, "limit", default=100, low=1, high=1000)
         found = await self._ledger.movements(
             request.match_info["sku"],
-            before=_moment(request, "before"),
+            before=query_moment(request, "before"),
             limit=limit,
             seller=operator.scope,
         )
@@ -67,7 +68,7 @@ class LedgerAdmin:
 
     async def stock_at(self, request: web.Request, operator: Operator) -> web.Response:
         limit = query_int(request, "limit", default=200, low=1, high=500)
-        at = _moment(request, "at") or datetime.now(UTC)
+        at = query_moment(request, "at") or datetime.now(UTC)
         found = await self._ledger.at(
             request.match_info["room"],
             at,
@@ -82,16 +83,3 @@ class LedgerAdmin:
 
     async def breaches(self, request: web.Request, operator: Operator) -> web.Response:
         return json_response({"breaches": await self._ledger.breaches()})
-
-
-def _moment(request: web.Request, name: str) -> datetime | None:
-    """Return a moment from the query string; one without an offset is UTC."""
-    text = request.query.get(name)
-    if not text:
-        return None
-    try:
-        # A plus sign that was not escaped has become a space.
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError as error:
-        raise BadRequest(f"{name} must be a moment such as 2026-11-22T10:00:00Z.") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
