@@ -45,9 +45,7 @@ SELECT m.room_id, m.room, m.status, m.sold_out, m.message, m.message_at, m.opens
        l.line_id, l.line, l.gate, l.tail, s.version, o.beat_at, clock_timestamp() AS now,
        k.on_hand, k.promised, k.held, k.sold, wanted_units(m.room_id) AS wanted,
        EXISTS (SELECT FROM sku x WHERE x.room_id = m.room_id) AS has_stock,
-       (SELECT count(*) FROM (SELECT FROM admission a
-        WHERE a.room_id = m.room_id AND a.state IN ('called', 'claimed')
-        LIMIT m.seats_max + 1) taken) AS seats_taken,
+       k.seats AS seats_taken,
        ARRAY(SELECT a.admission_id FROM admission a
              WHERE a.line_id = l.line_id AND a.state = 'missed' AND a.came_back_at IS NOT NULL
              ORDER BY a.number LIMIT m.batch_max) AS came_back

@@ -43,7 +43,22 @@ CREATE TABLE room (
     message_at timestamptz,
     opens_at timestamptz,
     closes_at timestamptz,
-    policy text NOT NULL DEFAULT 'guaranteed' CHECK (policy IN ('guaranteed', 'rate')),
+    -- When the doors open before the sale does; NULL: with the sale, or at once where there is a draw.
+    doors_at timestamptz,
+    -- How those who come before the opening are put in order.
+    order_by text NOT NULL DEFAULT 'first_come' CHECK (order_by IN ('first_come', 'draw')),
+    -- Where a public random value will be found that a draw takes in; NULL for none.
+    public_value_source text,
+    join_by text NOT NULL DEFAULT 'open' CHECK (join_by IN ('open', 'invitation', 'customer')),
+    log_public text NOT NULL DEFAULT 'live' CHECK (log_public IN ('live', 'after')),
+    fairness_public boolean NOT NULL DEFAULT false,
+    -- What stands in the public log in place of a private text is hashed with this.
+    log_salt uuid NOT NULL DEFAULT gen_random_uuid(),
+    -- The stock lives in another shop, which says how much there is and what became of sessions.
+    stock_elsewhere boolean NOT NULL DEFAULT false,
+    policy text NOT NULL DEFAULT 'expected' CHECK (policy IN ('expected', 'guaranteed', 'rate')),
+    -- The share of those called who may find nothing, where the policy is `expected`.
+    disappointed_max real NOT NULL DEFAULT 0.01 CHECK (disappointed_max BETWEEN 0 AND 0.5),
     seats_max int NOT NULL DEFAULT 100 CHECK (seats_max >= 0),
     calls_per_minute int CHECK (calls_per_minute >= 0),
     batch_max int NOT NULL DEFAULT 500 CHECK (batch_max > 0),
@@ -80,17 +95,23 @@ CREATE TABLE log_entry (
     PRIMARY KEY (room_id, seq)
 );
 
--- A line is two numbers. A shopper who waits in it has no row anywhere.
+-- A line is two numbers. A shopper who waits in it has no row anywhere. A room has one for each lane,
+-- and new ones after a reset; `share` is the lane's part of the calls while others wait too.
 CREATE TABLE line (
     line_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     room_id int NOT NULL REFERENCES room,
     line text NOT NULL,
+    lane text NOT NULL DEFAULT 'main' CONSTRAINT lane_is_a_slug CHECK (lane ~ '^[a-z][a-z0-9]{0,30}$'),
+    share real NOT NULL DEFAULT 1 CHECK (share > 0),
     joinable boolean NOT NULL DEFAULT true,
+    -- Places taken before the opening that a draw will number.
+    entries bigint NOT NULL DEFAULT 0 CHECK (entries >= 0),
     tail bigint NOT NULL DEFAULT 0 CHECK (tail >= 0),
     gate bigint NOT NULL DEFAULT 0 CHECK (gate >= 0),
     term bigint NOT NULL DEFAULT 0,
     CONSTRAINT line_named_once UNIQUE (room_id, line)
 ) WITH (fillfactor = 50);
+CREATE UNIQUE INDEX lane_has_one_line ON line (room_id, lane) WHERE joinable;
 
 -- The state document as last published: what workers read when Valkey is away.
 CREATE TABLE room_state (
@@ -111,6 +132,10 @@ CREATE TABLE admission (
     customer_id bigint REFERENCES customer,
     promised int NOT NULL DEFAULT 0 CHECK (promised >= 0),
     times_called int NOT NULL DEFAULT 1,
+    -- More time to come and to buy, for whoever asked for it.
+    time_factor real NOT NULL DEFAULT 1 CHECK (time_factor BETWEEN 1 AND 5),
+    -- It asked for something of which nothing was left.
+    refused boolean NOT NULL DEFAULT false,
     called_at timestamptz,
     claim_until timestamptz,
     claimed_at timestamptz,
@@ -130,7 +155,8 @@ CREATE INDEX admission_came_back ON admission (line_id, number)
     WHERE state = 'missed' AND came_back_at IS NOT NULL;
 CREATE INDEX admission_left ON admission (line_id, number) WHERE state = 'left';
 
--- The units of all SKUs of a room together, and how many of them are promised to called shoppers.
+-- The units of all SKUs of a room together, how many of them are promised to called shoppers, and
+-- the seats taken.
 -- A promise is "one unit of something in this room", so it lives here and not at a single SKU;
 -- in a room with one SKU the two are the same.
 CREATE TABLE room_stock (
@@ -141,6 +167,8 @@ CREATE TABLE room_stock (
     sold bigint NOT NULL DEFAULT 0 CHECK (sold >= 0),
     -- Units that an operator took away, by an override that is on record, from under what is spoken for.
     short bigint NOT NULL DEFAULT 0 CHECK (short >= 0),
+    -- The seats taken: admissions called or claimed. Kept here, since a tick has no time to count them.
+    seats bigint NOT NULL DEFAULT 0 CHECK (seats >= 0),
     CONSTRAINT promises_are_covered CHECK (held + sold + promised <= on_hand + short)
 ) WITH (fillfactor = 20);
 

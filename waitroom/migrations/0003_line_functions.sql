@@ -248,10 +248,14 @@ BEGIN
     PERFORM come_back_for_returns(calls || sessions);
 END $$;
 
+-- Gives the promises of admissions back that are about to end, and locks their rooms' balances.
 CREATE FUNCTION return_promises(ids bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     d record;
 BEGIN
+    PERFORM 1 FROM room_stock k WHERE k.room_id IN (
+            SELECT a.room_id FROM admission a WHERE a.admission_id = ANY (ids))
+        ORDER BY k.room_id FOR NO KEY UPDATE;
     FOR d IN SELECT a.room_id, sum(a.promised) AS q FROM admission a WHERE a.admission_id = ANY (ids)
              GROUP BY a.room_id HAVING sum(a.promised) > 0 ORDER BY a.room_id LOOP
         UPDATE room_stock k SET promised = k.promised - d.q,
@@ -259,6 +263,28 @@ BEGIN
             WHERE k.room_id = d.room_id;
     END LOOP;
 END $$;
+
+-- Keeps `room_stock.seats` in step with the admissions, whoever changes them.
+CREATE FUNCTION count_seats() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        UPDATE room_stock k SET seats = k.seats + d.q FROM (
+            SELECT n.room_id, count(*) AS q FROM after n WHERE n.state IN ('called', 'claimed') GROUP BY n.room_id) d
+            WHERE k.room_id = d.room_id;
+    ELSE
+        UPDATE room_stock k SET seats = k.seats + d.q FROM (
+            SELECT n.room_id, sum((n.state IN ('called', 'claimed'))::int - (o.state IN ('called', 'claimed'))::int) AS q
+            FROM before o JOIN after n USING (admission_id)
+            WHERE o.state <> n.state AND NOT (o.state = 'called' AND n.state = 'claimed')
+            GROUP BY n.room_id) d
+            WHERE k.room_id = d.room_id AND d.q <> 0;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER seats_of_new_admissions AFTER INSERT ON admission
+    REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION count_seats();
+CREATE TRIGGER seats_of_changed_admissions AFTER UPDATE ON admission
+    REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION count_seats();
 
 -- The units that a call in this room promises: none where nothing is sold.
 CREATE FUNCTION promise_of(m room) RETURNS int LANGUAGE sql STABLE AS $$

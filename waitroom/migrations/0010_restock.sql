@@ -11,7 +11,8 @@ CREATE FUNCTION note_wishes(in_sessions bigint[], in_skus int[], quantities int[
             ON CONFLICT (session_id, sku_id) DO NOTHING
             RETURNING sku_id, quantity)
     UPDATE stock s SET wished = s.wished + d.q
-        FROM (SELECT sku_id, sum(quantity)::int AS q FROM noted GROUP BY sku_id) d WHERE s.sku_id = d.sku_id
+        FROM (SELECT sku_id, sum(quantity)::int AS q FROM noted GROUP BY sku_id) d WHERE s.sku_id = d.sku_id;
+    UPDATE admission a SET refused = true WHERE a.admission_id = ANY (in_sessions) AND NOT a.refused
 $$;
 
 -- Forgets wishes, those of the same place in both arrays. The caller has the SKUs' stock locked.

@@ -61,6 +61,12 @@ CREATE VIEW conservation_breach AS
         SELECT room_id, sum(promised) AS q FROM admission GROUP BY room_id) a USING (room_id)
     WHERE r.promised <> COALESCE(a.q, 0)
     UNION ALL
+    SELECT 'seats differ from the admissions', r.room_id, r.seats, COALESCE(a.q, 0)
+    FROM room_stock r LEFT JOIN (
+        SELECT room_id, count(*) AS q FROM admission WHERE state IN ('called', 'claimed')
+        GROUP BY room_id) a USING (room_id)
+    WHERE r.seats <> COALESCE(a.q, 0)
+    UNION ALL
     SELECT 'wished differs from the wishes', s.sku_id, s.wished, COALESCE(w.q, 0)
     FROM stock s LEFT JOIN (SELECT sku_id, sum(quantity) AS q FROM wish GROUP BY sku_id) w USING (sku_id)
     WHERE s.wished <> COALESCE(w.q, 0)
