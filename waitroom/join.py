@@ -9,7 +9,7 @@ from typing import Any
 
 from inventory.kit.batcher import Batcher
 from inventory.kit.problem import Refusal
-from waitroom.line_store import Joined, LineStore
+from waitroom.line_store import Joined, LineStore, Sole, SolePlaceTaken
 from waitroom.log import leaf_hash, merkle_levels, merkle_path
 from waitroom.memory import Memory
 from waitroom.ticket import TICKET_ID_BYTES, Ticket, TicketSeal, parse_ticket
@@ -19,6 +19,7 @@ RECENT_MAX = 20_000
 # How long a twin is waited for that another worker is numbering: some flushes.
 TWIN_LOOKS_MAX = 10
 TWIN_LOOK_EVERY_S = 0.02
+SOLE_ATTEMPTS_MAX = 4
 
 
 class NotOpen(Refusal):
@@ -33,6 +34,13 @@ class SoldOut(Refusal):
     code, status, title = "sold_out", 409, "Everything is sold."
 
 
+class Busy(Refusal):
+    code, status, title = "busy", 503, "Too many came at once; please try again."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})
+
+
 _REFUSALS: dict[str, type[Refusal]] = {
     refusal.code: refusal for refusal in (NotOpen, RoomEnded, SoldOut)
 }
@@ -40,10 +48,14 @@ _REFUSALS: dict[str, type[Refusal]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinRequest:
-    """One arrival. `key` recognises a repeat; `random` is the shopper's own part of the receipt."""
+    """One arrival. `key` recognises a repeat; `random` is the shopper's own part of the receipt.
+
+    `sole` is a hash of who it is, where one place alone is due to them.
+    """
 
     key: str | None
     random: bytes = b""
+    sole: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +79,7 @@ class JoinDesk:
         line_id: int,
         line: str,
         *,
+        room_id: int,
         store: LineStore,
         memory: Memory,
         seal: TicketSeal,
@@ -74,6 +87,7 @@ class JoinDesk:
     ) -> None:
         self._line_id = line_id
         self._line = line
+        self._room_id = room_id
         self._store = store
         self._memory = memory
         self._seal = seal
@@ -134,12 +148,49 @@ class JoinDesk:
         return Place(ticket=ticket, token=self._seal.sign_text(text), fresh=False)
 
     async def _number(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:
+        """Give new places, but to whom one place alone is due and who has it, that one again."""
+        for _ in range(SOLE_ATTEMPTS_MAX):
+            had = await self._had_by(requests)
+            taken, new = dict[bytes, int](), list[int]()
+            for index, request in enumerate(requests):
+                if request.sole in had:
+                    continue
+                # Two requests of one person in a batch are one.
+                if request.sole is None or taken.setdefault(request.sole, index) == index:
+                    new.append(index)
+            try:
+                given = await self._number_new([requests[index] for index in new]) if new else []
+            except SolePlaceTaken:
+                # Another worker was quicker for one of them: look again.
+                continue
+            places = dict(zip(new, given, strict=True))
+            return [
+                places[index]
+                if index in places
+                else self._repeated(had[request.sole].text())
+                if request.sole in had
+                else _as_repeat(places[taken[request.sole or b""]])
+                for index, request in enumerate(requests)
+            ]
+        raise Busy
+
+    async def _had_by(self, requests: Sequence[JoinRequest]) -> dict[bytes | None, Ticket]:
+        keys = list({request.sole for request in requests if request.sole is not None})
+        return dict(await self._store.sole_places(self._room_id, keys)) if keys else {}
+
+    async def _number_new(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:
         blob = os.urandom(TICKET_ID_BYTES * len(requests))
         ids = [blob[i : i + TICKET_ID_BYTES] for i in range(0, len(blob), TICKET_ID_BYTES)]
         levels = merkle_levels(
             [leaf_hash(id_, request.random) for id_, request in zip(ids, requests, strict=True)]
         )
-        joined = await self._store.join(self._line_id, len(requests), levels[-1][0])
+        sole = [
+            None if request.sole is None else Sole(key=request.sole, ticket_id=id_)
+            for id_, request in zip(ids, requests, strict=True)
+        ]
+        joined = await self._store.join(
+            self._line_id, len(requests), levels[-1][0], sole=sole if any(sole) else ()
+        )
         if joined.refusal is not None:
             self._remember({request.key: "" for request in requests if request.key is not None})
             return [_REFUSALS[joined.refusal]() for _ in requests]
@@ -178,12 +229,17 @@ class JoinDesk:
     def _place(
         self, joined: Joined, levels: list[list[bytes]], index: int, id_: bytes, random: bytes
     ) -> Place:
-        ticket = Ticket(line_id=self._line_id, number=joined.first + index, ticket_id=id_)
+        ticket = Ticket(
+            line_id=self._line_id,
+            number=joined.first + index,
+            ticket_id=id_,
+            entered=joined.entered,
+        )
         called = index < joined.called
         receipt = {
             "seq": joined.seq,
             "line": self._line,
-            "number": ticket.number,
+            "entry" if joined.entered else "number": ticket.number,
             "first": joined.first,
             "count": len(levels[0]),
             "id": id_.hex(),

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from inventory.kit.database import ENGINE_ERRORS, Pool, connection
 from inventory.kit.problem import BadRequest, EngineDown, NotFound, Refusal
@@ -18,6 +19,8 @@ SQL = load_queries("waitroom")
 
 JOIN_ATTEMPTS_MAX = 3
 RETRY_PAUSE_S = 0.1
+# How many ended journeys are read at once: enough to learn from, little to read.
+JOURNEYS_MAX = 20_000
 
 
 class SaleEnded(Refusal):
@@ -30,8 +33,12 @@ class NotOpenYet(Refusal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """What one tick of joins was given: numbers from `first`, of which `called` are called."""
+    """What one tick of joins was given: numbers from `first`, of which `called` are called.
 
+    Where a draw is ahead they are `entered`, and the numbers are those of entries.
+    """
+
+    entered: bool
     first: int
     called: int
     gate: int
@@ -40,6 +47,18 @@ class Joined:
     claim_seconds: float | None
     seq: int
     refusal: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sole:
+    """Who may have one place alone: the hash of who it is, and the ticket that is to be theirs."""
+
+    key: bytes
+    ticket_id: bytes
+
+
+class SolePlaceTaken(Exception):  # noqa: N818 - a fact, as all of ours
+    """Somebody in the batch has their place already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +79,9 @@ class Standing:
     state: str | None
     ticket_id: bytes | None
     came_back: bool
+    aside: bool
+    has_left: bool
+    profile: str | None
     in_grace: bool
     returns_email: str | None = field(repr=False)
     for_returns: bool
@@ -82,18 +104,28 @@ class LineStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def join(self, line_id: int, joins: int, root: bytes) -> Joined:
-        """Take the next numbers for `joins` tickets whose Merkle root is `root`.
+    async def join(
+        self, line_id: int, joins: int, root: bytes, *, sole: Sequence[Sole | None] = ()
+    ) -> Joined:
+        """Take the next places for `joins` tickets whose Merkle root is `root`.
 
-        When a reply was lost the batch is looked for by its root before it is sent again, so no
-        number is wasted and none is given twice. Raises `EngineDown`.
+        `sole` says of each who may have one place alone; `SolePlaceTaken` is raised if one of them
+        has it, and nobody is given anything. When a reply was lost the batch is looked for by its
+        root before it is sent again, so no number is wasted and none is given twice. Raises
+        `EngineDown`.
         """
         again = False
+        keys = [None if one is None else one.key for one in sole] or None
+        ids = [None if one is None else one.ticket_id for one in sole] or None
         for attempt in range(JOIN_ATTEMPTS_MAX):
             try:
                 async with self._pool.acquire() as borrowed:
-                    row = await borrowed.fetchrow(SQL["join_line"], line_id, joins, root, again)
+                    row = await borrowed.fetchrow(
+                        SQL["join_line"], line_id, joins, root, again, keys, ids
+                    )
                 break
+            except asyncpg.UniqueViolationError as error:
+                raise SolePlaceTaken from error
             except ENGINE_ERRORS as error:
                 if attempt == JOIN_ATTEMPTS_MAX - 1:
                     raise EngineDown from error
@@ -101,6 +133,7 @@ class LineStore:
                 await asyncio.sleep(RETRY_PAUSE_S * (attempt + 1))
         assert row is not None
         return Joined(
+            entered=row["entered"],
             first=row["first_number"] or 0,
             called=row["called"] or 0,
             gate=row["gate"] or 0,
@@ -137,16 +170,15 @@ class LineStore:
                 [ticket.line_id for ticket in tickets],
                 [ticket.number for ticket in tickets],
                 [ticket.ticket_id for ticket in tickets],
+                [ticket.entered for ticket in tickets],
             )
         return [Standing(**dict(row)) for row in rows]
 
     async def leave(self, ticket: Ticket) -> str:
+        query = SQL["leave_entry" if ticket.entered else "leave_line"]
+        values = (ticket.line_id, ticket.number, ticket.ticket_id)
         async with connection(self._pool) as borrowed:
-            return str(
-                await borrowed.fetchval(
-                    SQL["leave_line"], ticket.line_id, ticket.number, ticket.ticket_id
-                )
-            )
+            return str(await borrowed.fetchval(query, *values))
 
     async def stay_for_returns(self, ticket: Ticket, *, email: str) -> str:
         """Keep a ticket in line for returns; the verdict is waits, bought, left or other_ticket."""
@@ -164,10 +196,35 @@ class LineStore:
         async with connection(self._pool) as borrowed:
             return await borrowed.fetch(SQL["list_rooms"])
 
+    async def moves(self, since: datetime) -> list[asyncpg.Record]:
+        """Return the places that moved to another device after `since`."""
+        async with connection(self._pool) as borrowed:
+            return await borrowed.fetch(SQL["read_moves"], since)
+
     async def states(self) -> dict[str, bytes]:
         """Return every room's state document as last published."""
         async with connection(self._pool) as borrowed:
             return {row["room"]: row["body"] for row in await borrowed.fetch(SQL["read_states"])}
+
+    async def sole_places(self, room_id: int, keys: Sequence[bytes]) -> dict[bytes, Ticket]:
+        """Return the tickets of those of these keys that have their one place."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["find_sole_places"], room_id, keys)
+        return {
+            row["key"]: Ticket(
+                line_id=row["line_id"],
+                number=row["number"],
+                ticket_id=row["ticket_id"],
+                entered=row["entered"],
+            )
+            for row in rows
+        }
+
+    async def log_head(self, room: str) -> tuple[int, bytes]:
+        """Return the last sequence number of a room's log and the chain's hash there."""
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["read_log_head"], room)
+        return (row["seq"], row["hash"]) if row else (0, b"")
 
     async def log(self, room: str, *, after: int, limit: int) -> list[dict[str, Any]]:
         async with connection(self._pool) as borrowed:
@@ -205,6 +262,7 @@ class LineStore:
                 list(decision.again),
                 heard_by,
                 decision.reason,
+                msgspec.json.encode(decision.figures).decode(),
             )
         assert row is not None
         return Called(**dict(row))
@@ -224,6 +282,25 @@ class LineStore:
         """Open or end the room if its time has come."""
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["keep_hours"], room_id)
+
+    async def journeys(self, room_id: int) -> list[asyncpg.Record]:
+        """Return what came so far of all who are called or inside."""
+        async with connection(self._pool) as borrowed:
+            return await borrowed.fetch(SQL["read_journeys"], room_id)
+
+    async def ended_journeys(
+        self, room_id: int, ids: Sequence[int] | None, *, within_s: float = 0.0
+    ) -> list[asyncpg.Record]:
+        """Return how these journeys ended, or all that ended within the last `within_s`."""
+        async with connection(self._pool) as borrowed:
+            return await borrowed.fetch(
+                SQL["read_ended_journeys"], room_id, ids, within_s, JOURNEYS_MAX
+            )
+
+    async def note_forecast(self, room_id: int, *, term: int, facts: str) -> None:
+        """Put what those who wait were told into the room's log; `facts` is a JSON object."""
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["note_forecast"], room_id, term, facts)
 
     async def end_due(self, batch_max: int) -> tuple[int, int]:
         """Give unclaimed calls and overdue sessions back; return how many of each."""

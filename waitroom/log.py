@@ -21,6 +21,11 @@ class LogEntry:
     hash: bytes
 
 
+def fields(*parts: bytes) -> bytes:
+    """Put parts one after the other so that they can be told apart: each after its length."""
+    return b"".join(len(part).to_bytes(4) + part for part in parts)
+
+
 def leaf_hash(ticket_id: bytes, random: bytes) -> bytes:
     """Hash a ticket's id with the random value that its shopper chose, if any."""
     return sha256(LEAF + ticket_id + random).digest()

@@ -1,5 +1,5 @@
 -- name: join_line
-SELECT * FROM join_line($1, $2, $3, $4);
+SELECT * FROM join_line($1, $2, $3, $4, $5, $6);
 
 -- name: claim_numbers
 SELECT * FROM claim_numbers($1, $2, $3);
@@ -8,7 +8,9 @@ SELECT * FROM claim_numbers($1, $2, $3);
 SELECT leave_line($1, $2, $3);
 
 -- name: read_admissions
-SELECT a.state, a.ticket_id, a.came_back_at IS NOT NULL AS came_back, l.gate, l.tail,
+SELECT a.state, COALESCE(a.ticket_id, p.owner) AS ticket_id, a.came_back_at IS NOT NULL AS came_back,
+       a.state = 'missed' AND a.called_at IS NULL AS aside, COALESCE(p.has_left, false) AS has_left, p.profile,
+       l.gate, l.tail,
        wall_time(a.claim_until) AS claim_until,
        extract(epoch FROM a.claim_until - shopper_now())::float8 AS claim_seconds,
        COALESCE(a.ended_at > shopper_now() - make_interval(secs => m.grace_s), false) AS in_grace,
@@ -17,16 +19,26 @@ SELECT a.state, a.ticket_id, a.came_back_at IS NOT NULL AS came_back, l.gate, l.
        -- Who was called for returns has the longer window.
        COALESCE(a.claim_until >= a.called_at + make_interval(secs => m.returns_window_s)
                 AND m.returns_window_s > m.claim_window_s, false) AS for_returns
-FROM unnest($1::int[], $2::bigint[], $3::bytea[]) WITH ORDINALITY q(line_id, number, ticket_id, o)
+FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::boolean[])
+    WITH ORDINALITY q(line_id, number, ticket_id, entered, o)
 JOIN line l ON l.line_id = q.line_id JOIN room m ON m.room_id = l.room_id
-LEFT JOIN admission a ON a.line_id = q.line_id AND a.number = q.number
+LEFT JOIN admission a ON a.line_id = q.line_id AND a.number = q.number AND NOT q.entered
+LEFT JOIN place p ON p.line_id = q.line_id AND p.entered = q.entered AND p.number = q.number
 LEFT JOIN returns_wait r ON r.line_id = q.line_id AND r.number = q.number AND r.ticket_id = q.ticket_id
+    AND NOT q.entered
 ORDER BY q.o;
 
 -- name: list_rooms
-SELECT m.*, l.line_id, l.line
-FROM room m JOIN line l ON l.room_id = m.room_id AND l.joinable
-ORDER BY m.room;
+-- A row for each line that can be joined, the main one first.
+SELECT m.*, doors_open(m) AS doors_open, l.line_id, l.line, l.lane, l.share, d.commitment, d.log_key,
+       d.count AS drawn_count, d.key AS draw_key, d.line_id IS NOT NULL AND d.count IS NOT NULL AND d.key IS NULL AS drawing
+FROM room m JOIN line l ON l.room_id = m.room_id AND l.joinable LEFT JOIN draw d ON d.line_id = l.line_id
+ORDER BY m.room, l.lane <> 'main', l.line_id;
+
+-- name: read_moves
+-- What moved to another device lately; read again from a little before, since commits come late.
+SELECT p.line_id, p.entered, p.number, p.owner, p.moved_at FROM place p
+WHERE p.moved_at > $1 ORDER BY p.moved_at;
 
 -- name: read_states
 SELECT m.room, s.version, s.body FROM room_state s JOIN room m USING (room_id)
@@ -39,22 +51,64 @@ SELECT * FROM beat($1, $2, $3);
 UPDATE office SET leader = '' WHERE leader = $1 AND term = $2;
 
 -- name: snapshot
--- All that a tick needs to know, one row for each room and line.
-SELECT m.room_id, m.room, m.status, m.sold_out, m.message, m.message_at, m.opens_at, m.closes_at,
-       m.policy, m.seats_max, m.calls_per_minute, m.batch_max, m.units_promised,
-       l.line_id, l.line, l.gate, l.tail, s.version, o.beat_at, clock_timestamp() AS now,
+-- All that a tick needs to know, one row for each room and line, the main line first.
+SELECT m.room_id, m.room, m.status, m.sold_out, m.message, m.message_at, m.opens_at, m.closes_at, m.doors_at,
+       m.order_by, doors_open(m) AS doors_open,
+       m.policy, m.disappointed_max, m.seats_max, m.calls_per_minute, m.batch_max, m.units_promised,
+       m.claim_window_s, m.session_s, m.hold_s, m.stock_elsewhere,
+       l.line_id, l.line, l.lane, l.share, l.gate, l.tail, l.entries, s.version, o.beat_at, clock_timestamp() AS now,
+       extract(epoch FROM shopper_now())::float8 AS shopper_s,
+       d.line_id IS NOT NULL AS draw_announced, d.count IS NOT NULL AND d.seed IS NULL AS draw_due,
+       d.signature IS NOT NULL AS closing_signed,
+       d.public_value_source IS NOT NULL AND d.value IS NULL AS value_missing,
        k.on_hand, k.promised, k.held, k.sold, wanted_units(m.room_id) AS wanted,
-       EXISTS (SELECT FROM sku x WHERE x.room_id = m.room_id) AS has_stock,
+       m.stock_elsewhere OR EXISTS (SELECT FROM sku x WHERE x.room_id = m.room_id) AS has_stock,
        k.seats AS seats_taken,
        ARRAY(SELECT a.admission_id FROM admission a
              WHERE a.line_id = l.line_id AND a.state = 'missed' AND a.came_back_at IS NOT NULL
              ORDER BY a.number LIMIT m.batch_max) AS came_back
-FROM room m JOIN line l ON l.room_id = m.room_id AND l.joinable
+FROM room m JOIN line l ON l.room_id = m.room_id AND l.joinable LEFT JOIN draw d ON d.line_id = l.line_id
 JOIN room_state s ON s.room_id = m.room_id JOIN room_stock k ON k.room_id = m.room_id, office o
-ORDER BY m.room_id;
+ORDER BY m.room_id, l.lane <> 'main', l.line_id;
+
+-- name: read_journeys
+-- Those inside and those called, with what came of it so far; times in seconds of shopper time.
+SELECT a.admission_id, a.state, extract(epoch FROM a.called_at)::float8 AS called_at,
+       extract(epoch FROM a.claimed_at)::float8 AS claimed_at,
+       extract(epoch FROM COALESCE(h.placed_at - o.stopped, e.held_at))::float8 AS held_at,
+       (COALESCE(h.held, 0) + COALESCE(e.held, 0))::int AS units_held,
+       (COALESCE(h.bought, 0) + COALESCE(e.bought, 0))::int AS units_sold,
+       COALESCE(h.paying, false) AS paying, a.refused, a.promised
+FROM admission a
+LEFT JOIN outcome_elsewhere e ON e.session_id = a.admission_id,
+office o, LATERAL (
+    SELECT min(h.placed_at) AS placed_at, sum(l.quantity) FILTER (WHERE h.state = 'held') AS held,
+           sum(l.quantity) FILTER (WHERE h.state = 'confirmed') AS bought, bool_or(h.paying) AS paying
+    FROM hold h JOIN hold_line l USING (hold_id) WHERE h.session_id = a.admission_id AND a.state = 'claimed') h
+WHERE a.room_id = $1 AND a.state IN ('called', 'claimed');
+
+-- name: read_ended_journeys
+-- How these ended, or where there are none given, how all of the last hours did.
+SELECT a.admission_id, a.state, extract(epoch FROM a.called_at)::float8 AS called_at,
+       extract(epoch FROM a.claimed_at)::float8 AS claimed_at,
+       extract(epoch FROM COALESCE(h.placed_at - o.stopped, e.held_at))::float8 AS held_at,
+       (COALESCE(h.held, 0) + COALESCE(e.held, 0))::int AS units_held,
+       (COALESCE(h.bought, 0) + COALESCE(e.bought, 0))::int AS units_sold,
+       COALESCE(h.paying, false) AS paying, a.refused, a.promised
+FROM admission a
+LEFT JOIN outcome_elsewhere e ON e.session_id = a.admission_id,
+office o, LATERAL (
+    SELECT min(h.placed_at) AS placed_at, sum(l.quantity) FILTER (WHERE h.state = 'held') AS held,
+           sum(l.quantity) FILTER (WHERE h.state = 'confirmed') AS bought, bool_or(h.paying) AS paying
+    FROM hold h JOIN hold_line l USING (hold_id) WHERE h.session_id = a.admission_id) h
+WHERE CASE WHEN $2::bigint[] IS NULL
+           THEN a.room_id = $1 AND a.ended_at > shopper_now() - make_interval(secs => $3)
+           ELSE a.admission_id = ANY ($2) END
+    AND a.called_at IS NOT NULL AND a.state NOT IN ('called', 'claimed')
+ORDER BY a.admission_id DESC LIMIT $4;
 
 -- name: call_numbers
-SELECT * FROM call_numbers($1, $2, $3, $4, $5, $6, $7);
+SELECT * FROM call_numbers($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: publish_state
 -- The term keeps an old leader out, the version a lost race.
@@ -118,3 +172,69 @@ LATERAL (SELECT count(*) FILTER (WHERE state = 'paid') AS paid,
                 min(currency) AS currency
          FROM purchase WHERE room_id = m.room_id) p
 WHERE m.room = $1;
+
+-- name: find_sole_places
+SELECT s.key, s.line_id, s.entered, s.number, s.ticket_id FROM sole_place s
+WHERE s.room_id = $1 AND s.key = ANY ($2);
+
+-- name: leave_entry
+SELECT leave_entry($1, $2, $3);
+
+-- name: move_place
+SELECT move_place($1, $2, $3, $4, $5);
+
+-- name: step_aside
+SELECT step_aside($1, $2, $3);
+
+-- name: step_back
+SELECT step_back($1, $2, $3);
+
+-- name: take_profile
+SELECT take_profile($1, $2, $3, $4, $5);
+
+-- name: list_profiles
+SELECT f.profile, f.name, f.time_factor, f.places_max, f.taken FROM profile f JOIN room m USING (room_id)
+WHERE m.room = $1 ORDER BY f.profile;
+
+-- name: revoke_place
+SELECT revoke_place($1, $2, $3, $4, $5);
+
+-- name: set_lane
+SELECT set_lane($1, $2, $3, $4);
+
+-- name: invite
+SELECT invite($1, $2, $3, $4, $5, $6);
+
+-- name: read_invitation_batch
+SELECT b.batch_id, m.room, b.lane, b.count, b.expires_at, b.revoked_at FROM invitation_batch b JOIN room m USING (room_id)
+WHERE b.batch_id = $1;
+
+-- name: reset_room
+SELECT reset_room($1, $2, $3);
+
+-- name: hear_of_stock
+SELECT hear_of_stock($1, $2, $3, $4, $5, $6);
+
+-- name: announce_draw
+SELECT announce_draw($1, $2, $3, $4);
+
+-- name: read_draw
+SELECT m.room, l.line, d.* FROM draw d JOIN line l USING (line_id) JOIN room m USING (room_id) WHERE d.line_id = $1;
+
+-- name: entries_remembered
+SELECT p.number FROM place p WHERE p.line_id = $1 AND p.entered;
+
+-- name: sign_closing
+SELECT sign_closing($1, $2);
+
+-- name: give_public_value
+SELECT give_public_value($1, $2, $3);
+
+-- name: reveal_draw
+SELECT reveal_draw($1, $2, $3, $4, $5, $6);
+
+-- name: read_log_head
+SELECT h.seq, h.hash FROM log_head h JOIN room m USING (room_id) WHERE m.room = $1;
+
+-- name: note_forecast
+SELECT note_forecast($1, $2, $3);

@@ -11,7 +11,7 @@ from inventory.kit.signing import Seal
 PURPOSE = "waitroom.ticket.1"
 TICKET_ID_BYTES = 16
 # A line's id is unique among all rooms, so a ticket is worthless in any other line.
-_FORM = re.compile(r"([1-9][0-9]{0,9})\.([1-9][0-9]{0,17})\.([A-Za-z0-9_-]{22})")
+_FORM = re.compile(r"([1-9][0-9]{0,9})\.(e?)([1-9][0-9]{0,17})\.([A-Za-z0-9_-]{22})")
 
 
 class NoTicket(Refusal):
@@ -20,15 +20,20 @@ class NoTicket(Refusal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """A place: the number in a line, and 128 random bits that make the ticket its holder's own."""
+    """A place: the number in a line, and 128 random bits that make the ticket its holder's own.
+
+    Where it was `entered` for a draw, the number is the entry's, until the draw gives it another.
+    """
 
     line_id: int
     number: int
     ticket_id: bytes
+    entered: bool = False
 
     def text(self) -> str:
         """Return the canonical form: one ticket, one spelling."""
-        return f"{self.line_id}.{self.number}.{encode_id(self.ticket_id)}"
+        mark = "e" if self.entered else ""
+        return f"{self.line_id}.{mark}{self.number}.{encode_id(self.ticket_id)}"
 
 
 def encode_id(ticket_id: bytes) -> str:
@@ -40,8 +45,10 @@ def parse_ticket(text: str) -> Ticket | None:
     match = _FORM.fullmatch(text)
     if match is None:
         return None
-    ticket_id = urlsafe_b64decode(match[3] + "==")
-    ticket = Ticket(line_id=int(match[1]), number=int(match[2]), ticket_id=ticket_id)
+    ticket_id = urlsafe_b64decode(match[4] + "==")
+    ticket = Ticket(
+        line_id=int(match[1]), number=int(match[3]), ticket_id=ticket_id, entered=bool(match[2])
+    )
     # The last of 22 letters has four spare bits; only one spelling of them is ours.
     return ticket if ticket.text() == text else None
 

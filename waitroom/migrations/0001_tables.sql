@@ -56,6 +56,7 @@ CREATE TABLE room (
     log_salt uuid NOT NULL DEFAULT gen_random_uuid(),
     -- The stock lives in another shop, which says how much there is and what became of sessions.
     stock_elsewhere boolean NOT NULL DEFAULT false,
+    stock_heard_at timestamptz,
     policy text NOT NULL DEFAULT 'expected' CHECK (policy IN ('expected', 'guaranteed', 'rate')),
     -- The share of those called who may find nothing, where the policy is `expected`.
     disappointed_max real NOT NULL DEFAULT 0.01 CHECK (disappointed_max BETWEEN 0 AND 0.5),
@@ -102,6 +103,7 @@ CREATE TABLE line (
     room_id int NOT NULL REFERENCES room,
     line text NOT NULL,
     lane text NOT NULL DEFAULT 'main' CONSTRAINT lane_is_a_slug CHECK (lane ~ '^[a-z][a-z0-9]{0,30}$'),
+    generation int NOT NULL DEFAULT 1,
     share real NOT NULL DEFAULT 1 CHECK (share > 0),
     joinable boolean NOT NULL DEFAULT true,
     -- Places taken before the opening that a draw will number.
@@ -153,7 +155,9 @@ CREATE INDEX admission_session_due ON admission (expires_at) WHERE state = 'clai
 CREATE INDEX admission_seated ON admission (room_id) WHERE state IN ('called', 'claimed');
 CREATE INDEX admission_came_back ON admission (line_id, number)
     WHERE state = 'missed' AND came_back_at IS NOT NULL;
-CREATE INDEX admission_left ON admission (line_id, number) WHERE state = 'left';
+-- Numbers that the gate steps over, since they left or stepped aside before their turn.
+CREATE INDEX admission_skipped ON admission (line_id, number)
+    WHERE called_at IS NULL AND state IN ('left', 'missed');
 
 -- The units of all SKUs of a room together, how many of them are promised to called shoppers, and
 -- the seats taken.

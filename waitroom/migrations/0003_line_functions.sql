@@ -20,17 +20,30 @@ BEGIN
     RETURN last.seq + 1;
 END $$;
 
--- Gives the next `joins` numbers of a line. Those at or below the gate are called at once. `root` is
--- the Merkle root of the tickets; it also marks the batch, so that a batch whose reply was lost is
--- found again (`again`) and not given other numbers.
+-- What stands in the public log for a text that is not public; NULL for no text.
+CREATE FUNCTION hidden(m room, private_text text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN private_text <> '' THEN
+        encode(sha256(convert_to(m.log_salt::text || private_text, 'UTF8')), 'hex') END
+$$;
+
+-- Says whether places are taken before the sale opens.
+CREATE FUNCTION doors_open(m room) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN m.doors_at IS NULL THEN m.order_by = 'draw' ELSE m.doors_at <= clock_timestamp() END
+$$;
+
+-- Gives the next `joins` places of a line: numbers, or entries while a draw is ahead. Numbers at or
+-- below the gate are called at once. `root` is the Merkle root of the tickets; it also marks the
+-- batch, so that a batch whose reply was lost is found again (`again`) and not given other places.
+-- `keys` and `ids` are those of whom one place alone is due, with their tickets' ids, or NULLs.
 CREATE FUNCTION join_line(
-    in_line int, joins int, root bytea, again boolean,
-    OUT refusal text, OUT first_number bigint, OUT called int, OUT gate bigint, OUT tail bigint,
-    OUT claim_until timestamptz, OUT claim_seconds float8, OUT seq bigint)
+    in_line int, joins int, root bytea, again boolean, keys bytea[], ids bytea[],
+    OUT refusal text, OUT entered boolean, OUT first_number bigint, OUT called int, OUT gate bigint,
+    OUT tail bigint, OUT claim_until timestamptz, OUT claim_seconds float8, OUT seq bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
-    l record; m room; pool room_stock; t timestamptz; body jsonb; promise int; spare bigint;
+    l record; m room; pool room_stock; t timestamptz; body jsonb; promise int; spare bigint; drawing boolean;
 BEGIN
+    entered := false; called := 0;
     SELECT * INTO l FROM line x WHERE x.line_id = in_line;
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
     SELECT * INTO m FROM room x WHERE x.room_id = l.room_id;
@@ -40,7 +53,8 @@ BEGIN
             WHERE e.body LIKE '%"' || encode(root, 'hex') || '"%';
         IF FOUND THEN
             first_number := (body ->> 'first')::bigint;
-            called := (body ->> 'called')::int;
+            entered := body ->> 'kind' = 'entered';
+            called := COALESCE((body ->> 'called')::int, 0);
             SELECT x.gate, x.tail INTO gate, tail FROM line x WHERE x.line_id = in_line;
             SELECT wall_time(min(x.claim_until)) INTO claim_until FROM admission x
                 WHERE x.line_id = in_line AND x.number = first_number AND x.state = 'called';
@@ -48,14 +62,23 @@ BEGIN
             RETURN;
         END IF;
     END IF;
+    drawing := m.status = 'scheduled' AND m.order_by = 'draw';
     refusal := CASE
-        WHEN m.status = 'scheduled' THEN 'not_open'
         WHEN m.status = 'ended' OR NOT l.joinable THEN 'room_ended'
+        WHEN m.status = 'scheduled' AND NOT doors_open(m) THEN 'not_open'
+        -- Nobody enters for a draw whose seed is not fixed yet.
+        WHEN drawing AND NOT EXISTS (SELECT FROM draw d WHERE d.line_id = in_line) THEN 'not_open'
         WHEN m.sold_out THEN 'sold_out' END;
     IF refusal IS NOT NULL THEN RETURN; END IF;
-    UPDATE line x SET tail = x.tail + joins WHERE x.line_id = in_line RETURNING x.tail, x.gate INTO tail, gate;
-    first_number := tail - joins + 1;
-    called := GREATEST(LEAST(gate, tail) - first_number + 1, 0);
+    IF drawing THEN
+        UPDATE line x SET entries = x.entries + joins WHERE x.line_id = in_line
+            RETURNING x.entries - joins + 1, x.gate, x.tail INTO first_number, gate, tail;
+        entered := true;
+    ELSE
+        UPDATE line x SET tail = x.tail + joins WHERE x.line_id = in_line RETURNING x.tail, x.gate INTO tail, gate;
+        first_number := tail - joins + 1;
+        called := GREATEST(LEAST(gate, tail) - first_number + 1, 0);
+    END IF;
     promise := promise_of(m);
     IF called > 0 AND promise > 0 THEN
         SELECT * INTO pool FROM room_stock x WHERE x.room_id = m.room_id FOR NO KEY UPDATE;
@@ -83,8 +106,15 @@ BEGIN
                 FROM generate_series(first_number, first_number + called - 1) n;
         END IF;
     END IF;
-    seq := append_log(m.room_id, 'joined', jsonb_build_object('line', l.line, 'first', first_number,
-        'last', tail, 'called', called, 'root', encode(root, 'hex')));
+    IF keys IS NOT NULL THEN
+        INSERT INTO sole_place (room_id, key, line_id, entered, number, ticket_id)
+            SELECT m.room_id, d.key, in_line, join_line.entered, first_number + d.o - 1, d.id
+            FROM unnest(keys, ids) WITH ORDINALITY d(key, id, o) WHERE d.key IS NOT NULL;
+    END IF;
+    seq := append_log(m.room_id, CASE WHEN entered THEN 'entered' ELSE 'joined' END,
+        jsonb_build_object('line', l.line, 'first', first_number, 'last', first_number + joins - 1,
+            'root', encode(root, 'hex'))
+        || CASE WHEN entered THEN '{}' ELSE jsonb_build_object('called', called) END);
 END $$;
 
 -- Moves a line's gate and calls whom it passes, then those who came back, in one transaction.
@@ -93,7 +123,7 @@ END $$;
 -- moment (wall clock) at which a published document told any of these numbers to ask again.
 CREATE FUNCTION call_numbers(
     in_line int, my_term bigint, gate_read bigint, gate_wanted bigint, again bigint[],
-    heard_by timestamptz, reason text,
+    heard_by timestamptz, reason text, figures jsonb,
     OUT verdict text, OUT gate bigint, OUT tail bigint, OUT called int, OUT called_again int)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -108,7 +138,7 @@ BEGIN
     IF l.term > my_term THEN verdict := 'stale_term'; RETURN; END IF;
     IF l.gate <> gate_read THEN verdict := 'gate_moved'; RETURN; END IF;
     head := LEAST(l.gate, l.tail);
-    IF m.status <> 'open' THEN
+    IF m.status <> 'open' OR draw_is_due(in_line) THEN
         gate_wanted := head;
         again := '{}';
     END IF;
@@ -125,9 +155,9 @@ BEGIN
         again := again[1:LEAST(afford, cardinality(again))];
         gate_wanted := LEAST(gate_wanted, head + afford - cardinality(again));
     END IF;
-    -- Numbers that left are stepped over, also those that this brings into reach.
+    -- Numbers that left or stepped aside are stepped over, also those that this brings into reach.
     FOR left_number IN SELECT a.number FROM admission a WHERE a.line_id = in_line
-            AND a.state = 'left' AND a.number > head ORDER BY a.number LOOP
+            AND a.called_at IS NULL AND a.state IN ('left', 'missed') AND a.number > head ORDER BY a.number LOOP
         EXIT WHEN left_number > gate_wanted;
         gate_wanted := gate_wanted + 1;
     END LOOP;
@@ -140,10 +170,20 @@ BEGIN
             FROM generate_series(head + 1, LEAST(gate, l.tail)) n
             ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
         GET DIAGNOSTICS called = ROW_COUNT;
+        -- Who stepped aside was passed by now; the grace for coming back begins.
+        UPDATE admission a SET called_at = t, ended_at = t
+            WHERE a.line_id = in_line AND a.called_at IS NULL AND a.state = 'missed'
+                AND a.number > head AND a.number <= LEAST(gate, l.tail);
+        UPDATE admission a SET ticket_id = p.owner, time_factor = COALESCE(f.time_factor, 1),
+                claim_until = until + make_interval(secs => m.claim_window_s * (COALESCE(f.time_factor, 1) - 1))
+            FROM place p LEFT JOIN profile f ON f.room_id = m.room_id AND f.profile = p.profile
+            WHERE p.line_id = in_line AND NOT p.entered AND p.number > head AND p.number <= LEAST(gate, l.tail)
+                AND a.line_id = in_line AND a.number = p.number AND a.state = 'called';
     END IF;
     IF cardinality(again) > 0 THEN
         WITH back AS (
-            UPDATE admission a SET state = 'called', promised = promise, called_at = t, claim_until = until,
+            UPDATE admission a SET state = 'called', promised = promise, called_at = t,
+                claim_until = until + make_interval(secs => m.claim_window_s * (a.time_factor - 1)),
                 came_back_at = NULL, ended_at = NULL, times_called = a.times_called + 1
             WHERE a.admission_id = ANY (again) RETURNING a.number)
         SELECT count(*), array_agg(number ORDER BY number) INTO called_again, again_numbers FROM back;
@@ -169,12 +209,12 @@ BEGIN
     IF called + called_again > 0 OR gate < l.gate THEN
         PERFORM append_log(m.room_id, 'called', jsonb_build_object('line', l.line, 'from', head + 1,
             'to', LEAST(gate, l.tail), 'called', called, 'again', COALESCE(to_jsonb(again_numbers), '[]'),
-            'gate', gate, 'term', my_term, 'reason', reason));
+            'gate', gate, 'term', my_term, 'reason', reason, 'figures', figures));
     END IF;
 END $$;
 
 -- Takes up calls, one verdict for each request in order: claimed, not_yet_called, missed (it will
--- be called again), over, left, ended, other_ticket. A repeated claim gets the first one's session.
+-- be called again), aside (until it says that it is back), over, left, ended, other_ticket. A repeated claim gets the first one's session.
 -- A call that is due but not yet swept may still be claimed: only a committed change ends it.
 CREATE FUNCTION claim_numbers(lines int[], numbers bigint[], ticket_ids bytea[])
 RETURNS TABLE (verdict text, fresh boolean, session_id bigint, expires_at timestamptz, seconds_left float8)
@@ -195,7 +235,7 @@ BEGIN
         FROM unnest(lines, numbers, ticket_ids) WITH ORDINALITY q(l, n, id, o) ORDER BY q.l, q.n, q.o),
     claimed AS (
         UPDATE admission a SET state = 'claimed', ticket_id = q.id, claimed_at = t,
-            expires_at = t + make_interval(secs => m.session_s)
+            expires_at = t + make_interval(secs => m.session_s * a.time_factor)
         FROM first q, room m
         WHERE a.line_id = q.l AND a.number = q.n AND m.room_id = a.room_id AND a.state = 'called'
             AND (a.ticket_id IS NULL OR a.ticket_id = q.id)
@@ -205,10 +245,11 @@ BEGIN
         FROM unnest(lines, numbers, ticket_ids) q(l, n, id), room m
         WHERE a.line_id = q.l AND a.number = q.n AND m.room_id = a.room_id AND a.state = 'missed'
             AND a.came_back_at IS NULL AND a.ended_at > t - make_interval(secs => m.grace_s)
-            AND (a.ticket_id IS NULL OR a.ticket_id = q.id);
+            AND a.called_at IS NOT NULL AND (a.ticket_id IS NULL OR a.ticket_id = q.id);
     RETURN QUERY SELECT
         CASE WHEN a.admission_id IS NULL THEN 'not_yet_called'
              WHEN a.ticket_id <> q.id THEN 'other_ticket'
+             WHEN a.state = 'missed' AND a.called_at IS NULL THEN 'aside'
              WHEN a.state = 'missed' AND a.came_back_at IS NULL THEN 'over'
              ELSE a.state END,
         a.admission_id = ANY (taken), a.admission_id, a.expires_at + stopped_for,
@@ -288,7 +329,8 @@ CREATE TRIGGER seats_of_changed_admissions AFTER UPDATE ON admission
 
 -- The units that a call in this room promises: none where nothing is sold.
 CREATE FUNCTION promise_of(m room) RETURNS int LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN m.policy = 'guaranteed' AND EXISTS (SELECT FROM sku k WHERE k.room_id = m.room_id)
+    SELECT CASE WHEN m.policy = 'guaranteed' AND (
+            m.stock_elsewhere OR EXISTS (SELECT FROM sku k WHERE k.room_id = m.room_id))
         THEN m.units_promised ELSE 0 END
 $$;
 
@@ -328,6 +370,7 @@ DECLARE
     a admission;
     verdict text;
 BEGIN
+    IF is_anothers(in_line, false, in_number, in_ticket) THEN RETURN 'other_ticket'; END IF;
     INSERT INTO admission (room_id, line_id, number, state, ticket_id, ended_at)
         SELECT l.room_id, in_line, in_number, 'left', in_ticket, shopper_now() FROM line l
         WHERE l.line_id = in_line

@@ -10,6 +10,7 @@ BEGIN
     INSERT INTO line (room_id, line, term) SELECT id, 'main-1', o.term FROM office o;
     INSERT INTO room_state (room_id) VALUES (id);
     INSERT INTO room_stock (room_id) VALUES (id);
+    INSERT INTO profile (room_id, profile, name, time_factor) VALUES (id, 'extra-time', 'More time', 2);
     PERFORM append_log(id, 'room_created', jsonb_build_object('room', in_room, 'line', 'main-1'));
     INSERT INTO operator_action (room_id, who, action) VALUES (id, who, 'create');
     RETURN id;
@@ -35,7 +36,9 @@ BEGIN
     IF in_status <> 'open' THEN
         UPDATE line SET gate = LEAST(gate, tail) WHERE room_id = m.room_id;
     END IF;
-    PERFORM append_log(m.room_id, 'status', jsonb_build_object('from', m.status, 'to', in_status));
+    PERFORM append_log(m.room_id, 'status', jsonb_strip_nulls(jsonb_build_object(
+        'from', m.status, 'to', in_status, 'reason_hash', hidden(m, in_reason))));
+    IF m.status = 'scheduled' AND in_status = 'open' THEN PERFORM close_entries(m.room_id); END IF;
     INSERT INTO operator_action (room_id, who, action, detail, reason)
         VALUES (m.room_id, in_who, 'status', jsonb_build_object('from', m.status, 'to', in_status), in_reason);
     RETURN m.status;
@@ -48,8 +51,9 @@ DECLARE
     now_sold_out boolean;
 BEGIN
     PERFORM 1 FROM log_head h WHERE h.room_id = in_room_id FOR NO KEY UPDATE;
-    SELECT k.on_hand > 0 AND k.sold >= k.on_hand INTO now_sold_out FROM room_stock k
-        WHERE k.room_id = in_room_id;
+    SELECT CASE WHEN m.stock_elsewhere THEN m.stock_heard_at IS NOT NULL AND k.on_hand = 0
+                ELSE k.on_hand > 0 AND k.sold >= k.on_hand END
+        INTO now_sold_out FROM room_stock k JOIN room m USING (room_id) WHERE k.room_id = in_room_id;
     UPDATE room SET sold_out = now_sold_out WHERE room_id = in_room_id AND sold_out <> now_sold_out;
     IF FOUND THEN
         PERFORM append_log(in_room_id, CASE WHEN now_sold_out THEN 'sold_out' ELSE 'stock_back' END, '{}');
@@ -83,6 +87,11 @@ BEGIN
     SELECT * INTO m FROM room x WHERE x.room = in_room FOR NO KEY UPDATE;
     changed := jsonb_populate_record(m, changes);
     IF changed.message <> m.message THEN changed.message_at := clock_timestamp(); END IF;
+    IF (changed.order_by, changed.public_value_source) IS DISTINCT FROM (m.order_by, m.public_value_source)
+        AND EXISTS (SELECT FROM line l JOIN draw d USING (line_id) WHERE l.room_id = m.room_id AND l.joinable) THEN
+        -- Whoever entered for an announced draw entered for this one.
+        RAISE EXCEPTION 'the draw was announced' USING ERRCODE = 'check_violation', CONSTRAINT = 'announced_draw_stands';
+    END IF;
     UPDATE room SET name = changed.name, public = changed.public, message = changed.message,
         message_at = changed.message_at, opens_at = changed.opens_at, closes_at = changed.closes_at,
         policy = changed.policy, seats_max = changed.seats_max,
@@ -91,7 +100,11 @@ BEGIN
         hold_extensions_max = changed.hold_extensions_max, payment_window_s = changed.payment_window_s,
         grace_s = changed.grace_s, units_promised = changed.units_promised,
         order_units_max = changed.order_units_max, customers_only = changed.customers_only,
-        returns_window_s = changed.returns_window_s
+        returns_window_s = changed.returns_window_s, doors_at = changed.doors_at,
+        order_by = changed.order_by, public_value_source = changed.public_value_source,
+        join_by = changed.join_by, log_public = changed.log_public,
+        fairness_public = changed.fairness_public, stock_elsewhere = changed.stock_elsewhere,
+        disappointed_max = changed.disappointed_max
         WHERE room_id = m.room_id;
     before := to_jsonb(m); after := to_jsonb(changed);
     SELECT COALESCE(jsonb_object_agg(k, jsonb_build_array(before -> k, after -> k)), '{}') INTO diff
@@ -99,10 +112,18 @@ BEGIN
     IF diff <> '{}' THEN
         -- What stands ahead of the tail was decided by the old rules.
         UPDATE line SET gate = LEAST(gate, tail) WHERE room_id = m.room_id AND gate > tail;
-        PERFORM append_log(m.room_id, 'rules', jsonb_build_object('changed',
-            (SELECT COALESCE(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(diff) k)));
+        PERFORM append_log(m.room_id, 'rules', jsonb_strip_nulls(
+            jsonb_build_object('changed', diff, 'reason_hash', hidden(m, in_reason))));
         INSERT INTO operator_action (room_id, who, action, detail, reason)
             VALUES (m.room_id, in_who, 'change', diff, in_reason);
     END IF;
     RETURN diff;
+END $$;
+
+-- Puts what the leader told those who wait into the log, so that it can be held against what came.
+CREATE FUNCTION note_forecast(in_room_id int, my_term bigint, facts jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM log_head h WHERE h.room_id = in_room_id FOR NO KEY UPDATE;
+    IF EXISTS (SELECT FROM line l WHERE l.room_id = in_room_id AND l.term > my_term) THEN RETURN; END IF;
+    PERFORM append_log(in_room_id, 'forecast', facts);
 END $$;

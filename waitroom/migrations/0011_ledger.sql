@@ -55,6 +55,7 @@ CREATE VIEW conservation_breach AS
                sum(on_hand + held + sold) AS q
         FROM stock JOIN sku USING (sku_id) GROUP BY room_id) k USING (room_id)
     WHERE (r.on_hand, r.held, r.sold) IS DISTINCT FROM (COALESCE(k.o, 0), COALESCE(k.h, 0), COALESCE(k.s, 0))
+        AND NOT EXISTS (SELECT FROM room m WHERE m.room_id = r.room_id AND m.stock_elsewhere)
     UNION ALL
     SELECT 'promised differs from the admissions', r.room_id, r.promised, COALESCE(a.q, 0)
     FROM room_stock r LEFT JOIN (

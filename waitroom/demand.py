@@ -1,0 +1,256 @@
+"""What called shoppers do next, learned while they do it. Pure: records in, an outlook out.
+
+A called shopper goes through four stages: called, inside, holding, paying. From each one goes on or
+drops out. Both are counted as occurrences per shopper-second at risk, by age within the stage
+(occurrence/exposure rates, the piecewise exponential model of survival analysis). So an open
+shopper counts by the time that went without an outcome, and nobody has to be over to be learned
+from. The chance to go on from any age follows from the rates as in a life table.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from math import exp, inf
+
+# Ages in seconds at which rates may change; a room's time for holds is put among them.
+AGES_S = (0, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 150, 180, 240, 300, 420, 600, 900)
+# What was observed counts half after so many further outcomes of its stage, so that the figures
+# follow when a crowd changes in mid-sale, and are still steady enough to be acted upon.
+HALF_LIFE_OUTCOMES = 200
+# Before anybody was observed the figures are those of so many imagined shoppers.
+PRIOR_SHOPPERS = 12
+PRIOR_UNITS_MEAN, PRIOR_UNITS_VAR = 1.5, 0.5
+# Final records are remembered for as many admissions, so that a repeated one counts once.
+OVER_MAX = 20_000
+
+
+class Stage(IntEnum):
+    """Where a called shopper is. Who has bought is past all stages at risk."""
+
+    CALLED = 0
+    INSIDE = 1
+    HOLDING = 2
+    PAYING = 3
+    BOUGHT = 4
+
+
+# The imagined shoppers: up to which age, going on and dropping out per second. Called ones nearly
+# all come and nearly all hold, which errs towards too much demand and so towards too few calls.
+PRIOR: dict[Stage, tuple[tuple[float, float, float], ...]] = {
+    Stage.CALLED: ((15, 1 / 8, 1 / 400), (60, 1 / 30, 1 / 400), (inf, 1 / 100, 1 / 100)),
+    Stage.INSIDE: ((60, 1 / 20, 1 / 400), (inf, 1 / 100, 1 / 200)),
+    Stage.HOLDING: ((60, 1 / 40, 1 / 600), (300, 1 / 100, 1 / 300), (inf, 1 / 100, 1 / 30)),
+    Stage.PAYING: ((10, 1 / 3, 1 / 30), (inf, 1 / 60, 1 / 60)),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journey:
+    """One admission as the leader reads it. All times are in seconds of one clock.
+
+    `held_at` is when its first hold was placed, whatever became of that. `units_held` are those in
+    open holds, also while they are being paid. `refused` says that it ever asked when nothing was
+    to be had, and stays true when it was served later.
+    """
+
+    admission_id: int
+    state: str
+    called_at: float
+    claimed_at: float | None = None
+    held_at: float | None = None
+    units_held: int = 0
+    units_sold: int = 0
+    paying: bool = False
+    refused: bool = False
+    promised: int = 0
+
+    @property
+    def came_in(self) -> bool:
+        """Whether this call was claimed; who is called again may have claimed an earlier one."""
+        return self.claimed_at is not None and self.claimed_at >= self.called_at
+
+    @property
+    def has_held(self) -> bool:
+        return self.came_in and self.held_at is not None and self.held_at >= self.called_at
+
+
+@dataclass(slots=True)
+class Rates:
+    """Occurrences and exposure of one stage, by age; what was observed beside what is imagined."""
+
+    ages: tuple[float, ...]
+    prior: tuple[tuple[float, float, float], ...]
+    on: list[float] = field(init=False)
+    off: list[float] = field(init=False)
+    exposed_s: list[float] = field(init=False)
+    outcomes: float = 0.0
+    _imagined: list[tuple[float, float, float]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.on, self.off, self.exposed_s = ([0.0] * len(self.ages) for _ in range(3))
+        left, self._imagined = float(PRIOR_SHOPPERS), []
+        for age, until in zip(self.ages, (*self.ages[1:], inf), strict=True):
+            on, off = next(row[1:] for row in self.prior if age < row[0])
+            gone = left * (1 - exp(-(on + off) * (until - age)))
+            left -= gone
+            exposed_s = gone / (on + off)
+            self._imagined.append((on * exposed_s, off * exposed_s, exposed_s))
+
+    def expose(self, age: float, until: float) -> None:
+        """Count the time that one shopper spent in this stage between two ages."""
+        bucket = max(bisect_right(self.ages, age) - 1, 0)
+        while age < until:
+            end = self.ages[bucket + 1] if bucket + 1 < len(self.ages) else inf
+            self.exposed_s[bucket] += min(end, until) - age
+            age, bucket = end, bucket + 1
+
+    def count(self, age: float, *, on: bool) -> None:
+        """Count one shopper who left this stage at an age."""
+        bucket = max(bisect_right(self.ages, age) - 1, 0)
+        (self.on if on else self.off)[bucket] += 1
+        self.outcomes += 1
+
+    def fade(self, outcomes: int) -> None:
+        """Let what was observed before so many new outcomes count for less."""
+        share = 0.5 ** (outcomes / HALF_LIFE_OUTCOMES)
+        self.outcomes *= share
+        for figures in (self.on, self.off, self.exposed_s):
+            figures[:] = [figure * share for figure in figures]
+
+    def table(self) -> "LifeTable":
+        on, off = [], []
+        for bucket, (prior_on, prior_off, prior_s) in enumerate(self._imagined):
+            exposed_s = self.exposed_s[bucket] + prior_s
+            on.append((self.on[bucket] + prior_on) / exposed_s)
+            off.append((self.off[bucket] + prior_off) / exposed_s)
+        return life_table(self.ages, on, off, weight=self.outcomes + PRIOR_SHOPPERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifeTable:
+    """Rates per second of going on and dropping out, from each age to the next.
+
+    `reach[i]` is the chance to go on some day, for who has come to the age `ages[i]`; `weight` is
+    how many shoppers stand behind the figures.
+    """
+
+    ages: Sequence[float]
+    on: Sequence[float]
+    off: Sequence[float]
+    reach: Sequence[float]
+    weight: float
+
+    @property
+    def share(self) -> float:
+        """The share of all who come to this stage that goes on."""
+        return self.reach[0]
+
+    def chance(self, age: float) -> float:
+        """Return the chance to go on some day, for who has been here for so long."""
+        bucket = max(bisect_right(self.ages, age) - 1, 0)
+        if bucket + 1 == len(self.ages):
+            return self.reach[bucket]
+        start, end = self.ages[bucket], self.ages[bucket + 1]
+        passed = (age - start) / (end - start)
+        return self.reach[bucket] + (self.reach[bucket + 1] - self.reach[bucket]) * passed
+
+    def within(self, age: float, seconds: float) -> tuple[float, float]:
+        """Return the chances to go on, and to drop out, within so many seconds from an age."""
+        here, on, off = 1.0, 0.0, 0.0
+        until = age + seconds
+        bucket = max(bisect_right(self.ages, age) - 1, 0)
+        while age < until:
+            end = self.ages[bucket + 1] if bucket + 1 < len(self.ages) else inf
+            rate = self.on[bucket] + self.off[bucket]
+            stay = exp(-rate * (min(end, until) - age))
+            on += here * (1 - stay) * self.on[bucket] / rate
+            off += here * (1 - stay) * self.off[bucket] / rate
+            here, age, bucket = here * stay, end, bucket + 1
+        return on, off
+
+    def time_by(self, share: float) -> float:
+        """Return the age by which this share of those who ever go on has gone on."""
+        wanted, low, high = share * self.share, 0.0, 2 * self.ages[-1]
+        while high - low > 0.5:
+            middle = (low + high) / 2
+            low, high = (
+                (middle, high) if self.within(0.0, middle)[0] < wanted else (low, middle)
+            )
+        return high
+
+
+def life_table(
+    ages: Sequence[float], on: Sequence[float], off: Sequence[float], *, weight: float
+) -> LifeTable:
+    """Return the table of these rates, with the chances to go on, from the last age backwards."""
+    reach = [on[-1] / (on[-1] + off[-1])]
+    for bucket in range(len(ages) - 2, -1, -1):
+        rate = on[bucket] + off[bucket]
+        stay = exp(-rate * (ages[bucket + 1] - ages[bucket]))
+        reach.append((1 - stay) * on[bucket] / rate + stay * reach[-1])
+    return LifeTable(ages=ages, on=on, off=off, reach=reach[::-1], weight=weight)
+
+
+@dataclass(slots=True)
+class Units:
+    """How many units a shopper takes who holds: mean and variance of first holds."""
+
+    mean_prior: float
+    var_prior: float
+    weight: float = 0.0
+    total: float = 0.0
+    squares: float = 0.0
+
+    def count(self, units: int) -> None:
+        share = 0.5 ** (1 / HALF_LIFE_OUTCOMES)
+        self.weight = self.weight * share + 1
+        self.total = self.total * share + units
+        self.squares = self.squares * share + units**2
+
+    def moments(self) -> tuple[float, float, float]:
+        """Return mean, variance, and how many holds stand behind them."""
+        weight = self.weight + PRIOR_SHOPPERS
+        mean = (self.total + PRIOR_SHOPPERS * self.mean_prior) / weight
+        squares = self.squares + PRIOR_SHOPPERS * (self.var_prior + self.mean_prior**2)
+        return mean, max(squares / weight - mean**2, 0.0), weight
+
+
+@dataclass(slots=True)
+class _Seen:
+    """How far an open journey has been counted: its stage, since when, and until when."""
+
+    called_at: float
+    stage: Stage
+    since: float
+    until: float
+    over: bool = False
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What is to be expected of those who were called, at one moment.
+
+    `askers` are those of the called and inside who have not held yet and will: mean and variance
+    of their number. `ask_share` is the share of new calls that will, `ask_doubt` the relative
+    variance of that share, since it is only estimated; `units_doubt` likewise for `units_mean`.
+    `unasked` counts those who may still ask and carry no promise. `units_back` are units in
+    baskets that will come back before a new call asks: few, and surely.
+    """
+
+    called: int
+    disappointed: int
+    unasked: int
+    askers_mean: float
+    askers_var: float
+    ask_share: float
+    ask_doubt: float
+    units_mean: float
+    units_var: float
+    units_doubt: float
+    units_max: int | None
+    units_back: float
+    claim_share: float
+    hold_share: float
+    pay_share: float

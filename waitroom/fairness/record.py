@@ -1,0 +1,163 @@
+"""The entries of a room's log as facts. Pure.
+
+A kind that is not known here, or an entry that lacks what its kind should have, is read as `Other`:
+the log may learn new words, and whoever reads it must not stumble.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    seq: int
+    at: datetime
+
+
+class Announced(_Entry, frozen=True, kw_only=True, tag="draw_announced"):
+    line: str
+    commitment: str
+    public_value_source: str | None = None
+
+
+class Closed(_Entry, frozen=True, kw_only=True, tag="entries_closed"):
+    line: str
+    count: int
+
+
+class ClosingSigned(_Entry, frozen=True, kw_only=True, tag="closing_signed"):
+    line: str
+    count: int
+    head: str
+
+
+class PublicValue(_Entry, frozen=True, kw_only=True, tag="public_value"):
+    line: str
+    source: str
+    value: str
+
+
+class Drawn(_Entry, frozen=True, kw_only=True, tag="drawn"):
+    line: str
+    seed: str
+    head: str
+    count: int
+    value: str | None = None
+
+
+class Joined(_Entry, frozen=True, kw_only=True, tag="joined"):
+    """Numbers `first` to `last` were given out, the first `called` of them with their call."""
+
+    line: str
+    first: int
+    last: int
+    called: int = 0
+
+
+class Called(_Entry, frozen=True, kw_only=True, tag="called"):
+    """Numbers `first` to `last` were called, and `again` those who had come back.
+
+    `again_waited_s` says for each of these how long they had been back by then.
+    """
+
+    line: str
+    first: int = msgspec.field(name="from")
+    last: int = msgspec.field(name="to")
+    again: tuple[int, ...] = ()
+    again_waited_s: tuple[float, ...] = ()
+
+
+class Status(_Entry, frozen=True, kw_only=True, tag="status"):
+    to: str
+
+
+class SoldOut(_Entry, frozen=True, kw_only=True, tag="sold_out"):
+    pass
+
+
+class StockBack(_Entry, frozen=True, kw_only=True, tag="stock_back"):
+    pass
+
+
+class Revoked(_Entry, frozen=True, kw_only=True, tag="revoked"):
+    line: str
+    number: int
+
+
+class SteppedAside(_Entry, frozen=True, kw_only=True, tag="stepped_aside"):
+    line: str
+    number: int
+
+
+class Invited(_Entry, frozen=True, kw_only=True, tag="invited"):
+    line: str
+    count: int = 1
+
+
+class Void(_Entry, frozen=True, kw_only=True, tag="void"):
+    line: str
+    first: int
+    last: int
+
+
+class Reset(_Entry, frozen=True, kw_only=True, tag="reset"):
+    from_line: str
+    to_line: str
+
+
+class Forecast(_Entry, frozen=True, kw_only=True, tag="forecast"):
+    """Rows of (place, earliest wait in s, latest wait in s, chance), as the room's state had them."""
+
+    line: str
+    head: int
+    tail: int
+    rows: tuple[tuple[int, float | None, float | None, float], ...]
+
+
+class Other(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of which no more is needed than its kind."""
+
+    seq: int
+    kind: str
+    at: datetime
+
+
+Known = (
+    Announced
+    | Closed
+    | ClosingSigned
+    | PublicValue
+    | Drawn
+    | Joined
+    | Called
+    | Status
+    | SoldOut
+    | StockBack
+    | Revoked
+    | SteppedAside
+    | Invited
+    | Void
+    | Reset
+    | Forecast
+)
+Entry = Known | Other
+
+_known: "msgspec.json.Decoder[Known]" = msgspec.json.Decoder(Known)
+_other = msgspec.json.Decoder(Other)
+
+
+def read_entry(body: str) -> Entry:
+    """Return an entry; raises `msgspec.DecodeError` for a text that is no entry at all."""
+    try:
+        return _known.decode(body)
+    except msgspec.ValidationError:
+        return _other.decode(body)
+
+
+def kind_of(entry: Entry) -> str:
+    """Return the kind of an entry as the log has it."""
+    if isinstance(entry, Other):
+        return entry.kind
+    tag: Any = entry.__struct_config__.tag
+    return str(tag)

@@ -1,0 +1,48 @@
+"""One called number of a rehearsal: what its row would hold, and who stands behind it."""
+
+from dataclasses import dataclass
+
+from waitroom.admission import AdmissionState
+from waitroom.rehearse.dice import Dice
+
+
+@dataclass(slots=True, eq=False)
+class Admitted:
+    """An admission with its session, hold and order. Times are seconds from the opening.
+
+    `asked_at`: first asked for a hold; `held_at`: the first hold was placed; `refused`: asked and
+    could have nothing of any SKU; `missed_choice`: nothing of the one SKU they came for, though
+    there were others; `gone_at`: nobody is there any more, whether they said so or not.
+    """
+
+    number: int
+    who: int
+    bot: bool
+    dice: Dice
+    arrived_at: float
+    gone_at: float
+    called_at: float
+    claim_until: float = 0.0
+    state: AdmissionState = AdmissionState.CALLED
+    times_called: int = 1
+    promised: int = 0
+    missed_at: float | None = None
+    came_back_at: float | None = None
+    claimed_at: float | None = None
+    expires_at: float = 0.0
+    asked_at: float | None = None
+    wants: int = 0
+    refused: bool = False
+    missed_choice: bool = False
+    wish: int | None = None
+    shelf: int = 0
+    held: int = 0
+    held_at: float | None = None
+    hold_until: float = 0.0
+    hold_ended_at: float | None = None
+    paying: bool = False
+    bought: int = 0
+    paid_at: float | None = None
+    ended_at: float | None = None
+    end_reason: str = ""
+    overtaken: bool = False

@@ -1,0 +1,106 @@
+"""The leading controller of a rehearsal: its memory between ticks, with production's own parts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from waitroom.admission import AdmissionPolicy, CallAllowance, Decision, RoomSnapshot, decide
+from waitroom.rehearse.scenario import Rules
+from waitroom.wait import CallRate, PollPromises, WaitRow, row_at, wait_table
+
+if TYPE_CHECKING:
+    from waitroom.rehearse.simulation import Simulation
+
+UNLIMITED = 10**9
+OPENING = datetime(2000, 1, 1, tzinfo=UTC)
+TICK_S = 1.0
+
+# What a learner may put in: more figures for the snapshot, and a table of its own.
+Advise = Callable[["Simulation", RoomSnapshot], RoomSnapshot]
+MakeTable = Callable[["Simulation", int, bool], list[WaitRow]]
+
+
+def moment(at_s: float) -> datetime:
+    return OPENING + timedelta(seconds=at_s)
+
+
+@dataclass(slots=True)
+class Leader:
+    """Look, decide, publish: once a second, in the order of the controller."""
+
+    rules: Rules
+    policy: AdmissionPolicy
+    advise: Advise | None = None
+    make_table: MakeTable | None = None
+    allowance: CallAllowance = field(default_factory=CallAllowance)
+    rate: CallRate = field(default_factory=CallRate)
+    promises: PollPromises = field(
+        # Nobody was promised anything before the first document.
+        default_factory=lambda: PollPromises(since=datetime.fromtimestamp(0, UTC))
+    )
+    table: list[WaitRow] = field(default_factory=list)
+    table_head: int = 0
+    bound: str = ""
+    called_again: int = 0
+    _seen: tuple[int, int] | None = None
+
+    def observe(self, sim: "Simulation") -> None:
+        """Learn from what happened since the last tick, as the controller does."""
+        seen, self._seen = self._seen, (sim.head, sim.shop.seats)
+        if seen is None:
+            return
+        calls = max(sim.head - seen[0], 0) + self.called_again
+        self.allowance.spend(calls)
+        if sim.tail > sim.head:
+            freed = max(seen[1] + calls - sim.shop.seats, 0)
+            self.rate.note(calls if self.bound == "per_minute" else freed, passed_s=TICK_S)
+
+    def decide(self, sim: "Simulation") -> Decision:
+        allowed = self.allowance.refill(
+            now=sim.now, calls_per_minute=self.rules.calls_per_minute
+        )
+        room = RoomSnapshot(
+            open=not sim.sold_out,
+            seats_max=self.rules.seats_max,
+            seats_taken=sim.shop.seats,
+            batch_max=self.rules.batch_max,
+            calls_allowed=UNLIMITED if allowed is None else allowed,
+            has_stock=True,
+            units_available=sim.books.free,
+            units_promised_each=self.rules.units_promised,
+            gate=sim.gate,
+            tail=sim.tail,
+            came_back=tuple(sim.came_back[: self.rules.batch_max]),
+        )
+        if self.advise is not None:
+            room = self.advise(sim, room)
+        decision = decide(self.policy, room)
+        self.bound = decision.reason
+        return decision
+
+    def heard_by(self, first: int, last: int, *, now: float) -> float:
+        """Return when the last of some numbers was told to ask again, at the earliest now."""
+        heard = self.promises.heard_by(first, last, now=moment(now))
+        return max((heard - OPENING).total_seconds(), now)
+
+    def poll_s(self, number: int) -> float:
+        """Return how long the last document told a number to wait before it asks again."""
+        return row_at(self.table, max(number - self.table_head, 1)).poll_s if self.table else 0.0
+
+    def publish(self, sim: "Simulation", *, free: int, held: int) -> None:
+        """Make the document of this tick: stock as it was read, head as it is after the call."""
+        waiting, calling = sim.tail - sim.head, not sim.sold_out
+        if self.make_table is not None:
+            self.table = self.make_table(sim, waiting, calling)
+        else:
+            self.table = wait_table(
+                waiting=waiting,
+                calls_per_second=self.rate.per_second,
+                units_free=free,
+                units_held=held,
+                has_stock=True,
+                calling=calling,
+            )
+        self.table_head = sim.head
+        self.promises.note(at=moment(sim.now), head=sim.head, table=self.table)

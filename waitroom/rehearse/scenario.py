@@ -1,0 +1,245 @@
+"""What a rehearsal is about: the stock, the room's rules and the crowd, read from TOML. Pure."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Seconds = Annotated[float, Meta(ge=0)]
+# The median of a log-normal time; its logarithm needs something above nothing.
+Median = Annotated[float, Meta(gt=0)]
+Spread = Annotated[float, Meta(ge=0, le=3)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class ScenarioError(Exception):
+    """A scenario cannot be used; the message is one line that says which, where and why."""
+
+
+class Sku(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One SKU: its part of the units, and of the shoppers whose first choice it is."""
+
+    sku: str
+    units_share: Annotated[float, Meta(gt=0)] = 1.0
+    demand_share: Annotated[float, Meta(ge=0)] = 1.0
+
+
+class Stock(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is for sale: units over all SKUs, and a SKU or several to part them among."""
+
+    units: Annotated[int, Meta(ge=1)] = 500
+    skus: Annotated[tuple[Sku, ...], Meta(min_length=1)] = (Sku(sku="unit"),)
+
+    def units_of_skus(self) -> list[int]:
+        """Part the units among the SKUs by largest remainder, so that they add up."""
+        whole = sum(sku.units_share for sku in self.skus)
+        exact = [self.units * sku.units_share / whole for sku in self.skus]
+        units = [int(part) for part in exact]
+        order = sorted(range(len(exact)), key=lambda i: units[i] - exact[i])
+        for i in order[: self.units - sum(units)]:
+            units[i] += 1
+        return units
+
+
+class Rules(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The room's own settings, by the names that they have in the room.
+
+    `policy` may be `fixed` besides: what rooms do that do not look at the stock.
+    """
+
+    policy: str = "guaranteed"
+    disappointed_max: Annotated[float, Meta(ge=0, le=0.5)] = 0.01
+    seats_max: Count = 1000
+    calls_per_minute: Count | None = None
+    batch_max: Annotated[int, Meta(ge=1)] = 500
+    units_promised: Annotated[int, Meta(ge=1)] = 1
+    claim_window_s: Annotated[float, Meta(gt=0)] = 120
+    session_s: Annotated[float, Meta(gt=0)] = 600
+    hold_s: Annotated[float, Meta(gt=0)] = 300
+    grace_s: Seconds = 1800
+
+
+class Crowd(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who comes, and when. Waiting ends silently by patience, unless one says so.
+
+    `opening_share` of the shoppers come evenly within `opening_s` of the opening, the others after
+    it with exponentially falling density of mean `tail_s`. Beside them comes a steady stream.
+    """
+
+    shoppers: Count = 20_000
+    opening_share: Share = 0.6
+    opening_s: Seconds = 10.0
+    tail_s: Median = 120.0
+    steady_per_minute: Annotated[float, Meta(ge=0)] = 0.0
+    steady_s: Seconds = 0.0
+    patience_s: Median = 3600.0
+    patience_spread: Spread = 0.8
+    leave_told_share: Share = 0.1
+
+
+class Shopping(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the called do. Times are log-normal, given by median and spread (sigma).
+
+    `told_share` of those who quit say so, so that seat and units are free at once. `stay_s` is how
+    long somebody who was refused stays in the shop for what may come free.
+    """
+
+    no_show_share: Share = 0.15
+    back_share: Share = 0.2
+    back_s: Median = 300.0
+    claim_s: Median = 8.0
+    claim_spread: Spread = 1.0
+    browse_s: Median = 40.0
+    browse_spread: Spread = 0.7
+    hold_share: Share = 0.7
+    quantity_shares: Annotated[tuple[Share, ...], Meta(min_length=1)] = (1.0,)
+    flexible_share: Share = 0.6
+    fewer_share: Share = 0.8
+    pay_share: Share = 0.8
+    pay_s: Median = 70.0
+    pay_spread: Spread = 0.6
+    told_share: Share = 0.4
+    stay_s: Median = 180.0
+    stay_spread: Spread = 0.8
+
+    def __post_init__(self) -> None:
+        if not 0.999 < sum(self.quantity_shares) < 1.001:
+            raise ValueError("quantity_shares are the shares of 1, 2, 3 … units and add up to 1")
+
+
+class Bots(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Programs that take many places at the opening, claim at once, hold and let the hold run out."""
+
+    bots: Count = 0
+    bots_s: Seconds = 2.0
+    bot_units: Annotated[int, Meta(ge=1)] = 1
+    bot_pay_share: Share = 0.05
+
+
+class Trouble(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A time in which payments take longer and fail; who fails tries again while the hold lasts."""
+
+    trouble_from_s: Seconds = 0.0
+    trouble_until_s: Seconds = 0.0
+    fail_share: Share = 0.0
+    delay_s: Seconds = 0.0
+
+
+class Shift(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """True rates that change in mid-sale: at a moment, or when a share of the units is sold.
+
+    What is not given stays as it was.
+    """
+
+    shift_at_s: Seconds | None = None
+    shift_at_sold_share: Share | None = None
+    no_show_share: Share | UnsetType = UNSET
+    claim_s: Median | UnsetType = UNSET
+    browse_s: Median | UnsetType = UNSET
+    hold_share: Share | UnsetType = UNSET
+    pay_share: Share | UnsetType = UNSET
+    pay_s: Median | UnsetType = UNSET
+    told_share: Share | UnsetType = UNSET
+
+    def applied_to(self, shopping: Shopping) -> Shopping:
+        named = {f: getattr(self, f) for f in self.__struct_fields__ if not f.startswith("shift_")}
+        changes = {name: value for name, value in named.items() if value is not UNSET}
+        return msgspec.structs.replace(shopping, **changes)
+
+
+class Scenario(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All that a rehearsal knows beside its seed. Times count from the opening, in seconds.
+
+    A run ends when nothing is left to happen, and at `until_s` at the latest.
+    """
+
+    title: str = ""
+    until_s: Annotated[float, Meta(gt=0, le=86_400)] = 14_400.0
+    stock: Stock = Stock()
+    rules: Rules = Rules()
+    crowd: Crowd = Crowd()
+    shopping: Shopping = Shopping()
+    bots: Bots = Bots()
+    trouble: Trouble = Trouble()
+    shift: Shift = Shift()
+
+
+SECTIONS: dict[str, type[Struct]] = {
+    "stock": Stock,
+    "rules": Rules,
+    "crowd": Crowd,
+    "shopping": Shopping,
+    "bots": Bots,
+    "trouble": Trouble,
+    "shift": Shift,
+}
+_TOP = ("title", "until_s")
+
+
+def parse_scenario(text: str, *, where: str) -> Scenario:
+    """Read a scenario from TOML. Raises `ScenarioError` for whatever cannot be used."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{where} is no TOML: {error}") from error
+    _refuse_unknown(values, [*_TOP, *SECTIONS], where=where)
+    for section, kind in SECTIONS.items():
+        held = values.get(section, {})
+        if isinstance(held, dict):
+            _refuse_unknown(held, kind.__struct_fields__, where=f"[{section}] of {where}")
+    return _converted(values, where=where)
+
+
+def changed(scenario: Scenario, changes: Mapping[str, str], *, where: str = "--set") -> Scenario:
+    """Return the scenario with some keys set, each by its name or as `section.name`.
+
+    A name that stands in several sections is the first's. Values are read as TOML reads them, and
+    `none` is no value. Raises `ScenarioError` as `parse_scenario`.
+    """
+    values: dict[str, Any] = msgspec.to_builtins(scenario)
+    for name, text in changes.items():
+        section, key = _find(name, where=where)
+        (values[section] if section else values)[key] = _read_value(text)
+    return _converted(values, where=where)
+
+
+def _find(name: str, *, where: str) -> tuple[str | None, str]:
+    section, dot, key = name.partition(".")
+    if dot and section in SECTIONS and key in SECTIONS[section].__struct_fields__:
+        return section, key
+    if name in _TOP:
+        return None, name
+    for candidate, kind in SECTIONS.items():
+        if name in kind.__struct_fields__:
+            return candidate, name
+    known = [f"{s}.{k}" for s, kind in SECTIONS.items() for k in kind.__struct_fields__]
+    short = [known_name.split(".")[1] for known_name in known]
+    _refuse_unknown([name], known if dot else [*short, *_TOP], where=where)
+    raise AssertionError(name)
+
+
+def _read_value(text: str) -> Any:
+    if text.lower() == "none":
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _refuse_unknown(keys: Any, known: Any, *, where: str) -> None:
+    for key in keys:
+        if key not in known:
+            nearest = difflib.get_close_matches(key, known, n=1, cutoff=0)[0]
+            raise ScenarioError(f"unknown key {key} in {where}; did you mean {nearest}?")
+
+
+def _converted(values: Any, *, where: str) -> Scenario:
+    try:
+        return msgspec.convert(values, Scenario)
+    except msgspec.ValidationError as error:
+        raise ScenarioError(f"{where} cannot be used: {error}") from error
