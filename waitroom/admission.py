@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from waitroom.demand import Outlook
+from waitroom.expected import calls_within, covered_calls
+
 
 class AdmissionState(StrEnum):
     CALLED = "called"
@@ -27,7 +30,12 @@ TRANSITIONS: dict[AdmissionState, frozenset[AdmissionState]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomSnapshot:
-    """What a tick knows of one room and its line."""
+    """What a tick knows of one room and its line.
+
+    `demand` is what is to be expected of those called; without it `expected` does what `guaranteed`
+    does. `disappointed_max` is the share of those called who may find nothing. `checkout_calls` is
+    how many calls the checkout's health allows, None for any.
+    """
 
     open: bool
     seats_max: int
@@ -40,6 +48,9 @@ class RoomSnapshot:
     gate: int
     tail: int
     came_back: tuple[int, ...] = field(default=())
+    demand: Outlook | None = None
+    disappointed_max: float = 0.01
+    checkout_calls: int | None = None
 
     @property
     def head(self) -> int:
@@ -48,11 +59,15 @@ class RoomSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Call the admissions in `again`, then move the gate to `gate`. `reason` goes into the log."""
+    """Call the admissions in `again`, then move the gate to `gate`.
+
+    `reason` and the figures that it was decided on go into the public log.
+    """
 
     gate: int
     again: tuple[int, ...]
     reason: str
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 class AdmissionPolicy(Protocol):
@@ -74,6 +89,32 @@ class Guaranteed:
         return max(room.units_available, 0) // room.units_promised_each
 
 
+class Expected:
+    """Call as many as the stock will do for, as far as is known of what called shoppers do.
+
+    The expected number of those who find nothing stays within `disappointed_max` of those called.
+    `waitroom/expected.py` has the arithmetic.
+    """
+
+    name = "expected"
+
+    def calls_max(self, room: RoomSnapshot) -> int:
+        if not room.has_stock:
+            return room.batch_max
+        if room.demand is None:
+            return Guaranteed().calls_max(room)
+        covered = covered_calls(
+            room.demand, units=room.units_available, each=room.units_promised_each
+        )
+        return calls_within(
+            room.demand,
+            units=room.units_available,
+            share=room.disappointed_max,
+            covered=covered,
+            calls_max=room.batch_max,
+        )
+
+
 class Rate:
     """Call as the limits allow; where there is stock, nobody is called into an empty shop."""
 
@@ -85,7 +126,9 @@ class Rate:
         return room.batch_max
 
 
-POLICIES: dict[str, AdmissionPolicy] = {policy.name: policy for policy in (Guaranteed(), Rate())}
+POLICIES: dict[str, AdmissionPolicy] = {
+    policy.name: policy for policy in (Expected(), Guaranteed(), Rate())
+}
 
 
 def decide(policy: AdmissionPolicy, room: RoomSnapshot) -> Decision:
@@ -97,16 +140,51 @@ def decide(policy: AdmissionPolicy, room: RoomSnapshot) -> Decision:
     """
     if not room.open:
         return Decision(gate=room.head, again=(), reason="not open")
+    reason, budget = budget_of(policy, room)
+    again = room.came_back[:budget]
+    return Decision(
+        gate=room.head + budget - len(again),
+        again=again,
+        reason=reason,
+        figures=figures_of(room),
+    )
+
+
+def budget_of(policy: AdmissionPolicy, room: RoomSnapshot) -> tuple[str, int]:
+    """Return the narrowest bound on the calls of this tick, and its name."""
     bounds = {
         "seats": max(room.seats_max - room.seats_taken, 0),
         "batch": room.batch_max,
         "per_minute": room.calls_allowed,
         policy.name: policy.calls_max(room),
     }
+    if room.checkout_calls is not None:
+        bounds["checkout"] = room.checkout_calls
     reason = min(bounds, key=lambda name: bounds[name])
-    budget = bounds[reason]
-    again = room.came_back[:budget]
-    return Decision(gate=room.head + budget - len(again), again=again, reason=reason)
+    return reason, bounds[reason]
+
+
+def figures_of(room: RoomSnapshot) -> dict[str, float]:
+    """Return what a decision was made on, as plain rounded numbers for the public log."""
+    figures: dict[str, float] = {
+        "seats": room.seats_max - room.seats_taken,
+        "waiting": room.tail - room.head,
+    }
+    if room.has_stock:
+        figures["free"] = room.units_available
+    demand = room.demand
+    if demand is not None:
+        figures |= {
+            "claim_share": round(demand.claim_share, 3),
+            "hold_share": round(demand.hold_share, 3),
+            "units_each": round(demand.units_mean, 2),
+            "pay_share": round(demand.pay_share, 3),
+            "open_demand": round(demand.askers_mean * demand.units_mean, 1),
+            "held": demand.units_held,
+            "called_before": demand.called,
+            "disappointed": demand.disappointed,
+        }
+    return figures
 
 
 @dataclass(slots=True)

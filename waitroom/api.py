@@ -1,5 +1,6 @@
 """The line's API: join, state, claim, leave, the log, and the check for a site's proxy."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -19,10 +20,17 @@ from inventory.kit.http import (
 )
 from inventory.kit.problem import BadRequest, Refusal, TooManyRequests
 from waitroom.board import Board, RoomView
+from waitroom.entrance import Entrance
 from waitroom.join import JoinRequest, Place
 from waitroom.line_store import Claimed, LineStore, Standing
-from waitroom.ticket import NoTicket, Ticket, encode_id
-from waitroom.wait import POLL_MIN_S, WaitRow, row_at
+from waitroom.standing import (
+    OtherTicket,
+    entered_standing,
+    row_for,
+    standing_by_books,
+    waiting_standing,
+)
+from waitroom.ticket import NoTicket, Ticket
 
 TICKET_COOKIE = "waitroom_ticket_"
 VISITOR_COOKIE = "waitroom_visitor"
@@ -52,9 +60,8 @@ class TicketOver(Refusal):
     code, status, title = "ticket_over", 410, "This ticket's time is over; please join again."
 
 
-class OtherTicket(Refusal):
-    code, status = "other_ticket", 403
-    title = "This number belongs to another ticket."
+class SteppedAside(Refusal):
+    code, status, title = "stepped_aside", 409, "You stepped aside; say first that you are back."
 
 
 _CLAIM_REFUSALS: dict[str, type[Refusal]] = {
@@ -64,6 +71,7 @@ _CLAIM_REFUSALS: dict[str, type[Refusal]] = {
     "left": TicketLeft,
     "ended": TicketOver,
     "other_ticket": OtherTicket,
+    "aside": SteppedAside,
 }
 
 
@@ -80,9 +88,16 @@ class Line:
     """What a shopper can do with a place; the API and the pages both stand on it."""
 
     def __init__(
-        self, *, board: Board, store: LineStore, sessions: SessionSeal, secure: bool
+        self,
+        *,
+        board: Board,
+        store: LineStore,
+        sessions: SessionSeal,
+        entrance: Entrance,
+        secure: bool,
     ) -> None:
         self.board = board
+        self.entrance = entrance
         self.store = store
         self._sessions = sessions
         self._prefix = "__Host-" if secure else ""
@@ -135,25 +150,32 @@ class Line:
         """Give a place to whoever has none: the same to a repeat, a new one after the old is over.
 
         A key whose ticket is used up leads on to the next key, so that joining again is as safe
-        to repeat as joining.
+        to repeat as joining. Raises what the room asks for and the request does not bring.
         """
+        desk, sole = await self.entrance.admit(view, request)
         key = self.join_key(request) if ticket is None else f"after:{ticket.text()}"
         for _ in range(REJOINS_MAX):
-            place = await view.desk.batcher.submit(JoinRequest(key=key, random=random))
-            if place.fresh or place.called or await self.still_good(place.ticket):
+            place = await desk.batcher.submit(JoinRequest(key=key, random=random, sole=sole))
+            if place.fresh or place.called:
                 return place
+            # The draw may have been made since: then the place has a number now.
+            ticket = self.board.drawn(view, place.ticket)
+            if await self.still_good(ticket):
+                return replace(place, ticket=ticket, token=self.board.seal.sign(ticket))
             key = f"after:{place.ticket.text()}"
         raise TooManyRequests
 
     async def still_good(self, ticket: Ticket) -> bool:
         """Say whether joining again with this ticket gives the same place."""
         standing = await self.standings.submit(ticket)
-        if standing.state in {"left", "ended"}:
+        if standing.has_left or standing.state in {"left", "ended"}:
             return False
         return standing.state != "missed" or standing.came_back or standing.in_grace
 
     async def claim(self, view: RoomView, ticket: Ticket) -> tuple[Claimed, str]:
         """Take up a call; return the session and its token, or raise what stands in the way."""
+        if ticket.entered:
+            raise NotYetCalled("The draw has not been made yet; your place is safe.")
         claimed = await self.claims.submit(ticket)
         if claimed.verdict != "claimed":
             refusal = _CLAIM_REFUSALS[claimed.verdict]
@@ -173,68 +195,17 @@ class Line:
 
         Only a number that the document has not seen yet, or that is called, asks the database.
         """
-        line = view.line
+        if ticket.entered:
+            return entered_standing(view, ticket)
+        line = view.line_of(ticket)
         if line is not None and line.head < ticket.number <= line.tail:
-            return _standing(view, ticket, "waiting", line.head)
+            return waiting_standing(view, ticket, "waiting", line.head)
         found = await self.standings.submit(ticket)
-        return _from_books(view, ticket, found)
+        return standing_by_books(view, ticket, found)
 
     async def close(self) -> None:
         await self.claims.close()
         await self.standings.close()
-
-
-_NOTHING_KNOWN = WaitRow(place=1, wait_low_s=None, wait_high_s=None, chance=0.0, poll_s=POLL_MIN_S)
-
-
-def row_for(view: RoomView, place: int) -> WaitRow:
-    line = view.line
-    return row_at(line.table, max(place, 1)) if line is not None else _NOTHING_KNOWN
-
-
-def _standing(view: RoomView, ticket: Ticket, status: str, head: int) -> dict[str, Any]:
-    place = max(ticket.number - head, 0)
-    row = row_for(view, place)
-    if (
-        view.state is not None
-        and status == "waiting"
-        and view.state.status in {"sold_out", "ended"}
-    ):
-        status = view.state.status
-    return {
-        "room": view.room,
-        "line": view.rules["line"],
-        "number": ticket.number,
-        "reference": f"{view.rules['line']}-{ticket.number}-{encode_id(ticket.ticket_id)[:4]}",
-        "place": place,
-        "status": status,
-        "wait_low_s": row.wait_low_s if place else 0,
-        "wait_high_s": row.wait_high_s if place else 0,
-        "chance": row.chance,
-        "poll_s": row.poll_s if status == "waiting" else POLL_MIN_S,
-        "claim_until": None,
-    }
-
-
-def _from_books(view: RoomView, ticket: Ticket, found: Standing) -> dict[str, Any]:
-    if found.ticket_id is not None and found.ticket_id != ticket.ticket_id:
-        raise OtherTicket
-    # `returns` is told where the books are read anyway; the state document cannot know it.
-    told = {"returns": found.returns_email is not None}
-    head = min(found.gate, found.tail)
-    if found.state is None:
-        return _standing(view, ticket, "waiting", head) | told
-    if found.state == "missed" and found.came_back:
-        # Called again before anyone new: nobody is ahead but others who came back.
-        return _standing(view, ticket, "waiting", ticket.number) | told
-    # Done with: the session has ended, or the call was missed beyond the grace. One may join again.
-    over = found.state == "ended" or (found.state == "missed" and not found.in_grace)
-    answer = _standing(view, ticket, "over" if over else found.state, ticket.number) | told
-    if found.state == "called":
-        answer["for_returns"] = found.for_returns
-        answer["claim_until"] = found.claim_until
-        answer["seconds_left"] = max(found.claim_seconds or 0.0, 0.0)
-    return answer
 
 
 class LineApi:
@@ -302,25 +273,38 @@ class LineApi:
         return random
 
     def _joined_body(self, view: RoomView, place: Place) -> dict[str, Any]:
+        if place.ticket.entered:
+            return self._entered_body(view, place)
         number = place.ticket.number
-        head = view.line.head if view.line else 0
+        line = view.line_of(place.ticket)
+        head = line.head if line else 0
         ahead = (
             0 if place.called else max(number - head, 1) if place.fresh else max(number - head, 0)
         )
         body = {
             "ticket": place.token,
-            "line": view.rules["line"],
+            "line": view.name_of(place.ticket),
             "number": number,
             "place": ahead,
             "status": "called" if place.called else "waiting" if ahead else "called",
             "receipt": place.receipt,
             "state_url": f"/rooms/{view.room}/state",
-            "poll_s": row_for(view, ahead).poll_s,
+            "poll_s": row_for(view, place.ticket, ahead).poll_s,
         }
         if place.called:
             body["claim_until"] = place.claim_until
             body["seconds_left"] = place.claim_seconds
         return body
+
+    def _entered_body(self, view: RoomView, place: Place) -> dict[str, Any]:
+        standing = entered_standing(view, place.ticket)
+        names = ("line", "number", "entry", "place", "status", "poll_s")
+        return {
+            "ticket": place.token,
+            **{name: standing[name] for name in names},
+            "receipt": place.receipt,
+            "state_url": f"/rooms/{view.room}/state",
+        }
 
     async def standing(self, request: web.Request) -> web.Response:
         view = self._line.board.room(request.match_info["room"])

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 import asyncpg
@@ -12,6 +14,7 @@ from multidict import CIMultiDict
 
 from inventory.kit.http import PRIVATE
 from inventory.kit.problem import NotFound, Refusal
+from waitroom.draw import Permutation
 from waitroom.join import JoinDesk
 from waitroom.line_store import LineStore
 from waitroom.memory import Memory
@@ -24,14 +27,41 @@ STATES_EVERY_S = 0.5
 ROOMS_EVERY_S = 2.0
 # A document older than this is no longer what the leader says; PostgreSQL is asked as well.
 STALE_S = 3.0
+# Moves are read again from so long before the last one known, since commits come late.
+MOVES_OVERLAP = timedelta(seconds=30)
+
+
+class TicketMoved(Refusal):
+    code, status = "ticket_moved", 410
+    title = "This place has moved to another device."
+
+
+@dataclass(slots=True, kw_only=True)
+class LineView:
+    """One line in one worker: its desk, and the order of its entries once they are drawn."""
+
+    rules: dict[str, Any]
+    desk: JoinDesk
+    _order: Permutation | None = None
+
+    def number_of(self, entry: int) -> int | None:
+        """Return the number that the draw gave an entry, None before the draw."""
+        if self.rules["draw_key"] is None:
+            return None
+        if self._order is None:
+            self._order = Permutation(self.rules["draw_key"], self.rules["drawn_count"])
+        return self._order.number_of(entry) if entry <= self.rules["drawn_count"] else None
 
 
 @dataclass(slots=True, kw_only=True)
 class RoomView:
-    """One room in one worker. `raw` is the document, `state` the same decoded."""
+    """One room in one worker. `raw` is the document, `state` the same decoded.
+
+    `rules` are the room's, with the main line's; `lines` has that line first.
+    """
 
     rules: dict[str, Any]
-    desk: JoinDesk
+    lines: dict[int, LineView]
     raw: bytes = b""
     etag: str = ""
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
@@ -48,8 +78,21 @@ class RoomView:
 
     @property
     def line(self) -> LineState | None:
-        """Return the state of the line that this room's tickets stand in."""
+        """Return the state of the main line."""
         return self.state.lines[0] if self.state else None
+
+    def line_of(self, ticket: Ticket) -> LineState | None:
+        """Return the state of the line that a ticket stands in."""
+        name = self.name_of(ticket)
+        lines = self.state.lines if self.state else []
+        return next((line for line in lines if line.line == name), None)
+
+    def name_of(self, ticket: Ticket) -> str:
+        """Return the name of the line that a ticket stands in."""
+        return str(self.lines[ticket.line_id].rules["line"])
+
+    def lane(self, lane: str) -> LineView | None:
+        return next((line for line in self.lines.values() if line.rules["lane"] == lane), None)
 
     def take(self, raw: bytes) -> None:
         """Accept a document, unless a later one has been seen."""
@@ -84,6 +127,9 @@ class Board:
         self._memory = memory
         self.seal = seal
         self._join_memory_s = join_memory_s
+        # Who owns the places that moved to another device: few, and asked for with every ticket.
+        self._owners: dict[tuple[int, bool, int], bytes] = {}
+        self._moves_since = datetime.fromtimestamp(0, UTC)
 
     def room(self, room: str) -> RoomView:
         """Return a room; raises `NotFound`."""
@@ -93,13 +139,32 @@ class Board:
         return view
 
     def ticket_of(self, view: RoomView, token: str | None) -> Ticket:
-        """Return the ticket if it is one of this room's line; raises `NoTicket`."""
+        """Return the ticket if it is one of this room's lines; raises `NoTicket`.
+
+        Once the draw is made an entry's ticket is as good as one for its number.
+        """
         if token is None:
             raise NoTicket
         ticket = self.seal.open(token)
-        if ticket.line_id != view.line_id:
+        if ticket.line_id not in view.lines:
             raise NoTicket("This ticket belongs to another room or line.")
-        return ticket
+        self._check_owner(ticket)
+        drawn = self.drawn(view, ticket)
+        if drawn is not ticket:
+            self._check_owner(drawn)
+        return drawn
+
+    def drawn(self, view: RoomView, ticket: Ticket) -> Ticket:
+        """Return the numbered ticket that an entry's has become, or the ticket itself."""
+        if not ticket.entered:
+            return ticket
+        number = view.lines[ticket.line_id].number_of(ticket.number)
+        return ticket if number is None else replace(ticket, number=number, entered=False)
+
+    def _check_owner(self, ticket: Ticket) -> None:
+        owner = self._owners.get((ticket.line_id, ticket.entered, ticket.number))
+        if owner is not None and owner != ticket.ticket_id:
+            raise TicketMoved
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Keep up with the leader until `stopping` is set."""
@@ -123,26 +188,38 @@ class Board:
 
     async def _refresh_rooms(self) -> None:
         rows = await self._store.rooms()
-        for row in rows:
-            rules = dict(row)
-            view = self.rooms.get(rules["room"])
-            if view is not None and view.line_id == rules["line_id"]:
-                view.rules = rules
-                continue
-            self.rooms[rules["room"]] = RoomView(
-                rules=rules,
-                desk=JoinDesk(
-                    rules["line_id"],
-                    rules["line"],
-                    store=self._store,
-                    memory=self._memory,
-                    seal=self.seal,
-                    memory_s=self._join_memory_s,
-                ),
-            )
+        for name, lines in groupby(rows, key=lambda row: row["room"]):
+            rules = [dict(line) for line in lines]
+            known = self.rooms.get(name)
+            kept = known.lines if known else {}
+            views = {row["line_id"]: self._line_view(row, kept) for row in rules}
+            if known is not None and known.line_id == rules[0]["line_id"]:
+                known.rules, known.lines = rules[0], views
+            else:
+                self.rooms[name] = RoomView(rules=rules[0], lines=views)
         for gone in self.rooms.keys() - {row["room"] for row in rows}:
             del self.rooms[gone]
+        for move in await self._store.moves(self._moves_since):
+            place = (move["line_id"], move["entered"], move["number"])
+            self._owners[place] = move["owner"]
+            self._moves_since = max(self._moves_since, move["moved_at"] - MOVES_OVERLAP)
         self.synced_at = time.monotonic()
+
+    def _line_view(self, rules: dict[str, Any], kept: dict[int, LineView]) -> LineView:
+        known = kept.get(rules["line_id"])
+        if known is not None:
+            known.rules = rules
+            return known
+        desk = JoinDesk(
+            rules["line_id"],
+            rules["line"],
+            room_id=rules["room_id"],
+            store=self._store,
+            memory=self._memory,
+            seal=self.seal,
+            memory_s=self._join_memory_s,
+        )
+        return LineView(rules=rules, desk=desk)
 
     async def _refresh_states(self) -> None:
         for room, raw in (await self._memory.states(list(self.rooms))).items():
@@ -156,4 +233,5 @@ class Board:
 
     async def close(self) -> None:
         for view in self.rooms.values():
-            await view.desk.close()
+            for line in view.lines.values():
+                await line.desk.close()

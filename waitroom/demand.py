@@ -1,57 +1,31 @@
-"""What called shoppers do next, learned while they do it. Pure: records in, an outlook out.
+"""What is still to be expected of those who were called. Pure: records in, an outlook out.
 
-A called shopper goes through four stages: called, inside, holding, paying. From each one goes on or
-drops out. Both are counted as occurrences per shopper-second at risk, by age within the stage
-(occurrence/exposure rates, the piecewise exponential model of survival analysis). So an open
-shopper counts by the time that went without an outcome, and nobody has to be over to be learned
-from. The chance to go on from any age follows from the rates as in a life table.
+The leader shows the learner every open admission once a tick, and each that is over once. What they
+do is counted by stage and age (`waitroom/rates.py`); the outlook says, of those who may still ask,
+how many will, and how sure that is.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import IntEnum
-from math import exp, inf
+from math import inf
 
-# Ages in seconds at which rates may change; a room's time for holds is put among them.
-AGES_S = (0, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 150, 180, 240, 300, 420, 600, 900)
-# What was observed counts half after so many further outcomes of its stage, so that the figures
-# follow when a crowd changes in mid-sale, and are still steady enough to be acted upon.
-HALF_LIFE_OUTCOMES = 200
-# Before anybody was observed the figures are those of so many imagined shoppers.
-PRIOR_SHOPPERS = 12
-PRIOR_UNITS_MEAN, PRIOR_UNITS_VAR = 1.5, 0.5
+from waitroom.rates import AT_RISK, LifeTable, Rates, Stage, Units, ages_for
+
 # Final records are remembered for as many admissions, so that a repeated one counts once.
 OVER_MAX = 20_000
-
-
-class Stage(IntEnum):
-    """Where a called shopper is. Who has bought is past all stages at risk."""
-
-    CALLED = 0
-    INSIDE = 1
-    HOLDING = 2
-    PAYING = 3
-    BOUGHT = 4
-
-
-# The imagined shoppers: up to which age, going on and dropping out per second. Called ones nearly
-# all come and nearly all hold, which errs towards too much demand and so towards too few calls.
-PRIOR: dict[Stage, tuple[tuple[float, float, float], ...]] = {
-    Stage.CALLED: ((15, 1 / 8, 1 / 400), (60, 1 / 30, 1 / 400), (inf, 1 / 100, 1 / 100)),
-    Stage.INSIDE: ((60, 1 / 20, 1 / 400), (inf, 1 / 100, 1 / 200)),
-    Stage.HOLDING: ((60, 1 / 40, 1 / 600), (300, 1 / 100, 1 / 300), (inf, 1 / 100, 1 / 30)),
-    Stage.PAYING: ((10, 1 / 3, 1 / 30), (inf, 1 / 60, 1 / 60)),
-}
+# A new call asks no sooner than this share of those who will; units that surely come back
+# before that may be called for.
+SOON_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journey:
     """One admission as the leader reads it. All times are in seconds of one clock.
 
-    `held_at` is when its first hold was placed, whatever became of that. `units_held` are those in
-    open holds, also while they are being paid. `refused` says that it ever asked when nothing was
-    to be had, and stays true when it was served later.
+    `held_at` is when its first hold was placed, whatever became of that, and `hold_ended_at` when
+    the last hold that is over ended. `units_held` are those in open holds, also while they are
+    being paid. `refused` says that it ever asked when nothing was to be had, and stays true when
+    it was served later.
     """
 
     admission_id: int
@@ -59,6 +33,8 @@ class Journey:
     called_at: float
     claimed_at: float | None = None
     held_at: float | None = None
+    hold_ended_at: float | None = None
+    ended_at: float | None = None
     units_held: int = 0
     units_sold: int = 0
     paying: bool = False
@@ -76,149 +52,8 @@ class Journey:
 
 
 @dataclass(slots=True)
-class Rates:
-    """Occurrences and exposure of one stage, by age; what was observed beside what is imagined."""
-
-    ages: tuple[float, ...]
-    prior: tuple[tuple[float, float, float], ...]
-    on: list[float] = field(init=False)
-    off: list[float] = field(init=False)
-    exposed_s: list[float] = field(init=False)
-    outcomes: float = 0.0
-    _imagined: list[tuple[float, float, float]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.on, self.off, self.exposed_s = ([0.0] * len(self.ages) for _ in range(3))
-        left, self._imagined = float(PRIOR_SHOPPERS), []
-        for age, until in zip(self.ages, (*self.ages[1:], inf), strict=True):
-            on, off = next(row[1:] for row in self.prior if age < row[0])
-            gone = left * (1 - exp(-(on + off) * (until - age)))
-            left -= gone
-            exposed_s = gone / (on + off)
-            self._imagined.append((on * exposed_s, off * exposed_s, exposed_s))
-
-    def expose(self, age: float, until: float) -> None:
-        """Count the time that one shopper spent in this stage between two ages."""
-        bucket = max(bisect_right(self.ages, age) - 1, 0)
-        while age < until:
-            end = self.ages[bucket + 1] if bucket + 1 < len(self.ages) else inf
-            self.exposed_s[bucket] += min(end, until) - age
-            age, bucket = end, bucket + 1
-
-    def count(self, age: float, *, on: bool) -> None:
-        """Count one shopper who left this stage at an age."""
-        bucket = max(bisect_right(self.ages, age) - 1, 0)
-        (self.on if on else self.off)[bucket] += 1
-        self.outcomes += 1
-
-    def fade(self, outcomes: int) -> None:
-        """Let what was observed before so many new outcomes count for less."""
-        share = 0.5 ** (outcomes / HALF_LIFE_OUTCOMES)
-        self.outcomes *= share
-        for figures in (self.on, self.off, self.exposed_s):
-            figures[:] = [figure * share for figure in figures]
-
-    def table(self) -> "LifeTable":
-        on, off = [], []
-        for bucket, (prior_on, prior_off, prior_s) in enumerate(self._imagined):
-            exposed_s = self.exposed_s[bucket] + prior_s
-            on.append((self.on[bucket] + prior_on) / exposed_s)
-            off.append((self.off[bucket] + prior_off) / exposed_s)
-        return life_table(self.ages, on, off, weight=self.outcomes + PRIOR_SHOPPERS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LifeTable:
-    """Rates per second of going on and dropping out, from each age to the next.
-
-    `reach[i]` is the chance to go on some day, for who has come to the age `ages[i]`; `weight` is
-    how many shoppers stand behind the figures.
-    """
-
-    ages: Sequence[float]
-    on: Sequence[float]
-    off: Sequence[float]
-    reach: Sequence[float]
-    weight: float
-
-    @property
-    def share(self) -> float:
-        """The share of all who come to this stage that goes on."""
-        return self.reach[0]
-
-    def chance(self, age: float) -> float:
-        """Return the chance to go on some day, for who has been here for so long."""
-        bucket = max(bisect_right(self.ages, age) - 1, 0)
-        if bucket + 1 == len(self.ages):
-            return self.reach[bucket]
-        start, end = self.ages[bucket], self.ages[bucket + 1]
-        passed = (age - start) / (end - start)
-        return self.reach[bucket] + (self.reach[bucket + 1] - self.reach[bucket]) * passed
-
-    def within(self, age: float, seconds: float) -> tuple[float, float]:
-        """Return the chances to go on, and to drop out, within so many seconds from an age."""
-        here, on, off = 1.0, 0.0, 0.0
-        until = age + seconds
-        bucket = max(bisect_right(self.ages, age) - 1, 0)
-        while age < until:
-            end = self.ages[bucket + 1] if bucket + 1 < len(self.ages) else inf
-            rate = self.on[bucket] + self.off[bucket]
-            stay = exp(-rate * (min(end, until) - age))
-            on += here * (1 - stay) * self.on[bucket] / rate
-            off += here * (1 - stay) * self.off[bucket] / rate
-            here, age, bucket = here * stay, end, bucket + 1
-        return on, off
-
-    def time_by(self, share: float) -> float:
-        """Return the age by which this share of those who ever go on has gone on."""
-        wanted, low, high = share * self.share, 0.0, 2 * self.ages[-1]
-        while high - low > 0.5:
-            middle = (low + high) / 2
-            low, high = (
-                (middle, high) if self.within(0.0, middle)[0] < wanted else (low, middle)
-            )
-        return high
-
-
-def life_table(
-    ages: Sequence[float], on: Sequence[float], off: Sequence[float], *, weight: float
-) -> LifeTable:
-    """Return the table of these rates, with the chances to go on, from the last age backwards."""
-    reach = [on[-1] / (on[-1] + off[-1])]
-    for bucket in range(len(ages) - 2, -1, -1):
-        rate = on[bucket] + off[bucket]
-        stay = exp(-rate * (ages[bucket + 1] - ages[bucket]))
-        reach.append((1 - stay) * on[bucket] / rate + stay * reach[-1])
-    return LifeTable(ages=ages, on=on, off=off, reach=reach[::-1], weight=weight)
-
-
-@dataclass(slots=True)
-class Units:
-    """How many units a shopper takes who holds: mean and variance of first holds."""
-
-    mean_prior: float
-    var_prior: float
-    weight: float = 0.0
-    total: float = 0.0
-    squares: float = 0.0
-
-    def count(self, units: int) -> None:
-        share = 0.5 ** (1 / HALF_LIFE_OUTCOMES)
-        self.weight = self.weight * share + 1
-        self.total = self.total * share + units
-        self.squares = self.squares * share + units**2
-
-    def moments(self) -> tuple[float, float, float]:
-        """Return mean, variance, and how many holds stand behind them."""
-        weight = self.weight + PRIOR_SHOPPERS
-        mean = (self.total + PRIOR_SHOPPERS * self.mean_prior) / weight
-        squares = self.squares + PRIOR_SHOPPERS * (self.var_prior + self.mean_prior**2)
-        return mean, max(squares / weight - mean**2, 0.0), weight
-
-
-@dataclass(slots=True)
 class _Seen:
-    """How far an open journey has been counted: its stage, since when, and until when."""
+    """How far a journey has been counted: its stage, since when, and until when."""
 
     called_at: float
     stage: Stage
@@ -226,31 +61,238 @@ class _Seen:
     until: float
     over: bool = False
     refused: bool = False
+    promised: int = 0
+    units: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
     """What is to be expected of those who were called, at one moment.
 
-    `askers` are those of the called and inside who have not held yet and will: mean and variance
-    of their number. `ask_share` is the share of new calls that will, `ask_doubt` the relative
-    variance of that share, since it is only estimated; `units_doubt` likewise for `units_mean`.
-    `unasked` counts those who may still ask and carry no promise. `units_back` are units in
-    baskets that will come back before a new call asks: few, and surely.
+    `asking` counts those of the called and inside who may still ask for their first hold and carry
+    no promise; `askers_mean` and `askers_var` are of the number of them who will. `ask_share` is
+    the share of new calls that will ask, and `ask_doubt` the relative variance with which it is
+    known; `units_doubt` likewise for `units_mean`. `units_back` are units in baskets that come
+    back before a new call asks, as good as surely.
     """
 
-    called: int
-    disappointed: int
-    unasked: int
-    askers_mean: float
-    askers_var: float
-    ask_share: float
-    ask_doubt: float
-    units_mean: float
-    units_var: float
-    units_doubt: float
-    units_max: int | None
-    units_back: float
-    claim_share: float
-    hold_share: float
-    pay_share: float
+    called: int = 0
+    disappointed: int = 0
+    asking: int = 0
+    askers_mean: float = 0.0
+    askers_var: float = 0.0
+    ask_share: float = 1.0
+    ask_doubt: float = 0.0
+    units_mean: float = 1.0
+    units_var: float = 0.0
+    units_doubt: float = 0.0
+    units_max: int | None = None
+    units_back: float = 0.0
+    units_held: int = 0
+    claim_share: float = 1.0
+    hold_share: float = 1.0
+    pay_share: float = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Demand:
+    """Learn from all journeys of one room. Losing this loses figures, and no promise.
+
+    `units_max` is what one session can take at most, None where nobody knows. The deadlines are
+    the room's; something happens at them, so ages are told apart there.
+    """
+
+    claim_window_s: float = 120.0
+    session_s: float = 600.0
+    hold_s: float = 300.0
+    units_max: int | None = None
+    called: int = 0
+    rates: dict[Stage, Rates] = field(init=False)
+    units: Units = field(init=False)
+    _open: dict[int, _Seen] = field(default_factory=dict)
+    _over: dict[int, float] = field(default_factory=dict)
+    _disappointed_over: int = 0
+    _to_be_had: bool = True
+
+    def __post_init__(self) -> None:
+        deadlines = (self.claim_window_s, self.session_s, self.hold_s, None)
+        self.rates = {
+            stage: Rates(stage=stage, ages=ages_for(deadline))
+            for stage, deadline in zip(AT_RISK, deadlines, strict=True)
+        }
+        self.units = Units(units_max=self.units_max)
+
+    def observe(
+        self,
+        now: float,
+        open_: Iterable[Journey],
+        closed: Iterable[Journey],
+        *,
+        units_free: float = inf,
+    ) -> None:
+        """Count what happened since the last time: every open admission, and those now over.
+
+        Takes time in the number of the records. A tick may be left out, a record may come twice,
+        and on taking office all that is over comes at once. An open admission that is not shown
+        any more, and without a final record, is forgotten.
+        """
+        # While nothing is to be had, whoever holds nothing has not been seen to want nothing.
+        to_be_had, self._to_be_had = self._to_be_had and units_free > 0, units_free > 0
+        for journey in closed:
+            seen = self._follow(journey, now, over=True, to_be_had=to_be_had)
+            if seen is None:
+                continue
+            self._open.pop(journey.admission_id, None)
+            self._over[journey.admission_id] = journey.called_at
+            self._disappointed_over += journey.refused and not journey.has_held
+        while len(self._over) > OVER_MAX:
+            del self._over[next(iter(self._over))]
+        before, self._open = self._open, {}
+        for journey in open_:
+            known = before.get(journey.admission_id)
+            if known is not None:
+                self._open[journey.admission_id] = known
+            seen = self._follow(journey, now, over=False, to_be_had=to_be_had)
+            if seen is not None:
+                self._open[journey.admission_id] = seen
+
+    def _follow(self, journey: Journey, now: float, *, over: bool, to_be_had: bool) -> _Seen | None:
+        """Count how far a journey has come; None for what had been counted before."""
+        seen = self._open.get(journey.admission_id)
+        if seen is None or journey.called_at > seen.called_at:
+            called_at = self._over.get(journey.admission_id)
+            if called_at is not None and journey.called_at <= called_at:
+                return None
+            # Who is called again is still one of those called.
+            self.called += seen is None and called_at is None
+            seen = _Seen(journey.called_at, Stage.CALLED, journey.called_at, journey.called_at)
+        stage, dropped = _standing(journey, over=over)
+        seen.refused = journey.refused
+        self._come_to(seen, stage, journey, now, to_be_had=to_be_had)
+        if dropped and not seen.over:
+            self._leave(seen, _dropped_at(journey, stage, now), on=False, to_be_had=to_be_had)
+            seen.over = True
+        elif not seen.over:
+            self._wait(seen, now, to_be_had=to_be_had)
+        seen.promised, seen.units = journey.promised, journey.units_held
+        return seen
+
+    def _come_to(
+        self, seen: _Seen, stage: Stage, journey: Journey, now: float, *, to_be_had: bool
+    ) -> None:
+        """Count the stages that a journey went through since it was last seen."""
+        if stage < seen.stage or (seen.over and journey.units_held):
+            # A payment failed and the hold goes on, or somebody holds once more.
+            if seen.stage is Stage.PAYING:
+                self._leave(seen, now, on=False, to_be_had=to_be_had)
+            seen.stage, seen.since, seen.until, seen.over = stage, now, now, False
+        while seen.stage < stage:
+            at = _went_on_at(journey, seen.stage, now)
+            self._leave(seen, at, on=True, to_be_had=to_be_had)
+            if seen.stage is Stage.INSIDE and to_be_had:
+                self.units.count(journey.units_held + journey.units_sold)
+            seen.stage, seen.since, seen.until = Stage(seen.stage + 1), at, at
+            seen.over = seen.stage is Stage.BOUGHT
+
+    def _counts(self, seen: _Seen, *, to_be_had: bool) -> bool:
+        if seen.stage is not Stage.INSIDE:
+            return seen.stage is not Stage.BOUGHT
+        return not seen.refused and (to_be_had or seen.promised > 0)
+
+    def _wait(self, seen: _Seen, until: float, *, to_be_had: bool) -> None:
+        if until <= seen.until:
+            return
+        if self._counts(seen, to_be_had=to_be_had):
+            self.rates[seen.stage].expose(seen.until - seen.since, until - seen.since)
+        seen.until = until
+
+    def _leave(self, seen: _Seen, at: float, *, on: bool, to_be_had: bool) -> None:
+        self._wait(seen, at, to_be_had=to_be_had)
+        if self._counts(seen, to_be_had=to_be_had):
+            self.rates[seen.stage].count(max(at - seen.since, 0.0), on=on)
+
+    def outlook(self, now: float) -> Outlook:
+        """Return what is to be expected of those who are open, in time linear in their number.
+
+        Their numbers are sums of independent trials, each with the chance of its stage and age. The
+        shares themselves are known as from so many shoppers: (1 - p) / (p n) is the variance of a
+        share relative to its square, and those of a product add up (delta method).
+        """
+        claim, hold, pay, settle = (self.rates[stage].table() for stage in AT_RISK)
+        soon_s = claim.time_by(SOON_SHARE) + hold.time_by(SOON_SHARE)
+        asking, mean, var, back = 0, 0.0, 0.0, 0.0
+        for seen in self._open.values():
+            age = now - seen.since
+            if seen.stage is Stage.HOLDING and not seen.over:
+                back += seen.units * _surely(pay.within(age, soon_s)[1])
+                continue
+            if seen.stage > Stage.INSIDE or seen.promised:
+                continue
+            if seen.stage is Stage.CALLED:
+                chance = claim.chance(age) * hold.share
+            elif not seen.refused:
+                chance = hold.chance(age)
+            else:
+                continue
+            asking, mean, var = asking + 1, mean + chance, var + chance * (1 - chance)
+        units_mean, units_var, units_weight = self.units.moments()
+        return Outlook(
+            called=self.called,
+            disappointed=self._disappointed_over + self._disappointed_open(),
+            asking=asking,
+            askers_mean=mean,
+            askers_var=var,
+            ask_share=claim.share * hold.share,
+            ask_doubt=_doubt(claim) + _doubt(hold),
+            units_mean=units_mean,
+            units_var=units_var,
+            units_doubt=units_var / units_mean**2 / units_weight,
+            units_max=self.units_max,
+            units_back=back,
+            units_held=sum(seen.units for seen in self._open.values()),
+            claim_share=claim.share,
+            hold_share=hold.share,
+            # A payment that fails leaves the hold as it was before.
+            pay_share=pay.share * settle.share / (1 - pay.share * (1 - settle.share)),
+        )
+
+    def _disappointed_open(self) -> int:
+        return sum(seen.refused and seen.stage <= Stage.INSIDE for seen in self._open.values())
+
+
+def _doubt(table: LifeTable) -> float:
+    return (1 - table.share) / (table.share * table.weight)
+
+
+def _surely(chance: float) -> float:
+    """Return a chance for what counts on it: nothing unless it is as good as sure."""
+    return chance if chance > 0.9 else 0.0
+
+
+def _standing(journey: Journey, *, over: bool) -> tuple[Stage, bool]:
+    """Return the last stage that a journey came to, and whether it dropped out there."""
+    if not journey.came_in:
+        return Stage.CALLED, over
+    if not journey.has_held:
+        return Stage.INSIDE, over
+    if journey.units_held and not over:
+        return (Stage.PAYING if journey.paying else Stage.HOLDING), False
+    return (Stage.BOUGHT, False) if journey.units_sold else (Stage.HOLDING, True)
+
+
+def _went_on_at(journey: Journey, stage: Stage, now: float) -> float:
+    """Return when a journey left a stage for the next; now where nobody wrote it down."""
+    at = {
+        Stage.CALLED: journey.claimed_at,
+        Stage.INSIDE: journey.held_at,
+        Stage.HOLDING: None if journey.paying else journey.hold_ended_at,
+        Stage.PAYING: journey.hold_ended_at,
+    }[stage]
+    return now if at is None else min(at, now)
+
+
+def _dropped_at(journey: Journey, stage: Stage, now: float) -> float:
+    at = journey.hold_ended_at if stage >= Stage.HOLDING else None
+    if at is None:
+        at = journey.ended_at
+    return now if at is None else min(at, now)

@@ -176,7 +176,10 @@ class JoinDesk:
 
     async def _had_by(self, requests: Sequence[JoinRequest]) -> dict[bytes | None, Ticket]:
         keys = list({request.sole for request in requests if request.sole is not None})
-        return dict(await self._store.sole_places(self._room_id, keys)) if keys else {}
+        if not keys:
+            return {}
+        found = await self._store.sole_places(self._room_id, keys)
+        return {key: found[key] for key in found}
 
     async def _number_new(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:
         blob = os.urandom(TICKET_ID_BYTES * len(requests))

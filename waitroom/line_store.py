@@ -57,7 +57,7 @@ class Sole:
     ticket_id: bytes
 
 
-class SolePlaceTaken(Exception):  # noqa: N818 - a fact, as all of ours
+class SolePlaceTaken(Exception):
     """Somebody in the batch has their place already."""
 
 

@@ -17,7 +17,7 @@ from inventory.kit.http import json_response, wants_html
 from inventory.kit.problem import Refusal
 
 if TYPE_CHECKING:
-    from waitroom.app import Service
+    from waitroom.service import Service
 
 # A worker that has not heard of the rooms for this long has lost its engines.
 BOARD_STALE_S = 10.0

@@ -55,7 +55,9 @@ UPDATE office SET leader = '' WHERE leader = $1 AND term = $2;
 SELECT m.room_id, m.room, m.status, m.sold_out, m.message, m.message_at, m.opens_at, m.closes_at, m.doors_at,
        m.order_by, doors_open(m) AS doors_open,
        m.policy, m.disappointed_max, m.seats_max, m.calls_per_minute, m.batch_max, m.units_promised,
-       m.claim_window_s, m.session_s, m.hold_s, m.stock_elsewhere,
+       m.claim_window_s, m.session_s, m.hold_s, m.order_units_max, m.stock_elsewhere, m.stock_heard_at IS NOT NULL AS stock_heard,
+       (SELECT CASE WHEN count(*) = 1 THEN min(x.limit_per_session) END
+        FROM (SELECT y.limit_per_session FROM sku y WHERE y.room_id = m.room_id LIMIT 2) x) AS session_units_max,
        l.line_id, l.line, l.lane, l.share, l.gate, l.tail, l.entries, s.version, o.beat_at, clock_timestamp() AS now,
        extract(epoch FROM shopper_now())::float8 AS shopper_s,
        d.line_id IS NOT NULL AS draw_announced, d.count IS NOT NULL AND d.seed IS NULL AS draw_due,

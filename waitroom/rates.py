@@ -1,4 +1,4 @@
-"""How often and how fast called shoppers go on: rates by age, and the life table made of them. Pure.
+"""How often and how fast called shoppers go on: rates by age, and their life table. Pure.
 
 A called shopper goes through four stages: called, inside, holding, paying. From each one goes on or
 drops out. Both are counted as occurrences per shopper-second at risk, by age within the stage
@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from math import exp, inf
 
-# Ages in seconds at which rates may change; a room's time for holds is put among them.
+# Ages in seconds at which rates may change; the room's own deadline is put among them.
 AGES_S = (0, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 150, 180, 240, 300, 420, 600, 900)
+# What is due at a deadline happens from a moment before it, by the clocks, until it was swept.
+DUE_EARLY_S, DUE_LATE_S = 1.0, 10.0
 # What was observed counts half after so many further outcomes of its stage, so that the figures
 # follow when a crowd changes in mid-sale, and are still steady enough to be acted upon.
 HALF_LIFE_OUTCOMES = 200
@@ -46,7 +48,19 @@ PRIOR: dict[Stage, tuple[tuple[float, float, float], ...]] = {
 }
 
 
-@dataclass(slots=True)
+AT_RISK = (Stage.CALLED, Stage.INSIDE, Stage.HOLDING, Stage.PAYING)
+
+
+def ages_for(deadline_s: float | None) -> tuple[float, ...]:
+    """Return the ages that are told apart in a stage with this deadline."""
+    if deadline_s is None:
+        return AGES_S
+    due, swept = deadline_s - DUE_EARLY_S, deadline_s + DUE_LATE_S
+    others = {age for age in AGES_S if age == 0 or not due <= age <= swept}
+    return tuple(sorted(others | {max(due, 0.0), swept}))
+
+
+@dataclass(slots=True, kw_only=True)
 class Rates:
     """Occurrences and exposure of one stage, by age; what was observed beside what is imagined.
 
@@ -55,8 +69,8 @@ class Rates:
     so that a rate is not bent by the order in which slow and quick shoppers leave.
     """
 
+    stage: Stage
     ages: tuple[float, ...]
-    prior: tuple[tuple[float, float, float], ...]
     on: list[float] = field(init=False)
     off: list[float] = field(init=False)
     exposed_s: list[float] = field(init=False)
@@ -68,7 +82,7 @@ class Rates:
         self.on, self.off, self.exposed_s = ([0.0] * len(self.ages) for _ in range(3))
         left, self._imagined = float(PRIOR_SHOPPERS), []
         for age, until in zip(self.ages, (*self.ages[1:], inf), strict=True):
-            on, off = next(row[1:] for row in self.prior if age < row[0])
+            on, off = next(row[1:] for row in PRIOR[self.stage] if age < row[0])
             gone = left * (1 - exp(-(on + off) * (until - age)))
             left -= gone
             exposed_s = gone / (on + off)
@@ -151,9 +165,7 @@ class LifeTable:
         wanted, low, high = share * self.share, 0.0, 2 * self.ages[-1]
         while high - low > 0.5:
             middle = (low + high) / 2
-            low, high = (
-                (middle, high) if self.within(0.0, middle)[0] < wanted else (low, middle)
-            )
+            low, high = (middle, high) if self.within(0.0, middle)[0] < wanted else (low, middle)
         return high
 
 
@@ -173,13 +185,14 @@ def life_table(
 class Units:
     """How many units a shopper takes who holds: mean and variance of first holds."""
 
-    mean_prior: float
-    var_prior: float
+    units_max: int | None = None
     weight: float = 0.0
     total: float = 0.0
     squares: float = 0.0
 
     def count(self, units: int) -> None:
+        if units < 1:
+            return
         self.weight = self.weight / FADE + 1
         self.total = self.total / FADE + units
         self.squares = self.squares / FADE + units**2
@@ -187,6 +200,8 @@ class Units:
     def moments(self) -> tuple[float, float, float]:
         """Return mean, variance, and how many holds stand behind them."""
         weight = self.weight + PRIOR_SHOPPERS
-        mean = (self.total + PRIOR_SHOPPERS * self.mean_prior) / weight
-        squares = self.squares + PRIOR_SHOPPERS * (self.var_prior + self.mean_prior**2)
+        one = self.units_max == 1
+        prior_mean, prior_var = (1.0, 0.0) if one else (PRIOR_UNITS_MEAN, PRIOR_UNITS_VAR)
+        mean = (self.total + PRIOR_SHOPPERS * prior_mean) / weight
+        squares = self.squares + PRIOR_SHOPPERS * (prior_var + prior_mean**2)
         return mean, max(squares / weight - mean**2, 0.0), weight

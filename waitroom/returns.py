@@ -7,10 +7,11 @@ from aiohttp import web
 
 from inventory.kit.http import json_response, read_body, read_form
 from inventory.kit.problem import Refusal, Unprocessable
-from waitroom.api import Line, OtherTicket, TicketLeft
+from waitroom.api import Line, TicketLeft
 from waitroom.board import RoomView
 from waitroom.join import RoomEnded
 from waitroom.mail.relay import ADDRESS_LENGTH_MAX, is_address
+from waitroom.standing import OtherTicket
 from waitroom.ticket import NoTicket, Ticket
 
 # Where a ticket may stand when its page offers to stay. Whoever is called or inside has their turn.

@@ -8,18 +8,25 @@ from waitroom.wait import WaitRow
 
 
 class LineState(msgspec.Struct, frozen=True, kw_only=True):
-    """One line: `number <= head` is called; the table speaks of places after the head."""
+    """One line: `number <= head` is called; the table speaks of places after the head.
+
+    `entries` counts the places that a draw numbers, or has numbered.
+    """
 
     line: str
+    lane: str = "main"
     head: int
     tail: int
+    entries: int = 0
     table: list[WaitRow]
 
 
 class RoomState(msgspec.Struct, frozen=True, kw_only=True):
     """What every worker hands out. A client ignores a version older than it has seen.
 
-    `status` is scheduled, open, paused, sold_out or ended. `available` and `held` are units in the
+    `status` is scheduled, before_opening (the doors are open, nobody is called yet), drawing, open,
+    paused, sold_out or ended. `wait_note` says why waits grew, if they did: paused, rate_lowered,
+    stock_fell, slower_checkout or more_came_back. `available` and `held` are units in the
     room, `calling_per_min` the observed calls a minute. Places between two rows of a table are
     interpolated linearly; beyond the last row, the last row holds.
     """
@@ -35,6 +42,7 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True):
     held: int
     has_stock: bool
     calling_per_min: float | None
+    wait_note: str | None = None
     lines: list[LineState]
 
 
@@ -42,6 +50,12 @@ encode_state = msgspec.json.Encoder().encode
 decode_state = msgspec.json.Decoder(RoomState).decode
 
 
-def shown_status(status: str, *, sold_out: bool) -> str:
-    """Return the word for the document: an open or paused room may be sold out."""
-    return "sold_out" if sold_out and status in {"open", "paused"} else status
+def shown_status(
+    status: str, *, sold_out: bool, doors_open: bool = False, drawing: bool = False
+) -> str:
+    """Return the word for the document: an open or paused room may be sold out, say."""
+    if sold_out and status in {"open", "paused"}:
+        return "sold_out"
+    if status == "scheduled" and doors_open:
+        return "before_opening"
+    return "drawing" if status == "open" and drawing else status

@@ -29,6 +29,7 @@ TARGETS = {
     "open_holds_vs_none_inprocess": 0.85,
     "storm_same_sku_vs_before": 0.5,
     "storm_other_sku_vs_before": 0.5,
+    "free_places_bound_vs_filled": 1.0,
 }
 PARTS = ("web", "postgres", "valkey", "submitters")
 

@@ -12,6 +12,7 @@ open-holds  the same SKU with a million open holds on it, against one without an
 workers     one hot row from one web process to four
 storm       new holds while 100,000 old ones end in the same second
 baskets     baskets over twelve SKUs against single holds
+free-places how long a hundred free seats stay empty while five hundred people look every 5 s
 
 The kinds of `requests` can be named singly: state, join, claim, hold_http, and so on.
 `hold_inprocess_vs_for_update` of that part compares 256 submitters in one process without HTTP
@@ -26,6 +27,7 @@ from pathlib import Path
 
 import baskets
 import beside_bare
+import free_places
 import holds
 import open_holds
 import storm
@@ -49,6 +51,7 @@ PARTS: dict[str, Callable[[Plan, Console], Awaitable[Outcome]]] = {
     "workers": workers.measure,
     "storm": storm.measure,
     "baskets": baskets.measure,
+    "free-places": free_places.measure,
 }
 
 

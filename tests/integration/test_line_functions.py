@@ -29,6 +29,10 @@ def line_of(service: Service, room: str = "drop") -> int:
     return service.board.room(room).line_id
 
 
+def another_controller(service: Service, *, store: LineStore) -> Controller:
+    return Controller(store=store, memory=service.memory, drawing=service.drawing, lease_s=5.0)
+
+
 async def join(service: Service, joins: int = 1, room: str = "drop") -> list[Ticket]:
     """Take the next numbers, each with a ticket of its own."""
     line_id = line_of(service, room)
@@ -251,7 +255,7 @@ class FrozenStore(LineStore):
 
 async def frozen_leader(service: Service) -> tuple[Controller, FrozenStore]:
     store = FrozenStore(service.pool)
-    old = Controller(store=store, memory=service.memory, lease_s=5.0)
+    old = another_controller(service, store=store)
     await old.tick()
     assert old.leading
     store.frozen = True
@@ -270,7 +274,7 @@ async def test_old_leader_cannot_move_the_head(service: Service) -> None:
     asleep = asyncio.create_task(old.tick())
     await asyncio.wait_for(store.reached.wait(), WAIT_S)
     await lease_runs_out(service)
-    new = Controller(store=service.lines, memory=service.memory, lease_s=5.0)
+    new = another_controller(service, store=service.lines)
     await service.lines.change_room("drop", '{"seats_max": 1}', who="test")
     await new.tick()
     before = await line_row(service), await states(service), await service.lines.states()
@@ -289,11 +293,11 @@ async def test_old_leader_cannot_open_a_room_that_was_paused_since(service: Serv
     await open_room(service, status="scheduled", opens_at="2020-01-01T00:00:00Z")
     store = FrozenStore(service.pool)
     store.frozen = True
-    old = Controller(store=store, memory=service.memory, lease_s=5.0)
+    old = another_controller(service, store=store)
     asleep = asyncio.create_task(old.tick())
     await asyncio.wait_for(store.reached.wait(), WAIT_S)
     await lease_runs_out(service)
-    new = Controller(store=service.lines, memory=service.memory, lease_s=5.0)
+    new = another_controller(service, store=service.lines)
     await new.tick()
     await service.lines.set_status("drop", "paused", who="operator", reason="stop")
 
@@ -307,12 +311,12 @@ async def test_old_leader_cannot_say_sold_out(service: Service) -> None:
     await open_room(service, skus={"mug": 0})
     store = FrozenStore(service.pool)
     store.frozen = True
-    old = Controller(store=store, memory=service.memory, lease_s=5.0)
+    old = another_controller(service, store=store)
     asleep = asyncio.create_task(old.tick())
     await asyncio.wait_for(store.reached.wait(), WAIT_S)
     await lease_runs_out(service)
     await service.ledger.move("mug", kind="received", quantity=5, who="test", reason="")
-    new = Controller(store=service.lines, memory=service.memory, lease_s=5.0)
+    new = another_controller(service, store=service.lines)
     await new.tick()
 
     store.go_on.set()

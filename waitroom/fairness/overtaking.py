@@ -1,14 +1,15 @@
 """Who was passed in line, by how many, and why. Pure.
 
-Somebody is overtaken by each call of a later arrival that comes while they are there and wait. Within
-a line the number says who is later, across lines the arrival. Those who wait a second time, because
-they missed their call and came back or stepped aside, are overtaken by whoever is called meanwhile
-and has a later number. One entry of the log calls at one moment, so nobody overtakes within it.
+Somebody is overtaken by each call of a later arrival that comes while they are there and wait.
+Within a line the number says who is later, across lines the arrival. Those who wait a second time,
+because they missed their call and came back or stepped aside, are overtaken by whoever is called
+meanwhile and has a later number. One entry of the log calls at one moment, so nobody overtakes
+within it.
 
-The calls are taken in the order of the log; for each wait that ends the later arrivals called so far
-are counted with a Fenwick tree (P. Fenwick, A New Data Structure for Cumulative Frequency Tables,
-1994), one for each line. With n stretches that takes O(n log n) steps for each line, however many
-people stand in a stretch.
+The calls are taken in the order of the log; for each wait that ends, the later arrivals called so
+far are counted with a Fenwick tree (P. Fenwick, A New Data Structure for Cumulative Frequency
+Tables, 1994), one for each line. With n stretches that takes O(n log n) steps for each line,
+however many people stand in a stretch.
 """
 
 from bisect import bisect_right
@@ -48,9 +49,9 @@ class Overtaking:
     causes: dict[Cause, Overtaken]
 
 
-def count_overtaken(story: Story, *, invited: Iterable[str] = ()) -> Overtaking:
-    """Count who was passed; `invited` names the lines that operators filled by invitation."""
-    sweep = _Sweep(story, invited=frozenset(invited))
+def count_overtaken(story: Story) -> Overtaking:
+    """Count who was passed, up to the end of the log."""
+    sweep = _Sweep(story)
     sweep.run()
     return sweep.result()
 
@@ -105,9 +106,8 @@ class _Entry:
 
 
 class _Sweep:
-    def __init__(self, story: Story, *, invited: frozenset[str]) -> None:
+    def __init__(self, story: Story) -> None:
         self._story = story
-        self._invited = invited
         self._calls = {name: _calls(line) for name, line in story.lines.items()}
         # Of those in a stretch together, and of single persons who waited a second time.
         self._firsts: list[tuple[Stretch, Counter[Cause]]] = []
@@ -122,15 +122,21 @@ class _Sweep:
                 (timeline[each.until] if each.until else never).ends.append((name, index, each))
                 if each.called:
                     timeline[each.called.seq].calls.append((name, index, each))
-        for each in self._story.returns:
-            timeline[each.since].begun.append(each)
-            (timeline[each.until] if each.until else never).ended.append(each)
+        for wait in self._story.returns:
+            timeline[wait.since].begun.append(wait)
+            (timeline[wait.until] if wait.until else never).ended.append(wait)
         for again in self._story.again:
-            index = bisect_right(self._calls[again.line].firsts, again.number) - 1
-            timeline[again.seq].again.append((again.line, index))
+            index = self._index(again.line, again.number)
+            first = self._story.lines[again.line][index].called if index >= 0 else None
+            # Whoever stepped aside before the line came to them is called first by this.
+            if index >= 0 and (first is None or first.seq != again.seq):
+                timeline[again.seq].again.append((again.line, index))
         for _, entry in sorted(timeline.items()):
             self._take(entry)
         self._take(never)
+
+    def _index(self, name: str, number: int) -> int:
+        return bisect_right(self._calls[name].firsts, number) - 1
 
     def _take(self, entry: _Entry) -> None:
         # First who waited until now, by what was called before; only then what is called now.
@@ -138,29 +144,29 @@ class _Sweep:
             passed = self._passed(name, index, each.arrived.seq)
             if passed:
                 self._firsts.append((each, passed))
-        for each in entry.begun:
-            self._seconds[each.line, each.number].subtract(self._passed_again(each))
-        for each in entry.ended:
-            self._seconds[each.line, each.number].update(self._passed_again(each))
+        for wait in entry.begun:
+            self._seconds[wait.line, wait.number].subtract(self._passed_again(wait))
+        for wait in entry.ended:
+            self._seconds[wait.line, wait.number].update(self._passed_again(wait))
         for name, index, each in entry.calls:
             calls = self._calls[name]
             (calls.at_once if each.at_once else calls.normal).add(index, each.people)
         for name, index in entry.again:
-            if index >= 0:
-                self._calls[name].again.add(index, 1)
+            self._calls[name].again.add(index, 1)
 
     def _passed(self, name: str, index: int, arrived: int) -> Counter[Cause]:
         own = self._calls[name]
         passed = self._by_others(name, arrived)
-        _note(passed, Cause.UNEXPLAINED, own.normal.beyond(index))
-        _note(passed, Cause.CALLED_AT_ONCE, own.at_once.beyond(index))
+        # Whoever has not been called yet is never passed in their own line.
+        _note(passed, Cause.UNEXPLAINED, own.normal.beyond(index) + own.at_once.beyond(index))
         return passed
 
-    def _passed_again(self, each: Return) -> Counter[Cause]:
-        own = self._calls[each.line]
-        index = bisect_right(own.firsts, each.number) - 1
-        passed = self._by_others(each.line, own.arrivals[index] if index >= 0 else 0)
-        cause = Cause.STEPPED_ASIDE if each.aside else Cause.CAME_BACK
+    def _passed_again(self, wait: Return) -> Counter[Cause]:
+        own, index = self._calls[wait.line], self._index(wait.line, wait.number)
+        if index < 0:
+            return Counter()
+        passed = self._by_others(wait.line, own.arrivals[index])
+        cause = Cause.STEPPED_ASIDE if wait.aside else Cause.CAME_BACK
         _note(passed, cause, own.normal.beyond(index) + own.again.beyond(index))
         _note(passed, Cause.CALLED_AT_ONCE, own.at_once.beyond(index))
         return passed
@@ -172,9 +178,9 @@ class _Sweep:
                 continue
             index = bisect_right(calls.arrivals, arrived) - 1
             count = calls.normal.beyond(index) + calls.at_once.beyond(index)
-            # A line that follows another in the same lane was begun by an operator's reset.
-            by_operator = other in self._invited or lane_of(other) == lane_of(name)
-            _note(passed, Cause.OPERATOR if by_operator else Cause.LANE, count)
+            # Lines that were begun anew by a reset leave behind whoever waited in the ones before.
+            reset = generation_of(other) != generation_of(name)
+            _note(passed, Cause.OPERATOR if reset else Cause.LANE, count)
         return passed
 
     def result(self) -> Overtaking:
@@ -183,8 +189,8 @@ class _Sweep:
         rest = {who: +passed for who, passed in self._seconds.items() if +passed}
         for each, passed in self._firsts:
             # Whoever waited twice stands in a stretch alone, and is one person.
-            passed += rest.pop((each.line, each.first), Counter())  # noqa: PLW2901
-            _tally(passed, each.people, counted, totals)
+            whole = passed + rest.pop((each.line, each.first), Counter())
+            _tally(whole, each.people, counted, totals)
         for passed in rest.values():
             _tally(passed, 1, counted, totals)
         return Overtaking(
@@ -193,9 +199,9 @@ class _Sweep:
         )
 
 
-def lane_of(line: str) -> str:
-    """Return the lane of a line: its name is the lane's with a number behind."""
-    return line.rpartition("-")[0]
+def generation_of(line: str) -> str:
+    """Return how often a line was begun anew: it stands behind the lane in the line's name."""
+    return line.rpartition("-")[2]
 
 
 def _calls(line: Sequence[Stretch]) -> _Calls:

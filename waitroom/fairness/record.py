@@ -107,7 +107,7 @@ class Reset(_Entry, frozen=True, kw_only=True, tag="reset"):
 
 
 class Forecast(_Entry, frozen=True, kw_only=True, tag="forecast"):
-    """Rows of (place, earliest wait in s, latest wait in s, chance), as the room's state had them."""
+    """Rows of (place, earliest wait in s, latest wait in s, chance), as the room's state had."""
 
     line: str
     head: int

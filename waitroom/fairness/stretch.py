@@ -1,9 +1,9 @@
 """Who came when and was called when, in stretches of numbers that fared alike. Pure.
 
-A line may hold millions, but what happened to them is told by some thousand entries: ticks of joins
-and calls. Their borders cut the numbers into stretches; whoever gave up, was revoked or came back
-stands in a stretch alone. Moments are sequence numbers of the log, so what one entry did happened at
-once, and clocks decide nothing but how long somebody waited.
+A line may hold millions, but what happened to them is told by some thousand entries: ticks of
+joins and calls. Their borders cut the numbers into stretches; whoever gave up, was revoked or came
+back stands in a stretch alone. Moments are sequence numbers of the log, so what one entry did
+happened at once, and clocks decide nothing but how long somebody waited.
 """
 
 from bisect import bisect_right
@@ -16,19 +16,22 @@ from itertools import accumulate, pairwise
 
 from waitroom.fairness.record import (
     Called,
+    Closed,
     Drawn,
     Entry,
     Joined,
     Reset,
     Revoked,
     SteppedAside,
-    Void,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Away:
-    """A number that gave its place up before it was called, and when."""
+    """A number that was not there when the line came to it, since when, and was never called.
+
+    It gave its place up, was revoked, or stepped aside and did not come back.
+    """
 
     line: str
     number: int
@@ -56,9 +59,10 @@ class Moment:
 class Stretch:
     """Numbers `first` to `last` of a line, which arrived, waited and were called together.
 
-    Those whom a draw numbered arrived with the draw: among them the number decides who was before
-    whom. `until` is the sequence number at which they waited no longer: with their call, when they
-    gave up, were revoked, stepped aside, or lost their line; None while they wait.
+    Those whom a draw numbered arrived when the entries closed: among them the number decides who
+    was before whom. `until` is the sequence number at which they waited no longer: with their call,
+    or when they gave up, were revoked or stepped aside; None while they wait, and for those who
+    lost their places by a reset.
     """
 
     line: str
@@ -68,6 +72,7 @@ class Stretch:
     called: Moment | None
     at_once: bool
     until: int | None
+    reset: bool
 
     @property
     def people(self) -> int:
@@ -101,7 +106,6 @@ class Story:
     lines: dict[str, list[Stretch]]
     returns: list[Return]
     again: list[Again]
-    void: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +118,16 @@ class _Range:
 
 @dataclass(slots=True, kw_only=True)
 class _Line:
+    opened: Moment | None = None
     arrivals: list[_Range] = field(default_factory=list)
     calls: list[_Range] = field(default_factory=list)
-    # When a number stopped waiting without a call, by number.
+    # When a number stopped waiting without a call, and those of whom the books know it.
     gone: dict[int, int] = field(default_factory=dict)
-    # First calls of single numbers, which had stepped aside before the line came to them.
-    called_later: dict[int, Moment] = field(default_factory=dict)
-    aside: dict[int, int] = field(default_factory=dict)
     never: set[int] = field(default_factory=set)
-    reset_at: int | None = None
+    # Who stepped aside and has not been called again, and the first calls of those who have.
+    aside: dict[int, int] = field(default_factory=dict)
+    called_later: dict[int, Moment] = field(default_factory=dict)
+    reset: bool = False
 
 
 def tell(entries: Sequence[Entry], *, away: Iterable[Away], back: Iterable[Back]) -> Story:
@@ -130,11 +135,11 @@ def tell(entries: Sequence[Entry], *, away: Iterable[Away], back: Iterable[Back]
     teller = _Teller(entries)
     for entry in entries:
         teller.read(entry)
-    for one in away:
-        line = teller.lines[one.line]
-        line.never.add(one.number)
-        line.gone.setdefault(one.number, teller.seq_at(one.at))
-    return teller.story(back)
+    for absent in away:
+        teller.take_away(absent)
+    for waiting in back:
+        teller.bring_back(waiting)
+    return teller.story()
 
 
 class _Teller:
@@ -142,20 +147,15 @@ class _Teller:
         self._seqs = [entry.seq for entry in entries]
         # A clock that was set back puts an entry before its neighbours; halving needs an order.
         self._times = list(accumulate((entry.at for entry in entries), max))
-        self.lines: defaultdict[str, _Line] = defaultdict(_Line)
+        self._lines: defaultdict[str, _Line] = defaultdict(_Line)
         self._returns: list[Return] = []
         self._again: list[Again] = []
-        self._void: defaultdict[str, int] = defaultdict(int)
         self._opening: Moment | None = None
 
-    def seq_at(self, at: datetime) -> int:
+    def _seq_at(self, at: datetime) -> int:
         """Return the sequence number of the first entry after a moment."""
         index = bisect_right(self._times, at)
-        return self._seqs[index] if index < len(self._seqs) else self._beyond
-
-    @property
-    def _beyond(self) -> int:
-        return self._seqs[-1] + 1 if self._seqs else 1
+        return self._seqs[index] if index < len(self._seqs) else len(self._seqs) + 1
 
     def read(self, entry: Entry) -> None:
         match entry:
@@ -163,29 +163,27 @@ class _Teller:
                 self._joined(entry)
             case Called():
                 self._called(entry)
-            case Drawn():
+            case Closed():
                 # Lines that open together open at one moment: a draw ranks nobody across lines.
                 self._opening = self._opening or Moment(seq=entry.seq, at=entry.at)
-                if entry.count:
-                    drawn = _Range(first=1, last=entry.count, moment=self._opening)
-                    self.lines[entry.line].arrivals.append(drawn)
+                self._lines[entry.line].opened = self._opening
+            case Drawn() if entry.count:
+                line = self._lines[entry.line]
+                opened = line.opened or Moment(seq=entry.seq, at=entry.at)
+                line.arrivals.append(_Range(first=1, last=entry.count, moment=opened))
             case Revoked():
-                self.lines[entry.line].gone.setdefault(entry.number, entry.seq)
+                self._lines[entry.line].gone.setdefault(entry.number, entry.seq)
             case SteppedAside():
-                line = self.lines[entry.line]
-                line.gone.setdefault(entry.number, entry.seq)
-                line.aside.setdefault(entry.number, entry.seq)
+                self._lines[entry.line].aside.setdefault(entry.number, entry.seq)
             case Reset():
-                self.lines[entry.from_line].reset_at = entry.seq
-            case Void():
-                self._void[entry.line] += entry.last - entry.first + 1
+                self._lines[entry.from_line].reset = True
             case _:
                 pass
 
     def _joined(self, entry: Joined) -> None:
         self._opening = None
         moment = Moment(seq=entry.seq, at=entry.at)
-        line = self.lines[entry.line]
+        line = self._lines[entry.line]
         line.arrivals.append(_Range(first=entry.first, last=entry.last, moment=moment))
         if entry.called:
             last = entry.first + entry.called - 1
@@ -194,52 +192,54 @@ class _Teller:
     def _called(self, entry: Called) -> None:
         self._opening = None
         moment = Moment(seq=entry.seq, at=entry.at)
-        line = self.lines[entry.line]
+        line = self._lines[entry.line]
         if entry.first <= entry.last:
             line.calls.append(_Range(first=entry.first, last=entry.last, moment=moment))
-        for index, number in enumerate(entry.again):
+        waited = dict(zip(entry.again, entry.again_waited_s, strict=False))
+        for number in entry.again:
             self._again.append(Again(line=entry.line, number=number, seq=entry.seq))
             aside = line.aside.pop(number, None)
             if aside is not None:
+                line.gone.setdefault(number, aside)
                 line.called_later.setdefault(number, moment)
                 self._return(entry.line, number, since=aside, until=entry.seq, aside=True)
-            elif index < len(entry.again_waited_s):
-                waited = timedelta(seconds=entry.again_waited_s[index])
-                # What this entry did ends the wait, so it cannot have begun after it.
-                since = min(self.seq_at(entry.at - waited), entry.seq)
-                self._return(entry.line, number, since=since, until=entry.seq)
+            elif number in waited:
+                # What this entry did ended the wait, so it cannot have begun after it.
+                since = self._seq_at(entry.at - timedelta(seconds=waited[number]))
+                self._return(entry.line, number, since=min(since, entry.seq), until=entry.seq)
+
+    def take_away(self, one: Away) -> None:
+        line = self._lines[one.line]
+        since = line.aside.pop(one.number, None) or self._seq_at(one.at)
+        line.gone.setdefault(one.number, since)
+        line.never.add(one.number)
+
+    def bring_back(self, one: Back) -> None:
+        line = self._lines[one.line]
+        aside = line.aside.pop(one.number, None)
+        if aside is not None:
+            line.gone.setdefault(one.number, aside)
+        since = self._seq_at(one.at) if aside is None else aside
+        self._return(one.line, one.number, since=since, aside=aside is not None)
 
     def _return(
-        self, line: str, number: int, *, since: int, until: int | None, aside: bool = False
+        self, line: str, number: int, *, since: int, until: int | None = None, aside: bool = False
     ) -> None:
         self._returns.append(
             Return(line=line, number=number, since=since, until=until, aside=aside)
         )
 
-    def story(self, back: Iterable[Back]) -> Story:
-        """Return all of it, with those who wait for a second call now."""
-        for name, line in self.lines.items():
-            for number, since in line.aside.items():
-                if number not in line.never:
-                    self._return(name, number, since=since, until=line.reset_at, aside=True)
-        for one in back:
-            line = self.lines[one.line]
-            if one.number not in line.aside:
-                since, until = self.seq_at(one.at), line.reset_at
-                self._return(one.line, one.number, since=since, until=until)
+    def story(self) -> Story:
         alone: defaultdict[str, set[int]] = defaultdict(set)
         for one in self._returns:
             alone[one.line].add(one.number)
-        return Story(
-            lines={name: _stretches(name, self.lines[name], alone[name]) for name in self.lines},
-            returns=self._returns,
-            again=self._again,
-            void=dict(self._void),
-        )
+        lines = {name: _stretches(name, line, alone[name]) for name, line in self._lines.items()}
+        return Story(lines=lines, returns=self._returns, again=self._again)
 
 
 def _stretches(name: str, line: _Line, alone: set[int]) -> list[Stretch]:
-    cuts = {border for each in (*line.arrivals, *line.calls) for border in (each.first, each.last + 1)}
+    ranges = (*line.arrivals, *line.calls)
+    cuts = {border for each in ranges for border in (each.first, each.last + 1)}
     for number in (*line.gone, *alone):
         cuts |= {number, number + 1}
     arrivals, calls = _Cover(line.arrivals), _Cover(line.calls)
@@ -248,15 +248,13 @@ def _stretches(name: str, line: _Line, alone: set[int]) -> list[Stretch]:
         arrived, call = arrivals.at(first), calls.at(first)
         if arrived is None:
             continue
-        gone = line.gone.get(first)
         called = call.moment if call else None
-        if gone is not None and (called is None or gone <= called.seq or first in line.never):
+        until = called.seq if called else None
+        gone = line.gone.get(first)
+        if gone is not None and (until is None or gone <= until or first in line.never):
             # The line stepped over it, whenever it got there.
-            gone = min(gone, called.seq) if called else gone
+            until = gone if until is None else min(gone, until)
             called = line.called_later.get(first)
-        else:
-            gone = None
-        ends = (gone, called.seq if called else None, line.reset_at)
         found.append(
             Stretch(
                 line=name,
@@ -264,8 +262,9 @@ def _stretches(name: str, line: _Line, alone: set[int]) -> list[Stretch]:
                 last=following - 1,
                 arrived=arrived.moment,
                 called=called,
-                at_once=bool(call and call.at_once and called),
-                until=min((end for end in ends if end is not None), default=None),
+                at_once=bool(call and call.at_once and called is call.moment),
+                until=until,
+                reset=line.reset,
             )
         )
     return found

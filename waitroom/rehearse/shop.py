@@ -41,7 +41,9 @@ class Shop:
         if heard_at >= a.gone_at:
             return
         if a.dice.shows[again] >= self.shopping.no_show_share:
-            delay = log_normal(self.shopping.claim_s, self.shopping.claim_spread, a.dice.claim_z)
+            # Who came back is watching, and takes no longer than half of all others.
+            z = min(a.dice.claim_z, 0.0) if again else a.dice.claim_z
+            delay = log_normal(self.shopping.claim_s, self.shopping.claim_spread, z)
             self.agenda.at(heard_at + delay, self.claim, a)
         elif again == 0 and a.dice.back < self.shopping.back_share:
             late = a.dice.back_time * self.shopping.back_s

@@ -1,0 +1,97 @@
+"""How many calls the stock will do for: the arithmetic of the policy `expected`. Pure.
+
+Those called before and now who will ask are N shoppers; the units that are there serve the first M
+of them. N is a sum of independent trials, M the number of baskets that units are given out in; both
+are taken as normal, with the doubt about the learned figures in their variance. The expected number
+of those who find nothing is then E[(N - M)+] = s (pdf(z) + z cdf(z)), where N - M has mean z s and
+standard deviation s.
+"""
+
+from math import ceil, erf, exp, pi, sqrt
+
+from waitroom.demand import Outlook
+
+# Of the disappointments that the bound still allows a tick spends no more than this share, so that
+# what chance adds to what was expected is seen, and saved, before the bound is reached.
+SPEND_SHARE = 0.5
+
+
+def partial_expectation(mean: float, sd: float) -> float:
+    """Return E[max(X, 0)] of a normal X."""
+    if sd <= 0:
+        return max(mean, 0.0)
+    z = mean / sd
+    return mean * 0.5 * (1 + erf(z / sqrt(2))) + sd * exp(-z * z / 2) / sqrt(2 * pi)
+
+
+def served(demand: Outlook, units: float) -> tuple[float, float]:
+    """Return mean and variance of how many baskets the units fill, the last one as it may be.
+
+    Baskets are a renewal process in units: the mean is (units + overshoot) / mean, where the
+    overshoot of the last basket is (E[u^2] / E[u] - 1) / 2 for whole units, and the variance is
+    units * var / mean^3 (Feller, volume 2, chapter XI). Doubt about the mean comes on top.
+    """
+    if units < 1:
+        return 0.0, 0.0
+    mean, var = demand.units_mean, demand.units_var
+    overshoot = ((var + mean**2) / mean - 1) / 2
+    baskets = max((units + overshoot) / mean, 1.0)
+    return baskets, units * var / mean**3 + baskets**2 * demand.units_doubt
+
+
+def disappointed(demand: Outlook, *, units: float, calls: int) -> float:
+    """Return how many of the open and of so many new calls are expected to find nothing."""
+    # As many as there are units for, whatever they take, find something for sure.
+    if demand.asking + calls <= served_surely(demand, units):
+        return 0.0
+    share = demand.ask_share
+    askers = demand.askers_mean + calls * share
+    var = demand.askers_var + calls * share * (1 - share) + askers**2 * demand.ask_doubt
+    baskets, baskets_var = served(demand, units)
+    return partial_expectation(askers - baskets, sqrt(var + baskets_var))
+
+
+def served_surely(demand: Outlook, units: float) -> int:
+    """Return how many find something even if each takes as much as one may."""
+    if units < 1:
+        return 0
+    return 1 if demand.units_max is None else ceil(int(units) / demand.units_max)
+
+
+def covered_calls(demand: Outlook, *, units: int, each: int) -> int:
+    """Return how many calls `guaranteed` would make: one promise of `each` units for everybody.
+
+    There a promise keeps others from taking more than theirs. Here nothing does, so where shoppers
+    take more than is promised to each, so many units are counted for everybody.
+    """
+    if units < 1:
+        return 0
+    if demand.units_max is None or demand.units_max > each:
+        per_call = max(float(each), demand.units_mean * (1 + 2 * sqrt(demand.units_doubt)))
+    else:
+        per_call = float(each)
+    covered = int((units - demand.asking * per_call) / per_call + 1e-9)
+    # The last units are not kept back because somebody might have wanted more of them.
+    return max(covered, served_surely(demand, units) - demand.asking if units >= each else 0, 0)
+
+
+def calls_within(demand: Outlook, *, units: int, share: float, covered: int, calls_max: int) -> int:
+    """Return the most calls after which the disappointed are expected within their share.
+
+    The bound runs over the whole sale: those found disappointed so far count, and the calls made
+    so far. The expectation grows ever faster with the calls and the bound evenly, so whatever is
+    between a number that will do and one that will not is found by halving.
+    """
+
+    def too_many(calls: int) -> bool:
+        allowed = share * (demand.called + calls) - demand.disappointed
+        expected = disappointed(demand, units=units + demand.units_back, calls=calls)
+        return expected > max(allowed, 0.0) * SPEND_SHARE
+
+    low, high = min(covered, calls_max), calls_max + 1
+    if units + demand.units_back < 1:
+        return 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if too_many(middle) else (middle, high)
+    return low

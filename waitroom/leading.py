@@ -1,0 +1,341 @@
+"""One room, a tick at a time: what the leading controller does for it, and what it remembers."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from waitroom.admission import (
+    POLICIES,
+    CallAllowance,
+    Decision,
+    RoomSnapshot,
+    decide,
+)
+from waitroom.demand import Demand, Journey, Outlook
+from waitroom.drawing import Drawing
+from waitroom.line_store import Called, LineStore
+from waitroom.memory import Memory
+from waitroom.state import LineState, RoomState, encode_state, shown_status
+from waitroom.wait import CallRate, PollPromises, WaitRow, wait_table
+
+UNLIMITED = 10**9
+# Whoever leads reads how those inside fare as seldom as it takes to spend a twentieth of the time
+# on it: each second while they are thousands.
+JOURNEYS_SHARE = 0.05
+# What a new leader learns from: the journeys that ended within so long.
+LEARN_FROM_S = 6 * 3600.0
+# How often what is said of waits and chances goes into the log.
+FORECAST_EVERY_S = 60.0
+
+
+class OfficeLost(Exception):
+    """A later leader has taken office."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Line:
+    """What is remembered of a line between ticks."""
+
+    promises: PollPromises
+    rate: CallRate = field(default_factory=CallRate)
+    table: list[WaitRow] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Learning:
+    """What is known of how called shoppers fare. Losing it loses no promise."""
+
+    demand: Demand
+    open_ids: set[int] | None = None
+    read_again_at: float = 0.0
+
+
+class RoomLead:
+    """Leads one room. Losing what it remembers loses no promise."""
+
+    def __init__(self, *, store: LineStore, memory: Memory, drawing: Drawing) -> None:
+        self._store = store
+        self._memory = memory
+        self._drawing = drawing
+        self._allowance = CallAllowance()
+        self._lines: dict[int, _Line] = {}
+        self._seen: Sequence[asyncpg.Record] = ()
+        self._called_again = 0
+        self._bound = ""
+        self._learning: _Learning | None = None
+        self._forecast_at = 0.0
+
+    async def tick(self, rows: Sequence[asyncpg.Record], *, term: int) -> None:
+        """Take a room one step further; `rows` is its snapshot, the main line first.
+
+        Raises `OfficeLost`.
+        """
+        row = rows[0]
+        self._observe(rows)
+        if _hours_due(row):
+            await self._store.keep_hours(row["room_id"])
+            return
+        sold_out = _sold_out(row)
+        if sold_out != row["sold_out"]:
+            await self._store.note_sold_out(row["room_id"])
+        for line in rows:
+            await self._drawing.step(line, term=term)
+        outlook = await self._learn(row)
+        snapshot = _snapshot(row, self._calls_allowed(row), outlook)
+        called = await self._call(rows, snapshot, term=term)
+        await self._publish(rows, called, outlook, term=term, sold_out=sold_out)
+
+    def _observe(self, rows: Sequence[asyncpg.Record]) -> None:
+        """Learn from what happened between the last snapshot and this one.
+
+        While people wait, the line moves as fast as seats come free, or as the rate allows. The
+        calls that fill empty seats at the start say nothing about that and are not counted.
+        """
+        seen, self._seen = {row["line_id"]: row for row in self._seen}, rows
+        if rows[0]["line_id"] not in seen:
+            return
+        row, before = rows[0], seen[rows[0]["line_id"]]
+        # Arrivals below the gate were called as they joined; they count like any other call.
+        moved = {
+            line["line_id"]: max(_head(line) - _head(seen[line["line_id"]]), 0)
+            for line in rows
+            if line["line_id"] in seen
+        }
+        calls = sum(moved.values()) + self._called_again
+        self._allowance.spend(calls)
+        if row["status"] != "open" or not any(line["tail"] > _head(line) for line in rows):
+            return
+        freed = max(before["seats_taken"] + calls - row["seats_taken"], 0)
+        passed_s = (row["now"] - before["now"]).total_seconds()
+        total = calls if self._bound == "per_minute" else freed
+        for line in rows:
+            # Each line's part of what came free is its part of the calls, or of the shares.
+            part = line["share"] / sum(other["share"] for other in rows)
+            if line["line_id"] in self._lines:
+                self._lines[line["line_id"]].rate.note(round(total * part), passed_s=passed_s)
+
+    def _calls_allowed(self, row: asyncpg.Record) -> int:
+        allowed = self._allowance.refill(
+            now=row["now"].timestamp(), calls_per_minute=row["calls_per_minute"]
+        )
+        return UNLIMITED if allowed is None else allowed
+
+    async def _learn(self, row: asyncpg.Record) -> Outlook | None:
+        """Read how those inside fare, and return what is to be expected of them."""
+        if not row["has_stock"]:
+            return None
+        now = row["shopper_s"]
+        if self._learning is None:
+            self._learning = _Learning(_new_demand(row))
+        learning = self._learning
+        if row["status"] in {"open", "paused"} and time.monotonic() >= learning.read_again_at:
+            started = time.monotonic()
+            open_ = [Journey(**dict(j)) for j in await self._store.journeys(row["room_id"])]
+            closed = await self._ended(row["room_id"], learning, open_)
+            learning.demand.observe(now, open_, closed, units_free=_free(row))
+            learning.open_ids = {journey.admission_id for journey in open_}
+            ended = time.monotonic()
+            learning.read_again_at = ended + (ended - started) / JOURNEYS_SHARE - 1.0
+        return learning.demand.outlook(now)
+
+    async def _ended(
+        self, room_id: int, learning: _Learning, open_: Sequence[Journey]
+    ) -> list[Journey]:
+        if learning.open_ids is None:
+            rows = await self._store.ended_journeys(room_id, None, within_s=LEARN_FROM_S)
+        else:
+            gone = learning.open_ids - {journey.admission_id for journey in open_}
+            rows = await self._store.ended_journeys(room_id, list(gone)) if gone else []
+        return [Journey(**dict(row)) for row in rows]
+
+    async def _call(
+        self, rows: Sequence[asyncpg.Record], snapshot: RoomSnapshot, *, term: int
+    ) -> dict[int, Called]:
+        """Decide whom to call and call them; return where each line stands then."""
+        policy = POLICIES[rows[0]["policy"]]
+        decisions = {rows[0]["line_id"]: decide(policy, snapshot)}
+        self._bound = next(iter(decisions.values())).reason
+        self._called_again = 0
+        called = {}
+        for row in rows:
+            done = await self._carry_out(row, decisions[row["line_id"]], term=term)
+            if done.verdict == "stale_term":
+                raise OfficeLost
+            self._called_again += done.called_again
+            called[row["line_id"]] = done
+        return called
+
+    async def _carry_out(self, row: asyncpg.Record, decision: Decision, *, term: int) -> Called:
+        head, tail = _head(row), row["tail"]
+        if decision.gate == row["gate"] and not decision.again:
+            return Called(verdict="done", gate=row["gate"], tail=tail, called=0, called_again=0)
+        last = max(min(decision.gate, tail), head + 1)
+        return await self._store.call(
+            row["line_id"],
+            term=term,
+            gate_read=row["gate"],
+            decision=decision,
+            heard_by=self._line(row).promises.heard_by(head + 1, last, now=row["now"]),
+        )
+
+    def _line(self, row: asyncpg.Record) -> _Line:
+        line = self._lines.get(row["line_id"])
+        if line is None:
+            # A room that never published a document has promised nobody anything.
+            since = row["now"] if row["version"] else datetime.fromtimestamp(0, UTC)
+            line = self._lines[row["line_id"]] = _Line(promises=PollPromises(since=since))
+        return line
+
+    async def _publish(
+        self,
+        rows: Sequence[asyncpg.Record],
+        called: dict[int, Called],
+        outlook: Outlook | None,
+        *,
+        term: int,
+        sold_out: bool,
+    ) -> None:
+        row = rows[0]
+        for line in rows:
+            self._line(line).table = self._table(line, called[line["line_id"]], sold_out=sold_out)
+        # After a restore from a backup the versions go on where the clock is, not where they were.
+        version = max(row["version"] + 1, int(row["now"].timestamp()))
+        lines = [
+            _line_state(line, called[line["line_id"]], self._line(line).table) for line in rows
+        ]
+        document = _document(
+            row, lines, version=version, sold_out=sold_out, per_second=self._per_second()
+        )
+        body = encode_state(document)
+        if await self._store.publish(row["room_id"], term=term, version=version, body=body):
+            for line, state in zip(rows, lines, strict=True):
+                self._line(line).promises.note(at=row["now"], head=state.head, table=state.table)
+            await self._memory.publish_state(row["room"], version, body)
+            await self._forecast(row, lines, term=term)
+
+    def _table(self, line: asyncpg.Record, called: Called, *, sold_out: bool) -> list[WaitRow]:
+        return wait_table(
+            waiting=called.tail - min(called.gate, called.tail),
+            calls_per_second=self._line(line).rate.per_second,
+            units_free=_free(line),
+            units_held=line["held"],
+            has_stock=line["has_stock"],
+            calling=line["status"] == "open" and not sold_out and not line["draw_due"],
+        )
+
+    def _per_second(self) -> float | None:
+        known = [line.rate.per_second for line in self._lines.values() if line.rate.per_second]
+        return sum(known) if known else None
+
+    async def _forecast(
+        self, row: asyncpg.Record, lines: Iterable[LineState], *, term: int
+    ) -> None:
+        """Put what those who wait were told into the log, now and then."""
+        now = row["now"].timestamp()
+        if row["status"] != "open" or now < self._forecast_at + FORECAST_EVERY_S:
+            return
+        self._forecast_at = now
+        for line in lines:
+            if line.tail == line.head:
+                continue
+            told = [[r.place, r.wait_low_s, r.wait_high_s, r.chance] for r in line.table]
+            facts: dict[str, Any] = {"line": line.line, "head": line.head, "tail": line.tail}
+            encoded = msgspec.json.encode({**facts, "rows": told}).decode()
+            await self._store.note_forecast(row["room_id"], term=term, facts=encoded)
+
+
+def _new_demand(row: asyncpg.Record) -> Demand:
+    bounds = [row["order_units_max"], row["session_units_max"]]
+    known = [bound for bound in bounds if bound is not None]
+    return Demand(
+        claim_window_s=float(row["claim_window_s"]),
+        session_s=float(row["session_s"]),
+        hold_s=float(row["hold_s"]),
+        units_max=min(known) if known else None,
+    )
+
+
+def _head(row: asyncpg.Record) -> int:
+    return int(min(row["gate"], row["tail"]))
+
+
+def _free(row: asyncpg.Record) -> int:
+    """Return the units for new calls: what refused sessions wait for is not among them."""
+    spoken_for = row["held"] + row["sold"] + row["promised"] + row["wanted"]
+    return max(int(row["on_hand"] - spoken_for), 0)
+
+
+def _sold_out(row: asyncpg.Record) -> bool:
+    """Nothing on the shelf, in a basket or promised: what is left is sold."""
+    if row["stock_elsewhere"]:
+        return bool(row["stock_heard"] and row["on_hand"] == 0)
+    return bool(0 < row["on_hand"] <= row["sold"])
+
+
+def _hours_due(row: asyncpg.Record) -> bool:
+    opens = row["status"] == "scheduled" and row["opens_at"] is not None
+    closes = row["status"] != "ended" and row["closes_at"] is not None
+    return (opens and row["opens_at"] <= row["now"]) or (closes and row["closes_at"] <= row["now"])
+
+
+def _snapshot(row: asyncpg.Record, calls_allowed: int, outlook: Outlook | None) -> RoomSnapshot:
+    return RoomSnapshot(
+        open=row["status"] == "open" and not row["draw_due"],
+        seats_max=row["seats_max"],
+        seats_taken=row["seats_taken"],
+        batch_max=row["batch_max"],
+        calls_allowed=calls_allowed,
+        has_stock=row["has_stock"],
+        units_available=_free(row),
+        units_promised_each=row["units_promised"],
+        gate=row["gate"],
+        tail=row["tail"],
+        came_back=tuple(row["came_back"]),
+        demand=outlook,
+        disappointed_max=row["disappointed_max"],
+    )
+
+
+def _line_state(row: asyncpg.Record, called: Called, table: list[WaitRow]) -> LineState:
+    return LineState(
+        line=row["line"],
+        lane=row["lane"],
+        head=min(called.gate, called.tail),
+        tail=called.tail,
+        entries=row["entries"],
+        table=table,
+    )
+
+
+def _document(
+    row: asyncpg.Record,
+    lines: list[LineState],
+    *,
+    version: int,
+    sold_out: bool,
+    per_second: float | None,
+) -> RoomState:
+    return RoomState(
+        version=version,
+        room=row["room"],
+        status=shown_status(
+            row["status"],
+            sold_out=sold_out,
+            doors_open=row["doors_open"],
+            drawing=row["draw_due"],
+        ),
+        message=row["message"],
+        message_at=row["message_at"],
+        updated_at=row["now"],
+        opens_at=row["opens_at"],
+        available=_free(row),
+        held=row["held"],
+        has_stock=row["has_stock"],
+        calling_per_min=None if per_second is None else round(per_second * 60, 1),
+        lines=lines,
+    )
