@@ -1,4 +1,4 @@
-"""The line's API: join, state, claim, leave, the log, and the check for a site's proxy."""
+"""The line's API: join, state, claim, leave."""
 
 from dataclasses import replace
 from typing import Any
@@ -36,7 +36,6 @@ TICKET_COOKIE = "waitroom_ticket_"
 VISITOR_COOKIE = "waitroom_visitor"
 COOKIE_MAX_AGE_S = 7 * 24 * 3600
 RANDOM_BYTES_MAX = 64
-LOG_PAGE_MAX = 1000
 ROOMS_PAGE_MAX = 200
 SKUS_NAMED_MAX = 60
 # How often one browser may have given up a place in this room and join again all the same.
@@ -221,7 +220,6 @@ class LineApi:
             web.get("/rooms/{room}/tickets/me", self.standing),
             web.delete("/rooms/{room}/tickets/me", self.leave),
             web.post("/rooms/{room}/claims", self.claim),
-            web.get("/rooms/{room}/log", self.log),
         ]
 
     async def list_rooms(self, request: web.Request) -> web.Response:
@@ -333,14 +331,6 @@ class LineApi:
         )
         self._line.set_cookie(response, self._line.session_cookie, token)
         return response
-
-    async def log(self, request: web.Request) -> web.Response:
-        view = self._line.board.room(request.match_info["room"])
-        after = query_int(request, "after", default=0, low=0, high=2**62)
-        limit = query_int(request, "limit", default=100, low=1, high=LOG_PAGE_MAX)
-        entries = await self._line.store.log(view.room, after=after, limit=limit)
-        following = entries[-1]["seq"] if len(entries) == limit else None
-        return json_response({"room": view.room, "entries": entries, "next": following})
 
 
 class StateNotKnown(Refusal):

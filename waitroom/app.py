@@ -31,6 +31,7 @@ from waitroom.admin.rooms import RoomsAdmin
 from waitroom.admin.webhooks import WebhooksAdmin
 from waitroom.analytics.analytics_store import AnalyticsStore
 from waitroom.api import LineApi
+from waitroom.log_api import LogApi
 from waitroom.memory import Memory
 from waitroom.ops import OpsApi
 from waitroom.pages import LinePages
@@ -145,6 +146,7 @@ def make_app(service: Service) -> web.Application:
     returns = Returns(service.line, mail_offered=service.mail_sender is not None)
     for api in (
         LineApi(service.line, catalogue=service.catalogue),
+        LogApi(service.board, store=service.lines, log_key=service.log_key),
         CheckoutApi(service.checkout),
         CustomersApi(service.checkout, customers=service.customers, identity=service.identity),
         CatalogueApi(service.catalogue),

@@ -302,7 +302,7 @@ async def test_who_stayed_for_returns_is_called_again_before_anyone_new(service:
 async def _call_in_spite_of_the_stock(service: Service, number: int) -> None:
     """Let the next number in without a promise, as in a room of another policy."""
     await service.lines.change_room("drop", '{"policy": "rate"}', who="test")
-    sql = "SELECT verdict FROM call_numbers($1, $2, $3, $4, '{}', now(), 'test')"
+    sql = "SELECT verdict FROM call_numbers($1, $2, $3, $4, '{}', now(), 'test', '{}')"
     (line,) = await execute(service, "SELECT line_id, gate, tail, term FROM line")
     head = min(line["gate"], line["tail"])
     values = (line["line_id"], line["term"], line["gate"], head + 1)

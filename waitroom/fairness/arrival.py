@@ -1,8 +1,8 @@
 """How long people waited for their call, by when they came. Pure.
 
-All who joined are put in the order of their arrival and cut into ten parts of one size; those whom a
-draw numbered came together when the entries closed, and stand in the order of their numbers. So one
-sees whether those who came first waited as they should against those who came last.
+All who joined are put in the order of their arrival and cut into ten parts of one size; those whom
+a draw numbered came together when the entries closed, and stand in the order of their numbers. So
+one sees whether those who came first waited as they should against those who came last.
 """
 
 from collections.abc import Iterable, Iterator

@@ -68,18 +68,6 @@ class Called(_Entry, frozen=True, kw_only=True, tag="called"):
     again_waited_s: tuple[float, ...] = ()
 
 
-class Status(_Entry, frozen=True, kw_only=True, tag="status"):
-    to: str
-
-
-class SoldOut(_Entry, frozen=True, kw_only=True, tag="sold_out"):
-    pass
-
-
-class StockBack(_Entry, frozen=True, kw_only=True, tag="stock_back"):
-    pass
-
-
 class Revoked(_Entry, frozen=True, kw_only=True, tag="revoked"):
     line: str
     number: int
@@ -131,9 +119,6 @@ Known = (
     | Drawn
     | Joined
     | Called
-    | Status
-    | SoldOut
-    | StockBack
     | Revoked
     | SteppedAside
     | Invited

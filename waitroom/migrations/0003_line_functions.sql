@@ -36,7 +36,7 @@ $$;
 -- batch, so that a batch whose reply was lost is found again (`again`) and not given other places.
 -- `keys` and `ids` are those of whom one place alone is due, with their tickets' ids, or NULLs.
 CREATE FUNCTION join_line(
-    in_line int, joins int, root bytea, again boolean, keys bytea[], ids bytea[],
+    in_line int, joins int, root bytea, again boolean, keys bytea[] DEFAULT NULL, ids bytea[] DEFAULT NULL,
     OUT refusal text, OUT entered boolean, OUT first_number bigint, OUT called int, OUT gate bigint,
     OUT tail bigint, OUT claim_until timestamptz, OUT claim_seconds float8, OUT seq bigint)
 LANGUAGE plpgsql AS $$

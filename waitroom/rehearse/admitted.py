@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from waitroom.admission import AdmissionState
+from waitroom.demand import Journey
 from waitroom.rehearse.dice import Dice
 
 
@@ -22,6 +23,7 @@ class Admitted:
     arrived_at: float
     gone_at: float
     called_at: float
+    first_called_at: float
     claim_until: float = 0.0
     state: AdmissionState = AdmissionState.CALLED
     times_called: int = 1
@@ -46,3 +48,21 @@ class Admitted:
     ended_at: float | None = None
     end_reason: str = ""
     overtaken: bool = False
+
+    def journey(self) -> Journey:
+        """Return what the leader would read of this admission."""
+        return Journey(
+            admission_id=self.number,
+            state=self.state.value,
+            called_at=self.called_at,
+            claimed_at=self.claimed_at,
+            held_at=self.held_at,
+            hold_ended_at=self.hold_ended_at,
+            ended_at=self.ended_at if self.ended_at is not None else self.missed_at,
+            units_held=self.held,
+            units_sold=self.bought,
+            paying=self.paying,
+            # Production remembers whoever a wish was noted for.
+            refused=self.refused or self.missed_choice,
+            promised=self.promised,
+        )

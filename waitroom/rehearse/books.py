@@ -50,6 +50,13 @@ class Books:
         """Return the units of a SKU that this session could hold now."""
         return max(min(self.shelves[shelf].units, self.spare + admitted.promised), 0)
 
+    def receive(self, shelf: int, units: int) -> None:
+        """Put units on the shelf, or take as many away as nobody has a claim to."""
+        free = min(self.shelves[shelf].units, self.spare)
+        units = max(units, -max(free, 0))
+        self.on_hand += units
+        self.shelves[shelf].on_hand += units
+
     def promise(self, admitted: Admitted, units: int) -> None:
         admitted.promised = units
         self.promised += units

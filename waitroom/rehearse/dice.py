@@ -6,9 +6,10 @@ changed moves those it is about and leaves the others as they were.
 """
 
 from dataclasses import dataclass
-from math import exp, log
+from math import exp, inf, log
 from random import Random
 
+from waitroom.rehearse.course import Course
 from waitroom.rehearse.scenario import Scenario
 
 # Each purpose has a stream of its own, so that more throws for one leave the others alone.
@@ -86,10 +87,34 @@ class Arrivals:
     people: int
 
 
-def draw_arrivals(scenario: Scenario, seed: int) -> Arrivals:
-    """Draw everybody who comes. Memory and time are linear in their number, and small."""
+def draw_arrivals(scenario: Scenario, seed: int, course: Course | None = None) -> Arrivals:
+    """Draw everybody who comes. Memory and time are linear in their number, and small.
+
+    Who is recorded came when the record has it, and only their patience is drawn.
+    """
     crowd, bots = scenario.crowd, scenario.bots
-    rng = stream(seed, ARRIVALS)
+    at = list(course.arrivals) if course else _times(scenario, seed)
+    people = len(at)
+    if course is None:
+        bot_rng = stream(seed, BOTS)
+        at.extend(bot_rng.random() * bots.bots_s for _ in range(bots.bots))
+    patience = stream(seed, PATIENCE)
+    lasts, told = [], []
+    for _ in range(people):
+        lasts.append(log_normal(crowd.patience_s, crowd.patience_spread, patience.gauss(0.0, 1.0)))
+        told.append(patience.random() < crowd.leave_told_share and course is None)
+    lasts.extend([inf] * (len(at) - people))
+    told.extend([False] * (len(at) - people))
+    who = sorted(range(len(at)), key=at.__getitem__)
+    until = [at[i] + lasts[i] for i in who]
+    told = [told[i] for i in who]
+    for number, gone_at in (course.gone if course else {}).items():
+        until[number - 1], told[number - 1] = gone_at, True
+    return Arrivals(at=[at[i] for i in who], who=who, until=until, told=told, people=people)
+
+
+def _times(scenario: Scenario, seed: int) -> list[float]:
+    crowd, rng = scenario.crowd, stream(seed, ARRIVALS)
     at = []
     for _ in range(crowd.shoppers):
         early, when = rng.random(), rng.random()
@@ -102,21 +127,4 @@ def draw_arrivals(scenario: Scenario, seed: int) -> Arrivals:
         now, gap = 0.0, 60.0 / crowd.steady_per_minute
         while (now := now + rng.expovariate(1.0) * gap) < crowd.steady_s:
             at.append(now)
-    people = len(at)
-    bot_rng = stream(seed, BOTS)
-    at.extend(bot_rng.random() * bots.bots_s for _ in range(bots.bots))
-    patience = stream(seed, PATIENCE)
-    lasts, told = [], []
-    for _ in range(people):
-        lasts.append(log_normal(crowd.patience_s, crowd.patience_spread, patience.gauss(0.0, 1.0)))
-        told.append(patience.random() < crowd.leave_told_share)
-    lasts.extend([float("inf")] * bots.bots)
-    told.extend([False] * bots.bots)
-    who = sorted(range(len(at)), key=at.__getitem__)
-    return Arrivals(
-        at=[at[i] for i in who],
-        who=who,
-        until=[at[i] + lasts[i] for i in who],
-        told=[told[i] for i in who],
-        people=people,
-    )
+    return at

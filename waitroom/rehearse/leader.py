@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from waitroom.admission import AdmissionPolicy, CallAllowance, Decision, RoomSnapshot, decide
+from waitroom.demand import Demand, Outlook
 from waitroom.rehearse.scenario import Rules
 from waitroom.wait import CallRate, PollPromises, WaitRow, row_at, wait_table
 
@@ -16,7 +17,7 @@ UNLIMITED = 10**9
 OPENING = datetime(2000, 1, 1, tzinfo=UTC)
 TICK_S = 1.0
 
-# What a learner may put in: more figures for the snapshot, and a table of its own.
+# What may be put in from outside: more figures for the snapshot, and a table of its own.
 Advise = Callable[["Simulation", RoomSnapshot], RoomSnapshot]
 MakeTable = Callable[["Simulation", int, bool], list[WaitRow]]
 
@@ -25,20 +26,27 @@ def moment(at_s: float) -> datetime:
     return OPENING + timedelta(seconds=at_s)
 
 
+def _nobody_yet() -> PollPromises:
+    # Nobody was promised anything before the first document.
+    return PollPromises(since=datetime.fromtimestamp(0, UTC))
+
+
 @dataclass(slots=True)
 class Leader:
-    """Look, decide, publish: once a second, in the order of the controller."""
+    """Look, learn, decide, publish: once a second, in the order of the controller.
+
+    Without `demand` nothing is learned, which makes policies that use no figures quicker.
+    """
 
     rules: Rules
     policy: AdmissionPolicy
+    demand: Demand | None = None
     advise: Advise | None = None
     make_table: MakeTable | None = None
     allowance: CallAllowance = field(default_factory=CallAllowance)
     rate: CallRate = field(default_factory=CallRate)
-    promises: PollPromises = field(
-        # Nobody was promised anything before the first document.
-        default_factory=lambda: PollPromises(since=datetime.fromtimestamp(0, UTC))
-    )
+    promises: PollPromises = field(default_factory=_nobody_yet)
+    outlook: Outlook | None = None
     table: list[WaitRow] = field(default_factory=list)
     table_head: int = 0
     bound: str = ""
@@ -46,22 +54,28 @@ class Leader:
     _seen: tuple[int, int] | None = None
 
     def observe(self, sim: "Simulation") -> None:
-        """Learn from what happened since the last tick, as the controller does."""
+        """Learn from what happened since the last tick."""
         seen, self._seen = self._seen, (sim.head, sim.shop.seats)
-        if seen is None:
-            return
-        calls = max(sim.head - seen[0], 0) + self.called_again
-        self.allowance.spend(calls)
-        if sim.tail > sim.head:
-            freed = max(seen[1] + calls - sim.shop.seats, 0)
-            self.rate.note(calls if self.bound == "per_minute" else freed, passed_s=TICK_S)
+        if seen is not None:
+            calls = max(sim.head - seen[0], 0) + self.called_again
+            self.allowance.spend(calls)
+            if sim.open and sim.tail > sim.head:
+                freed = max(seen[1] + calls - sim.shop.seats, 0)
+                self.rate.note(calls if self.bound == "per_minute" else freed, passed_s=TICK_S)
+        over, sim.shop.over = sim.shop.over, []
+        if self.demand is not None:
+            self.demand.observe(
+                sim.now,
+                [a.journey() for a in sim.shop.open.values()],
+                [a.journey() for a in over],
+                units_free=sim.books.free,
+            )
+            self.outlook = self.demand.outlook(sim.now)
 
     def decide(self, sim: "Simulation") -> Decision:
-        allowed = self.allowance.refill(
-            now=sim.now, calls_per_minute=self.rules.calls_per_minute
-        )
+        allowed = self.allowance.refill(now=sim.now, calls_per_minute=self.rules.calls_per_minute)
         room = RoomSnapshot(
-            open=not sim.sold_out,
+            open=sim.open and not sim.sold_out,
             seats_max=self.rules.seats_max,
             seats_taken=sim.shop.seats,
             batch_max=self.rules.batch_max,
@@ -72,6 +86,8 @@ class Leader:
             gate=sim.gate,
             tail=sim.tail,
             came_back=tuple(sim.came_back[: self.rules.batch_max]),
+            demand=self.outlook,
+            disappointed_max=self.rules.disappointed_max,
         )
         if self.advise is not None:
             room = self.advise(sim, room)
@@ -90,7 +106,7 @@ class Leader:
 
     def publish(self, sim: "Simulation", *, free: int, held: int) -> None:
         """Make the document of this tick: stock as it was read, head as it is after the call."""
-        waiting, calling = sim.tail - sim.head, not sim.sold_out
+        waiting, calling = sim.tail - sim.head, sim.open and not sim.sold_out
         if self.make_table is not None:
             self.table = self.make_table(sim, waiting, calling)
         else:
@@ -104,3 +120,12 @@ class Leader:
             )
         self.table_head = sim.head
         self.promises.note(at=moment(sim.now), head=sim.head, table=self.table)
+
+
+def learner(rules: Rules) -> Demand:
+    return Demand(
+        claim_window_s=rules.claim_window_s,
+        session_s=rules.session_s,
+        hold_s=rules.hold_s,
+        units_max=rules.order_units_max,
+    )

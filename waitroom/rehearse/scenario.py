@@ -57,6 +57,7 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     calls_per_minute: Count | None = None
     batch_max: Annotated[int, Meta(ge=1)] = 500
     units_promised: Annotated[int, Meta(ge=1)] = 1
+    order_units_max: Annotated[int, Meta(ge=1)] | None = None
     claim_window_s: Annotated[float, Meta(gt=0)] = 120
     session_s: Annotated[float, Meta(gt=0)] = 600
     hold_s: Annotated[float, Meta(gt=0)] = 300

@@ -9,7 +9,7 @@ from waitroom.rehearse.admitted import Admitted
 from waitroom.rehearse.agenda import Agenda
 from waitroom.rehearse.books import Books
 from waitroom.rehearse.dice import log_normal
-from waitroom.rehearse.scenario import Scenario, Shopping
+from waitroom.rehearse.scenario import Rules, Scenario, Shopping
 
 # What the gateway takes for a payment on a good day, and how long people take to try again.
 GATEWAY_S = 2.0
@@ -26,13 +26,16 @@ class Shop:
     agenda: Agenda
     books: Books
     shopping: Shopping
+    rules: Rules
     seats: int = 0
     came_back: list[int] = field(default_factory=list)
-    refused: int = 0
+    open: dict[int, Admitted] = field(default_factory=dict)
+    over: list[Admitted] = field(default_factory=list)
 
     def expect(self, a: Admitted, *, heard_at: float) -> None:
         """Let somebody who is called at this moment come, come late or stay away."""
         self.seats += 1
+        self.open[a.number] = a
         self.agenda.at(a.claim_until, self.give_up_call, (a, a.times_called))
         if a.bot:
             self.agenda.at(heard_at + BOT_CLAIM_S, self.claim, a)
@@ -55,21 +58,21 @@ class Shop:
         if a.state is not AdmissionState.CALLED or a.times_called != times_called:
             return
         a.state, a.missed_at = AdmissionState.MISSED, self.agenda.now
-        self.seats -= 1
+        self._leave_seat(a)
         self.books.take_promise_back(a)
         self.hand_out()
 
     def claim(self, a: Admitted) -> None:
         now = self.agenda.now
         if a.state is AdmissionState.MISSED and a.came_back_at is None and a.missed_at is not None:
-            if now < a.missed_at + self.scenario.rules.grace_s:
+            if now < a.missed_at + self.rules.grace_s:
                 a.came_back_at, a.gone_at = now, NEVER
                 insort(self.came_back, a.number)
             return
         if a.state is not AdmissionState.CALLED:
             return
         a.state, a.claimed_at, a.gone_at = AdmissionState.CLAIMED, now, NEVER
-        a.expires_at = now + self.scenario.rules.session_s
+        a.expires_at = now + self.rules.session_s
         self.agenda.at(a.expires_at, self.run_out, a)
         looks = log_normal(self.shopping.browse_s, self.shopping.browse_spread, a.dice.browse_z)
         self.agenda.at(now + (BOT_CLAIM_S if a.bot else looks), self.choose, a)
@@ -92,7 +95,6 @@ class Shop:
         if there < 1:
             a.refused = not any(self.books.to_be_had(a, i) for i in range(len(self.books.shelves)))
             a.missed_choice = not a.refused
-            self.refused += a.refused
             self.books.wish(a, best, a.wants)
             stays = log_normal(self.shopping.stay_s, self.shopping.stay_spread, a.dice.stay_z)
             self.agenda.at(self.agenda.now + stays, self.give_up_wish, a)
@@ -108,7 +110,8 @@ class Shop:
 
     def _quantity(self, a: Admitted) -> int:
         steps = list(accumulate(self.shopping.quantity_shares))
-        return min(bisect_right(steps, a.dice.quantity * steps[-1]), len(steps) - 1) + 1
+        wanted = min(bisect_right(steps, a.dice.quantity * steps[-1]), len(steps) - 1) + 1
+        return min(wanted, self.rules.order_units_max or wanted)
 
     def _best_of(self, a: Admitted) -> int:
         """Return the SKU that they ask for: the first choice, or another one that is there."""
@@ -126,7 +129,7 @@ class Shop:
     def start_hold(self, a: Admitted) -> None:
         """Begin the time in which the hold is paid, given up, or forgotten."""
         now = self.agenda.now
-        a.held_at, a.hold_until = a.held_at or now, now + self.scenario.rules.hold_s
+        a.held_at, a.hold_until = a.held_at or now, now + self.rules.hold_s
         self.agenda.at(a.hold_until, self.expire_hold, a)
         if a.gone_at <= now:
             return
@@ -197,10 +200,15 @@ class Shop:
     def end(self, a: Admitted, reason: str) -> None:
         a.state, a.ended_at, a.end_reason = AdmissionState.ENDED, self.agenda.now, reason
         a.gone_at = min(a.gone_at, self.agenda.now)
-        self.seats -= 1
+        self._leave_seat(a)
         self.books.take_promise_back(a)
         self.books.forget_wish(a)
         self.hand_out()
+
+    def _leave_seat(self, a: Admitted) -> None:
+        self.seats -= 1
+        del self.open[a.number]
+        self.over.append(a)
 
     def hand_out(self) -> None:
         """Give what came free to the sessions that were refused it."""

@@ -1,40 +1,29 @@
 """One sale from the opening to the last unit: a line, a leader that ticks, and a shop."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
 
-from waitroom.admission import AdmissionPolicy, AdmissionState
+from waitroom.admission import POLICIES, AdmissionPolicy, AdmissionState
 from waitroom.rehearse.admitted import Admitted
 from waitroom.rehearse.agenda import Agenda
 from waitroom.rehearse.baseline import policy_named
 from waitroom.rehearse.books import Books, Shelf
-from waitroom.rehearse.dice import SAMPLES, dice_of, draw_arrivals, log_normal, stream
-from waitroom.rehearse.leader import TICK_S, Advise, Leader, MakeTable
-from waitroom.rehearse.scenario import Scenario
+from waitroom.rehearse.course import Course
+from waitroom.rehearse.dice import SAMPLES, dice_of, draw_arrivals, stream
+from waitroom.rehearse.leader import TICK_S, Advise, Leader, MakeTable, learner
+from waitroom.rehearse.sample import EVERY_S, Sampler
+from waitroom.rehearse.scenario import Rules, Scenario
 from waitroom.rehearse.shop import Shop
-from waitroom.wait import row_at
 
 # How old a document may be when a shopper reads it: workers ask twice a second, caches keep it one.
 DOCUMENT_LAG_S = 1.5
-SAMPLE_EVERY_S, SAMPLES_EACH = 20, 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """What a waiting number was told at a moment."""
-
-    number: int
-    at: float
-    wait_low_s: float | None
-    wait_high_s: float | None
-    chance: float
 
 
 class Simulation:
     """A sale that can be taken step by step. The same scenario and seed give the same sale.
 
-    `advise` may put a learner's figures into each snapshot and `make_table` may replace the table
-    that is published; both see the whole simulation and must look only at what a controller can.
+    `advise` may change each snapshot before it is decided on, and `make_table` may replace the
+    table that is published; both see the whole simulation and must look only at what a controller
+    can. `course` gives what was recorded in place of what would be drawn.
     """
 
     def __init__(
@@ -45,30 +34,29 @@ class Simulation:
         policy: AdmissionPolicy | None = None,
         advise: Advise | None = None,
         make_table: MakeTable | None = None,
+        course: Course | None = None,
     ) -> None:
         self.scenario, self.seed, self.rules = scenario, seed, scenario.rules
-        self.arrivals = draw_arrivals(scenario, seed)
+        self.course = course
+        self.arrivals = draw_arrivals(scenario, seed, course)
         self.agenda = Agenda()
         shelves = [Shelf(on_hand=units) for units in scenario.stock.units_of_skus()]
         self.books = Books(shelves=shelves, on_hand=scenario.stock.units)
-        self.shop = Shop(scenario, self.agenda, self.books, scenario.shopping)
-        self.leader = Leader(
-            scenario.rules, policy or policy_named(scenario.rules.policy), advise, make_table
-        )
-        self.promised_each = (
-            self.rules.units_promised if self.leader.policy.name == "guaranteed" else 0
-        )
+        self.shop = Shop(scenario, self.agenda, self.books, scenario.shopping, self.rules)
+        policy = policy or policy_named(self.rules.policy)
+        # What looks at no figures is not shown any.
+        demand = learner(self.rules) if policy.name in POLICIES else None
+        self.leader = Leader(self.rules, policy, demand, advise, make_table)
         self.gate = self.tail = 0
+        self.open = True
         self.admitted: dict[int, Admitted] = {}
         self.sold_out_at: float | None = None
         self.waiting_at_sold_out: tuple[int, int] | None = None
         self.idle_unit_s = 0.0
         self.called_by_tick: list[int] = []
+        self.head_by_tick: list[int] = []
         self.sold_by_tick: list[int] = []
-        self.samples: list[Sample] = []
-        self.left_for: dict[int, bool] = {}
-        self._sampled: set[int] = set()
-        self._sample_rng = stream(seed, SAMPLES)
+        self.sampler = Sampler(stream(seed, SAMPLES))
         self._shifted = False
 
     @property
@@ -86,6 +74,10 @@ class Simulation:
     @property
     def sold_out(self) -> bool:
         return self.sold_out_at is not None
+
+    @property
+    def promised_each(self) -> int:
+        return self.rules.units_promised if self.leader.policy.name == "guaranteed" else 0
 
     @property
     def over(self) -> bool:
@@ -112,10 +104,12 @@ class Simulation:
             self.idle_unit_s += (self.books.on_hand - self.books.held - self.books.sold) * TICK_S
 
     def _tick(self) -> None:
+        if self.course is not None:
+            self._keep_to(self.course)
         self._shift_if_due()
         if self.now == 0:
             self.tail = bisect_right(self.arrivals.at, 0.0)
-        if not self.sold_out and self.books.sold >= self.books.on_hand:
+        if not self.sold_out and self.books.sold >= self.books.on_hand > 0:
             self.sold_out_at = self.now
             self.waiting_at_sold_out = self._waiting()
         self.leader.observe(self)
@@ -123,10 +117,31 @@ class Simulation:
         decision = self.leader.decide(self)
         calls = self._carry_out(decision.gate, decision.again)
         self.called_by_tick.append(calls)
+        self.head_by_tick.append(self.head)
         self.sold_by_tick.append(self.books.sold)
         self.leader.publish(self, free=free, held=held)
-        if self.now % SAMPLE_EVERY_S == 0 and self.tail > self.head and not self.sold_out:
-            self._sample()
+        if self.now % EVERY_S == 0 and self.tail > self.head and self.open and not self.sold_out:
+            self.sampler.take(self)
+
+    def _keep_to(self, course: Course) -> None:
+        """Let what was recorded for this second happen: openings, rules, stock."""
+        for at, is_open in course.open:
+            if at <= self.now:
+                self.open = is_open
+        for at, rules in course.rules:
+            if self.now - TICK_S < at <= self.now:
+                self.set_rules(rules)
+        for at, shelf, units in course.stock:
+            if self.now - TICK_S < at <= self.now:
+                self.books.receive(shelf, units)
+                self.shop.hand_out()
+
+    def set_rules(self, rules: Rules) -> None:
+        """Go on under other rules; what stands ahead of the tail was decided by the old ones."""
+        if rules.policy != self.rules.policy:
+            self.leader.policy = policy_named(rules.policy)
+        self.rules = self.leader.rules = self.shop.rules = rules
+        self.gate = self.head
 
     def _carry_out(self, gate: int, again: tuple[int, ...]) -> int:
         """Do what `call_numbers` does; return how many were called."""
@@ -135,8 +150,7 @@ class Simulation:
             self.leader.called_again = 0
             return 0
         last = max(min(gate, self.tail), head + 1)
-        heard_by = self.leader.heard_by(head + 1, last, now=self.now)
-        until = heard_by + self.rules.claim_window_s
+        until = self.leader.heard_by(head + 1, last, now=self.now) + self.rules.claim_window_s
         number, called = head, 0
         while number < min(gate, self.tail):
             number += 1
@@ -166,6 +180,7 @@ class Simulation:
             arrived_at=self.arrivals.at[index],
             gone_at=self.arrivals.until[index],
             called_at=self.now,
+            first_called_at=self.now,
             claim_until=until,
         )
         for back in self.came_back:
@@ -174,12 +189,11 @@ class Simulation:
             self.books.promise(a, self.promised_each)
         heard_at = self.now if joins else self._heard_at(a, 0)
         self.shop.expect(a, heard_at=heard_at)
-        if number in self._sampled:
-            self._look_for(a, heard_at)
+        self.sampler.follow(self, a, heard_at=heard_at)
 
     def _call_again(self, a: Admitted, *, until: float) -> None:
         self.came_back.remove(a.number)
-        a.state, a.claim_until = AdmissionState.CALLED, until
+        a.state, a.called_at, a.claim_until = AdmissionState.CALLED, self.now, until
         a.came_back_at = a.missed_at = None
         a.times_called += 1
         if self.promised_each:
@@ -191,9 +205,8 @@ class Simulation:
 
         The moments at which somebody asks are spread evenly over the interval they were told.
         """
-        share = a.dice.polls[call]
-        poll_s = self.leader.poll_s(a.number)
-        return max(self.now + share * (poll_s + DOCUMENT_LAG_S), a.arrived_at)
+        waits_s = a.dice.polls[call] * (self.leader.poll_s(a.number) + DOCUMENT_LAG_S)
+        return max(self.now + waits_s, a.arrived_at)
 
     def _call_whom_the_gate_waits_for(self) -> None:
         """Let those who join below the gate within the next second be called as they join."""
@@ -231,36 +244,3 @@ class Simulation:
         """Return how many numbers wait, and behind how many of them somebody still does."""
         untils = self.arrivals.until[self.head : self.tail]
         return len(untils), sum(until > self.now for until in untils)
-
-    def _sample(self) -> None:
-        for _ in range(SAMPLES_EACH):
-            number = self._sample_rng.randint(self.head + 1, self.tail)
-            row = row_at(self.leader.table, number - self.head)
-            self._sampled.add(number)
-            self.samples.append(
-                Sample(
-                    number=number,
-                    at=self.now,
-                    wait_low_s=row.wait_low_s,
-                    wait_high_s=row.wait_high_s,
-                    chance=row.chance,
-                )
-            )
-
-    def _look_for(self, a: Admitted, heard_at: float) -> None:
-        """See, for a number that was told its chance, what its owner would find on coming.
-
-        The chance is that something is left, so it is held against what is there, also for those
-        who stay away or want nothing.
-        """
-        shopping = self.shop.shopping
-        claims = log_normal(shopping.claim_s, shopping.claim_spread, a.dice.claim_z)
-        looks = log_normal(shopping.browse_s, shopping.browse_spread, a.dice.browse_z)
-        self.agenda.at(min(heard_at + claims, a.claim_until) + looks, self._look, a)
-
-    def _look(self, a: Admitted) -> None:
-        skus = range(len(self.books.shelves))
-        there = a.promised > 0 or any(self.books.to_be_had(a, i) > 0 for i in skus)
-        # A promise that went back because its owner stayed away would have been theirs.
-        kept = self.promised_each > 0 and not a.held
-        self.left_for[a.number] = there or kept or a.held > 0 or a.bought > 0

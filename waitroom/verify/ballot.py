@@ -73,7 +73,7 @@ class BallotAudit:
             return
         if self._last or self.closed is not None:
             self._commitment.fail(
-                f"The seed was committed to in entry {facts.seq} only, after the first had entered.",
+                f"The seed was committed to only in entry {facts.seq}, when some had entered.",
                 facts.seq,
             )
         self.announced = facts

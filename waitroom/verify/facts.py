@@ -90,7 +90,13 @@ class Status(Facts, frozen=True):
 
 
 class OfNumber(OfLine, frozen=True):
+    """`entry` says that the number is an entry's, from before the draw."""
+
     number: Number
+    entry: bool = False
+
+    def is_of(self, *, entry: int | None, number: int | None) -> bool:
+        return self.number == (entry if self.entry else number)
 
 
 class Void(OfLine, frozen=True):

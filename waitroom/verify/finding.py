@@ -37,7 +37,9 @@ def found(
     """Make a finding; what the log wrote into the sentence may not steer a terminal."""
     if line is not None:
         sentence = f"{line}: {sentence}"
-    plain = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in sentence)
+    plain = "".join(
+        sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in sentence
+    )
     return Finding(check=check, verdict=verdict, sentence=plain, line=line, seq=seq)
 
 

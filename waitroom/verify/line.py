@@ -14,7 +14,9 @@ class LineAudit:
         self.passed_over = 0
         self.replaced_by: str | None = None
         self._replaces_closed: str | None = None
+        # The last of each stretch that is void, by its first; and where the latest stretch begins.
         self._voids: dict[int, int] = {}
+        self._void_first = 0
         self._numbers = Check("numbers", line)
         self._calls = Check("calls", line)
         self._redraw = Check("draw.redraw", line)
@@ -51,7 +53,10 @@ class LineAudit:
         if facts.last < facts.first:
             self._numbers.fail(f"Entry {facts.seq} declares nothing void.", facts.seq)
             return
-        self._voids[facts.first] = facts.last
+        # One that goes on is made longer, so that no chain of them has to be followed.
+        if self._voids.get(self._void_first) != facts.first - 1:
+            self._void_first = facts.first
+        self._voids[self._void_first] = facts.last
         if facts.first == self.tail + 1:
             self.tail = facts.last
 
@@ -64,9 +69,7 @@ class LineAudit:
         elif facts.last < facts.first:
             self._numbers.fail(f"Entry {seq} gives no number.", seq)
         elif facts.first > expected:
-            self._numbers.fail(
-                f"The numbers {expected:,} to {facts.first - 1:,} are missing.", seq
-            )
+            self._numbers.fail(f"The numbers {expected:,} to {facts.first - 1:,} are missing.", seq)
         elif facts.first < expected:
             self._numbers.fail(
                 f"Number {facts.first:,} was given a second time, in entry {seq}.", seq
@@ -119,9 +122,7 @@ class LineAudit:
     def _next(self) -> tuple[int, int]:
         """Return what may be called next: the next number, and the next that is not void."""
         number = self.head + 1
-        while number in self._voids:
-            number = self._voids[number] + 1
-        return self.head + 1, number
+        return number, self._voids.get(number, number - 1) + 1
 
     def _must_be_drawn(self, seq: int) -> None:
         if self.ballot.exists and self.ballot.drawn is None:

@@ -1,0 +1,142 @@
+"""Reading a sale for its fairness report, from PostgreSQL, and keeping reports for a while."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from checkout.history.history_store import UnknownRoom, snapshot
+from inventory.kit.database import Connection, Pool
+from inventory.kit.problem import Busy, Refusal
+from inventory.kit.queries import load_queries
+from waitroom.fairness.record import Closed, Entry, read_entry
+from waitroom.fairness.report import Books, Counts, Report, make_report
+from waitroom.fairness.stretch import Away, Back
+
+SQL = load_queries("waitroom.fairness")
+
+# A report takes one core for a moment, and shoppers come first.
+COUNTS_MAX = 1
+WAITING_MAX = 16
+# The public may ask for a report at any time, so one is made for all of them now and then.
+KEEP_S = 30.0
+KEPT_MAX = 100
+# Entries read at a time: what is in memory as text, and how long one statement takes.
+ENTRIES_AT_ONCE = 5_000
+# Some days of a rush; a log beyond this is checked with `waitroom verify`, which needs no memory.
+ENTRIES_MAX = 500_000
+
+
+class LogTooLong(Refusal):
+    code, status = "too_much_to_count", 422
+    title = "This room's log is too long to be counted here."
+
+
+class FairnessStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._turns = asyncio.Semaphore(COUNTS_MAX)
+        self._waiting = 0
+        # By room, when it was made by the monotonic clock, the oldest first.
+        self._kept: dict[str, tuple[float, Report]] = {}
+
+    async def report(self, room: str) -> Report:
+        """Return how fair a room's sale was, or was so far; at most `KEEP_S` old.
+
+        Raises `UnknownRoom`, `LogTooLong`, and `Busy` when many others wait.
+        """
+        found = self._fresh(room)
+        if found is not None:
+            return found
+        async with self._turn():
+            # Whoever stood before us may have asked for the same room.
+            found = self._fresh(room)
+            if found is None:
+                found = await self._make(room)
+                self._keep(room, found)
+            return found
+
+    def _fresh(self, room: str) -> Report | None:
+        made_at, report = self._kept.get(room, (0.0, None))
+        return report if report is not None and time.monotonic() - made_at < KEEP_S else None
+
+    def _keep(self, room: str, report: Report) -> None:
+        self._kept.pop(room, None)
+        self._kept[room] = (time.monotonic(), report)
+        while len(self._kept) > KEPT_MAX:
+            del self._kept[next(iter(self._kept))]
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self._waiting >= WAITING_MAX:
+            raise Busy("Other reports are being made; please try again in a moment.")
+        self._waiting += 1
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    async def _make(self, room: str) -> Report:
+        async with snapshot(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["read_books"], room)
+            if row is None:
+                raise UnknownRoom
+            if row["log_seq"] > ENTRIES_MAX:
+                raise LogTooLong
+            entries, hashes = await _entries(borrowed, row["room_id"], row["log_seq"])
+            books = await _books(borrowed, row, hashes)
+        # Beside the event loop, so that shoppers are answered meanwhile.
+        return await asyncio.to_thread(make_report, entries, books)
+
+
+async def _entries(
+    borrowed: Connection, room_id: int, last: int
+) -> tuple[list[Entry], dict[int, bytes]]:
+    """Return the log, and the hashes of those entries that closed a line's entries."""
+    entries: list[Entry] = []
+    hashes: dict[int, bytes] = {}
+    after = 0
+    while after < last:
+        values = (room_id, after, last, ENTRIES_AT_ONCE)
+        rows = await borrowed.fetch(SQL["list_entries"], *values)
+        if not rows:
+            break
+        for row in rows:
+            entry = read_entry(row["body"])
+            entries.append(entry)
+            if isinstance(entry, Closed):
+                hashes[entry.seq] = row["hash"]
+        after = rows[-1]["seq"]
+    return entries, hashes
+
+
+async def _books(borrowed: Connection, row: asyncpg.Record, hashes: dict[int, bytes]) -> Books:
+    room_id = row["room_id"]
+
+    async def listed(query: str) -> list[dict[str, Any]]:
+        return [dict(found) for found in await borrowed.fetch(SQL[query], room_id)]
+
+    nothing = await listed("list_found_nothing")
+    passed_over = await borrowed.fetchval(SQL["count_passed_over"], room_id)
+    counted = ("called", "claimed", "no_shows", "came_back", "left_waiting", "left_later")
+    counts = {name: row[name] for name in counted}
+    return Books(
+        room=row["room"],
+        now=row["now"],
+        status=row["status"],
+        sold_out=row["sold_out"],
+        log_seq=row["log_seq"],
+        log_hash=row["log_hash"],
+        counts=Counts(**counts, found_nothing=len(nothing), passed_over=passed_over),
+        away=[Away(**each) for each in await listed("list_away")],
+        back=[Back(**each) for each in await listed("list_back")],
+        found_nothing=frozenset((each["line"], each["number"]) for each in nothing),
+        hashes=hashes,
+    )

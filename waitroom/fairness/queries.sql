@@ -1,0 +1,66 @@
+-- name: read_books
+-- The room, and what became of the numbers that its lines have come to. Whoever stepped aside and was
+-- passed has the moment of that in both columns, and was not called by it.
+SELECT m.room_id, m.room, m.status, m.sold_out, clock_timestamp() AS now, h.seq AS log_seq, h.hash AS log_hash, a.*
+FROM room m JOIN log_head h USING (room_id), LATERAL (
+    SELECT count(*) FILTER (WHERE x.was_called) AS called,
+           count(x.claimed_at) AS claimed,
+           count(*) FILTER (WHERE x.was_called AND x.state = 'missed' AND x.came_back_at IS NULL
+                            AND x.claimed_at IS NULL) AS no_shows,
+           count(*) FILTER (WHERE x.times_called > 1 OR x.came_back_at IS NOT NULL) AS came_back,
+           count(*) FILTER (WHERE x.state = 'left' AND x.called_at IS NULL
+                            AND x.end_reason IS DISTINCT FROM 'revoked') AS left_waiting,
+           count(*) FILTER (WHERE x.state = 'left' AND x.called_at IS NOT NULL
+                            AND x.end_reason IS DISTINCT FROM 'revoked') AS left_later
+    FROM (SELECT b.*, b.called_at IS NOT NULL AND NOT (b.state = 'missed' AND b.called_at = b.ended_at) AS was_called
+          FROM line l JOIN admission b USING (line_id) WHERE l.room_id = m.room_id) x) a
+WHERE m.room = $1;
+
+-- name: count_passed_over
+-- Numbers that a line has passed and of which the books know nothing.
+SELECT COALESCE(sum(LEAST(l.gate, l.tail) - (
+    SELECT count(*) FROM admission a WHERE a.line_id = l.line_id AND a.number <= LEAST(l.gate, l.tail))), 0)::bigint
+FROM line l WHERE l.room_id = $1;
+
+-- name: list_entries
+SELECT e.seq, e.body, e.hash FROM log_entry e
+WHERE e.room_id = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4;
+
+-- name: list_away
+-- Numbers that were not there when their line came to them, or have gone before it does.
+SELECT l.line, a.number, wall_time(a.ended_at) AS at FROM line l JOIN admission a USING (line_id)
+WHERE l.room_id = $1 AND ((a.called_at IS NULL AND a.state IN ('left', 'missed') AND a.came_back_at IS NULL)
+    OR (a.state = 'missed' AND a.called_at = a.ended_at AND a.came_back_at IS NULL));
+
+-- name: list_back
+-- Numbers that wait to be called again.
+SELECT l.line, a.number, wall_time(a.came_back_at) AS at FROM line l JOIN admission a USING (line_id)
+WHERE l.room_id = $1 AND a.state = 'missed' AND a.came_back_at IS NOT NULL;
+
+-- name: list_found_nothing
+-- Numbers that asked for something of which nothing was left, and never held or bought anything.
+SELECT l.line, a.number FROM line l JOIN admission a USING (line_id)
+WHERE l.room_id = $1 AND a.refused AND NOT EXISTS (SELECT FROM hold h WHERE h.session_id = a.admission_id)
+    AND NOT EXISTS (SELECT FROM outcome_elsewhere e WHERE e.session_id = a.admission_id AND (e.held_at IS NOT NULL OR e.bought > 0));
+
+-- name: read_head
+-- The end of a room's log.
+SELECT h.seq, h.hash, e.body FROM room m JOIN log_head h USING (room_id)
+LEFT JOIN log_entry e ON e.room_id = h.room_id AND e.seq = h.seq WHERE m.room = $1;
+
+-- name: read_page_forward
+SELECT e.seq, e.body, encode(e.hash, 'hex') AS hash FROM log_entry e JOIN room m USING (room_id)
+WHERE m.room = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4;
+
+-- name: read_page_backward
+SELECT e.seq, e.body, encode(e.hash, 'hex') AS hash FROM log_entry e JOIN room m USING (room_id)
+WHERE m.room = $1 AND e.seq < $2 AND e.seq >= $3 ORDER BY e.seq DESC LIMIT $4;
+
+-- name: read_exceptions_forward
+-- As above, without what the line does of itself.
+SELECT e.seq, e.body, encode(e.hash, 'hex') AS hash FROM log_entry e JOIN room m USING (room_id)
+WHERE m.room = $1 AND e.seq > $2 AND e.seq <= $3 AND NOT e.body LIKE ANY ($5::text[]) ORDER BY e.seq LIMIT $4;
+
+-- name: read_exceptions_backward
+SELECT e.seq, e.body, encode(e.hash, 'hex') AS hash FROM log_entry e JOIN room m USING (room_id)
+WHERE m.room = $1 AND e.seq < $2 AND e.seq >= $3 AND NOT e.body LIKE ANY ($5::text[]) ORDER BY e.seq DESC LIMIT $4;

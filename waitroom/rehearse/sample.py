@@ -1,0 +1,74 @@
+"""What waiting shoppers were told at some moments, and what was left for them when they came. Pure."""
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+from waitroom.rehearse.admitted import Admitted
+from waitroom.rehearse.dice import log_normal
+from waitroom.wait import row_at
+
+if TYPE_CHECKING:
+    from waitroom.rehearse.simulation import Simulation
+
+EVERY_S, EACH = 20, 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What a waiting number was told at a moment: its wait, and the chance that something is left."""
+
+    number: int
+    at: float
+    wait_low_s: float | None
+    wait_high_s: float | None
+    chance: float
+
+
+@dataclass(slots=True)
+class Sampler:
+    """Draw numbers from those who wait and write down what the document tells them.
+
+    `left_for` has, for each drawn number that was called, whether it would have found something on
+    coming. It is looked up for those too who stay away or want nothing: the published chance is
+    that something is left, and not that somebody takes it.
+    """
+
+    rng: Random
+    samples: list[Sample] = field(default_factory=list)
+    left_for: dict[int, bool] = field(default_factory=dict)
+    _drawn: set[int] = field(default_factory=set)
+
+    def take(self, sim: "Simulation") -> None:
+        """Draw half of them evenly, and half by the logarithm of the place, as the table's rows are."""
+        waiting = sim.tail - sim.head
+        for turn in range(EACH):
+            share = self.rng.random()
+            place = int(waiting**share) if turn % 2 else 1 + int(share * waiting)
+            row = row_at(sim.leader.table, place)
+            self._drawn.add(sim.head + place)
+            self.samples.append(
+                Sample(
+                    number=sim.head + place,
+                    at=sim.now,
+                    wait_low_s=row.wait_low_s,
+                    wait_high_s=row.wait_high_s,
+                    chance=row.chance,
+                )
+            )
+
+    def follow(self, sim: "Simulation", a: Admitted, *, heard_at: float) -> None:
+        """Look, once a drawn number would ask for a hold, whether something is there."""
+        if a.number not in self._drawn:
+            return
+        shopping = sim.shop.shopping
+        claims = log_normal(shopping.claim_s, shopping.claim_spread, a.dice.claim_z)
+        looks = log_normal(shopping.browse_s, shopping.browse_spread, a.dice.browse_z)
+        promised = a.promised > 0
+
+        def look(_: Admitted) -> None:
+            there = any(sim.books.to_be_had(a, i) for i in range(len(sim.books.shelves)))
+            # A promise that went back because its owner stayed away would have been theirs.
+            self.left_for[a.number] = there or promised or a.held_at is not None
+
+        sim.agenda.at(min(heard_at + claims, a.claim_until) + looks, look, a)
