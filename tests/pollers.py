@@ -1,4 +1,4 @@
-"""Shoppers who wait over HTTP, look exactly when they are told to, and come when they are called."""
+"""Shoppers who wait over HTTP, look exactly when they are told to, and come when called."""
 
 import asyncio
 import random

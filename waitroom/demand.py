@@ -5,6 +5,7 @@ do is counted by stage and age (`waitroom/rates.py`); the outlook says, of those
 how many will, and how sure that is.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
@@ -220,11 +221,12 @@ class Demand:
         """
         claim, hold, pay, settle = (self.rates[stage].table() for stage in AT_RISK)
         soon_s = claim.time_by(SOON_SHARE) + hold.time_by(SOON_SHARE)
-        asking, mean, var, back = 0, 0.0, 0.0, 0.0
+        asking, mean, var = 0, 0.0, 0.0
+        holding: Counter[int] = Counter()
         for seen in self._open.values():
             age = now - seen.since
             if seen.stage is Stage.HOLDING and not seen.over:
-                back += seen.units * _surely(pay.within(age, soon_s)[1])
+                holding[int(age)] += seen.units
                 continue
             if seen.stage > Stage.INSIDE or seen.promised:
                 continue
@@ -248,7 +250,9 @@ class Demand:
             units_var=units_var,
             units_doubt=units_var / units_mean**2 / units_weight,
             units_max=self.units_max,
-            units_back=back,
+            units_back=sum(
+                units * _surely(pay.within(age, soon_s)[1]) for age, units in holding.items()
+            ),
             units_held=sum(seen.units for seen in self._open.values()),
             claim_share=claim.share,
             hold_share=hold.share,

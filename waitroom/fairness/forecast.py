@@ -96,13 +96,14 @@ class _Judge:
         number: int,
         low_s: float | None,
         high_s: float | None,
-        chance: float,
+        chance: float | None,
     ) -> None:
         stretch = self._find(forecast.line, number)
         # Whoever gave up before the call ended the wait themselves; a reset ended it for all.
         if stretch is None or (stretch.called is None and (stretch.until or stretch.reset)):
             return
-        self._note_chance(stretch, number, chance)
+        if chance is not None:
+            self._note_chance(stretch, number, chance)
         if low_s is None or high_s is None:
             return
         if stretch.called is None:

@@ -43,11 +43,6 @@ SELECT l.line, a.number FROM line l JOIN admission a USING (line_id)
 WHERE l.room_id = $1 AND a.refused AND NOT EXISTS (SELECT FROM hold h WHERE h.session_id = a.admission_id)
     AND NOT EXISTS (SELECT FROM outcome_elsewhere e WHERE e.session_id = a.admission_id AND (e.held_at IS NOT NULL OR e.bought > 0));
 
--- name: read_head
--- The end of a room's log.
-SELECT h.seq, h.hash, e.body FROM room m JOIN log_head h USING (room_id)
-LEFT JOIN log_entry e ON e.room_id = h.room_id AND e.seq = h.seq WHERE m.room = $1;
-
 -- name: read_page_forward
 SELECT e.seq, e.body, encode(e.hash, 'hex') AS hash FROM log_entry e JOIN room m USING (room_id)
 WHERE m.room = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4;

@@ -100,7 +100,7 @@ class Forecast(_Entry, frozen=True, kw_only=True, tag="forecast"):
     line: str
     head: int
     tail: int
-    rows: tuple[tuple[int, float | None, float | None, float], ...]
+    rows: tuple[tuple[int, float | None, float | None, float | None], ...]
 
 
 class Other(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ DECLARE
 BEGIN
     SELECT k.sku_id, k.room_id INTO id, rid FROM sku k WHERE k.sku = in_sku;
     IF id IS NULL THEN verdict := 'unknown'; RETURN; END IF;
+    PERFORM 1 FROM log_head h WHERE h.room_id = rid FOR NO KEY UPDATE;
     PERFORM 1 FROM room_stock k WHERE k.room_id = rid FOR NO KEY UPDATE;
     SELECT k.on_hand INTO now_on_hand FROM stock k WHERE k.sku_id = id FOR NO KEY UPDATE;
     IF NOT FOUND THEN verdict := 'unknown'; RETURN; END IF;
@@ -45,6 +46,8 @@ BEGIN
     INSERT INTO operator_action (room_id, who, action, detail, reason)
         VALUES (rid, in_who, in_kind, jsonb_build_object('sku', in_sku, 'quantity', in_quantity,
                 'on_hand', now_on_hand, 'override', override), in_reason);
+    PERFORM append_log(rid, 'stock', jsonb_build_object('sku', in_sku, 'kind', in_kind, 'quantity', in_quantity)
+        || CASE WHEN override THEN '{"override": true}' ELSE '{}' END::jsonb);
     verdict := 'moved';
 END $$;
 

@@ -509,6 +509,7 @@ BEGIN
     SELECT array_agg(r.sku_id ORDER BY r.sku_id), array_agg(r.receive ORDER BY r.sku_id) INTO ids, quantities
         FROM import_row r WHERE r.receive > 0 AND NOT r.received;
     IF ids IS NULL THEN RETURN; END IF;
+    PERFORM 1 FROM log_head h WHERE h.room_id = in_room_id FOR NO KEY UPDATE;
     PERFORM 1 FROM room_stock k WHERE k.room_id = in_room_id FOR NO KEY UPDATE;
     PERFORM 1 FROM stock k WHERE k.sku_id = ANY (ids) ORDER BY k.sku_id FOR NO KEY UPDATE;
     UPDATE room_stock k SET on_hand = k.on_hand + d.q,
@@ -520,4 +521,6 @@ BEGIN
     INSERT INTO stock_movement (sku_id, kind, quantity, reason, who, idempotency_key, at)
         SELECT d.id, 'received', d.q, in_reason, in_who, in_key, clock_timestamp()
         FROM unnest(ids, quantities) d(id, q);
+    PERFORM append_log(in_room_id, 'stock', (SELECT jsonb_build_object('kind', 'received', 'skus', count(*),
+        'quantity', sum(u.q)) FROM unnest(quantities) u(q)));
 END $$;
