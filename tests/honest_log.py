@@ -1,4 +1,4 @@
-"""An honest room's log, written by hand: what the service would write, without the service. Pure."""
+"""An honest room's log, as the service would write it, without the service. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -145,9 +145,7 @@ class HonestLog:
     def sign(self) -> None:
         assert self.closing is not None
         key, head = log_key_from(self.secret), self.closing.hash
-        signature = sign_closing(
-            key, room=self.room, line=self.line, count=self.entered, head=head
-        )
+        signature = sign_closing(key, room=self.room, line=self.line, count=self.entered, head=head)
         self.add(
             "closing_signed",
             line=self.line,
@@ -159,7 +157,7 @@ class HonestLog:
 
     def publish(self, value: str) -> None:
         self.value = value
-        self.add("public_value", line=self.line, source=self.source, value=value)
+        self.add("public_value", line=self.line, source=self.source or "dice", value=value)
 
     def draw(self) -> None:
         assert self.closing is not None

@@ -31,6 +31,9 @@ from waitroom.admin.rooms import RoomsAdmin
 from waitroom.admin.webhooks import WebhooksAdmin
 from waitroom.analytics.analytics_store import AnalyticsStore
 from waitroom.api import LineApi
+from waitroom.fairness.api import FairnessApi
+from waitroom.fairness.fairness_store import FairnessStore
+from waitroom.fairness.log_pages import LogPages
 from waitroom.log_api import LogApi
 from waitroom.memory import Memory
 from waitroom.ops import OpsApi
@@ -146,7 +149,13 @@ def make_app(service: Service) -> web.Application:
     returns = Returns(service.line, mail_offered=service.mail_sender is not None)
     for api in (
         LineApi(service.line, catalogue=service.catalogue),
-        LogApi(service.board, store=service.lines, log_key=service.log_key),
+        LogApi(
+            service.board,
+            store=service.lines,
+            log_key=service.log_key,
+            pages=LogPages(service.pool, pages=service.pages),
+        ),
+        FairnessApi(service.board, guard, store=FairnessStore(service.pool), pages=service.pages),
         CheckoutApi(service.checkout),
         CustomersApi(service.checkout, customers=service.customers, identity=service.identity),
         CatalogueApi(service.catalogue),

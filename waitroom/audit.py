@@ -30,10 +30,10 @@ from waitroom.verify.witness import SignedHead, Witness, head_findings, witness_
 LINES_MAX = 1000
 
 _LIMITS = (
-    ("limits.people", "Who stands behind the places, and whether somebody has several."),
-    ("limits.refused", "That nobody was refused who wanted to come in: no entry tells of them."),
-    ("limits.outside", "That nobody bought without having been called: the log is of the line."),
-    ("limits.texts", "What private texts say: the log holds salted hashes in their place."),
+    ("limits.people", "No log can show who stands behind the places, or if somebody has several."),
+    ("limits.refused", "No log can show that nobody was refused: there is no entry for that."),
+    ("limits.outside", "No log can show that nobody bought without having been called."),
+    ("limits.texts", "Private texts stand here as salted hashes; what they say is not shown."),
 )
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 from aiohttp import web
 
-from inventory.kit.http import json_response, query_int
+from inventory.kit.http import json_response, query_int, wants_html
 from inventory.kit.problem import Refusal
 from waitroom.board import Board, RoomView
 from waitroom.drawing import LogKey
+from waitroom.fairness.log_pages import LogPages
 from waitroom.line_store import LineStore
 
 LOG_PAGE_MAX = 1000
@@ -20,10 +21,11 @@ class LogNotPublicYet(Refusal):
 
 
 class LogApi:
-    def __init__(self, board: Board, *, store: LineStore, log_key: LogKey) -> None:
+    def __init__(self, board: Board, *, store: LineStore, log_key: LogKey, pages: LogPages) -> None:
         self._board = board
         self._store = store
         self._log_key = log_key
+        self._pages = pages
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -33,6 +35,8 @@ class LogApi:
 
     async def log(self, request: web.Request) -> web.Response:
         view = self.public_view(request)
+        if wants_html(request) and request.query.get("format") != "json":
+            return await self._pages.show(request, view, await self.signed_head(view.room))
         after = query_int(request, "after", default=0, low=0, high=2**62)
         limit = query_int(request, "limit", default=100, low=1, high=LOG_PAGE_MAX)
         entries = await self._store.log(view.room, after=after, limit=limit)

@@ -20,6 +20,8 @@ REFRESH_MIN_S = 5
 REFRESH_CALMLY_S = 20
 
 _PROMISES = {
+    "expected": "As many are called as the stock will do for, as far as can be told from what those "
+    "before you did; hardly anybody is called and finds nothing.",
     "guaranteed": "Whoever is called finds at least one unit of something: it is set aside "
     "until you come.",
     "rate": "Being called means that it is your turn to look; it does not set anything aside.",

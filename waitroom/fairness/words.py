@@ -173,12 +173,11 @@ def _rules(facts: Facts) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, dict):
         return "a text that is not public"
-    words = {None: "nothing", "": "nothing", True: "yes", False: "no"}
-    if value is None or isinstance(value, (str, bool)):
-        return words.get(
-            value, f"\N{LEFT DOUBLE QUOTATION MARK}{value}\N{RIGHT DOUBLE QUOTATION MARK}"
-        )
-    return f"{value:,}"
+    if value is None or value == "":
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _place(facts: Facts) -> str:
@@ -232,7 +231,7 @@ def _more(facts: Facts) -> str:
     if facts["kind"] != "called":
         return ""
     reason = facts.get("reason", "")
-    told = [_REASONS.get(reason, reason)] if reason else []
+    told: list[str] = [_REASONS.get(reason, reason)] if reason else []
     figures = facts.get("figures") or {}
     told += [f"{name.replace('_', ' ')} {_figure(figures[name])}" for name in sorted(figures)]
     return ", ".join(told)

@@ -1,4 +1,4 @@
-"""The stock of a rehearsed room, as the database keeps it: held, sold, promised, wished for. Pure."""
+"""The stock of a rehearsed room as the database keeps it, with its promises and wishes. Pure."""
 
 from bisect import insort
 from dataclasses import dataclass, field

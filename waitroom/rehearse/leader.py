@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 UNLIMITED = 10**9
 OPENING = datetime(2000, 1, 1, tzinfo=UTC)
 TICK_S = 1.0
+# The leader reads how those inside fare each second, and less often where they are very many.
+LEARN_EACH_S = 500
 
 # What may be put in from outside: more figures for the snapshot, and a table of its own.
 Advise = Callable[["Simulation", RoomSnapshot], RoomSnapshot]
@@ -51,6 +53,7 @@ class Leader:
     table_head: int = 0
     bound: str = ""
     called_again: int = 0
+    _learn_at: float = 0.0
     _seen: tuple[int, int] | None = None
 
     def observe(self, sim: "Simulation") -> None:
@@ -62,15 +65,21 @@ class Leader:
             if sim.open and sim.tail > sim.head:
                 freed = max(seen[1] + calls - sim.shop.seats, 0)
                 self.rate.note(calls if self.bound == "per_minute" else freed, passed_s=TICK_S)
-        over, sim.shop.over = sim.shop.over, []
         if self.demand is not None:
-            self.demand.observe(
+            self._learn(self.demand, sim)
+
+    def _learn(self, demand: Demand, sim: "Simulation") -> None:
+        if sim.now >= self._learn_at:
+            over, sim.shop.over = sim.shop.over, []
+            inside = sim.shop.open.values()
+            demand.observe(
                 sim.now,
-                [a.journey() for a in sim.shop.open.values()],
+                [a.journey() for a in inside],
                 [a.journey() for a in over],
                 units_free=sim.books.free,
             )
-            self.outlook = self.demand.outlook(sim.now)
+            self._learn_at = sim.now + max(len(inside) // LEARN_EACH_S, 1)
+            self.outlook = demand.outlook(sim.now)
 
     def decide(self, sim: "Simulation") -> Decision:
         allowed = self.allowance.refill(now=sim.now, calls_per_minute=self.rules.calls_per_minute)

@@ -1,4 +1,4 @@
-"""What waiting shoppers were told at some moments, and what was left for them when they came. Pure."""
+"""What those who waited were told at some moments, and what they found on coming. Pure."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from waitroom.rehearse.simulation import Simulation
 
 EVERY_S, EACH = 20, 8
+# Beyond so many places for each unit that is not sold, hardly anything is left.
+NEAR = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What a waiting number was told at a moment: its wait, and the chance that something is left."""
+    """What a waiting number was told: its wait, and the chance that something is left."""
 
     number: int
     at: float
@@ -40,11 +42,15 @@ class Sampler:
     _drawn: set[int] = field(default_factory=set)
 
     def take(self, sim: "Simulation") -> None:
-        """Draw half of them evenly, and half by the logarithm of the place, as the table's rows are."""
+        """Draw half of them by the logarithm of the place, half from where it is not yet decided.
+
+        Of a long line most are told that nothing will be left, and say little about the rest.
+        """
         waiting = sim.tail - sim.head
+        open_places = min(waiting, NEAR * (sim.books.on_hand - sim.books.sold) + 1)
         for turn in range(EACH):
             share = self.rng.random()
-            place = int(waiting**share) if turn % 2 else 1 + int(share * waiting)
+            place = int(waiting**share) if turn % 2 else 1 + int(share * open_places)
             row = row_at(sim.leader.table, place)
             self._drawn.add(sim.head + place)
             self.samples.append(

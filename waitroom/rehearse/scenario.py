@@ -113,7 +113,7 @@ class Shopping(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Bots(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Programs that take many places at the opening, claim at once, hold and let the hold run out."""
+    """Programs: they take many places at the opening, claim at once, hold, and hardly ever pay."""
 
     bots: Count = 0
     bots_s: Seconds = 2.0

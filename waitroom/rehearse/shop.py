@@ -20,7 +20,7 @@ NEVER = float("inf")
 
 @dataclass(slots=True)
 class Shop:
-    """Everything from the call to the order. Each method is one thing that happens to one number."""
+    """Everything from the call to the order; each method is one thing that happens to somebody."""
 
     scenario: Scenario
     agenda: Agenda

@@ -1,0 +1,154 @@
+import { ask } from "./api.js";
+import { count, plural } from "./format.js";
+
+/**
+ * What a shopper got with a place: `entry` in place of `number` before a draw. Hex texts.
+ * @typedef {{seq: number, line: string, number?: number, entry?: number, first: number, count: number, id: string, random: string, path: string}} Receipt
+ * @typedef {{seq: number, body: string, hash: string}} Entry an entry of the log, with its exact text
+ */
+
+const HASH_BYTES = 32;
+
+/** @param {string} id */
+const $ = (id) => /** @type {any} */ (document.getElementById(id));
+
+/** Something that keeps a place from being checked, said to the shopper. */
+class Trouble extends Error {}
+
+/** @param {string} hex @returns {Uint8Array} */
+function bytes(hex) {
+  if (typeof hex !== "string" || !/^([0-9a-f]{2})*$/.test(hex)) throw new Trouble("This is no receipt: a part of it is not written as it should be.");
+  return Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}
+
+/** @param {Uint8Array} from */
+const hex = (from) => Array.from(from, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** @param {...(Uint8Array | number[])} parts @returns {Promise<Uint8Array>} */
+async function sha256(...parts) {
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) { whole.set(part, at); at += part.length; }
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", whole));
+}
+
+/**
+ * The root that a receipt leads to, by RFC 6962: the leaf is hashed with 0, a node with 1 before
+ * its two halves, and an odd node moves up as it is.
+ * @param {Receipt} receipt @param {number} index the place among those sealed together
+ * @returns {Promise<Uint8Array | null>} null when the path is too long or too short
+ */
+export async function rootOf(receipt, index) {
+  const path = bytes(receipt.path);
+  let node = await sha256([0], bytes(receipt.id), bytes(receipt.random)), used = 0;
+  for (let size = receipt.count; size > 1; size = Math.ceil(size / 2)) {
+    if ((index ^ 1) < size) {
+      const beside = path.subarray(used, used += HASH_BYTES);
+      if (beside.length < HASH_BYTES) return null;
+      node = index % 2 ? await sha256([1], beside, node) : await sha256([1], node, beside);
+    }
+    index = Math.floor(index / 2);
+  }
+  return used === path.length ? node : null;
+}
+
+/** @param {string} text @returns {Receipt} */
+export function readReceipt(text) {
+  let found;
+  try { found = JSON.parse(text); } catch { throw new Trouble("This is no receipt: it is not the text that was given with your number."); }
+  // The whole answer of joining has the receipt in it.
+  const receipt = found?.receipt ?? found;
+  const place = receipt?.number ?? receipt?.entry;
+  const whole = [receipt?.seq, receipt?.first, receipt?.count, place].every((n) => Number.isSafeInteger(n) && n > 0);
+  if (!whole || typeof receipt.line !== "string" || receipt.count > 2 ** 30) throw new Trouble("This is no receipt: a part of it is missing.");
+  return receipt;
+}
+
+/** @param {Receipt} receipt */
+const nameOf = (receipt) => (receipt.number == null ? `entry ${count(receipt.entry)}` : `number ${count(receipt.number)}`);
+
+/** @param {string} room @param {number} seq @returns {Promise<Entry>} */
+async function entryOf(room, seq) {
+  const { ok, data } = await ask("GET", `/rooms/${encodeURIComponent(room)}/log?after=${seq - 1}&limit=1`);
+  if (!ok) throw new Trouble(data?.detail ?? "The log could not be read.");
+  const entry = data.entries[0];
+  if (entry?.seq !== seq) throw new Trouble(`The log has no entry ${count(seq)}, although your receipt names it. Keep the receipt, and ask the operators.`);
+  return entry;
+}
+
+/**
+ * What does not fit between a receipt and its entry, or "".
+ * @param {Receipt} receipt @param {any} told the entry's facts
+ */
+export async function misfit(receipt, told) {
+  const kind = receipt.number == null ? "entered" : "joined";
+  if (told.kind !== kind) return "that entry of the log is not about people who came.";
+  if (told.line !== receipt.line) return `that entry of the log is about another line, ${told.line}.`;
+  const index = (receipt.number ?? receipt.entry) - receipt.first;
+  if (told.first !== receipt.first || told.last !== receipt.first + receipt.count - 1 || index < 0 || index >= receipt.count) return "the log gave out other numbers there.";
+  const root = await rootOf(receipt, index);
+  return root && hex(root) === told.root ? "" : "your ticket does not lead to the hash that the log has there.";
+}
+
+/** @param {string} room @param {Receipt} receipt @returns {Promise<{good: boolean, said: string[]}>} */
+async function check(room, receipt) {
+  const entry = await entryOf(room, receipt.seq), told = JSON.parse(entry.body), why = await misfit(receipt, told);
+  const name = nameOf(receipt), where = `entry ${count(receipt.seq)} of the log`;
+  if (why) {
+    return { good: false, said: [`This receipt does not fit the log: ${why}`,
+      `Either the receipt was changed, or it is from another room, or ${where} is not what it was when you joined. Keep the receipt, and show it to others: whoever has the hash of a later entry can tell which it is.`] };
+  }
+  const at = new Date(told.at), others = receipt.count - 1;
+  const said = [`Your place is in the log: ${name} was given on ${at.toLocaleString()}, by ${where}.`,
+    others ? `Your ticket and ${plural(others, "other")} are sealed there under one hash, and yours leads to it.` : "Your ticket alone is sealed there under a hash, and it leads to it.",
+    `So nobody can be put before you later without changing that entry and every hash after it. Its own hash is ${entry.hash.slice(0, 12)}…`];
+  if (receipt.number == null) said.push("Which number your entry got is computed from the draw: the waiting page shows it, and waitroom verify computes it again.");
+  return { good: true, said };
+}
+
+/** @param {boolean} good @param {string[]} said */
+function answer(good, said) {
+  $("check-answer").dataset.good = good ? "yes" : "no";
+  $("check-answer").replaceChildren(...said.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+}
+
+/** @param {string} room */
+function stored(room) { try { return localStorage.getItem(`waitroom-receipt:${room}`); } catch { return null; } }
+
+/** @param {string} room @param {string | null} kept */
+function offer(room, kept) {
+  $("check-no-script").hidden = true;
+  $("check-form").hidden = false;
+  $("check-stored").hidden = !kept;
+  $("check-missing").hidden = !!kept;
+  $("check-other").open = !kept;
+  if (!kept) return;
+  $("check-stored-place").textContent = nameOf(readReceipt(kept));
+  const link = $("check-keep");
+  link.hidden = false;
+  link.download = `receipt-${room}.json`;
+  link.href = URL.createObjectURL(new Blob([kept], { type: "application/json" }));
+}
+
+function start() {
+  const { room } = $("log").dataset;
+  let kept = stored(room);
+  try { offer(room, kept); } catch { kept = null; offer(room, kept); }
+  $("check-file").addEventListener("change", async () => { $("check-text").value = await $("check-file").files[0]?.text() ?? ""; });
+  $("check-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    event.submitter.disabled = true;
+    try {
+      if (!crypto.subtle) throw new Trouble("Browsers compute hashes on secure pages alone, and this one was not opened over https. Check the receipt with waitroom verify.");
+      const text = $("check-text").value.trim() || kept;
+      if (!text) throw new Trouble("Paste your receipt first, or choose its file.");
+      const { good, said } = await check(room, readReceipt(text));
+      answer(good, said);
+    } catch (error) {
+      answer(false, [error.message]);
+    }
+    event.submitter.disabled = false;
+  });
+}
+
+if (document.getElementById("log")) start();

@@ -1,0 +1,119 @@
+"""The leader's tick with the policy that learns, over the real database."""
+
+import os
+
+import msgspec
+from shop import hold, sessions_in, wish
+from support import execute, open_room, shift_clock, tick
+
+from waitroom.app import Service
+
+
+async def join(service: Service, count: int) -> None:
+    await service.lines.join(service.board.room("drop").line_id, count, os.urandom(32))
+
+
+async def called(service: Service) -> int:
+    (line,) = await execute(service, "SELECT LEAST(gate, tail) AS head FROM line")
+    return int(line["head"])
+
+
+async def last_call(service: Service) -> dict[str, object]:
+    rows = await execute(
+        service, "SELECT body FROM log_entry WHERE body LIKE '%\"called\"%' ORDER BY seq DESC"
+    )
+    bodies = [msgspec.json.decode(row["body"]) for row in rows]
+    return next(body for body in bodies if body["kind"] == "called")
+
+
+async def test_the_default_policy_calls_no_more_than_it_learned_to_expect(
+    service: Service,
+) -> None:
+    await open_room(service, policy="expected", skus={"mug": 20}, limit=1, seats_max=500)
+    await join(service, 500)
+
+    await tick(service, 3)
+
+    # Nothing is known yet, and it is careful; but it does not call fewer than there are units.
+    assert 20 <= await called(service) <= 30
+
+
+async def test_what_a_call_was_decided_on_is_in_the_log(service: Service) -> None:
+    await open_room(service, policy="expected", skus={"mug": 20}, limit=1, seats_max=500)
+    await join(service, 500)
+
+    await tick(service)
+
+    entry = await last_call(service)
+    assert entry["reason"] == "expected"
+    figures = entry["figures"]
+    assert isinstance(figures, dict)
+    assert (figures["free"], figures["waiting"]) == (20, 500)
+    assert 0 < figures["claim_share"] <= 1
+
+
+async def test_no_shows_are_learned_and_made_up_for(service: Service) -> None:
+    await open_room(
+        service, policy="expected", skus={"mug": 20}, limit=1, seats_max=500, claim_window_s=60
+    )
+    await join(service, 500)
+    await tick(service, 2)
+    before = await called(service)
+
+    # Nobody comes: the calls run out, and those after them are called.
+    for _ in range(4):
+        await shift_clock(service, 200)
+        await service.lines.end_due(1000)
+        await tick(service)
+    after = await called(service)
+
+    assert after - before >= 60
+    assert (await last_call(service))["figures"]["claim_share"] < 0.7  # type: ignore[index]
+
+
+async def test_a_new_leader_learns_from_what_was(service: Service) -> None:
+    await open_room(
+        service, policy="expected", skus={"mug": 20}, limit=1, seats_max=500, claim_window_s=60
+    )
+    await join(service, 500)
+    for _ in range(3):
+        await tick(service)
+        await shift_clock(service, 200)
+        await service.lines.end_due(1000)
+    await tick(service)
+    known = await last_call(service)
+
+    service.controller._rooms.clear()  # noqa: SLF001 - what a new leader knows: nothing
+    await shift_clock(service, 200)
+    await service.lines.end_due(1000)
+    await tick(service)
+
+    share = known["figures"]["claim_share"]  # type: ignore[index]
+    assert (await last_call(service))["figures"]["claim_share"] <= share  # type: ignore[index]
+
+
+async def test_who_found_nothing_is_not_taken_for_somebody_who_wanted_nothing(
+    service: Service,
+) -> None:
+    await open_room(service, policy="rate", skus={"mug": 1}, seats_max=10)
+    first, *others = await sessions_in(service, 4)
+    await hold(service, first, mug=1)
+    for session in others:
+        await service.holds.place([wish(session, mug=1)])
+    await tick(service)
+
+    rows = await execute(service, "SELECT refused FROM admission ORDER BY number")
+
+    assert [row["refused"] for row in rows] == [False, True, True, True]
+
+
+async def test_what_was_told_to_those_who_wait_stands_in_the_log(service: Service) -> None:
+    await open_room(service, skus={"mug": 3}, seats_max=2)
+    await join(service, 50)
+
+    await tick(service, 3)
+
+    rows = await execute(service, "SELECT body FROM log_entry WHERE body LIKE '%forecast%'")
+    (told,) = [msgspec.json.decode(row["body"]) for row in rows]
+    assert (told["line"], told["tail"]) == ("main-1", 50)
+    assert all(len(row) == 4 for row in told["rows"])

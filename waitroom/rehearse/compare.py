@@ -1,0 +1,180 @@
+"""Many sales of several variants on the same shoppers, and how sure the difference is."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, stdev
+from typing import Any
+
+import msgspec
+
+from waitroom.rehearse.result import Result, result_of, score_values
+from waitroom.rehearse.score import Score
+from waitroom.rehearse.simulation import Simulation
+from waitroom.rehearse.variant import Variant
+
+# Student's t at 97.5 %, by degrees of freedom from 1; beyond 30 it is near its limit.
+T_975 = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
+T_LIMIT, T_SLOPE = 1.96, 2.5
+INTERVAL = "mean over the seeds with its 95 % interval by Student's t"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure of the comparison. `kind` is how it is written: time, share or count."""
+
+    key: str
+    label: str
+    kind: str
+
+
+FIGURES = (
+    Figure(key="to_last_s", label="until the last unit is paid", kind="time"),
+    Figure(key="to_95_s", label="until 95 % are paid", kind="time"),
+    Figure(key="found_nothing_of_called", label="found nothing, of those called", kind="share"),
+    Figure(key="found_nothing_of_inside", label="found nothing, of those inside", kind="share"),
+    Figure(key="called", label="called", kind="count"),
+    Figure(key="came_in", label="came in", kind="count"),
+    Figure(key="no_shows", label="called and never came", kind="count"),
+    Figure(key="missed_choice", label="their SKU was gone, others were there", kind="count"),
+    Figure(key="sold", label="units sold", kind="count"),
+    Figure(key="bots_bought", label="of them to bots", kind="count"),
+    Figure(key="idle_unit_s", label="units idle while people waited, unit-seconds", kind="count"),
+    Figure(key="wait_median_s", label="wait of those who came in, median", kind="time"),
+    Figure(key="wait_p95_s", label="wait of those who came in, 95 of 100", kind="time"),
+    Figure(key="overtaken", label="overtaken", kind="count"),
+    Figure(key="present_at_sold_out", label="still waiting when all was sold", kind="count"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def half(self) -> float:
+        return (self.high - self.low) / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One variant's sales, in the order of the seeds."""
+
+    variant: Variant
+    results: list[Result]
+
+    @property
+    def unsold(self) -> int:
+        """In how many sales something was left at the end."""
+        return sum(result.to_last_s is None for result in self.results)
+
+    def values(self, key: str) -> list[float] | None:
+        """Return a figure of each sale; None where it cannot be given for all.
+
+        A sale that did not come to its last unit counts with its whole length, which is too little.
+        """
+        until_s = self.variant.scenario.until_s
+        found = []
+        for result in self.results:
+            value = getattr(result, key)
+            if value is None and key in {"to_last_s", "to_95_s"}:
+                value = until_s
+            if value is None:
+                return None
+            found.append(float(value))
+        return found
+
+    def interval(self, key: str) -> Interval | None:
+        values = self.values(key)
+        return interval_of(values) if values else None
+
+    def against(self, other: "Outcome", key: str) -> Interval | None:
+        """Return the mean difference from another variant, seed by seed."""
+        mine, theirs = self.values(key), other.values(key)
+        if not mine or not theirs:
+            return None
+        return interval_of([a - b for a, b in zip(mine, theirs, strict=True)])
+
+    def score(self) -> Score:
+        total = Score()
+        for result in self.results:
+            total.add(result.score)
+        return total
+
+
+def interval_of(values: Sequence[float]) -> Interval:
+    """Return the mean of independent values with its interval; one value has none around it."""
+    mean = fmean(values)
+    if len(values) < 2:
+        return Interval(mean=mean, low=mean, high=mean)
+    freedom = len(values) - 1
+    t = T_975[freedom - 1] if freedom <= len(T_975) else T_LIMIT + T_SLOPE / freedom
+    half = t * stdev(values) / sqrt(len(values))
+    return Interval(mean=mean, low=mean - half, high=mean + half)
+
+
+def play(variant: Variant, seed: int) -> Result:
+    return result_of(Simulation(variant.scenario, seed=seed, course=variant.course).run())
+
+
+def compare(
+    variants: Sequence[Variant],
+    *,
+    seeds: Sequence[int],
+    jobs: int = 1,
+    done: Callable[[Variant, int], None] = lambda _variant, _seed: None,
+) -> list[Outcome]:
+    """Play every variant with every seed; `done` hears of each sale, `jobs` is processes."""
+    results: dict[int, list[Result]] = {}
+    for index, variant in enumerate(variants):
+        results[index] = []
+        for seed, result in _played(variant, seeds, jobs=jobs):
+            results[index].append(result)
+            done(variant, seed)
+    return [Outcome(variant=v, results=results[i]) for i, v in enumerate(variants)]
+
+
+def _played(variant: Variant, seeds: Sequence[int], *, jobs: int) -> Iterator[tuple[int, Result]]:
+    if jobs == 1:
+        for seed in seeds:
+            yield seed, play(variant, seed)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from zip(seeds, pool.map(play, [variant] * len(seeds), seeds), strict=True)
+
+
+def to_json(outcomes: Sequence[Outcome], *, seeds: Sequence[int]) -> dict[str, Any]:
+    """Return everything as plain values: each sale, each figure, each difference from the first."""
+    first = outcomes[0]
+    return {
+        "interval": INTERVAL,
+        "seeds": list(seeds),
+        "scenario": msgspec.to_builtins(first.variant.scenario),
+        "variants": [
+            {
+                "name": outcome.variant.name,
+                "rules": msgspec.to_builtins(outcome.variant.scenario.rules),
+                "unsold": outcome.unsold,
+                "figures": {f.key: _plain(outcome.interval(f.key)) for f in FIGURES},
+                "against_first": {f.key: _plain(outcome.against(first, f.key)) for f in FIGURES}
+                if outcome is not first
+                else None,
+                "score": score_values(outcome.score()),
+                "sales": [result.to_dict() for result in outcome.results],
+            }
+            for outcome in outcomes
+        ],
+    }
+
+
+def _plain(interval: Interval | None) -> dict[str, float] | None:
+    if interval is None:
+        return None
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
