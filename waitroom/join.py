@@ -41,8 +41,15 @@ class Busy(Refusal):
         super().__init__(headers={"Retry-After": "1"})
 
 
+class LineOver(Refusal):
+    code, status, title = "line_over", 503, "The line has just been begun anew; please try again."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "2"})
+
+
 _REFUSALS: dict[str, type[Refusal]] = {
-    refusal.code: refusal for refusal in (NotOpen, RoomEnded, SoldOut)
+    refusal.code: refusal for refusal in (NotOpen, RoomEnded, LineOver, SoldOut)
 }
 
 

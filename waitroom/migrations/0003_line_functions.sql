@@ -64,7 +64,9 @@ BEGIN
     END IF;
     drawing := m.status = 'scheduled' AND m.order_by = 'draw';
     refusal := CASE
-        WHEN m.status = 'ended' OR NOT l.joinable THEN 'room_ended'
+        WHEN m.status = 'ended' THEN 'room_ended'
+        -- The room was begun anew, and this worker does not know it yet.
+        WHEN NOT l.joinable THEN 'line_over'
         WHEN m.status = 'scheduled' AND NOT doors_open(m) THEN 'not_open'
         -- Nobody enters for a draw whose seed is not fixed yet.
         WHEN drawing AND NOT EXISTS (SELECT FROM draw d WHERE d.line_id = in_line) THEN 'not_open'

@@ -1,0 +1,114 @@
+"""Reading public pages over HTTP for the command line: bounded in time, size and where it goes."""
+
+import time
+import urllib.error
+import urllib.request
+from email.message import Message
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+ANSWER_BYTES_MAX = 64 * 2**20
+ANSWER_TIMEOUT_S = 60.0
+SILENCE_TIMEOUT_S = 15.0
+_PIECE_BYTES = 64 * 1024
+_DETAIL_CHARACTERS_MAX = 300
+
+
+class SourceError(Exception):
+    """A log, a head or a receipt could not be had; the message is one line for the user."""
+
+
+class NotThere(SourceError):
+    """The server has no such page."""
+
+
+class _SameHost(urllib.request.HTTPRedirectHandler):
+    """Follow redirects within one host only, and never from https to http.
+
+    Whoever asks a shop for its log wants that shop's answer.
+    """
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        old, new = urlsplit(req.full_url), urlsplit(newurl)
+        to_tls = (old.scheme, new.scheme) == ("http", "https") and new.port in {None, 443}
+        same = (old.scheme, old.netloc) == (new.scheme, new.netloc)
+        if not same and not (to_tls and old.hostname == new.hostname):
+            raise SourceError(f"{old.netloc} sends us on to another place ({new.netloc})")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    # By hand, since the usual one also opens files and FTP.
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        _SameHost(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+class Fetcher:
+    """Get JSON from http and https addresses."""
+
+    def __init__(self) -> None:
+        self._opener = _opener()
+
+    def get(self, url: str) -> bytes:
+        """Return the body of a page; raises `SourceError`, and `NotThere` for one that is none."""
+        if urlsplit(url).scheme not in {"http", "https"}:
+            raise SourceError(f"{url} is no http or https address")
+        request = urllib.request.Request(  # noqa: S310 - the scheme was checked
+            url, headers={"Accept": "application/json", "User-Agent": "waitroom-verify"}
+        )
+        try:
+            with self._opener.open(request, timeout=SILENCE_TIMEOUT_S) as answer:
+                return _read(answer, url)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _refused(error, url) from error
+        except urllib.error.URLError as error:
+            raise SourceError(f"cannot reach {url}: {error.reason}") from error
+        except (OSError, ValueError, urllib.request.http.client.HTTPException) as error:  # type: ignore[attr-defined]
+            raise SourceError(f"cannot read {url}: {error or type(error).__name__}") from error
+
+
+def _read(answer: Any, url: str) -> bytes:
+    """Read an answer to its end, within bounds; each piece may be late, but not all of them."""
+    pieces, size = [], 0
+    deadline = time.monotonic() + ANSWER_TIMEOUT_S
+    while piece := answer.read1(_PIECE_BYTES):
+        size += len(piece)
+        if size > ANSWER_BYTES_MAX:
+            raise SourceError(f"{url} answers with more than {ANSWER_BYTES_MAX // 2**20} MiB")
+        if time.monotonic() > deadline:
+            raise SourceError(f"{url} takes longer than {ANSWER_TIMEOUT_S:.0f} s to answer")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    detail: str = ""
+    title: str = ""
+
+
+def _refused(error: urllib.error.HTTPError, url: str) -> SourceError:
+    """Say in one line what the server said; the problem's own words where it has some."""
+    try:
+        problem = msgspec.json.decode(error.read(_PIECE_BYTES), type=_Problem)
+        words = problem.detail or problem.title
+    except (msgspec.DecodeError, OSError, UnicodeError):
+        words = ""
+    plain = "".join(sign if sign.isprintable() else " " for sign in words)
+    said = plain[:_DETAIL_CHARACTERS_MAX] or str(error.reason)
+    kind = NotThere if error.code == 404 else SourceError
+    return kind(f"{url} answers {error.code}: {said}")
