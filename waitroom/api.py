@@ -19,7 +19,7 @@ from inventory.kit.http import (
     read_body,
 )
 from inventory.kit.problem import BadRequest, Refusal, TooManyRequests
-from waitroom.board import Board, RoomView
+from waitroom.board import Board, LineOver, RoomView
 from waitroom.entrance import Entrance
 from waitroom.join import JoinRequest, Place
 from waitroom.line_store import Claimed, LineStore, Standing
@@ -71,6 +71,7 @@ _CLAIM_REFUSALS: dict[str, type[Refusal]] = {
     "ended": TicketOver,
     "other_ticket": OtherTicket,
     "aside": SteppedAside,
+    "line_over": LineOver,
 }
 
 

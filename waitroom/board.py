@@ -36,6 +36,11 @@ class TicketMoved(Refusal):
     title = "This place has moved to another device."
 
 
+class LineOver(NoTicket):
+    code, status = "line_over", 410
+    title = "The line was begun anew; please join again."
+
+
 @dataclass(slots=True, kw_only=True)
 class LineView:
     """One line in one worker: its desk, and the order of its entries once they are drawn."""
@@ -146,6 +151,8 @@ class Board:
         if token is None:
             raise NoTicket
         ticket = self.seal.open(token)
+        if ticket.line_id in view.rules["former_lines"]:
+            raise LineOver
         if ticket.line_id not in view.lines:
             raise NoTicket("This ticket belongs to another room or line.")
         self._check_owner(ticket)

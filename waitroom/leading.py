@@ -212,9 +212,10 @@ class RoomLead:
             row, lines, version=version, sold_out=sold_out, per_second=self._per_second()
         )
         body = encode_state(document)
-        if await self._store.publish(row["room_id"], term=term, version=version, body=body):
+        at = await self._store.publish(row["room_id"], term=term, version=version, body=body)
+        if at is not None:
             for line, state in zip(rows, lines, strict=True):
-                self._line(line).promises.note(at=row["now"], head=state.head, table=state.table)
+                self._line(line).promises.note(at=at, head=state.head, table=state.table)
             await self._memory.publish_state(row["room"], version, body)
             await self._forecast(row, lines, term=term)
 

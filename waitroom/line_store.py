@@ -267,11 +267,14 @@ class LineStore:
         assert row is not None
         return Called(**dict(row))
 
-    async def publish(self, room_id: int, *, term: int, version: int, body: bytes) -> bool:
-        """Write the state document; False when a later leader or version was there first."""
+    async def publish(
+        self, room_id: int, *, term: int, version: int, body: bytes
+    ) -> datetime | None:
+        """Write the state document; return when, or None if a later leader or version was first."""
         async with connection(self._pool) as borrowed:
-            written = await borrowed.fetchval(SQL["publish_state"], room_id, term, version, body)
-        return written is not None
+            values = (room_id, term, version, body)
+            at: datetime | None = await borrowed.fetchval(SQL["publish_state"], *values)
+        return at
 
     async def note_sold_out(self, room_id: int) -> None:
         """Let the room know whether everything is sold, by the books as they are now."""

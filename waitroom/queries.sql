@@ -31,7 +31,9 @@ ORDER BY q.o;
 -- name: list_rooms
 -- A row for each line that can be joined, the main one first.
 SELECT m.*, doors_open(m) AS doors_open, l.line_id, l.line, l.lane, l.share, d.commitment, d.log_key,
-       d.count AS drawn_count, d.key AS draw_key, d.line_id IS NOT NULL AND d.count IS NOT NULL AND d.key IS NULL AS drawing
+       d.count AS drawn_count, d.key AS draw_key, d.line_id IS NOT NULL AND d.count IS NOT NULL AND d.key IS NULL AS drawing,
+       -- Lines from before the room was begun anew: their tickets are told so.
+       ARRAY(SELECT x.line_id FROM line x WHERE x.room_id = m.room_id AND NOT x.joinable) AS former_lines
 FROM room m JOIN line l ON l.room_id = m.room_id AND l.joinable LEFT JOIN draw d ON d.line_id = l.line_id
 ORDER BY m.room, l.lane <> 'main', l.line_id;
 
@@ -116,7 +118,7 @@ SELECT * FROM call_numbers($1, $2, $3, $4, $5, $6, $7, $8);
 -- The term keeps an old leader out, the version a lost race.
 UPDATE room_state s SET version = $3, body = $4, published_at = clock_timestamp()
 FROM office o WHERE s.room_id = $1 AND o.term = $2 AND s.version < $3
-RETURNING s.version;
+RETURNING s.published_at;
 
 -- name: note_sold_out
 SELECT note_sold_out($1);
@@ -212,7 +214,7 @@ SELECT b.batch_id, m.room, b.lane, b.count, b.expires_at, b.revoked_at FROM invi
 WHERE b.batch_id = $1;
 
 -- name: reset_room
-SELECT reset_room($1, $2, $3);
+SELECT * FROM reset_room($1, $2, $3);
 
 -- name: hear_of_stock
 SELECT hear_of_stock($1, $2, $3, $4, $5, $6);

@@ -41,6 +41,8 @@ async function readMe() {
 function keep(data) {
   me = data;
   left = me.seconds_left == null ? null : countdown(me.seconds_left);
+  // Given once, with the place; the page of the public log checks it.
+  if (me.receipt) remember(`waitroom-receipt:${room}`, JSON.stringify(me.receipt));
 }
 
 async function readState() {

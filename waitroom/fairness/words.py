@@ -230,8 +230,8 @@ def _more(facts: Facts) -> str:
     """Say what a call was decided on."""
     if facts["kind"] != "called":
         return ""
-    reason = facts.get("reason", "")
-    told: list[str] = [_REASONS.get(reason, reason)] if reason else []
+    reason = str(facts.get("reason") or "")
+    told = [_REASONS.get(reason, reason)] if reason else []
     figures = facts.get("figures") or {}
     told += [f"{name.replace('_', ' ')} {_figure(figures[name])}" for name in sorted(figures)]
     return ", ".join(told)

@@ -77,7 +77,9 @@ CREATE TABLE room (
     returns_window_s int NOT NULL DEFAULT 900 CHECK (returns_window_s > 0),
     currency text NOT NULL DEFAULT 'EUR' CHECK (currency ~ '^[A-Z]{3}$'),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    CONSTRAINT room_has_one_currency UNIQUE (room_id, currency)
+    CONSTRAINT room_has_one_currency UNIQUE (room_id, currency),
+    CONSTRAINT sale_closes_after_it_opens CHECK (closes_at > opens_at),
+    CONSTRAINT doors_open_before_the_sale CHECK (doors_at <= opens_at)
 );
 
 -- The end of each room's log. Whoever writes to a room's log, line or rules locks this row first,

@@ -47,6 +47,8 @@ BEGIN
     SELECT * INTO l FROM line x WHERE x.line_id = in_line;
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
     SELECT * INTO m FROM room x WHERE x.room_id = l.room_id;
+    -- Once more, as it is under the lock: the room may have been begun anew meanwhile.
+    SELECT * INTO l FROM line x WHERE x.line_id = in_line;
     IF again THEN
         SELECT e.body::jsonb, e.seq INTO body, seq FROM (
             SELECT * FROM log_entry x WHERE x.room_id = l.room_id ORDER BY x.seq DESC LIMIT 10000) e
@@ -137,8 +139,10 @@ BEGIN
     SELECT * INTO l FROM line x WHERE x.line_id = in_line FOR NO KEY UPDATE;
     SELECT * INTO m FROM room x WHERE x.room_id = l.room_id;
     gate := l.gate; tail := l.tail;
-    IF l.term > my_term THEN verdict := 'stale_term'; RETURN; END IF;
-    IF l.gate <> gate_read THEN verdict := 'gate_moved'; RETURN; END IF;
+    -- A line that was made while a leader took office has the term before.
+    IF l.term > my_term OR (SELECT o.term FROM office o) > my_term THEN verdict := 'stale_term'; RETURN; END IF;
+    -- Of a line that was begun anew nobody is called any more.
+    IF l.gate <> gate_read OR NOT l.joinable THEN verdict := 'gate_moved'; RETURN; END IF;
     head := LEAST(l.gate, l.tail);
     IF m.status <> 'open' OR draw_is_due(in_line) THEN
         gate_wanted := head;
@@ -216,7 +220,8 @@ BEGIN
 END $$;
 
 -- Takes up calls, one verdict for each request in order: claimed, not_yet_called, missed (it will
--- be called again), aside (until it says that it is back), over, left, ended, other_ticket. A repeated claim gets the first one's session.
+-- be called again), aside (until it says that it is back), over, left, ended, other_ticket, line_over
+-- (the room was begun anew). A repeated claim gets the first one's session.
 -- A call that is due but not yet swept may still be claimed: only a committed change ends it.
 CREATE FUNCTION claim_numbers(lines int[], numbers bigint[], ticket_ids bytea[])
 RETURNS TABLE (verdict text, fresh boolean, session_id bigint, expires_at timestamptz, seconds_left float8)
@@ -249,7 +254,8 @@ BEGIN
             AND a.came_back_at IS NULL AND a.ended_at > t - make_interval(secs => m.grace_s)
             AND a.called_at IS NOT NULL AND (a.ticket_id IS NULL OR a.ticket_id = q.id);
     RETURN QUERY SELECT
-        CASE WHEN a.admission_id IS NULL THEN 'not_yet_called'
+        CASE WHEN NOT l.joinable AND a.state IS DISTINCT FROM 'claimed' THEN 'line_over'
+             WHEN a.admission_id IS NULL THEN 'not_yet_called'
              WHEN a.ticket_id <> q.id THEN 'other_ticket'
              WHEN a.state = 'missed' AND a.called_at IS NULL THEN 'aside'
              WHEN a.state = 'missed' AND a.came_back_at IS NULL THEN 'over'
@@ -257,7 +263,8 @@ BEGIN
         a.admission_id = ANY (taken), a.admission_id, a.expires_at + stopped_for,
         extract(epoch FROM a.expires_at - t)::float8
         FROM unnest(lines, numbers, ticket_ids) WITH ORDINALITY q(l, n, id, o)
-        LEFT JOIN admission a ON a.line_id = q.l AND a.number = q.n ORDER BY q.o;
+        LEFT JOIN admission a ON a.line_id = q.l AND a.number = q.n
+        LEFT JOIN line l ON l.line_id = q.l ORDER BY q.o;
 END $$;
 
 -- Gives up to `batch_max` unclaimed calls and as many overdue sessions back to the line. A session

@@ -261,15 +261,23 @@ BEGIN
 END $$;
 
 -- Begins a room anew: its lines are closed, calls that stand are taken back, new lines begin at 1.
--- Who is inside stays until the deadline. Returns how many calls were taken back, NULL for an unknown room.
-CREATE FUNCTION reset_room(in_room text, in_who text, in_reason text) RETURNS int LANGUAGE plpgsql AS $$
+-- Who is inside stays until the deadline, with holds, wishes and promise. The room waits to be opened
+-- again, also one that had ended. Verdicts: done, unknown, draw_is_due (entries are closed and their
+-- order is not out yet: whoever knows the key could have looked, so it has to be shown first).
+CREATE FUNCTION reset_room(in_room text, in_who text, in_reason text, OUT verdict text, OUT calls_taken_back int)
+LANGUAGE plpgsql AS $$
 DECLARE
-    m room; l record; calls bigint[]; following text;
+    m room; l record; touched bigint[]; calls bigint[]; following text; made text[] := '{}';
 BEGIN
+    calls_taken_back := 0;
     SELECT * INTO m FROM room x WHERE x.room = in_room;
-    IF m.room_id IS NULL THEN RETURN NULL; END IF;
+    IF m.room_id IS NULL THEN verdict := 'unknown'; RETURN; END IF;
     PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
     SELECT * INTO m FROM room x WHERE x.room = in_room FOR NO KEY UPDATE;
+    IF EXISTS (SELECT FROM line x WHERE x.room_id = m.room_id AND x.joinable AND draw_is_due(x.line_id)) THEN
+        verdict := 'draw_is_due';
+        RETURN;
+    END IF;
     FOR l IN SELECT * FROM line x WHERE x.room_id = m.room_id AND x.joinable ORDER BY x.line_id FOR NO KEY UPDATE LOOP
         following := l.lane || '-' || (l.generation + 1);
         UPDATE line x SET joinable = false, gate = LEAST(x.gate, x.tail) WHERE x.line_id = l.line_id;
@@ -277,20 +285,28 @@ BEGIN
             VALUES (m.room_id, following, l.lane, l.generation + 1, l.share, l.term);
         PERFORM append_log(m.room_id, 'reset', jsonb_strip_nulls(jsonb_build_object('from_line', l.line,
             'to_line', following, 'reason_hash', hidden(m, in_reason))));
+        made := made || following;
     END LOOP;
-    SELECT array_agg(x.admission_id) INTO calls FROM (
-        SELECT a.admission_id FROM admission a WHERE a.room_id = m.room_id AND a.state = 'called'
+    -- All that is touched below, in the one order; what it is now is known when the locks are had.
+    SELECT array_agg(x.admission_id) INTO touched FROM (
+        SELECT a.admission_id FROM admission a
+        WHERE a.room_id = m.room_id AND (a.state = 'called' OR (a.state = 'missed' AND a.came_back_at IS NOT NULL))
         ORDER BY a.admission_id FOR NO KEY UPDATE) x;
+    SELECT array_agg(a.admission_id) INTO calls FROM admission a
+        WHERE a.admission_id = ANY (touched) AND a.state = 'called';
     PERFORM return_promises(calls);
     UPDATE admission a SET state = 'left', end_reason = 'reset', promised = 0, ended_at = shopper_now()
-        WHERE a.admission_id = ANY (calls) AND a.state = 'called';
-    UPDATE admission a SET came_back_at = NULL
-        WHERE a.room_id = m.room_id AND a.state = 'missed' AND a.came_back_at IS NOT NULL;
+        WHERE a.admission_id = ANY (calls);
+    UPDATE admission a SET came_back_at = NULL WHERE a.admission_id = ANY (touched) AND a.state = 'missed';
     DELETE FROM sole_place s WHERE s.room_id = m.room_id;
     DELETE FROM returns_wait r USING line x WHERE x.line_id = r.line_id AND x.room_id = m.room_id;
     UPDATE profile f SET taken = 0 WHERE f.room_id = m.room_id;
     UPDATE room x SET status = 'scheduled', opens_at = NULL, closes_at = NULL, doors_at = NULL WHERE x.room_id = m.room_id;
-    PERFORM append_log(m.room_id, 'status', jsonb_build_object('from', m.status, 'to', 'scheduled'));
-    INSERT INTO operator_action (room_id, who, action, reason) VALUES (m.room_id, in_who, 'reset', in_reason);
-    RETURN COALESCE(cardinality(calls), 0);
+    IF m.status <> 'scheduled' THEN
+        PERFORM append_log(m.room_id, 'status', jsonb_build_object('from', m.status, 'to', 'scheduled'));
+    END IF;
+    calls_taken_back := COALESCE(cardinality(calls), 0);
+    INSERT INTO operator_action (room_id, who, action, detail, reason) VALUES (m.room_id, in_who, 'reset',
+        jsonb_build_object('lines', to_jsonb(made), 'calls_taken_back', calls_taken_back), in_reason);
+    verdict := 'done';
 END $$;

@@ -1,0 +1,87 @@
+"""Invitations: links that are worth one place each. Pure.
+
+A link holds the number of a batch, an index in it, and a signature over both: nothing personal, and
+no row of its own. What else there is to know of it stands in its batch.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inventory.kit.problem import Refusal
+from inventory.kit.signing import Seal
+
+PURPOSE = "waitroom.invitation.1"
+# How many links one batch has at most: as many as one answer can carry.
+COUNT_MAX = 100_000
+# What the keys of invitations begin with among those of all to whom one place is due. They are
+# shorter than a hash, so none is ever a customer's.
+_KEY_PREFIX = b"invitation:"
+_FORM = re.compile(r"([1-9][0-9]{0,9})\.([1-9][0-9]{0,5})")
+
+
+class InvitationNeeded(Refusal):
+    code, status = "invitation_needed", 403
+    title = "This room is for those who were invited; please open the link that you were sent."
+
+
+class InvitationInvalid(Refusal):
+    """One sentence for each reason, but the same for what never was and what is for elsewhere."""
+
+    code, status = "invitation_invalid", 403
+    title = "This invitation is not for this room."
+
+
+class InvitationUsed(Refusal):
+    code, status = "invitation_used", 410
+    title = "This invitation was used, and its place is over or another's."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """The link number `index`, from 1, of a batch."""
+
+    batch: int
+    index: int
+
+    def text(self) -> str:
+        """Return the canonical form: one invitation, one spelling."""
+        return f"{self.batch}.{self.index}"
+
+    def key(self) -> bytes:
+        """Return by what its one place is known; those of a batch lie together."""
+        return _KEY_PREFIX + self.batch.to_bytes(4) + self.index.to_bytes(4)
+
+
+def parse_invitation(text: str) -> Invitation | None:
+    """Read the canonical form back; None for anything else."""
+    match = _FORM.fullmatch(text)
+    return None if match is None else Invitation(batch=int(match[1]), index=int(match[2]))
+
+
+class InvitationSeal:
+    """Sign invitations and read them back, by HMAC-SHA256 with the keys of the room's service."""
+
+    def __init__(self, secret_keys: Sequence[bytes]) -> None:
+        self._seal = Seal(secret_keys, PURPOSE)
+
+    def sign(self, invitation: Invitation) -> str:
+        return self._seal.sign(invitation.text())
+
+    def open(self, token: str) -> Invitation:
+        """Return the invitation; raises `InvitationInvalid` for anything that we did not sign."""
+        text = self._seal.open(token)
+        invitation = None if text is None else parse_invitation(text)
+        if invitation is None:
+            raise InvitationInvalid
+        return invitation
+
+    def links(self, base_url: str, room: str, *, batch: int, count: int) -> list[str]:
+        """Return the addresses of a batch's invitations, in order.
+
+        No sign of a token has to be escaped in a query (RFC 3986, section 2.3).
+        """
+        return [
+            f"{base_url}/rooms/{room}?invitation={self.sign(Invitation(batch=batch, index=index))}"
+            for index in range(1, count + 1)
+        ]
