@@ -190,5 +190,10 @@ def _rules_named() -> Iterator[None]:
         yield
     except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError) as error:
         raise CatalogueMoved from error
+    except asyncpg.CheckViolationError as error:
+        # Whatever else the tables refuse was found among the rows before.
+        if error.constraint_name != "stock_lives_in_one_place":
+            raise
+        raise BadRequest("This room's stock lives in another shop.") from error
     except asyncpg.NumericValueOutOfRangeError as error:
         raise BadRequest("That is more than any stock can be.") from error

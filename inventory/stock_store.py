@@ -158,6 +158,8 @@ def rules_named(code: str) -> Iterator[None]:
     except asyncpg.UniqueViolationError as error:
         raise Taken(f"The code {code!r} is taken.", taken=code) from error
     except asyncpg.CheckViolationError as error:
+        if error.constraint_name == "stock_lives_in_one_place":
+            raise BadRequest("This room's stock lives in another shop.") from error
         raise BadRequest(f"{code!r} breaks the rule {error.constraint_name}.") from error
     except asyncpg.ForeignKeyViolationError as error:
         raise BadRequest("This room sells in another currency.") from error

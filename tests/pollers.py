@@ -110,9 +110,10 @@ class Poller:
     async def buy(self, sku: str) -> None:
         """Hold one unit and pay for it; the session is over with that."""
         hold = await self._post("/checkout/holds", items=[{"sku": sku, "quantity": 1}])
-        await self._post(
-            "/checkout/orders", hold_id=hold["hold_id"], payment={"token": "tok_approve"}
-        )
+        await self.pay(hold["hold_id"])
+
+    async def pay(self, hold_id: str) -> None:
+        await self._post("/checkout/orders", hold_id=hold_id, payment={"token": "tok_approve"})
 
     async def leave(self) -> None:
         async with self.http.delete(

@@ -1,12 +1,14 @@
 """The line's API: join, state, claim, leave."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from checkout.api import SESSION_COOKIE
+from checkout.customer import TOKEN_BYTES_MAX
 from checkout.session import Session, SessionSeal
 from inventory.api import Catalogue
 from inventory.hold import PaymentRunning
@@ -18,17 +20,18 @@ from inventory.kit.http import (
     query_int,
     read_body,
 )
-from inventory.kit.problem import BadRequest, Refusal, TooManyRequests
-from waitroom.board import Board, LineOver, RoomView
+from inventory.kit.problem import BadRequest, Busy, Refusal, TooManyRequests
+from waitroom.board import Board, LineOver, PlaceNote, RoomView
 from waitroom.entrance import Entrance
-from waitroom.join import JoinRequest, Place
+from waitroom.invitation import InvitationUsed
+from waitroom.join import Place
 from waitroom.line_store import Claimed, LineStore, Standing
 from waitroom.standing import (
     OtherTicket,
     entered_standing,
+    noted_standing,
     row_for,
     standing_by_books,
-    waiting_standing,
 )
 from waitroom.ticket import NoTicket, Ticket
 
@@ -76,12 +79,19 @@ _CLAIM_REFUSALS: dict[str, type[Refusal]] = {
 
 
 class JoinBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The optional body of a join: `random` is hex, the shopper's own part of the receipt."""
+    """The optional body of a join.
+
+    `random` is hex, the shopper's own part of the receipt; `invitation` the token of a link, and
+    `customer_token` the identity provider's, for rooms that ask for one.
+    """
 
     random: str = ""
+    invitation: Annotated[str, Meta(max_length=TOKEN_BYTES_MAX)] = ""
+    customer_token: Annotated[str, Meta(max_length=TOKEN_BYTES_MAX)] = ""
 
 
 _JOIN = msgspec.json.Decoder(JoinBody)
+_NOTHING = JoinBody()
 
 
 class Line:
@@ -135,6 +145,20 @@ class Line:
         """
         response.headers.add("Set-Cookie", f"{name}={value}; {self._cookie_flags}")
 
+    async def open_invitation(self, view: RoomView, request: web.Request) -> None:
+        """Keep an invitation that stands in the address, and lead on to the address without it.
+
+        Only looking at the page changes nothing, so a mail program may look first. Raises
+        `InvitationInvalid`.
+        """
+        token = request.query.get("invitation")
+        if token is None:
+            return
+        await self.entrance.check(view, token)
+        response = web.HTTPSeeOther(f"/rooms/{view.room}", headers={"Cache-Control": "no-store"})
+        self.set_cookie(response, self.entrance.cookie(view.room), token)
+        raise response
+
     def join_key(self, request: web.Request) -> str | None:
         """Return what recognises a repeated join: the client's key, else the browser's id."""
         key = idempotency_key(request, required=False)
@@ -145,24 +169,37 @@ class Line:
         return f"v:{visitor}" if visitor and len(visitor) == 32 and visitor.isalnum() else None
 
     async def join(
-        self, view: RoomView, request: web.Request, ticket: Ticket | None, random: bytes = b""
+        self,
+        view: RoomView,
+        request: web.Request,
+        ticket: Ticket | None,
+        body: JoinBody = _NOTHING,
     ) -> Place:
         """Give a place to whoever has none: the same to a repeat, a new one after the old is over.
 
         A key whose ticket is used up leads on to the next key, so that joining again is as safe
         to repeat as joining. Raises what the room asks for and the request does not bring.
         """
-        desk, sole = await self.entrance.admit(view, request)
+        random = _random(body.random)
+        asked = await self.entrance.ask(
+            view, request, invitation=body.invitation, customer_token=body.customer_token
+        )
         key = self.join_key(request) if ticket is None else f"after:{ticket.text()}"
         for _ in range(REJOINS_MAX):
-            place = await desk.batcher.submit(JoinRequest(key=key, random=random, sole=sole))
-            if place.fresh or place.called:
-                return place
-            # The draw may have been made since: then the place has a number now.
-            ticket = self.board.drawn(view, place.ticket)
-            if await self.still_good(ticket):
-                return replace(place, ticket=ticket, token=self.board.seal.sign(ticket))
-            key = f"after:{place.ticket.text()}"
+            try:
+                admitted = await self.entrance.admit(view, asked)
+                place = await admitted.desk.batcher.submit(admitted.request(key, random))
+                if place.fresh or place.called:
+                    return place
+                # The draw may have been made since: then the place has a number now.
+                ticket = self.board.drawn(view, place.ticket)
+                if await self.still_good(ticket):
+                    return replace(place, ticket=ticket, token=self.board.seal.sign(ticket))
+                await self.entrance.take_leave(view, admitted, given=place.ticket, now=ticket)
+            except InvitationUsed:
+                asked = self.entrance.without_invitation(asked)
+            else:
+                key = f"after:{place.ticket.text()}"
         raise TooManyRequests
 
     async def still_good(self, ticket: Ticket) -> bool:
@@ -183,10 +220,16 @@ class Line:
         session = Session(session_id=claimed.session_id, room=view.room)
         return claimed, self._sessions.sign(session)
 
-    async def leave(self, ticket: Ticket) -> None:
+    async def leave(self, view: RoomView, ticket: Ticket) -> None:
         verdict = await self.store.leave(ticket)
+        if verdict == "drawn":
+            # An entry's ticket, and this worker has not heard of the draw yet.
+            await self.board.refresh(rooms=True)
+            verdict = await self.store.leave(self.board.drawn(view, ticket))
         if verdict == "other_ticket":
             raise OtherTicket
+        if verdict == "drawn":
+            raise Busy
         if verdict == "payment_running":
             raise PaymentRunning("A payment is under way; it decides first.")
 
@@ -195,11 +238,12 @@ class Line:
 
         Only a number that the document has not seen yet, or that is called, asks the database.
         """
+        note = self.board.note_of(ticket)
         if ticket.entered:
-            return entered_standing(view, ticket)
+            return entered_standing(view, ticket, note)
         line = view.line_of(ticket)
         if line is not None and line.head < ticket.number <= line.tail:
-            return waiting_standing(view, ticket, "waiting", line.head)
+            return noted_standing(view, ticket, note, line.head)
         found = await self.standings.submit(ticket)
         return standing_by_books(view, ticket, found)
 
@@ -246,7 +290,7 @@ class LineApi:
     async def join(self, request: web.Request) -> web.Response:
         line = self._line
         view = line.board.room(request.match_info["room"])
-        random = await self._random(request)
+        body = await read_body(request, _JOIN) if request.can_read_body else _NOTHING
         try:
             ticket = line.ticket_of(request, view)
         except NoTicket:
@@ -254,22 +298,10 @@ class LineApi:
         if ticket is not None and await line.still_good(ticket):
             place = Place(ticket=ticket, token=line.board.seal.sign(ticket), fresh=False)
         else:
-            place = await line.join(view, request, ticket, random)
+            place = await line.join(view, request, ticket, body)
         response = json_response(self._joined_body(view, place), status=201 if place.fresh else 200)
         line.set_cookie(response, line.ticket_cookie(view.room), place.token)
         return response
-
-    @staticmethod
-    async def _random(request: web.Request) -> bytes:
-        if not request.can_read_body:
-            return b""
-        try:
-            random = bytes.fromhex((await read_body(request, _JOIN)).random)
-        except ValueError as error:
-            raise BadRequest("`random` must be hex.") from error
-        if len(random) > RANDOM_BYTES_MAX:
-            raise BadRequest(f"`random` has at most {RANDOM_BYTES_MAX} bytes.")
-        return random
 
     def _joined_body(self, view: RoomView, place: Place) -> dict[str, Any]:
         if place.ticket.entered:
@@ -296,7 +328,7 @@ class LineApi:
         return body
 
     def _entered_body(self, view: RoomView, place: Place) -> dict[str, Any]:
-        standing = entered_standing(view, place.ticket)
+        standing = entered_standing(view, place.ticket, PlaceNote())
         names = ("line", "number", "entry", "place", "status", "poll_s")
         return {
             "ticket": place.token,
@@ -312,7 +344,7 @@ class LineApi:
 
     async def leave(self, request: web.Request) -> web.Response:
         view = self._line.board.room(request.match_info["room"])
-        await self._line.leave(self._line.ticket_of(request, view))
+        await self._line.leave(view, self._line.ticket_of(request, view))
         response = web.Response(status=204)
         response.del_cookie(self._line.ticket_cookie(view.room), secure=self._line.secure)
         return response
@@ -342,6 +374,16 @@ class StateNotKnown(Refusal):
         super().__init__(headers={"Retry-After": "1"})
 
 
+def _random(text: str) -> bytes:
+    try:
+        random = bytes.fromhex(text)
+    except ValueError as error:
+        raise BadRequest("`random` must be hex.") from error
+    if len(random) > RANDOM_BYTES_MAX:
+        raise BadRequest(f"`random` has at most {RANDOM_BYTES_MAX} bytes.")
+    return random
+
+
 def room_body(view: RoomView) -> dict[str, Any]:
     state = view.state
     return {
@@ -349,4 +391,5 @@ def room_body(view: RoomView) -> dict[str, Any]:
         "name": view.rules["name"],
         "status": state.status if state else view.rules["status"],
         "opens_at": view.rules["opens_at"],
+        "join_by": view.rules["join_by"],
     }

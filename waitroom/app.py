@@ -22,23 +22,31 @@ from waitroom.admin.analytics import AnalyticsAdmin
 from waitroom.admin.catalogue import CatalogueAdmin
 from waitroom.admin.catalogue_files import CatalogueFilesAdmin
 from waitroom.admin.crowd import Crowds, Shared
+from waitroom.admin.elsewhere import ElsewhereAdmin
 from waitroom.admin.guard import Guard
+from waitroom.admin.lanes import LanesAdmin
 from waitroom.admin.ledger import LedgerAdmin
 from waitroom.admin.orders import OrdersAdmin
 from waitroom.admin.people import PeopleAdmin
+from waitroom.admin.places import PlacesAdmin
 from waitroom.admin.refunds import RefundsAdmin
 from waitroom.admin.rooms import RoomsAdmin
 from waitroom.admin.webhooks import WebhooksAdmin
 from waitroom.analytics.analytics_store import AnalyticsStore
 from waitroom.api import LineApi
+from waitroom.elsewhere_store import ElsewhereStore
 from waitroom.fairness.api import FairnessApi
 from waitroom.fairness.fairness_store import FairnessStore
 from waitroom.fairness.log_pages import LogPages
+from waitroom.lane_store import LaneStore
 from waitroom.log_api import LogApi
 from waitroom.memory import Memory
 from waitroom.ops import OpsApi
 from waitroom.pages import LinePages
+from waitroom.place_store import PlaceStore
+from waitroom.places_api import Places, PlacesApi
 from waitroom.returns import Returns, ReturnsApi
+from waitroom.room_store import RoomStore
 from waitroom.run.settings import Secrets, Settings
 from waitroom.service import Service, build_service, stripe_api
 from waitroom.shop_pages import ShopPages
@@ -71,6 +79,7 @@ async def open_service(
             await service.board.refresh()
             stack.push_async_callback(service.board.close)
             stack.push_async_callback(service.line.close)
+            stack.push_async_callback(service.invitations.close)
             stack.push_async_callback(service.checkout.close)
             await stack.enter_async_context(_loop(service, service.board.run, "board"))
         if "sweeper" in roles:
@@ -129,6 +138,41 @@ def _looking_back(service: Service, guard: Guard) -> tuple[HistoryApi, OrdersAdm
     )
 
 
+def _steering(
+    service: Service, guard: Guard, actions: ActionStore, crowds: Crowds | None
+) -> tuple[LanesAdmin, ElsewhereAdmin, RoomsAdmin]:
+    """Return what operators steer rooms with."""
+    return (
+        # Before the rooms, whose verbs would take its names for theirs.
+        LanesAdmin(
+            guard,
+            lanes=LaneStore(service.pool),
+            invitations=service.invitations,
+            seal=service.invitation_seal,
+            board=service.board,
+            base_url=service.settings.base_url,
+        ),
+        ElsewhereAdmin(
+            guard,
+            store=ElsewhereStore(service.pool),
+            lines=service.lines,
+            board=service.board,
+            sessions=service.checkout.seal,
+        ),
+        PlacesAdmin(guard, board=service.board, places=place_store),
+        RoomsAdmin(
+            guard,
+            lines=service.lines,
+            rooms=RoomStore(service.pool),
+            draws=service.draws,
+            board=service.board,
+            actions=actions,
+            pages=service.pages,
+            crowds=crowds,
+        ),
+    )
+
+
 def make_app(service: Service) -> web.Application:
     """Return the web application of a service; every lifetime is the service's, not the app's."""
     settings = service.settings
@@ -147,6 +191,8 @@ def make_app(service: Service) -> web.Application:
     )
     actions = ActionStore(service.pool)
     returns = Returns(service.line, mail_offered=service.mail_sender is not None)
+    place_store = PlaceStore(service.pool)
+    places = Places(service.line, store=place_store, memory=service.memory)
     for api in (
         LineApi(service.line, catalogue=service.catalogue),
         LogApi(
@@ -162,6 +208,7 @@ def make_app(service: Service) -> web.Application:
         ShopPages(service.line, catalogue=service.catalogue, pages=service.pages),
         LinePages(service.line, catalogue=service.catalogue, pages=service.pages, returns=returns),
         ReturnsApi(returns),
+        PlacesApi(places),
         CheckoutPages(
             service.checkout,
             catalogue=service.catalogue,
@@ -182,14 +229,7 @@ def make_app(service: Service) -> web.Application:
             payments=service.payments,
             refunds=service.refunds,
         ),
-        RoomsAdmin(
-            guard,
-            lines=service.lines,
-            board=service.board,
-            actions=actions,
-            pages=service.pages,
-            crowds=crowds,
-        ),
+        *_steering(service, guard, actions, crowds),
         WebhooksAdmin(
             guard,
             endpoints=service.endpoints,

@@ -27,8 +27,8 @@ STATES_EVERY_S = 0.5
 ROOMS_EVERY_S = 2.0
 # A document older than this is no longer what the leader says; PostgreSQL is asked as well.
 STALE_S = 3.0
-# Moves are read again from so long before the last one known, since commits come late.
-MOVES_OVERLAP = timedelta(seconds=30)
+# Changes are read again from so long before the last one known, since commits come late.
+CHANGES_OVERLAP = timedelta(seconds=30)
 
 
 class TicketMoved(Refusal):
@@ -39,6 +39,22 @@ class TicketMoved(Refusal):
 class LineOver(NoTicket):
     code, status = "line_over", 410
     title = "The line was begun anew; please join again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceNote:
+    """What is remembered of a place, where anything is. A place that moved has a new `owner`."""
+
+    owner: bytes | None = None
+    aside: bool = False
+    revoked: bool = False
+    has_left: bool = False
+    profile: str | None = None
+    changed_at: datetime = datetime.fromtimestamp(0, UTC)
+
+
+_NOTHING = PlaceNote()
+_NOTE_FIELDS = ("owner", "aside", "revoked", "has_left", "profile", "changed_at")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,9 +148,9 @@ class Board:
         self._memory = memory
         self.seal = seal
         self._join_memory_s = join_memory_s
-        # Who owns the places that moved to another device: few, and asked for with every ticket.
-        self._owners: dict[tuple[int, bool, int], bytes] = {}
-        self._moves_since = datetime.fromtimestamp(0, UTC)
+        # Few places have a note, and it is asked for with every ticket.
+        self._notes: dict[tuple[int, bool, int], PlaceNote] = {}
+        self._changes_since = datetime.fromtimestamp(0, UTC)
 
     def room(self, room: str) -> RoomView:
         """Return a room; raises `NotFound`."""
@@ -168,8 +184,12 @@ class Board:
         number = view.lines[ticket.line_id].number_of(ticket.number)
         return ticket if number is None else replace(ticket, number=number, entered=False)
 
+    def note_of(self, ticket: Ticket) -> PlaceNote:
+        """Return what is remembered of a ticket's place, of most places nothing."""
+        return self._notes.get((ticket.line_id, ticket.entered, ticket.number), _NOTHING)
+
     def _check_owner(self, ticket: Ticket) -> None:
-        owner = self._owners.get((ticket.line_id, ticket.entered, ticket.number))
+        owner = self.note_of(ticket).owner
         if owner is not None and owner != ticket.ticket_id:
             raise TicketMoved
 
@@ -206,11 +226,18 @@ class Board:
                 self.rooms[name] = RoomView(rules=rules[0], lines=views)
         for gone in self.rooms.keys() - {row["room"] for row in rows}:
             del self.rooms[gone]
-        for move in await self._store.moves(self._moves_since):
-            place = (move["line_id"], move["entered"], move["number"])
-            self._owners[place] = move["owner"]
-            self._moves_since = max(self._moves_since, move["moved_at"] - MOVES_OVERLAP)
+        await self.refresh_places()
         self.synced_at = time.monotonic()
+
+    async def refresh_places(self) -> None:
+        """Read what was remembered of places since the last time."""
+        for row in await self._store.places(self._changes_since):
+            place = (row["line_id"], row["entered"], row["number"])
+            note = PlaceNote(**{name: row[name] for name in _NOTE_FIELDS})
+            # Of two readings at once the one that began earlier may come in later.
+            if note.changed_at > self._notes.get(place, _NOTHING).changed_at:
+                self._notes[place] = note
+            self._changes_since = max(self._changes_since, note.changed_at - CHANGES_OVERLAP)
 
     def _line_view(self, rules: dict[str, Any], kept: dict[int, LineView]) -> LineView:
         known = kept.get(rules["line_id"])

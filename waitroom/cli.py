@@ -21,8 +21,10 @@ from inventory.ledger_store import LedgerStore
 from inventory.stock_store import StockStore
 from waitroom.admin.sign_in import OperatorStore
 from waitroom.cli_catalogue import catalogue
+from waitroom.cli_invite import invite
 from waitroom.cli_people import operator
 from waitroom.cli_stock import stock
+from waitroom.cli_verify import verify
 from waitroom.engines import EmbeddedEngines
 from waitroom.line_store import LineStore
 from waitroom.load.command import load
@@ -277,10 +279,12 @@ def sku_receive(
     click.echo(f"{sku}: {on_hand} on hand")
 
 
+room.add_command(invite)
 main.add_command(load)
 main.add_command(stock)
 main.add_command(operator)
 main.add_command(catalogue)
+main.add_command(verify)
 
 # Until settings say otherwise, a failing command prints its one line and no debug logs.
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,7 +17,7 @@ from waitroom.verify.receipt import Receipt
 from waitroom.verify.sources import open_receipt, open_source, open_witness, saved
 
 _SIGNS = {Verdict.HOLDS: "✓", Verdict.FAILS: "✗"}
-_NO_SIGN = "–"
+_NO_SIGN = "\N{EN DASH}"
 _COLOURS = {Verdict.HOLDS: "green", Verdict.FAILS: "red"}
 
 
@@ -56,12 +56,13 @@ class PublicKey(click.ParamType[str]):
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def verify(
+    *,
     source: str,
     receipt_path: Path | None,
     witnesses: tuple[str, ...],
     key: str | None,
     save: Path | None,
-    as_json: bool,  # noqa: FBT001 - a flag
+    as_json: bool,
 ) -> None:
     """Check a room's log: the chain, the draw, the calls, and your own place.
 
@@ -98,14 +99,7 @@ def _check(
     # What was kept comes first: the log may grow while it is read, and may not have shrunk since.
     kept = [open_witness(witness) for witness in witnesses]
     source = open_source(text)
-    with ExitStack() as stack:
-        entries = source.entries
-        if save is not None:
-            try:
-                # An older copy is proof, so none is written over.
-                entries = saved(source, stack.enter_context(save.open("xb")))
-            except OSError as error:
-                raise SourceError(f"cannot save to {save}: {error.strerror}") from error
+    with nullcontext(source.entries) if save is None else saved(source, save) as entries:
         return audit(
             entries, room=source.room, head=source.head, witnesses=kept, receipt=receipt, key=key
         )

@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
+from typing import NamedTuple
 
-from waitroom.rates import AT_RISK, LifeTable, Rates, Stage, Units, ages_for
+from waitroom.rates import AT_RISK, LifeTable, Rates, Stage, Units
 
 # Final records are remembered for as many admissions, so that a repeated one counts once.
 OVER_MAX = 20_000
@@ -66,6 +67,34 @@ class _Seen:
     units: int = 0
 
 
+@dataclass(slots=True)
+class Crowd:
+    """Those who are open: how many of each whole second of age in their stage.
+
+    `called` and `inside` count shoppers who may still ask for their first hold and carry no
+    promise; `holding` and `paying` count units. Beside them the open shoppers that were refused,
+    that carry a promise, that hold, and that have neither anything nor anything to wait for.
+    """
+
+    called: Counter[int] = field(default_factory=Counter)
+    inside: Counter[int] = field(default_factory=Counter)
+    holding: Counter[int] = field(default_factory=Counter)
+    paying: Counter[int] = field(default_factory=Counter)
+    refused: int = 0
+    promised: int = 0
+    holders: int = 0
+    idle: int = 0
+
+
+class Tables(NamedTuple):
+    """The life tables of the four stages."""
+
+    claim: LifeTable
+    hold: LifeTable
+    pay: LifeTable
+    settle: LifeTable
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
     """What is to be expected of those who were called, at one moment.
@@ -93,6 +122,8 @@ class Outlook:
     claim_share: float = 1.0
     hold_share: float = 1.0
     pay_share: float = 1.0
+    crowd: Crowd = field(default_factory=Crowd)
+    tables: Tables | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,7 +149,7 @@ class Demand:
     def __post_init__(self) -> None:
         deadlines = (self.claim_window_s, self.session_s, self.hold_s, None)
         self.rates = {
-            stage: Rates(stage=stage, ages=ages_for(deadline))
+            stage: Rates(stage=stage, deadline_s=deadline)
             for stage, deadline in zip(AT_RISK, deadlines, strict=True)
         }
         self.units = Units(units_max=self.units_max)
@@ -145,7 +176,7 @@ class Demand:
                 continue
             self._open.pop(journey.admission_id, None)
             self._over[journey.admission_id] = journey.called_at
-            self._disappointed_over += journey.refused and not journey.has_held
+            self._disappointed_over += seen.refused and not journey.has_held
         while len(self._over) > OVER_MAX:
             del self._over[next(iter(self._over))]
         before, self._open = self._open, {}
@@ -168,7 +199,8 @@ class Demand:
             self.called += seen is None and called_at is None
             seen = _Seen(journey.called_at, Stage.CALLED, journey.called_at, journey.called_at)
         stage, dropped = _standing(journey, over=over)
-        seen.refused = journey.refused
+        # Who was refused one SKU while there were others is no different from anybody else.
+        seen.refused = journey.refused and (seen.refused or not to_be_had)
         self._come_to(seen, stage, journey, now, to_be_had=to_be_had)
         if dropped and not seen.over:
             self._leave(seen, _dropped_at(journey, stage, now), on=False, to_be_had=to_be_had)
@@ -219,28 +251,20 @@ class Demand:
         shares themselves are known as from so many shoppers: (1 - p) / (p n) is the variance of a
         share relative to its square, and those of a product add up (delta method).
         """
-        claim, hold, pay, settle = (self.rates[stage].table() for stage in AT_RISK)
-        soon_s = claim.time_by(SOON_SHARE) + hold.time_by(SOON_SHARE)
+        crowd = self._crowd(now)
+        tables = Tables(*(self.rates[stage].table() for stage in AT_RISK))
+        claim, hold, pay, settle = tables
         asking, mean, var = 0, 0.0, 0.0
-        holding: Counter[int] = Counter()
-        for seen in self._open.values():
-            age = now - seen.since
-            if seen.stage is Stage.HOLDING and not seen.over:
-                holding[int(age)] += seen.units
-                continue
-            if seen.stage > Stage.INSIDE or seen.promised:
-                continue
-            if seen.stage is Stage.CALLED:
-                chance = claim.chance(age) * hold.share
-            elif not seen.refused:
-                chance = hold.chance(age)
-            else:
-                continue
-            asking, mean, var = asking + 1, mean + chance, var + chance * (1 - chance)
+        for ages, table, after in ((crowd.called, claim, hold.share), (crowd.inside, hold, 1.0)):
+            for age, count in ages.items():
+                chance = table.chance(age + 0.5) * after
+                asking, mean = asking + count, mean + count * chance
+                var += count * chance * (1 - chance)
+        soon_s = claim.time_by(SOON_SHARE) + hold.time_by(SOON_SHARE)
         units_mean, units_var, units_weight = self.units.moments()
         return Outlook(
             called=self.called,
-            disappointed=self._disappointed_over + self._disappointed_open(),
+            disappointed=self._disappointed_over + crowd.refused,
             asking=asking,
             askers_mean=mean,
             askers_var=var,
@@ -251,17 +275,33 @@ class Demand:
             units_doubt=units_var / units_mean**2 / units_weight,
             units_max=self.units_max,
             units_back=sum(
-                units * _surely(pay.within(age, soon_s)[1]) for age, units in holding.items()
+                units * _surely(pay.within(age, soon_s)[1]) for age, units in crowd.holding.items()
             ),
-            units_held=sum(seen.units for seen in self._open.values()),
+            units_held=sum(crowd.holding.values()) + sum(crowd.paying.values()),
             claim_share=claim.share,
             hold_share=hold.share,
             # A payment that fails leaves the hold as it was before.
             pay_share=pay.share * settle.share / (1 - pay.share * (1 - settle.share)),
+            crowd=crowd,
+            tables=tables,
         )
 
-    def _disappointed_open(self) -> int:
-        return sum(seen.refused and seen.stage <= Stage.INSIDE for seen in self._open.values())
+    def _crowd(self, now: float) -> Crowd:
+        crowd = Crowd()
+        ages = (crowd.called, crowd.inside, crowd.holding, crowd.paying)
+        for seen in self._open.values():
+            if seen.over:
+                crowd.idle += 1
+            elif seen.stage >= Stage.HOLDING:
+                ages[seen.stage][int(now - seen.since)] += seen.units
+                crowd.holders += 1
+            elif seen.refused:
+                crowd.refused += 1
+            elif seen.promised:
+                crowd.promised += 1
+            else:
+                ages[seen.stage][int(now - seen.since)] += 1
+        return crowd
 
 
 def _doubt(table: LifeTable) -> float:

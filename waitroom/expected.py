@@ -13,7 +13,7 @@ from waitroom.demand import Outlook
 
 # Of the disappointments that the bound still allows a tick spends no more than this share, so that
 # what chance adds to what was expected is seen, and saved, before the bound is reached.
-SPEND_SHARE = 0.5
+SPEND_SHARE = 0.1
 
 
 def partial_expectation(mean: float, sd: float) -> float:

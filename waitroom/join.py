@@ -9,6 +9,7 @@ from typing import Any
 
 from inventory.kit.batcher import Batcher
 from inventory.kit.problem import Refusal
+from waitroom.invitation import InvitationUsed
 from waitroom.line_store import Joined, LineStore, Sole, SolePlaceTaken
 from waitroom.log import leaf_hash, merkle_levels, merkle_path
 from waitroom.memory import Memory
@@ -57,12 +58,14 @@ _REFUSALS: dict[str, type[Refusal]] = {
 class JoinRequest:
     """One arrival. `key` recognises a repeat; `random` is the shopper's own part of the receipt.
 
-    `sole` is a hash of who it is, where one place alone is due to them.
+    `sole` is a hash of who it is, where one place alone is due to them; it recognises a repeat
+    better than any key. `spends` is what their place uses up besides.
     """
 
     key: str | None
     random: bytes = b""
     sole: bytes | None = None
+    spends: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,36 +160,50 @@ class JoinDesk:
     async def _number(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:
         """Give new places, but to whom one place alone is due and who has it, that one again."""
         for _ in range(SOLE_ATTEMPTS_MAX):
-            had = await self._had_by(requests)
-            taken, new = dict[bytes, int](), list[int]()
-            for index, request in enumerate(requests):
-                if request.sole in had:
-                    continue
-                # Two requests of one person in a batch are one.
-                if request.sole is None or taken.setdefault(request.sole, index) == index:
-                    new.append(index)
+            places, new, twins = self._sort(requests, await self._had_by(requests))
             try:
                 given = await self._number_new([requests[index] for index in new]) if new else []
             except SolePlaceTaken:
                 # Another worker was quicker for one of them: look again.
                 continue
-            places = dict(zip(new, given, strict=True))
-            return [
-                places[index]
-                if index in places
-                else self._repeated(had[request.sole].text())
-                if request.sole in had
-                else _as_repeat(places[taken[request.sole or b""]])
-                for index, request in enumerate(requests)
-            ]
+            places.update(zip(new, given, strict=True))
+            places.update((twin, _as_repeat(places[first])) for twin, first in twins.items())
+            return [places[index] for index in range(len(requests))]
+        if len(requests) > 1:
+            # They are tried one by one then, so nobody suffers from whom others race for.
+            raise SolePlaceTaken
         raise Busy
 
-    async def _had_by(self, requests: Sequence[JoinRequest]) -> dict[bytes | None, Ticket]:
-        keys = list({request.sole for request in requests if request.sole is not None})
-        if not keys:
-            return {}
-        found = await self._store.sole_places(self._room_id, keys)
-        return {key: found[key] for key in found}
+    def _sort(
+        self, requests: Sequence[JoinRequest], had: dict[bytes, Ticket]
+    ) -> tuple[dict[int, Place | Refusal], list[int], dict[int, int]]:
+        """Return the places that are settled by what others had, who is new, and whose twin.
+
+        Two requests of one person in a batch are one, and what a place uses up is used once.
+        """
+        settled, twins = dict[int, Place | Refusal](), dict[int, int]()
+        new, first = list[int](), dict[bytes, int]()
+        for index, request in enumerate(requests):
+            sole, spends = request.sole, request.spends
+            if sole is None:
+                new.append(index)
+            elif sole in had:
+                settled[index] = self._repeated(had[sole].text())
+            elif sole in first:
+                twins[index] = first[sole]
+            elif spends is not None and (spends in had or spends in first):
+                settled[index] = InvitationUsed()
+            else:
+                first[sole] = index
+                if spends is not None:
+                    first[spends] = index
+                new.append(index)
+        return settled, new, twins
+
+    async def _had_by(self, requests: Sequence[JoinRequest]) -> dict[bytes, Ticket]:
+        asked = {key for request in requests for key in (request.sole, request.spends)}
+        keys = [key for key in asked if key is not None]
+        return await self._store.sole_places(self._room_id, keys) if keys else {}
 
     async def _number_new(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:
         blob = os.urandom(TICKET_ID_BYTES * len(requests))
@@ -195,7 +212,9 @@ class JoinDesk:
             [leaf_hash(id_, request.random) for id_, request in zip(ids, requests, strict=True)]
         )
         sole = [
-            None if request.sole is None else Sole(key=request.sole, ticket_id=id_)
+            None
+            if request.sole is None
+            else Sole(key=request.sole, ticket_id=id_, spends=request.spends)
             for id_, request in zip(ids, requests, strict=True)
         ]
         joined = await self._store.join(

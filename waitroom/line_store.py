@@ -13,6 +13,7 @@ from inventory.kit.database import ENGINE_ERRORS, Pool, connection
 from inventory.kit.problem import BadRequest, EngineDown, NotFound, Refusal
 from inventory.kit.queries import load_queries
 from waitroom.admission import Decision
+from waitroom.room_rules import sentence_for
 from waitroom.ticket import Ticket
 
 SQL = load_queries("waitroom")
@@ -51,10 +52,14 @@ class Joined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sole:
-    """Who may have one place alone: the hash of who it is, and the ticket that is to be theirs."""
+    """Who may have one place alone: the hash of who it is, and the ticket that is to be theirs.
+
+    `spends` is what else this place uses up, such as an invitation.
+    """
 
     key: bytes
     ticket_id: bytes
+    spends: bytes | None = None
 
 
 class SolePlaceTaken(Exception):
@@ -80,9 +85,12 @@ class Standing:
     ticket_id: bytes | None
     came_back: bool
     aside: bool
+    passed: bool
+    revoked: bool
     has_left: bool
     profile: str | None
     in_grace: bool
+    grace_until: datetime | None
     returns_email: str | None = field(repr=False)
     for_returns: bool
     gate: int
@@ -115,8 +123,7 @@ class LineStore:
         `EngineDown`.
         """
         again = False
-        keys = [None if one is None else one.key for one in sole] or None
-        ids = [None if one is None else one.ticket_id for one in sole] or None
+        keys, ids = _keys_and_ids(sole)
         for attempt in range(JOIN_ATTEMPTS_MAX):
             try:
                 async with self._pool.acquire() as borrowed:
@@ -196,10 +203,10 @@ class LineStore:
         async with connection(self._pool) as borrowed:
             return await borrowed.fetch(SQL["list_rooms"])
 
-    async def moves(self, since: datetime) -> list[asyncpg.Record]:
-        """Return the places that moved to another device after `since`."""
+    async def places(self, since: datetime) -> list[asyncpg.Record]:
+        """Return the places about which something was remembered after `since`."""
         async with connection(self._pool) as borrowed:
-            return await borrowed.fetch(SQL["read_moves"], since)
+            return await borrowed.fetch(SQL["read_places"], since)
 
     async def states(self) -> dict[str, bytes]:
         """Return every room's state document as last published."""
@@ -343,7 +350,7 @@ class LineStore:
             try:
                 diff = await borrowed.fetchval(SQL["change_room"], room, changes, who, reason)
             except asyncpg.CheckViolationError as error:
-                raise BadRequest(f"That breaks the rule {error.constraint_name}.") from error
+                raise BadRequest(sentence_for(error.constraint_name)) from error
         if diff is None:
             raise NotFound(f"There is no room {room!r}.")
 
@@ -358,3 +365,15 @@ class LineStore:
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["read_figures"], room)
         return dict(row) if row else {}
+
+
+def _keys_and_ids(
+    sole: Sequence[Sole | None],
+) -> tuple[list[bytes | None] | None, list[bytes | None] | None]:
+    """Return what `join_line` takes: a round of what is looked up, and one of what is used up."""
+    if not sole:
+        return None, None
+    keys = [None if one is None else one.key for one in sole]
+    ids = [None if one is None else one.ticket_id for one in sole]
+    spends = [None if one is None else one.spends for one in sole]
+    return (keys + spends, ids * 2) if any(spends) else (keys, ids)

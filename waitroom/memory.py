@@ -116,13 +116,15 @@ class Memory:
             lambda: cast("Awaitable[Any]", self._client.get(f"waitroom:note:{name}")), None
         )
 
-    async def keep_note(self, name: str, value: bytes, *, ttl_s: int) -> None:
-        await self._ask(
+    async def keep_note(self, name: str, value: bytes, *, ttl_s: int) -> bool:
+        """Keep a note for all workers; return whether it is kept."""
+        kept = await self._ask(
             lambda: cast(
                 "Awaitable[Any]", self._client.set(f"waitroom:note:{name}", value, ex=ttl_s)
             ),
             None,
         )
+        return bool(kept)
 
     async def take_note(self, name: str) -> bytes | None:
         return await self._ask(

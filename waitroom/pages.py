@@ -45,6 +45,7 @@ class LinePages:
 
     async def waiting(self, request: web.Request) -> web.Response:
         view = self._line.board.room(request.match_info["room"])
+        await self._line.open_invitation(view, request)
         if not wants_html(request):
             skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)
             return json_response({**room_body(view), "skus": [sku.public() for sku in skus]})
@@ -101,7 +102,7 @@ class LinePages:
         view = self._line.board.room(request.match_info["room"])
         ticket = self._ticket_or_none(request, view)
         if ticket is not None:
-            await self._line.leave(ticket)
+            await self._line.leave(view, ticket)
         response = web.HTTPSeeOther("/")
         response.del_cookie(self._line.ticket_cookie(view.room), secure=self._line.secure)
         raise response

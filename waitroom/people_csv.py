@@ -95,9 +95,7 @@ def write_people(people: People, links: Sequence[str]) -> bytes:
     out.seek(0, io.SEEK_END)
     writer = csv.writer(out, delimiter=people.delimiter, lineterminator="\r\n")
     writer.writerow([*map(_cell, people.header), LINK])
-    writer.writerows(
-        [*map(_cell, row), link] for row, link in zip(people.rows, links, strict=True)
-    )
+    writer.writerows([*map(_cell, row), link] for row, link in zip(people.rows, links, strict=True))
     return out.getvalue().encode()
 
 

@@ -9,11 +9,13 @@ SELECT leave_line($1, $2, $3);
 
 -- name: read_admissions
 SELECT a.state, COALESCE(a.ticket_id, p.owner) AS ticket_id, a.came_back_at IS NOT NULL AS came_back,
-       a.state = 'missed' AND a.called_at IS NULL AS aside, COALESCE(p.has_left, false) AS has_left, p.profile,
-       l.gate, l.tail,
+       a.state = 'missed' AND a.came_back_at IS NULL AND a.claim_until IS NULL AS aside,
+       a.called_at IS NOT NULL AS passed, a.state = 'left' AND COALESCE(a.end_reason = 'revoked', false) AS revoked,
+       COALESCE(p.has_left, false) AS has_left, p.profile, l.gate, l.tail,
        wall_time(a.claim_until) AS claim_until,
        extract(epoch FROM a.claim_until - shopper_now())::float8 AS claim_seconds,
        COALESCE(a.ended_at > shopper_now() - make_interval(secs => m.grace_s), false) AS in_grace,
+       wall_time(a.ended_at + make_interval(secs => m.grace_s)) AS grace_until,
        -- NULL for whoever does not stay in line for returns, '' for whoever left no address.
        r.email AS returns_email,
        -- Who was called for returns has the longer window.
@@ -37,10 +39,10 @@ SELECT m.*, doors_open(m) AS doors_open, l.line_id, l.line, l.lane, l.share, d.c
 FROM room m JOIN line l ON l.room_id = m.room_id AND l.joinable LEFT JOIN draw d ON d.line_id = l.line_id
 ORDER BY m.room, l.lane <> 'main', l.line_id;
 
--- name: read_moves
--- What moved to another device lately; read again from a little before, since commits come late.
-SELECT p.line_id, p.entered, p.number, p.owner, p.moved_at FROM place p
-WHERE p.moved_at > $1 ORDER BY p.moved_at;
+-- name: read_places
+-- What was remembered lately of places; read again from a little before, since commits come late.
+SELECT p.line_id, p.entered, p.number, p.owner, p.aside, p.revoked, p.has_left, p.profile, p.changed_at
+FROM place p JOIN line l USING (line_id) WHERE p.changed_at > $1 AND l.joinable ORDER BY p.changed_at;
 
 -- name: read_states
 SELECT m.room, s.version, s.body FROM room_state s JOIN room m USING (room_id)
@@ -80,13 +82,15 @@ ORDER BY m.room_id, l.lane <> 'main', l.line_id;
 SELECT a.admission_id, a.state, extract(epoch FROM a.called_at)::float8 AS called_at,
        extract(epoch FROM a.claimed_at)::float8 AS claimed_at,
        extract(epoch FROM COALESCE(h.placed_at - o.stopped, e.held_at))::float8 AS held_at,
+       extract(epoch FROM COALESCE(h.ended_at - o.stopped, e.held_until))::float8 AS hold_ended_at,
+       extract(epoch FROM a.ended_at)::float8 AS ended_at,
        (COALESCE(h.held, 0) + COALESCE(e.held, 0))::int AS units_held,
        (COALESCE(h.bought, 0) + COALESCE(e.bought, 0))::int AS units_sold,
        COALESCE(h.paying, false) AS paying, a.refused, a.promised
 FROM admission a
 LEFT JOIN outcome_elsewhere e ON e.session_id = a.admission_id,
 office o, LATERAL (
-    SELECT min(h.placed_at) AS placed_at, sum(l.quantity) FILTER (WHERE h.state = 'held') AS held,
+    SELECT min(h.placed_at) AS placed_at, max(h.ended_at) AS ended_at, sum(l.quantity) FILTER (WHERE h.state = 'held') AS held,
            sum(l.quantity) FILTER (WHERE h.state = 'confirmed') AS bought, bool_or(h.paying) AS paying
     FROM hold h JOIN hold_line l USING (hold_id) WHERE h.session_id = a.admission_id AND a.state = 'claimed') h
 WHERE a.room_id = $1 AND a.state IN ('called', 'claimed');
@@ -96,19 +100,23 @@ WHERE a.room_id = $1 AND a.state IN ('called', 'claimed');
 SELECT a.admission_id, a.state, extract(epoch FROM a.called_at)::float8 AS called_at,
        extract(epoch FROM a.claimed_at)::float8 AS claimed_at,
        extract(epoch FROM COALESCE(h.placed_at - o.stopped, e.held_at))::float8 AS held_at,
+       extract(epoch FROM COALESCE(h.ended_at - o.stopped, e.held_until))::float8 AS hold_ended_at,
+       extract(epoch FROM a.ended_at)::float8 AS ended_at,
        (COALESCE(h.held, 0) + COALESCE(e.held, 0))::int AS units_held,
        (COALESCE(h.bought, 0) + COALESCE(e.bought, 0))::int AS units_sold,
        COALESCE(h.paying, false) AS paying, a.refused, a.promised
 FROM admission a
 LEFT JOIN outcome_elsewhere e ON e.session_id = a.admission_id,
 office o, LATERAL (
-    SELECT min(h.placed_at) AS placed_at, sum(l.quantity) FILTER (WHERE h.state = 'held') AS held,
+    SELECT min(h.placed_at) AS placed_at, max(h.ended_at) AS ended_at, sum(l.quantity) FILTER (WHERE h.state = 'held') AS held,
            sum(l.quantity) FILTER (WHERE h.state = 'confirmed') AS bought, bool_or(h.paying) AS paying
     FROM hold h JOIN hold_line l USING (hold_id) WHERE h.session_id = a.admission_id) h
 WHERE CASE WHEN $2::bigint[] IS NULL
            THEN a.room_id = $1 AND a.ended_at > shopper_now() - make_interval(secs => $3)
            ELSE a.admission_id = ANY ($2) END
     AND a.called_at IS NOT NULL AND a.state NOT IN ('called', 'claimed')
+    -- Whose turn was taken away has not been seen to stay away.
+    AND COALESCE(a.end_reason, '') NOT IN ('reset', 'revoked')
 ORDER BY a.admission_id DESC LIMIT $4;
 
 -- name: call_numbers
@@ -149,26 +157,29 @@ SELECT set_room_status($1, $2, $3, $4);
 SELECT change_room($1, $2, $3, $4);
 
 -- name: read_room
-SELECT * FROM room WHERE room = $1;
+SELECT m.*, doors_open(m) AS doors_open FROM room m WHERE m.room = $1;
 
 -- name: read_figures
-SELECT LEAST(l.gate, l.tail) AS head, l.tail, l.gate,
-       l.tail - LEAST(l.gate, l.tail) AS waiting,
-       a.called, a.claimed, a.missed, a.came_back, a."left", a.ended, a.called + a.claimed AS seats_taken,
+-- Of all lanes together, since the room was begun; who is inside from before that is inside.
+SELECT l.head, l.tail, l.gate, l.tail - l.head AS waiting, l.entries,
+       a.called, a.claimed, a.missed, a.came_back, a."left", a.ended, k.seats AS seats_taken,
        k.on_hand, GREATEST(k.on_hand - k.held - k.sold - k.promised, 0) AS available, k.promised, k.held, k.sold,
        (SELECT count(*) FROM hold h WHERE h.room_id = m.room_id AND h.state = 'held') AS holds_open,
        p.paid AS orders_paid, p.declined AS orders_declined, p.running AS orders_authorizing,
        COALESCE(p.revenue, 0) AS revenue_minor, p.currency,
+       m.stock_heard_at, extract(epoch FROM clock_timestamp() - m.stock_heard_at)::float8 AS stock_silent_s,
        o.leader, o.term, extract(epoch FROM clock_timestamp() - o.beat_at)::float8 AS leader_age_s
-FROM room m JOIN line l ON l.room_id = m.room_id AND l.joinable
-JOIN room_stock k ON k.room_id = m.room_id, office o,
+FROM room m JOIN room_stock k ON k.room_id = m.room_id, office o,
+LATERAL (SELECT sum(LEAST(x.gate, x.tail))::bigint AS head, sum(x.tail)::bigint AS tail, sum(x.gate)::bigint AS gate,
+                sum(x.entries)::bigint AS entries, array_agg(x.line_id) AS ids
+         FROM line x WHERE x.room_id = m.room_id AND x.joinable) l,
 LATERAL (SELECT count(*) FILTER (WHERE state = 'called') AS called,
                 count(*) FILTER (WHERE state = 'claimed') AS claimed,
                 count(*) FILTER (WHERE state = 'missed' AND came_back_at IS NULL) AS missed,
                 count(*) FILTER (WHERE state = 'missed' AND came_back_at IS NOT NULL) AS came_back,
                 count(*) FILTER (WHERE state = 'left') AS "left",
                 count(*) FILTER (WHERE state = 'ended') AS ended
-         FROM admission WHERE room_id = m.room_id) a,
+         FROM admission x WHERE x.room_id = m.room_id AND (x.line_id = ANY (l.ids) OR x.state = 'claimed')) a,
 LATERAL (SELECT count(*) FILTER (WHERE state = 'paid') AS paid,
                 count(*) FILTER (WHERE state = 'declined') AS declined,
                 count(*) FILTER (WHERE state IN ('authorizing', 'authorized', 'voiding', 'returning')) AS running,
@@ -197,7 +208,7 @@ SELECT step_back($1, $2, $3);
 SELECT take_profile($1, $2, $3, $4, $5);
 
 -- name: list_profiles
-SELECT f.profile, f.name, f.time_factor, f.places_max, f.taken FROM profile f JOIN room m USING (room_id)
+SELECT f.profile, f.name, f.time_factor::numeric::float8 AS time_factor, f.places_max, f.taken FROM profile f JOIN room m USING (room_id)
 WHERE m.room = $1 ORDER BY f.profile;
 
 -- name: revoke_place
@@ -209,21 +220,52 @@ SELECT set_lane($1, $2, $3, $4);
 -- name: invite
 SELECT invite($1, $2, $3, $4, $5, $6);
 
--- name: read_invitation_batch
-SELECT b.batch_id, m.room, b.lane, b.count, b.expires_at, b.revoked_at FROM invitation_batch b JOIN room m USING (room_id)
-WHERE b.batch_id = $1;
+-- name: read_invitation_batches
+SELECT b.batch_id, m.room, b.lane, b.count, b.revoked_at IS NOT NULL AS revoked,
+       extract(epoch FROM b.expires_at - clock_timestamp())::float8 AS seconds_left
+FROM invitation_batch b JOIN room m USING (room_id) WHERE b.batch_id = ANY ($1);
+
+-- name: list_invitation_batches
+-- The newest first, before the cursor if there is one.
+SELECT b.batch_id AS batch, b.lane, b.count, invitations_used(b) AS used, b.note, b.expires_at AS until,
+       b.revoked_at, b.who, b.created_at
+FROM invitation_batch b JOIN room m USING (room_id)
+WHERE m.room = $1 AND ($2::int IS NULL OR b.batch_id < $2) ORDER BY b.batch_id DESC LIMIT $3;
+
+-- name: revoke_invitations
+SELECT revoke_invitations($1, $2, $3);
+
+-- name: free_sole_place
+SELECT free_sole_place($1, $2, $3, $4, $5);
+
+-- name: list_lanes
+-- The lines that can be joined, the main one first; `part` is the share among all shares.
+SELECT l.lane, l.line, l.share::numeric::float8 AS share,
+       round((l.share / sum(l.share) OVER ())::numeric, 4)::float8 AS part,
+       LEAST(l.gate, l.tail) AS head, l.tail, l.entries
+FROM line l JOIN room m USING (room_id) WHERE m.room = $1 AND l.joinable ORDER BY l.lane <> 'main', l.line_id;
+
+-- name: set_profile
+SELECT set_profile($1, $2, $3, $4, $5, $6);
 
 -- name: reset_room
 SELECT * FROM reset_room($1, $2, $3);
 
 -- name: hear_of_stock
-SELECT hear_of_stock($1, $2, $3, $4, $5, $6);
+SELECT * FROM hear_of_stock($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: announce_draw
 SELECT announce_draw($1, $2, $3, $4);
 
 -- name: read_draw
 SELECT m.room, l.line, d.* FROM draw d JOIN line l USING (line_id) JOIN room m USING (room_id) WHERE d.line_id = $1;
+
+-- name: read_draws
+-- The main line's first; the seed is not among it.
+SELECT l.line, l.lane, d.announced_at, d.commitment, d.public_value_source, l.entries, d.count,
+       d.signature IS NOT NULL AS closing_signed, d.value, d.drawn_at
+FROM draw d JOIN line l USING (line_id) JOIN room m USING (room_id) WHERE m.room = $1 AND l.joinable
+ORDER BY l.lane <> 'main', l.line_id;
 
 -- name: entries_remembered
 SELECT p.number FROM place p WHERE p.line_id = $1 AND p.entered;

@@ -41,11 +41,13 @@ class Stage(IntEnum):
 # The imagined shoppers: up to which age, going on and dropping out per second. Called ones nearly
 # all come and nearly all hold, which errs towards too much demand and so towards too few calls.
 PRIOR: dict[Stage, tuple[tuple[float, float, float], ...]] = {
-    Stage.CALLED: ((15, 1 / 8, 1 / 400), (60, 1 / 30, 1 / 400), (inf, 1 / 100, 1 / 100)),
-    Stage.INSIDE: ((60, 1 / 20, 1 / 400), (inf, 1 / 100, 1 / 200)),
-    Stage.HOLDING: ((60, 1 / 40, 1 / 600), (300, 1 / 100, 1 / 300), (inf, 1 / 100, 1 / 30)),
+    Stage.CALLED: ((15, 1 / 8, 1 / 400), (60, 1 / 30, 1 / 400), (inf, 1 / 100, 1 / 200)),
+    Stage.INSIDE: ((60, 1 / 20, 1 / 400), (120, 1 / 60, 1 / 300), (inf, 1 / 300, 1 / 200)),
+    Stage.HOLDING: ((60, 1 / 40, 1 / 600), (inf, 1 / 100, 1 / 300)),
     Stage.PAYING: ((10, 1 / 3, 1 / 30), (inf, 1 / 60, 1 / 60)),
 }
+# From a stage's deadline on hardly anybody goes on, and all drop out as fast as they are swept.
+PRIOR_DUE = (1 / 1000, 1 / 2)
 
 
 AT_RISK = (Stage.CALLED, Stage.INSIDE, Stage.HOLDING, Stage.PAYING)
@@ -70,7 +72,8 @@ class Rates:
     """
 
     stage: Stage
-    ages: tuple[float, ...]
+    deadline_s: float | None
+    ages: tuple[float, ...] = field(init=False)
     on: list[float] = field(init=False)
     off: list[float] = field(init=False)
     exposed_s: list[float] = field(init=False)
@@ -79,13 +82,18 @@ class Rates:
     _imagined: list[tuple[float, float, float]] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.ages = ages_for(self.deadline_s)
+        due_s = inf if self.deadline_s is None else self.deadline_s - DUE_EARLY_S
         self.on, self.off, self.exposed_s = ([0.0] * len(self.ages) for _ in range(3))
         left, self._imagined = float(PRIOR_SHOPPERS), []
         for age, until in zip(self.ages, (*self.ages[1:], inf), strict=True):
             on, off = next(row[1:] for row in PRIOR[self.stage] if age < row[0])
+            if age >= due_s:
+                on, off = PRIOR_DUE
             gone = left * (1 - exp(-(on + off) * (until - age)))
             left -= gone
-            exposed_s = gone / (on + off)
+            # However few get that far, what is not known at an age is as the prior has it.
+            exposed_s = max(gone / (on + off), 1e-3)
             self._imagined.append((on * exposed_s, off * exposed_s, exposed_s))
 
     def expose(self, age: float, until: float) -> None:

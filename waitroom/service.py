@@ -32,6 +32,8 @@ from waitroom.controller import Controller
 from waitroom.draw_store import DrawStore
 from waitroom.drawing import Drawing, LogKey, SeedBook
 from waitroom.entrance import Entrance
+from waitroom.invitation import InvitationSeal
+from waitroom.invitation_store import InvitationStore
 from waitroom.line_store import LineStore
 from waitroom.mail.mail_store import MailStore
 from waitroom.mail.relay import parse_relay, parse_sender
@@ -77,6 +79,8 @@ class Service:
     refund_store: RefundStore
     refunds: Refunds
     board: Board
+    invitations: InvitationStore
+    invitation_seal: InvitationSeal
     line: Line
     checkout: Checkout
     catalogue: Catalogue
@@ -100,6 +104,7 @@ def build_service(
     lines, holds, orders = LineStore(pool), HoldStore(pool), OrderStore(pool)
     stock, products, refund_store = StockStore(pool), CatalogueStore(pool), RefundStore(pool)
     outbox, mails = OutboxStore(pool), MailStore(pool)
+    invitations, invitation_seal = InvitationStore(pool), InvitationSeal(secrets.keys)
     gateway = _gateway(settings, secrets, pool)
     refunds = Refunds(refund_store, gateway)
     payments = Payments(orders, gateway, refunds=refunds)
@@ -139,11 +144,18 @@ def build_service(
         refund_store=refund_store,
         refunds=refunds,
         board=board,
+        invitations=invitations,
+        invitation_seal=invitation_seal,
         line=Line(
             board=board,
             store=lines,
             sessions=sessions,
-            entrance=Entrance(identity=identity),
+            entrance=Entrance(
+                identity=identity,
+                invitations=invitations,
+                seal=invitation_seal,
+                secure=settings.secure,
+            ),
             secure=settings.secure,
         ),
         checkout=Checkout(

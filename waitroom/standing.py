@@ -3,7 +3,7 @@
 from typing import Any
 
 from inventory.kit.problem import Refusal
-from waitroom.board import RoomView
+from waitroom.board import PlaceNote, RoomView
 from waitroom.line_store import Standing
 from waitroom.ticket import Ticket, encode_id
 from waitroom.wait import POLL_MIN_S, WaitRow, row_at
@@ -52,7 +52,16 @@ def _reference(view: RoomView, ticket: Ticket) -> str:
     return f"{view.name_of(ticket)}-{mark}{ticket.number}-{encode_id(ticket.ticket_id)[:4]}"
 
 
-def entered_standing(view: RoomView, ticket: Ticket) -> dict[str, Any]:
+def noted_standing(
+    view: RoomView, ticket: Ticket, note: PlaceNote, head: int
+) -> dict[str, Any]:
+    """Return where a number stands that the line has not come to, without asking the books."""
+    status = "revoked" if note.revoked else "aside" if note.aside else "waiting"
+    told = waiting_standing(view, ticket, status, head) | {"profile": note.profile}
+    return told | {"passed": False, "grace_until": None} if note.aside else told
+
+
+def entered_standing(view: RoomView, ticket: Ticket, note: PlaceNote) -> dict[str, Any]:
     """Return where an entry stands: it has no number before the draw, and nobody is ahead of it."""
     line = view.line_of(ticket)
     return {
@@ -63,7 +72,8 @@ def entered_standing(view: RoomView, ticket: Ticket) -> dict[str, Any]:
         "entries": line.entries if line else ticket.number,
         "reference": _reference(view, ticket),
         "place": None,
-        "status": "entered",
+        "status": "left" if note.has_left else "entered",
+        "profile": note.profile,
         "wait_low_s": None,
         "wait_high_s": None,
         "chance": None,
@@ -80,14 +90,19 @@ def standing_by_books(view: RoomView, ticket: Ticket, found: Standing) -> dict[s
     head = min(found.gate, found.tail)
     if found.state is None:
         return waiting_standing(view, ticket, "waiting", head) | told
-    if found.aside:
-        return waiting_standing(view, ticket, "aside", head) | told
+    if found.revoked:
+        return waiting_standing(view, ticket, "revoked", ticket.number) | told
     if found.state == "missed" and found.came_back:
         # Called again before anyone new: nobody is ahead but others who came back.
         return waiting_standing(view, ticket, "waiting", ticket.number) | told
     # Done with: the session has ended, or the call was missed beyond the grace. One may join again.
-    over = found.state == "ended" or (found.state == "missed" and not found.in_grace)
-    answer = waiting_standing(view, ticket, "over" if over else found.state, ticket.number) | told
+    missed = found.state == "missed" and found.passed
+    over = found.state == "ended" or (missed and not found.in_grace)
+    status = "over" if over else "aside" if found.aside else found.state
+    answer = waiting_standing(view, ticket, status, ticket.number if found.passed else head) | told
+    if found.state == "missed":
+        answer["passed"] = found.passed
+        answer["grace_until"] = found.grace_until if found.passed else None
     if found.state == "called":
         answer["for_returns"] = found.for_returns
         answer["claim_until"] = found.claim_until

@@ -8,17 +8,32 @@ from msgspec import UNSET, Meta, UnsetType
 
 Whole = Annotated[int, Meta(ge=1, le=10_000_000)]
 Reason = Annotated[str, Meta(max_length=500)]
+Moment = Annotated[datetime, Meta(tz=True)]
+Line = Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The body of PATCH: any of a room's rules, in seconds and units; `null` lifts a limit."""
+    """The body of PATCH: any of a room's rules, in seconds and units; `null` lifts a limit.
+
+    Moments say their offset from UTC.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
     public: bool | UnsetType = UNSET
     message: Annotated[str, Meta(max_length=1000)] | UnsetType = UNSET
-    opens_at: datetime | None | UnsetType = UNSET
-    closes_at: datetime | None | UnsetType = UNSET
-    policy: Literal["guaranteed", "rate"] | UnsetType = UNSET
+    opens_at: Moment | None | UnsetType = UNSET
+    closes_at: Moment | None | UnsetType = UNSET
+    doors_at: Moment | None | UnsetType = UNSET
+    order_by: Literal["first_come", "draw"] | UnsetType = UNSET
+    public_value_source: Annotated[str, Meta(min_length=1, max_length=500)] | None | UnsetType = (
+        UNSET
+    )
+    join_by: Literal["open", "invitation", "customer"] | UnsetType = UNSET
+    log_public: Literal["live", "after"] | UnsetType = UNSET
+    fairness_public: bool | UnsetType = UNSET
+    stock_elsewhere: bool | UnsetType = UNSET
+    policy: Literal["expected", "guaranteed", "rate"] | UnsetType = UNSET
+    disappointed_max: Annotated[float, Meta(ge=0, le=0.5)] | UnsetType = UNSET
     seats_max: Annotated[int, Meta(ge=0, le=10_000_000)] | UnsetType = UNSET
     calls_per_minute: Annotated[int, Meta(ge=0, le=10_000_000)] | None | UnsetType = UNSET
     batch_max: Whole | UnsetType = UNSET
@@ -40,6 +55,19 @@ class StatusChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confirm: str = ""
 
 
+class Reset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """To begin a room anew: its name once more, and why."""
+
+    confirm: str = ""
+    reason: Reason = ""
+
+
+class PublicValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The value that a draw takes in, as it stands at its announced source."""
+
+    value: Line
+
+
 class Movement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Literal["received", "adjusted"]
     quantity: Annotated[int, Meta(ge=-10_000_000, le=10_000_000)]
@@ -53,12 +81,17 @@ class CrowdOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A room to make, with those of its rules that are not to be the usual ones."""
+
     room: Annotated[str, Meta(min_length=1, max_length=63)]
     name: Annotated[str, Meta(min_length=1, max_length=200)]
+    rules: RoomChange = RoomChange()
 
 
 ROOM_CHANGE = msgspec.json.Decoder(RoomChange)
 STATUS_CHANGE = msgspec.json.Decoder(StatusChange)
+RESET = msgspec.json.Decoder(Reset)
+PUBLIC_VALUE = msgspec.json.Decoder(PublicValue)
 MOVEMENT = msgspec.json.Decoder(Movement)
 CROWD_ORDER = msgspec.json.Decoder(CrowdOrder)
 NEW_ROOM = msgspec.json.Decoder(NewRoom)

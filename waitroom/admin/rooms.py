@@ -15,16 +15,23 @@ from waitroom.admin.actions import ActionStore
 from waitroom.admin.bodies import (
     CROWD_ORDER,
     NEW_ROOM,
+    PUBLIC_VALUE,
+    RESET,
     ROOM_CHANGE,
     STATUS_CHANGE,
     CrowdOrder,
+    Reset,
+    RoomChange,
     StatusChange,
 )
 from waitroom.admin.crowd import Crowds
 from waitroom.admin.guard import Guard
 from waitroom.admin.sign_in import Operator
 from waitroom.board import Board
+from waitroom.draw_store import DrawStore
 from waitroom.line_store import LineStore
+from waitroom.room_store import Draw, RoomStore
+from waitroom.state import shown_status
 
 ACTIONS_SHOWN = 50
 # Figures that count whole tables are read at most once a second, however many look.
@@ -34,6 +41,13 @@ RATE_OVER_S = 60.0
 
 _STATUS_OF = {"pause": "paused", "resume": "open", "open": "open", "close": "ended"}
 _SETTINGS = (
+    "order_by",
+    "public_value_source",
+    "join_by",
+    "log_public",
+    "fairness_public",
+    "stock_elsewhere",
+    "public",
     "seats_max",
     "calls_per_minute",
     "batch_max",
@@ -56,6 +70,8 @@ class RoomsAdmin:
         guard: Guard,
         *,
         lines: LineStore,
+        rooms: RoomStore,
+        draws: DrawStore,
         board: Board,
         actions: ActionStore,
         pages: Pages,
@@ -63,6 +79,8 @@ class RoomsAdmin:
     ) -> None:
         self._guard = guard
         self._lines = lines
+        self._rooms = rooms
+        self._draws = draws
         self._board = board
         self._actions = actions
         self._pages = pages
@@ -82,6 +100,10 @@ class RoomsAdmin:
             web.get("/admin/rooms/{room}/crowd", as_role("viewer", self.read_crowd)),
             web.post("/admin/rooms/{room}/crowd", as_role("operator", self.start_crowd)),
             web.delete("/admin/rooms/{room}/crowd", as_role("operator", self.stop_crowd)),
+            web.post("/admin/rooms/{room}/reset", as_role("admin", self.reset)),
+            web.post(
+                "/admin/rooms/{room}/public-value", as_role("operator", self.give_public_value)
+            ),
             web.post("/admin/rooms/{room}/{verb}", as_role("operator", self.set_status)),
         ]
 
@@ -103,7 +125,8 @@ class RoomsAdmin:
 
     async def create_room(self, request: web.Request, operator: Operator) -> web.Response:
         wish = await read_body(request, NEW_ROOM)
-        await self._lines.create_room(wish.room, wish.name, who=operator.name)
+        rules, _ = _rules_of(wish.rules)
+        await self._rooms.create(wish.room, wish.name, rules, who=operator.name)
         return json_response(await self._room_body(wish.room), status=201)
 
     async def read_room(self, request: web.Request, operator: Operator) -> web.Response:
@@ -111,14 +134,10 @@ class RoomsAdmin:
 
     async def change_room(self, request: web.Request, operator: Operator) -> web.Response:
         room = request.match_info["room"]
-        change = await read_body(request, ROOM_CHANGE)
-        values = msgspec.to_builtins(change)
-        reason = values.pop("reason", "")
-        if not values:
+        rules, reason = _rules_of(await read_body(request, ROOM_CHANGE))
+        if rules == "{}":
             raise BadRequest("Say at least one rule to change.")
-        await self._lines.change_room(
-            room, msgspec.json.encode(values).decode(), who=operator.name, reason=reason
-        )
+        await self._lines.change_room(room, rules, who=operator.name, reason=reason)
         await self._board.refresh(rooms=True)
         return json_response(await self._room_body(room))
 
@@ -137,19 +156,51 @@ class RoomsAdmin:
         await self._board.refresh(rooms=True)
         return json_response(await self._room_body(room))
 
+    async def reset(self, request: web.Request, operator: Operator) -> web.Response:
+        """Begin the room anew; whoever asks types its name and says why."""
+        room = request.match_info["room"]
+        wish = await read_body(request, RESET) if request.can_read_body else Reset()
+        if wish.confirm != room:
+            raise BadRequest(
+                "Everybody in line loses their place. To begin the room anew, say "
+                f'{{"confirm": "{room}"}}.'
+            )
+        if not wish.reason.strip():
+            raise BadRequest("Say the reason; it goes on record.")
+        taken_back = await self._rooms.reset(room, who=operator.name, reason=wish.reason)
+        await self._board.refresh(rooms=True)
+        return json_response({**await self._room_body(room), "calls_taken_back": taken_back})
+
+    async def give_public_value(self, request: web.Request, operator: Operator) -> web.Response:
+        """Give the draw the value that its announced source has published since the closing."""
+        room = request.match_info["room"]
+        value = (await read_body(request, PUBLIC_VALUE)).value.strip()
+        given = await self._draws.give_value(room, value, who=operator.name)
+        if given is None:
+            raise NotFound(f"There is no room {room!r}.")
+        draws = await self._rooms.draws(room)
+        # Who asks again after a lost answer has given it.
+        if not given and (not draws or any(draw.value != value for draw in draws)):
+            raise NoDrawWaits
+        return json_response({"room": room, "draw": [_draw_body(draw) for draw in draws]})
+
     async def _room_body(self, room: str) -> dict[str, Any]:
         row = await self._lines.room(room)
         view = self._board.rooms.get(room)
-        sold_out = row["sold_out"] and row["status"] in {"open", "paused"}
+        draws = await self._rooms.draws(room) if row["order_by"] == "draw" else []
         return {
             "room": room,
             "name": row["name"],
-            "status": "sold_out" if sold_out and row["status"] == "open" else row["status"],
+            "status": _status_for_operators(row, draws),
             "message": row["message"],
             "policy": row["policy"],
+            "doors_at": row["doors_at"],
             "opens_at": row["opens_at"],
             "closes_at": row["closes_at"],
-            "settings": {name: row[name] for name in _SETTINGS},
+            "settings": {name: row[name] for name in _SETTINGS}
+            # It is kept with few digits.
+            | {"disappointed_max": round(row["disappointed_max"], 6)},
+            "draw": [_draw_body(draw) for draw in draws],
             "figures": await self._fresh_figures(room),
             "version": view.state.version if view and view.state else 0,
         }
@@ -161,6 +212,9 @@ class RoomsAdmin:
             return kept[1]
         figures = {"at": datetime.now(UTC), **await self._lines.figures(room)}
         history = self._history.setdefault(room, deque(maxlen=int(RATE_OVER_S) * 2))
+        if history and _joined(figures) < _joined(history[-1][1]):
+            # The room was begun anew, and what was before says nothing of now.
+            history.clear()
         history.append((now, figures))
         while len(history) > 1 and history[0][0] < now - RATE_OVER_S:
             history.popleft()
@@ -192,9 +246,51 @@ class RoomsAdmin:
         return self._crowds
 
 
+class NoDrawWaits(Refusal):
+    code, status = "no_draw_waits", 409
+    title = "No draw of this room waits for a public value."
+
+
 class NoCrowds(Refusal):
     code, status = "no_crowds", 404
     title = "Simulated crowds are for demonstrations; the setting `demo` is off."
+
+
+def _rules_of(change: RoomChange) -> tuple[str, str]:
+    """Return the rules to change, as a JSON object, and the reason."""
+    values = msgspec.to_builtins(change)
+    reason = values.pop("reason", "")
+    return msgspec.json.encode(values).decode(), reason
+
+
+def _status_for_operators(row: Any, draws: list[Draw]) -> str:
+    """Return the room's status in one word; one that is paused says so, whatever is left."""
+    drawing = any(draw.count is not None and draw.drawn_at is None for draw in draws)
+    return shown_status(
+        row["status"],
+        sold_out=row["sold_out"] and row["status"] == "open",
+        doors_open=row["doors_open"],
+        drawing=drawing,
+    )
+
+
+def _draw_body(draw: Draw) -> dict[str, Any]:
+    return {
+        "line": draw.line,
+        "lane": draw.lane,
+        "status": draw.status,
+        "announced_at": draw.announced_at,
+        "commitment": draw.commitment.hex(),
+        "public_value_source": draw.public_value_source,
+        "value": draw.value,
+        "entries": draw.entries if draw.count is None else draw.count,
+        "drawn_at": draw.drawn_at,
+    }
+
+
+def _joined(figures: dict[str, Any]) -> int:
+    # Entries become numbers at the draw, and are no new arrivals then.
+    return int(max(figures["tail"], figures["entries"]))
 
 
 def _rates(
@@ -203,7 +299,7 @@ def _rates(
     minutes = max(now_s - then_s, 1.0) / 60
     claims = ("claimed", "ended")
     return {
-        "joins_per_min": round((now["tail"] - then["tail"]) / minutes, 1),
+        "joins_per_min": round((_joined(now) - _joined(then)) / minutes, 1),
         "calls_per_min": round((now["head"] - then["head"]) / minutes, 1),
         "claims_per_min": round(
             max(sum(now[k] for k in claims) - sum(then[k] for k in claims), 0) / minutes, 1

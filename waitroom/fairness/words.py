@@ -21,6 +21,7 @@ _REASONS = {
     "guaranteed": "as many as a unit can be promised to",
     "expected": "as many as are expected to find something",
     "rate": "as many as the shop may take",
+    "checkout": "as many as checkout can bear just now",
     "not open": "nobody, since the room is not open",
 }
 _STATUSES = {
@@ -56,7 +57,7 @@ def tell_entry(seq: int, body: str) -> Told:
         return Told(seq=seq, at=None, kind="", text=body, more="", known=False, routine=False)
     routine = kind in ROUTINE
     try:
-        text, more = _KINDS[kind](facts), _more(facts)
+        text, more = KINDS[kind](facts), _more(facts)
     except (KeyError, TypeError, ValueError, AttributeError):
         return Told(seq=seq, at=at, kind=kind, text=body, more="", known=False, routine=routine)
     return Told(seq=seq, at=at, kind=kind, text=text, more=more, known=True, routine=routine)
@@ -207,7 +208,11 @@ def _reset(facts: Facts) -> str:
 
 
 def _stock(facts: Facts) -> str:
-    return f"An operator corrected the stock of {facts['sku']} by {facts['quantity']:+,}"
+    quantity, sku = facts["quantity"], facts["sku"]
+    if facts["movement"] == "received":
+        return f"Stock of {sku} was received: {quantity:+,}"
+    beyond = ", below what was spoken for" if facts.get("override") else ""
+    return f"An operator corrected the stock of {sku} by {quantity:+,}{beyond}"
 
 
 def _forecast(facts: Facts) -> str:
@@ -243,7 +248,7 @@ def _figure(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-_KINDS: dict[str, Callable[[Facts], str]] = {
+KINDS: dict[str, Callable[[Facts], str]] = {
     "room_created": _created,
     "draw_announced": _announced,
     "entered": _entered,

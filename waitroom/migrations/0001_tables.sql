@@ -57,6 +57,8 @@ CREATE TABLE room (
     -- The stock lives in another shop, which says how much there is and what became of sessions.
     stock_elsewhere boolean NOT NULL DEFAULT false,
     stock_heard_at timestamptz,
+    -- The other shop's own time of the figures that it gave last.
+    stock_as_of timestamptz,
     policy text NOT NULL DEFAULT 'expected' CHECK (policy IN ('expected', 'guaranteed', 'rate')),
     -- The share of those called who may find nothing, where the policy is `expected`.
     disappointed_max real NOT NULL DEFAULT 0.01 CHECK (disappointed_max BETWEEN 0 AND 0.5),

@@ -46,7 +46,7 @@ BEGIN
     INSERT INTO operator_action (room_id, who, action, detail, reason)
         VALUES (rid, in_who, in_kind, jsonb_build_object('sku', in_sku, 'quantity', in_quantity,
                 'on_hand', now_on_hand, 'override', override), in_reason);
-    PERFORM append_log(rid, 'stock', jsonb_build_object('sku', in_sku, 'kind', in_kind, 'quantity', in_quantity)
+    PERFORM append_log(rid, 'stock', jsonb_build_object('sku', in_sku, 'movement', in_kind, 'quantity', in_quantity)
         || CASE WHEN override THEN '{"override": true}' ELSE '{}' END::jsonb);
     verdict := 'moved';
 END $$;

@@ -34,7 +34,8 @@ $$;
 -- Gives the next `joins` places of a line: numbers, or entries while a draw is ahead. Numbers at or
 -- below the gate are called at once. `root` is the Merkle root of the tickets; it also marks the
 -- batch, so that a batch whose reply was lost is found again (`again`) and not given other places.
--- `keys` and `ids` are those of whom one place alone is due, with their tickets' ids, or NULLs.
+-- `keys` and `ids` are those of whom one place alone is due, with their tickets' ids, or NULLs; a second
+-- round of both has what else each of these places uses up.
 CREATE FUNCTION join_line(
     in_line int, joins int, root bytea, again boolean, keys bytea[] DEFAULT NULL, ids bytea[] DEFAULT NULL,
     OUT refusal text, OUT entered boolean, OUT first_number bigint, OUT called int, OUT gate bigint,
@@ -112,7 +113,7 @@ BEGIN
     END IF;
     IF keys IS NOT NULL THEN
         INSERT INTO sole_place (room_id, key, line_id, entered, number, ticket_id)
-            SELECT m.room_id, d.key, in_line, join_line.entered, first_number + d.o - 1, d.id
+            SELECT m.room_id, d.key, in_line, join_line.entered, first_number + (d.o - 1) % joins, d.id
             FROM unnest(keys, ids) WITH ORDINALITY d(key, id, o) WHERE d.key IS NOT NULL;
     END IF;
     seq := append_log(m.room_id, CASE WHEN entered THEN 'entered' ELSE 'joined' END,
@@ -132,7 +133,7 @@ CREATE FUNCTION call_numbers(
 LANGUAGE plpgsql AS $$
 DECLARE
     l record; m room; pool room_stock; afford bigint; head bigint; until timestamptz; t timestamptz;
-    again_numbers bigint[]; promise int; left_number bigint;
+    again_numbers bigint[]; again_waited numeric[]; promise int; left_number bigint;
 BEGIN
     called := 0; called_again := 0;
     PERFORM 1 FROM log_head h JOIN line x USING (room_id) WHERE x.line_id = in_line FOR NO KEY UPDATE OF h;
@@ -187,6 +188,9 @@ BEGIN
                 AND a.line_id = in_line AND a.number = p.number AND a.state = 'called';
     END IF;
     IF cardinality(again) > 0 THEN
+        -- The admission forgets it with this call; the log shows whether anyone went before them meanwhile.
+        SELECT array_agg(round(extract(epoch FROM t - a.came_back_at), 3) ORDER BY a.number) INTO again_waited
+            FROM admission a WHERE a.admission_id = ANY (again);
         WITH back AS (
             UPDATE admission a SET state = 'called', promised = promise, called_at = t,
                 claim_until = until + make_interval(secs => m.claim_window_s * (a.time_factor - 1)),
@@ -215,6 +219,7 @@ BEGIN
     IF called + called_again > 0 OR gate < l.gate THEN
         PERFORM append_log(m.room_id, 'called', jsonb_build_object('line', l.line, 'from', head + 1,
             'to', LEAST(gate, l.tail), 'called', called, 'again', COALESCE(to_jsonb(again_numbers), '[]'),
+            'again_waited_s', COALESCE(to_jsonb(again_waited), '[]'),
             'gate', gate, 'term', my_term, 'reason', reason, 'figures', figures));
     END IF;
 END $$;

@@ -73,6 +73,20 @@ BEGIN
     IF due IS NOT NULL THEN PERFORM set_room_status(m.room, due, 'schedule', ''); END IF;
 END $$;
 
+-- Lets a room's stock live in another shop, or here again: before it opens, and never in both.
+CREATE FUNCTION move_stock_elsewhere(m room, elsewhere boolean) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF m.status <> 'scheduled' THEN
+        RAISE EXCEPTION 'the sale is open' USING ERRCODE = 'check_violation', CONSTRAINT = 'stock_moves_before_the_opening';
+    END IF;
+    IF elsewhere AND EXISTS (SELECT FROM sku k WHERE k.room_id = m.room_id) THEN
+        RAISE EXCEPTION 'there are SKUs' USING ERRCODE = 'check_violation', CONSTRAINT = 'stock_lives_in_one_place';
+    END IF;
+    -- Nothing is known of the stock until the shop speaks, or units are received.
+    UPDATE room_stock k SET on_hand = 0, held = 0, sold = 0, short = k.promised WHERE k.room_id = m.room_id;
+    UPDATE room x SET stock_heard_at = NULL, stock_as_of = NULL WHERE x.room_id = m.room_id;
+END $$;
+
 -- Changes a room's rules; `changes` holds column names and values that the caller has checked.
 -- Returns what was changed from what, or NULL for an unknown room. A policy takes effect for the
 -- calls that follow: promises already given stand.
@@ -83,6 +97,8 @@ DECLARE
 BEGIN
     SELECT * INTO m FROM room x WHERE x.room = in_room;
     IF m.room_id IS NULL THEN RETURN NULL; END IF;
+    -- Nobody adds a SKU while it is decided where the stock lives.
+    IF changes ? 'stock_elsewhere' THEN PERFORM lock_catalogue(m.room_id); END IF;
     PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
     SELECT * INTO m FROM room x WHERE x.room = in_room FOR NO KEY UPDATE;
     changed := jsonb_populate_record(m, changes);
@@ -92,6 +108,18 @@ BEGIN
         -- Whoever entered for an announced draw entered for this one.
         RAISE EXCEPTION 'the draw was announced' USING ERRCODE = 'check_violation', CONSTRAINT = 'announced_draw_stands';
     END IF;
+    IF changed.order_by = 'draw' AND m.order_by <> 'draw' AND m.status <> 'scheduled' THEN
+        RAISE EXCEPTION 'the sale is open' USING ERRCODE = 'check_violation', CONSTRAINT = 'draw_comes_before_the_opening';
+    END IF;
+    IF changed.order_by = 'draw' AND m.order_by <> 'draw' AND EXISTS (
+            SELECT FROM line l WHERE l.room_id = m.room_id AND l.joinable AND l.tail > 0) THEN
+        RAISE EXCEPTION 'numbers were given' USING ERRCODE = 'check_violation', CONSTRAINT = 'draw_comes_before_any_number';
+    END IF;
+    IF changed.closes_at IS DISTINCT FROM m.closes_at AND changed.closes_at <= clock_timestamp() THEN
+        -- An end by a slip in a date could not be taken back.
+        RAISE EXCEPTION 'that moment is over' USING ERRCODE = 'check_violation', CONSTRAINT = 'closing_lies_ahead';
+    END IF;
+    IF changed.stock_elsewhere <> m.stock_elsewhere THEN PERFORM move_stock_elsewhere(m, changed.stock_elsewhere); END IF;
     UPDATE room SET name = changed.name, public = changed.public, message = changed.message,
         message_at = changed.message_at, opens_at = changed.opens_at, closes_at = changed.closes_at,
         policy = changed.policy, seats_max = changed.seats_max,

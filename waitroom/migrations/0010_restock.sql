@@ -99,6 +99,9 @@ RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     a admission;
 BEGIN
+    -- Locked, so that no address is left behind in a line that is being begun anew.
+    PERFORM 1 FROM line x WHERE x.line_id = in_line AND x.joinable FOR SHARE;
+    IF NOT FOUND THEN RETURN 'left'; END IF;
     SELECT * INTO a FROM admission x WHERE x.line_id = in_line AND x.number = in_number FOR NO KEY UPDATE;
     IF a.ticket_id <> in_ticket THEN RETURN 'other_ticket'; END IF;
     IF a.state = 'left' THEN RETURN 'left'; END IF;

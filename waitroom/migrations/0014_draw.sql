@@ -117,7 +117,8 @@ BEGIN
 END $$;
 
 -- Reveals the seed and with it the order. `entries` and `numbers` tell which numbers the few places
--- got about which something is remembered. Verdicts: done, stale_term, not_due.
+-- got about which something is remembered. Verdicts: done, stale_term, not_due, looked_too_early
+-- (something was remembered of one more entry since).
 CREATE FUNCTION reveal_draw(
     in_line int, my_term bigint, in_seed bytea, in_key bytea, entries bigint[], numbers bigint[])
 RETURNS text LANGUAGE plpgsql AS $$
@@ -130,6 +131,9 @@ BEGIN
     SELECT * INTO d FROM draw x WHERE x.line_id = in_line FOR NO KEY UPDATE;
     IF d.seed IS NOT NULL OR d.signature IS NULL OR (d.public_value_source IS NOT NULL AND d.value IS NULL) THEN
         RETURN 'not_due';
+    END IF;
+    IF (SELECT count(*) FROM place p WHERE p.line_id = in_line AND p.entered) <> cardinality(entries) THEN
+        RETURN 'looked_too_early';
     END IF;
     UPDATE draw x SET seed = in_seed, key = in_key, drawn_at = clock_timestamp() WHERE x.line_id = in_line;
     UPDATE place p SET entered = false, number = m.n FROM unnest(entries, numbers) m(e, n)

@@ -13,18 +13,29 @@ CREATE TABLE profile (
 );
 
 -- `entered`: the number is an entry's, before the draw. `owner` is the id of the ticket that the
--- place belongs to since it moved to another device; the ticket before it is worth nothing.
+-- place belongs to; when it moved to another device, the ticket before it is worth nothing. Workers
+-- read what changed, since the state document says of all who wait no more than that they wait.
 CREATE TABLE place (
     line_id int NOT NULL REFERENCES line,
     entered boolean NOT NULL,
     number bigint NOT NULL,
     owner bytea,
-    moved_at timestamptz,
     profile text,
     has_left boolean NOT NULL DEFAULT false,
+    aside boolean NOT NULL DEFAULT false,
+    revoked boolean NOT NULL DEFAULT false,
+    changed_at timestamptz NOT NULL,
     PRIMARY KEY (line_id, entered, number)
 );
-CREATE INDEX place_moved ON place (moved_at) WHERE moved_at IS NOT NULL;
+CREATE INDEX place_changed ON place (changed_at);
+
+CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.changed_at := clock_timestamp();
+    RETURN NEW;
+END $$;
+CREATE TRIGGER changes_have_a_time BEFORE INSERT OR UPDATE ON place
+    FOR EACH ROW EXECUTE FUNCTION note_change();
 
 -- The one place of somebody to whom one is due: a customer, or the bearer of an invitation. `key` is
 -- a hash. Who comes again, from wherever, gets this ticket.
@@ -37,7 +48,7 @@ CREATE TABLE sole_place (
     ticket_id bytea NOT NULL,
     CONSTRAINT one_place_for_each PRIMARY KEY (room_id, key)
 );
-CREATE INDEX sole_place_by_number ON sole_place (line_id, entered, number);
+CREATE INDEX sole_place_by_ticket ON sole_place (ticket_id);
 
 -- Links that were made together. A link is a signature over batch and index, so it has no row of its
 -- own; that it was used stands in sole_place.
@@ -61,41 +72,50 @@ RETURNS boolean LANGUAGE sql STABLE AS $$
         AND p.number = in_number AND p.owner <> in_ticket)
 $$;
 
--- Gives a place up before the draw. Verdicts: left, other_ticket.
+-- Says whether entries have their numbers. Whoever does something with an entry's place asks this
+-- under the lock of the room's log, which the draw takes too; the verdict `drawn` sends the caller
+-- to the number.
+CREATE FUNCTION is_drawn(in_line int) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM draw d WHERE d.line_id = in_line AND d.seed IS NOT NULL)
+$$;
+
+-- Gives a place up before the draw. Verdicts: left, other_ticket, drawn.
 CREATE FUNCTION leave_entry(in_line int, in_entry bigint, in_ticket bytea) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM 1 FROM log_head h JOIN line l USING (room_id) WHERE l.line_id = in_line FOR NO KEY UPDATE OF h;
+    IF is_drawn(in_line) THEN RETURN 'drawn'; END IF;
     INSERT INTO place (line_id, entered, number, owner, has_left) VALUES (in_line, true, in_entry, in_ticket, true)
         ON CONFLICT (line_id, entered, number) DO UPDATE SET has_left = true, owner = EXCLUDED.owner
         WHERE place.owner IS NULL OR place.owner = EXCLUDED.owner;
     RETURN CASE WHEN FOUND THEN 'left' ELSE 'other_ticket' END;
 END $$;
 
--- Moves a place to another device: from now on it belongs to the ticket `to_ticket` alone. Verdicts:
--- moved, other_ticket, inside (its session is that browser's), over.
+-- Moves a place to another device: from now on it belongs to the ticket `to_ticket` alone. To do it
+-- again changes nothing. Verdicts: moved, other_ticket, inside (its session is that browser's), over,
+-- drawn.
 CREATE FUNCTION move_place(in_line int, in_entered boolean, in_number bigint, from_ticket bytea, to_ticket bytea)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    l record; a admission;
+    l record; p place; a admission;
 BEGIN
     SELECT * INTO l FROM line x WHERE x.line_id = in_line;
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
+    IF in_entered AND is_drawn(in_line) THEN RETURN 'drawn'; END IF;
+    SELECT * INTO p FROM place x WHERE x.line_id = in_line AND x.entered = in_entered AND x.number = in_number;
+    IF p.owner = to_ticket THEN RETURN 'moved'; END IF;
+    IF p.owner <> from_ticket THEN RETURN 'other_ticket'; END IF;
+    IF p.has_left OR p.revoked THEN RETURN 'over'; END IF;
     IF NOT in_entered THEN
+        -- A claim does not lock the log: this row decides between it and the move.
         SELECT * INTO a FROM admission x WHERE x.line_id = in_line AND x.number = in_number FOR NO KEY UPDATE;
         IF a.ticket_id <> from_ticket THEN RETURN 'other_ticket'; END IF;
         IF a.state = 'claimed' THEN RETURN 'inside'; END IF;
         IF a.state IN ('left', 'ended') THEN RETURN 'over'; END IF;
         UPDATE admission SET ticket_id = to_ticket WHERE admission_id = a.admission_id;
     END IF;
-    INSERT INTO place (line_id, entered, number, owner, moved_at)
-        VALUES (in_line, in_entered, in_number, to_ticket, clock_timestamp())
-        ON CONFLICT (line_id, entered, number) DO UPDATE SET owner = EXCLUDED.owner, moved_at = EXCLUDED.moved_at
-        WHERE (place.owner IS NULL OR place.owner = from_ticket) AND NOT place.has_left;
-    IF NOT FOUND THEN
-        -- Nothing may be left half done.
-        RAISE EXCEPTION 'the place is another''s' USING ERRCODE = 'check_violation', CONSTRAINT = 'place_has_one_owner';
-    END IF;
-    UPDATE sole_place s SET ticket_id = to_ticket
-        WHERE s.line_id = in_line AND s.entered = in_entered AND s.number = in_number;
+    INSERT INTO place (line_id, entered, number, owner) VALUES (in_line, in_entered, in_number, to_ticket)
+        ON CONFLICT (line_id, entered, number) DO UPDATE SET owner = EXCLUDED.owner;
+    UPDATE sole_place s SET ticket_id = to_ticket WHERE s.ticket_id = from_ticket;
     UPDATE returns_wait r SET ticket_id = to_ticket
         WHERE NOT in_entered AND r.line_id = in_line AND r.number = in_number AND r.ticket_id = from_ticket;
     PERFORM append_log(l.room_id, 'moved', jsonb_build_object('line', l.line, 'number', in_number)
@@ -104,7 +124,8 @@ BEGIN
 END $$;
 
 -- Steps aside: the turn goes to the next, and who comes back within the grace is called before anyone
--- new. Verdicts: aside, inside, over, other_ticket.
+-- new. An admission that is missed without ever having had a deadline, or that has it no longer,
+-- stepped aside. Verdicts: aside, inside, over, other_ticket.
 CREATE FUNCTION step_aside(in_line int, in_number bigint, in_ticket bytea) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     l record; a admission;
@@ -112,8 +133,10 @@ BEGIN
     SELECT * INTO l FROM line x WHERE x.line_id = in_line;
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
     IF is_anothers(in_line, false, in_number, in_ticket) THEN RETURN 'other_ticket'; END IF;
-    INSERT INTO admission (room_id, line_id, number, state, ticket_id, ended_at)
-        VALUES (l.room_id, in_line, in_number, 'missed', in_ticket, shopper_now())
+    INSERT INTO admission (room_id, line_id, number, state, ticket_id, ended_at, time_factor)
+        SELECT l.room_id, in_line, in_number, 'missed', in_ticket, shopper_now(), COALESCE((
+            SELECT f.time_factor FROM place p JOIN profile f ON f.room_id = l.room_id AND f.profile = p.profile
+            WHERE p.line_id = in_line AND NOT p.entered AND p.number = in_number), 1)
         ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
     IF NOT FOUND THEN
         SELECT * INTO a FROM admission x WHERE x.line_id = in_line AND x.number = in_number FOR NO KEY UPDATE;
@@ -123,8 +146,10 @@ BEGIN
         IF a.state = 'missed' AND a.came_back_at IS NULL THEN RETURN 'aside'; END IF;
         PERFORM return_promises(ARRAY[a.admission_id]);
         UPDATE admission SET state = 'missed', ticket_id = in_ticket, promised = 0, came_back_at = NULL,
-            ended_at = shopper_now() WHERE admission_id = a.admission_id;
+            claim_until = NULL, ended_at = shopper_now() WHERE admission_id = a.admission_id;
     END IF;
+    INSERT INTO place (line_id, entered, number, owner, aside) VALUES (in_line, false, in_number, in_ticket, true)
+        ON CONFLICT (line_id, entered, number) DO UPDATE SET owner = EXCLUDED.owner, aside = true;
     PERFORM append_log(l.room_id, 'stepped_aside', jsonb_build_object('line', l.line, 'number', in_number));
     RETURN 'aside';
 END $$;
@@ -142,6 +167,7 @@ BEGIN
     IF a.admission_id IS NULL THEN RETURN 'waiting'; END IF;
     IF a.ticket_id <> in_ticket THEN RETURN 'other_ticket'; END IF;
     IF a.state <> 'missed' THEN RETURN a.state; END IF;
+    UPDATE place p SET aside = false WHERE p.line_id = in_line AND NOT p.entered AND p.number = in_number;
     IF a.called_at IS NULL THEN
         DELETE FROM admission x WHERE x.admission_id = a.admission_id;
         RETURN 'waiting';
@@ -153,7 +179,7 @@ BEGIN
 END $$;
 
 -- Gives a place a profile, once, while any are left. Verdicts: given, none_left, unknown, over,
--- other_ticket.
+-- other_ticket, drawn.
 CREATE FUNCTION take_profile(in_line int, in_entered boolean, in_number bigint, in_ticket bytea, in_profile text)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -161,9 +187,11 @@ DECLARE
 BEGIN
     SELECT * INTO l FROM line x WHERE x.line_id = in_line;
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
+    IF in_entered AND is_drawn(in_line) THEN RETURN 'drawn'; END IF;
     SELECT * INTO m FROM room x WHERE x.room_id = l.room_id;
     SELECT * INTO p FROM place x WHERE x.line_id = in_line AND x.entered = in_entered AND x.number = in_number FOR NO KEY UPDATE;
     IF p.owner <> in_ticket THEN RETURN 'other_ticket'; END IF;
+    IF p.has_left OR p.revoked THEN RETURN 'over'; END IF;
     IF p.profile IS NOT NULL THEN RETURN 'given'; END IF;
     IF NOT in_entered THEN
         SELECT * INTO a FROM admission x WHERE x.line_id = in_line AND x.number = in_number FOR NO KEY UPDATE;
@@ -175,7 +203,7 @@ BEGIN
     IF f.taken >= f.places_max THEN RETURN 'none_left'; END IF;
     UPDATE profile x SET taken = x.taken + 1 WHERE x.room_id = m.room_id AND x.profile = in_profile;
     INSERT INTO place (line_id, entered, number, owner, profile) VALUES (in_line, in_entered, in_number, in_ticket, in_profile)
-        ON CONFLICT (line_id, entered, number) DO UPDATE SET profile = EXCLUDED.profile;
+        ON CONFLICT (line_id, entered, number) DO UPDATE SET owner = EXCLUDED.owner, profile = EXCLUDED.profile;
     -- A turn that has come gets its longer time at once.
     UPDATE admission x SET time_factor = f.time_factor,
             claim_until = x.claim_until + make_interval(secs => m.claim_window_s * (f.time_factor - 1)),
@@ -186,7 +214,8 @@ BEGIN
     RETURN 'given';
 END $$;
 
--- Takes a place away from its holder. Verdicts: revoked, unknown, payment_running.
+-- Takes a place away from its holder. To do it again changes nothing. Verdicts: revoked, unknown,
+-- over (it was used or given up), payment_running.
 CREATE FUNCTION revoke_place(in_room text, in_line_name text, in_number bigint, in_who text, in_reason text)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -196,12 +225,15 @@ BEGIN
     IF m.room_id IS NULL THEN RETURN 'unknown'; END IF;
     PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
     SELECT * INTO l FROM line x WHERE x.room_id = m.room_id AND x.line = in_line_name;
-    IF l.line_id IS NULL OR in_number < 1 OR in_number > l.tail THEN RETURN 'unknown'; END IF;
+    -- While the order is being drawn nobody can say whose number it is.
+    IF l.line_id IS NULL OR in_number < 1 OR in_number > l.tail OR draw_is_due(l.line_id) THEN RETURN 'unknown'; END IF;
     INSERT INTO admission (room_id, line_id, number, state, end_reason, ended_at)
         VALUES (m.room_id, l.line_id, in_number, 'left', 'revoked', shopper_now())
         ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
     IF NOT FOUND THEN
         SELECT * INTO a FROM admission x WHERE x.line_id = l.line_id AND x.number = in_number FOR NO KEY UPDATE;
+        IF a.end_reason = 'revoked' AND a.state = 'left' THEN RETURN 'revoked'; END IF;
+        IF a.state = 'left' OR (a.state = 'ended' AND a.end_reason = 'ordered') THEN RETURN 'over'; END IF;
         IF a.state = 'claimed' THEN
             verdict := end_session(a.admission_id, 'revoked');
             IF verdict = 'payment_running' THEN RETURN verdict; END IF;
@@ -209,8 +241,10 @@ BEGIN
             PERFORM return_promises(ARRAY[a.admission_id]);
         END IF;
         UPDATE admission SET state = 'left', end_reason = 'revoked', promised = 0, came_back_at = NULL,
-            ended_at = shopper_now() WHERE admission_id = a.admission_id AND end_reason IS DISTINCT FROM 'ordered';
+            ended_at = shopper_now() WHERE admission_id = a.admission_id;
     END IF;
+    INSERT INTO place (line_id, entered, number, revoked) VALUES (l.line_id, false, in_number, true)
+        ON CONFLICT (line_id, entered, number) DO UPDATE SET revoked = true;
     DELETE FROM returns_wait r WHERE r.line_id = l.line_id AND r.number = in_number;
     PERFORM append_log(m.room_id, 'revoked', jsonb_strip_nulls(jsonb_build_object('line', l.line,
         'number', in_number, 'reason_hash', hidden(m, in_reason))));
@@ -219,7 +253,8 @@ BEGIN
     RETURN 'revoked';
 END $$;
 
--- Adds a lane to a room, or changes its share of the calls. Returns its line's name, NULL for an unknown room.
+-- Adds a lane to a room, or changes its share of the calls. Returns its line's name, NULL for an unknown
+-- room. Each lane costs the leader a look at every tick, so they are bounded.
 CREATE FUNCTION set_lane(in_room text, in_lane text, in_share real, in_who text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     m room; l record; main record;
@@ -230,9 +265,14 @@ BEGIN
     SELECT * INTO main FROM line x WHERE x.room_id = m.room_id AND x.joinable AND x.lane = 'main';
     SELECT * INTO l FROM line x WHERE x.room_id = m.room_id AND x.joinable AND x.lane = in_lane FOR NO KEY UPDATE;
     IF l.line_id IS NULL THEN
+        IF (SELECT count(*) FROM line x WHERE x.room_id = m.room_id AND x.joinable) >= 16 THEN
+            RAISE EXCEPTION 'too many lanes' USING ERRCODE = 'check_violation', CONSTRAINT = 'sixteen_lanes_at_most';
+        END IF;
         INSERT INTO line (room_id, line, lane, generation, share, term)
             VALUES (m.room_id, in_lane || '-' || main.generation, in_lane, main.generation, in_share, main.term)
             RETURNING * INTO l;
+    ELSIF l.share = in_share THEN
+        RETURN l.line;
     ELSE
         UPDATE line x SET share = in_share WHERE x.line_id = l.line_id;
     END IF;
@@ -252,6 +292,9 @@ BEGIN
     PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
     SELECT * INTO l FROM line x WHERE x.room_id = m.room_id AND x.joinable AND x.lane = in_lane;
     IF l.line_id IS NULL THEN RETURN NULL; END IF;
+    IF in_until <= clock_timestamp() THEN
+        RAISE EXCEPTION 'that is over' USING ERRCODE = 'check_violation', CONSTRAINT = 'invitation_ends_in_the_future';
+    END IF;
     INSERT INTO invitation_batch (room_id, lane, count, note, expires_at, who)
         VALUES (m.room_id, in_lane, in_count, in_note, in_until, in_who) RETURNING batch_id INTO made;
     PERFORM append_log(m.room_id, 'invited', jsonb_build_object('line', l.line, 'count', in_count, 'batch', made));
@@ -309,4 +352,70 @@ BEGIN
     INSERT INTO operator_action (room_id, who, action, detail, reason) VALUES (m.room_id, in_who, 'reset',
         jsonb_build_object('lines', to_jsonb(made), 'calls_taken_back', calls_taken_back), in_reason);
     verdict := 'done';
+END $$;
+
+-- Says how many invitations of a batch have a place: their keys lie together (`waitroom/invitation.py`).
+CREATE FUNCTION invitations_used(b invitation_batch) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT count(*) FROM sole_place s WHERE s.room_id = b.room_id
+        AND s.key > convert_to('invitation:', 'UTF8') || int4send(b.batch_id)
+        AND s.key < convert_to('invitation:', 'UTF8') || int4send(b.batch_id) || '\xffffffff'
+$$;
+
+-- Takes those invitations of a batch back that have no place yet. Returns how many these were, NULL for
+-- an unknown room or batch.
+CREATE FUNCTION revoke_invitations(in_room text, in_batch int, in_who text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    m room; b invitation_batch; unused bigint;
+BEGIN
+    SELECT * INTO m FROM room x WHERE x.room = in_room;
+    PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
+    SELECT * INTO b FROM invitation_batch x WHERE x.batch_id = in_batch AND x.room_id = m.room_id;
+    IF b.batch_id IS NULL THEN RETURN NULL; END IF;
+    unused := b.count - invitations_used(b);
+    IF b.revoked_at IS NOT NULL THEN RETURN unused; END IF;
+    UPDATE invitation_batch x SET revoked_at = clock_timestamp() WHERE x.batch_id = in_batch;
+    PERFORM append_log(m.room_id, 'invitations_revoked', jsonb_build_object('batch', in_batch, 'count', unused));
+    INSERT INTO operator_action (room_id, who, action, detail)
+        VALUES (m.room_id, in_who, 'revoke invitations', jsonb_build_object('batch', in_batch, 'count', unused));
+    RETURN unused;
+END $$;
+
+-- Lets somebody to whom one place is due have another, now that this one is over. Verdicts: freed (or
+-- another request was quicker), revoked (an operator took the place away, and that stands).
+CREATE FUNCTION free_sole_place(in_room int, in_key bytea, in_ticket bytea, in_line int, in_number bigint)
+RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM admission a
+               WHERE a.line_id = in_line AND a.number = in_number AND a.end_reason = 'revoked') THEN
+        RETURN 'revoked';
+    END IF;
+    DELETE FROM sole_place s WHERE s.room_id = in_room AND s.key = in_key AND s.ticket_id = in_ticket;
+    RETURN 'freed';
+END $$;
+
+-- Adds a profile to a room, or changes it. Returns false for an unknown room.
+CREATE FUNCTION set_profile(
+    in_room text, in_profile text, in_name text, in_factor real, in_places int, in_who text)
+RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    m room; before jsonb; after jsonb;
+BEGIN
+    SELECT * INTO m FROM room x WHERE x.room = in_room;
+    IF m.room_id IS NULL THEN RETURN false; END IF;
+    PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
+    SELECT to_jsonb(f) - '{room_id,taken}'::text[] INTO before FROM profile f
+        WHERE f.room_id = m.room_id AND f.profile = in_profile;
+    INSERT INTO profile AS f (room_id, profile, name, time_factor, places_max)
+        VALUES (m.room_id, in_profile, in_name, in_factor, in_places)
+        ON CONFLICT (room_id, profile) DO UPDATE SET
+            name = EXCLUDED.name, time_factor = EXCLUDED.time_factor, places_max = EXCLUDED.places_max
+        RETURNING to_jsonb(f) - '{room_id,taken}'::text[] INTO after;
+    IF before IS DISTINCT FROM after THEN
+        -- It is a rule of the room like any other.
+        PERFORM append_log(m.room_id, 'rules', jsonb_build_object('changed',
+            jsonb_build_object('profile ' || in_profile, jsonb_build_array(before, after))));
+        INSERT INTO operator_action (room_id, who, action, detail) VALUES (m.room_id, in_who, 'profile',
+            jsonb_build_object('from', before, 'to', after));
+    END IF;
+    RETURN true;
 END $$;

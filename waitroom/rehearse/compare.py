@@ -21,7 +21,7 @@ T_975 = (
     *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
 )
 T_LIMIT, T_SLOPE = 1.96, 2.5
-INTERVAL = "mean over the seeds with its 95 % interval by Student's t"
+INTERVAL = "mean over the seeds ± half of its 95 % interval by Student's t"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from waitroom.admission import AdmissionPolicy, CallAllowance, Decision, RoomSnapshot, decide
+from waitroom.admission import (
+    AdmissionPolicy,
+    CallAllowance,
+    Decision,
+    Expected,
+    RoomSnapshot,
+    decide,
+)
 from waitroom.demand import Demand, Outlook
 from waitroom.rehearse.scenario import Rules
 from waitroom.wait import CallRate, PollPromises, WaitRow, row_at, wait_table
@@ -16,8 +23,9 @@ if TYPE_CHECKING:
 UNLIMITED = 10**9
 OPENING = datetime(2000, 1, 1, tzinfo=UTC)
 TICK_S = 1.0
-# The leader reads how those inside fare each second, and less often where they are very many.
-LEARN_EACH_S = 500
+# The leader reads how those inside fare each second, and less often where they are many. Where only
+# the published figures depend on it, it is enough to do so now and then.
+LEARN_EACH_S, LEARN_FOR_FIGURES_S = 500, 50
 
 # What may be put in from outside: more figures for the snapshot, and a table of its own.
 Advise = Callable[["Simulation", RoomSnapshot], RoomSnapshot]
@@ -78,7 +86,8 @@ class Leader:
                 [a.journey() for a in over],
                 units_free=sim.books.free,
             )
-            self._learn_at = sim.now + max(len(inside) // LEARN_EACH_S, 1)
+            many = LEARN_EACH_S if self.policy.name == Expected.name else LEARN_FOR_FIGURES_S
+            self._learn_at = sim.now + max(len(inside) // many, 1)
             self.outlook = demand.outlook(sim.now)
 
     def decide(self, sim: "Simulation") -> Decision:

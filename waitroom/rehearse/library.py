@@ -13,7 +13,7 @@ def names() -> list[str]:
 
 
 def load_scenario(name: str) -> Scenario:
-    """Return a scenario by its name, or from a file with a name in .toml. Raises `ScenarioError`."""
+    """Return a scenario by its name, or from a .toml file. Raises `ScenarioError`."""
     if name.endswith(".toml"):
         try:
             text = Path(name).read_text(encoding="utf-8")

@@ -77,7 +77,7 @@ class Crowd(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     tail_s: Median = 120.0
     steady_per_minute: Annotated[float, Meta(ge=0)] = 0.0
     steady_s: Seconds = 0.0
-    patience_s: Median = 3600.0
+    patience_s: Median = 7200.0
     patience_spread: Spread = 0.8
     leave_told_share: Share = 0.1
 
@@ -104,7 +104,7 @@ class Shopping(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pay_s: Median = 70.0
     pay_spread: Spread = 0.6
     told_share: Share = 0.4
-    stay_s: Median = 180.0
+    stay_s: Median = 300.0
     stay_spread: Spread = 0.8
 
     def __post_init__(self) -> None:
@@ -159,7 +159,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """
 
     title: str = ""
-    until_s: Annotated[float, Meta(gt=0, le=86_400)] = 14_400.0
+    until_s: Annotated[float, Meta(gt=0, le=86_400)] = 21_600.0
     stock: Stock = Stock()
     rules: Rules = Rules()
     crowd: Crowd = Crowd()

@@ -159,11 +159,19 @@ class Simulation:
                 continue
             self._call(number, until=until)
             called += 1
+        if called:
+            self._note_overtaken(except_for=again)
         self.gate = max(gate, head)
         for back in again:
             self._call_again(self.admitted[back], until=until)
         self.leader.called_again = len(again)
         return called + len(again)
+
+    def _note_overtaken(self, *, except_for: tuple[int, ...]) -> None:
+        """Note who had come back, with a lower number, and is not called along with the new."""
+        for back in self.came_back:
+            if back not in except_for:
+                self.admitted[back].overtaken = True
 
     def _left(self, number: int) -> bool:
         """Say whether a waiting number was given up by saying so."""
@@ -183,8 +191,6 @@ class Simulation:
             first_called_at=self.now,
             claim_until=until,
         )
-        for back in self.came_back:
-            self.admitted[back].overtaken = True
         if self.promised_each:
             self.books.promise(a, self.promised_each)
         heard_at = self.now if joins else self._heard_at(a, 0)
@@ -227,6 +233,7 @@ class Simulation:
             self.gate = number - 1
             return
         self.called_by_tick[-1] += 1
+        self._note_overtaken(except_for=())
         self._call(number, until=self.now + self.rules.claim_window_s, joins=True)
 
     def _shift_if_due(self) -> None:

@@ -3,7 +3,7 @@
 import time
 import urllib.error
 import urllib.request
-from email.message import Message
+from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -30,14 +30,21 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
     Whoever asks a shop for its log wants that shop's answer.
     """
 
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message,
+    def redirect_request(  # noqa: PLR0917 - the library calls it so
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
         old, new = urlsplit(req.full_url), urlsplit(newurl)
         to_tls = (old.scheme, new.scheme) == ("http", "https") and new.port in {None, 443}
         same = (old.scheme, old.netloc) == (new.scheme, new.netloc)
         if not same and not (to_tls and old.hostname == new.hostname):
+            # The library closes the answer only when it may go on.
+            fp.close()
             raise SourceError(f"{old.netloc} sends us on to another place ({new.netloc})")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -78,7 +85,7 @@ class Fetcher:
                 raise _refused(error, url) from error
         except urllib.error.URLError as error:
             raise SourceError(f"cannot reach {url}: {error.reason}") from error
-        except (OSError, ValueError, urllib.request.http.client.HTTPException) as error:  # type: ignore[attr-defined]
+        except (OSError, ValueError, HTTPException) as error:
             raise SourceError(f"cannot read {url}: {error or type(error).__name__}") from error
 
 
@@ -93,6 +100,8 @@ def _read(answer: Any, url: str) -> bytes:
         if time.monotonic() > deadline:
             raise SourceError(f"{url} takes longer than {ANSWER_TIMEOUT_S:.0f} s to answer")
         pieces.append(piece)
+    if answer.length:
+        raise SourceError(f"{url} broke off its answer")
     return b"".join(pieces)
 
 
@@ -106,9 +115,9 @@ def _refused(error: urllib.error.HTTPError, url: str) -> SourceError:
     try:
         problem = msgspec.json.decode(error.read(_PIECE_BYTES), type=_Problem)
         words = problem.detail or problem.title
-    except (msgspec.DecodeError, OSError, UnicodeError):
+    except (msgspec.DecodeError, OSError, HTTPException, UnicodeError):
         words = ""
-    plain = "".join(sign if sign.isprintable() else " " for sign in words)
-    said = plain[:_DETAIL_CHARACTERS_MAX] or str(error.reason)
+    said = (words or str(error.reason))[:_DETAIL_CHARACTERS_MAX]
+    said = "".join(sign if sign.isprintable() else " " for sign in said)
     kind = NotThere if error.code == 404 else SourceError
     return kind(f"{url} answers {error.code}: {said}")

@@ -6,7 +6,9 @@ document over several lines is read as well. What `save` writes is such a file, 
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -73,8 +75,25 @@ def open_receipt(path: Path) -> Receipt:
         raise SourceError(f"{path}: {error}") from error
 
 
-def saved(source: Source, file: IO[bytes]) -> Iterator[Served]:
-    """Write a log to a file, head first, while its entries go by."""
+@contextmanager
+def saved(source: Source, path: Path) -> Iterator[Iterable[Served]]:
+    """Write a log to a new file, head first, while its entries go by; raises `SourceError`.
+
+    An older copy is proof, so none is written over; and a copy that breaks off is none.
+    """
+    try:
+        with path.open("xb") as file:
+            yield _written(source, file)
+    except FileExistsError as error:
+        raise SourceError(f"{path} is there already, and a copy is not written over") from error
+    except OSError as error:
+        raise SourceError(f"cannot save to {path}: {error.strerror}") from error
+    except SourceError:
+        path.unlink()
+        raise
+
+
+def _written(source: Source, file: IO[bytes]) -> Iterator[Served]:
     if source.head is not None:
         file.write(msgspec.json.encode(source.head) + b"\n")
     for entry in source.entries:
@@ -93,17 +112,13 @@ def _open_address(text: str, fetcher: Fetcher) -> Source:
     path = f"{match['base']}/rooms/{match['room']}/log"
     log = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
     try:
-        head = _head(msgspec.json.decode(_fetched(fetcher, f"{log}/head")))
+        head = _head(_document(fetcher.get(f"{log}/head"), f"{log}/head"))
     except NotThere:
         head = None
-    except msgspec.DecodeError as error:
-        raise SourceError(f"{log}/head answers with something else than a head") from error
-    entries = [] if match["rest"] == "/log/head" else _pages(fetcher, log)
+    entries: Iterable[Served] = []
+    if match["rest"] != "/log/head":
+        entries = _pages(fetcher, log)
     return Source(text, room=match["room"], head=head, entries=entries)
-
-
-def _fetched(fetcher: Fetcher, url: str) -> bytes:
-    return fetcher.get(url)
 
 
 def _pages(fetcher: Fetcher, log: str) -> Iterator[Served]:
@@ -156,13 +171,8 @@ def _open_file(text: str) -> Source:
         first = next(documents, None)
     if isinstance(first, dict) and isinstance(first.get("room"), str) and "entries" in first:
         source.room = first["room"]
-    source.entries = _entries_of([] if first is None else _with(first, documents))
+    source.entries = _entries_of([] if first is None else chain([first], documents))
     return source
-
-
-def _with(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
 
 
 def _documents(path: Path) -> Iterator[Any]:
@@ -193,15 +203,13 @@ def _whole(path: Path, error: Exception) -> Any:
 
 
 def _entries_of(documents: Iterable[Any]) -> Iterator[Served]:
-    """Yield the entries in a row of documents: entries, pages, and lists of either."""
+    """Yield the entries in a row of documents: entries, pages, or a list of either."""
     for document in documents:
-        if isinstance(document, list):
-            yield from _entries_of(document)
-        elif isinstance(document, dict) and isinstance(document.get("entries"), list):
-            yield from _entries_of(document["entries"])
-        else:
-            # Whatever else it is becomes a finding of the audit.
-            yield document if isinstance(document, dict) else {}
+        for each in document if isinstance(document, list) else [document]:
+            page = each.get("entries") if isinstance(each, dict) else None
+            for entry in page if isinstance(page, list) else [each]:
+                # What is no entry becomes a finding of the audit.
+                yield entry if isinstance(entry, dict) else {}
 
 
 def _head(document: Any) -> SignedHead:
