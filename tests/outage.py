@@ -8,6 +8,7 @@ a witness reads the state document, and shoppers with open deadlines try what th
 """
 
 import asyncio
+import logging
 import sys
 import tempfile
 import time
@@ -550,6 +551,8 @@ async def _one(service: Service, sql: str) -> Any:
 def main(seconds: float, how: str, shoppers: int, units: int) -> None:
     """Take PostgreSQL away from a running sale, and say what held."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    # Our own pool, which only looks on, says again and again that it cannot connect.
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
     # Each deadline would have passed long before PostgreSQL is back.
     plan = Plan(how=how, shoppers=shoppers, units=units, window_s=30, least_s=seconds)
     with tempfile.TemporaryDirectory(prefix="waitroom-outage-") as folder:

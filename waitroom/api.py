@@ -1,14 +1,11 @@
 """The line's API: join, state, claim, leave."""
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
 from aiohttp import web
-from msgspec import Meta
 
 from checkout.api import SESSION_COOKIE
-from checkout.customer import TOKEN_BYTES_MAX
 from checkout.session import Session, SessionSeal
 from inventory.api import Catalogue
 from inventory.hold import PaymentRunning
@@ -20,9 +17,9 @@ from inventory.kit.http import (
     query_int,
     read_body,
 )
-from inventory.kit.problem import BadRequest, Busy, Refusal, TooManyRequests
+from inventory.kit.problem import Busy, Refusal, TooManyRequests
 from waitroom.board import Board, LineOver, PlaceNote, RoomView
-from waitroom.entrance import Entrance
+from waitroom.entrance import JOIN, NOTHING, Entrance, JoinBody
 from waitroom.invitation import InvitationUsed
 from waitroom.join import Place
 from waitroom.line_store import Claimed, LineStore, Standing
@@ -38,7 +35,6 @@ from waitroom.ticket import NoTicket, Ticket
 TICKET_COOKIE = "waitroom_ticket_"
 VISITOR_COOKIE = "waitroom_visitor"
 COOKIE_MAX_AGE_S = 7 * 24 * 3600
-RANDOM_BYTES_MAX = 64
 ROOMS_PAGE_MAX = 200
 SKUS_NAMED_MAX = 60
 # How often one browser may have given up a place in this room and join again all the same.
@@ -76,22 +72,6 @@ _CLAIM_REFUSALS: dict[str, type[Refusal]] = {
     "aside": SteppedAside,
     "line_over": LineOver,
 }
-
-
-class JoinBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The optional body of a join.
-
-    `random` is hex, the shopper's own part of the receipt; `invitation` the token of a link, and
-    `customer_token` the identity provider's, for rooms that ask for one.
-    """
-
-    random: str = ""
-    invitation: Annotated[str, Meta(max_length=TOKEN_BYTES_MAX)] = ""
-    customer_token: Annotated[str, Meta(max_length=TOKEN_BYTES_MAX)] = ""
-
-
-_JOIN = msgspec.json.Decoder(JoinBody)
-_NOTHING = JoinBody()
 
 
 class Line:
@@ -173,17 +153,15 @@ class Line:
         view: RoomView,
         request: web.Request,
         ticket: Ticket | None,
-        body: JoinBody = _NOTHING,
+        body: JoinBody = NOTHING,
     ) -> Place:
         """Give a place to whoever has none: the same to a repeat, a new one after the old is over.
 
         A key whose ticket is used up leads on to the next key, so that joining again is as safe
         to repeat as joining. Raises what the room asks for and the request does not bring.
         """
-        random = _random(body.random)
-        asked = await self.entrance.ask(
-            view, request, invitation=body.invitation, customer_token=body.customer_token
-        )
+        random = body.random_bytes()
+        asked = await self.entrance.ask(view, request, body)
         key = self.join_key(request) if ticket is None else f"after:{ticket.text()}"
         for _ in range(REJOINS_MAX):
             try:
@@ -250,6 +228,7 @@ class Line:
     async def close(self) -> None:
         await self.claims.close()
         await self.standings.close()
+        await self.entrance.close()
 
 
 class LineApi:
@@ -290,7 +269,7 @@ class LineApi:
     async def join(self, request: web.Request) -> web.Response:
         line = self._line
         view = line.board.room(request.match_info["room"])
-        body = await read_body(request, _JOIN) if request.can_read_body else _NOTHING
+        body = await read_body(request, JOIN) if request.can_read_body else NOTHING
         try:
             ticket = line.ticket_of(request, view)
         except NoTicket:
@@ -372,16 +351,6 @@ class StateNotKnown(Refusal):
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "1"})
-
-
-def _random(text: str) -> bytes:
-    try:
-        random = bytes.fromhex(text)
-    except ValueError as error:
-        raise BadRequest("`random` must be hex.") from error
-    if len(random) > RANDOM_BYTES_MAX:
-        raise BadRequest(f"`random` has at most {RANDOM_BYTES_MAX} bytes.")
-    return random
 
 
 def room_body(view: RoomView) -> dict[str, Any]:

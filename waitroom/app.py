@@ -79,7 +79,6 @@ async def open_service(
             await service.board.refresh()
             stack.push_async_callback(service.board.close)
             stack.push_async_callback(service.line.close)
-            stack.push_async_callback(service.invitations.close)
             stack.push_async_callback(service.checkout.close)
             await stack.enter_async_context(_loop(service, service.board.run, "board"))
         if "sweeper" in roles:
@@ -140,15 +139,14 @@ def _looking_back(service: Service, guard: Guard) -> tuple[HistoryApi, OrdersAdm
 
 def _steering(
     service: Service, guard: Guard, actions: ActionStore, crowds: Crowds | None
-) -> tuple[LanesAdmin, ElsewhereAdmin, RoomsAdmin]:
+) -> tuple[LanesAdmin, ElsewhereAdmin, PlacesAdmin, RoomsAdmin]:
     """Return what operators steer rooms with."""
     return (
         # Before the rooms, whose verbs would take its names for theirs.
         LanesAdmin(
             guard,
             lanes=LaneStore(service.pool),
-            invitations=service.invitations,
-            seal=service.invitation_seal,
+            entrance=service.line.entrance,
             board=service.board,
             base_url=service.settings.base_url,
         ),
@@ -159,7 +157,7 @@ def _steering(
             board=service.board,
             sessions=service.checkout.seal,
         ),
-        PlacesAdmin(guard, board=service.board, places=place_store),
+        PlacesAdmin(guard, board=service.board, places=PlaceStore(service.pool)),
         RoomsAdmin(
             guard,
             lines=service.lines,
@@ -191,8 +189,7 @@ def make_app(service: Service) -> web.Application:
     )
     actions = ActionStore(service.pool)
     returns = Returns(service.line, mail_offered=service.mail_sender is not None)
-    place_store = PlaceStore(service.pool)
-    places = Places(service.line, store=place_store, memory=service.memory)
+    places = Places(service.line, store=PlaceStore(service.pool), memory=service.memory)
     for api in (
         LineApi(service.line, catalogue=service.catalogue),
         LogApi(

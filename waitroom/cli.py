@@ -23,6 +23,8 @@ from waitroom.admin.sign_in import OperatorStore
 from waitroom.cli_catalogue import catalogue
 from waitroom.cli_invite import invite
 from waitroom.cli_people import operator
+from waitroom.cli_rehearse import rehearse
+from waitroom.cli_rooms import room
 from waitroom.cli_stock import stock
 from waitroom.cli_verify import verify
 from waitroom.engines import EmbeddedEngines
@@ -31,7 +33,7 @@ from waitroom.load.command import load
 from waitroom.run.command import load_for, plainly, settings_options, with_pool
 from waitroom.run.migrate import migrate
 from waitroom.run.processes import Supervisor, claim_port
-from waitroom.run.seed import ROOM, seed
+from waitroom.run.seed import DRAW_ROOM, ROOM, seed
 from waitroom.run.serve import serve as run
 from waitroom.run.settings import (
     EMBEDDED,
@@ -140,6 +142,7 @@ def _announce(settings: Settings) -> None:
     lines = ["", f"  Shop               {base}/"]
     if settings.demo:
         lines.append(f"  Waiting page       {base}/rooms/{ROOM}")
+        lines.append(f"  A draw ahead       {base}/rooms/{DRAW_ROOM}")
     lines.append(f"  Operators' screen  {base}/admin")
     path = _password_path(settings)
     if path.exists():
@@ -210,37 +213,6 @@ def keygen(config: Path | None, rotate: bool, **overrides: Any) -> None:  # noqa
 
 
 @main.group()
-def room() -> None:
-    """Make and steer rooms."""
-
-
-@room.command(name="create")
-@settings_options
-@click.argument("room")
-@click.option("--name", required=True)
-@plainly
-def room_create(room: str, name: str, config: Path | None, **overrides: Any) -> None:
-    """Make a room; it waits to be opened."""
-    with_pool(config, overrides, lambda pool: LineStore(pool).create_room(room, name, who="cli"))
-
-
-@room.command(name="status")
-@settings_options
-@click.argument("room")
-@click.argument("status", type=click.Choice(["open", "paused", "ended"]))
-@click.option("--reason", default="")
-@plainly
-def room_status(room: str, status: str, reason: str, config: Path | None, **overrides: Any) -> None:
-    """Open, pause or end a room."""
-    before = with_pool(
-        config,
-        overrides,
-        lambda pool: LineStore(pool).set_status(room, status, who="cli", reason=reason),
-    )
-    click.echo(f"{room}: {before} → {status}")
-
-
-@main.group()
 def sku() -> None:
     """Add products and stock."""
 
@@ -281,10 +253,12 @@ def sku_receive(
 
 room.add_command(invite)
 main.add_command(load)
+main.add_command(room)
 main.add_command(stock)
 main.add_command(operator)
 main.add_command(catalogue)
 main.add_command(verify)
+main.add_command(rehearse)
 
 # Until settings say otherwise, a failing command prints its one line and no debug logs.
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Annotated
 
+import msgspec
 from aiohttp import web
+from msgspec import Meta
 
-from checkout.customer import Customer
+from checkout.customer import TOKEN_BYTES_MAX, Customer
 from checkout.identity import Identity
 from inventory.kit.http import bearer, read_form
-from inventory.kit.problem import Refusal
+from inventory.kit.problem import BadRequest, Refusal
 from waitroom.board import RoomView
 from waitroom.invitation import (
     Invitation,
@@ -23,7 +26,34 @@ from waitroom.log import fields
 from waitroom.ticket import Ticket
 
 INVITATION_COOKIE = "waitroom_invitation_"
+RANDOM_BYTES_MAX = 64
 _CUSTOMER_PURPOSE = b"waitroom.customer.1"
+
+
+class JoinBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The optional body of a join.
+
+    `random` is hex, the shopper's own part of the receipt; `invitation` the token of a link, and
+    `customer_token` the identity provider's, for rooms that ask for one.
+    """
+
+    random: str = ""
+    invitation: Annotated[str, Meta(max_length=TOKEN_BYTES_MAX)] = ""
+    customer_token: Annotated[str, Meta(max_length=TOKEN_BYTES_MAX)] = ""
+
+    def random_bytes(self) -> bytes:
+        """Return the shopper's random value; raises `BadRequest`."""
+        try:
+            random = bytes.fromhex(self.random)
+        except ValueError as error:
+            raise BadRequest("`random` must be hex.") from error
+        if len(random) > RANDOM_BYTES_MAX:
+            raise BadRequest(f"`random` has at most {RANDOM_BYTES_MAX} bytes.")
+        return random
+
+
+JOIN = msgspec.json.Decoder(JoinBody)
+NOTHING = JoinBody()
 
 
 class CustomerNeeded(Refusal):
@@ -78,8 +108,8 @@ class Entrance:
         secure: bool,
     ) -> None:
         self._identity = identity
-        self._invitations = invitations
-        self._seal = seal
+        self.invitations = invitations
+        self.seal = seal
         self._prefix = "__Host-" if secure else ""
 
     def cookie(self, room: str) -> str:
@@ -89,9 +119,7 @@ class Entrance:
         self,
         view: RoomView,
         request: web.Request,
-        *,
-        invitation: str = "",
-        customer_token: str = "",
+        body: JoinBody,
     ) -> Asked:
         """Read what a request brings, in its body, a form, its cookie or as bearer token.
 
@@ -99,6 +127,7 @@ class Entrance:
         refused for.
         """
         how = view.rules["join_by"]
+        invitation, customer_token = body.invitation, body.customer_token
         if request.can_read_body and request.content_type == "application/x-www-form-urlencoded":
             form = await read_form(request)
             invitation = form.get("invitation", "")
@@ -151,12 +180,12 @@ class Entrance:
 
         What was revoked or has run out stays good for the place that it was used for before.
         """
-        invitation = self._seal.open(token)
-        batch = await self._invitations.batch(invitation.batch)
+        invitation = self.seal.open(token)
+        batch = await self.invitations.batch(invitation.batch)
         if batch is None or batch.room != view.room or invitation.index > batch.count:
             raise InvitationInvalid
         is_over = batch.revoked or batch.has_run_out()
-        if is_over and not await self._invitations.is_used(view.rules["room_id"], invitation.key()):
+        if is_over and not await self.invitations.is_used(view.rules["room_id"], invitation.key()):
             how = "was taken back" if batch.revoked else "has run out"
             raise InvitationInvalid(f"This invitation {how}.")
         return invitation, batch.lane
@@ -174,7 +203,10 @@ class Entrance:
         if not admitted.is_customer:
             raise InvitationUsed
         room_id = view.rules["room_id"]
-        await self._invitations.free(room_id, admitted.sole, given=given, now=now)
+        await self.invitations.free(room_id, admitted.sole, given=given, now=now)
+
+    async def close(self) -> None:
+        await self.invitations.close()
 
     @staticmethod
     def without_invitation(asked: Asked) -> Asked:

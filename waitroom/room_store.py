@@ -16,6 +16,11 @@ class DrawIsDue(Refusal):
     title = "The entries are closed and their order is not out yet; let the draw be made first."
 
 
+class NoDrawWaits(Refusal):
+    code, status = "no_draw_waits", 409
+    title = "No draw of this room waits for a public value."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
     """The draw of one line as anybody may see it. `count` is None while entries are taken.

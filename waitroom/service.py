@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -79,8 +80,6 @@ class Service:
     refund_store: RefundStore
     refunds: Refunds
     board: Board
-    invitations: InvitationStore
-    invitation_seal: InvitationSeal
     line: Line
     checkout: Checkout
     catalogue: Catalogue
@@ -104,23 +103,13 @@ def build_service(
     lines, holds, orders = LineStore(pool), HoldStore(pool), OrderStore(pool)
     stock, products, refund_store = StockStore(pool), CatalogueStore(pool), RefundStore(pool)
     outbox, mails = OutboxStore(pool), MailStore(pool)
-    invitations, invitation_seal = InvitationStore(pool), InvitationSeal(secrets.keys)
     gateway = _gateway(settings, secrets, pool)
     refunds = Refunds(refund_store, gateway)
     payments = Payments(orders, gateway, refunds=refunds)
-    identity = open_identity(
-        issuer=settings.customer_issuer,
-        audience=settings.customer_audience,
-        jwks_url=settings.customer_jwks_url,
-        secret=secrets.customer_jwt_secret,
-    )
+    identity = _identity(settings, secrets)
     draws, log_key = DrawStore(pool), LogKey(secrets.keys)
     drawing = Drawing(draws, seeds=SeedBook(secrets.keys), log_key=log_key)
     board = Board(store=lines, memory=memory, seal=tickets, join_memory_s=settings.join_memory_s)
-
-    async def end_due(batch_max: int) -> int:
-        return max(await lines.end_due(batch_max))
-
     return Service(
         settings=settings,
         roles=roles,
@@ -144,29 +133,14 @@ def build_service(
         refund_store=refund_store,
         refunds=refunds,
         board=board,
-        invitations=invitations,
-        invitation_seal=invitation_seal,
         line=Line(
             board=board,
             store=lines,
             sessions=sessions,
-            entrance=Entrance(
-                identity=identity,
-                invitations=invitations,
-                seal=invitation_seal,
-                secure=settings.secure,
-            ),
+            entrance=_entrance(settings, secrets, pool, identity),
             secure=settings.secure,
         ),
-        checkout=Checkout(
-            seal=sessions,
-            holds=holds,
-            orders=orders,
-            payments=payments,
-            gateway_name=gateway.name,
-            payment_wait_s=settings.payment_wait_s,
-            secure=settings.secure,
-        ),
+        checkout=_checkout(settings, sessions, holds=holds, orders=orders, payments=payments),
         catalogue=Catalogue(stock, products),
         pages=Pages(brand=settings.brand, secure=settings.secure),
         controller=Controller(
@@ -179,7 +153,7 @@ def build_service(
             {
                 "holds": holds.expire,
                 "wishes": holds.serve,
-                "admissions": end_due,
+                "admissions": partial(_end_due, lines),
                 "payments": payments.sweep,
                 "refunds": refunds.sweep,
                 "events": outbox.forget,
@@ -190,6 +164,47 @@ def build_service(
         sender=_sender(settings, secrets, outbox),
         mails=mails,
         mail_sender=_mail_sender(settings, secrets, mails),
+    )
+
+
+async def _end_due(lines: LineStore, batch_max: int) -> int:
+    return max(await lines.end_due(batch_max))
+
+
+def _checkout(
+    settings: Settings,
+    sessions: SessionSeal,
+    *,
+    holds: HoldStore,
+    orders: OrderStore,
+    payments: Payments,
+) -> Checkout:
+    return Checkout(
+        seal=sessions,
+        holds=holds,
+        orders=orders,
+        payments=payments,
+        gateway_name=settings.gateway,
+        payment_wait_s=settings.payment_wait_s,
+        secure=settings.secure,
+    )
+
+
+def _identity(settings: Settings, secrets: Secrets) -> Identity:
+    return open_identity(
+        issuer=settings.customer_issuer,
+        audience=settings.customer_audience,
+        jwks_url=settings.customer_jwks_url,
+        secret=secrets.customer_jwt_secret,
+    )
+
+
+def _entrance(settings: Settings, secrets: Secrets, pool: Pool, identity: Identity) -> Entrance:
+    return Entrance(
+        identity=identity,
+        invitations=InvitationStore(pool),
+        seal=InvitationSeal(secrets.keys),
+        secure=settings.secure,
     )
 
 

@@ -16,8 +16,8 @@ from waitroom.admin.guard import Guard
 from waitroom.admin.moments import query_moment
 from waitroom.admin.sign_in import Operator
 from waitroom.board import Board
-from waitroom.invitation import COUNT_MAX, InvitationSeal
-from waitroom.invitation_store import InvitationStore
+from waitroom.entrance import Entrance
+from waitroom.invitation import COUNT_MAX
 from waitroom.lane_store import LaneStore
 from waitroom.people_csv import FILE_BYTES_MAX, read_people, write_links, write_people
 
@@ -65,15 +65,14 @@ class LanesAdmin:
         guard: Guard,
         *,
         lanes: LaneStore,
-        invitations: InvitationStore,
-        seal: InvitationSeal,
+        entrance: Entrance,
         board: Board,
         base_url: str,
     ) -> None:
         self._guard = guard
         self._lanes = lanes
-        self._invitations = invitations
-        self._seal = seal
+        self._invitations = entrance.invitations
+        self._seal = entrance.seal
         self._board = board
         self._base_url = base_url
         self._turns = asyncio.Semaphore(BATCHES_AT_ONCE_MAX)

@@ -30,7 +30,7 @@ from waitroom.admin.sign_in import Operator
 from waitroom.board import Board
 from waitroom.draw_store import DrawStore
 from waitroom.line_store import LineStore
-from waitroom.room_store import Draw, RoomStore
+from waitroom.room_store import Draw, NoDrawWaits, RoomStore
 from waitroom.state import shown_status
 
 ACTIONS_SHOWN = 50
@@ -244,11 +244,6 @@ class RoomsAdmin:
         if self._crowds is None:
             raise NoCrowds
         return self._crowds
-
-
-class NoDrawWaits(Refusal):
-    code, status = "no_draw_waits", 409
-    title = "No draw of this room waits for a public value."
 
 
 class NoCrowds(Refusal):

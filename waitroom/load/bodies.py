@@ -8,7 +8,7 @@ from waitroom.wait import WaitRow
 class TicketBody(msgspec.Struct, frozen=True):
     ticket: str
     line: str
-    number: int
+    number: int | None
     status: str
     state_url: str
     poll_s: float
@@ -30,6 +30,7 @@ class StateBody(msgspec.Struct, frozen=True):
 class StandingBody(msgspec.Struct, frozen=True):
     status: str
     poll_s: float
+    number: int | None = None
     seconds_left: float | None = None
 
 

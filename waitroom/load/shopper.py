@@ -157,8 +157,9 @@ class Shopper:
             look.poll_s = row_at(line.table, place).poll_s
 
     def _waits_in(self, line: LineBody) -> bool:
-        assert self.journey.number is not None
-        return line.head < self.journey.number <= line.tail
+        # Whoever entered for a draw has no number before it.
+        number = self.journey.number
+        return number is not None and line.head < number <= line.tail
 
     def _place(self, line: LineBody) -> int:
         assert self.journey.number is not None
@@ -172,6 +173,7 @@ class Shopper:
         if not answer.good:
             raise Over(Outcome.FAILED, f"tickets/me: {answer.problem().code}")
         standing = _STANDING.decode(answer.raw)
+        self.journey.number = standing.number
         match standing.status:
             case "sold_out" | "ended" as status:
                 raise Over(_ROOM_OVER[status], "while waiting")

@@ -521,6 +521,6 @@ BEGIN
     INSERT INTO stock_movement (sku_id, kind, quantity, reason, who, idempotency_key, at)
         SELECT d.id, 'received', d.q, in_reason, in_who, in_key, clock_timestamp()
         FROM unnest(ids, quantities) d(id, q);
-    PERFORM append_log(in_room_id, 'stock', (SELECT jsonb_build_object('kind', 'received', 'skus', count(*),
+    PERFORM append_log(in_room_id, 'stock', (SELECT jsonb_build_object('movement', 'received', 'skus', count(*),
         'quantity', sum(u.q)) FROM unnest(quantities) u(q)));
 END $$;

@@ -6,19 +6,38 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from waitroom.rehearse.compare import FIGURES, INTERVAL, Figure, Interval, Outcome
+from waitroom.rehearse.compare import (
+    FIGURES,
+    INTERVAL,
+    Figure,
+    Interval,
+    Outcome,
+    interval_of,
+)
+from waitroom.rehearse.recording import Recording
 
 COLUMNS_MAX = 4
 # Where these are nothing everywhere, nobody needs to read it.
 RARE = {"missed_choice", "bots_bought", "overtaken", "found_nothing_of_inside"}
+KNOWN = {figure.key: figure for figure in FIGURES}
+# At which parts of those called a replay is held against the record.
+HEAD_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 DIFFERENCES = ("to_last_s", "to_95_s", "found_nothing_of_called", "idle_unit_s")
 
 
-def comparison(outcomes: Sequence[Outcome], *, title: str, seeds: int) -> RenderableType:
-    """Return tables of all figures side by side, and of the differences from the first variant."""
+def comparison(
+    outcomes: Sequence[Outcome], *, title: str, seeds: int, brief: bool = False
+) -> RenderableType:
+    """Return tables of all figures side by side, and of the differences from the first variant.
+
+    When `brief`, it is one line for each variant with the figures that matter most.
+    """
     parts: list[RenderableType] = [Text(title, style="bold")]
-    parts.extend(_figures(some) for some in _columns(outcomes))
-    if len(outcomes) > 1 and seeds > 1:
+    if brief:
+        parts.append(_lines(outcomes))
+    else:
+        parts.extend(_figures(some) for some in _columns(outcomes))
+    if not brief and len(outcomes) > 1 and seeds > 1:
         parts.append(_differences(outcomes))
     note = f"{INTERVAL}; {seeds} seeds, the same shoppers for all"
     parts.append(Text(note, style="dim"))
@@ -55,17 +74,54 @@ def _figures(outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
+def _lines(outcomes: Sequence[Outcome]) -> Table:
+    table = Table(show_edge=False, pad_edge=False)
+    table.add_column()
+    for key in DIFFERENCES:
+        table.add_column(KNOWN[key].label, justify="right")
+    table.add_column("unsold", justify="right")
+    for outcome in outcomes:
+        cells = (written(KNOWN[key], outcome.interval(key)) for key in DIFFERENCES)
+        table.add_row(outcome.variant.name, *cells, f"{outcome.unsold} of {len(outcome.results)}")
+    return table
+
+
 def _differences(outcomes: Sequence[Outcome]) -> Table:
     first, *others = outcomes
     table = Table(show_edge=False, pad_edge=False)
     table.add_column(f"difference from {first.variant.name}, seed by seed")
-    known = {figure.key: figure for figure in FIGURES}
     for key in DIFFERENCES:
-        table.add_column(known[key].label, justify="right")
+        table.add_column(KNOWN[key].label, justify="right")
     for outcome in others:
-        cells = (written(known[k], outcome.against(first, k), signed=True) for k in DIFFERENCES)
+        cells = (written(KNOWN[k], outcome.against(first, k), signed=True) for k in DIFFERENCES)
         table.add_row(outcome.variant.name, *cells)
     return table
+
+
+def reproduction(recording: Recording, replayed: Outcome) -> RenderableType:
+    """Return a table of how near the sale, played again as it was, comes to its record."""
+    table = Table(title="played again as it was, against the record", show_edge=False)
+    table.add_column()
+    table.add_column("recorded", justify="right")
+    table.add_column("played again", justify="right")
+    heads = [share * recording.called for share in HEAD_SHARES]
+    again = [result.head_times(heads) for result in replayed.results]
+    for index, at in enumerate(recording.head_times(HEAD_SHARES)):
+        times = [found for one in again if (found := one[index]) is not None]
+        label = f"{HEAD_SHARES[index]:.0%} of {recording.called:,} numbers called after"
+        table.add_row(label, _time(at), _times(times, of=len(again)))
+    if recording.sold_out_s is not None:
+        last = [r.to_last_s for r in replayed.results if r.to_last_s is not None]
+        table.add_row("sold out after", _time(recording.sold_out_s), _times(last, of=len(again)))
+    return table
+
+
+def _times(times: Sequence[float], *, of: int) -> str:
+    if not times:
+        return "never"
+    found = interval_of(times)
+    some = "" if len(times) == of else f" (in {len(times)} of {of})"
+    return f"{_time(found.mean)} ± {_time(found.half)}{some}"
 
 
 def written(figure: Figure, interval: Interval | None, *, signed: bool = False) -> str:

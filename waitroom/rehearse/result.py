@@ -46,7 +46,7 @@ class Result:
     present_at_sold_out: int | None
     calls_by_minute: list[int]
     sold_by_minute: list[int]
-    head_by_minute: list[int]
+    head_by_tick: list[int]
     score: Score
 
     @property
@@ -63,7 +63,13 @@ class Result:
             "found_nothing_of_called": self.found_nothing_of_called,
             "found_nothing_of_inside": self.found_nothing_of_inside,
         }
-        return values | {"score": score_values(self.score)}
+        head = values.pop("head_by_tick")[::MINUTE_S]
+        return values | {"head_by_minute": head, "score": score_values(self.score)}
+
+    def head_times(self, heads: list[float]) -> list[float | None]:
+        """Return the second at which the head had come to each of some numbers, if it did."""
+        ticks = [bisect_left(self.head_by_tick, head) for head in heads]
+        return [float(t) if t < len(self.head_by_tick) else None for t in ticks]
 
 
 def score_values(held: Score) -> dict[str, Any]:
@@ -113,7 +119,7 @@ def result_of(sim: Simulation) -> Result:
         present_at_sold_out=present,
         calls_by_minute=_per_minute(sim.called_by_tick),
         sold_by_minute=sim.sold_by_tick[::MINUTE_S],
-        head_by_minute=sim.head_by_tick[::MINUTE_S],
+        head_by_tick=sim.head_by_tick,
         score=score(
             sim.sampler.samples,
             called_at={a.number: a.first_called_at for a in everybody},

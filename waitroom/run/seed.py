@@ -1,7 +1,9 @@
-"""The demonstration sale: a small shop with fourteen things and not enough of any."""
+"""The demonstration: a small shop with not enough of anything, and a draw a few minutes ahead."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from inventory.catalogue_store import CatalogueStore
 from inventory.ledger_store import LedgerStore
@@ -19,6 +21,15 @@ RULES = """{
 }"""
 
 
+# The second room: its doors are open, and the order is drawn when it opens.
+DRAW_ROOM = "artists-proof"
+DRAW_ROOM_NAME = "Artist's proof"
+DRAW_IN = timedelta(minutes=10)
+DRAW_RULES = """{
+    "seats_max": 20, "claim_window_s": 45, "session_s": 150, "hold_s": 90, "grace_s": 600,
+    "order_by": "draw", "fairness_public": true,
+    "message": "Coming early gives no advantage: the order is drawn at the opening."
+}"""
 SALE = timedelta(days=30)
 
 
@@ -118,7 +129,29 @@ async def seed(
         )
         await _add_variants(product, stock, ledger)
     await lines.set_status(ROOM, "open", who=WHO)
+    await _seed_draw(lines, stock, products, ledger)
     return True
+
+
+async def _seed_draw(
+    lines: LineStore, stock: StockStore, products: CatalogueStore, ledger: LedgerStore
+) -> None:
+    await lines.create_room(DRAW_ROOM, DRAW_ROOM_NAME, who=WHO)
+    opens_at = {"opens_at": (datetime.now(UTC) + DRAW_IN).isoformat()}
+    for rules in (DRAW_RULES, msgspec.json.encode(opens_at).decode()):
+        await lines.change_room(DRAW_ROOM, rules, who=WHO)
+    await products.add(
+        "proof",
+        room=DRAW_ROOM,
+        name="Harbour, artist's proof",
+        description="The first pulls of the block, before the edition. One for each person.",
+        picture="/static/pictures/print.svg",
+        who=WHO,
+    )
+    await stock.add(
+        "proof", room=DRAW_ROOM, product="proof", price_minor=12000, limit_per_session=1
+    )
+    await ledger.move("proof", kind="received", quantity=12, who=WHO, reason="first delivery")
 
 
 async def _add_variants(product: _Product, stock: StockStore, ledger: LedgerStore) -> None:
