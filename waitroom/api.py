@@ -185,6 +185,8 @@ class Line:
         standing = await self.standings.submit(ticket)
         if standing.has_left or standing.state in {"left", "ended"}:
             return False
+        if standing.aside and not standing.passed:
+            return True
         return standing.state != "missed" or standing.came_back or standing.in_grace
 
     async def claim(self, view: RoomView, ticket: Ticket) -> tuple[Claimed, str]:

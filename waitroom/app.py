@@ -203,7 +203,13 @@ def make_app(service: Service) -> web.Application:
         CustomersApi(service.checkout, customers=service.customers, identity=service.identity),
         CatalogueApi(service.catalogue),
         ShopPages(service.line, catalogue=service.catalogue, pages=service.pages),
-        LinePages(service.line, catalogue=service.catalogue, pages=service.pages, returns=returns),
+        LinePages(
+            service.line,
+            catalogue=service.catalogue,
+            pages=service.pages,
+            returns=returns,
+            places=places,
+        ),
         ReturnsApi(returns),
         PlacesApi(places),
         CheckoutPages(

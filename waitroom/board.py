@@ -29,6 +29,7 @@ ROOMS_EVERY_S = 2.0
 STALE_S = 3.0
 # Changes are read again from so long before the last one known, since commits come late.
 CHANGES_OVERLAP = timedelta(seconds=30)
+LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 class TicketMoved(Refusal):
@@ -50,7 +51,7 @@ class PlaceNote:
     revoked: bool = False
     has_left: bool = False
     profile: str | None = None
-    changed_at: datetime = datetime.fromtimestamp(0, UTC)
+    changed_at: datetime = LONG_AGO
 
 
 _NOTHING = PlaceNote()
@@ -150,7 +151,7 @@ class Board:
         self._join_memory_s = join_memory_s
         # Few places have a note, and it is asked for with every ticket.
         self._notes: dict[tuple[int, bool, int], PlaceNote] = {}
-        self._changes_since = datetime.fromtimestamp(0, UTC)
+        self._changes_since = LONG_AGO
 
     def room(self, room: str) -> RoomView:
         """Return a room; raises `NotFound`."""

@@ -4,28 +4,18 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 import click
 
+from waitroom.cli_stock import Moment
 from waitroom.invitation import COUNT_MAX, InvitationSeal
 from waitroom.invitation_store import InvitationStore
 from waitroom.people_csv import FILE_BYTES_MAX, People, read_people, write_links, write_people
 from waitroom.run.command import fail, load_for, plainly, settings_options, with_pool
 from waitroom.run.settings import load_secrets
-
-
-def _moment(_: click.Context, __: click.Parameter, text: str | None) -> datetime | None:
-    """Read a moment; one without an offset is UTC."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise click.BadParameter("a moment is such as 2026-11-22T10:00:00Z") from error
 
 
 @click.command()
@@ -36,7 +26,7 @@ def _moment(_: click.Context, __: click.Parameter, text: str | None) -> datetime
     "--csv", "people_file", type=click.File("rb"), help="One link for each person of this file."
 )
 @click.option("--lane", default="main", show_default=True, help="The lane that the links lead to.")
-@click.option("--until", callback=_moment, help="When the links run out; default: never.")
+@click.option("--until", type=Moment(), help="When the links run out; default: never.")
 @click.option("--note", default="", help="What operators shall read beside the batch.")
 @click.option(
     "--out",

@@ -17,6 +17,7 @@ from inventory.kit.database import Pool
 from inventory.ledger_store import LedgerStore
 from waitroom.line_store import LineStore
 from waitroom.rehearse import library
+from waitroom.rehearse.baseline import policy_named
 from waitroom.rehearse.compare import compare, to_json
 from waitroom.rehearse.plot import frontier_chart, sales_chart
 from waitroom.rehearse.recording import Recording, read_recording
@@ -142,6 +143,7 @@ def _asked(
         scenario = msgspec.structs.replace(scenario, rules=rules, stock=stock)
     if recording is None:
         scenario = changed(scenario, settings)
+        policy_named(scenario.rules.policy)
         return _Asked(scenario=scenario, policies=policies, settings=settings)
     units = {key: value for key, value in settings.items() if key.endswith("units")}
     if units and not any(recording.units.values()):
@@ -160,6 +162,8 @@ def _variants(asked: _Asked) -> list[Variant]:
         return _replays(asked, asked.recording)
     if asked.policies:
         return [parse_variant(text, asked.scenario) for text in asked.policies]
+    if {"policy", "rules.policy"} & set(asked.settings):
+        return [Variant(name=asked.scenario.rules.policy, scenario=asked.scenario)]
     return policies_of(asked.scenario)
 
 

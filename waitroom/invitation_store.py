@@ -39,15 +39,16 @@ class Batch:
 
 
 class InvitationStore:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, fresh_s: float = FRESH_S) -> None:
         self._pool = pool
+        self._fresh_s = fresh_s
         self._kept: dict[int, tuple[float, Batch | None]] = {}
         self._reads: Batcher[int, Batch | None] = Batcher("invitations", self._read)
 
     async def batch(self, batch_id: int) -> Batch | None:
-        """Return a batch as it was at most `FRESH_S` ago; None if there is none."""
+        """Return a batch as it was at most `fresh_s` ago; None if there is none."""
         kept = self._kept.get(batch_id)
-        if kept is not None and time.monotonic() < kept[0] + FRESH_S:
+        if kept is not None and time.monotonic() < kept[0] + self._fresh_s:
             return kept[1]
         return await self._reads.submit(batch_id)
 

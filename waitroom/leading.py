@@ -14,10 +14,10 @@ from waitroom.admission import (
     CallAllowance,
     Decision,
     RoomSnapshot,
-    decide,
 )
 from waitroom.demand import Demand, Journey, Outlook
 from waitroom.drawing import Drawing
+from waitroom.lanes import Lane, Turns, decide_lanes
 from waitroom.line_store import Called, LineStore
 from waitroom.memory import Memory
 from waitroom.state import LineState, RoomState, encode_state, shown_status
@@ -67,6 +67,7 @@ class RoomLead:
         self._seen: Sequence[asyncpg.Record] = ()
         self._called_again = 0
         self._bound = ""
+        self._turns = Turns()
         self._learning: _Learning | None = None
         self._forecast_at = 0.0
 
@@ -157,9 +158,9 @@ class RoomLead:
         self, rows: Sequence[asyncpg.Record], snapshot: RoomSnapshot, *, term: int
     ) -> dict[int, Called]:
         """Decide whom to call and call them; return where each line stands then."""
-        policy = POLICIES[rows[0]["policy"]]
-        decisions = {rows[0]["line_id"]: decide(policy, snapshot)}
-        self._bound = next(iter(decisions.values())).reason
+        policy, lanes = POLICIES[rows[0]["policy"]], [_lane(row) for row in rows]
+        decisions = decide_lanes(policy, snapshot, lanes, self._turns)
+        self._bound = decisions[rows[0]["line_id"]].reason
         self._called_again = 0
         called = {}
         for row in rows:
@@ -299,6 +300,16 @@ def _snapshot(row: asyncpg.Record, calls_allowed: int, outlook: Outlook | None) 
         came_back=tuple(row["came_back"]),
         demand=outlook,
         disappointed_max=row["disappointed_max"],
+    )
+
+
+def _lane(row: asyncpg.Record) -> Lane:
+    return Lane(
+        line_id=row["line_id"],
+        gate=row["gate"],
+        tail=row["tail"],
+        share=row["share"],
+        came_back=tuple(row["came_back"]),
     )
 
 

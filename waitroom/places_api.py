@@ -1,4 +1,4 @@
-"""Leaving and coming back: stepping aside, moving a place to another device, asking for more time."""
+"""Leaving and coming back: stepping aside, moving to another device, asking for more time."""
 
 import os
 import secrets

@@ -52,9 +52,7 @@ def _reference(view: RoomView, ticket: Ticket) -> str:
     return f"{view.name_of(ticket)}-{mark}{ticket.number}-{encode_id(ticket.ticket_id)[:4]}"
 
 
-def noted_standing(
-    view: RoomView, ticket: Ticket, note: PlaceNote, head: int
-) -> dict[str, Any]:
+def noted_standing(view: RoomView, ticket: Ticket, note: PlaceNote, head: int) -> dict[str, Any]:
     """Return where a number stands that the line has not come to, without asking the books."""
     status = "revoked" if note.revoked else "aside" if note.aside else "waiting"
     told = waiting_standing(view, ticket, status, head) | {"profile": note.profile}

@@ -13,7 +13,7 @@ from outage import Plan, known_everywhere, sell_through_an_outage
 from playwright.async_api import Page, expect
 from pollers import visitors
 from stoppable import Stage, stage
-from support import Shopper, admitted, authorization, eventually, open_room, secrets, settings, tick
+from support import Shopper, admitted, eventually, open_room, secrets, settings, tick
 
 from waitroom.app import Service, open_service
 

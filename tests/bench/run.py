@@ -13,6 +13,7 @@ workers     one hot row from one web process to four
 storm       new holds while 100,000 old ones end in the same second
 baskets     baskets over twelve SKUs against single holds
 free-places how long a hundred free seats stay empty while five hundred people look every 5 s
+draw        the numbers of a million entries, and the whole log of their draw checked
 
 The kinds of `requests` can be named singly: state, join, claim, hold_http, and so on.
 `hold_inprocess_vs_for_update` of that part compares 256 submitters in one process without HTTP
@@ -27,6 +28,7 @@ from pathlib import Path
 
 import baskets
 import beside_bare
+import draw
 import free_places
 import holds
 import open_holds
@@ -52,6 +54,7 @@ PARTS: dict[str, Callable[[Plan, Console], Awaitable[Outcome]]] = {
     "storm": storm.measure,
     "baskets": baskets.measure,
     "free-places": free_places.measure,
+    "draw": draw.measure,
 }
 
 

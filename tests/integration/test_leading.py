@@ -117,3 +117,34 @@ async def test_what_was_told_to_those_who_wait_stands_in_the_log(service: Servic
     (told,) = [msgspec.json.decode(row["body"]) for row in rows]
     assert (told["line"], told["tail"]) == ("main-1", 50)
     assert all(len(row) == 4 for row in told["rows"])
+
+
+async def test_lanes_are_called_by_their_shares(service: Service) -> None:
+    await open_room(service, policy="rate", skus={"mug": 500}, seats_max=40)
+    await execute(service, "SELECT set_lane('drop', 'members', 0.3, 'test')")
+    await execute(service, "UPDATE line SET share = 0.7 WHERE lane = 'main'")
+    await service.board.refresh(rooms=True)
+    for line_id in service.board.room("drop").lines:
+        await service.lines.join(line_id, 100, os.urandom(32))
+
+    await tick(service, 2)
+
+    rows = await execute(service, "SELECT lane, LEAST(gate, tail) AS head FROM line")
+    assert {row["lane"]: row["head"] for row in rows} == {"main": 28, "members": 12}
+
+
+async def test_a_leader_of_the_past_calls_nobody_in_any_lane(service: Service) -> None:
+    await open_room(service, policy="rate", skus={"mug": 500}, seats_max=40)
+    await execute(service, "SELECT set_lane('drop', 'members', 1, 'test')")
+    await service.board.refresh(rooms=True)
+    await tick(service)
+    for line_id in service.board.room("drop").lines:
+        await service.lines.join(line_id, 100, os.urandom(32))
+    before = await execute(service, "SELECT line_id, gate FROM line ORDER BY line_id")
+    await execute(service, "UPDATE line SET term = term + 1")
+    await service.lines.change_room("drop", '{"seats_max": 60}', who="test")
+
+    await service.controller.tick()
+
+    assert await execute(service, "SELECT line_id, gate FROM line ORDER BY line_id") == before
+    assert not service.controller.leading

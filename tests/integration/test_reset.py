@@ -11,12 +11,13 @@ from shop import ask, hold, open_gate, sessions_in, wish
 from support import execute, open_room, shift_clock, tick
 
 from inventory.hold_store import Placed
-from inventory.kit.problem import EngineDown, Refusal
+from inventory.kit.problem import Refusal
 from waitroom.app import Service
 from waitroom.room_store import DrawIsDue, RoomStore
 from waitroom.ticket import Ticket
 
 Services = Callable[..., Awaitable[Service]]
+RESETS = 8
 
 
 async def reset(service: Service, room: str = "drop") -> int:
@@ -51,9 +52,7 @@ async def test_numbers_begin_at_one_again_and_the_room_waits_to_be_opened(servic
     await join(service, 7)
 
     await reset(service)
-    before_opening = await service.lines.join(
-        service.board.room("drop").line_id, 1, os.urandom(32)
-    )
+    before_opening = await service.lines.join(service.board.room("drop").line_id, 1, os.urandom(32))
     await service.lines.set_status("drop", "open", who="test")
     (ticket,) = await join(service, 1)
 
@@ -98,12 +97,10 @@ async def test_wishes_of_those_inside_are_served_after_it(service: Service) -> N
     assert isinstance(await ask(service, wish(wants, mug=1)), Refusal)
 
     await reset(service)
-    await service.holds.release(hold_id, has)
+    await service.holds.release(has, hold_id)
     await service.holds.serve(100)
 
-    served = await execute(
-        service, "SELECT session_id FROM hold WHERE state = 'held'"
-    )
+    served = await execute(service, "SELECT session_id FROM hold WHERE state = 'held'")
     assert [row["session_id"] for row in served] == [wants]
     assert await service.ledger.breaches() == []
 
@@ -193,9 +190,7 @@ async def test_every_lane_is_begun_anew_with_its_share(service: Service) -> None
 
     await reset(service)
 
-    lines = await execute(
-        service, "SELECT line, share, joinable FROM line ORDER BY line_id"
-    )
+    lines = await execute(service, "SELECT line, share, joinable FROM line ORDER BY line_id")
     assert [tuple(line) for line in lines] == [
         ("main-1", 1, False), ("members-1", 3, False), ("main-2", 1, True), ("members-2", 3, True),
     ]  # fmt: skip
@@ -287,58 +282,85 @@ async def test_calls_that_were_taken_back_are_not_learned_as_staying_away(
     assert await service.lines.ended_journeys(room["room_id"], None, within_s=3600) == []
 
 
-async def test_in_the_middle_of_a_sale_nothing_is_left_half_done(services: Services) -> None:
-    """Joins, claims, holds, ticks and three resets at once, from two services."""
-    here, there = await services(), await services()
-    await open_room(here, skus={"mug": 40}, seats_max=30)
-    await tick(here)
-    await there.board.refresh(rooms=True)
-    stop = asyncio.Event()
+class Shopping:
+    """Shoppers at one service who join, claim, hold and leave until the sale is over."""
 
-    async def shop(service: Service) -> None:
-        while not stop.is_set():
-            await service.board.refresh(rooms=True)
-            view = service.board.room("drop")
-            joined = await service.lines.join(view.line_id, 3, os.urandom(32))
-            if joined.refusal is not None:
-                assert joined.refusal in {"not_open", "line_over"}, joined
-                await asyncio.sleep(0)
-                continue
-            tickets = [
-                Ticket(line_id=view.line_id, number=joined.first + i, ticket_id=os.urandom(16))
+    def __init__(self, service: Service, over: asyncio.Event, admitted: asyncio.Event) -> None:
+        self.service = service
+        self.over = over
+        self.admitted = admitted
+        self.waiting: list[Ticket] = []
+        self.inside: list[int] = []
+        self.verdicts: set[str] = set()
+
+    async def run(self) -> None:
+        while not self.over.is_set():
+            await self.service.board.refresh(rooms=True)
+            await self.join()
+            await self.claim()
+            while len(self.inside) > 5:
+                await self.service.orders.leave(self.inside.pop(0))
+
+    async def join(self) -> None:
+        line_id = self.service.board.room("drop").line_id
+        joined = await self.service.lines.join(line_id, 3, os.urandom(32))
+        self.verdicts.add(joined.refusal or "joined")
+        if joined.refusal is None:
+            self.waiting += [
+                Ticket(line_id=line_id, number=joined.first + i, ticket_id=os.urandom(16))
                 for i in range(3)
             ]
-            for claim in await service.lines.claim(tickets):
-                if claim.verdict == "claimed":
-                    await ask(service, wish(claim.session_id, mug=1))
+
+    async def claim(self) -> None:
+        if not self.waiting:
+            return
+        claims = await self.service.lines.claim(self.waiting)
+        self.verdicts |= {claim.verdict for claim in claims}
+        for claim in claims:
+            if claim.verdict == "claimed":
+                self.inside.append(claim.session_id)
+                await ask(self.service, wish(claim.session_id, mug=1))
+                self.admitted.set()
+        self.waiting = [
+            ticket
+            for ticket, claim in zip(self.waiting, claims, strict=True)
+            if claim.verdict == "not_yet_called"
+        ]
+
+
+async def test_in_the_middle_of_a_sale_nothing_is_left_half_done(services: Services) -> None:
+    """Joins, claims, holds, ticks and resets at once, from two services."""
+    here, there = await services(), await services()
+    await open_room(here, skus={"mug": 60}, seats_max=30)
+    await tick(here)
+    await there.board.refresh(rooms=True)
+    over, admitted = asyncio.Event(), asyncio.Event()
+    crowds = [Shopping(service, over, admitted) for service in (here, there, here, there)]
 
     async def lead() -> None:
-        while not stop.is_set():
+        while not over.is_set():
             await here.controller.tick()
 
     async def begin_anew() -> None:
-        try:
-            for _ in range(3):
-                await asyncio.sleep(0.1)
-                await reset(there)
-                await there.lines.set_status("drop", "open", who="test")
-            await asyncio.sleep(0.1)
-        finally:
-            stop.set()
+        for _ in range(RESETS):
+            await admitted.wait()
+            await reset(there)
+            admitted.clear()
+            await there.lines.set_status("drop", "open", who="test")
+        await admitted.wait()
+        over.set()
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-        for service in (here, there, here, there):
-            group.create_task(shop(service))
-        group.create_task(lead())
-        group.create_task(begin_anew())
-
+        for work in (lead, begin_anew, *(crowd.run for crowd in crowds)):
+            group.create_task(work())
     await reset(here)
+
+    verdicts = set().union(*(crowd.verdicts for crowd in crowds))
+    assert {"joined", "claimed", "line_over"} <= verdicts
+    assert verdicts <= {"joined", "claimed", "line_over", "not_open", "not_yet_called"}
     assert await here.ledger.breaches() == []
     lines = await execute(here, "SELECT line, joinable FROM line ORDER BY line_id")
-    assert [line["line"] for line in lines] == [f"main-{n}" for n in range(1, 6)]
-    assert [line["joinable"] for line in lines] == [False] * 4 + [True]
-    stranded = await execute(here, "SELECT FROM admission WHERE state = 'called'")
-    assert stranded == []
-    (seats,) = await execute(here, "SELECT count(*) AS n FROM admission WHERE state = 'claimed'")
-    assert (await balance(here))["seats"] == seats["n"]
-    assert not isinstance(seats, EngineDown)
+    assert [line["line"] for line in lines] == [f"main-{n}" for n in range(1, RESETS + 3)]
+    assert [line["joinable"] for line in lines] == [False] * (RESETS + 1) + [True]
+    assert await execute(here, "SELECT FROM admission WHERE state = 'called'") == []
+    assert await execute(here, "SELECT FROM line WHERE gate > tail") == []

@@ -5,6 +5,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from hashlib import sha256
 from itertools import permutations
 from pathlib import Path
@@ -262,6 +263,47 @@ def test_too_few_rounds_are_found_out_by_neighbours() -> None:
     seen = [two_places(Feistel(key, 2000, rounds=2), 1, 2) for key in keys(400)]
 
     assert p_value((places["how many columns apart"][0] for places in seen), WIDTH) < NEVER
+
+
+def strayed(width: int, height: int, rounds: int) -> Fraction:
+    """Return how far the numbers of the worst two entries are from a fair draw's, at the most.
+
+    Two entries either share their row, with the distance that they came with (`row`) or a new one
+    (`new_row`), or a column likewise, or neither. A round moves each along its row by what its row
+    says, so that two of one row stay as they are; two of different rows move by random steps.
+    """
+    worst = Fraction(0)
+    for start in ("row", "column"):
+        state = {start: Fraction(1)}
+        for turn in range(rounds):
+            side, same = (height, "column") if turn % 2 else (width, "row")
+            met = "new_row" if turn % 2 else "new_column"
+            after: Counter[str] = Counter()
+            for name, share in state.items():
+                if name in {same, f"new_{same}"}:
+                    after[name] += share
+                else:
+                    after[met] += share / side
+                    after["apart"] += share * (side - 1) / side
+            state = dict(after)
+        others = width * height - 1
+        fair = {"row": Fraction(width - 1, others), "column": Fraction(height - 1, others)}
+        fair["apart"] = 1 - fair["row"] - fair["column"]
+        found = {
+            name: state.get(name, Fraction(0)) + state.get(f"new_{name}", Fraction(0))
+            for name in fair
+        }
+        apart = sum((max(found[name] - fair[name], Fraction(0)) for name in fair), Fraction(0))
+        # What keeps its old distance is not spread within its row or column.
+        worst = max(worst, apart + state.get("row", Fraction(0)) + state.get("column", Fraction(0)))
+    return worst
+
+
+def test_two_entries_are_all_but_independent_after_ten_rounds() -> None:
+    # The figures of docs/fairness.md.
+    assert strayed(65, 64, 10) < Fraction(1, 10**16)
+    assert strayed(1000, 1000, 10) < Fraction(1, 10**27)
+    assert Fraction(15, 1000) < strayed(65, 64, 2) < Fraction(35, 1000)
 
 
 # The same wherever it is computed.

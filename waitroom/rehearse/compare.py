@@ -34,19 +34,19 @@ class Figure:
 
 
 FIGURES = (
-    Figure(key="to_last_s", label="until the last unit is paid", kind="time"),
-    Figure(key="to_95_s", label="until 95 % are paid", kind="time"),
-    Figure(key="found_nothing_of_called", label="found nothing, of those called", kind="share"),
-    Figure(key="found_nothing_of_inside", label="found nothing, of those inside", kind="share"),
+    Figure(key="to_last_s", label="until the last unit is paid, s", kind="time"),
+    Figure(key="to_95_s", label="until 95 % are paid, s", kind="time"),
+    Figure(key="found_nothing_of_called", label="found nothing, % of those called", kind="share"),
+    Figure(key="found_nothing_of_inside", label="found nothing, % of those inside", kind="share"),
     Figure(key="called", label="called", kind="count"),
     Figure(key="came_in", label="came in", kind="count"),
     Figure(key="no_shows", label="called and never came", kind="count"),
-    Figure(key="missed_choice", label="their SKU was gone, others were there", kind="count"),
+    Figure(key="missed_choice", label="their SKU was gone, others not", kind="count"),
     Figure(key="sold", label="units sold", kind="count"),
     Figure(key="bots_bought", label="of them to bots", kind="count"),
-    Figure(key="idle_unit_s", label="units idle while people waited, unit-seconds", kind="count"),
-    Figure(key="wait_median_s", label="wait of those who came in, median", kind="time"),
-    Figure(key="wait_p95_s", label="wait of those who came in, 95 of 100", kind="time"),
+    Figure(key="idle_unit_s", label="units idle while people waited, unit s", kind="count"),
+    Figure(key="wait_median_s", label="wait of those who came in, median, s", kind="time"),
+    Figure(key="wait_p95_s", label="wait of 95 of 100 of them, s", kind="time"),
     Figure(key="overtaken", label="overtaken", kind="count"),
     Figure(key="present_at_sold_out", label="still waiting when all was sold", kind="count"),
 )

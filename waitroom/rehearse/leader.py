@@ -59,7 +59,7 @@ class Leader:
     outlook: Outlook | None = None
     table: list[WaitRow] = field(default_factory=list)
     table_head: int = 0
-    bound: str = ""
+    decision: Decision = field(default=Decision(gate=0, again=(), reason=""))
     called_again: int = 0
     _learn_at: float = 0.0
     _seen: tuple[int, int] | None = None
@@ -72,7 +72,9 @@ class Leader:
             self.allowance.spend(calls)
             if sim.open and sim.tail > sim.head:
                 freed = max(seen[1] + calls - sim.shop.seats, 0)
-                self.rate.note(calls if self.bound == "per_minute" else freed, passed_s=TICK_S)
+                self.rate.note(
+                    calls if self.decision.reason == "per_minute" else freed, passed_s=TICK_S
+                )
         if self.demand is not None:
             self._learn(self.demand, sim)
 
@@ -109,9 +111,8 @@ class Leader:
         )
         if self.advise is not None:
             room = self.advise(sim, room)
-        decision = decide(self.policy, room)
-        self.bound = decision.reason
-        return decision
+        self.decision = decide(self.policy, room)
+        return self.decision
 
     def heard_by(self, first: int, last: int, *, now: float) -> float:
         """Return when the last of some numbers was told to ask again, at the earliest now."""

@@ -214,10 +214,13 @@ class _Reader:
 
     def _called(self, at: float, entry: dict[str, Any]) -> None:
         again = len(entry.get("again") or ())
-        new = entry["to"] - entry["from"] + 1
+        new = max(entry["to"] - entry["from"] + 1, 0)
         if new + again:
-            self.recording.calls.append((at, max(new, 0), again))
-        self._reasons.append((at, str(entry.get("reason")), max(new, 0) + again))
+            self.recording.calls.append((at, new, again))
+        # Who gave up while waiting was stepped over. The log counts them, and does not name them.
+        for number in range(entry["from"], entry["from"] + new - entry.get("called", new)):
+            self._lose(at, entry["line"], number)
+        self._reasons.append((at, str(entry.get("reason")), new + again))
         figures = {k: float(v) for k, v in (entry.get("figures") or {}).items() if v is not None}
         if not self._first_figures and len(self.recording.calls) <= 1:
             self._first_figures = figures
@@ -257,15 +260,18 @@ class _Reader:
             else (entry["first"], entry["last"])
         )
         for number in range(first, last + 1):
-            of_all = self._of_all(entry["line"], number)
-            if of_all is not None:
-                self.recording.gone[of_all] = at
+            self._lose(at, entry["line"], number)
+
+    def _lose(self, at: float, line: str, number: int) -> None:
+        of_all = self._of_all(line, number)
+        if of_all is not None:
+            self.recording.gone.setdefault(of_all, at)
 
     def _sold_out(self, at: float, _entry: dict[str, Any]) -> None:
         self.recording.sold_out_s = at
 
     def _infer(self) -> None:
-        """Conclude what the log does not state: policy and rate by the reasons, seats by figures."""
+        """Conclude what the log does not state: policy and rate by reasons, seats by figures."""
         rules = self.recording.rules
         named = [reason for _, reason, _ in self._reasons if reason in POLICIES]
         if "policy" not in rules and named:

@@ -38,14 +38,13 @@ def comparison(
     else:
         parts.extend(_figures(some) for some in _columns(outcomes))
     if not brief and len(outcomes) > 1 and seeds > 1:
-        parts.append(_differences(outcomes))
+        parts.extend(_differences(outcomes[0], some) for some in _columns(outcomes[1:]))
     note = f"{INTERVAL}; {seeds} seeds, the same shoppers for all"
     parts.append(Text(note, style="dim"))
     if any(outcome.unsold for outcome in outcomes):
-        length = _time(outcomes[0].variant.scenario.until_s)
-        parts.append(
-            Text(f"A sale that left something unsold counts as lasting {length}.", style="dim")
-        )
+        length = f"{outcomes[0].variant.scenario.until_s:,.0f} s"
+        note = f"A sale that left something unsold counts as lasting {length}."
+        parts.append(Text(note, style="dim"))
     return Group(*parts)
 
 
@@ -69,8 +68,8 @@ def _figures(outcomes: Sequence[Outcome]) -> Table:
         table.add_row("sales that left something unsold", *counts)
     table.add_section()
     scores = [outcome.score() for outcome in outcomes]
-    table.add_row("waits within the published band", *(_share(s.coverage) for s in scores))
-    table.add_row("chances off by, on average", *(_share(s.miscalibration) for s in scores))
+    table.add_row("waits within the published band, %", *(_share(s.coverage) for s in scores))
+    table.add_row("published chances off by, % points", *(_share(s.miscalibration) for s in scores))
     return table
 
 
@@ -86,15 +85,14 @@ def _lines(outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
-def _differences(outcomes: Sequence[Outcome]) -> Table:
-    first, *others = outcomes
+def _differences(first: Outcome, others: Sequence[Outcome]) -> Table:
     table = Table(show_edge=False, pad_edge=False)
-    table.add_column(f"difference from {first.variant.name}, seed by seed")
-    for key in DIFFERENCES:
-        table.add_column(KNOWN[key].label, justify="right")
+    table.add_column(f"against {first.variant.name}, seed by seed")
     for outcome in others:
-        cells = (written(KNOWN[k], outcome.against(first, k), signed=True) for k in DIFFERENCES)
-        table.add_row(outcome.variant.name, *cells)
+        table.add_column(outcome.variant.name, justify="right")
+    for key in DIFFERENCES:
+        cells = (written(KNOWN[key], other.against(first, key), signed=True) for other in others)
+        table.add_row(KNOWN[key].label, *cells)
     return table
 
 
@@ -108,11 +106,11 @@ def reproduction(recording: Recording, replayed: Outcome) -> RenderableType:
     again = [result.head_times(heads) for result in replayed.results]
     for index, at in enumerate(recording.head_times(HEAD_SHARES)):
         times = [found for one in again if (found := one[index]) is not None]
-        label = f"{HEAD_SHARES[index]:.0%} of {recording.called:,} numbers called after"
-        table.add_row(label, _time(at), _times(times, of=len(again)))
+        label = f"{HEAD_SHARES[index]:.0%} of {recording.called:,} numbers called, s"
+        table.add_row(label, f"{at:,.0f}", _times(times, of=len(again)))
     if recording.sold_out_s is not None:
         last = [r.to_last_s for r in replayed.results if r.to_last_s is not None]
-        table.add_row("sold out after", _time(recording.sold_out_s), _times(last, of=len(again)))
+        table.add_row("sold out, s", f"{recording.sold_out_s:,.0f}", _times(last, of=len(again)))
     return table
 
 
@@ -121,7 +119,7 @@ def _times(times: Sequence[float], *, of: int) -> str:
         return "never"
     found = interval_of(times)
     some = "" if len(times) == of else f" (in {len(times)} of {of})"
-    return f"{_time(found.mean)} ± {_time(found.half)}{some}"
+    return f"{found.mean:,.0f} ± {found.half:,.0f}{some}"
 
 
 def written(figure: Figure, interval: Interval | None, *, signed: bool = False) -> str:
@@ -129,24 +127,10 @@ def written(figure: Figure, interval: Interval | None, *, signed: bool = False) 
     if interval is None:
         return "-"
     sign = "+" if signed and interval.mean > 0 else "-" if interval.mean < 0 else ""
-    mean = abs(interval.mean)
-    if figure.kind == "share":
-        return f"{sign}{mean:.2%} ± {interval.half:.2%}"
-    if figure.kind == "time":
-        return f"{sign}{_time(mean)} ± {_time(interval.half)}"
-    return f"{sign}{mean:,.0f} ± {interval.half:,.0f}"
-
-
-def _time(seconds: float) -> str:
-    """Write seconds as a person would say them: 48 s, 12:30 min, 2:05:00 h."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes}:{rest:02} min"
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02} h"
+    scale, digits = (100, 2) if figure.kind == "share" else (1, 0)
+    mean, half = abs(interval.mean) * scale, interval.half * scale
+    return f"{sign}{mean:,.{digits}f} ± {half:,.{digits}f}"
 
 
 def _share(share: float | None) -> str:
-    return "-" if share is None else f"{share:.1%}"
+    return "-" if share is None else f"{share * 100:.1f}"

@@ -1,0 +1,52 @@
+"""A rehearsed sale as its room's public log would tell it."""
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from waitroom.rehearse.simulation import Simulation
+
+OPENING = datetime(2026, 11, 22, 19, tzinfo=UTC)
+
+
+def bodies_of(sim: Simulation, **rules: list[Any]) -> list[str]:
+    """Run a simulation and return the bodies of the log; `rules` are changed before the opening."""
+    return [
+        json.dumps({"seq": seq, **entry}) for seq, entry in enumerate(_entries(sim, rules), start=1)
+    ]
+
+
+def entry(kind: str, at: float, **facts: Any) -> dict[str, Any]:
+    moment = OPENING + timedelta(seconds=at)
+    return {"kind": kind, "at": moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), **facts}
+
+
+def _entries(sim: Simulation, rules: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    yield entry("room_created", -60, room="drop", line="main-1")
+    yield entry("stock", -50, sku="unit", movement="received", quantity=sim.books.on_hand)
+    before = {name: [None, value] for name, value in msgspec.to_builtins(sim.rules).items()}
+    yield entry("rules", -40, changed=before | rules)
+    yield entry("status", 0, **{"from": "scheduled", "to": "open"})
+    tail, head, told = 0, 0, False
+    while not sim.over:
+        now, joined = sim.now, bisect_right(sim.arrivals.at, sim.now)
+        at_once = sim.head - head
+        if joined > tail:
+            facts = {"first": tail + 1, "last": joined, "called": at_once, "root": "00"}
+            yield entry("joined", now, line="main-1", **facts)
+        tail, head = joined, sim.head
+        sim.step()
+        decision, called = sim.leader.decision, sim.head_by_tick[-1] - head
+        if called or decision.again:
+            facts = {"from": head + 1, "to": head + called, "called": called}
+            facts |= {"again": list(decision.again), "gate": decision.gate, "term": 1}
+            facts |= {"reason": decision.reason, "figures": decision.figures}
+            yield entry("called", now, line="main-1", **facts)
+        head += called
+        if sim.sold_out and not told:
+            told = True
+            yield entry("sold_out", now)
