@@ -118,7 +118,9 @@ async def _loop(service: Service, run: Any, name: str) -> AsyncIterator[None]:
         await task
 
 
-def _looking_back(service: Service, guard: Guard) -> tuple[HistoryApi, OrdersAdmin, AnalyticsAdmin]:
+def _looking_back(
+    service: Service, guard: Guard
+) -> tuple[HistoryApi, LogApi, OrdersAdmin, AnalyticsAdmin, FairnessApi]:
     """Return what shows orders and sales after the fact."""
     history, pages = service.history, service.pages
     return (
@@ -132,8 +134,15 @@ def _looking_back(service: Service, guard: Guard) -> tuple[HistoryApi, OrdersAdm
             brand=service.settings.brand,
             bank_step=service.stripe is not None,
         ),
+        LogApi(
+            service.board,
+            store=service.lines,
+            log_key=service.log_key,
+            pages=LogPages(service.pool, pages=pages),
+        ),
         OrdersAdmin(guard, history=history, pages=pages),
         AnalyticsAdmin(guard, analytics=AnalyticsStore(service.pool), history=history, pages=pages),
+        FairnessApi(service.board, guard, store=FairnessStore(service.pool), pages=pages),
     )
 
 
@@ -192,13 +201,6 @@ def make_app(service: Service) -> web.Application:
     places = Places(service.line, store=PlaceStore(service.pool), memory=service.memory)
     for api in (
         LineApi(service.line, catalogue=service.catalogue),
-        LogApi(
-            service.board,
-            store=service.lines,
-            log_key=service.log_key,
-            pages=LogPages(service.pool, pages=service.pages),
-        ),
-        FairnessApi(service.board, guard, store=FairnessStore(service.pool), pages=service.pages),
         CheckoutApi(service.checkout),
         CustomersApi(service.checkout, customers=service.customers, identity=service.identity),
         CatalogueApi(service.catalogue),

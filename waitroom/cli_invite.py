@@ -50,7 +50,7 @@ def invite(
     if (count is None) == (people_file is None):
         fail("say either --count or --csv")
     people = None if people_file is None else _people(people_file)
-    wanted = count if people is None else len(people.rows)
+    wanted = count if people is None else people.count
     assert wanted is not None, "one of the two was said"
     settings = load_for(config, **overrides)
     seal = InvitationSeal(load_secrets(settings).keys)

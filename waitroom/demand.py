@@ -7,7 +7,7 @@ how many will, and how sure that is.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import NamedTuple
 
@@ -15,6 +15,9 @@ from waitroom.rates import AT_RISK, LifeTable, Rates, Stage, Units
 
 # Final records are remembered for as many admissions, so that a repeated one counts once.
 OVER_MAX = 20_000
+# A share is trusted as if known from so many shoppers at most, however many were seen: those to
+# come are not the same people, and a crowd may change at any moment.
+KNOWN_MAX = 30
 # A new call asks no sooner than this share of those who will; units that surely come back
 # before that may be called for.
 SOON_SHARE = 0.2
@@ -124,6 +127,17 @@ class Outlook:
     pay_share: float = 1.0
     crowd: Crowd = field(default_factory=Crowd)
     tables: Tables | None = None
+
+    def with_calls(self, calls: int) -> "Outlook":
+        """Count calls that were made since; a tick that forgets them would make them again."""
+        share = self.ask_share
+        return replace(
+            self,
+            called=self.called + calls,
+            asking=self.asking + calls,
+            askers_mean=self.askers_mean + calls * share,
+            askers_var=self.askers_var + calls * share * (1 - share),
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -305,7 +319,8 @@ class Demand:
 
 
 def _doubt(table: LifeTable) -> float:
-    return (1 - table.share) / (table.share * table.weight)
+    """Return the relative variance with which the share of a stage is known."""
+    return (1 - table.share) / (table.share * min(table.weight, KNOWN_MAX))
 
 
 def _surely(chance: float) -> float:

@@ -24,9 +24,9 @@ SEED_BYTES = 32
 # Up to here the entries are shuffled, which makes any order exactly as likely as any other. It
 # takes some milliseconds once, and memory for each entry.
 SHUFFLE_MAX = 4096
-# NIST SP 800-38G has as many in FF1. Patarin (CRYPTO 2004) proves that six withstand whoever may
-# choose what to look at; docs/fairness.md has the figures for ten.
-ROUNDS = 10
+# NIST SP 800-38G has ten in FF1, for secrecy. Here any two entries shall be as in a fair draw, and
+# each two rounds bring them nearer by the width; docs/fairness.md has the figures.
+ROUNDS = 16
 _WORD = 2**32
 _LOG_KEY_INFO = b"waitroom.log-key.1"
 
@@ -196,7 +196,7 @@ class _Round(dict[int, int]):
     """How far a coordinate moves for each value of the other.
 
     A value is hashed when it is first needed. There are as many as the rectangle is wide, so a
-    million entries need ten thousand hashes in all, and no more memory than that.
+    million entries need sixteen thousand hashes in all, and no more memory than that.
     """
 
     def __init__(self, key: bytes, turn: int, side: int) -> None:

@@ -100,6 +100,8 @@ class InvitationStore:
         """Return a room's newest batches before this one, with how many of each were used."""
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_invitation_batches"], room, before, limit)
+            if not rows and await borrowed.fetchrow(SQL["read_room"], room) is None:
+                raise NotFound(f"There is no room {room!r}.")
         return [dict(row) for row in rows]
 
     async def revoke(self, room: str, batch_id: int, *, who: str) -> int:

@@ -53,6 +53,8 @@ class _Learning:
     demand: Demand
     open_ids: set[int] | None = None
     read_again_at: float = 0.0
+    # Calls made since it was read; whoever was called then is in no figure yet.
+    calls_since: int = 0
 
 
 class RoomLead:
@@ -109,6 +111,8 @@ class RoomLead:
         }
         calls = sum(moved.values()) + self._called_again
         self._allowance.spend(calls)
+        if self._learning is not None:
+            self._learning.calls_since += calls
         if row["status"] != "open" or not any(line["tail"] > _head(line) for line in rows):
             return
         freed = max(before["seats_taken"] + calls - row["seats_taken"], 0)
@@ -140,9 +144,10 @@ class RoomLead:
             closed = await self._ended(row["room_id"], learning, open_)
             learning.demand.observe(now, open_, closed, units_free=_free(row))
             learning.open_ids = {journey.admission_id for journey in open_}
+            learning.calls_since = 0
             ended = time.monotonic()
             learning.read_again_at = ended + (ended - started) / JOURNEYS_SHARE - 1.0
-        return learning.demand.outlook(now)
+        return learning.demand.outlook(now).with_calls(learning.calls_since)
 
     async def _ended(
         self, room_id: int, learning: _Learning, open_: Sequence[Journey]

@@ -84,7 +84,7 @@ class LinePages:
                 "view": view_of(status, view.state),
                 "state": view.state,
                 "words": _words(view, ticket),
-                "profiles": await self._places.profiles(view) if ticket else [],
+                "profiles": await self._places.profiles(view),
                 "returns": returns,
                 "notice": said.detail if said else "",
                 "code": code,
@@ -225,7 +225,8 @@ def _refresh_s(ticket: dict[str, Any] | None, returns: dict[str, Any] | None) ->
         return None
     if returns is not None or status == "aside":
         return REFRESH_CALMLY_S
-    return max(REFRESH_MIN_S, round(ticket["poll_s"]))
+    poll_s: float = ticket["poll_s"]
+    return max(REFRESH_MIN_S, round(poll_s))
 
 
 def _words(view: RoomView, ticket: dict[str, Any] | None) -> dict[str, str]:

@@ -7,8 +7,8 @@ first line. What the file says of people is handed back and kept nowhere.
 import csv
 import io
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from inventory.kit.problem import Refusal
 from waitroom.invitation import COUNT_MAX
@@ -28,24 +28,25 @@ class UnreadablePeople(Refusal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """A file's rows, one for each person, and how they were written; `repr` tells none of it."""
+    """A file with somebody in each of `count` rows; its `repr` tells of nobody.
 
-    header: list[str]
-    rows: list[list[str]]
+    It stays a text and is read row by row, since a hundred thousand rows in memory would make the
+    collector of garbage halt whatever else runs.
+    """
+
+    text: str = field(repr=False)
+    count: int
     delimiter: str
     marked: bool
 
-    def __repr__(self) -> str:
-        return f"People({len(self.rows)})"
-
 
 def read_people(data: bytes) -> People:
-    """Read a file; raises `UnreadablePeople`, whose text names lines and never what is in them."""
+    """Check a file; raises `UnreadablePeople`, whose text names lines and never what is in them."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        # Not `from error`: it holds the whole file.
         line = data.count(b"\n", 0, error.start) + 1
+        # Not `from error`, which holds the whole file.
         raise UnreadablePeople(
             f"In line {line} there is something that is no UTF-8. Save the file as CSV UTF-8."
         ) from None
@@ -53,25 +54,32 @@ def read_people(data: bytes) -> People:
     text = text.removeprefix(_MARK)
     first = text.partition("\n")[0]
     delimiter = ";" if first.count(";") > first.count(",") else ","
+    count = sum(1 for _ in _rows(text, delimiter)) - 1
+    if not count:
+        raise UnreadablePeople("There is nobody in the file: its first line names the columns.")
+    return People(text=text, count=count, delimiter=delimiter, marked=marked)
+
+
+def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    """Return the header and then each person's row, as long as the header."""
     # `newline=""` leaves line ends inside quotes as they are.
     cells = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows = list[list[str]]()
+    count = 0
     try:
         header = next(cells, [])
         _check_header(header)
+        yield header
         for row in cells:
             # Spreadsheets write empty rows behind the last one.
             if any(cell.strip() for cell in row):
-                rows.append(_filled(row, len(header), cells.line_num))
-            if len(rows) > COUNT_MAX:
-                raise UnreadablePeople(f"A file has at most {COUNT_MAX:,} people.")
+                count += 1
+                if count > COUNT_MAX:
+                    raise UnreadablePeople(f"A file has at most {COUNT_MAX:,} people.")
+                yield _filled(row, len(header), cells.line_num)
     except csv.Error as error:
         raise UnreadablePeople(
             f"Up to line {cells.line_num} the quotes make no sense: {error}."
         ) from None
-    if not rows:
-        raise UnreadablePeople("There is nobody in the file: its first line names the columns.")
-    return People(header=header, rows=rows, delimiter=delimiter, marked=marked)
 
 
 def _check_header(header: list[str]) -> None:
@@ -94,8 +102,10 @@ def write_people(people: People, links: Sequence[str]) -> bytes:
     out = io.StringIO(_MARK if people.marked else "", newline="")
     out.seek(0, io.SEEK_END)
     writer = csv.writer(out, delimiter=people.delimiter, lineterminator="\r\n")
-    writer.writerow([*map(_cell, people.header), LINK])
-    writer.writerows([*map(_cell, row), link] for row, link in zip(people.rows, links, strict=True))
+    rows = _rows(people.text, people.delimiter)
+    writer.writerows(
+        [*map(_cell, row), link] for row, link in zip(rows, [LINK, *links], strict=True)
+    )
     return out.getvalue().encode()
 
 

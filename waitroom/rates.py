@@ -19,7 +19,7 @@ AGES_S = (0, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 150, 180, 240, 300, 420, 600
 DUE_EARLY_S, DUE_LATE_S = 1.0, 10.0
 # What was observed counts half after so many further outcomes of its stage, so that the figures
 # follow when a crowd changes in mid-sale, and are still steady enough to be acted upon.
-HALF_LIFE_OUTCOMES = 200
+HALF_LIFE_OUTCOMES = 100
 FADE = 2 ** (1 / HALF_LIFE_OUTCOMES)
 # Weights grow until the figures are scaled down again.
 WEIGHT_MAX = 1e9

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from inventory.kit.http import json_response, read_body, read_form
-from inventory.kit.problem import Refusal, Unprocessable
+from inventory.kit.problem import Busy, Refusal, Unprocessable
 from waitroom.api import Line, TicketLeft
 from waitroom.board import RoomView
 from waitroom.join import RoomEnded
@@ -101,10 +101,16 @@ class Returns:
     async def in_line(
         self, request: web.Request, view: RoomView, standing: dict[str, Any] | None
     ) -> dict[str, Any] | None:
-        """Return what the waiting page offers; None where there is nothing to stay for."""
+        """Return what the waiting page offers; None where there is nothing to stay for.
+
+        The place itself is shown from memory, so a page is not refused for what it only offers.
+        """
         if standing is None or standing["status"] not in OFFERED_TO or not none_free(view):
             return None
-        return await self.read(view, self.line.ticket_of(request, view))
+        try:
+            return await self.read(view, self.line.ticket_of(request, view))
+        except Busy:
+            return None
 
 
 def none_free(view: RoomView) -> bool:

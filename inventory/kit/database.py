@@ -25,6 +25,9 @@ ENGINE_ERRORS = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    # A server that goes away ends its sessions with an error and then hangs up; whoever borrows the
+    # connection between the two is told that another operation is in progress. Nothing was sent.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,

@@ -28,15 +28,23 @@ export function band(low, high) {
   if (high < 60) return "Less than a minute";
   const from = Math.max(1, Math.round(low / 60)), to = Math.max(1, Math.ceil(high / 60));
   if (from >= to) return `About ${spell(to * 60)}`;
-  return to < 90 ? `${from} to ${to} minutes` : `${spell(low)} to ${spell(high)}`;
+  return to < 90 ? `Between ${from} and ${to} minutes` : `Between ${spell(low)} and ${spell(high)}`;
 }
 
-/** @param {number | null | undefined} chance */
+/** @type {[number, string][]} */
+const ODDS = [[0.97, "Almost certain"], [0.8, "Very likely"], [0.6, "Likely"], [0.4, "About even"], [0.2, "Unlikely"], [0.03, "Very unlikely"], [0, "Next to none"]];
+
+/** A chance in a word and in percent, as waitroom/view.py says it. @param {number | null | undefined} chance */
 export function odds(chance) {
   if (chance == null) return "Not known yet";
-  if (chance > 0.99) return "Over 99 %";
-  return chance < 0.01 ? "Under 1 %" : `${Math.round(chance * 100)} %`;
+  const word = ODDS.find(([least]) => chance >= least)?.[1];
+  if (chance > 0.99) return `${word}, over 99 %`;
+  return chance < 0.01 ? `${word}, under 1 %` : `${word}, ${Math.round(chance * 100)} %`;
 }
 
-/** Local time of day. @param {string} iso */
-export const timeOfDay = (iso) => new Date(iso).toLocaleTimeString(lang, { hour: "2-digit", minute: "2-digit" });
+/** Local time of day, with the day where it is not today. @param {string} iso */
+export function timeOfDay(iso) {
+  const at = new Date(iso), today = at.toDateString() === new Date().toDateString();
+  const day = today ? {} : { weekday: "short", day: "numeric", month: "short" };
+  return at.toLocaleString(lang, { ...day, hour: "2-digit", minute: "2-digit" });
+}

@@ -1,9 +1,18 @@
 import { mmss, band, count, odds, plural, timeOfDay } from "./format.js";
 
+export const BEFORE = ["scheduled", "before_opening"], CALLS_NOBODY = ["sold_out", "ended"];
+const NEWS = {
+  called: "It is your turn. Press Enter the checkout.", missed: "Your turn passed. You can come back.",
+  claimed: "You are in. Continue to checkout.", sold_out: "Everything is sold.", left: "You left the line.",
+  entered: "You are in. The draw decides the order.", drawing: "The entries are closed. The order is being drawn.",
+  moved: "Your place is on another device now.", revoked: "The organiser took this place back.",
+};
+
 /** @param {string} id */
 export const $ = (id) => /** @type {any} */ (document.getElementById(id));
-const WORDS = { scheduled: "Scheduled", open: "Open", paused: "Paused", sold_out: "Sold out", ended: "Ended" };
 const name = $("room").dataset.name;
+// What is said of a state of the room stands in the template, once for those with a script and without.
+const said = (id, key) => $(id).dataset[key.replace(/_./g, (sign) => sign[1].toUpperCase())];
 
 /** Write only what changed. @param {string} id @param {string} text */
 export function put(id, text) { if ($(id).textContent !== text) $(id).textContent = text; }
@@ -11,55 +20,100 @@ export function put(id, text) { if ($(id).textContent !== text) $(id).textConten
 /** Milestones only. @param {string} text */
 export const announce = (text) => put("status", text);
 
-/** @param {string} view @param {boolean} focus */
-export function show(view, focus) {
-  $("room").dataset.view = view;
-  for (const part of document.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(view);
-  if (focus) document.querySelector(`[data-for="${view}"] :is(button, a)`)?.focus({ preventScroll: true });
+/**
+ * Which view to show; waitroom/view.py says the same for browsers without a script.
+ * @param {string} mine where the ticket stands, or why there is none @param {string} status the room's
+ */
+export function viewOf(mine, status) {
+  if (["none", "waiting", "entered", "aside"].includes(mine) && CALLS_NOBODY.includes(status)) return status;
+  return mine === "entered" && !BEFORE.includes(status) ? "drawing" : mine;
 }
 
-export function drawJoining() { put("join-title", "Taking your number"); $("join").hidden = true; }
+/**
+ * @param {string} view @param {boolean} acted the shopper did it, and is told elsewhere what came of it
+ * @param {boolean} turn whether something is to be done now
+ */
+export function show(view, acted, turn) {
+  $("room").dataset.view = view;
+  for (const part of document.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(view);
+  if (!acted) announce(NEWS[view] ?? "");
+  if (acted || turn) (document.querySelector(`[data-for="${view}"] :is(button, a)`) ?? $("check")).focus({ preventScroll: true });
+}
+
+export function drawJoining() { put("join-title", "Taking your place"); $("join").hidden = true; }
 
 /** @param {any} me the ticket */
 export function drawTicket(me) {
-  $("stub").hidden = !me?.number;
+  const number = me?.number ?? me?.entry;
+  $("stub").hidden = !number;
   $("for-returns").hidden = !me?.for_returns;
-  if (!me?.number) return;
-  put("number", count(me.number));
-  put("reference", `${me.line}-${me.number}`);
+  if (!number) return;
+  put("number-label", me.number ? "Number" : "Entry");
+  put("number", count(number));
+  if (me.reference) put("reference", me.reference);
+  for (const box of document.querySelectorAll('[id^="more-"]')) drawProfile(box, me.profile);
+  $("aside-ahead").hidden = !!me.passed;
+  $("aside-passed").hidden = !me.passed;
+  if (me.grace_until) put("grace", `before ${timeOfDay(me.grace_until)}`);
 }
 
-/** @param {import("./place.js").Estimate} now @param {number} first the place at joining @param {string} why */
-export function drawPlace(now, first, why) {
+/** @param {Element} box @param {string | null | undefined} taken not said where it is not known */
+function drawProfile(box, taken) {
+  if (taken === undefined || box.id !== `more-${taken ?? box.id.slice(5)}`) return;
+  box.querySelector(".given").hidden = !taken;
+  box.querySelector(".ask").hidden = !!taken;
+  box.querySelector("summary").textContent = taken ? "You have more time" : "I need more time";
+}
+
+/** @param {import("./place.js").Estimate} now @param {number} first the place at joining @param {any} doc @param {string} why */
+export function drawPlace(now, first, doc, why) {
   put("place", now.place ? count(now.place) : "Next");
   put("people-ahead", count(Math.max(0, now.place - 1)));
   put("ahead-label", now.place === 2 ? "person ahead of you" : "people ahead of you");
   $("progress").value = first ? 1 - now.place / first : 1;
+  $("moving").hidden = !($("starts").hidden = !BEFORE.includes(doc.status));
   put("wait", band(now.low, now.high));
+  $("wait-note").hidden = now.high == null;
   put("chance", odds(now.chance));
+  $("odds-note").hidden = !doc.has_stock || !(now.chance < 0.4);
   put("why", why);
   $("why").hidden = !why;
 }
 
-/** @param {any} doc the room's state document */
-export function drawRoom(doc) {
-  put("state-word", WORDS[doc.status] ?? doc.status);
+/** Why nobody is called, or why the wait has grown, or "". @param {any} doc */
+export function reason(doc) {
+  if (["paused", "drawing"].includes(doc.status)) return said("why", doc.status);
+  if (doc.status === "open" && doc.has_stock && !doc.available && doc.held) return stock(doc);
+  return doc.wait_note ? said("why", doc.wait_note) ?? "" : "";
+}
+
+/** @param {any} doc the room's state document @param {any} [line] the ticket's */
+export function drawRoom(doc, line = doc.lines[0]) {
+  put("state-word", said("state-word", doc.status) ?? doc.status);
   $("state-word").dataset.state = doc.status;
   $("message-box").hidden = !doc.message;
   put("message", doc.message ?? "");
   put("message-at", doc.message_at ? timeOfDay(doc.message_at) : "");
-  $("stock-box").hidden = doc.available == null;
+  $("stock-box").hidden = !doc.has_stock;
   put("stock", stock(doc));
-  for (const at of document.querySelectorAll(".opens")) at.textContent = doc.opens_at ? `, at ${timeOfDay(doc.opens_at)} your time` : "";
-  const soon = doc.status === "scheduled";
-  put("join-title", soon ? "Not open yet" : "Join the line");
+  for (const at of document.querySelectorAll(".opens")) at.textContent = doc.opens_at ? `at ${timeOfDay(doc.opens_at)} your time` : "when the room opens";
+  for (const id of ["entries", "drawn"]) put(id, count(line.entries));
+  $("exchange").hidden = doc.status === "drawing";
+  if ($("room").dataset.view === "none") drawJoin(doc.status);
+}
+
+/** @param {string} status */
+function drawJoin(status) {
+  const soon = status === "scheduled", draws = status === "before_opening" && $("room").dataset.order === "draw";
+  put("join-title", soon ? "Not open yet" : draws ? "Take part in the draw" : "Join the line");
+  put("join", draws ? "Enter the draw" : "Take a number");
   $("join").hidden = soon;
 }
 
 /** @param {{status: string, available: number, held: number}} doc */
 export function stock({ status, available, held }) {
-  if (available) return `${plural(available, "item")} left${held ? `, ${count(held)} in other people’s baskets` : ""}.`;
-  if (held) return `${plural(held, "item is", "items are")} in other people’s baskets and none is free. If any comes back, the line moves on.`;
+  if (available) return `${plural(available, "item")} left${held ? `, ${count(held)} in baskets` : ""}.`;
+  if (held) return `${plural(held, "item is", "items are")} in the baskets of others and none is free. If any comes back, the line moves on.`;
   return status === "sold_out" ? "Everything is sold." : "What is left is promised to people who have been called.";
 }
 
@@ -67,7 +121,10 @@ export function stock({ status, available, held }) {
 export function tick(view, place, left, age) {
   if (age != null) put("updated", `${age < 90 ? plural(Math.round(age), "second") : plural(Math.round(age / 60), "minute")} ago`);
   if (view === "called" && left != null) { put("claim-label", "Time left to enter:"); put("claim-left", mmss(left)); }
-  const lead = { called: `Your turn${left == null ? "" : ` ${mmss(left)}`}`, claimed: "You are in", missed: "Your turn passed", sold_out: "Sold out" }[view]
+  const lead = { called: `Your turn${left == null ? "" : ` ${mmss(left)}`}`, claimed: "You are in", missed: "Your turn passed", sold_out: "Sold out", entered: "You are in", drawing: "Drawing", aside: "Stepped aside", moved: "Moved" }[view]
     ?? (view === "waiting" && place != null ? (place ? count(place) : "Next") : "");
   document.title = lead ? `${lead} · ${name}` : name;
 }
+
+// Moments that stand in the page are written for everybody; here is somebody's own clock.
+for (const at of document.querySelectorAll("time[datetime]")) at.textContent = timeOfDay(at.dateTime);

@@ -1,48 +1,50 @@
 import { ask, NoAnswer } from "./api.js";
 import { ageOf, countdown, stopwatch } from "./clock.js";
-import { estimate, milestone, whyLonger } from "./place.js";
-import { $, announce, drawJoining, drawPlace, drawRoom, drawTicket, show, stock, tick } from "./waiting-view.js";
+import { watch } from "./waiting-line.js";
+import { $, announce, BEFORE, CALLS_NOBODY, drawJoining, drawRoom, drawTicket, show, tick, viewOf } from "./waiting-view.js";
 
-const { room, stateUrl, ticket } = $("room").dataset;
+const { room, stateUrl, ticket, claim } = $("room").dataset;
 const base = `/rooms/${encodeURIComponent(room)}`;
 const TURN = ["called", "missed", "claimed"];
-const OVER = ["left", "over", "sold_out", "ended"];
-const NEWS = {
-  called: "It is your turn. Press Enter the checkout.", missed: "Your turn passed. You can come back.",
-  claimed: "You are in. Continue to checkout.", sold_out: "Everything is sold.", left: "You left the line.",
-};
+const OVER = ["left", "over", "sold_out", "ended", "moved", "revoked"];
 
 let view = $("room").dataset.view, status = $("state-word").dataset.state;
-let me = null, doc = null, refused = "none", joined = false, asked = !ticket;
-let best = null, said = null, yardstick = null, why = "", whySince = stopwatch();
-let age = null, left = null, warned = false, failures = 0, notBefore = () => 0, timer = 0, running = false;
+let me = null, doc = null, refused = view === "moved" ? view : "none", barred = false, joined = false, asked = !ticket;
+let age = null, left = null, exchange = null, warned = false, failures = 0, notBefore = () => 0, timer = 0, running = false;
 
+const course = watch(room);
 const myLine = () => doc?.lines.find((line) => line.line === me?.line);
-const rowHere = () => best != null && myLine()?.table.length ? estimate(myLine().table, best) : null;
 
-const joinable = () => !me && !joined && refused === "none" && status !== "scheduled" && !OVER.includes(view);
+const joinable = () => !me && !joined && !barred && refused === "none" && status !== "scheduled" && !OVER.includes(view);
 
 async function join() {
   drawJoining();
   // No key of this tab's own: the browser's cookie makes a second tab's join the same one.
   const { ok, data } = await ask("POST", `${base}/tickets`);
   joined = ok;
-  if (ok) keep(data); else refused = { room_ended: "ended", sold_out: "sold_out" }[data?.code] ?? "none";
+  if (ok) return keep(data);
+  refused = { room_ended: "ended", sold_out: "sold_out" }[data?.code] ?? "none";
+  // What this room asks for is not here. The button tries again; this page does not by itself.
+  barred = refused === "none" && data?.code !== "not_open";
+  if (barred) announce(data?.detail ?? "");
 }
 
 async function readMe() {
-  const answer = await ask("GET", `${base}/tickets/me`);
+  const { ok, data } = await ask("GET", `${base}/tickets/me`);
   asked = true;
-  if (answer.ok) return keep(answer.data);
+  if (ok) return keep(data);
   me = null;
-  if (joined) announce("Your browser did not keep the ticket. Allow cookies here, then take a number again.");
+  if (["ticket_moved", "other_ticket"].includes(data?.code)) refused = "moved";
+  else if (joined) announce("Your browser did not keep the ticket. Allow cookies here, then take a number again.");
 }
 
 function keep(data) {
+  if (me?.status === "entered" && data.number) announce(`The order is drawn. Your number is ${data.number}.`);
   me = data;
+  exchange = null;
   left = me.seconds_left == null ? null : countdown(me.seconds_left);
-  // Given once, with the place; the page of the public log checks it.
-  if (me.receipt) remember(`waitroom-receipt:${room}`, JSON.stringify(me.receipt));
+  // Given once, with the place; the page of the public log checks it. A private window may forbid storage.
+  if (me.receipt) try { localStorage[`waitroom-receipt:${room}`] = JSON.stringify(me.receipt); } catch { /* it can be had no other way */ }
 }
 
 async function readState() {
@@ -59,21 +61,29 @@ async function readState() {
 /** While the document shows this ticket waiting, there is no need to ask for the ticket itself. */
 function unsure() {
   const line = myLine();
-  return me.status !== "left" && (me.status !== "waiting" || !line || me.number <= line.head || me.number > line.tail || OVER.includes(status));
+  if (OVER.includes(me.status)) return false;
+  if (me.status === "entered") return ![...BEFORE, "drawing"].includes(status) && exchangeDue();
+  if (me.status === "aside") return !me.passed && (!line || me.number <= line.head);
+  return me.status !== "waiting" || !line || me.number <= line.head || me.number > line.tail || CALLS_NOBODY.includes(status);
 }
 
-function draw() {
-  let next = me?.status ?? refused;
-  if (["none", "waiting"].includes(next) && OVER.includes(status)) next = status;
+/** All who entered get their numbers at one moment; they do not all ask in the same one. */
+function exchangeDue() {
+  exchange ??= countdown(Math.random() * Math.min(20, Number(claim) / 6, 1 + (myLine()?.entries ?? 0) / 500));
+  return exchange() === 0;
+}
+
+/** @param {boolean} [acted] whether the shopper did something here, and looks for what came of it */
+function draw(acted = false) {
+  const next = viewOf(me?.status ?? refused, status);
   if (next !== view) {
     view = next;
     warned = false;
-    show(view, TURN.includes(view));
-    announce(NEWS[view] ?? "");
+    show(view, acted, TURN.includes(view));
   }
   drawTicket(me);
-  if (doc) { drawRoom(doc); offerReturns(); }
-  if (doc && view === "waiting" && myLine()) drawLine();
+  if (doc) { drawRoom(doc, myLine()); offerReturns(); }
+  if (doc && view === "waiting" && myLine()) course.draw(me, doc, myLine());
 }
 
 /** Staying for returns is for when nothing is free; until then the page does without what it takes. */
@@ -82,32 +92,12 @@ function offerReturns() {
   else import("./returns.js").then((part) => part.offer(me, view, status, announce));
 }
 
-/** The place never rises: the smallest one seen is kept, also over a reload. */
-function drawLine() {
-  const key = `place ${room} ${me.line} ${me.number}`;
-  let [first, least] = (recall(key) || "Infinity Infinity").split(" ").map(Number);
-  best = Math.min(best ?? least, least, Math.max(0, me.number - myLine().head));
-  first = first < Infinity ? Math.max(first, best) : best;
-  remember(key, `${first} ${best}`);
-  const now = rowHere();
-  if (!now) return;
-  now.rate = doc.calling_per_min;
-  const longer = yardstick ? whyLonger(yardstick, now) : "";
-  if (longer || whySince() > 120) { why = longer; whySince = stopwatch(); }
-  // The yardstick moves only down or with an explanation, so that slow growth is explained too.
-  if (!yardstick || longer || now.high == null || yardstick.high == null || now.high < yardstick.high) yardstick = now;
-  const halt = status === "paused" ? "The line is paused: nobody is called now. Your place is kept." : !doc.available && doc.held ? stock(doc) : "";
-  drawPlace(now, first, halt || why);
-  const news = status === "open" ? milestone(said, now) : "";
-  if (news) { announce(news); said = now; }
-}
-
-// A private window may forbid storage; the page then only forgets where it began.
-function recall(key) { try { return localStorage[key]; } catch { return ""; } }
-function remember(key, value) { try { localStorage[key] = value; } catch { /* see above */ } }
-
 /** Seconds until the next look, as the server wants it. */
-const pace = () => OVER.includes(view) ? 10 : TURN.includes(view) ? 5 : (!me || unsure() ? me?.poll_s : rowHere()?.poll) ?? 5;
+function pace() {
+  if (exchange) return exchange() || 2;
+  if (OVER.includes(view)) return 10;
+  return TURN.includes(view) ? 5 : (!me || unsure() ? me?.poll_s : course.poll(doc, myLine()) ?? me.poll_s) ?? 5;
+}
 
 async function cycle() {
   if (running || notBefore() > 0) return;
@@ -140,11 +130,28 @@ async function cycle() {
 
 setInterval(() => {
   const seconds = left?.() ?? null;
-  tick(view, best, seconds, age?.());
+  tick(view, course.place(), seconds, age?.());
   if (view !== "called" || seconds == null) return;
   if (seconds <= 30 && seconds > 0 && !warned) { warned = true; announce("Less than 30 seconds left to enter."); }
   if (seconds === 0) { left = null; cycle(); }
 }, 1000);
+
+/** What the page does with its place besides: static/js/waiting-acts.js. @param {string} verb */
+const act = (verb) => async (form) => {
+  const part = await import("./waiting-acts.js");
+  const found = await part.act(verb, base, form, announce);
+  if (found?.gone) await readMe();
+  if (found?.me) { if (verb === "bring") begin(); keep(found.me); }
+  draw(true);
+};
+
+/** Forget what was known of another place. */
+function begin() {
+  course.forget();
+  me = null;
+  refused = "none";
+  barred = false;
+}
 
 const ACTIONS = {
   async enter() {
@@ -154,29 +161,21 @@ const ACTIONS = {
     draw();
     announce(data?.code === "missed" ? "You are back. You are called again before anyone new." : data?.detail ?? "");
   },
-  async join() {
-    me = best = said = yardstick = null;
-    refused = "none";
-    await join();
-    draw();
-    cycle();
-  },
+  async join() { begin(); await join(); draw(true); cycle(); },
   leave() {
     // Not waited for: the button has to be there again when the question is closed.
-    import("./waiting-leave.js").then((part) => part.leave(`${base}/tickets/me`, announce)).then((gone) => {
-      if (!gone) return;
-      me = { status: "left" };
-      draw();
-    });
+    import("./waiting-leave.js").then((part) => part.leave(`${base}/tickets/me`, announce))
+      .then((gone) => { if (gone) { me = { status: "left" }; draw(); } });
   },
+  aside: act("aside"), back: act("back"), code: act("code"), bring: act("bring"), "more-time": act("more-time"),
 };
 
 document.addEventListener("submit", async (event) => {
-  const act = ACTIONS[event.target.getAttribute("action")?.split("/").pop()];
-  if (!act) return;
+  const does = ACTIONS[event.target.getAttribute("action")?.split("/").pop()];
+  if (!does || "plain" in event.target.dataset) return;
   event.preventDefault();
   event.submitter.disabled = true;
-  try { await act(); } catch (error) { announce(`${error.message} Please try again in a moment.`); }
+  try { await does(event.target); } catch (error) { announce(`${error.message} Please try again in a moment.`); }
   event.submitter.disabled = false;
 });
 

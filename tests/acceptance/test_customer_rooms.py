@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
+from joserfc.jwk import OctKey
 from provider import AUDIENCE, Provider, sign
 from support import Shopper, authorization, execute, open_room, tick
 
@@ -90,9 +91,7 @@ async def test_without_a_sign_in_nobody_gets_in(
 
     nobody = await join(shop)
     bad = await join(shop, provider.token(aud="another-shop"))
-    forged = await join(
-        shop, sign(provider.claims(), "a secret of the forger's own 123456", "HS256")
-    )
+    forged = await join(shop, sign(provider.claims(), OctKey.import_key("f" * 32), "HS256"))
     page = await shop.post(
         "/rooms/drop/join", headers={"Accept": "text/html"}, allow_redirects=False
     )

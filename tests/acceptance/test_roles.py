@@ -29,6 +29,7 @@ ROUTES = {
     ("GET", "/admin/rooms/{room}"): "viewer",
     ("PATCH", "/admin/rooms/{room}"): "operator",
     ("GET", "/admin/rooms/{room}/actions"): "viewer",
+    ("GET", "/admin/rooms/{room}/fairness"): "viewer",
     ("GET", "/admin/rooms/{room}/crowd"): "viewer",
     ("POST", "/admin/rooms/{room}/crowd"): "operator",
     ("DELETE", "/admin/rooms/{room}/crowd"): "operator",

@@ -6,7 +6,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +19,7 @@ from click.testing import CliRunner, Result
 from honest_log import HonestLog, chained, drawn_log, head_of, served
 from support import Shopper, open_room, tick
 
+from inventory.catalogue_import_store import CatalogueImportStore, Source
 from waitroom.app import Service
 from waitroom.cli import main
 from waitroom.log import LogEntry
@@ -478,6 +481,23 @@ async def test_a_sale_by_arrival_holds_with_everything_that_befell_it(
     by_check = {finding["check"]: finding for finding in found["findings"]}
     assert by_check["receipt.called"]["verdict"] == "holds"
     assert by_check["exceptions.rules"]["verdict"] == "cannot_be_proved"
+
+
+async def test_units_that_an_import_received_are_told_as_a_correction_of_stock(
+    service: Service, client: TestClient[Any, Any]
+) -> None:
+    await open_room(service)
+    sheet = b"sku,product,product_name,price_minor,receive\nbowl,bowl,Bowl,1000,3\n"
+    source = Source(file=BytesIO(sheet), who="test", key="once")
+    with TemporaryFile() as fates:
+        report = await CatalogueImportStore(service.pool).load("drop", source, fates, dry_run=False)
+
+    found = await verified(await address_of(client, "/rooms/drop"))
+
+    assert report.added == 1
+    checks = {finding["check"] for finding in found["findings"]}
+    assert "exceptions.stock" in checks
+    assert "kinds" not in checks
 
 
 async def test_a_log_that_is_shown_after_the_sale_is_not_to_be_had_before(

@@ -76,6 +76,14 @@ def test_parts_and_kinds_are_measured_together_when_named_together(tmp_path: Pat
     assert storms["same_sku"][0]["largest_batch"] <= storms["holds"]
 
 
+def test_a_draw_and_its_log_are_measured(tmp_path: Path) -> None:
+    found = measured(tmp_path / "bench.json", "--only", "draw")
+
+    assert found["ratios"].keys() == {"verify_long_vs_short_each", "draw_many_vs_few_each"}
+    assert found["figures"]["draw"]["entries"] == 20_000
+    assert found["figures"]["draw"]["verify"]["ticks_of_10"]["log_entries"] > 2000
+
+
 def test_a_part_that_is_not_there_is_refused() -> None:
     done = run("--only", "holds,nothing")
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from shop import ask, hold, open_gate, sessions_in, wish
-from support import execute, open_room, shift_clock, tick
+from support import eventually, execute, open_room, shift_clock, tick
 
 from inventory.hold_store import Placed
 from inventory.kit.problem import Refusal
@@ -282,6 +282,57 @@ async def test_calls_that_were_taken_back_are_not_learned_as_staying_away(
     assert await service.lines.ended_journeys(room["room_id"], None, within_s=3600) == []
 
 
+async def reset_while(service: Service, doing: Awaitable[Any]) -> Any:
+    """Let something begin while a reset has its locks, and return what came of it afterwards."""
+    async with service.pool.acquire() as connection:
+        async with connection.transaction():
+            await connection.fetch("SELECT * FROM reset_room('drop', 'test', 'now')")
+            pid = connection.get_server_pid()
+            task = asyncio.ensure_future(doing)
+            blocked = "SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))"
+            await eventually(lambda: execute(service, blocked, pid))
+        return await task
+
+
+async def test_who_joins_while_it_is_being_done_gets_no_place_in_the_old_line(
+    service: Service,
+) -> None:
+    await open_room(service, skus={"mug": 5})
+    await tick(service)
+    line_id = service.board.room("drop").line_id
+
+    joined = await reset_while(service, service.lines.join(line_id, 1, os.urandom(32)))
+
+    assert joined.refusal == "line_over"
+    assert [e["kind"] for e in await entries(service, "joined", "reset")] == ["reset"]
+
+
+async def test_who_claims_while_it_is_being_done_gets_no_session(service: Service) -> None:
+    await open_room(service, skus={"mug": 5})
+    await tick(service)
+    tickets = await join(service, 1)
+
+    (claim,) = await reset_while(service, service.lines.claim(tickets))
+
+    assert claim.verdict == "line_over"
+    assert (await balance(service))["seats"] == 0
+
+
+async def test_who_asks_to_stay_for_returns_meanwhile_leaves_no_address_behind(
+    service: Service,
+) -> None:
+    await open_gate(service, skus={"mug": 1})
+    await tick(service)
+    (ticket,) = await join(service, 1)
+    (claim,) = await service.lines.claim([ticket])
+    await hold(service, claim.session_id, mug=1)
+
+    said = await reset_while(service, service.lines.stay_for_returns(ticket, email="a@b.example"))
+
+    assert said == "left"
+    assert await execute(service, "SELECT FROM returns_wait") == []
+
+
 class Shopping:
     """Shoppers at one service who join, claim, hold and leave until the sale is over."""
 
@@ -295,7 +346,6 @@ class Shopping:
 
     async def run(self) -> None:
         while not self.over.is_set():
-            await self.service.board.refresh(rooms=True)
             await self.join()
             await self.claim()
             while len(self.inside) > 5:
@@ -305,6 +355,8 @@ class Shopping:
         line_id = self.service.board.room("drop").line_id
         joined = await self.service.lines.join(line_id, 3, os.urandom(32))
         self.verdicts.add(joined.refusal or "joined")
+        if joined.refusal == "line_over":
+            await self.service.board.refresh(rooms=True)
         if joined.refusal is None:
             self.waiting += [
                 Ticket(line_id=line_id, number=joined.first + i, ticket_id=os.urandom(16))
@@ -364,3 +416,7 @@ async def test_in_the_middle_of_a_sale_nothing_is_left_half_done(services: Servi
     assert [line["joinable"] for line in lines] == [False] * (RESETS + 1) + [True]
     assert await execute(here, "SELECT FROM admission WHERE state = 'called'") == []
     assert await execute(here, "SELECT FROM line WHERE gate > tail") == []
+    closed = set[str]()
+    for entry in await entries(here, "joined", "called", "reset"):
+        assert entry.get("line") not in closed, entry
+        closed.add(entry.get("from_line", ""))

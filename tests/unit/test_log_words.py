@@ -64,7 +64,7 @@ CALL = {"line": "main-1", "gate": 9, "term": 1, "reason": "seats"}
         ("called", {**CALL, "from": 8, "to": 7, "called": 0, "again": []}, "The gate was drawn"),
         ("status", {"from": "paused", "to": "open"}, "The room goes on after a pause"),
         ("status", {"from": "scheduled", "to": "open"}, "The room was opened"),
-        ("rules", {"changed": ["batch_max", "seats_max"]}, "The rules were changed: batch_max, s"),
+        ("rules", {"changed": ["batch_max", "seats_max"]}, "The rules were changed: batch max, s"),
         (
             "rules",
             {
@@ -75,7 +75,7 @@ CALL = {"line": "main-1", "gate": 9, "term": 1, "reason": "seats"}
                 }
             },
             (
-                "The rules were changed: seats_max from 10 to 2,000; public from yes to no; "
+                "The rules were changed: seats max from 10 to 2,000; public from yes to no; "
                 "message from nothing to a text that is not public"
             ),
         ),

@@ -12,6 +12,7 @@ PACKAGES = [
     "waitroom",
     "waitroom.admin",
     "waitroom.analytics",
+    "waitroom.fairness",
     "waitroom.outbox",
     "checkout",
     "checkout.history",

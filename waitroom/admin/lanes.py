@@ -134,7 +134,7 @@ class LanesAdmin:
         if len(note) > NOTE_LENGTH_MAX:
             raise BadRequest(f"A note has at most {NOTE_LENGTH_MAX} letters.")
         wish = NewInvitations(
-            count=len(people.rows),
+            count=people.count,
             lane=query.get("lane", "main"),
             until=query_moment(request, "until"),
             note=note,

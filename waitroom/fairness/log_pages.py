@@ -18,6 +18,13 @@ ENTRIES_SHOWN = 50
 # How far one page looks for exceptions among what the line does of itself.
 LOOKED_AT_MAX = 20_000
 HASH_SHOWN = 12
+# By whether exceptions alone are wanted, and whether the newest come first.
+_QUERIES = {
+    (False, False): "read_page_forward",
+    (False, True): "read_page_backward",
+    (True, False): "read_exceptions_forward",
+    (True, True): "read_exceptions_backward",
+}
 _ROUTINE_KINDS = [f'%"kind": "{kind}"%' for kind in sorted(ROUTINE)]
 
 
@@ -76,8 +83,7 @@ class LogPages:
         self, room: str, wanted: Wanted, last: int
     ) -> tuple[list[dict[str, Any]], int | None]:
         """Return what is shown, and where the next page starts, or None at the end."""
-        kind = "exceptions" if wanted.exceptions else "page"
-        way = "backward" if wanted.newest_first else "forward"
+        query = SQL[_QUERIES[wanted.exceptions, wanted.newest_first]]
         # Not beyond the signed head, so that nothing is shown that it does not cover.
         end = (
             max(wanted.start - LOOKED_AT_MAX, 1)
@@ -88,7 +94,7 @@ class LogPages:
         if wanted.exceptions:
             values.append(_ROUTINE_KINDS)
         async with connection(self._pool) as borrowed:
-            rows = [dict(row) for row in await borrowed.fetch(SQL[f"read_{kind}_{way}"], *values)]
+            rows = [dict(row) for row in await borrowed.fetch(query, *values)]
         seen = rows[-1]["seq"] if len(rows) == ENTRIES_SHOWN else end
         done = seen <= 1 if wanted.newest_first else seen >= last
         return rows, None if done else seen

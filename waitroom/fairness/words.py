@@ -166,9 +166,15 @@ def _status(facts: Facts) -> str:
 def _rules(facts: Facts) -> str:
     changed = facts["changed"]
     if isinstance(changed, list):
-        return f"The rules were changed: {', '.join(changed)}"
-    told = [f"{name} from {_value(old)} to {_value(new)}" for name, (old, new) in changed.items()]
+        return f"The rules were changed: {', '.join(_name(name) for name in changed)}"
+    told = [
+        f"{_name(name)} from {_value(old)} to {_value(new)}" for name, (old, new) in changed.items()
+    ]
     return f"The rules were changed: {'; '.join(told)}"
+
+
+def _name(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _value(value: Any) -> str:
@@ -238,7 +244,7 @@ def _more(facts: Facts) -> str:
     reason = str(facts.get("reason") or "")
     told = [_REASONS.get(reason, reason)] if reason else []
     figures = facts.get("figures") or {}
-    told += [f"{name.replace('_', ' ')} {_figure(figures[name])}" for name in sorted(figures)]
+    told += [f"{_name(name)} {_figure(figures[name])}" for name in sorted(figures)]
     return ", ".join(told)
 
 

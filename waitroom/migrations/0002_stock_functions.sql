@@ -116,7 +116,9 @@ BEGIN
                           THEN CASE WHEN m.customers_only AND x.customer_id IS NULL THEN 12 ELSE 0 END
                           ELSE 4 END ORDER BY u.o),
            array_agg(COALESCE(x.promised, 0) ORDER BY u.o), array_agg(x.room_id ORDER BY u.o),
-           array_agg(make_interval(secs => m.hold_s) ORDER BY u.o), array_agg(x.customer_id ORDER BY u.o),
+           -- Whoever gets something in their absence has as long as for a call, and not as for a basket.
+           array_agg(make_interval(secs => CASE WHEN serving THEN LEAST(m.hold_s, m.claim_window_s) ELSE m.hold_s END)
+                     ORDER BY u.o), array_agg(x.customer_id ORDER BY u.o),
            array_agg(m.order_units_max ORDER BY u.o)
         INTO live, promise, session_rooms, hold_for, customers, unit_caps
         FROM unnest(sessions) WITH ORDINALITY u(id, o)

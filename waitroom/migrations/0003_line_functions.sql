@@ -264,6 +264,8 @@ BEGIN
              WHEN a.ticket_id <> q.id THEN 'other_ticket'
              WHEN a.state = 'missed' AND a.called_at IS NULL THEN 'aside'
              WHEN a.state = 'missed' AND a.came_back_at IS NULL THEN 'over'
+             -- It was called while this was decided; the next look finds it.
+             WHEN a.state = 'called' THEN 'not_yet_called'
              ELSE a.state END,
         a.admission_id = ANY (taken), a.admission_id, a.expires_at + stopped_for,
         extract(epoch FROM a.expires_at - t)::float8

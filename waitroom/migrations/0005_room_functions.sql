@@ -37,7 +37,14 @@ BEGIN
         UPDATE line SET gate = LEAST(gate, tail) WHERE room_id = m.room_id;
     END IF;
     PERFORM append_log(m.room_id, 'status', jsonb_strip_nulls(jsonb_build_object(
-        'from', m.status, 'to', in_status, 'reason_hash', hidden(m, in_reason))));
+        'from', m.status, 'to', in_status, 'reason_hash', hidden(m, in_reason),
+        -- With these the sale can be played again; changes later on are entries of their own.
+        'rules', CASE WHEN m.status = 'scheduled' THEN jsonb_build_object(
+            'policy', m.policy, 'disappointed_max', m.disappointed_max, 'seats_max', m.seats_max,
+            'calls_per_minute', m.calls_per_minute, 'batch_max', m.batch_max, 'claim_window_s', m.claim_window_s,
+            'session_s', m.session_s, 'hold_s', m.hold_s, 'hold_extensions_max', m.hold_extensions_max,
+            'payment_window_s', m.payment_window_s, 'grace_s', m.grace_s, 'units_promised', m.units_promised,
+            'order_units_max', m.order_units_max, 'returns_window_s', m.returns_window_s) END)));
     IF m.status = 'scheduled' AND in_status = 'open' THEN PERFORM close_entries(m.room_id); END IF;
     INSERT INTO operator_action (room_id, who, action, detail, reason)
         VALUES (m.room_id, in_who, 'status', jsonb_build_object('from', m.status, 'to', in_status), in_reason);

@@ -21,7 +21,7 @@ T_975 = (
     *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
 )
 T_LIMIT, T_SLOPE = 1.96, 2.5
-INTERVAL = "mean over the seeds ± half of its 95 % interval by Student's t"
+INTERVAL = "Means ± half of the 95 % interval by Student's t"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,21 +34,21 @@ class Figure:
 
 
 FIGURES = (
-    Figure(key="to_last_s", label="until the last unit is paid, s", kind="time"),
-    Figure(key="to_95_s", label="until 95 % are paid, s", kind="time"),
-    Figure(key="found_nothing_of_called", label="found nothing, % of those called", kind="share"),
-    Figure(key="found_nothing_of_inside", label="found nothing, % of those inside", kind="share"),
+    Figure(key="to_last_s", label="last unit paid after, s", kind="time"),
+    Figure(key="to_95_s", label="95 % paid after, s", kind="time"),
+    Figure(key="found_nothing_of_called", label="found nothing, % of called", kind="share"),
+    Figure(key="found_nothing_of_inside", label="found nothing, % of inside", kind="share"),
     Figure(key="called", label="called", kind="count"),
     Figure(key="came_in", label="came in", kind="count"),
-    Figure(key="no_shows", label="called and never came", kind="count"),
-    Figure(key="missed_choice", label="their SKU was gone, others not", kind="count"),
+    Figure(key="no_shows", label="never came", kind="count"),
+    Figure(key="missed_choice", label="their SKU gone, others not", kind="count"),
     Figure(key="sold", label="units sold", kind="count"),
     Figure(key="bots_bought", label="of them to bots", kind="count"),
-    Figure(key="idle_unit_s", label="units idle while people waited, unit s", kind="count"),
-    Figure(key="wait_median_s", label="wait of those who came in, median, s", kind="time"),
-    Figure(key="wait_p95_s", label="wait of 95 of 100 of them, s", kind="time"),
+    Figure(key="idle_unit_s", label="idle in line, unit-seconds", kind="count"),
+    Figure(key="wait_median_s", label="wait, median, s", kind="time"),
+    Figure(key="wait_p95_s", label="wait, 95 of 100, s", kind="time"),
     Figure(key="overtaken", label="overtaken", kind="count"),
-    Figure(key="present_at_sold_out", label="still waiting when all was sold", kind="count"),
+    Figure(key="present_at_sold_out", label="there when all was sold", kind="count"),
 )
 
 

@@ -1,7 +1,7 @@
 """The leading controller of a rehearsal: its memory between ticks, with production's own parts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ OPENING = datetime(2000, 1, 1, tzinfo=UTC)
 TICK_S = 1.0
 # The leader reads how those inside fare each second, and less often where they are many. Where only
 # the published figures depend on it, it is enough to do so now and then.
-LEARN_EACH_S, LEARN_FOR_FIGURES_S = 500, 50
+LEARN_EACH_S, LEARN_FOR_FIGURES_S = 500, 15
 
 # What may be put in from outside: more figures for the snapshot, and a table of its own.
 Advise = Callable[["Simulation", RoomSnapshot], RoomSnapshot]
@@ -62,6 +62,8 @@ class Leader:
     decision: Decision = field(default=Decision(gate=0, again=(), reason=""))
     called_again: int = 0
     _learn_at: float = 0.0
+    _learned: Outlook = field(default_factory=Outlook)
+    _called_since: int = 0
     _seen: tuple[int, int] | None = None
 
     def observe(self, sim: "Simulation") -> None:
@@ -69,6 +71,7 @@ class Leader:
         seen, self._seen = self._seen, (sim.head, sim.shop.seats)
         if seen is not None:
             calls = max(sim.head - seen[0], 0) + self.called_again
+            self._called_since += calls
             self.allowance.spend(calls)
             if sim.open and sim.tail > sim.head:
                 freed = max(seen[1] + calls - sim.shop.seats, 0)
@@ -88,9 +91,13 @@ class Leader:
                 [a.journey() for a in over],
                 units_free=sim.books.free,
             )
-            many = LEARN_EACH_S if self.policy.name == Expected.name else LEARN_FOR_FIGURES_S
-            self._learn_at = sim.now + max(len(inside) // many, 1)
-            self.outlook = demand.outlook(sim.now)
+            if self.policy.name == Expected.name:
+                self._learn_at = sim.now + max(len(inside) // LEARN_EACH_S, 1)
+            else:
+                self._learn_at = sim.now + LEARN_FOR_FIGURES_S
+            self._called_since = 0
+            self._learned = demand.outlook(sim.now)
+        self.outlook = _with_calls(self._learned, self._called_since)
 
     def decide(self, sim: "Simulation") -> Decision:
         allowed = self.allowance.refill(now=sim.now, calls_per_minute=self.rules.calls_per_minute)
@@ -139,6 +146,18 @@ class Leader:
             )
         self.table_head = sim.head
         self.promises.note(at=moment(sim.now), head=sim.head, table=self.table)
+
+
+def _with_calls(outlook: Outlook, calls: int) -> Outlook:
+    """Count calls that were made since an outlook was learned, or they would be made again."""
+    share = outlook.ask_share
+    return replace(
+        outlook,
+        called=outlook.called + calls,
+        asking=outlook.asking + calls,
+        askers_mean=outlook.askers_mean + calls * share,
+        askers_var=outlook.askers_var + calls * share * (1 - share),
+    )
 
 
 def learner(rules: Rules) -> Demand:

@@ -16,7 +16,7 @@ from waitroom.rehearse.compare import (
 )
 from waitroom.rehearse.recording import Recording
 
-COLUMNS_MAX = 4
+COLUMNS_MAX = 3
 # Where these are nothing everywhere, nobody needs to read it.
 RARE = {"missed_choice", "bots_bought", "overtaken", "found_nothing_of_inside"}
 KNOWN = {figure.key: figure for figure in FIGURES}
@@ -39,7 +39,7 @@ def comparison(
         parts.extend(_figures(some) for some in _columns(outcomes))
     if not brief and len(outcomes) > 1 and seeds > 1:
         parts.extend(_differences(outcomes[0], some) for some in _columns(outcomes[1:]))
-    note = f"{INTERVAL}; {seeds} seeds, the same shoppers for all"
+    note = f"{INTERVAL}, over {seeds} seeds.\nThe shoppers are the same for all."
     parts.append(Text(note, style="dim"))
     if any(outcome.unsold for outcome in outcomes):
         length = f"{outcomes[0].variant.scenario.until_s:,.0f} s"
@@ -55,7 +55,7 @@ def _columns(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
 
 def _figures(outcomes: Sequence[Outcome]) -> Table:
     table = Table(show_edge=False, pad_edge=False)
-    table.add_column()
+    table.add_column(no_wrap=True)
     for outcome in outcomes:
         table.add_column(outcome.variant.name, justify="right")
     for figure in FIGURES:
@@ -65,11 +65,11 @@ def _figures(outcomes: Sequence[Outcome]) -> Table:
         table.add_row(figure.label, *(written(figure, each) for each in found))
     if any(outcome.unsold for outcome in outcomes):
         counts = (f"{o.unsold} of {len(o.results)}" for o in outcomes)
-        table.add_row("sales that left something unsold", *counts)
+        table.add_row("sales not sold out", *counts)
     table.add_section()
     scores = [outcome.score() for outcome in outcomes]
-    table.add_row("waits within the published band, %", *(_share(s.coverage) for s in scores))
-    table.add_row("published chances off by, % points", *(_share(s.miscalibration) for s in scores))
+    table.add_row("waits within the band, %", *(_share(s.coverage) for s in scores))
+    table.add_row("chances off by, % points", *(_share(s.miscalibration) for s in scores))
     return table
 
 
@@ -87,7 +87,7 @@ def _lines(outcomes: Sequence[Outcome]) -> Table:
 
 def _differences(first: Outcome, others: Sequence[Outcome]) -> Table:
     table = Table(show_edge=False, pad_edge=False)
-    table.add_column(f"against {first.variant.name}, seed by seed")
+    table.add_column(f"against {first.variant.name}", no_wrap=True)
     for outcome in others:
         table.add_column(outcome.variant.name, justify="right")
     for key in DIFFERENCES:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import structlog
@@ -25,6 +25,11 @@ WATCH_S = 0.2
 # A process that dies is started again; one that cannot live shall not be tried for ever.
 RESTARTS_MAX = 10
 RESTARTS_WITHIN_S = 60.0
+# How a process ends that cannot start for a reason outside of it. One that has lived with the same
+# settings does so because an engine is away, and is tried until the engine is back.
+CANNOT_START = 2
+LIVED_AFTER_S = 5.0
+TRIED_AGAIN_AFTER_S = 2.0
 
 
 class PortInUse(Exception):
@@ -56,6 +61,15 @@ class _Child:
     name: str
     command: list[str]
     process: subprocess.Popen[bytes]
+    started_at: float = field(default_factory=time.monotonic)
+    lived: bool = False
+
+    def look(self) -> int | None:
+        """Return the exit code of the process, None while it runs."""
+        code = self.process.poll()
+        if code is None and time.monotonic() - self.started_at > LIVED_AFTER_S:
+            self.lived = True
+        return code
 
 
 class Supervisor:
@@ -119,8 +133,11 @@ class Supervisor:
 
     def _keep_alive(self) -> bool:
         for child in self._children:
-            code = child.process.poll()
+            code = child.look()
             if code is None:
+                continue
+            if child.lived and code == CANNOT_START:
+                self._restart(child, code, after_s=TRIED_AGAIN_AFTER_S)
                 continue
             now = time.monotonic()
             self._restarts.append(now)
@@ -129,11 +146,14 @@ class Supervisor:
             if len(self._restarts) > RESTARTS_MAX:
                 log.error("process_cannot_live", process=child.name, exit_code=code)
                 return False
-            log.warning("process_restarted", process=child.name, exit_code=code)
             # The first restart is prompt, the next ones ever slower.
-            time.sleep(min(0.2 * (len(self._restarts) - 1), 2.0))
-            child.process = self._start(child.command)
+            self._restart(child, code, after_s=min(0.2 * (len(self._restarts) - 1), 2.0))
         return True
+
+    def _restart(self, child: _Child, code: int, *, after_s: float) -> None:
+        log.warning("process_restarted", process=child.name, exit_code=code)
+        time.sleep(after_s)
+        child.process, child.started_at = self._start(child.command), time.monotonic()
 
     def stop(self) -> None:
         for child in self._children:

@@ -1,0 +1,38 @@
+import { ask } from "./api.js";
+
+// What can be done with a place besides claiming it (waitroom/places_api.py).
+
+/** @type {Record<string, {method: string, path: string, body?: (form: HTMLFormElement) => object, said: string}>} */
+const ACTS = {
+  aside: { method: "POST", path: "tickets/me/aside", said: "You stepped aside. The line goes on without you." },
+  back: { method: "POST", path: "tickets/me/back", said: "You are back in line." },
+  code: { method: "POST", path: "tickets/me/code", said: "Here is the code. It holds for ten minutes and works once." },
+  bring: { method: "POST", path: "move", body: (form) => ({ code: form.elements.code.value }), said: "The place is on this device now." },
+  "more-time": { method: "PUT", path: "tickets/me/profile", body: (form) => ({ profile: form.elements.profile.value }), said: "You have more time now." },
+};
+
+/** A code in two groups, and sign by sign for those who hear it. @param {string} code */
+function drawCode(code) {
+  const seen = Object.assign(document.createElement("span"), { textContent: `${code.slice(0, 4)} ${code.slice(4)}` });
+  const heard = Object.assign(document.createElement("span"), { textContent: [...code].join(" "), className: "heard" });
+  seen.ariaHidden = "true";
+  const box = document.getElementById("code");
+  box.replaceChildren(seen, heard);
+  box.hidden = false;
+  box.focus();
+}
+
+/**
+ * Do it, and say what came of it: the ticket as it stands then, or that it is no longer this device's.
+ * @param {string} verb @param {string} base the room's address @param {HTMLFormElement} form @param {(text: string) => void} announce
+ * @returns {Promise<{me?: any, gone?: boolean} | null>}
+ */
+export async function act(verb, base, form, announce) {
+  const { method, path, body, said } = ACTS[verb];
+  const { ok, data } = await ask(method, `${base}/${path}`, body ? { body: body(form) } : {});
+  announce(ok ? said : data?.detail ?? "That did not work.");
+  if (!ok) return { gone: ["ticket_moved", "no_ticket", "ticket_over"].includes(data?.code) };
+  if (verb === "code") drawCode(data.code);
+  if (verb === "bring") { form.reset(); form.closest("details").open = false; }
+  return verb === "code" ? null : { me: data };
+}
