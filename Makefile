@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Not those that start programs, engines or browsers of their own, or that look at query plans.
-THROUGH_POOLER := $(filter-out %/test_bench.py %/test_engines.py %/test_plans.py %/test_race.py, \
+THROUGH_POOLER := $(filter-out %/test_bench.py %/test_cut_connections.py %/test_engines.py \
+  %/test_plans.py %/test_race.py, \
   $(wildcard tests/integration/test_*.py)) \
   $(addprefix tests/acceptance/test_,joining.py walk.py reading.py operators.py people.py roles.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit check bench catalogue-bench pooler browser race soak mutants clean
+.PHONY: help run test unit check bench catalogue-bench pooler browser race soak outage mutants clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -53,6 +54,10 @@ race: $(READY) ## Let five units be raced for a thousand times
 
 soak: $(READY) ## Run seeded sales with crashes for five minutes
 	$(BIN)/python tests/simulation/soak.py --minutes 5
+
+outage: $(READY) ## Take PostgreSQL away from a running sale for three minutes, in two ways
+	$(BIN)/python tests/outage.py --seconds 180
+	$(BIN)/python tests/outage.py --seconds 180 --how frozen
 
 mutants: $(READY) ## Plant known mistakes one by one and see that the tests notice
 	$(BIN)/python tests/mutants/run.py

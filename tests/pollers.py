@@ -109,8 +109,11 @@ class Poller:
 
     async def buy(self, sku: str) -> None:
         """Hold one unit and pay for it; the session is over with that."""
+        await self.pay(await self.hold(sku))
+
+    async def hold(self, sku: str) -> str:
         hold = await self._post("/checkout/holds", items=[{"sku": sku, "quantity": 1}])
-        await self.pay(hold["hold_id"])
+        return str(hold["hold_id"])
 
     async def pay(self, hold_id: str) -> None:
         await self._post("/checkout/orders", hold_id=hold_id, payment={"token": "tok_approve"})

@@ -27,6 +27,7 @@ from waitroom.standing import (
     OtherTicket,
     entered_standing,
     noted_standing,
+    reference_of,
     row_for,
     standing_by_books,
 )
@@ -167,6 +168,9 @@ class Line:
             try:
                 admitted = await self.entrance.admit(view, asked)
                 place = await admitted.desk.batcher.submit(admitted.request(key, random))
+                if place.ticket.line_id not in view.lines:
+                    # It was given by another worker, in a lane of which this one has not heard.
+                    raise Busy
                 if place.fresh or place.called:
                     return place
                 # The draw may have been made since: then the place has a number now.
@@ -297,6 +301,7 @@ class LineApi:
             "ticket": place.token,
             "line": view.name_of(place.ticket),
             "number": number,
+            "reference": reference_of(view, place.ticket),
             "place": ahead,
             "status": "called" if place.called else "waiting" if ahead else "called",
             "receipt": place.receipt,
@@ -310,7 +315,7 @@ class LineApi:
 
     def _entered_body(self, view: RoomView, place: Place) -> dict[str, Any]:
         standing = entered_standing(view, place.ticket, PlaceNote())
-        names = ("line", "number", "entry", "place", "status", "poll_s")
+        names = ("line", "number", "entry", "entries", "reference", "place", "status", "poll_s")
         return {
             "ticket": place.token,
             **{name: standing[name] for name in names},

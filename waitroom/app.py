@@ -81,6 +81,7 @@ async def open_service(
             stack.push_async_callback(service.line.close)
             stack.push_async_callback(service.checkout.close)
             await stack.enter_async_context(_loop(service, service.board.run, "board"))
+            await stack.enter_async_context(_loop(service, service.health_share.run, "health"))
         if "sweeper" in roles:
             await stack.enter_async_context(_loop(service, service.sweeper.run, "sweeper"))
             await stack.enter_async_context(_loop(service, service.sender.run, "sender"))

@@ -53,7 +53,9 @@ class Journey:
 
     @property
     def has_held(self) -> bool:
-        return self.came_in and self.held_at is not None and self.held_at >= self.called_at
+        """Whether it ever held since this call; an earlier call may have led to a hold too."""
+        since_call = self.held_at is not None and self.held_at >= self.called_at
+        return self.came_in and (since_call or self.units_held + self.units_sold > 0)
 
 
 @dataclass(slots=True)
@@ -68,6 +70,7 @@ class _Seen:
     refused: bool = False
     promised: int = 0
     units: int = 0
+    last: Journey | None = None
 
 
 @dataclass(slots=True)
@@ -75,17 +78,19 @@ class Crowd:
     """Those who are open: how many of each whole second of age in their stage.
 
     `called` and `inside` count shoppers who may still ask for their first hold and carry no
-    promise; `holding` and `paying` count units. Beside them the open shoppers that were refused,
-    that carry a promise, that hold, and that have neither anything nor anything to wait for.
+    promise, `promised_called` and `promised_inside` those who carry one; `holding` and `paying`
+    count units. Beside them the open shoppers that hold, that were refused and have nothing, and
+    that had something and have nothing any more.
     """
 
     called: Counter[int] = field(default_factory=Counter)
     inside: Counter[int] = field(default_factory=Counter)
+    promised_called: Counter[int] = field(default_factory=Counter)
+    promised_inside: Counter[int] = field(default_factory=Counter)
     holding: Counter[int] = field(default_factory=Counter)
     paying: Counter[int] = field(default_factory=Counter)
-    refused: int = 0
-    promised: int = 0
     holders: int = 0
+    refused: int = 0
     idle: int = 0
 
 
@@ -184,7 +189,8 @@ class Demand:
         """
         # While nothing is to be had, whoever holds nothing has not been seen to want nothing.
         to_be_had, self._to_be_had = self._to_be_had and units_free > 0, units_free > 0
-        for journey in closed:
+        # What is over comes in any order on taking office; what is later shall weigh more.
+        for journey in sorted(closed, key=lambda one: one.ended_at or now):
             seen = self._follow(journey, now, over=True, to_be_had=to_be_had)
             if seen is None:
                 continue
@@ -193,14 +199,27 @@ class Demand:
             self._disappointed_over += seen.refused and not journey.has_held
         while len(self._over) > OVER_MAX:
             del self._over[next(iter(self._over))]
+        self._observe_open(now, open_, to_be_had=to_be_had)
+
+    def _observe_open(self, now: float, open_: Iterable[Journey], *, to_be_had: bool) -> None:
         before, self._open = self._open, {}
+        waited: dict[tuple[Stage, int, float], int] = {}
         for journey in open_:
-            known = before.get(journey.admission_id)
-            if known is not None:
-                self._open[journey.admission_id] = known
+            seen = before.get(journey.admission_id)
+            if seen is not None:
+                self._open[journey.admission_id] = seen
+                if seen.last == journey and not seen.over:
+                    # Nothing happened to most of them; these are counted together, by age.
+                    if self._counts(seen, to_be_had=to_be_had):
+                        key = (seen.stage, int(now - seen.since), now - seen.until)
+                        waited[key] = waited.get(key, 0) + 1
+                    seen.until = now
+                    continue
             seen = self._follow(journey, now, over=False, to_be_had=to_be_had)
             if seen is not None:
                 self._open[journey.admission_id] = seen
+        for (stage, age, passed_s), shoppers in waited.items():
+            self.rates[stage].expose(max(age - passed_s, 0.0), age, shoppers=shoppers)
 
     def _follow(self, journey: Journey, now: float, *, over: bool, to_be_had: bool) -> _Seen | None:
         """Count how far a journey has come; None for what had been counted before."""
@@ -211,17 +230,24 @@ class Demand:
                 return None
             # Who is called again is still one of those called.
             self.called += seen is None and called_at is None
-            seen = _Seen(journey.called_at, Stage.CALLED, journey.called_at, journey.called_at)
+            seen = _Seen(
+                journey.called_at,
+                Stage.CALLED,
+                since=journey.called_at,
+                until=journey.called_at,
+                promised=journey.promised,
+            )
         stage, dropped = _standing(journey, over=over)
         # Who was refused one SKU while there were others is no different from anybody else.
         seen.refused = journey.refused and (seen.refused or not to_be_had)
         self._come_to(seen, stage, journey, now, to_be_had=to_be_had)
         if dropped and not seen.over:
-            self._leave(seen, _dropped_at(journey, stage, now), on=False, to_be_had=to_be_had)
+            at = max(_dropped_at(journey, stage, now), seen.since)
+            self._leave(seen, at, on=False, to_be_had=to_be_had)
             seen.over = True
         elif not seen.over:
             self._wait(seen, now, to_be_had=to_be_had)
-        seen.promised, seen.units = journey.promised, journey.units_held
+        seen.promised, seen.units, seen.last = journey.promised, journey.units_held, journey
         return seen
 
     def _come_to(
@@ -234,7 +260,7 @@ class Demand:
                 self._leave(seen, now, on=False, to_be_had=to_be_had)
             seen.stage, seen.since, seen.until, seen.over = stage, now, now, False
         while seen.stage < stage:
-            at = _went_on_at(journey, seen.stage, now)
+            at = max(_went_on_at(journey, seen.stage, now), seen.since)
             self._leave(seen, at, on=True, to_be_had=to_be_had)
             if seen.stage is Stage.INSIDE and to_be_had:
                 self.units.count(journey.units_held + journey.units_sold)
@@ -256,7 +282,7 @@ class Demand:
     def _leave(self, seen: _Seen, at: float, *, on: bool, to_be_had: bool) -> None:
         self._wait(seen, at, to_be_had=to_be_had)
         if self._counts(seen, to_be_had=to_be_had):
-            self.rates[seen.stage].count(max(at - seen.since, 0.0), on=on)
+            self.rates[seen.stage].count(at - seen.since, on=on)
 
     def outlook(self, now: float) -> Outlook:
         """Return what is to be expected of those who are open, in time linear in their number.
@@ -303,6 +329,7 @@ class Demand:
     def _crowd(self, now: float) -> Crowd:
         crowd = Crowd()
         ages = (crowd.called, crowd.inside, crowd.holding, crowd.paying)
+        kept = (crowd.promised_called, crowd.promised_inside)
         for seen in self._open.values():
             if seen.over:
                 crowd.idle += 1
@@ -312,7 +339,7 @@ class Demand:
             elif seen.refused:
                 crowd.refused += 1
             elif seen.promised:
-                crowd.promised += 1
+                kept[seen.stage][int(now - seen.since)] += 1
             else:
                 ages[seen.stage][int(now - seen.since)] += 1
         return crowd

@@ -1,23 +1,27 @@
 """How many calls the stock will do for: the arithmetic of the policy `expected`. Pure.
 
 Those called before and now who will ask are N shoppers; the units that are there serve the first M
-of them. N is a sum of independent trials, M the number of baskets that units are given out in; both
-are taken as normal, with the doubt about the learned figures in their variance. The expected number
-of those who find nothing is then E[(N - M)+] = s (pdf(z) + z cdf(z)), where N - M has mean z s and
-standard deviation s.
+of them. N is a sum of independent trials, M the number of baskets that the units fill; both are
+taken as normal, with the doubt about the learned figures in their variance. The expected number of
+those who find nothing is then E[(N - M)+], the partial expectation of a normal.
+
+The doubt makes for caution while little is known: a tail that is wide holds more of those who find
+nothing than one that is narrow, so fewer are called for the same expectation.
 """
 
 from math import ceil, erf, exp, pi, sqrt
 
 from waitroom.demand import Outlook
 
-# Of the disappointments that the bound still allows a tick spends no more than this share, so that
-# what chance adds to what was expected is seen, and saved, before the bound is reached.
+# Of the disappointments that the bound still allows, those that are under way may come to no more
+# than this share. Calls cannot be taken back: when chance has it that more ask than was expected
+# nothing can be done, when fewer ask more are called. So what comes in the end is more than any
+# one tick expects, and the more ticks there are the more so.
 SPEND_SHARE = 0.1
 
 
 def partial_expectation(mean: float, sd: float) -> float:
-    """Return E[max(X, 0)] of a normal X."""
+    """Return E[max(X, 0)] of a normal X: mean cdf(mean / sd) + sd pdf(mean / sd)."""
     if sd <= 0:
         return max(mean, 0.0)
     z = mean / sd
@@ -59,13 +63,11 @@ def served_surely(demand: Outlook, units: float) -> int:
 
 
 def covered_calls(demand: Outlook, *, units: int, each: int) -> int:
-    """Return how many calls `guaranteed` would make: one promise of `each` units for everybody.
+    """Return how many calls `guaranteed` would make: `each` units for everybody who may ask.
 
     There a promise keeps others from taking more than theirs. Here nothing does, so where shoppers
-    take more than is promised to each, so many units are counted for everybody.
+    may take more than `each`, everybody counts for as many units as they are found to take.
     """
-    if units < 1:
-        return 0
     if demand.units_max is None or demand.units_max > each:
         per_call = max(float(each), demand.units_mean * (1 + 2 * sqrt(demand.units_doubt)))
     else:
@@ -76,21 +78,23 @@ def covered_calls(demand: Outlook, *, units: int, each: int) -> int:
 
 
 def calls_within(demand: Outlook, *, units: int, share: float, covered: int, calls_max: int) -> int:
-    """Return the most calls after which the disappointed are expected within their share.
+    """Return the most calls, at least the covered ones, that keep the disappointed in their share.
 
-    The bound runs over the whole sale: those found disappointed so far count, and the calls made
-    so far. The expectation grows ever faster with the calls and the bound evenly, so whatever is
-    between a number that will do and one that will not is found by halving.
+    The bound runs over the whole sale: those who found nothing so far count, and the calls made so
+    far. Units that surely come back before a new call asks count as there. The expectation grows
+    ever faster with the calls and the bound evenly, so the last number that will do is found by
+    halving.
     """
+    units_then = units + demand.units_back
+    if units_then < 1:
+        return 0
 
     def too_many(calls: int) -> bool:
         allowed = share * (demand.called + calls) - demand.disappointed
-        expected = disappointed(demand, units=units + demand.units_back, calls=calls)
+        expected = disappointed(demand, units=units_then, calls=calls)
         return expected > max(allowed, 0.0) * SPEND_SHARE
 
     low, high = min(covered, calls_max), calls_max + 1
-    if units + demand.units_back < 1:
-        return 0
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if too_many(middle) else (middle, high)

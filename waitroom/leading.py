@@ -20,8 +20,9 @@ from waitroom.drawing import Drawing
 from waitroom.lanes import Lane, Turns, decide_lanes
 from waitroom.line_store import Called, LineStore
 from waitroom.memory import Memory
+from waitroom.prospects import Forecaster
 from waitroom.state import LineState, RoomState, encode_state, shown_status
-from waitroom.wait import CallRate, PollPromises, WaitRow, wait_table
+from waitroom.wait import PollPromises, WaitRow, wait_table
 
 UNLIMITED = 10**9
 # Whoever leads reads how those inside fare as seldom as it takes to spend a twentieth of the time
@@ -42,7 +43,7 @@ class _Line:
     """What is remembered of a line between ticks."""
 
     promises: PollPromises
-    rate: CallRate = field(default_factory=CallRate)
+    forecaster: Forecaster = field(default_factory=Forecaster)
     table: list[WaitRow] = field(default_factory=list)
 
 
@@ -117,12 +118,16 @@ class RoomLead:
             return
         freed = max(before["seats_taken"] + calls - row["seats_taken"], 0)
         passed_s = (row["now"] - before["now"]).total_seconds()
-        total = calls if self._bound == "per_minute" else freed
         for line in rows:
-            # Each line's part of what came free is its part of the calls, or of the shares.
-            part = line["share"] / sum(other["share"] for other in rows)
             if line["line_id"] in self._lines:
-                self._lines[line["line_id"]].rate.note(round(total * part), passed_s=passed_s)
+                self._lines[line["line_id"]].forecaster.see(
+                    row["shopper_s"],
+                    head=_head(line),
+                    calls=moved.get(line["line_id"], 0) + self._called_again * _part(line, rows),
+                    freed=freed * _part(line, rows),
+                    bound=self._bound,
+                    passed_s=passed_s,
+                )
 
     def _calls_allowed(self, row: asyncpg.Record) -> int:
         allowed = self._allowance.refill(
@@ -208,7 +213,9 @@ class RoomLead:
     ) -> None:
         row = rows[0]
         for line in rows:
-            self._line(line).table = self._table(line, called[line["line_id"]], sold_out=sold_out)
+            self._line(line).table = self._table(
+                line, called[line["line_id"]], outlook, share=_part(line, rows), sold_out=sold_out
+            )
         # After a restore from a backup the versions go on where the clock is, not where they were.
         version = max(row["version"] + 1, int(row["now"].timestamp()))
         lines = [
@@ -225,18 +232,34 @@ class RoomLead:
             await self._memory.publish_state(row["room"], version, body)
             await self._forecast(row, lines, term=term)
 
-    def _table(self, line: asyncpg.Record, called: Called, *, sold_out: bool) -> list[WaitRow]:
-        return wait_table(
-            waiting=called.tail - min(called.gate, called.tail),
-            calls_per_second=self._line(line).rate.per_second,
-            units_free=_free(line),
-            units_held=line["held"],
-            has_stock=line["has_stock"],
-            calling=line["status"] == "open" and not sold_out and not line["draw_due"],
+    def _table(
+        self,
+        row: asyncpg.Record,
+        called: Called,
+        outlook: Outlook | None,
+        *,
+        share: float,
+        sold_out: bool,
+    ) -> list[WaitRow]:
+        calling = row["status"] == "open" and not sold_out and not row["draw_due"]
+        now, head = row["shopper_s"], min(called.gate, called.tail)
+        forecaster = self._line(row).forecaster
+        prospects = forecaster.look(
+            now,
+            outlook=outlook,
+            units_free=_free(row),
+            units_held=row["held"],
+            units_promised=row["promised"],
+            bound=self._bound,
+            share=share,
         )
+        table = wait_table(waiting=called.tail - head, prospects=prospects, calling=calling)
+        forecaster.tell(now, head=head, places=(r.place for r in table), calling=calling)
+        return table
 
     def _per_second(self) -> float | None:
-        known = [line.rate.per_second for line in self._lines.values() if line.rate.per_second]
+        paces = (line.forecaster.prospects.per_second for line in self._lines.values())
+        known = [pace for pace in paces if pace]
         return sum(known) if known else None
 
     async def _forecast(
@@ -265,6 +288,11 @@ def _new_demand(row: asyncpg.Record) -> Demand:
         hold_s=float(row["hold_s"]),
         units_max=min(known) if known else None,
     )
+
+
+def _part(row: asyncpg.Record, rows: Sequence[asyncpg.Record]) -> float:
+    """Return a line's share of the room's calls."""
+    return float(row["share"] / sum(line["share"] for line in rows))
 
 
 def _head(row: asyncpg.Record) -> int:

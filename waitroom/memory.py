@@ -131,6 +131,33 @@ class Memory:
             lambda: cast("Awaitable[Any]", self._client.getdel(f"waitroom:note:{name}")), None
         )
 
+    async def add_counts(self, name: str, counts: dict[str, int], *, ttl_s: int) -> None:
+        """Add to counts that all workers keep together until somebody takes them."""
+        key = f"waitroom:counts:{name}"
+
+        async def add() -> None:
+            pipe = self._client.pipeline(transaction=True)
+            for field, count in counts.items():
+                pipe.hincrby(key, field, count)
+            pipe.expire(key, ttl_s)
+            await pipe.execute()
+
+        await self._ask(add, None)
+
+    async def take_counts(self, name: str) -> dict[str, int]:
+        """Take the counts that are there: each is taken once."""
+        key = f"waitroom:counts:{name}"
+
+        async def take() -> dict[bytes, bytes]:
+            pipe = self._client.pipeline(transaction=True)
+            pipe.hgetall(key)
+            pipe.delete(key)
+            found: dict[bytes, bytes] = (await pipe.execute())[0]
+            return found
+
+        found = await self._ask(take, dict[bytes, bytes]())
+        return {field.decode(): int(count) for field, count in found.items()}
+
     async def allow(self, bucket: str, *, per_minute: int) -> float:
         """Take one request from a bucket of a minute; return the seconds to wait, 0 if allowed.
 

@@ -113,8 +113,9 @@ def network_of(address: str | None) -> str:
         known = ip_address(address or "")
     except ValueError:
         return str(address)
-    wide = isinstance(known, IPv6Address) and known.ipv4_mapped is None
-    return str(ip_network((known, 64), strict=False)) if wide else str(known)
+    if isinstance(known, IPv6Address) and known.ipv4_mapped is None:
+        return str(ip_network((known, 64), strict=False))
+    return str(getattr(known, "ipv4_mapped", None) or known)
 
 
 class Places:

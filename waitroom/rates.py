@@ -49,7 +49,6 @@ PRIOR: dict[Stage, tuple[tuple[float, float, float], ...]] = {
 # From a stage's deadline on hardly anybody goes on, and all drop out as fast as they are swept.
 PRIOR_DUE = (1 / 1000, 1 / 2)
 
-
 AT_RISK = (Stage.CALLED, Stage.INSIDE, Stage.HOLDING, Stage.PAYING)
 
 
@@ -96,12 +95,12 @@ class Rates:
             exposed_s = max(gone / (on + off), 1e-3)
             self._imagined.append((on * exposed_s, off * exposed_s, exposed_s))
 
-    def expose(self, age: float, until: float) -> None:
-        """Count the time that one shopper spent in this stage between two ages."""
+    def expose(self, age: float, until: float, *, shoppers: int = 1) -> None:
+        """Count the time that so many shoppers each spent in this stage between two ages."""
         bucket = max(bisect_right(self.ages, age) - 1, 0)
         while age < until:
             end = self.ages[bucket + 1] if bucket + 1 < len(self.ages) else inf
-            self.exposed_s[bucket] += (min(end, until) - age) * self._weight
+            self.exposed_s[bucket] += (min(end, until) - age) * shoppers * self._weight
             age, bucket = end, bucket + 1
 
     def count(self, age: float, *, on: bool) -> None:

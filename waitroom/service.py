@@ -33,6 +33,7 @@ from waitroom.controller import Controller
 from waitroom.draw_store import DrawStore
 from waitroom.drawing import Drawing, LogKey, SeedBook
 from waitroom.entrance import Entrance
+from waitroom.health_watch import HealthShare
 from waitroom.invitation import InvitationSeal
 from waitroom.invitation_store import InvitationStore
 from waitroom.line_store import LineStore
@@ -84,6 +85,7 @@ class Service:
     checkout: Checkout
     catalogue: Catalogue
     pages: Pages
+    health_share: HealthShare
     controller: Controller
     sweeper: Sweeper
     endpoints: EndpointStore
@@ -133,16 +135,11 @@ def build_service(
         refund_store=refund_store,
         refunds=refunds,
         board=board,
-        line=Line(
-            board=board,
-            store=lines,
-            sessions=sessions,
-            entrance=_entrance(settings, secrets, pool, identity),
-            secure=settings.secure,
-        ),
+        line=_line(settings, board, lines, sessions, _entrance(settings, secrets, pool, identity)),
         checkout=_checkout(settings, sessions, holds=holds, orders=orders, payments=payments),
         catalogue=Catalogue(stock, products),
         pages=Pages(brand=settings.brand, secure=settings.secure),
+        health_share=HealthShare(memory),
         controller=Controller(
             store=lines,
             memory=memory,
@@ -205,6 +202,14 @@ def _entrance(settings: Settings, secrets: Secrets, pool: Pool, identity: Identi
         invitations=InvitationStore(pool),
         seal=InvitationSeal(secrets.keys),
         secure=settings.secure,
+    )
+
+
+def _line(
+    settings: Settings, board: Board, lines: LineStore, sessions: SessionSeal, entrance: Entrance
+) -> Line:
+    return Line(
+        board=board, store=lines, sessions=sessions, entrance=entrance, secure=settings.secure
     )
 
 

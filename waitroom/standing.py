@@ -35,7 +35,7 @@ def waiting_standing(view: RoomView, ticket: Ticket, status: str, head: int) -> 
         "room": view.room,
         "line": view.name_of(ticket),
         "number": ticket.number,
-        "reference": _reference(view, ticket),
+        "reference": reference_of(view, ticket),
         "place": place,
         "status": status,
         "wait_low_s": row.wait_low_s if place else 0,
@@ -46,7 +46,7 @@ def waiting_standing(view: RoomView, ticket: Ticket, status: str, head: int) -> 
     }
 
 
-def _reference(view: RoomView, ticket: Ticket) -> str:
+def reference_of(view: RoomView, ticket: Ticket) -> str:
     """Return what a shopper can read out to support; it gives nothing away."""
     mark = "e" if ticket.entered else ""
     return f"{view.name_of(ticket)}-{mark}{ticket.number}-{encode_id(ticket.ticket_id)[:4]}"
@@ -67,8 +67,9 @@ def entered_standing(view: RoomView, ticket: Ticket, note: PlaceNote) -> dict[st
         "line": view.name_of(ticket),
         "number": None,
         "entry": ticket.number,
-        "entries": line.entries if line else ticket.number,
-        "reference": _reference(view, ticket),
+        # The document may be older than this entry.
+        "entries": max(line.entries if line else 0, ticket.number),
+        "reference": reference_of(view, ticket),
         "place": None,
         "status": "left" if note.has_left else "entered",
         "profile": note.profile,

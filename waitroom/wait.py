@@ -4,9 +4,10 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from math import erfc, sqrt
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
+
+from waitroom.prospects import Prospects
 
 # A shopper asks again after a share of the expected wait, within these bounds: often enough to
 # be prompt, seldom enough that the load grows with the logarithm of the line.
@@ -14,19 +15,17 @@ POLL_SHARE = 0.1
 POLL_MIN_S, POLL_MAX_S = 2.0, 30.0
 # While nobody is called (paused, sold out) everybody asks at this pace.
 POLL_IDLE_S = 10.0
-# The band around place / rate. The rate of calls is no steadier than that early on.
-BAND_LOW, BAND_HIGH = 0.6, 1.7
-# The time over which the observed rate of calls is averaged.
-RATE_MEMORY_S = 60.0
 # Published once a second, fetched twice a second by the workers, cached for a second; without
 # Valkey fetched from PostgreSQL every three. A document may still be answered this long after its
 # successor was written.
 STALE_S = 6.0
-# Of ten called, six buy, until a later model knows better; the band of what is likely is wide.
-BUY_SHARE = 0.6
-UNITS_EACH = 1.3
-# Of the units in baskets, about so many come back.
-HELD_SHARE = 0.5
+# Whoever has next to no chance is told no wait: the stock will hardly last until their turn.
+CHANCE_LEAST = 0.02
+# A few calls are made at once and then none for a while, however steady the pace.
+SLACK_S = 6.0
+# A wait has grown when it is longer by this share and so many seconds.
+LONGER_SHARE, LONGER_S = 1.15, 15.0
+_NEVER = datetime.fromtimestamp(0, UTC)
 EVEN_ROWS = 8
 KNEE_SHARES = (0.6, 0.8, 1.0, 1.25, 1.6)
 
@@ -42,21 +41,6 @@ class WaitRow:
     poll_s: float
 
 
-@dataclass(slots=True)
-class CallRate:
-    """Calls a second, averaged over about the last minute by the time that passed."""
-
-    per_second: float | None = None
-    _seen_s: float = 0.0
-
-    def note(self, calls: int, *, passed_s: float) -> None:
-        if passed_s <= 0:
-            return
-        self._seen_s = min(self._seen_s + passed_s, RATE_MEMORY_S)
-        weight = min(passed_s / self._seen_s, 1.0)
-        self.per_second = (1 - weight) * (self.per_second or 0.0) + weight * calls / passed_s
-
-
 def places_for(waiting: int, *, knee: float) -> list[int]:
     """Return the places of the table's rows, about a dozen however long the line is.
 
@@ -69,54 +53,35 @@ def places_for(waiting: int, *, knee: float) -> list[int]:
     return sorted(place for place in even | near | {last} if 1 <= place <= last)
 
 
-def chance_at(place: int, *, units_free: int, units_held: int) -> float:
-    """Estimate the chance that something is left for this place.
-
-    Those ahead ask for a number of units with mean and variance as above; the normal
-    approximation of their sum is compared with the units that are free, and with half of those
-    that are in baskets, since some come back.
-    """
-    units = units_free + HELD_SHARE * units_held
-    if units < 1:
-        return 0.0
-    ahead = place - 1
-    mean = ahead * BUY_SHARE * UNITS_EACH
-    spread = sqrt(ahead * BUY_SHARE * UNITS_EACH**2 * (1.2 - BUY_SHARE) + 1.0)
-    return round(0.5 * erfc((mean + 1 - units - 0.5) / (spread * sqrt(2))), 3)
-
-
-def wait_table(
-    *,
-    waiting: int,
-    calls_per_second: float | None,
-    units_free: int,
-    units_held: int,
-    has_stock: bool,
-    calling: bool,
-) -> list[WaitRow]:
+def wait_table(*, waiting: int, prospects: Prospects, calling: bool) -> list[WaitRow]:
     """Return the table for a line with `waiting` numbers not yet called."""
-    known = calling and calls_per_second is not None and calls_per_second > 0.001
     rows = []
-    knee = (units_free + HELD_SHARE * units_held) / (BUY_SHARE * UNITS_EACH) if has_stock else 0.0
-    for place in places_for(waiting, knee=knee):
-        wait_s = place / calls_per_second if known and calls_per_second else None
+    for place in places_for(waiting, knee=prospects.knee):
+        chance = prospects.chance(place)
+        wait_s = prospects.wait_s(place) if calling and chance >= CHANCE_LEAST else None
         rows.append(
             WaitRow(
                 place=place,
-                wait_low_s=None if wait_s is None else round(wait_s * BAND_LOW, 1),
-                wait_high_s=None if wait_s is None else round(wait_s * BAND_HIGH + 1, 1),
-                chance=chance_at(place, units_free=units_free, units_held=units_held)
-                if has_stock
-                else 1.0,
-                poll_s=_poll_s(place, wait_s) if calling else POLL_IDLE_S,
+                wait_low_s=None if wait_s is None else _low_s(wait_s, prospects),
+                wait_high_s=None if wait_s is None else _high_s(wait_s, prospects),
+                chance=chance,
+                poll_s=_poll_s(place, wait_s, prospects) if calling else POLL_IDLE_S,
             )
         )
     return rows
 
 
-def _poll_s(place: int, wait_s: float | None) -> float:
+def _low_s(wait_s: float, prospects: Prospects) -> float:
+    return round(max(wait_s * prospects.low - SLACK_S, 0.0), 1)
+
+
+def _high_s(wait_s: float, prospects: Prospects) -> float:
+    return round(wait_s * prospects.high + SLACK_S, 1)
+
+
+def _poll_s(place: int, wait_s: float | None, prospects: Prospects) -> float:
     # Where no rate is known a hundred calls a second are assumed: too prompt is only costly.
-    expected = place / 100 if wait_s is None else wait_s * BAND_LOW
+    expected = place / 100 if wait_s is None else wait_s * prospects.low
     return round(min(max(expected * POLL_SHARE, POLL_MIN_S), POLL_MAX_S), 1)
 
 
@@ -155,10 +120,12 @@ class PollPromises:
     """
 
     since: datetime
+    _first_at: datetime | None = None
     _documents: deque[tuple[datetime, int, list[WaitRow]]] = field(default_factory=deque)
 
     def note(self, *, at: datetime, head: int, table: list[WaitRow]) -> None:
         self._documents.append((at, head, table))
+        self._first_at = self._first_at or at
         horizon = at - timedelta(seconds=POLL_MAX_S + 2 * STALE_S)
         while len(self._documents) > 1 and self._documents[1][0] <= horizon:
             self._documents.popleft()
@@ -166,11 +133,63 @@ class PollPromises:
     def heard_by(self, first: int, last: int, *, now: datetime) -> datetime:
         """Return the latest moment at which a number from `first` to `last` was told to ask."""
         latest = self.since + timedelta(seconds=POLL_MAX_S + STALE_S)
+        if self.since > _NEVER:
+            # The documents of whoever led before are answered until ours spreads.
+            ours = self._first_at or now + timedelta(seconds=1)
+            latest = ours + timedelta(seconds=POLL_MAX_S + STALE_S)
         documents = list(self._documents)
         for index, (_, head, table) in enumerate(documents):
             # Each is believed until its successor spreads, the newest until this tick's does.
             following = documents[index + 1][0] if index + 1 < len(documents) else None
             end = (following or now + timedelta(seconds=1)) + timedelta(seconds=STALE_S)
-            poll_s = max(row_at(table, max(n - head, 1)).poll_s for n in (first, last))
+            poll_s = _longest_poll_s(table, max(first - head, 1), max(last - head, 1))
             latest = max(latest, end + timedelta(seconds=poll_s))
         return latest
+
+
+def _longest_poll_s(table: Sequence[WaitRow], first: int, last: int) -> float:
+    """Return the longest that any place from `first` to `last` was told to wait before it asks.
+
+    Between two rows it is a straight line, so the ends and the rows between them are enough.
+    """
+    between = [row.poll_s for row in table if first < row.place < last]
+    return max(row_at(table, first).poll_s, row_at(table, last).poll_s, *between)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a wait depends on at one tick; `wait_s` is what one and the same number expects."""
+
+    paused: bool
+    calls_per_minute: int | None
+    seats_max: int
+    on_hand: int
+    came_back: int
+    checkout_slow: bool
+    wait_s: float | None
+
+
+def why_longer(before: Circumstances, after: Circumstances) -> str | None:
+    """Return why a wait grew between two ticks: a word for the state document, or None.
+
+    None where it did not grow by much, and where nothing that an operator or the stock did
+    explains it.
+    """
+    if after.paused:
+        return "paused"
+    if before.wait_s is None or after.wait_s is None:
+        return None
+    if after.wait_s < before.wait_s * LONGER_SHARE + LONGER_S:
+        return None
+    fewer_seats = after.seats_max < before.seats_max
+    causes = {
+        "rate_lowered": fewer_seats or _lowered(before.calls_per_minute, after.calls_per_minute),
+        "stock_fell": after.on_hand < before.on_hand,
+        "slower_checkout": after.checkout_slow,
+        "more_came_back": after.came_back > before.came_back,
+    }
+    return next((cause for cause, holds in causes.items() if holds), None)
+
+
+def _lowered(before: int | None, after: int | None) -> bool:
+    return after is not None and (before is None or after < before)

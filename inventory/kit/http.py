@@ -13,7 +13,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from inventory.kit.database import ENGINE_ERRORS
-from inventory.kit.metrics import observe
+from inventory.kit.metrics import observe, route_of
 from inventory.kit.problem import (
     BadRequest,
     CrossSite,
@@ -22,6 +22,7 @@ from inventory.kit.problem import (
     Refusal,
     Unprocessable,
 )
+from inventory.kit.pulse import Pulse, pulse_of
 
 log = structlog.get_logger()
 
@@ -143,28 +144,52 @@ def refuse_cross_site(request: web.Request) -> None:
 async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn refusals and failures into answers, refuse cross-site writes, count and time."""
     started = time.perf_counter()
+    route = route_of(request.match_info)
+    pulse = pulse_of(route)
+    if pulse is None:
+        response = await _answer(request, handler)
+    else:
+        response = await _answer_counted(request, handler, pulse, pulse.begin(route, started))
+    observe(route, response.status, time.perf_counter() - started)
+    return response
+
+
+async def _answer_counted(
+    request: web.Request, handler: Handler, pulse: Pulse, number: int
+) -> web.StreamResponse:
+    status = 0
+    try:
+        response = await _answer(request, handler)
+        status = response.status
+    except web.HTTPException as error:
+        status = error.status
+        raise
+    finally:
+        pulse.end(number, status, time.perf_counter())
+    return response
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         if request.method not in SAFE_METHODS:
             refuse_cross_site(request)
-        response = await handler(request)
+        return await handler(request)
     except Refusal as refusal:
-        response = _refused(request, refusal)
+        return _refused(request, refusal)
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        response = _refused(request, _HttpRefusal(error))
+        return _refused(request, _HttpRefusal(error))
     except asyncpg.DataError as error:
         # A NUL in a text, a number beyond any column: the tables themselves refuse it.
         log.warning("value_refused", path=request.path, error=repr(error))
-        response = _refused(request, Unprocessable("A value in the request cannot be stored."))
+        return _refused(request, Unprocessable("A value in the request cannot be stored."))
     except ENGINE_ERRORS as error:
         log.warning("engine_away", path=request.path, error=repr(error))
-        response = _refused(request, EngineDown())
+        return _refused(request, EngineDown())
     except Exception:
         log.exception("request_failed", method=request.method, path=request.path)
-        response = _refused(request, _Failed())
-    observe(request.match_info, response.status, time.perf_counter() - started)
-    return response
+        return _refused(request, _Failed())
 
 
 class _Failed(Refusal):

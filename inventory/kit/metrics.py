@@ -15,11 +15,15 @@ BATCHED = Counter("waitroom_batched_total", "Requests that went out in batches."
 _children: dict[tuple[str, int], Histogram] = {}
 
 
-def observe(match: AbstractMatchInfo, status: int, seconds: float) -> None:
-    """Count one request and its time under the route that served it."""
+def route_of(match: AbstractMatchInfo) -> str:
+    """Return the name of the route that serves a request."""
     # A path that no route serves has no name of its own: strangers must not fill the table.
     resource = getattr(getattr(match, "route", None), "resource", None)
-    route = resource.canonical if resource is not None else "none"
+    return resource.canonical if resource is not None else "none"
+
+
+def observe(route: str, status: int, seconds: float) -> None:
+    """Count one request and its time under the route that served it."""
     child = _children.get((route, status))
     if child is None:
         child = _children[route, status] = SECONDS.labels(route, str(status))

@@ -3,8 +3,9 @@ import { stopwatch } from "./clock.js";
 import { count, plural } from "./format.js";
 import { money } from "./money.js";
 
-const WORDS = { scheduled: "Scheduled", open: "Open", paused: "Paused", sold_out: "Sold out", ended: "Ended" };
-const COUNTS = ["waiting", "called", "held", "sold", "available", "promised", "missed", "came_back", "left", "orders_paid", "orders_declined", "orders_authorizing"];
+const WORDS = { scheduled: "Scheduled", before_opening: "Before opening", drawing: "Drawing", open: "Open", paused: "Paused", sold_out: "Sold out", ended: "Ended" };
+const CALLING = ["open", "sold_out", "drawing"], WAITING = ["scheduled", "before_opening"];
+const COUNTS = ["entries", "waiting", "called", "held", "sold", "available", "promised", "missed", "came_back", "left", "orders_paid", "orders_declined", "orders_authorizing"];
 const RATES = ["joins_per_min", "calls_per_min", "claims_per_min"];
 let since = stopwatch();
 
@@ -20,9 +21,9 @@ export function drawFigures({ status, settings, figures }) {
   const word = WORDS[status] ?? status;
   if ($("state-word").textContent !== word) $("state-word").textContent = word;
   $("state-word").dataset.state = status;
-  $("pause").hidden = status !== "open" && status !== "sold_out";
+  $("pause").hidden = !CALLING.includes(status);
   $("resume").hidden = status !== "paused";
-  $("open").hidden = status !== "scheduled";
+  $("open").hidden = !WAITING.includes(status);
   $("close").hidden = status === "ended";
   for (const name of COUNTS) put(name, figures[name] == null ? "–" : count(figures[name]));
   for (const name of RATES) put(name, figures[name] == null ? "–" : count(Math.round(figures[name])));

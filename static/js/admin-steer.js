@@ -71,7 +71,8 @@ export function wireSteering(draw) {
   wirePhase("pause", "The line is paused. Nobody is called; those inside can finish.", draw);
   wirePhase("resume", "The line is moving again.", draw);
   wirePhase("open", "The room is open.", draw);
-  wireClose(draw);
+  wireTyped("close", "The sale has ended.", draw);
+  if ($("reset")) wireTyped("reset", "The room was begun anew. It waits to be opened.", draw);
 }
 
 /** @param {string} id @param {() => Promise<void>} act */
@@ -91,21 +92,26 @@ function wirePhase(action, done, draw) {
   });
 }
 
-/** Ending the sale asks for the room's name and a reason. @param {(room: any) => void} draw */
-function wireClose(draw) {
-  const check = () => { $("close-yes").disabled = $("close-confirm").value.trim() !== room() || !$("close-reason").value.trim(); };
-  $("close-confirm").addEventListener("input", check);
-  $("close-reason").addEventListener("input", check);
-  $("close").addEventListener("click", () => {
-    $("close-name").textContent = room();
-    $("close-confirm").value = $("close-reason").value = "";
+/**
+ * What cannot be taken back asks for the room's name and a reason.
+ * @param {"close" | "reset"} action @param {string} done @param {(room: any) => void} draw
+ */
+function wireTyped(action, done, draw) {
+  const part = (name) => $(`${action}-${name}`);
+  const check = () => { part("yes").disabled = part("confirm").value.trim() !== room() || !part("reason").value.trim(); };
+  part("confirm").addEventListener("input", check);
+  part("reason").addEventListener("input", check);
+  $(action).addEventListener("click", () => {
+    part("name").textContent = room();
+    part("confirm").value = part("reason").value = "";
     check();
-    $("close-dialog").showModal();
+    part("dialog").returnValue = "";
+    part("dialog").showModal();
   });
-  $("close-dialog").addEventListener("close", async () => {
-    if ($("close-dialog").returnValue !== "close") return;
-    const body = { reason: $("close-reason").value.trim(), confirm: room() };
-    const now = await tell(() => admin("POST", inRoom("/close"), body), "The sale has ended.");
+  part("dialog").addEventListener("close", async () => {
+    if (part("dialog").returnValue !== action) return;
+    const body = { reason: part("reason").value.trim(), confirm: room() };
+    const now = await tell(() => admin("POST", inRoom(`/${action}`), body), done);
     if (now) draw(now);
   });
 }

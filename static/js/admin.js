@@ -4,6 +4,7 @@ import { drawChart, forgetChart } from "./admin-chart.js";
 import { wireCrowd } from "./admin-crowd.js";
 import { drawAge, drawFigures } from "./admin-figures.js";
 import { refreshLists } from "./admin-lists.js";
+import { drawRules, forgetRules, wireRules } from "./admin-rules.js";
 import { drawSettings, forgetSettings, wireSteering } from "./admin-steer.js";
 import { forgetStock, refreshStock, wireStock } from "./admin-stock.js";
 
@@ -14,6 +15,7 @@ const LISTS_MS = 3000;
 function draw(shown) {
   drawFigures(shown);
   drawSettings(shown);
+  drawRules(shown);
   drawChart(shown.figures);
 }
 
@@ -40,11 +42,13 @@ async function lookAtLists() {
 }
 
 wireSteering(draw);
+wireRules(draw);
 wireStock();
 if ($("admin").dataset.demo) wireCrowd();
 $("room-choice")?.addEventListener("change", () => {
   forgetChart();
   forgetSettings();
+  forgetRules();
   forgetStock();
   lookAtRoom();
   lookAtLists();

@@ -42,9 +42,13 @@ export function odds(chance) {
   return chance < 0.01 ? `${word}, under 1 %` : `${word}, ${Math.round(chance * 100)} %`;
 }
 
+const today = (at) => at.toDateString() === new Date().toDateString();
+
 /** Local time of day, with the day where it is not today. @param {string} iso */
 export function timeOfDay(iso) {
-  const at = new Date(iso), today = at.toDateString() === new Date().toDateString();
-  const day = today ? {} : { weekday: "short", day: "numeric", month: "short" };
+  const at = new Date(iso), day = today(at) ? {} : { weekday: "short", day: "numeric", month: "short" };
   return at.toLocaleString(lang, { ...day, hour: "2-digit", minute: "2-digit" });
 }
+
+/** The same in a sentence. @param {string} iso */
+export const when = (iso) => `${today(new Date(iso)) ? "at" : "on"} ${timeOfDay(iso)}`;

@@ -1,4 +1,4 @@
-import { mmss, band, count, odds, plural, timeOfDay } from "./format.js";
+import { mmss, band, count, odds, plural, timeOfDay, when } from "./format.js";
 
 export const BEFORE = ["scheduled", "before_opening"], CALLS_NOBODY = ["sold_out", "ended"];
 const NEWS = {
@@ -87,8 +87,8 @@ export function reason(doc) {
   return doc.wait_note ? said("why", doc.wait_note) ?? "" : "";
 }
 
-/** @param {any} doc the room's state document @param {any} [line] the ticket's */
-export function drawRoom(doc, line = doc.lines[0]) {
+/** @param {any} doc the room's state document @param {any} [line] the ticket's @param {number} [entry] the ticket's, which may be newer */
+export function drawRoom(doc, line = doc.lines[0], entry = 0) {
   put("state-word", said("state-word", doc.status) ?? doc.status);
   $("state-word").dataset.state = doc.status;
   $("message-box").hidden = !doc.message;
@@ -96,9 +96,9 @@ export function drawRoom(doc, line = doc.lines[0]) {
   put("message-at", doc.message_at ? timeOfDay(doc.message_at) : "");
   $("stock-box").hidden = !doc.has_stock;
   put("stock", stock(doc));
-  for (const at of document.querySelectorAll(".opens")) at.textContent = doc.opens_at ? `at ${timeOfDay(doc.opens_at)} your time` : "when the room opens";
-  for (const id of ["entries", "drawn"]) put(id, count(line.entries));
-  $("exchange").hidden = doc.status === "drawing";
+  for (const at of document.querySelectorAll(".opens")) at.textContent = doc.opens_at ? `${when(doc.opens_at)} your time` : "when the room opens";
+  for (const id of ["entries", "drawn"]) put(id, count(Math.max(line.entries, entry)));
+  $("draws").hidden = !($("exchange").hidden = doc.status === "drawing");
   if ($("room").dataset.view === "none") drawJoin(doc.status);
 }
 

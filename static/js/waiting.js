@@ -82,7 +82,7 @@ function draw(acted = false) {
     show(view, acted, TURN.includes(view));
   }
   drawTicket(me);
-  if (doc) { drawRoom(doc, myLine()); offerReturns(); }
+  if (doc) { drawRoom(doc, myLine(), me?.entry); offerReturns(); }
   if (doc && view === "waiting" && myLine()) course.draw(me, doc, myLine());
 }
 

@@ -258,6 +258,26 @@ async def test_a_customer_in_the_main_line_may_leave_it_for_an_invitation(
     assert (moved[0], moved[1]["line"]) == (201, "vip-1")
 
 
+async def test_a_place_in_a_lane_that_a_worker_has_not_heard_of_is_waited_for(
+    services: Services, clients: Clients, provider: Provider
+) -> None:
+    settings = {"customer_issuer": provider.issuer, "customer_audience": AUDIENCE}
+    first, second = await services(**settings), await services(**settings)
+    one, other = await clients(first), await clients(second)
+    await customer_room(first)
+    await second.board.refresh(rooms=True)
+    await execute(first, "SELECT set_lane('drop', 'vip', 0.5, 'test')")
+    await first.board.refresh(rooms=True)
+    had = await join(one, provider.token(), body={"invitation": await invitation_to(first, "vip")})
+
+    early, body = await join(other, provider.token())
+    await second.board.refresh(rooms=True)
+    later = await join(other, provider.token())
+
+    assert (early, body["code"]) == (503, "busy")
+    assert (later[0], later[1]["ticket"]) == (200, had[1]["ticket"])
+
+
 async def test_entries_for_a_draw_are_one_for_each_customer(
     known: Service, shop: Client, provider: Provider
 ) -> None:

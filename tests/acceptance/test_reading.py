@@ -30,7 +30,8 @@ async def test_rooms_are_listed_page_by_page_and_hidden_ones_not(
     assert [room["room"] for room in first["rooms"] + second["rooms"]] == ["a", "b", "c"]
     assert second["next"] is None
     assert first["rooms"][0] == {
-        "room": "a", "name": "A", "status": "open", "opens_at": None, "skus": ["a-mug"],
+        "room": "a", "name": "A", "status": "open", "opens_at": None,
+        "join_by": "open", "skus": ["a-mug"],
     }  # fmt: skip
 
 

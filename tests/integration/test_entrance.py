@@ -186,7 +186,9 @@ async def test_after_a_lost_reply_everybody_has_the_one_place(service: Service) 
 
     assert [place.ticket.number for place in first] == [1, 2]
     assert [place.token for place in again] == [place.token for place in reversed(first)]
-    assert len(await execute(service, "SELECT FROM sole_place")) == 3
+    rows = await execute(service, "SELECT number, ticket_id FROM sole_place ORDER BY number")
+    assert [row["number"] for row in rows] == [1, 1, 2]
+    assert rows[0]["ticket_id"] == rows[1]["ticket_id"] == first[0].ticket.ticket_id
     assert await tail(service) == 2
 
 

@@ -51,7 +51,7 @@ def seq_of(log: HonestLog, kind: str, nth: int = 0) -> int:
     return [body["seq"] for body in bodies_of(log) if body["kind"] == kind][nth]
 
 
-def rewritten(log: HonestLog, seq: int, **changes: Any) -> list[LogEntry]:
+def rewritten(log: HonestLog, seq: int, /, **changes: Any) -> list[LogEntry]:
     """Change what an entry says and make all hashes fit again, as whoever keeps the log could."""
     bodies = bodies_of(log)
     bodies[seq - 1] |= changes
@@ -198,6 +198,22 @@ def test_a_swapped_pair_is_found_where_it_stands(data: st.DataObject) -> None:
     assert (finding.verdict, finding.seq) == (Verdict.FAILS, at + 1)
 
 
+def test_an_entry_that_comes_twice_is_found() -> None:
+    entries = [*PLAIN.entries[:5], *PLAIN.entries[4:]]
+
+    assert "Entry 5 stands where 6 should be" in said("chain", audit(entries))
+
+
+def test_an_entry_that_says_another_number_of_itself_is_found() -> None:
+    assert "that it is number 9" in said("entries", audit(rewritten(PLAIN, 5, seq=9)))
+
+
+def test_a_room_that_is_made_twice_is_found() -> None:
+    entries = put_in(PLAIN, 4, "room_created", room="drop")
+
+    assert "made twice" in said("room", audit(entries))
+
+
 def test_a_log_that_begins_later_is_found() -> None:
     assert {"chain", "room"} <= failed(audit(plain_log().entries[3:]))
 
@@ -231,14 +247,6 @@ def test_a_seed_that_was_rolled_again_is_not_the_committed_one() -> None:
     assert failed(audit(log.entries)) == {"draw.seed"}
 
 
-def test_a_commitment_that_fits_a_later_seed_is_too_late() -> None:
-    bodies = bodies_of(DRAWN)
-    told, entered = bodies[1], bodies[2]
-    bodies[1:3] = [entered, told]
-
-    assert "draw.commitment" in failed(audit(renumbered(bodies)))
-
-
 def test_a_second_commitment_does_not_bind() -> None:
     seed = sha256(b"rolled again").digest()
     said = commitment("drop", "main-1", seed).hex()
@@ -247,8 +255,67 @@ def test_a_second_commitment_does_not_bind() -> None:
     assert "draw.commitment" in failed(audit(entries))
 
 
+def said(check: str, findings: Iterable[Finding]) -> str:
+    """Return all that one check says is wrong."""
+    return " ".join(f.sentence for f in findings if f.check == check and f.verdict is Verdict.FAILS)
+
+
+def moved(log: HonestLog, kind: str, *, before: str) -> list[LogEntry]:
+    """Put an entry before another one, and make all hashes fit."""
+    bodies = bodies_of(log)
+    body = bodies.pop(seq_of(log, kind) - 1)
+    bodies.insert(seq_of(log, before) - 1, body)
+    return renumbered(bodies)
+
+
 def test_a_draw_without_a_commitment_is_found() -> None:
-    assert {"draw.commitment", "draw.seed"} <= failed(audit(left_out(DRAWN, 2)))
+    findings = audit(left_out(DRAWN, 2))
+
+    assert "before any seed was committed to" in said("draw.commitment", findings)
+    assert "No seed had been committed to" in said("draw.seed", findings)
+
+
+def test_a_draw_of_nobody_without_a_commitment_is_found() -> None:
+    log = HonestLog()
+    log.set_status("open")
+    log.close()
+    log.sign()
+    log.draw()
+
+    assert "before the draw" in said("draw.commitment", audit(log.entries))
+
+
+def test_a_commitment_after_the_first_entered_is_found() -> None:
+    bodies = bodies_of(DRAWN)
+    bodies[1:3] = [bodies[2], bodies[1]]
+
+    assert "only in entry 3" in said("draw.commitment", audit(renumbered(bodies)))
+
+
+def test_steps_of_a_draw_out_of_turn_are_found() -> None:
+    early = audit(moved(DRAWN, "closing_signed", before="entries_closed"))
+    drawn_early = audit(moved(DRAWN, "drawn", before="entries_closed"))
+    late = audit(moved(DRAWN, "drawn", before="closing_signed"))
+
+    assert "before there was one" in said("draw.closing", early)
+    assert "before the entries closed" in said("draw.once", drawn_early)
+    assert "only after the draw" in said("draw.closing", late)
+
+
+def test_a_tick_that_takes_in_nobody_is_found() -> None:
+    entries = rewritten(DRAWN, seq_of(DRAWN, "entered", 1), first=6, last=5)
+
+    assert "takes in nobody" in said("draw.entries", audit(entries))
+
+
+def test_a_line_that_goes_on_after_it_was_replaced_is_found() -> None:
+    log = HonestLog()
+    log.set_status("open")
+    log.join(3)
+    log.add("reset", from_line="main-1", to_line="main-2")
+    log.join(2)
+
+    assert "after it was replaced" in said("numbers", audit(log.entries))
 
 
 @pytest.mark.parametrize("count", [0, 19, 21])
@@ -302,14 +369,6 @@ def test_a_closing_signed_by_another_key_than_was_announced_is_found() -> None:
 
 def test_a_draw_without_a_signed_closing_is_found() -> None:
     assert "draw.closing" in failed(audit(left_out(DRAWN, seq_of(DRAWN, "closing_signed"))))
-
-
-def test_a_closing_signed_after_the_draw_is_found() -> None:
-    bodies = bodies_of(DRAWN)
-    at = seq_of(DRAWN, "closing_signed") - 1
-    bodies[at], bodies[at + 1] = bodies[at + 1], bodies[at]
-
-    assert "draw.closing" in failed(audit(renumbered(bodies)))
 
 
 def test_a_second_draw_is_found() -> None:
@@ -460,11 +519,18 @@ def test_a_value_that_was_there_before_the_closing_is_found() -> None:
 
 
 def test_a_value_recorded_after_the_draw_is_found() -> None:
-    bodies = bodies_of(WITH_VALUE)
-    at = seq_of(WITH_VALUE, "public_value") - 1
-    bodies[at], bodies[at + 1] = bodies[at + 1], bodies[at]
+    findings = audit(moved(WITH_VALUE, "drawn", before="public_value"))
 
-    assert "draw.value" in failed(audit(renumbered(bodies)))
+    assert "had not been recorded" in said("draw.value", findings)
+    assert "only after the draw" in said("draw.value", findings)
+
+
+def test_a_second_public_value_is_found() -> None:
+    source = "drand 4711"
+    after = seq_of(WITH_VALUE, "public_value")
+    entries = put_in(WITH_VALUE, after, "public_value", source=source, value="ffff")
+
+    assert failed(audit(entries)) == {"draw.value"}
 
 
 # Numbers and calls.
@@ -498,20 +564,44 @@ def test_numbers_lost_to_a_restore_are_no_gap_when_they_are_declared_void() -> N
 
 
 @pytest.mark.parametrize(
-    ("nth", "changes"),
+    ("nth", "changes", "words"),
     [
-        (0, {"from": 7, "to": 8}),  # number 6 is left out
-        (0, {"from": 5, "to": 7}),  # number 5 is called twice
-        (0, {"from": 6, "to": 200, "called": 195}),  # before they were given
-        (0, {"called": 3}),  # more than are named
-        (1, {"again": [1, 12]}),  # 12 had not been reached
-        (1, {"again": [1, 1]}),
+        (0, {"from": 7, "to": 8}, "too early"),
+        (0, {"from": 5, "to": 7}, "called again"),
+        (0, {"from": 6, "to": 200, "called": 195}, "before it was given"),
+        (0, {"called": 3}, "more than the numbers"),
+        (0, {"to": 4}, "more than the numbers"),
+        (1, {"again": [1, 12]}, "its turn had not come"),
+        (1, {"again": [1, 1]}, "twice at once"),
     ],
 )
-def test_calls_out_of_order_are_found(nth: int, changes: dict[str, Any]) -> None:
+def test_calls_out_of_order_are_found(nth: int, changes: dict[str, Any], words: str) -> None:
     entries = rewritten(PLAIN, seq_of(PLAIN, "called", nth), **changes)
 
-    assert "calls" in failed(audit(entries))
+    assert words in said("calls", audit(entries))
+
+
+def test_more_arrivals_called_than_came_are_found() -> None:
+    entries = rewritten(PLAIN, seq_of(PLAIN, "joined"), called=4)
+
+    assert "More were called than came" in said("calls", audit(entries))
+
+
+def test_numbers_given_while_entries_are_open_are_found() -> None:
+    log = HonestLog()
+    log.announce()
+    log.enter(3)
+    log.join(2)
+
+    assert "while the entries for the draw were open" in said("numbers", audit(log.entries))
+
+
+@pytest.mark.parametrize(("kind", "words"), [("joined", "no number"), ("void", "nothing void")])
+def test_a_stretch_that_ends_before_it_begins_is_found(kind: str, words: str) -> None:
+    log = HonestLog()
+    log.add(kind, line="main-1", first=5, last=4, called=0, root=OTHER_HASH)
+
+    assert words in said("numbers", audit(log.entries))
 
 
 def test_arrivals_called_before_those_who_wait_are_found() -> None:
@@ -537,6 +627,13 @@ def test_calls_in_a_room_that_is_not_open_are_found(status: str) -> None:
     log.call(2)
 
     assert failed(audit(log.entries)) == {"status"}
+
+
+def test_arrivals_called_in_a_room_that_is_not_open_are_found() -> None:
+    log = HonestLog()
+    log.join(5, called=2)
+
+    assert "Arrivals were called" in said("status", audit(log.entries))
 
 
 def test_a_status_that_does_not_follow_is_found() -> None:
@@ -950,6 +1047,14 @@ def test_a_receipt_of_an_entry_is_none_of_a_number() -> None:
     receipt["number"] = receipt.pop("entry")
 
     assert failed(check_receipt(DRAWN, receipt)) == {"receipt"}
+
+
+def test_a_draw_that_leaves_an_entry_out_is_found_by_its_receipt() -> None:
+    entries = rewritten(DRAWN, seq_of(DRAWN, "drawn"), count=12)
+
+    findings = audit(entries, receipt=read_receipt(DRAWN.receipts[14]))
+
+    assert "left out entry 15" in said("receipt", findings)
 
 
 def test_a_receipt_of_another_room_is_found() -> None:

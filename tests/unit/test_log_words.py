@@ -112,6 +112,17 @@ CALL = {"line": "main-1", "gate": 9, "term": 1, "reason": "seats"}
         ),
         ("sold_out", {}, "Everything is sold"),
         (
+            "stock",
+            {"movement": "received", "skus": 2, "quantity": 70},
+            "Stock of 2 SKUs was received: +70",
+        ),
+        (
+            "rules",
+            {"changed": {"profile slow": [None, {"name": "Slow", "time_factor": 2}]}},
+            "The rules were changed: profile slow from nothing to (name Slow, time factor 2)",
+        ),
+        ("invitations_revoked", {"batch": 1, "count": 40}, "40 invitations were revoked by"),
+        (
             "forecast",
             {
                 "line": "main-1",
@@ -171,6 +182,14 @@ def test_a_call_says_what_it_was_decided_on() -> None:
 
     found = tell_entry(7, body(7, "called", **facts, figures=figures))
 
-    assert found.more == "as many as there are seats, claim share 0.813, waiting 1,200"
+    assert found.more == "Decided on: as many as there are seats, claim share 0.813, waiting 1,200"
     assert found.routine
     assert not tell_entry(8, body(8, "revoked", line="main-1", number=4)).routine
+
+
+def test_an_opening_says_by_which_rules() -> None:
+    facts = {"from": "scheduled", "to": "open", "rules": {"seats_max": 100, "policy": "rate"}}
+
+    found = tell_entry(7, body(7, "status", **facts))
+
+    assert found.more == "By these rules: policy rate, seats max 100"

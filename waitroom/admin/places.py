@@ -1,5 +1,7 @@
 """The operators' API for single places: taking one away."""
 
+import re
+
 import msgspec
 from aiohttp import web
 
@@ -25,6 +27,7 @@ class Revocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     confirm: int
 
 
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _REVOCATION = msgspec.json.Decoder(Revocation)
 
 
@@ -38,7 +41,7 @@ class PlacesAdmin:
         as_role = self._guard.as_role
         return [
             web.delete(
-                r"/admin/rooms/{room}/places/{line}/{number:[1-9]\d{0,17}}",
+                "/admin/rooms/{room}/places/{line}/{number}",
                 as_role("operator", self.revoke),
             ),
         ]
@@ -46,6 +49,8 @@ class PlacesAdmin:
     async def revoke(self, request: web.Request, operator: Operator) -> web.Response:
         """Take a place away; its session ends, and the public log has a hash of the reason."""
         named = request.match_info
+        if _NUMBER.fullmatch(named["number"]) is None:
+            raise NotFound("There is no such place.")
         number = int(named["number"])
         wish = await read_body(request, _REVOCATION)
         if wish.confirm != number:

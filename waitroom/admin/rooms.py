@@ -10,7 +10,7 @@ from aiohttp import web
 
 from inventory.kit.http import json_response, read_body
 from inventory.kit.pages import Pages
-from inventory.kit.problem import BadRequest, NotFound, Refusal
+from inventory.kit.problem import BadRequest, NotFound, Refusal, Unprocessable
 from waitroom.admin.actions import ActionStore
 from waitroom.admin.bodies import (
     CROWD_ORDER,
@@ -175,6 +175,8 @@ class RoomsAdmin:
         """Give the draw the value that its announced source has published since the closing."""
         room = request.match_info["room"]
         value = (await read_body(request, PUBLIC_VALUE)).value.strip()
+        if not value:
+            raise Unprocessable("Say the value as it stands at its source.")
         given = await self._draws.give_value(room, value, who=operator.name)
         if given is None:
             raise NotFound(f"There is no room {room!r}.")

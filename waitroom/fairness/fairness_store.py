@@ -21,11 +21,13 @@ SQL = load_queries("waitroom.fairness")
 # A report takes one core for a moment, and shoppers come first.
 COUNTS_MAX = 1
 WAITING_MAX = 16
-# The public may ask for a report at any time, so one is made for all of them now and then.
-KEEP_S = 30.0
+# The public may ask for a report at any time, so one is made for all of them now and then, and
+# making it takes at most this part of the time.
+KEEP_MIN_S = 30.0
+BUSY_SHARE = 0.1
 KEPT_MAX = 100
 # Entries read at a time: what is in memory as text, and how long one statement takes.
-ENTRIES_AT_ONCE = 5_000
+ENTRIES_AT_ONCE = 1_000
 # Some days of a rush; a log beyond this is checked with `waitroom verify`, which needs no memory.
 ENTRIES_MAX = 500_000
 
@@ -40,11 +42,11 @@ class FairnessStore:
         self._pool = pool
         self._turns = asyncio.Semaphore(COUNTS_MAX)
         self._waiting = 0
-        # By room, when it was made by the monotonic clock, the oldest first.
+        # By room, with the moment of the monotonic clock until which it is good, the oldest first.
         self._kept: dict[str, tuple[float, Report]] = {}
 
     async def report(self, room: str) -> Report:
-        """Return how fair a room's sale was, or was so far; at most `KEEP_S` old.
+        """Return how fair a room's sale was, or was so far, as of a moment some time ago at most.
 
         Raises `UnknownRoom`, `LogTooLong`, and `Busy` when many others wait.
         """
@@ -55,17 +57,18 @@ class FairnessStore:
             # Whoever stood before us may have asked for the same room.
             found = self._fresh(room)
             if found is None:
+                started = time.monotonic()
                 found = await self._make(room)
-                self._keep(room, found)
+                self._keep(room, found, took_s=time.monotonic() - started)
             return found
 
     def _fresh(self, room: str) -> Report | None:
-        made_at, report = self._kept.get(room, (0.0, None))
-        return report if report is not None and time.monotonic() - made_at < KEEP_S else None
+        good_until, report = self._kept.get(room, (0.0, None))
+        return report if report is not None and time.monotonic() < good_until else None
 
-    def _keep(self, room: str, report: Report) -> None:
+    def _keep(self, room: str, report: Report, *, took_s: float) -> None:
         self._kept.pop(room, None)
-        self._kept[room] = (time.monotonic(), report)
+        self._kept[room] = (time.monotonic() + max(KEEP_MIN_S, took_s / BUSY_SHARE), report)
         while len(self._kept) > KEPT_MAX:
             del self._kept[next(iter(self._kept))]
 

@@ -10,35 +10,37 @@ from typing import Any
 import msgspec
 
 
-class _Entry(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+# A log has hundreds of thousands of entries and none refers to another, so the collector of cycles
+# is spared the look at each of them: `gc=False` here and below.
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind"):
     seq: int
     at: datetime
 
 
-class Announced(_Entry, frozen=True, kw_only=True, tag="draw_announced"):
+class Announced(_Entry, frozen=True, kw_only=True, gc=False, tag="draw_announced"):
     line: str
     commitment: str
     public_value_source: str | None = None
 
 
-class Closed(_Entry, frozen=True, kw_only=True, tag="entries_closed"):
+class Closed(_Entry, frozen=True, kw_only=True, gc=False, tag="entries_closed"):
     line: str
     count: int
 
 
-class ClosingSigned(_Entry, frozen=True, kw_only=True, tag="closing_signed"):
+class ClosingSigned(_Entry, frozen=True, kw_only=True, gc=False, tag="closing_signed"):
     line: str
     count: int
     head: str
 
 
-class PublicValue(_Entry, frozen=True, kw_only=True, tag="public_value"):
+class PublicValue(_Entry, frozen=True, kw_only=True, gc=False, tag="public_value"):
     line: str
     source: str
     value: str
 
 
-class Drawn(_Entry, frozen=True, kw_only=True, tag="drawn"):
+class Drawn(_Entry, frozen=True, kw_only=True, gc=False, tag="drawn"):
     line: str
     seed: str
     head: str
@@ -46,7 +48,7 @@ class Drawn(_Entry, frozen=True, kw_only=True, tag="drawn"):
     value: str | None = None
 
 
-class Joined(_Entry, frozen=True, kw_only=True, tag="joined"):
+class Joined(_Entry, frozen=True, kw_only=True, gc=False, tag="joined"):
     """Numbers `first` to `last` were given out, the first `called` of them with their call."""
 
     line: str
@@ -55,7 +57,7 @@ class Joined(_Entry, frozen=True, kw_only=True, tag="joined"):
     called: int = 0
 
 
-class Called(_Entry, frozen=True, kw_only=True, tag="called"):
+class Called(_Entry, frozen=True, kw_only=True, gc=False, tag="called"):
     """Numbers `first` to `last` were called, and `again` those who had come back.
 
     `again_waited_s` says for each of these how long they had been back by then.
@@ -68,33 +70,37 @@ class Called(_Entry, frozen=True, kw_only=True, tag="called"):
     again_waited_s: tuple[float, ...] = ()
 
 
-class Revoked(_Entry, frozen=True, kw_only=True, tag="revoked"):
+class Revoked(_Entry, frozen=True, kw_only=True, gc=False, tag="revoked"):
     line: str
     number: int
 
 
-class SteppedAside(_Entry, frozen=True, kw_only=True, tag="stepped_aside"):
+class SteppedAside(_Entry, frozen=True, kw_only=True, gc=False, tag="stepped_aside"):
     line: str
     number: int
 
 
-class Invited(_Entry, frozen=True, kw_only=True, tag="invited"):
+class Invited(_Entry, frozen=True, kw_only=True, gc=False, tag="invited"):
     line: str
     count: int = 1
 
 
-class Void(_Entry, frozen=True, kw_only=True, tag="void"):
+class InvitationsRevoked(_Entry, frozen=True, kw_only=True, gc=False, tag="invitations_revoked"):
+    count: int
+
+
+class Void(_Entry, frozen=True, kw_only=True, gc=False, tag="void"):
     line: str
     first: int
     last: int
 
 
-class Reset(_Entry, frozen=True, kw_only=True, tag="reset"):
+class Reset(_Entry, frozen=True, kw_only=True, gc=False, tag="reset"):
     from_line: str
     to_line: str
 
 
-class Forecast(_Entry, frozen=True, kw_only=True, tag="forecast"):
+class Forecast(_Entry, frozen=True, kw_only=True, gc=False, tag="forecast"):
     """Rows of (place, earliest wait in s, latest wait in s, chance), as the room's state had."""
 
     line: str
@@ -103,7 +109,7 @@ class Forecast(_Entry, frozen=True, kw_only=True, tag="forecast"):
     rows: tuple[tuple[int, float | None, float | None, float | None], ...]
 
 
-class Other(msgspec.Struct, frozen=True, kw_only=True):
+class Other(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An entry of which no more is needed than its kind."""
 
     seq: int
@@ -122,6 +128,7 @@ Known = (
     | Revoked
     | SteppedAside
     | Invited
+    | InvitationsRevoked
     | Void
     | Reset
     | Forecast

@@ -13,13 +13,14 @@ from waitroom.fairness.arrival import Part, waits_by_arrival
 from waitroom.fairness.draws import Draw, draws_of
 from waitroom.fairness.forecast import Accuracy, Outcomes, judge
 from waitroom.fairness.overtaking import Overtaking, count_overtaken
-from waitroom.fairness.record import Entry, Forecast, Invited, Void, kind_of
+from waitroom.fairness.record import Entry, Forecast, InvitationsRevoked, Invited, Void, kind_of
 from waitroom.fairness.stretch import Away, Back, Story, tell
 
 # What operators and single shoppers did beside the line's own course, in the order of the report.
 ACTS = (
     "lane_added",
     "invited",
+    "invitations_revoked",
     "revoked",
     "void",
     "reset",
@@ -157,7 +158,7 @@ def _acts(entries: Sequence[Entry]) -> list[Act]:
         if kind not in ACTS:
             continue
         times[kind] += 1
-        if isinstance(entry, Invited):
+        if isinstance(entry, Invited | InvitationsRevoked):
             places[kind] += entry.count
         elif isinstance(entry, Void):
             places[kind] += entry.last - entry.first + 1

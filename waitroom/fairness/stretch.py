@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from itertools import accumulate, pairwise
 
+import msgspec
+
 from waitroom.fairness.record import (
     Called,
     Closed,
@@ -47,16 +49,15 @@ class Back:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An entry of the log: its sequence number orders, its time measures."""
 
     seq: int
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+# There may be a hundred thousand of them and none is part of a cycle, so none is looked at for one.
+class Stretch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Numbers `first` to `last` of a line, which arrived, waited and were called together.
 
     Those whom a draw numbered arrived when the entries closed: among them the number decides who
@@ -108,8 +109,7 @@ class Story:
     again: list[Again]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Range:
+class _Range(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     first: int
     last: int
     moment: Moment

@@ -36,7 +36,7 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """An entry as people read it; `more` says what it was decided on, or is empty."""
+    """An entry as people read it; `more` is what else belongs to it, or is empty."""
 
     seq: int
     at: datetime | None
@@ -179,7 +179,7 @@ def _name(name: str) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, dict):
-        return "a text that is not public"
+        return "a text that is not public" if "sha256" in value else f"({_pairs(value)})"
     if value is None or value == "":
         return "nothing"
     if isinstance(value, bool):
@@ -200,6 +200,11 @@ def _invited(facts: Facts) -> str:
     return f"{made} made{_in_line(facts)}"
 
 
+def _invitations_revoked(facts: Facts) -> str:
+    were = _count(facts["count"], "invitation was", "invitations were")
+    return f"{were} revoked by an operator before being used"
+
+
 def _void(facts: Facts) -> str:
     first, last = facts["first"], facts["last"]
     number, are = ("Number", "is") if first == last else ("Numbers", "are")
@@ -214,7 +219,10 @@ def _reset(facts: Facts) -> str:
 
 
 def _stock(facts: Facts) -> str:
-    quantity, sku = facts["quantity"], facts["sku"]
+    quantity = facts["quantity"]
+    if "skus" in facts:
+        return f"Stock of {_count(facts['skus'], 'SKU', 'SKUs')} was received: {quantity:+,}"
+    sku = facts["sku"]
     if facts["movement"] == "received":
         return f"Stock of {sku} was received: {quantity:+,}"
     beyond = ", below what was spoken for" if facts.get("override") else ""
@@ -238,20 +246,23 @@ def _row(place: int, low_s: float | None, high_s: float | None, chance: float) -
 
 
 def _more(facts: Facts) -> str:
-    """Say what a call was decided on."""
+    """Say what a call was decided on, or by which rules a room opens."""
+    if facts["kind"] == "status" and facts.get("rules"):
+        return f"By these rules: {_pairs(facts['rules'])}"
     if facts["kind"] != "called":
         return ""
     reason = str(facts.get("reason") or "")
     told = [_REASONS.get(reason, reason)] if reason else []
-    figures = facts.get("figures") or {}
-    told += [f"{_name(name)} {_figure(figures[name])}" for name in sorted(figures)]
-    return ", ".join(told)
+    told += [_pairs(facts["figures"])] if facts.get("figures") else []
+    return f"Decided on: {', '.join(told)}" if told else ""
+
+
+def _pairs(facts: Facts) -> str:
+    return ", ".join(f"{_name(name)} {_figure(facts[name])}" for name in sorted(facts))
 
 
 def _figure(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else _value(value)
 
 
 KINDS: dict[str, Callable[[Facts], str]] = {
@@ -272,6 +283,7 @@ KINDS: dict[str, Callable[[Facts], str]] = {
     "moved": lambda facts: f"{_place(facts)} was moved by its holder to another device",
     "lane_added": _lane,
     "invited": _invited,
+    "invitations_revoked": _invitations_revoked,
     "stepped_aside": lambda facts: f"{_place(facts)} stepped aside",
     "extra_time": lambda facts: f"{_place(facts)} gets more time ({facts['profile']})",
     "void": _void,

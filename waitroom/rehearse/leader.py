@@ -1,7 +1,7 @@
 """The leading controller of a rehearsal: its memory between ticks, with production's own parts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,10 @@ from waitroom.admission import (
     decide,
 )
 from waitroom.demand import Demand, Outlook
+from waitroom.health import CheckoutHealth
+from waitroom.prospects import Forecaster
 from waitroom.rehearse.scenario import Rules
-from waitroom.wait import CallRate, PollPromises, WaitRow, row_at, wait_table
+from waitroom.wait import PollPromises, WaitRow, row_at, wait_table
 
 if TYPE_CHECKING:
     from waitroom.rehearse.simulation import Simulation
@@ -25,7 +27,7 @@ OPENING = datetime(2000, 1, 1, tzinfo=UTC)
 TICK_S = 1.0
 # The leader reads how those inside fare each second, and less often where they are many. Where only
 # the published figures depend on it, it is enough to do so now and then.
-LEARN_EACH_S, LEARN_FOR_FIGURES_S = 500, 15
+LEARN_EACH_S, LEARN_FOR_FIGURES_S = 500, 5
 
 # What may be put in from outside: more figures for the snapshot, and a table of its own.
 Advise = Callable[["Simulation", RoomSnapshot], RoomSnapshot]
@@ -54,7 +56,8 @@ class Leader:
     advise: Advise | None = None
     make_table: MakeTable | None = None
     allowance: CallAllowance = field(default_factory=CallAllowance)
-    rate: CallRate = field(default_factory=CallRate)
+    forecaster: Forecaster = field(default_factory=Forecaster)
+    health: CheckoutHealth = field(default_factory=CheckoutHealth)
     promises: PollPromises = field(default_factory=_nobody_yet)
     outlook: Outlook | None = None
     table: list[WaitRow] = field(default_factory=list)
@@ -73,10 +76,16 @@ class Leader:
             calls = max(sim.head - seen[0], 0) + self.called_again
             self._called_since += calls
             self.allowance.spend(calls)
+            self.health.observe(sim.now, p95_s=sim.checkout_p95_s, error_share=None, called=calls)
             if sim.open and sim.tail > sim.head:
                 freed = max(seen[1] + calls - sim.shop.seats, 0)
-                self.rate.note(
-                    calls if self.decision.reason == "per_minute" else freed, passed_s=TICK_S
+                self.forecaster.see(
+                    sim.now,
+                    head=sim.head,
+                    calls=calls,
+                    freed=freed,
+                    bound=self.decision.reason,
+                    passed_s=TICK_S,
                 )
         if self.demand is not None:
             self._learn(self.demand, sim)
@@ -97,7 +106,7 @@ class Leader:
                 self._learn_at = sim.now + LEARN_FOR_FIGURES_S
             self._called_since = 0
             self._learned = demand.outlook(sim.now)
-        self.outlook = _with_calls(self._learned, self._called_since)
+        self.outlook = self._learned.with_calls(self._called_since)
 
     def decide(self, sim: "Simulation") -> Decision:
         allowed = self.allowance.refill(now=sim.now, calls_per_minute=self.rules.calls_per_minute)
@@ -115,6 +124,7 @@ class Leader:
             came_back=tuple(sim.came_back[: self.rules.batch_max]),
             demand=self.outlook,
             disappointed_max=self.rules.disappointed_max,
+            checkout_calls=self.health.limit(sim.now).calls,
         )
         if self.advise is not None:
             room = self.advise(sim, room)
@@ -136,28 +146,20 @@ class Leader:
         if self.make_table is not None:
             self.table = self.make_table(sim, waiting, calling)
         else:
-            self.table = wait_table(
-                waiting=waiting,
-                calls_per_second=self.rate.per_second,
+            prospects = self.forecaster.look(
+                sim.now,
+                outlook=self.outlook or Outlook(),
                 units_free=free,
                 units_held=held,
-                has_stock=True,
-                calling=calling,
+                units_promised=sim.books.promised,
+                bound=self.decision.reason,
+            )
+            self.table = wait_table(waiting=waiting, prospects=prospects, calling=calling)
+            self.forecaster.tell(
+                sim.now, head=sim.head, places=(r.place for r in self.table), calling=calling
             )
         self.table_head = sim.head
         self.promises.note(at=moment(sim.now), head=sim.head, table=self.table)
-
-
-def _with_calls(outlook: Outlook, calls: int) -> Outlook:
-    """Count calls that were made since an outlook was learned, or they would be made again."""
-    share = outlook.ask_share
-    return replace(
-        outlook,
-        called=outlook.called + calls,
-        asking=outlook.asking + calls,
-        askers_mean=outlook.askers_mean + calls * share,
-        askers_var=outlook.askers_var + calls * share * (1 - share),
-    )
 
 
 def learner(rules: Rules) -> Demand:

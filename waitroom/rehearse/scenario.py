@@ -9,11 +9,14 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 Share = Annotated[float, Meta(ge=0, le=1)]
-Seconds = Annotated[float, Meta(ge=0)]
-# The median of a log-normal time; its logarithm needs something above nothing.
-Median = Annotated[float, Meta(gt=0)]
+FromZero = Annotated[float, Meta(ge=0, le=1e9)]
+# Such as the median of a log-normal time, whose logarithm needs something above nothing.
+AboveZero = Annotated[float, Meta(gt=0, le=1e9)]
 Spread = Annotated[float, Meta(ge=0, le=3)]
-Count = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=10**9)]
+Positive = Annotated[int, Meta(ge=1, le=10**9)]
+# Memory and time are linear in these; more say nothing more.
+SHOPPERS_MAX, UNITS_MAX, SKUS_MAX = 5_000_000, 1_000_000, 1000
 
 
 class ScenarioError(Exception):
@@ -24,15 +27,15 @@ class Sku(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One SKU: its part of the units, and of the shoppers whose first choice it is."""
 
     sku: str
-    units_share: Annotated[float, Meta(gt=0)] = 1.0
-    demand_share: Annotated[float, Meta(ge=0)] = 1.0
+    units_share: AboveZero = 1.0
+    demand_share: FromZero = 1.0
 
 
 class Stock(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is for sale: units over all SKUs, and a SKU or several to part them among."""
 
-    units: Annotated[int, Meta(ge=1)] = 500
-    skus: Annotated[tuple[Sku, ...], Meta(min_length=1)] = (Sku(sku="unit"),)
+    units: Annotated[int, Meta(ge=1, le=UNITS_MAX)] = 500
+    skus: Annotated[tuple[Sku, ...], Meta(min_length=1, max_length=SKUS_MAX)] = (Sku(sku="unit"),)
 
     def units_of_skus(self) -> list[int]:
         """Part the units among the SKUs by largest remainder, so that they add up."""
@@ -55,13 +58,13 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     disappointed_max: Annotated[float, Meta(ge=0, le=0.5)] = 0.01
     seats_max: Count = 1000
     calls_per_minute: Count | None = None
-    batch_max: Annotated[int, Meta(ge=1)] = 500
-    units_promised: Annotated[int, Meta(ge=1)] = 1
-    order_units_max: Annotated[int, Meta(ge=1)] | None = None
-    claim_window_s: Annotated[float, Meta(gt=0)] = 120
-    session_s: Annotated[float, Meta(gt=0)] = 600
-    hold_s: Annotated[float, Meta(gt=0)] = 300
-    grace_s: Seconds = 1800
+    batch_max: Positive = 500
+    units_promised: Positive = 1
+    order_units_max: Positive | None = None
+    claim_window_s: AboveZero = 120
+    session_s: AboveZero = 600
+    hold_s: AboveZero = 300
+    grace_s: FromZero = 1800
 
 
 class Crowd(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -73,13 +76,17 @@ class Crowd(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     shoppers: Count = 20_000
     opening_share: Share = 0.6
-    opening_s: Seconds = 10.0
-    tail_s: Median = 120.0
-    steady_per_minute: Annotated[float, Meta(ge=0)] = 0.0
-    steady_s: Seconds = 0.0
-    patience_s: Median = 7200.0
+    opening_s: FromZero = 10.0
+    tail_s: AboveZero = 120.0
+    steady_per_minute: FromZero = 0.0
+    steady_s: FromZero = 0.0
+    patience_s: AboveZero = 7200.0
     patience_spread: Spread = 0.8
     leave_told_share: Share = 0.1
+
+    def __post_init__(self) -> None:
+        if self.shoppers + self.steady_per_minute * self.steady_s / 60 > SHOPPERS_MAX:
+            raise ValueError(f"a crowd has at most {SHOPPERS_MAX:,} shoppers")
 
 
 class Shopping(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -91,20 +98,20 @@ class Shopping(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     no_show_share: Share = 0.15
     back_share: Share = 0.2
-    back_s: Median = 300.0
-    claim_s: Median = 8.0
+    back_s: AboveZero = 300.0
+    claim_s: AboveZero = 8.0
     claim_spread: Spread = 1.0
-    browse_s: Median = 40.0
+    browse_s: AboveZero = 40.0
     browse_spread: Spread = 0.7
     hold_share: Share = 0.7
-    quantity_shares: Annotated[tuple[Share, ...], Meta(min_length=1)] = (1.0,)
+    quantity_shares: Annotated[tuple[Share, ...], Meta(min_length=1, max_length=100)] = (1.0,)
     flexible_share: Share = 0.6
     fewer_share: Share = 0.8
     pay_share: Share = 0.8
-    pay_s: Median = 70.0
+    pay_s: AboveZero = 70.0
     pay_spread: Spread = 0.6
     told_share: Share = 0.4
-    stay_s: Median = 300.0
+    stay_s: AboveZero = 300.0
     stay_spread: Spread = 0.8
 
     def __post_init__(self) -> None:
@@ -115,19 +122,23 @@ class Shopping(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Bots(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Programs: they take many places at the opening, claim at once, hold, and hardly ever pay."""
 
-    bots: Count = 0
-    bots_s: Seconds = 2.0
-    bot_units: Annotated[int, Meta(ge=1)] = 1
+    bots: Annotated[int, Meta(ge=0, le=SHOPPERS_MAX)] = 0
+    bots_s: FromZero = 2.0
+    bot_units: Positive = 1
     bot_pay_share: Share = 0.05
 
 
 class Trouble(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A time in which payments take longer and fail; who fails tries again while the hold lasts."""
+    """A time in which payments take longer and fail; who fails tries again while the hold lasts.
 
-    trouble_from_s: Seconds = 0.0
-    trouble_until_s: Seconds = 0.0
+    `checkout_p95_s` is how long checkout's own answers take then, which slows the calls.
+    """
+
+    trouble_from_s: FromZero = 0.0
+    trouble_until_s: FromZero = 0.0
     fail_share: Share = 0.0
-    delay_s: Seconds = 0.0
+    delay_s: FromZero = 0.0
+    checkout_p95_s: FromZero = 0.0
 
 
 class Shift(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -136,14 +147,14 @@ class Shift(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     What is not given stays as it was.
     """
 
-    shift_at_s: Seconds | None = None
+    shift_at_s: FromZero | None = None
     shift_at_sold_share: Share | None = None
     no_show_share: Share | UnsetType = UNSET
-    claim_s: Median | UnsetType = UNSET
-    browse_s: Median | UnsetType = UNSET
+    claim_s: AboveZero | UnsetType = UNSET
+    browse_s: AboveZero | UnsetType = UNSET
     hold_share: Share | UnsetType = UNSET
     pay_share: Share | UnsetType = UNSET
-    pay_s: Median | UnsetType = UNSET
+    pay_s: AboveZero | UnsetType = UNSET
     told_share: Share | UnsetType = UNSET
 
     def applied_to(self, shopping: Shopping) -> Shopping:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 
-from waitroom.admission import POLICIES, AdmissionPolicy, AdmissionState
+from waitroom.admission import AdmissionPolicy, AdmissionState
 from waitroom.rehearse.admitted import Admitted
 from waitroom.rehearse.agenda import Agenda
 from waitroom.rehearse.baseline import policy_named
@@ -44,9 +44,7 @@ class Simulation:
         self.books = Books(shelves=shelves, on_hand=scenario.stock.units)
         self.shop = Shop(scenario, self.agenda, self.books, scenario.shopping, self.rules)
         policy = policy or policy_named(self.rules.policy)
-        # What looks at no figures is not shown any.
-        demand = learner(self.rules) if policy.name in POLICIES else None
-        self.leader = Leader(self.rules, policy, demand, advise, make_table)
+        self.leader = Leader(self.rules, policy, learner(self.rules), advise, make_table)
         self.gate = self.tail = 0
         self.open = True
         self.admitted: dict[int, Admitted] = {}
@@ -78,6 +76,13 @@ class Simulation:
     @property
     def promised_each(self) -> int:
         return self.rules.units_promised if self.leader.policy.name == "guaranteed" else 0
+
+    @property
+    def checkout_p95_s(self) -> float | None:
+        """How long checkout takes to answer; nothing is heard of it while all is well."""
+        trouble = self.scenario.trouble
+        troubled = trouble.trouble_from_s <= self.now < trouble.trouble_until_s
+        return trouble.checkout_p95_s if troubled and trouble.checkout_p95_s else None
 
     @property
     def over(self) -> bool:

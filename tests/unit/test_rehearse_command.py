@@ -1,0 +1,110 @@
+"""`waitroom rehearse` as somebody types it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from rehearsing import bodies_of
+from test_rehearse import SHRUNK, scenario
+
+from waitroom.cli import main
+from waitroom.log import chain_hash
+from waitroom.rehearse.simulation import Simulation
+
+SET = [part for key, value in SHRUNK.items() for part in ("--set", f"{key}={value}")]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["rehearse", *arguments])
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log as `waitroom verify --save` keeps it."""
+    path, hash_ = tmp_path_factory.mktemp("logs") / "drop.log", b""
+    with path.open("w") as file:
+        bodies = bodies_of(Simulation(scenario(policy="rate", calls_per_minute="30"), seed=7))
+        for seq, body in enumerate(bodies, start=1):
+            hash_ = chain_hash(hash_, body)
+            file.write(json.dumps({"seq": seq, "body": body, "hash": hash_.hex()}) + "\n")
+    return path
+
+
+def test_policies_are_compared_side_by_side(tmp_path: Path) -> None:
+    chart, figures = tmp_path / "chart.svg", tmp_path / "figures.json"
+
+    result = run(
+        *SET,
+        *("--policy", "guaranteed", "--policy", "fixed:1/s", "--seeds", "2"),
+        *("--chart", str(chart), "--json", str(figures)),
+    )
+
+    assert result.exit_code == 0, result.output
+    assert "found nothing, % of called" in result.stdout
+    assert "against guaranteed" in result.stdout
+    assert "0.00 ± 0.00" in result.stdout
+    assert chart.read_text().startswith("<svg")
+    told = json.loads(figures.read_text())
+    assert [each["name"] for each in told["variants"]] == ["guaranteed", "fixed:1/s"]
+
+
+def test_json_alone_can_be_printed() -> None:
+    result = run(*SET, "--set", "policy=rate", "--seeds", "1", "--json", "-")
+
+    told = json.loads(result.stdout)
+    assert [each["name"] for each in told["variants"]] == ["rate"]
+    assert told["scenario"]["stock"]["units"] == 30
+
+
+def test_the_scenarios_are_listed() -> None:
+    result = run("--list")
+
+    assert result.exit_code == 0
+    assert "drop-shift   A drop in which" in result.stdout
+
+
+def test_a_log_is_played_again_with_another_rate(log: Path) -> None:
+    result = run("--replay", str(log), "--set", "calls_per_minute=90", "--seeds", "2")
+
+    assert result.exit_code == 0, result.output
+    assert "as it was" in result.stdout
+    assert "played again as it was, against the record" in result.stdout
+    assert "10% of" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nix"], "there is no scenario nix"),
+        (["nix.toml"], "there is no file nix.toml"),
+        (["--set", "shopers=3"], "did you mean shoppers?"),
+        (["--set", "hold_share=2"], "cannot be used"),
+        (["--set", "units"], "is no key=value"),
+        (["--set", "policy=nix"], "there is no policy nix"),
+        (["--policy", "nix"], "there is no policy nix"),
+        (["--policy", "inside:few"], "say how many inside"),
+        (["--chart", "/no/such/folder/x.svg"], "there is no folder"),
+        (["--replay", "/no/such/log"], "cannot read /no/such/log"),
+        (["--replay", "ftp://shop/rooms/drop"], "is not a room's address"),
+        (["--frontier", "--policy", "rate"], "--frontier has its own policies"),
+        (["--room", "drop"], "needs --postgres-url"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], said: str) -> None:
+    result = run(*arguments)
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in result.output
+
+
+def test_a_file_with_an_unknown_key_is_refused_with_the_nearest_known_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[shopping]\nhold_shares = 0.5\n")
+
+    result = run(str(path))
+
+    assert result.exit_code == 2
+    assert "did you mean hold_share?" in result.stderr

@@ -1,0 +1,304 @@
+"""What is to be expected of the wait: how fast the line will move, and for whom it will do. Pure.
+
+Two figures carry it. `calls_left` is how many more calls the stock will do for, once all that is in
+baskets has been bought or has come back; and the pace is how fast they are made. While the stock is
+what bounds the calls they follow what comes back, which grows less with what is left: a pace in
+proportion to the calls left, so that place p waits -T ln(1 - p / calls_left). T is learned from the
+calls, beginning from what the first hold times suggest. Where seats or a rate bound the calls, a
+place waits place / pace.
+
+How wide the bands are is learned too, from how earlier ones turned out: the quantiles of the
+logarithm of actual over expected wait, beginning from a cautious guess. This is split conformal
+prediction on the sale's own record (Vovk, Gammerman and Shafer, 2005), whose coverage holds however
+wrong the middle is, as long as errors stay alike for a while.
+"""
+
+from bisect import insort
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from math import erfc, exp, inf, log, sqrt
+
+from waitroom.demand import Outlook
+
+# The band's stated coverage is what lies between these quantiles.
+LOW_QUANTILE, HIGH_QUANTILE = 0.1, 0.9
+# Before anything is known: the standard deviation of the log error, as so many observations.
+ERROR_FIRST, ERROR_FIRST_COUNT = 0.7, 24
+ERRORS_KEPT = 240
+# What was told is looked at again for a few places, this often.
+TELL_EVERY_S = 10.0
+TOLD_MAX = 2_000
+# The pace is averaged over about so long.
+PACE_MEMORY_S = 120.0
+# The time in which the calls left fall to a third, before the sale has shown it, as so many calls.
+TAU_FIRST_S, TAU_FIRST_CALLS = 240.0, 15.0
+# Whatever is in baskets is bought or has come back within a hold's time or so.
+TAU_MIN_S, TAU_MAX_S = 30.0, 360.0
+# Whoever is called at all is not the very last of all that could have been.
+SHARE_MAX = 0.9
+# How well the share of paid holds is known, as a relative variance.
+PAY_DOUBT = 0.01
+# Bounds on the calls that have nothing to do with the stock.
+STEADY = frozenset({"seats", "per_minute", "batch", "checkout"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospects:
+    """What a table is made from. Without stock `units` is None, and there is something for all.
+
+    `spoken_mean` and `spoken_var` are of the units that those ahead of the line will end up with,
+    `each_mean` and `each_var` of those that one call takes in the end; `doubt` is the relative
+    variance of both together. `low` and `high` are factors around the middle of a wait.
+    """
+
+    per_second: float | None
+    calls_left: float = inf
+    steady: bool = True
+    low: float = exp(-1.2816 * ERROR_FIRST)
+    high: float = exp(1.2816 * ERROR_FIRST)
+    units: float | None = None
+    spoken_mean: float = 0.0
+    spoken_var: float = 0.0
+    each_mean: float = 1.0
+    each_var: float = 0.0
+    doubt: float = 0.0
+
+    def wait_s(self, place: int) -> float | None:
+        """Return the middle of the wait at a place, None while nobody can know it."""
+        if self.per_second is None or self.per_second <= 0 or self.calls_left <= 0:
+            return None
+        if self.steady:
+            return place / self.per_second
+        # Those who will be called are called early enough for it: more calls are left than is likely.
+        share = min(place / (self.calls_left + self.calls_sd), SHARE_MAX)
+        return -self.calls_left / self.per_second * log(1 - share)
+
+    @property
+    def calls_sd(self) -> float:
+        """How far off the number of calls left may be."""
+        if self.calls_left == inf:
+            return 0.0
+        var = self.spoken_var + self.calls_left * self.each_var
+        taken = self.spoken_mean + self.calls_left * self.each_mean
+        return sqrt(var + self.doubt * taken**2) / self.each_mean
+
+    def chance(self, place: int) -> float:
+        """Return the chance that something can be had when a place's turn comes.
+
+        Those ahead end up with a sum of many small independent quantities; the normal
+        approximation of it, doubt included, is held against the units.
+        """
+        if self.units is None:
+            return 1.0
+        if self.units < 1:
+            return 0.0
+        ahead = place - 1
+        mean = self.spoken_mean + ahead * self.each_mean
+        var = self.spoken_var + ahead * self.each_var + self.doubt * mean**2 + 0.25
+        return round(0.5 * erfc((mean + 0.5 - self.units) / sqrt(2 * var)), 3)
+
+    @property
+    def knee(self) -> float:
+        """The place around which the chance falls."""
+        return self.calls_left if self.calls_left < inf else 0.0
+
+
+def stock_prospects(
+    outlook: Outlook, *, units_free: int, units_held: int, units_promised: int = 0
+) -> Prospects:
+    """Return the part of the prospects that the stock decides, without a pace.
+
+    Whoever carries a promise is taken to ask as a new call does, for as much as was promised.
+    """
+    each, var, pay = outlook.units_mean, outlook.units_var, outlook.pay_share
+    squares = (var + each**2) * pay
+    asker_mean, asker_var = each * pay, squares - (each * pay) ** 2
+    baskets = units_held / each if each else 0.0
+    ask = outlook.ask_share
+    promised_mean = ask * pay
+    spoken = units_held * pay + outlook.askers_mean * asker_mean + units_promised * promised_mean
+    spoken_var = (
+        units_promised * promised_mean * (1 - promised_mean)
+        + baskets * each**2 * pay * (1 - pay)
+        + outlook.askers_mean * asker_var
+        + outlook.askers_var * asker_mean**2
+    )
+    each_mean = ask * asker_mean
+    units = float(units_free + units_held + units_promised)
+    return Prospects(
+        per_second=None,
+        calls_left=max((units - spoken) / each_mean, 0.0) if each_mean > 0 else inf,
+        units=units,
+        spoken_mean=spoken,
+        spoken_var=spoken_var,
+        each_mean=each_mean,
+        each_var=ask * squares - each_mean**2,
+        doubt=outlook.ask_doubt + outlook.units_doubt + PAY_DOUBT,
+    )
+
+
+@dataclass(slots=True)
+class Pace:
+    """Calls a second, averaged over about two minutes by the time that passed.
+
+    With `rush` the calls that fill an empty shop at the start are not counted: they say nothing of
+    those that follow.
+    """
+
+    rush: bool = False
+    per_second: float | None = None
+    _seen_s: float = 0.0
+    _most: float = 0.0
+
+    def note(self, calls: float, *, passed_s: float) -> None:
+        """Count the calls of a tick."""
+        if passed_s <= 0:
+            return
+        if self.rush:
+            self._most = max(self._most, calls)
+            self.rush = self._most == 0 or calls * 5 > self._most
+            if self.rush:
+                return
+        self._seen_s = min(self._seen_s + passed_s, PACE_MEMORY_S)
+        weight = min(passed_s / self._seen_s, 1.0)
+        self.per_second = (1 - weight) * (self.per_second or 0.0) + weight * calls / passed_s
+
+    @property
+    def calls_seen(self) -> float:
+        return (self.per_second or 0.0) * self._seen_s
+
+    def of_stock(self, calls_left: float) -> float:
+        """Return the calls a second to expect where what comes back bounds them."""
+        tau_s, seen = TAU_FIRST_S, self.calls_seen
+        if self.per_second and calls_left > 0:
+            observed = calls_left / self.per_second
+            weight = seen / (seen + TAU_FIRST_CALLS)
+            tau_s = exp((1 - weight) * log(tau_s) + weight * log(max(observed, 1.0)))
+        return calls_left / min(max(tau_s, TAU_MIN_S), TAU_MAX_S)
+
+
+@dataclass(slots=True)
+class Record:
+    """How the waits that were told turned out, and how wide bands have to be for it."""
+
+    errors: deque[float] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
+    _told: deque[tuple[int, float, float]] = field(default_factory=deque)
+    _told_at: float = float("-inf")
+
+    def tell(self, now: float, waits: Iterable[tuple[int, float]]) -> None:
+        """Keep the middle of what some numbers were told, now and then."""
+        if now - self._told_at < TELL_EVERY_S:
+            return
+        self._told_at = now
+        self._told.extend((number, now, wait_s) for number, wait_s in waits)
+        while len(self._told) > TOLD_MAX:
+            self._told.popleft()
+
+    def see(self, now: float, head: int) -> None:
+        """Learn from those whose turn has come."""
+        waiting: deque[tuple[int, float, float]] = deque()
+        for number, at, told_s in self._told:
+            if number <= head:
+                self.errors.append(_error(now - at, told_s))
+            else:
+                waiting.append((number, at, told_s))
+        self._told = waiting
+
+    def forget_told(self) -> None:
+        """Let go of what was told: a pause says nothing about the pace."""
+        self._told.clear()
+
+    def factors(self, now: float) -> tuple[float, float]:
+        """Return what the middle of a wait is multiplied with for either end of the band."""
+        known = sorted([*self.errors, *_FIRST_ERRORS])
+        high = _quantile(known, HIGH_QUANTILE)
+        # Whoever waits longer than they were told already is known to be late.
+        for _, at, told_s in self._told:
+            error = _error(now - at, told_s)
+            if error > high:
+                insort(known, error)
+        return exp(_quantile(known, LOW_QUANTILE)), exp(_quantile(known, HIGH_QUANTILE))
+
+
+@dataclass(slots=True)
+class Forecaster:
+    """What the leader remembers of a line to say how long it takes. Losing it loses no promise."""
+
+    steady: Pace = field(default_factory=Pace)
+    by_stock: Pace = field(default_factory=lambda: Pace(rush=True))
+    record: Record = field(default_factory=Record)
+    prospects: Prospects = field(default_factory=lambda: Prospects(per_second=None))
+
+    def see(
+        self, now: float, *, head: int, calls: float, freed: float, bound: str, passed_s: float
+    ) -> None:
+        """Learn from a tick in which people waited: its calls, and the seats that came free.
+
+        Where seats bound the calls the line moves as fast as they come free; the calls that fill
+        empty seats at the start say nothing about that.
+        """
+        self.record.see(now, head)
+        if bound in STEADY:
+            self.steady.note(freed if bound == "seats" else calls, passed_s=passed_s)
+        self.by_stock.note(calls, passed_s=passed_s)
+
+    def look(
+        self,
+        now: float,
+        *,
+        outlook: Outlook | None,
+        units_free: int,
+        units_held: int,
+        bound: str,
+        units_promised: int = 0,
+        share: float = 1.0,
+    ) -> Prospects:
+        """Return the prospects of this moment; `outlook` is None where there is no stock.
+
+        `share` is this line's part of the room's calls and of what the stock will do for.
+        """
+        low, high = self.record.factors(now)
+        if outlook is None:
+            self.prospects = Prospects(per_second=self.steady.per_second, low=low, high=high)
+            return self.prospects
+        stock = stock_prospects(
+            outlook, units_free=units_free, units_held=units_held, units_promised=units_promised
+        )
+        calls_left, steady = stock.calls_left * share, bound in STEADY
+        self.prospects = replace(
+            stock,
+            per_second=self.steady.per_second if steady else self.by_stock.of_stock(calls_left),
+            calls_left=calls_left,
+            steady=steady,
+            low=low,
+            high=high,
+            # Whoever stands in the other lanes takes from the same stock.
+            each_mean=stock.each_mean / share,
+            each_var=stock.each_var / share,
+        )
+        return self.prospects
+
+    def tell(self, now: float, *, head: int, places: Iterable[int], calling: bool) -> None:
+        """Remember what was told, so that it can be held against what comes."""
+        if not calling:
+            self.record.forget_told()
+            return
+        waits = ((head + place, self.prospects.wait_s(place)) for place in places)
+        self.record.tell(now, [(number, wait) for number, wait in waits if wait is not None])
+
+
+def _error(actual_s: float, told_s: float) -> float:
+    # A few seconds more or less are no error: the tick and the page's own pace make them.
+    return log((actual_s + 3) / (told_s + 3))
+
+
+def _quantile(known: list[float], share: float) -> float:
+    return known[min(int(share * len(known)), len(known) - 1)]
+
+
+# Normal quantiles by the logistic approximation; they stand for what is known beforehand.
+_FIRST_ERRORS = [
+    ERROR_FIRST * log(p / (1 - p)) / 1.702
+    for p in ((i + 0.5) / ERROR_FIRST_COUNT for i in range(ERROR_FIRST_COUNT))
+]
