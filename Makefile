@@ -10,7 +10,7 @@ THROUGH_POOLER := $(filter-out %/test_bench.py %/test_cut_connections.py %/test_
   $(addprefix tests/acceptance/test_,joining.py walk.py reading.py operators.py people.py roles.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit check bench catalogue-bench pooler browser race soak outage mutants clean
+.PHONY: help run test unit check bench catalogue-bench pooler browser rehearse race soak outage mutants clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -48,6 +48,12 @@ bench: $(READY) ## Measure, print the table and write build/bench.json
 
 catalogue-bench: $(READY) ## Measure a catalogue of a hundred thousand SKUs
 	$(BIN)/python tests/bench/catalogue.py
+
+rehearse: $(READY) ## Compare policies over 100,000 shoppers and draw docs/frontier.svg (half an hour)
+	@mkdir -p build
+	$(BIN)/waitroom rehearse large --seeds 5 --jobs 2 --json build/rehearse-large.json
+	$(BIN)/waitroom rehearse drop --frontier --seeds 6 --jobs 2 --json build/frontier.json \
+	  --chart docs/frontier.svg
 
 race: $(READY) ## Let five units be raced for a thousand times
 	WAITROOM_TEST_RACES=1000 $(BIN)/pytest tests/integration/test_race.py

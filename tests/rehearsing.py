@@ -42,7 +42,9 @@ def _entries(sim: Simulation, rules: dict[str, list[Any]]) -> Iterator[dict[str,
         sim.step()
         decision, called = sim.leader.decision, sim.head_by_tick[-1] - head
         if called or decision.again:
-            facts = {"from": head + 1, "to": head + called, "called": called}
+            passed = range(head + 1, head + called + 1)
+            new = sum(number in sim.admitted for number in passed)
+            facts = {"from": head + 1, "to": head + called, "called": new}
             facts |= {"again": list(decision.again), "gate": decision.gate, "term": 1}
             facts |= {"reason": decision.reason, "figures": decision.figures}
             yield entry("called", now, line="main-1", **facts)

@@ -11,6 +11,7 @@ import structlog
 
 from inventory.kit.problem import Refusal
 from waitroom.drawing import Drawing
+from waitroom.health_watch import HealthWatch
 from waitroom.leading import OfficeLost, RoomLead
 from waitroom.line_store import LineStore
 from waitroom.memory import Memory
@@ -33,6 +34,7 @@ class Controller:
         self._store = store
         self._memory = memory
         self._drawing = drawing
+        self._watch = HealthWatch(memory)
         self._lease_s = lease_s
         self._rooms: dict[int, RoomLead] = {}
 
@@ -102,6 +104,6 @@ class Controller:
         room = self._rooms.get(room_id)
         if room is None:
             room = self._rooms[room_id] = RoomLead(
-                store=self._store, memory=self._memory, drawing=self._drawing
+                store=self._store, memory=self._memory, drawing=self._drawing, watch=self._watch
             )
         await room.tick(lines, term=self.term)

@@ -189,37 +189,37 @@ class Demand:
         """
         # While nothing is to be had, whoever holds nothing has not been seen to want nothing.
         to_be_had, self._to_be_had = self._to_be_had and units_free > 0, units_free > 0
-        # What is over comes in any order on taking office; what is later shall weigh more.
-        for journey in sorted(closed, key=lambda one: one.ended_at or now):
-            seen = self._follow(journey, now, over=True, to_be_had=to_be_had)
-            if seen is None:
-                continue
-            self._open.pop(journey.admission_id, None)
-            self._over[journey.admission_id] = journey.called_at
-            self._disappointed_over += seen.refused and not journey.has_held
-        while len(self._over) > OVER_MAX:
-            del self._over[next(iter(self._over))]
-        self._observe_open(now, open_, to_be_had=to_be_had)
-
-    def _observe_open(self, now: float, open_: Iterable[Journey], *, to_be_had: bool) -> None:
-        before, self._open = self._open, {}
-        waited: dict[tuple[Stage, int, float], int] = {}
-        for journey in open_:
-            seen = before.get(journey.admission_id)
-            if seen is not None:
-                self._open[journey.admission_id] = seen
-                if seen.last == journey and not seen.over:
-                    # Nothing happened to most of them; these are counted together, by age.
-                    if self._counts(seen, to_be_had=to_be_had):
-                        key = (seen.stage, int(now - seen.since), now - seen.until)
-                        waited[key] = waited.get(key, 0) + 1
-                    seen.until = now
-                    continue
-            seen = self._follow(journey, now, over=False, to_be_had=to_be_had)
-            if seen is not None:
-                self._open[journey.admission_id] = seen
+        records = [(journey, True) for journey in closed]
+        records += [(journey, False) for journey in open_]
+        if not self.called:
+            # A new leader's past: those who were called together shall weigh the same, the slow as
+            # much as the quick, and who was called later more.
+            records.sort(key=lambda record: record[0].called_at)
+        still: dict[int, _Seen] = {}
+        waited: Counter[tuple[Stage, int, float]] = Counter()
+        for journey, over in records:
+            seen = self._open.get(journey.admission_id)
+            if seen is not None and seen.last == journey and not (over or seen.over):
+                # Nothing happened to most of them; these are counted together, by age.
+                if self._counts(seen, to_be_had=to_be_had):
+                    waited[seen.stage, _age(seen, now), now - seen.until] += 1
+                seen.until = now
+            else:
+                seen = self._follow(journey, now, over=over, to_be_had=to_be_had)
+            if seen is not None and over:
+                self._close(journey, seen)
+            elif seen is not None:
+                still[journey.admission_id] = seen
+        self._open = still
         for (stage, age, passed_s), shoppers in waited.items():
             self.rates[stage].expose(max(age - passed_s, 0.0), age, shoppers=shoppers)
+
+    def _close(self, journey: Journey, seen: _Seen) -> None:
+        self._open.pop(journey.admission_id, None)
+        self._over[journey.admission_id] = journey.called_at
+        self._disappointed_over += seen.refused and not journey.has_held
+        while len(self._over) > OVER_MAX:
+            del self._over[next(iter(self._over))]
 
     def _follow(self, journey: Journey, now: float, *, over: bool, to_be_had: bool) -> _Seen | None:
         """Count how far a journey has come; None for what had been counted before."""
@@ -237,6 +237,7 @@ class Demand:
                 until=journey.called_at,
                 promised=journey.promised,
             )
+            self._open[journey.admission_id] = seen
         stage, dropped = _standing(journey, over=over)
         # Who was refused one SKU while there were others is no different from anybody else.
         seen.refused = journey.refused and (seen.refused or not to_be_had)
@@ -334,15 +335,20 @@ class Demand:
             if seen.over:
                 crowd.idle += 1
             elif seen.stage >= Stage.HOLDING:
-                ages[seen.stage][int(now - seen.since)] += seen.units
+                ages[seen.stage][_age(seen, now)] += seen.units
                 crowd.holders += 1
             elif seen.refused:
                 crowd.refused += 1
             elif seen.promised:
-                kept[seen.stage][int(now - seen.since)] += 1
+                kept[seen.stage][_age(seen, now)] += 1
             else:
-                ages[seen.stage][int(now - seen.since)] += 1
+                ages[seen.stage][_age(seen, now)] += 1
         return crowd
+
+
+def _age(seen: _Seen, now: float) -> int:
+    """Return the whole seconds in the stage; clocks may differ by so much that it begins later."""
+    return max(int(now - seen.since), 0)
 
 
 def _doubt(table: LifeTable) -> float:

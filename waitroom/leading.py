@@ -17,12 +17,26 @@ from waitroom.admission import (
 )
 from waitroom.demand import Demand, Journey, Outlook
 from waitroom.drawing import Drawing
-from waitroom.lanes import Lane, Turns, decide_lanes
+from waitroom.health_watch import HealthWatch
+from waitroom.lanes import Turns, decide_lanes
 from waitroom.line_store import Called, LineStore
 from waitroom.memory import Memory
 from waitroom.prospects import Forecaster
-from waitroom.state import LineState, RoomState, encode_state, shown_status
-from waitroom.wait import PollPromises, WaitRow, wait_table
+from waitroom.rows import (
+    circumstances_of,
+    document_of,
+    head_of,
+    hours_are_due,
+    is_sold_out,
+    lane_of,
+    line_state_of,
+    new_demand,
+    part_of,
+    snapshot_of,
+    units_free,
+)
+from waitroom.state import LineState, encode_state
+from waitroom.wait import Circumstances, PollPromises, WaitRow, wait_table, why_longer
 
 UNLIMITED = 10**9
 # Whoever leads reads how those inside fare as seldom as it takes to spend a twentieth of the time
@@ -32,6 +46,8 @@ JOURNEYS_SHARE = 0.05
 LEARN_FROM_S = 6 * 3600.0
 # How often what is said of waits and chances goes into the log.
 FORECAST_EVERY_S = 60.0
+# Waits are held against those of up to so long ago, and the reason stands for so long.
+NOTE_EVERY_S, NOTE_FOR_S = 20.0, 60.0
 
 
 class OfficeLost(Exception):
@@ -61,16 +77,24 @@ class _Learning:
 class RoomLead:
     """Leads one room. Losing what it remembers loses no promise."""
 
-    def __init__(self, *, store: LineStore, memory: Memory, drawing: Drawing) -> None:
+    def __init__(
+        self, *, store: LineStore, memory: Memory, drawing: Drawing, watch: HealthWatch
+    ) -> None:
         self._store = store
         self._memory = memory
         self._drawing = drawing
+        self._watch = watch
         self._allowance = CallAllowance()
         self._lines: dict[int, _Line] = {}
         self._seen: Sequence[asyncpg.Record] = ()
         self._called_again = 0
         self._bound = ""
         self._turns = Turns()
+        # The tick that later ones are compared with, and the number whose wait is compared.
+        self._circumstances: Circumstances | None = None
+        self._watched, self._compared_at = 0, 0.0
+        self._note: str | None = None
+        self._noted_at = 0.0
         self._learning: _Learning | None = None
         self._forecast_at = 0.0
 
@@ -81,16 +105,17 @@ class RoomLead:
         """
         row = rows[0]
         self._observe(rows)
-        if _hours_due(row):
+        if hours_are_due(row):
             await self._store.keep_hours(row["room_id"])
             return
-        sold_out = _sold_out(row)
+        sold_out = is_sold_out(row)
         if sold_out != row["sold_out"]:
             await self._store.note_sold_out(row["room_id"])
         for line in rows:
             await self._drawing.step(line, term=term)
         outlook = await self._learn(row)
-        snapshot = _snapshot(row, self._calls_allowed(row), outlook)
+        limit = await self._watch.read()
+        snapshot = snapshot_of(row, self._calls_allowed(row), outlook, checkout_calls=limit.calls)
         called = await self._call(rows, snapshot, term=term)
         await self._publish(rows, called, outlook, term=term, sold_out=sold_out)
 
@@ -106,15 +131,16 @@ class RoomLead:
         row, before = rows[0], seen[rows[0]["line_id"]]
         # Arrivals below the gate were called as they joined; they count like any other call.
         moved = {
-            line["line_id"]: max(_head(line) - _head(seen[line["line_id"]]), 0)
+            line["line_id"]: max(head_of(line) - head_of(seen[line["line_id"]]), 0)
             for line in rows
             if line["line_id"] in seen
         }
         calls = sum(moved.values()) + self._called_again
         self._allowance.spend(calls)
+        self._watch.note(calls)
         if self._learning is not None:
             self._learning.calls_since += calls
-        if row["status"] != "open" or not any(line["tail"] > _head(line) for line in rows):
+        if row["status"] != "open" or not any(line["tail"] > head_of(line) for line in rows):
             return
         freed = max(before["seats_taken"] + calls - row["seats_taken"], 0)
         passed_s = (row["now"] - before["now"]).total_seconds()
@@ -122,9 +148,9 @@ class RoomLead:
             if line["line_id"] in self._lines:
                 self._lines[line["line_id"]].forecaster.see(
                     row["shopper_s"],
-                    head=_head(line),
-                    calls=moved.get(line["line_id"], 0) + self._called_again * _part(line, rows),
-                    freed=freed * _part(line, rows),
+                    head=head_of(line),
+                    calls=moved.get(line["line_id"], 0) + self._called_again * part_of(line, rows),
+                    freed=freed * part_of(line, rows),
                     bound=self._bound,
                     passed_s=passed_s,
                 )
@@ -141,13 +167,13 @@ class RoomLead:
             return None
         now = row["shopper_s"]
         if self._learning is None:
-            self._learning = _Learning(_new_demand(row))
+            self._learning = _Learning(new_demand(row))
         learning = self._learning
         if row["status"] in {"open", "paused"} and time.monotonic() >= learning.read_again_at:
             started = time.monotonic()
             open_ = [Journey(**dict(j)) for j in await self._store.journeys(row["room_id"])]
             closed = await self._ended(row["room_id"], learning, open_)
-            learning.demand.observe(now, open_, closed, units_free=_free(row))
+            learning.demand.observe(now, open_, closed, units_free=units_free(row))
             learning.open_ids = {journey.admission_id for journey in open_}
             learning.calls_since = 0
             ended = time.monotonic()
@@ -168,7 +194,7 @@ class RoomLead:
         self, rows: Sequence[asyncpg.Record], snapshot: RoomSnapshot, *, term: int
     ) -> dict[int, Called]:
         """Decide whom to call and call them; return where each line stands then."""
-        policy, lanes = POLICIES[rows[0]["policy"]], [_lane(row) for row in rows]
+        policy, lanes = POLICIES[rows[0]["policy"]], [lane_of(row) for row in rows]
         decisions = decide_lanes(policy, snapshot, lanes, self._turns)
         self._bound = decisions[rows[0]["line_id"]].reason
         self._called_again = 0
@@ -178,11 +204,12 @@ class RoomLead:
             if done.verdict == "stale_term":
                 raise OfficeLost
             self._called_again += done.called_again
+            self._watch.take(done.called + done.called_again)
             called[row["line_id"]] = done
         return called
 
     async def _carry_out(self, row: asyncpg.Record, decision: Decision, *, term: int) -> Called:
-        head, tail = _head(row), row["tail"]
+        head, tail = head_of(row), row["tail"]
         if decision.gate == row["gate"] and not decision.again:
             return Called(verdict="done", gate=row["gate"], tail=tail, called=0, called_again=0)
         last = max(min(decision.gate, tail), head + 1)
@@ -214,15 +241,20 @@ class RoomLead:
         row = rows[0]
         for line in rows:
             self._line(line).table = self._table(
-                line, called[line["line_id"]], outlook, share=_part(line, rows), sold_out=sold_out
+                line, called[line["line_id"]], outlook, share=part_of(line, rows), sold_out=sold_out
             )
         # After a restore from a backup the versions go on where the clock is, not where they were.
         version = max(row["version"] + 1, int(row["now"].timestamp()))
         lines = [
-            _line_state(line, called[line["line_id"]], self._line(line).table) for line in rows
+            line_state_of(line, called[line["line_id"]], self._line(line).table) for line in rows
         ]
-        document = _document(
-            row, lines, version=version, sold_out=sold_out, per_second=self._per_second()
+        document = document_of(
+            row,
+            lines,
+            version=version,
+            sold_out=sold_out,
+            per_second=self._per_second(),
+            wait_note=self._why_longer(row, lines[0]),
         )
         body = encode_state(document)
         at = await self._store.publish(row["room_id"], term=term, version=version, body=body)
@@ -247,7 +279,7 @@ class RoomLead:
         prospects = forecaster.look(
             now,
             outlook=outlook,
-            units_free=_free(row),
+            units_free=units_free(row),
             units_held=row["held"],
             units_promised=row["promised"],
             bound=self._bound,
@@ -256,6 +288,29 @@ class RoomLead:
         table = wait_table(waiting=called.tail - head, prospects=prospects, calling=calling)
         forecaster.tell(now, head=head, places=(r.place for r in table), calling=calling)
         return table
+
+    def _why_longer(self, row: asyncpg.Record, line: LineState) -> str | None:
+        """Return why waits grew lately, for as long as people need to see it."""
+        now, before = row["shopper_s"], self._circumstances
+        # The last in line is the one to whom a longer wait matters most.
+        number = self._watched if self._watched > line.head else line.tail
+        after = circumstances_of(
+            row,
+            wait_s=self._line(row).forecaster.prospects.wait_s(number - line.head)
+            if number > line.head
+            else None,
+            checkout_slow=self._bound == "checkout",
+        )
+        if before is None or number != self._watched or now - self._compared_at > NOTE_EVERY_S:
+            self._circumstances, self._watched, self._compared_at = after, number, now
+        why = None if before is None or number != self._watched else why_longer(before, after)
+        if why is not None:
+            self._note, self._noted_at = why, now
+        if self._note is not None and (
+            now - self._noted_at > NOTE_FOR_S or (self._note == "paused" and not after.paused)
+        ):
+            self._note = None
+        return self._note
 
     def _per_second(self) -> float | None:
         paces = (line.forecaster.prospects.per_second for line in self._lines.values())
@@ -277,110 +332,3 @@ class RoomLead:
             facts: dict[str, Any] = {"line": line.line, "head": line.head, "tail": line.tail}
             encoded = msgspec.json.encode({**facts, "rows": told}).decode()
             await self._store.note_forecast(row["room_id"], term=term, facts=encoded)
-
-
-def _new_demand(row: asyncpg.Record) -> Demand:
-    bounds = [row["order_units_max"], row["session_units_max"]]
-    known = [bound for bound in bounds if bound is not None]
-    return Demand(
-        claim_window_s=float(row["claim_window_s"]),
-        session_s=float(row["session_s"]),
-        hold_s=float(row["hold_s"]),
-        units_max=min(known) if known else None,
-    )
-
-
-def _part(row: asyncpg.Record, rows: Sequence[asyncpg.Record]) -> float:
-    """Return a line's share of the room's calls."""
-    return float(row["share"] / sum(line["share"] for line in rows))
-
-
-def _head(row: asyncpg.Record) -> int:
-    return int(min(row["gate"], row["tail"]))
-
-
-def _free(row: asyncpg.Record) -> int:
-    """Return the units for new calls: what refused sessions wait for is not among them."""
-    spoken_for = row["held"] + row["sold"] + row["promised"] + row["wanted"]
-    return max(int(row["on_hand"] - spoken_for), 0)
-
-
-def _sold_out(row: asyncpg.Record) -> bool:
-    """Nothing on the shelf, in a basket or promised: what is left is sold."""
-    if row["stock_elsewhere"]:
-        return bool(row["stock_heard"] and row["on_hand"] == 0)
-    return bool(0 < row["on_hand"] <= row["sold"])
-
-
-def _hours_due(row: asyncpg.Record) -> bool:
-    opens = row["status"] == "scheduled" and row["opens_at"] is not None
-    closes = row["status"] != "ended" and row["closes_at"] is not None
-    return (opens and row["opens_at"] <= row["now"]) or (closes and row["closes_at"] <= row["now"])
-
-
-def _snapshot(row: asyncpg.Record, calls_allowed: int, outlook: Outlook | None) -> RoomSnapshot:
-    return RoomSnapshot(
-        open=row["status"] == "open" and not row["draw_due"],
-        seats_max=row["seats_max"],
-        seats_taken=row["seats_taken"],
-        batch_max=row["batch_max"],
-        calls_allowed=calls_allowed,
-        has_stock=row["has_stock"],
-        units_available=_free(row),
-        units_promised_each=row["units_promised"],
-        gate=row["gate"],
-        tail=row["tail"],
-        came_back=tuple(row["came_back"]),
-        demand=outlook,
-        disappointed_max=row["disappointed_max"],
-    )
-
-
-def _lane(row: asyncpg.Record) -> Lane:
-    return Lane(
-        line_id=row["line_id"],
-        gate=row["gate"],
-        tail=row["tail"],
-        share=row["share"],
-        came_back=tuple(row["came_back"]),
-    )
-
-
-def _line_state(row: asyncpg.Record, called: Called, table: list[WaitRow]) -> LineState:
-    return LineState(
-        line=row["line"],
-        lane=row["lane"],
-        head=min(called.gate, called.tail),
-        tail=called.tail,
-        entries=row["entries"],
-        table=table,
-    )
-
-
-def _document(
-    row: asyncpg.Record,
-    lines: list[LineState],
-    *,
-    version: int,
-    sold_out: bool,
-    per_second: float | None,
-) -> RoomState:
-    return RoomState(
-        version=version,
-        room=row["room"],
-        status=shown_status(
-            row["status"],
-            sold_out=sold_out,
-            doors_open=row["doors_open"],
-            drawing=row["draw_due"],
-        ),
-        message=row["message"],
-        message_at=row["message_at"],
-        updated_at=row["now"],
-        opens_at=row["opens_at"],
-        available=_free(row),
-        held=row["held"],
-        has_stock=row["has_stock"],
-        calling_per_min=None if per_second is None else round(per_second * 60, 1),
-        lines=lines,
-    )

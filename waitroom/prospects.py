@@ -68,9 +68,9 @@ class Prospects:
         """Return the middle of the wait at a place, None while nobody can know it."""
         if self.per_second is None or self.per_second <= 0 or self.calls_left <= 0:
             return None
-        if self.steady:
+        if self.steady or self.calls_left == inf:
             return place / self.per_second
-        # Those who will be called are called early enough for it: more calls are left than is likely.
+        # A wait is for those who will be called; that they are makes more calls likely.
         share = min(place / (self.calls_left + self.calls_sd), SHARE_MAX)
         return -self.calls_left / self.per_second * log(1 - share)
 

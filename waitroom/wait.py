@@ -58,12 +58,13 @@ def wait_table(*, waiting: int, prospects: Prospects, calling: bool) -> list[Wai
     rows = []
     for place in places_for(waiting, knee=prospects.knee):
         chance = prospects.chance(place)
-        wait_s = prospects.wait_s(place) if calling and chance >= CHANCE_LEAST else None
+        wait_s = prospects.wait_s(place) if calling else None
+        told_s = wait_s if chance >= CHANCE_LEAST else None
         rows.append(
             WaitRow(
                 place=place,
-                wait_low_s=None if wait_s is None else _low_s(wait_s, prospects),
-                wait_high_s=None if wait_s is None else _high_s(wait_s, prospects),
+                wait_low_s=None if told_s is None else _low_s(told_s, prospects),
+                wait_high_s=None if told_s is None else _high_s(told_s, prospects),
                 chance=chance,
                 poll_s=_poll_s(place, wait_s, prospects) if calling else POLL_IDLE_S,
             )

@@ -23,16 +23,15 @@ function drawCode(code) {
 }
 
 /**
- * Do it, and say what came of it: the ticket as it stands then, or that it is no longer this device's.
- * @param {string} verb @param {string} base the room's address @param {HTMLFormElement} form @param {(text: string) => void} announce
- * @returns {Promise<{me?: any, gone?: boolean} | null>}
+ * Do it, and return what came of it: in words, with the ticket as it stands then, or that it is gone.
+ * @param {string} verb @param {string} base the room's address @param {HTMLFormElement} form
+ * @returns {Promise<{said: string, me?: any, gone?: boolean}>}
  */
-export async function act(verb, base, form, announce) {
+export async function act(verb, base, form) {
   const { method, path, body, said } = ACTS[verb];
   const { ok, data } = await ask(method, `${base}/${path}`, body ? { body: body(form) } : {});
-  announce(ok ? said : data?.detail ?? "That did not work.");
-  if (!ok) return { gone: ["ticket_moved", "no_ticket", "ticket_over"].includes(data?.code) };
+  if (!ok) return { said: data?.detail ?? "That did not work.", gone: ["ticket_moved", "no_ticket", "ticket_over"].includes(data?.code) };
   if (verb === "code") drawCode(data.code);
   if (verb === "bring") { form.reset(); form.closest("details").open = false; }
-  return verb === "code" ? null : { me: data };
+  return { said, me: verb === "code" ? null : data };
 }

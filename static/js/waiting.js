@@ -139,10 +139,11 @@ setInterval(() => {
 /** What the page does with its place besides: static/js/waiting-acts.js. @param {string} verb */
 const act = (verb) => async (form) => {
   const part = await import("./waiting-acts.js");
-  const found = await part.act(verb, base, form, announce);
-  if (found?.gone) await readMe();
-  if (found?.me) { if (verb === "bring") begin(); keep(found.me); }
+  const found = await part.act(verb, base, form);
+  if (found.gone) await readMe();
+  if (found.me) { if (verb === "bring") begin(); keep(found.me); }
   draw(true);
+  announce(found.said);
 };
 
 /** Forget what was known of another place. */

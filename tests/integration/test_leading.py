@@ -4,7 +4,7 @@ import os
 
 import msgspec
 from shop import hold, sessions_in, wish
-from support import execute, open_room, shift_clock, tick
+from support import eventually, execute, open_room, shift_clock, tick
 
 from waitroom.app import Service
 
@@ -148,3 +148,35 @@ async def test_a_leader_of_the_past_calls_nobody_in_any_lane(service: Service) -
 
     assert await execute(service, "SELECT line_id, gate FROM line ORDER BY line_id") == before
     assert not service.controller.leading
+
+
+async def test_a_pause_is_the_reason_that_is_told(service: Service) -> None:
+    await open_room(service, skus={"mug": 3}, seats_max=2)
+    await join(service, 50)
+    await tick(service, 2)
+
+    await service.lines.set_status("drop", "paused", who="test")
+    await tick(service, 2)
+    paused = service.board.room("drop").state
+    await service.lines.set_status("drop", "open", who="test")
+    await tick(service, 2)
+    resumed = service.board.room("drop").state
+
+    assert paused is not None
+    assert paused.wait_note == "paused"
+    assert resumed is not None
+    assert resumed.wait_note is None
+
+
+async def test_a_checkout_that_fails_is_sent_hardly_anybody(service: Service) -> None:
+    await open_room(service, policy="rate", skus={"mug": 500}, seats_max=5000, batch_max=5)
+    await join(service, 4000)
+    await tick(service, 2)
+
+    async def calls_stand_still() -> bool:
+        await service.memory.add_counts("/checkout", {"answered": 100, "failed": 60}, ttl_s=5)
+        before = await called(service)
+        await tick(service)
+        return await called(service) == before
+
+    assert await eventually(calls_stand_still, every_s=0.6)

@@ -11,6 +11,7 @@ from waitroom.rates import (
     AGES_S,
     AT_RISK,
     HALF_LIFE_OUTCOMES,
+    LifeTable,
     Rates,
     Stage,
     Units,
@@ -32,7 +33,7 @@ def observe(rates: Rates, *, shoppers: int, on_s: float, off_s: float, seed: int
 
 
 @given(table=tables, age=st.floats(0, 2000))
-def test_chances_are_chances(table, age: float) -> None:
+def test_chances_are_chances(table: LifeTable, age: float) -> None:
     on, off = table.within(age, 60.0)
 
     assert 0 <= table.chance(age) <= 1
@@ -42,7 +43,9 @@ def test_chances_are_chances(table, age: float) -> None:
 
 
 @given(table=tables, bucket=st.integers(0, len(AGES_S) - 1))
-def test_the_chance_to_go_on_is_that_of_going_on_within_any_time(table, bucket: int) -> None:
+def test_the_chance_to_go_on_is_that_of_going_on_within_any_time(
+    table: LifeTable, bucket: int
+) -> None:
     age = float(AGES_S[bucket])
 
     on, _ = table.within(age, 1e7)
@@ -51,7 +54,7 @@ def test_the_chance_to_go_on_is_that_of_going_on_within_any_time(table, bucket: 
 
 
 @given(table=tables, age=st.floats(0, 900), first=st.floats(0, 300), more=st.floats(0, 300))
-def test_more_happens_in_more_time(table, age: float, first: float, more: float) -> None:
+def test_more_happens_in_more_time(table: LifeTable, age: float, first: float, more: float) -> None:
     on, off = table.within(age, first)
     later_on, later_off = table.within(age, first + more)
 

@@ -32,7 +32,7 @@ def test_a_band_is_held_against_the_wait_that_came() -> None:
 
     assert (found.told, found.sooner, found.inside, found.later, found.never) == (3, 1, 1, 1, 1)
     assert found.coverage == pytest.approx(1 / 3)
-    assert found.width == pytest.approx(2.0)
+    assert found.width == pytest.approx(30 / 20)
 
 
 def test_a_chance_is_held_against_what_was_there() -> None:

@@ -155,7 +155,7 @@ def test_a_variant_that_cannot_be_is_refused(text: str, said: str) -> None:
 def test_the_frontier_holds_what_others_do_beside_the_rooms_policies() -> None:
     series = frontier_of(Scenario())
 
-    assert {"fixed rate", "fixed number inside", "guaranteed", "expected"} <= set(series)
+    assert {"fixed rate", "fixed number inside", "guaranteed", "expected"} <= series.keys()
     assert len(series["fixed rate"]) >= 10
     assert len(series["fixed number inside"]) >= 10
 

@@ -1,39 +1,52 @@
 """The figures of the state document: ordered, bounded, and kept as promised."""
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import inf
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from waitroom.prospects import Prospects
 from waitroom.wait import (
+    CHANCE_LEAST,
     EVEN_ROWS,
     KNEE_SHARES,
+    POLL_IDLE_S,
     POLL_MAX_S,
     POLL_MIN_S,
     STALE_S,
-    CallRate,
+    Circumstances,
     PollPromises,
     WaitRow,
-    chance_at,
     places_for,
     row_at,
     wait_table,
+    why_longer,
 )
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 waiting = st.integers(0, 3_000_000)
-rates = st.one_of(st.none(), st.floats(0, 1000, allow_nan=False))
-units = st.integers(0, 100_000)
+factors = st.floats(0.05, 1.0)
+any_prospects = st.builds(
+    Prospects,
+    per_second=st.one_of(st.none(), st.floats(0, 1000, allow_nan=False)),
+    calls_left=st.one_of(st.just(inf), st.floats(0, 1e6)),
+    steady=st.booleans(),
+    low=factors,
+    high=factors.map(lambda factor: 1 / factor),
+    units=st.one_of(st.none(), st.integers(0, 100_000).map(float)),
+    spoken_mean=st.floats(0, 1e5),
+    spoken_var=st.floats(0, 1e5),
+    each_mean=st.floats(0.01, 4),
+    each_var=st.floats(0, 4),
+    doubt=st.floats(0, 0.2),
+)
 tables = st.builds(
-    wait_table,
-    waiting=waiting,
-    calls_per_second=rates,
-    units_free=st.integers(-10, 100_000),
-    units_held=units,
-    has_stock=st.booleans(),
-    calling=st.booleans(),
+    wait_table, waiting=waiting, prospects=any_prospects, calling=st.booleans()
 )
 
 
@@ -53,8 +66,8 @@ def test_a_table_is_ordered_by_place_and_no_figure_runs_against_it(table: list[W
         assert low.place < high.place
         assert low.chance >= high.chance
         assert low.poll_s <= high.poll_s
-        if low.wait_low_s is not None:
-            assert high.wait_low_s is not None
+        if high.wait_low_s is not None:
+            assert low.wait_low_s is not None
             assert low.wait_low_s <= high.wait_low_s
 
 
@@ -92,8 +105,8 @@ def test_a_later_place_never_has_a_better_figure(table: list[WaitRow], places: l
     for low, high in itertools.pairwise(rows):
         assert low.chance >= high.chance
         assert low.poll_s <= high.poll_s
-        if low.wait_low_s is not None:
-            assert high.wait_low_s is not None
+        if high.wait_low_s is not None:
+            assert low.wait_low_s is not None
             assert low.wait_low_s <= high.wait_low_s
 
 
@@ -104,68 +117,33 @@ def test_a_row_of_the_table_is_what_its_place_gets(table: list[WaitRow]) -> None
     assert row_at(table, table[-1].place + 1) == table[-1]
 
 
-@given(place=st.integers(1, 10**6), free=units, held=units)
-def test_a_chance_is_a_chance_and_never_rises_with_the_place(
-    place: int, free: int, held: int
-) -> None:
-    here = chance_at(place, units_free=free, units_held=held)
-    behind = chance_at(place + 1, units_free=free, units_held=held)
+def test_nobody_is_told_a_wait_for_what_will_hardly_last() -> None:
+    prospects = Prospects(per_second=1.0, calls_left=10.0, steady=False, units=10.0)
 
-    assert 0 <= behind <= here <= 1
+    table = wait_table(waiting=1000, prospects=prospects, calling=True)
 
-
-@given(place=st.integers(1, 10**4), free=units)
-def test_more_units_are_no_smaller_chance(place: int, free: int) -> None:
-    assert chance_at(place, units_free=free, units_held=0) <= chance_at(
-        place, units_free=free + 1, units_held=0
-    )
+    assert table[0].wait_low_s is not None
+    assert table[-1].chance < CHANCE_LEAST
+    assert table[-1].wait_low_s is None
 
 
-def test_nothing_left_is_no_chance_and_a_room_without_stock_lets_everybody_in() -> None:
-    table = wait_table(
-        waiting=5,
-        calls_per_second=1.0,
-        units_free=0,
-        units_held=0,
-        has_stock=False,
-        calling=True,
-    )
+def test_a_room_that_calls_nobody_knows_no_wait_and_asks_everybody_to_come_back_alike() -> None:
+    prospects = Prospects(per_second=2.0, units=9.0)
 
-    assert chance_at(1, units_free=0, units_held=0) == 0
-    assert {row.chance for row in table} == {1.0}
-
-
-def test_a_room_that_calls_nobody_knows_no_wait() -> None:
-    table = wait_table(
-        waiting=50,
-        calls_per_second=2.0,
-        units_free=9,
-        units_held=0,
-        has_stock=True,
-        calling=False,
-    )
+    table = wait_table(waiting=50, prospects=prospects, calling=False)
 
     assert {row.wait_low_s for row in table} == {None}
+    assert {row.poll_s for row in table} == {POLL_IDLE_S}
 
 
-@given(notes=st.lists(st.tuples(st.integers(0, 1000), st.floats(0.01, 5)), min_size=1, max_size=50))
-def test_the_averaged_rate_lies_within_the_rates_seen(notes: list[tuple[int, float]]) -> None:
-    rate = CallRate()
+def test_the_middle_of_a_wait_lies_in_its_band() -> None:
+    prospects = Prospects(per_second=2.0, low=0.5, high=3.0)
 
-    for calls, passed_s in notes:
-        rate.note(calls, passed_s=passed_s)
+    row = row_at(wait_table(waiting=600, prospects=prospects, calling=True), 600)
 
-    seen = [calls / passed_s for calls, passed_s in notes]
-    assert rate.per_second is not None
-    assert min(seen) - 1e-6 <= rate.per_second <= max(seen) + 1e-6
-
-
-def test_no_time_is_no_rate() -> None:
-    rate = CallRate()
-
-    rate.note(5, passed_s=0.0)
-
-    assert rate.per_second is None
+    assert row.wait_low_s is not None
+    assert row.wait_high_s is not None
+    assert row.wait_low_s < 150 < 300 < 900 < row.wait_high_s
 
 
 documents = st.lists(
@@ -189,14 +167,8 @@ def test_nobody_was_told_to_ask_later_than_they_are_waited_for(
         if told:
             told[-1][1] = at + timedelta(seconds=passed_s)
         at, head = at + timedelta(seconds=passed_s), head + calls
-        table = wait_table(
-            waiting=5000,
-            calls_per_second=rate,
-            units_free=100,
-            units_held=0,
-            has_stock=True,
-            calling=True,
-        )
+        prospects = Prospects(per_second=rate, units=100.0)
+        table = wait_table(waiting=5000, prospects=prospects, calling=True)
         promises.note(at=at, head=head, table=table)
         told.append([at, at, head, table])
     first += head
@@ -217,4 +189,52 @@ def test_a_new_leader_assumes_the_longest_promise() -> None:
 
     heard_by = promises.heard_by(1, 10, now=START)
 
-    assert heard_by == START + timedelta(seconds=POLL_MAX_S + STALE_S)
+    assert heard_by >= START + timedelta(seconds=POLL_MAX_S + STALE_S)
+
+
+CALM = Circumstances(
+    paused=False,
+    calls_per_minute=None,
+    seats_max=100,
+    on_hand=500,
+    came_back=0,
+    checkout_slow=False,
+    wait_s=100.0,
+)
+LONGER = replace(CALM, wait_s=200.0)
+
+
+@pytest.mark.parametrize(
+    ("after", "cause"),
+    [
+        (replace(CALM, paused=True), "paused"),
+        (replace(LONGER, calls_per_minute=30), "rate_lowered"),
+        (replace(LONGER, seats_max=50), "rate_lowered"),
+        (replace(LONGER, on_hand=400), "stock_fell"),
+        (replace(LONGER, checkout_slow=True), "slower_checkout"),
+        (replace(LONGER, came_back=7), "more_came_back"),
+        (LONGER, None),
+    ],
+)
+def test_what_made_a_wait_grow_is_told(after: Circumstances, cause: str | None) -> None:
+    assert why_longer(CALM, after) == cause
+
+
+@pytest.mark.parametrize("wait_s", [None, 50.0, 100.0, 114.0, 129.0])
+def test_a_wait_that_hardly_grew_needs_no_reason(wait_s: float | None) -> None:
+    after = replace(CALM, on_hand=1, seats_max=1, checkout_slow=True, wait_s=wait_s)
+
+    assert why_longer(CALM, after) is None
+
+
+def test_a_rate_that_was_raised_is_no_reason() -> None:
+    before = replace(CALM, calls_per_minute=30)
+
+    assert why_longer(before, replace(LONGER, calls_per_minute=60)) is None
+    assert why_longer(before, LONGER) is None
+
+
+def test_what_the_operator_did_is_told_before_what_the_shoppers_did() -> None:
+    after = replace(LONGER, calls_per_minute=30, came_back=7)
+
+    assert why_longer(CALM, after) == "rate_lowered"

@@ -6,10 +6,13 @@ log to go by. Here it is known what somebody would have found who never came.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import exp, log
 
 from waitroom.rehearse.sample import Sample
 
 TENTHS = 10
+# Of “1 to 3 seconds” nobody says that it is a wide band.
+GRAIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +50,8 @@ class Score:
 
     @property
     def width(self) -> float | None:
-        """The mean of latest over earliest wait: 2 says “30 to 60 minutes”."""
-        return self.widths / self.told if self.told else None
+        """The geometric mean of latest over earliest wait: 2 says “30 to 60 minutes”."""
+        return exp(self.widths / self.told) if self.told else None
 
     @property
     def chances(self) -> int:
@@ -84,7 +87,7 @@ class Score:
         if sample.wait_low_s is None or sample.wait_high_s is None:
             return
         self.told += 1
-        self.widths += sample.wait_high_s / max(sample.wait_low_s, 1.0)
+        self.widths += log((sample.wait_high_s + GRAIN_S) / (sample.wait_low_s + GRAIN_S))
         if wait_s < sample.wait_low_s:
             self.sooner += 1
         elif wait_s > sample.wait_high_s:

@@ -13,9 +13,10 @@ from waitroom.rehearse.scenario import Scenario, ScenarioError, changed
 SEATS_ANY = 1_000_000
 _RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|min)")
 
-# The frontier's grid: calls a minute, and seats.
-RATES_PER_MINUTE = (3, 4, 6, 8, 10, 12, 15, 18, 24, 30, 36, 42, 48, 60, 78, 96, 120, 180)
-SEATS = (5, 8, 10, 15, 20, 30, 40, 50, 65, 80, 100, 125, 150, 200, 250, 300, 400)
+# The frontier's grid: calls a minute, seats, and calls a minute where the stock is looked at.
+RATES_PER_MINUTE = (6, 9, 12, 15, 18, 24, 30, 36, 42, 48, 60, 78, 120, 180)
+SEATS = (10, 15, 20, 30, 40, 50, 65, 80, 100, 125, 150, 200, 300)
+RATES_BESIDE = (12, 18, 30, 42, 60, 120, 240)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ def frontier_of(scenario: Scenario) -> dict[str, list[Variant]]:
     grids = {
         "fixed rate": [f"fixed:{rate}/min" for rate in RATES_PER_MINUTE],
         "fixed number inside": [f"inside:{seats}" for seats in SEATS],
-        "rate": [f"rate:{rate}/min" for rate in RATES_PER_MINUTE],
+        "rate, none while none is free": [f"rate:{rate}/min" for rate in RATES_BESIDE],
         "guaranteed": ["guaranteed"],
         "expected": [f"expected:disappointed_max={share}" for share in (0.002, 0.005, 0.01, 0.03)],
     }
