@@ -59,6 +59,7 @@ class Prospects:
     high: float = exp(1.2816 * ERROR_FIRST)
     units: float | None = None
     spoken_mean: float = 0.0
+    sure_mean: float = 0.0
     spoken_var: float = 0.0
     each_mean: float = 1.0
     each_var: float = 0.0
@@ -81,7 +82,7 @@ class Prospects:
             return 0.0
         var = self.spoken_var + self.calls_left * self.each_var
         taken = self.spoken_mean + self.calls_left * self.each_mean
-        return sqrt(var + self.doubt * taken**2) / self.each_mean
+        return sqrt(var + self.doubt * (taken - self.sure_mean) ** 2) / self.each_mean
 
     def chance(self, place: int) -> float:
         """Return the chance that something can be had when a place's turn comes.
@@ -95,7 +96,8 @@ class Prospects:
             return 0.0
         ahead = place - 1
         mean = self.spoken_mean + ahead * self.each_mean
-        var = self.spoken_var + ahead * self.each_var + self.doubt * mean**2 + 0.25
+        doubted = self.doubt * (mean - self.sure_mean) ** 2
+        var = self.spoken_var + ahead * self.each_var + doubted + 0.25
         return round(0.5 * erfc((mean + 0.5 - self.units) / sqrt(2 * var)), 3)
 
     @property
@@ -109,33 +111,57 @@ def stock_prospects(
 ) -> Prospects:
     """Return the part of the prospects that the stock decides, without a pace.
 
-    Whoever carries a promise is taken to ask as a new call does, for as much as was promised.
+    Whoever has been at something for long is less likely to go on than somebody who has just
+    begun, so both baskets and promises are weighed by their ages.
     """
     each, var, pay = outlook.units_mean, outlook.units_var, outlook.pay_share
     squares = (var + each**2) * pay
     asker_mean, asker_var = each * pay, squares - (each * pay) ** 2
-    baskets = units_held / each if each else 0.0
+    paid, kept = _paid_share(outlook), _kept_askers(outlook)
     ask = outlook.ask_share
-    promised_mean = ask * pay
-    spoken = units_held * pay + outlook.askers_mean * asker_mean + units_promised * promised_mean
-    spoken_var = (
-        units_promised * promised_mean * (1 - promised_mean)
-        + baskets * each**2 * pay * (1 - pay)
-        + outlook.askers_mean * asker_var
-        + outlook.askers_var * asker_mean**2
-    )
+    askers = outlook.askers_mean + kept
+    askers_var = outlook.askers_var + kept * (1 - ask)
+    sure = units_held * paid
     each_mean = ask * asker_mean
     units = float(units_free + units_held + units_promised)
+    spoken = sure + askers * asker_mean
     return Prospects(
         per_second=None,
         calls_left=max((units - spoken) / each_mean, 0.0) if each_mean > 0 else inf,
         units=units,
         spoken_mean=spoken,
-        spoken_var=spoken_var,
+        sure_mean=sure,
+        spoken_var=units_held * each * paid * (1 - paid)
+        + askers * asker_var
+        + askers_var * asker_mean**2,
         each_mean=each_mean,
         each_var=ask * squares - each_mean**2,
         doubt=outlook.ask_doubt + outlook.units_doubt + PAY_DOUBT,
     )
+
+
+def _paid_share(outlook: Outlook) -> float:
+    """Return the share of the units in baskets that will be bought, by the ages of the baskets."""
+    crowd, tables = outlook.crowd, outlook.tables
+    units = sum(crowd.holding.values()) + sum(crowd.paying.values())
+    if tables is None or not units:
+        return outlook.pay_share
+    # Some payments fail, and their holds go on.
+    settled = outlook.pay_share / tables.pay.share
+    paid = sum(count * tables.pay.chance(age + 0.5) for age, count in crowd.holding.items())
+    paying = sum(crowd.paying.values()) * tables.settle.share
+    return min((paid * settled + paying) / units, 1.0)
+
+
+def _kept_askers(outlook: Outlook) -> float:
+    """Return how many of those who carry a promise will ask."""
+    crowd, tables = outlook.crowd, outlook.tables
+    if tables is None:
+        return 0.0
+    claim, hold = tables.claim, tables.hold
+    called = sum(n * claim.chance(age + 0.5) for age, n in crowd.promised_called.items())
+    inside = sum(n * hold.chance(age + 0.5) for age, n in crowd.promised_inside.items())
+    return called * hold.share + inside
 
 
 @dataclass(slots=True)

@@ -133,9 +133,7 @@ async def test_only_operators_speak_for_the_stock_and_only_where_it_lives_elsewh
     viewer, shop = await sign_in(service, client, "viewer"), await sign_in(service, client)
 
     async def put(room: str, who: Header) -> tuple[int, str]:
-        answer = await client.put(
-            f"/admin/rooms/{room}/stock", json={"available": 1}, headers=who
-        )
+        answer = await client.put(f"/admin/rooms/{room}/stock", json={"available": 1}, headers=who)
         return answer.status, (await answer.json()).get("code", "")
 
     assert await put("there", {}) == (401, "sign_in_needed")
@@ -157,34 +155,41 @@ async def test_operators_see_when_the_shop_last_spoke(service: Service, client: 
     assert (shown["figures"]["available"], shown["figures"]["held"]) == (3, 1)
 
 
-async def test_the_policy_learns_from_what_the_shop_says(
-    service: Service, client: Client
-) -> None:
-    """Of those let in half leave without a basket; the calls that follow make up for it."""
+async def calls_in_log(client: Client) -> list[dict[str, Any]]:
+    page = await (await client.get("/rooms/drop/log?limit=1000")).json()
+    bodies = [msgspec.json.decode(entry["body"]) for entry in page["entries"]]
+    return [body for body in bodies if body["kind"] == "called" and body["called"]]
+
+
+async def test_the_policy_learns_from_what_the_shop_says(service: Service, client: Client) -> None:
+    """Half of those let in buy nothing; the calls that follow make up for it."""
     await open_elsewhere(service, policy="expected", seats_max=200)
     shop = await sign_in(service, client)
-    line_id = service.board.room("drop").line_id
-    left_there = 30
-    await say(client, shop, left_there)
-    await tick(service)
+    shoppers = [Shopper(client) for _ in range(70)]
+    for shopper in shoppers:
+        await shopper.join()
+    free, waiting = 30, shoppers
 
-    first = await last_call(client)
-    for _ in range(4):
-        await service.lines.join(line_id, 20, bytes(32))
+    while free and waiting:
+        await say(client, shop, free)
         await tick(service)
-        inside = await sessions(service, line_id)
-        outcomes = []
-        for i, session_id in enumerate(inside):
-            buys = i % 2 == 0 and left_there > 0
-            left_there -= buys
-            said: dict[str, Any] = {"session": session_id, "outcome": "bought" if buys else "left"}
-            outcomes.append(said | ({"units": 1} if buys else {}))
-        await say(client, shop, left_there, *outcomes)
+        called = [one for one in waiting if (await one.me())["status"] == "called"]
+        assert called, f"nobody was called for the {free} that are left"
+        waiting = [one for one in waiting if one not in called]
+        for one in called:
+            assert (await one.claim()).status == 201
         await tick(service)
-    last = await last_call(client)
+        buyers = called[::2][:free]
+        outcomes = [news(one, "bought" if one in buyers else "left") for one in called]
+        free -= len(buyers)
+        await say(client, shop, free, *outcomes)
 
-    assert first is None
-    assert last is not None
-    assert last["figures"]["hold_share"] < 0.75
-    assert last["figures"]["called_before"] > 20
+    calls = await calls_in_log(client)
+    print(*[(c["called"], c["reason"], c["figures"]) for c in calls], sep="\n")
+    shares = [call["figures"]["hold_share"] for call in calls]
+    # At first nothing is known; then about half are expected to buy, and more are called at once.
+    assert 0.35 < shares[-1] < 0.75
+    assert shares[-1] < shares[0]
+    assert any(call["called"] > call["figures"]["free"] for call in calls[1:])
+    assert free == 0
     assert await service.ledger.breaches() == []

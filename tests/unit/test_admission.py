@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from waitroom.admission import (
     POLICIES,
     TRANSITIONS,
+    AdmissionPolicy,
     AdmissionState,
     CallAllowance,
     Guaranteed,
@@ -15,9 +16,30 @@ from waitroom.admission import (
     RoomSnapshot,
     decide,
 )
+from waitroom.demand import Outlook
 
 small = st.integers(0, 60)
 policies = st.sampled_from(list(POLICIES.values()))
+shares = st.floats(0.01, 1.0)
+outlooks = st.builds(
+    lambda asking, reach, **figures: Outlook(
+        asking=asking,
+        askers_mean=asking * reach,
+        askers_var=asking * reach * (1 - reach),
+        **figures,
+    ),
+    asking=small,
+    reach=shares,
+    called=st.integers(0, 500),
+    disappointed=st.integers(0, 20),
+    ask_share=shares,
+    ask_doubt=st.floats(0, 0.1),
+    units_mean=st.floats(1, 3),
+    units_var=st.floats(0, 2),
+    units_doubt=st.floats(0, 0.1),
+    units_max=st.one_of(st.none(), st.integers(1, 4)),
+    units_back=st.floats(0, 5),
+)
 snapshots = st.builds(
     RoomSnapshot,
     open=st.booleans(),
@@ -33,11 +55,14 @@ snapshots = st.builds(
     came_back=st.lists(st.integers(1, 1000), unique=True, max_size=10).map(
         lambda numbers: tuple(sorted(numbers))
     ),
+    demand=st.one_of(st.none(), outlooks),
+    disappointed_max=st.floats(0, 0.1),
+    checkout_calls=st.one_of(st.none(), small),
 )
 
 
 @given(policy=policies, room=snapshots)
-def test_calls_never_exceed_any_bound(policy: Guaranteed | Rate, room: RoomSnapshot) -> None:
+def test_calls_never_exceed_any_bound(policy: AdmissionPolicy, room: RoomSnapshot) -> None:
     decision = decide(policy, room)
 
     calls = decision.gate - room.head + len(decision.again)
@@ -45,10 +70,11 @@ def test_calls_never_exceed_any_bound(policy: Guaranteed | Rate, room: RoomSnaps
     assert calls <= room.batch_max
     assert calls <= room.calls_allowed
     assert calls <= policy.calls_max(room)
+    assert room.checkout_calls is None or calls <= room.checkout_calls
 
 
 @given(policy=policies, room=snapshots)
-def test_a_bound_is_used_to_the_full(policy: Guaranteed | Rate, room: RoomSnapshot) -> None:
+def test_a_bound_is_used_to_the_full(policy: AdmissionPolicy, room: RoomSnapshot) -> None:
     decision = decide(policy, room)
 
     calls = decision.gate - room.head + len(decision.again)
@@ -57,6 +83,7 @@ def test_a_bound_is_used_to_the_full(policy: Guaranteed | Rate, room: RoomSnapsh
         "batch": room.batch_max,
         "per_minute": room.calls_allowed,
         policy.name: policy.calls_max(room),
+        "checkout": inf if room.checkout_calls is None else room.checkout_calls,
         "not open": 0 if not room.open else inf,
     }
     assert calls == min(bounds.values())
@@ -64,7 +91,7 @@ def test_a_bound_is_used_to_the_full(policy: Guaranteed | Rate, room: RoomSnapsh
 
 
 @given(policy=policies, room=snapshots)
-def test_the_head_never_falls(policy: Guaranteed | Rate, room: RoomSnapshot) -> None:
+def test_the_head_never_falls(policy: AdmissionPolicy, room: RoomSnapshot) -> None:
     decision = decide(policy, room)
 
     assert decision.gate >= room.head
@@ -73,7 +100,7 @@ def test_the_head_never_falls(policy: Guaranteed | Rate, room: RoomSnapshot) -> 
 
 @given(policy=policies, room=snapshots)
 def test_those_who_came_back_are_called_first_and_by_number(
-    policy: Guaranteed | Rate, room: RoomSnapshot
+    policy: AdmissionPolicy, room: RoomSnapshot
 ) -> None:
     decision = decide(policy, room)
 
@@ -84,7 +111,7 @@ def test_those_who_came_back_are_called_first_and_by_number(
 
 @given(policy=policies, room=snapshots)
 def test_the_gate_stands_ahead_of_the_tail_only_by_what_is_left_of_the_budget(
-    policy: Guaranteed | Rate, room: RoomSnapshot
+    policy: AdmissionPolicy, room: RoomSnapshot
 ) -> None:
     decision = decide(policy, room)
 
@@ -95,14 +122,13 @@ def test_the_gate_stands_ahead_of_the_tail_only_by_what_is_left_of_the_budget(
         room.batch_max,
         room.calls_allowed,
         policy.calls_max(room),
+        inf if room.checkout_calls is None else room.checkout_calls,
     )
     assert ahead + waiting_called + len(decision.again) <= (budget if room.open else 0)
 
 
 @given(policy=policies, room=snapshots)
-def test_a_room_that_is_not_open_calls_nobody(
-    policy: Guaranteed | Rate, room: RoomSnapshot
-) -> None:
+def test_a_room_that_is_not_open_calls_nobody(policy: AdmissionPolicy, room: RoomSnapshot) -> None:
     decision = decide(policy, room)
 
     if not room.open:

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from waitroom.demand import Demand, Journey
@@ -375,6 +375,7 @@ ticks = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(ticks=ticks)
 def test_whatever_the_records_say_the_figures_are_possible(
     ticks: list[tuple[float, list[Journey], list[Journey], int]],

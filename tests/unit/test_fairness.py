@@ -159,7 +159,7 @@ class Crowd:
             first=1,
             last=0,
             again=tuple(p.number for p in chosen),
-            again_waited_s=tuple(self.seq - p.since for p in chosen),
+            again_since=tuple(at(p.since) for p in chosen),
         )
         for person in chosen:
             person.state = "called"
@@ -307,7 +307,7 @@ def test_one_decision_calls_at_one_moment() -> None:
     entries = [
         joined(1, 1, 9),
         called(2, 1, 1),
-        called(3, 2, 5, again=(1,), again_waited_s=(0.5,)),
+        called(3, 2, 5, again=(1,), again_since=(at(2.5),)),
     ]
 
     assert overtaken(entries) == {}
@@ -320,7 +320,7 @@ def test_whoever_came_back_is_overtaken_from_then_on() -> None:
         called(3, 2, 3),
         called(4, 4, 4),
         called(5, 5, 6),
-        called(6, 7, 7, again=(1,), again_waited_s=(2.5,)),
+        called(6, 7, 7, again=(1,), again_since=(at(3.5),)),
     ]
 
     assert overtaken(entries) == {Cause.CAME_BACK: Overtaken(people=1, times=3, worst=3)}

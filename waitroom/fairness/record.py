@@ -60,14 +60,14 @@ class Joined(_Entry, frozen=True, kw_only=True, gc=False, tag="joined"):
 class Called(_Entry, frozen=True, kw_only=True, gc=False, tag="called"):
     """Numbers `first` to `last` were called, and `again` those who had come back.
 
-    `again_waited_s` says for each of these how long they had been back by then.
+    `again_since` says for each of these since when they had been back.
     """
 
     line: str
     first: int = msgspec.field(name="from")
     last: int = msgspec.field(name="to")
     again: tuple[int, ...] = ()
-    again_waited_s: tuple[float, ...] = ()
+    again_since: tuple[datetime, ...] = ()
 
 
 class Revoked(_Entry, frozen=True, kw_only=True, gc=False, tag="revoked"):

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from heapq import heappop, heappush
 from itertools import accumulate, pairwise
 
@@ -195,7 +195,7 @@ class _Teller:
         line = self._lines[entry.line]
         if entry.first <= entry.last:
             line.calls.append(_Range(first=entry.first, last=entry.last, moment=moment))
-        waited = dict(zip(entry.again, entry.again_waited_s, strict=False))
+        back_since = dict(zip(entry.again, entry.again_since, strict=False))
         for number in entry.again:
             self._again.append(Again(line=entry.line, number=number, seq=entry.seq))
             aside = line.aside.pop(number, None)
@@ -203,9 +203,9 @@ class _Teller:
                 line.gone.setdefault(number, aside)
                 line.called_later.setdefault(number, moment)
                 self._return(entry.line, number, since=aside, until=entry.seq, aside=True)
-            elif number in waited:
+            elif number in back_since:
                 # What this entry did ended the wait, so it cannot have begun after it.
-                since = self._seq_at(entry.at - timedelta(seconds=waited[number]))
+                since = self._seq_at(back_since[number])
                 self._return(entry.line, number, since=min(since, entry.seq), until=entry.seq)
 
     def take_away(self, one: Away) -> None:

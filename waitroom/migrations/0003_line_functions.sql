@@ -133,7 +133,7 @@ CREATE FUNCTION call_numbers(
 LANGUAGE plpgsql AS $$
 DECLARE
     l record; m room; pool room_stock; afford bigint; head bigint; until timestamptz; t timestamptz;
-    again_numbers bigint[]; again_waited numeric[]; promise int; left_number bigint;
+    again_numbers bigint[]; again_since text[]; promise int; left_number bigint;
 BEGIN
     called := 0; called_again := 0;
     PERFORM 1 FROM log_head h JOIN line x USING (room_id) WHERE x.line_id = in_line FOR NO KEY UPDATE OF h;
@@ -189,7 +189,8 @@ BEGIN
     END IF;
     IF cardinality(again) > 0 THEN
         -- The admission forgets it with this call; the log shows whether anyone went before them meanwhile.
-        SELECT array_agg(round(extract(epoch FROM t - a.came_back_at), 3) ORDER BY a.number) INTO again_waited
+        SELECT array_agg(to_char(wall_time(a.came_back_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                ORDER BY a.number) INTO again_since
             FROM admission a WHERE a.admission_id = ANY (again);
         WITH back AS (
             UPDATE admission a SET state = 'called', promised = promise, called_at = t,
@@ -219,7 +220,7 @@ BEGIN
     IF called + called_again > 0 OR gate < l.gate THEN
         PERFORM append_log(m.room_id, 'called', jsonb_build_object('line', l.line, 'from', head + 1,
             'to', LEAST(gate, l.tail), 'called', called, 'again', COALESCE(to_jsonb(again_numbers), '[]'),
-            'again_waited_s', COALESCE(to_jsonb(again_waited), '[]'),
+            'again_since', COALESCE(to_jsonb(again_since), '[]'),
             'gate', gate, 'term', my_term, 'reason', reason, 'figures', figures));
     END IF;
 END $$;

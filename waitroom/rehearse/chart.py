@@ -29,6 +29,10 @@ svg{{font:13px system-ui,-apple-system,"Segoe UI",sans-serif}}
 """
 
 
+# Left, top, right, bottom.
+Box = tuple[float, float, float, float]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """A point with the ends of its intervals, if any; `label` is written beside it."""
@@ -87,9 +91,11 @@ class Chart:
             self._line(index, one, below)
             for mark in one.marks:
                 self._mark(index, mark, below)
-        for one in self.series:
-            for mark in one.marks:
-                self._label(mark, below)
+        every = [mark for one in reversed(self.series) for mark in one.marks]
+        taken = [_around(*self._at(mark.x, mark.y, below)) for mark in every]
+        for mark in every:
+            if mark.label:
+                self._label(mark, below, taken)
         self._legend(below)
         shown = escape(", ".join(one.name for one in self.series))
         size = f'viewBox="0 0 {self.width} {self.height}" width="{self.width}"'
@@ -139,18 +145,29 @@ class Chart:
         x, y = self._at(mark.x, mark.y, below)
         if mark.x_low is not None and mark.x_high is not None:
             start, end = (self._at(edge, mark.y, below)[0] for edge in (mark.x_low, mark.x_high))
-            self._add(f'<path class="s{index % 6}" opacity="0.6" d="M{start} {y}H{end}"/>')
+            self._add(f'<path class="s{index % 6}" opacity="0.35" d="M{start} {y}H{end}"/>')
         if mark.y_low is not None and mark.y_high is not None:
             foot, head = (self._at(mark.x, edge, below)[1] for edge in (mark.y_low, mark.y_high))
-            self._add(f'<path class="s{index % 6}" opacity="0.6" d="M{x} {foot}V{head}"/>')
+            self._add(f'<path class="s{index % 6}" opacity="0.35" d="M{x} {foot}V{head}"/>')
         self._add(_glyph(index, x, y, hollow=mark.hollow))
 
-    def _label(self, mark: Mark, below: int) -> None:
-        if mark.label:
-            x, y = self._at(mark.x, mark.y, below)
-            near_end = x > self.width - RIGHT - 90
-            anchor, shift = ("end", -8) if near_end else ("start", 8)
-            self._text(mark.label, x + shift, y - 6, kind="ink small halo", anchor=anchor)
+    def _label(self, mark: Mark, below: int, taken: list[Box]) -> None:
+        """Write a mark's label where nothing else stands; one that finds no place is left out."""
+        x, y = self._at(mark.x, mark.y, below)
+        wide = 6.3 * len(mark.label)
+        for anchor, left, foot in (
+            ("start", x + 8, y - 6),
+            ("end", x - 8 - wide, y - 6),
+            ("start", x + 8, y + 14),
+            ("end", x - 8 - wide, y + 14),
+        ):
+            box = (left, foot - 10, left + wide, foot + 2)
+            fits = left >= LEFT and box[2] <= self.width - RIGHT and foot <= self.height - below
+            if fits and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                at = left if anchor == "start" else left + wide
+                self._text(mark.label, at, foot, kind="ink small halo", anchor=anchor)
+                return
 
     def _legend_rows(self) -> list[list[int]]:
         rows: list[list[int]] = [[]]
@@ -173,7 +190,8 @@ class Chart:
                     f'<path class="s{index % 6}" stroke-width="2" '
                     f'stroke-dasharray="{DASHES[index % 6]}" d="M{x} {y - 4}h28"/>'
                 )
-                self._add(_glyph(index, x + 14, y - 4, hollow=False))
+                if self.series[index].marks:
+                    self._add(_glyph(index, x + 14, y - 4, hollow=False))
                 self._text(self.series[index].name, x + 34, y, kind="ink")
                 x += 44 + 7.5 * len(self.series[index].name)
             y += LEGEND_ROW
@@ -189,6 +207,15 @@ class Chart:
 
     def _add(self, part: str) -> None:
         self._parts.append(part)
+
+
+def _around(x: float, y: float) -> Box:
+    return (x - 5, y - 5, x + 5, y + 5)
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    beside = one[2] <= other[0] or other[2] <= one[0]
+    return not (beside or one[3] <= other[1] or other[3] <= one[1])
 
 
 def _style() -> str:

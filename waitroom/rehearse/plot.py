@@ -1,5 +1,6 @@
 """The two charts of a rehearsal: how each variant sells, and the frontier. Pure."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from math import ceil
 from statistics import fmean
@@ -38,9 +39,9 @@ def _name(outcome: Outcome) -> str:
 
 
 def _minutes_shown(outcome: Outcome) -> int:
-    """Return the minute by which nothing more happens in nine of ten sales."""
-    lengths = sorted(len(result.sold_by_minute) for result in outcome.results)
-    return lengths[ceil(0.9 * len(lengths)) - 1]
+    """Return the minute after which nothing more is sold in nine of ten sales."""
+    last = sorted(bisect_left(r.sold_by_minute, r.sold) for r in outcome.results)
+    return last[ceil(0.9 * len(last)) - 1] + 1
 
 
 def _mean_sold(outcome: Outcome, last: int) -> list[tuple[float, float]]:

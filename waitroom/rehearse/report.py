@@ -75,7 +75,7 @@ def _figures(outcomes: Sequence[Outcome]) -> Table:
 
 def _lines(outcomes: Sequence[Outcome]) -> Table:
     table = Table(show_edge=False, pad_edge=False)
-    table.add_column()
+    table.add_column(no_wrap=True)
     for key in DIFFERENCES:
         table.add_column(KNOWN[key].label, justify="right")
     table.add_column("unsold", justify="right")

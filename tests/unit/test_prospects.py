@@ -1,0 +1,212 @@
+"""Waits and chances follow from what was learned, and bands are as wide as the record asks."""
+
+from math import exp, inf, log
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from waitroom.demand import Outlook
+from waitroom.prospects import (
+    HIGH_QUANTILE,
+    LOW_QUANTILE,
+    TELL_EVERY_S,
+    Forecaster,
+    Pace,
+    Prospects,
+    Record,
+    stock_prospects,
+)
+
+KEEN = Outlook(ask_share=0.6, units_mean=1.0, pay_share=0.8)
+
+any_prospects = st.builds(
+    Prospects,
+    per_second=st.floats(0.01, 100),
+    calls_left=st.floats(1, 1e5),
+    steady=st.booleans(),
+    units=st.integers(1, 10_000).map(float),
+    spoken_mean=st.floats(0, 1e4),
+    spoken_var=st.floats(0, 1e4),
+    each_mean=st.floats(0.01, 4),
+    each_var=st.floats(0, 4),
+    doubt=st.floats(0, 0.1),
+)
+
+
+@given(prospects=any_prospects, place=st.integers(1, 10**6))
+def test_chances_fall_and_waits_grow_with_the_place(prospects: Prospects, place: int) -> None:
+    here, behind = prospects.wait_s(place), prospects.wait_s(place + 1)
+
+    assert 0 <= prospects.chance(place + 1) <= prospects.chance(place) <= 1
+    assert here is not None
+    assert behind is not None
+    assert 0 <= here <= behind < inf
+
+
+@given(free=st.integers(0, 5000), more=st.integers(0, 500), place=st.integers(1, 20_000))
+def test_more_units_are_no_smaller_chance(free: int, more: int, place: int) -> None:
+    few = stock_prospects(KEEN, units_free=free, units_held=50)
+    many = stock_prospects(KEEN, units_free=free + more, units_held=50)
+
+    assert few.chance(place) <= many.chance(place)
+    assert few.calls_left <= many.calls_left
+
+
+def test_a_room_without_stock_has_something_for_all_and_one_that_is_empty_for_nobody() -> None:
+    without_stock = Prospects(per_second=1.0)
+    empty = stock_prospects(KEEN, units_free=0, units_held=0)
+
+    assert {without_stock.chance(place) for place in (1, 10, 10**6)} == {1.0}
+    assert {empty.chance(place) for place in (1, 10, 10**6)} == {0.0}
+
+
+def test_what_is_in_baskets_comes_back_in_part() -> None:
+    free = stock_prospects(KEEN, units_free=100, units_held=0)
+    held = stock_prospects(KEEN, units_free=0, units_held=100)
+
+    assert 0 < held.calls_left < free.calls_left
+
+
+def test_those_called_before_take_from_what_is_left() -> None:
+    nobody = stock_prospects(KEEN, units_free=100, units_held=0)
+    some = stock_prospects(KEEN.with_calls(50), units_free=100, units_held=0)
+
+    assert some.calls_left == pytest.approx(nobody.calls_left - 50)
+
+
+def test_the_chance_passes_the_half_where_the_stock_is_expected_to_end() -> None:
+    prospects = stock_prospects(KEEN, units_free=480, units_held=0)
+
+    assert prospects.chance(900) > 0.9
+    assert prospects.chance(1000) == pytest.approx(0.5, abs=0.05)
+    assert prospects.chance(1100) < 0.1
+
+
+def test_where_stock_bounds_the_calls_the_last_of_them_wait_the_longest_by_far() -> None:
+    prospects = Prospects(per_second=10.0, calls_left=1000.0, steady=False, units=1000.0)
+
+    first, middle, last = (prospects.wait_s(place) or 0.0 for place in (10, 500, 990))
+
+    assert first == pytest.approx(1.0, rel=0.1)
+    assert middle == pytest.approx(100 * log(2), rel=0.1)
+    assert last > 3 * middle
+
+
+def test_the_rush_that_fills_an_empty_shop_is_not_taken_for_the_pace() -> None:
+    pace = Pace(rush=True)
+
+    for calls in (500, 400, 30, 0, 2, 3, 2, 1):
+        pace.note(calls, passed_s=1.0)
+
+    assert pace.per_second is not None
+    assert pace.per_second < 10
+
+
+def test_a_pace_is_the_average_of_what_was_seen() -> None:
+    pace = Pace()
+    assert pace.per_second is None
+
+    pace.note(5, passed_s=0.0)
+    assert pace.per_second is None
+    for calls in (1, 3, 2, 2):
+        pace.note(calls, passed_s=1.0)
+
+    assert pace.per_second == pytest.approx(2.0)
+    assert pace.calls_seen == pytest.approx(8.0)
+
+
+def test_a_record_of_good_guesses_narrows_the_bands_and_one_of_bad_guesses_widens_them() -> None:
+    rng = Random(1)
+    good, bad, new = (Record() for _ in range(3))
+    good.errors.extend(rng.gauss(0.0, 0.1) for _ in range(200))
+    bad.errors.extend(rng.gauss(0.0, 1.5) for _ in range(200))
+
+    (good_low, good_high), (bad_low, bad_high) = good.factors(0.0), bad.factors(0.0)
+    new_low, new_high = new.factors(0.0)
+
+    assert bad_low < new_low < good_low < 1 < good_high < new_high < bad_high
+
+
+@given(seed=st.integers(0, 1000), spread=st.floats(0.05, 1.5), bias=st.floats(-1.0, 1.0))
+def test_the_bands_of_a_long_record_hold_as_often_as_they_say(
+    seed: int, spread: float, bias: float
+) -> None:
+    """Whatever the middle is off by: this is what conformal prediction is for."""
+    rng, record = Random(seed), Record()
+    record.errors.extend(rng.gauss(bias, spread) for _ in range(240))
+
+    low, high = record.factors(0.0)
+
+    held = sum(low <= exp(rng.gauss(bias, spread)) <= high for _ in range(2000)) / 2000
+    assert held == pytest.approx(HIGH_QUANTILE - LOW_QUANTILE, abs=0.15)
+
+
+def test_the_record_learns_from_those_whose_turn_came() -> None:
+    record = Record()
+    record.tell(0.0, [(10, 50.0), (20, 100.0)])
+
+    record.see(100.0, head=10)
+
+    assert list(record.errors) == [pytest.approx(log(103 / 53))]
+
+
+def test_what_is_told_is_kept_now_and_then_only() -> None:
+    record = Record()
+
+    for second in range(int(TELL_EVERY_S) + 1):
+        record.tell(float(second), [(10, 50.0)])
+    record.see(60.0, head=10)
+
+    assert len(record.errors) == 2
+
+
+def test_who_waits_longer_than_told_widens_the_band_before_their_turn_comes() -> None:
+    record = Record()
+    record.tell(0.0, [(number, 10.0) for number in range(1, 30)])
+
+    _, soon = record.factors(5.0)
+    _, late = record.factors(600.0)
+
+    assert late > soon
+
+
+def test_a_pause_is_no_error_of_the_forecast() -> None:
+    forecaster = Forecaster(prospects=Prospects(per_second=1.0))
+    forecaster.tell(0.0, head=0, places=[5, 10], calling=True)
+
+    forecaster.tell(10.0, head=0, places=[5, 10], calling=False)
+    forecaster.see(900.0, head=10, calls=10, freed=10, bound="seats", passed_s=1.0)
+
+    assert not forecaster.record.errors
+
+
+def test_a_lane_has_its_share_of_what_the_stock_will_do_for() -> None:
+    whole, part = (
+        Forecaster().look(
+            0.0, outlook=KEEN, units_free=480, units_held=0, bound="expected", share=share
+        )
+        for share in (1.0, 0.25)
+    )
+
+    assert part.calls_left == pytest.approx(whole.calls_left / 4)
+    assert part.chance(250) == pytest.approx(whole.chance(1000), abs=0.05)
+
+
+def test_where_seats_bound_the_calls_the_line_moves_as_fast_as_they_come_free() -> None:
+    forecaster = Forecaster()
+    for second in range(60):
+        forecaster.see(
+            float(second),
+            head=0,
+            calls=100 if second == 0 else 2,
+            freed=2,
+            bound="seats",
+            passed_s=1.0,
+        )
+
+    prospects = forecaster.look(60.0, outlook=None, units_free=0, units_held=0, bound="seats")
+
+    assert prospects.wait_s(120) == pytest.approx(60.0, rel=0.1)
+    assert prospects.chance(10**6) == 1.0
