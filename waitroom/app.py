@@ -14,6 +14,7 @@ from checkout.history.api import HistoryApi
 from checkout.pages import CheckoutPages
 from inventory.api import CatalogueApi
 from inventory.catalogue_import_store import CatalogueImportStore
+from inventory.kit.assets import Assets
 from inventory.kit.database import Pool, open_pool
 from inventory.kit.http import BODY_BYTES_MAX, PROBLEM_PAGE, rim
 from inventory.kit.pages import static_folder
@@ -247,6 +248,7 @@ def make_app(service: Service) -> web.Application:
         app.add_routes(api.routes())
     if service.stripe is not None:
         app.add_routes(service.stripe.routes())
-    for folder in ("css", "js", "pictures"):
-        app.router.add_static(f"/static/{folder}", static_folder() / folder)
+    for folder in ("css", "js"):
+        app.add_routes(Assets(static_folder() / folder, at=f"/static/{folder}").routes())
+    app.router.add_static("/static/pictures", static_folder() / "pictures")
     return app

@@ -236,6 +236,6 @@ def _words(view: RoomView, ticket: dict[str, Any] | None) -> dict[str, str]:
     return {
         "stock": stock(view.state),
         "why": why(view.state),
-        "wait": band(ticket) if ticket and waits else "Not known yet",
-        "odds": odds(ticket["chance"]) if ticket and waits else "Not known yet",
+        "wait": band(ticket["wait_low_s"], ticket["wait_high_s"]) if ticket and waits else "",
+        "odds": odds(ticket["chance"]) if ticket and waits else "",
     }

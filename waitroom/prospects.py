@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from math import erfc, exp, inf, log, sqrt
 
 from waitroom.demand import Outlook
+from waitroom.flow import Flow, flow
 
 # The band's stated coverage is what lies between these quantiles.
 LOW_QUANTILE, HIGH_QUANTILE = 0.1, 0.9
@@ -29,6 +30,8 @@ ERRORS_KEPT = 240
 # What was told is looked at again for a few places, this often.
 TELL_EVERY_S = 10.0
 TOLD_MAX = 2_000
+# What is to come is worked out anew this often.
+FLOW_EVERY_S = 10.0
 # The pace is averaged over about so long.
 PACE_MEMORY_S = 120.0
 # The time in which the calls left fall to a third, before the sale has shown it, as so many calls.
@@ -55,6 +58,7 @@ class Prospects:
     per_second: float | None
     calls_left: float = inf
     steady: bool = True
+    flow: Flow | None = None
     low: float = exp(-1.2816 * ERROR_FIRST)
     high: float = exp(1.2816 * ERROR_FIRST)
     units: float | None = None
@@ -73,6 +77,8 @@ class Prospects:
             return place / self.per_second
         # A wait is for those who will be called; that they are makes more calls likely.
         share = min(place / (self.calls_left + self.calls_sd), SHARE_MAX)
+        if self.flow is not None and self.flow.total > 0:
+            return self.flow.wait_s(share)
         return -self.calls_left / self.per_second * log(1 - share)
 
     @property
@@ -255,6 +261,8 @@ class Forecaster:
     by_stock: Pace = field(default_factory=lambda: Pace(rush=True))
     record: Record = field(default_factory=Record)
     prospects: Prospects = field(default_factory=lambda: Prospects(per_second=None))
+    _flow: Flow | None = None
+    _flow_at: float = float("-inf")
 
     def see(
         self, now: float, *, head: int, calls: float, freed: float, bound: str, passed_s: float
@@ -292,11 +300,15 @@ class Forecaster:
             outlook, units_free=units_free, units_held=units_held, units_promised=units_promised
         )
         calls_left, steady = stock.calls_left * share, bound in STEADY
+        if not steady and not self._flow_at <= now < self._flow_at + FLOW_EVERY_S:
+            self._flow_at = now
+            self._flow = flow(outlook, units_free=units_free, units_promised=units_promised)
         self.prospects = replace(
             stock,
             per_second=self.steady.per_second if steady else self.by_stock.of_stock(calls_left),
             calls_left=calls_left,
             steady=steady,
+            flow=self._flow,
             low=low,
             high=high,
             # Whoever stands in the other lanes takes from the same stock.

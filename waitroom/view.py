@@ -4,7 +4,7 @@ The words that depend on nothing but the state document stand in the template, w
 finds them too.
 """
 
-from typing import Any
+from math import ceil, floor
 
 from waitroom.state import RoomState
 
@@ -49,11 +49,11 @@ def stock(state: RoomState) -> str:
     """Say what is left, and what others have in their baskets."""
     if state.available:
         baskets = f", {state.held:,} in baskets" if state.held else ""
-        return f"{_items(state.available)} left{baskets}."
+        return f"{_plural(state.available, 'item')} left{baskets}."
     if state.held:
         verb = "is" if state.held == 1 else "are"
         return (
-            f"{_items(state.held)} {verb} in the baskets of others and none is free. "
+            f"{_plural(state.held, 'item')} {verb} in the baskets of others and none is free. "
             "If any comes back, the line moves on."
         )
     if state.status == "sold_out":
@@ -61,35 +61,43 @@ def stock(state: RoomState) -> str:
     return "What is left is promised to people who have been called."
 
 
-def _items(units: int) -> str:
-    return f"{units:,} {'item' if units == 1 else 'items'}"
-
-
-def band(ticket: dict[str, Any]) -> str:
-    """Say a wait as a range; it holds about four times in five."""
-    low_s, high_s = ticket["wait_low_s"], ticket["wait_high_s"]
+def band(low_s: float | None, high_s: float | None) -> str:
+    """Say a wait as a range, as `band` in static/js/format.js does."""
     if low_s is None or high_s is None:
         return "Not known yet"
     if high_s < 60:
         return "Less than a minute"
-    low, high = max(round(low_s / 60), 1), max(-int(-high_s // 60), 1)
+    low, high = max(_rounded(low_s / 60), 1), ceil(high_s / 60)
     if low >= high:
-        return f"About {'a minute' if high == 1 else f'{high} minutes'}"
-    return f"Between {_spell(low, high)} and {_spell(high)}"
+        return f"About {_spell(high * 60)}"
+    if high < 90:
+        return f"Between {low} and {high} minutes"
+    return f"Between {_spell(low_s)} and {_spell(high_s)}"
 
 
-def _spell(minutes: int, other: int | None = None) -> str:
-    """Spell minutes; a first one of two leaves the unit to the second where that has it too."""
+def _spell(seconds: float) -> str:
+    minutes = _rounded(seconds / 60)
+    if seconds < 55:
+        return _plural(_rounded(seconds), "second")
     if minutes < 90:
-        return str(minutes) if other is not None and other < 90 else f"{minutes} minutes"
+        return _plural(minutes, "minute")
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def _plural(count: int, word: str) -> str:
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def _rounded(value: float) -> int:
+    # Halves go up, as a script in a browser rounds them.
+    return floor(value + 0.5)
+
+
 def odds(chance: float | None) -> str:
-    """Say a chance in a word and in percent."""
+    """Say a chance in a word and in percent, as `odds` in static/js/format.js does."""
     if chance is None:
         return "Not known yet"
     word = next(word for least, word in _ODDS if chance >= least)
     if chance > 0.99:
         return f"{word}, over 99 %"
-    return f"{word}, under 1 %" if chance < 0.01 else f"{word}, {round(chance * 100)} %"
+    return f"{word}, under 1 %" if chance < 0.01 else f"{word}, {_rounded(chance * 100)} %"

@@ -90,7 +90,10 @@ class Pages:
         values = msgspec.to_builtins(dict(context))
         found = _environment().get_template(template)
         text = found.render(brand=self._brand, page_title=title, **values)
-        return web.Response(body=text.encode(), status=status, headers=self._headers)
+        response = web.Response(body=text.encode(), status=status, headers=self._headers)
+        # No page has a secret beside words that a stranger may choose, so its length tells nothing.
+        response.enable_compression()
+        return response
 
     def problem(self, refusal: Refusal) -> web.Response:
         """Say what stands in the way, to a person."""

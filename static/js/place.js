@@ -2,7 +2,7 @@ import { band, count, plural } from "./format.js";
 
 /**
  * @typedef {Record<"place" | "wait_low_s" | "wait_high_s" | "chance" | "poll_s", number | null>} Row
- * @typedef {{place: number, low: number | null, high: number | null, chance: number | null, poll: number, rate?: number}} Estimate rate: calls a minute
+ * @typedef {{place: number, low: number | null, high: number | null, chance: number | null, poll: number}} Estimate
  */
 
 /** Linear between two rows, the outer row beyond them. @param {Row[]} table @param {number} place @returns {Estimate} */
@@ -13,14 +13,6 @@ export function estimate(table, place) {
   /** @param {keyof Row} name */
   const at = (name) => (a?.[name] == null || b?.[name] == null ? null : a[name] + (b[name] - a[name]) * t);
   return { place, low: at("wait_low_s"), high: at("wait_high_s"), chance: at("chance"), poll: at("poll_s") ?? 5 };
-}
-
-/** Why the wait went up by a tenth and a minute, or "". @param {Estimate} was @param {Estimate} now */
-export function whyLonger(was, now) {
-  if (was.high == null || now.high == null || now.high < was.high * 1.1 || now.high < was.high + 60) return "";
-  return now.rate < was.rate
-    ? `The wait went up because people are called more slowly now: about ${count(Math.round(now.rate))} a minute, before that ${count(Math.round(was.rate))}.`
-    : "The wait went up: checkout is taking longer than we expected. Your place has not changed.";
 }
 
 /** What is worth announcing since the last time, or "". @param {Estimate | null} said @param {Estimate} now */

@@ -96,7 +96,7 @@ function offerReturns() {
 function pace() {
   if (exchange) return exchange() || 2;
   if (OVER.includes(view)) return 10;
-  return TURN.includes(view) ? 5 : (!me || unsure() ? me?.poll_s : course.poll(doc, myLine()) ?? me.poll_s) ?? 5;
+  return TURN.includes(view) ? 5 : (!me || unsure() ? me?.poll_s : course.poll(myLine()) ?? me.poll_s) ?? 5;
 }
 
 async function cycle() {

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp.test_utils import TestClient
 from support import PASSWORD, Shopper, admitted, execute, open_room, tick
@@ -114,3 +115,30 @@ async def test_a_seller_sees_no_report_of_a_room(service: Service, client: Clien
     answer = await client.get("/admin/rooms/drop/fairness", headers=cookie)
 
     assert answer.status == 403
+
+
+async def test_the_page_tells_who_was_overtaken_and_how_the_draw_stands(
+    service: Service, client: Client
+) -> None:
+    await a_sale(service, client, fairness_public=True)
+    rows = [[1, 60, 120, 0.9]]
+    for kind, facts in (
+        ("joined", {"line": "members-1", "first": 1, "last": 2, "called": 0}),
+        ("forecast", {"line": "members-1", "head": 0, "tail": 2, "rows": rows}),
+        ("called", {"line": "members-1", "from": 1, "to": 1, "called": 1, "again": []}),
+        ("draw_announced", {"line": "press-1", "commitment": "00", "public_value_source": "dice"}),
+        ("entries_closed", {"line": "press-1", "count": 7}),
+        ("drawn", {"line": "press-1", "count": 7, "seed": "00", "head": "00", "value": None}),
+        ("draw_announced", {"line": "late-1", "commitment": "00"}),
+    ):
+        sql = "SELECT append_log(room_id, $1, $2::text::jsonb) FROM room"
+        await execute(service, sql, kind, msgspec.json.encode(facts).decode())
+
+    page = await (await client.get("/rooms/drop/fairness", headers=PAGE)).text()
+
+    assert "the draw of press-1 was not made as it was announced" in page
+    assert "the seed revealed is not the one committed to" in page
+    assert "The seed has not been revealed yet." in page
+    assert "By a lane that the operators had opened</th><td>3</td><td>3</td><td>1</td>" in page
+    assert "1 came sooner and 0 later" in page
+    assert "80 to 100 %</th><td>1</td><td>90.0 %</td><td>100.0 %</td>" in page

@@ -5,11 +5,12 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from support import admitted, authorization, eventually, execute, open_room, tick
+from support import Shopper, admitted, authorization, eventually, execute, open_room, tick
 
 from inventory.kit.http import rim
 from inventory.kit.problem import Busy, Refusal
@@ -284,3 +285,37 @@ async def test_a_locked_table_slows_the_calls_and_its_release_brings_them_back(
     assert limited.calls is not None
     assert limited.calls < 10
     assert await execute(service, "SELECT FROM conservation_breach") == []
+
+
+async def test_the_leader_calls_nobody_into_a_failing_checkout(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, skus={"mug": 99}, policy="rate", seats_max=3)
+    await tick(service)
+    inside = [await admitted(client) for _ in range(3)]
+    for _ in range(9):
+        await Shopper(client).join()
+    watch = service.controller._watch  # noqa: SLF001 - when it has heard, no answer says
+
+    # Whatever looks at orders fails; what the leader looks at does not.
+    await execute(service, "ALTER TABLE purchase RENAME TO lost")
+    failed = [
+        await client.get(f"/checkout/orders/{uuid4()}", headers=authorization(one.session))
+        for one in inside * 5
+    ]
+
+    print([f.status for f in failed])
+    async def heard() -> bool:
+        print(pulse_of("/checkout")._counts, watch._window)
+        await service.health_share.share()
+        await tick(service)
+        return (await watch.read()).reason == "checkout_failing"
+
+    await eventually(heard)
+    await execute(service, "ALTER TABLE lost RENAME TO purchase")
+    await service.lines.change_room("drop", '{"seats_max": 100}', who="test")
+    await tick(service)
+
+    assert {answer.status for answer in failed} == {500}
+    figures = await service.lines.figures("drop")
+    assert (figures["head"], figures["waiting"]) == (3, 9)

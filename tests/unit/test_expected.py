@@ -169,6 +169,12 @@ def test_where_shoppers_take_several_fewer_are_called() -> None:
     assert two_each >= 50
 
 
+def test_what_covers_everybodys_usual_basket_is_called_for_however_many_found_nothing() -> None:
+    demand = outlook(share=0.9, units_max=4, units_mean=1.5, units_var=0.5, disappointed=50)
+
+    assert calls(room(150, demand)) == 100
+
+
 def test_a_plain_gate_calls_as_many_as_a_tick_may() -> None:
     snapshot = room(0, outlook(), has_stock=False)
 

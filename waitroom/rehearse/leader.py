@@ -16,6 +16,7 @@ from waitroom.admission import (
 from waitroom.demand import Demand, Outlook
 from waitroom.health import CheckoutHealth
 from waitroom.prospects import Forecaster
+from waitroom.rehearse.baseline import Fixed
 from waitroom.rehearse.scenario import Rules
 from waitroom.wait import PollPromises, WaitRow, row_at, wait_table
 
@@ -26,8 +27,9 @@ UNLIMITED = 10**9
 OPENING = datetime(2000, 1, 1, tzinfo=UTC)
 TICK_S = 1.0
 # The leader reads how those inside fare each second, and less often where they are many. Where only
-# the published figures depend on it, it is enough to do so now and then.
-LEARN_EACH_S, LEARN_FOR_FIGURES_S = 500, 5
+# the published figures depend on it, it is enough to do so now and then; and hardly ever where
+# nobody would publish any.
+LEARN_EACH_S, LEARN_FOR_FIGURES_S, LEARN_FOR_NOTHING_S = 500, 5, 30
 
 # What may be put in from outside: more figures for the snapshot, and a table of its own.
 Advise = Callable[["Simulation", RoomSnapshot], RoomSnapshot]
@@ -100,13 +102,15 @@ class Leader:
                 [a.journey() for a in over],
                 units_free=sim.books.free,
             )
-            if self.policy.name == Expected.name:
-                self._learn_at = sim.now + max(len(inside) // LEARN_EACH_S, 1)
-            else:
-                self._learn_at = sim.now + LEARN_FOR_FIGURES_S
+            self._learn_at = sim.now + self._learn_every_s(len(inside))
             self._called_since = 0
             self._learned = demand.outlook(sim.now)
         self.outlook = self._learned.with_calls(self._called_since)
+
+    def _learn_every_s(self, inside: int) -> int:
+        if self.policy.name == Expected.name:
+            return max(inside // LEARN_EACH_S, 1)
+        return LEARN_FOR_NOTHING_S if self.policy.name == Fixed.name else LEARN_FOR_FIGURES_S
 
     def decide(self, sim: "Simulation") -> Decision:
         allowed = self.allowance.refill(now=sim.now, calls_per_minute=self.rules.calls_per_minute)
@@ -155,9 +159,10 @@ class Leader:
                 bound=self.decision.reason,
             )
             self.table = wait_table(waiting=waiting, prospects=prospects, calling=calling)
-            self.forecaster.tell(
-                sim.now, head=sim.head, places=(r.place for r in self.table), calling=calling
-            )
+            if self.policy.name != Fixed.name:
+                self.forecaster.tell(
+                    sim.now, head=sim.head, places=(r.place for r in self.table), calling=calling
+                )
         self.table_head = sim.head
         self.promises.note(at=moment(sim.now), head=sim.head, table=self.table)
 

@@ -1,0 +1,72 @@
+"""Styles and scripts, packed once and kept at hand: what every page of a crowd asks for."""
+
+import gzip
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from inventory.kit.problem import NotFound
+
+KEPT_S = 60
+_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asset:
+    """A file as it was at `changed_ns`."""
+
+    changed_ns: int
+    body: bytes
+    packed: bytes
+    headers: CIMultiDict[str]
+
+
+class Assets:
+    """Serves the files of one folder under an address of its own."""
+
+    def __init__(self, folder: Path, *, at: str) -> None:
+        self._folder = folder
+        self._at = at
+        self._kept: dict[str, _Asset] = {}
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get(f"{self._at}/{{name:[a-z0-9-]+\\.[a-z]+}}", self.serve)]
+
+    async def serve(self, request: web.Request) -> web.Response:
+        asset = self._asset(request.match_info["name"])
+        if request.headers.get("If-None-Match") == asset.headers["ETag"]:
+            return web.Response(status=304, headers=asset.headers)
+        response = web.Response(body=asset.body, headers=asset.headers)
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            response.body = asset.packed
+            response.headers["Content-Encoding"] = "gzip"
+        return response
+
+    def _asset(self, name: str) -> _Asset:
+        path = self._folder / name
+        kept = self._kept.get(name)
+        try:
+            changed_ns = path.stat().st_mtime_ns
+            if kept is None or kept.changed_ns != changed_ns:
+                kept = self._kept[name] = _read(path, changed_ns)
+        except (OSError, KeyError) as error:
+            raise NotFound from error
+        return kept
+
+
+def _read(path: Path, changed_ns: int) -> _Asset:
+    """Read a file; raises `KeyError` for one of a kind that is not served."""
+    kind, body = _TYPES[path.suffix], path.read_bytes()
+    headers = CIMultiDict(
+        {
+            "Content-Type": kind,
+            "Cache-Control": f"public, max-age={KEPT_S}",
+            "ETag": f'"{sha256(body).hexdigest()[:16]}"',
+            "Vary": "Accept-Encoding",
+            "X-Content-Type-Options": "nosniff",
+        }
+    )
+    return _Asset(changed_ns=changed_ns, body=body, packed=gzip.compress(body), headers=headers)
