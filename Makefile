@@ -52,7 +52,7 @@ catalogue-bench: $(READY) ## Measure a catalogue of a hundred thousand SKUs
 rehearse: $(READY) ## Compare policies over 100,000 shoppers and draw docs/frontier.svg (half an hour)
 	@mkdir -p build
 	$(BIN)/waitroom rehearse large --seeds 5 --jobs 2 --json build/rehearse-large.json
-	$(BIN)/waitroom rehearse drop --frontier --seeds 6 --jobs 2 --json build/frontier.json \
+	$(BIN)/waitroom rehearse drop --frontier --seeds 8 --jobs 2 --json build/frontier.json \
 	  --chart docs/frontier.svg
 
 race: $(READY) ## Let five units be raced for a thousand times

@@ -219,7 +219,8 @@ def _frontier(
     variants = [variant for group in series.values() for variant in group]
     numbers = range(1, seeds + 1)
     with _progress(len(variants) * seeds) as progress:
-        outcomes = iter(compare(variants, seeds=numbers, jobs=jobs, done=progress))
+        played = compare(variants, seeds=numbers, jobs=jobs, figures=False, done=progress)
+    outcomes = iter(played)
     groups = {name: [next(outcomes) for _ in group] for name, group in series.items()}
     title = f"{asked.scenario.title}: how fast, and who goes away with nothing"
     if chart_path is not None:

@@ -22,7 +22,7 @@ STEP_S = 10.0
 # No further than this: what is left then goes on as slowly as at the end.
 STEPS_MAX = 180
 # It is done when a minute brings less than this share of all that came.
-STEPS_LEAST, CALM_STEPS, CALM_SHARE = 30, 6, 0.02
+STEPS_LEAST, CALM_STEPS, CALM_SHARE = 30, 6, 0.003
 # Whoever is called at all is not the very last of all that could have been.
 SHARE_MAX = 0.97
 TAIL_S = 300.0
@@ -118,7 +118,10 @@ def flow(outlook: Outlook, *, units_free: float, units_promised: float = 0.0) ->
 
 def _stage(table: LifeTable, ages: Iterable[Counter[int]]) -> _Stage:
     """Return those of some ages, told apart up to the age that hardly anybody comes to."""
-    on, off, stay, reach = [], [], [], 1.0
+    on: list[float] = []
+    off: list[float] = []
+    stay: list[float] = []
+    reach = 1.0
     while len(on) < AGES_LEAST or (reach > REACH_LEAST and len(on) < AGES_MAX):
         goes_on, drops_out = table.within(len(on) * STEP_S, STEP_S)
         on.append(goes_on)

@@ -155,6 +155,11 @@ class Places:
         kept = self._profiles.get(view.room)
         if kept is not None and time.monotonic() - kept[0] < PROFILES_FRESH_S:
             return kept[1]
+        try:
+            found = await self._store.profiles(view.room)
+        except Busy:
+            # A page that shows a place from memory is not refused for what it only offers.
+            return kept[1] if kept is not None else []
         offered = [
             {
                 "profile": each.profile,
@@ -164,7 +169,7 @@ class Places:
                 "claim_window_s": round(view.rules["claim_window_s"] * each.time_factor),
                 "session_s": round(view.rules["session_s"] * each.time_factor),
             }
-            for each in await self._store.profiles(view.room)
+            for each in found
         ]
         self._profiles[view.room] = (time.monotonic(), offered)
         return offered

@@ -13,7 +13,6 @@ prediction on the sale's own record (Vovk, Gammerman and Shafer, 2005), whose co
 wrong the middle is, as long as errors stay alike for a while.
 """
 
-from bisect import insort
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -29,7 +28,9 @@ ERROR_FIRST, ERROR_FIRST_COUNT = 0.7, 24
 ERRORS_KEPT = 240
 # What was told is looked at again for a few places, this often.
 TELL_EVERY_S = 10.0
-TOLD_MAX = 2_000
+TOLD_MAX = 1_000
+# With such a chance somebody is taken to be called some day.
+LIKELY = 0.7
 # What is to come is worked out anew this often.
 FLOW_EVERY_S = 10.0
 # The pace is averaged over about so long.
@@ -215,26 +216,29 @@ class Record:
     """How the waits that were told turned out, and how wide bands have to be for it."""
 
     errors: deque[float] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
-    _told: deque[tuple[int, float, float]] = field(default_factory=deque)
+    _told: deque[tuple[int, float, float, bool]] = field(default_factory=deque)
     _told_at: float = float("-inf")
 
-    def tell(self, now: float, waits: Iterable[tuple[int, float]]) -> None:
-        """Keep the middle of what some numbers were told, now and then."""
+    def tell(self, now: float, waits: Iterable[tuple[int, float, bool]]) -> None:
+        """Keep the middle of what some numbers were told, and whether they will likely be called.
+
+        Now and then; what is told between looks is much the same.
+        """
         if now - self._told_at < TELL_EVERY_S:
             return
         self._told_at = now
-        self._told.extend((number, now, wait_s) for number, wait_s in waits)
+        self._told.extend((number, now, wait_s, likely) for number, wait_s, likely in waits)
         while len(self._told) > TOLD_MAX:
             self._told.popleft()
 
     def see(self, now: float, head: int) -> None:
         """Learn from those whose turn has come."""
-        waiting: deque[tuple[int, float, float]] = deque()
-        for number, at, told_s in self._told:
-            if number <= head:
-                self.errors.append(_error(now - at, told_s))
+        waiting: deque[tuple[int, float, float, bool]] = deque()
+        for told in self._told:
+            if told[0] <= head:
+                self.errors.append(_error(now - told[1], told[2]))
             else:
-                waiting.append((number, at, told_s))
+                waiting.append(told)
         self._told = waiting
 
     def forget_told(self) -> None:
@@ -242,15 +246,29 @@ class Record:
         self._told.clear()
 
     def factors(self, now: float) -> tuple[float, float]:
-        """Return what the middle of a wait is multiplied with for either end of the band."""
-        known = sorted([*self.errors, *_FIRST_ERRORS])
-        high = _quantile(known, HIGH_QUANTILE)
-        # Whoever waits longer than they were told already is known to be late.
-        for _, at, told_s in self._told:
-            error = _error(now - at, told_s)
-            if error > high:
-                insort(known, error)
-        return exp(_quantile(known, LOW_QUANTILE)), exp(_quantile(known, HIGH_QUANTILE))
+        """Return what the middle of a wait is multiplied with for either end of the band.
+
+        The quick ones are called first, so those alone would make it look too quick. Whoever still
+        waits is known to take longer than so far, which is what the estimator of Kaplan and Meier
+        is for. Who will hardly be called does not count: a wait is for those who will.
+        """
+        known = [(error, True) for error in (*self.errors, *_FIRST_ERRORS)]
+        known += [
+            (_error(now - at, wait_s), False) for _, at, wait_s, likely in self._told if likely
+        ]
+        known.sort()
+        low = high = None
+        share = 1.0
+        for index, (error, called) in enumerate(known):
+            if called:
+                share *= 1 - 1 / (len(known) - index)
+                if low is None and share <= 1 - LOW_QUANTILE:
+                    low = error
+                if share <= 1 - HIGH_QUANTILE + 1e-9:
+                    high = error
+                    break
+        last = known[-1][0]
+        return exp(last if low is None else low), exp(last if high is None else high)
 
 
 @dataclass(slots=True)
@@ -322,17 +340,18 @@ class Forecaster:
         if not calling:
             self.record.forget_told()
             return
-        waits = ((head + place, self.prospects.wait_s(place)) for place in places)
-        self.record.tell(now, [(number, wait) for number, wait in waits if wait is not None])
+        told = []
+        for place in places:
+            wait_s = self.prospects.wait_s(place)
+            if wait_s is not None:
+                likely = self.prospects.chance(place) >= LIKELY
+                told.append((head + place, wait_s, likely))
+        self.record.tell(now, told)
 
 
 def _error(actual_s: float, told_s: float) -> float:
     # A few seconds more or less are no error: the tick and the page's own pace make them.
     return log((actual_s + 3) / (told_s + 3))
-
-
-def _quantile(known: list[float], share: float) -> float:
-    return known[min(int(share * len(known)), len(known) - 1)]
 
 
 # Normal quantiles by the logistic approximation; they stand for what is known beforehand.

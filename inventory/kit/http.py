@@ -22,7 +22,7 @@ from inventory.kit.problem import (
     Refusal,
     Unprocessable,
 )
-from inventory.kit.pulse import Pulse, pulse_of
+from inventory.kit.pulse import pulse_of
 
 log = structlog.get_logger()
 
@@ -143,53 +143,43 @@ def refuse_cross_site(request: web.Request) -> None:
 @web.middleware
 async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn refusals and failures into answers, refuse cross-site writes, count and time."""
-    started = time.perf_counter()
+    started, status = time.perf_counter(), 0
     route = route_of(request.match_info)
     pulse = pulse_of(route)
-    if pulse is None:
-        response = await _answer(request, handler)
-    else:
-        response = await _answer_counted(request, handler, pulse, pulse.begin(route, started))
+    number = 0 if pulse is None else pulse.begin(route, started)
+    try:
+        if request.method not in SAFE_METHODS:
+            refuse_cross_site(request)
+        response = await handler(request)
+        status = response.status
+    except Refusal as refusal:
+        response, status = _refused(request, refusal), refusal.status
+    except web.HTTPException as error:
+        status = error.status
+        if status < 400:
+            raise
+        response = _refused(request, _HttpRefusal(error))
+    except Exception as error:  # noqa: BLE001 - the rim is where failures become answers
+        failure = _failure_of(request, error)
+        response, status = _refused(request, failure), failure.status
+    finally:
+        # Whoever has hung up meanwhile leaves no status.
+        if pulse is not None:
+            pulse.end(number, status, time.perf_counter())
     observe(route, response.status, time.perf_counter() - started)
     return response
 
 
-async def _answer_counted(
-    request: web.Request, handler: Handler, pulse: Pulse, number: int
-) -> web.StreamResponse:
-    status = 0
-    try:
-        response = await _answer(request, handler)
-        status = response.status
-    except web.HTTPException as error:
-        status = error.status
-        raise
-    finally:
-        pulse.end(number, status, time.perf_counter())
-    return response
-
-
-async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        if request.method not in SAFE_METHODS:
-            refuse_cross_site(request)
-        return await handler(request)
-    except Refusal as refusal:
-        return _refused(request, refusal)
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        return _refused(request, _HttpRefusal(error))
-    except asyncpg.DataError as error:
+def _failure_of(request: web.Request, error: Exception) -> Refusal:
+    if isinstance(error, asyncpg.DataError):
         # A NUL in a text, a number beyond any column: the tables themselves refuse it.
         log.warning("value_refused", path=request.path, error=repr(error))
-        return _refused(request, Unprocessable("A value in the request cannot be stored."))
-    except ENGINE_ERRORS as error:
+        return Unprocessable("A value in the request cannot be stored.")
+    if isinstance(error, ENGINE_ERRORS):
         log.warning("engine_away", path=request.path, error=repr(error))
-        return _refused(request, EngineDown())
-    except Exception:
-        log.exception("request_failed", method=request.method, path=request.path)
-        return _refused(request, _Failed())
+        return EngineDown()
+    log.error("request_failed", method=request.method, path=request.path, exc_info=error)
+    return _Failed()
 
 
 class _Failed(Refusal):

@@ -11,6 +11,7 @@ from support import eventually, execute, open_room
 
 from waitroom.app import Service
 from waitroom.place_store import PlaceStore
+from waitroom.view import band, odds
 
 Pages = Callable[..., Awaitable[Page]]
 LOOKS = 18
@@ -345,3 +346,22 @@ async def test_the_page_keeps_to_what_assistive_programs_need(
     await shows(page, "called")
     await expect(page.locator("#enter")).to_be_focused()
     assert page.url.endswith("/rooms/drop")
+
+
+async def test_script_and_server_say_the_same_of_the_same_figures(
+    service: Service, serving: Running, pages: Pages
+) -> None:
+    await open_line(service, serving)
+    page = await visit(pages, serving)
+    bands = [(s * 0.6, s * 1.7) for s in (0, 5, 36, 60, 90, 150, 1000, 3100, 5300, 9999, 90_000)]
+    chances = [0.0, 0.004, 0.01, 0.03, 0.125, 0.2, 0.4, 0.445, 0.6, 0.8, 0.97, 0.99, 0.995, 1.0]
+
+    said = await page.evaluate(
+        """async ([bands, chances]) => {
+            const words = await import("/static/js/format.js");
+            return [bands.map(([low, high]) => words.band(low, high)), chances.map(words.odds)];
+        }""",
+        [bands, chances],
+    )
+
+    assert said == [[band(low, high) for low, high in bands], [odds(chance) for chance in chances]]

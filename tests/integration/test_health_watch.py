@@ -5,7 +5,6 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from aiohttp import web
@@ -297,22 +296,17 @@ async def test_the_leader_calls_nobody_into_a_failing_checkout(
         await Shopper(client).join()
     watch = service.controller._watch  # noqa: SLF001 - when it has heard, no answer says
 
-    # Whatever looks at orders fails; what the leader looks at does not.
-    await execute(service, "ALTER TABLE purchase RENAME TO lost")
-    failed = [
-        await client.get(f"/checkout/orders/{uuid4()}", headers=authorization(one.session))
-        for one in inside * 5
-    ]
+    # No hold can be placed; what the leader does goes on.
+    await execute(service, "ALTER FUNCTION place_holds RENAME TO lost")
+    failed = [await one.hold(mug=1) for one in inside * 5]
 
-    print([f.status for f in failed])
     async def heard() -> bool:
-        print(pulse_of("/checkout")._counts, watch._window)
         await service.health_share.share()
         await tick(service)
         return (await watch.read()).reason == "checkout_failing"
 
     await eventually(heard)
-    await execute(service, "ALTER TABLE lost RENAME TO purchase")
+    await execute(service, "ALTER FUNCTION lost RENAME TO place_holds")
     await service.lines.change_room("drop", '{"seats_max": 100}', who="test")
     await tick(service)
 

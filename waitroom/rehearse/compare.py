@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 from statistics import fmean, stdev
 from typing import Any
@@ -120,8 +121,9 @@ def interval_of(values: Sequence[float]) -> Interval:
     return Interval(mean=mean, low=mean - half, high=mean + half)
 
 
-def play(variant: Variant, seed: int) -> Result:
-    return result_of(Simulation(variant.scenario, seed=seed, course=variant.course).run())
+def play(variant: Variant, seed: int, *, figures: bool = True) -> Result:
+    sim = Simulation(variant.scenario, seed=seed, course=variant.course, figures=figures)
+    return result_of(sim.run())
 
 
 def compare(
@@ -129,25 +131,31 @@ def compare(
     *,
     seeds: Sequence[int],
     jobs: int = 1,
+    figures: bool = True,
     done: Callable[[Variant, int], None] = lambda _variant, _seed: None,
 ) -> list[Outcome]:
-    """Play every variant with every seed; `done` hears of each sale, `jobs` is processes."""
+    """Play every variant with every seed; `done` hears of each sale, `jobs` is processes.
+
+    Without `figures` waits and chances are not worked out, which is a good deal quicker.
+    """
     results: dict[int, list[Result]] = {}
     for index, variant in enumerate(variants):
         results[index] = []
-        for seed, result in _played(variant, seeds, jobs=jobs):
+        for seed, result in _played(variant, seeds, jobs=jobs, figures=figures):
             results[index].append(result)
             done(variant, seed)
     return [Outcome(variant=v, results=results[i]) for i, v in enumerate(variants)]
 
 
-def _played(variant: Variant, seeds: Sequence[int], *, jobs: int) -> Iterator[tuple[int, Result]]:
+def _played(
+    variant: Variant, seeds: Sequence[int], *, jobs: int, figures: bool
+) -> Iterator[tuple[int, Result]]:
+    one = partial(play, variant, figures=figures)
     if jobs == 1:
-        for seed in seeds:
-            yield seed, play(variant, seed)
+        yield from ((seed, one(seed)) for seed in seeds)
         return
     with ProcessPoolExecutor(jobs) as pool:
-        yield from zip(seeds, pool.map(play, [variant] * len(seeds), seeds), strict=True)
+        yield from zip(seeds, pool.map(one, seeds), strict=True)
 
 
 def to_json(outcomes: Sequence[Outcome], *, seeds: Sequence[int]) -> dict[str, Any]:

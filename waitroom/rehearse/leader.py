@@ -15,8 +15,7 @@ from waitroom.admission import (
 )
 from waitroom.demand import Demand, Outlook
 from waitroom.health import CheckoutHealth
-from waitroom.prospects import Forecaster
-from waitroom.rehearse.baseline import Fixed
+from waitroom.prospects import Forecaster, Prospects
 from waitroom.rehearse.scenario import Rules
 from waitroom.wait import PollPromises, WaitRow, row_at, wait_table
 
@@ -27,9 +26,10 @@ UNLIMITED = 10**9
 OPENING = datetime(2000, 1, 1, tzinfo=UTC)
 TICK_S = 1.0
 # The leader reads how those inside fare each second, and less often where they are many. Where only
-# the published figures depend on it, it is enough to do so now and then; and hardly ever where
-# nobody would publish any.
-LEARN_EACH_S, LEARN_FOR_FIGURES_S, LEARN_FOR_NOTHING_S = 500, 5, 30
+# the published figures depend on it, it is enough to do so now and then.
+LEARN_EACH_S, LEARN_FOR_FIGURES_S = 500, 5
+# What a table is made of where nobody looks at its figures: everybody asks promptly.
+NO_PROSPECTS = Prospects(per_second=None)
 
 # What may be put in from outside: more figures for the snapshot, and a table of its own.
 Advise = Callable[["Simulation", RoomSnapshot], RoomSnapshot]
@@ -49,12 +49,13 @@ def _nobody_yet() -> PollPromises:
 class Leader:
     """Look, learn, decide, publish: once a second, in the order of the controller.
 
-    Without `demand` nothing is learned, which makes policies that use no figures quicker.
+    Without `figures` no waits and chances are worked out, which costs most of a tick.
     """
 
     rules: Rules
     policy: AdmissionPolicy
-    demand: Demand | None = None
+    demand: Demand
+    figures: bool = True
     advise: Advise | None = None
     make_table: MakeTable | None = None
     allowance: CallAllowance = field(default_factory=CallAllowance)
@@ -79,7 +80,7 @@ class Leader:
             self._called_since += calls
             self.allowance.spend(calls)
             self.health.observe(sim.now, p95_s=sim.checkout_p95_s, error_share=None, called=calls)
-            if sim.open and sim.tail > sim.head:
+            if self.figures and sim.open and sim.tail > sim.head:
                 freed = max(seen[1] + calls - sim.shop.seats, 0)
                 self.forecaster.see(
                     sim.now,
@@ -89,28 +90,25 @@ class Leader:
                     bound=self.decision.reason,
                     passed_s=TICK_S,
                 )
-        if self.demand is not None:
-            self._learn(self.demand, sim)
+        if self.figures or self.policy.name == Expected.name:
+            self._learn(sim)
 
-    def _learn(self, demand: Demand, sim: "Simulation") -> None:
+    def _learn(self, sim: "Simulation") -> None:
         if sim.now >= self._learn_at:
             over, sim.shop.over = sim.shop.over, []
             inside = sim.shop.open.values()
-            demand.observe(
+            self.demand.observe(
                 sim.now,
                 [a.journey() for a in inside],
                 [a.journey() for a in over],
                 units_free=sim.books.free,
             )
-            self._learn_at = sim.now + self._learn_every_s(len(inside))
+            often = max(len(inside) // LEARN_EACH_S, 1)
+            expected = self.policy.name == Expected.name
+            self._learn_at = sim.now + (often if expected else LEARN_FOR_FIGURES_S)
             self._called_since = 0
-            self._learned = demand.outlook(sim.now)
+            self._learned = self.demand.outlook(sim.now)
         self.outlook = self._learned.with_calls(self._called_since)
-
-    def _learn_every_s(self, inside: int) -> int:
-        if self.policy.name == Expected.name:
-            return max(inside // LEARN_EACH_S, 1)
-        return LEARN_FOR_NOTHING_S if self.policy.name == Fixed.name else LEARN_FOR_FIGURES_S
 
     def decide(self, sim: "Simulation") -> Decision:
         allowed = self.allowance.refill(now=sim.now, calls_per_minute=self.rules.calls_per_minute)
@@ -149,6 +147,8 @@ class Leader:
         waiting, calling = sim.tail - sim.head, sim.open and not sim.sold_out
         if self.make_table is not None:
             self.table = self.make_table(sim, waiting, calling)
+        elif not self.figures:
+            self.table = wait_table(waiting=waiting, prospects=NO_PROSPECTS, calling=calling)
         else:
             prospects = self.forecaster.look(
                 sim.now,
@@ -159,10 +159,9 @@ class Leader:
                 bound=self.decision.reason,
             )
             self.table = wait_table(waiting=waiting, prospects=prospects, calling=calling)
-            if self.policy.name != Fixed.name:
-                self.forecaster.tell(
-                    sim.now, head=sim.head, places=(r.place for r in self.table), calling=calling
-                )
+            self.forecaster.tell(
+                sim.now, head=sim.head, places=(r.place for r in self.table), calling=calling
+            )
         self.table_head = sim.head
         self.promises.note(at=moment(sim.now), head=sim.head, table=self.table)
 

@@ -6,7 +6,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from waitroom.rehearse.baseline import Fixed
 from waitroom.rehearse.compare import (
     FIGURES,
     INTERVAL,
@@ -16,7 +15,6 @@ from waitroom.rehearse.compare import (
     interval_of,
 )
 from waitroom.rehearse.recording import Recording
-from waitroom.rehearse.score import Score
 
 COLUMNS_MAX = 3
 # Where these are nothing everywhere, nobody needs to read it.
@@ -69,9 +67,7 @@ def _figures(outcomes: Sequence[Outcome]) -> Table:
         counts = (f"{o.unsold} of {len(o.results)}" for o in outcomes)
         table.add_row("sales not sold out", *counts)
     table.add_section()
-    # A room that looks at its rate alone has no figures to publish.
-    fixed = [outcome.variant.scenario.rules.policy == Fixed.name for outcome in outcomes]
-    scores = [Score() if f else o.score() for o, f in zip(outcomes, fixed, strict=True)]
+    scores = [outcome.score() for outcome in outcomes]
     table.add_row("waits within the band, %", *(_share(s.coverage) for s in scores))
     table.add_row("chances off by, % points", *(_share(s.miscalibration) for s in scores))
     return table

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from waitroom.admission import AdmissionPolicy, AdmissionState
 from waitroom.rehearse.admitted import Admitted
 from waitroom.rehearse.agenda import Agenda
-from waitroom.rehearse.baseline import policy_named
+from waitroom.rehearse.baseline import Fixed, policy_named
 from waitroom.rehearse.books import Books, Shelf
 from waitroom.rehearse.course import Course
 from waitroom.rehearse.dice import SAMPLES, dice_of, draw_arrivals, stream
@@ -23,7 +23,8 @@ class Simulation:
 
     `advise` may change each snapshot before it is decided on, and `make_table` may replace the
     table that is published; both see the whole simulation and must look only at what a controller
-    can. `course` gives what was recorded in place of what would be drawn.
+    can. `course` gives what was recorded in place of what would be drawn. Without `figures` waits
+    and chances are not worked out, nor scored.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Simulation:
         advise: Advise | None = None,
         make_table: MakeTable | None = None,
         course: Course | None = None,
+        figures: bool = True,
     ) -> None:
         self.scenario, self.seed, self.rules = scenario, seed, scenario.rules
         self.course = course
@@ -44,7 +46,10 @@ class Simulation:
         self.books = Books(shelves=shelves, on_hand=scenario.stock.units)
         self.shop = Shop(scenario, self.agenda, self.books, scenario.shopping, self.rules)
         policy = policy or policy_named(self.rules.policy)
-        self.leader = Leader(self.rules, policy, learner(self.rules), advise, make_table)
+        # Who does not look at the stock has no chances to publish.
+        figures = figures and policy.name != Fixed.name
+        demand = learner(self.rules)
+        self.leader = Leader(self.rules, policy, demand, figures, advise, make_table)
         self.gate = self.tail = 0
         self.open = True
         self.admitted: dict[int, Admitted] = {}
@@ -125,7 +130,11 @@ class Simulation:
         self.head_by_tick.append(self.head)
         self.sold_by_tick.append(self.books.sold)
         self.leader.publish(self, free=free, held=held)
-        if self.now % EVERY_S == 0 and self.tail > self.head and self.open and not self.sold_out:
+        if self.now % EVERY_S == 0 and self.leader.figures:
+            self._sample()
+
+    def _sample(self) -> None:
+        if self.tail > self.head and self.open and not self.sold_out:
             self.sampler.take(self)
 
     def _keep_to(self, course: Course) -> None:
