@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,14 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from inventory.kit.database import Pool
-from inventory.ledger_store import LedgerStore
-from waitroom.line_store import LineStore
 from waitroom.rehearse import library
 from waitroom.rehearse.baseline import policy_named
 from waitroom.rehearse.compare import compare, to_json
 from waitroom.rehearse.plot import frontier_chart, sales_chart
 from waitroom.rehearse.recording import Recording, read_recording
 from waitroom.rehearse.report import comparison, reproduction
-from waitroom.rehearse.scenario import Rules, Scenario, ScenarioError, Sku, Stock, changed
+from waitroom.rehearse.room_store import rules_and_stock
+from waitroom.rehearse.scenario import Rules, Scenario, ScenarioError, Stock, changed
 from waitroom.rehearse.variant import (
     Variant,
     frontier_of,
@@ -33,8 +30,6 @@ from waitroom.rehearse.variant import (
 from waitroom.run.command import fail, plainly, settings_options, with_pool
 from waitroom.verify.fetch import SourceError
 from waitroom.verify.sources import open_source
-
-SKUS_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +102,7 @@ def rehearse(
         _check_writable(json_path, chart_path)
         asked = _asked(
             library.load_scenario(scenario),
-            room_stock=with_pool(config, overrides, lambda pool: _of_room(pool, room))
+            room_stock=with_pool(config, overrides, lambda pool: rules_and_stock(pool, room))
             if room is not None
             else None,
             recording=_recorded(replay) if replay is not None else None,
@@ -244,19 +239,6 @@ def _progress(total: int) -> Iterator[Any]:
             progress.update(task, advance=1, description=f"{variant.name}, seed {seed}")
 
         yield done
-
-
-async def _of_room(pool: Pool, room: str) -> tuple[Rules, Stock]:
-    """Read a room's rules, and what it has still to sell."""
-    row = await LineStore(pool).room(room)
-    balances = await LedgerStore(pool).at(room, datetime.now(UTC), limit=SKUS_MAX)
-    left = {balance.sku: balance.on_hand - balance.sold for balance in balances}
-    skus = tuple(Sku(sku=sku, units_share=units) for sku, units in left.items() if units > 0)
-    if not skus:
-        raise ScenarioError(f"the room {room} has nothing to sell")
-    known = {name: row[name] for name in Rules.__struct_fields__}
-    units = sum(count for count in left.values() if count > 0)
-    return msgspec.convert(known, Rules), Stock(units=units, skus=skus)
 
 
 def _recorded(text: str) -> Recording:

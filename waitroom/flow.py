@@ -72,7 +72,8 @@ class _Stage:
         on, off = sum(map(mul, self.at, self.on)), sum(map(mul, self.at, self.off))
         left = list(map(mul, self.at, self.stay))
         # The oldest are taken together.
-        left[-2] += left.pop()
+        oldest = left.pop()
+        left[-1] += oldest
         self.at = [come, *left]
         return on, off
 

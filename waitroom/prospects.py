@@ -95,16 +95,17 @@ class Prospects:
         """Return the chance that something can be had when a place's turn comes.
 
         Those ahead end up with a sum of many small independent quantities; the normal
-        approximation of it, doubt included, is held against the units.
+        approximation of it, doubt included, is held against the units. Beyond the last that it
+        will likely do for, the doubt is that about the last: the chance only ever falls.
         """
         if self.units is None:
             return 1.0
         if self.units < 1:
             return 0.0
-        ahead = place - 1
-        mean = self.spoken_mean + ahead * self.each_mean
-        doubted = self.doubt * (mean - self.sure_mean) ** 2
-        var = self.spoken_var + ahead * self.each_var + doubted + 0.25
+        mean = self.spoken_mean + (place - 1) * self.each_mean
+        unsure = min(place - 1, self.calls_left)
+        doubted = self.doubt * (self.spoken_mean - self.sure_mean + unsure * self.each_mean) ** 2
+        var = self.spoken_var + unsure * self.each_var + doubted + 0.25
         return round(0.5 * erfc((mean + 0.5 - self.units) / sqrt(2 * var)), 3)
 
     @property

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pollers import visitors
 from stoppable import Stage, stage
 from support import Shopper, admitted, eventually, execute, open_room, secrets, settings, tick
 
+from waitroom.admission import Decision
 from waitroom.app import Service, open_service
 from waitroom.run.processes import LIVED_AFTER_S, RESTARTS_MAX
 
@@ -55,6 +57,30 @@ async def test_the_waiting_page_can_be_loaded_while_postgres_is_away(
 
     assert (mine.status, strangers.status) == (200, 200)
     assert 'data-view="waiting"' in await mine.text()
+
+
+async def test_a_call_before_the_first_heartbeat_stands_no_longer_than_any_other(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, skus={"mug": 5}, seats_max=0, claim_window_s=60)
+    await tick(service)
+    shopper = Shopper(client)
+    await shopper.join()
+    line_id = service.board.room("drop").line_id
+    # PostgreSQL is back after three minutes; a tick of the leader's comes before its heartbeat.
+    await execute(service, "UPDATE office SET beat_at = beat_at - interval '3 minutes'")
+    await service.lines.call(
+        line_id,
+        term=service.controller.term,
+        gate_read=0,
+        decision=Decision(gate=1, again=(), reason="seats"),
+        heard_by=datetime.now(UTC),
+    )
+
+    await service.controller.beat()
+
+    left_s = (await shopper.me())["seconds_left"]
+    assert 0 < left_s <= 60
 
 
 async def test_the_page_goes_through_an_outage_by_itself(tmp_path: Path, pages: Pages) -> None:

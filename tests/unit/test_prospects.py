@@ -1,5 +1,7 @@
 """Waits and chances follow from what was learned, and bands are as wide as the record asks."""
 
+from collections import Counter
+from dataclasses import replace
 from math import exp, inf, log
 from random import Random
 
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.demand import Outlook
+from waitroom.demand import Crowd, Demand, Journey, Outlook
 from waitroom.prospects import (
     HIGH_QUANTILE,
     LOW_QUANTILE,
@@ -21,28 +23,37 @@ from waitroom.prospects import (
 
 KEEN = Outlook(ask_share=0.6, units_mean=1.0, pay_share=0.8)
 
-any_prospects = st.builds(
-    Prospects,
-    per_second=st.floats(0.01, 100),
-    calls_left=st.floats(1, 1e5),
-    steady=st.booleans(),
-    units=st.integers(1, 10_000).map(float),
-    spoken_mean=st.floats(0, 1e4),
-    spoken_var=st.floats(0, 1e4),
-    each_mean=st.floats(0.01, 4),
-    each_var=st.floats(0, 4),
-    doubt=st.floats(0, 0.1),
+outlooks = st.builds(
+    Outlook,
+    askers_mean=st.floats(0, 1000),
+    askers_var=st.floats(0, 1000),
+    ask_share=st.floats(0.01, 1.0),
+    ask_doubt=st.floats(0, 0.1),
+    units_mean=st.floats(1.0, 4.0),
+    units_var=st.floats(0, 2.0),
+    pay_share=st.floats(0.05, 1.0),
 )
 
 
-@given(prospects=any_prospects, place=st.integers(1, 10**6))
+@st.composite
+def any_prospects(draw: st.DrawFn) -> Prospects:
+    """Return prospects of any sale, with any pace."""
+    of_stock = stock_prospects(
+        draw(outlooks), units_free=draw(st.integers(0, 5000)), units_held=draw(st.integers(0, 500))
+    )
+    pace = draw(st.floats(0.01, 100))
+    return replace(of_stock, per_second=pace, steady=draw(st.booleans()))
+
+
+@given(prospects=any_prospects(), place=st.integers(1, 10**6))
 def test_chances_fall_and_waits_grow_with_the_place(prospects: Prospects, place: int) -> None:
     here, behind = prospects.wait_s(place), prospects.wait_s(place + 1)
 
     assert 0 <= prospects.chance(place + 1) <= prospects.chance(place) <= 1
-    assert here is not None
-    assert behind is not None
-    assert 0 <= here <= behind < inf
+    # Nobody knows how long it takes where nothing is left to call for.
+    assert (here is None) == (behind is None) == (prospects.calls_left == 0)
+    if here is not None and behind is not None:
+        assert 0 <= here <= behind < inf
 
 
 @given(free=st.integers(0, 5000), more=st.integers(0, 500), place=st.integers(1, 20_000))
@@ -69,6 +80,50 @@ def test_what_is_in_baskets_comes_back_in_part() -> None:
     assert 0 < held.calls_left < free.calls_left
 
 
+def observed(demand: Demand, *, shoppers: int, until: float) -> Outlook:
+    """Return what is learned of shoppers who held at once; of these, four of five soon pay."""
+    for now in range(0, int(until) + 1, 5):
+        open_, closed = [], []
+        for number in range(shoppers):
+            paid = number % 5 and now >= 60
+            journey = Journey(
+                admission_id=number,
+                state="ended" if paid else "claimed",
+                called_at=0.0,
+                claimed_at=1.0,
+                held_at=2.0,
+                hold_ended_at=60.0 if paid else None,
+                ended_at=60.0 if paid else None,
+                units_held=0 if paid else 1,
+                units_sold=1 if paid else 0,
+            )
+            (closed if paid else open_).append(journey)
+        demand.observe(float(now), open_, closed)
+    return demand.outlook(until)
+
+
+def test_a_basket_that_was_long_not_paid_will_likely_come_back() -> None:
+    outlook = observed(Demand(), shoppers=100, until=250.0)
+
+    prospects = stock_prospects(outlook, units_free=0, units_held=20)
+
+    assert outlook.pay_share > 0.6
+    assert prospects.spoken_mean < 10
+
+
+def test_who_carries_a_promise_and_may_still_ask_counts_by_their_age() -> None:
+    outlook = Demand().outlook(0.0)
+    fresh = replace(outlook, crowd=Crowd(promised_inside=Counter({0: 10})))
+    late = replace(outlook, crowd=Crowd(promised_inside=Counter({595: 10})))
+
+    soon, hardly = (
+        stock_prospects(one, units_free=0, units_held=0, units_promised=10) for one in (fresh, late)
+    )
+
+    assert soon.spoken_mean > 5
+    assert hardly.spoken_mean < 2
+
+
 def test_those_called_before_take_from_what_is_left() -> None:
     nobody = stock_prospects(KEEN, units_free=100, units_held=0)
     some = stock_prospects(KEEN.with_calls(50), units_free=100, units_held=0)
@@ -79,9 +134,9 @@ def test_those_called_before_take_from_what_is_left() -> None:
 def test_the_chance_passes_the_half_where_the_stock_is_expected_to_end() -> None:
     prospects = stock_prospects(KEEN, units_free=480, units_held=0)
 
-    assert prospects.chance(900) > 0.9
+    assert prospects.chance(750) > 0.9
     assert prospects.chance(1000) == pytest.approx(0.5, abs=0.05)
-    assert prospects.chance(1100) < 0.1
+    assert prospects.chance(1250) < 0.1
 
 
 def test_where_stock_bounds_the_calls_the_last_of_them_wait_the_longest_by_far() -> None:
@@ -145,7 +200,7 @@ def test_the_bands_of_a_long_record_hold_as_often_as_they_say(
 
 def test_the_record_learns_from_those_whose_turn_came() -> None:
     record = Record()
-    record.tell(0.0, [(10, 50.0), (20, 100.0)])
+    record.tell(0.0, [(10, 50.0, True), (20, 100.0, True)])
 
     record.see(100.0, head=10)
 
@@ -156,7 +211,7 @@ def test_what_is_told_is_kept_now_and_then_only() -> None:
     record = Record()
 
     for second in range(int(TELL_EVERY_S) + 1):
-        record.tell(float(second), [(10, 50.0)])
+        record.tell(float(second), [(10, 50.0, True)])
     record.see(60.0, head=10)
 
     assert len(record.errors) == 2
@@ -164,12 +219,19 @@ def test_what_is_told_is_kept_now_and_then_only() -> None:
 
 def test_who_waits_longer_than_told_widens_the_band_before_their_turn_comes() -> None:
     record = Record()
-    record.tell(0.0, [(number, 10.0) for number in range(1, 30)])
+    record.tell(0.0, [(number, 10.0, True) for number in range(1, 30)])
 
     _, soon = record.factors(5.0)
     _, late = record.factors(600.0)
 
     assert late > soon
+
+
+def test_who_will_hardly_be_called_says_nothing_about_how_long_the_others_wait() -> None:
+    record, other = Record(), Record()
+    record.tell(0.0, [(number, 10.0, False) for number in range(1, 30)])
+
+    assert record.factors(600.0) == other.factors(600.0)
 
 
 def test_a_pause_is_no_error_of_the_forecast() -> None:

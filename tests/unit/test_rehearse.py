@@ -35,7 +35,7 @@ def scenario(name: str = "drop", **changes: str) -> Scenario:
 
 
 def play(name: str = "drop", *, seed: int = 1, **changes: str) -> Result:
-    return result_of(Simulation(scenario(name, **changes), seed=seed).run())
+    return result_of(Simulation(scenario(name, **changes), seed=seed, figures=False).run())
 
 
 def admitted(number: int, *, promised: int = 0) -> Admitted:
@@ -92,7 +92,7 @@ def _stepped_over(sim: Simulation) -> int:
     ],
 )
 def test_held_and_sold_and_free_are_the_stock_at_every_step(name: str, policy: str) -> None:
-    sim = Simulation(scenario(name, policy=policy), seed=3)
+    sim = Simulation(scenario(name, policy=policy), seed=3, figures=False)
 
     while not sim.over:
         sim.step()
@@ -122,7 +122,8 @@ def test_another_seed_is_another_sale() -> None:
 
 def test_policies_meet_the_same_shoppers() -> None:
     guaranteed, fixed = (
-        Simulation(scenario(policy=policy), seed=4).run() for policy in ("guaranteed", "fixed")
+        Simulation(scenario(policy=policy), seed=4, figures=False).run()
+        for policy in ("guaranteed", "fixed")
     )
 
     both = guaranteed.admitted.keys() & fixed.admitted.keys()
@@ -160,7 +161,7 @@ def test_calls_a_minute_are_kept_to() -> None:
 
 
 def test_seats_are_kept_to() -> None:
-    sim = Simulation(scenario(policy="fixed", seats_max="7"), seed=1)
+    sim = Simulation(scenario(policy="fixed", seats_max="7"), seed=1, figures=False)
 
     while sim.now < 300:
         sim.step()
@@ -187,7 +188,8 @@ def test_nobody_who_obeys_the_documents_misses_the_call_by_that() -> None:
 
 
 def test_a_shift_changes_what_people_do_from_then_on() -> None:
-    sim = Simulation(scenario(shift_at_s="60", **{"shift.no_show_share": "1.0"}), seed=1).run()
+    shifted = scenario(shift_at_s="60", **{"shift.no_show_share": "1.0"})
+    sim = Simulation(shifted, seed=1, figures=False).run()
 
     came_in = [a for a in sim.admitted.values() if a.claimed_at is not None]
     assert came_in
@@ -208,6 +210,25 @@ def test_payments_that_fail_bring_units_back_late_and_sell_nothing_twice() -> No
 
     assert troubled.sold == 0
     assert play("trouble").sold == 30
+
+
+def test_calls_are_held_back_while_checkout_is_slow() -> None:
+    def calls(p95_s: str) -> int:
+        paced = {"policy": "fixed", "calls_per_minute": "60", "trouble_until_s": "300"}
+        return sum(play("trouble", checkout_p95_s=p95_s, **paced).calls_by_minute[1:4])
+
+    assert calls("2") < calls("0") / 2
+
+
+def test_what_is_published_changes_nothing_about_who_meets_whom() -> None:
+    told, untold = (
+        result_of(Simulation(scenario("small"), seed=2, figures=figures).run())
+        for figures in (True, False)
+    )
+
+    assert told.score.told > 0
+    assert untold.score.told == 0
+    assert untold.called == pytest.approx(told.called, rel=0.3)
 
 
 def test_a_quiet_sale_makes_nobody_wait() -> None:

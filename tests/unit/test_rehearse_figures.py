@@ -18,7 +18,9 @@ from waitroom.rehearse.variant import parse_variant
 @pytest.fixture(scope="module")
 def outcomes() -> list[Outcome]:
     names = ("guaranteed", "fixed:60/min", "inside:1")
-    return compare([parse_variant(name, scenario()) for name in names], seeds=(1, 2, 3))
+    return compare(
+        [parse_variant(name, scenario()) for name in names], seeds=(1, 2, 3), figures=False
+    )
 
 
 def sample(number: int, chance: float, low: float | None = 10, high: float | None = 20) -> Sample:
@@ -142,6 +144,7 @@ def test_several_processes_find_what_one_finds(outcomes: list[Outcome]) -> None:
         [outcomes[0].variant],
         seeds=(1, 2, 3),
         jobs=2,
+        figures=False,
         done=lambda variant, seed: heard.append((variant.name, seed)),
     )
 

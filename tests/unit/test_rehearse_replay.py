@@ -14,7 +14,7 @@ from waitroom.rehearse.variant import Variant
 
 
 def recorded(played: Scenario, *, seed: int = 7) -> Recording:
-    return read_recording(bodies_of(Simulation(played, seed=seed)), name="drop")
+    return read_recording(bodies_of(Simulation(played, seed=seed, figures=False)), name="drop")
 
 
 def variant(recording: Recording, behind: Scenario, **settings: str) -> Variant:
@@ -30,7 +30,7 @@ def read(*entries: dict[str, object]) -> Recording:
 
 def test_arrivals_stock_and_rules_are_those_of_the_log() -> None:
     played = scenario(policy="rate", calls_per_minute="30")
-    sim = Simulation(played, seed=7)
+    sim = Simulation(played, seed=7, figures=False)
 
     recording = read_recording(bodies_of(sim), name="drop")
 
@@ -51,7 +51,7 @@ def test_calls_bounded_by_the_minute_come_again_when_they_came() -> None:
     recording = recorded(behind)
     shares = [0.1, 0.25, 0.5, 0.75]
 
-    result = play(variant(recording, behind), 1)
+    result = play(variant(recording, behind), 1, figures=False)
 
     assert recording.gone
     then = recording.head_times(shares)
@@ -66,7 +66,7 @@ def test_calls_bounded_by_the_crowd_agree_in_the_mean() -> None:
     behind = scenario(policy="guaranteed")
     recording = recorded(behind)
 
-    again = [play(variant(recording, behind), seed) for seed in range(1, 9)]
+    again = [play(variant(recording, behind), seed, figures=False) for seed in range(1, 9)]
 
     halfway = recording.head_times([0.5])[0]
     times = [result.head_times([0.5 * recording.called])[0] for result in again]
@@ -81,8 +81,8 @@ def test_another_rate_is_played_on_the_recorded_arrivals() -> None:
     behind = scenario(policy="fixed", calls_per_minute="30")
     recording = recorded(behind)
 
-    slow = play(variant(recording, behind), 1)
-    quick = play(variant(recording, behind, calls_per_minute="90"), 1)
+    slow = play(variant(recording, behind), 1, figures=False)
+    quick = play(variant(recording, behind, calls_per_minute="90"), 1, figures=False)
 
     assert quick.calls_by_minute[0] > 2 * slow.calls_by_minute[0]
 

@@ -170,7 +170,9 @@ BEGIN
     END LOOP;
     gate := GREATEST(gate_wanted, head);
     t := shopper_now();
-    until := GREATEST(heard_by - (SELECT o.stopped FROM office o), t) + make_interval(secs => m.claim_window_s);
+    -- After an outage this may come before the first heartbeat, which will add the gap to `stopped`.
+    until := GREATEST(heard_by - (SELECT o.stopped + GREATEST(clock_timestamp() - o.beat_at - interval '3 seconds',
+        interval '0') FROM office o), t) + make_interval(secs => m.claim_window_s);
     IF LEAST(gate, l.tail) > head THEN
         INSERT INTO admission (room_id, line_id, number, state, promised, called_at, claim_until)
             SELECT m.room_id, in_line, n, 'called', promise, t, until

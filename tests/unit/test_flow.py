@@ -1,0 +1,87 @@
+"""Calls follow what comes back, and a rush at the opening comes back in a rush too."""
+
+from collections import Counter
+from dataclasses import replace
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from waitroom.demand import Crowd, Demand, Outlook
+from waitroom.flow import Flow, flow
+
+ages = st.dictionaries(st.integers(0, 700), st.integers(1, 50), max_size=8).map(Counter)
+
+
+def with_crowd(crowd: Crowd) -> Outlook:
+    """Return what is expected of a crowd before anything was learned."""
+    return replace(Demand().outlook(0.0), crowd=crowd)
+
+
+@given(called=ages, inside=ages, holding=ages, free=st.integers(0, 500), each=st.integers(0, 2))
+def test_calls_only_ever_grow_and_so_do_the_waits(
+    called: Counter[int], inside: Counter[int], holding: Counter[int], free: int, each: int
+) -> None:
+    crowd = Crowd(holding=holding)
+    if each:
+        crowd = Crowd(holding=holding, promised_called=called, promised_inside=inside)
+    promised = float(each * (sum(called.values()) + sum(inside.values())))
+
+    calls = flow(with_crowd(crowd), units_free=free, units_promised=promised)
+
+    assert calls is not None
+    assert list(calls.calls) == sorted(calls.calls)
+    if calls.total > 0:
+        waits = [calls.wait_s(share / 20) for share in range(1, 21)]
+        assert waits == sorted(waits)
+        assert 0 <= waits[0] <= waits[-1] < inf
+
+
+def test_nothing_learned_is_no_flow() -> None:
+    assert flow(Outlook(), units_free=10) is None
+
+
+def test_where_nothing_can_come_back_nobody_more_is_called() -> None:
+    nothing = flow(with_crowd(Crowd()), units_free=0)
+
+    assert nothing is not None
+    assert nothing.total == 0
+
+
+def test_baskets_whose_holds_run_out_come_back_at_once_and_new_ones_later() -> None:
+    new, old = (
+        flow(with_crowd(Crowd(holding=Counter({age: 100}))), units_free=0) for age in (0, 290)
+    )
+
+    assert new is not None
+    assert old is not None
+    assert old.calls[3] > 3 * new.calls[3] > 0
+
+
+def test_nobody_is_lost_or_made_on_the_way() -> None:
+    """Who is promised one unit each gives back in the end what is not bought, and that is all."""
+    demand = Demand(units_max=1)
+    crowd = Crowd(promised_called=Counter({0: 100}))
+    outlook = replace(demand.outlook(0.0), crowd=crowd)
+
+    calls = flow(outlook, units_free=0, units_promised=100.0)
+
+    assert calls is not None
+    sold_each = outlook.ask_share * outlook.pay_share
+    assert calls.total == pytest.approx(100 * (1 - sold_each) / sold_each, rel=0.2)
+
+
+def test_what_is_promised_comes_back_when_the_window_is_over() -> None:
+    crowd = Crowd(promised_called=Counter({110: 10}))
+
+    calls = flow(with_crowd(crowd), units_free=0, units_promised=20.0)
+
+    # Each call takes the two units that the one before it was promised.
+    assert calls is not None
+    assert calls.calls[3] == pytest.approx(10, rel=0.2)
+
+
+def test_the_pace_is_that_of_the_next_minute() -> None:
+    assert Flow((1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 60.0)).per_second == pytest.approx(0.1)
+    assert Flow(()).per_second == 0.0
