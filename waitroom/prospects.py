@@ -2,10 +2,8 @@
 
 Two figures carry it. `calls_left` is how many more calls the stock will do for, once all that is in
 baskets has been bought or has come back; and the pace is how fast they are made. While the stock is
-what bounds the calls they follow what comes back, which grows less with what is left: a pace in
-proportion to the calls left, so that place p waits -T ln(1 - p / calls_left). T is learned from the
-calls, beginning from what the first hold times suggest. Where seats or a rate bound the calls, a
-place waits place / pace.
+what bounds the calls they follow what comes back, and `waitroom/flow.py` says when that is. Where
+seats or a rate bound the calls, a place waits place / pace.
 
 How wide the bands are is learned too, from how earlier ones turned out: the quantiles of the
 logarithm of actual over expected wait, beginning from a cautious guess. This is split conformal
@@ -35,12 +33,6 @@ LIKELY = 0.7
 FLOW_EVERY_S = 10.0
 # The pace is averaged over about so long.
 PACE_MEMORY_S = 120.0
-# The time in which the calls left fall to a third, before the sale has shown it, as so many calls.
-TAU_FIRST_S, TAU_FIRST_CALLS = 240.0, 15.0
-# Whatever is in baskets is bought or has come back within a hold's time or so.
-TAU_MIN_S, TAU_MAX_S = 30.0, 360.0
-# Whoever is called at all is not the very last of all that could have been.
-SHARE_MAX = 0.9
 # How well the share of paid holds is known, as a relative variance.
 PAY_DOUBT = 0.01
 # Bounds on the calls that have nothing to do with the stock.
@@ -72,15 +64,12 @@ class Prospects:
 
     def wait_s(self, place: int) -> float | None:
         """Return the middle of the wait at a place, None while nobody can know it."""
-        if self.per_second is None or self.per_second <= 0 or self.calls_left <= 0:
+        if self.calls_left <= 0:
             return None
-        if self.steady or self.calls_left == inf:
-            return place / self.per_second
-        # A wait is for those who will be called; that they are makes more calls likely.
-        share = min(place / (self.calls_left + self.calls_sd), SHARE_MAX)
-        if self.flow is not None and self.flow.total > 0:
-            return self.flow.wait_s(share)
-        return -self.calls_left / self.per_second * log(1 - share)
+        if not self.steady and self.flow is not None and self.flow.total > 0:
+            # A wait is for those who will be called; that they are makes more calls likely.
+            return self.flow.wait_s(place / (self.calls_left + self.calls_sd))
+        return place / self.per_second if self.per_second else None
 
     @property
     def calls_sd(self) -> float:
@@ -174,42 +163,18 @@ def _kept_askers(outlook: Outlook) -> float:
 
 @dataclass(slots=True)
 class Pace:
-    """Calls a second, averaged over about two minutes by the time that passed.
+    """Calls a second, averaged over about two minutes by the time that passed."""
 
-    With `rush` the calls that fill an empty shop at the start are not counted: they say nothing of
-    those that follow.
-    """
-
-    rush: bool = False
     per_second: float | None = None
     _seen_s: float = 0.0
-    _most: float = 0.0
 
     def note(self, calls: float, *, passed_s: float) -> None:
         """Count the calls of a tick."""
         if passed_s <= 0:
             return
-        if self.rush:
-            self._most = max(self._most, calls)
-            self.rush = self._most == 0 or calls * 5 > self._most
-            if self.rush:
-                return
         self._seen_s = min(self._seen_s + passed_s, PACE_MEMORY_S)
         weight = min(passed_s / self._seen_s, 1.0)
         self.per_second = (1 - weight) * (self.per_second or 0.0) + weight * calls / passed_s
-
-    @property
-    def calls_seen(self) -> float:
-        return (self.per_second or 0.0) * self._seen_s
-
-    def of_stock(self, calls_left: float) -> float:
-        """Return the calls a second to expect where what comes back bounds them."""
-        tau_s, seen = TAU_FIRST_S, self.calls_seen
-        if self.per_second and calls_left > 0:
-            observed = calls_left / self.per_second
-            weight = seen / (seen + TAU_FIRST_CALLS)
-            tau_s = exp((1 - weight) * log(tau_s) + weight * log(max(observed, 1.0)))
-        return calls_left / min(max(tau_s, TAU_MIN_S), TAU_MAX_S)
 
 
 @dataclass(slots=True)
@@ -277,7 +242,6 @@ class Forecaster:
     """What the leader remembers of a line to say how long it takes. Losing it loses no promise."""
 
     steady: Pace = field(default_factory=Pace)
-    by_stock: Pace = field(default_factory=lambda: Pace(rush=True))
     record: Record = field(default_factory=Record)
     prospects: Prospects = field(default_factory=lambda: Prospects(per_second=None))
     _flow: Flow | None = None
@@ -294,7 +258,6 @@ class Forecaster:
         self.record.see(now, head)
         if bound in STEADY:
             self.steady.note(freed if bound == "seats" else calls, passed_s=passed_s)
-        self.by_stock.note(calls, passed_s=passed_s)
 
     def look(
         self,
@@ -322,9 +285,12 @@ class Forecaster:
         if not steady and not self._flow_at <= now < self._flow_at + FLOW_EVERY_S:
             self._flow_at = now
             self._flow = flow(outlook, units_free=units_free, units_promised=units_promised)
+        per_second = self.steady.per_second
+        if not steady and self._flow is not None:
+            per_second = self._flow.per_second * share
         self.prospects = replace(
             stock,
-            per_second=self.steady.per_second if steady else self.by_stock.of_stock(calls_left),
+            per_second=per_second,
             calls_left=calls_left,
             steady=steady,
             flow=self._flow,
