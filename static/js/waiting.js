@@ -33,9 +33,19 @@ async function readMe() {
   const { ok, data } = await ask("GET", `${base}/tickets/me`);
   asked = true;
   if (ok) return keep(data);
+  if (data?.code === "line_over") return anew(data.detail);
   me = null;
   if (["ticket_moved", "other_ticket"].includes(data?.code)) refused = "moved";
   else if (joined) announce("Your browser did not keep the ticket. Allow cookies here, then take a number again.");
+}
+
+/** The room was begun anew; who is inside stays there. @param {string} said */
+function anew(said) {
+  if (me?.status === "claimed") return;
+  begin();
+  joined = false;
+  draw();
+  announce(said);
 }
 
 function keep(data) {
@@ -180,9 +190,15 @@ document.addEventListener("submit", async (event) => {
   event.submitter.disabled = false;
 });
 
+/** Whoever looks now asks for the ticket too: it may have moved, or been taken back. */
+function look() {
+  asked = !me;
+  cycle();
+}
+
 $("check").hidden = false;
-$("check").addEventListener("click", cycle);
+$("check").addEventListener("click", look);
 for (const type of ["pageshow", "online"]) addEventListener(type, cycle);
 document.addEventListener("resume", cycle);
-document.addEventListener("visibilitychange", () => document.hidden || cycle());
+document.addEventListener("visibilitychange", () => document.hidden || look());
 cycle();

@@ -32,6 +32,7 @@ ROUTES = {
     ("GET", "/admin/rooms/{room}/fairness"): "viewer",
     ("GET", "/admin/rooms/{room}/crowd"): "viewer",
     ("POST", "/admin/rooms/{room}/crowd"): "operator",
+    ("DELETE", "/admin/rooms/{room}/places/{line}/{number}"): "operator",
     ("DELETE", "/admin/rooms/{room}/crowd"): "operator",
     ("POST", "/admin/rooms/{room}/reset"): "admin",
     ("POST", "/admin/rooms/{room}/public-value"): "operator",

@@ -26,6 +26,7 @@ from support import (
 )
 
 from waitroom.app import Service
+from waitroom.room_store import RoomStore
 
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
@@ -553,14 +554,19 @@ async def test_rooms_are_made_and_steered_on_the_command_line(postgres_url: str)
     assert re.search("begun anew, 0 call", begun[1])
 
 
-async def enter_as(page: Page, serving: Running, service: Service, role: str) -> None:
-    await service.operators.add("night", role=role, password=PASSWORD)
+async def all_know(serving: Running) -> None:
+    """Wait until every web process has heard of the room; any of them may be met."""
 
     async def listed() -> bool:
-        # Any of the web processes may be the one that is met.
         return all([await answers(f"{serving.url}/rooms/drop/state") for _ in range(12)])
 
     await eventually(listed)
+
+
+async def enter_as(page: Page, serving: Running, service: Service, role: str) -> None:
+    await service.operators.add("night", role=role, password=PASSWORD)
+
+    await all_know(serving)
     await page.goto(f"{serving.url}/admin/login")
     await page.locator('[name="name"]').fill("night")
     await page.locator('[name="password"]').fill(PASSWORD)
@@ -603,6 +609,24 @@ async def test_operators_steer_a_draw_and_begin_anew_on_their_screen(
     assert tuple(row) == ("draw", 300, "scheduled", "the beacon of the day")
     lines = await execute(service, "SELECT line FROM line WHERE joinable")
     assert [line["line"] for line in lines] == ["main-2"]
+
+
+async def test_a_waiting_page_tells_that_the_line_was_begun_anew_and_joins_again(
+    service: Service, serving: Running, pages: Pages
+) -> None:
+    await open_room(service, skus={"mug": 3}, seats_max=0)
+    await all_know(serving)
+    page = await pages()
+    await page.goto(f"{serving.url}/rooms/drop")
+    await expect(page.locator("#number")).to_have_text("1")
+
+    await RoomStore(service.pool).reset("drop", who="night", reason="once more")
+    await expect(page.locator("#status")).to_contain_text("begun anew")
+    await service.lines.set_status("drop", "open", who="night")
+
+    await expect(page.locator("#place")).to_have_text("1")
+    lines = await execute(service, "SELECT line, tail FROM line ORDER BY line_id")
+    assert [tuple(line) for line in lines] == [("main-1", 1), ("main-2", 1)]
 
 
 async def test_the_screen_says_when_the_shop_with_the_stock_is_silent(

@@ -199,11 +199,12 @@ async def test_a_place_goes_to_another_device_with_its_own_place_given_up(
     await expect(phone.locator("#status")).to_contain_text("on this device now")
 
     async def told() -> bool:
-        await desk.reload()
+        await desk.locator("#check").click()
         return await desk.locator("#room").get_attribute("data-view") == "moved"
 
-    await eventually(told)
+    await eventually(told, every_s=0.5)
     await shows(desk, "moved")
+    await expect(desk.locator("#status")).to_contain_text("on another device now")
     await desk.locator("#join-anew").click()
     assert await number_of(desk) == 3
     rows = await execute(service, "SELECT number, state FROM admission")

@@ -66,6 +66,8 @@ async def test_the_log_of_a_real_sale_can_be_played_again(
     assert recording.units == {"mug": 4, "cap": 2}
     assert [(sku, units) for _, sku, units in recording.stock_changes] == [("cap", 5)]
     assert recording.rules["seats_max"] == 9
+    assert recording.rules["calls_per_minute"] is None
+    assert recording.assumed == []
     assert recording.rules["policy"] == "guaranteed"
     assert [is_open for _, is_open in recording.open] == [True, False]
     found = recording.scenario(Scenario())

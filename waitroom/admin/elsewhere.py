@@ -16,8 +16,8 @@ from waitroom.board import Board
 from waitroom.elsewhere_store import ElsewhereStore, Heard, Outcome
 from waitroom.line_store import LineStore
 
-# While a push is taken in, the room's calls wait for it: some hundred outcomes are done at once.
-OUTCOMES_MAX = 500
+# The room's calls wait while a push is taken in, and each outcome adds to that.
+OUTCOMES_MAX = 200
 SESSION_ID_DIGITS_MAX = 18
 
 Units = Annotated[int, Meta(ge=0, le=1_000_000_000)]

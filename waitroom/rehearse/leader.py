@@ -1,6 +1,5 @@
 """The leading controller of a rehearsal: its memory between ticks, with production's own parts."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -31,10 +30,6 @@ LEARN_EACH_S, LEARN_FOR_FIGURES_S = 500, 5
 # What a table is made of where nobody looks at its figures: everybody asks promptly.
 NO_PROSPECTS = Prospects(per_second=None)
 
-# What may be put in from outside: more figures for the snapshot, and a table of its own.
-Advise = Callable[["Simulation", RoomSnapshot], RoomSnapshot]
-MakeTable = Callable[["Simulation", int, bool], list[WaitRow]]
-
 
 def moment(at_s: float) -> datetime:
     return OPENING + timedelta(seconds=at_s)
@@ -56,8 +51,6 @@ class Leader:
     policy: AdmissionPolicy
     demand: Demand
     figures: bool = True
-    advise: Advise | None = None
-    make_table: MakeTable | None = None
     allowance: CallAllowance = field(default_factory=CallAllowance)
     forecaster: Forecaster = field(default_factory=Forecaster)
     health: CheckoutHealth = field(default_factory=CheckoutHealth)
@@ -128,8 +121,6 @@ class Leader:
             disappointed_max=self.rules.disappointed_max,
             checkout_calls=self.health.limit(sim.now).calls,
         )
-        if self.advise is not None:
-            room = self.advise(sim, room)
         self.decision = decide(self.policy, room)
         return self.decision
 
@@ -145,9 +136,7 @@ class Leader:
     def publish(self, sim: "Simulation", *, free: int, held: int) -> None:
         """Make the document of this tick: stock as it was read, head as it is after the call."""
         waiting, calling = sim.tail - sim.head, sim.open and not sim.sold_out
-        if self.make_table is not None:
-            self.table = self.make_table(sim, waiting, calling)
-        elif not self.figures:
+        if not self.figures:
             self.table = wait_table(waiting=waiting, prospects=NO_PROSPECTS, calling=calling)
         else:
             prospects = self.forecaster.look(

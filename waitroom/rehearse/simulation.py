@@ -9,7 +9,7 @@ from waitroom.rehearse.baseline import Fixed, policy_named
 from waitroom.rehearse.books import Books, Shelf
 from waitroom.rehearse.course import Course
 from waitroom.rehearse.dice import SAMPLES, dice_of, draw_arrivals, stream
-from waitroom.rehearse.leader import TICK_S, Advise, Leader, MakeTable, learner
+from waitroom.rehearse.leader import TICK_S, Leader, learner
 from waitroom.rehearse.sample import EVERY_S, Sampler
 from waitroom.rehearse.scenario import Rules, Scenario
 from waitroom.rehearse.shop import Shop
@@ -21,10 +21,8 @@ DOCUMENT_LAG_S = 1.5
 class Simulation:
     """A sale that can be taken step by step. The same scenario and seed give the same sale.
 
-    `advise` may change each snapshot before it is decided on, and `make_table` may replace the
-    table that is published; both see the whole simulation and must look only at what a controller
-    can. `course` gives what was recorded in place of what would be drawn. Without `figures` waits
-    and chances are not worked out, nor scored.
+    `course` gives what was recorded in place of what would be drawn. Without `figures` waits and
+    chances are not worked out, nor scored.
     """
 
     def __init__(
@@ -33,8 +31,6 @@ class Simulation:
         *,
         seed: int,
         policy: AdmissionPolicy | None = None,
-        advise: Advise | None = None,
-        make_table: MakeTable | None = None,
         course: Course | None = None,
         figures: bool = True,
     ) -> None:
@@ -49,7 +45,7 @@ class Simulation:
         # Who does not look at the stock has no chances to publish.
         figures = figures and policy.name != Fixed.name
         demand = learner(self.rules)
-        self.leader = Leader(self.rules, policy, demand, figures, advise, make_table)
+        self.leader = Leader(self.rules, policy, demand, figures)
         self.gate = self.tail = 0
         self.open = True
         self.admitted: dict[int, Admitted] = {}
