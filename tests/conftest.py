@@ -14,6 +14,8 @@ import pytest
 import redis.asyncio as redis
 from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from pooler import behind, find_pgbouncer, pgbouncer
 from support import database_url, secrets, settings
 
@@ -23,6 +25,12 @@ from waitroom.run.migrate import migrate
 
 TEMPLATE = "template_of_waitroom"
 VALKEY_DATABASES = 16
+
+# How long an example takes says something of the machine and nothing of the code.
+hypothesis_settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("unhurried")
 
 _counter = itertools.count(1)
 

@@ -57,7 +57,7 @@ NOTHING = JoinBody()
 
 
 class CustomerNeeded(Refusal):
-    code, status = "customer_needed", 401
+    code, status = "customer_sign_in_needed", 401
     title = "This room is for customers; please sign in first."
 
     def __init__(self) -> None:

@@ -42,15 +42,16 @@ class Busy(Refusal):
         super().__init__(headers={"Retry-After": "1"})
 
 
-class LineOver(Refusal):
-    code, status, title = "line_over", 503, "The line has just been begun anew; please try again."
+class LineBegunAnew(Refusal):
+    code, status = "line_begun_anew", 503
+    title = "The line has just been begun anew; please try again."
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "2"})
 
 
 _REFUSALS: dict[str, type[Refusal]] = {
-    refusal.code: refusal for refusal in (NotOpen, RoomEnded, LineOver, SoldOut)
+    refusal.code: refusal for refusal in (NotOpen, RoomEnded, LineBegunAnew, SoldOut)
 }
 
 

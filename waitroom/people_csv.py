@@ -23,7 +23,7 @@ _HARMLESS = re.compile(r"[+-][0-9 ().,/-]*")
 
 
 class UnreadablePeople(Refusal):
-    code, status, title = "unreadable_file", 422, "The file cannot be read as a list of people."
+    code, status, title = "unreadable_people", 422, "The file cannot be read as a list of people."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

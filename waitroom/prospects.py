@@ -21,6 +21,8 @@ from waitroom.flow import Flow, flow
 
 # The band's stated coverage is what lies between these quantiles.
 LOW_QUANTILE, HIGH_QUANTILE = 0.1, 0.9
+# A line that moves no faster than this, one call in a quarter of an hour, tells nothing of a wait.
+PER_SECOND_LEAST = 0.001
 # Before anything is known: the standard deviation of the log error, as so many observations.
 ERROR_FIRST, ERROR_FIRST_COUNT = 0.7, 24
 ERRORS_KEPT = 240
@@ -69,7 +71,8 @@ class Prospects:
         if not self.steady and self.flow is not None and self.flow.total > 0:
             # A wait is for those who will be called; that they are makes more calls likely.
             return self.flow.wait_s(place / (self.calls_left + self.calls_sd))
-        return place / self.per_second if self.per_second else None
+        known = self.per_second is not None and self.per_second > PER_SECOND_LEAST
+        return place / self.per_second if known and self.per_second else None
 
     @property
     def calls_sd(self) -> float:

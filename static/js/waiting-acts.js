@@ -22,6 +22,11 @@ function drawCode(code) {
   box.focus();
 }
 
+/** What this browser keeps is the receipt of the place that was given up. @param {string} base */
+function forgetReceipt(base) {
+  try { localStorage.removeItem(`waitroom-receipt:${decodeURIComponent(base.split("/").pop())}`); } catch { /* nothing is kept */ }
+}
+
 /**
  * Do it, and return what came of it: in words, with the ticket as it stands then, or that it is gone.
  * @param {string} verb @param {string} base the room's address @param {HTMLFormElement} form
@@ -32,6 +37,6 @@ export async function act(verb, base, form) {
   const { ok, data } = await ask(method, `${base}/${path}`, body ? { body: body(form) } : {});
   if (!ok) return { said: data?.detail ?? "That did not work.", gone: ["ticket_moved", "no_ticket", "ticket_over"].includes(data?.code) };
   if (verb === "code") drawCode(data.code);
-  if (verb === "bring") { form.reset(); form.closest("details").open = false; }
+  if (verb === "bring") { form.reset(); form.closest("details").open = false; forgetReceipt(base); }
   return { said, me: verb === "code" ? null : data };
 }

@@ -33,25 +33,19 @@ async function readMe() {
   const { ok, data } = await ask("GET", `${base}/tickets/me`);
   asked = true;
   if (ok) return keep(data);
-  if (data?.code === "line_over") return anew(data.detail);
+  // The room was begun anew; who is inside stays there.
+  const anew = data?.code === "line_over";
+  if (anew && me?.status === "claimed") return;
   me = null;
-  if (["ticket_moved", "other_ticket"].includes(data?.code)) refused = "moved";
+  if (anew) { begin(); joined = false; draw(); announce(data.detail); }
+  else if (["ticket_moved", "other_ticket"].includes(data?.code)) refused = "moved";
   else if (joined) announce("Your browser did not keep the ticket. Allow cookies here, then take a number again.");
-}
-
-/** The room was begun anew; who is inside stays there. @param {string} said */
-function anew(said) {
-  if (me?.status === "claimed") return;
-  begin();
-  joined = false;
-  draw();
-  announce(said);
 }
 
 function keep(data) {
   if (me?.status === "entered" && data.number) announce(`The order is drawn. Your number is ${data.number}.`);
   me = data;
-  exchange = null;
+  if (me.status !== "entered") exchange = null;
   left = me.seconds_left == null ? null : countdown(me.seconds_left);
   // Given once, with the place; the page of the public log checks it. A private window may forbid storage.
   if (me.receipt) try { localStorage[`waitroom-receipt:${room}`] = JSON.stringify(me.receipt); } catch { /* it can be had no other way */ }
@@ -191,10 +185,7 @@ document.addEventListener("submit", async (event) => {
 });
 
 /** Whoever looks now asks for the ticket too: it may have moved, or been taken back. */
-function look() {
-  asked = !me;
-  cycle();
-}
+const look = () => { asked = !me || OVER.includes(me.status); cycle(); };
 
 $("check").hidden = false;
 $("check").addEventListener("click", look);

@@ -96,7 +96,7 @@ async def test_without_a_sign_in_nobody_gets_in(
         "/rooms/drop/join", headers={"Accept": "text/html"}, allow_redirects=False
     )
 
-    assert (nobody[0], nobody[1]["code"]) == (401, "customer_needed")
+    assert (nobody[0], nobody[1]["code"]) == (401, "customer_sign_in_needed")
     for status, body in (bad, forged):
         assert (status, body["code"]) == (401, "customer_token_invalid")
     assert page.status == 401
@@ -152,7 +152,7 @@ async def test_a_customer_who_left_may_join_again_behind_all_others(
     assert (again[0], again[1]["number"]) == (201, 3)
     assert (once_more[0], once_more[1]["ticket"]) == (200, again[1]["ticket"])
     assert with_ticket[1]["ticket"] == again[1]["ticket"]
-    assert (with_ticket_alone[0], with_ticket_alone[1]["code"]) == (401, "customer_needed")
+    assert (with_ticket_alone[0], with_ticket_alone[1]["code"]) == (401, "customer_sign_in_needed")
 
 
 async def test_a_customer_whose_place_was_taken_away_gets_no_other(
@@ -211,7 +211,7 @@ async def test_a_customers_invitation_decides_the_line_and_is_spent_with_the_pla
         shop, provider.token("bob"), Cookie=f"waitroom_invitation_drop={token}"
     )
 
-    assert (nobody[0], nobody[1]["code"]) == (401, "customer_needed")
+    assert (nobody[0], nobody[1]["code"]) == (401, "customer_sign_in_needed")
     assert (ann[0], ann[1]["line"]) == (201, "vip-1")
     assert (again[0], again[1]["ticket"]) == (200, ann[1]["ticket"])
     assert (bob[0], bob[1]["code"]) == (410, "invitation_used")

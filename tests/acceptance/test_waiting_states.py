@@ -197,9 +197,12 @@ async def test_a_place_goes_to_another_device_with_its_own_place_given_up(
 
     await expect(phone.locator("#number")).to_have_text("1")
     await expect(phone.locator("#status")).to_contain_text("on this device now")
+    kept = await phone.evaluate("localStorage.getItem('waitroom-receipt:drop')")
+    assert kept is None
 
     async def told() -> bool:
-        await desk.locator("#check").click()
+        # As when somebody comes back to this tab.
+        await desk.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         return await desk.locator("#room").get_attribute("data-view") == "moved"
 
     await eventually(told, every_s=0.5)

@@ -303,7 +303,7 @@ async def test_who_joins_while_it_is_being_done_gets_no_place_in_the_old_line(
 
     joined = await reset_while(service, service.lines.join(line_id, 1, os.urandom(32)))
 
-    assert joined.refusal == "line_over"
+    assert joined.refusal == "line_begun_anew"
     assert [e["kind"] for e in await entries(service, "joined", "reset")] == ["reset"]
 
 
@@ -355,7 +355,7 @@ class Shopping:
         line_id = self.service.board.room("drop").line_id
         joined = await self.service.lines.join(line_id, 3, os.urandom(32))
         self.verdicts.add(joined.refusal or "joined")
-        if joined.refusal == "line_over":
+        if joined.refusal == "line_begun_anew":
             await self.service.board.refresh(rooms=True)
         if joined.refusal is None:
             self.waiting += [

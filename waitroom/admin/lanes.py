@@ -55,7 +55,7 @@ _PROFILE_CHANGE = msgspec.json.Decoder(ProfileChange)
 
 
 class PeopleTooMany(Refusal):
-    code, status = "too_large", 413
+    code, status = "too_many_people", 413
     title = f"A list of people has at most {FILE_BYTES_MAX // 1024**2} MiB."
 
 

@@ -33,7 +33,7 @@ ENTRIES_MAX = 500_000
 
 
 class LogTooLong(Refusal):
-    code, status = "too_much_to_count", 422
+    code, status = "log_too_long", 422
     title = "This room's log is too long to be counted here."
 
 

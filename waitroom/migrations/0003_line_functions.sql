@@ -69,7 +69,7 @@ BEGIN
     refusal := CASE
         WHEN m.status = 'ended' THEN 'room_ended'
         -- The room was begun anew, and this worker does not know it yet.
-        WHEN NOT l.joinable THEN 'line_over'
+        WHEN NOT l.joinable THEN 'line_begun_anew'
         WHEN m.status = 'scheduled' AND NOT doors_open(m) THEN 'not_open'
         -- Nobody enters for a draw whose seed is not fixed yet.
         WHEN drawing AND NOT EXISTS (SELECT FROM draw d WHERE d.line_id = in_line) THEN 'not_open'
