@@ -19,7 +19,8 @@ RATE_MIN = 0.2
 GROW_SHARE, GROW = 0.05, 0.2
 # One call in this long while checkout fails, to see whether it still does.
 PROBE_EVERY_S = 10.0
-# Calls a second as they were lately: what a cut begins from.
+# The most calls a second of lately, which fades over so long: what a cut begins from. Calls come in
+# bursts, and the mean of a quiet while would cut them to next to nothing.
 MEMORY_S = 10.0
 # Well for so long, and the limit is taken away; so it is when nothing was heard for that long.
 LIFT_AFTER_S = 60.0
@@ -58,7 +59,7 @@ class CheckoutHealth:
         self._at = now
         if passed_s:
             weight = min(passed_s / MEMORY_S, 1.0)
-            self._lately += weight * (called / passed_s - self._lately)
+            self._lately = max(called / passed_s, self._lately * (1 - weight))
         self._credit = max(self._credit - called, 0.0)
         if p95_s is None and error_share is None:
             if self._heard_at is None or now - self._heard_at > SILENT_S:

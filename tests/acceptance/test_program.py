@@ -77,7 +77,7 @@ async def test_up_starts_everything_and_starting_again_goes_on_with_the_data(
     )
     assert (status, again["number"]) == (200, joined["number"])
     _, catalogue = await get(f"{second.url}/inventory/skus")
-    assert len(catalogue["skus"]) == 18
+    assert len(catalogue["skus"]) == 19
 
 
 async def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
