@@ -25,6 +25,7 @@ from inventory.catalogue import (
     PICTURE_LENGTH_MAX,
     PRICE_MAX,
 )
+from inventory.kit.cells import FORMULA
 from inventory.kit.problem import Refusal
 
 ROWS_MAX = 200_000
@@ -35,9 +36,6 @@ _WHOLE = re.compile(r"[0-9]{1,18}")
 _CODE = re.compile(CODE.removesuffix("$"))
 _PICTURE = re.compile(PICTURE.removesuffix("$"))
 _CURRENCY = re.compile(r"[A-Z]{3}")
-# A spreadsheet would take such a cell for a formula. An apostrophe before it says that it is text;
-# one more is put before what begins with an apostrophe and a sign already, so that none is lost.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 class UnreadableFile(Refusal):
@@ -265,9 +263,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, str):
-        return f"'{value}" if _FORMULA.match(value) else value
+        return f"'{value}" if FORMULA.match(value) else value
     return str(value)
 
 
 def _unescaped(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell

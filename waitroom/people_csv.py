@@ -10,15 +10,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from inventory.kit.cells import FORMULA
 from inventory.kit.problem import Refusal
 from waitroom.invitation import COUNT_MAX
 
 FILE_BYTES_MAX = 32 * 1024 * 1024
 LINK = "link"
 _MARK = "\ufeff"
-# A spreadsheet would take such a cell for a formula, and an apostrophe before it says that it is
-# text. A telephone number or an amount below zero, which begin alike, can do no harm.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# A telephone number or an amount below zero, which begin alike, can do no harm.
 _HARMLESS = re.compile(r"[+-][0-9 ().,/-]*")
 
 
@@ -119,5 +118,5 @@ def write_links(links: Sequence[str]) -> bytes:
 
 
 def _cell(cell: str) -> str:
-    formula = _FORMULA.match(cell) and not _HARMLESS.fullmatch(cell)
+    formula = FORMULA.match(cell) and not _HARMLESS.fullmatch(cell)
     return f"'{cell}" if formula else cell

@@ -7,11 +7,11 @@ already, so that taking one apostrophe away gives every cell as it was.
 
 import csv
 import io
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from checkout.history.record import OrderRecord, RecordLine
+from inventory.kit.cells import FORMULA
 
 COLUMNS = (
     "order_id",
@@ -32,8 +32,6 @@ COLUMNS = (
     "order_refunded_minor",
     "currency",
 )
-# Also the full-width forms, which some spreadsheets read as the same signs.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 def header() -> str:
@@ -65,7 +63,7 @@ def _row(order: OrderRecord, line: RecordLine) -> list[str]:
         str(order.refunded_minor),
         order.currency,
     )
-    return [f"'{value}" if _FORMULA.match(value) else value for value in values]
+    return [f"'{value}" if FORMULA.match(value) else value for value in values]
 
 
 def _moment(at: datetime | None) -> str:
