@@ -60,12 +60,14 @@ async function readState() {
   if (view === "waiting" && data.status === "open" && status === "paused") announce("The line is moving again.");
   doc = data;
   status = doc.status;
+  if (CALLS_NOBODY.includes(refused) && !CALLS_NOBODY.includes(status)) refused = "none";
 }
 
 /** While the document shows this ticket waiting, there is no need to ask for the ticket itself. */
 function unsure() {
   const line = myLine();
-  if (OVER.includes(me.status)) return false;
+  // Sold out and ended are the room's, which may have found more.
+  if (OVER.includes(me.status) && (!CALLS_NOBODY.includes(me.status) || me.status === status)) return false;
   if (me.status === "entered") return ![...BEFORE, "drawing"].includes(status) && exchangeDue();
   if (me.status === "aside") return !me.passed && (!line || me.number <= line.head);
   return me.status !== "waiting" || !line || me.number <= line.head || me.number > line.tail || CALLS_NOBODY.includes(status);

@@ -20,6 +20,7 @@ from waitroom.run.processes import claim_port
 
 HERE = Path(__file__).parent
 # A bound for a busy machine, not an expectation.
+LOOKS = 18
 PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
 STOP_WAIT_S = 30
@@ -54,6 +55,22 @@ async def answers(url: str) -> bool:
             return answer.status == 200
     except aiohttp.ClientError:
         return False
+
+
+async def all_know(url: str, room: str = "drop") -> None:
+    """Wait until every web process at an address has heard of a room and of its state.
+
+    Which process serves a connection is chosen when it is opened, so each look opens a new one:
+    that all of them meet the same process is as likely as one in some hundred thousand.
+    """
+
+    async def heard() -> bool:
+        for _ in range(LOOKS):
+            if not await answers(f"{url}/rooms/{room}/state"):
+                return False
+        return True
+
+    await eventually(heard)
 
 
 @pytest.fixture

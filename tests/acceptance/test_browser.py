@@ -3,14 +3,13 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from conftest import Running, answers
+from conftest import Running, all_know
 from playwright.async_api import Page, expect
 from support import eventually, execute, open_room
 
 from waitroom.app import Service
 
 Pages = Callable[..., Awaitable[Page]]
-LOOKS = 18
 
 
 async def test_a_shopper_goes_from_shop_to_order(
@@ -19,7 +18,8 @@ async def test_a_shopper_goes_from_shop_to_order(
     await open_room(service, skus={"mug": 3}, message="Two for each of you.")
     page = await pages()
 
-    await _until_listed(page, serving)
+    await all_know(serving.url)
+    await page.goto(f"{serving.url}/")
     await page.get_by_role("link", name="Mug").first.click()
     await page.locator('a[href="/rooms/drop"]').first.click()
     await expect(page.get_by_text("Two for each of you.")).to_be_visible()
@@ -43,7 +43,8 @@ async def test_whoever_is_too_late_is_told_honestly(
 ) -> None:
     await open_room(service, skus={"mug": 1}, seats_max=1)
     lucky, late = await pages(), await pages()
-    await _until_listed(lucky, serving)
+    await all_know(serving.url)
+    await lucky.goto(f"{serving.url}/")
     await lucky.goto(f"{serving.url}/rooms/drop")
     await lucky.locator("#enter").click()
     await lucky.wait_for_url("**/checkout")
@@ -67,7 +68,8 @@ async def test_closing_the_page_keeps_the_place_and_tabs_share_it(
 ) -> None:
     await open_room(service, skus={"mug": 5}, seats_max=0)
     page = await pages()
-    await _until_listed(page, serving)
+    await all_know(serving.url)
+    await page.goto(f"{serving.url}/")
     await page.goto(f"{serving.url}/rooms/drop")
     await expect(page.locator("#place")).to_contain_text("1")
 
@@ -87,7 +89,8 @@ async def test_the_walk_works_without_javascript(
     await open_room(service, skus={"mug": 3})
     page = await pages(java_script_enabled=False)
 
-    await _until_listed(page, serving)
+    await all_know(serving.url)
+    await page.goto(f"{serving.url}/")
     await page.goto(f"{serving.url}/rooms/drop")
     await page.locator("#join").click()
     await page.locator("#enter").click()
@@ -106,7 +109,8 @@ async def test_operators_see_and_steer_the_room(
     await open_room(service, skus={"mug": 3})
     await service.operators.add("night", role="operator", password="a long enough one")
     page = await pages(viewport={"width": 1280, "height": 900})
-    await _until_listed(page, serving)
+    await all_know(serving.url)
+    await page.goto(f"{serving.url}/")
 
     await page.goto(f"{serving.url}/admin")
     await page.wait_for_url("**/admin/login")
@@ -132,20 +136,3 @@ async def test_operators_see_and_steer_the_room(
     assert await eventually(seats_are_set)
     actions = await execute(service, "SELECT who, action FROM operator_action WHERE who = 'night'")
     assert [row["action"] for row in actions] == ["status", "status", "change"]
-
-
-async def _until_listed(page: Page, serving: Running) -> None:
-    """Open the shop once every web process has heard of the room and of its state.
-
-    Which process serves a connection is chosen when it is opened, so each look opens a new one:
-    that all of them meet the same process is as likely as one in some hundred thousand.
-    """
-
-    async def listed() -> bool:
-        for _ in range(LOOKS):
-            if not await answers(f"{serving.url}/rooms/drop/state"):
-                return False
-        return True
-
-    await eventually(listed)
-    await page.goto(f"{serving.url}/")

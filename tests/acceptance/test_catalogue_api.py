@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from conftest import Running, answers
+from conftest import Running, all_know
 from playwright.async_api import Page, expect
 from support import PASSWORD, admitted, authorization, eventually, execute, open_room, tick
 
@@ -463,10 +463,7 @@ async def test_the_shop_shows_products_and_a_products_page_its_variants(
                                 price_minor=price, on_sale_from=since)  # fmt: skip
     page = await pages(viewport={"width": 320, "height": 640})
 
-    async def listed() -> bool:
-        return all([await answers(f"{serving.url}/rooms/drop/state") for _ in range(18)])
-
-    await eventually(listed)
+    await all_know(serving.url)
     await page.goto(f"{serving.url}/")
     await expect(page.get_by_role("link", name="Bowl")).to_be_visible()
     await expect(page.locator(".product", has_text="Mug")).to_contain_text("from €9.00")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import asyncpg
 import pytest
 import redis.asyncio as redis
-from conftest import Running, answers
+from conftest import Running, all_know
 from support import eventually, execute, open_room
 
 from waitroom.app import Service
@@ -98,7 +98,7 @@ async def test_a_crowd_buys_exactly_what_there_is(
         hold_s=5,
         grace_s=60,
     )
-    await _known_everywhere(serving)
+    await all_know(serving.url)
     watch = Watch(service)
     watching = asyncio.create_task(watch.run())
     losing = asyncio.create_task(lose_valkey(valkey_url, service))
@@ -157,7 +157,7 @@ async def test_a_crowd_gets_through_lost_connections(service: Service, serving: 
         session_s=30,
         hold_s=10,
     )
-    await _known_everywhere(serving)
+    await all_know(serving.url)
     breaking = asyncio.create_task(break_connections(service, 5))
     crowd = Crowd(serving.url, "drop", replace(EAGER, shoppers=300))
 
@@ -174,13 +174,6 @@ async def test_a_crowd_gets_through_lost_connections(service: Service, serving: 
 
 def _nobody_has_what_another_has(things: list[str]) -> None:
     assert len(things) == len(set(things))
-
-
-async def _known_everywhere(serving: Running) -> None:
-    async def known() -> bool:
-        return all([await answers(f"{serving.url}/rooms/drop/state") for _ in range(6)])
-
-    await eventually(known)
 
 
 async def _calls_took_the_lowest_numbers(service: Service) -> None:

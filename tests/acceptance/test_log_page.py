@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
-from conftest import Running, answers
+from conftest import Running, all_know
 from playwright.async_api import Page, expect
-from support import Shopper, eventually, execute, open_room, tick
+from support import Shopper, execute, open_room, tick
 
 from waitroom.app import Service
 from waitroom.fairness.log_pages import ENTRIES_SHOWN, LOOKED_AT_MAX
@@ -18,7 +18,6 @@ from waitroom.log import leaf_hash, merkle_levels, merkle_path
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
 PAGE = {"Accept": "text/html"}
-LOOKS = 18
 
 
 async def page_of(client: Client, query: str = "") -> str:
@@ -168,7 +167,7 @@ async def test_a_shopper_checks_their_place_in_the_browser(
 ) -> None:
     await open_room(service, seats_max=0)
     page = await pages()
-    await _until_known(serving)
+    await all_know(serving.url)
     await page.goto(f"{serving.url}/rooms/drop")
     await expect(page.locator("#number")).to_contain_text("1")
     await page.get_by_role("link", name="How this line is made").click()
@@ -211,7 +210,7 @@ async def test_every_receipt_of_a_tick_leads_to_its_entry(
     # The tree has another shape for each count, with odd nodes at different heights.
     await open_room(service, seats_max=0)
     page = await pages()
-    await _until_known(serving)
+    await all_know(serving.url)
     await page.goto(f"{serving.url}/rooms/drop/log")
 
     verdicts = await page.evaluate(
@@ -254,7 +253,7 @@ async def test_without_javascript_the_log_is_there_and_says_how_to_check(
 ) -> None:
     await open_room(service)
     page = await pages(java_script_enabled=False, viewport={"width": 320, "height": 700})
-    await _until_known(serving)
+    await all_know(serving.url)
 
     await page.goto(f"{serving.url}/rooms/drop/log")
 
@@ -270,15 +269,3 @@ async def _paste(page: Page, text: str) -> None:
         await page.locator("#check-other summary").click()
     await page.locator("#check-text").fill(text)
     await page.locator("#check-form button").click()
-
-
-async def _until_known(serving: Running) -> None:
-    """Wait until every web process has heard of the room; see `test_browser`."""
-
-    async def known() -> bool:
-        for _ in range(LOOKS):
-            if not await answers(f"{serving.url}/rooms/drop/state"):
-                return False
-        return True
-
-    await eventually(known)

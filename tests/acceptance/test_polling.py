@@ -5,7 +5,7 @@ import random
 from typing import Any
 
 from aiohttp.test_utils import TestClient
-from conftest import Running, answers
+from conftest import Running, all_know
 from pollers import Poller, visitors
 from support import Shopper, admitted, authorization, eventually, execute, open_room, tick
 
@@ -94,7 +94,7 @@ async def test_a_crowd_that_looks_by_its_own_clock_fills_every_free_place_in_ord
     service: Service, serving: Running
 ) -> None:
     await open_room(service, skus={"mug": 1000}, policy="guaranteed", seats_max=CROWD_PLACES)
-    await _known_everywhere(serving)
+    await all_know(serving.url)
     async with visitors(serving.url) as http:
         inside = [await Poller.join(http) for _ in range(CROWD_PLACES)]
         for poller in inside:
@@ -132,7 +132,7 @@ async def test_whoever_looks_when_told_is_in_time_when_a_restock_calls_far_faste
         claim_window_s=CLAIM_WINDOW_S,
         grace_s=0,
     )
-    await _known_everywhere(serving)
+    await all_know(serving.url)
     async with visitors(serving.url) as http:
         pollers = [await Poller.join(http) for _ in range(OBEDIENT)]
         tasks = [
@@ -185,10 +185,3 @@ async def _receive(service: Service, quantity: int) -> None:
 async def _version(service: Service) -> int:
     (row,) = await execute(service, "SELECT version FROM room_state")
     return int(row["version"])
-
-
-async def _known_everywhere(serving: Running) -> None:
-    async def known() -> bool:
-        return all([await answers(f"{serving.url}/rooms/drop/state") for _ in range(6)])
-
-    await eventually(known)

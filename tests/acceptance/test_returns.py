@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from conftest import Running, answers
+from conftest import Running, all_know
 from playwright.async_api import Page, expect
 from postbox import open_postbox
 from support import (
@@ -34,7 +34,6 @@ Program = Callable[..., Awaitable[Running]]
 OpenClient = Callable[[Service], Awaitable[Client]]
 
 STATIC = Path(__file__).parents[2] / "static"
-LOOKS = 18
 WEIGHT_MAX = 30_000
 SCRIPT_LINES_MAX = 200
 MAIL_FROM = "The shop <queue@shop.example>"
@@ -463,18 +462,6 @@ def test_a_script_can_be_read_in_one_go(path: Path) -> None:
 # A real browser.
 
 
-async def _until_listed(serving: Running) -> None:
-    """Wait until every web process has heard of the room, as in the walk of a browser."""
-
-    async def listed() -> bool:
-        for _ in range(LOOKS):
-            if not await answers(f"{serving.url}/rooms/drop/state"):
-                return False
-        return True
-
-    await eventually(listed)
-
-
 async def _enter(page: Page, serving: Running) -> None:
     await page.goto(f"{serving.url}/rooms/drop")
     await page.locator("#enter").click()
@@ -485,7 +472,7 @@ async def test_what_is_put_back_is_held_for_whoever_was_refused_without_their_do
     service: Service, serving: Running, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 1}, policy="rate")
-    await _until_listed(serving)
+    await all_know(serving.url)
     first, second = await pages(), await pages()
     for page in (first, second):
         await _enter(page, serving)
@@ -513,7 +500,7 @@ async def test_a_shopper_chooses_more_waits_for_one_thing_and_pays_for_another(
     service: Service, serving: Running, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 1, "vase": 3, "bowl": 3}, policy="rate")
-    await _until_listed(serving)
+    await all_know(serving.url)
     rival, page = await pages(), await pages()
     await _enter(rival, serving)
     await rival.locator('[name="quantity-mug"]').fill("1")
@@ -558,7 +545,7 @@ async def test_leaving_the_line_is_asked_about_first(
     service: Service, serving: Running, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 1}, seats_max=0)
-    await _until_listed(serving)
+    await all_know(serving.url)
     page = await pages()
     await page.goto(f"{serving.url}/rooms/drop")
     await expect(page.locator("#place")).to_contain_text("1")
@@ -587,7 +574,7 @@ async def test_mail_brings_back_whoever_stayed_for_returns(
             WAITROOM_MAIL_FROM=MAIL_FROM,
             WAITROOM_SMTP_URL=box.url,
         )
-        await _until_listed(serving)
+        await all_know(serving.url)
         lucky, late = await pages(), await pages()
         await _enter(lucky, serving)
         await lucky.locator('[name="quantity-mug"]').fill("1")

@@ -21,6 +21,7 @@ OPEN_TO_ALL = {("GET", "/admin/login"), ("POST", "/admin/login"), ("POST", "/adm
 # until it stands here.
 ROUTES = {
     ("GET", "/admin"): "viewer",
+    ("GET", "/admin/line"): "viewer",
     ("GET", "/admin/actions"): "admin",
     ("GET", "/admin/breaches"): "viewer",
     ("GET", "/admin/breaches/orders"): "viewer",
@@ -32,6 +33,8 @@ ROUTES = {
     ("GET", "/admin/rooms/{room}/fairness"): "viewer",
     ("GET", "/admin/rooms/{room}/crowd"): "viewer",
     ("POST", "/admin/rooms/{room}/crowd"): "operator",
+    ("GET", "/admin/rooms/{room}/log.jsonl"): "viewer",
+    ("GET", "/admin/rooms/{room}/places/{line}/{number}"): "viewer",
     ("DELETE", "/admin/rooms/{room}/places/{line}/{number}"): "operator",
     ("DELETE", "/admin/rooms/{room}/crowd"): "operator",
     ("POST", "/admin/rooms/{room}/reset"): "admin",

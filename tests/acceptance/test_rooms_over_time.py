@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from conftest import Running, answers
+from conftest import Running, all_know
 from playwright.async_api import Page, expect
 from support import (
     PASSWORD,
@@ -554,19 +554,10 @@ async def test_rooms_are_made_and_steered_on_the_command_line(postgres_url: str)
     assert re.search("begun anew, 0 call", begun[1])
 
 
-async def all_know(serving: Running) -> None:
-    """Wait until every web process has heard of the room; any of them may be met."""
-
-    async def listed() -> bool:
-        return all([await answers(f"{serving.url}/rooms/drop/state") for _ in range(12)])
-
-    await eventually(listed)
-
-
 async def enter_as(page: Page, serving: Running, service: Service, role: str) -> None:
     await service.operators.add("night", role=role, password=PASSWORD)
 
-    await all_know(serving)
+    await all_know(serving.url)
     await page.goto(f"{serving.url}/admin/login")
     await page.locator('[name="name"]').fill("night")
     await page.locator('[name="password"]').fill(PASSWORD)
@@ -615,7 +606,7 @@ async def test_a_waiting_page_tells_that_the_line_was_begun_anew_and_joins_again
     service: Service, serving: Running, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 3}, seats_max=0)
-    await all_know(serving)
+    await all_know(serving.url)
     page = await pages()
     await page.goto(f"{serving.url}/rooms/drop")
     await expect(page.locator("#number")).to_have_text("1")

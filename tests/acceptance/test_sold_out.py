@@ -4,13 +4,14 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient
 from conftest import Running
 from outage import known_everywhere
 from playwright.async_api import Page, expect
 from pollers import Poller, visitors
-from support import Shopper, admitted, authorization, open_room, shift_clock, tick
+from support import Shopper, admitted, authorization, eventually, open_room, shift_clock, tick
 
 from waitroom.app import Service
 
@@ -139,6 +140,17 @@ async def test_what_comes_back_after_everything_was_sold_calls_the_next_in_line(
     assert [(await shopper.me())["status"] for shopper in waiting] == ["called", "waiting"]
 
 
+async def let_in(http: aiohttp.ClientSession) -> Poller:
+    poller = await Poller.join(http)
+
+    async def called() -> bool:
+        return await poller.ask() == "called"
+
+    await eventually(called)
+    await poller.claim()
+    return poller
+
+
 @pytest.mark.parametrize("then", ["sold", "back"])
 async def test_the_page_tells_what_is_in_baskets_and_then_what_became_of_it(
     service: Service, serving: Running, pages: Pages, then: str
@@ -146,9 +158,7 @@ async def test_the_page_tells_what_is_in_baskets_and_then_what_became_of_it(
     await open_room(service, skus={"mug": UNITS}, limit=1)
     async with visitors(serving.url) as http:
         await known_everywhere(http, lambda reply: reply.status == 200)
-        holders = [await Poller.join(http) for _ in range(UNITS)]
-        for holder in holders:
-            await holder.claim()
+        holders = [await let_in(http) for _ in range(UNITS)]
         holds = [await holder.hold("mug") for holder in holders]
         page = await pages()
         await page.goto(f"{serving.url}/rooms/drop")
@@ -166,3 +176,27 @@ async def test_the_page_tells_what_is_in_baskets_and_then_what_became_of_it(
             await expect(page.locator("#stock")).to_have_text(
                 re.compile(rf"\b{UNITS - 1}\b.*basket")
             )
+
+
+@pytest.mark.parametrize("came", ["before", "after"])
+async def test_an_open_page_that_was_told_all_is_sold_hears_when_something_came_back(
+    service: Service, serving: Running, pages: Pages, came: str
+) -> None:
+    await open_room(service, skus={"mug": 1}, limit=1)
+    async with visitors(serving.url) as http:
+        await known_everywhere(http, lambda reply: reply.status == 200)
+        buyer = await let_in(http)
+        hold = await buyer.hold("mug")
+        page = await pages()
+        if came == "before":
+            await page.goto(f"{serving.url}/rooms/drop")
+            await expect(page.locator("#place")).to_have_text("1")
+        await buyer.pay(hold)
+        await known_everywhere(http, lambda reply: reply.body["status"] == "sold_out")
+        if came == "after":
+            await page.goto(f"{serving.url}/rooms/drop")
+        await expect(page.locator("#room")).to_have_attribute("data-view", "sold_out")
+
+        await service.ledger.move("mug", kind="received", quantity=1, who="test", reason="")
+
+        await expect(page.locator("#enter")).to_be_visible(timeout=60_000)

@@ -9,16 +9,15 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import Running, answers
+from conftest import Running, all_know
 from playwright.async_api import Browser, Page, Route, expect
 from stripe_peer import APPROVED, ASKS_FIRST, BANK, DECLINED, SECRET_KEY, Wire
-from support import eventually, execute, open_room
+from support import execute, open_room
 
 from waitroom.app import Service
 
 pytest_plugins = ("stripe_shop",)
 
-LOOKS = 18
 Pages = Callable[..., Awaitable[Page]]
 SCRIPT = """
 window.Stripe = (key) => ({
@@ -66,11 +65,7 @@ async def at_checkout(service: Service, shop: Running, page: Page, *, script: st
     await page.context.route("https://js.stripe.com/**", answer)
     await open_room(service, skus={"mug": 3}, policy="rate")
 
-    async def listed() -> bool:
-        # Which of the web processes answers is chosen for each look anew.
-        return all([await answers(f"{shop.url}/rooms/drop/state") for _ in range(LOOKS)])
-
-    await eventually(listed)
+    await all_know(shop.url)
     await page.goto(f"{shop.url}/rooms/drop")
     await page.locator("#enter").click()
     await page.wait_for_url("**/checkout")

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from conftest import Running, answers
+from conftest import Running, all_know
 from playwright.async_api import Page, expect
 from support import eventually, execute, open_room
 
@@ -14,20 +14,7 @@ from waitroom.place_store import PlaceStore
 from waitroom.view import band, odds
 
 Pages = Callable[..., Awaitable[Page]]
-LOOKS = 18
 VALUE = "the lottery numbers of that evening"
-
-
-async def listed(serving: Running) -> None:
-    """Wait until every web process has heard of the room and of its state."""
-
-    async def all_know() -> bool:
-        for _ in range(LOOKS):
-            if not await answers(f"{serving.url}/rooms/drop/state"):
-                return False
-        return True
-
-    await eventually(all_know)
 
 
 async def visit(pages: Pages, serving: Running, **options: Any) -> Page:
@@ -64,7 +51,7 @@ async def open_doors(service: Service, serving: Running, **rules: Any) -> None:
     )
     soon = datetime.now(UTC) + timedelta(hours=3)
     await service.lines.change_room("drop", f'{{"opens_at": "{soon.isoformat()}"}}', who="test")
-    await listed(serving)
+    await all_know(serving.url)
 
     async def announced() -> Any:
         return await execute(service, "SELECT FROM draw")
@@ -75,7 +62,7 @@ async def open_doors(service: Service, serving: Running, **rules: Any) -> None:
 async def open_line(service: Service, serving: Running, **rules: Any) -> None:
     """Open a room in which everybody waits."""
     await open_room(service, **{"skus": {"mug": 9}, "seats_max": 0, **rules})
-    await listed(serving)
+    await all_know(serving.url)
 
 
 async def number_of(page: Page) -> int:
@@ -126,7 +113,7 @@ async def test_in_a_first_come_room_the_number_is_there_before_the_line_moves(
     service: Service, serving: Running, pages: Pages
 ) -> None:
     await open_room(service, status="scheduled", doors_at="2020-01-01T00:00:00Z", seats_max=0)
-    await listed(serving)
+    await all_know(serving.url)
     page, plain = await visit(pages, serving), await pages(java_script_enabled=False)
     await shows(page, "waiting")
 

@@ -15,6 +15,12 @@ from waitroom.rehearse.simulation import Simulation
 SET = [part for key, value in SHRUNK.items() for part in ("--set", f"{key}={value}")]
 
 
+@pytest.fixture(autouse=True)
+def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A command sets them up for its whole process, which here is that of other tests too.
+    monkeypatch.setattr("waitroom.run.command.set_up_logs", lambda **_: None)
+
+
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["rehearse", *arguments])
 
