@@ -67,7 +67,7 @@ SELECT m.room_id, m.room, m.status, m.sold_out, m.message, m.message_at, m.opens
        d.line_id IS NOT NULL AS draw_announced, d.count IS NOT NULL AND d.seed IS NULL AS draw_due,
        d.signature IS NOT NULL AS closing_signed,
        d.public_value_source IS NOT NULL AND d.value IS NULL AS value_missing,
-       k.on_hand, k.promised, k.held, k.sold, wanted_units(m.room_id) AS wanted,
+       k.on_hand, k.promised, k.held, k.sold, kept_units(m.room_id) AS kept,
        m.stock_elsewhere OR EXISTS (SELECT FROM sku x WHERE x.room_id = m.room_id) AS has_stock,
        k.seats AS seats_taken,
        ARRAY(SELECT a.admission_id FROM admission a

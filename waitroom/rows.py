@@ -33,8 +33,8 @@ def head_of(row: asyncpg.Record) -> int:
 
 
 def units_free(row: asyncpg.Record) -> int:
-    """Return the units for new calls: what refused sessions wait for is not among them."""
-    spoken_for = row["held"] + row["sold"] + row["promised"] + row["wanted"]
+    """Return the units for new calls: neither waited for by refused sessions nor off sale."""
+    spoken_for = row["held"] + row["sold"] + row["promised"] + row["kept"]
     return max(int(row["on_hand"] - spoken_for), 0)
 
 

@@ -58,7 +58,7 @@ def stock(state: RoomState) -> str:
         )
     if state.status == "sold_out":
         return "Everything is sold."
-    return "What is left is promised to people who have been called."
+    return "Nothing more is free right now."
 
 
 def band(low_s: float | None, high_s: float | None) -> str:

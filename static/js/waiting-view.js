@@ -114,7 +114,7 @@ function drawJoin(status) {
 export function stock({ status, available, held }) {
   if (available) return `${plural(available, "item")} left${held ? `, ${count(held)} in baskets` : ""}.`;
   if (held) return `${plural(held, "item is", "items are")} in the baskets of others and none is free. If any comes back, the line moves on.`;
-  return status === "sold_out" ? "Everything is sold." : "What is left is promised to people who have been called.";
+  return status === "sold_out" ? "Everything is sold." : "Nothing more is free right now.";
 }
 
 /** @param {string} view @param {number | null} place @param {number | null} left @param {number} [age] */

@@ -76,7 +76,7 @@ def test_the_reason_that_matters_most_is_given(room: RoomState, reason: str) -> 
         (state(available=0, held=1), "1 item is in the baskets of others and none is free. "),
         (state(available=0, held=2), "2 items are in the baskets of others and none is free. "),
         (state("sold_out", available=0), "Everything is sold."),
-        (state(available=0), "What is left is promised to people who have been called."),
+        (state(available=0), "Nothing more is free right now."),
     ],
 )
 def test_stock_is_said_as_it_is(room: RoomState, said: str) -> None:

@@ -222,6 +222,7 @@ CREATE TABLE sku (
     CONSTRAINT basket_has_one_currency FOREIGN KEY (room_id, currency) REFERENCES room (room_id, currency)
 );
 CREATE INDEX sku_by_room ON sku (room_id, sku);
+CREATE INDEX sku_with_times_by_room ON sku (room_id) WHERE on_sale_from IS NOT NULL OR on_sale_until IS NOT NULL;
 CREATE INDEX sku_by_product ON sku (product_id, sku);
 
 -- `wished` counts the units for which refused sessions wait: what comes free is theirs first.

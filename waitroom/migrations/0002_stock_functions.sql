@@ -51,6 +51,20 @@ BEGIN
     verdict := 'moved';
 END $$;
 
+-- Whether a SKU is on sale now and for so long.
+CREATE FUNCTION is_sold_for(k sku, ahead interval) RETURNS boolean LANGUAGE sql VOLATILE AS $$
+    SELECT COALESCE(k.on_sale_from <= clock_timestamp(), true)
+       AND COALESCE(k.on_sale_until > clock_timestamp() + ahead, true)
+$$;
+
+-- The free units of a room that are not on sale now and for so long.
+CREATE FUNCTION units_off_sale(in_room int, ahead interval) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT COALESCE(sum(GREATEST(s.on_hand - s.held - s.sold, 0)), 0)::bigint
+    FROM sku k JOIN stock s USING (sku_id)
+    WHERE k.room_id = in_room AND (k.on_sale_from IS NOT NULL OR k.on_sale_until IS NOT NULL)
+        AND NOT is_sold_for(k, ahead)
+$$;
+
 -- Places a batch of holds, first come first served, a verdict for each. A basket is all or nothing;
 -- with `partial` it is what can be given.
 -- Request i asks for the lines line_first[i] .. line_first[i + 1] - 1; a line names its SKU by a slot
@@ -76,17 +90,18 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS
 DECLARE
     n constant int := cardinality(ids);
     sku_ids int[]; sku_rooms int[]; free int[]; caps int[]; order_caps int[]; customer_caps int[];
-    on_sale boolean[]; wished int[];
+    on_sale boolean[]; lasting boolean[]; wished int[];
     taken int[] := array_fill(0, ARRAY[cardinality(skus)]);
     session_rooms int[]; promise int[]; live smallint[]; hold_for interval[]; customers bigint[]; unit_caps int[];
     promise_used int[] := array_fill(0, ARRAY[cardinality(sessions)]);
-    rooms int[]; room_free bigint[]; room_taken bigint[]; room_promise_used bigint[];
+    rooms int[]; room_free bigint[]; room_closed bigint[]; room_closing bigint[];
+    room_taken bigint[]; room_promise_used bigint[];
     pair_had int[]; customer_pair int[]; customer_had int[];
     pair_ahead int[] := array_fill(0, ARRAY[cardinality(pair_slot)]);
     line_request int[] := array_fill(0, ARRAY[cardinality(line_slot)]);
     wish_session int[] := '{}'; wish_slot int[] := '{}'; wish_quantity int[] := '{}';
     t timestamptz; at_wall timestamptz; stopped_for interval;
-    a int; b int; s int; w int; r int; q int; p int; c int; want int; can int; spare bigint; used int;
+    a int; b int; s int; w int; r int; q int; p int; c int; want int; can int; spare bigint; used int; soon int;
     verdict smallint; why smallint; culprit int; figure int;
     changed int := 0; short int[] := '{}'; pool_short boolean := false; behind boolean := false;
 BEGIN
@@ -96,8 +111,7 @@ BEGIN
            array_agg(k.limit_per_session ORDER BY u.o), array_agg(k.limit_per_order ORDER BY u.o),
            array_agg(k.limit_per_customer ORDER BY u.o), array_agg(k.price_minor ORDER BY u.o),
            array_agg(k.currency ORDER BY u.o), array_agg(k.name ORDER BY u.o),
-           array_agg(COALESCE(k.on_sale_from <= clock_timestamp(), true)
-                     AND COALESCE(k.on_sale_until > clock_timestamp(), true) ORDER BY u.o)
+           array_agg(is_sold_for(k, '0') ORDER BY u.o)
         INTO sku_ids, sku_rooms, caps, order_caps, customer_caps, prices, currencies, names, on_sale
         FROM unnest(skus) WITH ORDINALITY u(sku, o) LEFT JOIN sku k ON k.sku = u.sku;
     SELECT array_agg(x.room_id), array_agg(x.f), array_agg(0::bigint), array_agg(0::bigint)
@@ -108,6 +122,17 @@ BEGIN
     t := shopper_now();
     at_wall := clock_timestamp();
     stopped_for := (SELECT o.stopped FROM office o);
+    -- Behind a promise stands what is on sale, for as long as a call lasts.
+    SELECT array_agg(CASE WHEN x.promised > 0 THEN units_off_sale(x.room_id, '0') ELSE 0 END ORDER BY u.o),
+           array_agg(CASE WHEN x.promised > 0 THEN units_off_sale(x.room_id, make_interval(secs => m.claim_window_s))
+                          ELSE 0 END ORDER BY u.o)
+        INTO room_closed, room_closing
+        FROM unnest(rooms) WITH ORDINALITY u(id, o) JOIN room_stock x ON x.room_id = u.id JOIN room m USING (room_id);
+    IF 0 < ANY (room_closing) THEN
+        SELECT array_agg(is_sold_for(k, make_interval(secs => m.claim_window_s)) ORDER BY u.o)
+            INTO lasting FROM unnest(sku_ids) WITH ORDINALITY u(id, o)
+            LEFT JOIN sku k ON k.sku_id = u.id LEFT JOIN room m USING (room_id);
+    END IF;
 
     -- A SKU may have been deleted since it was read.
     SELECT array_agg(COALESCE(k.on_hand - k.held - k.sold, 0) ORDER BY u.o), array_agg(COALESCE(k.wished, 0) ORDER BY u.o)
@@ -167,7 +192,7 @@ BEGIN
     FOR i IN 1 .. n LOOP
         CONTINUE WHEN verdicts[i] <> 0;
         a := line_first[i]; b := line_first[i + 1] - 1; w := req_session[i];
-        verdict := 1; q := 0;
+        verdict := 1; q := 0; soon := 0;
         r := array_position(rooms, session_rooms[w]);
         FOR j IN a .. b LOOP
             s := line_slot[j]; p := line_pair[j]; want := line_quantity[j]; can := want; figure := 0;
@@ -186,7 +211,9 @@ BEGIN
                 -- Units that stand behind other shoppers' promises are not to be had, and only a
                 -- promise of one's own goes before those who wait for what comes free.
                 spare := LEAST(free[s] - CASE WHEN q + can <= promise[w] THEN 0 ELSE pair_ahead[p] END,
-                               room_free[r] + promise[w] - q);
+                               LEAST(room_free[r], GREATEST(0, room_free[r] - CASE
+                                   WHEN lasting[s] THEN room_closing[r] - soon ELSE room_closed[r] END))
+                               + promise[w] - q);
                 IF spare < can THEN
                     short := short || sku_ids[s];
                     pool_short := pool_short OR free[s] >= can;
@@ -200,6 +227,7 @@ BEGIN
             END IF;
             IF can < want AND NOT partial[i] THEN EXIT; END IF;
             given[j] := can; q := q + can;
+            IF NOT lasting[s] THEN soon := soon + can; END IF;
         END LOOP;
         IF partial[i] AND q > 0 THEN verdict := 1; END IF;
         verdicts[i] := verdict;
@@ -230,6 +258,7 @@ BEGIN
             room_promise_used[r] := room_promise_used[r] + used;
         END IF;
         room_free[r] := room_free[r] - (q - used);
+        room_closing[r] := room_closing[r] - soon;
         room_taken[r] := room_taken[r] + q;
         expires[i] := t + hold_for[w];
         changed := changed + 1;
@@ -371,6 +400,30 @@ BEGIN
     RETURN cardinality(end_holds(COALESCE(due, '{}') || COALESCE(overdue, '{}'), 'expired', true));
 END $$;
 
+-- How many units more than these changes take could go and leave every promise kept; NULL where they
+-- take nothing. It is looked at over all SKUs, over those on sale, and over those that are on sale for
+-- as long as a call lasts: those who were just called find the last ones still open.
+CREATE FUNCTION slack_of(pool room_stock, skus int[], changes int[]) RETURNS bigint LANGUAGE sql STABLE AS $$
+    WITH kinds AS (
+        SELECT interval '0' AS ahead UNION ALL
+        SELECT make_interval(secs => m.claim_window_s) FROM room m WHERE m.room_id = pool.room_id),
+    taken AS (SELECT k AS item, u.q FROM unnest(skus, changes) u(id, q) JOIN sku k ON k.sku_id = u.id),
+    asked AS (
+        SELECT 0::bigint AS off_sale, sum(q) AS units FROM taken UNION ALL
+        SELECT units_off_sale(pool.room_id, ahead), (SELECT sum(t.q) FROM taken t WHERE is_sold_for(t.item, ahead))
+        FROM kinds WHERE pool.promised > 0)
+    SELECT min(CASE WHEN off_sale = 0 THEN free ELSE LEAST(free, GREATEST(free - off_sale, 0)) END - units)::bigint
+    FROM asked, (SELECT pool.on_hand - pool.held - pool.sold - pool.promised AS free) f WHERE units > 0
+$$;
+
+-- By how many units of each SKU a hold would change that is to have these.
+CREATE FUNCTION change_of(in_hold uuid, skus int[], quantities int[]) RETURNS TABLE (sku_id int, q int)
+LANGUAGE sql STABLE AS $$
+    SELECT x.id, sum(x.q)::int FROM (
+        SELECT l.sku_id AS id, -l.quantity AS q FROM hold_line l WHERE l.hold_id = in_hold
+        UNION ALL SELECT * FROM unnest(skus, quantities)) x GROUP BY x.id HAVING sum(x.q) <> 0
+$$;
+
 -- Changes the quantities of a held hold, all or nothing. Verdicts as in place_holds, and
 -- 8 no such hold, 9 hold over, 10 payment running.
 CREATE FUNCTION change_hold(
@@ -381,7 +434,7 @@ SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     h hold; k record; own admission; pool room_stock; m room; sku_ids int[];
-    grow bigint := 0; total bigint := 0; used int; t timestamptz;
+    grow bigint := 0; total bigint := 0; used int; slack bigint; t timestamptz;
 BEGIN
     SELECT * INTO own FROM admission x WHERE x.admission_id = in_session FOR NO KEY UPDATE;
     SELECT * INTO h FROM hold x WHERE x.hold_id = in_hold AND x.session_id = in_session;
@@ -404,8 +457,7 @@ BEGIN
     FOR k IN SELECT u.o, s.limit_per_session AS cap, s.limit_per_order AS order_cap, s.limit_per_customer AS customer_cap,
                     -- What others were refused is theirs first, also before a hold that grows.
                     b.on_hand - b.held - b.sold - GREATEST(b.wished - COALESCE(w.quantity, 0), 0) AS free, u.q,
-                    COALESCE(s.on_sale_from <= clock_timestamp(), true)
-                        AND COALESCE(s.on_sale_until > clock_timestamp(), true) AS on_sale,
+                    is_sold_for(s, '0') AS on_sale,
                     COALESCE(l.quantity, 0) AS had,
                     COALESCE((SELECT sum(z.quantity) FROM hold y JOIN hold_line z USING (hold_id)
                               WHERE y.session_id = in_session AND y.hold_id <> in_hold
@@ -434,24 +486,17 @@ BEGIN
         verdict := 15; culprit := 1; figure := m.order_units_max; RETURN;
     END IF;
     used := LEAST(own.promised, GREATEST(grow, 0));
-    IF grow > 0 AND grow - used > pool.on_hand - pool.held - pool.sold - pool.promised THEN
-        verdict := 5; culprit := 1; figure := GREATEST(pool.on_hand - pool.held - pool.sold - pool.promised, 0);
-        RETURN;
+    slack := (SELECT slack_of(pool, array_agg(d.sku_id), array_agg(d.q)) FROM change_of(in_hold, sku_ids, quantities) d);
+    IF slack + used < 0 THEN
+        verdict := 5; culprit := 1; figure := GREATEST(slack + grow, 0); RETURN;
     END IF;
     INSERT INTO hold_change (hold_id, sku_id, quantity, at)
-        SELECT in_hold, x.id, x.q, clock_timestamp() FROM (
-            SELECT id, sum(q)::int AS q FROM (
-                SELECT l.sku_id AS id, -l.quantity AS q FROM hold_line l WHERE l.hold_id = in_hold
-                UNION ALL SELECT * FROM unnest(sku_ids, quantities)) both_sides GROUP BY id) x
-        WHERE x.q <> 0;
+        SELECT in_hold, d.sku_id, d.q, clock_timestamp() FROM change_of(in_hold, sku_ids, quantities) d;
     UPDATE room_stock x SET held = x.held + grow, promised = x.promised - used,
             short = LEAST(x.short, GREATEST(x.held + grow + x.sold + x.promised - used - x.on_hand, 0))
         WHERE x.room_id = h.room_id;
     UPDATE stock x SET held = x.held + d.q, short = LEAST(x.short, GREATEST(x.held + d.q + x.sold - x.on_hand, 0))
-        FROM (SELECT id, sum(q)::int AS q FROM (
-            SELECT l.sku_id AS id, -l.quantity AS q FROM hold_line l WHERE l.hold_id = in_hold
-            UNION ALL SELECT * FROM unnest(sku_ids, quantities)) both_sides GROUP BY id) d
-        WHERE x.sku_id = d.id AND d.q <> 0;
+        FROM change_of(in_hold, sku_ids, quantities) d WHERE x.sku_id = d.sku_id;
     UPDATE admission x SET promised = x.promised - used WHERE x.admission_id = in_session AND used > 0;
     UPDATE hold_line l SET quantity = 0, due_at = NULL WHERE l.hold_id = in_hold AND NOT l.sku_id = ANY (sku_ids);
     -- A SKU that stays keeps the price it was held at.

@@ -87,7 +87,7 @@ BEGIN
     promise := promise_of(m);
     IF called > 0 AND promise > 0 THEN
         SELECT * INTO pool FROM room_stock x WHERE x.room_id = m.room_id FOR NO KEY UPDATE;
-        spare := GREATEST(pool.on_hand - pool.held - pool.sold - pool.promised - wanted_units(m.room_id), 0);
+        spare := GREATEST(pool.on_hand - pool.held - pool.sold - pool.promised - kept_units(m.room_id), 0);
         IF called > spare / promise THEN
             -- The stock fell since the gate was set: the gate goes back to whom it can keep its word.
             called := spare / promise;
@@ -157,7 +157,7 @@ BEGIN
     IF promise > 0 THEN
         -- The stock may have fallen since it was read: nobody is called beyond what is there.
         SELECT * INTO pool FROM room_stock x WHERE x.room_id = m.room_id FOR NO KEY UPDATE;
-        afford := GREATEST(pool.on_hand - pool.held - pool.sold - pool.promised - wanted_units(m.room_id), 0)
+        afford := GREATEST(pool.on_hand - pool.held - pool.sold - pool.promised - kept_units(m.room_id), 0)
             / promise;
         again := again[1:LEAST(afford, cardinality(again))];
         gate_wanted := LEAST(gate_wanted, head + afford - cardinality(again));

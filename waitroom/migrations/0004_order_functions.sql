@@ -233,12 +233,14 @@ END $$;
 CREATE FUNCTION take_units_again(p purchase) RETURNS text LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-    a admission; pool room_stock; again uuid; q bigint; used int;
+    a admission; pool room_stock; again uuid; q bigint; used int; slack bigint;
 BEGIN
     SELECT * INTO a FROM admission x WHERE x.admission_id = p.session_id;
     SELECT * INTO pool FROM room_stock k WHERE k.room_id = p.room_id;
     SELECT sum(l.quantity) INTO q FROM purchase_line l WHERE l.order_id = p.order_id;
     used := LEAST(a.promised, q);
+    slack := (SELECT slack_of(pool, array_agg(l.sku_id), array_agg(l.quantity)) FROM purchase_line l
+              WHERE l.order_id = p.order_id);
     IF EXISTS (
         SELECT FROM purchase_line l JOIN sku k USING (sku_id) WHERE l.order_id = p.order_id
             AND ((p.customer_id IS NOT NULL
@@ -248,7 +250,7 @@ BEGIN
                                     AND z.sku_id = l.sku_id) > k.limit_per_session)) THEN
         RETURN 'limit';
     END IF;
-    IF q - used > pool.on_hand - pool.held - pool.sold - pool.promised OR EXISTS (
+    IF slack + used < 0 OR EXISTS (
         SELECT FROM purchase_line l JOIN stock s USING (sku_id)
         LEFT JOIN wish w ON w.session_id = p.session_id AND w.sku_id = l.sku_id
         WHERE l.order_id = p.order_id

@@ -34,10 +34,14 @@ BEGIN
         WHERE w.session_id = ANY (in_sessions);
 END $$;
 
--- The units of a room that are free but wait for refused sessions.
-CREATE FUNCTION wanted_units(in_room int) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT COALESCE(sum(LEAST(s.wished, GREATEST(s.on_hand - s.held - s.sold, 0))), 0)::bigint
-    FROM stock s JOIN sku k USING (sku_id) WHERE s.wished > 0 AND k.room_id = in_room
+-- The units of a room that are free but not for new calls: refused sessions wait for them, or they are
+-- not on sale for as long as a call lasts.
+CREATE FUNCTION kept_units(in_room int) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT units_off_sale(m.room_id, make_interval(secs => m.claim_window_s)) + COALESCE((
+        SELECT sum(LEAST(s.wished, GREATEST(s.on_hand - s.held - s.sold, 0)))
+        FROM stock s JOIN sku k USING (sku_id) WHERE s.wished > 0 AND k.room_id = m.room_id
+            AND is_sold_for(k, make_interval(secs => m.claim_window_s))), 0)::bigint
+    FROM room m WHERE m.room_id = in_room
 $$;
 
 -- Holds what is free for the sessions that wait for it, lowest number first, and returns how many of
@@ -109,7 +113,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM returns_wait r WHERE r.line_id = in_line AND r.number = in_number) AND (
             EXISTS (SELECT FROM hold h WHERE h.session_id = a.admission_id AND h.state = 'held')
             OR EXISTS (SELECT FROM line l JOIN room_stock k USING (room_id) WHERE l.line_id = in_line
-                AND k.on_hand - k.held - k.sold - k.promised - wanted_units(k.room_id) > 0)) THEN
+                AND k.on_hand - k.held - k.sold - k.promised - kept_units(k.room_id) > 0)) THEN
         RETURN 'units_free';
     END IF;
     INSERT INTO returns_wait (line_id, number, ticket_id, email) VALUES (in_line, in_number, in_ticket, address)
