@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from waitroom.admin.bodies import RoomChange
+from waitroom.cli_invite import invite
 from waitroom.cli_stock import Moment
 from waitroom.draw_store import DrawStore
 from waitroom.line_store import LineStore
@@ -162,6 +163,9 @@ def _pairs(rules: Sequence[str]) -> dict[str, Any]:
         else:
             wanted[rule] = text
     return wanted
+
+
+room.add_command(invite)
 
 
 def _encoded(values: dict[str, Any]) -> str:

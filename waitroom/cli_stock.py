@@ -1,4 +1,4 @@
-"""`waitroom stock`: the ledger on the command line."""
+"""`waitroom stock` and `waitroom sku`: the ledger and the shelf on the command line."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from inventory.ledger_store import LedgerStore
+from inventory.stock_store import StockStore
 from waitroom.run.command import plainly, settings_options, with_pool
 
 
@@ -70,3 +71,42 @@ def stock_check(config: Path | None, **overrides: Any) -> None:
         click.echo(msgspec.json.encode(breach), err=True)
     click.echo("the books disagree" if found else "the books agree")
     raise SystemExit(1 if found else 0)
+
+
+@click.group()
+def sku() -> None:
+    """Add products and stock."""
+
+
+@sku.command(name="add")
+@settings_options
+@click.argument("sku")
+@click.option("--room", required=True)
+@click.option("--name", required=True)
+@click.option("--price-minor", type=int, required=True, help="In cents, tax included.")
+@click.option("--currency", default="EUR", show_default=True)
+@plainly
+def sku_add(config: Path | None, sku: str, **values: Any) -> None:
+    """Add a product with nothing on hand."""
+    wish = {k: values.pop(k) for k in ("room", "name", "price_minor", "currency")}
+    with_pool(config, values, lambda pool: StockStore(pool).add(sku, who="cli", **wish))
+
+
+@sku.command(name="receive")
+@settings_options
+@click.argument("sku")
+@click.argument("quantity", type=click.IntRange(min=1))
+@click.option("--reason", default="")
+@plainly
+def sku_receive(
+    sku: str, quantity: int, reason: str, config: Path | None, **overrides: Any
+) -> None:
+    """Put units on the shelf."""
+    on_hand = with_pool(
+        config,
+        overrides,
+        lambda pool: LedgerStore(pool).move(
+            sku, kind="received", quantity=quantity, who="cli", reason=reason
+        ),
+    )
+    click.echo(f"{sku}: {on_hand} on hand")

@@ -57,6 +57,17 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def web_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = [
+        click.option("--host", help="The address to listen on."),
+        click.option("--port", type=int, help="The port to listen on; 0 takes a free one."),
+        click.option("--workers", type=int, help="How many web processes."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def load_for(config: Path | None, **overrides: Any) -> Settings:
     settings = load_settings(config, overrides=overrides)
     set_up_logs(level=settings.log_level, as_json=settings.log_json)
