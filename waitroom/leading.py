@@ -69,6 +69,8 @@ class _Learning:
 
     demand: Demand
     open_ids: set[int] | None = None
+    # Admissions are numbered in the order of their calls.
+    last_id: int = 0
     read_again_at: float = 0.0
     # Calls made since it was read; whoever was called then is in no figure yet.
     calls_since: int = 0
@@ -175,6 +177,8 @@ class RoomLead:
             closed = await self._ended(row["room_id"], learning, open_)
             learning.demand.observe(now, open_, closed, units_free=units_free(row))
             learning.open_ids = {journey.admission_id for journey in open_}
+            for journey in (*open_, *closed):
+                learning.last_id = max(learning.last_id, journey.admission_id)
             learning.calls_since = 0
             ended = time.monotonic()
             learning.read_again_at = ended + (ended - started) / JOURNEYS_SHARE - 1.0
@@ -184,10 +188,10 @@ class RoomLead:
         self, room_id: int, learning: _Learning, open_: Sequence[Journey]
     ) -> list[Journey]:
         if learning.open_ids is None:
-            rows = await self._store.ended_journeys(room_id, None, within_s=LEARN_FROM_S)
+            rows = await self._store.past_journeys(room_id, within_s=LEARN_FROM_S)
         else:
             gone = learning.open_ids - {journey.admission_id for journey in open_}
-            rows = await self._store.ended_journeys(room_id, list(gone)) if gone else []
+            rows = await self._store.ended_journeys(room_id, list(gone), after=learning.last_id)
         return [Journey(**dict(row)) for row in rows]
 
     async def _call(

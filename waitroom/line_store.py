@@ -299,13 +299,16 @@ class LineStore:
             return await borrowed.fetch(SQL["read_journeys"], room_id)
 
     async def ended_journeys(
-        self, room_id: int, ids: Sequence[int] | None, *, within_s: float = 0.0
+        self, room_id: int, ids: Sequence[int], *, after: int
     ) -> list[asyncpg.Record]:
-        """Return how these journeys ended, or all that ended within the last `within_s`."""
+        """Return how these journeys ended, and those above `after` that are over already."""
         async with connection(self._pool) as borrowed:
-            return await borrowed.fetch(
-                SQL["read_ended_journeys"], room_id, ids, within_s, JOURNEYS_MAX
-            )
+            return await borrowed.fetch(SQL["read_ended_journeys"], room_id, ids, after)
+
+    async def past_journeys(self, room_id: int, *, within_s: float) -> list[asyncpg.Record]:
+        """Return how the journeys ended that did within the last `within_s`."""
+        async with connection(self._pool) as borrowed:
+            return await borrowed.fetch(SQL["read_past_journeys"], room_id, within_s, JOURNEYS_MAX)
 
     async def note_forecast(self, room_id: int, *, term: int, facts: str) -> None:
         """Put what those who wait were told into the room's log; `facts` is a JSON object."""

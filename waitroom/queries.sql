@@ -79,45 +79,22 @@ ORDER BY m.room_id, l.lane <> 'main', l.line_id;
 
 -- name: read_journeys
 -- Those inside and those called, with what came of it so far; times in seconds of shopper time.
-SELECT a.admission_id, a.state, extract(epoch FROM a.called_at)::float8 AS called_at,
-       extract(epoch FROM a.claimed_at)::float8 AS claimed_at,
-       extract(epoch FROM COALESCE(h.placed_at - o.stopped, e.held_at))::float8 AS held_at,
-       extract(epoch FROM COALESCE(h.ended_at - o.stopped, e.held_until))::float8 AS hold_ended_at,
-       extract(epoch FROM a.ended_at)::float8 AS ended_at,
-       (COALESCE(h.held, 0) + COALESCE(e.held, 0))::int AS units_held,
-       (COALESCE(h.bought, 0) + COALESCE(e.bought, 0))::int AS units_sold,
-       COALESCE(h.paying, false) AS paying, a.refused, a.promised
-FROM admission a
-LEFT JOIN outcome_elsewhere e ON e.session_id = a.admission_id,
-office o, LATERAL (
-    SELECT min(h.placed_at) AS placed_at, max(h.ended_at) AS ended_at, sum(l.quantity) FILTER (WHERE h.state = 'held') AS held,
-           sum(l.quantity) FILTER (WHERE h.state = 'confirmed') AS bought, bool_or(h.paying) AS paying
-    FROM hold h JOIN hold_line l USING (hold_id) WHERE h.session_id = a.admission_id AND a.state = 'claimed') h
-WHERE a.room_id = $1 AND a.state IN ('called', 'claimed');
+SELECT j.admission_id, j.state, j.called_at, j.claimed_at, j.held_at, j.hold_ended_at, j.ended_at, j.units_held,
+       j.units_sold, j.paying, j.refused, j.promised
+FROM journey j WHERE j.room_id = $1 AND j.state IN ('called', 'claimed');
 
 -- name: read_ended_journeys
--- How these ended, or where there are none given, how all of the last hours did.
-SELECT a.admission_id, a.state, extract(epoch FROM a.called_at)::float8 AS called_at,
-       extract(epoch FROM a.claimed_at)::float8 AS claimed_at,
-       extract(epoch FROM COALESCE(h.placed_at - o.stopped, e.held_at))::float8 AS held_at,
-       extract(epoch FROM COALESCE(h.ended_at - o.stopped, e.held_until))::float8 AS hold_ended_at,
-       extract(epoch FROM a.ended_at)::float8 AS ended_at,
-       (COALESCE(h.held, 0) + COALESCE(e.held, 0))::int AS units_held,
-       (COALESCE(h.bought, 0) + COALESCE(e.bought, 0))::int AS units_sold,
-       COALESCE(h.paying, false) AS paying, a.refused, a.promised
-FROM admission a
-LEFT JOIN outcome_elsewhere e ON e.session_id = a.admission_id,
-office o, LATERAL (
-    SELECT min(h.placed_at) AS placed_at, max(h.ended_at) AS ended_at, sum(l.quantity) FILTER (WHERE h.state = 'held') AS held,
-           sum(l.quantity) FILTER (WHERE h.state = 'confirmed') AS bought, bool_or(h.paying) AS paying
-    FROM hold h JOIN hold_line l USING (hold_id) WHERE h.session_id = a.admission_id) h
-WHERE CASE WHEN $2::bigint[] IS NULL
-           THEN a.room_id = $1 AND a.ended_at > shopper_now() - make_interval(secs => $3)
-           ELSE a.admission_id = ANY ($2) END
-    AND a.called_at IS NOT NULL AND a.state NOT IN ('called', 'claimed')
-    -- Whose turn was taken away has not been seen to stay away.
-    AND COALESCE(a.end_reason, '') NOT IN ('reset', 'revoked')
-ORDER BY a.admission_id DESC LIMIT $4;
+-- How these ended, and those that were called and over since the last look.
+SELECT j.admission_id, j.state, j.called_at, j.claimed_at, j.held_at, j.hold_ended_at, j.ended_at, j.units_held,
+       j.units_sold, j.paying, j.refused, j.promised
+FROM journey j WHERE j.room_id = $1 AND j.is_over AND (j.admission_id = ANY ($2::bigint[]) OR j.admission_id > $3);
+
+-- name: read_past_journeys
+-- How the last hours' journeys ended, the latest of them.
+SELECT j.admission_id, j.state, j.called_at, j.claimed_at, j.held_at, j.hold_ended_at, j.ended_at, j.units_held,
+       j.units_sold, j.paying, j.refused, j.promised
+FROM journey j WHERE j.room_id = $1 AND j.is_over AND j.ended_at > extract(epoch FROM shopper_now()) - $2
+ORDER BY j.admission_id DESC LIMIT $3;
 
 -- name: call_numbers
 SELECT * FROM call_numbers($1, $2, $3, $4, $5, $6, $7, $8);

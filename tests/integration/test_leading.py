@@ -180,3 +180,19 @@ async def test_a_checkout_that_fails_is_sent_hardly_anybody(service: Service) ->
         return await called(service) == before
 
     assert await eventually(calls_stand_still, every_s=0.6)
+
+
+async def test_who_came_and_went_between_two_looks_is_learned_from(service: Service) -> None:
+    await open_room(
+        service, policy="expected", skus={"mug": 9}, limit=1, seats_max=500, session_s=60
+    )
+    await tick(service, 2)
+    await sessions_in(service, 4)
+    await shift_clock(service, 61)
+    await service.lines.end_due(10)
+
+    await tick(service)
+
+    (lead,) = service.controller._rooms.values()  # noqa: SLF001 - it is told with the next call only
+    assert lead._learning is not None  # noqa: SLF001
+    assert lead._learning.demand.called == 4  # noqa: SLF001

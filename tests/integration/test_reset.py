@@ -279,7 +279,7 @@ async def test_calls_that_were_taken_back_are_not_learned_as_staying_away(
 
     await reset(service)
 
-    assert await service.lines.ended_journeys(room["room_id"], None, within_s=3600) == []
+    assert await service.lines.past_journeys(room["room_id"], within_s=3600) == []
 
 
 async def reset_while(service: Service, doing: Awaitable[Any]) -> Any:
