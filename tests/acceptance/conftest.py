@@ -111,11 +111,21 @@ async def program(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Runni
 
 @pytest.fixture
 async def serving(
-    program: Callable[..., Awaitable[Running]], postgres_url: str, valkey_url: str
+    program: Callable[..., Awaitable[Running]],
+    postgres_url: str,
+    valkey_url: str,
+    request: pytest.FixtureRequest,
 ) -> Running:
-    """Two web processes, a controller and a sweeper on the test's own database."""
+    """Two web processes, a controller and a sweeper on the test's own database.
+
+    With `pytest.mark.workers(1)` one process is all of them, and starts in a fraction of the time.
+    """
+    marker = request.node.get_closest_marker("workers")
     return await program(
-        "serve", WAITROOM_POSTGRES_URL=postgres_url, WAITROOM_VALKEY_URL=valkey_url
+        "serve",
+        WAITROOM_POSTGRES_URL=postgres_url,
+        WAITROOM_VALKEY_URL=valkey_url,
+        WAITROOM_WORKERS=str(marker.args[0] if marker else 2),
     )
 
 

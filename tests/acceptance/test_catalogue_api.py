@@ -19,6 +19,9 @@ from support import PASSWORD, admitted, authorization, eventually, execute, open
 
 from waitroom.app import Service
 
+# What a page shows is the same from any process.
+pytestmark = pytest.mark.workers(1)
+
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
 

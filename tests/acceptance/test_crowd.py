@@ -35,7 +35,7 @@ EAGER = Behaviour(
     pace=0.1,
 )
 HALF_HEARTED = Behaviour(
-    shoppers=SHOPPERS,
+    shoppers=SHOPPERS // 4,
     arrive_s=3.0,
     leave_share=0.05,
     no_show_share=0.05,
@@ -94,7 +94,7 @@ async def test_a_crowd_buys_exactly_what_there_is(
         limit=1,
         seats_max=40,
         claim_window_s=6,
-        session_s=20,
+        session_s=12,
         hold_s=5,
         grace_s=60,
     )

@@ -15,6 +15,9 @@ from waitroom.app import Service
 from waitroom.fairness.log_pages import ENTRIES_SHOWN, LOOKED_AT_MAX
 from waitroom.log import leaf_hash, merkle_levels, merkle_path
 
+# What a page shows is the same from any process.
+pytestmark = pytest.mark.workers(1)
+
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
 PAGE = {"Accept": "text/html"}

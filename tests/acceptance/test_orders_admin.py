@@ -18,6 +18,9 @@ from support import PASSWORD, eventually, execute
 
 from waitroom.app import Service
 
+# What a page shows is the same from any process.
+pytestmark = pytest.mark.workers(1)
+
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
 PHONE = {"width": 360, "height": 740}

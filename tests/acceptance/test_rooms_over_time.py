@@ -28,6 +28,9 @@ from support import (
 from waitroom.app import Service
 from waitroom.room_store import RoomStore
 
+# What a page shows is the same from any process.
+pytestmark = pytest.mark.workers(1)
+
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
 Header = dict[str, str]

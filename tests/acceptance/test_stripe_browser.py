@@ -46,6 +46,7 @@ async def on_stripe(
         "serve",
         WAITROOM_POSTGRES_URL=postgres_url,
         WAITROOM_VALKEY_URL=valkey_url,
+        WAITROOM_WORKERS="1",
         WAITROOM_GATEWAY="stripe",
         WAITROOM_STRIPE_PUBLISHABLE_KEY="pk_test_of_the_tests",
         WAITROOM_STRIPE_SECRET_KEY=SECRET_KEY,

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from conftest import Running, all_know
 from playwright.async_api import Page, expect
 from support import eventually, execute, open_room
@@ -12,6 +13,9 @@ from support import eventually, execute, open_room
 from waitroom.app import Service
 from waitroom.place_store import PlaceStore
 from waitroom.view import band, odds
+
+# What a page shows is the same from any process.
+pytestmark = pytest.mark.workers(1)
 
 Pages = Callable[..., Awaitable[Page]]
 VALUE = "the lottery numbers of that evening"

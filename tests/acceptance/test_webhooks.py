@@ -357,6 +357,7 @@ async def test_the_screen_adds_tests_and_shows(
         "serve",
         WAITROOM_POSTGRES_URL=postgres_url,
         WAITROOM_VALKEY_URL=valkey_url,
+        WAITROOM_WORKERS="1",
         WAITROOM_WEBHOOKS_ALLOW_PRIVATE="true",
     )
     await service.operators.add("night", role="admin", password=PASSWORD)
