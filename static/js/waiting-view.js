@@ -4,7 +4,7 @@ export const BEFORE = ["scheduled", "before_opening"], CALLS_NOBODY = ["sold_out
 const NEWS = {
   called: "It is your turn. Press Enter the checkout.", missed: "Your turn passed. You can come back.",
   claimed: "You are in. Continue to checkout.", sold_out: "Everything is sold.", left: "You left the line.",
-  over: "This ticket is used up. You can join again.", ended: "This sale has ended.",
+  over: "This ticket is used up. You can join again.", ended: "This room has ended.",
   entered: "You are in. The draw decides the order.", drawing: "The entries are closed. The order is being drawn.",
   moved: "Your place is on another device now.", revoked: "The organiser took this place back.",
 };
