@@ -1,18 +1,18 @@
 """Driving an order from payment to its end, whoever gets to it: a request or the settling loop."""
 
-import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import structlog
 
+from checkout.idle import settle_idle
 from checkout.order import CLOSED, Order, OrderState
 from checkout.order_store import OrderStore
 from checkout.payment import (
     GATEWAY_TIMEOUT_S,
     IDLE_S,
-    SETTLE_BATCH_MAX,
     Gateway,
     Payment,
     PaymentState,
@@ -176,16 +176,7 @@ class Payments:
 
     async def settle_idle(self, *, idle_s: float = IDLE_S) -> int:
         """Drive orders that nobody has moved for a while; return how many were looked at."""
-        idle = await self._store.unsettled(
-            gateway=self._gateway.name, idle_s=idle_s, limit=SETTLE_BATCH_MAX
+        drive = partial(self.drive, begun=True)
+        return await settle_idle(
+            self._store, drive, gateway=self._gateway.name, idle_s=idle_s, kind="order"
         )
-        for order_id in idle:
-            # Touched first, so that another sweeper passes over it meanwhile.
-            await self._store.touch(order_id)
-        ends = await asyncio.gather(
-            *(self.drive(order_id, begun=True) for order_id in idle), return_exceptions=True
-        )
-        for order_id, end in zip(idle, ends, strict=True):
-            if isinstance(end, Exception):
-                log.warning("order_not_settled", order=str(order_id), error=repr(end))
-        return len(idle)

@@ -1,14 +1,13 @@
 """Driving a refund from what was asked to what the gateway did, whoever gets to it."""
 
-import asyncio
 from uuid import UUID
 
 import structlog
 
+from checkout.idle import settle_idle
 from checkout.payment import (
     GATEWAY_TIMEOUT_S,
     IDLE_S,
-    SETTLE_BATCH_MAX,
     Gateway,
     Refunded,
     RefundState,
@@ -80,16 +79,6 @@ class Refunds:
 
     async def settle_idle(self, *, idle_s: float = IDLE_S) -> int:
         """Drive refunds that nobody has moved for a while; return how many were looked at."""
-        idle = await self._store.unsettled(
-            gateway=self._gateway.name, idle_s=idle_s, limit=SETTLE_BATCH_MAX
+        return await settle_idle(
+            self._store, self.drive, gateway=self._gateway.name, idle_s=idle_s, kind="refund"
         )
-        for refund_id in idle:
-            # Touched first, so that another sweeper passes over it meanwhile.
-            await self._store.touch(refund_id)
-        ends = await asyncio.gather(
-            *(self.drive(refund_id) for refund_id in idle), return_exceptions=True
-        )
-        for refund_id, end in zip(idle, ends, strict=True):
-            if isinstance(end, Exception):
-                log.warning("refund_not_settled", refund=str(refund_id), error=repr(end))
-        return len(idle)

@@ -1,6 +1,5 @@
 """Counting a sale from PostgreSQL."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,8 +8,9 @@ import asyncpg
 
 from checkout.history.history_store import RoomName, find_room, snapshot
 from inventory.kit.database import Connection, Pool
-from inventory.kit.problem import Busy, Refusal
+from inventory.kit.problem import Refusal
 from inventory.kit.queries import load_queries
+from inventory.kit.turns import Turns
 from waitroom.analytics.report import (
     Outcome,
     PayTimes,
@@ -44,8 +44,11 @@ class TooMuchToCount(Refusal):
 class AnalyticsStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._turns = asyncio.Semaphore(COUNTS_MAX)
-        self._waiting = 0
+        self._turns = Turns(
+            at_once=COUNTS_MAX,
+            waiting_max=WAITING_MAX,
+            busy="Other sales are being counted; please try again in a moment.",
+        )
 
     async def report(self, room: str, span: Span, *, top: int, seller: int | None = None) -> Report:
         """Return the analysis of a room, or of a seller's part in it, all as of one moment.
@@ -53,7 +56,7 @@ class AnalyticsStore:
         `top` SKUs are told of singly. Raises `UnknownRoom`, and `TooMuchToCount` when one of the
         figures takes longer than any command may, `Busy` when many others wait.
         """
-        async with self._turn(), _counting(self._pool) as borrowed:
+        async with self._turns.take(), _counting(self._pool) as borrowed:
             found = await find_room(borrowed, room)
             between = (found.room_id, span.since, span.until)
             steps = await _steps(borrowed, between, span, seller)
@@ -70,20 +73,6 @@ class AnalyticsStore:
                 pay_times=await _pay_times(borrowed, between, seller),
                 waits=await _waits(borrowed, found, span) if seller is None else None,
             )
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        if self._waiting >= WAITING_MAX:
-            raise Busy("Other sales are being counted; please try again in a moment.")
-        self._waiting += 1
-        try:
-            await self._turns.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._turns.release()
 
 
 @asynccontextmanager

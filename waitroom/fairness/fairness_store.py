@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 
 from checkout.history.history_store import UnknownRoom, snapshot
 from inventory.kit.database import Connection, Pool
-from inventory.kit.problem import Busy, Refusal
+from inventory.kit.problem import Refusal
 from inventory.kit.queries import load_queries
+from inventory.kit.turns import Turns
 from waitroom.fairness.record import Closed, Entry, read_entry
 from waitroom.fairness.report import Books, Counts, Report, make_report
 from waitroom.fairness.stretch import Away, Back
@@ -40,8 +39,11 @@ class LogTooLong(Refusal):
 class FairnessStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._turns = asyncio.Semaphore(COUNTS_MAX)
-        self._waiting = 0
+        self._turns = Turns(
+            at_once=COUNTS_MAX,
+            waiting_max=WAITING_MAX,
+            busy="Other reports are being made; please try again in a moment.",
+        )
         # By room, with the moment of the monotonic clock until which it is good, the oldest first.
         self._kept: dict[str, tuple[float, Report]] = {}
 
@@ -53,7 +55,7 @@ class FairnessStore:
         found = self._fresh(room)
         if found is not None:
             return found
-        async with self._turn():
+        async with self._turns.take():
             # Whoever stood before us may have asked for the same room.
             found = self._fresh(room)
             if found is None:
@@ -71,20 +73,6 @@ class FairnessStore:
         self._kept[room] = (time.monotonic() + max(KEEP_MIN_S, took_s / BUSY_SHARE), report)
         while len(self._kept) > KEPT_MAX:
             del self._kept[next(iter(self._kept))]
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        if self._waiting >= WAITING_MAX:
-            raise Busy("Other reports are being made; please try again in a moment.")
-        self._waiting += 1
-        try:
-            await self._turns.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._turns.release()
 
     async def _make(self, room: str) -> Report:
         async with snapshot(self._pool) as borrowed:
