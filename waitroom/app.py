@@ -27,6 +27,7 @@ from waitroom.admin.elsewhere import ElsewhereAdmin
 from waitroom.admin.guard import Guard
 from waitroom.admin.lanes import LanesAdmin
 from waitroom.admin.ledger import LedgerAdmin
+from waitroom.admin.line import LineAdmin
 from waitroom.admin.orders import OrdersAdmin
 from waitroom.admin.people import PeopleAdmin
 from waitroom.admin.places import PlacesAdmin
@@ -122,9 +123,15 @@ async def _loop(service: Service, run: Any, name: str) -> AsyncIterator[None]:
 
 def _looking_back(
     service: Service, guard: Guard
-) -> tuple[HistoryApi, LogApi, OrdersAdmin, AnalyticsAdmin, FairnessApi]:
-    """Return what shows orders and sales after the fact."""
+) -> tuple[HistoryApi, LogApi, LineAdmin, OrdersAdmin, AnalyticsAdmin, FairnessApi]:
+    """Return what shows orders, sales and the log after the fact."""
     history, pages = service.history, service.pages
+    log_api = LogApi(
+        service.board,
+        store=service.lines,
+        log_key=service.log_key,
+        pages=LogPages(service.pool, pages=pages),
+    )
     return (
         HistoryApi(
             service.checkout,
@@ -136,12 +143,8 @@ def _looking_back(
             brand=service.settings.brand,
             bank_step=service.stripe is not None,
         ),
-        LogApi(
-            service.board,
-            store=service.lines,
-            log_key=service.log_key,
-            pages=LogPages(service.pool, pages=pages),
-        ),
+        log_api,
+        LineAdmin(guard, board=service.board, lines=service.lines, log_api=log_api, pages=pages),
         OrdersAdmin(guard, history=history, pages=pages),
         AnalyticsAdmin(guard, analytics=AnalyticsStore(service.pool), history=history, pages=pages),
         FairnessApi(service.board, guard, store=FairnessStore(service.pool), pages=pages),
@@ -168,7 +171,9 @@ def _steering(
             board=service.board,
             sessions=service.checkout.seal,
         ),
-        PlacesAdmin(guard, board=service.board, places=PlaceStore(service.pool)),
+        PlacesAdmin(
+            guard, board=service.board, lines=service.lines, places=PlaceStore(service.pool)
+        ),
         RoomsAdmin(
             guard,
             lines=service.lines,

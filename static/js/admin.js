@@ -41,11 +41,16 @@ async function lookAtLists() {
   await Promise.all([refreshStock(), refreshLists()]);
 }
 
+/** The line's screen opens with the room that is chosen here. */
+function lead() { $("line-nav").href = `/admin/line?${new URLSearchParams({ room: room() })}`; }
+
+lead();
 wireSteering(draw);
 wireRules(draw);
 wireStock();
 if ($("admin").dataset.demo) wireCrowd();
 $("room-choice")?.addEventListener("change", () => {
+  lead();
   forgetChart();
   forgetSettings();
   forgetRules();

@@ -26,6 +26,7 @@ from waitroom.admin.bodies import (
 )
 from waitroom.admin.crowd import Crowds
 from waitroom.admin.guard import Guard
+from waitroom.admin.line import screen_context
 from waitroom.admin.sign_in import Operator
 from waitroom.board import Board
 from waitroom.draw_store import DrawStore
@@ -108,12 +109,8 @@ class RoomsAdmin:
         ]
 
     async def screen(self, request: web.Request, operator: Operator) -> web.Response:
-        rooms = [{"room": v.room, "name": v.rules["name"]} for v in self._board.rooms.values()]
-        context = {
-            "operator": {"name": operator.name, "role": operator.role},
-            "rooms": rooms,
-            "demo": self._crowds is not None,
-        }
+        context = screen_context(request, operator, self._board)
+        context["demo"] = self._crowds is not None
         return self._pages.render("admin.html", context, title="Operators")
 
     async def list_rooms(self, request: web.Request, operator: Operator) -> web.Response:

@@ -1,0 +1,75 @@
+import { $, admin, inRoom, room, tableRow, tell } from "./admin-api.js";
+import { button, fill, isNew, sure } from "./admin-line-parts.js";
+import { count, plural } from "./format.js";
+import { momentOf } from "./moment.js";
+
+const MAY_CHANGE = $("admin").dataset.role !== "viewer";
+const PAGE = 20;
+/** Batches older than the newest page, as far as they were asked for. @type {any[]} */
+let older = [];
+/** Where the next page of them begins. @type {number | null | undefined} */
+let next;
+
+export function forgetBatches() { older = []; next = undefined; }
+
+/** @param {any} batch */
+function stateOf({ until, revoked_at: revoked, used, count: made }) {
+  if (revoked) return `Taken back ${momentOf(revoked)}`;
+  if (used >= made) return "All used";
+  if (!until) return "Good";
+  return `${new Date(until) <= new Date() ? "Ran out" : "Good until"} ${momentOf(until)}`;
+}
+
+/** @param {any} batch */
+function row(batch) {
+  const { batch: number, lane, count: made, used, note, who, created_at: at } = batch;
+  const state = stateOf(batch);
+  const change = state.startsWith("Good") ? button("Take back", `batch ${number}`, () => takeBack(batch), `Take back batch ${number}`) : "–";
+  return tableRow([String(number), `${count(used)} of ${count(made)}`, state, ...(MAY_CHANGE ? [change] : []), lane, note || "–", `${momentOf(at)}, ${who}`]);
+}
+
+/** Look at the newest batches again; those older stay as they were. */
+export async function refreshBatches() {
+  const asked = room();
+  const { ok, data } = await admin("GET", inRoom(`/invitations?limit=${PAGE}`));
+  if (!ok || asked !== room()) return;
+  if (next === undefined) next = data.next;
+  draw(data.invitations);
+}
+
+/** @param {any[]} newest */
+function draw(newest) {
+  const last = newest[newest.length - 1]?.batch ?? Infinity;
+  const all = [...newest, ...older.filter(({ batch }) => batch < last)];
+  $("batches-more").hidden = next == null;
+  // What has run out since is told, though the batch is the same.
+  if (!isNew("batches", all.map((batch) => [batch, stateOf(batch)]))) return;
+  $("batches-none").hidden = all.length > 0;
+  $("batches-box").hidden = !all.length;
+  fill("batch-rows", all.map(row));
+}
+
+/** @param {any} batch */
+async function takeBack({ batch: number, lane, used, count: made, note }) {
+  const rest = made - used;
+  const text = `Of ${plural(made, "link")} to ${lane}${note ? ` (${note})` : ""}, ${count(rest)} ${rest === 1 ? "was" : "were"} not used; within some seconds ${rest === 1 ? "it lets" : "they let"} nobody in. Whoever has a place by a link keeps it. This cannot be undone, but new links can be made.`;
+  if (!await sure(`Take back what is left of batch ${number}?`, text, "Take them back")) return;
+  const answer = await tell(() => admin("DELETE", inRoom(`/invitations/${number}`)), `Batch ${number} was taken back.`);
+  if (!answer) return;
+  $("admin-done").textContent = `${plural(answer.revoked, "link")} of batch ${number} let nobody in any more.`;
+  older = older.map((batch) => (batch.batch === number ? { ...batch, revoked_at: new Date().toISOString() } : batch));
+  await refreshBatches().catch(() => {});
+  // Its button is gone, and with it the focus.
+  $("invitations-title").focus();
+}
+
+export function wireBatches() {
+  $("batches-more").addEventListener("click", async () => {
+    const asked = room();
+    const { ok, data } = await admin("GET", inRoom(`/invitations?limit=${PAGE}&cursor=${next}`));
+    if (!ok || asked !== room()) return;
+    older = [...older, ...data.invitations];
+    next = data.next;
+    await refreshBatches();
+  });
+}

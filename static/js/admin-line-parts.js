@@ -1,0 +1,62 @@
+import { $ } from "./admin-api.js";
+
+/** What is drawn from the same data again is left alone. @type {Map<string, string>} */
+const drawn = new Map();
+
+export const forgetDrawn = () => drawn.clear();
+
+/** @param {string} id @param {any} data @returns {boolean} whether it has to be drawn */
+export function isNew(id, data) {
+  const text = JSON.stringify(data);
+  if (drawn.get(id) === text) return false;
+  drawn.set(id, text);
+  return true;
+}
+
+/** Draw rows anew and keep the focus where it was. @param {string} id @param {Node[]} rows */
+export function fill(id, rows) {
+  const key = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
+  $(id).replaceChildren(...rows);
+  if (key) /** @type {HTMLElement | null} */ (document.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
+}
+
+/** @param {string} text @param {string} key what tells it from others @param {() => void} act @param {string} [label] */
+export function button(text, key, act, label = "") {
+  const made = Object.assign(document.createElement("button"), { type: "button", textContent: text });
+  made.dataset.key = key;
+  if (label) made.setAttribute("aria-label", label);
+  made.addEventListener("click", act);
+  return made;
+}
+
+/** Names and what is said of each; what is empty is left out. @param {[string, string | Node][]} pairs */
+export const facts = (pairs) => pairs.filter(([, said]) => said).map(([name, said]) => {
+  const box = document.createElement("div"), word = document.createElement("dd");
+  word.append(said);
+  box.append(Object.assign(document.createElement("dt"), { textContent: name }), word);
+  return box;
+});
+
+/** Offer these, and keep what was chosen as long as it is among them. @param {string} id @param {[string, string][]} choices */
+export function offer(id, choices) {
+  if (!$(id) || !isNew(`options of ${id}`, choices)) return;
+  const kept = $(id).value;
+  $(id).replaceChildren(...choices.map(([value, text]) => new Option(text, value)));
+  if (choices.some(([value]) => value === kept)) $(id).value = kept;
+}
+
+/** Say it if it is not said already, since what is put in again is read out again. @param {string} id @param {string} text */
+export function say(id, text) {
+  if ($(id) && $(id).textContent !== text) $(id).textContent = text;
+}
+
+/** @param {string} title @param {string} text @param {string} yes @returns {Promise<boolean>} */
+export function sure(title, text, yes) {
+  const dialog = $("sure-dialog");
+  $("sure-title").textContent = title;
+  $("sure-text").textContent = text;
+  $("sure-yes").textContent = yes;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+}

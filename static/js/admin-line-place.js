@@ -1,0 +1,117 @@
+import { $, admin, inRoom, tell } from "./admin-api.js";
+import { laneOf } from "./admin-line-lanes.js";
+import { facts, say } from "./admin-line-parts.js";
+import { count } from "./format.js";
+import { momentOf } from "./moment.js";
+
+/** What a shopper reads out: line, number (or e and an entry), and four letters of the ticket. */
+const REFERENCE = /^([a-z][a-z0-9]*-\d+)-(e?\d+)-([\w-]{4})$/i;
+const STATES = {
+  waiting: "Waiting", aside: "Stepped aside", called: "Called, and not inside yet", claimed: "Inside", missed: "Missed its call",
+  left: "Given up", revoked: "Taken away", over: "Over", sold_out: "Waiting, and everything is sold", ended: "The sale has ended",
+};
+/** What taking it away does, by where it stands. */
+const DOES = {
+  called: "Its call ends, and what was set aside for it goes to the next.",
+  claimed: "Its session ends at once, and what is in its basket goes back on the shelf. While a payment is under way this is refused.",
+  over: "Its holder cannot join again where each person has one place. If it bought something, this is refused.",
+};
+const PASSED = "It will not be called; those behind it are not kept waiting for it.";
+
+const OTHERS = "The letters of the reference are not those of whoever has this place: it has moved, or the number is another’s.";
+
+/** The place that was looked up. @type {any} */
+let found = null;
+
+export function forgetPlace() {
+  found = null;
+  if (!$("place-form")) return;
+  $("place-form").reset();
+  $("place").hidden = true;
+}
+
+/** What was typed: a number in the chosen line, or a reference. @returns {{line: string, number: string, letters: string} | null} */
+function typed() {
+  const text = $("place-number").value.trim();
+  const parts = REFERENCE.exec(text);
+  if (parts) return { line: parts[1].toLowerCase(), number: parts[2].toLowerCase(), letters: parts[3] };
+  const number = text.replace(/[\s.,’']/g, "");
+  return /^\d+$/.test(number) ? { line: $("place-line").value, number, letters: "" } : null;
+}
+
+/** Whether the letters of a reference are those of whoever has the place. @param {string} letters @param {string | null} reference */
+function fit(letters, reference) {
+  if (!letters) return "";
+  if (!reference) return "Until its holder goes inside or moves it, only the number of a place is kept, so the letters cannot be checked.";
+  return reference.endsWith(`-${letters}`) ? "The letters of the reference are those of whoever has this place." : OTHERS;
+}
+
+/** @param {any} place @param {string} letters */
+function draw(place, letters) {
+  found = place;
+  const { line, number, status, place: ahead, reference, profile, claim_until: until, grace_until: grace } = place;
+  $("place").hidden = false;
+  $("place-title").textContent = `Place ${count(number)} in ${line}`;
+  const waits = ["waiting", "aside"].includes(status);
+  $("place-facts").replaceChildren(...facts([
+    ["It is", STATES[status] ?? status], ["To be called before it", waits ? count(Math.max(ahead - 1, 0)) : ""], ["Reference", reference ?? ""],
+    ["More time", profile ?? ""], ["Called until", until ? momentOf(until) : ""], ["Can come back until", grace ? momentOf(grace) : ""],
+  ]));
+  const word = fit(letters, reference);
+  say("place-fit", word);
+  $("place-fit").hidden = !word;
+  $("place-fit").classList.toggle("why", word === OTHERS);
+  if ($("place-revoke")) $("place-revoke").hidden = ["left", "revoked"].includes(status);
+  $("place-title").focus();
+}
+
+/** @param {{line: string, number: string, letters: string}} wish */
+async function lookUp({ line, number, letters }) {
+  $("place").hidden = true;
+  const place = await tell(() => admin("GET", inRoom(`/places/${encodeURIComponent(line)}/${number}`)), "");
+  if (place) draw(place, letters);
+}
+
+function ask() {
+  const { line, number, status } = found;
+  $("revoke-title").textContent = `Take place ${count(number)} in ${line} away?`;
+  $("revoke-does").textContent = `${DOES[status] ?? PASSED} Its holder is told that the organiser has taken it away. This cannot be undone.`;
+  $("revoke-number").textContent = String(number);
+  $("revoke-confirm").value = $("revoke-reason").value = "";
+  check();
+  $("revoke-dialog").returnValue = "";
+  $("revoke-dialog").showModal();
+}
+
+function check() {
+  $("revoke-yes").disabled = $("revoke-confirm").value.trim() !== String(found?.number) || !$("revoke-reason").value.trim();
+}
+
+async function revoke() {
+  if ($("revoke-dialog").returnValue !== "revoke" || !found) return;
+  const { line, number } = found, path = inRoom(`/places/${encodeURIComponent(line)}/${number}`);
+  const body = { confirm: number, reason: $("revoke-reason").value.trim() };
+  const done = await tell(() => admin("DELETE", path, body), `Place ${count(number)} in ${line} was taken away.`);
+  if (!done) return;
+  draw({ ...found, status: "revoked", claim_until: null, grace_until: null }, "");
+}
+
+export function wirePlace() {
+  $("place-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const wish = typed();
+    if (wish) return void lookUp(wish);
+    $("place").hidden = true;
+    $("admin-done").textContent = "";
+    $("admin-problem").textContent = "That is neither a number nor a reference such as main-1-12-Ab3x.";
+  });
+  // A reference names its line.
+  $("place-number").addEventListener("input", () => {
+    const line = typed()?.line;
+    if (line && laneOf(line)) $("place-line").value = line;
+  });
+  if (!$("place-revoke")) return;
+  $("place-revoke").addEventListener("click", ask);
+  for (const id of ["revoke-confirm", "revoke-reason"]) $(id).addEventListener("input", check);
+  $("revoke-dialog").addEventListener("close", revoke);
+}

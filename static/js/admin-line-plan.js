@@ -1,0 +1,106 @@
+import { $, admin, inRoom, room, tell } from "./admin-api.js";
+import { facts, isNew, say } from "./admin-line-parts.js";
+import { plural } from "./format.js";
+import { momentOf } from "./moment.js";
+
+const JOIN_BY = {
+  open: "Everybody. An invitation is not needed, and leads to its lane.",
+  invitation: "Only who was invited: one place for each link.",
+  customer: "Signed-in customers, with one place each.",
+};
+const BEFORE_OPENING = ["scheduled", "before_opening"];
+/** @type {any} */
+let shown = null;
+
+/** The room as it was last read; null before that. */
+export const roomNow = () => shown;
+
+const isAhead = (at) => at != null && new Date(at) > new Date();
+
+/** @param {any} now */
+function doors({ status, doors_at: at, settings }) {
+  if (!BEFORE_OPENING.includes(status)) return at ? `Opened ${momentOf(at)}.` : "";
+  const then = "places are given, and nobody is called before the sale opens.";
+  if (isAhead(at)) return `${momentOf(at)}: from then on ${then}`;
+  if (status === "before_opening") return `Open${at ? ` since ${momentOf(at)}` : ""}: ${settings.order_by === "draw" ? "who comes enters the draw, and nobody is called before the sale opens." : then}`;
+  return "With the sale: places are given from its opening on.";
+}
+
+/** @param {any} now */
+function opening({ status, opens_at: at }) {
+  if (!BEFORE_OPENING.includes(status)) return "The sale has opened.";
+  return at ? `${momentOf(at)}, by itself.` : "When somebody opens it.";
+}
+
+/** @param {any} now */
+function closing({ status, closes_at: at }) {
+  if (status === "ended") return "The sale has ended.";
+  return at ? `${momentOf(at)}, by itself and for good: nobody joins or is called after that.` : "When somebody ends it.";
+}
+
+/** @param {any} now */
+function order({ settings }) {
+  if (settings.order_by !== "draw") return "First come, first served.";
+  const source = settings.public_value_source;
+  return `By draw among those who come before the opening; who comes later stands behind them. ${source ? `It takes in a public value, which will stand here: ${source}.` : "It takes in no public value, so the log will say that you could have chosen among orders."}`;
+}
+
+/** @param {any} one */
+const drawWord = ({ status, entries, drawn_at: at }) => ({
+  announced: `announced, ${plural(entries, "entry", "entries")} so far`,
+  closing: `closed with ${plural(entries, "entry", "entries")}; the closing is being signed`,
+  waits_for_value: `closed with ${plural(entries, "entry", "entries")}; nobody is called until the public value is entered`,
+  drawing: `closed with ${plural(entries, "entry", "entries")}; the order is being drawn`,
+  drawn: `drawn among ${plural(entries, "entry", "entries")}${at ? `, ${momentOf(at)}` : ""}`,
+}[status] ?? status);
+
+/** @param {any} now */
+function draw({ draw: lines }) {
+  const word = lines.map((one) => (lines.length > 1 ? `${one.lane}: ` : "") + drawWord(one)).join("; ");
+  return word && `${word[0].toUpperCase()}${word.slice(1)}.`;
+}
+
+/** @param {any} now */
+function calling({ policy, settings }) {
+  const most = Math.round(settings.disappointed_max * 10000) / 100;
+  return {
+    expected: most ? `As many as the stock will do for: of 100 people called, at most ${most} ${most === 1 ? "finds" : "find"} nothing.` : "As many as the stock will do for: nobody who is called is expected to find nothing.",
+    guaranteed: "Only with a unit set aside: nobody who is called and comes in time finds nothing.",
+    rate: "As seats and rate allow: being called sets nothing aside.",
+  }[policy];
+}
+
+/** @param {any} now the room as the server has it */
+export function drawPlan(now) {
+  shown = now;
+  const said = { Doors: doors(now), Opening: opening(now), Closing: closing(now), Order: order(now), "The draw": draw(now), "Who may join": JOIN_BY[now.settings.join_by], "Whom to call": calling(now) };
+  if (isNew("plan", said)) $("plan").replaceChildren(...facts(Object.entries(said)));
+  if ($("value-waits")) $("value-waits").hidden = !now.draw.some((one) => one.status === "waits_for_value");
+  drawOpenness(now);
+}
+
+/** What everybody can look at. @param {any} now */
+function drawOpenness({ status, settings }) {
+  const open = settings.log_public === "live" || status === "ended";
+  const path = encodeURIComponent(room());
+  $("log-link").hidden = !open;
+  $("log-link").href = `/rooms/${path}/log`;
+  $("log-file").href = `/admin${inRoom("/log.jsonl")}`;
+  say("log-word", open ? "Everybody can read it." : "Everybody can read it once the sale has ended. Until then only operators can, as a file.");
+  const everybody = settings.fairness_public;
+  $("fairness-link").href = `/admin${inRoom("/fairness")}`;
+  $("fairness-public-link").hidden = !everybody;
+  $("fairness-public-link").href = `/rooms/${path}/fairness`;
+  say("fairness-word", everybody ? "Everybody can read it." : "Only operators can read it.");
+  say("fairness-switch", everybody ? "Show it to operators only" : "Show it to everybody");
+  for (const id of ["rules-link", "value-link"]) if ($(id)) $(id).href = `/admin?room=${path}#${id === "rules-link" ? "rules-title" : "draw-box"}`;
+}
+
+export function wirePlan() {
+  $("fairness-switch")?.addEventListener("click", async () => {
+    if (!shown) return;
+    const wanted = !shown.settings.fairness_public;
+    const now = await tell(() => admin("PATCH", inRoom(), { fairness_public: wanted }), wanted ? "Everybody can read the fairness report now." : "Only operators can read the fairness report now.");
+    if (now) drawPlan(now);
+  });
+}
