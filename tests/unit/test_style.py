@@ -1,6 +1,7 @@
 """What the style page asks of every file and a test can see."""
 
 import ast
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ FUNCTION_LINES_MAX = 70
 LUA_LINES_MAX = 60
 
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+MISTAKES = sorted((ROOT / "tests" / "mutants").glob("*.patch"))
 SCRIPTS = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.lua"))
 
 
@@ -164,3 +166,16 @@ def test_a_pure_module_has_no_clock_no_engine_and_no_awaiting(name: str) -> None
     assert awaiting == []
     # `.now` may be called on nothing that is a class of the datetime module.
     assert [n for n in clocks if isinstance(n.value, ast.Name) and n.value.id == "datetime"] == []
+
+
+@pytest.mark.parametrize("patch", MISTAKES, ids=lambda path: path.name[:2])
+def test_every_known_mistake_can_still_be_planted(patch: Path) -> None:
+    done = subprocess.run(
+        ["git", "apply", "--check", str(patch)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
