@@ -161,7 +161,8 @@ class Demand:
     rates: dict[Stage, Rates] = field(init=False)
     units: Units = field(init=False)
     _open: dict[int, _Seen] = field(default_factory=dict)
-    _over: dict[int, float] = field(default_factory=dict)
+    # By admission, when it was called last, and whether it found nothing then.
+    _over: dict[int, tuple[float, bool]] = field(default_factory=dict)
     _disappointed_over: int = 0
     _to_be_had: bool = True
 
@@ -216,8 +217,9 @@ class Demand:
 
     def _close(self, journey: Journey, seen: _Seen) -> None:
         self._open.pop(journey.admission_id, None)
-        self._over[journey.admission_id] = journey.called_at
-        self._disappointed_over += seen.refused and not journey.has_held
+        disappointed = seen.refused and not journey.has_held
+        self._over[journey.admission_id] = journey.called_at, disappointed
+        self._disappointed_over += disappointed
         while len(self._over) > OVER_MAX:
             del self._over[next(iter(self._over))]
 
@@ -225,11 +227,14 @@ class Demand:
         """Count how far a journey has come; None for what had been counted before."""
         seen = self._open.get(journey.admission_id)
         if seen is None or journey.called_at > seen.called_at:
-            called_at = self._over.get(journey.admission_id)
+            called_at, disappointed = self._over.get(journey.admission_id, (None, False))
             if called_at is not None and journey.called_at <= called_at:
                 return None
-            # Who is called again is still one of those called.
+            # Who is called again is still one of those called, and may find something yet.
             self.called += seen is None and called_at is None
+            if called_at is not None and disappointed:
+                self._over[journey.admission_id] = called_at, False
+                self._disappointed_over -= 1
             seen = _Seen(
                 journey.called_at,
                 Stage.CALLED,

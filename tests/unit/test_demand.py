@@ -272,6 +272,24 @@ def test_who_is_called_again_is_one_of_those_called_and_may_come_this_time() -> 
     assert outlook.askers_mean > 0.5
 
 
+def test_who_found_nothing_and_is_called_again_is_not_disappointed_twice() -> None:
+    demand = Demand()
+    gone = inside(7, state="ended", refused=True, ended_at=60.0)
+    demand.observe(10.0, [inside(7, refused=True)], [], units_free=0)
+    demand.observe(60.0, [], [gone], units_free=0)
+    before = demand.outlook(60.0)
+
+    again = called(7, called_at=199.0)
+    demand.observe(200.0, [again], [])
+    hopeful = demand.outlook(200.0)
+    demand.observe(210.0, [replace(again, refused=True)], [], units_free=0)
+    demand.observe(220.0, [], [replace(gone, called_at=199.0, ended_at=220.0)], units_free=0)
+
+    assert (before.called, before.disappointed) == (1, 1)
+    assert (hopeful.called, hopeful.disappointed) == (1, 0)
+    assert (demand.outlook(220.0).called, demand.outlook(220.0).disappointed) == (1, 1)
+
+
 def test_a_claim_of_an_earlier_call_is_none_of_this_one() -> None:
     demand = Demand()
 
