@@ -50,7 +50,7 @@ DATE_S = 1.5
 BEYOND_S = 1.0
 PATIENCE_S = 120.0
 # So many looks meet every web process, as far as chance can be trusted.
-LOOKS = 8
+LOOKS = 18
 ROUNDING = timedelta(milliseconds=1)
 # Of the units these go to the shoppers who are watched one by one.
 WATCHED = 5

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient
-from conftest import Running
+from conftest import Running, all_know
 from outage import known_everywhere
 from playwright.async_api import Page, expect
 from pollers import Poller, visitors
@@ -157,7 +157,7 @@ async def test_the_page_tells_what_is_in_baskets_and_then_what_became_of_it(
 ) -> None:
     await open_room(service, skus={"mug": UNITS}, limit=1)
     async with visitors(serving.url) as http:
-        await known_everywhere(http, lambda reply: reply.status == 200)
+        await all_know(serving.url)
         holders = [await let_in(http) for _ in range(UNITS)]
         holds = [await holder.hold("mug") for holder in holders]
         page = await pages()
@@ -184,7 +184,7 @@ async def test_an_open_page_that_was_told_all_is_sold_hears_when_something_came_
 ) -> None:
     await open_room(service, skus={"mug": 1}, limit=1)
     async with visitors(serving.url) as http:
-        await known_everywhere(http, lambda reply: reply.status == 200)
+        await all_know(serving.url)
         buyer = await let_in(http)
         hold = await buyer.hold("mug")
         page = await pages()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 RUN = Path(__file__).parents[1] / "bench" / "run.py"
-SMALL = ("--rounds", "1", "--slice-s", "0.2", "--long-line", "20000", "--open-holds", "2000",
+SMALL = ("--rounds", "1", "--slice-s", "0.5", "--long-line", "20000", "--open-holds", "2000",
          "--storm-holds", "1000")  # fmt: skip
 RATIOS = {
     "requests": {
