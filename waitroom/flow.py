@@ -19,13 +19,12 @@ from waitroom.demand import Outlook
 from waitroom.rates import LifeTable
 
 STEP_S = 10.0
-# No further than this: what is left then goes on as slowly as at the end.
+# No further than this: what is left then comes as slowly as at the end, and ever more slowly.
 STEPS_MAX = 180
 # It is done when a minute brings less than this share of all that came.
 STEPS_LEAST, CALM_STEPS, CALM_SHARE = 30, 6, 0.003
-# Whoever is called at all is not the very last of all that could have been.
-SHARE_MAX = 0.97
-TAIL_S = 300.0
+# The very last call of all comes at some time, and not never.
+LAST_SHARE = 0.001
 # Ages are told apart, in steps, for as long as more than this share is still there.
 AGES_LEAST, AGES_MAX, REACH_LEAST = 3, 96, 1e-3
 
@@ -40,16 +39,21 @@ class Flow:
     def total(self) -> float:
         return self.calls[-1] if self.calls else 0.0
 
-    def wait_s(self, share: float) -> float:
-        """Return when this share of all calls has been made; seconds from now."""
-        wanted = min(share, SHARE_MAX) * self.total
-        step = bisect_left(self.calls, wanted)
-        before = self.calls[step - 1] if step else 0.0
-        part = (wanted - before) / (self.calls[step] - before) if self.calls[step] > before else 1.0
-        # The last few may come at any time.
-        last = max(1 - share, (1 - SHARE_MAX) / 4)
-        late_s = TAIL_S * log((1 - SHARE_MAX) / last) if share > SHARE_MAX else 0.0
-        return (step + part) * STEP_S + late_s
+    def time_of(self, calls: float, *, of: float) -> float:
+        """Return when so many calls, of so many in all, will have been made; seconds from now."""
+        step = bisect_left(self.calls, calls)
+        if step < len(self.calls):
+            before = self.calls[step - 1] if step else 0.0
+            return (step + (calls - before) / (self.calls[step] - before)) * STEP_S
+        # Beyond the last step what is left falls off at the rate it had come to, or, where that is
+        # next to nothing, over as long again as all before it takes.
+        end_s, left = len(self.calls) * STEP_S, of - self.total
+        calm = self.calls[-CALM_STEPS:]
+        pace = (calm[-1] - calm[0]) / (len(calm) * STEP_S) if calm else 0.0
+        if left <= 0:
+            return end_s
+        fall_s = min(left / pace, end_s) if pace > 0 else end_s
+        return end_s - log(max((of - calls) / left, LAST_SHARE)) * fall_s
 
     @property
     def per_second(self) -> float:
@@ -65,7 +69,17 @@ class _Stage:
     on: list[float]
     off: list[float]
     stay: list[float]
+    ask: list[float]
     at: list[float]
+
+    @property
+    def people(self) -> float:
+        return sum(self.at)
+
+    @property
+    def askers(self) -> float:
+        """How many of them will ask for a hold one day."""
+        return float(sum(map(mul, self.at, self.ask)))
 
     def step(self, come: float) -> tuple[float, float]:
         """Let a step pass, at whose end so many come in; return who went on and who dropped out."""
@@ -81,44 +95,45 @@ class _Stage:
 def flow(outlook: Outlook, *, units_free: float, units_promised: float = 0.0) -> Flow | None:
     """Return the calls to be expected, None where nothing was learned to go by.
 
-    With promises a call takes what it is promised, and each that drops out gives that back. Without
-    them a call takes what it is expected to ask for, and what comes back is what is in baskets;
-    units kept back for doubt about those inside come free as these decide.
+    For whoever was called and is undecided units are kept back: what was promised, or else what
+    they are expected to take and their part of what is free beyond that, since no more are called
+    for it now. Each new call is taken to keep back as much, and what is not taken of it comes free.
     """
     tables, crowd = outlook.tables, outlook.crowd
     if tables is None:
         return None
-    carriers = sum(crowd.promised_called.values()) + sum(crowd.promised_inside.values())
-    promise = units_promised / carriers if units_promised and carriers else 0.0
-    called = _stage(tables.claim, (crowd.called, crowd.promised_called))
+    called = _stage(tables.claim, (crowd.called, crowd.promised_called), after=tables.hold.share)
     inside = _stage(tables.hold, (crowd.inside, crowd.promised_inside))
     holding = _stage(tables.pay, (crowd.holding,))
-    each = outlook.units_mean
-    takes = promise or outlook.ask_share * each
-    spare = units_free if promise else units_free - outlook.askers_mean * each
-    pool, doubted = (spare, 0.0) if promise else (min(spare, 0.0), max(spare, 0.0))
-    undecided = sum(called.at) + sum(inside.at)
+    each, units = outlook.units_mean, units_free + units_promised
+    undecided = called.people + inside.people
+    # What each who will ask is expected to take, and what is kept back for everybody.
+    asks, kept = each, 0.0
+    if units_promised and undecided:
+        asks, kept = 0.0, units_promised / undecided
+    elif undecided:
+        kept = max(units - (called.askers + inside.askers) * asks, 0.0) / undecided
+    takes = outlook.ask_share * asks + kept
     calls, made, new = [], 0.0, 0.0
     for _ in range(STEPS_MAX):
-        claimed, missed = called.step(new)
-        asked, went = inside.step(claimed)
-        _, back = holding.step(asked * each)
-        pool += back
-        if promise:
-            pool += (missed + went) * promise + asked * (promise - each)
-        elif undecided > 0:
-            freed = doubted * min((asked + missed + went) / undecided, 1.0)
-            pool, doubted = pool + freed, doubted - freed
-        new = max(pool, 0.0) / takes
-        pool, made = min(pool, 0.0), made + new
+        claimed, _missed = called.step(new)
+        asked, _went = inside.step(claimed)
+        _paid, back = holding.step(asked * each)
+        units += back - asked * each
+        people, askers = called.people + inside.people, called.askers + inside.askers
+        new = max(units - people * kept - askers * asks, 0.0) / takes
+        made += new
         calls.append(made)
         if len(calls) > STEPS_LEAST and made - calls[-CALM_STEPS] < CALM_SHARE * made:
             break
     return Flow(tuple(calls))
 
 
-def _stage(table: LifeTable, ages: Iterable[Counter[int]]) -> _Stage:
-    """Return those of some ages, told apart up to the age that hardly anybody comes to."""
+def _stage(table: LifeTable, ages: Iterable[Counter[int]], *, after: float = 1.0) -> _Stage:
+    """Return those of some ages, told apart up to the age that hardly anybody comes to.
+
+    `after` is the share of those who go on that will ask.
+    """
     on: list[float] = []
     off: list[float] = []
     stay: list[float] = []
@@ -129,8 +144,9 @@ def _stage(table: LifeTable, ages: Iterable[Counter[int]]) -> _Stage:
         off.append(drops_out)
         stay.append(1 - goes_on - drops_out)
         reach *= stay[-1]
+    ask = [table.chance((step + 0.5) * STEP_S) * after for step in range(len(on))]
     at = [0.0] * len(on)
     for counted in ages:
         for age, count in counted.items():
             at[min(round(age / STEP_S), len(at) - 1)] += count
-    return _Stage(on, off, stay, at)
+    return _Stage(on, off, stay, ask, at)

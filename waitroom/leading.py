@@ -21,7 +21,7 @@ from waitroom.health_watch import HealthWatch
 from waitroom.lanes import Turns, decide_lanes
 from waitroom.line_store import Called, LineStore
 from waitroom.memory import Memory
-from waitroom.prospects import Forecaster
+from waitroom.prospects import Forecaster, Prospects, Supply
 from waitroom.rows import (
     circumstances_of,
     document_of,
@@ -36,7 +36,7 @@ from waitroom.rows import (
     units_free,
 )
 from waitroom.state import LineState, encode_state
-from waitroom.wait import Circumstances, PollPromises, WaitRow, wait_table, why_longer
+from waitroom.wait import PollPromises, WaitNote, WaitRow, wait_table
 
 UNLIMITED = 10**9
 # Whoever leads reads how those inside fare as seldom as it takes to spend a twentieth of the time
@@ -46,8 +46,6 @@ JOURNEYS_SHARE = 0.05
 LEARN_FROM_S = 6 * 3600.0
 # How often what is said of waits and chances goes into the log.
 FORECAST_EVERY_S = 60.0
-# Waits are held against those of up to so long ago, and the reason stands for so long.
-NOTE_EVERY_S, NOTE_FOR_S = 20.0, 60.0
 
 
 class OfficeLost(Exception):
@@ -60,7 +58,6 @@ class _Line:
 
     promises: PollPromises
     forecaster: Forecaster = field(default_factory=Forecaster)
-    table: list[WaitRow] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -92,11 +89,8 @@ class RoomLead:
         self._called_again = 0
         self._bound = ""
         self._turns = Turns()
-        # The tick that later ones are compared with, and the number whose wait is compared.
-        self._circumstances: Circumstances | None = None
-        self._watched, self._compared_at = 0, 0.0
-        self._note: str | None = None
-        self._noted_at = 0.0
+        self._supply = Supply()
+        self._wait_note = WaitNote()
         self._learning: _Learning | None = None
         self._forecast_at = 0.0
 
@@ -243,15 +237,14 @@ class RoomLead:
         sold_out: bool,
     ) -> None:
         row = rows[0]
-        for line in rows:
-            self._line(line).table = self._table(
-                line, called[line["line_id"]], outlook, share=part_of(line, rows), sold_out=sold_out
-            )
+        stock = self._stock(row, outlook)
         # After a restore from a backup the versions go on where the clock is, not where they were.
         version = max(row["version"] + 1, int(row["now"].timestamp()))
-        lines = [
-            line_state_of(line, called[line["line_id"]], self._line(line).table) for line in rows
-        ]
+        lines = []
+        for line in rows:
+            done, share = called[line["line_id"]], part_of(line, rows)
+            table = self._table(line, done, stock, share=share, sold_out=sold_out)
+            lines.append(line_state_of(line, done, table))
         document = document_of(
             row,
             lines,
@@ -268,11 +261,24 @@ class RoomLead:
             await self._memory.publish_state(row["room"], version, body)
             await self._forecast(row, lines, term=term)
 
+    def _stock(self, row: asyncpg.Record, outlook: Outlook | None) -> Prospects | None:
+        """Return what the stock will do for, None where there is no stock."""
+        if outlook is None:
+            return None
+        return self._supply.look(
+            row["shopper_s"],
+            outlook=outlook,
+            units_free=units_free(row),
+            units_held=row["held"],
+            units_promised=row["promised"],
+            bound=self._bound,
+        )
+
     def _table(
         self,
         row: asyncpg.Record,
         called: Called,
-        outlook: Outlook | None,
+        stock: Prospects | None,
         *,
         share: float,
         sold_out: bool,
@@ -280,41 +286,23 @@ class RoomLead:
         calling = row["status"] == "open" and not sold_out and not row["draw_due"]
         now, head = row["shopper_s"], min(called.gate, called.tail)
         forecaster = self._line(row).forecaster
-        prospects = forecaster.look(
-            now,
-            outlook=outlook,
-            units_free=units_free(row),
-            units_held=row["held"],
-            units_promised=row["promised"],
-            bound=self._bound,
-            share=share,
-        )
+        prospects = forecaster.look(now, stock=stock, share=share)
         table = wait_table(waiting=called.tail - head, prospects=prospects, calling=calling)
         forecaster.tell(now, head=head, places=(r.place for r in table), calling=calling)
         return table
 
     def _why_longer(self, row: asyncpg.Record, line: LineState) -> str | None:
         """Return why waits grew lately, for as long as people need to see it."""
-        now, before = row["shopper_s"], self._circumstances
-        # The last in line is the one to whom a longer wait matters most.
-        number = self._watched if self._watched > line.head else line.tail
+        number = self._wait_note.number(head=line.head, tail=line.tail)
+        wait = None
+        if number > line.head:
+            wait = self._line(row).forecaster.prospects.wait(number - line.head)
         after = circumstances_of(
             row,
-            wait_s=self._line(row).forecaster.prospects.wait_s(number - line.head)
-            if number > line.head
-            else None,
+            wait_s=None if wait is None else wait.middle_s,
             checkout_slow=self._bound == "checkout",
         )
-        if before is None or number != self._watched or now - self._compared_at > NOTE_EVERY_S:
-            self._circumstances, self._watched, self._compared_at = after, number, now
-        why = None if before is None or number != self._watched else why_longer(before, after)
-        if why is not None:
-            self._note, self._noted_at = why, now
-        if self._note is not None and (
-            now - self._noted_at > NOTE_FOR_S or (self._note == "paused" and not after.paused)
-        ):
-            self._note = None
-        return self._note
+        return self._wait_note.look(row["shopper_s"], number, after)
 
     def _per_second(self) -> float | None:
         paces = (line.forecaster.prospects.per_second for line in self._lines.values())

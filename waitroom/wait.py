@@ -25,6 +25,8 @@ CHANCE_LEAST = 0.02
 SLACK_S = 6.0
 # A wait has grown when it is longer by this share and so many seconds.
 LONGER_SHARE, LONGER_S = 1.15, 15.0
+# Waits are held against those of up to so long ago, and the reason stands for so long.
+NOTE_EVERY_S, NOTE_FOR_S = 20.0, 60.0
 _NEVER = datetime.fromtimestamp(0, UTC)
 EVEN_ROWS = 8
 KNEE_SHARES = (0.6, 0.8, 1.0, 1.25, 1.6)
@@ -55,34 +57,30 @@ def places_for(waiting: int, *, knee: float) -> list[int]:
 
 def wait_table(*, waiting: int, prospects: Prospects, calling: bool) -> list[WaitRow]:
     """Return the table for a line with `waiting` numbers not yet called."""
-    rows = []
+    rows: list[WaitRow] = []
+    earliest_s = latest_s = 0.0
     for place in places_for(waiting, knee=prospects.knee):
         chance = prospects.chance(place)
-        wait_s = prospects.wait_s(place) if calling else None
-        told_s = wait_s if chance >= CHANCE_LEAST else None
+        band = prospects.band(place) if calling else None
+        if band is not None:
+            # Nobody further behind is told to be called sooner, though bands differ in width.
+            earliest_s, latest_s = max(earliest_s, band[0]), max(latest_s, band[1])
+        told = band is not None and chance >= CHANCE_LEAST
         rows.append(
             WaitRow(
                 place=place,
-                wait_low_s=None if told_s is None else _low_s(told_s, prospects),
-                wait_high_s=None if told_s is None else _high_s(told_s, prospects),
+                wait_low_s=round(max(earliest_s - SLACK_S, 0.0), 1) if told else None,
+                wait_high_s=round(latest_s + SLACK_S, 1) if told else None,
                 chance=chance,
-                poll_s=_poll_s(place, wait_s, prospects) if calling else POLL_IDLE_S,
+                poll_s=_poll_s(place, earliest_s if band else None) if calling else POLL_IDLE_S,
             )
         )
     return rows
 
 
-def _low_s(wait_s: float, prospects: Prospects) -> float:
-    return round(max(wait_s * prospects.low - SLACK_S, 0.0), 1)
-
-
-def _high_s(wait_s: float, prospects: Prospects) -> float:
-    return round(wait_s * prospects.high + SLACK_S, 1)
-
-
-def _poll_s(place: int, wait_s: float | None, prospects: Prospects) -> float:
+def _poll_s(place: int, earliest_s: float | None) -> float:
     # Where no rate is known a hundred calls a second are assumed: too prompt is only costly.
-    expected = place / 100 if wait_s is None else wait_s * prospects.low
+    expected = place / 100 if earliest_s is None else earliest_s
     return round(min(max(expected * POLL_SHARE, POLL_MIN_S), POLL_MAX_S), 1)
 
 
@@ -194,3 +192,30 @@ def why_longer(before: Circumstances, after: Circumstances) -> str | None:
 
 def _lowered(before: int | None, after: int | None) -> bool:
     return after is not None and (before is None or after < before)
+
+
+@dataclass(slots=True)
+class WaitNote:
+    """Why waits grew lately, kept for as long as people need to see it."""
+
+    _before: Circumstances | None = None
+    _number: int = 0
+    _compared_at: float = 0.0
+    _why: str | None = None
+    _why_at: float = 0.0
+
+    def number(self, *, head: int, tail: int) -> int:
+        """Return whose wait to compare: the last in line, to whom a longer one matters most."""
+        return self._number if self._number > head else tail
+
+    def look(self, now: float, number: int, after: Circumstances) -> str | None:
+        """Compare the circumstances of a number with its earlier ones; return the note of now."""
+        before = self._before if number == self._number else None
+        if before is None or now - self._compared_at > NOTE_EVERY_S:
+            self._before, self._number, self._compared_at = after, number, now
+        why = None if before is None else why_longer(before, after)
+        if why is not None:
+            self._why, self._why_at = why, now
+        elif now - self._why_at > NOTE_FOR_S or (self._why == "paused" and not after.paused):
+            self._why = None
+        return self._why

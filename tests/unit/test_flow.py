@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from math import inf
 
 import pytest
@@ -33,7 +34,8 @@ def test_calls_only_ever_grow_and_so_do_the_waits(
     assert calls is not None
     assert list(calls.calls) == sorted(calls.calls)
     if calls.total > 0:
-        waits = [calls.wait_s(share / 20) for share in range(1, 21)]
+        most = calls.total + 5.0
+        waits = [calls.time_of(most * share / 20, of=most) for share in range(1, 21)]
         assert waits == sorted(waits)
         assert 0 <= waits[0] <= waits[-1] < inf
 
@@ -80,6 +82,29 @@ def test_what_is_promised_comes_back_when_the_window_is_over() -> None:
     # Each call takes the two units that the one before it was promised.
     assert calls is not None
     assert calls.calls[3] == pytest.approx(10, rel=0.2)
+
+
+def test_what_is_kept_back_for_the_undecided_comes_free_as_they_decide() -> None:
+    nobody, undecided = (
+        flow(with_crowd(Crowd(inside=Counter({0: people}))), units_free=8) for people in (0, 5)
+    )
+
+    assert nobody is not None
+    assert undecided is not None
+    assert nobody.calls[0] > 3
+    assert undecided.calls[0] < 1
+    assert 1 < undecided.total < nobody.total
+
+
+def test_what_is_left_after_the_last_step_comes_ever_more_slowly() -> None:
+    calls = Flow(tuple(float(n) for n in range(1, 11)))
+
+    times = [calls.time_of(float(n), of=20.0) for n in (10, 12, 14, 16, 18, 20)]
+
+    gaps = [later - sooner for sooner, later in pairwise(times)]
+    assert times[0] == pytest.approx(100.0)
+    assert gaps == sorted(gaps)
+    assert times[-1] < inf
 
 
 def test_the_pace_is_that_of_the_next_minute() -> None:

@@ -1,9 +1,8 @@
-"""Waits and chances follow from what was learned, and bands are as wide as the record asks."""
+"""Waits and chances follow from what was learned, and say how little that is."""
 
 from collections import Counter
 from dataclasses import replace
-from math import exp, inf, log
-from random import Random
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -12,13 +11,10 @@ from hypothesis import strategies as st
 from waitroom.demand import Crowd, Demand, Journey, Outlook
 from waitroom.flow import Flow
 from waitroom.prospects import (
-    HIGH_QUANTILE,
-    LOW_QUANTILE,
-    TELL_EVERY_S,
     Forecaster,
     Pace,
     Prospects,
-    Record,
+    Supply,
     stock_prospects,
 )
 
@@ -48,13 +44,14 @@ def any_prospects(draw: st.DrawFn) -> Prospects:
 
 @given(prospects=any_prospects(), place=st.integers(1, 10**6))
 def test_chances_fall_and_waits_grow_with_the_place(prospects: Prospects, place: int) -> None:
-    here, behind = prospects.wait_s(place), prospects.wait_s(place + 1)
+    here, behind = prospects.wait(place), prospects.wait(place + 1)
 
     assert 0 <= prospects.chance(place + 1) <= prospects.chance(place) <= 1
     # Nobody knows how long it takes where nothing is left to call for.
     assert (here is None) == (behind is None) == (prospects.calls_left == 0)
     if here is not None and behind is not None:
-        assert 0 <= here <= behind < inf
+        assert 0 <= here.middle_s <= behind.middle_s < inf
+        assert here.at(prospects.low) <= here.middle_s <= here.at(prospects.high) < inf
 
 
 @given(free=st.integers(0, 5000), more=st.integers(0, 500), place=st.integers(1, 20_000))
@@ -141,14 +138,77 @@ def test_the_chance_passes_the_half_where_the_stock_is_expected_to_end() -> None
 
 
 def test_where_stock_bounds_the_calls_a_wait_is_when_what_comes_back_will_do_for_it() -> None:
-    calls = Flow(tuple(float(n) for n in range(1, 11)))
+    calls = Flow(tuple(2.0 * n for n in range(1, 11)))
     prospects = Prospects(
         per_second=99.0, calls_left=20.0, steady=False, flow=calls, units=20.0, each_mean=1.0
     )
 
     # Half of all the calls have been made after five of the ten steps.
-    assert prospects.wait_s(10) == pytest.approx(50.0, rel=0.05)
-    assert (prospects.wait_s(19) or 0.0) > 90.0
+    middle, last = prospects.wait(10), prospects.wait(19)
+    assert middle is not None
+    assert last is not None
+    assert middle.middle_s == pytest.approx(50.0, rel=0.1)
+    assert last.middle_s > 80.0
+
+
+@given(place=st.integers(1, 500), pace=st.floats(0.01, 10))
+def test_the_wait_of_a_place_near_the_front_is_the_least_sure_for_its_length(
+    place: int, pace: float
+) -> None:
+    """Of few calls each one matters; of many, only how well the pace is known."""
+    prospects = Prospects(per_second=pace)
+    near, far = prospects.wait(place), prospects.wait(4 * place)
+
+    assert near is not None
+    assert far is not None
+    # Seconds more or less are no error, which is all that a short wait could be off by.
+    if near.middle_s > 60:
+        assert far.longer <= near.longer + 0.05
+        assert far.shorter <= near.shorter + 0.05
+
+
+def test_a_wait_that_hardly_anybody_there_will_have_is_that_of_those_who_have_it() -> None:
+    """Who is reached at all beyond the likely last was so as more calls came, and sooner."""
+    calls = Flow(tuple(20 * (1 - 0.9**n) for n in range(1, 60)))
+    prospects = replace(
+        stock_prospects(KEEN, units_free=10, units_held=0), steady=False, flow=calls
+    )
+
+    waits = [prospects.wait(place) for place in (1, 10, 20, 30, 40)]
+
+    assert all(wait is not None and wait.at(prospects.high) < inf for wait in waits)
+
+
+def test_what_little_is_known_makes_chances_moderate() -> None:
+    seen = observed(Demand(), shoppers=300, until=250.0)
+    unseen = replace(seen, tables=Demand().outlook(0.0).tables)
+    sure, unsure = (stock_prospects(one, units_free=600, units_held=0) for one in (seen, unseen))
+
+    place = int(sure.calls_left)
+
+    assert unsure.chance(place // 2) < sure.chance(place // 2)
+    assert unsure.chance(2 * place) > sure.chance(2 * place)
+
+
+def test_whoever_was_refused_is_served_before_the_line() -> None:
+    outlook = Demand().outlook(0.0)
+    waiting = replace(outlook, crowd=Crowd(refused=5))
+
+    before, after = (
+        stock_prospects(one, units_free=0, units_held=20) for one in (outlook, waiting)
+    )
+
+    assert after.chance(1) < before.chance(1)
+
+
+@pytest.mark.parametrize("held", [1, 2, 3])
+def test_the_last_units_come_back_as_often_as_baskets_are_left(held: int) -> None:
+    prospects = replace(
+        stock_prospects(KEEN, units_free=0, units_held=held), doubt=0.0, pay_doubt=0.0
+    )
+
+    # Each basket is paid with four fifths; the normal of one to three trials is that good.
+    assert prospects.chance(1) == pytest.approx(1 - 0.8**held, abs=0.08)
 
 
 def test_a_pace_is_the_average_of_what_was_seen() -> None:
@@ -163,68 +223,6 @@ def test_a_pace_is_the_average_of_what_was_seen() -> None:
     assert pace.per_second == pytest.approx(2.0)
 
 
-def test_a_record_of_good_guesses_narrows_the_bands_and_one_of_bad_guesses_widens_them() -> None:
-    rng = Random(1)
-    good, bad, new = (Record() for _ in range(3))
-    good.errors.extend(rng.gauss(0.0, 0.1) for _ in range(200))
-    bad.errors.extend(rng.gauss(0.0, 1.5) for _ in range(200))
-
-    (good_low, good_high), (bad_low, bad_high) = good.factors(0.0), bad.factors(0.0)
-    new_low, new_high = new.factors(0.0)
-
-    assert bad_low < new_low < good_low < 1 < good_high < new_high < bad_high
-
-
-@given(seed=st.integers(0, 1000), spread=st.floats(0.05, 1.5), bias=st.floats(-1.0, 1.0))
-def test_the_bands_of_a_long_record_hold_as_often_as_they_say(
-    seed: int, spread: float, bias: float
-) -> None:
-    """Whatever the middle is off by: this is what conformal prediction is for."""
-    rng, record = Random(seed), Record()
-    record.errors.extend(rng.gauss(bias, spread) for _ in range(240))
-
-    low, high = record.factors(0.0)
-
-    held = sum(low <= exp(rng.gauss(bias, spread)) <= high for _ in range(2000)) / 2000
-    assert held == pytest.approx(HIGH_QUANTILE - LOW_QUANTILE, abs=0.15)
-
-
-def test_the_record_learns_from_those_whose_turn_came() -> None:
-    record = Record()
-    record.tell(0.0, [(10, 50.0, True), (20, 100.0, True)])
-
-    record.see(100.0, head=10)
-
-    assert list(record.errors) == [pytest.approx(log(103 / 53))]
-
-
-def test_what_is_told_is_kept_now_and_then_only() -> None:
-    record = Record()
-
-    for second in range(int(TELL_EVERY_S) + 1):
-        record.tell(float(second), [(10, 50.0, True)])
-    record.see(60.0, head=10)
-
-    assert len(record.errors) == 2
-
-
-def test_who_waits_longer_than_told_widens_the_band_before_their_turn_comes() -> None:
-    record = Record()
-    record.tell(0.0, [(number, 10.0, True) for number in range(1, 30)])
-
-    _, soon = record.factors(5.0)
-    _, late = record.factors(600.0)
-
-    assert late > soon
-
-
-def test_who_will_hardly_be_called_says_nothing_about_how_long_the_others_wait() -> None:
-    record, other = Record(), Record()
-    record.tell(0.0, [(number, 10.0, False) for number in range(1, 30)])
-
-    assert record.factors(600.0) == other.factors(600.0)
-
-
 def test_a_pause_is_no_error_of_the_forecast() -> None:
     forecaster = Forecaster(prospects=Prospects(per_second=1.0))
     forecaster.tell(0.0, head=0, places=[5, 10], calling=True)
@@ -236,12 +234,8 @@ def test_a_pause_is_no_error_of_the_forecast() -> None:
 
 
 def test_a_lane_has_its_share_of_what_the_stock_will_do_for() -> None:
-    whole, part = (
-        Forecaster().look(
-            0.0, outlook=KEEN, units_free=480, units_held=0, bound="expected", share=share
-        )
-        for share in (1.0, 0.25)
-    )
+    stock = Supply().look(0.0, outlook=KEEN, units_free=480, units_held=0, bound="expected")
+    whole, part = (Forecaster().look(0.0, stock=stock, share=share) for share in (1.0, 0.25))
 
     assert part.calls_left == pytest.approx(whole.calls_left / 4)
     assert part.chance(250) == pytest.approx(whole.chance(1000), abs=0.05)
@@ -259,7 +253,9 @@ def test_where_seats_bound_the_calls_the_line_moves_as_fast_as_they_come_free() 
             passed_s=1.0,
         )
 
-    prospects = forecaster.look(60.0, outlook=None, units_free=0, units_held=0, bound="seats")
+    prospects = forecaster.look(60.0, stock=None)
 
-    assert prospects.wait_s(120) == pytest.approx(60.0, rel=0.1)
+    wait = prospects.wait(120)
+    assert wait is not None
+    assert wait.middle_s == pytest.approx(60.0, rel=0.1)
     assert prospects.chance(10**6) == 1.0

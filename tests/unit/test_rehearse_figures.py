@@ -6,11 +6,21 @@ import xml.etree.ElementTree as ET
 import pytest
 from test_rehearse import scenario
 
+from waitroom.record import HIGH_QUANTILE, LOW_QUANTILE
+from waitroom.rehearse import library
 from waitroom.rehearse.chart import Axis, Chart, Mark, Series
-from waitroom.rehearse.compare import FIGURES, Outcome, compare, interval_of, to_json
+from waitroom.rehearse.compare import (
+    FIGURES,
+    Outcome,
+    compare,
+    interval_of,
+    share_of,
+    to_json,
+)
 from waitroom.rehearse.plot import frontier_chart, sales_chart
 from waitroom.rehearse.result import percentile
 from waitroom.rehearse.sample import Sample
+from waitroom.rehearse.scenario import changed
 from waitroom.rehearse.score import Score, score
 from waitroom.rehearse.variant import parse_variant
 
@@ -74,6 +84,48 @@ def test_scores_of_several_sales_add_up() -> None:
     assert (total.told, total.inside, total.chances, total.brier) == (2, 2, 2, 0.0)
 
 
+def test_a_share_is_as_sure_as_there_are_sales_and_not_as_there_are_shoppers() -> None:
+    few, many = share_of([(4, 5), (2, 5), (3, 5)]), share_of([(400, 500), (200, 500), (300, 500)])
+
+    assert few is not None
+    # As of three values, for the sales are equally large.
+    assert (few.mean, few.half) == pytest.approx((0.6, interval_of([0.8, 0.4, 0.6]).half))
+    assert few == many
+    assert share_of([(0, 0), (0, 0)]) is None
+
+
+def test_bands_and_chances_hold_as_often_as_they_say() -> None:
+    """As far as three sales can tell; docs/admission.md has what more of them do.
+
+    What is independent is the sales and not the shoppers, so their spread is the measure: beyond
+    five points from an interval of 95 % a right model is in fewer than one of twenty sets of seeds.
+    These seeds are always the same.
+    """
+    quick = {"session_s": "240", "hold_s": "150"}
+    variant = parse_variant("expected", changed(library.load_scenario("small"), quick))
+
+    (outcome,) = compare([variant], seeds=(1, 2, 3))
+
+    covered, held = outcome.coverage(), outcome.score()
+    assert covered is not None
+    assert covered.half < 0.1
+    assert covered.low - 0.05 <= HIGH_QUANTILE - LOW_QUANTILE <= covered.high + 0.05
+    # Ten tenths of three sales scatter; what they have in common is the mean.
+    gap = interval_of([_told_too_much(result.score) for result in outcome.results])
+    assert gap.half < 0.25
+    assert gap.low - 0.05 <= 0 <= gap.high + 0.05
+    assert held.miscalibration is not None
+    assert held.miscalibration < 0.08
+    # Better by far than telling everybody the mean.
+    found = sum(found for _, _, found in held.tenths) / held.chances
+    assert held.brier is not None
+    assert held.brier < found * (1 - found) / 2
+
+
+def _told_too_much(sale: Score) -> float:
+    return sum(told - found for _, told, found in sale.tenths) / sale.chances
+
+
 @pytest.mark.parametrize(
     ("values", "mean", "half"),
     [
@@ -131,6 +183,8 @@ def test_everything_can_be_written_as_json(outcomes: list[Outcome]) -> None:
 
     first, second, _ = values["variants"]
     assert values["seeds"] == [1, 2, 3]
+    assert first["score"]["coverage"] is None
+    assert first["score"]["reliability"] == [None] * 10
     assert first["against_first"] is None
     assert set(second["figures"]) == {figure.key for figure in FIGURES}
     assert [sale["found_nothing"] for sale in first["sales"]] == [0, 0, 0]

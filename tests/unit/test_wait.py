@@ -30,7 +30,7 @@ from waitroom.wait import (
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 waiting = st.integers(0, 3_000_000)
-factors = st.floats(0.05, 1.0)
+levels = st.floats(0.05, 4.0)
 any_prospects = st.builds(
     replace,
     st.builds(
@@ -48,8 +48,8 @@ any_prospects = st.builds(
     ),
     per_second=st.one_of(st.none(), st.floats(0, 1000, allow_nan=False)),
     steady=st.booleans(),
-    low=factors,
-    high=factors.map(lambda factor: 1 / factor),
+    low=levels.map(lambda level: -level),
+    high=levels,
 )
 without_stock = st.builds(
     Prospects, per_second=st.one_of(st.none(), st.floats(0, 1000, allow_nan=False))
@@ -149,7 +149,7 @@ def test_a_room_that_calls_nobody_knows_no_wait_and_asks_everybody_to_come_back_
 
 
 def test_the_middle_of_a_wait_lies_in_its_band() -> None:
-    prospects = Prospects(per_second=2.0, low=0.5, high=3.0)
+    prospects = Prospects(per_second=2.0, low=-2.0, high=3.0)
 
     row = row_at(wait_table(waiting=600, prospects=prospects, calling=True), 600)
 

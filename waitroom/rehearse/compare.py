@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from math import sqrt
 from statistics import fmean, stdev
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from waitroom.rehearse.result import Result, result_of, score_values
-from waitroom.rehearse.score import Score
+from waitroom.rehearse.score import TENTHS, Score
 from waitroom.rehearse.simulation import Simulation
 from waitroom.rehearse.variant import Variant
 
@@ -65,6 +65,16 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reliability:
+    """Of `count` shoppers in so many sales, told chances of about `told`, a share `found` some."""
+
+    count: int
+    sales: int
+    told: float
+    found: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """One variant's sales, in the order of the seeds."""
 
@@ -109,6 +119,30 @@ class Outcome:
             total.add(result.score)
         return total
 
+    def coverage(self) -> Interval | None:
+        """Return the share of bands that held the real wait."""
+        return share_of([(result.score.inside, result.score.told) for result in self.results])
+
+    def reliability(self) -> list[Reliability | None]:
+        """Return the tenths from 0-10 % to 90-100 %; None where nobody was told such a chance."""
+        rows: list[Reliability | None] = []
+        for index in range(TENTHS):
+            sales = [result.score.tenths[index] for result in self.results]
+            found = share_of([(found, count) for count, _, found in sales])
+            if found is None:
+                rows.append(None)
+                continue
+            count = sum(count for count, _, _ in sales)
+            rows.append(
+                Reliability(
+                    count=count,
+                    sales=sum(count > 0 for count, _, _ in sales),
+                    told=sum(told for _, told, _ in sales) / count,
+                    found=found,
+                )
+            )
+        return rows
+
 
 def interval_of(values: Sequence[float]) -> Interval:
     """Return the mean of independent values with its interval; one value has none around it."""
@@ -119,6 +153,22 @@ def interval_of(values: Sequence[float]) -> Interval:
     t = T_975[freedom - 1] if freedom <= len(T_975) else T_LIMIT + T_SLOPE / freedom
     half = t * stdev(values) / sqrt(len(values))
     return Interval(mean=mean, low=mean - half, high=mean + half)
+
+
+def share_of(counts: Sequence[tuple[int, int]]) -> Interval | None:
+    """Return a share of shoppers, from how many of how many it was in each sale.
+
+    Those of one sale have its luck in common, so what is independent is the sales, however many
+    shoppers they have: the interval is that of a ratio estimator over clusters (Cochran, *Sampling
+    Techniques*, 1977, chapter 6).
+    """
+    total = sum(of for _, of in counts)
+    if not total:
+        return None
+    share = sum(some for some, _ in counts) / total
+    size = total / len(counts)
+    half = interval_of([(some - share * of) / size for some, of in counts]).half
+    return Interval(mean=share, low=share - half, high=share + half)
 
 
 def play(variant: Variant, seed: int, *, figures: bool = True) -> Result:
@@ -174,12 +224,19 @@ def to_json(outcomes: Sequence[Outcome], *, seeds: Sequence[int]) -> dict[str, A
                 "against_first": {f.key: _plain(outcome.against(first, f.key)) for f in FIGURES}
                 if outcome is not first
                 else None,
-                "score": score_values(outcome.score()),
+                "score": _score_of(outcome),
                 "sales": [result.to_dict() for result in outcome.results],
             }
             for outcome in outcomes
         ],
     }
+
+
+def _score_of(outcome: Outcome) -> dict[str, Any]:
+    """Return what a single sale's score has, with how sure its shares are."""
+    tenths = [None if tenth is None else asdict(tenth) for tenth in outcome.reliability()]
+    covered = _plain(outcome.coverage())
+    return score_values(outcome.score()) | {"coverage": covered, "reliability": tenths}
 
 
 def _plain(interval: Interval | None) -> dict[str, float] | None:

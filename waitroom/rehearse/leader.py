@@ -14,7 +14,7 @@ from waitroom.admission import (
 )
 from waitroom.demand import Demand, Outlook
 from waitroom.health import CheckoutHealth
-from waitroom.prospects import Forecaster, Prospects
+from waitroom.prospects import Forecaster, Prospects, Supply
 from waitroom.rehearse.scenario import Rules
 from waitroom.wait import PollPromises, WaitRow, row_at, wait_table
 
@@ -52,6 +52,7 @@ class Leader:
     demand: Demand
     figures: bool = True
     allowance: CallAllowance = field(default_factory=CallAllowance)
+    supply: Supply = field(default_factory=Supply)
     forecaster: Forecaster = field(default_factory=Forecaster)
     health: CheckoutHealth = field(default_factory=CheckoutHealth)
     promises: PollPromises = field(default_factory=_nobody_yet)
@@ -139,7 +140,7 @@ class Leader:
         if not self.figures:
             self.table = wait_table(waiting=waiting, prospects=NO_PROSPECTS, calling=calling)
         else:
-            prospects = self.forecaster.look(
+            stock = self.supply.look(
                 sim.now,
                 outlook=self.outlook or Outlook(),
                 units_free=free,
@@ -147,6 +148,7 @@ class Leader:
                 units_promised=sim.books.promised,
                 bound=self.decision.reason,
             )
+            prospects = self.forecaster.look(sim.now, stock=stock)
             self.table = wait_table(waiting=waiting, prospects=prospects, calling=calling)
             self.forecaster.tell(
                 sim.now, head=sim.head, places=(r.place for r in self.table), calling=calling

@@ -12,6 +12,7 @@ from waitroom.rehearse.compare import (
     Figure,
     Interval,
     Outcome,
+    Reliability,
     interval_of,
 )
 from waitroom.rehearse.recording import Recording
@@ -37,6 +38,8 @@ def comparison(
         parts.append(_lines(outcomes))
     else:
         parts.extend(_figures(some) for some in _columns(outcomes))
+        told = [outcome for outcome in outcomes if outcome.score().chances]
+        parts.extend(_chances(some) for some in _columns(told))
     if not brief and len(outcomes) > 1 and seeds > 1:
         parts.extend(_differences(outcomes[0], some) for some in _columns(outcomes[1:]))
     note = f"{INTERVAL}, over {seeds} seeds.\nThe shoppers are the same for all."
@@ -68,9 +71,32 @@ def _figures(outcomes: Sequence[Outcome]) -> Table:
         table.add_row("sales not sold out", *counts)
     table.add_section()
     scores = [outcome.score() for outcome in outcomes]
-    table.add_row("waits within the band, %", *(_share(s.coverage) for s in scores))
+    covered = (outcome.coverage() for outcome in outcomes)
+    table.add_row("waits within the band, %", *(_share_within(one) for one in covered))
+    widths = ("-" if s.width is None else f"{s.width:.1f}" for s in scores)
+    table.add_row("latest wait over earliest", *widths)
     table.add_row("chances off by, % points", *(_share(s.miscalibration) for s in scores))
     return table
+
+
+def _chances(outcomes: Sequence[Outcome]) -> Table:
+    """Return the reliability of the chances: of those told so much, how many had it to find."""
+    table = Table(title="chance told: found something, % (how many, in how many sales)")
+    for column in ("", *(outcome.variant.name for outcome in outcomes)):
+        table.add_column(column, justify="right")
+    rows = zip(*(outcome.reliability() for outcome in outcomes), strict=True)
+    for index, tenths in enumerate(rows):
+        if any(tenths):
+            label = f"{index * 10} to {index * 10 + 10} %"
+            table.add_row(label, *(_reliability(tenth) for tenth in tenths))
+    return table
+
+
+def _reliability(tenth: Reliability | None) -> str:
+    if tenth is None:
+        return "-"
+    found = f"{tenth.told * 100:.0f}: {_share_within(tenth.found)}"
+    return f"{found} ({tenth.count:,}, {tenth.sales})"
 
 
 def _lines(outcomes: Sequence[Outcome]) -> Table:
@@ -130,6 +156,14 @@ def written(figure: Figure, interval: Interval | None, *, signed: bool = False) 
     scale, digits = (100, 2) if figure.kind == "share" else (1, 0)
     mean, half = abs(interval.mean) * scale, interval.half * scale
     return f"{sign}{mean:,.{digits}f} ± {half:,.{digits}f}"
+
+
+def _share_within(share: Interval | None) -> str:
+    # One sale says nothing of how sure it is.
+    if share is None:
+        return "-"
+    half = "" if share.high == share.low else f" ± {share.half * 100:.1f}"
+    return f"{share.mean * 100:.1f}{half}"
 
 
 def _share(share: float | None) -> str:

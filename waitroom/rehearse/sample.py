@@ -32,8 +32,9 @@ class Sampler:
     """Draw numbers from those who wait and write down what the document tells them.
 
     `left_for` has, for each drawn number that was called, whether it would have found something on
-    coming. It is looked up for those too who stay away or want nothing: the published chance is
-    that something is left, and not that somebody takes it.
+    coming, or while it would have stayed for what comes free. It is looked up for those too who
+    stay away or want nothing: the published chance is that something is left, and not that somebody
+    takes it.
     """
 
     rng: Random
@@ -70,11 +71,26 @@ class Sampler:
         shopping = sim.shop.shopping
         claims = log_normal(shopping.claim_s, shopping.claim_spread, a.dice.claim_z)
         looks = log_normal(shopping.browse_s, shopping.browse_spread, a.dice.browse_z)
+        stays = log_normal(shopping.stay_s, shopping.stay_spread, a.dice.stay_z)
+        # A promise that went back because its owner stayed away would have been theirs.
         promised = a.promised > 0
 
         def look(_: Admitted) -> None:
-            there = any(sim.books.to_be_had(a, i) for i in range(len(sim.books.shelves)))
-            # A promise that went back because its owner stayed away would have been theirs.
-            self.left_for[a.number] = there or promised or a.held_at is not None
+            found = promised or a.held_at is not None or _is_there(sim, a)
+            self.left_for[a.number] = found
+            if not found:
+                sim.agenda.at(sim.now + stays, look_back, sim.now)
+
+        def look_back(since: float) -> None:
+            # What came free meanwhile is the lowest number's who stays for it.
+            behind = any(
+                b.number > a.number and b.held_at is not None and b.held_at > since
+                for b in sim.admitted.values()
+            )
+            self.left_for[a.number] = a.held_at is not None or behind or _is_there(sim, a)
 
         sim.agenda.at(min(heard_at + claims, a.claim_until) + looks, look, a)
+
+
+def _is_there(sim: "Simulation", a: Admitted) -> bool:
+    return any(sim.books.to_be_had(a, shelf) for shelf in range(len(sim.books.shelves)))
