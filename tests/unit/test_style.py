@@ -127,6 +127,7 @@ PURE = [
     "waitroom/rehearse/books.py",
     "waitroom/rehearse/chart.py",
     "waitroom/rehearse/course.py",
+    "waitroom/record.py",
     "waitroom/rehearse/plot.py",
     "waitroom/rehearse/recording.py",
     "waitroom/rehearse/result.py",
