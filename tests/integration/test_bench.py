@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 RUN = Path(__file__).parents[1] / "bench" / "run.py"
 SMALL = ("--rounds", "1", "--slice-s", "0.5", "--long-line", "20000", "--open-holds", "2000",
          "--storm-holds", "1000")  # fmt: skip
@@ -55,37 +53,21 @@ def measured(out: Path, *options: str) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a run of several parts wrote, and of one kind of requests."""
-    out = tmp_path_factory.mktemp("bench") / "bench.json"
-    return measured(out, "--only", "open-holds,baskets,storm,draw,join")
+def test_what_is_named_together_is_measured_together(tmp_path: Path) -> None:
+    parts = ("open-holds", "baskets", "storm", "draw")
 
+    found = measured(tmp_path / "bench.json", "--only", ",".join((*parts, "join")))
 
-def test_what_is_named_together_is_measured_together(found: dict[str, Any]) -> None:
-    named = [RATIOS[part] for part in ("open-holds", "baskets", "storm", "draw")]
-
-    assert found["ratios"].keys() == {"join_vs_bare"}.union(*named)
-    assert all(ratio > 0 for ratio in found["ratios"].values())
-
-
-def test_it_is_measured_with_durable_commits(found: dict[str, Any]) -> None:
+    figures, storm, draw = (found["figures"], found["figures"]["storm"], found["figures"]["draw"])
+    assert found["ratios"].keys() == {"join_vs_bare"}.union(*(RATIOS[part] for part in parts))
+    assert all(ratio > 0 for ratio in found["ratios"].values()), found["ratios"]
     # Figures of commits that a power cut could undo would say nothing.
-    assert found["figures"]["postgres"]["fsync"] == "on"
-    assert found["figures"]["postgres"]["synchronous_commit"] == "on"
-    assert found["figures"]["growth"].keys() == {"database_bytes", "log_bytes", "valkey_bytes"}
-
-
-def test_a_storm_leaves_the_books_right(found: dict[str, Any]) -> None:
-    storms = found["figures"]["storm"]
-
-    assert storms["breaches"] == 0
-    assert storms["same_sku"][0]["largest_batch"] <= storms["holds"]
-
-
-def test_a_draw_and_its_log_are_measured(found: dict[str, Any]) -> None:
-    assert found["figures"]["draw"]["entries"] == 20_000
-    assert found["figures"]["draw"]["verify"]["ticks_of_10"]["log_entries"] > 2000
+    assert figures["postgres"]["fsync"] == figures["postgres"]["synchronous_commit"] == "on"
+    assert figures["growth"].keys() == {"database_bytes", "log_bytes", "valkey_bytes"}
+    assert storm["breaches"] == 0
+    assert storm["same_sku"][0]["largest_batch"] <= storm["holds"]
+    assert draw["entries"] == 20_000
+    assert draw["verify"]["ticks_of_10"]["log_entries"] > 2000
 
 
 def test_a_part_that_is_not_there_is_refused() -> None:
