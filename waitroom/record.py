@@ -41,11 +41,16 @@ class Wait:
     longer: float
 
     @classmethod
-    def of(cls, low_s: float, middle_s: float, high_s: float) -> "Wait":
-        """Return the wait with these quantiles: those of the band's ends, and the median."""
+    def of(cls, low_s: float, middle_s: float, high_s: float, *, spread: float = 1.0) -> "Wait":
+        """Return the wait with these quantiles: those of the band's ends, and the median.
+
+        Its standard deviations are `spread` times as much.
+        """
         low, middle, high = (log(wait_s + GRAIN_S) for wait_s in (low_s, middle_s, high_s))
         shorter, longer = (middle - low) / -FIRST_LEVELS[0], (high - middle) / FIRST_LEVELS[1]
-        return cls(middle_s, max(shorter, SPREAD_LEAST), max(longer, SPREAD_LEAST))
+        return cls(
+            middle_s, max(shorter * spread, SPREAD_LEAST), max(longer * spread, SPREAD_LEAST)
+        )
 
     def at(self, level: float) -> float:
         """Return the wait at so many standard deviations from the middle."""
@@ -54,7 +59,8 @@ class Wait:
 
     def error(self, actual_s: float) -> float:
         """Return how many standard deviations from the middle an actual wait is, within bounds."""
-        off = log((actual_s + GRAIN_S) / (self.middle_s + GRAIN_S))
+        # Shoppers' time may stand still, and a new leader may know it a little better.
+        off = log((max(actual_s, 0.0) + GRAIN_S) / (self.middle_s + GRAIN_S))
         error = off / (self.shorter if off < 0 else self.longer)
         return max(-ERROR_MAX, min(error, ERROR_MAX))
 

@@ -139,3 +139,13 @@ def test_a_pause_lets_go_of_what_was_told() -> None:
     record.see(900.0, head=10)
 
     assert not record.errors
+
+
+def test_a_clock_that_was_set_back_breaks_nothing() -> None:
+    record = Record()
+    record.tell(1000.0, [(1, Wait(60.0, 1.0, 1.0)), (2, Wait(60.0, 1.0, 1.0))])
+
+    record.see(10.0, head=1)
+
+    low, high = record.levels(10.0)
+    assert -ERROR_MAX <= low < high <= ERROR_MAX
