@@ -41,16 +41,11 @@ class Wait:
     longer: float
 
     @classmethod
-    def of(cls, low_s: float, middle_s: float, high_s: float, *, spread: float = 1.0) -> "Wait":
-        """Return the wait with these quantiles: those of the band's ends, and the median.
-
-        Its standard deviations are `spread` times as much.
-        """
+    def of(cls, low_s: float, middle_s: float, high_s: float) -> "Wait":
+        """Return the wait with these quantiles: those of the band's ends, and the median."""
         low, middle, high = (log(wait_s + GRAIN_S) for wait_s in (low_s, middle_s, high_s))
         shorter, longer = (middle - low) / -FIRST_LEVELS[0], (high - middle) / FIRST_LEVELS[1]
-        return cls(
-            middle_s, max(shorter * spread, SPREAD_LEAST), max(longer * spread, SPREAD_LEAST)
-        )
+        return cls(middle_s, max(shorter, SPREAD_LEAST), max(longer, SPREAD_LEAST))
 
     def at(self, level: float) -> float:
         """Return the wait at so many standard deviations from the middle."""
