@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -94,13 +95,17 @@ def _check_role(role: str) -> None:
         raise BadRequest(f"{role!r} is no role; the roles are {', '.join(ROLES)}.")
 
 
+@cache
+def _hash_of_nobody() -> str:
+    """Return what unknown names are checked against, so that they take as long as known ones."""
+    return PasswordHasher().hash(secrets.token_hex(16))
+
+
 class OperatorStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._hasher = PasswordHasher()
         self._hashing = asyncio.Semaphore(HASHES_MAX)
-        # Unknown names are checked against this, so that they take as long as known ones.
-        self._nobody = self._hasher.hash(secrets.token_hex(16))
 
     async def add(self, name: str, *, role: str, password: str, who: str = "cli") -> None:
         """Add an operator; raises `BadRequest` for a name in use or a password too short."""
@@ -177,8 +182,10 @@ class OperatorStore:
     async def _check(self, name: str, password: str) -> "_Held":
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["find_operator"], name)
-        hashed = row["password_hash"] if row else self._nobody
         async with self._hashing:
+            # Made at a process's first sign-in, whoever it is: how long that takes tells nothing.
+            nobody = await asyncio.to_thread(_hash_of_nobody)
+            hashed = row["password_hash"] if row else nobody
             good = await asyncio.to_thread(self._matches, hashed, password)
         if row is None or not good:
             raise WrongPassword
