@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -50,6 +50,28 @@ PROBLEM = CIMultiDict({**PRIVATE, "Content-Type": "application/problem+json"})
 encode = msgspec.json.Encoder().encode
 
 PROBLEM_PAGE: "web.AppKey[Callable[[Refusal], web.Response]]" = web.AppKey("problem_page")
+
+
+async def send_file(
+    request: web.Request, pieces: AsyncIterable[bytes], *, name: str, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Send a file a piece at a time, to be saved by this name; to a HEAD its head alone."""
+    response = web.StreamResponse(headers=headers)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    await response.prepare(request)
+    if request.method == "HEAD":
+        return response
+    try:
+        async for piece in pieces:
+            await response.write(piece)
+    except Exception as error:  # noqa: BLE001 - whatever it was, half a file is no answer
+        log.warning("export_broken_off", file=name, error=repr(error))
+        # The connection ends without the last chunk, so nobody takes the file for a whole one.
+        if request.transport is not None:
+            request.transport.abort()
+        return response
+    await response.write_eof()
+    return response
 
 
 def json_response(

@@ -42,3 +42,14 @@ export function tableRow(cells) {
   });
   return row;
 }
+
+/** Ask before what cannot be undone. @param {string} title @param {string} text @param {string} yes @returns {Promise<boolean>} */
+export function sure(title, text, yes) {
+  const dialog = $("sure-dialog");
+  $("sure-title").textContent = title;
+  $("sure-text").textContent = text;
+  $("sure-yes").textContent = yes;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+}

@@ -1,5 +1,5 @@
-import { $, admin, inRoom, room, tableRow, tell } from "./admin-api.js";
-import { button, fill, isNew, sure } from "./admin-line-parts.js";
+import { $, admin, inRoom, room, sure, tableRow, tell } from "./admin-api.js";
+import { button, fill, isNew } from "./admin-line-parts.js";
 import { count, plural } from "./format.js";
 import { momentOf } from "./moment.js";
 

@@ -1,5 +1,5 @@
-import { $, admin, inRoom, tableRow, tell } from "./admin-api.js";
-import { offer, say, sure } from "./admin-line-parts.js";
+import { $, admin, inRoom, sure, tableRow, tell } from "./admin-api.js";
+import { offer, say } from "./admin-line-parts.js";
 import { count, plural } from "./format.js";
 
 const MAY_CHANGE = $("admin").dataset.role !== "viewer";

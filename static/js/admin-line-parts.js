@@ -49,14 +49,3 @@ export function offer(id, choices) {
 export function say(id, text) {
   if ($(id) && $(id).textContent !== text) $(id).textContent = text;
 }
-
-/** @param {string} title @param {string} text @param {string} yes @returns {Promise<boolean>} */
-export function sure(title, text, yes) {
-  const dialog = $("sure-dialog");
-  $("sure-title").textContent = title;
-  $("sure-text").textContent = text;
-  $("sure-yes").textContent = yes;
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
-}

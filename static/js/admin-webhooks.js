@@ -1,5 +1,5 @@
 import { NoAnswer } from "./api.js";
-import { $, admin, tableRow, tell } from "./admin-api.js";
+import { $, admin, sure, tableRow, tell } from "./admin-api.js";
 import { momentOf, refreshDeliveries, showDeliveries, shownEndpoint, wireDeliveries } from "./admin-deliveries.js";
 import { count } from "./format.js";
 
@@ -99,17 +99,6 @@ async function change(method, path, done, body) {
   const answer = await tell(() => admin(method, `/webhooks${path}`, body), done);
   if (answer) await look().catch(() => {});
   return answer;
-}
-
-/** @param {string} title @param {string} text @param {string} yes @returns {Promise<boolean>} */
-function sure(title, text, yes) {
-  const dialog = $("sure-dialog");
-  $("sure-title").textContent = title;
-  $("sure-text").textContent = text;
-  $("sure-yes").textContent = yes;
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
 }
 
 /** @param {any} endpoint */

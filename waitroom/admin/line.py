@@ -1,19 +1,17 @@
 """The operators' screen of a room's line, and its log as a file."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
-import structlog
 from aiohttp import web
 
-from inventory.kit.http import PRIVATE, encode
+from inventory.kit.http import PRIVATE, encode, send_file
 from inventory.kit.pages import Pages
 from waitroom.admin.guard import Guard
 from waitroom.admin.sign_in import Operator
 from waitroom.board import Board
 from waitroom.line_store import LineStore
 from waitroom.log_api import LOG_PAGE_MAX, LogApi
-
-log = structlog.get_logger()
 
 _JSON_LINES = {**PRIVATE, "Content-Type": "application/x-ndjson"}
 
@@ -57,27 +55,14 @@ class LineAdmin:
         room = self._board.room(request.match_info["room"]).room
         # The head comes first: the log may grow while it is read, and may not have shrunk since.
         head = await self._log_api.signed_head(room)
-        response = web.StreamResponse(headers=_JSON_LINES)
-        response.headers["Content-Disposition"] = f'attachment; filename="{room}-log.jsonl"'
-        await response.prepare(request)
-        if request.method == "HEAD":
-            return response
-        try:
-            await response.write(encode(head) + b"\n")
-            await self._write_entries(response, room)
-        except Exception as error:  # noqa: BLE001 - whatever it was, half a file is no answer
-            log.warning("export_broken_off", room=room, error=repr(error))
-            # The connection ends without the last chunk, so nobody takes the file for a whole one.
-            if request.transport is not None:
-                request.transport.abort()
-            return response
-        await response.write_eof()
-        return response
+        pieces = self._written(head, room)
+        return await send_file(request, pieces, name=f"{room}-log.jsonl", headers=_JSON_LINES)
 
-    async def _write_entries(self, response: web.StreamResponse, room: str) -> None:
+    async def _written(self, head: dict[str, Any], room: str) -> AsyncIterator[bytes]:
+        yield encode(head) + b"\n"
         after = 0
         while entries := await self._lines.log(room, after=after, limit=LOG_PAGE_MAX):
-            await response.write(b"".join(encode(entry) + b"\n" for entry in entries))
+            yield b"".join(encode(entry) + b"\n" for entry in entries)
             after = entries[-1]["seq"]
             if len(entries) < LOG_PAGE_MAX:
                 return

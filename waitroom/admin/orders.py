@@ -1,10 +1,10 @@
 """The operators' API for orders: found, read and exported. Sellers see their own part of them."""
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-import structlog
 from aiohttp import web
 
 from checkout.history.cursor import Cursor, read_cursor
@@ -15,14 +15,12 @@ from checkout.history.sheet import header, rows_of
 from checkout.history.status import read_status
 from checkout.history.timeline import timeline
 from checkout.order import UnknownOrder
-from inventory.kit.http import PRIVATE, json_response, query_int
+from inventory.kit.http import PRIVATE, json_response, query_int, send_file
 from inventory.kit.pages import Pages
 from inventory.kit.problem import Forbidden
 from waitroom.admin.guard import Guard
 from waitroom.admin.moments import query_moment
 from waitroom.admin.sign_in import Operator
-
-log = structlog.get_logger()
 
 _CSV = {**PRIVATE, "Content-Type": "text/csv; charset=utf-8"}
 
@@ -78,23 +76,16 @@ class OrdersAdmin:
         pages = self._history.pages(room, _wanted(request, operator), seller=operator.scope)
         # What is to be refused is refused before the answer begins.
         found = await anext(pages)
-        response = web.StreamResponse(headers=_CSV)
-        response.headers["Content-Disposition"] = f'attachment; filename="{room}-orders.csv"'
-        await response.prepare(request)
-        if request.method == "HEAD":
-            return response
-        try:
-            await response.write((header() + rows_of(found)).encode())
-            async for orders in pages:
-                await response.write(rows_of(orders).encode())
-        except Exception as error:  # noqa: BLE001 - whatever it was, half a file is no answer
-            log.warning("export_broken_off", room=room, error=repr(error))
-            # The connection ends without the last chunk, so nobody takes the file for a whole one.
-            if request.transport is not None:
-                request.transport.abort()
-            return response
-        await response.write_eof()
-        return response
+        name = f"{room}-orders.csv"
+        return await send_file(request, _sheet(found, pages), name=name, headers=_CSV)
+
+
+async def _sheet(
+    first: Sequence[OrderRecord], others: AsyncIterator[Sequence[OrderRecord]]
+) -> AsyncIterator[bytes]:
+    yield (header() + rows_of(first)).encode()
+    async for orders in others:
+        yield rows_of(orders).encode()
 
 
 def _wanted(request: web.Request, operator: Operator) -> OrderFilter:
