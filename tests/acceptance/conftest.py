@@ -57,8 +57,11 @@ async def answers(url: str) -> bool:
         return False
 
 
-async def all_know(url: str, room: str = "drop") -> None:
-    """Wait until every web process at an address has heard of a room and of its state.
+async def all_know(url: str, room: str = "drop", *, status: str | None = "open") -> None:
+    """Wait until every web process at an address has heard of a room, and of its status.
+
+    A new room is scheduled at first: a page without a script, loaded then, stays as it is.
+    Where it does not matter, the status is None.
 
     Which process serves a connection is chosen when it is opened, so each look opens a new one:
     that all of them meet the same process is as likely as one in some hundred thousand.
@@ -66,8 +69,14 @@ async def all_know(url: str, room: str = "drop") -> None:
 
     async def heard() -> bool:
         for _ in range(LOOKS):
-            if not await answers(f"{url}/rooms/{room}/state"):
-                return False
+            async with (
+                aiohttp.ClientSession() as new,
+                new.get(f"{url}/rooms/{room}/state") as answer,
+            ):
+                if answer.status != 200:
+                    return False
+                if status and (await answer.json())["status"] != status:
+                    return False
         return True
 
     await eventually(heard)

@@ -39,7 +39,7 @@ async def enter(page: Page, serving: Running, service: Service, role: str, *room
     """Open the screen as a new operator, once every web process has heard of the rooms."""
     await service.operators.add("night", role=role, password=PASSWORD)
     for room in rooms or ("drop",):
-        await all_know(serving.url, room)
+        await all_know(serving.url, room, status=None)
     await page.goto(f"{serving.url}/admin/login")
     await page.locator('[name="name"]').fill("night")
     await page.locator('[name="password"]').fill(PASSWORD)

@@ -560,7 +560,7 @@ async def test_rooms_are_made_and_steered_on_the_command_line(postgres_url: str)
 async def enter_as(page: Page, serving: Running, service: Service, role: str) -> None:
     await service.operators.add("night", role=role, password=PASSWORD)
 
-    await all_know(serving.url)
+    await all_know(serving.url, status=None)
     await page.goto(f"{serving.url}/admin/login")
     await page.locator('[name="name"]').fill("night")
     await page.locator('[name="password"]').fill(PASSWORD)

@@ -55,7 +55,7 @@ async def open_doors(service: Service, serving: Running, **rules: Any) -> None:
     )
     soon = datetime.now(UTC) + timedelta(hours=3)
     await service.lines.change_room("drop", f'{{"opens_at": "{soon.isoformat()}"}}', who="test")
-    await all_know(serving.url)
+    await all_know(serving.url, status="before_opening")
 
     async def announced() -> Any:
         return await execute(service, "SELECT FROM draw")
@@ -117,7 +117,7 @@ async def test_in_a_first_come_room_the_number_is_there_before_the_line_moves(
     service: Service, serving: Running, pages: Pages
 ) -> None:
     await open_room(service, status="scheduled", doors_at="2020-01-01T00:00:00Z", seats_max=0)
-    await all_know(serving.url)
+    await all_know(serving.url, status="before_opening")
     page, plain = await visit(pages, serving), await pages(java_script_enabled=False)
     await shows(page, "waiting")
 
