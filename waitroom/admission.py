@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from waitroom.demand import Outlook
 from waitroom.expected import calls_within, covered_calls
+from waitroom.outlook import Outlook
 
 
 class AdmissionState(StrEnum):

@@ -31,6 +31,8 @@ from waitroom.run.command import fail, plainly, settings_options, with_pool
 from waitroom.verify.fetch import SourceError
 from waitroom.verify.sources import open_source
 
+SEEDS_MAX = 1000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
@@ -40,6 +42,27 @@ class _Asked:
     policies: tuple[str, ...]
     settings: dict[str, str]
     recording: Recording | None = None
+
+
+class Seeds(click.ParamType[range]):
+    """A number of seeds from 1 on, or the first and the last of them."""
+
+    name = "seeds"
+
+    def convert(
+        self, value: str | range, param: click.Parameter | None, ctx: click.Context | None
+    ) -> range:
+        if isinstance(value, range):
+            return value
+        first, dash, last = value.partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash)):
+            self.fail(
+                f"{value!r} is no number of seeds and no range, such as 20 or 101-120", param, ctx
+            )
+        seeds = range(int(first), int(last) + 1) if dash else range(1, int(first) + 1)
+        if not 1 <= len(seeds) <= SEEDS_MAX:
+            self.fail(f"{value!r} is not between 1 and {SEEDS_MAX} seeds", param, ctx)
+        return seeds
 
 
 @click.command()
@@ -61,7 +84,11 @@ class _Asked:
     help="Change anything in the scenario, such as calls_per_minute=60 or shoppers=5000.",
 )
 @click.option(
-    "--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many sales."
+    "--seeds",
+    type=Seeds(),
+    default="5",
+    show_default=True,
+    help="How many sales, or which: 20 or 101-120.",
 )
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes at work."
@@ -80,7 +107,7 @@ def rehearse(
     room: str | None,
     policies: tuple[str, ...],
     settings: tuple[str, ...],
-    seeds: int,
+    seeds: range,
     jobs: int,
     json_path: str | None,
     chart_path: str | None,
@@ -187,44 +214,42 @@ def _replays(asked: _Asked, recording: Recording) -> list[Variant]:
 
 
 def _compare(
-    asked: _Asked, *, seeds: int, jobs: int, json_path: str | None, chart_path: str | None
+    asked: _Asked, *, seeds: range, jobs: int, json_path: str | None, chart_path: str | None
 ) -> None:
     variants = _variants(asked)
-    numbers = range(1, seeds + 1)
-    with _progress(len(variants) * seeds) as progress:
-        outcomes = compare(variants, seeds=numbers, jobs=jobs, done=progress)
+    with _progress(len(variants) * len(seeds)) as progress:
+        outcomes = compare(variants, seeds=seeds, jobs=jobs, done=progress)
     title = asked.scenario.title
     if chart_path is not None:
         _write(chart_path, sales_chart(outcomes, title=title))
     if json_path is not None:
-        _write_json(json_path, to_json(outcomes, seeds=numbers))
+        _write_json(json_path, to_json(outcomes, seeds=seeds))
     if json_path != "-":
         console = Console()
-        console.print(comparison(outcomes, title=title, seeds=seeds))
+        console.print(comparison(outcomes, title=title, seeds=len(seeds)))
         if asked.recording is not None:
             console.print(reproduction(asked.recording, outcomes[0]))
 
 
 def _frontier(
-    asked: _Asked, *, seeds: int, jobs: int, json_path: str | None, chart_path: str | None
+    asked: _Asked, *, seeds: range, jobs: int, json_path: str | None, chart_path: str | None
 ) -> None:
     if asked.recording is not None or asked.policies:
         raise ScenarioError("--frontier has its own policies: leave --policy and --replay out")
     series = frontier_of(asked.scenario)
     variants = [variant for group in series.values() for variant in group]
-    numbers = range(1, seeds + 1)
-    with _progress(len(variants) * seeds) as progress:
-        played = compare(variants, seeds=numbers, jobs=jobs, figures=False, done=progress)
+    with _progress(len(variants) * len(seeds)) as progress:
+        played = compare(variants, seeds=seeds, jobs=jobs, figures=False, done=progress)
     outcomes = iter(played)
     groups = {name: [next(outcomes) for _ in group] for name, group in series.items()}
     title = f"{asked.scenario.title}: how fast, and who goes away with nothing"
     if chart_path is not None:
-        _write(chart_path, frontier_chart(groups, title=title, seeds=seeds))
+        _write(chart_path, frontier_chart(groups, title=title, seeds=len(seeds)))
     every = [outcome for group in groups.values() for outcome in group]
     if json_path is not None:
-        _write_json(json_path, to_json(every, seeds=numbers))
+        _write_json(json_path, to_json(every, seeds=seeds))
     if json_path != "-":
-        Console().print(comparison(every, title=title, seeds=seeds, brief=True))
+        Console().print(comparison(every, title=title, seeds=len(seeds), brief=True))
 
 
 @contextmanager

@@ -7,10 +7,10 @@ how many will, and how sure that is.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
-from typing import NamedTuple
 
+from waitroom.outlook import Crowd, Outlook, Tables
 from waitroom.rates import AT_RISK, LifeTable, Rates, Stage, Units
 
 # Final records are remembered for as many admissions, so that a repeated one counts once.
@@ -18,6 +18,8 @@ OVER_MAX = 20_000
 # A share is trusted as if known from so many shoppers at most, however many were seen: those to
 # come are not the same people, and a crowd may change at any moment.
 KNOWN_MAX = 30
+# By how much of their shares real shoppers may differ from the imagined ones.
+IMAGINED_DOUBT = 0.4
 # A new call asks no sooner than this share of those who will; units that surely come back
 # before that may be called for.
 SOON_SHARE = 0.2
@@ -71,78 +73,6 @@ class _Seen:
     promised: int = 0
     units: int = 0
     last: Journey | None = None
-
-
-@dataclass(slots=True)
-class Crowd:
-    """Those who are open: how many of each whole second of age in their stage.
-
-    `called` and `inside` count shoppers who may still ask for their first hold and carry no
-    promise, `promised_called` and `promised_inside` those who carry one; `holding` and `paying`
-    count units. Beside them the open shoppers that hold, that were refused and have nothing, and
-    that had something and have nothing any more.
-    """
-
-    called: Counter[int] = field(default_factory=Counter)
-    inside: Counter[int] = field(default_factory=Counter)
-    promised_called: Counter[int] = field(default_factory=Counter)
-    promised_inside: Counter[int] = field(default_factory=Counter)
-    holding: Counter[int] = field(default_factory=Counter)
-    paying: Counter[int] = field(default_factory=Counter)
-    holders: int = 0
-    refused: int = 0
-    idle: int = 0
-
-
-class Tables(NamedTuple):
-    """The life tables of the four stages."""
-
-    claim: LifeTable
-    hold: LifeTable
-    pay: LifeTable
-    settle: LifeTable
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
-    """What is to be expected of those who were called, at one moment.
-
-    `asking` counts those of the called and inside who may still ask for their first hold and carry
-    no promise; `askers_mean` and `askers_var` are of the number of them who will. `ask_share` is
-    the share of new calls that will ask, and `ask_doubt` the relative variance with which it is
-    known; `units_doubt` likewise for `units_mean`. `units_back` are units in baskets that come
-    back before a new call asks, as good as surely.
-    """
-
-    called: int = 0
-    disappointed: int = 0
-    asking: int = 0
-    askers_mean: float = 0.0
-    askers_var: float = 0.0
-    ask_share: float = 1.0
-    ask_doubt: float = 0.0
-    units_mean: float = 1.0
-    units_var: float = 0.0
-    units_doubt: float = 0.0
-    units_max: int | None = None
-    units_back: float = 0.0
-    units_held: int = 0
-    claim_share: float = 1.0
-    hold_share: float = 1.0
-    pay_share: float = 1.0
-    crowd: Crowd = field(default_factory=Crowd)
-    tables: Tables | None = None
-
-    def with_calls(self, calls: int) -> "Outlook":
-        """Count calls that were made since; a tick that forgets them would make them again."""
-        share = self.ask_share
-        return replace(
-            self,
-            called=self.called + calls,
-            asking=self.asking + calls,
-            askers_mean=self.askers_mean + calls * share,
-            askers_var=self.askers_var + calls * share * (1 - share),
-        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -300,12 +230,18 @@ class Demand:
         crowd = self._crowd(now)
         tables = Tables(*(self.rates[stage].table() for stage in AT_RISK))
         claim, hold, pay, settle = tables
-        asking, mean, var = 0, 0.0, 0.0
-        for ages, table, after in ((crowd.called, claim, hold.share), (crowd.inside, hold, 1.0)):
-            for age, count in ages.items():
-                chance = table.chance(age + 0.5) * after
-                asking, mean = asking + count, mean + count * chance
-                var += count * chance * (1 - chance)
+        asking, mean, var, guess = 0, 0.0, 0.0, 0.0
+        for age, count in crowd.called.items():
+            comes, guessed = claim.chance(age + 0.5), claim.guessed(age + 0.5)
+            chance = comes * hold.share
+            asking, mean = asking + count, mean + count * chance
+            var += count * chance * (1 - chance)
+            guess += count * (guessed * hold.share + comes * hold.guess[0])
+        for age, count in crowd.inside.items():
+            chance = hold.chance(age + 0.5)
+            asking, mean = asking + count, mean + count * chance
+            var += count * chance * (1 - chance)
+            guess += count * hold.guessed(age + 0.5)
         soon_s = claim.time_by(SOON_SHARE) + hold.time_by(SOON_SHARE)
         units_mean, units_var, units_weight = self.units.moments()
         return Outlook(
@@ -316,6 +252,8 @@ class Demand:
             askers_var=var,
             ask_share=claim.share * hold.share,
             ask_doubt=_doubt(claim) + _doubt(hold),
+            askers_guess=IMAGINED_DOUBT * guess,
+            ask_guess=IMAGINED_DOUBT * (claim.guess[0] * hold.share + claim.share * hold.guess[0]),
             units_mean=units_mean,
             units_var=units_var,
             units_doubt=units_var / units_mean**2 / units_weight,
@@ -328,6 +266,7 @@ class Demand:
             hold_share=hold.share,
             # A payment that fails leaves the hold as it was before.
             pay_share=pay.share * settle.share / (1 - pay.share * (1 - settle.share)),
+            pay_doubt=_doubt(pay) + (IMAGINED_DOUBT * pay.guess[0] / pay.share) ** 2,
             crowd=crowd,
             tables=tables,
         )

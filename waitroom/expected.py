@@ -11,7 +11,7 @@ nothing than one that is narrow, so fewer are called for the same expectation.
 
 from math import ceil, erf, exp, pi, sqrt
 
-from waitroom.demand import Outlook
+from waitroom.outlook import Outlook
 
 # Of the disappointments that the bound still allows, those that are under way may come to no more
 # than this share. Calls cannot be taken back: when chance has it that more ask than was expected
@@ -43,7 +43,7 @@ def served(demand: Outlook, units: float) -> tuple[float, float]:
     return baskets, units * var / mean**3 + baskets**2 * demand.units_doubt
 
 
-def disappointed(demand: Outlook, *, units: float, calls: int) -> float:
+def disappointed(demand: Outlook, *, units: float, calls: float) -> float:
     """Return how many of the open and of so many new calls are expected to find nothing."""
     # As many as there are units for, whatever they take, find something for sure.
     if demand.asking + calls <= served_surely(demand, units):
@@ -51,6 +51,7 @@ def disappointed(demand: Outlook, *, units: float, calls: int) -> float:
     share = demand.ask_share
     askers = demand.askers_mean + calls * share
     var = demand.askers_var + calls * share * (1 - share) + askers**2 * demand.ask_doubt
+    var += (demand.askers_guess + calls * demand.ask_guess) ** 2
     baskets, baskets_var = served(demand, units)
     return partial_expectation(askers - baskets, sqrt(var + baskets_var))
 
@@ -74,7 +75,8 @@ def covered_calls(demand: Outlook, *, units: int, each: int) -> int:
         per_call = float(each)
     covered = int((units - demand.asking * per_call) / per_call + 1e-9)
     # The last units are not kept back because somebody might have wanted more of them.
-    return max(covered, served_surely(demand, units) - demand.asking if units >= each else 0, 0)
+    surely = int(served_surely(demand, units) - demand.asking) if units >= each else 0
+    return max(covered, surely, 0)
 
 
 def calls_within(demand: Outlook, *, units: int, share: float, covered: int, calls_max: int) -> int:
@@ -88,14 +90,37 @@ def calls_within(demand: Outlook, *, units: int, share: float, covered: int, cal
     units_then = units + demand.units_back
     if units_then < 1:
         return 0
-
-    def too_many(calls: int) -> bool:
-        allowed = share * (demand.called + calls) - demand.disappointed
-        expected = disappointed(demand, units=units_then, calls=calls)
-        return expected > max(allowed, 0.0) * SPEND_SHARE
-
     low, high = min(covered, calls_max), calls_max + 1
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if too_many(middle) else (middle, high)
+        if _is_too_many(demand, units=units_then, share=share, calls=middle):
+            high = middle
+        else:
+            low = middle
     return low
+
+
+def calls_in_mean(demand: Outlook, *, units: float, share: float) -> float:
+    """Return how many calls that would come to, as a real number, for an outlook of the mean.
+
+    It is to a tenth of a call or to a thousandth of all that there are units for.
+    """
+    if units < 1:
+        return 0.0
+    low = max(served_surely(demand, units) - demand.asking, 0.0)
+    baskets, _ = served(demand, units)
+    high = low + max((baskets - demand.askers_mean) / demand.ask_share, 0.0) + 1.0
+    grain = max(high / 1000, 0.1)
+    while high - low > grain:
+        middle = (low + high) / 2
+        if _is_too_many(demand, units=units, share=share, calls=middle):
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+def _is_too_many(demand: Outlook, *, units: float, share: float, calls: float) -> bool:
+    allowed = share * (demand.called + calls) - demand.disappointed
+    expected = disappointed(demand, units=units, calls=calls)
+    return expected > max(allowed, 0.0) * SPEND_SHARE

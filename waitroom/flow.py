@@ -3,19 +3,21 @@
 What comes back can be called for again: the units of those who stay away, want nothing or do not
 pay. When it comes back follows from the ages of those inside and from what was learned of such
 people, and whoever is called for it adds to what comes back later. So the crowd is taken forward
-in steps, as expected numbers by stage and age, and the calls are what the returns of each step
-allow. A rush at the opening comes back in rushes too, when windows, sessions and holds run out;
-no average pace says that.
+in steps, as expected numbers by stage and age, and the calls are what the policy would make of the
+returns of each step: `expected` keeps units back while it doubts, and calls for them once it knows.
+A rush at the opening comes back in rushes too, when windows, sessions and holds run out; no average
+pace says that.
 """
 
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from operator import mul
 
-from waitroom.demand import Outlook
+from waitroom.expected import calls_in_mean
+from waitroom.outlook import Outlook, Tables
 from waitroom.rates import LifeTable
 
 STEP_S = 10.0
@@ -31,9 +33,17 @@ AGES_LEAST, AGES_MAX, REACH_LEAST = 3, 96, 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The calls to be expected by the end of each step, counted from now."""
+    """What is to be expected by the end of each step, counted from now.
+
+    Of those who are here now and those who will be called: `asked` are the units that they will
+    have asked for, `bought` those they will have bought, and `turned_out` is the variance of the
+    units they end up with as far as chance will have made it by then.
+    """
 
     calls: tuple[float, ...]
+    asked: tuple[float, ...]
+    bought: tuple[float, ...]
+    turned_out: tuple[float, ...]
 
     @property
     def total(self) -> float:
@@ -81,6 +91,11 @@ class _Stage:
         """How many of them will ask for a hold one day."""
         return float(sum(map(mul, self.at, self.ask)))
 
+    @property
+    def askers_var(self) -> float:
+        """The variance of that number."""
+        return float(sum(n * p * (1 - p) for n, p in zip(self.at, self.ask, strict=True)))
+
     def step(self, come: float) -> tuple[float, float]:
         """Let a step pass, at whose end so many come in; return who went on and who dropped out."""
         on, off = sum(map(mul, self.at, self.on)), sum(map(mul, self.at, self.off))
@@ -92,41 +107,134 @@ class _Stage:
         return on, off
 
 
-def flow(outlook: Outlook, *, units_free: float, units_promised: float = 0.0) -> Flow | None:
+@dataclass(slots=True)
+class _Shop:
+    """The expected numbers of those who were called, have come in, and of the units they hold."""
+
+    called: _Stage
+    inside: _Stage
+    holding: _Stage
+    units_each: float
+
+    @classmethod
+    def of(cls, outlook: Outlook, tables: Tables) -> "_Shop":
+        crowd = outlook.crowd
+        return cls(
+            _stage(tables.claim, (crowd.called, crowd.promised_called), after=tables.hold.share),
+            _stage(tables.hold, (crowd.inside, crowd.promised_inside)),
+            _stage(tables.pay, (crowd.holding,)),
+            outlook.units_mean,
+        )
+
+    @property
+    def undecided(self) -> float:
+        return self.called.people + self.inside.people
+
+    @property
+    def askers(self) -> float:
+        return self.called.askers + self.inside.askers
+
+    @property
+    def askers_var(self) -> float:
+        return self.called.askers_var + self.inside.askers_var
+
+    def uncertain(self, outlook: Outlook) -> float:
+        """Return the variance of the units they will end up with, as far as chance makes it."""
+        each, pay = outlook.units_mean, outlook.pay_share
+        of_each = (outlook.units_var + each**2) * pay - (each * pay) ** 2
+        asking = self.askers * of_each + self.askers_var * (each * pay) ** 2
+        return asking + self.holding.askers_var * each
+
+    def step(self, come: float) -> tuple[float, float, float]:
+        """Let a step pass; return the units that were held, bought, and given back."""
+        claimed, _missed = self.called.step(come)
+        asked, _went = self.inside.step(claimed)
+        bought, back = self.holding.step(asked * self.units_each)
+        return asked * self.units_each, bought, back
+
+
+def flow(
+    outlook: Outlook,
+    *,
+    units_free: float,
+    units_promised: float = 0.0,
+    disappointed_max: float | None = None,
+) -> Flow | None:
     """Return the calls to be expected, None where nothing was learned to go by.
 
-    For whoever was called and is undecided units are kept back: what was promised, or else what
-    they are expected to take and their part of what is free beyond that, since no more are called
-    for it now. Each new call is taken to keep back as much, and what is not taken of it comes free.
+    `disappointed_max` is the bound of the policy `expected`, None under another. There units are
+    kept back for whoever was called until they are decided: what was promised, or else what they
+    are expected to take and their part of what is free beyond that, since no more are called for
+    it now.
     """
-    tables, crowd = outlook.tables, outlook.crowd
-    if tables is None:
+    if outlook.tables is None:
         return None
-    called = _stage(tables.claim, (crowd.called, crowd.promised_called), after=tables.hold.share)
-    inside = _stage(tables.hold, (crowd.inside, crowd.promised_inside))
-    holding = _stage(tables.pay, (crowd.holding,))
-    each, units = outlook.units_mean, units_free + units_promised
-    undecided = called.people + inside.people
-    # What each who will ask is expected to take, and what is kept back for everybody.
-    asks, kept = each, 0.0
-    if units_promised and undecided:
-        asks, kept = 0.0, units_promised / undecided
-    elif undecided:
-        kept = max(units - (called.askers + inside.askers) * asks, 0.0) / undecided
-    takes = outlook.ask_share * asks + kept
-    calls, made, new = [], 0.0, 0.0
+    shop = _Shop.of(outlook, outlook.tables)
+    units = units_free + units_promised
+    keeps = _Keeps.of(shop, outlook, units, units_promised)
+    uncertain, of_call = shop.uncertain(outlook), _uncertain_of_call(outlook)
+    new, made, asked, bought, turned_out = 0.0, 0.0, 0.0, 0.0, 0.0
+    steps: list[tuple[float, float, float, float]] = []
     for _ in range(STEPS_MAX):
-        claimed, _missed = called.step(new)
-        asked, _went = inside.step(claimed)
-        _paid, back = holding.step(asked * each)
-        units += back - asked * each
-        people, askers = called.people + inside.people, called.askers + inside.askers
-        new = max(units - people * kept - askers * asks, 0.0) / takes
+        held_now, bought_now, back = shop.step(new)
+        units += back - held_now
+        asked, bought = asked + held_now, bought + bought_now
+        # Of whoever has been here for long more may be uncertain for a while.
+        turned_out = max(turned_out, uncertain + made * of_call - shop.uncertain(outlook))
+        if disappointed_max is None:
+            new = keeps.calls(shop, units)
+        else:
+            then = _outlook_then(outlook, shop, made=made, asked=asked)
+            new = calls_in_mean(then, units=units, share=disappointed_max)
         made += new
-        calls.append(made)
-        if len(calls) > STEPS_LEAST and made - calls[-CALM_STEPS] < CALM_SHARE * made:
+        steps.append((made, asked, bought, turned_out))
+        if len(steps) > STEPS_LEAST and made - steps[-CALM_STEPS][0] < CALM_SHARE * made:
             break
-    return Flow(tuple(calls))
+    return Flow(*zip(*steps, strict=True))
+
+
+def _uncertain_of_call(outlook: Outlook) -> float:
+    """Return the variance of the units that one new call ends up with."""
+    each, pay, ask = outlook.units_mean, outlook.pay_share, outlook.ask_share
+    return ask * pay * (outlook.units_var + each**2) - (ask * pay * each) ** 2
+
+
+def _outlook_then(outlook: Outlook, shop: _Shop, *, made: float, asked: float) -> Outlook:
+    """Return the outlook of a later step; what is guessed will have been seen by and by."""
+    to_ask = shop.askers * outlook.units_mean
+    seen = asked / (asked + to_ask) if to_ask else 1.0
+    guess = outlook.ask_guess * (1 - seen**2)
+    return replace(
+        outlook,
+        called=outlook.called + made,
+        asking=shop.undecided,
+        askers_mean=shop.askers,
+        askers_var=shop.askers_var,
+        askers_guess=guess * shop.askers / outlook.ask_share,
+        ask_guess=guess,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Keeps:
+    """What is kept back for whoever may ask, and besides for everybody who is undecided."""
+
+    for_askers: float
+    for_all: float
+    for_new: float
+
+    @classmethod
+    def of(cls, shop: _Shop, outlook: Outlook, units: float, promised: float) -> "_Keeps":
+        each, for_all, undecided = outlook.units_mean, 0.0, shop.undecided
+        if promised and undecided:
+            each, for_all = 0.0, promised / undecided
+        elif undecided:
+            for_all = max(units - shop.askers * each, 0.0) / undecided
+        return cls(each, for_all, outlook.ask_share * each + for_all)
+
+    def calls(self, shop: _Shop, units: float) -> float:
+        kept = shop.undecided * self.for_all + shop.askers * self.for_askers
+        return max(units - kept, 0.0) / self.for_new
 
 
 def _stage(table: LifeTable, ages: Iterable[Counter[int]], *, after: float = 1.0) -> _Stage:

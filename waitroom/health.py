@@ -29,10 +29,11 @@ SILENT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class HealthLimit:
-    """How many calls checkout can bear in this tick, None for any, and why."""
+    """How many calls checkout can bear in this tick, None for any, why, and how many a second."""
 
     calls: int | None
     reason: str | None
+    per_second: float | None = None
 
 
 _NONE = HealthLimit(None, None)
@@ -73,7 +74,7 @@ class CheckoutHealth:
         """Return what may be called in this tick."""
         if self.rate is None:
             return _NONE
-        return HealthLimit(int(self._credit + 1e-9), self.reason)
+        return HealthLimit(int(self._credit + 1e-9), self.reason, self.rate)
 
     def _judge(self, now: float, passed_s: float, p95_s: float, errors: float) -> None:
         if errors > ERRORS_STOP:

@@ -9,6 +9,7 @@ import time
 from bisect import bisect_left
 from collections import Counter, deque
 from contextlib import suppress
+from dataclasses import replace
 from itertools import accumulate
 
 from inventory.kit.pulse import ANSWERED, BOUNDS_S, FAILED, Pulse, watch
@@ -83,7 +84,7 @@ class HealthWatch:
         limit = self._health.limit(now)
         if limit.calls is None:
             return limit
-        return HealthLimit(max(limit.calls - self._taken, 0), limit.reason)
+        return replace(limit, calls=max(limit.calls - self._taken, 0))
 
     def take(self, calls: int) -> None:
         """Count calls that a room has just made: other rooms have so many fewer in this tick."""

@@ -13,14 +13,16 @@ from waitroom.admission import (
     POLICIES,
     CallAllowance,
     Decision,
+    Expected,
     RoomSnapshot,
 )
-from waitroom.demand import Demand, Journey, Outlook
+from waitroom.demand import Demand, Journey
 from waitroom.drawing import Drawing
 from waitroom.health_watch import HealthWatch
 from waitroom.lanes import Turns, decide_lanes
 from waitroom.line_store import Called, LineStore
 from waitroom.memory import Memory
+from waitroom.outlook import Outlook
 from waitroom.prospects import Forecaster, Prospects, Supply
 from waitroom.rows import (
     circumstances_of,
@@ -88,6 +90,8 @@ class RoomLead:
         self._seen: Sequence[asyncpg.Record] = ()
         self._called_again = 0
         self._bound = ""
+        # Calls a second, while checkout holds them to so many.
+        self._held_to: float | None = None
         self._turns = Turns()
         self._supply = Supply()
         self._wait_note = WaitNote()
@@ -113,6 +117,7 @@ class RoomLead:
         limit = await self._watch.read()
         snapshot = snapshot_of(row, self._calls_allowed(row), outlook, checkout_calls=limit.calls)
         called = await self._call(rows, snapshot, term=term)
+        self._held_to = limit.per_second if self._bound == "checkout" else None
         await self._publish(rows, called, outlook, term=term, sold_out=sold_out)
 
     def _observe(self, rows: Sequence[asyncpg.Record]) -> None:
@@ -272,6 +277,7 @@ class RoomLead:
             units_held=row["held"],
             units_promised=row["promised"],
             bound=self._bound,
+            disappointed_max=row["disappointed_max"] if row["policy"] == Expected.name else None,
         )
 
     def _table(
@@ -286,7 +292,7 @@ class RoomLead:
         calling = row["status"] == "open" and not sold_out and not row["draw_due"]
         now, head = row["shopper_s"], min(called.gate, called.tail)
         forecaster = self._line(row).forecaster
-        prospects = forecaster.look(now, stock=stock, share=share)
+        prospects = forecaster.look(now, stock=stock, share=share, held_to=self._held_to)
         table = wait_table(waiting=called.tail - head, prospects=prospects, calling=calling)
         forecaster.tell(now, head=head, places=(r.place for r in table), calling=calling)
         return table

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from math import erfc, inf, sqrt
 
-from waitroom.demand import KNOWN_MAX, Outlook
-from waitroom.flow import Flow, flow
-from waitroom.rates import PRIOR_SHOPPERS, LifeTable
+from waitroom.flow import STEP_S, Flow, flow
+from waitroom.outlook import Outlook
 from waitroom.record import (
     FIRST_LEVELS,
+    GRAIN_S,
     HIGH_QUANTILE,
     LOW_QUANTILE,
     NORMAL,
@@ -34,12 +34,10 @@ LIKELY = 0.3
 FLOW_EVERY_S = 10.0
 # The pace is averaged over about so long, and may change by about so much of itself.
 PACE_MEMORY_S, PACE_DOUBT = 120.0, 0.5
-# By how much of their shares real shoppers may differ from the imagined ones.
-IMAGINED_DOUBT = 0.4
 # Nobody is reached with a smaller chance than this: beyond it a normal says nothing.
 REACHED_LEAST = 1e-9
 # Bounds on the calls that have nothing to do with the stock.
-STEADY = frozenset({"seats", "per_minute", "batch", "checkout"})
+STEADY = frozenset({"seats", "per_minute", "batch"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +47,19 @@ class Prospects:
     `spoken_mean` and `spoken_var` are of the units that those ahead of the line will end up with,
     `sure_mean` of these are in baskets; `each_mean` and `each_var` are of those that one call takes
     in the end. `doubt` is the relative variance with which it is known how many units are asked
-    for, `pay_doubt` that of how many are paid. `share` is the line's part of the room's calls.
-    `low` and `high` are where the ends of the bands lie (`waitroom/record.py`).
+    for, `pay_doubt` that of how many are paid. `flow_sd` is by how many calls those of the flow may
+    be off at each step. `share` is the line's part of the room's calls, `held_to` how many a second
+    checkout lets it have, None where it does not hold them back. `low` and `high` are where the
+    ends of the bands lie (`waitroom/record.py`).
     """
 
     per_second: float | None
     calls_left: float = inf
     steady: bool = True
     flow: Flow | None = None
+    flow_sd: tuple[float, ...] = ()
     share: float = 1.0
+    held_to: float | None = None
     low: float = FIRST_LEVELS[0]
     high: float = FIRST_LEVELS[1]
     units: float | None = None
@@ -78,37 +80,59 @@ class Prospects:
         """Return what is expected of the wait at a place, None while nobody can know it."""
         if self.calls_left <= 0:
             return None
-        by_flow = not self.steady and self.flow is not None and self.flow.total > 0
-        if not by_flow and (self.per_second is None or self.per_second <= PER_SECOND_LEAST):
+        if not self._by_flow and (self.per_second is None or self.per_second <= PER_SECOND_LEAST):
             return None
-        return Wait.of(*(self._time_of(calls) for calls in self._calls_at(place)))
+        ahead = place - 0.5
+        reached = 1.0
+        if self.calls_left < inf:
+            a, b = self._spread()
+            sd = sqrt(self.calls_left * (a + b * self.calls_left)) + 1e-6
+            reached = NORMAL.cdf((self.calls_left - ahead) / sd)
+        levels = (
+            NORMAL.inv_cdf(min(max(share * reached, REACHED_LEAST), 1 - REACHED_LEAST))
+            for share in (LOW_QUANTILE, 0.5, HIGH_QUANTILE)
+        )
+        low_s, middle_s, high_s = (self._time_to(ahead, level) for level in levels)
+        if self.held_to is not None:
+            # For how long nobody knows: perhaps not any more, perhaps until the turn has come.
+            held_s = ahead / self.held_to
+            between_s = sqrt((middle_s + GRAIN_S) * (held_s + GRAIN_S)) - GRAIN_S
+            middle_s, high_s = max(middle_s, between_s), max(high_s, held_s)
+        return Wait.of(low_s, middle_s, high_s)
 
-    def _time_of(self, calls: float) -> float:
-        if not self.steady and self.flow is not None and self.flow.total > 0:
-            return self.flow.time_of(calls / self.share, of=self.calls_left / self.share)
-        return calls / self.per_second if self.per_second else inf
+    @property
+    def _by_flow(self) -> bool:
+        return not self.steady and self.flow is not None and self.flow.total > 0
 
-    def _calls_at(self, place: int) -> Iterator[float]:
-        """Yield how many calls are to be expected by the quantiles of the wait at a place.
+    def _time_to(self, ahead: float, level: float) -> float:
+        """Return when so many are called if the calls are so many deviations from their mean."""
+        if self.flow is None or not self._by_flow:
+            return self._calls_for(ahead, level) / self.per_second if self.per_second else inf
+        flow, before = self.flow, 0.0
+        for step, (calls, sd) in enumerate(zip(flow.calls, self.flow_sd, strict=True)):
+            by_then = (calls - level * sd) * self.share
+            if by_then >= ahead:
+                return (step + (ahead - before) / (by_then - before)) * STEP_S
+            before = max(before, by_then)
+        calls = self._calls_for(ahead, level)
+        late_s = flow.time_of(calls / self.share, of=self.calls_left / self.share)
+        return max(late_s, len(flow.calls) * STEP_S)
+
+    def _calls_for(self, ahead: float, level: float) -> float:
+        """Return how many calls are to be expected where so many are made, at a level.
 
         With a mean m the calls have the variance a m + b m^2, so they come to a place with the
         share of z where m - z sd(m) is the place: that is a quadratic equation. The shares are of
         those who are reached at all.
         """
-        ahead, (a, b) = place - 0.5, self._spread()
-        reached = 1.0
-        if self.calls_left < inf:
-            sd = sqrt(self.calls_left * (a + b * self.calls_left)) + 1e-6
-            reached = NORMAL.cdf((self.calls_left - ahead) / sd)
-        for share in (LOW_QUANTILE, 0.5, HIGH_QUANTILE):
-            z = NORMAL.inv_cdf(max(share * reached, REACHED_LEAST))
-            half, whole = ahead + z**2 * a / 2, 1 - z**2 * b
-            if whole > 0:
-                root = sqrt(max(half**2 - whole * ahead**2, 0.0))
-                calls = (half + root if z > 0 else half - root) / whole
-            else:
-                calls = inf if z > 0 else ahead**2 / (2 * half)
-            yield min(calls, self.calls_left)
+        a, b = self._spread()
+        half, whole = ahead + level**2 * a / 2, 1 - level**2 * b
+        if whole > 0:
+            root = sqrt(max(half**2 - whole * ahead**2, 0.0))
+            calls = (half + root if level > 0 else half - root) / whole
+        else:
+            calls = inf if level > 0 else ahead**2 / (2 * half)
+        return min(calls, self.calls_left)
 
     def _spread(self) -> tuple[float, float]:
         """Return what the variance of the calls has for each of them, and for their square."""
@@ -163,7 +187,6 @@ def stock_prospects(
     each_mean = ask * asker_mean
     units = float(units_free + units_held + units_promised)
     spoken = sure + askers * asker_mean
-    ask_guess, pay_guess = _guesses(outlook)
     return Prospects(
         per_second=None,
         calls_left=max((units - spoken) / each_mean, 0.0) if each_mean > 0 else inf,
@@ -175,26 +198,11 @@ def stock_prospects(
         + askers_var * asker_mean**2,
         each_mean=each_mean,
         each_var=ask * squares - each_mean**2,
-        doubt=outlook.ask_doubt + outlook.units_doubt + ask_guess,
-        pay_doubt=pay_guess,
+        doubt=outlook.ask_doubt
+        + outlook.units_doubt
+        + (outlook.ask_guess / outlook.ask_share) ** 2,
+        pay_doubt=outlook.pay_doubt,
     )
-
-
-def _guesses(outlook: Outlook) -> tuple[float, float]:
-    """Return what is to be added to the doubt about asking, and all of that about paying.
-
-    What was imagined before anybody was seen is a guess, which weighs less with each who is seen.
-    The policy is content with erring on the safe side; a chance has to say how little is known.
-    """
-    if outlook.tables is None:
-        return 0.0, 0.0
-    claim, hold, pay, _ = outlook.tables
-    sampled = (1 - pay.share) / (pay.share * min(pay.weight, KNOWN_MAX))
-    return _imagined(claim) + _imagined(hold), sampled + _imagined(pay)
-
-
-def _imagined(table: LifeTable) -> float:
-    return (IMAGINED_DOUBT * PRIOR_SHOPPERS / table.weight) ** 2
 
 
 def _paid_share(outlook: Outlook) -> float:
@@ -219,6 +227,16 @@ def _kept_askers(outlook: Outlook) -> float:
     called = sum(n * claim.chance(age + 0.5) for age, n in crowd.promised_called.items())
     inside = sum(n * hold.chance(age + 0.5) for age, n in crowd.promised_inside.items())
     return called * hold.share + inside
+
+
+def flow_deviations(flow: Flow, outlook: Outlook, stock: Prospects) -> Iterator[float]:
+    """Yield by how many calls the flow may be off at each step, one standard deviation.
+
+    By then a part of what is uncertain will have turned out, and been called for or not.
+    """
+    for asked, bought, var in zip(flow.asked, flow.bought, flow.turned_out, strict=True):
+        doubted = stock.doubt * (asked * outlook.pay_share) ** 2 + stock.pay_doubt * bought**2
+        yield sqrt(var + doubted) / stock.each_mean
 
 
 @dataclass(slots=True)
@@ -253,8 +271,12 @@ class Supply:
         units_held: int,
         bound: str,
         units_promised: int = 0,
+        disappointed_max: float | None = None,
     ) -> Prospects:
-        """Return the prospects of the room as if it had one line, as far as the stock decides."""
+        """Return the prospects of the room as if it had one line, as far as the stock decides.
+
+        `disappointed_max` is given where the policy is `expected`.
+        """
         stock = stock_prospects(
             outlook, units_free=units_free, units_held=units_held, units_promised=units_promised
         )
@@ -262,9 +284,21 @@ class Supply:
             return stock
         if not self._flow_at <= now < self._flow_at + FLOW_EVERY_S:
             self._flow_at = now
-            self._flow = flow(outlook, units_free=units_free, units_promised=units_promised)
-        pace = None if self._flow is None else self._flow.per_second
-        return replace(stock, steady=False, flow=self._flow, per_second=pace)
+            self._flow = flow(
+                outlook,
+                units_free=units_free,
+                units_promised=units_promised,
+                disappointed_max=disappointed_max,
+            )
+        if self._flow is None:
+            return replace(stock, steady=False)
+        return replace(
+            stock,
+            steady=False,
+            flow=self._flow,
+            flow_sd=tuple(flow_deviations(self._flow, outlook, stock)),
+            per_second=self._flow.per_second,
+        )
 
 
 @dataclass(slots=True)
@@ -289,23 +323,33 @@ class Forecaster:
         self.record.see(now, head)
         self.steady.note(freed if bound == "seats" else calls, passed_s=passed_s)
 
-    def look(self, now: float, *, stock: Prospects | None, share: float = 1.0) -> Prospects:
+    def look(
+        self,
+        now: float,
+        *,
+        stock: Prospects | None,
+        share: float = 1.0,
+        held_to: float | None = None,
+    ) -> Prospects:
         """Return the prospects of this moment; `stock` is the room's, None where there is none.
 
-        `share` is this line's part of the room's calls and of what the stock will do for.
+        `share` is this line's part of the room's calls and of what the stock will do for. `held_to`
+        is how many calls a second checkout lets the room have, None where it does not hold them.
         """
+        steady = self.steady.per_second
+        held = None if held_to is None else held_to * share
         if not self._levels_at <= now < self._levels_at + TELL_EVERY_S:
             self._levels, self._levels_at = self.record.levels(now), now
         low, high = self._levels
         if stock is None:
-            self.prospects = Prospects(per_second=self.steady.per_second, low=low, high=high)
+            self.prospects = Prospects(per_second=steady, held_to=held, low=low, high=high)
             return self.prospects
-        pace = None if stock.per_second is None else stock.per_second * share
         self.prospects = replace(
             stock,
-            per_second=self.steady.per_second if pace is None else pace,
+            per_second=steady if stock.per_second is None else stock.per_second * share,
             calls_left=stock.calls_left * share,
             share=share,
+            held_to=held,
             low=low,
             high=high,
             # Whoever stands in the other lanes takes from the same stock.

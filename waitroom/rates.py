@@ -25,7 +25,8 @@ FADE = 2 ** (1 / HALF_LIFE_OUTCOMES)
 WEIGHT_MAX = 1e9
 # Before anybody was observed the figures are those of so many imagined shoppers.
 PRIOR_SHOPPERS = 12
-PRIOR_UNITS_MEAN, PRIOR_UNITS_VAR = 1.5, 0.5
+# They take any number of units up to this alike, or up to what one session may take.
+PRIOR_UNITS_MAX = 3
 
 
 class Stage(IntEnum):
@@ -39,10 +40,16 @@ class Stage(IntEnum):
 
 
 # The imagined shoppers: up to which age, going on and dropping out per second. Called ones nearly
-# all come and nearly all hold, which errs towards too much demand and so towards too few calls.
+# all come and nearly all hold, which errs towards too much demand and so towards too few calls; who
+# has looked around for five minutes and holds nothing, though, will hardly do so any more.
 PRIOR: dict[Stage, tuple[tuple[float, float, float], ...]] = {
     Stage.CALLED: ((15, 1 / 8, 1 / 400), (60, 1 / 30, 1 / 400), (inf, 1 / 100, 1 / 200)),
-    Stage.INSIDE: ((60, 1 / 20, 1 / 400), (120, 1 / 60, 1 / 300), (inf, 1 / 300, 1 / 200)),
+    Stage.INSIDE: (
+        (60, 1 / 20, 1 / 400),
+        (120, 1 / 60, 1 / 300),
+        (300, 1 / 300, 1 / 200),
+        (inf, 1 / 1500, 1 / 300),
+    ),
     Stage.HOLDING: ((60, 1 / 40, 1 / 600), (inf, 1 / 100, 1 / 300)),
     Stage.PAYING: ((10, 1 / 3, 1 / 30), (inf, 1 / 60, 1 / 60)),
 }
@@ -117,26 +124,33 @@ class Rates:
 
     def table(self) -> "LifeTable":
         """Return the life table of what was observed and imagined together."""
-        on, off = [], []
+        on, off, imagined = [], [], []
         for bucket, (prior_on, prior_off, prior_s) in enumerate(self._imagined):
             exposed_s = self.exposed_s[bucket] / self._weight + prior_s
             on.append((self.on[bucket] / self._weight + prior_on) / exposed_s)
             off.append((self.off[bucket] / self._weight + prior_off) / exposed_s)
-        return life_table(self.ages, on, off, weight=self.outcomes + PRIOR_SHOPPERS)
+            left = (self.on[bucket] + self.off[bucket]) / self._weight
+            prior = prior_on + prior_off
+            # Many who left at once are seen too, in next to no time.
+            imagined.append(min(prior_s / exposed_s, prior / (left + prior)))
+        weight = self.outcomes + PRIOR_SHOPPERS
+        return life_table(self.ages, on, off, imagined=imagined, weight=weight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifeTable:
     """Rates per second of going on and dropping out, from each age to the next.
 
-    `reach[i]` is the chance to go on some day, for who has come to the age `ages[i]`; `weight` is
-    how many shoppers stand behind the figures.
+    `reach[i]` is the chance to go on some day, for who has come to the age `ages[i]`, and
+    `guess[i]` the part of it that was only imagined, of ages to which hardly anybody has come yet.
+    `weight` is how many shoppers stand behind the figures.
     """
 
     ages: Sequence[float]
     on: Sequence[float]
     off: Sequence[float]
     reach: Sequence[float]
+    guess: Sequence[float]
     weight: float
 
     @property
@@ -146,12 +160,19 @@ class LifeTable:
 
     def chance(self, age: float) -> float:
         """Return the chance to go on some day, for who has been here for so long."""
+        return self._at(age, self.reach)
+
+    def guessed(self, age: float) -> float:
+        """Return the part of that chance that was only imagined."""
+        return self._at(age, self.guess)
+
+    def _at(self, age: float, figures: Sequence[float]) -> float:
         bucket = max(bisect_right(self.ages, age) - 1, 0)
         if bucket + 1 == len(self.ages):
-            return self.reach[bucket]
+            return figures[bucket]
         start, end = self.ages[bucket], self.ages[bucket + 1]
         passed = (age - start) / (end - start)
-        return self.reach[bucket] + (self.reach[bucket + 1] - self.reach[bucket]) * passed
+        return figures[bucket] + (figures[bucket + 1] - figures[bucket]) * passed
 
     def within(self, age: float, seconds: float) -> tuple[float, float]:
         """Return the chances to go on, and to drop out, within so many seconds from an age."""
@@ -177,15 +198,28 @@ class LifeTable:
 
 
 def life_table(
-    ages: Sequence[float], on: Sequence[float], off: Sequence[float], *, weight: float
+    ages: Sequence[float],
+    on: Sequence[float],
+    off: Sequence[float],
+    *,
+    imagined: Sequence[float],
+    weight: float,
 ) -> LifeTable:
-    """Return the table of these rates, with the chances to go on, from the last age backwards."""
+    """Return the table of these rates, with the chances to go on, from the last age backwards.
+
+    `imagined` is the part of each age's exposure that was imagined.
+    """
     reach = [on[-1] / (on[-1] + off[-1])]
+    guess = [reach[0] * imagined[-1]]
     for bucket in range(len(ages) - 2, -1, -1):
         rate = on[bucket] + off[bucket]
         stay = exp(-rate * (ages[bucket + 1] - ages[bucket]))
-        reach.append((1 - stay) * on[bucket] / rate + stay * reach[-1])
-    return LifeTable(ages=ages, on=on, off=off, reach=reach[::-1], weight=weight)
+        here = (1 - stay) * on[bucket] / rate
+        reach.append(here + stay * reach[-1])
+        guess.append(here * imagined[bucket] + stay * guess[-1])
+    reach.reverse()
+    guess.reverse()
+    return LifeTable(ages=ages, on=on, off=off, reach=reach, guess=guess, weight=weight)
 
 
 @dataclass(slots=True)
@@ -207,8 +241,8 @@ class Units:
     def moments(self) -> tuple[float, float, float]:
         """Return mean, variance, and how many holds stand behind them."""
         weight = self.weight + PRIOR_SHOPPERS
-        one = self.units_max == 1
-        prior_mean, prior_var = (1.0, 0.0) if one else (PRIOR_UNITS_MEAN, PRIOR_UNITS_VAR)
+        most = min(self.units_max or PRIOR_UNITS_MAX, PRIOR_UNITS_MAX)
+        prior_mean, prior_var = (most + 1) / 2, (most**2 - 1) / 12
         mean = (self.total + PRIOR_SHOPPERS * prior_mean) / weight
         squares = self.squares + PRIOR_SHOPPERS * (prior_var + prior_mean**2)
         return mean, max(squares / weight - mean**2, 0.0), weight

@@ -24,12 +24,12 @@ ERRORS_KEPT = 240
 # What was told is looked at again for a few places, this often.
 TELL_EVERY_S = 10.0
 TOLD_MAX = 1_000
-# A few seconds more or less are no error: the tick and the page's own pace make them.
-GRAIN_S = 3.0
+# A few seconds more or less are no error: the tick, the flow's steps and the page's pace make them.
+GRAIN_S = 6.0
 # However sure the model is, a wait may be longer or shorter by a fifth.
 SPREAD_LEAST = 0.2
 # A greater surprise says that something broke, and not how wide the bands of all others have to be.
-ERROR_MAX = 3.0
+ERROR_MAX = 2.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import asyncpg
 
 from waitroom.admission import RoomSnapshot
-from waitroom.demand import Demand, Outlook
+from waitroom.demand import Demand
 from waitroom.lanes import Lane
 from waitroom.line_store import Called
+from waitroom.outlook import Outlook
 from waitroom.state import LineState, RoomState, shown_status
 from waitroom.wait import Circumstances, WaitRow
 

@@ -15,7 +15,7 @@ from inventory.kit.http import rim
 from inventory.kit.problem import Busy, Refusal
 from inventory.kit.pulse import Pulse, pulse_of
 from waitroom.app import Service
-from waitroom.health import HealthLimit
+from waitroom.health import PROBE_EVERY_S, HealthLimit
 from waitroom.health_watch import HealthShare, HealthWatch
 from waitroom.memory import Memory
 
@@ -105,7 +105,7 @@ async def test_failures_all_but_stop_the_calls_but_refusals_do_not(memory: Memor
     failed = await Clock(failing).ticks(1)
 
     assert refused.calls is None
-    assert failed == HealthLimit(0, "checkout_failing")
+    assert failed == HealthLimit(0, "checkout_failing", 1 / PROBE_EVERY_S)
 
 
 async def test_the_counts_of_all_workers_are_taken_together_and_once(memory: Memory) -> None:

@@ -16,7 +16,7 @@ from waitroom.admission import (
     RoomSnapshot,
     decide,
 )
-from waitroom.demand import Outlook
+from waitroom.outlook import Outlook
 
 small = st.integers(0, 60)
 policies = st.sampled_from(list(POLICIES.values()))

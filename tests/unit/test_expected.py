@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waitroom.admission import Expected, Guaranteed, RoomSnapshot, decide
-from waitroom.demand import Outlook
 from waitroom.expected import disappointed, partial_expectation, served
+from waitroom.outlook import Outlook
 
 MANY = 500
 shares = st.floats(0.05, 1.0)

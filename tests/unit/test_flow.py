@@ -9,10 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.demand import Crowd, Demand, Outlook
+from waitroom.demand import Demand
 from waitroom.flow import Flow, flow
+from waitroom.outlook import Crowd, Outlook
 
 ages = st.dictionaries(st.integers(0, 700), st.integers(1, 50), max_size=8).map(Counter)
+
+
+def even(*calls: float) -> Flow:
+    """Return a flow of these calls, of which everything is sure."""
+    nothing = (0.0,) * len(calls)
+    return Flow(calls, asked=nothing, bought=nothing, turned_out=nothing)
 
 
 def with_crowd(crowd: Crowd) -> Outlook:
@@ -86,7 +93,7 @@ def test_what_is_promised_comes_back_when_the_window_is_over() -> None:
 
 def test_what_is_kept_back_for_the_undecided_comes_free_as_they_decide() -> None:
     nobody, undecided = (
-        flow(with_crowd(Crowd(inside=Counter({0: people}))), units_free=8) for people in (0, 5)
+        flow(with_crowd(Crowd(inside=Counter({0: people}))), units_free=11) for people in (0, 5)
     )
 
     assert nobody is not None
@@ -97,7 +104,7 @@ def test_what_is_kept_back_for_the_undecided_comes_free_as_they_decide() -> None
 
 
 def test_what_is_left_after_the_last_step_comes_ever_more_slowly() -> None:
-    calls = Flow(tuple(float(n) for n in range(1, 11)))
+    calls = even(*(float(n) for n in range(1, 11)))
 
     times = [calls.time_of(float(n), of=20.0) for n in (10, 12, 14, 16, 18, 20)]
 
@@ -108,5 +115,36 @@ def test_what_is_left_after_the_last_step_comes_ever_more_slowly() -> None:
 
 
 def test_the_pace_is_that_of_the_next_minute() -> None:
-    assert Flow((1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 60.0)).per_second == pytest.approx(0.1)
-    assert Flow(()).per_second == 0.0
+    assert even(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 60.0).per_second == pytest.approx(0.1)
+    assert even().per_second == 0.0
+
+
+def test_what_is_kept_back_in_doubt_is_called_for_once_it_is_known() -> None:
+    demand = Demand(units_max=1)
+    outlook = replace(
+        demand.outlook(0.0),
+        crowd=Crowd(inside=Counter({0: 50})),
+        called=100,
+        asking=50,
+    )
+
+    calls = flow(outlook, units_free=50, disappointed_max=0.01)
+
+    assert calls is not None
+    assert calls.calls[0] < 1
+    assert calls.total > 5
+
+
+@given(called=ages, inside=ages, holding=ages, free=st.integers(0, 500))
+def test_under_a_bound_calls_only_grow_and_what_is_known_too(
+    called: Counter[int], inside: Counter[int], holding: Counter[int], free: int
+) -> None:
+    outlook = with_crowd(Crowd(called=called, inside=inside, holding=holding))
+
+    calls = flow(outlook, units_free=free, disappointed_max=0.01)
+
+    assert calls is not None
+    for figures in (calls.calls, calls.asked, calls.bought, calls.turned_out):
+        assert list(figures) == sorted(figures)
+        assert figures[0] >= 0
+    assert calls.bought[-1] <= calls.asked[-1] + sum(holding.values())

@@ -1,6 +1,7 @@
 """Waits and chances follow from what was learned, and say how little that is."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from math import inf
 
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.demand import Crowd, Demand, Journey, Outlook
+from waitroom.demand import Demand, Journey
 from waitroom.flow import Flow
+from waitroom.outlook import Crowd, Outlook
 from waitroom.prospects import (
     Forecaster,
     Pace,
@@ -30,6 +32,14 @@ outlooks = st.builds(
     units_var=st.floats(0, 2.0),
     pay_share=st.floats(0.05, 1.0),
 )
+
+
+def with_flow(prospects: Prospects, calls: Iterable[float]) -> Prospects:
+    """Return prospects with a flow of these calls, of which everything is sure."""
+    made = tuple(calls)
+    nothing = (0.0,) * len(made)
+    sure = Flow(made, asked=nothing, bought=nothing, turned_out=nothing)
+    return replace(prospects, steady=False, flow=sure, flow_sd=nothing)
 
 
 @st.composite
@@ -138,10 +148,8 @@ def test_the_chance_passes_the_half_where_the_stock_is_expected_to_end() -> None
 
 
 def test_where_stock_bounds_the_calls_a_wait_is_when_what_comes_back_will_do_for_it() -> None:
-    calls = Flow(tuple(2.0 * n for n in range(1, 11)))
-    prospects = Prospects(
-        per_second=99.0, calls_left=20.0, steady=False, flow=calls, units=20.0, each_mean=1.0
-    )
+    stock = Prospects(per_second=99.0, calls_left=20.0, units=20.0, each_mean=1.0)
+    prospects = with_flow(stock, (2.0 * n for n in range(1, 11)))
 
     # Half of all the calls have been made after five of the ten steps.
     middle, last = prospects.wait(10), prospects.wait(19)
@@ -169,10 +177,8 @@ def test_the_wait_of_a_place_near_the_front_is_the_least_sure_for_its_length(
 
 def test_a_wait_that_hardly_anybody_there_will_have_is_that_of_those_who_have_it() -> None:
     """Who is reached at all beyond the likely last was so as more calls came, and sooner."""
-    calls = Flow(tuple(20 * (1 - 0.9**n) for n in range(1, 60)))
-    prospects = replace(
-        stock_prospects(KEEN, units_free=10, units_held=0), steady=False, flow=calls
-    )
+    stock = stock_prospects(KEEN, units_free=10, units_held=0)
+    prospects = with_flow(stock, (20 * (1 - 0.9**n) for n in range(1, 60)))
 
     waits = [prospects.wait(place) for place in (1, 10, 20, 30, 40)]
 
@@ -181,7 +187,8 @@ def test_a_wait_that_hardly_anybody_there_will_have_is_that_of_those_who_have_it
 
 def test_what_little_is_known_makes_chances_moderate() -> None:
     seen = observed(Demand(), shoppers=300, until=250.0)
-    unseen = replace(seen, tables=Demand().outlook(0.0).tables)
+    guess = Demand().outlook(0.0).ask_guess
+    unseen = replace(seen, ask_guess=guess)
     sure, unsure = (stock_prospects(one, units_free=600, units_held=0) for one in (seen, unseen))
 
     place = int(sure.calls_left)
@@ -259,3 +266,17 @@ def test_where_seats_bound_the_calls_the_line_moves_as_fast_as_they_come_free() 
     assert wait is not None
     assert wait.middle_s == pytest.approx(60.0, rel=0.1)
     assert prospects.chance(10**6) == 1.0
+
+
+def test_while_checkout_holds_the_calls_back_waits_are_longer_and_less_sure() -> None:
+    stock = with_flow(stock_prospects(KEEN, units_free=100, units_held=0), [100.0] * 60)
+    free, held = (
+        Forecaster().look(0.0, stock=stock, share=0.5, held_to=rate).wait(20)
+        for rate in (None, 0.2)
+    )
+
+    assert free is not None
+    assert held is not None
+    # At one call in ten seconds for this line it would be 195 s.
+    assert free.middle_s < held.middle_s < 195 <= held.at(2.0)
+    assert held.at(-2.0) <= free.middle_s

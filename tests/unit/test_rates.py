@@ -20,7 +20,13 @@ from waitroom.rates import (
 )
 
 some_rates = st.lists(st.floats(1e-4, 2.0), min_size=len(AGES_S), max_size=len(AGES_S))
-tables = st.builds(lambda on, off: life_table(AGES_S, on, off, weight=50.0), some_rates, some_rates)
+some_shares = st.lists(st.floats(0, 1), min_size=len(AGES_S), max_size=len(AGES_S))
+tables = st.builds(
+    lambda on, off, imagined: life_table(AGES_S, on, off, imagined=imagined, weight=50.0),
+    some_rates,
+    some_rates,
+    some_shares,
+)
 
 
 def observe(rates: Rates, *, shoppers: int, on_s: float, off_s: float, seed: int = 1) -> None:
@@ -36,7 +42,7 @@ def observe(rates: Rates, *, shoppers: int, on_s: float, off_s: float, seed: int
 def test_chances_are_chances(table: LifeTable, age: float) -> None:
     on, off = table.within(age, 60.0)
 
-    assert 0 <= table.chance(age) <= 1
+    assert 0 <= table.guessed(age) <= table.chance(age) + 1e-9 <= 1 + 1e-9
     assert 0 <= on <= 1
     assert 0 <= off <= 1
     assert on + off <= 1 + 1e-9
@@ -63,7 +69,8 @@ def test_more_happens_in_more_time(table: LifeTable, age: float, first: float, m
 
 
 def test_at_constant_rates_everything_is_as_in_the_textbook() -> None:
-    table = life_table(AGES_S, [0.03] * len(AGES_S), [0.01] * len(AGES_S), weight=1.0)
+    on_s, off_s, nothing = ([rate] * len(AGES_S) for rate in (0.03, 0.01, 0.0))
+    table = life_table(AGES_S, on_s, off_s, imagined=nothing, weight=1.0)
 
     on, off = table.within(7.0, 50.0)
 
@@ -169,3 +176,21 @@ def test_where_one_may_have_one_there_is_nothing_to_learn() -> None:
     units.count(1)
 
     assert units.moments()[:2] == (1.0, 0.0)
+
+
+def test_what_nobody_was_seen_to_do_yet_is_a_guess_until_somebody_was() -> None:
+    rates = Rates(stage=Stage.INSIDE, deadline_s=600)
+    new = rates.table()
+    observe(rates, shoppers=300, on_s=10, off_s=40)
+    seen = rates.table()
+
+    assert new.guess[0] == pytest.approx(new.reach[0])
+    assert seen.guess[0] < 0.2 * seen.reach[0]
+    # Hardly one of them was there for so long.
+    assert seen.guessed(500.0) > 0.9 * seen.chance(500.0)
+
+
+def test_the_imagined_take_no_more_than_they_may() -> None:
+    assert Units(units_max=1).moments()[:2] == (1.0, 0.0)
+    assert Units(units_max=2).moments()[:2] == (1.5, 0.25)
+    assert Units(units_max=9).moments()[:2] == Units().moments()[:2] == (2.0, pytest.approx(2 / 3))

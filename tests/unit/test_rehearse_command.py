@@ -64,6 +64,21 @@ def test_json_alone_can_be_printed() -> None:
     assert told["scenario"]["stock"]["units"] == 30
 
 
+@pytest.mark.parametrize(("asked", "played"), [("2", [1, 2]), ("7-8", [7, 8])])
+def test_seeds_are_so_many_or_those_that_are_named(asked: str, played: list[int]) -> None:
+    result = run(*SET, "--set", "policy=rate", "--seeds", asked, "--json", "-")
+
+    assert json.loads(result.stdout)["seeds"] == played
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "x", "8-7", "7-", "2000"])
+def test_seeds_that_are_none_are_refused_in_a_line(asked: str) -> None:
+    result = run(*SET, f"--seeds={asked}")
+
+    assert result.exit_code == 2
+    assert repr(asked) in result.output
+
+
 def test_the_scenarios_are_listed() -> None:
     result = run("--list")
 

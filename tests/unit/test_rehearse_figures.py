@@ -108,7 +108,7 @@ def test_bands_and_chances_hold_as_often_as_they_say() -> None:
 
     covered, held = outcome.coverage(), outcome.score()
     assert covered is not None
-    assert covered.half < 0.1
+    assert covered.half < 0.15
     assert covered.low - 0.05 <= HIGH_QUANTILE - LOW_QUANTILE <= covered.high + 0.05
     # Ten tenths of three sales scatter; what they have in common is the mean.
     gap = interval_of([_told_too_much(result.score) for result in outcome.results])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.demand import Outlook
+from waitroom.outlook import Outlook
 from waitroom.prospects import Prospects, stock_prospects
 from waitroom.wait import (
     CHANCE_LEAST,

@@ -12,8 +12,9 @@ from waitroom.admission import (
     RoomSnapshot,
     decide,
 )
-from waitroom.demand import Demand, Outlook
+from waitroom.demand import Demand
 from waitroom.health import CheckoutHealth
+from waitroom.outlook import Outlook
 from waitroom.prospects import Forecaster, Prospects, Supply
 from waitroom.rehearse.scenario import Rules
 from waitroom.wait import PollPromises, WaitRow, row_at, wait_table
@@ -84,8 +85,13 @@ class Leader:
                     bound=self.decision.reason,
                     passed_s=TICK_S,
                 )
-        if self.figures or self.policy.name == Expected.name:
+        if self.figures or self._learns:
             self._learn(sim)
+
+    @property
+    def _learns(self) -> bool:
+        """Whether what is called depends on what was learned."""
+        return self.policy.name == Expected.name
 
     def _learn(self, sim: "Simulation") -> None:
         if sim.now >= self._learn_at:
@@ -98,8 +104,7 @@ class Leader:
                 units_free=sim.books.free,
             )
             often = max(len(inside) // LEARN_EACH_S, 1)
-            expected = self.policy.name == Expected.name
-            self._learn_at = sim.now + (often if expected else LEARN_FOR_FIGURES_S)
+            self._learn_at = sim.now + (often if self._learns else LEARN_FOR_FIGURES_S)
             self._called_since = 0
             self._learned = self.demand.outlook(sim.now)
         self.outlook = self._learned.with_calls(self._called_since)
@@ -147,8 +152,11 @@ class Leader:
                 units_held=held,
                 units_promised=sim.books.promised,
                 bound=self.decision.reason,
+                disappointed_max=self.rules.disappointed_max if self._learns else None,
             )
-            prospects = self.forecaster.look(sim.now, stock=stock)
+            limit = self.health.limit(sim.now)
+            held_to = limit.per_second if self.decision.reason == "checkout" else None
+            prospects = self.forecaster.look(sim.now, stock=stock, held_to=held_to)
             self.table = wait_table(waiting=waiting, prospects=prospects, calling=calling)
             self.forecaster.tell(
                 sim.now, head=sim.head, places=(r.place for r in self.table), calling=calling
