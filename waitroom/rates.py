@@ -25,6 +25,8 @@ FADE = 2 ** (1 / HALF_LIFE_OUTCOMES)
 WEIGHT_MAX = 1e9
 # Before anybody was observed the figures are those of so many imagined shoppers.
 PRIOR_SHOPPERS = 12
+# At no age do they weigh less than so many who leave it.
+PRIOR_LEAST = 1.0
 # They take any number of units up to this alike, or up to what one session may take.
 PRIOR_UNITS_MAX = 3
 
@@ -98,8 +100,8 @@ class Rates:
                 on, off = PRIOR_DUE
             gone = left * (1 - exp(-(on + off) * (until - age)))
             left -= gone
-            # However few get that far, what is not known at an age is as the prior has it.
-            exposed_s = max(gone / (on + off), 1e-3)
+            # However few get that far, one alone who leaves does not say what all others will do.
+            exposed_s = max(gone, PRIOR_LEAST) / (on + off)
             self._imagined.append((on * exposed_s, off * exposed_s, exposed_s))
 
     def expose(self, age: float, until: float, *, shoppers: int = 1) -> None:

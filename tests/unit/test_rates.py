@@ -190,6 +190,16 @@ def test_what_nobody_was_seen_to_do_yet_is_a_guess_until_somebody_was() -> None:
     assert seen.guessed(500.0) > 0.9 * seen.chance(500.0)
 
 
+def test_one_who_leaves_at_a_new_age_does_not_say_what_all_others_will_do() -> None:
+    rates = Rates(stage=Stage.INSIDE, deadline_s=600)
+    # A crowd that came in together has been there for a minute and a half, and the first gives up.
+    rates.expose(0.0, 91.0, shoppers=10)
+    before = rates.table().chance(91.0)
+    rates.count(91.0, on=False)
+
+    assert rates.table().chance(91.0) > before / 2
+
+
 def test_the_imagined_take_no_more_than_they_may() -> None:
     assert Units(units_max=1).moments()[:2] == (1.0, 0.0)
     assert Units(units_max=2).moments()[:2] == (1.5, 0.25)
