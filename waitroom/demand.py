@@ -231,17 +231,17 @@ class Demand:
         tables = Tables(*(self.rates[stage].table() for stage in AT_RISK))
         claim, hold, pay, settle = tables
         asking, mean, var, guess = 0, 0.0, 0.0, 0.0
-        for age, count in crowd.called.items():
-            comes, guessed = claim.chance(age + 0.5), claim.guessed(age + 0.5)
-            chance = comes * hold.share
-            asking, mean = asking + count, mean + count * chance
-            var += count * chance * (1 - chance)
-            guess += count * (guessed * hold.share + comes * hold.guess[0])
-        for age, count in crowd.inside.items():
-            chance = hold.chance(age + 0.5)
-            asking, mean = asking + count, mean + count * chance
-            var += count * chance * (1 - chance)
-            guess += count * hold.guessed(age + 0.5)
+        stages = (
+            (crowd.called, claim, hold.share, hold.guess[0]),
+            (crowd.inside, hold, 1.0, 0.0),
+        )
+        for ages, table, then, then_guess in stages:
+            for age, count in ages.items():
+                comes, guessed = table.chance(age + 0.5), table.guessed(age + 0.5)
+                chance = comes * then
+                asking, mean = asking + count, mean + count * chance
+                var += count * chance * (1 - chance)
+                guess += count * (guessed * then + comes * then_guess)
         soon_s = claim.time_by(SOON_SHARE) + hold.time_by(SOON_SHARE)
         units_mean, units_var, units_weight = self.units.moments()
         return Outlook(
