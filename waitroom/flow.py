@@ -140,10 +140,8 @@ class _Shop:
 
     def uncertain(self, outlook: Outlook) -> float:
         """Return the variance of the units they will end up with, as far as chance makes it."""
-        each, pay = outlook.units_mean, outlook.pay_share
-        of_each = (outlook.units_var + each**2) * pay - (each * pay) ** 2
-        asking = self.askers * of_each + self.askers_var * (each * pay) ** 2
-        return asking + self.holding.askers_var * each
+        asking = self.askers * outlook.asker_var + self.askers_var * outlook.asker_mean**2
+        return asking + self.holding.askers_var * self.units_each
 
     def step(self, come: float) -> tuple[float, float, float]:
         """Let a step pass; return the units that were held, bought, and given back."""
@@ -172,7 +170,7 @@ def flow(
     shop = _Shop.of(outlook, outlook.tables)
     units = units_free + units_promised
     keeps = _Keeps.of(shop, outlook, units, units_promised)
-    uncertain, of_call = shop.uncertain(outlook), _uncertain_of_call(outlook)
+    uncertain, of_call = shop.uncertain(outlook), outlook.call_var
     new, made, asked, bought, turned_out = 0.0, 0.0, 0.0, 0.0, 0.0
     steps: list[tuple[float, float, float, float]] = []
     for _ in range(STEPS_MAX):
@@ -191,12 +189,6 @@ def flow(
         if len(steps) > STEPS_LEAST and made - steps[-CALM_STEPS][0] < CALM_SHARE * made:
             break
     return Flow(*zip(*steps, strict=True))
-
-
-def _uncertain_of_call(outlook: Outlook) -> float:
-    """Return the variance of the units that one new call ends up with."""
-    each, pay, ask = outlook.units_mean, outlook.pay_share, outlook.ask_share
-    return ask * pay * (outlook.units_var + each**2) - (ask * pay * each) ** 2
 
 
 def _outlook_then(outlook: Outlook, shop: _Shop, *, made: float, asked: float) -> Outlook:

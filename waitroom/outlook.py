@@ -72,6 +72,28 @@ class Outlook:
     crowd: Crowd = field(default_factory=Crowd)
     tables: Tables | None = None
 
+    @property
+    def asker_mean(self) -> float:
+        """The units that one who asks ends up with, in the mean."""
+        return self.units_mean * self.pay_share
+
+    @property
+    def asker_var(self) -> float:
+        return self._asker_square - self.asker_mean**2
+
+    @property
+    def call_mean(self) -> float:
+        """The units that one new call ends up with, in the mean."""
+        return self.ask_share * self.asker_mean
+
+    @property
+    def call_var(self) -> float:
+        return self.ask_share * self._asker_square - self.call_mean**2
+
+    @property
+    def _asker_square(self) -> float:
+        return (self.units_var + self.units_mean**2) * self.pay_share
+
     def with_calls(self, calls: int) -> "Outlook":
         """Count calls that were made since; a tick that forgets them would make them again."""
         share = self.ask_share

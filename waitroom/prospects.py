@@ -175,16 +175,12 @@ def stock_prospects(
     Whoever has been at something for long is less likely to go on than somebody who has just
     begun, so both baskets and promises are weighed by their ages.
     """
-    each, var, pay = outlook.units_mean, outlook.units_var, outlook.pay_share
-    squares = (var + each**2) * pay
-    asker_mean, asker_var = each * pay, squares - (each * pay) ** 2
+    asker_mean, each_mean, ask = outlook.asker_mean, outlook.call_mean, outlook.ask_share
     paid, kept = _paid_share(outlook), _kept_askers(outlook)
-    ask = outlook.ask_share
     # Whoever was refused is served before the line.
     askers = outlook.askers_mean + kept + outlook.crowd.refused
     askers_var = outlook.askers_var + kept * (1 - ask)
     sure = units_held * paid
-    each_mean = ask * asker_mean
     units = float(units_free + units_held + units_promised)
     spoken = sure + askers * asker_mean
     return Prospects(
@@ -193,14 +189,12 @@ def stock_prospects(
         units=units,
         spoken_mean=spoken,
         sure_mean=sure,
-        spoken_var=units_held * each * paid * (1 - paid)
-        + askers * asker_var
+        spoken_var=units_held * outlook.units_mean * paid * (1 - paid)
+        + askers * outlook.asker_var
         + askers_var * asker_mean**2,
         each_mean=each_mean,
-        each_var=ask * squares - each_mean**2,
-        doubt=outlook.ask_doubt
-        + outlook.units_doubt
-        + (outlook.ask_guess / outlook.ask_share) ** 2,
+        each_var=outlook.call_var,
+        doubt=outlook.ask_doubt + outlook.units_doubt + (outlook.ask_guess / ask) ** 2,
         pay_doubt=outlook.pay_doubt,
     )
 
