@@ -6,8 +6,9 @@ READY := $(VENV)/.ready
 # Not those that start programs, engines or browsers of their own, or that look at query plans.
 THROUGH_POOLER := $(filter-out %/test_bench.py %/test_cut_connections.py %/test_engines.py \
   %/test_plans.py %/test_race.py, \
-  $(wildcard tests/integration/test_*.py)) \
-  $(addprefix tests/acceptance/test_,joining.py walk.py reading.py operators.py people.py roles.py)
+  $(wildcard tests/integration/*/test_*.py)) \
+  $(addprefix tests/acceptance/,web/test_joining.py web/test_walk.py web/test_reading.py \
+  admin/test_operators.py admin/test_people.py admin/test_roles.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test unit check bench catalogue-bench pooler browser rehearse race soak outage mutants clean
@@ -44,10 +45,10 @@ browser: # A Chromium for the browser tests: any that is found, else Debian's
 	@sh tests/acceptance/find_chromium.sh >/dev/null
 
 bench: $(READY) ## Measure, print the table and write build/bench.json
-	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tools/bench/run.py
 
 catalogue-bench: $(READY) ## Measure a catalogue of a hundred thousand SKUs
-	$(BIN)/python tests/bench/catalogue.py
+	$(BIN)/python tools/bench/catalogue.py
 
 rehearse: $(READY) ## Compare policies over 100,000 shoppers and draw docs/frontier*.svg (over an hour)
 	@mkdir -p build
@@ -58,17 +59,17 @@ rehearse: $(READY) ## Compare policies over 100,000 shoppers and draw docs/front
 	  --json build/frontier-shift.json --chart docs/frontier-shift.svg
 
 race: $(READY) ## Let five units be raced for a thousand times
-	WAITROOM_TEST_RACES=1000 $(BIN)/pytest tests/integration/test_race.py
+	WAITROOM_TEST_RACES=1000 $(BIN)/pytest tests/integration/store/test_race.py
 
 soak: $(READY) ## Run seeded sales with crashes for five minutes
-	$(BIN)/python tests/simulation/soak.py --minutes 5
+	$(BIN)/python tools/soak.py --minutes 5
 
 outage: $(READY) ## Take PostgreSQL away from a running sale for three minutes, in two ways
-	$(BIN)/python tests/outage.py --seconds 180
-	$(BIN)/python tests/outage.py --seconds 180 --how frozen
+	$(BIN)/python tools/outage.py --seconds 180
+	$(BIN)/python tools/outage.py --seconds 180 --how frozen
 
 mutants: $(READY) ## Plant known mistakes one by one and see that the tests notice
-	$(BIN)/python tests/mutants/run.py
+	$(BIN)/python tools/mutants/run.py
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from checkout.payment import SETTLE_BATCH_MAX
+from checkout.gateway.gateway import SETTLE_BATCH_MAX
 
 log = structlog.get_logger()
 

@@ -7,10 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from checkout.idle import settle_idle
-from checkout.order import CLOSED, Order, OrderState
-from checkout.order_store import OrderStore
-from checkout.payment import (
+from checkout.gateway.gateway import (
     GATEWAY_TIMEOUT_S,
     IDLE_S,
     Gateway,
@@ -18,6 +15,9 @@ from checkout.payment import (
     PaymentState,
     answer_of,
 )
+from checkout.idle import settle_idle
+from checkout.order import CLOSED, Order, OrderState
+from checkout.order_store import OrderStore
 from checkout.refunds import Refunds
 
 log = structlog.get_logger()

@@ -4,8 +4,7 @@ from uuid import UUID
 
 import structlog
 
-from checkout.idle import settle_idle
-from checkout.payment import (
+from checkout.gateway.gateway import (
     GATEWAY_TIMEOUT_S,
     IDLE_S,
     Gateway,
@@ -13,6 +12,7 @@ from checkout.payment import (
     RefundState,
     answer_of,
 )
+from checkout.idle import settle_idle
 from checkout.refund import Refund, RefundStage
 from checkout.refund_store import RefundStore
 

@@ -10,10 +10,10 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 
 from inventory.catalogue import Product, Sku
-from inventory.catalogue_store import CatalogueStore
 from inventory.kit.http import PRIVATE, encode, query_int
 from inventory.kit.problem import BadRequest
-from inventory.stock_store import StockStore
+from inventory.product_store import CatalogueStore
+from inventory.sku_store import StockStore
 
 # An answer of the catalogue may be this old: a thousand readers a second are one query.
 FRESH_S = 1.0

@@ -19,9 +19,9 @@ from hypothesis import settings as hypothesis_settings
 from pooler import behind, find_pgbouncer, pgbouncer
 from support import database_url, secrets, settings
 
-from waitroom.app import Service, make_app, open_service
-from waitroom.engines import EmbeddedEngines, EngineUrls
-from waitroom.run.migrate import migrate
+from waitroom.run.app import Service, make_app, open_service
+from waitroom.run.engines import EmbeddedEngines, EngineUrls
+from waitroom.store.migrate import migrate
 
 TEMPLATE = "template_of_waitroom"
 VALKEY_DATABASES = 16

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from waitroom.draw import (
+from waitroom.log.chain import LogEntry, chain_hash, leaf_hash, merkle_levels, merkle_path
+from waitroom.log.draw import (
     Permutation,
     commitment,
     draw_key,
@@ -16,8 +17,7 @@ from waitroom.draw import (
     sign_closing,
     sign_head,
 )
-from waitroom.log import LogEntry, chain_hash, leaf_hash, merkle_levels, merkle_path
-from waitroom.verify.witness import SignedHead
+from waitroom.log.verify.witness import SignedHead
 
 SECRET = bytes.fromhex("11" * 32)
 SEED = sha256(b"an honest seed").digest()

@@ -7,9 +7,8 @@ import msgspec
 from shop import hold, open_gate, sessions_in
 from support import execute
 
-from checkout.deterministic_gateway import APPROVE, LATE, SLOW
-from checkout.order import Order, OrderState
-from checkout.payment import (
+from checkout.gateway.deterministic_gateway import APPROVE, LATE, SLOW
+from checkout.gateway.gateway import (
     GATEWAY_TIMEOUT_S,
     Gateway,
     GatewayError,
@@ -18,10 +17,11 @@ from checkout.payment import (
     Refunded,
     RefundState,
 )
+from checkout.order import Order, OrderState
 from checkout.payments import Payments
 from checkout.refund import RefundWish
 from checkout.refunds import Refunds
-from waitroom.app import Service
+from waitroom.run.app import Service
 
 IMPATIENT_S = 0.05
 

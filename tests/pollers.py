@@ -11,8 +11,8 @@ import aiohttp
 import msgspec
 from support import authorization
 
+from waitroom.line.wait import row_at
 from waitroom.load.bodies import StateBody
-from waitroom.wait import row_at
 
 _STATE = msgspec.json.Decoder(StateBody)
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from waitroom.engines.postgres import not_root
-from waitroom.engines.server import spawn, wait_ready
+from waitroom.run.engines.postgres import not_root
+from waitroom.run.engines.server import spawn, wait_ready
 
 PORT = 6432
 # Far fewer than the clients, so that a transaction meets the connection of another client.

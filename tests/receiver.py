@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from standardwebhooks import Webhook
 
-from waitroom.outbox.sender import Sender
+from waitroom.outgoing.outbox.sender import Sender
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from waitroom.rehearse.simulation import Simulation
+from waitroom.rehearse.play.simulation import Simulation
 
 OPENING = datetime(2026, 11, 22, 19, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ from support import open_room, tick
 from inventory.hold import HoldRequest, body_hash
 from inventory.hold_store import Placed
 from inventory.kit.problem import Refusal
-from waitroom.app import Service
-from waitroom.ticket import Ticket
+from waitroom.line.ticket import Ticket
+from waitroom.run.app import Service
 
 
 async def open_gate(service: Service, **options: Any) -> None:

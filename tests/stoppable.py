@@ -16,11 +16,11 @@ from typing import Self
 import aiohttp
 from support import KEY, eventually
 
-from waitroom.engines import EmbeddedEngines
-from waitroom.engines.postgres import STOP_STEPS, Postgres, not_root
-from waitroom.engines.server import stop
-from waitroom.run.migrate import migrate
+from waitroom.run.engines import EmbeddedEngines
+from waitroom.run.engines.postgres import STOP_STEPS, Postgres, not_root
+from waitroom.run.engines.server import stop
 from waitroom.run.processes import claim_port
+from waitroom.store.migrate import migrate
 
 STOP_WAIT_S = 30
 READY_WAIT_S = 60.0

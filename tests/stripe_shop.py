@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from stripe_peer import SECRET_KEY, WEBHOOK_SECRET, Wire, running_localstripe
 from support import secrets, settings
 
-from waitroom.app import Service, open_service
+from waitroom.run.app import Service, open_service
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 
-from waitroom.app import Service
+from waitroom.run.app import Service
 from waitroom.run.settings import Secrets, Settings
 
 KEY = "11" * 32

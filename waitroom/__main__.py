@@ -1,4 +1,4 @@
-from waitroom.cli import main
+from waitroom.cli.program import main
 
 if __name__ == "__main__":
     main()

@@ -7,13 +7,18 @@ from uuid import UUID
 from aiohttp import web
 
 from checkout.api import Checkout, find_order, order_body
-from checkout.customer import Customer, CustomersNotConfigured, CustomerTokenInvalid, Fault
-from checkout.customer_store import CustomerStore
+from checkout.customers.customer import (
+    Customer,
+    CustomersNotConfigured,
+    CustomerTokenInvalid,
+    Fault,
+)
+from checkout.customers.customer_store import CustomerStore
+from checkout.customers.identity import Identity
 from checkout.history.cursor import Cursor, read_cursor
 from checkout.history.history_store import HistoryStore
 from checkout.history.receipt import as_text, receipt_of
 from checkout.history.status import Status
-from checkout.identity import Identity
 from checkout.order import UNSETTLED, Order, OrderState, UnknownOrder
 from checkout.refund import Refund, RefundStage
 from checkout.refund_store import RefundStore

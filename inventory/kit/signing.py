@@ -49,7 +49,7 @@ class Seal:
     """Sign and check strings for one purpose.
 
     `secret_keys` is ordered oldest first: the last one signs, all of them are accepted, so a
-    rotation overlaps. `purpose` names the kind and its version, such as `waitroom.ticket.1`;
+    rotation overlaps. `purpose` names the kind and its version, such as `waitroom.line.ticket.1`;
     a string sealed for one purpose is worthless for another.
     """
 

@@ -34,7 +34,7 @@ export function band(low, high) {
 /** @type {[number, string][]} */
 const ODDS = [[0.97, "Almost certain"], [0.8, "Very likely"], [0.6, "Likely"], [0.4, "About even"], [0.2, "Unlikely"], [0.03, "Very unlikely"], [0, "Next to none"]];
 
-/** A chance in a word and in percent, as waitroom/view.py says it. @param {number | null | undefined} chance */
+/** A chance in a word and in percent, as waitroom/web/view.py says it. @param {number | null | undefined} chance */
 export function odds(chance) {
   if (chance == null) return "Not known yet";
   const word = ODDS.find(([least]) => chance >= least)?.[1];

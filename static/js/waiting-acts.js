@@ -1,6 +1,6 @@
 import { ask } from "./api.js";
 
-// What can be done with a place besides claiming it (waitroom/places_api.py).
+// What can be done with a place besides claiming it (waitroom/web/places_api.py).
 
 /** @type {Record<string, {method: string, path: string, body?: (form: HTMLFormElement) => object, said: string}>} */
 const ACTS = {

@@ -22,7 +22,7 @@ export function put(id, text) { if ($(id).textContent !== text) $(id).textConten
 export const announce = (text) => put("status", text);
 
 /**
- * Which view to show; waitroom/view.py says the same for browsers without a script.
+ * Which view to show; waitroom/web/view.py says the same for browsers without a script.
  * @param {string} mine where the ticket stands, or why there is none @param {string} status the room's
  */
 export function viewOf(mine, status) {

@@ -18,8 +18,8 @@ from support import database_url, secrets
 from support import settings as service_settings
 from world import SKUS, World
 
-from waitroom.app import open_service
-from waitroom.engines import EngineUrls
+from waitroom.run.app import open_service
+from waitroom.run.engines import EngineUrls
 
 EXAMPLES = 12
 STEPS = 40

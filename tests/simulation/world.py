@@ -14,7 +14,7 @@ import msgspec
 from shop import wish
 from support import execute, open_room, shift_clock, tick
 
-from checkout.deterministic_gateway import (
+from checkout.gateway.deterministic_gateway import (
     APPROVE,
     CAPTURE_REFUSED,
     DECLINE,
@@ -23,13 +23,13 @@ from checkout.deterministic_gateway import (
     REFUND_FAILS,
     DeterministicGateway,
 )
+from checkout.gateway.gateway import GatewayError, PaymentState
 from checkout.order import OrderState
-from checkout.payment import GatewayError, PaymentState
 from checkout.refund import RefundWish
 from inventory.hold_store import Placed
 from inventory.kit.problem import Refusal
-from waitroom.app import Service
-from waitroom.ticket import Ticket
+from waitroom.line.ticket import Ticket
+from waitroom.run.app import Service
 
 Thing = TypeVar("Thing")
 

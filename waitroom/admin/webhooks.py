@@ -12,11 +12,11 @@ from yarl import URL
 from inventory.kit.http import json_response, query_int, read_body, wants_html
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest, NotFound, Unprocessable
-from waitroom.admin.guard import Guard
-from waitroom.admin.sign_in import Operator
-from waitroom.outbox.endpoint_store import REPLAY_MAX, Endpoint, EndpointStore
-from waitroom.outbox.event import KINDS
-from waitroom.outbox.webhook_client import vet
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import Operator
+from waitroom.outgoing.outbox.endpoint_store import REPLAY_MAX, Endpoint, EndpointStore
+from waitroom.outgoing.outbox.event import KINDS
+from waitroom.outgoing.outbox.webhook_client import vet
 
 STATES = ("pending", "delivered", "failed")
 ID_MAX = 2**31 - 1

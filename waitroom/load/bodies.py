@@ -2,7 +2,7 @@
 
 import msgspec
 
-from waitroom.wait import WaitRow
+from waitroom.line.wait import WaitRow
 
 
 class TicketBody(msgspec.Struct, frozen=True):

@@ -13,13 +13,13 @@ from uuid import uuid4
 import aiohttp
 import msgspec
 
+from waitroom.line.wait import row_at
 from waitroom.load.behaviour import Plan
 from waitroom.load.bodies import ClaimBody, LineBody, StandingBody, StateBody, TicketBody
 from waitroom.load.journey import Journey, Outcome, Over, Phase
 from waitroom.load.purchase import Purchase
 from waitroom.load.requests import Requests
 from waitroom.load.wire import NoAnswer, Wire
-from waitroom.wait import row_at
 
 # A poll comes up to this share earlier than told and never later: who comes later may miss a call.
 EARLIER_SHARE = 0.1

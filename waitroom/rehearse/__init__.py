@@ -1,8 +1,8 @@
 """Sales played before they happen, or again, on the very objects that decide in production.
 
 A rehearsal is a seeded simulation of one room. What decides is production's own: `decide`, the
-policies and `CallAllowance` (`waitroom/admission.py`), the learner (`waitroom/demand.py`), the
-tables of waits and the claim windows that follow from them (`waitroom/wait.py`). What is played is
+policies and `CallAllowance` (`line.policy`), the learner (`demand`), the
+tables of waits and the claim windows that follow from them (`line.wait`). What is played is
 the world around it: people, and what PostgreSQL would keep of them.
 
 * `scenario` says what a rehearsal is about and reads it from TOML; `library` has the scenarios that

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from inventory.catalogue_store import CatalogueStore
 from inventory.ledger_store import LedgerStore
-from inventory.stock_store import StockStore
-from waitroom.line_store import LineStore
+from inventory.product_store import CatalogueStore
+from inventory.sku_store import StockStore
+from waitroom.store.line_store import LineStore
 
 ROOM = "autumn-drop"
 ROOM_NAME = "Autumn drop"

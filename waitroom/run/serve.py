@@ -10,7 +10,7 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from waitroom.app import make_app, open_service
+from waitroom.run.app import make_app, open_service
 from waitroom.run.settings import Secrets, Settings
 
 log = structlog.get_logger()

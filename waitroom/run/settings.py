@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from checkout.customer import is_safe_address
-from waitroom.mail.relay import parse_relay, parse_sender
+from checkout.customers.customer import is_safe_address
+from waitroom.outgoing.mail.relay import parse_relay, parse_sender
 
 EMBEDDED = "embedded:"
 ENVIRONMENT_PREFIX = "WAITROOM_"

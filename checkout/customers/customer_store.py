@@ -1,0 +1,92 @@
+"""Customers on PostgreSQL: their sessions, their orders, and what is kept about them."""
+
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from checkout.customers.customer import Customer, CustomerBusy, OtherCustomer
+from checkout.history.cursor import Cursor
+from checkout.order import Order, UnknownOrder
+from inventory.hold import SessionOver, Verdict, refusal
+from inventory.kit.database import Pool, connection
+from inventory.kit.problem import NotFound
+from inventory.kit.queries import load_queries
+
+SQL = load_queries("checkout")
+
+_BUSY = {
+    "session_open": "You are inside {room}; leave it first.",
+    "payment_running": "A payment in {room} is still under way.",
+    "sale_running": "What you bought in {room} counts against its limit until the sale has ended.",
+}
+
+
+class CustomerStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def bind(self, session_id: int, customer: Customer) -> None:
+        """Bind a session to a customer, with its holds and orders; again changes nothing.
+
+        Raises `OtherCustomer`, `SessionOver`, or `LimitReached` when with this session's units the
+        customer would have more than they may.
+        """
+        values = (session_id, customer.issuer, customer.subject, customer.email)
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["bind_customer"], *values)
+        assert row is not None
+        match row["verdict"]:
+            case "other_customer":
+                raise OtherCustomer
+            case "over":
+                raise SessionOver
+            case "limit_reached":
+                raise refusal(Verdict.CUSTOMER_LIMIT, sku=row["culprit"], figure=row["figure"])
+
+    async def orders(self, customer: Customer, *, after: Cursor | None, limit: int) -> list[Order]:
+        """Return a customer's newest orders, of whichever sessions, or those after the cursor.
+
+        None for a customer of whom nothing is known here.
+        """
+        place = (after and after.at, after and after.order_id)
+        values = (customer.issuer, customer.subject, *place, limit)
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["list_customer_orders"], *values)
+        return [_order(row) for row in rows]
+
+    async def order(self, customer: Customer, order_id: UUID) -> Order:
+        """Return one order of a customer; raises `UnknownOrder` for a foreign one too."""
+        values = (customer.issuer, customer.subject, order_id)
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["read_customer_order"], *values)
+        if row is None:
+            raise UnknownOrder
+        return _order(row)
+
+    async def data(self, customer: Customer) -> dict[str, Any]:
+        """Return everything kept about a customer; raises `NotFound` when that is nothing."""
+        async with connection(self._pool) as borrowed:
+            found = await borrowed.fetchval(
+                SQL["read_customer_data"], customer.issuer, customer.subject
+            )
+        if found is None:
+            raise NotFound("Nothing is kept about you here.")
+        data: dict[str, Any] = msgspec.json.decode(found)
+        return data
+
+    async def erase(self, customer: Customer) -> None:
+        """Make a customer nobody; raises `CustomerBusy` while it is needed who they are."""
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["erase_customer"], customer.issuer, customer.subject)
+        assert row is not None
+        if row["verdict"] in _BUSY:
+            room = row["culprit"]
+            raise CustomerBusy(
+                _BUSY[row["verdict"]].format(room=room), reason=row["verdict"], room=room
+            )
+
+
+def _order(row: asyncpg.Record) -> Order:
+    return msgspec.convert({**dict(row), "lines": msgspec.json.decode(row["lines"])}, Order)

@@ -1,0 +1,105 @@
+"""The gateway for tests and demonstrations: the token decides what happens.
+
+It keeps books of its own, as a company elsewhere would, so a worker that dies after a charge finds
+the charge again, and no more is given back than was taken. It moves no money.
+"""
+
+import asyncio
+
+import asyncpg
+
+from checkout.gateway.gateway import GatewayError, Payment, PaymentState, Refunded, RefundState
+from inventory.kit.database import Pool, connection
+from inventory.kit.queries import load_queries
+
+SQL = load_queries("checkout")
+
+APPROVE = "tok_approve"
+DECLINE = "tok_decline"
+SLOW = "tok_slow"
+FAIL_AFTER_CHARGE = "tok_fail_after_charge"
+# Declined at first, and authorized when nobody expects it any more.
+LATE = "tok_late"
+# Authorized, but the money cannot be taken.
+CAPTURE_REFUSED = "tok_capture_refused"
+# Paid, but it cannot be given back, or not at once.
+REFUND_FAILS = "tok_refund_fails"
+REFUND_SLOW = "tok_refund_slow"
+
+# How long the slow payment is undecided, and how long its caller is kept waiting meanwhile. Late
+# payments and slow refunds take as long.
+SLOW_DECIDES_S = 12.0
+SLOW_ANSWER_S = 15.0
+
+_AT_FIRST = {SLOW: "processing", DECLINE: "declined", LATE: "declined"}
+_APPROVED = {APPROVE, FAIL_AFTER_CHARGE, CAPTURE_REFUSED, REFUND_FAILS, REFUND_SLOW}
+_DECLINED = "The card was declined. You have not been charged."
+
+
+class DeterministicGateway:
+    name = "test"
+
+    def __init__(self, pool: Pool, *, slow_decides_s: float = SLOW_DECIDES_S) -> None:
+        self._pool = pool
+        self._slow_decides_s = slow_decides_s
+
+    async def authorize(
+        self, payment_key: str, *, amount_minor: int, currency: str, token: str
+    ) -> Payment:
+        payment = await self._write(
+            "gateway_authorize",
+            payment_key,
+            "authorized" if token in _APPROVED else _AT_FIRST.get(token, "declined"),
+            amount_minor,
+            currency,
+            self._slow_decides_s if token in _AT_FIRST else 0.0,
+            token,
+        )
+        if token == SLOW and payment.state is PaymentState.PROCESSING:
+            await asyncio.sleep(min(self._slow_decides_s, SLOW_ANSWER_S))
+            return await self.look_up(payment_key)
+        if token == FAIL_AFTER_CHARGE:
+            raise GatewayError("the connection broke after the charge")
+        return payment
+
+    async def capture(self, payment_key: str) -> Payment:
+        payment = await self._write("gateway_capture", payment_key, CAPTURE_REFUSED)
+        if payment.state is PaymentState.AUTHORIZED:
+            return Payment(state=PaymentState.DECLINED, gateway_ref=payment.gateway_ref)
+        return payment
+
+    async def void(self, payment_key: str) -> Payment:
+        return await self._write("gateway_void", payment_key)
+
+    async def look_up(self, payment_key: str) -> Payment:
+        return await self._write("gateway_look_up", payment_key)
+
+    async def refund(self, payment_key: str, *, refund_key: str, amount_minor: int) -> Refunded:
+        values = (payment_key, refund_key, amount_minor)
+        outcomes = (REFUND_FAILS, REFUND_SLOW, self._slow_decides_s)
+        async with connection(self._pool) as borrowed:
+            try:
+                await borrowed.execute(SQL["gateway_refund"], *values, *outcomes)
+            except asyncpg.CheckViolationError:
+                return Refunded(state=RefundState.FAILED, detail="That is more than was taken.")
+            row = await borrowed.fetchrow(SQL["gateway_read_refund"], refund_key)
+        if row is None:
+            return Refunded(state=RefundState.FAILED, detail="That payment was not captured.")
+        state = RefundState(row["state"])
+        return Refunded(
+            state=state,
+            gateway_ref=row["gateway_ref"],
+            detail="The card takes no refunds." if state is RefundState.FAILED else "",
+        )
+
+    async def _write(self, query: str, *values: object) -> Payment:
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL[query], *values)
+        if row is None:
+            return Payment(state=PaymentState.UNKNOWN)
+        state = PaymentState(row["state"])
+        return Payment(
+            state=state,
+            gateway_ref=row["gateway_ref"],
+            detail=_DECLINED if state is PaymentState.DECLINED else "",
+        )

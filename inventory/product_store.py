@@ -1,0 +1,130 @@
+"""Products on PostgreSQL, each with its variants."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from inventory.catalogue import InUse, Product, Sku
+from inventory.kit.database import Connection, Pool, connection
+from inventory.kit.problem import BadRequest, NotFound
+from inventory.kit.queries import load_queries
+from inventory.sku_store import json_of, rules_named, sku_of
+
+SQL = load_queries("inventory")
+
+# A product with more of them says where the others are.
+VARIANTS_SHOWN_MAX = 100
+
+
+class CatalogueStore:
+    """Changes are on record, and `seller` keeps a call to one seller's, as in `StockStore`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def page(
+        self,
+        *,
+        room: str | None = None,
+        search: str | None = None,
+        after: str = "",
+        limit: int = 20,
+        private: bool = False,
+        seller: int | None = None,
+    ) -> list[Product]:
+        """Return products in the order of their codes; `private` includes hidden and empty ones."""
+        values = (room, search, private, seller, after, limit)
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["list_products"], *values)
+            return await self._with_variants(borrowed, rows)
+
+    async def read(
+        self, product: str, *, private: bool = True, seller: int | None = None
+    ) -> Product:
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["read_product"], product, private, seller)
+            found = await self._with_variants(borrowed, rows)
+        if not found:
+            raise NotFound(f"There is no product {product!r}.")
+        return found[0]
+
+    async def _with_variants(
+        self, borrowed: Connection, rows: Sequence[asyncpg.Record]
+    ) -> list[Product]:
+        ids = [row["product_id"] for row in rows]
+        variants: dict[int, list[Sku]] = {product_id: [] for product_id in ids}
+        for row in await borrowed.fetch(SQL["list_variants"], ids, VARIANTS_SHOWN_MAX + 1):
+            variants[row["product_id"]].append(sku_of(row))
+        return [_product(row, variants[row["product_id"]]) for row in rows]
+
+    async def add(
+        self,
+        product: str,
+        *,
+        room: str,
+        name: str,
+        description: str = "",
+        picture: str = "",
+        seller: int | None = None,
+        who: str = "program",
+    ) -> None:
+        """Add a product without SKUs; raises `NotFound` for a room, `Taken` for a code."""
+        fields = json_of({"name": name, "description": description, "picture": picture})
+        async with connection(self._pool) as borrowed:
+            with rules_named(product):
+                added = await borrowed.fetchval(
+                    SQL["add_product"], product, room, fields, seller, who
+                )
+        if not added:
+            raise NotFound(f"There is no room {room!r}.")
+
+    async def change(
+        self,
+        product: str,
+        changes: dict[str, Any],
+        *,
+        who: str,
+        reason: str = "",
+        seller: int | None = None,
+    ) -> dict[str, Any]:
+        """Change a product and return, for each field that differs, what it was and what it is."""
+        values = (product, json_of(changes), seller, who, reason)
+        async with connection(self._pool) as borrowed:
+            with rules_named(product):
+                diff = await borrowed.fetchval(SQL["change_product"], *values)
+        if diff is None:
+            raise NotFound(f"There is no product {product!r}.")
+        return dict(msgspec.json.decode(diff))
+
+    async def delete(self, product: str, *, who: str, seller: int | None = None) -> None:
+        """Take a product out with its SKUs; raises `InUse` once units of one were moved."""
+        async with connection(self._pool) as borrowed:
+            verdict = await borrowed.fetchval(SQL["delete_product"], product, seller, who)
+        if verdict == "unknown":
+            raise NotFound(f"There is no product {product!r}.")
+        if verdict == "in_use":
+            raise InUse(product=product)
+
+    async def seller_id(self, name: str) -> int:
+        """Return the id of a seller; raises `BadRequest` when nobody by that name sells."""
+        async with connection(self._pool) as borrowed:
+            found = await borrowed.fetchval(SQL["find_seller"], name)
+        if found is None:
+            raise BadRequest(f"There is no seller {name!r}.")
+        return int(found)
+
+
+def _product(row: asyncpg.Record, variants: list[Sku]) -> Product:
+    shown = variants[:VARIANTS_SHOWN_MAX]
+    return Product(
+        product=row["product"],
+        room=row["room"],
+        seller=row["seller"],
+        name=row["name"],
+        description=row["description"],
+        picture=row["picture"],
+        variants=shown,
+        next=shown[-1].sku if len(variants) > VARIANTS_SHOWN_MAX else None,
+    )

@@ -1,0 +1,172 @@
+"""Operators: who may do what, and what their steering does."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient
+from support import PASSWORD, Shopper, admitted, execute, open_room, tick
+
+from waitroom.run.app import Service
+
+Client = TestClient[Any, Any]
+
+OPEN_TO_ALL = {"/admin/login", "/admin/logout"}
+
+
+async def sign_in(service: Service, client: Client, role: str) -> dict[str, str]:
+    """Add an operator of this role and return the header that speaks for them."""
+    await service.operators.add(role, role=role, password=PASSWORD)
+    answer = await attempt(client, role, PASSWORD)
+    assert answer.status == 303
+    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+
+
+async def attempt(client: Client, name: str, password: str) -> ClientResponse:
+    form = {"name": name, "password": password}
+    return await client.post("/admin/login", data=form, allow_redirects=False)
+
+
+async def test_no_route_of_the_operators_is_open_to_strangers(
+    service: Service, client: Client
+) -> None:
+    await open_room(service)
+    tried = 0
+    for resource in client.app.router.resources():
+        if not resource.canonical.startswith("/admin") or resource.canonical in OPEN_TO_ALL:
+            continue
+        path = re.sub(r"\{\w+\}", "drop", resource.canonical)
+        for route in resource:
+            if route.method != "HEAD":
+                answer = await client.request(route.method, path, allow_redirects=False)
+                assert answer.status == 401, (route.method, path)
+                tried += 1
+
+    assert tried > 12
+
+
+@pytest.mark.parametrize(
+    ("role", "look", "steer", "create"), [("viewer", 200, 403, 403), ("operator", 200, 200, 403),
+                                          ("admin", 200, 200, 201)]
+)  # fmt: skip
+async def test_a_role_may_do_what_it_says(
+    service: Service, client: Client, role: str, look: int, steer: int, create: int
+) -> None:
+    await open_room(service)
+    as_role = await sign_in(service, client, role)
+
+    looked = await client.get("/admin/rooms/drop", headers=as_role)
+    steered = await client.patch("/admin/rooms/drop", json={"seats_max": 3}, headers=as_role)
+    paused = await client.post("/admin/rooms/drop/pause", headers=as_role)
+    created = await client.post(
+        "/admin/rooms", json={"room": "new", "name": "New"}, headers=as_role
+    )
+
+    assert (looked.status, steered.status, created.status) == (look, steer, create)
+    assert paused.status == steer
+
+
+async def test_guessing_passwords_is_slowed_down_and_locks_nobody_else_out(
+    services: Callable[..., Awaitable[Service]], clients: Callable[..., Awaitable[Client]]
+) -> None:
+    service = await services(sign_in_attempts_per_minute=3)
+    client = await clients(service)
+    await service.operators.add("night", role="operator", password=PASSWORD)
+
+    answers = [(await attempt(client, "night", "a wrong one")).status for _ in range(5)]
+
+    assert answers == [401, 401, 401, 429, 429]
+    waited = await service.memory.allow("sign-in:name:night", per_minute=30)
+    assert waited == 0
+
+
+async def test_the_operators_cookie_is_kept_from_scripts_and_other_sites(
+    services: Callable[..., Awaitable[Service]], clients: Callable[..., Awaitable[Client]]
+) -> None:
+    service = await services(public_url="https://queue.example")
+    client = await clients(service)
+    await service.operators.add("night", role="operator", password=PASSWORD)
+
+    cookie = (await attempt(client, "night", PASSWORD)).headers["Set-Cookie"]
+
+    assert cookie.startswith("__Host-")
+    for flag in ("HttpOnly", "Secure", "SameSite=Strict", "Path=/"):
+        assert flag in cookie
+
+
+async def test_signing_out_ends_the_session_at_the_server(service: Service, client: Client) -> None:
+    await open_room(service)
+    as_viewer = await sign_in(service, client, "viewer")
+
+    await client.post("/admin/logout", headers=as_viewer, allow_redirects=False)
+
+    assert (await client.get("/admin/rooms/drop", headers=as_viewer)).status == 401
+
+
+async def test_while_paused_arrivals_wait_and_are_called_when_it_goes_on(
+    service: Service, client: Client
+) -> None:
+    await open_room(service)
+    await tick(service)
+    as_operator = await sign_in(service, client, "operator")
+
+    await client.post("/admin/rooms/drop/pause", json={"reason": "fire"}, headers=as_operator)
+    shopper = Shopper(client)
+    joined = await shopper.join()
+    await tick(service, 2)
+    state = await (await client.get("/rooms/drop/state")).json()
+    while_paused = await shopper.me()
+    await client.post("/admin/rooms/drop/resume", headers=as_operator)
+    await tick(service)
+
+    assert (joined["status"], while_paused["status"]) == ("waiting", "waiting")
+    assert state["status"] == "paused"
+    assert (await shopper.me())["status"] == "called"
+    actions = await client.get("/admin/rooms/drop/actions", headers=as_operator)
+    assert [a["reason"] for a in (await actions.json())["actions"]][:2] == ["", "fire"]
+
+
+async def test_stock_cannot_fall_below_what_is_spoken_for(service: Service, client: Client) -> None:
+    await open_room(service, skus={"mug": 3})
+    await tick(service)
+    as_operator = await sign_in(service, client, "operator")
+    await (await admitted(client)).hold(mug=2)
+
+    async def move(**movement: Any) -> ClientResponse:
+        return await client.post("/admin/skus/mug/movements", json=movement, headers=as_operator)
+
+    below = await move(kind="adjusted", quantity=-2, reason="broken")
+    without_reason = await move(kind="adjusted", quantity=-1)
+    nothing = await move(kind="received", quantity=0)
+    adjusted = await move(kind="adjusted", quantity=-1, reason="broken")
+    received = await move(kind="received", quantity=10)
+
+    assert (below.status, (await below.json())["code"]) == (409, "below_committed")
+    assert (without_reason.status, nothing.status) == (400, 400)
+    assert (adjusted.status, (await adjusted.json())["on_hand"]) == (200, 2)
+    assert (await received.json())["available"] == 10
+    assert await service.ledger.breaches() == []
+
+
+async def test_an_ended_sale_stays_ended(service: Service, client: Client) -> None:
+    await open_room(service)
+    as_operator = await sign_in(service, client, "operator")
+
+    unconfirmed = await client.post("/admin/rooms/drop/close", json={}, headers=as_operator)
+    ended = await client.post(
+        "/admin/rooms/drop/close", json={"confirm": "drop"}, headers=as_operator
+    )
+    reopened = await client.post("/admin/rooms/drop/open", headers=as_operator)
+
+    assert (unconfirmed.status, ended.status, reopened.status) == (400, 200, 409)
+
+
+async def test_records_of_actions_and_log_cannot_be_changed(service: Service) -> None:
+    await open_room(service)
+
+    for table in ("operator_action", "log_entry"):
+        for change in (f"DELETE FROM {table}", f"UPDATE {table} SET room_id = room_id"):
+            with pytest.raises(Exception, match="only ever added"):
+                await execute(service, change)

@@ -1,0 +1,247 @@
+"""The program as a newcomer meets it: starting, stopping, and the first mistakes."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from conftest import Running
+from support import authorization, eventually, execute, open_room
+
+from waitroom.run.app import Service
+
+Program = Callable[..., Awaitable[Running]]
+
+
+def waitroom(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the program to its end and return what it said."""
+    return subprocess.run(
+        [sys.executable, "-m", "waitroom", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def complaint(result: subprocess.CompletedProcess[str]) -> str:
+    """Return the one line of a failed run."""
+    assert result.returncode == 2, result.stdout + result.stderr
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("starting")]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("waitroom: ")
+    return lines[0]
+
+
+async def post(url: str, **options: Any) -> tuple[int, Any]:
+    async with aiohttp.ClientSession() as session, session.post(url, **options) as answer:
+        return answer.status, await answer.json()
+
+
+async def get(url: str, **options: Any) -> tuple[int, Any]:
+    async with aiohttp.ClientSession() as session, session.get(url, **options) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_up_starts_everything_and_starting_again_goes_on_with_the_data(
+    program: Program, tmp_path: Path
+) -> None:
+    data = str(tmp_path / "data")
+    first = await program("up", "--demo", "--data-dir", data)
+
+    async def announced() -> str:
+        text = first.log.read_text()
+        return text if "Operators' screen" in text else ""
+
+    said = await eventually(announced)
+    for address in ("/", "/rooms/autumn-drop", "/admin"):
+        assert first.url + address in said
+    password = (tmp_path / "data" / "first-operator-password").read_text().strip()
+    assert password in said
+    status, joined = await post(f"{first.url}/rooms/autumn-drop/tickets")
+    assert status == 201
+    assert await asyncio.to_thread(first.stop, signal.SIGINT) == 0
+
+    second = await program("up", "--demo", "--data-dir", data)
+
+    status, again = await post(
+        f"{second.url}/rooms/autumn-drop/tickets", headers=authorization(joined["ticket"])
+    )
+    assert (status, again["number"]) == (200, joined["number"])
+    _, catalogue = await get(f"{second.url}/inventory/skus")
+    assert len(catalogue["skus"]) == 19
+
+
+async def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        said = complaint(waitroom("up", "--port", str(port), "--data-dir", str(tmp_path)))
+
+    assert f"port {port}" in said
+    assert "in use" in said
+
+
+async def test_a_second_service_does_not_share_the_port_of_the_first(serving: Running) -> None:
+    port = serving.url.rpartition(":")[2]
+
+    assert "in use" in complaint(waitroom("up", "--port", port))
+
+
+async def test_a_data_folder_in_use_is_one_clear_line(program: Program, tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    await program("up", "--data-dir", data)
+
+    said = complaint(waitroom("up", "--port", "0", "--data-dir", data))
+
+    assert data in said
+    assert "in use" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        (["up"], {"WAITROOM_PROT": "80"}, "WAITROOM_PORT"),
+        (["up"], {"WAITROOM_PORT": "eighty"}, "port"),
+        (["up", "--config", "nowhere.toml"], {}, "nowhere.toml"),
+        (["serve"], {}, "waitroom up"),
+        (["serve", "--role", "cook"], {"WAITROOM_POSTGRES_URL": "postgresql://x",
+                                       "WAITROOM_VALKEY_URL": "redis://x"}, "no role 'cook'"),
+        (["migrate", "--postgres-url", "postgresql://127.0.0.1:1/x"], {}, "engine"),
+        (["room", "create", "x", "--name", "X"], {}, "--postgres-url"),
+    ],
+)  # fmt: skip
+def test_a_first_mistake_is_answered_in_one_line(
+    tmp_path: Path, arguments: list[str], environment: dict[str, str], words: str
+) -> None:
+    said = complaint(waitroom(*arguments, WAITROOM_DATA_DIR=str(tmp_path), **environment))
+
+    assert words in said
+
+
+def test_keygen_keeps_what_is_there_unless_told_to_rotate(tmp_path: Path) -> None:
+    made = waitroom("keygen", "--data-dir", str(tmp_path))
+    refused = complaint(waitroom("keygen", "--data-dir", str(tmp_path)))
+    rotated = waitroom("keygen", "--rotate", "--data-dir", str(tmp_path))
+
+    assert made.returncode == 0
+    assert "--rotate" in refused
+    assert "2 key(s)" in rotated.stdout
+    assert (tmp_path / "secrets.toml").stat().st_mode & 0o777 == 0o600
+
+
+async def test_the_command_line_makes_rooms_and_stock(service: Service, postgres_url: str) -> None:
+    def run(*arguments: str) -> str:
+        result = waitroom(*arguments, "--postgres-url", postgres_url)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    run("room", "create", "drop", "--name", "Drop")
+    run("sku", "add", "mug", "--room", "drop", "--name", "Mug", "--price-minor", "900")
+    on_hand = run("sku", "receive", "mug", "5")
+    status = run("room", "status", "drop", "open")
+
+    assert on_hand == "mug: 5 on hand\n"
+    assert status == "drop: scheduled → open\n"
+    (row,) = await execute(service, "SELECT on_hand FROM room_stock")
+    assert row["on_hand"] == 5
+    twice = waitroom("room", "create", "drop", "--name", "Drop", "--postgres-url", postgres_url)
+    assert "already" in complaint(twice)
+
+
+async def test_sigterm_turns_readyz_and_finishes_what_has_begun(
+    service: Service, program: Program, postgres_url: str, valkey_url: str
+) -> None:
+    await open_room(service, skus={"mug": 3})
+    running = await program(
+        "serve", "--workers", "1",
+        WAITROOM_POSTGRES_URL=postgres_url, WAITROOM_VALKEY_URL=valkey_url, WAITROOM_DRAIN_S="2",
+    )  # fmt: skip
+
+    running.process.terminate()
+
+    async def turned() -> bool:
+        return (await get(f"{running.url}/readyz"))[0] == 503
+
+    assert await eventually(turned)
+    assert (await post(f"{running.url}/rooms/drop/tickets"))[0] == 201
+    assert await asyncio.to_thread(running.process.wait, 30) == 0
+
+
+async def test_a_killed_worker_is_replaced_and_nothing_is_lost(
+    service: Service, serving: Running
+) -> None:
+    await open_room(service, skus={"mug": 3})
+    children = _children(serving.process.pid)
+    assert len(children) == 3
+
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+
+    async def replaced() -> bool:
+        now = _children(serving.process.pid)
+        return len(now) == 3 and not set(now) & set(children)
+
+    await eventually(replaced)
+
+    async def joined() -> bool:
+        try:
+            return (await post(f"{serving.url}/rooms/drop/tickets"))[0] == 201
+        except aiohttp.ClientError:
+            return False
+
+    assert await eventually(joined)
+
+
+async def test_processes_end_when_their_supervisor_is_killed(serving: Running) -> None:
+    children = _children(serving.process.pid)
+
+    serving.process.kill()
+    serving.process.wait()
+
+    async def gone() -> bool:
+        return not any(_alive(child) for child in children)
+
+    assert await eventually(gone)
+
+
+async def test_metrics_of_all_processes_are_one_answer(service: Service, serving: Running) -> None:
+    await open_room(service)
+    for _ in range(20):
+        await get(f"{serving.url}/healthz")
+
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{serving.url}/metrics") as answer:
+            text = await answer.text()
+        proxied = {"X-Forwarded-For": "203.0.113.9"}
+        async with session.get(f"{serving.url}/metrics", headers=proxied) as answer:
+            assert answer.status == 401
+
+    counted = [
+        float(line.rpartition(" ")[2])
+        for line in text.splitlines()
+        if line.startswith('waitroom_request_seconds_count{route="/healthz",status="200"}')
+    ]
+    assert sum(counted) == 20
+
+
+def _children(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(child) for child in found.split()]
+
+
+def _alive(pid: int) -> bool:
+    """Say whether a process runs; one that only waits to be reaped does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

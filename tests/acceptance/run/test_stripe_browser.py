@@ -1,0 +1,168 @@
+"""Paying by card in a real browser, on the program as it is started.
+
+Stripe's own script cannot be had here. One of the tests' own stands at its address and offers the
+three calls that ours makes, as https://docs.stripe.com/js documents them.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from conftest import Running, all_know
+from playwright.async_api import Browser, Page, Route, expect
+from stripe_peer import APPROVED, ASKS_FIRST, BANK, DECLINED, SECRET_KEY, Wire
+from support import execute, open_room
+
+from waitroom.run.app import Service
+
+pytest_plugins = ("stripe_shop",)
+
+Pages = Callable[..., Awaitable[Page]]
+SCRIPT = """
+window.Stripe = (key) => ({
+  elements: () => ({ create: (kind, options) => {
+    const input = Object.assign(document.createElement("input"), { id: "card-number" });
+    const heard = [];
+    input.addEventListener("input", () => heard.forEach((listener) => listener({})));
+    return { input, on: (event, listener) => heard.push(listener),
+      mount: (where) => document.querySelector(where).append(input) };
+  } }),
+  createPaymentMethod: async ({ type, card }) => {
+    window.made = [...(window.made ?? []), [key, type]];
+    return card.input.value
+      ? { paymentMethod: { id: card.input.value } }
+      : { error: { message: "Your card number is incomplete." } };
+  },
+});
+"""
+
+
+@pytest.fixture
+async def on_stripe(
+    program: Callable[..., Awaitable[Running]], postgres_url: str, valkey_url: str, wire: Wire
+) -> Running:
+    return await program(
+        "serve",
+        WAITROOM_POSTGRES_URL=postgres_url,
+        WAITROOM_VALKEY_URL=valkey_url,
+        WAITROOM_WORKERS="1",
+        WAITROOM_GATEWAY="stripe",
+        WAITROOM_STRIPE_PUBLISHABLE_KEY="pk_test_of_the_tests",
+        WAITROOM_STRIPE_SECRET_KEY=SECRET_KEY,
+        WAITROOM_STRIPE_API_BASE=wire.url,
+    )
+
+
+async def at_checkout(service: Service, shop: Running, page: Page, *, script: str = SCRIPT) -> None:
+    """Let a shopper in who has reserved a mug and sees the card field."""
+
+    async def answer(route: Route) -> None:
+        if script:
+            await route.fulfill(content_type="text/javascript", body=script)
+        else:
+            await route.abort()
+
+    await page.context.route("https://js.stripe.com/**", answer)
+    await open_room(service, skus={"mug": 3}, policy="rate")
+
+    await all_know(shop.url)
+    await page.goto(f"{shop.url}/rooms/drop")
+    await page.locator("#enter").click()
+    await page.wait_for_url("**/checkout")
+    await page.locator('[name="quantity-mug"]').fill("1")
+    await page.locator("#hold-button").click()
+    await expect(page.locator("#pay-button")).to_be_visible()
+
+
+async def test_a_card_is_paid_with_after_another_was_declined(
+    service: Service, on_stripe: Running, pages: Pages, wire: Wire
+) -> None:
+    page = await pages()
+    await at_checkout(service, on_stripe, page)
+
+    await page.locator("#pay-button").click()
+    await expect(page.locator("#card-problem")).to_contain_text("incomplete")
+    await page.locator("#card-number").fill(DECLINED)
+    await page.locator("#pay-button").click()
+    await expect(page.locator("#hold-problem")).to_contain_text("declined")
+    await page.locator("#card-number").fill(APPROVED)
+    await page.locator("#pay-button").click()
+    await page.wait_for_url("**/checkout/orders/**")
+
+    await expect(page.locator("#order-status")).to_contain_text("aid")
+    assert [charge["captured"] for charge in await wire.charges()] == [True]
+    states = await execute(service, "SELECT state FROM purchase ORDER BY created_at")
+    assert [row["state"] for row in states] == ["declined", "paid"]
+
+
+async def test_the_same_card_makes_a_new_token_for_another_attempt(
+    service: Service, on_stripe: Running, pages: Pages
+) -> None:
+    page = await pages()
+    await at_checkout(service, on_stripe, page)
+    await page.locator("#card-number").fill(DECLINED)
+
+    for _ in range(2):
+        await page.locator("#pay-button").click()
+        await expect(page.locator("#hold-problem")).to_contain_text("declined")
+
+    assert await page.evaluate("window.made") == [["pk_test_of_the_tests", "card"]] * 2
+
+
+async def test_a_shopper_is_sent_to_the_bank_and_back(
+    service: Service, on_stripe: Running, pages: Pages, wire: Wire
+) -> None:
+    page = await pages()
+    await at_checkout(service, on_stripe, page)
+
+    async def bank(route: Route) -> None:
+        intent_id = urlsplit(route.request.url).path.rpartition("/")[2]
+        await wire.authenticate(intent_id, success=True)
+        back = next(f["return_url"] for _, _, f, _ in wire.sent if "return_url" in f)
+        await route.fulfill(status=303, headers={"Location": f"{back}?redirect_status=succeeded"})
+
+    await page.context.route(f"{BANK}**", bank)
+    await page.locator("#card-number").fill(await wire.card(ASKS_FIRST))
+    await page.locator("#pay-button").click()
+    await page.wait_for_url("**/checkout/orders/**")
+
+    await expect(page.locator("#order-status")).to_contain_text("aid")
+    assert parse_qs(urlsplit(page.url).query) == {}
+
+
+async def test_a_shop_whose_card_field_does_not_load_says_so(
+    service: Service, on_stripe: Running, pages: Pages
+) -> None:
+    page = await pages()
+    await at_checkout(service, on_stripe, page, script="")
+
+    await expect(page.locator("#card-problem")).to_contain_text("could not be loaded")
+    await page.locator("#pay-button").click()
+    await expect(page.locator("#card-problem")).to_contain_text("Nothing was charged")
+
+    assert await execute(service, "SELECT FROM purchase") == []
+
+
+async def test_the_page_lets_nothing_else_in(
+    service: Service, on_stripe: Running, browser: Browser
+) -> None:
+    # The console is to complain here.
+    page = await browser.new_page()
+    await at_checkout(service, on_stripe, page)
+    reached: list[str] = []
+
+    async def note(route: Route) -> None:
+        reached.append(urlsplit(route.request.url).netloc)
+        await route.fulfill(body="", headers={"Access-Control-Allow-Origin": "*"})
+
+    for host in ("api.stripe.com", "js.stripe.com.example.com", "example.com"):
+        await page.context.route(f"https://{host}/**", note)
+    tried: Any = await page.evaluate(
+        """async () => Promise.all(
+          ["https://api.stripe.com/v1", "https://js.stripe.com.example.com/", "https://example.com/"]
+            .map((url) => fetch(url).then(() => "reached", () => "refused")))"""
+    )
+
+    assert tried == ["reached", "refused", "refused"]
+    assert reached == ["api.stripe.com"]

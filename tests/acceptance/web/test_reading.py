@@ -1,0 +1,116 @@
+"""What anyone may read: rooms, the catalogue, the state, the log."""
+
+from typing import Any
+
+from aiohttp.test_utils import TestClient
+from support import Shopper, execute, open_room, tick
+
+from waitroom.log.chain import LogEntry, broken_at, leaf_hash, root_from_path
+from waitroom.run.app import Service
+
+Client = TestClient[Any, Any]
+
+
+async def read(client: Client, path: str, **headers: str) -> Any:
+    answer = await client.get(path, headers=headers)
+    assert answer.status == 200, await answer.text()
+    return await answer.json()
+
+
+async def test_rooms_are_listed_page_by_page_and_hidden_ones_not(
+    service: Service, client: Client
+) -> None:
+    for room in ("a", "b", "c"):
+        await open_room(service, room, skus={f"{room}-mug": 1})
+    await open_room(service, "secret", skus={"secret-mug": 1}, public=False)
+
+    first = await read(client, "/rooms?limit=2")
+    second = await read(client, f"/rooms?limit=2&cursor={first['next']}")
+
+    assert [room["room"] for room in first["rooms"] + second["rooms"]] == ["a", "b", "c"]
+    assert second["next"] is None
+    assert first["rooms"][0] == {
+        "room": "a", "name": "A", "status": "open", "opens_at": None,
+        "join_by": "open", "skus": ["a-mug"],
+    }  # fmt: skip
+
+
+async def test_a_hidden_rooms_goods_are_shown_on_its_own_page_alone(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, "secret", skus={"secret-mug": 1}, public=False)
+
+    room = await read(client, "/rooms/secret")
+    catalogue = await read(client, "/inventory/skus")
+
+    assert [sku["sku"] for sku in room["skus"]] == ["secret-mug"]
+    assert catalogue["skus"] == []
+    for path in ("/inventory/skus/secret-mug", "/products/secret-mug"):
+        assert (await client.get(path)).status == 404
+
+
+async def test_a_search_is_for_what_it_says(service: Service, client: Client) -> None:
+    await open_room(service, skus={"mug": 1, "bowl": 1})
+
+    found = await read(client, "/inventory/skus?q=MU")
+    wild = await read(client, "/inventory/skus?q=%25")
+
+    assert [sku["sku"] for sku in found["skus"]] == ["mug"]
+    assert wild["skus"] == []
+
+
+async def test_the_state_is_the_same_bytes_until_it_changes(
+    service: Service, client: Client
+) -> None:
+    await open_room(service)
+    await tick(service)
+
+    first = await client.get("/rooms/drop/state")
+    again = await client.get("/rooms/drop/state", headers={"If-None-Match": first.headers["ETag"]})
+    await tick(service)
+    later = await client.get("/rooms/drop/state", headers={"If-None-Match": first.headers["ETag"]})
+
+    assert first.headers["Cache-Control"] == "public, max-age=1"
+    assert (again.status, await again.read()) == (304, b"")
+    assert later.status == 200
+    assert (await later.json())["version"] > (await first.json())["version"]
+
+
+async def test_a_receipt_proves_the_place_by_the_public_log(
+    service: Service, client: Client
+) -> None:
+    await open_room(service)
+    await tick(service)
+    answer = await client.post("/rooms/drop/tickets", json={"random": "c0ffee"})
+    receipt = (await answer.json())["receipt"]
+    for _ in range(3):
+        await Shopper(client).join()
+
+    page = await read(client, "/rooms/drop/log?limit=1000")
+
+    entries = [
+        LogEntry(seq=e["seq"], body=e["body"], hash=bytes.fromhex(e["hash"]))
+        for e in page["entries"]
+    ]
+    assert broken_at(entries) is None
+    path = bytes.fromhex(receipt["path"])
+    root = root_from_path(
+        leaf_hash(bytes.fromhex(receipt["id"]), bytes.fromhex("c0ffee")),
+        index=receipt["number"] - receipt["first"],
+        count=receipt["count"],
+        path=[path[i : i + 32] for i in range(0, len(path), 32)],
+    )
+    assert root is not None
+    assert root.hex() in entries[receipt["seq"] - 1].body
+    names = await execute(service, "SELECT FROM log_entry WHERE body LIKE '%c0ffee%'")
+    assert names == []
+
+
+async def test_strangers_paths_do_not_fill_the_metrics(client: Client) -> None:
+    for turn in range(5):
+        await client.get(f"/no/such/path/{turn}")
+
+    text = await (await client.get("/metrics")).text()
+
+    assert "/no/such/path" not in text
+    assert 'waitroom_request_seconds_count{route="none",status="404"}' in text

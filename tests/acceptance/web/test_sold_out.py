@@ -1,0 +1,202 @@
+"""When nothing is left everybody hears of it at once; when all is in baskets, how much of it."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestClient
+from conftest import Running, all_know
+from outage import known_everywhere
+from playwright.async_api import Page, expect
+from pollers import Poller, visitors
+from support import Shopper, admitted, authorization, eventually, open_room, shift_clock, tick
+
+from waitroom.run.app import Service
+
+Client = TestClient[Any, Any]
+Clients = Callable[[Service], Awaitable[Client]]
+Services = Callable[..., Awaitable[Service]]
+Pages = Callable[..., Awaitable[Page]]
+
+UNITS = 3
+WAITING = 20
+
+
+async def state_of(client: Client) -> Any:
+    return await (await client.get("/rooms/drop/state")).json()
+
+
+async def page_of(client: Client, shopper: Shopper) -> str:
+    """Return the waiting page as a browser without JavaScript gets it."""
+    cookie = f"waitroom_ticket_drop={shopper.ticket}"
+    answer = await client.get("/rooms/drop", headers={"Cookie": cookie, "Accept": "text/html"})
+    assert answer.status == 200
+    return re.sub(r"\s+", " ", await answer.text())
+
+
+async def all_in_baskets(service: Service, client: Client) -> tuple[list[Shopper], list[str]]:
+    """Return shoppers who hold everything there is, and their holds."""
+    await open_room(service, skus={"mug": UNITS}, limit=1)
+    await tick(service)
+    holders = [await admitted(client) for _ in range(UNITS)]
+    holds = [(await (await shopper.hold(mug=1)).json())["hold_id"] for shopper in holders]
+    return holders, holds
+
+
+async def test_sold_out_reaches_everybody_at_every_worker_within_one_refresh(
+    services: Services, clients: Clients
+) -> None:
+    first, second = await services(), await services()
+    one, other = await clients(first), await clients(second)
+    holders, holds = await all_in_baskets(first, one)
+    waiting = [Shopper(one) for _ in range(WAITING)]
+    for shopper in waiting:
+        await shopper.join()
+    await tick(first)
+    await second.board.refresh(rooms=True)
+    before = {(await shopper.me())["status"] for shopper in waiting}
+
+    for holder, hold in zip(holders, holds, strict=True):
+        assert (await holder.pay(hold)).status == 201
+    await tick(first)
+    await second.board.refresh()
+
+    assert before == {"waiting"}
+    for client in (one, other):
+        assert (await state_of(client))["status"] == "sold_out"
+        for shopper in waiting:
+            asking = Shopper(client, ticket=shopper.ticket)
+            assert (await asking.me())["status"] == "sold_out"
+        assert 'data-view="sold_out"' in await page_of(client, waiting[0])
+        refused = await client.post("/rooms/drop/tickets")
+        assert (refused.status, (await refused.json())["code"]) == (409, "sold_out")
+
+
+async def test_whoever_missed_a_call_and_came_back_hears_it_too(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, skus={"mug": 1}, limit=1, claim_window_s=60)
+    await tick(service)
+    late = Shopper(client)
+    await late.join()
+    await shift_clock(service, 100)
+    await service.lines.end_due(10)
+    await tick(service)
+    buyer = await admitted(client)
+    hold = await (await buyer.hold(mug=1)).json()
+    assert (await late.claim()).status == 409
+    await tick(service)
+    waited = (await late.me())["status"]
+
+    await buyer.pay(hold["hold_id"])
+    await tick(service)
+
+    assert waited == "waiting"
+    assert (await late.me())["status"] == "sold_out"
+
+
+async def test_what_is_in_baskets_is_told_with_its_number_and_is_not_sold_out(
+    service: Service, client: Client
+) -> None:
+    holders, holds = await all_in_baskets(service, client)
+    waiting = [Shopper(client) for _ in range(2)]
+    for shopper in waiting:
+        await shopper.join()
+    await tick(service)
+
+    full = await state_of(client)
+    page = await page_of(client, waiting[0])
+    await client.delete(f"/checkout/holds/{holds[0]}", headers=authorization(holders[0].session))
+    await tick(service)
+    less = await state_of(client)
+
+    assert (full["status"], full["available"], full["held"]) == ("open", 0, UNITS)
+    assert re.search(rf'id="stock">[^<]*\b{UNITS}\b[^<]*basket', page)
+    assert 'data-view="waiting"' in page
+    # What came back is the next one's, and the figure follows.
+    assert less["held"] == UNITS - 1
+    assert [(await shopper.me())["status"] for shopper in waiting] == ["called", "waiting"]
+
+
+async def test_what_comes_back_after_everything_was_sold_calls_the_next_in_line(
+    service: Service, client: Client
+) -> None:
+    holders, holds = await all_in_baskets(service, client)
+    waiting = [Shopper(client) for _ in range(2)]
+    for shopper in waiting:
+        await shopper.join()
+    for holder, hold in zip(holders, holds, strict=True):
+        await holder.pay(hold)
+    await tick(service)
+    over = [(await shopper.me())["status"] for shopper in waiting]
+
+    await service.ledger.move("mug", kind="received", quantity=1, who="test", reason="")
+    await tick(service)
+
+    assert over == ["sold_out", "sold_out"]
+    assert (await state_of(client))["status"] == "open"
+    assert [(await shopper.me())["status"] for shopper in waiting] == ["called", "waiting"]
+
+
+async def let_in(http: aiohttp.ClientSession) -> Poller:
+    poller = await Poller.join(http)
+
+    async def called() -> bool:
+        return await poller.ask() == "called"
+
+    await eventually(called)
+    await poller.claim()
+    return poller
+
+
+@pytest.mark.parametrize("then", ["sold", "back"])
+async def test_the_page_tells_what_is_in_baskets_and_then_what_became_of_it(
+    service: Service, serving: Running, pages: Pages, then: str
+) -> None:
+    await open_room(service, skus={"mug": UNITS}, limit=1)
+    async with visitors(serving.url) as http:
+        await all_know(serving.url)
+        holders = [await let_in(http) for _ in range(UNITS)]
+        holds = [await holder.hold("mug") for holder in holders]
+        page = await pages()
+        await page.goto(f"{serving.url}/rooms/drop")
+        await expect(page.locator("#stock")).to_have_text(re.compile(rf"\b{UNITS}\b.*basket"))
+        await expect(page.locator("#place")).to_have_text("1")
+
+        if then == "sold":
+            for holder, hold in zip(holders, holds, strict=True):
+                await holder.pay(hold)
+            await expect(page.locator("#state-word")).to_have_text("Sold out")
+            assert await page.locator("#enter").is_hidden()
+        else:
+            await holders[0].leave()
+            await expect(page.locator("#enter")).to_be_visible()
+            await expect(page.locator("#stock")).to_have_text(
+                re.compile(rf"\b{UNITS - 1}\b.*basket")
+            )
+
+
+@pytest.mark.parametrize("came", ["before", "after"])
+async def test_an_open_page_that_was_told_all_is_sold_hears_when_something_came_back(
+    service: Service, serving: Running, pages: Pages, came: str
+) -> None:
+    await open_room(service, skus={"mug": 1}, limit=1)
+    async with visitors(serving.url) as http:
+        await all_know(serving.url)
+        buyer = await let_in(http)
+        hold = await buyer.hold("mug")
+        page = await pages()
+        if came == "before":
+            await page.goto(f"{serving.url}/rooms/drop")
+            await expect(page.locator("#place")).to_have_text("1")
+        await buyer.pay(hold)
+        await known_everywhere(http, lambda reply: reply.body["status"] == "sold_out")
+        if came == "after":
+            await page.goto(f"{serving.url}/rooms/drop")
+        await expect(page.locator("#room")).to_have_attribute("data-view", "sold_out")
+
+        await service.ledger.move("mug", kind="received", quantity=1, who="test", reason="")
+
+        await expect(page.locator("#enter")).to_be_visible(timeout=60_000)

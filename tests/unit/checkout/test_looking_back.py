@@ -1,0 +1,335 @@
+"""Orders and sales looked back on, as far as it is pure: words, receipts, files, spans, waits."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checkout.history.cursor import Cursor, read_cursor
+from checkout.history.receipt import WIDTH, NoReceipt, as_text, receipt_of
+from checkout.history.record import OrderRecord, RecordLine
+from checkout.history.search import Words, read_words
+from checkout.history.sheet import COLUMNS, header, rows_of
+from checkout.history.status import (
+    Status,
+    StatusFilter,
+    operator_status,
+    read_status,
+    shopper_status,
+)
+from checkout.order import Order, OrderLine, OrderState
+from checkout.refund import Refund, RefundStage
+from inventory.kit.problem import BadRequest
+from waitroom.reports.analytics.report import STEPS_MAX, STEPS_WANTED, Walk, make_span
+from waitroom.reports.analytics.waits import Move, percentile, waits_of
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
+ID = UUID(int=7)
+
+
+def order(**changes: Any) -> Order:
+    values: dict[str, Any] = {
+        "order_id": ID,
+        "reference": "ABCD2345",
+        "session_id": 1,
+        "customer_id": None,
+        "room": "drop",
+        "hold_id": ID,
+        "state": OrderState.PAID,
+        "total_minor": 2000,
+        "currency": "EUR",
+        "refunded_minor": 0,
+        "refunding_minor": 0,
+        "gateway": "test",
+        "payment_token": "",
+        "gateway_ref": None,
+        "detail": "",
+        "called_off": False,
+        "overdue": False,
+        "created_at": NOON,
+        "paid_at": NOON,
+        "lines": [OrderLine(sku="mug", name="Mug", quantity=2, price_minor=1000)],
+    }
+    return Order(**{**values, **changes})
+
+
+def a_refund(stage: RefundStage, amount_minor: int, **changes: Any) -> Refund:
+    values: dict[str, Any] = {
+        "refund_id": ID,
+        "order_id": ID,
+        "stage": stage,
+        "amount_minor": amount_minor,
+        "currency": "EUR",
+        "gateway": "test",
+        "restock": False,
+        "by_hand": False,
+        "who": "night",
+        "reason": "private",
+        "detail": "",
+        "asked_at": NOON + HOUR,
+        "ended_at": None if stage is RefundStage.ASKED else NOON + 2 * HOUR,
+        "items": [],
+    }
+    return Refund(**{**values, **changes})
+
+
+# What an order is called.
+
+
+@pytest.mark.parametrize(
+    ("state", "refunded", "refunding", "status"),
+    [
+        ("authorizing", 0, 0, "authorizing"),
+        ("authorized", 0, 0, "authorizing"),
+        ("voiding", 0, 0, "authorizing"),
+        ("paid", 0, 0, "paid"),
+        ("paid", 0, 500, "paid"),
+        ("paid", 500, 0, "partly_refunded"),
+        ("paid", 500, 500, "partly_refunded"),
+        ("paid", 500, 1500, "returning"),
+        ("paid", 0, 2000, "returning"),
+        ("returning", 0, 0, "returning"),
+        ("refunded", 2000, 0, "refunded"),
+        ("declined", 0, 0, "declined"),
+        ("cancelled", 0, 0, "cancelled"),
+    ],
+)
+def test_a_shopper_is_told_what_an_order_has_come_to(
+    state: str, refunded: int, refunding: int, status: str
+) -> None:
+    found = order(state=OrderState(state), refunded_minor=refunded, refunding_minor=refunding)
+
+    assert shopper_status(found) is Status(status)
+
+
+def test_an_order_that_cost_nothing_is_paid_and_not_on_its_way_back() -> None:
+    assert shopper_status(order(total_minor=0)) is Status.PAID
+
+
+def test_operators_see_the_state_of_the_books_and_partial_refunds() -> None:
+    assert operator_status("voiding", 0) == "voiding"
+    assert operator_status("paid", 0) == "paid"
+    assert operator_status("paid", 1) == "partly_refunded"
+    assert operator_status("refunded", 1) == "refunded"
+
+
+def test_a_status_is_read_or_refused() -> None:
+    assert read_status("paid") == StatusFilter(state=OrderState.PAID, given_back=False)
+    assert read_status("partly_refunded") == StatusFilter(state=OrderState.PAID, given_back=True)
+    assert read_status("declined") == StatusFilter(state=OrderState.DECLINED)
+    with pytest.raises(BadRequest, match="partly_refunded"):
+        read_status("lost")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", None),
+        ("  ", None),
+        (str(ID), Words(order_id=ID)),
+        ("abcd2345", Words(reference="ABCD2345")),
+        ("ab cd-2345", Words(reference="ABCD2345")),
+        ("bcd", Words(reference_part="BCD")),
+        ("Ann@Example.com", Words(email="ann@example.com%")),
+        ("a_b%@x", Words(email=r"a\_b\%@x%")),
+    ],
+)
+def test_what_is_typed_is_an_id_a_number_or_an_address(text: str, words: Words | None) -> None:
+    assert read_words(text) == words
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.uuids())
+def test_a_cursor_reads_back_and_fits_an_address(at: datetime, order_id: UUID) -> None:
+    cursor = Cursor(at=at.replace(year=max(at.year, 1000)), order_id=order_id)
+
+    assert read_cursor(str(cursor)) == cursor
+    assert "+" not in str(cursor)
+
+
+# Receipts.
+
+
+def test_a_receipt_has_what_was_paid_and_what_went_back() -> None:
+    refunds = [
+        a_refund(RefundStage.DONE, 1000, items=[{"sku": "mug", "quantity": 1}]),
+        a_refund(RefundStage.FAILED, 700),
+        a_refund(RefundStage.ASKED, 300),
+    ]
+
+    text = as_text(
+        receipt_of(order(refunded_minor=1000, refunding_minor=300), refunds, brand="Shop")
+    )
+
+    assert text.splitlines() == [
+        "Shop",
+        "Receipt for order ABCD2345",
+        "",
+        "Paid" + "2026-11-22 12:00 UTC".rjust(WIDTH - 4),
+        "Order" + str(ID).rjust(WIDTH - 5),
+        "",
+        "2 \N{MULTIPLICATION SIGN} Mug" + "€20.00".rjust(WIDTH - 7),
+        "    €10.00 each",
+        "-" * WIDTH,
+        "Total" + "€20.00".rjust(WIDTH - 5),
+        "All prices include tax.",
+        "",
+        "Refunds",
+        "given back 2026-11-22 14:00 UTC" + "-€10.00".rjust(WIDTH - 31),
+        "    1 \N{MULTIPLICATION SIGN} Mug",
+        "on its way back since 2026-11-22 13:00 UTC" + "-€3.00".rjust(WIDTH - 42),
+        "-" * WIDTH,
+        "Paid in the end" + "€10.00".rjust(WIDTH - 15),
+    ]
+
+
+def test_there_is_no_receipt_for_what_was_never_paid() -> None:
+    with pytest.raises(NoReceipt):
+        receipt_of(order(state=OrderState.REFUNDED, paid_at=None), [], brand="Shop")
+
+
+def test_a_name_cannot_write_lines_of_its_own_or_turn_the_others() -> None:
+    name = "Mug\nTotal €0.00\r\n\u202e\u2066 gift\u2028x"
+    line = OrderLine(sku="mug", name=name, quantity=1, price_minor=2000)
+
+    receipt = receipt_of(order(lines=[line]), [], brand="Shop\nof mine")
+
+    assert receipt.brand == "Shop of mine"
+    assert receipt.lines[0].name == "Mug Total €0.00 gift x"
+
+
+@given(st.text(min_size=1, max_size=300), st.integers(1, 10**6), st.integers(0, 10**12))
+def test_a_receipt_in_text_keeps_to_its_width(name: str, quantity: int, price: int) -> None:
+    line = OrderLine(sku="mug", name=name, quantity=quantity, price_minor=price)
+    found = order(lines=[line], total_minor=quantity * price)
+
+    text = as_text(receipt_of(found, [], brand="Shop"))
+
+    assert all(len(row) <= WIDTH for row in text.split("\n"))
+
+
+# The file.
+
+
+def record(name: str, email: str | None = None) -> OrderRecord:
+    line = RecordLine(
+        sku="mug",
+        name=name,
+        quantity=2,
+        price_minor=1000,
+        refunded=1,
+        returned=0,
+        refunded_minor=1000,
+    )
+    return OrderRecord(
+        order_id=ID,
+        reference="ABCD2345",
+        state="paid",
+        status="partly_refunded",
+        total_minor=2000,
+        refunded_minor=1000,
+        refunding_minor=0,
+        currency="EUR",
+        called_off=False,
+        detail="",
+        created_at=NOON,
+        paid_at=None,
+        customer_email=email,
+        items=[line],
+    )
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
+SIGNS = ["=", "+", "-", "@", "\t", "'=", "''@", "\N{FULLWIDTH EQUALS SIGN}"]
+FORMULAS = st.builds(str.__add__, st.sampled_from(SIGNS), CELLS)
+
+
+@given(CELLS | FORMULAS, CELLS | FORMULAS)
+def test_no_cell_is_a_formula_and_every_cell_reads_back(name: str, email: str) -> None:
+    text = header() + rows_of([record(name, email)])
+
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+
+    assert tuple(row) == COLUMNS
+    for cell, value in ((row["name"], name), (row["customer_email"], email)):
+        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+        assert value in {cell, cell[1:]}
+        assert value == cell or cell[0] == "'"
+    assert (row["paid_at"], row["line_total_minor"]) == ("", "2000")
+
+
+# Spans and waits.
+
+
+def test_a_span_chooses_the_shortest_step_that_fits() -> None:
+    assert make_span(NOON, NOON + HOUR, None).step_s == 60
+    assert make_span(NOON, NOON + 24 * HOUR, None).step_s == 3600
+    assert make_span(NOON, NOON + 2 * HOUR, 7200).steps == [NOON]
+    assert make_span(NOON, NOON + 2 * HOUR + SECOND, 3600).steps == [
+        NOON + i * HOUR for i in range(3)
+    ]
+
+
+@given(st.integers(1, 10**9))
+def test_a_span_has_no_more_steps_than_it_may(seconds: int) -> None:
+    try:
+        span = make_span(NOON - seconds * SECOND, NOON, None)
+    except BadRequest:
+        assert seconds > STEPS_MAX * 31 * 86_400
+    else:
+        assert len(span.steps) <= STEPS_MAX
+        assert len(span.steps) <= STEPS_WANTED or span.step_s == 31 * 86_400
+        assert span.steps[-1] < NOON <= span.steps[-1] + span.step_s * SECOND
+
+
+def test_shares_of_nobody_are_none() -> None:
+    rows = Walk(joined=4, called=0, claimed=0, held=0, paid=0).rows()
+
+    assert [row["of_previous"] for row in rows] == [1.0, 0.0, None, None, None]
+    assert [row["of_joined"] for row in rows] == [1.0, 0.0, 0.0, 0.0, 0.0]
+
+
+def test_a_percentile_weighs_its_values() -> None:
+    assert percentile([], 0.5) is None
+    assert percentile([(5.0, 0)], 0.5) is None
+    assert percentile([(9.0, 1), (1.0, 9)], 0.5) == 1.0
+    assert percentile([(9.0, 1), (1.0, 9)], 0.9) == 1.0
+    assert percentile([(9.0, 2), (1.0, 8)], 0.9) == 9.0
+
+
+def joined(at_s: int, first: int, last: int, *, at_once: int = 0, line: str = "a") -> Move:
+    at = NOON + at_s * SECOND
+    return Move(at=at, line=line, joined=True, first=first, last=last, called_at_once=at_once)
+
+
+def called(at_s: int, last: int, *, line: str = "a") -> Move:
+    return Move(at=NOON + at_s * SECOND, line=line, joined=False, first=0, last=last)
+
+
+def test_waits_are_counted_by_arrival_whenever_the_call_came() -> None:
+    span = make_span(NOON, NOON + 3 * 60 * SECOND, 60)
+    moves = [
+        joined(0, 1, 10, at_once=4),
+        joined(30, 11, 20),
+        called(50, 12),
+        # The gate was drawn back, which calls nobody.
+        called(55, 12),
+        joined(60, 21, 22),
+        joined(61, 1, 5, line="b"),
+        called(100, 21),
+        called(101, 3, line="b"),
+    ]
+
+    first, second, third = waits_of(moves, span)
+
+    # Four at once, six after 50 s, two after 20 s and eight after 70 s.
+    assert (first.joined, first.called, first.p50_s, first.p90_s) == (20, 20, 50.0, 70.0)
+    # One after 40 s on each line, and two more on the other.
+    assert (second.joined, second.called, second.p50_s, second.p90_s) == (7, 4, 40.0, 40.0)
+    assert (third.joined, third.called, third.p50_s) == (0, 0, None)

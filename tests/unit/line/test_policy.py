@@ -1,0 +1,245 @@
+"""Whom to call next: within every bound, those who came back first, and never backwards."""
+
+from math import inf
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from waitroom.line.forecast.outlook import Outlook
+from waitroom.line.policy import (
+    POLICIES,
+    TRANSITIONS,
+    AdmissionPolicy,
+    AdmissionState,
+    CallAllowance,
+    Guaranteed,
+    Rate,
+    RoomSnapshot,
+    decide,
+)
+
+small = st.integers(0, 60)
+policies = st.sampled_from(list(POLICIES.values()))
+shares = st.floats(0.01, 1.0)
+outlooks = st.builds(
+    lambda asking, reach, **figures: Outlook(
+        asking=asking,
+        askers_mean=asking * reach,
+        askers_var=asking * reach * (1 - reach),
+        **figures,
+    ),
+    asking=small,
+    reach=shares,
+    called=st.integers(0, 500),
+    disappointed=st.integers(0, 20),
+    ask_share=shares,
+    ask_doubt=st.floats(0, 0.1),
+    units_mean=st.floats(1, 3),
+    units_var=st.floats(0, 2),
+    units_doubt=st.floats(0, 0.1),
+    units_max=st.one_of(st.none(), st.integers(1, 4)),
+    units_back=st.floats(0, 5),
+)
+snapshots = st.builds(
+    RoomSnapshot,
+    open=st.booleans(),
+    seats_max=small,
+    seats_taken=small,
+    batch_max=st.integers(1, 60),
+    calls_allowed=small,
+    has_stock=st.booleans(),
+    units_available=st.integers(-5, 60),
+    units_promised_each=st.integers(1, 5),
+    gate=small,
+    tail=small,
+    came_back=st.lists(st.integers(1, 1000), unique=True, max_size=10).map(
+        lambda numbers: tuple(sorted(numbers))
+    ),
+    demand=st.one_of(st.none(), outlooks),
+    disappointed_max=st.floats(0, 0.1),
+    checkout_calls=st.one_of(st.none(), small),
+)
+
+
+@given(policy=policies, room=snapshots)
+def test_calls_never_exceed_any_bound(policy: AdmissionPolicy, room: RoomSnapshot) -> None:
+    decision = decide(policy, room)
+
+    calls = decision.gate - room.head + len(decision.again)
+    assert calls <= max(room.seats_max - room.seats_taken, 0)
+    assert calls <= room.batch_max
+    assert calls <= room.calls_allowed
+    assert calls <= policy.calls_max(room)
+    assert room.checkout_calls is None or calls <= room.checkout_calls
+
+
+@given(policy=policies, room=snapshots)
+def test_a_bound_is_used_to_the_full(policy: AdmissionPolicy, room: RoomSnapshot) -> None:
+    decision = decide(policy, room)
+
+    calls = decision.gate - room.head + len(decision.again)
+    bounds = {
+        "seats": max(room.seats_max - room.seats_taken, 0),
+        "batch": room.batch_max,
+        "per_minute": room.calls_allowed,
+        policy.name: policy.calls_max(room),
+        "checkout": inf if room.checkout_calls is None else room.checkout_calls,
+        "not open": 0 if not room.open else inf,
+    }
+    assert calls == min(bounds.values())
+    assert bounds[decision.reason] == calls
+
+
+@given(policy=policies, room=snapshots)
+def test_the_head_never_falls(policy: AdmissionPolicy, room: RoomSnapshot) -> None:
+    decision = decide(policy, room)
+
+    assert decision.gate >= room.head
+    assert min(decision.gate, room.tail) >= room.head
+
+
+@given(policy=policies, room=snapshots)
+def test_those_who_came_back_are_called_first_and_by_number(
+    policy: AdmissionPolicy, room: RoomSnapshot
+) -> None:
+    decision = decide(policy, room)
+
+    assert decision.again == room.came_back[: len(decision.again)]
+    if decision.gate > room.head:
+        assert decision.again == room.came_back
+
+
+@given(policy=policies, room=snapshots)
+def test_the_gate_stands_ahead_of_the_tail_only_by_what_is_left_of_the_budget(
+    policy: AdmissionPolicy, room: RoomSnapshot
+) -> None:
+    decision = decide(policy, room)
+
+    ahead = max(decision.gate - room.tail, 0)
+    waiting_called = min(decision.gate, room.tail) - room.head
+    budget = min(
+        max(room.seats_max - room.seats_taken, 0),
+        room.batch_max,
+        room.calls_allowed,
+        policy.calls_max(room),
+        inf if room.checkout_calls is None else room.checkout_calls,
+    )
+    assert ahead + waiting_called + len(decision.again) <= (budget if room.open else 0)
+
+
+@given(policy=policies, room=snapshots)
+def test_a_room_that_is_not_open_calls_nobody(policy: AdmissionPolicy, room: RoomSnapshot) -> None:
+    decision = decide(policy, room)
+
+    if not room.open:
+        assert decision.gate == room.head
+        assert decision.again == ()
+
+
+@given(room=snapshots)
+def test_guaranteed_promises_no_more_than_is_available(room: RoomSnapshot) -> None:
+    decision = decide(Guaranteed(), room)
+
+    calls = decision.gate - room.head + len(decision.again)
+    # Where nothing is sold there is nothing to promise either.
+    assert not room.has_stock or calls * room.units_promised_each <= max(room.units_available, 0)
+
+
+@given(room=snapshots)
+def test_rate_calls_nobody_into_an_empty_shop(room: RoomSnapshot) -> None:
+    decision = decide(Rate(), room)
+
+    if room.has_stock and room.units_available <= 0:
+        assert decision.gate == room.head
+        assert decision.again == ()
+
+
+def test_a_plain_gate_needs_no_stock() -> None:
+    room = RoomSnapshot(
+        open=True,
+        seats_max=10,
+        seats_taken=4,
+        batch_max=50,
+        calls_allowed=100,
+        has_stock=False,
+        units_available=0,
+        units_promised_each=1,
+        gate=3,
+        tail=20,
+    )
+
+    decision = decide(Rate(), room)
+
+    assert decision.gate == 9
+    assert decision.reason == "seats"
+
+
+def test_the_life_cycle_leads_only_to_states_that_it_knows() -> None:
+    reachable = {state for following in TRANSITIONS.values() for state in following}
+
+    assert set(TRANSITIONS) == set(AdmissionState)
+    assert reachable <= set(AdmissionState)
+    assert reachable == set(AdmissionState)
+
+
+def test_a_left_or_ended_admission_stays_so_and_every_other_can_end() -> None:
+    final = {state for state, following in TRANSITIONS.items() if not following}
+
+    assert final == {AdmissionState.LEFT, AdmissionState.ENDED}
+    assert all(
+        following & final
+        for state, following in TRANSITIONS.items()
+        if state in (AdmissionState.CALLED, AdmissionState.CLAIMED)
+    )
+    assert AdmissionState.CALLED in TRANSITIONS[AdmissionState.MISSED]
+
+
+steps = st.lists(
+    st.tuples(st.floats(0, 10), st.integers(0, 100), st.booleans()), min_size=1, max_size=60
+)
+
+
+@given(per_minute=st.integers(0, 3000), steps=steps)
+def test_calls_never_exceed_the_rate_over_time_and_one_burst(
+    per_minute: int, steps: list[tuple[float, int, bool]]
+) -> None:
+    allowance, now, made, unspent = CallAllowance(), 0.0, 0, 0
+    burst = max(2 * per_minute / 60, 1.0)
+
+    for passed, wanted, _ in steps:
+        now += passed
+        # As the controller does: what was called is counted at the next tick, before the refill.
+        allowance.spend(unspent)
+        allowed = allowance.refill(now=now, calls_per_minute=per_minute)
+        assert allowed is not None
+        unspent = min(wanted, allowed)
+        made += unspent
+
+        assert made <= per_minute / 60 * now + burst + 1e-6
+
+
+@given(per_minute=st.integers(1, 3000))
+def test_a_steady_line_gets_the_whole_rate(per_minute: int) -> None:
+    allowance, made, unspent = CallAllowance(), 0, 0
+
+    for second in range(121):
+        allowance.spend(unspent)
+        unspent = allowance.refill(now=float(second), calls_per_minute=per_minute) or 0
+        made += unspent
+
+    assert made >= per_minute * 2 - 2
+
+
+def test_no_rate_is_no_limit_and_a_rate_of_none_calls_nobody() -> None:
+    allowance = CallAllowance()
+
+    assert allowance.refill(now=0.0, calls_per_minute=None) is None
+    assert allowance.refill(now=1000.0, calls_per_minute=0) == 0
+
+
+def test_a_clock_that_goes_back_gives_no_calls() -> None:
+    allowance = CallAllowance()
+    allowance.refill(now=100.0, calls_per_minute=60)
+    allowance.spend(2)
+
+    assert allowance.refill(now=50.0, calls_per_minute=60) == 0

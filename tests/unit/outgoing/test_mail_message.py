@@ -1,0 +1,262 @@
+"""What is written to people, to whom it may be written, and what an answer means."""
+
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import default as parsing
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from waitroom.outgoing.mail.attempt import ATTEMPTS_MAX, JITTER, SCHEDULE_S, Answer, judge
+from waitroom.outgoing.mail.mail_store import Mail
+from waitroom.outgoing.mail.message import Called, one_line, spell_moment, write_message
+from waitroom.outgoing.mail.relay import is_address, parse_relay, parse_sender
+from waitroom.run.settings import Secrets, Settings, SettingsError, generate_secrets, load_secrets
+
+NOW = datetime(2026, 10, 3, 13, 50, tzinfo=UTC)
+SENDER = Address(display_name="The shop", addr_spec="queue@shop.example")
+URL = "smtp://ada:s%40crets@mail.example"
+
+
+def written(name: str = "Drop", **changes: object) -> EmailMessage:
+    call = Called(room="drop", name=name, number=1234, claim_until=NOW + timedelta(minutes=15))
+    values = {
+        "mail_id": 7,
+        "created_at": NOW,
+        "kind": "called_for_returns",
+        "facts": msgspec.json.encode(call).decode(),
+        "to": "ada@example.com",
+        "sender": SENDER,
+        "base_url": "https://shop.example",
+        "now": NOW,
+        **changes,
+    }
+    return write_message(**values)  # type: ignore[arg-type]
+
+
+def read_back(message: EmailMessage) -> EmailMessage:
+    found = message_from_bytes(message.as_bytes(), policy=parsing)
+    assert isinstance(found, EmailMessage)
+    return found
+
+
+def test_a_message_says_what_for_which_number_until_when_and_where() -> None:
+    message = read_back(written())
+
+    assert message["To"] == "ada@example.com"
+    assert message["From"] == "The shop <queue@shop.example>"
+    assert message["Subject"] == "It is your turn: Drop"
+    assert message["Auto-Submitted"] == "auto-generated"
+    text = message.get_content()
+    assert "Your number: 1,234" in text
+    assert "Come before: 14:05 UTC on 3 October 2026" in text
+    assert "https://shop.example/rooms/drop" in text.splitlines()
+
+
+def test_a_message_is_plain_text_and_nothing_else() -> None:
+    message = read_back(written("Gläser"))
+
+    assert message.get_content_type() == "text/plain"
+    assert not message.is_multipart()
+    assert list(message.iter_attachments()) == []
+    assert "Gläser" in message.get_content()
+    assert message.as_bytes().isascii()
+
+
+def test_a_copy_of_a_message_has_the_same_id_and_another_message_has_not() -> None:
+    first, copy, other = written(), written(now=NOW + timedelta(minutes=1)), written(mail_id=8)
+
+    assert first["Message-ID"] == copy["Message-ID"]
+    assert first["Message-ID"] != other["Message-ID"]
+
+
+@given(name=st.text(max_size=200))
+def test_no_name_of_a_room_adds_a_header(name: str) -> None:
+    plain = set(read_back(written()).keys())
+
+    message = read_back(written(name))
+
+    assert set(message.keys()) == plain
+    assert message["To"] == "ada@example.com"
+    assert message["Subject"].startswith("It is your turn:")
+
+
+def test_a_name_with_line_breaks_stays_on_one_line() -> None:
+    message = read_back(written("Drop\r\nBcc: eve@example.com\x00\u2028x"))
+
+    assert message["Bcc"] is None
+    assert message["Subject"] == "It is your turn: Drop Bcc: eve@example.com x"
+    assert one_line("  a\t b ") == "a b"
+    assert len(one_line("x" * 500)) == 80
+
+
+def test_an_address_that_is_none_reaches_no_header() -> None:
+    for to in ("ada@example.com\r\nBcc: eve@example.com", "a@b.example, eve@example.com"):
+        assert not is_address(to)
+        with pytest.raises((ValueError, IndexError)):
+            written(to=to)
+
+
+def test_mail_of_a_kind_without_a_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="no text for mail of the kind 'else'"):
+        written(kind="else")
+
+
+def test_a_moment_is_written_in_utc_and_never_later_than_it_is() -> None:
+    moment = datetime.fromisoformat("2026-01-09T00:59:59+02:00")
+
+    assert spell_moment(moment) == "22:59 UTC on 8 January 2026"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ada@example.com", "a.b+c_d@sub.example.co", "o'neil@example.com", f"{'x' * 64}@example.com"],
+)
+def test_an_address_is_taken(text: str) -> None:
+    assert is_address(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "ada", "ada@", "@example.com", "ada@example", "ada@@example.com", "ada @example.com",
+        "ada@example.com ", "Ada <ada@example.com>", "ada@-example.com", "ada@example-.com",
+        "ada@example..com", "ada@[127.0.0.1]", '"a b"@example.com', "ada@example.com\n",
+        "ada@exa\u0000mple.com", "ädä@example.com", "ada@example.com,eve@example.com",
+        f"{'x' * 65}@example.com", f"a@{'x.' * 126}example",
+    ],
+)  # fmt: skip
+def test_what_cannot_be_an_address_is_not_taken(text: str) -> None:
+    assert not is_address(text)
+
+
+@given(text=st.text(max_size=60))
+def test_no_address_has_a_space_a_comma_or_a_control_character(text: str) -> None:
+    if is_address(text):
+        assert text.isascii()
+        assert text.isprintable()
+        assert not set(text) & set(' ,;:<>()[]"\\')
+        assert text.count("@") == 1
+
+
+def test_a_relay_is_read_from_its_url() -> None:
+    submission = parse_relay(URL)
+    over_tls = parse_relay("smtps://mail.example")
+
+    assert (submission.host, submission.port, submission.tls) == ("mail.example", 587, False)
+    assert (submission.username, submission.password) == ("ada", "s@crets")
+    assert (over_tls.host, over_tls.port, over_tls.tls) == ("mail.example", 465, True)
+    assert parse_relay("smtp://mail.example:2525").port == 2525
+
+
+@pytest.mark.parametrize(
+    ("url", "start_tls"),
+    [
+        (URL, True),
+        ("smtp://a:b@127.0.0.1", True),
+        ("smtp://mail.example", None),
+        ("smtp://127.0.0.1:25", False),
+        ("smtp://localhost", False),
+        ("smtps://a:b@mail.example", False),
+    ],
+)
+def test_a_password_never_travels_in_the_clear(url: str, *, start_tls: bool | None) -> None:
+    relay = parse_relay(url)
+
+    assert relay.start_tls is start_tls
+    assert relay.tls or relay.start_tls or not relay.password
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mail.example", "http://a:hidden@mail.example", "smtp://", "smtp://a:hidden@",
+        "smtp://ada@mail.example", "smtp://a:hidden@mail.example:port",
+        "smtp://a:hidden@mail.example/path", "smtp://a:hidden@mail.example?starttls=no",
+        "smtp://a:hidden@[::1", "smtp://:hidden@mail.example",
+    ],
+)  # fmt: skip
+def test_what_is_no_relay_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ValueError, match=r".") as raised:
+        parse_relay(url)
+
+    assert "hidden" not in str(raised.value)
+
+
+def test_neither_a_password_nor_an_address_is_shown() -> None:
+    secrets = Secrets(signing_keys=["11" * 32], smtp_url=URL)
+    mail = Mail(
+        mail_id=1, address="ada@example.com", kind="called_for_returns", facts="{}", attempts=1,
+        created_at=NOW, now=NOW,
+    )  # fmt: skip
+
+    shown = f"{secrets!r} {parse_relay(URL)!r} {mail!r}"
+
+    assert "s@crets" not in shown
+    assert "s%40crets" not in shown
+    assert "ada" not in shown
+
+
+def test_the_relay_is_a_secret_and_needs_a_sender() -> None:
+    keys = {"WAITROOM_SIGNING_KEYS": "11" * 32}
+    settings = Settings(mail_from="The shop <queue@shop.example>")
+
+    found = load_secrets(settings, {**keys, "WAITROOM_SMTP_URL": f" {URL} "})
+
+    assert found.smtp_url == URL
+    with pytest.raises(SettingsError, match="needs the setting mail_from"):
+        load_secrets(Settings(), {**keys, "WAITROOM_SMTP_URL": URL})
+    with pytest.raises(SettingsError, match="smtp_url cannot be used") as raised:
+        load_secrets(settings, {**keys, "WAITROOM_SMTP_URL": "smtp://a:hidden@x:y"})
+    assert "hidden" not in str(raised.value)
+
+
+def test_the_relay_stays_in_the_secrets_file_when_keys_rotate(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.toml"
+    generate_secrets(path)
+    path.write_text(path.read_text() + f'smtp_url = "{URL}"\n')
+
+    generate_secrets(path, rotate=True)
+
+    settings = Settings(mail_from="queue@shop.example", secrets_file=str(path))
+    assert load_secrets(settings, {}).smtp_url == URL
+
+
+@pytest.mark.parametrize("text", ["shop", "shop@", "a@b.example\nBcc: x@y.example", "a@b, c@d.e"])
+def test_a_sender_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="it is an address"):
+        parse_sender(text)
+    with pytest.raises(msgspec.ValidationError, match="mail_from"):
+        msgspec.convert({"mail_from": text}, Settings)
+
+
+def test_a_sender_may_have_a_name() -> None:
+    assert str(parse_sender("The shop <queue@shop.example>")) == "The shop <queue@shop.example>"
+    assert str(parse_sender("queue@shop.example")) == "queue@shop.example"
+
+
+def test_what_the_relay_took_is_sent() -> None:
+    assert judge(Answer(what="sent", sent=True), attempts=ATTEMPTS_MAX, chance=0).state == "sent"
+
+
+def test_an_address_that_is_refused_for_good_is_not_tried_again() -> None:
+    for_good = Answer(what="address refused: 550", code=550, refused=True)
+    for_now = Answer(what="address refused: 451", code=451, refused=True)
+
+    assert judge(for_good, attempts=1, chance=0).state == "failed"
+    assert judge(for_now, attempts=1, chance=0).state == "waiting"
+
+
+@pytest.mark.parametrize("answer", [Answer(what="away"), Answer(what="sign-in", code=535)])
+def test_a_relay_that_lets_nobody_in_is_asked_again_for_a_while(answer: Answer) -> None:
+    outcomes = [judge(answer, attempts=n + 1, chance=0.5) for n in range(ATTEMPTS_MAX)]
+
+    assert [o.state for o in outcomes] == ["waiting"] * (ATTEMPTS_MAX - 1) + ["failed"]
+    waits = [o.again_s for o in outcomes[:-1]]
+    assert waits == [s * (1 + JITTER / 2) for s in SCHEDULE_S]
+    assert waits == sorted(waits)

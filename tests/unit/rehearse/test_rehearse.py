@@ -1,0 +1,288 @@
+"""A rehearsed sale: the same for a seed, true to its books, and fair by the room's own rules."""
+
+import pytest
+
+from waitroom.line.policy import AdmissionState
+from waitroom.rehearse.play.admitted import Admitted
+from waitroom.rehearse.play.books import Books, Shelf
+from waitroom.rehearse.play.dice import dice_of, draw_arrivals
+from waitroom.rehearse.play.simulation import Simulation
+from waitroom.rehearse.results.result import Result, result_of
+from waitroom.rehearse.scenario import library
+from waitroom.rehearse.scenario.scenario import Scenario, changed
+
+# The scenarios that come with the program, made small and quick enough for a test.
+SHRUNK = {
+    "units": "30",
+    "shoppers": "600",
+    "until_s": "1200",
+    "browse_s": "8",
+    "pay_s": "14",
+    "claim_window_s": "20",
+    "session_s": "120",
+    "hold_s": "60",
+    "grace_s": "300",
+    "stay_s": "40",
+    "back_s": "40",
+    "trouble_from_s": "20",
+    "trouble_until_s": "90",
+}
+
+
+def scenario(name: str = "drop", **changes: str) -> Scenario:
+    shrunk = SHRUNK | ({"bots": "40"} if name == "bots" else {})
+    return changed(library.load_scenario(name), shrunk | changes)
+
+
+def play(name: str = "drop", *, seed: int = 1, **changes: str) -> Result:
+    return result_of(Simulation(scenario(name, **changes), seed=seed, figures=False).run())
+
+
+def admitted(number: int, *, promised: int = 0) -> Admitted:
+    return Admitted(
+        number=number,
+        who=number,
+        bot=False,
+        dice=dice_of(1, number),
+        arrived_at=0.0,
+        gone_at=100.0,
+        called_at=0.0,
+        first_called_at=0.0,
+        promised=promised,
+    )
+
+
+def disagreements(sim: Simulation) -> list[str]:
+    """Return where the books and the admissions of a simulation do not agree."""
+    books, everybody = sim.books, list(sim.admitted.values())
+    seats = [a for a in everybody if a.state in {AdmissionState.CALLED, AdmissionState.CLAIMED}]
+    facts = {
+        "held": books.held == sum(a.held for a in everybody) == sum(s.held for s in books.shelves),
+        "sold": books.sold
+        == sum(a.bought for a in everybody)
+        == sum(s.sold for s in books.shelves),
+        "promised": books.promised == sum(a.promised for a in everybody),
+        "promises are covered": books.spare >= 0,
+        "units are there": all(shelf.units >= 0 for shelf in books.shelves),
+        "held + sold + free = stock": books.held + books.sold + sum(s.units for s in books.shelves)
+        == books.on_hand,
+        "seats": sim.shop.seats == len(seats) == len(sim.shop.open),
+        "wishes": all(s.wished == sum(units for _, _, units in s.wishes) for s in books.shelves),
+        "the head is the called": sim.head == len(sim.admitted) + _stepped_over(sim),
+    }
+    return [name for name, holds in facts.items() if not holds]
+
+
+def _stepped_over(sim: Simulation) -> int:
+    return sum(number not in sim.admitted for number in range(1, sim.head + 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        ("drop", "guaranteed"),
+        ("drop", "expected"),
+        ("drop-shift", "fixed"),
+        ("tickets", "guaranteed"),
+        ("tickets", "expected"),
+        ("tickets", "rate"),
+        ("bots", "expected"),
+        ("bots", "rate"),
+        ("trouble", "fixed"),
+    ],
+)
+def test_held_and_sold_and_free_are_the_stock_at_every_step(name: str, policy: str) -> None:
+    sim = Simulation(scenario(name, policy=policy), seed=3, figures=False)
+
+    while not sim.over:
+        sim.step()
+        assert disagreements(sim) == []
+
+    assert sim.books.sold > 0
+
+
+@pytest.mark.parametrize("name", library.names())
+def test_a_guaranteed_room_never_disappoints_anybody(name: str) -> None:
+    result = play(name, policy="guaranteed")
+
+    assert result.called > 0
+    assert result.refused == 0
+    assert result.found_nothing == 0
+
+
+def test_the_same_seed_is_the_same_sale() -> None:
+    first, again = (play("tickets", policy="expected", seed=5) for _ in range(2))
+
+    assert first == again
+
+
+def test_another_seed_is_another_sale() -> None:
+    assert play(seed=1) != play(seed=2)
+
+
+def test_policies_meet_the_same_shoppers() -> None:
+    guaranteed, fixed = (
+        Simulation(scenario(policy=policy), seed=4, figures=False).run()
+        for policy in ("guaranteed", "fixed")
+    )
+
+    both = guaranteed.admitted.keys() & fixed.admitted.keys()
+    assert len(both) > 30
+    for number in both:
+        one, other = guaranteed.admitted[number], fixed.admitted[number]
+        assert (one.dice, one.arrived_at, one.who) == (other.dice, other.arrived_at, other.who)
+
+
+def test_bots_change_the_numbers_of_people_and_nothing_else_about_them() -> None:
+    without = draw_arrivals(scenario(), 1)
+    among = draw_arrivals(scenario(bots="40"), 1)
+
+    people = [
+        (who, at, until)
+        for who, at, until in zip(among.who, among.at, among.until, strict=True)
+        if who < among.people
+    ]
+    assert people == list(zip(without.who, without.at, without.until, strict=True))
+    assert len(among.at) == len(without.at) + 40
+
+
+def test_a_room_that_looks_at_its_rate_alone_calls_into_an_empty_shop() -> None:
+    fixed = play(policy="fixed", calls_per_minute="60")
+
+    assert fixed.found_nothing > 0
+    assert fixed.called > play(policy="guaranteed").called
+
+
+def test_calls_a_minute_are_kept_to() -> None:
+    result = play(policy="fixed", calls_per_minute="30")
+
+    assert max(result.calls_by_minute) <= 30 + 2
+    assert result.calls_by_minute[1] >= 28
+
+
+def test_seats_are_kept_to() -> None:
+    sim = Simulation(scenario(policy="fixed", seats_max="7"), seed=1, figures=False)
+
+    while sim.now < 300:
+        sim.step()
+        assert sim.shop.seats <= 7
+
+    assert len(sim.admitted) > 7
+
+
+@pytest.mark.parametrize("policy", ["guaranteed", "expected", "rate"])
+def test_nobody_is_overtaken_while_there_is_a_line(policy: str) -> None:
+    # Among 600 who wait nobody is called as they join, which is how one may be passed.
+    result = play(policy=policy, opening_share="1.0")
+
+    assert result.overtaken == 0
+
+
+def test_nobody_who_obeys_the_documents_misses_the_call_by_that() -> None:
+    # Everybody comes as soon as they have heard of their call.
+    result = play(
+        no_show_share="0.0", claim_s="0.001", claim_spread="0", claim_window_s="1", patience_s="1e9"
+    )
+
+    assert result.no_shows == 0
+
+
+def test_a_shift_changes_what_people_do_from_then_on() -> None:
+    shifted = scenario(shift_at_s="60", **{"shift.no_show_share": "1.0"})
+    sim = Simulation(shifted, seed=1, figures=False).run()
+
+    came_in = [a for a in sim.admitted.values() if a.claimed_at is not None]
+    assert came_in
+    # Whoever was called before, and came late, may be called again and counts by the first call.
+    assert max(a.first_called_at for a in came_in) < 60
+    assert max(a.first_called_at for a in sim.admitted.values()) > 60
+
+
+def test_a_shift_may_come_with_a_share_of_the_sale() -> None:
+    keen = play(shift_at_sold_share="0.5", **{"shift.pay_share": "1.0", "shift.hold_share": "1.0"})
+    usual = play()
+
+    assert keen.called < usual.called
+
+
+def test_payments_that_fail_bring_units_back_late_and_sell_nothing_twice() -> None:
+    troubled = play("trouble", trouble_from_s="0", trouble_until_s="1200", fail_share="1.0")
+
+    assert troubled.sold == 0
+    assert play("trouble").sold == 30
+
+
+def test_calls_are_held_back_while_checkout_is_slow() -> None:
+    def calls(p95_s: str) -> int:
+        paced = {"policy": "fixed", "calls_per_minute": "60", "trouble_until_s": "300"}
+        return sum(play("trouble", checkout_p95_s=p95_s, **paced).calls_by_minute[1:4])
+
+    assert calls("2") < calls("0") / 2
+
+
+def test_what_is_published_changes_nothing_about_who_meets_whom() -> None:
+    told, untold = (
+        result_of(Simulation(scenario("small"), seed=2, figures=figures).run())
+        for figures in (True, False)
+    )
+
+    assert told.score.told > 0
+    assert untold.score.told == 0
+    assert untold.called == pytest.approx(told.called, rel=0.3)
+
+
+def test_a_quiet_sale_makes_nobody_wait() -> None:
+    result = play("quiet", units="2000", shoppers="40")
+
+    assert result.wait_p95_s is not None
+    assert result.wait_p95_s < 5
+    assert result.found_nothing == 0
+
+
+def test_what_comes_free_goes_to_the_refused_by_number() -> None:
+    books = Books(shelves=[Shelf(on_hand=1)], on_hand=1)
+    holder, late, early = admitted(1), admitted(9), admitted(4)
+    books.hold(holder, 0, 1)
+    books.wish(late, 0, 1)
+    books.wish(early, 0, 1)
+
+    books.release(holder)
+    served = books.serve_wishes()
+
+    assert served == [early]
+    assert early.held == 1
+    assert books.wanted == 0
+    assert [number for number, _, _ in books.shelves[0].wishes] == [9]
+
+
+def test_what_is_promised_is_there_for_its_owner_alone() -> None:
+    books = Books(shelves=[Shelf(on_hand=2)], on_hand=2)
+    owner, other = admitted(1), admitted(2)
+    books.promise(owner, 2)
+
+    assert books.to_be_had(other, 0) == 0
+    assert books.to_be_had(owner, 0) == 2
+
+    books.hold(owner, 0, 1)
+    assert (books.held, books.promised, books.spare) == (1, 1, 0)
+
+
+def test_stock_goes_down_only_by_what_nobody_has_a_claim_to() -> None:
+    books = Books(shelves=[Shelf(on_hand=3)], on_hand=3)
+    books.promise(admitted(1), 1)
+    books.hold(admitted(2), 0, 1)
+
+    books.receive(0, -5)
+
+    assert (books.on_hand, books.spare) == (2, 0)
+
+
+def test_a_crowd_that_takes_its_time_does_not_look_like_one_that_wants_nothing() -> None:
+    """The first who gives up stands for one shopper, and not for all who came in together."""
+    rules = {"policy": "expected", "browse_s": "180", "units": "300"}
+    slow = changed(library.load_scenario("drop"), rules)
+
+    sale = result_of(Simulation(slow, seed=3, figures=False).run())
+
+    assert sale.sold == 300
+    assert sale.found_nothing_of_called < 0.01

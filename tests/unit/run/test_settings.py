@@ -1,0 +1,221 @@
+"""Settings are read once, in order of precedence, and nothing unknown is let pass."""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from waitroom.run.settings import (
+    Secrets,
+    Settings,
+    SettingsError,
+    generate_secrets,
+    load_secrets,
+    load_settings,
+)
+
+EXAMPLE = Path(__file__).parents[3] / "config" / "waitroom.toml"
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "waitroom.toml"
+    path.write_text(text)
+    return path
+
+
+def test_without_a_file_and_an_environment_the_defaults_hold() -> None:
+    found = load_settings(environment={})
+
+    assert found == Settings()
+
+
+def test_the_environment_wins_over_the_file_and_an_option_over_both(tmp_path: Path) -> None:
+    path = written(tmp_path, 'port = 1\nworkers = 1\nbrand = "file"\n')
+
+    found = load_settings(
+        path,
+        environment={"WAITROOM_PORT": "2", "WAITROOM_WORKERS": "2"},
+        overrides={"port": 3, "brand": None},
+    )
+
+    assert (found.port, found.workers, found.brand) == (3, 2, "file")
+
+
+def test_the_environment_names_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "port = 81\n")
+
+    assert load_settings(environment={"WAITROOM_CONFIG": str(path)}).port == 81
+
+
+def test_values_of_the_environment_are_read_as_what_they_stand_for() -> None:
+    found = load_settings(
+        environment={
+            "WAITROOM_PORT": "0",
+            "WAITROOM_DEMO": "true",
+            "WAITROOM_LEASE_S": "2.5",
+            "WAITROOM_LOG_JSON": "0",
+            "PATH": "/bin",
+        }
+    )
+
+    assert (found.port, found.demo, found.lease_s, found.log_json) == (0, True, 2.5, False)
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"), [("prot", "port"), ("worker", "workers"), ("lease", "lease_s")]
+)
+def test_an_unknown_key_in_the_file_is_named_with_the_nearest(
+    tmp_path: Path, key: str, nearest: str
+) -> None:
+    path = written(tmp_path, f"{key} = 1\n")
+
+    with pytest.raises(SettingsError, match=rf"{key} .*did you mean {nearest}\?") as raised:
+        load_settings(path, environment={})
+
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_unknown_variable_is_named_with_the_nearest() -> None:
+    with pytest.raises(SettingsError, match=r"WAITROOM_PROT .*did you mean WAITROOM_PORT"):
+        load_settings(environment={"WAITROOM_PROT": "1"})
+
+
+@pytest.mark.parametrize("name", ["SIGNING_KEYS", "CONFIG", "SUPERVISOR"])
+def test_what_is_no_setting_stands_apart(name: str) -> None:
+    assert load_settings(environment={f"WAITROOM_{name}": ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "port = -1",
+        "port = 65536",
+        "workers = 0",
+        "postgres_connections_max = 1",
+        "lease_s = 1.9",
+        "lease_s = nan",
+        "join_memory_s = 0",
+        "payment_wait_s = -1",
+        "drain_s = -0.1",
+        "sign_in_attempts_per_minute = 0",
+        'port = "many"',
+        'log_level = "loud"',
+        "brand = 1",
+        "demo = 2",
+    ],
+)
+def test_a_value_out_of_bounds_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, text)
+
+    with pytest.raises(SettingsError, match=text.split(" ", 1)[0]):
+        load_settings(path, environment={})
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"there is no settings file .*missing\.toml"):
+        load_settings(tmp_path / "missing.toml", environment={})
+    with pytest.raises(SettingsError, match=r"waitroom\.toml cannot be read"):
+        load_settings(written(tmp_path, "port = = 1"), environment={})
+
+
+def test_the_example_documents_every_setting_with_its_default() -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    commented = [line[2:] for line in lines if re.match(r"# [a-z_]+ = ", line)]
+
+    documented = tomllib.loads("\n".join(commented))
+
+    defaults = msgspec.to_builtins(Settings())
+    documented["data_dir"] = str(Path(documented["data_dir"]).expanduser())
+    if not os.environ.get("XDG_DATA_HOME"):
+        assert documented == defaults
+    assert list(documented) == list(defaults)
+
+
+def test_the_example_as_it_stands_changes_nothing() -> None:
+    assert load_settings(EXAMPLE, environment={}) == Settings()
+
+
+def test_an_https_address_is_secure() -> None:
+    plain = load_settings(environment={})
+    secure = load_settings(environment={"WAITROOM_PUBLIC_URL": "https://queue.example.com/"})
+
+    assert (plain.secure, plain.base_url) == (False, "http://127.0.0.1:8080")
+    assert (secure.secure, secure.base_url) == (True, "https://queue.example.com")
+
+
+def test_a_generated_key_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "secrets.toml"
+
+    made = generate_secrets(path)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert [len(key) for key in made.keys] == [32]
+    assert load_secrets(Settings(secrets_file=str(path)), {}) == made
+    assert [p.name for p in path.parent.iterdir()] == ["secrets.toml"]
+
+
+def test_a_key_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.toml"
+    made = generate_secrets(path)
+
+    with pytest.raises(SettingsError, match="--rotate"):
+        generate_secrets(path)
+
+    assert load_secrets(Settings(secrets_file=str(path)), {}) == made
+
+
+def test_a_rotation_keeps_the_older_keys_before_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.toml"
+    first = generate_secrets(path)
+
+    second = generate_secrets(path, rotate=True)
+    third = generate_secrets(path, rotate=True)
+
+    assert second.signing_keys[:-1] == first.signing_keys
+    assert third.signing_keys[:-1] == second.signing_keys
+    assert len(set(third.signing_keys)) == 3
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_broken_secrets_file_is_named_and_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.toml"
+    path.write_text("signing_keys = 1\n")
+
+    with pytest.raises(SettingsError, match=r"secrets\.toml"):
+        load_secrets(Settings(secrets_file=str(path)), {})
+    with pytest.raises(SettingsError, match=r"secrets\.toml"):
+        generate_secrets(path, rotate=True)
+    assert path.read_text() == "signing_keys = 1\n"
+
+
+def test_secrets_are_not_shown(tmp_path: Path) -> None:
+    made = generate_secrets(tmp_path / "secrets.toml")
+
+    for shown in (repr(made), str(made), f"{made}", f"{[made]}"):
+        assert made.signing_keys[0] not in shown
+
+
+def test_the_environment_may_hold_the_keys(tmp_path: Path) -> None:
+    keys = "aa" * 32 + ", " + "bb" * 32
+
+    found = load_secrets(Settings(data_dir=str(tmp_path)), {"WAITROOM_SIGNING_KEYS": keys})
+
+    assert found == Secrets(signing_keys=["aa" * 32, "bb" * 32])
+
+
+@pytest.mark.parametrize("keys", ["aa", "zz" * 32, "aa" * 32 + ",", "aa" * 33])
+def test_a_key_that_is_none_is_refused_without_showing_it(tmp_path: Path, keys: str) -> None:
+    with pytest.raises(SettingsError, match="WAITROOM_SIGNING_KEYS must hold") as raised:
+        load_secrets(Settings(data_dir=str(tmp_path)), {"WAITROOM_SIGNING_KEYS": keys})
+
+    assert "aa" not in str(raised.value)
+
+
+def test_without_keys_the_way_to_make_them_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="waitroom keygen"):
+        load_secrets(Settings(data_dir=str(tmp_path)), {})

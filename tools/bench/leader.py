@@ -1,0 +1,18 @@
+"""The controller and the sweeper, as they run in a sale; stops when standard input closes."""
+
+from server import Order, input_line, run, say
+
+from waitroom.run.app import open_service
+from waitroom.run.settings import Secrets
+
+
+async def lead(order: Order) -> None:
+    secrets = Secrets(signing_keys=order.signing_keys)
+    roles = frozenset({"controller", "sweeper"})
+    async with open_service(order.settings, secrets, roles=roles):
+        say(b"ready")
+        await input_line()
+
+
+if __name__ == "__main__":
+    run(lead)

@@ -1,0 +1,128 @@
+"""The benchmarks, side by side in one go: `python tools/bench/run.py [--quick] [--only PARTS]`.
+
+What counts are ratios within one run: what is compared stands side by side, slice beside slice, in
+an order that is turned round in each round, so that a noisy machine spoils both alike. Commits are
+durable. Each part has engines and a service of its own.
+
+requests    joins, polls of the state, claims and holds against handlers that only answer; and
+            what a line of a million costs more than one of ten thousand
+holds       holds on one hot SKU at 1 to 256 clients, over HTTP and in process, against a
+            transaction for each hold: by SELECT ... FOR UPDATE, and by one statement
+open-holds  the same SKU with a million open holds on it, against one without any
+workers     one hot row from one web process to four
+storm       new holds while 100,000 old ones end in the same second
+baskets     baskets over twelve SKUs against single holds
+free-places how long a hundred free seats stay empty while five hundred people look every 5 s
+draw        the numbers of a million entries, and the whole log of their draw checked
+
+The kinds of `requests` can be named singly: state, join, claim, hold_http, and so on.
+`hold_inprocess_vs_for_update` of that part compares 256 submitters in one process without HTTP
+with the yardstick over 64 connections.
+"""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import baskets
+import beside_bare
+import draw
+import free_places
+import holds
+import open_holds
+import storm
+import uvloop
+import workers
+from outcome import Outcome, Plan
+from report import show, write
+from rich.console import Console
+
+TABLE_WIDTH = 136
+ROOT = Path(__file__).parents[2]
+ROUNDS = 9
+# Their ratios lie close to 1, where a small difference tells.
+ROUNDS_OF_REQUESTS = 15
+ROUNDS_IF_QUICK = 3
+
+PARTS: dict[str, Callable[[Plan, Console], Awaitable[Outcome]]] = {
+    "requests": beside_bare.measure,
+    "holds": holds.measure,
+    "open-holds": open_holds.measure,
+    "workers": workers.measure,
+    "storm": storm.measure,
+    "baskets": baskets.measure,
+    "free-places": free_places.measure,
+    "draw": draw.measure,
+}
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    usual = f"{ROUNDS} of each part, {ROUNDS_OF_REQUESTS} of `requests`"
+    parser.add_argument("--rounds", type=int, help=usual)
+    parser.add_argument("--slice-s", type=float, default=1.0)
+    parser.add_argument("--quick", action="store_true", help="three rounds, and less of everything")
+    parser.add_argument("--long-line", type=int, default=1_000_000, help="numbers issued")
+    parser.add_argument("--open-holds", type=int, help="1,000,000, or 20,000 with --quick")
+    parser.add_argument("--storm-holds", type=int, help="100,000, or 5,000 with --quick")
+    parser.add_argument("--only", default="", help="parts, or kinds of `requests`, with commas")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
+    chosen = parser.parse_args()
+    chosen.only = list(filter(None, chosen.only.split(",")))
+    unknown = set(chosen.only) - {*PARTS, *beside_bare.KINDS}
+    if unknown:
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    return chosen
+
+
+def plans(chosen: argparse.Namespace) -> dict[str, Plan]:
+    """Return how much to measure of each part."""
+    kinds = frozenset(chosen.only) & frozenset(beside_bare.KINDS)
+    return {
+        part: Plan(
+            rounds=_rounds(part, chosen),
+            slice_s=chosen.slice_s,
+            long_line=chosen.long_line,
+            open_holds=chosen.open_holds or (20_000 if chosen.quick else 1_000_000),
+            storm_holds=chosen.storm_holds or (5_000 if chosen.quick else 100_000),
+            kinds=frozenset() if part in chosen.only else kinds,
+        )
+        for part in PARTS
+        if not chosen.only or part in chosen.only or (part == "requests" and kinds)
+    }
+
+
+def _rounds(part: str, chosen: argparse.Namespace) -> int:
+    if chosen.quick:
+        return ROUNDS_IF_QUICK
+    usual = ROUNDS_OF_REQUESTS if part == "requests" else ROUNDS
+    return int(chosen.rounds or usual)
+
+
+async def main(chosen: argparse.Namespace) -> None:
+    console = Console()
+    # The tables are wider than a terminal that is not there.
+    console.width = max(console.width, TABLE_WIDTH)
+    outcomes, seconds = [], {}
+    planned = plans(chosen)
+    rounds = {part: plan.rounds for part, plan in planned.items()}
+    for part, plan in planned.items():
+        started_at = time.perf_counter()
+        outcome = await PARTS[part](plan, console)
+        seconds[part] = round(time.perf_counter() - started_at)
+        console.print(*outcome.shown, sep="\n")
+        outcomes.append(outcome)
+        # After each part, so that what was measured stays when a later part fails.
+        facts = {"rounds": rounds, "slice_s": chosen.slice_s, "seconds": seconds}
+        write(chosen.out, outcomes, facts)
+    show(console, outcomes)
+    console.print(f"took, in seconds: {seconds}; written to {chosen.out}")
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(options()))

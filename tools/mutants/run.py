@@ -1,0 +1,120 @@
+"""Plant known mistakes in a copy of the project, one by one, and see that the tests notice.
+
+    python tools/mutants/run.py [--only 7] [--table]
+
+A mistake is a patch in this folder; above the patch stand its number in docs/mistakes.md, what it
+does, and the tests that have to notice. As the project stands these tests must pass, with the
+mistake planted at least one must fail. Whatever breaks otherwise (a migration that cannot be read,
+a test that cannot start) does not count as noticed. `--table` prints the table for the docs.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).parents[2]
+FAILED = re.compile(r"\d+ failed")
+BROKEN = re.compile(r"\d+ errors?\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    number: int
+    what: str
+    tests: tuple[str, ...]
+    patch: Path
+
+
+def read_mistake(patch: Path) -> Mistake:
+    """Read what stands above a patch: `number:`, `what:` and a `test:` line for each test."""
+    head = patch.read_text(encoding="utf-8").partition("diff --git")[0]
+    said = [line.partition(": ")[::2] for line in head.splitlines() if line]
+    values = dict(said)
+    tests = tuple(value for name, value in said if name == "test")
+    return Mistake(number=int(values["number"]), what=values["what"], tests=tests, patch=patch)
+
+
+def copy_project(to: Path) -> None:
+    """Copy what git knows, and what it would."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).exists():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+
+
+def run_tests(folder: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def apply(folder: Path, patch: Path, *options: str) -> None:
+    done = subprocess.run(
+        ["git", "apply", *options, str(patch)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise click.ClickException(f"{patch.name} cannot be planted:\n{done.stderr}")
+
+
+def verdict_on(folder: Path, mistake: Mistake) -> str:
+    """Plant one mistake, run its tests, and say what came of it."""
+    apply(folder, mistake.patch)
+    try:
+        done = run_tests(folder, mistake.tests)
+    finally:
+        apply(folder, mistake.patch, "--reverse")
+    if done.returncode == 1 and FAILED.search(done.stdout) and not BROKEN.search(done.stdout):
+        return "noticed"
+    return "NOT NOTICED" if done.returncode == 0 else f"BROKEN\n{done.stdout[-2000:]}"
+
+
+@click.command()
+@click.option("--only", type=int, multiple=True, help="These mistakes alone, by number.")
+@click.option("--table", is_flag=True, help="Print the table for docs/mistakes.md and run nothing.")
+def main(only: tuple[int, ...], table: bool) -> None:  # noqa: FBT001 - a flag
+    """Plant each mistake and expect the tests to fail."""
+    found = [read_mistake(patch) for patch in sorted(Path(__file__).parent.glob("*.patch"))]
+    chosen = [mistake for mistake in found if not only or mistake.number in only]
+    if table:
+        for mistake in chosen:
+            tests = ", ".join(f"`{test.rsplit('/', 1)[-1]}`" for test in mistake.tests)
+            click.echo(f"| {mistake.number} | {mistake.what} | {tests} |")
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copy_project(folder)
+        tests = tuple(dict.fromkeys(test for mistake in chosen for test in mistake.tests))
+        click.echo(f"{len(chosen)} mistakes; first the tests as they are …")
+        whole = run_tests(folder, tests)
+        if whole.returncode != 0:
+            raise click.ClickException(f"they do not pass:\n{whole.stdout[-3000:]}")
+        missed = 0
+        for mistake in chosen:
+            started = time.monotonic()
+            verdict = verdict_on(folder, mistake)
+            missed += verdict != "noticed"
+            took = f"{time.monotonic() - started:.0f} s"
+            click.echo(f"{mistake.number:>3}  {mistake.what:<64} {verdict} ({took})")
+    if missed:
+        raise click.ClickException(f"{missed} mistakes went unnoticed")
+    click.echo("every mistake was noticed")
+
+
+if __name__ == "__main__":
+    main()

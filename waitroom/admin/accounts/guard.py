@@ -1,0 +1,119 @@
+"""Who may do what: signing in, and the guard before every other route of the operators."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from inventory.kit.http import read_form, wants_html
+from inventory.kit.pages import Pages
+from inventory.kit.problem import TooManyRequests
+from waitroom.admin.accounts.sign_in import Operator, OperatorStore, SignInNeeded, WrongPassword
+from waitroom.store.memory import Memory
+
+COOKIE = "waitroom_operator"
+COOKIE_MAX_AGE_S = 12 * 3600
+# The rooms' screen is not for sellers.
+SELLERS_PLACE = "/admin/orders"
+
+Action = Callable[[web.Request, Operator], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Guard:
+    """Signs operators in and out, and lets nobody else near a guarded action."""
+
+    def __init__(
+        self,
+        *,
+        operators: OperatorStore,
+        memory: Memory,
+        pages: Pages,
+        attempts_per_minute: int,
+        secure: bool,
+    ) -> None:
+        self._operators = operators
+        self._memory = memory
+        self._pages = pages
+        self._attempts_per_minute = attempts_per_minute
+        self._secure = secure
+        self._cookie = ("__Host-" if secure else "") + COOKIE
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/admin/login", self.show_login),
+            web.post("/admin/login", self.sign_in),
+            web.post("/admin/logout", self.sign_out),
+        ]
+
+    def as_role(self, role: str, action: Action, *, sellers: bool = False) -> Handler:
+        """Let an action be done by operators of this role or above, and by nobody else.
+
+        With `sellers` also by sellers: the action must keep to `operator.scope`.
+        """
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            try:
+                operator = await self._operators.operator(request.cookies.get(self._cookie))
+            except SignInNeeded:
+                if request.method == "GET" and wants_html(request):
+                    raise web.HTTPSeeOther("/admin/login") from None
+                raise
+            operator.require(role, sellers=sellers)
+            return await action(request, operator)
+
+        return guarded
+
+    async def show_login(self, request: web.Request) -> web.Response:
+        return self._pages.render("login.html", {"problem": None}, title="Sign in")
+
+    async def sign_in(self, request: web.Request) -> web.Response:
+        form = await read_form(request)
+        name, password = str(form.get("name", ""))[:200], str(form.get("password", ""))[:1000]
+        try:
+            await self.limit_attempts(request, name)
+            secret = await self._operators.sign_in(name, password)
+        except (WrongPassword, TooManyRequests) as refusal:
+            page = self._pages.render(
+                "login.html", {"problem": refusal.body()}, title="Sign in", status=refusal.status
+            )
+            page.headers.update(refusal.headers)
+            return page
+        operator = await self._operators.operator(secret)
+        # A new secret at each sign-in, so a session fixed beforehand is worth nothing.
+        response = web.HTTPSeeOther("/admin" if operator.scope is None else SELLERS_PLACE)
+        self.remember(response, secret)
+        raise response
+
+    def remember(self, response: web.Response | web.HTTPException, secret: str) -> None:
+        """Let the browser keep a session's secret, away from scripts and other sites."""
+        response.set_cookie(
+            self._cookie,
+            secret,
+            max_age=COOKIE_MAX_AGE_S,
+            path="/",
+            httponly=True,
+            secure=self._secure,
+            samesite="Strict",
+        )
+
+    async def limit_attempts(self, request: web.Request, name: str) -> None:
+        """Raise `TooManyRequests` when passwords of this name are tried too often."""
+        # The address first: a stranger uses up their own attempts and not an operator's.
+        await self._limit(f"sign-in:address:{request.remote}", self._attempts_per_minute)
+        await self._limit(f"sign-in:name:{name}", 10 * self._attempts_per_minute)
+
+    async def _limit(self, bucket: str, per_minute: int) -> None:
+        wait_s = await self._memory.allow(bucket, per_minute=per_minute)
+        if wait_s > 0:
+            raise TooManyRequests(
+                "Too many attempts to sign in; please wait a minute.",
+                headers={"Retry-After": str(int(wait_s) + 1)},
+            )
+
+    async def sign_out(self, request: web.Request) -> web.Response:
+        secret = request.cookies.get(self._cookie)
+        if secret:
+            await self._operators.sign_out(secret)
+        response = web.HTTPSeeOther("/admin/login")
+        response.del_cookie(self._cookie, secure=self._secure)
+        raise response

@@ -1,0 +1,105 @@
+"""The operators' API for their own accounts: who there is, with which role, signed in or not."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET, Meta, UnsetType
+
+from inventory.kit.http import json_response, query_int, read_body
+from inventory.kit.problem import BadRequest
+from waitroom.admin.accounts.actions import ActionStore
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import (
+    PASSWORD_LENGTH_MAX,
+    PASSWORD_LENGTH_MIN,
+    Operator,
+    OperatorStore,
+)
+
+Role = Literal["viewer", "operator", "seller", "admin"]
+Password = Annotated[str, Meta(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)]
+
+
+class NewOperator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(max_length=63)]
+    role: Role
+    password: Password
+
+
+class OperatorChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The body of PATCH: any of these; what is left out stays as it is."""
+
+    role: Role | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    password: Password | UnsetType = UNSET
+
+
+class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    old: Annotated[str, Meta(max_length=PASSWORD_LENGTH_MAX)]
+    new: Password
+
+
+_NEW = msgspec.json.Decoder(NewOperator)
+_CHANGE = msgspec.json.Decoder(OperatorChange)
+_PASSWORD = msgspec.json.Decoder(PasswordChange)
+
+
+class PeopleAdmin:
+    def __init__(self, guard: Guard, *, operators: OperatorStore, actions: ActionStore) -> None:
+        self._guard = guard
+        self._operators = operators
+        self._actions = actions
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role = self._guard.as_role
+        return [
+            web.get("/admin/operators", as_role("admin", self.list_operators)),
+            web.post("/admin/operators", as_role("admin", self.add)),
+            web.patch("/admin/operators/{name}", as_role("admin", self.change)),
+            web.delete("/admin/operators/{name}/sessions", as_role("admin", self.sign_out)),
+            web.get("/admin/actions", as_role("admin", self.list_actions)),
+            web.post("/admin/password", as_role("viewer", self.change_password, sellers=True)),
+        ]
+
+    async def list_operators(self, request: web.Request, operator: Operator) -> web.Response:
+        return json_response({"operators": await self._operators.accounts()})
+
+    async def add(self, request: web.Request, operator: Operator) -> web.Response:
+        wish = await read_body(request, _NEW)
+        await self._operators.add(
+            wish.name, role=wish.role, password=wish.password, who=operator.name
+        )
+        return json_response({"name": wish.name, "role": wish.role, "active": True}, status=201)
+
+    async def change(self, request: web.Request, operator: Operator) -> web.Response:
+        wish = await read_body(request, _CHANGE)
+        said = msgspec.structs.asdict(wish)
+        changes = {name: value for name, value in said.items() if value is not UNSET}
+        if not changes:
+            raise BadRequest("Say what is to change: role, active or password.")
+        changed = await self._operators.change(
+            request.match_info["name"], actor=operator, **changes
+        )
+        return json_response({"changed": changed})
+
+    async def sign_out(self, request: web.Request, operator: Operator) -> web.Response:
+        name = request.match_info["name"]
+        ended = await self._operators.sign_out_everywhere(name, who=operator.name)
+        return json_response({"sessions_ended": ended})
+
+    async def list_actions(self, request: web.Request, operator: Operator) -> web.Response:
+        limit = query_int(request, "limit", default=50, low=1, high=200)
+        before = query_int(request, "cursor", default=0, low=1, high=2**63 - 1) or None
+        actions = await self._actions.of_accounts(before=before, limit=limit)
+        following = actions[-1]["action_id"] if len(actions) == limit else None
+        return json_response({"actions": actions, "next": following and str(following)})
+
+    async def change_password(self, request: web.Request, operator: Operator) -> web.Response:
+        wish = await read_body(request, _PASSWORD)
+        # Whoever finds a screen unlocked shall not find out the password at it.
+        await self._guard.limit_attempts(request, operator.name)
+        secret = await self._operators.change_password(operator, old=wish.old, new=wish.new)
+        response = web.Response(status=204)
+        self._guard.remember(response, secret)
+        return response

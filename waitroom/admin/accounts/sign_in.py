@@ -1,0 +1,235 @@
+"""Operators: who they are, how they sign in, what each role may do."""
+
+import asyncio
+import re
+import secrets
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from inventory.kit.database import Pool, connection
+from inventory.kit.problem import BadRequest, Forbidden, Refusal
+from inventory.kit.queries import load_queries
+
+SQL = load_queries("waitroom.admin.accounts")
+
+# What a role may do includes what those before it may do. A seller stands apart: they have their
+# own products, stock and orders, and nothing else.
+LADDER = ("viewer", "operator", "admin")
+SELLER = "seller"
+ROLES = (*LADDER, SELLER)
+PASSWORD_LENGTH_MIN = 12
+# The form of the sign-in takes no more either.
+PASSWORD_LENGTH_MAX = 1000
+SESSION_IDLE_S = 2 * 3600
+SESSION_TOTAL_S = 12 * 3600
+# Hashing takes some 64 MiB and a core; more at once would starve the line.
+HASHES_MAX = 2
+
+
+class SignInNeeded(Refusal):
+    code, status, title = "sign_in_needed", 401, "Please sign in."
+
+
+class WrongPassword(Refusal):
+    code, status, title = "wrong_password", 401, "That name and password do not match."
+
+
+class OwnAccount(Refusal):
+    code, status, title = "own_account", 409, "Another admin has to change your account."
+
+
+class LastAdmin(Refusal):
+    code, status, title = "last_admin", 409, "There would be no admin left."
+
+
+class UnknownOperator(Refusal):
+    code, status, title = "not_found", 404, "There is no operator by that name."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    operator_id: int
+    name: str
+    role: str
+
+    @property
+    def scope(self) -> int | None:
+        """Return whose products alone may be seen and changed, or None for everybody's."""
+        return self.operator_id if self.role == SELLER else None
+
+    def require(self, role: str, *, sellers: bool = False) -> None:
+        """Raise `Forbidden` unless this operator's role includes `role`.
+
+        `sellers` lets sellers in besides; the action then keeps to their `scope`.
+        """
+        allowed = sellers if self.role == SELLER else LADDER.index(self.role) >= LADDER.index(role)
+        if not allowed:
+            raise Forbidden(f"This needs the role {role}; you are signed in as {self.role}.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Whose password was checked, against which hash."""
+
+    operator_id: int
+    password_hash: str
+
+
+# What `change_operator` may say no with.
+_REFUSALS: dict[str, type[Refusal]] = {
+    "unknown": UnknownOperator,
+    "own_account": OwnAccount,
+    "last_admin": LastAdmin,
+    "not_admin": Forbidden,
+}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,62}")
+
+
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise BadRequest(f"{role!r} is no role; the roles are {', '.join(ROLES)}.")
+
+
+@cache
+def _hash_of_nobody() -> str:
+    """Return what unknown names are checked against, so that they take as long as known ones."""
+    return PasswordHasher().hash(secrets.token_hex(16))
+
+
+class OperatorStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._hasher = PasswordHasher()
+        self._hashing = asyncio.Semaphore(HASHES_MAX)
+
+    async def add(self, name: str, *, role: str, password: str, who: str = "cli") -> None:
+        """Add an operator; raises `BadRequest` for a name in use or a password too short."""
+        if not _NAME.fullmatch(name):
+            raise BadRequest("A name has 1 to 63 letters, digits and signs of . _ @ + -")
+        _check_role(role)
+        hashed = await self._hash(password)
+        async with connection(self._pool) as borrowed:
+            if not await borrowed.fetchval(SQL["add_operator"], name, role, hashed, who):
+                raise BadRequest(f"There is an operator {name!r} already.")
+
+    async def accounts(self) -> list[dict[str, Any]]:
+        """Return all accounts by name, with how many sessions each has."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["list_operators"], SESSION_IDLE_S, SESSION_TOTAL_S)
+        return [dict(row) for row in rows]
+
+    async def change(
+        self,
+        name: str,
+        *,
+        actor: Operator | None,
+        role: str | None = None,
+        active: bool | None = None,
+        password: str | None = None,
+    ) -> bool:
+        """Change an account and sign its operator out; return False if nothing was to change.
+
+        `actor` is the admin who asks, None for the command line. Raises `OwnAccount`, `LastAdmin`,
+        `UnknownOperator`.
+        """
+        if role is not None:
+            _check_role(role)
+        hashed = None if password is None else await self._hash(password)
+        by_whom = (actor.operator_id, actor.name) if actor else (None, "cli")
+        async with connection(self._pool) as borrowed:
+            verdict = await borrowed.fetchval(
+                SQL["change_operator"], by_whom[0], name, role, active, hashed, by_whom[1]
+            )
+        if verdict in _REFUSALS:
+            raise _REFUSALS[verdict]
+        return bool(verdict == "changed")
+
+    async def sign_out_everywhere(self, name: str, *, who: str) -> int:
+        """End an operator's sessions and return how many there were; raises `UnknownOperator`."""
+        async with connection(self._pool) as borrowed:
+            ended = await borrowed.fetchval(SQL["sign_out_operator"], name, who)
+        if ended is None:
+            raise UnknownOperator
+        return int(ended)
+
+    async def change_password(self, operator: Operator, *, old: str, new: str) -> str:
+        """Give an operator another password and return the secret of the one session left.
+
+        Raises `WrongPassword` when `old` is not theirs.
+        """
+        held = await self._check(operator.name, old)
+        hashed = await self._hash(new)
+        async with connection(self._pool) as borrowed:
+            if not await borrowed.fetchval(
+                SQL["change_own_password"], operator.operator_id, held.password_hash, hashed
+            ):
+                raise WrongPassword
+        return await self._open(_Held(operator.operator_id, hashed))
+
+    async def any(self) -> bool:
+        async with connection(self._pool) as borrowed:
+            return bool(await borrowed.fetchval(SQL["any_operator"]))
+
+    async def sign_in(self, name: str, password: str) -> str:
+        """Return a new session's secret; raises `WrongPassword`."""
+        return await self._open(await self._check(name, password))
+
+    async def _check(self, name: str, password: str) -> "_Held":
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["find_operator"], name)
+        async with self._hashing:
+            # Made at a process's first sign-in, whoever it is: how long that takes tells nothing.
+            nobody = await asyncio.to_thread(_hash_of_nobody)
+            hashed = row["password_hash"] if row else nobody
+            good = await asyncio.to_thread(self._matches, hashed, password)
+        if row is None or not good:
+            raise WrongPassword
+        return _Held(**dict(row))
+
+    async def _open(self, held: "_Held") -> str:
+        secret = secrets.token_urlsafe(32)
+        values = (_fingerprint(secret), held.operator_id, held.password_hash, SESSION_TOTAL_S)
+        async with connection(self._pool) as borrowed:
+            if not await borrowed.fetchval(SQL["open_session"], *values):
+                raise WrongPassword
+        return secret
+
+    async def _hash(self, password: str) -> str:
+        if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
+            raise BadRequest(
+                f"A password has {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} letters."
+            )
+        async with self._hashing:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    def _matches(self, hashed: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(hashed, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def operator(self, secret: str | None) -> Operator:
+        """Return who holds this session's secret; raises `SignInNeeded`."""
+        if not secret:
+            raise SignInNeeded
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(
+                SQL["use_session"], _fingerprint(secret), SESSION_IDLE_S, SESSION_TOTAL_S
+            )
+        if row is None:
+            raise SignInNeeded
+        return Operator(**dict(row))
+
+    async def sign_out(self, secret: str) -> None:
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["close_session"], _fingerprint(secret))
+
+
+def _fingerprint(secret: str) -> bytes:
+    # The secret has 256 random bits, so a plain hash cannot be searched; a leaked table is useless.
+    return sha256(secret.encode()).digest()

@@ -1,0 +1,132 @@
+"""The operators' API for rooms whose stock lives in another shop: what that shop says."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from checkout.session import SessionSeal
+from inventory.hold import SessionOver
+from inventory.kit.http import json_response, read_body
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import Operator
+from waitroom.desk.board import Board
+from waitroom.store.elsewhere_store import ElsewhereStore, Heard, Outcome
+from waitroom.store.line_store import LineStore
+
+# The room's calls wait while a push is taken in, and each outcome adds to that.
+OUTCOMES_MAX = 200
+SESSION_ID_DIGITS_MAX = 18
+
+Units = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+
+
+class SessionOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What became of a session, by its token as the claim answers it or by its id.
+
+    `held` says how many units are in its basket now; `bought` and `released` how many more, or all
+    that it held if `units` is left out; `nothing` that it wanted something and found nothing;
+    `left` that it is over without buying. `id` names this piece of news.
+    """
+
+    session: Annotated[str, Meta(min_length=1, max_length=300)] | int
+    outcome: Literal["held", "bought", "released", "nothing", "left"]
+    units: Annotated[int, Meta(ge=0, le=100_000)] | None = None
+    id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.outcome == "held" and self.units is None:
+            raise ValueError("`held` needs `units`: how many are in the basket now")
+        if self.outcome == "bought" and self.units == 0:
+            raise ValueError("nobody buys 0 units; that is `left`")
+
+
+class StockElsewhere(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The body of PUT: units free and in baskets there, by the shop's clock at `as_of`."""
+
+    available: Units
+    held: Units = 0
+    as_of: Annotated[datetime, Meta(tz=True)] | None = None
+    outcomes: Annotated[list[SessionOutcome], Meta(max_length=OUTCOMES_MAX)] = []
+
+
+_STOCK = msgspec.json.Decoder(StockElsewhere)
+
+
+class ElsewhereAdmin:
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        store: ElsewhereStore,
+        lines: LineStore,
+        board: Board,
+        sessions: SessionSeal,
+    ) -> None:
+        self._guard = guard
+        self._store = store
+        self._lines = lines
+        self._board = board
+        self._sessions = sessions
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role = self._guard.as_role
+        return [web.put("/admin/rooms/{room}/stock", as_role("operator", self.hear))]
+
+    async def hear(self, request: web.Request, operator: Operator) -> web.Response:
+        """Take in what the shop says; sessions that are not known here are named in the answer."""
+        view = self._board.room(request.match_info["room"])
+        said = await read_body(request, _STOCK)
+        named = [self._session_id(outcome.session, view.room) for outcome in said.outcomes]
+        heard = await self._store.hear(
+            view.room,
+            available=said.available,
+            held=said.held,
+            as_of=said.as_of,
+            outcomes=[
+                Outcome(session_id=session_id, what=one.outcome, units=one.units, mark=_mark(one))
+                for session_id, one in zip(named, said.outcomes, strict=True)
+                if session_id is not None
+            ],
+        )
+        if (heard.available + heard.held == 0) != view.rules["sold_out"]:
+            # Nobody joins a line for what is gone, or is turned away from what is back.
+            await self._lines.note_sold_out(view.rules["room_id"])
+        return json_response(_answer(view.room, heard, said, named))
+
+    def _session_id(self, session: str | int, room: str) -> int | None:
+        """Return a session's id, None for what cannot be one of this room."""
+        text = str(session)
+        if text.isascii() and text.isdigit():
+            return int(text) if len(text) <= SESSION_ID_DIGITS_MAX else None
+        try:
+            opened = self._sessions.open(text)
+        except SessionOver:
+            return None
+        return opened.session_id if opened.room == room else None
+
+
+def _mark(one: SessionOutcome) -> str | None:
+    # What the shop named must not be taken for what was named for it.
+    return None if one.id is None else f"id {one.id}"
+
+
+def _answer(
+    room: str, heard: Heard, said: StockElsewhere, named: list[int | None]
+) -> dict[str, object]:
+    strangers = set(heard.unknown)
+    return {
+        "room": room,
+        "available": heard.available,
+        "held": heard.held,
+        "promised": heard.promised,
+        "heard_at": heard.heard_at,
+        "stale": heard.stale,
+        "unknown": [
+            one.session
+            for one, session_id in zip(said.outcomes, named, strict=True)
+            if session_id is None or session_id in strangers
+        ],
+    }

@@ -1,0 +1,213 @@
+"""The operators' API for who may join: lanes, invitations, profiles."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from inventory.kit.http import PRIVATE, json_response, query_int, read_body
+from inventory.kit.problem import BadRequest, Busy, NotFound, Refusal
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.moments import query_moment
+from waitroom.desk.board import Board
+from waitroom.desk.entrance import Entrance
+from waitroom.line.invitation import COUNT_MAX
+from waitroom.line.people_csv import FILE_BYTES_MAX, read_people, write_links, write_people
+from waitroom.store.lane_store import LaneStore
+
+NOTE_LENGTH_MAX = 500
+PLACES_MAX = 10_000_000
+BATCH_MAX = 2**31 - 1
+UPLOAD_WAIT_S = 120.0
+PIECE_BYTES = 64 * 1024
+# To sign a hundred thousand links keeps a core busy, and shoppers come first.
+BATCHES_AT_ONCE_MAX = 1
+
+
+class NewInvitations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`until` is a moment with its offset; without one the invitations do not run out."""
+
+    count: Annotated[int, Meta(ge=1, le=COUNT_MAX)]
+    lane: str = "main"
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+    note: Annotated[str, Meta(max_length=NOTE_LENGTH_MAX)] = ""
+
+
+class LaneChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    share: Annotated[float, Meta(ge=0.001, le=1000)]
+
+
+class ProfileChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    time_factor: Annotated[float, Meta(ge=1, le=5)]
+    places_max: Annotated[int, Meta(ge=0, le=PLACES_MAX)] | None = None
+
+
+_NEW_INVITATIONS = msgspec.json.Decoder(NewInvitations)
+_LANE_CHANGE = msgspec.json.Decoder(LaneChange)
+_PROFILE_CHANGE = msgspec.json.Decoder(ProfileChange)
+
+
+class PeopleTooMany(Refusal):
+    code, status = "too_many_people", 413
+    title = f"A list of people has at most {FILE_BYTES_MAX // 1024**2} MiB."
+
+
+class LanesAdmin:
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        lanes: LaneStore,
+        entrance: Entrance,
+        board: Board,
+        base_url: str,
+    ) -> None:
+        self._guard = guard
+        self._lanes = lanes
+        self._invitations = entrance.invitations
+        self._seal = entrance.seal
+        self._board = board
+        self._base_url = base_url
+        self._turns = asyncio.Semaphore(BATCHES_AT_ONCE_MAX)
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role, room = self._guard.as_role, "/admin/rooms/{room}"
+        lanes, invitations, profiles = (
+            f"{room}/{name}" for name in ("lanes", "invitations", "profiles")
+        )
+        return [
+            web.get(lanes, as_role("viewer", self.list_lanes)),
+            web.put(f"{lanes}/{{lane}}", as_role("operator", self.set_lane)),
+            web.get(invitations, as_role("viewer", self.list_invitations)),
+            web.post(invitations, as_role("operator", self.invite)),
+            web.delete(f"{invitations}/{{batch}}", as_role("operator", self.revoke)),
+            web.get(profiles, as_role("viewer", self.list_profiles)),
+            web.put(f"{profiles}/{{profile}}", as_role("operator", self.set_profile)),
+        ]
+
+    async def list_lanes(self, request: web.Request, operator: Operator) -> web.Response:
+        return json_response({"lanes": await self._lanes.lanes(request.match_info["room"])})
+
+    async def set_lane(self, request: web.Request, operator: Operator) -> web.Response:
+        """Add a lane, or change its share of the calls."""
+        room, lane = request.match_info["room"], request.match_info["lane"]
+        change = await read_body(request, _LANE_CHANGE)
+        await self._lanes.set_lane(room, lane, share=change.share, who=operator.name)
+        await self._board.refresh(rooms=True)
+        return await self.list_lanes(request, operator)
+
+    async def list_invitations(self, request: web.Request, operator: Operator) -> web.Response:
+        """List the batches, the newest first, with how many of each were used; no links."""
+        limit = query_int(request, "limit", default=50, low=1, high=200)
+        before = query_int(request, "cursor", default=0, low=1, high=BATCH_MAX) or None
+        room = request.match_info["room"]
+        found = await self._invitations.page(room, before=before, limit=limit)
+        following = found[-1]["batch"] if len(found) == limit else None
+        return json_response({"invitations": found, "next": following})
+
+    async def invite(self, request: web.Request, operator: Operator) -> web.Response:
+        """Make a batch of links: so many, or one for each person of a CSV file."""
+        if request.content_type == "text/csv":
+            return await self._invite_people(request, operator)
+        return await self._invite_so_many(request, operator)
+
+    async def _invite_so_many(self, request: web.Request, operator: Operator) -> web.Response:
+        room = request.match_info["room"]
+        wish = await read_body(request, _NEW_INVITATIONS)
+        if "text/csv" in request.headers.get("Accept", ""):
+            return await self._file(room, wish, operator, write_links)
+        batch, links = await self._make(room, wish, operator)
+        body = {"batch": batch, "lane": wish.lane, "count": wish.count, "until": wish.until}
+        return json_response({**body, "links": links}, status=201)
+
+    async def _invite_people(self, request: web.Request, operator: Operator) -> web.Response:
+        room, query = request.match_info["room"], request.query
+        people = await asyncio.to_thread(read_people, await _receive(request))
+        note = query.get("note", "")
+        if len(note) > NOTE_LENGTH_MAX:
+            raise BadRequest(f"A note has at most {NOTE_LENGTH_MAX} letters.")
+        wish = NewInvitations(
+            count=people.count,
+            lane=query.get("lane", "main"),
+            until=query_moment(request, "until"),
+            note=note,
+        )
+        return await self._file(room, wish, operator, partial(write_people, people))
+
+    async def _make(
+        self, room: str, wish: NewInvitations, operator: Operator
+    ) -> tuple[int, list[str]]:
+        """Make a batch and return its number and links."""
+        if self._turns.locked():
+            raise Busy("Other invitations are being made here; please try again in a moment.")
+        async with self._turns:
+            batch = await self._invitations.invite(
+                room,
+                lane=wish.lane,
+                count=wish.count,
+                note=wish.note,
+                until=wish.until,
+                who=operator.name,
+            )
+            links = partial(self._seal.links, self._base_url, room, batch=batch, count=wish.count)
+            return batch, await asyncio.to_thread(links)
+
+    async def _file(
+        self,
+        room: str,
+        wish: NewInvitations,
+        operator: Operator,
+        write: Callable[[Sequence[str]], bytes],
+    ) -> web.Response:
+        batch, links = await self._make(room, wish, operator)
+        content = await asyncio.to_thread(write, links)
+        response = web.Response(body=content, status=201, headers=PRIVATE)
+        response.headers["Content-Type"] = "text/csv; charset=utf-8"
+        name = f"{room}-invitations-{batch}.csv"
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+    async def revoke(self, request: web.Request, operator: Operator) -> web.Response:
+        """Take back what was not used of a batch; whoever has a place by it keeps the place."""
+        room, batch = request.match_info["room"], request.match_info["batch"]
+        number = int(batch) if batch.isascii() and batch.isdigit() and len(batch) <= 10 else 0
+        if not 1 <= number <= BATCH_MAX:
+            raise NotFound(f"There is no batch {batch!r}.")
+        unused = await self._invitations.revoke(room, number, who=operator.name)
+        return json_response({"batch": number, "revoked": unused})
+
+    async def list_profiles(self, request: web.Request, operator: Operator) -> web.Response:
+        found = await self._lanes.profiles(request.match_info["room"])
+        return json_response({"profiles": found})
+
+    async def set_profile(self, request: web.Request, operator: Operator) -> web.Response:
+        """Add a profile, or change it; who has it and is not called yet gets the new time."""
+        change = await read_body(request, _PROFILE_CHANGE)
+        await self._lanes.set_profile(
+            request.match_info["room"],
+            request.match_info["profile"],
+            who=operator.name,
+            **msgspec.structs.asdict(change),
+        )
+        return await self.list_profiles(request, operator)
+
+
+async def _receive(request: web.Request) -> bytes:
+    """Take a whole file in; its people are never written down anywhere."""
+    data = bytearray()
+    try:
+        async with asyncio.timeout(UPLOAD_WAIT_S):
+            async for piece in request.content.iter_chunked(PIECE_BYTES):
+                data += piece
+                if len(data) > FILE_BYTES_MAX:
+                    raise PeopleTooMany
+    except TimeoutError as error:
+        raise BadRequest("The file did not arrive in time.") from error
+    return bytes(data)

@@ -1,0 +1,117 @@
+"""The operators' API for single places: looking one up, and taking one away."""
+
+import re
+from dataclasses import replace
+
+import msgspec
+from aiohttp import web
+
+from inventory.hold import PaymentRunning
+from inventory.kit.http import json_response, read_body
+from inventory.kit.problem import BadRequest, NotFound, Refusal
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.bodies import Reason
+from waitroom.desk.board import Board, RoomView
+from waitroom.desk.standing import standing_by_books
+from waitroom.line.ticket import TICKET_ID_BYTES, Ticket
+from waitroom.store.line_store import LineStore
+from waitroom.store.place_store import PlaceStore
+
+
+class PlaceOver(Refusal):
+    code, status = "place_over", 409
+    title = "This place is used or given up; there is nothing to take away."
+
+
+class Revocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The body of DELETE: why, and the number once more, typed by hand."""
+
+    reason: Reason
+    confirm: int
+
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+_NUMBER_OR_ENTRY = re.compile(r"(e?)([1-9][0-9]{0,17})")
+_TOLD = ("line", "number", "status", "place", "reference", "profile", "claim_until")
+# Stands for the ticket of a place of which nothing is kept but that its number was given.
+_NOBODYS = bytes(TICKET_ID_BYTES)
+_REVOCATION = msgspec.json.Decoder(Revocation)
+
+
+class PlacesAdmin:
+    def __init__(self, guard: Guard, *, board: Board, lines: LineStore, places: PlaceStore) -> None:
+        self._guard = guard
+        self._board = board
+        self._lines = lines
+        self._places = places
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role, place = self._guard.as_role, "/admin/rooms/{room}/places/{line}/{number}"
+        return [
+            web.get(place, as_role("viewer", self.read)),
+            web.delete(place, as_role("operator", self.revoke)),
+        ]
+
+    async def read(self, request: web.Request, operator: Operator) -> web.Response:
+        """Say of a place what its holder is told, and its reference where its ticket is known.
+
+        The number may be an entry's, such as `e7`, once the draw has given it one.
+        """
+        view = self._board.room(request.match_info["room"])
+        ticket = _named(view, request.match_info["line"], request.match_info["number"])
+        (found,) = await self._lines.standings([ticket])
+        if ticket.number > found.tail:
+            raise NotFound(_given(view.name_of(ticket), found.tail))
+        known = found.ticket_id
+        told = standing_by_books(view, replace(ticket, ticket_id=known or _NOBODYS), found)
+        body = {name: told[name] for name in _TOLD} | {"grace_until": told.get("grace_until")}
+        if known is None:
+            body["reference"] = None
+        return json_response(body)
+
+    async def revoke(self, request: web.Request, operator: Operator) -> web.Response:
+        """Take a place away; its session ends, and the public log has a hash of the reason."""
+        named = request.match_info
+        if _NUMBER.fullmatch(named["number"]) is None:
+            raise NotFound("There is no such place.")
+        number = int(named["number"])
+        wish = await read_body(request, _REVOCATION)
+        if wish.confirm != number:
+            raise BadRequest(f'To take the place away, say {{"confirm": {number}}}.')
+        if not wish.reason.strip():
+            raise BadRequest("Say why the place is taken away.")
+        verdict = await self._places.revoke(
+            named["room"], named["line"], number, who=operator.name, reason=wish.reason
+        )
+        if verdict == "unknown":
+            raise NotFound("There is no such place.")
+        if verdict == "over":
+            raise PlaceOver
+        if verdict == "payment_running":
+            raise PaymentRunning("A payment is under way; it decides first.")
+        await self._board.refresh_places()
+        return json_response({"line": named["line"], "number": number, "status": "revoked"})
+
+
+def _named(view: RoomView, line: str, number: str) -> Ticket:
+    """Return a ticket that stands for a place in one of the room's lines; raises `NotFound`."""
+    line_id = next((i for i, known in view.lines.items() if known.rules["line"] == line), None)
+    match = _NUMBER_OR_ENTRY.fullmatch(number)
+    if line_id is None:
+        raise NotFound(f"The room has no line {line!r} now.")
+    if match is None:
+        raise NotFound("There is no such place.")
+    if not match[1]:
+        return Ticket(line_id=line_id, number=int(match[2]), ticket_id=_NOBODYS)
+    drawn = view.lines[line_id].number_of(int(match[2]))
+    if drawn is None:
+        raise NotFound("An entry has no number before the draw, and none that was not in it.")
+    return Ticket(line_id=line_id, number=drawn, ticket_id=_NOBODYS)
+
+
+def _given(line: str, tail: int) -> str:
+    """Say which numbers there are."""
+    if not tail:
+        return f"In line {line} no number has been given yet."
+    return f"In line {line} the numbers 1 to {tail} have been given."

@@ -1,0 +1,301 @@
+"""The operators' API for rooms, and their screen: look, steer, send a crowd."""
+
+import time
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from inventory.kit.http import json_response, read_body
+from inventory.kit.pages import Pages
+from inventory.kit.problem import BadRequest, NotFound, Refusal, Unprocessable
+from waitroom.admin.accounts.actions import ActionStore
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.bodies import (
+    CROWD_ORDER,
+    NEW_ROOM,
+    PUBLIC_VALUE,
+    RESET,
+    ROOM_CHANGE,
+    STATUS_CHANGE,
+    CrowdOrder,
+    Reset,
+    RoomChange,
+    StatusChange,
+)
+from waitroom.admin.rooms.crowd import Crowds
+from waitroom.admin.rooms.line import screen_context
+from waitroom.desk.board import Board
+from waitroom.line.state import shown_status
+from waitroom.store.draw_store import DrawStore
+from waitroom.store.line_store import LineStore
+from waitroom.store.room_store import Draw, NoDrawWaits, RoomStore
+
+ACTIONS_SHOWN = 50
+# Figures that count whole tables are read at most once a second, however many look.
+FIGURES_FRESH_S = 1.0
+# Rates are differences of counters over about a minute.
+RATE_OVER_S = 60.0
+
+_STATUS_OF = {"pause": "paused", "resume": "open", "open": "open", "close": "ended"}
+_SETTINGS = (
+    "order_by",
+    "public_value_source",
+    "join_by",
+    "log_public",
+    "fairness_public",
+    "stock_elsewhere",
+    "public",
+    "seats_max",
+    "calls_per_minute",
+    "batch_max",
+    "claim_window_s",
+    "session_s",
+    "hold_s",
+    "hold_extensions_max",
+    "payment_window_s",
+    "grace_s",
+    "units_promised",
+    "order_units_max",
+    "customers_only",
+    "returns_window_s",
+)
+
+
+class RoomsAdmin:
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        lines: LineStore,
+        rooms: RoomStore,
+        draws: DrawStore,
+        board: Board,
+        actions: ActionStore,
+        pages: Pages,
+        crowds: Crowds | None,
+    ) -> None:
+        self._guard = guard
+        self._lines = lines
+        self._rooms = rooms
+        self._draws = draws
+        self._board = board
+        self._actions = actions
+        self._pages = pages
+        self._crowds = crowds
+        self._figures: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._history: dict[str, deque[tuple[float, dict[str, Any]]]] = {}
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role = self._guard.as_role
+        return [
+            web.get("/admin", as_role("viewer", self.screen)),
+            web.get("/admin/rooms", as_role("viewer", self.list_rooms)),
+            web.post("/admin/rooms", as_role("admin", self.create_room)),
+            web.get("/admin/rooms/{room}", as_role("viewer", self.read_room)),
+            web.patch("/admin/rooms/{room}", as_role("operator", self.change_room)),
+            web.get("/admin/rooms/{room}/actions", as_role("viewer", self.list_actions)),
+            web.get("/admin/rooms/{room}/crowd", as_role("viewer", self.read_crowd)),
+            web.post("/admin/rooms/{room}/crowd", as_role("operator", self.start_crowd)),
+            web.delete("/admin/rooms/{room}/crowd", as_role("operator", self.stop_crowd)),
+            web.post("/admin/rooms/{room}/reset", as_role("admin", self.reset)),
+            web.post(
+                "/admin/rooms/{room}/public-value", as_role("operator", self.give_public_value)
+            ),
+            web.post("/admin/rooms/{room}/{verb}", as_role("operator", self.set_status)),
+        ]
+
+    async def screen(self, request: web.Request, operator: Operator) -> web.Response:
+        context = screen_context(request, operator, self._board)
+        context["demo"] = self._crowds is not None
+        return self._pages.render("admin.html", context, title="Operators")
+
+    async def list_rooms(self, request: web.Request, operator: Operator) -> web.Response:
+        rooms = [
+            {"room": v.room, "name": v.rules["name"], "status": v.rules["status"]}
+            for v in self._board.rooms.values()
+        ]
+        return json_response({"rooms": rooms})
+
+    async def create_room(self, request: web.Request, operator: Operator) -> web.Response:
+        wish = await read_body(request, NEW_ROOM)
+        rules, _ = _rules_of(wish.rules)
+        await self._rooms.create(wish.room, wish.name, rules, who=operator.name)
+        return json_response(await self._room_body(wish.room), status=201)
+
+    async def read_room(self, request: web.Request, operator: Operator) -> web.Response:
+        return json_response(await self._room_body(request.match_info["room"]))
+
+    async def change_room(self, request: web.Request, operator: Operator) -> web.Response:
+        room = request.match_info["room"]
+        rules, reason = _rules_of(await read_body(request, ROOM_CHANGE))
+        if rules == "{}":
+            raise BadRequest("Say at least one rule to change.")
+        await self._lines.change_room(room, rules, who=operator.name, reason=reason)
+        await self._board.refresh(rooms=True)
+        return json_response(await self._room_body(room))
+
+    async def set_status(self, request: web.Request, operator: Operator) -> web.Response:
+        room, verb = request.match_info["room"], request.match_info["verb"]
+        if verb not in _STATUS_OF:
+            raise NotFound
+        change = (
+            await read_body(request, STATUS_CHANGE) if request.can_read_body else StatusChange()
+        )
+        if verb == "close" and change.confirm != room:
+            raise BadRequest(f'To end the sale, say {{"confirm": "{room}"}}.')
+        await self._lines.set_status(
+            room, _STATUS_OF[verb], who=operator.name, reason=change.reason
+        )
+        await self._board.refresh(rooms=True)
+        return json_response(await self._room_body(room))
+
+    async def reset(self, request: web.Request, operator: Operator) -> web.Response:
+        """Begin the room anew; whoever asks types its name and says why."""
+        room = request.match_info["room"]
+        wish = await read_body(request, RESET) if request.can_read_body else Reset()
+        if wish.confirm != room:
+            raise BadRequest(
+                "Everybody in line loses their place. To begin the room anew, say "
+                f'{{"confirm": "{room}"}}.'
+            )
+        if not wish.reason.strip():
+            raise BadRequest("Say the reason; it goes on record.")
+        taken_back = await self._rooms.reset(room, who=operator.name, reason=wish.reason)
+        await self._board.refresh(rooms=True)
+        return json_response({**await self._room_body(room), "calls_taken_back": taken_back})
+
+    async def give_public_value(self, request: web.Request, operator: Operator) -> web.Response:
+        """Give the draw the value that its announced source has published since the closing."""
+        room = request.match_info["room"]
+        value = (await read_body(request, PUBLIC_VALUE)).value.strip()
+        if not value:
+            raise Unprocessable("Say the value as it stands at its source.")
+        given = await self._draws.give_value(room, value, who=operator.name)
+        if given is None:
+            raise NotFound(f"There is no room {room!r}.")
+        draws = await self._rooms.draws(room)
+        # Who asks again after a lost answer has given it.
+        if not given and (not draws or any(draw.value != value for draw in draws)):
+            raise NoDrawWaits
+        return json_response({"room": room, "draw": [_draw_body(draw) for draw in draws]})
+
+    async def _room_body(self, room: str) -> dict[str, Any]:
+        row = await self._lines.room(room)
+        view = self._board.rooms.get(room)
+        draws = await self._rooms.draws(room) if row["order_by"] == "draw" else []
+        return {
+            "room": room,
+            "name": row["name"],
+            "status": _status_for_operators(row, draws),
+            "message": row["message"],
+            "policy": row["policy"],
+            "doors_at": row["doors_at"],
+            "opens_at": row["opens_at"],
+            "closes_at": row["closes_at"],
+            "settings": {name: row[name] for name in _SETTINGS}
+            # It is kept with few digits.
+            | {"disappointed_max": round(row["disappointed_max"], 6)},
+            "draw": [_draw_body(draw) for draw in draws],
+            "figures": await self._fresh_figures(room),
+            "version": view.state.version if view and view.state else 0,
+        }
+
+    async def _fresh_figures(self, room: str) -> dict[str, Any]:
+        now = time.monotonic()
+        kept = self._figures.get(room)
+        if kept is not None and now - kept[0] < FIGURES_FRESH_S:
+            return kept[1]
+        figures = {"at": datetime.now(UTC), **await self._lines.figures(room)}
+        history = self._history.setdefault(room, deque(maxlen=int(RATE_OVER_S) * 2))
+        if history and _joined(figures) < _joined(history[-1][1]):
+            # The room was begun anew, and what was before says nothing of now.
+            history.clear()
+        history.append((now, figures))
+        while len(history) > 1 and history[0][0] < now - RATE_OVER_S:
+            history.popleft()
+        figures.update(_rates(*history[0], now, figures))
+        self._figures[room] = (now, figures)
+        return figures
+
+    async def list_actions(self, request: web.Request, operator: Operator) -> web.Response:
+        actions = await self._actions.page(request.match_info["room"], limit=ACTIONS_SHOWN)
+        return json_response({"actions": actions})
+
+    async def read_crowd(self, request: web.Request, operator: Operator) -> web.Response:
+        return json_response(await self._crowd().report(request.match_info["room"]))
+
+    async def start_crowd(self, request: web.Request, operator: Operator) -> web.Response:
+        wish = await read_body(request, CROWD_ORDER) if request.can_read_body else CrowdOrder()
+        room = self._board.room(request.match_info["room"]).room
+        await self._crowd().start(room, shoppers=wish.shoppers, arrive_s=wish.arrive_s)
+        await self._actions.record(room, operator.name, "crowd", {"shoppers": wish.shoppers})
+        return json_response(await self._crowd().report(room), status=202)
+
+    async def stop_crowd(self, request: web.Request, operator: Operator) -> web.Response:
+        await self._crowd().stop(request.match_info["room"])
+        return web.Response(status=204)
+
+    def _crowd(self) -> Crowds:
+        if self._crowds is None:
+            raise NoCrowds
+        return self._crowds
+
+
+class NoCrowds(Refusal):
+    code, status = "no_crowds", 404
+    title = "Simulated crowds are for demonstrations; the setting `demo` is off."
+
+
+def _rules_of(change: RoomChange) -> tuple[str, str]:
+    """Return the rules to change, as a JSON object, and the reason."""
+    values = msgspec.to_builtins(change)
+    reason = values.pop("reason", "")
+    return msgspec.json.encode(values).decode(), reason
+
+
+def _status_for_operators(row: Any, draws: list[Draw]) -> str:
+    """Return the room's status in one word; one that is paused says so, whatever is left."""
+    drawing = any(draw.count is not None and draw.drawn_at is None for draw in draws)
+    return shown_status(
+        row["status"],
+        sold_out=row["sold_out"] and row["status"] == "open",
+        doors_open=row["doors_open"],
+        drawing=drawing,
+    )
+
+
+def _draw_body(draw: Draw) -> dict[str, Any]:
+    return {
+        "line": draw.line,
+        "lane": draw.lane,
+        "status": draw.status,
+        "announced_at": draw.announced_at,
+        "commitment": draw.commitment.hex(),
+        "public_value_source": draw.public_value_source,
+        "value": draw.value,
+        "entries": draw.entries if draw.count is None else draw.count,
+        "drawn_at": draw.drawn_at,
+    }
+
+
+def _joined(figures: dict[str, Any]) -> int:
+    # Entries become numbers at the draw, and are no new arrivals then.
+    return int(max(figures["tail"], figures["entries"]))
+
+
+def _rates(
+    then_s: float, then: dict[str, Any], now_s: float, now: dict[str, Any]
+) -> dict[str, float]:
+    minutes = max(now_s - then_s, 1.0) / 60
+    claims = ("claimed", "ended")
+    return {
+        "joins_per_min": round((_joined(now) - _joined(then)) / minutes, 1),
+        "calls_per_min": round((now["head"] - then["head"]) / minutes, 1),
+        "claims_per_min": round(
+            max(sum(now[k] for k in claims) - sum(then[k] for k in claims), 0) / minutes, 1
+        ),
+    }

@@ -1,0 +1,84 @@
+"""The operators' API for what a sale came to. Sellers are told of their own SKUs."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+
+from checkout.history.history_store import HistoryStore
+from inventory.kit.http import json_response, query_int
+from inventory.kit.pages import Pages
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.moments import query_moment
+from waitroom.reports.analytics.analytics_store import AnalyticsStore
+from waitroom.reports.analytics.report import STEP_S_MAX, STEP_S_MIN, Report, Sales, Span, make_span
+
+SPAN_UNTIL_NOW = timedelta(days=1)
+
+
+class AnalyticsAdmin:
+    def __init__(
+        self, guard: Guard, *, analytics: AnalyticsStore, history: HistoryStore, pages: Pages
+    ) -> None:
+        self._guard = guard
+        self._analytics = analytics
+        self._history = history
+        self._pages = pages
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role = self._guard.as_role
+        return [
+            web.get("/admin/analytics", as_role("viewer", self.screen, sellers=True)),
+            web.get("/admin/rooms/{room}/analytics", as_role("viewer", self.analyse, sellers=True)),
+        ]
+
+    async def screen(self, request: web.Request, operator: Operator) -> web.Response:
+        context = {
+            "operator": {"name": operator.name, "role": operator.role},
+            "rooms": await self._history.rooms(seller=operator.scope),
+        }
+        return self._pages.render("admin_analytics.html", context, title="Analytics")
+
+    async def analyse(self, request: web.Request, operator: Operator) -> web.Response:
+        """Answer with the figures of `from` to `to`, the last day if nothing is said."""
+        report = await self._analytics.report(
+            request.match_info["room"],
+            _span(request),
+            top=query_int(request, "top", default=10, low=1, high=100),
+            seller=operator.scope,
+        )
+        return json_response(_body(request.match_info["room"], report))
+
+
+def _span(request: web.Request) -> Span:
+    until = query_moment(request, "to") or datetime.now(UTC)
+    since = query_moment(request, "from") or until - SPAN_UNTIL_NOW
+    step_s = query_int(request, "step", default=0, low=STEP_S_MIN, high=STEP_S_MAX)
+    return make_span(since, until, step_s or None)
+
+
+def _body(room: str, report: Report) -> dict[str, Any]:
+    span = report.span
+    return {
+        "room": room,
+        "from": span.since,
+        "to": span.until,
+        "step_s": span.step_s,
+        "currency": report.currency,
+        "sales": [
+            {"at": at, **_sales(sales)} for at, sales in zip(span.steps, report.steps, strict=True)
+        ],
+        "total": _sales(report.total),
+        "skus": [{"sku": s.sku, "name": s.name, **_sales(s.sales)} for s in report.skus],
+        "rest": {**_sales(report.rest.sales), "orders": None, "skus": report.rest.skus},
+        "walk": report.walk and report.walk.rows(),
+        "holds": report.outcomes,
+        "time_to_pay": report.pay_times,
+        "waits": report.waits,
+    }
+
+
+def _sales(sales: Sales) -> dict[str, int]:
+    return {**asdict(sales), "net_minor": sales.net_minor}

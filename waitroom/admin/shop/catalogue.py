@@ -1,0 +1,182 @@
+"""The operators' and sellers' API for what is sold: products and their SKUs."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from inventory.catalogue import NewProduct, NewSku, ProductChange, Sku, SkuChange
+from inventory.kit.http import json_response, query_int, read_body
+from inventory.kit.problem import BadRequest, Forbidden
+from inventory.product_store import CatalogueStore
+from inventory.sku_store import StockStore
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import Operator
+
+_NEW_PRODUCT = msgspec.json.Decoder(NewProduct)
+_PRODUCT_CHANGE = msgspec.json.Decoder(ProductChange)
+_NEW_SKU = msgspec.json.Decoder(NewSku)
+_SKU_CHANGE = msgspec.json.Decoder(SkuChange)
+
+
+class CatalogueAdmin:
+    """Sellers see and change their own products alone; others answer as if there were none."""
+
+    def __init__(self, guard: Guard, *, stock: StockStore, products: CatalogueStore) -> None:
+        self._guard = guard
+        self._stock = stock
+        self._products = products
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role = self._guard.as_role
+        products, product = "/admin/rooms/{room}/products", "/admin/products/{product}"
+        skus, sku = "/admin/rooms/{room}/skus", "/admin/skus/{sku}"
+        return [
+            web.get(products, as_role("viewer", self.list_products, sellers=True)),
+            web.post(products, as_role("operator", self.add_product, sellers=True)),
+            web.get(product, as_role("viewer", self.read_product, sellers=True)),
+            web.patch(product, as_role("operator", self.change_product, sellers=True)),
+            web.delete(product, as_role("operator", self.delete_product, sellers=True)),
+            web.get(skus, as_role("viewer", self.list_skus, sellers=True)),
+            web.post(skus, as_role("operator", self.add_sku, sellers=True)),
+            web.get(sku, as_role("viewer", self.read_sku, sellers=True)),
+            web.patch(sku, as_role("operator", self.change_sku, sellers=True)),
+            web.delete(sku, as_role("operator", self.delete_sku, sellers=True)),
+            web.get(f"{sku}/changes", as_role("viewer", self.list_changes, sellers=True)),
+        ]
+
+    async def list_products(self, request: web.Request, operator: Operator) -> web.Response:
+        limit = query_int(request, "limit", default=20, low=1, high=50)
+        found = await self._products.page(
+            room=request.match_info["room"],
+            search=request.query.get("q") or None,
+            after=request.query.get("cursor", ""),
+            limit=limit,
+            private=True,
+            seller=operator.scope,
+        )
+        following = found[-1].product if len(found) == limit else None
+        body = {"products": [product.private() for product in found], "next": following}
+        return json_response(body)
+
+    async def add_product(self, request: web.Request, operator: Operator) -> web.Response:
+        wish = await read_body(request, _NEW_PRODUCT)
+        await self._products.add(
+            wish.product,
+            room=request.match_info["room"],
+            name=wish.name,
+            description=wish.description,
+            picture=wish.picture,
+            seller=await self._seller(wish.seller, operator),
+            who=operator.name,
+        )
+        return await self._product(wish.product, operator, status=201)
+
+    async def _seller(self, named: str | None, operator: Operator) -> int | None:
+        """Return whose a product shall be: a seller's own, or whom an operator names."""
+        if operator.scope is None:
+            return None if named is None else await self._products.seller_id(named)
+        if named not in {None, operator.name}:
+            raise Forbidden("A seller's products are their own.")
+        return operator.scope
+
+    async def _product(
+        self, product: str, operator: Operator, *, status: int = 200
+    ) -> web.Response:
+        found = await self._products.read(product, seller=operator.scope)
+        return json_response(found.private(), status=status)
+
+    async def read_product(self, request: web.Request, operator: Operator) -> web.Response:
+        return await self._product(request.match_info["product"], operator)
+
+    async def change_product(self, request: web.Request, operator: Operator) -> web.Response:
+        product = request.match_info["product"]
+        change = await read_body(request, _PRODUCT_CHANGE)
+        changes = _changes(change)
+        if "seller" in changes:
+            changes["seller_id"] = await self._seller(changes.pop("seller"), operator)
+        await self._products.change(
+            product, changes, who=operator.name, reason=change.reason, seller=operator.scope
+        )
+        return await self._product(product, operator)
+
+    async def delete_product(self, request: web.Request, operator: Operator) -> web.Response:
+        product = request.match_info["product"]
+        await self._products.delete(product, who=operator.name, seller=operator.scope)
+        return web.Response(status=204)
+
+    async def list_skus(self, request: web.Request, operator: Operator) -> web.Response:
+        limit = query_int(request, "limit", default=200, low=1, high=500)
+        found = await self._stock.page(
+            room=request.match_info["room"],
+            product=request.query.get("product"),
+            search=request.query.get("q") or None,
+            after=request.query.get("cursor", ""),
+            limit=limit,
+            private=True,
+            seller=operator.scope,
+        )
+        following = found[-1].sku if len(found) == limit else None
+        return json_response({"skus": [with_on_hand(sku) for sku in found], "next": following})
+
+    async def add_sku(self, request: web.Request, operator: Operator) -> web.Response:
+        wish = await read_body(request, _NEW_SKU)
+        values = msgspec.structs.asdict(wish)
+        if not (wish.name or wish.product):
+            raise BadRequest("A SKU needs a name, or a product whose name it takes.")
+        await self._stock.add(
+            values.pop("sku"),
+            room=request.match_info["room"],
+            seller=operator.scope,
+            who=operator.name,
+            **values,
+        )
+        return await self._sku(wish.sku, operator, status=201)
+
+    async def _sku(self, sku: str, operator: Operator, *, status: int = 200) -> web.Response:
+        found = await self._stock.read(sku, seller=operator.scope)
+        return json_response(with_on_hand(found), status=status)
+
+    async def read_sku(self, request: web.Request, operator: Operator) -> web.Response:
+        return await self._sku(request.match_info["sku"], operator)
+
+    async def change_sku(self, request: web.Request, operator: Operator) -> web.Response:
+        sku = request.match_info["sku"]
+        change = await read_body(request, _SKU_CHANGE)
+        await self._stock.change(
+            sku,
+            _changes(change),
+            who=operator.name,
+            reason=change.reason,
+            seller=operator.scope,
+        )
+        return await self._sku(sku, operator)
+
+    async def delete_sku(self, request: web.Request, operator: Operator) -> web.Response:
+        sku = request.match_info["sku"]
+        await self._stock.delete(sku, who=operator.name, seller=operator.scope)
+        return web.Response(status=204)
+
+    async def list_changes(self, request: web.Request, operator: Operator) -> web.Response:
+        """List what became of a SKU, by whom: added, changed from what to what, deleted."""
+        limit = query_int(request, "limit", default=50, low=1, high=500)
+        before = query_int(request, "cursor", default=2**62, low=1, high=2**62)
+        found = await self._stock.changes(
+            request.match_info["sku"], before=before, limit=limit, seller=operator.scope
+        )
+        following = found[-1]["change_id"] if len(found) == limit else None
+        # As a string, like every cursor.
+        body = {"changes": found, "next": following and str(following)}
+        return json_response(body)
+
+
+def _changes(change: ProductChange | SkuChange) -> dict[str, Any]:
+    changes: dict[str, Any] = msgspec.to_builtins(change)
+    changes.pop("reason", None)
+    if not changes:
+        raise BadRequest("Say at least one field to change.")
+    return changes
+
+
+def with_on_hand(sku: Sku) -> dict[str, Any]:
+    return sku.private()

@@ -1,0 +1,141 @@
+"""Catalogues as files: the import and the export of a whole room, for operators and sellers."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import BinaryIO, cast
+
+from aiohttp import web
+
+from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
+from inventory.kit.http import PRIVATE, PROBLEM, encode, idempotency_key
+from inventory.kit.problem import BadRequest, Busy, Refusal
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import Operator
+
+FILE_BYTES_MAX = 64 * 1024 * 1024
+UPLOAD_WAIT_S = 300.0
+# An import keeps a core busy, and shoppers come first.
+IMPORTS_MAX = 1
+# What is larger goes to the disk and not into memory.
+MEMORY_BYTES_MAX = 1024 * 1024
+PIECE_BYTES = 64 * 1024
+
+
+class FileTooLarge(Refusal):
+    code, status = "too_large", 413
+    title = f"A file to import has at most {FILE_BYTES_MAX // 1024**2} MiB."
+
+
+class NotCsv(Refusal):
+    code, status, title = "not_csv", 415, "Send the file as it is, with the type text/csv."
+
+
+class ImportRefused(Refusal):
+    code, status, title = "import_refused", 422, "Nothing was imported, since rows were refused."
+
+
+class CatalogueFilesAdmin:
+    def __init__(self, guard: Guard, *, imports: CatalogueImportStore) -> None:
+        self._guard = guard
+        self._imports = imports
+        self._turns = asyncio.Semaphore(IMPORTS_MAX)
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role, room = self._guard.as_role, "/admin/rooms/{room}"
+        return [
+            web.post(f"{room}/catalogue", as_role("operator", self.load, sellers=True)),
+            web.get(f"{room}/catalogue.csv", as_role("viewer", self.dump, sellers=True)),
+        ]
+
+    async def load(self, request: web.Request, operator: Operator) -> web.StreamResponse:
+        """Import a file, or with `dry_run=1` say what an import would do, row by row."""
+        if request.content_type != "text/csv":
+            raise NotCsv
+        dry_run = request.query.get("dry_run", "0")
+        if dry_run not in {"0", "1"}:
+            raise BadRequest("dry_run must be 1 or 0.")
+        with _spool() as file, _spool() as fates:
+            await _receive(request, file)
+            source = Source(
+                file=file,
+                who=operator.name,
+                key=idempotency_key(request, required=False),
+                reason=request.query.get("reason", "import")[:500],
+                seller=operator.scope,
+            )
+            if self._turns.locked():
+                raise Busy("Another import is under way here; please try again in a minute.")
+            async with self._turns:
+                report = await self._imports.load(
+                    request.match_info["room"], source, fates, dry_run=dry_run == "1"
+                )
+            # The answer goes out when the transaction is over, however slow its reader is.
+            return await _answer(request, report, fates, dry_run=dry_run == "1")
+
+    async def dump(self, request: web.Request, operator: Operator) -> web.StreamResponse:
+        room = request.match_info["room"]
+        pieces = self._imports.dump(room, seller=operator.scope)
+        # An unknown room is refused before the answer begins.
+        first = await anext(pieces)
+        response = web.StreamResponse(headers=PRIVATE)
+        response.headers["Content-Type"] = "text/csv; charset=utf-8"
+        response.headers["Content-Disposition"] = f'attachment; filename="{room}.csv"'
+        await response.prepare(request)
+        if request.method == "HEAD":
+            return response
+        await response.write(first.encode())
+        async for piece in pieces:
+            await response.write(piece.encode())
+        await response.write_eof()
+        return response
+
+
+def _spool() -> BinaryIO:
+    return cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES_MAX))
+
+
+async def _receive(request: web.Request, file: BinaryIO) -> None:
+    """Take the whole file in before any transaction begins."""
+    if (request.content_length or 0) > FILE_BYTES_MAX:
+        raise FileTooLarge
+    try:
+        async with asyncio.timeout(UPLOAD_WAIT_S):
+            async for piece in request.content.iter_chunked(PIECE_BYTES):
+                file.write(piece)
+                if file.tell() > FILE_BYTES_MAX:
+                    raise FileTooLarge
+    except TimeoutError as error:
+        raise BadRequest("The file did not arrive in time.") from error
+    file.seek(0)
+
+
+async def _answer(
+    request: web.Request, report: Report, fates: BinaryIO, *, dry_run: bool
+) -> web.StreamResponse:
+    head = {"room": request.match_info["room"], "dry_run": dry_run, **asdict(report)}
+    refused = not (dry_run or report.imported)
+    if refused:
+        detail = f"{report.refused} of {report.rows} rows were refused; nothing was imported."
+        head = {**ImportRefused(detail).body(), **head}
+    response = web.StreamResponse(
+        status=ImportRefused.status if refused else 200, headers=PROBLEM if refused else PRIVATE
+    )
+    await response.prepare(request)
+    async for piece in _with_fates(encode(head), fates):
+        await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+async def _with_fates(head: bytes, fates: BinaryIO) -> AsyncIterator[bytes]:
+    """Join the head of the answer and the fates, a line of JSON each, to one object of JSON."""
+    yield head[:-1] + b',"fates":['
+    fates.seek(0)
+    first = True
+    while lines := fates.readlines(PIECE_BYTES):
+        joined = b",".join(line.rstrip(b"\n") for line in lines)
+        yield joined if first else b"," + joined
+        first = False
+    yield b"]}"

@@ -1,0 +1,174 @@
+"""The operators' API for orders: found, read and exported. Sellers see their own part of them."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from checkout.history.cursor import Cursor, read_cursor
+from checkout.history.history_store import HistoryStore
+from checkout.history.record import OrderFile, OrderRecord, RefundRecord
+from checkout.history.search import OrderFilter, read_words
+from checkout.history.sheet import header, rows_of
+from checkout.history.status import read_status
+from checkout.history.timeline import timeline
+from checkout.order import UnknownOrder
+from inventory.kit.http import PRIVATE, json_response, query_int, send_file
+from inventory.kit.pages import Pages
+from inventory.kit.problem import Forbidden
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.moments import query_moment
+
+_CSV = {**PRIVATE, "Content-Type": "text/csv; charset=utf-8"}
+
+
+class OrdersAdmin:
+    """A seller is shown orders with products of theirs, and of these no customer and no payment."""
+
+    def __init__(self, guard: Guard, *, history: HistoryStore, pages: Pages) -> None:
+        self._guard = guard
+        self._history = history
+        self._pages = pages
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role, orders = self._guard.as_role, "/admin/rooms/{room}/orders"
+        return [
+            web.get("/admin/orders", as_role("viewer", self.screen, sellers=True)),
+            web.get("/admin/orders/{order_id}", as_role("viewer", self.read_order, sellers=True)),
+            web.get(orders, as_role("viewer", self.list_orders, sellers=True)),
+            web.get(f"{orders}.csv", as_role("viewer", self.dump, sellers=True)),
+        ]
+
+    async def screen(self, request: web.Request, operator: Operator) -> web.Response:
+        context = {
+            "operator": {"name": operator.name, "role": operator.role},
+            "rooms": await self._history.rooms(seller=operator.scope),
+        }
+        return self._pages.render("admin_orders.html", context, title="Orders")
+
+    async def list_orders(self, request: web.Request, operator: Operator) -> web.Response:
+        limit = query_int(request, "limit", default=20, low=1, high=200)
+        orders = await self._history.page(
+            request.match_info["room"],
+            _wanted(request, operator),
+            after=read_cursor(request.query.get("cursor")),
+            limit=limit,
+            seller=operator.scope,
+        )
+        last = orders[-1] if len(orders) == limit else None
+        following = last and str(Cursor(at=last.created_at, order_id=last.order_id))
+        return json_response({"orders": [_order_body(o) for o in orders], "next": following})
+
+    async def read_order(self, request: web.Request, operator: Operator) -> web.Response:
+        try:
+            order_id = UUID(request.match_info["order_id"])
+        except ValueError as error:
+            raise UnknownOrder from error
+        file = await self._history.file(order_id, seller=operator.scope)
+        return json_response(_file_body(file) if operator.scope is None else _part_body(file))
+
+    async def dump(self, request: web.Request, operator: Operator) -> web.StreamResponse:
+        """Send all orders wanted as a CSV file, a page of the list at a time."""
+        room = request.match_info["room"]
+        pages = self._history.pages(room, _wanted(request, operator), seller=operator.scope)
+        # What is to be refused is refused before the answer begins.
+        found = await anext(pages)
+        name = f"{room}-orders.csv"
+        return await send_file(request, _sheet(found, pages), name=name, headers=_CSV)
+
+
+async def _sheet(
+    first: Sequence[OrderRecord], others: AsyncIterator[Sequence[OrderRecord]]
+) -> AsyncIterator[bytes]:
+    yield (header() + rows_of(first)).encode()
+    async for orders in others:
+        yield rows_of(orders).encode()
+
+
+def _wanted(request: web.Request, operator: Operator) -> OrderFilter:
+    """Return the filters of a list; raises `BadRequest` for one that cannot be."""
+    status, words = request.query.get("status"), read_words(request.query.get("q", ""))
+    if operator.scope is not None and words is not None and words.email is not None:
+        # A seller who could look for an address could find out who bought.
+        raise Forbidden("Only operators may search by a customer's address.")
+    return OrderFilter(
+        status=read_status(status) if status else None,
+        sku=request.query.get("sku") or None,
+        since=query_moment(request, "from"),
+        until=query_moment(request, "to"),
+        words=words,
+    )
+
+
+def _order_body(order: OrderRecord) -> dict[str, Any]:
+    return {**asdict(order), "number": order.reference, "detail": order.detail or None}
+
+
+def _part_body(file: OrderFile) -> dict[str, Any]:
+    """Return what a seller may know: what was bought of them, and what went back."""
+    events = [
+        {
+            "at": event.at,
+            "what": event.what,
+            "amount_minor": event.amount_minor,
+            "sku": event.sku,
+            "units": event.units,
+        }
+        for event in timeline(file)
+    ]
+    return {
+        **_order_body(file.order),
+        "room": file.room,
+        "refunds": [_refund_part(refund) for refund in file.refunds],
+        "timeline": events,
+    }
+
+
+def _refund_part(refund: RefundRecord) -> dict[str, Any]:
+    return {
+        "refund_id": refund.refund_id,
+        "status": refund.stage,
+        "amount_minor": refund.amount_minor,
+        "items": refund.items,
+        "restock": refund.restock,
+        "asked_at": refund.asked_at,
+        "ended_at": refund.ended_at,
+    }
+
+
+def _file_body(file: OrderFile) -> dict[str, Any]:
+    customer = None
+    if file.customer_subject is not None:
+        customer = {
+            "email": file.order.customer_email,
+            "issuer": file.customer_issuer,
+            "subject": file.customer_subject,
+        }
+    return {
+        **_part_body(file),
+        "hold_id": file.hold_id,
+        "session": str(file.session_id),
+        "line": file.line,
+        "line_number": file.number,
+        "customer": customer,
+        # The gateway knows the payment by the order's id.
+        "payment": {
+            "gateway": file.gateway,
+            "payment_key": file.order.order_id,
+            "gateway_ref": file.gateway_ref,
+        },
+        "refunds": [
+            {
+                **_refund_part(refund),
+                "by_hand": refund.by_hand,
+                "who": refund.who,
+                "reason": refund.reason,
+                "detail": refund.detail or None,
+            }
+            for refund in file.refunds
+        ],
+        "timeline": timeline(file),
+    }

@@ -1,0 +1,157 @@
+"""The operators' API for refunds and cancellations."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+
+from checkout.order import MOVING, Order, UnknownOrder
+from checkout.order_store import OrderStore
+from checkout.payments import Payments
+from checkout.refund import Cancellation, Refund, RefundStage, RefundWish
+from checkout.refund_store import RefundStore
+from checkout.refunds import Refunds
+from inventory.hold import idempotency_uuid
+from inventory.kit.http import idempotency_key, json_response, read_body
+from inventory.kit.problem import Refusal
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import Operator
+
+# What the gateway has not done by then is answered with 202; the settling loop goes on with it.
+WAIT_S = 8.0
+RETRY_AFTER_S = "2"
+
+_WISH = msgspec.json.Decoder(RefundWish)
+_CANCELLATION = msgspec.json.Decoder(Cancellation)
+
+
+class RefundFailed(Refusal):
+    code, status, title = "refund_failed", 409, "The gateway did not give the money back."
+
+
+class RefundsAdmin:
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        orders: OrderStore,
+        store: RefundStore,
+        payments: Payments,
+        refunds: Refunds,
+        wait_s: float = WAIT_S,
+    ) -> None:
+        self._guard = guard
+        self._orders = orders
+        self._store = store
+        self._payments = payments
+        self._refunds = refunds
+        self._wait_s = wait_s
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role = self._guard.as_role
+        refunds = "/admin/orders/{order_id}/refunds"
+        return [
+            web.get(refunds, as_role("viewer", self.list_refunds)),
+            web.post(refunds, as_role("operator", self.refund)),
+            web.post("/admin/orders/{order_id}/cancel", as_role("operator", self.cancel)),
+            web.get("/admin/breaches/orders", as_role("viewer", self.breaches)),
+        ]
+
+    async def list_refunds(self, request: web.Request, operator: Operator) -> web.Response:
+        body, _ = await self._read(_order_id(request))
+        return json_response(body)
+
+    async def refund(self, request: web.Request, operator: Operator) -> web.Response:
+        order_id = _order_id(request)
+        key = idempotency_key(request)
+        assert key is not None
+        wish = await read_body(request, _WISH)
+        refund_id = await self._store.ask(
+            order_id, wish, key=idempotency_uuid(key), who=operator.name
+        )
+        await self._in_time(self._refunds.drive(refund_id))
+        refund = await self._store.read(refund_id)
+        if refund.stage is RefundStage.FAILED:
+            raise RefundFailed(refund.detail, refund_id=str(refund_id))
+        if refund.stage is RefundStage.ASKED:
+            return _pending(_refund_body(refund))
+        return json_response(_refund_body(refund), status=201)
+
+    async def cancel(self, request: web.Request, operator: Operator) -> web.Response:
+        order_id = _order_id(request)
+        wish = await read_body(request, _CANCELLATION)
+        await self._store.call_off(
+            order_id, restock=wish.restock, who=operator.name, reason=wish.reason
+        )
+        await self._in_time(self._payments.hear(order_id))
+        body, moving = await self._read(order_id)
+        return _pending(body) if moving else json_response(body)
+
+    async def breaches(self, request: web.Request, operator: Operator) -> web.Response:
+        return json_response({"breaches": await self._orders.breaches()})
+
+    async def _in_time(self, driving: Coroutine[Any, Any, object]) -> None:
+        """Give the gateway a while; every step may be broken off, and is taken up again."""
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await driving
+        except TimeoutError:
+            return
+
+    async def _read(self, order_id: UUID) -> tuple[dict[str, Any], bool]:
+        """Return an order with its refunds, and whether the gateway has something to do yet."""
+        order = await self._orders.read(order_id)
+        refunds = await self._store.of_order(order_id)
+        body = {"order": _order_body(order), "refunds": [_refund_body(r) for r in refunds]}
+        moving = order.state in MOVING or any(r.stage is RefundStage.ASKED for r in refunds)
+        return body, moving
+
+
+def _order_id(request: web.Request) -> UUID:
+    try:
+        return UUID(request.match_info["order_id"])
+    except ValueError as error:
+        raise UnknownOrder from error
+
+
+def _pending(body: dict[str, Any]) -> web.Response:
+    return json_response(body, status=202, headers={"Retry-After": RETRY_AFTER_S})
+
+
+def _order_body(order: Order) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        "number": order.reference,
+        "room": order.room,
+        "status": order.state,
+        "called_off": order.called_off,
+        "items": order.lines,
+        "total_minor": order.total_minor,
+        "refunded_minor": order.refunded_minor,
+        "refunding_minor": order.refunding_minor,
+        "currency": order.currency,
+        "created_at": order.created_at,
+        "paid_at": order.paid_at,
+        "detail": order.detail or None,
+    }
+
+
+def _refund_body(refund: Refund) -> dict[str, Any]:
+    return {
+        "refund_id": refund.refund_id,
+        "order_id": refund.order_id,
+        "status": refund.stage,
+        "amount_minor": refund.amount_minor,
+        "currency": refund.currency,
+        "items": refund.items,
+        "restock": refund.restock,
+        "by_hand": refund.by_hand,
+        "reason": refund.reason,
+        "who": refund.who,
+        "detail": refund.detail or None,
+        "asked_at": refund.asked_at,
+        "ended_at": refund.ended_at,
+    }

@@ -1,0 +1,172 @@
+"""`waitroom catalogue`: whole catalogues in and out on the command line."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
+from inventory.kit.database import Pool
+from waitroom.cli.options import plainly, settings_options, with_pool
+
+MEMORY_BYTES_MAX = 1024 * 1024
+
+
+@click.group()
+def catalogue() -> None:
+    """Import and export a room's catalogue as CSV."""
+
+
+@catalogue.command(name="import")
+@settings_options
+@click.argument("room")
+@click.argument("file", type=click.File("rb"))
+@click.option("--dry-run", is_flag=True, help="Say what would become of each row, and do nothing.")
+@click.option("--key", help="Units are received once for each key; default: the file's content.")
+@click.option("--reason", default="import", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON line for each row, the sums last.")
+@plainly
+def catalogue_import(
+    *,
+    room: str,
+    file: BinaryIO,
+    dry_run: bool,
+    key: str | None,
+    reason: str,
+    as_json: bool,
+    config: Path | None,
+    **overrides: Any,
+) -> None:
+    """Import FILE into ROOM: all of it, or nothing and the reasons. `-` reads standard input."""
+    with _seekable(file) as source, _spool() as fates, _progress() as progress:
+        task = progress.add_task("", total=None)
+
+        def tell(step: str, share: float | None) -> None:
+            progress.update(
+                task, description=step, completed=share or 0, total=None if share is None else 1
+            )
+
+        async def run(pool: Pool) -> Report:
+            return await CatalogueImportStore(pool).load(
+                room,
+                Source(file=source, who="cli", key=key, reason=reason),
+                fates,
+                dry_run=dry_run,
+                tell=tell,
+            )
+
+        report = with_pool(config, overrides, run)
+        progress.stop()
+        fates.seek(0)
+        for line in fates:
+            if as_json:
+                click.echo(line, nl=False)
+            elif (said := _told(msgspec.json.decode(line))) is not None:
+                click.echo(said)
+    _tell(report, dry_run=dry_run, as_json=as_json)
+    sys.exit(1 if report.refused else 0)
+
+
+@catalogue.command(name="export")
+@settings_options
+@click.argument("room")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: standard output."
+)
+@plainly
+def catalogue_export(room: str, output: Path | None, config: Path | None, **overrides: Any) -> None:
+    """Write ROOM's catalogue as CSV, as `import` takes it."""
+
+    async def run(pool: Pool) -> None:
+        # Beside the place and then into it, so that a half is never taken for the whole.
+        half = output and output.with_name(f".{output.name}.half")
+        out = half.open("wb") if half else sys.stdout.buffer
+        try:
+            async for piece in CatalogueImportStore(pool).dump(room):
+                out.write(piece.encode())
+            out.flush()
+            if half and output:
+                out.close()
+                half.replace(output)
+        finally:
+            if half:
+                out.close()
+                half.unlink(missing_ok=True)
+
+    with _progress() as progress:
+        progress.add_task("writing", total=None)
+        with_pool(config, overrides, run)
+
+
+@contextmanager
+def _seekable(file: BinaryIO) -> Iterator[BinaryIO]:
+    """Give a file that can be read twice: a pipe is copied first."""
+    if file.seekable():
+        yield file
+        return
+    with _spool() as copy:
+        while piece := file.read(MEMORY_BYTES_MAX):
+            copy.write(piece)
+        copy.seek(0)
+        yield copy
+
+
+def _spool() -> Any:
+    return tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES_MAX)
+
+
+def _progress() -> Progress:
+    """Show that something goes on, where somebody looks; what is printed stays free of it."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description} …"), BarColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _told(fate: dict[str, Any]) -> str | None:
+    """Say in a line what became of a row; nothing of one that stays as it is."""
+    if fate["fate"] == "unchanged":
+        return None
+    said = f"line {fate['line']}: {fate['sku'] or '?'} {fate['fate']}"
+    changes = fate.get("changes", {})
+    parts = [
+        f"{field} {_short(change[0])} → {_short(change[1])}"
+        for field, change in changes.items()
+        if isinstance(change, list)
+    ]
+    if "receive" in fate:
+        before = " (received before)" if fate.get("received_before") else ""
+        parts.append(f"receive {fate['receive']}{before}")
+    parts += fate.get("reasons", [])
+    return f"{said}: {'; '.join(parts)}" if parts else said
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}…"
+
+
+_SHOWN_MAX = 40
+
+
+def _tell(report: Report, *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.encode(report))
+        return
+    figures = (
+        f"{report.rows} rows: {report.added} added, {report.changed} changed, "
+        f"{report.unchanged} unchanged, {report.refused} refused; {report.received} units received"
+    )
+    if dry_run:
+        click.echo(f"a dry run; nothing was imported{os.linesep}{figures}")
+    elif report.imported:
+        click.echo(figures)
+    else:
+        click.echo(f"nothing was imported{os.linesep}{figures}", err=True)

@@ -1,0 +1,95 @@
+"""`waitroom operator`: the operators' accounts on the command line, for whoever has the machine."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from waitroom.admin.accounts.sign_in import ROLES, OperatorStore
+from waitroom.cli.options import fail, plainly, settings_options, with_pool
+
+
+@click.group(name="operator")
+def operator() -> None:
+    """Add operators and change their accounts."""
+
+
+@operator.command(name="add")
+@settings_options
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), required=True)
+@click.password_option()
+@plainly
+def operator_add(
+    name: str, role: str, password: str, config: Path | None, **overrides: Any
+) -> None:
+    """Add an operator."""
+    with_pool(
+        config,
+        overrides,
+        lambda pool: OperatorStore(pool).add(name, role=role, password=password),
+    )
+
+
+@operator.command(name="list")
+@settings_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each operator.")
+@plainly
+def operator_list(as_json: bool, config: Path | None, **overrides: Any) -> None:  # noqa: FBT001 - a flag
+    """List the operators with their roles, and how many sessions each has open."""
+    found = with_pool(config, overrides, lambda pool: OperatorStore(pool).accounts())
+    if not as_json:
+        click.echo(f"{'name':<32} {'role':<8} {'active':<6} {'sessions':>8}")
+    for account in found:
+        if as_json:
+            click.echo(msgspec.json.encode(account))
+        else:
+            active = "yes" if account["active"] else "no"
+            name, role, sessions = account["name"], account["role"], account["sessions"]
+            click.echo(f"{name:<32} {role:<8} {active:<6} {sessions:>8}")
+
+
+@operator.command(name="change")
+@settings_options
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES))
+@click.option("--active/--inactive", default=None, help="Let them in, or shut them out.")
+@click.option("--new-password", is_flag=True, help="Ask for a new password.")
+@plainly
+def operator_change(
+    name: str,
+    role: str | None,
+    active: bool | None,  # noqa: FBT001 - a flag
+    new_password: bool,  # noqa: FBT001 - a flag
+    config: Path | None,
+    **overrides: Any,
+) -> None:
+    """Change an account; its operator is signed out everywhere."""
+    if role is None and active is None and not new_password:
+        fail("say what is to change: --role, --active, --inactive or --new-password")
+    password = (
+        click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        if new_password
+        else None
+    )
+    changed = with_pool(
+        config,
+        overrides,
+        lambda pool: OperatorStore(pool).change(
+            name, actor=None, role=role, active=active, password=password
+        ),
+    )
+    click.echo(f"{name}: {'changed' if changed else 'nothing to do'}")
+
+
+@operator.command(name="sign-out")
+@settings_options
+@click.argument("name")
+@plainly
+def operator_sign_out(name: str, config: Path | None, **overrides: Any) -> None:
+    """End an operator's sessions."""
+    ended = with_pool(
+        config, overrides, lambda pool: OperatorStore(pool).sign_out_everywhere(name, who="cli")
+    )
+    click.echo(f"{name}: {ended} session(s) ended")

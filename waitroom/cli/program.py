@@ -1,0 +1,45 @@
+"""The `waitroom` program; each command has a module of its own, imported when it is asked for."""
+
+from importlib import import_module
+
+import click
+import structlog
+
+_MODULES = {
+    "up": "waitroom.cli.up",
+    "serve": "waitroom.cli.serve",
+    "migrate": "waitroom.cli.up",
+    "keygen": "waitroom.cli.up",
+    "sku": "waitroom.cli.stock",
+    "stock": "waitroom.cli.stock",
+    "room": "waitroom.cli.rooms",
+    "operator": "waitroom.cli.people",
+    "catalogue": "waitroom.cli.catalogue",
+    "verify": "waitroom.cli.verify",
+    "rehearse": "waitroom.cli.rehearse",
+    "load": "waitroom.cli.load",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _MODULES:
+            return None
+        found: click.Command = getattr(import_module(_MODULES[cmd_name]), cmd_name)
+        return found
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="waitroom")
+def main() -> None:
+    """Run a self-hosted virtual waiting room with fair checkout."""
+
+
+# Until settings say otherwise, a failing command prints its one line and no debug logs.
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))

@@ -1,0 +1,52 @@
+"""`waitroom serve`: processes on engines that are already there."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from waitroom.cli.options import load_for, plainly, settings_options, web_options
+from waitroom.run.processes import Supervisor, claim_port
+from waitroom.run.settings import EMBEDDED, SettingsError, load_secrets
+
+ROLE_NAMES = ("all", "web", "controller", "sweeper")
+
+
+@click.command()
+@settings_options
+@web_options
+@click.option(
+    "--role",
+    "roles",
+    default="all",
+    help="web, controller, sweeper, several with commas, or all.",
+)
+@plainly
+def serve(config: Path | None, roles: str, **overrides: Any) -> None:
+    """Run processes of some roles on engines that are already there."""
+    settings = load_for(config, **overrides)
+    if EMBEDDED in (settings.postgres_url, settings.valkey_url):
+        raise SettingsError(
+            "serve needs --postgres-url and --valkey-url; `waitroom up` starts embedded engines"
+        )
+    chosen = _roles(roles)
+    found = load_secrets(settings)
+    if settings.workers == 1 or "web" not in chosen:
+        # Not imported by the process that only watches over the others: it is half of their start.
+        sys.exit(import_module("waitroom.run.serve").serve(settings, found, roles=chosen))
+    port = claim_port(settings.host, settings.port)
+    settings = msgspec.structs.replace(settings, port=port)
+    order = [role for role in ROLE_NAMES if role in chosen]
+    supervisor = Supervisor(settings, roles=order)
+    sys.exit(supervisor.run(lambda: None, lambda: True))
+
+
+def _roles(text: str) -> frozenset[str]:
+    named = {name.strip() for name in text.split(",")}
+    for name in named:
+        if name not in ROLE_NAMES:
+            raise SettingsError(f"there is no role {name!r}; the roles are {', '.join(ROLE_NAMES)}")
+    return frozenset(ROLE_NAMES[1:]) if "all" in named else frozenset(named)

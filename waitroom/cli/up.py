@@ -1,0 +1,141 @@
+"""`waitroom up`, everything with one command; `migrate` and `keygen` are steps of it."""
+
+import asyncio
+import os
+import secrets
+import sys
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from inventory.kit.database import open_pool
+from inventory.ledger_store import LedgerStore
+from inventory.product_store import CatalogueStore
+from inventory.sku_store import StockStore
+from waitroom.admin.accounts.sign_in import OperatorStore
+from waitroom.cli.options import load_for, plainly, settings_options, web_options
+from waitroom.run.engines import EmbeddedEngines
+from waitroom.run.processes import Supervisor, claim_port
+from waitroom.run.seed import DRAW_ROOM, ROOM, seed
+from waitroom.run.settings import EMBEDDED, Settings, generate_secrets, load_secrets
+from waitroom.store.line_store import LineStore
+from waitroom.store.migrate import migrate as bring_up_to_date
+
+FIRST_OPERATOR = "admin"
+PASSWORD_FILE = "first-operator-password"  # noqa: S105 - the name of a file
+
+
+@click.command()
+@settings_options
+@web_options
+@click.option("--demo", is_flag=True, default=None, help="Seed a demonstration sale.")
+@plainly
+def up(config: Path | None, **overrides: Any) -> None:
+    """Start everything: engines where none are given, migrations, and all processes."""
+    settings = load_for(config, **overrides)
+    port = claim_port(settings.host, settings.port)
+    with ExitStack() as stack:
+        settings = _with_engines(settings, stack, port=port)
+        _make_secrets_if_missing(settings)
+        asyncio.run(bring_up_to_date(settings.postgres_url))
+        asyncio.run(_first_steps(settings))
+        supervisor = Supervisor(settings, roles=("web", "controller", "sweeper"))
+        code = supervisor.run(lambda: _announce(settings), lambda: _ready(settings))
+    sys.exit(code)
+
+
+def _with_engines(settings: Settings, stack: ExitStack, **changes: Any) -> Settings:
+    """Start the engines that are not given as URLs; they stop with the stack."""
+    postgres, valkey = (url == EMBEDDED for url in (settings.postgres_url, settings.valkey_url))
+    data_dir = Path(settings.data_dir).expanduser()
+    if postgres or valkey:
+        click.echo("starting the engines …", err=True)
+        urls = stack.enter_context(EmbeddedEngines(data_dir, postgres=postgres, valkey=valkey))
+        if urls.postgres_url:
+            changes["postgres_url"] = urls.postgres_url
+        if urls.valkey_url:
+            changes["valkey_url"] = urls.valkey_url
+    return msgspec.structs.replace(settings, data_dir=str(data_dir), **changes)
+
+
+def _make_secrets_if_missing(settings: Settings) -> None:
+    if not os.environ.get("WAITROOM_SIGNING_KEYS") and not settings.secrets_path.exists():
+        generate_secrets(settings.secrets_path)
+    load_secrets(settings)
+
+
+async def _first_steps(settings: Settings) -> None:
+    """Make the first operator, and the demonstration sale if it is wanted."""
+    pool = await open_pool(settings.postgres_url, size_max=2, pooler=settings.postgres_pooler)
+    try:
+        operators = OperatorStore(pool)
+        if not await operators.any():
+            password = secrets.token_urlsafe(12)
+            await operators.add(FIRST_OPERATOR, role="admin", password=password)
+            path = _password_path(settings)
+            with os.fdopen(
+                os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w"
+            ) as file:
+                file.write(password + "\n")
+        if settings.demo:
+            stores = LineStore(pool), StockStore(pool), CatalogueStore(pool), LedgerStore(pool)
+            await seed(*stores)
+    finally:
+        await pool.close()
+
+
+def _password_path(settings: Settings) -> Path:
+    return Path(settings.data_dir) / PASSWORD_FILE
+
+
+def _ready(settings: Settings) -> bool:
+    try:
+        url = f"http://{settings.host}:{settings.port}/readyz"
+        with urllib.request.urlopen(url, timeout=1) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _announce(settings: Settings) -> None:
+    base = settings.base_url
+    lines = ["", f"  Shop               {base}/"]
+    if settings.demo:
+        lines.append(f"  Waiting page       {base}/rooms/{ROOM}")
+        lines.append(f"  A draw ahead       {base}/rooms/{DRAW_ROOM}")
+    lines.append(f"  Operators' screen  {base}/admin")
+    path = _password_path(settings)
+    if path.exists():
+        password = path.read_text(encoding="utf-8").strip()
+        lines.append(f"  First operator     {FIRST_OPERATOR}, password {password}")
+        lines.append(f"                     (kept in {path})")
+    lines += ["", "  Ctrl-C ends it; the data stays.", ""]
+    click.echo("\n".join(lines))
+
+
+@click.command()
+@settings_options
+@plainly
+def migrate(config: Path | None, **overrides: Any) -> None:
+    """Bring the database's tables up to date."""
+    settings = load_for(config, **overrides)
+    with ExitStack() as stack:
+        settings = _with_engines(settings, stack)
+        applied = asyncio.run(bring_up_to_date(settings.postgres_url))
+    click.echo("\n".join(applied) or "nothing to do")
+
+
+@click.command()
+@settings_options
+@click.option("--rotate", is_flag=True, help="Add a key; the older ones are still accepted.")
+@plainly
+def keygen(config: Path | None, rotate: bool, **overrides: Any) -> None:  # noqa: FBT001 - a flag
+    """Make the key that signs tickets and sessions, in the secrets file."""
+    settings = load_for(config, **overrides)
+    made = generate_secrets(settings.secrets_path, rotate=rotate)
+    click.echo(f"{settings.secrets_path} holds {len(made.signing_keys)} key(s)")

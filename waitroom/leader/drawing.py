@@ -1,0 +1,123 @@
+"""Making a room's draw: what the leading controller does for it, a step at each tick."""
+
+import hmac
+import os
+from collections.abc import Sequence
+
+import asyncpg
+import structlog
+
+from waitroom.log.draw import (
+    SEED_BYTES,
+    Permutation,
+    commitment,
+    draw_key,
+    log_key_from,
+    public_key_of,
+    sign_closing,
+    sign_head,
+)
+from waitroom.store.draw_store import DrawStore
+
+log = structlog.get_logger()
+
+_PURPOSE = b"waitroom.seed.1:"
+_ID_BYTES = 8
+
+
+class SeedBook:
+    """Derives seeds from a random salt and a signing key of the service.
+
+    The database keeps the salt and which key. So it alone does not know the order beforehand, and
+    neither does whoever has the keys alone.
+    """
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys = {_id_of(key): key for key in keys}
+        self._newest = _id_of(keys[-1])
+
+    def seal(self, salt: bytes) -> str:
+        """Return the sealed form of a new seed."""
+        return f"{self._newest}.{salt.hex()}"
+
+    def open(self, sealed: str) -> bytes | None:
+        """Return the seed, or None when the key that it was derived from is no longer kept."""
+        key_id, _, salt = sealed.partition(".")
+        key = self._keys.get(key_id)
+        if key is None:
+            return None
+        return hmac.digest(key, _PURPOSE + bytes.fromhex(salt), "sha256")
+
+
+def _id_of(key: bytes) -> str:
+    return hmac.digest(key, _PURPOSE + b"id", "sha256")[:_ID_BYTES].hex()
+
+
+class LogKey:
+    """Signs closings and the heads of logs; it stays when a newer signing key is added."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._key = log_key_from(keys[0])
+        self.public = public_key_of(self._key)
+
+    def sign_closing(self, *, room: str, line: str, count: int, head: bytes) -> bytes:
+        return sign_closing(self._key, room=room, line=line, count=count, head=head)
+
+    def sign_head(self, *, room: str, seq: int, head: bytes) -> bytes:
+        return sign_head(self._key, room=room, seq=seq, head=head)
+
+
+class Drawing:
+    """Announces a draw, signs its closing, reveals it: whatever is due at a tick."""
+
+    def __init__(self, store: DrawStore, *, seeds: SeedBook, log_key: LogKey) -> None:
+        self._store = store
+        self._seeds = seeds
+        self._log_key = log_key
+
+    async def step(self, row: asyncpg.Record, *, term: int) -> None:
+        """Take one line's draw as far as it can go now. Every step may be repeated."""
+        if row["status"] == "scheduled" and row["order_by"] == "draw":
+            if not row["draw_announced"]:
+                await self._announce(row)
+        elif row["draw_due"] and not row["closing_signed"]:
+            await self._sign(row["line_id"])
+        elif row["draw_due"] and not row["value_missing"]:
+            await self._reveal(row["line_id"], term=term)
+
+    async def _announce(self, row: asyncpg.Record) -> None:
+        sealed = self._seeds.seal(os.urandom(SEED_BYTES))
+        seed = self._seeds.open(sealed)
+        assert seed is not None, "the newest key is kept"
+        said = commitment(row["room"], row["line"], seed)
+        await self._store.announce(
+            row["line_id"], commitment=said, sealed=sealed, key=self._log_key.public
+        )
+
+    async def _sign(self, line_id: int) -> None:
+        closing = await self._store.closing(line_id)
+        signature = self._log_key.sign_closing(
+            room=closing.room, line=closing.line, count=closing.count, head=closing.head
+        )
+        await self._store.sign(line_id, signature)
+
+    async def _reveal(self, line_id: int, *, term: int) -> None:
+        closing = await self._store.closing(line_id)
+        seed = self._seeds.open(closing.sealed_seed)
+        if seed is None:
+            log.error("seed_is_lost", room=closing.room, hint="put the old signing key back")
+            return
+        key = draw_key(
+            closing.room,
+            closing.line,
+            seed=seed,
+            head=closing.head,
+            count=closing.count,
+            value=closing.value,
+        )
+        entries = await self._store.entries_remembered(line_id)
+        order = Permutation(key, closing.count) if closing.count else None
+        numbers = [order.number_of(entry) for entry in entries] if order else []
+        await self._store.reveal(
+            line_id, term=term, seed=seed, key=key, entries=entries, numbers=numbers
+        )

@@ -1,0 +1,334 @@
+"""What is still to be expected of those who were called. Pure: records in, an outlook out.
+
+The leader shows the learner every open admission once a tick, and each that is over once. What they
+do is counted by stage and age (`rates`); the outlook says, of those who may still ask,
+how many will, and how sure that is.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import inf
+
+from waitroom.line.forecast.outlook import Crowd, Outlook, Tables
+from waitroom.line.forecast.rates import AT_RISK, LifeTable, Rates, Stage, Units
+
+# Final records are remembered for as many admissions, so that a repeated one counts once.
+OVER_MAX = 20_000
+# A share is trusted as if known from so many shoppers at most, however many were seen: those to
+# come are not the same people, and a crowd may change at any moment.
+KNOWN_MAX = 30
+# By how much of their shares real shoppers may differ from the imagined ones.
+IMAGINED_DOUBT = 0.4
+# A new call asks no sooner than this share of those who will; units that surely come back
+# before that may be called for.
+SOON_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journey:
+    """One admission as the leader reads it. All times are in seconds of one clock.
+
+    `held_at` is when its first hold was placed, whatever became of that, and `hold_ended_at` when
+    the last hold that is over ended. `units_held` are those in open holds, also while they are
+    being paid. `refused` says that it ever asked when nothing was to be had, and stays true when
+    it was served later.
+    """
+
+    admission_id: int
+    state: str
+    called_at: float
+    claimed_at: float | None = None
+    held_at: float | None = None
+    hold_ended_at: float | None = None
+    ended_at: float | None = None
+    units_held: int = 0
+    units_sold: int = 0
+    paying: bool = False
+    refused: bool = False
+    promised: int = 0
+
+    @property
+    def came_in(self) -> bool:
+        """Whether this call was claimed; who is called again may have claimed an earlier one."""
+        return self.claimed_at is not None and self.claimed_at >= self.called_at
+
+    @property
+    def has_held(self) -> bool:
+        """Whether it ever held since this call; an earlier call may have led to a hold too."""
+        since_call = self.held_at is not None and self.held_at >= self.called_at
+        return self.came_in and (since_call or self.units_held + self.units_sold > 0)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """How far a journey has been counted: its stage, since when, and until when."""
+
+    called_at: float
+    stage: Stage
+    since: float
+    until: float
+    over: bool = False
+    refused: bool = False
+    promised: int = 0
+    units: int = 0
+    last: Journey | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Demand:
+    """Learn from all journeys of one room. Losing this loses figures, and no promise.
+
+    `units_max` is what one session can take at most, None where nobody knows. The deadlines are
+    the room's; something happens at them, so ages are told apart there.
+    """
+
+    claim_window_s: float = 120.0
+    session_s: float = 600.0
+    hold_s: float = 300.0
+    units_max: int | None = None
+    called: int = 0
+    rates: dict[Stage, Rates] = field(init=False)
+    units: Units = field(init=False)
+    _open: dict[int, _Seen] = field(default_factory=dict)
+    # By admission, when it was called last, and whether it found nothing then.
+    _over: dict[int, tuple[float, bool]] = field(default_factory=dict)
+    _disappointed_over: int = 0
+    _to_be_had: bool = True
+
+    def __post_init__(self) -> None:
+        deadlines = (self.claim_window_s, self.session_s, self.hold_s, None)
+        self.rates = {
+            stage: Rates(stage=stage, deadline_s=deadline)
+            for stage, deadline in zip(AT_RISK, deadlines, strict=True)
+        }
+        self.units = Units(units_max=self.units_max)
+
+    def observe(
+        self,
+        now: float,
+        open_: Iterable[Journey],
+        closed: Iterable[Journey],
+        *,
+        units_free: float = inf,
+    ) -> None:
+        """Count what happened since the last time: every open admission, and those now over.
+
+        Takes time in the number of the records. A tick may be left out, a record may come twice,
+        and on taking office all that is over comes at once. An open admission that is not shown
+        any more, and without a final record, is forgotten.
+        """
+        # While nothing is to be had, whoever holds nothing has not been seen to want nothing.
+        to_be_had, self._to_be_had = self._to_be_had and units_free > 0, units_free > 0
+        records = [(journey, True) for journey in closed]
+        records += [(journey, False) for journey in open_]
+        if not self.called:
+            # A new leader's past: those who were called together shall weigh the same, the slow as
+            # much as the quick, and who was called later more.
+            records.sort(key=lambda record: record[0].called_at)
+        still: dict[int, _Seen] = {}
+        waited: Counter[tuple[Stage, int, float]] = Counter()
+        for journey, over in records:
+            seen = self._open.get(journey.admission_id)
+            if seen is not None and seen.last == journey and not (over or seen.over):
+                # Nothing happened to most of them; these are counted together, by age.
+                if self._counts(seen, to_be_had=to_be_had):
+                    waited[seen.stage, _age(seen, now), now - seen.until] += 1
+                seen.until = now
+            else:
+                seen = self._follow(journey, now, over=over, to_be_had=to_be_had)
+            if seen is not None and over:
+                self._close(journey, seen)
+            elif seen is not None:
+                still[journey.admission_id] = seen
+        self._open = still
+        for (stage, age, passed_s), shoppers in waited.items():
+            self.rates[stage].expose(max(age - passed_s, 0.0), age, shoppers=shoppers)
+
+    def _close(self, journey: Journey, seen: _Seen) -> None:
+        self._open.pop(journey.admission_id, None)
+        disappointed = seen.refused and not journey.has_held
+        self._over[journey.admission_id] = journey.called_at, disappointed
+        self._disappointed_over += disappointed
+        while len(self._over) > OVER_MAX:
+            del self._over[next(iter(self._over))]
+
+    def _follow(self, journey: Journey, now: float, *, over: bool, to_be_had: bool) -> _Seen | None:
+        """Count how far a journey has come; None for what had been counted before."""
+        seen = self._open.get(journey.admission_id)
+        if seen is None or journey.called_at > seen.called_at:
+            called_at, disappointed = self._over.get(journey.admission_id, (None, False))
+            if called_at is not None and journey.called_at <= called_at:
+                return None
+            # Who is called again is still one of those called, and may find something yet.
+            self.called += seen is None and called_at is None
+            if called_at is not None and disappointed:
+                self._over[journey.admission_id] = called_at, False
+                self._disappointed_over -= 1
+            seen = _Seen(
+                journey.called_at,
+                Stage.CALLED,
+                since=journey.called_at,
+                until=journey.called_at,
+                promised=journey.promised,
+            )
+            self._open[journey.admission_id] = seen
+        stage, dropped = _standing(journey, over=over)
+        # Who was refused one SKU while there were others is no different from anybody else.
+        seen.refused = journey.refused and (seen.refused or not to_be_had)
+        self._come_to(seen, stage, journey, now, to_be_had=to_be_had)
+        if dropped and not seen.over:
+            at = max(_dropped_at(journey, stage, now), seen.since)
+            self._leave(seen, at, on=False, to_be_had=to_be_had)
+            seen.over = True
+        elif not seen.over:
+            self._wait(seen, now, to_be_had=to_be_had)
+        seen.promised, seen.units, seen.last = journey.promised, journey.units_held, journey
+        return seen
+
+    def _come_to(
+        self, seen: _Seen, stage: Stage, journey: Journey, now: float, *, to_be_had: bool
+    ) -> None:
+        """Count the stages that a journey went through since it was last seen."""
+        if stage < seen.stage or (seen.over and journey.units_held):
+            # A payment failed and the hold goes on, or somebody holds once more.
+            if seen.stage is Stage.PAYING:
+                self._leave(seen, now, on=False, to_be_had=to_be_had)
+            seen.stage, seen.since, seen.until, seen.over = stage, now, now, False
+        while seen.stage < stage:
+            at = max(_went_on_at(journey, seen.stage, now), seen.since)
+            self._leave(seen, at, on=True, to_be_had=to_be_had)
+            if seen.stage is Stage.INSIDE and to_be_had:
+                self.units.count(journey.units_held + journey.units_sold)
+            seen.stage, seen.since, seen.until = Stage(seen.stage + 1), at, at
+            seen.over = seen.stage is Stage.BOUGHT
+
+    def _counts(self, seen: _Seen, *, to_be_had: bool) -> bool:
+        if seen.stage is not Stage.INSIDE:
+            return seen.stage is not Stage.BOUGHT
+        return not seen.refused and (to_be_had or seen.promised > 0)
+
+    def _wait(self, seen: _Seen, until: float, *, to_be_had: bool) -> None:
+        if until <= seen.until:
+            return
+        if self._counts(seen, to_be_had=to_be_had):
+            self.rates[seen.stage].expose(seen.until - seen.since, until - seen.since)
+        seen.until = until
+
+    def _leave(self, seen: _Seen, at: float, *, on: bool, to_be_had: bool) -> None:
+        self._wait(seen, at, to_be_had=to_be_had)
+        if self._counts(seen, to_be_had=to_be_had):
+            self.rates[seen.stage].count(at - seen.since, on=on)
+
+    def outlook(self, now: float) -> Outlook:
+        """Return what is to be expected of those who are open, in time linear in their number.
+
+        Their numbers are sums of independent trials, each with the chance of its stage and age. The
+        shares themselves are known as from so many shoppers: (1 - p) / (p n) is the variance of a
+        share relative to its square, and those of a product add up (delta method).
+        """
+        crowd = self._crowd(now)
+        tables = Tables(*(self.rates[stage].table() for stage in AT_RISK))
+        claim, hold, pay, settle = tables
+        asking, mean, var, guess = 0, 0.0, 0.0, 0.0
+        stages = (
+            (crowd.called, claim, hold.share, hold.guess[0]),
+            (crowd.inside, hold, 1.0, 0.0),
+        )
+        for ages, table, then, then_guess in stages:
+            for age, count in ages.items():
+                comes, guessed = table.chance(age + 0.5), table.guessed(age + 0.5)
+                chance = comes * then
+                asking, mean = asking + count, mean + count * chance
+                var += count * chance * (1 - chance)
+                guess += count * (guessed * then + comes * then_guess)
+        soon_s = claim.time_by(SOON_SHARE) + hold.time_by(SOON_SHARE)
+        units_mean, units_var, units_weight = self.units.moments()
+        return Outlook(
+            called=self.called,
+            disappointed=self._disappointed_over + crowd.refused,
+            asking=asking,
+            askers_mean=mean,
+            askers_var=var,
+            ask_share=claim.share * hold.share,
+            ask_doubt=_doubt(claim) + _doubt(hold),
+            askers_guess=IMAGINED_DOUBT * guess,
+            ask_guess=IMAGINED_DOUBT * (claim.guess[0] * hold.share + claim.share * hold.guess[0]),
+            units_mean=units_mean,
+            units_var=units_var,
+            units_doubt=units_var / units_mean**2 / units_weight,
+            units_max=self.units_max,
+            units_back=sum(
+                units * _surely(pay.within(age, soon_s)[1]) for age, units in crowd.holding.items()
+            ),
+            units_held=sum(crowd.holding.values()) + sum(crowd.paying.values()),
+            claim_share=claim.share,
+            hold_share=hold.share,
+            # A payment that fails leaves the hold as it was before.
+            pay_share=pay.share * settle.share / (1 - pay.share * (1 - settle.share)),
+            pay_doubt=_doubt(pay) + (IMAGINED_DOUBT * pay.guess[0] / pay.share) ** 2,
+            crowd=crowd,
+            tables=tables,
+        )
+
+    def _crowd(self, now: float) -> Crowd:
+        crowd = Crowd()
+        ages = (crowd.called, crowd.inside, crowd.holding, crowd.paying)
+        kept = (crowd.promised_called, crowd.promised_inside)
+        for seen in self._open.values():
+            if seen.over:
+                crowd.idle += 1
+            elif seen.stage >= Stage.HOLDING:
+                ages[seen.stage][_age(seen, now)] += seen.units
+                crowd.holders += 1
+            elif seen.refused:
+                crowd.refused += 1
+            elif seen.promised:
+                kept[seen.stage][_age(seen, now)] += 1
+            else:
+                ages[seen.stage][_age(seen, now)] += 1
+        return crowd
+
+
+def _age(seen: _Seen, now: float) -> int:
+    """Return the whole seconds in the stage; clocks may differ by so much that it begins later."""
+    return max(int(now - seen.since), 0)
+
+
+def _doubt(table: LifeTable) -> float:
+    """Return the relative variance with which the share of a stage is known."""
+    return (1 - table.share) / (table.share * min(table.weight, KNOWN_MAX))
+
+
+def _surely(chance: float) -> float:
+    """Return a chance for what counts on it: nothing unless it is as good as sure."""
+    return chance if chance > 0.9 else 0.0
+
+
+def _standing(journey: Journey, *, over: bool) -> tuple[Stage, bool]:
+    """Return the last stage that a journey came to, and whether it dropped out there."""
+    if not journey.came_in:
+        return Stage.CALLED, over
+    if not journey.has_held:
+        return Stage.INSIDE, over
+    if journey.units_held and not over:
+        return (Stage.PAYING if journey.paying else Stage.HOLDING), False
+    return (Stage.BOUGHT, False) if journey.units_sold else (Stage.HOLDING, True)
+
+
+def _went_on_at(journey: Journey, stage: Stage, now: float) -> float:
+    """Return when a journey left a stage for the next; now where nobody wrote it down."""
+    at = {
+        Stage.CALLED: journey.claimed_at,
+        Stage.INSIDE: journey.held_at,
+        Stage.HOLDING: None if journey.paying else journey.hold_ended_at,
+        Stage.PAYING: journey.hold_ended_at,
+    }[stage]
+    return now if at is None else min(at, now)
+
+
+def _dropped_at(journey: Journey, stage: Stage, now: float) -> float:
+    at = journey.hold_ended_at if stage >= Stage.HOLDING else None
+    if at is None:
+        at = journey.ended_at
+    return now if at is None else min(at, now)

@@ -1,0 +1,362 @@
+"""What is to be expected of the wait: how fast the line will move, and for whom it will do. Pure.
+
+Both come from one number: how many more calls will have been made by some time. Its mean grows with
+time as `flow` has it, or evenly where seats or a rate bound the calls, up to
+`calls_left`, which is how many the stock will do for once all that is in baskets has been bought or
+has come back. It is taken as normal, with a variance for what each shopper may do and one for how
+little is known of them. A place is reached when so many calls have been made: how likely that is at
+all is the chance, and how likely it is by some time, of those who are reached, is the wait. How far
+that is off is learned in `waitroom/line/forecast/track_record.py`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from math import erfc, inf, sqrt
+
+from waitroom.line.forecast.flow import STEP_S, Flow, flow
+from waitroom.line.forecast.outlook import Outlook
+from waitroom.line.forecast.track_record import (
+    FIRST_LEVELS,
+    GRAIN_S,
+    HIGH_QUANTILE,
+    LOW_QUANTILE,
+    NORMAL,
+    TELL_EVERY_S,
+    Record,
+    Wait,
+)
+
+# A line that moves no faster than this, one call in a quarter of an hour, tells nothing of a wait.
+PER_SECOND_LEAST = 0.001
+# With a smaller chance than this somebody's wait says little of those who are called.
+LIKELY = 0.3
+# What is to come is worked out anew this often.
+FLOW_EVERY_S = 10.0
+# The pace is averaged over about so long, and may change by about so much of itself.
+PACE_MEMORY_S, PACE_DOUBT = 120.0, 0.5
+# Nobody is reached with a smaller chance than this: beyond it a normal says nothing.
+REACHED_LEAST = 1e-9
+# Bounds on the calls that have nothing to do with the stock.
+STEADY = frozenset({"seats", "per_minute", "batch"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospects:
+    """What a table is made from. Without stock `units` is None, and there is something for all.
+
+    `spoken_mean` and `spoken_var` are of the units that those ahead of the line will end up with,
+    `sure_mean` of these are in baskets; `each_mean` and `each_var` are of those that one call takes
+    in the end. `doubt` is the relative variance with which it is known how many units are asked
+    for, `pay_doubt` that of how many are paid. `flow_sd` is by how many calls those of the flow may
+    be off at each step. `share` is the line's part of the room's calls, `held_to` how many a second
+    checkout lets it have, None where it does not hold them back. `low` and `high` are where the
+    ends of the bands lie (`waitroom/line/forecast/track_record.py`).
+    """
+
+    per_second: float | None
+    calls_left: float = inf
+    steady: bool = True
+    flow: Flow | None = None
+    flow_sd: tuple[float, ...] = ()
+    share: float = 1.0
+    held_to: float | None = None
+    low: float = FIRST_LEVELS[0]
+    high: float = FIRST_LEVELS[1]
+    units: float | None = None
+    spoken_mean: float = 0.0
+    sure_mean: float = 0.0
+    spoken_var: float = 0.0
+    each_mean: float = 1.0
+    each_var: float = 0.0
+    doubt: float = 0.0
+    pay_doubt: float = 0.0
+
+    def band(self, place: int) -> tuple[float, float] | None:
+        """Return the earliest and the latest wait at a place, None while nobody can know them."""
+        wait = self.wait(place)
+        return None if wait is None else (wait.at(self.low), wait.at(self.high))
+
+    def wait(self, place: int) -> Wait | None:
+        """Return what is expected of the wait at a place, None while nobody can know it."""
+        if self.calls_left <= 0:
+            return None
+        if not self._by_flow and (self.per_second is None or self.per_second <= PER_SECOND_LEAST):
+            return None
+        ahead = place - 0.5
+        reached = 1.0
+        if self.calls_left < inf:
+            a, b = self._spread()
+            sd = sqrt(self.calls_left * (a + b * self.calls_left)) + 1e-6
+            reached = NORMAL.cdf((self.calls_left - ahead) / sd)
+        levels = (
+            NORMAL.inv_cdf(min(max(share * reached, REACHED_LEAST), 1 - REACHED_LEAST))
+            for share in (LOW_QUANTILE, 0.5, HIGH_QUANTILE)
+        )
+        low_s, middle_s, high_s = (self._time_to(ahead, level) for level in levels)
+        if self.held_to is not None:
+            # For how long nobody knows: perhaps not any more, perhaps until the turn has come.
+            held_s = ahead / self.held_to
+            between_s = sqrt((middle_s + GRAIN_S) * (held_s + GRAIN_S)) - GRAIN_S
+            middle_s, high_s = max(middle_s, between_s), max(high_s, held_s)
+        return Wait.of(low_s, middle_s, high_s)
+
+    @property
+    def _by_flow(self) -> bool:
+        return not self.steady and self.flow is not None and self.flow.total > 0
+
+    def _time_to(self, ahead: float, level: float) -> float:
+        """Return when so many are called if the calls are so many deviations from their mean."""
+        if self.flow is None or not self._by_flow:
+            return self._calls_for(ahead, level) / self.per_second if self.per_second else inf
+        flow, before = self.flow, 0.0
+        for step, (calls, sd) in enumerate(zip(flow.calls, self.flow_sd, strict=True)):
+            by_then = (calls - level * sd) * self.share
+            if by_then >= ahead:
+                return (step + (ahead - before) / (by_then - before)) * STEP_S
+            before = max(before, by_then)
+        calls = self._calls_for(ahead, level)
+        late_s = flow.time_of(calls / self.share, of=self.calls_left / self.share)
+        return max(late_s, len(flow.calls) * STEP_S)
+
+    def _calls_for(self, ahead: float, level: float) -> float:
+        """Return how many calls are to be expected where so many are made, at a level.
+
+        With a mean m the calls have the variance a m + b m^2, so they come to a place with the
+        share of z where m - z sd(m) is the place: that is a quadratic equation. The shares are of
+        those who are reached at all.
+        """
+        a, b = self._spread()
+        half, whole = ahead + level**2 * a / 2, 1 - level**2 * b
+        if whole > 0:
+            root = sqrt(max(half**2 - whole * ahead**2, 0.0))
+            calls = (half + root if level > 0 else half - root) / whole
+        else:
+            calls = inf if level > 0 else ahead**2 / (2 * half)
+        return min(calls, self.calls_left)
+
+    def _spread(self) -> tuple[float, float]:
+        """Return what the variance of the calls has for each of them, and for their square."""
+        if self.calls_left == inf:
+            return 1.0, PACE_DOUBT**2
+        calls, each = self.calls_left, self.each_mean
+        unsure = self.doubt * ((self.spoken_mean - self.sure_mean) / calls + each) ** 2
+        unpaid = self.pay_doubt * (self.spoken_mean / calls + each) ** 2
+        a, b = (self.spoken_var / calls + self.each_var) / each**2, (unsure + unpaid) / each**2
+        return (max(a, 1.0), max(b, PACE_DOUBT**2)) if self.steady else (a, b)
+
+    def chance(self, place: int) -> float:
+        """Return the chance that something can be had when a place's turn comes.
+
+        What those ahead end up with, doubt included, is held against the units. Beyond the last
+        that it will likely do for, the doubt is that about the last: the chance only ever falls.
+        """
+        if self.units is None:
+            return 1.0
+        if self.units < 1:
+            return 0.0
+        mean = self.spoken_mean + (place - 1) * self.each_mean
+        unsure = min(place - 1, self.calls_left)
+        taken = self.spoken_mean + unsure * self.each_mean
+        doubted = self.doubt * (taken - self.sure_mean) ** 2 + self.pay_doubt * taken**2
+        var = self.spoken_var + unsure * self.each_var + doubted
+        return round(0.5 * erfc((mean + 0.5 - self.units) / sqrt(2 * var + 1e-6)), 3)
+
+    @property
+    def knee(self) -> float:
+        """The place around which the chance falls."""
+        return self.calls_left if self.calls_left < inf else 0.0
+
+
+def stock_prospects(
+    outlook: Outlook, *, units_free: int, units_held: int, units_promised: int = 0
+) -> Prospects:
+    """Return the part of the prospects that the stock decides, without a pace.
+
+    Whoever has been at something for long is less likely to go on than somebody who has just
+    begun, so both baskets and promises are weighed by their ages.
+    """
+    asker_mean, each_mean, ask = outlook.asker_mean, outlook.call_mean, outlook.ask_share
+    paid, kept = _paid_share(outlook), _kept_askers(outlook)
+    # Whoever was refused is served before the line.
+    askers = outlook.askers_mean + kept + outlook.crowd.refused
+    askers_var = outlook.askers_var + kept * (1 - ask)
+    sure = units_held * paid
+    units = float(units_free + units_held + units_promised)
+    spoken = sure + askers * asker_mean
+    return Prospects(
+        per_second=None,
+        calls_left=max((units - spoken) / each_mean, 0.0) if each_mean > 0 else inf,
+        units=units,
+        spoken_mean=spoken,
+        sure_mean=sure,
+        spoken_var=units_held * outlook.units_mean * paid * (1 - paid)
+        + askers * outlook.asker_var
+        + askers_var * asker_mean**2,
+        each_mean=each_mean,
+        each_var=outlook.call_var,
+        doubt=outlook.ask_doubt + outlook.units_doubt + (outlook.ask_guess / ask) ** 2,
+        pay_doubt=outlook.pay_doubt,
+    )
+
+
+def _paid_share(outlook: Outlook) -> float:
+    """Return the share of the units in baskets that will be bought, by the ages of the baskets."""
+    crowd, tables = outlook.crowd, outlook.tables
+    units = sum(crowd.holding.values()) + sum(crowd.paying.values())
+    if tables is None or not units:
+        return outlook.pay_share
+    # Some payments fail, and their holds go on.
+    settled = outlook.pay_share / tables.pay.share
+    paid = sum(count * tables.pay.chance(age + 0.5) for age, count in crowd.holding.items())
+    paying = sum(crowd.paying.values()) * tables.settle.share
+    return min((paid * settled + paying) / units, 1.0)
+
+
+def _kept_askers(outlook: Outlook) -> float:
+    """Return how many of those who carry a promise will ask."""
+    crowd, tables = outlook.crowd, outlook.tables
+    if tables is None:
+        return 0.0
+    claim, hold = tables.claim, tables.hold
+    called = sum(n * claim.chance(age + 0.5) for age, n in crowd.promised_called.items())
+    inside = sum(n * hold.chance(age + 0.5) for age, n in crowd.promised_inside.items())
+    return called * hold.share + inside
+
+
+def flow_deviations(flow: Flow, outlook: Outlook, stock: Prospects) -> Iterator[float]:
+    """Yield by how many calls the flow may be off at each step, one standard deviation.
+
+    By then a part of what is uncertain will have turned out, and been called for or not.
+    """
+    for asked, bought, var in zip(flow.asked, flow.bought, flow.turned_out, strict=True):
+        doubted = stock.doubt * (asked * outlook.pay_share) ** 2 + stock.pay_doubt * bought**2
+        yield sqrt(var + doubted) / stock.each_mean
+
+
+@dataclass(slots=True)
+class Pace:
+    """Calls a second, averaged over about two minutes by the time that passed."""
+
+    per_second: float | None = None
+    _seen_s: float = 0.0
+
+    def note(self, calls: float, *, passed_s: float) -> None:
+        """Count the calls of a tick."""
+        if passed_s <= 0:
+            return
+        self._seen_s = min(self._seen_s + passed_s, PACE_MEMORY_S)
+        weight = min(passed_s / self._seen_s, 1.0)
+        self.per_second = (1 - weight) * (self.per_second or 0.0) + weight * calls / passed_s
+
+
+@dataclass(slots=True)
+class Supply:
+    """What the leader remembers of a room's stock: the flow of the next minutes, for all lines."""
+
+    _flow: Flow | None = None
+    _flow_at: float = -inf
+
+    def look(
+        self,
+        now: float,
+        *,
+        outlook: Outlook,
+        units_free: int,
+        units_held: int,
+        bound: str,
+        units_promised: int = 0,
+        disappointed_max: float | None = None,
+    ) -> Prospects:
+        """Return the prospects of the room as if it had one line, as far as the stock decides.
+
+        `disappointed_max` is given where the policy is `expected`.
+        """
+        stock = stock_prospects(
+            outlook, units_free=units_free, units_held=units_held, units_promised=units_promised
+        )
+        if bound in STEADY:
+            return stock
+        if not self._flow_at <= now < self._flow_at + FLOW_EVERY_S:
+            self._flow_at = now
+            self._flow = flow(
+                outlook,
+                units_free=units_free,
+                units_promised=units_promised,
+                disappointed_max=disappointed_max,
+            )
+        if self._flow is None:
+            return replace(stock, steady=False)
+        return replace(
+            stock,
+            steady=False,
+            flow=self._flow,
+            flow_sd=tuple(flow_deviations(self._flow, outlook, stock)),
+            per_second=self._flow.per_second,
+        )
+
+
+@dataclass(slots=True)
+class Forecaster:
+    """What the leader remembers of a line to say how long it takes. Losing it loses no promise."""
+
+    steady: Pace = field(default_factory=Pace)
+    record: Record = field(default_factory=Record)
+    prospects: Prospects = field(default_factory=lambda: Prospects(per_second=None))
+    _levels: tuple[float, float] = FIRST_LEVELS
+    _levels_at: float = -inf
+
+    def see(
+        self, now: float, *, head: int, calls: float, freed: float, bound: str, passed_s: float
+    ) -> None:
+        """Learn from a tick in which people waited: its calls, and the seats that came free.
+
+        Where seats bound the calls the line moves as fast as they come free; the calls that fill
+        empty seats at the start say nothing about that. What bounds them may change from tick to
+        tick, so all count.
+        """
+        self.record.see(now, head)
+        self.steady.note(freed if bound == "seats" else calls, passed_s=passed_s)
+
+    def look(
+        self,
+        now: float,
+        *,
+        stock: Prospects | None,
+        share: float = 1.0,
+        held_to: float | None = None,
+    ) -> Prospects:
+        """Return the prospects of this moment; `stock` is the room's, None where there is none.
+
+        `share` is this line's part of the room's calls and of what the stock will do for. `held_to`
+        is how many calls a second checkout lets the room have, None where it does not hold them.
+        """
+        steady = self.steady.per_second
+        held = None if held_to is None else held_to * share
+        if not self._levels_at <= now < self._levels_at + TELL_EVERY_S:
+            self._levels, self._levels_at = self.record.levels(now), now
+        low, high = self._levels
+        if stock is None:
+            self.prospects = Prospects(per_second=steady, held_to=held, low=low, high=high)
+            return self.prospects
+        self.prospects = replace(
+            stock,
+            per_second=steady if stock.per_second is None else stock.per_second * share,
+            calls_left=stock.calls_left * share,
+            share=share,
+            held_to=held,
+            low=low,
+            high=high,
+            # Whoever stands in the other lanes takes from the same stock.
+            each_mean=stock.each_mean / share,
+            each_var=stock.each_var / share,
+        )
+        return self.prospects
+
+    def tell(self, now: float, *, head: int, places: Iterable[int], calling: bool) -> None:
+        """Remember what was told, now and then, so that it can be held against what comes."""
+        if not calling:
+            self.record.forget_told()
+        elif self.record.is_due(now):
+            likely = (place for place in places if self.prospects.chance(place) >= LIKELY)
+            waits = ((head + place, self.prospects.wait(place)) for place in likely)
+            self.record.tell(now, [(number, wait) for number, wait in waits if wait is not None])

@@ -1,0 +1,118 @@
+"""Lanes: how the calls of a tick are shared among the lines of one room. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from waitroom.line.policy import (
+    AdmissionPolicy,
+    Decision,
+    RoomSnapshot,
+    budget_of,
+    decide,
+    figures_of,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One line of a room; `came_back` are admissions, by number."""
+
+    line_id: int
+    gate: int
+    tail: int
+    share: float
+    came_back: tuple[int, ...] = ()
+
+    @property
+    def head(self) -> int:
+        return min(self.gate, self.tail)
+
+
+@dataclass(slots=True)
+class Turns:
+    """What each lane is owed, kept between ticks. Losing it costs a lane less than one call."""
+
+    owed: dict[int, float] = field(default_factory=dict)
+
+    def next(self, lanes: Sequence[Lane]) -> Lane:
+        """Return the lane that is called next, by smooth weighted round-robin.
+
+        Each waiting lane is credited its share, and the one that is owed most pays for the call
+        with all their shares together. So over time each has its share of the calls, evenly
+        spread. The scheme is that of nginx's upstream balancer.
+        """
+        for lane in lanes:
+            self.owed[lane.line_id] = self.owed.get(lane.line_id, 0.0) + lane.share
+        # Of equals the one that stands first, which is the main lane.
+        chosen = max(lanes, key=lambda lane: self.owed[lane.line_id])
+        self.owed[chosen.line_id] -= sum(lane.share for lane in lanes)
+        return chosen
+
+    def forget(self, lanes: Sequence[Lane]) -> None:
+        """Let lanes in which nobody waits save nothing up."""
+        for lane in lanes:
+            self.owed.pop(lane.line_id, None)
+
+
+def decide_lanes(
+    policy: AdmissionPolicy, room: RoomSnapshot, lanes: Sequence[Lane], turns: Turns
+) -> dict[int, Decision]:
+    """Return the decision for each line; `room` has the figures that all lanes share.
+
+    Those who came back go first, whatever their lane, in the order in which the room first called
+    them. What is left of the budget goes to the lanes in which people wait, by their shares; what
+    one of them cannot use goes to the others. When nobody waits any more the gates are set ahead
+    of the tails, by shares too. One lane alone is decided as ever.
+    """
+    if len(lanes) == 1:
+        lane = lanes[0]
+        alone = replace(room, gate=lane.gate, tail=lane.tail, came_back=lane.came_back)
+        return {lane.line_id: decide(policy, alone)}
+    if not room.open:
+        return {
+            lane.line_id: Decision(gate=lane.head, again=(), reason="not open") for lane in lanes
+        }
+    together = replace(
+        room,
+        gate=sum(lane.head for lane in lanes),
+        tail=sum(lane.tail for lane in lanes),
+        came_back=tuple(sorted(one for lane in lanes for one in lane.came_back)),
+    )
+    reason, budget = budget_of(policy, together)
+    again = together.came_back[:budget]
+    calls = _share_out(budget - len(again), lanes, turns)
+    figures = figures_of(together)
+    return {
+        lane.line_id: Decision(
+            gate=lane.head + calls[lane.line_id],
+            again=tuple(one for one in lane.came_back if one in again),
+            reason=reason,
+            figures=figures,
+        )
+        for lane in lanes
+    }
+
+
+def _share_out(calls: int, lanes: Sequence[Lane], turns: Turns) -> dict[int, int]:
+    given = {lane.line_id: 0 for lane in lanes}
+    waiting = [lane for lane in lanes if lane.tail > lane.head]
+    turns.forget([lane for lane in lanes if lane not in waiting])
+    while calls and waiting:
+        lane = turns.next(waiting)
+        given[lane.line_id] += 1
+        calls -= 1
+        if given[lane.line_id] == lane.tail - lane.head:
+            waiting.remove(lane)
+            turns.forget([lane])
+    if calls and not waiting:
+        _set_ahead(calls, lanes, given)
+    return given
+
+
+def _set_ahead(calls: int, lanes: Sequence[Lane], given: dict[int, int]) -> None:
+    """Set the gates ahead of the tails; what shares leave over goes to the first lane."""
+    total = sum(lane.share for lane in lanes)
+    parts = {lane.line_id: int(calls * lane.share / total) for lane in lanes}
+    parts[lanes[0].line_id] += calls - sum(parts.values())
+    for line_id, part in parts.items():
+        given[line_id] += part

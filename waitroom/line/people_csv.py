@@ -1,0 +1,122 @@
+"""A list of people as a CSV file, which comes back with a link for each of them. Pure.
+
+UTF-8 with or without a byte order mark, with commas or semicolons, any columns, their names in the
+first line. What the file says of people is handed back and kept nowhere.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from inventory.kit.cells import FORMULA
+from inventory.kit.problem import Refusal
+from waitroom.line.invitation import COUNT_MAX
+
+FILE_BYTES_MAX = 32 * 1024 * 1024
+LINK = "link"
+_MARK = "\ufeff"
+# A telephone number or an amount below zero, which begin alike, can do no harm.
+_HARMLESS = re.compile(r"[+-][0-9 ().,/-]*")
+
+
+class UnreadablePeople(Refusal):
+    code, status, title = "unreadable_people", 422, "The file cannot be read as a list of people."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """A file with somebody in each of `count` rows; its `repr` tells of nobody.
+
+    It stays a text and is read row by row, since a hundred thousand rows in memory would make the
+    collector of garbage halt whatever else runs.
+    """
+
+    text: str = field(repr=False)
+    count: int
+    delimiter: str
+    marked: bool
+
+
+def read_people(data: bytes) -> People:
+    """Check a file; raises `UnreadablePeople`, whose text names lines and never what is in them."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        # Not `from error`, which holds the whole file.
+        raise UnreadablePeople(
+            f"In line {line} there is something that is no UTF-8. Save the file as CSV UTF-8."
+        ) from None
+    marked = text.startswith(_MARK)
+    text = text.removeprefix(_MARK)
+    first = text.partition("\n")[0]
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    count = sum(1 for _ in _rows(text, delimiter)) - 1
+    if not count:
+        raise UnreadablePeople("There is nobody in the file: its first line names the columns.")
+    return People(text=text, count=count, delimiter=delimiter, marked=marked)
+
+
+def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    """Return the header and then each person's row, as long as the header."""
+    # `newline=""` leaves line ends inside quotes as they are.
+    cells = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    count = 0
+    try:
+        header = next(cells, [])
+        _check_header(header)
+        yield header
+        for row in cells:
+            # Spreadsheets write empty rows behind the last one.
+            if any(cell.strip() for cell in row):
+                count += 1
+                if count > COUNT_MAX:
+                    raise UnreadablePeople(f"A file has at most {COUNT_MAX:,} people.")
+                yield _filled(row, len(header), cells.line_num)
+    except csv.Error as error:
+        raise UnreadablePeople(
+            f"Up to line {cells.line_num} the quotes make no sense: {error}."
+        ) from None
+
+
+def _check_header(header: list[str]) -> None:
+    names = [name.strip().lower() for name in header]
+    if not any(names):
+        raise UnreadablePeople("The first line must name the columns.")
+    if LINK in names:
+        raise UnreadablePeople(f"The file has a column {LINK!r} already.")
+
+
+def _filled(row: list[str], width: int, line: int) -> list[str]:
+    """Return a row with as many cells as there are columns, so that its link stands in its own."""
+    if len(row) > width:
+        raise UnreadablePeople(f"Line {line} has {len(row)} cells and the first line {width}.")
+    return [*row, *[""] * (width - len(row))]
+
+
+def write_people(people: People, links: Sequence[str]) -> bytes:
+    """Return the file with a last column that has each person's link."""
+    out = io.StringIO(_MARK if people.marked else "", newline="")
+    out.seek(0, io.SEEK_END)
+    writer = csv.writer(out, delimiter=people.delimiter, lineterminator="\r\n")
+    rows = _rows(people.text, people.delimiter)
+    writer.writerows(
+        [*map(_cell, row), link] for row, link in zip(rows, [LINK, *links], strict=True)
+    )
+    return out.getvalue().encode()
+
+
+def write_links(links: Sequence[str]) -> bytes:
+    """Return a file of links alone, numbered from 1."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(["number", LINK])
+    writer.writerows(enumerate(links, start=1))
+    return out.getvalue().encode()
+
+
+def _cell(cell: str) -> str:
+    formula = FORMULA.match(cell) and not _HARMLESS.fullmatch(cell)
+    return f"'{cell}" if formula else cell

@@ -1,0 +1,212 @@
+"""Admission: whom to call next. Pure: the snapshot comes in, the decision goes out."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from waitroom.line.forecast.expected import calls_within, covered_calls
+from waitroom.line.forecast.outlook import Outlook
+
+
+class AdmissionState(StrEnum):
+    CALLED = "called"
+    CLAIMED = "claimed"
+    MISSED = "missed"
+    LEFT = "left"
+    ENDED = "ended"
+
+
+# Who missed a call and came back is called again; everything else goes one way.
+TRANSITIONS: dict[AdmissionState, frozenset[AdmissionState]] = {
+    AdmissionState.CALLED: frozenset(
+        {AdmissionState.CLAIMED, AdmissionState.MISSED, AdmissionState.LEFT}
+    ),
+    AdmissionState.CLAIMED: frozenset({AdmissionState.ENDED, AdmissionState.LEFT}),
+    AdmissionState.MISSED: frozenset({AdmissionState.CALLED, AdmissionState.LEFT}),
+    AdmissionState.LEFT: frozenset(),
+    AdmissionState.ENDED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomSnapshot:
+    """What a tick knows of one room and its line.
+
+    `demand` is what is to be expected of those called; without it `expected` does what `guaranteed`
+    does. `disappointed_max` is the share of those called who may find nothing. `checkout_calls` is
+    how many calls the checkout's health allows, None for any.
+    """
+
+    open: bool
+    seats_max: int
+    seats_taken: int
+    batch_max: int
+    calls_allowed: int
+    has_stock: bool
+    units_available: int
+    units_promised_each: int
+    gate: int
+    tail: int
+    came_back: tuple[int, ...] = field(default=())
+    demand: Outlook | None = None
+    disappointed_max: float = 0.01
+    checkout_calls: int | None = None
+
+    @property
+    def head(self) -> int:
+        return min(self.gate, self.tail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Call the admissions in `again`, then move the gate to `gate`.
+
+    `reason` and the figures that it was decided on go into the public log.
+    """
+
+    gate: int
+    again: tuple[int, ...]
+    reason: str
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+class AdmissionPolicy(Protocol):
+    """How many calls the stock can bear at this moment, on top of those that stand."""
+
+    name: str
+
+    def calls_max(self, room: RoomSnapshot) -> int: ...
+
+
+class Guaranteed:
+    """Call only whom a promised unit can be given; `available` is net of all promises."""
+
+    name = "guaranteed"
+
+    def calls_max(self, room: RoomSnapshot) -> int:
+        if not room.has_stock:
+            return room.batch_max
+        return max(room.units_available, 0) // room.units_promised_each
+
+
+class Expected:
+    """Call as many as the stock will do for, as far as is known of what called shoppers do.
+
+    The expected number of those who find nothing stays within `disappointed_max` of those called.
+    `waitroom/line/forecast/expected.py` has the arithmetic.
+    """
+
+    name = "expected"
+
+    def calls_max(self, room: RoomSnapshot) -> int:
+        if not room.has_stock:
+            return room.batch_max
+        if room.demand is None:
+            return Guaranteed().calls_max(room)
+        covered = covered_calls(
+            room.demand, units=room.units_available, each=room.units_promised_each
+        )
+        return calls_within(
+            room.demand,
+            units=room.units_available,
+            share=room.disappointed_max,
+            covered=covered,
+            calls_max=room.batch_max,
+        )
+
+
+class Rate:
+    """Call as the limits allow; where there is stock, nobody is called into an empty shop."""
+
+    name = "rate"
+
+    def calls_max(self, room: RoomSnapshot) -> int:
+        if room.has_stock and room.units_available <= 0:
+            return 0
+        return room.batch_max
+
+
+POLICIES: dict[str, AdmissionPolicy] = {
+    policy.name: policy for policy in (Expected(), Guaranteed(), Rate())
+}
+
+
+def decide(policy: AdmissionPolicy, room: RoomSnapshot) -> Decision:
+    """Return whom to call in this tick, and how far the gate may stand ahead of the tail.
+
+    Those who came back go first, by number. What is left of the budget moves the gate: over
+    waiting numbers, and beyond the tail when nobody waits, so that an arrival on a quiet day
+    is called as it joins. The head never moves back.
+    """
+    if not room.open:
+        return Decision(gate=room.head, again=(), reason="not open")
+    reason, budget = budget_of(policy, room)
+    again = room.came_back[:budget]
+    return Decision(
+        gate=room.head + budget - len(again),
+        again=again,
+        reason=reason,
+        figures=figures_of(room),
+    )
+
+
+def budget_of(policy: AdmissionPolicy, room: RoomSnapshot) -> tuple[str, int]:
+    """Return the narrowest bound on the calls of this tick, and its name."""
+    bounds = {
+        "seats": max(room.seats_max - room.seats_taken, 0),
+        "batch": room.batch_max,
+        "per_minute": room.calls_allowed,
+        policy.name: policy.calls_max(room),
+    }
+    if room.checkout_calls is not None:
+        bounds["checkout"] = room.checkout_calls
+    reason = min(bounds, key=lambda name: bounds[name])
+    return reason, bounds[reason]
+
+
+def figures_of(room: RoomSnapshot) -> dict[str, float]:
+    """Return what a decision was made on, as plain rounded numbers for the public log."""
+    figures: dict[str, float] = {
+        "seats": room.seats_max - room.seats_taken,
+        "waiting": room.tail - room.head,
+    }
+    if room.has_stock:
+        figures["free"] = room.units_available
+    demand = room.demand
+    if demand is not None:
+        figures |= {
+            "claim_share": round(demand.claim_share, 3),
+            "hold_share": round(demand.hold_share, 3),
+            "units_each": round(demand.units_mean, 2),
+            "pay_share": round(demand.pay_share, 3),
+            "open_demand": round(demand.askers_mean * demand.units_mean, 1),
+            "held": demand.units_held,
+            "called_before": demand.called,
+            "disappointed": demand.disappointed,
+        }
+    return figures
+
+
+@dataclass(slots=True)
+class CallAllowance:
+    """Calls per minute as a bucket that fills steadily and holds two ticks' worth and one call."""
+
+    tick_s: float = 1.0
+    calls: float = 1.0
+    _at: float | None = None
+
+    def refill(self, *, now: float, calls_per_minute: int | None) -> int | None:
+        """Return the whole calls that may be made now; None when there is no limit."""
+        passed = 0.0 if self._at is None else max(now - self._at, 0.0)
+        self._at = now
+        if calls_per_minute is None:
+            return None
+        per_second = calls_per_minute / 60
+        full = 1 + 2 * per_second * self.tick_s if calls_per_minute else 0.0
+        self.calls = min(self.calls + per_second * passed, full)
+        # Sixty sixtieths shall be one call.
+        return int(self.calls + 1e-9)
+
+    def spend(self, calls: int) -> None:
+        """Count calls that were made, also those that arrivals below the gate made themselves."""
+        self.calls = max(self.calls - calls, 0.0)

@@ -1,0 +1,61 @@
+"""The room's state as one public document: the same bytes for everybody. Pure."""
+
+from datetime import datetime
+
+import msgspec
+
+from waitroom.line.wait import WaitRow
+
+
+class LineState(msgspec.Struct, frozen=True, kw_only=True):
+    """One line: `number <= head` is called; the table speaks of places after the head.
+
+    `entries` counts the places that a draw numbers, or has numbered.
+    """
+
+    line: str
+    lane: str = "main"
+    head: int
+    tail: int
+    entries: int = 0
+    table: list[WaitRow]
+
+
+class RoomState(msgspec.Struct, frozen=True, kw_only=True):
+    """What every worker hands out. A client ignores a version older than it has seen.
+
+    `status` is scheduled, before_opening (the doors are open, nobody is called yet), drawing, open,
+    paused, sold_out or ended. `wait_note` says why waits grew, if they did: paused, rate_lowered,
+    stock_fell, slower_checkout or more_came_back. `available` and `held` are units in the
+    room, `calling_per_min` the observed calls a minute. Places between two rows of a table are
+    interpolated linearly; beyond the last row, the last row holds.
+    """
+
+    version: int
+    room: str
+    status: str
+    message: str
+    message_at: datetime | None
+    updated_at: datetime
+    opens_at: datetime | None
+    available: int
+    held: int
+    has_stock: bool
+    calling_per_min: float | None
+    wait_note: str | None = None
+    lines: list[LineState]
+
+
+encode_state = msgspec.json.Encoder().encode
+decode_state = msgspec.json.Decoder(RoomState).decode
+
+
+def shown_status(
+    status: str, *, sold_out: bool, doors_open: bool = False, drawing: bool = False
+) -> str:
+    """Return the word for the document: an open or paused room may be sold out, say."""
+    if sold_out and status in {"open", "paused"}:
+        return "sold_out"
+    if status == "scheduled" and doors_open:
+        return "before_opening"
+    return "drawing" if status == "open" and drawing else status

@@ -1,0 +1,20 @@
+"""What rooms do that do not look at the stock: so many a minute, or so many inside. Pure."""
+
+from waitroom.line.policy import POLICIES, AdmissionPolicy, RoomSnapshot
+from waitroom.rehearse.scenario.scenario import ScenarioError
+
+
+class Fixed:
+    """Call as seats and calls a minute allow until the last unit is sold; for comparison only."""
+
+    name = "fixed"
+
+    def calls_max(self, room: RoomSnapshot) -> int:
+        return room.batch_max
+
+
+def policy_named(name: str) -> AdmissionPolicy:
+    known = POLICIES | {Fixed.name: Fixed()}
+    if name not in known:
+        raise ScenarioError(f"there is no policy {name}; the policies are {', '.join(known)}")
+    return known[name]

@@ -1,0 +1,123 @@
+"""The stock of a rehearsed room as the database keeps it, with its promises and wishes. Pure."""
+
+from bisect import insort
+from dataclasses import dataclass, field
+
+from waitroom.rehearse.play.admitted import Admitted
+
+
+@dataclass(slots=True)
+class Shelf:
+    """One SKU. Wishes are (number, admission, units), the lowest number first."""
+
+    on_hand: int
+    held: int = 0
+    sold: int = 0
+    wished: int = 0
+    wishes: list[tuple[int, Admitted, int]] = field(default_factory=list)
+
+    @property
+    def units(self) -> int:
+        return self.on_hand - self.held - self.sold
+
+
+@dataclass(slots=True)
+class Books:
+    """Balances of the room and of each SKU; what comes free goes to refused sessions, by number."""
+
+    shelves: list[Shelf]
+    on_hand: int
+    held: int = 0
+    sold: int = 0
+    promised: int = 0
+
+    @property
+    def spare(self) -> int:
+        """The units behind no hold, order or promise."""
+        return self.on_hand - self.held - self.sold - self.promised
+
+    @property
+    def wanted(self) -> int:
+        """The units that are free but wait for refused sessions."""
+        return sum(min(s.wished, max(s.units, 0)) for s in self.shelves if s.wished)
+
+    @property
+    def free(self) -> int:
+        """The units for new calls, as the controller counts them."""
+        return max(self.spare - self.wanted, 0)
+
+    def to_be_had(self, admitted: Admitted, shelf: int) -> int:
+        """Return the units of a SKU that this session could hold now."""
+        return max(min(self.shelves[shelf].units, self.spare + admitted.promised), 0)
+
+    def receive(self, shelf: int, units: int) -> None:
+        """Put units on the shelf, or take as many away as nobody has a claim to."""
+        free = min(self.shelves[shelf].units, self.spare)
+        units = max(units, -max(free, 0))
+        self.on_hand += units
+        self.shelves[shelf].on_hand += units
+
+    def promise(self, admitted: Admitted, units: int) -> None:
+        admitted.promised = units
+        self.promised += units
+
+    def take_promise_back(self, admitted: Admitted) -> None:
+        self.promised -= admitted.promised
+        admitted.promised = 0
+
+    def hold(self, admitted: Admitted, shelf: int, units: int) -> None:
+        """Set units aside; what was promised to this session is used first."""
+        kept = min(units, admitted.promised)
+        admitted.promised -= kept
+        self.promised -= kept
+        self.held += units
+        self.shelves[shelf].held += units
+        admitted.shelf, admitted.held = shelf, units
+
+    def release(self, admitted: Admitted) -> None:
+        self._end(admitted)
+
+    def sell(self, admitted: Admitted) -> None:
+        self.sold += admitted.held
+        self.shelves[admitted.shelf].sold += admitted.held
+        admitted.bought += admitted.held
+        self._end(admitted)
+
+    def _end(self, admitted: Admitted) -> None:
+        self.held -= admitted.held
+        self.shelves[admitted.shelf].held -= admitted.held
+        admitted.held = 0
+
+    def wish(self, admitted: Admitted, shelf: int, units: int) -> None:
+        insort(self.shelves[shelf].wishes, (admitted.number, admitted, units), key=_number)
+        self.shelves[shelf].wished += units
+        admitted.wish = shelf
+
+    def forget_wish(self, admitted: Admitted) -> None:
+        if admitted.wish is None:
+            return
+        shelf = self.shelves[admitted.wish]
+        for index, (_, session, units) in enumerate(shelf.wishes):
+            if session is admitted:
+                shelf.wished -= units
+                del shelf.wishes[index]
+                break
+        admitted.wish = None
+
+    def serve_wishes(self) -> list[Admitted]:
+        """Hold what is free for those who were refused it; return who got something."""
+        served = []
+        for index, shelf in enumerate(self.shelves):
+            while shelf.wishes:
+                _, admitted, wanted = shelf.wishes[0]
+                units = min(wanted, self.to_be_had(admitted, index))
+                if units < 1:
+                    break
+                self.forget_wish(admitted)
+                self.hold(admitted, index, units)
+                served.append(admitted)
+        return served
+
+
+def _number(wish: tuple[int, Admitted, int]) -> int:
+    return wish[0]

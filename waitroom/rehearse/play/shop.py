@@ -1,0 +1,216 @@
+"""What the called do: come or not, look, hold, pay or give up, as their dice have it. Pure."""
+
+from bisect import bisect_right, insort
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from waitroom.line.policy import AdmissionState
+from waitroom.rehearse.play.admitted import Admitted
+from waitroom.rehearse.play.agenda import Agenda
+from waitroom.rehearse.play.books import Books
+from waitroom.rehearse.play.dice import log_normal
+from waitroom.rehearse.scenario.scenario import Rules, Scenario, Shopping
+
+# What the gateway takes for a payment on a good day, and how long people take to try again.
+GATEWAY_S = 2.0
+AGAIN_S = 20.0
+BOT_CLAIM_S = 0.2
+NEVER = float("inf")
+
+
+@dataclass(slots=True)
+class Shop:
+    """Everything from the call to the order; each method is one thing that happens to somebody."""
+
+    scenario: Scenario
+    agenda: Agenda
+    books: Books
+    shopping: Shopping
+    rules: Rules
+    seats: int = 0
+    came_back: list[int] = field(default_factory=list)
+    open: dict[int, Admitted] = field(default_factory=dict)
+    over: list[Admitted] = field(default_factory=list)
+
+    def expect(self, a: Admitted, *, heard_at: float) -> None:
+        """Let somebody who is called at this moment come, come late or stay away."""
+        self.seats += 1
+        self.open[a.number] = a
+        self.agenda.at(a.claim_until, self.give_up_call, (a, a.times_called))
+        if a.bot:
+            self.agenda.at(heard_at + BOT_CLAIM_S, self.claim, a)
+            return
+        again = min(a.times_called, 2) - 1
+        if heard_at >= a.gone_at:
+            return
+        if a.dice.shows[again] >= self.shopping.no_show_share:
+            # Who came back is watching, and takes no longer than half of all others.
+            z = min(a.dice.claim_z, 0.0) if again else a.dice.claim_z
+            delay = log_normal(self.shopping.claim_s, self.shopping.claim_spread, z)
+            self.agenda.at(heard_at + delay, self.claim, a)
+        elif again == 0 and a.dice.back < self.shopping.back_share:
+            late = a.dice.back_time * self.shopping.back_s
+            self.agenda.at(a.claim_until + late, self.claim, a)
+
+    def give_up_call(self, call: tuple[Admitted, int]) -> None:
+        """End a call whose window is over."""
+        a, times_called = call
+        if a.state is not AdmissionState.CALLED or a.times_called != times_called:
+            return
+        a.state, a.missed_at = AdmissionState.MISSED, self.agenda.now
+        self._leave_seat(a)
+        self.books.take_promise_back(a)
+        self.hand_out()
+
+    def claim(self, a: Admitted) -> None:
+        now = self.agenda.now
+        if a.state is AdmissionState.MISSED and a.came_back_at is None and a.missed_at is not None:
+            if now < a.missed_at + self.rules.grace_s:
+                a.came_back_at, a.gone_at = now, NEVER
+                insort(self.came_back, a.number)
+            return
+        if a.state is not AdmissionState.CALLED:
+            return
+        a.state, a.claimed_at, a.gone_at = AdmissionState.CLAIMED, now, NEVER
+        a.expires_at = now + self.rules.session_s
+        self.agenda.at(a.expires_at, self.run_out, a)
+        looks = log_normal(self.shopping.browse_s, self.shopping.browse_spread, a.dice.browse_z)
+        self.agenda.at(now + (BOT_CLAIM_S if a.bot else looks), self.choose, a)
+
+    def choose(self, a: Admitted) -> None:
+        """Ask for a hold, or go without having wanted one."""
+        if a.state is not AdmissionState.CLAIMED:
+            return
+        if a.bot or a.dice.holds < self.shopping.hold_share:
+            self.ask(a)
+        else:
+            self.quit(a)
+
+    def ask(self, a: Admitted) -> None:
+        """Hold what is wanted, or another SKU, or fewer; whoever finds nothing is remembered."""
+        a.asked_at = self.agenda.now
+        a.wants = self.scenario.bots.bot_units if a.bot else self._quantity(a)
+        best = self._best_of(a)
+        there = self.books.to_be_had(a, best)
+        if there < 1:
+            a.refused = not any(self.books.to_be_had(a, i) for i in range(len(self.books.shelves)))
+            a.missed_choice = not a.refused
+            self.books.wish(a, best, a.wants)
+            stays = log_normal(self.shopping.stay_s, self.shopping.stay_spread, a.dice.stay_z)
+            self.agenda.at(self.agenda.now + stays, self.give_up_wish, a)
+        elif there < a.wants and a.dice.fewer >= self.shopping.fewer_share and not a.bot:
+            self.quit(a)
+        else:
+            for number, other, _ in self.books.shelves[best].wishes:
+                if number >= a.number:
+                    break
+                other.overtaken = other.overtaken or other.gone_at > self.agenda.now
+            self.books.hold(a, best, min(there, a.wants))
+            self.start_hold(a)
+
+    def _quantity(self, a: Admitted) -> int:
+        steps = list(accumulate(self.shopping.quantity_shares))
+        wanted = min(bisect_right(steps, a.dice.quantity * steps[-1]), len(steps) - 1) + 1
+        return min(wanted, self.rules.order_units_max or wanted)
+
+    def _best_of(self, a: Admitted) -> int:
+        """Return the SKU that they ask for: the first choice, or another one that is there."""
+        skus = self.scenario.stock.skus
+        if len(skus) == 1:
+            return 0
+        steps = list(accumulate(sku.demand_share for sku in skus))
+        first = min(bisect_right(steps, a.dice.choice * steps[-1]), len(steps) - 1)
+        if self.books.to_be_had(a, first) or (
+            not a.bot and a.dice.flexible >= self.shopping.flexible_share
+        ):
+            return first
+        return max(range(len(skus)), key=lambda i: (self.books.to_be_had(a, i), i == first))
+
+    def start_hold(self, a: Admitted) -> None:
+        """Begin the time in which the hold is paid, given up, or forgotten."""
+        now = self.agenda.now
+        a.held_at, a.hold_until = a.held_at or now, now + self.rules.hold_s
+        self.agenda.at(a.hold_until, self.expire_hold, a)
+        if a.gone_at <= now:
+            return
+        takes = log_normal(self.shopping.pay_s, self.shopping.pay_spread, a.dice.pay_z)
+        share = self.scenario.bots.bot_pay_share if a.bot else self.shopping.pay_share
+        if a.dice.pays < share:
+            self.agenda.at(now + takes, self.pay, (a, 0))
+        elif not a.bot:
+            self.agenda.at(now + takes, self.quit, a)
+
+    def pay(self, attempt: tuple[Admitted, int]) -> None:
+        """Start a payment; a hold that is being paid does not run out by the clock."""
+        a, tries = attempt
+        if not a.held or a.paying:
+            return
+        trouble = self.scenario.trouble
+        troubled = trouble.trouble_from_s <= self.agenda.now < trouble.trouble_until_s
+        a.paying = True
+        takes = GATEWAY_S + (trouble.delay_s if troubled else 0.0)
+        fails = troubled and a.dice.fails[min(tries, 2)] < trouble.fail_share
+        self.agenda.at(self.agenda.now + takes, self.decline if fails else self.sell, (a, tries))
+
+    def decline(self, attempt: tuple[Admitted, int]) -> None:
+        a, tries = attempt
+        a.paying = False
+        a.hold_until = max(a.hold_until, self.agenda.now + 60.0)
+        self.agenda.at(a.hold_until, self.expire_hold, a)
+        if tries < 2:
+            self.agenda.at(self.agenda.now + AGAIN_S, self.pay, (a, tries + 1))
+
+    def sell(self, attempt: tuple[Admitted, int]) -> None:
+        a, _ = attempt
+        a.paying = False
+        self.books.sell(a)
+        a.paid_at = a.hold_ended_at = self.agenda.now
+        self.end(a, "ordered")
+
+    def expire_hold(self, a: Admitted) -> None:
+        if not a.held or a.paying or self.agenda.now < a.hold_until:
+            return
+        self.books.release(a)
+        a.hold_ended_at = self.agenda.now
+        if self.agenda.now >= a.expires_at:
+            self.end(a, "expired")
+        else:
+            self.hand_out()
+
+    def quit(self, a: Admitted) -> None:
+        """Leave: by saying so, or just so, and then session and hold have to run out."""
+        if a.state is not AdmissionState.CLAIMED or a.paying:
+            return
+        a.gone_at = self.agenda.now
+        if a.dice.told < self.shopping.told_share:
+            if a.held:
+                self.books.release(a)
+                a.hold_ended_at = self.agenda.now
+            self.end(a, "left")
+
+    def give_up_wish(self, a: Admitted) -> None:
+        if a.wish is not None:
+            self.quit(a)
+
+    def run_out(self, a: Admitted) -> None:
+        """End a session at its deadline; one with an open hold waits for the hold."""
+        if a.state is AdmissionState.CLAIMED and not a.held:
+            self.end(a, "expired")
+
+    def end(self, a: Admitted, reason: str) -> None:
+        a.state, a.ended_at, a.end_reason = AdmissionState.ENDED, self.agenda.now, reason
+        a.gone_at = min(a.gone_at, self.agenda.now)
+        self._leave_seat(a)
+        self.books.take_promise_back(a)
+        self.books.forget_wish(a)
+        self.hand_out()
+
+    def _leave_seat(self, a: Admitted) -> None:
+        self.seats -= 1
+        del self.open[a.number]
+        self.over.append(a)
+
+    def hand_out(self) -> None:
+        """Give what came free to the sessions that were refused it."""
+        for served in self.books.serve_wishes():
+            self.start_hold(served)

@@ -1,0 +1,263 @@
+"""One sale from the opening to the last unit: a line, a leader that ticks, and a shop."""
+
+from bisect import bisect_right
+
+from waitroom.line.policy import AdmissionPolicy, AdmissionState
+from waitroom.rehearse.play.admitted import Admitted
+from waitroom.rehearse.play.agenda import Agenda
+from waitroom.rehearse.play.baseline import Fixed, policy_named
+from waitroom.rehearse.play.books import Books, Shelf
+from waitroom.rehearse.play.dice import SAMPLES, dice_of, draw_arrivals, stream
+from waitroom.rehearse.play.leader import TICK_S, Leader, learner
+from waitroom.rehearse.play.shop import Shop
+from waitroom.rehearse.results.sample import EVERY_S, Sampler
+from waitroom.rehearse.scenario.course import Course
+from waitroom.rehearse.scenario.scenario import Rules, Scenario
+
+# How old a document may be when a shopper reads it: workers ask twice a second, caches keep it one.
+DOCUMENT_LAG_S = 1.5
+
+
+class Simulation:
+    """A sale that can be taken step by step. The same scenario and seed give the same sale.
+
+    `course` gives what was recorded in place of what would be drawn. Without `figures` waits and
+    chances are not worked out, nor scored.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        seed: int,
+        policy: AdmissionPolicy | None = None,
+        course: Course | None = None,
+        figures: bool = True,
+    ) -> None:
+        self.scenario, self.seed, self.rules = scenario, seed, scenario.rules
+        self.course = course
+        self.arrivals = draw_arrivals(scenario, seed, course)
+        self.agenda = Agenda()
+        shelves = [Shelf(on_hand=units) for units in scenario.stock.units_of_skus()]
+        self.books = Books(shelves=shelves, on_hand=scenario.stock.units)
+        self.shop = Shop(scenario, self.agenda, self.books, scenario.shopping, self.rules)
+        policy = policy or policy_named(self.rules.policy)
+        # Who does not look at the stock has no chances to publish.
+        figures = figures and policy.name != Fixed.name
+        demand = learner(self.rules)
+        self.leader = Leader(self.rules, policy, demand, figures)
+        self.gate = self.tail = 0
+        self.open = True
+        self.admitted: dict[int, Admitted] = {}
+        self.sold_out_at: float | None = None
+        self.waiting_at_sold_out: tuple[int, int] | None = None
+        self.idle_unit_s = 0.0
+        self.called_by_tick: list[int] = []
+        self.head_by_tick: list[int] = []
+        self.sold_by_tick: list[int] = []
+        self.sampler = Sampler(stream(seed, SAMPLES))
+        self._shifted = False
+
+    @property
+    def now(self) -> float:
+        return self.agenda.now
+
+    @property
+    def head(self) -> int:
+        return min(self.gate, self.tail)
+
+    @property
+    def came_back(self) -> list[int]:
+        return self.shop.came_back
+
+    @property
+    def sold_out(self) -> bool:
+        return self.sold_out_at is not None
+
+    @property
+    def promised_each(self) -> int:
+        return self.rules.units_promised if self.leader.policy.name == "guaranteed" else 0
+
+    @property
+    def checkout_p95_s(self) -> float | None:
+        """How long checkout takes to answer; nothing is heard of it while all is well."""
+        trouble = self.scenario.trouble
+        troubled = trouble.trouble_from_s <= self.now < trouble.trouble_until_s
+        return trouble.checkout_p95_s if troubled and trouble.checkout_p95_s else None
+
+    @property
+    def over(self) -> bool:
+        if self.now >= self.scenario.until_s:
+            return True
+        if self.sold_out:
+            # Those who were called before may still come and find nothing.
+            return not self.agenda
+        everybody = self.tail == len(self.arrivals.at) and self.head == self.tail
+        return everybody and not self.agenda and not self.came_back
+
+    def run(self) -> "Simulation":
+        while not self.over:
+            self.step()
+        return self
+
+    def step(self) -> None:
+        """Take one tick, then let everything happen until the next."""
+        self._tick()
+        self._call_whom_the_gate_waits_for()
+        self.agenda.run_until(self.now + TICK_S)
+        self.tail = bisect_right(self.arrivals.at, self.now)
+        if self.tail > self.head and not self.sold_out:
+            self.idle_unit_s += (self.books.on_hand - self.books.held - self.books.sold) * TICK_S
+
+    def _tick(self) -> None:
+        if self.course is not None:
+            self._keep_to(self.course)
+        self._shift_if_due()
+        if self.now == 0:
+            self.tail = bisect_right(self.arrivals.at, 0.0)
+        if not self.sold_out and self.books.sold >= self.books.on_hand > 0:
+            self.sold_out_at = self.now
+            self.waiting_at_sold_out = self._waiting()
+        self.leader.observe(self)
+        free, held = self.books.free, self.books.held
+        decision = self.leader.decide(self)
+        calls = self._carry_out(decision.gate, decision.again)
+        self.called_by_tick.append(calls)
+        self.head_by_tick.append(self.head)
+        self.sold_by_tick.append(self.books.sold)
+        self.leader.publish(self, free=free, held=held)
+        if self.now % EVERY_S == 0 and self.leader.figures:
+            self._sample()
+
+    def _sample(self) -> None:
+        if self.tail > self.head and self.open and not self.sold_out:
+            self.sampler.take(self)
+
+    def _keep_to(self, course: Course) -> None:
+        """Let what was recorded for this second happen: openings, rules, stock."""
+        for at, is_open in course.open:
+            if at <= self.now:
+                self.open = is_open
+        for at, rules in course.rules:
+            if self.now - TICK_S < at <= self.now:
+                self.set_rules(rules)
+        for at, shelf, units in course.stock:
+            if self.now - TICK_S < at <= self.now:
+                self.books.receive(shelf, units)
+                self.shop.hand_out()
+
+    def set_rules(self, rules: Rules) -> None:
+        """Go on under other rules; what stands ahead of the tail was decided by the old ones."""
+        if rules.policy != self.rules.policy:
+            self.leader.policy = policy_named(rules.policy)
+        self.rules = self.leader.rules = self.shop.rules = rules
+        self.gate = self.head
+
+    def _carry_out(self, gate: int, again: tuple[int, ...]) -> int:
+        """Do what `call_numbers` does; return how many were called."""
+        head = self.head
+        if gate == self.gate and not again:
+            self.leader.called_again = 0
+            return 0
+        last = max(min(gate, self.tail), head + 1)
+        until = self.leader.heard_by(head + 1, last, now=self.now) + self.rules.claim_window_s
+        number, called = head, 0
+        while number < min(gate, self.tail):
+            number += 1
+            if self._left(number):
+                gate += 1
+                continue
+            self._call(number, until=until)
+            called += 1
+        if called:
+            self._note_overtaken(except_for=again)
+        self.gate = max(gate, head)
+        for back in again:
+            self._call_again(self.admitted[back], until=until)
+        self.leader.called_again = len(again)
+        return called + len(again)
+
+    def _note_overtaken(self, *, except_for: tuple[int, ...]) -> None:
+        """Note who had come back, with a lower number, and is not called along with the new."""
+        for back in self.came_back:
+            if back not in except_for:
+                self.admitted[back].overtaken = True
+
+    def _left(self, number: int) -> bool:
+        """Say whether a waiting number was given up by saying so."""
+        return self.arrivals.told[number - 1] and self.arrivals.until[number - 1] <= self.now
+
+    def _call(self, number: int, *, until: float, joins: bool = False) -> None:
+        index = number - 1
+        who = self.arrivals.who[index]
+        a = self.admitted[number] = Admitted(
+            number=number,
+            who=who,
+            bot=who >= self.arrivals.people,
+            dice=dice_of(self.seed, who),
+            arrived_at=self.arrivals.at[index],
+            gone_at=self.arrivals.until[index],
+            called_at=self.now,
+            first_called_at=self.now,
+            claim_until=until,
+        )
+        if self.promised_each:
+            self.books.promise(a, self.promised_each)
+        heard_at = self.now if joins else self._heard_at(a, 0)
+        self.shop.expect(a, heard_at=heard_at)
+        self.sampler.follow(self, a, heard_at=heard_at)
+
+    def _call_again(self, a: Admitted, *, until: float) -> None:
+        self.came_back.remove(a.number)
+        a.state, a.called_at, a.claim_until = AdmissionState.CALLED, self.now, until
+        a.came_back_at = a.missed_at = None
+        a.times_called += 1
+        if self.promised_each:
+            self.books.promise(a, self.promised_each)
+        self.shop.expect(a, heard_at=self._heard_at(a, 1))
+
+    def _heard_at(self, a: Admitted, call: int) -> float:
+        """Return when a shopper who obeys the documents asks next and learns of the call.
+
+        The moments at which somebody asks are spread evenly over the interval they were told.
+        """
+        waits_s = a.dice.polls[call] * (self.leader.poll_s(a.number) + DOCUMENT_LAG_S)
+        return max(self.now + waits_s, a.arrived_at)
+
+    def _call_whom_the_gate_waits_for(self) -> None:
+        """Let those who join below the gate within the next second be called as they join."""
+        number = self.tail + 1
+        while number <= min(self.gate, len(self.arrivals.at)):
+            at = self.arrivals.at[number - 1]
+            if at > self.now + TICK_S:
+                break
+            self.agenda.at(at, self._join_below_gate, number)
+            number += 1
+
+    def _join_below_gate(self, number: int) -> None:
+        self.tail = max(self.tail, number)
+        if number > self.gate:
+            return
+        if self.promised_each and self.books.free < self.promised_each:
+            # The stock fell since the gate was set: it goes back to whom it can keep its word.
+            self.gate = number - 1
+            return
+        self.called_by_tick[-1] += 1
+        self._note_overtaken(except_for=())
+        self._call(number, until=self.now + self.rules.claim_window_s, joins=True)
+
+    def _shift_if_due(self) -> None:
+        shift = self.scenario.shift
+        if self._shifted:
+            return
+        at, share = shift.shift_at_s, shift.shift_at_sold_share
+        if (at is not None and self.now >= at) or (
+            share is not None and self.books.sold >= share * self.books.on_hand
+        ):
+            self.shop.shopping = shift.applied_to(self.shop.shopping)
+            self._shifted = True
+
+    def _waiting(self) -> tuple[int, int]:
+        """Return how many numbers wait, and behind how many of them somebody still does."""
+        untils = self.arrivals.until[self.head : self.tail]
+        return len(untils), sum(until > self.now for until in untils)

@@ -1,0 +1,143 @@
+"""What came of a rehearsed sale, in figures. Pure."""
+
+from bisect import bisect_left
+from dataclasses import asdict, dataclass
+from math import ceil
+from typing import Any
+
+from waitroom.rehearse.play.simulation import Simulation
+from waitroom.rehearse.results.score import Score, score
+
+SOLD_SHARE = 0.95
+MINUTE_S = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One sale. Times are seconds from the opening, None for what did not come to pass.
+
+    `to_last_s`: until the last unit was paid. `idle_unit_s`: units neither held nor sold while
+    people waited, times seconds. `called` counts people, `calls` also who was called again.
+    `found_nothing` asked, and left without ever having been able to hold anything; `missed_choice`
+    could have held another SKU, but came for one. `no_shows` never took up any call. `overtaken`
+    waited, having come back or been refused, while somebody with a higher number was served. Waits
+    are from joining to the first call, of those who then came.
+    """
+
+    sold: int
+    units: int
+    over: bool
+    to_95_s: float | None
+    to_last_s: float | None
+    idle_unit_s: float
+    called: int
+    calls: int
+    came_in: int
+    asked: int
+    refused: int
+    found_nothing: int
+    missed_choice: int
+    no_shows: int
+    overtaken: int
+    bots_bought: int
+    wait_median_s: float | None
+    wait_p95_s: float | None
+    waiting_at_sold_out: int | None
+    present_at_sold_out: int | None
+    calls_by_minute: list[int]
+    sold_by_minute: list[int]
+    head_by_tick: list[int]
+    score: Score
+
+    @property
+    def found_nothing_of_called(self) -> float:
+        return self.found_nothing / max(self.called, 1)
+
+    @property
+    def found_nothing_of_inside(self) -> float:
+        return self.found_nothing / max(self.came_in, 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, the shares and the score's figures among them."""
+        values = asdict(self) | {
+            "found_nothing_of_called": self.found_nothing_of_called,
+            "found_nothing_of_inside": self.found_nothing_of_inside,
+        }
+        head = values.pop("head_by_tick")[::MINUTE_S]
+        return values | {"head_by_minute": head, "score": score_values(self.score)}
+
+    def head_times(self, heads: list[float]) -> list[float | None]:
+        """Return the second at which the head had come to each of some numbers, if it did."""
+        ticks = [bisect_left(self.head_by_tick, head) for head in heads]
+        return [float(t) if t < len(self.head_by_tick) else None for t in ticks]
+
+
+def score_values(held: Score) -> dict[str, Any]:
+    tenths = [None if tenth is None else asdict(tenth) for tenth in held.reliability()]
+    return {
+        "bands": held.told,
+        "coverage": held.coverage,
+        "sooner": held.sooner,
+        "later": held.later,
+        "never_called": held.never,
+        "width": held.width,
+        "chances": held.chances,
+        "brier": held.brier,
+        "miscalibration": held.miscalibration,
+        "reliability": tenths,
+    }
+
+
+def result_of(sim: Simulation) -> Result:
+    """Count up a simulation that was run."""
+    everybody = list(sim.admitted.values())
+    inside = [a for a in everybody if a.claimed_at is not None]
+    paid = [a.paid_at for a in everybody if a.paid_at is not None]
+    nothing = sum(a.refused and a.held_at is None for a in everybody)
+    waits = sorted(a.first_called_at - a.arrived_at for a in inside)
+    waiting, present = sim.waiting_at_sold_out or (None, None)
+    return Result(
+        sold=sim.books.sold,
+        units=sim.books.on_hand,
+        over=sim.over,
+        to_95_s=_time_to(sim, SOLD_SHARE),
+        to_last_s=max(paid) if sim.sold_out and paid else None,
+        idle_unit_s=sim.idle_unit_s,
+        called=len(everybody),
+        calls=sum(a.times_called for a in everybody),
+        came_in=len(inside),
+        asked=sum(a.asked_at is not None for a in everybody),
+        refused=sum(a.refused for a in everybody),
+        found_nothing=nothing,
+        missed_choice=sum(a.missed_choice and a.held_at is None for a in everybody),
+        no_shows=len(everybody) - len(inside),
+        overtaken=sum(a.overtaken for a in everybody),
+        bots_bought=sum(a.bought for a in everybody if a.bot),
+        wait_median_s=percentile(waits, 0.5),
+        wait_p95_s=percentile(waits, 0.95),
+        waiting_at_sold_out=waiting,
+        present_at_sold_out=present,
+        calls_by_minute=_per_minute(sim.called_by_tick),
+        sold_by_minute=sim.sold_by_tick[::MINUTE_S],
+        head_by_tick=sim.head_by_tick,
+        score=score(
+            sim.sampler.samples,
+            called_at={a.number: a.first_called_at for a in everybody},
+            left_for=sim.sampler.left_for,
+            over=sim.sold_out,
+        ),
+    )
+
+
+def percentile(ordered: list[float], share: float) -> float | None:
+    """Return the value at most which so great a share of sorted values is (nearest rank)."""
+    return ordered[max(ceil(share * len(ordered)) - 1, 0)] if ordered else None
+
+
+def _time_to(sim: Simulation, share: float) -> float | None:
+    tick = bisect_left(sim.sold_by_tick, share * sim.books.on_hand)
+    return float(tick) if tick < len(sim.sold_by_tick) else None
+
+
+def _per_minute(ticks: list[int]) -> list[int]:
+    return [sum(ticks[start : start + MINUTE_S]) for start in range(0, len(ticks), MINUTE_S)]

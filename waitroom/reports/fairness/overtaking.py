@@ -1,0 +1,241 @@
+"""Who was passed in line, by how many, and why. Pure.
+
+Somebody is overtaken by each call of a later arrival that comes while they are there and wait.
+Within a line the number says who is later, across lines the arrival. Those who wait a second time,
+because they missed their call and came back or stepped aside, are overtaken by whoever is called
+meanwhile and has a later number. One entry of the log calls at one moment, so nobody overtakes
+within it.
+
+The calls are taken in the order of the log; for each wait that ends, the later arrivals called so
+far are counted with a Fenwick tree (P. Fenwick, A New Data Structure for Cumulative Frequency
+Tables, 1994), one for each line. With n stretches that takes O(n log n) steps for each line,
+however many people stand in a stretch.
+"""
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from waitroom.reports.fairness.stretch import Return, Story, Stretch
+
+
+class Cause(StrEnum):
+    """Why somebody was passed. `unexplained` is what must not happen."""
+
+    LANE = "lane"
+    OPERATOR = "operator"
+    CALLED_AT_ONCE = "called_at_once"
+    CAME_BACK = "came_back"
+    STEPPED_ASIDE = "stepped_aside"
+    UNEXPLAINED = "unexplained"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overtaken:
+    """How many `people` were passed, how often altogether (`times`), and the one passed most."""
+
+    people: int = 0
+    times: int = 0
+    worst: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overtaking:
+    """All who were passed, and the same by cause; one person may stand under several causes."""
+
+    total: Overtaken
+    causes: dict[Cause, Overtaken]
+
+
+def count_overtaken(story: Story) -> Overtaking:
+    """Count who was passed, up to the end of the log."""
+    sweep = _Sweep(story)
+    sweep.run()
+    return sweep.result()
+
+
+class _Fenwick:
+    """Sums over a row of counts that grow, counted from the far end."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._sums = [0] * (size + 1)
+        self._last = -1
+
+    def add(self, index: int, count: int) -> None:
+        self._last = max(self._last, index)
+        at = self._size - index
+        while at <= self._size:
+            self._sums[at] += count
+            at += at & -at
+
+    def beyond(self, index: int) -> int:
+        """Return the sum of all that stands after an index."""
+        if self._last <= index:
+            # Where everybody is called in order, nothing ever does.
+            return 0
+        at, total = self._size - index - 1, 0
+        while at > 0:
+            total += self._sums[at]
+            at -= at & -at
+        return total
+
+
+@dataclass(slots=True, kw_only=True)
+class _Calls:
+    """The calls of one line so far: first ones, those of arrivals as they joined, second ones."""
+
+    firsts: list[int]
+    arrivals: list[int]
+    normal: _Fenwick
+    at_once: _Fenwick
+    again: _Fenwick
+
+
+@dataclass(slots=True, kw_only=True)
+class _Entry:
+    """What one entry of the log begins, ends and calls."""
+
+    ends: list[tuple[str, int, Stretch]] = field(default_factory=list)
+    begun: list[Return] = field(default_factory=list)
+    ended: list[Return] = field(default_factory=list)
+    calls: list[tuple[str, int, Stretch]] = field(default_factory=list)
+    again: list[tuple[str, int]] = field(default_factory=list)
+
+
+class _Sweep:
+    def __init__(self, story: Story) -> None:
+        self._story = story
+        self._calls = {name: _calls(line) for name, line in story.lines.items()}
+        # Of those in a stretch together, and of single persons who waited a second time.
+        self._firsts: list[tuple[Stretch, Counter[Cause]]] = []
+        self._seconds: defaultdict[tuple[str, int], Counter[Cause]] = defaultdict(Counter)
+
+    def run(self) -> None:
+        """Go through the log once; those who wait still are counted at its end."""
+        timeline: defaultdict[int, _Entry] = defaultdict(_Entry)
+        never = _Entry()
+        for name, line in self._story.lines.items():
+            for index, each in enumerate(line):
+                (timeline[each.until] if each.until else never).ends.append((name, index, each))
+                if each.called:
+                    timeline[each.called.seq].calls.append((name, index, each))
+        for wait in self._story.returns:
+            timeline[wait.since].begun.append(wait)
+            (timeline[wait.until] if wait.until else never).ended.append(wait)
+        for again in self._story.again:
+            index = self._index(again.line, again.number)
+            first = self._story.lines[again.line][index].called if index >= 0 else None
+            # Whoever stepped aside before the line came to them is called first by this.
+            if index >= 0 and (first is None or first.seq != again.seq):
+                timeline[again.seq].again.append((again.line, index))
+        for _, entry in sorted(timeline.items()):
+            self._take(entry)
+        self._take(never)
+
+    def _index(self, name: str, number: int) -> int:
+        return bisect_right(self._calls[name].firsts, number) - 1
+
+    def _take(self, entry: _Entry) -> None:
+        # First who waited until now, by what was called before; only then what is called now.
+        for name, index, each in entry.ends:
+            passed = self._passed(name, index, each.arrived.seq)
+            if passed:
+                self._firsts.append((each, passed))
+        for wait in entry.begun:
+            self._seconds[wait.line, wait.number].subtract(self._passed_again(wait))
+        for wait in entry.ended:
+            self._seconds[wait.line, wait.number].update(self._passed_again(wait))
+        for name, index, each in entry.calls:
+            calls = self._calls[name]
+            (calls.at_once if each.at_once else calls.normal).add(index, each.people)
+        for name, index in entry.again:
+            self._calls[name].again.add(index, 1)
+
+    def _passed(self, name: str, index: int, arrived: int) -> Counter[Cause]:
+        own = self._calls[name]
+        passed = self._by_others(name, arrived)
+        # Whoever has not been called yet is never passed in their own line.
+        _note(passed, Cause.UNEXPLAINED, own.normal.beyond(index) + own.at_once.beyond(index))
+        return passed
+
+    def _passed_again(self, wait: Return) -> Counter[Cause]:
+        own, index = self._calls[wait.line], self._index(wait.line, wait.number)
+        if index < 0:
+            return Counter()
+        passed = self._by_others(wait.line, own.arrivals[index])
+        cause = Cause.STEPPED_ASIDE if wait.aside else Cause.CAME_BACK
+        _note(passed, cause, own.normal.beyond(index) + own.again.beyond(index))
+        _note(passed, Cause.CALLED_AT_ONCE, own.at_once.beyond(index))
+        return passed
+
+    def _by_others(self, name: str, arrived: int) -> Counter[Cause]:
+        passed: Counter[Cause] = Counter()
+        for other, calls in self._calls.items():
+            if other == name:
+                continue
+            index = bisect_right(calls.arrivals, arrived) - 1
+            count = calls.normal.beyond(index) + calls.at_once.beyond(index)
+            # Lines that were begun anew by a reset leave behind whoever waited in the ones before.
+            reset = generation_of(other) != generation_of(name)
+            _note(passed, Cause.OPERATOR if reset else Cause.LANE, count)
+        return passed
+
+    def result(self) -> Overtaking:
+        counted: defaultdict[Cause, list[tuple[int, int]]] = defaultdict(list)
+        totals: list[tuple[int, int]] = []
+        rest = {who: +passed for who, passed in self._seconds.items() if +passed}
+        for each, passed in self._firsts:
+            # Whoever waited twice stands in a stretch alone, and is one person.
+            whole = passed + rest.pop((each.line, each.first), Counter())
+            _tally(whole, each.people, counted, totals)
+        for passed in rest.values():
+            _tally(passed, 1, counted, totals)
+        return Overtaking(
+            total=_sum(totals),
+            causes={cause: _sum(counted[cause]) for cause in Cause},
+        )
+
+
+def generation_of(line: str) -> str:
+    """Return how often a line was begun anew: it stands behind the lane in the line's name."""
+    return line.rpartition("-")[2]
+
+
+def _calls(line: Sequence[Stretch]) -> _Calls:
+    size = len(line)
+    return _Calls(
+        firsts=[each.first for each in line],
+        # Later numbers arrived later, so this is in order too.
+        arrivals=[each.arrived.seq for each in line],
+        normal=_Fenwick(size),
+        at_once=_Fenwick(size),
+        again=_Fenwick(size),
+    )
+
+
+def _note(passed: Counter[Cause], cause: Cause, count: int) -> None:
+    if count:
+        passed[cause] += count
+
+
+def _tally(
+    passed: Counter[Cause],
+    people: int,
+    counted: dict[Cause, list[tuple[int, int]]],
+    totals: list[tuple[int, int]],
+) -> None:
+    for cause, times in passed.items():
+        counted[cause].append((times, people))
+    totals.append((passed.total(), people))
+
+
+def _sum(passed: Iterable[tuple[int, int]]) -> Overtaken:
+    people = times = worst = 0
+    for each, count in passed:
+        people += count
+        times += each * count
+        worst = max(worst, each)
+    return Overtaken(people=people, times=times, worst=worst)

@@ -1,0 +1,258 @@
+"""The parts of a process, built once from settings and secrets; `waitroom.run.app` runs them."""
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from checkout.api import Checkout
+from checkout.customers.customer_store import CustomerStore
+from checkout.customers.identity import Identity, open_identity
+from checkout.gateway.deterministic_gateway import DeterministicGateway
+from checkout.gateway.gateway import Gateway
+from checkout.history.history_store import HistoryStore
+from checkout.order_store import OrderStore
+from checkout.payments import Payments
+from checkout.refund_store import RefundStore
+from checkout.refunds import Refunds
+from checkout.session import SessionSeal
+from inventory.api import Catalogue
+from inventory.hold_store import HoldStore
+from inventory.kit.database import Pool
+from inventory.kit.pages import Pages
+from inventory.ledger_store import LedgerStore
+from inventory.product_store import CatalogueStore
+from inventory.sku_store import StockStore
+from inventory.sweeper import Sweeper
+from waitroom.admin.accounts.sign_in import OperatorStore
+from waitroom.desk.board import Board
+from waitroom.desk.entrance import Entrance
+from waitroom.leader.controller import Controller
+from waitroom.leader.drawing import Drawing, LogKey, SeedBook
+from waitroom.leader.health_watch import HealthShare
+from waitroom.line.invitation import InvitationSeal
+from waitroom.line.ticket import TicketSeal
+from waitroom.outgoing.mail.mail_store import MailStore
+from waitroom.outgoing.mail.relay import parse_relay, parse_sender
+from waitroom.outgoing.mail.sender import MailSender
+from waitroom.outgoing.outbox.endpoint_store import EndpointStore
+from waitroom.outgoing.outbox.outbox_store import OutboxStore
+from waitroom.outgoing.outbox.sender import Sender
+from waitroom.outgoing.outbox.signature import SecretBook
+from waitroom.run.settings import Secrets, Settings
+from waitroom.store.draw_store import DrawStore
+from waitroom.store.invitation_store import InvitationStore
+from waitroom.store.line_store import LineStore
+from waitroom.store.memory import Memory
+from waitroom.web.tickets_api import Line
+
+if TYPE_CHECKING:
+    # The library is an extra, and takes a while to load: only a shop that names Stripe needs it.
+    from checkout.gateway.stripe_webhooks import StripeApi
+
+log = structlog.get_logger()
+
+
+@dataclass(kw_only=True)
+class Service:
+    """The parts of one process. `failed` is set when a loop of it has broken down."""
+
+    settings: Settings
+    roles: frozenset[str]
+    pool: Pool
+    memory: Memory
+    lines: LineStore
+    draws: DrawStore
+    drawing: Drawing
+    log_key: LogKey
+    holds: HoldStore
+    stock: StockStore
+    products: CatalogueStore
+    ledger: LedgerStore
+    orders: OrderStore
+    history: HistoryStore
+    customers: CustomerStore
+    identity: Identity
+    operators: OperatorStore
+    gateway: Gateway
+    payments: Payments
+    refund_store: RefundStore
+    refunds: Refunds
+    board: Board
+    line: Line
+    checkout: Checkout
+    catalogue: Catalogue
+    pages: Pages
+    health_share: HealthShare
+    controller: Controller
+    sweeper: Sweeper
+    endpoints: EndpointStore
+    sender: Sender
+    mails: MailStore
+    mail_sender: MailSender | None
+    stripe: "StripeApi | None" = None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    failed: asyncio.Event = field(default_factory=asyncio.Event)
+    draining: bool = False
+
+
+def build_service(
+    settings: Settings, secrets: Secrets, roles: frozenset[str], pool: Pool, memory: Memory
+) -> Service:
+    tickets, sessions = TicketSeal(secrets.keys), SessionSeal(secrets.keys)
+    lines, holds, orders = LineStore(pool), HoldStore(pool), OrderStore(pool)
+    stock, products, refund_store = StockStore(pool), CatalogueStore(pool), RefundStore(pool)
+    outbox, mails = OutboxStore(pool), MailStore(pool)
+    gateway = _gateway(settings, secrets, pool)
+    refunds = Refunds(refund_store, gateway)
+    payments = Payments(orders, gateway, refunds=refunds)
+    identity = _identity(settings, secrets)
+    draws, log_key = DrawStore(pool), LogKey(secrets.keys)
+    drawing = Drawing(draws, seeds=SeedBook(secrets.keys), log_key=log_key)
+    board = Board(store=lines, memory=memory, seal=tickets, join_memory_s=settings.join_memory_s)
+    return Service(
+        settings=settings,
+        roles=roles,
+        pool=pool,
+        memory=memory,
+        lines=lines,
+        draws=draws,
+        drawing=drawing,
+        log_key=log_key,
+        holds=holds,
+        stock=stock,
+        products=products,
+        ledger=LedgerStore(pool),
+        orders=orders,
+        history=HistoryStore(pool),
+        customers=CustomerStore(pool),
+        identity=identity,
+        operators=OperatorStore(pool),
+        gateway=gateway,
+        payments=payments,
+        refund_store=refund_store,
+        refunds=refunds,
+        board=board,
+        line=_line(settings, board, lines, sessions, _entrance(settings, secrets, pool, identity)),
+        checkout=_checkout(settings, sessions, holds=holds, orders=orders, payments=payments),
+        catalogue=Catalogue(stock, products),
+        pages=Pages(brand=settings.brand, secure=settings.secure),
+        health_share=HealthShare(memory),
+        controller=Controller(
+            store=lines,
+            memory=memory,
+            drawing=drawing,
+            lease_s=settings.lease_s,
+        ),
+        sweeper=Sweeper(
+            {
+                "holds": holds.expire,
+                "wishes": holds.serve,
+                "admissions": partial(_end_due, lines),
+                "payments": payments.sweep,
+                "refunds": refunds.sweep,
+                "events": outbox.forget,
+                "mails": mails.tidy,
+            }
+        ),
+        endpoints=EndpointStore(pool, SecretBook(secrets.keys)),
+        sender=_sender(settings, secrets, outbox),
+        mails=mails,
+        mail_sender=_mail_sender(settings, secrets, mails),
+    )
+
+
+async def _end_due(lines: LineStore, batch_max: int) -> int:
+    return max(await lines.end_due(batch_max))
+
+
+def _checkout(
+    settings: Settings,
+    sessions: SessionSeal,
+    *,
+    holds: HoldStore,
+    orders: OrderStore,
+    payments: Payments,
+) -> Checkout:
+    return Checkout(
+        seal=sessions,
+        holds=holds,
+        orders=orders,
+        payments=payments,
+        gateway_name=settings.gateway,
+        payment_wait_s=settings.payment_wait_s,
+        secure=settings.secure,
+    )
+
+
+def _identity(settings: Settings, secrets: Secrets) -> Identity:
+    return open_identity(
+        issuer=settings.customer_issuer,
+        audience=settings.customer_audience,
+        jwks_url=settings.customer_jwks_url,
+        secret=secrets.customer_jwt_secret,
+    )
+
+
+def _entrance(settings: Settings, secrets: Secrets, pool: Pool, identity: Identity) -> Entrance:
+    return Entrance(
+        identity=identity,
+        invitations=InvitationStore(pool),
+        seal=InvitationSeal(secrets.keys),
+        secure=settings.secure,
+    )
+
+
+def _line(
+    settings: Settings, board: Board, lines: LineStore, sessions: SessionSeal, entrance: Entrance
+) -> Line:
+    return Line(
+        board=board, store=lines, sessions=sessions, entrance=entrance, secure=settings.secure
+    )
+
+
+def _sender(settings: Settings, secrets: Secrets, outbox: OutboxStore) -> Sender:
+    book = SecretBook(secrets.keys)
+    return Sender(outbox, secrets=book, allow_private=settings.webhooks_allow_private)
+
+
+def _mail_sender(settings: Settings, secrets: Secrets, mails: MailStore) -> MailSender | None:
+    """Return who sends mail, or None when no relay was named."""
+    if not secrets.smtp_url:
+        return None
+    return MailSender(
+        mails,
+        relay=parse_relay(secrets.smtp_url),
+        sender=parse_sender(settings.mail_from),
+        base_url=settings.base_url,
+    )
+
+
+def _gateway(settings: Settings, secrets: Secrets, pool: Pool) -> Gateway:
+    if settings.gateway == "test":
+        return DeterministicGateway(pool)
+    from checkout.gateway.stripe_gateway import StripeGateway  # noqa: PLC0415 - an extra, as above
+
+    return StripeGateway(
+        pool,
+        secret_key=secrets.stripe_secret_key,
+        shop_url=settings.base_url,
+        api_base=settings.stripe_api_base,
+    )
+
+
+def stripe_api(service: Service, secrets: Secrets) -> "StripeApi":
+    from checkout.gateway.stripe_gateway import StripeGateway  # noqa: PLC0415 - an extra, as above
+    from checkout.gateway.stripe_webhooks import StripeApi  # noqa: PLC0415
+
+    assert isinstance(service.gateway, StripeGateway)
+    if not secrets.stripe_webhook_secrets:
+        log.warning("stripe_news_is_off", hint="payments move later without webhook secrets")
+    return StripeApi(
+        service.checkout,
+        gateway=service.gateway,
+        hear=service.payments.hear,
+        webhook_secrets=secrets.stripe_webhook_secrets,
+    )

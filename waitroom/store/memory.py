@@ -1,0 +1,189 @@
+"""What may be forgotten, in Valkey: the state on its way, join keys, rate limits.
+
+Nothing here is a promise. Every call answers without Valkey too, as if it remembered nothing; after
+a failure it is left alone for a moment, so that an outage costs one timeout and not one for
+each request.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from importlib import resources
+from typing import Any, TypeVar, cast
+
+import redis.asyncio as redis
+import structlog
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+log = structlog.get_logger()
+
+TIMEOUT_S = 1.0
+PAUSE_S = 1.0
+CONNECTIONS_MAX = 16
+STATE_TTL_S = 60
+RESERVED_S = 5
+
+Answer = TypeVar("Answer")
+
+
+def _script(name: str) -> str:
+    return resources.files("waitroom.store").joinpath("lua", name).read_text(encoding="utf-8")
+
+
+class Memory:
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis(
+            connection_pool=redis.BlockingConnectionPool.from_url(
+                url,
+                max_connections=CONNECTIONS_MAX,
+                timeout=TIMEOUT_S,
+                socket_timeout=TIMEOUT_S,
+                socket_connect_timeout=TIMEOUT_S,
+                # A command whose reply was lost is not sent again behind our back.
+                retry=Retry(NoBackoff(), 0),
+            )
+        )
+        self._publish = self._client.register_script(_script("publish_state.lua"))
+        self._reserve = self._client.register_script(_script("reserve_joins.lua"))
+        self._settle = self._client.register_script(_script("settle_joins.lua"))
+        self._allow = self._client.register_script(_script("allow.lua"))
+        self._away_until = 0.0
+        self._buckets: dict[str, float] = {}
+
+    async def close(self) -> None:
+        await self._client.aclose()
+        await self._client.connection_pool.disconnect()
+
+    async def _ask(self, call: Callable[[], Awaitable[Answer]], otherwise: Answer) -> Answer:
+        if time.monotonic() < self._away_until:
+            return otherwise
+        try:
+            return await call()
+        except (RedisError, OSError, TimeoutError) as error:
+            if time.monotonic() >= self._away_until:
+                log.warning("valkey_away", error=repr(error))
+            self._away_until = time.monotonic() + PAUSE_S
+            return otherwise
+
+    async def alive(self) -> bool:
+        return bool(
+            await self._ask(lambda: cast("Awaitable[Any]", self._client.ping()), otherwise=False)
+        )
+
+    async def publish_state(self, room: str, version: int, body: bytes) -> None:
+        """Put a state document out for the workers, unless a later one is there."""
+        await self._ask(
+            lambda: self._publish(keys=[_state_key(room)], args=[version, body, STATE_TTL_S]), None
+        )
+
+    async def states(self, rooms: Sequence[str]) -> dict[str, bytes]:
+        """Return the documents that are there."""
+        if not rooms:
+            return {}
+
+        async def read() -> list[bytes | None]:
+            # No transaction: in a cluster the rooms lie on several servers.
+            pipe = self._client.pipeline(transaction=False)
+            for room in rooms:
+                pipe.hget(_state_key(room), "body")
+            return await pipe.execute()
+
+        found: list[bytes | None] = await self._ask(read, [])
+        return {room: body for room, body in zip(rooms, found, strict=False) if body is not None}
+
+    async def reserve_joins(self, line_id: int, keys: Sequence[str]) -> dict[str, str]:
+        """Reserve join keys; return those that are taken, with their tickets.
+
+        A ticket is empty while another worker is about to give it.
+        """
+        names = [_join_key(line_id, key) for key in keys]
+        taken = await self._ask(lambda: self._reserve(keys=names, args=[RESERVED_S]), None)
+        if not taken:
+            return {}
+        pairs = zip(taken[::2], taken[1::2], strict=True)
+        return {keys[int(index) - 1]: (text or b"").decode() for index, text in pairs}
+
+    async def settle_joins(self, line_id: int, tickets: dict[str, str], *, ttl_s: int) -> None:
+        """Remember the ticket of each reserved key; an empty one gives its key free."""
+        names = [_join_key(line_id, key) for key in tickets]
+        texts = " ".join(text or "-" for text in tickets.values())
+        await self._ask(lambda: self._settle(keys=names, args=[ttl_s, texts]), None)
+
+    async def note(self, name: str) -> bytes | None:
+        """Return a note that some worker keeps for all of them, if it is there."""
+        return await self._ask(
+            lambda: cast("Awaitable[Any]", self._client.get(f"waitroom:note:{name}")), None
+        )
+
+    async def keep_note(self, name: str, value: bytes, *, ttl_s: int) -> bool:
+        """Keep a note for all workers; return whether it is kept."""
+        kept = await self._ask(
+            lambda: cast(
+                "Awaitable[Any]", self._client.set(f"waitroom:note:{name}", value, ex=ttl_s)
+            ),
+            None,
+        )
+        return bool(kept)
+
+    async def take_note(self, name: str) -> bytes | None:
+        return await self._ask(
+            lambda: cast("Awaitable[Any]", self._client.getdel(f"waitroom:note:{name}")), None
+        )
+
+    async def add_counts(self, name: str, counts: dict[str, int], *, ttl_s: int) -> None:
+        """Add to counts that all workers keep together until somebody takes them."""
+        key = f"waitroom:counts:{name}"
+
+        async def add() -> None:
+            pipe = self._client.pipeline(transaction=True)
+            for field, count in counts.items():
+                pipe.hincrby(key, field, count)
+            pipe.expire(key, ttl_s)
+            await pipe.execute()
+
+        await self._ask(add, None)
+
+    async def take_counts(self, name: str) -> dict[str, int]:
+        """Take the counts that are there: each is taken once."""
+        key = f"waitroom:counts:{name}"
+
+        async def take() -> dict[bytes, bytes]:
+            pipe = self._client.pipeline(transaction=True)
+            pipe.hgetall(key)
+            pipe.delete(key)
+            found: dict[bytes, bytes] = (await pipe.execute())[0]
+            return found
+
+        found = await self._ask(take, dict[bytes, bytes]())
+        return {field.decode(): int(count) for field, count in found.items()}
+
+    async def allow(self, bucket: str, *, per_minute: int) -> float:
+        """Take one request from a bucket of a minute; return the seconds to wait, 0 if allowed.
+
+        Without Valkey each process keeps buckets of its own.
+        """
+        cost_s, size_s = 60 / per_minute, 60.0
+        waited = await self._ask(
+            lambda: self._allow(keys=[f"waitroom:bucket:{bucket}"], args=[cost_s, size_s]),
+            None,
+        )
+        if waited is not None:
+            return float(waited)
+        now = time.monotonic()
+        # What has drained is as good as forgotten, so the table stays small.
+        self._buckets = {name: at for name, at in self._buckets.items() if at > now}
+        free_at = max(self._buckets.get(bucket, now), now) + cost_s
+        if free_at - now > size_s:
+            return free_at - now - size_s
+        self._buckets[bucket] = free_at
+        return 0.0
+
+
+def _state_key(room: str) -> str:
+    return f"waitroom:state:{{{room}}}"
+
+
+def _join_key(line_id: int, key: str) -> str:
+    # The braces are a hash tag: a line's keys lie on one server of a cluster.
+    return f"waitroom:join:{{{line_id}}}:{key}"

@@ -1,0 +1,70 @@
+"""Places that are moved, left for a while, given more time or taken away, on PostgreSQL."""
+
+from dataclasses import dataclass
+
+from inventory.kit.database import Pool, connection
+from waitroom.line.ticket import Ticket
+from waitroom.store.line_store import SQL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """More time for those who ask: `time_factor` times the claim window and the session."""
+
+    profile: str
+    name: str
+    time_factor: float
+    places_max: int | None
+    taken: int
+
+    @property
+    def left(self) -> int | None:
+        """How many places may still have it, None for any number."""
+        return None if self.places_max is None else max(self.places_max - self.taken, 0)
+
+
+class PlaceStore:
+    """Verdicts are words; `drawn` says of an entry that its number has to be named instead."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def move(self, ticket: Ticket, *, to_ticket: bytes) -> str:
+        """Let a place belong to another ticket: moved, other_ticket, inside, over or drawn."""
+        values = (ticket.line_id, ticket.entered, ticket.number, ticket.ticket_id, to_ticket)
+        async with connection(self._pool) as borrowed:
+            return str(await borrowed.fetchval(SQL["move_place"], *values))
+
+    async def step_aside(self, ticket: Ticket) -> str:
+        """Let the line go on without a number: aside, inside, over or other_ticket."""
+        values = (ticket.line_id, ticket.number, ticket.ticket_id)
+        async with connection(self._pool) as borrowed:
+            return str(await borrowed.fetchval(SQL["step_aside"], *values))
+
+    async def step_back(self, ticket: Ticket) -> str:
+        """Take a number back into the line.
+
+        The verdict is waiting, missed (to be called again), over, other_ticket, or the state of an
+        admission that never stepped aside.
+        """
+        values = (ticket.line_id, ticket.number, ticket.ticket_id)
+        async with connection(self._pool) as borrowed:
+            return str(await borrowed.fetchval(SQL["step_back"], *values))
+
+    async def take_profile(self, ticket: Ticket, profile: str) -> str:
+        """Give a place more time: given, none_left, unknown, over, other_ticket or drawn."""
+        values = (ticket.line_id, ticket.entered, ticket.number, ticket.ticket_id, profile)
+        async with connection(self._pool) as borrowed:
+            return str(await borrowed.fetchval(SQL["take_profile"], *values))
+
+    async def profiles(self, room: str) -> list[Profile]:
+        """Return what a room offers."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["list_profiles"], room)
+        return [Profile(**dict(row)) for row in rows]
+
+    async def revoke(self, room: str, line: str, number: int, *, who: str, reason: str) -> str:
+        """Take a place from its holder: revoked, unknown, over or payment_running."""
+        values = (room, line, number, who, reason)
+        async with connection(self._pool) as borrowed:
+            return str(await borrowed.fetchval(SQL["revoke_place"], *values))

@@ -1,0 +1,94 @@
+"""The fairness report over HTTP: for operators always, for everybody where they made it public."""
+
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+
+from inventory.kit.http import json_response, wants_html
+from inventory.kit.pages import Pages
+from inventory.kit.problem import Refusal
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import Operator
+from waitroom.desk.board import Board
+from waitroom.reports.fairness.fairness_store import FairnessStore
+from waitroom.reports.fairness.report import Report
+from waitroom.reports.fairness.verdict import CAUSES, verdict
+
+
+class FairnessNotPublic(Refusal):
+    code, status = "fairness_not_public", 403
+    title = "The operators of this room have not made its fairness report public."
+
+
+class FairnessApi:
+    def __init__(self, board: Board, guard: Guard, *, store: FairnessStore, pages: Pages) -> None:
+        self._board = board
+        self._guard = guard
+        self._store = store
+        self._pages = pages
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/rooms/{room}/fairness", self.show),
+            web.get(
+                "/admin/rooms/{room}/fairness",
+                self._guard.as_role("viewer", self.show_to_operators),
+            ),
+        ]
+
+    async def show(self, request: web.Request) -> web.Response:
+        view = self._board.room(request.match_info["room"])
+        if not view.rules["fairness_public"]:
+            raise FairnessNotPublic
+        return self._answer(request, await self._store.report(view.room), operator=None)
+
+    async def show_to_operators(self, request: web.Request, operator: Operator) -> web.Response:
+        report = await self._store.report(request.match_info["room"])
+        return self._answer(request, report, operator=operator)
+
+    def _answer(
+        self, request: web.Request, report: Report, *, operator: Operator | None
+    ) -> web.Response:
+        body = report_body(report)
+        if not wants_html(request) or request.query.get("format") == "json":
+            return json_response(body)
+        view = self._board.rooms.get(report.room)
+        name = str(view.rules["name"]) if view else report.room
+        context = {
+            "report": body,
+            "name": name,
+            "causes": {str(cause): words for cause, words in CAUSES.items()},
+            "operator": operator and {"name": operator.name, "role": operator.role},
+            "public": bool(view and view.rules["fairness_public"]),
+        }
+        return self._pages.render("fairness.html", context, title=f"Fairness of {name}")
+
+
+def report_body(report: Report) -> dict[str, Any]:
+    """Return the report as the JSON has it."""
+    waits = asdict(report.forecast.waits)
+    judged = report.forecast.waits.judged
+    return {
+        "room": report.room,
+        "as_of": report.as_of,
+        "over": report.over,
+        "log": {"seq": report.log_seq, "hash": report.log_hash},
+        "verdict": verdict(report),
+        "people": {"joined": report.joined, "called": report.called, "waiting": report.waiting},
+        "overtaken": {
+            **asdict(report.overtaken.total),
+            "causes": [
+                {"cause": cause, **asdict(overtaken)}
+                for cause, overtaken in report.overtaken.causes.items()
+            ],
+        },
+        "waits": [asdict(part) for part in report.waits],
+        "outcomes": {**asdict(report.counts), "found_nothing_share": report.found_nothing_share},
+        "acts": [asdict(act) for act in report.acts],
+        "forecast": {
+            "waits": {**waits, "inside_share": waits["inside"] / judged if judged else None},
+            "chances": [asdict(chances) for chances in report.forecast.chances],
+        },
+        "draws": [asdict(draw) for draw in report.draws],
+    }
