@@ -1,9 +1,9 @@
 """The outbox: what happened, sent to those who asked to be told.
 
 The transaction that makes something true writes its event (`emit` and the triggers in
-`0006_outbox.sql`), so an event exists if and only if what it tells of was committed. It is written
-only while an active endpoint wants its kind; the hot path pays nothing for a listener that is not
-there.
+`0003_log_and_outbox.sql`), so an event exists if and only if what it tells of was committed. It is
+written only while an active endpoint wants its kind; the hot path pays nothing for a listener that
+is not there.
 
 The sender (`sender.py`) runs in the sweeper's role. It makes a delivery for each event and
 endpoint (`fan_out`), takes what is due under a lease (`claim_deliveries`), signs it by Standard

@@ -1,5 +1,109 @@
--- The outbox: what happened, for those who asked to be told. An event is written by the transaction
--- that makes it true, and only while some endpoint wants its kind.
+-- The shoppers' clock, the public log of each room, and the outbox: what happened, for those who asked
+-- to be told. An event is written by the transaction that makes it true, and only while some endpoint
+-- wants its kind. Mail goes out the same way.
+
+-- How far ahead of the last beat the shoppers' clock may run before it stands still.
+CREATE FUNCTION shopper_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
+    SELECT LEAST(clock_timestamp(), beat_at + interval '3 seconds') - stopped FROM office
+$$;
+
+CREATE FUNCTION wall_time(shopper_time timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT shopper_time + stopped FROM office
+$$;
+
+-- Says that the leader lives, or takes office when nobody has been heard of for `lease_s`. While no
+-- leader beats the shoppers' clock stands still; the gap is added to `stopped`, so every open
+-- deadline moves by it. Returns the office as it is afterwards.
+CREATE FUNCTION beat(me text, my_term bigint, lease_s float8) RETURNS office LANGUAGE plpgsql AS $$
+DECLARE
+    o office;
+    t timestamptz;
+    gap interval;
+BEGIN
+    SELECT * INTO o FROM office FOR NO KEY UPDATE;
+    t := clock_timestamp();
+    gap := t - o.beat_at;
+    IF NOT (o.leader = me AND o.term = my_term) THEN
+        IF o.leader <> '' AND gap < make_interval(secs => lease_s) THEN RETURN o; END IF;
+        o.term := o.term + 1;
+        UPDATE line SET term = o.term;
+    END IF;
+    UPDATE office SET term = o.term, leader = me, beat_at = t,
+        stopped = o.stopped + GREATEST(gap - interval '3 seconds', interval '0')
+        RETURNING * INTO o;
+    RETURN o;
+END $$;
+
+-- Adds one entry to a room's log and returns its sequence number. The hash of an entry covers its
+-- exact text and the hash before it, so no entry can be changed, left out or put in later.
+CREATE FUNCTION append_log(in_room int, kind text, facts jsonb)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    last log_head;
+    entry text;
+    entry_hash bytea;
+BEGIN
+    SELECT * INTO last FROM log_head WHERE room_id = in_room FOR NO KEY UPDATE;
+    entry := (jsonb_build_object('seq', last.seq + 1, 'kind', kind, 'at',
+        to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) || facts)::text;
+    entry_hash := sha256(last.hash || convert_to(entry, 'UTF8'));
+    INSERT INTO log_entry VALUES (in_room, last.seq + 1, entry, entry_hash);
+    UPDATE log_head SET seq = last.seq + 1, hash = entry_hash WHERE room_id = in_room;
+    RETURN last.seq + 1;
+END $$;
+
+-- What stands in the public log for a text that is not public; NULL for no text.
+CREATE FUNCTION hidden(m room, private_text text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN private_text <> '' THEN
+        encode(sha256(convert_to(m.log_salt::text || private_text, 'UTF8')), 'hex') END
+$$;
+
+-- Puts what the leader told those who wait into the log, so that it can be held against what came.
+CREATE FUNCTION note_forecast(in_room_id int, my_term bigint, facts jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM log_head h WHERE h.room_id = in_room_id FOR NO KEY UPDATE;
+    IF EXISTS (SELECT FROM line l WHERE l.room_id = in_room_id AND l.term > my_term) THEN RETURN; END IF;
+    PERFORM append_log(in_room_id, 'forecast', facts);
+END $$;
+
+-- The first entry of a room's log that was not written before a moment, or the one that would come next.
+-- Entries have no gaps and are never taken away, so it is found by halving.
+CREATE FUNCTION log_seq_at(in_room_id int, moment timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    low bigint := 1;
+    high bigint := (SELECT h.seq + 1 FROM log_head h WHERE h.room_id = in_room_id);
+    middle bigint;
+BEGIN
+    WHILE low < high LOOP
+        middle := (low + high) / 2;
+        IF (SELECT (e.body::jsonb ->> 'at')::timestamptz FROM log_entry e
+            WHERE e.room_id = in_room_id AND e.seq = middle) < moment THEN
+            low := middle + 1;
+        ELSE
+            high := middle;
+        END IF;
+    END LOOP;
+    RETURN low;
+END $$;
+
+-- The numbers that each line of a room gave out from one moment to another. They follow one another, so two
+-- entries of the log say all. Entries are looked at from both ends, up to the first that tells of joins.
+CREATE FUNCTION numbers_joined(in_room_id int, since timestamptz, until timestamptz)
+RETURNS TABLE (line_id int, first_number bigint, last_number bigint) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    low constant bigint := log_seq_at(in_room_id, since);
+    high constant bigint := log_seq_at(in_room_id, until);
+BEGIN
+    RETURN QUERY SELECT l.line_id, (f.body::jsonb ->> 'first')::bigint, (g.body::jsonb ->> 'last')::bigint
+        FROM line l, LATERAL (
+            SELECT e.body FROM log_entry e WHERE e.room_id = in_room_id AND e.seq >= low AND e.seq < high
+                AND e.body LIKE '%"kind": "joined"%' AND e.body::jsonb ->> 'line' = l.line
+            ORDER BY e.seq LIMIT 1) f, LATERAL (
+            SELECT e.body FROM log_entry e WHERE e.room_id = in_room_id AND e.seq >= low AND e.seq < high
+                AND e.body LIKE '%"kind": "joined"%' AND e.body::jsonb ->> 'line' = l.line
+            ORDER BY e.seq DESC LIMIT 1) g
+        WHERE l.room_id = in_room_id;
+END $$;
 
 -- An endpoint's secret is not here: it is derived from a signing key of the service and this salt.
 -- `kinds` empty means every kind.
@@ -62,6 +166,27 @@ CREATE TABLE webhook_delivery (
 ) WITH (fillfactor = 80);
 CREATE INDEX webhook_delivery_due ON webhook_delivery (endpoint_id, due_at) WHERE state = 'pending';
 CREATE INDEX webhook_delivery_by_state ON webhook_delivery (endpoint_id, state, delivery_id);
+
+-- Messages to people who left an address, written in the transaction that calls them. A message
+-- under way is leased: its `next_at` is the lease's end, and `attempts`, which grows with each
+-- lease, tells one from another.
+CREATE TABLE mail (
+    mail_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    address text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('called_for_returns')),
+    facts jsonb NOT NULL,
+    state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sent', 'failed')),
+    attempts int NOT NULL DEFAULT 0,
+    next_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- How the last attempt ended, in a word or two of ours; what a relay says may hold the address.
+    outcome text NOT NULL DEFAULT '',
+    ended_at timestamptz,
+    CONSTRAINT address_is_forgotten CHECK (state = 'waiting' OR address = ''),
+    CONSTRAINT what_is_over_has_ended CHECK ((state = 'waiting') = (ended_at IS NULL))
+);
+CREATE INDEX mail_waiting ON mail (next_at) WHERE state = 'waiting';
+CREATE INDEX mail_ended ON mail (ended_at) WHERE ended_at IS NOT NULL;
 
 -- Says whether anybody listens. There are few endpoints, so this is cheap enough for every batch;
 -- whoever writes many events asks once and not for each.
@@ -165,6 +290,17 @@ CREATE TRIGGER room_is_told_of AFTER UPDATE ON room FOR EACH ROW
     WHEN (NEW.status <> OLD.status OR NEW.sold_out <> OLD.sold_out)
     EXECUTE FUNCTION tell_of_room();
 
+-- Writes an event for each of these holds. The caller has asked whether anybody listens.
+CREATE FUNCTION tell_of_holds(in_kind text, ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO outbox_event (room_id, kind, body)
+        SELECT h.room_id, in_kind, jsonb_build_object('hold_id', h.hold_id, 'room', m.room,
+            'session', h.session_id::text, 'state', h.state, 'expires_at', wall_time(h.expires_at),
+            'items', (SELECT jsonb_agg(jsonb_build_object('sku', k.sku, 'quantity', l.quantity) ORDER BY k.sku)
+                      FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = h.hold_id AND l.quantity > 0))
+        FROM hold h JOIN room m USING (room_id) WHERE h.hold_id = ANY (ids);
+END $$;
+
 -- Makes a delivery for each waiting event and each endpoint that wants it, up to `batch_max` events.
 -- Returns how many events it took. What another sender holds is skipped, and found by the next call
 -- if that one fails; what commits late is found whenever it commits.
@@ -232,3 +368,36 @@ BEGIN
     END IF;
     RETURN why;
 END $$;
+
+-- Ends messages that are of no use any more: their call is over, or they were tried often enough by
+-- senders that died over them. Returns how many.
+CREATE FUNCTION give_up_mail(batch_max int, attempts_max int) RETURNS int LANGUAGE sql AS $$
+    WITH over AS (
+        SELECT x.mail_id FROM mail x
+        WHERE x.state = 'waiting' AND x.next_at <= clock_timestamp()
+            AND ((x.facts ->> 'claim_until')::timestamptz <= clock_timestamp() OR x.attempts >= attempts_max)
+        ORDER BY x.next_at LIMIT batch_max FOR UPDATE SKIP LOCKED),
+    ended AS (
+        UPDATE mail m SET state = 'failed', address = '', ended_at = clock_timestamp(), outcome = CASE
+                WHEN (m.facts ->> 'claim_until')::timestamptz <= clock_timestamp() THEN 'too late'
+                ELSE 'given up' END
+        FROM over WHERE m.mail_id = over.mail_id RETURNING m.mail_id)
+    SELECT count(*)::int FROM ended
+$$;
+
+-- Forgets what became of messages after a while, and at once the addresses of those who stayed for
+-- returns in a room that has ended: nobody is called there again. Returns how many rows went.
+CREATE FUNCTION forget_mail(batch_max int, kept interval) RETURNS int LANGUAGE sql AS $$
+    WITH old AS (
+        DELETE FROM mail m USING (
+            SELECT x.mail_id FROM mail x WHERE x.ended_at < clock_timestamp() - kept
+            ORDER BY x.ended_at LIMIT batch_max FOR UPDATE SKIP LOCKED) o
+        WHERE m.mail_id = o.mail_id RETURNING m.mail_id),
+    ended AS (
+        DELETE FROM returns_wait r USING (
+            SELECT x.line_id, x.number FROM room m JOIN line l USING (room_id), LATERAL (
+                SELECT * FROM returns_wait w WHERE w.line_id = l.line_id LIMIT forget_mail.batch_max FOR UPDATE SKIP LOCKED) x
+            WHERE m.status = 'ended' LIMIT forget_mail.batch_max) o
+        WHERE r.line_id = o.line_id AND r.number = o.number RETURNING r.number)
+    SELECT ((SELECT count(*) FROM old) + (SELECT count(*) FROM ended))::int
+$$;

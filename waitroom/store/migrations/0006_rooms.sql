@@ -1,5 +1,6 @@
--- Rooms: made, opened, paused, changed. Whoever changes a room locks its log first, so the change
--- has a place in the same order as joins and calls, and is itself an entry.
+-- Rooms: made, opened, paused, changed, reset; their lanes, profiles and invitations. Whoever changes a
+-- room locks its log first, so the change has a place in the same order as joins and calls, and is
+-- itself an entry.
 
 CREATE FUNCTION create_room(in_room text, in_name text, who text) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
@@ -155,10 +156,156 @@ BEGIN
     RETURN diff;
 END $$;
 
--- Puts what the leader told those who wait into the log, so that it can be held against what came.
-CREATE FUNCTION note_forecast(in_room_id int, my_term bigint, facts jsonb) RETURNS void LANGUAGE plpgsql AS $$
+-- Begins a room anew: its lines are closed, calls that stand are taken back, new lines begin at 1.
+-- Who is inside stays until the deadline, with holds, wishes and promise. The room waits to be opened
+-- again, also one that had ended. Verdicts: done, unknown, draw_is_due (entries are closed and their
+-- order is not out yet: whoever knows the key could have looked, so it has to be shown first).
+CREATE FUNCTION reset_room(in_room text, in_who text, in_reason text, OUT verdict text, OUT calls_taken_back int)
+LANGUAGE plpgsql AS $$
+DECLARE
+    m room; l record; touched bigint[]; calls bigint[]; following text; made text[] := '{}';
 BEGIN
-    PERFORM 1 FROM log_head h WHERE h.room_id = in_room_id FOR NO KEY UPDATE;
-    IF EXISTS (SELECT FROM line l WHERE l.room_id = in_room_id AND l.term > my_term) THEN RETURN; END IF;
-    PERFORM append_log(in_room_id, 'forecast', facts);
+    calls_taken_back := 0;
+    SELECT * INTO m FROM room x WHERE x.room = in_room;
+    IF m.room_id IS NULL THEN verdict := 'unknown'; RETURN; END IF;
+    PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
+    SELECT * INTO m FROM room x WHERE x.room = in_room FOR NO KEY UPDATE;
+    IF EXISTS (SELECT FROM line x WHERE x.room_id = m.room_id AND x.joinable AND draw_is_due(x.line_id)) THEN
+        verdict := 'draw_is_due';
+        RETURN;
+    END IF;
+    FOR l IN SELECT * FROM line x WHERE x.room_id = m.room_id AND x.joinable ORDER BY x.line_id FOR NO KEY UPDATE LOOP
+        following := l.lane || '-' || (l.generation + 1);
+        UPDATE line x SET joinable = false, gate = LEAST(x.gate, x.tail) WHERE x.line_id = l.line_id;
+        INSERT INTO line (room_id, line, lane, generation, share, term)
+            VALUES (m.room_id, following, l.lane, l.generation + 1, l.share, l.term);
+        PERFORM append_log(m.room_id, 'reset', jsonb_strip_nulls(jsonb_build_object('from_line', l.line,
+            'to_line', following, 'reason_hash', hidden(m, in_reason))));
+        made := made || following;
+    END LOOP;
+    -- All that is touched below, in the one order; what it is now is known when the locks are had.
+    SELECT array_agg(x.admission_id) INTO touched FROM (
+        SELECT a.admission_id FROM admission a
+        WHERE a.room_id = m.room_id AND (a.state = 'called' OR (a.state = 'missed' AND a.came_back_at IS NOT NULL))
+        ORDER BY a.admission_id FOR NO KEY UPDATE) x;
+    SELECT array_agg(a.admission_id) INTO calls FROM admission a
+        WHERE a.admission_id = ANY (touched) AND a.state = 'called';
+    PERFORM return_promises(calls);
+    UPDATE admission a SET state = 'left', end_reason = 'reset', promised = 0, ended_at = shopper_now()
+        WHERE a.admission_id = ANY (calls);
+    UPDATE admission a SET came_back_at = NULL WHERE a.admission_id = ANY (touched) AND a.state = 'missed';
+    DELETE FROM sole_place s WHERE s.room_id = m.room_id;
+    DELETE FROM returns_wait r USING line x WHERE x.line_id = r.line_id AND x.room_id = m.room_id;
+    UPDATE profile f SET taken = 0 WHERE f.room_id = m.room_id;
+    UPDATE room x SET status = 'scheduled', opens_at = NULL, closes_at = NULL, doors_at = NULL WHERE x.room_id = m.room_id;
+    IF m.status <> 'scheduled' THEN
+        PERFORM append_log(m.room_id, 'status', jsonb_build_object('from', m.status, 'to', 'scheduled'));
+    END IF;
+    calls_taken_back := COALESCE(cardinality(calls), 0);
+    INSERT INTO operator_action (room_id, who, action, detail, reason) VALUES (m.room_id, in_who, 'reset',
+        jsonb_build_object('lines', to_jsonb(made), 'calls_taken_back', calls_taken_back), in_reason);
+    verdict := 'done';
+END $$;
+
+-- Adds a lane to a room, or changes its share of the calls. Returns its line's name, NULL for an unknown
+-- room. Each lane costs the leader a look at every tick, so they are bounded.
+CREATE FUNCTION set_lane(in_room text, in_lane text, in_share real, in_who text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    m room; l record; main record;
+BEGIN
+    SELECT * INTO m FROM room x WHERE x.room = in_room;
+    IF m.room_id IS NULL THEN RETURN NULL; END IF;
+    PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
+    SELECT * INTO main FROM line x WHERE x.room_id = m.room_id AND x.joinable AND x.lane = 'main';
+    SELECT * INTO l FROM line x WHERE x.room_id = m.room_id AND x.joinable AND x.lane = in_lane FOR NO KEY UPDATE;
+    IF l.line_id IS NULL THEN
+        IF (SELECT count(*) FROM line x WHERE x.room_id = m.room_id AND x.joinable) >= 16 THEN
+            RAISE EXCEPTION 'too many lanes' USING ERRCODE = 'check_violation', CONSTRAINT = 'sixteen_lanes_at_most';
+        END IF;
+        INSERT INTO line (room_id, line, lane, generation, share, term)
+            VALUES (m.room_id, in_lane || '-' || main.generation, in_lane, main.generation, in_share, main.term)
+            RETURNING * INTO l;
+    ELSIF l.share = in_share THEN
+        RETURN l.line;
+    ELSE
+        UPDATE line x SET share = in_share WHERE x.line_id = l.line_id;
+    END IF;
+    PERFORM append_log(m.room_id, 'lane_added', jsonb_build_object('line', l.line, 'share', in_share));
+    INSERT INTO operator_action (room_id, who, action, detail)
+        VALUES (m.room_id, in_who, 'lane', jsonb_build_object('line', l.line, 'share', in_share));
+    RETURN l.line;
+END $$;
+
+-- Adds a profile to a room, or changes it. Returns false for an unknown room.
+CREATE FUNCTION set_profile(
+    in_room text, in_profile text, in_name text, in_factor real, in_places int, in_who text)
+RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    m room; before jsonb; after jsonb;
+BEGIN
+    SELECT * INTO m FROM room x WHERE x.room = in_room;
+    IF m.room_id IS NULL THEN RETURN false; END IF;
+    PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
+    SELECT to_jsonb(f) - '{room_id,taken}'::text[] INTO before FROM profile f
+        WHERE f.room_id = m.room_id AND f.profile = in_profile;
+    INSERT INTO profile AS f (room_id, profile, name, time_factor, places_max)
+        VALUES (m.room_id, in_profile, in_name, in_factor, in_places)
+        ON CONFLICT (room_id, profile) DO UPDATE SET
+            name = EXCLUDED.name, time_factor = EXCLUDED.time_factor, places_max = EXCLUDED.places_max
+        RETURNING to_jsonb(f) - '{room_id,taken}'::text[] INTO after;
+    IF before IS DISTINCT FROM after THEN
+        -- It is a rule of the room like any other.
+        PERFORM append_log(m.room_id, 'rules', jsonb_build_object('changed',
+            jsonb_build_object('profile ' || in_profile, jsonb_build_array(before, after))));
+        INSERT INTO operator_action (room_id, who, action, detail) VALUES (m.room_id, in_who, 'profile',
+            jsonb_build_object('from', before, 'to', after));
+    END IF;
+    RETURN true;
+END $$;
+
+-- Makes a batch of invitations and returns its id; NULL for an unknown room or lane.
+CREATE FUNCTION invite(in_room text, in_lane text, in_count int, in_note text, in_until timestamptz, in_who text)
+RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    m room; l record; made int;
+BEGIN
+    SELECT * INTO m FROM room x WHERE x.room = in_room;
+    PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
+    SELECT * INTO l FROM line x WHERE x.room_id = m.room_id AND x.joinable AND x.lane = in_lane;
+    IF l.line_id IS NULL THEN RETURN NULL; END IF;
+    IF in_until <= clock_timestamp() THEN
+        RAISE EXCEPTION 'that is over' USING ERRCODE = 'check_violation', CONSTRAINT = 'invitation_ends_in_the_future';
+    END IF;
+    INSERT INTO invitation_batch (room_id, lane, count, note, expires_at, who)
+        VALUES (m.room_id, in_lane, in_count, in_note, in_until, in_who) RETURNING batch_id INTO made;
+    PERFORM append_log(m.room_id, 'invited', jsonb_build_object('line', l.line, 'count', in_count, 'batch', made));
+    INSERT INTO operator_action (room_id, who, action, detail)
+        VALUES (m.room_id, in_who, 'invite', jsonb_build_object('batch', made, 'lane', in_lane, 'count', in_count));
+    RETURN made;
+END $$;
+
+-- Says how many invitations of a batch have a place: their keys lie together (`waitroom/line/invitation.py`).
+CREATE FUNCTION invitations_used(b invitation_batch) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT count(*) FROM sole_place s WHERE s.room_id = b.room_id
+        AND s.key > convert_to('invitation:', 'UTF8') || int4send(b.batch_id)
+        AND s.key < convert_to('invitation:', 'UTF8') || int4send(b.batch_id) || '\xffffffff'
+$$;
+
+-- Takes those invitations of a batch back that have no place yet. Returns how many these were, NULL for
+-- an unknown room or batch.
+CREATE FUNCTION revoke_invitations(in_room text, in_batch int, in_who text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    m room; b invitation_batch; unused bigint;
+BEGIN
+    SELECT * INTO m FROM room x WHERE x.room = in_room;
+    PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
+    SELECT * INTO b FROM invitation_batch x WHERE x.batch_id = in_batch AND x.room_id = m.room_id;
+    IF b.batch_id IS NULL THEN RETURN NULL; END IF;
+    unused := b.count - invitations_used(b);
+    IF b.revoked_at IS NOT NULL THEN RETURN unused; END IF;
+    UPDATE invitation_batch x SET revoked_at = clock_timestamp() WHERE x.batch_id = in_batch;
+    PERFORM append_log(m.room_id, 'invitations_revoked', jsonb_build_object('batch', in_batch, 'count', unused));
+    INSERT INTO operator_action (room_id, who, action, detail)
+        VALUES (m.room_id, in_who, 'revoke invitations', jsonb_build_object('batch', in_batch, 'count', unused));
+    RETURN unused;
 END $$;

@@ -2,33 +2,16 @@
 -- has a geometric type of that name, which a plan made anew would find first.
 -- One lock order: log_head by room, line, admission by id, room_stock, stock, hold.
 
--- Adds one entry to a room's log and returns its sequence number. The hash of an entry covers its
--- exact text and the hash before it, so no entry can be changed, left out or put in later.
-CREATE FUNCTION append_log(in_room int, kind text, facts jsonb)
-RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-    last log_head;
-    entry text;
-    entry_hash bytea;
-BEGIN
-    SELECT * INTO last FROM log_head WHERE room_id = in_room FOR NO KEY UPDATE;
-    entry := (jsonb_build_object('seq', last.seq + 1, 'kind', kind, 'at',
-        to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) || facts)::text;
-    entry_hash := sha256(last.hash || convert_to(entry, 'UTF8'));
-    INSERT INTO log_entry VALUES (in_room, last.seq + 1, entry, entry_hash);
-    UPDATE log_head SET seq = last.seq + 1, hash = entry_hash WHERE room_id = in_room;
-    RETURN last.seq + 1;
-END $$;
-
--- What stands in the public log for a text that is not public; NULL for no text.
-CREATE FUNCTION hidden(m room, private_text text) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN private_text <> '' THEN
-        encode(sha256(convert_to(m.log_salt::text || private_text, 'UTF8')), 'hex') END
-$$;
-
 -- Says whether places are taken before the sale opens.
 CREATE FUNCTION doors_open(m room) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN m.doors_at IS NULL THEN m.order_by = 'draw' ELSE m.doors_at <= clock_timestamp() END
+$$;
+
+-- The units that a call in this room promises: none where nothing is sold.
+CREATE FUNCTION promise_of(m room) RETURNS int LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN m.policy = 'guaranteed' AND (
+            m.stock_elsewhere OR EXISTS (SELECT FROM sku k WHERE k.room_id = m.room_id))
+        THEN m.units_promised ELSE 0 END
 $$;
 
 -- Gives the next `joins` places of a line: numbers, or entries while a draw is ahead. Numbers at or
@@ -346,13 +329,6 @@ CREATE TRIGGER seats_of_new_admissions AFTER INSERT ON admission
 CREATE TRIGGER seats_of_changed_admissions AFTER UPDATE ON admission
     REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION count_seats();
 
--- The units that a call in this room promises: none where nothing is sold.
-CREATE FUNCTION promise_of(m room) RETURNS int LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN m.policy = 'guaranteed' AND (
-            m.stock_elsewhere OR EXISTS (SELECT FROM sku k WHERE k.room_id = m.room_id))
-        THEN m.units_promised ELSE 0 END
-$$;
-
 -- Ends a session and releases its holds. Verdicts: ended, over (it had ended before), unknown,
 -- payment_running (nothing was changed).
 CREATE FUNCTION end_session(in_session bigint, reason text) RETURNS text LANGUAGE plpgsql AS $$
@@ -412,27 +388,4 @@ BEGIN
             ended_at = shopper_now()
         WHERE admission_id = a.admission_id;
     RETURN 'left';
-END $$;
-
--- Says that the leader lives, or takes office when nobody has been heard of for `lease_s`. While no
--- leader beats the shoppers' clock stands still; the gap is added to `stopped`, so every open
--- deadline moves by it. Returns the office as it is afterwards.
-CREATE FUNCTION beat(me text, my_term bigint, lease_s float8) RETURNS office LANGUAGE plpgsql AS $$
-DECLARE
-    o office;
-    t timestamptz;
-    gap interval;
-BEGIN
-    SELECT * INTO o FROM office FOR NO KEY UPDATE;
-    t := clock_timestamp();
-    gap := t - o.beat_at;
-    IF NOT (o.leader = me AND o.term = my_term) THEN
-        IF o.leader <> '' AND gap < make_interval(secs => lease_s) THEN RETURN o; END IF;
-        o.term := o.term + 1;
-        UPDATE line SET term = o.term;
-    END IF;
-    UPDATE office SET term = o.term, leader = me, beat_at = t,
-        stopped = o.stopped + GREATEST(gap - interval '3 seconds', interval '0')
-        RETURNING * INTO o;
-    RETURN o;
 END $$;

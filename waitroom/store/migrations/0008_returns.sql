@@ -124,6 +124,19 @@ BEGIN
     RETURN 'waits';
 END $$;
 
+-- Takes a ticket out of the line for returns. Whose session was over is called no more; whoever
+-- missed a call and came back for it keeps that.
+CREATE FUNCTION leave_returns(in_line int, in_number bigint, in_ticket bytea) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM admission a WHERE a.line_id = in_line AND a.number = in_number FOR NO KEY UPDATE;
+    DELETE FROM returns_wait r WHERE r.line_id = in_line AND r.number = in_number AND r.ticket_id = in_ticket;
+    IF FOUND THEN
+        UPDATE admission a SET state = 'ended', came_back_at = NULL
+            WHERE a.line_id = in_line AND a.number = in_number AND a.state = 'missed'
+                AND a.came_back_at IS NOT NULL AND a.end_reason IS NOT NULL;
+    END IF;
+END $$;
+
 -- Puts ended admissions of those who stayed for returns among those who are called again, unless they
 -- were given something since they asked.
 CREATE FUNCTION come_back_for_returns(ids bigint[]) RETURNS void LANGUAGE sql AS $$
@@ -134,19 +147,6 @@ CREATE FUNCTION come_back_for_returns(ids bigint[]) RETURNS void LANGUAGE sql AS
             AND NOT EXISTS (SELECT FROM hold h WHERE h.session_id = a.admission_id AND h.placed_at > r.asked_at)
             AND ((a.state = 'ended' AND a.end_reason <> 'ordered') OR (a.state = 'missed' AND a.came_back_at IS NULL))
 $$;
-
--- Messages to people who left an address, written in the transaction that calls them.
-CREATE TABLE mail (
-    mail_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    address text NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('called_for_returns')),
-    facts jsonb NOT NULL,
-    state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sent', 'failed')),
-    attempts int NOT NULL DEFAULT 0,
-    next_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-CREATE INDEX mail_waiting ON mail (next_at) WHERE state = 'waiting';
 
 -- Tells those of these called numbers who left an address, gives everybody who stayed for returns
 -- the longer window, and ends their waiting.

@@ -1,55 +1,5 @@
--- Stock and holds. One lock order for everybody: admission by id, room_stock by room, stock by SKU,
--- hold by id. Every function reads the clock after it has its locks.
-
--- How far ahead of the last beat the shoppers' clock may run before it stands still.
-CREATE FUNCTION shopper_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
-    SELECT LEAST(clock_timestamp(), beat_at + interval '3 seconds') - stopped FROM office
-$$;
-
-CREATE FUNCTION wall_time(shopper_time timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$
-    SELECT shopper_time + stopped FROM office
-$$;
-
--- Changes what is on hand of one SKU, once for each key, and puts it on record. Verdicts: moved, replay,
--- other_body (the key moved something else), unknown. stock_never_oversold and promises_are_covered
--- refuse a correction below what is spoken for; with `override` the units that are then missing are
--- written down as `short`, and nothing is given out until they are there again.
-CREATE FUNCTION move_stock(
-    in_sku text, in_kind text, in_quantity int, in_who text, in_reason text, in_key uuid, override boolean,
-    OUT verdict text, OUT now_on_hand int)
-LANGUAGE plpgsql AS $$
-DECLARE
-    id int; rid int; done stock_movement;
-BEGIN
-    SELECT k.sku_id, k.room_id INTO id, rid FROM sku k WHERE k.sku = in_sku;
-    IF id IS NULL THEN verdict := 'unknown'; RETURN; END IF;
-    PERFORM 1 FROM log_head h WHERE h.room_id = rid FOR NO KEY UPDATE;
-    PERFORM 1 FROM room_stock k WHERE k.room_id = rid FOR NO KEY UPDATE;
-    SELECT k.on_hand INTO now_on_hand FROM stock k WHERE k.sku_id = id FOR NO KEY UPDATE;
-    IF NOT FOUND THEN verdict := 'unknown'; RETURN; END IF;
-    SELECT * INTO done FROM stock_movement m WHERE m.sku_id = id AND m.idempotency_key = in_key;
-    IF done.movement_id IS NOT NULL THEN
-        verdict := CASE WHEN (done.kind, done.quantity, done.reason) = (in_kind, in_quantity, in_reason)
-                        THEN 'replay' ELSE 'other_body' END;
-        RETURN;
-    END IF;
-    UPDATE room_stock k SET on_hand = k.on_hand + in_quantity,
-            short = LEAST(CASE WHEN override THEN NULL ELSE k.short END,
-                          GREATEST(k.held + k.sold + k.promised - k.on_hand - in_quantity, 0))
-        WHERE k.room_id = rid;
-    UPDATE stock k SET on_hand = k.on_hand + in_quantity,
-            short = LEAST(CASE WHEN override THEN NULL ELSE k.short END,
-                          GREATEST(k.held + k.sold - k.on_hand - in_quantity, 0))
-        WHERE k.sku_id = id RETURNING k.on_hand INTO now_on_hand;
-    INSERT INTO stock_movement (sku_id, kind, quantity, reason, who, overridden, idempotency_key, at)
-        VALUES (id, in_kind, in_quantity, in_reason, in_who, override, in_key, clock_timestamp());
-    INSERT INTO operator_action (room_id, who, action, detail, reason)
-        VALUES (rid, in_who, in_kind, jsonb_build_object('sku', in_sku, 'quantity', in_quantity,
-                'on_hand', now_on_hand, 'override', override), in_reason);
-    PERFORM append_log(rid, 'stock', jsonb_build_object('sku', in_sku, 'movement', in_kind, 'quantity', in_quantity)
-        || CASE WHEN override THEN '{"override": true}' ELSE '{}' END::jsonb);
-    verdict := 'moved';
-END $$;
+-- Holds. One lock order for everybody: admission by id, room_stock by room, stock by SKU, hold by id.
+-- Every function reads the clock after it has its locks.
 
 -- Whether a SKU is on sale now and for so long.
 CREATE FUNCTION is_sold_for(k sku, ahead interval) RETURNS boolean LANGUAGE sql VOLATILE AS $$
@@ -320,17 +270,6 @@ CREATE FUNCTION customer_units(in_customer bigint, in_sku int) RETURNS int LANGU
          - COALESCE((SELECT sum(l.returned) FROM purchase p JOIN purchase_line l USING (order_id)
                      WHERE p.customer_id = in_customer AND l.sku_id = in_sku), 0)::int
 $$;
-
--- Writes an event for each of these holds. The caller has asked whether anybody listens.
-CREATE FUNCTION tell_of_holds(in_kind text, ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO outbox_event (room_id, kind, body)
-        SELECT h.room_id, in_kind, jsonb_build_object('hold_id', h.hold_id, 'room', m.room,
-            'session', h.session_id::text, 'state', h.state, 'expires_at', wall_time(h.expires_at),
-            'items', (SELECT jsonb_agg(jsonb_build_object('sku', k.sku, 'quantity', l.quantity) ORDER BY k.sku)
-                      FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = h.hold_id AND l.quantity > 0))
-        FROM hold h JOIN room m USING (room_id) WHERE h.hold_id = ANY (ids);
-END $$;
 
 -- Ends held holds together: `to_state` is confirmed, released or expired. With `only_due` it ends
 -- only those whose deadline has passed. A hold that is being paid is ended by being confirmed and by

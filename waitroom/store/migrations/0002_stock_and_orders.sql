@@ -1,167 +1,4 @@
--- The tables. Invariants are constraints here and are named for what they promise.
-
--- The shoppers' clock: one row. It stands still while no leader beats, so an outage costs nobody a
--- claim, a session or a hold. Deadlines are kept in shopper time; `wall_time` turns one into a
--- moment that a person can read.
-CREATE TABLE office (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    term bigint NOT NULL DEFAULT 0,
-    leader text NOT NULL DEFAULT '',
-    beat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    stopped interval NOT NULL DEFAULT '0'
-);
-INSERT INTO office DEFAULT VALUES;
-
-CREATE TABLE operator (
-    operator_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text NOT NULL UNIQUE,
-    role text NOT NULL CHECK (role IN ('admin', 'seller', 'operator', 'viewer')),
-    password_hash text NOT NULL,
-    active boolean NOT NULL DEFAULT true,
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-
--- A shopper whom the shop's identity provider knows: the JWT's issuer and subject.
-CREATE TABLE customer (
-    customer_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    issuer text NOT NULL,
-    subject text NOT NULL,
-    email text NOT NULL DEFAULT '',
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    CONSTRAINT customer_known_once UNIQUE (issuer, subject)
-);
-
-CREATE TABLE room (
-    room_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    room text NOT NULL UNIQUE CONSTRAINT room_is_a_slug CHECK (room ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
-    name text NOT NULL,
-    public boolean NOT NULL DEFAULT true,
-    status text NOT NULL DEFAULT 'scheduled'
-        CHECK (status IN ('scheduled', 'open', 'paused', 'ended')),
-    sold_out boolean NOT NULL DEFAULT false,
-    message text NOT NULL DEFAULT '',
-    message_at timestamptz,
-    opens_at timestamptz,
-    closes_at timestamptz,
-    -- When the doors open before the sale does; NULL: with the sale, or at once where there is a draw.
-    doors_at timestamptz,
-    -- How those who come before the opening are put in order.
-    order_by text NOT NULL DEFAULT 'first_come' CHECK (order_by IN ('first_come', 'draw')),
-    -- Where a public random value will be found that a draw takes in; NULL for none.
-    public_value_source text,
-    join_by text NOT NULL DEFAULT 'open' CHECK (join_by IN ('open', 'invitation', 'customer')),
-    log_public text NOT NULL DEFAULT 'live' CHECK (log_public IN ('live', 'after')),
-    fairness_public boolean NOT NULL DEFAULT false,
-    -- What stands in the public log in place of a private text is hashed with this.
-    log_salt uuid NOT NULL DEFAULT gen_random_uuid(),
-    -- The stock lives in another shop, which says how much there is and what became of sessions.
-    stock_elsewhere boolean NOT NULL DEFAULT false,
-    stock_heard_at timestamptz,
-    -- The other shop's own time of the figures that it gave last.
-    stock_as_of timestamptz,
-    policy text NOT NULL DEFAULT 'expected' CHECK (policy IN ('expected', 'guaranteed', 'rate')),
-    -- The share of those called who may find nothing, where the policy is `expected`.
-    disappointed_max real NOT NULL DEFAULT 0.01 CHECK (disappointed_max BETWEEN 0 AND 0.5),
-    seats_max int NOT NULL DEFAULT 100 CHECK (seats_max >= 0),
-    calls_per_minute int CHECK (calls_per_minute >= 0),
-    batch_max int NOT NULL DEFAULT 500 CHECK (batch_max > 0),
-    claim_window_s int NOT NULL DEFAULT 120 CHECK (claim_window_s > 0),
-    session_s int NOT NULL DEFAULT 600 CHECK (session_s > 0),
-    hold_s int NOT NULL DEFAULT 300 CHECK (hold_s > 0),
-    hold_extensions_max int NOT NULL DEFAULT 1 CHECK (hold_extensions_max >= 0),
-    payment_window_s int NOT NULL DEFAULT 600 CHECK (payment_window_s > 0),
-    grace_s int NOT NULL DEFAULT 1800 CHECK (grace_s >= 0),
-    units_promised int NOT NULL DEFAULT 1 CHECK (units_promised > 0),
-    -- Units of all SKUs together in one order; NULL for no limit.
-    order_units_max int CHECK (order_units_max > 0),
-    customers_only boolean NOT NULL DEFAULT false,
-    -- How long whoever stayed in line for returns has to come, once called again.
-    returns_window_s int NOT NULL DEFAULT 900 CHECK (returns_window_s > 0),
-    currency text NOT NULL DEFAULT 'EUR' CHECK (currency ~ '^[A-Z]{3}$'),
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    CONSTRAINT room_has_one_currency UNIQUE (room_id, currency),
-    CONSTRAINT sale_closes_after_it_opens CHECK (closes_at > opens_at),
-    CONSTRAINT doors_open_before_the_sale CHECK (doors_at <= opens_at)
-);
-
--- The end of each room's log. Whoever writes to a room's log, line or rules locks this row first,
--- so what happens in one room has one order.
-CREATE TABLE log_head (
-    room_id int PRIMARY KEY REFERENCES room,
-    seq bigint NOT NULL DEFAULT 0,
-    hash bytea NOT NULL DEFAULT '\x'
-) WITH (fillfactor = 50);
-
-CREATE TABLE log_entry (
-    room_id int NOT NULL,
-    seq bigint NOT NULL,
-    body text NOT NULL,
-    hash bytea NOT NULL,
-    PRIMARY KEY (room_id, seq)
-);
-
--- A line is two numbers. A shopper who waits in it has no row anywhere. A room has one for each lane,
--- and new ones after a reset; `share` is the lane's part of the calls while others wait too.
-CREATE TABLE line (
-    line_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    room_id int NOT NULL REFERENCES room,
-    line text NOT NULL,
-    lane text NOT NULL DEFAULT 'main' CONSTRAINT lane_is_a_slug CHECK (lane ~ '^[a-z][a-z0-9]{0,30}$'),
-    generation int NOT NULL DEFAULT 1,
-    share real NOT NULL DEFAULT 1 CHECK (share > 0),
-    joinable boolean NOT NULL DEFAULT true,
-    -- Places taken before the opening that a draw will number.
-    entries bigint NOT NULL DEFAULT 0 CHECK (entries >= 0),
-    tail bigint NOT NULL DEFAULT 0 CHECK (tail >= 0),
-    gate bigint NOT NULL DEFAULT 0 CHECK (gate >= 0),
-    term bigint NOT NULL DEFAULT 0,
-    CONSTRAINT line_named_once UNIQUE (room_id, line)
-) WITH (fillfactor = 50);
-CREATE UNIQUE INDEX lane_has_one_line ON line (room_id, lane) WHERE joinable;
-
--- The state document as last published: what workers read when Valkey is away.
-CREATE TABLE room_state (
-    room_id int PRIMARY KEY REFERENCES room,
-    version bigint NOT NULL DEFAULT 0,
-    body bytea NOT NULL DEFAULT '\x',
-    published_at timestamptz NOT NULL DEFAULT clock_timestamp()
-) WITH (fillfactor = 50);
-
--- A called number. `left` may also be the row of a number that gave its place up while waiting.
-CREATE TABLE admission (
-    admission_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    room_id int NOT NULL,
-    line_id int NOT NULL,
-    number bigint NOT NULL CHECK (number > 0),
-    state text NOT NULL CHECK (state IN ('called', 'claimed', 'missed', 'left', 'ended')),
-    ticket_id bytea,
-    customer_id bigint REFERENCES customer,
-    promised int NOT NULL DEFAULT 0 CHECK (promised >= 0),
-    times_called int NOT NULL DEFAULT 1,
-    -- More time to come and to buy, for whoever asked for it.
-    time_factor real NOT NULL DEFAULT 1 CHECK (time_factor BETWEEN 1 AND 5),
-    -- It asked for something of which nothing was left.
-    refused boolean NOT NULL DEFAULT false,
-    called_at timestamptz,
-    claim_until timestamptz,
-    claimed_at timestamptz,
-    expires_at timestamptz,
-    came_back_at timestamptz,
-    ended_at timestamptz,
-    end_reason text,
-    CONSTRAINT number_called_once UNIQUE (line_id, number),
-    CONSTRAINT promise_needs_a_seat CHECK (promised = 0 OR state IN ('called', 'claimed')),
-    CONSTRAINT session_is_bound CHECK (
-        state <> 'claimed' OR (ticket_id IS NOT NULL AND expires_at IS NOT NULL))
-) WITH (fillfactor = 70);
-CREATE INDEX admission_claim_due ON admission (claim_until) WHERE state = 'called';
-CREATE INDEX admission_session_due ON admission (expires_at) WHERE state = 'claimed';
-CREATE INDEX admission_seated ON admission (room_id) WHERE state IN ('called', 'claimed');
-CREATE INDEX admission_came_back ON admission (line_id, number)
-    WHERE state = 'missed' AND came_back_at IS NOT NULL;
--- Numbers that the gate steps over, since they left or stepped aside before their turn.
-CREATE INDEX admission_skipped ON admission (line_id, number)
-    WHERE called_at IS NULL AND state IN ('left', 'missed');
+-- The tables of what is sold: catalogue, stock, holds, orders and refunds.
 
 -- The units of all SKUs of a room together, how many of them are promised to called shoppers, and
 -- the seats taken.
@@ -194,6 +31,12 @@ CREATE TABLE product (
 CREATE INDEX product_by_room ON product (room_id, product);
 CREATE INDEX product_by_seller ON product (seller_id, product) WHERE seller_id IS NOT NULL;
 
+-- Signs that are spaces to both the catalogue and the search. Otherwise the parser would take MUG-01 for
+-- a word and a negative number, and v1.2/eu for a file.
+CREATE FUNCTION signs() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT E'!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~\u00a0¡§«»¿–—‘’‚“”„…‹›×·•€£¥©®™'
+$$;
+
 -- A SKU is one variant of a product; `name` is the whole name, `variant` what tells it from its
 -- sisters. Empty texts fall back to the product's.
 CREATE TABLE sku (
@@ -216,7 +59,16 @@ CREATE TABLE sku (
     -- `stock.low` is said when no more than this many are available.
     low_at int NOT NULL DEFAULT 0 CHECK (low_at >= 0),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- A generated column reads its own row alone, so the product's name stands here too, kept by triggers.
+    product_name text NOT NULL DEFAULT '',
+    -- No language's endings are cut off, since a shop may speak any.
+    search tsvector GENERATED ALWAYS AS (to_tsvector('simple'::regconfig,
+        translate(sku || ' ' || name || ' ' || variant || ' ' || product_name, signs(), repeat(' ', 99)))) STORED,
     CONSTRAINT sale_ends_after_it_begins CHECK (on_sale_from < on_sale_until),
+    -- Clients cannot tell of moments beyond the calendar of four digits.
+    CONSTRAINT sale_is_within_the_calendar CHECK (
+        on_sale_from BETWEEN '1970-01-01 UTC' AND '9998-12-31 UTC'
+        AND on_sale_until BETWEEN '1970-01-01 UTC' AND '9998-12-31 UTC'),
     CONSTRAINT variant_is_sold_with_its_product FOREIGN KEY (product_id, room_id)
         REFERENCES product (product_id, room_id),
     CONSTRAINT basket_has_one_currency FOREIGN KEY (room_id, currency) REFERENCES room (room_id, currency)
@@ -224,6 +76,25 @@ CREATE TABLE sku (
 CREATE INDEX sku_by_room ON sku (room_id, sku);
 CREATE INDEX sku_with_times_by_room ON sku (room_id) WHERE on_sale_from IS NOT NULL OR on_sale_until IS NOT NULL;
 CREATE INDEX sku_by_product ON sku (product_id, sku);
+CREATE INDEX sku_with_a_window ON sku (sku) WHERE on_sale_from IS NOT NULL OR on_sale_until IS NOT NULL;
+CREATE INDEX sku_by_words ON sku USING gin (search);
+
+-- What became of each SKU, by whom: of an import there is one action in the operators' list, and here
+-- what it did to each. The code and not the id, so that it outlives the SKU.
+CREATE TABLE sku_change (
+    change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    sku text NOT NULL,
+    room_id int NOT NULL,
+    seller_id int,
+    what text NOT NULL CHECK (what IN ('added', 'changed', 'deleted')),
+    changes jsonb NOT NULL DEFAULT '{}',
+    who text NOT NULL,
+    reason text NOT NULL DEFAULT '',
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX sku_change_by_sku ON sku_change (sku, change_id DESC);
+CREATE TRIGGER sku_changes_are_append_only BEFORE UPDATE OR DELETE ON sku_change
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 -- `wished` counts the units for which refused sessions wait: what comes free is theirs first.
 CREATE TABLE stock (
@@ -253,6 +124,8 @@ CREATE TABLE stock_movement (
     CONSTRAINT stock_moved_once UNIQUE (sku_id, idempotency_key)
 );
 CREATE INDEX stock_movement_by_sku ON stock_movement (sku_id, at);
+-- What became of one order.
+CREATE INDEX stock_movement_by_order ON stock_movement (order_id) WHERE order_id IS NOT NULL;
 
 -- A hold has no foreign key to its admission: the function that places it has that row locked.
 CREATE TABLE hold (
@@ -282,6 +155,9 @@ CREATE TABLE hold (
 -- would walk through all of it.
 CREATE INDEX hold_due ON hold (expires_at) WHERE state = 'held' AND NOT paying;
 CREATE INDEX hold_by_customer ON hold (customer_id) WHERE customer_id IS NOT NULL;
+-- Placing holds is the busiest write of all, so this one keeps a range for each block of pages and no entry
+-- for each hold.
+CREATE INDEX hold_placed ON hold USING brin (placed_at) WITH (autosummarize = on);
 
 -- A hold's line is also its movement: the units are held when the hold was placed and released,
 -- expired or confirmed when it ended. Quantity 0 is what is left of a line that was taken out.
@@ -320,16 +196,19 @@ CREATE TABLE wish (
 );
 CREATE INDEX wish_by_number ON wish (sku_id, number, line_id);
 
--- Tickets that stay in line for returns after their session is over, or that left an address.
-CREATE TABLE returns_wait (
-    line_id int NOT NULL,
-    number bigint NOT NULL,
-    ticket_id bytea NOT NULL,
-    email text NOT NULL DEFAULT '',
-    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    told_at timestamptz,
-    PRIMARY KEY (line_id, number)
-);
+-- What the other shop said of a session: units in its basket now, and units it bought. `taken` is
+-- the most units that it ever had, `said_at` the shop's own time of what it said last, `heard` what
+-- was counted already, so that news that come twice count once.
+CREATE TABLE outcome_elsewhere (
+    session_id bigint PRIMARY KEY REFERENCES admission,
+    held_at timestamptz,
+    held_until timestamptz,
+    held int NOT NULL DEFAULT 0 CHECK (held >= 0),
+    bought int NOT NULL DEFAULT 0 CHECK (bought >= 0),
+    taken int NOT NULL DEFAULT 0,
+    said_at timestamptz,
+    heard text[] NOT NULL DEFAULT '{}'
+) WITH (fillfactor = 70);
 
 -- "order" is a reserved word of SQL.
 CREATE TABLE purchase (
@@ -377,6 +256,39 @@ CREATE INDEX purchase_by_room ON purchase (room_id, created_at DESC, order_id);
 CREATE INDEX purchase_by_session ON purchase (session_id);
 CREATE INDEX purchase_by_customer ON purchase (customer_id, created_at DESC, order_id)
     WHERE customer_id IS NOT NULL;
+-- What was paid, and what was given back, from one moment to another.
+CREATE INDEX purchase_paid ON purchase (room_id, paid_at) WHERE paid_at IS NOT NULL;
+-- The orders of a room are listed from the newest by `purchase_by_room`. These find the rare ones among
+-- many, and cost nothing while an order is being paid, since it is in none of them until later.
+CREATE INDEX purchase_unbought ON purchase (room_id, state, created_at DESC, order_id)
+    WHERE state IN ('declined', 'cancelled', 'refunded');
+CREATE INDEX purchase_given_back ON purchase (room_id, created_at DESC, order_id) WHERE refunded_minor > 0;
+
+-- The life of an order; TRANSITIONS in checkout/order.py says the same, and a test compares the two.
+CREATE TABLE order_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL,
+    PRIMARY KEY (from_state, to_state)
+);
+INSERT INTO order_transition VALUES
+    ('authorizing', 'authorized'), ('authorizing', 'declined'), ('authorizing', 'voiding'),
+    ('authorized', 'paid'), ('authorized', 'returning'),
+    ('voiding', 'cancelled'), ('voiding', 'authorized'), ('voiding', 'returning'),
+    ('declined', 'authorized'), ('declined', 'returning'),
+    ('cancelled', 'authorized'), ('cancelled', 'returning'),
+    ('returning', 'cancelled'), ('returning', 'refunded'),
+    ('paid', 'refunded');
+
+CREATE FUNCTION refuse_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM order_transition t WHERE (t.from_state, t.to_state) = (OLD.state, NEW.state)) THEN
+        RAISE EXCEPTION 'an order that is % never becomes %', OLD.state, NEW.state
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'orders_keep_to_their_life';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER orders_keep_to_their_life BEFORE UPDATE OF state ON purchase
+    FOR EACH ROW WHEN (NEW.state <> OLD.state) EXECUTE FUNCTION refuse_transition();
 
 -- What was ordered, at the prices of the hold. `returned` units are back on the shelf; `refunded`
 -- ones were paid back or are being paid back, on the shelf or not.
@@ -394,52 +306,46 @@ CREATE TABLE purchase_line (
 ) WITH (fillfactor = 80);
 CREATE INDEX purchase_line_by_sku ON purchase_line (sku_id);
 
--- The test gateway's own books. It stands for a company elsewhere: nothing else reads them. The
--- token says what becomes of the payment later on; `decides_at` is when.
-CREATE TABLE test_gateway_payment (
-    payment_key text PRIMARY KEY,
-    gateway_ref text NOT NULL,
-    state text NOT NULL CHECK (state IN ('processing', 'authorized', 'captured', 'declined', 'voided')),
-    amount_minor bigint NOT NULL,
-    currency text NOT NULL,
-    decides_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    token text NOT NULL DEFAULT '',
-    refunded_minor bigint NOT NULL DEFAULT 0,
-    CONSTRAINT gateway_returns_what_it_took CHECK (
-        refunded_minor = 0 OR (state = 'captured' AND refunded_minor <= amount_minor))
-);
-CREATE TABLE test_gateway_refund (
-    refund_key text PRIMARY KEY,
-    payment_key text NOT NULL REFERENCES test_gateway_payment,
-    gateway_ref text NOT NULL,
-    state text NOT NULL CHECK (state IN ('pending', 'done', 'failed')),
-    amount_minor bigint NOT NULL CHECK (amount_minor > 0),
-    decides_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-
-CREATE TABLE operator_session (
-    session_hash bytea PRIMARY KEY,
-    operator_id int NOT NULL REFERENCES operator,
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    used_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-
--- Who changed what. Rows are only ever added.
-CREATE TABLE operator_action (
-    action_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    room_id int REFERENCES room,
+-- Money on its way back: asked of the gateway until it says done or failed. `body_hash` tells a
+-- repeat of the key from another wish under it.
+CREATE TABLE refund (
+    refund_id uuid PRIMARY KEY,
+    order_id uuid NOT NULL REFERENCES purchase,
+    idempotency_key uuid NOT NULL,
+    body_hash bytea NOT NULL,
+    state text NOT NULL DEFAULT 'asked' CHECK (state IN ('asked', 'done', 'failed')),
+    amount_minor bigint NOT NULL CHECK (amount_minor >= 0),
+    -- Whether its units go back on the shelf when it is done.
+    restock boolean NOT NULL,
+    -- The operator gave the money back by other means, and the gateway is not asked.
+    by_hand boolean NOT NULL,
     who text NOT NULL,
-    action text NOT NULL,
-    detail jsonb NOT NULL DEFAULT '{}',
-    reason text NOT NULL DEFAULT ''
+    reason text NOT NULL,
+    gateway_ref text,
+    detail text NOT NULL DEFAULT '',
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at timestamptz,
+    CONSTRAINT refund_asked_once UNIQUE (order_id, idempotency_key),
+    CONSTRAINT only_an_asked_refund_is_open CHECK ((state = 'asked') = (ended_at IS NULL))
+) WITH (fillfactor = 80);
+CREATE INDEX refund_unsettled ON refund (changed_at) WHERE state = 'asked';
+CREATE INDEX refund_done ON refund (ended_at) WHERE state = 'done';
+
+CREATE TABLE refund_line (
+    refund_id uuid NOT NULL REFERENCES refund,
+    sku_id int NOT NULL REFERENCES sku,
+    quantity int NOT NULL CHECK (quantity > 0),
+    PRIMARY KEY (refund_id, sku_id)
 );
-CREATE INDEX operator_action_by_room ON operator_action (room_id, action_id DESC);
-CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION '% rows are only ever added', TG_TABLE_NAME;
-END $$;
-CREATE TRIGGER actions_are_append_only BEFORE UPDATE OR DELETE ON operator_action
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER log_is_append_only BEFORE UPDATE OR DELETE ON log_entry
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+-- Which PaymentIntent at Stripe belongs to a payment of ours. The first row decides for good: only
+-- an intent that stands here is ever confirmed, and a payment that was barred before it had one has
+-- none and never gets one. `payment_key` is the order's id; as with any gateway, no key of ours
+-- binds its books to the orders.
+CREATE TABLE stripe_payment (
+    payment_key text PRIMARY KEY,
+    intent_id text,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT intent_pays_once UNIQUE (intent_id)
+);

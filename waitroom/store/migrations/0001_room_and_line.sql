@@ -1,0 +1,307 @@
+-- The tables of rooms and of who waits in them. Invariants are constraints and are named for what they
+-- promise; later files have the functions.
+
+-- The shoppers' clock: one row. It stands still while no leader beats, so an outage costs nobody a
+-- claim, a session or a hold. Deadlines are kept in shopper time; `wall_time` turns one into a
+-- moment that a person can read.
+CREATE TABLE office (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    term bigint NOT NULL DEFAULT 0,
+    leader text NOT NULL DEFAULT '',
+    beat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    stopped interval NOT NULL DEFAULT '0'
+);
+INSERT INTO office DEFAULT VALUES;
+
+CREATE TABLE operator (
+    operator_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE,
+    role text NOT NULL CHECK (role IN ('admin', 'seller', 'operator', 'viewer')),
+    password_hash text NOT NULL,
+    active boolean NOT NULL DEFAULT true,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE operator_session (
+    session_hash bytea PRIMARY KEY,
+    operator_id int NOT NULL REFERENCES operator,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    used_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- A shopper whom the shop's identity provider knows: the JWT's issuer and subject.
+CREATE TABLE customer (
+    customer_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    email text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT customer_known_once UNIQUE (issuer, subject)
+);
+CREATE INDEX customer_by_email ON customer (lower(email) text_pattern_ops) WHERE email <> '';
+
+CREATE TABLE room (
+    room_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    room text NOT NULL UNIQUE CONSTRAINT room_is_a_slug CHECK (room ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
+    name text NOT NULL,
+    public boolean NOT NULL DEFAULT true,
+    status text NOT NULL DEFAULT 'scheduled'
+        CHECK (status IN ('scheduled', 'open', 'paused', 'ended')),
+    sold_out boolean NOT NULL DEFAULT false,
+    message text NOT NULL DEFAULT '',
+    message_at timestamptz,
+    opens_at timestamptz,
+    closes_at timestamptz,
+    -- When the doors open before the sale does; NULL: with the sale, or at once where there is a draw.
+    doors_at timestamptz,
+    -- How those who come before the opening are put in order.
+    order_by text NOT NULL DEFAULT 'first_come' CHECK (order_by IN ('first_come', 'draw')),
+    -- Where a public random value will be found that a draw takes in; NULL for none.
+    public_value_source text,
+    join_by text NOT NULL DEFAULT 'open' CHECK (join_by IN ('open', 'invitation', 'customer')),
+    log_public text NOT NULL DEFAULT 'live' CHECK (log_public IN ('live', 'after')),
+    fairness_public boolean NOT NULL DEFAULT false,
+    -- What stands in the public log in place of a private text is hashed with this.
+    log_salt uuid NOT NULL DEFAULT gen_random_uuid(),
+    -- The stock lives in another shop, which says how much there is and what became of sessions.
+    stock_elsewhere boolean NOT NULL DEFAULT false,
+    stock_heard_at timestamptz,
+    -- The other shop's own time of the figures that it gave last.
+    stock_as_of timestamptz,
+    policy text NOT NULL DEFAULT 'expected' CHECK (policy IN ('expected', 'guaranteed', 'rate')),
+    -- The share of those called who may find nothing, where the policy is `expected`.
+    disappointed_max real NOT NULL DEFAULT 0.01 CHECK (disappointed_max BETWEEN 0 AND 0.5),
+    seats_max int NOT NULL DEFAULT 100 CHECK (seats_max >= 0),
+    calls_per_minute int CHECK (calls_per_minute >= 0),
+    batch_max int NOT NULL DEFAULT 500 CHECK (batch_max > 0),
+    claim_window_s int NOT NULL DEFAULT 120 CHECK (claim_window_s > 0),
+    session_s int NOT NULL DEFAULT 600 CHECK (session_s > 0),
+    hold_s int NOT NULL DEFAULT 300 CHECK (hold_s > 0),
+    hold_extensions_max int NOT NULL DEFAULT 1 CHECK (hold_extensions_max >= 0),
+    payment_window_s int NOT NULL DEFAULT 600 CHECK (payment_window_s > 0),
+    grace_s int NOT NULL DEFAULT 1800 CHECK (grace_s >= 0),
+    units_promised int NOT NULL DEFAULT 1 CHECK (units_promised > 0),
+    -- Units of all SKUs together in one order; NULL for no limit.
+    order_units_max int CHECK (order_units_max > 0),
+    customers_only boolean NOT NULL DEFAULT false,
+    -- How long whoever stayed in line for returns has to come, once called again.
+    returns_window_s int NOT NULL DEFAULT 900 CHECK (returns_window_s > 0),
+    currency text NOT NULL DEFAULT 'EUR' CHECK (currency ~ '^[A-Z]{3}$'),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT room_has_one_currency UNIQUE (room_id, currency),
+    CONSTRAINT sale_closes_after_it_opens CHECK (closes_at > opens_at),
+    CONSTRAINT doors_open_before_the_sale CHECK (doors_at <= opens_at)
+);
+
+-- Who changed what. Rows are only ever added.
+CREATE TABLE operator_action (
+    action_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    room_id int REFERENCES room,
+    who text NOT NULL,
+    action text NOT NULL,
+    detail jsonb NOT NULL DEFAULT '{}',
+    reason text NOT NULL DEFAULT ''
+);
+CREATE INDEX operator_action_by_room ON operator_action (room_id, action_id DESC);
+CREATE INDEX operator_action_by_order ON operator_action ((detail ->> 'order')) WHERE action = 'cancel';
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% rows are only ever added', TG_TABLE_NAME;
+END $$;
+CREATE TRIGGER actions_are_append_only BEFORE UPDATE OR DELETE ON operator_action
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+-- The end of each room's log. Whoever writes to a room's log, line or rules locks this row first,
+-- so what happens in one room has one order.
+CREATE TABLE log_head (
+    room_id int PRIMARY KEY REFERENCES room,
+    seq bigint NOT NULL DEFAULT 0,
+    hash bytea NOT NULL DEFAULT '\x'
+) WITH (fillfactor = 50);
+
+CREATE TABLE log_entry (
+    room_id int NOT NULL,
+    seq bigint NOT NULL,
+    body text NOT NULL,
+    hash bytea NOT NULL,
+    PRIMARY KEY (room_id, seq)
+);
+CREATE TRIGGER log_is_append_only BEFORE UPDATE OR DELETE ON log_entry
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+-- A line is two numbers. A shopper who waits in it has no row anywhere. A room has one for each lane,
+-- and new ones after a reset; `share` is the lane's part of the calls while others wait too.
+CREATE TABLE line (
+    line_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    room_id int NOT NULL REFERENCES room,
+    line text NOT NULL,
+    lane text NOT NULL DEFAULT 'main' CONSTRAINT lane_is_a_slug CHECK (lane ~ '^[a-z][a-z0-9]{0,30}$'),
+    generation int NOT NULL DEFAULT 1,
+    share real NOT NULL DEFAULT 1 CHECK (share > 0),
+    joinable boolean NOT NULL DEFAULT true,
+    -- Places taken before the opening that a draw will number.
+    entries bigint NOT NULL DEFAULT 0 CHECK (entries >= 0),
+    tail bigint NOT NULL DEFAULT 0 CHECK (tail >= 0),
+    gate bigint NOT NULL DEFAULT 0 CHECK (gate >= 0),
+    term bigint NOT NULL DEFAULT 0,
+    CONSTRAINT line_named_once UNIQUE (room_id, line)
+) WITH (fillfactor = 50);
+CREATE UNIQUE INDEX lane_has_one_line ON line (room_id, lane) WHERE joinable;
+
+-- The state document as last published: what workers read when Valkey is away.
+CREATE TABLE room_state (
+    room_id int PRIMARY KEY REFERENCES room,
+    version bigint NOT NULL DEFAULT 0,
+    body bytea NOT NULL DEFAULT '\x',
+    published_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 50);
+
+-- A called number. `left` may also be the row of a number that gave its place up while waiting.
+CREATE TABLE admission (
+    admission_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    room_id int NOT NULL,
+    line_id int NOT NULL,
+    number bigint NOT NULL CHECK (number > 0),
+    state text NOT NULL CHECK (state IN ('called', 'claimed', 'missed', 'left', 'ended')),
+    ticket_id bytea,
+    customer_id bigint REFERENCES customer,
+    promised int NOT NULL DEFAULT 0 CHECK (promised >= 0),
+    times_called int NOT NULL DEFAULT 1,
+    -- More time to come and to buy, for whoever asked for it.
+    time_factor real NOT NULL DEFAULT 1 CHECK (time_factor BETWEEN 1 AND 5),
+    -- It asked for something of which nothing was left.
+    refused boolean NOT NULL DEFAULT false,
+    called_at timestamptz,
+    claim_until timestamptz,
+    claimed_at timestamptz,
+    expires_at timestamptz,
+    came_back_at timestamptz,
+    ended_at timestamptz,
+    end_reason text,
+    CONSTRAINT number_called_once UNIQUE (line_id, number),
+    CONSTRAINT promise_needs_a_seat CHECK (promised = 0 OR state IN ('called', 'claimed')),
+    CONSTRAINT session_is_bound CHECK (
+        state <> 'claimed' OR (ticket_id IS NOT NULL AND expires_at IS NOT NULL))
+) WITH (fillfactor = 70);
+CREATE INDEX admission_claim_due ON admission (claim_until) WHERE state = 'called';
+CREATE INDEX admission_session_due ON admission (expires_at) WHERE state = 'claimed';
+CREATE INDEX admission_seated ON admission (room_id) WHERE state IN ('called', 'claimed');
+CREATE INDEX admission_came_back ON admission (line_id, number)
+    WHERE state = 'missed' AND came_back_at IS NOT NULL;
+-- Numbers that the gate steps over, since they left or stepped aside before their turn.
+CREATE INDEX admission_skipped ON admission (line_id, number)
+    WHERE called_at IS NULL AND state IN ('left', 'missed');
+
+CREATE TABLE draw (
+    line_id int PRIMARY KEY REFERENCES line,
+    commitment bytea NOT NULL,
+    -- The seed as the service sealed it; the database alone does not know it before the reveal.
+    sealed_seed text NOT NULL,
+    log_key bytea NOT NULL,
+    public_value_source text,
+    announced_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- Set at the closing: how many entries, and the chain's hash with the closing in it.
+    count bigint CHECK (count >= 0),
+    head bytea,
+    signature bytea,
+    value text,
+    seed bytea,
+    key bytea,
+    drawn_at timestamptz,
+    CONSTRAINT drawn_after_the_closing CHECK (seed IS NULL OR (signature IS NOT NULL AND key IS NOT NULL)),
+    CONSTRAINT announced_value_is_taken_in CHECK (
+        seed IS NULL OR (public_value_source IS NULL) = (value IS NULL))
+);
+
+-- A commitment stands; a draw that was made is not made again.
+CREATE FUNCTION keep_draw() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' OR OLD.seed IS NOT NULL
+        OR (OLD.commitment, OLD.sealed_seed, OLD.log_key) <> (NEW.commitment, NEW.sealed_seed, NEW.log_key)
+        OR OLD.public_value_source IS DISTINCT FROM NEW.public_value_source
+        OR (OLD.count IS NOT NULL AND (OLD.count, OLD.head) <> (NEW.count, NEW.head))
+        OR (OLD.value IS NOT NULL AND OLD.value IS DISTINCT FROM NEW.value) THEN
+        RAISE EXCEPTION 'a draw is made once';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER a_draw_is_made_once BEFORE UPDATE OR DELETE ON draw
+    FOR EACH ROW EXECUTE FUNCTION keep_draw();
+
+-- Profiles that a shopper may ask for: more time to come and to buy, for a bounded number of places.
+CREATE TABLE profile (
+    room_id int NOT NULL REFERENCES room,
+    profile text NOT NULL CONSTRAINT profile_is_a_slug CHECK (profile ~ '^[a-z0-9][a-z0-9-]{0,30}$'),
+    name text NOT NULL,
+    time_factor real NOT NULL CHECK (time_factor BETWEEN 1 AND 5),
+    places_max int CHECK (places_max >= 0),
+    taken int NOT NULL DEFAULT 0,
+    PRIMARY KEY (room_id, profile),
+    CONSTRAINT profile_within_its_bound CHECK (places_max IS NULL OR taken <= places_max)
+);
+
+-- `entered`: the number is an entry's, before the draw. `owner` is the id of the ticket that the
+-- place belongs to; when it moved to another device, the ticket before it is worth nothing. Workers
+-- read what changed, since the state document says of all who wait no more than that they wait.
+CREATE TABLE place (
+    line_id int NOT NULL REFERENCES line,
+    entered boolean NOT NULL,
+    number bigint NOT NULL,
+    owner bytea,
+    profile text,
+    has_left boolean NOT NULL DEFAULT false,
+    aside boolean NOT NULL DEFAULT false,
+    revoked boolean NOT NULL DEFAULT false,
+    changed_at timestamptz NOT NULL,
+    PRIMARY KEY (line_id, entered, number)
+);
+CREATE INDEX place_changed ON place (changed_at);
+
+CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.changed_at := clock_timestamp();
+    RETURN NEW;
+END $$;
+CREATE TRIGGER changes_have_a_time BEFORE INSERT OR UPDATE ON place
+    FOR EACH ROW EXECUTE FUNCTION note_change();
+
+-- The one place of somebody to whom one is due: a customer, or the bearer of an invitation. `key` is
+-- a hash. Who comes again, from wherever, gets this ticket.
+CREATE TABLE sole_place (
+    room_id int NOT NULL REFERENCES room,
+    key bytea NOT NULL,
+    line_id int NOT NULL,
+    entered boolean NOT NULL,
+    number bigint NOT NULL,
+    ticket_id bytea NOT NULL,
+    CONSTRAINT one_place_for_each PRIMARY KEY (room_id, key)
+);
+CREATE INDEX sole_place_by_ticket ON sole_place (ticket_id);
+
+-- Links that were made together. A link is a signature over batch and index, so it has no row of its
+-- own; that it was used stands in sole_place.
+CREATE TABLE invitation_batch (
+    batch_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    room_id int NOT NULL REFERENCES room,
+    lane text NOT NULL,
+    count int NOT NULL CHECK (count > 0),
+    note text NOT NULL DEFAULT '',
+    expires_at timestamptz,
+    revoked_at timestamptz,
+    who text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX invitation_batch_by_room ON invitation_batch (room_id, batch_id);
+
+-- Tickets that stay in line for returns after their session is over, or that left an address.
+CREATE TABLE returns_wait (
+    line_id int NOT NULL,
+    number bigint NOT NULL,
+    ticket_id bytea NOT NULL,
+    email text NOT NULL DEFAULT '',
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    told_at timestamptz,
+    PRIMARY KEY (line_id, number)
+);

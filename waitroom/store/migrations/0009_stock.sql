@@ -1,0 +1,268 @@
+-- Stock: what moves it, stock that lives in another shop, and whether the books agree.
+
+-- Changes what is on hand of one SKU, once for each key, and puts it on record. Verdicts: moved, replay,
+-- other_body (the key moved something else), unknown. stock_never_oversold and promises_are_covered
+-- refuse a correction below what is spoken for; with `override` the units that are then missing are
+-- written down as `short`, and nothing is given out until they are there again.
+CREATE FUNCTION move_stock(
+    in_sku text, in_kind text, in_quantity int, in_who text, in_reason text, in_key uuid, override boolean,
+    OUT verdict text, OUT now_on_hand int)
+LANGUAGE plpgsql AS $$
+DECLARE
+    id int; rid int; done stock_movement;
+BEGIN
+    SELECT k.sku_id, k.room_id INTO id, rid FROM sku k WHERE k.sku = in_sku;
+    IF id IS NULL THEN verdict := 'unknown'; RETURN; END IF;
+    PERFORM 1 FROM log_head h WHERE h.room_id = rid FOR NO KEY UPDATE;
+    PERFORM 1 FROM room_stock k WHERE k.room_id = rid FOR NO KEY UPDATE;
+    SELECT k.on_hand INTO now_on_hand FROM stock k WHERE k.sku_id = id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN verdict := 'unknown'; RETURN; END IF;
+    SELECT * INTO done FROM stock_movement m WHERE m.sku_id = id AND m.idempotency_key = in_key;
+    IF done.movement_id IS NOT NULL THEN
+        verdict := CASE WHEN (done.kind, done.quantity, done.reason) = (in_kind, in_quantity, in_reason)
+                        THEN 'replay' ELSE 'other_body' END;
+        RETURN;
+    END IF;
+    UPDATE room_stock k SET on_hand = k.on_hand + in_quantity,
+            short = LEAST(CASE WHEN override THEN NULL ELSE k.short END,
+                          GREATEST(k.held + k.sold + k.promised - k.on_hand - in_quantity, 0))
+        WHERE k.room_id = rid;
+    UPDATE stock k SET on_hand = k.on_hand + in_quantity,
+            short = LEAST(CASE WHEN override THEN NULL ELSE k.short END,
+                          GREATEST(k.held + k.sold - k.on_hand - in_quantity, 0))
+        WHERE k.sku_id = id RETURNING k.on_hand INTO now_on_hand;
+    INSERT INTO stock_movement (sku_id, kind, quantity, reason, who, overridden, idempotency_key, at)
+        VALUES (id, in_kind, in_quantity, in_reason, in_who, override, in_key, clock_timestamp());
+    INSERT INTO operator_action (room_id, who, action, detail, reason)
+        VALUES (rid, in_who, in_kind, jsonb_build_object('sku', in_sku, 'quantity', in_quantity,
+                'on_hand', now_on_hand, 'override', override), in_reason);
+    PERFORM append_log(rid, 'stock', jsonb_build_object('sku', in_sku, 'movement', in_kind, 'quantity', in_quantity)
+        || CASE WHEN override THEN '{"override": true}' ELSE '{}' END::jsonb);
+    verdict := 'moved';
+END $$;
+
+-- Stock lives in one place: here by SKUs, or there.
+CREATE FUNCTION refuse_skus_elsewhere() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM fresh f JOIN room m USING (room_id) WHERE m.stock_elsewhere) THEN
+        RAISE EXCEPTION 'the stock lives elsewhere'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'stock_lives_in_one_place';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stock_lives_in_one_place AFTER INSERT ON sku
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_skus_elsewhere();
+
+-- Takes in one outcome of a session that the caller has locked, with its room's balance. `what` is
+-- held (so many are in its basket now), bought (so many more), released (so many went back, NULL for
+-- all), nothing (it wanted something and found nothing) or left. An outcome from an earlier push than
+-- the last cannot say what is now; what was bought then counts all the same, and so does who found nothing.
+CREATE FUNCTION hear_outcome(
+    in_session bigint, what text, units int, mark text, in_as_of timestamptz, hold_time interval, t timestamptz)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    e outcome_elsewhere; a admission; late boolean; kept int;
+BEGIN
+    IF what = 'nothing' THEN
+        UPDATE admission x SET refused = true WHERE x.admission_id = in_session AND NOT x.refused;
+        RETURN;
+    END IF;
+    INSERT INTO outcome_elsewhere (session_id) VALUES (in_session) ON CONFLICT DO NOTHING;
+    SELECT * INTO e FROM outcome_elsewhere x WHERE x.session_id = in_session;
+    late := COALESCE(in_as_of < e.said_at, false);
+    IF mark = ANY (e.heard) OR (late AND what <> 'bought') THEN RETURN; END IF;
+    IF what IN ('bought', 'released') THEN e.heard := (ARRAY[mark] || e.heard)[1:32]; END IF;
+    IF what = 'bought' THEN
+        units := COALESCE(units, GREATEST(e.held, 1));
+        e.bought := e.bought + units;
+    END IF;
+    kept := CASE WHEN late THEN e.held
+                 WHEN what = 'held' THEN units
+                 WHEN what = 'left' THEN 0
+                 ELSE GREATEST(e.held - COALESCE(units, e.held), 0) END;
+    e.held_until := CASE WHEN kept > 0 THEN NULL WHEN e.held > 0 OR what = 'bought' THEN t ELSE e.held_until END;
+    e.held := kept;
+    IF e.held + e.bought > e.taken THEN
+        e.held_at := COALESCE(e.held_at, t);
+        -- These units are no longer among those that are free there, so their promise is kept.
+        SELECT * INTO a FROM admission x WHERE x.admission_id = in_session;
+        PERFORM keep_promise(a, e.held + e.bought - e.taken);
+        e.taken := e.held + e.bought;
+    END IF;
+    UPDATE outcome_elsewhere x SET held_at = e.held_at, held_until = e.held_until, held = e.held, bought = e.bought,
+        taken = e.taken, said_at = GREATEST(x.said_at, in_as_of), heard = e.heard WHERE x.session_id = in_session;
+    IF e.held > 0 THEN
+        -- A basket is given as long as one here would be, from when the shop last spoke of it.
+        UPDATE admission x SET expires_at = GREATEST(x.expires_at, t + hold_time * x.time_factor)
+            WHERE x.admission_id = in_session AND x.state = 'claimed';
+    ELSIF what = 'bought' THEN
+        PERFORM end_session(in_session, 'ordered');
+    ELSIF what = 'left' THEN
+        PERFORM end_session(in_session, 'left');
+    END IF;
+END $$;
+
+-- Turns up to so many promised units into what they were promised for.
+CREATE FUNCTION keep_promise(a admission, units int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    kept constant int := LEAST(a.promised, units);
+BEGIN
+    IF kept > 0 THEN
+        UPDATE admission x SET promised = x.promised - kept WHERE x.admission_id = a.admission_id;
+        UPDATE room_stock k SET promised = k.promised - kept,
+                short = LEAST(k.short, GREATEST(k.held + k.sold + k.promised - kept - k.on_hand, 0))
+            WHERE k.room_id = a.room_id;
+    END IF;
+END $$;
+
+-- Takes in what another shop says: units free and in baskets there, and outcomes of sessions. All of
+-- it in one transaction, so that a promise ends with the news of what it became. `in_as_of` is the
+-- shop's time of the figures: those that are older than the last ones are not taken over (`stale`).
+-- `unknown` are sessions that never were in this room. Verdicts: done, unknown, not_elsewhere,
+-- ahead (the shop's clock is more than a minute ahead, so whatever came next would seem old).
+CREATE FUNCTION hear_of_stock(
+    in_room text, in_available bigint, in_held bigint, in_as_of timestamptz,
+    sessions bigint[], outcomes text[], units int[], marks text[],
+    OUT verdict text, OUT stale boolean, OUT unknown bigint[],
+    OUT available bigint, OUT held bigint, OUT promised bigint, OUT heard_at timestamptz)
+LANGUAGE plpgsql AS $$
+DECLARE
+    m room; o record; t timestamptz;
+BEGIN
+    SELECT * INTO m FROM room x WHERE x.room = in_room FOR NO KEY UPDATE;
+    verdict := CASE WHEN m.room_id IS NULL THEN 'unknown' WHEN NOT m.stock_elsewhere THEN 'not_elsewhere'
+                    WHEN in_as_of > clock_timestamp() + interval '1 minute' THEN 'ahead' ELSE 'done' END;
+    IF verdict <> 'done' THEN RETURN; END IF;
+    PERFORM 1 FROM admission a WHERE a.admission_id = ANY (sessions) AND a.room_id = m.room_id
+        ORDER BY a.admission_id FOR NO KEY UPDATE;
+    PERFORM 1 FROM room_stock k WHERE k.room_id = m.room_id FOR NO KEY UPDATE;
+    t := shopper_now();
+    FOR o IN SELECT d.* FROM unnest(sessions, outcomes, units, marks) WITH ORDINALITY d(id, what, units, mark, o)
+             JOIN admission a ON a.admission_id = d.id AND a.room_id = m.room_id AND a.claimed_at IS NOT NULL
+             ORDER BY d.o LOOP
+        PERFORM hear_outcome(o.id, o.what, o.units, COALESCE(o.mark, concat(o.what, ' ', o.units)), in_as_of,
+                             make_interval(secs => m.hold_s), t);
+    END LOOP;
+    SELECT COALESCE(array_agg(DISTINCT d.id), '{}') INTO unknown FROM unnest(sessions) d(id)
+        WHERE NOT EXISTS (SELECT FROM admission a
+            WHERE a.admission_id = d.id AND a.room_id = m.room_id AND a.claimed_at IS NOT NULL);
+    stale := COALESCE(in_as_of < m.stock_as_of, false);
+    IF NOT stale THEN
+        UPDATE room_stock k SET on_hand = in_available + in_held, held = in_held, sold = 0,
+                short = GREATEST(k.promised - in_available, 0)
+            WHERE k.room_id = m.room_id;
+    END IF;
+    UPDATE room x SET stock_heard_at = clock_timestamp(), stock_as_of = GREATEST(x.stock_as_of, in_as_of)
+        WHERE x.room_id = m.room_id RETURNING x.stock_heard_at INTO heard_at;
+    SELECT k.on_hand - k.held, k.held, k.promised INTO available, held, promised FROM room_stock k WHERE k.room_id = m.room_id;
+END $$;
+
+-- What came so far of everybody who was called; times in seconds of shopper time.
+CREATE VIEW journey AS
+SELECT a.room_id, a.admission_id, a.state, extract(epoch FROM a.called_at)::float8 AS called_at,
+       extract(epoch FROM a.claimed_at)::float8 AS claimed_at,
+       extract(epoch FROM COALESCE(h.placed_at - o.stopped, e.held_at))::float8 AS held_at,
+       extract(epoch FROM COALESCE(h.ended_at - o.stopped, e.held_until))::float8 AS hold_ended_at,
+       extract(epoch FROM a.ended_at)::float8 AS ended_at,
+       (COALESCE(h.held, 0) + COALESCE(e.held, 0))::int AS units_held,
+       (COALESCE(h.bought, 0) + COALESCE(e.bought, 0))::int AS units_sold,
+       COALESCE(h.paying, false) AS paying, a.refused, a.promised,
+       -- Whose turn was taken away has not been seen to stay away.
+       a.called_at IS NOT NULL AND a.state NOT IN ('called', 'claimed')
+           AND COALESCE(a.end_reason, '') NOT IN ('reset', 'revoked') AS is_over
+FROM admission a LEFT JOIN outcome_elsewhere e ON e.session_id = a.admission_id,
+office o, LATERAL (
+    SELECT min(h.placed_at) AS placed_at, max(h.ended_at) AS ended_at,
+           sum(l.quantity) FILTER (WHERE h.state = 'held') AS held,
+           sum(l.quantity) FILTER (WHERE h.state = 'confirmed') AS bought, bool_or(h.paying) AS paying
+    FROM hold h JOIN hold_line l USING (hold_id) WHERE h.session_id = a.admission_id AND a.state <> 'called') h;
+
+-- What was received, adjusted or returned has a row of its own. A hold is its own movement: its lines
+-- were held when it was placed (and changed by hold_change), and released, expired or confirmed when
+-- it ended. `on_hand`, `held` and `sold` are what a movement adds to each balance.
+CREATE VIEW movement AS
+    SELECT m.sku_id, m.at, m.kind, m.quantity, m.who, m.reason, NULL::uuid AS hold_id, m.order_id,
+           CASE m.kind WHEN 'returned' THEN 0 ELSE m.quantity END AS on_hand, 0 AS held,
+           CASE m.kind WHEN 'returned' THEN -m.quantity ELSE 0 END AS sold
+    FROM stock_movement m
+    UNION ALL
+    SELECT l.sku_id, h.placed_at, 'held', l.quantity - c.q, 'session ' || h.session_id, '', h.hold_id, NULL,
+           0, l.quantity - c.q, 0
+    FROM hold h JOIN hold_line l USING (hold_id), LATERAL (
+        SELECT COALESCE(sum(x.quantity), 0)::int AS q FROM hold_change x
+        WHERE x.hold_id = l.hold_id AND x.sku_id = l.sku_id) c
+    WHERE l.quantity <> c.q
+    UNION ALL
+    SELECT x.sku_id, x.at, CASE WHEN x.quantity > 0 THEN 'held' ELSE 'released' END, abs(x.quantity),
+           'session ' || h.session_id, 'quantity changed', x.hold_id, NULL, 0, x.quantity, 0
+    FROM hold_change x JOIN hold h USING (hold_id)
+    UNION ALL
+    SELECT l.sku_id, h.ended_at, h.state, l.quantity,
+           CASE h.state WHEN 'expired' THEN 'the clock' ELSE 'session ' || h.session_id END, '', h.hold_id, NULL,
+           0, -l.quantity, CASE h.state WHEN 'confirmed' THEN l.quantity ELSE 0 END
+    FROM hold h JOIN hold_line l USING (hold_id) WHERE h.state <> 'held' AND l.quantity > 0;
+
+-- Every way in which the books could disagree, a row for each that does. Empty when all is well.
+CREATE VIEW conservation_breach AS
+    SELECT 'held differs from the open holds' AS breach, s.sku_id AS id, s.held::bigint AS kept,
+           COALESCE(h.q, 0)::bigint AS counted
+    FROM stock s LEFT JOIN (
+        SELECT l.sku_id, sum(l.quantity) AS q FROM hold h JOIN hold_line l USING (hold_id)
+        WHERE h.state = 'held' GROUP BY l.sku_id) h USING (sku_id)
+    WHERE s.held <> COALESCE(h.q, 0)
+    UNION ALL
+    SELECT 'sold differs from the confirmed holds', s.sku_id, s.sold, COALESCE(h.q, 0) - COALESCE(r.q, 0)
+    FROM stock s LEFT JOIN (
+        SELECT l.sku_id, sum(l.quantity) AS q FROM hold h JOIN hold_line l USING (hold_id)
+        WHERE h.state = 'confirmed' GROUP BY l.sku_id) h USING (sku_id)
+    LEFT JOIN (
+        SELECT sku_id, sum(quantity) AS q FROM stock_movement WHERE kind = 'returned' GROUP BY sku_id) r USING (sku_id)
+    WHERE s.sold <> COALESCE(h.q, 0) - COALESCE(r.q, 0)
+    UNION ALL
+    SELECT 'on hand differs from the movements', s.sku_id, s.on_hand, COALESCE(m.q, 0)
+    FROM stock s LEFT JOIN (
+        SELECT sku_id, sum(quantity) AS q FROM stock_movement WHERE kind <> 'returned'
+        GROUP BY sku_id) m USING (sku_id)
+    WHERE s.on_hand <> COALESCE(m.q, 0)
+    UNION ALL
+    SELECT 'the room differs from its SKUs', r.room_id, r.on_hand + r.held + r.sold,
+           COALESCE(k.q, 0)
+    FROM room_stock r LEFT JOIN (
+        SELECT room_id, sum(on_hand) AS o, sum(held) AS h, sum(sold) AS s,
+               sum(on_hand + held + sold) AS q
+        FROM stock JOIN sku USING (sku_id) GROUP BY room_id) k USING (room_id)
+    WHERE (r.on_hand, r.held, r.sold) IS DISTINCT FROM (COALESCE(k.o, 0), COALESCE(k.h, 0), COALESCE(k.s, 0))
+        AND NOT EXISTS (SELECT FROM room m WHERE m.room_id = r.room_id AND m.stock_elsewhere)
+    UNION ALL
+    SELECT 'promised differs from the admissions', r.room_id, r.promised, COALESCE(a.q, 0)
+    FROM room_stock r LEFT JOIN (
+        SELECT room_id, sum(promised) AS q FROM admission GROUP BY room_id) a USING (room_id)
+    WHERE r.promised <> COALESCE(a.q, 0)
+    UNION ALL
+    SELECT 'seats differ from the admissions', r.room_id, r.seats, COALESCE(a.q, 0)
+    FROM room_stock r LEFT JOIN (
+        SELECT room_id, count(*) AS q FROM admission WHERE state IN ('called', 'claimed')
+        GROUP BY room_id) a USING (room_id)
+    WHERE r.seats <> COALESCE(a.q, 0)
+    UNION ALL
+    SELECT 'wished differs from the wishes', s.sku_id, s.wished, COALESCE(w.q, 0)
+    FROM stock s LEFT JOIN (SELECT sku_id, sum(quantity) AS q FROM wish GROUP BY sku_id) w USING (sku_id)
+    WHERE s.wished <> COALESCE(w.q, 0)
+    UNION ALL
+    SELECT 'a confirmed hold differs from its order', COALESCE(l.sku_id, o.sku_id), COALESCE(l.quantity, 0),
+           COALESCE(o.q, 0)
+    FROM (SELECT h.hold_id, x.sku_id, x.quantity FROM hold h JOIN hold_line x USING (hold_id)
+          WHERE h.state = 'confirmed' AND x.quantity > 0) l
+    FULL JOIN (
+        -- `sold_at` and not the state: late money for the same hold may be on its way back beside it.
+        SELECT p.hold_id, x.sku_id, sum(x.quantity) AS q FROM purchase p JOIN purchase_line x USING (order_id)
+        WHERE p.sold_at IS NOT NULL GROUP BY p.hold_id, x.sku_id) o USING (hold_id, sku_id)
+    WHERE l.quantity IS DISTINCT FROM o.q
+    UNION ALL
+    SELECT 'the past differs from the present', s.sku_id, s.on_hand + s.held + s.sold,
+           COALESCE(m.on_hand + m.held + m.sold, 0)
+    FROM stock s LEFT JOIN (
+        SELECT sku_id, sum(on_hand) AS on_hand, sum(held) AS held, sum(sold) AS sold
+        FROM movement GROUP BY sku_id) m USING (sku_id)
+    WHERE (s.on_hand, s.held, s.sold)
+        IS DISTINCT FROM (COALESCE(m.on_hand, 0), COALESCE(m.held, 0), COALESCE(m.sold, 0));

@@ -1,0 +1,288 @@
+-- Orders and their payments. Lock order as everywhere: admission, room_stock, stock, hold, then the order,
+-- then its refund. The SETs keep plans that were made while tables were empty from reading all of them.
+
+-- An order with its lines, as it is read everywhere.
+CREATE VIEW full_order AS
+    SELECT p.order_id, p.reference, p.session_id, p.customer_id, p.room_id, m.room, p.hold_id, p.state,
+           p.total_minor, p.currency, p.refunded_minor, p.refunding_minor, p.gateway, p.gateway_ref,
+           p.payment_token, p.detail, p.called_off, p.pay_by, p.created_at, p.paid_at,
+           (SELECT json_agg(json_build_object('sku', k.sku, 'name', l.name, 'quantity', l.quantity,
+                       'price_minor', l.price_minor, 'refunded', l.refunded, 'returned', l.returned)
+                       ORDER BY k.sku)
+            FROM purchase_line l JOIN sku k USING (sku_id) WHERE l.order_id = p.order_id)::text AS lines
+    FROM purchase p JOIN room m USING (room_id);
+
+-- Marks a live hold as being paid and writes its order, with lines of its own: the hold may be
+-- changed after a decline. A repeat of the same key finds the same order. Verdicts: started, replay,
+-- other_body, no_such_hold, hold_expired, payment_running.
+CREATE FUNCTION start_payment(
+    in_order uuid, in_session bigint, in_hold uuid, key uuid, hash bytea, in_reference text,
+    in_gateway text, token text, OUT verdict text, OUT found_order uuid)
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    a admission; h hold; p purchase; t timestamptz; total bigint; money text; room_window interval;
+BEGIN
+    -- Leaving locks the admission too, so a hold is not released under a payment that begins.
+    SELECT * INTO a FROM admission x WHERE x.admission_id = in_session FOR NO KEY UPDATE;
+    SELECT * INTO h FROM hold x WHERE x.hold_id = in_hold AND x.session_id = in_session FOR NO KEY UPDATE;
+    SELECT * INTO p FROM purchase x WHERE x.session_id = in_session AND x.idempotency_key = key;
+    IF p.order_id IS NOT NULL THEN
+        verdict := CASE WHEN p.body_hash = hash THEN 'replay' ELSE 'other_body' END;
+        found_order := p.order_id;
+        RETURN;
+    END IF;
+    t := shopper_now();
+    verdict := CASE WHEN h.hold_id IS NULL THEN 'no_such_hold'
+                    WHEN h.paying OR h.state = 'confirmed' THEN 'payment_running'
+                    WHEN h.state <> 'held' OR h.expires_at <= t THEN 'hold_expired' END;
+    IF verdict IS NOT NULL THEN
+        -- The living one, or else the one that this hold was sold to.
+        SELECT x.order_id INTO found_order FROM purchase x
+            WHERE x.hold_id = in_hold AND x.state NOT IN ('declined', 'cancelled', 'returning', 'refunded');
+        IF NOT FOUND THEN
+            SELECT x.order_id INTO found_order FROM purchase x
+                WHERE x.hold_id = in_hold AND x.sold_at IS NOT NULL;
+        END IF;
+        RETURN;
+    END IF;
+    SELECT make_interval(secs => m.payment_window_s) INTO room_window FROM room m WHERE m.room_id = h.room_id;
+    UPDATE hold x SET paying = true, unpaid_until = x.expires_at,
+            payment_until = COALESCE(x.payment_until, GREATEST(x.expires_at, t + room_window)),
+            expires_at = GREATEST(x.expires_at, COALESCE(x.payment_until, t + room_window))
+        WHERE x.hold_id = in_hold RETURNING x.expires_at INTO t;
+    UPDATE hold_line l SET due_at = NULL WHERE l.hold_id = in_hold;
+    SELECT sum(l.quantity * l.price_minor), min(k.currency) INTO total, money
+        FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = in_hold;
+    INSERT INTO purchase (order_id, reference, session_id, customer_id, room_id, hold_id, idempotency_key,
+                          body_hash, total_minor, currency, gateway, payment_token, pay_by)
+        VALUES (in_order, in_reference, in_session, a.customer_id, h.room_id, in_hold, key,
+                hash, total, money, in_gateway, token, t);
+    INSERT INTO purchase_line (order_id, sku_id, name, quantity, price_minor)
+        SELECT in_order, l.sku_id, k.name, l.quantity, l.price_minor
+        FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = in_hold AND l.quantity > 0;
+    verdict := 'started';
+    found_order := in_order;
+END $$;
+
+-- Locks an order and, before it, all that a change of it may touch; returns the order as it then is.
+-- `with_stock` when units may move or the session may end.
+CREATE FUNCTION lock_order(in_order uuid, with_stock boolean) RETURNS purchase LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    p purchase;
+BEGIN
+    SELECT * INTO p FROM purchase x WHERE x.order_id = in_order;
+    PERFORM 1 FROM admission a WHERE a.admission_id = p.session_id FOR NO KEY UPDATE;
+    -- Whoever gives an order another hold, or its hold other lines, has had the admission locked.
+    SELECT * INTO p FROM purchase x WHERE x.order_id = in_order;
+    IF with_stock THEN
+        PERFORM 1 FROM room_stock k WHERE k.room_id = p.room_id FOR NO KEY UPDATE;
+        PERFORM 1 FROM stock k WHERE k.sku_id IN (
+                SELECT l.sku_id FROM hold_line l WHERE l.hold_id = p.hold_id
+                UNION SELECT l.sku_id FROM purchase_line l WHERE l.order_id = in_order
+                UNION SELECT w.sku_id FROM wish w WHERE w.session_id = p.session_id)
+            ORDER BY k.sku_id FOR NO KEY UPDATE;
+    END IF;
+    PERFORM 1 FROM hold h WHERE h.hold_id = p.hold_id FOR NO KEY UPDATE;
+    SELECT * INTO p FROM purchase x WHERE x.order_id = in_order FOR NO KEY UPDATE;
+    RETURN p;
+END $$;
+
+-- Puts units that were sold to an order back on the shelf. The caller has locked the order with its
+-- stock. One key returns them once.
+CREATE FUNCTION return_units(p purchase, skus int[], quantities int[], in_who text, why text, key uuid)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    q bigint := (SELECT COALESCE(sum(d.q), 0) FROM unnest(quantities) d(q));
+BEGIN
+    UPDATE room_stock k SET sold = k.sold - q,
+            short = LEAST(k.short, GREATEST(k.held + k.sold - q + k.promised - k.on_hand, 0))
+        WHERE k.room_id = p.room_id;
+    UPDATE stock k SET sold = k.sold - d.q, short = LEAST(k.short, GREATEST(k.held + k.sold - d.q - k.on_hand, 0))
+        FROM unnest(skus, quantities) d(id, q) WHERE k.sku_id = d.id;
+    UPDATE purchase_line l SET returned = l.returned + d.q
+        FROM unnest(skus, quantities) d(id, q) WHERE l.order_id = p.order_id AND l.sku_id = d.id;
+    INSERT INTO stock_movement (sku_id, kind, quantity, reason, who, order_id, idempotency_key)
+        SELECT d.id, 'returned', d.q, why, in_who, p.order_id, key FROM unnest(skus, quantities) d(id, q);
+END $$;
+
+-- Takes back everything that was sold to an order. The caller has locked the order with its stock.
+CREATE FUNCTION return_all_units(p purchase, in_who text, why text) RETURNS void LANGUAGE sql AS $$
+    SELECT return_units(p, array_agg(l.sku_id), array_agg(l.quantity - l.returned), in_who, why, p.order_id)
+    FROM purchase_line l WHERE l.order_id = p.order_id AND l.quantity > l.returned HAVING count(*) > 0
+$$;
+
+-- Lets the clock of an order's hold count again, as it stood before the payment; whoever was declined
+-- has a minute for another card. Nothing goes beyond the payment's own extension.
+CREATE FUNCTION resume_clock(in_hold uuid) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE hold h SET paying = false, expires_at = LEAST(
+            GREATEST(h.payment_until, h.unpaid_until), GREATEST(h.unpaid_until,
+            shopper_now() + LEAST(make_interval(secs => m.hold_s), interval '60 seconds')))
+        FROM room m WHERE h.hold_id = in_hold AND m.room_id = h.room_id;
+    UPDATE hold_line l SET due_at = h.expires_at FROM hold h
+        WHERE l.hold_id = in_hold AND h.hold_id = in_hold AND l.quantity > 0;
+END $$;
+
+-- Moves an order from one state to the next and its units with it, in one transaction. Returns the
+-- state in which the order then is: not `to_state` if somebody else moved it first, and `returning`
+-- instead of `authorized` for one that was called off.
+CREATE FUNCTION settle_order(in_order uuid, from_state text, to_state text, ref text, why text)
+RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    p purchase;
+BEGIN
+    p := lock_order(in_order, to_state IN ('authorized', 'paid', 'returning'));
+    IF p.state <> from_state THEN RETURN p.state; END IF;
+    IF to_state = 'authorized' AND p.called_off THEN
+        to_state := 'returning';
+        why := p.detail;
+    END IF;
+    IF to_state = 'authorized' AND end_holds(ARRAY[p.hold_id], 'confirmed', false) = '{}' THEN
+        -- While it was being paid nothing else could end this hold, so this cannot be.
+        RAISE EXCEPTION 'order % is authorized but its hold is not held', in_order;
+    END IF;
+    IF from_state = 'authorized' AND to_state = 'returning' THEN
+        PERFORM return_all_units(p, 'gateway', why);
+    END IF;
+    IF from_state IN ('authorizing', 'voiding') AND to_state IN ('declined', 'cancelled', 'returning') THEN
+        PERFORM resume_clock(p.hold_id);
+    END IF;
+    UPDATE purchase x SET state = to_state, gateway_ref = COALESCE(ref, x.gateway_ref), detail = why,
+            changed_at = clock_timestamp(),
+            sold_at = CASE to_state WHEN 'authorized' THEN clock_timestamp() ELSE x.sold_at END,
+            paid_at = CASE to_state WHEN 'paid' THEN clock_timestamp() ELSE x.paid_at END
+        WHERE x.order_id = in_order;
+    IF to_state = 'paid' AND NOT EXISTS (
+            SELECT FROM hold h WHERE h.session_id = p.session_id AND h.state = 'held') THEN
+        -- Whoever has paid for everything is done: the seat goes to the next in line at once.
+        PERFORM end_session(p.session_id, 'ordered');
+    END IF;
+    RETURN to_state;
+END $$;
+
+-- Sells the units of an order's lines to it anew, all or nothing, as a hold that is confirmed from the
+-- start. Verdicts: taken, short, limit. Units behind others' promises, and those that refused
+-- sessions wait for, are not to be had. The caller has locked the order with its stock.
+CREATE FUNCTION take_units_again(p purchase) RETURNS text LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    a admission; pool room_stock; again uuid; q bigint; used int; slack bigint;
+BEGIN
+    SELECT * INTO a FROM admission x WHERE x.admission_id = p.session_id;
+    SELECT * INTO pool FROM room_stock k WHERE k.room_id = p.room_id;
+    SELECT sum(l.quantity) INTO q FROM purchase_line l WHERE l.order_id = p.order_id;
+    used := LEAST(a.promised, q);
+    slack := (SELECT slack_of(pool, array_agg(l.sku_id), array_agg(l.quantity)) FROM purchase_line l
+              WHERE l.order_id = p.order_id);
+    IF EXISTS (
+        SELECT FROM purchase_line l JOIN sku k USING (sku_id) WHERE l.order_id = p.order_id
+            AND ((p.customer_id IS NOT NULL
+                  AND l.quantity + customer_units(p.customer_id, l.sku_id) > k.limit_per_customer)
+                 OR l.quantity + (SELECT COALESCE(sum(z.quantity), 0) FROM hold y JOIN hold_line z USING (hold_id)
+                                  WHERE y.session_id = p.session_id AND y.state IN ('held', 'confirmed')
+                                    AND z.sku_id = l.sku_id) > k.limit_per_session)) THEN
+        RETURN 'limit';
+    END IF;
+    IF slack + used < 0 OR EXISTS (
+        SELECT FROM purchase_line l JOIN stock s USING (sku_id)
+        LEFT JOIN wish w ON w.session_id = p.session_id AND w.sku_id = l.sku_id
+        WHERE l.order_id = p.order_id
+            AND l.quantity > s.on_hand - s.held - s.sold - GREATEST(s.wished - COALESCE(w.quantity, 0), 0)) THEN
+        RETURN 'short';
+    END IF;
+    again := gen_random_uuid();
+    INSERT INTO hold (hold_id, session_id, room_id, idempotency_key, body_hash, state, customer_id,
+                      placed_at, expires_at, ended_at)
+        VALUES (again, p.session_id, p.room_id, again, p.body_hash, 'confirmed', p.customer_id,
+                clock_timestamp(), shopper_now(), clock_timestamp());
+    INSERT INTO hold_line (hold_id, sku_id, quantity, price_minor)
+        SELECT again, l.sku_id, l.quantity, l.price_minor FROM purchase_line l WHERE l.order_id = p.order_id;
+    UPDATE room_stock k SET sold = k.sold + q, promised = k.promised - used WHERE k.room_id = p.room_id;
+    UPDATE stock s SET sold = s.sold + l.quantity
+        FROM purchase_line l WHERE l.order_id = p.order_id AND s.sku_id = l.sku_id;
+    UPDATE admission x SET promised = x.promised - used WHERE x.admission_id = p.session_id AND used > 0;
+    UPDATE purchase x SET hold_id = again WHERE x.order_id = p.order_id;
+    IF event_wanted('hold.confirmed') THEN PERFORM tell_of_holds('hold.confirmed', ARRAY[again]); END IF;
+    RETURN 'taken';
+END $$;
+
+-- Says what becomes of money that came after its order was declined or cancelled. A hold that is still
+-- there is confirmed; else the units are taken again if they can be had; else the money goes back, and
+-- the order says why. Returns the state in which the order then is, or `short` if nothing was written
+-- since units may come free when what is due is ended; with `final` that is not waited for.
+CREATE FUNCTION take_late_money(in_order uuid, ref text, final boolean) RETURNS text LANGUAGE plpgsql
+SET enable_seqscan = off AS $$
+DECLARE
+    p purchase; h hold; verdict text; why text;
+BEGIN
+    p := lock_order(in_order, true);
+    IF p.state NOT IN ('declined', 'cancelled') THEN RETURN p.state; END IF;
+    SELECT * INTO h FROM hold x WHERE x.hold_id = p.hold_id;
+    IF p.called_off OR p.sold_at IS NOT NULL THEN
+        why := 'The payment came after this order had been cancelled.';
+    ELSIF EXISTS (SELECT FROM purchase x WHERE x.hold_id = p.hold_id AND x.sold_at IS NOT NULL)
+        OR EXISTS (SELECT FROM purchase x WHERE x.hold_id = p.hold_id
+                   AND x.state NOT IN ('declined', 'cancelled', 'returning', 'refunded')) THEN
+        why := 'The payment came after another one for the same items had begun.';
+    ELSIF h.state = 'held' AND NOT EXISTS (
+            -- Whoever changed the basket since keeps it, and what was paid for is taken beside it.
+            SELECT FROM (SELECT x.sku_id, x.quantity FROM hold_line x WHERE x.hold_id = p.hold_id AND x.quantity > 0) l
+            FULL JOIN (SELECT x.sku_id, x.quantity FROM purchase_line x WHERE x.order_id = in_order) o USING (sku_id)
+            WHERE l.quantity IS DISTINCT FROM o.quantity) THEN
+        IF h.expires_at <= shopper_now() AND NOT final THEN RETURN 'short'; END IF;
+        PERFORM end_holds(ARRAY[p.hold_id], 'confirmed', false);
+    ELSE
+        verdict := take_units_again(p);
+        IF verdict = 'short' AND NOT final THEN RETURN verdict; END IF;
+        why := CASE verdict WHEN 'short' THEN 'The payment came after the items had gone to others.'
+                            WHEN 'limit' THEN 'The payment came late, and with what was bought meanwhile it is more than one shopper may have.' END;
+    END IF;
+    UPDATE purchase x SET state = CASE WHEN why IS NULL THEN 'authorized' ELSE 'returning' END,
+            gateway_ref = COALESCE(ref, x.gateway_ref), detail = COALESCE(why, ''), changed_at = clock_timestamp(),
+            sold_at = CASE WHEN why IS NULL THEN clock_timestamp() ELSE x.sold_at END
+        WHERE x.order_id = in_order RETURNING x.state INTO verdict;
+    RETURN verdict;
+END $$;
+
+-- The statement that finds a room's orders, newest first, after the cursor if there is one. What is NULL is
+-- not asked for and not in it, so each wish gets the plan that suits it; one for all would read whole
+-- rooms for some. Orders of one moment stand by their ids, as in `purchase_by_room`.
+CREATE FUNCTION orders_statement(
+    in_room_id int, after_at timestamptz, after_id uuid, in_state text, given_back boolean,
+    since timestamptz, until timestamptz, in_seller int, in_sku_id int, in_order uuid, in_reference text,
+    reference_part text, address text, count_max int)
+RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT format('SELECT p.* FROM purchase p WHERE p.room_id = %s', in_room_id) || concat(
+        CASE WHEN after_at IS NOT NULL THEN format(
+            ' AND p.created_at <= %1$L AND (p.created_at < %1$L OR p.order_id > %2$L)', after_at, after_id) END,
+        CASE WHEN in_state IS NOT NULL THEN format(' AND p.state = %L', in_state) END,
+        CASE given_back WHEN true THEN ' AND p.refunded_minor > 0' WHEN false THEN ' AND p.refunded_minor = 0' END,
+        CASE WHEN since IS NOT NULL THEN format(' AND p.created_at >= %L', since) END,
+        CASE WHEN until IS NOT NULL THEN format(' AND p.created_at < %L', until) END,
+        CASE WHEN in_seller IS NOT NULL THEN format(
+            ' AND EXISTS (SELECT FROM purchase_line l JOIN sku k ON k.sku_id = l.sku_id
+                          JOIN product d ON d.product_id = k.product_id
+                          WHERE l.order_id = p.order_id AND d.seller_id = %s)', in_seller) END,
+        CASE WHEN in_sku_id IS NOT NULL THEN format(
+            ' AND EXISTS (SELECT FROM purchase_line l WHERE l.order_id = p.order_id AND l.sku_id = %s)',
+            in_sku_id) END,
+        CASE WHEN in_order IS NOT NULL THEN format(' AND p.order_id = %L', in_order) END,
+        CASE WHEN in_reference IS NOT NULL THEN format(' AND p.reference = %L', in_reference) END,
+        CASE WHEN reference_part IS NOT NULL THEN
+            format(' AND position(%L IN p.reference) > 0', reference_part) END,
+        CASE WHEN address IS NOT NULL THEN format(
+            ' AND EXISTS (SELECT FROM customer c WHERE c.customer_id = p.customer_id AND c.email <> %L
+                          AND lower(c.email) LIKE %L)', '', address) END)
+        || format(' ORDER BY p.created_at DESC, p.order_id LIMIT %s', count_max)
+$$;
+
+CREATE FUNCTION find_orders(
+    in_room_id int, after_at timestamptz, after_id uuid, in_state text, given_back boolean,
+    since timestamptz, until timestamptz, in_seller int, in_sku_id int, in_order uuid, in_reference text,
+    reference_part text, address text, count_max int)
+RETURNS SETOF purchase LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY EXECUTE orders_statement(in_room_id, after_at, after_id, in_state, given_back, since, until,
+        in_seller, in_sku_id, in_order, in_reference, reference_part, address, count_max);
+END $$;
