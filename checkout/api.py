@@ -9,25 +9,17 @@ import msgspec
 from aiohttp import web
 
 from checkout.history.status import shopper_status
-from checkout.order import UNSETTLED, Order, OrderRequest, PaymentDeclined, UnknownOrder
+from checkout.order import UNSETTLED, Order, OrderRequest
 from checkout.order_store import OrderStore, SessionView
 from checkout.payments import Payments
+from checkout.refusals import PaymentDeclined, UnknownOrder
 from checkout.session import Session, SessionSeal
-from inventory.hold import (
-    Basket,
-    Hold,
-    HoldRequest,
-    Item,
-    SessionOver,
-    UnknownHold,
-    Wish,
-    body_hash,
-    idempotency_uuid,
-)
+from inventory.hold import Basket, Hold, HoldRequest, Item, Wish, body_hash, idempotency_uuid
 from inventory.hold_store import HoldStore, Placed
 from inventory.kit.batcher import Batcher
 from inventory.kit.http import bearer, idempotency_key, json_response, read_body
 from inventory.kit.problem import Unprocessable
+from inventory.refusals import SessionOver, UnknownHold
 
 SESSION_COOKIE = "waitroom_session"
 RETRY_AFTER_S = "2"

@@ -9,8 +9,6 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from inventory.kit.problem import Refusal
-
 
 class OrderState(StrEnum):
     AUTHORIZING = "authorizing"
@@ -49,14 +47,6 @@ UNSETTLED = frozenset({OrderState.AUTHORIZING, OrderState.AUTHORIZED, OrderState
 MOVING = UNSETTLED | {OrderState.RETURNING}
 # States in which money that still comes is late.
 CLOSED = frozenset({OrderState.DECLINED, OrderState.CANCELLED})
-
-
-class PaymentDeclined(Refusal):
-    code, status, title = "payment_declined", 402, "The payment was declined."
-
-
-class UnknownOrder(Refusal):
-    code, status, title = "not_found", 404, "There is no such order here."
 
 
 class PaymentChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,11 +10,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from checkout.order import CLOSED, TRANSITIONS, Order, OrderLine, OrderState, UnknownOrder
-from inventory.hold import HoldExpired, PaymentRunning, SessionOver, UnknownHold
+from checkout.order import CLOSED, TRANSITIONS, Order, OrderLine, OrderState
+from checkout.refusals import UnknownOrder
 from inventory.kit.database import Pool, connection
 from inventory.kit.problem import IdempotencyKeyReused
 from inventory.kit.queries import load_queries
+from inventory.refusals import HoldExpired, PaymentRunning, SessionOver, UnknownHold
 
 SQL = load_queries("checkout")
 

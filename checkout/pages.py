@@ -20,19 +20,11 @@ from checkout.order import UNSETTLED
 from checkout.session import Session
 from inventory.api import Catalogue
 from inventory.catalogue import Sku
-from inventory.hold import (
-    Basket,
-    HoldRequest,
-    OutOfStock,
-    SessionOver,
-    UnknownHold,
-    Wish,
-    body_hash,
-    idempotency_uuid,
-)
+from inventory.hold import Basket, HoldRequest, Wish, body_hash, idempotency_uuid
 from inventory.kit.http import KEY_LENGTH_MAX, read_form
 from inventory.kit.pages import CSP, Pages
 from inventory.kit.problem import BadRequest, IdempotencyKeyMissing, Refusal, Unprocessable
+from inventory.refusals import OutOfStock, SessionOver, UnknownHold
 
 SKUS_SHOWN_MAX = 200
 # Stripe's script, which may come from Stripe alone, draws the card field in a frame of its own.

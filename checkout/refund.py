@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from checkout.refusals import NotRefundable, RefundTooLarge, SkuNotOrdered, TooManyUnits
 from inventory.hold import ITEMS_MAX, Item
 from inventory.kit.problem import Refusal, Unprocessable
 
@@ -28,30 +29,6 @@ TRANSITIONS: dict[RefundStage, frozenset[RefundStage]] = {
     RefundStage.DONE: frozenset(),
     RefundStage.FAILED: frozenset(),
 }
-
-
-class RefundTooLarge(Refusal):
-    code, status, title = "refund_too_large", 409, "That is more than is left to give back."
-
-
-class NotRefundable(Refusal):
-    code, status, title = "not_refundable", 409, "There is nothing to give back on this order."
-
-
-class NotCancellable(Refusal):
-    code, status, title = "not_cancellable", 409, "This order is over already."
-
-
-class TooManyUnits(Refusal):
-    code, status, title = "too_many_units", 409, "So many units are not left to refund."
-
-
-class SkuNotOrdered(Refusal):
-    code, status, title = "sku_not_ordered", 422, "This order has no such SKU."
-
-
-class UnknownRefund(Refusal):
-    code, status, title = "not_found", 404, "There is no such refund."
 
 
 Why = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]

@@ -5,16 +5,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from checkout.order import UnknownOrder
 from checkout.order_store import decide
-from checkout.refund import (
-    NotCancellable,
-    Refund,
-    RefundStage,
-    RefundWish,
-    UnknownRefund,
-    refusal,
-)
+from checkout.refund import Refund, RefundStage, RefundWish, refusal
+from checkout.refusals import NotCancellable, UnknownOrder, UnknownRefund
 from inventory.kit.database import Pool, connection
 from inventory.kit.problem import IdempotencyKeyReused
 from inventory.kit.queries import load_queries

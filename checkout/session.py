@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from inventory.hold import SessionOver
 from inventory.kit.signing import Seal
+from inventory.refusals import SessionOver
 
 PURPOSE = "waitroom.session.1"
 _FORM = re.compile(r"([1-9][0-9]{0,18})\.([a-z0-9][a-z0-9-]{0,62})")

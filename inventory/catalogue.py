@@ -7,8 +7,6 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from inventory.kit.problem import Refusal
-
 CODE = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 # Pages may show pictures of their own site alone.
 PICTURE = "^(/static/[A-Za-z0-9._/-]*)?$"
@@ -31,20 +29,6 @@ Units = Annotated[int, Meta(ge=0, le=LIMIT_MAX)]
 # Without an offset nobody could say when that is.
 Moment = Annotated[datetime, Meta(tz=True)]
 Reason = Annotated[str, Meta(max_length=500)]
-
-
-class Taken(Refusal):
-    code, status, title = "taken", 409, "That code is taken."
-
-
-class InUse(Refusal):
-    code, status = "in_use", 409
-    title = "Units of it were received, adjusted or wished for; it stays on record."
-
-
-class CatalogueMoved(Refusal):
-    code, status = "catalogue_moved", 409
-    title = "The catalogue was changed at the same moment. Nothing was done; please try again."
 
 
 class NewProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

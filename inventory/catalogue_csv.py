@@ -26,7 +26,7 @@ from inventory.catalogue import (
     PRICE_MAX,
 )
 from inventory.kit.cells import FORMULA
-from inventory.kit.problem import Refusal
+from inventory.refusals import UnreadableFile
 
 ROWS_MAX = 200_000
 LINE_LENGTH_MAX = 65_536
@@ -36,10 +36,6 @@ _WHOLE = re.compile(r"[0-9]{1,18}")
 _CODE = re.compile(CODE.removesuffix("$"))
 _PICTURE = re.compile(PICTURE.removesuffix("$"))
 _CURRENCY = re.compile(r"[A-Z]{3}")
-
-
-class UnreadableFile(Refusal):
-    code, status, title = "unreadable_file", 422, "The file cannot be read as a catalogue."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,18 @@ import msgspec
 from msgspec import Meta
 
 from inventory.kit.problem import Refusal, Unprocessable
+from inventory.refusals import (
+    CustomerNeeded,
+    ExtensionRefused,
+    HoldExpired,
+    LimitReached,
+    NotOnSale,
+    OutOfStock,
+    PaymentRunning,
+    SessionOver,
+    UnknownHold,
+    UnknownSku,
+)
 
 ITEMS_MAX = 50
 QUANTITY_MAX = 1000
@@ -51,47 +63,6 @@ class Verdict(IntEnum):
     CUSTOMER_LIMIT = 14
     ORDER_UNITS = 15
     NOT_ON_SALE = 16
-
-
-class OutOfStock(Refusal):
-    code, status, title = "out_of_stock", 409, "There are not enough units left."
-
-
-class LimitReached(Refusal):
-    code, status, title = "limit_reached", 409, "That is more than one shopper may have."
-
-
-class CustomerNeeded(Refusal):
-    code, status = "customer_needed", 403
-    title = "This room sells to signed-in customers: sign in first."
-
-
-class NotOnSale(Refusal):
-    code, status, title = "not_on_sale", 409, "This is not on sale now."
-
-
-class UnknownSku(Refusal):
-    code, status, title = "unknown_sku", 422, "This room sells no such SKU."
-
-
-class SessionOver(Refusal):
-    code, status, title = "session_over", 401, "This session has ended."
-
-
-class UnknownHold(Refusal):
-    code, status, title = "not_found", 404, "This session has no such hold."
-
-
-class HoldExpired(Refusal):
-    code, status, title = "hold_expired", 410, "This hold has ended and its units went on."
-
-
-class PaymentRunning(Refusal):
-    code, status, title = "payment_running", 409, "A payment for this hold is under way."
-
-
-class ExtensionRefused(Refusal):
-    code, status, title = "extension_refused", 409, "This hold has been extended as far as it may."
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,19 +9,11 @@ from uuid import UUID
 
 import asyncpg
 
-from inventory.hold import (
-    Hold,
-    HoldLine,
-    HoldRequest,
-    HoldState,
-    UnknownHold,
-    Verdict,
-    Wish,
-    refusal,
-)
+from inventory.hold import Hold, HoldLine, HoldRequest, HoldState, Verdict, Wish, refusal
 from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, connection
 from inventory.kit.problem import EngineDown, IdempotencyKeyReused, Refusal
 from inventory.kit.queries import load_queries
+from inventory.refusals import UnknownHold
 
 SQL = load_queries("inventory")
 

@@ -8,15 +8,11 @@ from uuid import UUID
 import asyncpg
 
 from inventory.kit.database import Pool, connection
-from inventory.kit.problem import BadRequest, IdempotencyKeyReused, NotFound, Refusal
+from inventory.kit.problem import BadRequest, IdempotencyKeyReused, NotFound
 from inventory.kit.queries import load_queries
+from inventory.refusals import BelowCommitted
 
 SQL = load_queries("inventory")
-
-
-class BelowCommitted(Refusal):
-    code, status = "below_committed", 409
-    title = "That would leave fewer units than are held, sold or promised."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from inventory.catalogue import InUse, Product, Sku
+from inventory.catalogue import Product, Sku
 from inventory.kit.database import Connection, Pool, connection
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.kit.queries import load_queries
+from inventory.refusals import InUse
 from inventory.sku_store import json_of, rules_named, sku_of
 
 SQL = load_queries("inventory")

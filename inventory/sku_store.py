@@ -8,10 +8,11 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from inventory.catalogue import LIMIT_PER_SESSION, InUse, Sku, Taken
+from inventory.catalogue import LIMIT_PER_SESSION, Sku
 from inventory.kit.database import Pool, connection
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.kit.queries import load_queries
+from inventory.refusals import InUse, Taken
 
 SQL = load_queries("inventory")
 

@@ -13,11 +13,12 @@ from uuid import uuid4
 
 from shop import wish
 
-from inventory.hold import HoldRequest, OutOfStock
+from inventory.hold import HoldRequest
 from inventory.hold_store import HoldStore, Placed
 from inventory.kit.batcher import Batcher
 from inventory.kit.database import open_pool
 from inventory.kit.problem import Refusal
+from inventory.refusals import OutOfStock
 
 
 async def main(url: str) -> None:

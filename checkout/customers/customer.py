@@ -4,13 +4,12 @@ import ipaddress
 import re
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from inventory.kit.problem import Busy, NotFound, Refusal
+from checkout.refusals import CustomerTokenInvalid, Fault
 
 # A token is a header of a request, and servers bound those at 8 KiB.
 TOKEN_BYTES_MAX = 8192
@@ -30,64 +29,6 @@ PUBLIC = frozenset({"RS256", "ES256", "EdDSA", "Ed25519"})
 # RFC 8725, section 3.11: one provider signs more than one kind of token.
 _TYPES = frozenset({"", "jwt", "at+jwt", "application/jwt", "application/at+jwt"})
 _FORM = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-
-
-class Fault(StrEnum):
-    """What is wrong with a token: for the log. Strangers are told less."""
-
-    FORM = "form"
-    ALGORITHM = "algorithm"
-    TYPE = "type"
-    KEY = "key"
-    SIGNATURE = "signature"
-    CLAIMS = "claims"
-    EXPIRED = "expired"
-    EARLY = "early"
-    LIFE = "life"
-    ISSUER = "issuer"
-    AUDIENCE = "audience"
-    SUBJECT = "subject"
-    ANONYMOUS = "anonymous"
-
-
-# Who holds a token that was good knows these anyway, and can help themselves. All else would tell
-# a forger how far they got.
-_TOLD = {
-    Fault.EXPIRED: ("expired", "This sign-in has run out; please sign in again."),
-    Fault.EARLY: ("early", "This sign-in is not valid yet; is a clock wrong?"),
-    Fault.ANONYMOUS: ("anonymous", "An anonymous sign-in is not enough here."),
-}
-
-
-class CustomerTokenInvalid(Refusal):
-    code, status = "customer_token_invalid", 401
-    title = "This sign-in is not accepted here."
-
-    def __init__(self, fault: Fault = Fault.FORM) -> None:
-        reason, detail = _TOLD.get(fault, ("not_accepted", ""))
-        challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-        super().__init__(detail, headers=challenge, reason=reason)
-        self.fault = fault
-
-
-class CustomersNotConfigured(NotFound):
-    code = "customers_not_configured"
-    title = "No identity provider is set up here."
-
-
-class IdentityProviderAway(Busy):
-    code = "identity_provider_away"
-    title = "The shop's sign-in cannot be checked at the moment; please try again."
-
-
-class OtherCustomer(Refusal):
-    code, status = "other_customer", 409
-    title = "This session belongs to another customer."
-
-
-class CustomerBusy(Refusal):
-    code, status = "customer_busy", 409
-    title = "This cannot be erased while it is needed."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

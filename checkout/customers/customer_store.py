@@ -6,13 +6,15 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from checkout.customers.customer import Customer, CustomerBusy, OtherCustomer
+from checkout.customers.customer import Customer
 from checkout.history.cursor import Cursor
-from checkout.order import Order, UnknownOrder
-from inventory.hold import SessionOver, Verdict, refusal
+from checkout.order import Order
+from checkout.refusals import CustomerBusy, OtherCustomer, UnknownOrder
+from inventory.hold import Verdict, refusal
 from inventory.kit.database import Pool, connection
 from inventory.kit.problem import NotFound
 from inventory.kit.queries import load_queries
+from inventory.refusals import SessionOver
 
 SQL = load_queries("checkout")
 

@@ -8,16 +8,12 @@ from aiohttp import web
 from msgspec import Meta
 
 from checkout.api import Checkout, order_body
-from checkout.customers.customer import (
-    TOKEN_BYTES_MAX,
-    Customer,
-    CustomerTokenInvalid,
-    Fault,
-)
+from checkout.customers.customer import TOKEN_BYTES_MAX, Customer
 from checkout.customers.customer_store import CustomerStore
 from checkout.customers.identity import Identity
 from checkout.history.cursor import Cursor, read_cursor
-from checkout.order import UNSETTLED, UnknownOrder
+from checkout.order import UNSETTLED
+from checkout.refusals import CustomerTokenInvalid, Fault, UnknownOrder
 from inventory.kit.http import bearer, json_response, query_int, read_body, read_form
 
 

@@ -17,14 +17,16 @@ from checkout.customers.customer import (
     PUBLIC,
     SHARED,
     Customer,
-    CustomersNotConfigured,
-    CustomerTokenInvalid,
-    Fault,
     Header,
-    IdentityProviderAway,
     Rules,
     read_claims,
     read_header,
+)
+from checkout.refusals import (
+    CustomersNotConfigured,
+    CustomerTokenInvalid,
+    Fault,
+    IdentityProviderAway,
 )
 
 log = structlog.get_logger()

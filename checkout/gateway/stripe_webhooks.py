@@ -21,9 +21,10 @@ from aiohttp import web
 from checkout.api import Checkout, find_order
 from checkout.gateway.gateway import GatewayError
 from checkout.gateway.stripe_gateway import StripeGateway
-from checkout.order import CLOSED, UNSETTLED, OrderState, UnknownOrder
+from checkout.order import CLOSED, UNSETTLED, OrderState
+from checkout.refusals import NotSigned, UnknownOrder
 from inventory.kit.http import BODY_WAIT_S, json_response, wants_html
-from inventory.kit.problem import BadRequest, Busy, Refusal
+from inventory.kit.problem import BadRequest, Busy
 
 log = structlog.get_logger()
 
@@ -50,11 +51,6 @@ NEWS = frozenset(
         "refund.updated",
     }
 )
-
-
-class NotSigned(Refusal):
-    code, status = "not_signed", 400
-    title = "This is not signed by Stripe for this shop."
 
 
 class StripeObject(msgspec.Struct, frozen=True):

@@ -7,25 +7,21 @@ from uuid import UUID
 from aiohttp import web
 
 from checkout.api import Checkout, find_order, order_body
-from checkout.customers.customer import (
-    Customer,
-    CustomersNotConfigured,
-    CustomerTokenInvalid,
-    Fault,
-)
+from checkout.customers.customer import Customer
 from checkout.customers.customer_store import CustomerStore
 from checkout.customers.identity import Identity
 from checkout.history.cursor import Cursor, read_cursor
 from checkout.history.history_store import HistoryStore
 from checkout.history.receipt import as_text, receipt_of
 from checkout.history.status import Status
-from checkout.order import UNSETTLED, Order, OrderState, UnknownOrder
+from checkout.order import UNSETTLED, Order, OrderState
 from checkout.refund import Refund, RefundStage
 from checkout.refund_store import RefundStore
-from inventory.hold import SessionOver
+from checkout.refusals import CustomersNotConfigured, CustomerTokenInvalid, Fault, UnknownOrder
 from inventory.kit.http import PRIVATE, bearer, json_response, query_int, wants_html
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest
+from inventory.refusals import SessionOver
 
 # A mail cannot bring a stylesheet, so a receipt has its styles inline. It has nothing else: no
 # script, no picture, no form, and nothing from anywhere.

@@ -12,23 +12,15 @@ from checkout.history.cursor import Cursor
 from checkout.history.record import Note, OrderFile, OrderRecord, RefundRecord
 from checkout.history.search import OrderFilter, Words
 from checkout.history.status import operator_status
-from checkout.order import Order, UnknownOrder
+from checkout.order import Order
+from checkout.refusals import SkuNotHere, UnknownOrder, UnknownRoom
 from inventory.kit.database import Connection, Pool, connection
-from inventory.kit.problem import NotFound
 from inventory.kit.queries import load_queries
 
 SQL = load_queries("checkout.history")
 
 # Orders read at a time while a whole room is exported: what is in memory at once.
 EXPORT_PAGE = 500
-
-
-class UnknownRoom(NotFound):
-    code, title = "not_found", "There is no such room."
-
-
-class SkuNotHere(NotFound):
-    code, title = "not_found", "There is no such SKU in this room."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,17 +9,13 @@ from uuid import UUID
 
 from checkout.order import Order
 from checkout.refund import Refund, RefundStage
+from checkout.refusals import NoReceipt
 from inventory.kit.pages import money
-from inventory.kit.problem import Refusal
 
 WIDTH = 64
 INDENT = " " * 4
 # Signs that break a line or turn its direction: a name shall not write lines of its own.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-class NoReceipt(Refusal):
-    code, status, title = "no_receipt", 409, "There is a receipt once an order is paid."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

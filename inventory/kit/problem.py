@@ -1,10 +1,14 @@
-"""Refusals: facts with a stable code, turned into problem+json (RFC 9457) at the rim."""
+"""Refusals: facts with a stable code, turned into problem+json (RFC 9457) at the rim.
+
+This module has the base class and the refusals that any package may raise. Each package lists its
+own in its `refusals` module, and `docs/refusals.md` lists them all.
+"""
 
 from typing import Any
 
 
 class Refusal(Exception):
-    """A request that cannot be granted, said in a way a program and a person can read.
+    """A request that cannot be granted, in a form that programs and people can read.
 
     `code` is stable and goes into the body, `status` is the HTTP status, `fields` are extra
     members that a caller needs, `headers` extra HTTP headers (such as Retry-After).
@@ -39,7 +43,7 @@ class BadRequest(Refusal):
 
 
 class Unprocessable(Refusal):
-    code, status, title = "unprocessable", 422, "The request's content cannot be right."
+    code, status, title = "unprocessable", 422, "The request's content is not valid."
 
 
 class IdempotencyKeyMissing(Refusal):
@@ -53,7 +57,7 @@ class IdempotencyKeyReused(Refusal):
 
 
 class NotFound(Refusal):
-    code, status, title = "not_found", 404, "There is nothing here by that name."
+    code, status, title = "not_found", 404, "There is nothing by that name here."
 
 
 class Forbidden(Refusal):
@@ -66,17 +70,23 @@ class CrossSite(Refusal):
 
 
 class TooManyRequests(Refusal):
-    code, status, title = "too_many_requests", 429, "Too many requests; please wait a moment."
+    code, status, title = "too_many_requests", 429, "Too many requests. Please wait a moment."
 
 
 class Busy(Refusal):
-    code, status = "busy", 503
-    title = "The service is busy; please try again in a moment."
+    """A refusal that passes by itself; the caller is told when to try again."""
 
-    def __init__(self, detail: str = "", *, retry_after_s: int = 2, **fields: Any) -> None:
-        super().__init__(detail, headers={"Retry-After": str(retry_after_s)}, **fields)
+    code, status = "busy", 503
+    title = "The service is busy. Please try again in a moment."
+    retry_after_s = 2
+
+    def __init__(
+        self, detail: str = "", *, retry_after_s: int | None = None, **fields: Any
+    ) -> None:
+        wait_s = self.retry_after_s if retry_after_s is None else retry_after_s
+        super().__init__(detail, headers={"Retry-After": str(wait_s)}, **fields)
 
 
 class EngineDown(Busy):
     code = "engine_down"
-    title = "The service cannot reach its database; your place is safe. Please try again."
+    title = "The service cannot reach its database. Your place is safe; please try again."

@@ -7,9 +7,10 @@ and takes the hot lock as late as it can.
 from typing import Any
 from uuid import UUID, uuid4
 
-from inventory.hold import LimitReached, OutOfStock, SessionOver, UnknownSku, body_hash
+from inventory.hold import body_hash
 from inventory.kit.database import Connection, Pool
 from inventory.kit.problem import IdempotencyKeyReused
+from inventory.refusals import LimitReached, OutOfStock, SessionOver, UnknownSku
 
 LOCK_SESSION = """
 SELECT x.state = 'claimed' AND x.expires_at > shopper_now() AS live, x.room_id

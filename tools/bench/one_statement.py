@@ -12,9 +12,10 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from inventory.hold import OutOfStock, SessionOver, body_hash
+from inventory.hold import body_hash
 from inventory.kit.database import Pool
 from inventory.kit.problem import IdempotencyKeyReused
+from inventory.refusals import OutOfStock, SessionOver
 
 PLACE = """
 WITH session AS (

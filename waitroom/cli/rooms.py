@@ -13,9 +13,10 @@ from waitroom.admin.bodies import RoomChange
 from waitroom.cli.invite import invite
 from waitroom.cli.options import fail, plainly, settings_options, with_pool
 from waitroom.cli.stock import Moment
+from waitroom.refusals import NoDrawWaits
 from waitroom.store.draw_store import DrawStore
 from waitroom.store.line_store import LineStore
-from waitroom.store.room_store import NoDrawWaits, RoomStore
+from waitroom.store.room_store import RoomStore
 
 RULES = RoomChange.__struct_fields__[:-1]
 _MOMENT = Moment()

@@ -16,8 +16,9 @@ from inventory.kit.http import PRIVATE
 from inventory.kit.problem import NotFound, Refusal
 from waitroom.desk.join_desk import JoinDesk
 from waitroom.line.state import LineState, RoomState, decode_state
-from waitroom.line.ticket import NoTicket, Ticket, TicketSeal
+from waitroom.line.ticket import Ticket, TicketSeal
 from waitroom.log.draw import Permutation
+from waitroom.refusals import LineOver, NoTicket, TicketMoved
 from waitroom.store.line_store import LineStore
 from waitroom.store.memory import Memory
 
@@ -30,16 +31,6 @@ STALE_S = 3.0
 # Changes are read again from so long before the last one known, since commits come late.
 CHANGES_OVERLAP = timedelta(seconds=30)
 LONG_AGO = datetime.fromtimestamp(0, UTC)
-
-
-class TicketMoved(Refusal):
-    code, status = "ticket_moved", 410
-    title = "This place has moved to another device."
-
-
-class LineOver(NoTicket):
-    code, status = "line_over", 410
-    title = "The line was begun anew; please join again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,18 +11,18 @@ from msgspec import Meta
 from checkout.customers.customer import TOKEN_BYTES_MAX, Customer
 from checkout.customers.identity import Identity
 from inventory.kit.http import bearer, read_form
-from inventory.kit.problem import BadRequest, Refusal
+from inventory.kit.problem import BadRequest, Busy
 from waitroom.desk.board import RoomView
-from waitroom.desk.join_desk import Busy, JoinDesk, JoinRequest
-from waitroom.line.invitation import (
-    Invitation,
-    InvitationInvalid,
-    InvitationNeeded,
-    InvitationSeal,
-    InvitationUsed,
-)
+from waitroom.desk.join_desk import JoinDesk, JoinRequest
+from waitroom.line.invitation import Invitation, InvitationSeal
 from waitroom.line.ticket import Ticket
 from waitroom.log.chain import fields
+from waitroom.refusals import (
+    CustomerSignInNeeded,
+    InvitationInvalid,
+    InvitationNeeded,
+    InvitationUsed,
+)
 from waitroom.store.invitation_store import InvitationStore
 
 INVITATION_COOKIE = "waitroom_invitation_"
@@ -54,14 +54,6 @@ class JoinBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 JOIN = msgspec.json.Decoder(JoinBody)
 NOTHING = JoinBody()
-
-
-class CustomerNeeded(Refusal):
-    code, status = "customer_sign_in_needed", 401
-    title = "This room is for customers; please sign in first."
-
-    def __init__(self) -> None:
-        super().__init__(headers={"WWW-Authenticate": "Bearer"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +115,7 @@ class Entrance:
     ) -> Asked:
         """Read what a request brings, in its body, a form, its cookie or as bearer token.
 
-        Raises `InvitationNeeded`, `CustomerNeeded`, and what the identity provider's token is
+        Raises `InvitationNeeded`, `CustomerSignInNeeded`, and what the identity provider's token is
         refused for.
         """
         how = view.rules["join_by"]
@@ -139,7 +131,7 @@ class Entrance:
         if how == "customer":
             token = customer_token or _customer_token(request)
             if not token:
-                raise CustomerNeeded
+                raise CustomerSignInNeeded
             customer = _customer_key(view, await self._identity.customer(token))
         return Asked(
             invitation=invitation or kept,
@@ -172,7 +164,7 @@ class Entrance:
         line = view.lane(lane)
         if line is None:
             # The lane was added a moment ago, and this worker has not heard of it yet.
-            raise Busy
+            raise Busy(retry_after_s=1)
         return line.desk, invitation.key()
 
     async def check(self, view: RoomView, token: str) -> tuple[Invitation, str]:

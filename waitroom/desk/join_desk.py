@@ -8,10 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from inventory.kit.batcher import Batcher
-from inventory.kit.problem import Refusal
-from waitroom.line.invitation import InvitationUsed
+from inventory.kit.problem import Busy, Refusal
 from waitroom.line.ticket import TICKET_ID_BYTES, Ticket, TicketSeal, parse_ticket
 from waitroom.log.chain import leaf_hash, merkle_levels, merkle_path
+from waitroom.refusals import (
+    InvitationUsed,
+    LineRestarted,
+    NotOpen,
+    RoomEnded,
+    SoldOut,
+)
 from waitroom.store.line_store import Joined, LineStore, Sole, SolePlaceTaken
 from waitroom.store.memory import Memory
 
@@ -23,35 +29,8 @@ TWIN_LOOK_EVERY_S = 0.02
 SOLE_ATTEMPTS_MAX = 4
 
 
-class NotOpen(Refusal):
-    code, status, title = "not_open", 409, "This room has not opened yet."
-
-
-class RoomEnded(Refusal):
-    code, status, title = "room_ended", 409, "This sale has ended."
-
-
-class SoldOut(Refusal):
-    code, status, title = "sold_out", 409, "Everything is sold."
-
-
-class Busy(Refusal):
-    code, status, title = "busy", 503, "Too many came at once; please try again."
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "1"})
-
-
-class LineBegunAnew(Refusal):
-    code, status = "line_begun_anew", 503
-    title = "The line has just been begun anew; please try again."
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "2"})
-
-
 _REFUSALS: dict[str, type[Refusal]] = {
-    refusal.code: refusal for refusal in (NotOpen, RoomEnded, LineBegunAnew, SoldOut)
+    refusal.code: refusal for refusal in (NotOpen, RoomEnded, LineRestarted, SoldOut)
 }
 
 
@@ -173,7 +152,7 @@ class JoinDesk:
         if len(requests) > 1:
             # They are tried one by one then, so nobody suffers from whom others race for.
             raise SolePlaceTaken
-        raise Busy
+        raise Busy(retry_after_s=1)
 
     def _sort(
         self, requests: Sequence[JoinRequest], had: dict[bytes, Ticket]

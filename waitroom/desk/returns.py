@@ -8,30 +8,22 @@ from aiohttp import web
 from inventory.kit.http import json_response, read_body, read_form
 from inventory.kit.problem import Busy, Refusal, Unprocessable
 from waitroom.desk.board import RoomView
-from waitroom.desk.join_desk import RoomEnded
-from waitroom.desk.standing import OtherTicket
-from waitroom.line.ticket import NoTicket, Ticket
+from waitroom.line.ticket import Ticket
 from waitroom.outgoing.mail.relay import ADDRESS_LENGTH_MAX, is_address
-from waitroom.web.tickets_api import Line, TicketLeft
+from waitroom.refusals import (
+    AlreadyBought,
+    MailNotOffered,
+    NoTicket,
+    OtherTicket,
+    RoomEnded,
+    TicketLeft,
+    UnitsFree,
+)
+from waitroom.web.tickets_api import Line
 
 # Where a ticket may stand when its page offers to stay. Whoever is called or inside has their turn.
 OFFERED_TO = frozenset({"waiting", "missed", "over", "sold_out"})
 SELLING = frozenset({"open", "paused", "sold_out"})
-
-
-class AlreadyBought(Refusal):
-    code, status = "already_bought", 409
-    title = "You have bought with this number; what comes back is for others."
-
-
-class UnitsFree(Refusal):
-    code, status = "units_free", 409
-    title = "There is something to be had now; nothing has to come back first."
-
-
-class MailNotOffered(Refusal):
-    code, status = "mail_not_offered", 409
-    title = "No mail is sent from here. Stay in line without an address."
 
 
 class Stay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

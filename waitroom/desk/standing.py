@@ -2,17 +2,11 @@
 
 from typing import Any
 
-from inventory.kit.problem import Refusal
 from waitroom.desk.board import PlaceNote, RoomView
 from waitroom.line.ticket import Ticket, encode_id
 from waitroom.line.wait import POLL_MIN_S, WaitRow, row_at
+from waitroom.refusals import OtherTicket
 from waitroom.store.line_store import Standing
-
-
-class OtherTicket(Refusal):
-    code, status = "other_ticket", 403
-    title = "This number belongs to another ticket."
-
 
 _NOTHING_KNOWN = WaitRow(place=1, wait_low_s=None, wait_high_s=None, chance=0.0, poll_s=POLL_MIN_S)
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inventory.kit.problem import Refusal
 from inventory.kit.signing import Seal
+from waitroom.refusals import InvitationInvalid
 
 PURPOSE = "waitroom.invitation.1"
 # How many links one batch has at most: as many as one answer can carry.
@@ -18,23 +18,6 @@ COUNT_MAX = 100_000
 # shorter than a hash, so none is ever a customer's.
 _KEY_PREFIX = b"invitation:"
 _FORM = re.compile(r"([1-9][0-9]{0,9})\.([1-9][0-9]{0,5})")
-
-
-class InvitationNeeded(Refusal):
-    code, status = "invitation_needed", 403
-    title = "This room is for those who were invited; please open the link that you were sent."
-
-
-class InvitationInvalid(Refusal):
-    """One sentence for each reason, but the same for what never was and what is for elsewhere."""
-
-    code, status = "invitation_invalid", 403
-    title = "This invitation is not for this room."
-
-
-class InvitationUsed(Refusal):
-    code, status = "invitation_used", 410
-    title = "This invitation was used, and its place is over or another's."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

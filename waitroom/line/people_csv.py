@@ -11,18 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from inventory.kit.cells import FORMULA
-from inventory.kit.problem import Refusal
 from waitroom.line.invitation import COUNT_MAX
+from waitroom.refusals import UnreadablePeople
 
 FILE_BYTES_MAX = 32 * 1024 * 1024
 LINK = "link"
 _MARK = "\ufeff"
 # A telephone number or an amount below zero, which begin alike, can do no harm.
 _HARMLESS = re.compile(r"[+-][0-9 ().,/-]*")
-
-
-class UnreadablePeople(Refusal):
-    code, status, title = "unreadable_people", 422, "The file cannot be read as a list of people."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

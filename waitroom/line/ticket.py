@@ -5,17 +5,13 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inventory.kit.problem import Refusal
 from inventory.kit.signing import Seal
+from waitroom.refusals import NoTicket
 
 PURPOSE = "waitroom.ticket.1"
 TICKET_ID_BYTES = 16
 # A line's id is unique among all rooms, so a ticket is worthless in any other line.
 _FORM = re.compile(r"([1-9][0-9]{0,9})\.(e?)([1-9][0-9]{0,17})\.([A-Za-z0-9_-]{22})")
-
-
-class NoTicket(Refusal):
-    code, status, title = "no_ticket", 401, "There is no valid ticket for this room here."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

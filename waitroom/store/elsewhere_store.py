@@ -5,13 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from inventory.kit.database import Pool, connection
-from inventory.kit.problem import NotFound, Refusal, Unprocessable
+from inventory.kit.problem import NotFound, Unprocessable
+from waitroom.refusals import NotElsewhere
 from waitroom.store.line_store import SQL
-
-
-class NotElsewhere(Refusal):
-    code, status = "stock_is_here", 409
-    title = "This room's stock does not live in another shop."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

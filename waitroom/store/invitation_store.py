@@ -12,16 +12,12 @@ from inventory.kit.batcher import Batcher
 from inventory.kit.database import Pool, connection
 from inventory.kit.problem import BadRequest, NotFound, Refusal
 from waitroom.line.ticket import Ticket
+from waitroom.refusals import PlaceRevoked
 from waitroom.store.line_store import SQL
 
 # A batch is read again after this long, so a revocation takes effect within that time.
 FRESH_S = 5.0
 BATCHES_KEPT_MAX = 1000
-
-
-class PlaceRevoked(Refusal):
-    code, status = "place_revoked", 403
-    title = "The organiser has taken this place away, and there is one for each person here."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,11 @@ import asyncpg
 import msgspec
 
 from inventory.kit.database import ENGINE_ERRORS, Pool, connection
-from inventory.kit.problem import BadRequest, EngineDown, NotFound, Refusal
+from inventory.kit.problem import BadRequest, EngineDown, NotFound
 from inventory.kit.queries import load_queries
 from waitroom.line.policy import Decision
 from waitroom.line.ticket import Ticket
+from waitroom.refusals import NotOpenYet, SaleEnded
 from waitroom.store.room_rules import sentence_for
 
 SQL = load_queries("waitroom.store")
@@ -22,14 +23,6 @@ JOIN_ATTEMPTS_MAX = 3
 RETRY_PAUSE_S = 0.1
 # How many ended journeys are read at once: enough to learn from, little to read.
 JOURNEYS_MAX = 20_000
-
-
-class SaleEnded(Refusal):
-    code, status, title = "sale_ended", 409, "This sale has ended, and that cannot be taken back."
-
-
-class NotOpenYet(Refusal):
-    code, status, title = "not_open_yet", 409, "What has not opened cannot be paused."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

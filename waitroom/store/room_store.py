@@ -6,19 +6,10 @@ from datetime import datetime
 import asyncpg
 
 from inventory.kit.database import Pool, connection
-from inventory.kit.problem import BadRequest, NotFound, Refusal
+from inventory.kit.problem import BadRequest, NotFound
+from waitroom.refusals import DrawIsDue
 from waitroom.store.line_store import SQL
 from waitroom.store.room_rules import sentence_for
-
-
-class DrawIsDue(Refusal):
-    code, status = "draw_is_due", 409
-    title = "The entries are closed and their order is not out yet; let the draw be made first."
-
-
-class NoDrawWaits(Refusal):
-    code, status = "no_draw_waits", 409
-    title = "No draw of this room waits for a public value."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

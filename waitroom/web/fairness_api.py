@@ -7,18 +7,13 @@ from aiohttp import web
 
 from inventory.kit.http import json_response, wants_html
 from inventory.kit.pages import Pages
-from inventory.kit.problem import Refusal
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.board import Board
+from waitroom.refusals import FairnessNotPublic
 from waitroom.reports.fairness.fairness_store import FairnessStore
 from waitroom.reports.fairness.report import Report
 from waitroom.reports.fairness.verdict import CAUSES, verdict
-
-
-class FairnessNotPublic(Refusal):
-    code, status = "fairness_not_public", 403
-    title = "The operators of this room have not made its fairness report public."
 
 
 class FairnessApi:

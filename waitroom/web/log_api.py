@@ -6,18 +6,13 @@ from typing import Any
 from aiohttp import web
 
 from inventory.kit.http import json_response, query_int, wants_html
-from inventory.kit.problem import Refusal
 from waitroom.desk.board import Board, RoomView
 from waitroom.leader.drawing import LogKey
+from waitroom.refusals import LogNotPublicYet
 from waitroom.store.line_store import LineStore
 from waitroom.web.log_pages import LogPages
 
 LOG_PAGE_MAX = 1000
-
-
-class LogNotPublicYet(Refusal):
-    code, status = "log_not_public_yet", 403
-    title = "This room shows its log when the sale has ended."
 
 
 class LogApi:

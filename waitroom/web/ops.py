@@ -11,24 +11,16 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from inventory.hold import SessionOver
 from inventory.kit.database import connection
 from inventory.kit.http import json_response, wants_html
-from inventory.kit.problem import Refusal
+from inventory.refusals import SessionOver
+from waitroom.refusals import NotReady, Queue
 
 if TYPE_CHECKING:
     from waitroom.run.service import Service
 
 # A worker that has not heard of the rooms for this long has lost its engines.
 BOARD_STALE_S = 10.0
-
-
-class NotReady(Refusal):
-    code, status, title = "not_ready", 503, "This process is not ready to serve."
-
-
-class Queue(Refusal):
-    code, status, title = "queue", 429, "Please take a place in line first."
 
 
 class OpsApi:

@@ -11,12 +11,12 @@ from inventory.api import Catalogue
 from inventory.kit.http import json_response, read_form, wants_html
 from inventory.kit.pages import Pages
 from inventory.kit.problem import Refusal
-from waitroom.desk.board import RoomView, TicketMoved
+from waitroom.desk.board import RoomView
 from waitroom.desk.returns import Returns
-from waitroom.desk.standing import OtherTicket
-from waitroom.line.ticket import NoTicket, Ticket
+from waitroom.line.ticket import Ticket
+from waitroom.refusals import NoTicket, NotYetCalled, OtherTicket, StateNotKnown, TicketMoved
 from waitroom.web.places_api import Places, move_here
-from waitroom.web.tickets_api import Line, NotYetCalled, StateNotKnown, room_body
+from waitroom.web.tickets_api import Line, room_body
 from waitroom.web.view import band, odds, stock, view_of, why
 
 SKUS_SHOWN_MAX = 60

@@ -13,12 +13,23 @@ from aiohttp import web
 
 from inventory.kit.http import json_response, read_body
 from inventory.kit.problem import Busy, NotFound, Refusal, TooManyRequests
-from waitroom.desk.board import RoomView, TicketMoved
+from waitroom.desk.board import RoomView
 from waitroom.desk.standing import entered_standing, standing_by_books
-from waitroom.line.ticket import TICKET_ID_BYTES, NoTicket, Ticket, parse_ticket
+from waitroom.line.ticket import TICKET_ID_BYTES, Ticket, parse_ticket
+from waitroom.refusals import (
+    AlreadyInside,
+    CodesUnavailable,
+    CodeUnknown,
+    NoneLeft,
+    NotDrawnYet,
+    NoTicket,
+    TicketLeft,
+    TicketMoved,
+    TicketOver,
+)
 from waitroom.store.memory import Memory
 from waitroom.store.place_store import PlaceStore
-from waitroom.web.tickets_api import Line, TicketLeft, TicketOver
+from waitroom.web.tickets_api import Line
 
 # Letters and digits of which no two look alike, read out or written down: no B and 8, I, L and 1,
 # O and 0, S and 5, U and V, Z and 2. Eight of them make 10^11 codes.
@@ -32,34 +43,6 @@ ROOM_GUESSES_PER_MINUTE = 600
 # How often one place may step aside, or have a code made. Each of them is an entry in the log.
 CHANGES_PER_MINUTE = 6
 PROFILES_FRESH_S = 5.0
-
-
-class CodeUnknown(Refusal):
-    code, status = "code_unknown", 404
-    title = "This code is not known. It may be mistyped, used already, or older than ten minutes."
-
-
-class CodesUnavailable(Refusal):
-    code, status = "codes_unavailable", 503
-    title = "No code can be made or taken right now. Your place is safe where it is."
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "5"})
-
-
-class AlreadyInside(Refusal):
-    code, status = "already_inside", 409
-    title = "You are inside: the session belongs to the browser that entered."
-
-
-class NotDrawnYet(Refusal):
-    code, status = "not_drawn_yet", 409
-    title = "The draw gives you a number first. Your entry is kept, whether you are here or not."
-
-
-class NoneLeft(Refusal):
-    code, status = "none_left", 409
-    title = "As many places as this room allows have more time already."
 
 
 class MoveBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

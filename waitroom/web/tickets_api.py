@@ -8,7 +8,6 @@ from aiohttp import web
 from checkout.api import SESSION_COOKIE
 from checkout.session import Session, SessionSeal
 from inventory.api import Catalogue
-from inventory.hold import PaymentRunning
 from inventory.kit.batcher import Batcher
 from inventory.kit.http import (
     bearer,
@@ -18,19 +17,30 @@ from inventory.kit.http import (
     read_body,
 )
 from inventory.kit.problem import Busy, Refusal, TooManyRequests
-from waitroom.desk.board import Board, LineOver, PlaceNote, RoomView
+from inventory.refusals import PaymentRunning
+from waitroom.desk.board import Board, PlaceNote, RoomView
 from waitroom.desk.entrance import JOIN, NOTHING, Entrance, JoinBody
 from waitroom.desk.join_desk import Place
 from waitroom.desk.standing import (
-    OtherTicket,
     entered_standing,
     noted_standing,
     reference_of,
     row_for,
     standing_by_books,
 )
-from waitroom.line.invitation import InvitationUsed
-from waitroom.line.ticket import NoTicket, Ticket
+from waitroom.line.ticket import Ticket
+from waitroom.refusals import (
+    InvitationUsed,
+    LineOver,
+    Missed,
+    NoTicket,
+    NotYetCalled,
+    OtherTicket,
+    StateNotKnown,
+    SteppedAside,
+    TicketLeft,
+    TicketOver,
+)
 from waitroom.store.line_store import Claimed, LineStore, Standing
 
 TICKET_COOKIE = "waitroom_ticket_"
@@ -40,27 +50,6 @@ ROOMS_PAGE_MAX = 200
 SKUS_NAMED_MAX = 60
 # How often one browser may have given up a place in this room and join again all the same.
 REJOINS_MAX = 20
-
-
-class NotYetCalled(Refusal):
-    code, status, title = "not_yet_called", 409, "It is not your turn yet; your place is safe."
-
-
-class Missed(Refusal):
-    code, status = "missed", 409
-    title = "You missed your turn. You are called again before anyone new."
-
-
-class TicketLeft(Refusal):
-    code, status, title = "ticket_left", 410, "This place was given up."
-
-
-class TicketOver(Refusal):
-    code, status, title = "ticket_over", 410, "This ticket's time is over; please join again."
-
-
-class SteppedAside(Refusal):
-    code, status, title = "stepped_aside", 409, "You stepped aside; say first that you are back."
 
 
 _CLAIM_REFUSALS: dict[str, type[Refusal]] = {
@@ -350,14 +339,6 @@ class LineApi:
         )
         self._line.set_cookie(response, self._line.session_cookie, token)
         return response
-
-
-class StateNotKnown(Refusal):
-    code, status = "state_not_known", 503
-    title = "The room's state has not been published yet; please ask again in a moment."
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "1"})
 
 
 def room_body(view: RoomView) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from aiohttp.test_utils import TestClient
 from support import PASSWORD, eventually, execute
 
 from inventory.kit.problem import BadRequest, Forbidden
-from waitroom.admin.accounts.sign_in import LastAdmin, Operator, OwnAccount, WrongPassword
+from waitroom.admin.accounts.sign_in import Operator
+from waitroom.refusals import LastAdmin, OwnAccount, WrongPassword
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]

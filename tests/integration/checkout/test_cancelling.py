@@ -32,8 +32,9 @@ from checkout.gateway.deterministic_gateway import (
     SLOW,
     DeterministicGateway,
 )
-from checkout.order import OrderState, UnknownOrder
-from checkout.refund import NotCancellable, RefundStage
+from checkout.order import OrderState
+from checkout.refund import RefundStage
+from checkout.refusals import NotCancellable, UnknownOrder
 from waitroom.run.app import Service
 
 OpenService = Callable[..., Awaitable[Service]]

@@ -12,11 +12,12 @@ from provider import AUDIENCE, Provider
 from shop import ask, hold, open_gate, sessions_in, wish
 from support import Shopper, admitted, authorization, execute, shift_clock, tick
 
-from checkout.customers.customer import Customer, CustomerBusy, OtherCustomer
+from checkout.customers.customer import Customer
 from checkout.order import OrderState
-from inventory.hold import LimitReached, SessionOver
+from checkout.refusals import CustomerBusy, OtherCustomer
 from inventory.hold_store import Placed
 from inventory.kit.problem import NotFound
+from inventory.refusals import LimitReached, SessionOver
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]

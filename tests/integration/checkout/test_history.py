@@ -17,13 +17,13 @@ from support import Shopper, admitted, authorization, execute, open_room, tick
 
 from checkout.gateway.deterministic_gateway import APPROVE, DECLINE, REFUND_FAILS, REFUND_SLOW
 from checkout.history.cursor import Cursor
-from checkout.history.history_store import SkuNotHere, UnknownRoom, values_of
+from checkout.history.history_store import values_of
 from checkout.history.record import OrderRecord
 from checkout.history.search import OrderFilter, read_words
 from checkout.history.sheet import header, rows_of
 from checkout.history.status import read_status
 from checkout.history.timeline import timeline
-from checkout.order import UnknownOrder
+from checkout.refusals import SkuNotHere, UnknownOrder, UnknownRoom
 from waitroom.reports.analytics.analytics_store import SQL as COUNTS
 from waitroom.run.app import Service
 

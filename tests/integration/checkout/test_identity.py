@@ -12,14 +12,7 @@ import pytest
 from joserfc import jwk
 from provider import AUDIENCE, KINDS, Provider, sign
 
-from checkout.customers.customer import (
-    TOKEN_BYTES_MAX,
-    CustomersNotConfigured,
-    CustomerTokenInvalid,
-    Fault,
-    IdentityProviderAway,
-    Rules,
-)
+from checkout.customers.customer import TOKEN_BYTES_MAX, Rules
 from checkout.customers.identity import (
     KEYS_BYTES_MAX,
     KEYS_FRESH_S,
@@ -29,6 +22,12 @@ from checkout.customers.identity import (
     Identity,
     ProviderKeys,
     open_identity,
+)
+from checkout.refusals import (
+    CustomersNotConfigured,
+    CustomerTokenInvalid,
+    Fault,
+    IdentityProviderAway,
 )
 
 # Supabase's legacy secret looks like base64 and is not to be decoded.

@@ -29,7 +29,7 @@ from checkout.gateway.deterministic_gateway import (
 )
 from checkout.order import OrderState
 from checkout.refund import RefundStage
-from inventory.hold import OutOfStock
+from inventory.refusals import OutOfStock
 from waitroom.run.app import Service
 
 OpenService = Callable[..., Awaitable[Service]]

@@ -21,8 +21,9 @@ from shop import hold, open_gate, sessions_in
 from support import execute, shift_clock
 
 from checkout.gateway.deterministic_gateway import DECLINE, REFUND_FAILS
-from checkout.order import OrderState, UnknownOrder
+from checkout.order import OrderState
 from checkout.refund import RefundStage
+from checkout.refusals import UnknownOrder
 from waitroom.run.app import Service
 
 OpenService = Callable[..., Awaitable[Service]]

@@ -20,8 +20,8 @@ from support import execute, shift_clock
 
 from checkout.gateway.deterministic_gateway import DECLINE
 from checkout.order import TRANSITIONS, Order, OrderState
-from inventory.hold import HoldExpired, OutOfStock, PaymentRunning, UnknownHold
 from inventory.kit.problem import IdempotencyKeyReused
+from inventory.refusals import HoldExpired, OutOfStock, PaymentRunning, UnknownHold
 from waitroom.run.app import Service
 
 OpenService = Callable[..., Awaitable[Service]]

@@ -26,14 +26,14 @@ from support import execute
 from checkout.gateway.deterministic_gateway import (
     DECLINE,
 )
-from checkout.order import OrderState, UnknownOrder
-from checkout.refund import (
+from checkout.order import OrderState
+from checkout.refund import RefundStage, RefundWish
+from checkout.refusals import (
     NotRefundable,
-    RefundStage,
     RefundTooLarge,
-    RefundWish,
     SkuNotOrdered,
     TooManyUnits,
+    UnknownOrder,
     UnknownRefund,
 )
 from inventory.kit.problem import IdempotencyKeyReused, Refusal, Unprocessable

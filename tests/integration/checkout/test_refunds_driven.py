@@ -27,8 +27,9 @@ from checkout.gateway.deterministic_gateway import (
 )
 from checkout.gateway.gateway import GatewayError, Refunded
 from checkout.order import OrderState
-from checkout.refund import NotRefundable, RefundStage
+from checkout.refund import RefundStage
 from checkout.refunds import Refunds
+from checkout.refusals import NotRefundable
 from waitroom.run.app import Service
 
 OpenService = Callable[..., Awaitable[Service]]

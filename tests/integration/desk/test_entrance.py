@@ -13,11 +13,12 @@ from support import eventually, execute, open_room
 
 from inventory.kit.problem import NotFound, Refusal
 from waitroom.desk.join_desk import JoinDesk, JoinRequest, Place
-from waitroom.line.invitation import Invitation, InvitationUsed
+from waitroom.line.invitation import Invitation
 from waitroom.line.ticket import Ticket
 from waitroom.log.chain import LogEntry, broken_at
+from waitroom.refusals import InvitationUsed, PlaceRevoked
 from waitroom.run.app import Service
-from waitroom.store.invitation_store import InvitationStore, PlaceRevoked
+from waitroom.store.invitation_store import InvitationStore
 from waitroom.store.line_store import LineStore, Sole, SolePlaceTaken
 
 OpenService = Callable[..., Awaitable[Service]]

@@ -13,8 +13,8 @@ from hypothesis import settings as tried
 from hypothesis import strategies as st
 from support import execute, open_room
 
-from inventory.catalogue import InUse, Taken
 from inventory.kit.problem import BadRequest, NotFound
+from inventory.refusals import InUse, Taken
 from waitroom.run.app import Service
 
 MANY = 100_000

@@ -17,12 +17,11 @@ from hypothesis import settings as tried
 from hypothesis import strategies as st
 from support import execute, open_room
 
-from inventory.catalogue import CatalogueMoved
-from inventory.catalogue_csv import UnreadableFile
 from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
 from inventory.hold import HoldRequest, body_hash, idempotency_uuid
 from inventory.hold_store import Placed
 from inventory.kit.problem import BadRequest, NotFound
+from inventory.refusals import CatalogueMoved, UnreadableFile
 from waitroom.run.app import Service
 
 HEADER = "sku,product,product_name,name,price_minor,receive\n"

@@ -11,7 +11,9 @@ import pytest
 from shop import ask, hold, open_gate, sessions_in, wish
 from support import execute, open_room, shift_clock
 
-from inventory.hold import (
+from inventory.hold_store import Placed
+from inventory.kit.problem import IdempotencyKeyReused, Refusal
+from inventory.refusals import (
     ExtensionRefused,
     HoldExpired,
     LimitReached,
@@ -21,8 +23,6 @@ from inventory.hold import (
     UnknownHold,
     UnknownSku,
 )
-from inventory.hold_store import Placed
-from inventory.kit.problem import IdempotencyKeyReused, Refusal
 from waitroom.run.app import Service
 
 OpenService = Callable[..., Awaitable[Service]]

@@ -12,7 +12,7 @@ from support import PASSWORD, execute, open_room, shift_clock, tick
 
 from inventory.hold_store import Placed
 from inventory.kit.problem import IdempotencyKeyReused, NotFound, Refusal
-from inventory.ledger_store import BelowCommitted
+from inventory.refusals import BelowCommitted
 from waitroom.run.app import Service
 
 STEPS = 60

@@ -9,15 +9,9 @@ import pytest
 from shop import ask, hold, open_gate, sessions_in, wish
 from support import Shopper, authorization, execute, open_room, tick
 
-from inventory.hold import (
-    CustomerNeeded,
-    ExtensionRefused,
-    LimitReached,
-    NotOnSale,
-    OutOfStock,
-)
 from inventory.hold_store import Placed
 from inventory.kit.problem import Refusal
+from inventory.refusals import CustomerNeeded, ExtensionRefused, LimitReached, NotOnSale, OutOfStock
 from waitroom.run.app import Service
 
 OpenService = Callable[..., Awaitable[Service]]

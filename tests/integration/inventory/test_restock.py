@@ -9,9 +9,9 @@ from typing import Any
 from shop import ask, hold, open_gate, sessions_in, wish
 from support import Shopper, authorization, execute, open_room, shift_clock, tick
 
-from inventory.hold import OutOfStock
 from inventory.hold_store import Placed
 from inventory.kit.problem import Refusal
+from inventory.refusals import OutOfStock
 from waitroom.line.ticket import Ticket
 from waitroom.run.app import Service
 

@@ -11,8 +11,9 @@ from support import execute, open_room, shift_clock, tick
 
 from inventory.kit.problem import BadRequest, NotFound, Unprocessable
 from waitroom.line.ticket import Ticket
+from waitroom.refusals import NotElsewhere
 from waitroom.run.app import Service
-from waitroom.store.elsewhere_store import ElsewhereStore, Heard, NotElsewhere, Outcome
+from waitroom.store.elsewhere_store import ElsewhereStore, Heard, Outcome
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 

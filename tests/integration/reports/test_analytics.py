@@ -12,7 +12,7 @@ from shop import hold, open_gate, sessions_in
 from support import PASSWORD, execute, open_room, shift_clock, tick
 
 from checkout.gateway.deterministic_gateway import DECLINE
-from checkout.history.history_store import UnknownRoom
+from checkout.refusals import UnknownRoom
 from waitroom.line.ticket import Ticket
 from waitroom.reports.analytics.analytics_store import AnalyticsStore
 from waitroom.reports.analytics.report import Report, Sales, Walk, make_span

@@ -8,7 +8,7 @@ import pytest
 from shop import ask, hold, open_gate, sessions_in, wish
 from support import execute, open_room, shift_clock, tick
 
-from checkout.history.history_store import UnknownRoom
+from checkout.refusals import UnknownRoom
 from inventory.kit.problem import Refusal
 from waitroom.line.ticket import Ticket
 from waitroom.reports.fairness.fairness_store import FairnessStore

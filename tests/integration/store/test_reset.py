@@ -13,8 +13,9 @@ from support import eventually, execute, open_room, shift_clock, tick
 from inventory.hold_store import Placed
 from inventory.kit.problem import Refusal
 from waitroom.line.ticket import Ticket
+from waitroom.refusals import DrawIsDue
 from waitroom.run.app import Service
-from waitroom.store.room_store import DrawIsDue, RoomStore
+from waitroom.store.room_store import RoomStore
 
 Services = Callable[..., Awaitable[Service]]
 RESETS = 8

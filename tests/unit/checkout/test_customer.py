@@ -17,13 +17,13 @@ from checkout.customers.customer import (
     SUBJECT_LENGTH_MAX,
     TOKEN_BYTES_MAX,
     Customer,
-    CustomerTokenInvalid,
     Fault,
     Rules,
     is_safe_address,
     read_claims,
     read_header,
 )
+from checkout.refusals import CustomerTokenInvalid
 
 NOW = 1_800_000_000
 RULES = Rules(issuer="https://id.example/auth/v1", audience="authenticated")

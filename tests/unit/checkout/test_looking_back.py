@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkout.history.cursor import Cursor, read_cursor
-from checkout.history.receipt import WIDTH, NoReceipt, as_text, receipt_of
+from checkout.history.receipt import WIDTH, as_text, receipt_of
 from checkout.history.record import OrderRecord, RecordLine
 from checkout.history.search import Words, read_words
 from checkout.history.sheet import COLUMNS, header, rows_of
@@ -24,6 +24,7 @@ from checkout.history.status import (
 )
 from checkout.order import Order, OrderLine, OrderState
 from checkout.refund import Refund, RefundStage
+from checkout.refusals import NoReceipt
 from inventory.kit.problem import BadRequest
 from waitroom.reports.analytics.report import STEPS_MAX, STEPS_WANTED, Walk, make_span
 from waitroom.reports.analytics.waits import Move, percentile, waits_of

@@ -16,12 +16,12 @@ from inventory.catalogue_csv import (
     LINE_LENGTH_MAX,
     ROWS_MAX,
     Row,
-    UnreadableFile,
     lines_of,
     read_catalogue,
     write_header,
     write_rows,
 )
+from inventory.refusals import UnreadableFile
 
 # Whatever UTF-8 and PostgreSQL can hold, and often the signs that make trouble.
 trouble = st.sampled_from([*"=+-@'\"\r\n\t,; \uff1d\ufeff\u2028é字🏺"])

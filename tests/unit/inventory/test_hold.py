@@ -10,11 +10,18 @@ from inventory.hold import (
     QUANTITY_MAX,
     TRANSITIONS,
     Basket,
+    HoldState,
+    Item,
+    Verdict,
+    body_hash,
+    idempotency_uuid,
+    refusal,
+)
+from inventory.kit.problem import Refusal, Unprocessable
+from inventory.refusals import (
     CustomerNeeded,
     ExtensionRefused,
     HoldExpired,
-    HoldState,
-    Item,
     LimitReached,
     NotOnSale,
     OutOfStock,
@@ -22,12 +29,7 @@ from inventory.hold import (
     SessionOver,
     UnknownHold,
     UnknownSku,
-    Verdict,
-    body_hash,
-    idempotency_uuid,
-    refusal,
 )
-from inventory.kit.problem import Refusal, Unprocessable
 
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,10}", fullmatch=True)
 quantities = st.dictionaries(names, st.integers(1, QUANTITY_MAX), min_size=1, max_size=8)

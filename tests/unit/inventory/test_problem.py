@@ -4,7 +4,9 @@ import importlib
 import inspect
 import pkgutil
 import re
+import runpy
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,6 +16,8 @@ import checkout
 import inventory
 import waitroom
 from inventory.kit.problem import Busy, Refusal
+
+ROOT = Path(__file__).parents[3]
 
 for package in (waitroom, checkout, inventory):
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
@@ -115,3 +119,21 @@ def test_every_refusal_says_in_its_class_what_it_is() -> None:
     ]
 
     assert unnamed == []
+
+
+def test_refusals_stand_in_one_module_of_each_package() -> None:
+    homes = {
+        "inventory.refusals",
+        "checkout.refusals",
+        "waitroom.refusals",
+        "inventory.kit.problem",
+    }
+    public = [kind for kind in REFUSALS if not kind.__name__.startswith("_")]
+
+    assert {kind.__module__ for kind in public} <= homes
+
+
+def test_the_docs_list_every_refusal_as_it_is() -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "refusals.py"))
+
+    assert tool["PAGE"].read_text(encoding="utf-8") == tool["page"]()

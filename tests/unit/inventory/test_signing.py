@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkout.session import Session, SessionSeal
-from inventory.hold import SessionOver
 from inventory.kit.signing import Seal
+from inventory.refusals import SessionOver
 
 KEY, NEXT = b"k" * 32, b"n" * 32
 

@@ -14,12 +14,12 @@ from waitroom.line.invitation import (
     COUNT_MAX,
     PURPOSE,
     Invitation,
-    InvitationInvalid,
     InvitationSeal,
     parse_invitation,
 )
-from waitroom.line.people_csv import UnreadablePeople, read_people, write_links, write_people
+from waitroom.line.people_csv import read_people, write_links, write_people
 from waitroom.line.ticket import Ticket, TicketSeal
+from waitroom.refusals import InvitationInvalid, UnreadablePeople
 
 KEYS = [bytes.fromhex(KEY)]
 SEAL = InvitationSeal(KEYS)

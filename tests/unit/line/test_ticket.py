@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkout.session import Session, SessionSeal
-from inventory.hold import SessionOver
-from waitroom.line.ticket import NoTicket, Ticket, TicketSeal, encode_id, parse_ticket
+from inventory.refusals import SessionOver
+from waitroom.line.ticket import Ticket, TicketSeal, encode_id, parse_ticket
+from waitroom.refusals import NoTicket
 
 OLD, NEW, FOREIGN = b"o" * 32, b"n" * 32, b"f" * 32
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

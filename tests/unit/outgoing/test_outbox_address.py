@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.outgoing.outbox.address import AddressRefused, check_url, is_public
+from waitroom.outgoing.outbox.address import check_url, is_public
 from waitroom.outgoing.outbox.webhook_client import PrivateAddress, _vetted_socket
+from waitroom.refusals import AddressRefused
 
 PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "223.255.255.255", "2606:4700:4700::1111"]
 PRIVATE = [

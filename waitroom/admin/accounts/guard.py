@@ -7,7 +7,8 @@ from aiohttp import web
 from inventory.kit.http import read_form, wants_html
 from inventory.kit.pages import Pages
 from inventory.kit.problem import TooManyRequests
-from waitroom.admin.accounts.sign_in import Operator, OperatorStore, SignInNeeded, WrongPassword
+from waitroom.admin.accounts.sign_in import Operator, OperatorStore
+from waitroom.refusals import SignInNeeded, WrongPassword
 from waitroom.store.memory import Memory
 
 COOKIE = "waitroom_operator"

@@ -14,6 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from inventory.kit.database import Pool, connection
 from inventory.kit.problem import BadRequest, Forbidden, Refusal
 from inventory.kit.queries import load_queries
+from waitroom.refusals import LastAdmin, OwnAccount, SignInNeeded, UnknownOperator, WrongPassword
 
 SQL = load_queries("waitroom.admin.accounts")
 
@@ -29,26 +30,6 @@ SESSION_IDLE_S = 2 * 3600
 SESSION_TOTAL_S = 12 * 3600
 # Hashing takes some 64 MiB and a core; more at once would starve the line.
 HASHES_MAX = 2
-
-
-class SignInNeeded(Refusal):
-    code, status, title = "sign_in_needed", 401, "Please sign in."
-
-
-class WrongPassword(Refusal):
-    code, status, title = "wrong_password", 401, "That name and password do not match."
-
-
-class OwnAccount(Refusal):
-    code, status, title = "own_account", 409, "Another admin has to change your account."
-
-
-class LastAdmin(Refusal):
-    code, status, title = "last_admin", 409, "There would be no admin left."
-
-
-class UnknownOperator(Refusal):
-    code, status, title = "not_found", 404, "There is no operator by that name."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,15 +8,11 @@ from typing import Any
 
 import msgspec
 
-from inventory.kit.problem import Refusal
+from waitroom.refusals import CrowdRunning
 from waitroom.store.memory import Memory
 
 STOP_WAIT_S = 5.0
 LINE_BYTES_MAX = 64 * 1024
-
-
-class CrowdRunning(Refusal):
-    code, status, title = "crowd_running", 409, "A crowd is already on its way to this room."
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from aiohttp import web
 from msgspec import Meta
 
 from checkout.session import SessionSeal
-from inventory.hold import SessionOver
 from inventory.kit.http import json_response, read_body
+from inventory.refusals import SessionOver
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.board import Board

@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from inventory.kit.http import PRIVATE, json_response, query_int, read_body
-from inventory.kit.problem import BadRequest, Busy, NotFound, Refusal
+from inventory.kit.problem import BadRequest, Busy, NotFound
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.admin.moments import query_moment
@@ -19,6 +19,7 @@ from waitroom.desk.board import Board
 from waitroom.desk.entrance import Entrance
 from waitroom.line.invitation import COUNT_MAX
 from waitroom.line.people_csv import FILE_BYTES_MAX, read_people, write_links, write_people
+from waitroom.refusals import PeopleTooMany
 from waitroom.store.lane_store import LaneStore
 
 NOTE_LENGTH_MAX = 500
@@ -52,11 +53,6 @@ class ProfileChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _NEW_INVITATIONS = msgspec.json.Decoder(NewInvitations)
 _LANE_CHANGE = msgspec.json.Decoder(LaneChange)
 _PROFILE_CHANGE = msgspec.json.Decoder(ProfileChange)
-
-
-class PeopleTooMany(Refusal):
-    code, status = "too_many_people", 413
-    title = f"A list of people has at most {FILE_BYTES_MAX // 1024**2} MiB."
 
 
 class LanesAdmin:
@@ -207,7 +203,9 @@ async def _receive(request: web.Request) -> bytes:
             async for piece in request.content.iter_chunked(PIECE_BYTES):
                 data += piece
                 if len(data) > FILE_BYTES_MAX:
-                    raise PeopleTooMany
+                    raise PeopleTooMany(
+                        f"A list of people has at most {FILE_BYTES_MAX // 1024**2} MiB."
+                    )
     except TimeoutError as error:
         raise BadRequest("The file did not arrive in time.") from error
     return bytes(data)

@@ -6,22 +6,18 @@ from dataclasses import replace
 import msgspec
 from aiohttp import web
 
-from inventory.hold import PaymentRunning
 from inventory.kit.http import json_response, read_body
-from inventory.kit.problem import BadRequest, NotFound, Refusal
+from inventory.kit.problem import BadRequest, NotFound
+from inventory.refusals import PaymentRunning
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.admin.bodies import Reason
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.standing import standing_by_books
 from waitroom.line.ticket import TICKET_ID_BYTES, Ticket
+from waitroom.refusals import PlaceOver
 from waitroom.store.line_store import LineStore
 from waitroom.store.place_store import PlaceStore
-
-
-class PlaceOver(Refusal):
-    code, status = "place_over", 409
-    title = "This place is used or given up; there is nothing to take away."
 
 
 class Revocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

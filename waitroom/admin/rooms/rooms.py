@@ -10,7 +10,7 @@ from aiohttp import web
 
 from inventory.kit.http import json_response, read_body
 from inventory.kit.pages import Pages
-from inventory.kit.problem import BadRequest, NotFound, Refusal, Unprocessable
+from inventory.kit.problem import BadRequest, NotFound, Unprocessable
 from waitroom.admin.accounts.actions import ActionStore
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -30,9 +30,10 @@ from waitroom.admin.rooms.crowd import Crowds
 from waitroom.admin.rooms.line import screen_context
 from waitroom.desk.board import Board
 from waitroom.line.state import shown_status
+from waitroom.refusals import NoCrowds, NoDrawWaits
 from waitroom.store.draw_store import DrawStore
 from waitroom.store.line_store import LineStore
-from waitroom.store.room_store import Draw, NoDrawWaits, RoomStore
+from waitroom.store.room_store import Draw, RoomStore
 
 ACTIONS_SHOWN = 50
 # Figures that count whole tables are read at most once a second, however many look.
@@ -243,11 +244,6 @@ class RoomsAdmin:
         if self._crowds is None:
             raise NoCrowds
         return self._crowds
-
-
-class NoCrowds(Refusal):
-    code, status = "no_crowds", 404
-    title = "Simulated crowds are for demonstrations; the setting `demo` is off."
 
 
 def _rules_of(change: RoomChange) -> tuple[str, str]:

@@ -10,30 +10,19 @@ from aiohttp import web
 
 from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
 from inventory.kit.http import PRIVATE, PROBLEM, encode, idempotency_key
-from inventory.kit.problem import BadRequest, Busy, Refusal
+from inventory.kit.problem import BadRequest, Busy
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
+from waitroom.refusals import FileTooLarge, ImportRefused, NotCsv
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
+_TOO_LARGE = f"A file to import has at most {FILE_BYTES_MAX // 1024**2} MiB."
 UPLOAD_WAIT_S = 300.0
 # An import keeps a core busy, and shoppers come first.
 IMPORTS_MAX = 1
 # What is larger goes to the disk and not into memory.
 MEMORY_BYTES_MAX = 1024 * 1024
 PIECE_BYTES = 64 * 1024
-
-
-class FileTooLarge(Refusal):
-    code, status = "too_large", 413
-    title = f"A file to import has at most {FILE_BYTES_MAX // 1024**2} MiB."
-
-
-class NotCsv(Refusal):
-    code, status, title = "not_csv", 415, "Send the file as it is, with the type text/csv."
-
-
-class ImportRefused(Refusal):
-    code, status, title = "import_refused", 422, "Nothing was imported, since rows were refused."
 
 
 class CatalogueFilesAdmin:
@@ -99,13 +88,13 @@ def _spool() -> BinaryIO:
 async def _receive(request: web.Request, file: BinaryIO) -> None:
     """Take the whole file in before any transaction begins."""
     if (request.content_length or 0) > FILE_BYTES_MAX:
-        raise FileTooLarge
+        raise FileTooLarge(_TOO_LARGE)
     try:
         async with asyncio.timeout(UPLOAD_WAIT_S):
             async for piece in request.content.iter_chunked(PIECE_BYTES):
                 file.write(piece)
                 if file.tell() > FILE_BYTES_MAX:
-                    raise FileTooLarge
+                    raise FileTooLarge(_TOO_LARGE)
     except TimeoutError as error:
         raise BadRequest("The file did not arrive in time.") from error
     file.seek(0)

@@ -14,7 +14,7 @@ from checkout.history.search import OrderFilter, read_words
 from checkout.history.sheet import header, rows_of
 from checkout.history.status import read_status
 from checkout.history.timeline import timeline
-from checkout.order import UnknownOrder
+from checkout.refusals import UnknownOrder
 from inventory.kit.http import PRIVATE, json_response, query_int, send_file
 from inventory.kit.pages import Pages
 from inventory.kit.problem import Forbidden

@@ -8,17 +8,18 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
-from checkout.order import MOVING, Order, UnknownOrder
+from checkout.order import MOVING, Order
 from checkout.order_store import OrderStore
 from checkout.payments import Payments
 from checkout.refund import Cancellation, Refund, RefundStage, RefundWish
 from checkout.refund_store import RefundStore
 from checkout.refunds import Refunds
+from checkout.refusals import UnknownOrder
 from inventory.hold import idempotency_uuid
 from inventory.kit.http import idempotency_key, json_response, read_body
-from inventory.kit.problem import Refusal
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
+from waitroom.refusals import RefundFailed
 
 # What the gateway has not done by then is answered with 202; the settling loop goes on with it.
 WAIT_S = 8.0
@@ -26,10 +27,6 @@ RETRY_AFTER_S = "2"
 
 _WISH = msgspec.json.Decoder(RefundWish)
 _CANCELLATION = msgspec.json.Decoder(Cancellation)
-
-
-class RefundFailed(Refusal):
-    code, status, title = "refund_failed", 409, "The gateway did not give the money back."
 
 
 class RefundsAdmin:

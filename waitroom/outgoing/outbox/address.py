@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from yarl import URL
 
-from inventory.kit.problem import Refusal
+from waitroom.refusals import AddressRefused
 
 URL_LENGTH_MAX = 2000
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -47,11 +47,6 @@ PUBLIC_V6 = ip_network("2000::/3")
 REFUSED_V6 = tuple(
     ip_network(net) for net in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 )
-
-
-class AddressRefused(Refusal):
-    code, status = "webhook_address_refused", 422
-    title = "Webhooks cannot be sent to this address."
 
 
 def is_public(address: str) -> bool:

@@ -13,10 +13,11 @@ from uuid import UUID
 import msgspec
 
 from inventory.kit.database import Pool, connection
-from inventory.kit.problem import BadRequest, NotFound, Refusal
+from inventory.kit.problem import BadRequest, NotFound
 from inventory.kit.queries import load_queries
 from waitroom.outgoing.outbox.event import TEST, event_name
 from waitroom.outgoing.outbox.signature import SALT_BYTES, Root, SecretBook
+from waitroom.refusals import DeliveryRunning, EndpointInactive
 
 SQL = load_queries("waitroom.outgoing.outbox")
 
@@ -28,16 +29,6 @@ REPLAY_MAX = 5000
 # Counting deliveries for the screen stops here.
 COUNTED_MAX = 1000
 ACTIONS_SHOWN = 20
-
-
-class EndpointInactive(Refusal):
-    code, status = "endpoint_inactive", 409
-    title = "This endpoint is not active; nothing is sent to it."
-
-
-class DeliveryRunning(Refusal):
-    code, status = "delivery_running", 409
-    title = "This delivery is being sent at this moment."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,9 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from waitroom.outgoing.outbox.address import AddressRefused, check_url, is_public
+from waitroom.outgoing.outbox.address import check_url, is_public
 from waitroom.outgoing.outbox.attempt import Answer
+from waitroom.refusals import AddressRefused
 
 # The specification suggests 15 to 30 s for the whole of it.
 ATTEMPT_S = 20.0

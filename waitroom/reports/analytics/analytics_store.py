@@ -8,9 +8,9 @@ import asyncpg
 
 from checkout.history.history_store import RoomName, find_room, snapshot
 from inventory.kit.database import Connection, Pool
-from inventory.kit.problem import Refusal
 from inventory.kit.queries import load_queries
 from inventory.kit.turns import Turns
+from waitroom.refusals import TooMuchToCount
 from waitroom.reports.analytics.report import (
     Outcome,
     PayTimes,
@@ -34,11 +34,6 @@ WAITING_MAX = 8
 # What is read of a room's log for the waits: some hours of a rush.
 MOVES_MAX = 20_000
 OUTCOMES = ("confirmed", "released", "expired", "held")
-
-
-class TooMuchToCount(Refusal):
-    code, status = "too_much_to_count", 422
-    title = "Counting this takes too long. Please choose a shorter time."
 
 
 class AnalyticsStore:

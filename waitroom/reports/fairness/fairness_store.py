@@ -6,11 +6,12 @@ from typing import Any
 
 import asyncpg
 
-from checkout.history.history_store import UnknownRoom, snapshot
+from checkout.history.history_store import snapshot
+from checkout.refusals import UnknownRoom
 from inventory.kit.database import Connection, Pool
-from inventory.kit.problem import Refusal
 from inventory.kit.queries import load_queries
 from inventory.kit.turns import Turns
+from waitroom.refusals import LogTooLong
 from waitroom.reports.fairness.record import Closed, Entry, read_entry
 from waitroom.reports.fairness.report import Books, Counts, Report, make_report
 from waitroom.reports.fairness.stretch import Away, Back
@@ -29,11 +30,6 @@ KEPT_MAX = 100
 ENTRIES_AT_ONCE = 1_000
 # Some days of a rush; a log beyond this is checked with `waitroom verify`, which needs no memory.
 ENTRIES_MAX = 500_000
-
-
-class LogTooLong(Refusal):
-    code, status = "log_too_long", 422
-    title = "This room's log is too long to be counted here."
 
 
 class FairnessStore:

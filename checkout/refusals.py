@@ -1,0 +1,125 @@
+"""Every refusal of `checkout`: its code, its HTTP status and the sentence that a caller reads.
+
+`docs/refusals.md` lists them all.
+"""
+
+from enum import StrEnum
+
+from inventory.kit.problem import Busy, NotFound, Refusal
+
+# Customers
+
+
+class Fault(StrEnum):
+    """The fault in a customer's token. The log names it; the caller is told less."""
+
+    FORM = "form"
+    ALGORITHM = "algorithm"
+    TYPE = "type"
+    KEY = "key"
+    SIGNATURE = "signature"
+    CLAIMS = "claims"
+    EXPIRED = "expired"
+    EARLY = "early"
+    LIFE = "life"
+    ISSUER = "issuer"
+    AUDIENCE = "audience"
+    SUBJECT = "subject"
+    ANONYMOUS = "anonymous"
+
+
+# The holder of a genuine token knows these faults anyway and can act on them. Naming any other
+# fault would tell a forger how far the forgery got.
+_TOLD = {
+    Fault.EXPIRED: ("expired", "Your sign-in has expired. Please sign in again."),
+    Fault.EARLY: ("early", "This sign-in is not valid yet. Is a clock wrong?"),
+    Fault.ANONYMOUS: ("anonymous", "An anonymous sign-in is not enough here."),
+}
+
+
+class CustomerTokenInvalid(Refusal):
+    code, status = "customer_token_invalid", 401
+    title = "This sign-in is not accepted here."
+
+    def __init__(self, fault: Fault = Fault.FORM) -> None:
+        reason, detail = _TOLD.get(fault, ("not_accepted", ""))
+        challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+        super().__init__(detail, headers=challenge, reason=reason)
+        self.fault = fault
+
+
+class CustomersNotConfigured(NotFound):
+    code = "customers_not_configured"
+    title = "No identity provider is set up here."
+
+
+class IdentityProviderAway(Busy):
+    code = "identity_provider_away"
+    title = "The shop's sign-in cannot be checked at the moment. Please try again."
+
+
+class OtherCustomer(Refusal):
+    code, status = "other_customer", 409
+    title = "This session belongs to another customer."
+
+
+class CustomerBusy(Refusal):
+    code, status = "customer_busy", 409
+    title = "This customer's data cannot be erased while a session or an order still needs it."
+
+
+# Orders and payments
+
+
+class PaymentDeclined(Refusal):
+    code, status, title = "payment_declined", 402, "The payment was declined."
+
+
+class UnknownOrder(Refusal):
+    code, status, title = "not_found", 404, "There is no such order here."
+
+
+class NotSigned(Refusal):
+    code, status = "not_signed", 400
+    title = "This message is not signed by Stripe for this shop."
+
+
+class NoReceipt(Refusal):
+    code, status, title = "no_receipt", 409, "An order has a receipt once it is paid."
+
+
+class UnknownRoom(NotFound):
+    code, title = "not_found", "There is no such room."
+
+
+class SkuNotHere(NotFound):
+    code, title = "not_found", "There is no such SKU in this room."
+
+
+# Refunds and cancellations
+
+
+class RefundTooLarge(Refusal):
+    code, status = "refund_too_large", 409
+    title = "That is more than this order has left to refund."
+
+
+class NotRefundable(Refusal):
+    code, status, title = "not_refundable", 409, "This order has nothing to refund."
+
+
+class NotCancellable(Refusal):
+    code, status = "not_cancellable", 409
+    title = "This order is already closed, so it cannot be cancelled."
+
+
+class TooManyUnits(Refusal):
+    code, status, title = "too_many_units", 409, "The order has fewer units left to refund."
+
+
+class SkuNotOrdered(Refusal):
+    code, status, title = "sku_not_ordered", 422, "This order has no such SKU."
+
+
+class UnknownRefund(Refusal):
+    code, status, title = "not_found", 404, "There is no such refund."

@@ -1,0 +1,297 @@
+"""Every refusal of `waitroom`: its code, its HTTP status and the sentence that a caller reads.
+
+`docs/refusals.md` lists them all. Every folder but the public log may raise them.
+"""
+
+from inventory.kit.problem import Busy, Refusal
+
+# Joining
+
+
+class NotOpen(Refusal):
+    code, status, title = "not_open", 409, "This room has not opened yet."
+
+
+class RoomEnded(Refusal):
+    code, status, title = "room_ended", 409, "This sale has ended."
+
+
+class SoldOut(Refusal):
+    code, status, title = "sold_out", 409, "Everything is sold."
+
+
+class LineRestarted(Busy):
+    code = "line_begun_anew"
+    title = "The line was restarted a moment ago. Please try again."
+    retry_after_s = 2
+
+
+class CustomerSignInNeeded(Refusal):
+    code, status = "customer_sign_in_needed", 401
+    title = "This room is for customers. Please sign in first."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"WWW-Authenticate": "Bearer"})
+
+
+class InvitationNeeded(Refusal):
+    code, status = "invitation_needed", 403
+    title = "This room is by invitation. Please open the link in your invitation."
+
+
+class InvitationInvalid(Refusal):
+    """An invitation that never existed and one for another room are answered alike."""
+
+    code, status = "invitation_invalid", 403
+    title = "This invitation is not for this room."
+
+
+class InvitationUsed(Refusal):
+    code, status = "invitation_used", 410
+    title = "This invitation has been used, and its place is over or belongs to another person."
+
+
+class PlaceRevoked(Refusal):
+    code, status = "place_revoked", 403
+    title = "The organiser has taken this place away, and each person can have only one here."
+
+
+# A ticket
+
+
+class NoTicket(Refusal):
+    code, status, title = "no_ticket", 401, "There is no valid ticket for this room here."
+
+
+class LineOver(NoTicket):
+    code, status = "line_over", 410
+    title = "The line was restarted. Please join again."
+
+
+class TicketMoved(Refusal):
+    code, status = "ticket_moved", 410
+    title = "This place has moved to another device."
+
+
+class OtherTicket(Refusal):
+    code, status = "other_ticket", 403
+    title = "This number belongs to another ticket."
+
+
+class TicketLeft(Refusal):
+    code, status, title = "ticket_left", 410, "This place was given up."
+
+
+class TicketOver(Refusal):
+    code, status, title = "ticket_over", 410, "This ticket's time is over. Please join again."
+
+
+class NotYetCalled(Refusal):
+    code, status, title = "not_yet_called", 409, "It is not your turn yet. Your place is safe."
+
+
+class Missed(Refusal):
+    code, status = "missed", 409
+    title = "You missed your turn. You will be called again before anyone new."
+
+
+class SteppedAside(Refusal):
+    code, status = "stepped_aside", 409
+    title = "You stepped aside. Please say first that you are back."
+
+
+class StateNotKnown(Busy):
+    code = "state_not_known"
+    title = "The room's state has not been published yet. Please ask again in a moment."
+    retry_after_s = 1
+
+
+class Queue(Refusal):
+    code, status, title = "queue", 429, "Please take a place in line first."
+
+
+# Stepping aside, moving to another device, more time
+
+
+class CodeUnknown(Refusal):
+    code, status = "code_unknown", 404
+    title = "This code is not known. It may be mistyped, already used, or older than ten minutes."
+
+
+class CodesUnavailable(Busy):
+    code = "codes_unavailable"
+    title = "Codes cannot be made or used right now. Your place is safe where it is."
+    retry_after_s = 5
+
+
+class AlreadyInside(Refusal):
+    code, status = "already_inside", 409
+    title = "You are already inside. The session stays in the browser that entered."
+
+
+class NotDrawnYet(Refusal):
+    code, status = "not_drawn_yet", 409
+    title = "The draw gives you a number first. Your entry is kept, even while you are away."
+
+
+class NoneLeft(Refusal):
+    code, status = "none_left", 409
+    title = "This room gives more time to a limited number of places, and all of them are taken."
+
+
+# Returns
+
+
+class AlreadyBought(Refusal):
+    code, status = "already_bought", 409
+    title = "You have already bought with this number. Returned units go to other shoppers."
+
+
+class UnitsFree(Refusal):
+    code, status = "units_free", 409
+    title = "Something is available now, so there is no need to wait for returns."
+
+
+class MailNotOffered(Refusal):
+    code, status = "mail_not_offered", 409
+    title = "This service sends no mail. Please stay in line without an address."
+
+
+# Public reports
+
+
+class LogNotPublicYet(Refusal):
+    code, status = "log_not_public_yet", 403
+    title = "This room shows its log after the sale has ended."
+
+
+class FairnessNotPublic(Refusal):
+    code, status = "fairness_not_public", 403
+    title = "The operators of this room have not made its fairness report public."
+
+
+class LogTooLong(Refusal):
+    code, status = "log_too_long", 422
+    title = "This room's log is too long to be counted here."
+
+
+class TooMuchToCount(Refusal):
+    code, status = "too_much_to_count", 422
+    title = "Counting this takes too long. Please choose a shorter period."
+
+
+# Operators' accounts
+
+
+class SignInNeeded(Refusal):
+    code, status, title = "sign_in_needed", 401, "Please sign in."
+
+
+class WrongPassword(Refusal):
+    code, status, title = "wrong_password", 401, "That name and password do not match."
+
+
+class OwnAccount(Refusal):
+    code, status, title = "own_account", 409, "Another admin has to change your account."
+
+
+class LastAdmin(Refusal):
+    code, status, title = "last_admin", 409, "That would leave no admin."
+
+
+class UnknownOperator(Refusal):
+    code, status, title = "not_found", 404, "There is no operator by that name."
+
+
+# Steering a room
+
+
+class SaleEnded(Refusal):
+    code, status, title = "sale_ended", 409, "This sale has ended and cannot be reopened."
+
+
+class NotOpenYet(Refusal):
+    code, status, title = "not_open_yet", 409, "A room that has not opened cannot be paused."
+
+
+class DrawIsDue(Refusal):
+    code, status = "draw_is_due", 409
+    title = "Entries are closed and the draw is not made yet. Please wait until it is made."
+
+
+class NoDrawWaits(Refusal):
+    code, status = "no_draw_waits", 409
+    title = "No draw of this room is waiting for a public value."
+
+
+class NotElsewhere(Refusal):
+    code, status = "stock_is_here", 409
+    title = "This room keeps its own stock; no other shop reports it."
+
+
+class PlaceOver(Refusal):
+    code, status = "place_over", 409
+    title = "This place has been used or given up. There is nothing to take away."
+
+
+class UnreadablePeople(Refusal):
+    code, status, title = "unreadable_people", 422, "The file cannot be read as a list of people."
+
+
+class PeopleTooMany(Refusal):
+    code, status, title = "too_many_people", 413, "This list of people is too large."
+
+
+class CrowdRunning(Refusal):
+    code, status = "crowd_running", 409
+    title = "A simulated crowd is already on its way to this room."
+
+
+class NoCrowds(Refusal):
+    code, status = "no_crowds", 404
+    title = "Simulated crowds are for demonstrations. The setting `demo` is off."
+
+
+# The shop: catalogue files and refunds
+
+
+class FileTooLarge(Refusal):
+    code, status, title = "too_large", 413, "This file is too large to import."
+
+
+class NotCsv(Refusal):
+    code, status = "not_csv", 415
+    title = "Please send the file itself, with the content type text/csv."
+
+
+class ImportRefused(Refusal):
+    code, status, title = "import_refused", 422, "Some rows were refused, so nothing was imported."
+
+
+class RefundFailed(Refusal):
+    code, status, title = "refund_failed", 409, "The payment gateway did not refund the money."
+
+
+# Webhooks
+
+
+class AddressRefused(Refusal):
+    code, status = "webhook_address_refused", 422
+    title = "Webhooks cannot be sent to this address."
+
+
+class EndpointInactive(Refusal):
+    code, status = "endpoint_inactive", 409
+    title = "This endpoint is not active, so nothing is sent to it."
+
+
+class DeliveryRunning(Refusal):
+    code, status = "delivery_running", 409
+    title = "This delivery is being sent at this moment."
+
+
+# The process
+
+
+class NotReady(Refusal):
+    code, status, title = "not_ready", 503, "This process is not ready to serve."
