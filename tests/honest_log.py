@@ -8,15 +8,8 @@ from hashlib import sha256
 from typing import Any
 
 from waitroom.log.chain import LogEntry, chain_hash, leaf_hash, merkle_levels, merkle_path
-from waitroom.log.draw import (
-    Permutation,
-    commitment,
-    draw_key,
-    log_key_from,
-    public_key_of,
-    sign_closing,
-    sign_head,
-)
+from waitroom.log.draw import Permutation, commitment, draw_key
+from waitroom.log.signing import LogKey
 from waitroom.log.verify.witness import SignedHead
 
 SECRET = bytes.fromhex("11" * 32)
@@ -43,14 +36,14 @@ def head_of(
     entries: Sequence[LogEntry], *, room: str = "drop", secret: bytes = SECRET
 ) -> SignedHead:
     """Sign the last of these entries as the head of a log."""
-    key, last = log_key_from(secret), entries[-1]
+    key, last = LogKey(secret), entries[-1]
     return SignedHead(
         room=room,
         seq=last.seq,
         hash=last.hash.hex(),
         at="2026-11-22T21:00:00.000000Z",
-        key=public_key_of(key).hex(),
-        signature=sign_head(key, room=room, seq=last.seq, head=last.hash).hex(),
+        key=key.public.hex(),
+        signature=key.sign_head(room=room, seq=last.seq, head=last.hash).hex(),
     )
 
 
@@ -92,7 +85,7 @@ class HonestLog:
             "draw_announced",
             line=self.line,
             commitment=commitment(self.room, self.line, self.seed).hex(),
-            key=public_key_of(log_key_from(self.secret)).hex(),
+            key=LogKey(self.secret).public.hex(),
             public_value_source=source,
         )
 
@@ -144,14 +137,14 @@ class HonestLog:
 
     def sign(self) -> None:
         assert self.closing is not None
-        key, head = log_key_from(self.secret), self.closing.hash
-        signature = sign_closing(key, room=self.room, line=self.line, count=self.entered, head=head)
+        key, head = LogKey(self.secret), self.closing.hash
+        signature = key.sign_closing(room=self.room, line=self.line, count=self.entered, head=head)
         self.add(
             "closing_signed",
             line=self.line,
             count=self.entered,
             head=head.hex(),
-            key=public_key_of(key).hex(),
+            key=key.public.hex(),
             signature=signature.hex(),
         )
 

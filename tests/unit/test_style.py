@@ -87,6 +87,7 @@ PURE = [
     "waitroom/line/invitation.py",
     "waitroom/log/chain.py",
     "waitroom/log/draw.py",
+    "waitroom/log/signing.py",
     "waitroom/log/audit.py",
     "waitroom/log/verify/ballot.py",
     "waitroom/log/verify/links.py",

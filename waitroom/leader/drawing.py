@@ -7,16 +7,8 @@ from collections.abc import Sequence
 import asyncpg
 import structlog
 
-from waitroom.log.draw import (
-    SEED_BYTES,
-    Permutation,
-    commitment,
-    draw_key,
-    log_key_from,
-    public_key_of,
-    sign_closing,
-    sign_head,
-)
+from waitroom.log.draw import SEED_BYTES, Permutation, commitment, draw_key
+from waitroom.log.signing import LogKey
 from waitroom.store.draw_store import DrawStore
 
 log = structlog.get_logger()
@@ -51,20 +43,6 @@ class SeedBook:
 
 def _id_of(key: bytes) -> str:
     return hmac.digest(key, _PURPOSE + b"id", "sha256")[:_ID_BYTES].hex()
-
-
-class LogKey:
-    """Signs closings and the heads of logs; it stays when a newer signing key is added."""
-
-    def __init__(self, keys: Sequence[bytes]) -> None:
-        self._key = log_key_from(keys[0])
-        self.public = public_key_of(self._key)
-
-    def sign_closing(self, *, room: str, line: str, count: int, head: bytes) -> bytes:
-        return sign_closing(self._key, room=room, line=line, count=count, head=head)
-
-    def sign_head(self, *, room: str, seq: int, head: bytes) -> bytes:
-        return sign_head(self._key, room=room, seq=seq, head=head)
 
 
 class Drawing:

@@ -1,11 +1,12 @@
-"""The draw: who among the early gets which number, so that anybody can compute it again. Pure.
+"""The draw gives each early entry a number, by a rule that anybody can compute again. Pure.
 
-The operator commits to a random seed before anybody enters. When the entries have closed, their
-count and the log as it stands are signed; then the seed is revealed. Seed, log, count and, where
-one was announced, a public value that did not exist before are hashed to a key, and the key drives
-a permutation of 1..count. A place is computed when it is asked for; nothing is kept for an entry.
+The operator commits to a random seed before the first entry. When the entries have closed, their
+count and the log up to the closing are signed; then the seed is revealed. Seed, log, count and the
+announced public value, if there is one, are hashed to a key, and the key drives a permutation of
+1..count. The public value did not exist before the closing, so nobody could aim at an order. A
+place is computed on demand; nothing is stored for an entry.
 
-docs/fairness.md says all of it for somebody who writes it again, with test vectors.
+docs/fairness.md specifies the draw for independent implementations, with test vectors.
 """
 
 from collections.abc import Iterator
@@ -13,28 +14,26 @@ from hashlib import sha256
 from math import isqrt
 from struct import unpack
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from waitroom.log.chain import fields
 
 SEED_BYTES = 32
-# Up to here the entries are shuffled, which makes any order exactly as likely as any other. It
-# takes some milliseconds once, and memory for each entry.
+# Up to this count the entries are shuffled, which makes all orders equally likely. A shuffle takes
+# a few milliseconds once, and memory for each entry.
 SHUFFLE_MAX = 4096
-# NIST SP 800-38G has ten in FF1, for secrecy. Here any two entries shall be as in a fair draw, and
-# each two rounds bring them nearer by the width; docs/fairness.md has the figures.
+# FF1 of NIST SP 800-38G has ten rounds, for secrecy. Here the joint distribution of any two entries
+# has to be that of a fair draw: two more rounds divide the distance to it by the width.
+# docs/fairness.md has the figures.
 ROUNDS = 16
 _WORD = 2**32
-_LOG_KEY_INFO = b"waitroom.log-key.1"
 
 
 def commitment(room: str, line: str, seed: bytes) -> bytes:
-    """Return what is published before anybody enters; it fixes the seed and tells nothing of it."""
-    said = fields(room.encode(), line.encode(), _checked(seed))
-    return sha256(b"waitroom.commitment.1" + said).digest()
+    """Return the hash that is published before the first entry.
+
+    It fixes the seed and reveals nothing about it.
+    """
+    committed = fields(room.encode(), line.encode(), _checked(seed))
+    return sha256(b"waitroom.commitment.1" + committed).digest()
 
 
 def draw_key(
@@ -42,8 +41,8 @@ def draw_key(
 ) -> bytes:
     """Return the 32 bytes that decide the order.
 
-    `head` is the hash of the log entry that closed the entries, so it covers every one of them;
-    `value` is the public random value, None where none was announced.
+    `head` is the hash of the log entry that closed the entries, so it covers all of them.
+    `value` is the public random value, or None if none was announced.
     """
     parts = room.encode(), line.encode(), _checked(seed), head, b"%d" % count
     return sha256(b"waitroom.draw.1" + fields(*parts, (value or "").encode())).digest()
@@ -55,61 +54,12 @@ def _checked(seed: bytes) -> bytes:
     return seed
 
 
-def log_key_from(secret: bytes) -> Ed25519PrivateKey:
-    """Derive the key that signs closings and heads, by HKDF-SHA256 (RFC 5869).
-
-    `secret` is the oldest signing key of the service: it stays when a newer one is added, so the
-    public key that a room has announced stays the right one.
-    """
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=_LOG_KEY_INFO).derive(secret)
-    return Ed25519PrivateKey.from_private_bytes(derived)
-
-
-def public_key_of(key: Ed25519PrivateKey) -> bytes:
-    """Return the 32 bytes that a room announces."""
-    return key.public_key().public_bytes_raw()
-
-
-def sign_closing(key: Ed25519PrivateKey, *, room: str, line: str, count: int, head: bytes) -> bytes:
-    return key.sign(_closing(room, line, count, head))
-
-
-def verify_closing(
-    public_key: bytes, signature: bytes, *, room: str, line: str, count: int, head: bytes
-) -> bool:
-    return _signed_by(public_key, signature, _closing(room, line, count, head))
-
-
-def sign_head(key: Ed25519PrivateKey, *, room: str, seq: int, head: bytes) -> bytes:
-    return key.sign(_head(room, seq, head))
-
-
-def verify_head(public_key: bytes, signature: bytes, *, room: str, seq: int, head: bytes) -> bool:
-    return _signed_by(public_key, signature, _head(room, seq, head))
-
-
-def _closing(room: str, line: str, count: int, head: bytes) -> bytes:
-    return b"waitroom.closing.1" + fields(room.encode(), line.encode(), b"%d" % count, head)
-
-
-def _head(room: str, seq: int, head: bytes) -> bytes:
-    return b"waitroom.head.1" + fields(room.encode(), b"%d" % seq, head)
-
-
-def _signed_by(public_key: bytes, signature: bytes, message: bytes) -> bool:
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
-
-
 class Shuffle:
     """The order of few entries: a Fisher-Yates shuffle (Knuth, TAOCP 2, algorithm 3.4.2 P).
 
-    The entries 1..count stand in a row. From the last place down to the second, the entry there
-    changes places with one that is picked among those up to it. Then whoever stands first has
-    number 1.
+    The entries 1..count stand in a row. From the last place down to the second, each entry is
+    swapped with one picked among the places up to and including its own. The entry that ends up
+    first has number 1.
     """
 
     def __init__(self, key: bytes, count: int) -> None:
@@ -131,16 +81,16 @@ class Shuffle:
 
 
 def _words(key: bytes) -> Iterator[int]:
-    """Yield words of 32 bits: eight of each SHA-256 over the key and a counter."""
+    """Yield 32-bit words: eight from each SHA-256 over the key and a counter."""
     for counter in range(2**63):
         digest = sha256(b"S" + key + counter.to_bytes(8)).digest()
         yield from unpack(">8I", digest)
 
 
 def _below(bound: int, words: Iterator[int]) -> int:
-    """Return 0..bound-1, each as likely as the others.
+    """Return one of 0..bound-1, all equally likely.
 
-    The last words, with which the smaller values would have one chance more, are passed over.
+    The highest words are skipped: they would give the smaller values one chance more.
     """
     fair = _WORD - _WORD % bound
     while (word := next(words)) >= fair:
@@ -149,13 +99,13 @@ def _below(bound: int, words: Iterator[int]) -> int:
 
 
 class Feistel:
-    """The order of many entries: a Feistel network on a rectangle hardly larger than their count.
+    """The order of many entries: a Feistel network on a rectangle slightly larger than their count.
 
-    The generalised Feistel cipher of Black and Rogaway (Ciphers with Arbitrary Finite Domains,
-    2002): an entry is a point in a rectangle of `width` by `height`, which are about the root of
-    the count. By turns the one coordinate moves on by a keyed hash of the other. Who lands beyond
-    the count goes through again (cycle walking); the rectangle has less than one column to spare,
-    so that befalls fewer than one in `height`.
+    This is the generalised Feistel cipher of Black and Rogaway (Ciphers with Arbitrary Finite
+    Domains, 2002). An entry is a point in a rectangle of `width` by `height`, both about the square
+    root of the count. In alternation, one coordinate moves by a keyed hash of the other. A point
+    beyond the count goes through again (cycle walking). The rectangle has less than one row of
+    `width` points to spare, so fewer than one point in `height` goes through twice.
     """
 
     def __init__(self, key: bytes, count: int, *, rounds: int = ROUNDS) -> None:
@@ -193,10 +143,10 @@ class Feistel:
 
 
 class _Round(dict[int, int]):
-    """How far a coordinate moves for each value of the other.
+    """One round: how far a coordinate moves, for each value of the other.
 
-    A value is hashed when it is first needed. There are as many as the rectangle is wide, so a
-    million entries need sixteen thousand hashes in all, and no more memory than that.
+    A value is hashed on first use. A round has as many values as the rectangle is wide, so a
+    million entries need sixteen thousand hashes in all, kept in memory.
     """
 
     def __init__(self, key: bytes, turn: int, side: int) -> None:
@@ -205,14 +155,14 @@ class _Round(dict[int, int]):
 
     def __missing__(self, other: int) -> int:
         digest = sha256(self._prefix + other.to_bytes(8)).digest()
-        # 64 bits for a side of some thousands: no step is likelier than another by a part in 2**48.
+        # 64 bits for a side of a few thousand: the bias between steps is below one part in 2**48.
         step = int.from_bytes(digest[:8]) % self._side
         self[other] = step
         return step
 
 
 class Permutation:
-    """The outcome of a draw: the number of every entry, and the entry of every number, 1..count."""
+    """The order of a draw: the number of each entry, and the entry of each number, 1..count."""
 
     def __init__(self, key: bytes, count: int) -> None:
         if count < 1:
@@ -221,14 +171,14 @@ class Permutation:
         self._order = Shuffle(key, count) if count <= SHUFFLE_MAX else Feistel(key, count)
 
     def number_of(self, entry: int) -> int:
-        """Return the number that an entry got; raises `ValueError` for one that did not enter."""
+        """Return the number of an entry; raises `ValueError` for an entry beyond the count."""
         return self._order.number_of(self._within(entry))
 
     def entry_of(self, number: int) -> int:
-        """Return the entry that a number went to; raises `ValueError` for one beyond the draw."""
+        """Return the entry of a number; raises `ValueError` for a number beyond the count."""
         return self._order.entry_of(self._within(number))
 
     def _within(self, place: int) -> int:
         if not 1 <= place <= self._count:
-            raise ValueError(f"the draw is of 1 to {self._count}")
+            raise ValueError(f"the draw covers 1 to {self._count}")
         return place

@@ -30,10 +30,11 @@ from waitroom.admin.accounts.sign_in import OperatorStore
 from waitroom.desk.board import Board
 from waitroom.desk.entrance import Entrance
 from waitroom.leader.controller import Controller
-from waitroom.leader.drawing import Drawing, LogKey, SeedBook
+from waitroom.leader.drawing import Drawing, SeedBook
 from waitroom.leader.health_watch import HealthShare
 from waitroom.line.invitation import InvitationSeal
 from waitroom.line.ticket import TicketSeal
+from waitroom.log.signing import LogKey
 from waitroom.outgoing.mail.mail_store import MailStore
 from waitroom.outgoing.mail.relay import parse_relay, parse_sender
 from waitroom.outgoing.mail.sender import MailSender
@@ -109,7 +110,7 @@ def build_service(
     refunds = Refunds(refund_store, gateway)
     payments = Payments(orders, gateway, refunds=refunds)
     identity = _identity(settings, secrets)
-    draws, log_key = DrawStore(pool), LogKey(secrets.keys)
+    draws, log_key = DrawStore(pool), LogKey(secrets.keys[0])
     drawing = Drawing(draws, seeds=SeedBook(secrets.keys), log_key=log_key)
     board = Board(store=lines, memory=memory, seal=tickets, join_memory_s=settings.join_memory_s)
     return Service(

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from inventory.kit.http import json_response, query_int, wants_html
 from waitroom.desk.board import Board, RoomView
-from waitroom.leader.drawing import LogKey
+from waitroom.log.signing import LogKey
 from waitroom.refusals import LogNotPublicYet
 from waitroom.store.line_store import LineStore
 from waitroom.web.log_pages import LogPages

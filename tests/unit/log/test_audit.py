@@ -23,13 +23,14 @@ from hypothesis import strategies as st
 
 from waitroom.log.audit import LINES_MAX, audit
 from waitroom.log.chain import LogEntry
-from waitroom.log.draw import commitment, log_key_from, public_key_of, sign_closing
+from waitroom.log.draw import commitment
+from waitroom.log.signing import LogKey
 from waitroom.log.verify.finding import SHOWN_MAX, Finding, Verdict, all_holds
 from waitroom.log.verify.links import Hashes, hashes_of
 from waitroom.log.verify.receipt import UnreadableReceipt, read_receipt
 from waitroom.log.verify.witness import Witness
 
-KEY = public_key_of(log_key_from(SECRET)).hex()
+KEY = LogKey(SECRET).public.hex()
 STRANGER = bytes(32)
 OTHER_HASH = sha256(b"other").hexdigest()
 
@@ -344,8 +345,8 @@ def test_another_root_of_entries_breaks_the_signed_closing() -> None:
 
 
 def test_a_signature_of_something_else_is_found() -> None:
-    signature = sign_closing(
-        log_key_from(SECRET), room="drop", line="main-1", count=21, head=DRAWN.entries[6].hash
+    signature = LogKey(SECRET).sign_closing(
+        room="drop", line="main-1", count=21, head=DRAWN.entries[6].hash
     )
     entries = rewritten(DRAWN, seq_of(DRAWN, "closing_signed"), signature=signature.hex())
 

@@ -24,13 +24,8 @@ from waitroom.log.draw import (
     Shuffle,
     commitment,
     draw_key,
-    log_key_from,
-    public_key_of,
-    sign_closing,
-    sign_head,
-    verify_closing,
-    verify_head,
 )
+from waitroom.log.signing import LogKey
 
 DOCS = Path(__file__).parents[3] / "docs" / "fairness.md"
 KEY = sha256(b"a key").digest()
@@ -369,19 +364,19 @@ def test_the_vectors_of_the_docs_hold() -> None:
         told["count"],
         told["value"],
     )
-    key = log_key_from(bytes.fromhex(told["secret"]))
+    key = LogKey(bytes.fromhex(told["secret"]))
     with_value = draw_key(room, line, seed=seed, head=head, count=count, value=value)
 
     assert fields(b"drop", b"").hex() == told["fields_of_drop_and_nothing"]
     assert commitment(room, line, seed).hex() == told["commitment"]
     assert draw_key(room, line, seed=seed, head=head, count=count, value=None).hex() == told["key"]
     assert with_value.hex() == told["key_with_value"]
-    assert public_key_of(key).hex() == told["public_key"]
+    assert key.public.hex() == told["public_key"]
     assert (
-        sign_closing(key, room=room, line=line, count=count, head=head).hex()
+        key.sign_closing(room=room, line=line, count=count, head=head).hex()
         == told["closing_signature"]
     )
-    assert sign_head(key, room=room, seq=7, head=head).hex() == told["head_7_signature"]
+    assert key.sign_head(room=room, seq=7, head=head).hex() == told["head_7_signature"]
 
 
 def test_the_orders_of_the_docs_hold() -> None:
@@ -431,42 +426,3 @@ def test_a_seed_has_32_bytes(seed: bytes) -> None:
         commitment(ROOM, LINE, seed)
     with pytest.raises(ValueError, match="32"):
         key_of(seed=seed)
-
-
-# Signatures.
-
-SECRET = bytes.fromhex("11" * 32)
-
-
-def test_a_signature_is_good_for_what_was_signed_and_nothing_else() -> None:
-    key = log_key_from(SECRET)
-    public = public_key_of(key)
-    closing: dict[str, Any] = {"room": ROOM, "line": LINE, "count": 10, "head": HEAD}
-    head: dict[str, Any] = {"room": ROOM, "seq": 7, "head": HEAD}
-
-    closed, at_head = sign_closing(key, **closing), sign_head(key, **head)
-
-    assert verify_closing(public, closed, **closing)
-    assert verify_head(public, at_head, **head)
-    for name, other in (("room", "x"), ("line", "x"), ("count", 11), ("head", bytes(32))):
-        assert not verify_closing(public, closed, **{**closing, name: other})
-    for name, other in (("room", "x"), ("seq", 8), ("head", bytes(32))):
-        assert not verify_head(public, at_head, **{**head, name: other})
-    stranger = public_key_of(log_key_from(bytes(32)))
-    assert not verify_closing(stranger, closed, **closing)
-    assert not verify_closing(public, at_head, **closing)
-
-
-@pytest.mark.parametrize("broken", [b"", bytes(31), bytes(32), bytes(64)])
-def test_what_is_no_key_and_what_is_no_signature_verifies_nothing(broken: bytes) -> None:
-    key = log_key_from(SECRET)
-    signature = sign_head(key, room=ROOM, seq=7, head=HEAD)
-
-    assert not verify_head(broken, signature, room=ROOM, seq=7, head=HEAD)
-    assert not verify_head(public_key_of(key), broken, room=ROOM, seq=7, head=HEAD)
-
-
-def test_the_keys_of_the_log_and_of_the_tickets_have_nothing_in_common() -> None:
-    assert log_key_from(SECRET).private_bytes_raw() != SECRET
-    assert public_key_of(log_key_from(SECRET)) == public_key_of(log_key_from(SECRET))
-    assert public_key_of(log_key_from(SECRET)) != public_key_of(log_key_from(bytes(32)))

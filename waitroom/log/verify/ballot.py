@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from waitroom.log.draw import Permutation, commitment, draw_key, verify_closing
+from waitroom.log.draw import Permutation, commitment, draw_key
 from waitroom.log.entries import (
     ClosingSigned,
     DrawAnnounced,
@@ -14,6 +14,7 @@ from waitroom.log.entries import (
     PublicValue,
     Void,
 )
+from waitroom.log.signing import verify_closing
 from waitroom.log.verify.finding import Check, Finding, Verdict, found
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from waitroom.log.draw import verify_head
 from waitroom.log.entries import Hash, Number, Signature
+from waitroom.log.signing import verify_head
 from waitroom.log.verify.finding import Finding, Verdict, found
 from waitroom.log.verify.links import Hashes
 
