@@ -64,14 +64,15 @@ def test_every_query_is_used(package: str) -> None:
 
 
 def test_migrations_are_numbered_one_after_the_other() -> None:
-    names = [name for name, _ in load_migrations()]
+    names = [migration.name for migration in load_migrations()]
 
     assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
     assert all(re.fullmatch(r"\d{4}_[a-z_]+\.sql", name) for name in names)
 
 
 def test_a_migration_says_what_it_is_and_does_nothing_but_sql() -> None:
-    for name, sql in load_migrations():
+    for migration in load_migrations():
+        name, sql = migration.name, migration.sql
         assert sql.startswith("-- "), name
         assert not re.search(r"^\s*(BEGIN|COMMIT|ROLLBACK)\s*;", sql, re.MULTILINE), name
         assert "CONCURRENTLY" not in sql, name

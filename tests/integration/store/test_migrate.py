@@ -1,0 +1,86 @@
+"""Migrations apply in order, once; a database of another layout is refused in one line."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+
+import asyncpg
+import pytest
+from click.testing import CliRunner
+from support import database_url
+
+from waitroom.cli.program import main
+from waitroom.run.engines import EngineUrls
+from waitroom.store.migrate import MigrationError, load_migrations, migrate
+
+# Files of layouts that no release had, as a database of those days has them on record.
+EARLIER_LAYOUT = ("0001_tables.sql", "0002_stock_functions.sql", "0003_line_functions.sql")
+_counter = itertools.count(1)
+
+
+@pytest.fixture
+async def empty_url(engines: EngineUrls) -> AsyncIterator[str]:
+    name = f"unmigrated_{next(_counter)}"
+    connection = await asyncpg.connect(engines.postgres_url)
+    await connection.execute(f"CREATE DATABASE {name}")
+    yield database_url(str(engines.postgres_url), name)
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
+
+
+async def record(url: str, names: tuple[str, ...]) -> None:
+    """Put migrations on record as the version that ran them did."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "CREATE TABLE migration (name text PRIMARY KEY, checksum text NOT NULL,"
+        " applied_at timestamptz NOT NULL DEFAULT clock_timestamp())"
+    )
+    await connection.executemany(
+        "INSERT INTO migration (name, checksum) VALUES ($1, $2)",
+        [(name, sha256(name.encode()).hexdigest()) for name in names],
+    )
+    await connection.close()
+
+
+async def tables(url: str) -> set[str]:
+    connection = await asyncpg.connect(url)
+    rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    await connection.close()
+    return {row["tablename"] for row in rows}
+
+
+async def test_migrations_apply_in_order_and_once(empty_url: str) -> None:
+    applied = await migrate(empty_url)
+    again = await migrate(empty_url)
+
+    assert applied == sorted(migration.name for migration in load_migrations())
+    assert again == []
+    assert {"room", "line", "admission", "stock", "hold", "purchase"} <= await tables(empty_url)
+
+
+async def test_a_database_of_an_earlier_layout_is_left_as_it_is(empty_url: str) -> None:
+    await record(empty_url, EARLIER_LAYOUT)
+
+    with pytest.raises(MigrationError, match="unreleased earlier version"):
+        await migrate(empty_url)
+
+    assert await tables(empty_url) == {"migration"}
+
+
+@pytest.mark.parametrize("command", ["migrate", "up"])
+async def test_the_program_says_in_one_line_what_to_do_with_an_earlier_layout(
+    empty_url: str, valkey_url: str, command: str, tmp_path: Path
+) -> None:
+    await record(empty_url, EARLIER_LAYOUT)
+    where = ["--postgres-url", empty_url, "--valkey-url", valkey_url, "--data-dir", str(tmp_path)]
+    port = ["--port", "0"] if command == "up" else []
+
+    # The program runs a loop of its own, so it needs a thread of its own.
+    result = await asyncio.to_thread(CliRunner().invoke, main, [command, *where, *port])
+
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    for said in ("0001_tables.sql", "cannot be brought up to date", "new data folder", "rename"):
+        assert said in result.stderr
