@@ -11,7 +11,7 @@ THROUGH_POOLER := $(filter-out %/test_bench.py %/test_cut_connections.py %/test_
   admin/test_operators.py admin/test_people.py admin/test_roles.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit check bench catalogue-bench pooler browser rehearse race soak outage mutants clean
+.PHONY: help run test unit check bench catalogue-bench pooler browser rehearse race soak outage mutants pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -70,6 +70,9 @@ outage: $(READY) ## Take PostgreSQL away from a running sale for three minutes, 
 
 mutants: $(READY) ## Plant known mistakes one by one and see that the tests notice
 	$(BIN)/python tools/mutants/run.py
+
+pictures: $(READY) browser ## Take the README's pictures anew, of the demonstration sale
+	$(BIN)/python tools/pictures.py
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
