@@ -1,22 +1,19 @@
-"""Sweeping: what is overdue ends promptly. Nothing depends on it being prompt."""
+"""Sweeping: work that is overdue ends promptly. Nothing depends on it being prompt."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from functools import partial
 
-import asyncpg
-import structlog
-
-from inventory.kit.problem import Refusal
-
-log = structlog.get_logger()
+from inventory.kit.loops import repeat
 
 SWEEP_EVERY_S = 1.0
 SWEEP_BATCH_MAX = 500
-# A storm of expiries is worked off batch by batch; between two of them others get their turn. It is
-# about what a batch takes, so that new holds keep half of what they had.
+# A storm of expiries is worked off batch by batch, with a pause between two batches in which other
+# requests get the locks. The pause is about as long as a batch, so new holds keep half of their
+# usual pace.
 BREATH_S = 0.08
 
+# A sweep takes the size of a batch and returns how many rows it has ended.
 Sweep = Callable[[int], Awaitable[int]]
 
 
@@ -27,19 +24,21 @@ class Sweeper:
         self._sweeps = sweeps
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Run every sweep in a loop of its own, so that a slow one delays no other."""
-        await asyncio.gather(*(self._repeat(name, stopping) for name in self._sweeps))
+        """Run every sweep in a guarded loop of its own.
 
-    async def _repeat(self, name: str, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            full = await self.sweep(name)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), BREATH_S if full else SWEEP_EVERY_S)
+        A slow sweep delays no other, and a sweep that fails neither stops the others nor ends the
+        process, which may be the leading one.
+        """
+        await asyncio.gather(
+            *(
+                repeat(f"sweep_{name}", partial(self._round, name), stopping)
+                for name in self._sweeps
+            )
+        )
+
+    async def _round(self, name: str) -> float:
+        return BREATH_S if await self.sweep(name) else SWEEP_EVERY_S
 
     async def sweep(self, name: str) -> bool:
         """Run one sweep once; say whether it has more to do."""
-        try:
-            return await self._sweeps[name](SWEEP_BATCH_MAX) >= SWEEP_BATCH_MAX
-        except (Refusal, asyncpg.PostgresError) as error:
-            log.warning("sweep_failed", sweep=name, error=repr(error))
-            return False
+        return await self._sweeps[name](SWEEP_BATCH_MAX) >= SWEEP_BATCH_MAX

@@ -1,0 +1,65 @@
+"""Background loops that outlive a failed round: it is caught, counted, and followed by a rest."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import asyncpg
+import structlog
+from prometheus_client import Counter, Gauge
+
+from inventory.kit.lease import Retry, exponential
+from inventory.kit.problem import Refusal
+
+log = structlog.get_logger()
+
+# After a failed round a loop rests ever longer, but never so long that a database which is back
+# again has to wait for it.
+RESTS = Retry(waits_s=exponential(first_s=1.0, longest_s=10.0))
+
+FAILURES = Counter(
+    "waitroom_loop_failures_total", "Rounds of a background loop that failed.", ["loop"]
+)
+FAILING = Gauge(
+    "waitroom_loop_failing",
+    "Rounds of a background loop that failed since the last one that worked.",
+    ["loop"],
+    multiprocess_mode="mostrecent",
+)
+
+# A round of a loop; it returns the seconds to rest before the next one.
+Round = Callable[[], Awaitable[float]]
+
+
+async def repeat(name: str, once: Round, stopping: asyncio.Event, *, rests: Retry = RESTS) -> None:
+    """Run rounds until told to stop; a round that fails never ends the loop.
+
+    Several loops share a process, so an unexpected error in one must not reach the others. It is
+    logged with its traceback. Errors of an engine are expected now and then and are logged as one
+    line.
+    """
+    failures, failing = FAILURES.labels(name), FAILING.labels(name)
+    failed = 0
+    while not stopping.is_set():
+        try:
+            rest_s = await once()
+        except Exception as error:
+            failed += 1
+            failures.inc()
+            if isinstance(error, (Refusal, asyncpg.PostgresError)):
+                log.warning("loop_failed", loop=name, failed=failed, error=repr(error))
+            else:
+                log.exception("loop_failed", loop=name, failed=failed)
+            chance = random.random()  # noqa: S311 - jitter guards no secret
+            rest_s = rests.again_s(attempts=failed, chance=chance) or 0.0
+        else:
+            failed = 0
+        failing.set(failed)
+        await rest(stopping, rest_s)
+
+
+async def rest(event: asyncio.Event, seconds: float) -> None:
+    """Wait until the event is set, at most for some seconds."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
