@@ -49,10 +49,10 @@ async def open_room(
     **rules: Any,
 ) -> None:
     """Make a room with SKUs and units on hand, open it, and tell the board."""
-    await service.lines.create_room(room, room.title(), who="test")
     # With promises what is called for how many units is arithmetic; a policy that learns is not.
     rules = {"policy": "guaranteed", **rules}
-    await service.lines.change_room(room, msgspec.json.encode(rules).decode(), who="test")
+    encoded = msgspec.json.encode(rules).decode()
+    await service.rooms.create(room, room.title(), rules=encoded, who="test")
     for sku, units in (skus if skus is not None else {"mug": 5}).items():
         await service.stock.add(
             sku, room=room, name=sku.title(), price_minor=1000, limit_per_session=limit
@@ -60,7 +60,7 @@ async def open_room(
         if units:
             await service.ledger.move(sku, kind="received", quantity=units, who="test", reason="")
     if status != "scheduled":
-        await service.lines.set_status(room, status, who="test")
+        await service.rooms.set_status(room, status, who="test")
     await service.board.refresh(rooms=True)
 
 

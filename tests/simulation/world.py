@@ -272,7 +272,7 @@ class World:
     async def sweep(self, batch: int) -> None:
         await self.service.holds.expire(batch)
         self.story["served"] += await self.service.holds.serve(batch)
-        await self.service.lines.end_due(batch)
+        await self.service.office.end_due(batch)
         await self._find_served()
 
     async def _find_served(self) -> None:

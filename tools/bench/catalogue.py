@@ -29,8 +29,8 @@ from inventory.kit.database import Pool, open_pool
 from inventory.product_store import CatalogueStore
 from inventory.sku_store import StockStore
 from waitroom.run.engines import EmbeddedEngines
-from waitroom.store.line_store import LineStore
 from waitroom.store.migrate import migrate
+from waitroom.store.room_store import RoomStore
 
 ROOM = "bench"
 READS = 200
@@ -139,7 +139,7 @@ async def measure(url: str, folder: Path, skus: int) -> dict[str, Any]:
     # One connection, so that all of PostgreSQL's work is that of one process.
     pool = await open_pool(url, size_max=1)
     try:
-        await LineStore(pool).create_room(ROOM, "Bench", who="bench")
+        await RoomStore(pool).create(ROOM, "Bench", who="bench")
         clock = Clock(pool, [await pool.fetchval("SELECT pg_backend_pid()")], {})
         memory_mib = await files(clock, folder, skus)
         # What autovacuum does within a minute.

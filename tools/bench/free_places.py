@@ -27,7 +27,7 @@ from rich.table import Table
 from inventory.kit.database import open_pool
 from inventory.ledger_store import LedgerStore
 from inventory.sku_store import StockStore
-from waitroom.store.line_store import LineStore
+from waitroom.store.room_store import RoomStore
 
 ROOM = "drop"
 PLACES = 100
@@ -205,12 +205,11 @@ async def measure(plan: Plan, _: Console) -> Outcome:
 
 async def _open_room(postgres_url: str) -> None:
     pool = await open_pool(postgres_url, size_max=1)
-    lines, stock, ledger = LineStore(pool), StockStore(pool), LedgerStore(pool)
-    await lines.create_room(ROOM, ROOM, who="bench")
-    await lines.change_room(ROOM, RULES, who="bench")
+    rooms, stock, ledger = RoomStore(pool), StockStore(pool), LedgerStore(pool)
+    await rooms.create(ROOM, ROOM, rules=RULES, who="bench")
     await stock.add("mug", room=ROOM, name="Mug", price_minor=2400)
     await ledger.move("mug", kind="received", quantity=1_000_000, who="bench")
-    await lines.set_status(ROOM, "open", who="bench")
+    await rooms.set_status(ROOM, "open", who="bench")
     await pool.close()
 
 

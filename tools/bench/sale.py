@@ -19,7 +19,7 @@ from inventory.ledger_store import LedgerStore
 from inventory.sku_store import StockStore
 from waitroom.line.state import RoomState, decode_state
 from waitroom.line.ticket import TICKET_ID_BYTES, Ticket, TicketSeal
-from waitroom.store.line_store import LineStore
+from waitroom.store.room_store import RoomStore
 
 SKU = "hot"
 # The room that sells; the others have no SKU.
@@ -101,11 +101,10 @@ class Sale:
         cls, running: Running, *, rooms: Sequence[str] = ROOMS, skus: Sequence[str] = (SKU,)
     ) -> "Sale":
         pool = await open_pool(running.postgres_url, size_max=1)
-        lines, stock, ledger = LineStore(pool), StockStore(pool), LedgerStore(pool)
+        room_store, stock, ledger = RoomStore(pool), StockStore(pool), LedgerStore(pool)
         for room in rooms:
-            await lines.create_room(room, room, who="bench")
-            await lines.change_room(room, RULES, who="bench")
-            await lines.set_status(room, "open", who="bench")
+            await room_store.create(room, room, rules=RULES, who="bench")
+            await room_store.set_status(room, "open", who="bench")
         for sku in skus:
             await stock.add(sku, room=SHOP, name=sku, price_minor=2400, limit_per_session=LIMIT)
             await ledger.move(sku, kind="received", quantity=UNITS, who="bench")

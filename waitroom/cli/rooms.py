@@ -15,7 +15,6 @@ from waitroom.cli.options import fail, plainly, settings_options, with_pool
 from waitroom.cli.stock import Moment
 from waitroom.refusals import NoDrawWaits
 from waitroom.store.draw_store import DrawStore
-from waitroom.store.line_store import LineStore
 from waitroom.store.room_store import RoomStore
 
 RULES = RoomChange.__struct_fields__[:-1]
@@ -61,7 +60,9 @@ def room_create(
     }
     given = {rule: value for rule, value in options.items() if value is not None}
     wanted = _encoded({**given, **_pairs(rules)})
-    with_pool(config, overrides, lambda pool: RoomStore(pool).create(room, name, wanted, who="cli"))
+    with_pool(
+        config, overrides, lambda pool: RoomStore(pool).create(room, name, rules=wanted, who="cli")
+    )
 
 
 @room.command(name="set")
@@ -78,7 +79,7 @@ def room_set(
     with_pool(
         config,
         overrides,
-        lambda pool: LineStore(pool).change_room(room, wanted, who="cli", reason=reason),
+        lambda pool: RoomStore(pool).change(room, wanted, who="cli", reason=reason),
     )
 
 
@@ -88,7 +89,7 @@ def room_set(
 @plainly
 def room_show(room: str, config: Path | None, **overrides: Any) -> None:
     """Print a room's status and rules as they can be set."""
-    row = with_pool(config, overrides, lambda pool: LineStore(pool).room(room))
+    row = with_pool(config, overrides, lambda pool: RoomStore(pool).read(room))
     click.echo(f"# {row['status']}")
     for rule in RULES:
         click.echo(f"{rule}={_text(row[rule])}")
@@ -105,7 +106,7 @@ def room_status(room: str, status: str, reason: str, config: Path | None, **over
     before = with_pool(
         config,
         overrides,
-        lambda pool: LineStore(pool).set_status(room, status, who="cli", reason=reason),
+        lambda pool: RoomStore(pool).set_status(room, status, who="cli", reason=reason),
     )
     click.echo(f"{room}: {before} → {status}")
 

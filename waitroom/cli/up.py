@@ -23,8 +23,8 @@ from waitroom.run.engines import EmbeddedEngines
 from waitroom.run.processes import Supervisor, claim_port
 from waitroom.run.seed import DRAW_ROOM, ROOM, seed
 from waitroom.run.settings import EMBEDDED, Settings, generate_secrets, load_secrets
-from waitroom.store.line_store import LineStore
 from waitroom.store.migrate import migrate as bring_up_to_date
+from waitroom.store.room_store import RoomStore
 
 FIRST_OPERATOR = "admin"
 PASSWORD_FILE = "first-operator-password"  # noqa: S105 - the name of a file
@@ -83,7 +83,7 @@ async def _first_steps(settings: Settings) -> None:
             ) as file:
                 file.write(password + "\n")
         if settings.demo:
-            stores = LineStore(pool), StockStore(pool), CatalogueStore(pool), LedgerStore(pool)
+            stores = RoomStore(pool), StockStore(pool), CatalogueStore(pool), LedgerStore(pool)
             await seed(*stores)
     finally:
         await pool.close()

@@ -13,8 +13,8 @@ from inventory.kit.problem import Refusal
 from waitroom.leader.drawing import Drawing
 from waitroom.leader.health_watch import HealthWatch
 from waitroom.leader.room_lead import OfficeLost, RoomLead
-from waitroom.store.line_store import LineStore
 from waitroom.store.memory import Memory
+from waitroom.store.office_store import OfficeStore
 
 log = structlog.get_logger()
 
@@ -26,7 +26,7 @@ class Controller:
     """Lead if nobody else does: call the next shoppers and publish the state, once a second."""
 
     def __init__(
-        self, *, store: LineStore, memory: Memory, drawing: Drawing, lease_s: float
+        self, *, store: OfficeStore, memory: Memory, drawing: Drawing, lease_s: float
     ) -> None:
         self.me = secrets.token_hex(4)
         self.term = 0

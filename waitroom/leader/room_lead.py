@@ -37,8 +37,8 @@ from waitroom.line.policy import (
 )
 from waitroom.line.state import LineState, encode_state
 from waitroom.line.wait import PollPromises, WaitNote, WaitRow, wait_table
-from waitroom.store.line_store import Called, LineStore
 from waitroom.store.memory import Memory
+from waitroom.store.office_store import Called, OfficeStore
 
 UNLIMITED = 10**9
 # Whoever leads reads how those inside fare as seldom as it takes to spend a twentieth of the time
@@ -79,7 +79,7 @@ class RoomLead:
     """Leads one room. Losing what it remembers loses no promise."""
 
     def __init__(
-        self, *, store: LineStore, memory: Memory, drawing: Drawing, watch: HealthWatch
+        self, *, store: OfficeStore, memory: Memory, drawing: Drawing, watch: HealthWatch
     ) -> None:
         self._store = store
         self._memory = memory

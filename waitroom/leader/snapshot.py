@@ -10,7 +10,7 @@ from waitroom.line.lanes import Lane
 from waitroom.line.policy import RoomSnapshot
 from waitroom.line.state import LineState, RoomState, shown_status
 from waitroom.line.wait import Circumstances, WaitRow
-from waitroom.store.line_store import Called
+from waitroom.store.office_store import Called
 
 
 def new_demand(row: asyncpg.Record) -> Demand:

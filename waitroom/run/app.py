@@ -40,10 +40,8 @@ from waitroom.reports.fairness.fairness_store import FairnessStore
 from waitroom.run.service import Service, build_service, stripe_api
 from waitroom.run.settings import Secrets, Settings
 from waitroom.store.elsewhere_store import ElsewhereStore
-from waitroom.store.lane_store import LaneStore
 from waitroom.store.memory import Memory
 from waitroom.store.place_store import PlaceStore
-from waitroom.store.room_store import RoomStore
 from waitroom.web.fairness_api import FairnessApi
 from waitroom.web.log_api import LogApi
 from waitroom.web.log_pages import LogPages
@@ -159,7 +157,7 @@ def _steering(
         # Before the rooms, whose verbs would take its names for theirs.
         LanesAdmin(
             guard,
-            lanes=LaneStore(service.pool),
+            rooms=service.rooms,
             entrance=service.line.entrance,
             board=service.board,
             base_url=service.settings.base_url,
@@ -167,7 +165,7 @@ def _steering(
         ElsewhereAdmin(
             guard,
             store=ElsewhereStore(service.pool),
-            lines=service.lines,
+            office=service.office,
             board=service.board,
             sessions=service.checkout.seal,
         ),
@@ -176,8 +174,7 @@ def _steering(
         ),
         RoomsAdmin(
             guard,
-            lines=service.lines,
-            rooms=RoomStore(service.pool),
+            rooms=service.rooms,
             draws=service.draws,
             board=service.board,
             actions=actions,

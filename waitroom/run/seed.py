@@ -1,14 +1,16 @@
 """The demonstration: a small shop with not enough of anything, and a draw a few minutes ahead."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from inventory.kit.problem import NotFound
 from inventory.ledger_store import LedgerStore
 from inventory.product_store import CatalogueStore
 from inventory.sku_store import StockStore
-from waitroom.store.line_store import LineStore
+from waitroom.store.room_store import RoomStore
 
 ROOM = "autumn-drop"
 ROOM_NAME = "Autumn drop"
@@ -111,13 +113,13 @@ PRODUCTS = (
 
 
 async def seed(
-    lines: LineStore, stock: StockStore, products: CatalogueStore, ledger: LedgerStore
+    rooms: RoomStore, stock: StockStore, products: CatalogueStore, ledger: LedgerStore
 ) -> bool:
     """Make the demonstration sale unless it is there; say whether it was made."""
-    if any(row["room"] == ROOM for row in await lines.rooms()):
+    with suppress(NotFound):
+        await rooms.read(ROOM)
         return False
-    await lines.create_room(ROOM, ROOM_NAME, who=WHO)
-    await lines.change_room(ROOM, RULES, who=WHO)
+    await rooms.create(ROOM, ROOM_NAME, rules=RULES, who=WHO)
     for product in PRODUCTS:
         await products.add(
             product.picture,
@@ -128,18 +130,17 @@ async def seed(
             who=WHO,
         )
         await _add_variants(product, stock, ledger)
-    await lines.set_status(ROOM, "open", who=WHO)
-    await _seed_draw(lines, stock, products, ledger)
+    await rooms.set_status(ROOM, "open", who=WHO)
+    await _seed_draw(rooms, stock, products, ledger)
     return True
 
 
 async def _seed_draw(
-    lines: LineStore, stock: StockStore, products: CatalogueStore, ledger: LedgerStore
+    rooms: RoomStore, stock: StockStore, products: CatalogueStore, ledger: LedgerStore
 ) -> None:
-    await lines.create_room(DRAW_ROOM, DRAW_ROOM_NAME, who=WHO)
+    await rooms.create(DRAW_ROOM, DRAW_ROOM_NAME, rules=DRAW_RULES, who=WHO)
     opens_at = {"opens_at": (datetime.now(UTC) + DRAW_IN).isoformat()}
-    for rules in (DRAW_RULES, msgspec.json.encode(opens_at).decode()):
-        await lines.change_room(DRAW_ROOM, rules, who=WHO)
+    await rooms.change(DRAW_ROOM, msgspec.json.encode(opens_at).decode(), who=WHO)
     await products.add(
         "proof",
         room=DRAW_ROOM,

@@ -47,6 +47,8 @@ from waitroom.store.draw_store import DrawStore
 from waitroom.store.invitation_store import InvitationStore
 from waitroom.store.line_store import LineStore
 from waitroom.store.memory import Memory
+from waitroom.store.office_store import OfficeStore
+from waitroom.store.room_store import RoomStore
 from waitroom.web.tickets_api import Line
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ class Service:
     pool: Pool
     memory: Memory
     lines: LineStore
+    office: OfficeStore
+    rooms: RoomStore
     draws: DrawStore
     drawing: Drawing
     log_key: LogKey
@@ -103,7 +107,8 @@ def build_service(
     settings: Settings, secrets: Secrets, roles: frozenset[str], pool: Pool, memory: Memory
 ) -> Service:
     tickets, sessions = TicketSeal(secrets.keys), SessionSeal(secrets.keys)
-    lines, holds, orders = LineStore(pool), HoldStore(pool), OrderStore(pool)
+    lines, office = LineStore(pool), OfficeStore(pool)
+    holds, orders = HoldStore(pool), OrderStore(pool)
     stock, products, refund_store = StockStore(pool), CatalogueStore(pool), RefundStore(pool)
     outbox, mails = OutboxStore(pool), MailStore(pool)
     gateway = _gateway(settings, secrets, pool)
@@ -119,6 +124,8 @@ def build_service(
         pool=pool,
         memory=memory,
         lines=lines,
+        office=office,
+        rooms=RoomStore(pool),
         draws=draws,
         drawing=drawing,
         log_key=log_key,
@@ -142,7 +149,7 @@ def build_service(
         pages=Pages(brand=settings.brand, secure=settings.secure),
         health_share=HealthShare(memory),
         controller=Controller(
-            store=lines,
+            store=office,
             memory=memory,
             drawing=drawing,
             lease_s=settings.lease_s,
@@ -151,7 +158,7 @@ def build_service(
             {
                 "holds": holds.expire,
                 "wishes": holds.serve,
-                "admissions": partial(_end_due, lines),
+                "admissions": partial(_end_due, office),
                 "payments": payments.sweep,
                 "refunds": refunds.sweep,
                 "events": outbox.forget,
@@ -165,8 +172,8 @@ def build_service(
     )
 
 
-async def _end_due(lines: LineStore, batch_max: int) -> int:
-    return max(await lines.end_due(batch_max))
+async def _end_due(office: OfficeStore, batch_max: int) -> int:
+    return max(await office.end_due(batch_max))
 
 
 def _checkout(

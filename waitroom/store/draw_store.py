@@ -2,9 +2,44 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from inventory.kit.database import Pool, connection
-from waitroom.store.line_store import SQL
+from inventory.kit.queries import load_queries
+
+SQL = load_queries("waitroom.store")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineDraw:
+    """The draw of one line as anybody may see it. `count` is None while entries are taken.
+
+    `value` is the public value that was given, where a source for one was announced; `drawn_at` is
+    set once the order is out.
+    """
+
+    line: str
+    lane: str
+    announced_at: datetime
+    commitment: bytes
+    public_value_source: str | None
+    entries: int
+    count: int | None
+    closing_signed: bool
+    value: str | None
+    drawn_at: datetime | None
+
+    @property
+    def status(self) -> str:
+        """Return announced, closing, waits_for_value, drawing or drawn."""
+        if self.drawn_at is not None:
+            return "drawn"
+        if self.count is None:
+            return "announced"
+        if not self.closing_signed:
+            return "closing"
+        value_missing = self.public_value_source is not None and self.value is None
+        return "waits_for_value" if value_missing else "drawing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +101,9 @@ class DrawStore:
         async with connection(self._pool) as borrowed:
             given = await borrowed.fetchval(SQL["give_public_value"], room, value, who)
         return None if given is None else int(given)
+
+    async def of_room(self, room: str) -> list[LineDraw]:
+        """Return the draws of the lines that can be joined, the main one first."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["read_draws"], room)
+        return [LineDraw(**dict(row)) for row in rows]

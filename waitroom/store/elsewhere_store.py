@@ -6,8 +6,10 @@ from datetime import datetime
 
 from inventory.kit.database import Pool, connection
 from inventory.kit.problem import NotFound, Unprocessable
+from inventory.kit.queries import load_queries
 from waitroom.refusals import NotElsewhere
-from waitroom.store.line_store import SQL
+
+SQL = load_queries("waitroom.store")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

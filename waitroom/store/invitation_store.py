@@ -11,9 +11,11 @@ import asyncpg
 from inventory.kit.batcher import Batcher
 from inventory.kit.database import Pool, connection
 from inventory.kit.problem import BadRequest, NotFound, Refusal
+from inventory.kit.queries import load_queries
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import PlaceRevoked
-from waitroom.store.line_store import SQL
+
+SQL = load_queries("waitroom.store")
 
 # A batch is read again after this long, so a revocation takes effect within that time.
 FRESH_S = 5.0

@@ -1,4 +1,4 @@
-"""Rooms, lines and admissions on PostgreSQL."""
+"""What a web worker asks of lines and places, on PostgreSQL."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,22 +7,16 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
-import msgspec
 
 from inventory.kit.database import ENGINE_ERRORS, Pool, connection
-from inventory.kit.problem import BadRequest, EngineDown, NotFound
+from inventory.kit.problem import EngineDown
 from inventory.kit.queries import load_queries
-from waitroom.line.policy import Decision
 from waitroom.line.ticket import Ticket
-from waitroom.refusals import NotOpenYet, SaleEnded
-from waitroom.store.room_rules import sentence_for
 
 SQL = load_queries("waitroom.store")
 
 JOIN_ATTEMPTS_MAX = 3
 RETRY_PAUSE_S = 0.1
-# How many ended journeys are read at once: enough to learn from, little to read.
-JOURNEYS_MAX = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +84,6 @@ class Standing:
     tail: int
     claim_until: datetime | None
     claim_seconds: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Called:
-    verdict: str
-    gate: int
-    tail: int
-    called: int
-    called_again: int
 
 
 class LineStore:
@@ -230,137 +215,6 @@ class LineStore:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["read_log"], room, after, limit)
         return [dict(row) for row in rows]
-
-    # What the leading controller does.
-
-    async def beat(self, me: str, term: int, *, lease_s: float) -> tuple[str, int]:
-        """Say that `me` lives; return who leads and in which term."""
-        async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["beat"], me, term, lease_s)
-        assert row is not None
-        return row["leader"], row["term"]
-
-    async def resign(self, me: str, term: int) -> None:
-        async with connection(self._pool) as borrowed:
-            await borrowed.execute(SQL["resign"], me, term)
-
-    async def snapshot(self) -> list[asyncpg.Record]:
-        async with connection(self._pool) as borrowed:
-            return await borrowed.fetch(SQL["snapshot"])
-
-    async def call(
-        self, line_id: int, *, term: int, gate_read: int, decision: Decision, heard_by: datetime
-    ) -> Called:
-        """Carry out a decision; the verdict is done, stale_term or gate_moved."""
-        async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(
-                SQL["call_numbers"],
-                line_id,
-                term,
-                gate_read,
-                decision.gate,
-                list(decision.again),
-                heard_by,
-                decision.reason,
-                msgspec.json.encode(decision.figures).decode(),
-            )
-        assert row is not None
-        return Called(**dict(row))
-
-    async def publish(
-        self, room_id: int, *, term: int, version: int, body: bytes
-    ) -> datetime | None:
-        """Write the state document; return when, or None if a later leader or version was first."""
-        async with connection(self._pool) as borrowed:
-            values = (room_id, term, version, body)
-            at: datetime | None = await borrowed.fetchval(SQL["publish_state"], *values)
-        return at
-
-    async def note_sold_out(self, room_id: int) -> None:
-        """Let the room know whether everything is sold, by the books as they are now."""
-        async with connection(self._pool) as borrowed:
-            await borrowed.execute(SQL["note_sold_out"], room_id)
-
-    async def keep_hours(self, room_id: int) -> None:
-        """Open or end the room if its time has come."""
-        async with connection(self._pool) as borrowed:
-            await borrowed.execute(SQL["keep_hours"], room_id)
-
-    async def journeys(self, room_id: int) -> list[asyncpg.Record]:
-        """Return what came so far of all who are called or inside."""
-        async with connection(self._pool) as borrowed:
-            return await borrowed.fetch(SQL["read_journeys"], room_id)
-
-    async def ended_journeys(
-        self, room_id: int, ids: Sequence[int], *, after: int
-    ) -> list[asyncpg.Record]:
-        """Return how these journeys ended, and those above `after` that are over already."""
-        async with connection(self._pool) as borrowed:
-            return await borrowed.fetch(SQL["read_ended_journeys"], room_id, ids, after)
-
-    async def past_journeys(self, room_id: int, *, within_s: float) -> list[asyncpg.Record]:
-        """Return how the journeys ended that did within the last `within_s`."""
-        async with connection(self._pool) as borrowed:
-            return await borrowed.fetch(SQL["read_past_journeys"], room_id, within_s, JOURNEYS_MAX)
-
-    async def note_forecast(self, room_id: int, *, term: int, facts: str) -> None:
-        """Put what those who wait were told into the room's log; `facts` is a JSON object."""
-        async with connection(self._pool) as borrowed:
-            await borrowed.execute(SQL["note_forecast"], room_id, term, facts)
-
-    async def end_due(self, batch_max: int) -> tuple[int, int]:
-        """Give unclaimed calls and overdue sessions back; return how many of each."""
-        async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["end_due_admissions"], batch_max)
-        assert row is not None
-        return row["missed"], row["ended"]
-
-    # What operators do.
-
-    async def create_room(self, room: str, name: str, *, who: str) -> None:
-        async with connection(self._pool) as borrowed:
-            try:
-                await borrowed.execute(SQL["create_room"], room, name, who)
-            except asyncpg.UniqueViolationError as error:
-                raise BadRequest(f"There is a room {room!r} already.") from error
-            except asyncpg.CheckViolationError as error:
-                raise BadRequest(
-                    f"{room!r} cannot name a room: use small letters, digits and hyphens."
-                ) from error
-
-    async def set_status(self, room: str, status: str, *, who: str, reason: str = "") -> str:
-        """Set a room's status; return the one before."""
-        async with connection(self._pool) as borrowed:
-            before = await borrowed.fetchval(SQL["set_room_status"], room, status, who, reason)
-        if before is None:
-            raise NotFound(f"There is no room {room!r}.")
-        if before == "ended" != status:
-            raise SaleEnded
-        if (before, status) == ("scheduled", "paused"):
-            raise NotOpenYet
-        return str(before)
-
-    async def change_room(self, room: str, changes: str, *, who: str, reason: str = "") -> None:
-        """Change a room's rules; `changes` is a JSON object of columns and values."""
-        async with connection(self._pool) as borrowed:
-            try:
-                diff = await borrowed.fetchval(SQL["change_room"], room, changes, who, reason)
-            except asyncpg.CheckViolationError as error:
-                raise BadRequest(sentence_for(error.constraint_name)) from error
-        if diff is None:
-            raise NotFound(f"There is no room {room!r}.")
-
-    async def room(self, room: str) -> asyncpg.Record:
-        async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["read_room"], room)
-        if row is None:
-            raise NotFound(f"There is no room {room!r}.")
-        return row
-
-    async def figures(self, room: str) -> dict[str, Any]:
-        async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["read_figures"], room)
-        return dict(row) if row else {}
 
 
 def _keys_and_ids(

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from inventory.kit.database import Pool, connection
+from inventory.kit.queries import load_queries
 from waitroom.line.ticket import Ticket
-from waitroom.store.line_store import SQL
+
+SQL = load_queries("waitroom.store")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

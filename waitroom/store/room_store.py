@@ -1,55 +1,49 @@
-"""What operators do to a whole room, on PostgreSQL: begin it anew, look at its draws."""
+"""What operators do to a room, its lanes and its profiles, on PostgreSQL."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
 import asyncpg
 
 from inventory.kit.database import Pool, connection
 from inventory.kit.problem import BadRequest, NotFound
-from waitroom.refusals import DrawIsDue
-from waitroom.store.line_store import SQL
-from waitroom.store.room_rules import sentence_for
+from inventory.kit.queries import load_queries
+from waitroom.refusals import DrawIsDue, NotOpenYet, SaleEnded
 
+SQL = load_queries("waitroom.store")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
-    """The draw of one line as anybody may see it. `count` is None while entries are taken.
-
-    `value` is the public value that was given, where a source for one was announced; `drawn_at` is
-    set once the order is out.
-    """
-
-    line: str
-    lane: str
-    announced_at: datetime
-    commitment: bytes
-    public_value_source: str | None
-    entries: int
-    count: int | None
-    closing_signed: bool
-    value: str | None
-    drawn_at: datetime | None
-
-    @property
-    def status(self) -> str:
-        """Return announced, closing, waits_for_value, drawing or drawn."""
-        if self.drawn_at is not None:
-            return "drawn"
-        if self.count is None:
-            return "announced"
-        if not self.closing_signed:
-            return "closing"
-        value_missing = self.public_value_source is not None and self.value is None
-        return "waits_for_value" if value_missing else "drawing"
+# What an operator is told whose change breaks a rule of the tables, by the rule's constraint.
+_SENTENCES = {
+    "sale_closes_after_it_opens": "The sale has to close after it opens.",
+    "doors_open_before_the_sale": "The doors open with the sale or before it, not after.",
+    "closing_lies_ahead": "That closing time is over. To end the sale now, end it.",
+    "announced_draw_stands": "The draw has been announced: who enters now enters for that one. "
+    "To do without it, begin the room anew.",
+    "draw_comes_before_the_opening": "A draw orders those who come before the opening, and "
+    "this room has opened.",
+    "draw_comes_before_any_number": "Numbers have been given in this line already; a draw "
+    "gives all of them. Begin the room anew first.",
+    "stock_moves_before_the_opening": "Where the stock lives can be changed until the room opens.",
+    "stock_lives_in_one_place": "This room has SKUs of its own, so its stock lives here. "
+    "Use a room without SKUs.",
+    "room_disappointed_max_check": "disappointed_max is a share from 0 to 0.5.",
+    "lane_is_a_slug": "A lane's name is 1 to 31 small letters and digits, a letter first.",
+    "sixteen_lanes_at_most": "A room has at most sixteen lanes.",
+    "profile_is_a_slug": "A profile's name is 1 to 31 small letters, digits and hyphens.",
+    "profile_within_its_bound": "More places have this profile already.",
+}
 
 
 class RoomStore:
+    """Each change is one transaction and leaves an operator's action on record."""
+
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def create(self, room: str, name: str, rules: str, *, who: str) -> None:
-        """Make a room with rules, a JSON object of columns and values; or make nothing."""
+    async def create(self, room: str, name: str, *, rules: str = "{}", who: str) -> None:
+        """Make a room with rules, a JSON object of columns and values; or make nothing.
+
+        Raises `BadRequest` where the name is taken or a rule is broken.
+        """
         async with connection(self._pool) as borrowed:
             try:
                 async with borrowed.transaction():
@@ -59,10 +53,27 @@ class RoomStore:
                 raise BadRequest(f"There is a room {room!r} already.") from error
             except asyncpg.CheckViolationError as error:
                 if error.constraint_name != "room_is_a_slug":
-                    raise BadRequest(sentence_for(error.constraint_name)) from error
+                    raise _broken(error) from error
                 raise BadRequest(
                     f"{room!r} cannot name a room: use small letters, digits and hyphens."
                 ) from error
+
+    async def change(self, room: str, rules: str, *, who: str, reason: str = "") -> None:
+        """Change a room's rules, a JSON object of columns and values; raises `BadRequest`."""
+        if await self._change("change_room", room, rules, who, reason) is None:
+            raise _no_room(room)
+
+    async def set_status(self, room: str, status: str, *, who: str, reason: str = "") -> str:
+        """Set a room's status and return the one before; raises `SaleEnded`, `NotOpenYet`."""
+        async with connection(self._pool) as borrowed:
+            before = await borrowed.fetchval(SQL["set_room_status"], room, status, who, reason)
+        if before is None:
+            raise _no_room(room)
+        if before == "ended" != status:
+            raise SaleEnded
+        if (before, status) == ("scheduled", "paused"):
+            raise NotOpenYet
+        return str(before)
 
     async def reset(self, room: str, *, who: str, reason: str) -> int:
         """Begin a room anew and return how many calls were taken back; raises `DrawIsDue`."""
@@ -70,17 +81,71 @@ class RoomStore:
             row = await borrowed.fetchrow(SQL["reset_room"], room, who, reason)
         assert row is not None
         if row["verdict"] == "unknown":
-            raise NotFound(f"There is no room {room!r}.")
+            raise _no_room(room)
         if row["verdict"] == "draw_is_due":
             raise DrawIsDue
         return int(row["calls_taken_back"])
 
-    async def draws(self, room: str) -> list[Draw]:
-        """Return the draws of the lines that can be joined, the main one first."""
+    async def read(self, room: str) -> asyncpg.Record:
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["read_draws"], room)
-        return [_draw_of(row) for row in rows]
+            row = await borrowed.fetchrow(SQL["read_room"], room)
+        if row is None:
+            raise _no_room(room)
+        return row
+
+    async def figures(self, room: str) -> dict[str, Any]:
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["read_figures"], room)
+        return dict(row) if row else {}
+
+    async def lanes(self, room: str) -> list[dict[str, Any]]:
+        """Return a room's lanes, the main one first, with head, tail and share of the calls."""
+        return await self._list("list_lanes", room)
+
+    async def set_lane(self, room: str, lane: str, *, share: float, who: str) -> None:
+        """Add a lane, or change its share of the calls."""
+        if await self._change("set_lane", room, lane, share, who) is None:
+            raise _no_room(room)
+
+    async def profiles(self, room: str) -> list[dict[str, Any]]:
+        """Return a room's profiles, and how many places have each."""
+        return await self._list("list_profiles", room)
+
+    async def set_profile(
+        self,
+        room: str,
+        profile: str,
+        *,
+        name: str,
+        time_factor: float,
+        places_max: int | None,
+        who: str,
+    ) -> None:
+        """Add a profile, or change it: `places_max` is how many places may have it, if bounded."""
+        values = (room, profile, name, time_factor, places_max, who)
+        if not await self._change("set_profile", *values):
+            raise _no_room(room)
+
+    async def _list(self, query: str, room: str) -> list[dict[str, Any]]:
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL[query], room)
+            if not rows and await borrowed.fetchrow(SQL["read_room"], room) is None:
+                raise _no_room(room)
+        return [dict(row) for row in rows]
+
+    async def _change(self, query: str, *values: object) -> Any:
+        async with connection(self._pool) as borrowed:
+            try:
+                return await borrowed.fetchval(SQL[query], *values)
+            except asyncpg.CheckViolationError as error:
+                raise _broken(error) from error
 
 
-def _draw_of(row: asyncpg.Record) -> Draw:
-    return Draw(**dict(row))
+def _no_room(room: str) -> NotFound:
+    return NotFound(f"There is no room {room!r}.")
+
+
+def _broken(error: asyncpg.CheckViolationError) -> BadRequest:
+    """Return what a broken rule of the tables means, in words for the operator who broke it."""
+    rule = error.constraint_name or ""
+    return BadRequest(_SENTENCES.get(rule, f"That breaks the rule {rule}."))

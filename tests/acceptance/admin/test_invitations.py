@@ -187,7 +187,7 @@ async def test_an_invitation_holds_through_the_draw(
     await tick(service)
     made = await invite(client, as_operator, 5)
     entered = [(await join(client, token))[1] for token in made["tokens"]]
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await tick(service, 4)
     await service.board.refresh(rooms=True)
 

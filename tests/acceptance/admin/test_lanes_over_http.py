@@ -74,7 +74,7 @@ async def test_the_calls_are_shared_while_both_lines_wait(
     await invited(client, as_operator, "vip", 10)
     await tick(service)
 
-    await service.lines.change_room("drop", '{"seats_max": 10}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 10}', who="test")
     await tick(service)
 
     found = await lanes(client, as_operator)
@@ -92,7 +92,7 @@ async def test_what_one_line_cannot_use_goes_to_the_other(
     await invited(client, as_operator, "vip", 2)
     await tick(service)
 
-    await service.lines.change_room("drop", '{"seats_max": 10}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 10}', who="test")
     await tick(service)
 
     found = await lanes(client, as_operator)
@@ -110,7 +110,7 @@ async def test_a_ticket_of_a_lane_stands_in_its_own_line_from_place_to_session(
     before = await third.me()
     early = await first.claim()
 
-    await service.lines.change_room("drop", '{"seats_max": 4}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 4}', who="test")
     await tick(service)
 
     document = await (await client.get("/rooms/drop/state")).json()
@@ -136,7 +136,7 @@ async def test_a_ticket_of_one_line_is_nothing_in_another(
     await open_room(service, skus={"mug": 100}, seats_max=0)
     await put(client, as_operator, "lanes/vip", {"share": 1})
     (guest,), (vip,) = await main_line(client, 1), await invited(client, as_operator, "vip", 1)
-    await service.lines.change_room("drop", '{"seats_max": 1}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 1}', who="test")
     # The main line is called first of equals.
     await tick(service)
 
@@ -187,7 +187,7 @@ async def test_a_lane_is_drawn_by_itself(
     await tick(service)
     await main_line(client, 4)
     vips = await invited(client, as_operator, "vip", 3)
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await tick(service, 4)
     await service.board.refresh(rooms=True)
 

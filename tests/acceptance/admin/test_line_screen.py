@@ -313,7 +313,7 @@ async def test_a_draw_that_waits_for_its_public_value_leads_to_where_it_is_enter
     await expect(page.locator("#plan")).to_contain_text("Announced")
     assert await page.locator("#value-waits").is_hidden()
 
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await expect(page.locator("#plan")).to_contain_text("nobody is called until the public value")
     await page.locator("#value-link").click()
     await page.locator("#value").fill("3f9a")
@@ -437,7 +437,7 @@ async def test_an_entry_is_found_by_its_reference_once_it_is_drawn(
     path = "/admin/rooms/drop/places/main-1/e1"
 
     before = await client.get(path, headers=viewer)
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await tick(service, 3)
     await service.board.refresh(rooms=True)
     after = await client.get(path, headers=viewer)

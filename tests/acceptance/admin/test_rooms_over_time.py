@@ -26,7 +26,6 @@ from support import (
 )
 
 from waitroom.run.app import Service
-from waitroom.store.room_store import RoomStore
 
 # What a page shows is the same from any process.
 pytestmark = pytest.mark.workers(1)
@@ -614,9 +613,9 @@ async def test_a_waiting_page_tells_that_the_line_was_begun_anew_and_joins_again
     await page.goto(f"{serving.url}/rooms/drop")
     await expect(page.locator("#number")).to_have_text("1")
 
-    await RoomStore(service.pool).reset("drop", who="night", reason="once more")
+    await service.rooms.reset("drop", who="night", reason="once more")
     await expect(page.locator("#status")).to_contain_text("begun anew")
-    await service.lines.set_status("drop", "open", who="night")
+    await service.rooms.set_status("drop", "open", who="night")
 
     async def joined() -> Any:
         return await execute(service, "SELECT FROM line WHERE line = 'main-2' AND tail = 1")

@@ -70,7 +70,7 @@ async def test_a_call_before_the_first_heartbeat_stands_no_longer_than_any_other
     line_id = service.board.room("drop").line_id
     # PostgreSQL is back after three minutes; a tick of the leader's comes before its heartbeat.
     await execute(service, "UPDATE office SET beat_at = beat_at - interval '3 minutes'")
-    await service.lines.call(
+    await service.office.call(
         line_id,
         term=service.controller.term,
         gate_read=0,
@@ -103,7 +103,7 @@ async def test_the_page_goes_through_an_outage_by_itself(tmp_path: Path, pages: 
 
             # Nobody touches either page: the one takes its number, the other is called.
             await expect(newcomer.locator("#number")).to_have_text("2")
-            await service.lines.change_room("drop", '{"seats_max": 1}', who="test")
+            await service.rooms.change("drop", '{"seats_max": 1}', who="test")
             await expect(waiting.locator("#enter")).to_be_visible()
             await expect(newcomer.locator("#place")).to_have_text("1")
 

@@ -435,11 +435,11 @@ async def test_a_sale_with_a_draw_holds_from_its_address_to_a_receipt(
     await tick(service)
     shoppers = [Shopper(client) for _ in range(12)]
     receipts = [(await shopper.join())["receipt"] for shopper in shoppers]
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await tick(service, 6)
-    await service.lines.set_status("drop", "paused", who="test", reason="a private one")
+    await service.rooms.set_status("drop", "paused", who="test", reason="a private one")
     late = await Shopper(client).join()
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await tick(service, 2)
     await service.board.refresh(rooms=True)
     url = await address_of(client, "/rooms/drop")
@@ -469,9 +469,9 @@ async def test_a_sale_by_arrival_holds_with_everything_that_befell_it(
     await tick(service, 2)
     await shoppers[6].leave()
     await shoppers[0].claim()
-    await service.lines.change_room("drop", '{"seats_max": 9}', who="test", reason="more staff")
+    await service.rooms.change("drop", '{"seats_max": 9}', who="test", reason="more staff")
     await tick(service, 3)
-    await service.lines.set_status("drop", "ended", who="test")
+    await service.rooms.set_status("drop", "ended", who="test")
     path = tmp_path / "receipt.json"
     path.write_text(json.dumps(answers[5]))
 
@@ -508,7 +508,7 @@ async def test_a_log_that_is_shown_after_the_sale_is_not_to_be_had_before(
     url = await address_of(client, "/rooms/drop")
 
     before = await asyncio.to_thread(verify, url)
-    await service.lines.set_status("drop", "ended", who="test")
+    await service.rooms.set_status("drop", "ended", who="test")
     await service.board.refresh(rooms=True)
     after = await asyncio.to_thread(verify, url)
 

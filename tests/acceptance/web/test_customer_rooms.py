@@ -285,7 +285,7 @@ async def test_entries_for_a_draw_are_one_for_each_customer(
     await tick(known)
     names = ("ann", "bob", "cid") * 2
     entered = [await join(shop, provider.token(name)) for name in names]
-    await known.lines.set_status("drop", "open", who="test")
+    await known.rooms.set_status("drop", "open", who="test")
     await tick(known, 4)
     await known.board.refresh(rooms=True)
 

@@ -32,7 +32,7 @@ async def open_doors(service: Service, **rules: Any) -> None:
 
 async def draw(service: Service) -> None:
     """Open the sale and let the leader take the steps of the draw."""
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await tick(service, 4)
     await service.board.refresh(rooms=True)
 
@@ -116,7 +116,7 @@ async def test_nobody_enters_before_the_seed_is_fixed(service: Service, client: 
 async def test_latecomers_stand_behind_all_who_entered(service: Service, client: Client) -> None:
     await open_doors(service)
     await entered(client, 5)
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
 
     # The entries are closed and the order is not drawn yet.
     late = await (await client.post("/rooms/drop/tickets")).json()
@@ -126,9 +126,9 @@ async def test_latecomers_stand_behind_all_who_entered(service: Service, client:
 
 async def test_nobody_is_called_before_the_draw(service: Service, client: Client) -> None:
     await open_doors(service)
-    await service.lines.change_room("drop", '{"seats_max": 5}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 5}', who="test")
     shoppers = await entered(client, 3)
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     line = service.board.room("drop").line_id
 
     called = await execute(
@@ -147,7 +147,7 @@ async def test_whoever_entered_is_called_by_the_number_drawn(
 ) -> None:
     await open_doors(service)
     shoppers = await entered(client, 6)
-    await service.lines.change_room("drop", '{"seats_max": 2}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 2}', who="test")
     await draw(service)
 
     called = [s for s in shoppers if (await s.me())["status"] == "called"]
@@ -213,7 +213,7 @@ async def test_a_commitment_stands_once_it_is_announced(service: Service) -> Non
     with pytest.raises(asyncpg.RaiseError, match="made once"):
         await execute(service, "UPDATE draw SET commitment = $1", bytes(32))
     with pytest.raises(BadRequest):
-        await service.lines.change_room("drop", '{"order_by": "first_come"}', who="test")
+        await service.rooms.change("drop", '{"order_by": "first_come"}', who="test")
     await tick(service, 3)
 
     assert await execute(service, "SELECT commitment FROM draw") == before
@@ -235,7 +235,7 @@ async def test_two_controllers_make_one_draw(services: Services, clients: Client
     first, second = await services(), await services()
     await open_doors(first)
     await entered(await clients(first), 4)
-    await first.lines.set_status("drop", "open", who="test")
+    await first.rooms.set_status("drop", "open", who="test")
 
     for _ in range(4):
         await first.controller.tick()
@@ -249,7 +249,7 @@ async def test_an_entry_that_left_is_stepped_over(service: Service, client: Clie
     await open_doors(service)
     shoppers = await entered(client, 3)
     await shoppers[1].leave()
-    await service.lines.change_room("drop", '{"seats_max": 2}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 2}', who="test")
     await draw(service)
 
     standings = [await shopper.me() for shopper in (shoppers[0], shoppers[2])]
@@ -278,7 +278,7 @@ async def test_a_log_that_is_public_afterwards_is_not_shown_before(
 
     during = await client.get("/rooms/drop/log")
     head = await client.get("/rooms/drop/log/head")
-    await service.lines.set_status("drop", "ended", who="test")
+    await service.rooms.set_status("drop", "ended", who="test")
     await service.board.refresh(rooms=True)
     after = await client.get("/rooms/drop/log")
 

@@ -42,7 +42,7 @@ async def test_a_report_is_for_operators_until_they_make_it_public(
 
     hidden = await client.get("/rooms/drop/fairness")
     shown = await client.get("/admin/rooms/drop/fairness", headers=cookie)
-    await service.lines.change_room("drop", '{"fairness_public": true}', who="test")
+    await service.rooms.change("drop", '{"fairness_public": true}', who="test")
     await service.board.refresh(rooms=True)
     public = await client.get("/rooms/drop/fairness")
 

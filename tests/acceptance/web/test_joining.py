@@ -44,7 +44,7 @@ async def test_a_retry_finds_its_ticket_also_after_the_sale(
     service, one, other = await two_workers(services, clients)
     key = {"Idempotency-Key": "some-key-of-mine"}
     first = await (await one.post("/rooms/drop/tickets", headers=key)).json()
-    await service.lines.set_status("drop", "ended", who="test")
+    await service.rooms.set_status("drop", "ended", who="test")
 
     again = await other.post("/rooms/drop/tickets", headers=key)
 
@@ -57,7 +57,7 @@ async def test_a_refused_join_leaves_its_key_free(services: Services, clients: C
     client = await clients(service)
     key = {"Idempotency-Key": "some-key-of-mine"}
     refused = await client.post("/rooms/drop/tickets", headers=key)
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
 
     joined = await client.post("/rooms/drop/tickets", headers=key)
 

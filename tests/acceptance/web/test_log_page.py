@@ -144,7 +144,7 @@ async def test_a_log_that_is_shown_afterwards_is_not_shown_before(
     await open_room(service, log_public="after")
 
     before = await client.get("/rooms/drop/log", headers=PAGE)
-    await service.lines.set_status("drop", "ended", who="test")
+    await service.rooms.set_status("drop", "ended", who="test")
     await service.board.refresh(rooms=True)
 
     assert before.status == 403

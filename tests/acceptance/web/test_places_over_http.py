@@ -46,7 +46,7 @@ async def joined(service: Service, client: Client, count: int) -> list[Shopper]:
 
 async def call(service: Service, seats: int) -> None:
     """Let so many in at once, from the front."""
-    await service.lines.change_room("drop", f'{{"seats_max": {seats}}}', who="test")
+    await service.rooms.change("drop", f'{{"seats_max": {seats}}}', who="test")
     await tick(service, 2)
 
 
@@ -357,7 +357,7 @@ async def entered(service: Service, client: Client, count: int) -> list[Shopper]
 
 
 async def draw(service: Service) -> None:
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await tick(service, 4)
     await service.board.refresh(rooms=True)
 

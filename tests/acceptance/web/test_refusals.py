@@ -88,7 +88,7 @@ async def test_claims_are_refused_by_where_the_number_stands(
     await third.leave()
     await refused(await third.claim(), 410, "ticket_left")
     await shift_clock(service, 100)
-    await service.lines.end_due(10)
+    await service.office.end_due(10)
     await refused(await first.claim(), 409, "missed")
     await tick(service)
     assert (await first.claim()).status == 201
@@ -102,7 +102,7 @@ async def test_a_call_missed_beyond_the_grace_is_over(service: Service, client: 
     shopper = Shopper(client)
     await shopper.join()
     await shift_clock(service, 100)
-    await service.lines.end_due(10)
+    await service.office.end_due(10)
     await shift_clock(service, 100)
 
     await refused(await shopper.claim(), 410, "ticket_over")

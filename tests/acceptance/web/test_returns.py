@@ -148,7 +148,7 @@ async def test_whoever_bought_left_or_holds_another_ticket_cannot_stay(
     await refused(await returns(client, leaver, "PUT"), 410, "ticket_left")
     await refused(await returns(client, stranger, "PUT"), 403, "other_ticket")
     await refused(await returns(client, Shopper(client, ticket="x"), "PUT"), 401, "no_ticket")
-    await service.lines.set_status("drop", "ended", who="test")
+    await service.rooms.set_status("drop", "ended", who="test")
     await service.board.refresh(rooms=True)
     await refused(await returns(client, late, "PUT"), 409, "room_ended")
     await refused(await client.put("/rooms/nowhere/returns"), 404, "not_found")
@@ -163,7 +163,7 @@ async def test_a_ticket_says_that_it_stays_and_that_it_was_called_for_returns(
     await returns(client, shopper, "PUT")
     staying = await shopper.me()
     await shift_clock(service, 61)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
     waiting = await shopper.me()
 
     await tick(service)
@@ -387,7 +387,7 @@ async def test_whoever_stayed_finds_the_way_back_when_the_session_is_over(
     await shopper.hold(mug=1)
     await returns(client, shopper, "PUT")
     await shift_clock(service, 61)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
     await tick(service)
     browser = Browser(client, shopper)
 

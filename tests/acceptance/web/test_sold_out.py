@@ -82,7 +82,7 @@ async def test_whoever_missed_a_call_and_came_back_hears_it_too(
     late = Shopper(client)
     await late.join()
     await shift_clock(service, 100)
-    await service.lines.end_due(10)
+    await service.office.end_due(10)
     await tick(service)
     buyer = await admitted(client)
     hold = await (await buyer.hold(mug=1)).json()

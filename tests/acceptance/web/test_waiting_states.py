@@ -54,7 +54,7 @@ async def open_doors(service: Service, serving: Running, **rules: Any) -> None:
         service, skus={"mug": 9}, status="scheduled", order_by="draw", seats_max=0, **rules
     )
     soon = datetime.now(UTC) + timedelta(hours=3)
-    await service.lines.change_room("drop", f'{{"opens_at": "{soon.isoformat()}"}}', who="test")
+    await service.rooms.change("drop", f'{{"opens_at": "{soon.isoformat()}"}}', who="test")
     await all_know(serving.url, status="before_opening")
 
     async def announced() -> Any:
@@ -87,7 +87,7 @@ async def test_an_entry_becomes_a_number_on_an_open_page(
     await expect(page.locator("[data-for=entered]")).to_contain_text("gives no advantage")
     await expect(page.locator("[data-for=entered] .opens")).to_contain_text("your time")
 
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await page.locator("#check").click()
     await shows(page, "drawing")
     await expect(page.locator("#draws")).to_contain_text(VALUE)
@@ -107,7 +107,7 @@ async def test_entering_and_the_draw_work_without_a_script(
     await expect(page.locator("#join-text")).to_contain_text("The draw decides the order")
     await page.locator("#join").click()
     await shows(page, "entered")
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
 
     await shows_without_script(page, "waiting")
     assert await number_of(page) == 1
@@ -143,11 +143,11 @@ async def test_stepping_aside_and_coming_back_on_the_page(
     await expect(page.locator("#back")).to_be_focused()
     await expect(page.locator("#aside-ahead")).to_be_visible()
 
-    await service.lines.change_room("drop", '{"seats_max": 3}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 3}', who="test")
     await service.lines.join(service.board.room("drop").line_id, 3, os.urandom(32))
     await expect(page.locator("#aside-passed")).to_contain_text("Your turn has passed")
     await page.locator("#back").click()
-    await service.lines.change_room("drop", '{"seats_max": 9}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 9}', who="test")
 
     await shows(page, "called")
     await expect(page.locator("#status")).to_contain_text("your turn")
@@ -262,7 +262,7 @@ async def test_more_time_is_asked_for_quietly_and_kept(
         return await summary.inner_text() == "You have more time"
 
     await eventually(kept)
-    await service.lines.change_room("drop", '{"seats_max": 3}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 3}', who="test")
     await shows(page, "called")
     # Twice two minutes, and the time in which the page may hear of its call.
     await expect(page.locator("#claim-left")).to_contain_text("4:")
@@ -309,7 +309,7 @@ async def test_what_is_in_baskets_and_why_the_line_waits_is_said_in_words(
     for each in (page, plain):
         await expect(each.locator("#why")).to_contain_text("2 items are in the baskets of others")
         await expect(each.locator("#chance")).to_contain_text(" %")
-    await service.lines.set_status("drop", "paused", who="test")
+    await service.rooms.set_status("drop", "paused", who="test")
     await expect(page.locator("#why")).to_contain_text("paused")
 
     async def said() -> bool:
@@ -337,7 +337,7 @@ async def test_the_page_keeps_to_what_assistive_programs_need(
         assert box is not None
         assert min(box["width"], box["height"]) >= 24
     # Nothing moves by itself: whoever is called has a button, and stays on the page.
-    await service.lines.change_room("drop", '{"seats_max": 3}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 3}', who="test")
     await shows(page, "called")
     await expect(page.locator("#enter")).to_be_focused()
     assert page.url.endswith("/rooms/drop")

@@ -507,7 +507,7 @@ async def test_nobody_gets_around_a_limit_by_being_erased(service: Service) -> N
 
     with pytest.raises(CustomerBusy) as raised:
         await service.customers.erase(ANN)
-    await service.lines.set_status("drop", "ended", who="test")
+    await service.rooms.set_status("drop", "ended", who="test")
     await service.customers.erase(ANN)
 
     assert raised.value.fields == {"reason": "sale_running", "room": "drop"}

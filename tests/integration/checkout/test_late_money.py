@@ -127,7 +127,7 @@ async def test_late_money_leaves_what_is_promised_to_others(service: Service) ->
     order_id = await declined(service, session, held)
     await shift_clock(service, 1000)
     await service.holds.expire(100)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
     # Two shoppers are called, and two units are promised to each; the fifth is free.
     await tick(service)
     await service.lines.join(service.board.room("drop").line_id, 2, bytes(32))

@@ -88,7 +88,7 @@ async def test_paying_hearing_releasing_and_expiring_on_the_same_skus_do_not_dea
             *(service.payments.hear(order_id) for order_id in known for service in (one, other)),
             *(service.payments.settle_idle(idle_s=0) for service in (one, other)),
             *(service.holds.expire(2) for _ in range(6) for service in (one, other)),
-            *(service.lines.end_due(5) for service in (one, other)),
+            *(service.office.end_due(5) for service in (one, other)),
             one.orders.leave(sessions[5]),
         )
     await settled(one)

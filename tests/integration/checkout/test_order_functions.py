@@ -112,7 +112,7 @@ async def test_a_payment_keeps_a_hold_from_expiring_by_the_clock(service: Servic
     await shift_clock(service, 10_000)
 
     swept = await service.holds.expire(100)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
 
     assert swept == 0
     assert await figures(service) == (2, 0)

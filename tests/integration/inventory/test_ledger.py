@@ -183,7 +183,7 @@ async def test_an_override_also_goes_below_promises(service: Service) -> None:
     (row,) = await execute(service, "SELECT on_hand, promised, short FROM room_stock")
     assert tuple(row) == (2, 3, 1)
     await shift_clock(service, 3600)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
     (row,) = await execute(service, "SELECT on_hand, promised, short FROM room_stock")
     assert tuple(row) == (2, 0, 0)
 

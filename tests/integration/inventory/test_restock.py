@@ -93,7 +93,7 @@ async def test_new_stock_serves_the_refused_before_the_line_is_called(service: S
     await hold(service, second, mug=1)
     assert gone(await ask(service, wish(first, mug=1)))
     await service.lines.join(service.board.room("drop").line_id, 3, os.urandom(32))
-    await service.lines.change_room("drop", '{"seats_max": 9}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 9}', who="test")
 
     await service.ledger.move("mug", kind="received", quantity=2, who="test")
     await tick(service)
@@ -165,7 +165,7 @@ async def test_a_wish_ends_with_its_session(service: Service) -> None:
     assert await held_by(service, next_one) == {"mug": 1}
     assert await held_by(service, late) == {}
     await shift_clock(service, 61)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
     assert await service.ledger.breaches() == []
 
 
@@ -281,7 +281,7 @@ async def test_who_stayed_for_returns_is_called_again_before_anyone_new(service:
     await _call_in_spite_of_the_stock(service, 2)
     assert await returns(service, 2, "ada@example.com") == "waits"
     await shift_clock(service, 130)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
 
     await service.holds.release(first, lucky)
     await tick(service)
@@ -301,7 +301,7 @@ async def test_who_stayed_for_returns_is_called_again_before_anyone_new(service:
 
 async def _call_in_spite_of_the_stock(service: Service, number: int) -> None:
     """Let the next number in without a promise, as in a room of another policy."""
-    await service.lines.change_room("drop", '{"policy": "rate"}', who="test")
+    await service.rooms.change("drop", '{"policy": "rate"}', who="test")
     sql = "SELECT verdict FROM call_numbers($1, $2, $3, $4, '{}', now(), 'test', '{}')"
     (line,) = await execute(service, "SELECT line_id, gate, tail, term FROM line")
     head = min(line["gate"], line["tail"])
@@ -311,7 +311,7 @@ async def _call_in_spite_of_the_stock(service: Service, number: int) -> None:
     ticket = Ticket(line_id=line["line_id"], number=number, ticket_id=os.urandom(16))
     (claimed,) = await service.lines.claim([ticket])
     assert claimed.verdict == "claimed"
-    await service.lines.change_room("drop", '{"policy": "guaranteed"}', who="test")
+    await service.rooms.change("drop", '{"policy": "guaranteed"}', who="test")
 
 
 async def test_who_bought_or_left_does_not_stay_for_returns(service: Service) -> None:
@@ -361,7 +361,7 @@ async def test_who_was_given_something_since_is_not_called_for_returns(service: 
     await service.holds.serve(10)
     await shift_clock(service, 61)
     await service.holds.expire(10)
-    await service.lines.end_due(10)
+    await service.office.end_due(10)
 
     (row,) = await execute(service, "SELECT state FROM admission WHERE number = 2")
 

@@ -81,7 +81,7 @@ async def session(service: Service, session_id: int) -> dict[str, Any]:
 
 
 async def called(service: Service) -> int:
-    return int((await service.lines.figures("drop"))["head"])
+    return int((await service.rooms.figures("drop"))["head"])
 
 
 async def test_nobody_is_called_before_the_shop_has_spoken(service: Service) -> None:
@@ -319,10 +319,10 @@ async def test_a_basket_there_keeps_the_session_as_long_as_one_here_would(
     await say(service, 1, 1, (basket, "held", 1))
 
     await shift_clock(service, 120)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
     kept = (await session(service, basket))["state"]
     await shift_clock(service, 240)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
 
     assert kept == "claimed"
     assert (await session(service, none))["state"] == "ended"
@@ -362,10 +362,10 @@ async def test_what_is_learned_of_a_session_there_is_what_it_did(service: Servic
         service, 5, 1, (basket, "held", 2), (buyer, "held", 1), (buyer, "bought"),
         (unlucky, "nothing"), (idle, "left"),
     )  # fmt: skip
-    open_ = {row["admission_id"]: row for row in await service.lines.journeys(room["room_id"])}
+    open_ = {row["admission_id"]: row for row in await service.office.journeys(room["room_id"])}
     ended = {
         row["admission_id"]: row
-        for row in await service.lines.ended_journeys(room["room_id"], [buyer], after=buyer)
+        for row in await service.office.ended_journeys(room["room_id"], [buyer], after=buyer)
     }
 
     assert open_.keys() == {basket, unlucky}
@@ -379,15 +379,15 @@ async def test_what_is_learned_of_a_session_there_is_what_it_did(service: Servic
 
 
 async def test_stock_lives_in_one_place(service: Service) -> None:
-    await service.lines.create_room("there", "There", who="test")
-    await service.lines.create_room("here", "Here", who="test")
-    await service.lines.change_room("there", '{"stock_elsewhere": true}', who="test")
+    await service.rooms.create("there", "There", who="test")
+    await service.rooms.create("here", "Here", who="test")
+    await service.rooms.change("there", '{"stock_elsewhere": true}', who="test")
     await service.stock.add("mug", room="here", name="Mug", price_minor=100)
 
     with pytest.raises(BadRequest, match="another shop"):
         await service.stock.add("cup", room="there", name="Cup", price_minor=100)
     with pytest.raises(BadRequest, match="SKUs of its own"):
-        await service.lines.change_room("here", '{"stock_elsewhere": true}', who="test")
+        await service.rooms.change("here", '{"stock_elsewhere": true}', who="test")
     with pytest.raises(NotElsewhere):
         await say(service, 1, room="here")
     with pytest.raises(NotFound):
@@ -399,9 +399,9 @@ async def test_a_sku_and_the_other_shop_are_never_there_both(service: Service) -
     both = 0
     for i in range(10):
         room = f"room-{i}"
-        await service.lines.create_room(room, room, who="test")
+        await service.rooms.create(room, room, who="test")
         done = await asyncio.gather(
-            service.lines.change_room(room, '{"stock_elsewhere": true}', who="test"),
+            service.rooms.change(room, '{"stock_elsewhere": true}', who="test"),
             service.stock.add(f"mug-{i}", room=room, name="Mug", price_minor=100),
             return_exceptions=True,
         )
@@ -421,12 +421,12 @@ async def test_stock_comes_home_with_nothing_on_hand(service: Service) -> None:
     await open_elsewhere(service)
     await say(service, 7, 2, at=1)
     with pytest.raises(BadRequest, match="until the room opens"):
-        await service.lines.change_room("drop", '{"stock_elsewhere": false}', who="test")
+        await service.rooms.change("drop", '{"stock_elsewhere": false}', who="test")
     await execute(service, "SELECT reset_room('drop', 'test', 'home')")
 
-    await service.lines.change_room("drop", '{"stock_elsewhere": false}', who="test")
+    await service.rooms.change("drop", '{"stock_elsewhere": false}', who="test")
     empty = await balance(service)
-    await service.lines.change_room("drop", '{"stock_elsewhere": true}', who="test")
+    await service.rooms.change("drop", '{"stock_elsewhere": true}', who="test")
 
     assert empty == (0, 0, 0, 0)
     # An older time than before is no late one: this is a new beginning.
@@ -454,13 +454,13 @@ async def test_pushes_claims_calls_and_resets_at_once_keep_the_books(
         for _ in range(10):
             await there.lines.join(there.board.room("drop").line_id, 5, os.urandom(32))
             await here.controller.tick()
-            await there.lines.end_due(100)
+            await there.office.end_due(100)
 
     async def begin_anew() -> None:
         for _ in range(3):
             await execute(there, "SELECT reset_room('drop', 'test', 'now')")
             await there.board.refresh(rooms=True)
-            await there.lines.set_status("drop", "open", who="test")
+            await there.rooms.set_status("drop", "open", who="test")
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         for work in (push(here), push(there), steer(), begin_anew()):

@@ -307,9 +307,9 @@ async def test_the_leader_calls_nobody_into_a_failing_checkout(
 
     await eventually(heard)
     await execute(service, "ALTER FUNCTION lost RENAME TO place_holds")
-    await service.lines.change_room("drop", '{"seats_max": 100}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 100}', who="test")
     await tick(service)
 
     assert {answer.status for answer in failed} == {500}
-    figures = await service.lines.figures("drop")
+    figures = await service.rooms.figures("drop")
     assert (figures["head"], figures["waiting"]) == (3, 9)

@@ -63,7 +63,7 @@ async def test_no_shows_are_learned_and_made_up_for(service: Service) -> None:
     # Nobody comes: the calls run out, and those after them are called.
     for _ in range(4):
         await shift_clock(service, 200)
-        await service.lines.end_due(1000)
+        await service.office.end_due(1000)
         await tick(service)
     after = await called(service)
 
@@ -79,13 +79,13 @@ async def test_a_new_leader_learns_from_what_was(service: Service) -> None:
     for _ in range(3):
         await tick(service)
         await shift_clock(service, 200)
-        await service.lines.end_due(1000)
+        await service.office.end_due(1000)
     await tick(service)
     known = await last_call(service)
 
     service.controller._rooms.clear()  # noqa: SLF001 - what a new leader knows: nothing
     await shift_clock(service, 200)
-    await service.lines.end_due(1000)
+    await service.office.end_due(1000)
     await tick(service)
 
     share = known["figures"]["claim_share"]  # type: ignore[index]
@@ -142,7 +142,7 @@ async def test_a_leader_of_the_past_calls_nobody_in_any_lane(service: Service) -
         await service.lines.join(line_id, 100, os.urandom(32))
     before = await execute(service, "SELECT line_id, gate FROM line ORDER BY line_id")
     await execute(service, "UPDATE line SET term = term + 1")
-    await service.lines.change_room("drop", '{"seats_max": 60}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 60}', who="test")
 
     await service.controller.tick()
 
@@ -155,10 +155,10 @@ async def test_a_pause_is_the_reason_that_is_told(service: Service) -> None:
     await join(service, 50)
     await tick(service, 2)
 
-    await service.lines.set_status("drop", "paused", who="test")
+    await service.rooms.set_status("drop", "paused", who="test")
     await tick(service, 2)
     paused = service.board.room("drop").state
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await tick(service, 2)
     resumed = service.board.room("drop").state
 
@@ -189,7 +189,7 @@ async def test_who_came_and_went_between_two_looks_is_learned_from(service: Serv
     await tick(service, 2)
     await sessions_in(service, 4)
     await shift_clock(service, 61)
-    await service.lines.end_due(10)
+    await service.office.end_due(10)
 
     await tick(service)
 

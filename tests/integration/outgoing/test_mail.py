@@ -76,7 +76,7 @@ async def test_a_call_for_returns_is_written_and_sent_once(service: Service) -> 
     (first,) = await sessions_in(service, 1)
     await stay(service, 1, ADDRESS)
     await shift_clock(service, 61)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
 
     await tick(service)
     async with open_postbox() as box:
@@ -266,7 +266,7 @@ async def test_a_room_that_ended_forgets_who_stayed_for_returns(service: Service
     await stay(service, 2, ADDRESS)
 
     assert await service.mails.tidy(100) == 0
-    await service.lines.set_status("drop", "ended", who="test")
+    await service.rooms.set_status("drop", "ended", who="test")
     assert await service.mails.tidy(100) == 1
 
     assert await execute(service, "SELECT FROM returns_wait") == []
@@ -277,7 +277,7 @@ async def test_whoever_leaves_the_line_for_returns_is_not_called_again(service: 
     await sessions_in(service, 1)
     ticket = await stay(service, 1, ADDRESS)
     await shift_clock(service, 61)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
 
     await service.lines.leave_returns(ticket)
     await tick(service)

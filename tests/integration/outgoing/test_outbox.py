@@ -553,7 +553,7 @@ async def test_a_room_tells_of_what_becomes_of_it(service: Service, receiver: Re
     await execute(service, "DELETE FROM outbox_event")
 
     for status in ("open", "paused", "open", "ended"):
-        await service.lines.set_status("drop", status, who="test")
+        await service.rooms.set_status("drop", status, who="test")
     await execute(service, "UPDATE room SET sold_out = true")
     await execute(service, "UPDATE room SET sold_out = false")
     await execute(service, "UPDATE room SET seats_max = 7")

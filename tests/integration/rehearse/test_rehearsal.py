@@ -49,15 +49,15 @@ async def test_the_log_of_a_real_sale_can_be_played_again(
     service: Service, client: TestClient
 ) -> None:
     await open_room(service, skus={"mug": 4, "cap": 2}, status="scheduled", seats_max=9)
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await service.board.refresh(rooms=True)
     shoppers = [Shopper(client) for _ in range(12)]
     for shopper in shoppers:
         await shopper.join()
     await tick(service, 2)
-    await service.lines.change_room("drop", '{"seats_max": 3}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 3}', who="test")
     await service.ledger.move("cap", kind="received", quantity=5, who="test")
-    await service.lines.set_status("drop", "paused", who="test")
+    await service.rooms.set_status("drop", "paused", who="test")
 
     recording = await recorded(service)
 

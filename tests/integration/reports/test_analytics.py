@@ -262,7 +262,7 @@ async def test_waits_run_from_joining_to_the_first_call(service: Service) -> Non
     since = await now(service)
     line_id = service.board.room("drop").line_id
     await service.lines.join(line_id, 5, os.urandom(32))
-    await service.lines.change_room("drop", '{"seats_max": 4}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 4}', who="test")
     await tick(service)
     until = await now(service)
 

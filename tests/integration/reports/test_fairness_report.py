@@ -53,12 +53,12 @@ async def at_place(service: Service, function: str, ticket: Ticket) -> str:
 
 async def change(service: Service, **rules: Any) -> None:
     text = ", ".join(f'"{name}": {value}' for name, value in rules.items())
-    await service.lines.change_room("drop", "{" + text + "}", who="test")
+    await service.rooms.change("drop", "{" + text + "}", who="test")
 
 
 async def miss_their_calls(service: Service) -> None:
     await shift_clock(service, CLAIM_WINDOW_S + 60)
-    await service.lines.end_due(1000)
+    await service.office.end_due(1000)
 
 
 async def test_a_line_in_order_overtakes_nobody_and_says_so(service: Service) -> None:
@@ -239,7 +239,7 @@ async def test_a_draw_is_held_against_its_commitment(service: Service) -> None:
     await tick(service)
     await join(service, 7)
     before = await report(service)
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await tick(service, 4)
     await change(service, seats_max=3)
     await tick(service)

@@ -185,7 +185,7 @@ class Walk:
         await self.service.holds.expire(self.dice.randint(1, 5))
 
     async def end_due(self) -> None:
-        await self.service.lines.end_due(self.dice.randint(1, 5))
+        await self.service.office.end_due(self.dice.randint(1, 5))
 
     async def pass_time(self) -> None:
         await shift_clock(self.service, self.dice.choice([5, 30, 61, 130]))
@@ -201,9 +201,9 @@ class Walk:
         await self.service.ledger.move(sku, kind=kind, quantity=quantity, who="test", reason="t")
 
     async def steer(self) -> None:
-        lines, dice = self.service.lines, self.dice
+        rooms, dice = self.service.rooms, self.dice
         if dice.random() < 0.5:
-            await lines.set_status("drop", dice.choice(["open", "open", "paused"]), who="test")
+            await rooms.set_status("drop", dice.choice(["open", "open", "paused"]), who="test")
             return
         change = dice.choice(
             [
@@ -217,7 +217,7 @@ class Walk:
                 '{"calls_per_minute": null}',
             ]
         )
-        await lines.change_room("drop", change, who="test")
+        await rooms.change("drop", change, who="test")
 
     async def outage(self) -> None:
         """Let the leader be away for a while, and another take its office."""
@@ -274,7 +274,7 @@ async def test_once_all_time_is_over_nothing_is_held_or_promised(service: Servic
         await shift_clock(service, 10_000)
         await service.payments.settle_idle(idle_s=0)
         await service.holds.expire(1000)
-        await service.lines.end_due(1000)
+        await service.office.end_due(1000)
 
     await walk.check()
     row = (await execute(service, "SELECT held, promised, sold FROM room_stock"))[0]

@@ -18,7 +18,7 @@ from waitroom.line.policy import Decision
 from waitroom.line.ticket import Ticket
 from waitroom.log.chain import LogEntry, broken_at
 from waitroom.run.app import Service
-from waitroom.store.line_store import Called, LineStore
+from waitroom.store.office_store import Called, OfficeStore
 
 OpenService = Callable[..., Awaitable[Service]]
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -29,7 +29,7 @@ def line_of(service: Service, room: str = "drop") -> int:
     return service.board.room(room).line_id
 
 
-def another_controller(service: Service, *, store: LineStore) -> Controller:
+def another_controller(service: Service, *, store: OfficeStore) -> Controller:
     return Controller(store=store, memory=service.memory, drawing=service.drawing, lease_s=5.0)
 
 
@@ -66,7 +66,7 @@ async def call(
     service: Service, gate: int, *, term: int | None = None, again: tuple[int, ...] = ()
 ) -> Called:
     row = await line_row(service)
-    return await service.lines.call(
+    return await service.office.call(
         row["line_id"],
         term=row["term"] if term is None else term,
         gate_read=row["gate"],
@@ -145,7 +145,7 @@ async def test_a_batch_is_found_again_even_when_the_room_has_closed_since(
     await open_room(service)
     line_id, root = line_of(service), os.urandom(32)
     await service.lines.join(line_id, 2, root)
-    await service.lines.set_status("drop", "ended", who="test")
+    await service.rooms.set_status("drop", "ended", who="test")
 
     found = (await execute(service, "SELECT * FROM join_line($1, 2, $2, true)", line_id, root))[0]
 
@@ -161,7 +161,7 @@ async def test_a_room_takes_arrivals_while_it_is_open_or_paused(
 ) -> None:
     await open_room(service, status="open" if status == "paused" else status)
     if status == "paused":
-        await service.lines.set_status("drop", status, who="test")
+        await service.rooms.set_status("drop", status, who="test")
 
     joined = await service.lines.join(line_of(service), 1, os.urandom(32))
 
@@ -174,11 +174,11 @@ async def test_a_sold_out_room_takes_nobody(service: Service) -> None:
     room_id = (await line_row(service))["room_id"]
     await execute(service, "UPDATE stock SET sold = on_hand")
     await execute(service, "UPDATE room_stock SET sold = on_hand")
-    await service.lines.note_sold_out(room_id)
+    await service.office.note_sold_out(room_id)
 
     refused = await service.lines.join(line_of(service), 1, os.urandom(32))
     await service.ledger.move("mug", kind="received", quantity=1, who="test", reason="")
-    await service.lines.note_sold_out(room_id)
+    await service.office.note_sold_out(room_id)
     joined = await service.lines.join(line_of(service), 1, os.urandom(32))
 
     assert refused.refusal == "sold_out"
@@ -225,7 +225,7 @@ async def test_a_pause_draws_the_gate_back_to_the_tail(service: Service) -> None
     await open_room(service, skus={"mug": 3})
     await tick(service)
     await join(service, 1)
-    await service.lines.set_status("drop", "paused", who="test")
+    await service.rooms.set_status("drop", "paused", who="test")
 
     joined = await service.lines.join(line_of(service), 1, os.urandom(32))
 
@@ -236,7 +236,7 @@ async def test_a_pause_draws_the_gate_back_to_the_tail(service: Service) -> None
 # Calling.
 
 
-class FrozenStore(LineStore):
+class FrozenStore(OfficeStore):
     """A real store whose reader stands still after reading, until it is let go on."""
 
     def __init__(self, pool: Any) -> None:
@@ -270,12 +270,12 @@ async def test_old_leader_cannot_move_the_head(service: Service) -> None:
     await open_room(service, skus={"mug": 3}, seats_max=0)
     old, store = await frozen_leader(service)
     await join(service, 5)
-    await service.lines.change_room("drop", '{"seats_max": 10}', who="test")
+    await service.rooms.change("drop", '{"seats_max": 10}', who="test")
     asleep = asyncio.create_task(old.tick())
     await asyncio.wait_for(store.reached.wait(), WAIT_S)
     await lease_runs_out(service)
-    new = another_controller(service, store=service.lines)
-    await service.lines.change_room("drop", '{"seats_max": 1}', who="test")
+    new = another_controller(service, store=service.office)
+    await service.rooms.change("drop", '{"seats_max": 1}', who="test")
     await new.tick()
     before = await line_row(service), await states(service), await service.lines.states()
 
@@ -297,14 +297,14 @@ async def test_old_leader_cannot_open_a_room_that_was_paused_since(service: Serv
     asleep = asyncio.create_task(old.tick())
     await asyncio.wait_for(store.reached.wait(), WAIT_S)
     await lease_runs_out(service)
-    new = another_controller(service, store=service.lines)
+    new = another_controller(service, store=service.office)
     await new.tick()
-    await service.lines.set_status("drop", "paused", who="operator", reason="stop")
+    await service.rooms.set_status("drop", "paused", who="operator", reason="stop")
 
     store.go_on.set()
     await asleep
 
-    assert (await service.lines.room("drop"))["status"] == "paused"
+    assert (await service.rooms.read("drop"))["status"] == "paused"
 
 
 async def test_old_leader_cannot_say_sold_out(service: Service) -> None:
@@ -316,13 +316,13 @@ async def test_old_leader_cannot_say_sold_out(service: Service) -> None:
     await asyncio.wait_for(store.reached.wait(), WAIT_S)
     await lease_runs_out(service)
     await service.ledger.move("mug", kind="received", quantity=5, who="test", reason="")
-    new = another_controller(service, store=service.lines)
+    new = another_controller(service, store=service.office)
     await new.tick()
 
     store.go_on.set()
     await asleep
 
-    assert not (await service.lines.room("drop"))["sold_out"]
+    assert not (await service.rooms.read("drop"))["sold_out"]
 
 
 async def test_a_stale_term_writes_nothing(service: Service) -> None:
@@ -344,7 +344,7 @@ async def test_a_decision_on_a_gate_that_has_moved_writes_nothing(service: Servi
     row = await line_row(service)
     await call(service, 2)
 
-    late = await service.lines.call(
+    late = await service.office.call(
         row["line_id"],
         term=row["term"],
         gate_read=row["gate"],
@@ -414,7 +414,7 @@ async def test_a_paused_room_calls_nobody(service: Service) -> None:
     await open_room(service, skus={"mug": 9}, seats_max=0)
     await tick(service)
     await join(service, 5)
-    await service.lines.set_status("drop", "paused", who="test")
+    await service.rooms.set_status("drop", "paused", who="test")
 
     called = await call(service, 5)
 
@@ -431,7 +431,7 @@ async def test_the_claim_window_counts_from_when_a_number_was_told_to_ask_again(
     row = await line_row(service)
     heard_by = datetime.now(UTC) + timedelta(seconds=500)
 
-    await service.lines.call(
+    await service.office.call(
         row["line_id"],
         term=row["term"],
         gate_read=row["gate"],
@@ -474,7 +474,7 @@ async def test_a_gap_without_a_leader_moves_every_deadline_by_the_gap(service: S
     # The clock runs on for three seconds without a beat, and never back.
     assert timedelta(seconds=97) <= moved < timedelta(seconds=115)
     assert session_after.expires_at - session_before.expires_at == moved
-    assert await service.lines.end_due(100) == (0, 0)
+    assert await service.office.end_due(100) == (0, 0)
 
 
 async def test_the_shoppers_clock_stands_still_while_nobody_leads(service: Service) -> None:
@@ -500,12 +500,12 @@ async def test_a_steady_beat_moves_no_deadline(service: Service) -> None:
 
 async def test_nobody_takes_office_before_the_lease_is_over(service: Service) -> None:
     one, other = "one", "other"
-    leader, term = await service.lines.beat(one, 0, lease_s=5.0)
+    leader, term = await service.office.beat(one, 0, lease_s=5.0)
 
-    challenged = await service.lines.beat(other, 0, lease_s=5.0)
+    challenged = await service.office.beat(other, 0, lease_s=5.0)
     await execute(service, "UPDATE office SET beat_at = beat_at - interval '6 seconds'")
-    taken = await service.lines.beat(other, 0, lease_s=5.0)
-    back = await service.lines.beat(one, term, lease_s=5.0)
+    taken = await service.office.beat(other, 0, lease_s=5.0)
+    back = await service.office.beat(one, term, lease_s=5.0)
 
     assert (leader, term) == (one, 1)
     assert challenged == (one, 1)
@@ -516,18 +516,18 @@ async def test_nobody_takes_office_before_the_lease_is_over(service: Service) ->
 async def test_many_candidates_make_one_leader(service: Service) -> None:
     names = [f"candidate-{i}" for i in range(8)]
 
-    answers = await asyncio.gather(*(service.lines.beat(name, 0, lease_s=5.0) for name in names))
+    answers = await asyncio.gather(*(service.office.beat(name, 0, lease_s=5.0) for name in names))
 
     assert len(set(answers)) == 1
     assert answers[0][1] == 1
 
 
 async def test_a_leader_that_resigns_is_followed_at_once(service: Service) -> None:
-    _, term = await service.lines.beat("one", 0, lease_s=5.0)
+    _, term = await service.office.beat("one", 0, lease_s=5.0)
 
-    await service.lines.resign("one", term)
+    await service.office.resign("one", term)
 
-    assert await service.lines.beat("other", 0, lease_s=5.0) == ("other", 2)
+    assert await service.office.beat("other", 0, lease_s=5.0) == ("other", 2)
 
 
 # Claiming.
@@ -616,7 +616,7 @@ async def test_who_missed_and_came_back_is_called_before_anyone_new(service: Ser
     await tick(service)
     tickets = await join(service, 4)
     await shift_clock(service, 121)
-    assert await service.lines.end_due(100) == (2, 0)
+    assert await service.office.end_due(100) == (2, 0)
     assert await promised(service) == 0
 
     # They come back in the other order; the line's order counts.
@@ -635,8 +635,8 @@ async def test_those_who_came_back_are_called_by_number(service: Service) -> Non
     await tick(service)
     tickets = await join(service, 3)
     await shift_clock(service, 121)
-    await service.lines.end_due(100)
-    await service.lines.change_room("drop", '{"seats_max": 1}', who="test")
+    await service.office.end_due(100)
+    await service.rooms.change("drop", '{"seats_max": 1}', who="test")
 
     for ticket in reversed(tickets):
         await claim(service, ticket)
@@ -650,7 +650,7 @@ async def test_who_missed_and_stays_away_is_not_called_again(service: Service) -
     await tick(service)
     await join(service, 3)
     await shift_clock(service, 121)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
 
     await tick(service)
 
@@ -662,7 +662,7 @@ async def test_who_comes_back_after_the_grace_has_no_place(service: Service) -> 
     await tick(service)
     (ticket,) = await join(service)
     await shift_clock(service, 121)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
     await shift_clock(service, 61)
 
     refused = await claim(service, ticket)
@@ -677,7 +677,7 @@ async def test_a_stranger_cannot_bring_a_missed_number_back(service: Service) ->
     await tick(service)
     (ticket,) = await join(service)
     await shift_clock(service, 121)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
     await claim(service, ticket)
     forged = Ticket(line_id=ticket.line_id, number=ticket.number, ticket_id=os.urandom(16))
 
@@ -734,7 +734,7 @@ async def test_a_missed_or_ended_place_can_be_left_too(service: Service) -> None
     session = (await claim(service, ended)).session_id
     await service.orders.leave(session)
     await shift_clock(service, 121)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
 
     assert await service.lines.leave(missed) == "left"
     assert await service.lines.leave(ended) == "left"
@@ -756,7 +756,7 @@ async def test_a_missed_call_and_an_ended_session_give_their_promises_back(
     await service.orders.leave(sessions[0].session_id)
     left = await promised(service)
     await shift_clock(service, 601)
-    ended = await service.lines.end_due(100)
+    ended = await service.office.end_due(100)
 
     assert left == 2
     assert ended == (1, 1)
@@ -773,10 +773,10 @@ async def test_an_overdue_session_waits_for_its_open_hold(service: Service) -> N
     await hold(service, session, mug=1)
     await shift_clock(service, 61)
 
-    kept = await service.lines.end_due(100)
+    kept = await service.office.end_due(100)
     await shift_clock(service, 300)
     await service.holds.expire(100)
-    ended = await service.lines.end_due(100)
+    ended = await service.office.end_due(100)
 
     assert (kept, ended) == ((0, 0), (0, 1))
     await all_is_well(service)

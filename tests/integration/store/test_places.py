@@ -12,7 +12,7 @@ from support import execute, open_room, shift_clock, tick
 from waitroom.line.policy import Decision
 from waitroom.line.ticket import Ticket
 from waitroom.run.app import Service
-from waitroom.store.line_store import Called
+from waitroom.store.office_store import Called
 from waitroom.store.place_store import PlaceStore
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -49,7 +49,7 @@ async def waiting(service: Service, joins: int, **rules: Any) -> list[Ticket]:
 
 async def call(service: Service, gate: int, *, again: tuple[int, ...] = ()) -> Called:
     (line,) = await execute(service, "SELECT * FROM line")
-    return await service.lines.call(
+    return await service.office.call(
         line["line_id"],
         term=line["term"],
         gate_read=line["gate"],
@@ -187,7 +187,7 @@ async def test_what_is_over_or_given_up_does_not_move(service: Service, places: 
 
 
 async def drawn(service: Service) -> None:
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await tick(service, 4)
     await service.board.refresh(rooms=True)
 
@@ -251,7 +251,7 @@ async def test_nothing_that_is_said_of_an_entry_at_the_draw_is_lost(
     service: Service,
 ) -> None:
     tickets = await entered(service, 40)
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await tick(service)
 
     async def leave(ticket: Ticket) -> str:
@@ -277,7 +277,7 @@ async def test_a_reveal_that_looked_too_early_is_not_made(
     service: Service, places: PlaceStore
 ) -> None:
     ticket, *_ = await entered(service, 3)
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await tick(service)
     await places.move(ticket, to_ticket=os.urandom(16))
 
@@ -445,7 +445,7 @@ async def test_an_entry_keeps_its_more_time_through_the_draw(
     service: Service, places: PlaceStore
 ) -> None:
     ticket, *_ = await entered(service, 4)
-    await service.lines.change_room("drop", '{"claim_window_s": 100}', who="test")
+    await service.rooms.change("drop", '{"claim_window_s": 100}', who="test")
     assert await places.take_profile(ticket, "extra-time") == "given"
     await drawn(service)
     number = service.board.room("drop").lines[ticket.line_id].number_of(ticket.number)

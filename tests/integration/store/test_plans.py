@@ -18,4 +18,4 @@ async def test_statistics_in_mid_sale_change_nothing(service: Service) -> None:
     joined = await service.lines.join(1, 3, b"\x02" * 32)
     assert joined.first == 4
     await tick(service)
-    assert await service.lines.end_due(10) == (0, 0)
+    assert await service.office.end_due(10) == (0, 0)

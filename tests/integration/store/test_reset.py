@@ -15,14 +15,13 @@ from inventory.kit.problem import Refusal
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import DrawIsDue
 from waitroom.run.app import Service
-from waitroom.store.room_store import RoomStore
 
 Services = Callable[..., Awaitable[Service]]
 RESETS = 8
 
 
 async def reset(service: Service, room: str = "drop") -> int:
-    taken_back = await RoomStore(service.pool).reset(room, who="night", reason="the wrong room")
+    taken_back = await service.rooms.reset(room, who="night", reason="the wrong room")
     await service.board.refresh(rooms=True)
     return taken_back
 
@@ -54,7 +53,7 @@ async def test_numbers_begin_at_one_again_and_the_room_waits_to_be_opened(servic
 
     await reset(service)
     before_opening = await service.lines.join(service.board.room("drop").line_id, 1, os.urandom(32))
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     (ticket,) = await join(service, 1)
 
     assert service.board.room("drop").rules["line"] == "main-2"
@@ -154,7 +153,7 @@ async def test_a_claim_of_one_who_is_inside_still_gives_the_same_session(service
 async def test_it_can_be_done_again_and_again(service: Service) -> None:
     await open_room(service, skus={"mug": 3})
     for generation in range(2, 6):
-        await service.lines.set_status("drop", "open", who="test")
+        await service.rooms.set_status("drop", "open", who="test")
         await tick(service)
         await join(service, 4)
 
@@ -170,10 +169,10 @@ async def test_it_can_be_done_again_and_again(service: Service) -> None:
 async def test_an_ended_room_can_be_begun_anew(service: Service) -> None:
     await open_room(service, skus={"mug": 3})
     await join(service, 2)
-    await service.lines.set_status("drop", "ended", who="test")
+    await service.rooms.set_status("drop", "ended", who="test")
 
     await reset(service)
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await tick(service)
     (ticket,) = await join(service, 1)
     (claim,) = await service.lines.claim([ticket])
@@ -204,17 +203,17 @@ async def test_what_was_missed_in_the_old_line_is_not_called_in_the_new_one(
     await tick(service)
     tickets = await join(service, 3)
     await shift_clock(service, 60)
-    await service.lines.end_due(100)
+    await service.office.end_due(100)
     assert {c.verdict for c in await service.lines.claim(tickets[:1])} == {"missed"}
 
     await reset(service)
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     await tick(service, 2)
     new = await join(service, 1)
 
     assert [c.verdict for c in await service.lines.claim(new)] == ["claimed"]
     assert await entries(service, "called") == []
-    figures = await service.lines.figures("drop")
+    figures = await service.rooms.figures("drop")
     assert (figures["came_back"], figures["missed"], figures["claimed"]) == (0, 0, 1)
 
 
@@ -225,10 +224,10 @@ async def test_a_leader_that_decided_before_it_calls_nobody_in_the_old_line(
     await tick(service)
     await join(service, 3)
     old = service.board.room("drop").line_id
-    (row,) = await service.lines.snapshot()
+    (row,) = await service.office.snapshot()
 
     await reset(service)
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
     values = (old, service.controller.term, row["gate"], 3, [], row["now"], "seats", "{}")
     (said,) = await execute(
         service, "SELECT * FROM call_numbers($1, $2, $3, $4, $5, $6, $7, $8)", *values
@@ -242,7 +241,7 @@ async def test_a_draw_that_is_due_has_to_be_made_first(service: Service) -> None
     await open_room(service, status="scheduled", order_by="draw")
     await tick(service)
     await join(service, 5)
-    await service.lines.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "open", who="test")
 
     with pytest.raises(DrawIsDue):
         await reset(service)
@@ -280,7 +279,7 @@ async def test_calls_that_were_taken_back_are_not_learned_as_staying_away(
 
     await reset(service)
 
-    assert await service.lines.past_journeys(room["room_id"], within_s=3600) == []
+    assert await service.office.past_journeys(room["room_id"], within_s=3600) == []
 
 
 async def reset_while(service: Service, doing: Awaitable[Any]) -> Any:
@@ -399,7 +398,7 @@ async def test_in_the_middle_of_a_sale_nothing_is_left_half_done(services: Servi
             await admitted.wait()
             await reset(there)
             admitted.clear()
-            await there.lines.set_status("drop", "open", who="test")
+            await there.rooms.set_status("drop", "open", who="test")
         await admitted.wait()
         over.set()
 

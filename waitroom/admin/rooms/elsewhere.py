@@ -14,7 +14,7 @@ from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.board import Board
 from waitroom.store.elsewhere_store import ElsewhereStore, Heard, Outcome
-from waitroom.store.line_store import LineStore
+from waitroom.store.office_store import OfficeStore
 
 # The room's calls wait while a push is taken in, and each outcome adds to that.
 OUTCOMES_MAX = 200
@@ -61,13 +61,13 @@ class ElsewhereAdmin:
         guard: Guard,
         *,
         store: ElsewhereStore,
-        lines: LineStore,
+        office: OfficeStore,
         board: Board,
         sessions: SessionSeal,
     ) -> None:
         self._guard = guard
         self._store = store
-        self._lines = lines
+        self._office = office
         self._board = board
         self._sessions = sessions
 
@@ -93,7 +93,7 @@ class ElsewhereAdmin:
         )
         if (heard.available + heard.held == 0) != view.rules["sold_out"]:
             # Nobody joins a line for what is gone, or is turned away from what is back.
-            await self._lines.note_sold_out(view.rules["room_id"])
+            await self._office.note_sold_out(view.rules["room_id"])
         return json_response(_answer(view.room, heard, said, named))
 
     def _session_id(self, session: str | int, room: str) -> int | None:

@@ -20,7 +20,7 @@ from waitroom.desk.entrance import Entrance
 from waitroom.line.invitation import COUNT_MAX
 from waitroom.line.people_csv import FILE_BYTES_MAX, read_people, write_links, write_people
 from waitroom.refusals import PeopleTooMany
-from waitroom.store.lane_store import LaneStore
+from waitroom.store.room_store import RoomStore
 
 NOTE_LENGTH_MAX = 500
 PLACES_MAX = 10_000_000
@@ -60,13 +60,13 @@ class LanesAdmin:
         self,
         guard: Guard,
         *,
-        lanes: LaneStore,
+        rooms: RoomStore,
         entrance: Entrance,
         board: Board,
         base_url: str,
     ) -> None:
         self._guard = guard
-        self._lanes = lanes
+        self._rooms = rooms
         self._invitations = entrance.invitations
         self._seal = entrance.seal
         self._board = board
@@ -89,13 +89,13 @@ class LanesAdmin:
         ]
 
     async def list_lanes(self, request: web.Request, operator: Operator) -> web.Response:
-        return json_response({"lanes": await self._lanes.lanes(request.match_info["room"])})
+        return json_response({"lanes": await self._rooms.lanes(request.match_info["room"])})
 
     async def set_lane(self, request: web.Request, operator: Operator) -> web.Response:
         """Add a lane, or change its share of the calls."""
         room, lane = request.match_info["room"], request.match_info["lane"]
         change = await read_body(request, _LANE_CHANGE)
-        await self._lanes.set_lane(room, lane, share=change.share, who=operator.name)
+        await self._rooms.set_lane(room, lane, share=change.share, who=operator.name)
         await self._board.refresh(rooms=True)
         return await self.list_lanes(request, operator)
 
@@ -180,13 +180,13 @@ class LanesAdmin:
         return json_response({"batch": number, "revoked": unused})
 
     async def list_profiles(self, request: web.Request, operator: Operator) -> web.Response:
-        found = await self._lanes.profiles(request.match_info["room"])
+        found = await self._rooms.profiles(request.match_info["room"])
         return json_response({"profiles": found})
 
     async def set_profile(self, request: web.Request, operator: Operator) -> web.Response:
         """Add a profile, or change it; who has it and is not called yet gets the new time."""
         change = await read_body(request, _PROFILE_CHANGE)
-        await self._lanes.set_profile(
+        await self._rooms.set_profile(
             request.match_info["room"],
             request.match_info["profile"],
             who=operator.name,

@@ -31,9 +31,8 @@ from waitroom.admin.rooms.line import screen_context
 from waitroom.desk.board import Board
 from waitroom.line.state import shown_status
 from waitroom.refusals import NoCrowds, NoDrawWaits
-from waitroom.store.draw_store import DrawStore
-from waitroom.store.line_store import LineStore
-from waitroom.store.room_store import Draw, RoomStore
+from waitroom.store.draw_store import DrawStore, LineDraw
+from waitroom.store.room_store import RoomStore
 
 ACTIONS_SHOWN = 50
 # Figures that count whole tables are read at most once a second, however many look.
@@ -71,7 +70,6 @@ class RoomsAdmin:
         self,
         guard: Guard,
         *,
-        lines: LineStore,
         rooms: RoomStore,
         draws: DrawStore,
         board: Board,
@@ -80,7 +78,6 @@ class RoomsAdmin:
         crowds: Crowds | None,
     ) -> None:
         self._guard = guard
-        self._lines = lines
         self._rooms = rooms
         self._draws = draws
         self._board = board
@@ -124,7 +121,7 @@ class RoomsAdmin:
     async def create_room(self, request: web.Request, operator: Operator) -> web.Response:
         wish = await read_body(request, NEW_ROOM)
         rules, _ = _rules_of(wish.rules)
-        await self._rooms.create(wish.room, wish.name, rules, who=operator.name)
+        await self._rooms.create(wish.room, wish.name, rules=rules, who=operator.name)
         return json_response(await self._room_body(wish.room), status=201)
 
     async def read_room(self, request: web.Request, operator: Operator) -> web.Response:
@@ -135,7 +132,7 @@ class RoomsAdmin:
         rules, reason = _rules_of(await read_body(request, ROOM_CHANGE))
         if rules == "{}":
             raise BadRequest("Say at least one rule to change.")
-        await self._lines.change_room(room, rules, who=operator.name, reason=reason)
+        await self._rooms.change(room, rules, who=operator.name, reason=reason)
         await self._board.refresh(rooms=True)
         return json_response(await self._room_body(room))
 
@@ -148,7 +145,7 @@ class RoomsAdmin:
         )
         if verb == "close" and change.confirm != room:
             raise BadRequest(f'To end the sale, say {{"confirm": "{room}"}}.')
-        await self._lines.set_status(
+        await self._rooms.set_status(
             room, _STATUS_OF[verb], who=operator.name, reason=change.reason
         )
         await self._board.refresh(rooms=True)
@@ -178,16 +175,16 @@ class RoomsAdmin:
         given = await self._draws.give_value(room, value, who=operator.name)
         if given is None:
             raise NotFound(f"There is no room {room!r}.")
-        draws = await self._rooms.draws(room)
+        draws = await self._draws.of_room(room)
         # Who asks again after a lost answer has given it.
         if not given and (not draws or any(draw.value != value for draw in draws)):
             raise NoDrawWaits
         return json_response({"room": room, "draw": [_draw_body(draw) for draw in draws]})
 
     async def _room_body(self, room: str) -> dict[str, Any]:
-        row = await self._lines.room(room)
+        row = await self._rooms.read(room)
         view = self._board.rooms.get(room)
-        draws = await self._rooms.draws(room) if row["order_by"] == "draw" else []
+        draws = await self._draws.of_room(room) if row["order_by"] == "draw" else []
         return {
             "room": room,
             "name": row["name"],
@@ -210,7 +207,7 @@ class RoomsAdmin:
         kept = self._figures.get(room)
         if kept is not None and now - kept[0] < FIGURES_FRESH_S:
             return kept[1]
-        figures = {"at": datetime.now(UTC), **await self._lines.figures(room)}
+        figures = {"at": datetime.now(UTC), **await self._rooms.figures(room)}
         history = self._history.setdefault(room, deque(maxlen=int(RATE_OVER_S) * 2))
         if history and _joined(figures) < _joined(history[-1][1]):
             # The room was begun anew, and what was before says nothing of now.
@@ -253,7 +250,7 @@ def _rules_of(change: RoomChange) -> tuple[str, str]:
     return msgspec.json.encode(values).decode(), reason
 
 
-def _status_for_operators(row: Any, draws: list[Draw]) -> str:
+def _status_for_operators(row: Any, draws: list[LineDraw]) -> str:
     """Return the room's status in one word; one that is paused says so, whatever is left."""
     drawing = any(draw.count is not None and draw.drawn_at is None for draw in draws)
     return shown_status(
@@ -264,7 +261,7 @@ def _status_for_operators(row: Any, draws: list[Draw]) -> str:
     )
 
 
-def _draw_body(draw: Draw) -> dict[str, Any]:
+def _draw_body(draw: LineDraw) -> dict[str, Any]:
     return {
         "line": draw.line,
         "lane": draw.lane,

@@ -7,7 +7,7 @@ import msgspec
 from inventory.kit.database import Pool
 from inventory.ledger_store import LedgerStore
 from waitroom.rehearse.scenario.scenario import SKUS_MAX, Rules, ScenarioError, Sku, Stock
-from waitroom.store.line_store import LineStore
+from waitroom.store.room_store import RoomStore
 
 
 async def rules_and_stock(pool: Pool, room: str) -> tuple[Rules, Stock]:
@@ -15,7 +15,7 @@ async def rules_and_stock(pool: Pool, room: str) -> tuple[Rules, Stock]:
 
     Raises `ScenarioError` where there is nothing, and `NotFound` for an unknown room.
     """
-    row = await LineStore(pool).room(room)
+    row = await RoomStore(pool).read(room)
     balances = await LedgerStore(pool).at(room, datetime.now(UTC), limit=SKUS_MAX)
     left = {balance.sku: balance.on_hand - balance.sold for balance in balances}
     skus = tuple(Sku(sku=sku, units_share=units) for sku, units in left.items() if units > 0)
