@@ -16,6 +16,8 @@ from waitroom.line.ticket import Ticket
 SQL = load_queries("waitroom.store")
 
 JOIN_ATTEMPTS_MAX = 3
+# What the database says when one of a batch has the one place that is due to them.
+SOLE_PLACE_CONSTRAINT = "one_place_for_each"
 RETRY_PAUSE_S = 0.1
 
 
@@ -110,6 +112,8 @@ class LineStore:
                     )
                 break
             except asyncpg.UniqueViolationError as error:
+                if error.constraint_name != SOLE_PLACE_CONSTRAINT:
+                    raise
                 raise SolePlaceTaken from error
             except ENGINE_ERRORS as error:
                 if attempt == JOIN_ATTEMPTS_MAX - 1:

@@ -1,5 +1,6 @@
-"""Functions go on working when PostgreSQL plans them anew."""
+"""Functions go on working when PostgreSQL plans them anew, and statistics keep up with a sale."""
 
+import pytest
 from support import execute, open_room, tick
 
 from waitroom.run.app import Service
@@ -19,3 +20,15 @@ async def test_statistics_in_mid_sale_change_nothing(service: Service) -> None:
     assert joined.first == 4
     await tick(service)
     assert await service.office.end_due(10) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "table", ["admission", "hold", "hold_line", "hold_change", "stock_movement"]
+)
+async def test_tables_that_grow_at_once_are_looked_at_often(service: Service, table: str) -> None:
+    (row,) = await execute(
+        service, "SELECT reloptions FROM pg_class WHERE oid = to_regclass($1)", table
+    )
+
+    options = dict(option.split("=") for option in row["reloptions"])
+    assert float(options["autovacuum_analyze_scale_factor"]) <= 0.02

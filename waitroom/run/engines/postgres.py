@@ -50,6 +50,8 @@ DEFAULTS = {
     # A refused order is an ERROR for its client, and a busy sale has thousands.
     "log_min_messages": "log",
     "log_checkpoints": "off",
+    # A flash sale fills its tables within a minute, which is how often autovacuum looks otherwise.
+    "autovacuum_naptime": "10s",
 }
 
 # CREATEDB lets each test have a database of its own.

@@ -122,7 +122,8 @@ CREATE TABLE stock_movement (
     order_id uuid,
     idempotency_key uuid,
     CONSTRAINT stock_moved_once UNIQUE (sku_id, idempotency_key)
-);
+) WITH (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.1,
+        autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX stock_movement_by_sku ON stock_movement (sku_id, at);
 -- What became of one order.
 CREATE INDEX stock_movement_by_order ON stock_movement (order_id) WHERE order_id IS NOT NULL;
@@ -150,7 +151,8 @@ CREATE TABLE hold (
     ended_at timestamptz,
     CONSTRAINT hold_placed_once UNIQUE (session_id, idempotency_key),
     CONSTRAINT only_a_held_hold_is_paid CHECK (NOT paying OR state = 'held')
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 80, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.1,
+        autovacuum_vacuum_insert_scale_factor = 0.05);
 -- Its condition is one that only expiring asks for: on a table never analysed any look for held holds
 -- would walk through all of it.
 CREATE INDEX hold_due ON hold (expires_at) WHERE state = 'held' AND NOT paying;
@@ -170,7 +172,8 @@ CREATE TABLE hold_line (
     price_minor bigint NOT NULL,
     due_at timestamptz,
     PRIMARY KEY (hold_id, sku_id)
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 80, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.1,
+        autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX hold_line_due ON hold_line (sku_id, due_at) WHERE due_at IS NOT NULL;
 
 -- What a held line was changed by after it was placed, so that the past can be recomputed.
@@ -180,7 +183,8 @@ CREATE TABLE hold_change (
     sku_id int NOT NULL,
     quantity int NOT NULL CHECK (quantity <> 0),
     at timestamptz NOT NULL
-);
+) WITH (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.1,
+        autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX hold_change_by_hold ON hold_change (hold_id, sku_id);
 
 -- What a session was refused because nothing of it was left. Units that come free are held for it,

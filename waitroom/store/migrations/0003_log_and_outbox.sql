@@ -26,6 +26,9 @@ BEGIN
     IF NOT (o.leader = me AND o.term = my_term) THEN
         IF o.leader <> '' AND gap < make_interval(secs => lease_s) THEN RETURN o; END IF;
         o.term := o.term + 1;
+        -- In order of id, as a reset and a change of a room lock them: two of a room's lines locked
+        -- crosswise would be a deadlock.
+        PERFORM 1 FROM line l ORDER BY l.line_id FOR NO KEY UPDATE;
         UPDATE line SET term = o.term;
     END IF;
     UPDATE office SET term = o.term, leader = me, beat_at = t,

@@ -17,6 +17,14 @@ BEGIN
     RETURN id;
 END $$;
 
+-- Draws the gates of a room back to the tails: arrivals after this are not called as they join. The
+-- lines are locked in order of id, as a leader that takes office locks them.
+CREATE FUNCTION draw_gates_back(in_room int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM line l WHERE l.room_id = in_room ORDER BY l.line_id FOR NO KEY UPDATE;
+    UPDATE line l SET gate = l.tail WHERE l.room_id = in_room AND l.gate > l.tail;
+END $$;
+
 -- Sets a room's status. Whatever is not open calls nobody, so the gate goes back to the tail at
 -- most: an arrival after this is not called as it joins. The operator's reason stays private; the
 -- public log has the fact. Returns the status before, or NULL for an unknown room.
@@ -35,7 +43,7 @@ BEGIN
     IF m.status = 'ended' OR (m.status, in_status) = ('scheduled', 'paused') THEN RETURN m.status; END IF;
     UPDATE room SET status = in_status WHERE room_id = m.room_id;
     IF in_status <> 'open' THEN
-        UPDATE line SET gate = LEAST(gate, tail) WHERE room_id = m.room_id;
+        PERFORM draw_gates_back(m.room_id);
     END IF;
     PERFORM append_log(m.room_id, 'status', jsonb_strip_nulls(jsonb_build_object(
         'from', m.status, 'to', in_status, 'reason_hash', hidden(m, in_reason),
@@ -147,7 +155,7 @@ BEGIN
         FROM jsonb_object_keys(changes) k WHERE before -> k IS DISTINCT FROM after -> k;
     IF diff <> '{}' THEN
         -- What stands ahead of the tail was decided by the old rules.
-        UPDATE line SET gate = LEAST(gate, tail) WHERE room_id = m.room_id AND gate > tail;
+        PERFORM draw_gates_back(m.room_id);
         PERFORM append_log(m.room_id, 'rules', jsonb_strip_nulls(
             jsonb_build_object('changed', diff, 'reason_hash', hidden(m, in_reason))));
         INSERT INTO operator_action (room_id, who, action, detail, reason)
