@@ -13,8 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from checkout.refusals import NotRefundable, RefundTooLarge, SkuNotOrdered, TooManyUnits
 from inventory.hold import ITEMS_MAX, Item
 from inventory.kit.problem import Refusal, Unprocessable
-
-AMOUNT_MAX = 10**12
+from inventory.money import AMOUNT_MAX
 
 
 class RefundStage(StrEnum):

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from inventory.money import AMOUNT_MAX
+
 CODE = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 # Pages may show pictures of their own site alone.
 PICTURE = "^(/static/[A-Za-z0-9._/-]*)?$"
 NAME_LENGTH_MAX = 200
 DESCRIPTION_LENGTH_MAX = 2000
 PICTURE_LENGTH_MAX = 500
-PRICE_MAX = 10**12
 LIMIT_MAX = 10_000_000
 LIMIT_PER_SESSION = 4
 
@@ -22,7 +23,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH_MAX)]
 Variant = Annotated[str, Meta(max_length=NAME_LENGTH_MAX)]
 Description = Annotated[str, Meta(max_length=DESCRIPTION_LENGTH_MAX)]
 Picture = Annotated[str, Meta(max_length=PICTURE_LENGTH_MAX, pattern=PICTURE)]
-Price = Annotated[int, Meta(ge=0, le=PRICE_MAX)]
+Price = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
 Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Units = Annotated[int, Meta(ge=0, le=LIMIT_MAX)]

@@ -23,9 +23,9 @@ from inventory.catalogue import (
     NAME_LENGTH_MAX,
     PICTURE,
     PICTURE_LENGTH_MAX,
-    PRICE_MAX,
 )
 from inventory.kit.cells import FORMULA
+from inventory.money import UnreadableAmount, currencies, parse_minor
 from inventory.refusals import UnreadableFile
 
 ROWS_MAX = 200_000
@@ -35,7 +35,6 @@ _YEARS = range(1970, 9998)
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _CODE = re.compile(CODE.removesuffix("$"))
 _PICTURE = re.compile(PICTURE.removesuffix("$"))
-_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +84,8 @@ def _picture(cell: str) -> str:
 
 def _currency(cell: str) -> str:
     text = cell.strip()
-    if text and not _CURRENCY.fullmatch(text):
-        raise _Wrong("is three capital letters, such as EUR")
+    if text and text not in currencies():
+        raise _Wrong("is the code of a currency, such as EUR")
     return text
 
 
@@ -105,7 +104,10 @@ def _whole(low: int, high: int, default: int | None) -> Callable[[str], int | No
 def _price(cell: str) -> int | None:
     if not cell.strip():
         raise _Wrong("is missing")
-    return _whole(0, PRICE_MAX, None)(cell)
+    try:
+        return parse_minor(cell)
+    except UnreadableAmount as error:
+        raise _Wrong(f"is {error}, not {cell[:CELL_SHOWN_MAX]!r}") from error
 
 
 def _moment(cell: str) -> datetime | None:

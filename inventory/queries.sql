@@ -41,6 +41,9 @@ SELECT hold_id FROM hold WHERE session_id = $1 AND idempotency_key = $2;
 -- name: list_skus
 SELECT * FROM list_skus($1, $2, $3, $4, $5, $6, $7, $8);
 
+-- name: read_currency
+SELECT currency FROM room WHERE room = $1;
+
 -- name: read_sku
 SELECT * FROM shown_sku
 WHERE sku = $1 AND (public OR $2) AND ($3::int IS NULL OR seller_id = $3);

@@ -53,6 +53,14 @@ class StockStore:
             raise NotFound(f"There is no SKU {sku!r}.")
         return sku_of(row)
 
+    async def currency(self, room: str) -> str:
+        """Return the currency in which a room sells; raises `NotFound`."""
+        async with connection(self._pool) as borrowed:
+            found: str | None = await borrowed.fetchval(SQL["read_currency"], room)
+        if found is None:
+            raise NotFound(f"There is no room {room!r}.")
+        return found
+
     async def add(
         self,
         sku: str,

@@ -22,8 +22,8 @@ import structlog
 
 from checkout.gateway.gateway import GatewayError, Payment, PaymentState, Refunded, RefundState
 from inventory.kit.database import Pool, connection
-from inventory.kit.pages import minor_digits
 from inventory.kit.queries import load_queries
+from inventory.money import digits
 
 log = structlog.get_logger()
 
@@ -42,13 +42,11 @@ REFUNDS_MAX = 1000
 METADATA_PAYMENT = "waitroom_payment"
 METADATA_REFUND = "waitroom_refund"
 
-# https://docs.stripe.com/currencies: amounts are whole numbers of the smallest unit, with these
-# exceptions. ISK, HUF and UGX are charged with two digits, although they have none.
-_NO_DIGITS = frozenset(
-    {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF"}
-    | {"VND", "VUV", "XAF", "XOF", "XPF"}
-)
-_THREE_DIGITS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
+# Stripe counts amounts in minor units of ISO 4217 but for three currencies, where it kept an older
+# count: https://docs.stripe.com/currencies#special-cases and #zero-decimal.
+_STRIPE_DIGITS = {"ISK": 2, "UGX": 2, "MGA": 0}
+# Card networks take no thousandths, so Stripe wants the last of three digits to be 0.
+_LAST_DIGIT_IS_0 = 3
 
 # https://docs.stripe.com/payments/paymentintents/lifecycle. Nothing has been tried yet while an
 # intent waits to be confirmed; afterwards it asks for another card when the first was declined.
@@ -85,12 +83,13 @@ _NOT_CHARGED = "You have not been charged."
 def stripe_amount(amount_minor: int, currency: str) -> int:
     """Return an amount as Stripe counts it, so that it charges what our pages show.
 
-    Pages write most currencies with two digits and some with none. Raises `ValueError` for an
-    amount that Stripe cannot charge, such as half a franc.
+    Raises `ValueError` for an amount that Stripe cannot charge, such as a tenth of an ariary or a
+    thousandth of a dinar.
     """
-    digits = 0 if currency in _NO_DIGITS else 3 if currency in _THREE_DIGITS else 2
-    amount = Decimal(amount_minor).scaleb(digits - minor_digits(currency))
-    if amount != int(amount):
+    own = digits(currency)
+    theirs = _STRIPE_DIGITS.get(currency, own)
+    amount = Decimal(amount_minor).scaleb(theirs - own)
+    if amount != int(amount) or (theirs == _LAST_DIGIT_IS_0 and amount % 10):
         raise ValueError(f"Stripe cannot charge {amount_minor} of {currency}'s minor units")
     return int(amount)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from checkout.order import Order
 from checkout.refund import Refund, RefundStage
 from checkout.refusals import NoReceipt
-from inventory.kit.pages import money
+from inventory.money import format_amount
 
 WIDTH = 64
 INDENT = " " * 4
@@ -111,7 +111,7 @@ def as_text(receipt: Receipt) -> str:
 
 def _text_lines(receipt: Receipt) -> Iterator[str]:
     def amount(minor: int) -> str:
-        return money(minor, receipt.currency)
+        return format_amount(minor, receipt.currency)
 
     yield from (receipt.brand, f"Receipt for order {receipt.number}", "")
     yield from _pair("Paid", moment(receipt.paid_at))
@@ -135,7 +135,8 @@ def _text_refunds(refunds: Sequence[ReceiptRefund], currency: str) -> Iterator[s
         yield from ("", "Refunds")
     for refund in refunds:
         word = "given back" if refund.done else "on its way back since"
-        yield from _pair(f"{word} {moment(refund.at)}", f"-{money(refund.amount_minor, currency)}")
+        amount = format_amount(refund.amount_minor, currency)
+        yield from _pair(f"{word} {moment(refund.at)}", f"-{amount}")
         if refund.items:
             yield from _wrapped(refund.items, indent=INDENT)
 

@@ -1,7 +1,6 @@
 """Pages: templates in, HTML with strict headers out."""
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -32,21 +31,6 @@ PAGE = CIMultiDict(
     }
 )
 HSTS = "max-age=31536000"
-# Currencies without minor units, of those that shops use; all others have two digits.
-_NO_MINOR_UNITS = frozenset({"JPY", "KRW", "CLP", "ISK", "VND", "HUF"})
-_SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
-
-
-def minor_digits(currency: str) -> int:
-    """Return how many of an amount's digits stand behind the point."""
-    return 0 if currency in _NO_MINOR_UNITS else 2
-
-
-def money(minor: int, currency: str) -> str:
-    """Write an amount as people do: 2400 EUR becomes €24.00."""
-    digits = minor_digits(currency)
-    sign = _SIGNS.get(currency, f"{currency} ")
-    return f"{sign}{minor / 10**digits:,.{digits}f}"
 
 
 def duration(seconds: int) -> str:
@@ -61,24 +45,31 @@ def static_folder() -> Path:
     return Path(str(resources.files("static")))
 
 
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(static_folder() / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(money=money, duration=duration)
-    return environment
-
-
 class Pages:
-    """Render templates under one brand. `secure` adds HSTS, for sites that run on https."""
+    """Render templates under one brand. `secure` adds HSTS, for sites that run on https.
 
-    def __init__(self, *, brand: str, secure: bool) -> None:
+    `filters` and `shared` are functions and values of the parts above this kit that every template
+    may use.
+    """
+
+    def __init__(
+        self,
+        *,
+        brand: str,
+        secure: bool,
+        filters: Mapping[str, Callable[..., str]],
+        shared: Mapping[str, Any],
+    ) -> None:
         self._brand = brand
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(static_folder() / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters.update(duration=duration, **filters)
+        self._templates.globals.update(shared)
         self._headers = CIMultiDict(PAGE)
         if secure:
             self._headers["Strict-Transport-Security"] = HSTS
@@ -88,15 +79,15 @@ class Pages:
     ) -> web.Response:
         """Render a page; moments and ids in `context` are written as in the JSON API."""
         values = msgspec.to_builtins(dict(context))
-        found = _environment().get_template(template)
+        found = self._templates.get_template(template)
         text = found.render(brand=self._brand, page_title=title, **values)
         response = web.Response(body=text.encode(), status=status, headers=self._headers)
-        # No page has a secret beside words that a stranger may choose, so its length tells nothing.
+        # No page puts a secret beside words that a stranger chose, so its length tells nothing.
         response.enable_compression()
         return response
 
     def problem(self, refusal: Refusal) -> web.Response:
-        """Say what stands in the way, to a person."""
+        """Render a refusal for a person."""
         context = {
             "status": refusal.status,
             "title": refusal.title,

@@ -1,7 +1,7 @@
 import { ask, NoAnswer } from "./api.js";
 import { $ } from "./admin-api.js";
 import { attempt, settle } from "./attempt.js";
-import { money } from "./money.js";
+import { minorOf, money } from "./money.js";
 
 /** States of an order that can still be called off. */
 const OPEN = new Set(["authorizing", "authorized", "voiding", "paid"]);
@@ -41,14 +41,6 @@ const what = () => /** @type {any} */ (document.querySelector("[name=what]:check
 const restock = (name) => /** @type {any} */ (document.querySelector(`[name=${name}]:checked`))?.value === "yes";
 const chosen = () => /** @type {HTMLInputElement[]} */ ([...$("refund-lines").querySelectorAll("input")])
   .map((field) => ({ sku: field.dataset.sku ?? "", quantity: Number(field.value) })).filter((item) => item.quantity > 0);
-
-/** A typed amount in minor units: digits, and a comma or point before the smaller ones. @param {string} text @returns {number | null} */
-export function minorOf(text, currency) {
-  const digits = new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
-  const parts = /^(\d{1,10})(?:[.,](\d+))?$/.exec(text.trim());
-  if (!parts || (parts[2] ?? "").length > digits) return null;
-  return Number(parts[1]) * 10 ** digits + Number((parts[2] ?? "").padEnd(digits, "0") || 0);
-}
 
 /** What the form would give back, in minor units; null while that is not said. @returns {number | null} */
 function amount() {

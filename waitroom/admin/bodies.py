@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from inventory.catalogue import Currency
+from inventory.money import DEFAULT_CURRENCY
+
 Whole = Annotated[int, Meta(ge=1, le=10_000_000)]
 Reason = Annotated[str, Meta(max_length=500)]
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -81,10 +84,14 @@ class CrowdOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A room to make, with those of its rules that are not to be the usual ones."""
+    """A room to make, with those of its rules that differ from the usual ones.
+
+    It sells in one currency, an ISO 4217 code, which cannot be changed later.
+    """
 
     room: Annotated[str, Meta(min_length=1, max_length=63)]
     name: Annotated[str, Meta(min_length=1, max_length=200)]
+    currency: Currency = DEFAULT_CURRENCY
     rules: RoomChange = RoomChange()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from inventory.money import DEFAULT_CURRENCY
 from waitroom.admin.bodies import RoomChange
 from waitroom.cli.invite import invite
 from waitroom.cli.options import fail, plainly, settings_options, with_pool
@@ -31,6 +32,12 @@ def room() -> None:
 @click.argument("room")
 @click.argument("rules", nargs=-1, metavar="[RULE=VALUE]...")
 @click.option("--name", required=True)
+@click.option(
+    "--currency",
+    default=DEFAULT_CURRENCY,
+    show_default=True,
+    help="The ISO 4217 code of what the room sells in; it cannot be changed later.",
+)
 @click.option("--opens-at", type=_MOMENT, help="When the sale opens by itself.")
 @click.option("--closes-at", type=_MOMENT, help="When it ends by itself.")
 @click.option("--doors-at", type=_MOMENT, help="From when on places are taken before the sale.")
@@ -42,6 +49,7 @@ def room_create(
     room: str,
     rules: Sequence[str],
     name: str,
+    currency: str,
     opens_at: datetime | None,
     closes_at: datetime | None,
     doors_at: datetime | None,
@@ -61,7 +69,9 @@ def room_create(
     given = {rule: value for rule, value in options.items() if value is not None}
     wanted = _encoded({**given, **_pairs(rules)})
     with_pool(
-        config, overrides, lambda pool: RoomStore(pool).create(room, name, rules=wanted, who="cli")
+        config,
+        overrides,
+        lambda pool: RoomStore(pool).create(room, name, rules=wanted, who="cli", currency=currency),
     )
 
 
@@ -90,7 +100,7 @@ def room_set(
 def room_show(room: str, config: Path | None, **overrides: Any) -> None:
     """Print a room's status and rules as they can be set."""
     row = with_pool(config, overrides, lambda pool: RoomStore(pool).read(room))
-    click.echo(f"# {row['status']}")
+    click.echo(f"# {row['status']}\n# sells in {row['currency']}")
     for rule in RULES:
         click.echo(f"{rule}={_text(row[rule])}")
 

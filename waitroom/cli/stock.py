@@ -8,9 +8,11 @@ from typing import Any
 import click
 import msgspec
 
+from inventory.kit.database import Pool
 from inventory.ledger_store import LedgerStore
+from inventory.money import AMOUNT_MAX, UnreadableAmount, parse_amount
 from inventory.sku_store import StockStore
-from waitroom.cli.options import plainly, settings_options, with_pool
+from waitroom.cli.options import fail, plainly, settings_options, with_pool
 
 
 class Moment(click.ParamType[datetime]):
@@ -83,13 +85,38 @@ def sku() -> None:
 @click.argument("sku")
 @click.option("--room", required=True)
 @click.option("--name", required=True)
-@click.option("--price-minor", type=int, required=True, help="In cents, tax included.")
-@click.option("--currency", default="EUR", show_default=True)
+@click.option("--price", help="In the room's currency, such as 12.50, tax included.")
+@click.option(
+    "--price-minor",
+    type=click.IntRange(0, AMOUNT_MAX),
+    help="The same in minor units, such as 1250.",
+)
 @plainly
-def sku_add(config: Path | None, sku: str, **values: Any) -> None:
-    """Add a product with nothing on hand."""
-    wish = {k: values.pop(k) for k in ("room", "name", "price_minor", "currency")}
-    with_pool(config, values, lambda pool: StockStore(pool).add(sku, who="cli", **wish))
+def sku_add(
+    *,
+    sku: str,
+    room: str,
+    name: str,
+    price: str | None,
+    price_minor: int | None,
+    config: Path | None,
+    **overrides: Any,
+) -> None:
+    """Add a product with nothing on hand, at a price in the currency of its room."""
+    if (price is None) == (price_minor is None):
+        fail("say the price with either --price or --price-minor")
+
+    async def add(pool: Pool) -> None:
+        stock = StockStore(pool)
+        minor = price_minor
+        if price is not None:
+            minor = parse_amount(price, await stock.currency(room))
+        await stock.add(sku, room=room, name=name, price_minor=minor or 0, who="cli")
+
+    try:
+        with_pool(config, overrides, add)
+    except UnreadableAmount as error:
+        fail(f"--price is {error}")
 
 
 @sku.command(name="receive")

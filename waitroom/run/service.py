@@ -23,6 +23,7 @@ from inventory.hold_store import HoldStore
 from inventory.kit.database import Pool
 from inventory.kit.pages import Pages
 from inventory.ledger_store import LedgerStore
+from inventory.money import format_amount, uncommon_digits
 from inventory.product_store import CatalogueStore
 from inventory.sku_store import StockStore
 from inventory.sweeper import Sweeper
@@ -146,7 +147,12 @@ def build_service(
         line=_line(settings, board, lines, sessions, _entrance(settings, secrets, pool, identity)),
         checkout=_checkout(settings, sessions, holds=holds, orders=orders, payments=payments),
         catalogue=Catalogue(stock, products),
-        pages=Pages(brand=settings.brand, secure=settings.secure),
+        pages=Pages(
+            brand=settings.brand,
+            secure=settings.secure,
+            filters={"money": format_amount},
+            shared={"uncommon_digits": uncommon_digits()},
+        ),
         health_share=HealthShare(memory),
         controller=Controller(
             store=office,

@@ -125,7 +125,7 @@ SELECT e.seq, e.body, encode(e.hash, 'hex') AS hash FROM log_entry e JOIN room m
 WHERE m.room = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3;
 
 -- name: create_room
-SELECT create_room($1, $2, $3);
+SELECT create_room($1, $2, $3, $4);
 
 -- name: set_room_status
 SELECT set_room_status($1, $2, $3, $4);

@@ -7,6 +7,7 @@ import asyncpg
 from inventory.kit.database import Pool, connection
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.kit.queries import load_queries
+from inventory.money import DEFAULT_CURRENCY, currencies
 from waitroom.refusals import DrawIsDue, NotOpenYet, SaleEnded
 
 SQL = load_queries("waitroom.store")
@@ -39,15 +40,26 @@ class RoomStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def create(self, room: str, name: str, *, rules: str = "{}", who: str) -> None:
+    async def create(
+        self,
+        room: str,
+        name: str,
+        *,
+        rules: str = "{}",
+        who: str,
+        currency: str = DEFAULT_CURRENCY,
+    ) -> None:
         """Make a room with rules, a JSON object of columns and values; or make nothing.
 
-        Raises `BadRequest` where the name is taken or a rule is broken.
+        The room sells in `currency` for good. Raises `BadRequest` where that is no legal tender,
+        the name is taken or a rule is broken.
         """
+        if currency not in currencies():
+            raise BadRequest(f"{currency!r} is not the code of a currency, such as EUR.")
         async with connection(self._pool) as borrowed:
             try:
                 async with borrowed.transaction():
-                    await borrowed.execute(SQL["create_room"], room, name, who)
+                    await borrowed.execute(SQL["create_room"], room, name, who, currency)
                     await borrowed.execute(SQL["change_room"], room, rules, who, "")
             except asyncpg.UniqueViolationError as error:
                 raise BadRequest(f"There is a room {room!r} already.") from error

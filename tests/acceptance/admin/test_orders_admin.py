@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from playwright.async_api import Page, expect
 from shop import open_gate, sessions_in
 from support import PASSWORD, eventually, execute
 
+from inventory.money import UnreadableAmount, currencies, format_amount, parse_amount
 from waitroom.run.app import Service
 
 # What a page shows is the same from any process.
@@ -301,6 +303,40 @@ async def test_an_operator_finds_an_order_and_gives_money_back(
     assert (order.refunded_minor, order.state) == (1250, "paid")
     assert (await service.stock.read("mug")).sold == 1
     await all_is_well(service)
+
+
+async def test_scripts_write_and_read_amounts_as_the_server_does(
+    service: Service, serving: Running, pages: Pages
+) -> None:
+    page = await pages(viewport=DESK)
+    await enter(page, serving, service, "/admin/orders", "viewer")
+    codes = sorted(currencies())
+    typed = ["12", "12.5", "12,50", "12.345", "1,234.56", "", "-5", " 7 ", "1e3", "12.", "\uff11"]
+
+    def read(text: str, currency: str) -> int | None:
+        try:
+            return parse_amount(text, currency)
+        except UnreadableAmount:
+            return None
+
+    written, minors = await page.evaluate(
+        """async ([codes, typed]) => {
+            const { money, minorOf } = await import("/static/js/money.js");
+            return [
+                codes.map((code) => money(1234567, code)),
+                codes.map((code) => typed.map((text) => minorOf(text, code))),
+            ];
+        }""",
+        [codes, typed],
+    )
+
+    # A browser may know another sign for a currency than Babel does, but puts no point elsewhere.
+    figures = [re.sub("^[^0-9]+", "", text) for text in written]
+    assert figures == [re.sub("^[^0-9]+", "", format_amount(1234567, code)) for code in codes]
+    assert minors == [[read(text, code) for text in typed] for code in codes]
+    spoken = dict(zip(codes, written, strict=True))
+    for code in ("EUR", "USD", "GBP", "JPY", "IDR", "XOF", "RSD", "KWD", "HUF"):
+        assert spoken[code] == format_amount(1234567, code)
 
 
 async def test_an_operator_cancels_an_order(

@@ -25,6 +25,7 @@ from support import (
     tick,
 )
 
+from inventory.kit.problem import BadRequest
 from waitroom.run.app import Service
 
 # What a page shows is the same from any process.
@@ -198,6 +199,29 @@ async def test_a_room_is_made_with_its_rules_or_not_at_all(
     assert (made.status, (await made.json())["settings"]["seats_max"]) == (201, 7)
     assert refused.status == 400
     assert again.status == 201
+
+
+async def test_a_room_sells_in_the_currency_that_it_was_made_with(
+    service: Service, client: Client
+) -> None:
+    who = await sign_in(service, client, "admin")
+
+    async def make(room: str, **more: str) -> ClientResponse:
+        body = {"room": room, "name": "New", **more}
+        return await client.post("/admin/rooms", json=body, headers=who)
+
+    made = await make("yen", currency="JPY")
+    usual = await make("usual")
+    unknown = await make("marks", currency="DEM")
+    await service.stock.add("fan", room="yen", name="Fan", price_minor=1500)
+
+    assert (made.status, (await made.json())["currency"]) == (201, "JPY")
+    assert (await usual.json())["currency"] == "EUR"
+    assert (unknown.status, "DEM" in (await unknown.json())["detail"]) == (400, True)
+    fan = await (await client.get("/inventory/skus/fan")).json()
+    assert (fan["price_minor"], fan["currency"]) == (1500, "JPY")
+    with pytest.raises(BadRequest):
+        await service.stock.add("cup", room="yen", name="Cup", price_minor=1500, currency="EUR")
 
 
 # The threshold: no line on a quiet day.

@@ -145,16 +145,26 @@ async def test_the_command_line_makes_rooms_and_stock(service: Service, postgres
         return result.stdout
 
     run("room", "create", "drop", "--name", "Drop")
+    run("room", "create", "yen", "--name", "Yen", "--currency", "JPY")
     run("sku", "add", "mug", "--room", "drop", "--name", "Mug", "--price-minor", "900")
+    run("sku", "add", "vase", "--room", "drop", "--name", "Vase", "--price", "12,50")
+    run("sku", "add", "fan", "--room", "yen", "--name", "Fan", "--price", "1500")
     on_hand = run("sku", "receive", "mug", "5")
     status = run("room", "status", "drop", "open")
 
     assert on_hand == "mug: 5 on hand\n"
     assert status == "drop: scheduled → open\n"
-    (row,) = await execute(service, "SELECT on_hand FROM room_stock")
+    (row,) = await execute(service, "SELECT on_hand FROM room_stock WHERE on_hand > 0")
     assert row["on_hand"] == 5
     twice = waitroom("room", "create", "drop", "--name", "Drop", "--postgres-url", postgres_url)
     assert "already" in complaint(twice)
+    prices = await execute(service, "SELECT sku, price_minor, currency FROM sku ORDER BY sku")
+    assert [tuple(row) for row in prices] == [
+        ("fan", 1500, "JPY"), ("mug", 900, "EUR"), ("vase", 1250, "EUR"),
+    ]  # fmt: skip
+    half = waitroom("sku", "add", "cup", "--room", "yen", "--name", "Cup", "--price", "1.5",
+                    "--postgres-url", postgres_url)  # fmt: skip
+    assert "an amount in JPY" in complaint(half)
 
 
 async def test_sigterm_turns_readyz_and_finishes_what_has_begun(

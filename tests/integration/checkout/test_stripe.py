@@ -12,7 +12,6 @@ from support import execute
 
 from checkout.gateway.gateway import GatewayError, Payment, PaymentState, RefundState
 from checkout.gateway.stripe_gateway import StripeGateway, stripe_amount
-from inventory.kit.pages import minor_digits
 from waitroom.run.app import Service
 
 pytest_plugins = ("stripe_shop",)
@@ -545,45 +544,46 @@ async def test_a_payment_that_stripe_lost_is_no_answer(
     [
         (2400, "EUR", 2400),
         (2400, "JPY", 2400),
-        # Pages write these two without decimals, and Stripe charges them with two.
-        (2400, "HUF", 240_000),
+        (2400, "HUF", 2400),
+        (2400, "IDR", 2400),
+        (2400, "XOF", 2400),
+        (2400, "KWD", 2400),
+        # ISO 4217 gives these two no digits, and Stripe charges them with two.
         (2400, "ISK", 240_000),
-        # Pages write 24.00, and Stripe charges thousandths.
-        (2400, "KWD", 24_000),
-        (2400, "UGX", 2400),
-        # Pages write 24.00, and Stripe knows no smaller unit.
-        (2400, "XOF", 24),
+        (2400, "UGX", 240_000),
+        # ISO 4217 gives the ariary two digits, and Stripe charges it with none.
+        (2400, "MGA", 24),
     ],
 )
 def test_stripe_charges_what_the_page_shows(minor: int, currency: str, amount: int) -> None:
     assert stripe_amount(minor, currency) == amount
 
 
-def test_an_amount_that_stripe_cannot_charge_is_refused() -> None:
-    with pytest.raises(ValueError, match="XOF"):
-        stripe_amount(2450, "XOF")
+@pytest.mark.parametrize(("minor", "currency"), [(2450, "MGA"), (2401, "KWD")])
+def test_an_amount_that_stripe_cannot_charge_is_refused(minor: int, currency: str) -> None:
+    with pytest.raises(ValueError, match=currency):
+        stripe_amount(minor, currency)
 
 
 @given(st.integers(min_value=0, max_value=10**15))
 def test_ordinary_currencies_are_charged_to_the_cent(minor: int) -> None:
-    assert minor_digits("EUR") == 2
     assert stripe_amount(minor, "EUR") == minor
 
 
 async def test_an_amount_that_cannot_be_charged_declines(
     gateway: StripeGateway, wire: Wire
 ) -> None:
-    half_a_franc = await authorize(gateway, str(uuid4()), amount=2450, currency="XOF")
+    half_an_ariary = await authorize(gateway, str(uuid4()), amount=2450, currency="MGA")
     asked = len(wire.sent)
     nothing = await authorize(gateway, str(uuid4()), amount=0)
 
-    assert half_a_franc.state is nothing.state is PaymentState.DECLINED
+    assert half_an_ariary.state is nothing.state is PaymentState.DECLINED
     assert asked == 0
 
 
 async def test_a_refund_is_counted_as_its_payment_was(gateway: StripeGateway, wire: Wire) -> None:
     key = str(uuid4())
-    await authorize(gateway, key, amount=2400, currency="HUF")
+    await authorize(gateway, key, amount=2400, currency="ISK")
     await gateway.capture(key)
 
     await gateway.refund(key, refund_key="one", amount_minor=400)

@@ -121,7 +121,9 @@ class RoomsAdmin:
     async def create_room(self, request: web.Request, operator: Operator) -> web.Response:
         wish = await read_body(request, NEW_ROOM)
         rules, _ = _rules_of(wish.rules)
-        await self._rooms.create(wish.room, wish.name, rules=rules, who=operator.name)
+        await self._rooms.create(
+            wish.room, wish.name, rules=rules, who=operator.name, currency=wish.currency
+        )
         return json_response(await self._room_body(wish.room), status=201)
 
     async def read_room(self, request: web.Request, operator: Operator) -> web.Response:
@@ -188,6 +190,7 @@ class RoomsAdmin:
         return {
             "room": room,
             "name": row["name"],
+            "currency": row["currency"],
             "status": _status_for_operators(row, draws),
             "message": row["message"],
             "policy": row["policy"],

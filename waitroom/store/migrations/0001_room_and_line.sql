@@ -86,7 +86,8 @@ CREATE TABLE room (
     customers_only boolean NOT NULL DEFAULT false,
     -- How long whoever stayed in line for returns has to come, once called again.
     returns_window_s int NOT NULL DEFAULT 900 CHECK (returns_window_s > 0),
-    currency text NOT NULL DEFAULT 'EUR' CHECK (currency ~ '^[A-Z]{3}$'),
+    -- Fixed when the room is made, since prices, holds and orders are amounts of it.
+    currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT room_has_one_currency UNIQUE (room_id, currency),
     CONSTRAINT sale_closes_after_it_opens CHECK (closes_at > opens_at),

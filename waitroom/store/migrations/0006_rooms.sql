@@ -2,11 +2,12 @@
 -- room locks its log first, so the change has a place in the same order as joins and calls, and is
 -- itself an entry.
 
-CREATE FUNCTION create_room(in_room text, in_name text, who text) RETURNS int LANGUAGE plpgsql AS $$
+CREATE FUNCTION create_room(in_room text, in_name text, who text, in_currency text)
+RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
     id int;
 BEGIN
-    INSERT INTO room (room, name) VALUES (in_room, in_name) RETURNING room_id INTO id;
+    INSERT INTO room (room, name, currency) VALUES (in_room, in_name, in_currency) RETURNING room_id INTO id;
     INSERT INTO log_head (room_id) VALUES (id);
     INSERT INTO line (room_id, line, term) SELECT id, 'main-1', o.term FROM office o;
     INSERT INTO room_state (room_id) VALUES (id);
