@@ -567,7 +567,7 @@ async def test_rooms_are_made_and_steered_on_the_command_line(postgres_url: str)
     assert made[0] == 0, made
     assert [code for code, _ in bad] == [2] * 6
     for (_, said), word in zip(
-        bad, ("after it opens", "seats_max?", "int", "like", "name", "waits"), strict=True
+        bad, ("after it opens", "seats_max?", "int", "like", "name", "waiting"), strict=True
     ):
         assert word in said
     for line in (
