@@ -147,12 +147,7 @@ def build_service(
         line=_line(settings, board, lines, sessions, _entrance(settings, secrets, pool, identity)),
         checkout=_checkout(settings, sessions, holds=holds, orders=orders, payments=payments),
         catalogue=Catalogue(stock, products),
-        pages=Pages(
-            brand=settings.brand,
-            secure=settings.secure,
-            filters={"money": format_amount},
-            shared={"uncommon_digits": uncommon_digits()},
-        ),
+        pages=_pages(settings),
         health_share=HealthShare(memory),
         controller=Controller(
             store=office,
@@ -175,6 +170,15 @@ def build_service(
         sender=_sender(settings, secrets, outbox),
         mails=mails,
         mail_sender=_mail_sender(settings, secrets, mails),
+    )
+
+
+def _pages(settings: Settings) -> Pages:
+    return Pages(
+        brand=settings.brand,
+        secure=settings.secure,
+        filters={"money": format_amount},
+        shared={"uncommon_digits": uncommon_digits()},
     )
 
 
