@@ -66,9 +66,15 @@ class Postbox:
 
 @asynccontextmanager
 async def open_postbox(
-    *, tls: ssl.SSLContext | None = None, start_tls: ssl.SSLContext | None = None
+    *,
+    tls: ssl.SSLContext | None = None,
+    start_tls: ssl.SSLContext | None = None,
+    utf8: bool = True,
 ) -> AsyncIterator[Postbox]:
-    """Serve until left; with `tls` from the first byte, with `start_tls` when asked for it."""
+    """Serve until left; with `tls` from the first byte, with `start_tls` when asked for it.
+
+    `utf8` offers SMTPUTF8.
+    """
     box, loop = Postbox(), asyncio.get_running_loop()
     box.hurry.set()
 
@@ -76,6 +82,7 @@ async def open_postbox(
         return SMTP(
             box,
             hostname="mail.test",
+            enable_SMTPUTF8=utf8,
             loop=loop,
             tls_context=start_tls,
             require_starttls=start_tls is not None,

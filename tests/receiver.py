@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from standardwebhooks import Webhook
 
-from waitroom.outgoing.outbox.sender import Sender
+from waitroom.outgoing.outbox.sender import WebhookSender
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class Received:
     headers: dict[str, str]
     text: str
     body: dict[str, Any]
+    # Path and query as they were requested.
+    target: str = ""
 
     @property
     def name(self) -> str:
@@ -49,7 +51,7 @@ class Receiver:
         body = {}
         for secret in self.secrets:
             body = Webhook(secret).verify(text, headers)
-        received = Received(headers, text, body)
+        received = Received(headers, text, body, request.raw_path)
         self.got.append(received)
         await self.answering.wait()
         return self.answer(received)
@@ -78,7 +80,7 @@ async def open_receiver() -> AsyncIterator[Receiver]:
 
 
 @asynccontextmanager
-async def sending(*senders: Sender) -> AsyncIterator[None]:
+async def sending(*senders: WebhookSender) -> AsyncIterator[None]:
     """Run the loops of these senders."""
     stopping = asyncio.Event()
     loops = [asyncio.create_task(sender.run(stopping)) for sender in senders]

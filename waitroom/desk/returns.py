@@ -8,8 +8,8 @@ from aiohttp import web
 from inventory.kit.http import json_response, read_body, read_form
 from inventory.kit.problem import Busy, Refusal, Unprocessable
 from waitroom.desk.board import RoomView
+from waitroom.line.address import ADDRESS_LENGTH_MAX, is_address
 from waitroom.line.ticket import Ticket
-from waitroom.outgoing.mail.relay import ADDRESS_LENGTH_MAX, is_address
 from waitroom.refusals import (
     AlreadyBought,
     MailNotOffered,

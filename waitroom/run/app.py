@@ -84,7 +84,7 @@ async def open_service(
             await stack.enter_async_context(_loop(service, service.health_share.run, "health"))
         if "sweeper" in roles:
             await stack.enter_async_context(_loop(service, service.sweeper.run, "sweeper"))
-            await stack.enter_async_context(_loop(service, service.sender.run, "sender"))
+            await stack.enter_async_context(_loop(service, service.webhook_sender.run, "webhooks"))
             if service.mail_sender is not None:
                 await stack.enter_async_context(_loop(service, service.mail_sender.run, "mail"))
         if "controller" in roles:

@@ -41,7 +41,7 @@ from waitroom.outgoing.mail.relay import parse_relay, parse_sender
 from waitroom.outgoing.mail.sender import MailSender
 from waitroom.outgoing.outbox.endpoint_store import EndpointStore
 from waitroom.outgoing.outbox.outbox_store import OutboxStore
-from waitroom.outgoing.outbox.sender import Sender
+from waitroom.outgoing.outbox.sender import WebhookSender
 from waitroom.outgoing.outbox.signature import SecretBook
 from waitroom.run.settings import Secrets, Settings
 from waitroom.store.draw_store import DrawStore
@@ -95,7 +95,7 @@ class Service:
     controller: Controller
     sweeper: Sweeper
     endpoints: EndpointStore
-    sender: Sender
+    webhook_sender: WebhookSender
     mails: MailStore
     mail_sender: MailSender | None
     stripe: "StripeApi | None" = None
@@ -167,7 +167,7 @@ def build_service(
             }
         ),
         endpoints=EndpointStore(pool, SecretBook(secrets.keys)),
-        sender=_sender(settings, secrets, outbox),
+        webhook_sender=_webhook_sender(settings, secrets, outbox),
         mails=mails,
         mail_sender=_mail_sender(settings, secrets, mails),
     )
@@ -231,9 +231,9 @@ def _line(
     )
 
 
-def _sender(settings: Settings, secrets: Secrets, outbox: OutboxStore) -> Sender:
+def _webhook_sender(settings: Settings, secrets: Secrets, outbox: OutboxStore) -> WebhookSender:
     book = SecretBook(secrets.keys)
-    return Sender(outbox, secrets=book, allow_private=settings.webhooks_allow_private)
+    return WebhookSender(outbox, secrets=book, allow_private=settings.webhooks_allow_private)
 
 
 def _mail_sender(settings: Settings, secrets: Secrets, mails: MailStore) -> MailSender | None:

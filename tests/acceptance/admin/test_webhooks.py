@@ -72,7 +72,7 @@ async def test_a_walk_is_told_from_the_call_to_the_order(
     await tick(service)
 
     await buy(client)
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         await eventually(lambda: _has(receiver, 4))
 
     said = {received.kind: received.body["data"] for received in receiver.got}
@@ -100,7 +100,7 @@ async def test_money_that_goes_back_is_told_each_time(
     await execute(service, "UPDATE purchase SET refunding_minor = 400")
     await execute(service, "UPDATE purchase SET refunding_minor = 0, refunded_minor = 400")
     await execute(service, "UPDATE purchase SET refunded_minor = 1000, state = 'refunded'")
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         await eventually(lambda: _has(receiver, 2))
 
     told = sorted((r.body["data"]["refunded_minor"], r.body["data"]) for r in receiver.got)
@@ -123,7 +123,7 @@ async def test_an_order_that_comes_to_nothing_is_told_of(
 
     await execute(service, "UPDATE purchase SET state = 'voiding'")
     await execute(service, "UPDATE purchase SET state = 'cancelled'")
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         await eventually(lambda: _has(receiver, 1))
 
     assert receiver.kinds() == ["order.cancelled"]
@@ -304,7 +304,7 @@ async def test_deliveries_are_paged_and_filtered_and_can_be_replayed(
         page = (await listed(client, f"{path}/deliveries", admin))["deliveries"]
         return len(page) == 5 and all(d["attempts"] == 1 and not d["sending"] for d in page)
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         await eventually(settled)
         first = await listed(client, f"{path}/deliveries?limit=2", admin)
         second = await listed(client, f"{path}/deliveries?limit=4&cursor={first['next']}", admin)
@@ -334,7 +334,7 @@ async def test_deliveries_are_counted_for_those_who_watch(
     await add(client, receiver, admin)
     await execute(service, "SELECT emit(1, 'order.paid', '{}')")
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         await eventually(lambda: _has(receiver, 1))
 
         async def counted() -> bool:

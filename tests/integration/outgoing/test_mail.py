@@ -18,11 +18,13 @@ from postbox import PASSWORD, USER, Postbox, open_postbox
 from shop import hold, open_gate, sessions_in
 from support import eventually, execute, open_room, shift_clock, tick
 
+from inventory.kit.lease import Lease
 from waitroom.line.ticket import Ticket
-from waitroom.outgoing.mail.attempt import ATTEMPTS_MAX, Outcome
-from waitroom.outgoing.mail.mail_store import MailStore
+from waitroom.outgoing.mail.attempt import ATTEMPTS_MAX, RelayAnswer
+from waitroom.outgoing.mail.mail_store import Mail, MailStore
 from waitroom.outgoing.mail.relay import parse_relay, parse_sender
 from waitroom.outgoing.mail.sender import MailSender
+from waitroom.outgoing.outcome import Fate, Outcome
 from waitroom.run.app import Service
 
 OpenService = Callable[..., Awaitable[Service]]
@@ -123,6 +125,74 @@ async def test_an_address_that_is_refused_for_good_is_forgotten_at_once(
     assert "ada" not in said
 
 
+@pytest.mark.parametrize(
+    ("typed", "sent_to"),
+    [
+        ("info@müller.example", "info@xn--mller-kva.example"),
+        ("jörg@example.org", "jörg@example.org"),
+    ],
+)
+async def test_an_address_in_another_script_is_mailed(
+    service: Service, typed: str, sent_to: str
+) -> None:
+    await write(service, address=typed)
+    async with open_postbox() as box:
+        assert await sender_of(service, box.url).send_due() == 1
+
+    assert box.recipients == [sent_to]
+    assert box.taken[0]["To"] == sent_to
+
+
+async def test_an_address_that_the_relay_cannot_take_is_given_up(service: Service) -> None:
+    await write(service, address="jörg@example.org")
+    async with open_postbox(utf8=False) as box:
+        await sender_of(service, box.url).send_due()
+
+    assert box.taken == []
+    assert await mails(service) == [("failed", "the relay lacks SMTPUTF8", "", 1)]
+
+
+async def test_what_breaks_while_a_message_is_sent_or_judged_is_noted(
+    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await write(service, count=2)
+    await execute(service, "UPDATE mail SET facts = facts - 'number' WHERE mail_id = 1")
+    async with open_postbox() as box:
+        sender = sender_of(service, box.url)
+        judging, broken = sender.judge, []
+
+        def judge_badly(item: Mail, reply: RelayAnswer, *, chance: float) -> Outcome:
+            if reply.sent:
+                broken.append(item.mail_id)
+                raise OverflowError(f"no judgement on {item.address}")
+            return judging(item, reply, chance=chance)
+
+        monkeypatch.setattr(sender, "judge", judge_badly)
+        assert await sender.send_due() == 0
+
+    assert broken == [2]
+    assert await mails(service) == [
+        ("waiting", "broke: ValidationError", ADDRESS, 1),
+        ("waiting", "sent", ADDRESS, 1),
+    ]
+    assert "ada" not in capsys.readouterr().out
+
+
+async def test_an_attempt_is_cut_off_before_its_lease_is_over(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write(service)
+    async with open_postbox() as box:
+        box.hurry.clear()
+        sender = sender_of(service, box.url)
+        monkeypatch.setattr(sender, "lease", Lease(attempt_s=0.5, margin_s=60))
+
+        assert await sender.send_due() == 0
+        box.hurry.set()
+
+    assert await mails(service) == [("waiting", "broke: TimeoutError", ADDRESS, 1)]
+
+
 async def test_a_relay_that_is_away_is_tried_a_bounded_number_of_times(service: Service) -> None:
     await write(service)
     sender = sender_of(service, "smtp://127.0.0.1:1")
@@ -157,7 +227,7 @@ async def test_two_senders_send_every_message_once(services: OpenService) -> Non
 
 async def test_what_a_dead_sender_had_taken_is_sent_by_another(service: Service) -> None:
     await write(service)
-    (taken,) = await service.mails.claim(8, lease_s=60)
+    (taken,) = await service.mails.lease_due(8, lease_s=60)
     async with open_postbox() as box:
         sender = sender_of(service, box.url)
 
@@ -171,9 +241,9 @@ async def test_what_a_dead_sender_had_taken_is_sent_by_another(service: Service)
 
 async def test_whoever_lost_the_lease_cannot_fail_what_another_sends(service: Service) -> None:
     await write(service)
-    (late,) = await service.mails.claim(8, lease_s=0)
-    (holder,) = await service.mails.claim(8, lease_s=60)
-    failed = Outcome(state="failed")
+    (late,) = await service.mails.lease_due(8, lease_s=0)
+    (holder,) = await service.mails.lease_due(8, lease_s=60)
+    failed = Outcome(fate=Fate.GIVEN_UP)
 
     await service.mails.note(late, "address refused: 550", failed)
     before = await mails(service)
@@ -196,9 +266,9 @@ async def test_a_message_whose_call_is_over_is_never_sent(service: Service) -> N
 async def test_a_message_that_kills_its_senders_is_given_up(service: Service) -> None:
     await write(service)
     for _ in range(ATTEMPTS_MAX):
-        assert await service.mails.claim(8, lease_s=0)
+        assert await service.mails.lease_due(8, lease_s=0)
 
-    assert await service.mails.claim(8, lease_s=0) == []
+    assert await service.mails.lease_due(8, lease_s=0) == []
     assert await service.mails.tidy(100) == 1
     assert await mails(service) == [("failed", "given up", "", ATTEMPTS_MAX)]
 

@@ -10,12 +10,13 @@ from typing import Any
 import asyncpg
 import pytest
 from aiohttp import web
-from receiver import Receiver, open_receiver, sending
+from receiver import Receiver, open_receiver, receiving, sending
 from standardwebhooks import Webhook, WebhookVerificationError
 from support import eventually, execute, open_room
 
-from waitroom.outgoing.outbox.attempt import ATTEMPTS_MAX
-from waitroom.outgoing.outbox.sender import LEASE_S, PER_ENDPOINT_MAX
+from waitroom.outgoing.outbox import webhook_client
+from waitroom.outgoing.outbox.attempt import ATTEMPTS_MAX, LEASE, QUIET_S
+from waitroom.outgoing.outbox.sender import PER_ENDPOINT_MAX
 from waitroom.run.app import Service
 
 Open = Callable[..., Awaitable[Service]]
@@ -136,7 +137,7 @@ async def test_an_endpoint_without_kinds_gets_everything(
     await listen(service, receiver)
     await emit(service, "order.paid", "a.kind_to_come")
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         await eventually(lambda: _has(receiver, 2))
 
     assert sorted(receiver.kinds()) == ["a.kind_to_come", "order.paid"]
@@ -159,7 +160,7 @@ async def test_what_commits_late_under_an_earlier_id_is_not_skipped(
         await transaction.start()
         await slow.execute("SELECT emit(1, 'order.cancelled', '{}')")
         await emit(service, "order.paid")
-        async with sending(service.sender):
+        async with sending(service.webhook_sender):
             await eventually(lambda: _has(receiver, 1))
             assert receiver.kinds() == ["order.paid"]
             await transaction.commit()
@@ -176,7 +177,7 @@ async def test_a_body_has_the_form_of_the_specification(
     await listen(service, receiver)
     await emit(service, "order.paid")
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         await in_state(service, "delivered")
 
     (received,) = receiver.got
@@ -196,7 +197,7 @@ async def test_after_a_failure_it_is_sent_again_under_the_same_id(
     receiver.answer = lambda _: web.Response(status=500 if len(receiver.got) < 3 else 200)
     await emit(service, "order.paid")
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         for attempts in (1, 2):
             failed = await in_state(service, "pending", attempts=attempts)
             assert failed["status"] == 500
@@ -219,7 +220,7 @@ async def test_after_the_last_attempt_it_has_failed_and_can_be_replayed(
     await execute(service, "SELECT fan_out(10)")
     await execute(service, "UPDATE webhook_delivery SET attempts = $1", ATTEMPTS_MAX - 1)
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         failed = await in_state(service, "failed")
         receiver.answer = lambda _: web.Response()
         since = failed["tried_at"].replace(year=2000)
@@ -256,7 +257,7 @@ async def test_gone_ends_the_endpoint_and_what_waits_for_it_goes_on_later(
     receiver.answer = lambda _: web.Response(status=410)
     await emit(service, "order.paid")
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         await in_state(service, "pending", attempts=1)
         endpoint = await service.endpoints.read(endpoint_id)
         await emit(service, "order.paid")
@@ -279,7 +280,7 @@ async def test_an_endpoint_that_fails_for_days_is_made_inactive(
     receiver.answer = lambda _: web.Response(status=404)
     await emit(service, "order.paid")
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         await in_state(service, "pending", attempts=1)
         assert (await service.endpoints.read(endpoint_id)).active
         await execute(
@@ -302,7 +303,7 @@ async def test_a_receiver_that_asks_for_patience_gets_it(
     receiver.answer = lambda _: web.Response(status=status, headers=headers)
     await emit(service, "order.paid")
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         waiting = await in_state(service, "pending", attempts=1)
 
     waits = (waiting["due_at"] - waiting["tried_at"]).total_seconds()
@@ -320,7 +321,7 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(
     receiver.answer = lambda _: web.Response(status=307, headers=headers)
     await emit(service, "order.paid")
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         failed = await in_state(service, "pending", attempts=1)
 
     assert failed["status"] == 307
@@ -332,10 +333,74 @@ async def test_the_answer_is_read_to_a_bound(service: Service, receiver: Receive
     receiver.answer = lambda _: web.Response(text="x" * 3_000_000)
     await emit(service, "order.paid")
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         delivered = await in_state(service, "delivered")
 
     assert delivered["answer"] == "x" * 500
+
+
+async def test_a_status_decides_also_when_the_body_stalls_or_breaks_off(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_client, "BODY_S", 0.2)
+    stalled = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        reply = web.StreamResponse(status=200, headers={"Content-Length": "100"})
+        await reply.prepare(request)
+        await reply.write(b"so far")
+        if request.path != "/broken":
+            await stalled.wait()
+        assert request.transport is not None
+        request.transport.close()
+        return reply
+
+    async with receiving(answer) as url:
+        for path in ("/stalled", "/broken"):
+            await service.endpoints.add(
+                url.replace("/hook", path), shown="", description="", kinds=(), who="test"
+            )
+        await emit(service, "order.paid")
+        async with sending(service.webhook_sender):
+            await eventually(lambda: _all_delivered(service, 2))
+        stalled.set()
+
+    assert [row["status"] for row in await rows(service, "webhook_delivery")] == [200, 200]
+    assert [row["answer"] for row in await rows(service, "webhook_delivery")] == ["so far"] * 2
+
+
+async def _all_delivered(service: Service, count: int) -> bool:
+    states = [row["state"] for row in await rows(service, "webhook_delivery")]
+    return states == ["delivered"] * count
+
+
+async def test_the_request_line_is_the_one_that_was_typed(
+    service: Service, receiver: Receiver
+) -> None:
+    typed = "/flow?sp=%2Ftriggers%2Fmanual%2Frun&sig=rX7%2BAn%2FXCC2w%3D&c[]=%zz"
+    receiver.url = receiver.url.removesuffix("/hook") + typed
+    await listen(service, receiver)
+    await emit(service, "order.paid")
+
+    async with sending(service.webhook_sender):
+        await in_state(service, "delivered")
+
+    assert receiver.got[0].target == typed
+
+
+async def test_an_unreadable_retry_after_does_not_keep_an_attempt_from_being_noted(
+    service: Service, receiver: Receiver
+) -> None:
+    await listen(service, receiver)
+    headers = {"Retry-After": "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"}
+    receiver.answer = lambda _: web.Response(status=503, headers=headers)
+    await emit(service, "order.paid")
+
+    async with sending(service.webhook_sender):
+        waiting = await in_state(service, "pending", attempts=1)
+
+    assert waiting["status"] == 503
+    assert (waiting["due_at"] - waiting["tried_at"]).total_seconds() >= QUIET_S
 
 
 # Secrets.
@@ -350,7 +415,7 @@ async def test_after_a_rotation_both_secrets_verify_for_a_day(
     receiver.secrets = [old, new]
     await emit(service, "order.paid")
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         await in_state(service, "delivered")
         await execute(service, "UPDATE webhook_endpoint SET old_until = clock_timestamp()")
         receiver.secrets = [new]
@@ -394,7 +459,7 @@ async def test_without_the_key_behind_its_secret_an_endpoint_says_so(
     await execute(service, "UPDATE webhook_endpoint SET key_id = '\\x00'")
     await emit(service, "order.paid")
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         failed = await in_state(service, "pending", attempts=1)
 
     assert "rotate" in failed["answer"]
@@ -417,7 +482,7 @@ async def test_two_senders_at_once_send_each_event_once(open_one: Open, receiver
         states = Counter(row["state"] for row in await rows(one, "webhook_delivery"))
         return states["delivered"] == 300
 
-    async with sending(one.sender, two.sender):
+    async with sending(one.webhook_sender, two.webhook_sender):
         await eventually(all_delivered)
 
     assert len(receiver.got) == 300
@@ -431,7 +496,7 @@ async def test_a_killed_senders_deliveries_go_on_when_its_lease_is_over(
     await listen(one, receiver)
     receiver.answering.clear()
     await emit(one, "order.paid")
-    killed = asyncio.create_task(one.sender.run(asyncio.Event()))
+    killed = asyncio.create_task(one.webhook_sender.run(asyncio.Event()))
     await eventually(lambda: _has(receiver, 1))
     killed.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -439,7 +504,7 @@ async def test_a_killed_senders_deliveries_go_on_when_its_lease_is_over(
     receiver.answering.set()
     leased = await delivery(one)
 
-    async with sending(two.sender):
+    async with sending(two.webhook_sender):
         await emit(two, "room.opened")
         await eventually(lambda: _has(receiver, 2))
         assert receiver.kinds() == ["order.paid", "room.opened"]
@@ -447,7 +512,7 @@ async def test_a_killed_senders_deliveries_go_on_when_its_lease_is_over(
             two,
             "UPDATE webhook_delivery SET due_at = due_at - make_interval(secs => $1) "
             "WHERE state = 'pending'",
-            LEASE_S,
+            LEASE.length_s,
         )
         await eventually(lambda: _has(receiver, 3))
 
@@ -493,7 +558,7 @@ async def test_a_slow_endpoint_holds_up_no_other(
         "FROM generate_series(1, 60)"
     )  # fmt: skip
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         await eventually(lambda: _has(quick, 60))
         under_way = len(receiver.got)
         receiver.answering.set()
@@ -507,7 +572,7 @@ async def test_what_is_being_sent_is_not_replayed(service: Service, receiver: Re
     receiver.answering.clear()
     await emit(service, "order.paid")
 
-    async with sending(service.sender):
+    async with sending(service.webhook_sender):
         await eventually(lambda: _has(receiver, 1))
         with pytest.raises(Exception, match="being sent") as refusal:
             await service.endpoints.replay(1, who="test")
@@ -529,7 +594,7 @@ async def test_a_private_address_is_refused_at_each_sending(
     await execute(careful, "UPDATE webhook_endpoint SET url = $1", name)
     await emit(careful, "order.paid")
 
-    async with sending(careful.sender):
+    async with sending(careful.webhook_sender):
         by_name = await in_state(careful, "pending", attempts=1)
         await execute(careful, "UPDATE webhook_endpoint SET url = $1", "https://127.0.0.1/hook")
         await make_due(careful)

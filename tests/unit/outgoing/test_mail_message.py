@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.outgoing.mail.attempt import ATTEMPTS_MAX, JITTER, SCHEDULE_S, Answer, judge
+from waitroom.outgoing.mail.attempt import ATTEMPTS_MAX, RETRY, SCHEDULE_S, RelayAnswer, judge
 from waitroom.outgoing.mail.mail_store import Mail
 from waitroom.outgoing.mail.message import Called, one_line, spell_moment, write_message
-from waitroom.outgoing.mail.relay import is_address, parse_relay, parse_sender
+from waitroom.outgoing.mail.relay import parse_relay, parse_sender
+from waitroom.outgoing.outcome import Fate
 from waitroom.run.settings import Secrets, Settings, SettingsError, generate_secrets, load_secrets
 
 NOW = datetime(2026, 10, 3, 13, 50, tzinfo=UTC)
@@ -97,8 +98,7 @@ def test_a_name_with_line_breaks_stays_on_one_line() -> None:
 
 def test_an_address_that_is_none_reaches_no_header() -> None:
     for to in ("ada@example.com\r\nBcc: eve@example.com", "a@b.example, eve@example.com"):
-        assert not is_address(to)
-        with pytest.raises((ValueError, IndexError)):
+        with pytest.raises(ValueError, match="the part"):
             written(to=to)
 
 
@@ -113,35 +113,8 @@ def test_a_moment_is_written_in_utc_and_never_later_than_it_is() -> None:
     assert spell_moment(moment) == "22:59 UTC on 8 January 2026"
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["ada@example.com", "a.b+c_d@sub.example.co", "o'neil@example.com", f"{'x' * 64}@example.com"],
-)
-def test_an_address_is_taken(text: str) -> None:
-    assert is_address(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "", "ada", "ada@", "@example.com", "ada@example", "ada@@example.com", "ada @example.com",
-        "ada@example.com ", "Ada <ada@example.com>", "ada@-example.com", "ada@example-.com",
-        "ada@example..com", "ada@[127.0.0.1]", '"a b"@example.com', "ada@example.com\n",
-        "ada@exa\u0000mple.com", "ädä@example.com", "ada@example.com,eve@example.com",
-        f"{'x' * 65}@example.com", f"a@{'x.' * 126}example",
-    ],
-)  # fmt: skip
-def test_what_cannot_be_an_address_is_not_taken(text: str) -> None:
-    assert not is_address(text)
-
-
-@given(text=st.text(max_size=60))
-def test_no_address_has_a_space_a_comma_or_a_control_character(text: str) -> None:
-    if is_address(text):
-        assert text.isascii()
-        assert text.isprintable()
-        assert not set(text) & set(' ,;:<>()[]"\\')
-        assert text.count("@") == 1
+def test_an_address_in_another_script_is_named_as_the_dns_knows_it() -> None:
+    assert read_back(written(to="info@müller.example"))["To"] == "info@xn--mller-kva.example"
 
 
 def test_a_relay_is_read_from_its_url() -> None:
@@ -240,23 +213,27 @@ def test_a_sender_may_have_a_name() -> None:
     assert str(parse_sender("queue@shop.example")) == "queue@shop.example"
 
 
-def test_what_the_relay_took_is_sent() -> None:
-    assert judge(Answer(what="sent", sent=True), attempts=ATTEMPTS_MAX, chance=0).state == "sent"
+def test_a_message_that_the_relay_took_is_sent() -> None:
+    sent = RelayAnswer(what="sent", sent=True)
+
+    assert judge(sent, attempts=ATTEMPTS_MAX, chance=0).fate is Fate.SENT
 
 
 def test_an_address_that_is_refused_for_good_is_not_tried_again() -> None:
-    for_good = Answer(what="address refused: 550", code=550, refused=True)
-    for_now = Answer(what="address refused: 451", code=451, refused=True)
+    for_good = RelayAnswer(what="address refused: 550", code=550, refused=True)
+    for_now = RelayAnswer(what="address refused: 451", code=451, refused=True)
 
-    assert judge(for_good, attempts=1, chance=0).state == "failed"
-    assert judge(for_now, attempts=1, chance=0).state == "waiting"
+    assert judge(for_good, attempts=1, chance=0).fate is Fate.GIVEN_UP
+    assert judge(for_now, attempts=1, chance=0).fate is Fate.AGAIN
 
 
-@pytest.mark.parametrize("answer", [Answer(what="away"), Answer(what="sign-in", code=535)])
-def test_a_relay_that_lets_nobody_in_is_asked_again_for_a_while(answer: Answer) -> None:
+@pytest.mark.parametrize(
+    "answer", [RelayAnswer(what="away"), RelayAnswer(what="sign-in", code=535)]
+)
+def test_a_relay_that_refuses_our_sign_in_is_asked_again_for_a_while(answer: RelayAnswer) -> None:
     outcomes = [judge(answer, attempts=n + 1, chance=0.5) for n in range(ATTEMPTS_MAX)]
 
-    assert [o.state for o in outcomes] == ["waiting"] * (ATTEMPTS_MAX - 1) + ["failed"]
+    assert [o.fate for o in outcomes] == [Fate.AGAIN] * (ATTEMPTS_MAX - 1) + [Fate.GIVEN_UP]
     waits = [o.again_s for o in outcomes[:-1]]
-    assert waits == [s * (1 + JITTER / 2) for s in SCHEDULE_S]
+    assert waits == [s * (1 + RETRY.jitter / 2) for s in SCHEDULE_S]
     assert waits == sorted(waits)

@@ -134,6 +134,26 @@ def test_anything_else_is_refused(url: str) -> None:
         check_url(url, allow_private=False)
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "/a%2Fb%3Ac/%28x%29/%7Eu",
+        "/flow?sp=%2Ftriggers%2Fmanual%2Frun&sig=rX7%2BAn%2FXCC2w%3D",
+        "/q?c[]=3",
+        "/x/../y/./z",
+        "/%zz",
+        "/",
+        "/?",
+        "//x;a=b?c=d&e",
+    ],
+)
+def test_path_and_query_are_sent_as_they_were_typed(typed: str) -> None:
+    url = check_url(f"https://EXAMPLE.com:443{typed}", allow_private=False)
+
+    assert url.raw_path_qs == typed.removesuffix("?")
+    assert (url.raw_host, url.port) == ("example.com", 443)
+
+
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_guard(text: str) -> None:
     for candidate in (

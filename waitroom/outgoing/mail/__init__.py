@@ -1,11 +1,10 @@
-"""Mail: one message to whoever left an address and is called.
+"""Mail: one message to a shopper who left an address and is called.
 
-The transaction that calls somebody writes the message's row (`tell_returns` in `0010_restock.sql`).
-The sender (`sender.py`) runs in the sweeper's role: it takes what is due under a lease
-(`mail_store.py`), writes the text (`message.py`), hands it to the operators' relay (`relay.py`)
-with no transaction open, judges the answer (`attempt.py`) and notes it. An address is blanked as
-soon as its message was sent or has failed for good.
+The transaction that calls a shopper writes the row of a message (`tell_returns` in
+`0008_returns.sql`). The sender (`sender.py`) leases what is due (`mail_store.py`), writes the text
+(`message.py`), hands it to the operators' relay (`relay.py`) with no transaction open, judges the
+answer (`attempt.py`) and notes the outcome. An address is blanked as soon as its message was sent
+or given up.
 
-A message is handed over at least once: twice only when a sender died, or the database was away,
-between the relay's answer and its note. Both copies carry the same Message-ID.
+A message is handed over at least once. Repeated copies carry the same Message-ID.
 """

@@ -1,21 +1,28 @@
-"""Mail on PostgreSQL: taking what is due, noting how it went, forgetting."""
+"""Mail on PostgreSQL: leasing what is due, noting outcomes, deleting old messages."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from inventory.kit.database import Pool, connection
 from inventory.kit.queries import load_queries
-from waitroom.outgoing.mail.attempt import ATTEMPTS_MAX, Outcome
+from waitroom.outgoing.mail.attempt import ATTEMPTS_MAX
+from waitroom.outgoing.outcome import Fate, Outcome
 
 SQL = load_queries("waitroom.outgoing.mail")
 
-# What became of a message, without its address, is kept for those who run the service.
+# The states of `mail`.
+STATES = {Fate.SENT: "sent", Fate.AGAIN: "waiting", Fate.GIVEN_UP: "failed"}
+# The outcome of a message, without its address, is kept for the operators.
 KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A message taken under a lease, and at what moment it was taken."""
+    """A message taken under a lease.
+
+    `facts` is JSON, in the form that its kind has. `attempts` counts this attempt too, and names
+    the lease. `now` is the database's clock when the message was taken.
+    """
 
     mail_id: int
     address: str = field(repr=False)
@@ -25,25 +32,29 @@ class Mail:
     created_at: datetime
     now: datetime
 
+    @property
+    def item_id(self) -> int:
+        return self.mail_id
+
 
 class MailStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def claim(self, batch_max: int, *, lease_s: float) -> list[Mail]:
-        """Take up to `batch_max` messages that are due, for `lease_s`."""
+    async def lease_due(self, batch_max: int, *, lease_s: float) -> list[Mail]:
+        """Lease up to `batch_max` messages that are due."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["claim_mail"], batch_max, lease_s, ATTEMPTS_MAX)
+            rows = await borrowed.fetch(SQL["lease_mail"], batch_max, lease_s, ATTEMPTS_MAX)
         return [Mail(**dict(row)) for row in rows]
 
     async def note(self, mail: Mail, what: str, outcome: Outcome) -> None:
-        """Note how an attempt ended; the address of a message that is over goes with it."""
-        values = (mail.mail_id, mail.attempts, outcome.state, what, outcome.again_s)
+        """Note how an attempt ended; the address of a message that is over is blanked."""
+        values = (mail.mail_id, mail.attempts, STATES[outcome.fate], what, outcome.again_s)
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["note_mail"], *values)
 
     async def tidy(self, batch_max: int) -> int:
-        """End messages that came to nothing and forget old ones; return how many were touched."""
+        """End messages that are of no use any more and delete old ones; return how many."""
         async with connection(self._pool) as borrowed:
             ended = await borrowed.fetchval(SQL["give_up_mail"], batch_max, ATTEMPTS_MAX)
             return int(ended + await borrowed.fetchval(SQL["forget_mail"], batch_max, KEPT))

@@ -1,4 +1,4 @@
-"""The text of a message. Pure: plain text and nothing else, and no word in it from a stranger."""
+"""The text of a message: plain text and nothing else, with no word from a stranger. Pure."""
 
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -7,6 +7,8 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 import msgspec
+
+from waitroom.line.address import parse_address
 
 CALLED_FOR_RETURNS = "called_for_returns"
 NAME_LENGTH_MAX = 80
@@ -22,13 +24,13 @@ Come before: {until}
 Open this address in the browser in which you took your number: your ticket is kept there.
 If you do not come in time, the turn goes to the next in line.
 
-Somebody left this address in line for returns; if that was not you, you need do nothing. This is
+This address was left in line for returns. If that was not you, you need not do anything. This is
 the only message: the address is deleted now that it is sent.
 """
 
 
 class Called(msgspec.Struct, frozen=True, kw_only=True):
-    """What the row of a call for returns says: `facts` as `tell_returns` writes them."""
+    """The facts of a call for returns, as `tell_returns` writes them."""
 
     room: str
     name: str
@@ -50,22 +52,23 @@ def write_message(
     base_url: str,
     now: datetime,
 ) -> EmailMessage:
-    """Return the message; raises `ValueError` for a kind that nobody has words for.
+    """Return the message; raises `ValueError` for an unknown kind and for no address.
 
-    The same message always has the same Message-ID, so that a copy is known for one.
+    The same message always has the same Message-ID, so that a copy can be told from a new message.
     """
     if kind != CALLED_FOR_RETURNS:
         raise ValueError(f"there is no text for mail of the kind {kind!r}")
     call = _CALLED.decode(facts)
     name = one_line(call.name)
-    # The policy refuses a header with a line break in it, whatever it was made of.
+    # The policy refuses a header with a line break in it.
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
-    message["To"] = Address(addr_spec=to)
+    address = parse_address(to)
+    message["To"] = Address(username=address.local, domain=address.domain)
     message["Subject"] = f"It is your turn: {name}"
     message["Date"] = format_datetime(now.astimezone(UTC))
     message["Message-ID"] = f"<mail-{mail_id}-{created_at.timestamp():.6f}@{sender.domain}>"
-    # RFC 3834: no out-of-office note shall answer this.
+    # RFC 3834: out-of-office notes do not answer such a message.
     message["Auto-Submitted"] = "auto-generated"
     text = _TEXT.format(
         name=name,
@@ -73,7 +76,7 @@ def write_message(
         until=spell_moment(call.claim_until),
         url=f"{base_url}/rooms/{call.room}",
     )
-    # A relay need not take anything but seven bits.
+    # Every relay takes seven bits, and some take no more.
     message.set_content(text, cte=None if text.isascii() else "quoted-printable")
     return message
 
@@ -85,12 +88,12 @@ def one_line(text: str) -> str:
 
 
 def spell_moment(moment: datetime) -> str:
-    """Write a moment for people anywhere, rounded down: 14:05 UTC on 3 October 2026."""
+    """Write a moment in UTC, rounded down to the minute: 14:05 UTC on 3 October 2026."""
     at = moment.astimezone(UTC)
     return f"{at:%H:%M} UTC on {at.day} {_MONTHS[at.month - 1]} {at.year}"
 
 
-# Whatever the locale of the process is.
+# In English, whatever the locale of the process.
 _MONTHS = [
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",

@@ -1,5 +1,5 @@
--- name: claim_mail
--- Takes what is due and still of use, under a lease. What another sender is taking is skipped.
+-- name: lease_mail
+-- Leases what is due and still of use. Rows that another sender is leasing at this moment are skipped.
 WITH due AS (
     SELECT x.mail_id FROM mail x
     WHERE x.state = 'waiting' AND x.next_at <= statement_timestamp() AND x.attempts < $3
@@ -11,7 +11,8 @@ RETURNING m.mail_id, m.address, m.kind, m.facts::text AS facts, m.attempts, m.cr
     statement_timestamp() AS now;
 
 -- name: note_mail
--- What was sent is sent, whoever says so; anything else only from the holder of the lease.
+-- A message that was sent is sent, also when its sender has lost the lease. Any other outcome counts
+-- only from the holder of the lease.
 UPDATE mail SET state = $3, outcome = $4, next_at = clock_timestamp() + make_interval(secs => $5),
     address = CASE $3 WHEN 'waiting' THEN address ELSE '' END,
     ended_at = CASE $3 WHEN 'waiting' THEN NULL ELSE clock_timestamp() END

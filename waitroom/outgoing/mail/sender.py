@@ -1,38 +1,42 @@
-"""The mail's sender: a loop that takes what is due and hands it to the relay."""
+"""The sender of mail: hands each message that is due to the relay."""
 
 import asyncio
-import random
 import ssl
-from contextlib import suppress
+from collections.abc import Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
 
 import aiosmtplib
-import asyncpg
 import structlog
 from prometheus_client import Counter
 
-from inventory.kit.problem import Refusal
-from waitroom.outgoing.mail.attempt import Answer, judge
-from waitroom.outgoing.mail.mail_store import Mail, MailStore
+from waitroom.line.address import parse_address
+from waitroom.outgoing.loop import SendingLoop
+from waitroom.outgoing.mail.attempt import LEASE, RelayAnswer, judge
+from waitroom.outgoing.mail.mail_store import STATES, Mail, MailStore
 from waitroom.outgoing.mail.message import write_message
 from waitroom.outgoing.mail.relay import Relay
+from waitroom.outgoing.outcome import Fate, Outcome
 
 log = structlog.get_logger()
 
-LOOK_EVERY_S = 1.0
-# So many connections to the relay at once; each carries one message.
-BATCH_MAX = 8
-ATTEMPT_S = 20.0
-# Longer than any attempt takes, so that nobody else begins while this one may still arrive.
-LEASE_S = 3 * ATTEMPT_S
-STOP_WAIT_S = 5.0
+# Connections to the relay at once; each carries one message.
+IN_FLIGHT_MAX = 8
+# The whole dialogue with the relay, less than the lease allows, so that its end can be told.
+DIALOGUE_S = 20.0
+
+# A relay without SMTPUTF8 takes no local part outside of ASCII; the code is RFC 6531's for that.
+NO_SMTPUTF8 = RelayAnswer(what="the relay lacks SMTPUTF8", code=553, refused=True)
 
 MAILS = Counter("waitroom_mails_total", "Messages handed to the relay, by outcome.", ["outcome"])
 
 
-class MailSender:
+class MailSender(SendingLoop[Mail, RelayAnswer, Outcome]):
     """Sends from `sender` through `relay`, with links that begin with `base_url`."""
+
+    name = "mail"
+    lease = LEASE
+    look_every_s = 1.0
 
     def __init__(
         self,
@@ -43,74 +47,45 @@ class MailSender:
         base_url: str,
         tls_context: ssl.SSLContext | None = None,
     ) -> None:
+        super().__init__()
         self._mails = mails
         self._relay = relay
         self._sender = sender
         self._base_url = base_url
         self._tls_context = tls_context
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Send until told to stop; what is under way then has a moment to end.
+    async def take(self) -> Sequence[Mail]:
+        free = IN_FLIGHT_MAX - len(self.in_flight)
+        return await self._mails.lease_due(free, lease_s=LEASE.length_s) if free > 0 else []
 
-        What is cut off is sent again by somebody else when its lease is over.
-        """
-        ender = asyncio.create_task(stopping.wait())
-        while not stopping.is_set():
-            batch = asyncio.create_task(self.send_due())
-            await asyncio.wait({batch, ender}, return_when=asyncio.FIRST_COMPLETED)
-            if not batch.done():
-                await asyncio.wait({batch}, timeout=STOP_WAIT_S)
-                batch.cancel()
-            sent = 0
-            with suppress(asyncio.CancelledError):
-                sent = await batch
-            if sent < BATCH_MAX:
-                # A relay that took less than it was given is not pressed.
-                await asyncio.wait({ender}, timeout=LOOK_EVERY_S)
-        ender.cancel()
+    async def send(self, item: Mail) -> RelayAnswer:
+        message = write_message(
+            mail_id=item.mail_id,
+            created_at=item.created_at,
+            kind=item.kind,
+            facts=item.facts,
+            to=item.address,
+            sender=self._sender,
+            base_url=self._base_url,
+            now=item.now,
+        )
+        return await self._hand_over(message, str(parse_address(item.address)))
 
-    async def send_due(self) -> int:
-        """Take a batch of what is due, send it, and return how many messages went out."""
-        try:
-            found = await self._mails.claim(BATCH_MAX, lease_s=LEASE_S)
-        except (Refusal, asyncpg.PostgresError) as error:
-            log.warning("mail_unread", error=repr(error))
-            return 0
-        return sum(await asyncio.gather(*(self._attempt(mail) for mail in found)))
+    def broken(self, error: Exception) -> RelayAnswer:
+        return RelayAnswer(what=f"broke: {type(error).__name__}")
 
-    async def _attempt(self, mail: Mail) -> bool:
-        try:
-            message = write_message(
-                mail_id=mail.mail_id,
-                created_at=mail.created_at,
-                kind=mail.kind,
-                facts=mail.facts,
-                to=mail.address,
-                sender=self._sender,
-                base_url=self._base_url,
-                now=mail.now,
-            )
-            answer = await self._hand_over(message, mail.address)
-        except Exception as error:  # noqa: BLE001 - one message must not stop the others
-            # Not its text, in which the address may stand.
-            answer = Answer(what=f"broke: {type(error).__name__}")
-            log.error("mail_broke", mail=mail.mail_id, error=type(error).__name__)  # noqa: TRY400 - a traceback may show the address
-        chance = random.random()  # noqa: S311 - jitter guards no secret
-        outcome = judge(answer, attempts=mail.attempts, chance=chance)
-        MAILS.labels(outcome.state if outcome.state != "waiting" else "retried").inc()
-        if not answer.sent:
-            log.warning(
-                "mail_not_sent", mail=mail.mail_id, what=answer.what, attempts=mail.attempts
-            )
-        try:
-            await self._mails.note(mail, answer.what, outcome)
-        except (Refusal, asyncpg.PostgresError) as error:
-            # What became of it could not be noted. The lease runs out, and it is sent again.
-            log.warning("mail_unnoted", mail=mail.mail_id, error=repr(error))
-        return answer.sent
+    def judge(self, item: Mail, reply: RelayAnswer, *, chance: float) -> Outcome:
+        return judge(reply, attempts=item.attempts, chance=chance)
 
-    async def _hand_over(self, message: EmailMessage, to: str) -> Answer:
-        """Give one message to the relay; whatever goes wrong on the way is an answer too."""
+    async def note(self, item: Mail, reply: RelayAnswer, outcome: Outcome) -> None:
+        label = "retried" if outcome.fate is Fate.AGAIN else STATES[outcome.fate]
+        MAILS.labels(label).inc()
+        if not reply.sent:
+            log.warning("mail_not_sent", mail=item.mail_id, what=reply.what, attempts=item.attempts)
+        await self._mails.note(item, reply.what, outcome)
+
+    async def _hand_over(self, message: EmailMessage, to: str) -> RelayAnswer:
+        """Give one message to the relay; a failure on the way is an answer too."""
         relay = self._relay
         client = aiosmtplib.SMTP(
             hostname=relay.host,
@@ -122,28 +97,33 @@ class MailSender:
             tls_context=self._tls_context,
             # By default the name of this machine would be looked up.
             local_hostname=self._sender.domain,
-            timeout=ATTEMPT_S,
+            timeout=DIALOGUE_S,
         )
         taken = False
         try:
-            async with asyncio.timeout(ATTEMPT_S), client:
-                await client.send_message(message, sender=self._sender.addr_spec, recipients=[to])
+            async with asyncio.timeout(DIALOGUE_S), client:
+                try:
+                    spec = self._sender.addr_spec
+                    await client.send_message(message, sender=spec, recipients=[to])
+                except aiosmtplib.SMTPNotSupported:
+                    # Of all that a message may need, only its address needs an extension.
+                    return NO_SMTPUTF8
                 taken = True
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            # What comes after the relay has taken it changes nothing.
+            # An error after the relay has taken the message changes nothing.
             if not taken:
                 return explain(error)
-        return Answer(what="sent", sent=True)
+        return RelayAnswer(what="sent", sent=True)
 
 
-def explain(error: Exception) -> Answer:
-    """Say what went wrong in words of ours: the relay's own may repeat the address."""
+def explain(error: Exception) -> RelayAnswer:
+    """Say in our own words what went wrong: the relay's words may repeat the address."""
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused) and error.recipients:
         code = error.recipients[0].code
-        return Answer(what=f"address refused: {code}", code=code, refused=True)
+        return RelayAnswer(what=f"address refused: {code}", code=code, refused=True)
     if isinstance(error, aiosmtplib.SMTPDataError):
-        return Answer(what=f"message refused: {error.code}", code=error.code, refused=True)
+        return RelayAnswer(what=f"message refused: {error.code}", code=error.code, refused=True)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         kind = type(error).__name__.removeprefix("SMTP")
-        return Answer(what=f"{kind}: {error.code}", code=error.code)
-    return Answer(what=type(error).__name__)
+        return RelayAnswer(what=f"{kind}: {error.code}", code=error.code)
+    return RelayAnswer(what=type(error).__name__)

@@ -1,16 +1,15 @@
-"""The outbox: what happened, sent to those who asked to be told.
+"""Webhooks: what happened in a sale, sent to the systems that asked for it.
 
 The transaction that makes something true writes its event (`emit` and the triggers in
-`0003_log_and_outbox.sql`), so an event exists if and only if what it tells of was committed. It is
-written only while an active endpoint wants its kind; the hot path pays nothing for a listener that
-is not there.
+`0003_log_and_outbox.sql`), so an event exists if and only if the change it describes was committed.
+It is written only while an active endpoint wants its kind; the hot path pays nothing for an absent
+listener.
 
-The sender (`sender.py`) runs in the sweeper's role. It makes a delivery for each event and
-endpoint (`fan_out`), takes what is due under a lease (`claim_deliveries`), signs it by Standard
-Webhooks (`signature.py`), posts it to a vetted address (`address.py`, `webhook_client.py`), judges
-the answer (`attempt.py`) and notes it (`note_attempt`). No transaction is open while it posts.
+The sender (`sender.py`) makes a delivery for each event and endpoint (`fan_out`), leases what is
+due (`lease_deliveries`), signs it by Standard Webhooks (`signature.py`), posts it to a vetted
+address (`address.py`, `webhook_client.py`), judges the answer (`attempt.py`) and notes the outcome
+(`note_attempt`).
 
-Delivery is at least once and in no order. Two senders never hold one delivery's lease, so an event
-is sent twice only when a sender died, or the database was away, between the answer and its note.
+Delivery is at least once and in no order. Two senders never hold the lease of one delivery.
 Receivers drop repeats by `webhook-id`.
 """

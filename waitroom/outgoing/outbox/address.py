@@ -1,8 +1,8 @@
 """Addresses: which URLs and which IP addresses a webhook may be sent to.
 
-A webhook is a request that somebody else aims and this service makes from inside its own network.
-So it goes to addresses that are the whole world's, and to no other. Whoever connects has to check
-the very address that it connects to: a name may resolve to another one a moment later.
+A webhook is a request that an operator aims and this service makes from inside its own network. So
+it goes to addresses of the public Internet alone. The client checks the very address that it
+connects to, because a name may resolve to another one a moment later.
 """
 
 import re
@@ -17,9 +17,9 @@ URL_LENGTH_MAX = 2000
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 PORT_MAX = 65535
 
-# Not for the public, by the IANA IPv4 Special-Purpose Address Registry, and besides: multicast,
-# what is reserved, the retired relays of 6to4, and Azure's metadata service, whose address is a
-# public one.
+# Networks that the IANA IPv4 Special-Purpose Address Registry keeps from the public, and besides:
+# multicast, reserved networks, the retired relays of 6to4, and Azure's metadata service, whose
+# address is a public one.
 REFUSED_V4 = tuple(
     ip_network(net)
     for net in (
@@ -40,8 +40,8 @@ REFUSED_V4 = tuple(
         "224.0.0.0/3",
     )
 )
-# All public IPv6 addresses are in here. What embeds an IPv4 address outside of it (mapped
-# ::ffff:0:0/96, compatible ::/96, NAT64 64:ff9b::/96) is refused with the rest, whatever it embeds.
+# All public IPv6 addresses are in here. Addresses outside of it that embed an IPv4 one (mapped
+# ::ffff:0:0/96, compatible ::/96, NAT64 64:ff9b::/96) are refused with the rest.
 PUBLIC_V6 = ip_network("2000::/3")
 # Within it: protocol assignments with Teredo, documentation, 6to4.
 REFUSED_V6 = tuple(
@@ -63,17 +63,19 @@ def is_public(address: str) -> bool:
 
 
 def check_url(text: str, *, allow_private: bool) -> URL:
-    """Return the parsed URL of an endpoint; raises `AddressRefused` and says why.
+    """Return the URL of an endpoint as it is requested; raises `AddressRefused` and says why.
 
     It is parsed as the HTTP client parses it, so that both see the same host. A name is not
-    resolved here. `allow_private` also allows http.
+    resolved here. Path and query are sent as they were typed: a signature may be among them, and a
+    slash that is written %2F may mean something else than a slash. `allow_private` also allows
+    http.
     """
     if len(text) > URL_LENGTH_MAX:
-        raise AddressRefused(f"A URL has at most {URL_LENGTH_MAX} signs.")
+        raise AddressRefused(f"A URL has at most {URL_LENGTH_MAX} characters.")
     if not text.isascii() or any(sign <= " " or sign in '\\"<>^`{|}\x7f' for sign in text):
         raise AddressRefused("A URL is written in ASCII, without spaces, quotes or backslashes.")
     try:
-        url = URL(text)
+        url, typed = URL(text), URL(text, encoded=True)
         port, authority = url.port, urlsplit(text).netloc
     except ValueError as error:
         raise AddressRefused("This is not a URL.") from error
@@ -87,7 +89,7 @@ def check_url(text: str, *, allow_private: bool) -> URL:
     if port is None or not 0 < port <= PORT_MAX:
         raise AddressRefused(f"A port is from 1 to {PORT_MAX}.")
     _check_host(url.raw_host, bracketed="[" in authority, allow_private=allow_private)
-    return url
+    return URL(f"{url.origin()}{typed.raw_path_qs}", encoded=True)
 
 
 def _check_host(host: str, *, bracketed: bool, allow_private: bool) -> None:
@@ -97,7 +99,7 @@ def _check_host(host: str, *, bracketed: bool, allow_private: bool) -> None:
             raise AddressRefused("A name has letters, digits, hyphens and dots.")
         last = host.rstrip(".").rpartition(".")[2]
         if last.isdigit() or last.lower().startswith("0x"):
-            # 127.1, 2130706433 and 0x7f.1 are addresses to a resolver and names to a reader.
+            # A resolver takes 127.1, 2130706433 and 0x7f.1 for addresses, a reader for names.
             raise AddressRefused("An IPv4 address is written as four decimal numbers.")
     elif not allow_private and not is_public(str(literal)):
         raise AddressRefused(f"{literal} is not an address of the public Internet.")

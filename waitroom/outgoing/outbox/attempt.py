@@ -1,18 +1,21 @@
-"""Attempts: what an answer means for the delivery and for its endpoint."""
+"""Attempts: what a receiver's answer means for the delivery and for its endpoint. Pure."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
-# Seconds from one attempt to the next: the example schedule of the Standard Webhooks specification,
-# 75 hours and a half in all.
+from inventory.kit.lease import Lease, Retry, retry_after_s
+from waitroom.outgoing.outcome import Fate, Outcome, after_failure
+
+# The specification suggests 15 to 30 s for an attempt. Noting takes at most 15 s: five until a
+# connection of the pool is free, ten for the statement.
+LEASE = Lease(attempt_s=25.0, margin_s=35.0)
+# The example schedule of the Standard Webhooks specification, 75 hours and a half in all.
 SCHEDULE_S = (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
 ATTEMPTS_MAX = len(SCHEDULE_S) + 1
-# Up to so much of the wait is added by chance: what failed together is not repeated together.
-JITTER = 0.2
-# A receiver that asks for patience gets it, for so long at most.
+RETRY = Retry(waits_s=SCHEDULE_S, attempts_max=ATTEMPTS_MAX)
+# A receiver that asks for patience gets it, up to this bound.
 RETRY_AFTER_MAX_S = 3600.0
-# One that is overloaded and does not say for how long is left alone for a moment.
+# An overloaded receiver that names no time is left alone for a moment.
 QUIET_S = 10.0
 
 OK = range(200, 300)
@@ -23,7 +26,7 @@ OVERLOADED = frozenset({429, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back: a status, or None and in `text` what went wrong instead."""
+    """A receiver's answer: a status, or None and in `text` what went wrong instead."""
 
     status: int | None
     text: str
@@ -32,48 +35,29 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What becomes of the delivery, and for how long its endpoint is left alone."""
+class DeliveryOutcome(Outcome):
+    """The fate of a delivery, and what the answer means for its endpoint.
 
-    state: str
-    again_s: float = 0.0
+    The endpoint is left alone for `quiet_s`. `gone` switches it off.
+    """
+
     quiet_s: float = 0.0
     gone: bool = False
 
 
-def judge(answer: Answer, *, attempts: int, chance: float, now: datetime) -> Outcome:
+def judge(answer: Answer, *, attempts: int, chance: float, now: datetime) -> DeliveryOutcome:
     """Decide what an answer to the attempt number `attempts` (from 1) means.
 
-    `chance` is a random number from 0 to 1. A 410 does not fail the delivery: it waits, should the
-    endpoint ever be made active again.
+    The status alone decides. `chance` is a random number from 0 to 1. A 410 does not end the
+    delivery: it waits, in case the endpoint is ever made active again.
     """
     if answer.status in OK:
-        return Outcome(state="delivered")
+        return DeliveryOutcome(fate=Fate.SENT)
     if answer.status == GONE:
-        return Outcome(state="pending", gone=True)
+        return DeliveryOutcome(fate=Fate.AGAIN, gone=True)
     quiet_s = 0.0
     if answer.status in OVERLOADED:
-        asked_s = retry_after_s(answer.retry_after, now=now)
+        asked_s = retry_after_s(answer.retry_after, now=now, longest_s=RETRY_AFTER_MAX_S)
         quiet_s = QUIET_S if asked_s is None else asked_s
-    if attempts >= ATTEMPTS_MAX:
-        return Outcome(state="failed", quiet_s=quiet_s)
-    wait_s = SCHEDULE_S[attempts - 1] * (1 + JITTER * chance)
-    return Outcome(state="pending", again_s=max(wait_s, quiet_s), quiet_s=quiet_s)
-
-
-def retry_after_s(header: str | None, *, now: datetime) -> float | None:
-    """Return the seconds that a Retry-After asks for, within bounds, or None.
-
-    RFC 9110 allows a number of seconds or a date.
-    """
-    text = (header or "").strip()
-    if text.isascii() and text.isdigit():
-        # More digits than a wait of years has are not worth converting.
-        return min(float(text[:12]), RETRY_AFTER_MAX_S)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(max((moment - now).total_seconds(), 0.0), RETRY_AFTER_MAX_S)
+    outcome = after_failure(RETRY, attempts=attempts, chance=chance, asked_s=quiet_s)
+    return DeliveryOutcome(fate=outcome.fate, again_s=outcome.again_s, quiet_s=quiet_s)

@@ -1,29 +1,39 @@
-"""The outbox on PostgreSQL: fanning events out, taking what is due, noting how it went."""
+"""The outbox on PostgreSQL: fanning events out, leasing what is due, noting outcomes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import asyncpg
+
 from inventory.kit.database import Pool, connection
 from inventory.kit.queries import load_queries
-from waitroom.outgoing.outbox.attempt import Answer, Outcome
+from waitroom.outgoing.outbox.attempt import Answer, DeliveryOutcome
 from waitroom.outgoing.outbox.signature import Root
+from waitroom.outgoing.outcome import Fate
 
 SQL = load_queries("waitroom.outgoing.outbox")
 
-# An endpoint that has failed for so long, and never succeeded in between, is made inactive. The
+# The states of `webhook_delivery`.
+STATES = {Fate.SENT: "delivered", Fate.AGAIN: "pending", Fate.GIVEN_UP: "failed"}
+# An endpoint that has failed for this long, and never succeeded in between, is made inactive. The
 # last attempt at one event comes after 75 hours, so one event alone is enough.
 FAILING_MAX = timedelta(days=3)
-# Events and what became of them are forgotten after this, delivered or not.
+# Events are deleted after this time, with their deliveries, delivered or not.
 KEPT = timedelta(days=14)
-# Counting stops here: nobody needs to know it more exactly.
+# Counting stops here: the metric need not be more exact.
 PENDING_COUNTED_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """A delivery taken under a lease: what to send where, and at what moment it was taken."""
+    """A delivery taken under a lease.
+
+    `attempts` counts this attempt too. `now` is the database's clock when it was taken. `roots` are
+    what the secrets of the endpoint are derived from: the current one, and for a day after a
+    rotation the one before. `webhook_id`, `kind`, `at` and `body` (JSON) are the event's.
+    """
 
     delivery_id: int
     endpoint_id: int
@@ -37,6 +47,10 @@ class Due:
     at: datetime
     body: str = field(repr=False)
 
+    @property
+    def item_id(self) -> int:
+        return self.delivery_id
+
 
 class OutboxStore:
     def __init__(self, pool: Pool) -> None:
@@ -47,31 +61,23 @@ class OutboxStore:
         async with connection(self._pool) as borrowed:
             return int(await borrowed.fetchval(SQL["fan_out"], batch_max))
 
-    async def claim(
+    async def lease_due(
         self, sending: Mapping[int, int], *, per_endpoint_max: int, lease_s: float
     ) -> list[Due]:
-        """Take what is due, to each endpoint as much as it may have beyond what is `sending`."""
+        """Lease what is due, to each endpoint up to `per_endpoint_max` less what is `sending`."""
         values = (list(sending.keys()), list(sending.values()), per_endpoint_max, lease_s)
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["claim_deliveries"], *values)
-        due = []
-        for row in rows:
-            values_of = dict(row)
-            roots = [Root(salt=values_of.pop("salt"), key_id=values_of.pop("key_id"))]
-            old_salt, old_key_id = values_of.pop("old_salt"), values_of.pop("old_key_id")
-            if old_salt is not None:
-                roots.append(Root(salt=old_salt, key_id=old_key_id))
-            due.append(Due(**values_of, roots=tuple(roots)))
-        return due
+            rows = await borrowed.fetch(SQL["lease_deliveries"], *values)
+        return [_due(row) for row in rows]
 
-    async def note(self, due: Due, answer: Answer, outcome: Outcome) -> str | None:
+    async def note(self, due: Due, answer: Answer, outcome: DeliveryOutcome) -> str | None:
         """Note how an attempt ended; return why its endpoint was made inactive by it, or None."""
         async with connection(self._pool) as borrowed:
             why: str | None = await borrowed.fetchval(
                 SQL["note_attempt"],
                 due.delivery_id,
                 due.lease,
-                outcome.state,
+                STATES[outcome.fate],
                 outcome.again_s,
                 answer.status,
                 answer.text,
@@ -92,3 +98,12 @@ class OutboxStore:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["forget_events"], batch_max, KEPT)
         return len(rows)
+
+
+def _due(row: asyncpg.Record) -> Due:
+    values = dict(row)
+    roots = [Root(salt=values.pop("salt"), key_id=values.pop("key_id"))]
+    old_salt, old_key_id = values.pop("old_salt"), values.pop("old_key_id")
+    if old_salt is not None:
+        roots.append(Root(salt=old_salt, key_id=old_key_id))
+    return Due(**values, roots=tuple(roots))

@@ -1,9 +1,9 @@
 -- name: fan_out
 SELECT fan_out($1);
 
--- name: claim_deliveries
--- Takes what is due to active endpoints, to each as much as it may have beyond what this sender is
--- sending there already. What another sender is taking is skipped.
+-- name: lease_deliveries
+-- Leases what is due to active endpoints, to each as much as it may have beyond what this sender is
+-- sending there already. Rows that another sender is leasing at this moment are skipped.
 WITH due AS (
     SELECT x.delivery_id FROM webhook_endpoint e
     LEFT JOIN unnest($1::int[], $2::int[]) b(endpoint_id, sending) USING (endpoint_id)
@@ -55,7 +55,7 @@ SELECT $7, 'webhook_added', jsonb_build_object('endpoint_id', new.endpoint_id, '
 RETURNING (SELECT endpoint_id FROM new);
 
 -- name: change_endpoint
--- NULL leaves a column as it is. Made active again, an endpoint begins anew.
+-- NULL leaves a column as it is. An endpoint that is made active again starts without failures.
 WITH old AS (SELECT * FROM webhook_endpoint WHERE endpoint_id = $1 FOR NO KEY UPDATE),
 changed AS (
     UPDATE webhook_endpoint e SET url = COALESCE($2, old.url),
@@ -116,7 +116,7 @@ JOIN outbox_event v USING (event_id)
 ORDER BY d.delivery_id DESC LIMIT $4;
 
 -- name: replay_delivery
--- What is being sent at this moment is left alone, or it would be sent twice.
+-- A delivery that is being sent at this moment is left alone, or it would be sent twice.
 WITH again AS (
     UPDATE webhook_delivery SET state = 'pending', attempts = 0, due_at = statement_timestamp()
     WHERE delivery_id = $1 AND lease IS NULL RETURNING delivery_id, endpoint_id)

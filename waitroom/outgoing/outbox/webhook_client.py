@@ -1,4 +1,4 @@
-"""Posting to endpoints: to vetted addresses only, bounded in time and in what is read back."""
+"""Posting to endpoints: to vetted addresses only, with bounds on time and on the answer's size."""
 
 import asyncio
 import re
@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -17,16 +17,18 @@ from waitroom.outgoing.outbox.address import check_url, is_public
 from waitroom.outgoing.outbox.attempt import Answer
 from waitroom.refusals import AddressRefused
 
-# The specification suggests 15 to 30 s for the whole of it.
-ATTEMPT_S = 20.0
+# The whole of a request, less than its lease allows, so that it ends with a sentence.
+REQUEST_S = 20.0
 CONNECT_S = 10.0
 RESOLVE_S = 5.0
-# Shorter than receivers commonly keep an idle connection: none is used that was just closed.
+# An answer counts by its status. Its body is only for people to look at, so it gets little time.
+BODY_S = 3.0
+# Receivers commonly keep an idle connection for longer, so none is used that was just closed.
 KEEPALIVE_S = 3.0
-# Of an answer so much is read, and the first of it kept for people to look at.
+# This much of an answer is read, and its beginning kept for people to look at.
 ANSWER_BYTES_MAX = 4096
 ANSWER_KEPT_MAX = 500
-# Names are looked up in threads of their own, since a resolver that hangs holds one for long.
+# Names are looked up in threads of their own, since a hanging resolver holds a thread for long.
 RESOLVER_THREADS = 16
 
 USER_AGENT = "waitroom-webhooks"
@@ -39,7 +41,7 @@ class PrivateAddress(OSError):
     """The name of an endpoint led to an address that is not public."""
 
 
-# The narrower before the wider.
+# Narrower errors stand before wider ones.
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (PrivateAddress, "Refused: the name leads to an address that is not public."),
     (aiohttp.ClientSSLError, "TLS could not be agreed on; look at the receiver's certificate."),
@@ -78,10 +80,10 @@ class _Resolver(AbstractResolver):
 
 
 def _vetted_socket(info: AddressInfo) -> socket.socket:
-    """Make the socket for one address, or refuse it.
+    """Make the socket for one address, or refuse the address.
 
-    This is the address that is connected to next, however it was found, so no other answer of a
-    name server can come between the check and the connection.
+    The connection goes to this very address, however it was found, so no other answer of a name
+    server can come between the check and the connection.
     """
     family, kind, proto, _, address = info
     if not is_public(str(address[0])):
@@ -90,12 +92,14 @@ def _vetted_socket(info: AddressInfo) -> socket.socket:
 
 
 class WebhookClient:
+    """Posts webhooks over one session; `open_client` makes it."""
+
     def __init__(self, session: aiohttp.ClientSession, *, allow_private: bool) -> None:
         self._session = session
         self._allow_private = allow_private
 
     async def post(self, url: str, body: str, headers: Mapping[str, str]) -> Answer:
-        """Post once and return what came back; whatever goes wrong on the way is an answer too."""
+        """Post once and return the answer; a failure on the way is an answer too."""
         started = time.monotonic()
         try:
             checked = check_url(url, allow_private=self._allow_private)
@@ -118,7 +122,7 @@ class WebhookClient:
 @asynccontextmanager
 async def open_client(*, allow_private: bool) -> AsyncIterator[WebhookClient]:
     # Proxies of the environment are not used: behind one the address could not be checked.
-    # The sender bounds the connections, so none of an endpoint's waits for another's.
+    # The sender bounds the connections of each endpoint, so no endpoint waits for another here.
     connector = aiohttp.TCPConnector(
         resolver=_Resolver(),
         socket_factory=None if allow_private else _vetted_socket,
@@ -128,9 +132,9 @@ async def open_client(*, allow_private: bool) -> AsyncIterator[WebhookClient]:
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=ATTEMPT_S, sock_connect=CONNECT_S),
+        timeout=aiohttp.ClientTimeout(total=REQUEST_S, sock_connect=CONNECT_S),
         headers={"User-Agent": USER_AGENT},
-        # A small answer that unpacks to a huge one is not unpacked.
+        # A small answer may unpack to a huge one, so none is unpacked.
         auto_decompress=False,
         skip_auto_headers=("Accept-Encoding",),
     ) as session:
@@ -138,11 +142,18 @@ async def open_client(*, allow_private: bool) -> AsyncIterator[WebhookClient]:
 
 
 async def _first_bytes(reply: aiohttp.ClientResponse) -> str:
-    """Read the beginning of an answer; a connection with more in it is closed, not drained."""
-    read = b""
-    while len(read) < ANSWER_BYTES_MAX and (part := await reply.content.read(ANSWER_BYTES_MAX)):
-        read += part
-    if len(read) >= ANSWER_BYTES_MAX:
+    """Return the beginning of an answer's body, as far as it arrives.
+
+    A body that stalls or breaks off does not undo the status. A connection with more on it is
+    closed, not drained.
+    """
+    read, whole = b"", False
+    with suppress(aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        async with asyncio.timeout(BODY_S):
+            while len(read) < ANSWER_BYTES_MAX and not whole:
+                part = await reply.content.read(ANSWER_BYTES_MAX)
+                read, whole = read + part, not part
+    if not whole:
         reply.close()
     return _CONTROL.sub(" ", read[:ANSWER_KEPT_MAX].decode("utf-8", "replace"))
 
@@ -161,7 +172,7 @@ def _explain(error: BaseException) -> str:
 async def vet(text: str, *, allow_private: bool) -> URL:
     """Check a URL and what its name resolves to now; raises `AddressRefused`.
 
-    Each attempt checks again: this is here to tell whoever types it.
+    Each attempt checks again. This check tells the operator who types the URL.
     """
     url = check_url(text, allow_private=allow_private)
     assert url.raw_host is not None
