@@ -219,6 +219,11 @@ class DrawIsDue(Refusal):
     title = "Entries are closed and the draw is not made yet. Please wait until it is made."
 
 
+class RoomUnreadable(Refusal):
+    code, status = "room_unreadable", 500
+    title = "The database has a value for this room that cannot be read."
+
+
 class NoDrawWaits(Refusal):
     code, status = "no_draw_waits", 409
     title = "No draw of this room is waiting for a public value."

@@ -99,10 +99,10 @@ def room_set(
 @plainly
 def room_show(room: str, config: Path | None, **overrides: Any) -> None:
     """Print a room's status and rules as they can be set."""
-    row = with_pool(config, overrides, lambda pool: RoomStore(pool).read(room))
-    click.echo(f"# {row['status']}\n# sells in {row['currency']}")
+    rules = with_pool(config, overrides, lambda pool: RoomStore(pool).read(room))
+    click.echo(f"# {rules.status}\n# sells in {rules.currency}")
     for rule in RULES:
-        click.echo(f"{rule}={_text(row[rule])}")
+        click.echo(f"{rule}={_text(getattr(rules, rule))}")
 
 
 @room.command(name="status")

@@ -1,41 +1,43 @@
-"""What a worker knows of the rooms: their rules, and the state document as it hands it out."""
+"""A web worker's copy of the rooms: their rules, and each room's state document."""
 
 import asyncio
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
-from typing import Any
 
 import asyncpg
 import msgspec
 import structlog
-from multidict import CIMultiDict
 
-from inventory.kit.http import PRIVATE
 from inventory.kit.problem import NotFound, Refusal
 from waitroom.desk.join_desk import JoinDesk
+from waitroom.line.rules import LineRules, RoomRules
 from waitroom.line.state import LineState, RoomState, decode_state
 from waitroom.line.ticket import Ticket, TicketSeal
 from waitroom.log.draw import Permutation
 from waitroom.refusals import LineOver, NoTicket, TicketMoved
 from waitroom.store.line_store import LineStore
 from waitroom.store.memory import Memory
+from waitroom.store.room_rows import RoomOnFile
 
 log = structlog.get_logger()
 
 STATES_EVERY_S = 0.5
 ROOMS_EVERY_S = 2.0
-# A document older than this is no longer what the leader says; PostgreSQL is asked as well.
+# A document that has stood this long may be out of date; the board then asks PostgreSQL as well.
 STALE_S = 3.0
-# Changes are read again from so long before the last one known, since commits come late.
+# Each reading of changed places begins this long before the last known change: commits come late.
 CHANGES_OVERLAP = timedelta(seconds=30)
 LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceNote:
-    """What is remembered of a place, where anything is. A place that moved has a new `owner`."""
+    """What the database remembers of one place, apart from its number.
+
+    `owner` is the id of the ticket to which the place moved, None if it never moved; `profile` the
+    name of the profile that gives it more time.
+    """
 
     owner: bytes | None = None
     aside: bool = False
@@ -51,43 +53,51 @@ _NOTE_FIELDS = ("owner", "aside", "revoked", "has_left", "profile", "changed_at"
 
 @dataclass(slots=True, kw_only=True)
 class LineView:
-    """One line in one worker: its desk, and the order of its entries once they are drawn."""
+    """One line in one worker: its join desk, and the order of its entries once they are drawn."""
 
-    rules: dict[str, Any]
+    rules: LineRules
     desk: JoinDesk
     _order: Permutation | None = None
 
     def number_of(self, entry: int) -> int | None:
         """Return the number that the draw gave an entry, None before the draw."""
-        if self.rules["draw_key"] is None:
+        key, count = self.rules.draw_key, self.rules.drawn_count
+        if key is None or count is None:
             return None
         if self._order is None:
-            self._order = Permutation(self.rules["draw_key"], self.rules["drawn_count"])
-        return self._order.number_of(entry) if entry <= self.rules["drawn_count"] else None
+            self._order = Permutation(key, count)
+        return self._order.number_of(entry) if entry <= count else None
 
 
 @dataclass(slots=True, kw_only=True)
 class RoomView:
-    """One room in one worker. `raw` is the document, `state` the same decoded.
+    """One room in one worker.
 
-    `rules` are the room's, with the main line's; `lines` has that line first.
+    `lines` are those that can be joined, by id, the main one first; `former_lines` the ids of the
+    lines from before a reset. `raw` is the state document and `state` the same decoded, None until
+    one has arrived; `etag` changes with it. `heard_at` is when it arrived, on the steady clock (s).
     """
 
-    rules: dict[str, Any]
+    rules: RoomRules
     lines: dict[int, LineView]
+    former_lines: frozenset[int]
     raw: bytes = b""
     etag: str = ""
-    headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     state: RoomState | None = None
     heard_at: float = 0.0
 
     @property
     def room(self) -> str:
-        return str(self.rules["room"])
+        return self.rules.room
+
+    @property
+    def main_line(self) -> LineView:
+        return next(iter(self.lines.values()))
 
     @property
     def line_id(self) -> int:
-        return int(self.rules["line_id"])
+        """Return the id of the main line."""
+        return self.main_line.rules.line_id
 
     @property
     def line(self) -> LineState | None:
@@ -95,20 +105,21 @@ class RoomView:
         return self.state.lines[0] if self.state else None
 
     def line_of(self, ticket: Ticket) -> LineState | None:
-        """Return the state of the line that a ticket stands in."""
+        """Return what the document says of a ticket's line, None if it does not know the line."""
         name = self.name_of(ticket)
         lines = self.state.lines if self.state else []
         return next((line for line in lines if line.line == name), None)
 
     def name_of(self, ticket: Ticket) -> str:
         """Return the name of the line that a ticket stands in."""
-        return str(self.lines[ticket.line_id].rules["line"])
+        return self.lines[ticket.line_id].rules.line
 
     def lane(self, lane: str) -> LineView | None:
-        return next((line for line in self.lines.values() if line.rules["lane"] == lane), None)
+        """Return the line of a lane, None if this worker knows no such lane."""
+        return next((line for line in self.lines.values() if line.rules.lane == lane), None)
 
-    def take(self, raw: bytes) -> None:
-        """Accept a document, unless a later one has been seen."""
+    def accept(self, raw: bytes) -> None:
+        """Keep a document, unless it is older than the one at hand or cannot be decoded."""
         if raw == self.raw:
             return
         try:
@@ -120,17 +131,14 @@ class RoomView:
             return
         self.raw, self.state, self.heard_at = raw, state, time.monotonic()
         self.etag = f'"{state.version}"'
-        self.headers = CIMultiDict(
-            {
-                **PRIVATE,
-                "Cache-Control": "public, max-age=1",
-                "ETag": self.etag,
-                "Access-Control-Allow-Origin": "*",
-            }
-        )
 
 
 class Board:
+    """Every room that this worker serves, kept up to date by `run`.
+
+    Reading the board costs no engine call. When an engine is away the board keeps its last copy.
+    """
+
     def __init__(
         self, *, store: LineStore, memory: Memory, seal: TicketSeal, join_memory_s: int
     ) -> None:
@@ -140,7 +148,8 @@ class Board:
         self._memory = memory
         self.seal = seal
         self._join_memory_s = join_memory_s
-        # Few places have a note, and it is asked for with every ticket.
+        self._unreadable: dict[str, str] = {}
+        # Few places have a note, and every ticket asks for its own.
         self._notes: dict[tuple[int, bool, int], PlaceNote] = {}
         self._changes_since = LONG_AGO
 
@@ -152,14 +161,14 @@ class Board:
         return view
 
     def ticket_of(self, view: RoomView, token: str | None) -> Ticket:
-        """Return the ticket if it is one of this room's lines; raises `NoTicket`.
+        """Return the ticket of one of this room's lines; raises `NoTicket` or `TicketMoved`.
 
-        Once the draw is made an entry's ticket is as good as one for its number.
+        After the draw an entry's ticket counts as a ticket for its number.
         """
         if token is None:
             raise NoTicket
         ticket = self.seal.open(token)
-        if ticket.line_id in view.rules["former_lines"]:
+        if ticket.line_id in view.former_lines:
             raise LineOver
         if ticket.line_id not in view.lines:
             raise NoTicket("This ticket belongs to another room or line.")
@@ -177,7 +186,7 @@ class Board:
         return ticket if number is None else replace(ticket, number=number, entered=False)
 
     def note_of(self, ticket: Ticket) -> PlaceNote:
-        """Return what is remembered of a ticket's place, of most places nothing."""
+        """Return the note of a ticket's place; most places have an empty one."""
         return self._notes.get((ticket.line_id, ticket.entered, ticket.number), _NOTHING)
 
     def _check_owner(self, ticket: Ticket) -> None:
@@ -195,7 +204,7 @@ class Board:
                 continue
 
     async def refresh(self, *, rooms: bool = False) -> None:
-        """Read what is new. An engine that is away leaves everything as it was."""
+        """Read what is new, the rules too if `rooms`. Without an engine the old copy stays."""
         try:
             if rooms or time.monotonic() - self.synced_at > ROOMS_EVERY_S:
                 await self._refresh_rooms()
@@ -206,23 +215,34 @@ class Board:
             log.exception("board_not_refreshed")
 
     async def _refresh_rooms(self) -> None:
-        rows = await self._store.rooms()
-        for name, lines in groupby(rows, key=lambda row: row["room"]):
-            rules = [dict(line) for line in lines]
-            known = self.rooms.get(name)
-            kept = known.lines if known else {}
-            views = {row["line_id"]: self._line_view(row, kept) for row in rules}
-            if known is not None and known.line_id == rules[0]["line_id"]:
-                known.rules, known.lines = rules[0], views
-            else:
-                self.rooms[name] = RoomView(rules=rules[0], lines=views)
-        for gone in self.rooms.keys() - {row["room"] for row in rows}:
+        found = await self._store.rooms()
+        for room in found.rooms:
+            self._keep(room)
+        for gone in self.rooms.keys() - {room.rules.room for room in found.rooms}:
             del self.rooms[gone]
+        if found.unreadable != self._unreadable:
+            log.error("rooms_set_aside", unreadable=found.unreadable)
+            self._unreadable = found.unreadable
         await self.refresh_places()
         self.synced_at = time.monotonic()
 
+    def _keep(self, room: RoomOnFile) -> None:
+        known = self.rooms.get(room.rules.room)
+        kept = known.lines if known else {}
+        lines = {
+            line.line_id: self._line_view(line, kept, room_id=room.rules.room_id)
+            for line in room.lines
+        }
+        if known is not None and known.line_id == room.lines[0].line_id:
+            known.rules, known.lines = room.rules, lines
+            known.former_lines = room.former_lines
+        else:
+            self.rooms[room.rules.room] = RoomView(
+                rules=room.rules, lines=lines, former_lines=room.former_lines
+            )
+
     async def refresh_places(self) -> None:
-        """Read what was remembered of places since the last time."""
+        """Read which places have changed since the last reading."""
         for row in await self._store.places(self._changes_since):
             place = (row["line_id"], row["entered"], row["number"])
             note = PlaceNote(**{name: row[name] for name in _NOTE_FIELDS})
@@ -231,15 +251,15 @@ class Board:
                 self._notes[place] = note
             self._changes_since = max(self._changes_since, note.changed_at - CHANGES_OVERLAP)
 
-    def _line_view(self, rules: dict[str, Any], kept: dict[int, LineView]) -> LineView:
-        known = kept.get(rules["line_id"])
+    def _line_view(self, rules: LineRules, kept: dict[int, LineView], *, room_id: int) -> LineView:
+        known = kept.get(rules.line_id)
         if known is not None:
             known.rules = rules
             return known
         desk = JoinDesk(
-            rules["line_id"],
-            rules["line"],
-            room_id=rules["room_id"],
+            rules.line_id,
+            rules.line,
+            room_id=room_id,
             store=self._store,
             memory=self._memory,
             seal=self.seal,
@@ -249,13 +269,13 @@ class Board:
 
     async def _refresh_states(self) -> None:
         for room, raw in (await self._memory.states(list(self.rooms))).items():
-            self.rooms[room].take(raw)
+            self.rooms[room].accept(raw)
         horizon = time.monotonic() - STALE_S
         if any(view.heard_at < horizon for view in self.rooms.values()):
-            # Valkey is away or has lost the documents; PostgreSQL has each of them too.
+            # Valkey is away or has lost the documents. PostgreSQL has each of them too.
             for room, raw in (await self._store.states()).items():
                 if room in self.rooms:
-                    self.rooms[room].take(raw)
+                    self.rooms[room].accept(raw)
 
     async def close(self) -> None:
         for view in self.rooms.values():

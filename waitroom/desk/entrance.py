@@ -118,7 +118,7 @@ class Entrance:
         Raises `InvitationNeeded`, `CustomerSignInNeeded`, and what the identity provider's token is
         refused for.
         """
-        how = view.rules["join_by"]
+        how = view.rules.join_by
         invitation, customer_token = body.invitation, body.customer_token
         if request.can_read_body and request.content_type == "application/x-www-form-urlencoded":
             form = await read_form(request)
@@ -177,7 +177,7 @@ class Entrance:
         if batch is None or batch.room != view.room or invitation.index > batch.count:
             raise InvitationInvalid
         is_over = batch.revoked or batch.has_run_out()
-        if is_over and not await self.invitations.is_used(view.rules["room_id"], invitation.key()):
+        if is_over and not await self.invitations.is_used(view.rules.room_id, invitation.key()):
             how = "was taken back" if batch.revoked else "has run out"
             raise InvitationInvalid(f"This invitation {how}.")
         return invitation, batch.lane
@@ -194,7 +194,7 @@ class Entrance:
             return
         if not admitted.is_customer:
             raise InvitationUsed
-        room_id = view.rules["room_id"]
+        room_id = view.rules.room_id
         await self.invitations.free(room_id, admitted.sole, given=given, now=now)
 
     async def close(self) -> None:
@@ -217,4 +217,4 @@ def _customer_token(request: web.Request) -> str:
 def _customer_key(view: RoomView, customer: Customer) -> bytes:
     """Return a hash of who a customer is, which differs from room to room."""
     who = (customer.issuer.encode(), customer.subject.encode())
-    return sha256(_CUSTOMER_PURPOSE + fields(view.rules["log_salt"].bytes, *who)).digest()
+    return sha256(_CUSTOMER_PURPOSE + fields(view.rules.log_salt.bytes, *who)).digest()

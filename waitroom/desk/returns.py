@@ -51,7 +51,7 @@ class Returns:
     async def stay(self, view: RoomView, ticket: Ticket, email: str | None) -> dict[str, Any]:
         """Keep a ticket in line for returns; an address given before is replaced, by none too."""
         address = self._checked((email or "").strip())
-        if view.rules["status"] == "ended":
+        if view.rules.status == "ended":
             raise RoomEnded
         verdict = await self.line.store.stay_for_returns(ticket, email=address)
         if verdict in _REFUSALS:
@@ -75,7 +75,7 @@ class Returns:
             "in_line": email is not None,
             "email": email or None,
             "mail_offered": self._mail_offered,
-            "window_s": view.rules["returns_window_s"],
+            "window_s": view.rules.returns_window_s,
         }
 
     async def at_checkout(self, request: web.Request, room: str) -> dict[str, Any] | None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import asyncpg
 
-from inventory.kit.database import ENGINE_ERRORS, Pool, connection
+from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, connection
 from inventory.kit.problem import EngineDown
 from inventory.kit.queries import load_queries
 from waitroom.line.ticket import Ticket
+from waitroom.store.room_rows import UNREADABLE, RoomsOnFile, rooms_on_file
 
 SQL = load_queries("waitroom.store")
 
@@ -181,9 +182,14 @@ class LineStore:
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["leave_returns"], *values)
 
-    async def rooms(self) -> list[asyncpg.Record]:
+    async def rooms(self) -> RoomsOnFile:
+        """Return every room with its lines; a room that cannot be read leaves the others."""
         async with connection(self._pool) as borrowed:
-            return await borrowed.fetch(SQL["list_rooms"])
+            try:
+                return rooms_on_file(await borrowed.fetch(SQL["list_rooms"], None))
+            except UNREADABLE:
+                # asyncpg could not read a value, and says neither which nor of what room.
+                return await _rooms_one_by_one(borrowed)
 
     async def places(self, since: datetime) -> list[asyncpg.Record]:
         """Return the places about which something was remembered after `since`."""
@@ -219,6 +225,19 @@ class LineStore:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["read_log"], room, after, limit)
         return [dict(row) for row in rows]
+
+
+async def _rooms_one_by_one(borrowed: Connection) -> RoomsOnFile:
+    found = RoomsOnFile(rooms=[], unreadable={})
+    for row in await borrowed.fetch(SQL["name_rooms"]):
+        try:
+            one = rooms_on_file(await borrowed.fetch(SQL["list_rooms"], row["room"]))
+        except UNREADABLE as error:
+            found.unreadable[row["room"]] = repr(error)
+        else:
+            found.rooms.extend(one.rooms)
+            found.unreadable.update(one.unreadable)
+    return found
 
 
 def _keys_and_ids(

@@ -31,13 +31,17 @@ LEFT JOIN returns_wait r ON r.line_id = q.line_id AND r.number = q.number AND r.
 ORDER BY q.o;
 
 -- name: list_rooms
--- A row for each line that can be joined, the main one first.
-SELECT m.*, doors_open(m) AS doors_open, l.line_id, l.line, l.lane, l.share, d.commitment, d.log_key,
-       d.count AS drawn_count, d.key AS draw_key, d.line_id IS NOT NULL AND d.count IS NOT NULL AND d.key IS NULL AS drawing,
-       -- Lines from before the room was begun anew: their tickets are told so.
+-- A row for each line that can be joined, the main one first; of one room or of all.
+SELECT m.*, doors_open(m) AS doors_open, l.line_id, l.line, l.lane,
+       d.count AS drawn_count, d.key AS draw_key,
+       -- Lines from before a reset: their tickets are told so.
        ARRAY(SELECT x.line_id FROM line x WHERE x.room_id = m.room_id AND NOT x.joinable) AS former_lines
 FROM room m JOIN line l ON l.room_id = m.room_id AND l.joinable LEFT JOIN draw d ON d.line_id = l.line_id
+WHERE $1::text IS NULL OR m.room = $1
 ORDER BY m.room, l.lane <> 'main', l.line_id;
+
+-- name: name_rooms
+SELECT m.room FROM room m ORDER BY m.room;
 
 -- name: read_places
 -- What was remembered lately of places; read again from a little before, since commits come late.

@@ -8,7 +8,9 @@ from inventory.kit.database import Pool, connection
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.kit.queries import load_queries
 from inventory.money import DEFAULT_CURRENCY, currencies
-from waitroom.refusals import DrawIsDue, NotOpenYet, SaleEnded
+from waitroom.line.rules import RoomRules
+from waitroom.refusals import DrawIsDue, NotOpenYet, RoomUnreadable, SaleEnded
+from waitroom.store.room_rows import UNREADABLE, room_rules
 
 SQL = load_queries("waitroom.store")
 
@@ -98,12 +100,18 @@ class RoomStore:
             raise DrawIsDue
         return int(row["calls_taken_back"])
 
-    async def read(self, room: str) -> asyncpg.Record:
+    async def read(self, room: str) -> RoomRules:
+        """Return a room's rules; raises `NotFound` or `RoomUnreadable`."""
         async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["read_room"], room)
-        if row is None:
-            raise _no_room(room)
-        return row
+            try:
+                row = await borrowed.fetchrow(SQL["read_room"], room)
+                if row is not None:
+                    return room_rules(row)
+            except UNREADABLE as error:
+                raise RoomUnreadable(
+                    f"The database has a value for the room {room!r} that cannot be read: {error}."
+                ) from error
+        raise _no_room(room)
 
     async def figures(self, room: str) -> dict[str, Any]:
         async with connection(self._pool) as borrowed:

@@ -34,7 +34,7 @@ class FairnessApi:
 
     async def show(self, request: web.Request) -> web.Response:
         view = self._board.room(request.match_info["room"])
-        if not view.rules["fairness_public"]:
+        if not view.rules.fairness_public:
             raise FairnessNotPublic
         return self._answer(request, await self._store.report(view.room), operator=None)
 
@@ -49,13 +49,13 @@ class FairnessApi:
         if not wants_html(request) or request.query.get("format") == "json":
             return json_response(body)
         view = self._board.rooms.get(report.room)
-        name = str(view.rules["name"]) if view else report.room
+        name = view.rules.name if view else report.room
         context = {
             "report": body,
             "name": name,
             "causes": {str(cause): words for cause, words in CAUSES.items()},
             "operator": operator and {"name": operator.name, "role": operator.role},
-            "public": bool(view and view.rules["fairness_public"]),
+            "public": bool(view and view.rules.fairness_public),
         }
         return self._pages.render("fairness.html", context, title=f"Fairness of {name}")
 

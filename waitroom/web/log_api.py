@@ -45,7 +45,7 @@ class LogApi:
     def public_view(self, request: web.Request) -> RoomView:
         """Return the room if its log may be read now; raises `NotFound`, `LogNotPublicYet`."""
         view = self._board.room(request.match_info["room"])
-        if view.rules["log_public"] == "after" and view.rules["status"] != "ended":
+        if view.rules.log_public == "after" and view.rules.status != "ended":
             raise LogNotPublicYet
         return view
 

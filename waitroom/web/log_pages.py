@@ -62,10 +62,10 @@ class LogPages:
         rows, following = await self._read(view.room, wanted, head["seq"])
         entries = [_shown(row) for row in rows]
         context = {
-            "room": {"room": view.room, "name": view.rules["name"]},
-            "draw": view.rules["order_by"] == "draw",
-            "public_value_source": view.rules["public_value_source"],
-            "fairness_public": view.rules["fairness_public"],
+            "room": {"room": view.room, "name": view.rules.name},
+            "draw": view.rules.order_by == "draw",
+            "public_value_source": view.rules.public_value_source,
+            "fairness_public": view.rules.fairness_public,
             "head": head,
             "days": [
                 {"day": day, "entries": list(of_day)}
@@ -77,7 +77,7 @@ class LogPages:
             # Where nothing was found, further on there may be something.
             "looked_at": LOOKED_AT_MAX if wanted.exceptions and not rows and following else None,
         }
-        return self._pages.render("log.html", context, title=f"Log of {view.rules['name']}")
+        return self._pages.render("log.html", context, title=f"Log of {view.rules.name}")
 
     async def _read(
         self, room: str, wanted: Wanted, last: int

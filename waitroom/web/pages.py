@@ -91,7 +91,7 @@ class LinePages:
                 "still": still,
                 "refresh_s": None if still else _refresh_s(ticket, returns),
             },
-            title=view.rules["name"],
+            title=view.rules.name,
             status=said.status if said else 200,
         )
         if self._line.visitor_cookie not in request.cookies:
@@ -203,17 +203,17 @@ class LinePages:
         rules = view.rules
         return {
             **room_body(view),
-            "message": rules["message"],
-            "message_at": rules["message_at"],
-            "claim_window_s": rules["claim_window_s"],
-            "session_s": rules["session_s"],
-            "returns_window_s": rules["returns_window_s"],
-            "grace_s": rules["grace_s"],
-            "order_by": rules["order_by"],
-            "public_value_source": rules["public_value_source"],
-            "doors_at": rules["doors_at"],
-            "log_public": rules["log_public"],
-            "checkout_promise": _PROMISES[rules["policy"]],
+            "message": rules.message,
+            "message_at": rules.message_at,
+            "claim_window_s": rules.claim_window_s,
+            "session_s": rules.session_s,
+            "returns_window_s": rules.returns_window_s,
+            "grace_s": rules.grace_s,
+            "order_by": rules.order_by,
+            "public_value_source": rules.public_value_source,
+            "doors_at": rules.doors_at,
+            "log_public": rules.log_public,
+            "checkout_promise": _PROMISES[rules.policy],
         }
 
 

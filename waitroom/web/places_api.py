@@ -149,8 +149,8 @@ class Places:
                 "name": each.name,
                 "time_factor": each.time_factor,
                 "left": each.left,
-                "claim_window_s": round(view.rules["claim_window_s"] * each.time_factor),
-                "session_s": round(view.rules["session_s"] * each.time_factor),
+                "claim_window_s": round(view.rules.claim_window_s * each.time_factor),
+                "session_s": round(view.rules.session_s * each.time_factor),
             }
             for each in found
         ]

@@ -29,19 +29,19 @@ class ShopPages:
 
     async def shop(self, request: web.Request) -> web.Response:
         """Show the beginning of every public room's catalogue."""
-        views = [view for view in self._line.board.rooms.values() if view.rules["public"]]
+        views = [view for view in self._line.board.rooms.values() if view.rules.public]
         rooms = [await self._shelf(view) for view in views]
         return self._pages.render("shop.html", {"rooms": rooms}, title="Shop")
 
     async def shop_room(self, request: web.Request) -> web.Response:
         """Show one room's catalogue page by page, or what of it a search finds."""
         view = self._line.board.rooms.get(request.match_info["room"])
-        if view is None or not view.rules["public"]:
+        if view is None or not view.rules.public:
             raise NotFound
         # Longer than any name: a search by hand is cut and not refused.
         search = request.query.get("q", "").strip()[:SEARCH_LENGTH_MAX]
         shelf = await self._shelf(view, search=search, after=request.query.get("cursor", ""))
-        return self._pages.render("shop.html", {"rooms": [shelf]}, title=view.rules["name"])
+        return self._pages.render("shop.html", {"rooms": [shelf]}, title=view.rules.name)
 
     async def _shelf(self, view: RoomView, *, search: str = "", after: str = "") -> dict[str, Any]:
         # As the cache keeps it: looking into the shop costs a query a second for each room.
@@ -79,7 +79,7 @@ class ShopPages:
 
 
 def _room(view: RoomView) -> dict[str, Any]:
-    return {**room_body(view), "message": view.rules["message"]}
+    return {**room_body(view), "message": view.rules.message}
 
 
 def _card(product: Product) -> dict[str, Any]:

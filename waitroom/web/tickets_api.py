@@ -1,15 +1,18 @@
 """The line's API: join, state, claim, leave."""
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from checkout.api import SESSION_COOKIE
 from checkout.session import Session, SessionSeal
 from inventory.api import Catalogue
 from inventory.kit.batcher import Batcher
 from inventory.kit.http import (
+    PRIVATE,
     bearer,
     idempotency_key,
     json_response,
@@ -245,7 +248,7 @@ class LineApi:
         limit = query_int(request, "limit", default=50, low=1, high=ROOMS_PAGE_MAX)
         after = request.query.get("cursor", "")
         views = sorted(self._line.board.rooms.values(), key=lambda view: view.room)
-        public = [view for view in views if view.rules["public"] and view.room > after]
+        public = [view for view in views if view.rules.public and view.room > after]
         rooms = []
         for view in public[:limit]:
             skus = await self._catalogue.page(room=view.room, limit=SKUS_NAMED_MAX)
@@ -256,10 +259,10 @@ class LineApi:
     async def state(self, request: web.Request) -> web.Response:
         view = self._line.board.room(request.match_info["room"])
         if request.headers.get("If-None-Match") == view.etag and view.etag:
-            return web.Response(status=304, headers=view.headers)
+            return web.Response(status=304, headers=_state_headers(view.etag))
         if not view.raw:
             raise StateNotKnown
-        return web.Response(body=view.raw, headers=view.headers)
+        return web.Response(body=view.raw, headers=_state_headers(view.etag))
 
     async def join(self, request: web.Request) -> web.Response:
         line = self._line
@@ -341,12 +344,25 @@ class LineApi:
         return response
 
 
+@lru_cache(maxsize=ROOMS_PAGE_MAX)
+def _state_headers(etag: str) -> CIMultiDict[str]:
+    """Return the headers of a state document; the same for everybody, and any cache may keep it."""
+    return CIMultiDict(
+        {
+            **PRIVATE,
+            "Cache-Control": "public, max-age=1",
+            "ETag": etag,
+            "Access-Control-Allow-Origin": "*",
+        }
+    )
+
+
 def room_body(view: RoomView) -> dict[str, Any]:
     state = view.state
     return {
         "room": view.room,
-        "name": view.rules["name"],
-        "status": state.status if state else view.rules["status"],
-        "opens_at": view.rules["opens_at"],
-        "join_by": view.rules["join_by"],
+        "name": view.rules.name,
+        "status": state.status if state else view.rules.status,
+        "opens_at": view.rules.opens_at,
+        "join_by": view.rules.join_by,
     }

@@ -175,7 +175,7 @@ async def test_after_a_lost_reply_everybody_has_the_one_place(service: Service) 
     desk = JoinDesk(
         view.line_id,
         "main-1",
-        room_id=view.rules["room_id"],
+        room_id=view.rules.room_id,
         store=LineStore(LosesReplies(service.pool)),  # type: ignore[arg-type]
         memory=service.memory,
         seal=service.board.seal,
@@ -228,7 +228,7 @@ async def test_a_customer_with_a_place_keeps_it_and_their_invitation_unused(
 async def test_a_place_that_is_over_is_replaced_once(services: OpenService) -> None:
     pair = await two_services(services)
     (ann,) = known("ann")
-    room_id = pair[0].board.room("drop").rules["room_id"]
+    room_id = pair[0].board.room("drop").rules.room_id
     old = (await ask(pair[0], ann)).ticket
     await pair[0].lines.leave(old)
 
@@ -246,7 +246,7 @@ async def test_a_place_that_was_taken_away_is_not_replaced(service: Service) -> 
     await open_room(service, seats_max=0)
     (ann,) = known("ann")
     ticket: Ticket = (await ask(service, ann)).ticket
-    room_id = service.board.room("drop").rules["room_id"]
+    room_id = service.board.room("drop").rules.room_id
     await execute(service, "SELECT revoke_place('drop', 'main-1', 1, 'test', 'a bot')")
 
     with pytest.raises(PlaceRevoked):

@@ -56,7 +56,7 @@ async def test_numbers_begin_at_one_again_and_the_room_waits_to_be_opened(servic
     await service.rooms.set_status("drop", "open", who="test")
     (ticket,) = await join(service, 1)
 
-    assert service.board.room("drop").rules["line"] == "main-2"
+    assert service.board.room("drop").main_line.rules.line == "main-2"
     assert before_opening.refusal == "not_open"
     assert ticket.number == 1
 
@@ -158,7 +158,7 @@ async def test_it_can_be_done_again_and_again(service: Service) -> None:
         await join(service, 4)
 
         assert await reset(service) == 3
-        assert service.board.room("drop").rules["line"] == f"main-{generation}"
+        assert service.board.room("drop").main_line.rules.line == f"main-{generation}"
 
     assert [e["to_line"] for e in await entries(service, "reset")] == [
         "main-2", "main-3", "main-4", "main-5",

@@ -91,9 +91,9 @@ class ElsewhereAdmin:
                 if session_id is not None
             ],
         )
-        if (heard.available + heard.held == 0) != view.rules["sold_out"]:
+        if (heard.available + heard.held == 0) != view.rules.sold_out:
             # Nobody joins a line for what is gone, or is turned away from what is back.
-            await self._office.note_sold_out(view.rules["room_id"])
+            await self._office.note_sold_out(view.rules.room_id)
         return json_response(_answer(view.room, heard, said, named))
 
     def _session_id(self, session: str | int, room: str) -> int | None:

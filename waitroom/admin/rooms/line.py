@@ -18,7 +18,7 @@ _JSON_LINES = {**PRIVATE, "Content-Type": "application/x-ndjson"}
 
 def screen_context(request: web.Request, operator: Operator, board: Board) -> dict[str, Any]:
     """Return what a screen of rooms begins with: who looks, the rooms, and which was named."""
-    rooms = [{"room": v.room, "name": v.rules["name"]} for v in board.rooms.values()]
+    rooms = [{"room": v.room, "name": v.rules.name} for v in board.rooms.values()]
     return {
         "operator": {"name": operator.name, "role": operator.role},
         "rooms": rooms,

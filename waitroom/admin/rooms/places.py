@@ -92,7 +92,7 @@ class PlacesAdmin:
 
 def _named(view: RoomView, line: str, number: str) -> Ticket:
     """Return a ticket that stands for a place in one of the room's lines; raises `NotFound`."""
-    line_id = next((i for i, known in view.lines.items() if known.rules["line"] == line), None)
+    line_id = next((i for i, known in view.lines.items() if known.rules.line == line), None)
     match = _NUMBER_OR_ENTRY.fullmatch(number)
     if line_id is None:
         raise NotFound(f"The room has no line {line!r} now.")

@@ -29,6 +29,7 @@ from waitroom.admin.bodies import (
 from waitroom.admin.rooms.crowd import Crowds
 from waitroom.admin.rooms.line import screen_context
 from waitroom.desk.board import Board
+from waitroom.line.rules import RoomRules
 from waitroom.line.state import shown_status
 from waitroom.refusals import NoCrowds, NoDrawWaits
 from waitroom.store.draw_store import DrawStore, LineDraw
@@ -59,6 +60,7 @@ _SETTINGS = (
     "payment_window_s",
     "grace_s",
     "units_promised",
+    "disappointed_max",
     "order_units_max",
     "customers_only",
     "returns_window_s",
@@ -113,7 +115,7 @@ class RoomsAdmin:
 
     async def list_rooms(self, request: web.Request, operator: Operator) -> web.Response:
         rooms = [
-            {"room": v.room, "name": v.rules["name"], "status": v.rules["status"]}
+            {"room": v.room, "name": v.rules.name, "status": v.rules.status}
             for v in self._board.rooms.values()
         ]
         return json_response({"rooms": rooms})
@@ -184,22 +186,20 @@ class RoomsAdmin:
         return json_response({"room": room, "draw": [_draw_body(draw) for draw in draws]})
 
     async def _room_body(self, room: str) -> dict[str, Any]:
-        row = await self._rooms.read(room)
+        rules = await self._rooms.read(room)
         view = self._board.rooms.get(room)
-        draws = await self._draws.of_room(room) if row["order_by"] == "draw" else []
+        draws = await self._draws.of_room(room) if rules.order_by == "draw" else []
         return {
             "room": room,
-            "name": row["name"],
-            "currency": row["currency"],
-            "status": _status_for_operators(row, draws),
-            "message": row["message"],
-            "policy": row["policy"],
-            "doors_at": row["doors_at"],
-            "opens_at": row["opens_at"],
-            "closes_at": row["closes_at"],
-            "settings": {name: row[name] for name in _SETTINGS}
-            # It is kept with few digits.
-            | {"disappointed_max": round(row["disappointed_max"], 6)},
+            "name": rules.name,
+            "currency": rules.currency,
+            "status": _status_for_operators(rules, draws),
+            "message": rules.message,
+            "policy": rules.policy,
+            "doors_at": rules.doors_at,
+            "opens_at": rules.opens_at,
+            "closes_at": rules.closes_at,
+            "settings": {name: getattr(rules, name) for name in _SETTINGS},
             "draw": [_draw_body(draw) for draw in draws],
             "figures": await self._fresh_figures(room),
             "version": view.state.version if view and view.state else 0,
@@ -253,13 +253,13 @@ def _rules_of(change: RoomChange) -> tuple[str, str]:
     return msgspec.json.encode(values).decode(), reason
 
 
-def _status_for_operators(row: Any, draws: list[LineDraw]) -> str:
+def _status_for_operators(rules: RoomRules, draws: list[LineDraw]) -> str:
     """Return the room's status in one word; one that is paused says so, whatever is left."""
     drawing = any(draw.count is not None and draw.drawn_at is None for draw in draws)
     return shown_status(
-        row["status"],
-        sold_out=row["sold_out"] and row["status"] == "open",
-        doors_open=row["doors_open"],
+        rules.status,
+        sold_out=rules.sold_out and rules.status == "open",
+        doors_open=rules.doors_open,
         drawing=drawing,
     )
 

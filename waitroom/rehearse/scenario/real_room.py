@@ -15,12 +15,12 @@ async def rules_and_stock(pool: Pool, room: str) -> tuple[Rules, Stock]:
 
     Raises `ScenarioError` where there is nothing, and `NotFound` for an unknown room.
     """
-    row = await RoomStore(pool).read(room)
+    rules = await RoomStore(pool).read(room)
     balances = await LedgerStore(pool).at(room, datetime.now(UTC), limit=SKUS_MAX)
     left = {balance.sku: balance.on_hand - balance.sold for balance in balances}
     skus = tuple(Sku(sku=sku, units_share=units) for sku, units in left.items() if units > 0)
     if not skus:
         raise ScenarioError(f"the room {room} has nothing to sell")
-    known = {name: row[name] for name in Rules.__struct_fields__}
+    known = {name: getattr(rules, name) for name in Rules.__struct_fields__}
     units = sum(count for count in left.values() if count > 0)
     return msgspec.convert(known, Rules), Stock(units=units, skus=skus)

@@ -1,0 +1,86 @@
+"""A room and its lines as their rows in the database had them at one reading. Pure values."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+RoomStatus = Literal["scheduled", "open", "paused", "ended"]
+JoinBy = Literal["open", "invitation", "customer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomRules:
+    """What operators set for a room, and how far its sale has come.
+
+    Moments carry their offset. Fields that end in `_s` are whole seconds.
+    """
+
+    room_id: int
+    room: str
+    name: str
+    # Whether the list of rooms and the shop name it.
+    public: bool
+    status: RoomStatus
+    # Whether every unit that was on hand is sold.
+    sold_out: bool
+    # What operators tell everybody who waits, and since when.
+    message: str
+    message_at: datetime | None
+
+    opens_at: datetime | None
+    closes_at: datetime | None
+    # None: the doors open with the sale, or at once where there is a draw.
+    doors_at: datetime | None
+    doors_open: bool
+    order_by: Literal["first_come", "draw"]
+    # Where a public random value will be found that a draw takes in; None for none.
+    public_value_source: str | None
+    join_by: JoinBy
+    customers_only: bool
+
+    log_public: Literal["live", "after"]
+    fairness_public: bool
+    # The public log has hashes with this salt in place of private texts.
+    log_salt: UUID = field(repr=False)
+
+    policy: Literal["expected", "guaranteed", "rate"]
+    # The share (0 to 0.5) of called shoppers who may find nothing, where the policy is `expected`.
+    disappointed_max: float
+    seats_max: int
+    # None: as many as the other rules allow.
+    calls_per_minute: int | None
+    batch_max: int
+    # The units that each call promises.
+    units_promised: int
+    # Units of all SKUs together in one order; None for no limit.
+    order_units_max: int | None
+    # Whether another shop keeps the stock and reports it.
+    stock_elsewhere: bool
+    # The ISO 4217 code in which the room sells.
+    currency: str
+
+    claim_window_s: int
+    # The claim window of a shopper who stayed in line for returns.
+    returns_window_s: int
+    # How long after a missed call a shopper may come back and is called again.
+    grace_s: int
+    session_s: int
+    hold_s: int
+    hold_extensions_max: int
+    payment_window_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineRules:
+    """One line that can be joined.
+
+    `drawn_count` and `draw_key` are set once a draw has put its entries in order: how many entries
+    there were, and the key of their permutation.
+    """
+
+    line_id: int
+    line: str
+    lane: str
+    drawn_count: int | None
+    draw_key: bytes | None

@@ -1,0 +1,72 @@
+"""How a row of the database becomes a room's rules or a line's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import asyncpg
+
+from waitroom.line.rules import LineRules, RoomRules
+
+# asyncpg and `room_rules` raise these for a value that PostgreSQL can store and Python cannot read.
+UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError)
+
+_ROOM_FIELDS = tuple(field.name for field in fields(RoomRules))
+_LINE_FIELDS = tuple(field.name for field in fields(LineRules))
+# The column is a `real`; further digits are noise.
+_SHARE_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomOnFile:
+    """A room with the lines that can be joined, the main one first.
+
+    `former_lines` are the ids of the lines from before a reset: their tickets are over.
+    """
+
+    rules: RoomRules
+    lines: tuple[LineRules, ...]
+    former_lines: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomsOnFile:
+    """Every room, and why those that could not be read were set aside, by name."""
+
+    rooms: list[RoomOnFile]
+    unreadable: dict[str, str]
+
+
+def room_rules(row: asyncpg.Record) -> RoomRules:
+    """Return a room's rules; raises one of `UNREADABLE`."""
+    values: dict[str, Any] = {name: row[name] for name in _ROOM_FIELDS}
+    for name, value in values.items():
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise ValueError(f"{name} is infinite")
+    values["disappointed_max"] = round(values["disappointed_max"], _SHARE_DIGITS)
+    return RoomRules(**values)
+
+
+def line_rules(row: asyncpg.Record) -> LineRules:
+    return LineRules(**{name: row[name] for name in _LINE_FIELDS})
+
+
+def rooms_on_file(rows: Sequence[asyncpg.Record]) -> RoomsOnFile:
+    """Group the rows of lines by their room; a room that cannot be read leaves the others."""
+    found = RoomsOnFile(rooms=[], unreadable={})
+    for room, lines in groupby(rows, key=lambda row: row["room"]):
+        try:
+            found.rooms.append(_room_on_file(list(lines)))
+        except UNREADABLE as error:
+            found.unreadable[room] = repr(error)
+    return found
+
+
+def _room_on_file(rows: Sequence[asyncpg.Record]) -> RoomOnFile:
+    return RoomOnFile(
+        rules=room_rules(rows[0]),
+        lines=tuple(line_rules(row) for row in rows),
+        former_lines=frozenset(rows[0]["former_lines"]),
+    )
