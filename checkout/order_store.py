@@ -12,9 +12,8 @@ import msgspec
 
 from checkout.order import CLOSED, TRANSITIONS, Order, OrderLine, OrderState
 from checkout.refusals import UnknownOrder
-from inventory.kit.database import Pool, connection
+from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import IdempotencyKeyReused
-from inventory.kit.queries import load_queries
 from inventory.refusals import HoldExpired, PaymentRunning, SessionOver, UnknownHold
 
 SQL = load_queries("checkout")

@@ -8,9 +8,8 @@ import msgspec
 from checkout.order_store import decide
 from checkout.refund import Refund, RefundStage, RefundWish, refusal
 from checkout.refusals import NotCancellable, UnknownOrder, UnknownRefund
-from inventory.kit.database import Pool, connection
+from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import IdempotencyKeyReused
-from inventory.kit.queries import load_queries
 
 SQL = load_queries("checkout")
 

@@ -24,7 +24,7 @@ from inventory.catalogue import (
     PICTURE,
     PICTURE_LENGTH_MAX,
 )
-from inventory.kit.cells import FORMULA
+from inventory.kit.cells import guarded, unguarded
 from inventory.money import UnreadableAmount, currencies, parse_minor
 from inventory.refusals import UnreadableFile
 
@@ -52,7 +52,7 @@ class _Wrong(ValueError):
 
 def _text(length_max: int) -> Callable[[str], str]:
     def read(cell: str) -> str:
-        text = _unescaped(cell)
+        text = unguarded(cell)
         if len(text) > length_max:
             raise _Wrong(f"has at most {length_max} letters")
         if "\0" in text:
@@ -76,7 +76,7 @@ def _sku(cell: str) -> str:
 
 
 def _picture(cell: str) -> str:
-    text = _unescaped(cell).strip()
+    text = unguarded(cell).strip()
     if len(text) > PICTURE_LENGTH_MAX or not _PICTURE.fullmatch(text):
         raise _Wrong("is a path under /static/, or empty")
     return text
@@ -261,9 +261,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, str):
-        return f"'{value}" if FORMULA.match(value) else value
+        return guarded(value)
     return str(value)
-
-
-def _unescaped(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell

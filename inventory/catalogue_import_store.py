@@ -15,9 +15,8 @@ import msgspec
 
 from inventory.catalogue_csv import COLUMNS, Row, lines_of, read_catalogue, write_header, write_rows
 from inventory.hold import idempotency_uuid
-from inventory.kit.database import Connection, Pool, connection
+from inventory.kit.database import Connection, Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, NotFound
-from inventory.kit.queries import load_queries
 from inventory.refusals import CatalogueMoved
 
 SQL = load_queries("inventory")

@@ -10,9 +10,8 @@ from uuid import UUID
 import asyncpg
 
 from inventory.hold import Hold, HoldLine, HoldRequest, HoldState, Verdict, Wish, refusal
-from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, connection
+from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, connection, load_queries
 from inventory.kit.problem import EngineDown, IdempotencyKeyReused, Refusal
-from inventory.kit.queries import load_queries
 from inventory.refusals import UnknownHold
 
 SQL = load_queries("inventory")

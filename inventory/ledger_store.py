@@ -7,9 +7,8 @@ from uuid import UUID
 
 import asyncpg
 
-from inventory.kit.database import Pool, connection
+from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, IdempotencyKeyReused, NotFound
-from inventory.kit.queries import load_queries
 from inventory.refusals import BelowCommitted
 
 SQL = load_queries("inventory")

@@ -7,9 +7,8 @@ import asyncpg
 import msgspec
 
 from inventory.catalogue import Product, Sku
-from inventory.kit.database import Connection, Pool, connection
+from inventory.kit.database import Connection, Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, NotFound
-from inventory.kit.queries import load_queries
 from inventory.refusals import InUse
 from inventory.sku_store import json_of, rules_named, sku_of
 

@@ -9,9 +9,8 @@ import asyncpg
 import msgspec
 
 from inventory.catalogue import LIMIT_PER_SESSION, Sku
-from inventory.kit.database import Pool, connection
+from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, NotFound
-from inventory.kit.queries import load_queries
 from inventory.refusals import InUse, Taken
 
 SQL = load_queries("inventory")

@@ -11,9 +11,8 @@ from checkout.history.cursor import Cursor
 from checkout.order import Order
 from checkout.refusals import CustomerBusy, OtherCustomer, UnknownOrder
 from inventory.hold import Verdict, refusal
-from inventory.kit.database import Pool, connection
+from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import NotFound
-from inventory.kit.queries import load_queries
 from inventory.refusals import SessionOver
 
 SQL = load_queries("checkout")

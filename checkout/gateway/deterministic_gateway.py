@@ -9,8 +9,7 @@ import asyncio
 import asyncpg
 
 from checkout.gateway.gateway import GatewayError, Payment, PaymentState, Refunded, RefundState
-from inventory.kit.database import Pool, connection
-from inventory.kit.queries import load_queries
+from inventory.kit.database import Pool, connection, load_queries
 
 SQL = load_queries("checkout")
 

@@ -21,8 +21,7 @@ import stripe
 import structlog
 
 from checkout.gateway.gateway import GatewayError, Payment, PaymentState, Refunded, RefundState
-from inventory.kit.database import Pool, connection
-from inventory.kit.queries import load_queries
+from inventory.kit.database import Pool, connection, load_queries
 from inventory.money import digits
 
 log = structlog.get_logger()

@@ -14,8 +14,7 @@ from checkout.history.search import OrderFilter, Words
 from checkout.history.status import operator_status
 from checkout.order import Order
 from checkout.refusals import SkuNotHere, UnknownOrder, UnknownRoom
-from inventory.kit.database import Connection, Pool, connection
-from inventory.kit.queries import load_queries
+from inventory.kit.database import Connection, Pool, connection, load_queries
 
 SQL = load_queries("checkout.history")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from checkout.history.record import OrderRecord, RecordLine
-from inventory.kit.cells import FORMULA
+from inventory.kit.cells import guarded
 
 COLUMNS = (
     "order_id",
@@ -63,7 +63,7 @@ def _row(order: OrderRecord, line: RecordLine) -> list[str]:
         str(order.refunded_minor),
         order.currency,
     )
-    return [f"'{value}" if FORMULA.match(value) else value for value in values]
+    return [guarded(value) for value in values]
 
 
 def _moment(at: datetime | None) -> str:

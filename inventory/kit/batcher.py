@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 import structlog
+from prometheus_client import Counter
 
-from inventory.kit.metrics import BATCHED, BATCHES
 from inventory.kit.problem import Busy, Refusal
 
 log = structlog.get_logger()
+
+BATCHES = Counter("waitroom_batches_total", "Engine calls made by the batchers.", ["batcher"])
+BATCHED = Counter("waitroom_batched_total", "Requests that went out in batches.", ["batcher"])
 
 Item = TypeVar("Item")
 Verdict = TypeVar("Verdict")

@@ -2,7 +2,22 @@
 
 import re
 
-# A spreadsheet would take such a cell for a formula; an apostrophe before it says that it is text.
-# One more is put before what begins with an apostrophe and a sign already, so that none is lost.
-# Also the full-width forms, which some spreadsheets read as the same signs.
-FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# A spreadsheet takes a cell that begins with one of these characters for a formula. Some take their
+# full-width forms for the same characters. Apostrophes before them count too, so that `guarded`
+# can be undone for every cell.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+
+
+def is_formula(cell: str) -> bool:
+    """Say whether a spreadsheet would calculate this cell, or would once it is unguarded."""
+    return _FORMULA.match(cell) is not None
+
+
+def guarded(cell: str) -> str:
+    """Return the cell, with an apostrophe before a formula so that it is taken for text."""
+    return f"'{cell}" if is_formula(cell) else cell
+
+
+def unguarded(cell: str) -> str:
+    """Return the cell as it was before `guarded`."""
+    return cell[1:] if cell.startswith("'") and is_formula(cell) else cell

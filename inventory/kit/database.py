@@ -1,7 +1,9 @@
-"""The pool of PostgreSQL connections, and what its failures mean to a shopper."""
+"""PostgreSQL: the pool of connections, named queries, and which errors mean that it is away."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -19,14 +21,14 @@ else:
 COMMAND_TIMEOUT_S = 10.0
 ACQUIRE_TIMEOUT_S = 5.0
 
-# What asyncpg raises when the engine is away, restarting, failing over or out of connections.
-# Everything else is a bug of ours and must stay visible as one.
+# The errors of asyncpg when the engine is away, restarting, failing over or out of connections. Any
+# other error is a bug of ours and must stay visible as one.
 ENGINE_ERRORS = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
-    # A server that goes away ends its sessions with an error and then hangs up; whoever borrows the
-    # connection between the two is told that another operation is in progress. Nothing was sent.
+    # A server that goes away ends its sessions with an error and then hangs up. A query between the
+    # two is told that another operation is in progress, and was never sent.
     asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
@@ -35,9 +37,9 @@ ENGINE_ERRORS = (
 )
 
 
-# JIT costs more than any statement of ours takes. The functions need to see, after they waited for
-# a lock, what others committed meanwhile. A pooler refuses such parameters; there, set them for the
-# role.
+# JIT costs more time than any of our statements takes. After waiting for a lock, our SQL functions
+# have to see what others committed meanwhile, hence `read committed`. A pooler refuses such
+# parameters; there, set them for the role.
 _SESSION = {
     "jit": "off",
     "default_transaction_isolation": "read committed",
@@ -46,7 +48,7 @@ _SESSION = {
 
 
 async def _leave_as_it_is(_: "Connection") -> None:
-    """Spare a round trip for each use: nothing of ours changes a connection's state.
+    """Spare the round trip of a reset for each use: no query of ours changes a connection's state.
 
     Settings stand in the functions that need them, locks belong to transactions, and there are
     no listeners.
@@ -56,13 +58,13 @@ async def _leave_as_it_is(_: "Connection") -> None:
 async def open_pool(url: str, *, size_max: int, pooler: bool = False) -> Pool:
     """Connect to PostgreSQL.
 
-    `pooler` is for PgBouncer without `max_prepared_statements`: it gives up prepared statements.
+    `pooler` is for PgBouncer without `max_prepared_statements`: nothing is prepared then.
     """
     return await asyncpg.create_pool(
         url,
         min_size=1,
         max_size=size_max,
-        reset=_leave_as_it_is,  # type: ignore[arg-type] # it is given the pool's proxy
+        reset=_leave_as_it_is,  # type: ignore[arg-type] # asyncpg passes the pool's proxy
         command_timeout=COMMAND_TIMEOUT_S,
         timeout=ACQUIRE_TIMEOUT_S,
         statement_cache_size=0 if pooler else 256,
@@ -78,3 +80,18 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
             yield borrowed
     except ENGINE_ERRORS as error:
         raise EngineDown from error
+
+
+_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+
+
+def load_queries(package: str) -> dict[str, str]:
+    """Return the named queries of a package's `queries.sql`.
+
+    A query begins with a line `-- name: some_name` and ends where the next begins.
+    """
+    text = resources.files(package).joinpath("queries.sql").read_text(encoding="utf-8")
+    parts = _NAME.split(text)[1:]
+    return {
+        name: body.strip().rstrip(";") for name, body in zip(parts[::2], parts[1::2], strict=True)
+    }

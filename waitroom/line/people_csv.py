@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from inventory.kit.cells import FORMULA
+from inventory.kit.cells import guarded
 from waitroom.line.invitation import COUNT_MAX
 from waitroom.refusals import UnreadablePeople
 
@@ -114,5 +114,4 @@ def write_links(links: Sequence[str]) -> bytes:
 
 
 def _cell(cell: str) -> str:
-    formula = FORMULA.match(cell) and not _HARMLESS.fullmatch(cell)
-    return f"'{cell}" if formula else cell
+    return cell if _HARMLESS.fullmatch(cell) else guarded(cell)

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from inventory.kit.database import Pool, connection
-from inventory.kit.queries import load_queries
+from inventory.kit.database import Pool, connection, load_queries
 
 SQL = load_queries("waitroom.store")
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from inventory.kit.database import Pool, connection
+from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import NotFound, Unprocessable
-from inventory.kit.queries import load_queries
 from waitroom.refusals import NotElsewhere
 
 SQL = load_queries("waitroom.store")

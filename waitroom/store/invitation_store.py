@@ -9,9 +9,8 @@ from typing import Any
 import asyncpg
 
 from inventory.kit.batcher import Batcher
-from inventory.kit.database import Pool, connection
+from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, NotFound, Refusal
-from inventory.kit.queries import load_queries
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import PlaceRevoked
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import asyncpg
 
-from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, connection
+from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, connection, load_queries
 from inventory.kit.problem import EngineDown
-from inventory.kit.queries import load_queries
 from waitroom.line.ticket import Ticket
 from waitroom.store.room_rows import UNREADABLE, RoomsOnFile, rooms_on_file
 

@@ -7,8 +7,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from inventory.kit.database import Pool, connection
-from inventory.kit.queries import load_queries
+from inventory.kit.database import Pool, connection, load_queries
 from waitroom.line.policy import Decision
 
 SQL = load_queries("waitroom.store")

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from inventory.kit.database import Pool, connection
-from inventory.kit.queries import load_queries
+from inventory.kit.database import Pool, connection, load_queries
 from waitroom.line.ticket import Ticket
 
 SQL = load_queries("waitroom.store")

@@ -4,9 +4,8 @@ from typing import Any
 
 import asyncpg
 
-from inventory.kit.database import Pool, connection
+from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, NotFound
-from inventory.kit.queries import load_queries
 from inventory.money import DEFAULT_CURRENCY, currencies
 from waitroom.line.rules import RoomRules
 from waitroom.refusals import DrawIsDue, NotOpenYet, RoomUnreadable, SaleEnded

@@ -5,7 +5,7 @@ from importlib import resources
 
 import pytest
 
-from inventory.kit.queries import load_queries
+from inventory.kit.database import load_queries
 from waitroom.store.migrate import load_migrations
 
 PACKAGES = [

@@ -4,8 +4,7 @@ from typing import Any
 
 import msgspec
 
-from inventory.kit.database import Pool, connection
-from inventory.kit.queries import load_queries
+from inventory.kit.database import Pool, connection, load_queries
 
 SQL = load_queries("waitroom.admin.accounts")
 

@@ -11,9 +11,8 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from inventory.kit.database import Pool, connection
+from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, Forbidden, Refusal
-from inventory.kit.queries import load_queries
 from waitroom.refusals import LastAdmin, OwnAccount, SignInNeeded, UnknownOperator, WrongPassword
 
 SQL = load_queries("waitroom.admin.accounts")

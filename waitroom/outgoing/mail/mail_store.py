@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from inventory.kit.database import Pool, connection
-from inventory.kit.queries import load_queries
+from inventory.kit.database import Pool, connection, load_queries
 from waitroom.outgoing.mail.attempt import ATTEMPTS_MAX
 from waitroom.outgoing.outcome import Fate, Outcome
 

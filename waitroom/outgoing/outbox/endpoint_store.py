@@ -12,9 +12,8 @@ from uuid import UUID
 
 import msgspec
 
-from inventory.kit.database import Pool, connection
+from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, NotFound
-from inventory.kit.queries import load_queries
 from waitroom.outgoing.outbox.event import TEST, event_name
 from waitroom.outgoing.outbox.signature import SALT_BYTES, Root, SecretBook
 from waitroom.refusals import DeliveryRunning, EndpointInactive

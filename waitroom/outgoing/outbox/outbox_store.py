@@ -7,8 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from inventory.kit.database import Pool, connection
-from inventory.kit.queries import load_queries
+from inventory.kit.database import Pool, connection, load_queries
 from waitroom.outgoing.outbox.attempt import Answer, DeliveryOutcome
 from waitroom.outgoing.outbox.signature import Root
 from waitroom.outgoing.outcome import Fate

@@ -7,8 +7,7 @@ from typing import Any
 import asyncpg
 
 from checkout.history.history_store import RoomName, find_room, snapshot
-from inventory.kit.database import Connection, Pool
-from inventory.kit.queries import load_queries
+from inventory.kit.database import Connection, Pool, load_queries
 from inventory.kit.turns import Turns
 from waitroom.refusals import TooMuchToCount
 from waitroom.reports.analytics.report import (

@@ -8,8 +8,7 @@ import asyncpg
 
 from checkout.history.history_store import snapshot
 from checkout.refusals import UnknownRoom
-from inventory.kit.database import Connection, Pool
-from inventory.kit.queries import load_queries
+from inventory.kit.database import Connection, Pool, load_queries
 from inventory.kit.turns import Turns
 from waitroom.refusals import LogTooLong
 from waitroom.reports.fairness.record import Closed, Entry, read_entry
