@@ -50,13 +50,13 @@ bench: $(READY) ## Measure, print the table and write build/bench.json
 catalogue-bench: $(READY) ## Measure a catalogue of a hundred thousand SKUs
 	$(BIN)/python tools/bench/catalogue.py
 
-rehearse: $(READY) ## Compare policies over 100,000 shoppers and draw docs/frontier*.svg (over an hour)
+rehearse: $(READY) ## Compare policies over 100,000 shoppers and draw docs/pictures/frontier*.svg (over an hour)
 	@mkdir -p build
 	$(BIN)/waitroom rehearse large --seeds 5 --jobs 2 --json build/rehearse-large.json
 	$(BIN)/waitroom rehearse drop --frontier --seeds 8 --set until_s=7200 --jobs 2 --json build/frontier.json \
-	  --chart docs/frontier.svg
+	  --chart docs/pictures/frontier.svg
 	$(BIN)/waitroom rehearse drop-shift --frontier --seeds 8 --set until_s=7200 --jobs 2 \
-	  --json build/frontier-shift.json --chart docs/frontier-shift.svg
+	  --json build/frontier-shift.json --chart docs/pictures/frontier-shift.svg
 
 race: $(READY) ## Let five units be raced for a thousand times
 	WAITROOM_TEST_RACES=1000 $(BIN)/pytest tests/integration/store/test_race.py

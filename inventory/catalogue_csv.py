@@ -2,7 +2,7 @@
 
 UTF-8 with or without a byte order mark, with commas or semicolons, the first line naming the
 columns in any order. A cell that is empty takes the column's default; a column that is missing
-leaves what is there as it is. `docs/catalogue.md` has the table of columns.
+leaves what is there as it is. `docs/sell/catalogue.md` has the table of columns.
 """
 
 import csv

@@ -6,7 +6,8 @@ announced public value, if there is one, are hashed to a key, and the key drives
 1..count. The public value did not exist before the closing, so nobody could aim at an order. A
 place is computed on demand; nothing is stored for an entry.
 
-docs/fairness.md specifies the draw for independent implementations, with test vectors.
+docs/how-it-works/draw-and-log.md specifies the draw for independent implementations, with test
+vectors.
 """
 
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ SEED_BYTES = 32
 SHUFFLE_MAX = 4096
 # FF1 of NIST SP 800-38G has ten rounds, for secrecy. Here the joint distribution of any two entries
 # has to be that of a fair draw: two more rounds divide the distance to it by the width.
-# docs/fairness.md has the figures.
+# docs/how-it-works/draw-and-log.md has the figures.
 ROUNDS = 16
 _WORD = 2**32
 

@@ -2,7 +2,7 @@
 
 Ed25519 (RFC 8032). The service signs two kinds of message: a closing, which fixes the entries of a
 draw, and a head, which fixes the log up to an entry. Each message starts with its purpose, so a
-signature over one can never pass for the other. docs/fairness.md has test vectors.
+signature over one can never pass for the other. docs/how-it-works/draw-and-log.md has test vectors.
 """
 
 from typing import Final

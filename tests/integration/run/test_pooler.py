@@ -34,7 +34,7 @@ _counter = itertools.count(1)
 async def pooled_url(engines: EngineUrls) -> AsyncIterator[str]:
     """Lead through the pooler to an empty database and a role with a schema of its own there.
 
-    It is what docs/customers.md tells to do on a managed database: whatever a platform makes
+    It is what docs/start.md tells to do on a managed database: whatever a platform makes
     public of the schema `public`, nothing of ours is in it.
     """
     direct = str(engines.postgres_url).replace("waitroom@", "postgres@")

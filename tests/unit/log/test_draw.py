@@ -27,7 +27,7 @@ from waitroom.log.draw import (
 )
 from waitroom.log.signing import LogKey
 
-DOCS = Path(__file__).parents[3] / "docs" / "fairness.md"
+DOCS = Path(__file__).parents[3] / "docs" / "how-it-works" / "draw-and-log.md"
 KEY = sha256(b"a key").digest()
 # A right draw passes at this bound whatever the seeds, but for one choice of them in ten thousand;
 # the seeds are fixed, so it passes always. A biased one falls below by many powers of ten.
@@ -291,7 +291,7 @@ def strayed(width: int, height: int, rounds: int) -> Fraction:
 
 
 def test_two_entries_are_as_in_a_fair_draw_but_for_next_to_nothing() -> None:
-    # The figures of docs/fairness.md.
+    # The figures of docs/how-it-works/draw-and-log.md.
     assert strayed(65, 64, ROUNDS) < Fraction(3, 10**13)
     assert strayed(1000, 1000, ROUNDS) < Fraction(1, 10**21)
     assert Fraction(5, 10**8) < strayed(65, 64, 10) < Fraction(6, 10**8)
@@ -302,7 +302,7 @@ def test_two_entries_are_as_in_a_fair_draw_but_for_next_to_nothing() -> None:
 
 
 def by_row(key: bytes, count: int) -> list[int]:
-    """Write the draw of few again, from the words of docs/fairness.md."""
+    """Write the draw of few again, from the words of docs/how-it-works/draw-and-log.md."""
     row, counter, words = list(range(1, count + 1)), 0, []
     for last in range(count - 1, 0, -1):
         while True:
@@ -319,7 +319,7 @@ def by_row(key: bytes, count: int) -> list[int]:
 
 
 def by_rectangle(key: bytes, count: int) -> list[int]:
-    """Write the draw of many again, from the words of docs/fairness.md."""
+    """Write the draw of many again, from the words of docs/how-it-works/draw-and-log.md."""
     width = next(side for side in range(1, count + 1) if side * side >= count)
     height = (count + width - 1) // width
     numbers = []

@@ -203,6 +203,6 @@ def test_the_tables_write_the_kinds_that_can_be_subscribed_to_and_no_others() ->
 
 
 def test_every_kind_is_documented() -> None:
-    text = (ROOT / "docs" / "webhooks.md").read_text()
+    text = (ROOT / "docs" / "integrate" / "webhooks.md").read_text()
 
     assert [kind for kind in (*KINDS, TEST) if f"`{kind}`" not in text] == []

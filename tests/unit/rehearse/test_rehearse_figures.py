@@ -95,7 +95,7 @@ def test_a_share_is_as_sure_as_there_are_sales_and_not_as_there_are_shoppers() -
 
 
 def test_bands_and_chances_hold_as_often_as_they_say() -> None:
-    """As far as three sales can tell; docs/admission.md has what more of them do.
+    """As far as three sales can tell; docs/performance.md has what more of them do.
 
     What is independent is the sales and not the shoppers, so their spread is the measure: beyond
     five points from an interval of 95 % a right model is in fewer than one of twenty sets of seeds.
