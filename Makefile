@@ -4,14 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Not those that start programs, engines or browsers of their own, or that look at query plans.
-THROUGH_POOLER := $(filter-out %/test_bench.py %/test_cut_connections.py %/test_engines.py \
+THROUGH_POOLER := $(filter-out %/test_cut_connections.py %/test_databases.py %/test_engines.py \
   %/test_plans.py %/test_race.py, \
   $(wildcard tests/integration/*/test_*.py)) \
   $(addprefix tests/acceptance/,web/test_joining.py web/test_walk.py web/test_reading.py \
   admin/test_operators.py admin/test_people.py admin/test_roles.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit check bench catalogue-bench pooler browser rehearse race soak outage mutants pictures clean
+.PHONY: help run test endure unit check bench catalogue-bench pooler browser rehearse race soak outage mutants pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,7 +28,10 @@ run: $(READY) ## Serve a demonstration sale at http://127.0.0.1:8080
 	@exec $(BIN)/waitroom up --demo
 
 test: $(READY) browser check ## Run every check and test
-	$(BIN)/pytest --numprocesses 2 --dist worksteal
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --durations 20
+
+endure: $(READY) browser ## Run what takes minutes: large crowds, outages, frozen leaders, the benchmark
+	$(BIN)/pytest tests/endure
 
 unit: $(READY) ## Run the tests of the pure modules alone
 	$(BIN)/pytest tests/unit
@@ -42,7 +45,7 @@ pooler: $(READY) ## Run tests of stores and journeys through PgBouncer, in trans
 	$(BIN)/pytest --pooler $(THROUGH_POOLER)
 
 browser: # A Chromium for the browser tests: any that is found, else Debian's
-	@sh tests/acceptance/find_chromium.sh >/dev/null
+	@sh tests/find_chromium.sh >/dev/null
 
 bench: $(READY) ## Measure, print the table and write build/bench.json
 	$(BIN)/python tools/bench/run.py

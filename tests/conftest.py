@@ -1,6 +1,5 @@
 """Real engines for every test: one PostgreSQL and one Valkey for the run, a database each."""
 
-import asyncio
 import itertools
 import shutil
 import tempfile
@@ -9,21 +8,19 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 import redis.asyncio as redis
 from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
+from databases import Databases
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pooler import behind, find_pgbouncer, pgbouncer
-from support import database_url, secrets, settings
+from support import secrets, settings
 
 from waitroom.run.app import Service, make_app, open_service
 from waitroom.run.engines import EmbeddedEngines, EngineUrls
-from waitroom.store.migrate import migrate
 
-TEMPLATE = "template_of_waitroom"
 VALKEY_DATABASES = 16
 
 # How long an example takes says something of the machine and nothing of the code.
@@ -31,6 +28,9 @@ hypothesis_settings.register_profile(
     "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("unhurried")
+
+# Fixtures of the whole program, and of a browser to look at it.
+pytest_plugins = ["programs", "browsers"]
 
 _counter = itertools.count(1)
 
@@ -76,33 +76,21 @@ def pooler(request: pytest.FixtureRequest, engines: EngineUrls) -> Iterator[Path
 
 
 @pytest.fixture(scope="session")
-def template(engines: EngineUrls) -> str:
-    """Migrate once; every test's database is a copy."""
-    assert engines.postgres_url is not None
-
-    async def make() -> None:
-        connection = await asyncpg.connect(engines.postgres_url)
-        await connection.execute(f"CREATE DATABASE {TEMPLATE}")
-        await connection.close()
-        await migrate(database_url(str(engines.postgres_url), TEMPLATE))
-
-    asyncio.run(make())
-    return TEMPLATE
+def databases(engines: EngineUrls) -> Iterator[Databases]:
+    found = Databases(str(engines.postgres_url))
+    yield found
+    found.close()
 
 
 @pytest.fixture
-async def postgres_url(
-    engines: EngineUrls, template: str, pooler: Path | None
-) -> AsyncIterator[str]:
-    name = f"test_{next(_counter)}"
-    connection = await asyncpg.connect(engines.postgres_url)
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    try:
-        url = database_url(str(engines.postgres_url), name)
+def postgres_url(databases: Databases, pooler: Path | None) -> Iterator[str]:
+    """Lend a database in the state that the migrations leave.
+
+    A pooler keeps connections to a database that are not closed at once with those of a test, so
+    behind it every test has a database of its own.
+    """
+    with databases.own() if pooler else databases.borrowed() as url:
         yield behind(url, pooler) if pooler else url
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await connection.close()
 
 
 @pytest.fixture

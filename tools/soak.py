@@ -17,8 +17,7 @@ from pathlib import Path
 
 import click
 
-TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [str(TESTS), str(TESTS / "simulation")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import asyncpg
 import structlog

@@ -13,14 +13,11 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from conftest import Running, all_know
 from playwright.async_api import Page, expect
+from programs import Site, all_know
 from support import PASSWORD, admitted, authorization, eventually, execute, open_room, tick
 
 from waitroom.run.app import Service
-
-# What a page shows is the same from any process.
-pytestmark = pytest.mark.workers(1)
 
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
@@ -454,7 +451,7 @@ def names(folder: Path) -> list[str]:
 
 
 async def test_the_shop_shows_products_and_a_products_page_its_variants(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"bowl": 1})
     await service.products.add("mug", room="drop", name="Mug", description="Holds tea.")
@@ -466,8 +463,8 @@ async def test_the_shop_shows_products_and_a_products_page_its_variants(
                                 price_minor=price, on_sale_from=since)  # fmt: skip
     page = await pages(viewport={"width": 320, "height": 640})
 
-    await all_know(serving.url)
-    await page.goto(f"{serving.url}/")
+    await all_know(site.url)
+    await page.goto(f"{site.url}/")
     await expect(page.get_by_role("link", name="Bowl")).to_be_visible()
     await expect(page.locator(".product", has_text="Mug")).to_contain_text("from €9.00")
     assert await fits(page)
@@ -477,7 +474,7 @@ async def test_the_shop_shows_products_and_a_products_page_its_variants(
     await expect(page.locator("#sku-mug-l")).to_contain_text(f"On sale from {soon:%Y-%m-%d}")
     await expect(page.locator('a[href="/rooms/drop"]')).to_be_visible()
     assert await fits(page)
-    await page.goto(f"{serving.url}/shop/drop?q=sma")
+    await page.goto(f"{site.url}/shop/drop?q=sma")
     await expect(page.locator(".product")).to_have_count(1)
     await page.locator('[type="search"]').fill("nothing of the kind")
     await page.get_by_role("button", name="Search").click()

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 from aiohttp import ClientPayloadError
 from aiohttp.test_utils import TestClient
-from conftest import Running, all_know
 from playwright.async_api import Download, Page, expect
+from programs import Site, all_know
 from support import PASSWORD, Shopper, eventually, execute, open_room, tick
 
 from waitroom.run.app import Service
@@ -24,8 +24,6 @@ Header = dict[str, str]
 Pages = Callable[..., Awaitable[Page]]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
-# Which process answers makes no difference to what the screen does.
-pytestmark = pytest.mark.workers(1)
 
 
 async def sign_in(service: Service, client: Client, role: str) -> Header:
@@ -35,12 +33,12 @@ async def sign_in(service: Service, client: Client, role: str) -> Header:
     return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
 
 
-async def enter(page: Page, serving: Running, service: Service, role: str, *rooms: str) -> None:
+async def enter(page: Page, site: Site, service: Service, role: str, *rooms: str) -> None:
     """Open the screen as a new operator, once every web process has heard of the rooms."""
     await service.operators.add("night", role=role, password=PASSWORD)
     for room in rooms or ("drop",):
-        await all_know(serving.url, room, status=None)
-    await page.goto(f"{serving.url}/admin/login")
+        await all_know(site.url, room, status=None)
+    await page.goto(f"{site.url}/admin/login")
     await page.locator('[name="name"]').fill("night")
     await page.locator('[name="password"]').fill(PASSWORD)
     await page.locator("#login").click()
@@ -77,10 +75,10 @@ def token_of(row: dict[str, str]) -> str:
 # Who may join.
 
 
-async def test_lanes_are_shared_and_added(service: Service, serving: Running, pages: Pages) -> None:
+async def test_lanes_are_shared_and_added(service: Service, site: Site, pages: Pages) -> None:
     await open_room(service, seats_max=0)
     page = await pages()
-    await enter(page, serving, service, "operator")
+    await enter(page, site, service, "operator")
 
     await expect(page.locator("#lane-forecast")).to_have_text(
         "There is one lane, and all calls are for it."
@@ -109,11 +107,11 @@ async def test_lanes_are_shared_and_added(service: Service, serving: Running, pa
 
 
 async def test_a_share_that_is_being_typed_is_left_alone(
-    service: Service, serving: Running, pages: Pages, client: Client
+    service: Service, site: Site, pages: Pages, client: Client
 ) -> None:
     await open_room(service, seats_max=0)
     page = await pages()
-    await enter(page, serving, service, "operator")
+    await enter(page, site, service, "operator")
 
     await page.get_by_label("Share of main", exact=True).fill("7")
     await waiting(client, 2)
@@ -124,11 +122,11 @@ async def test_a_share_that_is_being_typed_is_left_alone(
 
 
 async def test_links_are_made_saved_once_and_taken_back(
-    service: Service, serving: Running, pages: Pages, client: Client
+    service: Service, site: Site, pages: Pages, client: Client
 ) -> None:
     await open_room(service, seats_max=0, join_by="invitation")
     page = await pages()
-    await enter(page, serving, service, "operator")
+    await enter(page, site, service, "operator")
     await expect(page.locator("#batches-none")).to_be_visible()
 
     await page.get_by_text("Make links").first.click()
@@ -171,13 +169,13 @@ async def test_links_are_made_saved_once_and_taken_back(
 
 
 async def test_a_list_comes_back_with_links_whether_pasted_or_as_a_file(
-    service: Service, serving: Running, pages: Pages, tmp_path: Path
+    service: Service, site: Site, pages: Pages, tmp_path: Path
 ) -> None:
     await open_room(service, seats_max=0)
     members = tmp_path / "members.csv"
     members.write_text("name;mail\nCleo;cleo@secret.example\n")
     page = await pages(viewport=DESK)
-    await enter(page, serving, service, "operator")
+    await enter(page, site, service, "operator")
 
     await page.get_by_text("Make links").first.click()
     await page.get_by_label("One for each person of a list, pasted").check()
@@ -210,7 +208,7 @@ async def test_a_list_comes_back_with_links_whether_pasted_or_as_a_file(
 
 
 async def test_older_batches_are_shown_when_asked_for(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, seats_max=0)
     await execute(
@@ -219,7 +217,7 @@ async def test_older_batches_are_shown_when_asked_for(
            SELECT room_id, 'main', n, 'night' FROM room, generate_series(1, 23) n""",
     )
     page = await pages(viewport=DESK)
-    await enter(page, serving, service, "operator")
+    await enter(page, site, service, "operator")
 
     await expect(page.locator("#batch-rows tr")).to_have_count(20)
     await page.locator("#batches-more").click()
@@ -229,12 +227,10 @@ async def test_older_batches_are_shown_when_asked_for(
     await expect(page.locator("#batch-rows tr").last).to_contain_text("0 of 1")
 
 
-async def test_a_profile_is_changed_and_added(
-    service: Service, serving: Running, pages: Pages
-) -> None:
+async def test_a_profile_is_changed_and_added(service: Service, site: Site, pages: Pages) -> None:
     await open_room(service, seats_max=0, claim_window_s=120, session_s=600)
     page = await pages()
-    await enter(page, serving, service, "operator")
+    await enter(page, site, service, "operator")
 
     await page.get_by_role("button", name="Change More time").click()
     await page.locator("#profile-factor").fill("3")
@@ -263,7 +259,7 @@ async def test_a_profile_is_changed_and_added(
 
 
 async def test_times_and_order_are_told_in_words_and_lead_to_where_they_are_changed(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, "alpha", seats_max=0, skus={})
     await open_room(
@@ -272,7 +268,7 @@ async def test_times_and_order_are_told_in_words_and_lead_to_where_they_are_chan
         policy="expected", disappointed_max=0.01,
     )  # fmt: skip
     page = await pages(viewport=DESK, timezone_id="UTC")
-    await enter(page, serving, service, "operator", "alpha", "drop")
+    await enter(page, site, service, "operator", "alpha", "drop")
 
     await page.locator("#room-choice").select_option("drop")
     plan = page.locator("#plan")
@@ -303,13 +299,13 @@ async def test_times_and_order_are_told_in_words_and_lead_to_where_they_are_chan
 
 
 async def test_a_draw_that_waits_for_its_public_value_leads_to_where_it_is_entered(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(
         service, status="scheduled", order_by="draw", public_value_source="the beacon of noon"
     )
     page = await pages()
-    await enter(page, serving, service, "operator")
+    await enter(page, site, service, "operator")
     await expect(page.locator("#plan")).to_contain_text("Announced")
     assert await page.locator("#value-waits").is_hidden()
 
@@ -330,12 +326,12 @@ async def test_a_draw_that_waits_for_its_public_value_leads_to_where_it_is_enter
 
 
 async def test_a_place_is_looked_up_and_taken_away_by_keyboard(
-    service: Service, serving: Running, pages: Pages, client: Client
+    service: Service, site: Site, pages: Pages, client: Client
 ) -> None:
     await open_room(service, seats_max=0)
     first, second, _ = await waiting(client, 3)
     page = await pages()
-    await enter(page, serving, service, "operator")
+    await enter(page, site, service, "operator")
 
     await page.locator("#place-number").fill("9")
     await page.keyboard.press("Enter")
@@ -368,7 +364,7 @@ async def test_a_place_is_looked_up_and_taken_away_by_keyboard(
 
 
 async def test_letters_of_another_ticket_are_noticed_before_anything_is_taken_away(
-    service: Service, serving: Running, pages: Pages, client: Client
+    service: Service, site: Site, pages: Pages, client: Client
 ) -> None:
     await open_room(service, policy="rate")
     (shopper,) = await waiting(client, 1)
@@ -379,7 +375,7 @@ async def test_letters_of_another_ticket_are_noticed_before_anything_is_taken_aw
     await eventually(inside)
     reference = (await shopper.me())["reference"]
     page = await pages(viewport=DESK)
-    await enter(page, serving, service, "operator")
+    await enter(page, site, service, "operator")
 
     await page.locator("#place-number").fill(reference)
     await page.keyboard.press("Enter")
@@ -457,12 +453,12 @@ def verified(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 async def test_the_log_is_downloaded_and_the_report_made_public(
-    service: Service, serving: Running, pages: Pages, client: Client, tmp_path: Path
+    service: Service, site: Site, pages: Pages, client: Client, tmp_path: Path
 ) -> None:
     await open_room(service, seats_max=0)
     await waiting(client, 2)
     page = await pages()
-    await enter(page, serving, service, "operator")
+    await enter(page, site, service, "operator")
 
     await expect(page.locator("#log-word")).to_have_text("Everybody can read it.")
     async with page.expect_download() as saving:
@@ -529,7 +525,7 @@ async def test_half_a_log_is_not_taken_for_a_whole_one(service: Service, client:
 
 
 async def test_a_viewer_sees_all_of_it_and_can_change_nothing(
-    service: Service, serving: Running, pages: Pages, client: Client
+    service: Service, site: Site, pages: Pages, client: Client
 ) -> None:
     await open_room(service, seats_max=0, log_public="after")
     await waiting(client, 2)
@@ -537,7 +533,7 @@ async def test_a_viewer_sees_all_of_it_and_can_change_nothing(
     wish = {"count": 2, "note": "the club"}
     await client.post("/admin/rooms/drop/invitations", json=wish, headers=operator)
     page = await pages(viewport=PHONE)
-    await enter(page, serving, service, "viewer")
+    await enter(page, site, service, "viewer")
     before = await execute(service, "SELECT count(*) FROM operator_action")
 
     await expect(page.locator("#batch-rows")).to_contain_text("the club")

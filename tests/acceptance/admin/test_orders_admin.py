@@ -11,17 +11,14 @@ from uuid import UUID
 import pytest
 from aiohttp import ClientPayloadError
 from aiohttp.test_utils import TestClient
-from conftest import Running
 from paying import a_basket, all_is_well, refund
 from playwright.async_api import Page, expect
+from programs import Site
 from shop import open_gate, sessions_in
 from support import PASSWORD, eventually, execute
 
 from inventory.money import UnreadableAmount, currencies, format_amount, parse_amount
 from waitroom.run.app import Service
-
-# What a page shows is the same from any process.
-pytestmark = pytest.mark.workers(1)
 
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
@@ -242,15 +239,15 @@ async def sold(service: Service) -> list[UUID]:
     return await sales(service, {"mug": 2, "vase": 1}, {"vase": 1})
 
 
-async def enter(page: Page, serving: Running, service: Service, path: str, role: str) -> None:
+async def enter(page: Page, site: Site, service: Service, path: str, role: str) -> None:
     """Sign in and open one of the screens."""
     await service.operators.add(role, role=role, password=PASSWORD)
-    await page.goto(f"{serving.url}/admin/login")
+    await page.goto(f"{site.url}/admin/login")
     await page.locator('[name="name"]').fill(role)
     await page.locator('[name="password"]').fill(PASSWORD)
     await page.locator("#login").click()
     await page.wait_for_function("!location.pathname.endsWith('/login') || document.hidden")
-    await page.goto(f"{serving.url}{path}")
+    await page.goto(f"{site.url}{path}")
 
 
 async def does_not_scroll_sideways(page: Page) -> bool:
@@ -260,12 +257,12 @@ async def does_not_scroll_sideways(page: Page) -> bool:
 
 
 async def test_an_operator_finds_an_order_and_gives_money_back(
-    service: Service, sold: list[UUID], serving: Running, pages: Pages
+    service: Service, sold: list[UUID], site: Site, pages: Pages
 ) -> None:
     order_id = sold[0]
     reference = (await service.orders.read(order_id)).reference
     page = await pages(viewport=DESK)
-    await enter(page, serving, service, "/admin/orders", "operator")
+    await enter(page, site, service, "/admin/orders", "operator")
 
     await expect(page.locator("#order-rows tr")).to_have_count(2)
     await page.locator("#q").fill(reference[2:6].lower())
@@ -306,10 +303,10 @@ async def test_an_operator_finds_an_order_and_gives_money_back(
 
 
 async def test_scripts_write_and_read_amounts_as_the_server_does(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     page = await pages(viewport=DESK)
-    await enter(page, serving, service, "/admin/orders", "viewer")
+    await enter(page, site, service, "/admin/orders", "viewer")
     codes = sorted(currencies())
     typed = ["12", "12.5", "12,50", "12.345", "1,234.56", "", "-5", " 7 ", "1e3", "12.", "\uff11"]
 
@@ -340,11 +337,11 @@ async def test_scripts_write_and_read_amounts_as_the_server_does(
 
 
 async def test_an_operator_cancels_an_order(
-    service: Service, sold: list[UUID], serving: Running, pages: Pages
+    service: Service, sold: list[UUID], site: Site, pages: Pages
 ) -> None:
     order_id = sold[0]
     page = await pages(viewport=DESK)
-    await enter(page, serving, service, f"/admin/orders#{order_id}", "operator")
+    await enter(page, site, service, f"/admin/orders#{order_id}", "operator")
 
     await page.locator("#cancel-box summary").click()
     await page.locator('[name="cancel-restock"][value="yes"]').check()
@@ -365,10 +362,10 @@ async def test_an_operator_cancels_an_order(
 
 @pytest.mark.usefixtures("sold")
 async def test_a_viewer_sees_orders_and_no_buttons_on_a_phone(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     page = await pages(viewport=PHONE)
-    await enter(page, serving, service, "/admin/orders", "viewer")
+    await enter(page, site, service, "/admin/orders", "viewer")
 
     await page.locator("#order-rows a").first.click()
     await expect(page.locator("#order-body")).to_contain_text("Payment authorized")
@@ -381,11 +378,11 @@ async def test_a_viewer_sees_orders_and_no_buttons_on_a_phone(
 
 
 async def test_the_analysis_is_drawn_and_stands_in_tables(
-    service: Service, sold: list[UUID], serving: Running, pages: Pages
+    service: Service, sold: list[UUID], site: Site, pages: Pages
 ) -> None:
     await service.refunds.drive(await refund(service, sold[0], amount_minor=500))
     page = await pages(viewport=PHONE)
-    await enter(page, serving, service, "/admin/analytics", "viewer")
+    await enter(page, site, service, "/admin/analytics", "viewer")
 
     await expect(page.locator("#figure-net")).to_have_text("€35.00")
     await expect(page.locator("#walk-rows tr").nth(4)).to_contain_text("Paid")
@@ -405,14 +402,14 @@ async def test_the_analysis_is_drawn_and_stands_in_tables(
 
 @pytest.mark.usefixtures("sold")
 async def test_a_seller_looks_at_their_own_sales(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     page = await pages(viewport=DESK)
-    await enter(page, serving, service, "/admin/orders", "seller")
+    await enter(page, site, service, "/admin/orders", "seller")
     await expect(page.locator(".lead")).to_contain_text("products of yours")
 
     await give_to_seller(service, "vase")
-    await page.goto(f"{serving.url}/admin/analytics")
+    await page.goto(f"{site.url}/admin/analytics")
 
     await expect(page.locator("#figure-net")).to_have_text("€20.00")
     await expect(page.locator("#sku-rows tr")).to_have_count(1)

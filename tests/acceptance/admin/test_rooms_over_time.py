@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from conftest import Running, all_know
 from playwright.async_api import Page, expect
+from programs import Site, all_know
 from support import (
     PASSWORD,
     Shopper,
@@ -27,9 +27,6 @@ from support import (
 
 from inventory.kit.problem import BadRequest
 from waitroom.run.app import Service
-
-# What a page shows is the same from any process.
-pytestmark = pytest.mark.workers(1)
 
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
@@ -580,11 +577,11 @@ async def test_rooms_are_made_and_steered_on_the_command_line(postgres_url: str)
     assert re.search("begun anew, 0 call", begun[1])
 
 
-async def enter_as(page: Page, serving: Running, service: Service, role: str) -> None:
+async def enter_as(page: Page, site: Site, service: Service, role: str) -> None:
     await service.operators.add("night", role=role, password=PASSWORD)
 
-    await all_know(serving.url, status=None)
-    await page.goto(f"{serving.url}/admin/login")
+    await all_know(site.url, status=None)
+    await page.goto(f"{site.url}/admin/login")
     await page.locator('[name="name"]').fill("night")
     await page.locator('[name="password"]').fill(PASSWORD)
     await page.locator("#login").click()
@@ -592,11 +589,11 @@ async def enter_as(page: Page, serving: Running, service: Service, role: str) ->
 
 
 async def test_operators_steer_a_draw_and_begin_anew_on_their_screen(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, status="scheduled", skus={"mug": 3})
     page = await pages(viewport={"width": 1280, "height": 900})
-    await enter_as(page, serving, service, "admin")
+    await enter_as(page, site, service, "admin")
 
     await page.locator("#order_by").select_option("draw")
     await page.locator("#public_value_source").fill("the beacon of the day")
@@ -629,12 +626,12 @@ async def test_operators_steer_a_draw_and_begin_anew_on_their_screen(
 
 
 async def test_a_waiting_page_tells_that_the_line_was_begun_anew_and_joins_again(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 3}, seats_max=0)
-    await all_know(serving.url)
+    await all_know(site.url)
     page = await pages()
-    await page.goto(f"{serving.url}/rooms/drop")
+    await page.goto(f"{site.url}/rooms/drop")
     await expect(page.locator("#number")).to_have_text("1")
 
     await service.rooms.reset("drop", who="night", reason="once more")
@@ -650,11 +647,11 @@ async def test_a_waiting_page_tells_that_the_line_was_begun_anew_and_joins_again
 
 
 async def test_the_screen_says_when_the_shop_with_the_stock_is_silent(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={}, stock_elsewhere=True)
     page = await pages(viewport={"width": 390, "height": 844})
-    await enter_as(page, serving, service, "operator")
+    await enter_as(page, site, service, "operator")
 
     await expect(page.locator("#elsewhere")).to_contain_text("has not spoken yet")
     await execute(

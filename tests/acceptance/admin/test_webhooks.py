@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
-from conftest import Running
 from playwright.async_api import Page, expect
+from programs import Running
 from receiver import Receiver, open_receiver, sending
 from standardwebhooks import Webhook, WebhookVerificationError
 from support import PASSWORD, admitted, eventually, execute, open_room, tick

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from conftest import Running
+from programs import Running
 from support import authorization, eventually, execute, open_room
 
 from waitroom.run.app import Service

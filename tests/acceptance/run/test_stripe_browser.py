@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import Running, all_know
 from playwright.async_api import Browser, Page, Route, expect
+from programs import Running, all_know
 from stripe_peer import APPROVED, ASKS_FIRST, BANK, DECLINED, SECRET_KEY, Wire
 from support import execute, open_room
 

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from conftest import Running, all_know
 from playwright.async_api import Page, expect
+from programs import Running, all_know
 from support import eventually, execute, open_room
 
 from waitroom.run.app import Service

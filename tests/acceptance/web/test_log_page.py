@@ -7,16 +7,13 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
-from conftest import Running, all_know
 from playwright.async_api import Page, expect
+from programs import Site, all_know
 from support import Shopper, execute, open_room, tick
 
 from waitroom.log.chain import leaf_hash, merkle_levels, merkle_path
 from waitroom.run.app import Service
 from waitroom.web.log_pages import ENTRIES_SHOWN, LOOKED_AT_MAX
-
-# What a page shows is the same from any process.
-pytestmark = pytest.mark.workers(1)
 
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
@@ -166,12 +163,12 @@ async def test_a_page_that_cannot_be_is_refused(
 
 
 async def test_a_shopper_checks_their_place_in_the_browser(
-    service: Service, serving: Running, pages: Pages, tmp_path: Path
+    service: Service, site: Site, pages: Pages, tmp_path: Path
 ) -> None:
     await open_room(service, seats_max=0)
     page = await pages()
-    await all_know(serving.url)
-    await page.goto(f"{serving.url}/rooms/drop")
+    await all_know(site.url)
+    await page.goto(f"{site.url}/rooms/drop")
     await expect(page.locator("#number")).to_contain_text("1")
     await page.get_by_role("link", name="How this line is made").click()
     await page.wait_for_url("**/log#how")
@@ -208,13 +205,13 @@ async def test_a_shopper_checks_their_place_in_the_browser(
 
 
 async def test_every_receipt_of_a_tick_leads_to_its_entry(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     # The tree has another shape for each count, with odd nodes at different heights.
     await open_room(service, seats_max=0)
     page = await pages()
-    await all_know(serving.url)
-    await page.goto(f"{serving.url}/rooms/drop/log")
+    await all_know(site.url)
+    await page.goto(f"{site.url}/rooms/drop/log")
 
     verdicts = await page.evaluate(
         """async (trees) => {
@@ -252,13 +249,13 @@ def _receipts(count: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 async def test_without_javascript_the_log_is_there_and_says_how_to_check(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service)
     page = await pages(java_script_enabled=False, viewport={"width": 320, "height": 700})
-    await all_know(serving.url)
+    await all_know(site.url)
 
-    await page.goto(f"{serving.url}/rooms/drop/log")
+    await page.goto(f"{site.url}/rooms/drop/log")
 
     await expect(page.locator("#entry-1")).to_contain_text("The room drop was made")
     await expect(page.locator("#check-no-script")).to_contain_text("waitroom verify")

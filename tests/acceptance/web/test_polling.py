@@ -5,8 +5,8 @@ import random
 from typing import Any
 
 from aiohttp.test_utils import TestClient
-from conftest import Running, all_know
 from pollers import Poller, visitors
+from programs import Running, all_know
 from support import Shopper, admitted, authorization, eventually, execute, open_room, tick
 
 from waitroom.run.app import Service

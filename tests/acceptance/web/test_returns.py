@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from conftest import Running, all_know
 from playwright.async_api import Page, expect
 from postbox import open_postbox
+from programs import Running, all_know
 from support import (
     KEY,
     Shopper,

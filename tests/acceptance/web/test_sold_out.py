@@ -7,10 +7,9 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient
-from conftest import Running, all_know
-from outage import known_everywhere
 from playwright.async_api import Page, expect
 from pollers import Poller, visitors
+from programs import Running, all_know
 from support import Shopper, admitted, authorization, eventually, open_room, shift_clock, tick
 
 from waitroom.run.app import Service
@@ -192,7 +191,7 @@ async def test_an_open_page_that_was_told_all_is_sold_hears_when_something_came_
             await page.goto(f"{serving.url}/rooms/drop")
             await expect(page.locator("#place")).to_have_text("1")
         await buyer.pay(hold)
-        await known_everywhere(http, lambda reply: reply.body["status"] == "sold_out")
+        await all_know(serving.url, status="sold_out")
         if came == "after":
             await page.goto(f"{serving.url}/rooms/drop")
         await expect(page.locator("#room")).to_have_attribute("data-view", "sold_out")

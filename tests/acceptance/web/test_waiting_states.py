@@ -5,25 +5,21 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-from conftest import Running, all_know
 from playwright.async_api import Page, expect
+from programs import Site, all_know
 from support import eventually, execute, open_room
 
 from waitroom.run.app import Service
 from waitroom.store.place_store import PlaceStore
 from waitroom.web.view import band, odds
 
-# What a page shows is the same from any process.
-pytestmark = pytest.mark.workers(1)
-
 Pages = Callable[..., Awaitable[Page]]
 VALUE = "the lottery numbers of that evening"
 
 
-async def visit(pages: Pages, serving: Running, **options: Any) -> Page:
+async def visit(pages: Pages, site: Site, **options: Any) -> Page:
     page = await pages(**options)
-    await page.goto(f"{serving.url}/rooms/drop")
+    await page.goto(f"{site.url}/rooms/drop")
     return page
 
 
@@ -48,14 +44,14 @@ async def shows_without_script(page: Page, view: str) -> None:
     await shows(page, view)
 
 
-async def open_doors(service: Service, serving: Running, **rules: Any) -> None:
+async def open_doors(service: Service, site: Site, **rules: Any) -> None:
     """Open the doors of a room that will draw who has which number."""
     await open_room(
         service, skus={"mug": 9}, status="scheduled", order_by="draw", seats_max=0, **rules
     )
     soon = datetime.now(UTC) + timedelta(hours=3)
     await service.rooms.change("drop", f'{{"opens_at": "{soon.isoformat()}"}}', who="test")
-    await all_know(serving.url, status="before_opening")
+    await all_know(site.url, status="before_opening")
 
     async def announced() -> Any:
         return await execute(service, "SELECT FROM draw")
@@ -63,10 +59,10 @@ async def open_doors(service: Service, serving: Running, **rules: Any) -> None:
     await eventually(announced)
 
 
-async def open_line(service: Service, serving: Running, **rules: Any) -> None:
+async def open_line(service: Service, site: Site, **rules: Any) -> None:
     """Open a room in which everybody waits."""
     await open_room(service, **{"skus": {"mug": 9}, "seats_max": 0, **rules})
-    await all_know(serving.url)
+    await all_know(site.url)
 
 
 async def number_of(page: Page) -> int:
@@ -75,10 +71,10 @@ async def number_of(page: Page) -> int:
 
 
 async def test_an_entry_becomes_a_number_on_an_open_page(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
-    await open_doors(service, serving, public_value_source=VALUE)
-    page = await visit(pages, serving)
+    await open_doors(service, site, public_value_source=VALUE)
+    page = await visit(pages, site)
 
     await shows(page, "entered")
     await expect(page.locator("#state-word")).to_have_text("Doors open")
@@ -99,10 +95,10 @@ async def test_an_entry_becomes_a_number_on_an_open_page(
 
 
 async def test_entering_and_the_draw_work_without_a_script(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
-    await open_doors(service, serving)
-    page = await visit(pages, serving, java_script_enabled=False)
+    await open_doors(service, site)
+    page = await visit(pages, site, java_script_enabled=False)
 
     await expect(page.locator("#join-text")).to_contain_text("The draw decides the order")
     await page.locator("#join").click()
@@ -114,14 +110,14 @@ async def test_entering_and_the_draw_work_without_a_script(
 
 
 async def test_in_a_first_come_room_the_number_is_there_before_the_line_moves(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, status="scheduled", doors_at="2020-01-01T00:00:00Z", seats_max=0)
-    await all_know(serving.url, status="before_opening")
-    page, plain = await visit(pages, serving), await pages(java_script_enabled=False)
+    await all_know(site.url, status="before_opening")
+    page, plain = await visit(pages, site), await pages(java_script_enabled=False)
     await shows(page, "waiting")
 
-    await plain.goto(f"{serving.url}/rooms/drop")
+    await plain.goto(f"{site.url}/rooms/drop")
     await plain.locator("#join").click()
 
     for each in (page, plain):
@@ -131,10 +127,10 @@ async def test_in_a_first_come_room_the_number_is_there_before_the_line_moves(
 
 
 async def test_stepping_aside_and_coming_back_on_the_page(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
-    await open_line(service, serving)
-    page = await visit(pages, serving)
+    await open_line(service, site)
+    page = await visit(pages, site)
     await shows(page, "waiting")
 
     await page.get_by_text("I cannot be here for my turn").click()
@@ -154,10 +150,10 @@ async def test_stepping_aside_and_coming_back_on_the_page(
 
 
 async def test_stepping_aside_and_coming_back_without_a_script(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
-    await open_line(service, serving)
-    page = await visit(pages, serving, java_script_enabled=False)
+    await open_line(service, site)
+    page = await visit(pages, site, java_script_enabled=False)
     await page.locator("#join").click()
 
     await page.get_by_text("I cannot be here for my turn").click()
@@ -169,10 +165,10 @@ async def test_stepping_aside_and_coming_back_without_a_script(
 
 
 async def test_a_place_goes_to_another_device_with_its_own_place_given_up(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
-    await open_line(service, serving)
-    desk, phone = await visit(pages, serving), await pages()
+    await open_line(service, site)
+    desk, phone = await visit(pages, site), await pages()
     assert await number_of(desk) == 1
     await desk.get_by_text("Use another device").click()
     await expect(desk.locator("#device")).to_contain_text("has none of its own")
@@ -180,7 +176,7 @@ async def test_a_place_goes_to_another_device_with_its_own_place_given_up(
     await expect(desk.locator("#code")).to_be_focused()
     code = await desk.locator("#code [aria-hidden]").inner_text()
 
-    await phone.goto(f"{serving.url}/rooms/drop")
+    await phone.goto(f"{site.url}/rooms/drop")
     assert await number_of(phone) == 2
     await phone.get_by_text("Use another device").click()
     await phone.locator("#bring-code").fill(code.lower())
@@ -206,11 +202,11 @@ async def test_a_place_goes_to_another_device_with_its_own_place_given_up(
 
 
 async def test_a_place_goes_to_another_device_without_a_script(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
-    await open_line(service, serving)
-    desk = await visit(pages, serving, java_script_enabled=False)
-    phone = await visit(pages, serving, java_script_enabled=False)
+    await open_line(service, site)
+    desk = await visit(pages, site, java_script_enabled=False)
+    phone = await visit(pages, site, java_script_enabled=False)
     await desk.locator("#join").click()
     await desk.get_by_text("Use another device").click()
     await desk.locator("#code-button").click()
@@ -221,15 +217,15 @@ async def test_a_place_goes_to_another_device_without_a_script(
     await phone.locator("#bring").click()
 
     assert await number_of(phone) == 1
-    await desk.goto(f"{serving.url}/rooms/drop")
+    await desk.goto(f"{site.url}/rooms/drop")
     await shows_without_script(desk, "moved")
 
 
 async def test_a_wrong_code_is_said_and_nothing_is_lost(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
-    await open_line(service, serving)
-    page = await visit(pages, serving)
+    await open_line(service, site)
+    page = await visit(pages, site)
     await shows(page, "waiting")
 
     await page.get_by_text("Use another device").click()
@@ -242,10 +238,12 @@ async def test_a_wrong_code_is_said_and_nothing_is_lost(
 
 
 async def test_more_time_is_asked_for_quietly_and_kept(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
-    await open_line(service, serving, claim_window_s=120, session_s=600)
-    page = await visit(pages, serving)
+    await open_line(service, site, claim_window_s=120, session_s=600)
+    page = await visit(pages, site)
+    # Until the ticket is drawn the page moves under the pointer.
+    await shows(page, "waiting")
     await page.get_by_text("I need more time").click()
     await expect(page.locator("#more-extra-time .ask")).to_contain_text(
         "4 minutes to enter instead of 2 minutes, and 20 minutes to shop instead of 10 minutes"
@@ -269,12 +267,12 @@ async def test_more_time_is_asked_for_quietly_and_kept(
 
 
 async def test_a_revoked_shopper_is_told_in_words(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
-    await open_line(service, serving)
-    page, plain = await visit(pages, serving), await pages(java_script_enabled=False)
+    await open_line(service, site)
+    page, plain = await visit(pages, site), await pages(java_script_enabled=False)
     await shows(page, "waiting")
-    await plain.goto(f"{serving.url}/rooms/drop")
+    await plain.goto(f"{site.url}/rooms/drop")
     await plain.locator("#join").click()
     store = PlaceStore(service.pool)
 
@@ -293,17 +291,17 @@ async def test_a_revoked_shopper_is_told_in_words(
 
 
 async def test_what_is_in_baskets_and_why_the_line_waits_is_said_in_words(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
-    await open_line(service, serving, skus={"mug": 2}, seats_max=1)
-    lucky = await visit(pages, serving)
+    await open_line(service, site, skus={"mug": 2}, seats_max=1)
+    lucky = await visit(pages, site)
     await lucky.locator("#enter").click()
     await lucky.locator('[name="quantity-mug"]').fill("2")
     await lucky.locator("#hold-button").click()
     await expect(lucky.locator("#pay-button")).to_be_visible()
 
-    page, plain = await visit(pages, serving), await pages(java_script_enabled=False)
-    await plain.goto(f"{serving.url}/rooms/drop")
+    page, plain = await visit(pages, site), await pages(java_script_enabled=False)
+    await plain.goto(f"{site.url}/rooms/drop")
     await plain.locator("#join").click()
 
     for each in (page, plain):
@@ -313,17 +311,17 @@ async def test_what_is_in_baskets_and_why_the_line_waits_is_said_in_words(
     await expect(page.locator("#why")).to_contain_text("paused")
 
     async def said() -> bool:
-        await plain.goto(f"{serving.url}/rooms/drop")
+        await plain.goto(f"{site.url}/rooms/drop")
         return "paused" in await plain.locator("#why").inner_text()
 
     await eventually(said)
 
 
 async def test_the_page_keeps_to_what_assistive_programs_need(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
-    await open_line(service, serving)
-    page = await visit(pages, serving, viewport={"width": 320, "height": 640})
+    await open_line(service, site)
+    page = await visit(pages, site, viewport={"width": 320, "height": 640})
     await shows(page, "waiting")
     for summary in await page.locator(".choices summary:visible").all():
         await summary.click()
@@ -344,10 +342,10 @@ async def test_the_page_keeps_to_what_assistive_programs_need(
 
 
 async def test_script_and_server_say_the_same_of_the_same_figures(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
-    await open_line(service, serving)
-    page = await visit(pages, serving)
+    await open_line(service, site)
+    page = await visit(pages, site)
     bands = [(s * 0.6, s * 1.7) for s in (0, 5, 36, 60, 90, 150, 1000, 3100, 5300, 9999, 90_000)]
     chances = [0.0, 0.004, 0.01, 0.03, 0.125, 0.2, 0.4, 0.445, 0.6, 0.8, 0.97, 0.99, 0.995, 1.0]
 

@@ -24,7 +24,7 @@ from support import (
     tick,
 )
 
-from checkout import stripe_webhooks
+from checkout.gateway import stripe_webhooks
 from checkout.gateway.stripe_webhooks import Looks
 from checkout.pages import STRIPE_CSP
 from inventory.kit.http import BODY_BYTES_MAX

@@ -1,11 +1,11 @@
 """Hypothesis against the real database: any order of steps, and the books agree after each."""
 
 import asyncio
-import itertools
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from typing import Any
 
-import asyncpg
+from databases import Databases
 from hypothesis import HealthCheck, settings, strategies
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -14,12 +14,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from support import database_url, secrets
+from support import secrets
 from support import settings as service_settings
 from world import SKUS, World
 
 from waitroom.run.app import open_service
-from waitroom.run.engines import EngineUrls
 
 EXAMPLES = 12
 STEPS = 40
@@ -29,30 +28,25 @@ flags = strategies.booleans()
 baskets = strategies.dictionaries(
     strategies.sampled_from(SKUS), strategies.integers(1, 4), min_size=1, max_size=3
 )
-_counter = itertools.count(1)
 
 
 class Machine(RuleBasedStateMachine):
-    """Every run of it has a database of its own, on the engines that a subclass names."""
+    """Every run borrows a database of those that a subclass names."""
 
-    engines: EngineUrls
-    template: str
+    databases: Databases
+    valkey_url: str
     world: World
 
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.name = f"machine_{next(_counter)}"
+        self.stack = ExitStack()
 
     def run(self, step: Coroutine[Any, Any, Any]) -> None:
         self.runner.run(step)
 
-    async def _open(self) -> None:
-        admin = await asyncpg.connect(self.engines.postgres_url)
-        await admin.execute(f"CREATE DATABASE {self.name} TEMPLATE {self.template}")
-        await admin.close()
-        url = database_url(str(self.engines.postgres_url), self.name)
-        made = service_settings(url, f"{self.engines.valkey_url}?db=0")
+    async def _open(self, postgres_url: str) -> None:
+        made = service_settings(postgres_url, self.valkey_url)
         self.opened = open_service(made, secrets(), roles=frozenset())
         self.world = World(await self.opened.__aenter__())
         await self.world.open()
@@ -60,13 +54,10 @@ class Machine(RuleBasedStateMachine):
 
     async def _close(self) -> None:
         await self.opened.__aexit__(None, None, None)
-        admin = await asyncpg.connect(self.engines.postgres_url)
-        await admin.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
-        await admin.close()
 
     @initialize()
     def open(self) -> None:
-        self.run(self._open())
+        self.run(self._open(self.stack.enter_context(self.databases.borrowed())))
 
     @rule(count=strategies.integers(1, 3))
     def arrive(self, count: int) -> None:
@@ -155,16 +146,17 @@ class Machine(RuleBasedStateMachine):
                 self.run(self.world.end())
             finally:
                 self.run(self._close())
+        self.stack.close()
         self.runner.close()
 
 
 def test_money_and_units_agree_whatever_happens_in_any_order(
-    engines: EngineUrls, template: str
+    databases: Databases, valkey_url: str
 ) -> None:
     class OnEngines(Machine):
         pass
 
-    OnEngines.engines, OnEngines.template = engines, template
+    OnEngines.databases, OnEngines.valkey_url = databases, valkey_url
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         OnEngines,
         settings=settings(

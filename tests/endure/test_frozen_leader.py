@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import redis.asyncio as redis
-from conftest import STOP_WAIT_S
+from programs import STOP_WAIT_S
 from support import KEY, eventually, execute, open_room
 
 from waitroom.log.chain import LogEntry, broken_at

@@ -1,4 +1,4 @@
-"""The real program in processes of its own, and a real browser."""
+"""The whole program for a test: in processes of its own, or in the test's own event loop."""
 
 import asyncio
 import os
@@ -6,33 +6,29 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
-from support import KEY, eventually
+from aiohttp import web
+from support import KEY, eventually, secrets, settings
 
+from waitroom.run.app import ROLES, make_app, open_service
 from waitroom.run.processes import claim_port
 
-HERE = Path(__file__).parent
-# A bound for a busy machine, not an expectation.
-LOOKS = 18
-PATIENCE_MS = 30_000
-expect.set_options(timeout=PATIENCE_MS)
 STOP_WAIT_S = 30
-BROWSER_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+READY_WAIT_S = 60.0
+# That so many new connections all reach the same one of two processes is as likely as one in some
+# hundred thousand.
+LOOKS = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where the program listens."""
+
+    url: str
 
 
 @dataclass(slots=True)
@@ -60,11 +56,9 @@ async def answers(url: str) -> bool:
 async def all_know(url: str, room: str = "drop", *, status: str | None = "open") -> None:
     """Wait until every web process at an address has heard of a room, and of its status.
 
-    A new room is scheduled at first: a page without a script, loaded then, stays as it is.
-    Where it does not matter, the status is None.
-
-    Which process serves a connection is chosen when it is opened, so each look opens a new one:
-    that all of them meet the same process is as likely as one in some hundred thousand.
+    A new room is scheduled at first, and a page that was loaded then stays so without a script.
+    Pass None where the status does not matter. The kernel chooses a process for each connection, so
+    each look opens a new one.
     """
 
     async def heard() -> bool:
@@ -110,7 +104,7 @@ async def program(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Runni
             assert process.poll() is None, log.read_text()
             return await answers(f"{running.url}/readyz")
 
-        await eventually(ready, within_s=60)
+        await eventually(ready, within_s=READY_WAIT_S)
         return running
 
     yield start
@@ -120,65 +114,32 @@ async def program(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Runni
 
 @pytest.fixture
 async def serving(
-    program: Callable[..., Awaitable[Running]],
-    postgres_url: str,
-    valkey_url: str,
-    request: pytest.FixtureRequest,
+    program: Callable[..., Awaitable[Running]], postgres_url: str, valkey_url: str
 ) -> Running:
-    """Two web processes, a controller and a sweeper on the test's own database.
+    """Two web processes, and one for controller and sweeper, on the test's own database.
 
-    With `pytest.mark.workers(1)` one process is all of them, and starts in a fraction of the time.
+    It takes seconds to start them; where one process will do, `site` is there at once.
     """
-    marker = request.node.get_closest_marker("workers")
     return await program(
         "serve",
         WAITROOM_POSTGRES_URL=postgres_url,
         WAITROOM_VALKEY_URL=valkey_url,
-        WAITROOM_WORKERS=str(marker.args[0] if marker else 2),
+        WAITROOM_WORKERS="2",
     )
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    found = subprocess.run(
-        ["sh", str(HERE / "find_chromium.sh")], stdout=subprocess.PIPE, check=True, text=True
-    )
-    return found.stdout.strip()
-
-
 @pytest.fixture
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(
-            executable_path=chromium, args=BROWSER_ARGUMENTS
-        )
-        yield launched
-        await launched.close()
-
-
-@pytest.fixture
-async def pages(browser: Browser) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-    """Open pages, each in a browser profile of its own; any script error fails the test."""
-    complaints: list[str] = []
-    async with AsyncExitStack() as stack:
-
-        async def open_page(**options: Any) -> Any:
-            context = await browser.new_context(
-                **{"viewport": {"width": 390, "height": 844}, **options}
-            )
-            stack.push_async_callback(context.close)
-            page = await context.new_page()
-            page.set_default_timeout(PATIENCE_MS)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on(
-                "console",
-                lambda said: (
-                    complaints.append(said.text)
-                    if said.type == "error" and "Failed to load resource" not in said.text
-                    else None
-                ),
-            )
-            return page
-
-        yield open_page
-    assert complaints == []
+async def site(postgres_url: str, valkey_url: str) -> AsyncIterator[Site]:
+    """All roles on the test's own database, in the test's own loop, on a free port."""
+    made = settings(postgres_url, valkey_url)
+    async with open_service(made, secrets(), roles=frozenset(ROLES)) as service:
+        runner = web.AppRunner(make_app(service), access_log=None, shutdown_timeout=0)
+        await runner.setup()
+        listening = web.TCPSite(runner, "127.0.0.1", 0)
+        await listening.start()
+        host, port = runner.addresses[0][:2]
+        yield Site(f"http://{host}:{port}")
+        service.draining = True
+        await runner.cleanup()
+        # A loop that broke down is a failure, although the test may not have noticed.
+        assert not service.failed.is_set()

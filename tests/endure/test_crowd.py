@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import asyncpg
 import pytest
 import redis.asyncio as redis
-from conftest import Running, all_know
+from programs import Running, all_know
 from support import eventually, execute, open_room
 
 from waitroom.load.behaviour import Behaviour

@@ -1,0 +1,217 @@
+"""Databases for tests, used again and again: bringing one back is far cheaper than making it.
+
+Each is a copy of one template, which the migrations made. Before a test gets a database that
+another test has used, it is brought back to the template's state: other connections are closed,
+rows are deleted, sequences restart, and the rows that migrations write are put back. A database is
+replaced when its schema, its settings or its statistics differ from the template's, and when it has
+grown.
+"""
+
+import asyncio
+import io
+import itertools
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import asyncpg
+from support import database_url
+
+from waitroom.store.migrate import migrate
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    # Generic to the type checker only.
+    Connection = asyncpg.Connection
+
+Result = TypeVar("Result")
+
+TEMPLATE = "template_of_waitroom"
+# Deleting rows leaves their room on the disk. Beyond this a relation is too large to be kept.
+RELATION_BYTES_MAX = 1_000_000
+HANG_UP_WAIT_MS = 5000
+
+# A change of the schema writes rows of the catalogue, and each row names the transaction that wrote
+# it: even a trigger that was disabled and enabled again is noticed. Of pg_class the contents are
+# compared, since the planner's counts are kept in it too. Statistics of a table would change plans.
+FINGERPRINT = """
+SELECT sum(hashint8extended(xmin::text::bigint, oid::bigint)) FROM (
+    SELECT oid, xmin FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT oid, xmin FROM pg_type WHERE typnamespace = 'public'::regnamespace
+    UNION ALL SELECT oid, xmin FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL SELECT oid, xmin FROM pg_trigger
+    UNION ALL SELECT oid, xmin FROM pg_rewrite
+    UNION ALL SELECT oid, xmin FROM pg_attrdef
+    UNION ALL SELECT oid, xmin FROM pg_namespace WHERE nspname !~ '^pg_t'
+    UNION ALL SELECT seqrelid, xmin FROM pg_sequence
+    UNION ALL SELECT attrelid, a.xmin FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid
+        WHERE relnamespace = 'public'::regnamespace
+    UNION ALL SELECT indexrelid, i.xmin FROM pg_index i JOIN pg_class c ON c.oid = indrelid
+        WHERE relnamespace = 'public'::regnamespace
+) catalogue
+UNION ALL
+SELECT sum(hashtextextended(concat_ws(' ', relname, relkind, relowner, relchecks, relhastriggers,
+                                      relpersistence, reloptions, relacl), oid::bigint))
+FROM pg_class WHERE relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT count(*) FROM pg_statistic JOIN pg_class c ON c.oid = starelid
+WHERE relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT count(*) FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase
+WHERE datname = current_database()
+"""
+
+LARGEST = """
+SELECT max(pg_relation_size(oid)) FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')
+"""
+
+HANG_UP = """
+SELECT pg_terminate_backend(pid, $1) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+TABLES = """
+SELECT quote_ident(relname) FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY relname
+"""
+
+SEQUENCES = """
+SELECT format('setval(%L, %s, %s)', quote_ident(sequencename), coalesce(last_value, start_value),
+              (last_value IS NOT NULL)::text)
+FROM pg_sequences WHERE schemaname = 'public'
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pristine:
+    """How the template is: its schema in four numbers, and what the migrations wrote into it."""
+
+    fingerprint: list[int]
+    tables: list[str]
+    # The rows of the tables that have any, in PostgreSQL's binary format.
+    seeds: dict[str, bytes]
+    which_have_rows: str
+    set_sequences: str
+
+
+class Databases:
+    """Copies of the template on one engine, each handed out to one test at a time.
+
+    It works in an event loop of its own, so fixtures of any scope may call it that are no
+    coroutines themselves.
+    """
+
+    def __init__(self, postgres_url: str) -> None:
+        self._engine = postgres_url
+        self._loop = asyncio.new_event_loop()
+        # The one that was used last is taken first: the engine has it in its caches.
+        self._free: list[str] = []
+        self._numbers = itertools.count(1)
+        self._pristine = self._run(self._make_template())
+
+    def close(self) -> None:
+        self._loop.close()
+
+    @contextmanager
+    def borrowed(self) -> Iterator[str]:
+        """Lend a database; yield its URL.
+
+        It is cleaned when it is taken and not when it comes back: a program of the test that had
+        it may go on for a while, until another fixture ends it.
+        """
+        name = self._run(self._take())
+        yield database_url(self._engine, name)
+        self._free.append(name)
+
+    @contextmanager
+    def own(self) -> Iterator[str]:
+        """Make a database that nobody used and nobody will use; yield its URL."""
+        name = self._run(self._make())
+        yield database_url(self._engine, name)
+        self._run(self._drop(name))
+
+    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return self._loop.run_until_complete(work)
+
+    async def _make_template(self) -> Pristine:
+        await self._admin(f"CREATE DATABASE {TEMPLATE}")
+        await migrate(database_url(self._engine, TEMPLATE))
+        connection = await self._connect(TEMPLATE)
+        try:
+            tables = [row[0] for row in await connection.fetch(TABLES)]
+            which = " UNION ALL ".join(
+                f"SELECT '{table}' AS name WHERE EXISTS (SELECT FROM {table})" for table in tables
+            )
+            seeds = {}
+            for (table,) in await connection.fetch(which):
+                copy = io.BytesIO()
+                await connection.copy_from_table(table, output=copy, format="binary")
+                seeds[table] = copy.getvalue()
+            sequences = [row[0] for row in await connection.fetch(SEQUENCES)]
+            return Pristine(
+                fingerprint=await _fingerprint(connection),
+                tables=tables,
+                seeds=seeds,
+                which_have_rows=which,
+                set_sequences=f"SELECT {', '.join(sequences)}",
+            )
+        finally:
+            await connection.close()
+
+    async def _take(self) -> str:
+        if not self._free:
+            return await self._make()
+        name = self._free.pop()
+        connection = await self._connect(name)
+        try:
+            is_clean = await self._clean(connection)
+        finally:
+            await connection.close()
+        if is_clean:
+            return name
+        await self._drop(name)
+        return await self._make()
+
+    async def _clean(self, connection: Connection) -> bool:
+        """Bring a database back to the template's state; return whether that can be done."""
+        await connection.execute(HANG_UP, HANG_UP_WAIT_MS)
+        if await _fingerprint(connection) != self._pristine.fingerprint:
+            return False
+        if await connection.fetchval(LARGEST) > RELATION_BYTES_MAX:
+            return False
+        full = [row[0] for row in await connection.fetch(self._pristine.which_have_rows)]
+        async with connection.transaction():
+            # TRUNCATE takes ten times as long, for every table gets a new file. In this role no
+            # trigger is fired, neither those that forbid deleting nor those of foreign keys.
+            deletes = "".join(f"; DELETE FROM {table}" for table in full)
+            await connection.execute(f"SET LOCAL session_replication_role = replica{deletes}")
+            await connection.execute(self._pristine.set_sequences)
+            for table, rows in self._pristine.seeds.items():
+                await connection.copy_to_table(table, source=io.BytesIO(rows), format="binary")
+        await connection.execute("SELECT pg_stat_reset()")
+        return True
+
+    async def _make(self) -> str:
+        name = f"test_{next(self._numbers)}"
+        await self._admin(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        return name
+
+    async def _drop(self, name: str) -> None:
+        await self._admin(f"DROP DATABASE {name} WITH (FORCE)")
+
+    async def _admin(self, sql: str) -> None:
+        connection = await asyncpg.connect(self._engine)
+        await connection.execute(sql)
+        await connection.close()
+
+    async def _connect(self, name: str) -> Connection:
+        """Connect as the superuser, who may switch triggers off for a transaction."""
+        url = database_url(self._engine, name).replace("://waitroom@", "://postgres@")
+        return await asyncpg.connect(url)
+
+
+async def _fingerprint(connection: Connection) -> list[int]:
+    return [int(row[0]) for row in await connection.fetch(FINGERPRINT)]
