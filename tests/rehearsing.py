@@ -1,4 +1,4 @@
-"""A rehearsed sale as its room's public log would tell it."""
+"""Rehearsals that are small enough for a test, and how the public log would tell of one."""
 
 import json
 from bisect import bisect_right
@@ -9,8 +9,31 @@ from typing import Any
 import msgspec
 
 from waitroom.rehearse.play.simulation import Simulation
+from waitroom.rehearse.scenario import library
+from waitroom.rehearse.scenario.scenario import Scenario, changed
 
 OPENING = datetime(2026, 11, 22, 19, tzinfo=UTC)
+# The scenarios that come with the program, made small and quick enough for a test.
+SHRUNK = {
+    "units": "30",
+    "shoppers": "600",
+    "until_s": "1200",
+    "browse_s": "8",
+    "pay_s": "14",
+    "claim_window_s": "20",
+    "session_s": "120",
+    "hold_s": "60",
+    "grace_s": "300",
+    "stay_s": "40",
+    "back_s": "40",
+    "trouble_from_s": "20",
+    "trouble_until_s": "90",
+}
+
+
+def scenario(name: str = "drop", **changes: str) -> Scenario:
+    shrunk = SHRUNK | ({"bots": "40"} if name == "bots" else {})
+    return changed(library.load_scenario(name), shrunk | changes)
 
 
 def bodies_of(sim: Simulation, **rules: list[Any]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from conftest import Running, all_know
+from programs import Running, all_know
 
 README = Path(__file__).parents[3] / "README.md"
 THEIR_ADDRESS = "http://127.0.0.1:8080"

@@ -1,6 +1,7 @@
 """A rehearsed sale: the same for a seed, true to its books, and fair by the room's own rules."""
 
 import pytest
+from rehearsing import scenario
 
 from waitroom.line.policy import AdmissionState
 from waitroom.rehearse.play.admitted import Admitted
@@ -9,29 +10,7 @@ from waitroom.rehearse.play.dice import dice_of, draw_arrivals
 from waitroom.rehearse.play.simulation import Simulation
 from waitroom.rehearse.results.result import Result, result_of
 from waitroom.rehearse.scenario import library
-from waitroom.rehearse.scenario.scenario import Scenario, changed
-
-# The scenarios that come with the program, made small and quick enough for a test.
-SHRUNK = {
-    "units": "30",
-    "shoppers": "600",
-    "until_s": "1200",
-    "browse_s": "8",
-    "pay_s": "14",
-    "claim_window_s": "20",
-    "session_s": "120",
-    "hold_s": "60",
-    "grace_s": "300",
-    "stay_s": "40",
-    "back_s": "40",
-    "trouble_from_s": "20",
-    "trouble_until_s": "90",
-}
-
-
-def scenario(name: str = "drop", **changes: str) -> Scenario:
-    shrunk = SHRUNK | ({"bots": "40"} if name == "bots" else {})
-    return changed(library.load_scenario(name), shrunk | changes)
+from waitroom.rehearse.scenario.scenario import changed
 
 
 def play(name: str = "drop", *, seed: int = 1, **changes: str) -> Result:

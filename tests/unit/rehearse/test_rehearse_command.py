@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from rehearsing import bodies_of
-from test_rehearse import SHRUNK, scenario
+from rehearsing import SHRUNK, bodies_of, scenario
 
 from waitroom.cli.program import main
 from waitroom.log.chain import chain_hash

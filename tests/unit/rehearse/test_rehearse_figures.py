@@ -4,7 +4,7 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
-from test_rehearse import scenario
+from rehearsing import scenario
 
 from waitroom.line.forecast.track_record import HIGH_QUANTILE, LOW_QUANTILE
 from waitroom.rehearse.results.chart import Axis, Chart, Mark, Series

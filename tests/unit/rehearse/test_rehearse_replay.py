@@ -3,8 +3,7 @@
 import json
 
 import pytest
-from rehearsing import bodies_of, entry
-from test_rehearse import scenario
+from rehearsing import bodies_of, entry, scenario
 
 from waitroom.rehearse.play.simulation import Simulation
 from waitroom.rehearse.results.compare import play
