@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from inventory.kit.database import Pool
+from inventory.ledger_store import LedgerStore
 from waitroom.cli.options import fail, plainly, settings_options, with_pool
 from waitroom.log.verify.fetch import SourceError
 from waitroom.log.verify.sources import open_source
@@ -20,9 +23,16 @@ from waitroom.rehearse.results.compare import compare, to_json
 from waitroom.rehearse.results.plot import frontier_chart, sales_chart
 from waitroom.rehearse.results.report import comparison, reproduction
 from waitroom.rehearse.scenario import library
-from waitroom.rehearse.scenario.real_room import rules_and_stock
 from waitroom.rehearse.scenario.recording import Recording, read_recording
-from waitroom.rehearse.scenario.scenario import Rules, Scenario, ScenarioError, Stock, changed
+from waitroom.rehearse.scenario.scenario import (
+    SKUS_MAX,
+    Rules,
+    Scenario,
+    ScenarioError,
+    Sku,
+    Stock,
+    changed,
+)
 from waitroom.rehearse.scenario.variant import (
     Variant,
     frontier_of,
@@ -30,6 +40,7 @@ from waitroom.rehearse.scenario.variant import (
     parse_variant,
     policies_of,
 )
+from waitroom.store.room_store import RoomStore
 
 SEEDS_MAX = 1000
 
@@ -142,6 +153,22 @@ def rehearse(
             _compare(asked, seeds=seeds, jobs=jobs, json_path=json_path, chart_path=chart_path)
     except (ScenarioError, SourceError) as error:
         fail(str(error))
+
+
+async def rules_and_stock(pool: Pool, room: str) -> tuple[Rules, Stock]:
+    """Read a room's rules and the stock that it has still to sell.
+
+    Raises `ScenarioError` for a room without stock, and `NotFound` for an unknown room.
+    """
+    rules = await RoomStore(pool).read(room)
+    balances = await LedgerStore(pool).at(room, datetime.now(UTC), limit=SKUS_MAX)
+    left = {balance.sku: balance.on_hand - balance.sold for balance in balances}
+    skus = tuple(Sku(sku=sku, units_share=units) for sku, units in left.items() if units > 0)
+    if not skus:
+        raise ScenarioError(f"the room {room} has nothing to sell")
+    known = {name: getattr(rules, name) for name in Rules.__struct_fields__}
+    units = sum(count for count in left.values() if count > 0)
+    return msgspec.convert(known, Rules), Stock(units=units, skus=skus)
 
 
 def _list() -> None:

@@ -21,7 +21,6 @@ the world around it: people, and what PostgreSQL would keep of them.
 * `variant` names what is compared, `compare` plays everything on the same seeds, `report`, `plot`
   and `chart` show it. `baseline` has what rooms do that do not look at the stock.
 * `recording` reads a sale that was from its public log; `course` is what is given of it.
-  `real_room` reads the rules and the stock of a room that is.
 
 What a rehearsal cannot say: how your crowd will behave. Its shares and times are assumptions that
 stand in the scenario, to be changed. Every second is a tick, the engines never fail, every poll

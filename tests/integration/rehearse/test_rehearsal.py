@@ -5,8 +5,8 @@ from aiohttp.test_utils import TestClient
 from support import Shopper, open_room, tick
 
 from inventory.kit.problem import NotFound
+from waitroom.cli.rehearse import rules_and_stock
 from waitroom.rehearse.play.simulation import Simulation
-from waitroom.rehearse.scenario.real_room import rules_and_stock
 from waitroom.rehearse.scenario.recording import Recording, read_recording
 from waitroom.rehearse.scenario.scenario import Scenario, ScenarioError
 from waitroom.run.app import Service
