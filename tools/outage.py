@@ -385,7 +385,7 @@ class Witness:
 
 async def sell_through_an_outage(folder: Path, plan: Plan, *, durable: bool = True) -> Seen:
     """Run a sale to its end with an outage in the middle of it; return what was seen."""
-    async with stage(folder, durable=durable, WAITROOM_LEASE_S="2") as running:
+    async with stage(folder, durable=durable) as running:
         made = settings(running.database.url, running.valkey_url)
         async with (
             open_service(made, secrets(), roles=frozenset()) as service,

@@ -21,8 +21,6 @@ from waitroom.run.app import Service
 
 WAITING = 2000
 JOIN_BATCH = 500
-# The shortest that may be set: how long nobody is heard of before another takes office.
-LEASE_S = "2"
 TURNS = 3
 CALLS_PER_MINUTE = 1200
 
@@ -94,7 +92,6 @@ def controller(postgres_url: str, valkey_url: str, tmp_path: Path) -> Iterator[S
                     "WAITROOM_SIGNING_KEYS": KEY,
                     "WAITROOM_POSTGRES_URL": f"{postgres_url}&test.who={name}",
                     "WAITROOM_VALKEY_URL": valkey_url,
-                    "WAITROOM_LEASE_S": LEASE_S,
                 },
                 stdout=file,
                 stderr=subprocess.STDOUT,

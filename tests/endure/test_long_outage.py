@@ -38,7 +38,7 @@ async def test_a_sale_goes_on_after_an_outage_that_outlasts_every_window(tmp_pat
 
 
 async def test_the_page_goes_through_an_outage_by_itself(tmp_path: Path, pages: Pages) -> None:
-    async with stage(tmp_path, durable=False, WAITROOM_LEASE_S="2") as running:
+    async with stage(tmp_path, durable=False) as running:
         made = settings(running.database.url, running.valkey_url)
         async with open_service(made, secrets(), roles=frozenset()) as service:
             await _open_and_announce(service, running)
@@ -64,7 +64,7 @@ async def test_the_page_goes_through_an_outage_by_itself(tmp_path: Path, pages: 
 async def test_a_process_that_dies_while_postgres_is_away_is_there_again_when_it_is(
     tmp_path: Path,
 ) -> None:
-    async with stage(tmp_path, durable=False, WAITROOM_LEASE_S="2") as running:
+    async with stage(tmp_path, durable=False) as running:
         made = settings(running.database.url, running.valkey_url)
         async with open_service(made, secrets(), roles=frozenset()) as service:
             await _open_and_announce(service, running)

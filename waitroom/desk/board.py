@@ -28,6 +28,8 @@ ROOMS_EVERY_S = 2.0
 STALE_S = 3.0
 # Each reading of changed places begins this long before the last known change: commits come late.
 CHANGES_OVERLAP = timedelta(seconds=30)
+# A join is remembered by its key for this long, so that a retry gets the same ticket.
+JOIN_MEMORY_S = 600
 LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
@@ -140,7 +142,12 @@ class Board:
     """
 
     def __init__(
-        self, *, store: LineStore, memory: Memory, seal: TicketSeal, join_memory_s: int
+        self,
+        *,
+        store: LineStore,
+        memory: Memory,
+        seal: TicketSeal,
+        join_memory_s: int = JOIN_MEMORY_S,
     ) -> None:
         self.rooms: dict[str, RoomView] = {}
         self.synced_at = 0.0

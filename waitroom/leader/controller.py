@@ -19,6 +19,9 @@ from waitroom.store.office_store import OfficeStore
 log = structlog.get_logger()
 
 TICK_S = 1.0
+# A standby takes office when the leader has not been heard of for this long: several of its beats,
+# so that one slow statement does not cost an office.
+LEASE_S = 5.0
 PAUSE_MIN_S = 0.05
 
 
@@ -26,7 +29,7 @@ class Controller:
     """Lead if nobody else does: call the next shoppers and publish the state, once a second."""
 
     def __init__(
-        self, *, store: OfficeStore, memory: Memory, drawing: Drawing, lease_s: float
+        self, *, store: OfficeStore, memory: Memory, drawing: Drawing, lease_s: float = LEASE_S
     ) -> None:
         self.me = secrets.token_hex(4)
         self.term = 0

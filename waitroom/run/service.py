@@ -118,7 +118,7 @@ def build_service(
     identity = _identity(settings, secrets)
     draws, log_key = DrawStore(pool), LogKey(secrets.keys[0])
     drawing = Drawing(draws, seeds=SeedBook(secrets.keys), log_key=log_key)
-    board = Board(store=lines, memory=memory, seal=tickets, join_memory_s=settings.join_memory_s)
+    board = Board(store=lines, memory=memory, seal=tickets)
     return Service(
         settings=settings,
         roles=roles,
@@ -149,12 +149,7 @@ def build_service(
         catalogue=Catalogue(stock, products),
         pages=_pages(settings),
         health_share=HealthShare(memory),
-        controller=Controller(
-            store=office,
-            memory=memory,
-            drawing=drawing,
-            lease_s=settings.lease_s,
-        ),
+        controller=Controller(store=office, memory=memory, drawing=drawing),
         sweeper=Sweeper(
             {
                 "holds": holds.expire,

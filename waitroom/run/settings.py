@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -47,6 +48,17 @@ def _default_data_dir() -> str:
     return str(Path(base) / "waitroom")
 
 
+def _is_origin(text: str) -> bool:
+    """Say whether this is scheme, host and port alone, such as https://queue.example.com."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    rest = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    return parts.scheme in {"http", "https"} and bool(host) and not rest
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that can be set; `config/waitroom.toml` explains each, with unit and default."""
 
@@ -59,10 +71,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     postgres_connections_max: Annotated[int, Meta(ge=2)] = 8
     postgres_pooler: bool = False
     valkey_url: str = EMBEDDED
-    secrets_file: str = ""
     brand: str = "Waitroom"
-    lease_s: Annotated[float, Meta(ge=2)] = 5.0
-    join_memory_s: Count = 600
     payment_wait_s: Seconds = 8.0
     gateway: Literal["test", "stripe"] = "test"
     stripe_publishable_key: str = ""
@@ -79,6 +88,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     demo: bool = False
 
     def __post_init__(self) -> None:
+        if self.public_url and not _is_origin(self.public_url):
+            raise ValueError('public_url has to be an address such as "https://queue.example.com"')
         if self.customer_jwks_url and not self.customer_issuer:
             raise ValueError("customer_jwks_url needs customer_issuer")
         if self.customer_issuer and not self.customer_audience:
@@ -108,7 +119,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def secrets_path(self) -> Path:
-        return Path(self.secrets_file or Path(self.data_dir) / "secrets.toml").expanduser()
+        return Path(self.data_dir).expanduser() / "secrets.toml"
 
 
 def load_settings(

@@ -196,7 +196,7 @@ def test_the_relay_stays_in_the_secrets_file_when_keys_rotate(tmp_path: Path) ->
 
     generate_secrets(path, rotate=True)
 
-    settings = Settings(mail_from="queue@shop.example", secrets_file=str(path))
+    settings = Settings(mail_from="queue@shop.example", data_dir=str(tmp_path))
     assert load_secrets(settings, {}).smtp_url == URL
 
 

@@ -75,7 +75,7 @@ def test_a_secret_that_is_none_is_refused_without_showing_it(secret: str) -> Non
 def test_the_secret_stands_in_the_file_and_the_environment_wins(tmp_path: Path) -> None:
     path = tmp_path / "secrets.toml"
     path.write_text(f'signing_keys = ["{"bb" * 32}"]\ncustomer_jwt_secret = "{SECRET}"\n')
-    settings = provider(secrets_file=str(path))
+    settings = provider(data_dir=str(tmp_path))
     other = f"{SECRET} of another kind"
 
     by_file = load_secrets(settings, {})
@@ -93,6 +93,6 @@ def test_a_rotation_keeps_the_other_secrets(tmp_path: Path) -> None:
 
     generate_secrets(path, rotate=True)
 
-    found = load_secrets(provider(secrets_file=str(path)), {})
+    found = load_secrets(provider(data_dir=str(tmp_path)), {})
     assert found.customer_jwt_secret == odd
     assert len(found.signing_keys) == 2

@@ -55,17 +55,17 @@ def test_values_of_the_environment_are_read_as_what_they_stand_for() -> None:
         environment={
             "WAITROOM_PORT": "0",
             "WAITROOM_DEMO": "true",
-            "WAITROOM_LEASE_S": "2.5",
+            "WAITROOM_DRAIN_S": "2.5",
             "WAITROOM_LOG_JSON": "0",
             "PATH": "/bin",
         }
     )
 
-    assert (found.port, found.demo, found.lease_s, found.log_json) == (0, True, 2.5, False)
+    assert (found.port, found.demo, found.drain_s, found.log_json) == (0, True, 2.5, False)
 
 
 @pytest.mark.parametrize(
-    ("key", "nearest"), [("prot", "port"), ("worker", "workers"), ("lease", "lease_s")]
+    ("key", "nearest"), [("prot", "port"), ("worker", "workers"), ("drain", "drain_s")]
 )
 def test_an_unknown_key_in_the_file_is_named_with_the_nearest(
     tmp_path: Path, key: str, nearest: str
@@ -96,9 +96,7 @@ def test_what_is_no_setting_stands_apart(name: str) -> None:
         "port = 65536",
         "workers = 0",
         "postgres_connections_max = 1",
-        "lease_s = 1.9",
-        "lease_s = nan",
-        "join_memory_s = 0",
+        "drain_s = nan",
         "payment_wait_s = -1",
         "drain_s = -0.1",
         "sign_in_attempts_per_minute = 0",
@@ -147,6 +145,19 @@ def test_an_https_address_is_secure() -> None:
     assert (secure.secure, secure.base_url) == (True, "https://queue.example.com")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "queue.example.com", "queue.example.com:8080", "//queue.example.com", "https://",
+        "ftp://queue.example.com", "https://queue.example.com/shop", "https://queue.example.com?a=b",
+        "https://ada@queue.example.com", "https://queue.example.com:port", "https://[::1",
+    ],
+)  # fmt: skip
+def test_an_address_that_no_shopper_can_use_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="public_url has to be an address such as"):
+        load_settings(environment={"WAITROOM_PUBLIC_URL": text})
+
+
 def test_a_generated_key_is_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "secrets.toml"
 
@@ -155,7 +166,7 @@ def test_a_generated_key_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert [len(key) for key in made.keys] == [32]
-    assert load_secrets(Settings(secrets_file=str(path)), {}) == made
+    assert load_secrets(Settings(data_dir=str(path.parent)), {}) == made
     assert [p.name for p in path.parent.iterdir()] == ["secrets.toml"]
 
 
@@ -166,7 +177,7 @@ def test_a_key_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--rotate"):
         generate_secrets(path)
 
-    assert load_secrets(Settings(secrets_file=str(path)), {}) == made
+    assert load_secrets(Settings(data_dir=str(path.parent)), {}) == made
 
 
 def test_a_rotation_keeps_the_older_keys_before_the_new_one(tmp_path: Path) -> None:
@@ -187,7 +198,7 @@ def test_a_broken_secrets_file_is_named_and_not_replaced(tmp_path: Path) -> None
     path.write_text("signing_keys = 1\n")
 
     with pytest.raises(SettingsError, match=r"secrets\.toml"):
-        load_secrets(Settings(secrets_file=str(path)), {})
+        load_secrets(Settings(data_dir=str(path.parent)), {})
     with pytest.raises(SettingsError, match=r"secrets\.toml"):
         generate_secrets(path, rotate=True)
     assert path.read_text() == "signing_keys = 1\n"

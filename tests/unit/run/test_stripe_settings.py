@@ -41,7 +41,7 @@ def test_the_environment_may_hold_stripes_secrets() -> None:
 
 def test_the_secrets_file_may_hold_them_and_keeps_them_over_a_rotation(tmp_path: Path) -> None:
     path = tmp_path / "secrets.toml"
-    shop = Settings(gateway="stripe", stripe_publishable_key="pk_test_1", secrets_file=str(path))
+    shop = Settings(gateway="stripe", stripe_publishable_key="pk_test_1", data_dir=str(tmp_path))
     generate_secrets(path)
     with path.open("a") as file:
         file.write('stripe_secret_key = "sk_test_1"\nstripe_webhook_secrets = ["whsec_1"]\n')
