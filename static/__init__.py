@@ -1,1 +1,1 @@
-"""What browsers fetch: pages, styles, scripts, pictures."""
+"""Files for browsers: templates of pages, styles, scripts, pictures."""

@@ -17,4 +17,17 @@ package. They know nothing of rooms, orders or stock.
 | `pulse` | counts of how fast and how well some routes answer |
 | `signing` | signed strings, a key for each purpose |
 | `turns` | a bound on heavy work that can wait |
+
+# Batching
+
+A batcher turns many small requests into one call of an engine. A tick is as long as the previous
+flush took; the requests that arrived meanwhile go out together, in order of arrival. There is one
+for each line's joins (up to 512 a call), and one each for claims, holds and reads of standings (up
+to 256), in each worker.
+
+* Each item gets its own verdict. A refusal is raised to its submitter alone.
+* When the flush itself breaks, the items run singly, so one broken item never fails its neighbours.
+* At most 8,192 items wait. One more is refused with 503 and `Retry-After`.
+* A lost reply is asked for again: joins are found by their Merkle root in the log, holds by their
+  keys.
 """

@@ -1,0 +1,32 @@
+"""The desk: what a web worker does for a shopper in line, without HTTP.
+
+# Joining
+
+    requests of a tick ──► reserve keys ──► Merkle tree ──► join_line ──► tickets and receipts
+                           Valkey           `log.chain`     one call      signed, each with its path
+
+A tick of joins is one statement on the line's row (`join_desk.py`). The desk reserves the join keys
+in Valkey; a key that already has a ticket gives it back. Then it builds a Merkle tree over the rest
+and calls `join_line` once, which extends the tail, calls the numbers at or below the gate and
+writes one log entry with the root. The tickets of the keys are noted while the answers go out.
+Forgetting a key only wastes a number. A lost reply is found by its root in the log
+(`test_after_a_lost_reply_the_same_numbers_are_found`).
+
+# Who may join
+
+The entrance decides it (`entrance.py`): everybody, the bearer of an invitation, or one place for
+each customer. If a shopper in a batch turns out to have a place already, the whole batch is left
+unwritten, looked at, and tried again without that shopper. After four such races its joins are
+tried one by one. Workers remember a batch of invitations for 5 s.
+
+# The board
+
+Each worker keeps every room's rules and state document in memory (`board.py`) and answers `GET
+/rooms/{room}/state` with the leader's own bytes. It asks Valkey for all rooms twice a second. If a
+document has not been renewed for 3 s it reads PostgreSQL as well. Older versions are ignored. The
+standing of a waiting number is answered from the document too; only a number that the document has
+passed or not yet seen asks the database.
+
+The board also turns an entry of a draw into its number, and knows the few places that moved to
+another device. A claim is guarded by the database all the same.
+"""

@@ -1,4 +1,4 @@
-"""What leaves the service by itself: webhooks to operators' systems, mail to shoppers.
+"""Messages that the service sends by itself: webhooks to operators' systems, mail to shoppers.
 
 Both work alike. The transaction that makes something true also writes the row that tells of it. A
 loop in the sweeper's role (`loop.py`) takes due rows under a lease, sends each of them with no

@@ -1,0 +1,28 @@
+"""Running the program: settings, the composition root, processes, embedded engines.
+
+# Roles
+
+* `web`, any number, several on one port by `SO_REUSEPORT`: pages and API.
+* `controller`, two or more, of which one leads: heartbeat, calls, state documents, hours.
+* `sweeper`, any number: ends overdue holds, calls and sessions, serves refused sessions, drives
+  idle orders and refunds, sends webhooks and mail.
+
+`app.py` alone builds the parts and knows their lifetimes: every loop and connection belongs to
+`open_service`, which takes them down in reverse order. A web application has routes and a
+middleware and no lifetime of its own.
+
+# Processes
+
+    supervisor ──┬── web ──┐
+                 ├── web ──┴── one port
+                 └── controller, sweeper
+
+`waitroom up`, and a `waitroom serve` with several processes, supervise them (`processes.py`): a
+process that dies is started again, unless more than ten died within a minute. A process that cannot
+start because an engine is away is tried until the engine is back, if it has lived before with the
+same settings. When the supervisor dies its processes end by themselves. On SIGTERM `/readyz`
+answers 503 for a while, serving goes on, and then the process ends cleanly.
+
+Loops make things prompt, never correct: without a sweeper nothing is oversold, and a hold that is
+short of units ends overdue holds by itself.
+"""

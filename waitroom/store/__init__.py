@@ -1,0 +1,71 @@
+"""PostgreSQL and Valkey. PostgreSQL keeps every promise; Valkey keeps what may be lost.
+
+Every promise made to anyone is in PostgreSQL: numbers, calls, sessions, stock, holds, orders,
+payments, the log. Valkey carries the state documents on their way to the workers, rate limits,
+codes that work once, join keys and the health of checkout (`memory.py`). It may be flushed, killed,
+split or rolled back in mid-sale, and no place is lost and no number or call given twice.
+
+The SQL is one schema. Work that must be atomic is one SQL function in `migrations/`; a store calls
+it by a named query of `queries.sql`. A Lua script of `lua/` is one change of state in Valkey.
+
+# Lock order
+
+    log_head by room → room → line by id → admission by id → room_stock by room → stock by SKU
+    → hold by id → purchase → customer
+
+A writer of a room's log, line or rules locks `log_head` first, so all that happens in one room has
+one order. Functions read the clock after they have their locks. Exceptions and additions:
+
+* `beat` locks `office` and then the lines; every other reader reads `office` without a lock.
+* Webhooks stand apart: `outbox_event` → `webhook_endpoint` → `webhook_delivery`. `emit` locks
+  nothing.
+* `bind_customer` takes `customer` after the session's orders. `erase_customer` takes it first and
+  locks nothing that others take before it.
+* A change of a catalogue takes `lock_catalogue(room)` first, an advisory lock of the transaction,
+  then product, SKU, `room_stock` and `stock`. No hold and no payment waits for it.
+* Should a deadlock occur all the same, holds and orders are tried again.
+
+`test_baskets_over_many_skus_in_any_order_do_not_deadlock` and
+`test_holding_releasing_and_expiring_at_once_never_deadlock` show the order of SKUs.
+
+# The shoppers' clock
+
+    last heartbeat      + 3 s                          a leader takes office
+    ──────┬───────────────┬─────────────────────────────────┬──────────────► wall time
+          │    goes on    │         stands still            │    goes on
+    ──────┴───────────────┴─────────────────────────────────┴──────────────► shopper time
+
+While no controller leads, no number is called and nothing may expire. So deadlines are kept in
+*shopper time*. The table `office` has one row: `leader`, `term`, `beat_at` (the last heartbeat) and
+`stopped` (how long shopper time has stood still in all).
+
+* `shopper_now()` is the earlier of the database's clock and `beat_at` + 3 s, minus `stopped`.
+* `wall_time(t)` is `t` + `stopped`: the moment to show to a person.
+* `beat()` adds the part of a gap between two heartbeats beyond 3 s to `stopped`.
+
+The other way would be to move the deadline of every open row after an outage. That is a large write
+at the worst moment, it has to be complete before anyone reads a deadline, and each later table must
+not be forgotten. Here one row changes, in the transaction in which a leader takes office.
+
+Shopper time is continuous and never runs backwards. Open deadlines move by the gap less those 3 s.
+Every deadline comes from the database's clock; the clocks of workers are not asked.
+`test_a_gap_without_a_leader_moves_every_deadline_by_the_gap`,
+`test_the_shoppers_clock_stands_still_while_nobody_leads`,
+`test_the_shoppers_clock_never_runs_backwards`, `test_a_steady_beat_moves_no_deadline`.
+
+# Places
+
+A waiting number has no row; a few have something to remember, in `place`: the ticket that owns a
+place since it moved to another device, a profile with more time, an entry that left. `sole_place`
+holds the one place of a customer or of an invitation's bearer, in the join's own transaction, so a
+second join from anywhere gets the same ticket. An invitation is a signature over batch and index
+and has no row; its use stands in `sole_place`, under a key beside those of its batch. A customer's
+key is a hash that differs from room to room.
+
+A reset closes a room's lines and begins new ones at 1. Calls are taken back; shoppers inside stay.
+
+# Another shop's stock
+
+Where the stock lives in another shop, `hear_of_stock` takes in its figures and the outcomes of
+sessions in one transaction, so a promise ends with the news of its outcome (`elsewhere_store.py`).
+"""

@@ -1,0 +1,13 @@
+"""HTTP for shoppers: JSON for programs, pages for browsers, and the ends that run a service.
+
+A handler reads the request, asks `desk` or `reports`, and writes the answer. It knows no SQL and no
+Valkey. Refusals are raised and become problem+json, or a page, in the one middleware of
+`inventory.kit.http`.
+
+Pages are rendered on the server and work without JavaScript as far as they can; the scripts in
+`static/js` use the same JSON calls as any program. Tickets and sessions travel in cookies for pages
+and in `Authorization: Bearer` for programs.
+
+`ops` has `/healthz`, `/readyz`, `/metrics`, and `/check`, which tells a site's proxy whether a
+request carries a live session.
+"""

@@ -38,6 +38,9 @@ NAMED_PATH = re.compile(
 # These folders are made by commands, or stand for a name that the reader fills in.
 MADE = ("build/", ".venv/")
 IDENTIFIER = re.compile(r"`([A-Za-z_]+)`")
+# Package docstrings name files without their folder, and functions, tables and columns.
+NAMED_FILE = re.compile(r"`([\w-]+\.(?:py|sql|lua|toml))`")
+NAMED_IN_CODE = re.compile(r"`(\w+_\w+)(?:\(\))?`")
 
 
 def short(path: Path) -> str:
@@ -82,12 +85,25 @@ def known_tests() -> set[str]:
 
 
 @cache
-def all_sources() -> str:
+def source_files() -> list[Path]:
     listed = subprocess.run(
-        ["git", "ls-files", "*.py", "*.sql"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "*.py", "*.sql", "*.lua", "*.toml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     names = [name for name in listed.stdout.split() if not name.startswith("tests/")]
-    return "\n".join(read(ROOT / name) for name in names if (ROOT / name).exists())
+    return [ROOT / name for name in names if (ROOT / name).exists()]
+
+
+@cache
+def all_sources() -> str:
+    """Return the text of all code; package docstrings are about it and no part of it."""
+    return "\n".join(read(path) for path in source_files() if path.name != "__init__.py")
+
+
+PACKAGES = [path for path in source_files() if path.name == "__init__.py"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=short)
@@ -136,6 +152,20 @@ def test_every_make_target_is_explained() -> None:
 @pytest.mark.parametrize(("name", "most"), WORDS_MAX.items())
 def test_the_first_pages_are_short(name: str, most: int) -> None:
     assert len(read(ROOT / name).split()) <= most
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=short)
+def test_a_package_explains_itself_by_names_that_exist(package: Path) -> None:
+    text = ast.get_docstring(ast.parse(read(package))) or ""
+    files = {path.name for path in source_files()}
+
+    assert text
+    assert set(TEST_NAME.findall(text)) - known_tests() == set()
+    assert set(NAMED_FILE.findall(text)) - files == set()
+    named = set(NAMED_IN_CODE.findall(text)) - known_tests()
+    modules = {path.stem for path in source_files()}
+    gone = [n for n in named - modules if not re.search(rf"\b{n}\b", all_sources())]
+    assert gone == []
 
 
 def test_every_name_in_the_table_of_invariants_exists() -> None:

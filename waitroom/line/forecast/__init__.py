@@ -1,0 +1,26 @@
+"""Learning from called shoppers, and foreseeing calls, waits and chances. Pure.
+
+    rates ──► demand ──► outlook ──► expected          how many to call now
+                            │            ▲
+                            ▼            │ asked at each step
+                       prospects ◄── flow              when each place is called
+                            │
+                            ▼
+                      track_record                     how wide the bands have to be
+
+* `rates` counts going on and dropping out by age; admissions that are still open are censored, and
+  so are shoppers who had nothing to find.
+* `demand` is the learner: it sees every open admission at each tick and each finished one once.
+* `outlook` is what is to be expected at one moment. Calls made since the figures were read are
+  counted into it, or each tick would make them again.
+* `expected` is the arithmetic of the policy: as many calls as the stock can serve, with at most
+  `disappointed_max` of the called finding nothing.
+* `flow` takes the crowd inside forward by stage and age and asks the policy's own arithmetic at
+  each step how many it would call then.
+* `prospects` makes waits and chances of it.
+* `track_record` keeps bands as wide as earlier ones require; shoppers who still wait count as
+  censored (Kaplan and Meier).
+
+Losing what is learned loses no promise. `docs/how-it-works/admission.md` has the formulas with
+their sources and the known limits, `docs/performance.md` the measurements.
+"""

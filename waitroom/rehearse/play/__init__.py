@@ -1,0 +1,1 @@
+"""Playing one sale: the simulated world around production's own decisions."""

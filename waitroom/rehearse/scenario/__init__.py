@@ -1,0 +1,6 @@
+"""The subject of a rehearsal: a scenario in TOML, a real room's rules and stock, or a recorded log.
+
+A scenario has the room's rules, the stock and the crowd. Keys that a file leaves out have the
+values of `drop.toml`; an unknown key is refused with the nearest known one. A variant names what is
+compared: a policy, or a setting that differs.
+"""

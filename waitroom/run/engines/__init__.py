@@ -11,14 +11,14 @@ The rest of the code sees two URLs. Both servers listen on Unix sockets alone,
 in a folder under `/tmp` that only their owner may enter: a socket's path must
 stay under about 104 bytes, and a data folder's path need not.
 
-What survives which accident:
+Accidents, and the data that survives them:
 
 * Ctrl-C reaches the terminal's process group, and the servers have their own
   sessions, so they keep serving until `stop()`.
 * A launcher that is killed takes its servers with it where `setpriv` exists
   (Linux): the kernel signals them when the **thread** that started them ends.
   So call `start()` from the main thread, or from one that lives as long.
-* Whatever outlives it all the same is found and stopped by the next start,
+* A server that outlives it all the same is found and stopped by the next start,
   which holds the lock on the data folder and so knows that it is a leftover.
 
 PostgreSQL refuses to run as root. Started by root, it runs in a user namespace
