@@ -191,7 +191,7 @@ def take_both(browser: Browser, sale: Sale, desk: Page) -> list[Path]:
 def main() -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     chromium = subprocess.run(
-        ["sh", str(ROOT / "tests" / "acceptance" / "find_chromium.sh")],
+        ["sh", str(ROOT / "tests" / "find_chromium.sh")],
         stdout=subprocess.PIPE,
         check=True,
         text=True,
