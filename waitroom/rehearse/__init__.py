@@ -6,9 +6,9 @@ from them. The world around them is simulated: people, and the rows that Postgre
 them. Each seed is one crowd, and every policy sells to it, so differences are taken seed by seed
 (`test_policies_meet_the_same_shoppers`, `test_a_guaranteed_room_never_disappoints_anybody`).
 
-    scenario ──► play ──► results
-    TOML, a room,  dice, agenda, leader,   score, compare,
-    or a log       books, shop             tables, charts
+    scenario ───────► play ─────────────► results
+    TOML, or a log    dice, agenda,       score, compare,
+                      leader, books       tables, charts
 
 * `scenario` says what a rehearsal is about; `scenarios/` has the ones that come with the program.
   `recording` reads a past sale from its public log.

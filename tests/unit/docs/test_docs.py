@@ -76,7 +76,10 @@ def rows_of(path: Path, heading: str) -> Iterator[list[str]]:
 def known_tests() -> set[str]:
     found: set[str] = set()
     for path in (ROOT / "tests").rglob("test_*.py"):
-        found |= {path.stem, *re.findall(r"^\s*(?:async )?def (test_\w+)", read(path), flags=re.M)}
+        found |= {
+            path.stem,
+            *re.findall(r"^\s*(?:async )?def (test_\w+)", read(path), flags=re.MULTILINE),
+        }
     return found
 
 
