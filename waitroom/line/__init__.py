@@ -47,6 +47,8 @@ successor. For the numbers of a call, `heard_by` is the latest moment at which a
 told the first or the last of them to ask again, and the claim window begins then, or now if that is
 later. A leader new in office does not know its predecessor's documents and assumes the longest: 36
 s from its start (`test_nobody_was_told_to_ask_later_than_they_are_waited_for`,
+`test_the_claim_window_counts_from_when_a_number_was_told_to_ask_again`,
+`test_whoever_looks_when_told_is_in_time_when_a_restock_calls_far_faster_than_promised`,
 `test_a_new_leader_assumes_the_longest_promise`,
 `test_every_number_of_a_call_is_waited_for_until_it_was_told_to_ask`).
 

@@ -62,6 +62,11 @@ second join from anywhere gets the same ticket. An invitation is a signature ove
 and has no row; its use stands in `sole_place`, under a key beside those of its batch. A customer's
 key is a hash that differs from room to room.
 
+A code that moves a place lives in Valkey for ten minutes and is used up by `GETDEL`; after a crash
+in between the old ticket still stands. Moving makes the place another ticket's. A note about an
+entry that arrives during the draw makes the reveal look again
+(`test_nothing_that_is_said_of_an_entry_at_the_draw_is_lost`).
+
 A reset closes a room's lines and begins new ones at 1. Calls are taken back; shoppers inside stay.
 
 # Another shop's stock
