@@ -17,17 +17,14 @@ from inventory.money import AMOUNT_MAX
 
 
 class RefundStage(StrEnum):
+    """The life of a refund. It ends once, done or failed.
+
+    A refund that is asked sets its money and its units aside; failing gives both back to the order.
+    """
+
     ASKED = "asked"
     DONE = "done"
     FAILED = "failed"
-
-
-# What was asked sets its money and its units aside; failing gives both back to the order.
-TRANSITIONS: dict[RefundStage, frozenset[RefundStage]] = {
-    RefundStage.ASKED: frozenset({RefundStage.DONE, RefundStage.FAILED}),
-    RefundStage.DONE: frozenset(),
-    RefundStage.FAILED: frozenset(),
-}
 
 
 Why = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]

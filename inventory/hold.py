@@ -29,19 +29,12 @@ QUANTITY_MAX = 1000
 
 
 class HoldState(StrEnum):
+    """The life of a hold. Only a held one changes, and each of the other three is final."""
+
     HELD = "held"
     CONFIRMED = "confirmed"
     RELEASED = "released"
     EXPIRED = "expired"
-
-
-# Only a held hold can change; the other three states are final.
-TRANSITIONS: dict[HoldState, frozenset[HoldState]] = {
-    HoldState.HELD: frozenset({HoldState.CONFIRMED, HoldState.RELEASED, HoldState.EXPIRED}),
-    HoldState.CONFIRMED: frozenset(),
-    HoldState.RELEASED: frozenset(),
-    HoldState.EXPIRED: frozenset(),
-}
 
 
 class Verdict(IntEnum):

@@ -1,10 +1,10 @@
 """Databases for tests, used again and again: bringing one back is far cheaper than making it.
 
-Each is a copy of one template, which the migrations made. Before a test gets a database that
-another test has used, it is brought back to the template's state: other connections are closed,
-rows are deleted, sequences restart, and the rows that migrations write are put back. A database is
-replaced when its schema, its settings or its statistics differ from the template's, and when it has
-grown.
+Each is a copy of one template, which the migrations and the test gateway made. Before a test gets
+a database that another test has used, it is brought back to the template's state: other connections
+are closed, rows are deleted, sequences restart, and the rows that migrations write are put back. A
+database is replaced when its schema, its settings or its statistics differ from the template's, and
+when it has grown.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 from support import database_url
 
+from checkout.gateway.deterministic_gateway import open_test_gateway
 from waitroom.store.migrate import migrate
 
 if TYPE_CHECKING:
@@ -33,39 +34,42 @@ TEMPLATE = "template_of_waitroom"
 RELATION_BYTES_MAX = 1_000_000
 HANG_UP_WAIT_MS = 5000
 
+# The shop's tables, and those of the test gateway.
+OURS = "ANY ('{public,test_gateway}'::regnamespace[])"
+
 # A change of the schema writes rows of the catalogue, and each row names the transaction that wrote
 # it: even a trigger that was disabled and enabled again is noticed. Of pg_class the contents are
 # compared, since the planner's counts are kept in it too. Statistics of a table would change plans.
-FINGERPRINT = """
+FINGERPRINT = f"""
 SELECT sum(hashint8extended(xmin::text::bigint, oid::bigint)) FROM (
-    SELECT oid, xmin FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-    UNION ALL SELECT oid, xmin FROM pg_type WHERE typnamespace = 'public'::regnamespace
-    UNION ALL SELECT oid, xmin FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    SELECT oid, xmin FROM pg_proc WHERE pronamespace = {OURS}
+    UNION ALL SELECT oid, xmin FROM pg_type WHERE typnamespace = {OURS}
+    UNION ALL SELECT oid, xmin FROM pg_constraint WHERE connamespace = {OURS}
     UNION ALL SELECT oid, xmin FROM pg_trigger
     UNION ALL SELECT oid, xmin FROM pg_rewrite
     UNION ALL SELECT oid, xmin FROM pg_attrdef
     UNION ALL SELECT oid, xmin FROM pg_namespace WHERE nspname !~ '^pg_t'
     UNION ALL SELECT seqrelid, xmin FROM pg_sequence
     UNION ALL SELECT attrelid, a.xmin FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid
-        WHERE relnamespace = 'public'::regnamespace
+        WHERE relnamespace = {OURS}
     UNION ALL SELECT indexrelid, i.xmin FROM pg_index i JOIN pg_class c ON c.oid = indrelid
-        WHERE relnamespace = 'public'::regnamespace
+        WHERE relnamespace = {OURS}
 ) catalogue
 UNION ALL
 SELECT sum(hashtextextended(concat_ws(' ', relname, relkind, relowner, relchecks, relhastriggers,
                                       relpersistence, reloptions, relacl), oid::bigint))
-FROM pg_class WHERE relnamespace = 'public'::regnamespace
+FROM pg_class WHERE relnamespace = {OURS}
 UNION ALL
 SELECT count(*) FROM pg_statistic JOIN pg_class c ON c.oid = starelid
-WHERE relnamespace = 'public'::regnamespace
+WHERE relnamespace = {OURS}
 UNION ALL
 SELECT count(*) FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase
 WHERE datname = current_database()
 """
 
-LARGEST = """
+LARGEST = f"""
 SELECT max(pg_relation_size(oid)) FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')
+WHERE relnamespace = {OURS} AND relkind IN ('r', 'i')
 """
 
 HANG_UP = """
@@ -73,9 +77,9 @@ SELECT pg_terminate_backend(pid, $1) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 
-TABLES = """
-SELECT quote_ident(relname) FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY relname
+TABLES = f"""
+SELECT oid::regclass::text FROM pg_class
+WHERE relnamespace = {OURS} AND relkind = 'r' ORDER BY 1
 """
 
 SEQUENCES = """
@@ -138,7 +142,10 @@ class Databases:
 
     async def _make_template(self) -> Pristine:
         await self._admin(f"CREATE DATABASE {TEMPLATE}")
-        await migrate(database_url(self._engine, TEMPLATE))
+        url = database_url(self._engine, TEMPLATE)
+        await migrate(url)
+        async with asyncpg.create_pool(url, min_size=1, max_size=1) as pool:
+            await open_test_gateway(pool)
         connection = await self._connect(TEMPLATE)
         try:
             tables = [row[0] for row in await connection.fetch(TABLES)]

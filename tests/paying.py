@@ -99,7 +99,7 @@ async def captured(service: Service, order_id: UUID) -> None:
     """Let the money of an order be taken at the gateway, whatever it said before."""
     await execute(
         service,
-        "UPDATE test_gateway_payment SET state = 'captured' WHERE payment_key = $1",
+        "UPDATE test_gateway.payment SET state = 'captured' WHERE payment_key = $1",
         str(order_id),
     )
 
@@ -118,19 +118,19 @@ async def figures(service: Service, sku: str = "mug") -> tuple[int, int]:
 
 
 async def gateway_says(service: Service, order_id: UUID) -> str | None:
-    sql = "SELECT state FROM test_gateway_payment WHERE payment_key = $1"
+    sql = "SELECT state FROM test_gateway.payment WHERE payment_key = $1"
     rows = await execute(service, sql, str(order_id))
     return rows[0]["state"] if rows else None
 
 
 async def gateway_gave_back(service: Service, order_id: UUID) -> int:
-    sql = "SELECT refunded_minor FROM test_gateway_payment WHERE payment_key = $1"
+    sql = "SELECT refunded_minor FROM test_gateway.payment WHERE payment_key = $1"
     return int((await execute(service, sql, str(order_id)))[0]["refunded_minor"])
 
 
 async def gateway_decides(service: Service) -> None:
     """Let everything that the test gateway has not decided be decided now."""
-    for table in ("test_gateway_payment", "test_gateway_refund"):
+    for table in ("test_gateway.payment", "test_gateway.refund"):
         await execute(service, f"UPDATE {table} SET decides_at = clock_timestamp()")
 
 
@@ -170,12 +170,12 @@ async def line_of(service: Service, order_id: UUID, sku: str = "mug") -> tuple[i
 MONEY = {
     "whoever was charged has the units, or the money goes back": """
         SELECT p.order_id, p.state, g.state AS gateway FROM purchase p
-        LEFT JOIN test_gateway_payment g ON g.payment_key = p.order_id::text
+        LEFT JOIN test_gateway.payment g ON g.payment_key = p.order_id::text
         WHERE (COALESCE(g.state = 'captured', false)) <> (p.state IN ('paid', 'refunded'))
             AND p.state <> 'returning'""",
     "the gateway gave back what our books say": """
         SELECT p.order_id, g.refunded_minor, r.q FROM purchase p
-        JOIN test_gateway_payment g ON g.payment_key = p.order_id::text, LATERAL (
+        JOIN test_gateway.payment g ON g.payment_key = p.order_id::text, LATERAL (
             SELECT COALESCE(sum(r.amount_minor), 0) AS q FROM refund r
             WHERE r.order_id = p.order_id AND r.state = 'done' AND NOT r.by_hand) r
         WHERE g.refunded_minor <> r.q AND NOT EXISTS (
@@ -214,7 +214,7 @@ class WatchedGateway:
         self._answer()
         row = await execute(
             self._service,
-            "INSERT INTO test_gateway_payment (payment_key, gateway_ref, state, amount_minor, "
+            "INSERT INTO test_gateway.payment (payment_key, gateway_ref, state, amount_minor, "
             "currency) VALUES ($1, $1, $2, $3, $4) ON CONFLICT (payment_key) "
             "DO UPDATE SET payment_key = EXCLUDED.payment_key RETURNING state",
             payment_key,
@@ -246,7 +246,7 @@ class WatchedGateway:
         self._answer()
         await execute(
             self._service,
-            "UPDATE test_gateway_payment SET state = $2 WHERE payment_key = $1",
+            "UPDATE test_gateway.payment SET state = $2 WHERE payment_key = $1",
             payment_key,
             state,
         )

@@ -92,6 +92,7 @@ async def program(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Runni
                     "WAITROOM_PORT": str(port),
                     "WAITROOM_SIGNING_KEYS": KEY,
                     "WAITROOM_DRAIN_S": "0.2",
+                    **({} if "--demo" in arguments else {"WAITROOM_GATEWAY": "test"}),
                     **environment,
                 },
                 stdout=file,

@@ -157,6 +157,7 @@ async def _program(log: Path, environment: Mapping[str, str]) -> AsyncIterator[P
                 "WAITROOM_PORT": str(port),
                 "WAITROOM_SIGNING_KEYS": KEY,
                 "WAITROOM_DRAIN_S": "0.2",
+                "WAITROOM_GATEWAY": "test",
                 **environment,
             },
             stdout=file,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -12,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from stripe_peer import SECRET_KEY, WEBHOOK_SECRET, Wire, running_localstripe
 from support import secrets, settings
 
-from waitroom.run.app import Service, open_service
+from waitroom.run.app import Service, open_gateway, open_service
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +53,6 @@ async def stripe_shops(
             values = {
                 "gateway": "stripe",
                 "stripe_publishable_key": "pk_test_of_the_tests",
-                "stripe_api_base": wire.url,
                 "public_url": "https://shop.example.com",
                 "payment_wait_s": 30.0,
                 **changes,
@@ -63,7 +63,11 @@ async def stripe_shops(
                 stripe_secret_key=secret_key,
                 stripe_webhook_secrets=list(webhook_secrets),
             )
-            return await stack.enter_async_context(open_service(made, hidden, roles=roles))
+            return await stack.enter_async_context(
+                open_service(
+                    made, hidden, roles=roles, gateway=partial(open_gateway, stripe_api=wire.url)
+                )
+            )
 
         yield open_one
 

@@ -29,6 +29,7 @@ def settings(postgres_url: str, valkey_url: str, **changes: Any) -> Settings:
         "valkey_url": valkey_url,
         "drain_s": 0.0,
         "payment_wait_s": 2.0,
+        "gateway": "test",
         **changes,
     }
     return msgspec.convert(values, Settings)

@@ -60,7 +60,7 @@ INVARIANTS = {
             WHERE p.session_id = h.session_id AND z.sku_id = l.sku_id), 0) > k.limit_per_session""",
     "money is noted as taken only when it was": """
         SELECT p.order_id FROM purchase p
-        LEFT JOIN test_gateway_payment g ON g.payment_key = p.order_id::text
+        LEFT JOIN test_gateway.payment g ON g.payment_key = p.order_id::text
         WHERE p.state = 'paid' AND g.state IS DISTINCT FROM 'captured'""",
     "no more is given back than was taken": """
         SELECT order_id FROM purchase WHERE refunded_minor + refunding_minor > total_minor""",
@@ -210,7 +210,7 @@ class World:
 
     async def gateway_time(self, seconds: int) -> None:
         """Let the gateway's clock go forward: what it decides late is decided."""
-        sql = """UPDATE test_gateway_payment
+        sql = """UPDATE test_gateway.payment
                  SET decides_at = decides_at - make_interval(secs => $1)"""
         await execute(self.service, sql, float(seconds))
 
@@ -317,8 +317,8 @@ class World:
 # else. A refund that the card does not take leaves an order whose money an operator must return.
 MONEY_DISAGREES = """
     SELECT p.order_id, p.state, g.state AS at_gateway, p.refunded_minor, r.given_back
-    FROM purchase p LEFT JOIN test_gateway_payment g ON g.payment_key = p.order_id::text
-    LEFT JOIN (SELECT payment_key, sum(amount_minor) AS given_back FROM test_gateway_refund
+    FROM purchase p LEFT JOIN test_gateway.payment g ON g.payment_key = p.order_id::text
+    LEFT JOIN (SELECT payment_key, sum(amount_minor) AS given_back FROM test_gateway.refund
                WHERE state = 'done' GROUP BY payment_key) r USING (payment_key)
     WHERE (p.state IN ('paid', 'refunded', 'returning') AND p.paid_at IS NOT NULL)
               <> COALESCE(g.state = 'captured' AND p.state <> 'cancelled', false)

@@ -1,27 +1,29 @@
 """The gateway for tests and demonstrations: the token decides what happens.
 
 It keeps books of its own, as a company elsewhere would, so a worker that dies after a charge finds
-the charge again, and no more is given back than was taken. It moves no money.
+the charge again, and no more is given back than was taken. It moves no money. Its tables stand in
+a schema of their own, which it makes when it is opened.
 """
 
 import asyncio
+from importlib import resources
 
 import asyncpg
 
 from checkout.gateway.gateway import GatewayError, Payment, PaymentState, Refunded, RefundState
 from inventory.kit.database import Pool, connection, load_queries
 
-SQL = load_queries("checkout")
+SQL = load_queries("checkout.gateway")
 
 APPROVE = "tok_approve"
 DECLINE = "tok_decline"
 SLOW = "tok_slow"
 FAIL_AFTER_CHARGE = "tok_fail_after_charge"
-# Declined at first, and authorized when nobody expects it any more.
+# Declined at first, and authorized long afterwards.
 LATE = "tok_late"
-# Authorized, but the money cannot be taken.
+# Authorized, but capturing is refused.
 CAPTURE_REFUSED = "tok_capture_refused"
-# Paid, but it cannot be given back, or not at once.
+# Paid, but refunds fail, or take a while.
 REFUND_FAILS = "tok_refund_fails"
 REFUND_SLOW = "tok_refund_slow"
 
@@ -35,7 +37,25 @@ _APPROVED = {APPROVE, FAIL_AFTER_CHARGE, CAPTURE_REFUSED, REFUND_FAILS, REFUND_S
 _DECLINED = "The card was declined. You have not been charged."
 
 
+# Processes that start at once make the tables one after the other. The number is arbitrary.
+SCHEMA_LOCK = 0x7E57
+
+
+async def open_test_gateway(pool: Pool) -> "DeterministicGateway":
+    """Return the test gateway, with its tables made if they were not there."""
+    async with connection(pool) as borrowed:
+        if await borrowed.fetchval(SQL["gateway_is_ready"]):
+            return DeterministicGateway(pool)
+        schema = resources.files("checkout.gateway").joinpath("test_gateway.sql")
+        async with borrowed.transaction():
+            await borrowed.execute(SQL["lock_gateway_schema"], SCHEMA_LOCK)
+            await borrowed.execute(schema.read_text(encoding="utf-8"))
+    return DeterministicGateway(pool)
+
+
 class DeterministicGateway:
+    """See `open_test_gateway`, which makes the tables that this class expects."""
+
     name = "test"
 
     def __init__(self, pool: Pool, *, slow_decides_s: float = SLOW_DECIDES_S) -> None:

@@ -26,7 +26,7 @@ from inventory.money import digits
 
 log = structlog.get_logger()
 
-SQL = load_queries("checkout")
+SQL = load_queries("checkout.gateway")
 Answer = TypeVar("Answer")
 
 # One request may take this long, and is sent again by the library so many times.

@@ -92,6 +92,7 @@ def controller(postgres_url: str, valkey_url: str, tmp_path: Path) -> Iterator[S
                     "WAITROOM_SIGNING_KEYS": KEY,
                     "WAITROOM_POSTGRES_URL": f"{postgres_url}&test.who={name}",
                     "WAITROOM_VALKEY_URL": valkey_url,
+                    "WAITROOM_GATEWAY": "test",
                 },
                 stdout=file,
                 stderr=subprocess.STDOUT,

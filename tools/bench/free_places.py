@@ -227,6 +227,7 @@ async def _program(running: Running) -> AsyncIterator[None]:
                 "WAITROOM_VALKEY_URL": running.valkey_url,
                 "WAITROOM_SIGNING_KEYS": KEY,
                 "WAITROOM_DRAIN_S": "0",
+                "WAITROOM_GATEWAY": "test",
                 "WAITROOM_LOG_LEVEL": "warning",
             },
             stdin=subprocess.DEVNULL,

@@ -99,6 +99,7 @@ async def run_service(
         valkey_url=running.valkey_url,
         data_dir=str(running.folder),
         drain_s=0.0,
+        gateway="test",
         log_level=log_level,
     )
     order = Order(settings=settings, signing_keys=[KEY], samples=str(running.samples))

@@ -10,7 +10,7 @@ import msgspec
 
 from waitroom.cli.options import load_for, plainly, settings_options, web_options
 from waitroom.run.processes import Supervisor, claim_port
-from waitroom.run.settings import EMBEDDED, SettingsError, load_secrets
+from waitroom.run.settings import EMBEDDED, SettingsError, load_secrets, with_gateway
 
 ROLE_NAMES = ("all", "web", "controller", "sweeper")
 
@@ -33,6 +33,7 @@ def serve(config: Path | None, roles: str, **overrides: Any) -> None:
             "serve needs --postgres-url and --valkey-url; `waitroom up` starts embedded engines"
         )
     chosen = _roles(roles)
+    settings = with_gateway(settings)
     found = load_secrets(settings)
     if settings.workers == 1 or "web" not in chosen:
         # Not imported by the process that only watches over the others: it is half of their start.

@@ -22,7 +22,7 @@ from waitroom.cli.options import load_for, plainly, settings_options, web_option
 from waitroom.run.engines import EmbeddedEngines
 from waitroom.run.processes import Supervisor, claim_port
 from waitroom.run.seed import DRAW_ROOM, ROOM, seed
-from waitroom.run.settings import EMBEDDED, Settings, generate_secrets, load_secrets
+from waitroom.run.settings import EMBEDDED, Settings, generate_secrets, load_secrets, with_gateway
 from waitroom.store.migrate import migrate as bring_up_to_date
 from waitroom.store.room_store import RoomStore
 
@@ -37,7 +37,7 @@ PASSWORD_FILE = "first-operator-password"  # noqa: S105 - the name of a file
 @plainly
 def up(config: Path | None, **overrides: Any) -> None:
     """Start everything: engines where none are given, migrations, and all processes."""
-    settings = load_for(config, **overrides)
+    settings = with_gateway(load_for(config, **overrides))
     port = claim_port(settings.host, settings.port)
     with ExitStack() as stack:
         settings = _with_engines(settings, stack, port=port)

@@ -1,7 +1,7 @@
 """The composition root: everything is built here, once, from settings and secrets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from aiohttp import web
 
 from checkout.api import CheckoutApi
 from checkout.customers.customers_api import CustomersApi
+from checkout.gateway.gateway import Gateway
 from checkout.history.api import HistoryApi
 from checkout.pages import CheckoutPages
 from inventory.api import CatalogueApi
@@ -37,7 +38,7 @@ from waitroom.admin.webhooks import WebhooksAdmin
 from waitroom.desk.returns import Returns, ReturnsApi
 from waitroom.reports.analytics.analytics_store import AnalyticsStore
 from waitroom.reports.fairness.fairness_store import FairnessStore
-from waitroom.run.service import Service, build_service, stripe_api
+from waitroom.run.service import Service, build_service, open_gateway, stripe_api
 from waitroom.run.settings import Secrets, Settings
 from waitroom.store.elsewhere_store import ElsewhereStore
 from waitroom.store.memory import Memory
@@ -55,10 +56,16 @@ log = structlog.get_logger()
 
 ROLES = ("web", "controller", "sweeper")
 
+GatewayOpener = Callable[[Settings, Secrets, Pool], Awaitable[Gateway]]
+
 
 @asynccontextmanager
 async def open_service(
-    settings: Settings, secrets: Secrets, *, roles: frozenset[str] = frozenset(ROLES)
+    settings: Settings,
+    secrets: Secrets,
+    *,
+    roles: frozenset[str] = frozenset(ROLES),
+    gateway: GatewayOpener = open_gateway,
 ) -> AsyncIterator[Service]:
     """Connect, start the loops of the roles, and take it all down again in reverse order."""
     async with AsyncExitStack() as stack:
@@ -70,7 +77,8 @@ async def open_service(
         stack.push_async_callback(_close_pool, pool)
         memory = Memory(settings.valkey_url)
         stack.push_async_callback(memory.close)
-        service = build_service(settings, secrets, roles, pool, memory)
+        opened = await gateway(settings, secrets, pool)
+        service = build_service(settings, secrets, roles, pool, memory, gateway=opened)
         stack.push_async_callback(service.identity.close)
         if settings.gateway == "stripe":
             service.stripe = stripe_api(service, secrets)

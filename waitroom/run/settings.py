@@ -73,9 +73,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     valkey_url: str = EMBEDDED
     brand: str = "Waitroom"
     payment_wait_s: Seconds = 8.0
-    gateway: Literal["test", "stripe"] = "test"
+    gateway: Literal["", "test", "stripe"] = ""
     stripe_publishable_key: str = ""
-    stripe_api_base: str = ""
     drain_s: Seconds = 2.0
     sign_in_attempts_per_minute: Count = 10
     customer_issuer: str = ""
@@ -101,8 +100,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise ValueError("stripe_publishable_key is the key that begins with pk_")
         if self.gateway == "stripe" and not self.stripe_publishable_key:
             raise ValueError('gateway = "stripe" needs stripe_publishable_key')
-        if self.stripe_api_base and not is_safe_address(self.stripe_api_base):
-            raise ValueError("stripe_api_base is an https address, or http on this machine")
         if self.mail_from:
             try:
                 parse_sender(self.mail_from)
@@ -153,6 +150,23 @@ def load_settings(
         return msgspec.convert(merged, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"a setting cannot be used: {error}") from error
+
+
+def with_gateway(settings: Settings) -> Settings:
+    """Return settings in which a payment gateway is chosen; the demonstration has the test one.
+
+    No gateway is a default for a sale: the test gateway gives every unit away. Raises
+    `SettingsError` where none is chosen.
+    """
+    if settings.gateway:
+        return settings
+    if settings.demo:
+        return msgspec.structs.replace(settings, gateway="test")
+    raise SettingsError(
+        'no payment gateway is chosen: set gateway = "stripe" in the settings file or '
+        'WAITROOM_GATEWAY=stripe, or "test" for a gateway that moves no money; '
+        "`waitroom up --demo` chooses the test gateway"
+    )
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def waitroom(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     """Run the program to its end and return what it said."""
     return subprocess.run(
         [sys.executable, "-m", "waitroom", *arguments],
-        env={**os.environ, **environment},
+        env={**os.environ, "WAITROOM_GATEWAY": "test", **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -125,6 +125,25 @@ def test_a_first_mistake_is_answered_in_one_line(
     said = complaint(waitroom(*arguments, WAITROOM_DATA_DIR=str(tmp_path), **environment))
 
     assert words in said
+
+
+@pytest.mark.parametrize("command", ["up", "serve"])
+def test_without_a_gateway_nothing_starts_and_one_line_says_how_to_choose_one(
+    tmp_path: Path, command: str
+) -> None:
+    environment = {
+        "WAITROOM_GATEWAY": "",
+        "WAITROOM_DATA_DIR": str(tmp_path),
+        "WAITROOM_PUBLIC_URL": "https://shop.example.com",
+        "WAITROOM_POSTGRES_URL": "postgresql://127.0.0.1:1/x",
+        "WAITROOM_VALKEY_URL": "redis://127.0.0.1:1",
+    }
+
+    said = complaint(waitroom(command, **environment))
+
+    for words in ("no payment gateway", 'gateway = "stripe"', "WAITROOM_GATEWAY", "--demo"):
+        assert words in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_keygen_keeps_what_is_there_unless_told_to_rotate(tmp_path: Path) -> None:

@@ -1,20 +1,22 @@
-"""Paying by card in a real browser, on the program as it is started.
+"""Paying by card in a real browser, in a shop whose Stripe is a stand-in.
 
 Stripe's own script cannot be had here. One of the tests' own stands at its address and offers the
 three calls that ours makes, as https://docs.stripe.com/js documents them.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, Page, Route, expect
-from programs import Running, all_know
-from stripe_peer import APPROVED, ASKS_FIRST, BANK, DECLINED, SECRET_KEY, Wire
+from programs import all_know
+from stripe_peer import APPROVED, ASKS_FIRST, BANK, DECLINED, Wire
 from support import execute, open_room
 
-from waitroom.run.app import Service
+from waitroom.run.app import ROLES, Service, make_app
+from waitroom.run.processes import claim_port
 
 pytest_plugins = ("stripe_shop",)
 
@@ -39,22 +41,19 @@ window.Stripe = (key) => ({
 
 
 @pytest.fixture
-async def on_stripe(
-    program: Callable[..., Awaitable[Running]], postgres_url: str, valkey_url: str, wire: Wire
-) -> Running:
-    return await program(
-        "serve",
-        WAITROOM_POSTGRES_URL=postgres_url,
-        WAITROOM_VALKEY_URL=valkey_url,
-        WAITROOM_WORKERS="1",
-        WAITROOM_GATEWAY="stripe",
-        WAITROOM_STRIPE_PUBLISHABLE_KEY="pk_test_of_the_tests",
-        WAITROOM_STRIPE_SECRET_KEY=SECRET_KEY,
-        WAITROOM_STRIPE_API_BASE=wire.url,
-    )
+async def on_stripe(stripe_shops: Callable[..., Awaitable[Service]]) -> AsyncIterator[str]:
+    """Return the address of a shop on Stripe, with all its loops running.
+
+    It runs in this process: the program itself asks nobody but Stripe.
+    """
+    port = claim_port("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{port}"
+    shop = await stripe_shops(roles=frozenset(ROLES), port=port, public_url=url)
+    async with TestServer(make_app(shop), host="127.0.0.1", port=port):
+        yield url
 
 
-async def at_checkout(service: Service, shop: Running, page: Page, *, script: str = SCRIPT) -> None:
+async def at_checkout(service: Service, url: str, page: Page, *, script: str = SCRIPT) -> None:
     """Let a shopper in who has reserved a mug and sees the card field."""
 
     async def answer(route: Route) -> None:
@@ -66,8 +65,8 @@ async def at_checkout(service: Service, shop: Running, page: Page, *, script: st
     await page.context.route("https://js.stripe.com/**", answer)
     await open_room(service, skus={"mug": 3}, policy="rate")
 
-    await all_know(shop.url)
-    await page.goto(f"{shop.url}/rooms/drop")
+    await all_know(url)
+    await page.goto(f"{url}/rooms/drop")
     await page.locator("#enter").click()
     await page.wait_for_url("**/checkout")
     await page.locator('[name="quantity-mug"]').fill("1")
@@ -76,7 +75,7 @@ async def at_checkout(service: Service, shop: Running, page: Page, *, script: st
 
 
 async def test_a_card_is_paid_with_after_another_was_declined(
-    service: Service, on_stripe: Running, pages: Pages, wire: Wire
+    service: Service, on_stripe: str, pages: Pages, wire: Wire
 ) -> None:
     page = await pages()
     await at_checkout(service, on_stripe, page)
@@ -97,7 +96,7 @@ async def test_a_card_is_paid_with_after_another_was_declined(
 
 
 async def test_the_same_card_makes_a_new_token_for_another_attempt(
-    service: Service, on_stripe: Running, pages: Pages
+    service: Service, on_stripe: str, pages: Pages
 ) -> None:
     page = await pages()
     await at_checkout(service, on_stripe, page)
@@ -111,7 +110,7 @@ async def test_the_same_card_makes_a_new_token_for_another_attempt(
 
 
 async def test_a_shopper_is_sent_to_the_bank_and_back(
-    service: Service, on_stripe: Running, pages: Pages, wire: Wire
+    service: Service, on_stripe: str, pages: Pages, wire: Wire
 ) -> None:
     page = await pages()
     await at_checkout(service, on_stripe, page)
@@ -132,7 +131,7 @@ async def test_a_shopper_is_sent_to_the_bank_and_back(
 
 
 async def test_a_shop_whose_card_field_does_not_load_says_so(
-    service: Service, on_stripe: Running, pages: Pages
+    service: Service, on_stripe: str, pages: Pages
 ) -> None:
     page = await pages()
     await at_checkout(service, on_stripe, page, script="")
@@ -145,7 +144,7 @@ async def test_a_shop_whose_card_field_does_not_load_says_so(
 
 
 async def test_the_page_lets_nothing_else_in(
-    service: Service, on_stripe: Running, browser: Browser
+    service: Service, on_stripe: str, browser: Browser
 ) -> None:
     # The console is to complain here.
     page = await browser.new_page()

@@ -154,7 +154,7 @@ async def test_money_that_had_come_for_an_order_that_is_called_off_goes_back(
     await call_off(service, order_id)
     await execute(
         service,
-        "INSERT INTO test_gateway_payment VALUES ($1, 'r', 'captured', 2000, 'EUR')",
+        "INSERT INTO test_gateway.payment VALUES ($1, 'r', 'captured', 2000, 'EUR')",
         str(order_id),
     )
 
@@ -190,7 +190,7 @@ async def test_late_money_for_an_order_that_was_called_off_goes_back(service: Se
     await call_off(service, order_id)
     cancelled = await service.payments.drive(order_id)
     await captured(service, order_id)
-    await execute(service, "UPDATE test_gateway_payment SET amount_minor = 2000")
+    await execute(service, "UPDATE test_gateway.payment SET amount_minor = 2000")
 
     order = await news(service, order_id)
 
@@ -240,7 +240,7 @@ async def test_a_cancellation_whose_refund_failed_may_be_tried_again(service: Se
     await call_off(service, order_id)
     await service.payments.hear(order_id)
     stuck = await service.orders.read(order_id)
-    await execute(service, "UPDATE test_gateway_payment SET token = $1", APPROVE)
+    await execute(service, "UPDATE test_gateway.payment SET token = $1", APPROVE)
 
     await call_off(service, order_id)
     await service.payments.hear(order_id)

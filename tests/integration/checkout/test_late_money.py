@@ -111,7 +111,7 @@ async def test_money_that_comes_after_a_payment_was_cancelled_is_late_too(
     await shift_clock(service, 61)
     cancelled = await service.payments.drive(order_id)
     await captured(service, order_id)
-    await execute(service, "UPDATE test_gateway_payment SET amount_minor = 2000")
+    await execute(service, "UPDATE test_gateway.payment SET amount_minor = 2000")
 
     order = await news(service, order_id)
 
@@ -251,7 +251,7 @@ async def test_money_that_is_on_its_way_back_leaves_the_hold_to_a_second_try(
     assert (await service.orders.read(late)).state is OrderState.RETURNING
     await execute(
         service,
-        "INSERT INTO test_gateway_payment VALUES ($1, 'r', 'declined', 2000, 'EUR')",
+        "INSERT INTO test_gateway.payment VALUES ($1, 'r', 'declined', 2000, 'EUR')",
         str(second),
     )
     await service.payments.hear(second)

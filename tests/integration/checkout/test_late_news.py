@@ -123,7 +123,7 @@ async def test_money_that_cannot_go_back_by_itself_waits_for_an_operator(service
     await service.holds.release(session, held)
     await sell_out(service)
     await captured(service, order_id)
-    await execute(service, "UPDATE test_gateway_payment SET token = $1", REFUND_FAILS)
+    await execute(service, "UPDATE test_gateway.payment SET token = $1", REFUND_FAILS)
 
     order = await news(service, order_id)
     await service.payments.settle_idle(idle_s=0)

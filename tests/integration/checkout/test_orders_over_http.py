@@ -49,7 +49,7 @@ async def test_a_slow_order_is_202_until_it_is_settled(
     again = await shopper.pay(held, token=SLOW, key=key)
     order_id = UUID((await pending.json())["order_id"])
     await service.checkout.close()
-    await execute(service, "UPDATE test_gateway_payment SET decides_at = clock_timestamp()")
+    await execute(service, "UPDATE test_gateway.payment SET decides_at = clock_timestamp()")
     await service.payments.drive(order_id)
     settled = await shopper.pay(held, token=SLOW, key=key)
 

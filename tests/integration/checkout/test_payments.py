@@ -84,7 +84,7 @@ async def test_money_that_had_come_when_it_was_to_be_voided_buys_the_units(
     order_id, _ = await start(service, session, held)
     await execute(
         service,
-        "INSERT INTO test_gateway_payment VALUES ($1, 'r', 'captured', 2000, 'EUR')",
+        "INSERT INTO test_gateway.payment VALUES ($1, 'r', 'captured', 2000, 'EUR')",
         str(order_id),
     )
     await shift_clock(service, 61)
@@ -119,7 +119,7 @@ async def test_a_charge_whose_answer_was_lost_is_found_again(service: Service) -
 
     assert order.state is OrderState.PAID
     assert await figures(service) == (0, 2)
-    assert len(await execute(service, "SELECT 1 FROM test_gateway_payment")) == 1
+    assert len(await execute(service, "SELECT 1 FROM test_gateway.payment")) == 1
     await all_is_well(service)
 
 
@@ -130,7 +130,7 @@ async def test_a_slow_payment_is_settled_when_the_gateway_has_decided(
     order_id, _ = await start(service, session, held, token=SLOW)
     impatient = driven_by(service, WatchedGateway(service), timeout_s=IMPATIENT_S)
     undecided = await impatient.drive(order_id)
-    await execute(service, "UPDATE test_gateway_payment SET state = 'authorized'")
+    await execute(service, "UPDATE test_gateway.payment SET state = 'authorized'")
 
     looked_at = await service.payments.settle_idle(idle_s=0)
 
@@ -165,7 +165,7 @@ async def test_a_worker_may_die_after_any_step(service: Service, step: str) -> N
     order = await service.orders.read(order_id)
     await execute(
         service,
-        "INSERT INTO test_gateway_payment VALUES ($1, 'r', 'authorized', 2000, 'EUR')",
+        "INSERT INTO test_gateway.payment VALUES ($1, 'r', 'authorized', 2000, 'EUR')",
         str(order_id),
     )
     if step == "authorized":

@@ -234,7 +234,7 @@ async def test_an_order_that_cost_nothing_is_refunded_without_the_gateway(
     assert between is OrderState.PAID
     assert (await service.orders.read(order_id)).state is OrderState.REFUNDED
     assert await figures(service) == (0, 0)
-    assert await execute(service, "SELECT 1 FROM test_gateway_refund") == []
+    assert await execute(service, "SELECT 1 FROM test_gateway.refund") == []
     await all_is_well(service)
 
 

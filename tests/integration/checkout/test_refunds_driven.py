@@ -71,7 +71,7 @@ async def test_money_that_could_not_go_back_by_itself_is_given_back_by_hand(
     await captured(service, order_id)
     with pytest.raises(NotRefundable):
         await refund(service, order_id, full=True, restock=False)
-    await execute(service, "UPDATE test_gateway_payment SET token = $1", REFUND_FAILS)
+    await execute(service, "UPDATE test_gateway.payment SET token = $1", REFUND_FAILS)
     await service.payments.hear(order_id)
 
     done = await service.refunds.drive(

@@ -181,7 +181,7 @@ async def test_a_refund_that_takes_its_time_is_202_until_it_is_done(
     operators = await signed_in(service, client)
 
     pending = await operators.refund(order_id, full=True, restock=True, key="k")
-    await execute(service, "UPDATE test_gateway_refund SET decides_at = clock_timestamp()")
+    await execute(service, "UPDATE test_gateway.refund SET decides_at = clock_timestamp()")
     done = await operators.refund(order_id, full=True, restock=True, key="k")
 
     assert (pending.status, (await pending.json())["status"]) == (202, "asked")

@@ -60,7 +60,7 @@ INVARIANTS = {
                 AND p.state IN ('authorizing', 'voiding'))""",
     "whoever is charged has the units": """
         SELECT p.order_id FROM purchase p JOIN hold h USING (hold_id)
-        LEFT JOIN test_gateway_payment g ON g.payment_key = p.order_id::text
+        LEFT JOIN test_gateway.payment g ON g.payment_key = p.order_id::text
         WHERE (COALESCE(g.state = 'captured', false)) <> (p.state = 'paid')
             OR (p.state IN ('authorized', 'paid')) AND h.state <> 'confirmed'""",
 }

@@ -75,7 +75,7 @@ async def test_the_program_says_in_one_line_what_to_do_with_an_earlier_layout(
 ) -> None:
     await record(empty_url, EARLIER_LAYOUT)
     where = ["--postgres-url", empty_url, "--valkey-url", valkey_url, "--data-dir", str(tmp_path)]
-    port = ["--port", "0"] if command == "up" else []
+    port = ["--port", "0", "--demo"] if command == "up" else []
 
     # The program runs a loop of its own, so it needs a thread of its own.
     result = await asyncio.to_thread(CliRunner().invoke, main, [command, *where, *port])

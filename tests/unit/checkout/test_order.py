@@ -1,11 +1,9 @@
-"""The life of an order and of a refund, as tables."""
+"""The life of an order as a table."""
 
 import msgspec
 import pytest
 
-from checkout import refund
 from checkout.order import CLOSED, MOVING, TRANSITIONS, UNSETTLED, OrderRequest, OrderState
-from checkout.refund import RefundStage
 
 
 def before(state: OrderState) -> set[OrderState]:
@@ -56,14 +54,6 @@ def test_late_money_buys_the_units_or_goes_back() -> None:
 
 def test_what_is_refunded_is_over() -> None:
     assert TRANSITIONS[OrderState.REFUNDED] == frozenset()
-
-
-def test_a_refund_ends_once() -> None:
-    assert set(refund.TRANSITIONS) == set(RefundStage)
-    assert [stage for stage, following in refund.TRANSITIONS.items() if following] == [
-        RefundStage.ASKED
-    ]
-    assert refund.TRANSITIONS[RefundStage.ASKED] == {RefundStage.DONE, RefundStage.FAILED}
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from inventory.hold import (
     ITEMS_MAX,
     QUANTITY_MAX,
-    TRANSITIONS,
     Basket,
-    HoldState,
     Item,
     Verdict,
     body_hash,
@@ -147,9 +145,3 @@ def test_a_refusal_says_which_sku_and_how_many() -> None:
     assert (short["sku"], short["available"], short["detail"]) == ("mug", 2, "2 left of mug.")
     assert (gone["available"], gone["detail"]) == (0, "mug is gone.")
     assert (limited["sku"], limited["limit"]) == ("mug", 4)
-
-
-def test_only_a_held_hold_can_change() -> None:
-    assert set(TRANSITIONS) == set(HoldState)
-    assert TRANSITIONS[HoldState.HELD] == set(HoldState) - {HoldState.HELD}
-    assert all(not TRANSITIONS[s] for s in HoldState if s is not HoldState.HELD)

@@ -15,6 +15,7 @@ PACKAGES = [
     "waitroom.reports.fairness",
     "waitroom.outgoing.outbox",
     "checkout",
+    "checkout.gateway",
     "checkout.history",
     "inventory",
 ]

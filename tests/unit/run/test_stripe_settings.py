@@ -14,6 +14,7 @@ from waitroom.run.settings import (
     generate_secrets,
     load_secrets,
     load_settings,
+    with_gateway,
 )
 
 KEYS = {"WAITROOM_SIGNING_KEYS": "aa" * 32}
@@ -22,9 +23,8 @@ SECRET = {**KEYS, "WAITROOM_STRIPE_SECRET_KEY": "sk_test_1"}
 
 
 def test_the_test_gateway_needs_no_keys_of_stripes() -> None:
-    found = load_secrets(Settings(), KEYS)
+    found = load_secrets(Settings(gateway="test"), KEYS)
 
-    assert Settings().gateway == "test"
     assert (found.stripe_secret_key, found.stripe_webhook_secrets) == ("", [])
 
 
@@ -114,8 +114,18 @@ def test_stripes_secrets_are_not_shown() -> None:
     assert "mine" not in f"{made!r} {made} {[made]}"
 
 
-def test_the_secret_key_is_sent_to_no_address_that_others_can_read() -> None:
-    with pytest.raises(SettingsError, match="stripe_api_base"):
+def test_only_the_demonstration_has_a_gateway_without_choosing_one() -> None:
+    assert with_gateway(Settings(demo=True)).gateway == "test"
+    assert with_gateway(Settings(gateway="test")).gateway == "test"
+    assert with_gateway(SHOP) == SHOP
+    for url in ("", "https://shop.example.com"):
+        with pytest.raises(SettingsError, match="no payment gateway is chosen") as raised:
+            with_gateway(Settings(public_url=url))
+        assert "\n" not in str(raised.value)
+
+
+def test_the_secret_key_can_be_sent_nowhere_but_to_stripe() -> None:
+    with pytest.raises(SettingsError, match="unknown setting WAITROOM_STRIPE_API_BASE"):
         load_settings(environment={"WAITROOM_STRIPE_API_BASE": "http://example.com"})
 
 

@@ -1,8 +1,9 @@
--- The test gateway.
+-- The books of the test gateway, in a schema of their own: the gateway stands for a company elsewhere, so
+-- no table of the shop refers to them. The gateway makes them when it is opened; a shop that takes real
+-- money never has them. The token decides what becomes of a payment, `decides_at` says when.
+CREATE SCHEMA IF NOT EXISTS test_gateway;
 
--- The test gateway's own books. It stands for a company elsewhere: nothing else reads them. The
--- token says what becomes of the payment later on; `decides_at` is when.
-CREATE TABLE test_gateway_payment (
+CREATE TABLE IF NOT EXISTS test_gateway.payment (
     payment_key text PRIMARY KEY,
     gateway_ref text NOT NULL,
     state text NOT NULL CHECK (state IN ('processing', 'authorized', 'captured', 'declined', 'voided')),
@@ -14,9 +15,9 @@ CREATE TABLE test_gateway_payment (
     CONSTRAINT gateway_returns_what_it_took CHECK (
         refunded_minor = 0 OR (state = 'captured' AND refunded_minor <= amount_minor))
 );
-CREATE TABLE test_gateway_refund (
+CREATE TABLE IF NOT EXISTS test_gateway.refund (
     refund_key text PRIMARY KEY,
-    payment_key text NOT NULL REFERENCES test_gateway_payment,
+    payment_key text NOT NULL REFERENCES test_gateway.payment,
     gateway_ref text NOT NULL,
     state text NOT NULL CHECK (state IN ('pending', 'done', 'failed')),
     amount_minor bigint NOT NULL CHECK (amount_minor > 0),
@@ -24,7 +25,7 @@ CREATE TABLE test_gateway_refund (
 );
 
 -- What the test gateway says of a payment at this moment.
-CREATE FUNCTION test_gateway_state(g test_gateway_payment) RETURNS text LANGUAGE sql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION test_gateway.state_now(g test_gateway.payment) RETURNS text LANGUAGE sql VOLATILE AS $$
     SELECT CASE WHEN g.decides_at <= clock_timestamp()
                      AND (g.state = 'processing' OR (g.state = 'declined' AND g.token = 'tok_late'))
                 THEN 'authorized' ELSE g.state END
