@@ -4,7 +4,6 @@ import csv
 import io
 import re
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +23,6 @@ Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 900}
-SCRIPTS = sorted((Path(__file__).parents[3] / "static" / "js").glob("*.js"))
 
 
 async def sales(service: Service, *baskets: dict[str, int]) -> list[UUID]:
@@ -222,11 +220,6 @@ async def test_half_an_export_is_not_taken_for_a_whole_one(
     with pytest.raises(ClientPayloadError):
         await answer.read()
     assert (await client.get(f"{URL}?limit=2", headers=as_viewer)).status == 200
-
-
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
-def test_a_script_is_short(path: Path) -> None:
-    assert len(path.read_text().splitlines()) < 200
 
 
 # In a browser.

@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -33,9 +32,7 @@ Pages = Callable[..., Awaitable[Page]]
 Program = Callable[..., Awaitable[Running]]
 OpenClient = Callable[[Service], Awaitable[Client]]
 
-STATIC = Path(__file__).parents[3] / "static"
 WEIGHT_MAX = 30_000
-SCRIPT_LINES_MAX = 200
 MAIL_FROM = "The shop <queue@shop.example>"
 
 
@@ -452,11 +449,6 @@ async def test_the_waiting_page_is_light(service: Service, client: Client) -> No
 
     assert len(needed) > 5
     assert weight < WEIGHT_MAX
-
-
-@pytest.mark.parametrize("path", sorted((STATIC / "js").glob("*.js")), ids=lambda path: path.name)
-def test_a_script_can_be_read_in_one_go(path: Path) -> None:
-    assert len(path.read_text().splitlines()) < SCRIPT_LINES_MAX
 
 
 # A real browser.
