@@ -57,7 +57,6 @@ ONLY_THE_KIT = ("waitroom.line", "waitroom.refusals")
 STILL: set[tuple[str, str]] = {
     ("waitroom.admin.rooms.line", "waitroom.web.log_api"),
     ("waitroom.desk.returns", "waitroom.web.tickets_api"),
-    ("waitroom.rehearse.scenario.real_room", "waitroom.store.room_store"),
     ("waitroom.web.fairness_api", "waitroom.admin.accounts.guard"),
     ("waitroom.web.fairness_api", "waitroom.admin.accounts.sign_in"),
     ("waitroom.web.log_api", "waitroom.store.line_store"),
