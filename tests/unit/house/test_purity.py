@@ -28,8 +28,6 @@ NAMED_IMPURE = {
     # Chance, but seeded: the same seed is the same sale.
     "waitroom.rehearse.play.dice",
     "waitroom.rehearse.results.sample",
-    # A rehearsal may begin with a room as it is in the database.
-    "waitroom.rehearse.scenario.real_room",
 }
 # In the other folders these are pure.
 NAMED_PURE = {
