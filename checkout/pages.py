@@ -36,9 +36,9 @@ STRIPE_CSP = (
 )
 _FIELD = "quantity-"
 _KEEP_FIELD = "keep-"
-# What a room and a request have to offer those who stay in line for returns, or None. The line
+# Gives the template what a room offers a browser for staying in line for returns, or None. The line
 # answers: nothing here knows of tickets.
-ReturnsOffer = Callable[[web.Request, str], Awaitable[dict[str, Any] | None]]
+ReturnsOffer = Callable[[web.Request, str], Awaitable[object]]
 # A field that is empty or 0 asks for nothing.
 _WHOLE = re.compile(r"[1-9][0-9]{0,3}")
 

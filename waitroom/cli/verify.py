@@ -11,9 +11,9 @@ import click
 import msgspec
 
 from waitroom.log.audit import audit
+from waitroom.log.receipt import Receipt
 from waitroom.log.verify.fetch import SourceError
 from waitroom.log.verify.finding import Finding, Verdict, all_holds
-from waitroom.log.verify.receipt import Receipt
 from waitroom.log.verify.sources import open_receipt, open_source, open_witness, saved
 
 _SIGNS = {Verdict.HOLDS: "✓", Verdict.FAILS: "✗"}

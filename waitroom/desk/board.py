@@ -3,7 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import asyncpg
 import msgspec
@@ -16,7 +16,7 @@ from waitroom.line.state import LineState, RoomState, decode_state
 from waitroom.line.ticket import Ticket, TicketSeal
 from waitroom.log.draw import Permutation
 from waitroom.refusals import LineOver, NoTicket, TicketMoved
-from waitroom.store.line_store import LineStore
+from waitroom.store.line_store import LONG_AGO, LineStore, PlaceNote
 from waitroom.store.memory import Memory
 from waitroom.store.room_rows import RoomOnFile
 
@@ -30,27 +30,9 @@ STALE_S = 3.0
 CHANGES_OVERLAP = timedelta(seconds=30)
 # A join is remembered by its key for this long, so that a retry gets the same ticket.
 JOIN_MEMORY_S = 600
-LONG_AGO = datetime.fromtimestamp(0, UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceNote:
-    """What the database remembers of one place, apart from its number.
-
-    `owner` is the id of the ticket to which the place moved, None if it never moved; `profile` the
-    name of the profile that gives it more time.
-    """
-
-    owner: bytes | None = None
-    aside: bool = False
-    revoked: bool = False
-    has_left: bool = False
-    profile: str | None = None
-    changed_at: datetime = LONG_AGO
 
 
 _NOTHING = PlaceNote()
-_NOTE_FIELDS = ("owner", "aside", "revoked", "has_left", "profile", "changed_at")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -250,10 +232,9 @@ class Board:
 
     async def refresh_places(self) -> None:
         """Read which places have changed since the last reading."""
-        for row in await self._store.places(self._changes_since):
-            place = (row["line_id"], row["entered"], row["number"])
-            note = PlaceNote(**{name: row[name] for name in _NOTE_FIELDS})
-            # Of two readings at once the one that began earlier may come in later.
+        for changed in await self._store.changed_places(self._changes_since):
+            place, note = (changed.line_id, changed.entered, changed.number), changed.note
+            # Two readings may overlap, and the one that began first may end last.
             if note.changed_at > self._notes.get(place, _NOTHING).changed_at:
                 self._notes[place] = note
             self._changes_since = max(self._changes_since, note.changed_at - CHANGES_OVERLAP)

@@ -1,17 +1,11 @@
-"""Who may join a room, and at which line: open, by invitation, one place for each customer."""
+"""Who may join a room, and at which line: anyone, by invitation, or one place for each customer."""
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Annotated
 
-import msgspec
-from aiohttp import web
-from msgspec import Meta
-
-from checkout.customers.customer import TOKEN_BYTES_MAX, Customer
+from checkout.customers.customer import Customer
 from checkout.customers.identity import Identity
-from inventory.kit.http import bearer, read_form
-from inventory.kit.problem import BadRequest, Busy
+from inventory.kit.problem import Busy
 from waitroom.desk.board import RoomView
 from waitroom.desk.join_desk import JoinDesk, JoinRequest
 from waitroom.line.invitation import Invitation, InvitationSeal
@@ -25,42 +19,29 @@ from waitroom.refusals import (
 )
 from waitroom.store.invitation_store import InvitationStore
 
-INVITATION_COOKIE = "waitroom_invitation_"
-RANDOM_BYTES_MAX = 64
 _CUSTOMER_PURPOSE = b"waitroom.customer.1"
 
 
-class JoinBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The optional body of a join.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """What a shopper brings to a join; "" for nothing.
 
-    `random` is hex, the shopper's own part of the receipt; `invitation` the token of a link, and
-    `customer_token` the identity provider's, for rooms that ask for one.
+    `invitation` is the token of a link, `invitation_kept` one that a link left in the browser on an
+    earlier visit, `customer_token` the identity provider's.
     """
 
-    random: str = ""
-    invitation: Annotated[str, Meta(max_length=TOKEN_BYTES_MAX)] = ""
-    customer_token: Annotated[str, Meta(max_length=TOKEN_BYTES_MAX)] = ""
-
-    def random_bytes(self) -> bytes:
-        """Return the shopper's random value; raises `BadRequest`."""
-        try:
-            random = bytes.fromhex(self.random)
-        except ValueError as error:
-            raise BadRequest("`random` must be hex.") from error
-        if len(random) > RANDOM_BYTES_MAX:
-            raise BadRequest(f"`random` has at most {RANDOM_BYTES_MAX} bytes.")
-        return random
-
-
-JOIN = msgspec.json.Decoder(JoinBody)
-NOTHING = JoinBody()
+    invitation: str = ""
+    invitation_kept: str = ""
+    customer_token: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a join brings. `strict`: an invitation that is good for nothing is refused.
+    """A join that has what its room asks for.
 
-    Otherwise it came in a cookie to a room that does without, and is passed over.
+    `customer` is a hash of who the customer is, None in a room that does not ask. A `strict`
+    invitation is refused when it is no good; one that the browser kept is ignored then, in a room
+    that asks for none.
     """
 
     invitation: str
@@ -70,87 +51,72 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """The desk to join at; by `sole` one place is due, and `spends` is used up by it."""
+    """The desk to join at, with the key of a person who may have only one place, if it is known.
+
+    `consumes` is the key of an invitation that the place uses up.
+    """
 
     desk: JoinDesk
-    sole: bytes | None = None
-    spends: bytes | None = None
+    person_key: bytes | None = None
+    consumes: bytes | None = None
     is_customer: bool = False
 
     def request(self, key: str | None, random: bytes) -> JoinRequest:
-        """Return what is to be asked at the desk.
+        """Return the request to the desk.
 
-        Whoever is known needs no key to be recognised, and shares none with others.
+        A known person needs no key to be recognised, and shares none with other people.
         """
         return JoinRequest(
-            key=key if self.sole is None else None,
+            key=key if self.person_key is None else None,
             random=random,
-            sole=self.sole,
-            spends=self.spends,
+            person_key=self.person_key,
+            consumes=self.consumes,
         )
 
 
 class Entrance:
+    """Checks a join against what its room asks for."""
+
     def __init__(
-        self,
-        *,
-        identity: Identity,
-        invitations: InvitationStore,
-        seal: InvitationSeal,
-        secure: bool,
+        self, *, identity: Identity, invitations: InvitationStore, seal: InvitationSeal
     ) -> None:
         self._identity = identity
         self.invitations = invitations
         self.seal = seal
-        self._prefix = "__Host-" if secure else ""
 
-    def cookie(self, room: str) -> str:
-        return f"{self._prefix}{INVITATION_COOKIE}{room}"
+    async def ask(self, view: RoomView, brought: Brought) -> Asked:
+        """Check that a join brings what the room asks for.
 
-    async def ask(
-        self,
-        view: RoomView,
-        request: web.Request,
-        body: JoinBody,
-    ) -> Asked:
-        """Read what a request brings, in its body, a form, its cookie or as bearer token.
-
-        Raises `InvitationNeeded`, `CustomerSignInNeeded`, and what the identity provider's token is
-        refused for.
+        Raises `InvitationNeeded`, `CustomerSignInNeeded`, and the identity provider's refusals of
+        a token.
         """
         how = view.rules.join_by
-        invitation, customer_token = body.invitation, body.customer_token
-        if request.can_read_body and request.content_type == "application/x-www-form-urlencoded":
-            form = await read_form(request)
-            invitation = form.get("invitation", "")
-            customer_token = form.get("customer_token", "")
-        kept = request.cookies.get(self.cookie(view.room), "")
-        if how == "invitation" and not (invitation or kept):
+        invitation = brought.invitation or brought.invitation_kept
+        if how == "invitation" and not invitation:
             raise InvitationNeeded
         customer = None
         if how == "customer":
-            token = customer_token or _customer_token(request)
-            if not token:
+            if not brought.customer_token:
                 raise CustomerSignInNeeded
-            customer = _customer_key(view, await self._identity.customer(token))
+            customer = _customer_key(view, await self._identity.customer(brought.customer_token))
         return Asked(
-            invitation=invitation or kept,
-            strict=bool(invitation) or how == "invitation",
+            invitation=invitation,
+            strict=bool(brought.invitation) or how == "invitation",
             customer=customer,
         )
 
     async def admit(self, view: RoomView, asked: Asked) -> Admitted:
-        """Return the desk of the line to join, and by what one place is due, if one is.
+        """Return the desk to join at; raises `InvitationInvalid`.
 
-        A customer has one place whatever they bring; an invitation decides their line and is used
-        up by it. Raises `InvitationInvalid`.
+        An invitation decides the line and is used up by the place. A customer has one place with or
+        without one.
         """
         invited = await self._invited(view, asked)
-        desk = view.lines[view.line_id].desk if invited is None else invited[0]
+        desk = view.main_line.desk if invited is None else invited[0]
         key = None if invited is None else invited[1]
         if asked.customer is not None:
-            return Admitted(desk=desk, sole=asked.customer, spends=key, is_customer=True)
-        return Admitted(desk=desk, sole=key)
+            return Admitted(desk=desk, person_key=asked.customer, consumes=key, is_customer=True)
+        return Admitted(desk=desk, person_key=key)
 
     async def _invited(self, view: RoomView, asked: Asked) -> tuple[JoinDesk, bytes] | None:
         if not asked.invitation:
@@ -170,7 +136,7 @@ class Entrance:
     async def check(self, view: RoomView, token: str) -> tuple[Invitation, str]:
         """Return an invitation to this room and its lane; raises `InvitationInvalid`.
 
-        What was revoked or has run out stays good for the place that it was used for before.
+        A used invitation stays good for its own place, also once it is revoked or has run out.
         """
         invitation = self.seal.open(token)
         batch = await self.invitations.batch(invitation.batch)
@@ -182,36 +148,30 @@ class Entrance:
             raise InvitationInvalid(f"This invitation {how}.")
         return invitation, batch.lane
 
-    async def take_leave(
+    async def release(
         self, view: RoomView, admitted: Admitted, *, given: Ticket, now: Ticket
     ) -> None:
-        """Clear the way to another place for whom one place is due, now that theirs is over.
+        """Release a person's finished place so that they can take a new one.
 
-        `now` is what the ticket `given` has become in the draw. A customer has one place at a time,
-        an invitation is worth one place and no more: raises `InvitationUsed`, or `PlaceRevoked`.
+        `now` is what the ticket `given` has become in the draw. A customer has one place at a time;
+        an invitation is worth one place and no more. Raises `InvitationUsed` or `PlaceRevoked`.
         """
-        if admitted.sole is None:
+        if admitted.person_key is None:
             return
         if not admitted.is_customer:
             raise InvitationUsed
         room_id = view.rules.room_id
-        await self.invitations.free(room_id, admitted.sole, given=given, now=now)
+        await self.invitations.free(room_id, admitted.person_key, given=given, now=now)
 
     async def close(self) -> None:
         await self.invitations.close()
 
     @staticmethod
     def without_invitation(asked: Asked) -> Asked:
-        """Return what else was brought, after an invitation proved to be used up."""
+        """Return a join without its used invitation; raises `InvitationUsed` if that is needed."""
         if asked.strict:
             raise InvitationUsed
         return replace(asked, invitation="")
-
-
-def _customer_token(request: web.Request) -> str:
-    """Return the bearer token, unless it is a ticket: those have a sign in them that no JWT has."""
-    token = bearer(request) or ""
-    return "" if "~" in token else token
 
 
 def _customer_key(view: RoomView, customer: Customer) -> bytes:

@@ -5,12 +5,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from inventory.kit.batcher import Batcher
 from inventory.kit.problem import Busy, Refusal
 from waitroom.line.ticket import TICKET_ID_BYTES, Ticket, TicketSeal, parse_ticket
 from waitroom.log.chain import leaf_hash, merkle_levels, merkle_path
+from waitroom.log.receipt import Receipt
 from waitroom.refusals import (
     InvitationUsed,
     LineRestarted,
@@ -18,15 +18,15 @@ from waitroom.refusals import (
     RoomEnded,
     SoldOut,
 )
-from waitroom.store.line_store import Joined, LineStore, Sole, SolePlaceTaken
+from waitroom.store.line_store import Joined, LineStore, OnePerPerson, PersonHasPlace
 from waitroom.store.memory import Memory
 
 JOIN_BATCH_MAX = 512
 RECENT_MAX = 20_000
-# How long a twin is waited for that another worker is numbering: some flushes.
+# A batch waits this often for a twin of one of its joins that another worker is numbering.
 TWIN_LOOKS_MAX = 10
 TWIN_LOOK_EVERY_S = 0.02
-SOLE_ATTEMPTS_MAX = 4
+PERSON_ATTEMPTS_MAX = 4
 
 
 _REFUSALS: dict[str, type[Refusal]] = {
@@ -36,21 +36,27 @@ _REFUSALS: dict[str, type[Refusal]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinRequest:
-    """One arrival. `key` recognises a repeat; `random` is the shopper's own part of the receipt.
+    """One arrival.
 
-    `sole` is a hash of who it is, where one place alone is due to them; it recognises a repeat
-    better than any key. `spends` is what their place uses up besides.
+    `key` recognises a repeat of the same request, None for a request without one. `person_key` is
+    a hash of a person who may have only one place; it recognises a repeat better than any key.
+    `consumes` is the key of what the place uses up besides, such as an invitation. `random` is the
+    shopper's own part of the receipt.
     """
 
     key: str | None
     random: bytes = b""
-    sole: bytes | None = None
-    spends: bytes | None = None
+    person_key: bytes | None = None
+    consumes: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A ticket with what was known when it was given; a repeated join has no receipt."""
+    """A ticket, its token, and what was known when it was given.
+
+    A place that was given before is not `fresh` and has no receipt. `claim_until` and
+    `claim_seconds` are the deadline of a number that was called as it joined.
+    """
 
     ticket: Ticket
     token: str
@@ -58,11 +64,11 @@ class Place:
     called: bool = False
     claim_until: datetime | None = None
     claim_seconds: float | None = None
-    receipt: dict[str, Any] | None = None
+    receipt: Receipt | None = None
 
 
 class JoinDesk:
-    """The desk of one line in one worker."""
+    """Where one worker gives out the places of one line, a batch at a time."""
 
     def __init__(
         self,
@@ -90,7 +96,7 @@ class JoinDesk:
         )
 
     async def _flush(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:
-        """Give every request its place: the one its key had got, its twin's, or a new number."""
+        """Give each request the place of its key, that of its twin in this batch, or a new one."""
         places: dict[int, Place | Refusal] = {}
         first: dict[str, int] = {}
         new: list[int] = []
@@ -113,10 +119,10 @@ class JoinDesk:
         ]
 
     async def _taken(self, keys: list[str]) -> dict[str, str]:
-        """Return the tickets of the keys that had one, and reserve all the others.
+        """Return the tickets of the keys that have one, and reserve all other keys.
 
-        Where another worker is giving a ticket to the same key at this moment, it is waited for;
-        should that worker have died, the key is as good as new.
+        While another worker is giving a ticket to one of these keys, this one waits a moment for
+        it. A key whose worker has died counts as new.
         """
         if not keys:
             return {}
@@ -138,52 +144,52 @@ class JoinDesk:
         return Place(ticket=ticket, token=self._seal.sign_text(text), fresh=False)
 
     async def _number(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:
-        """Give new places, but to whom one place alone is due and who has it, that one again."""
-        for _ in range(SOLE_ATTEMPTS_MAX):
+        """Give new places; a person who may have only one and has it gets that one again."""
+        for _ in range(PERSON_ATTEMPTS_MAX):
             places, new, twins = self._sort(requests, await self._had_by(requests))
             try:
                 given = await self._number_new([requests[index] for index in new]) if new else []
-            except SolePlaceTaken:
+            except PersonHasPlace:
                 # Another worker was quicker for one of them: look again.
                 continue
             places.update(zip(new, given, strict=True))
             places.update((twin, _as_repeat(places[first])) for twin, first in twins.items())
             return [places[index] for index in range(len(requests))]
         if len(requests) > 1:
-            # They are tried one by one then, so nobody suffers from whom others race for.
-            raise SolePlaceTaken
+            # The batcher then tries them one by one, so one person's race delays no one else.
+            raise PersonHasPlace
         raise Busy(retry_after_s=1)
 
     def _sort(
         self, requests: Sequence[JoinRequest], had: dict[bytes, Ticket]
     ) -> tuple[dict[int, Place | Refusal], list[int], dict[int, int]]:
-        """Return the places that are settled by what others had, who is new, and whose twin.
+        """Sort a batch into settled requests, new ones, and twins of a new one; all by index.
 
-        Two requests of one person in a batch are one, and what a place uses up is used once.
+        Two requests of one person in a batch get one place, and nothing is consumed twice.
         """
         settled, twins = dict[int, Place | Refusal](), dict[int, int]()
         new, first = list[int](), dict[bytes, int]()
         for index, request in enumerate(requests):
-            sole, spends = request.sole, request.spends
-            if sole is None:
+            person, consumed = request.person_key, request.consumes
+            if person is None:
                 new.append(index)
-            elif sole in had:
-                settled[index] = self._repeated(had[sole].text())
-            elif sole in first:
-                twins[index] = first[sole]
-            elif spends is not None and (spends in had or spends in first):
+            elif person in had:
+                settled[index] = self._repeated(had[person].text())
+            elif person in first:
+                twins[index] = first[person]
+            elif consumed is not None and (consumed in had or consumed in first):
                 settled[index] = InvitationUsed()
             else:
-                first[sole] = index
-                if spends is not None:
-                    first[spends] = index
+                first[person] = index
+                if consumed is not None:
+                    first[consumed] = index
                 new.append(index)
         return settled, new, twins
 
     async def _had_by(self, requests: Sequence[JoinRequest]) -> dict[bytes, Ticket]:
-        asked = {key for request in requests for key in (request.sole, request.spends)}
+        asked = {key for request in requests for key in (request.person_key, request.consumes)}
         keys = [key for key in asked if key is not None]
-        return await self._store.sole_places(self._room_id, keys) if keys else {}
+        return await self._store.person_places(self._room_id, keys) if keys else {}
 
     async def _number_new(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:
         blob = os.urandom(TICKET_ID_BYTES * len(requests))
@@ -191,14 +197,16 @@ class JoinDesk:
         levels = merkle_levels(
             [leaf_hash(id_, request.random) for id_, request in zip(ids, requests, strict=True)]
         )
-        sole = [
+        persons = [
             None
-            if request.sole is None
-            else Sole(key=request.sole, ticket_id=id_, spends=request.spends)
+            if request.person_key is None
+            else OnePerPerson(
+                person_key=request.person_key, ticket_id=id_, consumes=request.consumes
+            )
             for id_, request in zip(ids, requests, strict=True)
         ]
         joined = await self._store.join(
-            self._line_id, len(requests), levels[-1][0], sole=sole if any(sole) else ()
+            self._line_id, len(requests), levels[-1][0], persons=persons if any(persons) else ()
         )
         if joined.refusal is not None:
             self._remember({request.key: "" for request in requests if request.key is not None})
@@ -217,7 +225,7 @@ class JoinDesk:
         return list(places)
 
     def _remember(self, keyed: dict[str, str]) -> None:
-        """Note what each key got, here at once and for the other workers while answers go out."""
+        """Note each key's ticket: in this worker at once, for the others while answers go out."""
         if not keyed:
             return
         self._recent.update((key, text) for key, text in keyed.items() if text)
@@ -230,7 +238,7 @@ class JoinDesk:
         noting.add_done_callback(self._noting.discard)
 
     async def close(self) -> None:
-        """Answer whoever has asked, and note it for the other workers."""
+        """Answer every request that is queued, and note the tickets for the other workers."""
         await self.batcher.close()
         if self._noting:
             await asyncio.wait(self._noting)
@@ -245,16 +253,17 @@ class JoinDesk:
             entered=joined.entered,
         )
         called = index < joined.called
-        receipt = {
-            "seq": joined.seq,
-            "line": self._line,
-            "entry" if joined.entered else "number": ticket.number,
-            "first": joined.first,
-            "count": len(levels[0]),
-            "id": id_.hex(),
-            "random": random.hex(),
-            "path": b"".join(merkle_path(levels, index)).hex(),
-        }
+        receipt = Receipt(
+            seq=joined.seq,
+            line=self._line,
+            number=None if joined.entered else ticket.number,
+            entry=ticket.number if joined.entered else None,
+            first=joined.first,
+            count=len(levels[0]),
+            id=id_.hex(),
+            random=random.hex(),
+            path=b"".join(merkle_path(levels, index)).hex(),
+        )
         return Place(
             ticket=ticket,
             token=self._seal.sign(ticket),

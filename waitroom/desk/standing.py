@@ -1,43 +1,81 @@
-"""What a ticket is told of where it stands, from the state document or from the books."""
+"""What a ticket is told of where it stands, from the state document or from the database."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
-from waitroom.desk.board import PlaceNote, RoomView
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from waitroom.desk.board import RoomView
+from waitroom.line.admission import AdmissionState
 from waitroom.line.ticket import Ticket, encode_id
 from waitroom.line.wait import POLL_MIN_S, WaitRow, row_at
 from waitroom.refusals import OtherTicket
-from waitroom.store.line_store import Standing
+from waitroom.store.line_store import PlaceNote, PlaceOnFile
 
-_NOTHING_KNOWN = WaitRow(place=1, wait_low_s=None, wait_high_s=None, chance=0.0, poll_s=POLL_MIN_S)
+TicketStatus = Literal[
+    "entered",
+    "waiting",
+    "called",
+    "claimed",
+    "missed",
+    "aside",
+    "over",
+    "left",
+    "revoked",
+    "sold_out",
+    "ended",
+]
+
+# Used while no state document is known.
+_NO_ROW = WaitRow(place=1, wait_low_s=None, wait_high_s=None, chance=0.0, poll_s=POLL_MIN_S)
+# A room in which nobody is called any more, and what its waiting tickets are told.
+_NOBODY_CALLED: dict[str, TicketStatus] = {"sold_out": "sold_out", "ended": "ended"}
+# The states of a number whose turn may pass without its shopper.
+_MAY_PASS = frozenset({AdmissionState.MISSED, AdmissionState.ASIDE})
+
+
+class TicketStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of `GET /rooms/{room}/tickets/me`. Fields that are UNSET are left out of it."""
+
+    room: str
+    line: str
+    # None for an entry: the draw has not given it a number yet.
+    number: int | None
+    # An entry's own number, and how many entries there are.
+    entry: int | UnsetType = UNSET
+    entries: int | UnsetType = UNSET
+    # For support: it names the place and lets nobody take it.
+    reference: str
+    # How far the number is from being called: 0 when its turn has come. None for an entry.
+    place: int | None
+    status: TicketStatus
+    # The wait in seconds, which 4 of 5 shoppers find between these two; None where not known.
+    wait_low_s: float | None
+    wait_high_s: float | None
+    # The chance, from 0 to 1, that something is left when this number is called.
+    chance: float | None
+    # When to ask again.
+    poll_s: float
+    # The profile that gives the place more time, if any.
+    profile: str | None | UnsetType = UNSET
+    # Whether the ticket stays in line for returns; told where the database was asked.
+    returns: bool | UnsetType = UNSET
+    # The deadline of a call. `seconds_left` is to this deadline, for clocks that run wrong.
+    claim_until: datetime | None = None
+    seconds_left: float | UnsetType = UNSET
+    # Whether the call is for returned units.
+    for_returns: bool | UnsetType = UNSET
+    # Of a missed call and of a place that stepped aside: whether its turn has passed, and until
+    # when it may come back and is called again.
+    passed: bool | UnsetType = UNSET
+    grace_until: datetime | None | UnsetType = UNSET
 
 
 def row_for(view: RoomView, ticket: Ticket, place: int) -> WaitRow:
+    """Return what the document says of a place in the ticket's line."""
     line = view.line_of(ticket)
-    return row_at(line.table, max(place, 1)) if line is not None else _NOTHING_KNOWN
-
-
-def waiting_standing(view: RoomView, ticket: Ticket, status: str, head: int) -> dict[str, Any]:
-    place = max(ticket.number - head, 0)
-    row = row_for(view, ticket, place)
-    if (
-        view.state is not None
-        and status == "waiting"
-        and view.state.status in {"sold_out", "ended"}
-    ):
-        status = view.state.status
-    return {
-        "room": view.room,
-        "line": view.name_of(ticket),
-        "number": ticket.number,
-        "reference": reference_of(view, ticket),
-        "place": place,
-        "status": status,
-        "wait_low_s": row.wait_low_s if place else 0,
-        "wait_high_s": row.wait_high_s if place else 0,
-        "chance": row.chance,
-        "poll_s": row.poll_s if status == "waiting" else POLL_MIN_S,
-        "claim_until": None,
-    }
+    return row_at(line.table, max(place, 1)) if line is not None else _NO_ROW
 
 
 def reference_of(view: RoomView, ticket: Ticket) -> str:
@@ -46,58 +84,92 @@ def reference_of(view: RoomView, ticket: Ticket) -> str:
     return f"{view.name_of(ticket)}-{mark}{ticket.number}-{encode_id(ticket.ticket_id)[:4]}"
 
 
-def noted_standing(view: RoomView, ticket: Ticket, note: PlaceNote, head: int) -> dict[str, Any]:
-    """Return where a number stands that the line has not come to, without asking the books."""
-    status = "revoked" if note.revoked else "aside" if note.aside else "waiting"
-    told = waiting_standing(view, ticket, status, head) | {"profile": note.profile}
-    return told | {"passed": False, "grace_until": None} if note.aside else told
+def noted_standing(view: RoomView, ticket: Ticket, note: PlaceNote, head: int) -> TicketStanding:
+    """Return the standing of a number after the head, without asking the database."""
+    if note.aside:
+        extra = {"passed": False, "grace_until": None}
+        return _numbered(view, ticket, "aside", head, profile=note.profile, **extra)
+    status: TicketStatus = "revoked" if note.revoked else "waiting"
+    return _numbered(view, ticket, status, head, profile=note.profile)
 
 
-def entered_standing(view: RoomView, ticket: Ticket, note: PlaceNote) -> dict[str, Any]:
-    """Return where an entry stands: it has no number before the draw, and nobody is ahead of it."""
+def entered_standing(
+    view: RoomView, ticket: Ticket, note: PlaceNote | None = None
+) -> TicketStanding:
+    """Return the standing of an entry: before the draw it has neither a number nor a place."""
     line = view.line_of(ticket)
-    return {
-        "room": view.room,
-        "line": view.name_of(ticket),
-        "number": None,
-        "entry": ticket.number,
+    return TicketStanding(
+        room=view.room,
+        line=view.name_of(ticket),
+        number=None,
+        entry=ticket.number,
         # The document may be older than this entry.
-        "entries": max(line.entries if line else 0, ticket.number),
-        "reference": reference_of(view, ticket),
-        "place": None,
-        "status": "left" if note.has_left else "entered",
-        "profile": note.profile,
-        "wait_low_s": None,
-        "wait_high_s": None,
-        "chance": None,
-        "poll_s": line.table[-1].poll_s if line and line.table else POLL_MIN_S,
-        "claim_until": None,
-    }
+        entries=max(line.entries if line else 0, ticket.number),
+        reference=reference_of(view, ticket),
+        place=None,
+        status="left" if note and note.has_left else "entered",
+        profile=note.profile if note else None,
+        wait_low_s=None,
+        wait_high_s=None,
+        chance=None,
+        poll_s=line.table[-1].poll_s if line and line.table else POLL_MIN_S,
+    )
 
 
-def standing_by_books(view: RoomView, ticket: Ticket, found: Standing) -> dict[str, Any]:
+def standing_on_file(view: RoomView, ticket: Ticket, found: PlaceOnFile) -> TicketStanding:
+    """Return the standing of a number as the database has it; raises `OtherTicket`."""
     if found.ticket_id is not None and found.ticket_id != ticket.ticket_id:
         raise OtherTicket
-    # `returns` is told where the books are read anyway; the state document cannot know it.
-    told = {"returns": found.returns_email is not None, "profile": found.profile}
-    head = min(found.gate, found.tail)
-    if found.state is None:
-        return waiting_standing(view, ticket, "waiting", head) | told
+    # The state document cannot know `returns`, so only this standing tells it.
+    told: dict[str, Any] = {
+        "returns": found.returns_email is not None,
+        "profile": found.profile,
+    }
+    head, state = min(found.gate, found.tail), found.state
+    if state is None:
+        return _numbered(view, ticket, "waiting", head, **told)
     if found.revoked:
-        return waiting_standing(view, ticket, "revoked", ticket.number) | told
-    if found.state == "missed" and found.came_back:
-        # Called again before anyone new: nobody is ahead but others who came back.
-        return waiting_standing(view, ticket, "waiting", ticket.number) | told
-    # Done with: the session has ended, or the call was missed beyond the grace. One may join again.
-    missed = found.state == "missed" and found.passed
-    over = found.state == "ended" or (missed and not found.in_grace)
-    status = "over" if over else "aside" if found.aside else found.state
-    answer = waiting_standing(view, ticket, status, ticket.number if found.passed else head) | told
-    if found.state == "missed":
-        answer["passed"] = found.passed
-        answer["grace_until"] = found.grace_until if found.passed else None
-    if found.state == "called":
-        answer["for_returns"] = found.for_returns
-        answer["claim_until"] = found.claim_until
-        answer["seconds_left"] = max(found.claim_seconds or 0.0, 0.0)
-    return answer
+        return _numbered(view, ticket, "revoked", ticket.number, **told)
+    if state is AdmissionState.MISSED and found.came_back:
+        # It is called again before anyone new: only others who came back are ahead.
+        return _numbered(view, ticket, "waiting", ticket.number, **told)
+    if state in _MAY_PASS:
+        told["passed"] = found.passed
+        told["grace_until"] = found.grace_until if found.passed else None
+    if state is AdmissionState.CALLED:
+        told["for_returns"] = found.for_returns
+        told["claim_until"] = found.claim_until
+        told["seconds_left"] = max(found.claim_seconds or 0.0, 0.0)
+    status: TicketStatus = "over" if is_over(found) else state.value
+    return _numbered(view, ticket, status, ticket.number if found.passed else head, **told)
+
+
+def is_over(found: PlaceOnFile) -> bool:
+    """Say whether a ticket is used up: its session ended, or its grace after a missed call."""
+    if found.state is AdmissionState.ENDED:
+        return True
+    missed = found.state in _MAY_PASS and found.passed
+    return missed and not (found.came_back or found.in_grace)
+
+
+def _numbered(
+    view: RoomView, ticket: Ticket, status: TicketStatus, head: int, **told: Any
+) -> TicketStanding:
+    """Return the standing of a number in a line with this head."""
+    place = max(ticket.number - head, 0)
+    row = row_for(view, ticket, place)
+    if status == "waiting" and view.state is not None and view.state.status in _NOBODY_CALLED:
+        status = _NOBODY_CALLED[view.state.status]
+    return TicketStanding(
+        room=view.room,
+        line=view.name_of(ticket),
+        number=ticket.number,
+        reference=reference_of(view, ticket),
+        place=place,
+        status=status,
+        wait_low_s=row.wait_low_s if place else 0,
+        wait_high_s=row.wait_high_s if place else 0,
+        chance=row.chance,
+        poll_s=row.poll_s if status == "waiting" else POLL_MIN_S,
+        **told,
+    )

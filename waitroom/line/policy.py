@@ -1,31 +1,10 @@
 """Admission: whom to call next. Pure: the snapshot comes in, the decision goes out."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
 from waitroom.line.forecast.expected import calls_within, covered_calls
 from waitroom.line.forecast.outlook import Outlook
-
-
-class AdmissionState(StrEnum):
-    CALLED = "called"
-    CLAIMED = "claimed"
-    MISSED = "missed"
-    LEFT = "left"
-    ENDED = "ended"
-
-
-# Who missed a call and came back is called again; everything else goes one way.
-TRANSITIONS: dict[AdmissionState, frozenset[AdmissionState]] = {
-    AdmissionState.CALLED: frozenset(
-        {AdmissionState.CLAIMED, AdmissionState.MISSED, AdmissionState.LEFT}
-    ),
-    AdmissionState.CLAIMED: frozenset({AdmissionState.ENDED, AdmissionState.LEFT}),
-    AdmissionState.MISSED: frozenset({AdmissionState.CALLED, AdmissionState.LEFT}),
-    AdmissionState.LEFT: frozenset(),
-    AdmissionState.ENDED: frozenset(),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,11 +19,12 @@ from waitroom.log.entries import (
     RoomCreated,
     Status,
 )
+from waitroom.log.receipt import Receipt
 from waitroom.log.verify.exceptions import ExceptionsAudit
 from waitroom.log.verify.finding import Check, Finding, Verdict, found
 from waitroom.log.verify.line import LineAudit
 from waitroom.log.verify.links import ChainAudit
-from waitroom.log.verify.receipt import Receipt, ReceiptAudit
+from waitroom.log.verify.receipt import ReceiptAudit
 from waitroom.log.verify.witness import SignedHead, Witness, head_findings, witness_findings
 
 # More lines than a room ever has; a log that names more is not one of ours.

@@ -35,7 +35,8 @@ from waitroom.admin.shop.ledger import LedgerAdmin
 from waitroom.admin.shop.orders import OrdersAdmin
 from waitroom.admin.shop.refunds import RefundsAdmin
 from waitroom.admin.webhooks import WebhooksAdmin
-from waitroom.desk.returns import Returns, ReturnsApi
+from waitroom.desk.places import Places
+from waitroom.desk.returns import Returns
 from waitroom.reports.analytics.analytics_store import AnalyticsStore
 from waitroom.reports.fairness.fairness_store import FairnessStore
 from waitroom.run.service import Service, build_service, open_gateway, stripe_api
@@ -43,14 +44,16 @@ from waitroom.run.settings import Secrets, Settings
 from waitroom.store.elsewhere_store import ElsewhereStore
 from waitroom.store.memory import Memory
 from waitroom.store.place_store import PlaceStore
+from waitroom.web.credentials import Credentials
 from waitroom.web.fairness_api import FairnessApi
 from waitroom.web.log_api import LogApi
 from waitroom.web.log_pages import LogPages
-from waitroom.web.ops import OpsApi
-from waitroom.web.pages import LinePages
-from waitroom.web.places_api import Places, PlacesApi
+from waitroom.web.ops import Engines, OpsApi
+from waitroom.web.pages import WaitingPages
+from waitroom.web.places_api import PlacesApi
+from waitroom.web.returns_api import ReturnsApi
 from waitroom.web.shop_pages import ShopPages
-from waitroom.web.tickets_api import LineApi
+from waitroom.web.tickets_api import TicketsApi
 
 log = structlog.get_logger()
 
@@ -86,7 +89,7 @@ async def open_service(
         if "web" in roles:
             await service.board.refresh()
             stack.push_async_callback(service.board.close)
-            stack.push_async_callback(service.line.close)
+            stack.push_async_callback(service.tickets.close)
             stack.push_async_callback(service.checkout.close)
             await stack.enter_async_context(_loop(service, service.board.run, "board"))
             await stack.enter_async_context(_loop(service, service.health_share.run, "health"))
@@ -125,6 +128,40 @@ async def _loop(service: Service, run: Any, name: str) -> AsyncIterator[None]:
         yield
     finally:
         await task
+
+
+def _for_shoppers(
+    service: Service,
+) -> tuple[TicketsApi, PlacesApi, ReturnsApi, ShopPages, WaitingPages, CheckoutPages]:
+    """Return what serves shoppers before, in and after the line."""
+    board, tickets, catalogue = service.board, service.tickets, service.catalogue
+    credentials = Credentials(board, secure=service.settings.secure)
+    mail_offered = service.mail_sender is not None
+    returns = Returns(tickets, store=service.lines, mail_offered=mail_offered)
+    returns_api = ReturnsApi(returns, credentials, board=board)
+    places = Places(tickets, store=PlaceStore(service.pool), memory=service.memory)
+    return (
+        TicketsApi(tickets, credentials, board=board, catalogue=catalogue),
+        PlacesApi(places, tickets, credentials),
+        returns_api,
+        ShopPages(board, catalogue=catalogue, pages=service.pages),
+        WaitingPages(
+            tickets,
+            credentials,
+            entrance=service.entrance,
+            catalogue=catalogue,
+            pages=service.pages,
+            returns=returns,
+            places=places,
+        ),
+        CheckoutPages(
+            service.checkout,
+            catalogue=catalogue,
+            pages=service.pages,
+            returns=returns_api.at_checkout,
+            stripe_key=service.settings.stripe_publishable_key if service.stripe else "",
+        ),
+    )
 
 
 def _looking_back(
@@ -166,7 +203,7 @@ def _steering(
         LanesAdmin(
             guard,
             rooms=service.rooms,
-            entrance=service.line.entrance,
+            entrance=service.entrance,
             board=service.board,
             base_url=service.settings.base_url,
         ),
@@ -209,30 +246,11 @@ def make_app(service: Service) -> web.Application:
         secure=settings.secure,
     )
     actions = ActionStore(service.pool)
-    returns = Returns(service.line, mail_offered=service.mail_sender is not None)
-    places = Places(service.line, store=PlaceStore(service.pool), memory=service.memory)
     for api in (
-        LineApi(service.line, catalogue=service.catalogue),
+        *_for_shoppers(service),
         CheckoutApi(service.checkout),
         CustomersApi(service.checkout, customers=service.customers, identity=service.identity),
         CatalogueApi(service.catalogue),
-        ShopPages(service.line, catalogue=service.catalogue, pages=service.pages),
-        LinePages(
-            service.line,
-            catalogue=service.catalogue,
-            pages=service.pages,
-            returns=returns,
-            places=places,
-        ),
-        ReturnsApi(returns),
-        PlacesApi(places),
-        CheckoutPages(
-            service.checkout,
-            catalogue=service.catalogue,
-            pages=service.pages,
-            returns=returns.at_checkout,
-            stripe_key=settings.stripe_publishable_key if service.stripe else "",
-        ),
         *_looking_back(service, guard),
         guard,
         PeopleAdmin(guard, operators=service.operators, actions=actions),
@@ -253,7 +271,14 @@ def make_app(service: Service) -> web.Application:
             pages=service.pages,
             allow_private=settings.webhooks_allow_private,
         ),
-        OpsApi(service, guard.as_role),
+        OpsApi(
+            service,
+            engines=Engines(pool=service.pool, memory=service.memory),
+            board=service.board,
+            checkout=service.checkout,
+            as_role=guard.as_role,
+            base_url=settings.base_url,
+        ),
     ):
         app.add_routes(api.routes())
     if service.stripe is not None:

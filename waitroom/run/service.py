@@ -30,6 +30,7 @@ from inventory.sweeper import Sweeper
 from waitroom.admin.accounts.sign_in import OperatorStore
 from waitroom.desk.board import Board
 from waitroom.desk.entrance import Entrance
+from waitroom.desk.tickets import Tickets
 from waitroom.leader.controller import Controller
 from waitroom.leader.drawing import Drawing, SeedBook
 from waitroom.leader.health_watch import HealthShare
@@ -50,7 +51,6 @@ from waitroom.store.line_store import LineStore
 from waitroom.store.memory import Memory
 from waitroom.store.office_store import OfficeStore
 from waitroom.store.room_store import RoomStore
-from waitroom.web.tickets_api import Line
 
 if TYPE_CHECKING:
     # The library is an extra, and takes a while to load: only a shop that names Stripe needs it.
@@ -87,7 +87,8 @@ class Service:
     refund_store: RefundStore
     refunds: Refunds
     board: Board
-    line: Line
+    entrance: Entrance
+    tickets: Tickets
     checkout: Checkout
     catalogue: Catalogue
     pages: Pages
@@ -121,6 +122,7 @@ def build_service(
     refunds = Refunds(refund_store, gateway)
     payments = Payments(orders, gateway, refunds=refunds)
     identity = _identity(settings, secrets)
+    entrance = _entrance(secrets, pool, identity)
     draws, log_key = DrawStore(pool), LogKey(secrets.keys[0])
     drawing = Drawing(draws, seeds=SeedBook(secrets.keys), log_key=log_key)
     board = Board(store=lines, memory=memory, seal=tickets)
@@ -149,7 +151,8 @@ def build_service(
         refund_store=refund_store,
         refunds=refunds,
         board=board,
-        line=_line(settings, board, lines, sessions, _entrance(settings, secrets, pool, identity)),
+        entrance=entrance,
+        tickets=Tickets(board=board, store=lines, sessions=sessions, entrance=entrance),
         checkout=_checkout(settings, sessions, holds=holds, orders=orders, payments=payments),
         catalogue=Catalogue(stock, products),
         pages=_pages(settings),
@@ -233,20 +236,11 @@ def _identity(settings: Settings, secrets: Secrets) -> Identity:
     )
 
 
-def _entrance(settings: Settings, secrets: Secrets, pool: Pool, identity: Identity) -> Entrance:
+def _entrance(secrets: Secrets, pool: Pool, identity: Identity) -> Entrance:
     return Entrance(
         identity=identity,
         invitations=InvitationStore(pool),
         seal=InvitationSeal(secrets.keys),
-        secure=settings.secure,
-    )
-
-
-def _line(
-    settings: Settings, board: Board, lines: LineStore, sessions: SessionSeal, entrance: Entrance
-) -> Line:
-    return Line(
-        board=board, store=lines, sessions=sessions, entrance=entrance, secure=settings.secure
     )
 
 

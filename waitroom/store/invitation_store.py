@@ -65,7 +65,7 @@ class InvitationStore:
     async def is_used(self, room_id: int, key: bytes) -> bool:
         """Say whether somebody has a place by this key."""
         async with connection(self._pool) as borrowed:
-            return bool(await borrowed.fetch(SQL["find_sole_places"], room_id, [key]))
+            return bool(await borrowed.fetch(SQL["find_person_places"], room_id, [key]))
 
     async def free(self, room_id: int, key: bytes, *, given: Ticket, now: Ticket) -> None:
         """Let whoever has a place by this key have another, since `given` is over.
@@ -74,7 +74,7 @@ class InvitationStore:
         """
         values = (room_id, key, given.ticket_id, now.line_id, now.number)
         async with connection(self._pool) as borrowed:
-            if await borrowed.fetchval(SQL["free_sole_place"], *values) == "revoked":
+            if await borrowed.fetchval(SQL["free_person_place"], *values) == "revoked":
                 raise PlaceRevoked
 
     # What operators do.

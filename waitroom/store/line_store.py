@@ -3,29 +3,33 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 
 from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, connection, load_queries
 from inventory.kit.problem import EngineDown
+from waitroom.line.admission import AdmissionState
 from waitroom.line.ticket import Ticket
 from waitroom.store.room_rows import UNREADABLE, RoomsOnFile, rooms_on_file
 
 SQL = load_queries("waitroom.store")
 
 JOIN_ATTEMPTS_MAX = 3
-# What the database says when one of a batch has the one place that is due to them.
-SOLE_PLACE_CONSTRAINT = "one_place_for_each"
+# Broken when one person of a batch has their one place already.
+ONE_PLACE_CONSTRAINT = "one_place_for_each"
 RETRY_PAUSE_S = 0.1
+LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """What one tick of joins was given: numbers from `first`, of which `called` are called.
+    """The outcome of one batch of joins: numbers from `first`, the first `called` of them called.
 
-    Where a draw is ahead they are `entered`, and the numbers are those of entries.
+    Where a draw is ahead the tickets are `entered`, and the numbers are those of entries.
+    `claim_until` is the deadline of the calls, `claim_seconds` the same in seconds from now; `seq`
+    the log's entry of this batch; `refusal` a code in place of all else.
     """
 
     entered: bool
@@ -40,24 +44,28 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sole:
-    """Who may have one place alone: the hash of who it is, and the ticket that is to be theirs.
+class OnePerPerson:
+    """A person who may have one place, and the ticket that they are to get.
 
-    `spends` is what else this place uses up, such as an invitation.
+    `person_key` is a hash of who they are; `consumes` the key of what this place uses up besides,
+    such as an invitation.
     """
 
-    key: bytes
+    person_key: bytes
     ticket_id: bytes
-    spends: bytes | None = None
+    consumes: bytes | None = None
 
 
-class SolePlaceTaken(Exception):
-    """Somebody in the batch has their place already."""
+class PersonHasPlace(Exception):
+    """One person of the batch has their one place already, so nobody of the batch was given any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """The verdict on one claim; session and deadline are set when it is `claimed`."""
+    """The verdict on one claim; session and deadline are set when it is `claimed`.
+
+    `fresh` is false for a claim that was made before; `seconds_left` are the session's.
+    """
 
     verdict: str
     fresh: bool
@@ -67,43 +75,81 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """Where one number stands, read from the books and not from the state document."""
+class PlaceOnFile:
+    """One place as the database has it, which may be newer than the state document."""
 
-    state: str | None
+    # None for a number that waits, and for an entry.
+    state: AdmissionState | None
+    # The ticket that owns the place, None where the database need not know it.
     ticket_id: bytes | None
+    # A missed admission whose shopper is back, so it will be called again.
     came_back: bool
-    aside: bool
+    # Whether the number was called at least once.
     passed: bool
+    # An operator took the place away.
     revoked: bool
+    # An entry that gave its place up before the draw.
     has_left: bool
+    # The name of the profile that gives this place more time.
     profile: str | None
+    # Whether a missed call may still be made good, and until when.
     in_grace: bool
     grace_until: datetime | None
+    # None: the ticket does not stay in line for returns. Empty: it stays without an address.
     returns_email: str | None = field(repr=False)
+    # Whether the call is for returned units, with the longer claim window.
     for_returns: bool
+    # The line's gate and tail at this reading.
     gate: int
     tail: int
+    # The call's deadline, on the wall clock and as seconds from this reading.
     claim_until: datetime | None
     claim_seconds: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceNote:
+    """What the database remembers of one place, apart from its number; of most places nothing.
+
+    `owner` is the id of the ticket that owns the place now, None where that never changed;
+    `profile` the name of the profile that gives it more time.
+    """
+
+    owner: bytes | None = None
+    aside: bool = False
+    revoked: bool = False
+    has_left: bool = False
+    profile: str | None = None
+    changed_at: datetime = LONG_AGO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedPlace:
+    """A place, by its number or by its entry in a draw, with its note."""
+
+    line_id: int
+    entered: bool
+    number: int
+    note: PlaceNote
+
+
 class LineStore:
+    """Everything that a web worker reads and writes for shoppers in line, batch by batch."""
+
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def join(
-        self, line_id: int, joins: int, root: bytes, *, sole: Sequence[Sole | None] = ()
+        self, line_id: int, joins: int, root: bytes, *, persons: Sequence[OnePerPerson | None] = ()
     ) -> Joined:
         """Take the next places for `joins` tickets whose Merkle root is `root`.
 
-        `sole` says of each who may have one place alone; `SolePlaceTaken` is raised if one of them
-        has it, and nobody is given anything. When a reply was lost the batch is looked for by its
-        root before it is sent again, so no number is wasted and none is given twice. Raises
-        `EngineDown`.
+        `persons` names, for each ticket, the person who may have only one place, if the room knows
+        them. After a lost reply the batch is looked up by its root before it is sent again, so no
+        number is wasted and none is given twice. Raises `PersonHasPlace` or `EngineDown`.
         """
         again = False
-        keys, ids = _keys_and_ids(sole)
+        keys, ids = _keys_and_ids(persons)
         for attempt in range(JOIN_ATTEMPTS_MAX):
             try:
                 async with self._pool.acquire() as borrowed:
@@ -112,9 +158,9 @@ class LineStore:
                     )
                 break
             except asyncpg.UniqueViolationError as error:
-                if error.constraint_name != SOLE_PLACE_CONSTRAINT:
+                if error.constraint_name != ONE_PLACE_CONSTRAINT:
                     raise
-                raise SolePlaceTaken from error
+                raise PersonHasPlace from error
             except ENGINE_ERRORS as error:
                 if attempt == JOIN_ATTEMPTS_MAX - 1:
                     raise EngineDown from error
@@ -152,7 +198,7 @@ class LineStore:
             for row in rows
         ]
 
-    async def standings(self, tickets: Sequence[Ticket]) -> list[Standing]:
+    async def places_on_file(self, tickets: Sequence[Ticket]) -> list[PlaceOnFile]:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(
                 SQL["read_admissions"],
@@ -161,9 +207,10 @@ class LineStore:
                 [ticket.ticket_id for ticket in tickets],
                 [ticket.entered for ticket in tickets],
             )
-        return [Standing(**dict(row)) for row in rows]
+        return [_place_on_file(row) for row in rows]
 
     async def leave(self, ticket: Ticket) -> str:
+        """Give a place up; the verdict is left, other_ticket, drawn or payment_running."""
         query = SQL["leave_entry" if ticket.entered else "leave_line"]
         values = (ticket.line_id, ticket.number, ticket.ticket_id)
         async with connection(self._pool) as borrowed:
@@ -190,20 +237,21 @@ class LineStore:
                 # asyncpg could not read a value, and says neither which nor of what room.
                 return await _rooms_one_by_one(borrowed)
 
-    async def places(self, since: datetime) -> list[asyncpg.Record]:
-        """Return the places about which something was remembered after `since`."""
+    async def changed_places(self, since: datetime) -> list[ChangedPlace]:
+        """Return the places that changed after `since`, the earliest first."""
         async with connection(self._pool) as borrowed:
-            return await borrowed.fetch(SQL["read_places"], since)
+            rows = await borrowed.fetch(SQL["read_places"], since)
+        return [_changed_place(row) for row in rows]
 
     async def states(self) -> dict[str, bytes]:
         """Return every room's state document as last published."""
         async with connection(self._pool) as borrowed:
             return {row["room"]: row["body"] for row in await borrowed.fetch(SQL["read_states"])}
 
-    async def sole_places(self, room_id: int, keys: Sequence[bytes]) -> dict[bytes, Ticket]:
-        """Return the tickets of those of these keys that have their one place."""
+    async def person_places(self, room_id: int, keys: Sequence[bytes]) -> dict[bytes, Ticket]:
+        """Return the tickets of those keys, of persons or of what they consume, that have one."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["find_sole_places"], room_id, keys)
+            rows = await borrowed.fetch(SQL["find_person_places"], room_id, keys)
         return {
             row["key"]: Ticket(
                 line_id=row["line_id"],
@@ -226,6 +274,18 @@ class LineStore:
         return [dict(row) for row in rows]
 
 
+def _place_on_file(row: asyncpg.Record) -> PlaceOnFile:
+    values = dict(row)
+    state = values.pop("state")
+    return PlaceOnFile(state=None if state is None else AdmissionState(state), **values)
+
+
+def _changed_place(row: asyncpg.Record) -> ChangedPlace:
+    values = dict(row)
+    place = {name: values.pop(name) for name in ("line_id", "entered", "number")}
+    return ChangedPlace(**place, note=PlaceNote(**values))
+
+
 async def _rooms_one_by_one(borrowed: Connection) -> RoomsOnFile:
     found = RoomsOnFile(rooms=[], unreadable={})
     for row in await borrowed.fetch(SQL["name_rooms"]):
@@ -240,12 +300,12 @@ async def _rooms_one_by_one(borrowed: Connection) -> RoomsOnFile:
 
 
 def _keys_and_ids(
-    sole: Sequence[Sole | None],
+    persons: Sequence[OnePerPerson | None],
 ) -> tuple[list[bytes | None] | None, list[bytes | None] | None]:
-    """Return what `join_line` takes: a round of what is looked up, and one of what is used up."""
-    if not sole:
+    """Return the keys and ticket ids for `join_line`: of persons, then of what they consume."""
+    if not persons:
         return None, None
-    keys = [None if one is None else one.key for one in sole]
-    ids = [None if one is None else one.ticket_id for one in sole]
-    spends = [None if one is None else one.spends for one in sole]
-    return (keys + spends, ids * 2) if any(spends) else (keys, ids)
+    keys = [None if one is None else one.person_key for one in persons]
+    ids = [None if one is None else one.ticket_id for one in persons]
+    consumed = [None if one is None else one.consumes for one in persons]
+    return (keys + consumed, ids * 2) if any(consumed) else (keys, ids)

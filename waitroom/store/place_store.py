@@ -52,7 +52,7 @@ class PlaceStore:
         async with connection(self._pool) as borrowed:
             return str(await borrowed.fetchval(SQL["step_back"], *values))
 
-    async def take_profile(self, ticket: Ticket, profile: str) -> str:
+    async def give_profile(self, ticket: Ticket, profile: str) -> str:
         """Give a place more time: given, none_left, unknown, over, other_ticket or drawn."""
         values = (ticket.line_id, ticket.entered, ticket.number, ticket.ticket_id, profile)
         async with connection(self._pool) as borrowed:

@@ -8,8 +8,9 @@ SELECT * FROM claim_numbers($1, $2, $3);
 SELECT leave_line($1, $2, $3);
 
 -- name: read_admissions
-SELECT a.state, COALESCE(a.ticket_id, p.owner) AS ticket_id, a.came_back_at IS NOT NULL AS came_back,
-       a.state = 'missed' AND a.came_back_at IS NULL AND a.claim_until IS NULL AS aside,
+SELECT CASE WHEN a.state = 'missed' AND a.came_back_at IS NULL AND a.claim_until IS NULL THEN 'aside'
+            ELSE a.state END AS state,
+       COALESCE(a.ticket_id, p.owner) AS ticket_id, a.came_back_at IS NOT NULL AS came_back,
        a.called_at IS NOT NULL AS passed, a.state = 'left' AND COALESCE(a.end_reason = 'revoked', false) AS revoked,
        COALESCE(p.has_left, false) AS has_left, p.profile, l.gate, l.tail,
        wall_time(a.claim_until) AS claim_until,
@@ -169,8 +170,8 @@ LATERAL (SELECT count(*) FILTER (WHERE state = 'paid') AS paid,
          FROM purchase WHERE room_id = m.room_id) p
 WHERE m.room = $1;
 
--- name: find_sole_places
-SELECT s.key, s.line_id, s.entered, s.number, s.ticket_id FROM sole_place s
+-- name: find_person_places
+SELECT s.key, s.line_id, s.entered, s.number, s.ticket_id FROM person_place s
 WHERE s.room_id = $1 AND s.key = ANY ($2);
 
 -- name: leave_entry
@@ -216,8 +217,8 @@ WHERE m.room = $1 AND ($2::int IS NULL OR b.batch_id < $2) ORDER BY b.batch_id D
 -- name: revoke_invitations
 SELECT revoke_invitations($1, $2, $3);
 
--- name: free_sole_place
-SELECT free_sole_place($1, $2, $3, $4, $5);
+-- name: free_person_place
+SELECT free_person_place($1, $2, $3, $4, $5);
 
 -- name: list_lanes
 -- The lines that can be joined, the main one first; `part` is the share among all shares.

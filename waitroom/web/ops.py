@@ -1,31 +1,73 @@
-"""For those who run the service: alive, ready, figures; and the check for a site's proxy."""
+"""Health, readiness and metrics of a process, and the check for a site's proxy."""
 
+import asyncio
 import ipaddress
 import os
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from inventory.kit.database import connection
+from checkout.api import Checkout
+from inventory.kit.database import Pool, connection
 from inventory.kit.http import json_response, wants_html
 from inventory.refusals import SessionOver
+from waitroom.desk.board import Board
 from waitroom.refusals import NotReady, Queue
-
-if TYPE_CHECKING:
-    from waitroom.run.service import Service
 
 # A worker that has not heard of the rooms for this long has lost its engines.
 BOARD_STALE_S = 10.0
 
 
+class Process(Protocol):
+    """How this process fares."""
+
+    # Set when one of its loops has broken down.
+    failed: asyncio.Event
+    # Whether it answers what has begun and then stops.
+    draining: bool
+
+
+class Memory(Protocol):
+    """The store of what may be forgotten."""
+
+    async def alive(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engines:
+    """What this process stands on: PostgreSQL, and Valkey if it answers."""
+
+    pool: Pool
+    memory: Memory
+
+
 class OpsApi:
-    def __init__(self, service: "Service", as_role: Callable[[str, Any], Any]) -> None:
-        self._service = service
+    """`as_role` lets operators of a role call a handler, and nobody else.
+
+    `base_url` is the address of the service as browsers know it.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        *,
+        engines: Engines,
+        board: Board,
+        checkout: Checkout,
+        as_role: Callable[[str, Any], Any],
+        base_url: str,
+    ) -> None:
+        self._process = process
+        self._engines = engines
+        self._board = board
+        self._checkout = checkout
+        self._base_url = base_url
         self._metrics_for_operators = as_role("viewer", self._metrics)
 
     def routes(self) -> list[web.RouteDef]:
@@ -38,25 +80,24 @@ class OpsApi:
 
     async def health(self, request: web.Request) -> web.Response:
         """Say that the process answers; a loop that broke makes it unhealthy."""
-        if self._service.failed.is_set():
+        if self._process.failed.is_set():
             raise NotReady("A loop of this process has broken down; see its log.")
         return json_response({"status": "ok"})
 
     async def ready(self, request: web.Request) -> web.Response:
         """Say whether to send shoppers here: not while stopping, nor without PostgreSQL."""
-        service = self._service
-        if service.draining:
+        if self._process.draining:
             raise NotReady("This process is stopping.")
-        async with connection(service.pool) as borrowed:
+        async with connection(self._engines.pool) as borrowed:
             await borrowed.fetchval("SELECT 1")
-        if time.monotonic() - service.board.synced_at > BOARD_STALE_S:
+        if time.monotonic() - self._board.synced_at > BOARD_STALE_S:
             raise NotReady("This process has not heard of its rooms for a while.")
         # Without Valkey the service goes on; it only remembers less.
-        valkey = "ok" if await service.memory.alive() else "away"
+        valkey = "ok" if await self._engines.memory.alive() else "away"
         return json_response({"status": "ready", "postgres": "ok", "valkey": valkey})
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
-        """Answer operators, and whoever asks from this machine without a proxy in between."""
+        """Answer operators, and requests from this machine that no proxy has passed on."""
         if _direct_and_local(request):
             return await self._metrics(request)
         answer: Awaitable[web.StreamResponse] = self._metrics_for_operators(request)
@@ -65,7 +106,7 @@ class OpsApi:
     async def _metrics(self, request: web.Request, operator: object = None) -> web.StreamResponse:
         registry = PROCESS_REGISTRY
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-            # Several processes share the port; each writes to the folder, any of them reads all.
+            # Several processes share the port: each writes to the folder, any of them reads it all.
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return web.Response(
@@ -78,15 +119,14 @@ class OpsApi:
         204 passes. Otherwise 401, which nginx turns into its `error_page`; with `mode=redirect`,
         for Traefik, Caddy and Envoy, 302 to the room for browsers and 429 for programs.
         """
-        service = self._service
-        view = service.board.room(request.query.get("room", ""))
+        view = self._board.room(request.query.get("room", ""))
         try:
-            session = service.checkout.session_of(request)
+            session = self._checkout.session_of(request)
             if session.room != view.room:
                 raise SessionOver("This session belongs to another room.")
-            await service.checkout.live_session(session)
+            await self._checkout.live_session(session)
         except SessionOver:
-            place = f"{service.settings.base_url}/rooms/{view.room}"
+            place = f"{self._base_url}/rooms/{view.room}"
             if request.query.get("mode") != "redirect":
                 raise
             if wants_html(request):

@@ -1,9 +1,9 @@
 """The waiting page, also without JavaScript."""
 
-import secrets
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Literal
 
 from aiohttp import web
 
@@ -12,34 +12,70 @@ from inventory.kit.http import json_response, read_form, wants_html
 from inventory.kit.pages import Pages
 from inventory.kit.problem import Refusal
 from waitroom.desk.board import RoomView
-from waitroom.desk.returns import Returns
+from waitroom.desk.entrance import Entrance
+from waitroom.desk.places import Places
+from waitroom.desk.returns import Returns, ReturnsStanding
+from waitroom.desk.standing import TicketStanding
+from waitroom.desk.tickets import Tickets
+from waitroom.line.state import RoomState
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import NoTicket, NotYetCalled, OtherTicket, StateNotKnown, TicketMoved
-from waitroom.web.places_api import Places, move_here
-from waitroom.web.tickets_api import Line, room_body
+from waitroom.web.answers import RoomBody, room_fields
+from waitroom.web.credentials import Credentials
+from waitroom.web.places_api import move_here
 from waitroom.web.view import band, odds, stock, view_of, why
 
 SKUS_SHOWN_MAX = 60
 REFRESH_MIN_S = 5
-# Where something may be being typed, or nothing can be missed, the page is not taken away so often.
+# A page on which a shopper may be typing, or can miss nothing, reloads less often.
 REFRESH_CALMLY_S = 20
-# Who is waited for by the room, or waits for it, finds news here.
+# The tickets for which something may change while their shopper does nothing.
 _REFRESHED = frozenset({"waiting", "entered", "aside"})
 
 _PROMISES = {
-    "expected": "As many are called as the stock will do for, as far as can be told from what "
-    "those before you did; hardly anybody is called and finds nothing.",
-    "guaranteed": "Whoever is called finds at least one unit of something: it is set aside "
-    "until you come.",
-    "rate": "Being called means that it is your turn to look; it does not set anything aside.",
+    "expected": "We call as many people as the stock can serve, judging by what earlier shoppers "
+    "bought. It is rare to be called and find nothing.",
+    "guaranteed": "When you are called, at least one unit of something is set aside for you until "
+    "you come.",
+    "rate": "Being called means that it is your turn to look. Nothing is set aside for you.",
 }
 
 
-class LinePages:
+# Refusals of a claim that the waiting page itself says in words.
+_SAID_BY_THE_PAGE = frozenset({"missed", "ticket_moved", "stepped_aside", "other_ticket"})
+
+
+class WaitingRoom(RoomBody, frozen=True, kw_only=True):
+    """What the waiting page says of its room, besides the state document."""
+
+    message: str
+    message_at: datetime | None
+    claim_window_s: int
+    session_s: int
+    returns_window_s: int
+    grace_s: int
+    order_by: Literal["first_come", "draw"]
+    public_value_source: str | None
+    doors_at: datetime | None
+    log_public: Literal["live", "after"]
+    checkout_promise: str
+
+
+class WaitingPages:
     def __init__(
-        self, line: Line, *, catalogue: Catalogue, pages: Pages, returns: Returns, places: Places
+        self,
+        tickets: Tickets,
+        credentials: Credentials,
+        *,
+        entrance: Entrance,
+        catalogue: Catalogue,
+        pages: Pages,
+        returns: Returns,
+        places: Places,
     ) -> None:
-        self._line = line
+        self._tickets = tickets
+        self._credentials = credentials
+        self._entrance = entrance
         self._places = places
         self._returns = returns
         self._catalogue = catalogue
@@ -53,18 +89,32 @@ class LinePages:
             web.post("/rooms/{room}/leave", self.leave),
             web.post("/rooms/{room}/aside", self.step_aside),
             web.post("/rooms/{room}/back", self.step_back),
-            web.post("/rooms/{room}/more-time", self.take_more_time),
+            web.post("/rooms/{room}/more-time", self.more_time),
             web.post("/rooms/{room}/code", self.show_code),
             web.post("/rooms/{room}/bring", self.bring),
         ]
 
     async def waiting(self, request: web.Request) -> web.Response:
-        view = self._line.board.room(request.match_info["room"])
-        await self._line.open_invitation(view, request)
+        view = await self._credentials.room_of(request)
+        await self._open_invitation(request, view)
         if not wants_html(request):
             skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)
-            return json_response({**room_body(view), "skus": [sku.public() for sku in skus]})
+            return json_response({**room_fields(view), "skus": [sku.public() for sku in skus]})
         return await self._page(request, view)
+
+    async def _open_invitation(self, request: web.Request, view: RoomView) -> None:
+        """Keep an invitation from the address, and lead on to the address without it.
+
+        Looking at the page alone changes nothing, so a mail program may look first. Raises
+        `InvitationInvalid`.
+        """
+        token = request.query.get("invitation")
+        if token is None:
+            return
+        await self._entrance.check(view, token)
+        response = web.HTTPSeeOther(f"/rooms/{view.room}", headers={"Cache-Control": "no-store"})
+        self._credentials.keep_invitation(response, view, token)
+        raise response
 
     async def _page(
         self, request: web.Request, view: RoomView, *, said: Refusal | None = None, code: str = ""
@@ -72,75 +122,86 @@ class LinePages:
         """Render the page, with a refusal in words or with a code that moves the place."""
         if view.state is None:
             raise StateNotKnown
-        status, ticket = await self._standing(request, view)
-        returns = await self._returns.in_line(request, view, ticket)
-        # An address that a form was sent to cannot be looked at again, and a code would be gone.
+        status, standing, returns = await self._look(request, view)
+        # The answer to a form cannot be loaded again, and a code on it would be gone.
         still = "still" in request.query or request.method != "GET"
         response = self._pages.render(
             "waiting.html",
             {
-                "room": self._room(view),
-                "ticket": ticket,
+                "room": _room(view),
+                "ticket": standing,
                 "view": view_of(status, view.state),
                 "state": view.state,
-                "words": _words(view, ticket),
+                "words": _words(view.state, standing),
                 "profiles": await self._places.profiles(view),
                 "returns": returns,
                 "notice": said.detail if said else "",
                 "code": code,
                 "still": still,
-                "refresh_s": None if still else _refresh_s(ticket, returns),
+                "refresh_s": None if still else _refresh_s(standing, returns),
             },
             title=view.rules.name,
             status=said.status if said else 200,
         )
-        if self._line.visitor_cookie not in request.cookies:
-            # Set with the page, so that a first tab and its twin join once.
-            self._line.set_cookie(response, self._line.visitor_cookie, secrets.token_hex(16))
+        self._credentials.keep_visitor(request, response)
         return response
 
-    async def _standing(
+    async def _look(
         self, request: web.Request, view: RoomView
-    ) -> tuple[str, dict[str, Any] | None]:
+    ) -> tuple[str, TicketStanding | None, ReturnsStanding | None]:
+        """Return the status that the page shows, the ticket's standing, and what returns offer."""
         try:
-            standing = await self._line.standing(view, self._line.ticket_of(request, view))
+            ticket = self._credentials.ticket_of(request, view)
+            standing = await self._tickets.standing(view, ticket)
         except NoTicket:
-            return "none", None
+            return "none", None, None
         except (TicketMoved, OtherTicket):
-            return "moved", None
-        return standing["status"], standing
+            return "moved", None, None
+        offered = await self._returns.offered_in_line(view, ticket, standing)
+        return standing.status, standing, offered
 
     async def join(self, request: web.Request) -> web.Response:
-        view = self._line.board.room(request.match_info["room"])
+        view = await self._credentials.room_of(request)
         response = web.HTTPSeeOther(f"/rooms/{view.room}")
-        ticket, good = self._former_ticket(request, view)
-        if ticket is None or not good or not await self._line.still_good(ticket):
-            place = await self._line.join(view, request, ticket)
-            self._line.set_cookie(response, self._line.ticket_cookie(view.room), place.token)
+        ticket, good = self._credentials.former_ticket(request, view)
+        if ticket is None or not good or not await self._tickets.still_good(ticket):
+            form = await _form_of(request)
+            place = await self._tickets.join(
+                view,
+                self._credentials.brought(
+                    request,
+                    view,
+                    invitation=form.get("invitation", ""),
+                    customer_token=form.get("customer_token", ""),
+                ),
+                key=self._credentials.join_key(request),
+                former=ticket,
+            )
+            self._credentials.keep_ticket(response, view, place.token)
         raise response
 
     async def enter(self, request: web.Request) -> web.Response:
-        view = self._line.board.room(request.match_info["room"])
+        view = await self._credentials.room_of(request)
         try:
-            _, token = await self._line.claim(view, self._line.ticket_of(request, view))
+            ticket = self._credentials.ticket_of(request, view)
+            session = await self._tickets.claim(view, ticket)
         except (NoTicket, NotYetCalled) as refusal:
             raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
         except Refusal as refusal:
-            if refusal.code in {"missed", "ticket_moved", "stepped_aside", "other_ticket"}:
-                # The page says it in words.
+            if refusal.code in _SAID_BY_THE_PAGE:
                 raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
             raise
         response = web.HTTPSeeOther("/checkout")
-        self._line.set_cookie(response, self._line.session_cookie, token)
+        self._credentials.keep_session(response, session.token)
         raise response
 
     async def leave(self, request: web.Request) -> web.Response:
-        view = self._line.board.room(request.match_info["room"])
-        ticket, good = self._former_ticket(request, view)
+        view = await self._credentials.room_of(request)
+        ticket, good = self._credentials.former_ticket(request, view)
         if ticket is not None and good:
-            await self._line.leave(view, ticket)
+            await self._tickets.leave(view, ticket)
         response = web.HTTPSeeOther("/")
-        response.del_cookie(self._line.ticket_cookie(view.room), secure=self._line.secure)
+        self._credentials.forget_ticket(response, view)
         raise response
 
     async def step_aside(self, request: web.Request) -> web.Response:
@@ -149,17 +210,17 @@ class LinePages:
     async def step_back(self, request: web.Request) -> web.Response:
         return await self._did(request, self._places.step_back)
 
-    async def take_more_time(self, request: web.Request) -> web.Response:
+    async def more_time(self, request: web.Request) -> web.Response:
         profile = (await read_form(request)).get("profile", "")
-        return await self._did(request, partial(self._places.take_profile, profile=profile))
+        return await self._did(request, partial(self._places.give_profile, profile=profile))
 
     async def _did(
-        self, request: web.Request, act: Callable[[RoomView, Ticket], Awaitable[Any]]
+        self, request: web.Request, act: Callable[[RoomView, Ticket], Awaitable[object]]
     ) -> web.Response:
-        """Do what a form asks for, and show the page again, with a refusal in words."""
-        view = self._line.board.room(request.match_info["room"])
+        """Do what a form asks for and show the page again; a refusal stands on it in words."""
+        view = await self._credentials.room_of(request)
         try:
-            await act(view, self._line.ticket_of(request, view))
+            await act(view, self._credentials.ticket_of(request, view))
         except (NoTicket, TicketMoved) as refusal:
             raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
         except Refusal as refusal:
@@ -167,75 +228,71 @@ class LinePages:
         raise web.HTTPSeeOther(f"/rooms/{view.room}")
 
     async def show_code(self, request: web.Request) -> web.Response:
-        view = self._line.board.room(request.match_info["room"])
+        view = await self._credentials.room_of(request)
         try:
-            ticket = self._line.ticket_of(request, view)
+            ticket = self._credentials.ticket_of(request, view)
             made = await self._places.code(ticket, room=view.room)
         except (NoTicket, TicketMoved) as refusal:
             raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
         except Refusal as refusal:
             return await self._page(request, view, said=refusal)
-        return await self._page(request, view, code=made["code"])
+        return await self._page(request, view, code=made.code)
 
     async def bring(self, request: web.Request) -> web.Response:
-        view = self._line.board.room(request.match_info["room"])
+        view = await self._credentials.room_of(request)
         code = (await read_form(request)).get("code", "")
         try:
-            ticket = await move_here(self._places, request, view, code)
+            ticket = await move_here(self._places, self._credentials, request, view, code)
         except Refusal as refusal:
             return await self._page(request, view, said=refusal)
         response = web.HTTPSeeOther(f"/rooms/{view.room}")
-        token = self._line.board.seal.sign(ticket)
-        self._line.set_cookie(response, self._line.ticket_cookie(view.room), token)
+        self._credentials.keep_ticket(response, view, self._tickets.token_of(ticket))
         raise response
 
-    def _former_ticket(self, request: web.Request, view: RoomView) -> tuple[Ticket | None, bool]:
-        """Return this browser's ticket, also one whose place has moved away, and if it is good."""
-        try:
-            return self._line.ticket_of(request, view), True
-        except TicketMoved:
-            token = request.cookies.get(self._line.ticket_cookie(view.room))
-            return (self._line.board.seal.open(token) if token else None), False
-        except NoTicket:
-            return None, False
 
-    def _room(self, view: RoomView) -> dict[str, Any]:
-        rules = view.rules
-        return {
-            **room_body(view),
-            "message": rules.message,
-            "message_at": rules.message_at,
-            "claim_window_s": rules.claim_window_s,
-            "session_s": rules.session_s,
-            "returns_window_s": rules.returns_window_s,
-            "grace_s": rules.grace_s,
-            "order_by": rules.order_by,
-            "public_value_source": rules.public_value_source,
-            "doors_at": rules.doors_at,
-            "log_public": rules.log_public,
-            "checkout_promise": _PROMISES[rules.policy],
-        }
+async def _form_of(request: web.Request) -> dict[str, str]:
+    """Return the fields of a form, none for a request that carries no form."""
+    if request.can_read_body and request.content_type == "application/x-www-form-urlencoded":
+        return await read_form(request)
+    return {}
 
 
-def _refresh_s(ticket: dict[str, Any] | None, returns: dict[str, Any] | None) -> int | None:
-    """Return how often the page looks again without JavaScript, or None for not at all."""
-    status = ticket["status"] if ticket else "none"
-    stays = returns is not None and returns["in_line"]
-    if ticket is None or not (status in _REFRESHED or stays):
+def _room(view: RoomView) -> WaitingRoom:
+    rules = view.rules
+    return WaitingRoom(
+        **room_fields(view),
+        message=rules.message,
+        message_at=rules.message_at,
+        claim_window_s=rules.claim_window_s,
+        session_s=rules.session_s,
+        returns_window_s=rules.returns_window_s,
+        grace_s=rules.grace_s,
+        order_by=rules.order_by,
+        public_value_source=rules.public_value_source,
+        doors_at=rules.doors_at,
+        log_public=rules.log_public,
+        checkout_promise=_PROMISES[rules.policy],
+    )
+
+
+def _refresh_s(standing: TicketStanding | None, returns: ReturnsStanding | None) -> int | None:
+    """Return how often the page reloads without JavaScript, None for not at all."""
+    if standing is None:
         return None
-    if returns is not None or status == "aside":
+    stays = returns is not None and returns.in_line
+    if standing.status not in _REFRESHED and not stays:
+        return None
+    if returns is not None or standing.status == "aside":
         return REFRESH_CALMLY_S
-    poll_s: float = ticket["poll_s"]
-    return max(REFRESH_MIN_S, round(poll_s))
+    return max(REFRESH_MIN_S, round(standing.poll_s))
 
 
-def _words(view: RoomView, ticket: dict[str, Any] | None) -> dict[str, str]:
-    """Return what the page says in words of its own about figures."""
-    assert view.state is not None, "there is no page without a state"
-    waits = ticket is not None and ticket["status"] in {"waiting", "aside"}
+def _words(state: RoomState, standing: TicketStanding | None) -> dict[str, str]:
+    """Return the sentences of the page that depend on figures."""
+    shown = standing if standing and standing.status in {"waiting", "aside"} else None
     return {
-        "stock": stock(view.state),
-        "why": why(view.state),
-        "wait": band(ticket["wait_low_s"], ticket["wait_high_s"]) if ticket and waits else "",
-        "odds": odds(ticket["chance"]) if ticket and waits else "",
+        "stock": stock(state),
+        "why": why(state),
+        "wait": band(shown.wait_low_s, shown.wait_high_s) if shown else "",
+        "odds": odds(shown.chance) if shown else "",
     }

@@ -8,15 +8,15 @@ from inventory.api import SEARCH_LENGTH_MAX, Catalogue
 from inventory.catalogue import Product
 from inventory.kit.pages import Pages
 from inventory.kit.problem import NotFound
-from waitroom.desk.board import RoomView
-from waitroom.web.tickets_api import Line, room_body
+from waitroom.desk.board import Board, RoomView
+from waitroom.web.answers import room_fields
 
 PRODUCTS_SHOWN_MAX = 48
 
 
 class ShopPages:
-    def __init__(self, line: Line, *, catalogue: Catalogue, pages: Pages) -> None:
-        self._line = line
+    def __init__(self, board: Board, *, catalogue: Catalogue, pages: Pages) -> None:
+        self._board = board
         self._catalogue = catalogue
         self._pages = pages
 
@@ -29,22 +29,22 @@ class ShopPages:
 
     async def shop(self, request: web.Request) -> web.Response:
         """Show the beginning of every public room's catalogue."""
-        views = [view for view in self._line.board.rooms.values() if view.rules.public]
+        views = [view for view in self._board.rooms.values() if view.rules.public]
         rooms = [await self._shelf(view) for view in views]
         return self._pages.render("shop.html", {"rooms": rooms}, title="Shop")
 
     async def shop_room(self, request: web.Request) -> web.Response:
         """Show one room's catalogue page by page, or what of it a search finds."""
-        view = self._line.board.rooms.get(request.match_info["room"])
+        view = self._board.rooms.get(request.match_info["room"])
         if view is None or not view.rules.public:
             raise NotFound
-        # Longer than any name: a search by hand is cut and not refused.
+        # The limit is longer than any name, so a search typed by hand is cut and not refused.
         search = request.query.get("q", "").strip()[:SEARCH_LENGTH_MAX]
         shelf = await self._shelf(view, search=search, after=request.query.get("cursor", ""))
         return self._pages.render("shop.html", {"rooms": [shelf]}, title=view.rules.name)
 
     async def _shelf(self, view: RoomView, *, search: str = "", after: str = "") -> dict[str, Any]:
-        # As the cache keeps it: looking into the shop costs a query a second for each room.
+        # From the cache: however many look, the shop costs a query a second for each room.
         products = (
             await self._catalogue.products(
                 room=view.room, search=search or None, after=after, limit=PRODUCTS_SHOWN_MAX
@@ -53,10 +53,10 @@ class ShopPages:
         following = products[-1].product if len(products) == PRODUCTS_SHOWN_MAX else None
         return {
             **_room(view),
-            # What lost its last SKU between two reads has no price to show.
+            # A product that lost its last SKU between two reads has no price to show.
             "products": [_card(product) for product in products if product.variants],
             "search": search,
-            # A search is of use where not everything is seen at once.
+            # A search helps where the page does not show everything at once.
             "searchable": bool(search or after or following),
             "next": following,
         }
@@ -73,17 +73,17 @@ class ShopPages:
             raise NotFound(f"There is no product {code!r}.")
         context = {
             "product": {**product.public(), **_card(product)},
-            "room": _room(self._line.board.room(product.room)),
+            "room": _room(self._board.room(product.room)),
         }
         return self._pages.render("product.html", context, title=product.name)
 
 
 def _room(view: RoomView) -> dict[str, Any]:
-    return {**room_body(view), "message": view.rules.message}
+    return {**room_fields(view), "message": view.rules.message}
 
 
 def _card(product: Product) -> dict[str, Any]:
-    """Return what a product's card shows: its price or the least of them, and what is to be had."""
+    """Return what a product's card shows: its price or the lowest of them, and what is left."""
     variants = product.variants
     prices = {sku.price_minor for sku in variants}
     pictures = [product.picture, *(sku.picture for sku in variants)]
@@ -99,7 +99,7 @@ def _card(product: Product) -> dict[str, Any]:
         "available": max((sku.available for sku in variants if sku.on_sale), default=0),
         "held": sum(sku.held for sku in variants),
         "on_sale": any(sku.on_sale for sku in variants),
-        # The next moment at which something of it will be on sale, of those that are known.
+        # The next known moment at which one of its variants goes on sale.
         "on_sale_from": min(
             (sku.on_sale_from for sku in variants if sku.on_sale_from and not sku.on_sale),
             default=None,

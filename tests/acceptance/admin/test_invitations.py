@@ -103,7 +103,7 @@ async def test_without_an_invitation_nobody_gets_in(service: Service, client: Cl
 
     assert (status, body["code"]) == (403, "invitation_needed")
     assert page.status == 403
-    assert "link that you were sent" in await page.text()
+    assert "open the link in your invitation" in await page.text()
     assert room["join_by"] == "invitation"
     assert await tail(service) == 0
 
@@ -330,7 +330,7 @@ async def test_links_run_out(service: Service, client: Client, as_operator: Head
     made = await invite(client, as_operator, 2, until=until)
     _, had = await join(client, made["tokens"][0])
 
-    batch = service.line.entrance.invitations.batch
+    batch = service.entrance.invitations.batch
 
     async def is_over() -> bool:
         found = await batch(made["batch"])
@@ -402,7 +402,13 @@ async def test_a_list_of_people_comes_back_with_links_and_is_kept_nowhere(
     assert [row["name"] for row in rows] == ["Ann Example", "'=Bob()"]
     tokens = [row["link"].partition("?invitation=")[2] for row in rows]
     assert [(await join(client, token))[0] for token in tokens] == [201, 201]
-    for table in ("log_entry", "operator_action", "invitation_batch", "sole_place", "outbox_event"):
+    for table in (
+        "log_entry",
+        "operator_action",
+        "invitation_batch",
+        "person_place",
+        "outbox_event",
+    ):
         stored = str(await execute(service, f"SELECT t::text FROM {table} t"))
         assert "secret" not in stored
         assert "Ann" not in stored

@@ -55,7 +55,7 @@ async def tail(service: Service) -> int:
 
 
 async def invitation_to(service: Service, lane: str) -> str:
-    entrance = service.line.entrance
+    entrance = service.entrance
     batch = await entrance.invitations.invite(
         "drop", lane=lane, count=1, note="", until=None, who="test"
     )
@@ -188,9 +188,9 @@ async def test_a_customer_is_known_in_each_room_by_another_hash_and_by_no_name(
     places = [await join(shop, provider.token(), room=room) for room in ("drop", "other")]
 
     assert [status for status, _ in places] == [201, 201]
-    keys = [row["key"] for row in await execute(known, "SELECT key FROM sole_place")]
+    keys = [row["key"] for row in await execute(known, "SELECT key FROM person_place")]
     assert len(set(keys)) == 2
-    for table in ("sole_place", "log_entry", "line"):
+    for table in ("person_place", "log_entry", "line"):
         assert "ann" not in str(await execute(known, f"SELECT t::text FROM {table} t"))
 
 
@@ -216,7 +216,7 @@ async def test_a_customers_invitation_decides_the_line_and_is_spent_with_the_pla
     assert (again[0], again[1]["ticket"]) == (200, ann[1]["ticket"])
     assert (bob[0], bob[1]["code"]) == (410, "invitation_used")
     assert (bobs_browser[0], bobs_browser[1]["line"]) == (201, "main-1")
-    (batch,) = await known.line.entrance.invitations.page("drop", before=None, limit=1)
+    (batch,) = await known.entrance.invitations.page("drop", before=None, limit=1)
     assert batch["used"] == 1
 
 

@@ -12,8 +12,8 @@ from support import Shopper, authorization, execute, open_room, tick
 from inventory.kit.problem import BadRequest
 from waitroom.log.audit import audit
 from waitroom.log.draw import Permutation
+from waitroom.log.receipt import read_receipt
 from waitroom.log.verify.finding import Verdict
-from waitroom.log.verify.receipt import read_receipt
 from waitroom.log.verify.witness import SignedHead
 from waitroom.run.app import Service
 

@@ -19,8 +19,8 @@ from support import (
     tick,
 )
 
+from waitroom.desk.places import CODE_SIGNS, GUESSES_PER_MINUTE, network_of
 from waitroom.run.app import Service
-from waitroom.web.places_api import CODE_SIGNS, GUESSES_PER_MINUTE, network_of
 
 Client = TestClient[Any, Any]
 Clients = Callable[[Service], Awaitable[Client]]

@@ -19,7 +19,7 @@ from waitroom.log.chain import LogEntry, broken_at
 from waitroom.refusals import InvitationUsed, PlaceRevoked
 from waitroom.run.app import Service
 from waitroom.store.invitation_store import InvitationStore
-from waitroom.store.line_store import LineStore, Sole, SolePlaceTaken
+from waitroom.store.line_store import LineStore, OnePerPerson, PersonHasPlace
 
 OpenService = Callable[..., Awaitable[Service]]
 
@@ -34,14 +34,14 @@ def desk_of(service: Service) -> JoinDesk:
     return view.lines[view.line_id].desk
 
 
-def asks(sole: bytes | None, spends: bytes | None = None) -> JoinRequest:
-    return JoinRequest(key=None, sole=sole, spends=spends)
+def asks(person: bytes | None, consumes: bytes | None = None) -> JoinRequest:
+    return JoinRequest(key=None, person_key=person, consumes=consumes)
 
 
-async def ask(service: Service, sole: bytes | None, spends: bytes | None = None) -> Any:
+async def ask(service: Service, person: bytes | None, consumes: bytes | None = None) -> Any:
     """Return the place at this service's desk, or the refusal."""
     try:
-        return await desk_of(service).batcher.submit(asks(sole, spends))
+        return await desk_of(service).batcher.submit(asks(person, consumes))
     except Refusal as refusal:
         return refusal
 
@@ -125,13 +125,13 @@ async def test_a_batch_with_one_who_has_a_place_is_not_written_at_all(service: S
     ann, bob = known("ann", "bob")
     await ask(service, ann)
     line_id = service.board.room("drop").line_id
-    batch = [Sole(key=key, ticket_id=os.urandom(16)) for key in (bob, ann)]
+    batch = [OnePerPerson(person_key=key, ticket_id=os.urandom(16)) for key in (bob, ann)]
 
-    with pytest.raises(SolePlaceTaken):
-        await service.lines.join(line_id, 2, os.urandom(32), sole=batch)
+    with pytest.raises(PersonHasPlace):
+        await service.lines.join(line_id, 2, os.urandom(32), persons=batch)
 
     assert await tail(service) == 1
-    assert len(await execute(service, "SELECT FROM sole_place")) == 1
+    assert len(await execute(service, "SELECT FROM person_place")) == 1
     assert await log_is_whole(service)
 
 
@@ -187,7 +187,7 @@ async def test_after_a_lost_reply_everybody_has_the_one_place(service: Service) 
 
     assert [place.ticket.number for place in first] == [1, 2]
     assert [place.token for place in again] == [place.token for place in reversed(first)]
-    rows = await execute(service, "SELECT number, ticket_id FROM sole_place ORDER BY number")
+    rows = await execute(service, "SELECT number, ticket_id FROM person_place ORDER BY number")
     assert [row["number"] for row in rows] == [1, 1, 2]
     assert rows[0]["ticket_id"] == rows[1]["ticket_id"] == first[0].ticket.ticket_id
     assert await tail(service) == 2
@@ -233,7 +233,7 @@ async def test_a_place_that_is_over_is_replaced_once(services: OpenService) -> N
     await pair[0].lines.leave(old)
 
     async def again(service: Service) -> Any:
-        await service.line.entrance.invitations.free(room_id, ann, given=old, now=old)
+        await service.entrance.invitations.free(room_id, ann, given=old, now=old)
         return await ask(service, ann)
 
     places = await asyncio.gather(*(again(pair[i % 2]) for i in range(20)))
@@ -250,9 +250,9 @@ async def test_a_place_that_was_taken_away_is_not_replaced(service: Service) -> 
     await execute(service, "SELECT revoke_place('drop', 'main-1', 1, 'test', 'a bot')")
 
     with pytest.raises(PlaceRevoked):
-        await service.line.entrance.invitations.free(room_id, ann, given=ticket, now=ticket)
+        await service.entrance.invitations.free(room_id, ann, given=ticket, now=ticket)
 
-    assert len(await execute(service, "SELECT FROM sole_place")) == 1
+    assert len(await execute(service, "SELECT FROM person_place")) == 1
 
 
 # Batches.
@@ -270,7 +270,7 @@ async def invite(store: InvitationStore, count: int, **changes: Any) -> int:
 
 async def test_a_batch_counts_what_was_used_of_it_alone(service: Service) -> None:
     await open_room(service, seats_max=0)
-    store = service.line.entrance.invitations
+    store = service.entrance.invitations
     batches = [await invite(store, count) for count in (3, 2, 3)]
     ann, bob = known("ann", "bob")
     used = [Invitation(batch=batches[0], index=3), Invitation(batch=batches[2], index=1)]
@@ -290,7 +290,7 @@ async def test_a_batch_counts_what_was_used_of_it_alone(service: Service) -> Non
 
 async def test_a_revocation_counts_what_was_unused_and_is_logged_once(service: Service) -> None:
     await open_room(service, seats_max=0)
-    store = service.line.entrance.invitations
+    store = service.entrance.invitations
     batch = await invite(store, 3)
     await ask(service, Invitation(batch=batch, index=2).key())
 
@@ -308,7 +308,7 @@ async def test_another_worker_hears_of_a_revocation_within_its_time(services: Op
     store = InvitationStore(second.pool, fresh_s=0.3)
     batch = await invite(store, 1)
     known_as = await store.batch(batch)
-    await first.line.entrance.invitations.revoke("drop", batch, who="test")
+    await first.entrance.invitations.revoke("drop", batch, who="test")
 
     async def is_revoked() -> bool:
         found = await store.batch(batch)
@@ -322,7 +322,7 @@ async def test_another_worker_hears_of_a_revocation_within_its_time(services: Op
 
 async def test_an_invitation_runs_out_by_the_databases_clock(service: Service) -> None:
     await open_room(service, seats_max=0)
-    store = service.line.entrance.invitations
+    store = service.entrance.invitations
     (row,) = await execute(service, "SELECT clock_timestamp() + interval '0.5 s' AS until")
     batch = await invite(store, 1, until=row["until"])
     lasting = await invite(store, 1)
@@ -339,7 +339,7 @@ async def test_an_invitation_runs_out_by_the_databases_clock(service: Service) -
 
 async def test_many_who_ask_for_one_batch_ask_the_database_once(service: Service) -> None:
     await open_room(service, seats_max=0)
-    batch = await invite(service.line.entrance.invitations, 1)
+    batch = await invite(service.entrance.invitations, 1)
     store = InvitationStore(service.pool)
     before = reads()
 

@@ -439,7 +439,7 @@ async def test_the_claim_window_counts_from_when_a_number_was_told_to_ask_again(
         heard_by=heard_by,
     )
 
-    (standing,) = await service.lines.standings([ticket])
+    (standing,) = await service.lines.places_on_file([ticket])
     assert standing.claim_until == heard_by + timedelta(seconds=60)
 
 
@@ -460,13 +460,13 @@ async def test_a_gap_without_a_leader_moves_every_deadline_by_the_gap(service: S
     await tick(service)
     tickets = await join(service, 2)
     await claim(service, tickets[0])
-    (before,) = await service.lines.standings([tickets[1]])
+    (before,) = await service.lines.places_on_file([tickets[1]])
     session_before = await claim(service, tickets[0])
     await execute(service, "UPDATE office SET beat_at = beat_at - interval '100 seconds'")
 
     await tick(service)
 
-    (after,) = await service.lines.standings([tickets[1]])
+    (after,) = await service.lines.places_on_file([tickets[1]])
     session_after = await claim(service, tickets[0])
     assert before.claim_until is not None
     assert after.claim_until is not None

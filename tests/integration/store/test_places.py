@@ -240,7 +240,7 @@ async def test_after_the_draw_an_entry_is_sent_to_its_number(
     verdicts = [
         await service.lines.leave(ticket),
         await places.move(ticket, to_ticket=os.urandom(16)),
-        await places.take_profile(ticket, "extra-time"),
+        await places.give_profile(ticket, "extra-time"),
     ]
 
     assert verdicts == ["drawn"] * 3
@@ -410,11 +410,11 @@ async def test_more_time_lengthens_claim_and_session_whenever_it_is_asked_for(
 ) -> None:
     rules = {"claim_window_s": 100, "session_s": 500, "seats_max": 9}
     before, after, inside, plain = await waiting(service, 4, **rules)
-    await places.take_profile(before, "extra-time")
+    await places.give_profile(before, "extra-time")
     await call(service, 4)
-    await places.take_profile(after, "extra-time")
+    await places.give_profile(after, "extra-time")
     await claimed(service, inside)
-    await places.take_profile(inside, "extra-time")
+    await places.give_profile(inside, "extra-time")
 
     windows = [await window_of(service, t.number) for t in (before, after, inside, plain)]
 
@@ -428,7 +428,7 @@ async def test_more_time_stays_with_whoever_steps_aside_moves_and_is_called_agai
 ) -> None:
     ticket, _ = await waiting(service, 2, claim_window_s=100)
     new = os.urandom(16)
-    await places.take_profile(ticket, "extra-time")
+    await places.give_profile(ticket, "extra-time")
     await places.step_aside(ticket)
     await call(service, 1)
     await places.move(ticket, to_ticket=new)
@@ -446,7 +446,7 @@ async def test_an_entry_keeps_its_more_time_through_the_draw(
 ) -> None:
     ticket, *_ = await entered(service, 4)
     await service.rooms.change("drop", '{"claim_window_s": 100}', who="test")
-    assert await places.take_profile(ticket, "extra-time") == "given"
+    assert await places.give_profile(ticket, "extra-time") == "given"
     await drawn(service)
     number = service.board.room("drop").lines[ticket.line_id].number_of(ticket.number)
 
@@ -463,9 +463,9 @@ async def test_no_more_places_get_more_time_than_the_room_allows(
     await execute(service, "UPDATE profile SET places_max = 3")
 
     verdicts = await asyncio.gather(
-        *(places.take_profile(ticket, "extra-time") for ticket in tickets)
+        *(places.give_profile(ticket, "extra-time") for ticket in tickets)
     )
-    again = await places.take_profile(tickets[verdicts.index("given")], "extra-time")
+    again = await places.give_profile(tickets[verdicts.index("given")], "extra-time")
 
     assert sorted(verdicts) == ["given"] * 3 + ["none_left"] * 5
     assert again == "given"
@@ -540,7 +540,7 @@ async def test_all_of_it_at_once_deadlocks_nobody_and_leaves_the_books_right(
         acts = [
             lambda: places.step_aside(ticket),
             lambda: places.move(ticket, to_ticket=os.urandom(16)),
-            lambda: places.take_profile(ticket, "extra-time"),
+            lambda: places.give_profile(ticket, "extra-time"),
             lambda: claimed(service, ticket),
             lambda: service.lines.leave(ticket),
             lambda: revoke(places, ticket.number),

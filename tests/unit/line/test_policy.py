@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from waitroom.line.forecast.outlook import Outlook
 from waitroom.line.policy import (
     POLICIES,
-    TRANSITIONS,
     AdmissionPolicy,
-    AdmissionState,
     CallAllowance,
     Guaranteed,
     Rate,
@@ -172,26 +170,6 @@ def test_a_plain_gate_needs_no_stock() -> None:
 
     assert decision.gate == 9
     assert decision.reason == "seats"
-
-
-def test_the_life_cycle_leads_only_to_states_that_it_knows() -> None:
-    reachable = {state for following in TRANSITIONS.values() for state in following}
-
-    assert set(TRANSITIONS) == set(AdmissionState)
-    assert reachable <= set(AdmissionState)
-    assert reachable == set(AdmissionState)
-
-
-def test_a_left_or_ended_admission_stays_so_and_every_other_can_end() -> None:
-    final = {state for state, following in TRANSITIONS.items() if not following}
-
-    assert final == {AdmissionState.LEFT, AdmissionState.ENDED}
-    assert all(
-        following & final
-        for state, following in TRANSITIONS.items()
-        if state in (AdmissionState.CALLED, AdmissionState.CLAIMED)
-    )
-    assert AdmissionState.CALLED in TRANSITIONS[AdmissionState.MISSED]
 
 
 steps = st.lists(

@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 from waitroom.log.audit import LINES_MAX, audit
 from waitroom.log.chain import LogEntry
 from waitroom.log.draw import commitment
+from waitroom.log.receipt import UnreadableReceipt, read_receipt
 from waitroom.log.signing import LogKey
 from waitroom.log.verify.finding import SHOWN_MAX, Finding, Verdict, all_holds
 from waitroom.log.verify.links import Hashes, hashes_of
-from waitroom.log.verify.receipt import UnreadableReceipt, read_receipt
 from waitroom.log.verify.witness import Witness
 
 KEY = LogKey(SECRET).public.hex()

@@ -3,7 +3,7 @@
 import pytest
 from rehearsing import scenario
 
-from waitroom.line.policy import AdmissionState
+from waitroom.line.admission import AdmissionState
 from waitroom.rehearse.play.admitted import Admitted
 from waitroom.rehearse.play.books import Books, Shelf
 from waitroom.rehearse.play.dice import dice_of, draw_arrivals

@@ -2,6 +2,8 @@
 
 import re
 from dataclasses import replace
+from datetime import datetime
+from typing import Literal
 
 import msgspec
 from aiohttp import web
@@ -13,7 +15,7 @@ from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.admin.bodies import Reason
 from waitroom.desk.board import Board, RoomView
-from waitroom.desk.standing import standing_by_books
+from waitroom.desk.standing import TicketStatus, standing_on_file
 from waitroom.line.ticket import TICKET_ID_BYTES, Ticket
 from waitroom.refusals import PlaceOver
 from waitroom.store.line_store import LineStore
@@ -27,10 +29,31 @@ class Revocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     confirm: int
 
 
+class PlaceBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of GET: fields are those of the shopper's `TicketStanding`.
+
+    `reference` is None for a place of which the database knows no ticket.
+    """
+
+    line: str
+    number: int
+    status: TicketStatus
+    place: int | None
+    reference: str | None
+    profile: str | None
+    claim_until: datetime | None
+    grace_until: datetime | None
+
+
+class RevokedBody(msgspec.Struct, frozen=True, kw_only=True):
+    line: str
+    number: int
+    status: Literal["revoked"] = "revoked"
+
+
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _NUMBER_OR_ENTRY = re.compile(r"(e?)([1-9][0-9]{0,17})")
-_TOLD = ("line", "number", "status", "place", "reference", "profile", "claim_until")
-# Stands for the ticket of a place of which nothing is kept but that its number was given.
+# In place of the ticket id of a place that the database does not keep.
 _NOBODYS = bytes(TICKET_ID_BYTES)
 _REVOCATION = msgspec.json.Decoder(Revocation)
 
@@ -56,14 +79,21 @@ class PlacesAdmin:
         """
         view = self._board.room(request.match_info["room"])
         ticket = _named(view, request.match_info["line"], request.match_info["number"])
-        (found,) = await self._lines.standings([ticket])
+        (found,) = await self._lines.places_on_file([ticket])
         if ticket.number > found.tail:
             raise NotFound(_given(view.name_of(ticket), found.tail))
         known = found.ticket_id
-        told = standing_by_books(view, replace(ticket, ticket_id=known or _NOBODYS), found)
-        body = {name: told[name] for name in _TOLD} | {"grace_until": told.get("grace_until")}
-        if known is None:
-            body["reference"] = None
+        told = standing_on_file(view, replace(ticket, ticket_id=known or _NOBODYS), found)
+        body = PlaceBody(
+            line=told.line,
+            number=ticket.number,
+            status=told.status,
+            place=told.place,
+            reference=told.reference if known is not None else None,
+            profile=found.profile,
+            claim_until=told.claim_until,
+            grace_until=told.grace_until or None,
+        )
         return json_response(body)
 
     async def revoke(self, request: web.Request, operator: Operator) -> web.Response:
@@ -72,13 +102,13 @@ class PlacesAdmin:
         if _NUMBER.fullmatch(named["number"]) is None:
             raise NotFound("There is no such place.")
         number = int(named["number"])
-        wish = await read_body(request, _REVOCATION)
-        if wish.confirm != number:
+        body = await read_body(request, _REVOCATION)
+        if body.confirm != number:
             raise BadRequest(f'To take the place away, say {{"confirm": {number}}}.')
-        if not wish.reason.strip():
+        if not body.reason.strip():
             raise BadRequest("Say why the place is taken away.")
         verdict = await self._places.revoke(
-            named["room"], named["line"], number, who=operator.name, reason=wish.reason
+            named["room"], named["line"], number, who=operator.name, reason=body.reason
         )
         if verdict == "unknown":
             raise NotFound("There is no such place.")
@@ -87,7 +117,7 @@ class PlacesAdmin:
         if verdict == "payment_running":
             raise PaymentRunning("A payment is under way; it decides first.")
         await self._board.refresh_places()
-        return json_response({"line": named["line"], "number": number, "status": "revoked"})
+        return json_response(RevokedBody(line=named["line"], number=number))
 
 
 def _named(view: RoomView, line: str, number: str) -> Ticket:

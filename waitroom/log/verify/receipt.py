@@ -1,10 +1,5 @@
 """One shopper's own place: that it is in the log, what it drew, and when it was called. Pure."""
 
-from typing import Annotated, Any
-
-import msgspec
-from msgspec import Meta
-
 from waitroom.log.chain import leaf_hash, root_from_path
 from waitroom.log.entries import (
     Called,
@@ -12,19 +7,15 @@ from waitroom.log.entries import (
     Entered,
     Facts,
     Joined,
-    Number,
     OfLine,
     OfNumber,
     Reset,
 )
+from waitroom.log.receipt import Receipt
 from waitroom.log.verify.finding import Check, Finding, Verdict, found
 from waitroom.log.verify.line import LineAudit
 
-# A tree over a tick has a few hundred leaves; one of 2**40 has forty steps.
-PATH_HEX_MAX = 64 * 40
 CALLS_NAMED_MAX = 10
-
-Hex = Annotated[str, Meta(pattern=r"\A([0-9a-f]{2})*\Z", max_length=PATH_HEX_MAX)]
 
 _HAPPENED = {
     "revoked": "was taken away by the operator",
@@ -32,43 +23,6 @@ _HAPPENED = {
     "stepped_aside": "stepped aside",
     "extra_time": "was given more time",
 }
-
-
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What a shopper was given on joining: a `number`, or an `entry` for a draw."""
-
-    seq: Number
-    line: str
-    first: Number
-    count: Number
-    id: Hex
-    random: Hex
-    path: Hex
-    number: Number | None = None
-    entry: Number | None = None
-    room: str | None = None
-
-
-class UnreadableReceipt(ValueError):
-    """What was given is no receipt of a room."""
-
-
-def read_receipt(document: Any) -> Receipt:
-    """Read a receipt as the service gives it, or an answer that holds one.
-
-    Raises `UnreadableReceipt`.
-    """
-    if isinstance(document, dict) and isinstance(document.get("receipt"), dict):
-        document = document["receipt"]
-    try:
-        receipt = msgspec.convert(document, Receipt)
-    except msgspec.ValidationError as error:
-        raise UnreadableReceipt(f"this is no receipt: {error}") from error
-    if (receipt.number is None) == (receipt.entry is None):
-        raise UnreadableReceipt("a receipt is for a number or for an entry")
-    if len(receipt.path) % 64:
-        raise UnreadableReceipt("the path of a receipt is of whole hashes")
-    return receipt
 
 
 class ReceiptAudit:

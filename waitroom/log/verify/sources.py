@@ -15,9 +15,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
+from waitroom.log.receipt import Receipt, UnreadableReceipt, read_receipt
 from waitroom.log.verify.fetch import Fetcher, NotThere, SourceError
 from waitroom.log.verify.links import hashes_of
-from waitroom.log.verify.receipt import Receipt, UnreadableReceipt, read_receipt
 from waitroom.log.verify.witness import SignedHead, Witness
 
 PAGE_ENTRIES = 1000

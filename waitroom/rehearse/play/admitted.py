@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from waitroom.line.admission import AdmissionState
 from waitroom.line.forecast.demand import Journey
-from waitroom.line.policy import AdmissionState
 from waitroom.rehearse.play.dice import Dice
 
 

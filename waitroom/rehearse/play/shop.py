@@ -4,7 +4,7 @@ from bisect import bisect_right, insort
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from waitroom.line.policy import AdmissionState
+from waitroom.line.admission import AdmissionState
 from waitroom.rehearse.play.admitted import Admitted
 from waitroom.rehearse.play.agenda import Agenda
 from waitroom.rehearse.play.books import Books

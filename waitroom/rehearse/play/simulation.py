@@ -2,7 +2,8 @@
 
 from bisect import bisect_right
 
-from waitroom.line.policy import AdmissionPolicy, AdmissionState
+from waitroom.line.admission import AdmissionState
+from waitroom.line.policy import AdmissionPolicy
 from waitroom.rehearse.play.admitted import Admitted
 from waitroom.rehearse.play.agenda import Agenda
 from waitroom.rehearse.play.baseline import Fixed, policy_named

@@ -273,7 +273,7 @@ CREATE TRIGGER changes_have_a_time BEFORE INSERT OR UPDATE ON place
 
 -- The one place of somebody to whom one is due: a customer, or the bearer of an invitation. `key` is
 -- a hash. Who comes again, from wherever, gets this ticket.
-CREATE TABLE sole_place (
+CREATE TABLE person_place (
     room_id int NOT NULL REFERENCES room,
     key bytea NOT NULL,
     line_id int NOT NULL,
@@ -282,10 +282,10 @@ CREATE TABLE sole_place (
     ticket_id bytea NOT NULL,
     CONSTRAINT one_place_for_each PRIMARY KEY (room_id, key)
 );
-CREATE INDEX sole_place_by_ticket ON sole_place (ticket_id);
+CREATE INDEX person_place_by_ticket ON person_place (ticket_id);
 
 -- Links that were made together. A link is a signature over batch and index, so it has no row of its
--- own; that it was used stands in sole_place.
+-- own; that it was used stands in person_place.
 CREATE TABLE invitation_batch (
     batch_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     room_id int NOT NULL REFERENCES room,

@@ -95,7 +95,7 @@ BEGIN
         END IF;
     END IF;
     IF keys IS NOT NULL THEN
-        INSERT INTO sole_place (room_id, key, line_id, entered, number, ticket_id)
+        INSERT INTO person_place (room_id, key, line_id, entered, number, ticket_id)
             SELECT m.room_id, d.key, in_line, join_line.entered, first_number + (d.o - 1) % joins, d.id
             FROM unnest(keys, ids) WITH ORDINALITY d(key, id, o) WHERE d.key IS NOT NULL;
     END IF;

@@ -53,7 +53,7 @@ BEGIN
     END IF;
     INSERT INTO place (line_id, entered, number, owner) VALUES (in_line, in_entered, in_number, to_ticket)
         ON CONFLICT (line_id, entered, number) DO UPDATE SET owner = EXCLUDED.owner;
-    UPDATE sole_place s SET ticket_id = to_ticket WHERE s.ticket_id = from_ticket;
+    UPDATE person_place s SET ticket_id = to_ticket WHERE s.ticket_id = from_ticket;
     UPDATE returns_wait r SET ticket_id = to_ticket
         WHERE NOT in_entered AND r.line_id = in_line AND r.number = in_number AND r.ticket_id = from_ticket;
     PERFORM append_log(l.room_id, 'moved', jsonb_build_object('line', l.line, 'number', in_number)
@@ -193,14 +193,14 @@ END $$;
 
 -- Lets somebody to whom one place is due have another, now that this one is over. Verdicts: freed (or
 -- another request was quicker), revoked (an operator took the place away, and that stands).
-CREATE FUNCTION free_sole_place(in_room int, in_key bytea, in_ticket bytea, in_line int, in_number bigint)
+CREATE FUNCTION free_person_place(in_room int, in_key bytea, in_ticket bytea, in_line int, in_number bigint)
 RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM admission a
                WHERE a.line_id = in_line AND a.number = in_number AND a.end_reason = 'revoked') THEN
         RETURN 'revoked';
     END IF;
-    DELETE FROM sole_place s WHERE s.room_id = in_room AND s.key = in_key AND s.ticket_id = in_ticket;
+    DELETE FROM person_place s WHERE s.room_id = in_room AND s.key = in_key AND s.ticket_id = in_ticket;
     RETURN 'freed';
 END $$;
 

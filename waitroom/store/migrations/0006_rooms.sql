@@ -203,7 +203,7 @@ BEGIN
     UPDATE admission a SET state = 'left', end_reason = 'reset', promised = 0, ended_at = shopper_now()
         WHERE a.admission_id = ANY (calls);
     UPDATE admission a SET came_back_at = NULL WHERE a.admission_id = ANY (touched) AND a.state = 'missed';
-    DELETE FROM sole_place s WHERE s.room_id = m.room_id;
+    DELETE FROM person_place s WHERE s.room_id = m.room_id;
     DELETE FROM returns_wait r USING line x WHERE x.line_id = r.line_id AND x.room_id = m.room_id;
     UPDATE profile f SET taken = 0 WHERE f.room_id = m.room_id;
     UPDATE room x SET status = 'scheduled', opens_at = NULL, closes_at = NULL, doors_at = NULL WHERE x.room_id = m.room_id;
@@ -295,7 +295,7 @@ END $$;
 
 -- Says how many invitations of a batch have a place: their keys lie together (`waitroom/line/invitation.py`).
 CREATE FUNCTION invitations_used(b invitation_batch) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT count(*) FROM sole_place s WHERE s.room_id = b.room_id
+    SELECT count(*) FROM person_place s WHERE s.room_id = b.room_id
         AND s.key > convert_to('invitation:', 'UTF8') || int4send(b.batch_id)
         AND s.key < convert_to('invitation:', 'UTF8') || int4send(b.batch_id) || '\xffffffff'
 $$;

@@ -1,0 +1,260 @@
+"""Leaving and coming back: stepping aside, moving to another device, asking for more time."""
+
+import os
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import replace
+from ipaddress import IPv6Address, ip_address, ip_network
+
+import msgspec
+
+from inventory.kit.problem import Busy, NotFound, Refusal, TooManyRequests
+from waitroom.desk.board import RoomView
+from waitroom.desk.standing import TicketStanding
+from waitroom.desk.tickets import Tickets
+from waitroom.line.admission import AdmissionState
+from waitroom.line.ticket import TICKET_ID_BYTES, Ticket, parse_ticket
+from waitroom.refusals import (
+    AlreadyInside,
+    CodesUnavailable,
+    CodeUnknown,
+    NoneLeft,
+    NotDrawnYet,
+    TicketLeft,
+    TicketMoved,
+    TicketOver,
+)
+from waitroom.store.memory import Memory
+from waitroom.store.place_store import PlaceStore, Profile
+
+# Letters and digits of which no two look alike, read out or written down: no B and 8, I, L and 1,
+# O and 0, S and 5, U and V, Z and 2. Eight of them make 10^11 codes.
+CODE_SIGNS = "34679ACDEFGHJKMNPQRTVWXY"
+CODE_LENGTH = 8
+CODE_VALID_S = 600
+# Guesses from one address, and at one room. Ten minutes of guessing at a room with a thousand valid
+# codes find one with a chance of one in twenty thousand.
+GUESSES_PER_MINUTE = 20
+ROOM_GUESSES_PER_MINUTE = 600
+# How often one place may step aside, or have a code made. Each change is an entry in the log.
+CHANGES_PER_MINUTE = 6
+PROFILES_FRESH_S = 5.0
+# The states in which a place may be given up for another: its shopper is not inside.
+_NOT_INSIDE = frozenset({None, AdmissionState.CALLED, AdmissionState.MISSED, AdmissionState.ASIDE})
+
+_REFUSALS: dict[str, type[Refusal]] = {
+    "inside": AlreadyInside,
+    "over": TicketOver,
+    "left": TicketLeft,
+    "ended": TicketOver,
+    "other_ticket": TicketMoved,
+    "none_left": NoneLeft,
+    "unknown": NotFound,
+    "drawn": Busy,
+}
+
+
+class ProfileOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """More time, as a room offers it: the windows that a place with this profile has, in seconds.
+
+    `left` is how many places may still have it, None for any number.
+    """
+
+    profile: str
+    name: str
+    time_factor: float
+    left: int | None
+    claim_window_s: int
+    session_s: int
+
+
+class MoveCode(msgspec.Struct, frozen=True, kw_only=True):
+    """A code that moves a place to the browser that brings it, once, within `valid_s` seconds."""
+
+    code: str
+    valid_s: int
+
+
+class _Move(msgspec.Struct, frozen=True):
+    """A move whose code is used up: who makes it, from which ticket, to which ticket id (hex)."""
+
+    by: str
+    old: str
+    new: str
+
+
+_MOVE = msgspec.json.Decoder(_Move)
+
+
+def new_code() -> str:
+    return "".join(secrets.choice(CODE_SIGNS) for _ in range(CODE_LENGTH))
+
+
+def network_of(address: str | None) -> str:
+    """Return what a limit counts: an IPv4 address, or the /64 that an IPv6 address lies in."""
+    try:
+        known = ip_address(address or "")
+    except ValueError:
+        return str(address)
+    if isinstance(known, IPv6Address) and known.ipv4_mapped is None:
+        return str(ip_network((known, 64), strict=False))
+    return str(getattr(known, "ipv4_mapped", None) or known)
+
+
+class Places:
+    """What a shopper can do with a place besides claiming it."""
+
+    def __init__(self, tickets: Tickets, *, store: PlaceStore, memory: Memory) -> None:
+        self._tickets = tickets
+        self._board = tickets.board
+        self._store = store
+        self._memory = memory
+        self._profiles: dict[str, tuple[float, list[ProfileOffer]]] = {}
+
+    async def step_aside(self, view: RoomView, ticket: Ticket) -> TicketStanding:
+        """Let the line go on without this number; return where it stands then."""
+        if ticket.entered:
+            raise NotDrawnYet
+        await self._limit("aside", ticket)
+        _refuse(await self._store.step_aside(ticket))
+        return await self._tickets.fresh_standing(view, ticket)
+
+    async def step_back(self, view: RoomView, ticket: Ticket) -> TicketStanding:
+        """Bring a number back into the line; one that never stepped aside stays as it is."""
+        if not ticket.entered:
+            _refuse(await self._store.step_back(ticket))
+        return await self._tickets.fresh_standing(view, ticket)
+
+    async def give_profile(self, view: RoomView, ticket: Ticket, profile: str) -> TicketStanding:
+        """Give a place more time; return where it stands then."""
+        verdict = await self._store.give_profile(ticket, profile)
+        if verdict == "drawn":
+            ticket = await self._tickets.numbered(view, ticket)
+            verdict = await self._store.give_profile(ticket, profile)
+        _refuse(verdict)
+        return await self._tickets.fresh_standing(view, ticket)
+
+    async def profiles(self, view: RoomView) -> list[ProfileOffer]:
+        """Return the profiles that a room offers to shoppers who need more time."""
+        kept = self._profiles.get(view.room)
+        if kept is not None and time.monotonic() - kept[0] < PROFILES_FRESH_S:
+            return kept[1]
+        try:
+            found = await self._store.profiles(view.room)
+        except Busy:
+            # A page shows a place from memory; what it only offers must not fail it.
+            return kept[1] if kept is not None else []
+        offered = [_offer(view, profile) for profile in found]
+        self._profiles[view.room] = (time.monotonic(), offered)
+        return offered
+
+    async def code(self, ticket: Ticket, *, room: str) -> MoveCode:
+        """Make a code that moves this place, once, to the browser that brings it."""
+        await self._limit("code", ticket)
+        found = await self._tickets.place_on_file(ticket)
+        if found.ticket_id is not None and found.ticket_id != ticket.ticket_id:
+            raise TicketMoved
+        if found.state is AdmissionState.CLAIMED:
+            raise AlreadyInside
+        if found.has_left or found.state in {AdmissionState.LEFT, AdmissionState.ENDED}:
+            raise TicketOver
+        code = new_code()
+        kept = await self._memory.keep_note(
+            _code_note(room, code), ticket.text().encode(), ttl_s=CODE_VALID_S
+        )
+        if not kept:
+            raise CodesUnavailable
+        return MoveCode(code=code, valid_s=CODE_VALID_S)
+
+    async def move(
+        self, view: RoomView, code: str, *, by: str | None, address: str | None, own: Ticket | None
+    ) -> Ticket:
+        """Move the place that a code was made for; its former ticket is worth nothing then.
+
+        `by` recognises a browser that never got the answer and asks again: it gets the same ticket.
+        `own` is the place that this browser had. It is given up, or the line would wait for a
+        shopper who has gone to another place.
+        """
+        await self._limit_guesses(view, address)
+        move = await self._redeem(view, code, by=by)
+        old = parse_ticket(move.old)
+        if old is None or old.line_id not in view.lines:
+            raise CodeUnknown
+        old = self._board.drawn(view, old)
+        ticket_id = bytes.fromhex(move.new)
+        verdict = await self._store.move(old, to_ticket=ticket_id)
+        if verdict == "drawn":
+            old = await self._tickets.numbered(view, old)
+            verdict = await self._store.move(old, to_ticket=ticket_id)
+        if verdict == "other_ticket":
+            # Another code moved it meanwhile; the answer tells no more than that to a wrong code.
+            raise CodeUnknown
+        _refuse(verdict)
+        await self._board.refresh_places()
+        ticket = replace(old, ticket_id=ticket_id)
+        if own is not None and replace(own, ticket_id=ticket_id) != ticket:
+            await self._give_up(view, own)
+        return ticket
+
+    async def _redeem(self, view: RoomView, code: str, *, by: str | None) -> _Move:
+        """Use a code up; a browser that did so before gets the same move again."""
+        code = "".join(sign for sign in code.upper() if sign not in " -\t")
+        if len(code) != CODE_LENGTH or not set(code) <= set(CODE_SIGNS):
+            raise CodeUnknown
+        old = await self._memory.take_note(_code_note(view.room, code))
+        begun = f"moved:{view.room}:{code}"
+        if old is not None:
+            move = _Move(by=by or "", old=old.decode(), new=os.urandom(TICKET_ID_BYTES).hex())
+            if by:
+                # Noted before anything is moved: the answer may be lost, the place may not.
+                await self._memory.keep_note(begun, msgspec.json.encode(move), ttl_s=CODE_VALID_S)
+            return move
+        note = await self._memory.note(begun) if by else None
+        if note is None or (move := _MOVE.decode(note)).by != by:
+            if not await self._memory.alive():
+                raise CodesUnavailable
+            raise CodeUnknown
+        return move
+
+    async def _give_up(self, view: RoomView, ticket: Ticket) -> None:
+        """Leave a place that is of no use any more, unless its shopper is inside."""
+        with suppress(Refusal):
+            found = await self._tickets.place_on_file(ticket)
+            if not found.has_left and found.state in _NOT_INSIDE:
+                await self._tickets.leave(view, ticket)
+
+    async def _limit(self, what: str, ticket: Ticket) -> None:
+        place = f"{ticket.line_id}.{'e' if ticket.entered else ''}{ticket.number}"
+        await self._allow(f"{what}:{place}", CHANGES_PER_MINUTE)
+
+    async def _limit_guesses(self, view: RoomView, address: str | None) -> None:
+        # The address first: one guesser uses up their own attempts and not the room's.
+        await self._allow(f"move:address:{network_of(address)}", GUESSES_PER_MINUTE)
+        await self._allow(f"move:room:{view.room}", ROOM_GUESSES_PER_MINUTE)
+
+    async def _allow(self, bucket: str, per_minute: int) -> None:
+        wait_s = await self._memory.allow(bucket, per_minute=per_minute)
+        if wait_s > 0:
+            raise TooManyRequests(headers={"Retry-After": str(int(wait_s) + 1)})
+
+
+def _refuse(verdict: str) -> None:
+    """Raise the refusal that a verdict of the database stands for, if it stands for one."""
+    if verdict in _REFUSALS:
+        raise _REFUSALS[verdict]
+
+
+def _offer(view: RoomView, profile: Profile) -> ProfileOffer:
+    return ProfileOffer(
+        profile=profile.profile,
+        name=profile.name,
+        time_factor=profile.time_factor,
+        left=profile.left,
+        claim_window_s=round(view.rules.claim_window_s * profile.time_factor),
+        session_s=round(view.rules.session_s * profile.time_factor),
+    )
+
+
+def _code_note(room: str, code: str) -> str:
+    return f"move:{room}:{code}"

@@ -1,0 +1,187 @@
+"""A shopper's ticket from the join to the claim: what every page and API call stands on."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from checkout.session import Session, SessionSeal
+from inventory.kit.batcher import Batcher
+from inventory.kit.problem import Busy, Refusal, TooManyRequests
+from inventory.refusals import PaymentRunning
+from waitroom.desk.board import Board, RoomView
+from waitroom.desk.entrance import Brought, Entrance
+from waitroom.desk.join_desk import Place
+from waitroom.desk.standing import (
+    TicketStanding,
+    entered_standing,
+    is_over,
+    noted_standing,
+    standing_on_file,
+)
+from waitroom.line.admission import AdmissionState
+from waitroom.line.ticket import Ticket
+from waitroom.refusals import (
+    InvitationUsed,
+    LineOver,
+    Missed,
+    NotYetCalled,
+    OtherTicket,
+    SteppedAside,
+    TicketLeft,
+    TicketOver,
+)
+from waitroom.store.line_store import Claimed, LineStore, PlaceOnFile
+
+# How many finished places of one browser a single join looks through for one that is still good.
+REJOINS_MAX = 20
+
+_CLAIM_REFUSALS: dict[str, type[Refusal]] = {
+    "not_yet_called": NotYetCalled,
+    "missed": Missed,
+    "over": TicketOver,
+    "left": TicketLeft,
+    "ended": TicketOver,
+    "other_ticket": OtherTicket,
+    "aside": SteppedAside,
+    "line_over": LineOver,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedSession:
+    """A claimed session: its token, its deadline, and the seconds left until then.
+
+    A repeated claim gets the same session, which is not `fresh`.
+    """
+
+    token: str
+    expires_at: datetime | None
+    seconds_left: float
+    fresh: bool
+
+
+class Tickets:
+    """Joins, standings, claims and leavings, each batched into few engine calls."""
+
+    def __init__(
+        self, *, board: Board, store: LineStore, sessions: SessionSeal, entrance: Entrance
+    ) -> None:
+        self.board = board
+        self._entrance = entrance
+        self._store = store
+        self._sessions = sessions
+        self._claims: Batcher[Ticket, Claimed] = Batcher("claims", store.claim)
+        self._places: Batcher[Ticket, PlaceOnFile] = Batcher("standings", store.places_on_file)
+
+    async def join(
+        self,
+        view: RoomView,
+        brought: Brought,
+        *,
+        key: str | None,
+        random: bytes = b"",
+        former: Ticket | None = None,
+    ) -> Place:
+        """Give a new place, or the one that this shopper has already.
+
+        `key` recognises a repeated request, `former` is a ticket that is used up. A key whose
+        ticket is used up leads on to the next key, so that joining again is as safe to repeat as
+        joining. Raises what the room asks for and the shopper does not bring.
+        """
+        asked = await self._entrance.ask(view, brought)
+        if former is not None:
+            key = _key_after(former)
+        for _ in range(REJOINS_MAX):
+            try:
+                admitted = await self._entrance.admit(view, asked)
+                place = await admitted.desk.batcher.submit(admitted.request(key, random))
+                if place.ticket.line_id not in view.lines:
+                    # Another worker gave it, in a lane of which this one has not heard yet.
+                    raise Busy
+                if place.fresh or place.called:
+                    return place
+                # The draw may have been made since: then the place has a number now.
+                ticket = self.board.drawn(view, place.ticket)
+                if await self.still_good(ticket):
+                    return replace(place, ticket=ticket, token=self.token_of(ticket))
+                await self._entrance.release(view, admitted, given=place.ticket, now=ticket)
+            except InvitationUsed:
+                asked = self._entrance.without_invitation(asked)
+            else:
+                key = _key_after(place.ticket)
+        raise TooManyRequests
+
+    def token_of(self, ticket: Ticket) -> str:
+        """Return the signed token of a ticket."""
+        return self.board.seal.sign(ticket)
+
+    async def place_on_file(self, ticket: Ticket) -> PlaceOnFile:
+        """Return a ticket's place as the database has it now."""
+        return await self._places.submit(ticket)
+
+    async def still_good(self, ticket: Ticket) -> bool:
+        """Say whether joining again with this ticket gives the same place."""
+        found = await self.place_on_file(ticket)
+        return not (found.has_left or found.state is AdmissionState.LEFT or is_over(found))
+
+    async def claim(self, view: RoomView, ticket: Ticket) -> OpenedSession:
+        """Take up a call; raises the refusal that says what stands in the way."""
+        if ticket.entered:
+            raise NotYetCalled("The draw has not been made yet; your place is safe.")
+        claimed = await self._claims.submit(ticket)
+        if claimed.verdict != "claimed":
+            raise _CLAIM_REFUSALS[claimed.verdict]
+        session = Session(session_id=claimed.session_id, room=view.room)
+        return OpenedSession(
+            token=self._sessions.sign(session),
+            expires_at=claimed.expires_at,
+            seconds_left=claimed.seconds_left,
+            fresh=claimed.fresh,
+        )
+
+    async def leave(self, view: RoomView, ticket: Ticket) -> None:
+        """Give a place up; raises `OtherTicket`, `PaymentRunning` or `Busy`."""
+        verdict = await self._store.leave(ticket)
+        if verdict == "drawn":
+            verdict = await self._store.leave(await self.numbered(view, ticket))
+        if verdict == "other_ticket":
+            raise OtherTicket
+        if verdict == "drawn":
+            raise Busy
+        if verdict == "payment_running":
+            raise PaymentRunning("A payment is under way; it decides first.")
+
+    async def numbered(self, view: RoomView, ticket: Ticket) -> Ticket:
+        """Return an entry's ticket by its number, from a draw that this worker has yet to read."""
+        await self.board.refresh(rooms=True)
+        return self.board.drawn(view, ticket)
+
+    async def standing(self, view: RoomView, ticket: Ticket) -> TicketStanding:
+        """Return where a ticket stands, for most that wait from the state document alone.
+
+        Only a number that is called, or that the document does not know yet, asks the database.
+        """
+        note = self.board.note_of(ticket)
+        if ticket.entered:
+            return entered_standing(view, ticket, note)
+        line = view.line_of(ticket)
+        if line is not None and line.head < ticket.number <= line.tail:
+            return noted_standing(view, ticket, note, line.head)
+        return standing_on_file(view, ticket, await self.place_on_file(ticket))
+
+    async def fresh_standing(self, view: RoomView, ticket: Ticket) -> TicketStanding:
+        """Return where a ticket stands after a change that the document does not have yet."""
+        await self.board.refresh_places()
+        if ticket.entered:
+            return entered_standing(view, ticket, self.board.note_of(ticket))
+        return standing_on_file(view, ticket, await self.place_on_file(ticket))
+
+    async def close(self) -> None:
+        """Answer every request that is queued."""
+        await self._claims.close()
+        await self._places.close()
+        await self._entrance.close()
+
+
+def _key_after(ticket: Ticket) -> str:
+    """Return the join key of the place that comes after a finished one."""
+    return f"after:{ticket.text()}"

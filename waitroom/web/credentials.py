@@ -1,0 +1,127 @@
+"""What a request carries of a shopper: ticket, session, invitation, customer token, join key.
+
+Browsers carry them in cookies, programs as a bearer token. Only this module knows the cookies'
+names and flags.
+"""
+
+import secrets
+
+from aiohttp import web
+
+from checkout.api import SESSION_COOKIE
+from inventory.kit.http import bearer, idempotency_key
+from waitroom.desk.board import Board, RoomView
+from waitroom.desk.entrance import Brought
+from waitroom.line.ticket import Ticket
+from waitroom.refusals import NoTicket, TicketMoved
+
+TICKET_COOKIE = "waitroom_ticket_"
+INVITATION_COOKIE = "waitroom_invitation_"
+VISITOR_COOKIE = "waitroom_visitor"
+VISITOR_BYTES = 16
+COOKIE_MAX_AGE_S = 7 * 24 * 3600
+
+
+class Credentials:
+    """Reads a shopper's credentials from requests and writes them into responses.
+
+    `secure` is for sites on https: the cookies are then bound to the host.
+    """
+
+    def __init__(self, board: Board, *, secure: bool) -> None:
+        self._board = board
+        self._secure = secure
+        self._prefix = "__Host-" if secure else ""
+        flags = f"HttpOnly; Max-Age={COOKIE_MAX_AGE_S}; Path=/; SameSite=Lax"
+        self._flags = f"{flags}; Secure" if secure else flags
+
+    async def room_of(self, request: web.Request) -> RoomView:
+        """Return the room that the path names; raises `NotFound`."""
+        return self._board.room(request.match_info["room"])
+
+    def ticket_of(self, request: web.Request, view: RoomView) -> Ticket:
+        """Return the ticket that a request carries; raises `NoTicket` or `TicketMoved`.
+
+        A bearer token that is no ticket may be another service's; then the cookie counts.
+        """
+        cookie = request.cookies.get(self._ticket_cookie(view.room))
+        token = bearer(request)
+        if token is not None and cookie is not None:
+            try:
+                return self._board.ticket_of(view, token)
+            except NoTicket:
+                token = cookie
+        return self._board.ticket_of(view, token or cookie)
+
+    def former_ticket(self, request: web.Request, view: RoomView) -> tuple[Ticket | None, bool]:
+        """Return the ticket of a request, if it carries one, and whether the place is still its.
+
+        A ticket whose place moved to another device is returned too.
+        """
+        try:
+            return self.ticket_of(request, view), True
+        except TicketMoved:
+            token = request.cookies.get(self._ticket_cookie(view.room))
+            return (self._board.seal.open(token) if token else None), False
+        except NoTicket:
+            return None, False
+
+    def brought(
+        self, request: web.Request, view: RoomView, *, invitation: str, customer_token: str
+    ) -> Brought:
+        """Return what a join brings: its own fields first, then the cookie and the bearer token."""
+        return Brought(
+            invitation=invitation,
+            invitation_kept=request.cookies.get(self._invitation_cookie(view.room), ""),
+            customer_token=customer_token or _customer_token(request),
+        )
+
+    def join_key(self, request: web.Request) -> str | None:
+        """Return what recognises a repeated join: the client's key, else the browser's id."""
+        key = idempotency_key(request, required=False)
+        if key is not None:
+            return f"k:{key}"
+        visitor = request.cookies.get(self._visitor_cookie)
+        # Only an id that this service could have made; a client's own guess is not worth a key.
+        known = visitor and len(visitor) == 2 * VISITOR_BYTES and visitor.isalnum()
+        return f"v:{visitor}" if known else None
+
+    def keep_ticket(self, response: web.StreamResponse, view: RoomView, token: str) -> None:
+        self._keep(response, self._ticket_cookie(view.room), token)
+
+    def forget_ticket(self, response: web.StreamResponse, view: RoomView) -> None:
+        response.del_cookie(self._ticket_cookie(view.room), secure=self._secure)
+
+    def keep_session(self, response: web.StreamResponse, token: str) -> None:
+        self._keep(response, self._prefix + SESSION_COOKIE, token)
+
+    def keep_invitation(self, response: web.StreamResponse, view: RoomView, token: str) -> None:
+        self._keep(response, self._invitation_cookie(view.room), token)
+
+    def keep_visitor(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Give a browser an id, unless it has one, so that a tab and its twin join once."""
+        if self._visitor_cookie not in request.cookies:
+            self._keep(response, self._visitor_cookie, secrets.token_hex(VISITOR_BYTES))
+
+    def _keep(self, response: web.StreamResponse, name: str, value: str) -> None:
+        """Set a cookie whose value is a token of ours, with no character that needs quoting.
+
+        `response.set_cookie` parses and quotes its value, which would cost a tenth of a join.
+        """
+        response.headers.add("Set-Cookie", f"{name}={value}; {self._flags}")
+
+    def _ticket_cookie(self, room: str) -> str:
+        return f"{self._prefix}{TICKET_COOKIE}{room}"
+
+    def _invitation_cookie(self, room: str) -> str:
+        return f"{self._prefix}{INVITATION_COOKIE}{room}"
+
+    @property
+    def _visitor_cookie(self) -> str:
+        return self._prefix + VISITOR_COOKIE
+
+
+def _customer_token(request: web.Request) -> str:
+    """Return the bearer token, unless it is a ticket: those have a `~`, which no JWT has."""
+    token = bearer(request) or ""
+    return "" if "~" in token else token
