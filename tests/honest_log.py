@@ -182,6 +182,7 @@ class HonestLog:
             **{"from": first, "to": self.head},
             called=count,
             again=list(again),
+            again_since=[BEGAN_AT.isoformat()] * len(again),
             gate=self.head,
             term=1,
             reason="stock",

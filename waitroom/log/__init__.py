@@ -44,4 +44,13 @@ is a failure (`test_a_new_draw_in_a_line_begun_anew_is_a_redraw`).
 `docs/how-it-works/draw-and-log.md` specifies chain, draw and signatures with test vectors, and says
 what the log proves and what it does not. `audit.py` takes each entry once, in order, and keeps 32
 bytes of it; `verify` checks a log with it.
+
+# Modules
+
+* `chain`: the hashes of the chain, and the Merkle tree over a tick's tickets.
+* `entries`: the vocabulary: what each kind of entry says, and which SQL function writes it.
+* `words`: each entry as a sentence for shoppers.
+* `draw`: the order of the people who came before the opening.
+* `signing`: the key that signs closings and heads, and the check of its signatures.
+* `audit`: the check of a whole log, with the modules of `verify/`.
 """

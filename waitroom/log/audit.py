@@ -1,8 +1,8 @@
-"""Checking a room's whole log: what holds, what fails, and what nobody can prove. Pure.
+"""Checking a room's whole log: what holds, what fails, and what no log can prove. Pure.
 
 Everything is computed again from public data and, if one is given, a shopper's own receipt. Entries
-are taken one by one, so a log may be as long as it likes. What each check does stands in
-`waitroom/verify/`.
+are taken one by one, so a log may be of any length. Each check has its module in
+`waitroom/log/verify/`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,31 +10,33 @@ from typing import Any
 
 from waitroom.log.chain import LogEntry
 from waitroom.log.entries import (
+    AnyEntry,
     Called,
     DrawAnnounced,
-    Facts,
     Joined,
+    LaneAdded,
     OfLine,
     Reset,
     RoomCreated,
-    Status,
+    StatusChanged,
 )
 from waitroom.log.receipt import Receipt
+from waitroom.log.signing import SignedHead
 from waitroom.log.verify.exceptions import ExceptionsAudit
 from waitroom.log.verify.finding import Check, Finding, Verdict, found
 from waitroom.log.verify.line import LineAudit
 from waitroom.log.verify.links import ChainAudit
 from waitroom.log.verify.receipt import ReceiptAudit
-from waitroom.log.verify.witness import SignedHead, Witness, head_findings, witness_findings
+from waitroom.log.verify.witness import Witness, head_findings, witness_findings
 
-# More lines than a room ever has; a log that names more is not one of ours.
+# No room ever has this many lines; a log that names more was not written by this service.
 LINES_MAX = 1000
 
 _LIMITS = (
-    ("limits.people", "No log can show who stands behind the places, or if somebody has several."),
-    ("limits.refused", "No log can show that nobody was refused: there is no entry for that."),
+    ("limits.people", "No log can show who holds the places, or whether one person holds several."),
+    ("limits.refused", "No log can show that nobody was refused: a refusal leaves no entry."),
     ("limits.outside", "No log can show that nobody bought without having been called."),
-    ("limits.texts", "Private texts stand here as salted hashes; what they say is not shown."),
+    ("limits.texts", "Private texts appear as salted hashes; what they say is not shown."),
 )
 
 
@@ -47,12 +49,12 @@ def audit(
     receipt: Receipt | None = None,
     key: str | None = None,
 ) -> list[Finding]:
-    """Check one room's log from its first entry on and return what was found.
+    """Check one room's log from its first entry on and return the findings.
 
     `entries` are `LogEntry`s, or mappings as they are served. `room` is the name that the log
     should have. `head` is the end of the log as the service signs it now; it must have been read
-    before the entries. `witnesses` are what was kept earlier. `key` is the operator's public key
-    in hex, if it is known from elsewhere.
+    before the entries. `witnesses` were kept earlier. `key` is the operator's public key in hex, if
+    it is known from elsewhere.
     """
     room_audit = RoomAudit(room=room, receipt=receipt)
     for served in entries:
@@ -61,7 +63,7 @@ def audit(
 
 
 class RoomAudit:
-    """One room's log as it goes by."""
+    """Checks one room's log, entry by entry."""
 
     def __init__(self, *, room: str | None = None, receipt: Receipt | None = None) -> None:
         self._room = room or ""
@@ -69,95 +71,104 @@ class RoomAudit:
         self._chain = ChainAudit()
         self._exceptions = ExceptionsAudit()
         self._lines: dict[str, LineAudit] = {}
-        self._announced_lines: set[str] = set()
+        self._introduced: set[str] = set()
+        # The announced keys; a dict keeps their order.
         self._keys: dict[str, None] = {}
         self._receipt = ReceiptAudit(receipt) if receipt is not None else None
         self._receipt_room = receipt.room if receipt is not None else None
         self._status = "scheduled"
         self._is_named = Check("room")
         self._is_open = Check("status")
-        self._is_announced = Check("lines")
+        self._is_introduced = Check("lines")
 
     def take(self, served: LogEntry | Mapping[str, Any]) -> None:
         read = self._chain.take(served)
         if read is None:
             return
-        facts, hash_ = read
-        self._name(facts)
-        self._introduce(facts)
-        self._watch_status(facts)
-        self._exceptions.take(facts)
-        line = self._line_of(facts)
-        if line is not None and isinstance(facts, OfLine):
-            line.take(facts, hash_)
+        entry, hash_ = read
+        self._name(entry)
+        self._introduce(entry)
+        self._watch_status(entry)
+        self._exceptions.take(entry)
+        line = self._line_of(entry)
+        if line is not None and isinstance(entry, OfLine):
+            line.take(entry, hash_)
         if self._receipt is not None:
-            self._receipt.take(facts, line)
+            self._receipt.take(entry, line)
 
-    def _name(self, facts: Facts) -> None:
+    def _name(self, entry: AnyEntry) -> None:
         """Learn the room's name, which is part of what is hashed and signed."""
-        if isinstance(facts, RoomCreated):
+        if isinstance(entry, RoomCreated):
             if len(self._chain.hashes) > 1:
-                self._is_named.fail(f"The room was made twice, again in entry {facts.seq}.")
-                return
-            if self._expected not in {None, facts.room}:
                 self._is_named.fail(
-                    f"This is the log of “{facts.room}” and not of “{self._expected}”.", facts.seq
+                    f"The room was created a second time, in log entry {entry.seq}.", entry.seq
                 )
-            self._room = facts.room
+                return
+            if self._expected not in {None, entry.room}:
+                self._is_named.fail(
+                    f"This is the log of “{entry.room}” and not of “{self._expected}”.", entry.seq
+                )
+            self._room = entry.room
         elif len(self._chain.hashes) == 1:
-            self._is_named.fail("The log does not begin with the making of its room.", 1)
+            self._is_named.fail("The log does not begin with the creation of its room.", 1)
 
-    def _introduce(self, facts: Facts) -> None:
-        if isinstance(facts, RoomCreated) or facts.kind == "lane_added":
-            assert isinstance(facts, OfLine), "both are of a line"
-            self._announced_lines.add(facts.line)
-        elif isinstance(facts, Reset):
-            self._announced_lines.add(facts.to_line)
-            before, after = self._line(facts.from_line, facts), self._line(facts.to_line, facts)
-            if before is not None and after is not None:
-                before.replaced_by = facts.to_line
-                after.begin_after(before, facts.from_line)
-        elif isinstance(facts, DrawAnnounced) and len(self._keys) < LINES_MAX:
-            self._keys[facts.key] = None
+    def _introduce(self, entry: AnyEntry) -> None:
+        match entry:
+            case RoomCreated() | LaneAdded():
+                self._introduced.add(entry.line)
+            case Reset():
+                self._introduced.add(entry.to_line)
+                before = self._line(entry.from_line, entry.seq)
+                after = self._line(entry.to_line, entry.seq)
+                if before is not None and after is not None:
+                    before.replaced_by = entry.to_line
+                    after.begin_after(before, entry.from_line)
+            case DrawAnnounced() if len(self._keys) < LINES_MAX:
+                self._keys[entry.key] = None
+            case _:
+                pass
 
-    def _watch_status(self, facts: Facts) -> None:
-        match facts:
-            case Status():
-                if facts.before != self._status:
+    def _watch_status(self, entry: AnyEntry) -> None:
+        match entry:
+            case StatusChanged():
+                if entry.before != self._status:
                     self._is_open.fail(
-                        f"Entry {facts.seq} says that the room was {facts.before}; it was "
+                        f"Log entry {entry.seq} says that the room was {entry.before}; it was "
                         f"{self._status}.",
-                        facts.seq,
+                        entry.seq,
                     )
-                self._status = facts.after
-            case Called() if (facts.called or facts.again) and self._status != "open":
+                self._status = entry.after
+            case Called() if (entry.called or entry.again) and self._status != "open":
                 self._is_open.fail(
-                    f"Somebody was called in entry {facts.seq} while the room was {self._status}.",
-                    facts.seq,
+                    f"Numbers were called in log entry {entry.seq} while the room was "
+                    f"{self._status}.",
+                    entry.seq,
                 )
-            case Joined() if facts.called and self._status != "open":
+            case Joined() if entry.called and self._status != "open":
                 self._is_open.fail(
-                    f"Arrivals were called in entry {facts.seq} while the room was {self._status}.",
-                    facts.seq,
+                    f"Arrivals were called in log entry {entry.seq} while the room was "
+                    f"{self._status}.",
+                    entry.seq,
                 )
             case _:
                 pass
 
-    def _line_of(self, facts: Facts) -> LineAudit | None:
-        if not isinstance(facts, OfLine):
+    def _line_of(self, entry: AnyEntry) -> LineAudit | None:
+        if not isinstance(entry, OfLine):
             return None
-        if facts.line not in self._announced_lines:
-            self._is_announced.fail(
-                f"Entry {facts.seq} is of the line {facts.line}, which the log had not told of.",
-                facts.seq,
+        if entry.line not in self._introduced:
+            self._is_introduced.fail(
+                f"Log entry {entry.seq} is about the line {entry.line}, which the log had not "
+                "introduced.",
+                entry.seq,
             )
-        return self._line(facts.line, facts)
+        return self._line(entry.line, entry.seq)
 
-    def _line(self, name: str, facts: Facts) -> LineAudit | None:
+    def _line(self, name: str, seq: int) -> LineAudit | None:
         line = self._lines.get(name)
         if line is None:
             if len(self._lines) == LINES_MAX:
-                self._is_announced.fail(f"More than {LINES_MAX:,} lines are named.", facts.seq)
+                self._is_introduced.fail(f"The log names more than {LINES_MAX:,} lines.", seq)
                 return None
             line = self._lines[name] = LineAudit(self._room, name)
         return line
@@ -169,7 +180,7 @@ class RoomAudit:
         witnesses: Sequence[Witness] = (),
         key: str | None = None,
     ) -> list[Finding]:
-        """Return everything, in the order in which a shopper would ask."""
+        """Return all findings, in the order in which a shopper would ask."""
         hashes = self._chain.hashes
         keys = [key] if key is not None else list(self._keys)
         lines = [
@@ -195,8 +206,8 @@ class RoomAudit:
         no_draw = "This room has no draw: places are in order of arrival."
         return [
             *([] if drawn else [found("draw", Verdict.NOT_APPLICABLE, no_draw)]),
-            *self._is_open.findings("Nobody was called while the room was not open."),
-            *(self._is_announced.findings("") if self._is_announced.failed else []),
+            *self._is_open.findings("No number was called while the room was not open."),
+            *(self._is_introduced.findings("") if self._is_introduced.failed else []),
             *self._exceptions.findings(passed_over),
         ]
 
@@ -206,7 +217,7 @@ class RoomAudit:
         if list(self._keys) == [key]:
             said = "The key that the log announces is the one that you expect."
             return [found("key", Verdict.HOLDS, said)]
-        said = "The log announces another key than the one that you expect."
+        said = "The log announces a key other than the one that you expect."
         return [found("key", Verdict.FAILS, said)]
 
     def _of_receipt(self) -> list[Finding]:

@@ -2,12 +2,12 @@
 
 An entry's hash is SHA-256 over the hash before it and the entry's exact text, so an entry cannot
 be changed, dropped or put in later without changing every hash after it. A tick of joins is one
-entry with the Merkle root of its tickets; the path from a ticket to that root is the shopper's
+entry with the Merkle root of its tickets, and the path from a ticket to that root is the shopper's
 receipt. The tree is that of RFC 6962, section 2.1: leaves and nodes are hashed with different
-prefixes, and an odd node moves up as it is.
+prefixes, and an odd node moves up unchanged.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -16,18 +16,20 @@ LEAF, NODE = b"\x00", b"\x01"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEntry:
+    """An entry as it is stored: its number from 1, its exact text, and its hash of 32 bytes."""
+
     seq: int
     body: str
     hash: bytes
 
 
 def fields(*parts: bytes) -> bytes:
-    """Put parts one after the other so that they can be told apart: each after its length."""
+    """Join parts unambiguously: each follows its length in 4 bytes, big-endian."""
     return b"".join(len(part).to_bytes(4) + part for part in parts)
 
 
 def leaf_hash(ticket_id: bytes, random: bytes) -> bytes:
-    """Hash a ticket's id with the random value that its shopper chose, if any."""
+    """Hash a ticket's id with the random value that its shopper chose, empty if none."""
     return sha256(LEAF + ticket_id + random).digest()
 
 
@@ -47,7 +49,7 @@ def merkle_levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
 
 
 def merkle_path(levels: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
-    """Return the neighbours from a leaf up to the root: what the receipt holds."""
+    """Return the neighbours from a leaf up to the root, which make the receipt."""
     path = []
     for level in levels[:-1]:
         neighbour = index ^ 1
@@ -58,7 +60,7 @@ def merkle_path(levels: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
 
 
 def root_from_path(leaf: bytes, *, index: int, count: int, path: Sequence[bytes]) -> bytes | None:
-    """Compute the root that a path leads to; None when the path has the wrong length."""
+    """Compute the root that a path leads to, or None if the path has the wrong length."""
     if not 0 <= index < count:
         return None
     node, steps = leaf, iter(path)
@@ -73,16 +75,5 @@ def root_from_path(leaf: bytes, *, index: int, count: int, path: Sequence[bytes]
 
 
 def chain_hash(previous: bytes, body: str) -> bytes:
+    """Return the hash of an entry; `previous` is the hash before it, empty for the first."""
     return sha256(previous + body.encode()).digest()
-
-
-def broken_at(
-    entries: Iterable[LogEntry], *, previous: bytes = b"", first_seq: int = 1
-) -> int | None:
-    """Return the sequence number of the first entry that does not follow, or None."""
-    expected = first_seq
-    for entry in entries:
-        if entry.seq != expected or chain_hash(previous, entry.body) != entry.hash:
-            return expected
-        previous, expected = entry.hash, expected + 1
-    return None

@@ -14,11 +14,12 @@ Hex = Annotated[str, Meta(pattern=r"\A([0-9a-f]{2})*\Z", max_length=PATH_HEX_MAX
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a shopper gets on joining: a receipt for a `number`, or for an `entry` in a draw.
+    """A shopper's proof of a place, as the service gave it on joining.
 
-    `seq` is the log entry of the batch in which the place was given, `first` its first number and
-    `count` how many it gave. `id` is the ticket's and `random` the shopper's own part; both make
-    the leaf from which `path`, hashes of 32 bytes up the Merkle tree, leads to the entry's root.
+    The place is a `number`, or an `entry` to a draw. It was given in the log entry `seq`, together
+    with `count` places of `line` from `first` on. `id` is the ticket's and `random` the shopper's
+    own part; both make the leaf. `path`, hashes of 32 bytes up the Merkle tree, leads from it to
+    the entry's root. All three are in hex. `room` is the room's name, if it is known.
     """
 
     seq: Number
@@ -38,7 +39,7 @@ class UnreadableReceipt(ValueError):
 
 
 def read_receipt(document: Any) -> Receipt:
-    """Read a receipt as the service gives it, or an answer that holds one.
+    """Read a receipt as the service gives it, or an answer that contains one.
 
     Raises `UnreadableReceipt`.
     """
@@ -47,9 +48,9 @@ def read_receipt(document: Any) -> Receipt:
     try:
         receipt = msgspec.convert(document, Receipt)
     except msgspec.ValidationError as error:
-        raise UnreadableReceipt(f"this is no receipt: {error}") from error
+        raise UnreadableReceipt(f"this is not a receipt: {error}") from error
     if (receipt.number is None) == (receipt.entry is None):
-        raise UnreadableReceipt("a receipt is for a number or for an entry")
+        raise UnreadableReceipt("a receipt has either a number or an entry")
     if len(receipt.path) % 64:
-        raise UnreadableReceipt("the path of a receipt is of whole hashes")
+        raise UnreadableReceipt("the path of a receipt consists of whole hashes")
     return receipt

@@ -5,14 +5,17 @@ draw, and a head, which fixes the log up to an entry. Each message starts with i
 signature over one can never pass for the other. docs/how-it-works/draw-and-log.md has test vectors.
 """
 
+from datetime import datetime
 from typing import Final
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from waitroom.log.chain import fields
+from waitroom.log.entries import Hash, Number, Signature
 
 _KEY_BYTES = 32
 _LOG_KEY_INFO = b"waitroom.log-key.1"
@@ -40,6 +43,31 @@ class LogKey:
     def sign_head(self, *, room: str, seq: int, head: bytes) -> bytes:
         """Sign the sequence number and the hash of a log's last entry."""
         return self._key.sign(_head(room, seq, head))
+
+
+class SignedHead(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of a room's log at some moment, as the service signs and serves it.
+
+    `seq` and `hash` are those of the last entry, `key` is the public key. `at` is when it was
+    signed, for people to read: the signature does not cover it.
+    """
+
+    room: str
+    seq: Number
+    hash: Hash
+    at: datetime | None = None
+    key: Hash
+    signature: Signature
+
+    def is_signed(self) -> bool:
+        """Say whether the signature is this key's over this head."""
+        return verify_head(
+            bytes.fromhex(self.key),
+            bytes.fromhex(self.signature),
+            room=self.room,
+            seq=self.seq,
+            head=bytes.fromhex(self.hash),
+        )
 
 
 def verify_closing(

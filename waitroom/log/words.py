@@ -1,42 +1,79 @@
-"""Each entry of the log in words, for people. Pure.
+"""Each entry of the log as a sentence for shoppers. Pure.
 
-Whoever wants to check an entry needs its exact text, which stands beside the words; they are there
-to be read. An entry of an unknown kind, or one that lacks what its kind should have, is its text.
+The words are for reading. A check needs an entry's exact text, which stands beside them on the log
+page. An entry that `entries` does not know or cannot read is shown as its own text.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
-import msgspec
+from waitroom.log.entries import (
+    ROUTINE,
+    Called,
+    ClosingSigned,
+    DrawAnnounced,
+    Drawn,
+    Entered,
+    EntriesClosed,
+    ExtraTime,
+    Forecast,
+    ForecastRow,
+    InvitationsRevoked,
+    Invited,
+    Joined,
+    Known,
+    LaneAdded,
+    Moved,
+    OfLine,
+    OfNumber,
+    PublicValue,
+    Reset,
+    Revoked,
+    RoomCreated,
+    RulesChanged,
+    SoldOut,
+    StatusChanged,
+    SteppedAside,
+    StockBack,
+    StockMoved,
+    Unknown,
+    UnreadableEntry,
+    read_entry,
+    read_envelope,
+)
 
-# What the line does of itself. Everything else is an exception or somebody's act.
-ROUTINE = frozenset({"entered", "joined", "called", "forecast"})
 NUMBERS_NAMED_MAX = 12
+HASH_SHOWN = 12
+_FIRST_LINE = "main-1"
+# The bound that decided how many were called, by its name in the log.
 _REASONS = {
-    "seats": "as many as there are seats",
-    "batch": "as many as may be called at once",
-    "per_minute": "as many as may be called in a minute",
-    "guaranteed": "as many as a unit can be promised to",
-    "expected": "as many as are expected to find something",
-    "rate": "as many as the shop may take",
-    "checkout": "as many as checkout can bear just now",
-    "not open": "nobody, since the room is not open",
+    "seats": "the free seats in checkout",
+    "batch": "the size of a batch",
+    "per_minute": "the calls allowed in a minute",
+    "guaranteed": "how many units can be promised",
+    "expected": "how many people the stock is expected to serve",
+    "rate": "the rate that the shop allows",
+    "checkout": "how many people checkout can take at the moment",
+    "not open": "the room, which was not open",
 }
 _STATUSES = {
-    "scheduled": "The room is before its opening again",
+    "scheduled": "The room was set back to before its opening",
     "open": "The room was opened",
-    "paused": "The room was paused: nobody is called",
-    "ended": "The room has ended: nobody else is called",
+    "paused": "The room was paused: no numbers are called meanwhile",
+    "ended": "The room has ended: no more numbers are called",
 }
-
-Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """An entry as people read it; `more` is what else belongs to it, or is empty."""
+    """An entry as people read it.
+
+    `text` is the sentence, and `more` says what it was decided on, if the log has it. `known` is
+    false if `text` is the entry's own text. `routine` marks the line's own course, as opposed to
+    exceptions and acts of people. `at` is None, and `kind` empty, for a text that is no entry.
+    """
 
     seq: int
     at: datetime | None
@@ -48,19 +85,203 @@ class Told:
 
 
 def tell_entry(seq: int, body: str) -> Told:
-    """Put an entry into words; whatever cannot be is told by its own text."""
+    """Put an entry into words."""
     try:
-        facts = msgspec.json.decode(body, type=dict[str, Any])
-        kind = str(facts["kind"])
-        at = msgspec.convert(facts["at"], datetime)
-    except (msgspec.DecodeError, msgspec.ValidationError, KeyError):
+        entry = read_entry(body)
+    except UnreadableEntry:
+        return _as_it_stands(seq, body)
+    if isinstance(entry, Unknown):
+        return _as_it_stands(seq, body)
+    return Told(
+        seq=seq,
+        at=entry.at,
+        kind=entry.kind,
+        text=words_of(entry),
+        more=_more(entry),
+        known=True,
+        routine=entry.kind in ROUTINE,
+    )
+
+
+def _as_it_stands(seq: int, body: str) -> Told:
+    try:
+        entry = read_envelope(body)
+    except UnreadableEntry:
         return Told(seq=seq, at=None, kind="", text=body, more="", known=False, routine=False)
-    routine = kind in ROUTINE
-    try:
-        text, more = KINDS[kind](facts), _more(facts)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return Told(seq=seq, at=at, kind=kind, text=body, more="", known=False, routine=routine)
-    return Told(seq=seq, at=at, kind=kind, text=text, more=more, known=True, routine=routine)
+    routine = entry.kind in ROUTINE
+    return Told(
+        seq=seq, at=entry.at, kind=entry.kind, text=body, more="", known=False, routine=routine
+    )
+
+
+def words_of(entry: Known) -> str:  # noqa: C901, PLR0911, PLR0912 - a case for each kind
+    """Return the sentence for an entry, without a full stop."""
+    match entry:
+        case RoomCreated():
+            return f"The room {entry.room} was created, with the line {entry.line}"
+        case StatusChanged():
+            return _status(entry)
+        case RulesChanged():
+            return _rules(entry)
+        case LaneAdded():
+            return f"The share of line {entry.line} in the calls was set to {entry.share:g}"
+        case Reset():
+            return (
+                f"An operator closed the line {entry.from_line} and started {entry.to_line} in its "
+                f"place: everybody who waited in {entry.from_line} lost their place"
+            )
+        case DrawAnnounced() | Entered() | EntriesClosed() | ClosingSigned():
+            return _before_the_draw(entry)
+        case PublicValue():
+            value = f"{entry.value}, from {entry.source}"
+            return f"The public value{_in_line(entry)} was recorded: {value}"
+        case Drawn():
+            got = _count(entry.count, "entry received its number", "entries received their numbers")
+            seed = f"The seed was {_short(entry.seed)}"
+            return f"The draw{_in_line(entry)} was made: {got}. {seed}"
+        case Joined():
+            return _joined(entry)
+        case Called():
+            return _called(entry)
+        case SoldOut():
+            return "Everything is sold"
+        case StockBack():
+            return "There is stock again"
+        case StockMoved():
+            return _stock(entry)
+        case Forecast():
+            return _forecast(entry)
+        case Moved():
+            return f"{_place(entry)} was moved to another device by its holder"
+        case SteppedAside():
+            return f"{_place(entry)} stepped aside to let others pass"
+        case ExtraTime():
+            return f"{_place(entry)} was given more time ({entry.profile})"
+        case Revoked():
+            return f"{_place(entry)} was revoked by an operator"
+        case Invited():
+            made = _count(entry.count, "invitation was", "invitations were")
+            return f"{made} issued{_in_line(entry)}"
+        case InvitationsRevoked():
+            were = _count(entry.count, "unused invitation was", "unused invitations were")
+            return f"{were} revoked by an operator"
+        case _:
+            assert_never(entry)
+
+
+def _status(entry: StatusChanged) -> str:
+    if (entry.before, entry.after) == ("paused", "open"):
+        return "The room was opened again after a pause"
+    return _STATUSES.get(entry.after, f"The room changed from {entry.before} to {entry.after}")
+
+
+def _rules(entry: RulesChanged) -> str:
+    changes = [
+        f"{_name(name)} from {_value(before)} to {_value(after)}"
+        for name, (before, after) in entry.changed.items()
+    ]
+    return f"The rules were changed: {'; '.join(changes)}"
+
+
+def _before_the_draw(entry: DrawAnnounced | Entered | EntriesClosed | ClosingSigned) -> str:
+    line = _in_line(entry)
+    match entry:
+        case DrawAnnounced():
+            source = entry.public_value_source
+            public = f". A public value from {source} will be added to it" if source else ""
+            return (
+                f"A draw was announced{line}. Its seed is fixed and still secret; the commitment "
+                f"to it is {_short(entry.commitment)}{public}"
+            )
+        case Entered():
+            entered = _count(entry.last - entry.first + 1, "person entered", "people entered")
+            entries = "entry" if entry.first == entry.last else "entries"
+            return f"{entered} the draw{line}: {entries} {_range(entry.first, entry.last)}"
+        case EntriesClosed():
+            taking = _count(entry.count, "entry takes", "entries take")
+            return f"The draw{line} was closed to new entries: {taking} part"
+        case ClosingSigned():
+            entries = _count(entry.count, "entry", "entries")
+            return f"The closing of the draw{line}, with {entries}, was signed"
+
+
+def _joined(entry: Joined) -> str:
+    count = entry.last - entry.first + 1
+    joined = _count(count, "person joined", "people joined")
+    numbers = "number" if count == 1 else "numbers"
+    text = f"{joined}{_in_line(entry)}: {numbers} {_range(entry.first, entry.last)}"
+    if not entry.called:
+        return text
+    if entry.called == count:
+        return f"{text}, {'all ' if count > 1 else ''}called at once"
+    return f"{text}, {entry.called:,} of them called at once"
+
+
+def _called(entry: Called) -> str:
+    reached = entry.last - entry.first + 1
+    line, numbers = _in_line(entry), _range(entry.first, entry.last)
+    parts = []
+    if reached > 0 and entry.called == reached:
+        number, were = ("Number", "was") if reached == 1 else ("Numbers", "were")
+        parts.append(f"{number} {numbers}{line} {were} called")
+    elif reached > 0:
+        were = "was" if entry.called == 1 else "were"
+        parts.append(
+            f"Of the numbers {numbers}{line}, {entry.called:,} {were} called; the others had given "
+            "up, stepped aside or been revoked"
+        )
+    if entry.again:
+        one, many = "person who had come back was", "people who had come back were"
+        people = _count(len(entry.again), one, many)
+        parts.append(f"{people} called again{'' if parts else line}: {_numbers(entry.again)}")
+    if parts:
+        return "; ".join(parts)
+    if entry.gate > entry.last:
+        return f"New arrivals{line} are called as they join, up to number {entry.gate:,}"
+    return f"New arrivals{line} are no longer called as they join"
+
+
+def _stock(entry: StockMoved) -> str:
+    quantity = f"{entry.quantity:+,}"
+    of = entry.sku or _count(entry.skus or 0, "SKU", "SKUs")
+    if entry.movement == "received":
+        return f"Stock of {of} was received: {quantity}"
+    below = ", below the units already promised, held or sold" if entry.override else ""
+    return f"An operator corrected the stock of {of} by {quantity}{below}"
+
+
+def _forecast(entry: Forecast) -> str:
+    waiting = entry.tail - entry.head
+    rows = [_row(row) for row in entry.rows if row.place <= waiting]
+    ends = rows if len(rows) < 2 else [rows[0], rows[-1]]
+    people = _count(waiting, "person", "people")
+    return f"Published to the {people} waiting{_in_line(entry)}: {'; '.join(ends) or 'nothing yet'}"
+
+
+def _row(row: ForecastRow) -> str:
+    if row.wait_low_s is None or row.wait_high_s is None:
+        wait = "wait not known"
+    else:
+        wait = f"wait {row.wait_low_s / 60:.0f} to {row.wait_high_s / 60:.0f} min"
+    chance = "chance not known" if row.chance is None else f"chance {row.chance:.0%}"
+    return f"place {row.place:,}, {wait}, {chance}"
+
+
+def _more(entry: Known) -> str:
+    """Say what a call was decided on, or by which rules a room opens."""
+    match entry:
+        case StatusChanged() if entry.rules:
+            return f"By these rules: {_pairs(entry.rules)}"
+        case Called():
+            limit = _REASONS.get(entry.reason, entry.reason)
+            limited = [f"Limited by {limit}"] if limit else []
+            figures = [f"Figures: {_pairs(entry.figures)}"] if entry.figures else []
+            return ". ".join(limited + figures)
+        case _:
+            return ""
+
+
+# Parts of sentences.
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -71,106 +292,24 @@ def _range(first: int, last: int) -> str:
     return f"{first:,}" if first == last else f"{first:,}\N{EN DASH}{last:,}"
 
 
-def _numbers(numbers: list[int]) -> str:
+def _numbers(numbers: tuple[int, ...]) -> str:
     named = ", ".join(f"{number:,}" for number in numbers[:NUMBERS_NAMED_MAX])
     more = len(numbers) - NUMBERS_NAMED_MAX
-    return f"{named} and {more:,} more" if more > 0 else named
+    label = "number" if len(numbers) == 1 else "numbers"
+    return f"{label} {named} and {more:,} more" if more > 0 else f"{label} {named}"
 
 
-def _in_line(facts: Facts) -> str:
+def _in_line(entry: OfLine) -> str:
     """Name the line, unless it is the one that a room begins with."""
-    line = facts["line"]
-    return "" if line == "main-1" else f" in line {line}"
+    return "" if entry.line == _FIRST_LINE else f" in line {entry.line}"
+
+
+def _place(entry: OfNumber) -> str:
+    return f"{'Draw entry' if entry.entry else 'Number'} {entry.number:,}{_in_line(entry)}"
 
 
 def _short(text: str) -> str:
-    return f"{text[:12]}\N{HORIZONTAL ELLIPSIS}" if len(text) > 12 else text
-
-
-def _created(facts: Facts) -> str:
-    return f"The room {facts['room']} was made, with the line {facts['line']}"
-
-
-def _announced(facts: Facts) -> str:
-    source = facts.get("public_value_source")
-    public = f", together with a public value from {source}" if source else ""
-    return (
-        f"A draw was announced{_in_line(facts)}. Its seed is fixed and hidden; "
-        f"the commitment to it is {_short(facts['commitment'])}{public}"
-    )
-
-
-def _entered(facts: Facts) -> str:
-    first, last = facts["first"], facts["last"]
-    entered = _count(last - first + 1, "person entered", "people entered")
-    entry = "entry" if first == last else "entries"
-    return f"{entered}{_in_line(facts)} for the draw: {entry} {_range(first, last)}"
-
-
-def _closed(facts: Facts) -> str:
-    taking = _count(facts["count"], "entry takes", "entries take")
-    return f"The entries{_in_line(facts)} were closed: {taking} part in the draw"
-
-
-def _closing_signed(facts: Facts) -> str:
-    return f"The closing of {facts['count']:,} entries{_in_line(facts)} was signed"
-
-
-def _public_value(facts: Facts) -> str:
-    return f"The public value{_in_line(facts)} came out: {facts['value']}, from {facts['source']}"
-
-
-def _drawn(facts: Facts) -> str:
-    got = _count(facts["count"], "entry got its number", "entries got their numbers")
-    return f"The draw{_in_line(facts)} was made: {got}. The seed was {_short(facts['seed'])}"
-
-
-def _joined(facts: Facts) -> str:
-    first, last, called = facts["first"], facts["last"], facts["called"]
-    count = last - first + 1
-    joined = _count(count, "person joined", "people joined")
-    number = "number" if first == last else "numbers"
-    text = f"{joined}{_in_line(facts)}: {number} {_range(first, last)}"
-    if not called:
-        return text
-    who = ("all " if count > 1 else "") if called == count else f"{called:,} of them "
-    return f"{text}, {who}called at once"
-
-
-def _called(facts: Facts) -> str:
-    first, last, called, again = facts["from"], facts["to"], facts["called"], facts["again"]
-    passed = last - first + 1
-    parts = []
-    if passed > 0 and called == passed:
-        number = "Number" if first == last else "Numbers"
-        were = "was" if first == last else "were"
-        parts.append(f"{number} {_range(first, last)}{_in_line(facts)} {were} called")
-    elif passed > 0:
-        parts.append(
-            f"Of the numbers {_range(first, last)}{_in_line(facts)}, {called:,} were called; "
-            "the others had given up or stepped aside"
-        )
-    if again:
-        back = f"{len(again):,} who had come back{_in_line(facts)}: {_numbers(again)}"
-        parts.append(back if parts else f"Called again: {back}")
-    # Nobody was called by it: arrivals are not called as they join any more.
-    return ", and again ".join(parts) or f"The gate{_in_line(facts)} was drawn back to {last:,}"
-
-
-def _status(facts: Facts) -> str:
-    if (facts["from"], facts["to"]) == ("paused", "open"):
-        return "The room goes on after a pause"
-    return _STATUSES[facts["to"]]
-
-
-def _rules(facts: Facts) -> str:
-    changed = facts["changed"]
-    if isinstance(changed, list):
-        return f"The rules were changed: {', '.join(_name(name) for name in changed)}"
-    told = [
-        f"{_name(name)} from {_value(old)} to {_value(new)}" for name, (old, new) in changed.items()
-    ]
-    return f"The rules were changed: {'; '.join(told)}"
+    return f"{text[:HASH_SHOWN]}\N{HORIZONTAL ELLIPSIS}" if len(text) > HASH_SHOWN else text
 
 
 def _name(name: str) -> str:
@@ -178,8 +317,9 @@ def _name(name: str) -> str:
 
 
 def _value(value: Any) -> str:
+    """Show a rule's value. Rules have JSON of any shape, such as the profiles' small tables."""
     if isinstance(value, dict):
-        return "a text that is not public" if "sha256" in value else f"({_pairs(value)})"
+        return f"({_pairs(value)})"
     if value is None or value == "":
         return "nothing"
     if isinstance(value, bool):
@@ -187,107 +327,9 @@ def _value(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _place(facts: Facts) -> str:
-    return f"{'Entry' if facts.get('entry') else 'Number'} {facts['number']:,}{_in_line(facts)}"
-
-
-def _lane(facts: Facts) -> str:
-    return f"The lane of line {facts['line']} has a share of {facts['share']:g} in the calls"
-
-
-def _invited(facts: Facts) -> str:
-    made = _count(facts["count"], "invitation was", "invitations were")
-    return f"{made} made{_in_line(facts)}"
-
-
-def _invitations_revoked(facts: Facts) -> str:
-    were = _count(facts["count"], "invitation was", "invitations were")
-    return f"{were} revoked by an operator before being used"
-
-
-def _void(facts: Facts) -> str:
-    first, last = facts["first"], facts["last"]
-    number, are = ("Number", "is") if first == last else ("Numbers", "are")
-    return f"{number} {_range(first, last)}{_in_line(facts)} {are} void: {facts['reason']}"
-
-
-def _reset(facts: Facts) -> str:
-    return (
-        f"The line {facts['from_line']} was ended by an operator and begun anew as "
-        f"{facts['to_line']}: whoever waited in it lost their place"
-    )
-
-
-def _stock(facts: Facts) -> str:
-    quantity = facts["quantity"]
-    if "skus" in facts:
-        return f"Stock of {_count(facts['skus'], 'SKU', 'SKUs')} was received: {quantity:+,}"
-    sku = facts["sku"]
-    if facts["movement"] == "received":
-        return f"Stock of {sku} was received: {quantity:+,}"
-    beyond = ", below what was spoken for" if facts.get("override") else ""
-    return f"An operator corrected the stock of {sku} by {quantity:+,}{beyond}"
-
-
-def _forecast(facts: Facts) -> str:
-    waiting = facts["tail"] - facts["head"]
-    told = [_row(*row) for row in facts["rows"] if row[0] <= waiting]
-    ends = told if len(told) < 2 else [told[0], told[-1]]
-    said = _count(waiting, "person was", "people were")
-    return f"What {said} told{_in_line(facts)}: {'; '.join(ends) or 'nothing yet'}"
-
-
-def _row(place: int, low_s: float | None, high_s: float | None, chance: float) -> str:
-    if low_s is None or high_s is None:
-        wait = "wait not known"
-    else:
-        wait = f"{low_s / 60:.0f} to {high_s / 60:.0f} min"
-    return f"place {place:,} {wait}, chance {chance:.0%}"
-
-
-def _more(facts: Facts) -> str:
-    """Say what a call was decided on, or by which rules a room opens."""
-    if facts["kind"] == "status" and facts.get("rules"):
-        return f"By these rules: {_pairs(facts['rules'])}"
-    if facts["kind"] != "called":
-        return ""
-    reason = str(facts.get("reason") or "")
-    told = [_REASONS.get(reason, reason)] if reason else []
-    told += [_pairs(facts["figures"])] if facts.get("figures") else []
-    return f"Decided on: {', '.join(told)}" if told else ""
-
-
-def _pairs(facts: Facts) -> str:
-    return ", ".join(f"{_name(name)} {_figure(facts[name])}" for name in sorted(facts))
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{_name(name)} {_figure(values[name])}" for name in sorted(values))
 
 
 def _figure(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else _value(value)
-
-
-KINDS: dict[str, Callable[[Facts], str]] = {
-    "room_created": _created,
-    "draw_announced": _announced,
-    "entered": _entered,
-    "entries_closed": _closed,
-    "closing_signed": _closing_signed,
-    "public_value": _public_value,
-    "drawn": _drawn,
-    "joined": _joined,
-    "called": _called,
-    "status": _status,
-    "rules": _rules,
-    "sold_out": lambda _: "Everything is sold",
-    "stock_back": lambda _: "There is stock again",
-    "revoked": lambda facts: f"{_place(facts)} was revoked by an operator",
-    "moved": lambda facts: f"{_place(facts)} was moved by its holder to another device",
-    "lane_added": _lane,
-    "invited": _invited,
-    "invitations_revoked": _invitations_revoked,
-    "stepped_aside": lambda facts: f"{_place(facts)} stepped aside",
-    "extra_time": lambda facts: f"{_place(facts)} gets more time ({facts['profile']})",
-    "void": _void,
-    "reset": _reset,
-    "stock": _stock,
-    "forecast": _forecast,
-}

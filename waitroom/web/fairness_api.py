@@ -11,8 +11,8 @@ from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.board import Board
 from waitroom.refusals import FairnessNotPublic
+from waitroom.reports.fairness.fairness_report import FairnessReport
 from waitroom.reports.fairness.fairness_store import FairnessStore
-from waitroom.reports.fairness.report import Report
 from waitroom.reports.fairness.verdict import CAUSES, verdict
 
 
@@ -43,7 +43,7 @@ class FairnessApi:
         return self._answer(request, report, operator=operator)
 
     def _answer(
-        self, request: web.Request, report: Report, *, operator: Operator | None
+        self, request: web.Request, report: FairnessReport, *, operator: Operator | None
     ) -> web.Response:
         body = report_body(report)
         if not wants_html(request) or request.query.get("format") == "json":
@@ -60,7 +60,7 @@ class FairnessApi:
         return self._pages.render("fairness.html", context, title=f"Fairness of {name}")
 
 
-def report_body(report: Report) -> dict[str, Any]:
+def report_body(report: FairnessReport) -> dict[str, Any]:
     """Return the report as the JSON has it."""
     waits = asdict(report.forecast.waits)
     judged = report.forecast.waits.judged

@@ -13,8 +13,8 @@ from inventory.kit.problem import BadRequest
 from waitroom.log.audit import audit
 from waitroom.log.draw import Permutation
 from waitroom.log.receipt import read_receipt
+from waitroom.log.signing import SignedHead
 from waitroom.log.verify.finding import Verdict
-from waitroom.log.verify.witness import SignedHead
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]

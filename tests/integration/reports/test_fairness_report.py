@@ -11,9 +11,9 @@ from support import execute, open_room, shift_clock, tick
 from checkout.refusals import UnknownRoom
 from inventory.kit.problem import Refusal
 from waitroom.line.ticket import Ticket
+from waitroom.reports.fairness.fairness_report import FairnessReport
 from waitroom.reports.fairness.fairness_store import FairnessStore
 from waitroom.reports.fairness.overtaking import Cause, Overtaken
-from waitroom.reports.fairness.report import Report
 from waitroom.reports.fairness.verdict import verdict
 from waitroom.run.app import Service
 
@@ -21,12 +21,12 @@ NOBODY = Overtaken()
 CLAIM_WINDOW_S = 120
 
 
-async def report(service: Service) -> Report:
+async def report(service: Service) -> FairnessReport:
     """Count anew: a store keeps its reports for a while."""
     return await FairnessStore(service.pool).report("drop")
 
 
-def causes(found: Report) -> dict[Cause, Overtaken]:
+def causes(found: FairnessReport) -> dict[Cause, Overtaken]:
     return {cause: each for cause, each in found.overtaken.causes.items() if each != NOBODY}
 
 
@@ -74,7 +74,7 @@ async def test_a_line_in_order_overtakes_nobody_and_says_so(service: Service) ->
     assert (found.joined, found.called, found.waiting) == (10, 6, 4)
     assert (found.counts.called, found.counts.claimed, found.counts.passed_over) == (6, 4, 0)
     assert found.overtaken.total == NOBODY
-    assert verdict(found).startswith("So far, nobody was overtaken: all 6 who were called")
+    assert verdict(found).startswith("So far, nobody was overtaken: all 6 people were called")
 
 
 async def test_whoever_missed_and_came_back_is_not_passed_by_the_line(service: Service) -> None:
@@ -231,7 +231,7 @@ async def test_a_number_that_was_passed_without_a_call_is_found(service: Service
     found = await report(service)
 
     assert found.counts.passed_over == 1
-    assert "1 number was passed without a call" in verdict(found)
+    assert "1 number was skipped without a call" in verdict(found)
 
 
 async def test_a_draw_is_held_against_its_commitment(service: Service) -> None:

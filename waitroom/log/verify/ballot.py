@@ -1,4 +1,4 @@
-"""A line's draw, from the announced seed to the revealed one. Pure."""
+"""One line's draw, from the announcement to the revealed seed. Pure."""
 
 from collections.abc import Callable
 
@@ -9,17 +9,19 @@ from waitroom.log.entries import (
     Drawn,
     Entered,
     EntriesClosed,
-    Facts,
     OfLine,
     PublicValue,
-    Void,
 )
 from waitroom.log.signing import verify_closing
-from waitroom.log.verify.finding import Check, Finding, Verdict, found
+from waitroom.log.verify.finding import Check, Finding, Verdict, found, utc
 
 
 class BallotAudit:
-    """One line's entries and their draw. Takes the entries of the log that tell of them."""
+    """Checks the log entries about one line's draw.
+
+    `announced`, `closed` and `drawn` are the first log entry of each kind, None before it came.
+    `order` is the order that the draw gives, computed from the revealed seed.
+    """
 
     def __init__(self, room: str, line: str) -> None:
         self._room = room
@@ -38,14 +40,13 @@ class BallotAudit:
         self._seed = Check("draw.seed", line)
         self._once = Check("draw.once", line)
         self._public = Check("draw.value", line)
-        self._take: dict[type[Facts], Callable[..., None]] = {
+        self._take: dict[type[OfLine], Callable[..., None]] = {
             DrawAnnounced: self._announce,
             Entered: self._enter,
             EntriesClosed: self._close,
             ClosingSigned: self._sign,
             PublicValue: self._publish,
             Drawn: self._draw,
-            Void: self._void,
         }
 
     @property
@@ -54,171 +55,186 @@ class BallotAudit:
 
     @property
     def is_open(self) -> bool:
-        """Say whether entries are awaited still, so that no number can be known yet."""
+        """Say whether the draw still takes entries, so that no number can exist yet."""
         return self.exists and self.closed is None
 
-    def take(self, facts: OfLine, hash_: bytes) -> None:
-        if isinstance(facts, EntriesClosed) and self.closed is None:
+    def take(self, entry: OfLine, hash_: bytes) -> None:
+        if isinstance(entry, EntriesClosed) and self.closed is None:
             self._head = hash_
-        take = self._take.get(type(facts))
+        take = self._take.get(type(entry))
         if take is not None:
-            take(facts)
+            take(entry)
 
-    def _announce(self, facts: DrawAnnounced) -> None:
+    def _announce(self, entry: DrawAnnounced) -> None:
         if self.announced is not None:
             self._commitment.fail(
-                f"The draw was announced a second time, in entry {facts.seq}: only what was said "
-                "first can bind.",
-                facts.seq,
+                f"The draw was announced a second time, in log entry {entry.seq}: only the first "
+                "announcement counts.",
+                entry.seq,
             )
             return
         if self._last or self.closed is not None:
             self._commitment.fail(
-                f"The seed was committed to only in entry {facts.seq}, when some had entered.",
-                facts.seq,
+                f"The seed was committed to only in log entry {entry.seq}, after people had "
+                "entered.",
+                entry.seq,
             )
-        self.announced = facts
+        self.announced = entry
 
-    def _enter(self, facts: Entered) -> None:
+    def _enter(self, entry: Entered) -> None:
         if self.announced is None:
             self._commitment.fail(
-                f"Entries were taken in entry {facts.seq} before any seed was committed to.",
-                facts.seq,
+                f"People entered in log entry {entry.seq}, before any seed was committed to.",
+                entry.seq,
             )
         if self.closed is not None:
-            self._entries.fail(f"Somebody entered after the closing ({facts.seq}).", facts.seq)
+            self._entries.fail(
+                f"Somebody entered after the closing, in log entry {entry.seq}.", entry.seq
+            )
             return
         expected = self._last + 1
-        if facts.last < facts.first:
-            self._entries.fail(f"Entry {facts.seq} takes in nobody.", facts.seq)
-        elif facts.first > expected:
+        if entry.last < entry.first:
+            self._entries.fail(f"Log entry {entry.seq} takes in nobody.", entry.seq)
+        elif entry.first > expected:
             self._entries.fail(
-                f"The entries {expected:,} to {facts.first - 1:,} are missing.", facts.seq
+                f"The draw entries {expected:,} to {entry.first - 1:,} are missing before log "
+                f"entry {entry.seq}.",
+                entry.seq,
             )
-        elif facts.first < expected:
+        elif entry.first < expected:
             self._entries.fail(
-                f"Entry {facts.first:,} was taken a second time ({facts.seq}).", facts.seq
+                f"Draw entry {entry.first:,} was taken a second time, in log entry {entry.seq}.",
+                entry.seq,
             )
-        self._last = max(self._last, facts.last)
+        self._last = max(self._last, entry.last)
 
-    def _void(self, facts: Void) -> None:
-        # After a restored database entries may be lost; what is declared so is no gap.
-        if self.is_open and facts.first == self._last + 1 <= facts.last:
-            self._last = facts.last
-
-    def _close(self, facts: EntriesClosed) -> None:
+    def _close(self, entry: EntriesClosed) -> None:
         if self.closed is not None:
-            self._entries.fail(f"The entries closed a second time ({facts.seq}).", facts.seq)
-            return
-        if facts.count != self._last:
             self._entries.fail(
-                f"{self._last:,} had entered, but the closing counts {facts.count:,}.", facts.seq
+                f"The draw closed a second time, in log entry {entry.seq}.", entry.seq
             )
-        self.closed = facts
-
-    def _sign(self, facts: ClosingSigned) -> None:
-        seq = facts.seq
-        if self._signed is not None:
-            self._closing.fail(f"The closing was signed a second time ({seq}).", seq)
             return
-        self._signed = facts
+        if entry.count != self._last:
+            self._entries.fail(
+                f"{self._last:,} entered, but the closing in log entry {entry.seq} counts "
+                f"{entry.count:,}.",
+                entry.seq,
+            )
+        self.closed = entry
+
+    def _sign(self, entry: ClosingSigned) -> None:
+        seq = entry.seq
+        if self._signed is not None:
+            self._closing.fail(f"The closing was signed a second time, in log entry {seq}.", seq)
+            return
+        self._signed = entry
         if self.closed is None:
-            self._closing.fail(f"A closing was signed before there was one ({seq}).", seq)
+            self._closing.fail(f"Log entry {seq} signs a closing before there was one.", seq)
             return
         if self.drawn is not None:
-            self._closing.fail(f"The closing was signed only after the draw ({seq}).", seq)
-        if facts.head != self._head.hex() or facts.count != self.closed.count:
+            self._closing.fail(f"The closing was signed after the draw, in log entry {seq}.", seq)
+        if entry.head != self._head.hex() or entry.count != self.closed.count:
             self._closing.fail(
-                f"What was signed is not the closing that stands in entry {self.closed.seq}.", seq
+                f"The signature in log entry {seq} is not over the closing in log entry "
+                f"{self.closed.seq}.",
+                seq,
             )
-        if self.announced is not None and facts.key != self.announced.key:
-            self._closing.fail("The closing is signed with another key than was announced.", seq)
+        if self.announced is not None and entry.key != self.announced.key:
+            self._closing.fail(
+                "The closing is signed with a key other than the announced one.", seq
+            )
         if not verify_closing(
-            bytes.fromhex(facts.key),
-            bytes.fromhex(facts.signature),
+            bytes.fromhex(entry.key),
+            bytes.fromhex(entry.signature),
             room=self._room,
             line=self._line,
-            count=facts.count,
-            head=bytes.fromhex(facts.head),
+            count=entry.count,
+            head=bytes.fromhex(entry.head),
         ):
-            self._closing.fail("The closing's signature is wrong.", seq)
+            self._closing.fail("The signature of the closing is wrong.", seq)
 
-    def _publish(self, facts: PublicValue) -> None:
+    def _publish(self, entry: PublicValue) -> None:
+        seq = entry.seq
         source = self.announced.public_value_source if self.announced is not None else None
         if source is None:
             self._public.fail(
-                f"Entry {facts.seq} brings in a public value that had not been announced.",
-                facts.seq,
+                f"Log entry {seq} records a public value that had not been announced.", seq
             )
-        elif facts.source != source:
+        elif entry.source != source:
             self._public.fail(
-                f"The public value is of “{facts.source}”; announced was “{source}”.", facts.seq
+                f"The public value comes from “{entry.source}”; “{source}” was announced.", seq
             )
         if self.closed is None:
-            self._public.fail("The public value was there before the entries closed.", facts.seq)
+            self._public.fail("The public value was recorded before the draw closed.", seq)
         if self.drawn is not None:
-            self._public.fail("The public value was recorded only after the draw.", facts.seq)
+            self._public.fail("The public value was recorded only after the draw.", seq)
         if self._value is not None:
-            self._public.fail(f"A second public value was recorded ({facts.seq}).", facts.seq)
+            self._public.fail(f"Log entry {seq} records a second public value.", seq)
             return
-        self._value = facts
+        self._value = entry
 
-    def _draw(self, facts: Drawn) -> None:
-        seq = facts.seq
+    def _draw(self, entry: Drawn) -> None:
+        seq = entry.seq
         if self.drawn is not None:
             self._once.fail(
-                f"There was a second draw, in entry {seq}, after the one in {self.drawn.seq}.", seq
-            )
-            return
-        self.drawn = facts
-        if self.closed is None:
-            self._once.fail(f"The draw came before the entries closed ({seq}).", seq)
-        elif facts.head != self._head.hex() or facts.count != self.closed.count:
-            self._once.fail(
-                "The draw was not made on the entries and the log as they stood at the closing.",
+                f"There was a second draw, in log entry {seq}, after the one in log entry "
+                f"{self.drawn.seq}.",
                 seq,
             )
-        self._reveal(facts)
-        self._use_value(facts)
+            return
+        self.drawn = entry
+        if self.closed is None:
+            self._once.fail(
+                f"The draw was made before the entries closed, in log entry {seq}.", seq
+            )
+        elif entry.head != self._head.hex() or entry.count != self.closed.count:
+            self._once.fail(
+                "The draw was not made from the entries and the log as they stood at the closing.",
+                seq,
+            )
+        self._reveal(entry)
+        self._use_value(entry)
         if self._signed is None:
-            self._closing.fail(f"The draw was made before the closing was signed ({seq}).", seq)
-        if facts.count:
+            self._closing.fail(
+                f"The draw was made in log entry {seq}, before the closing was signed.", seq
+            )
+        if entry.count:
             key = draw_key(
                 self._room,
                 self._line,
-                seed=bytes.fromhex(facts.seed),
-                head=bytes.fromhex(facts.head),
-                count=facts.count,
-                value=facts.value,
+                seed=bytes.fromhex(entry.seed),
+                head=bytes.fromhex(entry.head),
+                count=entry.count,
+                value=entry.value,
             )
-            self.order = Permutation(key, facts.count)
+            self.order = Permutation(key, entry.count)
 
-    def _reveal(self, facts: Drawn) -> None:
+    def _reveal(self, entry: Drawn) -> None:
         if self.announced is None:
-            self._seed.fail("No seed had been committed to.", facts.seq)
+            self._seed.fail("No seed had been committed to.", entry.seq)
         elif (
-            commitment(self._room, self._line, bytes.fromhex(facts.seed)).hex()
+            commitment(self._room, self._line, bytes.fromhex(entry.seed)).hex()
             != self.announced.commitment
         ):
             self._seed.fail(
-                f"The seed that was revealed in entry {facts.seq} is not the one that was "
-                f"committed to in entry {self.announced.seq}.",
-                facts.seq,
+                f"The seed revealed in log entry {entry.seq} is not the one committed to in log "
+                f"entry {self.announced.seq}.",
+                entry.seq,
             )
 
-    def _use_value(self, facts: Drawn) -> None:
-        used = self._value.value if self._value is not None else None
-        if facts.value == used:
+    def _use_value(self, entry: Drawn) -> None:
+        recorded = self._value.value if self._value is not None else None
+        if entry.value == recorded:
             return
-        if used is None:
-            self._public.fail("The draw used a value that had not been recorded.", facts.seq)
-        elif facts.value is None:
-            self._public.fail("The draw did not use the public value.", facts.seq)
+        if recorded is None:
+            self._public.fail("The draw used a value that had not been recorded.", entry.seq)
+        elif entry.value is None:
+            self._public.fail("The draw did not use the public value.", entry.seq)
         else:
-            self._public.fail("The draw used another value than was recorded.", facts.seq)
+            self._public.fail("The draw used a value other than the recorded one.", entry.seq)
 
     def findings(self, *, is_over: bool) -> list[Finding]:
-        """Return what came of it; `is_over` says that nothing more can follow."""
+        """Return the findings; `is_over` says that no further entry can follow."""
         if not self.exists and self.drawn is None:
             return []
         if self.announced is None:
@@ -226,7 +242,8 @@ class BallotAudit:
         announced = self.announced.seq if self.announced else None
         return [
             *self._commitment.findings(
-                f"The seed was fixed in entry {announced}, before anybody entered.", seq=announced
+                f"The seed was fixed in log entry {announced}, before anybody entered.",
+                seq=announced,
             ),
             *self._entered(),
             *self._after_closing(is_over=is_over),
@@ -235,30 +252,31 @@ class BallotAudit:
     def _entered(self) -> list[Finding]:
         if self.closed is None:
             return self._entries.findings(
-                f"The {self._last:,} entries so far came one after the other, none twice."
+                f"The {self._last:,} draw entries so far were taken one after the other, and none "
+                "twice."
             )
         return self._entries.findings(
-            f"{self.closed.count:,} entered, one after the other and none twice; the entries "
-            f"closed once, in entry {self.closed.seq}, and nobody came in afterwards.",
+            f"{self.closed.count:,} entered, one after the other and none twice. The draw closed "
+            f"once, in log entry {self.closed.seq}, and nobody entered afterwards.",
             seq=self.closed.seq,
         )
 
     def _after_closing(self, *, is_over: bool) -> list[Finding]:
         if self.closed is None and self.drawn is None:
             return self._once.findings(
-                "This line ended before its entries closed, so there was no draw."
+                "This line ended before its draw closed, so no draw was made."
                 if is_over
-                else "The entries are still open; the draw is to come.",
+                else "The draw is still open for entries and has not been made yet.",
                 verdict=Verdict.NOT_APPLICABLE,
             )
         if self.drawn is None:
             return [*self._closing_findings(), *self._undrawn(is_over=is_over)]
         return [
             *self._closing_findings(),
-            *self._seed.findings("The seed that was revealed is the one that was committed to."),
+            *self._seed.findings("The revealed seed is the one that was committed to."),
             *self._once.findings(
-                f"There was one draw, in entry {self.drawn.seq}, on the entries and the log as "
-                "they stood at the closing.",
+                f"There was one draw, in log entry {self.drawn.seq}, made from the entries and the "
+                "log as they stood at the closing.",
                 seq=self.drawn.seq,
             ),
             *self._value_findings(),
@@ -267,18 +285,16 @@ class BallotAudit:
     def _closing_findings(self) -> list[Finding]:
         if self._signed is None and not self._closing.failed:
             return self._closing.findings(
-                "The closing is not signed yet.", verdict=Verdict.CANNOT_BE_PROVED
+                "The closing has not been signed yet.", verdict=Verdict.CANNOT_BE_PROVED
             )
-        return self._closing.findings(
-            "The closing is signed with the key that was announced beforehand."
-        )
+        return self._closing.findings("The closing is signed with the key announced beforehand.")
 
     def _undrawn(self, *, is_over: bool) -> list[Finding]:
         if is_over:
-            self._once.fail("The entries closed, but there was no draw: the seed stays unrevealed.")
+            self._once.fail("The draw closed but was never made: its seed was not revealed.")
         return self._once.findings(
-            "The entries have closed and the draw is to come. Look again: should it not come, that "
-            "is a failure.",
+            "The draw has closed but has not been made yet. Check again later: if it is never "
+            "made, that is a failure.",
             verdict=Verdict.CANNOT_BE_PROVED,
         )
 
@@ -286,33 +302,25 @@ class BallotAudit:
         assert self.drawn is not None
         source = self.announced.public_value_source if self.announced is not None else None
         if source is not None and self._value is None:
-            self._public.fail(f"The value of “{source}” was announced and never recorded.")
+            self._public.fail(f"The value from “{source}” was announced but never recorded.")
         if source is None and not self._public.failed:
-            return [
-                found(
-                    "draw.value",
-                    Verdict.CANNOT_BE_PROVED,
-                    "No public value was announced. The operator knew the seed and could have "
-                    "chosen among orders, by choosing what the log said last before the closing.",
-                    line=self._line,
-                )
-            ]
+            said = (
+                "No public value was announced. The operator knew the seed and could have chosen "
+                "among orders, by choosing the last log entry before the closing."
+            )
+            return [found("draw.value", Verdict.CANNOT_BE_PROVED, said, line=self._line)]
         held = self._public.findings(
             "The public value was recorded after the closing and before the draw, and was used."
         )
         if self._public.failed or self._value is None:
             return held
-        look = (
-            f"Whether “{self._value.value}” is what {self._value.source} gave, and only after "
-            f"{self.closed.at if self.closed else 'the closing'}, you have to look up there."
+        closed = utc(self.closed.at) if self.closed else "the closing"
+        said = (
+            f"Only the source can show whether “{self._value.value}” is the value that "
+            f"{self._value.source} gave, and only after {closed}: look it up there."
         )
+        seq = self._value.seq
         return [
             *held,
-            found(
-                "draw.value_source",
-                Verdict.CANNOT_BE_PROVED,
-                look,
-                line=self._line,
-                seq=self._value.seq,
-            ),
+            found("draw.value_source", Verdict.CANNOT_BE_PROVED, said, line=self._line, seq=seq),
         ]

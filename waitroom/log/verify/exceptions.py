@@ -1,68 +1,129 @@
-"""What departs from the order, counted and named; whether it was right is not judged. Pure."""
+"""Departures from the order, counted and named; no check can judge whether they were right. Pure.
+
+Only what the log says is counted: operators' reasons stand in it as salted hashes.
+"""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from waitroom.log.entries import Facts
+from waitroom.log.entries import (
+    AnyEntry,
+    Entered,
+    ExtraTime,
+    InvitationsRevoked,
+    Invited,
+    Joined,
+    Known,
+    LaneAdded,
+    Moved,
+    Reset,
+    Revoked,
+    RulesChanged,
+    SteppedAside,
+    StockMoved,
+    Unknown,
+)
 from waitroom.log.verify.finding import Finding, Verdict, found
 
 NAMED_MAX = 10
 
-# What is said of so many entries. Only the log's own words count: reasons stand there as hashes.
-_SAID: dict[str, str] = {
-    "revoked": "places were taken away by the operator; whether rightly, the log cannot say",
-    "moved": "tickets were moved to another device",
-    "stepped_aside": "shoppers stepped aside for those behind them",
-    "extra_time": "shoppers were given more time",
-    "lane_added": "times a lane with its own share of the calls was added or changed",
-    "invited": "lots of invitations were given out; to whom, the log cannot say",
-    "void": "stretches of numbers were declared void",
-    "reset": "times the line was begun anew, and who stood in the old one lost their place",
-    "rules": "times the rules were changed while people were already in line",
-    "stock": "times the stock was corrected by hand",
+
+class _Words(NamedTuple):
+    """What happened once, what happened several times, and what the log leaves open."""
+
+    once: str
+    several: str
+    doubt: str = ""
+
+
+COUNTED: dict[type[Known], _Words] = {
+    Revoked: _Words(
+        "place was taken away by the operator",
+        "places were taken away by the operator",
+        "The log cannot show whether that was right.",
+    ),
+    Moved: _Words("ticket was moved to another device", "tickets were moved to another device"),
+    SteppedAside: _Words(
+        "shopper stepped aside to let others pass", "shoppers stepped aside to let others pass"
+    ),
+    ExtraTime: _Words("shopper was given more time", "shoppers were given more time"),
+    LaneAdded: _Words(
+        "lane with its own share of the calls was added or changed",
+        "lanes with their own share of the calls were added or changed",
+    ),
+    Invited: _Words(
+        "batch of invitations was issued",
+        "batches of invitations were issued",
+        "The log cannot show who received them.",
+    ),
+    InvitationsRevoked: _Words(
+        "batch of unused invitations was revoked", "batches of unused invitations were revoked"
+    ),
+    Reset: _Words(
+        "line was closed and replaced by a new one",
+        "lines were closed and replaced by new ones",
+        "The people in the old line lost their places.",
+    ),
+    RulesChanged: _Words(
+        "change of the rules was made while people were already in line",
+        "changes of the rules were made while people were already in line",
+    ),
+    StockMoved: _Words(
+        "change of the stock was made while people were already in line",
+        "changes of the stock were made while people were already in line",
+    ),
 }
 
 
 @dataclass(slots=True)
 class _Seen:
+    words: _Words
     times: int = 0
     seqs: list[int] = field(default_factory=list)
 
 
 class ExceptionsAudit:
+    """Counts the exceptions in a room's log."""
+
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
         self._anybody_came = False
-        self._passed_over = 0
 
-    def take(self, facts: Facts) -> None:
-        if facts.kind in {"entered", "joined"}:
-            self._anybody_came = True
-        # Rules that are set before the first shopper comes are no exception to anything.
-        if facts.kind not in _SAID or (facts.kind == "rules" and not self._anybody_came):
+    def take(self, entry: AnyEntry) -> None:
+        if isinstance(entry, Unknown):
             return
-        seen = self._seen.setdefault(facts.kind, _Seen())
+        if isinstance(entry, Entered | Joined):
+            self._anybody_came = True
+        words = COUNTED.get(type(entry))
+        # Rules and stock that are set before the first shopper comes are exceptions to nothing.
+        if words is None or (
+            isinstance(entry, RulesChanged | StockMoved) and not self._anybody_came
+        ):
+            return
+        seen = self._seen.setdefault(entry.kind, _Seen(words))
         seen.times += 1
         if len(seen.seqs) < NAMED_MAX:
-            seen.seqs.append(facts.seq)
+            seen.seqs.append(entry.seq)
 
     def findings(self, passed_over: int) -> list[Finding]:
-        """Return one finding for each kind; `passed_over` is how many numbers no call named."""
+        """Return one finding for each kind; `passed_over` counts the numbers skipped by calls."""
         listed = [
             found(
                 f"exceptions.{kind}",
                 Verdict.CANNOT_BE_PROVED,
-                f"{seen.times:,} {_SAID[kind]} ({_entries(seen)}).",
+                _sentence(seen),
                 seq=seen.seqs[0],
             )
             for kind, seen in sorted(self._seen.items(), key=lambda item: item[1].seqs[0])
         ]
         if passed_over:
+            numbers = "1 number was" if passed_over == 1 else f"{passed_over:,} numbers were"
             listed.append(
                 found(
                     "exceptions.passed_over",
                     Verdict.CANNOT_BE_PROVED,
-                    f"{passed_over:,} numbers were passed over as given up, put aside or taken "
-                    "away. Giving up leaves no entry: only the holder can say whether it was so.",
+                    f"{numbers} passed over as given up, put aside or taken away. Giving up leaves "
+                    "no entry in the log: only the holder can say whether it is true.",
                 )
             )
         return listed or [
@@ -70,7 +131,11 @@ class ExceptionsAudit:
         ]
 
 
-def _entries(seen: _Seen) -> str:
-    named = ", ".join(str(seq) for seq in seen.seqs)
+def _sentence(seen: _Seen) -> str:
+    words = seen.words
+    what = words.once if seen.times == 1 else words.several
+    entries = ", ".join(str(seq) for seq in seen.seqs)
     more = ", …" if seen.times > len(seen.seqs) else ""
-    return f"{'entry' if seen.times == 1 else 'entries'} {named}{more}"
+    label = "log entry" if seen.times == 1 else "log entries"
+    doubt = f" {words.doubt}" if words.doubt else ""
+    return f"{seen.times:,} {what} ({label} {entries}{more}).{doubt}"

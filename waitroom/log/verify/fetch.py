@@ -17,7 +17,7 @@ _DETAIL_CHARACTERS_MAX = 300
 
 
 class SourceError(Exception):
-    """A log, a head or a receipt could not be had; the message is one line for the user."""
+    """A log, a head or a receipt could not be read; the message is one line for the user."""
 
 
 class NotThere(SourceError):
@@ -27,7 +27,7 @@ class NotThere(SourceError):
 class _SameHost(urllib.request.HTTPRedirectHandler):
     """Follow redirects within one host only, and never from https to http.
 
-    Whoever asks a shop for its log wants that shop's answer.
+    The log of another host would be checked in place of the shop's own.
     """
 
     def redirect_request(  # noqa: PLR0917 - the library calls it so
@@ -45,12 +45,12 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
         if not same and not (to_tls and old.hostname == new.hostname):
             # The library closes the answer only when it may go on.
             fp.close()
-            raise SourceError(f"{old.netloc} sends us on to another place ({new.netloc})")
+            raise SourceError(f"{old.netloc} redirects to another host ({new.netloc})")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    # By hand, since the usual one also opens files and FTP.
+    # The library's default opener also opens files and FTP.
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
@@ -71,9 +71,9 @@ class Fetcher:
         self._opener = _opener()
 
     def get(self, url: str) -> bytes:
-        """Return the body of a page; raises `SourceError`, and `NotThere` for one that is none."""
+        """Return the body of a page; raises `SourceError`, or `NotThere` for a missing page."""
         if urlsplit(url).scheme not in {"http", "https"}:
-            raise SourceError(f"{url} is no http or https address")
+            raise SourceError(f"{url} is not an http or https address")
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked
             url, headers={"Accept": "application/json", "User-Agent": "waitroom-verify"}
         )
@@ -90,7 +90,7 @@ class Fetcher:
 
 
 def _read(answer: Any, url: str) -> bytes:
-    """Read an answer to its end, within bounds; each piece may be late, but not all of them."""
+    """Read an answer to its end, within bounds on its size and on the time for all its pieces."""
     pieces, size = [], 0
     deadline = time.monotonic() + ANSWER_TIMEOUT_S
     while piece := answer.read1(_PIECE_BYTES):
@@ -111,7 +111,7 @@ class _Problem(msgspec.Struct, frozen=True):
 
 
 def _refused(error: urllib.error.HTTPError, url: str) -> SourceError:
-    """Say in one line what the server said; the problem's own words where it has some."""
+    """Return the server's refusal in one line, in the problem's own words if it has some."""
     try:
         problem = msgspec.json.decode(error.read(_PIECE_BYTES), type=_Problem)
         words = problem.detail or problem.title

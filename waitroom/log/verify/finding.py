@@ -1,7 +1,8 @@
-"""What a check found: a verdict, and a sentence in plain words. Pure."""
+"""The result of a check: a verdict, and a sentence in plain words. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 # One mistake early in a log can make everything after it wrong; the first few tell the story.
@@ -9,6 +10,8 @@ SHOWN_MAX = 3
 
 
 class Verdict(StrEnum):
+    """What a check came to. A claim that no log can prove is not a failure."""
+
     HOLDS = "holds"
     FAILS = "fails"
     CANNOT_BE_PROVED = "cannot_be_proved"
@@ -17,7 +20,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """`check` names what was checked and stays the same; `seq` is the log entry it is about."""
+    """One result.
+
+    `check` names the check for programs and never changes. `sentence` is for shoppers. `line` is
+    the line concerned, and `seq` the log entry, where there is one.
+    """
 
     check: str
     verdict: Verdict
@@ -34,7 +41,7 @@ def found(
     line: str | None = None,
     seq: int | None = None,
 ) -> Finding:
-    """Make a finding; what the log wrote into the sentence may not steer a terminal."""
+    """Make a finding, without any characters from the log that could steer a terminal."""
     if line is not None:
         sentence = f"{line}: {sentence}"
     plain = "".join(
@@ -43,8 +50,13 @@ def found(
     return Finding(check=check, verdict=verdict, sentence=plain, line=line, seq=seq)
 
 
+def utc(at: datetime) -> str:
+    """Return a log entry's time as sentences show it."""
+    return f"{at:%Y-%m-%d %H:%M:%S.%f} UTC"
+
+
 class Check:
-    """One question that is put to every entry; it holds until an entry says otherwise."""
+    """One question put to every entry of the log; it holds until an entry fails it."""
 
     def __init__(self, name: str, line: str | None = None) -> None:
         self._name = name
@@ -65,7 +77,7 @@ class Check:
     def findings(
         self, sentence: str, *, verdict: Verdict = Verdict.HOLDS, seq: int | None = None
     ) -> list[Finding]:
-        """Return what failed; if nothing did, this verdict with this sentence."""
+        """Return the failures, or this verdict with this sentence if there are none."""
         if not self._failures:
             return [found(self._name, verdict, sentence, line=self._line, seq=seq)]
         if not self._more:
@@ -75,5 +87,5 @@ class Check:
 
 
 def all_holds(findings: Sequence[Finding]) -> bool:
-    """Say whether nothing failed; what cannot be proved is no failure."""
+    """Say whether nothing failed."""
     return not any(finding.verdict is Verdict.FAILS for finding in findings)

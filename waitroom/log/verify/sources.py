@@ -1,7 +1,7 @@
-"""Where logs come from: a room's address, a page of its log, or a file that somebody kept.
+"""Reading a log from a room's address, a page of its log, or a file that somebody kept.
 
 A file holds JSON lines: entries, pages as they are served, or a signed head; a file with one JSON
-document over several lines is read as well. What `save` writes is such a file, head first.
+document over several lines is read as well. `saved` writes such a file, head first.
 """
 
 import re
@@ -16,15 +16,16 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from waitroom.log.receipt import Receipt, UnreadableReceipt, read_receipt
+from waitroom.log.signing import SignedHead
 from waitroom.log.verify.fetch import Fetcher, NotThere, SourceError
 from waitroom.log.verify.links import hashes_of
-from waitroom.log.verify.witness import SignedHead, Witness
+from waitroom.log.verify.witness import Witness
 
 PAGE_ENTRIES = 1000
-# A sale of a million shoppers has some thousands of entries.
+# A sale to a million shoppers has a few thousand entries.
 ENTRIES_MAX = 20_000_000
 FILE_BYTES_MAX = 4 * 2**30
-# A document over several lines is read in one piece.
+# A document over several lines is held in memory whole.
 DOCUMENT_BYTES_MAX = 256 * 2**20
 RECEIPT_BYTES_MAX = 2**20
 
@@ -52,9 +53,9 @@ def open_source(text: str) -> Source:
 
 
 def open_witness(text: str) -> Witness:
-    """Read what somebody kept: a copy of the log, a signed head, or both; raises `SourceError`.
+    """Read a copy of the log, a signed head, or both; raises `SourceError`.
 
-    It has to be read before the log itself, which may grow meanwhile.
+    A witness has to be read before the log itself, which may grow meanwhile.
     """
     source = open_source(text)
     hashes = hashes_of(source.entries)
@@ -79,13 +80,14 @@ def open_receipt(path: Path) -> Receipt:
 def saved(source: Source, path: Path) -> Iterator[Iterable[Served]]:
     """Write a log to a new file, head first, while its entries go by; raises `SourceError`.
 
-    An older copy is proof, so none is written over; and a copy that breaks off is none.
+    An older copy is proof, so it is never overwritten. A copy that breaks off proves nothing and is
+    deleted.
     """
     try:
         with path.open("xb") as file:
             yield _written(source, file)
     except FileExistsError as error:
-        raise SourceError(f"{path} is there already, and a copy is not written over") from error
+        raise SourceError(f"{path} already exists, and a copy is never overwritten") from error
     except OSError as error:
         raise SourceError(f"cannot save to {path}: {error.strerror}") from error
     except SourceError:
@@ -122,21 +124,23 @@ def _open_address(text: str, fetcher: Fetcher) -> Source:
 
 
 def _pages(fetcher: Fetcher, log: str) -> Iterator[Served]:
-    """Yield the entries of a log page by page; the service says where the next one begins."""
+    """Yield the entries of a log page by page; each page says where the next one begins."""
     after, count = 0, 0
     while True:
         url = f"{log}?after={after}&limit={PAGE_ENTRIES}"
         page = _document(fetcher.get(url), url)
         entries, following = page.get("entries"), page.get("next")
         if not isinstance(entries, list):
-            raise SourceError(f"{url} answers with something else than a page of a log")
+            raise SourceError(f"{url} does not answer with a page of a log")
         yield from _entries_of(entries)
         count += len(entries)
         if following is None:
             return
-        # A page that leads nowhere would be asked for without end.
+        # A page that leads to itself, or back, would be requested forever.
         if type(following) is not int or following <= after or count > ENTRIES_MAX:
-            raise SourceError(f"{url} leads on to {following!r}, which is no way through a log")
+            raise SourceError(
+                f"{url} names {following!r} as the next page, which is no way through a log"
+            )
         after = following
 
 
@@ -146,7 +150,7 @@ def _document(text: bytes, name: str) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise SourceError(f"{name} is not JSON: {error}") from error
     if not isinstance(found, dict):
-        raise SourceError(f"{name} is not what a log looks like")
+        raise SourceError(f"{name} does not look like a log")
     return found
 
 
@@ -158,7 +162,7 @@ def _open_file(text: str) -> Source:
     try:
         size = path.stat().st_size
         if not path.is_file():
-            raise SourceError(f"{text} is no file")
+            raise SourceError(f"{text} is not a file")
     except OSError as error:
         raise SourceError(f"cannot read {text}: {error.strerror}") from error
     if size > FILE_BYTES_MAX:
@@ -176,7 +180,7 @@ def _open_file(text: str) -> Source:
 
 
 def _documents(path: Path) -> Iterator[Any]:
-    """Yield a file's JSON documents, one a line, or the one that it is as a whole."""
+    """Yield a file's JSON documents, one a line, or the whole file as one document."""
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
@@ -203,12 +207,12 @@ def _whole(path: Path, error: Exception) -> Any:
 
 
 def _entries_of(documents: Iterable[Any]) -> Iterator[Served]:
-    """Yield the entries in a row of documents: entries, pages, or a list of either."""
+    """Yield the entries in documents, which are entries, pages, or lists of either."""
     for document in documents:
         for each in document if isinstance(document, list) else [document]:
             page = each.get("entries") if isinstance(each, dict) else None
             for entry in page if isinstance(page, list) else [each]:
-                # What is no entry becomes a finding of the audit.
+                # The audit reports an empty mapping as an entry that cannot be read.
                 yield entry if isinstance(entry, dict) else {}
 
 
@@ -216,4 +220,4 @@ def _head(document: Any) -> SignedHead:
     try:
         return msgspec.convert(document, SignedHead)
     except msgspec.ValidationError as error:
-        raise SourceError(f"this is no signed head: {error}") from error
+        raise SourceError(f"this is not a signed head: {error}") from error

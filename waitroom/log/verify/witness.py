@@ -1,43 +1,23 @@
 """Whether everybody is shown the same log: signed heads and other copies against this one. Pure.
 
-A chain alone shows only that it fits together; whoever keeps the log can write a whole new one.
-What somebody else has kept of it cannot be written anew: it has to be how this log begins.
+A chain alone shows only that it fits together: its keeper can write a whole new one. A copy or a
+signed head that somebody else kept cannot be rewritten, so this log has to begin with it.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
-from waitroom.log.entries import Hash, Number, Signature
-from waitroom.log.signing import verify_head
+from waitroom.log.signing import SignedHead
 from waitroom.log.verify.finding import Finding, Verdict, found
 from waitroom.log.verify.links import Hashes
 
 
-class SignedHead(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of a room's log at some moment, signed; all in hex, as it is served."""
-
-    room: str
-    seq: Number
-    hash: Hash
-    key: Hash
-    signature: Signature
-    at: str = ""
-
-    def is_signed(self) -> bool:
-        return verify_head(
-            bytes.fromhex(self.key),
-            bytes.fromhex(self.signature),
-            room=self.room,
-            seq=self.seq,
-            head=bytes.fromhex(self.hash),
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """What somebody kept: a copy of the log, by its hashes, or a signed head, or both."""
+    """Something that somebody kept of the log: a copy, by its hashes, a signed head, or both.
+
+    `name` is the file or address that it came from.
+    """
 
     name: str
     hashes: Hashes | None = None
@@ -47,45 +27,40 @@ class Witness:
 def head_findings(
     head: SignedHead | None, *, hashes: Hashes, room: str, keys: Collection[str]
 ) -> list[Finding]:
-    """Hold the head that the service signs against the log that it serves.
+    """Compare the head that the service signs with the log that it serves.
 
-    `keys` are those that may sign: the one that the shopper expects, or what the log announced.
+    `keys` may sign: the key that the shopper expects, or those that the log announced.
     """
     if head is None:
-        return [
-            found(
-                "head",
-                Verdict.CANNOT_BE_PROVED,
-                "There is no signed head, so nothing ties the operator to just this log.",
-            )
-        ]
+        said = "There is no signed head, so nothing commits the operator to this log."
+        return [found("head", Verdict.CANNOT_BE_PROVED, said)]
     if head.room != room:
         said = f"The signed head is of another room: “{head.room}”."
         return [found("head", Verdict.FAILS, said)]
     if not head.is_signed():
-        return [found("head", Verdict.FAILS, "The head's signature is wrong.")]
+        return [found("head", Verdict.FAILS, "The signature of the head is wrong.")]
     if head.seq > len(hashes):
-        said = f"The signed head tells of {head.seq:,} entries; only {len(hashes):,} are shown."
+        said = (
+            f"The signed head covers {head.seq:,} log entries, but only {len(hashes):,} are shown."
+        )
         return [found("head", Verdict.FAILS, said)]
     if hashes.at(head.seq).hex() != head.hash:
-        said = f"The log that is shown is not the one whose head was signed at entry {head.seq}."
+        said = f"The log shown here is not the one whose head was signed at log entry {head.seq:,}."
         return [found("head", Verdict.FAILS, said, seq=head.seq)]
-    said = f"The log up to entry {head.seq:,} is what the operator's key {head.key[:16]}… signed."
+    said = f"The operator's key {head.key[:16]}… signed the log up to log entry {head.seq:,}."
     return [found("head", Verdict.HOLDS, said, seq=head.seq), _key_finding(head, keys)]
 
 
 def _key_finding(head: SignedHead, keys: Collection[str]) -> Finding:
     if head.key in keys:
-        return found(
-            "head.key", Verdict.HOLDS, "The head is signed with the key that was announced."
-        )
+        return found("head.key", Verdict.HOLDS, "The head is signed with the announced key.")
     if keys:
-        said = "The head is signed with another key than was announced."
+        said = "The head is signed with a key other than the announced one."
         return found("head.key", Verdict.FAILS, said)
     return found(
         "head.key",
         Verdict.CANNOT_BE_PROVED,
-        f"Whether {head.key} is the operator's key, the log does not say: compare it with one that "
+        f"The log does not say whether {head.key} is the operator's key: compare it with one that "
         "you have from elsewhere.",
     )
 
@@ -93,16 +68,13 @@ def _key_finding(head: SignedHead, keys: Collection[str]) -> Finding:
 def witness_findings(
     witnesses: Sequence[Witness], *, hashes: Hashes, room: str, keys: Collection[str]
 ) -> list[Finding]:
-    """Hold what others have kept against this log."""
+    """Compare what others kept with this log."""
     if not witnesses:
-        return [
-            found(
-                "witness",
-                Verdict.CANNOT_BE_PROVED,
-                "Whether others are shown the same log: compare it with a copy or a signed head "
-                "that you or somebody else kept earlier.",
-            )
-        ]
+        said = (
+            "This log alone cannot show that everybody sees the same one: compare it with a copy "
+            "or a signed head that you or somebody else kept earlier."
+        )
+        return [found("witness", Verdict.CANNOT_BE_PROVED, said)]
     findings = []
     for witness in witnesses:
         if witness.hashes is not None:
@@ -115,24 +87,21 @@ def witness_findings(
 def _copy_finding(name: str, copy: Hashes, hashes: Hashes) -> Finding:
     parts = copy.parts_from(hashes)
     if parts is not None:
-        return found(
-            "witness",
-            Verdict.FAILS,
-            f"This log and the copy {name} are the same up to entry {parts - 1:,} and part at "
-            f"entry {parts:,}: one of them was rewritten.",
-            seq=parts,
+        said = (
+            f"This log and the copy {name} are the same up to log entry {parts - 1:,} and differ "
+            f"from log entry {parts:,} on: one of them was rewritten."
         )
+        return found("witness", Verdict.FAILS, said, seq=parts)
     if len(copy) > len(hashes):
-        return found(
-            "witness",
-            Verdict.FAILS,
-            f"The copy {name} has {len(copy):,} entries; of those the last "
-            f"{len(copy) - len(hashes):,} are missing here.",
-            seq=len(hashes) + 1,
+        said = (
+            f"The copy {name} has {len(copy):,} log entries; the last "
+            f"{len(copy) - len(hashes):,} of them are missing here."
         )
+        return found("witness", Verdict.FAILS, said, seq=len(hashes) + 1)
     if len(copy) == 0:
-        return found("witness", Verdict.FAILS, f"The copy {name} holds nothing that can be read.")
-    said = f"The log begins as the copy {name} says, in all of its {len(copy):,} entries."
+        said = f"The copy {name} contains nothing that can be read."
+        return found("witness", Verdict.FAILS, said)
+    said = f"The log begins with all {len(copy):,} log entries of the copy {name}."
     return found("witness", Verdict.HOLDS, said)
 
 
@@ -144,15 +113,19 @@ def _older_head_finding(
         return found("witness", Verdict.FAILS, said)
     is_signed = head.is_signed() and (not keys or head.key in keys)
     if head.seq > len(hashes):
-        said = f"The head {name} tells of {head.seq:,} entries; {len(hashes):,} are shown here."
+        said = f"The head {name} covers {head.seq:,} log entries; {len(hashes):,} are shown here."
     elif hashes.at(head.seq).hex() != head.hash:
-        said = f"The head {name} is of another log: they part at entry {head.seq:,} or before."
+        said = (
+            f"The head {name} is of another log: they differ at log entry {head.seq:,} or before."
+        )
     elif is_signed:
-        said = f"The log up to entry {head.seq:,} is what was signed when {name} was kept."
+        said = (
+            f"The log up to log entry {head.seq:,} is the one that was signed when {name} was kept."
+        )
         return found("witness", Verdict.HOLDS, said, seq=head.seq)
     else:
-        said = f"The head {name} fits, but the operator's key has not signed it."
+        said = f"The head {name} fits this log, but the operator's key has not signed it."
         return found("witness", Verdict.CANNOT_BE_PROVED, said, seq=head.seq)
     proof = "It is signed: this proves that the log was rewritten."
-    doubt = "But the operator's key has not signed it, so the mistake may be there."
+    doubt = "The operator's key has not signed it, though, so the head itself may be wrong."
     return found("witness", Verdict.FAILS, f"{said} {proof if is_signed else doubt}", seq=head.seq)

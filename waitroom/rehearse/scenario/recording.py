@@ -1,11 +1,12 @@
-"""A sale that was, read from its room's public log, made ready to be played again. Pure.
+"""A past sale, read from its room's public log and prepared for a replay. Pure.
 
-The log says who joined when, whom the room called when, on what figures, and which rules and what
-stock changed. It says nothing of what each shopper did inside: that is drawn anew, by the shares
-that the room had learned when it called last. So a replay keeps to the record as follows. Arrivals,
-pauses, changes of rules and stock come at their recorded second. Where calls were bounded by calls
-a minute or by the batch, the head is the recorded one at every second within two ticks' calls.
-Where they waited for seats or units, they depend on what the crowd did, and agree in the mean.
+The log has the times of arrivals and calls, the figures behind each call, and the changes of rules
+and stock. It says nothing of what each shopper did inside: a replay draws that anew, from the
+shares that the room had learned at its last call. So a replay agrees with the record as follows.
+Arrivals, pauses and changes of rules and stock come at their recorded second. Where calls were
+bounded by calls a minute or by the batch, the head stays within two ticks' calls of the recorded
+one at every second. Where calls waited for seats or units, they depend on the crowd, and agree in
+the mean.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,10 +17,24 @@ from typing import Any
 import msgspec
 
 from waitroom.line.policy import POLICIES
+from waitroom.log.entries import (
+    AnyEntry,
+    Called,
+    Drawn,
+    Joined,
+    Revoked,
+    RulesChanged,
+    SoldOut,
+    StatusChanged,
+    SteppedAside,
+    StockMoved,
+    UnreadableEntry,
+    read_entry,
+)
 from waitroom.rehearse.scenario.course import Course
 from waitroom.rehearse.scenario.scenario import Rules, Scenario, ScenarioError, Sku
 
-# A replay under other rules may last longer than the sale did.
+# Under other rules a replay may last longer than the sale did.
 LENGTH_TIMES = 4.0
 LENGTH_MIN_S = 3600.0
 _RULES = frozenset(Rules.__struct_fields__)
@@ -27,10 +42,15 @@ _RULES = frozenset(Rules.__struct_fields__)
 
 @dataclass(slots=True, kw_only=True)
 class Recording:
-    """What a log says of a sale, in seconds from its opening.
+    """A sale according to its log; all times are in seconds from the opening.
 
-    Numbers are counted over all lines of the room in the order in which they were given. `calls`
-    has (when, how many, how many of them again); `stated` are the rules that the log tells of.
+    Numbers are counted over all lines of the room, in the order in which they were given.
+    `arrivals` has the time of each number, and `gone` when a number was given up or taken away.
+    `calls` has (time, numbers reached, people called again). `open` has (time, whether the room is
+    open from then on). `rules` are the room's rules at the opening and `rule_changes` later ones,
+    with their time. `units` is the stock at the opening by SKU, and `stock_changes` has (time, SKU,
+    units). `figures` are the last figures behind a call. `inferred` names what the log does not
+    state and the calls show.
     """
 
     name: str
@@ -54,11 +74,11 @@ class Recording:
 
     @property
     def assumed(self) -> list[str]:
-        """The rules that the log says nothing about."""
+        """Return the names of the rules that the log says nothing about."""
         return sorted(_RULES - set(self.rules) - {"units_promised", "disappointed_max"})
 
     def head_times(self, shares: Iterable[float]) -> list[float]:
-        """Return when these shares of all who were called had been called."""
+        """Return when these shares of all called numbers had been called."""
         times: list[float] = []
         passed, wanted = 0, list(shares)
         for at, new, _ in self.calls:
@@ -68,14 +88,14 @@ class Recording:
         return times
 
     def scenario(self, behind: Scenario) -> Scenario:
-        """Return the scenario of this sale; what no log can tell is as in another.
+        """Return the scenario of this sale; it takes from `behind` what no log can tell.
 
-        Raises `ScenarioError` where the log does not say how many units there were.
+        Raises `ScenarioError` if the log does not say how many units there were.
         """
         known = {name: count for name, count in self.units.items() if count > 0}
         if not known:
             raise ScenarioError(
-                f"{self.name} does not say how many units there were; say it with --set units=…"
+                f"{self.name} does not say how many units there were; give them with --set units=…"
             )
         skus = tuple(Sku(sku=name, units_share=count) for name, count in known.items())
         return msgspec.structs.replace(
@@ -90,7 +110,7 @@ class Recording:
         )
 
     def course(self, rules: Rules, *, fixed: Collection[str] = ()) -> Course:
-        """Return the course of events under some rules; those that are `fixed` never change."""
+        """Return the course of events under these rules; the `fixed` ones never change."""
         steps = []
         for at, change in self.rule_changes:
             kept = {name: value for name, value in change.items() if name not in fixed}
@@ -108,10 +128,10 @@ class Recording:
 
 
 def _shopping(figures: Mapping[str, float]) -> dict[str, Any]:
-    """Return what the learned shares say of the crowd."""
+    """Return the crowd's shares as the room had learned them."""
     found: dict[str, Any] = {}
     if "claim_share" in figures:
-        # Who comes back after a missed call is among those who claim.
+        # People who come back after a missed call count among those who claim.
         found |= {"no_show_share": 1 - min(figures["claim_share"], 1.0), "back_share": 0.0}
     for name in ("hold_share", "pay_share"):
         if name in figures:
@@ -124,24 +144,24 @@ def _shopping(figures: Mapping[str, float]) -> dict[str, Any]:
 
 
 def read_recording(bodies: Iterable[str], *, name: str) -> Recording:
-    """Read a log's entries, in order. Raises `ScenarioError` for what is no log of a sale.
+    """Read a log's entries, in order; raises `ScenarioError` if it is not the log of a sale.
 
-    Kinds that a replay has no use for, known or not, are passed over.
+    Kinds that a replay has no use for, known or not, are skipped.
     """
-    entries = []
+    entries: list[AnyEntry] = []
     for body in bodies:
         try:
-            entry = msgspec.json.decode(body)
-            entries.append((datetime.fromisoformat(entry["at"]).timestamp(), entry))
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
-            raise ScenarioError(f"{name} holds something that is no entry: {error}") from error
-    opened = [at for at, e in entries if e.get("kind") == "status" and e.get("to") == "open"]
-    called = [at for at, e in entries if e.get("kind") in {"joined", "called"}]
-    if not called:
-        raise ScenarioError(f"{name} tells of nobody who joined or was called")
-    reader = _Reader(Recording(name=name), opening=opened[0] if opened else called[0])
-    for at, entry in entries:
-        reader.take(at, entry)
+            entries.append(read_entry(body))
+        except UnreadableEntry as error:
+            seq = len(entries) + 1
+            raise ScenarioError(f"{name}: entry {seq} cannot be read: {error}") from error
+    opened = [e.at for e in entries if isinstance(e, StatusChanged) and e.after == "open"]
+    moved = [e.at for e in entries if isinstance(e, Joined | Called)]
+    if not moved:
+        raise ScenarioError(f"{name} has no entry of anybody who joined or was called")
+    reader = _Reader(Recording(name=name), opening=opened[0] if opened else moved[0])
+    for entry in entries:
+        reader.take(entry)
     return reader.finish()
 
 
@@ -150,36 +170,36 @@ class _Reader:
     """Reads one entry after the other into a recording."""
 
     recording: Recording
-    opening: float
+    opening: datetime
+    # By line, each tick of numbers: its first, and how many numbers of all lines came before it.
     _numbers: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    # Of each call, when it was, the bound that decided it, and how many people it called.
     _reasons: list[tuple[float, str, int]] = field(default_factory=list)
     _first_figures: dict[str, float] = field(default_factory=dict)
 
-    def take(self, at: float, entry: dict[str, Any]) -> None:
-        read = {
-            "joined": self._joined,
-            "drawn": self._drawn,
-            "called": self._called,
-            "status": self._status,
-            "rules": self._rules,
-            "stock": self._stock,
-            # An import of many SKUs.
-            "received": self._stock,
-            "revoked": self._gone,
-            "stepped_aside": self._gone,
-            "void": self._gone,
-            "sold_out": self._sold_out,
-        }.get(str(entry.get("kind")))
-        if read is None:
-            return
-        since = max(at - self.opening, 0.0)
-        try:
-            read(since, entry)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ScenarioError(
-                f"{self.recording.name}: entry {entry.get('seq')} cannot be read: {error!r}"
-            ) from error
-        self.recording.length_s = max(self.recording.length_s, since)
+    def take(self, entry: AnyEntry) -> None:
+        at = max((entry.at - self.opening).total_seconds(), 0.0)
+        match entry:
+            case Joined():
+                self._joined(at, entry)
+            case Drawn():
+                if entry.count:
+                    self._give(at, entry.line, 1, entry.count)
+            case Called():
+                self._called(at, entry)
+            case StatusChanged():
+                self._status(at, entry)
+            case RulesChanged():
+                self._rules(at, entry)
+            case StockMoved():
+                self._stock(at, entry)
+            case Revoked() | SteppedAside():
+                self._lose(at, entry.line, entry.number)
+            case SoldOut():
+                self.recording.sold_out_s = at
+            case _:
+                return
+        self.recording.length_s = max(self.recording.length_s, at)
 
     def finish(self) -> Recording:
         """Fill in what follows from the entries together."""
@@ -197,84 +217,61 @@ class _Reader:
         self.recording.arrivals.extend([at] * (last - first + 1))
 
     def _of_all(self, line: str, number: int) -> int | None:
-        """Return which number of all lines a line's number is."""
+        """Return a line's number as counted over all lines, or None if it was never given."""
         for first, before in reversed(self._numbers.get(line, [])):
             if number >= first:
                 return before + number - first + 1
         return None
-
-    def _joined(self, at: float, entry: dict[str, Any]) -> None:
-        self._give(at, entry["line"], entry["first"], entry["last"])
-        if entry.get("called"):
-            self.recording.calls.append((at, entry["called"], 0))
-
-    def _drawn(self, at: float, entry: dict[str, Any]) -> None:
-        if entry["count"]:
-            self._give(at, entry["line"], 1, entry["count"])
-
-    def _called(self, at: float, entry: dict[str, Any]) -> None:
-        again = len(entry.get("again") or ())
-        new = max(entry["to"] - entry["from"] + 1, 0)
-        if new + again:
-            self.recording.calls.append((at, new, again))
-        # Who gave up while waiting was stepped over. The log counts them, and does not name them.
-        for number in range(entry["from"], entry["from"] + new - entry.get("called", new)):
-            self._lose(at, entry["line"], number)
-        self._reasons.append((at, str(entry.get("reason")), new + again))
-        figures = {k: float(v) for k, v in (entry.get("figures") or {}).items() if v is not None}
-        if not self._first_figures and len(self.recording.calls) <= 1:
-            self._first_figures = figures
-        self.recording.figures |= figures
-
-    def _status(self, at: float, entry: dict[str, Any]) -> None:
-        self.recording.open.append((at, entry["to"] == "open"))
-        if entry.get("rules"):
-            # The log leaves out what has no value.
-            self.recording.rules |= {"calls_per_minute": None, "order_units_max": None}
-            self.recording.rules |= _known(entry["rules"])
-
-    def _rules(self, at: float, entry: dict[str, Any]) -> None:
-        changed = entry["changed"]
-        if not isinstance(changed, dict):
-            # Older entries name what was changed, and not from what to what.
-            return
-        pairs = {k: v for k, v in changed.items() if isinstance(v, list) and len(v) == 2}
-        before = _known({name: pair[0] for name, pair in pairs.items()})
-        after = _known({name: pair[1] for name, pair in pairs.items()})
-        if at > 0:
-            self.recording.rules = before | self.recording.rules
-            self.recording.rule_changes.append((at, after))
-        else:
-            self.recording.rules |= after
-
-    def _stock(self, at: float, entry: dict[str, Any]) -> None:
-        sku, units = str(entry.get("sku", "unit")), int(entry["quantity"])
-        if entry.get("movement") == "returned":
-            return
-        if at > 0 and self.recording.calls:
-            self.recording.stock_changes.append((at, sku, units))
-        else:
-            self.recording.units[sku] = self.recording.units.get(sku, 0) + units
-
-    def _gone(self, at: float, entry: dict[str, Any]) -> None:
-        first, last = (
-            (entry["number"], entry["number"])
-            if "number" in entry
-            else (entry["first"], entry["last"])
-        )
-        for number in range(first, last + 1):
-            self._lose(at, entry["line"], number)
 
     def _lose(self, at: float, line: str, number: int) -> None:
         of_all = self._of_all(line, number)
         if of_all is not None:
             self.recording.gone.setdefault(of_all, at)
 
-    def _sold_out(self, at: float, _entry: dict[str, Any]) -> None:
-        self.recording.sold_out_s = at
+    def _joined(self, at: float, entry: Joined) -> None:
+        self._give(at, entry.line, entry.first, entry.last)
+        if entry.called:
+            self.recording.calls.append((at, entry.called, 0))
+
+    def _called(self, at: float, entry: Called) -> None:
+        reached, again = max(entry.last - entry.first + 1, 0), len(entry.again)
+        if reached + again:
+            self.recording.calls.append((at, reached, again))
+        # Numbers that had been given up are skipped. The log counts them and does not name them.
+        for number in range(entry.first, entry.first + reached - entry.called):
+            self._lose(at, entry.line, number)
+        self._reasons.append((at, entry.reason, reached + again))
+        figures = {name: float(value) for name, value in entry.figures.items()}
+        if not self._first_figures and len(self.recording.calls) <= 1:
+            self._first_figures = figures
+        self.recording.figures |= figures
+
+    def _status(self, at: float, entry: StatusChanged) -> None:
+        self.recording.open.append((at, entry.after == "open"))
+        if entry.rules:
+            # The log leaves out rules without a value.
+            self.recording.rules |= {"calls_per_minute": None, "order_units_max": None}
+            self.recording.rules |= _known(entry.rules)
+
+    def _rules(self, at: float, entry: RulesChanged) -> None:
+        before = _known({name: pair[0] for name, pair in entry.changed.items()})
+        after = _known({name: pair[1] for name, pair in entry.changed.items()})
+        if at > 0:
+            self.recording.rules = before | self.recording.rules
+            self.recording.rule_changes.append((at, after))
+        else:
+            self.recording.rules |= after
+
+    def _stock(self, at: float, entry: StockMoved) -> None:
+        # An import of many SKUs names none of them.
+        sku, units = entry.sku or "unit", entry.quantity
+        if at > 0 and self.recording.calls:
+            self.recording.stock_changes.append((at, sku, units))
+        else:
+            self.recording.units[sku] = self.recording.units.get(sku, 0) + units
 
     def _infer(self) -> None:
-        """Conclude what the log does not state: policy and rate by reasons, seats by figures."""
+        """Infer policy and rate from the reasons of the calls, and seats from their figures."""
         rules = self.recording.rules
         named = [reason for _, reason, _ in self._reasons if reason in POLICIES]
         if "policy" not in rules and named:
@@ -294,5 +291,5 @@ class _Reader:
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
-    # In place of a text that is nobody's business stands its hash.
-    return {n: value for n, value in values.items() if n in _RULES and not isinstance(value, dict)}
+    """Return the rules that a rehearsal knows."""
+    return {name: value for name, value in values.items() if name in _RULES}

@@ -1,8 +1,8 @@
-"""How long people waited for their call, by when they came. Pure.
+"""How long people waited for their call, by when they arrived. Pure.
 
-All who joined are put in the order of their arrival and cut into ten parts of one size; those whom
-a draw numbered came together when the entries closed, and stand in the order of their numbers. So
-one sees whether those who came first waited as they should against those who came last.
+Everybody who joined is put in order of arrival, and the row is cut into ten parts of equal size.
+People whom a draw numbered arrived together when the entries closed, and stand in order of their
+numbers. The tenths show whether an early arrival meant a shorter wait.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,11 +15,11 @@ PARTS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A tenth of all arrivals: how many, how many of them were called, and how long these waited.
+class ArrivalTenth:
+    """A tenth of all arrivals, counted by `part` from 1.
 
-    Half of those called waited at most `median_s`, nineteen of twenty at most `p95_s`, in seconds
-    from joining, or from the closing of the entries, to the first call.
+    `called` of its `people` have been called. The median and the 95th percentile of their waits are
+    in seconds, from joining, or from the closing of a draw's entries, to the first call.
     """
 
     part: int
@@ -29,8 +29,8 @@ class Part:
     p95_s: float | None
 
 
-def waits_by_arrival(lines: Iterable[Iterable[Stretch]]) -> list[Part]:
-    """Return the tenths in the order of arrival; fewer where fewer than ten have come."""
+def waits_by_arrival(lines: Iterable[Iterable[Stretch]]) -> list[ArrivalTenth]:
+    """Return the tenths in order of arrival; there are fewer if fewer than ten people came."""
     ordered = sorted(
         (stretch for line in lines for stretch in line),
         key=lambda each: (each.arrived.seq, each.line, each.first),
@@ -42,10 +42,10 @@ def waits_by_arrival(lines: Iterable[Iterable[Stretch]]) -> list[Part]:
         people[index] += count
         if stretch.called is not None:
             wait_s = (stretch.called.at - stretch.arrived.at).total_seconds()
-            # A clock that was set back makes no wait shorter than none.
+            # A clock that was set back must not make a wait negative.
             waits[index].append((max(wait_s, 0.0), count))
     return [
-        Part(
+        ArrivalTenth(
             part=index + 1,
             people=people[index],
             called=sum(count for _, count in waits[index]),
@@ -58,7 +58,7 @@ def waits_by_arrival(lines: Iterable[Iterable[Stretch]]) -> list[Part]:
 
 
 def _cut(ordered: Iterable[Stretch], whole: int) -> Iterator[tuple[int, Stretch, int]]:
-    """Yield each stretch with its part and how many of its people are in it."""
+    """Yield pieces of stretches: the tenth's index, the stretch, and how many people of it."""
     borders = [whole * (index + 1) // PARTS for index in range(PARTS)]
     index = before = 0
     for stretch in ordered:

@@ -1,27 +1,33 @@
-"""Whether each draw was made as it was announced, as far as the log alone shows. Pure.
+"""Whether each draw was made as announced, as far as the log alone shows. Pure.
 
-This looks at the seed and what it was bound to; `waitroom verify` checks the signatures and every
-shopper's own receipt besides.
+This checks the seed and the entries and value that it was bound to. `waitroom verify` also checks
+the signatures, and a shopper's own receipt.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from waitroom.log.draw import commitment
-from waitroom.reports.fairness.record import (
-    Announced,
-    Closed,
+from waitroom.log.entries import (
+    AnyEntry,
     ClosingSigned,
+    DrawAnnounced,
     Drawn,
-    Entry,
+    EntriesClosed,
     PublicValue,
 )
 
 
 class Flaw(StrEnum):
-    """What is wrong with a draw."""
+    """A fault of a draw.
+
+    It was not announced beforehand; its seed was never revealed, or is not the one committed to; it
+    was not made from the entries as they were closed, or not with the announced public value; its
+    closing was not signed before the seed was revealed; or it was made more than once.
+    """
 
     NOT_ANNOUNCED = "not_announced"
     NOT_REVEALED = "not_revealed"
@@ -33,11 +39,11 @@ class Flaw(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
-    """One line's draw. `count` entries took part; `head` is the hash of the entry that closed them.
+class DrawResult:
+    """One line's draw.
 
-    `kept` says whether the seed that was revealed is the one that was committed to, and was used on
-    the entries as they were closed; None while the seed has not been revealed yet.
+    `count` entries took part, and `head` is the hash of the log entry that closed them. `kept` says
+    whether the draw was made as announced; it is None while the seed is still secret.
     """
 
     line: str
@@ -52,46 +58,50 @@ class Draw:
 
 
 @dataclass(slots=True)
-class _Draw:
-    announced: list[Announced] = field(default_factory=list)
-    closed: list[Closed] = field(default_factory=list)
+class _Steps:
+    """The log entries of one line's draw; more than one of a kind is a fault."""
+
+    announced: list[DrawAnnounced] = field(default_factory=list)
+    closed: list[EntriesClosed] = field(default_factory=list)
     signed: list[ClosingSigned] = field(default_factory=list)
     values: list[PublicValue] = field(default_factory=list)
     drawn: list[Drawn] = field(default_factory=list)
 
 
 def draws_of(
-    room: str, entries: Iterable[Entry], *, hashes: dict[int, bytes], over: bool
-) -> list[Draw]:
-    """Return the draws by line; `hashes` has those of the entries that closed a line's entries.
+    room: str, entries: Iterable[AnyEntry], *, hashes: dict[int, bytes], over: bool
+) -> list[DrawResult]:
+    """Return the draws by line; `hashes` has the hash of each closing, by sequence number.
 
-    A seed that is still hidden when the sale is over is a flaw, and so is a second draw.
+    A seed that is still secret when the sale is over is a fault, and so is a second draw.
     """
-    found: dict[str, _Draw] = {}
+    found: defaultdict[str, _Steps] = defaultdict(_Steps)
     for entry in entries:
         match entry:
-            case Announced():
-                found.setdefault(entry.line, _Draw()).announced.append(entry)
-            case Closed():
-                found.setdefault(entry.line, _Draw()).closed.append(entry)
+            case DrawAnnounced():
+                found[entry.line].announced.append(entry)
+            case EntriesClosed():
+                found[entry.line].closed.append(entry)
             case ClosingSigned():
-                found.setdefault(entry.line, _Draw()).signed.append(entry)
+                found[entry.line].signed.append(entry)
             case PublicValue():
-                found.setdefault(entry.line, _Draw()).values.append(entry)
+                found[entry.line].values.append(entry)
             case Drawn():
-                found.setdefault(entry.line, _Draw()).drawn.append(entry)
+                found[entry.line].drawn.append(entry)
             case _:
                 pass
-    return [_judge(room, line, draw, hashes, over=over) for line, draw in sorted(found.items())]
+    return [_judge(room, line, steps, hashes, over=over) for line, steps in sorted(found.items())]
 
 
-def _judge(room: str, line: str, draw: _Draw, hashes: dict[int, bytes], *, over: bool) -> Draw:
-    announced = draw.announced[0] if draw.announced else None
-    closed = draw.closed[0] if draw.closed else None
-    drawn = draw.drawn[0] if draw.drawn else None
+def _judge(
+    room: str, line: str, steps: _Steps, hashes: dict[int, bytes], *, over: bool
+) -> DrawResult:
+    announced = steps.announced[0] if steps.announced else None
+    closed = steps.closed[0] if steps.closed else None
+    drawn = steps.drawn[0] if steps.drawn else None
     head = hashes[closed.seq].hex() if closed and closed.seq in hashes else None
-    flaws = tuple(_flaws(room, line, draw, head, over=over))
-    return Draw(
+    flaws = tuple(_flaws(room, line, steps, head, over=over))
+    return DrawResult(
         line=line,
         commitment=announced.commitment if announced else None,
         public_value_source=announced.public_value_source if announced else None,
@@ -104,35 +114,28 @@ def _judge(room: str, line: str, draw: _Draw, hashes: dict[int, bytes], *, over:
     )
 
 
-def _flaws(room: str, line: str, draw: _Draw, head: str | None, *, over: bool) -> Iterable[Flaw]:
-    if len(draw.announced) > 1 or len(draw.closed) > 1 or len(draw.drawn) > 1:
+def _flaws(room: str, line: str, steps: _Steps, head: str | None, *, over: bool) -> Iterable[Flaw]:
+    if len(steps.announced) > 1 or len(steps.closed) > 1 or len(steps.drawn) > 1:
         yield Flaw.MADE_TWICE
-    if not draw.drawn:
-        if draw.closed and over:
+    if not steps.drawn:
+        if steps.closed and over:
             yield Flaw.NOT_REVEALED
         return
-    drawn = draw.drawn[0]
-    if not draw.announced:
+    drawn = steps.drawn[0]
+    if not steps.announced:
         yield Flaw.NOT_ANNOUNCED
         return
-    announced = draw.announced[0]
-    if not _fits(room, line, drawn.seed, announced.commitment):
+    announced = steps.announced[0]
+    if commitment(room, line, bytes.fromhex(drawn.seed)).hex() != announced.commitment:
         yield Flaw.OTHER_SEED
-    closed = draw.closed[0] if draw.closed else None
+    closed = steps.closed[0] if steps.closed else None
     entries = (closed.count, head) if closed and announced.seq < closed.seq < drawn.seq else None
     if entries != (drawn.count, drawn.head):
         yield Flaw.OTHER_ENTRIES
-    signed = [s for s in draw.signed if (s.count, s.head) == entries and s.seq < drawn.seq]
+    signed = [s for s in steps.signed if (s.count, s.head) == entries and s.seq < drawn.seq]
     if not signed:
         yield Flaw.NOT_SIGNED
-    given = {v.value for v in draw.values if signed and signed[0].seq < v.seq < drawn.seq}
+    given = {v.value for v in steps.values if signed and signed[0].seq < v.seq < drawn.seq}
     wanted = given if announced.public_value_source is not None else {None}
     if drawn.value not in wanted:
         yield Flaw.OTHER_VALUE
-
-
-def _fits(room: str, line: str, seed: str, committed: str) -> bool:
-    try:
-        return commitment(room, line, bytes.fromhex(seed)).hex() == committed.lower()
-    except ValueError:
-        return False

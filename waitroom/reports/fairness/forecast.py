@@ -1,9 +1,9 @@
-"""What was published about waits and chances, held against what came. Pure.
+"""Published waits and chances against what happened. Pure.
 
-Once a minute the log takes in the table of the room's state document: for some places the
-earliest and the latest wait, and the chance that something is left. Each row is a word given to
-whoever stood at that place then, so it is judged by what became of that number. Rows that cannot be
-judged yet are left out, and so are rows that no number stood at.
+Once a minute the log takes in the table of the room's state document: for some places the earliest
+and the latest wait, and the chance of still finding something. Each row is a forecast for the
+number at that place, so it is judged by what happened to that number. Rows for places that no
+number had, and rows whose number's wait is still open, are left out.
 """
 
 from bisect import bisect_right
@@ -12,21 +12,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
-from waitroom.reports.fairness.record import Forecast
+from waitroom.log.entries import Forecast, ForecastRow
 from waitroom.reports.fairness.stretch import Stretch
 
-# Published chances are judged by fifths: how often did what was said to be so likely come true?
+# Chances are judged by fifths: of rows with a similar chance, how many came true?
 FIFTHS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waits:
+class WaitAccuracy:
     """How well the published waits held.
 
-    Of `judged` rows so many were `inside` the published band, called `sooner`, or `later`, which
-    counts also whoever still waits although the band is over. `never` were never called, because
-    all was sold before or the sale ended; of them no band can be right or wrong. The error is that
-    of the band's middle, in seconds: for half of those called it was at most `median_error_s`.
+    Of the `judged` rows, `inside` were called within the published band, and `sooner` before it.
+    `later` were called after it, or still wait although it is over. `never` counts the rows, not
+    among the judged, whose number was never called because everything was sold or the sale ended.
+    `median_error_s` is the median distance between wait and middle of the band, in seconds, over
+    the rows that were called.
     """
 
     judged: int = 0
@@ -38,10 +39,10 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chances:
-    """Rows whose published chance was from `low` to `high`: what was said, and what came of it.
+class ChanceAccuracy:
+    """The rows whose published chance was between `low` and `high`.
 
-    `published` is their mean chance, `came_true` the share for whom something was left.
+    `published` is the mean chance of these `rows`, `came_true` the share that found something left.
     """
 
     low: float
@@ -53,15 +54,19 @@ class Chances:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    waits: Waits
-    chances: list[Chances]
+    """How well waits and chances held; chances by fifths, without those that have no row."""
+
+    waits: WaitAccuracy
+    chances: list[ChanceAccuracy]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcomes:
-    """What became of the numbers: their stretches, and those that were called and found nothing.
+class Actuals:
+    """What happened to the numbers up to the moment `until`.
 
-    `over` says that nobody else is called: then whoever was not called found nothing either.
+    `lines` are the stretches of each line, `found_nothing` the numbers, with their line, that were
+    called and found nothing left. `over` says that no more numbers are called, so a number that was
+    not called found nothing either.
     """
 
     lines: dict[str, list[Stretch]]
@@ -70,46 +75,39 @@ class Outcomes:
     until: datetime
 
 
-def judge(forecasts: Iterable[Forecast], outcomes: Outcomes) -> Accuracy:
-    """Hold every published row against what became of the number it was said to."""
-    judge_of = _Judge(outcomes)
+def judge(forecasts: Iterable[Forecast], actuals: Actuals) -> Accuracy:
+    """Compare every published row with what happened to the number at its place."""
+    judge_of = _Judge(actuals)
     for forecast in forecasts:
-        for place, low_s, high_s, chance in forecast.rows:
-            number = forecast.head + place
-            # The table goes beyond the end of the line, for those who might join next.
-            if 1 <= place <= forecast.tail - forecast.head:
-                judge_of.take(forecast, number, low_s, high_s, chance)
+        for row in forecast.rows:
+            # The table goes beyond the end of the line, for the next arrivals.
+            if row.place <= forecast.tail - forecast.head:
+                judge_of.take(forecast, row)
     return judge_of.result()
 
 
 class _Judge:
-    def __init__(self, outcomes: Outcomes) -> None:
-        self._outcomes = outcomes
-        self._firsts = {name: [s.first for s in line] for name, line in outcomes.lines.items()}
+    def __init__(self, actuals: Actuals) -> None:
+        self._actuals = actuals
+        self._firsts = {name: [s.first for s in line] for name, line in actuals.lines.items()}
         self._inside = self._sooner = self._later = self._never = 0
         self._errors: list[float] = []
         self._chances: list[tuple[float, bool]] = []
 
-    def take(
-        self,
-        forecast: Forecast,
-        number: int,
-        low_s: float | None,
-        high_s: float | None,
-        chance: float | None,
-    ) -> None:
+    def take(self, forecast: Forecast, row: ForecastRow) -> None:
+        number, low_s, high_s = forecast.head + row.place, row.wait_low_s, row.wait_high_s
         stretch = self._find(forecast.line, number)
-        # Whoever gave up before the call ended the wait themselves; a reset ended it for all.
+        # A shopper who gave up ended the wait themselves, and a reset ended it for everybody.
         if stretch is None or (stretch.called is None and (stretch.until or stretch.reset)):
             return
-        if chance is not None:
-            self._note_chance(stretch, number, chance)
+        if row.chance is not None:
+            self._note_chance(stretch, number, row.chance)
         if low_s is None or high_s is None:
             return
         if stretch.called is None:
-            if self._outcomes.over:
+            if self._actuals.over:
                 self._never += 1
-            elif self._outcomes.until > forecast.at + timedelta(seconds=high_s):
+            elif self._actuals.until > forecast.at + timedelta(seconds=high_s):
                 self._later += 1
             return
         wait_s = max((stretch.called.at - forecast.at).total_seconds(), 0.0)
@@ -122,19 +120,19 @@ class _Judge:
             self._inside += 1
 
     def _find(self, name: str, number: int) -> Stretch | None:
-        line: Sequence[Stretch] = self._outcomes.lines.get(name, ())
+        line: Sequence[Stretch] = self._actuals.lines.get(name, ())
         index = bisect_right(self._firsts.get(name, ()), number) - 1
         return line[index] if index >= 0 and number <= line[index].last else None
 
     def _note_chance(self, stretch: Stretch, number: int, chance: float) -> None:
         if stretch.called is not None:
-            found = (stretch.line, number) not in self._outcomes.found_nothing
+            found = (stretch.line, number) not in self._actuals.found_nothing
             self._chances.append((chance, found))
-        elif self._outcomes.over:
+        elif self._actuals.over:
             self._chances.append((chance, False))
 
     def result(self) -> Accuracy:
-        waits = Waits(
+        waits = WaitAccuracy(
             judged=self._inside + self._sooner + self._later,
             inside=self._inside,
             sooner=self._sooner,
@@ -145,12 +143,12 @@ class _Judge:
         return Accuracy(waits=waits, chances=_by_fifths(self._chances))
 
 
-def _by_fifths(chances: Iterable[tuple[float, bool]]) -> list[Chances]:
+def _by_fifths(chances: Iterable[tuple[float, bool]]) -> list[ChanceAccuracy]:
     fifths: list[list[tuple[float, bool]]] = [[] for _ in range(FIFTHS)]
     for chance, found in chances:
         fifths[min(int(chance * FIFTHS), FIFTHS - 1)].append((chance, found))
     return [
-        Chances(
+        ChanceAccuracy(
             low=index / FIFTHS,
             high=(index + 1) / FIFTHS,
             rows=len(fifth),

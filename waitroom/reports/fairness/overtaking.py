@@ -1,15 +1,14 @@
-"""Who was passed in line, by how many, and why. Pure.
+"""How many people were overtaken in line, by how many others, and why. Pure.
 
-Somebody is overtaken by each call of a later arrival that comes while they are there and wait.
-Within a line the number says who is later, across lines the arrival. Those who wait a second time,
-because they missed their call and came back or stepped aside, are overtaken by whoever is called
-meanwhile and has a later number. One entry of the log calls at one moment, so nobody overtakes
-within it.
+A person is overtaken by each call of a later arrival during their wait. Within a line the number
+tells which arrival is later; across lines the time of arrival does. A person who waits a second
+time, after missing a call or stepping aside, is overtaken by each call of a later number during
+that wait. One log entry calls at one moment, so nobody overtakes within it.
 
-The calls are taken in the order of the log; for each wait that ends, the later arrivals called so
-far are counted with a Fenwick tree (P. Fenwick, A New Data Structure for Cumulative Frequency
-Tables, 1994), one for each line. With n stretches that takes O(n log n) steps for each line,
-however many people stand in a stretch.
+The calls are taken in the order of the log. For each wait that ends, a Fenwick tree (P. Fenwick, A
+New Data Structure for Cumulative Frequency Tables, 1994) of each line counts the later arrivals
+called so far. With n stretches that takes O(n log n) steps for each line, however many people a
+stretch holds.
 """
 
 from bisect import bisect_right
@@ -18,11 +17,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from waitroom.reports.fairness.stretch import Return, Story, Stretch
+from waitroom.reports.fairness.stretch import SecondWait, Story, Stretch
 
 
 class Cause(StrEnum):
-    """Why somebody was passed. `unexplained` is what must not happen."""
+    """Why a person was overtaken; `unexplained` must not happen.
+
+    By a lane, by an operator's reset, by an arrival that was called at once, or during a second
+    wait: after missing a call, or after stepping aside.
+    """
 
     LANE = "lane"
     OPERATOR = "operator"
@@ -34,7 +37,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overtaken:
-    """How many `people` were passed, how often altogether (`times`), and the one passed most."""
+    """How many `people` were overtaken, how often in all, and how often the worst-placed one."""
 
     people: int = 0
     times: int = 0
@@ -43,21 +46,21 @@ class Overtaken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overtaking:
-    """All who were passed, and the same by cause; one person may stand under several causes."""
+    """Everybody who was overtaken, and the same by cause; a person may count under several."""
 
     total: Overtaken
     causes: dict[Cause, Overtaken]
 
 
 def count_overtaken(story: Story) -> Overtaking:
-    """Count who was passed, up to the end of the log."""
+    """Count the people overtaken up to the end of the log."""
     sweep = _Sweep(story)
     sweep.run()
     return sweep.result()
 
 
 class _Fenwick:
-    """Sums over a row of counts that grow, counted from the far end."""
+    """Sums over a row of growing counts, from an index to the end."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -72,9 +75,9 @@ class _Fenwick:
             at += at & -at
 
     def beyond(self, index: int) -> int:
-        """Return the sum of all that stands after an index."""
+        """Return the sum of the counts after an index."""
         if self._last <= index:
-            # Where everybody is called in order, nothing ever does.
+            # In a line that is called in order, this is always so.
             return 0
         at, total = self._size - index - 1, 0
         while at > 0:
@@ -85,7 +88,11 @@ class _Fenwick:
 
 @dataclass(slots=True, kw_only=True)
 class _Calls:
-    """The calls of one line so far: first ones, those of arrivals as they joined, second ones."""
+    """The calls of one line so far, by stretch.
+
+    `firsts` has the first number of each stretch and `arrivals` when it arrived. The trees count
+    first calls, first calls at once on arrival, and second calls.
+    """
 
     firsts: list[int]
     arrivals: list[int]
@@ -95,12 +102,12 @@ class _Calls:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Entry:
-    """What one entry of the log begins, ends and calls."""
+class _Step:
+    """The waits that one log entry begins and ends, and its calls; by line and index of stretch."""
 
     ends: list[tuple[str, int, Stretch]] = field(default_factory=list)
-    begun: list[Return] = field(default_factory=list)
-    ended: list[Return] = field(default_factory=list)
+    begun: list[SecondWait] = field(default_factory=list)
+    ended: list[SecondWait] = field(default_factory=list)
     calls: list[tuple[str, int, Stretch]] = field(default_factory=list)
     again: list[tuple[str, int]] = field(default_factory=list)
 
@@ -109,59 +116,59 @@ class _Sweep:
     def __init__(self, story: Story) -> None:
         self._story = story
         self._calls = {name: _calls(line) for name, line in story.lines.items()}
-        # Of those in a stretch together, and of single persons who waited a second time.
+        # The people of a stretch share their first wait; second waits belong to single people.
         self._firsts: list[tuple[Stretch, Counter[Cause]]] = []
         self._seconds: defaultdict[tuple[str, int], Counter[Cause]] = defaultdict(Counter)
 
     def run(self) -> None:
-        """Go through the log once; those who wait still are counted at its end."""
-        timeline: defaultdict[int, _Entry] = defaultdict(_Entry)
-        never = _Entry()
+        """Go through the log once; waits that go on are counted at its end."""
+        timeline: defaultdict[int, _Step] = defaultdict(_Step)
+        never = _Step()
         for name, line in self._story.lines.items():
             for index, each in enumerate(line):
                 (timeline[each.until] if each.until else never).ends.append((name, index, each))
                 if each.called:
                     timeline[each.called.seq].calls.append((name, index, each))
-        for wait in self._story.returns:
+        for wait in self._story.second_waits:
             timeline[wait.since].begun.append(wait)
             (timeline[wait.until] if wait.until else never).ended.append(wait)
-        for again in self._story.again:
+        for again in self._story.second_calls:
             index = self._index(again.line, again.number)
             first = self._story.lines[again.line][index].called if index >= 0 else None
-            # Whoever stepped aside before the line came to them is called first by this.
+            # For a number that stepped aside before its turn, this was the first call.
             if index >= 0 and (first is None or first.seq != again.seq):
                 timeline[again.seq].again.append((again.line, index))
-        for _, entry in sorted(timeline.items()):
-            self._take(entry)
+        for _, step in sorted(timeline.items()):
+            self._take(step)
         self._take(never)
 
     def _index(self, name: str, number: int) -> int:
         return bisect_right(self._calls[name].firsts, number) - 1
 
-    def _take(self, entry: _Entry) -> None:
-        # First who waited until now, by what was called before; only then what is called now.
-        for name, index, each in entry.ends:
+    def _take(self, step: _Step) -> None:
+        # The waits that end here are compared with earlier calls only, so the calls come last.
+        for name, index, each in step.ends:
             passed = self._passed(name, index, each.arrived.seq)
             if passed:
                 self._firsts.append((each, passed))
-        for wait in entry.begun:
+        for wait in step.begun:
             self._seconds[wait.line, wait.number].subtract(self._passed_again(wait))
-        for wait in entry.ended:
+        for wait in step.ended:
             self._seconds[wait.line, wait.number].update(self._passed_again(wait))
-        for name, index, each in entry.calls:
+        for name, index, each in step.calls:
             calls = self._calls[name]
             (calls.at_once if each.at_once else calls.normal).add(index, each.people)
-        for name, index in entry.again:
+        for name, index in step.again:
             self._calls[name].again.add(index, 1)
 
     def _passed(self, name: str, index: int, arrived: int) -> Counter[Cause]:
         own = self._calls[name]
         passed = self._by_others(name, arrived)
-        # Whoever has not been called yet is never passed in their own line.
+        # Nothing explains a later number of the same line being called before a first call.
         _note(passed, Cause.UNEXPLAINED, own.normal.beyond(index) + own.at_once.beyond(index))
         return passed
 
-    def _passed_again(self, wait: Return) -> Counter[Cause]:
+    def _passed_again(self, wait: SecondWait) -> Counter[Cause]:
         own, index = self._calls[wait.line], self._index(wait.line, wait.number)
         if index < 0:
             return Counter()
@@ -178,7 +185,7 @@ class _Sweep:
                 continue
             index = bisect_right(calls.arrivals, arrived) - 1
             count = calls.normal.beyond(index) + calls.at_once.beyond(index)
-            # Lines that were begun anew by a reset leave behind whoever waited in the ones before.
+            # A line that replaced another by a reset leaves behind the people of the old one.
             reset = generation_of(other) != generation_of(name)
             _note(passed, Cause.OPERATOR if reset else Cause.LANE, count)
         return passed
@@ -186,9 +193,9 @@ class _Sweep:
     def result(self) -> Overtaking:
         counted: defaultdict[Cause, list[tuple[int, int]]] = defaultdict(list)
         totals: list[tuple[int, int]] = []
-        rest = {who: +passed for who, passed in self._seconds.items() if +passed}
+        rest = {person: +passed for person, passed in self._seconds.items() if +passed}
         for each, passed in self._firsts:
-            # Whoever waited twice stands in a stretch alone, and is one person.
+            # A person who waited twice is a stretch alone, and counts once.
             whole = passed + rest.pop((each.line, each.first), Counter())
             _tally(whole, each.people, counted, totals)
         for passed in rest.values():
@@ -200,7 +207,7 @@ class _Sweep:
 
 
 def generation_of(line: str) -> str:
-    """Return how often a line was begun anew: it stands behind the lane in the line's name."""
+    """Return a line's generation, which a reset raises: it follows the lane in the line's name."""
     return line.rpartition("-")[2]
 
 
@@ -208,7 +215,7 @@ def _calls(line: Sequence[Stretch]) -> _Calls:
     size = len(line)
     return _Calls(
         firsts=[each.first for each in line],
-        # Later numbers arrived later, so this is in order too.
+        # Later numbers arrived later, so this is sorted too.
         arrivals=[each.arrived.seq for each in line],
         normal=_Fenwick(size),
         at_once=_Fenwick(size),

@@ -1,26 +1,27 @@
-"""Who came when and was called when, in stretches of numbers that fared alike. Pure.
+"""When people came and were called, in stretches of numbers that fared alike. Pure.
 
-A line may hold millions, but what happened to them is told by some thousand entries: ticks of
-joins and calls. Their borders cut the numbers into stretches; whoever gave up, was revoked or came
-back stands in a stretch alone. Moments are sequence numbers of the log, so what one entry did
-happened at once, and clocks decide nothing but how long somebody waited.
+A line may hold millions of people, but a few thousand entries tell what happened to them: ticks of
+joins and calls. The ends of these cut the numbers into stretches; each number that was given up,
+revoked or called a second time is a stretch of its own. Sequence numbers of the log serve as
+moments, so everything in one entry happens at once, and clocks only measure how long a wait was.
 """
 
+from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heappop, heappush
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 import msgspec
 
-from waitroom.reports.fairness.record import (
+from waitroom.log.entries import (
+    AnyEntry,
     Called,
-    Closed,
     Drawn,
-    Entry,
+    EntriesClosed,
     Joined,
     Reset,
     Revoked,
@@ -29,10 +30,10 @@ from waitroom.reports.fairness.record import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Away:
-    """A number that was not there when the line came to it, since when, and was never called.
+class AbsentNumber:
+    """A number that was not there when the line reached it, and was never called.
 
-    It gave its place up, was revoked, or stepped aside and did not come back.
+    It was given up, revoked, or stepped aside without coming back, at the moment `at`.
     """
 
     line: str
@@ -41,8 +42,8 @@ class Away:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Back:
-    """A number that missed its call, came back, and waits since then to be called again."""
+class WaitingAgain:
+    """A number that missed its call, came back at the moment `at`, and waits to be called again."""
 
     line: str
     number: int
@@ -56,14 +57,14 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at: datetime
 
 
-# There may be a hundred thousand of them and none is part of a cycle, so none is looked at for one.
+# There may be a hundred thousand stretches, none part of a cycle: the collector need not look.
 class Stretch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Numbers `first` to `last` of a line, which arrived, waited and were called together.
+    """The numbers `first` to `last` of a line, which arrived, waited and were called together.
 
-    Those whom a draw numbered arrived when the entries closed: among them the number decides who
-    was before whom. `until` is the sequence number at which they waited no longer: with their call,
-    or when they gave up, were revoked or stepped aside; None while they wait, and for those who
-    lost their places by a reset.
+    Numbers that a draw gave arrived when its entries closed; among them the number decides who is
+    before whom. `called` is the first call, `at_once` says that it came with the arrival. `until`
+    is the sequence number at which the wait ended: by the call, or because the number was given up,
+    revoked or put aside. It is None while the wait goes on, and where a `reset` ended it.
     """
 
     line: str
@@ -81,8 +82,11 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Return:
-    """One person's second wait, from `since` up to `until` or up to now; `aside`: by their wish."""
+class SecondWait:
+    """One person's second wait, in sequence numbers: from `since` up to `until`, or up to now.
+
+    `aside` says that the person had stepped aside, rather than missed a call.
+    """
 
     line: str
     number: int
@@ -92,8 +96,8 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Again:
-    """A second call of a number."""
+class SecondCall:
+    """A second call of a number, in the log entry `seq`."""
 
     line: str
     number: int
@@ -102,11 +106,11 @@ class Again:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """All that happened to the people of a room. Stretches are in the order of their numbers."""
+    """Everything that happened to the people of a room; stretches are in order of their numbers."""
 
     lines: dict[str, list[Stretch]]
-    returns: list[Return]
-    again: list[Again]
+    second_waits: list[SecondWait]
+    second_calls: list[SecondCall]
 
 
 class _Range(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -118,52 +122,46 @@ class _Range(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(slots=True, kw_only=True)
 class _Line:
+    """One line so far.
+
+    `opened` is when its draw closed. `gone` has when a number stopped waiting without a call, and
+    `never` those that the database says were never called. `aside` are the numbers put aside and
+    not called since, and `called_later` the first calls of those that were.
+    """
+
     opened: Moment | None = None
     arrivals: list[_Range] = field(default_factory=list)
     calls: list[_Range] = field(default_factory=list)
-    # When a number stopped waiting without a call, and those of whom the books know it.
     gone: dict[int, int] = field(default_factory=dict)
     never: set[int] = field(default_factory=set)
-    # Who stepped aside and has not been called again, and the first calls of those who have.
     aside: dict[int, int] = field(default_factory=dict)
     called_later: dict[int, Moment] = field(default_factory=dict)
     reset: bool = False
 
 
-def tell(entries: Sequence[Entry], *, away: Iterable[Away], back: Iterable[Back]) -> Story:
-    """Return what happened; `entries` is the whole log from its beginning."""
-    teller = _Teller(entries)
-    for entry in entries:
-        teller.read(entry)
-    for absent in away:
-        teller.take_away(absent)
-    for waiting in back:
-        teller.bring_back(waiting)
-    return teller.story()
+class StoryTeller:
+    """Gathers the story as the log goes by, from its first entry on."""
 
-
-class _Teller:
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self._seqs = [entry.seq for entry in entries]
-        # A clock that was set back puts an entry before its neighbours; halving needs an order.
-        self._times = list(accumulate((entry.at for entry in entries), max))
+    def __init__(self) -> None:
+        self._seqs = array("q")
+        self._times_s = array("d")
         self._lines: defaultdict[str, _Line] = defaultdict(_Line)
-        self._returns: list[Return] = []
-        self._again: list[Again] = []
+        self._second_waits: list[SecondWait] = []
+        self._second_calls: list[SecondCall] = []
         self._opening: Moment | None = None
 
-    def _seq_at(self, at: datetime) -> int:
-        """Return the sequence number of the first entry after a moment."""
-        index = bisect_right(self._times, at)
-        return self._seqs[index] if index < len(self._seqs) else len(self._seqs) + 1
-
-    def read(self, entry: Entry) -> None:
+    def read(self, entry: AnyEntry) -> None:
+        """Take the next entry of the log."""
+        at_s = entry.at.timestamp()
+        self._seqs.append(entry.seq)
+        # A clock that was set back puts an entry before its neighbours; a search needs an order.
+        self._times_s.append(max(at_s, self._times_s[-1]) if self._times_s else at_s)
         match entry:
             case Joined():
                 self._joined(entry)
             case Called():
                 self._called(entry)
-            case Closed():
+            case EntriesClosed():
                 # Lines that open together open at one moment: a draw ranks nobody across lines.
                 self._opening = self._opening or Moment(seq=entry.seq, at=entry.at)
                 self._lines[entry.line].opened = self._opening
@@ -179,6 +177,13 @@ class _Teller:
                 self._lines[entry.from_line].reset = True
             case _:
                 pass
+
+    def _seq_at(self, at: datetime) -> int:
+        """Return the sequence number of the first entry after a moment."""
+        index = bisect_right(self._times_s, at.timestamp())
+        if index < len(self._seqs):
+            return self._seqs[index]
+        return self._seqs[-1] + 1 if self._seqs else 1
 
     def _joined(self, entry: Joined) -> None:
         self._opening = None
@@ -197,44 +202,63 @@ class _Teller:
             line.calls.append(_Range(first=entry.first, last=entry.last, moment=moment))
         back_since = dict(zip(entry.again, entry.again_since, strict=False))
         for number in entry.again:
-            self._again.append(Again(line=entry.line, number=number, seq=entry.seq))
+            again = SecondCall(line=entry.line, number=number, seq=entry.seq)
+            self._second_calls.append(again)
             aside = line.aside.pop(number, None)
             if aside is not None:
                 line.gone.setdefault(number, aside)
                 line.called_later.setdefault(number, moment)
-                self._return(entry.line, number, since=aside, until=entry.seq, aside=True)
+                self._waited_again(entry.line, number, since=aside, until=entry.seq, aside=True)
             elif number in back_since:
-                # What this entry did ended the wait, so it cannot have begun after it.
-                since = self._seq_at(back_since[number])
-                self._return(entry.line, number, since=min(since, entry.seq), until=entry.seq)
+                # This entry ended the wait, so the wait cannot have begun after it.
+                since = min(self._seq_at(back_since[number]), entry.seq)
+                self._waited_again(entry.line, number, since=since, until=entry.seq)
 
-    def take_away(self, one: Away) -> None:
-        line = self._lines[one.line]
-        since = line.aside.pop(one.number, None) or self._seq_at(one.at)
-        line.gone.setdefault(one.number, since)
-        line.never.add(one.number)
-
-    def bring_back(self, one: Back) -> None:
-        line = self._lines[one.line]
-        aside = line.aside.pop(one.number, None)
-        if aside is not None:
-            line.gone.setdefault(one.number, aside)
-        since = self._seq_at(one.at) if aside is None else aside
-        self._return(one.line, one.number, since=since, aside=aside is not None)
-
-    def _return(
+    def _waited_again(
         self, line: str, number: int, *, since: int, until: int | None = None, aside: bool = False
     ) -> None:
-        self._returns.append(
-            Return(line=line, number=number, since=since, until=until, aside=aside)
+        self._second_waits.append(
+            SecondWait(line=line, number=number, since=since, until=until, aside=aside)
         )
 
-    def story(self) -> Story:
+    def story(self, *, away: Iterable[AbsentNumber], back: Iterable[WaitingAgain]) -> Story:
+        """Return the story up to now; the log does not name the absent and the returned numbers."""
+        for absent in away:
+            self._take_away(absent)
+        for waiting in back:
+            self._bring_back(waiting)
         alone: defaultdict[str, set[int]] = defaultdict(set)
-        for one in self._returns:
-            alone[one.line].add(one.number)
-        lines = {name: _stretches(name, line, alone[name]) for name, line in self._lines.items()}
-        return Story(lines=lines, returns=self._returns, again=self._again)
+        for wait in self._second_waits:
+            alone[wait.line].add(wait.number)
+        return Story(
+            lines={name: _stretches(name, line, alone[name]) for name, line in self._lines.items()},
+            second_waits=self._second_waits,
+            second_calls=self._second_calls,
+        )
+
+    def _take_away(self, absent: AbsentNumber) -> None:
+        line = self._lines[absent.line]
+        since = line.aside.pop(absent.number, None) or self._seq_at(absent.at)
+        line.gone.setdefault(absent.number, since)
+        line.never.add(absent.number)
+
+    def _bring_back(self, waiting: WaitingAgain) -> None:
+        line = self._lines[waiting.line]
+        aside = line.aside.pop(waiting.number, None)
+        if aside is not None:
+            line.gone.setdefault(waiting.number, aside)
+        since = self._seq_at(waiting.at) if aside is None else aside
+        self._waited_again(waiting.line, waiting.number, since=since, aside=aside is not None)
+
+
+def tell_story(
+    entries: Iterable[AnyEntry], *, away: Iterable[AbsentNumber], back: Iterable[WaitingAgain]
+) -> Story:
+    """Return the story of a whole log."""
+    teller = StoryTeller()
+    for entry in entries:
+        teller.read(entry)
+    return teller.story(away=away, back=back)
 
 
 def _stretches(name: str, line: _Line, alone: set[int]) -> list[Stretch]:
@@ -252,7 +276,7 @@ def _stretches(name: str, line: _Line, alone: set[int]) -> list[Stretch]:
         until = called.seq if called else None
         gone = line.gone.get(first)
         if gone is not None and (until is None or gone <= until or first in line.never):
-            # The line stepped over it, whenever it got there.
+            # The line passed over it when its turn came.
             until = gone if until is None else min(gone, until)
             called = line.called_later.get(first)
         found.append(
@@ -271,7 +295,7 @@ def _stretches(name: str, line: _Line, alone: set[int]) -> list[Stretch]:
 
 
 class _Cover:
-    """Finds the earliest range over a number, for numbers that only grow."""
+    """Finds the earliest range that covers a number, for numbers in rising order."""
 
     def __init__(self, ranges: Iterable[_Range]) -> None:
         self._coming = sorted(ranges, key=lambda each: each.first, reverse=True)

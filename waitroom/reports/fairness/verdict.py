@@ -1,22 +1,22 @@
-"""The report in a few plain sentences. Pure."""
+"""The fairness report in a few plain sentences. Pure."""
 
 from collections.abc import Iterator
 
+from waitroom.reports.fairness.fairness_report import FairnessReport
 from waitroom.reports.fairness.overtaking import Cause
-from waitroom.reports.fairness.report import Report
 
 CAUSES = {
     Cause.LANE: "by a lane that the operators had opened",
-    Cause.OPERATOR: "because operators began the line anew",
+    Cause.OPERATOR: "because operators replaced the line by a new one",
     Cause.CALLED_AT_ONCE: "by arrivals that were called as they joined",
     Cause.CAME_BACK: "after missing a call and coming back",
-    Cause.STEPPED_ASIDE: "after stepping aside of their own accord",
-    Cause.UNEXPLAINED: "without a reason on record",
+    Cause.STEPPED_ASIDE: "after choosing to step aside",
+    Cause.UNEXPLAINED: "without a recorded reason",
 }
 
 
-def verdict(report: Report) -> str:
-    """Say what the report comes to; what is wrong is said first."""
+def verdict(report: FairnessReport) -> str:
+    """Return the report's conclusion; faults come first."""
     faults = list(_faults(report))
     if faults:
         line = "This line" if report.over else "So far, this line"
@@ -26,55 +26,59 @@ def verdict(report: Report) -> str:
     return " ".join([_order(report), *_draws(report), _found(report)])
 
 
-def _faults(report: Report) -> Iterator[str]:
+def _faults(report: FairnessReport) -> Iterator[str]:
     unexplained = report.overtaken.causes[Cause.UNEXPLAINED]
     if unexplained.people:
         were = _were(unexplained.people)
-        yield f"{were} overtaken without a reason on record"
+        yield f"{were} overtaken without a recorded reason"
     if report.counts.passed_over:
         passed = report.counts.passed_over
-        yield f"{passed:,} {'number was' if passed == 1 else 'numbers were'} passed without a call"
+        yield f"{passed:,} {'number was' if passed == 1 else 'numbers were'} skipped without a call"
     for draw in report.draws:
         if draw.flaws:
-            yield f"the draw of {draw.line} was not made as it was announced"
+            yield f"the draw of {draw.line} was not made as announced"
 
 
-def _order(report: Report) -> str:
+def _order(report: FairnessReport) -> str:
     total = report.overtaken.total
     nobody = "Nobody was overtaken" if report.over else "So far, nobody was overtaken"
     if not total.people:
         if report.called == 1:
             return f"{nobody}: the one person called was the first in line."
-        return f"{nobody}: all {report.called:,} who were called came in the order of the line."
+        return f"{nobody}: all {report.called:,} people were called in the order of the line."
     causes = [
         f"{overtaken.people:,} {CAUSES[cause]}"
         for cause, overtaken in report.overtaken.causes.items()
         if overtaken.people
     ]
     return (
-        f"{nobody} without a reason on record. "
+        f"{nobody} without a recorded reason. "
         f"{_were(total.people)} overtaken with one: {_listed(causes)}. "
-        f"The most that went before one person is {total.worst:,}."
+        f"The person overtaken most often was passed {_times(total.worst)}."
     )
 
 
-def _draws(report: Report) -> Iterator[str]:
+def _draws(report: FairnessReport) -> Iterator[str]:
     made = [draw for draw in report.draws if draw.kept]
     if made:
         entries = sum(draw.count or 0 for draw in made)
         yield (
-            f"The order of {entries:,} who came before the opening was drawn as announced: "
-            "the seed that was revealed is the one committed to."
+            f"The order of the {entries:,} people who came before the opening was drawn as "
+            "announced: the revealed seed is the one that was committed to."
         )
 
 
-def _found(report: Report) -> str:
+def _found(report: FairnessReport) -> str:
     count, share = report.counts.found_nothing, report.found_nothing_share
     if not count or share is None:
-        return "Nobody who was called came to find that nothing was left."
+        return "Nobody who was called came to find everything gone."
     told = f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
-    who = "1 person" if count == 1 else f"{count:,} people"
-    return f"{who} of the {report.counts.called:,} called ({told}) came and found nothing left."
+    people = "1 person" if count == 1 else f"{count:,} people"
+    return f"{people} of the {report.counts.called:,} called ({told}) came and found nothing left."
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _were(people: int) -> str:
