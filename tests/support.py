@@ -12,6 +12,9 @@ import msgspec
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 
+from waitroom.log.chain import LogEntry
+from waitroom.log.verify.finding import all_holds
+from waitroom.log.verify.links import ChainAudit
 from waitroom.run.app import Service
 from waitroom.run.settings import Secrets, Settings
 
@@ -75,6 +78,14 @@ async def tick(service: Service, times: int = 1) -> None:
 async def execute(service: Service, sql: str, *values: Any) -> Any:
     async with service.pool.acquire() as connection:
         return await connection.fetch(sql, *values)
+
+
+async def log_is_whole(service: Service) -> bool:
+    """Say whether the log of the only room is a chain, whose every entry can be read."""
+    chain = ChainAudit()
+    for row in await execute(service, "SELECT seq, body, hash FROM log_entry ORDER BY seq"):
+        chain.take(LogEntry(**dict(row)))
+    return all_holds(chain.findings())
 
 
 async def shift_clock(service: Service, seconds: float) -> None:

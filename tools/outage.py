@@ -30,14 +30,13 @@ import click
 import structlog
 from pollers import Poller, visitors
 from stoppable import Stage, stage
-from support import authorization, eventually, execute, open_room, secrets, settings
+from support import authorization, eventually, execute, log_is_whole, open_room, secrets, settings
 
 from inventory.kit.problem import Refusal
 from waitroom.load.behaviour import Behaviour
 from waitroom.load.crowd import Crowd, CrowdResult
 from waitroom.load.journey import Outcome
 from waitroom.load.wire import Answer, Wire
-from waitroom.log.chain import LogEntry, broken_at
 from waitroom.run.app import Service, open_service
 
 LOOK_EVERY_S = 0.25
@@ -440,7 +439,7 @@ async def _sell(service: Service, running: Stage, http: aiohttp.ClientSession, p
         numbers=numbers,
         lost=await _lost(service, numbers),
         breaches=[dict(row) for row in await service.ledger.breaches()],
-        log_is_whole=await _log_is_whole(service),
+        log_is_whole=await log_is_whole(service),
         tail=await _one(service, "SELECT tail FROM line"),
         processes_stayed=running.program.children == processes,
     )
@@ -531,11 +530,6 @@ async def _lost(service: Service, numbers: list[int]) -> list[str]:
         numbers,
     )
     return [row["w"] for row in rows]
-
-
-async def _log_is_whole(service: Service) -> bool:
-    rows = await execute(service, "SELECT seq, body, hash FROM log_entry ORDER BY seq")
-    return broken_at([LogEntry(**dict(row)) for row in rows]) is None
 
 
 async def _one(service: Service, sql: str) -> Any:

@@ -16,7 +16,9 @@ import redis.asyncio as redis
 from programs import STOP_WAIT_S
 from support import KEY, eventually, execute, open_room
 
-from waitroom.log.chain import LogEntry, broken_at
+from waitroom.log.audit import audit
+from waitroom.log.chain import LogEntry
+from waitroom.log.verify.finding import all_holds
 from waitroom.run.app import Service
 
 WAITING = 2000
@@ -174,7 +176,7 @@ async def written_by(service: Service, who: Controller, *, since: datetime) -> l
 async def line_moved_once_over_each_number(service: Service) -> None:
     """Replay the log: every call goes on where the one before ended, and terms only rise."""
     rows = await execute(service, "SELECT seq, body, hash FROM log_entry ORDER BY seq")
-    assert broken_at([LogEntry(**dict(row)) for row in rows]) is None
+    assert all_holds(audit(LogEntry(**dict(row)) for row in rows))
     calls = [body for row in rows if (body := json.loads(row["body"]))["kind"] == "called"]
     head, term = 0, 0
     for call in calls:

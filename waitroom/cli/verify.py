@@ -46,7 +46,7 @@ class PublicKey(click.ParamType[str]):
     "witnesses",
     multiple=True,
     metavar="FILE_OR_URL",
-    help="A copy of the log, or a signed head, that was kept earlier or elsewhere.",
+    help="A copy of the log, or a signed head, kept earlier or elsewhere.",
 )
 @click.option("--key", type=PublicKey(), help="The operator's key, if you know it from elsewhere.")
 @click.option(
@@ -67,8 +67,8 @@ def verify(
     """Check a room's log: the chain, the draw, the calls, and your own place.
 
     SOURCE is the room's address (https://shop/rooms/drop), the address of its log, or a file. The
-    exit code is 0 if all that can be checked holds, 1 if something fails, and 2 if there is nothing
-    to check.
+    exit code is 0 if everything that can be checked holds, 1 if something fails, and 2 if there is
+    nothing to check.
     """
     try:
         receipt = open_receipt(receipt_path) if receipt_path is not None else None
@@ -96,7 +96,7 @@ def _check(
     key: str | None,
     save: Path | None,
 ) -> list[Finding]:
-    # What was kept comes first: the log may grow while it is read, and may not have shrunk since.
+    # Witnesses come first: the log may grow while it is read, but it may not have shrunk since.
     kept = [open_witness(witness) for witness in witnesses]
     source = open_source(text)
     with nullcontext(source.entries) if save is None else saved(source, save) as entries:
@@ -106,18 +106,20 @@ def _check(
 
 
 def _show(findings: list[Finding], *, holds: bool) -> None:
-    """Print a line for each finding; what no log can prove stands by itself, at the end."""
+    """Print a line for each finding; the claims that no log can prove stand apart, at the end."""
     limits = [finding for finding in findings if finding.check.startswith("limits.")]
     for finding in findings:
         if finding not in limits:
             sign = click.style(_SIGNS.get(finding.verdict, _NO_SIGN), _COLOURS.get(finding.verdict))
             click.echo(f"{sign} {finding.sentence}")
-    click.echo("\nWhat nobody can prove:")
+    click.echo("\nWhat no log can prove:")
     for finding in limits:
         click.echo(f"{_NO_SIGN} {finding.sentence}")
     failures = sum(finding.verdict is Verdict.FAILS for finding in findings)
     click.echo()
-    click.echo("Everything that can be checked holds." if holds else f"{failures} checks failed.")
+    checks = "check" if failures == 1 else "checks"
+    result = f"{failures} {checks} failed."
+    click.echo("Everything that can be checked holds." if holds else result)
 
 
 def _fail(message: str) -> NoReturn:

@@ -11,7 +11,8 @@ from inventory.kit.http import query_int
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest
 from waitroom.desk.board import RoomView
-from waitroom.log.words import ROUTINE, Told, tell_entry
+from waitroom.log.entries import ROUTINE
+from waitroom.log.words import Told, tell_entry
 from waitroom.reports.fairness.fairness_store import SQL
 
 ENTRIES_SHOWN = 50

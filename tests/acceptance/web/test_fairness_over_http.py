@@ -74,7 +74,7 @@ async def test_a_report_has_the_figures_of_the_sale(service: Service, client: Cl
     assert found["outcomes"]["found_nothing_share"] == 0.5
     assert [part["people"] for part in found["waits"]] == [1, 1, 1, 1, 1]
     assert found["verdict"] == (
-        "So far, nobody was overtaken: all 2 who were called came in the order of the line. "
+        "So far, nobody was overtaken: all 2 people were called in the order of the line. "
         "1 person of the 2 called (50.0%) came and found nothing left."
     )
 

@@ -145,7 +145,7 @@ async def test_a_log_that_is_shown_afterwards_is_not_shown_before(
     await service.board.refresh(rooms=True)
 
     assert before.status == 403
-    assert "when the sale has ended" in await before.text()
+    assert "after the sale has ended" in await before.text()
     assert "The room has ended" in await page_of(client)
 
 
@@ -257,7 +257,7 @@ async def test_without_javascript_the_log_is_there_and_says_how_to_check(
 
     await page.goto(f"{site.url}/rooms/drop/log")
 
-    await expect(page.locator("#entry-1")).to_contain_text("The room drop was made")
+    await expect(page.locator("#entry-1")).to_contain_text("The room drop was created")
     await expect(page.locator("#check-no-script")).to_contain_text("waitroom verify")
     assert await page.locator("#check-form").is_hidden()
     await page.get_by_role("link", name="Oldest first").click()

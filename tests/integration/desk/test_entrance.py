@@ -9,13 +9,12 @@ from typing import Any
 import asyncpg
 import pytest
 from prometheus_client import REGISTRY
-from support import eventually, execute, open_room
+from support import eventually, execute, log_is_whole, open_room
 
 from inventory.kit.problem import NotFound, Refusal
 from waitroom.desk.join_desk import JoinDesk, JoinRequest, Place
 from waitroom.line.invitation import Invitation
 from waitroom.line.ticket import Ticket
-from waitroom.log.chain import LogEntry, broken_at
 from waitroom.refusals import InvitationUsed, PlaceRevoked
 from waitroom.run.app import Service
 from waitroom.store.invitation_store import InvitationStore
@@ -62,11 +61,6 @@ async def two_services(services: OpenService) -> tuple[Service, Service]:
     await open_room(first, seats_max=0)
     await second.board.refresh(rooms=True)
     return first, second
-
-
-async def log_is_whole(service: Service) -> bool:
-    rows = await execute(service, "SELECT seq, body, hash FROM log_entry ORDER BY seq")
-    return broken_at(LogEntry(**dict(row)) for row in rows) is None
 
 
 async def test_many_joins_of_one_customer_at_two_services_are_one_place(

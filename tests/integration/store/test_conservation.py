@@ -11,14 +11,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from support import execute, open_room, shift_clock, tick
+from support import execute, log_is_whole, open_room, shift_clock, tick
 
 from checkout.gateway.deterministic_gateway import APPROVE, DECLINE, FAIL_AFTER_CHARGE
 from inventory.hold import HoldRequest, body_hash
 from inventory.hold_store import Placed
 from inventory.kit.problem import Refusal
 from waitroom.line.ticket import Ticket
-from waitroom.log.chain import LogEntry, broken_at
 from waitroom.run.app import Service
 
 STEPS = 150
@@ -260,8 +259,7 @@ async def test_the_books_agree_whatever_happens(service: Service, policy: str, s
         await walk.step()
         await walk.check()
 
-    entries = await execute(service, "SELECT seq, body, hash FROM log_entry ORDER BY seq")
-    assert broken_at(LogEntry(**dict(entry)) for entry in entries) is None
+    assert await log_is_whole(service)
 
 
 async def test_once_all_time_is_over_nothing_is_held_or_promised(service: Service) -> None:

@@ -9,14 +9,13 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from support import execute, open_room, shift_clock, tick
+from support import execute, log_is_whole, open_room, shift_clock, tick
 
 from inventory.hold import HoldRequest, body_hash
 from inventory.kit.problem import Refusal
 from waitroom.leader.controller import Controller
 from waitroom.line.policy import Decision
 from waitroom.line.ticket import Ticket
-from waitroom.log.chain import LogEntry, broken_at
 from waitroom.run.app import Service
 from waitroom.store.office_store import Called, OfficeStore
 
@@ -77,9 +76,7 @@ async def call(
 
 async def all_is_well(service: Service) -> None:
     assert await service.ledger.breaches() == []
-    rows = await execute(service, "SELECT seq, body, hash FROM log_entry ORDER BY room_id, seq")
-    entries = [LogEntry(**dict(row)) for row in rows]
-    assert broken_at(entries) is None
+    assert await log_is_whole(service)
 
 
 # Joining.

@@ -26,8 +26,6 @@ from checkout.order import Order, OrderLine, OrderState
 from checkout.refund import Refund, RefundStage
 from checkout.refusals import NoReceipt
 from inventory.kit.problem import BadRequest
-from waitroom.reports.analytics.report import STEPS_MAX, STEPS_WANTED, Walk, make_span
-from waitroom.reports.analytics.waits import Move, percentile, waits_of
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -263,74 +261,3 @@ def test_no_cell_is_a_formula_and_every_cell_reads_back(name: str, email: str) -
         assert value in {cell, cell[1:]}
         assert value == cell or cell[0] == "'"
     assert (row["paid_at"], row["line_total_minor"]) == ("", "2000")
-
-
-# Spans and waits.
-
-
-def test_a_span_chooses_the_shortest_step_that_fits() -> None:
-    assert make_span(NOON, NOON + HOUR, None).step_s == 60
-    assert make_span(NOON, NOON + 24 * HOUR, None).step_s == 3600
-    assert make_span(NOON, NOON + 2 * HOUR, 7200).steps == [NOON]
-    assert make_span(NOON, NOON + 2 * HOUR + SECOND, 3600).steps == [
-        NOON + i * HOUR for i in range(3)
-    ]
-
-
-@given(st.integers(1, 10**9))
-def test_a_span_has_no_more_steps_than_it_may(seconds: int) -> None:
-    try:
-        span = make_span(NOON - seconds * SECOND, NOON, None)
-    except BadRequest:
-        assert seconds > STEPS_MAX * 31 * 86_400
-    else:
-        assert len(span.steps) <= STEPS_MAX
-        assert len(span.steps) <= STEPS_WANTED or span.step_s == 31 * 86_400
-        assert span.steps[-1] < NOON <= span.steps[-1] + span.step_s * SECOND
-
-
-def test_shares_of_nobody_are_none() -> None:
-    rows = Walk(joined=4, called=0, claimed=0, held=0, paid=0).rows()
-
-    assert [row["of_previous"] for row in rows] == [1.0, 0.0, None, None, None]
-    assert [row["of_joined"] for row in rows] == [1.0, 0.0, 0.0, 0.0, 0.0]
-
-
-def test_a_percentile_weighs_its_values() -> None:
-    assert percentile([], 0.5) is None
-    assert percentile([(5.0, 0)], 0.5) is None
-    assert percentile([(9.0, 1), (1.0, 9)], 0.5) == 1.0
-    assert percentile([(9.0, 1), (1.0, 9)], 0.9) == 1.0
-    assert percentile([(9.0, 2), (1.0, 8)], 0.9) == 9.0
-
-
-def joined(at_s: int, first: int, last: int, *, at_once: int = 0, line: str = "a") -> Move:
-    at = NOON + at_s * SECOND
-    return Move(at=at, line=line, joined=True, first=first, last=last, called_at_once=at_once)
-
-
-def called(at_s: int, last: int, *, line: str = "a") -> Move:
-    return Move(at=NOON + at_s * SECOND, line=line, joined=False, first=0, last=last)
-
-
-def test_waits_are_counted_by_arrival_whenever_the_call_came() -> None:
-    span = make_span(NOON, NOON + 3 * 60 * SECOND, 60)
-    moves = [
-        joined(0, 1, 10, at_once=4),
-        joined(30, 11, 20),
-        called(50, 12),
-        # The gate was drawn back, which calls nobody.
-        called(55, 12),
-        joined(60, 21, 22),
-        joined(61, 1, 5, line="b"),
-        called(100, 21),
-        called(101, 3, line="b"),
-    ]
-
-    first, second, third = waits_of(moves, span)
-
-    # Four at once, six after 50 s, two after 20 s and eight after 70 s.
-    assert (first.joined, first.called, first.p50_s, first.p90_s) == (20, 20, 50.0, 70.0)
-    # One after 40 s on each line, and two more on the other.
-    assert (second.joined, second.called, second.p50_s, second.p90_s) == (7, 4, 40.0, 40.0)
-    assert (third.joined, third.called, third.p50_s) == (0, 0, None)

@@ -1,6 +1,7 @@
 """Counting a sale from PostgreSQL."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,6 +10,7 @@ import asyncpg
 from checkout.history.history_store import RoomName, find_room, snapshot
 from inventory.kit.database import Connection, Pool, load_queries
 from inventory.kit.turns import Turns
+from waitroom.log.entries import read_entry
 from waitroom.refusals import TooMuchToCount
 from waitroom.reports.analytics.report import (
     Outcome,
@@ -23,7 +25,7 @@ from waitroom.reports.analytics.report import (
     share,
     total,
 )
-from waitroom.reports.analytics.waits import Move, waits_of
+from waitroom.reports.analytics.waits import waits_of
 
 SQL = load_queries("waitroom.reports.analytics")
 
@@ -140,15 +142,9 @@ async def _waits(borrowed: Connection, room: RoomName, span: Span) -> list[Wait]
     rows = await borrowed.fetch(SQL["list_moves"], *values)
     if len(rows) > MOVES_MAX:
         return None
-    moves = (
-        Move(
-            at=row["at"],
-            line=row["line"],
-            joined=row["joined"],
-            first=row["first"] or 0,
-            last=row["last"],
-            called_at_once=row["called"] or 0,
-        )
-        for row in rows
-    )
-    return waits_of(moves, span)
+    # In a thread, so that shoppers are answered meanwhile.
+    return await asyncio.to_thread(_read_waits, [row["body"] for row in rows], span)
+
+
+def _read_waits(bodies: Sequence[str], span: Span) -> list[Wait]:
+    return waits_of((read_entry(body) for body in bodies), span)

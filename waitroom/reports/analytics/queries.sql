@@ -72,11 +72,7 @@ WHERE p.room_id = $1 AND p.paid_at >= $2 AND p.paid_at < $3 AND h.idempotency_ke
 
 -- name: list_moves
 -- Joins within the span, and from its beginning on how far the line got.
-SELECT (e.body::jsonb ->> 'at')::timestamptz AS at, e.body::jsonb ->> 'line' AS line,
-       e.body::jsonb ->> 'kind' = 'joined' AS joined, (e.body::jsonb ->> 'first')::bigint AS first,
-       COALESCE(e.body::jsonb ->> 'last', e.body::jsonb ->> 'to')::bigint AS last,
-       (e.body::jsonb ->> 'called')::int AS called
-FROM log_entry e
+SELECT e.body FROM log_entry e
 WHERE e.room_id = $1 AND e.seq >= (SELECT log_seq_at($1, $2))
     AND (e.body LIKE '%"kind": "called"%'
          OR (e.body LIKE '%"kind": "joined"%' AND e.seq < (SELECT log_seq_at($1, $3))))

@@ -1,36 +1,21 @@
-"""How long people waited, read off a room's log. Pure.
+"""How long people waited, read from a room's log. Pure.
 
-The log tells when which numbers were given out and when the line got how far; a number's wait is
-the time between the two.
+A number's wait runs from the entry that gave it to the entry with which the line reached it.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
 
+from waitroom.log.entries import AnyEntry, Called, Joined
 from waitroom.reports.analytics.report import Span, Wait
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """An entry of the log. Joins gave out `first` to `last`, of which so many were called at once.
-
-    Otherwise the line got as far as `last`.
-    """
-
-    at: datetime
-    line: str
-    joined: bool
-    first: int
-    last: int
-    called_at_once: int = 0
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """Numbers of one batch that are not called yet; `step` is that of their arrival."""
+    """The numbers of one tick that are not called yet; `step` is the step of their arrival."""
 
     first: int
     last: int
@@ -38,26 +23,32 @@ class _Waiting:
     step: int
 
 
-def waits_of(moves: Iterable[Move], span: Span) -> list[Wait]:
-    """Return the waits by step of arrival; `moves` in the order of the log."""
+def waits_of(entries: Iterable[AnyEntry], span: Span) -> list[Wait]:
+    """Return the waits by step of arrival.
+
+    `entries` are in the order of the log: the joins of the span, and the calls from its beginning.
+    """
     begins = span.steps
     joined = [0] * len(begins)
     waits: list[list[tuple[float, int]]] = [[] for _ in begins]
-    lines: dict[str, deque[_Waiting]] = {}
-    for move in moves:
-        line = lines.setdefault(move.line, deque())
-        if move.joined:
-            step = int((move.at - span.since).total_seconds() // span.step_s)
-            # A clock that was set back puts an entry before its neighbours.
-            step = min(max(step, 0), len(begins) - 1)
-            joined[step] += move.last - move.first + 1
-            if move.called_at_once:
-                waits[step].append((0.0, move.called_at_once))
-            first = move.first + move.called_at_once
-            if first <= move.last:
-                line.append(_Waiting(first, move.last, move.at, step))
-        else:
-            _call(line, move, waits)
+    lines: defaultdict[str, deque[_Waiting]] = defaultdict(deque)
+    for entry in entries:
+        match entry:
+            case Joined():
+                step = int((entry.at - span.since).total_seconds() // span.step_s)
+                # A clock that was set back puts an entry before its neighbours.
+                step = min(max(step, 0), len(begins) - 1)
+                joined[step] += entry.last - entry.first + 1
+                if entry.called:
+                    waits[step].append((0.0, entry.called))
+                first = entry.first + entry.called
+                if first <= entry.last:
+                    waiting = _Waiting(first, entry.last, entry.at, step)
+                    lines[entry.line].append(waiting)
+            case Called():
+                _call(lines[entry.line], entry, waits)
+            case _:
+                pass
     return [
         Wait(
             at=at,
@@ -70,12 +61,12 @@ def waits_of(moves: Iterable[Move], span: Span) -> list[Wait]:
     ]
 
 
-def _call(line: deque[_Waiting], move: Move, waits: list[list[tuple[float, int]]]) -> None:
-    """Take those out of the line whom this call has reached, and note their waits."""
-    while line and line[0].first <= move.last:
+def _call(line: deque[_Waiting], call: Called, waits: list[list[tuple[float, int]]]) -> None:
+    """Take the numbers that this call has reached out of the line, and note their waits."""
+    while line and line[0].first <= call.last:
         batch = line[0]
-        reached = min(batch.last, move.last)
-        wait_s = max((move.at - batch.since).total_seconds(), 0.0)
+        reached = min(batch.last, call.last)
+        wait_s = max((call.at - batch.since).total_seconds(), 0.0)
         waits[batch.step].append((wait_s, reached - batch.first + 1))
         batch.first = reached + 1
         if batch.first > batch.last:
@@ -83,7 +74,7 @@ def _call(line: deque[_Waiting], move: Move, waits: list[list[tuple[float, int]]
 
 
 def percentile(weighed: Sequence[tuple[float, int]], part: float) -> float | None:
-    """Return the smallest value that `part` of all are at or below; None of nothing."""
+    """Return the nearest-rank percentile of values with their counts; None if there are none."""
     ordered = sorted((value, count) for value, count in weighed if count)
     sums = list(accumulate(count for _, count in ordered))
     if not sums:
