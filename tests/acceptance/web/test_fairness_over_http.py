@@ -122,21 +122,24 @@ async def test_the_page_tells_who_was_overtaken_and_how_the_draw_stands(
 ) -> None:
     await a_sale(service, client, fairness_public=True)
     rows = [[1, 60, 120, 0.9]]
+    digest = "00" * 32
+    draw = {"commitment": digest, "key": digest}
+    call = {"again": [], "again_since": [], "gate": 1, "term": 1, "reason": "seats", "figures": {}}
     for kind, facts in (
-        ("joined", {"line": "members-1", "first": 1, "last": 2, "called": 0}),
+        ("joined", {"line": "members-1", "first": 1, "last": 2, "called": 0, "root": digest}),
         ("forecast", {"line": "members-1", "head": 0, "tail": 2, "rows": rows}),
-        ("called", {"line": "members-1", "from": 1, "to": 1, "called": 1, "again": []}),
-        ("draw_announced", {"line": "press-1", "commitment": "00", "public_value_source": "dice"}),
+        ("called", {"line": "members-1", "from": 1, "to": 1, "called": 1, **call}),
+        ("draw_announced", {"line": "press-1", **draw, "public_value_source": "dice"}),
         ("entries_closed", {"line": "press-1", "count": 7}),
-        ("drawn", {"line": "press-1", "count": 7, "seed": "00", "head": "00", "value": None}),
-        ("draw_announced", {"line": "late-1", "commitment": "00"}),
+        ("drawn", {"line": "press-1", "count": 7, "seed": digest, "head": digest, "value": None}),
+        ("draw_announced", {"line": "late-1", **draw, "public_value_source": None}),
     ):
         sql = "SELECT append_log(room_id, $1, $2::text::jsonb) FROM room"
         await execute(service, sql, kind, msgspec.json.encode(facts).decode())
 
     page = await (await client.get("/rooms/drop/fairness", headers=PAGE)).text()
 
-    assert "the draw of press-1 was not made as it was announced" in page
+    assert "the draw of press-1 was not made as announced" in page
     assert "the seed revealed is not the one committed to" in page
     assert "The seed has not been revealed yet." in page
     assert "By a lane that the operators had opened</th><td>3</td><td>3</td><td>1</td>" in page
