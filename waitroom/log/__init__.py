@@ -51,6 +51,7 @@ bytes of it; `verify` checks a log with it.
 * `entries`: the vocabulary: what each kind of entry says, and which SQL function writes it.
 * `words`: each entry as a sentence for shoppers.
 * `draw`: the order of the people who came before the opening.
+* `receipt`: the proof of a place that a shopper keeps.
 * `signing`: the key that signs closings and heads, and the check of its signatures.
 * `audit`: the check of a whole log, with the modules of `verify/`.
 """

@@ -8,8 +8,8 @@ from honest_log import HonestLog
 from rewritten_log import DRAWN, PLAIN, failed, of, rewritten, said, seq_of
 
 from waitroom.log.audit import audit
+from waitroom.log.receipt import UnreadableReceipt, read_receipt
 from waitroom.log.verify.finding import Finding, Verdict
-from waitroom.log.verify.receipt import UnreadableReceipt, read_receipt
 
 
 def check_receipt(log: HonestLog, receipt: dict[str, Any]) -> list[Finding]:
