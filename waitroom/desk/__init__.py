@@ -29,4 +29,10 @@ passed or not yet seen asks the database.
 
 The board also turns an entry of a draw into its number, and knows the few places that moved to
 another device. A claim is guarded by the database all the same.
+
+# The rest of a place
+
+`tickets.py` joins, claims, leaves and says where a ticket stands (`standing.py`). `places.py` steps
+aside and back, moves a place by a code, and gives more time. `returns.py` lets a ticket stay in
+line for returns. None of them knows HTTP; `waitroom.web` speaks for them.
 """

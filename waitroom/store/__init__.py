@@ -56,11 +56,11 @@ Every deadline comes from the database's clock; the clocks of workers are not as
 # Places
 
 A waiting number has no row; a few have something to remember, in `place`: the ticket that owns a
-place since it moved to another device, a profile with more time, an entry that left. `sole_place`
+place since it moved to another device, a profile with more time, an entry that left. `person_place`
 holds the one place of a customer or of an invitation's bearer, in the join's own transaction, so a
 second join from anywhere gets the same ticket. An invitation is a signature over batch and index
-and has no row; its use stands in `sole_place`, under a key beside those of its batch. A customer's
-key is a hash that differs from room to room.
+and has no row; its use stands in `person_place`, under a key beside those of its batch. A
+customer's key is a hash that differs from room to room.
 
 A code that moves a place lives in Valkey for ten minutes and is used up by `GETDEL`; after a crash
 in between the old ticket still stands. Moving makes the place another ticket's. A note about an

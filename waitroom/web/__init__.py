@@ -4,6 +4,9 @@ A handler reads the request, asks `desk` or `reports`, and writes the answer. It
 Valkey. Refusals are raised and become problem+json, or a page, in the one middleware of
 `inventory.kit.http`.
 
+`credentials` reads tickets, sessions, invitations and join keys from a request, and alone knows the
+names of cookies. `answers` has the bodies of JSON.
+
 Pages are rendered on the server and work without JavaScript as far as they can; the scripts in
 `static/js` use the same JSON calls as any program. Tickets and sessions travel in cookies for pages
 and in `Authorization: Bearer` for programs.
