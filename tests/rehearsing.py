@@ -79,7 +79,7 @@ def _entries(sim: Simulation, rules: dict[str, list[Any]]) -> Iterator[dict[str,
             yield entry("joined", now, line="main-1", **facts)
         tail, head = joined, sim.head
         sim.step()
-        decision, called = sim.leader.decision, sim.head_by_tick[-1] - head
+        decision, called = sim.decision, sim.head_by_tick[-1] - head
         if called or decision.again:
             passed = range(head + 1, head + called + 1)
             new = sum(number in sim.admitted for number in passed)

@@ -10,10 +10,16 @@ from typing import IO, Any, BinaryIO
 
 import click
 
+from waitroom.admin.rooms.people_csv import (
+    FILE_BYTES_MAX,
+    People,
+    read_people,
+    write_links,
+    write_people,
+)
 from waitroom.cli.options import fail, load_for, plainly, settings_options, with_pool
 from waitroom.cli.stock import Moment
 from waitroom.line.invitation import COUNT_MAX, InvitationSeal
-from waitroom.line.people_csv import FILE_BYTES_MAX, People, read_people, write_links, write_people
 from waitroom.run.settings import load_secrets
 from waitroom.store.invitation_store import InvitationStore
 

@@ -1,10 +1,17 @@
-"""The admission controller: read, decide, write, sleep. One of them leads."""
+"""The admission controller: one of them leads, and each room has a task of its own.
+
+    standby ── nobody else has beaten within the lease ──► leading
+    leading ── a later leader took office, or this one resigned ──► standby
+
+A leading controller runs three kinds of task. One beats, so that the shoppers' clock goes on. One
+looks which rooms there are. And one for each room ticks once a second: an error, a lock or a slow
+answer in one room never delays another.
+"""
 
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from itertools import groupby
 
 import asyncpg
 import structlog
@@ -12,7 +19,7 @@ import structlog
 from inventory.kit.problem import Refusal
 from waitroom.leader.drawing import Drawing
 from waitroom.leader.health_watch import HealthWatch
-from waitroom.leader.room_lead import OfficeLost, RoomLead
+from waitroom.leader.room_lead import FAILURES, OfficeLost, Parts, RoomLead
 from waitroom.store.memory import Memory
 from waitroom.store.office_store import OfficeStore
 
@@ -23,10 +30,14 @@ TICK_S = 1.0
 # so that one slow statement does not cost an office.
 LEASE_S = 5.0
 PAUSE_MIN_S = 0.05
+# A tick that takes longer is given up and begun again, with a fresh snapshot.
+TICK_MAX_S = 12.0
+# A standby takes office when the leader has not beaten for so long.
+LEASE_S = 5.0
 
 
 class Controller:
-    """Lead if nobody else does: call the next shoppers and publish the state, once a second."""
+    """Lead if no other controller does: call shoppers and publish each room's state."""
 
     def __init__(
         self, *, store: OfficeStore, memory: Memory, drawing: Drawing, lease_s: float = LEASE_S
@@ -35,49 +46,34 @@ class Controller:
         self.term = 0
         self.leading = False
         self._store = store
-        self._memory = memory
-        self._drawing = drawing
-        self._watch = HealthWatch(memory)
+        self._parts = Parts(store=store, memory=memory, drawing=drawing, watch=HealthWatch(memory))
         self._lease_s = lease_s
-        self._rooms: dict[int, RoomLead] = {}
+        self._leads: dict[int, RoomLead] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Beat and lead until `stopping` is set, then let a standby take office at once."""
-        # The beat has a task of its own: however long a tick takes, the shoppers' clock goes on.
-        await asyncio.gather(
-            self._every_tick(self.beat, stopping), self._every_tick(self._lead, stopping)
-        )
-        await self._resign()
-
-    async def _every_tick(
-        self, step: Callable[[], Awaitable[None]], stopping: asyncio.Event
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        while not stopping.is_set():
-            started = loop.time()
-            try:
-                await step()
-            except (Refusal, asyncpg.PostgresError) as error:
-                log.warning("tick_failed", error=repr(error))
-            rest_s = max(TICK_S - (loop.time() - started), PAUSE_MIN_S)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), rest_s)
-
-    async def _resign(self) -> None:
-        """Let a standby take office at once and not only after the lease."""
         try:
-            if self.leading:
-                await self._store.resign(self.me, self.term)
-        except (Refusal, asyncpg.PostgresError) as error:
-            log.warning("resigning_failed", error=repr(error))
+            # The beat has a task of its own: however long a tick takes, the clock goes on.
+            await asyncio.gather(
+                self._each_second("beat", self.beat, stopping),
+                self._each_second("rooms", lambda: self._tend_tasks(stopping), stopping),
+            )
+        finally:
+            await self._let_go()
+            await self._resign()
 
     async def tick(self) -> None:
-        """Beat; if in office, take every room one step further."""
+        """Beat; if in office, take every room one step further and learn from it."""
         await self.beat()
-        await self._lead()
+        if not self.leading:
+            return
+        leads = await self._find_leads()
+        await asyncio.gather(*(self._step(lead) for lead in leads))
+        await asyncio.gather(*(lead.settle() for lead in leads))
 
     async def beat(self) -> None:
-        """Say that this controller lives; take office if nobody else has it."""
+        """Say that this controller lives; take office if no other controller has it."""
         leader, term = await self._store.beat(self.me, self.term, lease_s=self._lease_s)
         if leader != self.me:
             if self.leading:
@@ -86,27 +82,84 @@ class Controller:
             return
         if not self.leading or term != self.term:
             log.info("office_taken", term=term, leader=self.me)
-            self._rooms.clear()
+            await self._let_go()
         self.leading, self.term = True, term
 
-    async def _lead(self) -> None:
+    async def _each_second(
+        self, part: str, step: Callable[[], Awaitable[None]], stopping: asyncio.Event
+    ) -> None:
+        """Take a step once a second until `stopping` is set; a step that fails is tried again."""
+        loop = asyncio.get_running_loop()
+        while not stopping.is_set():
+            started = loop.time()
+            try:
+                async with asyncio.timeout(TICK_MAX_S):
+                    await step()
+            except (Refusal, asyncpg.PostgresError, TimeoutError) as error:
+                FAILURES.labels(part).inc()
+                log.warning("tick_failed", part=part, error=repr(error))
+            except Exception:
+                FAILURES.labels(part).inc()
+                log.exception("tick_failed", part=part)
+            rest_s = max(TICK_S - (loop.time() - started), PAUSE_MIN_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), rest_s)
+
+    async def _tend_tasks(self, stopping: asyncio.Event) -> None:
+        """Give each room to be led a task; end the tasks of the others."""
+        leads = await self._find_leads() if self.leading else []
+        for lead in leads:
+            task = self._tasks.get(lead.room_id)
+            if task is None or task.done():
+                self._tasks[lead.room_id] = asyncio.create_task(
+                    self._lead(lead, stopping), name=f"room {lead.room_id}"
+                )
+        led = {lead.room_id for lead in leads}
+        for room_id in self._tasks.keys() - led:
+            await _cancel(self._tasks.pop(room_id))
+
+    async def _lead(self, lead: RoomLead, stopping: asyncio.Event) -> None:
+        await self._each_second("room", lambda: self._step(lead), stopping)
+
+    async def _step(self, lead: RoomLead) -> None:
         if not self.leading:
             return
-        rows = await self._store.snapshot()
-        for room_id, lines in groupby(rows, key=lambda row: row["room_id"]):
-            try:
-                await self._lead_room(room_id, list(lines))
-            except OfficeLost:
-                self.leading = False
-                return
-            except (Refusal, asyncpg.PostgresError) as error:
-                # One room's trouble is not the others'.
-                log.warning("room_tick_failed", room_id=room_id, error=repr(error))
+        try:
+            await lead.tick(term=self.term)
+        except OfficeLost:
+            self.leading = False
+        except (Refusal, asyncpg.PostgresError) as error:
+            FAILURES.labels("room").inc()
+            log.warning("room_tick_failed", room_id=lead.room_id, error=repr(error))
 
-    async def _lead_room(self, room_id: int, lines: list[asyncpg.Record]) -> None:
-        room = self._rooms.get(room_id)
-        if room is None:
-            room = self._rooms[room_id] = RoomLead(
-                store=self._store, memory=self._memory, drawing=self._drawing, watch=self._watch
-            )
-        await room.tick(lines, term=self.term)
+    async def _find_leads(self) -> list[RoomLead]:
+        """Return the leads of all rooms that need one; forget the others."""
+        rooms = await self._store.rooms_to_lead()
+        for room_id in self._leads.keys() - set(rooms):
+            await self._leads.pop(room_id).close()
+        for room_id in rooms:
+            if room_id not in self._leads:
+                self._leads[room_id] = RoomLead(room_id, self._parts)
+        return list(self._leads.values())
+
+    async def _let_go(self) -> None:
+        """End all rooms' tasks and forget what was observed: another may have led meanwhile."""
+        tasks, self._tasks = self._tasks, {}
+        leads, self._leads = self._leads, {}
+        for task in tasks.values():
+            await _cancel(task)
+        for lead in leads.values():
+            await lead.close()
+
+    async def _resign(self) -> None:
+        """Let a standby take office at once instead of after the lease."""
+        try:
+            if self.leading:
+                await self._store.resign(self.me, self.term)
+        except (Refusal, asyncpg.PostgresError) as error:
+            log.warning("resigning_failed", error=repr(error))
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])

@@ -4,9 +4,9 @@ import hmac
 import os
 from collections.abc import Sequence
 
-import asyncpg
 import structlog
 
+from waitroom.line.snapshot import LineSnapshot, RoomSnapshot
 from waitroom.log.draw import SEED_BYTES, Permutation, commitment, draw_key
 from waitroom.log.signing import LogKey
 from waitroom.store.draw_store import DrawStore
@@ -53,23 +53,24 @@ class Drawing:
         self._seeds = seeds
         self._log_key = log_key
 
-    async def step(self, row: asyncpg.Record, *, term: int) -> None:
+    async def step(self, room: RoomSnapshot, line: LineSnapshot, *, term: int) -> None:
         """Take one line's draw as far as it can go now. Every step may be repeated."""
-        if row["status"] == "scheduled" and row["order_by"] == "draw":
-            if not row["draw_announced"]:
-                await self._announce(row)
-        elif row["draw_due"] and not row["closing_signed"]:
-            await self._sign(row["line_id"])
-        elif row["draw_due"] and not row["value_missing"]:
-            await self._reveal(row["line_id"], term=term)
+        draw = line.draw
+        if room.status == "scheduled" and room.order_by == "draw":
+            if not draw.announced:
+                await self._announce(room, line)
+        elif draw.due and not draw.closing_signed:
+            await self._sign(line.line_id)
+        elif draw.due and not draw.value_missing:
+            await self._reveal(line.line_id, term=term)
 
-    async def _announce(self, row: asyncpg.Record) -> None:
+    async def _announce(self, room: RoomSnapshot, line: LineSnapshot) -> None:
         sealed = self._seeds.seal(os.urandom(SEED_BYTES))
         seed = self._seeds.open(sealed)
         assert seed is not None, "the newest key is kept"
-        said = commitment(row["room"], row["line"], seed)
+        said = commitment(room.room, line.line, seed)
         await self._store.announce(
-            row["line_id"], commitment=said, sealed=sealed, key=self._log_key.public
+            line.line_id, commitment=said, sealed=sealed, key=self._log_key.public
         )
 
     async def _sign(self, line_id: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from waitroom.line.policy import (
     AdmissionPolicy,
     Decision,
-    RoomSnapshot,
+    PolicyInput,
     budget_of,
     decide,
     figures_of,
@@ -55,7 +55,7 @@ class Turns:
 
 
 def decide_lanes(
-    policy: AdmissionPolicy, room: RoomSnapshot, lanes: Sequence[Lane], turns: Turns
+    policy: AdmissionPolicy, room: PolicyInput, lanes: Sequence[Lane], turns: Turns
 ) -> dict[int, Decision]:
     """Return the decision for each line; `room` has the figures that all lanes share.
 

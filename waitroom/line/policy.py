@@ -1,6 +1,7 @@
 """Admission: whom to call next. Pure: the snapshot comes in, the decision goes out."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from waitroom.line.forecast.expected import calls_within, covered_calls
@@ -8,7 +9,7 @@ from waitroom.line.forecast.outlook import Outlook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoomSnapshot:
+class PolicyInput:
     """What a tick knows of one room and its line.
 
     `demand` is what is to be expected of those called; without it `expected` does what `guaranteed`
@@ -49,12 +50,45 @@ class Decision:
     figures: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One line's calls of a tick.
+
+    gate_read: the gate that the decision was made on; it must still stand there.
+    heard_by: the latest moment at which a called number was told to ask again. Claim windows count
+        from it.
+    """
+
+    line_id: int
+    gate_read: int
+    decision: Decision
+    heard_by: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallResult:
+    """A line after its calls: `called` new numbers and `called_again` admissions.
+
+    verdict: done, stale_term (a later leader has taken office) or gate_moved (nothing was done).
+    """
+
+    verdict: str = "done"
+    gate: int
+    tail: int
+    called: int = 0
+    called_again: int = 0
+
+    @property
+    def head(self) -> int:
+        return min(self.gate, self.tail)
+
+
 class AdmissionPolicy(Protocol):
     """How many calls the stock can bear at this moment, on top of those that stand."""
 
     name: str
 
-    def calls_max(self, room: RoomSnapshot) -> int: ...
+    def calls_max(self, room: PolicyInput) -> int: ...
 
 
 class Guaranteed:
@@ -62,7 +96,7 @@ class Guaranteed:
 
     name = "guaranteed"
 
-    def calls_max(self, room: RoomSnapshot) -> int:
+    def calls_max(self, room: PolicyInput) -> int:
         if not room.has_stock:
             return room.batch_max
         return max(room.units_available, 0) // room.units_promised_each
@@ -77,7 +111,7 @@ class Expected:
 
     name = "expected"
 
-    def calls_max(self, room: RoomSnapshot) -> int:
+    def calls_max(self, room: PolicyInput) -> int:
         if not room.has_stock:
             return room.batch_max
         if room.demand is None:
@@ -99,7 +133,7 @@ class Rate:
 
     name = "rate"
 
-    def calls_max(self, room: RoomSnapshot) -> int:
+    def calls_max(self, room: PolicyInput) -> int:
         if room.has_stock and room.units_available <= 0:
             return 0
         return room.batch_max
@@ -110,7 +144,7 @@ POLICIES: dict[str, AdmissionPolicy] = {
 }
 
 
-def decide(policy: AdmissionPolicy, room: RoomSnapshot) -> Decision:
+def decide(policy: AdmissionPolicy, room: PolicyInput) -> Decision:
     """Return whom to call in this tick, and how far the gate may stand ahead of the tail.
 
     Those who came back go first, by number. What is left of the budget moves the gate: over
@@ -129,7 +163,7 @@ def decide(policy: AdmissionPolicy, room: RoomSnapshot) -> Decision:
     )
 
 
-def budget_of(policy: AdmissionPolicy, room: RoomSnapshot) -> tuple[str, int]:
+def budget_of(policy: AdmissionPolicy, room: PolicyInput) -> tuple[str, int]:
     """Return the narrowest bound on the calls of this tick, and its name."""
     bounds = {
         "seats": max(room.seats_max - room.seats_taken, 0),
@@ -143,7 +177,7 @@ def budget_of(policy: AdmissionPolicy, room: RoomSnapshot) -> tuple[str, int]:
     return reason, bounds[reason]
 
 
-def figures_of(room: RoomSnapshot) -> dict[str, float]:
+def figures_of(room: PolicyInput) -> dict[str, float]:
     """Return what a decision was made on, as plain rounded numbers for the public log."""
     figures: dict[str, float] = {
         "seats": room.seats_max - room.seats_taken,

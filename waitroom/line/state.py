@@ -1,5 +1,6 @@
 """The room's state as one public document: the same bytes for everybody. Pure."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -28,7 +29,8 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True):
     paused, sold_out or ended. `wait_note` says why waits grew, if they did: paused, rate_lowered,
     stock_fell, slower_checkout or more_came_back. `available` and `held` are units in the
     room, `calling_per_min` the observed calls a minute. Places between two rows of a table are
-    interpolated linearly; beyond the last row, the last row holds.
+    interpolated linearly; beyond the last row, the last row holds. `figures_at` is when waits and
+    chances were worked out, and stands there only where that is too long ago.
     """
 
     version: int
@@ -43,6 +45,7 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True):
     has_stock: bool
     calling_per_min: float | None
     wait_note: str | None = None
+    figures_at: datetime | None = None
     lines: list[LineState]
 
 
@@ -59,3 +62,17 @@ def shown_status(
     if status == "scheduled" and doors_open:
         return "before_opening"
     return "drawing" if status == "open" and drawing else status
+
+
+def told_rows(lines: Iterable[LineState]) -> list[dict[str, object]]:
+    """Return what each waiting line was told, as the public log keeps it."""
+    return [
+        {
+            "line": line.line,
+            "head": line.head,
+            "tail": line.tail,
+            "rows": [[r.place, r.wait_low_s, r.wait_high_s, r.chance] for r in line.table],
+        }
+        for line in lines
+        if line.tail > line.head
+    ]

@@ -1,28 +1,26 @@
-"""What the leading controller reads and writes on PostgreSQL: office, calls, documents."""
+"""The leading controller's store on PostgreSQL: office, snapshots, calls and documents."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import asyncpg
 import msgspec
 
-from inventory.kit.database import Pool, connection, load_queries
-from waitroom.line.policy import Decision
+from inventory.kit.database import Connection, Pool, connection, load_queries
+from waitroom.line.forecast.journey import Journey, Reading
+from waitroom.line.policy import Call, CallResult
+from waitroom.line.snapshot import CallingRules, DrawSteps, LineSnapshot, RoomSnapshot, Stock
 
 SQL = load_queries("waitroom.store")
 
-# How many ended journeys are read at once: enough to learn from, little to read.
-JOURNEYS_MAX = 20_000
+# A new leader learns from journeys that ended within so long, and from at most so many.
+LEARN_FROM_S = 6 * 3600.0
+PAST_MAX = 20_000
+# Journeys are read in pieces of so many, and one reading takes at most so many changes.
+JOURNEYS_PIECE = 2000
+CHANGES_MAX = 5000
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Called:
-    verdict: str
-    gate: int
-    tail: int
-    called: int
-    called_again: int
+_JOURNEY_FIELDS = tuple(Journey.__dataclass_fields__)
 
 
 class OfficeStore:
@@ -30,7 +28,7 @@ class OfficeStore:
         self._pool = pool
 
     async def beat(self, me: str, term: int, *, lease_s: float) -> tuple[str, int]:
-        """Say that `me` lives; return who leads and in which term."""
+        """Say that `me` lives; return the leader's name and term."""
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["beat"], me, term, lease_s)
         assert row is not None
@@ -40,35 +38,43 @@ class OfficeStore:
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["resign"], me, term)
 
-    async def snapshot(self) -> list[asyncpg.Record]:
+    async def rooms_to_lead(self) -> list[int]:
+        """Return the rooms that need a leader: all but ended ones whose last document says so."""
         async with connection(self._pool) as borrowed:
-            return await borrowed.fetch(SQL["snapshot"])
+            return [row["room_id"] for row in await borrowed.fetch(SQL["rooms_to_lead"])]
 
-    async def call(
-        self, line_id: int, *, term: int, gate_read: int, decision: Decision, heard_by: datetime
-    ) -> Called:
-        """Carry out a decision; the verdict is done, stale_term or gate_moved."""
+    async def snapshot(self, room_id: int) -> RoomSnapshot | None:
+        """Return a room as it is now, None if there is no such room."""
+        async with connection(self._pool) as borrowed:
+            return await _snapshot(borrowed, room_id)
+
+    async def call(self, call: Call, *, term: int) -> CallResult:
+        """Carry out the calls of one line."""
+        decision = call.decision
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(
                 SQL["call_numbers"],
-                line_id,
+                call.line_id,
                 term,
-                gate_read,
+                call.gate_read,
                 decision.gate,
                 list(decision.again),
-                heard_by,
+                call.heard_by,
                 decision.reason,
                 msgspec.json.encode(decision.figures).decode(),
             )
         assert row is not None
-        return Called(**dict(row))
+        return CallResult(**dict(row))
 
     async def publish(
-        self, room_id: int, *, term: int, version: int, body: bytes
+        self, room: RoomSnapshot, *, term: int, version: int, body: bytes
     ) -> datetime | None:
-        """Write the state document; return when, or None if a later leader or version was first."""
+        """Write the state document; return when, or None if a later leader or version was first.
+
+        After the document of a room that is over, the room is led no more until it changes.
+        """
         async with connection(self._pool) as borrowed:
-            values = (room_id, term, version, body)
+            values = (room.room_id, term, version, body, room.is_over, room.row_version)
             at: datetime | None = await borrowed.fetchval(SQL["publish_state"], *values)
         return at
 
@@ -82,25 +88,41 @@ class OfficeStore:
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["keep_hours"], room_id)
 
-    async def journeys(self, room_id: int) -> list[asyncpg.Record]:
-        """Return what came so far of all who are called or inside."""
-        async with connection(self._pool) as borrowed:
-            return await borrowed.fetch(SQL["read_journeys"], room_id)
+    async def changed_journeys(self, room_id: int) -> Reading | None:
+        """Take the journeys that changed since the last reading, with the room at that moment."""
+        async with (
+            connection(self._pool) as borrowed,
+            borrowed.transaction(isolation="repeatable_read"),
+        ):
+            room = await _snapshot(borrowed, room_id)
+            changes = await borrowed.fetch(SQL["take_journey_changes"], room_id, CHANGES_MAX)
+            rows = await _journeys(borrowed, {row["admission_id"] for row in changes})
+        return None if room is None else _reading_of(room, rows)
 
-    async def ended_journeys(
-        self, room_id: int, ids: Sequence[int], *, after: int
-    ) -> list[asyncpg.Record]:
-        """Return how these journeys ended, and those above `after` that are over already."""
-        async with connection(self._pool) as borrowed:
-            return await borrowed.fetch(SQL["read_ended_journeys"], room_id, ids, after)
+    async def all_journeys(self, room_id: int) -> Reading | None:
+        """Read every open journey and the latest past ones, with the room at that moment.
 
-    async def past_journeys(self, room_id: int, *, within_s: float) -> list[asyncpg.Record]:
-        """Return how the journeys ended that did within the last `within_s`."""
+        They are read in pieces, each in a transaction of its own. Those that changed meanwhile are
+        read once more, together with the room.
+        """
         async with connection(self._pool) as borrowed:
-            return await borrowed.fetch(SQL["read_past_journeys"], room_id, within_s, JOURNEYS_MAX)
+            await borrowed.execute(SQL["forget_journey_changes"], room_id)
+            open_ids = await borrowed.fetch(SQL["list_open_admissions"], room_id)
+            past_ids = await borrowed.fetch(
+                SQL["list_past_admissions"], room_id, LEARN_FROM_S, PAST_MAX
+            )
+        ids = [row["admission_id"] for row in (*open_ids, *past_ids)]
+        found: list[asyncpg.Record] = []
+        for start in range(0, len(ids), JOURNEYS_PIECE):
+            async with connection(self._pool) as borrowed:
+                found += await _journeys(borrowed, ids[start : start + JOURNEYS_PIECE])
+        latest = await self.changed_journeys(room_id)
+        if latest is None:
+            return None
+        return latest.after(_reading_of(latest.room, found))
 
     async def note_forecast(self, room_id: int, *, term: int, facts: str) -> None:
-        """Put what those who wait were told into the room's log; `facts` is a JSON object."""
+        """Put what waiting shoppers were told into the room's log; `facts` is a JSON object."""
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["note_forecast"], room_id, term, facts)
 
@@ -110,3 +132,97 @@ class OfficeStore:
             row = await borrowed.fetchrow(SQL["end_due_admissions"], batch_max)
         assert row is not None
         return row["missed"], row["ended"]
+
+
+async def _journeys(borrowed: Connection, ids: Collection[int]) -> list[asyncpg.Record]:
+    return await borrowed.fetch(SQL["read_journeys"], sorted(ids)) if ids else []
+
+
+def _reading_of(room: RoomSnapshot, rows: Sequence[asyncpg.Record]) -> Reading:
+    changed: list[Journey] = []
+    closed: list[Journey] = []
+    dropped: list[int] = []
+    for row in rows:
+        if row["is_over"] or row["state"] in {"called", "claimed"}:
+            journey = Journey(**{name: row[name] for name in _JOURNEY_FIELDS})
+            (closed if row["is_over"] else changed).append(journey)
+        else:
+            dropped.append(row["admission_id"])
+    return Reading(room=room, changed=changed, closed=closed, dropped=dropped)
+
+
+async def _snapshot(borrowed: Connection, room_id: int) -> RoomSnapshot | None:
+    rows = await borrowed.fetch(SQL["snapshot"], room_id)
+    return _room_of(rows) if rows else None
+
+
+def _room_of(rows: Sequence[asyncpg.Record]) -> RoomSnapshot:
+    row = rows[0]
+    return RoomSnapshot(
+        room_id=row["room_id"],
+        room=row["room"],
+        now=row["now"],
+        shopper_s=row["shopper_s"],
+        status=row["status"],
+        sold_out=row["sold_out"],
+        message=row["message"],
+        message_at=row["message_at"],
+        opens_at=row["opens_at"],
+        closes_at=row["closes_at"],
+        doors_open=row["doors_open"],
+        order_by=row["order_by"],
+        version=row["version"],
+        row_version=row["row_version"],
+        rules=_rules_of(row),
+        stock=_stock_of(row) if row["has_stock"] else None,
+        seats_taken=row["seats_taken"],
+        lines=tuple(_line_of(line) for line in rows),
+    )
+
+
+def _rules_of(row: asyncpg.Record) -> CallingRules:
+    bounds = [row["order_units_max"], row["session_units_max"]]
+    known = [bound for bound in bounds if bound is not None]
+    return CallingRules(
+        policy=row["policy"],
+        disappointed_max=row["disappointed_max"],
+        seats_max=row["seats_max"],
+        calls_per_minute=row["calls_per_minute"],
+        batch_max=row["batch_max"],
+        units_promised=row["units_promised"],
+        claim_window_s=float(row["claim_window_s"]),
+        session_s=float(row["session_s"]),
+        hold_s=float(row["hold_s"]),
+        units_max=min(known) if known else None,
+    )
+
+
+def _stock_of(row: asyncpg.Record) -> Stock:
+    return Stock(
+        on_hand=row["on_hand"],
+        promised=row["promised"],
+        held=row["held"],
+        sold=row["sold"],
+        kept=row["kept"],
+        elsewhere=row["stock_elsewhere"],
+        heard=row["stock_heard"],
+    )
+
+
+def _line_of(row: asyncpg.Record) -> LineSnapshot:
+    return LineSnapshot(
+        line_id=row["line_id"],
+        line=row["line"],
+        lane=row["lane"],
+        share=row["share"],
+        gate=row["gate"],
+        tail=row["tail"],
+        entries=row["entries"],
+        came_back=tuple(row["came_back"]),
+        draw=DrawSteps(
+            announced=row["draw_announced"],
+            due=row["draw_due"],
+            closing_signed=row["closing_signed"],
+            value_missing=row["value_missing"],
+        ),
+    )

@@ -60,14 +60,15 @@ SELECT * FROM beat($1, $2, $3);
 UPDATE office SET leader = '' WHERE leader = $1 AND term = $2;
 
 -- name: snapshot
--- All that a tick needs to know, one row for each room and line, the main line first.
+-- All that a tick of one room needs to know, a row for each line, the main line first.
 SELECT m.room_id, m.room, m.status, m.sold_out, m.message, m.message_at, m.opens_at, m.closes_at, m.doors_at,
        m.order_by, doors_open(m) AS doors_open,
        m.policy, m.disappointed_max, m.seats_max, m.calls_per_minute, m.batch_max, m.units_promised,
        m.claim_window_s, m.session_s, m.hold_s, m.order_units_max, m.stock_elsewhere, m.stock_heard_at IS NOT NULL AS stock_heard,
        (SELECT CASE WHEN count(*) = 1 THEN min(x.limit_per_session) END
         FROM (SELECT y.limit_per_session FROM sku y WHERE y.room_id = m.room_id LIMIT 2) x) AS session_units_max,
-       l.line_id, l.line, l.lane, l.share, l.gate, l.tail, l.entries, s.version, o.beat_at, clock_timestamp() AS now,
+       l.line_id, l.line, l.lane, l.share, l.gate, l.tail, l.entries, s.version, m.xmin::text AS row_version,
+       clock_timestamp() AS now,
        extract(epoch FROM shopper_now())::float8 AS shopper_s,
        d.line_id IS NOT NULL AS draw_announced, d.count IS NOT NULL AND d.seed IS NULL AS draw_due,
        d.signature IS NOT NULL AS closing_signed,
@@ -79,34 +80,45 @@ SELECT m.room_id, m.room, m.status, m.sold_out, m.message, m.message_at, m.opens
              WHERE a.line_id = l.line_id AND a.state = 'missed' AND a.came_back_at IS NOT NULL
              ORDER BY a.number LIMIT m.batch_max) AS came_back
 FROM room m JOIN line l ON l.room_id = m.room_id AND l.joinable LEFT JOIN draw d ON d.line_id = l.line_id
-JOIN room_state s ON s.room_id = m.room_id JOIN room_stock k ON k.room_id = m.room_id, office o
-ORDER BY m.room_id, l.lane <> 'main', l.line_id;
+JOIN room_state s ON s.room_id = m.room_id JOIN room_stock k ON k.room_id = m.room_id
+WHERE m.room_id = $1
+ORDER BY l.lane <> 'main', l.line_id;
+
+-- name: rooms_to_lead
+SELECT room_id FROM room_state WHERE NOT is_final ORDER BY room_id;
+
+-- name: take_journey_changes
+-- The admissions of a room that changed since they were last taken, at most so many changes.
+DELETE FROM journey_change WHERE change_id IN (
+    SELECT c.change_id FROM journey_change c WHERE c.room_id = $1 ORDER BY c.change_id LIMIT $2)
+RETURNING admission_id;
+
+-- name: forget_journey_changes
+DELETE FROM journey_change WHERE room_id = $1;
 
 -- name: read_journeys
--- Those inside and those called, with what came of it so far; times in seconds of shopper time.
+-- How these admissions fared so far; times in seconds of the shoppers' clock.
 SELECT j.admission_id, j.state, j.called_at, j.claimed_at, j.held_at, j.hold_ended_at, j.ended_at, j.units_held,
-       j.units_sold, j.paying, j.refused, j.promised
-FROM journey j WHERE j.room_id = $1 AND j.state IN ('called', 'claimed');
+       j.units_sold, j.paying, j.refused, j.promised, j.is_over
+FROM journeys_of($1) j WHERE j.called_at IS NOT NULL;
 
--- name: read_ended_journeys
--- How these ended, and those that were called and over since the last look.
-SELECT j.admission_id, j.state, j.called_at, j.claimed_at, j.held_at, j.hold_ended_at, j.ended_at, j.units_held,
-       j.units_sold, j.paying, j.refused, j.promised
-FROM journey j WHERE j.room_id = $1 AND j.is_over AND (j.admission_id = ANY ($2::bigint[]) OR j.admission_id > $3);
+-- name: list_open_admissions
+SELECT a.admission_id FROM admission a WHERE a.room_id = $1 AND a.state IN ('called', 'claimed')
+ORDER BY a.admission_id;
 
--- name: read_past_journeys
--- How the last hours' journeys ended, the latest of them.
-SELECT j.admission_id, j.state, j.called_at, j.claimed_at, j.held_at, j.hold_ended_at, j.ended_at, j.units_held,
-       j.units_sold, j.paying, j.refused, j.promised
-FROM journey j WHERE j.room_id = $1 AND j.is_over AND j.ended_at > extract(epoch FROM shopper_now()) - $2
-ORDER BY j.admission_id DESC LIMIT $3;
+-- name: list_past_admissions
+-- The admissions that ended lately, the latest calls of them.
+SELECT a.admission_id FROM admission a WHERE a.room_id = $1 AND a.state NOT IN ('called', 'claimed')
+    AND a.ended_at > shopper_now() - make_interval(secs => $2)
+ORDER BY a.admission_id DESC LIMIT $3;
 
 -- name: call_numbers
 SELECT * FROM call_numbers($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: publish_state
 -- The term keeps an old leader out, the version a lost race.
-UPDATE room_state s SET version = $3, body = $4, published_at = clock_timestamp()
+UPDATE room_state s SET version = $3, body = $4, published_at = clock_timestamp(),
+    is_final = $5 AND EXISTS (SELECT FROM room m WHERE m.room_id = $1 AND m.xmin::text = $6)
 FROM office o WHERE s.room_id = $1 AND o.term = $2 AND s.version < $3
 RETURNING s.published_at;
 

@@ -7,7 +7,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from support import Shopper, admitted, execute, open_room, tick
 
-from waitroom.line.policy import Decision
+from waitroom.line.policy import Call, Decision
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
@@ -44,11 +44,13 @@ async def test_a_call_before_the_first_heartbeat_stands_no_longer_than_any_other
     # PostgreSQL is back after three minutes; a tick of the leader's comes before its heartbeat.
     await execute(service, "UPDATE office SET beat_at = beat_at - interval '3 minutes'")
     await service.office.call(
-        line_id,
+        Call(
+            line_id=line_id,
+            gate_read=0,
+            decision=Decision(gate=1, again=(), reason="seats"),
+            heard_by=datetime.now(UTC),
+        ),
         term=service.controller.term,
-        gate_read=0,
-        decision=Decision(gate=1, again=(), reason="seats"),
-        heard_by=datetime.now(UTC),
     )
 
     await service.controller.beat()

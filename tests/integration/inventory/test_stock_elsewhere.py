@@ -362,20 +362,19 @@ async def test_what_is_learned_of_a_session_there_is_what_it_did(service: Servic
         service, 5, 1, (basket, "held", 2), (buyer, "held", 1), (buyer, "bought"),
         (unlucky, "nothing"), (idle, "left"),
     )  # fmt: skip
-    open_ = {row["admission_id"]: row for row in await service.office.journeys(room["room_id"])}
-    ended = {
-        row["admission_id"]: row
-        for row in await service.office.ended_journeys(room["room_id"], [buyer], after=buyer)
-    }
+    reading = await service.office.all_journeys(room["room_id"])
+    assert reading is not None
+    open_ = {journey.admission_id: journey for journey in reading.changed}
+    ended = {journey.admission_id: journey for journey in reading.closed}
 
     assert open_.keys() == {basket, unlucky}
-    assert (open_[basket]["units_held"], open_[basket]["units_sold"]) == (2, 0)
-    assert open_[basket]["held_at"] is not None
-    assert open_[basket]["hold_ended_at"] is None
-    assert (open_[unlucky]["refused"], open_[unlucky]["held_at"]) == (True, None)
-    assert (ended[buyer]["units_sold"], ended[buyer]["held_at"] is not None) == (1, True)
-    assert ended[buyer]["hold_ended_at"] is not None
-    assert (ended[idle]["units_sold"], ended[idle]["held_at"]) == (0, None)
+    assert (open_[basket].units_held, open_[basket].units_sold) == (2, 0)
+    assert open_[basket].held_at is not None
+    assert open_[basket].hold_ended_at is None
+    assert (open_[unlucky].refused, open_[unlucky].held_at) == (True, None)
+    assert (ended[buyer].units_sold, ended[buyer].held_at is not None) == (1, True)
+    assert ended[buyer].hold_ended_at is not None
+    assert (ended[idle].units_sold, ended[idle].held_at) == (0, None)
 
 
 async def test_stock_lives_in_one_place(service: Service) -> None:

@@ -294,7 +294,7 @@ async def test_the_leader_calls_nobody_into_a_failing_checkout(
     inside = [await admitted(client) for _ in range(3)]
     for _ in range(9):
         await Shopper(client).join()
-    watch = service.controller._watch  # noqa: SLF001 - when it has heard, no answer says
+    watch = service.controller._parts.watch  # noqa: SLF001 - when it has heard, no answer says
 
     # No hold can be placed; what the leader does goes on.
     await execute(service, "ALTER FUNCTION place_holds RENAME TO lost")

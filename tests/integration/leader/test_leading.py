@@ -61,7 +61,7 @@ async def test_no_shows_are_learned_and_made_up_for(service: Service) -> None:
     before = await called(service)
 
     # Nobody comes: the calls run out, and those after them are called.
-    for _ in range(4):
+    for _ in range(6):
         await shift_clock(service, 200)
         await service.office.end_due(1000)
         await tick(service)
@@ -83,10 +83,10 @@ async def test_a_new_leader_learns_from_what_was(service: Service) -> None:
     await tick(service)
     known = await last_call(service)
 
-    service.controller._rooms.clear()  # noqa: SLF001 - what a new leader knows: nothing
+    service.controller._leads.clear()  # noqa: SLF001 - a new leader knows nothing
     await shift_clock(service, 200)
     await service.office.end_due(1000)
-    await tick(service)
+    await tick(service, 2)
 
     share = known["figures"]["claim_share"]  # type: ignore[index]
     assert (await last_call(service))["figures"]["claim_share"] <= share  # type: ignore[index]
@@ -193,6 +193,6 @@ async def test_who_came_and_went_between_two_looks_is_learned_from(service: Serv
 
     await tick(service)
 
-    (lead,) = service.controller._rooms.values()  # noqa: SLF001 - it is told with the next call only
-    assert lead._learning is not None  # noqa: SLF001
-    assert lead._learning.demand.called == 4  # noqa: SLF001
+    (lead,) = service.controller._leads.values()  # noqa: SLF001 - the log tells it with the next call
+    assert lead._caller.outlook is not None  # noqa: SLF001
+    assert lead._caller.outlook.called == 4  # noqa: SLF001

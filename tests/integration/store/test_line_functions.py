@@ -14,10 +14,11 @@ from support import execute, log_is_whole, open_room, shift_clock, tick
 from inventory.hold import HoldRequest, body_hash
 from inventory.kit.problem import Refusal
 from waitroom.leader.controller import Controller
-from waitroom.line.policy import Decision
+from waitroom.line.policy import Call, CallResult, Decision
+from waitroom.line.snapshot import RoomSnapshot
 from waitroom.line.ticket import Ticket
 from waitroom.run.app import Service
-from waitroom.store.office_store import Called, OfficeStore
+from waitroom.store.office_store import OfficeStore
 
 OpenService = Callable[..., Awaitable[Service]]
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -63,14 +64,16 @@ async def promised(service: Service) -> int:
 
 async def call(
     service: Service, gate: int, *, term: int | None = None, again: tuple[int, ...] = ()
-) -> Called:
+) -> CallResult:
     row = await line_row(service)
     return await service.office.call(
-        row["line_id"],
+        Call(
+            line_id=row["line_id"],
+            gate_read=row["gate"],
+            decision=Decision(gate=gate, again=again, reason="test"),
+            heard_by=LONG_AGO,
+        ),
         term=row["term"] if term is None else term,
-        gate_read=row["gate"],
-        decision=Decision(gate=gate, again=again, reason="test"),
-        heard_by=LONG_AGO,
     )
 
 
@@ -242,12 +245,12 @@ class FrozenStore(OfficeStore):
         self.reached = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def snapshot(self) -> list[asyncpg.Record]:
-        rows = await super().snapshot()
+    async def snapshot(self, room_id: int) -> RoomSnapshot | None:
+        room = await super().snapshot(room_id)
         if self.frozen:
             self.reached.set()
             await self.go_on.wait()
-        return rows
+        return room
 
 
 async def frozen_leader(service: Service) -> tuple[Controller, FrozenStore]:
@@ -301,7 +304,7 @@ async def test_old_leader_cannot_open_a_room_that_was_paused_since(service: Serv
     store.go_on.set()
     await asleep
 
-    assert (await service.rooms.read("drop"))["status"] == "paused"
+    assert (await service.rooms.read("drop")).status == "paused"
 
 
 async def test_old_leader_cannot_say_sold_out(service: Service) -> None:
@@ -319,7 +322,7 @@ async def test_old_leader_cannot_say_sold_out(service: Service) -> None:
     store.go_on.set()
     await asleep
 
-    assert not (await service.rooms.read("drop"))["sold_out"]
+    assert not (await service.rooms.read("drop")).sold_out
 
 
 async def test_a_stale_term_writes_nothing(service: Service) -> None:
@@ -342,11 +345,13 @@ async def test_a_decision_on_a_gate_that_has_moved_writes_nothing(service: Servi
     await call(service, 2)
 
     late = await service.office.call(
-        row["line_id"],
+        Call(
+            line_id=row["line_id"],
+            gate_read=row["gate"],
+            decision=Decision(gate=5, again=(), reason="late"),
+            heard_by=LONG_AGO,
+        ),
         term=row["term"],
-        gate_read=row["gate"],
-        decision=Decision(gate=5, again=(), reason="late"),
-        heard_by=LONG_AGO,
     )
 
     assert late.verdict == "gate_moved"
@@ -429,11 +434,13 @@ async def test_the_claim_window_counts_from_when_a_number_was_told_to_ask_again(
     heard_by = datetime.now(UTC) + timedelta(seconds=500)
 
     await service.office.call(
-        row["line_id"],
+        Call(
+            line_id=row["line_id"],
+            gate_read=row["gate"],
+            decision=Decision(gate=1, again=(), reason="test"),
+            heard_by=heard_by,
+        ),
         term=row["term"],
-        gate_read=row["gate"],
-        decision=Decision(gate=1, again=(), reason="test"),
-        heard_by=heard_by,
     )
 
     (standing,) = await service.lines.places_on_file([ticket])

@@ -9,10 +9,9 @@ import msgspec
 import pytest
 from support import execute, open_room, shift_clock, tick
 
-from waitroom.line.policy import Decision
+from waitroom.line.policy import Call, CallResult, Decision
 from waitroom.line.ticket import Ticket
 from waitroom.run.app import Service
-from waitroom.store.office_store import Called
 from waitroom.store.place_store import PlaceStore
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -47,14 +46,16 @@ async def waiting(service: Service, joins: int, **rules: Any) -> list[Ticket]:
     return await join(service, joins)
 
 
-async def call(service: Service, gate: int, *, again: tuple[int, ...] = ()) -> Called:
+async def call(service: Service, gate: int, *, again: tuple[int, ...] = ()) -> CallResult:
     (line,) = await execute(service, "SELECT * FROM line")
     return await service.office.call(
-        line["line_id"],
+        Call(
+            line_id=line["line_id"],
+            gate_read=line["gate"],
+            decision=Decision(gate=gate, again=again, reason="test"),
+            heard_by=LONG_AGO,
+        ),
         term=line["term"],
-        gate_read=line["gate"],
-        decision=Decision(gate=gate, again=again, reason="test"),
-        heard_by=LONG_AGO,
     )
 
 
@@ -74,7 +75,7 @@ async def log_of(service: Service, kind: str) -> list[dict[str, Any]]:
     return [body for body in bodies if body["kind"] == kind]
 
 
-async def call_again(service: Service) -> Called:
+async def call_again(service: Service) -> CallResult:
     """Call whoever came back, as the leader does."""
     rows = await execute(
         service, "SELECT admission_id FROM admission WHERE came_back_at IS NOT NULL"

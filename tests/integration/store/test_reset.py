@@ -224,11 +224,13 @@ async def test_a_leader_that_decided_before_it_calls_nobody_in_the_old_line(
     await tick(service)
     await join(service, 3)
     old = service.board.room("drop").line_id
-    (row,) = await service.office.snapshot()
+    (known,) = await execute(service, "SELECT room_id FROM room")
+    seen = await service.office.snapshot(known["room_id"])
+    assert seen is not None
 
     await reset(service)
     await service.rooms.set_status("drop", "open", who="test")
-    values = (old, service.controller.term, row["gate"], 3, [], row["now"], "seats", "{}")
+    values = (old, service.controller.term, seen.lines[0].gate, 3, [], seen.now, "seats", "{}")
     (said,) = await execute(
         service, "SELECT * FROM call_numbers($1, $2, $3, $4, $5, $6, $7, $8)", *values
     )
@@ -279,7 +281,10 @@ async def test_calls_that_were_taken_back_are_not_learned_as_staying_away(
 
     await reset(service)
 
-    assert await service.office.past_journeys(room["room_id"], within_s=3600) == []
+    reading = await service.office.all_journeys(room["room_id"])
+    assert reading is not None
+    assert [*reading.changed, *reading.closed] == []
+    assert len(reading.dropped) == 5
 
 
 async def reset_while(service: Service, doing: Awaitable[Any]) -> Any:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from support import KEY
 
 from inventory.kit.signing import Seal
+from waitroom.admin.rooms.people_csv import read_people, write_links, write_people
 from waitroom.line.invitation import (
     COUNT_MAX,
     PURPOSE,
@@ -17,7 +18,6 @@ from waitroom.line.invitation import (
     InvitationSeal,
     parse_invitation,
 )
-from waitroom.line.people_csv import read_people, write_links, write_people
 from waitroom.line.ticket import Ticket, TicketSeal
 from waitroom.refusals import InvitationInvalid, UnreadablePeople
 

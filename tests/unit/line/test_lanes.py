@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waitroom.line.lanes import Lane, Turns, decide_lanes
-from waitroom.line.policy import POLICIES, RoomSnapshot, decide
+from waitroom.line.policy import POLICIES, PolicyInput, decide
 
 RATE = POLICIES["rate"]
-ROOM = RoomSnapshot(
+ROOM = PolicyInput(
     open=True,
     seats_max=10_000,
     seats_taken=0,
@@ -27,7 +27,7 @@ def lane(line_id: int, **changes: object) -> Lane:
     return replace(Lane(line_id=line_id, gate=0, tail=1000, share=1.0), **changes)  # type: ignore[arg-type]
 
 
-def heads_after(lanes: list[Lane], *, ticks: int, room: RoomSnapshot = ROOM) -> list[int]:
+def heads_after(lanes: list[Lane], *, ticks: int, room: PolicyInput = ROOM) -> list[int]:
     """Return how far each lane was called after so many ticks."""
     turns = Turns()
     for _ in range(ticks):

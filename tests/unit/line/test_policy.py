@@ -11,8 +11,8 @@ from waitroom.line.policy import (
     AdmissionPolicy,
     CallAllowance,
     Guaranteed,
+    PolicyInput,
     Rate,
-    RoomSnapshot,
     decide,
 )
 
@@ -39,7 +39,7 @@ outlooks = st.builds(
     units_back=st.floats(0, 5),
 )
 snapshots = st.builds(
-    RoomSnapshot,
+    PolicyInput,
     open=st.booleans(),
     seats_max=small,
     seats_taken=small,
@@ -60,7 +60,7 @@ snapshots = st.builds(
 
 
 @given(policy=policies, room=snapshots)
-def test_calls_never_exceed_any_bound(policy: AdmissionPolicy, room: RoomSnapshot) -> None:
+def test_calls_never_exceed_any_bound(policy: AdmissionPolicy, room: PolicyInput) -> None:
     decision = decide(policy, room)
 
     calls = decision.gate - room.head + len(decision.again)
@@ -72,7 +72,7 @@ def test_calls_never_exceed_any_bound(policy: AdmissionPolicy, room: RoomSnapsho
 
 
 @given(policy=policies, room=snapshots)
-def test_a_bound_is_used_to_the_full(policy: AdmissionPolicy, room: RoomSnapshot) -> None:
+def test_a_bound_is_used_to_the_full(policy: AdmissionPolicy, room: PolicyInput) -> None:
     decision = decide(policy, room)
 
     calls = decision.gate - room.head + len(decision.again)
@@ -89,7 +89,7 @@ def test_a_bound_is_used_to_the_full(policy: AdmissionPolicy, room: RoomSnapshot
 
 
 @given(policy=policies, room=snapshots)
-def test_the_head_never_falls(policy: AdmissionPolicy, room: RoomSnapshot) -> None:
+def test_the_head_never_falls(policy: AdmissionPolicy, room: PolicyInput) -> None:
     decision = decide(policy, room)
 
     assert decision.gate >= room.head
@@ -98,7 +98,7 @@ def test_the_head_never_falls(policy: AdmissionPolicy, room: RoomSnapshot) -> No
 
 @given(policy=policies, room=snapshots)
 def test_those_who_came_back_are_called_first_and_by_number(
-    policy: AdmissionPolicy, room: RoomSnapshot
+    policy: AdmissionPolicy, room: PolicyInput
 ) -> None:
     decision = decide(policy, room)
 
@@ -109,7 +109,7 @@ def test_those_who_came_back_are_called_first_and_by_number(
 
 @given(policy=policies, room=snapshots)
 def test_the_gate_stands_ahead_of_the_tail_only_by_what_is_left_of_the_budget(
-    policy: AdmissionPolicy, room: RoomSnapshot
+    policy: AdmissionPolicy, room: PolicyInput
 ) -> None:
     decision = decide(policy, room)
 
@@ -126,7 +126,7 @@ def test_the_gate_stands_ahead_of_the_tail_only_by_what_is_left_of_the_budget(
 
 
 @given(policy=policies, room=snapshots)
-def test_a_room_that_is_not_open_calls_nobody(policy: AdmissionPolicy, room: RoomSnapshot) -> None:
+def test_a_room_that_is_not_open_calls_nobody(policy: AdmissionPolicy, room: PolicyInput) -> None:
     decision = decide(policy, room)
 
     if not room.open:
@@ -135,7 +135,7 @@ def test_a_room_that_is_not_open_calls_nobody(policy: AdmissionPolicy, room: Roo
 
 
 @given(room=snapshots)
-def test_guaranteed_promises_no_more_than_is_available(room: RoomSnapshot) -> None:
+def test_guaranteed_promises_no_more_than_is_available(room: PolicyInput) -> None:
     decision = decide(Guaranteed(), room)
 
     calls = decision.gate - room.head + len(decision.again)
@@ -144,7 +144,7 @@ def test_guaranteed_promises_no_more_than_is_available(room: RoomSnapshot) -> No
 
 
 @given(room=snapshots)
-def test_rate_calls_nobody_into_an_empty_shop(room: RoomSnapshot) -> None:
+def test_rate_calls_nobody_into_an_empty_shop(room: PolicyInput) -> None:
     decision = decide(Rate(), room)
 
     if room.has_stock and room.units_available <= 0:
@@ -153,7 +153,7 @@ def test_rate_calls_nobody_into_an_empty_shop(room: RoomSnapshot) -> None:
 
 
 def test_a_plain_gate_needs_no_stock() -> None:
-    room = RoomSnapshot(
+    room = PolicyInput(
         open=True,
         seats_max=10,
         seats_taken=4,

@@ -15,10 +15,10 @@ from inventory.kit.problem import BadRequest, Busy, NotFound
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.admin.moments import query_moment
+from waitroom.admin.rooms.people_csv import FILE_BYTES_MAX, read_people, write_links, write_people
 from waitroom.desk.board import Board
 from waitroom.desk.entrance import Entrance
 from waitroom.line.invitation import COUNT_MAX
-from waitroom.line.people_csv import FILE_BYTES_MAX, read_people, write_links, write_people
 from waitroom.refusals import PeopleTooMany
 from waitroom.store.room_store import RoomStore
 

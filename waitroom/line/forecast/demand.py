@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
 
+from waitroom.line.forecast.journey import Journey
 from waitroom.line.forecast.outlook import Crowd, Outlook, Tables
 from waitroom.line.forecast.rates import AT_RISK, LifeTable, Rates, Stage, Units
 
@@ -23,41 +24,6 @@ IMAGINED_DOUBT = 0.4
 # A new call asks no sooner than this share of those who will; units that surely come back
 # before that may be called for.
 SOON_SHARE = 0.2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journey:
-    """One admission as the leader reads it. All times are in seconds of one clock.
-
-    `held_at` is when its first hold was placed, whatever became of that, and `hold_ended_at` when
-    the last hold that is over ended. `units_held` are those in open holds, also while they are
-    being paid. `refused` says that it ever asked when nothing was to be had, and stays true when
-    it was served later.
-    """
-
-    admission_id: int
-    state: str
-    called_at: float
-    claimed_at: float | None = None
-    held_at: float | None = None
-    hold_ended_at: float | None = None
-    ended_at: float | None = None
-    units_held: int = 0
-    units_sold: int = 0
-    paying: bool = False
-    refused: bool = False
-    promised: int = 0
-
-    @property
-    def came_in(self) -> bool:
-        """Whether this call was claimed; who is called again may have claimed an earlier one."""
-        return self.claimed_at is not None and self.claimed_at >= self.called_at
-
-    @property
-    def has_held(self) -> bool:
-        """Whether it ever held since this call; an earlier call may have led to a hold too."""
-        since_call = self.held_at is not None and self.held_at >= self.called_at
-        return self.came_in and (since_call or self.units_held + self.units_sold > 0)
 
 
 @dataclass(slots=True)
@@ -104,44 +70,73 @@ class Demand:
         }
         self.units = Units(units_max=self.units_max)
 
+    @property
+    def open_ids(self) -> list[int]:
+        """The admissions that are open as far as is known."""
+        return list(self._open)
+
+    def follow(
+        self,
+        *,
+        claim_window_s: float,
+        session_s: float,
+        hold_s: float,
+        units_max: int | None,
+    ) -> None:
+        """Go on under the rules of this moment; what was observed stays."""
+        deadlines = (claim_window_s, session_s, hold_s, None)
+        for stage, deadline in zip(AT_RISK, deadlines, strict=True):
+            self.rates[stage].move_deadline(deadline)
+        self.units.limit(units_max)
+        self.units_max = units_max
+
     def observe(
         self,
         now: float,
-        open_: Iterable[Journey],
+        changed: Iterable[Journey],
         closed: Iterable[Journey],
         *,
+        dropped: Iterable[int] = (),
         units_free: float = inf,
     ) -> None:
-        """Count what happened since the last time: every open admission, and those now over.
+        """Count what happened since the last time.
 
-        Takes time in the number of the records. A tick may be left out, a record may come twice,
-        and on taking office all that is over comes at once. An open admission that is not shown
-        any more, and without a final record, is forgotten.
+        `changed` are open admissions that are new or changed, `closed` those that ended, `dropped`
+        those that are forgotten. Nothing happened to the others. Takes time in the number of open
+        admissions. A tick may be left out, a record may come twice, and on taking office all that
+        is over comes at once.
         """
-        # While nothing is to be had, whoever holds nothing has not been seen to want nothing.
+        # While nothing is free, a shopper without a hold has not been seen to want nothing.
         to_be_had, self._to_be_had = self._to_be_had and units_free > 0, units_free > 0
+        for admission_id in dropped:
+            self._open.pop(admission_id, None)
         records = [(journey, True) for journey in closed]
-        records += [(journey, False) for journey in open_]
+        records += [(journey, False) for journey in changed]
         if not self.called:
-            # A new leader's past: those who were called together shall weigh the same, the slow as
-            # much as the quick, and who was called later more.
+            # A new leader's past: shoppers called together weigh the same, the slow as much as the
+            # quick, and those called later weigh more.
             records.sort(key=lambda record: record[0].called_at)
-        still: dict[int, _Seen] = {}
-        waited: Counter[tuple[Stage, int, float]] = Counter()
+        followed: set[int] = set()
         for journey, over in records:
             seen = self._open.get(journey.admission_id)
             if seen is not None and seen.last == journey and not (over or seen.over):
-                # Nothing happened to most of them; these are counted together, by age.
-                if self._counts(seen, to_be_had=to_be_had):
-                    waited[seen.stage, _age(seen, now), now - seen.until] += 1
-                seen.until = now
-            else:
-                seen = self._follow(journey, now, over=over, to_be_had=to_be_had)
+                continue
+            seen = self._follow(journey, now, over=over, to_be_had=to_be_had)
             if seen is not None and over:
                 self._close(journey, seen)
             elif seen is not None:
-                still[journey.admission_id] = seen
-        self._open = still
+                followed.add(journey.admission_id)
+        self._wait_all(now, but=followed, to_be_had=to_be_had)
+
+    def _wait_all(self, now: float, *, but: set[int], to_be_had: bool) -> None:
+        """Count the time of shoppers to whom nothing happened; together, by stage and age."""
+        waited: Counter[tuple[Stage, int, float]] = Counter()
+        for admission_id, seen in self._open.items():
+            if admission_id in but:
+                continue
+            if not seen.over and self._counts(seen, to_be_had=to_be_had):
+                waited[seen.stage, _age(seen, now), now - seen.until] += 1
+            seen.until = now
         for (stage, age, passed_s), shoppers in waited.items():
             self.rates[stage].expose(max(age - passed_s, 0.0), age, shoppers=shoppers)
 

@@ -105,3 +105,9 @@ class Outlook:
             askers_var=self.askers_var + calls * share * (1 - share),
             askers_guess=self.askers_guess + calls * self.ask_guess,
         )
+
+    def with_units_freed(self, units: int) -> "Outlook":
+        """Count units that came free since: they are not coming back a second time."""
+        if units <= 0:
+            return self
+        return replace(self, units_back=max(self.units_back - units, 0.0))

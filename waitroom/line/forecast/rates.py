@@ -70,6 +70,21 @@ def ages_for(deadline_s: float | None) -> tuple[float, ...]:
     return tuple(sorted(others | {max(due, 0.0), swept}))
 
 
+def spread(before: Sequence[float], figures: Sequence[float], ages: Sequence[float]) -> list[float]:
+    """Return figures counted between some ages as they fall between other ages."""
+    moved = [0.0] * len(ages)
+    # Beyond the last age there is no end to spread over; such figures stay beyond it.
+    for start, end, figure in zip(before, (*before[1:], inf), figures, strict=True):
+        if end == inf:
+            moved[bisect_right(ages, start) - 1] += figure
+            continue
+        for bucket, (low, high) in enumerate(zip(ages, (*ages[1:], inf), strict=True)):
+            shared = min(end, high) - max(start, low)
+            if shared > 0:
+                moved[bucket] += figure * shared / (end - start)
+    return moved
+
+
 @dataclass(slots=True, kw_only=True)
 class Rates:
     """Occurrences and exposure of one stage, by age; what was observed beside what is imagined.
@@ -91,8 +106,24 @@ class Rates:
 
     def __post_init__(self) -> None:
         self.ages = ages_for(self.deadline_s)
-        due_s = inf if self.deadline_s is None else self.deadline_s - DUE_EARLY_S
         self.on, self.off, self.exposed_s = ([0.0] * len(self.ages) for _ in range(3))
+        self._imagine()
+
+    def move_deadline(self, deadline_s: float | None) -> None:
+        """Go on under another deadline; each observation keeps its age.
+
+        What was observed between two ages is spread evenly over them.
+        """
+        if deadline_s == self.deadline_s:
+            return
+        before, self.deadline_s, self.ages = self.ages, deadline_s, ages_for(deadline_s)
+        for name in ("on", "off", "exposed_s"):
+            setattr(self, name, spread(before, getattr(self, name), self.ages))
+        self._imagine()
+
+    def _imagine(self) -> None:
+        """Work out the imagined shoppers for these ages and this deadline."""
+        due_s = inf if self.deadline_s is None else self.deadline_s - DUE_EARLY_S
         left, self._imagined = float(PRIOR_SHOPPERS), []
         for age, until in zip(self.ages, (*self.ages[1:], inf), strict=True):
             on, off = next(row[1:] for row in PRIOR[self.stage] if age < row[0])
@@ -226,12 +257,34 @@ def life_table(
 
 @dataclass(slots=True)
 class Units:
-    """How many units a shopper takes who holds: mean and variance of first holds."""
+    """How many units a holding shopper takes: mean and variance of first holds.
+
+    units_max: the most that one session can take, None for no limit.
+    """
 
     units_max: int | None = None
     weight: float = 0.0
     total: float = 0.0
     squares: float = 0.0
+    imagined_max: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.imagined_max = min(self.units_max or PRIOR_UNITS_MAX, PRIOR_UNITS_MAX)
+
+    def limit(self, units_max: int | None) -> None:
+        """Go on under another limit.
+
+        Holds made under the old limit do not tell how many units shoppers take under the new one:
+        they are forgotten, and the imagined shoppers take up to the new limit alike.
+        """
+        if units_max == self.units_max:
+            return
+        if self.weight:
+            self.imagined_max = units_max or max(self.units_max or 0, PRIOR_UNITS_MAX)
+            self.weight = self.total = self.squares = 0.0
+        else:
+            self.imagined_max = min(units_max or PRIOR_UNITS_MAX, PRIOR_UNITS_MAX)
+        self.units_max = units_max
 
     def count(self, units: int) -> None:
         if units < 1:
@@ -243,7 +296,7 @@ class Units:
     def moments(self) -> tuple[float, float, float]:
         """Return mean, variance, and how many holds stand behind them."""
         weight = self.weight + PRIOR_SHOPPERS
-        most = min(self.units_max or PRIOR_UNITS_MAX, PRIOR_UNITS_MAX)
+        most = self.imagined_max
         prior_mean, prior_var = (most + 1) / 2, (most**2 - 1) / 12
         mean = (self.total + PRIOR_SHOPPERS * prior_mean) / weight
         squares = self.squares + PRIOR_SHOPPERS * (prior_var + prior_mean**2)

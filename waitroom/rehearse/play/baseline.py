@@ -1,6 +1,6 @@
 """What rooms do that do not look at the stock: so many a minute, or so many inside. Pure."""
 
-from waitroom.line.policy import POLICIES, AdmissionPolicy, RoomSnapshot
+from waitroom.line.policy import POLICIES, AdmissionPolicy, PolicyInput
 from waitroom.rehearse.scenario.scenario import ScenarioError
 
 
@@ -9,7 +9,7 @@ class Fixed:
 
     name = "fixed"
 
-    def calls_max(self, room: RoomSnapshot) -> int:
+    def calls_max(self, room: PolicyInput) -> int:
         return room.batch_max
 
 

@@ -3,18 +3,21 @@
 from bisect import bisect_right
 
 from waitroom.line.admission import AdmissionState
-from waitroom.line.policy import AdmissionPolicy
+from waitroom.line.forecast.journey import Reading
+from waitroom.line.policy import AdmissionPolicy, Call, CallResult, Decision
+from waitroom.line.snapshot import RoomSnapshot
 from waitroom.rehearse.play.admitted import Admitted
 from waitroom.rehearse.play.agenda import Agenda
 from waitroom.rehearse.play.baseline import Fixed, policy_named
 from waitroom.rehearse.play.books import Books, Shelf
 from waitroom.rehearse.play.dice import SAMPLES, dice_of, draw_arrivals, stream
-from waitroom.rehearse.play.leader import TICK_S, Leader, learner
+from waitroom.rehearse.play.leader import OPENING, TICK_S, Leader, snapshot_of
 from waitroom.rehearse.play.shop import Shop
 from waitroom.rehearse.results.sample import EVERY_S, Sampler
 from waitroom.rehearse.scenario.course import Course
 from waitroom.rehearse.scenario.scenario import Rules, Scenario
 
+NOTHING = Decision(gate=0, again=(), reason="")
 # How old a document may be when a shopper reads it: workers ask twice a second, caches keep it one.
 DOCUMENT_LAG_S = 1.5
 
@@ -45,8 +48,7 @@ class Simulation:
         policy = policy or policy_named(self.rules.policy)
         # Who does not look at the stock has no chances to publish.
         figures = figures and policy.name != Fixed.name
-        demand = learner(self.rules)
-        self.leader = Leader(self.rules, policy, demand, figures)
+        self.leader = Leader(policy, figures)
         self.gate = self.tail = 0
         self.open = True
         self.admitted: dict[int, Admitted] = {}
@@ -57,6 +59,7 @@ class Simulation:
         self.head_by_tick: list[int] = []
         self.sold_by_tick: list[int] = []
         self.sampler = Sampler(stream(seed, SAMPLES))
+        self.decision = NOTHING
         self._shifted = False
 
     @property
@@ -119,16 +122,26 @@ class Simulation:
         if not self.sold_out and self.books.sold >= self.books.on_hand > 0:
             self.sold_out_at = self.now
             self.waiting_at_sold_out = self._waiting()
-        self.leader.observe(self)
-        free, held = self.books.free, self.books.held
-        decision = self.leader.decide(self)
-        calls = self._carry_out(decision.gate, decision.again)
-        self.called_by_tick.append(calls)
+        room = snapshot_of(self, version=len(self.called_by_tick))
+        calls = self.leader.decide(room, checkout_p95_s=self.checkout_p95_s)
+        self.decision = calls[0].decision if calls else NOTHING
+        result = self._carry_out(calls[0]) if calls else None
+        self.called_by_tick.append(result.called + result.called_again if result else 0)
         self.head_by_tick.append(self.head)
         self.sold_by_tick.append(self.books.sold)
-        self.leader.publish(self, free=free, held=held)
+        self.leader.publish(room, result)
+        self.leader.learn(self._read(snapshot_of(self, version=room.version + 1)))
         if self.now % EVERY_S == 0 and self.leader.figures:
             self._sample()
+
+    def _read(self, room: RoomSnapshot) -> Reading:
+        """Read how the called fare, as the leader would read it from the database."""
+        over, self.shop.over = self.shop.over, []
+        return Reading(
+            room=room,
+            changed=[a.journey() for a in self.shop.open.values()],
+            closed=[a.journey() for a in over],
+        )
 
     def _sample(self) -> None:
         if self.tail > self.head and self.open and not self.sold_out:
@@ -151,17 +164,14 @@ class Simulation:
         """Go on under other rules; what stands ahead of the tail was decided by the old ones."""
         if rules.policy != self.rules.policy:
             self.leader.policy = policy_named(rules.policy)
-        self.rules = self.leader.rules = self.shop.rules = rules
+        self.rules = self.shop.rules = rules
         self.gate = self.head
 
-    def _carry_out(self, gate: int, again: tuple[int, ...]) -> int:
-        """Do what `call_numbers` does; return how many were called."""
-        head = self.head
-        if gate == self.gate and not again:
-            self.leader.called_again = 0
-            return 0
-        last = max(min(gate, self.tail), head + 1)
-        until = self.leader.heard_by(head + 1, last, now=self.now) + self.rules.claim_window_s
+    def _carry_out(self, call: Call) -> CallResult:
+        """Do what `call_numbers` does; return where the line stands then."""
+        gate, again, head = call.decision.gate, call.decision.again, self.head
+        heard_s = max((call.heard_by - OPENING).total_seconds(), self.now)
+        until = heard_s + self.rules.claim_window_s
         number, called = head, 0
         while number < min(gate, self.tail):
             number += 1
@@ -175,8 +185,9 @@ class Simulation:
         self.gate = max(gate, head)
         for back in again:
             self._call_again(self.admitted[back], until=until)
-        self.leader.called_again = len(again)
-        return called + len(again)
+        result = CallResult(gate=self.gate, tail=self.tail, called=called, called_again=len(again))
+        self.leader.caller.note(result)
+        return result
 
     def _note_overtaken(self, *, except_for: tuple[int, ...]) -> None:
         """Note who had come back, with a lower number, and is not called along with the new."""

@@ -47,12 +47,13 @@ class Sampler:
 
         Of a long line most are told that nothing will be left, and say little about the rest.
         """
-        waiting = sim.tail - sim.head
+        told, waiting = sim.leader.told, sim.tail - sim.head
+        assert told is not None, "the leader has published"
         open_places = min(waiting, NEAR * (sim.books.on_hand - sim.books.sold) + 1)
         for turn in range(EACH):
             share = self.rng.random()
             place = int(waiting**share) if turn % 2 else 1 + int(share * open_places)
-            row = row_at(sim.leader.table, place)
+            row = row_at(told.table, place)
             self._drawn.add(sim.head + place)
             self.samples.append(
                 Sample(

@@ -13,6 +13,13 @@ CREATE TABLE office (
 );
 INSERT INTO office DEFAULT VALUES;
 
+-- Each stop of the shoppers' clock: when it went on again, in wall time, and how long it had stood. So
+-- what happened before a stop keeps its time on the shoppers' clock.
+CREATE TABLE clock_stop (
+    until timestamptz PRIMARY KEY,
+    length interval NOT NULL CHECK (length > '0')
+);
+
 CREATE TABLE operator (
     operator_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL UNIQUE,
@@ -156,7 +163,9 @@ CREATE TABLE room_state (
     room_id int PRIMARY KEY REFERENCES room,
     version bigint NOT NULL DEFAULT 0,
     body bytea NOT NULL DEFAULT '\x',
-    published_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    published_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- The document says that the room has ended, and nothing that it tells can change by itself.
+    is_final boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);
 
 -- A called number. `left` may also be the row of a number that gave its place up while waiting.

@@ -31,8 +31,9 @@ BEGIN
         PERFORM 1 FROM line l ORDER BY l.line_id FOR NO KEY UPDATE;
         UPDATE line SET term = o.term;
     END IF;
-    UPDATE office SET term = o.term, leader = me, beat_at = t,
-        stopped = o.stopped + GREATEST(gap - interval '3 seconds', interval '0')
+    gap := GREATEST(gap - interval '3 seconds', interval '0');
+    IF gap > '0' THEN INSERT INTO clock_stop VALUES (t, gap); END IF;
+    UPDATE office SET term = o.term, leader = me, beat_at = t, stopped = o.stopped + gap
         RETURNING * INTO o;
     RETURN o;
 END $$;

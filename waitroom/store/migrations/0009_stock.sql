@@ -157,26 +157,6 @@ BEGIN
     SELECT k.on_hand - k.held, k.held, k.promised INTO available, held, promised FROM room_stock k WHERE k.room_id = m.room_id;
 END $$;
 
--- What came so far of everybody who was called; times in seconds of shopper time.
-CREATE VIEW journey AS
-SELECT a.room_id, a.admission_id, a.state, extract(epoch FROM a.called_at)::float8 AS called_at,
-       extract(epoch FROM a.claimed_at)::float8 AS claimed_at,
-       extract(epoch FROM COALESCE(h.placed_at - o.stopped, e.held_at))::float8 AS held_at,
-       extract(epoch FROM COALESCE(h.ended_at - o.stopped, e.held_until))::float8 AS hold_ended_at,
-       extract(epoch FROM a.ended_at)::float8 AS ended_at,
-       (COALESCE(h.held, 0) + COALESCE(e.held, 0))::int AS units_held,
-       (COALESCE(h.bought, 0) + COALESCE(e.bought, 0))::int AS units_sold,
-       COALESCE(h.paying, false) AS paying, a.refused, a.promised,
-       -- Whose turn was taken away has not been seen to stay away.
-       a.called_at IS NOT NULL AND a.state NOT IN ('called', 'claimed')
-           AND COALESCE(a.end_reason, '') NOT IN ('reset', 'revoked') AS is_over
-FROM admission a LEFT JOIN outcome_elsewhere e ON e.session_id = a.admission_id,
-office o, LATERAL (
-    SELECT min(h.placed_at) AS placed_at, max(h.ended_at) AS ended_at,
-           sum(l.quantity) FILTER (WHERE h.state = 'held') AS held,
-           sum(l.quantity) FILTER (WHERE h.state = 'confirmed') AS bought, bool_or(h.paying) AS paying
-    FROM hold h JOIN hold_line l USING (hold_id) WHERE h.session_id = a.admission_id AND a.state <> 'called') h;
-
 -- What was received, adjusted or returned has a row of its own. A hold is its own movement: its lines
 -- were held when it was placed (and changed by hold_change), and released, expired or confirmed when
 -- it ended. `on_hand`, `held` and `sold` are what a movement adds to each balance.

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waitroom.line.forecast.demand import Demand, Journey
+from waitroom.line.forecast.demand import Demand
+from waitroom.line.forecast.journey import Journey
 
 SOME = 10
 
@@ -135,8 +136,9 @@ def test_the_longer_somebody_stays_away_the_less_they_are_expected() -> None:
     shares = []
 
     for age in (1, 30, 80, 115):
-        first = 1000 * age
-        demand.observe(700.0, [called(first + n, called_at=700.0 - age) for n in range(100)], [])
+        others, first = demand.open_ids, 1000 * age
+        some = [called(first + n, called_at=700.0 - age) for n in range(100)]
+        demand.observe(700.0, some, [], dropped=others)
         shares.append(demand.outlook(700.0).askers_mean / 100)
 
     assert shares == sorted(shares, reverse=True)
@@ -299,11 +301,11 @@ def test_a_claim_of_an_earlier_call_is_none_of_this_one() -> None:
     assert demand.outlook(501.0).crowd.called == {1: 1}
 
 
-def test_who_vanishes_without_a_word_is_forgotten() -> None:
+def test_a_place_that_was_taken_away_is_forgotten() -> None:
     demand = Demand()
     demand.observe(10.0, [called(1), called(2)], [])
 
-    demand.observe(11.0, [called(2)], [])
+    demand.observe(11.0, [], [], dropped=[1])
 
     assert demand.outlook(11.0).asking == 1
 
@@ -346,7 +348,7 @@ def test_units_count_as_coming_back_only_when_they_as_good_as_surely_do() -> Non
         for n in range(SOME)
     ]
 
-    demand.observe(600.0, [*old, *young], [])
+    demand.observe(600.0, [*old, *young], [], dropped=demand.open_ids)
 
     assert 0.9 * SOME < demand.outlook(600.0).units_back <= SOME
 

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from waitroom.line.forecast.expected import disappointed, partial_expectation, served
 from waitroom.line.forecast.outlook import Outlook
-from waitroom.line.policy import Expected, Guaranteed, RoomSnapshot, decide
+from waitroom.line.policy import Expected, Guaranteed, PolicyInput, decide
 
 MANY = 500
 shares = st.floats(0.05, 1.0)
 asking = st.integers(0, 200)
 
 
-def room(units: int, demand: Outlook | None, *, each: int = 1, **rules: float) -> RoomSnapshot:
+def room(units: int, demand: Outlook | None, *, each: int = 1, **rules: float) -> PolicyInput:
     """Return a room with people waiting and seats for all of them."""
-    snapshot = RoomSnapshot(
+    snapshot = PolicyInput(
         open=True,
         seats_max=10 * MANY,
         seats_taken=0,
@@ -49,7 +49,7 @@ def outlook(
     return replace(known, **figures)
 
 
-def calls(snapshot: RoomSnapshot) -> int:
+def calls(snapshot: PolicyInput) -> int:
     return Expected().calls_max(snapshot)
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.line.forecast.demand import Demand, Journey
+from waitroom.line.forecast.demand import Demand
 from waitroom.line.forecast.flow import Flow
+from waitroom.line.forecast.journey import Journey
 from waitroom.line.forecast.outlook import Crowd, Outlook
 from waitroom.line.forecast.prospects import (
     Forecaster,

@@ -1,0 +1,70 @@
+"""How called shoppers fare, as the leader reads it from the books. Pure values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from waitroom.line.snapshot import RoomSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journey:
+    """One admission as the leader reads it. All times are seconds of the shoppers' clock.
+
+    held_at: when its first hold was placed, however that hold ended.
+    hold_ended_at: when the last of its ended holds ended.
+    units_held: the units in open holds, also while they are being paid.
+    refused: whether it ever asked while nothing was left; stays true when it was served later.
+    """
+
+    admission_id: int
+    state: str
+    called_at: float
+    claimed_at: float | None = None
+    held_at: float | None = None
+    hold_ended_at: float | None = None
+    ended_at: float | None = None
+    units_held: int = 0
+    units_sold: int = 0
+    paying: bool = False
+    refused: bool = False
+    promised: int = 0
+
+    @property
+    def came_in(self) -> bool:
+        """Whether this call was claimed; who is called again may have claimed an earlier one."""
+        return self.claimed_at is not None and self.claimed_at >= self.called_at
+
+    @property
+    def has_held(self) -> bool:
+        """Whether it ever held since this call; an earlier call may have led to a hold too."""
+        since_call = self.held_at is not None and self.held_at >= self.called_at
+        return self.came_in and (since_call or self.units_held + self.units_sold > 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How called shoppers fare, read in one database snapshot together with the room.
+
+    changed: admissions called or inside that are new or changed since the last reading.
+    closed: admissions that ended since then.
+    dropped: admissions that were taken away, from which nothing can be learned.
+    """
+
+    room: RoomSnapshot
+    changed: Sequence[Journey] = ()
+    closed: Sequence[Journey] = ()
+    dropped: Sequence[int] = ()
+
+    def after(self, earlier: "Reading") -> "Reading":
+        """Return both readings as one; this one stands where they differ."""
+        again = {journey.admission_id for journey in (*self.changed, *self.closed)}
+        again.update(self.dropped)
+        changed = (one for one in earlier.changed if one.admission_id not in again)
+        closed = (one for one in earlier.closed if one.admission_id not in again)
+        dropped = (one for one in earlier.dropped if one not in again)
+        return replace(
+            self,
+            changed=(*changed, *self.changed),
+            closed=(*closed, *self.closed),
+            dropped=(*dropped, *self.dropped),
+        )

@@ -1,0 +1,166 @@
+"""One room as a tick reads it: rules, stock and lines, all from one moment. Pure values."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallingRules:
+    """The rules by which a room calls, as they stand at this tick.
+
+    policy: `expected`, `guaranteed` or `rate`.
+    disappointed_max: the share of called shoppers who may find nothing, under `expected`.
+    seats_max: how many admissions may be called or inside at once.
+    calls_per_minute: a limit on calls, None for no limit.
+    batch_max: a limit on the calls of one tick.
+    units_promised: how many units each call promises, under `guaranteed`.
+    claim_window_s, session_s, hold_s: the deadlines of a call, a session and a hold.
+    units_max: the most units that one session can hold, None where no limit applies.
+    """
+
+    policy: str = "expected"
+    disappointed_max: float = 0.01
+    seats_max: int = 100
+    calls_per_minute: int | None = None
+    batch_max: int = 500
+    units_promised: int = 1
+    claim_window_s: float = 120.0
+    session_s: float = 600.0
+    hold_s: float = 300.0
+    units_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """The units of a room, summed over its SKUs.
+
+    on_hand: everything that was received and not taken away, sold units included.
+    promised: units that stand behind calls. held: units in baskets. sold: units paid for.
+    kept: units that no new call may count on, because refused sessions wait for them or because
+        their SKU is not on sale now.
+    heard: whether another shop that keeps the stock has reported it; True where it is kept here.
+    """
+
+    on_hand: int = 0
+    promised: int = 0
+    held: int = 0
+    sold: int = 0
+    kept: int = 0
+    elsewhere: bool = False
+    heard: bool = True
+
+    @property
+    def free(self) -> int:
+        """The units on which new calls may count."""
+        return max(self.on_hand - self.held - self.sold - self.promised - self.kept, 0)
+
+    @property
+    def sold_out(self) -> bool:
+        """Whether nothing can come back: no unit is on the shelf, in a basket or promised."""
+        if self.elsewhere:
+            return self.heard and self.on_hand == 0
+        return 0 < self.on_hand <= self.sold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawSteps:
+    """How far a line's draw has come.
+
+    announced: its commitment stands. due: entries are closed and the order is not out yet.
+    closing_signed: the closing was signed. value_missing: the announced public value is not known.
+    """
+
+    announced: bool = False
+    due: bool = False
+    closing_signed: bool = False
+    value_missing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineSnapshot:
+    """One line of a room.
+
+    gate: numbers up to it are called, also those not given yet. tail: the last number given.
+    share: the line's weight among the room's lines. entries: places that wait for a draw.
+    came_back: admissions that missed their call and came back, in the order they are called again.
+    """
+
+    line_id: int
+    line: str = "1"
+    lane: str = "main"
+    share: float = 1.0
+    gate: int = 0
+    tail: int = 0
+    entries: int = 0
+    came_back: tuple[int, ...] = ()
+    draw: DrawSteps = field(default_factory=DrawSteps)
+
+    @property
+    def head(self) -> int:
+        """The last number that is called and given."""
+        return min(self.gate, self.tail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomSnapshot:
+    """One room at one moment, its main line first.
+
+    now: the database's clock. shopper_s: the same moment on the shoppers' clock, in seconds.
+    version: of the state document published last. row_version: tells whether the rules changed
+        since. seats_taken: admissions called or claimed.
+    sold_out: whether the room is marked as sold out, which may lag behind `stock.sold_out`.
+    stock: None for a plain gate, which protects a site and sells nothing.
+    """
+
+    room_id: int
+    room: str
+    now: datetime
+    shopper_s: float
+    status: str = "open"
+    sold_out: bool = False
+    message: str = ""
+    message_at: datetime | None = None
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
+    doors_open: bool = True
+    order_by: str = "first_come"
+    version: int = 0
+    row_version: str = ""
+    rules: CallingRules = field(default_factory=CallingRules)
+    stock: Stock | None = None
+    seats_taken: int = 0
+    lines: tuple[LineSnapshot, ...]
+
+    @property
+    def is_sold_out(self) -> bool:
+        return self.stock is not None and self.stock.sold_out
+
+    @property
+    def calls(self) -> bool:
+        """Whether shoppers may be called now: the room is open and no draw is due."""
+        return self.status == "open" and not self.lines[0].draw.due
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the room has ended and nothing in it can change by itself any more."""
+        stock = self.stock or Stock()
+        return self.status == "ended" and not (self.seats_taken or stock.held or stock.promised)
+
+    @property
+    def waiting(self) -> int:
+        """How many numbers are given and not called yet, over all lines."""
+        return sum(line.tail - line.head for line in self.lines)
+
+    @property
+    def hours_are_due(self) -> bool:
+        """Whether the time to open or to close has come."""
+        opens = self.status == "scheduled" and _reached(self.opens_at, self.now)
+        return opens or (self.status != "ended" and _reached(self.closes_at, self.now))
+
+    def part_of(self, line: LineSnapshot) -> float:
+        """Return a line's share of the room's calls, from 0 to 1."""
+        return line.share / sum(other.share for other in self.lines)
+
+
+def _reached(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment <= now

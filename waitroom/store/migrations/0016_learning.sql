@@ -1,0 +1,102 @@
+-- How called shoppers fare: what the leader learns from, and how it hears of changes.
+
+-- The moment on the shoppers' clock at which something happened, given its wall time. The clock's
+-- present offset alone would put what happened before a stop too early.
+CREATE FUNCTION shopper_at(wall timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT wall - o.stopped + COALESCE(
+        (SELECT sum(LEAST(s.length, s.until - wall)) FROM clock_stop s WHERE s.until > wall), interval '0')
+    FROM office o
+$$;
+
+-- How each called number fared so far. Times are seconds of the shoppers' clock. `is_over` means that
+-- it ended by itself: a turn that an operator took away does not count as one that was missed.
+CREATE VIEW journey AS
+SELECT a.room_id, a.admission_id, a.state, extract(epoch FROM a.called_at)::float8 AS called_at,
+       extract(epoch FROM a.claimed_at)::float8 AS claimed_at,
+       extract(epoch FROM COALESCE(shopper_at(h.placed_at), e.held_at))::float8 AS held_at,
+       extract(epoch FROM COALESCE(shopper_at(h.ended_at), e.held_until))::float8 AS hold_ended_at,
+       extract(epoch FROM a.ended_at)::float8 AS ended_at,
+       (COALESCE(h.held, 0) + COALESCE(e.held, 0))::int AS units_held,
+       (COALESCE(h.bought, 0) + COALESCE(e.bought, 0))::int AS units_sold,
+       COALESCE(h.paying, false) AS paying, a.refused, a.promised,
+       a.called_at IS NOT NULL AND a.state NOT IN ('called', 'claimed')
+           AND COALESCE(a.end_reason, '') NOT IN ('reset', 'revoked') AS is_over
+FROM admission a LEFT JOIN outcome_elsewhere e ON e.session_id = a.admission_id, LATERAL (
+    SELECT min(h.placed_at) AS placed_at, max(h.ended_at) AS ended_at,
+           sum(l.quantity) FILTER (WHERE h.state = 'held') AS held,
+           sum(l.quantity) FILTER (WHERE h.state = 'confirmed') AS bought, bool_or(h.paying) AS paying
+    FROM hold h JOIN hold_line l USING (hold_id) WHERE h.session_id = a.admission_id AND a.state <> 'called') h;
+
+-- The journeys of these admissions. In the first minute of a sale the tables are large and were never
+-- analysed, and a plan made from no statistics walks through all of them for each admission: so the
+-- plan is fixed to index look-ups.
+CREATE FUNCTION journeys_of(ids bigint[]) RETURNS SETOF journey LANGUAGE sql STABLE
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+    SELECT j.* FROM journey j WHERE j.admission_id = ANY (ids)
+$$;
+
+-- The admissions whose journeys changed. The leader takes the rows of its room away and reads those
+-- journeys alone, so a tick costs what happened since the last one and not what is inside. Rows become
+-- visible with the change that they speak of, however late that commits. They may be lost with the
+-- engine: the leader then reads every journey again.
+CREATE UNLOGGED TABLE journey_change (
+    change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    room_id int NOT NULL,
+    admission_id bigint NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+        autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
+CREATE INDEX journey_change_by_room ON journey_change (room_id, change_id);
+
+CREATE FUNCTION note_admissions() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO journey_change (room_id, admission_id)
+        SELECT a.room_id, a.admission_id FROM after a WHERE a.called_at IS NOT NULL;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER journeys_of_new_admissions AFTER INSERT ON admission
+    REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION note_admissions();
+CREATE TRIGGER journeys_of_changed_admissions AFTER UPDATE ON admission
+    REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION note_admissions();
+
+CREATE FUNCTION note_holds() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO journey_change (room_id, admission_id) SELECT DISTINCT h.room_id, h.session_id FROM after h;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER journeys_of_new_holds AFTER INSERT ON hold
+    REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION note_holds();
+CREATE TRIGGER journeys_of_changed_holds AFTER UPDATE ON hold
+    REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION note_holds();
+
+-- A line that is taken out of stock by its hold's end keeps its quantity; only a change of quantity
+-- is news.
+CREATE FUNCTION note_changed_lines() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO journey_change (room_id, admission_id)
+        SELECT DISTINCT h.room_id, h.session_id
+        FROM before b JOIN after a USING (hold_id, sku_id) JOIN hold h USING (hold_id)
+        WHERE a.quantity <> b.quantity;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER journeys_of_changed_lines AFTER UPDATE ON hold_line
+    REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION note_changed_lines();
+
+CREATE FUNCTION note_outcomes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO journey_change (room_id, admission_id)
+        SELECT a.room_id, a.admission_id FROM after o JOIN admission a ON a.admission_id = o.session_id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER journeys_of_new_outcomes AFTER INSERT ON outcome_elsewhere
+    REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION note_outcomes();
+CREATE TRIGGER journeys_of_changed_outcomes AFTER UPDATE ON outcome_elsewhere
+    REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION note_outcomes();
+
+-- A room that has ended and whose last document says so is led no more, until it changes.
+CREATE FUNCTION lead_again() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE room_state SET is_final = false WHERE room_id = NEW.room_id AND is_final;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER a_changed_room_is_led_again AFTER UPDATE ON room
+    FOR EACH ROW EXECUTE FUNCTION lead_again();
