@@ -12,6 +12,8 @@ from inventory.money import AMOUNT_MAX
 CODE = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 # Pages may show pictures of their own site alone.
 PICTURE = "^(/static/[A-Za-z0-9._/-]*)?$"
+# A name has at least one character that can be seen: no space, no invisible format character.
+VISIBLE = r"[^\s\u00ad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff]"
 NAME_LENGTH_MAX = 200
 DESCRIPTION_LENGTH_MAX = 2000
 PICTURE_LENGTH_MAX = 500
@@ -19,7 +21,8 @@ LIMIT_MAX = 10_000_000
 LIMIT_PER_SESSION = 4
 
 Code = Annotated[str, Meta(pattern=CODE)]
-Name = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH_MAX)]
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=VISIBLE)]
+OptionalName = Annotated[str, Meta(max_length=NAME_LENGTH_MAX, pattern=f"^$|{VISIBLE}")]
 Variant = Annotated[str, Meta(max_length=NAME_LENGTH_MAX)]
 Description = Annotated[str, Meta(max_length=DESCRIPTION_LENGTH_MAX)]
 Picture = Annotated[str, Meta(max_length=PICTURE_LENGTH_MAX, pattern=PICTURE)]
@@ -55,7 +58,7 @@ class NewSku(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     sku: Code
     product: Code | None = None
-    name: Annotated[str, Meta(max_length=NAME_LENGTH_MAX)] = ""
+    name: OptionalName = ""
     variant: Variant = ""
     description: Description = ""
     picture: Picture = ""
@@ -72,7 +75,7 @@ class NewSku(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class SkuChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Any of a SKU's fields; `null` lifts a limit and opens a bound of the sale."""
 
-    name: Annotated[str, Meta(max_length=NAME_LENGTH_MAX)] | UnsetType = UNSET
+    name: OptionalName | UnsetType = UNSET
     variant: Variant | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     picture: Picture | UnsetType = UNSET

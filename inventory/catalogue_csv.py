@@ -23,6 +23,7 @@ from inventory.catalogue import (
     NAME_LENGTH_MAX,
     PICTURE,
     PICTURE_LENGTH_MAX,
+    VISIBLE,
 )
 from inventory.kit.cells import guarded, unguarded
 from inventory.money import UnreadableAmount, currencies, parse_minor
@@ -57,6 +58,19 @@ def _text(length_max: int) -> Callable[[str], str]:
             raise _Wrong(f"has at most {length_max} letters")
         if "\0" in text:
             raise _Wrong("has a NUL in it")
+        return text
+
+    return read
+
+
+def _name(length_max: int) -> Callable[[str], str]:
+    """Return a reader of names: empty, or with a character that can be seen."""
+    read_text = _text(length_max)
+
+    def read(cell: str) -> str:
+        text = read_text(cell)
+        if text and re.search(VISIBLE, text) is None:
+            raise _Wrong("has no visible character")
         return text
 
     return read
@@ -131,11 +145,11 @@ def _moment(cell: str) -> datetime | None:
 _READERS: dict[str, Callable[[str], Any]] = {
     "product": _code,
     "sku": _sku,
-    "product_name": _text(NAME_LENGTH_MAX),
+    "product_name": _name(NAME_LENGTH_MAX),
     "product_description": _text(DESCRIPTION_LENGTH_MAX),
     "product_picture": _picture,
     # One that was made of its product's name and its variant may be that long.
-    "name": _text(2 * NAME_LENGTH_MAX + len(", ")),
+    "name": _name(2 * NAME_LENGTH_MAX + len(", ")),
     "variant": _text(NAME_LENGTH_MAX),
     "description": _text(DESCRIPTION_LENGTH_MAX),
     "picture": _picture,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from inventory.catalogue import Currency
+from inventory.catalogue import Currency, Name
 from inventory.money import DEFAULT_CURRENCY
 
 Whole = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -21,7 +21,7 @@ class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     Moments say their offset from UTC.
     """
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
     public: bool | UnsetType = UNSET
     message: Annotated[str, Meta(max_length=1000)] | UnsetType = UNSET
     opens_at: Moment | None | UnsetType = UNSET
@@ -90,7 +90,7 @@ class NewRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     room: Annotated[str, Meta(min_length=1, max_length=63)]
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: Name
     currency: Currency = DEFAULT_CURRENCY
     rules: RoomChange = RoomChange()
 

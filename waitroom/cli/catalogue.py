@@ -1,4 +1,4 @@
-"""`waitroom catalogue`: whole catalogues in and out on the command line."""
+"""`waitroom catalogue`: whole catalogues in and out, as CSV."""
 
 import os
 import sys
@@ -29,10 +29,14 @@ def catalogue() -> None:
 @settings_options
 @click.argument("room")
 @click.argument("file", type=click.File("rb"))
-@click.option("--dry-run", is_flag=True, help="Say what would become of each row, and do nothing.")
-@click.option("--key", help="Units are received once for each key; default: the file's content.")
-@click.option("--reason", default="import", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON line for each row, the sums last.")
+@click.option("--dry-run", is_flag=True, help="Report the fate of each row, and change nothing.")
+@click.option(
+    "--key", help="Units are received once for each key; default: made from the file's content."
+)
+@click.option("--reason", default="import", show_default=True, help="For the record.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON line for each row, and the totals last."
+)
 @plainly
 def catalogue_import(
     *,
@@ -45,7 +49,7 @@ def catalogue_import(
     config: Path | None,
     **overrides: Any,
 ) -> None:
-    """Import FILE into ROOM: all of it, or nothing and the reasons. `-` reads standard input."""
+    """Import FILE into ROOM, or nothing of it if a row is refused. `-` reads standard input."""
     with _seekable(file) as source, _spool() as fates, _progress() as progress:
         task = progress.add_task("", total=None)
 
@@ -79,14 +83,16 @@ def catalogue_import(
 @settings_options
 @click.argument("room")
 @click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: standard output."
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; default: standard output.",
 )
 @plainly
 def catalogue_export(room: str, output: Path | None, config: Path | None, **overrides: Any) -> None:
-    """Write ROOM's catalogue as CSV, as `import` takes it."""
+    """Write the catalogue of ROOM as CSV, in the form that `import` takes."""
 
     async def run(pool: Pool) -> None:
-        # Beside the place and then into it, so that a half is never taken for the whole.
+        # Written beside its place and then moved there, so that half a file is never taken for all.
         half = output and output.with_name(f".{output.name}.half")
         out = half.open("wb") if half else sys.stdout.buffer
         try:
@@ -108,7 +114,7 @@ def catalogue_export(room: str, output: Path | None, config: Path | None, **over
 
 @contextmanager
 def _seekable(file: BinaryIO) -> Iterator[BinaryIO]:
-    """Give a file that can be read twice: a pipe is copied first."""
+    """Return a file that can be read twice: a pipe is copied first."""
     if file.seekable():
         yield file
         return
@@ -124,14 +130,14 @@ def _spool() -> Any:
 
 
 def _progress() -> Progress:
-    """Show that something goes on, where somebody looks; what is printed stays free of it."""
+    """Show progress on a terminal's error output, apart from the printed rows."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description} …"), BarColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _told(fate: dict[str, Any]) -> str | None:
-    """Say in a line what became of a row; nothing of one that stays as it is."""
+    """Say the fate of a row in a line; None for a row that changes nothing."""
     if fate["fate"] == "unchanged":
         return None
     said = f"line {fate['line']}: {fate['sku'] or '?'} {fate['fate']}"
@@ -165,7 +171,7 @@ def _tell(report: Report, *, dry_run: bool, as_json: bool) -> None:
         f"{report.unchanged} unchanged, {report.refused} refused; {report.received} units received"
     )
     if dry_run:
-        click.echo(f"a dry run; nothing was imported{os.linesep}{figures}")
+        click.echo(f"a dry run: nothing was imported{os.linesep}{figures}")
     elif report.imported:
         click.echo(figures)
     else:

@@ -1,4 +1,4 @@
-"""`waitroom room invite`: links in bulk, for so many or for the people of a file."""
+"""`waitroom room invite`: links in bulk, by number or for each person of a file."""
 
 import os
 import sys
@@ -17,8 +17,7 @@ from waitroom.admin.rooms.people_csv import (
     write_links,
     write_people,
 )
-from waitroom.cli.options import fail, load_for, plainly, settings_options, with_pool
-from waitroom.cli.stock import Moment
+from waitroom.cli.options import MOMENT, fail, load_for, plainly, settings_options, with_pool
 from waitroom.line.invitation import COUNT_MAX, InvitationSeal
 from waitroom.run.settings import load_secrets
 from waitroom.store.invitation_store import InvitationStore
@@ -27,17 +26,17 @@ from waitroom.store.invitation_store import InvitationStore
 @click.command()
 @settings_options
 @click.argument("room")
-@click.option("--count", type=click.IntRange(1, COUNT_MAX), help="So many links.")
+@click.option("--count", type=click.IntRange(1, COUNT_MAX), help="The number of links.")
 @click.option(
-    "--csv", "people_file", type=click.File("rb"), help="One link for each person of this file."
+    "--csv", "people_file", type=click.File("rb"), help="Make a link for each person in this file."
 )
 @click.option("--lane", default="main", show_default=True, help="The lane that the links lead to.")
-@click.option("--until", type=Moment(), help="When the links run out; default: never.")
-@click.option("--note", default="", help="What operators shall read beside the batch.")
+@click.option("--until", type=MOMENT, help="The moment at which the links expire; default: never.")
+@click.option("--note", default="", help="A note for the operators, shown beside the batch.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A file for the links, for your eyes only; default: standard output.",
+    help="A new file that only you can read; default: standard output.",
 )
 @plainly
 def invite(
@@ -52,12 +51,12 @@ def invite(
     config: Path | None,
     **overrides: Any,
 ) -> None:
-    """Make invitations to ROOM, as CSV. The people of a file are not kept."""
+    """Make invitations to ROOM, as CSV. People read from a file are not stored."""
     if (count is None) == (people_file is None):
-        fail("say either --count or --csv")
+        fail("give either --count or --csv")
     people = None if people_file is None else _people(people_file)
     wanted = count if people is None else people.count
-    assert wanted is not None, "one of the two was said"
+    assert wanted is not None, "one of the two was given"
     settings = load_for(config, **overrides)
     seal = InvitationSeal(load_secrets(settings).keys)
     # The file is opened first: links that cannot be written down would be lost.
@@ -84,7 +83,7 @@ def _people(file: BinaryIO) -> People:
 
 @contextmanager
 def _opened(out: Path | None) -> Iterator[IO[bytes]]:
-    """Open a new file that nobody else can read: each link in it is worth a place."""
+    """Open a new file for its owner alone: each link in it is worth a place."""
     if out is None:
         yield sys.stdout.buffer
         return

@@ -21,44 +21,48 @@ _DEFAULT = Behaviour()
 
 
 class _Refused(click.ClickException):
-    """One line for the user, and exit code 2."""
+    """A failure in one line, with exit code 2."""
 
     exit_code = 2
 
 
 @click.command()
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="The service.")
-@click.option("--room", help="The room; default: the first open public one.")
+@click.option(
+    "--url", default="http://127.0.0.1:8080", show_default=True, help="The address of the service."
+)
+@click.option("--room", help="The room; default: the first public room that is open.")
 @click.option(
     "--shoppers",
     type=click.IntRange(1),
     default=_DEFAULT.shoppers,
     show_default=True,
-    help="How many.",
+    help="The number of shoppers.",
 )
 @click.option(
     "--arrive-s",
     type=click.FloatRange(0),
     default=_DEFAULT.arrive_s,
     show_default=True,
-    help="Seconds within which they arrive, most of them early.",
+    help="The seconds within which they arrive, most of them early.",
 )
 @click.option(
     "--pace",
     type=click.FloatRange(0, min_open=True),
     default=_DEFAULT.pace,
     show_default=True,
-    help="Scales the shoppers' times, arriving too: 0.1 is ten times as quick.",
+    help="A factor on all their times: 0.1 is ten times as quick.",
 )
 @click.option(
     "--seed",
     type=int,
     default=_DEFAULT.seed,
     show_default=True,
-    help="The same seed, the same crowd.",
+    help="The same seed makes the same crowd.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON line a second, the result last.")
-@click.option("--yes-this-is-mine", is_flag=True, help="Allow a URL that is not this machine.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON line a second, and the result last."
+)
+@click.option("--yes-this-is-mine", is_flag=True, help="Allow a URL on another machine.")
 def load(
     *,
     url: str,
@@ -70,7 +74,7 @@ def load(
     as_json: bool,
     yes_this_is_mine: bool,
 ) -> None:
-    """Send a simulated crowd to a room: joining, waiting, shopping, paying, giving up."""
+    """Send a simulated crowd to a room: it joins, waits, shops, pays and gives up."""
     _refuse_strangers(url, mine=yes_this_is_mine)
     behaviour = Behaviour(shoppers=shoppers, arrive_s=arrive_s, pace=pace, seed=seed)
     show = _as_json if as_json else _as_tables
@@ -102,7 +106,7 @@ def _as_tables(url: str, room: str, behaviour: Behaviour, runner: asyncio.Runner
 
 
 async def _run(crowd: Crowd) -> CrowdResult:
-    """Run the crowd; SIGINT and SIGTERM send it home, and the result so far is the result."""
+    """Run the crowd. SIGINT and SIGTERM stop it, and the result so far is returned."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, crowd.stop)
@@ -110,20 +114,20 @@ async def _run(crowd: Crowd) -> CrowdResult:
 
 
 def _refuse_strangers(url: str, *, mine: bool) -> None:
-    """Raise unless the URL is this machine or the user vouches for it."""
+    """Raise unless the URL is on this machine, or the user says that it is theirs."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError as error:
-        raise _Refused(f"{url} is no URL: {error}") from error
+        raise _Refused(f"{url} is not a URL: {error}") from error
     if parts.scheme not in {"http", "https"} or not host:
-        raise _Refused(f"{url} is no http:// or https:// URL")
+        raise _Refused(f"{url} is not an http:// or https:// URL")
     if not (mine or is_loopback(host)):
-        raise _Refused(f"{host} is not this machine; if it is yours, add --yes-this-is-mine")
+        raise _Refused(f"{host} is another machine; if it is yours, add --yes-this-is-mine")
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host's name or address can only be this machine."""
+    """Say whether a host name or address always means this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

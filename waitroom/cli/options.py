@@ -1,17 +1,22 @@
-"""What the program's commands share: settings, one pool, and failures as one line."""
+"""The parts that commands share: settings, one pool, typed arguments, and failures as one line."""
 
 import asyncio
+import re
 import sys
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import asyncpg
 import click
+import msgspec
 
-from inventory.kit.database import Pool, open_pool
-from inventory.kit.problem import Refusal
+from inventory.catalogue import CODE, VISIBLE
+from inventory.kit.database import ENGINE_ERRORS, Pool, open_pool
+from inventory.kit.problem import EngineDown, Refusal
+from waitroom.admin.bodies import Moment
 from waitroom.run.engines import EngineError
 from waitroom.run.logs import set_up_logs
 from waitroom.run.processes import PortInUse
@@ -19,56 +24,146 @@ from waitroom.run.settings import EMBEDDED, Settings, SettingsError, load_settin
 from waitroom.store.migrate import MigrationError
 
 Result = TypeVar("Result")
+Value = TypeVar("Value")
+
+# A failed command ends with this code and one line on the error output.
+FAILED = 2
+# Failures by their kind; narrower kinds stand before wider ones.
+_SENTENCES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((SettingsError, EngineError, MigrationError, PortInUse), "{words}"),
+    ((asyncpg.InvalidCatalogNameError,), "there is no such database: {words}"),
+    ((asyncpg.InvalidAuthorizationSpecificationError,), "PostgreSQL refuses the sign-in: {words}"),
+    (
+        (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError),
+        "the database lacks the tables of this version: run `waitroom migrate` first",
+    ),
+    (
+        (asyncpg.DataError,),
+        "a value is too long, too large, or has characters that cannot be stored",
+    ),
+    (
+        (asyncpg.IntegrityConstraintViolationError,),
+        "a value breaks a rule of the database; nothing was changed",
+    ),
+    (ENGINE_ERRORS, "cannot reach an engine: {words}"),
+)
+# The grammar of some values in words: a regular expression explains itself to few.
+_FORMS = {
+    VISIBLE: "It needs at least one visible character.",
+    CODE: "It has 1 to 63 letters, digits, dots, hyphens and underscores, a letter or digit first.",
+}
+# msgspec says where in a value the fault is: " - at `$.price_minor`".
+_PLACE = re.compile(r"(?P<said>.*?)(?: - at `\$\.?(?P<place>[^`]*)`)?", re.DOTALL)
 
 
 def fail(message: str) -> NoReturn:
-    click.echo(f"waitroom: {message}", err=True)
-    sys.exit(2)
+    """End the command with one line for its user."""
+    click.echo(f"waitroom: {' '.join(message.split())}", err=True)
+    sys.exit(FAILED)
 
 
 def plainly(command: Callable[..., Result]) -> Callable[..., Result]:
-    """Turn what a user can mend into one line and exit code 2."""
+    """Turn every failure that a user can mend into one line; others keep their traceback."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Result:
         try:
             return command(*args, **kwargs)
-        except (SettingsError, EngineError, MigrationError, PortInUse) as error:
-            fail(str(error))
-        except Refusal as refusal:
-            fail(refusal.detail)
-        except asyncpg.InvalidCatalogNameError as error:
-            fail(f"PostgreSQL knows no such database: {error}")
-        except (OSError, asyncpg.PostgresError) as error:
-            fail(f"cannot reach an engine: {error}")
+        except Exception as error:
+            message = explain(error)
+            if message is None:
+                raise
+            fail(message)
 
     return wrapped
+
+
+def explain(error: BaseException) -> str | None:
+    """Say a failure in a line, or return None for one that only a developer can mend."""
+    if isinstance(error, EngineDown) and error.__cause__ is not None:
+        return explain(error.__cause__)
+    if isinstance(error, Refusal):
+        return error.detail
+    if isinstance(error, msgspec.ValidationError):
+        return _explain_value(error)
+    for kinds, sentence in _SENTENCES:
+        if isinstance(error, kinds):
+            return sentence.format(words=_words_of(error))
+    return None
+
+
+def _explain_value(error: msgspec.ValidationError) -> str:
+    found = _PLACE.fullmatch(str(error))
+    assert found is not None, "the pattern fits every text"
+    said, place = found["said"].replace("`", ""), found["place"]
+    for pattern, form in _FORMS.items():
+        if repr(pattern) in said:
+            said = form
+    return f"{place}: {said[:1].lower()}{said[1:]}" if place else said
+
+
+def _words_of(error: BaseException) -> str:
+    """Return the error's own words; some errors have none."""
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    return str(error) or type(error).__name__
+
+
+class MomentType(click.ParamType[datetime]):
+    """A moment in the form that the API takes: with its offset from UTC."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        try:
+            moment: datetime = msgspec.convert(value, Moment)
+        except msgspec.ValidationError:
+            self.fail(
+                f"{value!r} is not a moment with its offset from UTC, such as 2026-11-22T10:00:00Z",
+                param,
+                ctx,
+            )
+        return moment
+
+
+MOMENT = MomentType()
+
+
+def checked(kind: type[Value], **values: Any) -> Value:
+    """Return the body of an API call made from arguments, with the bounds that the API has.
+
+    Raises `msgspec.ValidationError`, which `plainly` explains.
+    """
+    return msgspec.convert(values, kind, strict=False)
 
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--config", type=click.Path(path_type=Path), help="A settings file (TOML)."),
-        click.option("--data-dir", help="Where the embedded engines and secrets live."),
+        click.option("--data-dir", help="The folder of the embedded engines and the secrets."),
         click.option("--postgres-url", help="PostgreSQL 15 or later; default: an embedded one."),
         click.option("--valkey-url", help="Redis or Valkey; default: an embedded one."),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return _with(options, command)
 
 
 def web_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--host", help="The address to listen on."),
         click.option("--port", type=int, help="The port to listen on; 0 takes a free one."),
-        click.option("--workers", type=int, help="How many web processes."),
+        click.option("--workers", type=int, help="The number of web processes."),
     ]
+    return _with(options, command)
+
+
+def _with(options: list[Callable[..., Any]], command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
 
 
 def load_for(config: Path | None, **overrides: Any) -> Settings:
+    """Read the settings of a command and set up its logs."""
     settings = load_settings(config, overrides=overrides)
     set_up_logs(level=settings.log_level, as_json=settings.log_json)
     return settings

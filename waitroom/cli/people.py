@@ -1,4 +1,4 @@
-"""`waitroom operator`: the operators' accounts on the command line, for whoever has the machine."""
+"""`waitroom operator`: the operators' accounts, for the person who has the machine."""
 
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ def operator() -> None:
 @operator.command(name="add")
 @settings_options
 @click.argument("name")
-@click.option("--role", type=click.Choice(ROLES), required=True)
-@click.password_option()
+@click.option("--role", type=click.Choice(ROLES), required=True, help="What they may do.")
+@click.password_option(help="Their password; without it the command asks.")
 @plainly
 def operator_add(
     name: str, role: str, password: str, config: Path | None, **overrides: Any
@@ -34,10 +34,10 @@ def operator_add(
 
 @operator.command(name="list")
 @settings_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each operator.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line for each operator.")
 @plainly
 def operator_list(as_json: bool, config: Path | None, **overrides: Any) -> None:  # noqa: FBT001 - a flag
-    """List the operators with their roles, and how many sessions each has open."""
+    """List the operators with their roles and their number of open sessions."""
     found = with_pool(config, overrides, lambda pool: OperatorStore(pool).accounts())
     if not as_json:
         click.echo(f"{'name':<32} {'role':<8} {'active':<6} {'sessions':>8}")
@@ -53,8 +53,8 @@ def operator_list(as_json: bool, config: Path | None, **overrides: Any) -> None:
 @operator.command(name="change")
 @settings_options
 @click.argument("name")
-@click.option("--role", type=click.Choice(ROLES))
-@click.option("--active/--inactive", default=None, help="Let them in, or shut them out.")
+@click.option("--role", type=click.Choice(ROLES), help="What they may do from now on.")
+@click.option("--active/--inactive", default=None, help="Allow or forbid signing in.")
 @click.option("--new-password", is_flag=True, help="Ask for a new password.")
 @plainly
 def operator_change(
@@ -65,9 +65,9 @@ def operator_change(
     config: Path | None,
     **overrides: Any,
 ) -> None:
-    """Change an account; its operator is signed out everywhere."""
+    """Change an account. Its operator is signed out everywhere."""
     if role is None and active is None and not new_password:
-        fail("say what is to change: --role, --active, --inactive or --new-password")
+        fail("give at least one of --role, --active, --inactive and --new-password")
     password = (
         click.prompt("Password", hide_input=True, confirmation_prompt=True)
         if new_password

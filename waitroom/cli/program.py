@@ -1,4 +1,4 @@
-"""The `waitroom` program; each command has a module of its own, imported when it is asked for."""
+"""The `waitroom` program. The module of a command is imported only when that command runs."""
 
 from importlib import import_module
 
@@ -41,5 +41,5 @@ def main() -> None:
     """Run a self-hosted virtual waiting room with fair checkout."""
 
 
-# Until settings say otherwise, a failing command prints its one line and no debug logs.
+# Until the settings are read, a failing command prints its one line and no debug logs.
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))

@@ -1,4 +1,4 @@
-"""`waitroom rehearse`: play a sale before it happens, or again, under several rules."""
+"""`waitroom rehearse`: play a sale before it happens, or replay it, under several rules."""
 
 import sys
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ SEEDS_MAX = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """What the command line asks for, with the scenario's settings in place."""
+    """The request of the command line, with the settings applied to the scenario."""
 
     scenario: Scenario
     policies: tuple[str, ...]
@@ -56,7 +56,7 @@ class _Asked:
 
 
 class Seeds(click.ParamType[range]):
-    """A number of seeds from 1 on, or the first and the last of them."""
+    """A number of seeds counted from 1, or the first and the last seed."""
 
     name = "seeds"
 
@@ -68,7 +68,9 @@ class Seeds(click.ParamType[range]):
         first, dash, last = value.partition("-")
         if not (first.isdecimal() and (last.isdecimal() or not dash)):
             self.fail(
-                f"{value!r} is no number of seeds and no range, such as 20 or 101-120", param, ctx
+                f"{value!r} is neither a number of seeds nor a range, such as 20 or 101-120",
+                param,
+                ctx,
             )
         seeds = range(int(first), int(last) + 1) if dash else range(1, int(first) + 1)
         if not 1 <= len(seeds) <= SEEDS_MAX:
@@ -79,38 +81,50 @@ class Seeds(click.ParamType[range]):
 @click.command()
 @click.argument("scenario", default="drop")
 @settings_options
-@click.option("--room", help="Take settings and stock from this room, the crowd from SCENARIO.")
+@click.option("--room", help="Take rules and stock from this room, and the crowd from SCENARIO.")
 @click.option(
     "--policy",
     "policies",
     multiple=True,
     metavar="NAME[:KEY=VALUE,...]",
-    help="expected, guaranteed, rate:60/min, fixed:1/s, inside:20; again for each to compare.",
+    help="expected, guaranteed, rate:60/min, fixed:1/s or inside:20; repeat to compare several.",
 )
 @click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change anything in the scenario, such as calls_per_minute=60 or shoppers=5000.",
+    help="Change a setting of the scenario, such as shoppers=5000.",
 )
 @click.option(
     "--seeds",
     type=Seeds(),
     default="5",
     show_default=True,
-    help="How many sales, or which: 20 or 101-120.",
+    help="The number of sales, or their seeds: 20 or 101-120.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes at work."
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="The number of processes.",
 )
-@click.option("--json", "json_path", metavar="FILE", help="Write every figure; - prints it.")
-@click.option("--chart", "chart_path", metavar="FILE.svg", help="Draw it.")
-@click.option("--replay", metavar="LOG", help="A room's log, file or address, to be played again.")
 @click.option(
-    "--frontier", is_flag=True, help="A grid of fixed rates and numbers inside beside the policies."
+    "--json", "json_path", metavar="FILE", help="Write all figures to a file; - prints them."
 )
-@click.option("--list", "listing", is_flag=True, help="List the scenarios that come with this.")
+@click.option("--chart", "chart_path", metavar="FILE.svg", help="Draw a chart.")
+@click.option(
+    "--replay", metavar="LOG", help="Replay a sale from its room's log: a file or an address."
+)
+@click.option(
+    "--frontier",
+    is_flag=True,
+    help="Compare the policies with a grid of fixed rates and fixed crowds.",
+)
+@click.option(
+    "--list", "listing", is_flag=True, help="List the scenarios that come with the program."
+)
 @plainly
 def rehearse(
     *,
@@ -128,10 +142,11 @@ def rehearse(
     config: Path | None,
     **overrides: Any,
 ) -> None:
-    """Play SCENARIO under several policies and settings, and compare what comes of it.
+    """Play SCENARIO under several policies and settings, and compare the results.
 
-    SCENARIO is one that comes with the program (--list) or a TOML file. Each policy sells to the
-    same shoppers, seed by seed. The progress goes to the error output, the tables to the output.
+    SCENARIO is the name of one that comes with the program (--list), or a TOML file. For each seed
+    every policy sells to the same shoppers. Progress goes to the error output, tables to the
+    output.
     """
     if listing:
         _list()
@@ -184,7 +199,7 @@ def _asked(
     policies: tuple[str, ...],
     settings: dict[str, str],
 ) -> _Asked:
-    """Put together what is played. A recording's own rules stand beside those that are set."""
+    """Put the request together. A recording's own rules stand beside those that are set."""
     if recording is not None and room_stock is not None:
         raise ScenarioError("--replay takes the rules from the log: leave --room out")
     if room_stock is not None:
@@ -217,7 +232,7 @@ def _variants(asked: _Asked) -> list[Variant]:
 
 
 def _replays(asked: _Asked, recording: Recording) -> list[Variant]:
-    """Return the sale as it was, and as it would be with what is set and with each policy."""
+    """Return the sale as it was, and as it would be with the settings and with each policy."""
 
     def of(name: str, scenario: Scenario, fixed: set[str]) -> Variant:
         course = recording.course(scenario.rules, fixed=fixed)
@@ -269,7 +284,7 @@ def _frontier(
         played = compare(variants, seeds=seeds, jobs=jobs, figures=False, done=progress)
     outcomes = iter(played)
     groups = {name: [next(outcomes) for _ in group] for name, group in series.items()}
-    title = f"{asked.scenario.title}: how fast, and who goes away with nothing"
+    title = f"{asked.scenario.title}: speed, and shoppers who find nothing"
     if chart_path is not None:
         _write(chart_path, frontier_chart(groups, title=title, seeds=len(seeds)))
     every = [outcome for group in groups.values() for outcome in group]
@@ -281,7 +296,7 @@ def _frontier(
 
 @contextmanager
 def _progress(total: int) -> Iterator[Any]:
-    """Show on the error output how many sales are played; yields what hears of each."""
+    """Show the progress on the error output; yields the function to call after each sale."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
@@ -302,7 +317,7 @@ def _recorded(text: str) -> Recording:
 
 
 def _tell(recording: Recording) -> None:
-    """Say on the error output what the log does not say, and what is taken in its place."""
+    """Name on the error output the facts that the log lacks, and what stands in for them."""
     if len(recording.lines) > 1:
         names = ", ".join(recording.lines)
         click.echo(f"note: the lines {names} are played as one, by the time of joining", err=True)
@@ -315,7 +330,7 @@ def _tell(recording: Recording) -> None:
 
 
 def _check_writable(*paths: str | None) -> None:
-    """Find out before minutes of work, and not after them, that there is no such folder."""
+    """Refuse a file in a folder that does not exist before minutes of work, not after them."""
     for path in paths:
         if path not in {None, "-"} and not Path(str(path)).absolute().parent.is_dir():
             raise ScenarioError(f"there is no folder for {path}")

@@ -1,4 +1,4 @@
-"""`waitroom room`: make rooms and steer them on the command line."""
+"""`waitroom room`: make rooms and run them."""
 
 import difflib
 from collections.abc import Sequence
@@ -10,39 +10,41 @@ import click
 import msgspec
 
 from inventory.money import DEFAULT_CURRENCY
-from waitroom.admin.bodies import RoomChange
+from waitroom.admin.bodies import NewRoom, RoomChange
 from waitroom.cli.invite import invite
-from waitroom.cli.options import fail, plainly, settings_options, with_pool
-from waitroom.cli.stock import Moment
+from waitroom.cli.options import MOMENT, checked, fail, plainly, settings_options, with_pool
 from waitroom.refusals import NoDrawWaits
 from waitroom.store.draw_store import DrawStore
 from waitroom.store.room_store import RoomStore
 
 RULES = RoomChange.__struct_fields__[:-1]
-_MOMENT = Moment()
 
 
 @click.group()
 def room() -> None:
-    """Make and steer rooms."""
+    """Make rooms and run them."""
 
 
 @room.command(name="create")
 @settings_options
 @click.argument("room")
 @click.argument("rules", nargs=-1, metavar="[RULE=VALUE]...")
-@click.option("--name", required=True)
+@click.option("--name", required=True, help="The name that shoppers read.")
 @click.option(
     "--currency",
     default=DEFAULT_CURRENCY,
     show_default=True,
-    help="The ISO 4217 code of what the room sells in; it cannot be changed later.",
+    help="The ISO 4217 code of the room's currency; it cannot be changed later.",
 )
-@click.option("--opens-at", type=_MOMENT, help="When the sale opens by itself.")
-@click.option("--closes-at", type=_MOMENT, help="When it ends by itself.")
-@click.option("--doors-at", type=_MOMENT, help="From when on places are taken before the sale.")
-@click.option("--draw", is_flag=True, help="Put those who come before the opening in order by lot.")
-@click.option("--policy", type=click.Choice(["expected", "guaranteed", "rate"]))
+@click.option("--opens-at", type=MOMENT, help="The moment at which the sale opens by itself.")
+@click.option("--closes-at", type=MOMENT, help="The moment at which it ends by itself.")
+@click.option("--doors-at", type=MOMENT, help="The moment from which shoppers take places.")
+@click.option("--draw", is_flag=True, help="Draw the order of all who come before the opening.")
+@click.option(
+    "--policy",
+    type=click.Choice(["expected", "guaranteed", "rate"]),
+    help="How shoppers are called; default: expected.",
+)
 @plainly
 def room_create(
     *,
@@ -58,7 +60,7 @@ def room_create(
     config: Path | None,
     **overrides: Any,
 ) -> None:
-    """Make a room; it waits to be opened. Rules are such as seats_max=50 or join_by=invitation."""
+    """Make ROOM, which then waits to be opened. A rule is such as seats_max=50."""
     options = {
         "opens_at": opens_at,
         "closes_at": closes_at,
@@ -67,7 +69,8 @@ def room_create(
         "policy": policy,
     }
     given = {rule: value for rule, value in options.items() if value is not None}
-    wanted = _encoded({**given, **_pairs(rules)})
+    checked(NewRoom, room=room, name=name)
+    wanted = _encoded(checked(RoomChange, **{**given, **_pairs(rules)}))
     with_pool(
         config,
         overrides,
@@ -79,13 +82,13 @@ def room_create(
 @settings_options
 @click.argument("room")
 @click.argument("rules", nargs=-1, required=True, metavar="RULE=VALUE...")
-@click.option("--reason", default="", help="It goes on record.")
+@click.option("--reason", default="", help="The reason, for the record.")
 @plainly
 def room_set(
     room: str, rules: Sequence[str], reason: str, config: Path | None, **overrides: Any
 ) -> None:
-    """Change rules of a room, such as seats_max=50 or calls_per_minute=none."""
-    wanted = _encoded(_pairs(rules))
+    """Change rules of ROOM, such as seats_max=50 or calls_per_minute=none."""
+    wanted = _encoded(checked(RoomChange, **_pairs(rules)))
     with_pool(
         config,
         overrides,
@@ -98,7 +101,7 @@ def room_set(
 @click.argument("room")
 @plainly
 def room_show(room: str, config: Path | None, **overrides: Any) -> None:
-    """Print a room's status and rules as they can be set."""
+    """Print the status of ROOM, and its rules in the form that `set` takes."""
     rules = with_pool(config, overrides, lambda pool: RoomStore(pool).read(room))
     click.echo(f"# {rules.status}\n# sells in {rules.currency}")
     for rule in RULES:
@@ -109,10 +112,10 @@ def room_show(room: str, config: Path | None, **overrides: Any) -> None:
 @settings_options
 @click.argument("room")
 @click.argument("status", type=click.Choice(["open", "paused", "ended"]))
-@click.option("--reason", default="")
+@click.option("--reason", default="", help="The reason, for the record.")
 @plainly
 def room_status(room: str, status: str, reason: str, config: Path | None, **overrides: Any) -> None:
-    """Open, pause or end a room."""
+    """Open, pause or end ROOM."""
     before = with_pool(
         config,
         overrides,
@@ -124,21 +127,21 @@ def room_status(room: str, status: str, reason: str, config: Path | None, **over
 @room.command(name="reset")
 @settings_options
 @click.argument("room")
-@click.option("--confirm", help="The room's name once more; asked for if it is left out.")
-@click.option("--reason", required=True, help="It goes on record.")
+@click.option("--confirm", help="The name of the room once more; without it the command asks.")
+@click.option("--reason", required=True, help="The reason, for the record.")
 @plainly
 def room_reset(
     room: str, confirm: str | None, reason: str, config: Path | None, **overrides: Any
 ) -> None:
-    """Begin a room anew: everybody in line loses their place, who is inside stays."""
-    if (confirm or click.prompt(f"Type {room} to begin it anew")) != room:
-        fail("that is not the room's name; nothing was changed")
+    """Start the line of ROOM over. Everyone in line loses their place; shoppers inside stay."""
+    if (confirm or click.prompt(f"Type {room} to start its line over")) != room:
+        fail("that is not the name of the room; nothing was changed")
     if not reason.strip():
-        fail("say the reason; it goes on record")
+        fail("give a reason; it goes on record")
     taken_back = with_pool(
         config, overrides, lambda pool: RoomStore(pool).reset(room, who="cli", reason=reason)
     )
-    click.echo(f"{room}: begun anew, {taken_back} call(s) taken back; it waits to be opened")
+    click.echo(f"{room}: line started over, {taken_back} call(s) taken back; waits to be opened")
 
 
 @room.command(name="public-value")
@@ -147,9 +150,9 @@ def room_reset(
 @click.argument("value")
 @plainly
 def room_public_value(room: str, value: str, config: Path | None, **overrides: Any) -> None:
-    """Give the draw the public value that it waits for."""
+    """Give the draw of ROOM the public value that it waits for."""
     if not value.strip():
-        fail("say the value")
+        fail("give the value")
     given = with_pool(
         config, overrides, lambda pool: DrawStore(pool).give_value(room, value.strip(), who="cli")
     )
@@ -159,33 +162,36 @@ def room_public_value(room: str, value: str, config: Path | None, **overrides: A
 
 
 def _pairs(rules: Sequence[str]) -> dict[str, Any]:
-    """Read rules of the form name=value; `none` lifts a limit."""
+    """Read rules of the form rule=value; `none` lifts a limit."""
     wanted: dict[str, Any] = {}
     for pair in rules:
         rule, equals, text = pair.partition("=")
         if not equals:
-            fail(f"{pair!r} is no rule; say it like seats_max=50")
+            fail(f"{pair!r} is not a rule with its value, such as seats_max=50")
         if rule not in RULES:
             near = difflib.get_close_matches(rule, RULES, n=1)
-            fail(f"there is no rule {rule!r}" + (f"; do you mean {near[0]}?" if near else ""))
+            fail(f"there is no rule {rule!r}" + (f"; did you mean {near[0]}?" if near else ""))
         if text.lower() == "none":
             wanted[rule] = None
         elif rule.endswith("_at"):
-            wanted[rule] = _MOMENT.convert(text, None, None)
+            wanted[rule] = _moment(rule, text)
         else:
             wanted[rule] = text
     return wanted
 
 
+def _moment(rule: str, text: str) -> datetime:
+    try:
+        return MOMENT.convert(text, None, None)
+    except click.BadParameter as error:
+        fail(f"{rule}: {error.message}")
+
+
 room.add_command(invite)
 
 
-def _encoded(values: dict[str, Any]) -> str:
-    """Return rules as the JSON object that the books take; bounds are those of the API."""
-    try:
-        change = msgspec.convert(values, RoomChange, strict=False)
-    except msgspec.ValidationError as error:
-        fail(f"{error}")
+def _encoded(change: RoomChange) -> str:
+    """Return rules as the JSON object that the store takes."""
     wanted = msgspec.to_builtins(change)
     wanted.pop("reason", None)
     return msgspec.json.encode(wanted).decode()

@@ -1,4 +1,4 @@
-"""`waitroom serve`: processes on engines that are already there."""
+"""`waitroom serve`: processes on engines that run already."""
 
 import sys
 from importlib import import_module
@@ -22,11 +22,11 @@ ROLE_NAMES = ("all", "web", "controller", "sweeper")
     "--role",
     "roles",
     default="all",
-    help="web, controller, sweeper, several with commas, or all.",
+    help="web, controller, sweeper, several of them with commas, or all.",
 )
 @plainly
 def serve(config: Path | None, roles: str, **overrides: Any) -> None:
-    """Run processes of some roles on engines that are already there."""
+    """Run processes of some roles on engines that run already."""
     settings = load_for(config, **overrides)
     if EMBEDDED in (settings.postgres_url, settings.valkey_url):
         raise SettingsError(
@@ -36,7 +36,7 @@ def serve(config: Path | None, roles: str, **overrides: Any) -> None:
     settings = with_gateway(settings)
     found = load_secrets(settings)
     if settings.workers == 1 or "web" not in chosen:
-        # Not imported by the process that only watches over the others: it is half of their start.
+        # Imported only here: it is half of a start, and the supervisor has no use for it.
         sys.exit(import_module("waitroom.run.serve").serve(settings, found, roles=chosen))
     port = claim_port(settings.host, settings.port)
     settings = msgspec.structs.replace(settings, port=port)

@@ -1,4 +1,4 @@
-"""`waitroom stock` and `waitroom sku`: the ledger and the shelf on the command line."""
+"""`waitroom stock` and `waitroom sku`: the ledger of stock, and units received."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -8,37 +8,25 @@ from typing import Any
 import click
 import msgspec
 
+from inventory.catalogue import LIMIT_MAX, NewProduct, NewSku
 from inventory.kit.database import Pool
 from inventory.ledger_store import LedgerStore
-from inventory.money import AMOUNT_MAX, UnreadableAmount, parse_amount
+from inventory.money import UnreadableAmount, parse_amount
 from inventory.sku_store import StockStore
-from waitroom.cli.options import fail, plainly, settings_options, with_pool
-
-
-class Moment(click.ParamType[datetime]):
-    """A moment by ISO 8601; without an offset it is UTC."""
-
-    name = "moment"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail("say it like 2026-11-22T10:00:00Z", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+from waitroom.cli.options import MOMENT, checked, fail, plainly, settings_options, with_pool
 
 
 @click.group()
 def stock() -> None:
-    """Look into the ledger of stock."""
+    """Check and recompute the ledger of stock."""
 
 
 @stock.command(name="at")
 @settings_options
 @click.argument("room")
-@click.argument("moment", type=Moment(), required=False)
-@click.option("--sku", help="This SKU alone.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each SKU.")
+@click.argument("moment", type=MOMENT, required=False)
+@click.option("--sku", help="Only this SKU.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line for each SKU.")
 @plainly
 def stock_at(
     room: str,
@@ -48,7 +36,7 @@ def stock_at(
     config: Path | None,
     **overrides: Any,
 ) -> None:
-    """Recompute a room's balances at a MOMENT (default: now) from the movements until then."""
+    """Recompute a room's balances from all movements up to MOMENT (default: now)."""
     at = moment or datetime.now(UTC)
     found = with_pool(
         config, overrides, lambda pool: LedgerStore(pool).at(room, at, sku=sku, limit=1_000_000)
@@ -67,7 +55,7 @@ def stock_at(
 @settings_options
 @plainly
 def stock_check(config: Path | None, **overrides: Any) -> None:
-    """Count the books again and say whether they agree; exit code 1 if they do not."""
+    """Recount the books. The exit code is 1 if they disagree."""
     found = with_pool(config, overrides, lambda pool: LedgerStore(pool).breaches())
     for breach in found:
         click.echo(msgspec.json.encode(breach), err=True)
@@ -77,20 +65,16 @@ def stock_check(config: Path | None, **overrides: Any) -> None:
 
 @click.group()
 def sku() -> None:
-    """Add products and stock."""
+    """Add products and receive units."""
 
 
 @sku.command(name="add")
 @settings_options
 @click.argument("sku")
-@click.option("--room", required=True)
-@click.option("--name", required=True)
-@click.option("--price", help="In the room's currency, such as 12.50, tax included.")
-@click.option(
-    "--price-minor",
-    type=click.IntRange(0, AMOUNT_MAX),
-    help="The same in minor units, such as 1250.",
-)
+@click.option("--room", required=True, help="The room that sells it.")
+@click.option("--name", required=True, help="The name that shoppers read.")
+@click.option("--price", help="The price in the room's currency, such as 12.50, tax included.")
+@click.option("--price-minor", type=int, help="The price in minor units, such as 1250.")
 @plainly
 def sku_add(
     *,
@@ -102,16 +86,21 @@ def sku_add(
     config: Path | None,
     **overrides: Any,
 ) -> None:
-    """Add a product with nothing on hand, at a price in the currency of its room."""
+    """Add a product with no units on hand, at a price in the currency of its room."""
     if (price is None) == (price_minor is None):
-        fail("say the price with either --price or --price-minor")
+        fail("give the price with either --price or --price-minor")
 
     async def add(pool: Pool) -> None:
         stock = StockStore(pool)
         minor = price_minor
         if price is not None:
             minor = parse_amount(price, await stock.currency(room))
-        await stock.add(sku, room=room, name=name, price_minor=minor or 0, who="cli")
+        # The SKU comes with a product of its own code and name.
+        product = checked(NewProduct, product=sku, name=name)
+        wish = checked(NewSku, sku=sku, price_minor=minor)
+        await stock.add(
+            wish.sku, room=room, name=product.name, price_minor=wish.price_minor, who="cli"
+        )
 
     try:
         with_pool(config, overrides, add)
@@ -122,13 +111,13 @@ def sku_add(
 @sku.command(name="receive")
 @settings_options
 @click.argument("sku")
-@click.argument("quantity", type=click.IntRange(min=1))
-@click.option("--reason", default="")
+@click.argument("quantity", type=click.IntRange(1, LIMIT_MAX))
+@click.option("--reason", default="", help="The reason, for the record.")
 @plainly
 def sku_receive(
     sku: str, quantity: int, reason: str, config: Path | None, **overrides: Any
 ) -> None:
-    """Put units on the shelf."""
+    """Receive QUANTITY units of SKU into stock."""
     on_hand = with_pool(
         config,
         overrides,

@@ -1,4 +1,4 @@
-"""`waitroom up`, everything with one command; `migrate` and `keygen` are steps of it."""
+"""`waitroom up` starts everything; `migrate` and `keygen` are steps of it."""
 
 import asyncio
 import os
@@ -33,10 +33,10 @@ PASSWORD_FILE = "first-operator-password"  # noqa: S105 - the name of a file
 @click.command()
 @settings_options
 @web_options
-@click.option("--demo", is_flag=True, default=None, help="Seed a demonstration sale.")
+@click.option("--demo", is_flag=True, default=None, help="Make a demonstration sale.")
 @plainly
 def up(config: Path | None, **overrides: Any) -> None:
-    """Start everything: engines where none are given, migrations, and all processes."""
+    """Start everything: embedded engines unless URLs are given, migrations, all processes."""
     settings = with_gateway(load_for(config, **overrides))
     port = claim_port(settings.host, settings.port)
     with ExitStack() as stack:
@@ -50,7 +50,7 @@ def up(config: Path | None, **overrides: Any) -> None:
 
 
 def _with_engines(settings: Settings, stack: ExitStack, **changes: Any) -> Settings:
-    """Start the engines that are not given as URLs; they stop with the stack."""
+    """Start an embedded engine for each that has no URL; they stop with the stack."""
     postgres, valkey = (url == EMBEDDED for url in (settings.postgres_url, settings.valkey_url))
     data_dir = Path(settings.data_dir).expanduser()
     if postgres or valkey:
@@ -70,7 +70,7 @@ def _make_secrets_if_missing(settings: Settings) -> None:
 
 
 async def _first_steps(settings: Settings) -> None:
-    """Make the first operator, and the demonstration sale if it is wanted."""
+    """Make the first operator, and the demonstration sale if it is asked for."""
     pool = await open_pool(settings.postgres_url, size_max=2, pooler=settings.postgres_pooler)
     try:
         operators = OperatorStore(pool)
@@ -114,7 +114,7 @@ def _announce(settings: Settings) -> None:
         password = path.read_text(encoding="utf-8").strip()
         lines.append(f"  First operator     {FIRST_OPERATOR}, password {password}")
         lines.append(f"                     (kept in {path})")
-    lines += ["", "  Ctrl-C ends it; the data stays.", ""]
+    lines += ["", "  Ctrl-C stops everything; the data stays.", ""]
     click.echo("\n".join(lines))
 
 
@@ -132,10 +132,10 @@ def migrate(config: Path | None, **overrides: Any) -> None:
 
 @click.command()
 @settings_options
-@click.option("--rotate", is_flag=True, help="Add a key; the older ones are still accepted.")
+@click.option("--rotate", is_flag=True, help="Add a key; older keys stay valid.")
 @plainly
 def keygen(config: Path | None, rotate: bool, **overrides: Any) -> None:  # noqa: FBT001 - a flag
-    """Make the key that signs tickets and sessions, in the secrets file."""
+    """Make the secrets file, with the key that signs tickets and sessions."""
     settings = load_for(config, **overrides)
     made = generate_secrets(settings.secrets_path, rotate=rotate)
     click.echo(f"{settings.secrets_path} holds {len(made.signing_keys)} key(s)")

@@ -545,7 +545,7 @@ async def test_rooms_are_made_and_steered_on_the_command_line(postgres_url: str)
         return done.returncode, done.stdout + done.stderr
 
     made = await run(
-        "create", "drop", "--name", "Drop", "--opens-at", NOW, "--doors-at", "2030-06-01T11:00",
+        "create", "drop", "--name", "Drop", "--opens-at", NOW, "--doors-at", "2030-06-01T11:00:00Z",
         "--draw", "seats_max=7", "calls_per_minute=none", "fairness_public=true",
     )  # fmt: skip
     bad = [
@@ -564,7 +564,7 @@ async def test_rooms_are_made_and_steered_on_the_command_line(postgres_url: str)
     assert made[0] == 0, made
     assert [code for code, _ in bad] == [2] * 6
     for (_, said), word in zip(
-        bad, ("after it opens", "seats_max?", "int", "like", "name", "waiting"), strict=True
+        bad, ("after it opens", "seats_max?", "int", "such as", "name", "waiting"), strict=True
     ):
         assert word in said
     for line in (
@@ -574,7 +574,7 @@ async def test_rooms_are_made_and_steered_on_the_command_line(postgres_url: str)
         assert line in shown.splitlines(), shown
     assert opened == (0, "drop: scheduled → open\n")
     assert begun[0] == 0
-    assert re.search("begun anew, 0 call", begun[1])
+    assert re.search("started over, 0 call", begun[1])
 
 
 async def enter_as(page: Page, site: Site, service: Service, role: str) -> None:

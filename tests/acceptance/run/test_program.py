@@ -186,6 +186,43 @@ async def test_the_command_line_makes_rooms_and_stock(service: Service, postgres
     assert "an amount in JPY" in complaint(half)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["room", "create", "r", "--name", "R", "--opens-at", "2027-04-10T18:00:00"],
+         "'2027-04-10T18:00:00' is not a moment with its offset from UTC"),
+        (["room", "create", "r", "--name", "R", "opens_at=2027-04-10"],
+         "opens_at: '2027-04-10' is not a moment with its offset from UTC"),
+        (["room", "create", "r", "--name", ""], "name: expected str of length >= 1"),
+        (["room", "create", "r", "--name", " \u200b"], "at least one visible character"),
+        (["room", "create", "a b", "--name", "R"], "cannot name a room"),
+        (["room", "create", "r", "--name", "R", "seats_max=99999999999999999999"],
+         "seats_max: expected int <= 10000000"),
+        (["sku", "add", "mug", "--room", "drop", "--name", "\u2060", "--price", "1"],
+         "at least one visible character"),
+        (["sku", "add", "a b", "--room", "drop", "--name", "Mug", "--price", "1"],
+         "letters, digits, dots"),
+        (["sku", "add", "mug", "--room", "drop", "--name", "Mug", "--price-minor",
+          "99999999999999999999"], "price_minor: expected int <= 1000000000000"),
+        (["sku", "add", "mug", "--room", "drop", "--name", "Mug", "--price-minor", "-1"],
+         "price_minor: expected int >= 0"),
+        (["sku", "receive", "mug", "99999999999"], "is not in the range"),
+    ],
+)  # fmt: skip
+async def test_a_value_that_cannot_be_is_refused_in_words(
+    service: Service, postgres_url: str, arguments: list[str], said: str
+) -> None:
+    await open_room(service, skus={})
+
+    result = await asyncio.to_thread(waitroom, *arguments, "--postgres-url", postgres_url)
+
+    assert result.returncode == 2
+    last = result.stderr.rstrip("\n").rpartition("\n")[2]
+    assert said in last
+    assert "engine" not in last
+    assert "_check" not in last
+
+
 async def test_sigterm_turns_readyz_and_finishes_what_has_begun(
     service: Service, program: Program, postgres_url: str, valkey_url: str
 ) -> None:

@@ -27,6 +27,7 @@ from inventory.refusals import UnreadableFile
 trouble = st.sampled_from([*"=+-@'\"\r\n\t,; \uff1d\ufeff\u2028é字🏺"])
 letters = trouble | st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 texts = st.text(letters, max_size=30)
+names = texts.map(lambda text: f"{text}x" if text else "")
 codes = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 pictures = st.sampled_from(["", "/static/pictures/mug.svg"])
 limits = st.none() | st.integers(1, 10_000_000)
@@ -36,10 +37,10 @@ rows = st.fixed_dictionaries(
     {
         "product": codes,
         "sku": codes,
-        "product_name": texts,
+        "product_name": names,
         "product_description": texts,
         "product_picture": pictures,
-        "name": texts,
+        "name": names,
         "variant": texts,
         "description": texts,
         "picture": pictures,
@@ -130,7 +131,8 @@ def test_an_empty_cell_is_the_default() -> None:
         ({"price_minor": "\u0663"}, "price_minor"), ({"currency": "euro"}, "currency"),
         ({"limit_per_order": "0"}, "limit_per_order"), ({"low_at": "-1"}, "low_at"),
         ({"receive": "10000001"}, "receive"), ({"name": "x" * 403}, "name"),
-        ({"name": "a\0b"}, "NUL"), ({"description": "x" * 2001}, "description"),
+        ({"name": " \u200b"}, "visible"), ({"name": "a\0b"}, "NUL"),
+        ({"description": "x" * 2001}, "description"),
         ({"picture": "https://elsewhere.example/x.png"}, "picture"),
         ({"picture": "//elsewhere.example/x.png"}, "picture"),
         ({"on_sale_from": "2026-10-01T18:00:00"}, "offset"), ({"on_sale_from": "soon"}, "offset"),
