@@ -1,7 +1,9 @@
 """A web worker's copy of the rooms: their rules, and each room's state document."""
 
 import asyncio
+import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -9,7 +11,8 @@ import asyncpg
 import msgspec
 import structlog
 
-from inventory.kit.problem import NotFound, Refusal
+from inventory.kit.batcher import Batcher
+from inventory.kit.problem import Busy, EngineDown, NotFound, Refusal
 from waitroom.desk.join_desk import JoinDesk
 from waitroom.line.rules import LineRules, RoomRules
 from waitroom.line.state import LineState, RoomState, decode_state
@@ -28,10 +31,16 @@ ROOMS_EVERY_S = 2.0
 STALE_S = 3.0
 # Each reading of changed places begins this long before the last known change: commits come late.
 CHANGES_OVERLAP = timedelta(seconds=30)
+# Unknown rooms are looked up in the database together, at most once in this time.
+LOOK_UP_EVERY_S = 0.1
 # A join is remembered by its key for this long, so that a retry gets the same ticket.
 JOIN_MEMORY_S = 600
+# Before any moment of the steady clock.
+NEVER = float("-inf")
 
 
+# As the constraint `room_is_a_slug`.
+_MAY_BE_A_ROOM = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _NOTHING = PlaceNote()
 
 
@@ -132,7 +141,7 @@ class Board:
         join_memory_s: int = JOIN_MEMORY_S,
     ) -> None:
         self.rooms: dict[str, RoomView] = {}
-        self.synced_at = 0.0
+        self.synced_at = NEVER
         self._store = store
         self._memory = memory
         self.seal = seal
@@ -141,13 +150,48 @@ class Board:
         # Few places have a note, and every ticket asks for its own.
         self._notes: dict[tuple[int, bool, int], PlaceNote] = {}
         self._changes_since = LONG_AGO
+        self._looked_up_at = NEVER
+        self._look_ups: Batcher[str, RoomView] = Batcher("rooms", self._look_up)
 
     def room(self, room: str) -> RoomView:
-        """Return a room; raises `NotFound`."""
+        """Return a room of which this worker has heard; raises `NotFound`."""
         view = self.rooms.get(room)
         if view is None:
-            raise NotFound(f"There is no room {room!r}.")
+            raise _no_room(room)
         return view
+
+    async def find(self, room: str) -> RoomView:
+        """Return a room, also one that was made a moment ago.
+
+        The database is asked about a room that this worker does not know, so `NotFound` is sure.
+        Raises `Busy` when it is not: the database does not answer, or the room cannot be read.
+        """
+        view = self.rooms.get(room)
+        if view is not None:
+            return view
+        if not _MAY_BE_A_ROOM.fullmatch(room):
+            raise _no_room(room)
+        return await self._look_ups.submit(room)
+
+    async def _look_up(self, names: Sequence[str]) -> list[RoomView | Refusal]:
+        """Look unknown rooms up, so that a flood of made-up names costs few questions."""
+        await asyncio.sleep(self._looked_up_at + LOOK_UP_EVERY_S - time.monotonic())
+        self._looked_up_at = time.monotonic()
+        existing = await self._store.existing(list(set(names)))
+        if not existing <= self.rooms.keys():
+            await self.refresh(rooms=True)
+        return [
+            self.rooms.get(name) or (Busy() if name in existing else _no_room(name))
+            for name in names
+        ]
+
+    async def every_room(self) -> list[RoomView]:
+        """Return all rooms, by name; raises `EngineDown` while none could be read yet."""
+        if self.synced_at == NEVER:
+            await self.refresh(rooms=True)
+        if self.synced_at == NEVER:
+            raise EngineDown
+        return sorted(self.rooms.values(), key=lambda view: view.room)
 
     def ticket_of(self, view: RoomView, token: str | None) -> Ticket:
         """Return the ticket of one of this room's lines; raises `NoTicket` or `TicketMoved`.
@@ -266,6 +310,12 @@ class Board:
                     self.rooms[room].accept(raw)
 
     async def close(self) -> None:
+        """Answer every request that is queued."""
+        await self._look_ups.close()
         for view in self.rooms.values():
             for line in view.lines.values():
                 await line.desk.close()
+
+
+def _no_room(room: str) -> NotFound:
+    return NotFound(f"There is no room {room!r}.")

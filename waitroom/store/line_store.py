@@ -237,6 +237,12 @@ class LineStore:
                 # asyncpg could not read a value, and says neither which nor of what room.
                 return await _rooms_one_by_one(borrowed)
 
+    async def existing(self, rooms: Sequence[str]) -> set[str]:
+        """Return those of these names that are rooms."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["name_rooms"], rooms)
+        return {row["room"] for row in rows}
+
     async def changed_places(self, since: datetime) -> list[ChangedPlace]:
         """Return the places that changed after `since`, the earliest first."""
         async with connection(self._pool) as borrowed:
@@ -288,7 +294,7 @@ def _changed_place(row: asyncpg.Record) -> ChangedPlace:
 
 async def _rooms_one_by_one(borrowed: Connection) -> RoomsOnFile:
     found = RoomsOnFile(rooms=[], unreadable={})
-    for row in await borrowed.fetch(SQL["name_rooms"]):
+    for row in await borrowed.fetch(SQL["name_rooms"], None):
         try:
             one = rooms_on_file(await borrowed.fetch(SQL["list_rooms"], row["room"]))
         except UNREADABLE as error:

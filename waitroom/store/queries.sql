@@ -42,7 +42,7 @@ WHERE $1::text IS NULL OR m.room = $1
 ORDER BY m.room, l.lane <> 'main', l.line_id;
 
 -- name: name_rooms
-SELECT m.room FROM room m ORDER BY m.room;
+SELECT m.room FROM room m WHERE $1::text[] IS NULL OR m.room = ANY ($1) ORDER BY m.room;
 
 -- name: read_places
 -- What was remembered lately of places; read again from a little before, since commits come late.

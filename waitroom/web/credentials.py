@@ -36,8 +36,8 @@ class Credentials:
         self._flags = f"{flags}; Secure" if secure else flags
 
     async def room_of(self, request: web.Request) -> RoomView:
-        """Return the room that the path names; raises `NotFound`."""
-        return self._board.room(request.match_info["room"])
+        """Return the room that the path names; raises `NotFound`, or `Busy` while unsure."""
+        return await self._board.find(request.match_info["room"])
 
     def ticket_of(self, request: web.Request, view: RoomView) -> Ticket:
         """Return the ticket that a request carries; raises `NoTicket` or `TicketMoved`.

@@ -33,7 +33,7 @@ class FairnessApi:
         ]
 
     async def show(self, request: web.Request) -> web.Response:
-        view = self._board.room(request.match_info["room"])
+        view = await self._board.find(request.match_info["room"])
         if not view.rules.fairness_public:
             raise FairnessNotPublic
         return self._answer(request, await self._store.report(view.room), operator=None)

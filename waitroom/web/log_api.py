@@ -29,7 +29,7 @@ class LogApi:
         ]
 
     async def log(self, request: web.Request) -> web.Response:
-        view = self.public_view(request)
+        view = await self.public_view(request)
         if wants_html(request) and request.query.get("format") != "json":
             return await self._pages.show(request, view, await self.signed_head(view.room))
         after = query_int(request, "after", default=0, low=0, high=2**62)
@@ -39,12 +39,12 @@ class LogApi:
         return json_response({"room": view.room, "entries": entries, "next": following})
 
     async def head(self, request: web.Request) -> web.Response:
-        view = self.public_view(request)
+        view = await self.public_view(request)
         return json_response(await self.signed_head(view.room))
 
-    def public_view(self, request: web.Request) -> RoomView:
+    async def public_view(self, request: web.Request) -> RoomView:
         """Return the room if its log may be read now; raises `NotFound`, `LogNotPublicYet`."""
-        view = self._board.room(request.match_info["room"])
+        view = await self._board.find(request.match_info["room"])
         if view.rules.log_public == "after" and view.rules.status != "ended":
             raise LogNotPublicYet
         return view

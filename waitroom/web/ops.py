@@ -119,7 +119,7 @@ class OpsApi:
         204 passes. Otherwise 401, which nginx turns into its `error_page`; with `mode=redirect`,
         for Traefik, Caddy and Envoy, 302 to the room for browsers and 429 for programs.
         """
-        view = self._board.room(request.query.get("room", ""))
+        view = await self._board.find(request.query.get("room", ""))
         try:
             session = self._checkout.session_of(request)
             if session.room != view.room:

@@ -29,14 +29,14 @@ class ShopPages:
 
     async def shop(self, request: web.Request) -> web.Response:
         """Show the beginning of every public room's catalogue."""
-        views = [view for view in self._board.rooms.values() if view.rules.public]
+        views = [view for view in await self._board.every_room() if view.rules.public]
         rooms = [await self._shelf(view) for view in views]
         return self._pages.render("shop.html", {"rooms": rooms}, title="Shop")
 
     async def shop_room(self, request: web.Request) -> web.Response:
         """Show one room's catalogue page by page, or what of it a search finds."""
-        view = self._board.rooms.get(request.match_info["room"])
-        if view is None or not view.rules.public:
+        view = await self._board.find(request.match_info["room"])
+        if not view.rules.public:
             raise NotFound
         # The limit is longer than any name, so a search typed by hand is cut and not refused.
         search = request.query.get("q", "").strip()[:SEARCH_LENGTH_MAX]
@@ -73,7 +73,7 @@ class ShopPages:
             raise NotFound(f"There is no product {code!r}.")
         context = {
             "product": {**product.public(), **_card(product)},
-            "room": _room(self._board.room(product.room)),
+            "room": _room(await self._board.find(product.room)),
         }
         return self._pages.render("product.html", context, title=product.name)
 

@@ -97,7 +97,7 @@ class TicketsApi:
     async def list_rooms(self, request: web.Request) -> web.Response:
         limit = query_int(request, "limit", default=50, low=1, high=ROOMS_PAGE_MAX)
         after = request.query.get("cursor", "")
-        views = sorted(self._board.rooms.values(), key=lambda view: view.room)
+        views = await self._board.every_room()
         public = [view for view in views if view.rules.public and view.room > after]
         rooms = []
         for view in public[:limit]:

@@ -77,7 +77,7 @@ class ElsewhereAdmin:
 
     async def hear(self, request: web.Request, operator: Operator) -> web.Response:
         """Take in what the shop says; sessions that are not known here are named in the answer."""
-        view = self._board.room(request.match_info["room"])
+        view = await self._board.find(request.match_info["room"])
         said = await read_body(request, _STOCK)
         named = [self._session_id(outcome.session, view.room) for outcome in said.outcomes]
         heard = await self._store.hear(

@@ -52,7 +52,7 @@ class LineAdmin:
 
         The file has a JSON document on each line: the signed head, then the entries in order.
         """
-        room = self._board.room(request.match_info["room"]).room
+        room = (await self._board.find(request.match_info["room"])).room
         # The head comes first: the log may grow while it is read, and may not have shrunk since.
         head = await self._log_api.signed_head(room)
         pieces = self._written(head, room)

@@ -77,7 +77,7 @@ class PlacesAdmin:
 
         The number may be an entry's, such as `e7`, once the draw has given it one.
         """
-        view = self._board.room(request.match_info["room"])
+        view = await self._board.find(request.match_info["room"])
         ticket = _named(view, request.match_info["line"], request.match_info["number"])
         (found,) = await self._lines.places_on_file([ticket])
         if ticket.number > found.tail:

@@ -231,7 +231,7 @@ class RoomsAdmin:
 
     async def start_crowd(self, request: web.Request, operator: Operator) -> web.Response:
         wish = await read_body(request, CROWD_ORDER) if request.can_read_body else CrowdOrder()
-        room = self._board.room(request.match_info["room"]).room
+        room = (await self._board.find(request.match_info["room"])).room
         await self._crowd().start(room, shoppers=wish.shoppers, arrive_s=wish.arrive_s)
         await self._actions.record(room, operator.name, "crowd", {"shoppers": wish.shoppers})
         return json_response(await self._crowd().report(room), status=202)
