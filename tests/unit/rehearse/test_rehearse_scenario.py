@@ -46,7 +46,7 @@ def test_what_a_scenario_does_not_say_is_as_in_the_drop() -> None:
         ("[shopping]\nquantity_shares = [0.5, 0.2]", "add up to 1"),
         ("[stock]\nunits = 0", "mine cannot be used: Expected `int` >= 1"),
         ("crowd = 3", "mine cannot be used: Expected `object`, got `int`"),
-        ("[crowd", "mine is no TOML"),
+        ("[crowd", "mine is not valid TOML"),
         ("[shopping]\nclaim_s = 0", "mine cannot be used"),
         ("[shopping]\nclaim_s = nan", "mine cannot be used"),
         ("[crowd]\npatience_s = inf", "mine cannot be used"),

@@ -1,4 +1,4 @@
-"""One called number of a rehearsal: what its row would hold, and who stands behind it."""
+"""One called number of a rehearsal: its row as the database would hold it, and its shopper."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,10 @@ from waitroom.rehearse.play.dice import Dice
 class Admitted:
     """An admission with its session, hold and order. Times are seconds from the opening.
 
-    `asked_at`: first asked for a hold; `held_at`: the first hold was placed; `refused`: asked and
-    could have nothing of any SKU; `missed_choice`: nothing of the one SKU they came for, though
-    there were others; `gone_at`: nobody is there any more, whether they said so or not.
+    `asked_at` is the first request for a hold, and `held_at` the first hold. `refused` means that
+    the shopper asked and could hold nothing of any SKU. `missed_choice` means that the one SKU they
+    came for was gone and another was left. `gone_at` is when the shopper is gone, with or without
+    saying so.
     """
 
     number: int
@@ -62,7 +63,7 @@ class Admitted:
             units_held=self.held,
             units_sold=self.bought,
             paying=self.paying,
-            # Production remembers whoever a wish was noted for.
+            # Production remembers every admission for which it noted a wish.
             refused=self.refused or self.missed_choice,
             promised=self.promised,
         )

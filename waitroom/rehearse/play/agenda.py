@@ -1,4 +1,4 @@
-"""What is going to happen, in order of time. Pure."""
+"""The coming events, in order of time. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ Event = Callable[[Any], None]
 
 @dataclass(slots=True)
 class Agenda:
-    """A heap of events; of two at one moment the one that was put down first comes first."""
+    """A heap of events. Events of the same moment run in the order in which they were added."""
 
     now: float = 0.0
     _events: list[tuple[float, int, Event, Any]] = field(default_factory=list)
@@ -24,7 +24,7 @@ class Agenda:
         heappush(self._events, (max(when, self.now), self._count, event, subject))
 
     def run_until(self, moment: float) -> None:
-        """Let everything happen up to and at a moment, which is `now` afterwards."""
+        """Run every event up to and including a moment, which then becomes `now`."""
         events = self._events
         while events and events[0][0] <= moment:
             self.now, _, event, subject = heappop(events)

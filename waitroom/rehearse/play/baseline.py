@@ -1,4 +1,4 @@
-"""What rooms do that do not look at the stock: so many a minute, or so many inside. Pure."""
+"""A policy for comparison that ignores the stock: a fixed rate or a fixed number inside. Pure."""
 
 from waitroom.line.policy import POLICIES, AdmissionPolicy, PolicyInput
 from waitroom.rehearse.scenario.scenario import ScenarioError

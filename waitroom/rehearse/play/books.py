@@ -23,7 +23,7 @@ class Shelf:
 
 @dataclass(slots=True)
 class Books:
-    """Balances of the room and of each SKU; what comes free goes to refused sessions, by number."""
+    """Balances of the room and its SKUs. Refused sessions get freed units, lowest number first."""
 
     shelves: list[Shelf]
     on_hand: int
@@ -38,7 +38,7 @@ class Books:
 
     @property
     def wanted(self) -> int:
-        """The units that are free but wait for refused sessions."""
+        """The free units that refused sessions are waiting for."""
         return sum(min(s.wished, max(s.units, 0)) for s in self.shelves if s.wished)
 
     @property
@@ -51,7 +51,7 @@ class Books:
         return max(min(self.shelves[shelf].units, self.spare + admitted.promised), 0)
 
     def receive(self, shelf: int, units: int) -> None:
-        """Put units on the shelf, or take as many away as nobody has a claim to."""
+        """Add units to the shelf. A negative count removes units, but only unclaimed ones."""
         free = min(self.shelves[shelf].units, self.spare)
         units = max(units, -max(free, 0))
         self.on_hand += units
@@ -66,7 +66,7 @@ class Books:
         admitted.promised = 0
 
     def hold(self, admitted: Admitted, shelf: int, units: int) -> None:
-        """Set units aside; what was promised to this session is used first."""
+        """Set units aside, and use up the session's own promise first."""
         kept = min(units, admitted.promised)
         admitted.promised -= kept
         self.promised -= kept
@@ -105,7 +105,7 @@ class Books:
         admitted.wish = None
 
     def serve_wishes(self) -> list[Admitted]:
-        """Hold what is free for those who were refused it; return who got something."""
+        """Hold free units for the sessions that were refused them; return the sessions served."""
         served = []
         for index, shelf in enumerate(self.shelves):
             while shelf.wishes:

@@ -1,8 +1,8 @@
-"""What chance decides for each shopper, the same for a seed whatever else happens. Pure.
+"""The random draws of each shopper, fixed by the seed alone. Pure.
 
-Every die is thrown, whether it will matter or not, and a die is a number that the rates of the
-moment are held against. So two policies are compared on the same people, and a rate that is
-changed moves those it is about and leaves the others as they were.
+Every die is thrown, needed or not. A die is a number that is compared with the rates of the moment.
+So two policies meet the same people, and changing one rate affects only the shoppers whom that rate
+concerns.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from random import Random
 from waitroom.rehearse.scenario.course import Course
 from waitroom.rehearse.scenario.scenario import Scenario
 
-# Each purpose has a stream of its own, so that more throws for one leave the others alone.
+# Each purpose has its own stream, so that more throws for one leave the others unchanged.
 ARRIVALS, PATIENCE, SHOPPER, BOTS, SAMPLES = range(5)
 
 
@@ -22,9 +22,9 @@ def stream(seed: int, purpose: int, index: int = 0) -> Random:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dice:
-    """One called shopper: numbers in [0, 1), except `_z` (standard normal), `back` (exponential).
+    """The dice of one called shopper: in [0, 1), but `_z` standard normal, `back_time` exponential.
 
-    `shows` has one for the first call and one for all that follow.
+    `shows` and `polls` have one die for the first call and one for all later calls.
     """
 
     shows: tuple[float, float]
@@ -74,10 +74,10 @@ def log_normal(median: float, spread: float, z: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrivals:
-    """Who joins, in order: number n is at index n - 1.
+    """The arrivals in order: number n is at index n - 1.
 
-    `at` is when, `who` is the shopper's own index (bots come after all people), `until` is when
-    patience ends, and `told` whether they give the place up by saying so.
+    `at` is the moment of joining. `who` is the shopper's own index; bots come after all people.
+    `until` is when patience ends. `told` says whether the shopper reports giving up the place.
     """
 
     at: list[float]
@@ -88,9 +88,9 @@ class Arrivals:
 
 
 def draw_arrivals(scenario: Scenario, seed: int, course: Course | None = None) -> Arrivals:
-    """Draw everybody who comes. Memory and time are linear in their number, and small.
+    """Draw every arrival. Memory and time are linear in their number, and small.
 
-    Who is recorded came when the record has it, and only their patience is drawn.
+    With a `course` the arrivals are the recorded ones, and only their patience is drawn.
     """
     crowd, bots = scenario.crowd, scenario.bots
     at = list(course.arrivals) if course else _times(scenario, seed)

@@ -1,4 +1,4 @@
-"""What the called do: come or not, look, hold, pay or give up, as their dice have it. Pure."""
+"""The called shoppers: come or not, look, hold, pay or give up, as their dice decide. Pure."""
 
 from bisect import bisect_right, insort
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from waitroom.rehearse.play.books import Books
 from waitroom.rehearse.play.dice import log_normal
 from waitroom.rehearse.scenario.scenario import Rules, Scenario, Shopping
 
-# What the gateway takes for a payment on a good day, and how long people take to try again.
+# The gateway's time for a payment on a good day, and the pause before people try again.
 GATEWAY_S = 2.0
 AGAIN_S = 20.0
 BOT_CLAIM_S = 0.2
@@ -20,7 +20,7 @@ NEVER = float("inf")
 
 @dataclass(slots=True)
 class Shop:
-    """Everything from the call to the order; each method is one thing that happens to somebody."""
+    """Everything from the call to the order. Each method is one event in one shopper's visit."""
 
     scenario: Scenario
     agenda: Agenda
@@ -33,7 +33,7 @@ class Shop:
     over: list[Admitted] = field(default_factory=list)
 
     def expect(self, a: Admitted, *, heard_at: float) -> None:
-        """Let somebody who is called at this moment come, come late or stay away."""
+        """Schedule how a shopper answers the call just made: in time, late, or not at all."""
         self.seats += 1
         self.open[a.number] = a
         self.agenda.at(a.claim_until, self.give_up_call, (a, a.times_called))
@@ -44,7 +44,7 @@ class Shop:
         if heard_at >= a.gone_at:
             return
         if a.dice.shows[again] >= self.shopping.no_show_share:
-            # Who came back is watching, and takes no longer than half of all others.
+            # A shopper who came back is watching, so they claim at least as fast as the median.
             z = min(a.dice.claim_z, 0.0) if again else a.dice.claim_z
             delay = log_normal(self.shopping.claim_s, self.shopping.claim_spread, z)
             self.agenda.at(heard_at + delay, self.claim, a)
@@ -78,7 +78,7 @@ class Shop:
         self.agenda.at(now + (BOT_CLAIM_S if a.bot else looks), self.choose, a)
 
     def choose(self, a: Admitted) -> None:
-        """Ask for a hold, or go without having wanted one."""
+        """Ask for a hold, or leave without wanting one."""
         if a.state is not AdmissionState.CLAIMED:
             return
         if a.bot or a.dice.holds < self.shopping.hold_share:
@@ -87,7 +87,7 @@ class Shop:
             self.quit(a)
 
     def ask(self, a: Admitted) -> None:
-        """Hold what is wanted, or another SKU, or fewer; whoever finds nothing is remembered."""
+        """Hold the wanted units, or another SKU, or fewer; finding none, leave a wish."""
         a.asked_at = self.agenda.now
         a.wants = self.scenario.bots.bot_units if a.bot else self._quantity(a)
         best = self._best_of(a)
@@ -114,7 +114,7 @@ class Shop:
         return min(wanted, self.rules.order_units_max or wanted)
 
     def _best_of(self, a: Admitted) -> int:
-        """Return the SKU that they ask for: the first choice, or another one that is there."""
+        """Return the SKU to ask for: the first choice, or else another SKU that is left."""
         skus = self.scenario.stock.skus
         if len(skus) == 1:
             return 0
@@ -127,7 +127,7 @@ class Shop:
         return max(range(len(skus)), key=lambda i: (self.books.to_be_had(a, i), i == first))
 
     def start_hold(self, a: Admitted) -> None:
-        """Begin the time in which the hold is paid, given up, or forgotten."""
+        """Start the hold's time, in which the shopper pays, gives up, or forgets it."""
         now = self.agenda.now
         a.held_at, a.hold_until = a.held_at or now, now + self.rules.hold_s
         self.agenda.at(a.hold_until, self.expire_hold, a)
@@ -178,7 +178,7 @@ class Shop:
             self.hand_out()
 
     def quit(self, a: Admitted) -> None:
-        """Leave: by saying so, or just so, and then session and hold have to run out."""
+        """Leave. Unless the shopper says so, session and hold stay open until they run out."""
         if a.state is not AdmissionState.CLAIMED or a.paying:
             return
         a.gone_at = self.agenda.now
@@ -193,7 +193,7 @@ class Shop:
             self.quit(a)
 
     def run_out(self, a: Admitted) -> None:
-        """End a session at its deadline; one with an open hold waits for the hold."""
+        """End a session at its deadline, unless an open hold keeps it."""
         if a.state is AdmissionState.CLAIMED and not a.held:
             self.end(a, "expired")
 
@@ -211,6 +211,6 @@ class Shop:
         self.over.append(a)
 
     def hand_out(self) -> None:
-        """Give what came free to the sessions that were refused it."""
+        """Give freed units to the sessions that were refused them."""
         for served in self.books.serve_wishes():
             self.start_hold(served)

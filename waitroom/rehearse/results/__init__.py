@@ -1,1 +1,1 @@
-"""The outcome of the played sales: figures with intervals over the seeds, tables, charts."""
+"""The outcome of the simulated sales: figures with intervals over the seeds, tables, charts."""

@@ -1,8 +1,8 @@
-"""Charts as SVG, written by hand: axes, lines, marks with intervals, a legend. Pure.
+"""Hand-written SVG charts: axes, lines, marks with intervals, a legend. Pure.
 
-The text is that of the page's own fonts, and the colours follow whether the reader prefers light or
-dark, so a chart may stand on either. Series differ by mark and dash as well as by colour, which
-are those of Okabe and Ito for readers who tell few colours apart.
+The text uses the fonts of the page around the chart. The colours follow the reader's preference for
+light or dark, so a chart suits either background. Series differ by mark and dash as well as by
+colour; the colours are Okabe and Ito's, made for colour-blind readers.
 """
 
 from collections.abc import Callable, Sequence
@@ -65,7 +65,7 @@ class Axis:
     scale: str = "linear"
 
     def position(self, value: float) -> float:
-        """Return where a value stands, 0 at `low` and 1 at `high`; what is beyond is at the end."""
+        """Return a value's position, 0 at `low` and 1 at `high`; values beyond stand at the end."""
         bend: Callable[[float], float] = {"linear": float, "log": log10, "root": sqrt}[self.scale]
         value = min(max(value, self.low), self.high)
         return (bend(value) - bend(self.low)) / (bend(self.high) - bend(self.low))
@@ -152,7 +152,7 @@ class Chart:
         self._add(_glyph(index, x, y, hollow=mark.hollow))
 
     def _label(self, mark: Mark, below: int, taken: list[Box]) -> None:
-        """Write a mark's label where nothing else stands; one that finds no place is left out."""
+        """Write a mark's label where it overlaps nothing; a label without room is left out."""
         x, y = self._at(mark.x, mark.y, below)
         wide = 6.3 * len(mark.label)
         for anchor, left, foot in (
@@ -228,7 +228,7 @@ def _style() -> str:
 
 
 def _glyph(index: int, x: float, y: float, *, hollow: bool) -> str:
-    """Return the mark of a series around a point: circle, diamond, square, triangles, cross."""
+    """Return the glyph of a series at a point: circle, diamond, square, triangles, cross."""
     kind = f"s{index % 6} {'paper' if hollow else f'f{index % 6}'}"
     shape = {
         "o": "m-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z",

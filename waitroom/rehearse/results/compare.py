@@ -1,4 +1,4 @@
-"""Many sales of several variants on the same shoppers, and how sure the difference is."""
+"""Comparisons of variants on the same shoppers, with the uncertainty of each difference."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -42,14 +42,14 @@ FIGURES = (
     Figure(key="called", label="called", kind="count"),
     Figure(key="came_in", label="came in", kind="count"),
     Figure(key="no_shows", label="never came", kind="count"),
-    Figure(key="missed_choice", label="their SKU gone, others not", kind="count"),
+    Figure(key="missed_choice", label="first choice gone", kind="count"),
     Figure(key="sold", label="units sold", kind="count"),
-    Figure(key="bots_bought", label="of them to bots", kind="count"),
-    Figure(key="idle_unit_s", label="idle in line, unit-seconds", kind="count"),
+    Figure(key="bots_bought", label="units bought by bots", kind="count"),
+    Figure(key="idle_unit_s", label="idle, unit-seconds", kind="count"),
     Figure(key="wait_median_s", label="wait, median, s", kind="time"),
-    Figure(key="wait_p95_s", label="wait, 95 of 100, s", kind="time"),
+    Figure(key="wait_p95_s", label="wait, 95th percentile, s", kind="time"),
     Figure(key="overtaken", label="overtaken", kind="count"),
-    Figure(key="present_at_sold_out", label="there when all was sold", kind="count"),
+    Figure(key="present_at_sold_out", label="waiting when sold out", kind="count"),
 )
 
 
@@ -66,7 +66,11 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reliability:
-    """Of `count` shoppers in so many sales, told chances of about `told`, a share `found` some."""
+    """One bin of published chances, compared with the outcome.
+
+    `count` shoppers in `sales` sales were told a chance of `told` on average, and a share `found`
+    of them had something to find.
+    """
 
     count: int
     sales: int
@@ -83,13 +87,13 @@ class Outcome:
 
     @property
     def unsold(self) -> int:
-        """In how many sales something was left at the end."""
+        """The number of sales in which something was left at the end."""
         return sum(result.to_last_s is None for result in self.results)
 
     def values(self, key: str) -> list[float] | None:
-        """Return a figure of each sale; None where it cannot be given for all.
+        """Return a figure of each sale, or None if some sale has no such figure.
 
-        A sale that did not come to its last unit counts with its whole length, which is too little.
+        A sale that never sold its last unit counts with its whole length, which understates it.
         """
         until_s = self.variant.scenario.until_s
         found = []
@@ -124,7 +128,7 @@ class Outcome:
         return share_of([(result.score.inside, result.score.told) for result in self.results])
 
     def reliability(self) -> list[Reliability | None]:
-        """Return the tenths from 0-10 % to 90-100 %; None where nobody was told such a chance."""
+        """Return the tenths from 0-10 % to 90-100 %; None for a tenth that was never published."""
         rows: list[Reliability | None] = []
         for index in range(TENTHS):
             sales = [result.score.tenths[index] for result in self.results]
@@ -145,7 +149,7 @@ class Outcome:
 
 
 def interval_of(values: Sequence[float]) -> Interval:
-    """Return the mean of independent values with its interval; one value has none around it."""
+    """Return the mean of independent values with its interval; a single value has no width."""
     mean = fmean(values)
     if len(values) < 2:
         return Interval(mean=mean, low=mean, high=mean)
@@ -156,11 +160,11 @@ def interval_of(values: Sequence[float]) -> Interval:
 
 
 def share_of(counts: Sequence[tuple[int, int]]) -> Interval | None:
-    """Return a share of shoppers, from how many of how many it was in each sale.
+    """Return a share of shoppers with its interval, from (part, whole) of each sale.
 
-    Those of one sale have its luck in common, so what is independent is the sales, however many
-    shoppers they have: the interval is that of a ratio estimator over clusters (Cochran, *Sampling
-    Techniques*, 1977, chapter 6).
+    Shoppers of one sale share its luck, so the sales are independent and the shoppers are not. The
+    interval is that of a ratio estimator over clusters (Cochran, *Sampling Techniques*, 1977,
+    chapter 6).
     """
     total = sum(of for _, of in counts)
     if not total:
@@ -184,9 +188,9 @@ def compare(
     figures: bool = True,
     done: Callable[[Variant, int], None] = lambda _variant, _seed: None,
 ) -> list[Outcome]:
-    """Play every variant with every seed; `done` hears of each sale, `jobs` is processes.
+    """Play every variant with every seed in `jobs` processes; call `done` after each sale.
 
-    Without `figures` waits and chances are not worked out, which is a good deal quicker.
+    Without `figures` no waits and chances are computed, which is much faster.
     """
     results: dict[int, list[Result]] = {}
     for index, variant in enumerate(variants):
@@ -233,7 +237,7 @@ def to_json(outcomes: Sequence[Outcome], *, seeds: Sequence[int]) -> dict[str, A
 
 
 def _score_of(outcome: Outcome) -> dict[str, Any]:
-    """Return what a single sale's score has, with how sure its shares are."""
+    """Return the fields of a single sale's score, with the intervals of its shares."""
     tenths = [None if tenth is None else asdict(tenth) for tenth in outcome.reliability()]
     covered = _plain(outcome.coverage())
     return score_values(outcome.score()) | {"coverage": covered, "reliability": tenths}

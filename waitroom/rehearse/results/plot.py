@@ -57,7 +57,7 @@ def _mean_sold(outcome: Outcome, last: int) -> list[tuple[float, float]]:
 def frontier_chart(series: Mapping[str, Sequence[Outcome]], *, title: str, seeds: int) -> str:
     """Return the chart of time to the last unit against the share of the called who found nothing.
 
-    A variant under which nothing was ever sold out is left out, and said to be in a note.
+    A variant that never sold out is left out, and a note counts those.
     """
     marks = {
         name: [_mark(outcome) for outcome in group if outcome.unsold < len(outcome.results)]

@@ -1,4 +1,4 @@
-"""What `waitroom rehearse` shows in a terminal."""
+"""The terminal output of `waitroom rehearse`."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,10 +18,10 @@ from waitroom.rehearse.results.compare import (
 from waitroom.rehearse.scenario.recording import Recording
 
 COLUMNS_MAX = 3
-# Where these are nothing everywhere, nobody needs to read it.
+# Rows that are left out where they are zero for every variant.
 RARE = {"missed_choice", "bots_bought", "overtaken", "found_nothing_of_inside"}
 KNOWN = {figure.key: figure for figure in FIGURES}
-# At which parts of those called a replay is held against the record.
+# The shares of the called numbers at which a replay is compared with its record.
 HEAD_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 DIFFERENCES = ("to_last_s", "to_95_s", "found_nothing_of_called", "idle_unit_s")
 
@@ -31,7 +31,7 @@ def comparison(
 ) -> RenderableType:
     """Return tables of all figures side by side, and of the differences from the first variant.
 
-    When `brief`, it is one line for each variant with the figures that matter most.
+    When `brief`, each variant gets one line with the most important figures.
     """
     parts: list[RenderableType] = [Text(title, style="bold")]
     if brief:
@@ -42,7 +42,7 @@ def comparison(
         parts.extend(_chances(some) for some in _columns(told))
     if not brief and len(outcomes) > 1 and seeds > 1:
         parts.extend(_differences(outcomes[0], some) for some in _columns(outcomes[1:]))
-    note = f"{INTERVAL}, over {seeds} seeds.\nThe shoppers are the same for all."
+    note = f"{INTERVAL}, over {seeds} seeds.\nAll variants meet the same shoppers."
     parts.append(Text(note, style="dim"))
     if any(outcome.unsold for outcome in outcomes):
         length = f"{outcomes[0].variant.scenario.until_s:,.0f} s"
@@ -80,8 +80,8 @@ def _figures(outcomes: Sequence[Outcome]) -> Table:
 
 
 def _chances(outcomes: Sequence[Outcome]) -> Table:
-    """Return the reliability of the chances: of those told so much, how many had it to find."""
-    table = Table(title="chance told: found something, % (how many, in how many sales)")
+    """Return the reliability of the chances: the share that found something, by chance told."""
+    table = Table(title="chance told: share that found something, % (shoppers, sales)")
     for column in ("", *(outcome.variant.name for outcome in outcomes)):
         table.add_column(column, justify="right")
     rows = zip(*(outcome.reliability() for outcome in outcomes), strict=True)
@@ -123,7 +123,7 @@ def _differences(first: Outcome, others: Sequence[Outcome]) -> Table:
 
 
 def reproduction(recording: Recording, replayed: Outcome) -> RenderableType:
-    """Return a table of how near the sale, played again as it was, comes to its record."""
+    """Return a table that compares the recorded sale with its replay under the same rules."""
     table = Table(title="played again as it was, against the record", show_edge=False)
     table.add_column()
     table.add_column("recorded", justify="right")
@@ -159,7 +159,7 @@ def written(figure: Figure, interval: Interval | None, *, signed: bool = False) 
 
 
 def _share_within(share: Interval | None) -> str:
-    # One sale says nothing of how sure it is.
+    # A single sale has no interval.
     if share is None:
         return "-"
     half = "" if share.high == share.low else f" ± {share.half * 100:.1f}"

@@ -1,4 +1,4 @@
-"""What came of a rehearsed sale, in figures. Pure."""
+"""The figures of one rehearsed sale. Pure."""
 
 from bisect import bisect_left
 from dataclasses import asdict, dataclass
@@ -14,14 +14,15 @@ MINUTE_S = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One sale. Times are seconds from the opening, None for what did not come to pass.
+    """One sale. Times are seconds from the opening, or None for an event that never happened.
 
-    `to_last_s`: until the last unit was paid. `idle_unit_s`: units neither held nor sold while
-    people waited, times seconds. `called` counts people, `calls` also who was called again.
-    `found_nothing` asked, and left without ever having been able to hold anything; `missed_choice`
-    could have held another SKU, but came for one. `no_shows` never took up any call. `overtaken`
-    waited, having come back or been refused, while somebody with a higher number was served. Waits
-    are from joining to the first call, of those who then came.
+    `to_last_s` is when the last unit was paid. `idle_unit_s` counts unit-seconds: units neither
+    held nor sold while people waited. `called` counts people; `calls` also counts each repeated
+    call. `found_nothing` counts shoppers who asked and left without ever being able to hold
+    anything. `missed_choice` counts shoppers who wanted one SKU and could have held another.
+    `no_shows` never took up any call. `overtaken` counts shoppers who had come back or been refused
+    and waited while a higher number was served. Waits run from joining to the first call, for the
+    shoppers who then came in.
     """
 
     sold: int
@@ -58,7 +59,7 @@ class Result:
         return self.found_nothing / max(self.came_in, 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON, the shares and the score's figures among them."""
+        """Return plain values for JSON, including the shares and the score's figures."""
         values = asdict(self) | {
             "found_nothing_of_called": self.found_nothing_of_called,
             "found_nothing_of_inside": self.found_nothing_of_inside,
@@ -67,7 +68,7 @@ class Result:
         return values | {"head_by_minute": head, "score": score_values(self.score)}
 
     def head_times(self, heads: list[float]) -> list[float | None]:
-        """Return the second at which the head had come to each of some numbers, if it did."""
+        """Return the second at which the head reached each of these numbers, if it did."""
         ticks = [bisect_left(self.head_by_tick, head) for head in heads]
         return [float(t) if t < len(self.head_by_tick) else None for t in ticks]
 
@@ -89,7 +90,7 @@ def score_values(held: Score) -> dict[str, Any]:
 
 
 def result_of(sim: Simulation) -> Result:
-    """Count up a simulation that was run."""
+    """Count up a finished simulation."""
     everybody = list(sim.admitted.values())
     inside = [a for a in everybody if a.claimed_at is not None]
     paid = [a.paid_at for a in everybody if a.paid_at is not None]
@@ -130,7 +131,7 @@ def result_of(sim: Simulation) -> Result:
 
 
 def percentile(ordered: list[float], share: float) -> float | None:
-    """Return the value at most which so great a share of sorted values is (nearest rank)."""
+    """Return the nearest-rank percentile."""
     return ordered[max(ceil(share * len(ordered)) - 1, 0)] if ordered else None
 
 

@@ -1,7 +1,7 @@
-"""How well the published figures held: the waits' bands, and the chances by tenths. Pure.
+"""The accuracy of the published figures: the waits' bands, and the chances by tenths. Pure.
 
-The same questions are asked of a real sale by `reports.fairness.forecast`, which has only the
-log to go by. Here it is known what somebody would have found who never came.
+`reports.fairness.forecast` asks the same questions of a real sale, from the log alone. A rehearsal
+also knows what a shopper would have found who never came.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,13 +11,13 @@ from math import exp, log
 from waitroom.rehearse.results.sample import Sample
 
 TENTHS = 10
-# Of “1 to 3 seconds” nobody says that it is a wide band.
+# Below this a wait counts as equal: a band of 1 to 3 seconds is not wide.
 GRAIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenth:
-    """Of `count` shoppers told chances of about `told`, a share `found` had something to find."""
+    """One tenth: `count` shoppers were told about `told`; a share `found` found something."""
 
     count: int
     told: float
@@ -28,10 +28,11 @@ class Tenth:
 class Score:
     """Counts that can be added up over several sales.
 
-    Of `told` bands given to somebody who was called later, so many were `inside`, called `sooner`
-    or `later`. `never` were given to somebody who was never called: no band can be right there.
-    `tenths` holds, for each tenth of published chances, how many, their sum, and how many found
-    something. `squares` is the sum of the squared errors of the chances (Brier).
+    `told` is the number of bands given to shoppers who were called later; `inside`
+    of them held the real wait, and the others were called `sooner` or `later`. `never` is the
+    number of bands given to shoppers who were never called: no band can be right for them. `tenths`
+    has, for each tenth of chances, their count, their sum, and how many shoppers found something.
+    `squares` is the sum of the squared errors of the chances (Brier).
     """
 
     told: int = 0
@@ -63,13 +64,13 @@ class Score:
 
     @property
     def miscalibration(self) -> float | None:
-        """Mean distance of what was told from what was found, tenths weighed by their counts."""
+        """The mean distance between chance told and share found, weighted by count."""
         if not self.chances:
             return None
         return sum(abs(told - found) for _, told, found in self.tenths) / self.chances
 
     def reliability(self) -> list[Tenth | None]:
-        """Return the tenths from 0-10 % to 90-100 %; None where nobody was told such a chance."""
+        """Return the tenths from 0-10 % to 90-100 %; None for a tenth that was never published."""
         return [
             Tenth(count=count, told=told / count, found=found / count) if count else None
             for count, told, found in self.tenths
@@ -109,10 +110,10 @@ def score(
     left_for: Mapping[int, bool],
     over: bool,
 ) -> Score:
-    """Hold what was told against what came.
+    """Compare the published figures with the outcome.
 
-    `called_at` has the first call of each number that was called. Who was not called is known to
-    find nothing only when the sale is `over`; who was called and has no outcome yet is left out.
+    `called_at` has the first call of each called number. An uncalled number is known to find
+    nothing only when the sale is `over`. A called number without an outcome yet is left out.
     """
     total = Score()
     for sample in samples:

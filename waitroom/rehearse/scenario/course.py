@@ -1,4 +1,4 @@
-"""What is given for a sale beside its scenario: arrivals, rules and stock as they were recorded."""
+"""The recorded part of a sale, beside its scenario: arrivals, rules and stock."""
 
 from dataclasses import dataclass, field
 
@@ -7,11 +7,11 @@ from waitroom.rehearse.scenario.scenario import Rules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """How an earlier sale went, in seconds from its opening, where the crowd had no say in it.
+    """The events of an earlier sale that the crowd did not decide, in seconds from its opening.
 
-    `arrivals` has when each number joined, in order; `gone` the numbers that gave their place up or
-    lost it, and when. `rules` and `open` are what held from a moment on, the first from the start;
-    `stock` has (when, which SKU, how many units came or went).
+    `arrivals` has the moment at which each number joined, in order. `gone` has the numbers that
+    gave up or lost their place, with the moment. `rules` and `open` have (moment, value from then
+    on), the first at the start. `stock` has (moment, SKU's index, units added or removed).
     """
 
     arrivals: list[float]

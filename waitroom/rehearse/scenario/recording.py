@@ -1,12 +1,11 @@
 """A past sale, read from its room's public log and prepared for a replay. Pure.
 
 The log has the times of arrivals and calls, the figures behind each call, and the changes of rules
-and stock. It says nothing of what each shopper did inside: a replay draws that anew, from the
-shares that the room had learned at its last call. So a replay agrees with the record as follows.
-Arrivals, pauses and changes of rules and stock come at their recorded second. Where calls were
-bounded by calls a minute or by the batch, the head stays within two ticks' calls of the recorded
-one at every second. Where calls waited for seats or units, they depend on the crowd, and agree in
-the mean.
+and stock. It does not say what each shopper did inside: a replay draws that, from the shares that
+the room had learned at its last call. So a replay agrees with the record as follows.
+Arrivals, pauses and changes of rules and stock come at their recorded second. Where calls a minute
+or the batch bounded the calls, the head stays within two ticks' calls of the recorded one at every
+second. Where calls waited for seats or units, they depend on the crowd, and agree in the mean.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -158,7 +157,7 @@ def read_recording(bodies: Iterable[str], *, name: str) -> Recording:
     opened = [e.at for e in entries if isinstance(e, StatusChanged) and e.after == "open"]
     moved = [e.at for e in entries if isinstance(e, Joined | Called)]
     if not moved:
-        raise ScenarioError(f"{name} has no entry of anybody who joined or was called")
+        raise ScenarioError(f"{name} has no entry of a join or a call")
     reader = _Reader(Recording(name=name), opening=opened[0] if opened else moved[0])
     for entry in entries:
         reader.take(entry)
@@ -171,9 +170,9 @@ class _Reader:
 
     recording: Recording
     opening: datetime
-    # By line, each tick of numbers: its first, and how many numbers of all lines came before it.
+    # By line, each tick's first number, and how many numbers of all lines were given before it.
     _numbers: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    # Of each call, when it was, the bound that decided it, and how many people it called.
+    # One for each call: its time, the bound that decided it, and how many people it called.
     _reasons: list[tuple[float, str, int]] = field(default_factory=list)
     _first_figures: dict[str, float] = field(default_factory=dict)
 
@@ -217,7 +216,7 @@ class _Reader:
         self.recording.arrivals.extend([at] * (last - first + 1))
 
     def _of_all(self, line: str, number: int) -> int | None:
-        """Return a line's number as counted over all lines, or None if it was never given."""
+        """Return the room-wide number of a line's number, or None if it was never given."""
         for first, before in reversed(self._numbers.get(line, [])):
             if number >= first:
                 return before + number - first + 1
@@ -237,7 +236,7 @@ class _Reader:
         reached, again = max(entry.last - entry.first + 1, 0), len(entry.again)
         if reached + again:
             self.recording.calls.append((at, reached, again))
-        # Numbers that had been given up are skipped. The log counts them and does not name them.
+        # A call skips numbers that had been given up. The log counts them and does not name them.
         for number in range(entry.first, entry.first + reached - entry.called):
             self._lose(at, entry.line, number)
         self._reasons.append((at, entry.reason, reached + again))

@@ -1,4 +1,4 @@
-"""What a rehearsal is about: the stock, the room's rules and the crowd, read from TOML. Pure."""
+"""The subject of a rehearsal: the stock, the room's rules and the crowd, read from TOML. Pure."""
 
 import difflib
 import tomllib
@@ -10,12 +10,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 FromZero = Annotated[float, Meta(ge=0, le=1e9)]
-# Such as the median of a log-normal time, whose logarithm needs something above nothing.
+# For example the median of a log-normal time: its logarithm needs a value above zero.
 AboveZero = Annotated[float, Meta(gt=0, le=1e9)]
 Spread = Annotated[float, Meta(ge=0, le=3)]
 Count = Annotated[int, Meta(ge=0, le=10**9)]
 Positive = Annotated[int, Meta(ge=1, le=10**9)]
-# Memory and time are linear in these; more say nothing more.
+# Memory and time are linear in these; larger values would show nothing new.
 SHOPPERS_MAX, UNITS_MAX, SKUS_MAX = 5_000_000, 1_000_000, 1000
 
 
@@ -24,7 +24,7 @@ class ScenarioError(Exception):
 
 
 class Sku(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One SKU: its part of the units, and of the shoppers whose first choice it is."""
+    """One SKU: its share of the units, and the share of shoppers whose first choice it is."""
 
     sku: str
     units_share: AboveZero = 1.0
@@ -32,13 +32,13 @@ class Sku(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Stock(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is for sale: units over all SKUs, and a SKU or several to part them among."""
+    """The stock for sale: the units of all SKUs together, and the SKUs that share them."""
 
     units: Annotated[int, Meta(ge=1, le=UNITS_MAX)] = 500
     skus: Annotated[tuple[Sku, ...], Meta(min_length=1, max_length=SKUS_MAX)] = (Sku(sku="unit"),)
 
     def units_of_skus(self) -> list[int]:
-        """Part the units among the SKUs by largest remainder, so that they add up."""
+        """Divide the units among the SKUs by largest remainder, so that they add up."""
         whole = sum(sku.units_share for sku in self.skus)
         exact = [self.units * sku.units_share / whole for sku in self.skus]
         units = [int(part) for part in exact]
@@ -49,9 +49,9 @@ class Stock(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Rules(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The room's own settings, by the names that they have in the room.
+    """The room's own settings, under the names that they have in the room.
 
-    `policy` may be `fixed` besides: what rooms do that do not look at the stock.
+    `policy` may also be `fixed`, for comparison with rooms that ignore the stock.
     """
 
     policy: str = "guaranteed"
@@ -68,10 +68,11 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Crowd(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Who comes, and when. Waiting ends silently by patience, unless one says so.
+    """The arrivals and their patience. A shopper out of patience usually leaves without saying so.
 
-    `opening_share` of the shoppers come evenly within `opening_s` of the opening, the others after
-    it with exponentially falling density of mean `tail_s`. Beside them comes a steady stream.
+    `opening_share` of the shoppers come evenly within `opening_s` of the opening. The others come
+    after it, with an exponentially falling density of mean `tail_s`. A steady stream may be added.
+    `leave_told_share` of the shoppers say so when they give up.
     """
 
     shoppers: Count = 20_000
@@ -90,10 +91,10 @@ class Crowd(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Shopping(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the called do. Times are log-normal, given by median and spread (sigma).
+    """The behaviour of called shoppers. Times are log-normal, given by median and spread (sigma).
 
-    `told_share` of those who quit say so, so that seat and units are free at once. `stay_s` is how
-    long somebody who was refused stays in the shop for what may come free.
+    `told_share` of the quitting shoppers say so, which frees seat and units at once. `stay_s` is
+    how long a refused shopper stays in the shop for units that may come free.
     """
 
     no_show_share: Share = 0.15
@@ -129,9 +130,9 @@ class Bots(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Trouble(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A time in which payments take longer and fail; who fails tries again while the hold lasts.
+    """A time of slow or failing payments. A declined shopper retries while the hold lasts.
 
-    `checkout_p95_s` is how long checkout's own answers take then, which slows the calls.
+    `checkout_p95_s` is how long checkout's own answers take in that time, which slows the calls.
     """
 
     trouble_from_s: FromZero = 0.0
@@ -144,7 +145,7 @@ class Trouble(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Shift(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """True rates that change in mid-sale: at a moment, or when a share of the units is sold.
 
-    What is not given stays as it was.
+    A rate without a value stays unchanged.
     """
 
     shift_at_s: FromZero | None = None
@@ -164,9 +165,9 @@ class Shift(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Scenario(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """All that a rehearsal knows beside its seed. Times count from the opening, in seconds.
+    """Everything that defines a rehearsal except its seed. Times are seconds from the opening.
 
-    A run ends when nothing is left to happen, and at `until_s` at the latest.
+    A run ends when no event is left, and at `until_s` at the latest.
     """
 
     title: str = ""
@@ -193,11 +194,11 @@ _TOP = ("title", "until_s")
 
 
 def parse_scenario(text: str, *, where: str) -> Scenario:
-    """Read a scenario from TOML. Raises `ScenarioError` for whatever cannot be used."""
+    """Read a scenario from TOML. Raises `ScenarioError` for a value that cannot be used."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"{where} is no TOML: {error}") from error
+        raise ScenarioError(f"{where} is not valid TOML: {error}") from error
     _refuse_unknown(values, [*_TOP, *SECTIONS], where=where)
     for section, kind in SECTIONS.items():
         held = values.get(section, {})
@@ -209,8 +210,8 @@ def parse_scenario(text: str, *, where: str) -> Scenario:
 def changed(scenario: Scenario, changes: Mapping[str, str], *, where: str = "--set") -> Scenario:
     """Return the scenario with some keys set, each by its name or as `section.name`.
 
-    A name that stands in several sections is the first's. Values are read as TOML reads them, and
-    `none` is no value. Raises `ScenarioError` as `parse_scenario`.
+    A name that stands in several sections means the first of them. Values are read as TOML reads
+    them, and `none` clears a value. Raises `ScenarioError` as `parse_scenario`.
     """
     values: dict[str, Any] = msgspec.to_builtins(scenario)
     for name, text in changes.items():

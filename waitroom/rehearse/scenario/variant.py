@@ -1,4 +1,4 @@
-"""What is held against each other: a policy with its settings, on one scenario. Pure."""
+"""A variant to compare: a policy with its settings, on one scenario. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from waitroom.rehearse.play.baseline import Fixed, policy_named
 from waitroom.rehearse.scenario.course import Course
 from waitroom.rehearse.scenario.scenario import Scenario, ScenarioError, changed
 
-# For a room that looks at its rate alone.
+# Seats that never bind, for a room that is bounded by its rate alone.
 SEATS_ANY = 1_000_000
 _RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|min)")
 
-# The frontier's grid: calls a minute, seats, and calls a minute where the stock is looked at.
+# The frontier's grid: calls a minute, seats, and calls a minute for rooms that watch the stock.
 RATES_PER_MINUTE = (6, 9, 12, 15, 18, 24, 30, 36, 42, 48, 60, 78, 120, 180)
 SEATS = (10, 15, 20, 30, 40, 50, 65, 80, 100, 125, 150, 200, 300)
 RATES_BESIDE = (12, 18, 30, 42, 60, 120, 240)
@@ -27,16 +27,16 @@ class Variant:
 
 
 def parse_variant(text: str, scenario: Scenario, course: Course | None = None) -> Variant:
-    """Read `NAME` or `NAME:key=value,key=value`, and the short forms for what others do.
+    """Read `NAME` or `NAME:key=value,key=value`, or one of the short forms below.
 
-    `fixed:1/s`, `fixed:60/min` and `rate:60/min` bound the calls alone; `inside:20` bounds those
-    inside alone, whatever the stock. Raises `ScenarioError`.
+    `fixed:1/s`, `fixed:60/min` and `rate:60/min` bound only the calls. `inside:20` bounds only the
+    number inside, and ignores the stock. Raises `ScenarioError`.
     """
     name, _, rest = text.partition(":")
     settings = [part for part in rest.split(",") if part]
     if name == "inside":
         if not (settings and settings[0].isdigit()):
-            raise ScenarioError(f"{text}: say how many inside, as in inside:20")
+            raise ScenarioError(f"{text}: the number inside is missing, as in inside:20")
         short = {"policy": Fixed.name, "seats_max": settings.pop(0), "calls_per_minute": "none"}
     else:
         policy_named(name)
@@ -55,7 +55,7 @@ def parse_settings(settings: Sequence[str], *, where: str) -> dict[str, str]:
     for setting in settings:
         key, is_pair, value = setting.partition("=")
         if not (is_pair and key.strip() and value.strip()):
-            raise ScenarioError(f"{where}: {setting!r} is no key=value")
+            raise ScenarioError(f"{where}: {setting!r} is not key=value")
         changes[key.strip()] = value.strip()
     return changes
 
