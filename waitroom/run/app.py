@@ -169,12 +169,8 @@ def _looking_back(
 ) -> tuple[HistoryApi, LogApi, LineAdmin, OrdersAdmin, AnalyticsAdmin, FairnessApi]:
     """Return what shows orders, sales and the log after the fact."""
     history, pages = service.history, service.pages
-    log_api = LogApi(
-        service.board,
-        store=service.lines,
-        log_key=service.log_key,
-        pages=LogPages(service.pool, pages=pages),
-    )
+    public_log = service.public_log
+    log_api = LogApi(public_log, pages=LogPages(public_log, pages=pages))
     return (
         HistoryApi(
             service.checkout,
@@ -187,7 +183,7 @@ def _looking_back(
             bank_step=service.stripe is not None,
         ),
         log_api,
-        LineAdmin(guard, board=service.board, lines=service.lines, log_api=log_api, pages=pages),
+        LineAdmin(guard, board=service.board, public_log=public_log, pages=pages),
         OrdersAdmin(guard, history=history, pages=pages),
         AnalyticsAdmin(guard, analytics=AnalyticsStore(service.pool), history=history, pages=pages),
         FairnessApi(service.board, guard, store=FairnessStore(service.pool), pages=pages),

@@ -30,6 +30,7 @@ from inventory.sweeper import Sweeper
 from waitroom.admin.accounts.sign_in import OperatorStore
 from waitroom.desk.board import Board
 from waitroom.desk.entrance import Entrance
+from waitroom.desk.public_log import PublicLog
 from waitroom.desk.tickets import Tickets
 from waitroom.leader.controller import Controller
 from waitroom.leader.drawing import Drawing, SeedBook
@@ -48,6 +49,7 @@ from waitroom.run.settings import Secrets, Settings
 from waitroom.store.draw_store import DrawStore
 from waitroom.store.invitation_store import InvitationStore
 from waitroom.store.line_store import LineStore
+from waitroom.store.log_store import LogStore
 from waitroom.store.memory import Memory
 from waitroom.store.office_store import OfficeStore
 from waitroom.store.room_store import RoomStore
@@ -72,7 +74,7 @@ class Service:
     rooms: RoomStore
     draws: DrawStore
     drawing: Drawing
-    log_key: LogKey
+    public_log: PublicLog
     holds: HoldStore
     stock: StockStore
     products: CatalogueStore
@@ -136,7 +138,7 @@ def build_service(
         rooms=RoomStore(pool),
         draws=draws,
         drawing=drawing,
-        log_key=log_key,
+        public_log=PublicLog(board, store=LogStore(pool), log_key=log_key),
         holds=holds,
         stock=stock,
         products=products,

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import asyncpg
 
@@ -267,17 +266,6 @@ class LineStore:
             )
             for row in rows
         }
-
-    async def log_head(self, room: str) -> tuple[int, bytes]:
-        """Return the last sequence number of a room's log and the chain's hash there."""
-        async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["read_log_head"], room)
-        return (row["seq"], row["hash"]) if row else (0, b"")
-
-    async def log(self, room: str, *, after: int, limit: int) -> list[dict[str, Any]]:
-        async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["read_log"], room, after, limit)
-        return [dict(row) for row in rows]
 
 
 def _place_on_file(row: asyncpg.Record) -> PlaceOnFile:

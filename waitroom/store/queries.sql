@@ -137,9 +137,22 @@ SELECT leave_returns($1, $2, $3);
 -- name: end_due_admissions
 SELECT * FROM end_due_admissions($1);
 
--- name: read_log
-SELECT e.seq, e.body, encode(e.hash, 'hex') AS hash FROM log_entry e JOIN room m USING (room_id)
-WHERE m.room = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3;
+-- name: list_log_forward
+SELECT e.seq, e.body, e.hash FROM log_entry e JOIN room m USING (room_id)
+WHERE m.room = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4;
+
+-- name: list_log_backward
+SELECT e.seq, e.body, e.hash FROM log_entry e JOIN room m USING (room_id)
+WHERE m.room = $1 AND e.seq < $2 AND e.seq <= $3 ORDER BY e.seq DESC LIMIT $4;
+
+-- name: list_exceptions_forward
+-- As above, without the line's own course.
+SELECT e.seq, e.body, e.hash FROM log_entry e JOIN room m USING (room_id)
+WHERE m.room = $1 AND e.seq > $2 AND e.seq <= $3 AND NOT is_routine(e.body) ORDER BY e.seq LIMIT $4;
+
+-- name: list_exceptions_backward
+SELECT e.seq, e.body, e.hash FROM log_entry e JOIN room m USING (room_id)
+WHERE m.room = $1 AND e.seq < $2 AND e.seq <= $3 AND NOT is_routine(e.body) ORDER BY e.seq DESC LIMIT $4;
 
 -- name: create_room
 SELECT create_room($1, $2, $3, $4);

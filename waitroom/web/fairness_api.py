@@ -1,14 +1,13 @@
-"""The fairness report over HTTP: for operators always, for everybody where they made it public."""
+"""The fairness report over HTTP: always for operators, and for everybody if they made it public."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from inventory.kit.http import json_response, wants_html
 from inventory.kit.pages import Pages
-from waitroom.admin.accounts.guard import Guard
-from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.board import Board
 from waitroom.refusals import FairnessNotPublic
 from waitroom.reports.fairness.fairness_report import FairnessReport
@@ -16,7 +15,27 @@ from waitroom.reports.fairness.fairness_store import FairnessStore
 from waitroom.reports.fairness.verdict import CAUSES, verdict
 
 
+class SignedIn(Protocol):
+    """An operator who is signed in, as far as a page shows them."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def role(self) -> str: ...
+
+
+class Guard(Protocol):
+    """Lets only operators with a role do an action. The operators' part of the service has one."""
+
+    def as_role(
+        self, role: str, action: Callable[[web.Request, SignedIn], Awaitable[web.StreamResponse]]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]: ...
+
+
 class FairnessApi:
+    """Serves the report as JSON and as a page."""
+
     def __init__(self, board: Board, guard: Guard, *, store: FairnessStore, pages: Pages) -> None:
         self._board = board
         self._guard = guard
@@ -38,12 +57,12 @@ class FairnessApi:
             raise FairnessNotPublic
         return self._answer(request, await self._store.report(view.room), operator=None)
 
-    async def show_to_operators(self, request: web.Request, operator: Operator) -> web.Response:
+    async def show_to_operators(self, request: web.Request, operator: SignedIn) -> web.Response:
         report = await self._store.report(request.match_info["room"])
         return self._answer(request, report, operator=operator)
 
     def _answer(
-        self, request: web.Request, report: FairnessReport, *, operator: Operator | None
+        self, request: web.Request, report: FairnessReport, *, operator: SignedIn | None
     ) -> web.Response:
         body = report_body(report)
         if not wants_html(request) or request.query.get("format") == "json":
@@ -61,7 +80,7 @@ class FairnessApi:
 
 
 def report_body(report: FairnessReport) -> dict[str, Any]:
-    """Return the report as the JSON has it."""
+    """Return the report as JSON and page have it."""
     waits = asdict(report.forecast.waits)
     judged = report.forecast.waits.judged
     return {

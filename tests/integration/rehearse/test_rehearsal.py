@@ -13,8 +13,8 @@ from waitroom.run.app import Service
 
 
 async def recorded(service: Service) -> Recording:
-    entries = await service.lines.log("drop", after=0, limit=1000)
-    return read_recording((entry["body"] for entry in entries), name="drop")
+    entries = await service.public_log.entries("drop", after=0, limit=1000)
+    return read_recording((entry.body for entry in entries), name="drop")
 
 
 async def test_a_room_is_rehearsed_with_its_own_rules_and_stock(service: Service) -> None:

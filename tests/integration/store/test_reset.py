@@ -42,8 +42,8 @@ async def balance(service: Service) -> dict[str, Any]:
 
 
 async def entries(service: Service, *kinds: str) -> list[dict[str, Any]]:
-    log = await service.lines.log("drop", after=0, limit=10_000)
-    bodies = [msgspec.json.decode(entry["body"]) for entry in log]
+    log = await service.public_log.entries("drop", after=0, limit=10_000)
+    bodies = [msgspec.json.decode(entry.body) for entry in log]
     return [body for body in bodies if body["kind"] in kinds]
 
 

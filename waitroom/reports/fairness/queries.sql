@@ -42,20 +42,3 @@ WHERE l.room_id = $1 AND a.state = 'missed' AND a.came_back_at IS NOT NULL;
 SELECT l.line, a.number FROM line l JOIN admission a USING (line_id)
 WHERE l.room_id = $1 AND a.refused AND NOT EXISTS (SELECT FROM hold h WHERE h.session_id = a.admission_id)
     AND NOT EXISTS (SELECT FROM outcome_elsewhere e WHERE e.session_id = a.admission_id AND (e.held_at IS NOT NULL OR e.bought > 0));
-
--- name: read_page_forward
-SELECT e.seq, e.body, encode(e.hash, 'hex') AS hash FROM log_entry e JOIN room m USING (room_id)
-WHERE m.room = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4;
-
--- name: read_page_backward
-SELECT e.seq, e.body, encode(e.hash, 'hex') AS hash FROM log_entry e JOIN room m USING (room_id)
-WHERE m.room = $1 AND e.seq < $2 AND e.seq >= $3 ORDER BY e.seq DESC LIMIT $4;
-
--- name: read_exceptions_forward
--- As above, without what the line does of itself.
-SELECT e.seq, e.body, encode(e.hash, 'hex') AS hash FROM log_entry e JOIN room m USING (room_id)
-WHERE m.room = $1 AND e.seq > $2 AND e.seq <= $3 AND NOT e.body LIKE ANY ($5::text[]) ORDER BY e.seq LIMIT $4;
-
--- name: read_exceptions_backward
-SELECT e.seq, e.body, encode(e.hash, 'hex') AS hash FROM log_entry e JOIN room m USING (room_id)
-WHERE m.room = $1 AND e.seq < $2 AND e.seq >= $3 AND NOT e.body LIKE ANY ($5::text[]) ORDER BY e.seq DESC LIMIT $4;
