@@ -536,7 +536,8 @@ async def test_an_entry_changed_in_the_database_is_found_and_by_a_copy_even_with
 
     assert kept["holds"], failed(kept)
     assert "chain" in failed(plain)
-    assert failed(fitting) == {"witness"}
+    # For a second the head from before the rewriting may still be served, and it fails as well.
+    assert failed(fitting) - {"head"} == {"witness"}
 
 
 async def rewrite_in_database(service: Service, old: str, new: str, *, with_hashes: bool) -> None:
