@@ -492,7 +492,7 @@ async def test_the_log_is_downloaded_and_the_report_made_public(
 async def test_a_log_that_is_not_public_yet_is_a_file_for_operators_alone(
     service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("waitroom.admin.rooms.line.LOG_PAGE_MAX", 2)
+    monkeypatch.setattr("waitroom.desk.public_log.LOG_PAGE_MAX", 2)
     await open_room(service, seats_max=0, log_public="after")
     await waiting(client, 3)
     viewer = await sign_in(service, client, "viewer")
