@@ -60,7 +60,7 @@ class PublicLog:
     async def readable(self, room: str) -> RoomView:
         """Return the room if anybody may read its log now.
 
-        Raises `NotFound` or `LogNotPublicYet`.
+        Raises `NotFound`, `Busy` or `LogNotPublicYet`.
         """
         view = await self._board.find(room)
         if view.rules.log_public == "after" and view.rules.status != "ended":
