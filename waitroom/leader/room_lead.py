@@ -56,6 +56,7 @@ class RoomLead:
         self._caller = Caller()
         self._study: asyncio.Task[None] | None = None
         self._forecast_logged_at = 0.0
+        self._failing: set[str] = set()
 
     async def tick(self, *, term: int) -> None:
         """Take the room one step further. Raises `OfficeLost`, and what the engine refuses."""
@@ -143,10 +144,15 @@ class RoomLead:
         """Take a step that no call waits for; return whether it went well."""
         try:
             await step
-        except Exception:
+        except Exception as error:
             FAILURES.labels(part).inc()
-            log.exception("room_step_failed", room_id=self.room_id, part=part)
+            # The traceback once, and a line for each second that it goes on.
+            again = part in self._failing
+            self._failing.add(part)
+            facts = {"room_id": self.room_id, "part": part, "error": repr(error)}
+            log.warning("room_step_failed", **facts, exc_info=None if again else error)
             return False
+        self._failing.discard(part)
         return True
 
 

@@ -11,12 +11,12 @@ once a second, in this order:
 
 A caller remembers observations and never rules: the rules come with each snapshot. The driver
 guards `learn` and `forecast`, so neither a slow reading nor an error in a forecast keeps a room
-from calling or publishing. Without a recent reading the policy `expected` calls as `guaranteed`
-does, and without a forecast the last one stands.
+from calling or publishing. Without a recent reading the policy `expected` counts
+on every shopper inside to take a unit, and without a forecast the last one stands.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from waitroom.line.checkout_health import HealthLimit
@@ -181,6 +181,9 @@ class Caller:
             return None
         if (room.now - self._read.now).total_seconds() > READING_MAX_S:
             return None
+        if room.rules.for_shoppers != self._read.rules.for_shoppers:
+            # What shoppers do under these rules is known with the next reading.
+            return None
         calls = sum(_moved(self._read, room).values()) + self._again_since_reading
         then = self._read.stock or _NO_STOCK
         return self.outlook.with_calls(calls).with_units_freed(room.stock.free - then.free)
@@ -252,32 +255,45 @@ class Caller:
         return self._demand is not None
 
     def begin(self, room: RoomSnapshot) -> None:
-        """Learn that nobody was called yet, where that is so: there is nothing to read then."""
-        if not self.has_read and not room.seats_taken and not any(li.head for li in room.lines):
-            self.learn(Reading(room=room))
+        """Bring what is known under the rules of this tick; to be called before `decide`.
 
-    def learn(self, reading: Reading) -> None:
-        """Count how called shoppers fare, and work out what to expect of them."""
-        room = reading.room
-        if room.stock is None:
-            return
-        rules = room.rules
+        A room that has called no shopper yet has nothing to read.
+        """
+        if self._demand is None:
+            if not room.seats_taken and not any(line.head for line in room.lines):
+                self.learn(Reading(room=room))
+        elif self._read is not None and room.rules.for_shoppers != self._read.rules.for_shoppers:
+            self._follow(room)
+            self.outlook = self._demand.outlook(room.shopper_s)
+            self._read = replace(self._read, rules=room.rules)
+
+    def _follow(self, room: RoomSnapshot) -> Demand:
+        """Return what is known of shoppers, under the rules of this tick."""
         if self._demand is None:
             self._demand = Demand()
+        rules = room.rules
         self._demand.follow(
             claim_window_s=rules.claim_window_s,
             session_s=rules.session_s,
             hold_s=rules.hold_s,
             units_max=rules.units_max,
         )
-        self._demand.observe(
+        return self._demand
+
+    def learn(self, reading: Reading) -> None:
+        """Count how called shoppers fare, and work out what to expect of them."""
+        room = reading.room
+        if room.stock is None:
+            return
+        demand = self._follow(room)
+        demand.observe(
             room.shopper_s,
             reading.changed,
             reading.closed,
             dropped=reading.dropped,
             units_free=room.stock.free,
         )
-        self.outlook = self._demand.outlook(room.shopper_s)
+        self.outlook = demand.outlook(room.shopper_s)
         self._read, self._again_since_reading = room, 0
 
     def forget(self) -> None:

@@ -103,10 +103,10 @@ class Guaranteed:
 
 
 class Expected:
-    """Call as many as the stock will do for, as far as is known of what called shoppers do.
+    """Call as many as the stock can serve, judging by what called shoppers do.
 
-    The expected number of those who find nothing stays within `disappointed_max` of those called.
-    `waitroom/line/forecast/expected.py` has the arithmetic.
+    The expected number of shoppers who find nothing stays within `disappointed_max` of all called
+    shoppers. `waitroom/line/forecast/expected.py` has the arithmetic.
     """
 
     name = "expected"
@@ -115,7 +115,8 @@ class Expected:
         if not room.has_stock:
             return room.batch_max
         if room.demand is None:
-            return Guaranteed().calls_max(room)
+            # Nothing is known of the shoppers called and inside: each may still take its units.
+            return max(Guaranteed().calls_max(room) - room.seats_taken, 0)
         covered = covered_calls(
             room.demand, units=room.units_available, each=room.units_promised_each
         )

@@ -29,6 +29,11 @@ class CallingRules:
     hold_s: float = 300.0
     units_max: int | None = None
 
+    @property
+    def for_shoppers(self) -> tuple[float, float, float, int | None]:
+        """The rules that bear on what called shoppers do."""
+        return self.claim_window_s, self.session_s, self.hold_s, self.units_max
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:

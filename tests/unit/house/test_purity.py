@@ -27,7 +27,7 @@ NAMED_IMPURE = {
     "inventory.kit.turns",
     # Chance, but seeded: the same seed is the same sale.
     "waitroom.rehearse.play.dice",
-    "waitroom.rehearse.results.sample",
+    "waitroom.rehearse.play.sample",
 }
 # In the other folders these are pure.
 NAMED_PURE = {

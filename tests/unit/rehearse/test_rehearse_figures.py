@@ -7,6 +7,7 @@ import pytest
 from rehearsing import scenario
 
 from waitroom.line.forecast.track_record import HIGH_QUANTILE, LOW_QUANTILE
+from waitroom.rehearse.play.sample import Sample
 from waitroom.rehearse.results.chart import Axis, Chart, Mark, Series
 from waitroom.rehearse.results.compare import (
     FIGURES,
@@ -18,7 +19,6 @@ from waitroom.rehearse.results.compare import (
 )
 from waitroom.rehearse.results.plot import frontier_chart, sales_chart
 from waitroom.rehearse.results.result import percentile
-from waitroom.rehearse.results.sample import Sample
 from waitroom.rehearse.results.score import Score, score
 from waitroom.rehearse.scenario import library
 from waitroom.rehearse.scenario.scenario import changed

@@ -1,21 +1,17 @@
 """The leading controller of a rehearsal: production's caller, shown a rehearsed room."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from waitroom.line.caller import Caller
 from waitroom.line.checkout_health import CheckoutHealth
 from waitroom.line.forecast.journey import Reading
 from waitroom.line.policy import POLICIES, AdmissionPolicy, Call, CallResult
-from waitroom.line.snapshot import CallingRules, LineSnapshot, RoomSnapshot, Stock
-from waitroom.line.state import LineState
+from waitroom.line.snapshot import CallingRules, RoomSnapshot
+from waitroom.line.state import LineState, RoomState
 from waitroom.line.wait import row_at
 from waitroom.rehearse.scenario.scenario import Rules
-
-if TYPE_CHECKING:
-    from waitroom.rehearse.play.simulation import Simulation
 
 TICK_S = 1.0
 OPENING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -50,12 +46,12 @@ class Leader:
         self.caller.begin(room)
         return self.caller.decide(room, checkout=self.health.limit(room.shopper_s))
 
-    def publish(self, room: RoomSnapshot, result: CallResult | None) -> None:
-        """Make the document of this tick, with the head as it is after the calls."""
-        results = {} if result is None else {LINE_ID: result}
+    def publish(self, room: RoomSnapshot, results: Mapping[int, CallResult]) -> RoomState:
+        """Return the document of this tick, with the heads as they are after the calls."""
         document = self.caller.document(room, results)
         self.caller.published(room, document, at=room.now)
         self.told = document.lines[0]
+        return document
 
     def learn(self, reading: Reading) -> None:
         """Learn and forecast, where what is called or published depends on it."""
@@ -68,30 +64,6 @@ class Leader:
         if self.told is None:
             return 0.0
         return row_at(self.told.table, max(number - self.told.head, 1)).poll_s
-
-
-def snapshot_of(sim: "Simulation", *, version: int) -> RoomSnapshot:
-    """Return the rehearsed room as production's leader would read it."""
-    rules, books = sim.rules, sim.books
-    line = LineSnapshot(
-        line_id=LINE_ID,
-        gate=sim.gate,
-        tail=sim.tail,
-        came_back=tuple(sim.came_back[: rules.batch_max]),
-    )
-    stock = Stock(on_hand=books.on_hand, promised=books.promised, held=books.held, sold=books.sold)
-    return RoomSnapshot(
-        room_id=1,
-        room="rehearsal",
-        now=moment(sim.now),
-        shopper_s=sim.now,
-        status="open" if sim.open and not sim.sold_out else "paused",
-        version=version,
-        rules=rules_of(rules, policy=sim.leader.policy.name),
-        stock=replace(stock, kept=max(stock.free - books.free, 0)),
-        seats_taken=sim.shop.seats,
-        lines=(line,),
-    )
 
 
 def rules_of(rules: Rules, *, policy: str) -> CallingRules:

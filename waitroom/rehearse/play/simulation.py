@@ -1,19 +1,20 @@
 """One sale from the opening to the last unit: a line, a leader that ticks, and a shop."""
 
 from bisect import bisect_right
+from dataclasses import replace
 
 from waitroom.line.admission import AdmissionState
 from waitroom.line.forecast.journey import Reading
 from waitroom.line.policy import AdmissionPolicy, Call, CallResult, Decision
-from waitroom.line.snapshot import RoomSnapshot
+from waitroom.line.snapshot import LineSnapshot, RoomSnapshot, Stock
 from waitroom.rehearse.play.admitted import Admitted
 from waitroom.rehearse.play.agenda import Agenda
 from waitroom.rehearse.play.baseline import Fixed, policy_named
 from waitroom.rehearse.play.books import Books, Shelf
 from waitroom.rehearse.play.dice import SAMPLES, dice_of, draw_arrivals, stream
-from waitroom.rehearse.play.leader import OPENING, TICK_S, Leader, snapshot_of
+from waitroom.rehearse.play.leader import LINE_ID, OPENING, TICK_S, Leader, moment, rules_of
+from waitroom.rehearse.play.sample import EVERY_S, Sampler
 from waitroom.rehearse.play.shop import Shop
-from waitroom.rehearse.results.sample import EVERY_S, Sampler
 from waitroom.rehearse.scenario.course import Course
 from waitroom.rehearse.scenario.scenario import Rules, Scenario
 
@@ -122,17 +123,42 @@ class Simulation:
         if not self.sold_out and self.books.sold >= self.books.on_hand > 0:
             self.sold_out_at = self.now
             self.waiting_at_sold_out = self._waiting()
-        room = snapshot_of(self, version=len(self.called_by_tick))
+        room = self.snapshot()
         calls = self.leader.decide(room, checkout_p95_s=self.checkout_p95_s)
         self.decision = calls[0].decision if calls else NOTHING
         result = self._carry_out(calls[0]) if calls else None
         self.called_by_tick.append(result.called + result.called_again if result else 0)
         self.head_by_tick.append(self.head)
         self.sold_by_tick.append(self.books.sold)
-        self.leader.publish(room, result)
-        self.leader.learn(self._read(snapshot_of(self, version=room.version + 1)))
+        self.leader.publish(room, {LINE_ID: result} if result else {})
+        self.leader.learn(self._read(self.snapshot()))
         if self.now % EVERY_S == 0 and self.leader.figures:
             self._sample()
+
+    def snapshot(self) -> RoomSnapshot:
+        """Return the room as production's leader would read it now."""
+        rules, books = self.rules, self.books
+        line = LineSnapshot(
+            line_id=LINE_ID,
+            gate=self.gate,
+            tail=self.tail,
+            came_back=tuple(self.came_back[: rules.batch_max]),
+        )
+        stock = Stock(
+            on_hand=books.on_hand, promised=books.promised, held=books.held, sold=books.sold
+        )
+        return RoomSnapshot(
+            room_id=1,
+            room="rehearsal",
+            now=moment(self.now),
+            shopper_s=self.now,
+            status="open" if self.open and not self.sold_out else "paused",
+            version=len(self.called_by_tick),
+            rules=rules_of(rules, policy=self.leader.policy.name),
+            stock=replace(stock, kept=max(stock.free - books.free, 0)),
+            seats_taken=self.shop.seats,
+            lines=(line,),
+        )
 
     def _read(self, room: RoomSnapshot) -> Reading:
         """Read how the called fare, as the leader would read it from the database."""
@@ -145,7 +171,10 @@ class Simulation:
 
     def _sample(self) -> None:
         if self.tail > self.head and self.open and not self.sold_out:
-            self.sampler.take(self)
+            told = self.leader.told
+            assert told is not None, "the leader has published"
+            unsold = self.books.on_hand - self.books.sold
+            self.sampler.take(told, now=self.now, unsold=unsold)
 
     def _keep_to(self, course: Course) -> None:
         """Let what was recorded for this second happen: openings, rules, stock."""
@@ -217,7 +246,7 @@ class Simulation:
             self.books.promise(a, self.promised_each)
         heard_at = self.now if joins else self._heard_at(a, 0)
         self.shop.expect(a, heard_at=heard_at)
-        self.sampler.follow(self, a, heard_at=heard_at)
+        self.sampler.follow(self.shop, self.admitted, a, heard_at=heard_at)
 
     def _call_again(self, a: Admitted, *, until: float) -> None:
         self.came_back.remove(a.number)

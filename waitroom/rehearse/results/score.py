@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import exp, log
 
-from waitroom.rehearse.results.sample import Sample
+from waitroom.rehearse.play.sample import Sample
 
 TENTHS = 10
 # Below this a wait counts as equal: a band of 1 to 3 seconds is not wide.

@@ -1,15 +1,13 @@
-"""What those who waited were told at some moments, and what they found on coming. Pure."""
+"""Samples of the published figures: what waiting shoppers were told, and what they found. Pure."""
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING
 
+from waitroom.line.state import LineState
 from waitroom.line.wait import row_at
 from waitroom.rehearse.play.admitted import Admitted
 from waitroom.rehearse.play.dice import log_normal
-
-if TYPE_CHECKING:
-    from waitroom.rehearse.play.simulation import Simulation
+from waitroom.rehearse.play.shop import Shop
 
 EVERY_S, EACH = 20, 8
 # Beyond so many places for each unit that is not sold, hardly anything is left.
@@ -29,12 +27,12 @@ class Sample:
 
 @dataclass(slots=True)
 class Sampler:
-    """Draw numbers from those who wait and write down what the document tells them.
+    """Draw waiting numbers and write down what the document tells them.
 
-    `left_for` has, for each drawn number that was called, whether it would have found something on
-    coming, or while it would have stayed for what comes free. It is looked up for those too who
-    stay away or want nothing: the published chance is that something is left, and not that somebody
-    takes it.
+    `left_for` says, for each drawn number that was called, whether something was left when it came
+    or came free while it would have stayed. That is looked up for absent shoppers too, and for
+    shoppers who want nothing: the published chance is that something is left, whether or not a
+    shopper takes it.
     """
 
     rng: Random
@@ -42,34 +40,35 @@ class Sampler:
     left_for: dict[int, bool] = field(default_factory=dict)
     _drawn: set[int] = field(default_factory=set)
 
-    def take(self, sim: "Simulation") -> None:
-        """Draw half of them by the logarithm of the place, half from where it is not yet decided.
+    def take(self, told: LineState, *, now: float, unsold: int) -> None:
+        """Draw half of them by the logarithm of the place, half from where it is undecided.
 
-        Of a long line most are told that nothing will be left, and say little about the rest.
+        Most of a long line are told that nothing will be left, and say little about the rest.
         """
-        told, waiting = sim.leader.told, sim.tail - sim.head
-        assert told is not None, "the leader has published"
-        open_places = min(waiting, NEAR * (sim.books.on_hand - sim.books.sold) + 1)
+        waiting = told.tail - told.head
+        open_places = min(waiting, NEAR * unsold + 1)
         for turn in range(EACH):
             share = self.rng.random()
             place = int(waiting**share) if turn % 2 else 1 + int(share * open_places)
             row = row_at(told.table, place)
-            self._drawn.add(sim.head + place)
+            self._drawn.add(told.head + place)
             self.samples.append(
                 Sample(
-                    number=sim.head + place,
-                    at=sim.now,
+                    number=told.head + place,
+                    at=now,
                     wait_low_s=row.wait_low_s,
                     wait_high_s=row.wait_high_s,
                     chance=row.chance,
                 )
             )
 
-    def follow(self, sim: "Simulation", a: Admitted, *, heard_at: float) -> None:
+    def follow(
+        self, shop: Shop, everybody: dict[int, Admitted], a: Admitted, *, heard_at: float
+    ) -> None:
         """Look, once a drawn number would ask for a hold, whether something is there."""
         if a.number not in self._drawn:
             return
-        shopping = sim.shop.shopping
+        shopping = shop.shopping
         claims = log_normal(shopping.claim_s, shopping.claim_spread, a.dice.claim_z)
         looks = log_normal(shopping.browse_s, shopping.browse_spread, a.dice.browse_z)
         stays = log_normal(shopping.stay_s, shopping.stay_spread, a.dice.stay_z)
@@ -77,21 +76,22 @@ class Sampler:
         promised = a.promised > 0
 
         def look(_: Admitted) -> None:
-            found = promised or a.held_at is not None or _is_there(sim, a)
+            found = promised or a.held_at is not None or _is_there(shop, a)
             self.left_for[a.number] = found
             if not found:
-                sim.agenda.at(sim.now + stays, look_back, sim.now)
+                now = shop.agenda.now
+                shop.agenda.at(now + stays, look_back, now)
 
         def look_back(since: float) -> None:
-            # What came free meanwhile is the lowest number's who stays for it.
+            # What came free meanwhile goes to the lowest number that stays for it.
             behind = any(
                 b.number > a.number and b.held_at is not None and b.held_at > since
-                for b in sim.admitted.values()
+                for b in everybody.values()
             )
-            self.left_for[a.number] = a.held_at is not None or behind or _is_there(sim, a)
+            self.left_for[a.number] = a.held_at is not None or behind or _is_there(shop, a)
 
-        sim.agenda.at(min(heard_at + claims, a.claim_until) + looks, look, a)
+        shop.agenda.at(min(heard_at + claims, a.claim_until) + looks, look, a)
 
 
-def _is_there(sim: "Simulation", a: Admitted) -> bool:
-    return any(sim.books.to_be_had(a, shelf) for shelf in range(len(sim.books.shelves)))
+def _is_there(shop: Shop, a: Admitted) -> bool:
+    return any(shop.books.to_be_had(a, shelf) for shelf in range(len(shop.books.shelves)))
