@@ -13,7 +13,8 @@ from aiohttp.test_utils import TestServer
 from stripe_peer import SECRET_KEY, WEBHOOK_SECRET, Wire, running_localstripe
 from support import secrets, settings
 
-from waitroom.run.app import Service, open_gateway, open_service
+from waitroom.run.app import Service, open_service
+from waitroom.run.gateways import open_gateway
 
 
 @pytest.fixture(scope="session")

@@ -5,29 +5,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
-
 from checkout.api import Checkout
-from checkout.customers.customer_store import CustomerStore
 from checkout.customers.identity import Identity, open_identity
-from checkout.gateway.deterministic_gateway import open_test_gateway
 from checkout.gateway.gateway import Gateway
-from checkout.history.history_store import HistoryStore
-from checkout.order_store import OrderStore
 from checkout.payments import Payments
-from checkout.refund_store import RefundStore
 from checkout.refunds import Refunds
 from checkout.session import SessionSeal
 from inventory.api import Catalogue
-from inventory.hold_store import HoldStore
 from inventory.kit.database import Pool
 from inventory.kit.pages import Pages
-from inventory.ledger_store import LedgerStore
 from inventory.money import format_amount, uncommon_digits
-from inventory.product_store import CatalogueStore
-from inventory.sku_store import StockStore
 from inventory.sweeper import Sweeper
-from waitroom.admin.accounts.sign_in import OperatorStore
 from waitroom.desk.board import Board
 from waitroom.desk.entrance import Entrance
 from waitroom.desk.public_log import PublicLog
@@ -38,72 +26,59 @@ from waitroom.leader.health_watch import HealthShare
 from waitroom.line.invitation import InvitationSeal
 from waitroom.line.ticket import TicketSeal
 from waitroom.log.signing import LogKey
-from waitroom.outgoing.mail.mail_store import MailStore
 from waitroom.outgoing.mail.relay import parse_relay, parse_sender
 from waitroom.outgoing.mail.sender import MailSender
-from waitroom.outgoing.outbox.endpoint_store import EndpointStore
-from waitroom.outgoing.outbox.outbox_store import OutboxStore
 from waitroom.outgoing.outbox.sender import WebhookSender
 from waitroom.outgoing.outbox.signature import SecretBook
 from waitroom.run.settings import Secrets, Settings
-from waitroom.store.draw_store import DrawStore
-from waitroom.store.invitation_store import InvitationStore
-from waitroom.store.line_store import LineStore
-from waitroom.store.log_store import LogStore
+from waitroom.run.stores import Stores, stores_on
 from waitroom.store.memory import Memory
 from waitroom.store.office_store import OfficeStore
-from waitroom.store.room_store import RoomStore
 
 if TYPE_CHECKING:
     # The library is an extra, and takes a while to load: only a shop that names Stripe needs it.
     from checkout.gateway.stripe_webhooks import StripeApi
 
-log = structlog.get_logger()
-
 
 @dataclass(kw_only=True)
-class Service:
-    """The parts of one process. `failed` is set when a loop of it has broken down."""
+class Service(Stores):
+    """The stores of one process, and the parts that are built on them.
+
+    Every process has all parts, whatever its roles: a part costs nothing until its loop runs or a
+    request reaches it.
+    """
 
     settings: Settings
     roles: frozenset[str]
-    pool: Pool
     memory: Memory
-    lines: LineStore
-    office: OfficeStore
-    rooms: RoomStore
-    draws: DrawStore
-    drawing: Drawing
-    public_log: PublicLog
-    holds: HoldStore
-    stock: StockStore
-    products: CatalogueStore
-    ledger: LedgerStore
-    orders: OrderStore
-    history: HistoryStore
-    customers: CustomerStore
-    identity: Identity
-    operators: OperatorStore
-    gateway: Gateway
-    payments: Payments
-    refund_store: RefundStore
-    refunds: Refunds
+    # The desk, for shoppers in line.
     board: Board
     entrance: Entrance
     tickets: Tickets
+    public_log: PublicLog
+    # The leader.
+    drawing: Drawing
+    controller: Controller
+    health_share: HealthShare
+    # The till.
+    identity: Identity
+    gateway: Gateway
+    refunds: Refunds
+    payments: Payments
     checkout: Checkout
     catalogue: Catalogue
-    pages: Pages
-    health_share: HealthShare
-    controller: Controller
+    # The sweeper's role.
     sweeper: Sweeper
-    endpoints: EndpointStore
     webhook_sender: WebhookSender
-    mails: MailStore
+    # None without a relay.
     mail_sender: MailSender | None
+    pages: Pages
     stripe: "StripeApi | None" = None
+    # Set when the process is to end.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    # Set when a loop has broken down, which ends the process with an error.
     failed: asyncio.Event = field(default_factory=asyncio.Event)
+    # True while the process goes on serving before it ends.
     draining: bool = False
 
 
@@ -116,116 +91,43 @@ def build_service(
     *,
     gateway: Gateway,
 ) -> Service:
-    tickets, sessions = TicketSeal(secrets.keys), SessionSeal(secrets.keys)
-    lines, office = LineStore(pool), OfficeStore(pool)
-    holds, orders = HoldStore(pool), OrderStore(pool)
-    stock, products, refund_store = StockStore(pool), CatalogueStore(pool), RefundStore(pool)
-    outbox, mails = OutboxStore(pool), MailStore(pool)
-    refunds = Refunds(refund_store, gateway)
-    payments = Payments(orders, gateway, refunds=refunds)
+    book = SecretBook(secrets.keys)
+    stores = stores_on(pool, secrets_of_endpoints=book)
+    sessions, log_key = SessionSeal(secrets.keys), LogKey(secrets.keys[0])
     identity = _identity(settings, secrets)
-    entrance = _entrance(secrets, pool, identity)
-    draws, log_key = DrawStore(pool), LogKey(secrets.keys[0])
-    drawing = Drawing(draws, seeds=SeedBook(secrets.keys), log_key=log_key)
-    board = Board(store=lines, memory=memory, seal=tickets)
+    board = Board(store=stores.lines, memory=memory, seal=TicketSeal(secrets.keys))
+    entrance = Entrance(
+        identity=identity,
+        invitations=stores.invitations,
+        seal=InvitationSeal(secrets.keys),
+    )
+    drawing = Drawing(stores.draws, seeds=SeedBook(secrets.keys), log_key=log_key)
+    refunds = Refunds(stores.refund_store, gateway)
+    payments = Payments(stores.orders, gateway, refunds=refunds)
     return Service(
+        **vars(stores),
         settings=settings,
         roles=roles,
-        pool=pool,
         memory=memory,
-        lines=lines,
-        office=office,
-        rooms=RoomStore(pool),
-        draws=draws,
-        drawing=drawing,
-        public_log=PublicLog(board, store=LogStore(pool), log_key=log_key),
-        holds=holds,
-        stock=stock,
-        products=products,
-        ledger=LedgerStore(pool),
-        orders=orders,
-        history=HistoryStore(pool),
-        customers=CustomerStore(pool),
-        identity=identity,
-        operators=OperatorStore(pool),
-        gateway=gateway,
-        payments=payments,
-        refund_store=refund_store,
-        refunds=refunds,
         board=board,
         entrance=entrance,
-        tickets=Tickets(board=board, store=lines, sessions=sessions, entrance=entrance),
-        checkout=_checkout(settings, sessions, holds=holds, orders=orders, payments=payments),
-        catalogue=Catalogue(stock, products),
-        pages=_pages(settings),
+        tickets=Tickets(board=board, store=stores.lines, sessions=sessions, entrance=entrance),
+        public_log=PublicLog(board, store=stores.log, log_key=log_key),
+        drawing=drawing,
+        controller=Controller(store=stores.office, memory=memory, drawing=drawing),
         health_share=HealthShare(memory),
-        controller=Controller(store=office, memory=memory, drawing=drawing),
-        sweeper=_sweeper(
-            holds=holds,
-            office=office,
-            payments=payments,
-            refunds=refunds,
-            outbox=outbox,
-            mails=mails,
-        ),
-        endpoints=EndpointStore(pool, SecretBook(secrets.keys)),
-        webhook_sender=_webhook_sender(settings, secrets, outbox),
-        mails=mails,
-        mail_sender=_mail_sender(settings, secrets, mails),
-    )
-
-
-def _sweeper(
-    *,
-    holds: HoldStore,
-    office: OfficeStore,
-    payments: Payments,
-    refunds: Refunds,
-    outbox: OutboxStore,
-    mails: MailStore,
-) -> Sweeper:
-    return Sweeper(
-        {
-            "holds": holds.expire,
-            "wishes": holds.serve,
-            "admissions": partial(_end_due, office),
-            "payments": payments.sweep,
-            "refunds": refunds.sweep,
-            "events": outbox.forget,
-            "mails": mails.tidy,
-        }
-    )
-
-
-def _pages(settings: Settings) -> Pages:
-    return Pages(
-        brand=settings.brand,
-        secure=settings.secure,
-        filters={"money": format_amount},
-        shared={"uncommon_digits": uncommon_digits()},
-    )
-
-
-async def _end_due(office: OfficeStore, batch_max: int) -> int:
-    return max(await office.end_due(batch_max))
-
-
-def _checkout(
-    settings: Settings,
-    sessions: SessionSeal,
-    *,
-    holds: HoldStore,
-    orders: OrderStore,
-    payments: Payments,
-) -> Checkout:
-    return Checkout(
-        seal=sessions,
-        holds=holds,
-        orders=orders,
+        identity=identity,
+        gateway=gateway,
+        refunds=refunds,
         payments=payments,
-        gateway_name=settings.gateway,
-        payment_wait_s=settings.payment_wait_s,
-        secure=settings.secure,
+        checkout=_checkout(settings, stores, sessions=sessions, payments=payments),
+        catalogue=Catalogue(stores.stock, stores.products),
+        sweeper=_sweeper(stores, payments=payments, refunds=refunds),
+        webhook_sender=WebhookSender(
+            stores.outbox, secrets=book, allow_private=settings.webhooks_allow_private
+        ),
+        mail_sender=_mail_sender(settings, secrets, stores),
+        pages=_pages(settings),
     )
 
 
@@ -238,60 +140,54 @@ def _identity(settings: Settings, secrets: Secrets) -> Identity:
     )
 
 
-def _entrance(secrets: Secrets, pool: Pool, identity: Identity) -> Entrance:
-    return Entrance(
-        identity=identity,
-        invitations=InvitationStore(pool),
-        seal=InvitationSeal(secrets.keys),
+def _checkout(
+    settings: Settings, stores: Stores, *, sessions: SessionSeal, payments: Payments
+) -> Checkout:
+    return Checkout(
+        seal=sessions,
+        holds=stores.holds,
+        orders=stores.orders,
+        payments=payments,
+        gateway_name=settings.gateway,
+        payment_wait_s=settings.payment_wait_s,
+        secure=settings.secure,
     )
 
 
-def _webhook_sender(settings: Settings, secrets: Secrets, outbox: OutboxStore) -> WebhookSender:
-    book = SecretBook(secrets.keys)
-    return WebhookSender(outbox, secrets=book, allow_private=settings.webhooks_allow_private)
+def _sweeper(stores: Stores, *, payments: Payments, refunds: Refunds) -> Sweeper:
+    return Sweeper(
+        {
+            "holds": stores.holds.expire,
+            "wishes": stores.holds.serve,
+            "admissions": partial(_end_due, stores.office),
+            "payments": payments.sweep,
+            "refunds": refunds.sweep,
+            "events": stores.outbox.forget,
+            "mails": stores.mails.tidy,
+        }
+    )
 
 
-def _mail_sender(settings: Settings, secrets: Secrets, mails: MailStore) -> MailSender | None:
-    """Return who sends mail, or None when no relay was named."""
+async def _end_due(office: OfficeStore, batch_max: int) -> int:
+    return max(await office.end_due(batch_max))
+
+
+def _mail_sender(settings: Settings, secrets: Secrets, stores: Stores) -> MailSender | None:
+    """Return the sender of mail, or None without a relay."""
     if not secrets.smtp_url:
         return None
     return MailSender(
-        mails,
+        stores.mails,
         relay=parse_relay(secrets.smtp_url),
         sender=parse_sender(settings.mail_from),
         base_url=settings.base_url,
     )
 
 
-async def open_gateway(
-    settings: Settings, secrets: Secrets, pool: Pool, *, stripe_api: str = ""
-) -> Gateway:
-    """Return the payment gateway of the settings; `stripe_api` is the address of a stand-in."""
-    if settings.gateway == "test":
-        if not settings.demo:
-            log.warning("test_gateway_moves_no_money", hint='set gateway = "stripe" for a sale')
-        return await open_test_gateway(pool)
-    assert settings.gateway == "stripe", "see with_gateway"
-    from checkout.gateway.stripe_gateway import StripeGateway  # noqa: PLC0415 - an extra, as above
-
-    return StripeGateway(
-        pool,
-        secret_key=secrets.stripe_secret_key,
-        shop_url=settings.base_url,
-        api_base=stripe_api,
-    )
-
-
-def stripe_api(service: Service, secrets: Secrets) -> "StripeApi":
-    from checkout.gateway.stripe_gateway import StripeGateway  # noqa: PLC0415 - an extra, as above
-    from checkout.gateway.stripe_webhooks import StripeApi  # noqa: PLC0415
-
-    assert isinstance(service.gateway, StripeGateway)
-    if not secrets.stripe_webhook_secrets:
-        log.warning("stripe_news_is_off", hint="payments move later without webhook secrets")
-    return StripeApi(
-        service.checkout,
-        gateway=service.gateway,
-        hear=service.payments.hear,
-        webhook_secrets=secrets.stripe_webhook_secrets,
+def _pages(settings: Settings) -> Pages:
+    return Pages(
+        brand=settings.brand,
+        secure=settings.secure,
+        filters={"money": format_amount},
+        shared={"uncommon_digits": uncommon_digits()},
     )

@@ -1,0 +1,174 @@
+"""The routes of the web application: which API and page gets which parts of a service."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from aiohttp import web
+
+from checkout.api import CheckoutApi
+from checkout.customers.customers_api import CustomersApi
+from checkout.history.api import HistoryApi
+from checkout.pages import CheckoutPages
+from inventory.api import CatalogueApi
+from inventory.kit.assets import Assets
+from inventory.kit.pages import static_folder
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.people import PeopleAdmin
+from waitroom.admin.rooms.crowd import Crowds
+from waitroom.admin.rooms.elsewhere import ElsewhereAdmin
+from waitroom.admin.rooms.lanes import LanesAdmin
+from waitroom.admin.rooms.line import LineAdmin
+from waitroom.admin.rooms.places import PlacesAdmin
+from waitroom.admin.rooms.rooms import RoomsAdmin
+from waitroom.admin.shop.analytics import AnalyticsAdmin
+from waitroom.admin.shop.catalogue import CatalogueAdmin
+from waitroom.admin.shop.catalogue_files import CatalogueFilesAdmin
+from waitroom.admin.shop.ledger import LedgerAdmin
+from waitroom.admin.shop.orders import OrdersAdmin
+from waitroom.admin.shop.refunds import RefundsAdmin
+from waitroom.admin.webhooks import WebhooksAdmin
+from waitroom.desk.places import Places
+from waitroom.desk.returns import Returns
+from waitroom.run.service import Service
+from waitroom.web.credentials import Credentials
+from waitroom.web.fairness_api import FairnessApi
+from waitroom.web.log_api import LogApi
+from waitroom.web.log_pages import LogPages
+from waitroom.web.ops import Engines, OpsApi
+from waitroom.web.pages import WaitingPages
+from waitroom.web.places_api import PlacesApi
+from waitroom.web.returns_api import ReturnsApi
+from waitroom.web.shop_pages import ShopPages
+from waitroom.web.tickets_api import TicketsApi
+
+
+class Api(Protocol):
+    """Anything with routes."""
+
+    def routes(self) -> list[web.RouteDef]: ...
+
+
+def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[Api]:
+    """Return everything that answers requests; the order decides between routes that overlap."""
+    yield from _for_shoppers(service)
+    yield from _for_customers(service)
+    yield LogApi(service.public_log, pages=LogPages(service.public_log, pages=service.pages))
+    yield FairnessApi(service.board, guard, store=service.fairness, pages=service.pages)
+    yield guard
+    yield from _for_operators_of_the_shop(service, guard)
+    yield from _for_operators_of_rooms(service, guard, crowds)
+    yield PeopleAdmin(guard, operators=service.operators, actions=service.actions)
+    yield WebhooksAdmin(
+        guard,
+        endpoints=service.endpoints,
+        pages=service.pages,
+        allow_private=service.settings.webhooks_allow_private,
+    )
+    yield OpsApi(
+        service,
+        engines=Engines(pool=service.pool, memory=service.memory),
+        board=service.board,
+        checkout=service.checkout,
+        as_role=guard.as_role,
+        base_url=service.settings.base_url,
+    )
+    if service.stripe is not None:
+        yield service.stripe
+    for folder in ("css", "js"):
+        yield Assets(static_folder() / folder, at=f"/static/{folder}")
+
+
+def _for_shoppers(service: Service) -> Iterator[Api]:
+    """Return the line's part: tickets, places, returns, and the pages from shop to checkout."""
+    board, tickets, catalogue = service.board, service.tickets, service.catalogue
+    credentials = Credentials(board, secure=service.settings.secure)
+    mail_offered = service.mail_sender is not None
+    returns = Returns(tickets, store=service.lines, mail_offered=mail_offered)
+    returns_api = ReturnsApi(returns, credentials, board=board)
+    places = Places(tickets, store=service.places, memory=service.memory)
+    yield TicketsApi(tickets, credentials, board=board, catalogue=catalogue)
+    yield PlacesApi(places, tickets, credentials)
+    yield returns_api
+    yield ShopPages(board, catalogue=catalogue, pages=service.pages)
+    yield WaitingPages(
+        tickets,
+        credentials,
+        entrance=service.entrance,
+        catalogue=catalogue,
+        pages=service.pages,
+        returns=returns,
+        places=places,
+    )
+    yield CheckoutPages(
+        service.checkout,
+        catalogue=catalogue,
+        pages=service.pages,
+        returns=returns_api.at_checkout,
+        stripe_key=service.settings.stripe_publishable_key if service.stripe else "",
+    )
+
+
+def _for_customers(service: Service) -> Iterator[Api]:
+    """Return the shop's part: catalogue, holds, orders, and a customer's history."""
+    yield CatalogueApi(service.catalogue)
+    yield CheckoutApi(service.checkout)
+    yield CustomersApi(service.checkout, customers=service.customers, identity=service.identity)
+    yield HistoryApi(
+        service.checkout,
+        history=service.history,
+        refunds=service.refund_store,
+        customers=service.customers,
+        identity=service.identity,
+        pages=service.pages,
+        brand=service.settings.brand,
+        bank_step=service.stripe is not None,
+    )
+
+
+def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[Api]:
+    """Return what operators run rooms with."""
+    board, pages = service.board, service.pages
+    yield LanesAdmin(
+        guard,
+        rooms=service.rooms,
+        entrance=service.entrance,
+        board=board,
+        base_url=service.settings.base_url,
+    )
+    yield ElsewhereAdmin(
+        guard,
+        store=service.elsewhere,
+        office=service.office,
+        board=board,
+        sessions=service.checkout.seal,
+    )
+    yield PlacesAdmin(guard, board=board, lines=service.lines, places=service.places)
+    yield LineAdmin(guard, board=board, public_log=service.public_log, pages=pages)
+    # Last, since its verbs (`/admin/rooms/{room}/{verb}`) would take the others' names for theirs.
+    yield RoomsAdmin(
+        guard,
+        rooms=service.rooms,
+        draws=service.draws,
+        board=board,
+        actions=service.actions,
+        pages=pages,
+        crowds=crowds,
+    )
+
+
+def _for_operators_of_the_shop(service: Service, guard: Guard) -> Iterator[Api]:
+    """Return what operators and sellers run the shop with."""
+    yield CatalogueAdmin(guard, stock=service.stock, products=service.products)
+    yield CatalogueFilesAdmin(guard, imports=service.imports)
+    yield LedgerAdmin(guard, ledger=service.ledger, stock=service.stock)
+    yield OrdersAdmin(guard, history=service.history, pages=service.pages)
+    yield RefundsAdmin(
+        guard,
+        orders=service.orders,
+        store=service.refund_store,
+        payments=service.payments,
+        refunds=service.refunds,
+    )
+    yield AnalyticsAdmin(
+        guard, analytics=service.analytics, history=service.history, pages=service.pages
+    )

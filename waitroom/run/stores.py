@@ -1,0 +1,101 @@
+"""The stores of a process, all on one pool of PostgreSQL connections."""
+
+from dataclasses import dataclass
+
+from checkout.customers.customer_store import CustomerStore
+from checkout.history.history_store import HistoryStore
+from checkout.order_store import OrderStore
+from checkout.refund_store import RefundStore
+from inventory.catalogue_import_store import CatalogueImportStore
+from inventory.hold_store import HoldStore
+from inventory.kit.database import Pool
+from inventory.ledger_store import LedgerStore
+from inventory.product_store import CatalogueStore
+from inventory.sku_store import StockStore
+from waitroom.admin.accounts.actions import ActionStore
+from waitroom.admin.accounts.sign_in import OperatorStore
+from waitroom.outgoing.mail.mail_store import MailStore
+from waitroom.outgoing.outbox.endpoint_store import EndpointStore
+from waitroom.outgoing.outbox.outbox_store import OutboxStore
+from waitroom.outgoing.outbox.signature import SecretBook
+from waitroom.reports.analytics.analytics_store import AnalyticsStore
+from waitroom.reports.fairness.fairness_store import FairnessStore
+from waitroom.store.draw_store import DrawStore
+from waitroom.store.elsewhere_store import ElsewhereStore
+from waitroom.store.invitation_store import InvitationStore
+from waitroom.store.line_store import LineStore
+from waitroom.store.log_store import LogStore
+from waitroom.store.office_store import OfficeStore
+from waitroom.store.place_store import PlaceStore
+from waitroom.store.room_store import RoomStore
+
+
+@dataclass(kw_only=True)
+class Stores:
+    """Every store of a process.
+
+    The line: `lines` and the public `log` for workers, `office` for the leader, `rooms` for
+    operators, `draws`, `places`, `invitations`, and `elsewhere` for rooms whose stock another
+    system keeps.
+    The shelf: `holds`, `stock` (SKUs), `products`, `ledger`, `imports`.
+    The till: `orders`, `refund_store`, `history`, `customers`.
+    The operators: `operators`, `actions`, `endpoints` of webhooks.
+    Sent outside: `outbox`, `mails`. Reports: `analytics`, `fairness`.
+    """
+
+    pool: Pool
+    lines: LineStore
+    log: LogStore
+    office: OfficeStore
+    rooms: RoomStore
+    draws: DrawStore
+    places: PlaceStore
+    invitations: InvitationStore
+    elsewhere: ElsewhereStore
+    holds: HoldStore
+    stock: StockStore
+    products: CatalogueStore
+    ledger: LedgerStore
+    imports: CatalogueImportStore
+    orders: OrderStore
+    refund_store: RefundStore
+    history: HistoryStore
+    customers: CustomerStore
+    operators: OperatorStore
+    actions: ActionStore
+    endpoints: EndpointStore
+    outbox: OutboxStore
+    mails: MailStore
+    analytics: AnalyticsStore
+    fairness: FairnessStore
+
+
+def stores_on(pool: Pool, *, secrets_of_endpoints: SecretBook) -> Stores:
+    """Return all stores on one pool."""
+    return Stores(
+        pool=pool,
+        lines=LineStore(pool),
+        log=LogStore(pool),
+        office=OfficeStore(pool),
+        rooms=RoomStore(pool),
+        draws=DrawStore(pool),
+        places=PlaceStore(pool),
+        invitations=InvitationStore(pool),
+        elsewhere=ElsewhereStore(pool),
+        holds=HoldStore(pool),
+        stock=StockStore(pool),
+        products=CatalogueStore(pool),
+        ledger=LedgerStore(pool),
+        imports=CatalogueImportStore(pool),
+        orders=OrderStore(pool),
+        refund_store=RefundStore(pool),
+        history=HistoryStore(pool),
+        customers=CustomerStore(pool),
+        operators=OperatorStore(pool),
+        actions=ActionStore(pool),
+        endpoints=EndpointStore(pool, secrets_of_endpoints),
+        outbox=OutboxStore(pool),
+        mails=MailStore(pool),
+        analytics=AnalyticsStore(pool),
+        fairness=FairnessStore(pool),
+    )
