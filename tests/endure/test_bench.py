@@ -1,6 +1,7 @@
-"""The benchmark runs and says what it promises to say; how fast, it says for itself.
+"""The benchmark runs, writes every figure that it promises, and fails with its leader.
 
-The longer parts are left to whoever measures: they are made of the same pieces.
+How fast the service is, a test cannot say. The longer parts are made of the same pieces and are
+measured by hand.
 """
 
 import json
@@ -8,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 RUN = Path(__file__).parents[2] / "tools" / "bench" / "run.py"
 SMALL = ("--rounds", "1", "--slice-s", "0.5", "--long-line", "20000", "--open-holds", "2000",
@@ -36,9 +39,32 @@ RATIOS = {
 }
 
 
-def run(*options: str) -> subprocess.CompletedProcess[str]:
+# Breaks the database of the first stage as soon as its rooms are there.
+SABOTAGE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import sale, run
+
+open_sale = sale.Sale.open
+
+async def open_broken(*args, **options):
+    opened = await open_sale(*args, **options)
+    await opened.connection.execute(sys.argv[2])
+    return opened
+
+sale.Sale.open = open_broken
+sys.exit(run.run(sys.argv[3:]))
+"""
+NO_DOCUMENT = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'planted'; END $$;
+CREATE TRIGGER planted BEFORE UPDATE ON room_state FOR EACH ROW EXECUTE FUNCTION refuse()"""
+NO_READING = "ALTER FUNCTION journeys_of RENAME TO journeys_elsewhere"
+
+
+def run(*options: str, before: tuple[str, ...] = (str(RUN),)) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(RUN), *options],
+        [sys.executable, *before, *options],
         check=False,
         capture_output=True,
         text=True,
@@ -68,6 +94,42 @@ def test_what_is_named_together_is_measured_together(tmp_path: Path) -> None:
     assert storm["same_sku"][0]["largest_batch"] <= storm["holds"]
     assert draw["entries"] == 20_000
     assert draw["verify"]["ticks_of_10"]["log_entries"] > 2000
+
+
+@pytest.mark.parametrize(
+    ("planted", "said"),
+    [
+        (NO_DOCUMENT, "room of room hold (RaiseError('planted'))"),
+        (NO_READING, "learn of room hold"),
+    ],
+)
+def test_a_leader_that_fails_fails_the_benchmark(tmp_path: Path, planted: str, said: str) -> None:
+    out = tmp_path / "bench.json"
+    sabotage = ("-c", SABOTAGE, str(RUN.parent), planted)
+
+    done = run(*SMALL, "--only", "holds", "--out", str(out), before=sabotage)
+
+    verdict = done.stderr.splitlines()[-1]
+    assert done.returncode == 1, done.stderr
+    assert verdict.startswith("bench: holds: the leader failed: ")
+    assert said in verdict
+    assert "Traceback" not in done.stderr
+    assert not out.exists()
+
+
+def test_batches_are_counted_over_all_processes(tmp_path: Path) -> None:
+    found = measured(tmp_path / "bench.json", "--only", "hold_http,join,claim")
+
+    kinds = found["figures"]["kinds"]
+    sizes = {kind: kinds[kind]["batches"] for kind in ("join", "claim", "hold_http")}
+    assert {kind: set(found) for kind, found in sizes.items()} == {
+        "join": {"joins"},
+        "claim": {"claims"},
+        "hold_http": {"holds"},
+    }
+    # Sixty-four connections over two processes: no more can wait for one batcher.
+    assert all(1 < size <= 32 for found in sizes.values() for size in found.values()), sizes
+    assert kinds["for_update"]["batches"] == {}
 
 
 def test_a_part_that_is_not_there_is_refused() -> None:

@@ -11,9 +11,8 @@ import msgspec
 from client import Crowd
 from contest import run_rounds
 from kinds import Kind
-from measure import Reading, Spread, against, read_slice, share
+from measure import Reading, Spread, against, share
 from outcome import Outcome, Plan
-from processes import CpuClock
 from report import rates_table
 from rich.console import Console
 from sale import ROOMS, Sale, Sizes
@@ -80,11 +79,8 @@ class Bench:
 
     async def _bare(self, kind: Kind) -> float:
         requests = self.stage.requests.bare(kind.bare, self._likes[kind.bare])
-        clock = CpuClock(self.stage.running.pids)
-        part = await self.crowd.run(
-            requests, status=200 if kind.bare == "state" else 201, seconds=self.slice_s
-        )
-        reading = read_slice(part, clock)
+        status = 200 if kind.bare == "state" else 201
+        reading = await self.stage.slice(self.crowd, requests, status=status, seconds=self.slice_s)
         self._keep(f"bare_{kind.bare}", reading)
         return reading.per_second
 
@@ -93,9 +89,9 @@ class Bench:
             return await self.stage.in_process(kind.submitters, self.slice_s)
         assert kind.prepare is not None
         requests = await kind.prepare(self.slice_s)
-        clock = CpuClock(self.stage.running.pids)
-        part = await self.crowd.run(requests, status=kind.status, seconds=self.slice_s)
-        return read_slice(part, clock)
+        return await self.stage.slice(
+            self.crowd, requests, status=kind.status, seconds=self.slice_s
+        )
 
 
 async def measure(plan: Plan, console: Console) -> Outcome:

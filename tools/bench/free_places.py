@@ -15,12 +15,22 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 from contest import run_rounds
+from leader_watch import LeaderWatch
 from measure import spread
 from outcome import Outcome, Plan
-from processes import KEY, READY_WAIT_S, STOP_WAIT_S, ProcessFailed, Running, run_engines
+from processes import (
+    KEY,
+    LOG_SHOWN_CHARS,
+    READY_WAIT_S,
+    STOP_WAIT_S,
+    ProcessFailed,
+    Running,
+    run_engines,
+)
 from rich.console import Console
 from rich.table import Table
 
@@ -37,7 +47,6 @@ POLL_S = 5.0
 BOUND_S = POLL_S + 3.0
 FILL_MAX_S = 90.0
 LOOK_EVERY_S = 0.1
-LOG_SHOWN_CHARS = 2000
 SHARES = (0.25, 0.5, 0.75, 1.0)
 # Nobody's time shall run out while we measure.
 RULES = f"""{{"seats_max": {PLACES}, "claim_window_s": 86400, "session_s": 86400}}"""
@@ -106,6 +115,7 @@ class Crowd:
     """Those inside, and those who wait in line with their clocks running."""
 
     http: aiohttp.ClientSession
+    watch: LeaderWatch
     inside: list[Visitor] = field(default_factory=list)
     waiting: dict[asyncio.Task[None], Visitor] = field(default_factory=dict)
     fillings: list[Filling] = field(default_factory=list)
@@ -128,6 +138,7 @@ class Crowd:
         await asyncio.gather(*(visitor.leave() for visitor in leaving))
         self.inside = await self._filled()
         self.fillings.append(_filling([v.claimed_at - began_at for v in self.inside]))
+        self.watch.check()
         await self.line_up(PLACES)
         done()
 
@@ -167,9 +178,9 @@ class Crowd:
 
 async def measure(plan: Plan, _: Console) -> Outcome:
     async with run_engines() as running:
-        await _open_room(running.postgres_url)
-        async with _program(running), _client(running) as http:
-            crowd = Crowd(http=http)
+        rooms = await _open_room(running.postgres_url)
+        async with _program(running) as log, _client(running) as http:
+            crowd = Crowd(http=http, watch=LeaderWatch(log=log, rooms=rooms))
             await crowd.gather()
             try:
                 await run_rounds(
@@ -203,19 +214,22 @@ async def measure(plan: Plan, _: Console) -> Outcome:
     )
 
 
-async def _open_room(postgres_url: str) -> None:
+async def _open_room(postgres_url: str) -> dict[int, str]:
+    """Open the room; return the names of all rooms by id."""
     pool = await open_pool(postgres_url, size_max=1)
     rooms, stock, ledger = RoomStore(pool), StockStore(pool), LedgerStore(pool)
     await rooms.create(ROOM, ROOM, rules=RULES, who="bench")
     await stock.add("mug", room=ROOM, name="Mug", price_minor=2400)
     await ledger.move("mug", kind="received", quantity=1_000_000, who="bench")
     await rooms.set_status(ROOM, "open", who="bench")
+    found = await pool.fetch("SELECT room_id, room FROM room")
     await pool.close()
+    return {row["room_id"]: row["room"] for row in found}
 
 
 @asynccontextmanager
-async def _program(running: Running) -> AsyncIterator[None]:
-    """Run `waitroom serve`: web processes, and one that leads and sweeps."""
+async def _program(running: Running) -> AsyncIterator[Path]:
+    """Run `waitroom serve`: web processes, and one that leads and sweeps. Yield its log."""
     log = running.folder / "program.log"
     with log.open("wb") as file:
         child = await asyncio.create_subprocess_exec(
@@ -229,6 +243,7 @@ async def _program(running: Running) -> AsyncIterator[None]:
                 "WAITROOM_DRAIN_S": "0",
                 "WAITROOM_GATEWAY": "test",
                 "WAITROOM_LOG_LEVEL": "warning",
+                "WAITROOM_LOG_JSON": "true",
             },
             stdin=subprocess.DEVNULL,
             stdout=file,
@@ -243,7 +258,7 @@ async def _program(running: Running) -> AsyncIterator[None]:
 
     try:
         await _until(ready)
-        yield
+        yield log
     finally:
         if child.returncode is None:
             child.terminate()

@@ -1,10 +1,11 @@
-"""What a slice of time tells, and the ratios between slices of one run."""
+"""Readings of one slice each, and the ratios between slices of one run."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from client import Slice, percentiles_ms
+from counters import BatchCounter
 from processes import CpuClock
 
 
@@ -12,7 +13,7 @@ from processes import CpuClock
 class Reading:
     """One slice: its rate, latencies, CPU by part; its bare neighbours' mean rate if it has any.
 
-    `a_batch` is how many holds were placed together on average; 0 where nobody counted.
+    `batches` has the mean number of requests in a batch, by batcher.
     """
 
     per_second: float
@@ -20,7 +21,7 @@ class Reading:
     p99_ms: float
     cpu_us: Mapping[str, float] = field(default_factory=dict)
     bare_per_second: float = 0.0
-    a_batch: float = 0.0
+    batches: Mapping[str, float] = field(default_factory=dict)
 
     def cores(self, part: str) -> float:
         """Return how many cores a part was using, on average."""
@@ -43,13 +44,14 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(low=low, median=median, high=high)
 
 
-def read_slice(part: Slice, clock: CpuClock) -> Reading:
+def read_slice(part: Slice, clock: CpuClock, batches: BatchCounter) -> Reading:
     p50_ms, p99_ms = percentiles_ms(part.latencies)
     return Reading(
         per_second=part.per_second,
         p50_ms=p50_ms,
         p99_ms=p99_ms,
         cpu_us=clock.lap_each_us(part.answered),
+        batches=batches.lap(),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import redis.asyncio as redis
@@ -25,6 +26,7 @@ KEY = "11" * 32
 WEB_PROCESSES = 2
 READY_WAIT_S = 60.0
 STOP_WAIT_S = 20.0
+LOG_SHOWN_CHARS = 2000
 # Whose CPU time goes to which part; the controller's goes with the tick and not with requests.
 ROLES = {"server.py": "web", "leader.py": "controller", "submitters.py": "submitters"}
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -39,7 +41,10 @@ class ProcessFailed(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Running:
-    """Everything that runs: addresses, and process ids by the part they play."""
+    """Everything that runs: addresses, and process ids by the part they play.
+
+    `leader` and `submitters` are there while a service runs.
+    """
 
     host: str
     port: int
@@ -47,6 +52,7 @@ class Running:
     valkey_url: str
     folder: Path
     pids: dict[str, list[int]] = field(default_factory=dict)
+    leader: asyncio.subprocess.Process | None = None
     submitters: asyncio.subprocess.Process | None = None
 
     @property
@@ -58,6 +64,15 @@ class Running:
     def samples(self) -> Path:
         """The folder of the answers that the bare handlers repeat."""
         return self.folder / "samples"
+
+    @property
+    def metrics(self) -> Path:
+        """The folder of the files in which all processes keep their counters."""
+        return self.folder / "metrics"
+
+    @property
+    def leader_log(self) -> Path:
+        return self.folder / "leader.log"
 
 
 @asynccontextmanager
@@ -104,14 +119,16 @@ async def run_service(
     )
     order = Order(settings=settings, signing_keys=[KEY], samples=str(running.samples))
     text = msgspec.json.encode(order).decode()
-    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(running.folder / "metrics")}
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(running.metrics)}
     started: list[asyncio.subprocess.Process] = []
     try:
         for script in [*["server.py"] * web, "leader.py", "submitters.py"]:
-            child = await _start(environment, script, text)
+            with running.leader_log.open("ab") as log:
+                errors = log if script == "leader.py" else None
+                child = await _start(environment, script, text, errors=errors)
             started.append(child)
             running.pids.setdefault(ROLES[script], []).append(child.pid)
-        running.submitters = started[-1]
+        running.leader, running.submitters = started[-2:]
         yield
     finally:
         thaw(child.pid for child in started)
@@ -120,7 +137,7 @@ async def run_service(
 
 
 async def _start(
-    environment: Mapping[str, str], script: str, order: str
+    environment: Mapping[str, str], script: str, order: str, *, errors: IO[bytes] | None
 ) -> asyncio.subprocess.Process:
     child = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -129,14 +146,19 @@ async def _start(
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=errors,
         # Ctrl-C reaches the benchmark alone, which then stops its processes in order.
         start_new_session=True,
     )
     assert child.stdout is not None
     line = await asyncio.wait_for(child.stdout.readline(), READY_WAIT_S)
     if line != b"ready\n":
-        raise ProcessFailed(f"{script} did not start: {line!r}")
+        raise ProcessFailed(f"{script} did not start: {line!r} {_end_of(errors)}")
     return child
+
+
+def _end_of(log: IO[bytes] | None) -> str:
+    return "" if log is None else Path(log.name).read_text()[-LOG_SHOWN_CHARS:]
 
 
 async def _stop(child: asyncio.subprocess.Process) -> None:
@@ -195,7 +217,7 @@ class CpuClock:
         return {part: us / max(requests, 1) for part, us in self.lap_us().items()}
 
     def _read(self) -> dict[str, dict[int, int]]:
-        # Whatever PostgreSQL does, it does in children of the postmaster.
+        # PostgreSQL does its work in children of the postmaster.
         family = _children_of(self._pids["postgres"])
         pids = {**self._pids, "postgres": [*self._pids["postgres"], *family]}
         return {part: {pid: _ticks(pid) for pid in found} for part, found in pids.items()}

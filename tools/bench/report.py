@@ -1,4 +1,4 @@
-"""What came out: tables for people, `bench.json` for programs."""
+"""The results: tables for people, `bench.json` for programs."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ from outcome import Outcome
 from rich.console import Console
 from rich.table import Table
 
-# What the project has set itself, as medians within one run on two cores.
+# The project's aims, as medians within one run on two cores.
 TARGETS = {
     "state_vs_bare": 0.95,
     "join_vs_bare": 0.75,
@@ -37,7 +37,7 @@ PARTS = ("web", "postgres", "valkey", "submitters")
 def rates_table(title: str, readings: Mapping[str, Sequence[Reading]]) -> Table:
     """Return a row for each kind: its rate, its latencies, and the CPU time of one request."""
     table = Table(title=title)
-    counted = any(reading.a_batch for found in readings.values() for reading in found)
+    counted = any(reading.batches for found in readings.values() for reading in found)
     batch = ("a batch",) if counted else ()
     for column in ("kind", "per second", "quartiles", "p50 ms", "p99 ms", *batch, "CPU µs", *PARTS):
         table.add_column(column, justify="left" if column == "kind" else "right", no_wrap=True)
@@ -46,7 +46,7 @@ def rates_table(title: str, readings: Mapping[str, Sequence[Reading]]) -> Table:
         table.add_row(
             kind,
             *rate_cells(found),
-            *([f"{middle(found, 'a_batch'):.1f}"] if counted else []),
+            *([batch_cell(found)] if counted else []),
             f"{sum(cpu.values()):.0f}",
             *(f"{cpu[part]:.0f}" if cpu[part] else "" for part in PARTS),
         )
@@ -62,6 +62,20 @@ def rate_cells(readings: Sequence[Reading]) -> tuple[str, str, str, str]:
         f"{middle(readings, 'p50_ms'):.2f}",
         f"{middle(readings, 'p99_ms'):.2f}",
     )
+
+
+def batch_cell(readings: Sequence[Reading]) -> str:
+    """Return each batcher with the mean size of its batches; empty where none was at work."""
+    return ", ".join(f"{name} {size:.1f}" for name, size in batch_sizes(readings).items())
+
+
+def batch_sizes(readings: Sequence[Reading]) -> dict[str, float]:
+    """Return the median of each batcher's mean batch size, over the slices in which it worked."""
+    names = sorted({name for reading in readings for name in reading.batches})
+    return {
+        name: spread([r.batches[name] for r in readings if name in r.batches]).median
+        for name in names
+    }
 
 
 def middle(readings: Sequence[Reading], name: str) -> float:
@@ -112,7 +126,7 @@ def _figures(readings: list[Reading]) -> dict[str, Any]:
         "per_second": spread([reading.per_second for reading in readings]),
         "p50_ms": spread([reading.p50_ms for reading in readings]),
         "p99_ms": spread([reading.p99_ms for reading in readings]),
-        "a_batch": round(middle(readings, "a_batch"), 1),
+        "batches": {name: round(size, 1) for name, size in batch_sizes(readings).items()},
         "cpu_us": {part: round(_median_cpu(readings, part), 1) for part in (*PARTS, "load")},
     }
 

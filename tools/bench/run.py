@@ -1,8 +1,9 @@
 """The benchmarks, side by side in one go: `python tools/bench/run.py [--quick] [--only PARTS]`.
 
-What counts are ratios within one run: what is compared stands side by side, slice beside slice, in
-an order that is turned round in each round, so that a noisy machine spoils both alike. Commits are
-durable. Each part has engines and a service of its own.
+The results are ratios within one run: two kinds that are compared stand side by side, slice beside
+slice, in an order that is turned round in each round, so that a noisy machine spoils both alike.
+Commits are durable. Each part has engines and a service of its own. A failure of the leader ends
+the run with exit code 1: it takes CPU time, and would spoil every ratio.
 
 requests    joins, polls of the state, claims and holds against handlers that only answer; and
             what a line of a million costs more than one of ten thousand
@@ -22,8 +23,9 @@ with the yardstick over 64 connections.
 
 import argparse
 import asyncio
+import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import baskets
@@ -35,6 +37,7 @@ import open_holds
 import storm
 import uvloop
 import workers
+from leader_watch import LeaderFailed
 from outcome import Outcome, Plan
 from report import show, write
 from rich.console import Console
@@ -58,7 +61,7 @@ PARTS: dict[str, Callable[[Plan, Console], Awaitable[Outcome]]] = {
 }
 
 
-def options() -> argparse.Namespace:
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -71,7 +74,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--storm-holds", type=int, help="100,000, or 5,000 with --quick")
     parser.add_argument("--only", default="", help="parts, or kinds of `requests`, with commas")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     chosen.only = list(filter(None, chosen.only.split(",")))
     unknown = set(chosen.only) - {*PARTS, *beside_bare.KINDS}
     if unknown:
@@ -112,7 +115,10 @@ async def main(chosen: argparse.Namespace) -> None:
     rounds = {part: plan.rounds for part, plan in planned.items()}
     for part, plan in planned.items():
         started_at = time.perf_counter()
-        outcome = await PARTS[part](plan, console)
+        try:
+            outcome = await PARTS[part](plan, console)
+        except LeaderFailed as failed:
+            raise LeaderFailed(f"{part}: {failed}") from failed
         seconds[part] = round(time.perf_counter() - started_at)
         console.print(*outcome.shown, sep="\n")
         outcomes.append(outcome)
@@ -123,6 +129,17 @@ async def main(chosen: argparse.Namespace) -> None:
     console.print(f"took, in seconds: {seconds}; written to {chosen.out}")
 
 
-if __name__ == "__main__":
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Measure; return the exit code, which is 1 where the leader failed meanwhile."""
+    chosen = options(arguments)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(options()))
+        try:
+            runner.run(main(chosen))
+        except LeaderFailed as failed:
+            print(f"bench: {failed}", file=sys.stderr)  # noqa: T201 - the verdict
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -66,10 +67,8 @@ WHERE admission_id BETWEEN $1 AND $2 AND state = 'claimed'"""
 
 LEFT = "SELECT ARRAY(SELECT number FROM admission WHERE line_id = $1 AND state = 'called')"
 
-# All holds of one batch were placed at one reading of the clock.
-HOLDS_A_BATCH = """
-SELECT count(*) / GREATEST(count(DISTINCT placed_at), 1)::float8
-FROM hold WHERE session_id BETWEEN $1 AND $2"""
+# The room whose last document is the oldest.
+LAST_PUBLISHED = "SELECT min(published_at) FROM room_state"
 
 LOG_BYTES = "SELECT pg_total_relation_size('log_entry')"
 DATABASE_BYTES = "SELECT pg_database_size(current_database())"
@@ -88,8 +87,12 @@ class Sizes:
 class Sale:
     """The prepared sale. Open it with `Sale.open`, close it at the end."""
 
-    def __init__(self, connection: Any, valkey: Any, lines: dict[str, int]) -> None:
+    def __init__(
+        self, connection: Any, valkey: Any, *, lines: dict[str, int], rooms: dict[int, str]
+    ) -> None:
         self.connection = connection
+        # Names by id, as the leader's log needs them.
+        self.rooms = rooms
         self._valkey = valkey
         self._lines = lines
         self._tickets = TicketSeal([bytes.fromhex(KEY)])
@@ -110,9 +113,15 @@ class Sale:
             await ledger.move(sku, kind="received", quantity=UNITS, who="bench")
         await pool.close()
         connection = await asyncpg.connect(running.postgres_url)
-        rows = await connection.fetch("SELECT room, line_id FROM room JOIN line USING (room_id)")
-        found = {row["room"]: row["line_id"] for row in rows}
-        return cls(connection, redis.from_url(running.valkey_url), found)
+        rows = await connection.fetch(
+            "SELECT room_id, room, line_id FROM room JOIN line USING (room_id)"
+        )
+        return cls(
+            connection,
+            redis.from_url(running.valkey_url),
+            lines={row["room"]: row["line_id"] for row in rows},
+            rooms={row["room_id"]: row["room"] for row in rows},
+        )
 
     async def close(self) -> None:
         await self.connection.close()
@@ -181,10 +190,10 @@ class Sale:
         if sessions:
             await self.connection.execute(END_SESSIONS, sessions[0], sessions[-1])
 
-    async def holds_a_batch(self) -> float:
-        """Return how many holds of the sessions admitted last were placed together, on average."""
-        sessions = self._admitted
-        return float(await self.connection.fetchval(HOLDS_A_BATCH, sessions[0], sessions[-1]))
+    async def last_published(self) -> datetime:
+        """Return since when every room has published its document again."""
+        at: datetime = await self.connection.fetchval(LAST_PUBLISHED)
+        return at
 
     def session(self, session_id: int) -> bytes:
         return self._sessions.sign(Session(session_id=session_id, room=SHOP)).encode()

@@ -113,11 +113,11 @@ async def input_line() -> bytes:
     return await asyncio.to_thread(sys.stdin.buffer.readline)
 
 
-def run(main: Callable[[Order], Awaitable[Any]]) -> None:
-    """Run a process of the benchmark as the service runs its own."""
+def run(main: Callable[[Order], Awaitable[Any]], *, level: str = "", as_json: bool = False) -> None:
+    """Run a process of the benchmark as the service runs its own, `level` being its log's."""
     order = msgspec.json.decode(sys.argv[1], type=Order)
     # Standard output is for what `say` tells.
-    set_up_logs(level=order.settings.log_level, as_json=False)
+    set_up_logs(level=level or order.settings.log_level, as_json=as_json)
 
     async def started() -> None:
         await main(order)

@@ -11,7 +11,7 @@ from contest import Contender, compete
 from kinds import HOLDS
 from measure import Reading, against
 from outcome import Outcome, Plan
-from report import middle, rate_cells
+from report import batch_cell, rate_cells
 from rich.console import Console
 from rich.table import Table
 from stage import Stage, open_stage
@@ -86,7 +86,7 @@ def _table(readings: Mapping[str, Sequence[Reading]]) -> Table:
                 str(clients),
                 str(web),
                 *rate_cells(found),
-                f"{middle(found, 'a_batch'):.1f}",
+                batch_cell(found),
                 *(f"{_cores(found, part):.2f}" for part in CORES),
             )
     return table

@@ -32,8 +32,6 @@ LEASE_S = 5.0
 PAUSE_MIN_S = 0.05
 # A tick that takes longer is given up and begun again, with a fresh snapshot.
 TICK_MAX_S = 12.0
-# A standby takes office when the leader has not beaten for so long.
-LEASE_S = 5.0
 
 
 class Controller:
@@ -86,9 +84,16 @@ class Controller:
         self.leading, self.term = True, term
 
     async def _each_second(
-        self, part: str, step: Callable[[], Awaitable[None]], stopping: asyncio.Event
+        self,
+        part: str,
+        step: Callable[[], Awaitable[None]],
+        stopping: asyncio.Event,
+        **facts: int,
     ) -> None:
-        """Take a step once a second until `stopping` is set; a step that fails is tried again."""
+        """Take a step once a second until `stopping` is set; a step that fails is tried again.
+
+        `facts` go into the log beside the failure.
+        """
         loop = asyncio.get_running_loop()
         while not stopping.is_set():
             started = loop.time()
@@ -97,10 +102,10 @@ class Controller:
                     await step()
             except (Refusal, asyncpg.PostgresError, TimeoutError) as error:
                 FAILURES.labels(part).inc()
-                log.warning("tick_failed", part=part, error=repr(error))
+                log.warning("tick_failed", part=part, error=repr(error), **facts)
             except Exception:
                 FAILURES.labels(part).inc()
-                log.exception("tick_failed", part=part)
+                log.exception("tick_failed", part=part, **facts)
             rest_s = max(TICK_S - (loop.time() - started), PAUSE_MIN_S)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), rest_s)
@@ -119,7 +124,7 @@ class Controller:
             await _cancel(self._tasks.pop(room_id))
 
     async def _lead(self, lead: RoomLead, stopping: asyncio.Event) -> None:
-        await self._each_second("room", lambda: self._step(lead), stopping)
+        await self._each_second("room", lambda: self._step(lead), stopping, room_id=lead.room_id)
 
     async def _step(self, lead: RoomLead) -> None:
         if not self.leading:
