@@ -28,7 +28,10 @@ back before that deletes the row; coming back later counts as coming back after 
 
 # Whom to call
 
-A policy takes a snapshot and returns a decision (`policy.py`). Shoppers who missed a call and came
+`caller.py` is asked once a second, with a snapshot of the room that has its rules, stock and lines
+(`snapshot.py`). It remembers observations and never rules, so a change of a rule counts from the
+next tick on (`test_a_limit_that_is_raised_in_mid_sale_is_known_at_once`). A policy takes what the
+caller knows and returns a decision (`policy.py`). Shoppers who missed a call and came
 back go first, by number, whatever their lane. The rest of the budget moves the gates: lanes share
 it by smooth weighted round-robin (`lanes.py`,
 `test_over_time_each_lane_has_its_share_of_the_calls`). `guaranteed` calls one shopper for each unit

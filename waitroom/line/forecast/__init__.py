@@ -10,7 +10,8 @@
 
 * `rates` counts going on and dropping out by age; admissions that are still open are censored, and
   so are shoppers who had nothing to find.
-* `demand` is the learner: it sees every open admission at each tick and each finished one once.
+* `journey` is one admission as the leader reads it, `demand` the learner: it sees each change of an
+  open admission and each finished one once, and counts the time of all others by itself.
 * `outlook` is what is to be expected at one moment. Calls made since the figures were read are
   counted into it, or each tick would make them again.
 * `expected` is the arithmetic of the policy: as many calls as the stock can serve, with at most
