@@ -32,8 +32,9 @@ def chromium() -> str:
     return found.stdout.strip()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """Start one Chromium for the run; what a test must not share is a context of its own."""
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield launched

@@ -1,5 +1,6 @@
 """Real engines for every test: one PostgreSQL and one Valkey for the run, a database each."""
 
+import asyncio
 import itertools
 import shutil
 import tempfile
@@ -22,6 +23,7 @@ from waitroom.run.app import Service, make_app, open_service
 from waitroom.run.engines import EmbeddedEngines, EngineUrls
 
 VALKEY_DATABASES = 16
+OURS = f"{Path(__file__).parents[1]}/"
 
 # How long an example takes says something of the machine and nothing of the code.
 hypothesis_settings.register_profile(
@@ -83,7 +85,29 @@ def databases(engines: EngineUrls) -> Iterator[Databases]:
 
 
 @pytest.fixture
-def postgres_url(databases: Databases, pooler: Path | None) -> Iterator[str]:
+async def own_tasks() -> AsyncIterator[None]:
+    """Cancel what a test started and left running: the loop goes on without it.
+
+    A failed test leaves tasks, and these must not meet the next one. The browser's tasks stay.
+    """
+    yield
+    for task in asyncio.all_tasks():
+        code = getattr(task.get_coro(), "cr_code", None)
+        if (
+            code is not None
+            and code.co_filename.startswith(OURS)
+            and task is not asyncio.current_task()
+        ):
+            task.cancel()
+            await asyncio.wait([task])
+
+
+@pytest.fixture
+def postgres_url(
+    databases: Databases,
+    pooler: Path | None,
+    own_tasks: None,  # noqa: ARG001 - used for what it does afterwards
+) -> Iterator[str]:
     """Lend a database in the state that the migrations leave.
 
     A pooler keeps connections to a database that are not closed at once with those of a test, so
