@@ -10,7 +10,7 @@ A kind outside this vocabulary is no fault. It belongs to the chain like any oth
 read as `Unknown`, so an older program can still check a newer log.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
@@ -385,6 +385,6 @@ def read_envelope(body: str) -> Unknown:
 
 def _in_utc(entry: E) -> E:
     # Times are compared and shown as they stand, so there must be one way to write them.
-    if entry.at.utcoffset():
+    if entry.at.tzinfo is not UTC and entry.at.utcoffset():
         raise UnreadableEntry("the time of an entry is in UTC")
     return entry

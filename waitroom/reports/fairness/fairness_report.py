@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from waitroom.log.entries import (
+    KINDS,
     AnyEntry,
     ClosingSigned,
     DrawAnnounced,
@@ -144,14 +145,13 @@ class ReportDraft:
         self._forecasts: list[Forecast] = []
         self._draw_steps: list[AnyEntry] = []
         self._closings: dict[int, bytes] = {}
-        self._times: Counter[str] = Counter()
-        self._places: Counter[str] = Counter()
+        self._times: Counter[type[AnyEntry]] = Counter()
+        self._places: Counter[type[AnyEntry]] = Counter()
 
     def take(self, entry: AnyEntry, hash_: bytes) -> None:
         """Take the next entry of the log, with its hash."""
         self._teller.read(entry)
-        if entry.kind in ACTS:
-            self._times[entry.kind] += 1
+        self._times[type(entry)] += 1
         match entry:
             case Forecast():
                 self._forecasts.append(entry)
@@ -161,7 +161,7 @@ class ReportDraft:
             case DrawAnnounced() | ClosingSigned() | PublicValue() | Drawn():
                 self._draw_steps.append(entry)
             case Invited() | InvitationsRevoked():
-                self._places[entry.kind] += entry.count
+                self._places[type(entry)] += entry.count
             case _:
                 pass
 
@@ -191,8 +191,8 @@ class ReportDraft:
 
     def _acts(self) -> list[Act]:
         return [
-            Act(kind=kind, times=self._times[kind], places=self._places.get(kind))
-            for kind in ACTS
+            Act(kind=name, times=self._times[kind], places=self._places.get(kind))
+            for name, kind in ((name, KINDS[name]) for name in ACTS)
             if self._times[kind]
         ]
 
