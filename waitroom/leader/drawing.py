@@ -20,8 +20,8 @@ _ID_BYTES = 8
 class SeedBook:
     """Derives seeds from a random salt and a signing key of the service.
 
-    The database keeps the salt and which key. So it alone does not know the order beforehand, and
-    neither does whoever has the keys alone.
+    The database keeps the salt and the key's id. So neither the database nor the keys alone tell
+    the order beforehand.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:

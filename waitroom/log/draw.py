@@ -3,8 +3,8 @@
 The operator commits to a random seed before the first entry. When the entries have closed, their
 count and the log up to the closing are signed; then the seed is revealed. Seed, log, count and the
 announced public value, if there is one, are hashed to a key, and the key drives a permutation of
-1..count. The public value did not exist before the closing, so nobody could aim at an order. A
-place is computed on demand; nothing is stored for an entry.
+1..count. The public value did not exist before the closing, so with it no order could be aimed at.
+A place is computed on demand; nothing is stored for an entry.
 
 docs/how-it-works/draw-and-log.md specifies the draw for independent implementations, with test
 vectors.

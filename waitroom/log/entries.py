@@ -241,7 +241,7 @@ class StockMoved(Entry, frozen=True, kw_only=True, tag="stock"):
 
 
 class ForecastRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What was published for one place: its wait in seconds and its chance, None if not known.
+    """The forecast published for one place: its wait in seconds and its chance, None if not known.
 
     The chance, from 0 to 1, is that of still finding something.
     """

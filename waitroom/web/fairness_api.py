@@ -16,7 +16,7 @@ from waitroom.reports.fairness.verdict import CAUSES, verdict
 
 
 class SignedIn(Protocol):
-    """An operator who is signed in, as far as a page shows them."""
+    """A signed-in operator, as far as a page shows them."""
 
     @property
     def name(self) -> str: ...

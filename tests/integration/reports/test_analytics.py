@@ -14,8 +14,8 @@ from support import PASSWORD, execute, open_room, shift_clock, tick
 from checkout.gateway.deterministic_gateway import DECLINE
 from checkout.refusals import UnknownRoom
 from waitroom.line.ticket import Ticket
+from waitroom.reports.analytics.analysis import Analysis, Sales, Walk, make_span
 from waitroom.reports.analytics.analytics_store import AnalyticsStore
-from waitroom.reports.analytics.report import Report, Sales, Walk, make_span
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
@@ -26,10 +26,10 @@ SECOND = timedelta(seconds=1)
 
 async def report(
     service: Service, *, since: datetime = NOON, until: datetime = NOON + 3 * HOUR, **options: Any
-) -> Report:
+) -> Analysis:
     span = make_span(since, until, 3600)
     values = {"top": 10, **options}
-    return await AnalyticsStore(service.pool).report("drop", span, **values)
+    return await AnalyticsStore(service.pool).analyse("drop", span, **values)
 
 
 async def now(service: Service) -> datetime:
@@ -159,11 +159,11 @@ async def test_an_empty_room_has_empty_figures(service: Service) -> None:
     assert found.total == Sales()
     assert (found.skus, found.rest.skus) == ([], 0)
     assert found.walk == Walk(joined=0, called=0, claimed=0, held=0, paid=0)
-    assert found.walk.rows()[1]["of_previous"] is None
+    assert found.walk.steps()[1].of_previous is None
     assert [(o.count, o.share, o.p50_s) for o in found.outcomes] == [(0, None, None)] * 4
     assert (found.pay_times.orders, found.pay_times.p50_s) == (0, None)
     with pytest.raises(UnknownRoom):
-        await AnalyticsStore(service.pool).report(
+        await AnalyticsStore(service.pool).analyse(
             "ghost", make_span(NOON, NOON + HOUR, 3600), top=1
         )
 
@@ -244,7 +244,7 @@ async def test_the_walk_counts_each_of_those_who_joined_in_the_span(service: Ser
     whole = await report(service, since=since - HOUR, until=until + HOUR)
 
     assert found.walk == Walk(joined=5, called=4, claimed=3, held=2, paid=1)
-    rows = [(row["step"], row["of_previous"], row["of_joined"]) for row in found.walk.rows()]
+    rows = [(step.step, step.of_previous, step.of_joined) for step in found.walk.steps()]
     assert rows == [
         ("joined", 1.0, 1.0),
         ("called", 4 / 5, 4 / 5),

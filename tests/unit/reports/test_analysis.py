@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sale_log import NOON, SECOND, called, joined
 
 from inventory.kit.problem import BadRequest
-from waitroom.reports.analytics.report import STEPS_MAX, STEPS_WANTED, Walk, make_span
+from waitroom.reports.analytics.analysis import STEPS_MAX, STEPS_WANTED, Walk, make_span
 from waitroom.reports.analytics.waits import percentile, waits_of
 
 HOUR = timedelta(hours=1)
@@ -35,10 +35,10 @@ def test_a_span_has_no_more_steps_than_it_may(seconds: int) -> None:
 
 
 def test_shares_of_nobody_are_none() -> None:
-    rows = Walk(joined=4, called=0, claimed=0, held=0, paid=0).rows()
+    steps = Walk(joined=4, called=0, claimed=0, held=0, paid=0).steps()
 
-    assert [row["of_previous"] for row in rows] == [1.0, 0.0, None, None, None]
-    assert [row["of_joined"] for row in rows] == [1.0, 0.0, 0.0, 0.0, 0.0]
+    assert [row.of_previous for row in steps] == [1.0, 0.0, None, None, None]
+    assert [row.of_joined for row in steps] == [1.0, 0.0, 0.0, 0.0, 0.0]
 
 
 def test_a_percentile_weighs_its_values() -> None:

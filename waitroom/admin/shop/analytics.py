@@ -12,8 +12,15 @@ from inventory.kit.pages import Pages
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.admin.moments import query_moment
+from waitroom.reports.analytics.analysis import (
+    STEP_S_MAX,
+    STEP_S_MIN,
+    Analysis,
+    Sales,
+    Span,
+    make_span,
+)
 from waitroom.reports.analytics.analytics_store import AnalyticsStore
-from waitroom.reports.analytics.report import STEP_S_MAX, STEP_S_MIN, Report, Sales, Span, make_span
 
 SPAN_UNTIL_NOW = timedelta(days=1)
 
@@ -42,8 +49,8 @@ class AnalyticsAdmin:
         return self._pages.render("admin_analytics.html", context, title="Analytics")
 
     async def analyse(self, request: web.Request, operator: Operator) -> web.Response:
-        """Answer with the figures of `from` to `to`, the last day if nothing is said."""
-        report = await self._analytics.report(
+        """Answer with the figures from `from` to `to`, by default of the last day."""
+        report = await self._analytics.analyse(
             request.match_info["room"],
             _span(request),
             top=query_int(request, "top", default=10, low=1, high=100),
@@ -59,7 +66,7 @@ def _span(request: web.Request) -> Span:
     return make_span(since, until, step_s or None)
 
 
-def _body(room: str, report: Report) -> dict[str, Any]:
+def _body(room: str, report: Analysis) -> dict[str, Any]:
     span = report.span
     return {
         "room": room,
@@ -73,7 +80,7 @@ def _body(room: str, report: Report) -> dict[str, Any]:
         "total": _sales(report.total),
         "skus": [{"sku": s.sku, "name": s.name, **_sales(s.sales)} for s in report.skus],
         "rest": {**_sales(report.rest.sales), "orders": None, "skus": report.rest.skus},
-        "walk": report.walk and report.walk.rows(),
+        "walk": report.walk and report.walk.steps(),
         "holds": report.outcomes,
         "time_to_pay": report.pay_times,
         "waits": report.waits,

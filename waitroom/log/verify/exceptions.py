@@ -29,7 +29,7 @@ NAMED_MAX = 10
 
 
 class _Words(NamedTuple):
-    """What happened once, what happened several times, and what the log leaves open."""
+    """The words for one such entry, for several, and for the doubt that the log leaves."""
 
     once: str
     several: str

@@ -10,7 +10,7 @@ SHOWN_MAX = 3
 
 
 class Verdict(StrEnum):
-    """What a check came to. A claim that no log can prove is not a failure."""
+    """The result of a check. A claim that no log can prove is not a failure."""
 
     HOLDS = "holds"
     FAILS = "fails"

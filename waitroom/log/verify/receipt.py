@@ -21,7 +21,7 @@ from waitroom.log.verify.line import LineAudit
 
 CALLS_NAMED_MAX = 10
 
-# What happened to a place, by the kind of log entry.
+# The events of a place, by the kind of log entry.
 HAPPENED: dict[type[OfNumber], str] = {
     Revoked: "was taken away by the operator",
     Moved: "was moved to another device",

@@ -1,4 +1,4 @@
-"""Reading a log from a room's address, a page of its log, or a file that somebody kept.
+"""Reading a log from a room's address, a page of its log, or a file kept earlier.
 
 A file holds JSON lines: entries, pages as they are served, or a signed head; a file with one JSON
 document over several lines is read as well. `saved` writes such a file, head first.

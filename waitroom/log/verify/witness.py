@@ -1,7 +1,7 @@
 """Whether everybody is shown the same log: signed heads and other copies against this one. Pure.
 
 A chain alone shows only that it fits together: its keeper can write a whole new one. A copy or a
-signed head that somebody else kept cannot be rewritten, so this log has to begin with it.
+signed head in other hands cannot be rewritten, so this log has to begin with it.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,7 +14,7 @@ from waitroom.log.verify.links import Hashes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """Something that somebody kept of the log: a copy, by its hashes, a signed head, or both.
+    """Evidence kept of an earlier log: a copy, by its hashes, a signed head, or both.
 
     `name` is the file or address that it came from.
     """

@@ -130,7 +130,7 @@ def _shopping(figures: Mapping[str, float]) -> dict[str, Any]:
     """Return the crowd's shares as the room had learned them."""
     found: dict[str, Any] = {}
     if "claim_share" in figures:
-        # People who come back after a missed call count among those who claim.
+        # The share of claims includes people who come back after a missed call.
         found |= {"no_show_share": 1 - min(figures["claim_share"], 1.0), "back_share": 0.0}
     for name in ("hold_share", "pay_share"):
         if name in figures:

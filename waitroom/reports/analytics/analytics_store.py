@@ -1,4 +1,4 @@
-"""Counting a sale from PostgreSQL."""
+"""Counting the figures of an analysis on PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -12,10 +12,10 @@ from inventory.kit.database import Connection, Pool, load_queries
 from inventory.kit.turns import Turns
 from waitroom.log.entries import read_entry
 from waitroom.refusals import TooMuchToCount
-from waitroom.reports.analytics.report import (
-    Outcome,
+from waitroom.reports.analytics.analysis import (
+    Analysis,
+    HoldOutcome,
     PayTimes,
-    Report,
     Rest,
     Sales,
     SkuSales,
@@ -32,7 +32,7 @@ SQL = load_queries("waitroom.reports.analytics")
 # Counting a whole sale takes one of the engine's cores, and shoppers come first.
 COUNTS_MAX = 1
 WAITING_MAX = 8
-# What is read of a room's log for the waits: some hours of a rush.
+# The most log entries read for the waits: several hours of a rush.
 MOVES_MAX = 20_000
 OUTCOMES = ("confirmed", "released", "expired", "held")
 
@@ -46,18 +46,20 @@ class AnalyticsStore:
             busy="Other sales are being counted; please try again in a moment.",
         )
 
-    async def report(self, room: str, span: Span, *, top: int, seller: int | None = None) -> Report:
+    async def analyse(
+        self, room: str, span: Span, *, top: int, seller: int | None = None
+    ) -> Analysis:
         """Return the analysis of a room, or of a seller's part in it, all as of one moment.
 
-        `top` SKUs are told of singly. Raises `UnknownRoom`, and `TooMuchToCount` when one of the
-        figures takes longer than any command may, `Busy` when many others wait.
+        The `top` best-selling SKUs are listed singly. Raises `UnknownRoom`, `TooMuchToCount` if one
+        of the figures takes longer than a command may, or `Busy` if many others wait.
         """
         async with self._turns.take(), _counting(self._pool) as borrowed:
             found = await find_room(borrowed, room)
             between = (found.room_id, span.since, span.until)
             steps = await _steps(borrowed, between, span, seller)
             skus, rest = await _skus(borrowed, between, top, seller)
-            return Report(
+            return Analysis(
                 span=span,
                 currency=found.currency,
                 steps=steps,
@@ -116,7 +118,7 @@ async def _walk(borrowed: Connection, between: tuple[Any, ...]) -> Walk:
 
 async def _outcomes(
     borrowed: Connection, between: tuple[Any, ...], seller: int | None
-) -> list[Outcome]:
+) -> list[HoldOutcome]:
     rows = await borrowed.fetch(SQL["read_outcomes"], *between, seller)
     found = {row["outcome"]: (row["count"], row["times"] or (None, None)) for row in rows}
     whole = sum(count for count, _ in found.values())
@@ -124,7 +126,9 @@ async def _outcomes(
     for outcome in OUTCOMES:
         count, (p50_s, p90_s) = found.get(outcome, (0, (None, None)))
         part = share(count, whole)
-        outcomes.append(Outcome(outcome=outcome, count=count, share=part, p50_s=p50_s, p90_s=p90_s))
+        outcomes.append(
+            HoldOutcome(outcome=outcome, count=count, share=part, p50_s=p50_s, p90_s=p90_s)
+        )
     return outcomes
 
 

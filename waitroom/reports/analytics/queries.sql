@@ -71,7 +71,7 @@ WHERE p.room_id = $1 AND p.paid_at >= $2 AND p.paid_at < $3 AND h.idempotency_ke
         WHERE l.order_id = p.order_id AND d.seller_id = $4));
 
 -- name: list_moves
--- Joins within the span, and from its beginning on how far the line got.
+-- The joins of the span, and the calls from its beginning on.
 SELECT e.body FROM log_entry e
 WHERE e.room_id = $1 AND e.seq >= (SELECT log_seq_at($1, $2))
     AND (e.body LIKE '%"kind": "called"%'

@@ -1,4 +1,4 @@
-"""How long people waited, read from a room's log. Pure.
+"""The waits of people in line, read from a room's log. Pure.
 
 A number's wait runs from the entry that gave it to the entry with which the line reached it.
 """
@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import accumulate
 
 from waitroom.log.entries import AnyEntry, Called, Joined
-from waitroom.reports.analytics.report import Span, Wait
+from waitroom.reports.analytics.analysis import Span, Wait
 
 
 @dataclass(slots=True)

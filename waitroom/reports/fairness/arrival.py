@@ -1,7 +1,7 @@
-"""How long people waited for their call, by when they arrived. Pure.
+"""The waits for the first call, by order of arrival. Pure.
 
 Everybody who joined is put in order of arrival, and the row is cut into ten parts of equal size.
-People whom a draw numbered arrived together when the entries closed, and stand in order of their
+The people numbered by a draw arrived together when the entries closed, and stand in order of their
 numbers. The tenths show whether an early arrival meant a shorter wait.
 """
 

@@ -46,7 +46,7 @@ ACTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCounts:
-    """What happened to the numbers that were called, as the database has it.
+    """The numbers that were called, by what happened to them, as the database has it.
 
     `claimed` came in. `no_shows` were called and did not come, or not yet. `came_back` missed a
     call, or stayed for returned units, and came back to be called again. `left_waiting` gave up
@@ -67,7 +67,7 @@ class CallCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomBooks:
-    """What the database knows of a room at the moment `now`, beyond its log.
+    """The database's knowledge of a room at the moment `now`, beyond its log.
 
     `log_seq` and `log_hash` are those of the log's last entry. `away` and `back` are the numbers
     that the log does not name, `found_nothing` the numbers, with their line, that were called and
@@ -93,7 +93,7 @@ class RoomBooks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """How often an act of one kind occurs in the log.
+    """The number of times that an act of one kind occurs in the log.
 
     `places` is the number of invitations it concerns, and None for other kinds.
     """
@@ -105,11 +105,11 @@ class Act:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FairnessReport:
-    """How fair a sale was, or has been so far if it is not `over`.
+    """The fairness of a sale, or of a sale so far if it is not `over`.
 
     It covers the log up to the entry `log_seq`, whose hash is `log_hash` in hex. `joined`, `called`
-    and `waiting` count people: those who received a number, those called at least once, and those
-    waiting for their first call.
+    and `waiting` count people: with a number, called at least once, and waiting for their first
+    call.
     """
 
     room: str

@@ -21,9 +21,9 @@ FIFTHS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitAccuracy:
-    """How well the published waits held.
+    """The accuracy of the published waits.
 
-    Of the `judged` rows, `inside` were called within the published band, and `sooner` before it.
+    Among the `judged` rows, `inside` were called within the published band, and `sooner` before it.
     `later` were called after it, or still wait although it is over. `never` counts the rows, not
     among the judged, whose number was never called because everything was sold or the sale ended.
     `median_error_s` is the median distance between wait and middle of the band, in seconds, over
@@ -54,7 +54,7 @@ class ChanceAccuracy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """How well waits and chances held; chances by fifths, without those that have no row."""
+    """The accuracy of waits and of chances; chances by fifths, without fifths that have no row."""
 
     waits: WaitAccuracy
     chances: list[ChanceAccuracy]
@@ -62,7 +62,7 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actuals:
-    """What happened to the numbers up to the moment `until`.
+    """The fate of the numbers up to the moment `until`.
 
     `lines` are the stretches of each line, `found_nothing` the numbers, with their line, that were
     called and found nothing left. `over` says that no more numbers are called, so a number that was

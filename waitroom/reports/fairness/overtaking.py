@@ -1,9 +1,9 @@
-"""How many people were overtaken in line, by how many others, and why. Pure.
+"""The people overtaken in line, by how many others, and why. Pure.
 
 A person is overtaken by each call of a later arrival during their wait. Within a line the number
 tells which arrival is later; across lines the time of arrival does. A person who waits a second
 time, after missing a call or stepping aside, is overtaken by each call of a later number during
-that wait. One log entry calls at one moment, so nobody overtakes within it.
+that wait. One log entry calls at one moment, so there is no overtaking within it.
 
 The calls are taken in the order of the log. For each wait that ends, a Fenwick tree (P. Fenwick, A
 New Data Structure for Cumulative Frequency Tables, 1994) of each line counts the later arrivals
@@ -37,7 +37,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overtaken:
-    """How many `people` were overtaken, how often in all, and how often the worst-placed one."""
+    """The number of `people` overtaken, of `times` in all, and of times for the `worst` placed."""
 
     people: int = 0
     times: int = 0
@@ -46,7 +46,7 @@ class Overtaken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overtaking:
-    """Everybody who was overtaken, and the same by cause; a person may count under several."""
+    """All people overtaken, and the same by cause; a person may count under several causes."""
 
     total: Overtaken
     causes: dict[Cause, Overtaken]

@@ -61,9 +61,9 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Stretch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The numbers `first` to `last` of a line, which arrived, waited and were called together.
 
-    Numbers that a draw gave arrived when its entries closed; among them the number decides who is
-    before whom. `called` is the first call, `at_once` says that it came with the arrival. `until`
-    is the sequence number at which the wait ended: by the call, or because the number was given up,
+    Numbers that a draw gave arrived when its entries closed, and their order is that of the
+    numbers. `called` is the first call, `at_once` says that it came with the arrival. `until` is
+    the sequence number at which the wait ended: by the call, or because the number was given up,
     revoked or put aside. It is None while the wait goes on, and where a `reset` ended it.
     """
 
@@ -162,7 +162,7 @@ class StoryTeller:
             case Called():
                 self._called(entry)
             case EntriesClosed():
-                # Lines that open together open at one moment: a draw ranks nobody across lines.
+                # Lines that open together open at one moment: a draw ranks within a line alone.
                 self._opening = self._opening or Moment(seq=entry.seq, at=entry.at)
                 self._lines[entry.line].opened = self._opening
             case Drawn() if entry.count:
