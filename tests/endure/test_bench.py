@@ -14,7 +14,7 @@ import pytest
 
 RUN = Path(__file__).parents[2] / "tools" / "bench" / "run.py"
 SMALL = ("--rounds", "1", "--slice-s", "0.5", "--long-line", "20000", "--open-holds", "2000",
-         "--storm-holds", "1000")  # fmt: skip
+         "--storm-holds", "1000", "--inside", "1000")  # fmt: skip
 RATIOS = {
     "requests": {
         "state_vs_bare",
@@ -34,6 +34,7 @@ RATIOS = {
     "open-holds": {"open_holds_vs_none_http", "open_holds_vs_none_inprocess"},
     "workers": {f"web_{web}_vs_1_at_{clients}" for web in (2, 3, 4) for clients in (64, 256)},
     "storm": {"storm_same_sku_vs_before", "storm_other_sku_vs_before"},
+    "leader": {"leader_tick_empty_vs_crowded"},
     "draw": {"verify_long_vs_short_each", "draw_many_vs_few_each"},
     "baskets": {f"basket_of_{size}_vs_single_at_{n}" for size in (3, 12) for n in (64, 256)},
 }
@@ -115,6 +116,21 @@ def test_a_leader_that_fails_fails_the_benchmark(tmp_path: Path, planted: str, s
     assert said in verdict
     assert "Traceback" not in done.stderr
     assert not out.exists()
+
+
+def test_a_leader_keeps_time_with_a_crowd_inside(tmp_path: Path) -> None:
+    found = measured(tmp_path / "bench.json", "--only", "leader")
+
+    leader = found["figures"]["leader"]
+    assert found["ratios"].keys() == RATIOS["leader"]
+    assert leader["inside"] == 1000
+    for room in ("crowded", "empty"):
+        # A tick is due each second.
+        assert leader[room]["tick_ms"]["median"] < 1000, leader
+        assert leader[room]["tick_ms"]["median"] <= leader[room]["tick_longest_ms"]
+        assert 0 < leader[room]["reading_ms"]["median"] < 1000, leader
+        # The limit on one statement that reads.
+        assert leader[room]["whole_reading_ms"]["high"] < 10_000, leader
 
 
 def test_batches_are_counted_over_all_processes(tmp_path: Path) -> None:

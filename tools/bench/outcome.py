@@ -1,4 +1,4 @@
-"""What a part of the benchmark is told, and what it gives back."""
+"""The plan that a part of the benchmark is given, and the outcome that it returns."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,19 +9,27 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much to measure. `kinds` names those to measure beside bare handlers; empty for all."""
+    """The extent of a measurement.
+
+    rounds, slice_s: how many rounds are run, and the seconds of one slice in them.
+    long_line: the numbers that are issued, and the entries of a draw.
+    open_holds, storm_holds: the holds that are planted.
+    inside: the shoppers in the leader's room.
+    kinds: the kinds to measure beside bare handlers; empty for all.
+    """
 
     rounds: int
     slice_s: float
     long_line: int
     open_holds: int
     storm_holds: int
+    inside: int
     kinds: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one part found: readings by kind, ratios, facts for programs, tables for people."""
+    """The results of one part: readings by kind, ratios, facts for programs, tables for people."""
 
     readings: dict[str, list[Reading]] = field(default_factory=dict)
     ratios: dict[str, Spread] = field(default_factory=dict)

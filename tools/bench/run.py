@@ -14,6 +14,7 @@ workers     one hot row from one web process to four
 storm       new holds while 100,000 old ones end in the same second
 baskets     baskets over twelve SKUs against single holds
 free-places how long a hundred free seats stay empty while five hundred people look every 5 s
+leader      a tick of the leader with ten thousand inside, against one in an empty room
 draw        the numbers of a million entries, and the whole log of their draw checked
 
 The kinds of `requests` can be named singly: state, join, claim, hold_http, and so on.
@@ -33,6 +34,7 @@ import beside_bare
 import draw
 import free_places
 import holds
+import leader_ticks
 import open_holds
 import storm
 import uvloop
@@ -57,6 +59,7 @@ PARTS: dict[str, Callable[[Plan, Console], Awaitable[Outcome]]] = {
     "storm": storm.measure,
     "baskets": baskets.measure,
     "free-places": free_places.measure,
+    "leader": leader_ticks.measure,
     "draw": draw.measure,
 }
 
@@ -72,6 +75,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--long-line", type=int, default=1_000_000, help="numbers issued")
     parser.add_argument("--open-holds", type=int, help="1,000,000, or 20,000 with --quick")
     parser.add_argument("--storm-holds", type=int, help="100,000, or 5,000 with --quick")
+    parser.add_argument("--inside", type=int, help="10,000, or 1,000 with --quick")
     parser.add_argument("--only", default="", help="parts, or kinds of `requests`, with commas")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
     chosen = parser.parse_args(arguments)
@@ -92,6 +96,7 @@ def plans(chosen: argparse.Namespace) -> dict[str, Plan]:
             long_line=chosen.long_line,
             open_holds=chosen.open_holds or (20_000 if chosen.quick else 1_000_000),
             storm_holds=chosen.storm_holds or (5_000 if chosen.quick else 100_000),
+            inside=chosen.inside or (1_000 if chosen.quick else 10_000),
             kinds=frozenset() if part in chosen.only else kinds,
         )
         for part in PARTS
