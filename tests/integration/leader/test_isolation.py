@@ -175,12 +175,20 @@ async def test_moments_within_a_stop_are_the_moment_at_which_the_clock_stood(
         (row,) = await execute(service, "SELECT shopper_at($1) AS at", wall)
         return float((now - row["at"]).total_seconds())
 
+    async def back(seconds_ago: float) -> float:
+        wall = now - timedelta(seconds=seconds_ago)
+        (row,) = await execute(service, "SELECT wall_at(shopper_at($1)) AS at", wall)
+        return float((now - row["at"]).total_seconds())
+
     # The clock stood from 100 to 40 seconds ago.
     assert await at(0) == pytest.approx(100)
     assert await at(40) == pytest.approx(140)
     assert await at(70) == pytest.approx(140)
     assert await at(100) == pytest.approx(140)
     assert await at(110) == pytest.approx(150)
+    # What happened at a moment of the clock is told at the wall time at which it happened.
+    assert await back(10) == pytest.approx(10)
+    assert await back(200) == pytest.approx(200)
 
 
 async def test_a_reading_takes_what_thousands_did_before_any_table_was_analysed(

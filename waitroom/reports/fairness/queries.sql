@@ -28,13 +28,13 @@ WHERE e.room_id = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4;
 
 -- name: list_away
 -- Numbers that were not there when their line came to them, or have gone before it does.
-SELECT l.line, a.number, wall_time(a.ended_at) AS at FROM line l JOIN admission a USING (line_id)
+SELECT l.line, a.number, wall_at(a.ended_at) AS at FROM line l JOIN admission a USING (line_id)
 WHERE l.room_id = $1 AND ((a.called_at IS NULL AND a.state IN ('left', 'missed') AND a.came_back_at IS NULL)
     OR (a.state = 'missed' AND a.called_at = a.ended_at AND a.came_back_at IS NULL));
 
 -- name: list_back
 -- Numbers that wait to be called again.
-SELECT l.line, a.number, wall_time(a.came_back_at) AS at FROM line l JOIN admission a USING (line_id)
+SELECT l.line, a.number, wall_at(a.came_back_at) AS at FROM line l JOIN admission a USING (line_id)
 WHERE l.room_id = $1 AND a.state = 'missed' AND a.came_back_at IS NOT NULL;
 
 -- name: list_found_nothing

@@ -11,6 +11,24 @@ CREATE FUNCTION wall_time(shopper_time timestamptz) RETURNS timestamptz LANGUAGE
     SELECT shopper_time + stopped FROM office
 $$;
 
+-- `wall_time` and the present offset are for deadlines to come. What happened in the past lies before
+-- the stops that came after it, so these two leave those stops out.
+
+-- The moment on the shoppers' clock at which something happened, given its wall time. The clock's
+-- present offset alone would put what happened before a stop too early.
+CREATE FUNCTION shopper_at(wall timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT wall - o.stopped + COALESCE(
+        (SELECT sum(LEAST(s.length, s.until - wall)) FROM clock_stop s WHERE s.until > wall), interval '0')
+    FROM office o
+$$;
+
+-- The wall time at which something happened, given its moment on the shoppers' clock.
+CREATE FUNCTION wall_at(moment timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT moment + o.stopped - COALESCE(
+        (SELECT sum(s.length) FROM clock_stop s WHERE shopper_at(s.until) > moment), interval '0')
+    FROM office o
+$$;
+
 -- Says that the leader lives, or takes office when nobody has been heard of for `lease_s`. While no
 -- leader beats the shoppers' clock stands still; the gap is added to `stopped`, so every open
 -- deadline moves by it. Returns the office as it is afterwards.

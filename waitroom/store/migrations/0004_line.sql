@@ -174,7 +174,7 @@ BEGIN
     END IF;
     IF cardinality(again) > 0 THEN
         -- The admission forgets it with this call; the log shows whether anyone went before them meanwhile.
-        SELECT array_agg(to_char(wall_time(a.came_back_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        SELECT array_agg(to_char(wall_at(a.came_back_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
                 ORDER BY a.number) INTO again_since
             FROM admission a WHERE a.admission_id = ANY (again);
         WITH back AS (

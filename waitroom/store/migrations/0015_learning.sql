@@ -1,13 +1,5 @@
 -- How called shoppers fare: what the leader learns from, and how it hears of changes.
 
--- The moment on the shoppers' clock at which something happened, given its wall time. The clock's
--- present offset alone would put what happened before a stop too early.
-CREATE FUNCTION shopper_at(wall timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$
-    SELECT wall - o.stopped + COALESCE(
-        (SELECT sum(LEAST(s.length, s.until - wall)) FROM clock_stop s WHERE s.until > wall), interval '0')
-    FROM office o
-$$;
-
 -- How each called number fared so far. Times are seconds of the shoppers' clock. `is_over` means that
 -- it ended by itself: a turn that an operator took away does not count as one that was missed.
 CREATE VIEW journey AS
