@@ -9,12 +9,13 @@ export const newKey = () => crypto.randomUUID?.()
   ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
 
 /**
- * Ask the server. Refusals come back as an answer; no network, 429 and 5xx throw NoAnswer.
+ * Ask the server. Refusals come back as an answer; no network, 429 and 5xx throw NoAnswer. So does
+ * 404 with `there`, for what this page shows and must be there.
  * @param {string} method @param {string} url
- * @param {{body?: any, key?: string, headers?: Record<string, string>}} [options]
+ * @param {{body?: any, key?: string, there?: boolean, headers?: Record<string, string>}} [options]
  * @returns {Promise<{ok: boolean, status: number, data: any, headers: Headers}>}
  */
-export async function ask(method, url, { body, key, headers = {} } = {}) {
+export async function ask(method, url, { body, key, there, headers = {} } = {}) {
   const head = { Accept: "application/json", ...headers };
   if (key) head["Idempotency-Key"] = key;
   if (body !== undefined) head["Content-Type"] = "application/json";
@@ -25,6 +26,6 @@ export async function ask(method, url, { body, key, headers = {} } = {}) {
   } catch { throw new NoAnswer("The network did not answer."); }
   let data = null;
   try { data = JSON.parse(text); } catch { /* an empty answer, or a proxy's page */ }
-  if (reply.status === 429 || reply.status >= 500) throw new NoAnswer(data?.detail ?? "The server is busy.", Number(reply.headers.get("Retry-After")) || 0);
+  if (reply.status === 429 || reply.status >= 500 || (there && reply.status === 404)) throw new NoAnswer(data?.detail ?? "The server is busy.", Number(reply.headers.get("Retry-After")) || 0);
   return { ok: reply.ok, status: reply.status, data, headers: reply.headers };
 }

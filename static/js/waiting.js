@@ -20,7 +20,7 @@ const joinable = () => !me && !joined && !barred && refused === "none" && status
 async function join() {
   drawJoining();
   // No key of this tab's own: the browser's cookie makes a second tab's join the same one.
-  const { ok, data } = await ask("POST", `${base}/tickets`);
+  const { ok, data } = await ask("POST", `${base}/tickets`, { there: true });
   joined = ok;
   if (ok) return keep(data);
   refused = { room_ended: "ended", sold_out: "sold_out" }[data?.code] ?? "none";
@@ -30,7 +30,7 @@ async function join() {
 }
 
 async function readMe() {
-  const { ok, data } = await ask("GET", `${base}/tickets/me`);
+  const { ok, data } = await ask("GET", `${base}/tickets/me`, { there: true });
   asked = true;
   if (ok) return keep(data);
   // The room was begun anew; who is inside stays there.
@@ -52,7 +52,7 @@ function keep(data) {
 }
 
 async function readState() {
-  const { ok, data, headers } = await ask("GET", stateUrl);
+  const { ok, data, headers } = await ask("GET", stateUrl, { there: true });
   if (!ok || data.version < doc?.version) return;
   const old = ageOf(headers, data.updated_at), since = stopwatch();
   age = () => old + since();

@@ -635,7 +635,7 @@ async def test_a_waiting_page_tells_that_the_line_was_begun_anew_and_joins_again
     await expect(page.locator("#number")).to_have_text("1")
 
     await service.rooms.reset("drop", who="night", reason="once more")
-    await expect(page.locator("#status")).to_contain_text("begun anew")
+    await expect(page.locator("#status")).to_contain_text("restarted")
     await service.rooms.set_status("drop", "open", who="night")
 
     async def joined() -> Any:

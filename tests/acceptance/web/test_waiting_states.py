@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from playwright.async_api import Page, expect
+import pytest
+from playwright.async_api import Page, Route, expect
 from programs import Site, all_know
 from support import eventually, execute, open_room
 
@@ -358,3 +359,28 @@ async def test_script_and_server_say_the_same_of_the_same_figures(
     )
 
     assert said == [[band(low, high) for low, high in bands], [odds(chance) for chance in chances]]
+
+
+@pytest.mark.parametrize("has_ticket", [True, False])
+async def test_a_page_that_hears_once_of_no_such_room_asks_again(
+    service: Service, site: Site, pages: Pages, *, has_ticket: bool
+) -> None:
+    await open_line(service, site)
+    page = await pages()
+    if has_ticket:
+        await page.goto(f"{site.url}/rooms/drop")
+        await expect(page.locator("#number")).to_have_text("1")
+    refused: list[str] = []
+
+    async def no_such_room(route: Route) -> None:
+        refused.append(route.request.url)
+        body = {"code": "not_found", "detail": "There is no room 'drop'."}
+        await route.fulfill(status=404, json=body, content_type="application/problem+json")
+
+    await page.route("**/rooms/drop/tickets**", no_such_room, times=1)
+    await page.goto(f"{site.url}/rooms/drop")
+
+    await expect(page.locator("#number")).to_have_text("1")
+    await shows(page, "waiting")
+    assert refused
+    assert [row["tail"] for row in await execute(service, "SELECT tail FROM line")] == [1]
