@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated
 from uuid import UUID
@@ -37,25 +37,25 @@ class HoldState(StrEnum):
     EXPIRED = "expired"
 
 
-class Verdict(IntEnum):
-    """What the database said of one request; the numbers are those of `place_holds`."""
+class Verdict(StrEnum):
+    """What the database says of one request, in the words of `place_holds` and its kin."""
 
-    PLACED = 1
-    REPLAY = 2
-    OTHER_BODY = 3
-    SESSION_OVER = 4
-    OUT_OF_STOCK = 5
-    LIMIT_REACHED = 6
-    UNKNOWN_SKU = 7
-    NO_SUCH_HOLD = 8
-    HOLD_OVER = 9
-    PAYMENT_RUNNING = 10
-    NO_EXTENSION_LEFT = 11
-    CUSTOMER_NEEDED = 12
-    ORDER_LIMIT = 13
-    CUSTOMER_LIMIT = 14
-    ORDER_UNITS = 15
-    NOT_ON_SALE = 16
+    PLACED = "placed"
+    REPLAY = "replay"
+    OTHER_BODY = "other_body"
+    SESSION_OVER = "session_over"
+    CUSTOMER_NEEDED = "customer_needed"
+    UNKNOWN_SKU = "unknown_sku"
+    NOT_ON_SALE = "not_on_sale"
+    OUT_OF_STOCK = "out_of_stock"
+    ORDER_LIMIT = "order_limit"
+    SESSION_LIMIT = "session_limit"
+    CUSTOMER_LIMIT = "customer_limit"
+    ORDER_UNITS = "order_units"
+    NO_SUCH_HOLD = "no_such_hold"
+    HOLD_OVER = "hold_over"
+    PAYMENT_RUNNING = "payment_running"
+    NO_EXTENSION_LEFT = "no_extension_left"
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,7 +160,7 @@ def refusal(verdict: Verdict, *, sku: str = "", figure: int = 0) -> Refusal:
 
 
 _LIMITS: dict[Verdict, str] = {
-    Verdict.LIMIT_REACHED: "session",
+    Verdict.SESSION_LIMIT: "session",
     Verdict.ORDER_LIMIT: "order",
     Verdict.CUSTOMER_LIMIT: "customer",
 }

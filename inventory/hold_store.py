@@ -38,27 +38,27 @@ class Placed:
 
 @dataclass(slots=True)
 class _Call:
-    """The arrays of one `place_holds` call; each distinct session, SKU and pair has a slot."""
+    """The arrays of one `place_holds` call, as its type `hold_batch` describes them."""
 
     sessions: dict[int, int] = field(default_factory=dict)
     skus: dict[str, int] = field(default_factory=dict)
     pairs: dict[tuple[int, int], int] = field(default_factory=dict)
-    req_session: list[int] = field(default_factory=list)
+    request_session: list[int] = field(default_factory=list)
     line_first: list[int] = field(default_factory=lambda: [1])
-    line_slot: list[int] = field(default_factory=list)
+    line_sku: list[int] = field(default_factory=list)
     line_pair: list[int] = field(default_factory=list)
-    line_quantity: list[int] = field(default_factory=list)
+    line_units: list[int] = field(default_factory=list)
 
     def add(self, request: HoldRequest) -> None:
         # Slots count from 1, as SQL arrays do.
         session = self.sessions.setdefault(request.session_id, len(self.sessions) + 1)
-        self.req_session.append(session)
+        self.request_session.append(session)
         for sku, quantity in request.quantities.items():
             slot = self.skus.setdefault(sku, len(self.skus) + 1)
-            self.line_slot.append(slot)
+            self.line_sku.append(slot)
             self.line_pair.append(self.pairs.setdefault((session, slot), len(self.pairs) + 1))
-            self.line_quantity.append(quantity)
-        self.line_first.append(len(self.line_slot) + 1)
+            self.line_units.append(quantity)
+        self.line_first.append(len(self.line_sku) + 1)
 
 
 class HoldStore:
@@ -116,12 +116,12 @@ class HoldStore:
                 [request.key for request in requests],
                 [request.body_hash for request in requests],
                 [request.partial for request in requests],
-                call.req_session,
+                call.request_session,
                 list(call.sessions),
                 call.line_first,
-                call.line_slot,
+                call.line_sku,
                 call.line_pair,
-                call.line_quantity,
+                call.line_units,
                 skus,
                 [session for session, _ in call.pairs],
                 [slot for _, slot in call.pairs],
@@ -230,7 +230,7 @@ def _answer(
     if verdict == Verdict.OTHER_BODY:
         return IdempotencyKeyReused()
     culprit = row["culprits"][index]
-    sku = next((name for name, slot in call.skus.items() if slot == culprit), "")
+    sku = list(requests[index].quantities)[culprit - call.line_first[index]] if culprit else ""
     return refusal(Verdict(verdict), sku=sku, figure=row["figures"][index])
 
 

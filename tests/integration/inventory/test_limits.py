@@ -75,6 +75,25 @@ async def test_a_partial_basket_keeps_to_the_limits(service: Service) -> None:
     assert given(second) == {"mug": 1}
 
 
+@pytest.mark.parametrize(
+    ("order", "session_", "scope"), [(3, 2, "session"), (2, 3, "order"), (2, 2, "order")]
+)
+async def test_placing_and_changing_name_the_tightest_limit(
+    service: Service, order: int, session_: int, scope: str
+) -> None:
+    await open_gate(service, skus={"mug": 9}, limit=session_)
+    await set_sku(service, limit_per_order=order)
+    one, other = await sessions_in(service, 2)
+    hold_id = await hold(service, other, mug=1)
+
+    placing = await ask(service, wish(one, mug=4))
+    with pytest.raises(LimitReached) as changing:
+        await service.holds.change(other, hold_id, {"mug": 4})
+
+    expected = {"sku": "mug", "limit": 2, "scope": scope}
+    assert (limited(placing), limited(changing.value)) == (expected, expected)
+
+
 async def test_a_repeated_partial_basket_is_the_same_hold(service: Service) -> None:
     await open_gate(service, skus={"mug": 2})
     (session,) = await sessions_in(service, 1)

@@ -104,7 +104,7 @@ def test_another_key_has_another_uuid(one: str, other: str) -> None:
 REFUSALS: dict[Verdict, tuple[type[Refusal], str, int]] = {
     Verdict.SESSION_OVER: (SessionOver, "session_over", 401),
     Verdict.OUT_OF_STOCK: (OutOfStock, "out_of_stock", 409),
-    Verdict.LIMIT_REACHED: (LimitReached, "limit_reached", 409),
+    Verdict.SESSION_LIMIT: (LimitReached, "limit_reached", 409),
     Verdict.UNKNOWN_SKU: (UnknownSku, "unknown_sku", 422),
     Verdict.NO_SUCH_HOLD: (UnknownHold, "not_found", 404),
     Verdict.HOLD_OVER: (HoldExpired, "hold_expired", 410),
@@ -140,7 +140,7 @@ def test_every_verdict_is_an_answer_or_a_refusal() -> None:
 def test_a_refusal_says_which_sku_and_how_many() -> None:
     short = refusal(Verdict.OUT_OF_STOCK, sku="mug", figure=2).body()
     gone = refusal(Verdict.OUT_OF_STOCK, sku="mug", figure=0).body()
-    limited = refusal(Verdict.LIMIT_REACHED, sku="mug", figure=4).body()
+    limited = refusal(Verdict.SESSION_LIMIT, sku="mug", figure=4).body()
 
     assert (short["sku"], short["available"], short["detail"]) == ("mug", 2, "2 left of mug.")
     assert (gone["available"], gone["detail"]) == (0, "mug is gone.")

@@ -176,12 +176,12 @@ BEGIN
     slack := (SELECT slack_of(pool, array_agg(l.sku_id), array_agg(l.quantity)) FROM purchase_line l
               WHERE l.order_id = p.order_id);
     IF EXISTS (
-        SELECT FROM purchase_line l JOIN sku k USING (sku_id) WHERE l.order_id = p.order_id
-            AND ((p.customer_id IS NOT NULL
-                  AND l.quantity + customer_units(p.customer_id, l.sku_id) > k.limit_per_customer)
-                 OR l.quantity + (SELECT COALESCE(sum(z.quantity), 0) FROM hold y JOIN hold_line z USING (hold_id)
-                                  WHERE y.session_id = p.session_id AND y.state IN ('held', 'confirmed')
-                                    AND z.sku_id = l.sku_id) > k.limit_per_session)) THEN
+        SELECT FROM purchase_line l JOIN sku k USING (sku_id),
+            session_units(ARRAY[p.session_id], ARRAY[l.sku_id]) AS of_session,
+            allowed_units(l.quantity, true, NULL, k.limit_per_session, of_session[1], k.limit_per_customer,
+                          CASE WHEN p.customer_id IS NOT NULL THEN customer_units(p.customer_id, l.sku_id) END,
+                          NULL, NULL) AS may
+        WHERE l.order_id = p.order_id AND may.verdict IS NOT NULL) THEN
         RETURN 'limit';
     END IF;
     IF slack + used < 0 OR EXISTS (

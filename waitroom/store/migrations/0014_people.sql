@@ -25,16 +25,15 @@ BEGIN
         ORDER BY s.sku_id FOR NO KEY UPDATE;
     PERFORM 1 FROM hold h WHERE h.session_id = in_session ORDER BY h.hold_id FOR NO KEY UPDATE;
     PERFORM 1 FROM purchase p WHERE p.session_id = in_session ORDER BY p.order_id FOR NO KEY UPDATE;
-    SELECT k.sku, k.limit_per_customer INTO culprit, figure FROM (
-        SELECT l.sku_id, sum(l.quantity) - COALESCE((
-            SELECT sum(b.returned) FROM purchase p JOIN purchase_line b USING (order_id)
-            WHERE p.session_id = in_session AND b.sku_id = l.sku_id), 0) AS q
-        FROM hold h JOIN hold_line l USING (hold_id)
-        WHERE h.session_id = in_session AND h.state IN ('held', 'confirmed') GROUP BY l.sku_id) own
+    SELECT k.sku, may.figure INTO culprit, figure
+        FROM (SELECT DISTINCT l.sku_id FROM hold h JOIN hold_line l USING (hold_id)
+              WHERE h.session_id = in_session AND h.state IN ('held', 'confirmed')) own
         JOIN sku k USING (sku_id)
-        LEFT JOIN customer c ON c.issuer = in_issuer AND c.subject = in_subject
-        WHERE own.q > 0 AND own.q + COALESCE(customer_units(c.customer_id, k.sku_id), 0) > k.limit_per_customer
-        ORDER BY k.sku LIMIT 1;
+        LEFT JOIN customer c ON c.issuer = in_issuer AND c.subject = in_subject,
+        session_units(ARRAY[in_session], ARRAY[k.sku_id]) AS had,
+        allowed_units(had[1], true, NULL, NULL, NULL, k.limit_per_customer,
+                      customer_units(c.customer_id, k.sku_id), NULL, NULL) AS may
+        WHERE had[1] > 0 AND may.verdict IS NOT NULL ORDER BY k.sku LIMIT 1;
     IF culprit IS NOT NULL THEN verdict := 'limit_reached'; RETURN; END IF;
     -- A provider that says nothing about the address now does not take back what it said before.
     INSERT INTO customer AS c (issuer, subject, email) VALUES (in_issuer, in_subject, in_email)

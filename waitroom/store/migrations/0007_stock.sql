@@ -1,4 +1,93 @@
--- Stock: what moves it, stock that lives in another shop, and whether the books agree.
+-- Stock: how much of it anyone may have, what moves it, stock that lives in another shop, and whether the
+-- books agree.
+
+-- Says whether a SKU is on sale now and for so long.
+CREATE FUNCTION is_sold_for(k sku, ahead interval) RETURNS boolean LANGUAGE sql VOLATILE AS $$
+    SELECT COALESCE(k.on_sale_from <= clock_timestamp(), true)
+       AND COALESCE(k.on_sale_until > clock_timestamp() + ahead, true)
+$$;
+
+-- Counts the free units of a room that are not on sale now and for so long.
+CREATE FUNCTION units_off_sale(in_room int, ahead interval) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT COALESCE(sum(GREATEST(s.on_hand - s.held - s.sold, 0)), 0)::bigint
+    FROM sku k JOIN stock s USING (sku_id)
+    WHERE k.room_id = in_room AND (k.on_sale_from IS NOT NULL OR k.on_sale_until IS NOT NULL)
+        AND NOT is_sold_for(k, ahead)
+$$;
+
+-- Counts the units of a SKU that a customer has, over all sessions and orders: held or bought, and not
+-- returned.
+CREATE FUNCTION customer_units(in_customer bigint, in_sku int) RETURNS int LANGUAGE sql STABLE AS $$
+    SELECT COALESCE((SELECT sum(l.quantity) FROM hold h JOIN hold_line l USING (hold_id)
+                     WHERE h.customer_id = in_customer AND l.sku_id = in_sku
+                       AND h.state IN ('held', 'confirmed')), 0)::int
+         - COALESCE((SELECT sum(l.returned) FROM purchase p JOIN purchase_line l USING (order_id)
+                     WHERE p.customer_id = in_customer AND l.sku_id = in_sku), 0)::int
+$$;
+
+-- Counts the units that each session has of the SKU in the same place: held or bought, and not returned.
+-- The fences make PostgreSQL look a session's holds up first, and then their lines one by one.
+CREATE FUNCTION session_units(sessions bigint[], skus int[]) RETURNS int[] LANGUAGE sql STABLE AS $$
+    SELECT array_agg(COALESCE((
+               SELECT sum(l.quantity)::int FROM hold h, LATERAL (
+                   SELECT z.quantity FROM hold_line z WHERE z.hold_id = h.hold_id AND z.sku_id = u.sku OFFSET 0) l
+               WHERE h.session_id = u.session AND h.state IN ('held', 'confirmed')), 0)
+           - COALESCE((
+               SELECT sum(l.returned)::int FROM purchase p, LATERAL (
+                   SELECT z.returned FROM purchase_line z
+                   WHERE z.order_id = p.order_id AND z.sku_id = u.sku OFFSET 0) l
+               WHERE p.session_id = u.session), 0) ORDER BY u.o)
+    FROM unnest(sessions, skus) WITH ORDINALITY u(session, sku, o)
+$$;
+
+-- What the limits leave of the units that someone wants.
+CREATE TYPE allowance AS (
+    units int,    -- so many may be had
+    verdict text, -- the tightest limit where that is less than was wanted, else NULL
+    figure int    -- the units that this limit allows altogether
+);
+
+-- The limits of one SKU in one request: only while it is on sale, so many in one order, to one session
+-- and to one customer, and so many of all SKUs together in one order. NULL is no limit. `of_session` and
+-- `of_customer` are units of the SKU that they have beside this request, `of_order` other units in it.
+-- It is one expression, so that PostgreSQL takes it into its caller: a call would be dear for each item.
+CREATE FUNCTION allowed_units(
+    want int, on_sale boolean, per_order int, per_session int, of_session int,
+    per_customer int, of_customer int, units_per_order int, of_order int)
+RETURNS allowance LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE LEAST(want, CASE WHEN NOT on_sale THEN 0 END, per_order, per_session - of_session,
+                      per_customer - of_customer, units_per_order - of_order)
+        WHEN want THEN ROW (want, NULL, NULL)::allowance
+        WHEN CASE WHEN NOT on_sale THEN 0 END THEN ROW (0, 'not_on_sale', 0)::allowance
+        WHEN per_order THEN ROW (per_order, 'order_limit', per_order)::allowance
+        WHEN per_session - of_session
+            THEN ROW (GREATEST(per_session - of_session, 0), 'session_limit', per_session)::allowance
+        WHEN per_customer - of_customer
+            THEN ROW (GREATEST(per_customer - of_customer, 0), 'customer_limit', per_customer)::allowance
+        ELSE ROW (GREATEST(units_per_order - of_order, 0), 'order_units', units_per_order)::allowance END
+$$;
+
+-- The free units of a room that may be had although others were promised some: behind a promise stands
+-- only what is on sale, so the free units that are `off_sale` leave so much less.
+CREATE FUNCTION units_beyond_promises(free bigint, off_sale bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT LEAST(free, GREATEST(free - off_sale, 0))
+$$;
+
+-- Counts the units that could go beyond what these changes take, and leave every promise kept; NULL where
+-- they take nothing. It looks at all SKUs, at those on sale, and at those that stay on sale for as long
+-- as a call lasts: those who were just called find the last ones still open.
+CREATE FUNCTION slack_of(pool room_stock, skus int[], changes int[]) RETURNS bigint LANGUAGE sql STABLE AS $$
+    WITH kinds AS (
+        SELECT interval '0' AS ahead UNION ALL
+        SELECT make_interval(secs => m.claim_window_s) FROM room m WHERE m.room_id = pool.room_id),
+    taken AS (SELECT k AS item, u.q FROM unnest(skus, changes) u(id, q) JOIN sku k ON k.sku_id = u.id),
+    asked AS (
+        SELECT 0::bigint AS off_sale, sum(q) AS units FROM taken UNION ALL
+        SELECT units_off_sale(pool.room_id, ahead), (SELECT sum(t.q) FROM taken t WHERE is_sold_for(t.item, ahead))
+        FROM kinds WHERE pool.promised > 0)
+    SELECT min(units_beyond_promises(free, off_sale) - units)::bigint
+    FROM asked, (SELECT pool.on_hand - pool.held - pool.sold - pool.promised AS free) f WHERE units > 0
+$$;
 
 -- Changes what is on hand of one SKU, once for each key, and puts it on record. Verdicts: moved, replay,
 -- other_body (the key moved something else), unknown. stock_never_oversold and promises_are_covered
