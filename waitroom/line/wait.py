@@ -1,4 +1,4 @@
-"""How long, how likely, and when to ask again: the figures of the state document. Pure."""
+"""The wait table of the state document: wait, chance, and time to poll again by place. Pure."""
 
 from bisect import bisect_left
 from collections import deque
@@ -9,23 +9,23 @@ from operator import attrgetter
 
 from waitroom.line.forecast.prospects import Prospects
 
-# A shopper asks again after a share of the expected wait, within these bounds: often enough to
+# A shopper polls again after this share of the expected wait, within these bounds: often enough to
 # be prompt, seldom enough that the load grows with the logarithm of the line.
 POLL_SHARE = 0.1
 POLL_MIN_S, POLL_MAX_S = 2.0, 30.0
-# While nobody is called (paused, sold out) everybody asks at this pace.
+# While no calls are made (paused, sold out) everyone polls at this interval.
 POLL_IDLE_S = 10.0
-# Published once a second, fetched twice a second by the workers, cached for a second; without
-# Valkey fetched from PostgreSQL every three. A document may still be answered this long after its
-# successor was written.
+# A document may still be served this long after its successor was written. It is published once a
+# second, fetched by the workers twice a second and cached for a second; without Valkey the workers
+# fetch it from PostgreSQL every three seconds.
 STALE_S = 6.0
-# Whoever has next to no chance is told no wait: the stock will hardly last until their turn.
+# A place with a smaller chance than this gets no wait: stock will hardly last until its turn.
 CHANCE_LEAST = 0.02
-# A few calls are made at once and then none for a while, however steady the pace.
+# Even at a steady pace a few calls are made at once, and then none for a while.
 SLACK_S = 6.0
-# A wait has grown when it is longer by this share and so many seconds.
+# A wait has grown when it is longer by this factor and this many seconds.
 LONGER_SHARE, LONGER_S = 1.15, 15.0
-# Waits are held against those of up to so long ago, and the reason stands for so long.
+# Waits are compared with earlier ones of up to this age, and the reason is shown for this long.
 NOTE_EVERY_S, NOTE_FOR_S = 20.0, 60.0
 _NEVER = datetime.fromtimestamp(0, UTC)
 EVEN_ROWS = 8
@@ -34,7 +34,7 @@ KNEE_SHARES = (0.6, 0.8, 1.0, 1.25, 1.6)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitRow:
-    """What holds at one place. Waits are None while nobody can know them."""
+    """The figures of one place. Waits are None while they are unknown."""
 
     place: int
     wait_low_s: float | None
@@ -44,10 +44,11 @@ class WaitRow:
 
 
 def places_for(waiting: int, *, knee: float) -> list[int]:
-    """Return the places of the table's rows, about a dozen however long the line is.
+    """Return the places of the table's rows, about a dozen for a line of any length.
 
-    They lie at equal ratios from 1 to beyond the end of the line, for those who join before the
-    next document, and closer around `knee`: waits are straight lines, but there the chance falls.
+    They have equal ratios from 1 to beyond the end of the line, for shoppers who join before the
+    next document. Around `knee` they lie closer: waits are nearly straight lines, but the chance
+    falls there.
     """
     last = max(waiting + waiting // 4, 10)
     even = {round(last ** (step / (EVEN_ROWS - 1))) for step in range(EVEN_ROWS)}
@@ -63,7 +64,7 @@ def wait_table(*, waiting: int, prospects: Prospects, calling: bool) -> list[Wai
         chance = prospects.chance(place)
         band = prospects.band(place) if calling else None
         if band is not None:
-            # Nobody further behind is told to be called sooner, though bands differ in width.
+            # Bands differ in width, but no place may be told an earlier call than one ahead of it.
             earliest_s, latest_s = max(earliest_s, band[0]), max(latest_s, band[1])
         told = band is not None and chance >= CHANCE_LEAST
         rows.append(
@@ -79,7 +80,7 @@ def wait_table(*, waiting: int, prospects: Prospects, calling: bool) -> list[Wai
 
 
 def _poll_s(place: int, earliest_s: float | None) -> float:
-    # Where no rate is known a hundred calls a second are assumed: too prompt is only costly.
+    # Without a known pace a hundred calls a second are assumed: polling too often is only costly.
     expected = place / 100 if earliest_s is None else earliest_s
     return round(min(max(expected * POLL_SHARE, POLL_MIN_S), POLL_MAX_S), 1)
 
@@ -88,7 +89,7 @@ _place_of = attrgetter("place")
 
 
 def row_at(table: Sequence[WaitRow], place: int) -> WaitRow:
-    """Return the row of any place: interpolated linearly between two, the outermost beyond."""
+    """Return the row of any place: interpolated between two rows, or the nearest outer one."""
     index = bisect_left(table, place, key=_place_of)
     if index == len(table):
         return table[-1]
@@ -111,11 +112,11 @@ def row_at(table: Sequence[WaitRow], place: int) -> WaitRow:
 
 @dataclass(slots=True)
 class PollPromises:
-    """What published documents told each place about when to ask again.
+    """The times to poll again that published documents gave to each place.
 
-    Nobody shall miss a call by obeying, so the claim window counts from the latest moment at
-    which any document that may still be believed told that number to ask again. A leader that
-    has just taken office does not know its predecessor's documents and assumes the longest.
+    No shopper may miss a call by obeying. So the claim window counts from the latest moment at
+    which any document that may still be served told that number to poll again. A leader that has
+    just taken office does not know its predecessor's documents and assumes the longest interval.
     """
 
     since: datetime
@@ -130,15 +131,15 @@ class PollPromises:
             self._documents.popleft()
 
     def heard_by(self, first: int, last: int, *, now: datetime) -> datetime:
-        """Return the latest moment at which a number from `first` to `last` was told to ask."""
+        """Return the latest moment at which a number from `first` to `last` was told to poll."""
         latest = self.since + timedelta(seconds=POLL_MAX_S + STALE_S)
         if self.since > _NEVER:
-            # The documents of whoever led before are answered until ours spreads.
+            # The documents of the leader before are served until ours spreads.
             ours = self._first_at or now + timedelta(seconds=1)
             latest = ours + timedelta(seconds=POLL_MAX_S + STALE_S)
         documents = list(self._documents)
         for index, (_, head, table) in enumerate(documents):
-            # Each is believed until its successor spreads, the newest until this tick's does.
+            # Each document is served until its successor spreads, the newest until ours does.
             following = documents[index + 1][0] if index + 1 < len(documents) else None
             end = (following or now + timedelta(seconds=1)) + timedelta(seconds=STALE_S)
             poll_s = _longest_poll_s(table, max(first - head, 1), max(last - head, 1))
@@ -147,9 +148,9 @@ class PollPromises:
 
 
 def _longest_poll_s(table: Sequence[WaitRow], first: int, last: int) -> float:
-    """Return the longest that any place from `first` to `last` was told to wait before it asks.
+    """Return the longest poll interval of any place from `first` to `last`.
 
-    Between two rows it is a straight line, so the ends and the rows between them are enough.
+    Between two rows it is linear, so both ends and the rows between them are enough.
     """
     between = [row.poll_s for row in table if first < row.place < last]
     return max(row_at(table, first).poll_s, row_at(table, last).poll_s, *between)
@@ -157,7 +158,7 @@ def _longest_poll_s(table: Sequence[WaitRow], first: int, last: int) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """What a wait depends on at one tick; `wait_s` is what one and the same number expects."""
+    """The circumstances of a wait at one tick; `wait_s` is the expected wait of one number."""
 
     paused: bool
     calls_per_minute: int | None
@@ -169,10 +170,9 @@ class Circumstances:
 
 
 def why_longer(before: Circumstances, after: Circumstances) -> str | None:
-    """Return why a wait grew between two ticks: a word for the state document, or None.
+    """Return why a wait grew between two ticks, as a word of the state document.
 
-    None where it did not grow by much, and where nothing that an operator or the stock did
-    explains it.
+    None means that it did not grow by much, or that neither operators nor stock explain it.
     """
     if after.paused:
         return "paused"
@@ -196,7 +196,7 @@ def _lowered(before: int | None, after: int | None) -> bool:
 
 @dataclass(slots=True)
 class WaitNote:
-    """Why waits grew lately, kept for as long as people need to see it."""
+    """The reason why waits grew lately, kept for as long as shoppers need to see it."""
 
     _before: Circumstances | None = None
     _number: int = 0
@@ -205,11 +205,11 @@ class WaitNote:
     _why_at: float = 0.0
 
     def number(self, *, head: int, tail: int) -> int:
-        """Return whose wait to compare: the last in line, to whom a longer one matters most."""
+        """Return the number whose wait is compared: the last in line."""
         return self._number if self._number > head else tail
 
     def look(self, now: float, number: int, after: Circumstances) -> str | None:
-        """Compare the circumstances of a number with its earlier ones; return the note of now."""
+        """Compare the circumstances of a number with its earlier ones; return the current note."""
         before = self._before if number == self._number else None
         if before is None or now - self._compared_at > NOTE_EVERY_S:
             self._before, self._number, self._compared_at = after, number, now

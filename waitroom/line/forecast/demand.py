@@ -1,8 +1,8 @@
-"""What is still to be expected of those who were called. Pure: records in, an outlook out.
+"""The learner: from what called shoppers did so far to what the open ones will still do. Pure.
 
-The leader shows the learner every open admission once a tick, and each that is over once. What they
-do is counted by stage and age (`rates`); the outlook says, of those who may still ask,
-how many will, and how sure that is.
+The leader passes in every admission that is new or changed, and each one that ended, once. Their
+steps are counted by stage and age (`rates`). The outlook then gives, for the shoppers who may still
+ask for a hold, how many will, and how sure that number is.
 """
 
 from collections import Counter
@@ -14,21 +14,25 @@ from waitroom.line.forecast.journey import Journey
 from waitroom.line.forecast.outlook import Crowd, Outlook, Tables
 from waitroom.line.forecast.rates import AT_RISK, LifeTable, Rates, Stage, Units
 
-# Final records are remembered for as many admissions, so that a repeated one counts once.
+# This many ended admissions are remembered, so that a repeated record counts once.
 OVER_MAX = 20_000
-# A share is trusted as if known from so many shoppers at most, however many were seen: those to
-# come are not the same people, and a crowd may change at any moment.
+# A share is trusted as if at most this many shoppers had been seen, however many were: shoppers to
+# come are other people, and a crowd may change at any moment.
 KNOWN_MAX = 30
-# By how much of their shares real shoppers may differ from the imagined ones.
+# The relative standard deviation by which real shoppers may differ from the imagined ones.
 IMAGINED_DOUBT = 0.4
-# A new call asks no sooner than this share of those who will; units that surely come back
-# before that may be called for.
+# A new call is assumed to ask for a hold when this share of such calls has asked. Units that surely
+# come back before then may be called for already.
 SOON_SHARE = 0.2
 
 
 @dataclass(slots=True)
 class _Seen:
-    """How far a journey has been counted: its stage, since when, and until when."""
+    """The counted part of a journey: its stage, since when, and up to which moment.
+
+    `over` says that it dropped out or bought; it may hold again. `refused` says that it asked while
+    nothing was left. `last` is the record that was counted last.
+    """
 
     called_at: float
     stage: Stage
@@ -45,8 +49,8 @@ class _Seen:
 class Demand:
     """Learn from all journeys of one room. Losing this loses figures, and no promise.
 
-    `units_max` is what one session can take at most, None where nobody knows. The deadlines are
-    the room's; something happens at them, so ages are told apart there.
+    `units_max` is the most units that one session can take, None if there is no limit. The three
+    deadlines are the room's rules. Shoppers act at deadlines, so rates change there.
     """
 
     claim_window_s: float = 120.0
@@ -57,7 +61,7 @@ class Demand:
     rates: dict[Stage, Rates] = field(init=False)
     units: Units = field(init=False)
     _open: dict[int, _Seen] = field(default_factory=dict)
-    # By admission, when it was called last, and whether it found nothing then.
+    # For each ended admission: when it was last called, and whether it found nothing then.
     _over: dict[int, tuple[float, bool]] = field(default_factory=dict)
     _disappointed_over: int = 0
     _to_be_had: bool = True
@@ -72,7 +76,7 @@ class Demand:
 
     @property
     def open_ids(self) -> list[int]:
-        """The admissions that are open as far as is known."""
+        """Return the admissions that are open as far as the learner knows."""
         return list(self._open)
 
     def follow(
@@ -83,7 +87,7 @@ class Demand:
         hold_s: float,
         units_max: int | None,
     ) -> None:
-        """Go on under the rules of this moment; what was observed stays."""
+        """Apply the current rules; the observations stay."""
         deadlines = (claim_window_s, session_s, hold_s, None)
         for stage, deadline in zip(AT_RISK, deadlines, strict=True):
             self.rates[stage].move_deadline(deadline)
@@ -99,12 +103,12 @@ class Demand:
         dropped: Iterable[int] = (),
         units_free: float = inf,
     ) -> None:
-        """Count what happened since the last time.
+        """Count everything that happened since the last call.
 
-        `changed` are open admissions that are new or changed, `closed` those that ended, `dropped`
-        those that are forgotten. Nothing happened to the others. Takes time in the number of open
-        admissions. A tick may be left out, a record may come twice, and on taking office all that
-        is over comes at once.
+        `changed` are open admissions that are new or changed, `closed` admissions that ended,
+        `dropped` admissions to forget. Nothing happened to all others. The time taken is linear in
+        the number of open admissions. A tick may be skipped and a record may come twice; when a
+        leader takes office all ended admissions come at once.
         """
         # While nothing is free, a shopper without a hold has not been seen to want nothing.
         to_be_had, self._to_be_had = self._to_be_had and units_free > 0, units_free > 0
@@ -113,8 +117,8 @@ class Demand:
         records = [(journey, True) for journey in closed]
         records += [(journey, False) for journey in changed]
         if not self.called:
-            # A new leader's past: shoppers called together weigh the same, the slow as much as the
-            # quick, and those called later weigh more.
+            # A new leader learns the past in the order of calls: slow and quick shoppers who were
+            # called together then weigh the same, and later calls weigh more.
             records.sort(key=lambda record: record[0].called_at)
         followed: set[int] = set()
         for journey, over in records:
@@ -129,7 +133,7 @@ class Demand:
         self._wait_all(now, but=followed, to_be_had=to_be_had)
 
     def _wait_all(self, now: float, *, but: set[int], to_be_had: bool) -> None:
-        """Count the time of shoppers to whom nothing happened; together, by stage and age."""
+        """Count the time of all shoppers without an event, summed by stage and age."""
         waited: Counter[tuple[Stage, int, float]] = Counter()
         for admission_id, seen in self._open.items():
             if admission_id in but:
@@ -149,13 +153,13 @@ class Demand:
             del self._over[next(iter(self._over))]
 
     def _follow(self, journey: Journey, now: float, *, over: bool, to_be_had: bool) -> _Seen | None:
-        """Count how far a journey has come; None for what had been counted before."""
+        """Count how far a journey has come. Return None for a record that was counted before."""
         seen = self._open.get(journey.admission_id)
         if seen is None or journey.called_at > seen.called_at:
             called_at, disappointed = self._over.get(journey.admission_id, (None, False))
             if called_at is not None and journey.called_at <= called_at:
                 return None
-            # Who is called again is still one of those called, and may find something yet.
+            # A second call of a shopper counts no second time, and may yet be served.
             self.called += seen is None and called_at is None
             if called_at is not None and disappointed:
                 self._over[journey.admission_id] = called_at, False
@@ -169,7 +173,7 @@ class Demand:
             )
             self._open[journey.admission_id] = seen
         stage, dropped = _standing(journey, over=over)
-        # Who was refused one SKU while there were others is no different from anybody else.
+        # A refusal says something about a shopper only while no SKU of the room was left.
         seen.refused = journey.refused and (seen.refused or not to_be_had)
         self._come_to(seen, stage, journey, now, to_be_had=to_be_had)
         if dropped and not seen.over:
@@ -184,9 +188,9 @@ class Demand:
     def _come_to(
         self, seen: _Seen, stage: Stage, journey: Journey, now: float, *, to_be_had: bool
     ) -> None:
-        """Count the stages that a journey went through since it was last seen."""
+        """Count the stages that a journey passed since it was last seen."""
         if stage < seen.stage or (seen.over and journey.units_held):
-            # A payment failed and the hold goes on, or somebody holds once more.
+            # A payment failed and its hold goes on, or the shopper holds once more.
             if seen.stage is Stage.PAYING:
                 self._leave(seen, now, on=False, to_be_had=to_be_had)
             seen.stage, seen.since, seen.until, seen.over = stage, now, now, False
@@ -216,11 +220,11 @@ class Demand:
             self.rates[seen.stage].count(at - seen.since, on=on)
 
     def outlook(self, now: float) -> Outlook:
-        """Return what is to be expected of those who are open, in time linear in their number.
+        """Return the outlook of this moment, in time linear in the number of open admissions.
 
-        Their numbers are sums of independent trials, each with the chance of its stage and age. The
-        shares themselves are known as from so many shoppers: (1 - p) / (p n) is the variance of a
-        share relative to its square, and those of a product add up (delta method).
+        The number of askers is a sum of independent trials, each with the probability of its stage
+        and age. A share p that is known from n shoppers has the relative variance (1 - p) / (p n).
+        The relative variances of a product add up (delta method).
         """
         crowd = self._crowd(now)
         tables = Tables(*(self.rates[stage].table() for stage in AT_RISK))
@@ -259,7 +263,8 @@ class Demand:
             units_held=sum(crowd.holding.values()) + sum(crowd.paying.values()),
             claim_share=claim.share,
             hold_share=hold.share,
-            # A payment that fails leaves the hold as it was before.
+            # A payment that fails leaves its hold open, so the hold may be paid later: a geometric
+            # series of attempts.
             pay_share=pay.share * settle.share / (1 - pay.share * (1 - settle.share)),
             pay_doubt=_doubt(pay) + (IMAGINED_DOUBT * pay.guess[0] / pay.share) ** 2,
             crowd=crowd,
@@ -286,17 +291,17 @@ class Demand:
 
 
 def _age(seen: _Seen, now: float) -> int:
-    """Return the whole seconds in the stage; clocks may differ by so much that it begins later."""
+    """Return the whole seconds in the stage, 0 when clocks differ so much that it is to begin."""
     return max(int(now - seen.since), 0)
 
 
 def _doubt(table: LifeTable) -> float:
-    """Return the relative variance with which the share of a stage is known."""
+    """Return the relative variance of a stage's share, given how many shoppers were seen."""
     return (1 - table.share) / (table.share * min(table.weight, KNOWN_MAX))
 
 
 def _surely(chance: float) -> float:
-    """Return a chance for what counts on it: nothing unless it is as good as sure."""
+    """Return a chance that is nearly certain, and 0 for any other."""
     return chance if chance > 0.9 else 0.0
 
 
@@ -312,7 +317,7 @@ def _standing(journey: Journey, *, over: bool) -> tuple[Stage, bool]:
 
 
 def _went_on_at(journey: Journey, stage: Stage, now: float) -> float:
-    """Return when a journey left a stage for the next; now where nobody wrote it down."""
+    """Return when a journey left a stage for the next one; now where no time was recorded."""
     at = {
         Stage.CALLED: journey.claimed_at,
         Stage.INSIDE: journey.held_at,

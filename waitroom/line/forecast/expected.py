@@ -1,22 +1,22 @@
-"""How many calls the stock will do for: the arithmetic of the policy `expected`. Pure.
+"""The policy `expected`: how many calls the stock can serve. Pure.
 
-Those called before and now who will ask are N shoppers; the units that are there serve the first M
-of them. N is a sum of independent trials, M the number of baskets that the units fill; both are
-taken as normal, with the doubt about the learned figures in their variance. The expected number of
-those who find nothing is then E[(N - M)+], the partial expectation of a normal.
+Let N be the number of called shoppers who will ask for a hold, and M the number of baskets that the
+units fill. N is a sum of independent trials. Both are taken as normal, and their variances include
+the doubt about the learned figures. The expected number of shoppers who find nothing is then
+E[(N - M)+], the partial expectation of a normal.
 
-The doubt makes for caution while little is known: a tail that is wide holds more of those who find
-nothing than one that is narrow, so fewer are called for the same expectation.
+While little is known the doubt makes the policy cautious: a wide tail holds more disappointed
+shoppers than a narrow one, so fewer are called for the same expectation.
 """
 
 from math import ceil, erf, exp, pi, sqrt
 
 from waitroom.line.forecast.outlook import Outlook
 
-# Of the disappointments that the bound still allows, those that are under way may come to no more
-# than this share. Calls cannot be taken back: when chance has it that more ask than was expected
-# nothing can be done, when fewer ask more are called. So what comes in the end is more than any
-# one tick expects, and the more ticks there are the more so.
+# Each tick may expect no more than this share of the disappointments that the bound still allows.
+# Calls cannot be taken back. If by chance more shoppers ask than expected, nothing mends that; if
+# fewer ask, more are called. So the final number of disappointed shoppers exceeds the expectation
+# of any single tick, and the more so the more ticks there are.
 SPEND_SHARE = 0.1
 
 
@@ -29,11 +29,13 @@ def partial_expectation(mean: float, sd: float) -> float:
 
 
 def served(demand: Outlook, units: float) -> tuple[float, float]:
-    """Return mean and variance of how many baskets the units fill, the last one as it may be.
+    """Return mean and variance of the number of baskets that the units fill.
+
+    The last basket may be short.
 
     Baskets are a renewal process in units: the mean is (units + overshoot) / mean, where the
     overshoot of the last basket is (E[u^2] / E[u] - 1) / 2 for whole units, and the variance is
-    units * var / mean^3 (Feller, volume 2, chapter XI). Doubt about the mean comes on top.
+    units * var / mean^3 (Feller, volume 2, chapter XI). The doubt about the mean is added.
     """
     if units < 1:
         return 0.0, 0.0
@@ -44,8 +46,8 @@ def served(demand: Outlook, units: float) -> tuple[float, float]:
 
 
 def disappointed(demand: Outlook, *, units: float, calls: float) -> float:
-    """Return how many of the open and of so many new calls are expected to find nothing."""
-    # As many as there are units for, whatever they take, find something for sure.
+    """Return the expected number of shoppers who find nothing, open ones and new calls together."""
+    # If the units suffice even when each shopper takes as many as possible, all are served.
     if demand.asking + calls <= served_surely(demand, units):
         return 0.0
     share = demand.ask_share
@@ -57,35 +59,35 @@ def disappointed(demand: Outlook, *, units: float, calls: float) -> float:
 
 
 def served_surely(demand: Outlook, units: float) -> int:
-    """Return how many find something even if each takes as much as one may."""
+    """Return how many shoppers find something even if each takes as many units as allowed."""
     if units < 1:
         return 0
     return 1 if demand.units_max is None else ceil(int(units) / demand.units_max)
 
 
 def covered_calls(demand: Outlook, *, units: int, each: int) -> int:
-    """Return how many calls `guaranteed` would make: `each` units for everybody who may ask.
+    """Return how many calls `guaranteed` would make: `each` units for every shopper who may ask.
 
-    There a promise keeps others from taking more than theirs. Here nothing does, so where shoppers
-    may take more than `each`, everybody counts for as many units as they are found to take.
+    Under `guaranteed` a promise keeps others from taking more than their units. Here nothing does.
+    So where shoppers may take more than `each`, every shopper counts for the units that shoppers
+    were found to take.
     """
     if demand.units_max is None or demand.units_max > each:
         per_call = max(float(each), demand.units_mean * (1 + 2 * sqrt(demand.units_doubt)))
     else:
         per_call = float(each)
     covered = int((units - demand.asking * per_call) / per_call + 1e-9)
-    # The last units are not kept back because somebody might have wanted more of them.
+    # The last units are not kept back for shoppers who might want several of them.
     surely = int(served_surely(demand, units) - demand.asking) if units >= each else 0
     return max(covered, surely, 0)
 
 
 def calls_within(demand: Outlook, *, units: int, share: float, covered: int, calls_max: int) -> int:
-    """Return the most calls, at least the covered ones, that keep the disappointed in their share.
+    """Return the most calls that keep the disappointed within their share, at least `covered`.
 
-    The bound runs over the whole sale: those who found nothing so far count, and the calls made so
-    far. Units that surely come back before a new call asks count as there. The expectation grows
-    ever faster with the calls and the bound evenly, so the last number that will do is found by
-    halving.
+    The bound runs over the whole sale: it counts the calls made and the shoppers disappointed so
+    far. Units that surely come back before a new call asks count as free. The expectation is convex
+    in the number of calls and the bound is linear, so the greatest number is found by bisection.
     """
     units_then = units + demand.units_back
     if units_then < 1:
@@ -101,9 +103,9 @@ def calls_within(demand: Outlook, *, units: int, share: float, covered: int, cal
 
 
 def calls_in_mean(demand: Outlook, *, units: float, share: float) -> float:
-    """Return how many calls that would come to, as a real number, for an outlook of the mean.
+    """Return the same number of calls as a real number, for an outlook of expected values.
 
-    It is to a tenth of a call or to a thousandth of all that there are units for.
+    It is exact to a tenth of a call, or to a thousandth of the greatest possible number.
     """
     if units < 1:
         return 0.0

@@ -1,12 +1,13 @@
-"""How many more calls will have been made by when, where the stock is what bounds them. Pure.
+"""The flow: the calls to come, step by step, where stock is what bounds them. Pure.
 
-What comes back can be called for again: the units of those who stay away, want nothing or do not
-pay. When it comes back follows from the ages of those inside and from what was learned of such
-people, and whoever is called for it adds to what comes back later. So the crowd is taken forward
-in steps, as expected numbers by stage and age, and the calls are what the policy would make of the
-returns of each step: `expected` keeps units back while it doubts, and calls for them once it knows.
-A rush at the opening comes back in rushes too, when windows, sessions and holds run out; no average
-pace says that.
+Units come back when shoppers stay away, want nothing or do not pay, and each such unit can be
+called for again. The time at which it comes back follows from the ages of the shoppers inside and
+from the learned rates. The shoppers who are called for it add to later returns.
+
+So the crowd is projected in steps, as expected numbers by stage and age. At each step the policy
+calls for the units that have come back: `expected` keeps units back while it is in doubt, and calls
+for them once outcomes are known. A rush at the opening comes back in rushes too, when claim
+windows, sessions and holds expire; an average pace would miss that.
 """
 
 from bisect import bisect_left
@@ -21,23 +22,23 @@ from waitroom.line.forecast.outlook import Outlook, Tables
 from waitroom.line.forecast.rates import LifeTable
 
 STEP_S = 10.0
-# No further than this: what is left then comes as slowly as at the end, and ever more slowly.
+# The projection ends here at the latest; the calls left then are taken to come ever more slowly.
 STEPS_MAX = 180
-# It is done when a minute brings less than this share of all that came.
+# The projection ends early once a minute brings less than this share of all calls so far.
 STEPS_LEAST, CALM_STEPS, CALM_SHARE = 30, 6, 0.003
-# The very last call of all comes at some time, and not never.
+# The share that stands in for the very last call, which would otherwise never come.
 LAST_SHARE = 0.001
-# Ages are told apart, in steps, for as long as more than this share is still there.
+# Ages are told apart, in steps, while more than this share of shoppers is still in the stage.
 AGES_LEAST, AGES_MAX, REACH_LEAST = 3, 96, 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What is to be expected by the end of each step, counted from now.
+    """Expected totals by the end of each step, counted from now.
 
-    Of those who are here now and those who will be called: `asked` are the units that they will
-    have asked for, `bought` those they will have bought, and `turned_out` is the variance of the
-    units they end up with as far as chance will have made it by then.
+    calls: the calls made.
+    asked, bought: the units asked for and bought, by the shoppers here now and those called later.
+    turned_out: the part of the variance of their units that is decided by then.
     """
 
     calls: tuple[float, ...]
@@ -50,13 +51,13 @@ class Flow:
         return self.calls[-1] if self.calls else 0.0
 
     def time_of(self, calls: float, *, of: float) -> float:
-        """Return when so many calls, of so many in all, will have been made; seconds from now."""
+        """Return the seconds until `calls` calls, of a total of `of`, will have been made."""
         step = bisect_left(self.calls, calls)
         if step < len(self.calls):
             before = self.calls[step - 1] if step else 0.0
             return (step + (calls - before) / (self.calls[step] - before)) * STEP_S
-        # Beyond the last step what is left falls off at the rate it had come to, or, where that is
-        # next to nothing, over as long again as all before it takes.
+        # Beyond the last step the remaining calls decay exponentially, at the pace of the last
+        # steps; or, if that is next to nothing, within about the length of the projection.
         end_s, left = len(self.calls) * STEP_S, of - self.total
         calm = self.calls[-CALM_STEPS:]
         pace = (calm[-1] - calm[0]) / (len(calm) * STEP_S) if calm else 0.0
@@ -67,14 +68,18 @@ class Flow:
 
     @property
     def per_second(self) -> float:
-        """The calls of the next minute, by the second."""
+        """Return the calls a second of the next minute."""
         steps = min(CALM_STEPS, len(self.calls))
         return self.calls[steps - 1] / (steps * STEP_S) if steps else 0.0
 
 
 @dataclass(slots=True)
 class _Stage:
-    """Expected numbers of people, or units, in one stage by steps of age, and what they do."""
+    """Expected numbers of shoppers, or of units, in one stage, by steps of age.
+
+    `at` are the numbers. For each age `on`, `off` and `stay` are the chances to go on, drop out or
+    stay within a step, and `ask` is the chance to ask for a hold some day.
+    """
 
     on: list[float]
     off: list[float]
@@ -88,19 +93,19 @@ class _Stage:
 
     @property
     def askers(self) -> float:
-        """How many of them will ask for a hold one day."""
+        """Return the expected number that will ask for a hold."""
         return float(sum(map(mul, self.at, self.ask)))
 
     @property
     def askers_var(self) -> float:
-        """The variance of that number."""
+        """Return the variance of the number that will ask for a hold."""
         return float(sum(n * p * (1 - p) for n, p in zip(self.at, self.ask, strict=True)))
 
     def step(self, come: float) -> tuple[float, float]:
-        """Let a step pass, at whose end so many come in; return who went on and who dropped out."""
+        """Let a step pass, `come` arriving at its end; return how many went on and dropped out."""
         on, off = sum(map(mul, self.at, self.on)), sum(map(mul, self.at, self.off))
         left = list(map(mul, self.at, self.stay))
-        # The oldest are taken together.
+        # All beyond the last age are counted together.
         oldest = left.pop()
         left[-1] += oldest
         self.at = [come, *left]
@@ -109,7 +114,7 @@ class _Stage:
 
 @dataclass(slots=True)
 class _Shop:
-    """The expected numbers of those who were called, have come in, and of the units they hold."""
+    """Expected numbers of shoppers called and inside, and of the units that they hold."""
 
     called: _Stage
     inside: _Stage
@@ -139,12 +144,12 @@ class _Shop:
         return self.called.askers_var + self.inside.askers_var
 
     def uncertain(self, outlook: Outlook) -> float:
-        """Return the variance of the units they will end up with, as far as chance makes it."""
+        """Return the variance of the units that these shoppers end up with, given the shares."""
         asking = self.askers * outlook.asker_var + self.askers_var * outlook.asker_mean**2
         return asking + self.holding.askers_var * self.units_each
 
     def step(self, come: float) -> tuple[float, float, float]:
-        """Let a step pass; return the units that were held, bought, and given back."""
+        """Let a step pass; return the units held, bought, and given back in it."""
         claimed, _missed = self.called.step(come)
         asked, _went = self.inside.step(claimed)
         bought, back = self.holding.step(asked * self.units_each)
@@ -158,12 +163,12 @@ def flow(
     units_promised: float = 0.0,
     disappointed_max: float | None = None,
 ) -> Flow | None:
-    """Return the calls to be expected, None where nothing was learned to go by.
+    """Return the expected calls, or None before anything was learned.
 
-    `disappointed_max` is the bound of the policy `expected`, None under another. There units are
-    kept back for whoever was called until they are decided: what was promised, or else what they
-    are expected to take and their part of what is free beyond that, since no more are called for
-    it now.
+    `disappointed_max` is the bound of the policy `expected`, and None under another policy. Under
+    another policy units are kept back for each called shopper until they decide: the promised
+    units, or else the units that they are expected to take and their part of the free units beyond
+    that, for which the policy calls no one now.
     """
     if outlook.tables is None:
         return None
@@ -177,7 +182,8 @@ def flow(
         held_now, bought_now, back = shop.step(new)
         units += back - held_now
         asked, bought = asked + held_now, bought + bought_now
-        # Of whoever has been here for long more may be uncertain for a while.
+        # The uncertainty about shoppers who stay long may grow for a while; what has turned out
+        # never becomes uncertain again.
         turned_out = max(turned_out, uncertain + made * of_call - shop.uncertain(outlook))
         if disappointed_max is None:
             new = keeps.calls(shop, units)
@@ -192,7 +198,7 @@ def flow(
 
 
 def _outlook_then(outlook: Outlook, shop: _Shop, *, made: float, asked: float) -> Outlook:
-    """Return the outlook of a later step; what is guessed will have been seen by and by."""
+    """Return the outlook of a later step, when part of the guesses has been replaced by facts."""
     to_ask = shop.askers * outlook.units_mean
     seen = asked / (asked + to_ask) if to_ask else 1.0
     guess = outlook.ask_guess * (1 - seen**2)
@@ -209,7 +215,12 @@ def _outlook_then(outlook: Outlook, shop: _Shop, *, made: float, asked: float) -
 
 @dataclass(frozen=True, slots=True)
 class _Keeps:
-    """What is kept back for whoever may ask, and besides for everybody who is undecided."""
+    """Units kept back for the undecided shoppers.
+
+    for_askers: for each expected asker.
+    for_all: for each undecided shopper besides.
+    for_new: for each new call.
+    """
 
     for_askers: float
     for_all: float
@@ -230,9 +241,9 @@ class _Keeps:
 
 
 def _stage(table: LifeTable, ages: Iterable[Counter[int]], *, after: float = 1.0) -> _Stage:
-    """Return those of some ages, told apart up to the age that hardly anybody comes to.
+    """Return a stage with the shoppers of these ages, up to an age that hardly any shopper reaches.
 
-    `after` is the share of those who go on that will ask.
+    `after` is the share that will ask, of those who go on from this stage.
     """
     on: list[float] = []
     off: list[float] = []

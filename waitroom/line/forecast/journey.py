@@ -1,4 +1,4 @@
-"""How called shoppers fare, as the leader reads it from the books. Pure values."""
+"""Journeys: the steps of called shoppers, as the leader reads them from the database. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,23 +31,23 @@ class Journey:
 
     @property
     def came_in(self) -> bool:
-        """Whether this call was claimed; who is called again may have claimed an earlier one."""
+        """Say whether this call was claimed; an earlier call may have been claimed before it."""
         return self.claimed_at is not None and self.claimed_at >= self.called_at
 
     @property
     def has_held(self) -> bool:
-        """Whether it ever held since this call; an earlier call may have led to a hold too."""
+        """Say whether it ever held since this call; an earlier call may have led to a hold too."""
         since_call = self.held_at is not None and self.held_at >= self.called_at
         return self.came_in and (since_call or self.units_held + self.units_sold > 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How called shoppers fare, read in one database snapshot together with the room.
+    """The journeys of a room, read in one database snapshot together with the room.
 
     changed: admissions called or inside that are new or changed since the last reading.
     closed: admissions that ended since then.
-    dropped: admissions that were taken away, from which nothing can be learned.
+    dropped: admissions that were taken away; nothing can be learned from them.
     """
 
     room: RoomSnapshot
@@ -56,7 +56,7 @@ class Reading:
     dropped: Sequence[int] = ()
 
     def after(self, earlier: "Reading") -> "Reading":
-        """Return both readings as one; this one stands where they differ."""
+        """Return both readings as one; this one wins where they differ."""
         again = {journey.admission_id for journey in (*self.changed, *self.closed)}
         again.update(self.dropped)
         changed = (one for one in earlier.changed if one.admission_id not in again)

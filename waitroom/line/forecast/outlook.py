@@ -1,4 +1,4 @@
-"""What is to be expected of those who were called, at one moment: what the arithmetic works on."""
+"""The outlook: how many called shoppers will still ask for units, at one moment. Pure."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -9,12 +9,14 @@ from waitroom.line.forecast.rates import LifeTable
 
 @dataclass(slots=True)
 class Crowd:
-    """Those who are open: how many of each whole second of age in their stage.
+    """The open admissions, counted by whole seconds of age in their stage.
 
-    `called` and `inside` count shoppers who may still ask for their first hold and carry no
-    promise, `promised_called` and `promised_inside` those who carry one; `holding` and `paying`
-    count units. Beside them the open shoppers that hold, that were refused and have nothing, and
-    that had something and have nothing any more.
+    called, inside: shoppers without a promise who may still ask for their first hold.
+    promised_called, promised_inside: shoppers with a promise who may still ask for it.
+    holding, paying: units in holds, and in holds that are being paid.
+    holders: shoppers who hold units.
+    refused: shoppers who asked while nothing was left, and have nothing.
+    idle: shoppers who had a hold and have nothing any more.
     """
 
     called: Counter[int] = field(default_factory=Counter)
@@ -39,15 +41,23 @@ class Tables(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What is to be expected of those who were called, at one moment.
+    """The outlook at one moment. "Askers" are shoppers who will ask for their first hold.
 
-    `asking` counts those of the called and inside who may still ask for their first hold and carry
-    no promise; `askers_mean` and `askers_var` are of the number of them who will. `ask_share` is
-    the share of new calls that will ask, and `ask_doubt` the relative variance with which it is
-    known; `units_doubt` and `pay_doubt` are likewise. What nobody was seen to do yet is a guess,
-    wrong for all alike: `askers_guess` is the standard deviation that it adds to the askers, and
-    `ask_guess` what each new call adds to that. `units_back` are units in baskets that come back
-    before a new call asks, as good as surely.
+    called: calls made so far.
+    disappointed: shoppers who found nothing so far.
+    asking: shoppers without a promise, called or inside, who may still ask.
+    askers_mean, askers_var: of the number of askers among them.
+    ask_share: the share of new calls that will ask.
+    ask_doubt, units_doubt, pay_doubt: relative variances of the estimates of `ask_share`,
+        `units_mean` and `pay_share`.
+    askers_guess: the standard deviation of the number of askers that comes from guesses, about
+        ages that no shopper has reached yet. A wrong guess is wrong for all shoppers alike.
+    ask_guess: what each new call adds to `askers_guess`.
+    units_mean, units_var: of the units in a first hold.
+    units_max: the most units that one session can take; None for no limit.
+    units_back: units in baskets that nearly surely come back before a new call asks.
+    units_held: units in holds.
+    claim_share, hold_share, pay_share: the shares that claim, then hold, then pay.
     """
 
     called: float = 0
@@ -74,7 +84,7 @@ class Outlook:
 
     @property
     def asker_mean(self) -> float:
-        """The units that one who asks ends up with, in the mean."""
+        """Return the mean number of units that an asker ends up with."""
         return self.units_mean * self.pay_share
 
     @property
@@ -83,7 +93,7 @@ class Outlook:
 
     @property
     def call_mean(self) -> float:
-        """The units that one new call ends up with, in the mean."""
+        """Return the mean number of units that a new call ends up with."""
         return self.ask_share * self.asker_mean
 
     @property
@@ -95,7 +105,7 @@ class Outlook:
         return (self.units_var + self.units_mean**2) * self.pay_share
 
     def with_calls(self, calls: int) -> "Outlook":
-        """Count calls that were made since; a tick that forgets them would make them again."""
+        """Count calls made since the outlook; a tick without them would make them again."""
         share = self.ask_share
         return replace(
             self,
@@ -107,7 +117,7 @@ class Outlook:
         )
 
     def with_units_freed(self, units: int) -> "Outlook":
-        """Count units that came free since: they are not coming back a second time."""
+        """Count units that came free since the outlook; they do not come back a second time."""
         if units <= 0:
             return self
         return replace(self, units_back=max(self.units_back - units, 0.0))

@@ -1,12 +1,16 @@
-"""What is to be expected of the wait: how fast the line will move, and for whom it will do. Pure.
+"""Prospects: the wait at each place in line, and the chance that stock is left there. Pure.
 
-Both come from one number: how many more calls will have been made by some time. Its mean grows with
-time as `flow` has it, or evenly where seats or a rate bound the calls, up to
-`calls_left`, which is how many the stock will do for once all that is in baskets has been bought or
-has come back. It is taken as normal, with a variance for what each shopper may do and one for how
-little is known of them. A place is reached when so many calls have been made: how likely that is at
-all is the chance, and how likely it is by some time, of those who are reached, is the wait. How far
-that is off is learned in `waitroom/line/forecast/track_record.py`.
+Both follow from one random number: how many more calls will have been made by a given time.
+
+* Its mean grows with time, as `flow` says where stock bounds the calls, and evenly where seats or a
+  rate bound them. It ends at `calls_left`: the calls that the stock can serve once every unit in a
+  basket has been bought or has come back.
+* It is taken as normal. One part of its variance is for the choices of each shopper, the other for
+  how little is known about shoppers as yet.
+
+A place is reached once that many calls have been made. The chance of a place is the probability
+that it is ever reached with stock left. Its wait is the distribution of the time until then, given
+that the place is reached. `track_record` learns how far such waits are off.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,31 +30,38 @@ from waitroom.line.forecast.track_record import (
     Wait,
 )
 
-# A line that moves no faster than this, one call in a quarter of an hour, tells nothing of a wait.
+# A line that moves no faster than one call in a quarter of an hour says nothing about a wait.
 PER_SECOND_LEAST = 0.001
-# With a smaller chance than this somebody's wait says little of those who are called.
+# The wait of a place with a smaller chance than this says little about places that are called.
 LIKELY = 0.3
-# What is to come is worked out anew this often.
+# The flow is computed again this often.
 FLOW_EVERY_S = 10.0
-# The pace is averaged over about so long, and may change by about so much of itself.
+# The pace is averaged over about this long, and may change by about this share of itself.
 PACE_MEMORY_S, PACE_DOUBT = 120.0, 0.5
-# Nobody is reached with a smaller chance than this: beyond it a normal says nothing.
+# The least probability of being reached that is used: further out a normal says nothing.
 REACHED_LEAST = 1e-9
-# Bounds on the calls that have nothing to do with the stock.
+# The bounds on calls that do not depend on stock.
 STEADY = frozenset({"seats", "per_minute", "batch"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prospects:
-    """What a table is made from. Without stock `units` is None, and there is something for all.
+    """The figures from which a wait table is made.
 
-    `spoken_mean` and `spoken_var` are of the units that those ahead of the line will end up with,
-    `sure_mean` of these are in baskets; `each_mean` and `each_var` are of those that one call takes
-    in the end. `doubt` is the relative variance with which it is known how many units are asked
-    for, `pay_doubt` that of how many are paid. `flow_sd` is by how many calls those of the flow may
-    be off at each step. `share` is the line's part of the room's calls, `held_to` how many a second
-    checkout lets it have, None where it does not hold them back. `low` and `high` are where the
-    ends of the bands lie (`waitroom/line/forecast/track_record.py`).
+    per_second: calls a second where the pace is steady; None while it is unknown.
+    calls_left: the expected number of calls that the stock can still serve; infinite without stock.
+    steady: whether seats or a rate bound the calls, and not the stock.
+    flow: the calls to come where the stock bounds them.
+    flow_sd: the standard deviation of the flow's calls at each step.
+    share: this line's part of the room's calls.
+    held_to: the calls a second to which a slow checkout holds the line; None if it does not.
+    low, high: where the ends of the bands lie, in deviations (`track_record`).
+    units: units that shoppers may still end up with; None in a room without stock.
+    spoken_mean, spoken_var: of the units that shoppers ahead of the line will end up with.
+    sure_mean: the part of `spoken_mean` that is in baskets.
+    each_mean, each_var: of the units that one call ends up with.
+    doubt: the relative variance of our estimate of the units that are asked for.
+    pay_doubt: the relative variance of our estimate of the units that are paid.
     """
 
     per_second: float | None
@@ -72,12 +83,12 @@ class Prospects:
     pay_doubt: float = 0.0
 
     def band(self, place: int) -> tuple[float, float] | None:
-        """Return the earliest and the latest wait at a place, None while nobody can know them."""
+        """Return the earliest and the latest wait at a place, or None while they are unknown."""
         wait = self.wait(place)
         return None if wait is None else (wait.at(self.low), wait.at(self.high))
 
     def wait(self, place: int) -> Wait | None:
-        """Return what is expected of the wait at a place, None while nobody can know it."""
+        """Return the distribution of the wait at a place, or None while it is unknown."""
         if self.calls_left <= 0:
             return None
         if not self._by_flow and (self.per_second is None or self.per_second <= PER_SECOND_LEAST):
@@ -94,7 +105,7 @@ class Prospects:
         )
         low_s, middle_s, high_s = (self._time_to(ahead, level) for level in levels)
         if self.held_to is not None:
-            # For how long nobody knows: perhaps not any more, perhaps until the turn has come.
+            # The end of a slow checkout is unknown: it may end now, or last until the turn comes.
             held_s = ahead / self.held_to
             between_s = sqrt((middle_s + GRAIN_S) * (held_s + GRAIN_S)) - GRAIN_S
             middle_s, high_s = max(middle_s, between_s), max(high_s, held_s)
@@ -105,7 +116,10 @@ class Prospects:
         return not self.steady and self.flow is not None and self.flow.total > 0
 
     def _time_to(self, ahead: float, level: float) -> float:
-        """Return when so many are called if the calls are so many deviations from their mean."""
+        """Return the seconds until `ahead` calls are made.
+
+        `level` says how many standard deviations below their mean the calls turn out to be.
+        """
         if self.flow is None or not self._by_flow:
             return self._calls_for(ahead, level) / self.per_second if self.per_second else inf
         flow, before = self.flow, 0.0
@@ -119,11 +133,10 @@ class Prospects:
         return max(late_s, len(flow.calls) * STEP_S)
 
     def _calls_for(self, ahead: float, level: float) -> float:
-        """Return how many calls are to be expected where so many are made, at a level.
+        """Return the mean number of calls at which `ahead` calls are made with a given level.
 
-        With a mean m the calls have the variance a m + b m^2, so they come to a place with the
-        share of z where m - z sd(m) is the place: that is a quadratic equation. The shares are of
-        those who are reached at all.
+        With mean m the calls have the variance a m + b m^2. At the level z the calls made are
+        m - z sd(m). Setting this equal to `ahead` gives a quadratic equation for m.
         """
         a, b = self._spread()
         half, whole = ahead + level**2 * a / 2, 1 - level**2 * b
@@ -135,7 +148,7 @@ class Prospects:
         return min(calls, self.calls_left)
 
     def _spread(self) -> tuple[float, float]:
-        """Return what the variance of the calls has for each of them, and for their square."""
+        """Return the coefficients a and b of the calls' variance, a m + b m^2 at the mean m."""
         if self.calls_left == inf:
             return 1.0, PACE_DOUBT**2
         calls, each = self.calls_left, self.each_mean
@@ -145,10 +158,11 @@ class Prospects:
         return (max(a, 1.0), max(b, PACE_DOUBT**2)) if self.steady else (a, b)
 
     def chance(self, place: int) -> float:
-        """Return the chance that something can be had when a place's turn comes.
+        """Return the probability that a unit is left when a place is called.
 
-        What those ahead end up with, doubt included, is held against the units. Beyond the last
-        that it will likely do for, the doubt is that about the last: the chance only ever falls.
+        The units that shoppers ahead end up with, with all doubt about them, are compared with the
+        units there are. From the last place that the stock likely serves, the doubt grows no more:
+        so the chance only falls with the place.
         """
         if self.units is None:
             return 1.0
@@ -163,21 +177,21 @@ class Prospects:
 
     @property
     def knee(self) -> float:
-        """The place around which the chance falls."""
+        """Return the place around which the chance falls; 0 where it does not."""
         return self.calls_left if self.calls_left < inf else 0.0
 
 
 def stock_prospects(
     outlook: Outlook, *, units_free: int, units_held: int, units_promised: int = 0
 ) -> Prospects:
-    """Return the part of the prospects that the stock decides, without a pace.
+    """Return the part of the prospects that depends on stock, without a pace.
 
-    Whoever has been at something for long is less likely to go on than somebody who has just
-    begun, so both baskets and promises are weighed by their ages.
+    The longer a shopper stays in a stage, the less likely they are to go on. So baskets and
+    promises are weighted by their ages.
     """
     asker_mean, each_mean, ask = outlook.asker_mean, outlook.call_mean, outlook.ask_share
     paid, kept = _paid_share(outlook), _kept_askers(outlook)
-    # Whoever was refused is served before the line.
+    # Shoppers who were refused are served before the line.
     askers = outlook.askers_mean + kept + outlook.crowd.refused
     askers_var = outlook.askers_var + kept * (1 - ask)
     sure = units_held * paid
@@ -200,12 +214,12 @@ def stock_prospects(
 
 
 def _paid_share(outlook: Outlook) -> float:
-    """Return the share of the units in baskets that will be bought, by the ages of the baskets."""
+    """Return the share of the units in baskets that will be bought, given the baskets' ages."""
     crowd, tables = outlook.crowd, outlook.tables
     units = sum(crowd.holding.values()) + sum(crowd.paying.values())
     if tables is None or not units:
         return outlook.pay_share
-    # Some payments fail, and their holds go on.
+    # A payment that fails leaves its hold open, so a hold may be paid in a later attempt.
     settled = outlook.pay_share / tables.pay.share
     paid = sum(count * tables.pay.chance(age + 0.5) for age, count in crowd.holding.items())
     paying = sum(crowd.paying.values()) * tables.settle.share
@@ -213,7 +227,7 @@ def _paid_share(outlook: Outlook) -> float:
 
 
 def _kept_askers(outlook: Outlook) -> float:
-    """Return how many of those who carry a promise will ask."""
+    """Return the expected number of shoppers with a promise who will ask for a hold."""
     crowd, tables = outlook.crowd, outlook.tables
     if tables is None:
         return 0.0
@@ -224,9 +238,10 @@ def _kept_askers(outlook: Outlook) -> float:
 
 
 def flow_deviations(flow: Flow, outlook: Outlook, stock: Prospects) -> Iterator[float]:
-    """Yield by how many calls the flow may be off at each step, one standard deviation.
+    """Yield the standard deviation of the flow's calls at each step.
 
-    By then a part of what is uncertain will have turned out, and been called for or not.
+    It grows with the steps: by then more of the uncertain outcomes are known, and calls have
+    followed them.
     """
     for asked, bought, var in zip(flow.asked, flow.bought, flow.turned_out, strict=True):
         doubted = stock.doubt * (asked * outlook.pay_share) ** 2 + stock.pay_doubt * bought**2
@@ -235,7 +250,7 @@ def flow_deviations(flow: Flow, outlook: Outlook, stock: Prospects) -> Iterator[
 
 @dataclass(slots=True)
 class Pace:
-    """Calls a second, averaged over about two minutes by the time that passed."""
+    """Calls a second, averaged over about the last two minutes."""
 
     per_second: float | None = None
     _seen_s: float = 0.0
@@ -251,7 +266,7 @@ class Pace:
 
 @dataclass(slots=True)
 class Supply:
-    """What the leader remembers of a room's stock: the flow of the next minutes, for all lines."""
+    """The leader's memory of a room's stock: the flow of the next minutes, for all lines."""
 
     _flow: Flow | None = None
     _flow_at: float = -inf
@@ -267,9 +282,9 @@ class Supply:
         units_promised: int = 0,
         disappointed_max: float | None = None,
     ) -> Prospects:
-        """Return the prospects of the room as if it had one line, as far as the stock decides.
+        """Return the prospects of the room as if it had one line, apart from its steady pace.
 
-        `disappointed_max` is given where the policy is `expected`.
+        `disappointed_max` is the bound of the policy `expected`, and None under another policy.
         """
         stock = stock_prospects(
             outlook, units_free=units_free, units_held=units_held, units_promised=units_promised
@@ -297,7 +312,7 @@ class Supply:
 
 @dataclass(slots=True)
 class Forecaster:
-    """What the leader remembers of a line to say how long it takes. Losing it loses no promise."""
+    """The leader's memory of one line, for its waits. Losing it loses figures, and no promise."""
 
     steady: Pace = field(default_factory=Pace)
     record: Record = field(default_factory=Record)
@@ -308,11 +323,10 @@ class Forecaster:
     def see(
         self, now: float, *, head: int, calls: float, freed: float, bound: str, passed_s: float
     ) -> None:
-        """Learn from a tick in which people waited: its calls, and the seats that came free.
+        """Learn from a tick in which shoppers waited: its calls, and the seats that came free.
 
-        Where seats bound the calls the line moves as fast as they come free; the calls that fill
-        empty seats at the start say nothing about that. What bounds them may change from tick to
-        tick, so all count.
+        Where seats bound the calls, the line moves as fast as seats come free. The calls that fill
+        empty seats at the start say nothing about that pace, so the freed seats count instead.
         """
         self.record.see(now, head)
         self.steady.note(freed if bound == "seats" else calls, passed_s=passed_s)
@@ -325,10 +339,11 @@ class Forecaster:
         share: float = 1.0,
         held_to: float | None = None,
     ) -> Prospects:
-        """Return the prospects of this moment; `stock` is the room's, None where there is none.
+        """Return the prospects of the line at this moment.
 
-        `share` is this line's part of the room's calls and of what the stock will do for. `held_to`
-        is how many calls a second checkout lets the room have, None where it does not hold them.
+        `stock` is the room's part of the prospects, None in a room without stock. `share` is this
+        line's part of the room's calls and stock. `held_to` is the calls a second to which a slow
+        checkout holds the room, None if it does not.
         """
         steady = self.steady.per_second
         held = None if held_to is None else held_to * share
@@ -346,14 +361,14 @@ class Forecaster:
             held_to=held,
             low=low,
             high=high,
-            # Whoever stands in the other lanes takes from the same stock.
+            # Calls of the other lanes take from the same stock.
             each_mean=stock.each_mean / share,
             each_var=stock.each_var / share,
         )
         return self.prospects
 
     def tell(self, now: float, *, head: int, places: Iterable[int], calling: bool) -> None:
-        """Remember what was told, now and then, so that it can be held against what comes."""
+        """Keep a sample of the told waits now and then, to compare them with the actual ones."""
         if not calling:
             self.record.forget_told()
         elif self.record.is_due(now):

@@ -1,10 +1,11 @@
-"""How often and how fast called shoppers go on: rates by age, and their life table. Pure.
+"""Rates: how often and how fast called shoppers go on, by age, and their life tables. Pure.
 
-A called shopper goes through four stages: called, inside, holding, paying. From each one goes on or
-drops out. Both are counted as occurrences per shopper-second at risk, by age within the stage
-(occurrence/exposure rates, the piecewise exponential model of survival analysis). So an open
-shopper counts by the time that went without an outcome, and nobody has to be over to be learned
-from. The chance to go on from any age follows from the rates as in a life table.
+A called shopper passes four stages: called, inside, holding, paying. From each stage a shopper goes
+on or drops out. Both events are counted per shopper-second at risk, by age within the stage: these
+are the occurrence/exposure rates of the piecewise exponential model in survival analysis. Open
+journeys are right-censored: they count with the time that passed without an outcome, so the learner
+need not wait for their end. The chance to go on from any age follows from the rates as in a life
+table.
 """
 
 from bisect import bisect_left, bisect_right
@@ -13,26 +14,26 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from math import exp, inf
 
-# Ages in seconds at which rates may change; the room's own deadline is put among them.
+# Ages in seconds at which rates may change; the stage's own deadline is added to them.
 AGES_S = (0, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 150, 180, 240, 300, 420, 600, 900)
-# What is due at a deadline happens from a moment before it, by the clocks, until it was swept.
+# Events at a deadline are seen from just before it, since clocks differ, until it was swept.
 DUE_EARLY_S, DUE_LATE_S = 1.0, 10.0
-# What was observed counts half after so many further outcomes of its stage, so that the figures
-# follow when a crowd changes in mid-sale, and are still steady enough to be acted upon.
+# The weight of an observation halves after this many further outcomes of its stage. So the figures
+# follow a crowd that changes in mid-sale, and are still steady enough to act upon.
 HALF_LIFE_OUTCOMES = 100
 FADE = 2 ** (1 / HALF_LIFE_OUTCOMES)
-# Weights grow until the figures are scaled down again.
+# The figures are scaled down when their weight has grown to this.
 WEIGHT_MAX = 1e9
-# Before anybody was observed the figures are those of so many imagined shoppers.
+# The prior is worth this many imagined shoppers.
 PRIOR_SHOPPERS = 12
-# At no age do they weigh less than so many who leave it.
+# At every age the prior is worth at least this many shoppers who leave the stage there.
 PRIOR_LEAST = 1.0
-# They take any number of units up to this alike, or up to what one session may take.
+# Imagined shoppers take each number of units up to this one, or the session limit, equally often.
 PRIOR_UNITS_MAX = 3
 
 
 class Stage(IntEnum):
-    """Where a called shopper is. Who has bought is past all stages at risk."""
+    """The stage of a called shopper. `BOUGHT` is past all stages at risk."""
 
     CALLED = 0
     INSIDE = 1
@@ -41,9 +42,10 @@ class Stage(IntEnum):
     BOUGHT = 4
 
 
-# The imagined shoppers: up to which age, going on and dropping out per second. Called ones nearly
-# all come and nearly all hold, which errs towards too much demand and so towards too few calls; who
-# has looked around for five minutes and holds nothing, though, will hardly do so any more.
+# The imagined shoppers: up to which age, and the rates of going on and dropping out per second.
+# Nearly all who are called come, and nearly all of them hold. That errs towards much demand, and so
+# towards few calls. After five minutes without a hold a
+# shopper will hardly place one any more.
 PRIOR: dict[Stage, tuple[tuple[float, float, float], ...]] = {
     Stage.CALLED: ((15, 1 / 8, 1 / 400), (60, 1 / 30, 1 / 400), (inf, 1 / 100, 1 / 200)),
     Stage.INSIDE: (
@@ -55,14 +57,14 @@ PRIOR: dict[Stage, tuple[tuple[float, float, float], ...]] = {
     Stage.HOLDING: ((60, 1 / 40, 1 / 600), (inf, 1 / 100, 1 / 300)),
     Stage.PAYING: ((10, 1 / 3, 1 / 30), (inf, 1 / 60, 1 / 60)),
 }
-# From a stage's deadline on hardly anybody goes on, and all drop out as fast as they are swept.
+# From a stage's deadline on hardly any shopper goes on, and all drop out as fast as they are swept.
 PRIOR_DUE = (1 / 1000, 1 / 2)
 
 AT_RISK = (Stage.CALLED, Stage.INSIDE, Stage.HOLDING, Stage.PAYING)
 
 
 def ages_for(deadline_s: float | None) -> tuple[float, ...]:
-    """Return the ages that are told apart in a stage with this deadline."""
+    """Return the ages at which rates may change in a stage with this deadline."""
     if deadline_s is None:
         return AGES_S
     due, swept = deadline_s - DUE_EARLY_S, deadline_s + DUE_LATE_S
@@ -71,9 +73,9 @@ def ages_for(deadline_s: float | None) -> tuple[float, ...]:
 
 
 def spread(before: Sequence[float], figures: Sequence[float], ages: Sequence[float]) -> list[float]:
-    """Return figures counted between some ages as they fall between other ages."""
+    """Distribute figures that were counted by some ages over other ages."""
     moved = [0.0] * len(ages)
-    # Beyond the last age there is no end to spread over; such figures stay beyond it.
+    # The last age has no end to spread its figures up to; they stay at one age.
     for start, end, figure in zip(before, (*before[1:], inf), figures, strict=True):
         if end == inf:
             moved[bisect_right(ages, start) - 1] += figure
@@ -87,11 +89,11 @@ def spread(before: Sequence[float], figures: Sequence[float], ages: Sequence[flo
 
 @dataclass(slots=True, kw_only=True)
 class Rates:
-    """Occurrences and exposure of one stage, by age; what was observed beside what is imagined.
+    """Occurrences and exposure of one stage by age, observed and imagined ones apart.
 
-    Each outcome weighs a little more than the one before, which is the same as letting all that
-    was before it count for less, and costs nothing. Exposure is weighed as the outcomes beside it,
-    so that a rate is not bent by the order in which slow and quick shoppers leave.
+    Each outcome weighs a little more than the one before. That has the same effect as discounting
+    all earlier ones, at no cost. Exposure is weighted like the outcomes of its time, so the order
+    in which slow and quick shoppers leave does not bias a rate.
     """
 
     stage: Stage
@@ -110,10 +112,7 @@ class Rates:
         self._imagine()
 
     def move_deadline(self, deadline_s: float | None) -> None:
-        """Go on under another deadline; each observation keeps its age.
-
-        What was observed between two ages is spread evenly over them.
-        """
+        """Apply another deadline. Observations between two ages are spread evenly between them."""
         if deadline_s == self.deadline_s:
             return
         before, self.deadline_s, self.ages = self.ages, deadline_s, ages_for(deadline_s)
@@ -122,7 +121,7 @@ class Rates:
         self._imagine()
 
     def _imagine(self) -> None:
-        """Work out the imagined shoppers for these ages and this deadline."""
+        """Compute the imagined shoppers for these ages and this deadline."""
         due_s = inf if self.deadline_s is None else self.deadline_s - DUE_EARLY_S
         left, self._imagined = float(PRIOR_SHOPPERS), []
         for age, until in zip(self.ages, (*self.ages[1:], inf), strict=True):
@@ -131,12 +130,13 @@ class Rates:
                 on, off = PRIOR_DUE
             gone = left * (1 - exp(-(on + off) * (until - age)))
             left -= gone
-            # However few get that far, one alone who leaves does not say what all others will do.
+            # Few imagined shoppers get this far. Even so, the first real one who leaves must not
+            # decide the rate alone.
             exposed_s = max(gone, PRIOR_LEAST) / (on + off)
             self._imagined.append((on * exposed_s, off * exposed_s, exposed_s))
 
     def expose(self, age: float, until: float, *, shoppers: int = 1) -> None:
-        """Count the time that so many shoppers each spent in this stage between two ages."""
+        """Count the time that each of these shoppers spent in this stage between two ages."""
         bucket = max(bisect_right(self.ages, age) - 1, 0)
         while age < until:
             end = self.ages[bucket + 1] if bucket + 1 < len(self.ages) else inf
@@ -147,7 +147,7 @@ class Rates:
         """Count one shopper who left this stage at an age."""
         self._weight *= FADE
         self.outcomes = self.outcomes / FADE + 1
-        # A shopper who left at an age was at risk up to it, so it belongs to the ages before it.
+        # A shopper who left at an age was at risk before it, so the outcome belongs to those ages.
         bucket = max(bisect_left(self.ages, age) - 1, 0)
         (self.on if on else self.off)[bucket] += self._weight
         if self._weight > WEIGHT_MAX:
@@ -156,7 +156,7 @@ class Rates:
             self._weight = 1.0
 
     def table(self) -> "LifeTable":
-        """Return the life table of what was observed and imagined together."""
+        """Return the life table of the observed and the imagined shoppers together."""
         on, off, imagined = [], [], []
         for bucket, (prior_on, prior_off, prior_s) in enumerate(self._imagined):
             exposed_s = self.exposed_s[bucket] / self._weight + prior_s
@@ -164,7 +164,7 @@ class Rates:
             off.append((self.off[bucket] / self._weight + prior_off) / exposed_s)
             left = (self.on[bucket] + self.off[bucket]) / self._weight
             prior = prior_on + prior_off
-            # Many who left at once are seen too, in next to no time.
+            # Many shoppers may leave within next to no time: so outcomes count as well as exposure.
             imagined.append(min(prior_s / exposed_s, prior / (left + prior)))
         weight = self.outcomes + PRIOR_SHOPPERS
         return life_table(self.ages, on, off, imagined=imagined, weight=weight)
@@ -172,11 +172,13 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifeTable:
-    """Rates per second of going on and dropping out, from each age to the next.
+    """The rates of a stage and the chances that follow from them.
 
-    `reach[i]` is the chance to go on some day, for who has come to the age `ages[i]`, and
-    `guess[i]` the part of it that was only imagined, of ages to which hardly anybody has come yet.
-    `weight` is how many shoppers stand behind the figures.
+    on, off: rates per second of going on and dropping out, from each age to the next.
+    reach: for each age, the chance that a shopper of that age ever goes on.
+    guess: the part of that chance that rests on imagined shoppers alone, because hardly any real
+        one has come to such ages yet.
+    weight: the number of shoppers that the figures are worth.
     """
 
     ages: Sequence[float]
@@ -188,15 +190,15 @@ class LifeTable:
 
     @property
     def share(self) -> float:
-        """The share of all who come to this stage that goes on."""
+        """Return the share of all shoppers in this stage that goes on."""
         return self.reach[0]
 
     def chance(self, age: float) -> float:
-        """Return the chance to go on some day, for who has been here for so long."""
+        """Return the chance that a shopper of this age in the stage ever goes on."""
         return self._at(age, self.reach)
 
     def guessed(self, age: float) -> float:
-        """Return the part of that chance that was only imagined."""
+        """Return the part of that chance that rests on imagined shoppers alone."""
         return self._at(age, self.guess)
 
     def _at(self, age: float, figures: Sequence[float]) -> float:
@@ -208,7 +210,7 @@ class LifeTable:
         return figures[bucket] + (figures[bucket + 1] - figures[bucket]) * passed
 
     def within(self, age: float, seconds: float) -> tuple[float, float]:
-        """Return the chances to go on, and to drop out, within so many seconds from an age."""
+        """Return the chances to go on and to drop out within some seconds from an age."""
         here, on, off = 1.0, 0.0, 0.0
         until = age + seconds
         bucket = max(bisect_right(self.ages, age) - 1, 0)
@@ -222,7 +224,7 @@ class LifeTable:
         return on, off
 
     def time_by(self, share: float) -> float:
-        """Return the age by which this share of those who ever go on has gone on."""
+        """Return the age at which this share has gone on, of all shoppers who ever go on."""
         wanted, low, high = share * self.share, 0.0, 2 * self.ages[-1]
         while high - low > 0.5:
             middle = (low + high) / 2
@@ -238,9 +240,9 @@ def life_table(
     imagined: Sequence[float],
     weight: float,
 ) -> LifeTable:
-    """Return the table of these rates, with the chances to go on, from the last age backwards.
+    """Return the life table of these rates, computed backwards from the last age.
 
-    `imagined` is the part of each age's exposure that was imagined.
+    `imagined` is the imagined part of each age's exposure.
     """
     reach = [on[-1] / (on[-1] + off[-1])]
     guess = [reach[0] * imagined[-1]]
@@ -257,9 +259,9 @@ def life_table(
 
 @dataclass(slots=True)
 class Units:
-    """How many units a holding shopper takes: mean and variance of first holds.
+    """Mean and variance of the units in a shopper's first hold.
 
-    units_max: the most that one session can take, None for no limit.
+    units_max: the most units that one session can take; None for no limit.
     """
 
     units_max: int | None = None
@@ -272,10 +274,10 @@ class Units:
         self.imagined_max = min(self.units_max or PRIOR_UNITS_MAX, PRIOR_UNITS_MAX)
 
     def limit(self, units_max: int | None) -> None:
-        """Go on under another limit.
+        """Apply another limit.
 
-        Holds made under the old limit do not tell how many units shoppers take under the new one:
-        they are forgotten, and the imagined shoppers take up to the new limit alike.
+        Holds made under the old limit say little about holds under the new one, so they are
+        forgotten. The imagined shoppers then take each number up to the new limit equally often.
         """
         if units_max == self.units_max:
             return
@@ -294,7 +296,7 @@ class Units:
         self.squares = self.squares / FADE + units**2
 
     def moments(self) -> tuple[float, float, float]:
-        """Return mean, variance, and how many holds stand behind them."""
+        """Return the mean, the variance, and the number of holds that they are worth."""
         weight = self.weight + PRIOR_SHOPPERS
         most = self.imagined_max
         prior_mean, prior_var = (most + 1) / 2, (most**2 - 1) / 12

@@ -1,9 +1,9 @@
-"""How the waits that were told turned out, and how wide bands have to be for it. Pure.
+"""The track record: how told waits turned out, and how wide the bands have to be. Pure.
 
-The model says of each wait a middle and how far off it may be, shorter and longer. What came is
-held against that: the error is 0 at the middle, and about normal if the model is right. The ends of
-the bands lie where the quantiles of these errors do. This is split conformal prediction on the
-sale's own record (Vovk, Gammerman and Shafer, 2005), with errors made alike by the model's spread.
+For each wait the model gives a median and a spread towards shorter and longer waits. The actual
+wait is compared with that: its error is 0 at the median and about normal if the model is right. The
+bands end at the quantiles of these errors. This is split conformal prediction on the sale's own
+record (Vovk, Gammerman and Shafer, 2005), with errors normalised by the model's spread.
 """
 
 from collections import deque
@@ -12,29 +12,29 @@ from dataclasses import dataclass, field
 from math import exp, inf, log
 from statistics import NormalDist
 
-# The band's stated coverage is what lies between these quantiles.
+# A band covers the waits between these two quantiles.
 LOW_QUANTILE, HIGH_QUANTILE = 0.1, 0.9
 NORMAL = NormalDist()
-# Before anything is known errors are normal, as if of so many waits. Those told at one time have
-# much in common, so a few hundred of them say less than their number.
+# The prior: a normal sample of this many errors. Waits told at one time have much in common, so a
+# few hundred of them say less than their number, and the prior outweighs few.
 FIRST_COUNT = 60
 FIRST_ERRORS = tuple(NORMAL.inv_cdf((i + 0.5) / FIRST_COUNT) for i in range(FIRST_COUNT))
 FIRST_LEVELS = NORMAL.inv_cdf(LOW_QUANTILE), NORMAL.inv_cdf(HIGH_QUANTILE)
 ERRORS_KEPT = 240
-# What was told is looked at again for a few places, this often.
+# The waits of a few places are sampled this often.
 TELL_EVERY_S = 10.0
 TOLD_MAX = 1_000
-# A few seconds more or less are no error: the tick, the flow's steps and the page's pace make them.
+# Errors below a few seconds do not count: ticks, steps of the flow and polling make them.
 GRAIN_S = 6.0
-# However sure the model is, a wait may be longer or shorter by a fifth.
+# Even when the model is sure, a wait may be longer or shorter by a fifth.
 SPREAD_LEAST = 0.2
-# A greater surprise says that something broke, and not how wide the bands of all others have to be.
+# A greater error means that something broke; it must not widen the bands of all other waits.
 ERROR_MAX = 2.5
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What is expected of one wait: its middle, and standard deviations of its logarithm."""
+    """The distribution of one wait: its median, and two standard deviations of its logarithm."""
 
     middle_s: float
     shorter: float
@@ -42,19 +42,19 @@ class Wait:
 
     @classmethod
     def of(cls, low_s: float, middle_s: float, high_s: float) -> "Wait":
-        """Return the wait with these quantiles: those of the band's ends, and the median."""
+        """Return the wait with these quantiles: the band's two ends, and the median between."""
         low, middle, high = (log(wait_s + GRAIN_S) for wait_s in (low_s, middle_s, high_s))
         shorter, longer = (middle - low) / -FIRST_LEVELS[0], (high - middle) / FIRST_LEVELS[1]
         return cls(middle_s, max(shorter, SPREAD_LEAST), max(longer, SPREAD_LEAST))
 
     def at(self, level: float) -> float:
-        """Return the wait at so many standard deviations from the middle."""
+        """Return the wait that lies `level` standard deviations from the median."""
         spread = self.shorter if level < 0 else self.longer
         return max((self.middle_s + GRAIN_S) * exp(level * spread) - GRAIN_S, 0.0)
 
     def error(self, actual_s: float) -> float:
-        """Return how many standard deviations from the middle an actual wait is, within bounds."""
-        # Shoppers' time may stand still, and a new leader may know it a little better.
+        """Return the deviations of an actual wait from the median, within bounds."""
+        # An actual wait may be negative by a little: a new leader may correct the shoppers' clock.
         off = log((max(actual_s, 0.0) + GRAIN_S) / (self.middle_s + GRAIN_S))
         error = off / (self.shorter if off < 0 else self.longer)
         return max(-ERROR_MAX, min(error, ERROR_MAX))
@@ -69,7 +69,7 @@ class _Told:
 
 @dataclass(slots=True)
 class Record:
-    """What was told to some numbers, and how far off it was for those whose turn has come."""
+    """A sample of told waits, and the errors of those whose turn has come."""
 
     errors: deque[float] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
     _told: deque[_Told] = field(default_factory=lambda: deque(maxlen=TOLD_MAX))
@@ -77,16 +77,16 @@ class Record:
     _head: int = 0
 
     def is_due(self, now: float) -> bool:
-        """Say whether to tell again; what is told between looks is much the same."""
+        """Say whether to sample again; waits told between two samples are much the same."""
         return not self._told_at <= now < self._told_at + TELL_EVERY_S
 
     def tell(self, now: float, waits: Iterable[tuple[int, Wait]]) -> None:
-        """Keep what some numbers were told. Who will hardly be called does not belong here."""
+        """Keep the waits told to some numbers, leaving out numbers that are hardly ever called."""
         self._told_at = now
         self._told.extend(_Told(number, now, wait) for number, wait in waits)
 
     def see(self, now: float, head: int) -> None:
-        """Learn from those whose turn has come."""
+        """Learn from the numbers whose turn has come."""
         if head == self._head:
             return
         self._head = head
@@ -98,15 +98,15 @@ class Record:
                 self._told.append(one)
 
     def forget_told(self) -> None:
-        """Let go of what was told: a pause says nothing about the pace."""
+        """Drop all open waits: a pause says nothing about the pace."""
         self._told.clear()
 
     def levels(self, now: float) -> tuple[float, float]:
-        """Return where the ends of the bands lie, in standard deviations from the middle.
+        """Return the ends of the bands, in standard deviations from the median.
 
-        The quick ones are called first, so those alone would make it look too quick. Whoever still
-        waits is known to take longer than so far, which is what the estimator of Kaplan and Meier
-        is for: they count at once, and not only when they are called.
+        Quick waits end first, so ended waits alone would make the line look too quick. Open waits
+        are right-censored: they will take longer than so far. The Kaplan-Meier estimator counts
+        them at once.
         """
         known = [(error, True) for error in (*self.errors, *FIRST_ERRORS)]
         known += [(one.wait.error(now - one.at), False) for one in self._told]
