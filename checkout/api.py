@@ -2,16 +2,17 @@
 
 import asyncio
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+import structlog
 from aiohttp import web
 
-from checkout.history.status import shopper_status
-from checkout.order import UNSETTLED, Order, OrderRequest
+from checkout.driving.payments import Payments
+from checkout.order import UNSETTLED, Order, OrderRequest, shopper_body
 from checkout.order_store import OrderStore, SessionView
-from checkout.payments import Payments
 from checkout.refusals import PaymentDeclined, UnknownOrder
 from checkout.session import Session, SessionSeal
 from inventory.hold import Basket, Hold, HoldRequest, Item, Wish, body_hash, idempotency_uuid
@@ -20,6 +21,8 @@ from inventory.kit.batcher import Batcher
 from inventory.kit.http import bearer, idempotency_key, json_response, read_body
 from inventory.kit.problem import Unprocessable
 from inventory.refusals import SessionOver, UnknownHold
+
+log = structlog.get_logger()
 
 SESSION_COOKIE = "waitroom_session"
 RETRY_AFTER_S = "2"
@@ -60,7 +63,7 @@ class Checkout:
         self._payments = payments
         self._gateway_name = gateway_name
         self._payment_wait_s = payment_wait_s
-        self._driving: set[asyncio.Task[Order]] = set()
+        self._driving: dict[UUID, asyncio.Task[None]] = {}
 
     def session_of(self, request: web.Request) -> Session:
         """Return the session that this request carries; raises `SessionOver` without one."""
@@ -84,8 +87,12 @@ class Checkout:
         return view
 
     async def pay(self, session: Session, *, hold_id: UUID, key: str, token: str) -> Order:
-        """Start paying, or find the payment that this key started, and wait for it a while."""
-        order_id, _ = await self.orders.start(
+        """Start paying, or find the payment that this key started, and wait for it a while.
+
+        One driver asks the gateway, however often the request is repeated: a repeat joins the drive
+        of this process, and takes over from a process that has died once the lease has run out.
+        """
+        order_id, is_new = await self.orders.start(
             session.session_id,
             hold_id=hold_id,
             key=idempotency_uuid(key),
@@ -93,23 +100,32 @@ class Checkout:
             gateway=self._gateway_name,
             token=token,
         )
-        order = await self.orders.read(order_id)
-        if order.state not in UNSETTLED:
-            return order
-        # A repeat drives it too, since the first one's process may have died. The payment goes
-        # on when the shopper hangs up, so it is a task of its own.
-        task = asyncio.create_task(self._payments.drive(order_id), name=f"pay-{order_id}")
-        self._driving.add(task)
-        task.add_done_callback(self._driving.discard)
-        done, _ = await asyncio.wait({task}, timeout=self._payment_wait_s)
-        return task.result() if done else await self.orders.read(order_id)
+        task = self._driving.get(order_id)
+        if task is None and (is_new or await self._payments.take(order_id)):
+            # The payment goes on when the shopper hangs up, so it is a task of its own.
+            driving = self._payments.drive_leased(order_id, begun=not is_new)
+            task = asyncio.create_task(driving, name=f"pay-{order_id}")
+            self._driving[order_id] = task
+            task.add_done_callback(partial(self._end_drive, order_id))
+        if task is not None:
+            done, _ = await asyncio.wait({task}, timeout=self._payment_wait_s)
+            if done:
+                task.result()
+        return await self.orders.read(order_id)
+
+    def _end_drive(self, order_id: UUID, task: asyncio.Task[None]) -> None:
+        del self._driving[order_id]
+        if not task.cancelled() and (error := task.exception()):
+            # The requests that waited for it may have gone.
+            log.warning("payment_not_driven", order=str(order_id), error=repr(error))
 
     async def close(self) -> None:
         """Finish what has begun; what takes longer is left to the settling loop."""
         await self.hold_batcher.close()
-        if self._driving:
-            await asyncio.wait(self._driving, timeout=self._payment_wait_s)
-        for task in self._driving:
+        driving = set(self._driving.values())
+        if driving:
+            await asyncio.wait(driving, timeout=self._payment_wait_s)
+        for task in driving:
             task.cancel()
 
 
@@ -244,9 +260,9 @@ def order_answer(order: Order) -> web.Response:
         raise PaymentDeclined(order.detail, order_id=str(order.order_id))
     if order.state in UNSETTLED:
         return json_response(
-            order_body(order), status=202, headers={**where, "Retry-After": RETRY_AFTER_S}
+            shopper_body(order), status=202, headers={**where, "Retry-After": RETRY_AFTER_S}
         )
-    return json_response(order_body(order), status=201, headers=where)
+    return json_response(shopper_body(order), status=201, headers=where)
 
 
 def _items(lines: list[Any]) -> list[dict[str, Any]]:
@@ -296,20 +312,4 @@ def session_body(view: SessionView, holds: list[Hold], wishes: list[Wish]) -> di
         "customer": {"bound": view.customer_bound, "needed": view.customer_needed},
         "holds": [hold_body(hold) for hold in holds if hold.state == "held"],
         "waiting_for": [asdict(wish) for wish in wishes],
-    }
-
-
-def order_body(order: Order) -> dict[str, Any]:
-    return {
-        "order_id": order.order_id,
-        "number": order.reference,
-        "status": shopper_status(order),
-        "items": _items(order.lines),
-        "total_minor": order.total_minor,
-        "refunded_minor": order.refunded_minor,
-        "refunding_minor": order.refunding_minor,
-        "currency": order.currency,
-        "created_at": order.created_at,
-        "paid_at": order.paid_at,
-        "detail": order.detail or None,
     }

@@ -1,9 +1,13 @@
-"""Orders: what a paid hold becomes. Pure: the life cycle and the shapes."""
+"""Orders: what a paid hold becomes. Pure: the life cycle, the order and how it is written.
 
-from dataclasses import dataclass, field
+SQL writes an order as one document (`order_document`), and `read_order` reads it wherever an order
+is read. What an order is called is decided here too: the books have states, shoppers are told what
+came of their payment, and operators are told the state and whether money went back.
+"""
+
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -60,48 +64,124 @@ class OrderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     payment: PaymentChoice
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderLine:
-    """Units as they were ordered; those `refunded` were or are being paid back.
-
-    Units `returned` are on the shelf again.
-    """
+class OrderItem(msgspec.Struct, frozen=True, kw_only=True):
+    """Units of one SKU as they were ordered, at the price at which they were held."""
 
     sku: str
     name: str
     quantity: int
+    # The price of one unit, in minor units of the order's currency, tax included.
     price_minor: int
-    refunded: int = 0
-    returned: int = 0
+    # Units whose money went back or is on its way back.
+    refunded: int
+    # Units that are on the shelf again.
+    returned: int
+    # Money that went back for these units.
+    refunded_minor: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """An order as shopper and operator see it; amounts in minor units, tax included."""
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """An order; amounts are in minor units of `currency`, tax included.
+
+    For a seller the items are their products' and the sums are these items' sums.
+    """
 
     order_id: UUID
-    reference: str
-    session_id: int
-    customer_id: int | None
+    # What people call the order by, in letters and digits that are easy to read aloud.
+    number: str
     room: str
     hold_id: UUID
+    session: str
+    # Where the order stands in the books; see `shopper_status` and `operator_status`.
     state: OrderState
     total_minor: int
-    currency: str
     refunded_minor: int
+    # Money that is on its way back.
     refunding_minor: int
-    gateway: str
-    payment_token: str
-    gateway_ref: str | None
-    detail: str
+    currency: str
+    # The order is paid, and some of its money went back, be it for a seller's items or for others.
+    partly_refunded: bool
+    # An operator called it off.
     called_off: bool
-    overdue: bool
+    # A sentence for the shopper where the status does not say it all.
+    detail: str
     created_at: datetime
     paid_at: datetime | None
-    lines: list[OrderLine] = field(default_factory=list)
+    items: list[OrderItem]
 
     @property
     def failed(self) -> bool:
         """Say whether this order bought nothing: its money never came, or goes back by itself."""
         unbought = self.state is OrderState.REFUNDED and self.paid_at is None
         return unbought or self.state in CLOSED | {OrderState.RETURNING}
+
+
+_ORDER = msgspec.json.Decoder(Order)
+
+
+def read_order(document: str) -> Order:
+    """Read an order as SQL has written it."""
+    return _ORDER.decode(document)
+
+
+PARTLY_REFUNDED = "partly_refunded"
+
+
+class Status(StrEnum):
+    """What a shopper is told. Each status is one of the stories in `order.html`."""
+
+    AUTHORIZING = "authorizing"
+    PAID = "paid"
+    PARTLY_REFUNDED = PARTLY_REFUNDED
+    RETURNING = "returning"
+    REFUNDED = "refunded"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+
+
+def shopper_status(order: Order) -> Status:
+    """Return what came of a payment, in the words of the shopper who paid."""
+    if order.state in UNSETTLED:
+        # "authorized" and "voiding" are matters between us and the gateway.
+        return Status.AUTHORIZING
+    if order.state is not OrderState.PAID:
+        return Status(order.state)
+    if order.refunding_minor and order.refunded_minor + order.refunding_minor == order.total_minor:
+        return Status.RETURNING
+    return Status.PARTLY_REFUNDED if order.refunded_minor else Status.PAID
+
+
+def operator_status(order: Order) -> str:
+    """Return the state of the books, in which a paid order may be partly refunded."""
+    return PARTLY_REFUNDED if order.partly_refunded else order.state.value
+
+
+def shopper_body(order: Order) -> dict[str, Any]:
+    """Return what a shopper is told of their order."""
+    return _body(order, shopper_status(order))
+
+
+def operator_body(order: Order) -> dict[str, Any]:
+    """Return what operators are told of an order, and sellers of their part of one."""
+    return {
+        **_body(order, operator_status(order)),
+        "room": order.room,
+        "state": order.state,
+        "called_off": order.called_off,
+    }
+
+
+def _body(order: Order, status: str) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        "number": order.number,
+        "status": status,
+        "items": order.items,
+        "total_minor": order.total_minor,
+        "refunded_minor": order.refunded_minor,
+        "refunding_minor": order.refunding_minor,
+        "currency": order.currency,
+        "created_at": order.created_at,
+        "paid_at": order.paid_at,
+        "detail": order.detail or None,
+    }

@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import msgspec
 
-from checkout.order import CLOSED, TRANSITIONS, Order, OrderLine, OrderState
+from checkout.attempt import Attempt, Taken
+from checkout.gateway.gateway import Payment
+from checkout.order import CLOSED, TRANSITIONS, Order, OrderState, read_order
 from checkout.refusals import UnknownOrder
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import IdempotencyKeyReused
@@ -22,8 +23,6 @@ SQL = load_queries("checkout")
 REFERENCE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 REFERENCE_LENGTH = 8
 EXPIRE_BATCH_MAX = 500
-
-_LINES = msgspec.json.Decoder(list[OrderLine])
 
 
 async def decide(pool: Pool, sql: str, *values: object) -> Any:
@@ -103,50 +102,72 @@ class OrderStore:
         return row["found_order"], row["verdict"] == "started"
 
     async def settle(
-        self, order: Order, to: OrderState, *, gateway_ref: str = "", detail: str = ""
+        self, attempt: Attempt, to: OrderState, payment: Payment | None = None, *, detail: str = ""
     ) -> OrderState:
-        """Move an order on; return the state in which it then is."""
-        assert to in TRANSITIONS[order.state], f"{order.state} never becomes {to}"
-        assert order.state not in CLOSED, "late money has a way of its own: take_late"
-        values = (order.order_id, order.state, to, gateway_ref or None, detail)
-        return OrderState(await decide(self._pool, SQL["settle_order"], *values))
-
-    async def take_late(self, order: Order, *, gateway_ref: str = "") -> OrderState:
-        """Let money that came late buy the units if they can be had, or else go back.
+        """Move an order on, and note the gateway's answer that is the reason.
 
         Returns the state in which the order then is.
         """
-        values = (order.order_id, gateway_ref or None)
-        final = False
-        state = await decide(self._pool, SQL["take_late_money"], *values, final)
+        assert to in TRANSITIONS[attempt.state], f"{attempt.state} never becomes {to}"
+        assert attempt.state not in CLOSED, "late money has a way of its own: take_late"
+        values = (attempt.order_id, attempt.state, to, detail, *_said(payment))
+        return OrderState(await decide(self._pool, SQL["settle_order"], *values))
+
+    async def take_late(self, attempt: Attempt, payment: Payment) -> OrderState:
+        """Let money that came late buy the units if any are left, or else go back.
+
+        Returns the state in which the order then is.
+        """
+        order_id, said, final = attempt.order_id, _said(payment), False
+        state = await decide(self._pool, SQL["take_late_money"], order_id, final, *said)
         if state == "short":
-            # What is due on these SKUs ends first, as it would for anybody who wants their units.
-            skus = [line.sku for line in order.lines]
-            await decide(self._pool, SQL["expire_for"], EXPIRE_BATCH_MAX, skus)
-            state = await decide(self._pool, SQL["take_late_money"], *values, not final)
+            # What is due on these SKUs ends first, as it would for any other shopper.
+            await decide(self._pool, SQL["expire_for"], EXPIRE_BATCH_MAX, attempt.skus)
+            state = await decide(self._pool, SQL["take_late_money"], order_id, not final, *said)
         return OrderState(state)
 
-    async def read(self, order_id: UUID) -> Order:
+    async def note(self, order_id: UUID, payment: Payment) -> None:
+        """Note an answer of the gateway that moves nothing."""
         async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["read_order"], order_id)
-        if row is None:
+            await borrowed.execute(SQL["note_payment"], order_id, None, *_said(payment))
+
+    async def read(self, order_id: UUID) -> Order:
+        """Return an order; raises `UnknownOrder`."""
+        async with connection(self._pool) as borrowed:
+            document = await borrowed.fetchval(SQL["read_order"], order_id)
+        if document is None:
             raise UnknownOrder
-        return _order(row)
+        return read_order(document)
 
     async def of_session(self, session_id: int, order_id: UUID | None = None) -> list[Order]:
+        """Return a session's orders, newest first, or the one that is asked for."""
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["read_orders"], session_id, order_id)
-        return [_order(row) for row in rows]
+        return [read_order(row["document"]) for row in rows]
 
-    async def unsettled(self, *, gateway: str, idle_s: float, limit: int) -> list[UUID]:
-        """Return orders of this gateway that nobody has moved for a while."""
+    async def attempt(self, order_id: UUID) -> Attempt:
+        """Return the payment of an order, and where the order stands; raises `UnknownOrder`."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["list_unsettled"], idle_s, limit, gateway)
-        return [row["order_id"] for row in rows]
+            row = await borrowed.fetchrow(SQL["read_attempt"], order_id)
+        if row is None:
+            raise UnknownOrder
+        return Attempt(**{**row, "state": OrderState(row["state"])})
 
-    async def touch(self, order_id: UUID) -> None:
+    async def take(self, *, gateway: str, lease_s: float, limit: int) -> list[Taken]:
+        """Lease orders of this gateway that have no driver and are still moving."""
         async with connection(self._pool) as borrowed:
-            await borrowed.execute(SQL["touch_order"], order_id)
+            rows = await borrowed.fetch(SQL["take_orders"], gateway, lease_s, limit)
+        return [Taken(id=row["order_id"], tries=row["drives"]) for row in rows]
+
+    async def take_one(self, order_id: UUID, *, lease_s: float) -> bool:
+        """Lease one order, unless it has a driver; say whether it is leased."""
+        async with connection(self._pool) as borrowed:
+            return bool(await borrowed.fetchval(SQL["take_order"], order_id, lease_s))
+
+    async def put_off(self, work_id: UUID, *, wait_s: float) -> None:
+        """End an order's lease, so that the order is taken again after a while."""
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["put_off_order"], work_id, wait_s)
 
     async def breaches(self) -> list[dict[str, Any]]:
         """Return every way in which orders and refunds disagree: none, unless one is broken."""
@@ -154,8 +175,8 @@ class OrderStore:
             return [dict(row) for row in await borrowed.fetch(SQL["read_money_breaches"])]
 
 
-def _order(row: asyncpg.Record) -> Order:
-    values = dict(row)
-    values["state"] = OrderState(values["state"])
-    values["lines"] = _LINES.decode(values["lines"])
-    return Order(**values)
+def _said(payment: Payment | None) -> tuple[str | None, int, str, str]:
+    """Return what `note_payment` takes of an answer; without one it notes nothing."""
+    if payment is None:
+        return None, 0, "", ""
+    return payment.state, payment.captured_minor, payment.gateway_ref, payment.detail

@@ -13,10 +13,9 @@ from checkout.api import (
     Checkout,
     hold_body,
     order_answer,
-    order_body,
     session_body,
 )
-from checkout.order import UNSETTLED
+from checkout.order import UNSETTLED, shopper_body
 from checkout.session import Session
 from inventory.api import Catalogue
 from inventory.catalogue import Sku
@@ -92,7 +91,7 @@ class CheckoutPages:
         wishes = await self._checkout.holds.wishes(session.session_id)
         held = [hold_body(hold) for hold in holds if hold.state == "held"]
         orders = await self._checkout.orders.of_session(session.session_id)
-        running = [order_body(order) for order in orders if order.state in UNSETTLED]
+        running = [shopper_body(order) for order in orders if order.state in UNSETTLED]
         skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)
         context: dict[str, Any] = {
             "session": session_body(view, holds, wishes),

@@ -15,38 +15,52 @@ SELECT * FROM start_payment($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: read_orders
 -- All orders of one session, newest first, or the one asked for.
-SELECT order_id, reference, session_id, customer_id, room, hold_id, state, total_minor, currency,
-       refunded_minor, refunding_minor, gateway, payment_token, gateway_ref, detail, called_off,
-       pay_by <= shopper_now() AS overdue, created_at, paid_at, lines
-FROM full_order WHERE session_id = $1 AND ($2::uuid IS NULL OR order_id = $2)
+SELECT document FROM full_order WHERE session_id = $1 AND ($2::uuid IS NULL OR order_id = $2)
 ORDER BY created_at DESC, order_id;
 
 -- name: read_order
-SELECT order_id, reference, session_id, customer_id, room, hold_id, state, total_minor, currency,
-       refunded_minor, refunding_minor, gateway, payment_token, gateway_ref, detail, called_off,
-       pay_by <= shopper_now() AS overdue, created_at, paid_at, lines
-FROM full_order WHERE order_id = $1;
+SELECT document FROM full_order WHERE order_id = $1;
+
+-- name: read_attempt
+SELECT p.order_id, p.state, p.called_off, p.pay_by <= shopper_now() AS overdue, p.detail,
+       ARRAY(SELECT k.sku FROM purchase_line l JOIN sku k USING (sku_id)
+             WHERE l.order_id = p.order_id ORDER BY k.sku) AS skus,
+       a.gateway, a.payment_token, a.amount_minor, a.currency
+FROM purchase p JOIN payment_attempt a USING (order_id) WHERE p.order_id = $1;
+
+-- name: note_payment
+SELECT note_payment($1, $2, $3, $4, $5, $6);
 
 -- name: settle_order
-SELECT settle_order($1, $2, $3, $4, $5);
+-- The answer is noted before anything is locked.
+SELECT settle_order($1, $2, $3, $4) FROM note_payment($1, NULL, $5, $6, $7, $8);
 
 -- name: take_late_money
-SELECT take_late_money($1, $2, $3);
+SELECT take_late_money($1, $2) FROM note_payment($1, NULL, $3, $4, $5, $6);
 
 -- name: expire_for
 SELECT expire_holds($1, $2);
 
--- name: list_unsettled
--- Orders that nobody has moved for a while: their worker died, or the gateway is slow. Money that the
--- gateway has refused to give back waits for an operator.
-SELECT p.order_id FROM purchase p WHERE p.state IN ('authorizing', 'authorized', 'voiding', 'returning')
-    AND p.gateway = $3 AND p.changed_at < clock_timestamp() - make_interval(secs => $1)
-    AND NOT (p.state = 'returning' AND EXISTS (
-        SELECT FROM refund r WHERE r.order_id = p.order_id AND r.state = 'failed'))
-ORDER BY p.changed_at LIMIT $2;
+-- name: take_orders
+-- Leases orders that are still moving and have no driver: their worker died, or the gateway is slow.
+-- Money that the gateway has refused to give back waits for an operator.
+WITH idle AS (
+    SELECT p.order_id FROM purchase p JOIN payment_attempt a USING (order_id)
+    WHERE p.state IN ('authorizing', 'authorized', 'voiding', 'returning') AND a.gateway = $1
+        AND p.driven_until <= clock_timestamp()
+        AND NOT (p.state = 'returning' AND EXISTS (
+            SELECT FROM refund r WHERE r.order_id = p.order_id AND r.state = 'failed'))
+    ORDER BY p.changed_at LIMIT $3 FOR NO KEY UPDATE OF p SKIP LOCKED)
+UPDATE purchase p SET drives = p.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2)
+FROM idle WHERE p.order_id = idle.order_id RETURNING p.order_id, p.drives;
 
--- name: touch_order
-UPDATE purchase SET changed_at = clock_timestamp() WHERE order_id = $1;
+-- name: take_order
+UPDATE purchase p SET drives = p.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2)
+WHERE p.order_id = $1 AND p.driven_until <= clock_timestamp()
+    AND p.state IN ('authorizing', 'authorized', 'voiding', 'returning') RETURNING true;
+
+-- name: put_off_order
+UPDATE purchase SET driven_until = clock_timestamp() + make_interval(secs => $2) WHERE order_id = $1;
 
 -- name: read_money_breaches
 SELECT * FROM money_breach;
@@ -61,33 +75,37 @@ SELECT call_off_order($1, $2, $3, $4, $5);
 SELECT give_back($1, $2);
 
 -- name: finish_refund
-SELECT finish_refund($1, $2, $3, $4);
+SELECT finish_refund($2, $3, $4) FROM note_payment($1, $2, $5, $6, $7, $8);
 
 -- name: read_refunds
 -- The refunds of one order, oldest first, or the one asked for.
 SELECT * FROM full_refund WHERE ($1::uuid IS NULL OR order_id = $1) AND ($2::uuid IS NULL OR refund_id = $2)
 ORDER BY asked_at, refund_id;
 
--- name: list_asked_refunds
-SELECT r.refund_id FROM refund r JOIN purchase p USING (order_id) WHERE r.state = 'asked'
-    AND p.gateway = $3 AND r.changed_at < clock_timestamp() - make_interval(secs => $1)
-ORDER BY r.changed_at LIMIT $2;
+-- name: take_refunds
+-- Leases refunds that were asked and have no driver.
+WITH idle AS (
+    SELECT r.refund_id FROM refund r JOIN payment_attempt a USING (order_id)
+    WHERE r.state = 'asked' AND a.gateway = $1 AND r.driven_until <= clock_timestamp()
+    ORDER BY r.asked_at LIMIT $3 FOR NO KEY UPDATE OF r SKIP LOCKED)
+UPDATE refund r SET drives = r.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2)
+FROM idle WHERE r.refund_id = idle.refund_id RETURNING r.refund_id, r.drives;
 
--- name: touch_refund
-UPDATE refund SET changed_at = clock_timestamp() WHERE refund_id = $1;
+-- name: put_off_refund
+UPDATE refund SET driven_until = clock_timestamp() + make_interval(secs => $2) WHERE refund_id = $1;
 
 -- name: bind_customer
 SELECT * FROM bind_customer($1, $2, $3, $4);
 
 -- name: list_customer_orders
 -- A customer's orders of all sessions, newest first, after the cursor if there is one.
-SELECT o.*, o.pay_by <= shopper_now() AS overdue FROM full_order o JOIN customer c USING (customer_id)
+SELECT o.document FROM full_order o JOIN customer c USING (customer_id)
 WHERE c.issuer = $1 AND c.subject = $2
     AND ($3::timestamptz IS NULL OR (o.created_at <= $3 AND (o.created_at < $3 OR o.order_id > $4)))
 ORDER BY o.created_at DESC, o.order_id LIMIT $5;
 
 -- name: read_customer_order
-SELECT o.*, o.pay_by <= shopper_now() AS overdue FROM full_order o JOIN customer c USING (customer_id)
+SELECT o.document FROM full_order o JOIN customer c USING (customer_id)
 WHERE c.issuer = $1 AND c.subject = $2 AND o.order_id = $3;
 
 -- name: read_customer_data

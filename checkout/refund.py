@@ -1,5 +1,6 @@
 """Refunds: money on its way back. Pure: the life cycle, the shapes, and what can be wrong."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -75,7 +76,10 @@ class Cancellation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """A refund as operators see it; the amount in minor units of `currency`."""
+    """A refund; the amount is in minor units of `currency`.
+
+    For a seller the amount and the items are their products' share.
+    """
 
     refund_id: UUID
     order_id: UUID
@@ -83,14 +87,63 @@ class Refund:
     amount_minor: int
     currency: str
     gateway: str
+    # Its units go back on the shelf when it is done.
     restock: bool
+    # The money was given back by other means, and the gateway is not asked.
     by_hand: bool
+    # The operator who asked for it, and their reason.
     who: str
     reason: str
+    # Why the gateway failed it.
     detail: str
     asked_at: datetime
     ended_at: datetime | None
-    items: list[dict[str, Any]]
+    items: list[Item]
+
+
+def shopper_refund_bodies(refunds: Iterable[Refund]) -> list[dict[str, Any]]:
+    """Return what a shopper is told of their refunds, without the operator and the reason.
+
+    A refund that failed is left out: the money is where it was, and the operators know.
+    """
+    return [
+        {
+            "amount_minor": refund.amount_minor,
+            "status": "done" if refund.stage is RefundStage.DONE else "on_its_way",
+            "items": refund.items,
+            "by_hand": refund.by_hand,
+            "asked_at": refund.asked_at,
+            "done_at": refund.ended_at,
+        }
+        for refund in refunds
+        if refund.stage is not RefundStage.FAILED
+    ]
+
+
+def seller_refund_body(refund: Refund) -> dict[str, Any]:
+    """Return what a seller is told of a refund: their share, and no operator and no reason."""
+    return {
+        "refund_id": refund.refund_id,
+        "status": refund.stage,
+        "amount_minor": refund.amount_minor,
+        "items": refund.items,
+        "restock": refund.restock,
+        "asked_at": refund.asked_at,
+        "ended_at": refund.ended_at,
+    }
+
+
+def operator_refund_body(refund: Refund) -> dict[str, Any]:
+    """Return all that operators are told of a refund."""
+    return {
+        **seller_refund_body(refund),
+        "order_id": refund.order_id,
+        "currency": refund.currency,
+        "by_hand": refund.by_hand,
+        "who": refund.who,
+        "reason": refund.reason,
+        "detail": refund.detail or None,
+    }
 
 
 def refusal(verdict: str, *, sku: str = "", figure: int = 0) -> Refusal:

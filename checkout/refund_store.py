@@ -5,13 +5,18 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
+from checkout.attempt import Taken
+from checkout.gateway.gateway import Refunded, RefundState
 from checkout.order_store import decide
 from checkout.refund import Refund, RefundStage, RefundWish, refusal
 from checkout.refusals import NotCancellable, UnknownOrder, UnknownRefund
+from inventory.hold import Item
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import IdempotencyKeyReused
 
 SQL = load_queries("checkout")
+
+_ITEMS = msgspec.json.Decoder(list[Item])
 
 
 class RefundStore:
@@ -55,7 +60,7 @@ class RefundStore:
     async def call_off(self, order_id: UUID, *, restock: bool, who: str, reason: str) -> None:
         """Cancel an order as far as our books go; raises `NotCancellable` for one that is over.
 
-        What the gateway has to do then is for `Payments` to ask.
+        `Payments` then asks the gateway.
         """
         values = (order_id, uuid4(), restock, who, reason)
         match await decide(self._pool, SQL["call_off_order"], *values):
@@ -73,37 +78,58 @@ class RefundStore:
         return found
 
     async def finish(
-        self, refund_id: UUID, to: RefundStage, *, gateway_ref: str, detail: str
+        self, refund: Refund, to: RefundStage, answer: Refunded | None = None
     ) -> RefundStage:
-        """End a refund that was asked; return the stage in which it then is."""
-        values = (refund_id, to, gateway_ref or None, detail)
+        """End a refund that was asked; return the stage in which it then is.
+
+        Without an answer the gateway was not asked.
+        """
+        said = _said(answer, amount_minor=refund.amount_minor)
+        detail = answer.detail if answer else ""
+        values = (refund.order_id, refund.refund_id, to, detail, *said)
         return RefundStage(await decide(self._pool, SQL["finish_refund"], *values))
+
+    async def note(self, refund: Refund, answer: Refunded) -> None:
+        """Note an answer of the gateway that ends nothing."""
+        values = (refund.order_id, refund.refund_id, *_said(answer, amount_minor=0))
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["note_payment"], *values)
 
     async def read(self, refund_id: UUID) -> Refund:
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["read_refunds"], None, refund_id)
         if row is None:
             raise UnknownRefund
-        return _refund(row)
+        return refund_of(row)
 
     async def of_order(self, order_id: UUID) -> list[Refund]:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["read_refunds"], order_id, None)
-        return [_refund(row) for row in rows]
+        return [refund_of(row) for row in rows]
 
-    async def unsettled(self, *, gateway: str, idle_s: float, limit: int) -> list[UUID]:
-        """Return refunds of this gateway that were asked, and that nobody has moved for a while."""
+    async def take(self, *, gateway: str, lease_s: float, limit: int) -> list[Taken]:
+        """Lease refunds of this gateway that were asked and have no driver."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["list_asked_refunds"], idle_s, limit, gateway)
-        return [row["refund_id"] for row in rows]
+            rows = await borrowed.fetch(SQL["take_refunds"], gateway, lease_s, limit)
+        return [Taken(id=row["refund_id"], tries=row["drives"]) for row in rows]
 
-    async def touch(self, refund_id: UUID) -> None:
+    async def put_off(self, work_id: UUID, *, wait_s: float) -> None:
+        """End a refund's lease, so that the refund is taken again after a while."""
         async with connection(self._pool) as borrowed:
-            await borrowed.execute(SQL["touch_refund"], refund_id)
+            await borrowed.execute(SQL["put_off_refund"], work_id, wait_s)
 
 
-def _refund(row: asyncpg.Record) -> Refund:
+def refund_of(row: asyncpg.Record) -> Refund:
+    """Return the refund in a row of `full_refund`, or of a part of one."""
     values = dict(row)
     values["stage"] = RefundStage(values["stage"])
-    values["items"] = msgspec.json.decode(values["items"])
+    values["items"] = _ITEMS.decode(values["items"])
     return Refund(**values)
+
+
+def _said(answer: Refunded | None, *, amount_minor: int) -> tuple[str | None, int, str, str]:
+    """Return what `note_payment` takes of an answer; only money that went back has an amount."""
+    if answer is None:
+        return None, 0, "", ""
+    amount = amount_minor if answer.state is RefundState.DONE else 0
+    return answer.state, amount, answer.gateway_ref, answer.detail

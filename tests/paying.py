@@ -7,6 +7,8 @@ import msgspec
 from shop import hold, open_gate, sessions_in
 from support import execute
 
+from checkout.driving.payments import Payments
+from checkout.driving.refunds import Refunds
 from checkout.gateway.deterministic_gateway import APPROVE, LATE, SLOW
 from checkout.gateway.gateway import (
     GATEWAY_TIMEOUT_S,
@@ -18,12 +20,11 @@ from checkout.gateway.gateway import (
     RefundState,
 )
 from checkout.order import Order, OrderState
-from checkout.payments import Payments
 from checkout.refund import RefundWish
-from checkout.refunds import Refunds
 from waitroom.run.app import Service
 
-IMPATIENT_S = 0.05
+# Longer than a loaded machine needs to answer, shorter than a slow payment takes.
+IMPATIENT_S = 0.5
 
 
 async def start(
@@ -34,13 +35,14 @@ async def start(
     token: str = APPROVE,
     key: UUID | None = None,
     body: bytes = b"body",
+    gateway: str = "test",
 ) -> tuple[UUID, bool]:
     return await service.orders.start(
         session_id,
         hold_id=hold_id,
         key=key or uuid4(),
         body_hash=body,
-        gateway="test",
+        gateway=gateway,
         token=token,
     )
 
@@ -71,6 +73,13 @@ async def a_basket(service: Service, session_id: int, **quantities: int) -> UUID
     order_id, _ = await start(service, session_id, held)
     assert (await service.payments.drive(order_id)).state == "paid"
     return order_id
+
+
+async def settle_idle(service: Service, driving: Payments | Refunds) -> int:
+    """Let all leases run out, and drive what has no driver; return how much was taken."""
+    for table in ("purchase", "refund"):
+        await execute(service, f"UPDATE {table} SET driven_until = '-infinity'")
+    return await driving.settle_idle()
 
 
 def driven_by(
@@ -162,7 +171,7 @@ async def refund(
 async def line_of(service: Service, order_id: UUID, sku: str = "mug") -> tuple[int, int]:
     """Return how many units of an order's line are refunded and how many returned."""
     order: Order = await service.orders.read(order_id)
-    (line,) = [line for line in order.lines if line.sku == sku]
+    (line,) = [line for line in order.items if line.sku == sku]
     return line.refunded, line.returned
 
 
@@ -212,17 +221,16 @@ class WatchedGateway:
         self, payment_key: str, *, amount_minor: int, currency: str, token: str
     ) -> Payment:
         self._answer()
-        row = await execute(
+        await execute(
             self._service,
             "INSERT INTO test_gateway.payment (payment_key, gateway_ref, state, amount_minor, "
-            "currency) VALUES ($1, $1, $2, $3, $4) ON CONFLICT (payment_key) "
-            "DO UPDATE SET payment_key = EXCLUDED.payment_key RETURNING state",
+            "currency) VALUES ($1, $1, $2, $3, $4) ON CONFLICT (payment_key) DO NOTHING",
             payment_key,
             "processing" if token == SLOW else "authorized",
             amount_minor,
             currency,
         )
-        return Payment(state=PaymentState(row[0]["state"]))
+        return await self.look_up(payment_key)
 
     async def capture(self, payment_key: str) -> Payment:
         return await self._move(payment_key, "captured")
@@ -235,8 +243,11 @@ class WatchedGateway:
 
     async def look_up(self, payment_key: str) -> Payment:
         self._answer()
-        state = await gateway_says(self._service, UUID(payment_key))
-        return Payment(state=PaymentState(state or "unknown"))
+        sql = "SELECT state, amount_minor FROM test_gateway.payment WHERE payment_key = $1"
+        rows = await execute(self._service, sql, payment_key)
+        state = PaymentState(rows[0]["state"] if rows else "unknown")
+        captured = rows[0]["amount_minor"] if state is PaymentState.CAPTURED else 0
+        return Payment(state=state, captured_minor=captured)
 
     async def refund(self, payment_key: str, *, refund_key: str, amount_minor: int) -> Refunded:
         self._answer()
@@ -250,7 +261,7 @@ class WatchedGateway:
             payment_key,
             state,
         )
-        return Payment(state=PaymentState(state))
+        return await self.look_up(payment_key)
 
     def _answer(self) -> None:
         if self.away:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
+from paying import settle_idle
 from shop import wish
 from support import execute, open_room, shift_clock, tick
 
@@ -169,16 +170,16 @@ class World:
         order_id = self._order(which)
         if order_id is None:
             return
-        order = await self.service.orders.read(order_id)
+        attempt = await self.service.orders.attempt(order_id)
         key = str(order_id)
         try:
-            match order.state:
+            match attempt.state:
                 case OrderState.AUTHORIZING:
                     await self.gateway.authorize(
                         key,
-                        amount_minor=order.total_minor,
-                        currency=order.currency,
-                        token=order.payment_token,
+                        amount_minor=attempt.amount_minor,
+                        currency=attempt.currency,
+                        token=attempt.payment_token,
                     )
                 case OrderState.AUTHORIZED:
                     await self.gateway.capture(key)
@@ -195,10 +196,10 @@ class World:
         order_id = self._order(which)
         if order_id is None:
             return
-        order = await self.service.orders.read(order_id)
+        attempt = await self.service.orders.attempt(order_id)
         payment = await self.gateway.look_up(str(order_id))
-        if order.state is OrderState.AUTHORIZING and payment.state is PaymentState.AUTHORIZED:
-            await self.service.orders.settle(order, OrderState.AUTHORIZED)
+        if attempt.state is OrderState.AUTHORIZING and payment.state is PaymentState.AUTHORIZED:
+            await self.service.orders.settle(attempt, OrderState.AUTHORIZED, payment)
             self.story["crash"] += 1
 
     async def hear(self, which: int, times: int) -> None:
@@ -215,8 +216,8 @@ class World:
         await execute(self.service, sql, float(seconds))
 
     async def settle(self) -> None:
-        await self.service.payments.settle_idle(idle_s=0.0)
-        await self.service.refunds.settle_idle(idle_s=0.0)
+        await settle_idle(self.service, self.service.payments)
+        await settle_idle(self.service, self.service.refunds)
 
     # Operators.
 

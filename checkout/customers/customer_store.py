@@ -3,12 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from checkout.customers.customer import Customer
 from checkout.history.cursor import Cursor
-from checkout.order import Order
+from checkout.order import Order, read_order
 from checkout.refusals import CustomerBusy, OtherCustomer, UnknownOrder
 from inventory.hold import Verdict, refusal
 from inventory.kit.database import Pool, connection, load_queries
@@ -55,16 +54,16 @@ class CustomerStore:
         values = (customer.issuer, customer.subject, *place, limit)
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_customer_orders"], *values)
-        return [_order(row) for row in rows]
+        return [read_order(row["document"]) for row in rows]
 
     async def order(self, customer: Customer, order_id: UUID) -> Order:
         """Return one order of a customer; raises `UnknownOrder` for a foreign one too."""
         values = (customer.issuer, customer.subject, order_id)
         async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["read_customer_order"], *values)
-        if row is None:
+            document = await borrowed.fetchval(SQL["read_customer_order"], *values)
+        if document is None:
             raise UnknownOrder
-        return _order(row)
+        return read_order(document)
 
     async def data(self, customer: Customer) -> dict[str, Any]:
         """Return everything kept about a customer; raises `NotFound` when that is nothing."""
@@ -87,7 +86,3 @@ class CustomerStore:
             raise CustomerBusy(
                 _BUSY[row["verdict"]].format(room=room), reason=row["verdict"], room=room
             )
-
-
-def _order(row: asyncpg.Record) -> Order:
-    return msgspec.convert({**dict(row), "lines": msgspec.json.decode(row["lines"])}, Order)

@@ -7,12 +7,12 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from checkout.api import Checkout, order_body
+from checkout.api import Checkout
 from checkout.customers.customer import TOKEN_BYTES_MAX, Customer
 from checkout.customers.customer_store import CustomerStore
 from checkout.customers.identity import Identity
 from checkout.history.cursor import Cursor, read_cursor
-from checkout.order import UNSETTLED
+from checkout.order import UNSETTLED, shopper_body
 from checkout.refusals import CustomerTokenInvalid, Fault, UnknownOrder
 from inventory.kit.http import bearer, json_response, query_int, read_body, read_form
 
@@ -63,7 +63,7 @@ class CustomersApi:
         orders = await self._customers.orders(customer, after=after, limit=limit)
         last = orders[-1] if len(orders) == limit else None
         following = last and str(Cursor(at=last.created_at, order_id=last.order_id))
-        return json_response({"orders": [order_body(o) for o in orders], "next": following})
+        return json_response({"orders": [shopper_body(o) for o in orders], "next": following})
 
     async def read_order(self, request: web.Request) -> web.Response:
         customer = await self._customer(request)
@@ -72,7 +72,7 @@ class CustomersApi:
         except ValueError as error:
             raise UnknownOrder from error
         order = await self._customers.order(customer, order_id)
-        return json_response(order_body(order), status=202 if order.state in UNSETTLED else 200)
+        return json_response(shopper_body(order), status=202 if order.state in UNSETTLED else 200)
 
     async def read_data(self, request: web.Request) -> web.Response:
         return json_response(await self._customers.data(await self._customer(request)))

@@ -34,7 +34,7 @@ SLOW_ANSWER_S = 15.0
 
 _AT_FIRST = {SLOW: "processing", DECLINE: "declined", LATE: "declined"}
 _APPROVED = {APPROVE, FAIL_AFTER_CHARGE, CAPTURE_REFUSED, REFUND_FAILS, REFUND_SLOW}
-_DECLINED = "The card was declined. You have not been charged."
+_DECLINED = "Declined by its token."
 
 
 # Processes that start at once make the tables one after the other. The number is arbitrary.
@@ -121,4 +121,5 @@ class DeterministicGateway:
             state=state,
             gateway_ref=row["gateway_ref"],
             detail=_DECLINED if state is PaymentState.DECLINED else "",
+            captured_minor=row["amount_minor"] if state is PaymentState.CAPTURED else 0,
         )

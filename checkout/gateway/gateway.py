@@ -1,4 +1,7 @@
-"""The payment gateway as a protocol. The test gateway stands in `deterministic_gateway`."""
+"""The payment gateway as a protocol, and its answers.
+
+`stripe_gateway` takes real money, `deterministic_gateway` none.
+"""
 
 import asyncio
 from collections.abc import Coroutine
@@ -15,15 +18,16 @@ log = structlog.get_logger()
 Answer = TypeVar("Answer")
 
 GATEWAY_TIMEOUT_S = 30.0
-# What nobody has moved for so long is driven on by the settling loop: longer than a request drives
-# its own payment or refund, so that the two seldom meet.
-IDLE_S = GATEWAY_TIMEOUT_S + 5.0
-SETTLE_BATCH_MAX = 50
 
 
 class PaymentState(StrEnum):
-    """What a gateway knows of one payment. Of an unknown one it has never heard."""
+    """What a gateway says of one payment. It has never heard of an unknown one.
 
+    `unanswered` is what we write down when no usable answer came: whether the gateway acted is not
+    known.
+    """
+
+    UNANSWERED = "unanswered"
     UNKNOWN = "unknown"
     PROCESSING = "processing"
     AUTHORIZED = "authorized"
@@ -34,14 +38,24 @@ class PaymentState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """A gateway's answer. `detail` is a sentence for the shopper when it declined."""
+    """A gateway's answer to a question about a payment."""
 
     state: PaymentState
+    # The gateway's own name for the payment.
     gateway_ref: str = ""
+    # Why it declined, for operators: shoppers are told one sentence for all reasons.
     detail: str = ""
+    # The money that was taken, in our minor units; 0 unless the state is `captured`.
+    captured_minor: int = 0
+
+    def __post_init__(self) -> None:
+        assert self.state is PaymentState.CAPTURED or not self.captured_minor
 
 
 class RefundState(StrEnum):
+    """What a gateway says of one refund; `unanswered` as with a payment."""
+
+    UNANSWERED = "unanswered"
     PENDING = "pending"
     DONE = "done"
     FAILED = "failed"
@@ -49,11 +63,15 @@ class RefundState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refunded:
-    """A gateway's answer to a refund. `detail` says why when it failed."""
+    """A gateway's answer to a refund. `detail` says why it failed, for operators."""
 
     state: RefundState
     gateway_ref: str = ""
     detail: str = ""
+
+
+NO_ANSWER = Payment(state=PaymentState.UNANSWERED)
+REFUND_UNANSWERED = Refunded(state=RefundState.UNANSWERED)
 
 
 class GatewayError(Exception):
@@ -72,7 +90,11 @@ class Gateway(Protocol):
     async def authorize(
         self, payment_key: str, *, amount_minor: int, currency: str, token: str
     ) -> Payment:
-        """Set the money aside; raises `GatewayError` when the outcome is not known."""
+        """Set the money aside; raises `GatewayError` when the outcome is not known.
+
+        `declined` is final: the payment that was refused can never take money afterwards, whatever
+        the reason for the refusal.
+        """
         ...
 
     async def capture(self, payment_key: str) -> Payment:
@@ -96,12 +118,12 @@ class Gateway(Protocol):
 
 
 async def answer_of(
-    call: Coroutine[Any, Any, Answer], *, timeout_s: float, key: str
-) -> Answer | None:
-    """Wait for what a gateway says. None means that it gave no answer, so nothing is known."""
+    call: Coroutine[Any, Any, Answer], *, timeout_s: float, key: str, otherwise: Answer
+) -> Answer:
+    """Wait for what a gateway says; return `otherwise` where no usable answer comes."""
     try:
         async with asyncio.timeout(timeout_s):
             return await call
     except (GatewayError, TimeoutError, Refusal) as error:
         log.warning("gateway_gave_no_answer", key=key, error=repr(error))
-        return None
+        return otherwise

@@ -8,12 +8,12 @@ SELECT pg_advisory_xact_lock($1);
 INSERT INTO test_gateway.payment (payment_key, gateway_ref, state, amount_minor, currency, decides_at, token)
 VALUES ($1, 'test_' || left(md5($1), 16), $2, $3, $4, clock_timestamp() + make_interval(secs => $5), $6)
 ON CONFLICT (payment_key) DO UPDATE SET payment_key = EXCLUDED.payment_key
-RETURNING test_gateway.state_now(payment) AS state, gateway_ref;
+RETURNING test_gateway.state_now(payment) AS state, gateway_ref, amount_minor;
 
 -- name: gateway_capture
 UPDATE test_gateway.payment g SET state = CASE
     WHEN test_gateway.state_now(g) = 'authorized' AND g.token <> $2 THEN 'captured' ELSE g.state END
-WHERE payment_key = $1 RETURNING test_gateway.state_now(g) AS state, gateway_ref;
+WHERE payment_key = $1 RETURNING test_gateway.state_now(g) AS state, gateway_ref, amount_minor;
 
 -- name: gateway_void
 -- A payment that never arrived is barred, so that one still on its way cannot start afterwards.
@@ -21,10 +21,11 @@ INSERT INTO test_gateway.payment AS g (payment_key, gateway_ref, state, amount_m
 VALUES ($1, 'test_' || left(md5($1), 16), 'voided', 0, 'XXX')
 ON CONFLICT (payment_key) DO UPDATE SET state = CASE WHEN g.state = 'captured'
     OR test_gateway.state_now(g) = 'declined' THEN g.state ELSE 'voided' END
-RETURNING state, gateway_ref;
+RETURNING state, gateway_ref, amount_minor;
 
 -- name: gateway_look_up
-SELECT test_gateway.state_now(g) AS state, gateway_ref FROM test_gateway.payment g WHERE payment_key = $1;
+SELECT test_gateway.state_now(g) AS state, gateway_ref, amount_minor
+FROM test_gateway.payment g WHERE payment_key = $1;
 
 -- name: gateway_refund
 -- Takes a refund up once for each key; the constraint refuses to return more than was taken.

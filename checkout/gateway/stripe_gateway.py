@@ -13,6 +13,7 @@ forgotten after a day.
 """
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -64,20 +65,6 @@ _REFUND_STATES = {
     "canceled": RefundState.FAILED,
 }
 
-# What a shopper can do something about; why a bank suspects somebody is not for their ears.
-_TOLD = {
-    "expired_card": "The card has expired.",
-    "incorrect_cvc": "The card's security code is not right.",
-    "invalid_cvc": "The card's security code is not right.",
-    "insufficient_funds": "There is not enough money on the card.",
-    "processing_error": "The card could not be processed just now; please try again.",
-    "authentication_required": "Your bank wants you to confirm the payment; please try again.",
-    "payment_intent_authentication_failure": "Your bank could not confirm that it was you.",
-}
-_DECLINED = "The card was declined."
-_UNUSABLE = "This card could not be used; please enter it again."
-_NOT_CHARGED = "You have not been charged."
-
 
 def stripe_amount(amount_minor: int, currency: str) -> int:
     """Return an amount as Stripe counts it, so that it charges what our pages show.
@@ -91,6 +78,12 @@ def stripe_amount(amount_minor: int, currency: str) -> int:
     if amount != int(amount) or (theirs == _LAST_DIGIT_IS_0 and amount % 10):
         raise ValueError(f"Stripe cannot charge {amount_minor} of {currency}'s minor units")
     return int(amount)
+
+
+def minor_amount(stripe_count: int, currency: str) -> int:
+    """Return an amount that Stripe counts in our minor units: `stripe_amount` the other way."""
+    own = digits(currency)
+    return int(Decimal(stripe_count).scaleb(own - _STRIPE_DIGITS.get(currency, own)))
 
 
 class StripeGateway:
@@ -142,7 +135,13 @@ class StripeGateway:
         found, intent_id = await self._read(payment_key)
         if not intent_id:
             return _without_intent(found=found)
-        return await self._change(intent_id, self._stripe.payment_intents.capture_async(intent_id))
+        payment = await self._change(
+            intent_id, self._stripe.payment_intents.capture_async(intent_id)
+        )
+        if payment.state is PaymentState.AUTHORIZED:
+            # Stripe refused, and asking again would not change it: the time to capture may be over.
+            return replace(payment, state=PaymentState.DECLINED, detail="capture refused")
+        return payment
 
     async def void(self, payment_key: str) -> Payment:
         intent_id = await self._keep(payment_key, None)
@@ -223,8 +222,9 @@ class StripeGateway:
             detail = _declined(error).detail
         except (stripe.InvalidRequestError, ValueError) as error:
             # Stripe's last word: nothing was made, and asking again would not change it.
-            log.warning("stripe_refused_payment", payment=payment_key, **_facts(error))
-            detail = f"{_UNUSABLE} {_NOT_CHARGED}"
+            facts = _facts(error)
+            log.warning("stripe_refused_payment", payment=payment_key, **facts)
+            detail = f"refused: {facts.get('code') or 'the amount or the card does not fit'}"
         return await self._keep(payment_key, made), detail
 
     async def _create(
@@ -252,12 +252,21 @@ class StripeGateway:
         except stripe.CardError as error:
             return _declined(error, intent_id)
         except stripe.InvalidRequestError as error:
-            # It was confirmed or cancelled meanwhile; else something is wrong with the request.
             payment = _payment(await self._retrieve(intent_id))
-            if payment.state is PaymentState.UNKNOWN:
-                log.error("stripe_refused_confirmation", payment=payment_key, **_facts(error))  # noqa: TRY400 - as below
-                raise GatewayError("Stripe refused to confirm a payment") from None
-            return payment
+            if payment.state is not PaymentState.UNKNOWN:
+                # It was confirmed or cancelled meanwhile.
+                return payment
+            # Asking again would not change it, and the units need not wait. The intent is cancelled
+            # so that nothing can confirm it later.
+            facts = _facts(error)
+            log.error("stripe_refused_confirmation", payment=payment_key, **facts)  # noqa: TRY400 - as below
+            ended = await self._change(
+                intent_id, self._stripe.payment_intents.cancel_async(intent_id)
+            )
+            if ended.state is not PaymentState.VOIDED:
+                return ended
+            detail = f"refused: {facts.get('code') or 'the request does not fit'}"
+            return replace(ended, state=PaymentState.DECLINED, detail=detail)
 
     async def _change(self, intent_id: str, call: Awaitable[stripe.PaymentIntent]) -> Payment:
         """Change an intent; one that refuses says by its state what became of it."""
@@ -333,28 +342,24 @@ def _facts(error: Exception) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _sentence(code: str | None, decline_code: str | None) -> str:
-    told = _TOLD.get(decline_code or "") or _TOLD.get(code or "") or _DECLINED
-    return f"{told} {_NOT_CHARGED}"
-
-
 def _declined(error: stripe.CardError, intent_id: str = "") -> Payment:
     why = getattr(error.error, "decline_code", None)
     return Payment(
-        state=PaymentState.DECLINED,
-        gateway_ref=intent_id,
-        detail=_sentence(error.code, why),
+        state=PaymentState.DECLINED, gateway_ref=intent_id, detail=why or error.code or "declined"
     )
 
 
 def _payment(intent: stripe.PaymentIntent) -> Payment:
     state = _STATES.get(intent.status, PaymentState.PROCESSING)
-    detail = ""
+    detail, captured = "", 0
     if state is PaymentState.DECLINED:
         last = intent.last_payment_error
         code, why = getattr(last, "code", None), getattr(last, "decline_code", None)
-        detail = _sentence(code, why)
-    return Payment(state=state, gateway_ref=intent.id, detail=detail)
+        detail = why or code or "declined"
+    if state is PaymentState.CAPTURED:
+        received = getattr(intent, "amount_received", intent.amount)
+        captured = minor_amount(received, intent.currency.upper())
+    return Payment(state=state, gateway_ref=intent.id, detail=detail, captured_minor=captured)
 
 
 def _without_intent(*, found: bool) -> Payment:

@@ -1,21 +1,19 @@
 """The shopper's own orders: the list of them, each as a page, and receipts."""
 
 from collections.abc import Iterable
-from typing import Any
 from uuid import UUID
 
 from aiohttp import web
 
-from checkout.api import Checkout, find_order, order_body
+from checkout.api import Checkout, find_order
 from checkout.customers.customer import Customer
 from checkout.customers.customer_store import CustomerStore
 from checkout.customers.identity import Identity
 from checkout.history.cursor import Cursor, read_cursor
 from checkout.history.history_store import HistoryStore
 from checkout.history.receipt import as_text, receipt_of
-from checkout.history.status import Status
-from checkout.order import UNSETTLED, Order, OrderState
-from checkout.refund import Refund, RefundStage
+from checkout.order import UNSETTLED, Order, OrderState, Status, shopper_body
+from checkout.refund import Refund, RefundStage, shopper_refund_bodies
 from checkout.refund_store import RefundStore
 from checkout.refusals import CustomersNotConfigured, CustomerTokenInvalid, Fault, UnknownOrder
 from inventory.kit.http import PRIVATE, bearer, json_response, query_int, wants_html
@@ -71,12 +69,12 @@ class HistoryApi:
         orders = await self._history.of_session(session.session_id, after=after, limit=limit)
         last = orders[-1] if len(orders) == limit else None
         following = last and str(Cursor(at=last.created_at, order_id=last.order_id))
-        return json_response({"orders": [order_body(o) for o in orders], "next": following})
+        return json_response({"orders": [shopper_body(o) for o in orders], "next": following})
 
     async def show_order(self, request: web.Request) -> web.Response:
         order = await find_order(self._checkout, request)
         refunds = await self._refunds.of_order(order.order_id)
-        body = {**order_body(order), "refunds": refund_bodies(refunds)}
+        body = {**shopper_body(order), "refunds": shopper_refund_bodies(refunds)}
         if not wants_html(request):
             return json_response(body, status=202 if order.state in UNSETTLED else 200)
         waits = self._bank_step and order.state is OrderState.AUTHORIZING
@@ -132,25 +130,6 @@ class HistoryApi:
             if refusal.fault is not Fault.FORM:
                 raise
             return None
-
-
-def refund_bodies(refunds: Iterable[Refund]) -> list[dict[str, Any]]:
-    """Return what a shopper is told of their refunds; who asked for one, and why, is not theirs.
-
-    One that failed is not told of: the money is where it was, and the operators know.
-    """
-    return [
-        {
-            "amount_minor": refund.amount_minor,
-            "status": "done" if refund.stage is RefundStage.DONE else "on_its_way",
-            "items": refund.items,
-            "by_hand": refund.by_hand,
-            "asked_at": refund.asked_at,
-            "done_at": refund.ended_at,
-        }
-        for refund in refunds
-        if refund.stage is not RefundStage.FAILED
-    ]
 
 
 def _stuck(refunds: Iterable[Refund]) -> bool:

@@ -1,4 +1,4 @@
-"""Orders looked back on, from PostgreSQL."""
+"""The history of orders, from PostgreSQL."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
+from checkout.attempt import GatewayAnswer
 from checkout.history.cursor import Cursor
-from checkout.history.record import Note, OrderFile, OrderRecord, RefundRecord
+from checkout.history.order_file import ListedOrder, Note, OrderFile
 from checkout.history.search import OrderFilter, Words
-from checkout.history.status import operator_status
-from checkout.order import Order
+from checkout.order import Order, read_order
+from checkout.refund_store import refund_of
 from checkout.refusals import SkuNotHere, UnknownOrder, UnknownRoom
 from inventory.kit.database import Connection, Pool, connection, load_queries
 
@@ -48,10 +47,7 @@ class HistoryStore:
         at, order_id = (after.at, after.order_id) if after else (None, None)
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_session_orders"], session_id, at, order_id, limit)
-        return [
-            msgspec.convert({**dict(row), "lines": msgspec.json.decode(row["lines"])}, Order)
-            for row in rows
-        ]
+        return [read_order(row["document"]) for row in rows]
 
     async def rooms(self, *, seller: int | None = None) -> list[dict[str, str]]:
         """Return the rooms in which a seller has products, or all of them, by name."""
@@ -66,7 +62,7 @@ class HistoryStore:
         after: Cursor | None = None,
         limit: int,
         seller: int | None = None,
-    ) -> list[OrderRecord]:
+    ) -> list[ListedOrder]:
         """Return a room's newest orders of those wanted, or those that follow the cursor.
 
         For a seller these are the orders with products of theirs, and of each their part. Raises
@@ -81,15 +77,18 @@ class HistoryStore:
                     raise SkuNotHere(f"There is no SKU {wanted.sku!r} in this room.")
             values = values_of(wanted, room_id=room_id, after=after, sku_id=sku_id, seller=seller)
             rows = await borrowed.fetch(SQL["list_room_orders"], *values, limit)
-        return [_record(dict(row)) for row in rows]
+        return [
+            ListedOrder(order=read_order(row["document"]), customer_email=row["customer_email"])
+            for row in rows
+        ]
 
     async def pages(
         self, room: str, wanted: OrderFilter, *, seller: int | None = None
-    ) -> AsyncIterator[list[OrderRecord]]:
+    ) -> AsyncIterator[list[ListedOrder]]:
         """Return all orders wanted, in lists that are bounded; at least one, which may be empty.
 
-        No connection is borrowed while whoever asked is busy with a list. What is placed meanwhile
-        is newer than where the reading stands, so it is left out.
+        No connection is borrowed while the caller is busy with a list. Orders that are placed
+        meanwhile are newer than where the reading stands, so they are left out.
         """
         after: Cursor | None = None
         while True:
@@ -97,21 +96,23 @@ class HistoryStore:
             yield found
             if len(found) < EXPORT_PAGE:
                 return
-            after = Cursor(at=found[-1].created_at, order_id=found[-1].order_id)
+            last = found[-1].order
+            after = Cursor(at=last.created_at, order_id=last.order_id)
 
     async def file(self, order_id: UUID, *, seller: int | None = None) -> OrderFile:
         """Return all about an order; raises `UnknownOrder` if the seller has no part in it."""
         async with snapshot(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["read_file"], order_id, seller)
-            if row is None:
+            if row is None or row["document"] is None:
                 raise UnknownOrder
             refunds = await borrowed.fetch(SQL["list_refund_parts"], order_id, seller)
+            answers = await borrowed.fetch(SQL["list_answers"], order_id)
             notes = await borrowed.fetch(SQL["list_notes"], order_id, seller)
         values = dict(row)
-        order = _record({name: values.pop(name) for name in _LISTED})
         return OrderFile(
-            order=order,
-            refunds=[_refund(dict(refund)) for refund in refunds],
+            order=read_order(values.pop("document")),
+            refunds=[refund_of(refund) for refund in refunds],
+            answers=[GatewayAnswer(**dict(answer)) for answer in answers],
             notes=[Note(**dict(note)) for note in notes],
             **values,
         )
@@ -133,7 +134,7 @@ def values_of(
     sku_id: int | None = None,
     seller: int | None = None,
 ) -> tuple[Any, ...]:
-    """Return what `find_orders` takes, but for how many it shall find."""
+    """Return the arguments of `find_orders`, without the number of orders to find."""
     status, words = wanted.status, wanted.words or Words()
     return (
         *(room_id, after and after.at, after and after.order_id),
@@ -141,33 +142,3 @@ def values_of(
         *(wanted.since, wanted.until, seller, sku_id),
         *(words.order_id, words.reference, words.reference_part, words.email),
     )
-
-
-_LISTED = (
-    "order_id",
-    "reference",
-    "state",
-    "total_minor",
-    "refunded_minor",
-    "refunding_minor",
-    "given_back_minor",
-    "currency",
-    "called_off",
-    "detail",
-    "created_at",
-    "paid_at",
-    "customer_email",
-    "items",
-)
-
-
-def _record(values: dict[str, Any]) -> OrderRecord:
-    # A seller's sums are their part's, but the order is partly refunded for everybody.
-    given_back = values.pop("given_back_minor")
-    values["status"] = operator_status(values["state"], given_back)
-    values["items"] = msgspec.json.decode(values["items"])
-    return msgspec.convert(values, OrderRecord)
-
-
-def _refund(values: dict[str, Any]) -> RefundRecord:
-    return RefundRecord(**{**values, "items": msgspec.json.decode(values["items"])})

@@ -1,9 +1,6 @@
 -- name: list_session_orders
 -- A session's orders, newest first, after the cursor if there is one.
-SELECT order_id, reference, session_id, customer_id, room, hold_id, state, total_minor, currency,
-       refunded_minor, refunding_minor, gateway, payment_token, gateway_ref, detail, called_off,
-       pay_by <= shopper_now() AS overdue, created_at, paid_at, lines
-FROM full_order WHERE session_id = $1
+SELECT document FROM full_order WHERE session_id = $1
     AND ($2::timestamptz IS NULL OR (created_at <= $2 AND (created_at < $2 OR order_id > $3)))
 ORDER BY created_at DESC, order_id LIMIT $4;
 
@@ -22,32 +19,34 @@ ORDER BY m.name, m.room;
 
 -- name: list_room_orders
 -- A room's orders of those wanted, newest first, after the cursor if there is one; for a seller their part.
-SELECT x.order_id, x.reference, x.state, part.total_minor, part.refunded_minor, part.refunding_minor,
-       x.refunded_minor AS given_back_minor, x.currency, x.called_off, x.detail, x.created_at, x.paid_at,
-       CASE WHEN $8::int IS NULL THEN c.email END AS customer_email, part.items
+SELECT order_document(x, $8)::text AS document, CASE WHEN $8::int IS NULL THEN c.email END AS customer_email
 FROM find_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) x
-LEFT JOIN customer c ON c.customer_id = x.customer_id, LATERAL part_of_order(x.order_id, $8) part
+LEFT JOIN customer c ON c.customer_id = x.customer_id
 ORDER BY x.created_at DESC, x.order_id;
 
 -- name: read_file
--- One order with its hold, its number in line and its customer; nothing for a seller who has no part in it.
-SELECT p.order_id, p.reference, p.state, part.total_minor, part.refunded_minor, part.refunding_minor,
-       p.refunded_minor AS given_back_minor, p.currency, p.called_off, p.detail, p.created_at, p.paid_at,
-       CASE WHEN $2::int IS NULL THEN c.email END AS customer_email, part.items, m.room, p.hold_id, h.placed_at AS hold_placed_at,
-       h.idempotency_key = h.hold_id AS taken_again, p.changed_at, p.sold_at, p.session_id, l.line, a.number,
-       c.issuer AS customer_issuer, c.subject AS customer_subject, p.gateway, p.gateway_ref
-FROM purchase p JOIN room m USING (room_id) JOIN hold h ON h.hold_id = p.hold_id
+-- One order with its hold, its number in line and its customer; no document for a seller without a part in it.
+SELECT order_document(p, $2)::text AS document, CASE WHEN $2::int IS NULL THEN c.email END AS customer_email,
+       h.placed_at AS hold_placed_at, h.idempotency_key = h.hold_id AS taken_again, p.changed_at, p.sold_at,
+       l.line, a.number, c.issuer AS customer_issuer, c.subject AS customer_subject,
+       t.gateway, gateway_ref_of(p.order_id) AS gateway_ref
+FROM purchase p JOIN hold h ON h.hold_id = p.hold_id JOIN payment_attempt t ON t.order_id = p.order_id
 JOIN admission a ON a.admission_id = p.session_id JOIN line l ON l.line_id = a.line_id
-LEFT JOIN customer c ON c.customer_id = p.customer_id, LATERAL part_of_order(p.order_id, $2) part
-WHERE p.order_id = $1 AND part.items IS NOT NULL;
+LEFT JOIN customer c ON c.customer_id = p.customer_id
+WHERE p.order_id = $1;
 
 -- name: list_refund_parts
 -- An order's refunds, oldest first; for a seller the part of each that is for their products.
-SELECT r.refund_id, r.state AS stage, part.amount_minor, part.items, r.restock, r.by_hand, r.who, r.reason,
-       r.detail, r.asked_at, r.ended_at
-FROM refund r, LATERAL part_of_refund(r.refund_id, $2) part
-WHERE r.order_id = $1 AND ($2::int IS NULL OR part.amount_minor > 0 OR part.items <> '[]')
-ORDER BY r.asked_at, r.refund_id;
+SELECT f.refund_id, f.order_id, f.stage, part.amount_minor, f.currency, f.gateway, f.restock, f.by_hand, f.who,
+       f.reason, f.detail, f.asked_at, f.ended_at, part.items
+FROM full_refund f, LATERAL part_of_refund(f.refund_id, $2) part
+WHERE f.order_id = $1 AND ($2::int IS NULL OR part.amount_minor > 0 OR part.items <> '[]')
+ORDER BY f.asked_at, f.refund_id;
+
+-- name: list_answers
+-- What the gateway said of an order's payment and of its refunds, in order.
+SELECT e.at, e.said, e.refund_id, e.amount_minor, e.gateway_ref, e.detail
+FROM payment_event e WHERE e.order_id = $1 ORDER BY e.event_id;
 
 -- name: list_notes
 -- Units of an order that were put back on the shelf, and who called it off.

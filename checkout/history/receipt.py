@@ -56,10 +56,10 @@ def receipt_of(order: Order, refunds: Iterable[Refund], *, brand: str) -> Receip
     """Return an order's receipt; raises `NoReceipt` while nothing was bought with it."""
     if order.paid_at is None:
         raise NoReceipt
-    names = {line.sku: plain(line.name) for line in order.lines}
+    names = {line.sku: plain(line.name) for line in order.items}
     return Receipt(
         brand=plain(brand),
-        number=order.reference,
+        number=order.number,
         order_id=order.order_id,
         paid_at=order.paid_at,
         currency=order.currency,
@@ -71,7 +71,7 @@ def receipt_of(order: Order, refunds: Iterable[Refund], *, brand: str) -> Receip
                 price_minor=line.price_minor,
                 amount_minor=line.quantity * line.price_minor,
             )
-            for line in order.lines
+            for line in order.items
         ],
         total_minor=order.total_minor,
         refunds=[
@@ -80,8 +80,7 @@ def receipt_of(order: Order, refunds: Iterable[Refund], *, brand: str) -> Receip
                 done=refund.stage is RefundStage.DONE,
                 amount_minor=refund.amount_minor,
                 items=", ".join(
-                    _units(item["quantity"], names.get(item["sku"], item["sku"]))
-                    for item in refund.items
+                    _units(item.quantity, names.get(item.sku, item.sku)) for item in refund.items
                 ),
             )
             for refund in refunds

@@ -10,7 +10,8 @@ import io
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from checkout.history.record import OrderRecord, RecordLine
+from checkout.history.order_file import ListedOrder
+from checkout.order import OrderItem, operator_status
 from inventory.kit.cells import guarded
 
 COLUMNS = (
@@ -38,27 +39,28 @@ def header() -> str:
     return _written([COLUMNS])
 
 
-def rows_of(orders: Iterable[OrderRecord]) -> str:
+def rows_of(orders: Iterable[ListedOrder]) -> str:
     """Return orders as lines of a file, in the order of `COLUMNS`."""
-    return _written(_row(order, line) for order in orders for line in order.items)
+    return _written(_row(listed, item) for listed in orders for item in listed.order.items)
 
 
-def _row(order: OrderRecord, line: RecordLine) -> list[str]:
+def _row(listed: ListedOrder, item: OrderItem) -> list[str]:
+    order = listed.order
     values = (
         str(order.order_id),
-        order.reference,
-        order.status,
+        order.number,
+        operator_status(order),
         _moment(order.created_at),
         _moment(order.paid_at),
-        order.customer_email or "",
-        line.sku,
-        line.name,
-        str(line.quantity),
-        str(line.price_minor),
-        str(line.quantity * line.price_minor),
-        str(line.refunded),
-        str(line.returned),
-        str(line.refunded_minor),
+        listed.customer_email or "",
+        item.sku,
+        item.name,
+        str(item.quantity),
+        str(item.price_minor),
+        str(item.quantity * item.price_minor),
+        str(item.refunded),
+        str(item.returned),
+        str(item.refunded_minor),
         str(order.total_minor),
         str(order.refunded_minor),
         order.currency,

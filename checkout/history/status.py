@@ -1,41 +1,9 @@
-"""What an order is called: to its shopper, who wants the outcome, and to operators. Pure."""
+"""The status by which operators filter a list of orders. Pure."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from checkout.order import UNSETTLED, Order, OrderState
+from checkout.order import PARTLY_REFUNDED, OrderState
 from inventory.kit.problem import BadRequest
-
-PARTLY_REFUNDED = "partly_refunded"
-
-
-class Status(StrEnum):
-    """What a shopper is told. Each of them is one of the stories in `order.html`."""
-
-    AUTHORIZING = "authorizing"
-    PAID = "paid"
-    PARTLY_REFUNDED = PARTLY_REFUNDED
-    RETURNING = "returning"
-    REFUNDED = "refunded"
-    DECLINED = "declined"
-    CANCELLED = "cancelled"
-
-
-def shopper_status(order: Order) -> Status:
-    """Return what the order has come to, in the words of whoever paid for it."""
-    if order.state in UNSETTLED:
-        # "authorized" and "voiding" are matters between us and the gateway.
-        return Status.AUTHORIZING
-    if order.state is not OrderState.PAID:
-        return Status(order.state)
-    if order.refunding_minor and order.refunded_minor + order.refunding_minor == order.total_minor:
-        return Status.RETURNING
-    return Status.PARTLY_REFUNDED if order.refunded_minor else Status.PAID
-
-
-def operator_status(state: str, refunded_minor: int) -> str:
-    """Return the state of the books, in which a paid order may be partly refunded."""
-    return PARTLY_REFUNDED if state == OrderState.PAID and refunded_minor else state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +15,7 @@ class StatusFilter:
 
 
 def read_status(text: str) -> StatusFilter:
-    """Return what an operator's status stands for; raises `BadRequest` for a word that is none."""
+    """Return what an operator's status stands for; raises `BadRequest` for any other word."""
     if text == PARTLY_REFUNDED:
         return StatusFilter(state=OrderState.PAID, given_back=True)
     try:

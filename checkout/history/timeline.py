@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from checkout.history.record import OrderFile, RefundRecord
+from checkout.history.order_file import OrderFile
 from checkout.order import CLOSED
+from checkout.refund import Refund
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +49,11 @@ def _events(file: OrderFile) -> Iterator[Event]:
     for refund in file.refunds:
         yield from _refund_events(refund)
     if file.order.state in CLOSED:
-        # Nobody touches an order that is closed, so it was closed when it last changed.
+        # A closed order does not change any more, so it was closed when it last changed.
         yield Event(at=file.changed_at, what=file.order.state, why=file.order.detail)
 
 
-def _refund_events(refund: RefundRecord) -> Iterator[Event]:
+def _refund_events(refund: Refund) -> Iterator[Event]:
     yield Event(
         at=refund.asked_at,
         what="refund_asked",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from checkout.api import Checkout
 from checkout.customers.identity import Identity, open_identity
+from checkout.driving.payments import Payments
+from checkout.driving.refunds import Refunds
 from checkout.gateway.gateway import Gateway
-from checkout.payments import Payments
-from checkout.refunds import Refunds
 from checkout.session import SessionSeal
 from inventory.api import Catalogue
 from inventory.kit.database import Pool

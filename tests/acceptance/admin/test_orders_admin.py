@@ -253,7 +253,7 @@ async def test_an_operator_finds_an_order_and_gives_money_back(
     service: Service, sold: list[UUID], site: Site, pages: Pages
 ) -> None:
     order_id = sold[0]
-    reference = (await service.orders.read(order_id)).reference
+    reference = (await service.orders.read(order_id)).number
     page = await pages(viewport=DESK)
     await enter(page, site, service, "/admin/orders", "operator")
 

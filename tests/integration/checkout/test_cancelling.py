@@ -22,6 +22,7 @@ from paying import (
     line_of,
     news,
     refund,
+    settle_idle,
     start,
 )
 from support import execute
@@ -65,7 +66,7 @@ async def test_a_payment_that_is_not_decided_is_voided_at_the_gateway_first(
     assert await gateway_says(service, order_id) == "voided"
     # The basket is the shopper's still, with its own deadline.
     assert not (await hold_of(service, held))["paying"]
-    assert await actions_of(service, about=order.reference) == ["cancel"]
+    assert await actions_of(service, about=order.number) == ["cancel"]
     await all_is_well(service)
 
 
@@ -75,11 +76,11 @@ async def test_an_authorized_order_is_voided_and_its_units_go_back_at_once(
     order_id = await an_order(service)
     gateway = DeterministicGateway(service.pool)
     await gateway.authorize(str(order_id), amount_minor=2000, currency="EUR", token=APPROVE)
-    await service.orders.settle(await service.orders.read(order_id), OrderState.AUTHORIZED)
+    await service.orders.settle(await service.orders.attempt(order_id), OrderState.AUTHORIZED)
 
     await call_off(service, order_id)
     between = (await service.orders.read(order_id)).state, await figures(service)
-    await service.payments.settle_idle(idle_s=0)
+    await settle_idle(service, service.payments)
 
     assert between == (OrderState.RETURNING, (0, 0))
     order = await service.orders.read(order_id)
@@ -96,7 +97,7 @@ async def test_a_capture_that_was_faster_than_the_cancellation_is_refunded(
     order_id = await an_order(service)
     gateway = DeterministicGateway(service.pool)
     await gateway.authorize(str(order_id), amount_minor=2000, currency="EUR", token=APPROVE)
-    await service.orders.settle(await service.orders.read(order_id), OrderState.AUTHORIZED)
+    await service.orders.settle(await service.orders.attempt(order_id), OrderState.AUTHORIZED)
     await gateway.capture(str(order_id))
 
     await call_off(service, order_id)
@@ -117,7 +118,7 @@ async def test_a_paid_order_is_refunded_in_full(
     order_id = await a_paid_order(service)
 
     await call_off(service, order_id, restock=restock)
-    await service.refunds.settle_idle(idle_s=0)
+    await settle_idle(service, service.refunds)
 
     order = await service.orders.read(order_id)
     assert order.state is OrderState.REFUNDED
@@ -171,9 +172,9 @@ async def test_money_that_had_come_for_an_order_that_is_called_off_goes_back(
 async def test_an_order_called_off_while_its_money_comes_is_not_paid(service: Service) -> None:
     session, held = await a_hold(service, hold_s=60, payment_window_s=60)
     order_id, _ = await start(service, session, held)
-    read = await service.orders.read(order_id)
+    read = await service.orders.attempt(order_id)
     await service.orders.settle(read, OrderState.VOIDING)
-    voiding = await service.orders.read(order_id)
+    voiding = await service.orders.attempt(order_id)
     await call_off(service, order_id)
 
     # Who read the order before it was called off heard from the gateway that the money is there.
@@ -230,7 +231,7 @@ async def test_a_cancellation_asked_for_many_times_is_one(services: OpenService)
     order = await one.orders.read(order_id)
     assert order.state is OrderState.REFUNDED
     assert len(await one.refund_store.of_order(order_id)) == 1
-    assert await actions_of(one, about=order.reference) == ["cancel"]
+    assert await actions_of(one, about=order.number) == ["cancel"]
     assert await gateway_gave_back(one, order_id) == 2000
     await all_is_well(one)
 

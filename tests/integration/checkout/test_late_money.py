@@ -18,6 +18,7 @@ from paying import (
     news,
     sell_out,
     session_state,
+    settle_idle,
     start,
 )
 from shop import hold, sessions_in
@@ -27,6 +28,7 @@ from checkout.gateway.deterministic_gateway import (
     CAPTURE_REFUSED,
     SLOW,
 )
+from checkout.gateway.gateway import Payment, PaymentState
 from checkout.order import OrderState
 from checkout.refund import RefundStage
 from inventory.refusals import OutOfStock
@@ -247,7 +249,8 @@ async def test_money_that_is_on_its_way_back_leaves_the_hold_to_a_second_try(
     late = await declined(service, session, held)
     second, _ = await start(service, session, held, token=SLOW)
     await gateway_decides(service)
-    await service.orders.take_late(await service.orders.read(late))
+    attempt = await service.orders.attempt(late)
+    await service.orders.take_late(attempt, Payment(state=PaymentState.AUTHORIZED))
     assert (await service.orders.read(late)).state is OrderState.RETURNING
     await execute(
         service,
@@ -259,7 +262,7 @@ async def test_money_that_is_on_its_way_back_leaves_the_hold_to_a_second_try(
 
     third, _ = await start(service, session, held)
     paid = await service.payments.drive(third)
-    await service.payments.settle_idle(idle_s=0)
+    await settle_idle(service, service.payments)
 
     assert paid.state is OrderState.PAID
     assert (await service.orders.read(late)).state is OrderState.CANCELLED

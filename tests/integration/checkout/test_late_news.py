@@ -15,12 +15,14 @@ from paying import (
     gateway_gave_back,
     news,
     sell_out,
+    settle_idle,
     start,
 )
 from shop import hold, open_gate, sessions_in
 from support import execute, shift_clock
 
 from checkout.gateway.deterministic_gateway import DECLINE, REFUND_FAILS
+from checkout.gateway.gateway import Payment, PaymentState
 from checkout.order import OrderState
 from checkout.refund import RefundStage
 from checkout.refusals import UnknownOrder
@@ -106,9 +108,10 @@ async def test_a_worker_may_die_after_it_has_taken_late_money(
     if sold_out:
         await sell_out(service)
     await gateway_decides(service)
-    between = await service.orders.take_late(await service.orders.read(order_id))
+    attempt = await service.orders.attempt(order_id)
+    between = await service.orders.take_late(attempt, Payment(state=PaymentState.AUTHORIZED))
 
-    await service.payments.settle_idle(idle_s=0)
+    await settle_idle(service, service.payments)
 
     assert between is (OrderState.RETURNING if sold_out else OrderState.AUTHORIZED)
     ended = (await service.orders.read(order_id)).state
@@ -126,11 +129,11 @@ async def test_money_that_cannot_go_back_by_itself_waits_for_an_operator(service
     await execute(service, "UPDATE test_gateway.payment SET token = $1", REFUND_FAILS)
 
     order = await news(service, order_id)
-    await service.payments.settle_idle(idle_s=0)
+    await settle_idle(service, service.payments)
 
     assert order.state is OrderState.RETURNING
     (failed,) = await service.refund_store.of_order(order_id)
     assert (failed.stage, failed.detail) == (RefundStage.FAILED, "The card takes no refunds.")
     assert order.refunding_minor == 0
-    assert await service.payments.settle_idle(idle_s=0) == 0
+    assert await settle_idle(service, service.payments) == 0
     await all_is_well(service)

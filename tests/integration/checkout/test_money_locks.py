@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from uuid import UUID
 
 import pytest
-from paying import all_is_well, gateway_decides, refund, start
+from paying import all_is_well, gateway_decides, refund, settle_idle, start
 from shop import ask, hold, open_gate, sessions_in, wish
 from support import execute, shift_clock
 
@@ -39,7 +39,7 @@ async def settled(service: Service) -> None:
     await gateway_decides(service)
     for row in await execute(service, "SELECT order_id FROM purchase"):
         await service.payments.hear(row["order_id"])
-    await service.refunds.settle_idle(idle_s=0)
+    await settle_idle(service, service.refunds)
     moving = [state.value for state in MOVING]
     sql = "SELECT order_id FROM purchase WHERE state = ANY ($1)"
     assert await execute(service, sql, moving) == []
@@ -86,7 +86,7 @@ async def test_paying_hearing_releasing_and_expiring_on_the_same_skus_do_not_dea
             ),
             *(give_up(service, sessions[4], basket(dice)) for service in (one, other)),
             *(service.payments.hear(order_id) for order_id in known for service in (one, other)),
-            *(service.payments.settle_idle(idle_s=0) for service in (one, other)),
+            *(settle_idle(service, service.payments) for service in (one, other)),
             *(service.holds.expire(2) for _ in range(6) for service in (one, other)),
             *(service.office.end_due(5) for service in (one, other)),
             one.orders.leave(sessions[5]),
@@ -115,7 +115,7 @@ async def test_refunding_cancelling_and_hearing_at_once_do_not_deadlock(
 
     async def give_back(service: Service, order_id: UUID) -> None:
         with suppress(Refusal):
-            line = dice.choice((await service.orders.read(order_id)).lines)
+            line = dice.choice((await service.orders.read(order_id)).items)
             items = [{"sku": line.sku, "quantity": 1}]
             await service.refunds.drive(
                 await refund(service, order_id, items=items, restock=dice.random() < 0.5)
@@ -130,7 +130,7 @@ async def test_refunding_cancelling_and_hearing_at_once_do_not_deadlock(
         *(give_back(service, order_id) for order_id in orders for service in (one, other)),
         *(cancel(service, order_id) for order_id in orders[::2] for service in (one, other)),
         *(service.payments.hear(order_id) for order_id in orders for service in (one, other)),
-        *(service.refunds.settle_idle(idle_s=0) for service in (one, other)),
+        *(settle_idle(service, service.refunds) for service in (one, other)),
         *(ask(service, wish(b, **basket(dice))) for b in buyers for service in (one, other)),
     )
     await settled(one)

@@ -15,6 +15,7 @@ from paying import (
     gateway_gave_back,
     gateway_says,
     line_of,
+    settle_idle,
     start,
 )
 from shop import hold, open_gate, sessions_in
@@ -132,12 +133,12 @@ async def test_a_slow_payment_is_settled_when_the_gateway_has_decided(
     undecided = await impatient.drive(order_id)
     await execute(service, "UPDATE test_gateway.payment SET state = 'authorized'")
 
-    looked_at = await service.payments.settle_idle(idle_s=0)
+    looked_at = await settle_idle(service, service.payments)
 
     assert undecided.state is OrderState.AUTHORIZING
     assert looked_at == 1
     assert (await service.orders.read(order_id)).state is OrderState.PAID
-    assert await service.payments.settle_idle(idle_s=0) == 0
+    assert await settle_idle(service, service.payments) == 0
     await all_is_well(service)
 
 
@@ -149,7 +150,7 @@ async def test_an_order_left_by_a_dead_worker_is_settled_once_by_many(
     order_id, _ = await start(one, session, held)
 
     await asyncio.gather(
-        *(s.payments.settle_idle(idle_s=0) for s in (one, other, one, other)),
+        *(settle_idle(s, s.payments) for s in (one, other, one, other)),
         *(s.payments.drive(order_id) for s in (one, other)),
     )
 
@@ -162,16 +163,16 @@ async def test_an_order_left_by_a_dead_worker_is_settled_once_by_many(
 async def test_a_worker_may_die_after_any_step(service: Service, step: str) -> None:
     session, held = await a_hold(service)
     order_id, _ = await start(service, session, held)
-    order = await service.orders.read(order_id)
+    attempt = await service.orders.attempt(order_id)
     await execute(
         service,
         "INSERT INTO test_gateway.payment VALUES ($1, 'r', 'authorized', 2000, 'EUR')",
         str(order_id),
     )
     if step == "authorized":
-        await service.orders.settle(order, OrderState.AUTHORIZED, gateway_ref="r")
+        await service.orders.settle(attempt, OrderState.AUTHORIZED)
 
-    await service.payments.settle_idle(idle_s=0)
+    await settle_idle(service, service.payments)
 
     assert (await service.orders.read(order_id)).state is OrderState.PAID
     await all_is_well(service)
@@ -211,13 +212,13 @@ async def test_units_are_back_on_the_shelf_before_the_gateway_has_voided(service
     order_id = await an_order(service)
     gateway = WatchedGateway(service)
     payments = driven_by(service, gateway)
-    order = await service.orders.read(order_id)
+    attempt = await service.orders.attempt(order_id)
     await gateway.authorize(str(order_id), amount_minor=2000, currency="EUR", token=APPROVE)
-    await service.orders.settle(order, OrderState.AUTHORIZED)
+    await service.orders.settle(attempt, OrderState.AUTHORIZED)
     sold = await figures(service)
-    order = await service.orders.read(order_id)
+    attempt = await service.orders.attempt(order_id)
 
-    await service.orders.settle(order, OrderState.RETURNING, detail="It was refused.")
+    await service.orders.settle(attempt, OrderState.RETURNING, detail="It was refused.")
     ended = await payments.drive(order_id)
 
     assert sold == (0, 2)
@@ -230,7 +231,7 @@ async def test_a_payment_that_the_gateway_has_lost_is_barred_and_frees_the_units
     service: Service,
 ) -> None:
     order_id = await an_order(service)
-    await service.orders.settle(await service.orders.read(order_id), OrderState.AUTHORIZED)
+    await service.orders.settle(await service.orders.attempt(order_id), OrderState.AUTHORIZED)
 
     order = await service.payments.drive(order_id)
 
@@ -245,13 +246,13 @@ async def test_a_gateway_that_is_away_at_the_capture_is_asked_again(service: Ser
     gateway = WatchedGateway(service)
     payments = driven_by(service, gateway)
     await gateway.authorize(str(order_id), amount_minor=2000, currency="EUR", token=APPROVE)
-    await service.orders.settle(await service.orders.read(order_id), OrderState.AUTHORIZED)
+    await service.orders.settle(await service.orders.attempt(order_id), OrderState.AUTHORIZED)
     gateway.away = True
 
     stuck = await payments.drive(order_id)
-    looked_at = await payments.settle_idle(idle_s=0)
+    looked_at = await settle_idle(service, payments)
     gateway.away = False
-    await payments.settle_idle(idle_s=0)
+    await settle_idle(service, payments)
 
     assert (stuck.state, looked_at) == (OrderState.AUTHORIZED, 1)
     assert (await service.orders.read(order_id)).state is OrderState.PAID
@@ -284,14 +285,14 @@ async def test_a_worker_may_die_after_any_step_of_a_refused_capture(service: Ser
     gateway = Contrary(service.pool)
     payments = driven_by(service, gateway)
     await gateway.authorize(str(order_id), amount_minor=2000, currency="EUR", token=APPROVE)
-    await service.orders.settle(await service.orders.read(order_id), OrderState.AUTHORIZED)
+    await service.orders.settle(await service.orders.attempt(order_id), OrderState.AUTHORIZED)
     await gateway.capture(str(order_id))
-    order = await service.orders.read(order_id)
-    await service.orders.settle(order, OrderState.RETURNING, detail="It was refused.")
+    attempt = await service.orders.attempt(order_id)
+    await service.orders.settle(attempt, OrderState.RETURNING, detail="It was refused.")
     written = await service.refund_store.give_back(order_id)
     await all_is_well(service)
 
-    await payments.settle_idle(idle_s=0)
+    await settle_idle(service, payments)
 
     assert [r.refund_id for r in await service.refund_store.of_order(order_id)] == [written]
     assert (await service.orders.read(order_id)).state is OrderState.REFUNDED
@@ -299,14 +300,14 @@ async def test_a_worker_may_die_after_any_step_of_a_refused_capture(service: Ser
 
 
 async def test_a_payment_at_another_gateway_is_left_alone(service: Service) -> None:
-    order_id = await an_order(service)
-    await execute(service, "UPDATE purchase SET gateway = 'other'")
+    session, held = await a_hold(service)
+    order_id, _ = await start(service, session, held, gateway="other")
 
     order = await service.payments.drive(order_id)
     await service.payments.hear(order_id)
 
     assert order.state is OrderState.AUTHORIZING
-    assert await service.payments.settle_idle(idle_s=0) == 0
+    assert await settle_idle(service, service.payments) == 0
     assert await gateway_says(service, order_id) is None
 
 
@@ -330,7 +331,7 @@ async def test_a_payment_that_has_begun_is_asked_for_and_not_sent_again(service:
     payments = driven_by(service, gateway, timeout_s=IMPATIENT_S)
     await payments.drive(order_id)
 
-    await payments.settle_idle(idle_s=0)
+    await settle_idle(service, payments)
     await payments.hear(order_id)
 
     assert gateway.authorized == 1

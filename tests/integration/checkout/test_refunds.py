@@ -36,6 +36,7 @@ from checkout.refusals import (
     UnknownOrder,
     UnknownRefund,
 )
+from inventory.hold import Item
 from inventory.kit.problem import IdempotencyKeyReused, Refusal, Unprocessable
 from waitroom.run.app import Service
 
@@ -54,7 +55,7 @@ async def test_a_full_refund_gives_all_the_money_back(
 
     order = await service.orders.read(order_id)
     assert (done.stage, done.amount_minor) == (RefundStage.DONE, 2000)
-    assert done.items == [{"sku": "mug", "quantity": 2}]
+    assert done.items == [Item(sku="mug", quantity=2)]
     assert (order.state, order.refunded_minor) == (OrderState.REFUNDED, 2000)
     assert order.detail == "The shop has given your money back."
     assert not order.failed
@@ -196,9 +197,9 @@ async def test_an_order_that_was_not_paid_has_nothing_to_refund(
     session, held = await a_hold(service, payment_window_s=60)
     token = DECLINE if state == "declined" else "tok_approve"
     order_id, _ = await start(service, session, held, token=token)
-    order = await service.orders.read(order_id)
+    attempt = await service.orders.attempt(order_id)
     if state == "authorized":
-        await service.orders.settle(order, OrderState.AUTHORIZED)
+        await service.orders.settle(attempt, OrderState.AUTHORIZED)
     elif state == "cancelled":
         await service.refund_store.call_off(order_id, restock=True, who="night", reason="r")
     if state in {"declined", "cancelled"}:
@@ -287,7 +288,7 @@ async def test_a_repeated_key_finds_the_same_refund(service: Service) -> None:
         await refund(service, order_id, key=key, amount_minor=501)
     order = await service.orders.read(order_id)
     assert order.refunded_minor == 500
-    assert await actions_of(service, about=order.reference) == ["refund"]
+    assert await actions_of(service, about=order.number) == ["refund"]
     await all_is_well(service)
 
 

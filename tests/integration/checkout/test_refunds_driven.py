@@ -15,10 +15,12 @@ from paying import (
     line_of,
     refund,
     sell_out,
+    settle_idle,
     start,
 )
 from support import execute
 
+from checkout.driving.refunds import Refunds
 from checkout.gateway.deterministic_gateway import (
     DECLINE,
     REFUND_FAILS,
@@ -28,7 +30,6 @@ from checkout.gateway.deterministic_gateway import (
 from checkout.gateway.gateway import GatewayError, Refunded
 from checkout.order import OrderState
 from checkout.refund import RefundStage
-from checkout.refunds import Refunds
 from checkout.refusals import NotRefundable
 from waitroom.run.app import Service
 
@@ -90,7 +91,7 @@ async def test_a_slow_refund_is_done_when_the_gateway_says_so(service: Service) 
     asked = await refund(service, order_id, full=True, restock=True)
 
     pending = await service.refunds.drive(asked)
-    await service.refunds.settle_idle(idle_s=0)
+    await settle_idle(service, service.refunds)
     between = await service.orders.read(order_id)
     await gateway_decides(service)
     await service.payments.hear(order_id)
@@ -117,12 +118,12 @@ async def test_a_refund_whose_answer_was_lost_is_not_given_twice(service: Servic
 
     lost = await forgetful.drive(asked)
     given = await gateway_gave_back(service, order_id)
-    looked_at = await service.refunds.settle_idle(idle_s=0)
+    looked_at = await settle_idle(service, service.refunds)
 
     assert (lost.stage, given, looked_at) == (RefundStage.ASKED, 1000, 1)
     assert (await service.refund_store.read(asked)).stage is RefundStage.DONE
     assert await gateway_gave_back(service, order_id) == 1000
-    assert await service.refunds.settle_idle(idle_s=0) == 0
+    assert await settle_idle(service, service.refunds) == 0
     await all_is_well(service)
 
 
@@ -134,7 +135,7 @@ async def test_a_refund_left_by_a_dead_worker_is_given_once_by_many(
     asked = await refund(one, order_id, full=True, restock=True)
 
     await asyncio.gather(
-        *(s.refunds.settle_idle(idle_s=0) for s in (one, other, one, other)),
+        *(settle_idle(s, s.refunds) for s in (one, other, one, other)),
         *(s.refunds.drive(asked) for s in (one, other)),
         *(s.payments.hear(order_id) for s in (one, other)),
     )
@@ -149,8 +150,10 @@ async def test_a_refund_left_by_a_dead_worker_is_given_once_by_many(
 async def test_a_refund_at_another_gateway_is_left_alone(service: Service) -> None:
     order_id = await a_paid_order(service)
     asked = await refund(service, order_id, full=True, restock=True)
-    await execute(service, "UPDATE purchase SET gateway = 'other'")
+    gateway = DeterministicGateway(service.pool)
+    gateway.name = "other"
+    refunds = Refunds(service.refund_store, gateway)
 
-    assert await service.refunds.settle_idle(idle_s=0) == 0
-    assert (await service.refunds.drive(asked)).stage is RefundStage.ASKED
+    assert await settle_idle(service, refunds) == 0
+    assert (await refunds.drive(asked)).stage is RefundStage.ASKED
     assert await gateway_gave_back(service, order_id) == 0

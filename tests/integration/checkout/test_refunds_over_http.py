@@ -76,7 +76,8 @@ async def test_a_refund_is_given_and_shown(service: Service, client: Client) -> 
     assert (body["items"], body["restock"], body["who"]) == (ONE_MUG, True, "operator")
     shown = await operators.look(order_id)
     assert shown["refunds"] == [body]
-    assert (shown["order"]["status"], shown["order"]["refunded_minor"]) == ("paid", 1000)
+    assert (shown["order"]["status"], shown["order"]["state"]) == ("partly_refunded", "paid")
+    assert shown["order"]["refunded_minor"] == 1000
     assert shown["order"]["items"][0]["refunded"] == 1
     assert await figures(service) == (0, 1)
     await all_is_well(service)

@@ -60,7 +60,7 @@ async def test_an_approved_payment_is_set_aside_and_then_taken(
         "eur",
         False,
     )
-    assert taken == Payment(state=CAPTURED, gateway_ref=authorized.gateway_ref)
+    assert taken == Payment(state=CAPTURED, gateway_ref=authorized.gateway_ref, captured_minor=2400)
     assert [charge["captured"] for charge in await wire.charges()] == [True]
     assert await gateway.look_up(key) == taken
 
@@ -81,7 +81,7 @@ async def test_an_intent_is_for_cards_alone_and_bears_our_key(
     assert intent["metadata"] == {"waitroom_payment": key}
 
 
-async def test_a_declined_card_is_said_in_a_sentence_and_not_tried_again(
+async def test_a_declined_card_is_declined_with_its_reason_and_not_tried_again(
     gateway: StripeGateway, wire: Wire
 ) -> None:
     key = str(uuid4())
@@ -90,35 +90,62 @@ async def test_a_declined_card_is_said_in_a_sentence_and_not_tried_again(
     again = await authorize(gateway, key, token=DECLINED)
 
     assert declined.state is PaymentState.DECLINED
-    assert declined.detail == "The card was declined. You have not been charged."
+    assert declined.detail == "card_declined"
     assert again == declined == await gateway.look_up(key)
     assert wire.count("/confirm") == 1
     assert await wire.charges() == []
 
 
 # By its code and its decline code.
-SENTENCES = {
-    ("expired_card", ""): "The card has expired.",
-    ("incorrect_cvc", ""): "The card's security code is not right.",
-    ("card_declined", "insufficient_funds"): "There is not enough money on the card.",
-    ("card_declined", "stolen_card"): "The card was declined.",
-    ("card_declined", "fraudulent"): "The card was declined.",
-    ("", ""): "The card was declined.",
+REASONS = {
+    ("expired_card", ""): "expired_card",
+    ("card_declined", "insufficient_funds"): "insufficient_funds",
+    ("card_declined", "stolen_card"): "stolen_card",
+    ("", ""): "declined",
 }
 
 
-async def test_a_shopper_hears_what_they_can_do_and_not_whom_the_bank_suspects(
+async def test_operators_are_told_the_reason_of_a_decline(
     gateway: StripeGateway, wire: Wire
 ) -> None:
     told = {}
-    for code, why in SENTENCES:
+    for code, why in REASONS:
         wire.refuse("/confirm", 402, type="card_error", code=code, decline_code=why)
         told[code, why] = await authorize(gateway, str(uuid4()))
 
     assert {payment.state for payment in told.values()} == {PaymentState.DECLINED}
-    assert {key: payment.detail for key, payment in told.items()} == {
-        key: f"{sentence} You have not been charged." for key, sentence in SENTENCES.items()
-    }
+    assert {key: payment.detail for key, payment in told.items()} == REASONS
+
+
+async def test_a_confirmation_that_is_refused_for_good_declines_and_can_never_take_money(
+    gateway: StripeGateway, wire: Wire
+) -> None:
+    key = str(uuid4())
+    wire.refuse("/confirm", 400, type="invalid_request_error", code="payment_method_not_available")
+
+    refused = await authorize(gateway, key)
+
+    assert (refused.state, refused.detail) == (
+        PaymentState.DECLINED,
+        "refused: payment_method_not_available",
+    )
+    intent = await wire.ask("GET", f"/v1/payment_intents/{refused.gateway_ref}")
+    assert intent["status"] == "canceled"
+    assert (await authorize(gateway, key)).state is VOIDED
+    assert await wire.charges() == []
+
+
+async def test_a_capture_that_is_refused_for_good_is_a_decline(
+    gateway: StripeGateway, wire: Wire
+) -> None:
+    key = str(uuid4())
+    await authorize(gateway, key)
+    wire.refuse("/capture", 400, type="invalid_request_error", code="charge_expired_for_capture")
+
+    refused = await gateway.capture(key)
+
+    assert (refused.state, refused.captured_minor) == (PaymentState.DECLINED, 0)
+    assert (await gateway.void(key)).state is VOIDED
 
 
 async def test_a_token_that_is_none_declines_and_bars_the_payment(
@@ -130,7 +157,7 @@ async def test_a_token_that_is_none_declines_and_bars_the_payment(
     later = await authorize(gateway, key)
 
     assert declined.state is PaymentState.DECLINED
-    assert "enter it again" in declined.detail
+    assert declined.detail.startswith("refused: ")
     assert later.state is VOIDED
     assert wire.count("/confirm") == 0
 
@@ -388,9 +415,7 @@ async def test_a_bank_that_does_not_know_the_shopper_declines(
     declined = await gateway.look_up(key)
 
     assert declined.state is PaymentState.DECLINED
-    assert (
-        declined.detail == "Your bank could not confirm that it was you. You have not been charged."
-    )
+    assert declined.detail == "payment_intent_authentication_failure"
 
 
 async def test_a_payment_that_waits_for_the_bank_can_be_called_off(

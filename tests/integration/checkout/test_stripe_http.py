@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
+from paying import settle_idle
 from stripe_peer import APPROVED, ASKS_FIRST, BANK, DECLINED, SECRET_KEY, WEBHOOK_SECRET, Wire
 from support import (
     PASSWORD,
@@ -149,7 +150,7 @@ async def test_a_declined_card_leaves_the_hold_for_another_one(
     paid = await shopper.pay(held["hold_id"], token=APPROVED)
 
     assert (declined.status, problem["code"]) == (402, "payment_declined")
-    assert problem["detail"] == "The card was declined. You have not been charged."
+    assert problem["detail"].startswith("The payment was declined. You have not been charged.")
     assert paid.status == 201, await paid.text()
     assert len(await wire.charges()) == 1
 
@@ -295,7 +296,7 @@ async def test_without_any_news_the_settling_loop_finds_out(
     shopper, order_id, intent_id = await waits_for_the_bank(client, shop, wire)
     await wire.authenticate(intent_id, success=True)
 
-    assert await shop.payments.settle_idle(idle_s=0) == 1
+    assert await settle_idle(shop, shop.payments) == 1
 
     assert await status_of(client, shopper, order_id) == "paid"
 

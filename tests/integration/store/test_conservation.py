@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from paying import settle_idle
 from support import execute, log_is_whole, open_room, shift_clock, tick
 
 from checkout.gateway.deterministic_gateway import APPROVE, DECLINE, FAIL_AFTER_CHARGE
@@ -171,7 +172,7 @@ class Walk:
         await self.service.payments.drive(self.orders[-1])
 
     async def settle(self) -> None:
-        await self.service.payments.settle_idle(idle_s=0)
+        await settle_idle(self.service, self.service.payments)
 
     async def leave(self) -> None:
         if self.tickets:
@@ -270,7 +271,7 @@ async def test_once_all_time_is_over_nothing_is_held_or_promised(service: Servic
 
     for _ in range(3):
         await shift_clock(service, 10_000)
-        await service.payments.settle_idle(idle_s=0)
+        await settle_idle(service, service.payments)
         await service.holds.expire(1000)
         await service.office.end_due(1000)
 

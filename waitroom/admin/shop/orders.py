@@ -1,7 +1,6 @@
 """The operators' API for orders: found, read and exported. Sellers see their own part of them."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -9,11 +8,13 @@ from aiohttp import web
 
 from checkout.history.cursor import Cursor, read_cursor
 from checkout.history.history_store import HistoryStore
-from checkout.history.record import OrderFile, OrderRecord, RefundRecord
+from checkout.history.order_file import ListedOrder, OrderFile
 from checkout.history.search import OrderFilter, read_words
 from checkout.history.sheet import header, rows_of
 from checkout.history.status import read_status
 from checkout.history.timeline import timeline
+from checkout.order import operator_body
+from checkout.refund import operator_refund_body, seller_refund_body
 from checkout.refusals import UnknownOrder
 from inventory.kit.http import PRIVATE, json_response, query_int, send_file
 from inventory.kit.pages import Pages
@@ -58,9 +59,9 @@ class OrdersAdmin:
             limit=limit,
             seller=operator.scope,
         )
-        last = orders[-1] if len(orders) == limit else None
+        last = orders[-1].order if len(orders) == limit else None
         following = last and str(Cursor(at=last.created_at, order_id=last.order_id))
-        return json_response({"orders": [_order_body(o) for o in orders], "next": following})
+        return json_response({"orders": [_listed_body(o) for o in orders], "next": following})
 
     async def read_order(self, request: web.Request, operator: Operator) -> web.Response:
         try:
@@ -81,7 +82,7 @@ class OrdersAdmin:
 
 
 async def _sheet(
-    first: Sequence[OrderRecord], others: AsyncIterator[Sequence[OrderRecord]]
+    first: Sequence[ListedOrder], others: AsyncIterator[Sequence[ListedOrder]]
 ) -> AsyncIterator[bytes]:
     yield (header() + rows_of(first)).encode()
     async for orders in others:
@@ -103,8 +104,12 @@ def _wanted(request: web.Request, operator: Operator) -> OrderFilter:
     )
 
 
-def _order_body(order: OrderRecord) -> dict[str, Any]:
-    return {**asdict(order), "number": order.reference, "detail": order.detail or None}
+def _listed_body(listed: ListedOrder) -> dict[str, Any]:
+    return {
+        **operator_body(listed.order),
+        "reference": listed.order.number,
+        "customer_email": listed.customer_email,
+    }
 
 
 def _part_body(file: OrderFile) -> dict[str, Any]:
@@ -120,22 +125,9 @@ def _part_body(file: OrderFile) -> dict[str, Any]:
         for event in timeline(file)
     ]
     return {
-        **_order_body(file.order),
-        "room": file.room,
-        "refunds": [_refund_part(refund) for refund in file.refunds],
+        **_listed_body(ListedOrder(order=file.order, customer_email=file.customer_email)),
+        "refunds": [seller_refund_body(refund) for refund in file.refunds],
         "timeline": events,
-    }
-
-
-def _refund_part(refund: RefundRecord) -> dict[str, Any]:
-    return {
-        "refund_id": refund.refund_id,
-        "status": refund.stage,
-        "amount_minor": refund.amount_minor,
-        "items": refund.items,
-        "restock": refund.restock,
-        "asked_at": refund.asked_at,
-        "ended_at": refund.ended_at,
     }
 
 
@@ -143,14 +135,14 @@ def _file_body(file: OrderFile) -> dict[str, Any]:
     customer = None
     if file.customer_subject is not None:
         customer = {
-            "email": file.order.customer_email,
+            "email": file.customer_email,
             "issuer": file.customer_issuer,
             "subject": file.customer_subject,
         }
     return {
         **_part_body(file),
-        "hold_id": file.hold_id,
-        "session": str(file.session_id),
+        "hold_id": file.order.hold_id,
+        "session": file.order.session,
         "line": file.line,
         "line_number": file.number,
         "customer": customer,
@@ -159,16 +151,8 @@ def _file_body(file: OrderFile) -> dict[str, Any]:
             "gateway": file.gateway,
             "payment_key": file.order.order_id,
             "gateway_ref": file.gateway_ref,
+            "answers": file.answers,
         },
-        "refunds": [
-            {
-                **_refund_part(refund),
-                "by_hand": refund.by_hand,
-                "who": refund.who,
-                "reason": refund.reason,
-                "detail": refund.detail or None,
-            }
-            for refund in file.refunds
-        ],
+        "refunds": [operator_refund_body(refund) for refund in file.refunds],
         "timeline": timeline(file),
     }

@@ -8,12 +8,12 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
-from checkout.order import MOVING, Order
+from checkout.driving.payments import Payments
+from checkout.driving.refunds import Refunds
+from checkout.order import MOVING, operator_body
 from checkout.order_store import OrderStore
-from checkout.payments import Payments
-from checkout.refund import Cancellation, Refund, RefundStage, RefundWish
+from checkout.refund import Cancellation, RefundStage, RefundWish, operator_refund_body
 from checkout.refund_store import RefundStore
-from checkout.refunds import Refunds
 from checkout.refusals import UnknownOrder
 from inventory.hold import idempotency_uuid
 from inventory.kit.http import idempotency_key, json_response, read_body
@@ -74,8 +74,8 @@ class RefundsAdmin:
         if refund.stage is RefundStage.FAILED:
             raise RefundFailed(refund.detail, refund_id=str(refund_id))
         if refund.stage is RefundStage.ASKED:
-            return _pending(_refund_body(refund))
-        return json_response(_refund_body(refund), status=201)
+            return _pending(operator_refund_body(refund))
+        return json_response(operator_refund_body(refund), status=201)
 
     async def cancel(self, request: web.Request, operator: Operator) -> web.Response:
         order_id = _order_id(request)
@@ -102,7 +102,10 @@ class RefundsAdmin:
         """Return an order with its refunds, and whether the gateway has something to do yet."""
         order = await self._orders.read(order_id)
         refunds = await self._store.of_order(order_id)
-        body = {"order": _order_body(order), "refunds": [_refund_body(r) for r in refunds]}
+        body = {
+            "order": operator_body(order),
+            "refunds": [operator_refund_body(r) for r in refunds],
+        }
         moving = order.state in MOVING or any(r.stage is RefundStage.ASKED for r in refunds)
         return body, moving
 
@@ -116,39 +119,3 @@ def _order_id(request: web.Request) -> UUID:
 
 def _pending(body: dict[str, Any]) -> web.Response:
     return json_response(body, status=202, headers={"Retry-After": RETRY_AFTER_S})
-
-
-def _order_body(order: Order) -> dict[str, Any]:
-    return {
-        "order_id": order.order_id,
-        "number": order.reference,
-        "room": order.room,
-        "status": order.state,
-        "called_off": order.called_off,
-        "items": order.lines,
-        "total_minor": order.total_minor,
-        "refunded_minor": order.refunded_minor,
-        "refunding_minor": order.refunding_minor,
-        "currency": order.currency,
-        "created_at": order.created_at,
-        "paid_at": order.paid_at,
-        "detail": order.detail or None,
-    }
-
-
-def _refund_body(refund: Refund) -> dict[str, Any]:
-    return {
-        "refund_id": refund.refund_id,
-        "order_id": refund.order_id,
-        "status": refund.stage,
-        "amount_minor": refund.amount_minor,
-        "currency": refund.currency,
-        "items": refund.items,
-        "restock": refund.restock,
-        "by_hand": refund.by_hand,
-        "reason": refund.reason,
-        "who": refund.who,
-        "detail": refund.detail or None,
-        "asked_at": refund.asked_at,
-        "ended_at": refund.ended_at,
-    }

@@ -231,16 +231,17 @@ CREATE TABLE purchase (
     -- Money that went back, and money that is on its way back.
     refunded_minor bigint NOT NULL DEFAULT 0 CHECK (refunded_minor >= 0),
     refunding_minor bigint NOT NULL DEFAULT 0 CHECK (refunding_minor >= 0),
-    gateway text NOT NULL,
-    gateway_ref text,
-    -- What the gateway needs to start the payment again after a crash; never a card number.
-    payment_token text NOT NULL,
+    -- A sentence for the shopper where the state does not say it all.
     detail text NOT NULL DEFAULT '',
     -- An operator called it off: money that still comes for it goes back.
     called_off boolean NOT NULL DEFAULT false,
     pay_by timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- The lease of the process that drives the order, at first the one that wrote it (LEASE in
+    -- checkout/driving/leased.py), and how often it was taken since its state last changed.
+    driven_until timestamptz NOT NULL DEFAULT clock_timestamp() + interval '35 seconds',
+    drives int NOT NULL DEFAULT 0,
     -- When its hold was confirmed for it. That happens once, whatever becomes of the order later.
     sold_at timestamptz,
     paid_at timestamptz,
@@ -325,15 +326,17 @@ CREATE TABLE refund (
     by_hand boolean NOT NULL,
     who text NOT NULL,
     reason text NOT NULL,
-    gateway_ref text,
+    -- Why the gateway failed it, for operators.
     detail text NOT NULL DEFAULT '',
     asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     ended_at timestamptz,
+    -- As with an order.
+    driven_until timestamptz NOT NULL DEFAULT clock_timestamp() + interval '35 seconds',
+    drives int NOT NULL DEFAULT 0,
     CONSTRAINT refund_asked_once UNIQUE (order_id, idempotency_key),
     CONSTRAINT only_an_asked_refund_is_open CHECK ((state = 'asked') = (ended_at IS NULL))
 ) WITH (fillfactor = 80);
-CREATE INDEX refund_unsettled ON refund (changed_at) WHERE state = 'asked';
+CREATE INDEX refund_unsettled ON refund (asked_at) WHERE state = 'asked';
 CREATE INDEX refund_done ON refund (ended_at) WHERE state = 'done';
 
 CREATE TABLE refund_line (
@@ -342,6 +345,43 @@ CREATE TABLE refund_line (
     quantity int NOT NULL CHECK (quantity > 0),
     PRIMARY KEY (refund_id, sku_id)
 );
+
+-- The payment of an order as it was put to a gateway, which knows it by the order's id. Whoever is
+-- declined tries again with another order.
+CREATE TABLE payment_attempt (
+    order_id uuid PRIMARY KEY REFERENCES purchase,
+    gateway text NOT NULL,
+    -- What the gateway needs to start the payment again after a crash; never a card number.
+    payment_token text NOT NULL,
+    amount_minor bigint NOT NULL CHECK (amount_minor >= 0),
+    currency text NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE TRIGGER attempts_are_append_only BEFORE UPDATE OR DELETE ON payment_attempt
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+-- What the gateway said of a payment, or of a refund of it, each time that it said something new;
+-- `unanswered` is a question that got no usable answer. `amount_minor` is the money captured or given
+-- back. `detail` is the gateway's reason, for operators alone.
+CREATE TABLE payment_event (
+    event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    order_id uuid NOT NULL REFERENCES payment_attempt,
+    refund_id uuid REFERENCES refund,
+    said text NOT NULL,
+    amount_minor bigint NOT NULL DEFAULT 0 CHECK (amount_minor >= 0),
+    gateway_ref text NOT NULL DEFAULT '',
+    detail text NOT NULL DEFAULT '',
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT gateway_said_a_word_that_we_know CHECK (said = 'unanswered' OR CASE WHEN refund_id IS NULL
+        THEN said IN ('unknown', 'processing', 'authorized', 'captured', 'declined', 'voided')
+        ELSE said IN ('pending', 'done', 'failed') END),
+    CONSTRAINT only_money_that_moved_has_an_amount CHECK (amount_minor = 0 OR said IN ('captured', 'done'))
+);
+CREATE INDEX payment_event_by_order ON payment_event (order_id, event_id);
+CREATE UNIQUE INDEX payment_is_captured_once ON payment_event (order_id) WHERE said = 'captured';
+CREATE UNIQUE INDEX refund_is_done_once ON payment_event (refund_id) WHERE said = 'done';
+CREATE TRIGGER payment_events_are_append_only BEFORE UPDATE OR DELETE ON payment_event
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 -- Which PaymentIntent at Stripe belongs to a payment of ours. The first row decides for good: only
 -- an intent that stands here is ever confirmed, and a payment that was barred before it had one has

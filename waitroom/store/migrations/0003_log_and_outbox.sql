@@ -231,20 +231,8 @@ CREATE FUNCTION emit(in_room_id int, in_kind text, facts jsonb) RETURNS void LAN
     SELECT in_room_id, in_kind, facts WHERE event_wanted(in_kind)
 $$;
 
--- What an order's event says. Who bought is not in it: whoever needs that asks the operators' API.
-CREATE FUNCTION order_facts(p purchase) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT jsonb_build_object(
-        'room', (SELECT m.room FROM room m WHERE m.room_id = p.room_id),
-        'order_id', p.order_id, 'number', p.reference, 'state', p.state,
-        'hold_id', p.hold_id, 'session', p.session_id::text,
-        'total_minor', p.total_minor, 'refunded_minor', p.refunded_minor, 'currency', p.currency,
-        'items', COALESCE((
-            SELECT jsonb_agg(jsonb_build_object('sku', k.sku, 'name', l.name, 'quantity', l.quantity,
-                       'price_minor', l.price_minor, 'refunded', l.refunded, 'returned', l.returned)
-                       ORDER BY k.sku)
-            FROM purchase_line l JOIN sku k USING (sku_id) WHERE l.order_id = p.order_id), '[]'))
-$$;
-
+-- An order's event says what every other reader of the order is told. Who bought is not in it: the
+-- operators' API has that.
 CREATE FUNCTION tell_of_order() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     kind text;
@@ -257,7 +245,7 @@ BEGIN
         WHEN NEW.state = 'refunded' THEN 'order.refunded'
         WHEN NEW.state = 'cancelled' THEN 'order.cancelled' END;
     IF kind IS NOT NULL AND event_wanted(kind) THEN
-        PERFORM emit(NEW.room_id, kind, order_facts(NEW) || CASE kind WHEN 'order.refunded'
+        PERFORM emit(NEW.room_id, kind, order_document(NEW, NULL) || CASE kind WHEN 'order.refunded'
             THEN jsonb_build_object('refunded_now_minor', NEW.refunded_minor - OLD.refunded_minor)
             ELSE '{}' END);
     END IF;

@@ -1,16 +1,19 @@
 -- Orders and their payments. Lock order as everywhere: admission, room_stock, stock, hold, then the order,
 -- then its refund. The SETs keep plans that were made while tables were empty from reading all of them.
 
--- An order with its lines, as it is read everywhere.
-CREATE VIEW full_order AS
-    SELECT p.order_id, p.reference, p.session_id, p.customer_id, p.room_id, m.room, p.hold_id, p.state,
-           p.total_minor, p.currency, p.refunded_minor, p.refunding_minor, p.gateway, p.gateway_ref,
-           p.payment_token, p.detail, p.called_off, p.pay_by, p.created_at, p.paid_at,
-           (SELECT json_agg(json_build_object('sku', k.sku, 'name', l.name, 'quantity', l.quantity,
-                       'price_minor', l.price_minor, 'refunded', l.refunded, 'returned', l.returned)
-                       ORDER BY k.sku)
-            FROM purchase_line l JOIN sku k USING (sku_id) WHERE l.order_id = p.order_id)::text AS lines
-    FROM purchase p JOIN room m USING (room_id);
+-- Notes what a gateway said of a payment, or of a refund of it, unless it said the same before. Callers
+-- that move the order as well note first, before they lock anything.
+CREATE FUNCTION note_payment(
+    in_order uuid, in_refund uuid, in_said text, amount bigint, ref text, why text)
+RETURNS void LANGUAGE sql AS $$
+    INSERT INTO payment_event (order_id, refund_id, said, amount_minor, gateway_ref, detail)
+    SELECT in_order, in_refund, in_said, amount, ref, why
+    WHERE in_said IS NOT NULL AND in_said IS DISTINCT FROM (
+        SELECT e.said FROM payment_event e
+        WHERE e.order_id = in_order AND e.refund_id IS NOT DISTINCT FROM in_refund
+        ORDER BY e.event_id DESC LIMIT 1)
+    ON CONFLICT DO NOTHING
+$$;
 
 -- Marks a live hold as being paid and writes its order, with lines of its own: the hold may be
 -- changed after a decline. A repeat of the same key finds the same order. Verdicts: started, replay,
@@ -54,9 +57,10 @@ BEGIN
     SELECT sum(l.quantity * l.price_minor), min(k.currency) INTO total, money
         FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = in_hold;
     INSERT INTO purchase (order_id, reference, session_id, customer_id, room_id, hold_id, idempotency_key,
-                          body_hash, total_minor, currency, gateway, payment_token, pay_by)
-        VALUES (in_order, in_reference, in_session, a.customer_id, h.room_id, in_hold, key,
-                hash, total, money, in_gateway, token, t);
+                          body_hash, total_minor, currency, pay_by)
+        VALUES (in_order, in_reference, in_session, a.customer_id, h.room_id, in_hold, key, hash, total, money, t);
+    INSERT INTO payment_attempt (order_id, gateway, payment_token, amount_minor, currency)
+        VALUES (in_order, in_gateway, token, total, money);
     INSERT INTO purchase_line (order_id, sku_id, name, quantity, price_minor)
         SELECT in_order, l.sku_id, k.name, l.quantity, l.price_minor
         FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = in_hold AND l.quantity > 0;
@@ -127,7 +131,7 @@ END $$;
 -- Moves an order from one state to the next and its units with it, in one transaction. Returns the
 -- state in which the order then is: not `to_state` if somebody else moved it first, and `returning`
 -- instead of `authorized` for one that was called off.
-CREATE FUNCTION settle_order(in_order uuid, from_state text, to_state text, ref text, why text)
+CREATE FUNCTION settle_order(in_order uuid, from_state text, to_state text, why text)
 RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     p purchase;
@@ -148,8 +152,7 @@ BEGIN
     IF from_state IN ('authorizing', 'voiding') AND to_state IN ('declined', 'cancelled', 'returning') THEN
         PERFORM resume_clock(p.hold_id);
     END IF;
-    UPDATE purchase x SET state = to_state, gateway_ref = COALESCE(ref, x.gateway_ref), detail = why,
-            changed_at = clock_timestamp(),
+    UPDATE purchase x SET state = to_state, detail = why, changed_at = clock_timestamp(), drives = 0,
             sold_at = CASE to_state WHEN 'authorized' THEN clock_timestamp() ELSE x.sold_at END,
             paid_at = CASE to_state WHEN 'paid' THEN clock_timestamp() ELSE x.paid_at END
         WHERE x.order_id = in_order;
@@ -211,7 +214,7 @@ END $$;
 -- there is confirmed; else the units are taken again if they can be had; else the money goes back, and
 -- the order says why. Returns the state in which the order then is, or `short` if nothing was written
 -- since units may come free when what is due is ended; with `final` that is not waited for.
-CREATE FUNCTION take_late_money(in_order uuid, ref text, final boolean) RETURNS text LANGUAGE plpgsql
+CREATE FUNCTION take_late_money(in_order uuid, final boolean) RETURNS text LANGUAGE plpgsql
 SET enable_seqscan = off AS $$
 DECLARE
     p purchase; h hold; verdict text; why text;
@@ -239,7 +242,7 @@ BEGIN
                             WHEN 'limit' THEN 'The payment came late, and with what was bought meanwhile it is more than one shopper may have.' END;
     END IF;
     UPDATE purchase x SET state = CASE WHEN why IS NULL THEN 'authorized' ELSE 'returning' END,
-            gateway_ref = COALESCE(ref, x.gateway_ref), detail = COALESCE(why, ''), changed_at = clock_timestamp(),
+            detail = COALESCE(why, ''), changed_at = clock_timestamp(), drives = 0,
             sold_at = CASE WHEN why IS NULL THEN clock_timestamp() ELSE x.sold_at END
         WHERE x.order_id = in_order RETURNING x.state INTO verdict;
     RETURN verdict;

@@ -2,11 +2,11 @@
 
 -- A refund with its units, as it is read everywhere.
 CREATE VIEW full_refund AS
-    SELECT r.refund_id, r.order_id, r.state AS stage, r.amount_minor, p.currency, p.gateway, r.restock, r.by_hand,
+    SELECT r.refund_id, r.order_id, r.state AS stage, r.amount_minor, p.currency, a.gateway, r.restock, r.by_hand,
            r.who, r.reason, r.detail, r.asked_at, r.ended_at,
            COALESCE((SELECT json_agg(json_build_object('sku', k.sku, 'quantity', l.quantity) ORDER BY k.sku)
                      FROM refund_line l JOIN sku k USING (sku_id) WHERE l.refund_id = r.refund_id), '[]')::text AS items
-    FROM refund r JOIN purchase p USING (order_id);
+    FROM refund r JOIN purchase p USING (order_id) JOIN payment_attempt a USING (order_id);
 
 -- Writes a refund and sets its money and units aside, so that no other can give them back as well. The
 -- caller has locked the order. never_refunded_beyond_paid and unit_refunded_once refuse too much.
@@ -109,7 +109,7 @@ END $$;
 
 -- Ends a refund as done or failed, once. Done moves the money from one column to the other and puts
 -- the units on the shelf; failed gives both back to the order. Returns the state it is then in.
-CREATE FUNCTION finish_refund(in_refund uuid, to_state text, ref text, why text) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION finish_refund(in_refund uuid, to_state text, why text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     r refund; p purchase; ids int[]; quantities int[]; all_back boolean;
 BEGIN
@@ -117,8 +117,7 @@ BEGIN
     p := lock_order(r.order_id, r.restock);
     SELECT * INTO r FROM refund x WHERE x.refund_id = in_refund FOR NO KEY UPDATE;
     IF r.state <> 'asked' THEN RETURN r.state; END IF;
-    UPDATE refund x SET state = to_state, gateway_ref = ref, detail = why,
-            changed_at = clock_timestamp(), ended_at = clock_timestamp()
+    UPDATE refund x SET state = to_state, detail = why, ended_at = clock_timestamp()
         WHERE x.refund_id = in_refund;
     SELECT array_agg(l.sku_id ORDER BY l.sku_id), array_agg(l.quantity ORDER BY l.sku_id) INTO ids, quantities
         FROM refund_line l WHERE l.refund_id = in_refund;
@@ -221,6 +220,41 @@ LANGUAGE sql STABLE AS $$
     JOIN product d ON d.product_id = k.product_id WHERE in_seller IS NULL OR d.seller_id = in_seller
 $$;
 
+-- A moment as RFC 3339 has it, whatever the connection's time zone.
+CREATE FUNCTION utc_text(at timestamptz) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+$$;
+
+-- An order as every reader is told of it: API, pages, history, operators, exports and webhooks. For a
+-- seller it has their products' lines and sums, and it is NULL where they have no part in it. Whether
+-- money of it went back is said of the whole order. `state` is a word of the books; what shoppers and
+-- operators are told instead is made of it in checkout/order.py. Moments are in UTC.
+CREATE FUNCTION order_document(p purchase, in_seller int) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object(
+        'order_id', p.order_id, 'number', p.reference,
+        'room', (SELECT m.room FROM room m WHERE m.room_id = p.room_id),
+        'hold_id', p.hold_id, 'session', p.session_id::text, 'state', p.state,
+        'total_minor', CASE WHEN in_seller IS NULL THEN p.total_minor ELSE part.total_minor END,
+        'refunded_minor', CASE WHEN in_seller IS NULL THEN p.refunded_minor ELSE part.refunded_minor END,
+        'refunding_minor', CASE WHEN in_seller IS NULL THEN p.refunding_minor ELSE part.refunding_minor END,
+        'currency', p.currency,
+        'partly_refunded', p.state = 'paid' AND p.refunded_minor > 0,
+        'called_off', p.called_off, 'detail', p.detail,
+        'created_at', utc_text(p.created_at), 'paid_at', utc_text(p.paid_at),
+        'items', part.items::jsonb)
+    FROM part_of_order(p.order_id, in_seller) part WHERE part.items IS NOT NULL
+$$;
+
+CREATE VIEW full_order AS
+    SELECT p.order_id, p.session_id, p.customer_id, p.created_at, order_document(p, NULL)::text AS document
+    FROM purchase p;
+
+-- What the gateway calls a payment, as it last said.
+CREATE FUNCTION gateway_ref_of(in_order uuid) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT e.gateway_ref FROM payment_event e
+    WHERE e.order_id = in_order AND e.refund_id IS NULL AND e.gateway_ref <> '' ORDER BY e.event_id DESC LIMIT 1
+$$;
+
 -- Every way in which money and units of orders could disagree with their refunds and returns, a row
 -- for each that does. Empty when all is well; conservation_breach looks at the stock.
 CREATE VIEW money_breach AS
@@ -261,4 +295,18 @@ CREATE VIEW money_breach AS
     UNION ALL
     SELECT 'what is refunded is not all', p.order_id, p.total_minor, p.refunded_minor
     FROM purchase p WHERE (p.state = 'refunded' AND p.refunded_minor <> p.total_minor)
-        OR (p.state NOT IN ('paid', 'returning', 'refunded') AND p.refunded_minor + p.refunding_minor > 0);
+        OR (p.state NOT IN ('paid', 'returning', 'refunded') AND p.refunded_minor + p.refunding_minor > 0)
+    UNION ALL
+    SELECT 'captured differs from the total', p.order_id, p.total_minor, COALESCE(e.amount_minor, 0)
+    FROM purchase p LEFT JOIN payment_event e ON e.order_id = p.order_id AND e.said = 'captured'
+    WHERE p.total_minor <> COALESCE(e.amount_minor, 0) AND (p.paid_at IS NOT NULL OR e.event_id IS NOT NULL)
+    UNION ALL
+    SELECT 'money was captured for an order that is closed', p.order_id, 0, e.amount_minor
+    FROM purchase p JOIN payment_event e ON e.order_id = p.order_id AND e.said = 'captured'
+    WHERE e.amount_minor > 0 AND p.state IN ('declined', 'cancelled')
+    UNION ALL
+    SELECT 'given back differs from what the gateway gave back', r.refund_id, r.amount_minor,
+           COALESCE(e.amount_minor, 0)
+    FROM refund r LEFT JOIN payment_event e ON e.refund_id = r.refund_id AND e.said = 'done'
+    WHERE r.amount_minor <> COALESCE(e.amount_minor, 0)
+        AND ((r.state = 'done' AND NOT r.by_hand) OR e.event_id IS NOT NULL);

@@ -67,12 +67,9 @@ CREATE FUNCTION customer_data(in_issuer text, in_subject text) RETURNS jsonb LAN
                 ORDER BY h.placed_at, h.hold_id)
             FROM hold h WHERE h.customer_id = c.customer_id), '[]'),
         'orders', COALESCE((
-            SELECT jsonb_agg(jsonb_build_object('order_id', p.order_id, 'number', p.reference,
-                'room', m.room, 'session', p.session_id::text, 'hold_id', p.hold_id, 'state', p.state,
-                'total_minor', p.total_minor, 'refunded_minor', p.refunded_minor, 'currency', p.currency,
-                'gateway', p.gateway, 'gateway_ref', p.gateway_ref, 'detail', p.detail,
-                'created_at', p.created_at, 'paid_at', p.paid_at) ORDER BY p.created_at, p.order_id)
-            FROM purchase p JOIN room m USING (room_id) WHERE p.customer_id = c.customer_id), '[]'))
+            SELECT jsonb_agg(order_document(p, NULL) || jsonb_build_object(
+                'gateway', t.gateway, 'gateway_ref', gateway_ref_of(p.order_id)) ORDER BY p.created_at, p.order_id)
+            FROM purchase p JOIN payment_attempt t USING (order_id) WHERE p.customer_id = c.customer_id), '[]'))
     FROM customer c WHERE c.issuer = in_issuer AND c.subject = in_subject
 $$;
 

@@ -1,18 +1,18 @@
-"""Driving a refund from what was asked to what the gateway did, whoever gets to it."""
+"""Driving a refund from what was asked to what the gateway did."""
 
 from uuid import UUID
 
 import structlog
 
+from checkout.driving.leased import drive_idle
 from checkout.gateway.gateway import (
     GATEWAY_TIMEOUT_S,
-    IDLE_S,
+    REFUND_UNANSWERED,
     Gateway,
     Refunded,
     RefundState,
     answer_of,
 )
-from checkout.idle import settle_idle
 from checkout.refund import Refund, RefundStage
 from checkout.refund_store import RefundStore
 
@@ -40,12 +40,15 @@ class Refunds:
         refund = await self._store.read(refund_id)
         if refund.stage is not RefundStage.ASKED or refund.gateway != self._gateway.name:
             return refund
+        if refund.by_hand or refund.amount_minor == 0:
+            # There is nothing to ask of the gateway.
+            await self._store.finish(refund, RefundStage.DONE)
+            return await self._store.read(refund_id)
         answer = await self._ask(refund)
-        if answer is None or answer.state is RefundState.PENDING:
+        if answer.state not in _ENDS:
+            await self._store.note(refund, answer)
             return refund
-        await self._store.finish(
-            refund_id, _ENDS[answer.state], gateway_ref=answer.gateway_ref, detail=answer.detail
-        )
+        await self._store.finish(refund, _ENDS[answer.state], answer)
         return await self._store.read(refund_id)
 
     async def drive_all(self, order_id: UUID) -> None:
@@ -62,23 +65,29 @@ class Refunds:
             return False
         return (await self.drive(refund_id)).stage is RefundStage.DONE
 
-    async def _ask(self, refund: Refund) -> Refunded | None:
-        if refund.by_hand or refund.amount_minor == 0:
-            return Refunded(state=RefundState.DONE)
+    async def settle_idle(self) -> int:
+        """Drive refunds that have no driver; return how many were taken."""
+        return await drive_idle(
+            self._store, self._drive_on, gateway=self._gateway.name, kind="refund"
+        )
+
+    async def sweep(self, _: int) -> int:
+        """Settle what is idle, as a sweep that rests between its rounds."""
+        await self.settle_idle()
+        return 0
+
+    async def _drive_on(self, refund_id: UUID) -> bool:
+        return (await self.drive(refund_id)).stage is not RefundStage.ASKED
+
+    async def _ask(self, refund: Refund) -> Refunded:
         call = self._gateway.refund(
             str(refund.order_id),
             refund_key=str(refund.refund_id),
             amount_minor=refund.amount_minor,
         )
-        return await answer_of(call, timeout_s=self._timeout_s, key=str(refund.refund_id))
-
-    async def sweep(self, _: int) -> int:
-        """Settle what is idle, as a sweep that is never in a hurry: what was tried rests first."""
-        await self.settle_idle()
-        return 0
-
-    async def settle_idle(self, *, idle_s: float = IDLE_S) -> int:
-        """Drive refunds that nobody has moved for a while; return how many were looked at."""
-        return await settle_idle(
-            self._store, self.drive, gateway=self._gateway.name, idle_s=idle_s, kind="refund"
+        return await answer_of(
+            call,
+            timeout_s=self._timeout_s,
+            key=str(refund.refund_id),
+            otherwise=REFUND_UNANSWERED,
         )

@@ -1,0 +1,76 @@
+"""Work with one driver at a time: take what has none, drive it, and put off what did not move."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from checkout.attempt import Taken
+from checkout.gateway.gateway import GATEWAY_TIMEOUT_S
+from inventory.kit.lease import Lease, Retry, exponential
+
+log = structlog.get_logger()
+
+# The table's own first lease is as long (`driven_until` of `purchase` and `refund`).
+LEASE = Lease(attempt_s=GATEWAY_TIMEOUT_S, margin_s=5.0)
+# An order may have to be voided soon after its payment window, so waits stay short. Nothing is ever
+# given up: money that moves has to come to rest.
+RETRY = Retry(waits_s=exponential(first_s=15.0, longest_s=120.0))
+BATCH_MAX = 50
+# Work that was taken so many times in one state has stood still for over a quarter of an hour.
+TRIES_ALARM = 10
+
+
+class LeasedStore(Protocol):
+    """A table of orders or refunds, each with a lease."""
+
+    async def take(self, *, gateway: str, lease_s: float, limit: int) -> list[Taken]:
+        """Lease work of this gateway that has no driver and has not come to rest."""
+        ...
+
+    async def put_off(self, work_id: UUID, *, wait_s: float) -> None:
+        """End a lease, so that the work is taken again after a while."""
+        ...
+
+
+# Drives one piece of work, and says whether it has come to rest.
+Drive = Callable[[UUID], Awaitable[bool]]
+
+
+async def drive_idle(store: LeasedStore, drive: Drive, *, gateway: str, kind: str) -> int:
+    """Drive work that has no driver; return how many pieces were taken.
+
+    An error in one piece reaches none of the others.
+    """
+    started = time.monotonic()
+    taken = await store.take(gateway=gateway, lease_s=LEASE.length_s, limit=BATCH_MAX)
+    driving = (within_lease(drive(work.id), started=started) for work in taken)
+    for work, end in zip(
+        taken, await asyncio.gather(*driving, return_exceptions=True), strict=True
+    ):
+        if end is not True:
+            await _put_off(store, work, end, kind=kind)
+    return len(taken)
+
+
+async def within_lease(driving: Awaitable[bool], *, started: float) -> bool:
+    """Drive until the work rests or the lease ends; say whether it rests."""
+    async with asyncio.timeout(LEASE.left_s(started=started, now=time.monotonic())):
+        return await driving
+
+
+async def _put_off(store: LeasedStore, work: Taken, end: object, *, kind: str) -> None:
+    """Let work that has not come to rest be taken again after a while."""
+    facts = {kind: str(work.id), "tries": work.tries}
+    if isinstance(end, Exception):
+        log.warning("not_settled", **facts, error=repr(end))
+    if work.tries >= TRIES_ALARM:
+        log.error("stands_still", **facts, hint="look at it on the operators' screen")
+    chance = random.random()  # noqa: S311 - jitter guards no secret
+    wait_s = RETRY.again_s(attempts=work.tries, chance=chance)
+    assert wait_s is not None, "nothing is given up"
+    await store.put_off(work.id, wait_s=wait_s)

@@ -1,0 +1,276 @@
+"""Payment attempts and what gateways said of them: kept for good, and equal to the books."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from aiohttp.test_utils import TestClient
+from paying import (
+    IMPATIENT_S,
+    WatchedGateway,
+    a_paid_order,
+    all_is_well,
+    an_order,
+    driven_by,
+    refund,
+    settle_idle,
+)
+from support import admitted, execute, open_room, tick
+
+from checkout.driving.leased import LEASE, RETRY, TRIES_ALARM
+from checkout.gateway.deterministic_gateway import (
+    APPROVE,
+    CAPTURE_REFUSED,
+    DECLINE,
+    REFUND_FAILS,
+    SLOW,
+    DeterministicGateway,
+)
+from checkout.gateway.gateway import Payment, PaymentState
+from checkout.order import OrderState
+from waitroom.run.app import Service
+
+Serve = Callable[[Service], Awaitable[TestClient[Any, Any]]]
+OpenService = Callable[..., Awaitable[Service]]
+
+
+async def said(service: Service, order_id: UUID) -> list[tuple[str, int]]:
+    """Return what the gateway said of an order, and the money that moved with it."""
+    answers = (await service.history.file(order_id)).answers
+    return [(answer.said, answer.amount_minor) for answer in answers]
+
+
+async def test_a_sale_is_told_by_what_the_gateway_said(service: Service) -> None:
+    order_id = await a_paid_order(service)
+    await service.refunds.drive(await refund(service, order_id, amount_minor=300))
+    await service.payments.hear(order_id)
+
+    assert await said(service, order_id) == [("authorized", 0), ("captured", 2000), ("done", 300)]
+    await all_is_well(service)
+
+
+async def test_a_refusal_at_the_capture_is_kept_and_nothing_was_taken(service: Service) -> None:
+    order_id = await an_order(service, token=CAPTURE_REFUSED)
+    await service.payments.drive(order_id)
+
+    assert await said(service, order_id) == [("authorized", 0), ("declined", 0), ("voided", 0)]
+
+
+async def test_a_failed_refund_is_kept_with_its_reason(service: Service) -> None:
+    order_id = await a_paid_order(service, token=REFUND_FAILS)
+    asked = await refund(service, order_id, full=True, restock=True)
+    await service.refunds.drive(asked)
+
+    last = (await service.history.file(order_id)).answers[-1]
+    assert (last.said, last.refund_id, last.amount_minor) == ("failed", asked, 0)
+    assert last.detail == "The card takes no refunds."
+
+
+async def test_the_same_answer_again_and_again_is_one_event(service: Service) -> None:
+    order_id = await an_order(service)
+    gateway = WatchedGateway(service)
+    payments = driven_by(service, gateway)
+    gateway.away = True
+    for _ in range(3):
+        await payments.drive(order_id)
+    gateway.away = False
+    await payments.drive(order_id)
+
+    assert await said(service, order_id) == [
+        ("unanswered", 0),
+        ("authorized", 0),
+        ("captured", 2000),
+    ]
+
+
+class Generous(DeterministicGateway):
+    """A gateway that takes another amount than it was asked for."""
+
+    async def capture(self, payment_key: str) -> Payment:
+        taken = await super().capture(payment_key)
+        return Payment(state=taken.state, gateway_ref=taken.gateway_ref, captured_minor=1999)
+
+
+async def test_another_amount_than_the_total_is_a_breach_of_the_books(service: Service) -> None:
+    order_id = await an_order(service)
+
+    order = await driven_by(service, Generous(service.pool)).drive(order_id)
+
+    assert order.state is OrderState.PAID
+    assert await service.orders.breaches() == [
+        {"breach": "captured differs from the total", "id": order_id, "kept": 2000, "counted": 1999}
+    ]
+
+
+@pytest.mark.parametrize("table", ["payment_attempt", "payment_event"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET amount_minor = 0", "DELETE FROM {}"])
+async def test_attempts_and_events_are_only_ever_added(
+    service: Service, table: str, change: str
+) -> None:
+    await a_paid_order(service)
+
+    with pytest.raises(asyncpg.RaiseError, match="only ever added"):
+        await execute(service, change.format(table))
+
+
+async def test_money_is_captured_once_and_only_money_that_moved_has_an_amount(
+    service: Service,
+) -> None:
+    order_id = await a_paid_order(service)
+    add = "INSERT INTO payment_event (order_id, said, amount_minor) VALUES ($1, $2, $3)"
+
+    with pytest.raises(asyncpg.UniqueViolationError, match="payment_is_captured_once"):
+        await execute(service, add, order_id, "captured", 2000)
+    with pytest.raises(asyncpg.CheckViolationError, match="only_money_that_moved"):
+        await execute(service, add, order_id, "authorized", 2000)
+    with pytest.raises(asyncpg.CheckViolationError, match="a_word_that_we_know"):
+        await execute(service, add, order_id, "perhaps", 0)
+
+
+async def test_every_word_of_a_gateway_can_be_kept(service: Service) -> None:
+    order_id = await an_order(service)
+
+    for state in PaymentState:
+        await service.orders.note(order_id, Payment(state=state))
+
+    assert [word for word, _ in await said(service, order_id)] == list(PaymentState)
+
+
+# One driver at a time.
+
+
+class Counting(DeterministicGateway):
+    """A gateway that counts what it is asked."""
+
+    asked = 0
+
+    async def authorize(
+        self, payment_key: str, *, amount_minor: int, currency: str, token: str
+    ) -> Payment:
+        self.asked += 1
+        return await super().authorize(
+            payment_key, amount_minor=amount_minor, currency=currency, token=token
+        )
+
+    async def look_up(self, payment_key: str) -> Payment:
+        self.asked += 1
+        return await super().look_up(payment_key)
+
+
+@pytest.fixture
+async def counted(services: OpenService) -> tuple[Service, Counting]:
+    """Return a service that answers soon, with a gateway that counts."""
+    service = await services(payment_wait_s=IMPATIENT_S)
+    gateway = Counting(service.pool)
+    service.checkout._payments = driven_by(service, gateway)  # noqa: SLF001 - see above
+    return service, gateway
+
+
+async def test_a_payment_that_is_sent_again_and_again_is_asked_for_once(
+    counted: tuple[Service, Counting], clients: Serve
+) -> None:
+    service, gateway = counted
+    client = await clients(service)
+    await open_room(service)
+    await tick(service)
+    shopper = await admitted(client)
+    held = (await (await shopper.hold(mug=1)).json())["hold_id"]
+    key = str(uuid4())
+
+    answers = await asyncio.gather(
+        *(shopper.pay(held, token=SLOW, key=key) for _ in range(20)),
+    )
+    later = await shopper.pay(held, token=SLOW, key=key)
+    asked = gateway.asked
+    await service.checkout.close()
+
+    assert {answer.status for answer in [*answers, later]} == {202}
+    assert asked == 1
+
+
+async def test_a_repeat_takes_over_from_a_process_that_died_once_its_lease_is_over(
+    counted: tuple[Service, Counting], clients: Serve
+) -> None:
+    service, gateway = counted
+    client = await clients(service)
+    await open_room(service)
+    await tick(service)
+    shopper = await admitted(client)
+    held = (await (await shopper.hold(mug=1)).json())["hold_id"]
+    key = str(uuid4())
+    await shopper.pay(held, token=SLOW, key=key)
+    await service.checkout.close()
+    await execute(service, "UPDATE test_gateway.payment SET decides_at = clock_timestamp()")
+
+    early = await shopper.pay(held, token=SLOW, key=key)
+    await execute(service, "UPDATE purchase SET driven_until = clock_timestamp()")
+    late = await shopper.pay(held, token=SLOW, key=key)
+
+    assert (early.status, late.status) == (202, 201)
+    # It was sent once, and looked up once.
+    assert gateway.asked == 2
+    await all_is_well(service)
+
+
+async def test_a_row_has_its_writer_for_a_driver_until_the_lease_is_over(service: Service) -> None:
+    order_id = await a_paid_order(service)
+    await refund(service, order_id, amount_minor=1)
+
+    for table, since in (("purchase", "created_at"), ("refund", "asked_at")):
+        (row,) = await execute(service, f"SELECT driven_until - {since} AS lease FROM {table}")
+        assert abs(row["lease"] - timedelta(seconds=LEASE.length_s)) < timedelta(seconds=1)
+    assert await service.refunds.settle_idle() == 0
+    assert await settle_idle(service, service.refunds) == 1
+
+
+async def test_work_that_stands_still_is_tried_at_longer_intervals_and_raises_an_alarm(
+    service: Service, capfd: pytest.CaptureFixture[str]
+) -> None:
+    order_id = await an_order(service)
+    gateway = WatchedGateway(service)
+    gateway.away = True
+    payments = driven_by(service, gateway)
+    waits = []
+
+    for _ in range(TRIES_ALARM):
+        assert await settle_idle(service, payments) == 1
+        (row,) = await execute(
+            service, "SELECT driven_until - clock_timestamp() AS wait, drives FROM purchase"
+        )
+        waits.append(row["wait"].total_seconds())
+
+    assert row["drives"] == TRIES_ALARM
+    for wait_s, planned_s in zip(waits, RETRY.waits_s, strict=False):
+        assert planned_s - 2 < wait_s <= planned_s * (1 + RETRY.jitter)
+    logged = capfd.readouterr()
+    assert (logged.out + logged.err).count("stands_still") == 1
+    gateway.away = False
+    await settle_idle(service, payments)
+    assert (await service.orders.read(order_id)).state is OrderState.PAID
+
+
+# What a shopper is told of a decline.
+
+
+async def test_all_declines_are_told_to_the_shopper_in_one_sentence(
+    service: Service, client: TestClient[Any, Any]
+) -> None:
+    await open_room(service)
+    await tick(service)
+    shopper = await admitted(client)
+    held = (await (await shopper.hold(mug=1)).json())["hold_id"]
+
+    bodies = [await (await shopper.pay(held, token=t)).json() for t in (DECLINE, "tok_stolen")]
+    paid = await shopper.pay(held, token=APPROVE)
+
+    sentences = {body["detail"] for body in bodies}
+    assert sentences == {
+        "The payment was declined. You have not been charged. Try another card, or ask your bank."
+    }
+    file = await service.history.file(UUID(bodies[0]["order_id"]))
+    assert [answer.detail for answer in file.answers] == ["Declined by its token."]
+    assert paid.status == 201
