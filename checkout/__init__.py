@@ -17,7 +17,9 @@ changes something.
 Money that comes late moves a declined or cancelled order on to authorized or returning.
 
 No lock and no transaction is open during a call to the gateway. The gateway knows the order's id as
-its key, so every step may be repeated, by a request or by the settling loop (`payments.py`).
+its key, so every step may be repeated, by a request or by the settling loop (`driving`). What the
+gateway was asked and what it said stand in `payment_attempt` and `payment_event`, which are only
+ever added to; the order keeps its life cycle alone.
 
 1. `start_payment` marks the hold as being paid, writes the order as authorizing and moves the
    hold's deadline, once, to the room's payment window. From here on the clock does not end the
@@ -35,6 +37,8 @@ its key, so every step may be repeated, by a request or by the settling loop (`p
   cannot be asked they stay held. If the money had been captured after all, the order goes through.
 * **No answer**: the gateway is asked what became of the payment
   (`test_a_charge_whose_answer_was_lost_is_found_again`).
+* **Refused for good**: a confirmation that the gateway refuses is a decline, and the hold is free
+  for another card.
 * **Refused at the capture**: the order is returning. Its units go back on the shelf in that
   transaction, and the payment is voided, or refunded if the money had come after all
   (`test_a_capture_that_is_refused_for_good_gives_the_units_and_the_money_back`).
@@ -47,7 +51,7 @@ its key, so every step may be repeated, by a request or by the settling loop (`p
   (`test_two_halves_and_one_more_asked_at_once_are_two_halves`).
 * **Called off**: an undecided payment is voided first, sold units go back at once, a paid order is
   refunded. Later money goes back (`test_late_money_for_an_order_that_was_called_off_goes_back`).
-* **Worker dead**: orders idle for 35 s are driven on by the sweeper
+* **Worker dead**: its lease ends 35 s after the order was written, and the sweeper drives it on
   (`test_an_order_left_by_a_dead_worker_is_settled_once_by_many`).
 * The request waits `payment_wait_s` and then answers 202.
 

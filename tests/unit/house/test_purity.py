@@ -12,9 +12,9 @@ PURE = re.compile(r"(checkout|inventory|waitroom\.(line|log|reports|outgoing|reh
 AT_THE_RIM = re.compile(r".*([._](store|api|pages|gateway|webhooks|sender|client|loop|loops))\Z")
 NAMED_IMPURE = {
     # They drive money and stock through time.
-    "checkout.idle",
-    "checkout.payments",
-    "checkout.refunds",
+    "checkout.driving.leased",
+    "checkout.driving.payments",
+    "checkout.driving.refunds",
     "inventory.sweeper",
     # They ask others over HTTP.
     "checkout.customers.identity",
