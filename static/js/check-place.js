@@ -96,13 +96,13 @@ async function check(room, receipt) {
   const name = nameOf(receipt), where = `entry ${count(receipt.seq)} of the log`;
   if (why) {
     return { good: false, said: [`This receipt does not fit the log: ${why}`,
-      `Either the receipt was changed, or it is from another room, or ${where} is not what it was when you joined. Keep the receipt, and show it to others: whoever has the hash of a later entry can tell which it is.`] };
+      `Either the receipt was changed, or it is from another room, or ${where} has been changed since you joined. Keep the receipt, and show it to others: anyone with the hash of a later entry can tell which it is.`] };
   }
   const at = new Date(told.at), others = receipt.count - 1;
   const said = [`Your place is in the log: ${name} was given on ${at.toLocaleString()}, by ${where}.`,
     others ? `Your ticket and ${plural(others, "other")} are sealed there under one hash, and yours leads to it.` : "Your ticket alone is sealed there under a hash, and it leads to it.",
-    `So nobody can be put before you later without changing that entry and every hash after it. Its own hash is ${entry.hash.slice(0, 12)}…`];
-  if (receipt.number == null) said.push("Which number your entry got is computed from the draw: the waiting page shows it, and waitroom verify computes it again.");
+    `Nobody can be put before you later without changing that entry and every hash after it. Its own hash is ${entry.hash.slice(0, 12)}…`];
+  if (receipt.number == null) said.push("The draw gives your entry its number: the waiting page shows it, and waitroom verify computes it again.");
   return { good: true, said };
 }
 
@@ -139,7 +139,7 @@ function start() {
     event.preventDefault();
     event.submitter.disabled = true;
     try {
-      if (!crypto.subtle) throw new Trouble("Browsers compute hashes on secure pages alone, and this one was not opened over https. Check the receipt with waitroom verify.");
+      if (!crypto.subtle) throw new Trouble("Browsers compute hashes only on secure pages, and this one was not opened over https. Check the receipt with waitroom verify.");
       const text = $("check-text").value.trim() || kept;
       if (!text) throw new Trouble("Paste your receipt first, or choose its file.");
       const { good, said } = await check(room, readReceipt(text));

@@ -140,7 +140,7 @@ async def test_the_page_tells_who_was_overtaken_and_how_the_draw_stands(
     page = await (await client.get("/rooms/drop/fairness", headers=PAGE)).text()
 
     assert "the draw of press-1 was not made as announced" in page
-    assert "the seed revealed is not the one committed to" in page
+    assert "the revealed seed is not the one committed to" in page
     assert "The seed has not been revealed yet." in page
     assert "By a lane that the operators had opened</th><td>3</td><td>3</td><td>1</td>" in page
     assert "1 came sooner and 0 later" in page

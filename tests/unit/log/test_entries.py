@@ -4,6 +4,7 @@ import json
 import re
 from collections import defaultdict
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from honest_log import plain_log
@@ -13,6 +14,7 @@ from waitroom.log.entries import KINDS, Joined, OfNumber, Unknown, UnreadableEnt
 from waitroom.log.verify.exceptions import COUNTED
 from waitroom.log.verify.receipt import HAPPENED
 
+DOCS = Path(__file__).parents[3] / "docs" / "how-it-works" / "draw-and-log.md"
 # These kinds are checked one by one; the verifier counts all others as exceptions to the order.
 FOLLOWED = {
     "room_created",
@@ -66,6 +68,12 @@ def test_each_kind_names_its_writers(kind: str) -> None:
     (sentence,) = re.findall(r"Written by ([^.]*)\.", KINDS[kind].__doc__ or "")
 
     assert set(re.findall(r"`(\w+)`", sentence)) == writers()[kind]
+
+
+def test_the_docs_list_every_kind_once() -> None:
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(KINDS)
 
 
 def test_the_verifier_knows_every_kind() -> None:
