@@ -84,7 +84,7 @@ async def log_is_whole(service: Service) -> bool:
     """Say whether the log of the only room is a chain, whose every entry can be read."""
     chain = ChainAudit()
     for row in await execute(service, "SELECT seq, body, hash FROM log_entry ORDER BY seq"):
-        chain.take(LogEntry(**dict(row)))
+        chain.feed(LogEntry(**dict(row)))
     return all_holds(chain.findings())
 
 

@@ -58,7 +58,7 @@ def audit(
     """
     room_audit = RoomAudit(room=room, receipt=receipt)
     for served in entries:
-        room_audit.take(served)
+        room_audit.feed(served)
     return room_audit.findings(head=head, witnesses=witnesses, key=key)
 
 
@@ -81,20 +81,20 @@ class RoomAudit:
         self._is_open = Check("status")
         self._is_introduced = Check("lines")
 
-    def take(self, served: LogEntry | Mapping[str, Any]) -> None:
-        read = self._chain.take(served)
+    def feed(self, served: LogEntry | Mapping[str, Any]) -> None:
+        read = self._chain.feed(served)
         if read is None:
             return
         entry, hash_ = read
         self._name(entry)
         self._introduce(entry)
         self._watch_status(entry)
-        self._exceptions.take(entry)
+        self._exceptions.feed(entry)
         line = self._line_of(entry)
         if line is not None and isinstance(entry, OfLine):
-            line.take(entry, hash_)
+            line.feed(entry, hash_)
         if self._receipt is not None:
-            self._receipt.take(entry, line)
+            self._receipt.feed(entry, line)
 
     def _name(self, entry: AnyEntry) -> None:
         """Learn the room's name, which is part of what is hashed and signed."""

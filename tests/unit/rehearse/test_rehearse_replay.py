@@ -160,7 +160,7 @@ def test_what_the_log_does_not_say_is_concluded_or_named() -> None:
 
 
 def test_a_log_without_a_sale_is_refused() -> None:
-    with pytest.raises(ScenarioError, match="no entry of anybody who joined or was called"):
+    with pytest.raises(ScenarioError, match="no entry of a join or a call"):
         read(entry("room_created", 0, room="drop", line="main-1"))
     with pytest.raises(ScenarioError, match="entry 1 cannot be read"):
         read_recording(["{"], name="drop")

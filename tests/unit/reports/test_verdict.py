@@ -37,7 +37,7 @@ def books(**changes: Any) -> RoomBooks:
 def a_report(*entries: AnyEntry, **changes: Any) -> FairnessReport:
     draft = ReportDraft()
     for entry in entries:
-        draft.take(entry, HEAD)
+        draft.feed(entry, HEAD)
     return draft.finish(books(**changes))
 
 

@@ -40,7 +40,7 @@ class BallotAudit:
         self._seed = Check("draw.seed", line)
         self._once = Check("draw.once", line)
         self._public = Check("draw.value", line)
-        self._take: dict[type[OfLine], Callable[..., None]] = {
+        self._readers: dict[type[OfLine], Callable[..., None]] = {
             DrawAnnounced: self._announce,
             Entered: self._enter,
             EntriesClosed: self._close,
@@ -58,12 +58,12 @@ class BallotAudit:
         """Say whether the draw still takes entries, so that no number can exist yet."""
         return self.exists and self.closed is None
 
-    def take(self, entry: OfLine, hash_: bytes) -> None:
+    def feed(self, entry: OfLine, hash_: bytes) -> None:
         if isinstance(entry, EntriesClosed) and self.closed is None:
             self._head = hash_
-        take = self._take.get(type(entry))
-        if take is not None:
-            take(entry)
+        reader = self._readers.get(type(entry))
+        if reader is not None:
+            reader(entry)
 
     def _announce(self, entry: DrawAnnounced) -> None:
         if self.announced is not None:

@@ -89,7 +89,7 @@ class ExceptionsAudit:
         self._seen: dict[str, _Seen] = {}
         self._anybody_came = False
 
-    def take(self, entry: AnyEntry) -> None:
+    def feed(self, entry: AnyEntry) -> None:
         if isinstance(entry, Unknown):
             return
         if isinstance(entry, Entered | Joined):

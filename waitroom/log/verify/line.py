@@ -30,8 +30,8 @@ class LineAudit:
         if other.ballot.closed is not None:
             self._replaces_closed = name
 
-    def take(self, entry: OfLine, hash_: bytes) -> None:
-        self.ballot.take(entry, hash_)
+    def feed(self, entry: OfLine, hash_: bytes) -> None:
+        self.ballot.feed(entry, hash_)
         match entry:
             case EntriesClosed():
                 self.tail = max(self.tail, entry.count)

@@ -85,7 +85,7 @@ class ChainAudit:
         self._clock = Check("clock")
         self._unknown: Counter[str] = Counter()
 
-    def take(self, served: LogEntry | Mapping[str, Any]) -> tuple[AnyEntry, bytes] | None:
+    def feed(self, served: LogEntry | Mapping[str, Any]) -> tuple[AnyEntry, bytes] | None:
         """Take the next entry; return what it says and its hash, or None if it cannot be read.
 
         A break in the chain is reported once, where it begins: after it nothing fits.

@@ -44,7 +44,7 @@ class ReceiptAudit:
         self._calls: list[tuple[Joined | Called, bool]] = []
         self._events: list[Finding] = []
 
-    def take(self, entry: AnyEntry, line: LineAudit | None) -> None:
+    def feed(self, entry: AnyEntry, line: LineAudit | None) -> None:
         receipt = self._receipt
         if entry.seq == receipt.seq:
             self._found = True

@@ -160,7 +160,7 @@ def read_recording(bodies: Iterable[str], *, name: str) -> Recording:
         raise ScenarioError(f"{name} has no entry of a join or a call")
     reader = _Reader(Recording(name=name), opening=opened[0] if opened else moved[0])
     for entry in entries:
-        reader.take(entry)
+        reader.feed(entry)
     return reader.finish()
 
 
@@ -176,7 +176,7 @@ class _Reader:
     _reasons: list[tuple[float, str, int]] = field(default_factory=list)
     _first_figures: dict[str, float] = field(default_factory=dict)
 
-    def take(self, entry: AnyEntry) -> None:
+    def feed(self, entry: AnyEntry) -> None:
         at = max((entry.at - self.opening).total_seconds(), 0.0)
         match entry:
             case Joined():

@@ -148,9 +148,9 @@ class ReportDraft:
         self._times: Counter[type[AnyEntry]] = Counter()
         self._places: Counter[type[AnyEntry]] = Counter()
 
-    def take(self, entry: AnyEntry, hash_: bytes) -> None:
+    def feed(self, entry: AnyEntry, hash_: bytes) -> None:
         """Take the next entry of the log, with its hash."""
-        self._teller.read(entry)
+        self._teller.feed(entry)
         self._times[type(entry)] += 1
         match entry:
             case Forecast():

@@ -97,13 +97,13 @@ async def _read_log(borrowed: Connection, draft: ReportDraft, room_id: int, last
         if not rows:
             return
         page = [(row["body"], row["hash"]) for row in rows]
-        await asyncio.to_thread(_take, draft, page)
+        await asyncio.to_thread(_feed, draft, page)
         after = rows[-1]["seq"]
 
 
-def _take(draft: ReportDraft, page: Sequence[tuple[str, bytes]]) -> None:
+def _feed(draft: ReportDraft, page: Sequence[tuple[str, bytes]]) -> None:
     for body, hash_ in page:
-        draft.take(_read(body), hash_)
+        draft.feed(_read(body), hash_)
 
 
 def _read(body: str) -> AnyEntry:

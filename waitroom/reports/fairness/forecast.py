@@ -82,7 +82,7 @@ def judge(forecasts: Iterable[Forecast], actuals: Actuals) -> Accuracy:
         for row in forecast.rows:
             # The table goes beyond the end of the line, for the next arrivals.
             if row.place <= forecast.tail - forecast.head:
-                judge_of.take(forecast, row)
+                judge_of.add(forecast, row)
     return judge_of.result()
 
 
@@ -94,7 +94,7 @@ class _Judge:
         self._errors: list[float] = []
         self._chances: list[tuple[float, bool]] = []
 
-    def take(self, forecast: Forecast, row: ForecastRow) -> None:
+    def add(self, forecast: Forecast, row: ForecastRow) -> None:
         number, low_s, high_s = forecast.head + row.place, row.wait_low_s, row.wait_high_s
         stretch = self._find(forecast.line, number)
         # A shopper who gave up ended the wait themselves, and a reset ended it for everybody.

@@ -139,13 +139,13 @@ class _Sweep:
             if index >= 0 and (first is None or first.seq != again.seq):
                 timeline[again.seq].again.append((again.line, index))
         for _, step in sorted(timeline.items()):
-            self._take(step)
-        self._take(never)
+            self._count(step)
+        self._count(never)
 
     def _index(self, name: str, number: int) -> int:
         return bisect_right(self._calls[name].firsts, number) - 1
 
-    def _take(self, step: _Step) -> None:
+    def _count(self, step: _Step) -> None:
         # The waits that end here are compared with earlier calls only, so the calls come last.
         for name, index, each in step.ends:
             passed = self._passed(name, index, each.arrived.seq)

@@ -150,7 +150,7 @@ class StoryTeller:
         self._second_calls: list[SecondCall] = []
         self._opening: Moment | None = None
 
-    def read(self, entry: AnyEntry) -> None:
+    def feed(self, entry: AnyEntry) -> None:
         """Take the next entry of the log."""
         at_s = entry.at.timestamp()
         self._seqs.append(entry.seq)
@@ -257,7 +257,7 @@ def tell_story(
     """Return the story of a whole log."""
     teller = StoryTeller()
     for entry in entries:
-        teller.read(entry)
+        teller.feed(entry)
     return teller.story(away=away, back=back)
 
 
