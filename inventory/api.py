@@ -31,7 +31,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Shown(Generic[Found]):
-    """What was found, and how it is answered: the same bytes to everyone who asks."""
+    """A value of the catalogue with its encoded answer: the same bytes for all requests."""
 
     found: Found
     body: bytes
@@ -54,7 +54,7 @@ class _Kept:
 class Catalogue:
     """The catalogue as the public may see it, each answer read and encoded at most once a second.
 
-    Whoever asks while an answer is being read waits for that one reading.
+    Requests that come while an answer is being read wait for that one reading.
     """
 
     def __init__(self, skus: StockStore, products: CatalogueStore) -> None:
@@ -115,7 +115,7 @@ class Catalogue:
             # Last in the order again, so that the oldest stand first.
             self._kept.pop(key, None)
             kept = self._kept[key] = _Kept(now, asyncio.create_task(_encoded(read)))
-            # If all who waited have gone, nobody else will look at a failure.
+            # If all waiting requests were cancelled, the failure would otherwise stay unread.
             kept.reading.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(kept.reading)
 

@@ -30,7 +30,7 @@ Price = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
 Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Units = Annotated[int, Meta(ge=0, le=LIMIT_MAX)]
-# Without an offset nobody could say when that is.
+# Without an offset a moment is ambiguous.
 Moment = Annotated[datetime, Meta(tz=True)]
 Reason = Annotated[str, Meta(max_length=500)]
 

@@ -164,12 +164,12 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "receive": _whole(0, LIMIT_MAX, 0),
 }
 COLUMNS = tuple(_READERS)
-# What is received is an event and not a state: a file that was exported receives nothing.
+# Receiving units is an event and not a state, so an exported file receives none.
 EXPORTED = COLUMNS[:-1]
 
 
 def lines_of(file: BinaryIO) -> Iterator[str]:
-    """Return a file's lines; raises `UnreadableFile` for one that is too long or is no UTF-8."""
+    """Return a file's lines; raises `UnreadableFile` for a line too long or not in UTF-8."""
     # `newline=""` leaves line ends inside quotes as they are.
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     number = 0
@@ -193,7 +193,7 @@ def read_catalogue(lines: Iterator[str]) -> tuple[list[str], Iterator[Row]]:
     """Return the columns that a file has, and its rows one by one.
 
     Raises `UnreadableFile` for a header that cannot be, and while reading for quotes that do not
-    close and for too many rows. What is wrong with a single row stands in its `problems`.
+    close and for too many rows. Faults of a single row stand in its `problems`.
     """
     first = next(lines, "")
     # No column has a semicolon in its name.
@@ -244,7 +244,7 @@ def _row(row: list[str], line: int, columns: list[str], defaults: Mapping[str, A
     values, problems = dict(defaults), []
     if len(row) != len(columns):
         problems.append(f"The row has {len(row)} cells and the first line {len(columns)}.")
-    # What is missing at the end is looked at as if it were empty.
+    # Cells that are missing at the end count as empty.
     for name, cell in zip(columns, chain(row, [""] * len(columns)), strict=False):
         try:
             values[name] = _READERS[name](cell)

@@ -30,7 +30,7 @@ _HASH_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file to import, and by whom.
+    """A file to import, and the operator who imports it.
 
     `key` makes a repeated import receive nothing twice; without one the file's content is the key.
     `seller` keeps the import to one seller's products.
@@ -45,7 +45,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What became of a file: rows by fate, and units put on the shelf, or to be put there."""
+    """The result of an import: rows by fate, and the units received or to be received."""
 
     rows: int
     added: int
@@ -79,7 +79,7 @@ class CatalogueImportStore:
         """Import a file, all of it or nothing, and write each row's fate to `fates`.
 
         With `dry_run` nothing is imported. A fate is a line of JSON, `{"line", "sku", "fate"}` with
-        `changes`, `receive` or `reasons`; if rows are refused and it is no dry run, those alone are
+        `changes`, `receive` or `reasons`. When a real import is refused, only the refused rows are
         written. `tell` is told the step and, where that is known, the share of it that is done.
         Raises `UnreadableFile`, `NotFound` for a room that is not there, and `CatalogueMoved` when
         another room takes a code at the same moment.
@@ -190,7 +190,7 @@ def _rules_named() -> Iterator[None]:
     except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError) as error:
         raise CatalogueMoved from error
     except asyncpg.CheckViolationError as error:
-        # Whatever else the tables refuse was found among the rows before.
+        # All other checks of the tables were made on the rows before.
         if error.constraint_name != "stock_lives_in_one_place":
             raise
         raise BadRequest("This room's stock lives in another shop.") from error

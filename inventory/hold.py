@@ -38,7 +38,7 @@ class HoldState(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the database says of one request, in the words of `place_holds` and its kin."""
+    """The database's verdict on one request, in the words of `place_holds` and its kin."""
 
     PLACED = "placed"
     REPLAY = "replay"

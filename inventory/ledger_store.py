@@ -16,7 +16,7 @@ SQL = load_queries("inventory")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """What one SKU's balances were at a moment, counted up from its movements."""
+    """The balances of one SKU at a moment, summed up from its movements."""
 
     sku: str
     name: str

@@ -108,7 +108,7 @@ class CatalogueStore:
             raise InUse(product=product)
 
     async def seller_id(self, name: str) -> int:
-        """Return the id of a seller; raises `BadRequest` when nobody by that name sells."""
+        """Return the id of a seller; raises `BadRequest` when no seller has that name."""
         async with connection(self._pool) as borrowed:
             found = await borrowed.fetchval(SQL["find_seller"], name)
         if found is None:

@@ -121,7 +121,7 @@ class StockStore:
     ) -> dict[str, Any]:
         """Change fields of a SKU and return, for each that differs, what it was and what it is.
 
-        `changes` has the fields of `SkuChange`. What is held keeps the price it was held at.
+        `changes` has the fields of `SkuChange`. Open holds keep their price.
         """
         values = (sku, json_of(changes), seller, who, reason)
         async with connection(self._pool) as borrowed:
@@ -143,7 +143,7 @@ class StockStore:
     async def changes(
         self, sku: str, *, before: int | None = None, limit: int = 50, seller: int | None = None
     ) -> list[dict[str, Any]]:
-        """Return what became of a SKU, newest first; also of one that is no more."""
+        """Return the changes of a SKU, newest first, also of a deleted one."""
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_sku_changes"], sku, before, limit, seller)
         return [{**row, "changes": msgspec.json.decode(row["changes"])} for row in rows]

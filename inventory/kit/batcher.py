@@ -17,7 +17,7 @@ BATCHED = Counter("waitroom_batched_total", "Requests that went out in batches."
 
 Item = TypeVar("Item")
 Verdict = TypeVar("Verdict")
-# Measured: fewer leave half of a crowd behind, more find nobody.
+# Measured: fewer turns leave half of a crowd behind, and more turns find no further requests.
 COLLECT_TURNS = 4
 
 Flush = Callable[[Sequence[Item]], Awaitable[Sequence[Verdict | Refusal]]]
@@ -32,7 +32,7 @@ class Batcher(Generic[Item, Verdict]):
 
     `flush` receives up to `batch_max` items and returns one verdict for each, in order; a
     verdict that is a `Refusal` is raised to that submitter alone. When `flush` itself fails
-    with something that is no `Refusal`, the items run singly, so that one broken item never
+    with any other error than a `Refusal`, the items run singly, so that one broken item never
     fails its neighbours. At most `queue_max` items wait; one more is refused with `Busy`.
     """
 
@@ -99,7 +99,7 @@ class Batcher(Generic[Item, Verdict]):
             await self._run_singly(batch, error)
         else:
             if len(verdicts) != len(batch):
-                # Whose verdict is whose cannot be known, and the work may be done.
+                # The verdicts cannot be matched to their items, and the work may be done.
                 fault = RuntimeError(f"{self.name}: {len(verdicts)} verdicts for {len(batch)}")
                 for _, future in batch:
                     _settle(future, fault)

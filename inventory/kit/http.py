@@ -1,4 +1,4 @@
-"""HTTP at the rim: bodies in, JSON and problem+json out, and who is asking."""
+"""HTTP at the rim: bodies in, JSON and problem+json out, keys and tokens of requests."""
 
 import asyncio
 import time
@@ -75,7 +75,7 @@ async def send_file(
             await response.write(piece)
     except Exception as error:  # noqa: BLE001 - whatever it was, half a file is no answer
         log.warning("export_broken_off", file=name, error=repr(error))
-        # The connection ends without the last chunk, so nobody takes the file for a whole one.
+        # The connection ends without the last chunk, so the file cannot be taken for a whole one.
         if request.transport is not None:
             request.transport.abort()
         return response
@@ -93,7 +93,7 @@ def json_response(
 
 
 async def read_body(request: web.Request, decoder: "msgspec.json.Decoder[Body]") -> Body:
-    """Decode a JSON body; raises `BadRequest` when it is no JSON, `Unprocessable` when not ours."""
+    """Decode a JSON body; raises `BadRequest` if it is not JSON, `Unprocessable` if unfit."""
     raw = await _in_time(request, request.read())
     try:
         return decoder.decode(raw)
@@ -209,7 +209,7 @@ async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
         failure = _failure_of(request, error)
         response, status = _refused(request, failure), failure.status
     finally:
-        # Whoever has hung up meanwhile leaves no status.
+        # A client that has hung up meanwhile leaves no status.
         if pulse is not None:
             pulse.end(number, status, time.perf_counter())
     observe(route, response.status, time.perf_counter() - started)

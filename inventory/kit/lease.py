@@ -58,12 +58,12 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """When work is tried again that came to nothing, and when it is given up.
+    """The rules by which failed work is tried again or given up.
 
-    `waits_s` are the seconds from each attempt to the next; after the last of them the last one
-    repeats. `attempts_max` and `age_max_s` bound the attempts and the age of the work; None is no
-    bound. `jitter` is the share of a wait that chance may add, so that what failed together is not
-    repeated together.
+    `waits_s` are the seconds from each attempt to the next; the last of them repeats.
+    `attempts_max` and `age_max_s` bound the attempts and the age of the work; None means without a
+    bound. `jitter` is the share of a wait that chance may add, so that work which failed together
+    is not repeated together.
     """
 
     waits_s: tuple[float, ...]

@@ -1,4 +1,4 @@
-"""How fast and how well a part of the service answers, in counts. Pure: time comes in."""
+"""Counts of how fast and how well a part of the service answers. Pure: time comes in."""
 
 from bisect import bisect_left
 
@@ -14,8 +14,8 @@ ANSWERED, FAILED = "answered", "failed"
 class Pulse:
     """Counts of the answers of some routes since they were last taken.
 
-    `untimed` are routes whose time is somebody else's, such as a payment gateway's: their failures
-    count, their slowness does not.
+    The time of `untimed` routes is mostly another system's, such as a payment gateway's: their
+    failures count, their slowness does not.
     """
 
     def __init__(self, prefix: str, untimed: frozenset[str]) -> None:
@@ -33,7 +33,7 @@ class Pulse:
         return self._last
 
     def end(self, number: int, status: int, now: float) -> None:
-        """Note its answer; 0 is no answer, since the client has hung up."""
+        """Note its answer; 0 means that the client hung up before it."""
         started = self._open.pop(number, None)
         if not status:
             return
@@ -44,7 +44,7 @@ class Pulse:
             self._add(_class_of(now - started))
 
     def take(self, now: float) -> dict[str, int]:
-        """Return what was counted since the last time, and who has waited for long by now."""
+        """Return the counts since the last call, with requests that have waited for long."""
         for started in self._open.values():
             if now - started > OVERDUE_S:
                 self._add(_class_of(now - started))

@@ -1,4 +1,4 @@
-"""`waitroom operator`: the operators' accounts, for the person who has the machine."""
+"""`waitroom operator`: the operators' accounts, for the owner of the machine."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""How shoppers behave, and what one of them is going to do. Pure and seeded."""
+"""The behaviour of a simulated crowd, and the plan of one shopper in it. Pure and seeded."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
@@ -6,42 +6,42 @@ from random import Random
 
 from waitroom.load.bodies import SkuBody
 
-# Reading and typing times are gamma distributed: never negative, seldom tiny, with a long tail ...
+# Reading and typing times are gamma distributed: never negative, seldom tiny, with a long tail.
 TIME_SHAPE = 3.0
-# ... that ends somewhere, so that no shopper outlives a session by accident.
+# The tail is cut off here, so that no shopper outlives a session by accident.
 TIME_TIMES_MEAN_MAX = 4.0
-# Who gives up does so at least this share of the mean patience after joining.
+# A shopper gives up no sooner than after this share of the mean patience.
 PATIENCE_LEAST = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """A crowd: shares are of 1, times are in seconds before `pace` scales them.
+    """A crowd. Shares are from 0 to 1, times are in seconds before `pace` scales them.
 
-    `pace` 0.05 makes shoppers twenty times as quick as given here; the polls stay as the service
-    tells. Raises `ValueError` for what cannot be.
+    A `pace` of 0.05 makes shoppers twenty times as quick as given here; they still poll when the
+    service tells them to. Raises `ValueError` for values out of bounds.
     """
 
     shoppers: int = 300
     arrive_s: float = 20.0
-    # Of all: give up while they wait, after about patience_s; the others stay for stay_max_s.
+    # Of all shoppers, this share gives up in line after about patience_s.
     leave_share: float = 0.06
     patience_s: float = 60.0
     stay_max_s: float = 3600.0
-    # Of those called: never come, or come only when the claim window is over.
+    # Shares of the called: some never come, some come after their claim window.
     no_show_share: float = 0.06
     late_share: float = 0.02
-    # Of those inside: want anything at all, go through to payment.
+    # Shares of the shoppers inside: some want something, and some of these pay for it.
     want_share: float = 0.92
     pay_share: float = 0.85
     second_unit_share: float = 0.3
-    # Of those who pay: a first card that is declined, and another card after it.
+    # Shares of the paying: a first card may be declined, and a second card may follow.
     decline_share: float = 0.08
     second_card_share: float = 0.6
-    # Of those who quit at any point: say so, so that their seat and units go on at once.
+    # The share that tells the service when it quits, so that seat and units are free at once.
     polite_share: float = 0.4
     double_click_share: float = 0.1
-    # Mean times: to notice a call, to choose, to fill in the card.
+    # Mean times to notice a call, to choose, and to fill in the card.
     react_s: float = 2.0
     browse_s: float = 5.0
     pay_s: float = 5.0
@@ -62,7 +62,7 @@ class Behaviour:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one shopper is going to do. Times are in real seconds, the pace is in them."""
+    """The plan of one shopper. Times are in real seconds: the pace is applied already."""
 
     arrive_s: float
     patience_s: float
@@ -83,18 +83,18 @@ class Plan:
 
 
 def rng_of(behaviour: Behaviour, shopper: int) -> Random:
-    """Return the chance of one shopper: the same for a seed, whatever the others do."""
+    """Return the random numbers of one shopper: the same for a seed, whatever others do."""
     return Random(f"{behaviour.seed}:{shopper}")  # noqa: S311 - a simulation, nothing secret
 
 
 def draw_plan(behaviour: Behaviour, rng: Random) -> Plan:
     """Draw one shopper's plan.
 
-    Every draw is made whether it will matter or not, so that a changed share moves the shoppers
-    it is about and leaves the others' plans as they were.
+    Every number is drawn, needed or not. So changing one share changes the plans that it concerns
+    and no others.
     """
     b = behaviour
-    # Most come when the doors open: the density falls in a straight line to 0 at arrive_s.
+    # Most come when the doors open: the density falls linearly to 0 at arrive_s.
     arrive_s = rng.triangular(0, b.arrive_s, 0)
     leaves = rng.random() < b.leave_share
     leave_s = b.patience_s * (PATIENCE_LEAST + rng.expovariate(1) * (1 - PATIENCE_LEAST))
@@ -126,8 +126,8 @@ def _time_s(rng: Random, mean_s: float) -> float:
 def choose_sku(skus: Sequence[SkuBody], tried: Collection[str], taste: float) -> SkuBody | None:
     """Return the SKU that a shopper of this taste (0 to 1) tries next, None when all are tried.
 
-    What the catalogue shows as available goes first. What it shows as gone is tried as well: the
-    catalogue is a moment old, and units come back.
+    SKUs that the catalogue shows as available go first. The others are tried as well, because the
+    catalogue is a moment old and units come back.
     """
     left = [sku for sku in skus if sku.sku not in tried]
     shown = [sku for sku in left if sku.available > 0] or left

@@ -1,4 +1,4 @@
-"""What a shopper reads in the answers; fields that no shopper needs are left out. Pure."""
+"""The answers as a shopper reads them; fields that no shopper needs are left out. Pure."""
 
 import msgspec
 

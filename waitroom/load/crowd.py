@@ -1,4 +1,4 @@
-"""All shoppers at once: run them, count them, add up what became of them."""
+"""The whole crowd: runs all shoppers at once, counts them and sums up their outcomes."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from waitroom.load.shopper import Shopper
 from waitroom.load.wire import Wire
 
 PROGRESS_EVERY_S = 1.0
-# Time for all to give back their places when the crowd is stopped.
+# The time for all shoppers to give back their places when the crowd is stopped.
 GO_HOME_S = 3.0
 
 Progress = dict[str, float]
@@ -22,7 +22,7 @@ Progress = dict[str, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrowdResult:
-    """What became of a crowd. Waits are in seconds from ticket to call, of those who were called.
+    """The result of a crowd. Waits are in seconds from ticket to call, for the called shoppers.
 
     `refusals` are answers that belong to a sale, by code; `errors` are those that do not.
     `unfinished` shoppers were sent home when the crowd was stopped.
@@ -191,7 +191,7 @@ def quantile(ordered: Sequence[float], share: float) -> float | None:
 
 
 async def _send_home(shoppers: Sequence[Shopper]) -> None:
-    """Let those whom the stop cut short give back what they have, seats first, within a bound."""
+    """Let interrupted shoppers give back their seats and places, seats first, within a bound."""
     left = [s for s in shoppers if s.journey.outcome is None and s.journey.ticket]
     left.sort(key=lambda s: not s.journey.session)
     if left:

@@ -1,14 +1,14 @@
-"""What became of one shopper: everything that a test may hold against the service."""
+"""The journey of one shopper: every fact by which a test may judge the service."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-# Enough to see what went wrong; a shopper whom nothing answers must not fill the memory.
+# Enough to see what went wrong: a shopper without any answers must not fill the memory.
 SURPRISES_MAX = 50
 
 
 class Outcome(StrEnum):
-    """How it ended. The first that applies from the shopper's point of view."""
+    """The end of a journey: the first one that applies, from the shopper's point of view."""
 
     BOUGHT = "bought"
     SOLD_OUT = "sold_out"  # told so while waiting or joining, never let in
@@ -44,9 +44,9 @@ class Over(Exception):
 class Journey:
     """One shopper's record. Times are seconds since the crowd started.
 
-    `surprises` are answers that no shopper should get, as (HTTP status, problem code); status 0
-    is no answer at all, or answers that contradict each other. `place_rise_max` is the largest
-    rise of the place between two state documents, of which older versions are ignored.
+    `surprises` are answers that no shopper should get, as (HTTP status, problem code). Status 0
+    stands for a missing answer and for answers that contradict each other. `place_rise_max` is the
+    largest rise of the place between two state documents, of which older versions are ignored.
     """
 
     shopper: int

@@ -14,8 +14,8 @@ from waitroom.load.requests import Requests
 from waitroom.load.wire import Answer
 
 APPROVE, DECLINE = "tok_approve", "tok_decline"
-# An undecided payment is looked at so often and so many times: together ten minutes, the longest
-# that a room gives the gateway by default.
+# An undecided payment is polled at this interval, up to this many times: ten minutes in all, the
+# time that a room gives the gateway by default.
 ORDER_POLL_S = 2.0
 ORDER_POLLS_MAX = 300
 SKUS_PAGE = 200
@@ -26,7 +26,7 @@ _ORDER = msgspec.json.Decoder(OrderBody)
 
 
 class Purchase:
-    """What a shopper does with a session; every way ends in `Over`."""
+    """The steps of a shopper with a session; every path ends in `Over`."""
 
     def __init__(self, requests: Requests, room: str, plan: Plan) -> None:
         self._requests = requests

@@ -1,4 +1,4 @@
-"""What `waitroom load` shows in a terminal."""
+"""The tables that `waitroom load` shows in a terminal."""
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar

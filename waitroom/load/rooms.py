@@ -15,7 +15,7 @@ _FOUND = frozenset({200, 503})
 async def find_room(url: str, room: str | None) -> str:
     """Return the room, or without a name the first public one that is open.
 
-    Raises `NoAnswer` when nobody speaks waitroom at the URL, `UnknownRoom` otherwise.
+    Raises `NoAnswer` when no waitroom answers at the URL, `UnknownRoom` otherwise.
     """
     try:
         async with Wire(url) as wire:

@@ -37,7 +37,7 @@ _ROOM_OVER = {"sold_out": Outcome.SOLD_OUT, "ended": Outcome.ENDED}
 
 @dataclass(slots=True)
 class _Look:
-    """What the last accepted state document said about this shopper."""
+    """The content of the last accepted state document that concerns this shopper."""
 
     version: int = -1
     etag: str = ""
@@ -130,7 +130,7 @@ class Shopper:
                 await self._give_up()
 
     async def _give_up(self) -> NoReturn:
-        # Whoever is politely leaving says so; the others close the page.
+        # A polite shopper tells the service; the others just close the page.
         if self._plan.polite:
             await self._requests.leave_line(self._path)
         raise Over(Outcome.GAVE_UP, "politely" if self._plan.polite else "")
@@ -157,7 +157,7 @@ class Shopper:
             look.poll_s = row_at(line.table, place).poll_s
 
     def _waits_in(self, line: LineBody) -> bool:
-        # Whoever entered for a draw has no number before it.
+        # An entry for a draw has no number before the draw.
         number = self.journey.number
         return number is not None and line.head < number <= line.tail
 

@@ -14,7 +14,7 @@ from yarl import URL
 from waitroom.load.bodies import ProblemBody
 from waitroom.load.journey import Journey
 
-# Shoppers share these; whoever finds none free waits, as at a busy proxy.
+# Shoppers share these connections, and wait for a free one as at a busy proxy.
 CONNECTIONS_MAX = 256
 CONNECT_WAIT_S = 10.0
 ANSWER_WAIT_S = 30.0
@@ -49,7 +49,7 @@ class NoAnswer(Exception):
 
 
 class UnknownRoom(Exception):
-    """There is no such room, or no open one."""
+    """The room does not exist, or no room is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Tally:
-    """What went over the wire: `refusals` belong to a sale, `errors` do not."""
+    """Counts of all requests: `refusals` belong to a sale, `errors` do not."""
 
     requests: int = 0
     polls: int = 0

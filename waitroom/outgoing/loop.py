@@ -32,7 +32,7 @@ class Taken(Protocol):
 
 
 Item = TypeVar("Item", bound=Taken)
-# What came back from the other side.
+# The answer of the other side.
 Reply = TypeVar("Reply")
 End = TypeVar("End", bound=Outcome)
 

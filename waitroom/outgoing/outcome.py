@@ -7,7 +7,7 @@ from inventory.kit.lease import Retry
 
 
 class Fate(StrEnum):
-    """What becomes of an item. It waits for another attempt, or one of two ends has come."""
+    """The fate of an item: it waits for another attempt, or one of two ends has come."""
 
     SENT = "sent"
     AGAIN = "again"

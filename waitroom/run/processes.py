@@ -22,11 +22,11 @@ log = structlog.get_logger()
 
 STOP_WAIT_S = 20.0
 WATCH_S = 0.2
-# A process that dies is started again; one that cannot live shall not be tried for ever.
+# A process that dies is started again, but not for ever: this often within this time.
 RESTARTS_MAX = 10
 RESTARTS_WITHIN_S = 60.0
-# How a process ends that cannot start for a reason outside of it. One that has lived with the same
-# settings does so because an engine is away, and is tried until the engine is back.
+# The exit code of a process that cannot start for a reason outside of it. If it has lived with the
+# same settings before, an engine is away, and it is tried until the engine is back.
 CANNOT_START = 2
 LIVED_AFTER_S = 5.0
 TRIED_AGAIN_AFTER_S = 2.0

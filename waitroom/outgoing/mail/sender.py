@@ -106,7 +106,7 @@ class MailSender(SendingLoop[Mail, RelayAnswer, Outcome]):
                     spec = self._sender.addr_spec
                     await client.send_message(message, sender=spec, recipients=[to])
                 except aiosmtplib.SMTPNotSupported:
-                    # Of all that a message may need, only its address needs an extension.
+                    # Only an address outside of ASCII needs an extension of the relay.
                     return NO_SMTPUTF8
                 taken = True
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:

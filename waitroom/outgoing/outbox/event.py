@@ -6,7 +6,7 @@ import msgspec
 
 TEST = "webhook.test"
 
-# What can be subscribed to, and what each says. A kind, once sent, keeps its meaning.
+# The kinds that can be subscribed to, with their meanings. A kind, once sent, keeps its meaning.
 KINDS = {
     "ticket.called": "a number was called",
     "hold.placed": "units were held",

@@ -20,7 +20,7 @@ KEY_ID_BYTES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
-    """What a secret is derived from: an endpoint's salt, and which key."""
+    """The origin of a secret: an endpoint's salt, and the id of a signing key."""
 
     salt: bytes = field(repr=False)
     key_id: bytes
@@ -47,7 +47,7 @@ class SecretBook:
         return key_id in self._keys
 
     def secret(self, root: Root) -> str | None:
-        """Return `whsec_…`, or None when the key that it was derived from is no longer kept."""
+        """Return `whsec_…`, or None if the key behind it is no longer kept."""
         key = self._keys.get(root.key_id)
         if key is None:
             return None

@@ -174,7 +174,7 @@ class Postgres:
     def _initdb_options(self) -> tuple[str, ...]:
         return (
             "--username=postgres",
-            # Whoever can reach the socket owns the data; a password would guard nothing.
+            # Access to the socket means access to the data; a password would guard nothing.
             "--auth=trust",
             "--encoding=UTF8",
             "--locale=C",
@@ -188,7 +188,7 @@ class Postgres:
         if self.run_as.uid is None:
             return
         os.chown(self.socket_dir, self.run_as.uid, -1)
-        # Nobody may pass through our folder, but not list it. The folders above it are not ours.
+        # The user `nobody` may pass through our folder but not list it. Those above are not ours.
         self.data_dir.chmod(0o711)
 
     def _must_run(

@@ -19,8 +19,8 @@ POLL_S = 0.02
 PROBE_WAIT_S = 10.0
 KILL_WAIT_S = 5.0
 
-# How long a leftover may take over an orderly stop, and then over a hasty one:
-# together below the five seconds within which a restart after a crash succeeds.
+# The time for a leftover server's orderly stop, and then for a hasty one: together below the five
+# seconds within which a restart after a crash succeeds.
 LEFTOVER_STOP_WAIT_S = 2.0
 LEFTOVER_QUIT_WAIT_S = 1.0
 
