@@ -2,96 +2,104 @@
 -- has a geometric type of that name, which a plan made anew would find first.
 -- One lock order: log_head by room, line, admission by id, room_stock, stock, hold.
 
--- Says whether places are taken before the sale opens.
-CREATE FUNCTION doors_open(m room) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN m.doors_at IS NULL THEN m.order_by = 'draw' ELSE m.doors_at <= clock_timestamp() END
-$$;
+-- Finds the places that a batch of joins was given whose reply was lost: its log entry holds the Merkle
+-- root of its tickets. All is NULL if the batch never arrived.
+CREATE FUNCTION find_joins(
+    in_line int, in_room int, root bytea, OUT entered boolean, OUT first_number bigint, OUT called int,
+    OUT claim_until timestamptz, OUT seq bigint)
+LANGUAGE plpgsql AS $$
+DECLARE
+    body jsonb;
+BEGIN
+    SELECT e.body::jsonb, e.seq INTO body, seq FROM (
+        SELECT * FROM log_entry x WHERE x.room_id = in_room ORDER BY x.seq DESC LIMIT 10000) e
+        WHERE e.body LIKE '%"' || encode(root, 'hex') || '"%';
+    IF NOT FOUND THEN RETURN; END IF;
+    first_number := (body ->> 'first')::bigint;
+    entered := body ->> 'kind' = 'entered';
+    called := COALESCE((body ->> 'called')::int, 0);
+    SELECT wall_time(min(a.claim_until)) INTO claim_until FROM admission a
+        WHERE a.line_id = in_line AND a.number = first_number AND a.state = 'called';
+END $$;
 
--- The units that a call in this room promises: none where nothing is sold.
-CREATE FUNCTION promise_of(m room) RETURNS int LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN m.policy = 'guaranteed' AND (
-            m.stock_elsewhere OR EXISTS (SELECT FROM sku k WHERE k.room_id = m.room_id))
-        THEN m.units_promised ELSE 0 END
-$$;
+-- Writes an event for each of these called numbers, if anybody listens.
+CREATE FUNCTION tell_of_calls(in_line int, in_numbers bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT event_wanted('ticket.called') THEN RETURN; END IF;
+    INSERT INTO outbox_event (room_id, kind, body)
+        SELECT a.room_id, 'ticket.called', jsonb_build_object('room', m.room, 'line', l.line, 'number', a.number,
+               'claim_until', wall_time(a.claim_until), 'times_called', a.times_called)
+        FROM admission a JOIN line l USING (line_id) JOIN room m ON m.room_id = a.room_id
+        WHERE a.line_id = in_line AND a.number = ANY (in_numbers) AND a.state = 'called';
+END $$;
+
+-- Calls numbers as they join, as many as the stock is enough for, and returns how many. Their claim
+-- window starts now, and ends at `claim_until` on the shoppers' clock.
+CREATE FUNCTION call_joins(
+    m room, in_line int, first_number bigint, wanted int, OUT called int, OUT claim_until timestamptz)
+LANGUAGE plpgsql AS $$
+DECLARE
+    promise constant int := promise_of(m);
+    last_number bigint;
+    t timestamptz;
+BEGIN
+    called := wanted;
+    IF promise > 0 THEN
+        called := LEAST(wanted, calls_afforded(m, promise));
+        UPDATE room_stock x SET promised = x.promised + called * promise WHERE x.room_id = m.room_id;
+    END IF;
+    IF called = 0 THEN RETURN; END IF;
+    t := shopper_now();
+    claim_until := t + make_interval(secs => m.claim_window_s);
+    last_number := first_number + called - 1;
+    INSERT INTO admission (room_id, line_id, number, state, promised, called_at, claim_until)
+        SELECT m.room_id, in_line, n, 'called', promise, t, call_joins.claim_until
+        FROM generate_series(first_number, last_number) n;
+    PERFORM tell_of_calls(in_line, ARRAY(SELECT generate_series(first_number, last_number)));
+END $$;
 
 -- Gives the next `joins` places of a line: numbers, or entries while a draw is ahead. Numbers at or
--- below the gate are called at once. `root` is the Merkle root of the tickets; it also marks the
--- batch, so that a batch whose reply was lost is found again (`again`) and not given other places.
--- `keys` and `ids` are those of whom one place alone is due, with their tickets' ids, or NULLs; a second
--- round of both has what else each of these places uses up.
+-- below the gate are called at once. `root` is the Merkle root of the tickets; it also marks the batch,
+-- so that one whose reply was lost is found again (`again`) and not given other places. `keys` and `ids`
+-- name those to whom one place alone is due, with their tickets' ids, or are NULL; a second round of
+-- both names what else each of these places uses up.
 CREATE FUNCTION join_line(
     in_line int, joins int, root bytea, again boolean, keys bytea[] DEFAULT NULL, ids bytea[] DEFAULT NULL,
     OUT refusal text, OUT entered boolean, OUT first_number bigint, OUT called int, OUT gate bigint,
     OUT tail bigint, OUT claim_until timestamptz, OUT claim_seconds float8, OUT seq bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
-    l record; m room; pool room_stock; t timestamptz; body jsonb; promise int; spare bigint; drawing boolean;
+    l record; m room; wanted int;
 BEGIN
-    entered := false; called := 0;
     SELECT * INTO l FROM line x WHERE x.line_id = in_line;
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
     SELECT * INTO m FROM room x WHERE x.room_id = l.room_id;
-    -- Once more, as it is under the lock: the room may have been begun anew meanwhile.
+    -- Once more, as it is under the lock: the room may have been reset meanwhile.
     SELECT * INTO l FROM line x WHERE x.line_id = in_line;
+    gate := l.gate; tail := l.tail;
     IF again THEN
-        SELECT e.body::jsonb, e.seq INTO body, seq FROM (
-            SELECT * FROM log_entry x WHERE x.room_id = l.room_id ORDER BY x.seq DESC LIMIT 10000) e
-            WHERE e.body LIKE '%"' || encode(root, 'hex') || '"%';
-        IF FOUND THEN
-            first_number := (body ->> 'first')::bigint;
-            entered := body ->> 'kind' = 'entered';
-            called := COALESCE((body ->> 'called')::int, 0);
-            SELECT x.gate, x.tail INTO gate, tail FROM line x WHERE x.line_id = in_line;
-            SELECT wall_time(min(x.claim_until)) INTO claim_until FROM admission x
-                WHERE x.line_id = in_line AND x.number = first_number AND x.state = 'called';
-            claim_seconds := extract(epoch FROM claim_until - clock_timestamp());
-            RETURN;
-        END IF;
+        SELECT f.* INTO entered, first_number, called, claim_until, seq FROM find_joins(in_line, l.room_id, root) f;
+        claim_seconds := extract(epoch FROM claim_until - clock_timestamp());
+        IF seq IS NOT NULL THEN RETURN; END IF;
     END IF;
-    drawing := m.status = 'scheduled' AND m.order_by = 'draw';
-    refusal := CASE
-        WHEN m.status = 'ended' THEN 'room_ended'
-        -- The room was begun anew, and this worker does not know it yet.
-        WHEN NOT l.joinable THEN 'line_begun_anew'
-        WHEN m.status = 'scheduled' AND NOT doors_open(m) THEN 'not_open'
-        -- Nobody enters for a draw whose seed is not fixed yet.
-        WHEN drawing AND NOT EXISTS (SELECT FROM draw d WHERE d.line_id = in_line) THEN 'not_open'
-        WHEN m.sold_out THEN 'sold_out' END;
-    IF refusal IS NOT NULL THEN RETURN; END IF;
-    IF drawing THEN
+    entered := m.status = 'scheduled' AND m.order_by = 'draw'; called := 0;
+    refusal := why_closed(m, in_line, l.joinable, entered);
+    IF refusal IS NOT NULL THEN entered := false; RETURN; END IF;
+    IF entered THEN
         UPDATE line x SET entries = x.entries + joins WHERE x.line_id = in_line
-            RETURNING x.entries - joins + 1, x.gate, x.tail INTO first_number, gate, tail;
-        entered := true;
+            RETURNING x.entries - joins + 1 INTO first_number;
     ELSE
         UPDATE line x SET tail = x.tail + joins WHERE x.line_id = in_line RETURNING x.tail, x.gate INTO tail, gate;
         first_number := tail - joins + 1;
-        called := GREATEST(LEAST(gate, tail) - first_number + 1, 0);
+        wanted := LEAST(gate, tail) - first_number + 1;
     END IF;
-    promise := promise_of(m);
-    IF called > 0 AND promise > 0 THEN
-        SELECT * INTO pool FROM room_stock x WHERE x.room_id = m.room_id FOR NO KEY UPDATE;
-        spare := GREATEST(pool.on_hand - pool.held - pool.sold - pool.promised - kept_units(m.room_id), 0);
-        IF called > spare / promise THEN
-            -- The stock fell since the gate was set: the gate goes back to whom it can keep its word.
-            called := spare / promise;
-            UPDATE line x SET gate = first_number - 1 + called WHERE x.line_id = in_line
-                RETURNING x.gate INTO gate;
-        END IF;
-        UPDATE room_stock x SET promised = x.promised + called * promise WHERE x.room_id = m.room_id;
-    END IF;
-    IF called > 0 THEN
-        t := shopper_now();
-        claim_until := t + make_interval(secs => m.claim_window_s);
-        INSERT INTO admission (room_id, line_id, number, state, promised, called_at, claim_until)
-            SELECT m.room_id, in_line, n, 'called', promise, t, claim_until
-            FROM generate_series(first_number, first_number + called - 1) n;
-        claim_seconds := m.claim_window_s;
+    IF wanted > 0 THEN
+        SELECT c.* INTO called, claim_until FROM call_joins(m, in_line, first_number, wanted) c;
+        claim_seconds := CASE WHEN called > 0 THEN m.claim_window_s END;
         claim_until := wall_time(claim_until);
-        IF event_wanted('ticket.called') THEN
-            INSERT INTO outbox_event (room_id, kind, body)
-                SELECT m.room_id, 'ticket.called', jsonb_build_object('room', m.room, 'line', l.line,
-                       'number', n, 'claim_until', claim_until, 'times_called', 1)
-                FROM generate_series(first_number, first_number + called - 1) n;
+        IF called < wanted THEN
+            -- The stock fell since the gate was set: the gate goes back to whom it can keep its word.
+            UPDATE line x SET gate = first_number - 1 + called WHERE x.line_id = in_line RETURNING x.gate INTO gate;
         END IF;
     END IF;
     IF keys IS NOT NULL THEN
@@ -105,18 +113,90 @@ BEGIN
         || CASE WHEN entered THEN '{}' ELSE jsonb_build_object('called', called) END);
 END $$;
 
--- Moves a line's gate and calls whom it passes, then those who came back, in one transaction.
--- It writes nothing for a leader whose term is over or that decided on a gate which has moved.
--- `gate_wanted` counts shoppers, so numbers that left are stepped over. `heard_by` is the latest
--- moment (wall clock) at which a published document told any of these numbers to ask again.
+-- Moves a wanted gate beyond the numbers that left or stepped aside before their turn, also beyond those
+-- that this brings into reach: `wanted` counts shoppers and not numbers.
+CREATE FUNCTION step_over(in_line int, head bigint, wanted bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    left_number bigint;
+BEGIN
+    FOR left_number IN SELECT a.number FROM admission a WHERE a.line_id = in_line
+            AND a.called_at IS NULL AND a.state IN ('left', 'missed') AND a.number > head ORDER BY a.number LOOP
+        EXIT WHEN left_number > wanted;
+        wanted := wanted + 1;
+    END LOOP;
+    RETURN GREATEST(wanted, head);
+END $$;
+
+-- Calls the numbers that a gate passes, from `head` to `last_number`, and returns how many there were.
+-- Those that stepped aside are passed now, and the grace for coming back begins. Numbers about which
+-- something is remembered belong to their ticket and have their profile's time.
+CREATE FUNCTION call_passed(
+    m room, in_line int, head bigint, last_number bigint, promise int, t timestamptz, until timestamptz)
+RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    called int;
+BEGIN
+    INSERT INTO admission (room_id, line_id, number, state, promised, called_at, claim_until)
+        SELECT m.room_id, in_line, n, 'called', promise, t, until FROM generate_series(head + 1, last_number) n
+        ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
+    GET DIAGNOSTICS called = ROW_COUNT;
+    UPDATE admission a SET called_at = t, ended_at = t
+        WHERE a.line_id = in_line AND a.called_at IS NULL AND a.state = 'missed'
+            AND a.number > head AND a.number <= last_number;
+    UPDATE admission a SET ticket_id = p.owner, time_factor = COALESCE(f.time_factor, 1),
+            claim_until = until + make_interval(secs => m.claim_window_s * (COALESCE(f.time_factor, 1) - 1))
+        FROM place p LEFT JOIN profile f ON f.room_id = m.room_id AND f.profile = p.profile
+        WHERE p.line_id = in_line AND NOT p.entered AND p.number > head AND p.number <= last_number
+            AND a.line_id = in_line AND a.number = p.number AND a.state = 'called';
+    RETURN called;
+END $$;
+
+-- Locks those of these admissions that came back after a missed call, and returns them by number.
+CREATE FUNCTION lock_returned(ids bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN (SELECT COALESCE(array_agg(x.admission_id ORDER BY x.number), '{}') FROM (
+        SELECT a.admission_id, a.number FROM admission a
+        WHERE a.admission_id = ANY (ids) AND a.state = 'missed' AND a.came_back_at IS NOT NULL
+        ORDER BY a.admission_id FOR NO KEY UPDATE) x);
+END $$;
+
+-- Calls admissions again that came back. Returns their numbers and since when they waited: each forgets it
+-- with this call, and the log shows whether anyone went before them meanwhile.
+CREATE FUNCTION call_again(
+    m room, ids bigint[], promise int, t timestamptz, until timestamptz, OUT numbers bigint[], OUT since text[])
+LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT array_agg(a.number ORDER BY a.number),
+           array_agg(to_char(wall_time(a.came_back_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                     ORDER BY a.number)
+        INTO numbers, since FROM admission a WHERE a.admission_id = ANY (ids);
+    UPDATE admission a SET state = 'called', promised = promise, called_at = t,
+            claim_until = until + make_interval(secs => m.claim_window_s * (a.time_factor - 1)),
+            came_back_at = NULL, ended_at = NULL, times_called = a.times_called + 1
+        WHERE a.admission_id = ANY (ids);
+END $$;
+
+-- Returns when a call of this moment ends, on the shoppers' clock: a claim window after the latest moment
+-- (wall clock) at which a published document told any of its numbers to ask again, or after now.
+CREATE FUNCTION call_ends(m room, heard_by timestamptz, t timestamptz) RETURNS timestamptz LANGUAGE sql AS $$
+    -- After an outage this may come before the first heartbeat, which will add the gap to `stopped`.
+    SELECT GREATEST(heard_by - (o.stopped + GREATEST(
+               clock_timestamp() - o.beat_at - interval '3 seconds', interval '0')), t)
+           + make_interval(secs => m.claim_window_s)
+    FROM office o
+$$;
+
+-- Moves a line's gate and calls whom it passes, then those who came back, in one transaction. It writes
+-- nothing for a leader whose term is over or that decided on a gate which has moved. `gate_wanted`
+-- counts shoppers, so numbers that left are stepped over; `again` are admissions to be called again.
 CREATE FUNCTION call_numbers(
     in_line int, my_term bigint, gate_read bigint, gate_wanted bigint, again bigint[],
     heard_by timestamptz, reason text, figures jsonb,
     OUT verdict text, OUT gate bigint, OUT tail bigint, OUT called int, OUT called_again int)
 LANGUAGE plpgsql AS $$
 DECLARE
-    l record; m room; pool room_stock; afford bigint; head bigint; until timestamptz; t timestamptz;
-    again_numbers bigint[]; again_since text[]; promise int; left_number bigint;
+    l record; m room; afford bigint; head bigint; last_number bigint; until timestamptz; t timestamptz;
+    again_numbers bigint[]; again_since text[]; promise int;
 BEGIN
     called := 0; called_again := 0;
     PERFORM 1 FROM log_head h JOIN line x USING (room_id) WHERE x.line_id = in_line FOR NO KEY UPDATE OF h;
@@ -125,86 +205,42 @@ BEGIN
     gate := l.gate; tail := l.tail;
     -- A line that was made while a leader took office has the term before.
     IF l.term > my_term OR (SELECT o.term FROM office o) > my_term THEN verdict := 'stale_term'; RETURN; END IF;
-    -- Of a line that was begun anew nobody is called any more.
+    -- A line that a reset closed calls no more numbers.
     IF l.gate <> gate_read OR NOT l.joinable THEN verdict := 'gate_moved'; RETURN; END IF;
+    verdict := 'done';
     head := LEAST(l.gate, l.tail);
     IF m.status <> 'open' OR draw_is_due(in_line) THEN
-        gate_wanted := head;
-        again := '{}';
+        gate_wanted := head; again := '{}';
     END IF;
     promise := promise_of(m);
-    SELECT COALESCE(array_agg(x.admission_id ORDER BY x.number), '{}') INTO again FROM (
-        SELECT a.admission_id, a.number FROM admission a
-        WHERE a.admission_id = ANY (again) AND a.state = 'missed' AND a.came_back_at IS NOT NULL
-        ORDER BY a.admission_id FOR NO KEY UPDATE) x;
+    again := lock_returned(again);
     IF promise > 0 THEN
-        -- The stock may have fallen since it was read: nobody is called beyond what is there.
-        SELECT * INTO pool FROM room_stock x WHERE x.room_id = m.room_id FOR NO KEY UPDATE;
-        afford := GREATEST(pool.on_hand - pool.held - pool.sold - pool.promised - kept_units(m.room_id), 0)
-            / promise;
+        -- The stock may have fallen since it was read: no call goes beyond what is there.
+        afford := calls_afforded(m, promise);
         again := again[1:LEAST(afford, cardinality(again))];
         gate_wanted := LEAST(gate_wanted, head + afford - cardinality(again));
     END IF;
-    -- Numbers that left or stepped aside are stepped over, also those that this brings into reach.
-    FOR left_number IN SELECT a.number FROM admission a WHERE a.line_id = in_line
-            AND a.called_at IS NULL AND a.state IN ('left', 'missed') AND a.number > head ORDER BY a.number LOOP
-        EXIT WHEN left_number > gate_wanted;
-        gate_wanted := gate_wanted + 1;
-    END LOOP;
-    gate := GREATEST(gate_wanted, head);
+    gate := step_over(in_line, head, gate_wanted);
+    last_number := LEAST(gate, l.tail);
     t := shopper_now();
-    -- After an outage this may come before the first heartbeat, which will add the gap to `stopped`.
-    until := GREATEST(heard_by - (SELECT o.stopped + GREATEST(clock_timestamp() - o.beat_at - interval '3 seconds',
-        interval '0') FROM office o), t) + make_interval(secs => m.claim_window_s);
-    IF LEAST(gate, l.tail) > head THEN
-        INSERT INTO admission (room_id, line_id, number, state, promised, called_at, claim_until)
-            SELECT m.room_id, in_line, n, 'called', promise, t, until
-            FROM generate_series(head + 1, LEAST(gate, l.tail)) n
-            ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
-        GET DIAGNOSTICS called = ROW_COUNT;
-        -- Who stepped aside was passed by now; the grace for coming back begins.
-        UPDATE admission a SET called_at = t, ended_at = t
-            WHERE a.line_id = in_line AND a.called_at IS NULL AND a.state = 'missed'
-                AND a.number > head AND a.number <= LEAST(gate, l.tail);
-        UPDATE admission a SET ticket_id = p.owner, time_factor = COALESCE(f.time_factor, 1),
-                claim_until = until + make_interval(secs => m.claim_window_s * (COALESCE(f.time_factor, 1) - 1))
-            FROM place p LEFT JOIN profile f ON f.room_id = m.room_id AND f.profile = p.profile
-            WHERE p.line_id = in_line AND NOT p.entered AND p.number > head AND p.number <= LEAST(gate, l.tail)
-                AND a.line_id = in_line AND a.number = p.number AND a.state = 'called';
-    END IF;
+    until := call_ends(m, heard_by, t);
+    IF last_number > head THEN called := call_passed(m, in_line, head, last_number, promise, t, until); END IF;
     IF cardinality(again) > 0 THEN
-        -- The admission forgets it with this call; the log shows whether anyone went before them meanwhile.
-        SELECT array_agg(to_char(wall_at(a.came_back_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-                ORDER BY a.number) INTO again_since
-            FROM admission a WHERE a.admission_id = ANY (again);
-        WITH back AS (
-            UPDATE admission a SET state = 'called', promised = promise, called_at = t,
-                claim_until = until + make_interval(secs => m.claim_window_s * (a.time_factor - 1)),
-                came_back_at = NULL, ended_at = NULL, times_called = a.times_called + 1
-            WHERE a.admission_id = ANY (again) RETURNING a.number)
-        SELECT count(*), array_agg(number ORDER BY number) INTO called_again, again_numbers FROM back;
-    END IF;
-    IF promise > 0 AND called + called_again > 0 THEN
-        UPDATE room_stock x SET promised = x.promised + (called + called_again) * promise
-            WHERE x.room_id = m.room_id;
-    END IF;
-    IF called + called_again > 0 THEN
-        PERFORM tell_returns(in_line, again_numbers || (SELECT array_agg(r.number) FROM returns_wait r
-            WHERE r.line_id = in_line AND r.number > head AND r.number <= LEAST(gate, l.tail)), t);
-        IF event_wanted('ticket.called') THEN
-            INSERT INTO outbox_event (room_id, kind, body)
-                SELECT m.room_id, 'ticket.called', jsonb_build_object('room', m.room, 'line', l.line,
-                       'number', a.number, 'claim_until', wall_time(a.claim_until), 'times_called', a.times_called)
-                FROM admission a WHERE a.line_id = in_line AND a.state = 'called'
-                    AND ((a.number > head AND a.number <= LEAST(gate, l.tail)) OR a.number = ANY (again_numbers));
-        END IF;
+        SELECT c.* INTO again_numbers, again_since FROM call_again(m, again, promise, t, until) c;
+        called_again := cardinality(again_numbers);
     END IF;
     UPDATE line x SET gate = call_numbers.gate, term = my_term
         WHERE x.line_id = in_line AND (x.gate, x.term) <> (call_numbers.gate, my_term);
-    verdict := 'done';
+    IF called + called_again > 0 THEN
+        UPDATE room_stock x SET promised = x.promised + (called + called_again) * promise
+            WHERE x.room_id = m.room_id AND promise > 0;
+        PERFORM tell_returns(in_line, again_numbers || (SELECT array_agg(r.number) FROM returns_wait r
+            WHERE r.line_id = in_line AND r.number > head AND r.number <= last_number), t);
+        PERFORM tell_of_calls(in_line, again_numbers || ARRAY(SELECT generate_series(head + 1, last_number)));
+    END IF;
     IF called + called_again > 0 OR gate < l.gate THEN
         PERFORM append_log(m.room_id, 'called', jsonb_build_object('line', l.line, 'from', head + 1,
-            'to', LEAST(gate, l.tail), 'called', called, 'again', COALESCE(to_jsonb(again_numbers), '[]'),
+            'to', last_number, 'called', called, 'again', COALESCE(to_jsonb(again_numbers), '[]'),
             'again_since', COALESCE(to_jsonb(again_since), '[]'),
             'gate', gate, 'term', my_term, 'reason', reason, 'figures', figures));
     END IF;

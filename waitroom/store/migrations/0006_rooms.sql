@@ -2,6 +2,24 @@
 -- room locks its log first, so the change has a place in the same order as joins and calls, and is
 -- itself an entry.
 
+-- Says whether places are taken before the sale opens.
+CREATE FUNCTION doors_open(m room) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN m.doors_at IS NULL THEN m.order_by = 'draw' ELSE m.doors_at <= clock_timestamp() END
+$$;
+
+-- Says why a room takes no arrivals on a line; NULL if it does. With `drawing` they are entries.
+CREATE FUNCTION why_closed(m room, in_line int, joinable boolean, drawing boolean) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN CASE
+        WHEN m.status = 'ended' THEN 'room_ended'
+        -- The room was reset, and this worker does not know it yet.
+        WHEN NOT joinable THEN 'line_begun_anew'
+        WHEN m.status = 'scheduled' AND NOT doors_open(m) THEN 'not_open'
+        -- A draw takes no entry before its seed is fixed.
+        WHEN drawing AND NOT EXISTS (SELECT FROM draw d WHERE d.line_id = in_line) THEN 'not_open'
+        WHEN m.sold_out THEN 'sold_out' END;
+END $$;
+
 CREATE FUNCTION create_room(in_room text, in_name text, who text, in_currency text)
 RETURNS int LANGUAGE plpgsql AS $$
 DECLARE

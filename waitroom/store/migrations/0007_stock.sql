@@ -89,6 +89,23 @@ CREATE FUNCTION slack_of(pool room_stock, skus int[], changes int[]) RETURNS big
     FROM asked, (SELECT pool.on_hand - pool.held - pool.sold - pool.promised AS free) f WHERE units > 0
 $$;
 
+-- The units that a call in this room promises: none where nothing is sold.
+CREATE FUNCTION promise_of(m room) RETURNS int LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN m.policy = 'guaranteed' AND (
+            m.stock_elsewhere OR EXISTS (SELECT FROM sku k WHERE k.room_id = m.room_id))
+        THEN m.units_promised ELSE 0 END
+$$;
+
+-- Locks a room's balance and returns how many calls its free units are enough for, at so many units
+-- promised to each.
+CREATE FUNCTION calls_afforded(m room, promise int) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    pool room_stock;
+BEGIN
+    SELECT * INTO pool FROM room_stock x WHERE x.room_id = m.room_id FOR NO KEY UPDATE;
+    RETURN GREATEST(pool.on_hand - pool.held - pool.sold - pool.promised - kept_units(m.room_id), 0) / promise;
+END $$;
+
 -- Changes what is on hand of one SKU, once for each key, and puts it on record. Verdicts: moved, replay,
 -- other_body (the key moved something else), unknown. stock_never_oversold and promises_are_covered
 -- refuse a correction below what is spoken for; with `override` the units that are then missing are
