@@ -41,7 +41,7 @@ _ORDER = msgspec.json.Decoder(OrderRequest)
 
 
 class Checkout:
-    """What an admitted shopper can do; the API and the pages both stand on it."""
+    """The acts of an admitted shopper, which the API and the pages share."""
 
     def __init__(
         self,

@@ -9,10 +9,10 @@ from checkout.order import OrderState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """What drives an order on: where it stands, and the payment that was put to its gateway."""
+    """The state of an order and the payment that was put to its gateway: all that driving needs."""
 
     order_id: UUID
-    # Where the order stood when this was read. It moves on from this state alone.
+    # The order's state when this was read. The order moves on from this state alone.
     state: OrderState
     # An operator called the order off: money that still comes goes back.
     called_off: bool
@@ -22,7 +22,7 @@ class Attempt:
     detail: str
     skus: list[str]
     gateway: str
-    # What the gateway takes the money by; never a card number.
+    # The gateway's token for the means of payment; never a card number.
     payment_token: str
     amount_minor: int
     currency: str
@@ -30,7 +30,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayAnswer:
-    """What a gateway said of a payment or, with `refund_id`, of a refund of it."""
+    """A gateway's answer about a payment or, with `refund_id`, about a refund of it."""
 
     at: datetime
     # A word of `PaymentState`, or of `RefundState`.
@@ -48,5 +48,5 @@ class Taken:
     """An order or a refund leased to this process, which drives it."""
 
     id: UUID
-    # How often it was taken since its state last changed, this time included.
+    # The times it was taken since its state last changed, this one included.
     tries: int

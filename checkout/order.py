@@ -1,8 +1,8 @@
 """Orders: what a paid hold becomes. Pure: the life cycle, the order and how it is written.
 
 SQL writes an order as one document (`order_document`), and `read_order` reads it wherever an order
-is read. What an order is called is decided here too: the books have states, shoppers are told what
-came of their payment, and operators are told the state and whether money went back.
+is read. This module also chooses the words for an order: the books have states, shoppers are told
+the outcome of their payment, and operators are told the state and whether money went back.
 """
 
 from datetime import datetime
@@ -54,7 +54,7 @@ CLOSED = frozenset({OrderState.DECLINED, OrderState.CANCELLED})
 
 
 class PaymentChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the shopper pays with: a gateway's token, never card data."""
+    """The means of payment: a gateway's token, never card data."""
 
     token: Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -87,12 +87,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     order_id: UUID
-    # What people call the order by, in letters and digits that are easy to read aloud.
+    # The order's name for people, in letters and digits that are easy to read aloud.
     number: str
     room: str
     hold_id: UUID
     session: str
-    # Where the order stands in the books; see `shopper_status` and `operator_status`.
+    # Its state in the books; see `shopper_status` and `operator_status`.
     state: OrderState
     total_minor: int
     refunded_minor: int
@@ -128,7 +128,7 @@ PARTLY_REFUNDED = "partly_refunded"
 
 
 class Status(StrEnum):
-    """What a shopper is told. Each status is one of the stories in `order.html`."""
+    """A shopper's word for an order. Each has its story in `order.html`."""
 
     AUTHORIZING = "authorizing"
     PAID = "paid"

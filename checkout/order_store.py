@@ -121,7 +121,7 @@ class OrderStore:
         order_id, said, final = attempt.order_id, _said(payment), False
         state = await decide(self._pool, SQL["take_late_money"], order_id, final, *said)
         if state == "short":
-            # What is due on these SKUs ends first, as it would for any other shopper.
+            # Due holds on these SKUs end first, as they would for any other shopper.
             await decide(self._pool, SQL["expire_for"], EXPIRE_BATCH_MAX, attempt.skus)
             state = await decide(self._pool, SQL["take_late_money"], order_id, not final, *said)
         return OrderState(state)

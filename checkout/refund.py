@@ -35,8 +35,8 @@ class RefundWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """The body of a refund, in one of three forms.
 
     `{"full": true}` is everything that was not given back so far, `{"items": […]}` the price of
-    these units, or `amount_minor` of it, and `{"amount_minor": …}` alone is goodwill. Whoever
-    refunds units says with `restock` whether they go back on the shelf. With `by_hand` the money
+    these units, or `amount_minor` of it, and `{"amount_minor": …}` alone is goodwill. With
+    units, `restock` says whether they go back on the shelf. With `by_hand` the money
     was given back by other means, and the gateway is not asked.
     """
 

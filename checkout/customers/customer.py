@@ -15,15 +15,15 @@ from checkout.refusals import CustomerTokenInvalid, Fault
 TOKEN_BYTES_MAX = 8192
 # How far the provider's clock may be from ours.
 LEEWAY_S = 30
-# A token that is good for longer is no sign-in but somebody's key that got about.
+# A token that is good for longer is not a sign-in but a leaked key.
 LIFE_MAX_S = 7 * 24 * 3600
 # OpenID Connect Core 1.0, section 2: a `sub` has at most 255 signs.
 SUBJECT_LENGTH_MAX = 255
 # RFC 5321, section 4.5.3.1: 64 before the @ and 255 after it.
 EMAIL_LENGTH_MAX = 320
 
-# What each key can have signed. A shared secret signs HS256 and nothing else, a public key never
-# does: a token that names HS256 and is "signed" with a public key is the oldest forgery there is.
+# The algorithms that each kind of key can have signed with. A shared secret signs HS256 alone, and
+# a public key never does: a token that names HS256 and is "signed" with a public key is forged.
 SHARED = frozenset({"HS256"})
 PUBLIC = frozenset({"RS256", "ES256", "EdDSA", "Ed25519"})
 # RFC 8725, section 3.11: one provider signs more than one kind of token.
@@ -42,7 +42,7 @@ class Customer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What a token has to say to be meant for us."""
+    """The claims of a token that is meant for this shop."""
 
     issuer: str
     audience: str
@@ -91,7 +91,7 @@ def read_header(token: str) -> Header:
 
 
 def read_claims(payload: bytes, rules: Rules, *, now: float) -> Customer:
-    """Return whom a signed payload speaks for; raises `CustomerTokenInvalid`.
+    """Return the customer in a signed payload; raises `CustomerTokenInvalid`.
 
     `now` is Unix time in seconds. Issuer, subject, audience and expiry must be there.
     """
@@ -107,7 +107,7 @@ def read_claims(payload: bytes, rules: Rules, *, now: float) -> Customer:
     _check_times(claims, now)
     if not claims.sub.strip() or len(claims.sub) > SUBJECT_LENGTH_MAX or "\0" in claims.sub:
         raise CustomerTokenInvalid(Fault.SUBJECT)
-    # Anybody can be anonymous as often as they like, which would make limits per customer a joke.
+    # Anonymous identities cost nothing, so limits per customer would bound nothing.
     if claims.is_anonymous is not None and claims.is_anonymous is not False:
         raise CustomerTokenInvalid(Fault.ANONYMOUS)
     return Customer(issuer=claims.iss, subject=claims.sub, email=_email(claims))
@@ -124,7 +124,7 @@ def _check_times(claims: _Claims, now: float) -> None:
 
 
 def _email(claims: _Claims) -> str:
-    """Return the address, unless the provider itself says that nobody has shown it to be theirs."""
+    """Return the address, unless the provider says that it is not verified."""
     known = claims.email_verified is not False and isinstance(claims.email, str)
     address: str = claims.email if known else ""
     usable = address.isprintable() and len(address) <= EMAIL_LENGTH_MAX

@@ -48,7 +48,7 @@ class CustomerStore:
     async def orders(self, customer: Customer, *, after: Cursor | None, limit: int) -> list[Order]:
         """Return a customer's newest orders, of whichever sessions, or those after the cursor.
 
-        None for a customer of whom nothing is known here.
+        The list is empty for an unknown customer.
         """
         place = (after and after.at, after and after.order_id)
         values = (customer.issuer, customer.subject, *place, limit)
@@ -77,7 +77,7 @@ class CustomerStore:
         return data
 
     async def erase(self, customer: Customer) -> None:
-        """Make a customer nobody; raises `CustomerBusy` while it is needed who they are."""
+        """Erase a customer's identity; raises `CustomerBusy` while a sale still needs it."""
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["erase_customer"], customer.issuer, customer.subject)
         assert row is not None

@@ -82,7 +82,7 @@ class CustomersApi:
         return web.Response(status=204)
 
     async def _customer(self, request: web.Request) -> Customer:
-        """Return whom the bearer token speaks for; a session alone is not enough here."""
+        """Return the bearer token's customer; a session alone is not enough here."""
         token = bearer(request)
         if token is None:
             raise CustomerTokenInvalid(Fault.FORM)

@@ -36,7 +36,7 @@ log = structlog.get_logger()
 KEYS_FRESH_S = 600.0
 # While it is away the keys it gave last go on, but not for ever.
 KEYS_OLD_MAX_S = 24 * 3600.0
-# Anybody can send a token with a `kid` that nobody knows; it makes us ask this often at most.
+# Any client can send a token with an unknown `kid`; it makes us ask at most this often.
 UNKNOWN_KID_PAUSE_S = 30.0
 # A provider that does not answer is asked again after this long.
 RETRY_PAUSE_S = 10.0
@@ -50,7 +50,7 @@ class _Registry(jws.JWSRegistry):
     """The algorithms of `checkout.customers.customer` and no others.
 
     The library's own look-up warns of the name EdDSA, which RFC 9864 replaces by Ed25519 and which
-    providers still send. Header members that nobody knows are to be ignored (RFC 7515, section 4).
+    providers still send. Unknown header members are to be ignored (RFC 7515, section 4).
     """
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ class ProviderKeys:
                 return
             self._asked_at = self._clock()
             self._fetching = asyncio.create_task(self._fetch(), name="provider-keys")
-        # Whoever hangs up takes nobody else's answer away.
+        # A request that ends early takes no other request's answer away.
         await asyncio.shield(self._fetching)
 
     async def _fetch(self) -> None:
@@ -160,7 +160,7 @@ class _KeySet(msgspec.Struct):
 
 
 class _Jwk(msgspec.Struct):
-    """A published key (RFC 7517). What would make it a private one is not even read."""
+    """A published key (RFC 7517). The members of a private key are not even read."""
 
     kty: str
     kid: str | None = None
@@ -218,7 +218,7 @@ def _public_key(jwk: _Jwk) -> _PublicKey | None:
 
 
 class Identity:
-    """Say whom a customer's token speaks for.
+    """Find the customer of a token.
 
     A shared secret checks HS256 tokens, the provider's public keys all others; either may be
     missing, and then its tokens are refused. Both at once is what a provider that moves from the
@@ -239,7 +239,7 @@ class Identity:
         self._clock = clock
 
     async def customer(self, token: str) -> Customer:
-        """Return whom this token speaks for.
+        """Return the customer of this token.
 
         Raises `CustomerTokenInvalid`, `CustomersNotConfigured`, or `IdentityProviderAway` when the
         provider's keys cannot be had.

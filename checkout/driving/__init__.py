@@ -8,5 +8,5 @@ the settling loop may drive the same order.
 `leased` keeps them from doing so at once. Every order and refund has one driver at a time: the
 request that wrote it has the first lease, and the settling loop takes it up when the lease has run
 out, because the request's process died or the gateway was slow. News from the gateway is acted on
-at once, whoever holds the lease.
+at once, without a lease.
 """

@@ -21,7 +21,7 @@ LEASE = Lease(attempt_s=GATEWAY_TIMEOUT_S, margin_s=5.0)
 # given up: money that moves has to come to rest.
 RETRY = Retry(waits_s=exponential(first_s=15.0, longest_s=120.0))
 BATCH_MAX = 50
-# Work that was taken so many times in one state has stood still for over a quarter of an hour.
+# Work that was taken this often in one state has stood still for over a quarter of an hour.
 TRIES_ALARM = 10
 
 

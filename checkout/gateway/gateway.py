@@ -21,10 +21,10 @@ GATEWAY_TIMEOUT_S = 30.0
 
 
 class PaymentState(StrEnum):
-    """What a gateway says of one payment. It has never heard of an unknown one.
+    """A gateway's word for one payment. It has never heard of an unknown one.
 
-    `unanswered` is what we write down when no usable answer came: whether the gateway acted is not
-    known.
+    `unanswered` is our own word for a question without a usable answer: whether the gateway acted
+    is not known.
     """
 
     UNANSWERED = "unanswered"
@@ -53,7 +53,7 @@ class Payment:
 
 
 class RefundState(StrEnum):
-    """What a gateway says of one refund; `unanswered` as with a payment."""
+    """A gateway's word for one refund; `unanswered` as with a payment."""
 
     UNANSWERED = "unanswered"
     PENDING = "pending"

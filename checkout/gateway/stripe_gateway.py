@@ -30,11 +30,11 @@ log = structlog.get_logger()
 SQL = load_queries("checkout.gateway")
 Answer = TypeVar("Answer")
 
-# One request may take this long, and is sent again by the library so many times.
+# The bound of one request, and how often the library repeats it.
 REQUEST_TIMEOUT_S = 10.0
 RETRIES_MAX = 1
 CONNECTIONS_MAX = 32
-# Stripe gives a list in pages of at most so many; no payment has more pages of refunds than this.
+# The longest page that Stripe gives, and the most refunds that are read of one payment.
 REFUNDS_PAGE = 100
 REFUNDS_MAX = 1000
 
@@ -296,7 +296,7 @@ class StripeGateway:
             if not found.has_more:
                 return None
             found = await _ask(found.next_page_async())
-        raise GatewayError("a payment has more refunds than anybody looks through")
+        raise GatewayError("a payment has more refunds than are read")
 
     async def _create_refund(
         self, intent: stripe.PaymentIntent, refund_key: str, amount_minor: int

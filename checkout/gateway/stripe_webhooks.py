@@ -38,7 +38,7 @@ LOOKS_MAX = 256
 HEARD_MAX = 4096
 CLOSE_WAIT_S = 5.0
 
-# What may move an order. All else, the making of an intent included, is no news to us.
+# Events that may move an order. All others, the making of an intent included, are ignored.
 NEWS = frozenset(
     {
         "payment_intent.amount_capturable_updated",
@@ -54,7 +54,7 @@ NEWS = frozenset(
 
 
 class StripeObject(msgspec.Struct, frozen=True):
-    """What an event is about: an intent, or something that names its intent."""
+    """The subject of an event: an intent, or an object that names its intent."""
 
     id: str = ""
     object: str = ""
@@ -104,7 +104,7 @@ class Looks:
             self._waiting[order_id] = task
             self._running.add(task)
             task.add_done_callback(self._end)
-        # Whoever stops waiting does not stop the look, which others may be waiting for too.
+        # A request that stops waiting does not stop the look: others may be waiting for it too.
         done, _ = await asyncio.wait({task}, timeout=ANSWER_WITHIN_S)
         if not done:
             raise Busy
@@ -131,7 +131,7 @@ class Looks:
 
 
 class StripeApi:
-    """What a shop on Stripe has over HTTP besides its checkout.
+    """The addresses that a shop on Stripe has besides its checkout.
 
     Without webhook secrets there is no address for news, and orders wait for the settling loop.
     """
@@ -198,7 +198,7 @@ class StripeApi:
     async def _look(self, order_id: UUID) -> None:
         order = await self._checkout.orders.read(order_id)
         if order.state in CLOSED:
-            # Nobody looks at it again by themselves: this news must not get lost with an answer.
+            # The settling loop does not look at closed orders, so this news must not get lost.
             await self._gateway.look_up(str(order_id))
         await self._hear(order_id)
 
@@ -219,7 +219,7 @@ class StripeApi:
         raise web.HTTPSeeOther(page or f"/checkout/orders/{order.order_id}")
 
     async def come_back(self, request: web.Request) -> web.Response:
-        """Look at the order of a shopper whom the bank sends back, and show it.
+        """Look at the order of a shopper coming back from the bank, and show it.
 
         Stripe adds a secret of the payment's to this address; the redirect leaves it behind.
         """

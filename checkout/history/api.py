@@ -118,7 +118,7 @@ class HistoryApi:
         return await self._customers.order(customer, order_id)
 
     async def _customer(self, request: web.Request) -> Customer | None:
-        """Return whom the bearer token speaks for, or None if it is no customer's token at all."""
+        """Return the bearer token's customer, or None for a token of another kind."""
         token = bearer(request)
         if token is None:
             return None

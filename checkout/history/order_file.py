@@ -18,7 +18,7 @@ class ListedOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """What an operator did about an order: called it off, or put units of it back on the shelf."""
+    """An operator's act: an order called off, or units of it put back on the shelf."""
 
     at: datetime
     what: str

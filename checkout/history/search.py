@@ -1,4 +1,4 @@
-"""What operators look for among a room's orders. Pure."""
+"""The filters of a list of orders. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ REFERENCE_LENGTH = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """What was typed into the search: one of these."""
+    """The words of a search; exactly one of these is set."""
 
     order_id: UUID | None = None
     reference: str | None = None

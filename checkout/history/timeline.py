@@ -1,4 +1,4 @@
-"""What happened to an order, and when, from what is on record. Pure."""
+"""The history of an order, event by event, from the records. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ def timeline(file: OrderFile) -> list[Event]:
     on the shelf), `refund_asked`, `refund_done` and `refund_failed`. Units that were taken again
     for money that came late are `taken_again` and not `held`.
     """
-    # What happened in the same moment stays in this order.
+    # Events of the same moment stay in this order.
     return sorted(_events(file), key=lambda event: event.at)
 
 

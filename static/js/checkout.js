@@ -40,7 +40,7 @@ function put(hold, id) {
 /** Say what was refused, and carry on from what the server has. @param {any} data @param {number} status @param {string} [id] the hold's */
 async function refuse(data, status, id = "") {
   if (status === 401) return location.reload();
-  // Whoever was refused for want of units may be in line for them now.
+  // A shopper who was refused for want of units may be in line for them now.
   if (data?.code === "out_of_stock") await refresh();
   problem(explain(data, session.waiting_for.some((wish) => wish.sku === data?.sku)));
   if (data?.code === "hold_expired") put(null, id);
