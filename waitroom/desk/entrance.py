@@ -1,4 +1,4 @@
-"""Who may join a room, and at which line: anyone, by invitation, or one place for each customer."""
+"""The rules for joining: open to all, by invitation, or one place for each customer."""
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -24,7 +24,7 @@ _CUSTOMER_PURPOSE = b"waitroom.customer.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brought:
-    """What a shopper brings to a join; "" for nothing.
+    """The credentials that a shopper brings to a join; "" for none.
 
     `invitation` is the token of a link, `invitation_kept` one that a link left in the browser on an
     earlier visit, `customer_token` the identity provider's.

@@ -68,7 +68,7 @@ class Place:
 
 
 class JoinDesk:
-    """Where one worker gives out the places of one line, a batch at a time."""
+    """Gives out the places of one line in one worker, a batch at a time."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class JoinDesk:
         self._seal = seal
         self._memory_s = memory_s
         self._noting: set[asyncio.Task[None]] = set()
-        # What this worker itself has given out lately, by join key, the oldest first.
+        # The tickets that this worker gave out lately, by join key, the oldest first.
         self._recent: dict[str, str] = {}
         self.batcher: Batcher[JoinRequest, Place] = Batcher(
             "joins", self._flush, batch_max=JOIN_BATCH_MAX

@@ -37,7 +37,7 @@ CODE_VALID_S = 600
 # codes find one with a chance of one in twenty thousand.
 GUESSES_PER_MINUTE = 20
 ROOM_GUESSES_PER_MINUTE = 600
-# How often one place may step aside, or have a code made. Each change is an entry in the log.
+# One place may step aside, or have a code made, this often. Each change is a log entry.
 CHANGES_PER_MINUTE = 6
 PROFILES_FRESH_S = 5.0
 # The states in which a place may be given up for another: its shopper is not inside.
@@ -103,7 +103,7 @@ def network_of(address: str | None) -> str:
 
 
 class Places:
-    """What a shopper can do with a place besides claiming it."""
+    """A shopper's actions on a place, other than claiming it."""
 
     def __init__(self, tickets: Tickets, *, store: PlaceStore, memory: Memory) -> None:
         self._tickets = tickets

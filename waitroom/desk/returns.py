@@ -18,7 +18,7 @@ from waitroom.refusals import (
 )
 from waitroom.store.line_store import LineStore
 
-# Where a ticket may stand when its page offers to stay. A called ticket has its turn now.
+# The statuses in which a ticket's page offers to stay. A called ticket has its turn now.
 OFFERED_TO = frozenset({"waiting", "missed", "over", "sold_out"})
 SELLING = frozenset({"open", "paused", "sold_out"})
 
@@ -38,7 +38,7 @@ class Stayed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReturnsStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a ticket stays in line for returns, and what staying means in its room.
+    """A ticket's part in the line for returns, and the terms of that line.
 
     `mail_offered` says whether the service sends mail; `window_s` is the claim window of a call for
     returned units.
@@ -51,7 +51,7 @@ class ReturnsStanding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Returns:
-    """What a ticket can do about returns; the API, its forms and the pages stand on it."""
+    """A ticket's part in the line for returns; the API, its forms and the pages stand on it."""
 
     def __init__(self, tickets: Tickets, *, store: LineStore, mail_offered: bool) -> None:
         self._tickets = tickets

@@ -1,4 +1,4 @@
-"""What a ticket is told of where it stands, from the state document or from the database."""
+"""The standing that a ticket is told, from the state document or from the database."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -29,8 +29,8 @@ TicketStatus = Literal[
 
 # Used while no state document is known.
 _NO_ROW = WaitRow(place=1, wait_low_s=None, wait_high_s=None, chance=0.0, poll_s=POLL_MIN_S)
-# A room in which nobody is called any more, and what its waiting tickets are told.
-_NOBODY_CALLED: dict[str, TicketStatus] = {"sold_out": "sold_out", "ended": "ended"}
+# The states of a room that calls no more, with the status that its waiting tickets are told.
+_CALLS_OVER: dict[str, TicketStatus] = {"sold_out": "sold_out", "ended": "ended"}
 # The states of a number whose turn may pass without its shopper.
 _MAY_PASS = frozenset({AdmissionState.MISSED, AdmissionState.ASIDE})
 
@@ -45,9 +45,9 @@ class TicketStanding(msgspec.Struct, frozen=True, kw_only=True):
     # An entry's own number, and how many entries there are.
     entry: int | UnsetType = UNSET
     entries: int | UnsetType = UNSET
-    # For support: it names the place and lets nobody take it.
+    # For support: it names the place and gives no right to it.
     reference: str
-    # How far the number is from being called: 0 when its turn has come. None for an entry.
+    # The number's distance from being called: 0 when its turn has come. None for an entry.
     place: int | None
     status: TicketStatus
     # The wait in seconds, which 4 of 5 shoppers find between these two; None where not known.
@@ -55,19 +55,19 @@ class TicketStanding(msgspec.Struct, frozen=True, kw_only=True):
     wait_high_s: float | None
     # The chance, from 0 to 1, that something is left when this number is called.
     chance: float | None
-    # When to ask again.
+    # The time until the client should ask again, in seconds.
     poll_s: float
     # The profile that gives the place more time, if any.
     profile: str | None | UnsetType = UNSET
-    # Whether the ticket stays in line for returns; told where the database was asked.
+    # True for a ticket that stays in line for returns; told only from the database.
     returns: bool | UnsetType = UNSET
     # The deadline of a call. `seconds_left` is to this deadline, for clocks that run wrong.
     claim_until: datetime | None = None
     seconds_left: float | UnsetType = UNSET
-    # Whether the call is for returned units.
+    # True for a call for returned units.
     for_returns: bool | UnsetType = UNSET
-    # Of a missed call and of a place that stepped aside: whether its turn has passed, and until
-    # when it may come back and is called again.
+    # For a missed call and for a place that stepped aside: `passed` says that its turn is over, and
+    # until `grace_until` it may come back and is called again.
     passed: bool | UnsetType = UNSET
     grace_until: datetime | None | UnsetType = UNSET
 
@@ -158,8 +158,8 @@ def _numbered(
     """Return the standing of a number in a line with this head."""
     place = max(ticket.number - head, 0)
     row = row_for(view, ticket, place)
-    if status == "waiting" and view.state is not None and view.state.status in _NOBODY_CALLED:
-        status = _NOBODY_CALLED[view.state.status]
+    if status == "waiting" and view.state is not None and view.state.status in _CALLS_OVER:
+        status = _CALLS_OVER[view.state.status]
     return TicketStanding(
         room=view.room,
         line=view.name_of(ticket),

@@ -31,7 +31,7 @@ from waitroom.refusals import (
 )
 from waitroom.store.line_store import Claimed, LineStore, PlaceOnFile
 
-# How many finished places of one browser a single join looks through for one that is still good.
+# A single join looks through at most this many finished places of one browser.
 REJOINS_MAX = 20
 
 _CLAIM_REFUSALS: dict[str, type[Refusal]] = {

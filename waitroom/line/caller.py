@@ -24,7 +24,7 @@ from waitroom.line.forecast.demand import Demand
 from waitroom.line.forecast.journey import Reading
 from waitroom.line.forecast.outlook import Outlook
 from waitroom.line.forecast.prospects import Forecaster, Prospects, Supply
-from waitroom.line.lanes import Lane, Turns, decide_lanes
+from waitroom.line.lanes import Lane, LaneTurns, decide_lanes
 from waitroom.line.policy import (
     POLICIES,
     AdmissionPolicy,
@@ -74,7 +74,7 @@ class Caller:
     bound: str = ""
     outlook: Outlook | None = None
     _allowance: CallAllowance = field(default_factory=CallAllowance)
-    _turns: Turns = field(default_factory=Turns)
+    _turns: LaneTurns = field(default_factory=LaneTurns)
     _supply: Supply = field(default_factory=Supply)
     _wait_note: WaitNote = field(default_factory=WaitNote)
     _lines: dict[int, _LineMemory] = field(default_factory=dict)

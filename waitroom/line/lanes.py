@@ -29,7 +29,7 @@ class Lane:
 
 
 @dataclass(slots=True)
-class Turns:
+class LaneTurns:
     """What each lane is owed, kept between ticks. Losing it costs a lane less than one call."""
 
     owed: dict[int, float] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Turns:
 
 
 def decide_lanes(
-    policy: AdmissionPolicy, room: PolicyInput, lanes: Sequence[Lane], turns: Turns
+    policy: AdmissionPolicy, room: PolicyInput, lanes: Sequence[Lane], turns: LaneTurns
 ) -> dict[int, Decision]:
     """Return the decision for each line; `room` has the figures that all lanes share.
 
@@ -93,7 +93,7 @@ def decide_lanes(
     }
 
 
-def _share_out(calls: int, lanes: Sequence[Lane], turns: Turns) -> dict[int, int]:
+def _share_out(calls: int, lanes: Sequence[Lane], turns: LaneTurns) -> dict[int, int]:
     given = {lane.line_id: 0 for lane in lanes}
     waiting = [lane for lane in lanes if lane.tail > lane.head]
     turns.forget([lane for lane in lanes if lane not in waiting])

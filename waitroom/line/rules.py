@@ -11,7 +11,7 @@ JoinBy = Literal["open", "invitation", "customer"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomRules:
-    """What operators set for a room, and how far its sale has come.
+    """A room as operators set it, and the progress of its sale.
 
     Moments carry their offset. Fields that end in `_s` are whole seconds.
     """
@@ -19,12 +19,12 @@ class RoomRules:
     room_id: int
     room: str
     name: str
-    # Whether the list of rooms and the shop name it.
+    # The list of rooms and the shop name only public rooms.
     public: bool
     status: RoomStatus
-    # Whether every unit that was on hand is sold.
+    # True once every unit that was on hand is sold.
     sold_out: bool
-    # What operators tell everybody who waits, and since when.
+    # The operators' message to all who wait, and its time.
     message: str
     message_at: datetime | None
 
@@ -34,7 +34,7 @@ class RoomRules:
     doors_at: datetime | None
     doors_open: bool
     order_by: Literal["first_come", "draw"]
-    # Where a public random value will be found that a draw takes in; None for none.
+    # The announced source of a public random value for the draw; None for none.
     public_value_source: str | None
     join_by: JoinBy
     customers_only: bool
@@ -55,7 +55,7 @@ class RoomRules:
     units_promised: int
     # Units of all SKUs together in one order; None for no limit.
     order_units_max: int | None
-    # Whether another shop keeps the stock and reports it.
+    # True: another shop keeps the stock and reports it.
     stock_elsewhere: bool
     # The ISO 4217 code in which the room sells.
     currency: str
@@ -63,7 +63,7 @@ class RoomRules:
     claim_window_s: int
     # The claim window of a shopper who stayed in line for returns.
     returns_window_s: int
-    # How long after a missed call a shopper may come back and is called again.
+    # The time after a missed call in which a shopper may come back and is called again.
     grace_s: int
     session_s: int
     hold_s: int

@@ -1,4 +1,4 @@
-"""What other shops say of their stock and of sessions, on PostgreSQL."""
+"""Reports of other shops on their stock and on sessions, on PostgreSQL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ SQL = load_queries("waitroom.store")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of a session: held, bought, released, nothing or left.
+class SessionNews:
+    """One shop's news of a session: held, bought, released, nothing or left.
 
-    `units` of `held` are those in its basket now, of the others so many more; None for all of
-    them. `mark` names the news: one that comes twice counts once.
+    `units` of `held` are those in its basket now, of the other kinds the units that are added; None
+    for all that it held. `mark` names the news: news that comes twice counts once.
     """
 
     session_id: int
@@ -52,7 +52,7 @@ class ElsewhereStore:
         available: int,
         held: int,
         as_of: datetime | None,
-        outcomes: Sequence[Outcome],
+        outcomes: Sequence[SessionNews],
     ) -> Heard:
         """Take in what another shop says, all of it in one transaction.
 

@@ -23,7 +23,7 @@ BATCHES_KEPT_MAX = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What a worker needs to know of a batch; `ends_at` is by its own steady clock."""
+    """A batch of invitations, as a worker checks it; `ends_at` is on its own steady clock."""
 
     room: str
     lane: str
@@ -63,12 +63,12 @@ class InvitationStore:
         return [found.get(batch_id) for batch_id in batch_ids]
 
     async def is_used(self, room_id: int, key: bytes) -> bool:
-        """Say whether somebody has a place by this key."""
+        """Say whether a place was taken by this key."""
         async with connection(self._pool) as borrowed:
             return bool(await borrowed.fetch(SQL["find_person_places"], room_id, [key]))
 
     async def free(self, room_id: int, key: bytes, *, given: Ticket, now: Ticket) -> None:
-        """Let whoever has a place by this key have another, since `given` is over.
+        """Release the place of this key, whose ticket `given` is over, for another one.
 
         `now` is what the ticket has become in the draw. Raises `PlaceRevoked`.
         """
@@ -77,7 +77,7 @@ class InvitationStore:
             if await borrowed.fetchval(SQL["free_person_place"], *values) == "revoked":
                 raise PlaceRevoked
 
-    # What operators do.
+    # For operators.
 
     async def invite(
         self, room: str, *, lane: str, count: int, note: str, until: datetime | None, who: str

@@ -1,4 +1,4 @@
-"""What a web worker asks of lines and places, on PostgreSQL."""
+"""Lines and places on PostgreSQL, as a web worker reads and writes them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ class OnePerPerson:
 
 
 class PersonHasPlace(Exception):
-    """One person of the batch has their one place already, so nobody of the batch was given any."""
+    """One person of the batch has their one place already, so the whole batch got none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class PlaceOnFile:
     ticket_id: bytes | None
     # A missed admission whose shopper is back, so it will be called again.
     came_back: bool
-    # Whether the number was called at least once.
+    # True for a number that was called at least once.
     passed: bool
     # An operator took the place away.
     revoked: bool
@@ -91,12 +91,12 @@ class PlaceOnFile:
     has_left: bool
     # The name of the profile that gives this place more time.
     profile: str | None
-    # Whether a missed call may still be made good, and until when.
+    # True while the shopper of a missed call may come back, which ends at `grace_until`.
     in_grace: bool
     grace_until: datetime | None
     # None: the ticket does not stay in line for returns. Empty: it stays without an address.
     returns_email: str | None = field(repr=False)
-    # Whether the call is for returned units, with the longer claim window.
+    # True for a call for returned units, with the longer claim window.
     for_returns: bool
     # The line's gate and tail at this reading.
     gate: int
@@ -108,7 +108,7 @@ class PlaceOnFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceNote:
-    """What the database remembers of one place, apart from its number; of most places nothing.
+    """The database's note of one place, apart from its number; most places have an empty one.
 
     `owner` is the id of the ticket that owns the place now, None where that never changed;
     `profile` the name of the profile that gives it more time.

@@ -1,4 +1,4 @@
-"""What may be forgotten, in Valkey: the state on its way, join keys, rate limits.
+"""Valkey, for all that may be forgotten: the state on its way, join keys, rate limits.
 
 Nothing here is a promise. Every call answers without Valkey too, as if it remembered nothing; after
 a failure it is left alone for a moment, so that an outage costs one timeout and not one for
@@ -132,7 +132,7 @@ class Memory:
         )
 
     async def add_counts(self, name: str, counts: dict[str, int], *, ttl_s: int) -> None:
-        """Add to counts that all workers keep together until somebody takes them."""
+        """Add to counts that all workers keep together until a reader takes them."""
         key = f"waitroom:counts:{name}"
 
         async def add() -> None:
@@ -171,7 +171,7 @@ class Memory:
         if waited is not None:
             return float(waited)
         now = time.monotonic()
-        # What has drained is as good as forgotten, so the table stays small.
+        # A bucket that has drained counts as none, so the table stays small.
         self._buckets = {name: at for name, at in self._buckets.items() if at > now}
         free_at = max(self._buckets.get(bucket, now), now) + cost_s
         if free_at - now > size_s:

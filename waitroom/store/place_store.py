@@ -10,7 +10,7 @@ SQL = load_queries("waitroom.store")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """More time for those who ask: `time_factor` times the claim window and the session."""
+    """More time for shoppers who ask: `time_factor` times the claim window and the session."""
 
     profile: str
     name: str
@@ -20,7 +20,7 @@ class Profile:
 
     @property
     def left(self) -> int | None:
-        """How many places may still have it, None for any number."""
+        """Return the number of places that may still have it, None for no limit."""
         return None if self.places_max is None else max(self.places_max - self.taken, 0)
 
 

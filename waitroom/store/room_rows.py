@@ -1,4 +1,4 @@
-"""How a row of the database becomes a room's rules or a line's."""
+"""Turns rows of the database into the rules of rooms and lines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

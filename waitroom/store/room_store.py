@@ -1,4 +1,4 @@
-"""What operators do to a room, its lanes and its profiles, on PostgreSQL."""
+"""Rooms, lanes and profiles on PostgreSQL, as operators make and change them."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from waitroom.store.room_rows import UNREADABLE, room_rules
 
 SQL = load_queries("waitroom.store")
 
-# What an operator is told whose change breaks a rule of the tables, by the rule's constraint.
+# The sentence for an operator whose change breaks a constraint of the tables.
 _SENTENCES = {
     "sale_closes_after_it_opens": "The sale has to close after it opens.",
     "doors_open_before_the_sale": "The doors open with the sale or before it, not after.",

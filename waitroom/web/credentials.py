@@ -1,4 +1,4 @@
-"""What a request carries of a shopper: ticket, session, invitation, customer token, join key.
+"""The credentials in a shopper's request: ticket, session, invitation, customer token, join key.
 
 Browsers carry them in cookies, programs as a bearer token. Only this module knows the cookies'
 names and flags.

@@ -25,11 +25,11 @@ BOARD_STALE_S = 10.0
 
 
 class Process(Protocol):
-    """How this process fares."""
+    """The state of this process."""
 
     # Set when one of its loops has broken down.
     failed: asyncio.Event
-    # Whether it answers what has begun and then stops.
+    # True while it answers the requests that have begun, and then stops.
     draining: bool
 
 
@@ -41,14 +41,14 @@ class Memory(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    """What this process stands on: PostgreSQL, and Valkey if it answers."""
+    """The engines of this process: PostgreSQL, and Valkey if it answers."""
 
     pool: Pool
     memory: Memory
 
 
 class OpsApi:
-    """`as_role` lets operators of a role call a handler, and nobody else.
+    """`as_role` lets only operators of a role call a handler.
 
     `base_url` is the address of the service as browsers know it.
     """

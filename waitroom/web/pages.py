@@ -46,7 +46,7 @@ _SAID_BY_THE_PAGE = frozenset({"missed", "ticket_moved", "stepped_aside", "other
 
 
 class WaitingRoom(RoomBody, frozen=True, kw_only=True):
-    """What the waiting page says of its room, besides the state document."""
+    """The room as the waiting page shows it, besides the state document."""
 
     message: str
     message_at: datetime | None

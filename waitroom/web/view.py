@@ -1,4 +1,4 @@
-"""What the waiting page says in words, where no script of its own does. Pure.
+"""The sentences of the waiting page that no script of its own writes. Pure.
 
 The words that depend on nothing but the state document stand in the template, where the script
 finds them too.
@@ -11,7 +11,7 @@ from waitroom.line.state import RoomState
 # Before a room opens an entry waits for the draw; later, for its number.
 BEFORE_THE_DRAW = frozenset({"scheduled", "before_opening"})
 _WAITS = frozenset({"none", "waiting", "entered", "aside"})
-_NOBODY_IS_CALLED = frozenset({"sold_out", "ended"})
+_CALLS_OVER = frozenset({"sold_out", "ended"})
 
 _ODDS = (
     (0.97, "Almost certain"),
@@ -27,9 +27,9 @@ _ODDS = (
 def view_of(status: str, state: RoomState) -> str:
     """Return which part of the page is shown to a ticket of this status.
 
-    `none` is who has no ticket, `moved` whose place went to another device.
+    The status is `none` without a ticket, and `moved` if the place went to another device.
     """
-    if status in _WAITS and state.status in _NOBODY_IS_CALLED:
+    if status in _WAITS and state.status in _CALLS_OVER:
         return state.status
     if status == "entered" and state.status not in BEFORE_THE_DRAW:
         return "drawing"
@@ -37,7 +37,7 @@ def view_of(status: str, state: RoomState) -> str:
 
 
 def why(state: RoomState) -> str:
-    """Return the name of why nobody is called, or why the wait has grown; "" for nothing."""
+    """Return a name for the reason why no one is called or waits grew; "" for no reason."""
     if state.status in {"paused", "drawing"}:
         return state.status
     if state.status == "open" and state.has_stock and not state.available and state.held:

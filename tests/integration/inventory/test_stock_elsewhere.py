@@ -13,7 +13,7 @@ from inventory.kit.problem import BadRequest, NotFound, Unprocessable
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import NotElsewhere
 from waitroom.run.app import Service
-from waitroom.store.elsewhere_store import ElsewhereStore, Heard, Outcome
+from waitroom.store.elsewhere_store import ElsewhereStore, Heard, SessionNews
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ async def say(
         held=held,
         as_of=None if at is None else NOON + timedelta(minutes=at),
         outcomes=[
-            Outcome(
+            SessionNews(
                 session_id=session,
                 what=what,
                 units=rest[0] if rest else None,

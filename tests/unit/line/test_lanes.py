@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.line.lanes import Lane, Turns, decide_lanes
+from waitroom.line.lanes import Lane, LaneTurns, decide_lanes
 from waitroom.line.policy import POLICIES, PolicyInput, decide
 
 RATE = POLICIES["rate"]
@@ -29,7 +29,7 @@ def lane(line_id: int, **changes: object) -> Lane:
 
 def heads_after(lanes: list[Lane], *, ticks: int, room: PolicyInput = ROOM) -> list[int]:
     """Return how far each lane was called after so many ticks."""
-    turns = Turns()
+    turns = LaneTurns()
     for _ in range(ticks):
         decided = decide_lanes(RATE, room, lanes, turns)
         lanes = [replace(one, gate=decided[one.line_id].gate) for one in lanes]
@@ -81,7 +81,7 @@ def test_what_a_lane_cannot_use_goes_to_the_others() -> None:
 
 
 def test_a_lane_saves_nothing_up_while_nobody_waits_in_it() -> None:
-    lanes, turns = [lane(1), lane(2, tail=0)], Turns()
+    lanes, turns = [lane(1), lane(2, tail=0)], LaneTurns()
     for _ in range(10):
         decided = decide_lanes(RATE, ROOM, lanes, turns)
         lanes = [replace(lanes[0], gate=decided[1].gate), lanes[1]]
@@ -95,7 +95,7 @@ def test_a_lane_saves_nothing_up_while_nobody_waits_in_it() -> None:
 def test_who_came_back_goes_first_in_whatever_lane() -> None:
     lanes = [lane(1, came_back=(7, 9)), lane(2, came_back=(3, 8))]
 
-    decided = decide_lanes(RATE, replace(ROOM, batch_max=3), lanes, Turns())
+    decided = decide_lanes(RATE, replace(ROOM, batch_max=3), lanes, LaneTurns())
 
     assert (decided[1].again, decided[2].again) == ((7,), (3, 8))
     assert [decided[1].gate, decided[2].gate] == [0, 0]
@@ -104,7 +104,7 @@ def test_who_came_back_goes_first_in_whatever_lane() -> None:
 def test_when_nobody_waits_the_gates_stand_ahead_by_their_shares() -> None:
     lanes = [lane(1, gate=10, tail=10, share=3), lane(2, gate=4, tail=4)]
 
-    decided = decide_lanes(RATE, replace(ROOM, batch_max=9), lanes, Turns())
+    decided = decide_lanes(RATE, replace(ROOM, batch_max=9), lanes, LaneTurns())
 
     assert (decided[1].gate, decided[2].gate) == (10 + 7, 4 + 2)
 
@@ -112,7 +112,7 @@ def test_when_nobody_waits_the_gates_stand_ahead_by_their_shares() -> None:
 def test_a_room_that_is_not_open_draws_every_gate_back_to_its_head() -> None:
     lanes = [lane(1, gate=15, tail=10), lane(2, gate=3)]
 
-    decided = decide_lanes(RATE, replace(ROOM, open=False), lanes, Turns())
+    decided = decide_lanes(RATE, replace(ROOM, open=False), lanes, LaneTurns())
 
     assert (decided[1].gate, decided[2].gate) == (10, 3)
 
@@ -123,7 +123,7 @@ def test_no_more_is_called_than_the_budget_and_no_head_falls(
 ) -> None:
     room = replace(ROOM, seats_max=seats, batch_max=batch)
 
-    decided = decide_lanes(RATE, room, lanes, Turns())
+    decided = decide_lanes(RATE, room, lanes, LaneTurns())
 
     calls = sum(d.gate - one.head for d, one in zip(decided.values(), lanes, strict=True))
     assert calls + sum(len(d.again) for d in decided.values()) == min(seats, batch)
@@ -135,7 +135,7 @@ def test_one_lane_alone_is_decided_as_ever(lanes: list[Lane], seats: int) -> Non
     only = lanes[0]
     room = replace(ROOM, seats_max=seats)
 
-    decided = decide_lanes(RATE, room, [only], Turns())
+    decided = decide_lanes(RATE, room, [only], LaneTurns())
 
     as_ever = decide(RATE, replace(room, gate=only.gate, tail=only.tail, came_back=only.came_back))
     assert decided == {only.line_id: as_ever}

@@ -13,7 +13,7 @@ from inventory.refusals import SessionOver
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.board import Board
-from waitroom.store.elsewhere_store import ElsewhereStore, Heard, Outcome
+from waitroom.store.elsewhere_store import ElsewhereStore, Heard, SessionNews
 from waitroom.store.office_store import OfficeStore
 
 # The room's calls wait while a push is taken in, and each outcome adds to that.
@@ -24,7 +24,7 @@ Units = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
 class SessionOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What became of a session, by its token as the claim answers it or by its id.
+    """The shop's news of a session, named by the token that the claim answered or by its id.
 
     `held` says how many units are in its basket now; `bought` and `released` how many more, or all
     that it held if `units` is left out; `nothing` that it wanted something and found nothing;
@@ -86,13 +86,13 @@ class ElsewhereAdmin:
             held=said.held,
             as_of=said.as_of,
             outcomes=[
-                Outcome(session_id=session_id, what=one.outcome, units=one.units, mark=_mark(one))
+                _news(one, session_id)
                 for session_id, one in zip(named, said.outcomes, strict=True)
                 if session_id is not None
             ],
         )
         if (heard.available + heard.held == 0) != view.rules.sold_out:
-            # Nobody joins a line for what is gone, or is turned away from what is back.
+            # So no shopper joins for stock that is gone, or is turned away from stock that is back.
             await self._office.note_sold_out(view.rules.room_id)
         return json_response(_answer(view.room, heard, said, named))
 
@@ -108,8 +108,12 @@ class ElsewhereAdmin:
         return opened.session_id if opened.room == room else None
 
 
+def _news(one: SessionOutcome, session_id: int) -> SessionNews:
+    return SessionNews(session_id=session_id, what=one.outcome, units=one.units, mark=_mark(one))
+
+
 def _mark(one: SessionOutcome) -> str | None:
-    # What the shop named must not be taken for what was named for it.
+    # A name that the shop chose must not be taken for one that the service gave.
     return None if one.id is None else f"id {one.id}"
 
 

@@ -27,17 +27,30 @@ PLACES_MAX = 10_000_000
 BATCH_MAX = 2**31 - 1
 UPLOAD_WAIT_S = 120.0
 PIECE_BYTES = 64 * 1024
-# To sign a hundred thousand links keeps a core busy, and shoppers come first.
+# Signing a hundred thousand links keeps a core busy, and shoppers come first.
 BATCHES_AT_ONCE_MAX = 1
 
 
 class NewInvitations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`until` is a moment with its offset; without one the invitations do not run out."""
+    """The body of POST: how many invitations, to which lane, and until when.
+
+    `until` is a moment with its offset; without one the invitations do not run out.
+    """
 
     count: Annotated[int, Meta(ge=1, le=COUNT_MAX)]
     lane: str = "main"
     until: Annotated[datetime, Meta(tz=True)] | None = None
     note: Annotated[str, Meta(max_length=NOTE_LENGTH_MAX)] = ""
+
+
+class MadeInvitations(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to POST: the batch's number, what it is for, and its links."""
+
+    batch: int
+    lane: str
+    count: int
+    until: datetime | None
+    links: list[str]
 
 
 class LaneChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,19 +122,21 @@ class LanesAdmin:
         return json_response({"invitations": found, "next": following})
 
     async def invite(self, request: web.Request, operator: Operator) -> web.Response:
-        """Make a batch of links: so many, or one for each person of a CSV file."""
+        """Make a batch of links: a number of them, or one for each person of a CSV file."""
         if request.content_type == "text/csv":
             return await self._invite_people(request, operator)
-        return await self._invite_so_many(request, operator)
+        return await self._invite_count(request, operator)
 
-    async def _invite_so_many(self, request: web.Request, operator: Operator) -> web.Response:
+    async def _invite_count(self, request: web.Request, operator: Operator) -> web.Response:
         room = request.match_info["room"]
-        wish = await read_body(request, _NEW_INVITATIONS)
+        asked = await read_body(request, _NEW_INVITATIONS)
         if "text/csv" in request.headers.get("Accept", ""):
-            return await self._file(room, wish, operator, write_links)
-        batch, links = await self._make(room, wish, operator)
-        body = {"batch": batch, "lane": wish.lane, "count": wish.count, "until": wish.until}
-        return json_response({**body, "links": links}, status=201)
+            return await self._file(room, asked, operator, write_links)
+        batch, links = await self._make(room, asked, operator)
+        made = MadeInvitations(
+            batch=batch, lane=asked.lane, count=asked.count, until=asked.until, links=links
+        )
+        return json_response(made, status=201)
 
     async def _invite_people(self, request: web.Request, operator: Operator) -> web.Response:
         room, query = request.match_info["room"], request.query
@@ -129,16 +144,16 @@ class LanesAdmin:
         note = query.get("note", "")
         if len(note) > NOTE_LENGTH_MAX:
             raise BadRequest(f"A note has at most {NOTE_LENGTH_MAX} letters.")
-        wish = NewInvitations(
+        asked = NewInvitations(
             count=people.count,
             lane=query.get("lane", "main"),
             until=query_moment(request, "until"),
             note=note,
         )
-        return await self._file(room, wish, operator, partial(write_people, people))
+        return await self._file(room, asked, operator, partial(write_people, people))
 
     async def _make(
-        self, room: str, wish: NewInvitations, operator: Operator
+        self, room: str, asked: NewInvitations, operator: Operator
     ) -> tuple[int, list[str]]:
         """Make a batch and return its number and links."""
         if self._turns.locked():
@@ -146,23 +161,23 @@ class LanesAdmin:
         async with self._turns:
             batch = await self._invitations.invite(
                 room,
-                lane=wish.lane,
-                count=wish.count,
-                note=wish.note,
-                until=wish.until,
+                lane=asked.lane,
+                count=asked.count,
+                note=asked.note,
+                until=asked.until,
                 who=operator.name,
             )
-            links = partial(self._seal.links, self._base_url, room, batch=batch, count=wish.count)
+            links = partial(self._seal.links, self._base_url, room, batch=batch, count=asked.count)
             return batch, await asyncio.to_thread(links)
 
     async def _file(
         self,
         room: str,
-        wish: NewInvitations,
+        asked: NewInvitations,
         operator: Operator,
         write: Callable[[Sequence[str]], bytes],
     ) -> web.Response:
-        batch, links = await self._make(room, wish, operator)
+        batch, links = await self._make(room, asked, operator)
         content = await asyncio.to_thread(write, links)
         response = web.Response(body=content, status=201, headers=PRIVATE)
         response.headers["Content-Type"] = "text/csv; charset=utf-8"
@@ -171,7 +186,7 @@ class LanesAdmin:
         return response
 
     async def revoke(self, request: web.Request, operator: Operator) -> web.Response:
-        """Take back what was not used of a batch; whoever has a place by it keeps the place."""
+        """Revoke the unused invitations of a batch; places that were taken by it stay."""
         room, batch = request.match_info["room"], request.match_info["batch"]
         number = int(batch) if batch.isascii() and batch.isdigit() and len(batch) <= 10 else 0
         if not 1 <= number <= BATCH_MAX:

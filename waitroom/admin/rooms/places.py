@@ -54,7 +54,7 @@ class RevokedBody(msgspec.Struct, frozen=True, kw_only=True):
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _NUMBER_OR_ENTRY = re.compile(r"(e?)([1-9][0-9]{0,17})")
 # In place of the ticket id of a place that the database does not keep.
-_NOBODYS = bytes(TICKET_ID_BYTES)
+_NO_TICKET_ID = bytes(TICKET_ID_BYTES)
 _REVOCATION = msgspec.json.Decoder(Revocation)
 
 
@@ -83,7 +83,7 @@ class PlacesAdmin:
         if ticket.number > found.tail:
             raise NotFound(_given(view.name_of(ticket), found.tail))
         known = found.ticket_id
-        told = standing_on_file(view, replace(ticket, ticket_id=known or _NOBODYS), found)
+        told = standing_on_file(view, replace(ticket, ticket_id=known or _NO_TICKET_ID), found)
         body = PlaceBody(
             line=told.line,
             number=ticket.number,
@@ -129,11 +129,11 @@ def _named(view: RoomView, line: str, number: str) -> Ticket:
     if match is None:
         raise NotFound("There is no such place.")
     if not match[1]:
-        return Ticket(line_id=line_id, number=int(match[2]), ticket_id=_NOBODYS)
+        return Ticket(line_id=line_id, number=int(match[2]), ticket_id=_NO_TICKET_ID)
     drawn = view.lines[line_id].number_of(int(match[2]))
     if drawn is None:
         raise NotFound("An entry has no number before the draw, and none that was not in it.")
-    return Ticket(line_id=line_id, number=drawn, ticket_id=_NOBODYS)
+    return Ticket(line_id=line_id, number=drawn, ticket_id=_NO_TICKET_ID)
 
 
 def _given(line: str, tail: int) -> str:

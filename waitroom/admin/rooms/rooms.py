@@ -36,7 +36,7 @@ from waitroom.store.draw_store import DrawStore, LineDraw
 from waitroom.store.room_store import RoomStore
 
 ACTIONS_SHOWN = 50
-# Figures that count whole tables are read at most once a second, however many look.
+# Some figures count whole tables, so they are read at most once a second for all operators.
 FIGURES_FRESH_S = 1.0
 # Rates are differences of counters over about a minute.
 RATE_OVER_S = 60.0
@@ -121,12 +121,12 @@ class RoomsAdmin:
         return json_response({"rooms": rooms})
 
     async def create_room(self, request: web.Request, operator: Operator) -> web.Response:
-        wish = await read_body(request, NEW_ROOM)
-        rules, _ = _rules_of(wish.rules)
+        body = await read_body(request, NEW_ROOM)
+        rules, _ = _rules_of(body.rules)
         await self._rooms.create(
-            wish.room, wish.name, rules=rules, who=operator.name, currency=wish.currency
+            body.room, body.name, rules=rules, who=operator.name, currency=body.currency
         )
-        return json_response(await self._room_body(wish.room), status=201)
+        return json_response(await self._room_body(body.room), status=201)
 
     async def read_room(self, request: web.Request, operator: Operator) -> web.Response:
         return json_response(await self._room_body(request.match_info["room"]))
@@ -156,17 +156,17 @@ class RoomsAdmin:
         return json_response(await self._room_body(room))
 
     async def reset(self, request: web.Request, operator: Operator) -> web.Response:
-        """Begin the room anew; whoever asks types its name and says why."""
+        """Reset the room; the operator types its name and says why."""
         room = request.match_info["room"]
-        wish = await read_body(request, RESET) if request.can_read_body else Reset()
-        if wish.confirm != room:
+        body = await read_body(request, RESET) if request.can_read_body else Reset()
+        if body.confirm != room:
             raise BadRequest(
                 "Everybody in line loses their place. To begin the room anew, say "
                 f'{{"confirm": "{room}"}}.'
             )
-        if not wish.reason.strip():
+        if not body.reason.strip():
             raise BadRequest("Say the reason; it goes on record.")
-        taken_back = await self._rooms.reset(room, who=operator.name, reason=wish.reason)
+        taken_back = await self._rooms.reset(room, who=operator.name, reason=body.reason)
         await self._board.refresh(rooms=True)
         return json_response({**await self._room_body(room), "calls_taken_back": taken_back})
 
@@ -180,7 +180,7 @@ class RoomsAdmin:
         if given is None:
             raise NotFound(f"There is no room {room!r}.")
         draws = await self._draws.of_room(room)
-        # Who asks again after a lost answer has given it.
+        # An operator who asks again after a lost answer has given the value already.
         if not given and (not draws or any(draw.value != value for draw in draws)):
             raise NoDrawWaits
         return json_response({"room": room, "draw": [_draw_body(draw) for draw in draws]})
@@ -213,7 +213,7 @@ class RoomsAdmin:
         figures = {"at": datetime.now(UTC), **await self._rooms.figures(room)}
         history = self._history.setdefault(room, deque(maxlen=int(RATE_OVER_S) * 2))
         if history and _joined(figures) < _joined(history[-1][1]):
-            # The room was begun anew, and what was before says nothing of now.
+            # The room was reset, and figures from before it say nothing of now.
             history.clear()
         history.append((now, figures))
         while len(history) > 1 and history[0][0] < now - RATE_OVER_S:
@@ -230,10 +230,10 @@ class RoomsAdmin:
         return json_response(await self._crowd().report(request.match_info["room"]))
 
     async def start_crowd(self, request: web.Request, operator: Operator) -> web.Response:
-        wish = await read_body(request, CROWD_ORDER) if request.can_read_body else CrowdOrder()
+        body = await read_body(request, CROWD_ORDER) if request.can_read_body else CrowdOrder()
         room = (await self._board.find(request.match_info["room"])).room
-        await self._crowd().start(room, shoppers=wish.shoppers, arrive_s=wish.arrive_s)
-        await self._actions.record(room, operator.name, "crowd", {"shoppers": wish.shoppers})
+        await self._crowd().start(room, shoppers=body.shoppers, arrive_s=body.arrive_s)
+        await self._actions.record(room, operator.name, "crowd", {"shoppers": body.shoppers})
         return json_response(await self._crowd().report(room), status=202)
 
     async def stop_crowd(self, request: web.Request, operator: Operator) -> web.Response:
@@ -254,7 +254,7 @@ def _rules_of(change: RoomChange) -> tuple[str, str]:
 
 
 def _status_for_operators(rules: RoomRules, draws: list[LineDraw]) -> str:
-    """Return the room's status in one word; one that is paused says so, whatever is left."""
+    """Return the room's status in one word; a paused room says so even if it is sold out."""
     drawing = any(draw.count is not None and draw.drawn_at is None for draw in draws)
     return shown_status(
         rules.status,
