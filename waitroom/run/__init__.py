@@ -7,9 +7,14 @@
 * `sweeper`, any number: ends overdue holds, calls and sessions, serves refused sessions, drives
   idle orders and refunds, sends webhooks and mail.
 
-`app.py` alone builds the parts and knows their lifetimes: every loop and connection belongs to
-`open_service`, which takes them down in reverse order. A web application has routes and a
-middleware and no lifetime of its own.
+`app.py` is the composition root and alone knows lifetimes: every loop and connection belongs to
+`open_service`, which takes them down in reverse order. `stores.py` builds the stores on one pool,
+`gateways.py` the payment gateway, `service.py` the parts that stand on both, and `routes.py` says
+which API and page gets which of them. A web application has no lifetime of its own.
+
+Each sweep and each sender is a guarded loop (`inventory.kit.loops`): an error in one of them is
+logged, counted in `waitroom_loop_failures_total` and followed by a rest, and it never reaches the
+leader in the same process.
 
 # Processes
 
