@@ -1,4 +1,4 @@
-"""PostgreSQL goes away in the middle of a sale and comes back: what shoppers see, and what holds.
+"""PostgreSQL goes away during a sale and comes back: the shoppers' view, and the promises.
 
     python tools/outage.py --seconds 180 [--how frozen]
 
@@ -41,17 +41,17 @@ from waitroom.run.app import Service, open_service
 
 LOOK_EVERY_S = 0.25
 TRY_EVERY_S = 1.0
-# The shoppers' clock goes on for so long without a leader's heartbeat.
+# The shoppers' clock goes on for this long without a leader's heartbeat.
 FREE_S = timedelta(seconds=3)
 # The header Date has whole seconds, and so has what is computed from it.
 DATE_S = 1.5
 # An outage lasts until this long after the last open deadline.
 BEYOND_S = 1.0
 PATIENCE_S = 120.0
-# So many looks meet every web process, as far as chance can be trusted.
+# With this many looks it is all but certain that every web process is met.
 LOOKS = 18
 ROUNDING = timedelta(milliseconds=1)
-# Of the units these go to the shoppers who are watched one by one.
+# The shoppers who are watched one by one buy this many of the units.
 WATCHED = 5
 AWAY = (OSError, Refusal, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -102,7 +102,7 @@ class Reply:
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """Everything that was seen; `claims` says what of it is as it should be."""
+    """All observations of a run; `claims` judges them."""
 
     plan: Plan
     result: CrowdResult
@@ -123,7 +123,7 @@ class Seen:
     processes_stayed: bool
 
     def claims(self) -> dict[str, bool]:
-        """Return, by what was promised, whether it held."""
+        """Return for each promise whether it held."""
         last = self.looks_while_down[-1]
         # Two workers answer, one of them a moment behind; a client ignores what is older.
         documents = sorted(
@@ -139,7 +139,7 @@ class Seen:
                 look.status == 200 for look in self.looks
             ),
             "it said how old it was": last.age_s + DATE_S >= last.asked_at - self._went_at,
-            "whoever waited was told the same place": len(self.places) > 0
+            "the waiting shopper was told the same place": len(self.places) > 0
             and all(r.status == 200 and r.body["status"] == "waiting" for r in self.places)
             and len({reply.body["number"] for reply in self.places}) == 1,
             "each of joining, claiming, holding and paying was refused with 503, a time to retry"
@@ -152,12 +152,12 @@ class Seen:
                 abs(by - self.stopped) <= ROUNDING for by in moved.values()
             )
             and self.stopped + FREE_S >= timedelta(seconds=self.down_s),
-            "what was refused was granted afterwards, once": all(
+            "each refused request was granted afterwards, once": all(
                 all(reply.status in {200, 201} for reply in replies)
                 and len({_essence(reply.body) for reply in replies}) == 1
                 for replies in self.granted.values()
             ),
-            "nobody lost a call, a session or a hold": self.lost == []
+            "no shopper lost a call, a session or a hold": self.lost == []
             and self.result.calls_missed == 0,
             "no number was given twice": len(self.numbers) == len(set(self.numbers)),
             "the head never fell": all(low <= high for (_, low), (_, high) in pairwise(documents)),
@@ -178,8 +178,8 @@ class Seen:
         return self.looks_while_down[0].asked_at
 
     @property
-    def numbers_nobody_got(self) -> int:
-        """Count the numbers whose answer was lost and whose join got another one."""
+    def numbers_lost(self) -> int:
+        """Count the numbers whose answer was lost: a repeated join got another one."""
         return self.tail - len(self.numbers)
 
 
@@ -189,7 +189,7 @@ def _essence(body: Any) -> Any:
 
 
 class PatientWire(Wire):
-    """Come back after 503 as told, for as long as it takes; what is refused is no surprise then."""
+    """Come back after 503 as told, for as long as it takes."""
 
     async def once(
         self,
@@ -279,7 +279,7 @@ class Watched:
 
     @classmethod
     async def come(cls, http: aiohttp.ClientSession) -> "Watched":
-        """Let them come first, before anybody waits: they are called as they join."""
+        """Let them come first, while the line is empty: they are called as they join."""
         five = [await Poller.join(http) for _ in range(WATCHED)]
         found = cls(
             http=http, caller=five[0], comer=five[1], holder=five[2], chooser=five[3], payer=five[4]
@@ -313,7 +313,7 @@ class Watched:
         )
 
     async def deadlines(self) -> dict[str, datetime]:
-        """Return what these shoppers are told, as moments by the wall clock."""
+        """Return the deadlines that these shoppers are told, by the wall clock."""
         me = await ask(self.http, "GET", "/rooms/drop/tickets/me", token=self.caller.ticket)
         hold = await ask(
             self.http,
@@ -330,7 +330,7 @@ class Watched:
         return {name: datetime.fromisoformat(at) for name, at in told.items()}
 
     def tries(self) -> dict[str, Callable[[], Awaitable[Reply]]]:
-        """Return what is tried during the outage and again after it, under the same keys."""
+        """Return the requests to try during the outage and again after it, under the same keys."""
         payment = {"hold_id": self.holds["payer"], "payment": {"token": "tok_approve"}}
         return {
             "join": lambda: ask(self.http, "POST", "/rooms/drop/tickets", key=self.keys["join"]),
@@ -351,7 +351,7 @@ class Watched:
         return await ask(self.http, "GET", "/rooms/drop/tickets/me", token=self.waiter.ticket)
 
     async def finish(self, granted: Mapping[str, list[Reply]]) -> list[int]:
-        """Let everybody do what they came for; return the numbers that were theirs."""
+        """Let all shoppers do what they came for; return their numbers."""
         assert self.waiter is not None
         joined = granted["join"][0].body
         for ticket in (joined["ticket"], self.waiter.ticket):
@@ -446,7 +446,7 @@ async def _sell(service: Service, running: Stage, http: aiohttp.ClientSession, p
 
 
 def _eager(plan: Plan) -> Behaviour:
-    """Return a crowd in which everybody wants a unit and is quick about it."""
+    """Return a crowd in which every shopper wants a unit and is quick about it."""
     return Behaviour(
         shoppers=plan.shoppers,
         arrive_s=3.0,
@@ -520,7 +520,7 @@ async def _stopped(service: Service) -> timedelta:
 
 
 async def _lost(service: Service, numbers: list[int]) -> list[str]:
-    """Return what ran out although nobody was late."""
+    """Return the calls and holds that ran out although no shopper was late."""
     rows = await execute(
         service,
         "SELECT 'number ' || number || ' was ' || state || coalesce(' by ' || end_reason, '') AS w"
@@ -543,7 +543,7 @@ async def _one(service: Service, sql: str) -> Any:
 @click.option("--shoppers", default=1000, show_default=True)
 @click.option("--units", default=200, show_default=True)
 def main(seconds: float, how: str, shoppers: int, units: int) -> None:
-    """Take PostgreSQL away from a running sale, and say what held."""
+    """Take PostgreSQL away from a running sale, and say which promises held."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     # Our own pool, which only looks on, says again and again that it cannot connect.
     logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
@@ -562,7 +562,7 @@ def main(seconds: float, how: str, shoppers: int, units: int) -> None:
         click.echo(
             f"{len(replies)} tries to {name} were refused, the slowest after {slowest:.1f} s"
         )
-    click.echo(f"numbers that nobody got: {seen.numbers_nobody_got}")
+    click.echo(f"numbers whose answer was lost: {seen.numbers_lost}")
     claims = seen.claims()
     for claim, held in claims.items():
         click.echo(f"{'yes' if held else 'NO '}  {claim}")

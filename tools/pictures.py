@@ -35,8 +35,8 @@ PICTURES = ROOT / "docs" / "pictures"
 HOST = "127.0.0.1"
 
 # Shoppers at half the usual pace arrive within a minute. The shopper of the picture joins behind
-# so many of them, and the pictures are taken when so many units are sold: by then the charts have
-# something to show, and the shopper still waits.
+# `JOINS_BEHIND` of them. The pictures are taken when `SOLD_AT_LEAST` units are sold: by then the
+# charts have something to show, and the shopper still waits.
 SHOPPERS, ARRIVE_S, PACE = 260, 30, 2
 JOINS_BEHIND, SOLD_AT_LEAST = 105, 30
 START_WAIT_S, SALE_WAIT_S, STOP_WAIT_S = 90, 240, 30

@@ -34,7 +34,7 @@ CLOCK_STEPS_S = (5, 20, 61)
 
 
 class Dice:
-    """Choose the steps of a world."""
+    """Chooses the steps of a world by a seed."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -72,7 +72,7 @@ class Dice:
 
 
 async def one_sale(urls: EngineUrls, seed: int) -> World:
-    """Run one sale to its end; raise what breaks, with its seed and round."""
+    """Run one sale to its end; raise the first failure with its seed and round."""
     made = settings(str(urls.postgres_url), str(urls.valkey_url), postgres_connections_max=12)
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(open_service(made, secrets(), roles=frozenset()))

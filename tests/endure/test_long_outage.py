@@ -34,7 +34,7 @@ async def test_a_sale_goes_on_after_an_outage_that_outlasts_every_window(tmp_pat
     claims = seen.claims()
     assert [claim for claim, held in claims.items() if not held] == [], seen
     assert seen.result.units_bought == 60 - 5
-    assert seen.numbers_nobody_got <= len(seen.refusals["join"])
+    assert seen.numbers_lost <= len(seen.refusals["join"])
 
 
 async def test_the_page_goes_through_an_outage_by_itself(tmp_path: Path, pages: Pages) -> None:

@@ -61,7 +61,7 @@ class Clock:
     figures: dict[str, dict[str, float]]
 
     async def take(self, name: str, call: Callable[[], Awaitable[Any]], *, times: int = 1) -> Any:
-        """Do it so many times and keep the median of the seconds and the mean of the CPU."""
+        """Repeat it and keep the median of the seconds and the mean of the CPU."""
         walls, here, there = [], time.process_time(), self._engine_s()
         for _ in range(times):
             started = time.perf_counter()
@@ -142,7 +142,7 @@ async def measure(url: str, folder: Path, skus: int) -> dict[str, Any]:
         await RoomStore(pool).create(ROOM, "Bench", who="bench")
         clock = Clock(pool, [await pool.fetchval("SELECT pg_backend_pid()")], {})
         memory_mib = await files(clock, folder, skus)
-        # What autovacuum does within a minute.
+        # Autovacuum does this within a minute.
         await pool.execute("VACUUM ANALYZE", timeout=PATIENCE_S)
         await reads(clock, skus)
         return {"skus": skus, "memory_mib": memory_mib, "figures": clock.figures}

@@ -12,7 +12,7 @@ Run = Callable[[float], Awaitable[Reading]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """One thing to measure; `run` makes ready, measures one slice of so many seconds."""
+    """One thing to measure; `run` prepares and measures one slice of a given length in seconds."""
 
     name: str
     run: Run

@@ -38,7 +38,7 @@ CALLED_AT_ONCE = 100
 
 
 def write_log(path: Path, *, entries: int, tick: int) -> int:
-    """Write the log of a sale in which so many entered; return how many log entries it has."""
+    """Write the log of a sale with this many entries to its draw; return the length of the log."""
     log = HonestLog()
     log.announce()
     root = sha256(b"a root").hexdigest()
@@ -81,7 +81,7 @@ def timed(work: Callable[[], None]) -> dict[str, float]:
 
 
 def most_kib() -> int:
-    """Return the most memory that this program has had; getrusage would count who started it."""
+    """Return this program's peak memory; getrusage would count its parent too."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0])
 
@@ -96,7 +96,7 @@ def child(*arguments: str) -> dict[str, float]:
 
 
 def times(rounds: int, *arguments: str) -> dict[str, Spread]:
-    """Measure so many times; return seconds and MiB."""
+    """Measure in each round; return seconds and MiB."""
     found = [child(*arguments) for _ in range(rounds)]
     return {name: spread([one[name] for one in found]) for name in ("s", "mib")}
 
@@ -153,8 +153,8 @@ def _table(facts: dict[str, Any]) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     chosen = parser.add_mutually_exclusive_group(required=True)
-    chosen.add_argument("--draw", type=int, help="compute the numbers of so many")
-    chosen.add_argument("--shuffle", type=int, help="shuffle so many")
+    chosen.add_argument("--draw", type=int, help="compute this many numbers")
+    chosen.add_argument("--shuffle", type=int, help="shuffle this many numbers")
     chosen.add_argument("--verify", help="check a log in a file")
     given = parser.parse_args()
     if given.draw:

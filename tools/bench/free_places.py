@@ -48,7 +48,7 @@ BOUND_S = POLL_S + 3.0
 FILL_MAX_S = 90.0
 LOOK_EVERY_S = 0.1
 SHARES = (0.25, 0.5, 0.75, 1.0)
-# Nobody's time shall run out while we measure.
+# No shopper's time may run out while we measure.
 RULES = f"""{{"seats_max": {PLACES}, "claim_window_s": 86400, "session_s": 86400}}"""
 
 
@@ -58,7 +58,7 @@ class PlacesStayedFree(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Visitor:
-    """One who waits, looks every `POLL_S` from a moment of their own, and claims when called."""
+    """A shopper who looks every `POLL_S` from a moment of their own, and claims when called."""
 
     http: aiohttp.ClientSession
     ticket: str
@@ -112,7 +112,7 @@ class Filling:
 
 @dataclass(kw_only=True)
 class Crowd:
-    """Those inside, and those who wait in line with their clocks running."""
+    """The shoppers inside, and the shoppers in line with their clocks running."""
 
     http: aiohttp.ClientSession
     watch: LeaderWatch
@@ -121,7 +121,7 @@ class Crowd:
     fillings: list[Filling] = field(default_factory=list)
 
     async def gather(self) -> None:
-        """Fill all places, and let as many more wait as shall wait."""
+        """Fill all places, and let `WAITING` more shoppers wait."""
         await _until(self._is_open)
         self.inside = await self._join(PLACES)
         await asyncio.gather(*(visitor.come_in() for visitor in self.inside))
@@ -156,7 +156,7 @@ class Crowd:
         return [await Visitor.join(self.http) for _ in range(count)]
 
     async def _filled(self) -> list[Visitor]:
-        """Return those who came in, once all places are filled, in the order of their numbers."""
+        """Return the shoppers who came in, by number, once all places are filled."""
         came: list[Visitor] = []
         deadline = time.perf_counter() + FILL_MAX_S
         while len(came) < PLACES:
@@ -209,7 +209,7 @@ async def measure(plan: Plan, _: Console) -> Outcome:
         },
         shown=[
             _table(fillings),
-            "Each time the next hundred in line came in and nobody else.",
+            "Each time exactly the next hundred in line came in.",
         ],
     )
 
@@ -305,7 +305,7 @@ def _percent(share: float) -> str:
 
 
 def _table(fillings: Sequence[Filling]) -> Table:
-    table = Table(title=f"Seconds until so many of {PLACES} free places were filled")
+    table = Table(title=f"Seconds until shares of {PLACES} free places were filled")
     for column in ("round", *map(_percent, SHARES), f"within {BOUND_S:g} s"):
         table.add_column(column, justify="right")
     for index, filling in enumerate(fillings):

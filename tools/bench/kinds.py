@@ -21,7 +21,7 @@ Prepare = Callable[[float], Awaitable[Iterator[bytes]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of request. `prepare` makes ready for a slice of so many seconds.
+    """One kind of request. `prepare` prepares a slice of a given length in seconds.
 
     `bare` names the sample that its bare slices answer with. Kinds in process have a number of
     submitters and send no requests.

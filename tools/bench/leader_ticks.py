@@ -196,7 +196,7 @@ async def measure(plan: Plan, console: Console) -> Outcome:
 
 
 async def _open_room(service: Service, name: str, *, inside: int, waiting: int) -> Room:
-    """Open a room that is full with so many shoppers inside."""
+    """Open a room, full with its shoppers inside, and let others wait in line."""
     rules = (
         f'{{"seats_max": {inside}, "claim_window_s": 86400, "session_s": 86400, "hold_s": 86400}}'
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-# What the controller, the rooms' leads and the loops beside them log when a step fails.
+# The controller, the rooms' leads and the loops beside them log these when a step fails.
 EVENTS = {"tick_failed", "room_tick_failed", "room_step_failed", "loop_failed"}
 ERROR_SHOWN_CHARS = 200
 

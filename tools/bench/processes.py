@@ -31,7 +31,7 @@ LOG_SHOWN_CHARS = 2000
 ROLES = {"server.py": "web", "leader.py": "controller", "submitters.py": "submitters"}
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
-# Durable as they come; but no table is ever analysed, as in a sale that has just begun.
+# Commits are durable, as by default. No table is ever analysed, as in a sale that has just begun.
 POSTGRES = {"autovacuum": "off"}
 
 

@@ -1,4 +1,4 @@
-"""What the benchmark sells and to whom: rooms, SKUs, pre-called numbers, sessions and their tokens.
+"""The sale under measurement: rooms, SKUs, pre-called numbers, sessions and their tokens.
 
 Everything is written by plain SQL before a slice, so that a slice measures one kind of request.
 """
@@ -29,10 +29,10 @@ ROOMS = ("join", "claim", SHOP, "short", "long")
 UNITS = 1_000_000_000
 LIMIT = 1_000_000
 STATE_WAIT_S = 30.0
-# As many as a worker gives numbers to in one call.
+# A worker gives out at most this many numbers in one call.
 JOIN_BATCH = 512
 
-# Nobody is called but by us, and nothing that is placed runs out while we measure.
+# Only the benchmark calls shoppers, and nothing that is placed runs out while it measures.
 RULES = """{"policy": "rate", "seats_max": 0, "claim_window_s": 86400, "session_s": 86400,
     "hold_s": 86400}"""
 
@@ -56,7 +56,7 @@ INSERT INTO admission
 SELECT room_id, $1, n, 'claimed', $3, t, t, t + interval '1 day'
 FROM clock, moved, generate_series(tail - $2 + 1, tail) n RETURNING admission_id"""
 
-# A seat that is done with must not burden the controller's next count.
+# A seat that is no longer used must not burden the leader's next count.
 END_CLAIMED = """
 UPDATE admission SET state = 'ended', ended_at = now()
 WHERE line_id = $1 AND state = 'claimed'"""
@@ -135,7 +135,7 @@ class Sale:
         return self._lines[room]
 
     async def issue(self, room: str, numbers: int) -> None:
-        """Give out numbers as the workers do, but to nobody."""
+        """Give out numbers as the workers do; no shopper gets them."""
         while numbers > 0:
             batch = min(numbers, JOIN_BATCH)
             await self.connection.execute(
@@ -163,7 +163,7 @@ class Sale:
         )
 
     async def call(self, wanted: int) -> list[bytes]:
-        """Return tickets of called numbers that nobody has claimed, as many as are wanted."""
+        """Return the wanted count of tickets of called numbers, none of them claimed yet."""
         line = self._lines["claim"]
         await self.connection.execute(END_CLAIMED, line)
         numbers = await self.connection.fetchval(LEFT, line)
@@ -178,7 +178,7 @@ class Sale:
         return self._tickets.sign(ticket).encode()
 
     async def admit(self, wanted: int) -> range:
-        """End the sessions that were used, and return the ids of as many new ones."""
+        """End the sessions admitted before, and return the ids of the wanted count of new ones."""
         await self.end_sessions(self._admitted)
         rows = await self.connection.fetch(ADMIT, self.line(), wanted, os.urandom(16))
         ids = sorted(row["admission_id"] for row in rows)

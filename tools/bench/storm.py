@@ -31,13 +31,13 @@ WHERE = {"same_sku": STORM_SKU, "other_sku": SKU}
 WITHIN_S = 1.0
 # Until the clock is moved nothing may fall due.
 DUE_IN_S = 3600.0
-# The stream runs for so many slices before and after; its first moments do not count.
+# The stream runs for these numbers of slices before and after; its first moments do not count.
 SLICES_BEFORE = 4.0
 SLICES_AFTER = 2.0
 SLICES_TO_SETTLE = 0.5
 LOOK_EVERY_S = 0.1
 DRAIN_MAX_S = 300.0
-# As many sessions as this many seconds of a slice would have.
+# The sessions are those of a slice of this length.
 SESSIONS_FOR_S = 3.0
 # A round takes a minute and more; a third of the rounds tell enough.
 ROUNDS_EACH = 3

@@ -1,4 +1,4 @@
-"""What holds are measured against: a transaction for each request, as services are mostly built.
+"""The yardsticks for holds: a transaction for each request, as services are mostly built.
 
 Every design has connections of its own, with its plans pinned as those of `place_holds` are: with
 plans made on empty tables it would fall far behind. `for-update` has as many connections as the

@@ -4,8 +4,8 @@
 
 A mistake is a patch in this folder; above the patch stand its number in docs/mistakes.md, what it
 does, and the tests that have to notice. As the project stands these tests must pass, with the
-mistake planted at least one must fail. Whatever breaks otherwise (a migration that cannot be read,
-a test that cannot start) does not count as noticed. `--table` prints the table for the docs.
+mistake planted at least one must fail. A run that breaks otherwise (a migration that cannot be
+read, a test that cannot start) does not count as noticed. `--table` prints the table for the docs.
 """
 
 import re
@@ -26,6 +26,13 @@ BROKEN = re.compile(r"\d+ errors?\b")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
+    """One patch.
+
+    number: the mistake's number in docs/mistakes.md.
+    what: the mistake in a few words.
+    tests: the tests that have to notice it.
+    """
+
     number: int
     what: str
     tests: tuple[str, ...]
@@ -33,7 +40,7 @@ class Mistake:
 
 
 def read_mistake(patch: Path) -> Mistake:
-    """Read what stands above a patch: `number:`, `what:` and a `test:` line for each test."""
+    """Read the head above a patch: `number:`, `what:` and a `test:` line for each test."""
     head = patch.read_text(encoding="utf-8").partition("diff --git")[0]
     said = [line.partition(": ")[::2] for line in head.splitlines() if line]
     values = dict(said)
@@ -42,7 +49,7 @@ def read_mistake(patch: Path) -> Mistake:
 
 
 def copy_project(to: Path) -> None:
-    """Copy what git knows, and what it would."""
+    """Copy the files that git tracks, and the new ones that it does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -73,7 +80,7 @@ def apply(folder: Path, patch: Path, *options: str) -> None:
 
 
 def verdict_on(folder: Path, mistake: Mistake) -> str:
-    """Plant one mistake, run its tests, and say what came of it."""
+    """Plant one mistake, run its tests, and return the verdict."""
     apply(folder, mistake.patch)
     try:
         done = run_tests(folder, mistake.tests)
