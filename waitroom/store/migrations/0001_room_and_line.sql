@@ -61,14 +61,14 @@ CREATE TABLE room (
     closes_at timestamptz,
     -- When the doors open before the sale does; NULL: with the sale, or at once where there is a draw.
     doors_at timestamptz,
-    -- How those who come before the opening are put in order.
+    -- The order of arrivals before the opening.
     order_by text NOT NULL DEFAULT 'first_come' CHECK (order_by IN ('first_come', 'draw')),
     -- Where a public random value will be found that a draw takes in; NULL for none.
     public_value_source text,
     join_by text NOT NULL DEFAULT 'open' CHECK (join_by IN ('open', 'invitation', 'customer')),
     log_public text NOT NULL DEFAULT 'live' CHECK (log_public IN ('live', 'after')),
     fairness_public boolean NOT NULL DEFAULT false,
-    -- What stands in the public log in place of a private text is hashed with this.
+    -- The public log has a hash with this salt in place of a private text.
     log_salt uuid NOT NULL DEFAULT gen_random_uuid(),
     -- The stock lives in another shop, which says how much there is and what became of sessions.
     stock_elsewhere boolean NOT NULL DEFAULT false,
@@ -91,7 +91,7 @@ CREATE TABLE room (
     -- Units of all SKUs together in one order; NULL for no limit.
     order_units_max int CHECK (order_units_max > 0),
     customers_only boolean NOT NULL DEFAULT false,
-    -- How long whoever stayed in line for returns has to come, once called again.
+    -- The time to come for a shopper who stayed in line for returns and is called again.
     returns_window_s int NOT NULL DEFAULT 900 CHECK (returns_window_s > 0),
     -- Fixed when the room is made, since prices, holds and orders are amounts of it.
     currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
@@ -101,7 +101,7 @@ CREATE TABLE room (
     CONSTRAINT doors_open_before_the_sale CHECK (doors_at <= opens_at)
 );
 
--- Who changed what. Rows are only ever added.
+-- Every change by an operator. Rows are only ever added.
 CREATE TABLE operator_action (
     action_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -121,7 +121,7 @@ END $$;
 CREATE TRIGGER actions_are_append_only BEFORE UPDATE OR DELETE ON operator_action
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
--- The end of each room's log. Whoever writes to a room's log, line or rules locks this row first,
+-- The end of each room's log. Every writer to a room's log, line or rules locks this row first,
 -- so what happens in one room has one order.
 CREATE TABLE log_head (
     room_id int PRIMARY KEY REFERENCES room,
@@ -181,7 +181,7 @@ CREATE TABLE admission (
     customer_id bigint REFERENCES customer,
     promised int NOT NULL DEFAULT 0 CHECK (promised >= 0),
     times_called int NOT NULL DEFAULT 1,
-    -- More time to come and to buy, for whoever asked for it.
+    -- More time to come and to buy, for a shopper who asked for it.
     time_factor real NOT NULL DEFAULT 1 CHECK (time_factor BETWEEN 1 AND 5),
     -- It asked for something of which nothing was left.
     refused boolean NOT NULL DEFAULT false,

@@ -79,7 +79,7 @@ CREATE INDEX sku_by_product ON sku (product_id, sku);
 CREATE INDEX sku_with_a_window ON sku (sku) WHERE on_sale_from IS NOT NULL OR on_sale_until IS NOT NULL;
 CREATE INDEX sku_by_words ON sku USING gin (search);
 
--- What became of each SKU, by whom: of an import there is one action in the operators' list, and here
+-- The history of each SKU: of an import there is one action in the operators' list, and here
 -- what it did to each. The code and not the id, so that it outlives the SKU.
 CREATE TABLE sku_change (
     change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -125,7 +125,7 @@ CREATE TABLE stock_movement (
 ) WITH (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.1,
         autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX stock_movement_by_sku ON stock_movement (sku_id, at);
--- What became of one order.
+-- The traces of one order.
 CREATE INDEX stock_movement_by_order ON stock_movement (order_id) WHERE order_id IS NOT NULL;
 
 -- A hold has no foreign key to its admission: the function that places it has that row locked.
@@ -163,8 +163,8 @@ CREATE INDEX hold_placed ON hold USING brin (placed_at) WITH (autosummarize = on
 
 -- A hold's line is also its movement: the units are held when the hold was placed and released,
 -- expired or confirmed when it ended. Quantity 0 is what is left of a line that was taken out.
--- `due_at` repeats the hold's deadline while the clock may end it, so that whoever is short of one
--- SKU finds what is due on just that SKU.
+-- `due_at` repeats the hold's deadline while the clock may end it, so that a request that is short
+-- of one SKU finds the holds that are due on just that SKU.
 CREATE TABLE hold_line (
     hold_id uuid NOT NULL,
     sku_id int NOT NULL,
@@ -176,7 +176,7 @@ CREATE TABLE hold_line (
         autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX hold_line_due ON hold_line (sku_id, due_at) WHERE due_at IS NOT NULL;
 
--- What a held line was changed by after it was placed, so that the past can be recomputed.
+-- Each change of a held line after it was placed, so that the past can be recomputed.
 CREATE TABLE hold_change (
     change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     hold_id uuid NOT NULL,
@@ -187,7 +187,7 @@ CREATE TABLE hold_change (
         autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX hold_change_by_hold ON hold_change (hold_id, sku_id);
 
--- What a session was refused because nothing of it was left. Units that come free are held for it,
+-- Units that a session was refused because nothing was left. Units that come free are held for it,
 -- lowest number first, before anybody else can have them.
 CREATE TABLE wish (
     session_id bigint NOT NULL,
@@ -200,7 +200,7 @@ CREATE TABLE wish (
 );
 CREATE INDEX wish_by_number ON wish (sku_id, number, line_id);
 
--- What the other shop said of a session: units in its basket now, and units it bought. `taken` is
+-- The other shop's news of a session: units in its basket now, and units it bought. `taken` is
 -- the most units that it ever had, `said_at` the shop's own time of what it said last, `heard` what
 -- was counted already, so that news that come twice count once.
 CREATE TABLE outcome_elsewhere (
@@ -261,7 +261,7 @@ CREATE INDEX purchase_by_room ON purchase (room_id, created_at DESC, order_id);
 CREATE INDEX purchase_by_session ON purchase (session_id);
 CREATE INDEX purchase_by_customer ON purchase (customer_id, created_at DESC, order_id)
     WHERE customer_id IS NOT NULL;
--- What was paid, and what was given back, from one moment to another.
+-- Money paid and given back, from one moment to another.
 CREATE INDEX purchase_paid ON purchase (room_id, paid_at) WHERE paid_at IS NOT NULL;
 -- The orders of a room are listed from the newest by `purchase_by_room`. These find the rare ones among
 -- many, and cost nothing while an order is being paid, since it is in none of them until later.
@@ -295,7 +295,7 @@ END $$;
 CREATE TRIGGER orders_keep_to_their_life BEFORE UPDATE OF state ON purchase
     FOR EACH ROW WHEN (NEW.state <> OLD.state) EXECUTE FUNCTION refuse_transition();
 
--- What was ordered, at the prices of the hold. `returned` units are back on the shelf; `refunded`
+-- The lines of an order, at the prices of the hold. `returned` units are back on the shelf; `refunded`
 -- ones were paid back or are being paid back, on the shelf or not.
 CREATE TABLE purchase_line (
     order_id uuid NOT NULL REFERENCES purchase,

@@ -2,7 +2,7 @@
 -- to be told. An event is written by the transaction that makes it true, and only while some endpoint
 -- wants its kind. Mail goes out the same way.
 
--- How far ahead of the last beat the shoppers' clock may run before it stands still.
+-- The shoppers' clock. It runs three seconds ahead of the last beat at most, and then stands still.
 CREATE FUNCTION shopper_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
     SELECT LEAST(clock_timestamp(), beat_at + interval '3 seconds') - stopped FROM office
 $$;
@@ -29,7 +29,7 @@ CREATE FUNCTION wall_at(moment timestamptz) RETURNS timestamptz LANGUAGE sql STA
     FROM office o
 $$;
 
--- Says that the leader lives, or takes office when nobody has been heard of for `lease_s`. While no
+-- Says that the leader lives, or takes office when no leader was heard of for `lease_s`. While no
 -- leader beats the shoppers' clock stands still; the gap is added to `stopped`, so every open
 -- deadline moves by it. Returns the office as it is afterwards.
 CREATE FUNCTION beat(me text, my_term bigint, lease_s float8) RETURNS office LANGUAGE plpgsql AS $$
@@ -82,13 +82,13 @@ $$;
 -- A rush writes tens of thousands of routine entries, among which people look for the others.
 CREATE INDEX log_entry_exceptions ON log_entry (room_id, seq) WHERE NOT is_routine(body);
 
--- What stands in the public log for a text that is not public; NULL for no text.
+-- Returns the hash that stands in the public log for a private text; NULL for no text.
 CREATE FUNCTION hidden(m room, private_text text) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN private_text <> '' THEN
         encode(sha256(convert_to(m.log_salt::text || private_text, 'UTF8')), 'hex') END
 $$;
 
--- Puts what the leader told those who wait into the log, so that it can be held against what came.
+-- Puts the forecast that shoppers were shown into the log, so that it can be compared with the outcome.
 CREATE FUNCTION note_forecast(in_room_id int, my_term bigint, facts jsonb) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM 1 FROM log_head h WHERE h.room_id = in_room_id FOR NO KEY UPDATE;
@@ -164,7 +164,7 @@ CREATE TABLE webhook_endpoint (
 
 -- An event carries its own state. Who reads on from the last id that was seen skips what commits
 -- late under an earlier one. `body` is the whole `data` of what is sent. No foreign key to the room:
--- whoever writes on the hot path has it already.
+-- writers on the hot path have it already.
 CREATE TABLE outbox_event (
     event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     webhook_id uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -209,7 +209,7 @@ CREATE TABLE mail (
     attempts int NOT NULL DEFAULT 0,
     next_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- How the last attempt ended, in a word or two of ours; what a relay says may hold the address.
+    -- The outcome of the last attempt in words of ours, since a relay's words may hold the address.
     outcome text NOT NULL DEFAULT '',
     ended_at timestamptz,
     CONSTRAINT address_is_forgotten CHECK (state = 'waiting' OR address = ''),
@@ -219,13 +219,13 @@ CREATE INDEX mail_waiting ON mail (next_at) WHERE state = 'waiting';
 CREATE INDEX mail_ended ON mail (ended_at) WHERE ended_at IS NOT NULL;
 
 -- Says whether anybody listens. There are few endpoints, so this is cheap enough for every batch;
--- whoever writes many events asks once and not for each.
+-- a writer of many events asks once and not for each.
 CREATE FUNCTION event_wanted(in_kind text) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM webhook_endpoint e
                    WHERE e.active AND (e.kinds = '{}' OR in_kind = ANY (e.kinds)))
 $$;
 
--- Writes one event, if anybody wants it, in the transaction of whoever calls.
+-- Writes one event, if an endpoint wants it, in the caller's transaction.
 CREATE FUNCTION emit(in_room_id int, in_kind text, facts jsonb) RETURNS void LANGUAGE sql AS $$
     INSERT INTO outbox_event (room_id, kind, body)
     SELECT in_room_id, in_kind, facts WHERE event_wanted(in_kind)
@@ -341,8 +341,8 @@ BEGIN
 END $$;
 
 -- Notes how an attempt ended. `to_state` is delivered, failed, or pending for another attempt in
--- `again_s`. A success counts whoever reports it; anything else only from the holder of the lease,
--- since whoever lost it knows less than the one who took over. `gone` ends the endpoint, and so do
+-- `again_s`. A success counts from any sender; anything else only from the holder of the lease,
+-- since a sender that lost it knows less than the one that took over. `gone` ends the endpoint, and so do
 -- `failing_max` of failures alone; with `quiet_s` it is left alone for so long. Returns why the
 -- endpoint was made inactive by this, or NULL. Locks the endpoint before the delivery, as a deletion
 -- does.

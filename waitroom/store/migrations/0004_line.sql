@@ -248,7 +248,7 @@ END $$;
 
 -- Takes up calls, one verdict for each request in order: claimed, not_yet_called, missed (it will
 -- be called again), aside (until it says that it is back), over, left, ended, other_ticket, line_over
--- (the room was begun anew). A repeated claim gets the first one's session.
+-- (the room was reset). A repeated claim gets the first one's session.
 -- A call that is due but not yet swept may still be claimed: only a committed change ends it.
 CREATE FUNCTION claim_numbers(lines int[], numbers bigint[], ticket_ids bytea[])
 RETURNS TABLE (verdict text, fresh boolean, session_id bigint, expires_at timestamptz, seconds_left float8)
@@ -343,7 +343,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- Keeps `room_stock.seats` in step with the admissions, whoever changes them.
+-- Keeps `room_stock.seats` in step with the admissions, whatever changes them.
 CREATE FUNCTION count_seats() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN

@@ -10,7 +10,7 @@ RETURNS boolean LANGUAGE sql STABLE AS $$
         AND p.number = in_number AND p.owner <> in_ticket)
 $$;
 
--- Says whether entries have their numbers. Whoever does something with an entry's place asks this
+-- Says whether entries have their numbers. A function that changes an entry's place asks this
 -- under the lock of the room's log, which the draw takes too; the verdict `drawn` sends the caller
 -- to the number.
 CREATE FUNCTION is_drawn(in_line int) RETURNS boolean LANGUAGE sql STABLE AS $$
@@ -163,7 +163,7 @@ BEGIN
     IF m.room_id IS NULL THEN RETURN 'unknown'; END IF;
     PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
     SELECT * INTO l FROM line x WHERE x.room_id = m.room_id AND x.line = in_line_name;
-    -- While the order is being drawn nobody can say whose number it is.
+    -- While the order is being drawn, a number belongs to no known ticket.
     IF l.line_id IS NULL OR in_number < 1 OR in_number > l.tail OR draw_is_due(l.line_id) THEN RETURN 'unknown'; END IF;
     INSERT INTO admission (room_id, line_id, number, state, end_reason, ended_at)
         VALUES (m.room_id, l.line_id, in_number, 'left', 'revoked', shopper_now())
@@ -191,7 +191,7 @@ BEGIN
     RETURN 'revoked';
 END $$;
 
--- Lets somebody to whom one place is due have another, now that this one is over. Verdicts: freed (or
+-- Releases a customer's finished place so that they can take a new one. Verdicts: freed (or
 -- another request was quicker), revoked (an operator took the place away, and that stands).
 CREATE FUNCTION free_person_place(in_room int, in_key bytea, in_ticket bytea, in_line int, in_number bigint)
 RETURNS text LANGUAGE plpgsql AS $$

@@ -1,4 +1,4 @@
--- Rooms: made, opened, paused, changed, reset; their lanes, profiles and invitations. Whoever changes a
+-- Rooms: made, opened, paused, changed, reset; their lanes, profiles and invitations. A change of a
 -- room locks its log first, so the change has a place in the same order as joins and calls, and is
 -- itself an entry.
 
@@ -44,7 +44,7 @@ BEGIN
     UPDATE line l SET gate = l.tail WHERE l.room_id = in_room AND l.gate > l.tail;
 END $$;
 
--- Sets a room's status. Whatever is not open calls nobody, so the gate goes back to the tail at
+-- Sets a room's status. A room that is not open calls no one, so the gate goes back to the tail at
 -- most: an arrival after this is not called as it joins. The operator's reason stays private; the
 -- public log has the fact. Returns the status before, or NULL for an unknown room.
 CREATE FUNCTION set_room_status(in_room text, in_status text, in_who text, in_reason text)
@@ -57,7 +57,7 @@ BEGIN
     PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
     SELECT * INTO m FROM room x WHERE x.room = in_room FOR NO KEY UPDATE;
     IF m.status = in_status THEN RETURN m.status; END IF;
-    -- Whoever was told that the sale has ended was told the truth; what has not opened cannot be
+    -- A sale that was announced as ended stays ended; what has not opened cannot be
     -- paused. The caller sees from the status before that nothing was changed.
     IF m.status = 'ended' OR (m.status, in_status) = ('scheduled', 'paused') THEN RETURN m.status; END IF;
     UPDATE room SET status = in_status WHERE room_id = m.room_id;
@@ -132,7 +132,7 @@ DECLARE
 BEGIN
     SELECT * INTO m FROM room x WHERE x.room = in_room;
     IF m.room_id IS NULL THEN RETURN NULL; END IF;
-    -- Nobody adds a SKU while it is decided where the stock lives.
+    -- No SKU is added while it is decided where the stock lives.
     IF changes ? 'stock_elsewhere' THEN PERFORM lock_catalogue(m.room_id); END IF;
     PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
     SELECT * INTO m FROM room x WHERE x.room = in_room FOR NO KEY UPDATE;
@@ -140,7 +140,7 @@ BEGIN
     IF changed.message <> m.message THEN changed.message_at := clock_timestamp(); END IF;
     IF (changed.order_by, changed.public_value_source) IS DISTINCT FROM (m.order_by, m.public_value_source)
         AND EXISTS (SELECT FROM line l JOIN draw d USING (line_id) WHERE l.room_id = m.room_id AND l.joinable) THEN
-        -- Whoever entered for an announced draw entered for this one.
+        -- Shoppers entered for the draw that was announced.
         RAISE EXCEPTION 'the draw was announced' USING ERRCODE = 'check_violation', CONSTRAINT = 'announced_draw_stands';
     END IF;
     IF changed.order_by = 'draw' AND m.order_by <> 'draw' AND m.status <> 'scheduled' THEN

@@ -40,15 +40,15 @@ CREATE FUNCTION session_units(sessions bigint[], skus int[]) RETURNS int[] LANGU
     FROM unnest(sessions, skus) WITH ORDINALITY u(session, sku, o)
 $$;
 
--- What the limits leave of the units that someone wants.
+-- The units that the limits leave of those wanted.
 CREATE TYPE allowance AS (
     units int,    -- so many may be had
     verdict text, -- the tightest limit where that is less than was wanted, else NULL
     figure int    -- the units that this limit allows altogether
 );
 
--- The limits of one SKU in one request: only while it is on sale, so many in one order, to one session
--- and to one customer, and so many of all SKUs together in one order. NULL is no limit. `of_session` and
+-- Applies the limits of one SKU to one request: it has to be on sale, and there are bounds per order, per
+-- session and per customer, and on all units of one order. NULL is no limit. `of_session` and
 -- `of_customer` are units of the SKU that they have beside this request, `of_order` other units in it.
 -- It is one expression, so that PostgreSQL takes it into its caller: a call would be dear for each item.
 CREATE FUNCTION allowed_units(

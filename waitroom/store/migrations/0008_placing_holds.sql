@@ -29,14 +29,14 @@ CREATE TYPE hold_batch AS (
     pair_sku int[]
 );
 
--- What bounds the holds of a session, as its room says.
+-- The bounds that a room sets to the holds of a session.
 CREATE TYPE session_facts AS (
     room int,             -- the slot of its room; NULL where the batch names no SKU of that room
     hold_for interval,
     units_per_order int
 );
 
--- What bounds the units of a SKU, as its row says.
+-- The bounds that a SKU's row sets to its units.
 CREATE TYPE sku_facts AS (
     room int,             -- the slot of its room; NULL for a code of no SKU
     on_sale boolean,
@@ -72,7 +72,7 @@ CREATE TYPE hold_facts AS (
     customer_had int[]        -- in that pair's place: units that the customer has of the SKU
 );
 
--- What was decided about a batch.
+-- The decisions about a batch.
 CREATE TYPE hold_decisions AS (
     verdicts text[],       -- of each request, like the next three
     culprits int[],        -- the line that stood in the way, or 0
@@ -148,7 +148,7 @@ BEGIN
     RETURN f;
 END $$;
 
--- What is known of each request before anything is counted: it was answered before, or its session may
+-- Says of each request what is known before anything is counted: it was answered before, or its session may
 -- not hold anything and is `refused`. NULL where it is still to be decided.
 CREATE FUNCTION known_verdicts(b hold_batch, refused text[]) RETURNS text[] LANGUAGE plpgsql AS $$
 BEGIN

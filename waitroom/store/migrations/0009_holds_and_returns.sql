@@ -1,6 +1,6 @@
--- What becomes of a hold: it ends, or its session changes or extends it. And what comes free: it goes first
--- to the sessions that were refused it, by number; then to tickets that stayed in line for returns; then
--- to the line. Nobody gets it by asking again sooner.
+-- The end, the change and the extension of a hold, and the use of units that come free: they go first
+-- to the sessions that were refused them, by number; then to tickets that stayed in line for returns; then
+-- to the line. Asking again sooner gains nothing.
 
 -- Ends held holds together: `to_state` is confirmed, released or expired. With `only_due` it ends only
 -- those whose deadline has passed. A hold that is being paid ends by being confirmed and by nothing
@@ -307,7 +307,7 @@ RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     a admission;
 BEGIN
-    -- Locked, so that no address is left behind in a line that is being begun anew.
+    -- Locked, so that no address is left behind in a line that a reset closes.
     PERFORM 1 FROM line x WHERE x.line_id = in_line AND x.joinable FOR SHARE;
     IF NOT FOUND THEN RETURN 'left'; END IF;
     SELECT * INTO a FROM admission x WHERE x.line_id = in_line AND x.number = in_number FOR NO KEY UPDATE;

@@ -18,7 +18,7 @@ END $$;
 CREATE TRIGGER skus_follow_their_products_name AFTER UPDATE OF name ON product
     FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION rename_product_of_skus();
 
--- What a shopper typed, as a query: words in any order, "quoted phrases", or, -without. The last word
+-- Turns a shopper's words into a query: words in any order, "quoted phrases", or, -without. The last word
 -- may be unfinished, unless it is left out or its quotation is closed. NULL when there is no word in it.
 CREATE FUNCTION search_query(what text) RETURNS tsquery LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -133,7 +133,7 @@ BEGIN
         USING after, count_max, in_room_id, wanted, few, in_seller;
 END $$;
 
--- Whoever changes a room's catalogue comes one after the other; carts and payments do not wait for it.
+-- Changes of a room's catalogue come one after the other; carts and payments do not wait for them.
 -- The lock is the transaction's, so it works behind a pooler too.
 CREATE FUNCTION lock_catalogue(in_room_id int) RETURNS void LANGUAGE sql AS $$
     SELECT pg_advisory_xact_lock(x'63617461'::int, in_room_id)
@@ -258,7 +258,7 @@ END $$;
 -- for stays on record. Without a movement nothing was ever on hand, so there was no hold and no order.
 CREATE FUNCTION delete_skus(ids int[], in_who text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    -- Whoever moves stock at this moment has the row or finds it gone.
+    -- A movement of stock at this moment has the row or finds it gone.
     PERFORM 1 FROM stock s WHERE s.sku_id = ANY (ids) ORDER BY s.sku_id FOR UPDATE;
     IF EXISTS (SELECT FROM stock_movement m WHERE m.sku_id = ANY (ids))
         OR EXISTS (SELECT FROM wish w WHERE w.sku_id = ANY (ids)) THEN

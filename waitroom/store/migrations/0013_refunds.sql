@@ -170,7 +170,7 @@ BEGIN
     RETURN 'called_off';
 END $$;
 
--- What a refund gives back for each SKU of its order. One that names units is shared out by what these
+-- Shares a refund out over the SKUs of its order. One that names units is shared out by what these
 -- cost, one that names none by what all lines cost. The shares of a refund add up to it exactly.
 CREATE FUNCTION shares_of_refund(in_refund uuid)
 RETURNS TABLE (sku_id int, units int, share_minor bigint) LANGUAGE sql STABLE AS $$

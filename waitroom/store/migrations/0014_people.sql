@@ -46,7 +46,7 @@ BEGIN
     verdict := 'bound';
 END $$;
 
--- Everything kept about a customer, or NULL for one whom nobody knows.
+-- Returns everything that is kept about a customer, or NULL for an unknown one.
 CREATE FUNCTION customer_data(in_issuer text, in_subject text) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT jsonb_build_object(
         'issuer', c.issuer, 'subject', c.subject, 'email', c.email, 'known_since', c.created_at,
