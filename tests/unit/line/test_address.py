@@ -76,7 +76,9 @@ def back_from_a_message(address: MailAddress) -> tuple[str, str]:
     read = message_from_bytes(message.as_bytes(policy=policy), policy=default)
     (found,) = read["To"].addresses
     assert not read["To"].defects or not address.local.isascii()
-    return found.username, found.domain
+    # The reader keeps some bytes beyond ASCII as escapes; as UTF-8 they are the text that was sent.
+    local = found.username.encode("utf-8", "surrogateescape").decode("utf-8")
+    return local, found.domain
 
 
 labels = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)

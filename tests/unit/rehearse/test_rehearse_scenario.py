@@ -102,7 +102,7 @@ def test_settings_reach_their_sections() -> None:
 
 @pytest.mark.parametrize("setting", ["units", "=3", "units=", ""])
 def test_a_setting_is_a_key_and_a_value(setting: str) -> None:
-    with pytest.raises(ScenarioError, match="no key=value"):
+    with pytest.raises(ScenarioError, match="is not key=value"):
         parse_settings([setting], where="--set")
 
 
@@ -139,9 +139,9 @@ def test_a_variant_is_a_policy_with_settings(text: str, rules: Rules) -> None:
     ("text", "said"),
     [
         ("guarantied", "there is no policy guarantied"),
-        ("inside", "say how many inside"),
-        ("inside:many", "say how many inside"),
-        ("rate:fast", "no key=value"),
+        ("inside", "the number inside is missing"),
+        ("inside:many", "the number inside is missing"),
+        ("rate:fast", "is not key=value"),
         ("rate:seats_maxx=3", "did you mean seats_max?"),
     ],
 )
