@@ -6,12 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.log.chain import (
-    leaf_hash,
-    merkle_levels,
-    merkle_path,
-    root_from_path,
-)
+from waitroom.log.chain import leaf_hash, merkle_levels, merkle_path, root_from_path
 
 SIZES = range(1, 71)
 

@@ -5,11 +5,7 @@ from collections.abc import Sequence
 import pytest
 from sale_log import HEAD, a_draw, at, drawn_with
 
-from waitroom.log.entries import (
-    AnyEntry,
-    ClosingSigned,
-    PublicValue,
-)
+from waitroom.log.entries import AnyEntry, ClosingSigned, PublicValue
 from waitroom.reports.fairness.draws import DrawResult, Flaw, draws_of
 
 

@@ -8,21 +8,9 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sale_log import (
-    at,
-    called,
-    drawn,
-    joined,
-    told,
-)
+from sale_log import at, called, drawn, joined, told
 
-from waitroom.log.entries import (
-    AnyEntry,
-    EntriesClosed,
-    Reset,
-    Revoked,
-    SteppedAside,
-)
+from waitroom.log.entries import AnyEntry, EntriesClosed, Reset, Revoked, SteppedAside
 from waitroom.reports.fairness.overtaking import Cause, Overtaken, Overtaking, count_overtaken
 from waitroom.reports.fairness.stretch import AbsentNumber, Story, WaitingAgain, tell_story
 

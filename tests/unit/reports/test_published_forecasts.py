@@ -6,12 +6,7 @@ from typing import Any
 import pytest
 from sale_log import at, called, joined, told
 
-from waitroom.log.entries import (
-    AnyEntry,
-    Forecast,
-    ForecastRow,
-    Revoked,
-)
+from waitroom.log.entries import AnyEntry, Forecast, ForecastRow, Revoked
 from waitroom.reports.fairness.forecast import (
     Accuracy,
     Actuals,

@@ -4,12 +4,7 @@ from typing import Any
 
 from sale_log import HEAD, a_draw, at, called, drawn_with, joined
 
-from waitroom.log.entries import (
-    AnyEntry,
-    Invited,
-    Revoked,
-    Unknown,
-)
+from waitroom.log.entries import AnyEntry, Invited, Revoked, Unknown
 from waitroom.reports.fairness.fairness_report import (
     Act,
     CallCounts,

@@ -6,9 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sale_log import called, joined, told
 
-from waitroom.log.entries import (
-    AnyEntry,
-)
+from waitroom.log.entries import AnyEntry
 from waitroom.reports.fairness.arrival import PARTS, waits_by_arrival
 
 

@@ -316,8 +316,8 @@ class BallotAudit:
             return held
         closed = utc(self.closed.at) if self.closed else "the closing"
         said = (
-            f"Only the source can show whether “{self._value.value}” is the value that "
-            f"{self._value.source} gave, and only after {closed}: look it up there."
+            f"Look up whether {self._value.source} really gave “{self._value.value}”, and not "
+            f"before {closed}: the log cannot show that."
         )
         seq = self._value.seq
         return [

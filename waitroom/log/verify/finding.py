@@ -51,8 +51,8 @@ def found(
 
 
 def utc(at: datetime) -> str:
-    """Return a log entry's time as sentences show it."""
-    return f"{at:%Y-%m-%d %H:%M:%S.%f} UTC"
+    """Return a log entry's time as sentences show it, to the second."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class Check:

@@ -131,8 +131,8 @@ class ChainAudit:
         self._first_at = self._first_at or at
         if self._last_at is not None and at < self._last_at:
             self._clock.fail(
-                f"Log entry {seq} is dated {utc(at)}, earlier than an entry before it "
-                f"({utc(self._last_at)}).",
+                f"Log entry {seq} is dated {at.isoformat()}, earlier than an entry before it "
+                f"({self._last_at.isoformat()}).",
                 seq,
             )
         self._last_at = at if self._last_at is None else max(self._last_at, at)

@@ -8,16 +8,7 @@ import pytest
 from honest_log import HonestLog, chained, drawn_log, plain_log, served
 from hypothesis import given
 from hypothesis import strategies as st
-from rewritten_log import (
-    DRAWN,
-    OTHER_HASH,
-    PLAIN,
-    bodies_of,
-    failed,
-    of,
-    rewritten,
-    said,
-)
+from rewritten_log import DRAWN, OTHER_HASH, PLAIN, bodies_of, failed, of, rewritten, said
 
 from waitroom.log.audit import audit
 from waitroom.log.chain import LogEntry, chain_hash
