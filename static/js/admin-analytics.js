@@ -68,8 +68,8 @@ function draw(report) {
   fill("hold-rows", report.holds.map((row) => [OUTCOMES[row.outcome], withBar(row.share, count(row.count)), percent(row.share), lasting(row.p50_s), lasting(row.p90_s)]));
   const times = report.time_to_pay;
   $("pay-times").textContent = times.orders
-    ? `From basket to paid, ${plural(times.orders, "order")}: half within ${lasting(times.p50_s)}, nine of ten within ${lasting(times.p90_s)}, 99 of 100 within ${lasting(times.p99_s)}.`
-    : "Nobody has paid for a basket in this time.";
+    ? `From basket to payment, ${plural(times.orders, "order")}: median ${lasting(times.p50_s)}, 90th percentile ${lasting(times.p90_s)}, 99th ${lasting(times.p99_s)}.`
+    : "No basket was paid for in this period.";
   drawWaits(report);
 }
 
@@ -111,7 +111,7 @@ function axis(id, steps) {
 
 /** @param {string} id @param {(string | Node)[][]} rows */
 function fill(id, rows) {
-  $(id).replaceChildren(...(rows.length ? rows : [["Nothing in this time."]]).map(tableRow));
+  $(id).replaceChildren(...(rows.length ? rows : [["Nothing in this period."]]).map(tableRow));
 }
 
 $("span").addEventListener("submit", (event) => { event.preventDefault(); analyse(); });

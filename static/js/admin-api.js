@@ -26,7 +26,7 @@ export async function tell(change, done) {
     $("admin-problem").textContent = [data?.title, data?.detail].filter(Boolean).join(": ") || `Refused (${status}).`;
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
-    $("admin-problem").textContent = `${error.message} Whether the change was made is not known; look at the figures before you try again.`;
+    $("admin-problem").textContent = `${error.message} The change may or may not have been made. Check the figures before you try again.`;
   }
   return null;
 }

@@ -96,7 +96,7 @@ export function wireDeliveries(mayReplay) {
   $("replay-form").addEventListener("submit", async (event) => {
     event.preventDefault();
     const since = new Date($("since").value).toISOString();
-    const answer = await tell(() => admin("POST", `/webhooks/${endpoint}/replay`, { since }), "What failed is sent again.");
+    const answer = await tell(() => admin("POST", `/webhooks/${endpoint}/replay`, { since }), "Failed deliveries are sent again.");
     if (!answer) return;
     $("admin-done").textContent = answer.replayed ? `${answer.replayed} are sent again${answer.more ? "; there are more: replay once more" : ""}.` : "Nothing has failed since then.";
     await newest();

@@ -52,11 +52,11 @@ function draw(newest) {
 /** @param {any} batch */
 async function takeBack({ batch: number, lane, used, count: made, note }) {
   const rest = made - used;
-  const text = `Of ${plural(made, "link")} to ${lane}${note ? ` (${note})` : ""}, ${count(rest)} ${rest === 1 ? "was" : "were"} not used; within some seconds ${rest === 1 ? "it lets" : "they let"} nobody in. Whoever has a place by a link keeps it. This cannot be undone, but new links can be made.`;
+  const text = `Of ${plural(made, "link")} to ${lane}${note ? ` (${note})` : ""}, ${count(rest)} ${rest === 1 ? "was" : "were"} not used; within a few seconds ${rest === 1 ? "it stops" : "they stop"} working. People who used a link keep their place. This cannot be undone, but you can make new links.`;
   if (!await sure(`Take back what is left of batch ${number}?`, text, "Take them back")) return;
   const answer = await tell(() => admin("DELETE", inRoom(`/invitations/${number}`)), `Batch ${number} was taken back.`);
   if (!answer) return;
-  $("admin-done").textContent = `${plural(answer.revoked, "link")} of batch ${number} let nobody in any more.`;
+  $("admin-done").textContent = `${plural(answer.revoked, "link")} of batch ${number} stopped working.`;
   older = older.map((batch) => (batch.batch === number ? { ...batch, revoked_at: new Date().toISOString() } : batch));
   await refreshBatches().catch(() => {});
   // Its button is gone, and with it the focus.

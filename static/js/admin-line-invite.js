@@ -32,8 +32,8 @@ function howMany() {
 /** What will be made, before it is. */
 function foresee() {
   const what = howMany(), columns = how() === "paste" ? ` The columns of the list: ${pasted()[0]?.trim()}.` : "";
-  const until = $("invite-until").value ? `good until ${momentOf(toMoment($("invite-until").value))}` : "without an end";
-  const open = roomNow()?.settings.join_by === "open" ? " The room is open to everybody: who comes without a link gets a place in main." : "";
+  const until = $("invite-until").value ? `good until ${momentOf(toMoment($("invite-until").value))}` : "with no end date";
+  const open = roomNow()?.settings.join_by === "open" ? " The room is open to everyone: people without a link get a place in main." : "";
   say("invite-forecast", what && `${what}, to the lane ${$("invite-lane").value}, ${until}.${columns} The public log has the lane and the count, and nothing about people.${open}`);
 }
 
@@ -74,7 +74,7 @@ function save(file, name) {
   forgetLinks();
   kept = URL.createObjectURL(file);
   Object.assign($("links-again"), { href: kept, download: name });
-  $("links-word").textContent = `${name}, ${count(Math.ceil(file.size / 1024))} KiB: keep it safe. Its links are shown this once, and each of them is worth a place.`;
+  $("links-word").textContent = `${name}, ${count(Math.ceil(file.size / 1024))} KiB: keep it safe. Its links are shown only once, and each of them is worth a place.`;
   $("links").hidden = false;
   $("links-again").click();
   $("links").focus();

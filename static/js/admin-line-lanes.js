@@ -87,7 +87,7 @@ function comesTo() {
   if (all.length < 2) return "There is one lane, and all calls are for it.";
   if (!(sum > 0) || all.some(([, share]) => !(share > 0))) return "";
   const parts = all.map(([lane, share]) => `${ofHundred(share / sum)} for ${lane}`);
-  return `While all of them wait, of 100 calls: ${parts.join(", ")}. What a lane cannot use goes to the others.`;
+  return `While people wait in all lanes, of 100 calls: ${parts.join(", ")}. Calls that a lane cannot use go to the others.`;
 }
 
 /** Shares that are not set yet are told as such. */
@@ -105,9 +105,9 @@ export function wireLanes() {
     const name = $("lane-name").value.trim();
     if (lanes.some(({ lane }) => lane === name)) {
       $("admin-done").textContent = "";
-      return void ($("admin-problem").textContent = `There is a lane ${name} already; its share is set in its own row.`);
+      return void ($("admin-problem").textContent = `There is a lane ${name} already; set its share in its own row.`);
     }
-    if (!await sure(`Add the lane ${name}?`, `A lane that was added stays, and stands in the public log with its share. ${comesTo()} A room has ${plural(16, "lane")} at most.`, "Add it")) return;
+    if (!await sure(`Add the lane ${name}?`, `A lane cannot be removed, and the public log shows it with its share. ${comesTo()} A room has ${plural(16, "lane")} at most.`, "Add it")) return;
     if (!await put(name, Number($("lane-share").value), `The lane ${name} was added. Invitations can lead to it.`)) return;
     $("lane-form").reset();
     foresee();

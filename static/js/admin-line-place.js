@@ -7,18 +7,18 @@ import { momentOf } from "./moment.js";
 /** What a shopper reads out: line, number (or e and an entry), and four letters of the ticket. */
 const REFERENCE = /^([a-z][a-z0-9]*-\d+)-(e?\d+)-([\w-]{4})$/i;
 const STATES = {
-  waiting: "Waiting", aside: "Stepped aside", called: "Called, and not inside yet", claimed: "Inside", missed: "Missed its call",
+  waiting: "Waiting", aside: "Stepped aside", called: "Called, not inside yet", claimed: "Inside", missed: "Missed its call",
   left: "Given up", revoked: "Taken away", over: "Over", sold_out: "Waiting, and everything is sold", ended: "The sale has ended",
 };
 /** What taking it away does, by where it stands. */
 const DOES = {
-  called: "Its call ends, and what was set aside for it goes to the next.",
-  claimed: "Its session ends at once, and what is in its basket goes back on the shelf. While a payment is under way this is refused.",
+  called: "Its call ends, and any unit set aside for it goes to the next shopper.",
+  claimed: "Its session ends at once, and the items in its basket go back on the shelf. This is refused while a payment is in progress.",
   over: "Its holder cannot join again where each person has one place. If it bought something, this is refused.",
 };
-const PASSED = "It will not be called; those behind it are not kept waiting for it.";
+const PASSED = "It will not be called, and the line moves on without it.";
 
-const OTHERS = "The letters of the reference are not those of whoever has this place: it has moved, or the number is another’s.";
+const OTHERS = "The letters of the reference do not match this place’s ticket: the place has moved, or the number is another’s.";
 
 /** The place that was looked up. @type {any} */
 let found = null;
@@ -42,8 +42,8 @@ function typed() {
 /** Whether the letters of a reference are those of whoever has the place. @param {string} letters @param {string | null} reference */
 function fit(letters, reference) {
   if (!letters) return "";
-  if (!reference) return "Until its holder goes inside or moves it, only the number of a place is kept, so the letters cannot be checked.";
-  return reference.endsWith(`-${letters}`) ? "The letters of the reference are those of whoever has this place." : OTHERS;
+  if (!reference) return "The letters cannot be checked: until its holder goes inside or moves the place, only its number is kept.";
+  return reference.endsWith(`-${letters}`) ? "The letters of the reference match this place’s ticket." : OTHERS;
 }
 
 /** @param {any} place @param {string} letters */

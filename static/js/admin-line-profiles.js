@@ -20,7 +20,7 @@ export function drawProfiles(profiles) {
     const change = () => { edit(profile); $("profile-name").focus(); };
     return tableRow(MAY_CHANGE ? [...cells, button("Change", `profile ${code}`, change, `Change ${name}`)] : cells);
   }));
-  if (!profiles.length) fill("profile-rows", [tableRow(["There is none: nobody can ask for more time."])]);
+  if (!profiles.length) fill("profile-rows", [tableRow(["There is none: shoppers cannot ask for more time."])]);
 }
 
 /** Put a profile into the form, or nothing. @param {any} profile null for a new one */
@@ -42,7 +42,7 @@ function foresee() {
   const factor = Number($("profile-factor").value), settings = roomNow()?.settings;
   if (!settings || !(factor >= 1 && factor <= 5)) return say("profile-forecast", "");
   const longer = (seconds) => `${spell(seconds * factor)} instead of ${spell(seconds)}`;
-  say("profile-forecast", `Who asks for it has ${longer(settings.claim_window_s)} to come when called, and ${longer(settings.session_s)} inside. That holds for calls that follow.`);
+  say("profile-forecast", `A shopper with it has ${longer(settings.claim_window_s)} to enter when called, and ${longer(settings.session_s)} inside. This applies to later calls.`);
 }
 
 export function wireProfiles() {

@@ -75,7 +75,7 @@ function wish() {
     if (!minor || minor > left()) return complain(`Type an amount of up to ${money(left(), order.currency)}, such as 12.50.`);
     return { ...body, amount_minor: minor };
   }
-  if (!chosen().length) return complain("Say how many units.");
+  if (!chosen().length) return complain("Enter how many units.");
   // Goodwill given before may leave less than the units cost.
   const worth = order.items.reduce((sum, item) => sum + item.price_minor * (chosen().find((c) => c.sku === item.sku)?.quantity ?? 0), 0);
   return { ...body, items: chosen(), restock: restock("restock"), ...(worth > left() && left() > 0 ? { amount_minor: left() } : {}) };
@@ -105,7 +105,7 @@ async function send(kind, body, button, done) {
     return ok;
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
-    complain(`${error.message} Whether it was done is not known. Press the button again: it is done once, however often it is sent.`);
+    complain(`${error.message} It may or may not have been done. Press the button again: it is done only once.`);
     return false;
   } finally { button.disabled = false; }
 }

@@ -34,8 +34,8 @@ function forecast() {
   if (!shown) return "";
   const { figures: f, settings } = shown;
   const { seats_max: seats, calls_per_minute: limit } = wanted();
-  if (!f.waiting) return "Nobody is waiting.";
-  if (!seats || limit === 0) return `Nobody would be called: ${plural(f.waiting, "person stays", "people stay")} in line.`;
+  if (!f.waiting) return "No one is waiting.";
+  if (!seats || limit === 0) return `No one would be called: ${plural(f.waiting, "person stays", "people stay")} in line.`;
   // Little's law: the pace that the seats allow grows with their number, from the pace measured now.
   const bySeats = f.seats_taken && f.calls_per_min ? f.calls_per_min * seats / Math.max(f.seats_taken, 1) : Infinity;
   const pace = Math.min(limit ?? Infinity, bySeats);
@@ -43,7 +43,7 @@ function forecast() {
   const units = settings.units_promised || 1;
   const reach = Math.floor(spare / units);
   const stock = f.on_hand && reach < f.waiting ? ` Stock may reach about ${plural(reach, "person", "people")} of ${count(f.waiting)}.` : "";
-  if (pace === Infinity) return `No limit but the ${plural(seats, "seat")}; the pace is not known yet.${stock}`;
+  if (pace === Infinity) return `Only the ${plural(seats, "seat")} limit the calls; the pace is not known yet.${stock}`;
   const needed = f.waiting / pace * 60;
   return `At about ${plural(Math.round(pace), "call")} a minute, the ${count(f.waiting)} waiting would all be called in ${spell(needed)}, by ${timeOfDay(new Date(Date.now() + needed * 1000).toISOString())}.${stock}`;
 }
@@ -68,11 +68,11 @@ export function wireSteering(draw) {
     const now = await tell(() => admin("PATCH", inRoom(), { message: $("message").value.trim() }), "The message is published.");
     if (now) { messageTouched = false; draw(now); }
   });
-  wirePhase("pause", "The line is paused. Nobody is called; those inside can finish.", draw);
+  wirePhase("pause", "The line is paused. No one is called; shoppers inside can finish.", draw);
   wirePhase("resume", "The line is moving again.", draw);
   wirePhase("open", "The room is open.", draw);
   wireTyped("close", "The sale has ended.", draw);
-  if ($("reset")) wireTyped("reset", "The room was begun anew. It waits to be opened.", draw);
+  if ($("reset")) wireTyped("reset", "The room was reset. Open it when you are ready.", draw);
 }
 
 /** @param {string} id @param {() => Promise<void>} act */

@@ -40,7 +40,7 @@ const many = (n) => (n >= COUNTED_MAX ? `${count(n)} or more` : count(n));
 function warnings(endpoint) {
   const said = [];
   if (!endpoint.signs) said.push("The signing key behind its secret is gone: rotate the secret.");
-  if (endpoint.inactive_why && endpoint.inactive_why !== "paused") said.push(`Nothing is sent since ${momentOf(endpoint.inactive_since)}. What waits goes on when it is made active again; what happened meanwhile was not written for it.`);
+  if (endpoint.inactive_why && endpoint.inactive_why !== "paused") said.push(`Nothing has been sent since ${momentOf(endpoint.inactive_since)}. Pending events are sent once it is active again; events since then were not recorded for it.`);
   else if (endpoint.failing_since) said.push(`Every attempt has failed since ${momentOf(endpoint.failing_since)}. After three days it is switched off.`);
   return said;
 }
@@ -110,7 +110,7 @@ async function rotate({ endpoint_id: id, url }) {
 
 /** @param {any} endpoint */
 async function remove({ endpoint_id: id, url }) {
-  if (!await sure("Delete the endpoint?", `${url} is sent nothing more, and its deliveries are forgotten. This cannot be taken back.`, "Delete it")) return;
+  if (!await sure("Delete the endpoint?", `Nothing more is sent to ${url}, and its deliveries are deleted. This cannot be undone.`, "Delete it")) return;
   await change("DELETE", `/${id}`, "The endpoint was deleted.");
   if (shownEndpoint() === id) $("deliveries").hidden = true;
 }

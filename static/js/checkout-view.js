@@ -32,7 +32,7 @@ export function offerPartial(offered) { $("partial").hidden = !offered; }
 /** @param {number} left seconds @param {boolean} held @param {boolean} waiting */
 export function drawClock(left, held, waiting) {
   $("deadline").textContent = mmss(left);
-  $("deadline-label").textContent = held ? "Your items are held for you for" : waiting ? "Your session, and this line with it, last for" : "Your time to choose";
+  $("deadline-label").textContent = held ? "Your items are held for you for" : waiting ? "Your session and this line last for" : "Your time to choose";
   $("deadline-bar").toggleAttribute("data-urgent", left <= 60);
 }
 

@@ -29,7 +29,7 @@ export function drawWaiting(wishes, holds) {
 /** @param {number} others units in other people's baskets */
 const tell = (others) => `none is free now. ${others
   ? `${count(others)} ${others === 1 ? "is" : "are"} in other people’s baskets.`
-  : "None is in a basket either, but one may come back from a shopper who was called, or from an order that is called off."}`;
+  : "None is in a basket either, but one may come free from a missed call or a cancelled order."}`;
 
 /** Ask what is in stock, if anybody waits for it. @param {string} room @param {any[]} wishes */
 export async function readStock(room, wishes) {

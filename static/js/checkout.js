@@ -70,7 +70,7 @@ async function place(_, submitter) {
   const all = items.every((item) => given.get(item.sku) >= item.quantity);
   put({ extensions_left: 0, ...data }, data.hold_id);
   clearChosen();
-  announce(all ? "Your items are held for you. Now pay before the time runs out." : `Held for you: ${spellItems(data.items)}. The rest was not to be had.`);
+  announce(all ? "Your items are held for you. Now pay before the time runs out." : `Held for you: ${spellItems(data.items)}. The rest was not available.`);
   $("pay-button").scrollIntoView({ block: "nearest", behavior: "smooth" });
   await refresh();
 }
@@ -114,7 +114,7 @@ async function unwish() {
   session.waiting_for = [];
   draw();
   $("hold-button").focus();
-  announce("You wait for nothing any more.");
+  announce("You are no longer waiting for anything.");
 }
 
 async function pay(_, submitter) {

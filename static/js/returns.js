@@ -9,7 +9,7 @@ const $ = (id) => /** @type {any} */ (document.getElementById(id));
 function draw(stays, email) {
   $("returns-form").hidden = stays;
   $("no-returns-form").hidden = !stays;
-  if (email !== undefined) $("returns-told").textContent = email ? `When you are called we write to ${email}.` : "Look in now and then: nobody writes to you.";
+  if (email !== undefined) $("returns-told").textContent = email ? `When you are called we write to ${email}.` : "Check back now and then: you will get no message.";
 }
 
 /** Let the forms work without loading the page anew. @param {(text: string) => void} announce */
@@ -53,7 +53,7 @@ function begin(box, announce) {
     button.disabled = true;
     const part = await fetchPart().catch(() => null);
     button.disabled = false;
-    if (!part) return announce("That cannot be had right now. Please try again in a moment.");
+    if (!part) return announce("That is not available right now. Please try again in a moment.");
     box.replaceChildren(part);
     part.querySelector("form:not([hidden]) :is(input:not([type=hidden]), button)").focus();
     wireReturns(announce);

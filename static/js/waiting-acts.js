@@ -6,7 +6,7 @@ import { ask } from "./api.js";
 const ACTS = {
   aside: { method: "POST", path: "tickets/me/aside", said: "You stepped aside. The line goes on without you." },
   back: { method: "POST", path: "tickets/me/back", said: "You are back in line." },
-  code: { method: "POST", path: "tickets/me/code", said: "Here is the code. It holds for ten minutes and works once." },
+  code: { method: "POST", path: "tickets/me/code", said: "Here is the code. It is valid for ten minutes and works once." },
   bring: { method: "POST", path: "move", body: (form) => ({ code: form.elements.code.value }), said: "The place is on this device now." },
   "more-time": { method: "PUT", path: "tickets/me/profile", body: (form) => ({ profile: form.elements.profile.value }), said: "You have more time now." },
 };

@@ -53,12 +53,12 @@ def stock(state: RoomState) -> str:
     if state.held:
         verb = "is" if state.held == 1 else "are"
         return (
-            f"{_plural(state.held, 'item')} {verb} in the baskets of others and none is free. "
+            f"{_plural(state.held, 'item')} {verb} in other people’s baskets and none is free. "
             "If any comes back, the line moves on."
         )
     if state.status == "sold_out":
         return "Everything is sold."
-    return "Nothing more is free right now."
+    return "Nothing is free right now."
 
 
 def band(low_s: float | None, high_s: float | None) -> str:

@@ -178,20 +178,20 @@ async def test_a_list_comes_back_with_links_whether_pasted_or_as_a_file(
     await enter(page, site, service, "operator")
 
     await page.get_by_text("Make links").first.click()
-    await page.get_by_label("One for each person of a list, pasted").check()
+    await page.get_by_label("One for each person on a pasted list").check()
     await page.locator("#invite-list").fill("name\nAnn \N{LATIN SMALL LETTER O WITH STROKE}")
     await expect(page.locator("#invite-forecast")).to_contain_text("about 1 person")
-    await expect(page.locator("#invite-forecast")).to_contain_text("open to everybody")
+    await expect(page.locator("#invite-forecast")).to_contain_text("open to everyone")
     async with page.expect_download() as pasted:
         await page.locator("#invite-go").click()
     (ann,) = await rows_of(await pasted.value)
-    await page.get_by_label("One for each person of a list, as a CSV file").check()
+    await page.get_by_label("One for each person in a CSV file").check()
     await page.locator("#invite-file").set_input_files(members)
     await expect(page.locator("#invite-forecast")).to_contain_text("members.csv")
     async with page.expect_download() as uploaded:
         await page.locator("#invite-go").click()
     text = await text_of(await uploaded.value)
-    await page.get_by_label("One for each person of a list, pasted").check()
+    await page.get_by_label("One for each person on a pasted list").check()
     await page.locator("#invite-list").fill("name")
     await page.locator("#invite-go").click()
     await expect(page.locator("#admin-problem")).to_contain_text("nobody in the file")
@@ -277,13 +277,13 @@ async def test_times_and_order_are_told_in_words_and_lead_to_where_they_are_chan
         "2120, 12:00 PM, by itself.", "2120, 2:00 PM, by itself and for good",
         "Signed-in customers, with one place each.",
         "of 100 people called, at most 1 finds nothing.",
-        "who comes enters the draw", "Announced, 0 entries so far.",
+        "people enter the draw", "Announced, 0 entries so far.",
     ):  # fmt: skip
         await expect(plan).to_contain_text(words)
     await page.locator("#rules-link").click()
     await expect(page.locator("#room-choice")).to_have_value("drop")
     await expect(page.locator("#disappointed_max")).to_have_value("1")
-    await page.get_by_label("Of 100 people called, at most so many find nothing").fill("2.5")
+    await page.get_by_label("Of 100 people called, at most this many find nothing").fill("2.5")
     await page.locator("#rules-save").click()
     await expect(page.locator("#admin-done")).to_contain_text("applied")
     await page.locator("#room-choice").select_option("alpha")
@@ -310,7 +310,7 @@ async def test_a_draw_that_waits_for_its_public_value_leads_to_where_it_is_enter
     assert await page.locator("#value-waits").is_hidden()
 
     await service.rooms.set_status("drop", "open", who="test")
-    await expect(page.locator("#plan")).to_contain_text("nobody is called until the public value")
+    await expect(page.locator("#plan")).to_contain_text("no one is called until the public value")
     await page.locator("#value-link").click()
     await page.locator("#value").fill("3f9a")
     await page.locator("#value-form button").click()
@@ -379,14 +379,14 @@ async def test_letters_of_another_ticket_are_noticed_before_anything_is_taken_aw
 
     await page.locator("#place-number").fill(reference)
     await page.keyboard.press("Enter")
-    await expect(page.locator("#place-fit")).to_contain_text("are those of whoever has this place")
+    await expect(page.locator("#place-fit")).to_contain_text("match this place’s ticket")
     await page.locator("#place-number").fill(f"main-1-{shopper.number}-!!!!")
     await page.keyboard.press("Enter")
     await expect(page.locator("#admin-problem")).to_contain_text("neither a number nor a reference")
     other = "A" if reference[-1] != "A" else "B"
     await page.locator("#place-number").fill(reference[:-1] + other)
     await page.keyboard.press("Enter")
-    await expect(page.locator("#place-fit")).to_contain_text("are not those of whoever has")
+    await expect(page.locator("#place-fit")).to_contain_text("do not match this place’s ticket")
     await page.locator("#place-revoke").click()
     await expect(page.locator("#revoke-does")).to_contain_text("Its session ends at once")
     await page.keyboard.press("Escape")

@@ -614,7 +614,7 @@ async def test_operators_steer_a_draw_and_begin_anew_on_their_screen(
     await expect(page.locator("#reset-yes")).to_be_disabled()
     await page.locator("#reset-reason").fill("once more")
     await page.locator("#reset-yes").click()
-    await expect(page.locator("#admin-done")).to_contain_text("begun anew")
+    await expect(page.locator("#admin-done")).to_contain_text("was reset")
     await expect(page.locator("#pause")).to_be_hidden()
 
     (row,) = await execute(
@@ -625,7 +625,7 @@ async def test_operators_steer_a_draw_and_begin_anew_on_their_screen(
     assert [line["line"] for line in lines] == ["main-2"]
 
 
-async def test_a_waiting_page_tells_that_the_line_was_begun_anew_and_joins_again(
+async def test_a_waiting_page_tells_that_the_line_was_restarted_and_joins_again(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 3}, seats_max=0)
@@ -653,7 +653,7 @@ async def test_the_screen_says_when_the_shop_with_the_stock_is_silent(
     page = await pages(viewport={"width": 390, "height": 844})
     await enter_as(page, site, service, "operator")
 
-    await expect(page.locator("#elsewhere")).to_contain_text("has not spoken yet")
+    await expect(page.locator("#elsewhere")).to_contain_text("has sent no figures yet")
     await execute(
         service, "UPDATE room SET stock_heard_at = clock_timestamp() - interval '10 minutes'"
     )

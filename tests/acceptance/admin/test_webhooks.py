@@ -380,7 +380,7 @@ async def test_the_screen_adds_tests_and_shows(
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("#secret")).to_have_value(re.compile("^whsec_"))
     secret = await page.locator("#secret").input_value()
-    await page.get_by_role("button", name="I have kept it").click()
+    await page.get_by_role("button", name="I have stored it").click()
     await page.get_by_role("button", name="Send a test").click()
     await expect(page.locator("#delivery-rows")).to_contain_text("delivered")
 

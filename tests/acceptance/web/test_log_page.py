@@ -181,17 +181,17 @@ async def test_a_shopper_checks_their_place_in_the_browser(
         ({"number": 2}, "other numbers"),
         ({"id": "00" * 16}, "does not lead"),
         ({"line": "main-2"}, "another line"),
-        ({"seq": 1}, "not about people"),
+        ({"seq": 1}, "gives out no places"),
         ({"seq": 9999}, "has no entry 9,999"),
         ({"path": "00" * 32}, "does not lead"),
-        ({"id": "xyz"}, "no receipt"),
-        ({"seq": "1"}, "no receipt"),
+        ({"id": "xyz"}, "not a valid receipt"),
+        ({"seq": "1"}, "not a valid receipt"),
     ):
         await _paste(page, json.dumps({**receipt, **changed}))
         await expect(answer).to_contain_text(word)
         assert await answer.get_attribute("data-good") == "no"
     await _paste(page, "nonsense")
-    await expect(answer).to_contain_text("no receipt")
+    await expect(answer).to_contain_text("not a valid receipt")
 
     file = tmp_path / "receipt.json"
     file.write_text(json.dumps({"receipt": receipt}))

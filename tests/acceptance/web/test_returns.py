@@ -236,11 +236,11 @@ async def test_the_checkout_shows_what_was_refused_and_what_came_free(
 
     assert status == 409
     assert f"{units(1, 'Mug')} : none is free now. 1 is in other people" in text
-    assert "You are in line for it by your number" in text
+    assert "you are in line for it, by your number" in text
     assert "Refreshing changes nothing." in text
     assert re.search(r'http-equiv="refresh" content="15; url=/checkout"', page)
     assert re.search(r'name="quantity-vase"[^>]* value="1"', page)
-    assert "Take what you can give me" in text
+    assert "Take what is available" in text
     assert "Held for you" in shown(later)
     assert units(1, "Mug") in shown(later)
     assert "You are in line" not in shown(later)
@@ -274,7 +274,7 @@ async def test_nobody_is_offered_a_part_of_nothing(service: Service, client: Cli
         "/checkout/hold", {"quantity-mug": "1", "key": "one"}
     )
 
-    assert "Take what you can give me" not in shown(page)
+    assert "Take what is available" not in shown(page)
 
 
 async def test_waiting_is_given_up_with_a_form(service: Service, client: Client) -> None:
@@ -367,10 +367,10 @@ async def test_staying_for_returns_works_with_forms_from_both_pages(
 
     assert "<h1>Checkout</h1>" in at_checkout
     assert "You stay in line for returns." in shown(at_checkout)
-    assert "Stay no longer" not in shown(gone)
+    assert "Leave the line for returns" not in shown(gone)
     assert "Stay in line for returns" in shown(gone)
-    assert "What comes back goes by number." in shown(offered)
-    assert "has 15 minutes to come" in shown(offered)
+    assert "Returned items go by number." in shown(offered)
+    assert "have 15 minutes to enter" in shown(offered)
     assert 'type="email"' not in offered
     assert "You stay in line for returns." in shown(staying)
 

@@ -172,7 +172,7 @@ async def test_a_place_goes_to_another_device_with_its_own_place_given_up(
     desk, phone = await visit(pages, site), await pages()
     assert await number_of(desk) == 1
     await desk.get_by_text("Use another device").click()
-    await expect(desk.locator("#device")).to_contain_text("has none of its own")
+    await expect(desk.locator("#device")).to_contain_text("gets no receipt of its own")
     await desk.locator("#code-button").click()
     await expect(desk.locator("#code")).to_be_focused()
     code = await desk.locator("#code [aria-hidden]").inner_text()
@@ -306,7 +306,7 @@ async def test_what_is_in_baskets_and_why_the_line_waits_is_said_in_words(
     await plain.locator("#join").click()
 
     for each in (page, plain):
-        await expect(each.locator("#why")).to_contain_text("2 items are in the baskets of others")
+        await expect(each.locator("#why")).to_contain_text("2 items are in other people’s baskets")
         await expect(each.locator("#chance")).to_contain_text(" %")
     await service.rooms.set_status("drop", "paused", who="test")
     await expect(page.locator("#why")).to_contain_text("paused")
