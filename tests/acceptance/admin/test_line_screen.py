@@ -236,7 +236,7 @@ async def test_a_profile_is_changed_and_added(service: Service, site: Site, page
     await page.locator("#profile-factor").fill("3")
     await page.locator("#profile-places").fill("40")
     await expect(page.locator("#profile-forecast")).to_contain_text(
-        "6 minutes instead of 2 minutes to come when called, and 30 minutes instead of 10 minutes"
+        "6 minutes instead of 2 minutes to enter when called, and 30 minutes instead of 10 minutes"
     )
     await page.get_by_role("button", name="Set the profile").click()
     await expect(page.locator("#profile-rows tr").first).to_contain_text("0 of 40")
@@ -272,9 +272,9 @@ async def test_times_and_order_are_told_in_words_and_lead_to_where_they_are_chan
 
     await page.locator("#room-choice").select_option("drop")
     plan = page.locator("#plan")
-    await expect(plan).to_contain_text("which will stand here: the beacon of noon.")
+    await expect(plan).to_contain_text("which will be published here: the beacon of noon.")
     for words in (
-        "2120, 12:00 PM, by itself.", "2120, 2:00 PM, by itself and for good",
+        "2120, 12:00 PM, automatically.", "2120, 2:00 PM, automatically and for good",
         "Signed-in customers, with one place each.",
         "of 100 people called, at most 1 finds nothing.",
         "people enter the draw", "Announced, 0 entries so far.",

@@ -657,7 +657,7 @@ async def test_the_screen_says_when_the_shop_with_the_stock_is_silent(
     await execute(
         service, "UPDATE room SET stock_heard_at = clock_timestamp() - interval '10 minutes'"
     )
-    await expect(page.locator("#elsewhere")).to_contain_text("said nothing for 10 minutes")
+    await expect(page.locator("#elsewhere")).to_contain_text("sent nothing for 10 minutes")
     await expect(page.locator("#reset")).to_have_count(0)
     wide = await page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390
