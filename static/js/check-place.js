@@ -17,7 +17,7 @@ class Trouble extends Error {}
 
 /** @param {string} hex @returns {Uint8Array} */
 function bytes(hex) {
-  if (typeof hex !== "string" || !/^([0-9a-f]{2})*$/.test(hex)) throw new Trouble("This is no receipt: a part of it is not written as it should be.");
+  if (typeof hex !== "string" || !/^([0-9a-f]{2})*$/.test(hex)) throw new Trouble("This is not a valid receipt: a part of it is malformed.");
   return Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }
 
@@ -55,12 +55,12 @@ export async function rootOf(receipt, index) {
 /** @param {string} text @returns {Receipt} */
 export function readReceipt(text) {
   let found;
-  try { found = JSON.parse(text); } catch { throw new Trouble("This is no receipt: it is not the text that was given with your number."); }
+  try { found = JSON.parse(text); } catch { throw new Trouble("This is not a valid receipt: it is not the text that was given with your number."); }
   // The whole answer of joining has the receipt in it.
   const receipt = found?.receipt ?? found;
   const place = receipt?.number ?? receipt?.entry;
   const whole = [receipt?.seq, receipt?.first, receipt?.count, place].every((n) => Number.isSafeInteger(n) && n > 0);
-  if (!whole || typeof receipt.line !== "string" || receipt.count > 2 ** 30) throw new Trouble("This is no receipt: a part of it is missing.");
+  if (!whole || typeof receipt.line !== "string" || receipt.count > 2 ** 30) throw new Trouble("This is not a valid receipt: a part of it is missing.");
   return receipt;
 }
 
@@ -82,10 +82,10 @@ async function entryOf(room, seq) {
  */
 export async function misfit(receipt, told) {
   const kind = receipt.number == null ? "entered" : "joined";
-  if (told.kind !== kind) return "that entry of the log is not about people who came.";
+  if (told.kind !== kind) return "that entry of the log gives out no places.";
   if (told.line !== receipt.line) return `that entry of the log is about another line, ${told.line}.`;
   const index = (receipt.number ?? receipt.entry) - receipt.first;
-  if (told.first !== receipt.first || told.last !== receipt.first + receipt.count - 1 || index < 0 || index >= receipt.count) return "the log gave out other numbers there.";
+  if (told.first !== receipt.first || told.last !== receipt.first + receipt.count - 1 || index < 0 || index >= receipt.count) return "that entry of the log gave out other numbers.";
   const root = await rootOf(receipt, index);
   return root && hex(root) === told.root ? "" : "your ticket does not lead to the hash that the log has there.";
 }
@@ -100,7 +100,7 @@ async function check(room, receipt) {
   }
   const at = new Date(told.at), others = receipt.count - 1;
   const said = [`Your place is in the log: ${name} was given on ${at.toLocaleString()}, by ${where}.`,
-    others ? `Your ticket and ${plural(others, "other")} are sealed there under one hash, and yours leads to it.` : "Your ticket alone is sealed there under a hash, and it leads to it.",
+    others ? `Your ticket and ${plural(others, "other")} are sealed there under one hash, and yours leads to it.` : "Only your ticket is sealed there under a hash, and it leads to that hash.",
     `Nobody can be put before you later without changing that entry and every hash after it. Its own hash is ${entry.hash.slice(0, 12)}…`];
   if (receipt.number == null) said.push("The draw gives your entry its number: the waiting page shows it, and waitroom verify computes it again.");
   return { good: true, said };
