@@ -114,7 +114,7 @@ function drawJoin(status) {
 /** @param {{status: string, available: number, held: number}} doc */
 export function stock({ status, available, held }) {
   if (available) return `${plural(available, "item")} left${held ? `, ${count(held)} in baskets` : ""}.`;
-  if (held) return `${plural(held, "item is", "items are")} in other people’s baskets and none is free. If any comes back, the line moves on.`;
+  if (held) return `${plural(held, "item is", "items are")} in other baskets and none is free. If any comes back, the line moves on.`;
   return status === "sold_out" ? "Everything is sold." : "Nothing is free right now.";
 }
 

@@ -53,7 +53,7 @@ def stock(state: RoomState) -> str:
     if state.held:
         verb = "is" if state.held == 1 else "are"
         return (
-            f"{_plural(state.held, 'item')} {verb} in other people’s baskets and none is free. "
+            f"{_plural(state.held, 'item')} {verb} in other baskets and none is free. "
             "If any comes back, the line moves on."
         )
     if state.status == "sold_out":

@@ -306,7 +306,7 @@ async def test_what_is_in_baskets_and_why_the_line_waits_is_said_in_words(
     await plain.locator("#join").click()
 
     for each in (page, plain):
-        await expect(each.locator("#why")).to_contain_text("2 items are in other people’s baskets")
+        await expect(each.locator("#why")).to_contain_text("2 items are in other baskets")
         await expect(each.locator("#chance")).to_contain_text(" %")
     await service.rooms.set_status("drop", "paused", who="test")
     await expect(page.locator("#why")).to_contain_text("paused")

@@ -73,8 +73,8 @@ def test_the_reason_that_matters_most_is_given(room: RoomState, reason: str) -> 
     [
         (state(available=1), "1 item left."),
         (state(available=1200, held=3), "1,200 items left, 3 in baskets."),
-        (state(available=0, held=1), "1 item is in other people’s baskets and none is free. "),
-        (state(available=0, held=2), "2 items are in other people’s baskets and none is free. "),
+        (state(available=0, held=1), "1 item is in other baskets and none is free. "),
+        (state(available=0, held=2), "2 items are in other baskets and none is free. "),
         (state("sold_out", available=0), "Everything is sold."),
         (state(available=0), "Nothing is free right now."),
     ],
