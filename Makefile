@@ -31,7 +31,8 @@ test: $(READY) browser check ## Run every check and test
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --durations 20
 
 endure: $(READY) browser ## Run what takes minutes: large crowds, outages, frozen leaders, the benchmark
-	$(BIN)/pytest tests/endure
+	$(BIN)/pytest tests/endure --durations 20
+	$(BIN)/pytest tests/unit --hypothesis-profile thorough
 
 unit: $(READY) ## Run the tests of the pure modules alone
 	$(BIN)/pytest tests/unit

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +14,46 @@ import pytest
 import redis.asyncio as redis
 from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
+from argon2 import PasswordHasher
 from databases import Databases
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pooler import behind, find_pgbouncer, pgbouncer
 from support import secrets, settings
 
+from waitroom.admin.accounts import sign_in
 from waitroom.run.app import Service, make_app, open_service
 from waitroom.run.engines import EmbeddedEngines, EngineUrls
 
 VALKEY_DATABASES = 16
 OURS = f"{Path(__file__).parents[1]}/"
 
-# How long an example takes says something of the machine and nothing of the code.
-hypothesis_settings.register_profile(
-    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-hypothesis_settings.load_profile("unhurried")
+# The time that an example takes tells of the machine and not of the code. `make endure` tries ten
+# times as many examples.
+for profile, examples in (("quick", 50), ("thorough", 500)):
+    hypothesis_settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+hypothesis_settings.load_profile("quick")
+
+# A hash as in production takes a quarter of a second of one core and 64 MiB.
+CHEAP = {"time_cost": 1, "memory_cost": 64, "parallelism": 1}
 
 # Fixtures of the whole program, and of a browser to look at it.
 pytest_plugins = ["programs", "browsers"]
 
 _counter = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Hash operators' passwords in no time; test_people.py looks at the hashes of production."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sign_in, "PasswordHasher", partial(PasswordHasher, **CHEAP))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,12 @@ import asyncpg
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
+from argon2 import PasswordHasher
 from support import PASSWORD, eventually, execute
 
 from inventory.kit.problem import BadRequest, Forbidden
-from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.accounts import sign_in as sign_in_module
+from waitroom.admin.accounts.sign_in import Operator, OperatorStore
 from waitroom.refusals import LastAdmin, OwnAccount, WrongPassword
 from waitroom.run.app import Service
 
@@ -341,6 +343,19 @@ async def test_every_change_is_on_record_and_no_password_is(
             assert secret not in row["said"]
 
 
+async def test_a_password_is_kept_as_the_slow_hash_that_rfc_9106_recommends(
+    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_in_module, "PasswordHasher", PasswordHasher)
+
+    await OperatorStore(service.pool).add("boss", role="admin", password=PASSWORD)
+
+    (row,) = await execute(service, "SELECT password_hash FROM operator")
+    assert row["password_hash"].startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert await sign_in(client, "boss") is not None
+    assert await sign_in(client, "boss", OTHER) is None
+
+
 async def test_a_change_that_is_refused_is_not_on_record(service: Service) -> None:
     await service.operators.add("boss", role="admin", password=PASSWORD)
     (row,) = await execute(service, "SELECT operator_id FROM operator")
@@ -391,7 +406,7 @@ async def test_the_command_line_keeps_accounts(service: Service, postgres_url: s
     )
     listed = await at_the_machine("list", "--json")
 
-    assert last == "waitroom: There would be no admin left.\n"
+    assert last == "waitroom: That would leave no admin.\n"
     assert "say what is to change" in nothing
     assert ended == "sal: 1 session(s) ended\n"
     assert "sal: changed" in changed
