@@ -86,7 +86,15 @@ class Checkout:
             raise SessionOver(_END_REASONS.get(view.end_reason or "", ""), room=view.room)
         return view
 
-    async def pay(self, session: Session, *, hold_id: UUID, key: str, token: str) -> Order:
+    async def pay(
+        self,
+        session: Session,
+        *,
+        hold_id: UUID,
+        key: str,
+        token: str,
+        shown_minor: int | None = None,
+    ) -> Order:
         """Start paying, or find the payment that this key started, and wait for it a while.
 
         One driver asks the gateway, however often the request is repeated: a repeat joins the drive
@@ -99,6 +107,7 @@ class Checkout:
             body_hash=body_hash({str(hold_id): 1, token: 1}),
             gateway=self._gateway_name,
             token=token,
+            shown_minor=shown_minor,
         )
         task = self._driving.get(order_id)
         if task is None and (is_new or await self._payments.take(order_id)):
@@ -222,7 +231,11 @@ class CheckoutApi:
         assert key is not None
         wish = await read_body(request, _ORDER)
         order = await self._checkout.pay(
-            session, hold_id=wish.hold_id, key=key, token=wish.payment.token
+            session,
+            hold_id=wish.hold_id,
+            key=key,
+            token=wish.payment.token,
+            shown_minor=wish.total_minor,
         )
         return order_answer(order)
 

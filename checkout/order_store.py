@@ -12,7 +12,7 @@ import asyncpg
 from checkout.attempt import Attempt, Taken
 from checkout.gateway.gateway import Payment
 from checkout.order import CLOSED, TRANSITIONS, Order, OrderState, read_order
-from checkout.refusals import UnknownOrder
+from checkout.refusals import TooManyDeclines, TotalChanged, UnknownOrder
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import IdempotencyKeyReused
 from inventory.refusals import HoldExpired, PaymentRunning, SessionOver, UnknownHold
@@ -82,11 +82,17 @@ class OrderStore:
         body_hash: bytes,
         gateway: str,
         token: str,
+        shown_minor: int | None = None,
     ) -> tuple[UUID, bool]:
-        """Begin paying for a hold; return the order's id and whether it is a new one."""
+        """Begin paying for a hold; return the order's id and whether it is a new one.
+
+        `shown_minor` is the total that the shopper saw. Raises `TotalChanged` where the hold costs
+        another amount by now, `TooManyDeclines`, and what stands in the way of paying the hold.
+        """
         order_id = uuid4()
         reference = "".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(REFERENCE_LENGTH))
-        values = (order_id, session_id, hold_id, key, body_hash, reference, gateway, token)
+        order = (order_id, session_id, hold_id, key, body_hash, reference)
+        values = (*order, gateway, token, shown_minor)
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["start_payment"], *values)
         assert row is not None
@@ -97,6 +103,10 @@ class OrderStore:
                 raise UnknownHold
             case "hold_expired":
                 raise HoldExpired
+            case "total_changed":
+                raise TotalChanged(total_minor=row["figure"])
+            case "too_many_declines":
+                raise TooManyDeclines
             case "payment_running":
                 raise PaymentRunning(order_id=str(row["found_order"]))
         return row["found_order"], row["verdict"] == "started"

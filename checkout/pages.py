@@ -23,6 +23,7 @@ from inventory.hold import Basket, HoldRequest, Wish, body_hash, idempotency_uui
 from inventory.kit.http import KEY_LENGTH_MAX, read_form
 from inventory.kit.pages import CSP, Pages
 from inventory.kit.problem import BadRequest, IdempotencyKeyMissing, Refusal, Unprocessable
+from inventory.money import UnreadableAmount, parse_minor
 from inventory.refusals import OutOfStock, SessionOver, UnknownHold
 
 SKUS_SHOWN_MAX = 200
@@ -35,6 +36,7 @@ STRIPE_CSP = (
 )
 _FIELD = "quantity-"
 _KEEP_FIELD = "keep-"
+_TOTAL_FIELD = "total-"
 # Gives the template what a room offers a browser for staying in line for returns, or None. The line
 # answers: nothing here knows of tickets.
 ReturnsOffer = Callable[[web.Request, str], Awaitable[object]]
@@ -191,6 +193,7 @@ class CheckoutPages:
                 # One page has one key and a button for each hold.
                 key=f"{_key(form)} {hold_id}",
                 token=form.get("token", "")[:200],
+                shown_minor=_shown(form, hold_id),
             )
             order_answer(order)
         except Refusal as refusal:
@@ -252,6 +255,15 @@ def _basket(form: dict[str, str], *, field: str = _FIELD) -> dict[str, int]:
         return msgspec.convert({"items": items}, Basket).quantities()
     except msgspec.ValidationError as error:
         raise Unprocessable(f"{error}.") from error
+
+
+def _shown(form: dict[str, str], hold_id: UUID) -> int | None:
+    """Return the total that the page showed for a hold; raises `Unprocessable`."""
+    text = form.get(f"{_TOTAL_FIELD}{hold_id}")
+    try:
+        return None if text is None else parse_minor(text)
+    except UnreadableAmount as error:
+        raise Unprocessable(f"The total is {error}.") from error
 
 
 def _key(form: dict[str, str]) -> str:

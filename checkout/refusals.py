@@ -75,6 +75,16 @@ class PaymentDeclined(Refusal):
     code, status, title = "payment_declined", 402, "The payment was declined."
 
 
+class TotalChanged(Refusal):
+    code, status = "total_changed", 409
+    title = "The total has changed. Please look at it again before you pay."
+
+
+class TooManyDeclines(Refusal):
+    code, status = "too_many_declines", 429
+    title = "Too many payments were declined. Please ask the shop."
+
+
 class UnknownOrder(Refusal):
     code, status, title = "not_found", 404, "There is no such order here."
 

@@ -121,11 +121,13 @@ async function pay(_, submitter) {
   const id = submitter?.value || $("pay-button").value;
   const token = new FormData($("pay-form")).get("token");
   const name = `pay ${id}`;
-  const { ok, status, data } = await ask("POST", "/checkout/orders", { body: { hold_id: id, payment: { token } }, key: attempt(name, token) });
+  const total = session.holds.find((other) => other.hold_id === id)?.total_minor;
+  const { ok, status, data } = await ask("POST", "/checkout/orders", { body: { hold_id: id, payment: { token }, total_minor: total }, key: attempt(name, `${token} ${total}`) });
   settle(name);
   // A gateway's own script may have a part in it.
   document.dispatchEvent(new CustomEvent("pay-answer", { detail: { status, data } }));
   if (ok && status !== 202) return location.assign(`/checkout/orders/${data.order_id}`);
+  if (data?.code === "total_changed") await refresh();
   if (!ok) return refuse(data, status, id);
   const hold = session.holds.find((other) => other.hold_id === id);
   if (hold) put({ ...hold, state: "paying" }, id);

@@ -19,7 +19,7 @@ from paying import (
     refund,
     settle_idle,
 )
-from support import admitted, execute, open_room, tick
+from support import admitted, authorization, execute, open_room, tick
 
 from checkout.driving.leased import LEASE, RETRY, TRIES_ALARM
 from checkout.gateway.deterministic_gateway import (
@@ -274,3 +274,50 @@ async def test_all_declines_are_told_to_the_shopper_in_one_sentence(
     file = await service.history.file(UUID(bodies[0]["order_id"]))
     assert [answer.detail for answer in file.answers] == ["Declined by its token."]
     assert paid.status == 201
+
+
+async def test_a_thief_cannot_try_one_card_after_the_other(
+    service: Service, client: TestClient[Any, Any]
+) -> None:
+    await open_room(service, skus={"mug": 9}, limit=9)
+    await tick(service)
+    shopper = await admitted(client)
+    held, other = [(await (await shopper.hold(mug=1)).json())["hold_id"] for _ in range(2)]
+
+    of_one_hold = [(await shopper.pay(held, token=DECLINE)).status for _ in range(6)]
+    of_another = [(await shopper.pay(other, token=DECLINE)).status for _ in range(6)]
+
+    assert of_one_hold == [402] * 5 + [429]
+    assert of_another == [402] * 5 + [429]
+    code = (await (await shopper.pay(other)).json())["code"]
+    assert code == "too_many_declines"
+    assert (await service.stock.read("mug")).sold == 0
+    await all_is_well(service)
+
+
+# The total that the shopper saw.
+
+
+async def test_no_other_total_is_charged_than_the_one_that_was_shown(
+    service: Service, client: TestClient[Any, Any]
+) -> None:
+    await open_room(service)
+    await tick(service)
+    shopper = await admitted(client)
+    held = (await (await shopper.hold(mug=1)).json())["hold_id"]
+    headers = authorization(shopper.session)
+    more = {"items": [{"sku": "mug", "quantity": 3}]}
+    assert (await client.patch(f"/checkout/holds/{held}", json=more, headers=headers)).status == 200
+
+    async def pay(total: int) -> tuple[int, dict[str, Any]]:
+        body = {"hold_id": held, "payment": {"token": APPROVE}, "total_minor": total}
+        keyed = {**headers, "Idempotency-Key": str(uuid4())}
+        answer = await client.post("/checkout/orders", json=body, headers=keyed)
+        return answer.status, await answer.json()
+
+    status, refused = await pay(1000)
+    paid = await pay(3000)
+
+    assert (status, refused["code"], refused["total_minor"]) == (409, "total_changed", 3000)
+    assert (paid[0], paid[1]["total_minor"]) == (201, 3000)
+    await all_is_well(service)

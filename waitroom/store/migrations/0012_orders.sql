@@ -15,12 +15,24 @@ RETURNS void LANGUAGE sql AS $$
     ON CONFLICT DO NOTHING
 $$;
 
+-- Says whether so many payments were declined that no other card may be tried: a checkout that answers
+-- every try would tell a thief which of a list of stolen cards are good.
+CREATE FUNCTION declined_too_often(in_session bigint, in_hold uuid, in_customer bigint)
+RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT (SELECT count(*) FILTER (WHERE p.hold_id = in_hold) >= 5 OR count(*) >= 10
+            FROM purchase p WHERE p.session_id = in_session AND p.state = 'declined')
+        OR (SELECT count(*) >= 20 FROM purchase p
+            WHERE p.customer_id = in_customer AND p.state = 'declined'
+                AND p.created_at > clock_timestamp() - interval '1 hour')
+$$;
+
 -- Marks a live hold as being paid and writes its order, with lines of its own: the hold may be
--- changed after a decline. A repeat of the same key finds the same order. Verdicts: started, replay,
--- other_body, no_such_hold, hold_expired, payment_running.
+-- changed after a decline. A repeat of the same key finds the same order. `shown` is the total that the
+-- shopper saw, or NULL. Verdicts: started, replay, other_body, no_such_hold, hold_expired,
+-- payment_running, total_changed (to `figure`), too_many_declines.
 CREATE FUNCTION start_payment(
     in_order uuid, in_session bigint, in_hold uuid, key uuid, hash bytea, in_reference text,
-    in_gateway text, token text, OUT verdict text, OUT found_order uuid)
+    in_gateway text, token text, shown bigint, OUT verdict text, OUT found_order uuid, OUT figure bigint)
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     a admission; h hold; p purchase; t timestamptz; total bigint; money text; room_window interval;
@@ -48,14 +60,16 @@ BEGIN
         END IF;
         RETURN;
     END IF;
+    IF declined_too_often(in_session, in_hold, a.customer_id) THEN verdict := 'too_many_declines'; RETURN; END IF;
+    SELECT sum(l.quantity * l.price_minor), min(k.currency) INTO total, money
+        FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = in_hold;
+    IF shown <> total THEN verdict := 'total_changed'; figure := total; RETURN; END IF;
     SELECT make_interval(secs => m.payment_window_s) INTO room_window FROM room m WHERE m.room_id = h.room_id;
     UPDATE hold x SET paying = true, unpaid_until = x.expires_at,
             payment_until = COALESCE(x.payment_until, GREATEST(x.expires_at, t + room_window)),
             expires_at = GREATEST(x.expires_at, COALESCE(x.payment_until, t + room_window))
         WHERE x.hold_id = in_hold RETURNING x.expires_at INTO t;
     UPDATE hold_line l SET due_at = NULL WHERE l.hold_id = in_hold;
-    SELECT sum(l.quantity * l.price_minor), min(k.currency) INTO total, money
-        FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = in_hold;
     INSERT INTO purchase (order_id, reference, session_id, customer_id, room_id, hold_id, idempotency_key,
                           body_hash, total_minor, currency, pay_by)
         VALUES (in_order, in_reference, in_session, a.customer_id, h.room_id, in_hold, key, hash, total, money, t);
