@@ -1,4 +1,4 @@
-"""How checkout fares: each web worker tells what it counted, the leading controller hears it all.
+"""Checkout's health: each web worker reports its counts, and the leading controller adds them up.
 
 The counts of all workers are added up in Valkey for a moment and taken by the leader once a tick.
 Without Valkey there are no figures, and without figures no limit.
@@ -17,7 +17,7 @@ from waitroom.line.checkout_health import CheckoutHealth, HealthLimit
 from waitroom.store.memory import Memory
 
 CHECKOUT = "/checkout"
-# Here a payment gateway is waited for, or a bank. How long that takes says nothing of ourselves.
+# These routes wait for a payment gateway or a bank, whose time tells nothing of this service.
 UNTIMED = frozenset(
     {
         "/checkout/orders",
@@ -58,7 +58,7 @@ class HealthShare:
 
 
 class HealthWatch:
-    """What the leading controller knows of checkout's health; one for all rooms of a service."""
+    """The leading controller's knowledge of checkout's health; one for all rooms of a service."""
 
     def __init__(self, memory: Memory, health: CheckoutHealth | None = None) -> None:
         self._memory = memory

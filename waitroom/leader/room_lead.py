@@ -19,7 +19,7 @@ from waitroom.store.office_store import OfficeStore
 
 log = structlog.get_logger()
 
-# How often what is said of waits and chances goes into the log.
+# The published waits and chances go into the log this often.
 FORECAST_EVERY_S = 60.0
 FAILURES = Counter(
     "waitroom_leader_failures_total",
@@ -34,7 +34,7 @@ class OfficeLost(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the leads of all rooms share."""
+    """The parts that the leads of all rooms share."""
 
     store: OfficeStore
     memory: Memory
@@ -89,7 +89,7 @@ class RoomLead:
             await asyncio.wait([self._study])
 
     async def _call(self, room: RoomSnapshot, *, term: int) -> dict[int, CallResult]:
-        """Decide whom to call and call them; return where the called lines stand then."""
+        """Decide the calls and make them; return each called line as it stands then."""
         watch, caller = self._parts.watch, self._caller
         checkout = await watch.read()
         await self._guarded("begin", _now(caller.begin, room))

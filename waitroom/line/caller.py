@@ -1,4 +1,4 @@
-"""The caller of one room: it decides whom to call and writes the state document. Pure.
+"""The caller of one room: it decides the calls and writes the state document. Pure.
 
 Production (`leader.room_lead`) and rehearsals (`rehearse.play.simulation`) drive the same object,
 once a second, in this order:
@@ -11,8 +11,8 @@ once a second, in this order:
 
 A caller remembers observations and never rules: the rules come with each snapshot. The driver
 guards `learn` and `forecast`, so neither a slow reading nor an error in a forecast keeps a room
-from calling or publishing. Without a recent reading the policy `expected` counts
-on every shopper inside to take a unit, and without a forecast the last one stands.
+from calling or publishing. Without a recent reading the policy `expected` counts on every shopper
+inside to take a unit, and without a forecast the last one stands.
 """
 
 from collections.abc import Mapping
@@ -42,14 +42,14 @@ from waitroom.line.wait import Circumstances, PollPromises, WaitNote, wait_table
 UNLIMITED = 10**9
 # A reading older than this says too little about the shoppers inside to call by.
 READING_MAX_S = 30.0
-# What was worked out longer ago than this is marked as old in the document.
+# Waits and chances that were worked out longer ago are marked as old in the document.
 FORECAST_MAX_S = 15.0
 # The table where no waits are worked out: everybody asks promptly.
 NO_PROSPECTS = Prospects(per_second=None)
 _NO_STOCK = Stock()
 
 
-def _promises_of_nobody() -> PollPromises:
+def _no_promises() -> PollPromises:
     return PollPromises(since=datetime.fromtimestamp(0, UTC))
 
 
@@ -57,7 +57,7 @@ def _promises_of_nobody() -> PollPromises:
 class _LineMemory:
     """The observations of one line."""
 
-    promises: PollPromises = field(default_factory=_promises_of_nobody)
+    promises: PollPromises = field(default_factory=_no_promises)
     forecaster: Forecaster = field(default_factory=Forecaster)
 
 
@@ -182,7 +182,7 @@ class Caller:
         if (room.now - self._read.now).total_seconds() > READING_MAX_S:
             return None
         if room.rules.for_shoppers != self._read.rules.for_shoppers:
-            # What shoppers do under these rules is known with the next reading.
+            # The figures were learned under other rules, and could not be brought under these.
             return None
         calls = sum(_moved(self._read, room).values()) + self._again_since_reading
         then = self._read.stock or _NO_STOCK

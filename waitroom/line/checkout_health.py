@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 # Checkout is slow from here on, and well again below that.
 P95_SLOW_S, P95_WELL_S = 1.0, 0.5
-# Of its answers so many are errors; beyond the last, nobody is called but a probe now and then.
+# The share of errors among its answers. Beyond the last, only a probe is called now and then.
 ERRORS_SLOW, ERRORS_WELL, ERRORS_STOP = 0.02, 0.005, 0.2
 CUT = 0.7
-# What was cut needs a moment to show; one cut in this long.
+# A cut needs a moment to show its effect, so there is one cut in this long.
 CUT_EVERY_S = 3.0
-# However slow checkout is, it is let have this many calls a second: slowness alone stops nothing.
+# Slowness alone never stops calls: at least this many a second still go through.
 RATE_MIN = 0.2
 GROW_SHARE, GROW = 0.05, 0.2
 # One call in this long while checkout fails, to see whether it still does.
@@ -29,7 +29,7 @@ SILENT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class HealthLimit:
-    """How many calls checkout can bear in this tick, None for any, why, and how many a second."""
+    """The calls that checkout can bear in this tick (None: any number), the reason, and the rate."""
 
     calls: int | None
     reason: str | None

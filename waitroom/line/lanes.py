@@ -30,7 +30,7 @@ class Lane:
 
 @dataclass(slots=True)
 class LaneTurns:
-    """What each lane is owed, kept between ticks. Losing it costs a lane less than one call."""
+    """The calls owed to each lane, kept between ticks. Losing it costs a lane less than one call."""
 
     owed: dict[int, float] = field(default_factory=dict)
 
@@ -49,7 +49,7 @@ class LaneTurns:
         return chosen
 
     def forget(self, lanes: Sequence[Lane]) -> None:
-        """Let lanes in which nobody waits save nothing up."""
+        """Let empty lanes save no calls up."""
         for lane in lanes:
             self.owed.pop(lane.line_id, None)
 
@@ -59,10 +59,10 @@ def decide_lanes(
 ) -> dict[int, Decision]:
     """Return the decision for each line; `room` has the figures that all lanes share.
 
-    Those who came back go first, whatever their lane, in the order in which the room first called
-    them. What is left of the budget goes to the lanes in which people wait, by their shares; what
-    one of them cannot use goes to the others. When nobody waits any more the gates are set ahead
-    of the tails, by shares too. One lane alone is decided as ever.
+    Shoppers who came back go first, whatever their lane, in the order in which the room first called
+    them. The rest of the budget goes to the lanes in which shoppers wait, by their shares; calls
+    that one lane cannot use go to the others. Once all lanes are empty, the gates are set ahead of
+    the tails, by shares too. A single lane is decided as if there were no lanes.
     """
     if len(lanes) == 1:
         lane = lanes[0]

@@ -1,4 +1,4 @@
-"""Admission: whom to call next. Pure: the snapshot comes in, the decision goes out."""
+"""Admission policies: which shoppers to call next. Pure: knowledge goes in, a decision comes out."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,11 +10,12 @@ from waitroom.line.forecast.outlook import Outlook
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyInput:
-    """What a tick knows of one room and its line.
+    """The knowledge of one tick on a room and its line.
 
-    `demand` is what is to be expected of those called; without it `expected` does what `guaranteed`
-    does. `disappointed_max` is the share of those called who may find nothing. `checkout_calls` is
-    how many calls the checkout's health allows, None for any.
+    demand: what to expect of called shoppers. Without it, `expected` counts on each of them to take
+        a unit.
+    disappointed_max: the share of called shoppers who may find nothing.
+    checkout_calls: the calls that the checkout's health allows, None for any number.
     """
 
     open: bool
@@ -84,7 +85,7 @@ class CallResult:
 
 
 class AdmissionPolicy(Protocol):
-    """How many calls the stock can bear at this moment, on top of those that stand."""
+    """A bound on new calls by the stock, on top of the calls that stand."""
 
     name: str
 
@@ -92,7 +93,7 @@ class AdmissionPolicy(Protocol):
 
 
 class Guaranteed:
-    """Call only whom a promised unit can be given; `available` is net of all promises."""
+    """Call a shopper only if a unit can be promised; `available` is net of all promises."""
 
     name = "guaranteed"
 
@@ -130,7 +131,7 @@ class Expected:
 
 
 class Rate:
-    """Call as the limits allow; where there is stock, nobody is called into an empty shop."""
+    """Call as the limits allow; where there is stock, no shopper is called into an empty shop."""
 
     name = "rate"
 
@@ -146,11 +147,11 @@ POLICIES: dict[str, AdmissionPolicy] = {
 
 
 def decide(policy: AdmissionPolicy, room: PolicyInput) -> Decision:
-    """Return whom to call in this tick, and how far the gate may stand ahead of the tail.
+    """Return the calls of this tick, and how far the gate may stand ahead of the tail.
 
-    Those who came back go first, by number. What is left of the budget moves the gate: over
-    waiting numbers, and beyond the tail when nobody waits, so that an arrival on a quiet day
-    is called as it joins. The head never moves back.
+    Shoppers who came back go first, by number. The rest of the budget moves the gate: over waiting
+    numbers, and beyond the tail when the line is empty, so that an arrival on a quiet day is called
+    as it joins. The head never moves back.
     """
     if not room.open:
         return Decision(gate=room.head, again=(), reason="not open")

@@ -69,7 +69,7 @@ class Stock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawSteps:
-    """How far a line's draw has come.
+    """The steps of a line's draw that are taken or due.
 
     announced: its commitment stands. due: entries are closed and the order is not out yet.
     closing_signed: the closing was signed. value_missing: the announced public value is not known.
@@ -153,7 +153,7 @@ class RoomSnapshot:
 
     @property
     def waiting(self) -> int:
-        """How many numbers are given and not called yet, over all lines."""
+        """The numbers that are given and not called yet, over all lines."""
         return sum(line.tail - line.head for line in self.lines)
 
     @property

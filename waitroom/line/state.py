@@ -23,9 +23,9 @@ class LineState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoomState(msgspec.Struct, frozen=True, kw_only=True):
-    """What every worker hands out. A client ignores a version older than it has seen.
+    """The document that every worker hands out. A client ignores a version older than it has seen.
 
-    `status` is scheduled, before_opening (the doors are open, nobody is called yet), drawing, open,
+    `status` is scheduled, before_opening (the doors are open, calls have not begun), drawing, open,
     paused, sold_out or ended. `wait_note` says why waits grew, if they did: paused, rate_lowered,
     stock_fell, slower_checkout or more_came_back. `available` and `held` are units in the
     room, `calling_per_min` the observed calls a minute. Places between two rows of a table are

@@ -19,7 +19,7 @@ from waitroom.rehearse.scenario.course import Course
 from waitroom.rehearse.scenario.scenario import Rules, Scenario
 
 NOTHING = Decision(gate=0, again=(), reason="")
-# How old a document may be when a shopper reads it: workers ask twice a second, caches keep it one.
+# A document may be this old when a shopper reads it: workers ask twice a second, caches keep it one.
 DOCUMENT_LAG_S = 1.5
 
 
@@ -47,7 +47,7 @@ class Simulation:
         self.books = Books(shelves=shelves, on_hand=scenario.stock.units)
         self.shop = Shop(scenario, self.agenda, self.books, scenario.shopping, self.rules)
         policy = policy or policy_named(self.rules.policy)
-        # Who does not look at the stock has no chances to publish.
+        # A policy that does not look at the stock has no chances to publish.
         figures = figures and policy.name != Fixed.name
         self.leader = Leader(policy, figures)
         self.gate = self.tail = 0
@@ -85,7 +85,7 @@ class Simulation:
 
     @property
     def checkout_p95_s(self) -> float | None:
-        """How long checkout takes to answer; nothing is heard of it while all is well."""
+        """The time in which checkout answers; None while all is well."""
         trouble = self.scenario.trouble
         troubled = trouble.trouble_from_s <= self.now < trouble.trouble_until_s
         return trouble.checkout_p95_s if troubled and trouble.checkout_p95_s else None
@@ -95,7 +95,7 @@ class Simulation:
         if self.now >= self.scenario.until_s:
             return True
         if self.sold_out:
-            # Those who were called before may still come and find nothing.
+            # Shoppers who were called before may still come and find nothing.
             return not self.agenda
         everybody = self.tail == len(self.arrivals.at) and self.head == self.tail
         return everybody and not self.agenda and not self.came_back
@@ -108,7 +108,7 @@ class Simulation:
     def step(self) -> None:
         """Take one tick, then let everything happen until the next."""
         self._tick()
-        self._call_whom_the_gate_waits_for()
+        self._call_arrivals_below_the_gate()
         self.agenda.run_until(self.now + TICK_S)
         self.tail = bisect_right(self.arrivals.at, self.now)
         if self.tail > self.head and not self.sold_out:
@@ -219,7 +219,7 @@ class Simulation:
         return result
 
     def _note_overtaken(self, *, except_for: tuple[int, ...]) -> None:
-        """Note who had come back, with a lower number, and is not called along with the new."""
+        """Note shoppers who had come back, with lower numbers, and are passed over by new calls."""
         for back in self.came_back:
             if back not in except_for:
                 self.admitted[back].overtaken = True
@@ -265,8 +265,8 @@ class Simulation:
         waits_s = a.dice.polls[call] * (self.leader.poll_s(a.number) + DOCUMENT_LAG_S)
         return max(self.now + waits_s, a.arrived_at)
 
-    def _call_whom_the_gate_waits_for(self) -> None:
-        """Let those who join below the gate within the next second be called as they join."""
+    def _call_arrivals_below_the_gate(self) -> None:
+        """Call shoppers who join below the gate within the next second, as they join."""
         number = self.tail + 1
         while number <= min(self.gate, len(self.arrivals.at)):
             at = self.arrivals.at[number - 1]
@@ -280,7 +280,7 @@ class Simulation:
         if number > self.gate:
             return
         if self.promised_each and self.books.free < self.promised_each:
-            # The stock fell since the gate was set: it goes back to whom it can keep its word.
+            # The stock fell since the gate was set: the gate goes back as far as promises can be kept.
             self.gate = number - 1
             return
         self.called_by_tick[-1] += 1
