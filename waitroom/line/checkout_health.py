@@ -29,7 +29,7 @@ SILENT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class HealthLimit:
-    """The calls that checkout can bear in this tick (None: any number), the reason, and the rate."""
+    """The calls that checkout can bear in this tick (None: any number), why, and the rate."""
 
     calls: int | None
     reason: str | None

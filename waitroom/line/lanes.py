@@ -30,7 +30,7 @@ class Lane:
 
 @dataclass(slots=True)
 class LaneTurns:
-    """The calls owed to each lane, kept between ticks. Losing it costs a lane less than one call."""
+    """The calls owed to each lane, between ticks. Losing it costs a lane less than one call."""
 
     owed: dict[int, float] = field(default_factory=dict)
 
@@ -59,8 +59,8 @@ def decide_lanes(
 ) -> dict[int, Decision]:
     """Return the decision for each line; `room` has the figures that all lanes share.
 
-    Shoppers who came back go first, whatever their lane, in the order in which the room first called
-    them. The rest of the budget goes to the lanes in which shoppers wait, by their shares; calls
+    Shoppers who came back go first, whatever their lane, in the order in which the room first
+    called them. The rest of the budget goes to the lanes in which shoppers wait, by their shares; calls
     that one lane cannot use go to the others. Once all lanes are empty, the gates are set ahead of
     the tails, by shares too. A single lane is decided as if there were no lanes.
     """

@@ -1,4 +1,4 @@
-"""Admission policies: which shoppers to call next. Pure: knowledge goes in, a decision comes out."""
+"""Admission policies: how many shoppers to call, and which. Pure: knowledge in, decision out."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

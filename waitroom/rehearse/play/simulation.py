@@ -19,7 +19,7 @@ from waitroom.rehearse.scenario.course import Course
 from waitroom.rehearse.scenario.scenario import Rules, Scenario
 
 NOTHING = Decision(gate=0, again=(), reason="")
-# A document may be this old when a shopper reads it: workers ask twice a second, caches keep it one.
+# A document may be this old when it is read: workers ask twice a second, caches keep it one.
 DOCUMENT_LAG_S = 1.5
 
 
@@ -280,7 +280,7 @@ class Simulation:
         if number > self.gate:
             return
         if self.promised_each and self.books.free < self.promised_each:
-            # The stock fell since the gate was set: the gate goes back as far as promises can be kept.
+            # The stock fell since the gate was set, so the gate goes back: promises are kept.
             self.gate = number - 1
             return
         self.called_by_tick[-1] += 1
