@@ -60,9 +60,9 @@ def decide_lanes(
     """Return the decision for each line; `room` has the figures that all lanes share.
 
     Shoppers who came back go first, whatever their lane, in the order in which the room first
-    called them. The rest of the budget goes to the lanes in which shoppers wait, by their shares; calls
-    that one lane cannot use go to the others. Once all lanes are empty, the gates are set ahead of
-    the tails, by shares too. A single lane is decided as if there were no lanes.
+    called them. The rest of the budget goes to the lanes in which shoppers wait, by their shares;
+    calls that one lane cannot use go to the others. Once all lanes are empty, the gates are set
+    ahead of the tails, by shares too. A single lane is decided as if there were no lanes.
     """
     if len(lanes) == 1:
         lane = lanes[0]
