@@ -5,10 +5,16 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Not those that start programs, engines or browsers of their own, or that look at query plans.
 THROUGH_POOLER := $(filter-out %/test_cut_connections.py %/test_databases.py %/test_engines.py \
-  %/test_plans.py %/test_race.py, \
+  %/test_money_machine.py %/test_plans.py %/test_race.py, \
   $(wildcard tests/integration/*/test_*.py)) \
   $(addprefix tests/acceptance/,web/test_joining.py web/test_walk.py web/test_reading.py \
   admin/test_operators.py admin/test_people.py admin/test_roles.py)
+
+# `make test` runs these small.
+MADE_LARGER := tests/acceptance/run/test_crowd.py tests/acceptance/run/test_frozen_leader.py \
+  tests/acceptance/web/test_polling.py tests/integration/checkout/test_money_machine.py
+LARGE := WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_TURNS=3 WAITROOM_TEST_WAITING=500 \
+  WAITROOM_TEST_EXAMPLES=30
 
 .DEFAULT_GOAL := help
 .PHONY: help run test endure unit check bench catalogue-bench pooler browser rehearse race soak outage mutants pictures clean
@@ -31,7 +37,7 @@ test: $(READY) browser check ## Run every check and test
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --durations 20
 
 endure: $(READY) browser ## Run what takes minutes: large crowds, outages, frozen leaders, the benchmark
-	$(BIN)/pytest tests/endure --durations 20
+	$(LARGE) $(BIN)/pytest tests/endure $(MADE_LARGER) -m '' --durations 20
 	$(BIN)/pytest tests/unit --hypothesis-profile thorough
 
 unit: $(READY) ## Run the tests of the pure modules alone

@@ -1,6 +1,7 @@
 """What tests share: a sale to act on, and a shopper's steps through it."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -41,6 +42,11 @@ def settings(postgres_url: str, valkey_url: str, **changes: Any) -> Settings:
 def database_url(url: str, name: str) -> str:
     """Return the address of another database on the same engine."""
     return url.replace("/waitroom?", f"/{name}?")
+
+
+def size(name: str, quick: int) -> int:
+    """Return how large a test is: `quick`, unless `make endure` sets another size."""
+    return int(os.environ.get(f"WAITROOM_TEST_{name}", quick))
 
 
 async def open_room(

@@ -146,10 +146,3 @@ def test_batches_are_counted_over_all_processes(tmp_path: Path) -> None:
     # Sixty-four connections over two processes: no more can wait for one batcher.
     assert all(1 < size <= 32 for found in sizes.values() for size in found.values()), sizes
     assert kinds["for_update"]["batches"] == {}
-
-
-def test_a_part_that_is_not_there_is_refused() -> None:
-    done = run("--only", "holds,nothing")
-
-    assert done.returncode == 2
-    assert "there is no nothing" in done.stderr

@@ -4,19 +4,20 @@ import asyncio
 import random
 from typing import Any
 
+import pytest
 from aiohttp.test_utils import TestClient
 from pollers import Poller, visitors
 from programs import Running, all_know
-from support import Shopper, admitted, authorization, eventually, execute, open_room, tick
+from support import Shopper, admitted, authorization, eventually, execute, open_room, size, tick
 
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
 
-PLACES = 100
-WAITING = 500
+WAITING = size("WAITING", 150)
+PLACES = WAITING // 5
 # Of the crowd over the real program; each of them looks by a clock of their own.
-CROWD, CROWD_PLACES, LOOK_EVERY_S = 300, 100, 2.0
+CROWD, CROWD_PLACES, LOOK_EVERY_S = 3 * PLACES, PLACES, 2.0
 OBEDIENT = 100
 SLOW_UNITS_MAX = 25
 CLAIM_WINDOW_S = 1
@@ -120,6 +121,7 @@ async def test_a_crowd_that_looks_by_its_own_clock_fills_every_free_place_in_ord
     assert await execute(service, "SELECT FROM admission WHERE times_called > 1") == []
 
 
+@pytest.mark.endure
 async def test_whoever_looks_when_told_is_in_time_when_a_restock_calls_far_faster_than_promised(
     service: Service, serving: Running
 ) -> None:

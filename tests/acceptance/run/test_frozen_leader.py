@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import redis.asyncio as redis
 from programs import STOP_WAIT_S
-from support import KEY, eventually, execute, open_room
+from support import KEY, eventually, execute, open_room, size
 
 from waitroom.log.audit import audit
 from waitroom.log.chain import LogEntry
@@ -23,7 +23,7 @@ from waitroom.run.app import Service
 
 WAITING = 2000
 JOIN_BATCH = 500
-TURNS = 3
+TURNS = size("TURNS", 1)
 CALLS_PER_MINUTE = 1200
 
 TAKEN = "SELECT min(at) FROM writing WHERE who = $1 AND what = 'office' AND at > $2"

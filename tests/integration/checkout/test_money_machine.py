@@ -14,13 +14,13 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from support import secrets
+from support import secrets, size
 from support import settings as service_settings
 from world import SKUS, World
 
 from waitroom.run.app import open_service
 
-EXAMPLES = 12
+EXAMPLES = size("EXAMPLES", 10)
 STEPS = 40
 
 which = strategies.integers(0, 7)

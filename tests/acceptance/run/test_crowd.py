@@ -1,4 +1,7 @@
-"""Two thousand shoppers, fifty units, two web processes; the books are watched all the while."""
+"""A crowd, few units, two web processes; the books are watched all the while.
+
+`make endure` sends two thousand shoppers.
+"""
 
 import asyncio
 import json
@@ -9,7 +12,7 @@ import asyncpg
 import pytest
 import redis.asyncio as redis
 from programs import Running, all_know
-from support import eventually, execute, open_room
+from support import eventually, execute, open_room, size
 
 from waitroom.load.behaviour import Behaviour
 from waitroom.load.crowd import Crowd
@@ -19,8 +22,9 @@ from waitroom.log.chain import LogEntry
 from waitroom.log.verify.finding import all_holds
 from waitroom.run.app import Service
 
-SHOPPERS = 2000
-UNITS = 50
+SHOPPERS = size("CROWD", 200)
+UNITS = max(20, SHOPPERS // 40)
+CUT_OFF = min(SHOPPERS, 300)
 LOOK_EVERY_S = 0.2
 
 EAGER = Behaviour(
@@ -154,6 +158,7 @@ async def break_connections(service: Service, times: int) -> None:
             )
 
 
+@pytest.mark.endure
 async def test_a_crowd_gets_through_lost_connections(service: Service, serving: Running) -> None:
     await open_room(
         service,
@@ -166,13 +171,13 @@ async def test_a_crowd_gets_through_lost_connections(service: Service, serving: 
     )
     await all_know(serving.url)
     breaking = asyncio.create_task(break_connections(service, 5))
-    crowd = Crowd(serving.url, "drop", replace(EAGER, shoppers=300))
+    crowd = Crowd(serving.url, "drop", replace(EAGER, shoppers=CUT_OFF))
 
     result = await crowd.run()
 
     await breaking
     assert result.units_bought == UNITS
-    assert result.outcomes == {Outcome.BOUGHT: UNITS, Outcome.SOLD_OUT: 300 - UNITS}
+    assert result.outcomes == {Outcome.BOUGHT: UNITS, Outcome.SOLD_OUT: CUT_OFF - UNITS}
     assert await service.ledger.breaches() == []
     _nobody_has_what_another_has([str(j.number) for j in crowd.journeys if j.number])
     _nobody_has_what_another_has([j.session for j in crowd.journeys if j.session])
