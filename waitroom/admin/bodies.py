@@ -1,4 +1,4 @@
-"""What operators send: the bodies of their calls, with the bounds of every figure."""
+"""The bodies of operators' calls, with the bounds of every figure."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -18,7 +18,7 @@ Line = Annotated[str, Meta(min_length=1, max_length=500)]
 class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The body of PATCH: any of a room's rules, in seconds and units; `null` lifts a limit.
 
-    Moments say their offset from UTC.
+    Moments carry their offset from UTC.
     """
 
     name: Name | UnsetType = UNSET
@@ -59,14 +59,14 @@ class StatusChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """To begin a room anew: its name once more, and why."""
+    """The body of a reset: the room's name once more, and the reason."""
 
     confirm: str = ""
     reason: Reason = ""
 
 
 class PublicValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The value that a draw takes in, as it stands at its announced source."""
+    """The public value for a draw, exactly as its announced source published it."""
 
     value: Line
 
@@ -84,7 +84,7 @@ class CrowdOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A room to make, with those of its rules that differ from the usual ones.
+    """A room to make, with the rules that differ from the defaults.
 
     It sells in one currency, an ISO 4217 code, which cannot be changed later.
     """

@@ -1,4 +1,4 @@
-"""Moments in the addresses of operators' calls."""
+"""Moments in the query strings of operators' calls."""
 
 from datetime import UTC, datetime
 

@@ -28,7 +28,7 @@ Kinds = Annotated[list[str], Meta(max_length=len(KINDS))]
 
 
 class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An endpoint to add; without kinds it is sent every event."""
+    """An endpoint to add; without kinds it gets every event."""
 
     url: Url
     description: Description = ""
@@ -181,7 +181,7 @@ def _whole(text: str, high: int) -> int:
 
 
 def _body(endpoint: Endpoint, operator: Operator) -> dict[str, Any]:
-    """Return what this operator may see: secrets often stand in paths and queries of URLs."""
+    """Return the fields that this operator may see: a URL's path and query often have secrets."""
     body = msgspec.to_builtins(endpoint)
     if operator.role != "admin":
         body["url"] = _shortened(URL(endpoint.url))
@@ -189,5 +189,5 @@ def _body(endpoint: Endpoint, operator: Operator) -> dict[str, Any]:
 
 
 def _shortened(url: URL) -> str:
-    """Return a URL as it may stand on record: where it leads, without path and query."""
+    """Return a URL for the record, without path and query."""
     return f"{url.origin()}/…" if url.path_qs != "/" else str(url.origin())

@@ -1,7 +1,7 @@
 """Invitations: links that are worth one place each. Pure.
 
 A link holds the number of a batch, an index in it, and a signature over both: nothing personal, and
-no row of its own. What else there is to know of it stands in its batch.
+no row of its own. Everything else about it is in its batch's row.
 """
 
 import re
@@ -12,10 +12,10 @@ from inventory.kit.signing import Seal
 from waitroom.refusals import InvitationInvalid
 
 PURPOSE = "waitroom.invitation.1"
-# How many links one batch has at most: as many as one answer can carry.
+# The most links in one batch: as many as one answer can carry.
 COUNT_MAX = 100_000
-# What the keys of invitations begin with among those of all to whom one place is due. They are
-# shorter than a hash, so none is ever a customer's.
+# The prefix of invitations' keys, among all keys that stand for one place. These keys are shorter
+# than a hash, so they never equal a customer's key.
 _KEY_PREFIX = b"invitation:"
 _FORM = re.compile(r"([1-9][0-9]{0,9})\.([1-9][0-9]{0,5})")
 
@@ -32,7 +32,7 @@ class Invitation:
         return f"{self.batch}.{self.index}"
 
     def key(self) -> bytes:
-        """Return by what its one place is known; those of a batch lie together."""
+        """Return the key of its one place; the keys of a batch are contiguous."""
         return _KEY_PREFIX + self.batch.to_bytes(4) + self.index.to_bytes(4)
 
 
@@ -62,7 +62,7 @@ class InvitationSeal:
     def links(self, base_url: str, room: str, *, batch: int, count: int) -> list[str]:
         """Return the addresses of a batch's invitations, in order.
 
-        No sign of a token has to be escaped in a query (RFC 3986, section 2.3).
+        A token has only characters that need no escaping in a query (RFC 3986, section 2.3).
         """
         return [
             f"{base_url}/rooms/{room}?invitation={self.sign(Invitation(batch=batch, index=index))}"

@@ -18,7 +18,7 @@ _FORM = re.compile(r"([1-9][0-9]{0,9})\.(e?)([1-9][0-9]{0,17})\.([A-Za-z0-9_-]{2
 class Ticket:
     """A place: the number in a line, and 128 random bits that make the ticket its holder's own.
 
-    Where it was `entered` for a draw, the number is the entry's, until the draw gives it another.
+    With `entered` the number is that of an entry, until the draw gives the place its number.
     """
 
     line_id: int
@@ -63,7 +63,7 @@ class TicketSeal:
         return self._seal.sign(text)
 
     def open(self, token: str) -> Ticket:
-        """Return the ticket; raises `NoTicket` for anything that we did not sign."""
+        """Return the ticket; raises `NoTicket` for a token that this service did not sign."""
         text = self._seal.open(token)
         ticket = None if text is None else parse_ticket(text)
         if ticket is None:

@@ -13,10 +13,10 @@ from waitroom.line.snapshot import CallingRules, DrawSteps, LineSnapshot, RoomSn
 
 SQL = load_queries("waitroom.store")
 
-# A new leader learns from journeys that ended within so long, and from at most so many.
+# A new leader learns from journeys that ended within this time, and from at most this many.
 LEARN_FROM_S = 6 * 3600.0
 PAST_MAX = 20_000
-# Journeys are read in pieces of so many, and one reading takes at most so many changes.
+# The number of journeys in one piece, and the most changes in one reading.
 JOURNEYS_PIECE = 2000
 CHANGES_MAX = 5000
 

@@ -17,21 +17,21 @@ SQL = load_queries("waitroom.store")
 _SENTENCES = {
     "sale_closes_after_it_opens": "The sale has to close after it opens.",
     "doors_open_before_the_sale": "The doors open with the sale or before it, not after.",
-    "closing_lies_ahead": "That closing time is over. To end the sale now, end it.",
-    "announced_draw_stands": "The draw has been announced: who enters now enters for that one. "
-    "To do without it, begin the room anew.",
-    "draw_comes_before_the_opening": "A draw orders those who come before the opening, and "
+    "closing_lies_ahead": "That closing time has passed. To end the sale now, end it.",
+    "announced_draw_stands": "The draw has been announced, and people enter for it. "
+    "To go without it, reset the room.",
+    "draw_comes_before_the_opening": "A draw orders the people who come before the opening, and "
     "this room has opened.",
-    "draw_comes_before_any_number": "Numbers have been given in this line already; a draw "
-    "gives all of them. Begin the room anew first.",
+    "draw_comes_before_any_number": "Numbers have been given in this line already, and a draw "
+    "has to give all of them. Reset the room first.",
     "stock_moves_before_the_opening": "Where the stock lives can be changed until the room opens.",
     "stock_lives_in_one_place": "This room has SKUs of its own, so its stock lives here. "
     "Use a room without SKUs.",
     "room_disappointed_max_check": "disappointed_max is a share from 0 to 0.5.",
-    "lane_is_a_slug": "A lane's name is 1 to 31 small letters and digits, a letter first.",
+    "lane_is_a_slug": "A lane's name has 1 to 31 small letters and digits, a letter first.",
     "sixteen_lanes_at_most": "A room has at most sixteen lanes.",
-    "profile_is_a_slug": "A profile's name is 1 to 31 small letters, digits and hyphens.",
-    "profile_within_its_bound": "More places have this profile already.",
+    "profile_is_a_slug": "A profile's name has 1 to 31 small letters, digits and hyphens.",
+    "profile_within_its_bound": "More places than that already have this profile.",
 }
 
 
@@ -89,7 +89,7 @@ class RoomStore:
         return str(before)
 
     async def reset(self, room: str, *, who: str, reason: str) -> int:
-        """Begin a room anew and return how many calls were taken back; raises `DrawIsDue`."""
+        """Reset a room and return how many calls were taken back; raises `DrawIsDue`."""
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["reset_room"], room, who, reason)
         assert row is not None

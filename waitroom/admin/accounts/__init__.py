@@ -1,4 +1,4 @@
-"""Operators' accounts: who may sign in, with which role, and what they did.
+"""Operators' accounts: sign-in, roles, and the record of actions.
 
 Viewer, operator and admin are a ladder: each may do what those before it may. A seller stands apart
 and reaches their own products, stock and part of the orders, by the `scope` of the operator.

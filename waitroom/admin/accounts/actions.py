@@ -1,4 +1,4 @@
-"""The record of who changed what. Rows are only ever added."""
+"""The record of operators' changes. It is append-only."""
 
 from typing import Any
 

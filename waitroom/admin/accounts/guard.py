@@ -1,4 +1,4 @@
-"""Who may do what: signing in, and the guard before every other route of the operators."""
+"""Access control: the sign-in, and the guard before every other route of the operators."""
 
 from collections.abc import Awaitable, Callable
 
@@ -21,7 +21,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Guard:
-    """Signs operators in and out, and lets nobody else near a guarded action."""
+    """Signs operators in and out, and guards every other route."""
 
     def __init__(
         self,
@@ -47,9 +47,9 @@ class Guard:
         ]
 
     def as_role(self, role: str, action: Action, *, sellers: bool = False) -> Handler:
-        """Let an action be done by operators of this role or above, and by nobody else.
+        """Let only operators of this role or above do an action.
 
-        With `sellers` also by sellers: the action must keep to `operator.scope`.
+        With `sellers`, sellers may do it too; the action then has to keep to `operator.scope`.
         """
 
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -80,7 +80,7 @@ class Guard:
             page.headers.update(refusal.headers)
             return page
         operator = await self._operators.operator(secret)
-        # A new secret at each sign-in, so a session fixed beforehand is worth nothing.
+        # A new secret at each sign-in makes a session that an attacker fixed beforehand worthless.
         response = web.HTTPSeeOther("/admin" if operator.scope is None else SELLERS_PLACE)
         self.remember(response, secret)
         raise response
@@ -99,7 +99,8 @@ class Guard:
 
     async def limit_attempts(self, request: web.Request, name: str) -> None:
         """Raise `TooManyRequests` when passwords of this name are tried too often."""
-        # The address first: a stranger uses up their own attempts and not an operator's.
+        # The address is limited first, so a stranger uses up their own attempts and not an
+        # operator's.
         await self._limit(f"sign-in:address:{request.remote}", self._attempts_per_minute)
         await self._limit(f"sign-in:name:{name}", 10 * self._attempts_per_minute)
 

@@ -1,4 +1,4 @@
-"""The operators' API for their own accounts: who there is, with which role, signed in or not."""
+"""The operators' API for their own accounts: names, roles, sessions, passwords."""
 
 from typing import Annotated, Literal
 
@@ -28,7 +28,7 @@ class NewOperator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OperatorChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The body of PATCH: any of these; what is left out stays as it is."""
+    """The body of PATCH: any of these fields; a missing field stays unchanged."""
 
     role: Role | UnsetType = UNSET
     active: bool | UnsetType = UNSET
@@ -97,7 +97,7 @@ class PeopleAdmin:
 
     async def change_password(self, request: web.Request, operator: Operator) -> web.Response:
         wish = await read_body(request, _PASSWORD)
-        # Whoever finds a screen unlocked shall not find out the password at it.
+        # A stranger at an unlocked screen must not be able to guess the password there.
         await self._guard.limit_attempts(request, operator.name)
         secret = await self._operators.change_password(operator, old=wish.old, new=wish.new)
         response = web.Response(status=204)

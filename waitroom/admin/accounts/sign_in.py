@@ -1,4 +1,4 @@
-"""Operators: who they are, how they sign in, what each role may do."""
+"""Operators: their accounts, their sign-in, and the rights of each role."""
 
 import asyncio
 import re
@@ -17,13 +17,13 @@ from waitroom.refusals import LastAdmin, OwnAccount, SignInNeeded, UnknownOperat
 
 SQL = load_queries("waitroom.admin.accounts")
 
-# What a role may do includes what those before it may do. A seller stands apart: they have their
-# own products, stock and orders, and nothing else.
+# Each role includes the rights of the roles before it. A seller stands apart, and has only their
+# own products, stock and orders.
 LADDER = ("viewer", "operator", "admin")
 SELLER = "seller"
 ROLES = (*LADDER, SELLER)
 PASSWORD_LENGTH_MIN = 12
-# The form of the sign-in takes no more either.
+# The sign-in form accepts no more than this either.
 PASSWORD_LENGTH_MAX = 1000
 SESSION_IDLE_S = 2 * 3600
 SESSION_TOTAL_S = 12 * 3600
@@ -39,13 +39,13 @@ class Operator:
 
     @property
     def scope(self) -> int | None:
-        """Return whose products alone may be seen and changed, or None for everybody's."""
+        """Return the operator to whose products this one is limited, or None for no limit."""
         return self.operator_id if self.role == SELLER else None
 
     def require(self, role: str, *, sellers: bool = False) -> None:
         """Raise `Forbidden` unless this operator's role includes `role`.
 
-        `sellers` lets sellers in besides; the action then keeps to their `scope`.
+        With `sellers`, sellers are allowed too; the action then has to keep to their `scope`.
         """
         allowed = sellers if self.role == SELLER else LADDER.index(self.role) >= LADDER.index(role)
         if not allowed:
@@ -54,13 +54,13 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """Whose password was checked, against which hash."""
+    """The account whose password was checked, and the hash that it was checked against."""
 
     operator_id: int
     password_hash: str
 
 
-# What `change_operator` may say no with.
+# The refusals of `change_operator`.
 _REFUSALS: dict[str, type[Refusal]] = {
     "unknown": UnknownOperator,
     "own_account": OwnAccount,
@@ -77,7 +77,7 @@ def _check_role(role: str) -> None:
 
 @cache
 def _hash_of_nobody() -> str:
-    """Return what unknown names are checked against, so that they take as long as known ones."""
+    """Return a hash to check for unknown names, so that they take as long as known ones."""
     return PasswordHasher().hash(secrets.token_hex(16))
 
 
@@ -163,7 +163,8 @@ class OperatorStore:
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["find_operator"], name)
         async with self._hashing:
-            # Made at a process's first sign-in, whoever it is: how long that takes tells nothing.
+            # The hash is made at a process's first sign-in, for any name, so its time reveals
+            # nothing.
             nobody = await asyncio.to_thread(_hash_of_nobody)
             hashed = row["password_hash"] if row else nobody
             good = await asyncio.to_thread(self._matches, hashed, password)
@@ -194,7 +195,7 @@ class OperatorStore:
             return False
 
     async def operator(self, secret: str | None) -> Operator:
-        """Return who holds this session's secret; raises `SignInNeeded`."""
+        """Return the operator of a session secret; raises `SignInNeeded`."""
         if not secret:
             raise SignInNeeded
         async with connection(self._pool) as borrowed:

@@ -1,1 +1,1 @@
-"""The operators' calls for rooms: rules and status, who may join, single places, demonstrations."""
+"""The operators' calls for rooms: rules, status, admission, single places, demonstrations."""

@@ -1,4 +1,4 @@
-"""Simulated crowds against this very service, for demonstrations: one for each room."""
+"""Simulated crowds against this same service, for demonstrations: one for each room."""
 
 import asyncio
 import signal
@@ -22,9 +22,9 @@ class _Crowd:
 
 
 class Crowds:
-    """Start `waitroom load` as a process of its own and keep what it last said.
+    """Start `waitroom load` as a separate process and keep its latest report.
 
-    Several web processes share a port, and a crowd belongs to one of them; the reports therefore
+    Several web processes share a port, and a crowd belongs to one of them. Therefore its reports
     go through `share`, which every worker reads.
     """
 
@@ -69,7 +69,7 @@ class Crowds:
         return await self._share.read(room)
 
     async def stop(self, room: str) -> None:
-        """Ask the crowd to go home, whichever worker started it."""
+        """Stop the crowd, even if another worker started it."""
         await self._share.want_stop(room)
 
     async def close(self) -> None:
@@ -88,7 +88,7 @@ def _interrupt(process: asyncio.subprocess.Process) -> None:
 
 
 class Shared:
-    """Reports of crowds where every worker finds them: in Valkey, for some seconds."""
+    """Reports of crowds for every worker: in Valkey, for a few seconds."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -99,7 +99,7 @@ class Shared:
         return msgspec.json.decode(raw) if raw else nothing
 
     async def write(self, room: str, report: dict[str, Any]) -> None:
-        # A running crowd reports every second; one that died without a word is soon forgotten.
+        # A running crowd reports every second, so the report of a crashed one soon expires.
         ttl_s = 10 if report["running"] else 3600
         await self._memory.keep_note(f"crowd:{room}", msgspec.json.encode(report), ttl_s=ttl_s)
 

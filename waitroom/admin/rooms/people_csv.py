@@ -1,7 +1,7 @@
-"""A list of people as a CSV file, which comes back with a link for each of them. Pure.
+"""A list of people as a CSV file, and the same file with a link for each person. Pure.
 
-UTF-8 with or without a byte order mark, with commas or semicolons, any columns, their names in the
-first line. What the file says of people is handed back and kept nowhere.
+The file is UTF-8 with or without a byte order mark, with commas or semicolons. Its columns are
+free, and its first line names them. The people's data is handed back and stored nowhere.
 """
 
 import csv
@@ -17,16 +17,16 @@ from waitroom.refusals import UnreadablePeople
 FILE_BYTES_MAX = 32 * 1024 * 1024
 LINK = "link"
 _MARK = "\ufeff"
-# A telephone number or an amount below zero, which begin alike, can do no harm.
+# Telephone numbers and negative amounts begin like formulas, but do no harm.
 _HARMLESS = re.compile(r"[+-][0-9 ().,/-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """A file with somebody in each of `count` rows; its `repr` tells of nobody.
+    """A file with one person in each of `count` rows; its `repr` shows none of them.
 
-    It stays a text and is read row by row, since a hundred thousand rows in memory would make the
-    collector of garbage halt whatever else runs.
+    It stays a text and is read row by row: with a hundred thousand rows in memory the garbage
+    collector would halt the whole process.
     """
 
     text: str = field(repr=False)
@@ -36,7 +36,7 @@ class People:
 
 
 def read_people(data: bytes) -> People:
-    """Check a file; raises `UnreadablePeople`, whose text names lines and never what is in them."""
+    """Check a file; raises `UnreadablePeople`, whose text names lines but never their content."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -86,7 +86,7 @@ def _check_header(header: list[str]) -> None:
 
 
 def _filled(row: list[str], width: int, line: int) -> list[str]:
-    """Return a row with as many cells as there are columns, so that its link stands in its own."""
+    """Return a row padded to the number of columns, so that its link gets a column of its own."""
     if len(row) > width:
         raise UnreadablePeople(f"Line {line} has {len(row)} cells and the first line {width}.")
     return [*row, *[""] * (width - len(row))]
@@ -105,7 +105,7 @@ def write_people(people: People, links: Sequence[str]) -> bytes:
 
 
 def write_links(links: Sequence[str]) -> bytes:
-    """Return a file of links alone, numbered from 1."""
+    """Return a file that has only links, numbered from 1."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(["number", LINK])

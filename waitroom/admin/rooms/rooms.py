@@ -161,7 +161,7 @@ class RoomsAdmin:
         body = await read_body(request, RESET) if request.can_read_body else Reset()
         if body.confirm != room:
             raise BadRequest(
-                "Everybody in line loses their place. To begin the room anew, say "
+                "Everyone in line loses their place. To reset the room, send "
                 f'{{"confirm": "{room}"}}.'
             )
         if not body.reason.strip():

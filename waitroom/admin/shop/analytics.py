@@ -1,4 +1,4 @@
-"""The operators' API for what a sale came to. Sellers are told of their own SKUs."""
+"""The operators' API for the figures of a sale. Sellers see only their own SKUs."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The operators' and sellers' API for what is sold: products and their SKUs."""
+"""The operators' and sellers' API for products and their SKUs."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ _SKU_CHANGE = msgspec.json.Decoder(SkuChange)
 
 
 class CatalogueAdmin:
-    """Sellers see and change their own products alone; others answer as if there were none."""
+    """Sellers see and change only their own products; other products answer like unknown ones."""
 
     def __init__(self, guard: Guard, *, stock: StockStore, products: CatalogueStore) -> None:
         self._guard = guard
@@ -73,7 +73,7 @@ class CatalogueAdmin:
         return await self._product(wish.product, operator, status=201)
 
     async def _seller(self, named: str | None, operator: Operator) -> int | None:
-        """Return whose a product shall be: a seller's own, or whom an operator names."""
+        """Return the seller of a new product: the seller who asks, or the one an operator names."""
         if operator.scope is None:
             return None if named is None else await self._products.seller_id(named)
         if named not in {None, operator.name}:
@@ -158,7 +158,7 @@ class CatalogueAdmin:
         return web.Response(status=204)
 
     async def list_changes(self, request: web.Request, operator: Operator) -> web.Response:
-        """List what became of a SKU, by whom: added, changed from what to what, deleted."""
+        """List a SKU's changes with their authors: added, changed (old and new value), deleted."""
         limit = query_int(request, "limit", default=50, low=1, high=500)
         before = query_int(request, "cursor", default=2**62, low=1, high=2**62)
         found = await self._stock.changes(

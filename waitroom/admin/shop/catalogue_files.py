@@ -20,7 +20,7 @@ _TOO_LARGE = f"A file to import has at most {FILE_BYTES_MAX // 1024**2} MiB."
 UPLOAD_WAIT_S = 300.0
 # An import keeps a core busy, and shoppers come first.
 IMPORTS_MAX = 1
-# What is larger goes to the disk and not into memory.
+# A larger file is written to the disk instead of kept in memory.
 MEMORY_BYTES_MAX = 1024 * 1024
 PIECE_BYTES = 64 * 1024
 
@@ -39,7 +39,7 @@ class CatalogueFilesAdmin:
         ]
 
     async def load(self, request: web.Request, operator: Operator) -> web.StreamResponse:
-        """Import a file, or with `dry_run=1` say what an import would do, row by row."""
+        """Import a file, or with `dry_run=1` report row by row the effect of an import."""
         if request.content_type != "text/csv":
             raise NotCsv
         dry_run = request.query.get("dry_run", "0")
@@ -60,7 +60,7 @@ class CatalogueFilesAdmin:
                 report = await self._imports.load(
                     request.match_info["room"], source, fates, dry_run=dry_run == "1"
                 )
-            # The answer goes out when the transaction is over, however slow its reader is.
+            # The answer goes out after the transaction, so a slow reader holds no locks.
             return await _answer(request, report, fates, dry_run=dry_run == "1")
 
     async def dump(self, request: web.Request, operator: Operator) -> web.StreamResponse:
@@ -119,7 +119,7 @@ async def _answer(
 
 
 async def _with_fates(head: bytes, fates: BinaryIO) -> AsyncIterator[bytes]:
-    """Join the head of the answer and the fates, a line of JSON each, to one object of JSON."""
+    """Combine the head of the answer and the fates, one JSON line each, into one JSON object."""
     yield head[:-1] + b',"fates":['
     fates.seek(0)
     first = True

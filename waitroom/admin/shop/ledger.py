@@ -1,4 +1,4 @@
-"""The operators' API for stock: movements, the balances at any moment, whether the books agree."""
+"""The operators' API for stock: movements, balances at any moment, and the check of the books."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime

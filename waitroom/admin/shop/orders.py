@@ -1,4 +1,4 @@
-"""The operators' API for orders: found, read and exported. Sellers see their own part of them."""
+"""The operators' API to search, read and export orders. Sellers see their own part of them."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ _CSV = {**PRIVATE, "Content-Type": "text/csv; charset=utf-8"}
 
 
 class OrdersAdmin:
-    """A seller is shown orders with products of theirs, and of these no customer and no payment."""
+    """Sellers see the orders that contain their products, without customer and payment."""
 
     def __init__(self, guard: Guard, *, history: HistoryStore, pages: Pages) -> None:
         self._guard = guard
@@ -72,10 +72,10 @@ class OrdersAdmin:
         return json_response(_file_body(file) if operator.scope is None else _part_body(file))
 
     async def dump(self, request: web.Request, operator: Operator) -> web.StreamResponse:
-        """Send all orders wanted as a CSV file, a page of the list at a time."""
+        """Send all matching orders as a CSV file, one page of the list at a time."""
         room = request.match_info["room"]
         pages = self._history.pages(room, _wanted(request, operator), seller=operator.scope)
-        # What is to be refused is refused before the answer begins.
+        # A refusal has to come before the answer begins.
         found = await anext(pages)
         name = f"{room}-orders.csv"
         return await send_file(request, _sheet(found, pages), name=name, headers=_CSV)
@@ -90,10 +90,10 @@ async def _sheet(
 
 
 def _wanted(request: web.Request, operator: Operator) -> OrderFilter:
-    """Return the filters of a list; raises `BadRequest` for one that cannot be."""
+    """Return the filters of a list; raises `BadRequest` for an invalid one."""
     status, words = request.query.get("status"), read_words(request.query.get("q", ""))
     if operator.scope is not None and words is not None and words.email is not None:
-        # A seller who could look for an address could find out who bought.
+        # A seller who could search by address could find out the buyers.
         raise Forbidden("Only operators may search by a customer's address.")
     return OrderFilter(
         status=read_status(status) if status else None,
@@ -113,7 +113,7 @@ def _listed_body(listed: ListedOrder) -> dict[str, Any]:
 
 
 def _part_body(file: OrderFile) -> dict[str, Any]:
-    """Return what a seller may know: what was bought of them, and what went back."""
+    """Return the part of an order that its seller may see: their own lines and refunds."""
     events = [
         {
             "at": event.at,

@@ -21,7 +21,7 @@ from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.refusals import RefundFailed
 
-# What the gateway has not done by then is answered with 202; the settling loop goes on with it.
+# After this long the answer is 202, and the settling loop goes on with the gateway.
 WAIT_S = 8.0
 RETRY_AFTER_S = "2"
 
@@ -91,7 +91,7 @@ class RefundsAdmin:
         return json_response({"breaches": await self._orders.breaches()})
 
     async def _in_time(self, driving: Coroutine[Any, Any, object]) -> None:
-        """Give the gateway a while; every step may be broken off, and is taken up again."""
+        """Wait a while for the gateway. Every step can be cancelled and is resumed later."""
         try:
             async with asyncio.timeout(self._wait_s):
                 await driving
@@ -99,7 +99,7 @@ class RefundsAdmin:
             return
 
     async def _read(self, order_id: UUID) -> tuple[dict[str, Any], bool]:
-        """Return an order with its refunds, and whether the gateway has something to do yet."""
+        """Return an order with its refunds, and whether the gateway still has work to do."""
         order = await self._orders.read(order_id)
         refunds = await self._store.of_order(order_id)
         body = {

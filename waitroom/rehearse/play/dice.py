@@ -1,7 +1,7 @@
 """The random draws of each shopper, fixed by the seed alone. Pure.
 
 Every die is thrown, needed or not. A die is a number that is compared with the rates of the moment.
-So two policies meet the same people, and changing one rate affects only the shoppers whom that rate
+So two policies meet the same people, and changing one rate affects only the shoppers that this rate
 concerns.
 """
 
