@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright, expect
 
 FIND_CHROMIUM = Path(__file__).with_name("find_chromium.sh")
 # A bound for a busy machine, not an expectation.
@@ -16,6 +16,7 @@ expect.set_options(timeout=PATIENCE_MS)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -32,25 +33,43 @@ def chromium() -> str:
     return found.stdout.strip()
 
 
+class OneChromium:
+    """One Chromium for the run, started again should it have died."""
+
+    def __init__(self, playwright: Playwright, path: str) -> None:
+        self._playwright = playwright
+        self._path = path
+        self._browser: Browser | None = None
+
+    async def open(self, **options: Any) -> BrowserContext:
+        """Return a browser profile that no other test shares."""
+        if self._browser is None or not self._browser.is_connected():
+            self._browser = await self._playwright.chromium.launch(
+                executable_path=self._path, args=ARGUMENTS
+            )
+        return await self._browser.new_context(**options)
+
+    async def close(self) -> None:
+        if self._browser is not None:
+            await self._browser.close()
+
+
 @pytest.fixture(scope="session")
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    """Start one Chromium for the run; what a test must not share is a context of its own."""
+async def browser(chromium: str) -> AsyncIterator[OneChromium]:
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield launched
-        await launched.close()
+        one = OneChromium(playwright, chromium)
+        yield one
+        await one.close()
 
 
 @pytest.fixture
-async def pages(browser: Browser) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+async def pages(browser: OneChromium) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
     """Open pages, each in a browser profile of its own; any script error fails the test."""
     complaints: list[str] = []
     async with AsyncExitStack() as stack:
 
         async def open_page(**options: Any) -> Any:
-            context = await browser.new_context(
-                **{"viewport": {"width": 390, "height": 844}, **options}
-            )
+            context = await browser.open(**{"viewport": {"width": 390, "height": 844}, **options})
             stack.push_async_callback(context.close)
             page = await context.new_page()
             page.set_default_timeout(PATIENCE_MS)

@@ -407,7 +407,7 @@ async def test_the_command_line_keeps_accounts(service: Service, postgres_url: s
     listed = await at_the_machine("list", "--json")
 
     assert last == "waitroom: That would leave no admin.\n"
-    assert "say what is to change" in nothing
+    assert "give at least one of" in nothing
     assert ended == "sal: 1 session(s) ended\n"
     assert "sal: changed" in changed
     assert await service.operators.sign_in("sal", OTHER)

@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Browser, Page, Route, expect
+from browsers import OneChromium
+from playwright.async_api import Page, Route, expect
 from programs import all_know
 from stripe_peer import APPROVED, ASKS_FIRST, BANK, DECLINED, Wire
 from support import execute, open_room
@@ -144,10 +145,10 @@ async def test_a_shop_whose_card_field_does_not_load_says_so(
 
 
 async def test_the_page_lets_nothing_else_in(
-    service: Service, on_stripe: str, browser: Browser
+    service: Service, on_stripe: str, browser: OneChromium
 ) -> None:
     # The console is to complain here.
-    page = await browser.new_page()
+    page = await (await browser.open()).new_page()
     await at_checkout(service, on_stripe, page)
     reached: list[str] = []
 

@@ -9,9 +9,11 @@ import asyncpg
 import pytest
 from aiohttp.test_utils import TestClient
 from prometheus_client import REGISTRY
-from support import PASSWORD, authorization, execute, open_room
+from support import PASSWORD, authorization, execute, open_room, secrets
 
 from waitroom.desk.board import Board
+from waitroom.desk.public_log import PublicLog
+from waitroom.log.signing import LogKey
 from waitroom.run.app import Service
 from waitroom.store.line_store import LineStore
 
@@ -56,6 +58,9 @@ def without_postgresql(service: Service) -> AwayPool:
         store=LineStore(pool),  # type: ignore[arg-type]
         memory=service.memory,
         seal=service.board.seal,
+    )
+    service.public_log = PublicLog(
+        service.board, store=service.log, log_key=LogKey(secrets().keys[0])
     )
     return pool
 

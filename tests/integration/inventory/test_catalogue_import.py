@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from hypothesis import settings as tried
 from hypothesis import strategies as st
 from support import execute, open_room
 
+from inventory.catalogue import VISIBLE
 from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
 from inventory.hold import HoldRequest, body_hash, idempotency_uuid
 from inventory.hold_store import Placed
@@ -321,12 +323,14 @@ letters = st.sampled_from([*"=+-@'\"\r\n\t,; é字🏺aB1"]) | st.characters(
     exclude_categories=["Cs"], exclude_characters="\0"
 )
 words = st.text(letters, min_size=1, max_size=12)
+# A name that shows nothing is refused at every door.
+names = words.filter(lambda name: re.search(VISIBLE, name) is not None)
 catalogues = st.lists(
     st.fixed_dictionaries(
         {
             "sku": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,8}", fullmatch=True),
-            "name": words,
-            "variant": words | st.just(""),
+            "name": names,
+            "variant": names | st.just(""),
             "description": words | st.just(""),
             "price_minor": st.integers(0, 10**12),
             "limit_per_order": st.none() | st.integers(1, 100),

@@ -80,7 +80,6 @@ async def record(service: Service) -> list[Tick]:
         limit=1,
         seats_max=40,
         claim_window_s=60,
-        calls_per_minute=900,
     )
     await execute(service, "SELECT set_lane('drop', 'members', 2, 'test')")
     lines = await execute(service, "SELECT line_id FROM line ORDER BY lane <> 'main'")
@@ -97,7 +96,7 @@ async def record(service: Service) -> list[Tick]:
                 if joins % 3:
                     await hold(service, session, mug=1)
         if joins == 6:
-            await shift_clock(service, 70)
+            await shift_clock(service, 200)
             await service.office.end_due(1000)
             # They missed their call and come back.
             await claim(service, range(3, 60, 3), main)
