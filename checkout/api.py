@@ -164,7 +164,7 @@ class CheckoutApi:
     async def read_session(self, request: web.Request) -> web.Response:
         session = self._checkout.session_of(request)
         view = await self._checkout.live_session(session)
-        holds = await self._checkout.holds.read_all(session.session_id)
+        holds = await self._checkout.holds.held(session.session_id)
         wishes = await self._checkout.holds.wishes(session.session_id)
         return json_response(session_body(view, holds, wishes))
 
@@ -323,6 +323,6 @@ def session_body(view: SessionView, holds: list[Hold], wishes: list[Wish]) -> di
         "expires_at": view.expires_at,
         "seconds_left": max(view.seconds_left, 0.0),
         "customer": {"bound": view.customer_bound, "needed": view.customer_needed},
-        "holds": [hold_body(hold) for hold in holds if hold.state == "held"],
+        "holds": [hold_body(hold) for hold in holds],
         "waiting_for": [asdict(wish) for wish in wishes],
     }

@@ -89,9 +89,9 @@ class CheckoutPages:
             view = await self._checkout.live_session(session)
         except SessionOver as refusal:
             return self._over(request, refusal)
-        holds = await self._checkout.holds.read_all(session.session_id)
+        holds = await self._checkout.holds.held(session.session_id)
         wishes = await self._checkout.holds.wishes(session.session_id)
-        held = [hold_body(hold) for hold in holds if hold.state == "held"]
+        held = [hold_body(hold) for hold in holds]
         orders = await self._checkout.orders.of_session(session.session_id)
         running = [shopper_body(order) for order in orders if order.state in UNSETTLED]
         skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)

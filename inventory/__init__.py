@@ -90,9 +90,11 @@ be held while it lasts, and it shrinks by itself as stock comes or holds end.
 A SKU may have a limit for each order, each session and each customer over all sessions and orders;
 a room one for the units of an order, and it may sell to customers alone. All are checked under the
 SKU's lock, so two sessions of one customer cannot pass them together. Returned units count no more.
-A shopper who asks for less is never refused. A basket is all or nothing; with `partial` it is as
+A shopper who asks for less is never refused.
+A session places at most 200 holds, changes them at most 500 times, and waits for at most 50 SKUs;
+the bounds stand beside `place_holds`. A basket is all or nothing; with `partial` it is as
 much as stock and limits allow.
 
 `test_a_customer_at_two_services_at_once_stays_within_the_limit`,
-`test_a_partial_basket_keeps_to_the_limits`.
+`test_a_partial_basket_keeps_to_the_limits`, `test_a_session_places_a_bounded_number_of_holds`.
 """

@@ -20,6 +20,7 @@ from inventory.refusals import (
     OutOfStock,
     PaymentRunning,
     SessionOver,
+    TooManyActs,
     UnknownHold,
     UnknownSku,
 )
@@ -56,6 +57,8 @@ class Verdict(StrEnum):
     HOLD_OVER = "hold_over"
     PAYMENT_RUNNING = "payment_running"
     NO_EXTENSION_LEFT = "no_extension_left"
+    TOO_MANY_HOLDS = "too_many_holds"
+    TOO_MANY_CHANGES = "too_many_changes"
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,4 +176,6 @@ _PLAIN: dict[Verdict, type[Refusal]] = {
     Verdict.PAYMENT_RUNNING: PaymentRunning,
     Verdict.NO_EXTENSION_LEFT: ExtensionRefused,
     Verdict.CUSTOMER_NEEDED: CustomerNeeded,
+    Verdict.TOO_MANY_HOLDS: TooManyActs,
+    Verdict.TOO_MANY_CHANGES: TooManyActs,
 }

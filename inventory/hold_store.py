@@ -136,14 +136,16 @@ class HoldStore:
 
     async def read(self, session_id: int, hold_id: UUID) -> Hold:
         """Return one hold of a session; raises `UnknownHold` for a foreign one too."""
-        found = await self.read_all(session_id, hold_id)
-        if not found:
-            raise UnknownHold
-        return found[0]
-
-    async def read_all(self, session_id: int, hold_id: UUID | None = None) -> list[Hold]:
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["read_holds"], session_id, hold_id)
+            rows = await borrowed.fetch(SQL["read_hold"], session_id, hold_id)
+        if not rows:
+            raise UnknownHold
+        return _hold(rows)
+
+    async def held(self, session_id: int) -> list[Hold]:
+        """Return the holds that a session has now, the earliest first."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["read_held"], session_id)
         grouped: dict[UUID, list[asyncpg.Record]] = {}
         for row in rows:
             grouped.setdefault(row["hold_id"], []).append(row)
@@ -208,9 +210,11 @@ class HoldStore:
         return [Wish(**dict(row)) for row in rows]
 
     async def drop_wishes(self, session_id: int) -> None:
-        """Let a session wait for nothing any more."""
+        """Let a session wait for nothing any more; raises `TooManyActs`."""
         async with connection(self._pool) as borrowed:
-            await borrowed.execute(SQL["drop_wishes"], session_id)
+            verdict = await borrowed.fetchval(SQL["drop_wishes"], session_id)
+        if verdict != "dropped":
+            raise refusal(Verdict(verdict))
 
 
 def _as_repeat(verdict: Placed | Refusal) -> Placed | Refusal:

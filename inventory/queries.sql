@@ -9,8 +9,7 @@ SELECT k.sku, k.name, w.quantity FROM wish w JOIN sku k USING (sku_id)
 WHERE w.session_id = $1 ORDER BY k.sku;
 
 -- name: drop_wishes
-SELECT drop_wishes(array_agg(a.admission_id)) FROM (
-    SELECT admission_id FROM admission WHERE admission_id = $1 FOR NO KEY UPDATE) a;
+SELECT give_up_wishes($1);
 
 -- name: expire_holds
 SELECT expire_holds($1, $2);
@@ -25,15 +24,13 @@ SELECT extend_hold($1, $2, $3);
 SELECT end_holds(ARRAY[h.hold_id], 'released', false) FROM hold h
 WHERE h.hold_id = $1 AND h.session_id = $2 AND h.state = 'held';
 
--- name: read_holds
--- All holds of one session, or the one asked for.
-SELECT h.hold_id, h.session_id, h.state, h.paying, wall_time(h.expires_at) AS expires_at,
-       extract(epoch FROM h.expires_at - shopper_now())::float8 AS seconds_left,
-       m.hold_extensions_max - h.extensions AS extensions_left,
-       k.sku, k.name, k.currency, l.quantity, l.price_minor
-FROM hold h JOIN room m USING (room_id) JOIN hold_line l USING (hold_id) JOIN sku k USING (sku_id)
-WHERE h.session_id = $1 AND ($2::uuid IS NULL OR h.hold_id = $2) AND l.quantity > 0
-ORDER BY h.placed_at, h.hold_id, k.sku;
+-- name: read_hold
+-- One hold of a session, in whatever state.
+SELECT * FROM shown_hold WHERE session_id = $1 AND hold_id = $2 ORDER BY sku;
+
+-- name: read_held
+-- The holds that a session has now. Those that are over may be many.
+SELECT * FROM shown_hold WHERE session_id = $1 AND state = 'held' ORDER BY placed_at, hold_id, sku;
 
 -- name: find_replay
 SELECT hold_id FROM hold WHERE session_id = $1 AND idempotency_key = $2;

@@ -17,6 +17,14 @@ class LimitReached(Refusal):
     code, status, title = "limit_reached", 409, "That is more than one shopper may have."
 
 
+class TooManyActs(Refusal):
+    code, status = "too_many_acts", 429
+    title = (
+        "This session has placed or changed too many holds. You can still pay for what you hold, "
+        "or give it up."
+    )
+
+
 class CustomerNeeded(Refusal):
     code, status = "customer_needed", 403
     title = "This room sells to signed-in customers. Please sign in first."

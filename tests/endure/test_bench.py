@@ -14,7 +14,7 @@ import pytest
 
 RUN = Path(__file__).parents[2] / "tools" / "bench" / "run.py"
 SMALL = ("--rounds", "1", "--slice-s", "0.5", "--long-line", "20000", "--open-holds", "2000",
-         "--storm-holds", "1000", "--inside", "1000")  # fmt: skip
+         "--storm-holds", "1000", "--releases", "1000", "--inside", "1000")  # fmt: skip
 RATIOS = {
     "requests": {
         "state_vs_bare",
@@ -32,6 +32,11 @@ RATIOS = {
         for clients in (1, 8, 64, 256)
     },
     "open-holds": {"open_holds_vs_none_http", "open_holds_vs_none_inprocess"},
+    "releases": {
+        "hold_beside_releases_vs_none",
+        "look_without_releases_vs_with",
+        "own_hold_without_releases_vs_with",
+    },
     "workers": {f"web_{web}_vs_1_at_{clients}" for web in (2, 3, 4) for clients in (64, 256)},
     "storm": {"storm_same_sku_vs_before", "storm_other_sku_vs_before"},
     "leader": {"leader_tick_empty_vs_crowded"},

@@ -14,6 +14,7 @@ class Plan:
     rounds, slice_s: how many rounds are run, and the seconds of one slice in them.
     long_line: the numbers that are issued, and the entries of a draw.
     open_holds, storm_holds: the holds that are planted.
+    releases: the holds that one session has placed and released.
     inside: the shoppers in the leader's room.
     kinds: the kinds to measure beside bare handlers; empty for all.
     """
@@ -23,6 +24,7 @@ class Plan:
     long_line: int
     open_holds: int
     storm_holds: int
+    releases: int
     inside: int
     kinds: frozenset[str] = frozenset()
 

@@ -10,6 +10,7 @@ requests    joins, polls of the state, claims and holds against handlers that on
 holds       holds on one hot SKU at 1 to 256 clients, over HTTP and in process, against a
             transaction for each hold: by SELECT ... FOR UPDATE, and by one statement
 open-holds  the same SKU with a million open holds on it, against one without any
+releases    holds of others beside a session that placed and released 100,000 times
 workers     one hot row from one web process to four
 storm       new holds while 100,000 old ones end in the same second
 baskets     baskets over twelve SKUs against single holds
@@ -36,6 +37,7 @@ import free_places
 import holds
 import leader_ticks
 import open_holds
+import releases
 import storm
 import uvloop
 import workers
@@ -55,6 +57,7 @@ PARTS: dict[str, Callable[[Plan, Console], Awaitable[Outcome]]] = {
     "requests": beside_bare.measure,
     "holds": holds.measure,
     "open-holds": open_holds.measure,
+    "releases": releases.measure,
     "workers": workers.measure,
     "storm": storm.measure,
     "baskets": baskets.measure,
@@ -75,6 +78,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--long-line", type=int, default=1_000_000, help="numbers issued")
     parser.add_argument("--open-holds", type=int, help="1,000,000, or 20,000 with --quick")
     parser.add_argument("--storm-holds", type=int, help="100,000, or 5,000 with --quick")
+    parser.add_argument("--releases", type=int, help="100,000, or 5,000 with --quick")
     parser.add_argument("--inside", type=int, help="10,000, or 1,000 with --quick")
     parser.add_argument("--only", default="", help="parts, or kinds of `requests`, with commas")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
@@ -96,6 +100,7 @@ def plans(chosen: argparse.Namespace) -> dict[str, Plan]:
             long_line=chosen.long_line,
             open_holds=chosen.open_holds or (20_000 if chosen.quick else 1_000_000),
             storm_holds=chosen.storm_holds or (5_000 if chosen.quick else 100_000),
+            releases=chosen.releases or (5_000 if chosen.quick else 100_000),
             inside=chosen.inside or (1_000 if chosen.quick else 10_000),
             kinds=frozenset() if part in chosen.only else kinds,
         )

@@ -246,7 +246,7 @@ async def test_an_import_keeps_no_cart_waiting(service: Service) -> None:
     assert isinstance(held[0], Placed)
     assert held[0].lines[0].price_minor == 1000
     assert (await service.stock.read("mug")).price_minor == 5000
-    (hold,) = await service.holds.read_all(session)
+    (hold,) = await service.holds.held(session)
     assert hold.total_minor == 1000
 
 

@@ -198,7 +198,7 @@ async def test_a_customers_released_units_count_no_more(service: Service) -> Non
     assert isinstance(full, LimitReached)
     await hold(service, two, mug=2)
     with pytest.raises(LimitReached):
-        await service.holds.change(two, (await service.holds.read_all(two))[0].hold_id, {"mug": 3})
+        await service.holds.change(two, (await service.holds.held(two))[0].hold_id, {"mug": 3})
 
 
 async def test_a_room_for_customers_sells_to_nobody_else(service: Service) -> None:

@@ -21,7 +21,7 @@ RETURNS_WINDOW_S = 900
 
 async def held_by(service: Service, session: int) -> dict[str, int]:
     found = Counter[str]()
-    for held in await service.holds.read_all(session):
+    for held in await service.holds.held(session):
         if held.state == "held":
             found.update({line.sku: line.quantity for line in held.lines})
     return dict(found)
@@ -201,7 +201,7 @@ async def test_wishes_of_several_skus_come_as_one_basket(service: Service) -> No
     await service.holds.release(first, lucky)
     await service.holds.serve(100)
 
-    (found,) = await service.holds.read_all(second)
+    (found,) = await service.holds.held(second)
     assert {line.sku for line in found.lines} == {"mug", "vase"}
 
 

@@ -185,6 +185,8 @@ CREATE TABLE admission (
     time_factor real NOT NULL DEFAULT 1 CHECK (time_factor BETWEEN 1 AND 5),
     -- It asked for something of which nothing was left.
     refused boolean NOT NULL DEFAULT false,
+    -- How often its session changed a hold or gave up waiting for units.
+    changes int NOT NULL DEFAULT 0,
     called_at timestamptz,
     claim_until timestamptz,
     claimed_at timestamptz,

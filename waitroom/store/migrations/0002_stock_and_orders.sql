@@ -156,6 +156,10 @@ CREATE TABLE hold (
 -- Its condition is one that only expiring asks for: on a table never analysed any look for held holds
 -- would walk through all of it.
 CREATE INDEX hold_due ON hold (expires_at) WHERE state = 'held' AND NOT paying;
+-- What a shopper has now is read at every act, under the locks of its SKUs, so holds that are over must not
+-- be walked through.
+CREATE INDEX hold_of_session ON hold (session_id) WHERE state IN ('held', 'confirmed');
+CREATE INDEX hold_of_customer ON hold (customer_id) WHERE customer_id IS NOT NULL AND state IN ('held', 'confirmed');
 CREATE INDEX hold_by_customer ON hold (customer_id) WHERE customer_id IS NOT NULL;
 -- Placing holds is the busiest write of all, so this one keeps a range for each block of pages and no entry
 -- for each hold.

@@ -33,7 +33,8 @@ CREATE TYPE hold_batch AS (
 CREATE TYPE session_facts AS (
     room int,             -- the slot of its room; NULL where the batch names no SKU of that room
     hold_for interval,
-    units_per_order int
+    units_per_order int,
+    holds_left int        -- the holds that it may still place
 );
 
 -- The bounds that a SKU's row sets to its units.
@@ -45,6 +46,20 @@ CREATE TYPE sku_facts AS (
     per_session int,
     per_customer int
 );
+
+-- The acts of one session that leave a row behind: the holds it may place, whatever became of them, its
+-- changes of holds, and the SKUs it may wait for. No shopper comes near; a program that never stops must
+-- not slow others down.
+CREATE FUNCTION session_holds_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 200';
+CREATE FUNCTION session_changes_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 500';
+CREATE FUNCTION session_wishes_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 50';
+
+-- Counts the holds that a session may still place. It walks through no more entries of an index than the
+-- bound, while a bitmap would be made of all of them; `place_holds` forbids that.
+CREATE FUNCTION holds_left(in_session bigint) RETURNS int LANGUAGE sql STABLE AS $$
+    SELECT session_holds_max() - (SELECT count(*)::int FROM (
+        SELECT FROM hold h WHERE h.session_id = in_session LIMIT session_holds_max()) x)
+$$;
 
 -- All that a batch is decided by, read under its locks.
 CREATE TYPE hold_facts AS (
@@ -130,7 +145,7 @@ BEGIN
     SELECT array_agg(ROW (array_position(rooms, a.room_id),
                           make_interval(secs => CASE WHEN serving THEN LEAST(m.hold_s, m.claim_window_s)
                                                      ELSE m.hold_s END),
-                          m.order_units_max)::session_facts ORDER BY u.o),
+                          m.order_units_max, holds_left(a.admission_id))::session_facts ORDER BY u.o),
            array_agg(a.room_id ORDER BY u.o), array_agg(a.customer_id ORDER BY u.o),
            array_agg(COALESCE(a.promised, 0) ORDER BY u.o), bool_or(a.customer_id IS NOT NULL),
            array_agg(CASE WHEN a.state IS DISTINCT FROM 'claimed' OR a.expires_at <= f.t THEN 'session_over'
@@ -206,6 +221,7 @@ BEGIN
     FOR i IN 1 .. n LOOP
         CONTINUE WHEN verdicts[i] IS NOT NULL;
         session := b.request_session[i]; s := sessions[session]; verdict := 'placed'; total := 0; passing := 0;
+        IF s.holds_left <= 0 THEN verdicts[i] := 'too_many_holds'; CONTINUE; END IF;
         FOR j IN b.line_first[i] .. b.line_first[i + 1] - 1 LOOP
             item := b.line_sku[j]; k := skus[item]; pair := b.line_pair[j]; want := b.line_units[j];
             IF (k.room = s.room) IS NOT TRUE THEN
@@ -245,6 +261,7 @@ BEGIN
             pair := f.customer_pair[pair];
             IF pair IS NOT NULL THEN customer_had[pair] := customer_had[pair] + given[j]; END IF;
         END LOOP;
+        s.holds_left := s.holds_left - 1; sessions[session] := s;
         used := LEAST(promised[session], total);
         IF used > 0 THEN
             promised[session] := promised[session] - used;
@@ -327,7 +344,7 @@ CREATE FUNCTION place_holds(
     OUT must_settle boolean)
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off AS $$
 DECLARE
     locked int[]; rooms int[]; f hold_facts; d hold_decisions;
 BEGIN

@@ -70,6 +70,15 @@ BEGIN
     RETURN cardinality(end_holds(COALESCE(due, '{}') || COALESCE(overdue, '{}'), 'expired', true));
 END $$;
 
+-- The lines of holds, each beside its hold as a shopper sees it.
+CREATE VIEW shown_hold AS
+    SELECT h.hold_id, h.session_id, h.state, h.paying, h.placed_at, wall_time(h.expires_at) AS expires_at,
+           extract(epoch FROM h.expires_at - shopper_now())::float8 AS seconds_left,
+           m.hold_extensions_max - h.extensions AS extensions_left,
+           k.sku, k.name, k.currency, l.quantity, l.price_minor
+    FROM hold h JOIN room m USING (room_id) JOIN hold_line l USING (hold_id) JOIN sku k USING (sku_id)
+    WHERE l.quantity > 0;
+
 -- Says by how many units of each SKU a hold changes that is to have these.
 CREATE FUNCTION change_of(in_hold uuid, skus int[], quantities int[]) RETURNS TABLE (sku_id int, q int)
 LANGUAGE sql STABLE AS $$
@@ -131,7 +140,8 @@ BEGIN
         WHERE x.room_id = h.room_id;
     UPDATE stock x SET held = x.held + d.q, short = LEAST(x.short, GREATEST(x.held + d.q + x.sold - x.on_hand, 0))
         FROM change_of(h.hold_id, ids, quantities) d WHERE x.sku_id = d.sku_id;
-    UPDATE admission x SET promised = x.promised - used WHERE x.admission_id = own.admission_id AND used > 0;
+    UPDATE admission x SET promised = x.promised - used, changes = x.changes + 1
+        WHERE x.admission_id = own.admission_id;
     UPDATE hold_line l SET quantity = 0, due_at = NULL WHERE l.hold_id = h.hold_id AND NOT l.sku_id = ANY (ids);
     INSERT INTO hold_line (hold_id, sku_id, quantity, price_minor, due_at)
         SELECT h.hold_id, u.id, u.q, s.price_minor, h.expires_at
@@ -141,7 +151,7 @@ BEGIN
 END $$;
 
 -- Changes the quantities of a held hold, all or nothing. Verdicts are those of place_holds, and
--- no_such_hold, hold_over, payment_running; `culprit` is the place among `codes` of what stood in the
+-- no_such_hold, hold_over, payment_running, too_many_changes; `culprit` is the place among `codes` of what stood in the
 -- way, and `figure` the units that could be had there, or the limit.
 CREATE FUNCTION change_hold(
     in_hold uuid, in_session bigint, codes text[], quantities int[],
@@ -167,7 +177,8 @@ BEGIN
     t := shopper_now();
     verdict := CASE WHEN h.paying THEN 'payment_running'
                     WHEN h.state <> 'held' OR h.expires_at <= t THEN 'hold_over'
-                    WHEN own.state <> 'claimed' OR own.expires_at <= t THEN 'session_over' END;
+                    WHEN own.state <> 'claimed' OR own.expires_at <= t THEN 'session_over'
+                    WHEN own.changes >= session_changes_max() THEN 'too_many_changes' END;
     IF verdict IS NOT NULL THEN RETURN; END IF;
     SELECT j.* INTO verdict, culprit, figure FROM judge_change(h, own, ids, quantities) j;
     IF verdict IS NOT NULL THEN RETURN; END IF;
@@ -197,13 +208,14 @@ BEGIN
     RETURN 'placed';
 END $$;
 
--- Remembers refused sessions. The caller has their admissions and the SKUs' stock locked.
+-- Remembers refused sessions, for at most `session_wishes_max` SKUs each. The caller has their admissions and the SKUs' stock locked.
 CREATE FUNCTION note_wishes(in_sessions bigint[], in_skus int[], quantities int[]) RETURNS void LANGUAGE sql AS $$
     WITH noted AS (
         INSERT INTO wish (session_id, sku_id, line_id, number, quantity)
             SELECT DISTINCT ON (d.s, d.k) d.s, d.k, a.line_id, a.number, d.q
             FROM unnest(in_sessions, in_skus, quantities) WITH ORDINALITY d(s, k, q, o)
-            JOIN admission a ON a.admission_id = d.s ORDER BY d.s, d.k, d.o
+            JOIN admission a ON a.admission_id = d.s
+            WHERE (SELECT count(*) FROM wish w WHERE w.session_id = d.s) < session_wishes_max() ORDER BY d.s, d.k, d.o
             ON CONFLICT (session_id, sku_id) DO NOTHING
             RETURNING sku_id, quantity)
     UPDATE stock s SET wished = s.wished + d.q
@@ -228,6 +240,19 @@ BEGIN
         ORDER BY s.sku_id FOR NO KEY UPDATE;
     PERFORM grant_wishes(array_agg(w.session_id), array_agg(w.sku_id)) FROM wish w
         WHERE w.session_id = ANY (in_sessions);
+END $$;
+
+-- Lets a session wait for nothing any more. Verdicts: dropped, too_many_changes.
+CREATE FUNCTION give_up_wishes(in_session bigint) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    own admission;
+BEGIN
+    SELECT * INTO own FROM admission a WHERE a.admission_id = in_session FOR NO KEY UPDATE;
+    IF NOT EXISTS (SELECT FROM wish w WHERE w.session_id = in_session) THEN RETURN 'dropped'; END IF;
+    IF own.changes >= session_changes_max() THEN RETURN 'too_many_changes'; END IF;
+    UPDATE admission a SET changes = a.changes + 1 WHERE a.admission_id = in_session;
+    PERFORM drop_wishes(ARRAY[in_session]);
+    RETURN 'dropped';
 END $$;
 
 -- The units of a room that are free but not for new calls: refused sessions wait for them, or they are
