@@ -7,32 +7,23 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from inventory.kit.doors.moments import Moment
+from inventory.kit.doors.texts import Description, Name, Note, OptionalName
 from inventory.money import AMOUNT_MAX
 
-CODE = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+CODE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z"
 # Pages may show pictures of their own site alone.
-PICTURE = "^(/static/[A-Za-z0-9._/-]*)?$"
-# A name has at least one character that can be seen: no space, no invisible format character.
-VISIBLE = r"[^\s\u00ad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff]"
-NAME_LENGTH_MAX = 200
-DESCRIPTION_LENGTH_MAX = 2000
+PICTURE = r"^(/static/[A-Za-z0-9._/-]*)?\Z"
 PICTURE_LENGTH_MAX = 500
 LIMIT_MAX = 10_000_000
 LIMIT_PER_SESSION = 4
 
 Code = Annotated[str, Meta(pattern=CODE)]
-Name = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=VISIBLE)]
-OptionalName = Annotated[str, Meta(max_length=NAME_LENGTH_MAX, pattern=f"^$|{VISIBLE}")]
-Variant = Annotated[str, Meta(max_length=NAME_LENGTH_MAX)]
-Description = Annotated[str, Meta(max_length=DESCRIPTION_LENGTH_MAX)]
 Picture = Annotated[str, Meta(max_length=PICTURE_LENGTH_MAX, pattern=PICTURE)]
 Price = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
 Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Units = Annotated[int, Meta(ge=0, le=LIMIT_MAX)]
-# Without an offset a moment is ambiguous.
-Moment = Annotated[datetime, Meta(tz=True)]
-Reason = Annotated[str, Meta(max_length=500)]
 
 
 class NewProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -50,7 +41,7 @@ class ProductChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     description: Description | UnsetType = UNSET
     picture: Picture | UnsetType = UNSET
     seller: str | None | UnsetType = UNSET
-    reason: Reason = ""
+    reason: Note = ""
 
 
 class NewSku(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -59,7 +50,7 @@ class NewSku(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     sku: Code
     product: Code | None = None
     name: OptionalName = ""
-    variant: Variant = ""
+    variant: OptionalName = ""
     description: Description = ""
     picture: Picture = ""
     price_minor: Price
@@ -76,7 +67,7 @@ class SkuChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Any of a SKU's fields; `null` lifts a limit and opens a bound of the sale."""
 
     name: OptionalName | UnsetType = UNSET
-    variant: Variant | UnsetType = UNSET
+    variant: OptionalName | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     picture: Picture | UnsetType = UNSET
     price_minor: Price | UnsetType = UNSET
@@ -86,7 +77,7 @@ class SkuChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     on_sale_from: Moment | None | UnsetType = UNSET
     on_sale_until: Moment | None | UnsetType = UNSET
     low_at: Units | UnsetType = UNSET
-    reason: Reason = ""
+    reason: Note = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

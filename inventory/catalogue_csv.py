@@ -15,27 +15,25 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, BinaryIO
 
-from inventory.catalogue import (
-    CODE,
-    DESCRIPTION_LENGTH_MAX,
-    LIMIT_MAX,
-    LIMIT_PER_SESSION,
-    NAME_LENGTH_MAX,
-    PICTURE,
-    PICTURE_LENGTH_MAX,
-    VISIBLE,
-)
+from inventory.catalogue import CODE, LIMIT_MAX, LIMIT_PER_SESSION, PICTURE, PICTURE_LENGTH_MAX
 from inventory.kit.cells import guarded, unguarded
+from inventory.kit.doors.moments import UnreadableMoment, parse_moment
+from inventory.kit.doors.texts import (
+    DESCRIPTION_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    UnfitText,
+    read_optional_name,
+    read_text,
+)
 from inventory.money import UnreadableAmount, currencies, parse_minor
 from inventory.refusals import UnreadableFile
 
 ROWS_MAX = 200_000
 LINE_LENGTH_MAX = 65_536
 CELL_SHOWN_MAX = 40
-_YEARS = range(1970, 9998)
 _WHOLE = re.compile(r"[0-9]{1,18}")
-_CODE = re.compile(CODE.removesuffix("$"))
-_PICTURE = re.compile(PICTURE.removesuffix("$"))
+_CODE = re.compile(CODE)
+_PICTURE = re.compile(PICTURE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,29 +49,19 @@ class _Wrong(ValueError):
     """A cell cannot be what it says; the message goes on after the column's name."""
 
 
-def _text(length_max: int) -> Callable[[str], str]:
+def _text(length_max: int, read_cell: Callable[..., str] = read_text) -> Callable[[str], str]:
     def read(cell: str) -> str:
-        text = unguarded(cell)
-        if len(text) > length_max:
-            raise _Wrong(f"has at most {length_max} letters")
-        if "\0" in text:
-            raise _Wrong("has a NUL in it")
-        return text
+        try:
+            return read_cell(unguarded(cell), length_max=length_max)
+        except UnfitText as error:
+            raise _Wrong(str(error)) from error
 
     return read
 
 
 def _name(length_max: int) -> Callable[[str], str]:
-    """Return a reader of names: empty, or with a character that can be seen."""
-    read_text = _text(length_max)
-
-    def read(cell: str) -> str:
-        text = read_text(cell)
-        if text and re.search(VISIBLE, text) is None:
-            raise _Wrong("has no visible character")
-        return text
-
-    return read
+    """Return a reader of names, which may be left empty."""
+    return _text(length_max, read_optional_name)
 
 
 def _code(cell: str) -> str:
@@ -125,19 +113,12 @@ def _price(cell: str) -> int | None:
 
 
 def _moment(cell: str) -> datetime | None:
-    text = cell.strip()
-    if not text:
+    if not cell.strip():
         return None
     try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None and moment.astimezone(UTC).year in _YEARS:
-            return moment
-    except (ValueError, OverflowError):
-        pass
-    raise _Wrong(
-        f"is a moment with its offset, such as 2026-10-01T18:00:00+02:00, "
-        f"not {cell[:CELL_SHOWN_MAX]!r}"
-    )
+        return parse_moment(cell)
+    except UnreadableMoment as error:
+        raise _Wrong(f"is {error}, not {cell[:CELL_SHOWN_MAX]!r}") from error
 
 
 # Each column with how its cells are read; what is read of an empty cell is the default, too, of a
@@ -150,7 +131,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "product_picture": _picture,
     # One that was made of its product's name and its variant may be that long.
     "name": _name(2 * NAME_LENGTH_MAX + len(", ")),
-    "variant": _text(NAME_LENGTH_MAX),
+    "variant": _name(NAME_LENGTH_MAX),
     "description": _text(DESCRIPTION_LENGTH_MAX),
     "picture": _picture,
     "price_minor": _price,

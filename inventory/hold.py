@@ -62,7 +62,7 @@ class Verdict(StrEnum):
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    sku: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+    sku: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
     quantity: Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
 
 

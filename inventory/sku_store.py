@@ -10,6 +10,7 @@ import msgspec
 
 from inventory.catalogue import LIMIT_PER_SESSION, Sku
 from inventory.kit.database import Pool, connection, load_queries
+from inventory.kit.doors.moments import FORM
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.refusals import InUse, Taken
 
@@ -158,16 +159,22 @@ def json_of(fields: dict[str, Any]) -> str:
     return msgspec.json.encode(fields).decode()
 
 
+_SENTENCES = {
+    "stock_lives_in_one_place": "This room's stock lives in another shop.",
+    "sale_ends_after_it_begins": "The sale of a SKU ends after it begins.",
+    "sale_is_within_the_calendar": f"A SKU is on sale from and until a moment, each {FORM}.",
+}
+
+
 @contextmanager
 def rules_named(code: str) -> Iterator[None]:
-    """Turn a broken rule of the tables into a refusal that names it."""
+    """Turn a broken rule of the tables into a refusal that says it in words."""
     try:
         yield
     except asyncpg.UniqueViolationError as error:
         raise Taken(f"The code {code!r} is taken.", taken=code) from error
     except asyncpg.CheckViolationError as error:
-        if error.constraint_name == "stock_lives_in_one_place":
-            raise BadRequest("This room's stock lives in another shop.") from error
-        raise BadRequest(f"{code!r} breaks the rule {error.constraint_name}.") from error
+        said = _SENTENCES.get(error.constraint_name or "", "A value is out of its bounds.")
+        raise BadRequest(said) from error
     except asyncpg.ForeignKeyViolationError as error:
         raise BadRequest("This room sells in another currency.") from error

@@ -23,7 +23,7 @@ from checkout.gateway.gateway import GatewayError
 from checkout.gateway.stripe_gateway import StripeGateway
 from checkout.order import CLOSED, UNSETTLED, OrderState
 from checkout.refusals import NotSigned, UnknownOrder
-from inventory.kit.http import BODY_WAIT_S, json_response, wants_html
+from inventory.kit.http import BODY_WAIT_S, arriving, json_response, wants_html
 from inventory.kit.problem import BadRequest, Busy
 
 log = structlog.get_logger()
@@ -174,7 +174,7 @@ class StripeApi:
             log.info("stripe_news_of_another_form")
             return web.Response()
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadRequest("The request's body is no JSON.") from error
+            raise BadRequest("The request body is not valid JSON.") from error
         if event.type in NEWS and event.intent_id and event.id not in self._heard:
             await self._act_on(event)
             self._heard[event.id] = None
@@ -258,7 +258,8 @@ def check_signature(raw: bytes, header: str, webhook_secrets: Sequence[str]) -> 
 async def _read(request: web.Request) -> bytes:
     """Return the body as it came, for it is signed as it came; its size is bounded by the app."""
     try:
-        async with asyncio.timeout(BODY_WAIT_S):
-            return await request.read()
+        with arriving():
+            async with asyncio.timeout(BODY_WAIT_S):
+                return await request.read()
     except TimeoutError as error:
-        raise BadRequest("The request's body did not arrive in time.") from error
+        raise BadRequest("The request body did not arrive in time.") from error

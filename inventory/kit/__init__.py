@@ -9,6 +9,7 @@ package. They know nothing of rooms, orders or stock.
 | `batcher` | one engine call for all requests of a tick |
 | `cells` | spreadsheet cells that must not turn into formulas |
 | `database` | the pool of connections, named queries, errors of an engine that is away |
+| `doors` | values that come in: moments, names, origins, and what a client accepts |
 | `http` | bodies in, JSON and problem+json out, the middleware around every request |
 | `lease` | who may work on something now, and when it is tried again |
 | `loops` | background loops that outlive a failed round |

@@ -2,19 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl
 
 import asyncpg
 import msgspec
 import structlog
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
 from aiohttp.abc import AbstractMatchInfo
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
 from multidict import CIMultiDict
 from prometheus_client import Histogram
 
 from inventory.kit.database import ENGINE_ERRORS
+from inventory.kit.doors.accept import prefers_html
+from inventory.kit.doors.origins import Origin, origin_of, parse_origin
 from inventory.kit.problem import (
     BadRequest,
     CrossSite,
@@ -22,6 +27,7 @@ from inventory.kit.problem import (
     IdempotencyKeyMissing,
     Refusal,
     Unprocessable,
+    UnsupportedMediaType,
 )
 from inventory.kit.pulse import pulse_of
 
@@ -35,6 +41,8 @@ BODY_BYTES_MAX = 64 * 1024
 BODY_WAIT_S = 10.0
 KEY_LENGTH_MAX = 128
 DIGITS_MAX = 19
+FORM_FIELDS_MAX = 500
+FORM = "application/x-www-form-urlencoded"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # Answers are for one shopper unless a handler says otherwise.
@@ -58,6 +66,8 @@ SECONDS = Histogram(
 )
 _children: dict[tuple[str, int], Histogram] = {}
 
+# The address of the service as browsers know it, where that is set.
+OWN_ORIGIN: "web.AppKey[Origin | None]" = web.AppKey("own_origin")
 PROBLEM_PAGE: "web.AppKey[Callable[[Refusal], web.Response]]" = web.AppKey("problem_page")
 
 
@@ -94,19 +104,57 @@ def json_response(
 
 async def read_body(request: web.Request, decoder: "msgspec.json.Decoder[Body]") -> Body:
     """Decode a JSON body; raises `BadRequest` if it is not JSON, `Unprocessable` if unfit."""
-    raw = await _in_time(request, request.read())
+    raw = await _read_raw(request)
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise Unprocessable(f"{error}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(f"The request's body is no JSON: {error}.") from error
+        raise BadRequest(f"The request body is not valid JSON: {error}.") from error
+    except RecursionError as error:
+        raise BadRequest("The request body is nested too deeply.") from error
 
 
 async def read_form(request: web.Request) -> dict[str, str]:
-    """Return the fields of a form; raises `BadRequest` for one that does not arrive."""
-    form = await _in_time(request, request.post())
-    return {name: value for name, value in form.items() if isinstance(value, str)}
+    """Return the fields of a form, the first of each name; none for an empty body.
+
+    Raises `UnsupportedMediaType` for a body in another form than pages send, and `BadRequest` for
+    one that cannot be read.
+    """
+    raw = await _read_raw(request)
+    if not raw:
+        return {}
+    if request.content_type != FORM or not _is_utf8(request):
+        raise UnsupportedMediaType(f"Please send the form as {FORM}, in UTF-8.")
+    try:
+        fields = parse_qsl(
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=FORM_FIELDS_MAX,
+        )
+    except ValueError as error:
+        raise BadRequest("The form cannot be read.") from error
+    return dict(reversed(fields))
+
+
+def _is_utf8(request: web.Request) -> bool:
+    return (request.charset or "utf-8").strip().lower() in {"utf-8", "utf8"}
+
+
+async def _read_raw(request: web.Request) -> bytes:
+    """Return a body's bytes; raises `BadRequest` for one that does not arrive whole or in time."""
+    with arriving():
+        return await _in_time(request, request.read())
+
+
+@contextmanager
+def arriving() -> Iterator[None]:
+    """Raise `BadRequest` for a body that is cut off or not packed as its Content-Encoding says."""
+    try:
+        yield
+    except (HttpProcessingError, ClientPayloadError, RequestPayloadError) as error:
+        raise BadRequest("The request body cannot be read.") from error
 
 
 async def _in_time(request: web.Request, reading: Awaitable[Read]) -> Read:
@@ -117,7 +165,7 @@ async def _in_time(request: web.Request, reading: Awaitable[Read]) -> Read:
         async with asyncio.timeout(BODY_WAIT_S):
             return await reading
     except TimeoutError as error:
-        raise BadRequest("The request's body did not arrive in time.") from error
+        raise BadRequest("The request body did not arrive in time.") from error
 
 
 def idempotency_key(request: web.Request, *, required: bool = True) -> str | None:
@@ -133,16 +181,17 @@ def idempotency_key(request: web.Request, *, required: bool = True) -> str | Non
 
 
 def bearer(request: web.Request) -> str | None:
-    """Return the token of `Authorization: Bearer …`, if there is one."""
-    header = request.headers.get("Authorization")
-    if header is None or not header.startswith("Bearer "):
-        return None
-    return header[7:].strip() or None
+    """Return the token of `Authorization: Bearer …`, if there is one.
+
+    The scheme's name is the same in any case (RFC 9110, section 11.1).
+    """
+    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 def wants_html(request: web.Request) -> bool:
     """Say whether a browser is asking for a page; programs get JSON."""
-    return "text/html" in request.headers.get("Accept", "")
+    return prefers_html(",".join(request.headers.getall("Accept", ())))
 
 
 def query_int(request: web.Request, name: str, *, default: int, low: int, high: int) -> int:
@@ -159,16 +208,38 @@ def query_int(request: web.Request, name: str, *, default: int, low: int, high: 
 def refuse_cross_site(request: web.Request) -> None:
     """Raise `CrossSite` when a browser says that another site sent this request.
 
-    Cookies are SameSite=Lax besides; programs send neither header and authorise themselves.
+    Browsers leave `Sec-Fetch-Site` out over plain http; then the Origin header decides. Cookies are
+    SameSite=Lax besides; programs send neither header and authorise themselves. Raises `BadRequest`
+    for an Origin header that cannot be read.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         if site not in {"same-origin", "none"}:
             raise CrossSite
         return
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    header = request.headers.get("Origin")
+    if header is not None and not _is_ours(request, _sender(request, header)):
         raise CrossSite
+
+
+def _sender(request: web.Request, header: str) -> Origin | None:
+    """Return the origin that sent a request, None for one that cannot be told."""
+    if header.strip().lower() == "null":
+        # A browser that hides the origin of a form may still say which page it stood on.
+        return origin_of(request.headers.get("Referer", ""))
+    try:
+        return parse_origin(header)
+    except ValueError as error:
+        if "://" in header and not header.lower().startswith(("http://", "https://")):
+            # The origin of an app or of a browser's extension.
+            return None
+        raise BadRequest(f"The Origin header cannot be read: {error}.") from error
+
+
+def _is_ours(request: web.Request, sender: Origin | None) -> bool:
+    if sender is None:
+        return False
+    return sender == request.config_dict.get(OWN_ORIGIN) or sender.is_at(request.host)
 
 
 def route_of(match: AbstractMatchInfo) -> str:
@@ -203,6 +274,7 @@ async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         status = error.status
         if status < 400:
+            _close_if_packed(request, error)
             raise
         response = _refused(request, _HttpRefusal(error))
     except Exception as error:  # noqa: BLE001 - the rim is where failures become answers
@@ -212,8 +284,19 @@ async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
         # A client that has hung up meanwhile leaves no status.
         if pulse is not None:
             pulse.end(number, status, time.perf_counter())
+    _close_if_packed(request, response)
     observe(route, response.status, time.perf_counter() - started)
     return response
+
+
+def _close_if_packed(request: web.Request, response: web.StreamResponse) -> None:
+    """End the connection with this answer if a packed body was not read to its end.
+
+    The server reads on behind the answer and hangs up where the body is not packed as it says; a
+    client that was not told would send its next request into that.
+    """
+    if "Content-Encoding" in request.headers and not request.content.is_eof():
+        response.force_close()
 
 
 def _failure_of(request: web.Request, error: Exception) -> Refusal:

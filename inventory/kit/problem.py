@@ -46,6 +46,11 @@ class Unprocessable(Refusal):
     code, status, title = "unprocessable", 422, "The request's content is not valid."
 
 
+class UnsupportedMediaType(Refusal):
+    code, status = "unsupported_media_type", 415
+    title = "The request body is in a form that this address does not read."
+
+
 class IdempotencyKeyMissing(Refusal):
     code, status = "idempotency_key_missing", 400
     title = "This call needs an Idempotency-Key header."

@@ -1,18 +1,17 @@
 """The bodies of operators' calls, with the bounds of every figure."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from inventory.catalogue import Currency, Name
+from inventory.catalogue import Currency
+from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.moments import Moment
+from inventory.kit.doors.texts import Line, Message, Name, Note
 from inventory.money import DEFAULT_CURRENCY
 
 Whole = Annotated[int, Meta(ge=1, le=10_000_000)]
-Reason = Annotated[str, Meta(max_length=500)]
-Moment = Annotated[datetime, Meta(tz=True)]
-Line = Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -23,14 +22,12 @@ class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     name: Name | UnsetType = UNSET
     public: bool | UnsetType = UNSET
-    message: Annotated[str, Meta(max_length=1000)] | UnsetType = UNSET
+    message: Message | UnsetType = UNSET
     opens_at: Moment | None | UnsetType = UNSET
     closes_at: Moment | None | UnsetType = UNSET
     doors_at: Moment | None | UnsetType = UNSET
     order_by: Literal["first_come", "draw"] | UnsetType = UNSET
-    public_value_source: Annotated[str, Meta(min_length=1, max_length=500)] | None | UnsetType = (
-        UNSET
-    )
+    public_value_source: Line | None | UnsetType = UNSET
     join_by: Literal["open", "invitation", "customer"] | UnsetType = UNSET
     log_public: Literal["live", "after"] | UnsetType = UNSET
     fairness_public: bool | UnsetType = UNSET
@@ -50,11 +47,11 @@ class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     order_units_max: Whole | None | UnsetType = UNSET
     customers_only: bool | UnsetType = UNSET
     returns_window_s: Whole | UnsetType = UNSET
-    reason: Reason = ""
+    reason: Note = ""
 
 
 class StatusChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    reason: Reason = ""
+    reason: Note = ""
     confirm: str = ""
 
 
@@ -62,7 +59,7 @@ class Reset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a reset: the room's name once more, and the reason."""
 
     confirm: str = ""
-    reason: Reason = ""
+    reason: Note = ""
 
 
 class PublicValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,7 +71,7 @@ class PublicValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Movement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Literal["received", "adjusted"]
     quantity: Annotated[int, Meta(ge=-10_000_000, le=10_000_000)]
-    reason: Reason = ""
+    reason: Note = ""
     override: bool = False
 
 
@@ -95,10 +92,10 @@ class NewRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rules: RoomChange = RoomChange()
 
 
-ROOM_CHANGE = msgspec.json.Decoder(RoomChange)
-STATUS_CHANGE = msgspec.json.Decoder(StatusChange)
-RESET = msgspec.json.Decoder(Reset)
-PUBLIC_VALUE = msgspec.json.Decoder(PublicValue)
-MOVEMENT = msgspec.json.Decoder(Movement)
-CROWD_ORDER = msgspec.json.Decoder(CrowdOrder)
-NEW_ROOM = msgspec.json.Decoder(NewRoom)
+ROOM_CHANGE = decoder(RoomChange)
+STATUS_CHANGE = decoder(StatusChange)
+RESET = decoder(Reset)
+PUBLIC_VALUE = decoder(PublicValue)
+MOVEMENT = decoder(Movement)
+CROWD_ORDER = decoder(CrowdOrder)
+NEW_ROOM = decoder(NewRoom)

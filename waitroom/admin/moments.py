@@ -1,20 +1,23 @@
 """Moments in the query strings of operators' calls."""
 
-from datetime import UTC, datetime
+import re
+from datetime import datetime
 
 from aiohttp import web
 
+from inventory.kit.doors.moments import UnreadableMoment, parse_moment
 from inventory.kit.problem import BadRequest
+
+# In a query string a plus sign that was not escaped has become a space.
+_LOST_PLUS = re.compile(r" (?=[0-9]{2}:[0-9]{2}\Z)")
 
 
 def query_moment(request: web.Request, name: str) -> datetime | None:
-    """Return a moment from the query string; one without an offset is UTC."""
-    text = request.query.get(name)
+    """Return a moment from the query string, None if it is missing; raises `BadRequest`."""
+    text = request.query.get(name, "").strip()
     if not text:
         return None
     try:
-        # A plus sign that was not escaped has become a space.
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise BadRequest(f"{name} must be a moment such as 2026-11-22T10:00:00Z.") from error
+        return parse_moment(_LOST_PLUS.sub("+", text))
+    except UnreadableMoment as error:
+        raise BadRequest(f"{name} must be {error}.") from error

@@ -1,7 +1,6 @@
 """The operators' API for webhooks, and its screen: endpoints, deliveries, replay."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -9,6 +8,8 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 from yarl import URL
 
+from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.moments import Moment
 from inventory.kit.http import json_response, query_int, read_body, wants_html
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest, NotFound, Unprocessable
@@ -43,12 +44,12 @@ class EndpointChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    since: Annotated[datetime, Meta(tz=True)]
+    since: Moment
 
 
-NEW_ENDPOINT = msgspec.json.Decoder(NewEndpoint)
-ENDPOINT_CHANGE = msgspec.json.Decoder(EndpointChange)
-REPLAY = msgspec.json.Decoder(Replay)
+NEW_ENDPOINT = decoder(NewEndpoint)
+ENDPOINT_CHANGE = decoder(EndpointChange)
+REPLAY = decoder(Replay)
 
 
 class WebhooksAdmin:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
 from inventory.kit.database import Pool
-from waitroom.cli.options import plainly, settings_options, with_pool
+from waitroom.cli.options import NOTE, plainly, settings_options, with_pool
 
 MEMORY_BYTES_MAX = 1024 * 1024
 
@@ -33,7 +33,7 @@ def catalogue() -> None:
 @click.option(
     "--key", help="Units are received once for each key; default: made from the file's content."
 )
-@click.option("--reason", default="import", show_default=True, help="For the record.")
+@click.option("--reason", type=NOTE, default="import", show_default=True, help="For the record.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON line for each row, and the totals last."
 )

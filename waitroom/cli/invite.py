@@ -17,7 +17,7 @@ from waitroom.admin.rooms.people_csv import (
     write_links,
     write_people,
 )
-from waitroom.cli.options import MOMENT, fail, load_for, plainly, settings_options, with_pool
+from waitroom.cli.options import MOMENT, NOTE, fail, load_for, plainly, settings_options, with_pool
 from waitroom.line.invitation import COUNT_MAX, InvitationSeal
 from waitroom.run.settings import load_secrets
 from waitroom.store.invitation_store import InvitationStore
@@ -32,7 +32,7 @@ from waitroom.store.invitation_store import InvitationStore
 )
 @click.option("--lane", default="main", show_default=True, help="The lane that the links lead to.")
 @click.option("--until", type=MOMENT, help="The moment at which the links expire; default: never.")
-@click.option("--note", default="", help="A note for the operators, shown beside the batch.")
+@click.option("--note", type=NOTE, default="", help="A note for the operators, beside the batch.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -13,10 +13,12 @@ import asyncpg
 import click
 import msgspec
 
-from inventory.catalogue import CODE, VISIBLE
+from inventory.catalogue import CODE
 from inventory.kit.database import ENGINE_ERRORS, Pool, open_pool
+from inventory.kit.doors.decoding import convert
+from inventory.kit.doors.moments import UnreadableMoment, parse_moment
+from inventory.kit.doors.texts import NOTE_LENGTH_MAX, UnfitText, read_text
 from inventory.kit.problem import EngineDown, Refusal
-from waitroom.admin.bodies import Moment
 from waitroom.run.engines import EngineError
 from waitroom.run.logs import set_up_logs
 from waitroom.run.processes import PortInUse
@@ -49,7 +51,6 @@ _SENTENCES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 )
 # The grammar of some values in words: a regular expression explains itself to few.
 _FORMS = {
-    VISIBLE: "It needs at least one visible character.",
     CODE: "It has 1 to 63 letters, digits, dots, hyphens and underscores, a letter or digit first.",
 }
 # msgspec says where in a value the fault is: " - at `$.price_minor`".
@@ -116,17 +117,25 @@ class MomentType(click.ParamType[datetime]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
         try:
-            moment: datetime = msgspec.convert(value, Moment)
-        except msgspec.ValidationError:
-            self.fail(
-                f"{value!r} is not a moment with its offset from UTC, such as 2026-11-22T10:00:00Z",
-                param,
-                ctx,
-            )
-        return moment
+            return parse_moment(value)
+        except UnreadableMoment as error:
+            self.fail(f"{value!r} is not {error}", param, ctx)
+
+
+class NoteType(click.ParamType[str]):
+    """A reason or a note for the record, as the API takes it."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        try:
+            return read_text(value, length_max=NOTE_LENGTH_MAX)
+        except UnfitText as error:
+            self.fail(f"it {error}", param, ctx)
 
 
 MOMENT = MomentType()
+NOTE = NoteType()
 
 
 def checked(kind: type[Value], **values: Any) -> Value:
@@ -134,7 +143,7 @@ def checked(kind: type[Value], **values: Any) -> Value:
 
     Raises `msgspec.ValidationError`, which `plainly` explains.
     """
-    return msgspec.convert(values, kind, strict=False)
+    return convert(values, kind)
 
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:

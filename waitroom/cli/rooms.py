@@ -12,7 +12,7 @@ import msgspec
 from inventory.money import DEFAULT_CURRENCY
 from waitroom.admin.bodies import NewRoom, RoomChange
 from waitroom.cli.invite import invite
-from waitroom.cli.options import MOMENT, checked, fail, plainly, settings_options, with_pool
+from waitroom.cli.options import MOMENT, NOTE, checked, fail, plainly, settings_options, with_pool
 from waitroom.refusals import NoDrawWaits
 from waitroom.store.draw_store import DrawStore
 from waitroom.store.room_store import RoomStore
@@ -69,12 +69,14 @@ def room_create(
         "policy": policy,
     }
     given = {rule: value for rule, value in options.items() if value is not None}
-    checked(NewRoom, room=room, name=name)
+    made = checked(NewRoom, room=room, name=name, currency=currency)
     wanted = _encoded(checked(RoomChange, **{**given, **_pairs(rules)}))
     with_pool(
         config,
         overrides,
-        lambda pool: RoomStore(pool).create(room, name, rules=wanted, who="cli", currency=currency),
+        lambda pool: RoomStore(pool).create(
+            made.room, made.name, rules=wanted, who="cli", currency=made.currency
+        ),
     )
 
 
@@ -82,7 +84,7 @@ def room_create(
 @settings_options
 @click.argument("room")
 @click.argument("rules", nargs=-1, required=True, metavar="RULE=VALUE...")
-@click.option("--reason", default="", help="The reason, for the record.")
+@click.option("--reason", type=NOTE, default="", help="The reason, for the record.")
 @plainly
 def room_set(
     room: str, rules: Sequence[str], reason: str, config: Path | None, **overrides: Any
@@ -112,7 +114,7 @@ def room_show(room: str, config: Path | None, **overrides: Any) -> None:
 @settings_options
 @click.argument("room")
 @click.argument("status", type=click.Choice(["open", "paused", "ended"]))
-@click.option("--reason", default="", help="The reason, for the record.")
+@click.option("--reason", type=NOTE, default="", help="The reason, for the record.")
 @plainly
 def room_status(room: str, status: str, reason: str, config: Path | None, **overrides: Any) -> None:
     """Open, pause or end ROOM."""
@@ -128,7 +130,7 @@ def room_status(room: str, status: str, reason: str, config: Path | None, **over
 @settings_options
 @click.argument("room")
 @click.option("--confirm", help="The name of the room once more; without it the command asks.")
-@click.option("--reason", required=True, help="The reason, for the record.")
+@click.option("--reason", type=NOTE, required=True, help="The reason, for the record.")
 @plainly
 def room_reset(
     room: str, confirm: str | None, reason: str, config: Path | None, **overrides: Any

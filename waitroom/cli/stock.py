@@ -13,7 +13,7 @@ from inventory.kit.database import Pool
 from inventory.ledger_store import LedgerStore
 from inventory.money import UnreadableAmount, parse_amount
 from inventory.sku_store import StockStore
-from waitroom.cli.options import MOMENT, checked, fail, plainly, settings_options, with_pool
+from waitroom.cli.options import MOMENT, NOTE, checked, fail, plainly, settings_options, with_pool
 
 
 @click.group()
@@ -112,7 +112,7 @@ def sku_add(
 @settings_options
 @click.argument("sku")
 @click.argument("quantity", type=click.IntRange(1, LIMIT_MAX))
-@click.option("--reason", default="", help="The reason, for the record.")
+@click.option("--reason", type=NOTE, default="", help="The reason, for the record.")
 @plainly
 def sku_receive(
     sku: str, quantity: int, reason: str, config: Path | None, **overrides: Any

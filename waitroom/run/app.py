@@ -9,7 +9,8 @@ from aiohttp import web
 
 from checkout.gateway.gateway import Gateway
 from inventory.kit.database import Pool, open_pool
-from inventory.kit.http import BODY_BYTES_MAX, PROBLEM_PAGE, rim
+from inventory.kit.doors.origins import origin_of
+from inventory.kit.http import BODY_BYTES_MAX, OWN_ORIGIN, PROBLEM_PAGE, rim
 from inventory.kit.pages import static_folder
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.rooms.crowd import Crowds, Shared
@@ -113,6 +114,7 @@ def make_app(service: Service) -> web.Application:
     settings = service.settings
     app = web.Application(middlewares=[rim], client_max_size=BODY_BYTES_MAX)
     app[PROBLEM_PAGE] = service.pages.problem
+    app[OWN_ORIGIN] = origin_of(settings.public_url)
     crowds = None
     if settings.demo:
         crowds = Crowds(base_url=settings.base_url, share=Shared(service.memory))

@@ -8,12 +8,12 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from checkout.customers.customer import is_safe_address
+from inventory.kit.doors.origins import parse_origin
 from waitroom.outgoing.mail.relay import parse_relay, parse_sender
 
 EMBEDDED = "embedded:"
@@ -35,8 +35,9 @@ _APART = {
 }
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Count = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1, le=10_000)]
+# No step of a request or of stopping may take longer than an hour.
+Seconds = Annotated[float, Meta(ge=0, le=3600)]
 
 
 class SettingsError(Exception):
@@ -51,12 +52,10 @@ def _default_data_dir() -> str:
 def _is_origin(text: str) -> bool:
     """Say whether this is scheme, host and port alone, such as https://queue.example.com."""
     try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
+        parse_origin(text)
     except ValueError:
         return False
-    rest = parts.path.strip("/") or parts.query or parts.fragment or parts.username
-    return parts.scheme in {"http", "https"} and bool(host) and not rest
+    return True
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -68,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     workers: Count = 2
     data_dir: str = msgspec.field(default_factory=_default_data_dir)
     postgres_url: str = EMBEDDED
-    postgres_connections_max: Annotated[int, Meta(ge=2)] = 8
+    postgres_connections_max: Annotated[int, Meta(ge=2, le=10_000)] = 8
     postgres_pooler: bool = False
     valkey_url: str = EMBEDDED
     brand: str = "Waitroom"

@@ -5,6 +5,7 @@ from typing import Any
 import asyncpg
 
 from inventory.kit.database import Pool, connection, load_queries
+from inventory.kit.doors.moments import FORM
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.money import DEFAULT_CURRENCY, currencies
 from waitroom.line.rules import RoomRules
@@ -27,12 +28,16 @@ _SENTENCES = {
     "stock_moves_before_the_opening": "Where the stock lives can be changed until the room opens.",
     "stock_lives_in_one_place": "This room has SKUs of its own, so its stock lives here. "
     "Use a room without SKUs.",
+    "room_names_moments_of_our_time": f"A room's times are each {FORM}.",
     "room_disappointed_max_check": "disappointed_max is a share from 0 to 0.5.",
     "lane_is_a_slug": "A lane's name has 1 to 31 small letters and digits, a letter first.",
     "sixteen_lanes_at_most": "A room has at most sixteen lanes.",
     "profile_is_a_slug": "A profile's name has 1 to 31 small letters, digits and hyphens.",
     "profile_within_its_bound": "More places than that already have this profile.",
 }
+
+# The doors check single values first, so only a mistake of ours lets an operator meet this.
+_OUT_OF_BOUNDS = "A value is out of its bounds, so nothing was changed."
 
 
 class RoomStore:
@@ -166,5 +171,4 @@ def _no_room(room: str) -> NotFound:
 
 def _broken(error: asyncpg.CheckViolationError) -> BadRequest:
     """Return what a broken rule of the tables means, in words for the operator who broke it."""
-    rule = error.constraint_name or ""
-    return BadRequest(_SENTENCES.get(rule, f"That breaks the rule {rule}."))
+    return BadRequest(_SENTENCES.get(error.constraint_name or "", _OUT_OF_BOUNDS))

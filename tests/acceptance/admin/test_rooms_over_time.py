@@ -137,7 +137,7 @@ LAST_YEAR = "2020-06-01T12:00:00Z"
         ({"opens_at": NOW, "closes_at": NOW}, "close after it opens"),
         ({"opens_at": NOW, "doors_at": LATER}, "with the sale or before"),
         ({"closes_at": LAST_YEAR}, "has passed"),
-        ({"opens_at": "2030-06-01T12:00:00"}, "timezone"),
+        ({"opens_at": "2030-06-01T12:00:00"}, "offset from UTC"),
         ({"policy": "loudest"}, "policy"),
         ({"disappointed_max": 0.9}, "disappointed_max"),
         ({"join_by": "shouting"}, "join_by"),

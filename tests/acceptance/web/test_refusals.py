@@ -268,12 +268,41 @@ async def test_a_write_from_another_site_is_refused(service: Service, client: Cl
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "null", "Referer": "https://evil.example/form"},
+        {"Origin": "chrome-extension://abcdef"},
     ):
         answer = await client.post("/rooms/drop/tickets", headers=headers)
         await refused(answer, 403, "cross_site")
-    own = f"http://{client.host}:{client.port}"
-    allowed = await client.post("/rooms/drop/tickets", headers={"Origin": own})
-    assert allowed.status == 201
+    await refused(
+        await client.post("/rooms/drop/tickets", headers={"Origin": "http://["}), 400, "bad_request"
+    )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://shop.example", "Host": "shop.example:443"},
+        {"Origin": "https://shop.example:443", "Host": "shop.example"},
+        {"Origin": "https://shop.example", "Host": "Shop.Example"},
+        {"Origin": "http://shop.example", "Host": "shop.example"},
+        # A proxy in front asks with an address of its own.
+        {"Origin": "https://queue.example", "Host": "10.0.0.7:8080"},
+        {"Origin": "https://QUEUE.example:443", "Host": "backend"},
+        {"Origin": "null", "Referer": "https://queue.example/rooms/drop", "Host": "backend"},
+    ],
+)
+async def test_a_form_of_our_own_is_taken_without_fetch_metadata(
+    services: Callable[..., Awaitable[Service]],
+    clients: Callable[[Service], Awaitable[Client]],
+    headers: dict[str, str],
+) -> None:
+    service = await services(public_url="https://queue.example")
+    client = await clients(service)
+    await open_room(service)
+
+    answer = await client.post("/rooms/drop/join", headers=headers, allow_redirects=False)
+
+    assert answer.status == 303
 
 
 async def test_the_proxys_check_answers_as_each_proxy_needs(

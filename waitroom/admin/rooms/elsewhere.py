@@ -1,6 +1,5 @@
 """The operators' API for rooms whose stock lives in another shop: what that shop says."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -8,6 +7,8 @@ from aiohttp import web
 from msgspec import Meta
 
 from checkout.session import SessionSeal
+from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.moments import Moment
 from inventory.kit.http import json_response, read_body
 from inventory.refusals import SessionOver
 from waitroom.admin.accounts.guard import Guard
@@ -48,11 +49,11 @@ class StockElsewhere(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     available: Units
     held: Units = 0
-    as_of: Annotated[datetime, Meta(tz=True)] | None = None
+    as_of: Moment | None = None
     outcomes: Annotated[list[SessionOutcome], Meta(max_length=OUTCOMES_MAX)] = []
 
 
-_STOCK = msgspec.json.Decoder(StockElsewhere)
+_STOCK = decoder(StockElsewhere)
 
 
 class ElsewhereAdmin:

@@ -10,7 +10,10 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from inventory.kit.http import PRIVATE, json_response, query_int, read_body
+from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.moments import Moment
+from inventory.kit.doors.texts import Name, Note
+from inventory.kit.http import PRIVATE, arriving, json_response, query_int, read_body
 from inventory.kit.problem import BadRequest, Busy, NotFound
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -39,8 +42,8 @@ class NewInvitations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     count: Annotated[int, Meta(ge=1, le=COUNT_MAX)]
     lane: str = "main"
-    until: Annotated[datetime, Meta(tz=True)] | None = None
-    note: Annotated[str, Meta(max_length=NOTE_LENGTH_MAX)] = ""
+    until: Moment | None = None
+    note: Note = ""
 
 
 class MadeInvitations(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,14 +61,14 @@ class LaneChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProfileChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    name: Name
     time_factor: Annotated[float, Meta(ge=1, le=5)]
     places_max: Annotated[int, Meta(ge=0, le=PLACES_MAX)] | None = None
 
 
-_NEW_INVITATIONS = msgspec.json.Decoder(NewInvitations)
-_LANE_CHANGE = msgspec.json.Decoder(LaneChange)
-_PROFILE_CHANGE = msgspec.json.Decoder(ProfileChange)
+_NEW_INVITATIONS = decoder(NewInvitations)
+_LANE_CHANGE = decoder(LaneChange)
+_PROFILE_CHANGE = decoder(ProfileChange)
 
 
 class LanesAdmin:
@@ -214,13 +217,14 @@ async def _receive(request: web.Request) -> bytes:
     """Take a whole file in; its people are never written down anywhere."""
     data = bytearray()
     try:
-        async with asyncio.timeout(UPLOAD_WAIT_S):
-            async for piece in request.content.iter_chunked(PIECE_BYTES):
-                data += piece
-                if len(data) > FILE_BYTES_MAX:
-                    raise PeopleTooMany(
-                        f"A list of people has at most {FILE_BYTES_MAX // 1024**2} MiB."
-                    )
+        with arriving():
+            async with asyncio.timeout(UPLOAD_WAIT_S):
+                async for piece in request.content.iter_chunked(PIECE_BYTES):
+                    data += piece
+                    if len(data) > FILE_BYTES_MAX:
+                        raise PeopleTooMany(
+                            f"A list of people has at most {FILE_BYTES_MAX // 1024**2} MiB."
+                        )
     except TimeoutError as error:
         raise BadRequest("The file did not arrive in time.") from error
     return bytes(data)

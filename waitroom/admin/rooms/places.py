@@ -8,12 +8,13 @@ from typing import Literal
 import msgspec
 from aiohttp import web
 
+from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.texts import Note
 from inventory.kit.http import json_response, read_body
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.refusals import PaymentRunning
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
-from waitroom.admin.bodies import Reason
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.standing import TicketStatus, standing_on_file
 from waitroom.line.ticket import TICKET_ID_BYTES, Ticket
@@ -25,7 +26,7 @@ from waitroom.store.place_store import PlaceStore
 class Revocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The body of DELETE: why, and the number once more, typed by hand."""
 
-    reason: Reason
+    reason: Note
     confirm: int
 
 
@@ -55,7 +56,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _NUMBER_OR_ENTRY = re.compile(r"(e?)([1-9][0-9]{0,17})")
 # In place of the ticket id of a place that the database does not keep.
 _NO_TICKET_ID = bytes(TICKET_ID_BYTES)
-_REVOCATION = msgspec.json.Decoder(Revocation)
+_REVOCATION = decoder(Revocation)
 
 
 class PlacesAdmin:

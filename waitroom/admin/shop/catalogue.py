@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from inventory.catalogue import NewProduct, NewSku, ProductChange, Sku, SkuChange
+from inventory.kit.doors.decoding import decoder
 from inventory.kit.http import json_response, query_int, read_body
 from inventory.kit.problem import BadRequest, Forbidden
 from inventory.product_store import CatalogueStore
@@ -13,10 +14,10 @@ from inventory.sku_store import StockStore
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 
-_NEW_PRODUCT = msgspec.json.Decoder(NewProduct)
-_PRODUCT_CHANGE = msgspec.json.Decoder(ProductChange)
-_NEW_SKU = msgspec.json.Decoder(NewSku)
-_SKU_CHANGE = msgspec.json.Decoder(SkuChange)
+_NEW_PRODUCT = decoder(NewProduct)
+_PRODUCT_CHANGE = decoder(ProductChange)
+_NEW_SKU = decoder(NewSku)
+_SKU_CHANGE = decoder(SkuChange)
 
 
 class CatalogueAdmin:

@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 from aiohttp import web
 
 from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
-from inventory.kit.http import PRIVATE, PROBLEM, encode, idempotency_key
+from inventory.kit.http import PRIVATE, PROBLEM, arriving, encode, idempotency_key
 from inventory.kit.problem import BadRequest, Busy
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -90,11 +90,12 @@ async def _receive(request: web.Request, file: BinaryIO) -> None:
     if (request.content_length or 0) > FILE_BYTES_MAX:
         raise FileTooLarge(_TOO_LARGE)
     try:
-        async with asyncio.timeout(UPLOAD_WAIT_S):
-            async for piece in request.content.iter_chunked(PIECE_BYTES):
-                file.write(piece)
-                if file.tell() > FILE_BYTES_MAX:
-                    raise FileTooLarge(_TOO_LARGE)
+        with arriving():
+            async with asyncio.timeout(UPLOAD_WAIT_S):
+                async for piece in request.content.iter_chunked(PIECE_BYTES):
+                    file.write(piece)
+                    if file.tell() > FILE_BYTES_MAX:
+                        raise FileTooLarge(_TOO_LARGE)
     except TimeoutError as error:
         raise BadRequest("The file did not arrive in time.") from error
     file.seek(0)

@@ -1,6 +1,12 @@
 -- The tables of rooms and of who waits in them. Invariants are constraints and are named for what they
 -- promise; later files have the functions.
 
+-- Whether operators may name this moment. The program checks the same bounds where a moment comes in:
+-- PostgreSQL stores moments that it cannot read back. NULL is for the column to judge.
+CREATE FUNCTION is_moment(at timestamptz) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT at >= '2000-01-01 00:00:00+00'::timestamptz AND at < '2200-01-01 00:00:00+00'::timestamptz
+$$;
+
 -- The shoppers' clock: one row. It stands still while no leader beats, so an outage costs nobody a
 -- claim, a session or a hold. Deadlines are kept in shopper time; `wall_time` turns one into a
 -- moment that a person can read.
@@ -97,6 +103,8 @@ CREATE TABLE room (
     currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT room_has_one_currency UNIQUE (room_id, currency),
+    CONSTRAINT room_names_moments_of_our_time CHECK (
+        is_moment(opens_at) AND is_moment(closes_at) AND is_moment(doors_at) AND is_moment(stock_as_of)),
     CONSTRAINT sale_closes_after_it_opens CHECK (closes_at > opens_at),
     CONSTRAINT doors_open_before_the_sale CHECK (doors_at <= opens_at)
 );
@@ -303,7 +311,7 @@ CREATE TABLE invitation_batch (
     lane text NOT NULL,
     count int NOT NULL CHECK (count > 0),
     note text NOT NULL DEFAULT '',
-    expires_at timestamptz,
+    expires_at timestamptz CONSTRAINT invitations_end_in_our_time CHECK (is_moment(expires_at)),
     revoked_at timestamptz,
     who text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()

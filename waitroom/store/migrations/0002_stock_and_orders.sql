@@ -65,10 +65,7 @@ CREATE TABLE sku (
     search tsvector GENERATED ALWAYS AS (to_tsvector('simple'::regconfig,
         translate(sku || ' ' || name || ' ' || variant || ' ' || product_name, signs(), repeat(' ', 99)))) STORED,
     CONSTRAINT sale_ends_after_it_begins CHECK (on_sale_from < on_sale_until),
-    -- Clients cannot tell of moments beyond the calendar of four digits.
-    CONSTRAINT sale_is_within_the_calendar CHECK (
-        on_sale_from BETWEEN '1970-01-01 UTC' AND '9998-12-31 UTC'
-        AND on_sale_until BETWEEN '1970-01-01 UTC' AND '9998-12-31 UTC'),
+    CONSTRAINT sale_is_within_the_calendar CHECK (is_moment(on_sale_from) AND is_moment(on_sale_until)),
     CONSTRAINT variant_is_sold_with_its_product FOREIGN KEY (product_id, room_id)
         REFERENCES product (product_id, room_id),
     CONSTRAINT basket_has_one_currency FOREIGN KEY (room_id, currency) REFERENCES room (room_id, currency)

@@ -1,0 +1,17 @@
+"""The values that come in, each with one reader for every door.
+
+A value reaches the service through the API, the command line, a CSV file, a settings file or a
+form. Each kind of value has one type here, with one grammar and one set of bounds, and every door
+uses it. A value that one door refuses is thus refused by all.
+
+| module | for |
+|---|---|
+| `moments` | moments, with their offset from UTC, in the years 2000 to 2199 |
+| `texts` | names that people read, and longer texts |
+| `origins` | the origins of web pages, and whether a request comes from one of ours |
+| `accept` | which of two kinds of answer a client prefers |
+| `decoding` | bodies in JSON, and the arguments of commands |
+
+`Moment`, `Name` and their kin are plain `datetime` and `str` once they are read; as the type of a
+field they name the reader. `decoding` knows all readers.
+"""

@@ -1,0 +1,224 @@
+"""One grammar and one set of bounds for each kind of value that comes in, at every door."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import msgspec
+import pytest
+from click import BadParameter
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inventory.catalogue import NewProduct, NewSku
+from inventory.catalogue_csv import read_catalogue
+from inventory.kit.doors.accept import prefers_html
+from inventory.kit.doors.decoding import convert, decoder
+from inventory.kit.doors.moments import UnreadableMoment, parse_moment
+from inventory.kit.doors.origins import origin_of, parse_origin
+from inventory.kit.doors.texts import UnfitText, read_name, read_text
+from waitroom.admin.bodies import ROOM_CHANGE, NewRoom, RoomChange
+from waitroom.cli.options import MOMENT
+from waitroom.run.settings import SettingsError, load_settings
+
+MOMENTS = {
+    "2026-11-22T10:00:00Z": datetime(2026, 11, 22, 10, tzinfo=UTC),
+    "2026-11-22T10:00Z": datetime(2026, 11, 22, 10, tzinfo=UTC),
+    "2026-11-22 12:00:00+02:00": datetime(2026, 11, 22, 10, tzinfo=UTC),
+    "2026-11-22t10:00:00z": datetime(2026, 11, 22, 10, tzinfo=UTC),
+    "2026-11-22T10:00:00.123456789-00:30": datetime(2026, 11, 22, 10, 30, 0, 123456, tzinfo=UTC),
+    "2000-01-01T00:00:00Z": datetime(2000, 1, 1, tzinfo=UTC),
+    "2199-12-31T23:59:59Z": datetime(2199, 12, 31, 23, 59, 59, tzinfo=UTC),
+    "2200-01-01T01:00:00+02:00": datetime(2199, 12, 31, 23, tzinfo=UTC),
+}
+NO_MOMENTS = [
+    "", "soon", "infinity", "-infinity", "epoch", "now", "1700000000", "NaN", "1e400",
+    "2026-11-22", "2026-11-22T10:00:00", "2026-11-22T10:00", "10:00Z", "20261122T100000Z",
+    "2026-W48-1T10:00:00Z", "9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+01:00",
+    "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "+020265-01-01T00:00:00Z",
+    "1999-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "2000-01-01T00:30:00+01:00",
+    "2026-12-31T23:59:60Z", "2026-11-22T24:00:00Z", "2026-02-30T10:00:00Z",
+    "2026-11-22T10:00:00+01:00:30", "2026-11-22T10:00:00+25:00", "2026-11-22T10:00:00+0100",
+    "2026-11-22T10:00:00 Europe/Berlin", "2026-11-22T10:00:00Z\0", "\uff12\uff1026-11-22T10:00:00Z",
+]  # fmt: skip
+
+
+def at_each_door(text: str) -> set[object]:
+    """Return what the doors make of a text as a moment: the moments, or None where one refuses."""
+    found: set[object] = set()
+    body = msgspec.json.encode({"opens_at": text})
+    try:
+        found.add(ROOM_CHANGE.decode(body).opens_at)
+    except msgspec.ValidationError:
+        found.add(None)
+    try:
+        found.add(MOMENT.convert(text, None, None))
+    except BadParameter:
+        found.add(None)
+    header, row = "sku,price_minor,on_sale_from\n", f'mug,1,"{text}"\n'
+    if text and "\0" not in text:
+        _, rows = read_catalogue(iter([header, row]))
+        (read,) = list(rows)
+        found.add(None if read.problems else read.values[14])
+    return found
+
+
+@pytest.mark.parametrize("text", MOMENTS)
+def test_every_door_reads_a_moment_alike(text: str) -> None:
+    assert at_each_door(text) == {MOMENTS[text]}
+
+
+@pytest.mark.parametrize("text", NO_MOMENTS)
+def test_every_door_refuses_what_is_no_moment(text: str) -> None:
+    assert at_each_door(text) == {None}
+
+
+@given(st.integers(86400, 199 * 365 * 86400), st.integers(-1439, 1439))
+def test_a_moment_is_read_back_from_any_offset(seconds: int, minutes: int) -> None:
+    moment = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+
+    written = moment.astimezone(timezone(timedelta(minutes=minutes))).isoformat()
+
+    assert parse_moment(written) == moment
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_moment_within_the_bounds_or_refused(text: str) -> None:
+    try:
+        moment = parse_moment(text)
+    except UnreadableMoment:
+        return
+    assert 2000 <= moment.year <= 2199
+
+
+@pytest.mark.parametrize("value", [b"5", b"1e400", b"true", b"[]", b"{}", b"1700000000"])
+def test_a_moment_is_a_text_and_nothing_else(value: bytes) -> None:
+    with pytest.raises(msgspec.ValidationError, match="opens_at"):
+        ROOM_CHANGE.decode(b'{"opens_at":' + value + b"}")
+
+
+NO_NAMES = [
+    "", " ", "\u200b", "\u3164\u2800", "\u00ad\ufeff", "a\nb", "a\0",
+    "a\x1b[31m", "a\u202eb", "a\x85", "a\u2028b", "x" * 201,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_every_door_refuses_a_name_that_shows_nothing_or_too_much(name: str) -> None:
+    with pytest.raises(UnfitText):
+        read_name(name)
+    for kind, values in (
+        (NewRoom, {"room": "drop", "name": name}),
+        (NewProduct, {"product": "mug", "name": name}),
+        (RoomChange, {"name": name}),
+    ):
+        with pytest.raises(msgspec.ValidationError, match="name"):
+            decoder(kind).decode(msgspec.json.encode(values))
+        with pytest.raises(msgspec.ValidationError, match="name"):
+            convert(values, kind)
+
+
+@pytest.mark.parametrize(
+    "name", ["Mug", "杯", "👩\u200d🚀", "\u0645\u06cc\u200c\u062e", "A&B", " M "]
+)
+def test_a_name_that_can_be_read_is_taken_as_it_is(name: str) -> None:
+    assert read_name(name) == name
+
+
+def test_names_are_normalized_and_texts_may_have_lines() -> None:
+    assert convert({"sku": "a", "price_minor": 1, "name": "Cafe\u0301"}, NewSku).name == "Café"
+    assert read_text("one\r\ntwo\tthree", length_max=20) == "one\r\ntwo\tthree"
+    with pytest.raises(UnfitText):
+        read_text("\x07", length_max=20)
+
+
+@pytest.mark.parametrize("code", ["mug\n", "mug ", "", "müg", "-mug", "a" * 64])
+def test_a_code_is_one_word_of_ascii(code: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="sku"):
+        convert({"sku": code, "price_minor": 1}, NewSku)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", "true", "9" * 400, "0x1"])
+def test_a_figure_is_a_number_within_its_bounds(value: str) -> None:
+    for rule in ("disappointed_max", "seats_max", "session_s"):
+        with pytest.raises(msgspec.ValidationError, match=rule):
+            convert({rule: value}, RoomChange)
+    for setting in ("WAITROOM_PAYMENT_WAIT_S", "WAITROOM_WORKERS", "WAITROOM_PORT"):
+        with pytest.raises(SettingsError):
+            load_settings(environment={setting: value})
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "same"),
+    [
+        ("shop.example", "https://shop.example", True),
+        ("shop.example:443", "https://shop.example", True),
+        ("shop.example", "https://shop.example:443", True),
+        ("Shop.Example", "https://shop.example", True),
+        ("shop.example", "HTTP://SHOP.EXAMPLE:80", True),
+        ("[::1]:8080", "http://[::1]:8080", True),
+        ("shop.example:8080", "http://shop.example", False),
+        ("shop.example", "http://shop.example:443", False),
+        ("shop.example", "https://shop.example.evil.example", False),
+        ("shop.example", "https://evil.example", False),
+        ("", "https://shop.example", False),
+        ("shop.example, evil.example", "https://shop.example", False),
+    ],
+)
+def test_an_origin_is_ours_whatever_its_case_and_usual_port(
+    host: str, origin: str, *, same: bool
+) -> None:
+    assert parse_origin(origin).is_at(host) == same
+
+
+NO_ORIGINS = [
+    "", "null", "shop.example", "//shop.example", "http://", "http://[", "http://[::1",
+    "https://a b", "https://u@a", "https://a/b", "http://a:x", "ftp://a", "https://a:99999",
+    "https://a:0", "https://a?x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_ORIGINS)
+def test_what_is_no_origin_is_refused_in_requests_and_settings(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_origin(text)
+    if text:
+        with pytest.raises(SettingsError, match="public_url"):
+            load_settings(environment={"WAITROOM_PUBLIC_URL": text})
+
+
+@given(st.text(max_size=60))
+def test_any_address_has_an_origin_or_none(text: str) -> None:
+    found = origin_of(text)
+
+    assert found is None or found.scheme in {"http", "https"}
+
+
+@pytest.mark.parametrize(
+    ("header", "html"),
+    [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
+        ("text/html", True),
+        ("TEXT/HTML; q=0.5", True),
+        ("text/*", True),
+        ("text/html;charset=utf-8", True),
+        ("text/html, */*", True),
+        ("text/html, application/json", True),
+        ("application/json, text/html", False),
+        ("application/problem+json, text/html;q=0.9", False),
+        ("application/json;q=0.5, text/html;q=0.4, */*", False),
+        ("application/json;q=0.5, text/html", True),
+        ("text/html;q=0", False),
+        ("text/html;q=0, */*", False),
+        ("text/*;q=0.1, application/json;q=0.2", False),
+        ("text/html;q=0.9, text/*;q=0.1, application/json;q=0.5", True),
+        ("*/*", False),
+        ("", False),
+        ("application/json", False),
+        ("text/htmlx", False),
+        ("text/html;level=1", False),
+        ("text/html;q=nan", False),
+        ("text/html;q=5", False),
+        (",;=,;q=,", False),
+    ],
+)
+def test_the_kind_of_answer_is_the_one_that_the_client_prefers(header: str, *, html: bool) -> None:
+    assert prefers_html(header) == html
