@@ -15,6 +15,7 @@ from checkout.order import CLOSED, TRANSITIONS, Order, OrderState, read_order
 from checkout.refusals import TooManyDeclines, TotalChanged, UnknownOrder
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import IdempotencyKeyReused
+from inventory.kit.turns import Audits
 from inventory.refusals import HoldExpired, PaymentRunning, SessionOver, UnknownHold
 
 SQL = load_queries("checkout")
@@ -55,8 +56,9 @@ class SessionView:
 
 
 class OrderStore:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, audits: Audits | None = None) -> None:
         self._pool = pool
+        self._audits = audits or Audits(pool)
 
     async def session(self, session_id: int) -> SessionView:
         """Return a session, ended or not; raises `SessionOver` when there never was one."""
@@ -181,8 +183,7 @@ class OrderStore:
 
     async def breaches(self) -> list[dict[str, Any]]:
         """Return every way in which orders and refunds disagree: none, unless one is broken."""
-        async with connection(self._pool) as borrowed:
-            return [dict(row) for row in await borrowed.fetch(SQL["read_money_breaches"])]
+        return [dict(row) for row in await self._audits.fetch(SQL["read_money_breaches"])]
 
 
 def _said(payment: Payment | None) -> tuple[str | None, int, str, str]:

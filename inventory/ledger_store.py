@@ -1,7 +1,7 @@
 """The ledger on PostgreSQL: what moved stock, and what the balances were at any moment."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +9,17 @@ import asyncpg
 
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, IdempotencyKeyReused, NotFound
+from inventory.kit.turns import Audits
 from inventory.refusals import BelowCommitted
 
 SQL = load_queries("inventory")
+
+# Movements are looked for in the hour before a moment, then in spans that grow by this factor: a
+# page of a busy SKU costs what happened lately, whatever happened in a year.
+SPAN_FIRST = timedelta(hours=1)
+SPAN_GROWTH = 24
+SPANS_MAX = 3
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +35,11 @@ class Balance:
 
 
 class LedgerStore:
-    def __init__(self, pool: Pool) -> None:
+    """Writes movements, and reads the past by audits that take no shopper's connection."""
+
+    def __init__(self, pool: Pool, audits: Audits | None = None) -> None:
         self._pool = pool
+        self._audits = audits or Audits(pool)
 
     async def move(
         self,
@@ -73,13 +84,9 @@ class LedgerStore:
         limit: int = 500,
         seller: int | None = None,
     ) -> list[Balance]:
-        """Return a room's balances at a moment, recomputed from the movements until then.
-
-        It reads every movement of these SKUs, so it is for auditing and not for a page.
-        """
+        """Return a room's balances at a moment: the present ones less the movements since then."""
         values = (room, moment, sku, after, limit, seller)
-        async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["stock_at"], *values)
+        rows = await self._audits.fetch(SQL["stock_at"], *values)
         return [Balance(**dict(row)) for row in rows]
 
     async def movements(
@@ -92,8 +99,14 @@ class LedgerStore:
     ) -> list[dict[str, Any]]:
         """Return a SKU's movements, newest first. Raises `NotFound`."""
         await self.require(sku, seller)
-        async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["list_movements"], sku, before, limit, seller)
+        until = before or datetime.now(UTC) + SPAN_FIRST
+        rows: list[asyncpg.Record] = []
+        for span in range(SPANS_MAX + 1):
+            since = until - SPAN_FIRST * SPAN_GROWTH**span if span < SPANS_MAX else _BEGINNING
+            values = (sku, until, limit, seller, since)
+            rows = await self._audits.fetch(SQL["list_movements"], *values)
+            if len(rows) == limit:
+                break
         return [dict(row) for row in rows]
 
     async def require(self, sku: str, seller: int | None) -> None:
@@ -104,5 +117,4 @@ class LedgerStore:
 
     async def breaches(self) -> list[dict[str, Any]]:
         """Return every way in which the books disagree: none, unless something is broken."""
-        async with connection(self._pool) as borrowed:
-            return [dict(row) for row in await borrowed.fetch(SQL["read_breaches"])]
+        return [dict(row) for row in await self._audits.fetch(SQL["read_breaches"])]

@@ -126,20 +126,22 @@ JOIN product p USING (product_id) ORDER BY k.sku;
 SELECT * FROM move_stock($1, $2, $3, $4, $5, $6, $7);
 
 -- name: stock_at
--- The balances of a room's SKUs at a moment, from nothing but the movements until then.
-SELECT k.sku, k.name, COALESCE(sum(m.on_hand), 0)::int AS on_hand, COALESCE(sum(m.held), 0)::int AS held,
-       COALESCE(sum(m.sold), 0)::int AS sold,
-       GREATEST(COALESCE(sum(m.on_hand - m.held - m.sold), 0), 0)::int AS available
-FROM sku k JOIN room r USING (room_id) LEFT JOIN movement m ON m.sku_id = k.sku_id AND m.at <= $2
+-- The balances of a room's SKUs at a moment: those of now, less every movement since. The check of the books
+-- counts the present ones from all movements.
+SELECT k.sku, k.name, (s.on_hand - COALESCE(sum(m.on_hand), 0))::int AS on_hand,
+       (s.held - COALESCE(sum(m.held), 0))::int AS held, (s.sold - COALESCE(sum(m.sold), 0))::int AS sold,
+       GREATEST(s.on_hand - s.held - s.sold - COALESCE(sum(m.on_hand - m.held - m.sold), 0), 0)::int AS available
+FROM sku k JOIN room r USING (room_id) JOIN stock s USING (sku_id)
+LEFT JOIN (SELECT x.sku_id, x.on_hand, x.held, x.sold FROM movement x WHERE x.at > $2) m USING (sku_id)
 WHERE r.room = $1 AND ($3::text IS NULL OR k.sku = $3) AND k.sku > $4
     AND ($6::int IS NULL OR EXISTS (SELECT FROM product p WHERE p.product_id = k.product_id AND p.seller_id = $6))
-GROUP BY k.sku, k.name ORDER BY k.sku LIMIT $5;
+GROUP BY k.sku, k.name, s.sku_id ORDER BY k.sku LIMIT $5;
 
 -- name: list_movements
--- The movements of one SKU, newest first, before a moment.
+-- The movements of one SKU between two moments, newest first.
 SELECT m.at, m.kind, m.quantity, m.who, m.reason, m.hold_id, m.order_id, m.on_hand, m.held, m.sold
 FROM movement m JOIN sku k USING (sku_id) JOIN product p USING (product_id)
-WHERE k.sku = $1 AND ($2::timestamptz IS NULL OR m.at < $2) AND ($4::int IS NULL OR p.seller_id = $4)
+WHERE k.sku = $1 AND m.at < $2 AND m.at >= $5 AND ($4::int IS NULL OR p.seller_id = $4)
 ORDER BY m.at DESC, m.kind LIMIT $3;
 
 -- name: sku_in_scope

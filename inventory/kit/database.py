@@ -55,14 +55,14 @@ async def _leave_as_it_is(_: "Connection") -> None:
     """
 
 
-async def open_pool(url: str, *, size_max: int, pooler: bool = False) -> Pool:
+async def open_pool(url: str, *, size_max: int, size_min: int = 1, pooler: bool = False) -> Pool:
     """Connect to PostgreSQL.
 
     `pooler` is for PgBouncer without `max_prepared_statements`: nothing is prepared then.
     """
     return await asyncpg.create_pool(
         url,
-        min_size=1,
+        min_size=size_min,
         max_size=size_max,
         reset=_leave_as_it_is,  # type: ignore[arg-type] # asyncpg passes the pool's proxy
         command_timeout=COMMAND_TIMEOUT_S,

@@ -95,3 +95,8 @@ class Busy(Refusal):
 class EngineDown(Busy):
     code = "engine_down"
     title = "The service cannot reach its database. Your place is safe; please try again."
+
+
+class AuditTooLong(Refusal):
+    code, status = "audit_too_long", 503
+    title = "Counting this takes too long at the moment. Please try again when the sale is calmer."

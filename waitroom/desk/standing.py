@@ -30,6 +30,7 @@ TicketStatus = Literal[
 # Used while no state document is known.
 _NO_ROW = WaitRow(place=1, wait_low_s=None, wait_high_s=None, chance=0.0, poll_s=POLL_MIN_S)
 # The states of a room that calls no more, with the status that its waiting tickets are told.
+_TURN = frozenset({"called", "claimed"})
 _CALLS_OVER: dict[str, TicketStatus] = {"sold_out": "sold_out", "ended": "ended"}
 # The states of a number whose turn may pass without its shopper.
 _MAY_PASS = frozenset({AdmissionState.MISSED, AdmissionState.ASIDE})
@@ -170,6 +171,7 @@ def _numbered(
         wait_low_s=row.wait_low_s if place else 0,
         wait_high_s=row.wait_high_s if place else 0,
         chance=row.chance,
-        poll_s=row.poll_s if status == "waiting" else POLL_MIN_S,
+        # A turn may end within seconds; every other standing changes at the document's own pace.
+        poll_s=POLL_MIN_S if status in _TURN else row.poll_s,
         **told,
     )

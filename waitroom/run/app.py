@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 ROLES = ("web", "controller", "sweeper")
 CLOSE_WAIT_S = 5.0
+# For a check of the books, an analysis, a fairness report and the archive, one of each at a time.
+AUDIT_CONNECTIONS_MAX = 4
 
 GatewayOpener = Callable[[Settings, Secrets, Pool], Awaitable[Gateway]]
 # A loop runs until the event is set.
@@ -46,10 +48,19 @@ async def open_service(
             pooler=settings.postgres_pooler,
         )
         stack.push_async_callback(_close_pool, pool)
+        audit_pool = await open_pool(
+            settings.postgres_url,
+            size_max=AUDIT_CONNECTIONS_MAX,
+            size_min=0,
+            pooler=settings.postgres_pooler,
+        )
+        stack.push_async_callback(_close_pool, audit_pool)
         memory = Memory(settings.valkey_url)
         stack.push_async_callback(memory.close)
         opened = await gateway(settings, secrets, pool)
-        service = build_service(settings, secrets, roles, pool, memory, gateway=opened)
+        service = build_service(
+            settings, secrets, roles, pool, memory, audit_pool=audit_pool, gateway=opened
+        )
         stack.push_async_callback(service.identity.close)
         if settings.gateway == "stripe":
             service.stripe = stripe_api(service, secrets)

@@ -1,4 +1,4 @@
-"""The stores of a process, all on one pool of PostgreSQL connections."""
+"""The stores of a process, on a pool of PostgreSQL connections and one for audits."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from checkout.refund_store import RefundStore
 from inventory.catalogue_import_store import CatalogueImportStore
 from inventory.hold_store import HoldStore
 from inventory.kit.database import Pool
+from inventory.kit.turns import Audits
 from inventory.ledger_store import LedgerStore
 from inventory.product_store import CatalogueStore
 from inventory.sku_store import StockStore
@@ -70,8 +71,9 @@ class Stores:
     fairness: FairnessStore
 
 
-def stores_on(pool: Pool, *, secrets_of_endpoints: SecretBook) -> Stores:
-    """Return all stores on one pool."""
+def stores_on(pool: Pool, *, audit_pool: Pool, secrets_of_endpoints: SecretBook) -> Stores:
+    """Return all stores; those that read whole tables are on `audit_pool`."""
+    audits = Audits(audit_pool)
     return Stores(
         pool=pool,
         lines=LineStore(pool),
@@ -85,9 +87,9 @@ def stores_on(pool: Pool, *, secrets_of_endpoints: SecretBook) -> Stores:
         holds=HoldStore(pool),
         stock=StockStore(pool),
         products=CatalogueStore(pool),
-        ledger=LedgerStore(pool),
+        ledger=LedgerStore(pool, audits),
         imports=CatalogueImportStore(pool),
-        orders=OrderStore(pool),
+        orders=OrderStore(pool, audits),
         refund_store=RefundStore(pool),
         history=HistoryStore(pool),
         customers=CustomerStore(pool),
@@ -96,6 +98,6 @@ def stores_on(pool: Pool, *, secrets_of_endpoints: SecretBook) -> Stores:
         endpoints=EndpointStore(pool, secrets_of_endpoints),
         outbox=OutboxStore(pool),
         mails=MailStore(pool),
-        analytics=AnalyticsStore(pool),
-        fairness=FairnessStore(pool),
+        analytics=AnalyticsStore(audit_pool),
+        fairness=FairnessStore(audit_pool),
     )

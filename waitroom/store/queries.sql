@@ -171,7 +171,7 @@ SELECT m.*, doors_open(m) AS doors_open FROM room m WHERE m.room = $1;
 SELECT l.head, l.tail, l.gate, l.tail - l.head AS waiting, l.entries,
        a.called, a.claimed, a.missed, a.came_back, a."left", a.ended, k.seats AS seats_taken,
        k.on_hand, GREATEST(k.on_hand - k.held - k.sold - k.promised, 0) AS available, k.promised, k.held, k.sold,
-       (SELECT count(*) FROM hold h WHERE h.room_id = m.room_id AND h.state = 'held') AS holds_open,
+       k.holds AS holds_open,
        p.paid AS orders_paid, p.declined AS orders_declined, p.running AS orders_authorizing,
        COALESCE(p.revenue, 0) AS revenue_minor, p.currency,
        m.stock_heard_at, extract(epoch FROM clock_timestamp() - m.stock_heard_at)::float8 AS stock_silent_s,

@@ -14,6 +14,8 @@ CREATE TABLE room_stock (
     short bigint NOT NULL DEFAULT 0 CHECK (short >= 0),
     -- The seats taken: admissions called or claimed. Kept here, since a tick has no time to count them.
     seats bigint NOT NULL DEFAULT 0 CHECK (seats >= 0),
+    -- The open holds, for the same reason.
+    holds bigint NOT NULL DEFAULT 0 CHECK (holds >= 0),
     CONSTRAINT promises_are_covered CHECK (held + sold + promised <= on_hand + short)
 ) WITH (fillfactor = 20);
 
@@ -161,6 +163,7 @@ CREATE INDEX hold_by_customer ON hold (customer_id) WHERE customer_id IS NOT NUL
 -- Placing holds is the busiest write of all, so this one keeps a range for each block of pages and no entry
 -- for each hold.
 CREATE INDEX hold_placed ON hold USING brin (placed_at) WITH (autosummarize = on);
+CREATE INDEX hold_ended ON hold USING brin (ended_at) WITH (autosummarize = on);
 
 -- A hold's line is also its movement: the units are held when the hold was placed and released,
 -- expired or confirmed when it ended. Quantity 0 is what is left of a line that was taken out.
