@@ -12,19 +12,20 @@ from aiohttp import web
 
 from checkout.driving.payments import Payments
 from checkout.order import UNSETTLED, Order, OrderRequest, shopper_body
+from checkout.order_link import OrderLinks
 from checkout.order_store import OrderStore, SessionView
 from checkout.refusals import PaymentDeclined, UnknownOrder
-from checkout.session import Session, SessionSeal
+from checkout.session import Session
+from checkout.sessions import Sessions
 from inventory.hold import Basket, Hold, HoldRequest, Item, Wish, body_hash, idempotency_uuid
 from inventory.hold_store import HoldStore, Placed
 from inventory.kit.batcher import Batcher
-from inventory.kit.http import bearer, idempotency_key, json_response, read_body
+from inventory.kit.http import idempotency_key, json_response, read_body
 from inventory.kit.problem import Unprocessable
 from inventory.refusals import SessionOver, UnknownHold
 
 log = structlog.get_logger()
 
-SESSION_COOKIE = "waitroom_session"
 RETRY_AFTER_S = "2"
 
 
@@ -46,38 +47,40 @@ class Checkout:
     def __init__(
         self,
         *,
-        seal: SessionSeal,
+        sessions: Sessions,
+        links: OrderLinks,
         holds: HoldStore,
         orders: OrderStore,
         payments: Payments,
         gateway_name: str,
         payment_wait_s: float,
-        secure: bool,
     ) -> None:
-        self.seal = seal
+        self.sessions = sessions
+        self.links = links
         self.holds = holds
         self.orders = orders
         self.hold_batcher: Batcher[HoldRequest, Placed] = Batcher("holds", holds.place)
-        self.secure = secure
-        self.cookie = ("__Host-" if secure else "") + SESSION_COOKIE
         self._payments = payments
         self._gateway_name = gateway_name
         self._payment_wait_s = payment_wait_s
         self._driving: dict[UUID, asyncio.Task[None]] = {}
 
-    def session_of(self, request: web.Request) -> Session:
-        """Return the session that this request carries; raises `SessionOver` without one."""
-        token, cookie = bearer(request), request.cookies.get(self.cookie)
-        if token is not None and cookie is not None:
-            try:
-                return self.seal.open(token)
-            except SessionOver:
-                # The bearer token may be another service's; then the cookie speaks.
-                token = cookie
-        found = token or cookie
-        if found is None:
-            raise SessionOver("This needs a session: claim your place first.")
-        return self.seal.open(found)
+    def order_body(self, order: Order) -> dict[str, Any]:
+        """Return what a shopper is told of their order, with the link that reads it later."""
+        return {**shopper_body(order), "order_url": self.links.url_of(order.order_id)}
+
+    def order_answer(self, order: Order) -> web.Response:
+        """Return 201 for an order that is settled, 202 while the gateway decides, 402 if declined.
+
+        The last raises `PaymentDeclined`.
+        """
+        where = {"Location": f"/checkout/orders/{order.order_id}"}
+        if order.failed:
+            raise PaymentDeclined(order.detail, order_id=str(order.order_id))
+        if order.state in UNSETTLED:
+            headers = {**where, "Retry-After": RETRY_AFTER_S}
+            return json_response(self.order_body(order), status=202, headers=headers)
+        return json_response(self.order_body(order), status=201, headers=where)
 
     async def live_session(self, session: Session) -> SessionView:
         """Return a session that has not ended; raises `SessionOver` otherwise."""
@@ -162,30 +165,31 @@ class CheckoutApi:
         ]
 
     async def read_session(self, request: web.Request) -> web.Response:
-        session = self._checkout.session_of(request)
+        session = await self._checkout.sessions.of(request)
         view = await self._checkout.live_session(session)
         holds = await self._checkout.holds.held(session.session_id)
         wishes = await self._checkout.holds.wishes(session.session_id)
         return json_response(session_body(view, holds, wishes))
 
     async def leave(self, request: web.Request) -> web.Response:
-        session = self._checkout.session_of(request)
+        session = await self._checkout.sessions.of(request)
         await self._checkout.orders.leave(session.session_id)
         response = web.Response(status=204)
-        response.del_cookie(self._checkout.cookie, secure=self._checkout.secure)
+        self._checkout.sessions.forget(response, session)
         return response
 
     async def drop_wishes(self, request: web.Request) -> web.Response:
-        session = self._checkout.session_of(request)
+        session = await self._checkout.sessions.of(request)
         await self._checkout.holds.drop_wishes(session.session_id)
         return web.Response(status=204)
 
     async def place_hold(self, request: web.Request) -> web.Response:
-        session = self._checkout.session_of(request)
+        carried = self._checkout.sessions.carried(request)
         key = idempotency_key(request)
         assert key is not None
         basket = await read_body(request, _BASKET)
         quantities = basket.quantities()
+        session = await self._checkout.sessions.meant(carried, skus=quantities)
         wish = HoldRequest(
             session_id=session.session_id,
             key=idempotency_uuid(key),
@@ -204,7 +208,7 @@ class CheckoutApi:
         return await self._hold_answer(request)
 
     async def change_hold(self, request: web.Request) -> web.Response:
-        session, hold_id = self._named_hold(request)
+        session, hold_id = await self._named_hold(request)
         change = await read_body(request, _CHANGE)
         if (change.items is None) == (not change.extend):
             raise Unprocessable('Say either {"items": […]} or {"extend": true}.')
@@ -221,15 +225,16 @@ class CheckoutApi:
         return await self._hold_answer(request)
 
     async def release_hold(self, request: web.Request) -> web.Response:
-        session, hold_id = self._named_hold(request)
+        session, hold_id = await self._named_hold(request)
         await self._checkout.holds.release(session.session_id, hold_id)
         return web.Response(status=204)
 
     async def place_order(self, request: web.Request) -> web.Response:
-        session = self._checkout.session_of(request)
+        carried = self._checkout.sessions.carried(request)
         key = idempotency_key(request)
         assert key is not None
         wish = await read_body(request, _ORDER)
+        session = await self._checkout.sessions.meant(carried, hold_id=wish.hold_id)
         order = await self._checkout.pay(
             session,
             hold_id=wish.hold_id,
@@ -237,45 +242,40 @@ class CheckoutApi:
             token=wish.payment.token,
             shown_minor=wish.total_minor,
         )
-        return order_answer(order)
+        return self._checkout.order_answer(order)
 
-    def _named_hold(self, request: web.Request) -> tuple[Session, UUID]:
-        session = self._checkout.session_of(request)
+    async def _named_hold(self, request: web.Request) -> tuple[Session, UUID]:
+        carried = self._checkout.sessions.carried(request)
         try:
-            return session, UUID(request.match_info["hold_id"])
+            hold_id = UUID(request.match_info["hold_id"])
         except ValueError as error:
             raise UnknownHold from error
+        return await self._checkout.sessions.meant(carried, hold_id=hold_id), hold_id
 
     async def _hold_answer(self, request: web.Request) -> web.Response:
-        session, hold_id = self._named_hold(request)
+        session, hold_id = await self._named_hold(request)
         return json_response(
             hold_body(await self._checkout.holds.read(session.session_id, hold_id))
         )
 
 
-async def find_order(checkout: Checkout, request: web.Request) -> Order:
-    """Return the order in the path if it belongs to the request's session."""
-    session = checkout.session_of(request)
+def order_in_path(request: web.Request) -> UUID:
+    """Return the id of the order in the path; raises `UnknownOrder` for a text that is none."""
     try:
-        order_id = UUID(request.match_info["order_id"])
+        return UUID(request.match_info["order_id"])
     except ValueError as error:
         raise UnknownOrder from error
+
+
+async def find_order(checkout: Checkout, request: web.Request) -> Order:
+    """Return the order in the path if it belongs to the request's session."""
+    carried = checkout.sessions.carried(request)
+    order_id = order_in_path(request)
+    session = await checkout.sessions.meant(carried, order_id=order_id)
     found = await checkout.orders.of_session(session.session_id, order_id)
     if not found:
         raise UnknownOrder
     return found[0]
-
-
-def order_answer(order: Order) -> web.Response:
-    """Return 201 for an order that is settled, 202 while the gateway decides, 402 if declined."""
-    where = {"Location": f"/checkout/orders/{order.order_id}"}
-    if order.failed:
-        raise PaymentDeclined(order.detail, order_id=str(order.order_id))
-    if order.state in UNSETTLED:
-        return json_response(
-            shopper_body(order), status=202, headers={**where, "Retry-After": RETRY_AFTER_S}
-        )
-    return json_response(shopper_body(order), status=201, headers=where)
 
 
 def _items(lines: list[Any]) -> list[dict[str, Any]]:

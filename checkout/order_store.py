@@ -68,6 +68,24 @@ class OrderStore:
             raise SessionOver
         return SessionView(**dict(row))
 
+    async def sessions_about(
+        self,
+        session_ids: list[int],
+        *,
+        hold_id: UUID | None,
+        order_id: UUID | None,
+        skus: list[str],
+    ) -> set[int]:
+        """Return those of several sessions that have the hold or the order, or sell the SKUs.
+
+        Without any of these, and where none of them has it, return the ones that have not ended.
+        """
+        values = (session_ids, hold_id, order_id, skus)
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["sessions_about"], *values)
+        having = {row["session_id"] for row in rows if row["has_it"]}
+        return having or {row["session_id"] for row in rows if row["live"]}
+
     async def leave(self, session_id: int) -> None:
         """End a session and release its holds; one that had ended stays so."""
         async with connection(self._pool) as borrowed:

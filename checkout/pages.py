@@ -12,11 +12,11 @@ from aiohttp import web
 from checkout.api import (
     Checkout,
     hold_body,
-    order_answer,
     session_body,
 )
 from checkout.order import UNSETTLED, shopper_body
-from checkout.session import Session
+from checkout.refusals import RoomNeeded
+from checkout.session import Session, checkout_url
 from inventory.api import Catalogue
 from inventory.catalogue import Sku
 from inventory.hold import Basket, HoldRequest, Wish, body_hash, idempotency_uuid
@@ -85,10 +85,12 @@ class CheckoutPages:
     ) -> web.Response:
         """Render the checkout; `asked` is the basket that `problem` stood in the way of."""
         try:
-            session = self._checkout.session_of(request)
+            session = await self._checkout.sessions.of(request)
             view = await self._checkout.live_session(session)
         except SessionOver as refusal:
-            return self._over(request, refusal)
+            return self._over(refusal)
+        except RoomNeeded as refusal:
+            return self._choice(refusal)
         holds = await self._checkout.holds.held(session.session_id)
         wishes = await self._checkout.holds.wishes(session.session_id)
         held = [hold_body(hold) for hold in holds]
@@ -118,18 +120,19 @@ class CheckoutPages:
             response.headers["Content-Security-Policy"] = STRIPE_CSP
         return response
 
-    def _over(self, request: web.Request, refusal: SessionOver) -> web.Response:
-        try:
-            room = self._checkout.session_of(request).room
-        except SessionOver:
-            room = None
-        context = {"reason": refusal.detail, "room": room}
+    def _choice(self, refusal: RoomNeeded) -> web.Response:
+        """Render the rooms that a browser is in the checkout of, when its address names none."""
+        context = {"rooms": refusal.fields["rooms"]}
+        return self._pages.render("choose_room.html", context, title="Which checkout?")
+
+    def _over(self, refusal: SessionOver, room: str | None = None) -> web.Response:
+        context = {"reason": refusal.detail, "room": room or refusal.fields.get("room")}
         return self._pages.render(
             "session_over.html", context, title="Your session has ended", status=401
         )
 
     async def hold(self, request: web.Request) -> web.Response:
-        session = self._checkout.session_of(request)
+        session = await self._checkout.sessions.of(request)
         form = await read_form(request)
         quantities: dict[str, int] = {}
         partial = bool(form.get("partial"))
@@ -146,10 +149,10 @@ class CheckoutPages:
                 )
             )
         except SessionOver as refusal:
-            return self._over(request, refusal)
+            return self._over(refusal, session.room)
         except Refusal as refusal:
             return await self._show(request, refusal, quantities)
-        raise web.HTTPSeeOther("/checkout")
+        raise web.HTTPSeeOther(checkout_url(session.room))
 
     async def change(self, request: web.Request) -> web.Response:
         """Keep these quantities of a hold; keeping nothing is putting everything back."""
@@ -165,9 +168,9 @@ class CheckoutPages:
         return await self._change(request, keep)
 
     async def unwish(self, request: web.Request) -> web.Response:
-        session = self._checkout.session_of(request)
+        session = await self._checkout.sessions.of(request)
         await self._checkout.holds.drop_wishes(session.session_id)
-        raise web.HTTPSeeOther("/checkout")
+        raise web.HTTPSeeOther(checkout_url(session.room))
 
     async def release(self, request: web.Request) -> web.Response:
         return await self._change(request, self._checkout.holds.release)
@@ -181,7 +184,7 @@ class CheckoutPages:
             await change(session.session_id, hold_id)
         except Refusal as refusal:
             return await self._show(request, refusal)
-        raise web.HTTPSeeOther("/checkout")
+        raise web.HTTPSeeOther(checkout_url(session.room))
 
     async def pay(self, request: web.Request) -> web.Response:
         session, hold_id = await self._named(request)
@@ -195,25 +198,26 @@ class CheckoutPages:
                 token=form.get("token", "")[:200],
                 shown_minor=_shown(form, hold_id),
             )
-            order_answer(order)
+            self._checkout.order_answer(order)
         except Refusal as refusal:
             return await self._show(request, refusal)
         raise web.HTTPSeeOther(f"/checkout/orders/{order.order_id}")
 
     async def leave(self, request: web.Request) -> web.Response:
-        session = self._checkout.session_of(request)
+        session = await self._checkout.sessions.of(request)
         await self._checkout.orders.leave(session.session_id)
         response = web.HTTPSeeOther("/")
-        response.del_cookie(self._checkout.cookie, secure=self._checkout.secure)
+        self._checkout.sessions.forget(response, session)
         raise response
 
     async def _named(self, request: web.Request) -> tuple[Session, UUID]:
-        session = self._checkout.session_of(request)
+        carried = self._checkout.sessions.carried(request)
         form = await read_form(request)
         try:
-            return session, UUID(form.get("hold_id", ""))
+            hold_id = UUID(form.get("hold_id", ""))
         except ValueError as error:
             raise UnknownHold from error
+        return await self._checkout.sessions.meant(carried, hold_id=hold_id), hold_id
 
 
 def _waiting_for(

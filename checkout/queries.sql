@@ -5,6 +5,16 @@ SELECT a.admission_id AS session_id, m.room, m.name AS room_name, a.state, a.end
        extract(epoch FROM a.expires_at - shopper_now())::float8 AS seconds_left
 FROM admission a JOIN room m USING (room_id) WHERE a.admission_id = $1;
 
+-- name: sessions_about
+-- Of the sessions that one browser carries: which are live, and which have the hold or the order, or sell
+-- one of the SKUs.
+SELECT a.admission_id AS session_id, a.state = 'claimed' AS live,
+       EXISTS (SELECT FROM hold h WHERE h.hold_id = $2 AND h.session_id = a.admission_id)
+       OR EXISTS (SELECT FROM purchase p WHERE p.order_id = $3 AND p.session_id = a.admission_id)
+       OR (a.state = 'claimed' AND EXISTS (
+           SELECT FROM sku k WHERE k.sku = ANY($4::text[]) AND k.room_id = a.room_id)) AS has_it
+FROM admission a WHERE a.admission_id = ANY($1::bigint[]);
+
 -- name: end_session
 SELECT end_session($1, $2);
 

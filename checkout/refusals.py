@@ -68,6 +68,14 @@ class CustomerBusy(Refusal):
     title = "This customer's data cannot be erased while a session or an order still needs it."
 
 
+# Sessions
+
+
+class RoomNeeded(Refusal):
+    code, status = "room_needed", 409
+    title = "You are in the checkout of several rooms. Please say which one this is about."
+
+
 # Orders and payments
 
 

@@ -18,6 +18,11 @@ class Session:
     room: str
 
 
+def checkout_url(room: str) -> str:
+    """Return the address of a room's checkout, which is this one in whichever tab it is opened."""
+    return f"/checkout?room={room}"
+
+
 class SessionSeal:
     """Sign sessions and read them back.
 

@@ -12,8 +12,9 @@ from checkout.customers.customer import TOKEN_BYTES_MAX, Customer
 from checkout.customers.customer_store import CustomerStore
 from checkout.customers.identity import Identity
 from checkout.history.cursor import Cursor, read_cursor
-from checkout.order import UNSETTLED, shopper_body
+from checkout.order import UNSETTLED
 from checkout.refusals import CustomerTokenInvalid, Fault, UnknownOrder
+from checkout.session import checkout_url
 from inventory.kit.http import bearer, json_response, query_int, read_body, read_form
 
 
@@ -43,18 +44,18 @@ class CustomersApi:
         ]
 
     async def bind(self, request: web.Request) -> web.Response:
-        session = self._checkout.session_of(request)
+        session = await self._checkout.sessions.of(request)
         wish = await read_body(request, _SIGN_IN)
         customer = await self._identity.customer(wish.token)
         await self._customers.bind(session.session_id, customer)
         return json_response({"bound": True})
 
     async def bind_by_form(self, request: web.Request) -> web.Response:
-        session = self._checkout.session_of(request)
+        session = await self._checkout.sessions.of(request)
         form = await read_form(request)
         customer = await self._identity.customer(form.get("token", ""))
         await self._customers.bind(session.session_id, customer)
-        raise web.HTTPSeeOther("/checkout")
+        raise web.HTTPSeeOther(checkout_url(session.room))
 
     async def list_orders(self, request: web.Request) -> web.Response:
         customer = await self._customer(request)
@@ -63,7 +64,9 @@ class CustomersApi:
         orders = await self._customers.orders(customer, after=after, limit=limit)
         last = orders[-1] if len(orders) == limit else None
         following = last and str(Cursor(at=last.created_at, order_id=last.order_id))
-        return json_response({"orders": [shopper_body(o) for o in orders], "next": following})
+        return json_response(
+            {"orders": [self._checkout.order_body(o) for o in orders], "next": following}
+        )
 
     async def read_order(self, request: web.Request) -> web.Response:
         customer = await self._customer(request)
@@ -72,7 +75,9 @@ class CustomersApi:
         except ValueError as error:
             raise UnknownOrder from error
         order = await self._customers.order(customer, order_id)
-        return json_response(shopper_body(order), status=202 if order.state in UNSETTLED else 200)
+        return json_response(
+            self._checkout.order_body(order), status=202 if order.state in UNSETTLED else 200
+        )
 
     async def read_data(self, request: web.Request) -> web.Response:
         return json_response(await self._customers.data(await self._customer(request)))

@@ -1,18 +1,17 @@
 """The shopper's own orders: the list of them, each as a page, and receipts."""
 
 from collections.abc import Iterable
-from uuid import UUID
 
 from aiohttp import web
 
-from checkout.api import Checkout, find_order
+from checkout.api import Checkout, find_order, order_in_path
 from checkout.customers.customer import Customer
 from checkout.customers.customer_store import CustomerStore
 from checkout.customers.identity import Identity
 from checkout.history.cursor import Cursor, read_cursor
 from checkout.history.history_store import HistoryStore
 from checkout.history.receipt import as_text, receipt_of
-from checkout.order import UNSETTLED, Order, OrderState, Status, shopper_body
+from checkout.order import UNSETTLED, Order, OrderState, Status
 from checkout.refund import Refund, RefundStage, shopper_refund_bodies
 from checkout.refund_store import RefundStore
 from checkout.refusals import CustomersNotConfigured, CustomerTokenInvalid, Fault, UnknownOrder
@@ -63,37 +62,45 @@ class HistoryApi:
         ]
 
     async def list_orders(self, request: web.Request) -> web.Response:
-        session = self._checkout.session_of(request)
+        sessions = self._checkout.sessions.carried(request)
         limit = query_int(request, "limit", default=20, low=1, high=100)
         after = read_cursor(request.query.get("cursor"))
-        orders = await self._history.of_session(session.session_id, after=after, limit=limit)
+        carried = [session.session_id for session in sessions]
+        orders = await self._history.of_sessions(carried, after=after, limit=limit)
         last = orders[-1] if len(orders) == limit else None
         following = last and str(Cursor(at=last.created_at, order_id=last.order_id))
-        return json_response({"orders": [shopper_body(o) for o in orders], "next": following})
+        return json_response(
+            {"orders": [self._checkout.order_body(o) for o in orders], "next": following}
+        )
 
     async def show_order(self, request: web.Request) -> web.Response:
-        order = await find_order(self._checkout, request)
+        linked = await self._linked_order(request)
+        order = linked or await find_order(self._checkout, request)
         refunds = await self._refunds.of_order(order.order_id)
-        body = {**shopper_body(order), "refunds": shopper_refund_bodies(refunds)}
+        body = {**self._checkout.order_body(order), "refunds": shopper_refund_bodies(refunds)}
         if not wants_html(request):
             return json_response(body, status=202 if order.state in UNSETTLED else 200)
-        waits = self._bank_step and order.state is OrderState.AUTHORIZING
+        waits = self._bank_step and order.state is OrderState.AUTHORIZING and linked is None
         context = {
             "order": body,
+            "room": order.room,
+            "key": self._checkout.links.key_of(order.order_id) if linked else "",
             "called_off": order.called_off,
             "stuck": order.state is OrderState.RETURNING and _stuck(refunds),
             "bank_step": f"/checkout/stripe/{order.order_id}" if waits else None,
         }
-        return self._pages.render(
+        response = self._pages.render(
             "order.html", context, title=_TITLES.get(body["status"], "Your order")
         )
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
 
     async def show_receipt(self, request: web.Request) -> web.Response:
         """Answer with the receipt as a page that can be mailed, or as text with `format=text`."""
         form = request.query.get("format", "html")
         if form not in {"html", "text"}:
             raise BadRequest("format must be html or text.")
-        order = await self._own_order(request)
+        order = await self._linked_order(request) or await self._own_order(request)
         refunds = await self._refunds.of_order(order.order_id)
         receipt = receipt_of(order, refunds, brand=self._brand)
         if form == "text":
@@ -101,7 +108,18 @@ class HistoryApi:
         title = f"Receipt for order {receipt.number}"
         response = self._pages.render("receipt.html", {"receipt": receipt}, title=title)
         response.headers["Content-Security-Policy"] = RECEIPT_CSP
+        response.headers["Referrer-Policy"] = "no-referrer"
         return response
+
+    async def _linked_order(self, request: web.Request) -> Order | None:
+        """Return the order in the path if the request has the key of its link."""
+        key = request.query.get("key")
+        if key is None:
+            return None
+        order_id = order_in_path(request)
+        if not self._checkout.links.opens(order_id, key):
+            return None
+        return await self._checkout.orders.read(order_id)
 
     async def _own_order(self, request: web.Request) -> Order:
         """Return the order in the path, of the request's session or of its customer."""
@@ -111,11 +129,7 @@ class HistoryApi:
             customer = await self._customer(request)
             if customer is None:
                 raise
-        try:
-            order_id = UUID(request.match_info["order_id"])
-        except ValueError as error:
-            raise UnknownOrder from error
-        return await self._customers.order(customer, order_id)
+        return await self._customers.order(customer, order_in_path(request))
 
     async def _customer(self, request: web.Request) -> Customer | None:
         """Return the bearer token's customer, or None for a token of another kind."""

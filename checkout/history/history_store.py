@@ -42,11 +42,15 @@ class HistoryStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def of_session(self, session_id: int, *, after: Cursor | None, limit: int) -> list[Order]:
-        """Return a session's newest orders, or those that follow the cursor."""
+    async def of_sessions(
+        self, session_ids: list[int], *, after: Cursor | None, limit: int
+    ) -> list[Order]:
+        """Return the newest orders of some sessions, or those that follow the cursor."""
         at, order_id = (after.at, after.order_id) if after else (None, None)
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["list_session_orders"], session_id, at, order_id, limit)
+            rows = await borrowed.fetch(
+                SQL["list_session_orders"], session_ids, at, order_id, limit
+            )
         return [read_order(row["document"]) for row in rows]
 
     async def rooms(self, *, seller: int | None = None) -> list[dict[str, str]]:

@@ -1,6 +1,6 @@
 -- name: list_session_orders
--- A session's orders, newest first, after the cursor if there is one.
-SELECT document FROM full_order WHERE session_id = $1
+-- The orders of a browser's sessions, newest first, after the cursor if there is one.
+SELECT document FROM full_order WHERE session_id = ANY($1::bigint[])
     AND ($2::timestamptz IS NULL OR (created_at <= $2 AND (created_at < $2 OR order_id > $3)))
 ORDER BY created_at DESC, order_id LIMIT $4;
 

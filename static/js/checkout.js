@@ -11,6 +11,8 @@ const page = $("checkout"), title = document.title;
 let session = JSON.parse(page.dataset.session);
 /** Counts what was done here, so that an older answer does not undo it. */
 let changes = 0, over = false;
+/** Another tab may be in the checkout of another room, so each request names its own. */
+const here = `?room=${encodeURIComponent(session.room)}`;
 
 /** @param {any} now the session as it is now */
 function keep(now) {
@@ -58,9 +60,9 @@ async function place(_, submitter) {
   const items = chosen(), partial = submitter?.name === "partial";
   if (!items.length) return problem("Choose at least one item first.");
   const mine = partial ? null : session.holds.find((hold) => hold.state === "held");
-  let answer = mine && await send("PATCH", `/checkout/holds/${mine.hold_id}`, { items: together(mine.items, items) });
+  let answer = mine && await send("PATCH", `/checkout/holds/${mine.hold_id}${here}`, { items: together(mine.items, items) });
   // A hold that cannot grow stays as it is. Asked for alone, what is gone puts the session in line.
-  if (!answer || answer.data?.code === "out_of_stock") answer = await send("POST", "/checkout/holds", { items, partial });
+  if (!answer || answer.data?.code === "out_of_stock") answer = await send("POST", `/checkout/holds${here}`, { items, partial });
   const { ok, status, data } = answer;
   if (!ok) {
     await refuse(data, status, mine?.hold_id);
@@ -84,7 +86,7 @@ function together(held, more) {
 
 /** Change a hold, and show it as it then is. @param {string} id @param {any} body @param {string} told */
 async function alter(id, body, told) {
-  const { ok, status, data } = await send("PATCH", `/checkout/holds/${id}`, body);
+  const { ok, status, data } = await send("PATCH", `/checkout/holds/${id}${here}`, body);
   if (!ok) return refuse(data, status, id);
   put(data, id);
   announce(told);
@@ -101,14 +103,14 @@ async function change(id, _, form) {
 }
 
 async function release(id) {
-  const { ok, status, data } = await ask("DELETE", `/checkout/holds/${id}`);
+  const { ok, status, data } = await ask("DELETE", `/checkout/holds/${id}${here}`);
   if (!ok && status !== 404 && status !== 410) return refuse(data, status, id);
   put(null, id);
   announce("Everything was put back. You can choose again.");
 }
 
 async function unwish() {
-  const { ok, status, data } = await ask("DELETE", "/checkout/wishes");
+  const { ok, status, data } = await ask("DELETE", `/checkout/wishes${here}`);
   if (!ok) return refuse(data, status);
   changes += 1;
   session.waiting_for = [];
@@ -122,7 +124,7 @@ async function pay(_, submitter) {
   const token = new FormData($("pay-form")).get("token");
   const name = `pay ${id}`;
   const total = session.holds.find((other) => other.hold_id === id)?.total_minor;
-  const { ok, status, data } = await ask("POST", "/checkout/orders", { body: { hold_id: id, payment: { token }, total_minor: total }, key: attempt(name, `${token} ${total}`) });
+  const { ok, status, data } = await ask("POST", `/checkout/orders${here}`, { body: { hold_id: id, payment: { token }, total_minor: total }, key: attempt(name, `${token} ${total}`) });
   settle(name);
   // A gateway's own script may have a part in it.
   document.dispatchEvent(new CustomEvent("pay-answer", { detail: { status, data } }));
@@ -139,7 +141,7 @@ async function follow(order) {
   announce("The payment provider is taking its time. Your items stay held meanwhile.");
   for (;;) {
     await new Promise((wake) => setTimeout(wake, 1500 + Math.random() * 500));
-    const { ok, data } = await ask("GET", `/checkout/orders/${order}`).catch(() => ({ ok: false, data: null }));
+    const { ok, data } = await ask("GET", `/checkout/orders/${order}${here}`).catch(() => ({ ok: false, data: null }));
     if (!ok || data.status === "authorizing") continue;
     if (data.status !== "declined") return location.assign(`/checkout/orders/${order}`);
     return location.reload();
@@ -149,7 +151,7 @@ async function follow(order) {
 /** Another tab, a sleep or the network may have changed things, and what was waited for may be held. */
 async function refresh() {
   const before = changes;
-  const { status, data } = await ask("GET", "/checkout/session").catch(() => ({ status: 0, data: null }));
+  const { status, data } = await ask("GET", `/checkout/session${here}`).catch(() => ({ status: 0, data: null }));
   if ((status === 401 || status === 410) && !over) { over = true; location.reload(); }
   if (status !== 200 || over) return false;
   await readStock(session.room, data.waiting_for);
@@ -177,7 +179,7 @@ const ACTIONS = { hold: place, extend, change, release, pay, unwish };
 
 // The button waits for the answer to what it asked for.
 document.addEventListener("submit", async (event) => {
-  const form = event.target, act = ACTIONS[form.getAttribute("action")?.match(/^\/checkout\/(\w+)$/)?.[1]];
+  const form = event.target, act = ACTIONS[form.getAttribute("action")?.match(/^\/checkout\/(\w+)/)?.[1]];
   if (!act || event.defaultPrevented) return;
   event.preventDefault();
   const button = event.submitter ?? form.querySelector("button:not([type=button])");

@@ -1,7 +1,8 @@
 import { ask } from "./api.js";
 
 const order = document.getElementById("order");
-const url = `/checkout/orders/${order?.dataset.order}`;
+// A page that was opened by its link has the key of the link in its address.
+const url = `/checkout/orders/${order?.dataset.order}${location.search}`;
 // A payment is decided within seconds; money takes longer to go back.
 const everyMs = order?.dataset.status === "returning" ? 30_000 : 1500;
 

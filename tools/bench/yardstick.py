@@ -67,7 +67,7 @@ def _handler(
     checkout: Checkout, pool: Pool, place: Place
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
-        session = checkout.session_of(request)
+        session = await checkout.sessions.of(request)
         key = idempotency_key(request)
         assert key is not None
         quantities = (await read_body(request, _BASKET)).quantities()

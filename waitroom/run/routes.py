@@ -140,7 +140,7 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
         store=service.elsewhere,
         office=service.office,
         board=board,
-        sessions=service.checkout.seal,
+        sessions=service.checkout.sessions.seal,
     )
     yield PlacesAdmin(guard, board=board, lines=service.lines, places=service.places)
     yield LineAdmin(guard, board=board, public_log=service.public_log, pages=pages)

@@ -10,7 +10,9 @@ from checkout.customers.identity import Identity, open_identity
 from checkout.driving.payments import Payments
 from checkout.driving.refunds import Refunds
 from checkout.gateway.gateway import Gateway
+from checkout.order_link import OrderLinks
 from checkout.session import SessionSeal
+from checkout.sessions import Sessions
 from inventory.api import Catalogue
 from inventory.kit.database import Pool
 from inventory.kit.pages import Pages
@@ -121,7 +123,7 @@ def build_service(
         gateway=gateway,
         refunds=refunds,
         payments=payments,
-        checkout=_checkout(settings, stores, sessions=sessions, payments=payments),
+        checkout=_checkout(settings, secrets, stores, sessions=sessions, payments=payments),
         catalogue=Catalogue(stores.stock, stores.products),
         sweeper=_sweeper(stores, payments=payments, refunds=refunds),
         webhook_sender=WebhookSender(
@@ -142,16 +144,21 @@ def _identity(settings: Settings, secrets: Secrets) -> Identity:
 
 
 def _checkout(
-    settings: Settings, stores: Stores, *, sessions: SessionSeal, payments: Payments
+    settings: Settings,
+    secrets: Secrets,
+    stores: Stores,
+    *,
+    sessions: SessionSeal,
+    payments: Payments,
 ) -> Checkout:
     return Checkout(
-        seal=sessions,
+        sessions=Sessions(sessions, stores.orders, secure=settings.secure),
+        links=OrderLinks(secrets.keys),
         holds=stores.holds,
         orders=stores.orders,
         payments=payments,
         gateway_name=settings.gateway,
         payment_wait_s=settings.payment_wait_s,
-        secure=settings.secure,
     )
 
 

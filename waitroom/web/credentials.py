@@ -8,7 +8,7 @@ import secrets
 
 from aiohttp import web
 
-from checkout.api import SESSION_COOKIE
+from checkout.sessions import session_cookie
 from inventory.kit.http import bearer, idempotency_key
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.entrance import Brought
@@ -92,8 +92,8 @@ class Credentials:
     def forget_ticket(self, response: web.StreamResponse, view: RoomView) -> None:
         response.del_cookie(self._ticket_cookie(view.room), secure=self._secure)
 
-    def keep_session(self, response: web.StreamResponse, token: str) -> None:
-        self._keep(response, self._prefix + SESSION_COOKIE, token)
+    def keep_session(self, response: web.StreamResponse, view: RoomView, token: str) -> None:
+        self._keep(response, session_cookie(view.room, secure=self._secure), token)
 
     def keep_invitation(self, response: web.StreamResponse, view: RoomView, token: str) -> None:
         self._keep(response, self._invitation_cookie(view.room), token)

@@ -121,9 +121,7 @@ class OpsApi:
         """
         view = await self._board.find(request.query.get("room", ""))
         try:
-            session = self._checkout.session_of(request)
-            if session.room != view.room:
-                raise SessionOver("This session belongs to another room.")
+            session = await self._checkout.sessions.of(request)
             await self._checkout.live_session(session)
         except SessionOver:
             place = f"{self._base_url}/rooms/{view.room}"

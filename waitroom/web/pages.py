@@ -7,6 +7,7 @@ from typing import Literal
 
 from aiohttp import web
 
+from checkout.session import checkout_url
 from inventory.api import Catalogue
 from inventory.kit.http import json_response, read_form, wants_html
 from inventory.kit.pages import Pages
@@ -191,8 +192,8 @@ class WaitingPages:
             if refusal.code in _SAID_BY_THE_PAGE:
                 raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
             raise
-        response = web.HTTPSeeOther("/checkout")
-        self._credentials.keep_session(response, session.token)
+        response = web.HTTPSeeOther(checkout_url(view.room))
+        self._credentials.keep_session(response, view, session.token)
         raise response
 
     async def leave(self, request: web.Request) -> web.Response:

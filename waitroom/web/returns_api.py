@@ -3,6 +3,7 @@
 import msgspec
 from aiohttp import web
 
+from checkout.session import checkout_url
 from inventory.kit.http import json_response, read_body, read_form
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.returns import Returns, ReturnsStanding
@@ -79,4 +80,4 @@ class ReturnsApi:
 
 def _back(view: RoomView, form: dict[str, str]) -> web.HTTPSeeOther:
     at_checkout = form.get("from") == "checkout"
-    return web.HTTPSeeOther("/checkout" if at_checkout else f"/rooms/{view.room}")
+    return web.HTTPSeeOther(checkout_url(view.room) if at_checkout else f"/rooms/{view.room}")

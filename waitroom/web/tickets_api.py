@@ -10,6 +10,7 @@ from msgspec import Meta
 from multidict import CIMultiDict
 
 from checkout.customers.customer import TOKEN_BYTES_MAX
+from checkout.session import checkout_url
 from inventory.api import Catalogue
 from inventory.kit.http import PRIVATE, json_response, query_int, read_body
 from inventory.kit.problem import BadRequest
@@ -68,7 +69,7 @@ class ClaimBody(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     expires_at: datetime | None
     seconds_left: float
-    checkout_url: str = "/checkout"
+    checkout_url: str
 
 
 _JOIN = msgspec.json.Decoder(JoinBody)
@@ -160,9 +161,10 @@ class TicketsApi:
             session=session.token,
             expires_at=session.expires_at,
             seconds_left=session.seconds_left,
+            checkout_url=checkout_url(view.room),
         )
         response = json_response(body, status=201 if session.fresh else 200)
-        self._credentials.keep_session(response, session.token)
+        self._credentials.keep_session(response, view, session.token)
         return response
 
 

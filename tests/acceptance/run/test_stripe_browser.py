@@ -69,7 +69,7 @@ async def at_checkout(service: Service, url: str, page: Page, *, script: str = S
     await all_know(url)
     await page.goto(f"{url}/rooms/drop")
     await page.locator("#enter").click()
-    await page.wait_for_url("**/checkout")
+    await page.wait_for_url("**/checkout?room=*")
     await page.locator('[name="quantity-mug"]').fill("1")
     await page.locator("#hold-button").click()
     await expect(page.locator("#pay-button")).to_be_visible()

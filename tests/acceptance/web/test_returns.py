@@ -199,7 +199,7 @@ class Browser:
         headers = {
             "Accept": "text/html",
             "Cookie": f"waitroom_ticket_drop={self.shopper.ticket}; "
-            f"waitroom_session={self.shopper.session}",
+            f"waitroom_session_drop={self.shopper.session}",
         }
         method = "GET" if form is None else "POST"
         answer = await self.client.request(
@@ -457,7 +457,7 @@ async def test_the_waiting_page_is_light(service: Service, client: Client) -> No
 async def _enter(page: Page, serving: Running) -> None:
     await page.goto(f"{serving.url}/rooms/drop")
     await page.locator("#enter").click()
-    await page.wait_for_url("**/checkout")
+    await page.wait_for_url("**/checkout?room=*")
 
 
 async def test_what_is_put_back_is_held_for_whoever_was_refused_without_their_doing(
@@ -594,7 +594,7 @@ async def test_mail_brings_back_whoever_stayed_for_returns(
         await late.goto(link.strip())
         await expect(late.locator("#for-returns")).to_contain_text("15 minutes")
         await late.locator("#enter").click()
-        await late.wait_for_url("**/checkout")
+        await late.wait_for_url("**/checkout?room=*")
         await late.locator('[name="quantity-mug"]').fill("1")
         await late.locator("#hold-button").click()
         await expect(late.locator("#held-items")).to_contain_text(units(1, "Mug"))

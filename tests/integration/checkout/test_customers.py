@@ -358,7 +358,7 @@ async def test_a_page_binds_by_a_form(known: Service, shop: Client, provider: Pr
     await open_gate(known)
     await tick(known)
     shopper = await admitted(shop)
-    cookie = {"Cookie": f"waitroom_session={shopper.session}"}
+    cookie = {"Cookie": f"waitroom_session_drop={shopper.session}"}
     form = {"token": provider.token()}
 
     foreign = await shop.post(
@@ -367,7 +367,7 @@ async def test_a_page_binds_by_a_form(known: Service, shop: Client, provider: Pr
     own = await shop.post("/checkout/customer", data=form, headers=cookie, allow_redirects=False)
 
     assert await code(foreign) == (403, "cross_site")
-    assert (own.status, own.headers["Location"]) == (303, "/checkout")
+    assert (own.status, own.headers["Location"]) == (303, "/checkout?room=drop")
     assert await customers_of(known, "admission") != [None]
 
 
@@ -419,7 +419,7 @@ async def test_nobody_reads_anothers_orders(
     by_session = await shop.get("/checkout/customer/orders", headers=authorization(shopper.session))
     by_nothing = await shop.get("/checkout/customer/orders")
     by_cookie = await shop.get(
-        "/checkout/customer/orders", headers={"Cookie": f"waitroom_session={shopper.session}"}
+        "/checkout/customer/orders", headers={"Cookie": f"waitroom_session_drop={shopper.session}"}
     )
 
     assert await foreign.json() == await unknown.json() == await none.json()

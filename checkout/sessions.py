@@ -1,0 +1,111 @@
+"""The sessions that a request carries, and which of them the request is about.
+
+A browser has a cookie for each room in which it has a session, so that two rooms in two tabs never
+touch each other; a program sends one token in `Authorization`. A request names its room with
+`?room=…`. One that carries a single session need not, and one that is about a hold, an order or a
+basket is about the session that has it.
+"""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from aiohttp import web
+
+from checkout.order_store import OrderStore
+from checkout.refusals import RoomNeeded
+from checkout.session import Session, SessionSeal
+from inventory.kit.http import bearer
+from inventory.refusals import SessionOver
+
+SESSION_COOKIE = "waitroom_session_"
+
+
+def session_cookie(room: str, *, secure: bool) -> str:
+    """Return the name of the cookie that keeps a browser's session in a room."""
+    return f"{_prefix(secure=secure)}{room}"
+
+
+def _prefix(*, secure: bool) -> str:
+    return f"__Host-{SESSION_COOKIE}" if secure else SESSION_COOKIE
+
+
+class Sessions:
+    """Reads sessions from requests."""
+
+    def __init__(self, seal: SessionSeal, orders: OrderStore, *, secure: bool) -> None:
+        self.seal = seal
+        self._orders = orders
+        self._secure = secure
+        self._prefix = _prefix(secure=secure)
+
+    def forget(self, response: web.StreamResponse, session: Session) -> None:
+        """Let the browser forget a session that it has left."""
+        name = session_cookie(session.room, secure=self._secure)
+        response.del_cookie(name, secure=self._secure)
+
+    async def of(self, request: web.Request) -> Session:
+        """Return the session that a request is about; raises `SessionOver` and `RoomNeeded`."""
+        return await self.meant(self.carried(request))
+
+    async def meant(
+        self,
+        carried: list[Session],
+        *,
+        hold_id: UUID | None = None,
+        order_id: UUID | None = None,
+        skus: Collection[str] = (),
+    ) -> Session:
+        """Return the one of several sessions that has the hold or the order, or sells the SKUs.
+
+        Otherwise it is the only one that has not ended. Raises `RoomNeeded` if several have not.
+        """
+        if len(carried) == 1:
+            return carried[0]
+        found = await self._orders.sessions_about(
+            [session.session_id for session in carried],
+            hold_id=hold_id,
+            order_id=order_id,
+            skus=list(skus),
+        )
+        meant = [session for session in carried if session.session_id in found]
+        if len(meant) == 1:
+            return meant[0]
+        if not found:
+            # All of them have ended; the newest says how.
+            return max(carried, key=lambda session: session.session_id)
+        raise RoomNeeded(rooms=sorted(session.room for session in meant))
+
+    def carried(self, request: web.Request) -> list[Session]:
+        """Return the sessions of a request in the room that it names, or in all rooms.
+
+        Raises `SessionOver` for a request without any.
+        """
+        named = request.query.get("room")
+        token = bearer(request)
+        if token is not None:
+            found = self._opened(token)
+            if found is not None:
+                return [_in_room(found, named)]
+        # A bearer token that is no session may be another service's; then the cookies count.
+        kept = [
+            session
+            for name, value in request.cookies.items()
+            if name.startswith(self._prefix) and (session := self._opened(value))
+        ]
+        if named is not None:
+            kept = [session for session in kept if session.room == named]
+        if not kept:
+            raise SessionOver("This needs a session: claim your place first.", room=named)
+        return kept
+
+    def _opened(self, token: str) -> Session | None:
+        try:
+            return self.seal.open(token)
+        except SessionOver:
+            return None
+
+
+def _in_room(session: Session, named: str | None) -> Session:
+    if named is not None and session.room != named:
+        raise SessionOver("This session belongs to another room.", room=named)
+    return session
