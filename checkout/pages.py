@@ -86,11 +86,14 @@ class CheckoutPages:
         """Render the checkout; `asked` is the basket that `problem` stood in the way of."""
         try:
             session = await self._checkout.sessions.of(request)
-            view = await self._checkout.live_session(session)
         except SessionOver as refusal:
             return self._over(refusal)
         except RoomNeeded as refusal:
             return self._choice(refusal)
+        try:
+            view = await self._checkout.live_session(session)
+        except SessionOver as refusal:
+            return self._over(refusal, session.room)
         holds = await self._checkout.holds.held(session.session_id)
         wishes = await self._checkout.holds.wishes(session.session_id)
         held = [hold_body(hold) for hold in holds]

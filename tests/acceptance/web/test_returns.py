@@ -238,7 +238,7 @@ async def test_the_checkout_shows_what_was_refused_and_what_came_free(
     assert f"{units(1, 'Mug')} : none is free now. 1 is in other people" in text
     assert "you are in line for it, by your number" in text
     assert "Refreshing changes nothing." in text
-    assert re.search(r'http-equiv="refresh" content="15; url=/checkout"', page)
+    assert re.search(r'http-equiv="refresh" content="15; url=/checkout\?room=drop"', page)
     assert re.search(r'name="quantity-vase"[^>]* value="1"', page)
     assert "Take what is available" in text
     assert "Held for you" in shown(later)
@@ -262,7 +262,7 @@ async def test_a_refused_basket_is_given_as_far_as_it_goes(
     assert status == 200
     assert units(2, "Vase") in shown(page)
     assert f"{units(1, 'Mug')} : none is free now." in shown(page)
-    assert 'content="60; url=/checkout"' in page
+    assert 'content="60; url=/checkout?room=drop"' in page
 
 
 async def test_nobody_is_offered_a_part_of_nothing(service: Service, client: Client) -> None:
