@@ -19,6 +19,8 @@ NAMED_IMPURE = {
     # They ask others over HTTP.
     "checkout.customers.identity",
     "waitroom.log.verify.fetch",
+    # It finds sessions in requests, and asks its store which one is meant.
+    "checkout.sessions",
     # What handlers and stores are built from.
     "inventory.kit.assets",
     "inventory.kit.batcher",
