@@ -9,9 +9,8 @@ import { wireReturns } from "./returns.js";
 const page = $("checkout"), title = document.title;
 /** The session as the server told it last: its holds, and what it waits for. */
 let session = JSON.parse(page.dataset.session);
-/** Counts what was done here, so that an older answer does not undo it. */
+/** Counts what was done here, so that an older answer does not undo it. Each request names its room. */
 let changes = 0, over = false;
-/** Another tab may be in the checkout of another room, so each request names its own. */
 const here = `?room=${encodeURIComponent(session.room)}`;
 
 /** @param {any} now the session as it is now */
