@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,13 +36,16 @@ log = structlog.get_logger()
 KEYS_FRESH_S = 600.0
 # While it is away the keys it gave last go on, but not for ever.
 KEYS_OLD_MAX_S = 24 * 3600.0
-# Any client can send a token with an unknown `kid`; it makes us ask at most this often.
-UNKNOWN_KID_PAUSE_S = 30.0
+# Any client can send a token with an unknown `kid` or a wrong signature. It makes us ask at most
+# this often.
+NEW_KEY_PAUSE_S = 30.0
 # A provider that does not answer is asked again after this long.
 RETRY_PAUSE_S = 10.0
 FETCH_WAIT_S = 3.0
 KEYS_BYTES_MAX = 128 * 1024
 KEYS_MAX = 50
+# At most this many keys may fit one token; they are tried one after another.
+KEYS_TRIED_MAX = 3
 RSA_BITS_MIN = 2048
 
 
@@ -94,27 +97,36 @@ class ProviderKeys:
         self._fetched_at = self._asked_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
 
-    async def find(self, header: Header) -> Key:
-        """Return the key that this header names; raises `CustomerTokenInvalid` when none fits."""
+    async def find(self, header: Header) -> tuple[Key, ...]:
+        """Return the keys that fit this header; raises `CustomerTokenInvalid` when none does."""
         if self._clock() - self._fetched_at > KEYS_FRESH_S:
             await self._refresh(pause_s=RETRY_PAUSE_S)
-        key = self._pick(header)
-        if key is None:
+        keys = self._pick(header)
+        if not keys:
             # The provider may have begun to sign with a new key.
-            await self._refresh(pause_s=UNKNOWN_KID_PAUSE_S)
-            key = self._pick(header)
+            keys = await self.find_newer(header)
         if self._clock() - self._fetched_at > KEYS_OLD_MAX_S:
             raise IdentityProviderAway(retry_after_s=int(RETRY_PAUSE_S))
-        if key is None:
+        if not keys:
             raise CustomerTokenInvalid(Fault.KEY)
-        return key
+        return keys
 
-    def _pick(self, header: Header) -> Key | None:
+    async def find_newer(self, header: Header) -> tuple[Key, ...]:
+        """Return the keys that fit this header and may have been published a moment ago.
+
+        A provider that gives its keys no names, or the same name again, says nothing when it
+        begins to sign with a new one: the old key no longer fits its tokens.
+        """
+        await self._refresh(pause_s=NEW_KEY_PAUSE_S)
+        return self._pick(header)
+
+    def _pick(self, header: Header) -> tuple[Key, ...]:
         fitting = [k for k in self._keys if header.alg in k.algorithms]
         if header.kid is not None:
             fitting = [k for k in fitting if k.kid == header.kid]
-        # Without a name there is nothing to choose by, and to try them all would be a guess.
-        return fitting[0].key if len(fitting) == 1 else None
+        # A provider that replaces a key without a name publishes the old and the new one for a
+        # while. More than a few are none of that, and trying them all would cost time.
+        return tuple(k.key for k in fitting) if len(fitting) <= KEYS_TRIED_MAX else ()
 
     async def _refresh(self, *, pause_s: float) -> None:
         if self._fetching is None:
@@ -248,20 +260,28 @@ class Identity:
             raise CustomersNotConfigured
         try:
             header = read_header(token)
-            key = await self._key(header)
-            return read_claims(_signed(token, key), self._rules, now=self._clock())
+            return read_claims(await self._payload(token, header), self._rules, now=self._clock())
         except CustomerTokenInvalid as refusal:
             log.info("customer_token_refused", fault=str(refusal.fault))
             raise
 
-    async def _key(self, header: Header) -> Key:
+    async def _payload(self, token: str, header: Header) -> bytes:
+        """Return a token's payload once its signature is checked."""
         if header.alg in SHARED:
             if self._secret is None:
                 raise CustomerTokenInvalid(Fault.ALGORITHM)
-            return self._secret
+            return _signed(token, (self._secret,))
         if self._keys is None:
             raise CustomerTokenInvalid(Fault.ALGORITHM)
-        return await self._keys.find(header)
+        tried = await self._keys.find(header)
+        try:
+            return _signed(token, tried)
+        except CustomerTokenInvalid:
+            newer = await self._keys.find_newer(header)
+            # Keys that were not read again are the same objects.
+            if newer == tried or not newer:
+                raise
+        return _signed(token, newer)
 
     async def close(self) -> None:
         if self._keys is not None:
@@ -283,11 +303,15 @@ def open_identity(*, issuer: str, audience: str, jwks_url: str, secret: str) -> 
     )
 
 
-def _signed(token: str, key: Key) -> bytes:
-    """Return a token's payload once its signature is checked."""
-    try:
-        found = jws.deserialize_compact(token, key, registry=_REGISTRY)
-    except (JoseError, ValueError, RecursionError) as error:
-        raise CustomerTokenInvalid(Fault.SIGNATURE) from error
-    assert found.payload is not None
-    return found.payload
+def _signed(token: str, keys: Sequence[Key]) -> bytes:
+    """Return a token's payload once one of the keys checks its signature."""
+    fault: Exception | None = None
+    for key in keys:
+        try:
+            found = jws.deserialize_compact(token, key, registry=_REGISTRY)
+        except (JoseError, ValueError, RecursionError) as error:
+            fault = error
+            continue
+        assert found.payload is not None
+        return found.payload
+    raise CustomerTokenInvalid(Fault.SIGNATURE) from fault
