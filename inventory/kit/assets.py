@@ -11,7 +11,12 @@ from multidict import CIMultiDict
 from inventory.kit.problem import NotFound
 
 KEPT_S = 60
-_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+    ".ico": "image/vnd.microsoft.icon",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +30,16 @@ class _Asset:
 
 
 class Assets:
-    """Serves the files of one folder under an address of its own."""
+    """Serves the files of one folder under an address, all of them or those with these names."""
 
-    def __init__(self, folder: Path, *, at: str) -> None:
+    def __init__(self, folder: Path, *, at: str, names: str = r"[a-z0-9-]+\.[a-z]+") -> None:
         self._folder = folder
         self._at = at
+        self._names = names
         self._kept: dict[str, _Asset] = {}
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get(f"{self._at}/{{name:[a-z0-9-]+\\.[a-z]+}}", self.serve)]
+        return [web.get(f"{self._at}/{{name:{self._names}}}", self.serve)]
 
     async def serve(self, request: web.Request) -> web.Response:
         asset = self._asset(request.match_info["name"])

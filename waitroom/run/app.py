@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from checkout.gateway.gateway import Gateway
 from inventory.kit.database import Pool, open_pool
@@ -120,10 +121,24 @@ async def _close_pool(pool: Pool) -> None:
         pool.terminate()
 
 
+def _one_address() -> Middleware:
+    """Return what leads from an address with a slash at its end, or with two in it, to the page.
+
+    The redirect keeps the method and the query. It always leads to an address on this site, since
+    all slashes at the beginning become one.
+    """
+    return web.normalize_path_middleware(
+        append_slash=False,
+        remove_slash=True,
+        merge_slashes=True,
+        redirect_class=web.HTTPPermanentRedirect,
+    )
+
+
 def make_app(service: Service) -> web.Application:
     """Return the web application of a service; every lifetime is the service's, not the app's."""
     settings = service.settings
-    app = web.Application(middlewares=[rim], client_max_size=BODY_BYTES_MAX)
+    app = web.Application(middlewares=[rim, _one_address()], client_max_size=BODY_BYTES_MAX)
     app[PROBLEM_PAGE] = service.pages.problem
     app[OWN_ORIGIN] = origin_of(settings.public_url)
     crowds = None

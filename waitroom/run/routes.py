@@ -74,6 +74,8 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
     )
     if service.stripe is not None:
         yield service.stripe
+    # Browsers and crawlers ask for these two at the root, whatever a page says.
+    yield Assets(static_folder() / "root", at="", names=r"robots\.txt|favicon\.ico")
     for folder in ("css", "js"):
         yield Assets(static_folder() / folder, at=f"/static/{folder}")
 
