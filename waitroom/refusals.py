@@ -34,6 +34,14 @@ class CustomerSignInNeeded(Refusal):
         super().__init__(headers={"WWW-Authenticate": "Bearer"})
 
 
+class CookiesNeeded(Refusal):
+    code, status = "cookies_needed", 403
+    title = (
+        "Your browser sends no cookies to this site, so it could not keep your place. Please allow "
+        "cookies here, then take a number."
+    )
+
+
 class InvitationNeeded(Refusal):
     code, status = "invitation_needed", 403
     title = "This room is by invitation. Please open the link in your invitation."

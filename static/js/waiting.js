@@ -20,7 +20,9 @@ const joinable = () => !me && !joined && !barred && refused === "none" && status
 async function join() {
   drawJoining();
   // No key of this tab's own: the browser's cookie makes a second tab's join the same one.
-  const { ok, data } = await ask("POST", `${base}/tickets`, { there: true });
+  let { ok, data } = await ask("POST", `${base}/tickets`, { there: true });
+  // The refusal set the cookie once more; a browser that keeps cookies sends it back now.
+  if (data?.code === "cookies_needed") ({ ok, data } = await ask("POST", `${base}/tickets`, { there: true }));
   joined = ok;
   if (ok) return keep(data);
   refused = { room_ended: "ended", sold_out: "sold_out" }[data?.code] ?? "none";
@@ -39,7 +41,7 @@ async function readMe() {
   me = null;
   if (anew) { begin(); joined = false; draw(); announce(data.detail); }
   else if (["ticket_moved", "other_ticket"].includes(data?.code)) refused = "moved";
-  else if (joined) announce("Your browser did not keep the ticket. Allow cookies here, then take a number again.");
+  else if (joined) { draw(); announce("Your browser did not keep the ticket. Allow cookies here, then take a number again."); }
 }
 
 function keep(data) {

@@ -13,8 +13,9 @@ from inventory.kit.http import bearer, idempotency_key
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.entrance import Brought
 from waitroom.line.ticket import Ticket
-from waitroom.refusals import NoTicket, TicketMoved
+from waitroom.refusals import CookiesNeeded, NoTicket, TicketMoved
 
+COOKIES = "waitroom_"
 TICKET_COOKIE = "waitroom_ticket_"
 INVITATION_COOKIE = "waitroom_invitation_"
 VISITOR_COOKIE = "waitroom_visitor"
@@ -98,10 +99,32 @@ class Credentials:
     def keep_invitation(self, response: web.StreamResponse, view: RoomView, token: str) -> None:
         self._keep(response, self._invitation_cookie(view.room), token)
 
+    def require_cookies(self, request: web.Request) -> None:
+        """Raise `CookiesNeeded` for a join by a page whose browser has sent no cookie of ours.
+
+        Each page sets one before anyone can join from it. A browser that does not send it would
+        not keep a ticket either, and would take another number at each visit. Programs say nothing
+        of an origin, or bring a key or a token. The refusal sets the cookie once more, for a
+        browser that lost it meanwhile.
+        """
+        by_page = "Origin" in request.headers or "Sec-Fetch-Site" in request.headers
+        own = self._prefix + COOKIES
+        if (
+            not by_page
+            or any(name.startswith(own) for name in request.cookies)
+            or "Idempotency-Key" in request.headers
+            or bearer(request) is not None
+        ):
+            return
+        raise CookiesNeeded(headers={"Set-Cookie": self._visitor()})
+
+    def _visitor(self) -> str:
+        return f"{self._visitor_cookie}={secrets.token_hex(VISITOR_BYTES)}; {self._flags}"
+
     def keep_visitor(self, request: web.Request, response: web.StreamResponse) -> None:
         """Give a browser an id, unless it has one, so that a tab and its twin join once."""
         if self._visitor_cookie not in request.cookies:
-            self._keep(response, self._visitor_cookie, secrets.token_hex(VISITOR_BYTES))
+            response.headers.add("Set-Cookie", self._visitor())
 
     def _keep(self, response: web.StreamResponse, name: str, value: str) -> None:
         """Set a cookie whose value is a token of ours, with no character that needs quoting.

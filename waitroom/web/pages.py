@@ -20,7 +20,14 @@ from waitroom.desk.standing import TicketStanding
 from waitroom.desk.tickets import Tickets
 from waitroom.line.state import RoomState
 from waitroom.line.ticket import Ticket
-from waitroom.refusals import NoTicket, NotYetCalled, OtherTicket, StateNotKnown, TicketMoved
+from waitroom.refusals import (
+    CookiesNeeded,
+    NoTicket,
+    NotYetCalled,
+    OtherTicket,
+    StateNotKnown,
+    TicketMoved,
+)
 from waitroom.web.answers import RoomBody, room_fields
 from waitroom.web.credentials import Credentials
 from waitroom.web.places_api import move_here
@@ -166,6 +173,10 @@ class WaitingPages:
         response = web.HTTPSeeOther(f"/rooms/{view.room}")
         ticket, good = self._credentials.former_ticket(request, view)
         if ticket is None or not good or not await self._tickets.still_good(ticket):
+            try:
+                self._credentials.require_cookies(request)
+            except CookiesNeeded as refusal:
+                return await self._page(request, view, said=refusal)
             form = await _form_of(request)
             place = await self._tickets.join(
                 view,

@@ -126,6 +126,7 @@ class TicketsApi:
         if ticket is not None and await self._tickets.still_good(ticket):
             place = Place(ticket=ticket, token=self._tickets.token_of(ticket), fresh=False)
         else:
+            self._credentials.require_cookies(request)
             place = await self._tickets.join(
                 view,
                 self._credentials.brought(

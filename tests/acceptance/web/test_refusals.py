@@ -300,7 +300,8 @@ async def test_a_form_of_our_own_is_taken_without_fetch_metadata(
     client = await clients(service)
     await open_room(service)
 
-    answer = await client.post("/rooms/drop/join", headers=headers, allow_redirects=False)
+    cookie = {"Cookie": f"__Host-waitroom_visitor={'a' * 32}"}
+    answer = await client.post("/rooms/drop/join", headers=cookie | headers, allow_redirects=False)
 
     assert answer.status == 303
 
