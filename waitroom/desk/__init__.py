@@ -2,15 +2,17 @@
 
 # Joining
 
-    requests of a tick ──► reserve keys ──► Merkle tree ──► join_line ──► tickets and receipts
-                           Valkey           `log.chain`     one call      signed, each with its path
+    requests of a tick ──► Merkle tree ──► join_line ──► tickets and receipts
+                           `log.chain`     one call      signed, each with its path
 
-A tick of joins is one statement on the line's row (`join_desk.py`). The desk reserves the join keys
-in Valkey; a key that already has a ticket gives it back. Then it builds a Merkle tree over the rest
-and calls `join_line` once, which extends the tail, calls the numbers at or below the gate and
-writes one log entry with the root. The tickets of the keys are noted while the answers go out.
-Forgetting a key only wastes a number. A lost reply is found by its root in the log
-(`test_after_a_lost_reply_the_same_numbers_are_found`).
+A tick of joins is one statement on the line's row (`join_desk.py`). The desk builds a Merkle tree
+over the batch and calls `join_line` once, which extends the tail, calls the numbers at or below the
+gate and writes one log entry with the root. It also keeps the number of each join key, in the same
+transaction. If a key has its number already, the batch is left unwritten, looked at, and tried
+again without that request. A lost reply is found by its root in the log
+(`test_after_a_lost_reply_the_same_numbers_are_found`). A batch whose answers were lost for good is
+settled once PostgreSQL answers: its numbers step aside until their keys ask again
+(`test_a_number_that_belongs_to_nobody_takes_no_call_and_no_promise`).
 
 # Who may join
 

@@ -33,8 +33,6 @@ STALE_S = 3.0
 CHANGES_OVERLAP = timedelta(seconds=30)
 # Unknown rooms are looked up in the database together, at most once in this time.
 LOOK_UP_EVERY_S = 0.1
-# A join is remembered by its key for this long, so that a retry gets the same ticket.
-JOIN_MEMORY_S = 600
 # Before any moment of the steady clock.
 NEVER = float("-inf")
 
@@ -138,14 +136,12 @@ class Board:
         store: LineStore,
         memory: Memory,
         seal: TicketSeal,
-        join_memory_s: int = JOIN_MEMORY_S,
     ) -> None:
         self.rooms: dict[str, RoomView] = {}
         self.synced_at = NEVER
         self._store = store
         self._memory = memory
         self.seal = seal
-        self._join_memory_s = join_memory_s
         self._unreadable: dict[str, str] = {}
         # Few places have a note, and every ticket asks for its own.
         self._notes: dict[tuple[int, bool, int], PlaceNote] = {}
@@ -293,9 +289,7 @@ class Board:
             rules.line,
             room_id=room_id,
             store=self._store,
-            memory=self._memory,
             seal=self.seal,
-            memory_s=self._join_memory_s,
         )
         return LineView(rules=rules, desk=desk)
 

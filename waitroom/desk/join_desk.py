@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
+
+import structlog
 
 from inventory.kit.batcher import Batcher
-from inventory.kit.problem import Busy, Refusal
+from inventory.kit.problem import Busy, EngineDown, Refusal
 from waitroom.line.ticket import TICKET_ID_BYTES, Ticket, TicketSeal, parse_ticket
 from waitroom.log.chain import leaf_hash, merkle_levels, merkle_path
 from waitroom.log.receipt import Receipt
@@ -18,15 +22,25 @@ from waitroom.refusals import (
     RoomEnded,
     SoldOut,
 )
-from waitroom.store.line_store import Joined, LineStore, OnePerPerson, PersonHasPlace
-from waitroom.store.memory import Memory
+from waitroom.store.line_store import (
+    Joined,
+    JoinKeys,
+    KeyHasNumber,
+    LineStore,
+    OnePerPerson,
+    PersonHasPlace,
+)
+
+log = structlog.get_logger()
 
 JOIN_BATCH_MAX = 512
 RECENT_MAX = 20_000
-# A batch waits this often for a twin of one of its joins that another worker is numbering.
-TWIN_LOOKS_MAX = 10
-TWIN_LOOK_EVERY_S = 0.02
-PERSON_ATTEMPTS_MAX = 4
+# A batch in which someone turns out to have a place already is tried this often.
+ATTEMPTS_MAX = 4
+# Batches whose answers were lost are settled one by one, as soon as PostgreSQL answers again.
+LOST_BATCHES_MAX = 1000
+SETTLE_EVERY_S = 1.0
+_KEY_BYTES = 16
 
 
 _REFUSALS: dict[str, type[Refusal]] = {
@@ -77,18 +91,16 @@ class JoinDesk:
         *,
         room_id: int,
         store: LineStore,
-        memory: Memory,
         seal: TicketSeal,
-        memory_s: int,
     ) -> None:
         self._line_id = line_id
         self._line = line
         self._room_id = room_id
         self._store = store
-        self._memory = memory
         self._seal = seal
-        self._memory_s = memory_s
-        self._noting: set[asyncio.Task[None]] = set()
+        # Batches whose answers were lost, by their roots; the oldest are dropped beyond the bound.
+        self._lost: deque[tuple[bytes, JoinKeys]] = deque(maxlen=LOST_BATCHES_MAX)
+        self._settling: asyncio.Task[None] | None = None
         # The tickets that this worker gave out lately, by join key, the oldest first.
         self._recent: dict[str, str] = {}
         self.batcher: Batcher[JoinRequest, Place] = Batcher(
@@ -100,10 +112,9 @@ class JoinDesk:
         places: dict[int, Place | Refusal] = {}
         first: dict[str, int] = {}
         new: list[int] = []
-        taken = await self._taken([r.key for r in requests if r.key is not None])
         for index, request in enumerate(requests):
             if request.key is not None:
-                text = taken.get(request.key)
+                text = self._recent.get(request.key)
                 if text is not None:
                     places[index] = self._repeated(text)
                     continue
@@ -118,50 +129,48 @@ class JoinDesk:
             for index, request in enumerate(requests)
         ]
 
-    async def _taken(self, keys: list[str]) -> dict[str, str]:
-        """Return the tickets of the keys that have one, and reserve all other keys.
-
-        While another worker is giving a ticket to one of these keys, this one waits a moment for
-        it. A key whose worker has died counts as new.
-        """
-        if not keys:
-            return {}
-        taken = {key: self._recent[key] for key in keys if key in self._recent}
-        asked = list(dict.fromkeys(key for key in keys if key not in taken))
-        for _ in range(TWIN_LOOKS_MAX):
-            if not asked:
-                break
-            found = await self._memory.reserve_joins(self._line_id, asked)
-            taken.update((key, text) for key, text in found.items() if text)
-            asked = [key for key, text in found.items() if not text]
-            if asked:
-                await asyncio.sleep(TWIN_LOOK_EVERY_S)
-        return taken
-
     def _repeated(self, text: str) -> Place:
         ticket = parse_ticket(text)
         assert ticket is not None, "only our own tickets are remembered"
         return Place(ticket=ticket, token=self._seal.sign_text(text), fresh=False)
 
     async def _number(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:
-        """Give new places; a person who may have only one and has it gets that one again."""
-        for _ in range(PERSON_ATTEMPTS_MAX):
-            places, new, twins = self._sort(requests, await self._had_by(requests))
+        """Give new places; a key or a person that has its place already gets that one again."""
+        hashes = [None if request.key is None else _hash(request.key) for request in requests]
+        had_by_key: dict[bytes, Ticket] = {}
+        for _ in range(ATTEMPTS_MAX):
+            places, new, twins = self._sort(
+                requests, hashes, await self._had_by(requests) | had_by_key
+            )
             try:
-                given = await self._number_new([requests[index] for index in new]) if new else []
+                given = (
+                    await self._number_new(
+                        [requests[index] for index in new], [hashes[index] for index in new]
+                    )
+                    if new
+                    else []
+                )
             except PersonHasPlace:
                 # Another worker was quicker for one of them: look again.
+                continue
+            except KeyHasNumber:
+                # A repeat, or another worker was quicker.
+                asked = [hash_ for hash_ in hashes if hash_ is not None]
+                had_by_key = await self._store.key_places(self._line_id, asked)
                 continue
             places.update(zip(new, given, strict=True))
             places.update((twin, _as_repeat(places[first])) for twin, first in twins.items())
             return [places[index] for index in range(len(requests))]
         if len(requests) > 1:
-            # The batcher then tries them one by one, so one person's race delays no one else.
+            # The batcher then tries them one by one, so one shopper's race delays no one else.
             raise PersonHasPlace
         raise Busy(retry_after_s=1)
 
     def _sort(
-        self, requests: Sequence[JoinRequest], had: dict[bytes, Ticket]
+        self,
+        requests: Sequence[JoinRequest],
+        hashes: Sequence[bytes | None],
+        had: dict[bytes, Ticket],
     ) -> tuple[dict[int, Place | Refusal], list[int], dict[int, int]]:
         """Sort a batch into settled requests, new ones, and twins of a new one; all by index.
 
@@ -170,8 +179,10 @@ class JoinDesk:
         settled, twins = dict[int, Place | Refusal](), dict[int, int]()
         new, first = list[int](), dict[bytes, int]()
         for index, request in enumerate(requests):
-            person, consumed = request.person_key, request.consumes
-            if person is None:
+            person, consumed, key = request.person_key, request.consumes, hashes[index]
+            if person is None and key is not None and key in had:
+                settled[index] = self._remembered(request, had[key])
+            elif person is None:
                 new.append(index)
             elif person in had:
                 settled[index] = self._repeated(had[person].text())
@@ -191,12 +202,33 @@ class JoinDesk:
         keys = [key for key in asked if key is not None]
         return await self._store.person_places(self._room_id, keys) if keys else {}
 
-    async def _number_new(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:
+    async def _number_new(
+        self, requests: Sequence[JoinRequest], hashes: Sequence[bytes | None]
+    ) -> list[Place | Refusal]:
         blob = os.urandom(TICKET_ID_BYTES * len(requests))
         ids = [blob[i : i + TICKET_ID_BYTES] for i in range(0, len(blob), TICKET_ID_BYTES)]
         levels = merkle_levels(
             [leaf_hash(id_, request.random) for id_, request in zip(ids, requests, strict=True)]
         )
+        joined = await self._send(requests, hashes, ids, levels[-1][0])
+        if joined.refusal is not None:
+            return [_REFUSALS[joined.refusal]() for _ in requests]
+        places = [
+            self._place(joined, levels, index, id_, requests[index].random)
+            for index, id_ in enumerate(ids)
+        ]
+        for request, place in zip(requests, places, strict=True):
+            self._remember(request, place)
+        return list(places)
+
+    async def _send(
+        self,
+        requests: Sequence[JoinRequest],
+        hashes: Sequence[bytes | None],
+        ids: Sequence[bytes],
+        root: bytes,
+    ) -> Joined:
+        """Take numbers for a batch; one that gets no answer is settled later."""
         persons = [
             None
             if request.person_key is None
@@ -205,43 +237,72 @@ class JoinDesk:
             )
             for id_, request in zip(ids, requests, strict=True)
         ]
-        joined = await self._store.join(
-            self._line_id, len(requests), levels[-1][0], persons=persons if any(persons) else ()
+        own = JoinKeys(
+            keys=[
+                (hash_ or id_) if person is None else None
+                for hash_, id_, person in zip(hashes, ids, persons, strict=True)
+            ],
+            ids=ids,
         )
-        if joined.refusal is not None:
-            self._remember({request.key: "" for request in requests if request.key is not None})
-            return [_REFUSALS[joined.refusal]() for _ in requests]
-        places = [
-            self._place(joined, levels, index, id_, requests[index].random)
-            for index, id_ in enumerate(ids)
-        ]
-        self._remember(
-            {
-                request.key: place.token.rpartition("~")[0]
-                for request, place in zip(requests, places, strict=True)
-                if request.key is not None
-            }
-        )
-        return list(places)
+        try:
+            return await self._store.join(
+                self._line_id,
+                len(requests),
+                root,
+                own=own,
+                persons=persons if any(persons) else (),
+            )
+        except EngineDown:
+            self._settle_later(root, own)
+            raise
 
-    def _remember(self, keyed: dict[str, str]) -> None:
-        """Note each key's ticket: in this worker at once, for the others while answers go out."""
-        if not keyed:
+    def _settle_later(self, root: bytes, own: JoinKeys) -> None:
+        """Note a batch that may have been given numbers of which no shopper was told."""
+        self._lost.append((root, own))
+        if self._settling is None:
+            self._settling = asyncio.create_task(self._settle_lost(), name="lost-joins")
+
+    async def _settle_lost(self) -> None:
+        """Let the numbers of lost batches step aside until their shoppers ask again."""
+        try:
+            while self._lost:
+                await asyncio.sleep(SETTLE_EVERY_S)
+                await self._settle_now()
+        finally:
+            self._settling = None
+
+    async def _settle_now(self) -> None:
+        while self._lost:
+            root, own = self._lost[0]
+            try:
+                lost = await self._store.lose(self._line_id, root, own)
+            except EngineDown:
+                return
+            if self._lost and self._lost[0][0] == root:
+                self._lost.popleft()
+            if lost:
+                log.warning("joins_lost", line=self._line, numbers=lost)
+
+    def _remember(self, request: JoinRequest, place: Place) -> None:
+        """Note a key's ticket, so that a repeat at this worker asks no engine."""
+        if request.key is None:
             return
-        self._recent.update((key, text) for key, text in keyed.items() if text)
-        while len(self._recent) > RECENT_MAX:
+        self._recent[request.key] = place.ticket.text()
+        if len(self._recent) > RECENT_MAX:
             del self._recent[next(iter(self._recent))]
-        noting = asyncio.create_task(
-            self._memory.settle_joins(self._line_id, keyed, ttl_s=self._memory_s)
-        )
-        self._noting.add(noting)
-        noting.add_done_callback(self._noting.discard)
+
+    def _remembered(self, request: JoinRequest, ticket: Ticket) -> Place:
+        place = self._repeated(ticket.text())
+        self._remember(request, place)
+        return place
 
     async def close(self) -> None:
-        """Answer every request that is queued, and note the tickets for the other workers."""
+        """Answer every request that is queued, and try once more to settle what was lost."""
         await self.batcher.close()
-        if self._noting:
-            await asyncio.wait(self._noting)
+        if self._settling is not None:
+            self._settling.cancel()
+            await asyncio.gather(self._settling, return_exceptions=True)
+            await self._settle_now()
 
     def _place(
         self, joined: Joined, levels: list[list[bytes]], index: int, id_: bytes, random: bytes
@@ -273,6 +334,11 @@ class JoinDesk:
             claim_seconds=joined.claim_seconds if called else None,
             receipt=receipt,
         )
+
+
+def _hash(key: str) -> bytes:
+    # A client chooses its keys: a hash of fixed length bounds what each one costs.
+    return sha256(key.encode()).digest()[:_KEY_BYTES]
 
 
 def _as_repeat(place: Place | Refusal) -> Place | Refusal:

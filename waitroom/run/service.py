@@ -168,6 +168,7 @@ def _sweeper(stores: Stores, *, payments: Payments, refunds: Refunds) -> Sweeper
             "holds": stores.holds.expire,
             "wishes": stores.holds.serve,
             "admissions": partial(_end_due, stores.office),
+            "join_keys": stores.lines.forget_keys,
             "payments": payments.sweep,
             "refunds": refunds.sweep,
             "events": stores.outbox.forget,

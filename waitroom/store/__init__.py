@@ -2,7 +2,7 @@
 
 Every promise made to anyone is in PostgreSQL: numbers, calls, sessions, stock, holds, orders,
 payments, the log. Valkey carries the state documents on their way to the workers, rate limits,
-codes that work once, join keys and the health of checkout (`memory.py`). It may be flushed, killed,
+codes that work once and the health of checkout (`memory.py`). It may be flushed, killed,
 split or rolled back in mid-sale, and no place is lost and no number or call given twice.
 
 The SQL is one schema. Work that must be atomic is one SQL function in `migrations/`; a store calls
@@ -55,12 +55,18 @@ Every deadline comes from the database's clock; the clocks of workers are not as
 
 # Places
 
-A waiting number has no row; a few have something to remember, in `place`: the ticket that owns a
-place since it moved to another device, a profile with more time, an entry that left. `person_place`
-holds the one place of a customer or of an invitation's bearer, in the join's own transaction, so a
-second join from anywhere gets the same ticket. An invitation is a signature over batch and index
-and has no row; its use stands in `person_place`, under a key beside those of its batch. A
-customer's key is a hash that differs from room to room.
+A waiting number has no row of its own: `join_key` remembers for an hour which number a join key
+got, so a repeated join gets the same one, whatever was lost or late. `join_line` looks the keys up
+under the lock of the room's log and writes them with the numbers. A worker that got no answer for
+a batch settles it later (`lose_joins`): numbers whose keys have not asked again step aside, so they
+are not called, and come back when their key asks.
+
+A few places have something to remember, in `place`: the ticket that owns a place since it moved to
+another device, a profile with more time, an entry that left. `person_place` holds the one place of
+a customer or of an invitation's bearer, in the join's own transaction, so a second join from
+anywhere gets the same ticket. An invitation is a signature over batch and index and has no row; its
+use stands in `person_place`, under a key beside those of its batch. A customer's key is a hash that
+differs from room to room.
 
 A code that moves a place lives in Valkey for ten minutes and is used up by `GETDEL`; after a crash
 in between the old ticket still stands. Moving makes the place another ticket's. A note about an

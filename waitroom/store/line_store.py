@@ -19,6 +19,8 @@ JOIN_ATTEMPTS_MAX = 3
 # Broken when one person of a batch has their one place already.
 ONE_PLACE_CONSTRAINT = "one_place_for_each"
 RETRY_PAUSE_S = 0.1
+# A join may be repeated for this long under its key: a phone that slept asks again when it wakes.
+JOIN_KEYS_KEPT_S = 3600
 LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
@@ -57,6 +59,21 @@ class OnePerPerson:
 
 class PersonHasPlace(Exception):
     """One person of the batch has their one place already, so the whole batch got none."""
+
+
+class KeyHasNumber(Exception):
+    """One join key of the batch has its number already, so the whole batch got none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinKeys:
+    """The join keys of a batch, and the ids of the tickets that they are to get.
+
+    A key is None where a person is known, who is recognised in its place.
+    """
+
+    keys: Sequence[bytes | None]
+    ids: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,21 +156,29 @@ class LineStore:
         self._pool = pool
 
     async def join(
-        self, line_id: int, joins: int, root: bytes, *, persons: Sequence[OnePerPerson | None] = ()
+        self,
+        line_id: int,
+        joins: int,
+        root: bytes,
+        *,
+        own: JoinKeys | None = None,
+        persons: Sequence[OnePerPerson | None] = (),
     ) -> Joined:
         """Take the next places for `joins` tickets whose Merkle root is `root`.
 
         `persons` names, for each ticket, the person who may have only one place, if the room knows
         them. After a lost reply the batch is looked up by its root before it is sent again, so no
-        number is wasted and none is given twice. Raises `PersonHasPlace` or `EngineDown`.
+        number is wasted and none is given twice. Raises `KeyHasNumber`, `PersonHasPlace`, or
+        `EngineDown`, after which the batch may have its numbers all the same.
         """
         again = False
         keys, ids = _keys_and_ids(persons)
+        joining = (None, None) if own is None else (own.keys, own.ids)
         for attempt in range(JOIN_ATTEMPTS_MAX):
             try:
                 async with self._pool.acquire() as borrowed:
                     row = await borrowed.fetchrow(
-                        SQL["join_line"], line_id, joins, root, again, keys, ids
+                        SQL["join_line"], line_id, joins, root, again, keys, ids, *joining
                     )
                 break
             except asyncpg.UniqueViolationError as error:
@@ -166,6 +191,8 @@ class LineStore:
                 again = True
                 await asyncio.sleep(RETRY_PAUSE_S * (attempt + 1))
         assert row is not None
+        if row["refusal"] == "has_number":
+            raise KeyHasNumber
         return Joined(
             entered=row["entered"],
             first=row["first_number"] or 0,
@@ -177,6 +204,24 @@ class LineStore:
             seq=row["seq"] or 0,
             refusal=row["refusal"],
         )
+
+    async def key_places(self, line_id: int, keys: Sequence[bytes]) -> dict[bytes, Ticket]:
+        """Return the tickets of those join keys that have one; a number that was lost is back."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["find_join_keys"], line_id, keys)
+        return {row["key"]: _ticket(row, line_id) for row in rows}
+
+    async def lose(self, line_id: int, root: bytes, own: JoinKeys) -> int:
+        """Settle a batch that got no answer; return how many numbers belong to nobody for now."""
+        async with connection(self._pool) as borrowed:
+            return int(await borrowed.fetchval(SQL["lose_joins"], line_id, root, own.keys, own.ids))
+
+    async def forget_keys(self, batch_max: int) -> int:
+        """Forget join keys that are too old to be repeated; return how many."""
+        async with connection(self._pool) as borrowed:
+            return int(
+                await borrowed.fetchval(SQL["forget_join_keys"], batch_max, JOIN_KEYS_KEPT_S)
+            )
 
     async def claim(self, tickets: Sequence[Ticket]) -> list[Claimed]:
         async with connection(self._pool) as borrowed:
@@ -257,15 +302,16 @@ class LineStore:
         """Return the tickets of those keys, of persons or of what they consume, that have one."""
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["find_person_places"], room_id, keys)
-        return {
-            row["key"]: Ticket(
-                line_id=row["line_id"],
-                number=row["number"],
-                ticket_id=row["ticket_id"],
-                entered=row["entered"],
-            )
-            for row in rows
-        }
+        return {row["key"]: _ticket(row, row["line_id"]) for row in rows}
+
+
+def _ticket(row: asyncpg.Record, line_id: int) -> Ticket:
+    return Ticket(
+        line_id=line_id,
+        number=row["number"],
+        ticket_id=row["ticket_id"],
+        entered=row["entered"],
+    )
 
 
 def _place_on_file(row: asyncpg.Record) -> PlaceOnFile:

@@ -1,4 +1,4 @@
-"""Valkey, for all that may be forgotten: the state on its way, join keys, rate limits.
+"""Valkey, for all that may be forgotten: the state on its way, notes, rate limits.
 
 Nothing here is a promise. Every call answers without Valkey too, as if it remembered nothing; after
 a failure it is left alone for a moment, so that an outage costs one timeout and not one for
@@ -22,7 +22,6 @@ TIMEOUT_S = 1.0
 PAUSE_S = 1.0
 CONNECTIONS_MAX = 16
 STATE_TTL_S = 60
-RESERVED_S = 5
 
 Answer = TypeVar("Answer")
 
@@ -45,8 +44,6 @@ class Memory:
             )
         )
         self._publish = self._client.register_script(_script("publish_state.lua"))
-        self._reserve = self._client.register_script(_script("reserve_joins.lua"))
-        self._settle = self._client.register_script(_script("settle_joins.lua"))
         self._allow = self._client.register_script(_script("allow.lua"))
         self._away_until = 0.0
         self._buckets: dict[str, float] = {}
@@ -91,24 +88,6 @@ class Memory:
 
         found: list[bytes | None] = await self._ask(read, [])
         return {room: body for room, body in zip(rooms, found, strict=False) if body is not None}
-
-    async def reserve_joins(self, line_id: int, keys: Sequence[str]) -> dict[str, str]:
-        """Reserve join keys; return those that are taken, with their tickets.
-
-        A ticket is empty while another worker is about to give it.
-        """
-        names = [_join_key(line_id, key) for key in keys]
-        taken = await self._ask(lambda: self._reserve(keys=names, args=[RESERVED_S]), None)
-        if not taken:
-            return {}
-        pairs = zip(taken[::2], taken[1::2], strict=True)
-        return {keys[int(index) - 1]: (text or b"").decode() for index, text in pairs}
-
-    async def settle_joins(self, line_id: int, tickets: dict[str, str], *, ttl_s: int) -> None:
-        """Remember the ticket of each reserved key; an empty one gives its key free."""
-        names = [_join_key(line_id, key) for key in tickets]
-        texts = " ".join(text or "-" for text in tickets.values())
-        await self._ask(lambda: self._settle(keys=names, args=[ttl_s, texts]), None)
 
     async def note(self, name: str) -> bytes | None:
         """Return a note that some worker keeps for all of them, if it is there."""
@@ -182,8 +161,3 @@ class Memory:
 
 def _state_key(room: str) -> str:
     return f"waitroom:state:{{{room}}}"
-
-
-def _join_key(line_id: int, key: str) -> str:
-    # The braces are a hash tag: a line's keys lie on one server of a cluster.
-    return f"waitroom:join:{{{line_id}}}:{key}"

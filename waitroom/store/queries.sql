@@ -1,5 +1,14 @@
 -- name: join_line
-SELECT * FROM join_line($1, $2, $3, $4, $5, $6);
+SELECT * FROM join_line($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: find_join_keys
+SELECT * FROM find_join_keys($1, $2);
+
+-- name: lose_joins
+SELECT lose_joins($1, $2, $3, $4);
+
+-- name: forget_join_keys
+SELECT forget_join_keys($1, $2);
 
 -- name: claim_numbers
 SELECT * FROM claim_numbers($1, $2, $3);

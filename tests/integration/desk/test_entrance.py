@@ -171,9 +171,7 @@ async def test_after_a_lost_reply_everybody_has_the_one_place(service: Service) 
         "main-1",
         room_id=view.rules.room_id,
         store=LineStore(LosesReplies(service.pool)),  # type: ignore[arg-type]
-        memory=service.memory,
         seal=service.board.seal,
-        memory_s=600,
     )
 
     first = await together(desk, asks(ann, invitation), asks(bob))

@@ -1,26 +1,6 @@
--- Joining, calling, claiming, leaving. A row of the table line is a `record` here, since PostgreSQL
+-- Calling, claiming, leaving. A row of the table line is a `record` here, since PostgreSQL
 -- has a geometric type of that name, which a plan made anew would find first.
 -- One lock order: log_head by room, line, admission by id, room_stock, stock, hold.
-
--- Finds the places that a batch of joins was given whose reply was lost: its log entry holds the Merkle
--- root of its tickets. All is NULL if the batch never arrived.
-CREATE FUNCTION find_joins(
-    in_line int, in_room int, root bytea, OUT entered boolean, OUT first_number bigint, OUT called int,
-    OUT claim_until timestamptz, OUT seq bigint)
-LANGUAGE plpgsql AS $$
-DECLARE
-    body jsonb;
-BEGIN
-    SELECT e.body::jsonb, e.seq INTO body, seq FROM (
-        SELECT * FROM log_entry x WHERE x.room_id = in_room ORDER BY x.seq DESC LIMIT 10000) e
-        WHERE e.body LIKE '%"' || encode(root, 'hex') || '"%';
-    IF NOT FOUND THEN RETURN; END IF;
-    first_number := (body ->> 'first')::bigint;
-    entered := body ->> 'kind' = 'entered';
-    called := COALESCE((body ->> 'called')::int, 0);
-    SELECT wall_time(min(a.claim_until)) INTO claim_until FROM admission a
-        WHERE a.line_id = in_line AND a.number = first_number AND a.state = 'called';
-END $$;
 
 -- Writes an event for each of these called numbers, if anybody listens.
 CREATE FUNCTION tell_of_calls(in_line int, in_numbers bigint[]) RETURNS void LANGUAGE plpgsql AS $$
@@ -56,61 +36,6 @@ BEGIN
         SELECT m.room_id, in_line, n, 'called', promise, t, call_joins.claim_until
         FROM generate_series(first_number, last_number) n;
     PERFORM tell_of_calls(in_line, ARRAY(SELECT generate_series(first_number, last_number)));
-END $$;
-
--- Gives the next `joins` places of a line: numbers, or entries while a draw is ahead. Numbers at or
--- below the gate are called at once. `root` is the Merkle root of the tickets; it also marks the batch,
--- so that one whose reply was lost is found again (`again`) and not given other places. `keys` and `ids`
--- name those to whom one place alone is due, with their tickets' ids, or are NULL; a second round of
--- both names what else each of these places uses up.
-CREATE FUNCTION join_line(
-    in_line int, joins int, root bytea, again boolean, keys bytea[] DEFAULT NULL, ids bytea[] DEFAULT NULL,
-    OUT refusal text, OUT entered boolean, OUT first_number bigint, OUT called int, OUT gate bigint,
-    OUT tail bigint, OUT claim_until timestamptz, OUT claim_seconds float8, OUT seq bigint)
-LANGUAGE plpgsql AS $$
-DECLARE
-    l record; m room; wanted int;
-BEGIN
-    SELECT * INTO l FROM line x WHERE x.line_id = in_line;
-    PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
-    SELECT * INTO m FROM room x WHERE x.room_id = l.room_id;
-    -- Once more, as it is under the lock: the room may have been reset meanwhile.
-    SELECT * INTO l FROM line x WHERE x.line_id = in_line;
-    gate := l.gate; tail := l.tail;
-    IF again THEN
-        SELECT f.* INTO entered, first_number, called, claim_until, seq FROM find_joins(in_line, l.room_id, root) f;
-        claim_seconds := extract(epoch FROM claim_until - clock_timestamp());
-        IF seq IS NOT NULL THEN RETURN; END IF;
-    END IF;
-    entered := m.status = 'scheduled' AND m.order_by = 'draw'; called := 0;
-    refusal := why_closed(m, in_line, l.joinable, entered);
-    IF refusal IS NOT NULL THEN entered := false; RETURN; END IF;
-    IF entered THEN
-        UPDATE line x SET entries = x.entries + joins WHERE x.line_id = in_line
-            RETURNING x.entries - joins + 1 INTO first_number;
-    ELSE
-        UPDATE line x SET tail = x.tail + joins WHERE x.line_id = in_line RETURNING x.tail, x.gate INTO tail, gate;
-        first_number := tail - joins + 1;
-        wanted := LEAST(gate, tail) - first_number + 1;
-    END IF;
-    IF wanted > 0 THEN
-        SELECT c.* INTO called, claim_until FROM call_joins(m, in_line, first_number, wanted) c;
-        claim_seconds := CASE WHEN called > 0 THEN m.claim_window_s END;
-        claim_until := wall_time(claim_until);
-        IF called < wanted THEN
-            -- The stock fell since the gate was set: the gate goes back to whom it can keep its word.
-            UPDATE line x SET gate = first_number - 1 + called WHERE x.line_id = in_line RETURNING x.gate INTO gate;
-        END IF;
-    END IF;
-    IF keys IS NOT NULL THEN
-        INSERT INTO person_place (room_id, key, line_id, entered, number, ticket_id)
-            SELECT m.room_id, d.key, in_line, join_line.entered, first_number + (d.o - 1) % joins, d.id
-            FROM unnest(keys, ids) WITH ORDINALITY d(key, id, o) WHERE d.key IS NOT NULL;
-    END IF;
-    seq := append_log(m.room_id, CASE WHEN entered THEN 'entered' ELSE 'joined' END,
-        jsonb_build_object('line', l.line, 'first', first_number, 'last', first_number + joins - 1,
-            'root', encode(root, 'hex'))
-        || CASE WHEN entered THEN '{}' ELSE jsonb_build_object('called', called) END);
 END $$;
 
 -- Moves a wanted gate beyond the numbers that left or stepped aside before their turn, also beyond those
