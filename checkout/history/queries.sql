@@ -9,12 +9,14 @@ SELECT room_id, name, currency FROM room WHERE room = $1;
 
 -- name: find_sku
 SELECT k.sku_id FROM sku k JOIN product d USING (product_id)
-WHERE k.sku = $1 AND k.room_id = $2 AND ($3::int IS NULL OR d.seller_id = $3);
+WHERE k.sku = $1 AND k.room_id = $2 AND ($3::int IS NULL OR d.seller_id = $3 OR EXISTS (
+    SELECT FROM purchase_line l WHERE l.sku_id = k.sku_id AND l.seller_id = $3));
 
 -- name: list_scoped_rooms
--- The rooms in which a seller has products, or all of them.
+-- The rooms in which a seller has products or has sold some, or all of them.
 SELECT m.room, m.name FROM room m
 WHERE $1::int IS NULL OR EXISTS (SELECT FROM product d WHERE d.room_id = m.room_id AND d.seller_id = $1)
+    OR m.room_id IN (SELECT k.room_id FROM purchase_line l JOIN sku k USING (sku_id) WHERE l.seller_id = $1)
 ORDER BY m.name, m.room;
 
 -- name: list_room_orders
@@ -51,8 +53,8 @@ FROM payment_event e WHERE e.order_id = $1 ORDER BY e.event_id;
 -- name: list_notes
 -- Units of an order that were put back on the shelf, and who called it off.
 SELECT v.at, 'returned' AS what, v.who, v.reason AS why, k.sku, v.quantity AS units
-FROM stock_movement v JOIN sku k USING (sku_id) JOIN product d USING (product_id)
-WHERE v.order_id = $1 AND ($2::int IS NULL OR d.seller_id = $2)
+FROM stock_movement v JOIN sku k USING (sku_id) JOIN purchase_line l USING (order_id, sku_id)
+WHERE v.order_id = $1 AND ($2::int IS NULL OR l.seller_id = $2)
 UNION ALL
 SELECT a.at, 'called_off', a.who, a.reason, NULL, NULL
 FROM operator_action a JOIN purchase p ON p.reference = a.detail ->> 'order'

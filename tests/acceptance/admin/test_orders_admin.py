@@ -14,7 +14,7 @@ from paying import a_basket, all_is_well, refund
 from playwright.async_api import Page, expect
 from programs import Site
 from shop import open_gate, sessions_in
-from support import PASSWORD, eventually, execute
+from support import PASSWORD, eventually, execute, sold_by_a_seller
 
 from inventory.money import UnreadableAmount, currencies, format_amount, parse_amount
 from waitroom.run.app import Service
@@ -37,12 +37,6 @@ async def signed_in(service: Service, client: Client, role: str) -> dict[str, st
     form = {"name": role, "password": PASSWORD}
     answer = await client.post("/admin/login", data=form, allow_redirects=False)
     return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
-
-
-async def give_to_seller(service: Service, product: str) -> None:
-    sql = """UPDATE product SET seller_id = (SELECT operator_id FROM operator WHERE role = 'seller')
-             WHERE product = $1"""
-    await execute(service, sql, product)
 
 
 async def a_customer(service: Service, order_id: UUID) -> None:
@@ -152,7 +146,7 @@ async def test_a_seller_is_shown_their_part_and_nobody_elses_name(
     items = [{"sku": "mug", "quantity": 1}]
     await service.refunds.drive(await refund(service, both, items=items, restock=True))
     as_seller = await signed_in(service, client, "seller")
-    await give_to_seller(service, "mug")
+    await sold_by_a_seller(service, "mug")
 
     async def ask(url: str, **query: str) -> tuple[int, str]:
         answer = await client.get(url, params=query, headers=as_seller)
@@ -401,7 +395,7 @@ async def test_a_seller_looks_at_their_own_sales(
     await enter(page, site, service, "/admin/orders", "seller")
     await expect(page.locator(".lead")).to_contain_text("products of yours")
 
-    await give_to_seller(service, "vase")
+    await sold_by_a_seller(service, "vase")
     await page.goto(f"{site.url}/admin/analytics")
 
     await expect(page.locator("#figure-net")).to_have_text("€20.00")

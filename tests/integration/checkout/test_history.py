@@ -303,6 +303,10 @@ async def test_a_hundred_thousand_orders_are_listed_and_counted_by_indexes(
     plans = {wanted: await plan(service, wanted) for wanted in expected}
     skus = {sku: await id_of(service, sku) for sku in ("mug", "vase")}
     sellers = {sku: await a_seller(service, sku, name=sku) for sku in skus}
+    for sku, seller in sellers.items():
+        owned = "UPDATE purchase_line SET seller_id = $1 WHERE sku_id = $2"
+        await execute(service, owned, seller, skus[sku])
+    await execute(service, "VACUUM ANALYZE purchase_line")
     parts = [await plan(service, EVERYTHING, sku_id=sku_id) for sku_id in skus.values()]
     parts += [await plan(service, EVERYTHING, seller=seller) for seller in sellers.values()]
 
@@ -345,6 +349,26 @@ async def test_a_seller_sees_orders_with_their_products_and_their_own_part(
     assert [(event.sku, event.units) for event in timeline(file) if event.what == "returned"] == [
         ("mug", 1)
     ]
+
+
+async def test_orders_stay_with_the_seller_of_their_time_when_a_product_changes_hands(
+    service: Service,
+) -> None:
+    await open_gate(service, skus={"mug": 9, "vase": 9})
+    first = await a_seller(service, "mug")
+    both, _ = await sales(service, {"mug": 2, "vase": 3}, {"vase": 1})
+    await give_back(service, both, items=[{"sku": "mug", "quantity": 1}], restock=True)
+    second = await a_seller(service, "mug", "vase", name="bo")
+
+    (order,) = await room_orders(service, OrderFilter(sku="mug"), limit=9, seller=first)
+    file = await service.history.file(both, seller=first)
+
+    assert [(line.sku, line.quantity) for line in order.items] == [("mug", 2)]
+    assert [refund.amount_minor for refund in file.refunds] == [1000]
+    assert [room["room"] for room in await service.history.rooms(seller=first)] == ["drop"]
+    assert await room_orders(service, EVERYTHING, limit=9, seller=second) == []
+    with pytest.raises(UnknownOrder):
+        await service.history.file(both, seller=second)
 
 
 async def test_a_seller_does_not_find_what_is_not_theirs(service: Service) -> None:

@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from paying import a_basket, refund, start
 from shop import hold, open_gate, sessions_in
-from support import PASSWORD, execute, open_room, shift_clock, tick
+from support import PASSWORD, execute, open_room, shift_clock, sold_by_a_seller, tick
 
 from checkout.gateway.deterministic_gateway import DECLINE
 from checkout.refusals import UnknownRoom
@@ -60,8 +60,7 @@ async def seller_of(service: Service, product: str) -> int:
         "INSERT INTO operator (name, role, password_hash) VALUES ('sal', 'seller', '') RETURNING *"
     )
     seller: int = (await execute(service, sql))[0]["operator_id"]
-    sql = "UPDATE product SET seller_id = $1 WHERE product = $2"
-    await execute(service, sql, seller, product)
+    await sold_by_a_seller(service, product)
     return seller
 
 
@@ -333,9 +332,7 @@ async def test_operators_and_sellers_read_the_analysis(service: Service, client:
     await a_small_sale(service)
     as_viewer = await as_role(service, client, "viewer")
     as_seller = await as_role(service, client, "seller")
-    sql = """UPDATE product SET seller_id = (SELECT operator_id FROM operator WHERE role = 'seller')
-             WHERE product = 'vase'"""
-    await execute(service, sql)
+    await sold_by_a_seller(service, "vase")
     query = {"from": "2026-11-22T12:00:00Z", "to": "2026-11-22T15:00:00Z", "step": "3600"}
     url = "/admin/rooms/drop/analytics"
 

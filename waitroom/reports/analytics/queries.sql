@@ -6,15 +6,15 @@ SELECT floor(extract(epoch FROM x.at - $2) / $4)::int AS step, sum(x.orders)::bi
 FROM (
     SELECT p.paid_at AS at, 1 AS orders, sum(l.quantity) AS units, sum(l.quantity * l.price_minor) AS sold_minor,
            0 AS units_refunded, 0 AS refunded_minor
-    FROM purchase p JOIN purchase_line l USING (order_id) JOIN sku k USING (sku_id) JOIN product d USING (product_id)
-    WHERE p.room_id = $1 AND p.paid_at >= $2 AND p.paid_at < $3 AND ($5::int IS NULL OR d.seller_id = $5)
+    FROM purchase p JOIN purchase_line l USING (order_id)
+    WHERE p.room_id = $1 AND p.paid_at >= $2 AND p.paid_at < $3 AND ($5::int IS NULL OR l.seller_id = $5)
     GROUP BY p.order_id
     UNION ALL
     SELECT r.ended_at, 0, 0, 0, s.units, s.share_minor
-    FROM refund r JOIN purchase p USING (order_id), LATERAL shares_of_refund(r.refund_id) s
-    JOIN sku k USING (sku_id) JOIN product d USING (product_id)
+    FROM refund r JOIN purchase p USING (order_id) CROSS JOIN LATERAL shares_of_refund(r.refund_id) s
+    JOIN purchase_line l ON l.order_id = r.order_id AND l.sku_id = s.sku_id
     WHERE r.state = 'done' AND r.ended_at >= $2 AND r.ended_at < $3 AND p.room_id = $1 AND p.paid_at IS NOT NULL
-        AND ($5::int IS NULL OR d.seller_id = $5)) x
+        AND ($5::int IS NULL OR l.seller_id = $5)) x
 GROUP BY 1;
 
 -- name: read_sku_sales
@@ -22,17 +22,18 @@ GROUP BY 1;
 WITH sold AS (
     SELECT l.sku_id, count(*) AS orders, sum(l.quantity) AS units, sum(l.quantity * l.price_minor) AS sold_minor
     FROM purchase p JOIN purchase_line l USING (order_id)
-    WHERE p.room_id = $1 AND p.paid_at >= $2 AND p.paid_at < $3 GROUP BY l.sku_id),
+    WHERE p.room_id = $1 AND p.paid_at >= $2 AND p.paid_at < $3 AND ($4::int IS NULL OR l.seller_id = $4)
+    GROUP BY l.sku_id),
 back AS (
     SELECT s.sku_id, sum(s.units) AS units_refunded, sum(s.share_minor) AS refunded_minor
-    FROM refund r JOIN purchase p USING (order_id), LATERAL shares_of_refund(r.refund_id) s
+    FROM refund r JOIN purchase p USING (order_id) CROSS JOIN LATERAL shares_of_refund(r.refund_id) s
+    JOIN purchase_line l ON l.order_id = r.order_id AND l.sku_id = s.sku_id
     WHERE r.state = 'done' AND r.ended_at >= $2 AND r.ended_at < $3 AND p.room_id = $1 AND p.paid_at IS NOT NULL
-        AND (s.units > 0 OR s.share_minor > 0)
+        AND ($4::int IS NULL OR l.seller_id = $4) AND (s.units > 0 OR s.share_minor > 0)
     GROUP BY s.sku_id),
 placed AS (
     SELECT k.sku, k.name, x.*, row_number() OVER (ORDER BY COALESCE(x.sold_minor, 0) DESC, k.sku) AS place
-    FROM (sold FULL JOIN back USING (sku_id)) x JOIN sku k USING (sku_id) JOIN product d USING (product_id)
-    WHERE $4::int IS NULL OR d.seller_id = $4)
+    FROM (sold FULL JOIN back USING (sku_id)) x JOIN sku k USING (sku_id))
 SELECT CASE WHEN place <= $5 THEN sku END AS sku, CASE WHEN place <= $5 THEN name END AS name, count(*) AS skus,
        COALESCE(sum(orders), 0)::bigint AS orders, COALESCE(sum(units), 0)::bigint AS units,
        COALESCE(sum(sold_minor), 0)::bigint AS sold_minor,
@@ -67,8 +68,7 @@ SELECT count(*) AS orders, percentile_cont(ARRAY[0.5, 0.9, 0.99])
 FROM purchase p JOIN hold h ON h.hold_id = p.hold_id
 WHERE p.room_id = $1 AND p.paid_at >= $2 AND p.paid_at < $3 AND h.idempotency_key <> h.hold_id
     AND ($4::int IS NULL OR EXISTS (
-        SELECT FROM purchase_line l JOIN sku k USING (sku_id) JOIN product d USING (product_id)
-        WHERE l.order_id = p.order_id AND d.seller_id = $4));
+        SELECT FROM purchase_line l WHERE l.order_id = p.order_id AND l.seller_id = $4));
 
 -- name: list_moves
 -- The joins of the span, and the calls from its beginning on.

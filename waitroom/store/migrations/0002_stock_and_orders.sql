@@ -307,6 +307,8 @@ CREATE TABLE purchase_line (
     name text NOT NULL,
     quantity int NOT NULL CHECK (quantity > 0),
     price_minor bigint NOT NULL,
+    -- The product's seller when it was ordered: a product that changes hands later takes no orders with it.
+    seller_id int REFERENCES operator,
     refunded int NOT NULL DEFAULT 0 CHECK (refunded >= 0),
     returned int NOT NULL DEFAULT 0 CHECK (returned >= 0),
     PRIMARY KEY (order_id, sku_id),
@@ -314,6 +316,7 @@ CREATE TABLE purchase_line (
     CONSTRAINT unit_returned_once CHECK (returned <= quantity)
 ) WITH (fillfactor = 80);
 CREATE INDEX purchase_line_by_sku ON purchase_line (sku_id);
+CREATE INDEX purchase_line_by_seller ON purchase_line (seller_id) WHERE seller_id IS NOT NULL;
 
 -- Money on its way back: asked of the gateway until it says done or failed. `body_hash` tells a
 -- repeat of the key from another wish under it.

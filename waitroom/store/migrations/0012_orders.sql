@@ -75,9 +75,9 @@ BEGIN
         VALUES (in_order, in_reference, in_session, a.customer_id, h.room_id, in_hold, key, hash, total, money, t);
     INSERT INTO payment_attempt (order_id, gateway, payment_token, amount_minor, currency)
         VALUES (in_order, in_gateway, token, total, money);
-    INSERT INTO purchase_line (order_id, sku_id, name, quantity, price_minor)
-        SELECT in_order, l.sku_id, k.name, l.quantity, l.price_minor
-        FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = in_hold AND l.quantity > 0;
+    INSERT INTO purchase_line (order_id, sku_id, name, quantity, price_minor, seller_id)
+        SELECT in_order, l.sku_id, k.name, l.quantity, l.price_minor, d.seller_id
+        FROM hold_line l JOIN sku k USING (sku_id) JOIN product d USING (product_id) WHERE l.hold_id = in_hold AND l.quantity > 0;
     verdict := 'started';
     found_order := in_order;
 END $$;
@@ -278,9 +278,8 @@ RETURNS text LANGUAGE sql STABLE AS $$
         CASE WHEN since IS NOT NULL THEN format(' AND p.created_at >= %L', since) END,
         CASE WHEN until IS NOT NULL THEN format(' AND p.created_at < %L', until) END,
         CASE WHEN in_seller IS NOT NULL THEN format(
-            ' AND EXISTS (SELECT FROM purchase_line l JOIN sku k ON k.sku_id = l.sku_id
-                          JOIN product d ON d.product_id = k.product_id
-                          WHERE l.order_id = p.order_id AND d.seller_id = %s)', in_seller) END,
+            ' AND EXISTS (SELECT FROM purchase_line l WHERE l.order_id = p.order_id AND l.seller_id = %s)',
+            in_seller) END,
         CASE WHEN in_sku_id IS NOT NULL THEN format(
             ' AND EXISTS (SELECT FROM purchase_line l WHERE l.order_id = p.order_id AND l.sku_id = %s)',
             in_sku_id) END,

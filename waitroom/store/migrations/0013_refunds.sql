@@ -201,13 +201,13 @@ LANGUAGE sql STABLE AS $$
                         'refunded_minor', COALESCE(b.done, 0)) ORDER BY k.sku)::text,
            sum(l.quantity * l.price_minor)::bigint, COALESCE(sum(b.done), 0)::bigint,
            COALESCE(sum(b.asked), 0)::bigint
-    FROM purchase_line l JOIN sku k ON k.sku_id = l.sku_id JOIN product d ON d.product_id = k.product_id
+    FROM purchase_line l JOIN sku k ON k.sku_id = l.sku_id
     LEFT JOIN (
         SELECT s.sku_id, sum(s.share_minor) FILTER (WHERE r.state = 'done') AS done,
                sum(s.share_minor) FILTER (WHERE r.state = 'asked') AS asked
         FROM refund r, LATERAL shares_of_refund(r.refund_id) s
         WHERE r.order_id = in_order AND r.state <> 'failed' GROUP BY s.sku_id) b ON b.sku_id = l.sku_id
-    WHERE l.order_id = in_order AND (in_seller IS NULL OR d.seller_id = in_seller)
+    WHERE l.order_id = in_order AND (in_seller IS NULL OR l.seller_id = in_seller)
 $$;
 
 -- A refund as it is seen: all of it, or for a seller the share and the units of their products.
@@ -216,8 +216,9 @@ LANGUAGE sql STABLE AS $$
     SELECT COALESCE(json_agg(json_build_object('sku', k.sku, 'quantity', s.units) ORDER BY k.sku)
                         FILTER (WHERE s.units > 0), '[]')::text,
            sum(s.share_minor)::bigint
-    FROM shares_of_refund(in_refund) s JOIN sku k ON k.sku_id = s.sku_id
-    JOIN product d ON d.product_id = k.product_id WHERE in_seller IS NULL OR d.seller_id = in_seller
+    FROM refund r JOIN purchase_line l USING (order_id) JOIN sku k USING (sku_id)
+    JOIN shares_of_refund(in_refund) s ON s.sku_id = l.sku_id
+    WHERE r.refund_id = in_refund AND (in_seller IS NULL OR l.seller_id = in_seller)
 $$;
 
 -- A moment as RFC 3339 has it, whatever the connection's time zone.
