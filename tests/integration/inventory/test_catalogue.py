@@ -307,6 +307,56 @@ async def test_a_search_finds_words_by_their_beginnings(
     assert await found(service, search=words) == wanted
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("山田錦", ["sake"]),
+        ("純米", ["sake"]),
+        ("大吟醸", ["sake"]),
+        ("米", ["sake"]),
+        ("酒", ["sake"]),
+        ("吟", ["sake"]),
+        ("日本", ["sake"]),
+        ("本日", []),
+        ("米純", []),
+        ("日本 吟醸", ["sake"]),
+        ("日本 ผ้า", []),
+        ("日本 or ผ้า", ["sake", "shirt"]),
+        ("ผ้าฝ้าย", ["shirt"]),
+        ("ทอมือ", ["shirt"]),
+        ("เสื้อ", ["shirt"]),
+        ("유리잔", ["glass"]),
+        ("맥주잔", ["glass"]),
+        ("수제맥주", ["glass"]),
+        ("주잔", ["glass"]),
+        ("\u110b\u1172\u1105\u1175", ["glass"]),
+        ('"日本 酒"', ["sake"]),
+        ('"酒 日本"', []),
+        ("-日本", ["glass", "shirt", "tee"]),
+        ("Tシャツ", ["tee"]),
+        ("シャツ 赤", ["tee"]),
+        ("Tシャツ -赤", []),
+        ("glass", ["glass"]),
+        ("tシャ", ["tee"]),
+        ("シャツXL", ["tee"]),
+        ("シャツX", ["tee"]),
+    ],
+)  # fmt: skip
+async def test_a_search_finds_words_in_scripts_without_spaces(
+    service: Service, words: str, wanted: list[str]
+) -> None:
+    await open_room(service, skus={})
+    for code, name in (
+        ("sake", "日本酒 山田錦純米大吟醸"),
+        ("shirt", "เสื้อผ้าฝ้ายทอมือ"),
+        ("glass", "수제맥주유리잔 맥주잔"),
+        ("tee", "赤Tシャツ XL"),
+    ):
+        await service.stock.add(code, room="drop", name=name, price_minor=1)
+
+    assert await found(service, search=words) == wanted
+
+
 @given(words=st.text(max_size=30).filter(lambda text: "\0" not in text))
 @tried(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 def searched(words: str, loop: asyncio.AbstractEventLoop, service: Service) -> None:

@@ -39,6 +39,16 @@ CREATE FUNCTION signs() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT E'!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~\u00a0¡§«»¿–—‘’‚“”„…‹›×·•€£¥©®™'
 $$;
 
+-- Sets the letters apart of scripts that put no spaces between words (or, as Korean, few): each letter
+-- becomes a word to the search, and what is written in one is found as a phrase. So 米 is found in
+-- 純米大吟醸, which a search for beginnings of words would not find. The order is that of the code points:
+-- Thai and Lao, Myanmar, Hangul, Khmer, Japanese and Chinese.
+CREATE FUNCTION letters_apart(what text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT regexp_replace(what, '([\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u312f'
+        '\u3130-\u318f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff])',
+        ' \1 ', 'g')
+$$;
+
 -- A SKU is one variant of a product; `name` is the whole name, `variant` what tells it from its
 -- sisters. Empty texts fall back to the product's.
 CREATE TABLE sku (
@@ -64,8 +74,8 @@ CREATE TABLE sku (
     -- A generated column reads its own row alone, so the product's name stands here too, kept by triggers.
     product_name text NOT NULL DEFAULT '',
     -- No language's endings are cut off, since a shop may speak any.
-    search tsvector GENERATED ALWAYS AS (to_tsvector('simple'::regconfig,
-        translate(sku || ' ' || name || ' ' || variant || ' ' || product_name, signs(), repeat(' ', 99)))) STORED,
+    search tsvector GENERATED ALWAYS AS (to_tsvector('simple'::regconfig, letters_apart(
+        translate(sku || ' ' || name || ' ' || variant || ' ' || product_name, signs(), repeat(' ', 99))))) STORED,
     CONSTRAINT sale_ends_after_it_begins CHECK (on_sale_from < on_sale_until),
     CONSTRAINT sale_is_within_the_calendar CHECK (is_moment(on_sale_from) AND is_moment(on_sale_until)),
     CONSTRAINT variant_is_sold_with_its_product FOREIGN KEY (product_id, room_id)

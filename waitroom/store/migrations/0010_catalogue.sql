@@ -18,14 +18,24 @@ END $$;
 CREATE TRIGGER skus_follow_their_products_name AFTER UPDATE OF name ON product
     FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION rename_product_of_skus();
 
+-- A word whose letters are set apart is a phrase. Inside of quotation marks everything is one already.
+CREATE FUNCTION phrases_apart(words text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT string_agg(CASE
+        WHEN part.at % 2 = 0 THEN letters_apart(part.said)
+        ELSE (SELECT string_agg(CASE WHEN letters_apart(word) = word THEN word
+                  ELSE regexp_replace(word, '^(-?)(.*)$', '\1"') || letters_apart(ltrim(word, '-')) || '"' END, ' ')
+              FROM regexp_split_to_table(part.said, '\s+') AS word) END, '"' ORDER BY part.at)
+    FROM regexp_split_to_table(words, '"') WITH ORDINALITY AS part (said, at)
+$$;
+
 -- Turns a shopper's words into a query: words in any order, "quoted phrases", or, -without. The last word
 -- may be unfinished, unless it is left out or its quotation is closed. NULL when there is no word in it.
 CREATE FUNCTION search_query(what text) RETURNS tsquery LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     -- Only a minus right before a word leaves it out; another one is a sign like others.
     words constant text := regexp_replace(
-        translate(what, translate(signs(), '"-', ''), repeat(' ', 99)), '(\S)-|-(?=\s|$)', '\1 ', 'g');
-    parsed text := websearch_to_tsquery('simple'::regconfig, words)::text;
+        translate(normalize(what), translate(signs(), '"-', ''), repeat(' ', 99)), '(\S)-|-(?=\s|$)', '\1 ', 'g');
+    parsed text := websearch_to_tsquery('simple'::regconfig, phrases_apart(words))::text;
 BEGIN
     IF parsed = '' THEN RETURN NULL; END IF;
     IF parsed ~ '''$' AND parsed !~ '!''[^'']*''$' AND words !~ '"\s*$' THEN parsed := parsed || ':*'; END IF;
