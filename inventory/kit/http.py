@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 import msgspec
@@ -68,7 +68,7 @@ _children: dict[tuple[str, int], Histogram] = {}
 
 # The address of the service as browsers know it, where that is set.
 OWN_ORIGIN: "web.AppKey[Origin | None]" = web.AppKey("own_origin")
-PROBLEM_PAGE: "web.AppKey[Callable[[Refusal], web.Response]]" = web.AppKey("problem_page")
+PROBLEM_PAGE: "web.AppKey[Callable[[Refusal, str], web.Response]]" = web.AppKey("problem_page")
 
 
 async def send_file(
@@ -327,10 +327,19 @@ class _HttpRefusal(Refusal):
         super().__init__(headers={k: v for k, v in error.headers.items() if k == "Allow"})
 
 
+def _page_before(request: web.Request) -> str:
+    """Return the path of the page on which a form stood, "" for a page that was opened."""
+    referer = request.headers.get("Referer", "")
+    if request.method in SAFE_METHODS or not _is_ours(request, origin_of(referer)):
+        return ""
+    # Two slashes at the beginning would lead to another site.
+    return "/" + urlsplit(referer).path.lstrip("/\\")
+
+
 def _refused(request: web.Request, refusal: Refusal) -> web.Response:
     page = request.config_dict.get(PROBLEM_PAGE)
     if page is not None and wants_html(request):
-        response = page(refusal)
+        response = page(refusal, _page_before(request))
         if request.method == "GET" and "Retry-After" in refusal.headers:
             # The page tries again by itself, also without JavaScript.
             response.headers["Refresh"] = refusal.headers["Retry-After"]

@@ -86,9 +86,10 @@ class Pages:
         response.enable_compression()
         return response
 
-    def problem(self, refusal: Refusal) -> web.Response:
-        """Render a refusal for a person."""
+    def problem(self, refusal: Refusal, back: str) -> web.Response:
+        """Render a refusal for a person; `back` is the path of the page they come from, or ""."""
         context = {
+            "back": back,
             "status": refusal.status,
             "title": refusal.title,
             "detail": refusal.detail,

@@ -11,7 +11,7 @@ from checkout.session import checkout_url
 from inventory.api import Catalogue
 from inventory.kit.http import json_response, read_form, wants_html
 from inventory.kit.pages import Pages
-from inventory.kit.problem import Refusal
+from inventory.kit.problem import Busy, Refusal
 from waitroom.desk.board import RoomView
 from waitroom.desk.entrance import Entrance
 from waitroom.desk.places import Places
@@ -21,7 +21,6 @@ from waitroom.desk.tickets import Tickets
 from waitroom.line.state import RoomState
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import (
-    CookiesNeeded,
     NoTicket,
     NotYetCalled,
     OtherTicket,
@@ -151,6 +150,8 @@ class WaitingPages:
             title=view.rules.name,
             status=said.status if said else 200,
         )
+        if said is not None and "WWW-Authenticate" in said.headers:
+            response.headers["WWW-Authenticate"] = said.headers["WWW-Authenticate"]
         self._credentials.keep_visitor(request, response)
         return response
 
@@ -170,27 +171,39 @@ class WaitingPages:
 
     async def join(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
+        try:
+            token = await self._joined(request, view)
+        except Busy:
+            raise
+        except Refusal as refusal:
+            if view.state is None or not wants_html(request):
+                raise
+            # The form may be older than the state of the room, and the page has what is left to do.
+            return await self._page(request, view, said=refusal)
         response = web.HTTPSeeOther(f"/rooms/{view.room}")
-        ticket, good = self._credentials.former_ticket(request, view)
-        if ticket is None or not good or not await self._tickets.still_good(ticket):
-            try:
-                self._credentials.require_cookies(request)
-            except CookiesNeeded as refusal:
-                return await self._page(request, view, said=refusal)
-            form = await _form_of(request)
-            place = await self._tickets.join(
-                view,
-                self._credentials.brought(
-                    request,
-                    view,
-                    invitation=form.get("invitation", ""),
-                    customer_token=form.get("customer_token", ""),
-                ),
-                key=self._credentials.join_key(request),
-                former=ticket,
-            )
-            self._credentials.keep_ticket(response, view, place.token)
+        if token is not None:
+            self._credentials.keep_ticket(response, view, token)
         raise response
+
+    async def _joined(self, request: web.Request, view: RoomView) -> str | None:
+        """Return the token of the place that a form took, None for a browser that has a place."""
+        ticket, good = self._credentials.former_ticket(request, view)
+        if ticket is not None and good and await self._tickets.still_good(ticket):
+            return None
+        self._credentials.require_cookies(request)
+        form = await _form_of(request)
+        place = await self._tickets.join(
+            view,
+            self._credentials.brought(
+                request,
+                view,
+                invitation=form.get("invitation", ""),
+                customer_token=form.get("customer_token", ""),
+            ),
+            key=self._credentials.join_key(request),
+            former=ticket,
+        )
+        return place.token
 
     async def enter(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)

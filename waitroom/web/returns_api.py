@@ -9,7 +9,7 @@ from waitroom.desk.board import Board, RoomView
 from waitroom.desk.returns import Returns, ReturnsStanding
 from waitroom.line.address import ADDRESS_LENGTH_MAX
 from waitroom.line.ticket import Ticket
-from waitroom.refusals import NoTicket
+from waitroom.refusals import NoTicket, TicketMoved
 from waitroom.web.credentials import Credentials
 
 
@@ -51,13 +51,13 @@ class ReturnsApi:
         return web.Response(status=204)
 
     async def stay_by_form(self, request: web.Request) -> web.Response:
-        view, ticket = await self._ticket(request)
+        view, ticket = await self._ticket_of_form(request)
         form = await read_form(request)
         await self._returns.stay(view, ticket, form.get("email", "")[: ADDRESS_LENGTH_MAX + 1])
         raise _back(view, form)
 
     async def leave_by_form(self, request: web.Request) -> web.Response:
-        view, ticket = await self._ticket(request)
+        view, ticket = await self._ticket_of_form(request)
         form = await read_form(request)
         await self._returns.leave(ticket)
         raise _back(view, form)
@@ -72,6 +72,14 @@ class ReturnsApi:
         except NoTicket:
             return None
         return await self._returns.offered_inside(view, ticket)
+
+    async def _ticket_of_form(self, request: web.Request) -> tuple[RoomView, Ticket]:
+        """Return the ticket of a form; a form without one leads on to the room."""
+        view = await self._credentials.room_of(request)
+        try:
+            return view, self._credentials.ticket_of(request, view)
+        except (NoTicket, TicketMoved) as refusal:
+            raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
 
     async def _ticket(self, request: web.Request) -> tuple[RoomView, Ticket]:
         view = await self._credentials.room_of(request)

@@ -203,3 +203,39 @@ async def test_an_open_page_that_was_told_all_is_sold_hears_when_something_came_
         await service.ledger.move("mug", kind="received", quantity=1, who="test", reason="")
 
         await expect(page.locator("#enter")).to_be_visible(timeout=60_000)
+
+
+async def test_a_form_that_is_older_than_the_sale_leads_on(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, skus={"mug": 1}, limit=1)
+    await tick(service)
+    buyer = await admitted(client)
+    await buyer.pay((await (await buyer.hold(mug=1)).json())["hold_id"])
+    await tick(service)
+    own = f"http://{client.host}:{client.port}"
+    html = {"Accept": "text/html", "Cookie": f"waitroom_visitor={'a' * 32}"}
+
+    joined = await client.post("/rooms/drop/join", headers=html, allow_redirects=False)
+    page = await joined.text()
+    paid = await client.post(
+        "/checkout/pay",
+        headers={**html, "Origin": own, "Referer": f"{own}/checkout?room=drop"},
+        allow_redirects=False,
+    )
+    returns = await client.post("/rooms/drop/returns", headers=html, allow_redirects=False)
+
+    assert joined.status == 409
+    assert 'data-view="sold_out"' in page
+    assert "Everything is sold." in page
+    assert 'href="/checkout"' in await paid.text()
+    assert (returns.status, returns.headers["Location"]) == (303, "/rooms/drop")
+    for referer in (
+        "https://evil.example/x",
+        "javascript:alert(1)",
+        "//evil.example/",
+        f"{own}//evil.example/",
+    ):
+        elsewhere = await client.post("/nothing", headers={**html, "Referer": referer})
+        assert "//evil" not in await elsewhere.text()
+        assert "alert(1)" not in await elsewhere.text()
