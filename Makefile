@@ -34,7 +34,7 @@ run: $(READY) ## Serve a demonstration sale at http://127.0.0.1:8080
 	@exec $(BIN)/waitroom up --demo
 
 test: $(READY) browser check ## Run every check and test
-	$(BIN)/pytest --numprocesses 2 --dist worksteal --durations 20
+	$(BIN)/pytest --numprocesses 3 --dist worksteal --durations 20
 
 endure: $(READY) browser ## Run what takes minutes: large crowds, outages, frozen leaders, the benchmark
 	$(LARGE) $(BIN)/pytest tests/endure $(MADE_LARGER) -m '' --durations 20

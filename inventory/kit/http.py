@@ -263,7 +263,7 @@ async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
     started, status = time.perf_counter(), 0
     route = route_of(request.match_info)
     pulse = pulse_of(route)
-    number = 0 if pulse is None else pulse.begin(route, started)
+    number = 0 if pulse is None else pulse.begin(request.method, route, started)
     try:
         if request.method not in SAFE_METHODS:
             refuse_cross_site(request)

@@ -14,21 +14,21 @@ ANSWERED, FAILED = "answered", "failed"
 class Pulse:
     """Counts of the answers of some routes since they were last taken.
 
-    The time of `untimed` routes is mostly another system's, such as a payment gateway's: their
-    failures count, their slowness does not.
+    The failures of `untimed` requests (method and route) count, their slowness does not. The time
+    of a payment is mostly the gateway's, for instance.
     """
 
-    def __init__(self, prefix: str, untimed: frozenset[str]) -> None:
+    def __init__(self, prefix: str, untimed: frozenset[tuple[str, str]]) -> None:
         self.prefix = prefix
         self._untimed = untimed
         self._open: dict[int, float] = {}
         self._last = 0
         self._counts: dict[str, int] = {}
 
-    def begin(self, route: str, started: float) -> int:
-        """Note a request that has come; the number returned is to be handed to `end`."""
+    def begin(self, method: str, route: str, started: float) -> int:
+        """Note a request that has come; hand the number returned to `end`."""
         self._last += 1
-        if route not in self._untimed:
+        if (method, route) not in self._untimed:
             self._open[self._last] = started
         return self._last
 
@@ -63,7 +63,7 @@ _pulses: dict[str, Pulse] = {}
 _of_route: dict[str, Pulse | None] = {}
 
 
-def watch(prefix: str, *, untimed: frozenset[str] = frozenset()) -> Pulse:
+def watch(prefix: str, *, untimed: frozenset[tuple[str, str]] = frozenset()) -> Pulse:
     """Let the routes under a path be counted, and return their counts."""
     pulse = _pulses.get(prefix)
     if pulse is None:
@@ -73,7 +73,7 @@ def watch(prefix: str, *, untimed: frozenset[str] = frozenset()) -> Pulse:
 
 
 def pulse_of(route: str) -> Pulse | None:
-    """Return who counts this route, if anybody does."""
+    """Return the counts that this route belongs to, if there are any."""
     try:
         return _of_route[route]
     except KeyError:

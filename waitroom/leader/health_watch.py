@@ -17,14 +17,16 @@ from waitroom.line.checkout_health import CheckoutHealth, HealthLimit
 from waitroom.store.memory import Memory
 
 CHECKOUT = "/checkout"
-# These routes wait for a payment gateway or a bank, whose time tells nothing of this service.
+# Their time says nothing of checkout: a payment waits for a gateway or a bank, and a shopper who
+# leaves makes room. A hundred who leave at once must not keep the next hundred out.
 UNTIMED = frozenset(
     {
-        "/checkout/orders",
-        "/checkout/pay",
-        "/checkout/stripe/{order_id}",
-        "/checkout/stripe/{order_id}/return",
-        "/checkout/webhooks/stripe",
+        ("POST", "/checkout/orders"),
+        ("POST", "/checkout/pay"),
+        ("GET", "/checkout/stripe/{order_id}"),
+        ("GET", "/checkout/stripe/{order_id}/return"),
+        ("POST", "/checkout/webhooks/stripe"),
+        ("DELETE", "/checkout/session"),
     }
 )
 SHARE_EVERY_S = 1.0
@@ -80,6 +82,9 @@ class HealthWatch:
             self._hear(now, Counter(await self._memory.take_counts(CHECKOUT)))
             p95_s, error_share = figures_of(sum((c for _, c in self._window), Counter()))
             self._health.observe(now, p95_s=p95_s, error_share=error_share, called=self._called)
+            if self._health.cut_at == now:
+                # Answers from before a cut say nothing of its effect, and cause no further cut.
+                self._window.clear()
             self._called = self._taken = 0
         limit = self._health.limit(now)
         if limit.calls is None:

@@ -45,11 +45,11 @@ class CheckoutHealth:
 
     rate: float | None = None
     reason: str | None = None
+    cut_at: float = float("-inf")
     _lately: float = 0.0
     _credit: float = 0.0
     _at: float | None = None
     _heard_at: float | None = None
-    _cut_at: float = float("-inf")
     _ill_at: float = float("-inf")
 
     def observe(
@@ -79,7 +79,7 @@ class CheckoutHealth:
     def _judge(self, now: float, passed_s: float, p95_s: float, errors: float) -> None:
         if errors > ERRORS_STOP:
             self.rate, self.reason = 1 / PROBE_EVERY_S, "checkout_failing"
-            self._ill_at = self._cut_at = now
+            self._ill_at = self.cut_at = now
         elif p95_s > P95_SLOW_S or errors > ERRORS_SLOW:
             self._cut(now)
         elif self.rate is not None and p95_s < P95_WELL_S and errors < ERRORS_WELL:
@@ -89,9 +89,9 @@ class CheckoutHealth:
 
     def _cut(self, now: float) -> None:
         self._ill_at = now
-        if now - self._cut_at < CUT_EVERY_S:
+        if now - self.cut_at < CUT_EVERY_S:
             return
-        self._cut_at = now
+        self.cut_at = now
         # A limit that was never reached has not been tried; the cut begins at what was called.
         base = self._lately if self.rate is None else min(self.rate, self._lately + GROW)
         self.rate, self.reason = max(base * CUT, RATE_MIN), "checkout_slow"

@@ -14,7 +14,7 @@ from support import Shopper, admitted, authorization, eventually, execute, open_
 from inventory.kit.http import rim
 from inventory.kit.problem import Busy, Refusal
 from inventory.kit.pulse import Pulse, pulse_of
-from waitroom.leader.health_watch import HealthShare, HealthWatch
+from waitroom.leader.health_watch import UNTIMED, HealthShare, HealthWatch
 from waitroom.line.checkout_health import PROBE_EVERY_S, HealthLimit
 from waitroom.run.app import Service
 from waitroom.store.memory import Memory
@@ -60,7 +60,7 @@ async def tell(memory: Memory, *, fast: int = 0, slow: int = 0, failed: int = 0)
     pulse = Pulse("/checkout", frozenset())
     for seconds, status, times in ((0.01, 200, fast), (2.2, 201, slow), (0.01, 503, failed)):
         for _ in range(times):
-            pulse.end(pulse.begin("/checkout", 0.0), status, seconds)
+            pulse.end(pulse.begin("POST", "/checkout", 0.0), status, seconds)
     counts = pulse.take(0.0)
     await memory.add_counts("/checkout", counts, ttl_s=60)
 
@@ -97,7 +97,7 @@ async def test_failures_all_but_stop_the_calls_but_refusals_do_not(memory: Memor
     refusing, failing = HealthWatch(memory), HealthWatch(memory)
     pulse = Pulse("/checkout", frozenset())
     for _ in range(100):
-        pulse.end(pulse.begin("/checkout/holds", 0.0), 409, 0.01)
+        pulse.end(pulse.begin("POST", "/checkout/holds", 0.0), 409, 0.01)
     await memory.add_counts("/checkout", pulse.take(0.0), ttl_s=60)
     refused = await Clock(refusing).ticks(1)
 
@@ -137,6 +137,30 @@ async def test_rooms_that_are_led_in_one_tick_share_what_checkout_can_bear(
     third = await watch.read(clock.now)
 
     assert (second.calls, third.calls) == (1, 0)
+
+
+async def test_one_burst_of_slow_answers_cuts_once(memory: Memory) -> None:
+    clock = Clock(HealthWatch(memory))
+    await tell(memory, fast=100)
+    await clock.ticks(20, called=20)
+
+    await tell(memory, slow=100)
+    cut = await clock.ticks(1, called=20)
+    await tell(memory, fast=20)
+    later = await clock.ticks(8, called=10)
+
+    assert cut.per_second is not None
+    assert later.per_second is not None
+    assert later.per_second >= cut.per_second
+
+
+async def test_a_hundred_shoppers_who_leave_slowly_keep_nobody_out(memory: Memory) -> None:
+    pulse = Pulse("/checkout", UNTIMED)
+    for _ in range(100):
+        pulse.end(pulse.begin("DELETE", "/checkout/session", 0.0), 204, 3.0)
+    await memory.add_counts("/checkout", pulse.take(0.0), ttl_s=60)
+
+    assert await Clock(HealthWatch(memory)).ticks(1) == HealthLimit(None, None)
 
 
 async def test_hardly_anything_heard_is_no_reason_to_slow_down(memory: Memory) -> None:
@@ -206,7 +230,7 @@ async def test_a_slow_gateway_is_not_a_slow_checkout(memory: Memory) -> None:
     assert pulse is not None
 
     for status in [201] * 20 + [503]:
-        pulse.end(pulse.begin("/checkout/orders", next(clock)), status, next(clock))
+        pulse.end(pulse.begin("POST", "/checkout/orders", next(clock)), status, next(clock))
 
     assert pulse.take(next(clock)) == {"answered": 21, "failed": 1}
 
@@ -230,7 +254,7 @@ async def test_only_failures_are_counted_as_such_and_who_hangs_up_as_nothing(
     async with shop(answer) as client:
         for _ in range(5):
             await client.get("/checkout/session", allow_redirects=False)
-    number = pulse.begin("/checkout/session", 0.0)
+    number = pulse.begin("POST", "/checkout/session", 0.0)
     pulse.end(number, 0, 9.0)
 
     counts = pulse.take(100.0)
