@@ -138,6 +138,7 @@ async def site(postgres_url: str, valkey_url: str) -> AsyncIterator[Site]:
         await runner.setup()
         listening = web.TCPSite(runner, "127.0.0.1", 0)
         await listening.start()
+        service.serving.begin()
         host, port = runner.addresses[0][:2]
         yield Site(f"http://{host}:{port}")
         service.draining = True

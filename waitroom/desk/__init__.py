@@ -32,6 +32,11 @@ passed or not yet seen asks the database.
 The board also turns an entry of a draw into its number, and knows the few places that moved to
 another device. A claim is guarded by the database all the same.
 
+# Serving
+
+Each worker reports through PostgreSQL once a second that it serves shoppers (`serving.py`). While
+no worker does, the shoppers' clock stands still (`waitroom.store`) and the leader calls no number.
+
 # The rest of a place
 
 `tickets.py` joins, claims, leaves and says where a ticket stands (`standing.py`). `places.py` steps

@@ -106,7 +106,8 @@ class Caller:
         moved = _moved(before, room)
         calls = sum(moved.values()) + again
         self._allowance.spend(calls)
-        if self.figures and room.status == "open" and room.waiting:
+        # While the shoppers' clock stands still, the line does too: that says nothing of its pace.
+        if self.figures and room.status == "open" and room.waiting and room.clock_goes:
             freed = max(before.seats_taken + calls - room.seats_taken, 0)
             passed_s = (room.now - before.now).total_seconds()
             for line in room.lines:
@@ -125,8 +126,11 @@ class Caller:
     def decide(self, room: RoomSnapshot, *, checkout: HealthLimit) -> list[Call]:
         """Return the calls of this tick, one for each line that has any.
 
-        `checkout` is how many calls the checkout can bear.
+        `checkout` is how many calls the checkout can bear. While the shoppers' clock stands still
+        no shopper could hear of a call, and none is made.
         """
+        if not room.clock_goes:
+            return []
         rules, lanes = room.rules, [_lane_of(line) for line in room.lines]
         allowed = self._allowance.refill(
             now=room.now.timestamp(), calls_per_minute=rules.calls_per_minute

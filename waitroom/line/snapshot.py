@@ -111,6 +111,7 @@ class RoomSnapshot:
     """One room at one moment, its main line first.
 
     now: the database's clock. shopper_s: the same moment on the shoppers' clock, in seconds.
+    clock_goes: whether the shoppers' clock goes on. It stands still while no web worker serves.
     version: of the state document published last. row_version: tells whether the rules changed
         since. seats_taken: admissions called or claimed.
     sold_out: whether the room is marked as sold out, which may lag behind `stock.sold_out`.
@@ -121,6 +122,7 @@ class RoomSnapshot:
     room: str
     now: datetime
     shopper_s: float
+    clock_goes: bool = True
     status: str = "open"
     sold_out: bool = False
     message: str = ""
@@ -142,7 +144,7 @@ class RoomSnapshot:
 
     @property
     def calls(self) -> bool:
-        """Whether shoppers may be called now: the room is open and no draw is due."""
+        """Whether the room is open and no draw is due, so that shoppers may be called."""
         return self.status == "open" and not self.lines[0].draw.due
 
     @property

@@ -83,6 +83,7 @@ def _loops_of(service: Service) -> Iterator[tuple[str, Loop]]:
     if "web" in service.roles:
         yield "board", service.board.run
         yield "health", service.health_share.run
+        yield "serving", service.serving.run
     if "sweeper" in service.roles:
         yield "sweeper", service.sweeper.run
         yield "webhooks", service.webhook_sender.run

@@ -46,10 +46,12 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
                 runner, settings.host, settings.port, reuse_port=True, backlog=BACKLOG
             )
             await site.start()
+            service.serving.begin()
         calm_the_collector()
         log.info("serving", roles=sorted(roles), port=settings.port if runner else None)
         await _until(told, service.failed)
         service.draining = True
+        service.serving.end()
         if runner is not None:
             # The balancer sees /readyz turn 503 while requests are still answered.
             await asyncio.sleep(settings.drain_s if told.is_set() else 0)

@@ -21,6 +21,7 @@ from inventory.sweeper import Sweeper
 from waitroom.desk.board import Board
 from waitroom.desk.entrance import Entrance
 from waitroom.desk.public_log import PublicLog
+from waitroom.desk.serving import ServingReport
 from waitroom.desk.tickets import Tickets
 from waitroom.leader.controller import Controller
 from waitroom.leader.drawing import Drawing, SeedBook
@@ -58,6 +59,7 @@ class Service(Stores):
     entrance: Entrance
     tickets: Tickets
     public_log: PublicLog
+    serving: ServingReport
     # The leader.
     drawing: Drawing
     controller: Controller
@@ -116,6 +118,7 @@ def build_service(
         entrance=entrance,
         tickets=Tickets(board=board, store=stores.lines, sessions=sessions, entrance=entrance),
         public_log=PublicLog(board, store=stores.log, log_key=log_key),
+        serving=ServingReport(stores.lines),
         drawing=drawing,
         controller=Controller(store=stores.office, memory=memory, drawing=drawing),
         health_share=HealthShare(memory),

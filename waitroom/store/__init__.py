@@ -30,27 +30,36 @@ one order. Functions read the clock after they have their locks. Exceptions and 
 
 # The shoppers' clock
 
-    last heartbeat      + 3 s                          a leader takes office
+    last heartbeat or report  + 3 s                    both are there again
     ──────┬───────────────┬─────────────────────────────────┬──────────────► wall time
           │    goes on    │         stands still            │    goes on
     ──────┴───────────────┴─────────────────────────────────┴──────────────► shopper time
 
-While no controller leads, no number is called and nothing may expire. So deadlines are kept in
-*shopper time*. The table `office` has one row: `leader`, `term`, `beat_at` (the last heartbeat) and
-`stopped` (how long shopper time has stood still in all).
+While no controller leads, no number is called; while no web worker serves, no shopper can act. Then
+nothing may expire. So deadlines are kept in *shopper time*. The table `office` has one row:
+`leader`, `term`, `beat_at` (the last heartbeat), `served_at` (the last report of a web worker that
+it serves) and `stopped` (how long shopper time has stood still in all).
 
-* `shopper_now()` is the earlier of the database's clock and `beat_at` + 3 s, minus `stopped`.
+* `shopper_now()` is the earliest of the database's clock, `beat_at` + 3 s and `served_at` + 3 s,
+  minus `stopped`.
 * `wall_time(t)` is `t` + `stopped`: the moment to show to a person.
-* `beat()` adds the part of a gap between two heartbeats beyond 3 s to `stopped`.
+* `wind_clock()` adds the time for which the clock stood to `stopped`. A heartbeat and a report both
+  go through it.
+
+Workers report once a second, after their event loop has turned and PostgreSQL has answered
+(`waitroom.desk.serving`). A service whose web workers never reported, such as a controller alone,
+goes by its heartbeat. A worker that something in front of it cuts off from shoppers reports all the
+same, since it cannot be told from one without visitors.
 
 The other way would be to move the deadline of every open row after an outage. That is a large write
 at the worst moment, it has to be complete before anyone reads a deadline, and each later table must
-not be forgotten. Here one row changes, in the transaction in which a leader takes office.
+not be forgotten. Here one row changes, in the transaction of the heartbeat or the report.
 
 Shopper time is continuous and never runs backwards. Open deadlines move by the gap less those 3 s.
 Every deadline comes from the database's clock; the clocks of workers are not asked.
 `test_a_gap_without_a_leader_moves_every_deadline_by_the_gap`,
 `test_the_shoppers_clock_stands_still_while_nobody_leads`,
+`test_the_shoppers_clock_stands_still_while_no_web_worker_serves`,
 `test_the_shoppers_clock_never_runs_backwards`, `test_a_steady_beat_moves_no_deadline`.
 
 # Places

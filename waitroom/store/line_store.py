@@ -281,6 +281,11 @@ class LineStore:
                 # asyncpg could not read a value, and says neither which nor of what room.
                 return await _rooms_one_by_one(borrowed)
 
+    async def report_serving(self) -> None:
+        """Let the shoppers' clock go on: a web worker serves shoppers."""
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["report_serving"])
+
     async def existing(self, rooms: Sequence[str]) -> set[str]:
         """Return those of these names that are rooms."""
         async with connection(self._pool) as borrowed:

@@ -163,6 +163,7 @@ def _room_of(rows: Sequence[asyncpg.Record]) -> RoomSnapshot:
         room=row["room"],
         now=row["now"],
         shopper_s=row["shopper_s"],
+        clock_goes=row["clock_goes"],
         status=row["status"],
         sold_out=row["sold_out"],
         message=row["message"],

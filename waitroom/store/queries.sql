@@ -65,6 +65,9 @@ WHERE s.version > 0;
 -- name: beat
 SELECT * FROM beat($1, $2, $3);
 
+-- name: report_serving
+SELECT report_serving();
+
 -- name: resign
 UPDATE office SET leader = '' WHERE leader = $1 AND term = $2;
 
@@ -77,8 +80,8 @@ SELECT m.room_id, m.room, m.status, m.sold_out, m.message, m.message_at, m.opens
        (SELECT CASE WHEN count(*) = 1 THEN min(x.limit_per_session) END
         FROM (SELECT y.limit_per_session FROM sku y WHERE y.room_id = m.room_id LIMIT 2) x) AS session_units_max,
        l.line_id, l.line, l.lane, l.share, l.gate, l.tail, l.entries, s.version, m.xmin::text AS row_version,
-       clock_timestamp() AS now,
-       extract(epoch FROM shopper_now())::float8 AS shopper_s,
+       clock_timestamp() AS now, extract(epoch FROM shopper_now())::float8 AS shopper_s,
+       (SELECT clock_goes_until(o) > clock_timestamp() FROM office o) AS clock_goes,
        d.line_id IS NOT NULL AS draw_announced, d.count IS NOT NULL AND d.seed IS NULL AS draw_due,
        d.signature IS NOT NULL AS closing_signed,
        d.public_value_source IS NOT NULL AND d.value IS NULL AS value_missing,

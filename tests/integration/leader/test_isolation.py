@@ -167,7 +167,10 @@ async def test_moments_within_a_stop_are_the_moment_at_which_the_clock_stood(
     now = datetime.now(UTC)
     await execute(service, "UPDATE office SET stopped = '100 seconds'")
     await execute(
-        service, "INSERT INTO clock_stop VALUES ($1, '60 seconds')", now - timedelta(seconds=40)
+        service,
+        "INSERT INTO clock_stop SELECT t, '60 seconds', t - interval '100 seconds'"
+        " FROM (SELECT $1::timestamptz AS t) x",
+        now - timedelta(seconds=40),
     )
 
     async def at(seconds_ago: float) -> float:

@@ -7,23 +7,27 @@ CREATE FUNCTION is_moment(at timestamptz) RETURNS boolean LANGUAGE sql IMMUTABLE
     SELECT at >= '2000-01-01 00:00:00+00'::timestamptz AND at < '2200-01-01 00:00:00+00'::timestamptz
 $$;
 
--- The shoppers' clock: one row. It stands still while no leader beats, so an outage costs nobody a
--- claim, a session or a hold. Deadlines are kept in shopper time; `wall_time` turns one into a
--- moment that a person can read.
+-- The shoppers' clock: one row. It stands still while no leader beats, and while no web worker serves
+-- shoppers, so an outage costs no shopper a claim, a session or a hold. Deadlines are kept in shopper
+-- time; `wall_time` turns one into a moment that a person can read.
 CREATE TABLE office (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     term bigint NOT NULL DEFAULT 0,
     leader text NOT NULL DEFAULT '',
     beat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- When a web worker last reported that it serves shoppers. Until the first of them has, the service
+    -- has no web workers whose absence could cost a shopper anything.
+    served_at timestamptz NOT NULL DEFAULT 'infinity',
     stopped interval NOT NULL DEFAULT '0'
 );
 INSERT INTO office DEFAULT VALUES;
 
--- Each stop of the shoppers' clock: when it went on again, in wall time, and how long it had stood. So
--- what happened before a stop keeps its time on the shoppers' clock.
+-- Each stop of the shoppers' clock: when it ended, in wall time, how long the clock had stood, and the
+-- moment at which it stood. So what happened before a stop keeps its time on the shoppers' clock.
 CREATE TABLE clock_stop (
     until timestamptz PRIMARY KEY,
-    length interval NOT NULL CHECK (length > '0')
+    length interval NOT NULL CHECK (length > '0'),
+    stood_at timestamptz NOT NULL
 );
 
 CREATE TABLE operator (

@@ -2,9 +2,14 @@
 -- to be told. An event is written by the transaction that makes it true, and only while some endpoint
 -- wants its kind. Mail goes out the same way.
 
--- The shoppers' clock. It runs three seconds ahead of the last beat at most, and then stands still.
+-- The moment up to which the shoppers' clock goes on: three seconds after the leader's last beat or after
+-- the web workers' last report, whichever was earlier. Then it stands still.
+CREATE FUNCTION clock_goes_until(o office) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT LEAST(o.beat_at, o.served_at) + interval '3 seconds'
+$$;
+
 CREATE FUNCTION shopper_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
-    SELECT LEAST(clock_timestamp(), beat_at + interval '3 seconds') - stopped FROM office
+    SELECT LEAST(clock_timestamp(), clock_goes_until(o)) - o.stopped FROM office o
 $$;
 
 CREATE FUNCTION wall_time(shopper_time timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$
@@ -25,35 +30,65 @@ $$;
 -- The wall time at which something happened, given its moment on the shoppers' clock.
 CREATE FUNCTION wall_at(moment timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$
     SELECT moment + o.stopped - COALESCE(
-        (SELECT sum(s.length) FROM clock_stop s WHERE shopper_at(s.until) > moment), interval '0')
+        (SELECT sum(s.length) FROM clock_stop s WHERE s.stood_at > moment), interval '0')
     FROM office o
 $$;
 
--- Says that the leader lives, or takes office when no leader was heard of for `lease_s`. While no
--- leader beats the shoppers' clock stands still; the gap is added to `stopped`, so every open
--- deadline moves by it. Returns the office as it is afterwards.
+-- Winds the shoppers' clock at `t`, by a new beat or a new report; the caller has locked `office`. The
+-- time for which the clock stood until now is added to `stopped`, so every open deadline moves by it. The
+-- clock may stand on, if the other of the two is still missing: only the part that is known is added.
+CREATE FUNCTION wind_clock(o office, beat timestamptz, report timestamptz, t timestamptz) RETURNS office
+LANGUAGE plpgsql AS $$
+DECLARE
+    stood_from constant timestamptz := LEAST(t, clock_goes_until(o));
+    stood_until timestamptz;
+BEGIN
+    o.beat_at := beat;
+    o.served_at := report;
+    stood_until := LEAST(t, clock_goes_until(o));
+    IF stood_until > stood_from THEN
+        INSERT INTO clock_stop VALUES (stood_until, stood_until - stood_from, stood_from - o.stopped);
+        o.stopped := o.stopped + (stood_until - stood_from);
+    END IF;
+    UPDATE office SET term = o.term, leader = o.leader, beat_at = o.beat_at, served_at = o.served_at,
+        stopped = o.stopped;
+    RETURN o;
+END $$;
+
+-- Says that the leader lives, or takes office when no leader was heard of for `lease_s`. Returns the
+-- office as it is afterwards.
 CREATE FUNCTION beat(me text, my_term bigint, lease_s float8) RETURNS office LANGUAGE plpgsql AS $$
 DECLARE
     o office;
     t timestamptz;
-    gap interval;
 BEGIN
     SELECT * INTO o FROM office FOR NO KEY UPDATE;
     t := clock_timestamp();
-    gap := t - o.beat_at;
     IF NOT (o.leader = me AND o.term = my_term) THEN
-        IF o.leader <> '' AND gap < make_interval(secs => lease_s) THEN RETURN o; END IF;
+        IF o.leader <> '' AND t - o.beat_at < make_interval(secs => lease_s) THEN RETURN o; END IF;
         o.term := o.term + 1;
+        o.leader := me;
         -- In order of id, as a reset and a change of a room lock them: two of a room's lines locked
         -- crosswise would be a deadlock.
         PERFORM 1 FROM line l ORDER BY l.line_id FOR NO KEY UPDATE;
         UPDATE line SET term = o.term;
+        t := clock_timestamp();
     END IF;
-    gap := GREATEST(gap - interval '3 seconds', interval '0');
-    IF gap > '0' THEN INSERT INTO clock_stop VALUES (t, gap); END IF;
-    UPDATE office SET term = o.term, leader = me, beat_at = t, stopped = o.stopped + gap
-        RETURNING * INTO o;
-    RETURN o;
+    RETURN wind_clock(o, t, o.served_at, t);
+END $$;
+
+-- Notes that a web worker serves shoppers. However many workers there are, the row is written twice a
+-- second at most.
+CREATE FUNCTION report_serving() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    o office;
+    t timestamptz;
+BEGIN
+    SELECT * INTO o FROM office;
+    IF isfinite(o.served_at) AND o.served_at > clock_timestamp() - interval '0.5 seconds' THEN RETURN; END IF;
+    SELECT * INTO o FROM office FOR NO KEY UPDATE;
+    t := clock_timestamp();
+    PERFORM wind_clock(o, o.beat_at, t, t);
 END $$;
 
 -- Adds one entry to a room's log and returns its sequence number. The hash of an entry covers its

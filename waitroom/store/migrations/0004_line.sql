@@ -104,9 +104,8 @@ END $$;
 -- Returns when a call of this moment ends, on the shoppers' clock: a claim window after the latest moment
 -- (wall clock) at which a published document told any of its numbers to ask again, or after now.
 CREATE FUNCTION call_ends(m room, heard_by timestamptz, t timestamptz) RETURNS timestamptz LANGUAGE sql AS $$
-    -- After an outage this may come before the first heartbeat, which will add the gap to `stopped`.
-    SELECT GREATEST(heard_by - (o.stopped + GREATEST(
-               clock_timestamp() - o.beat_at - interval '3 seconds', interval '0')), t)
+    -- The clock may stand still, and the time since then is not yet in `stopped`.
+    SELECT GREATEST(heard_by - (o.stopped + GREATEST(clock_timestamp() - clock_goes_until(o), interval '0')), t)
            + make_interval(secs => m.claim_window_s)
     FROM office o
 $$;
