@@ -1,5 +1,6 @@
 """Making a room's draw: what the leading controller does for it, a step at each tick."""
 
+import asyncio
 import hmac
 import os
 from collections.abc import Sequence
@@ -94,9 +95,16 @@ class Drawing:
             count=closing.count,
             value=closing.value,
         )
-        entries = await self._store.entries_remembered(line_id)
-        order = Permutation(key, closing.count) if closing.count else None
-        numbers = [order.number_of(entry) for entry in entries] if order else []
+        entries = await self._store.fix_entries(line_id, term=term)
+        if entries is None:
+            return
+        # Beside the loop: after a long wait there may be tens of thousands of entries that left.
+        numbers = await asyncio.to_thread(_numbers, key, closing.count, entries)
         await self._store.reveal(
             line_id, term=term, seed=seed, key=key, entries=entries, numbers=numbers
         )
+
+
+def _numbers(key: bytes, count: int, entries: Sequence[int]) -> list[int]:
+    order = Permutation(key, count) if count else None
+    return [order.number_of(entry) for entry in entries] if order else []

@@ -78,9 +78,10 @@ use stands in `person_place`, under a key beside those of its batch. A customer'
 differs from room to room.
 
 A code that moves a place lives in Valkey for ten minutes and is used up by `GETDEL`; after a crash
-in between the old ticket still stands. Moving makes the place another ticket's. A note about an
-entry that arrives during the draw makes the reveal look again
-(`test_nothing_that_is_said_of_an_entry_at_the_draw_is_lost`).
+in between the old ticket still stands. Moving makes the place another ticket's. The
+reveal fixes the entries first, under the lock of the room's log: a change that comes later is
+refused for the moment until the numbers are out, so leavers cannot hold a draw up
+(`test_leavers_cannot_make_a_reveal_begin_again`).
 
 A reset closes a room's lines and begins new ones at 1. Calls are taken back; shoppers inside stay.
 

@@ -74,11 +74,15 @@ class DrawStore:
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["sign_closing"], line_id, signature)
 
-    async def entries_remembered(self, line_id: int) -> list[int]:
-        """Return the entries about which something is remembered."""
+    async def fix_entries(self, line_id: int, *, term: int) -> list[int] | None:
+        """Let no shopper change an entry from now on.
+
+        Return the entries about which something is remembered, None if no reveal is due.
+        """
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["entries_remembered"], line_id)
-        return [row["number"] for row in rows]
+            row = await borrowed.fetchrow(SQL["fix_entries"], line_id, term)
+        assert row is not None
+        return list(row["entries"]) if row["verdict"] == "done" else None
 
     async def reveal(
         self,

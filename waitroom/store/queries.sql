@@ -286,8 +286,8 @@ SELECT l.line, l.lane, d.announced_at, d.commitment, d.public_value_source, l.en
 FROM draw d JOIN line l USING (line_id) JOIN room m USING (room_id) WHERE m.room = $1 AND l.joinable
 ORDER BY l.lane <> 'main', l.line_id;
 
--- name: entries_remembered
-SELECT p.number FROM place p WHERE p.line_id = $1 AND p.entered;
+-- name: fix_entries
+SELECT * FROM fix_entries($1, $2);
 
 -- name: sign_closing
 SELECT sign_closing($1, $2);

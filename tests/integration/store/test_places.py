@@ -274,19 +274,45 @@ async def test_nothing_that_is_said_of_an_entry_at_the_draw_is_lost(
         )
 
 
-async def test_a_reveal_that_looked_too_early_is_not_made(
-    service: Service, places: PlaceStore
-) -> None:
+async def test_a_reveal_of_entries_that_may_still_change_is_not_made(service: Service) -> None:
     ticket, *_ = await entered(service, 3)
     await service.rooms.set_status("drop", "open", who="test")
     await tick(service)
-    await places.move(ticket, to_ticket=os.urandom(16))
 
     verdict = await service.draws.reveal(
         ticket.line_id, term=10, seed=b"s" * 32, key=b"k" * 32, entries=[], numbers=[]
     )
 
-    assert verdict == "looked_too_early"
+    assert verdict == "not_due"
+
+
+async def test_leavers_cannot_make_a_reveal_begin_again(
+    service: Service, places: PlaceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early, late, mover, *_ = await entered(service, 5)
+    await service.lines.leave(early)
+    await service.rooms.set_status("drop", "open", who="test")
+    await tick(service)
+    fix, verdicts = service.draws.fix_entries, list[str]()
+
+    async def fix_and_be_disturbed(line_id: int, *, term: int) -> list[int] | None:
+        fixed = await fix(line_id, term=term)
+        verdicts.append(await service.lines.leave(late))
+        verdicts.append(await places.move(mover, to_ticket=os.urandom(16)))
+        return fixed
+
+    monkeypatch.setattr(service.draws, "fix_entries", fix_and_be_disturbed)
+    await tick(service)
+
+    assert verdicts == ["drawn", "drawn"]
+    assert (await execute(service, "SELECT seed FROM draw"))[0]["seed"] is not None
+    await service.board.refresh(rooms=True)
+    view = service.board.room("drop")
+    left = service.board.drawn(view, early).number
+    rows = await execute(service, "SELECT number, state FROM admission WHERE state = 'left'")
+    assert [row["number"] for row in rows] == [left]
+    # The entry that left is not written once more.
+    assert await execute(service, "SELECT FROM place WHERE NOT entered") == []
 
 
 # Stepping aside.

@@ -234,10 +234,13 @@ CREATE TABLE draw (
     head bytea,
     signature bytea,
     value text,
+    -- From now on entries stay as they are, since their numbers are being worked out.
+    fixed_at timestamptz,
     seed bytea,
     key bytea,
     drawn_at timestamptz,
-    CONSTRAINT drawn_after_the_closing CHECK (seed IS NULL OR (signature IS NOT NULL AND key IS NOT NULL)),
+    CONSTRAINT drawn_after_the_closing CHECK (
+        seed IS NULL OR (signature IS NOT NULL AND key IS NOT NULL AND fixed_at IS NOT NULL)),
     CONSTRAINT announced_value_is_taken_in CHECK (
         seed IS NULL OR (public_value_source IS NULL) = (value IS NULL))
 );

@@ -10,18 +10,18 @@ RETURNS boolean LANGUAGE sql STABLE AS $$
         AND p.number = in_number AND p.owner <> in_ticket)
 $$;
 
--- Says whether entries have their numbers. A function that changes an entry's place asks this
--- under the lock of the room's log, which the draw takes too; the verdict `drawn` sends the caller
--- to the number.
-CREATE FUNCTION is_drawn(in_line int) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (SELECT FROM draw d WHERE d.line_id = in_line AND d.seed IS NOT NULL)
+-- Says whether entries have their numbers, or are about to get them. A function that changes an
+-- entry's place asks this under the lock of the room's log, which the draw takes too; the verdict
+-- `drawn` sends the caller to the number, which is there in a moment.
+CREATE FUNCTION entries_are_fixed(in_line int) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM draw d WHERE d.line_id = in_line AND d.fixed_at IS NOT NULL)
 $$;
 
 -- Gives a place up before the draw. Verdicts: left, other_ticket, drawn.
 CREATE FUNCTION leave_entry(in_line int, in_entry bigint, in_ticket bytea) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM 1 FROM log_head h JOIN line l USING (room_id) WHERE l.line_id = in_line FOR NO KEY UPDATE OF h;
-    IF is_drawn(in_line) THEN RETURN 'drawn'; END IF;
+    IF entries_are_fixed(in_line) THEN RETURN 'drawn'; END IF;
     INSERT INTO place (line_id, entered, number, owner, has_left) VALUES (in_line, true, in_entry, in_ticket, true)
         ON CONFLICT (line_id, entered, number) DO UPDATE SET has_left = true, owner = EXCLUDED.owner
         WHERE place.owner IS NULL OR place.owner = EXCLUDED.owner;
@@ -38,7 +38,7 @@ DECLARE
 BEGIN
     SELECT * INTO l FROM line x WHERE x.line_id = in_line;
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
-    IF in_entered AND is_drawn(in_line) THEN RETURN 'drawn'; END IF;
+    IF in_entered AND entries_are_fixed(in_line) THEN RETURN 'drawn'; END IF;
     SELECT * INTO p FROM place x WHERE x.line_id = in_line AND x.entered = in_entered AND x.number = in_number;
     IF p.owner = to_ticket THEN RETURN 'moved'; END IF;
     IF p.owner <> from_ticket THEN RETURN 'other_ticket'; END IF;
@@ -125,7 +125,7 @@ DECLARE
 BEGIN
     SELECT * INTO l FROM line x WHERE x.line_id = in_line;
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
-    IF in_entered AND is_drawn(in_line) THEN RETURN 'drawn'; END IF;
+    IF in_entered AND entries_are_fixed(in_line) THEN RETURN 'drawn'; END IF;
     SELECT * INTO m FROM room x WHERE x.room_id = l.room_id;
     SELECT * INTO p FROM place x WHERE x.line_id = in_line AND x.entered = in_entered AND x.number = in_number FOR NO KEY UPDATE;
     IF p.owner <> in_ticket THEN RETURN 'other_ticket'; END IF;
@@ -282,32 +282,57 @@ BEGIN
     RETURN given;
 END $$;
 
--- Reveals the seed and with it the order. `entries` and `numbers` tell which numbers the few places
--- got about which something is remembered. Verdicts: done, stale_term, not_due, looked_too_early
--- (something was remembered of one more entry since).
-CREATE FUNCTION reveal_draw(
-    in_line int, my_term bigint, in_seed bytea, in_key bytea, entries bigint[], numbers bigint[])
-RETURNS text LANGUAGE plpgsql AS $$
+-- Says whether a draw can be revealed by the leader of this term: done, stale_term or not_due. The
+-- caller has the room's log locked.
+CREATE FUNCTION may_reveal(line_term bigint, d draw, my_term bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN line_term > my_term THEN 'stale_term'
+        WHEN d.seed IS NOT NULL OR d.signature IS NULL THEN 'not_due'
+        WHEN d.public_value_source IS NOT NULL AND d.value IS NULL THEN 'not_due'
+        ELSE 'done' END
+$$;
+
+-- Fixes the entries of a draw that is to be revealed, and returns those about which something is
+-- remembered. From now on no shopper can change an entry, so the reveal cannot be made to begin again.
+CREATE FUNCTION fix_entries(in_line int, my_term bigint, OUT verdict text, OUT entries bigint[])
+LANGUAGE plpgsql AS $$
 DECLARE
     l record; d draw;
 BEGIN
     PERFORM 1 FROM log_head h JOIN line x USING (room_id) WHERE x.line_id = in_line FOR NO KEY UPDATE OF h;
     SELECT * INTO l FROM line x WHERE x.line_id = in_line FOR NO KEY UPDATE;
-    IF l.term > my_term THEN RETURN 'stale_term'; END IF;
     SELECT * INTO d FROM draw x WHERE x.line_id = in_line FOR NO KEY UPDATE;
-    IF d.seed IS NOT NULL OR d.signature IS NULL OR (d.public_value_source IS NOT NULL AND d.value IS NULL) THEN
-        RETURN 'not_due';
-    END IF;
-    IF (SELECT count(*) FROM place p WHERE p.line_id = in_line AND p.entered) <> cardinality(entries) THEN
-        RETURN 'looked_too_early';
-    END IF;
+    verdict := may_reveal(l.term, d, my_term);
+    IF verdict <> 'done' THEN RETURN; END IF;
+    UPDATE draw x SET fixed_at = clock_timestamp() WHERE x.line_id = in_line AND x.fixed_at IS NULL;
+    entries := ARRAY(SELECT p.number FROM place p WHERE p.line_id = in_line AND p.entered ORDER BY p.number);
+END $$;
+
+-- Reveals the seed and with it the order. `entries` and `numbers` tell which numbers the few places
+-- got about which something is remembered. An entry that left needs no more than its number's row, so
+-- workers do not read thousands of such places again. Verdicts: done, stale_term, not_due (also while
+-- entries are not fixed).
+CREATE FUNCTION reveal_draw(
+    in_line int, my_term bigint, in_seed bytea, in_key bytea, entries bigint[], numbers bigint[])
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    l record; d draw; verdict text;
+BEGIN
+    PERFORM 1 FROM log_head h JOIN line x USING (room_id) WHERE x.line_id = in_line FOR NO KEY UPDATE OF h;
+    SELECT * INTO l FROM line x WHERE x.line_id = in_line FOR NO KEY UPDATE;
+    SELECT * INTO d FROM draw x WHERE x.line_id = in_line FOR NO KEY UPDATE;
+    verdict := may_reveal(l.term, d, my_term);
+    IF verdict <> 'done' THEN RETURN verdict; END IF;
+    IF d.fixed_at IS NULL THEN RETURN 'not_due'; END IF;
     UPDATE draw x SET seed = in_seed, key = in_key, drawn_at = clock_timestamp() WHERE x.line_id = in_line;
-    UPDATE place p SET entered = false, number = m.n FROM unnest(entries, numbers) m(e, n)
-        WHERE p.line_id = in_line AND p.entered AND p.number = m.e;
     INSERT INTO admission (room_id, line_id, number, state, ticket_id, ended_at)
-        SELECT l.room_id, in_line, p.number, 'left', p.owner, shopper_now() FROM place p
-        WHERE p.line_id = in_line AND NOT p.entered AND p.has_left
+        SELECT l.room_id, in_line, m.n, 'left', p.owner, shopper_now()
+        FROM unnest(entries, numbers) m(e, n)
+        JOIN place p ON p.line_id = in_line AND p.entered AND p.number = m.e
+        WHERE p.has_left
         ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
+    UPDATE place p SET entered = false, number = m.n FROM unnest(entries, numbers) m(e, n)
+        WHERE p.line_id = in_line AND p.entered AND p.number = m.e AND NOT p.has_left;
     PERFORM append_log(l.room_id, 'drawn', jsonb_build_object('line', l.line, 'seed', encode(in_seed, 'hex'),
         'head', encode(d.head, 'hex'), 'count', d.count, 'value', d.value));
     RETURN 'done';

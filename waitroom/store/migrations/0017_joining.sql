@@ -128,7 +128,7 @@ BEGIN
              WHERE x.line_id = in_line AND x.key = ANY (in_keys) AND x.state <> 'heard' AND x.number > 0
              ORDER BY x.key FOR NO KEY UPDATE LOOP
         UPDATE join_key x SET state = 'heard' WHERE x.line_id = in_line AND x.key = k.key;
-        IF k.state = 'lost' AND k.entered AND NOT is_drawn(in_line) THEN
+        IF k.state = 'lost' AND k.entered AND NOT entries_are_fixed(in_line) THEN
             UPDATE place p SET has_left = false WHERE p.line_id = in_line AND p.entered AND p.number = k.number;
         ELSIF k.state = 'lost' THEN
             PERFORM step_back(in_line, k.number, k.ticket_id);
@@ -158,7 +158,7 @@ BEGIN
     INSERT INTO place (line_id, entered, number, owner, has_left)
         SELECT in_line, true, k.number, k.ticket_id, true FROM join_key k
         WHERE k.line_id = in_line AND k.key = ANY (keys) AND k.ticket_id = ANY (ids)
-            AND k.state = 'lost' AND k.entered AND NOT is_drawn(in_line)
+            AND k.state = 'lost' AND k.entered AND NOT entries_are_fixed(in_line)
         ON CONFLICT (line_id, entered, number) DO UPDATE SET has_left = true;
     SELECT array_agg(x.admission_id) INTO calls FROM (
         SELECT a.admission_id FROM join_key k JOIN admission a USING (line_id, number)
