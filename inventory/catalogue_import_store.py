@@ -17,7 +17,7 @@ from inventory.catalogue_csv import COLUMNS, Row, lines_of, read_catalogue, writ
 from inventory.hold import idempotency_uuid
 from inventory.kit.database import Connection, Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, NotFound
-from inventory.refusals import CatalogueMoved
+from inventory.refusals import CatalogueMoved, RoomArchived
 
 SQL = load_queries("inventory")
 
@@ -191,6 +191,8 @@ def _rules_named() -> Iterator[None]:
         raise CatalogueMoved from error
     except asyncpg.CheckViolationError as error:
         # All other checks of the tables were made on the rows before.
+        if error.constraint_name == "archived_room_stands":
+            raise RoomArchived from error
         if error.constraint_name != "stock_lives_in_one_place":
             raise
         raise BadRequest("This room's stock lives in another shop.") from error

@@ -10,7 +10,7 @@ import asyncpg
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, IdempotencyKeyReused, NotFound
 from inventory.kit.turns import Audits
-from inventory.refusals import BelowCommitted
+from inventory.refusals import BelowCommitted, RoomArchived
 
 SQL = load_queries("inventory")
 
@@ -62,6 +62,8 @@ class LedgerStore:
             try:
                 row = await borrowed.fetchrow(SQL["move_stock"], *values)
             except asyncpg.CheckViolationError as error:
+                if error.constraint_name == "archived_room_stands":
+                    raise RoomArchived from error
                 if error.table_name == "stock_movement":
                     raise BadRequest("A movement is received or adjusted, and not 0.") from error
                 raise BelowCommitted(sku=sku) from error

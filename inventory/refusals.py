@@ -84,3 +84,8 @@ class UnreadableFile(Refusal):
 class BelowCommitted(Refusal):
     code, status = "below_committed", 409
     title = "That would leave fewer units than are held, sold or promised."
+
+
+class RoomArchived(Refusal):
+    code, status = "room_archived", 409
+    title = "This room is archived. Its log can still be read and verified."

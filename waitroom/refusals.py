@@ -218,6 +218,14 @@ class SaleEnded(Refusal):
     code, status, title = "sale_ended", 409, "This sale has ended and cannot be reopened."
 
 
+class SaleNotEnded(Refusal):
+    code, status, title = "sale_not_ended", 409, "Only a sale that has ended can be archived."
+
+
+class StillOpen(Refusal):
+    code, status, title = "still_open", 409, "Something is still open in this room."
+
+
 class NotOpenYet(Refusal):
     code, status, title = "not_open_yet", 409, "A room that has not opened cannot be paused."
 

@@ -9,11 +9,13 @@ from typing import Any
 import click
 import msgspec
 
+from inventory.kit.database import Pool
 from inventory.money import DEFAULT_CURRENCY
 from waitroom.admin.bodies import NewRoom, RoomChange
 from waitroom.cli.invite import invite
 from waitroom.cli.options import MOMENT, NOTE, checked, fail, plainly, settings_options, with_pool
 from waitroom.refusals import NoDrawWaits
+from waitroom.store.archive_store import ArchiveStore
 from waitroom.store.draw_store import DrawStore
 from waitroom.store.room_store import RoomStore
 
@@ -144,6 +146,27 @@ def room_reset(
         config, overrides, lambda pool: RoomStore(pool).reset(room, who="cli", reason=reason)
     )
     click.echo(f"{room}: line started over, {taken_back} call(s) taken back; waits to be opened")
+
+
+@room.command(name="archive")
+@settings_options
+@click.argument("room")
+@click.option("--confirm", help="The name of the room once more; without it the command asks.")
+@click.option("--reason", default="", help="The reason, for the record.")
+@plainly
+def room_archive(
+    room: str, confirm: str | None, reason: str, config: Path | None, **overrides: Any
+) -> None:
+    """Turn what is left of ROOM, which has ended, into balances. Orders and its log are kept."""
+    if (confirm or click.prompt(f"Type {room} to archive it")) != room:
+        fail("that is not the name of the room; nothing was changed")
+
+    async def archive(pool: Pool) -> None:
+        store = ArchiveStore(pool)
+        await store.finish(await store.seal(room, who="cli", reason=reason))
+
+    with_pool(config, overrides, archive)
+    click.echo(f"{room}: archived")
 
 
 @room.command(name="public-value")

@@ -33,6 +33,9 @@ STALE_S = 3.0
 CHANGES_OVERLAP = timedelta(seconds=30)
 # Unknown rooms are looked up in the database together, at most once in this time.
 LOOK_UP_EVERY_S = 0.1
+# Archived rooms are read when somebody asks for one, and kept for this long, at most so many.
+ARCHIVED_FRESH_S = 10.0
+ARCHIVED_MAX = 50
 # Before any moment of the steady clock.
 NEVER = float("-inf")
 
@@ -91,6 +94,12 @@ class RoomView:
         return self.main_line.rules.line_id
 
     @property
+    def is_final(self) -> bool:
+        """Say whether the room has ended and its document says so."""
+        ended = self.state is not None and self.state.status == "ended"
+        return ended and self.rules.status == "ended"
+
+    @property
     def line(self) -> LineState | None:
         """Return the state of the main line."""
         return self.state.lines[0] if self.state else None
@@ -143,6 +152,8 @@ class Board:
         self._memory = memory
         self.seal = seal
         self._unreadable: dict[str, str] = {}
+        # Archived rooms that were asked for lately, each with the moment until which it is fresh.
+        self._archived: dict[str, tuple[float, RoomView]] = {}
         # Few places have a note, and every ticket asks for its own.
         self._notes: dict[tuple[int, bool, int], PlaceNote] = {}
         self._changes_since = LONG_AGO
@@ -162,7 +173,7 @@ class Board:
         The database is asked about a room that this worker does not know, so `NotFound` is sure.
         Raises `Busy` when it is not: the database does not answer, or the room cannot be read.
         """
-        view = self.rooms.get(room)
+        view = self.rooms.get(room) or self._archived_room(room)
         if view is not None:
             return view
         if not _MAY_BE_A_ROOM.fullmatch(room):
@@ -176,10 +187,36 @@ class Board:
         existing = await self._store.existing(list(set(names)))
         if not existing <= self.rooms.keys():
             await self.refresh(rooms=True)
+        for name in existing - self.rooms.keys():
+            await self._read_archived(name)
         return [
-            self.rooms.get(name) or (Busy() if name in existing else _no_room(name))
+            self.rooms.get(name)
+            or self._archived_room(name)
+            or (Busy() if name in existing else _no_room(name))
             for name in names
         ]
+
+    def _archived_room(self, room: str) -> RoomView | None:
+        fresh_until, view = self._archived.get(room, (NEVER, None))
+        return view if time.monotonic() < fresh_until else None
+
+    async def _read_archived(self, room: str) -> None:
+        """Read a room that the board does not follow, for a moment: an archived one."""
+        found = await self._store.room(room)
+        if found is None:
+            return
+        rules, raw = found
+        lines = {
+            line.line_id: self._line_view(line, {}, room_id=rules.rules.room_id)
+            for line in rules.lines
+        }
+        view = RoomView(rules=rules.rules, lines=lines, former_lines=rules.former_lines)
+        if raw is not None:
+            view.accept(raw)
+        self._archived.pop(room, None)
+        self._archived[room] = (time.monotonic() + ARCHIVED_FRESH_S, view)
+        while len(self._archived) > ARCHIVED_MAX:
+            del self._archived[next(iter(self._archived))]
 
     async def every_room(self) -> list[RoomView]:
         """Return all rooms, by name; raises `EngineDown` while none could be read yet."""
@@ -297,7 +334,8 @@ class Board:
         for room, raw in (await self._memory.states(list(self.rooms))).items():
             self.rooms[room].accept(raw)
         horizon = time.monotonic() - STALE_S
-        if any(view.heard_at < horizon for view in self.rooms.values()):
+        # A room that has ended is published no more.
+        if any(view.heard_at < horizon and not view.is_final for view in self.rooms.values()):
             # Valkey is away or has lost the documents. PostgreSQL has each of them too.
             for room, raw in (await self._store.states()).items():
                 if room in self.rooms:

@@ -150,6 +150,7 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
     yield RoomsAdmin(
         guard,
         rooms=service.rooms,
+        archive=service.archive,
         draws=service.draws,
         board=board,
         actions=service.actions,

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ from waitroom.outgoing.outbox.sender import WebhookSender
 from waitroom.outgoing.outbox.signature import SecretBook
 from waitroom.run.settings import Secrets, Settings
 from waitroom.run.stores import Stores, stores_on
+from waitroom.store.archive_store import Retention
 from waitroom.store.memory import Memory
 from waitroom.store.office_store import OfficeStore
 
@@ -128,7 +130,7 @@ def build_service(
         payments=payments,
         checkout=_checkout(settings, secrets, stores, sessions=sessions, payments=payments),
         catalogue=Catalogue(stores.stock, stores.products),
-        sweeper=_sweeper(stores, payments=payments, refunds=refunds),
+        sweeper=_sweeper(settings, stores, payments=payments, refunds=refunds),
         webhook_sender=WebhookSender(
             stores.outbox, secrets=book, allow_private=settings.webhooks_allow_private
         ),
@@ -165,7 +167,20 @@ def _checkout(
     )
 
 
-def _sweeper(stores: Stores, *, payments: Payments, refunds: Refunds) -> Sweeper:
+def _retention(settings: Settings) -> Retention:
+    def after(days: int) -> timedelta | None:
+        return timedelta(days=days) if days else None
+
+    return Retention(
+        archive_after=after(settings.archive_after_days),
+        people_after=after(settings.forget_people_after_days),
+        orders_after=after(settings.forget_orders_after_days),
+    )
+
+
+def _sweeper(
+    settings: Settings, stores: Stores, *, payments: Payments, refunds: Refunds
+) -> Sweeper:
     return Sweeper(
         {
             "holds": stores.holds.expire,
@@ -176,6 +191,7 @@ def _sweeper(stores: Stores, *, payments: Payments, refunds: Refunds) -> Sweeper
             "refunds": refunds.sweep,
             "events": stores.outbox.forget,
             "mails": stores.mails.tidy,
+            "retention": partial(stores.archive.sweep, _retention(settings)),
         }
     )
 

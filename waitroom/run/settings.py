@@ -38,6 +38,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
 # No step of a request or of stopping may take longer than an hour.
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
+Days = Annotated[int, Meta(ge=0, le=36500)]
 
 
 class SettingsError(Exception):
@@ -75,6 +76,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     gateway: Literal["", "test", "stripe"] = ""
     stripe_publishable_key: str = ""
     drain_s: Seconds = 2.0
+    archive_after_days: Days = 90
+    forget_people_after_days: Days = 365
+    forget_orders_after_days: Days = 3650
     sign_in_attempts_per_minute: Count = 10
     customer_issuer: str = ""
     customer_audience: str = ""

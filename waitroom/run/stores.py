@@ -21,6 +21,7 @@ from waitroom.outgoing.outbox.outbox_store import OutboxStore
 from waitroom.outgoing.outbox.signature import SecretBook
 from waitroom.reports.analytics.analytics_store import AnalyticsStore
 from waitroom.reports.fairness.fairness_store import FairnessStore
+from waitroom.store.archive_store import ArchiveStore
 from waitroom.store.draw_store import DrawStore
 from waitroom.store.elsewhere_store import ElsewhereStore
 from waitroom.store.invitation_store import InvitationStore
@@ -36,8 +37,8 @@ class Stores:
     """Every store of a process.
 
     The line: `lines` and the public `log` for workers, `office` for the leader, `rooms` for
-    operators, `draws`, `places`, `invitations`, and `elsewhere` for rooms whose stock another
-    system keeps.
+    operators, `archive` for rooms that are over, `draws`, `places`, `invitations`, and `elsewhere`
+    for rooms whose stock another system keeps.
     The shelf: `holds`, `stock` (SKUs), `products`, `ledger`, `imports`.
     The till: `orders`, `refund_store`, `history`, `customers`.
     The operators: `operators`, `actions`, `endpoints` of webhooks.
@@ -49,6 +50,7 @@ class Stores:
     log: LogStore
     office: OfficeStore
     rooms: RoomStore
+    archive: ArchiveStore
     draws: DrawStore
     places: PlaceStore
     invitations: InvitationStore
@@ -80,6 +82,7 @@ def stores_on(pool: Pool, *, audit_pool: Pool, secrets_of_endpoints: SecretBook)
         log=LogStore(pool),
         office=OfficeStore(pool),
         rooms=RoomStore(pool),
+        archive=ArchiveStore(audit_pool),
         draws=DrawStore(pool),
         places=PlaceStore(pool),
         invitations=InvitationStore(pool),

@@ -89,4 +89,12 @@ A reset closes a room's lines and begins new ones at 1. Calls are taken back; sh
 
 Where the stock lives in another shop, `hear_of_stock` takes in its figures and the outcomes of
 sessions in one transaction, so a promise ends with the news of its outcome (`elsewhere_store.py`).
+
+# Archives
+
+A room that has ended has a row in `retention`, which says how far its archive has come. Each step
+of `archive_step` is one transaction: it deletes some rows, adds what they say to `archived_stock`
+and `archived_count`, and moves its cursor on. `movement` and `conservation_breach` read the
+balances beside the rows, so the books agree after each step. Rows that an order needs stay with it.
+The log moves to `log_page`; `log_between` reads both.
 """

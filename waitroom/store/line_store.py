@@ -11,7 +11,7 @@ from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, connection, 
 from inventory.kit.problem import EngineDown
 from waitroom.line.admission import AdmissionState
 from waitroom.line.ticket import Ticket
-from waitroom.store.room_rows import UNREADABLE, RoomsOnFile, rooms_on_file
+from waitroom.store.room_rows import UNREADABLE, RoomOnFile, RoomsOnFile, rooms_on_file
 
 SQL = load_queries("waitroom.store")
 
@@ -273,7 +273,7 @@ class LineStore:
             await borrowed.execute(SQL["leave_returns"], *values)
 
     async def rooms(self) -> RoomsOnFile:
-        """Return every room with its lines; a room that cannot be read leaves the others."""
+        """Return every room but the archived ones; a room that cannot be read leaves the others."""
         async with connection(self._pool) as borrowed:
             try:
                 return rooms_on_file(await borrowed.fetch(SQL["list_rooms"], None))
@@ -285,6 +285,13 @@ class LineStore:
         """Let the shoppers' clock go on: a web worker serves shoppers."""
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["report_serving"])
+
+    async def room(self, room: str) -> tuple[RoomOnFile, bytes | None] | None:
+        """Return one room with its lines and its last document, archived or not."""
+        async with connection(self._pool) as borrowed:
+            found = rooms_on_file(await borrowed.fetch(SQL["list_rooms"], room)).rooms
+            states = await borrowed.fetch(SQL["read_states"], room)
+        return (found[0], states[0]["body"] if states else None) if found else None
 
     async def existing(self, rooms: Sequence[str]) -> set[str]:
         """Return those of these names that are rooms."""
@@ -301,7 +308,8 @@ class LineStore:
     async def states(self) -> dict[str, bytes]:
         """Return every room's state document as last published."""
         async with connection(self._pool) as borrowed:
-            return {row["room"]: row["body"] for row in await borrowed.fetch(SQL["read_states"])}
+            rows = await borrowed.fetch(SQL["read_states"], None)
+        return {row["room"]: row["body"] for row in rows}
 
     async def person_places(self, room_id: int, keys: Sequence[bytes]) -> dict[bytes, Ticket]:
         """Return the tickets of those keys, of persons or of what they consume, that have one."""

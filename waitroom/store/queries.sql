@@ -41,13 +41,13 @@ LEFT JOIN returns_wait r ON r.line_id = q.line_id AND r.number = q.number AND r.
 ORDER BY q.o;
 
 -- name: list_rooms
--- A row for each line that can be joined, the main one first; of one room or of all.
+-- A row for each line that can be joined, the main one first; of one room, or of all that are not archived.
 SELECT m.*, doors_open(m) AS doors_open, l.line_id, l.line, l.lane,
        d.count AS drawn_count, d.key AS draw_key,
        -- Lines from before a reset: their tickets are told so.
        ARRAY(SELECT x.line_id FROM line x WHERE x.room_id = m.room_id AND NOT x.joinable) AS former_lines
 FROM room m JOIN line l ON l.room_id = m.room_id AND l.joinable LEFT JOIN draw d ON d.line_id = l.line_id
-WHERE $1::text IS NULL OR m.room = $1
+WHERE m.room = $1 OR ($1::text IS NULL AND NOT is_sealed(m.room_id))
 ORDER BY m.room, l.lane <> 'main', l.line_id;
 
 -- name: name_rooms
@@ -60,7 +60,7 @@ FROM place p JOIN line l USING (line_id) WHERE p.changed_at > $1 AND l.joinable 
 
 -- name: read_states
 SELECT m.room, s.version, s.body FROM room_state s JOIN room m USING (room_id)
-WHERE s.version > 0;
+WHERE s.version > 0 AND (m.room = $1 OR ($1::text IS NULL AND NOT is_sealed(m.room_id)));
 
 -- name: beat
 SELECT * FROM beat($1, $2, $3);
@@ -150,21 +150,35 @@ SELECT leave_returns($1, $2, $3);
 SELECT * FROM end_due_admissions($1);
 
 -- name: list_log_forward
-SELECT e.seq, e.body, e.hash FROM log_entry e JOIN room m USING (room_id)
-WHERE m.room = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4;
+SELECT e.seq, e.body, e.hash FROM room m, log_between(m.room_id, $2::bigint + 1, LEAST($2 + $4::bigint, $3::bigint)) e
+WHERE m.room = $1 ORDER BY e.seq;
 
 -- name: list_log_backward
-SELECT e.seq, e.body, e.hash FROM log_entry e JOIN room m USING (room_id)
-WHERE m.room = $1 AND e.seq < $2 AND e.seq <= $3 ORDER BY e.seq DESC LIMIT $4;
+SELECT e.seq, e.body, e.hash FROM room m, log_between(m.room_id, LEAST($2::bigint - 1, $3::bigint) - $4::bigint + 1, LEAST($2 - 1, $3)) e
+WHERE m.room = $1 ORDER BY e.seq DESC;
 
 -- name: list_exceptions_forward
--- As above, without the line's own course.
-SELECT e.seq, e.body, e.hash FROM log_entry e JOIN room m USING (room_id)
-WHERE m.room = $1 AND e.seq > $2 AND e.seq <= $3 AND NOT is_routine(e.body) ORDER BY e.seq LIMIT $4;
+-- As above, without the line's own course. A page that has exceptions has one at least.
+SELECT x.seq, x.body, x.hash FROM room m, LATERAL (
+    (SELECT e.seq, e.body, e.hash FROM log_entry e
+     WHERE e.room_id = m.room_id AND e.seq > $2 AND e.seq <= $3 AND NOT is_routine(e.body) ORDER BY e.seq LIMIT $4)
+    UNION ALL
+    SELECT e.seq, e.body, e.hash FROM (
+        SELECT p FROM log_page p WHERE p.room_id = m.room_id AND p.exceptions > 0 AND p.last_seq > $2
+            AND p.first_seq <= $3 ORDER BY p.first_seq LIMIT $4 + 1) p, page_entries(p.p) e
+    WHERE e.seq > $2 AND e.seq <= $3 AND NOT is_routine(e.body)) x
+WHERE m.room = $1 ORDER BY x.seq LIMIT $4;
 
 -- name: list_exceptions_backward
-SELECT e.seq, e.body, e.hash FROM log_entry e JOIN room m USING (room_id)
-WHERE m.room = $1 AND e.seq < $2 AND e.seq <= $3 AND NOT is_routine(e.body) ORDER BY e.seq DESC LIMIT $4;
+SELECT x.seq, x.body, x.hash FROM room m, LATERAL (
+    (SELECT e.seq, e.body, e.hash FROM log_entry e WHERE e.room_id = m.room_id AND e.seq < $2 AND e.seq <= $3
+         AND NOT is_routine(e.body) ORDER BY e.seq DESC LIMIT $4)
+    UNION ALL
+    SELECT e.seq, e.body, e.hash FROM (
+        SELECT p FROM log_page p WHERE p.room_id = m.room_id AND p.exceptions > 0 AND p.first_seq < $2
+            AND p.first_seq <= $3 ORDER BY p.first_seq DESC LIMIT $4 + 1) p, page_entries(p.p) e
+    WHERE e.seq < $2 AND e.seq <= $3 AND NOT is_routine(e.body)) x
+WHERE m.room = $1 ORDER BY x.seq DESC LIMIT $4;
 
 -- name: create_room
 SELECT create_room($1, $2, $3, $4);
@@ -303,3 +317,31 @@ SELECT h.seq, h.hash FROM log_head h JOIN room m USING (room_id) WHERE m.room = 
 
 -- name: note_forecast
 SELECT note_forecast($1, $2, $3);
+
+-- name: seal_room
+SELECT verdict, open FROM seal_room($1, $2, $3);
+
+-- name: archive_step
+SELECT archive_step($1, $2);
+
+-- name: next_retention
+SELECT next_room_id, step FROM next_retention($1, $2, $3) WHERE step IS NOT NULL;
+
+-- name: seal_due
+SELECT verdict FROM room m, seal_room(m.room, 'retention', '') WHERE m.room_id = $1;
+
+-- name: forget_people
+SELECT forget_people($1, $2, $3);
+
+-- name: forget_orders
+SELECT forget_orders($1, $2);
+
+-- name: forget_addresses
+SELECT forget_addresses($1, $2);
+
+-- name: look_later
+UPDATE retention SET look_after = clock_timestamp() + interval '1 hour' WHERE room_id = $1;
+
+-- name: read_retention
+SELECT m.room_id, r.ended_at, r.sealed_at, r.archived_at, r.part FROM room m LEFT JOIN retention r USING (room_id)
+WHERE m.room = $1;

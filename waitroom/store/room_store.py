@@ -8,6 +8,7 @@ from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.doors.moments import FORM
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.money import DEFAULT_CURRENCY, currencies
+from inventory.refusals import RoomArchived
 from waitroom.line.rules import RoomRules
 from waitroom.refusals import DrawIsDue, NotOpenYet, RoomUnreadable, SaleEnded
 from waitroom.store.room_rows import UNREADABLE, room_rules
@@ -94,9 +95,17 @@ class RoomStore:
         return str(before)
 
     async def reset(self, room: str, *, who: str, reason: str) -> int:
-        """Reset a room and return how many calls were taken back; raises `DrawIsDue`."""
+        """Reset a room and return how many calls were taken back.
+
+        Raises `DrawIsDue` or `RoomArchived`.
+        """
         async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["reset_room"], room, who, reason)
+            try:
+                row = await borrowed.fetchrow(SQL["reset_room"], room, who, reason)
+            except asyncpg.CheckViolationError as error:
+                if error.constraint_name == "archived_room_stands":
+                    raise RoomArchived from error
+                raise
         assert row is not None
         if row["verdict"] == "unknown":
             raise _no_room(room)

@@ -32,6 +32,7 @@ from waitroom.desk.board import Board
 from waitroom.line.rules import RoomRules
 from waitroom.line.state import shown_status
 from waitroom.refusals import NoCrowds, NoDrawWaits
+from waitroom.store.archive_store import ArchiveStore
 from waitroom.store.draw_store import DrawStore, LineDraw
 from waitroom.store.room_store import RoomStore
 
@@ -73,6 +74,7 @@ class RoomsAdmin:
         guard: Guard,
         *,
         rooms: RoomStore,
+        archive: ArchiveStore,
         draws: DrawStore,
         board: Board,
         actions: ActionStore,
@@ -81,6 +83,7 @@ class RoomsAdmin:
     ) -> None:
         self._guard = guard
         self._rooms = rooms
+        self._archive = archive
         self._draws = draws
         self._board = board
         self._actions = actions
@@ -102,6 +105,7 @@ class RoomsAdmin:
             web.post("/admin/rooms/{room}/crowd", as_role("operator", self.start_crowd)),
             web.delete("/admin/rooms/{room}/crowd", as_role("operator", self.stop_crowd)),
             web.post("/admin/rooms/{room}/reset", as_role("admin", self.reset)),
+            web.post("/admin/rooms/{room}/archive", as_role("admin", self.archive)),
             web.post(
                 "/admin/rooms/{room}/public-value", as_role("operator", self.give_public_value)
             ),
@@ -169,6 +173,20 @@ class RoomsAdmin:
         taken_back = await self._rooms.reset(room, who=operator.name, reason=body.reason)
         await self._board.refresh(rooms=True)
         return json_response({**await self._room_body(room), "calls_taken_back": taken_back})
+
+    async def archive(self, request: web.Request, operator: Operator) -> web.Response:
+        """Seal a room that is over for the sweep to archive; asked again, tell how that stands."""
+        room = request.match_info["room"]
+        body = await read_body(request, RESET) if request.can_read_body else Reset()
+        if body.confirm != room:
+            raise BadRequest(
+                "What is left of the sale becomes balances, and that cannot be taken back. To "
+                f'archive the room, send {{"confirm": "{room}"}}.'
+            )
+        await self._archive.seal(room, who=operator.name, reason=body.reason)
+        await self._board.refresh(rooms=True)
+        archived = await self._archive.is_archived(room)
+        return json_response({"room": room, "archived": archived}, status=200 if archived else 202)
 
     async def give_public_value(self, request: web.Request, operator: Operator) -> web.Response:
         """Give the draw the value that its announced source has published since the closing."""

@@ -72,8 +72,7 @@ WHERE p.room_id = $1 AND p.paid_at >= $2 AND p.paid_at < $3 AND h.idempotency_ke
 
 -- name: list_moves
 -- The joins of the span, and the calls from its beginning on.
-SELECT e.body FROM log_entry e
-WHERE e.room_id = $1 AND e.seq >= (SELECT log_seq_at($1, $2))
-    AND (e.body LIKE '%"kind": "called"%'
+SELECT e.body FROM log_between($1, (SELECT log_seq_at($1, $2)), (SELECT h.seq FROM log_head h WHERE h.room_id = $1)) e
+WHERE (e.body LIKE '%"kind": "called"%'
          OR (e.body LIKE '%"kind": "joined"%' AND e.seq < (SELECT log_seq_at($1, $3))))
 ORDER BY e.seq LIMIT $4;

@@ -10,6 +10,7 @@ from checkout.history.history_store import snapshot
 from checkout.refusals import UnknownRoom
 from inventory.kit.database import Connection, Pool, load_queries
 from inventory.kit.turns import Turns
+from inventory.refusals import RoomArchived
 from waitroom.log.entries import AnyEntry, UnreadableEntry, read_entry, read_envelope
 from waitroom.refusals import LogTooLong
 from waitroom.reports.fairness.fairness_report import (
@@ -50,7 +51,7 @@ class FairnessStore:
     async def report(self, room: str) -> FairnessReport:
         """Return how fair a room's sale was, or has been so far, as of some moments ago at most.
 
-        Raises `UnknownRoom`, `LogTooLong`, or `Busy` if many others wait.
+        Raises `UnknownRoom`, `RoomArchived`, `LogTooLong`, or `Busy` if many others wait.
         """
         found = self._fresh(room)
         if found is not None:
@@ -80,6 +81,8 @@ class FairnessStore:
             row = await borrowed.fetchrow(SQL["read_books"], room)
             if row is None:
                 raise UnknownRoom
+            if row["archived"]:
+                raise RoomArchived
             if row["log_seq"] > ENTRIES_MAX:
                 raise LogTooLong
             await _read_log(borrowed, draft, row["room_id"], row["log_seq"])

@@ -1,7 +1,8 @@
 -- name: read_books
 -- The room, and what became of the numbers that its lines have come to. Whoever stepped aside and was
 -- passed has the moment of that in both columns, and was not called by it.
-SELECT m.room_id, m.room, m.status, m.sold_out, clock_timestamp() AS now, h.seq AS log_seq, h.hash AS log_hash, a.*
+SELECT m.room_id, m.room, m.status, m.sold_out, clock_timestamp() AS now, h.seq AS log_seq, h.hash AS log_hash,
+       is_sealed(m.room_id) AS archived, a.*
 FROM room m JOIN log_head h USING (room_id), LATERAL (
     SELECT count(*) FILTER (WHERE x.was_called) AS called,
            count(x.claimed_at) AS claimed,
@@ -23,8 +24,7 @@ SELECT COALESCE(sum(LEAST(l.gate, l.tail) - (
 FROM line l WHERE l.room_id = $1;
 
 -- name: list_entries
-SELECT e.seq, e.body, e.hash FROM log_entry e
-WHERE e.room_id = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4;
+SELECT e.seq, e.body, e.hash FROM log_between($1, $2::bigint + 1, LEAST($2 + $4::bigint, $3::bigint)) e ORDER BY e.seq;
 
 -- name: list_away
 -- Numbers that were not there when their line came to them, or have gone before it does.

@@ -126,8 +126,10 @@ CREATE TABLE operator_action (
 CREATE INDEX operator_action_by_room ON operator_action (room_id, action_id DESC);
 CREATE INDEX operator_action_by_order ON operator_action ((detail ->> 'order')) WHERE action = 'cancel';
 
+-- Only the functions that archive, which set this parameter while they run, take rows away.
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'DELETE' AND current_setting('waitroom.archiving', true) = 'on' THEN RETURN OLD; END IF;
     RAISE EXCEPTION '% rows are only ever added', TG_TABLE_NAME;
 END $$;
 CREATE TRIGGER actions_are_append_only BEFORE UPDATE OR DELETE ON operator_action

@@ -141,8 +141,7 @@ DECLARE
 BEGIN
     WHILE low < high LOOP
         middle := (low + high) / 2;
-        IF (SELECT (e.body::jsonb ->> 'at')::timestamptz FROM log_entry e
-            WHERE e.room_id = in_room_id AND e.seq = middle) < moment THEN
+        IF (SELECT (e.body::jsonb ->> 'at')::timestamptz FROM log_between(in_room_id, middle, middle) e) < moment THEN
             low := middle + 1;
         ELSE
             high := middle;
