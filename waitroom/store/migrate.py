@@ -1,16 +1,37 @@
 """Numbered SQL files, applied once each, in order, by one process at a time.
 
+Files run together in one transaction, all or none. A file that begins with `OUTSIDE` runs alone and
+outside a transaction, for an index on a table that a sale is writing to: it holds only `CREATE
+INDEX CONCURRENTLY IF NOT EXISTS`. If it breaks off, PostgreSQL leaves an invalid index behind; the
+next run drops that and goes on.
+
 The table `migration` records the name and the checksum of each file that a database has run. A
 database whose record does not fit the files of this version is left as it is: `migrate` raises
 `MigrationError`, whose message says which file does not fit and what to do.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import asyncpg
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    # Generic to the type checker only.
+    Connection = asyncpg.Connection
+
+OUTSIDE = "-- Outside a transaction."
+_INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS (\w+) ON [^;]+;")
+# A migrator that waits inside a statement would keep an index that is built concurrently from being
+# finished, so it asks again and again.
+_ASK_EVERY_S = 0.2
 
 # Any constant will do; it only has to be the same in every process.
 _LOCK = 0x77616974
@@ -44,6 +65,24 @@ class Migration:
     def checksum(self) -> str:
         """The SHA-256 of the text, in hexadecimal digits."""
         return sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def outside(self) -> bool:
+        """True for a file that runs outside a transaction."""
+        return self.sql.startswith(OUTSIDE)
+
+    @property
+    def indexes(self) -> dict[str, str]:
+        """The statements of a file that runs outside a transaction, by the index that each makes.
+
+        Raises `MigrationError` where there is anything else in it.
+        """
+        sql = re.sub(r"--[^\n]*", "", self.sql)
+        if _INDEX.sub("", sql).strip():
+            raise MigrationError(
+                f"{self.name} runs outside a transaction: it may only create indexes concurrently"
+            )
+        return {found[1]: found[0] for found in _INDEX.finditer(sql)}
 
 
 def load_migrations() -> list[Migration]:
@@ -80,33 +119,88 @@ def missing_migrations(
     return known[len(run) :]
 
 
-async def migrate(url: str) -> list[str]:
+async def migrate(url: str, known: Sequence[Migration] | None = None) -> list[str]:
     """Apply what is missing and return the names of what was applied.
 
-    Raises `MigrationError` when the database's record does not fit the files. The lock belongs to
-    the transaction, so it works behind a pooler too; all files are applied or none.
+    `known` are all migrations, by default those of this version. Raises `MigrationError` when the
+    database's record does not fit them.
     """
+    known = load_migrations() if known is None else known
+    applied: list[str] = []
     # A pooler hands connections on with what the client before prepared, under the same names.
     connection = await asyncpg.connect(url, statement_cache_size=0)
     try:
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-            await connection.execute(_TABLE)
-            rows = await connection.fetch("SELECT name, checksum FROM migration")
-            recorded = {row["name"]: row["checksum"] for row in rows}
-            return await _apply(connection, missing_migrations(load_migrations(), recorded))
+        while True:
+            names, following = await _apply_together(connection, known)
+            applied += names
+            if following is None:
+                return applied
+            if await _apply_outside(connection, following):
+                applied.append(following.name)
     finally:
         await connection.close()
 
 
-async def _apply(
-    connection: "asyncpg.Connection[asyncpg.Record]", migrations: Sequence[Migration]
-) -> list[str]:
-    for migration in migrations:
-        await connection.execute(
-            "INSERT INTO migration (name, checksum) VALUES ($1, $2)",
-            migration.name,
-            migration.checksum,
-        )
-        await connection.execute(migration.sql)
-    return [migration.name for migration in migrations]
+async def _apply_together(
+    connection: Connection, known: Sequence[Migration]
+) -> tuple[list[str], Migration | None]:
+    """Apply what is missing up to the first file that runs outside a transaction; return that too.
+
+    The lock belongs to the transaction, so it works behind a pooler.
+    """
+    while True:
+        async with connection.transaction():
+            if await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
+                await connection.execute(_TABLE)
+                rows = await connection.fetch("SELECT name, checksum FROM migration")
+                missing = missing_migrations(known, {row["name"]: row["checksum"] for row in rows})
+                names: list[str] = []
+                for migration in missing:
+                    if migration.outside:
+                        return names, migration
+                    await _record(connection, migration)
+                    await connection.execute(migration.sql)
+                    names.append(migration.name)
+                return names, None
+        await asyncio.sleep(_ASK_EVERY_S)
+
+
+async def _apply_outside(connection: Connection, migration: Migration) -> bool:
+    """Build the indexes of one file; return False where another migrator did it meanwhile.
+
+    The lock belongs to the session, so this needs a connection that no pooler shares.
+    """
+    statements = migration.indexes
+    async with _session_lock(connection):
+        done = "SELECT EXISTS (SELECT FROM migration WHERE name = $1)"
+        if await connection.fetchval(done, migration.name):
+            return False
+        for index, statement in statements.items():
+            broken = "SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)"
+            if await connection.fetchval(broken, index):
+                await connection.execute(f"DROP INDEX CONCURRENTLY {index}")
+            await connection.execute(statement)
+        await _record(connection, migration)
+    return True
+
+
+@asynccontextmanager
+async def _session_lock(connection: Connection) -> AsyncIterator[None]:
+    while True:
+        if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+            break
+        await asyncio.sleep(_ASK_EVERY_S)
+    try:
+        yield
+    finally:
+        # A connection that broke has lost its lock already.
+        if not connection.is_closed():
+            await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+
+async def _record(connection: Connection, migration: Migration) -> None:
+    await connection.execute(
+        "INSERT INTO migration (name, checksum) VALUES ($1, $2)",
+        migration.name,
+        migration.checksum,
+    )

@@ -13,7 +13,13 @@ from support import database_url
 
 from waitroom.cli.program import main
 from waitroom.run.engines import EngineUrls
-from waitroom.store.migrate import MigrationError, load_migrations, migrate
+from waitroom.store.migrate import (
+    OUTSIDE,
+    Migration,
+    MigrationError,
+    load_migrations,
+    migrate,
+)
 
 # Files of layouts that no release had, as a database of those days has them on record.
 EARLIER_LAYOUT = ("0001_tables.sql", "0002_stock_functions.sql", "0003_line_functions.sql")
@@ -84,3 +90,53 @@ async def test_the_program_says_in_one_line_what_to_do_with_an_earlier_layout(
     assert result.stderr.count("\n") == 1
     for said in ("0001_tables.sql", "cannot be brought up to date", "new data folder", "rename"):
         assert said in result.stderr
+
+
+TOYS = Migration(
+    name="0001_toys.sql",
+    sql="CREATE TABLE toy (name text, colour text); INSERT INTO toy VALUES ('kite'), ('kite');",
+)
+INDEXES = Migration(
+    name="0002_toys_by.sql",
+    sql=f"""{OUTSIDE}
+-- A sale is writing to these.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS toy_by_colour ON toy (colour);
+CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS toy_named_once ON toy (name);
+""",
+)
+MORE = Migration(name="0003_games.sql", sql="CREATE TABLE game (name text);")
+
+
+async def valid_indexes(url: str) -> dict[str, bool]:
+    connection = await asyncpg.connect(url)
+    sql = """SELECT indexrelid::regclass::text AS name, indisvalid FROM pg_index
+             WHERE indrelid = 'toy'::regclass"""
+    rows = await connection.fetch(sql)
+    await connection.close()
+    return {row["name"]: row["indisvalid"] for row in rows}
+
+
+async def test_an_index_that_broke_off_is_built_again(empty_url: str) -> None:
+    known = [TOYS, INDEXES, MORE]
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await migrate(empty_url, known)
+    assert await valid_indexes(empty_url) == {"toy_by_colour": True, "toy_named_once": False}
+    assert "game" not in await tables(empty_url)
+
+    connection = await asyncpg.connect(empty_url)
+    await connection.execute("DELETE FROM toy WHERE ctid IN (SELECT ctid FROM toy LIMIT 1)")
+    await connection.close()
+    both = await asyncio.gather(migrate(empty_url, known), migrate(empty_url, known))
+
+    assert sorted(name for names in both for name in names) == [INDEXES.name, MORE.name]
+    assert await valid_indexes(empty_url) == {"toy_by_colour": True, "toy_named_once": True}
+    assert await migrate(empty_url, known) == []
+
+
+async def test_only_indexes_are_made_outside_a_transaction(empty_url: str) -> None:
+    wrong = Migration(name="0002_more.sql", sql=f"{OUTSIDE}\nDROP TABLE toy;")
+
+    with pytest.raises(MigrationError, match="may only create indexes concurrently"):
+        await migrate(empty_url, [TOYS, wrong])
+
+    assert "toy" in await tables(empty_url)

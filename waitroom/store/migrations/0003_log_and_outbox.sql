@@ -436,20 +436,3 @@ CREATE FUNCTION give_up_mail(batch_max int, attempts_max int) RETURNS int LANGUA
         FROM over WHERE m.mail_id = over.mail_id RETURNING m.mail_id)
     SELECT count(*)::int FROM ended
 $$;
-
--- Forgets what became of messages after a while, and at once the addresses of those who stayed for
--- returns in a room that has ended: nobody is called there again. Returns how many rows went.
-CREATE FUNCTION forget_mail(batch_max int, kept interval) RETURNS int LANGUAGE sql AS $$
-    WITH old AS (
-        DELETE FROM mail m USING (
-            SELECT x.mail_id FROM mail x WHERE x.ended_at < clock_timestamp() - kept
-            ORDER BY x.ended_at LIMIT batch_max FOR UPDATE SKIP LOCKED) o
-        WHERE m.mail_id = o.mail_id RETURNING m.mail_id),
-    ended AS (
-        DELETE FROM returns_wait r USING (
-            SELECT x.line_id, x.number FROM room m JOIN line l USING (room_id), LATERAL (
-                SELECT * FROM returns_wait w WHERE w.line_id = l.line_id LIMIT forget_mail.batch_max FOR UPDATE SKIP LOCKED) x
-            WHERE m.status = 'ended' LIMIT forget_mail.batch_max) o
-        WHERE r.line_id = o.line_id AND r.number = o.number RETURNING r.number)
-    SELECT ((SELECT count(*) FROM old) + (SELECT count(*) FROM ended))::int
-$$;

@@ -136,3 +136,20 @@ BEGIN
     UPDATE retention x SET orders_forgotten_at = clock_timestamp() WHERE x.room_id = in_room_id;
     RETURN false;
 END $$;
+
+-- Forgets what became of messages after a while, and at once the addresses of those who stayed for
+-- returns in a room that has ended: nobody is called there again. Returns how many rows went.
+CREATE FUNCTION forget_mail(batch_max int, kept interval) RETURNS int LANGUAGE sql AS $$
+    WITH old AS (
+        DELETE FROM mail m USING (
+            SELECT x.mail_id FROM mail x WHERE x.ended_at < clock_timestamp() - kept
+            ORDER BY x.ended_at LIMIT batch_max FOR UPDATE SKIP LOCKED) o
+        WHERE m.mail_id = o.mail_id RETURNING m.mail_id),
+    ended AS (
+        DELETE FROM returns_wait r USING (
+            SELECT x.line_id, x.number FROM retention m JOIN line l USING (room_id), LATERAL (
+                SELECT * FROM returns_wait w WHERE w.line_id = l.line_id LIMIT forget_mail.batch_max FOR UPDATE SKIP LOCKED) x
+            WHERE m.archived_at IS NULL LIMIT forget_mail.batch_max) o
+        WHERE r.line_id = o.line_id AND r.number = o.number RETURNING r.number)
+    SELECT ((SELECT count(*) FROM old) + (SELECT count(*) FROM ended))::int
+$$;
