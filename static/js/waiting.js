@@ -10,11 +10,9 @@ const OVER = ["left", "over", "sold_out", "ended", "moved", "revoked"];
 
 let view = $("room").dataset.view, status = $("state-word").dataset.state;
 let me = null, doc = null, refused = view === "moved" ? view : "none", barred = false, joined = false, asked = !ticket;
-let age = null, left = null, exchange = null, warned = false, failures = 0, notBefore = () => 0, timer = 0, running = false;
-
+let age = null, left = null, exchange = null, warned = false, failures = 0, seen = 0, notBefore = () => 0, timer = 0, running = false;
 const course = watch(room);
 const myLine = () => doc?.lines.find((line) => line.line === me?.line);
-
 const joinable = () => !me && !joined && !barred && refused === "none" && status !== "scheduled" && !OVER.includes(view);
 
 async function join() {
@@ -32,7 +30,7 @@ async function join() {
 }
 
 async function readMe() {
-  const { ok, data } = await ask("GET", `${base}/tickets/me`, { there: true });
+  const { ok, data } = await ask("GET", `${base}/tickets/me?version=${seen}`, { there: true });
   asked = true;
   if (ok) return keep(data);
   // The room was begun anew; who is inside stays there.
@@ -47,6 +45,7 @@ async function readMe() {
 function keep(data) {
   if (me?.status === "entered" && data.number) announce(`The order is drawn. Your number is ${data.number}.`);
   me = data;
+  if (me.version > seen) seen = me.version;
   if (me.status !== "entered") exchange = null;
   left = me.seconds_left == null ? null : countdown(me.seconds_left);
   // Given once, with the place; the page of the public log checks it. A private window may forbid storage.
@@ -62,6 +61,7 @@ async function readState() {
   if (view === "waiting" && data.status === "open" && status === "paused") announce("The line is moving again.");
   doc = data;
   status = doc.status;
+  seen = Math.max(seen, doc.version);
   if (CALLS_NOBODY.includes(refused) && !CALLS_NOBODY.includes(status)) refused = "none";
 }
 

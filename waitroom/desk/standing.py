@@ -46,6 +46,9 @@ class TicketStanding(msgspec.Struct, frozen=True, kw_only=True):
     # An entry's own number, and how many entries there are.
     entry: int | UnsetType = UNSET
     entries: int | UnsetType = UNSET
+    # The version of the state document that the place is read from, or of the next one if the
+    # place was read from the database. A place of a later version is never greater.
+    version: int
     # For support: it names the place and gives no right to it.
     reference: str
     # The number's distance from being called: 0 when its turn has come. None for an entry.
@@ -71,6 +74,11 @@ class TicketStanding(msgspec.Struct, frozen=True, kw_only=True):
     # until `grace_until` it may come back and is called again.
     passed: bool | UnsetType = UNSET
     grace_until: datetime | None | UnsetType = UNSET
+
+
+def version_of(view: RoomView) -> int:
+    """Return the version of the state document that this worker has, 0 for none."""
+    return view.state.version if view.state else 0
 
 
 def row_for(view: RoomView, ticket: Ticket, place: int) -> WaitRow:
@@ -106,6 +114,7 @@ def entered_standing(
         entry=ticket.number,
         # The document may be older than this entry.
         entries=max(line.entries if line else 0, ticket.number),
+        version=version_of(view),
         reference=reference_of(view, ticket),
         place=None,
         status="left" if note and note.has_left else "entered",
@@ -125,6 +134,8 @@ def standing_on_file(view: RoomView, ticket: Ticket, found: PlaceOnFile) -> Tick
     told: dict[str, Any] = {
         "returns": found.returns_email is not None,
         "profile": found.profile,
+        # The gate may have moved since that document was written; the next one knows of it.
+        "version": found.version + 1,
     }
     head, state = min(found.gate, found.tail), found.state
     if state is None:
@@ -158,6 +169,7 @@ def _numbered(
 ) -> TicketStanding:
     """Return the standing of a number in a line with this head."""
     place = max(ticket.number - head, 0)
+    told.setdefault("version", version_of(view))
     row = row_for(view, ticket, place)
     if status == "waiting" and view.state is not None and view.state.status in _CALLS_OVER:
         status = _CALLS_OVER[view.state.status]

@@ -16,6 +16,7 @@ from waitroom.desk.standing import (
     is_over,
     noted_standing,
     standing_on_file,
+    version_of,
 )
 from waitroom.line.admission import AdmissionState
 from waitroom.line.ticket import Ticket
@@ -155,16 +156,19 @@ class Tickets:
         await self.board.refresh(rooms=True)
         return self.board.drawn(view, ticket)
 
-    async def standing(self, view: RoomView, ticket: Ticket) -> TicketStanding:
+    async def standing(self, view: RoomView, ticket: Ticket, *, seen: int = 0) -> TicketStanding:
         """Return where a ticket stands, for most that wait from the state document alone.
 
         Only a number that is called, or that the document does not know yet, asks the database.
+        So does a shopper who has `seen` a later version than this worker's: another worker was
+        ahead, and the place must not rise.
         """
         note = self.board.note_of(ticket)
         if ticket.entered:
             return entered_standing(view, ticket, note)
         line = view.line_of(ticket)
-        if line is not None and line.head < ticket.number <= line.tail:
+        is_settled = line is not None and line.head < ticket.number <= line.tail
+        if line is not None and is_settled and seen <= version_of(view):
             return noted_standing(view, ticket, note, line.head)
         return standing_on_file(view, ticket, await self.place_on_file(ticket))
 

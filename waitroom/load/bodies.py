@@ -32,6 +32,7 @@ class StandingBody(msgspec.Struct, frozen=True):
     poll_s: float
     number: int | None = None
     seconds_left: float | None = None
+    version: int = 0
 
 
 class ClaimBody(msgspec.Struct, frozen=True):

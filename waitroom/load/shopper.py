@@ -168,12 +168,16 @@ class Shopper:
     async def _ask_and_act(self) -> float:
         """Ask where this ticket stands and do what is due; return when to ask again."""
         answer = await self._requests.ask(
-            "GET", f"{self._path}/tickets/me", bearer=self.journey.ticket
+            "GET",
+            f"{self._path}/tickets/me?version={max(self._look.version, 0)}",
+            bearer=self.journey.ticket,
         )
         if not answer.good:
             raise Over(Outcome.FAILED, f"tickets/me: {answer.problem().code}")
         standing = _STANDING.decode(answer.raw)
         self.journey.number = standing.number
+        # Documents of workers that lag behind this answer are ignored.
+        self._look.version = max(self._look.version, standing.version)
         match standing.status:
             case "sold_out" | "ended" as status:
                 raise Over(_ROOM_OVER[status], "while waiting")

@@ -118,6 +118,8 @@ class PlaceOnFile:
     # The line's gate and tail at this reading.
     gate: int
     tail: int
+    # The version of the document that was the latest at this reading.
+    version: int
     # The call's deadline, on the wall clock and as seconds from this reading.
     claim_until: datetime | None
     claim_seconds: float | None

@@ -21,7 +21,7 @@ SELECT CASE WHEN a.state = 'missed' AND a.came_back_at IS NULL AND a.claim_until
             ELSE a.state END AS state,
        COALESCE(a.ticket_id, p.owner) AS ticket_id, a.came_back_at IS NOT NULL AS came_back,
        a.called_at IS NOT NULL AS passed, a.state = 'left' AND COALESCE(a.end_reason = 'revoked', false) AS revoked,
-       COALESCE(p.has_left, false) AS has_left, p.profile, l.gate, l.tail,
+       COALESCE(p.has_left, false) AS has_left, p.profile, l.gate, l.tail, s.version,
        wall_time(a.claim_until) AS claim_until,
        extract(epoch FROM a.claim_until - shopper_now())::float8 AS claim_seconds,
        COALESCE(a.ended_at > shopper_now() - make_interval(secs => m.grace_s), false) AS in_grace,
@@ -34,6 +34,7 @@ SELECT CASE WHEN a.state = 'missed' AND a.came_back_at IS NULL AND a.claim_until
 FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::boolean[])
     WITH ORDINALITY q(line_id, number, ticket_id, entered, o)
 JOIN line l ON l.line_id = q.line_id JOIN room m ON m.room_id = l.room_id
+JOIN room_state s ON s.room_id = l.room_id
 LEFT JOIN admission a ON a.line_id = q.line_id AND a.number = q.number AND NOT q.entered
 LEFT JOIN place p ON p.line_id = q.line_id AND p.entered = q.entered AND p.number = q.number
 LEFT JOIN returns_wait r ON r.line_id = q.line_id AND r.number = q.number AND r.ticket_id = q.ticket_id

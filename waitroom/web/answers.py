@@ -8,7 +8,14 @@ from msgspec import UNSET, UnsetType
 
 from waitroom.desk.board import RoomView
 from waitroom.desk.join_desk import Place
-from waitroom.desk.standing import TicketStatus, entered_standing, reference_of, row_for
+from waitroom.desk.standing import (
+    TicketStanding,
+    TicketStatus,
+    entered_standing,
+    reference_of,
+    row_for,
+    version_of,
+)
 from waitroom.line.rules import JoinBy
 from waitroom.log.receipt import Receipt
 
@@ -35,6 +42,7 @@ class JoinedBody(msgspec.Struct, frozen=True, kw_only=True):
     number: int | None
     entry: int | UnsetType = UNSET
     entries: int | UnsetType = UNSET
+    version: int
     reference: str
     place: int | None
     status: TicketStatus
@@ -86,6 +94,7 @@ def joined_body(view: RoomView, place: Place) -> JoinedBody:
         ticket=place.token,
         line=view.name_of(place.ticket),
         number=number,
+        version=version_of(view),
         reference=reference_of(view, place.ticket),
         place=ahead,
         status="waiting" if ahead else "called",
@@ -97,6 +106,17 @@ def joined_body(view: RoomView, place: Place) -> JoinedBody:
     )
 
 
+def told_later(body: JoinedBody, standing: TicketStanding) -> JoinedBody:
+    """Return the answer to a repeated join with the place as it stands at a later version."""
+    return msgspec.structs.replace(
+        body,
+        version=standing.version,
+        place=standing.place,
+        status=standing.status,
+        poll_s=standing.poll_s,
+    )
+
+
 def _entered_body(view: RoomView, place: Place) -> JoinedBody:
     standing = entered_standing(view, place.ticket)
     return JoinedBody(
@@ -105,6 +125,7 @@ def _entered_body(view: RoomView, place: Place) -> JoinedBody:
         number=standing.number,
         entry=standing.entry,
         entries=standing.entries,
+        version=standing.version,
         reference=standing.reference,
         place=standing.place,
         status=standing.status,

@@ -14,11 +14,12 @@ from checkout.session import checkout_url
 from inventory.api import Catalogue
 from inventory.kit.http import PRIVATE, json_response, query_int, read_body
 from inventory.kit.problem import BadRequest
-from waitroom.desk.board import Board
+from waitroom.desk.board import Board, RoomView
 from waitroom.desk.join_desk import Place
+from waitroom.desk.standing import version_of
 from waitroom.desk.tickets import Tickets
 from waitroom.refusals import NoTicket, StateNotKnown
-from waitroom.web.answers import RoomBody, joined_body, room_fields
+from waitroom.web.answers import RoomBody, joined_body, room_fields, told_later
 from waitroom.web.credentials import Credentials
 
 RANDOM_BYTES_MAX = 64
@@ -26,6 +27,8 @@ ROOMS_PAGE_MAX = 200
 SKUS_NAMED_MAX = 60
 # The headers of state documents that are built once and kept: enough for every room.
 HEADERS_KEPT_MAX = 1024
+# Greater than any document's version, and exact in every JSON reader.
+VERSION_MAX = 2**53
 
 
 class JoinBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,7 +115,7 @@ class TicketsApi:
         view = await self._credentials.room_of(request)
         if not view.raw:
             raise StateNotKnown
-        if request.headers.get("If-None-Match") == view.etag:
+        if _has_seen(request.headers.get("If-None-Match"), view):
             return web.Response(status=304, headers=_state_headers(view.etag))
         return web.Response(body=view.raw, headers=_state_headers(view.etag))
 
@@ -139,14 +142,20 @@ class TicketsApi:
                 random=body.random_bytes(),
                 former=ticket,
             )
-        response = json_response(joined_body(view, place), status=201 if place.fresh else 200)
+        body_told = joined_body(view, place)
+        seen = _seen(request)
+        if not place.fresh and seen > body_told.version:
+            body_told = told_later(
+                body_told, await self._tickets.standing(view, place.ticket, seen=seen)
+            )
+        response = json_response(body_told, status=201 if place.fresh else 200)
         self._credentials.keep_ticket(response, view, place.token)
         return response
 
     async def standing(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
         ticket = self._credentials.ticket_of(request, view)
-        return json_response(await self._tickets.standing(view, ticket))
+        return json_response(await self._tickets.standing(view, ticket, seen=_seen(request)))
 
     async def leave(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
@@ -167,6 +176,19 @@ class TicketsApi:
         response = json_response(body, status=201 if session.fresh else 200)
         self._credentials.keep_session(response, view, session.token)
         return response
+
+
+def _seen(request: web.Request) -> int:
+    """Return the latest version of the state document that the client names, 0 for none."""
+    return query_int(request, "version", default=0, low=0, high=VERSION_MAX)
+
+
+def _has_seen(etag: str | None, view: RoomView) -> bool:
+    """Say whether a client has this worker's document, or a later one from another worker."""
+    if etag is None or etag == view.etag:
+        return etag is not None
+    version = etag.strip('"')
+    return version.isascii() and version.isdigit() and int(version[:20]) > version_of(view)
 
 
 @lru_cache(maxsize=HEADERS_KEPT_MAX)
