@@ -148,6 +148,8 @@ class Caller:
             gate=line.gate,
             tail=line.tail,
             came_back=line.came_back,
+            for_returns=room.for_returns,
+            returns_max=room.returns_max,
             demand=self._outlook_for(room),
             disappointed_max=rules.disappointed_max,
             checkout_calls=checkout.calls,
@@ -388,6 +390,7 @@ def _lane_of(line: LineSnapshot) -> Lane:
         tail=line.tail,
         share=line.share,
         came_back=line.came_back,
+        first_called=line.first_called,
     )
 
 

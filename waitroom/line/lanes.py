@@ -8,6 +8,7 @@ from waitroom.line.policy import (
     Decision,
     PolicyInput,
     budget_of,
+    calls_again,
     decide,
     figures_of,
 )
@@ -15,13 +16,18 @@ from waitroom.line.policy import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """One line of a room; `came_back` are admissions, by number."""
+    """One line of a room.
+
+    `came_back` are admissions, by number; `first_called` says when each was called first, in
+    seconds of the shoppers' clock.
+    """
 
     line_id: int
     gate: int
     tail: int
     share: float
     came_back: tuple[int, ...] = ()
+    first_called: tuple[float, ...] = ()
 
     @property
     def head(self) -> int:
@@ -76,11 +82,11 @@ def decide_lanes(
         room,
         gate=sum(lane.head for lane in lanes),
         tail=sum(lane.tail for lane in lanes),
-        came_back=tuple(sorted(one for lane in lanes for one in lane.came_back)),
+        came_back=_by_first_call(lanes),
     )
     reason, budget = budget_of(policy, together)
-    again = together.came_back[:budget]
-    calls = _share_out(budget - len(again), lanes, turns)
+    again, left = calls_again(together, budget)
+    calls = _share_out(left, lanes, turns)
     figures = figures_of(together)
     return {
         lane.line_id: Decision(
@@ -91,6 +97,19 @@ def decide_lanes(
         )
         for lane in lanes
     }
+
+
+def _by_first_call(lanes: Sequence[Lane]) -> tuple[int, ...]:
+    """Return those who came back in all lanes, by first call and then by number.
+
+    Numbers of two lanes say nothing of each other, and each lane has its own in order.
+    """
+    back = [
+        (first, order, one)
+        for lane in lanes
+        for order, (first, one) in enumerate(zip(lane.first_called, lane.came_back, strict=True))
+    ]
+    return tuple(one for _, _, one in sorted(back))
 
 
 def _share_out(calls: int, lanes: Sequence[Lane], turns: LaneTurns) -> dict[int, int]:

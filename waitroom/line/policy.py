@@ -15,6 +15,8 @@ class PolicyInput:
     demand: what to expect of called shoppers. Without it, `expected` counts on each of them to take
         a unit.
     disappointed_max: the share of called shoppers who may find nothing.
+    for_returns: those in `came_back` who stayed for returned units.
+    returns_max: how many of them there are units for, None for any number.
     checkout_calls: the calls that the checkout's health allows, None for any number.
     """
 
@@ -29,6 +31,8 @@ class PolicyInput:
     gate: int
     tail: int
     came_back: tuple[int, ...] = field(default=())
+    for_returns: frozenset[int] = frozenset()
+    returns_max: int | None = None
     demand: Outlook | None = None
     disappointed_max: float = 0.01
     checkout_calls: int | None = None
@@ -156,13 +160,34 @@ def decide(policy: AdmissionPolicy, room: PolicyInput) -> Decision:
     if not room.open:
         return Decision(gate=room.head, again=(), reason="not open")
     reason, budget = budget_of(policy, room)
-    again = room.came_back[:budget]
+    again, left = calls_again(room, budget)
     return Decision(
-        gate=room.head + budget - len(again),
+        gate=room.head + left,
         again=again,
         reason=reason,
         figures=figures_of(room),
     )
+
+
+def calls_again(room: PolicyInput, budget: int) -> tuple[tuple[int, ...], int]:
+    """Return the admissions to call again within the budget, and the calls left for new numbers.
+
+    Of the shoppers who stayed for returns only as many are called as there are units for. While one
+    of them has to wait there is no unit for a new number either.
+    """
+    again: list[int] = []
+    units = budget if room.returns_max is None else room.returns_max
+    waits = False
+    for one in room.came_back:
+        if len(again) == budget:
+            break
+        if one in room.for_returns:
+            if units <= 0:
+                waits = True
+                continue
+            units -= 1
+        again.append(one)
+    return tuple(again), 0 if waits else budget - len(again)
 
 
 def budget_of(policy: AdmissionPolicy, room: PolicyInput) -> tuple[str, int]:

@@ -88,6 +88,8 @@ class LineSnapshot:
     gate: numbers up to it are called, also those not given yet. tail: the last number given.
     share: the line's weight among the room's lines. entries: places that wait for a draw.
     came_back: admissions that missed their call and came back, in the order they are called again.
+    first_called: when each of them was called first, in seconds of the shoppers' clock.
+    for_returns: those of them who stayed for returned units.
     """
 
     line_id: int
@@ -98,6 +100,8 @@ class LineSnapshot:
     tail: int = 0
     entries: int = 0
     came_back: tuple[int, ...] = ()
+    first_called: tuple[float, ...] = ()
+    for_returns: frozenset[int] = frozenset()
     draw: DrawSteps = field(default_factory=DrawSteps)
 
     @property
@@ -113,7 +117,8 @@ class RoomSnapshot:
     now: the database's clock. shopper_s: the same moment on the shoppers' clock, in seconds.
     clock_goes: whether the shoppers' clock goes on. It stands still while no web worker serves.
     version: of the state document published last. row_version: tells whether the rules changed
-        since. seats_taken: admissions called or claimed.
+        since. seats_taken: admissions called or claimed. seats_without_units: those of them that
+        have nothing on hold; counted only while shoppers wait for returned units.
     sold_out: whether the room is marked as sold out, which may lag behind `stock.sold_out`.
     stock: None for a plain gate, which protects a site and sells nothing.
     """
@@ -136,6 +141,7 @@ class RoomSnapshot:
     rules: CallingRules = field(default_factory=CallingRules)
     stock: Stock | None = None
     seats_taken: int = 0
+    seats_without_units: int = 0
     lines: tuple[LineSnapshot, ...]
 
     @property
@@ -152,6 +158,22 @@ class RoomSnapshot:
         """Whether the room has ended and nothing in it can change by itself any more."""
         stock = self.stock or Stock()
         return self.status == "ended" and not (self.seats_taken or stock.held or stock.promised)
+
+    @property
+    def for_returns(self) -> frozenset[int]:
+        """The admissions of all lines that stayed for returned units."""
+        return frozenset[int]().union(*(line.for_returns for line in self.lines))
+
+    @property
+    def returns_max(self) -> int | None:
+        """How many of those there are units for; None where the policy sees to it, or for a gate.
+
+        A promise already sets a unit aside for each call. Elsewhere each shopper inside who has
+        nothing on hold may still take the units of one call.
+        """
+        if self.stock is None or self.rules.policy == "guaranteed":
+            return None
+        return max(self.stock.free // self.rules.units_promised - self.seats_without_units, 0)
 
     @property
     def waiting(self) -> int:

@@ -177,6 +177,7 @@ def _room_of(rows: Sequence[asyncpg.Record]) -> RoomSnapshot:
         rules=_rules_of(row),
         stock=_stock_of(row) if row["has_stock"] else None,
         seats_taken=row["seats_taken"],
+        seats_without_units=row["seats_without_units"],
         lines=tuple(_line_of(line) for line in rows),
     )
 
@@ -220,6 +221,8 @@ def _line_of(row: asyncpg.Record) -> LineSnapshot:
         tail=row["tail"],
         entries=row["entries"],
         came_back=tuple(row["came_back"]),
+        first_called=tuple(row["first_called"]),
+        for_returns=frozenset(row["for_returns"]),
         draw=DrawSteps(
             announced=row["draw_announced"],
             due=row["draw_due"],

@@ -89,11 +89,23 @@ SELECT m.room_id, m.room, m.status, m.sold_out, m.message, m.message_at, m.opens
        k.on_hand, k.promised, k.held, k.sold, kept_units(m.room_id) AS kept,
        m.stock_elsewhere OR EXISTS (SELECT FROM sku x WHERE x.room_id = m.room_id) AS has_stock,
        k.seats AS seats_taken,
-       ARRAY(SELECT a.admission_id FROM admission a
-             WHERE a.line_id = l.line_id AND a.state = 'missed' AND a.came_back_at IS NOT NULL
-             ORDER BY a.number LIMIT m.batch_max) AS came_back
+       b.ids AS came_back, b.first_called, b.for_returns,
+       CASE WHEN b.for_returns = '{}' THEN 0 ELSE (
+           SELECT count(*) FROM admission a WHERE a.room_id = m.room_id AND a.state IN ('called', 'claimed')
+           AND NOT EXISTS (SELECT FROM hold h WHERE h.session_id = a.admission_id AND h.state = 'held'))
+       END AS seats_without_units
 FROM room m JOIN line l ON l.room_id = m.room_id AND l.joinable LEFT JOIN draw d ON d.line_id = l.line_id
 JOIN room_state s ON s.room_id = m.room_id JOIN room_stock k ON k.room_id = m.room_id
+CROSS JOIN LATERAL (
+    SELECT COALESCE(array_agg(x.admission_id ORDER BY x.number), '{}') AS ids,
+           COALESCE(array_agg(x.first_called ORDER BY x.number), '{}') AS first_called,
+           COALESCE(array_agg(x.admission_id) FILTER (WHERE x.stays), '{}') AS for_returns
+    FROM (SELECT a.admission_id, a.number, extract(epoch FROM
+                     COALESCE(a.first_called_at, a.called_at, a.came_back_at))::float8 AS first_called,
+                 EXISTS (SELECT FROM returns_wait r WHERE r.line_id = a.line_id AND r.number = a.number) AS stays
+          FROM admission a
+          WHERE a.line_id = l.line_id AND a.state = 'missed' AND a.came_back_at IS NOT NULL
+          ORDER BY a.number LIMIT m.batch_max) x) b
 WHERE m.room_id = $1
 ORDER BY l.lane <> 'main', l.line_id;
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 from shop import ask, hold, open_gate, sessions_in, wish
 from support import Shopper, authorization, execute, open_room, shift_clock, tick
 
@@ -312,6 +313,39 @@ async def _call_in_spite_of_the_stock(service: Service, number: int) -> None:
     (claimed,) = await service.lines.claim([ticket])
     assert claimed.verdict == "claimed"
     await service.rooms.change("drop", '{"policy": "guaranteed"}', who="test")
+
+
+@pytest.mark.parametrize("policy", ["rate", "expected", "guaranteed"])
+async def test_one_unit_that_comes_back_calls_one_of_those_who_stayed(
+    service: Service, policy: str
+) -> None:
+    await open_room(service, skus={"mug": 1}, policy="rate", seats_max=20, session_s=60)
+    sessions = await sessions_in(service, 6)
+    await hold(service, sessions[0], mug=1)
+    for number in range(2, 7):
+        assert await returns(service, number, f"n{number}@example.com") == "waits"
+        await execute(
+            service,
+            "SELECT end_session(admission_id, 'expired') FROM admission WHERE number = $1",
+            number,
+        )
+    await service.rooms.change("drop", f'{{"policy": "{policy}"}}', who="test")
+    await tick(service, 2)
+    assert await _called(service) == []
+
+    await execute(service, "SELECT end_session(admission_id, 'left') FROM admission")
+    await tick(service, 3)
+
+    assert await _called(service) == [2]
+    mails = await execute(service, "SELECT address FROM mail WHERE kind = 'called_for_returns'")
+    assert [mail["address"] for mail in mails] == ["n2@example.com"]
+
+
+async def _called(service: Service) -> list[int]:
+    rows = await execute(
+        service, "SELECT number FROM admission WHERE state = 'called' ORDER BY number"
+    )
+    return [row["number"] for row in rows]
 
 
 async def test_who_bought_or_left_does_not_stay_for_returns(service: Service) -> None:

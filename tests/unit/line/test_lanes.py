@@ -54,6 +54,7 @@ lanes_of_a_room = st.lists(
             tail=tail,
             share=share,
             came_back=tuple(range(i * 100, i * 100 + back)),
+            first_called=tuple(float(n) for n in range(back)),
         )
         for i, (gate, tail, share, back) in enumerate(given)
     ]
@@ -92,12 +93,16 @@ def test_a_lane_saves_nothing_up_while_nobody_waits_in_it() -> None:
     assert decided[2].gate == 25
 
 
-def test_who_came_back_goes_first_in_whatever_lane() -> None:
-    lanes = [lane(1, came_back=(7, 9)), lane(2, came_back=(3, 8))]
+def test_who_came_back_goes_by_first_call_in_whatever_lane() -> None:
+    # Admission 3 was written first, since its shopper stepped aside long before the turn came.
+    lanes = [
+        lane(1, came_back=(7, 9), first_called=(10.0, 20.0)),
+        lane(2, came_back=(3, 8), first_called=(30.0, 30.0)),
+    ]
 
     decided = decide_lanes(RATE, replace(ROOM, batch_max=3), lanes, LaneTurns())
 
-    assert (decided[1].again, decided[2].again) == ((7,), (3, 8))
+    assert (decided[1].again, decided[2].again) == ((7, 9), (3,))
     assert [decided[1].gate, decided[2].gate] == [0, 0]
 
 

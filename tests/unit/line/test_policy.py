@@ -221,3 +221,27 @@ def test_a_clock_that_goes_back_gives_no_calls() -> None:
     allowance.spend(2)
 
     assert allowance.refill(now=50.0, calls_per_minute=60) == 0
+
+
+def test_of_those_who_stayed_for_returns_as_many_are_called_as_there_are_units_for() -> None:
+    room = PolicyInput(
+        open=True,
+        seats_max=100,
+        seats_taken=0,
+        batch_max=50,
+        calls_allowed=50,
+        has_stock=True,
+        units_available=2,
+        units_promised_each=1,
+        gate=20,
+        tail=40,
+        came_back=(1, 2, 3, 4, 5),
+        for_returns=frozenset({1, 2, 4, 5}),
+        returns_max=2,
+    )
+
+    decision = decide(Rate(), room)
+
+    # Number 3 missed a call and is called as ever. While 4 waits for a unit, the gate stays.
+    assert decision.again == (1, 2, 3)
+    assert decision.gate == 20

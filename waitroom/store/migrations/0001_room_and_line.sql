@@ -202,6 +202,8 @@ CREATE TABLE admission (
     -- How often its session changed a hold or gave up waiting for units.
     changes int NOT NULL DEFAULT 0,
     called_at timestamptz,
+    -- When the gate passed the number: the order among those of all lanes who came back.
+    first_called_at timestamptz,
     claim_until timestamptz,
     claimed_at timestamptz,
     expires_at timestamptz,

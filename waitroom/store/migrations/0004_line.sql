@@ -32,8 +32,8 @@ BEGIN
     t := shopper_now();
     claim_until := t + make_interval(secs => m.claim_window_s);
     last_number := first_number + called - 1;
-    INSERT INTO admission (room_id, line_id, number, state, promised, called_at, claim_until)
-        SELECT m.room_id, in_line, n, 'called', promise, t, call_joins.claim_until
+    INSERT INTO admission (room_id, line_id, number, state, promised, called_at, first_called_at, claim_until)
+        SELECT m.room_id, in_line, n, 'called', promise, t, t, call_joins.claim_until
         FROM generate_series(first_number, last_number) n;
     PERFORM tell_of_calls(in_line, ARRAY(SELECT generate_series(first_number, last_number)));
 END $$;
@@ -61,11 +61,11 @@ RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
     called int;
 BEGIN
-    INSERT INTO admission (room_id, line_id, number, state, promised, called_at, claim_until)
-        SELECT m.room_id, in_line, n, 'called', promise, t, until FROM generate_series(head + 1, last_number) n
+    INSERT INTO admission (room_id, line_id, number, state, promised, called_at, first_called_at, claim_until)
+        SELECT m.room_id, in_line, n, 'called', promise, t, t, until FROM generate_series(head + 1, last_number) n
         ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
     GET DIAGNOSTICS called = ROW_COUNT;
-    UPDATE admission a SET called_at = t, ended_at = t
+    UPDATE admission a SET called_at = t, first_called_at = t, ended_at = t
         WHERE a.line_id = in_line AND a.called_at IS NULL AND a.state = 'missed'
             AND a.number > head AND a.number <= last_number;
     UPDATE admission a SET ticket_id = p.owner, time_factor = COALESCE(f.time_factor, 1),
