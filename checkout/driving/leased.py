@@ -17,12 +17,12 @@ log = structlog.get_logger()
 
 # The table's own first lease is as long (`driven_until` of `purchase` and `refund`).
 LEASE = Lease(attempt_s=GATEWAY_TIMEOUT_S, margin_s=5.0)
-# An order may have to be voided soon after its payment window, so waits stay short. Nothing is ever
-# given up: money that moves has to come to rest.
-RETRY = Retry(waits_s=exponential(first_s=15.0, longest_s=120.0))
+# A short stall must not cost a good card its payment window, so the first waits are short. Nothing
+# is ever given up: money that moves has to come to rest.
+RETRY = Retry(waits_s=exponential(first_s=2.0, longest_s=120.0))
 BATCH_MAX = 50
 # Work that was taken this often in one state has stood still for over a quarter of an hour.
-TRIES_ALARM = 10
+TRIES_ALARM = 14
 
 
 class LeasedStore(Protocol):

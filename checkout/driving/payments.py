@@ -1,5 +1,6 @@
 """Driving an order from its payment to its end, by a request, by news or by the settling loop."""
 
+import asyncio
 import time
 from collections.abc import Coroutine
 from typing import Any
@@ -8,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from checkout.attempt import Attempt
-from checkout.driving.leased import LEASE, drive_idle, within_lease
+from checkout.driving.leased import LEASE, RETRY, drive_idle, within_lease
 from checkout.driving.refunds import Refunds
 from checkout.gateway.gateway import (
     GATEWAY_TIMEOUT_S,
@@ -20,11 +21,14 @@ from checkout.gateway.gateway import (
 )
 from checkout.order import CLOSED, MOVING, Order, OrderState
 from checkout.order_store import OrderStore
+from inventory.kit.problem import EngineDown
 
 log = structlog.get_logger()
 
 # Authorizing, voiding, returning, refunded: no order takes more steps than this in one go.
 STEPS_MAX = 6
+# An order whose database is away is tried again after this pause, within its lease.
+ENGINE_PAUSE_S = 1.0
 
 _MONEY = {PaymentState.AUTHORIZED, PaymentState.CAPTURED}
 _NO_MONEY = {PaymentState.DECLINED, PaymentState.VOIDED}
@@ -65,12 +69,26 @@ class Payments:
         return await self._store.take_one(order_id, lease_s=LEASE.length_s)
 
     async def drive_leased(self, order_id: UUID, *, begun: bool) -> None:
-        """Drive an order that is leased to this process, for as long as the lease lasts."""
-        try:
-            driving = self._drive(order_id, begun=begun)
-            await within_lease(driving, started=time.monotonic())
-        except TimeoutError:
-            log.info("driven_on_later", order=str(order_id))
+        """Drive an order that is leased to this process, for as long as the lease lasts.
+
+        While the database is away the order is tried again. An order that has to wait for the
+        gateway is left to the settling loop, which takes it up soon.
+        """
+        started = time.monotonic()
+        while True:
+            try:
+                driving = self._drive(order_id, begun=begun)
+                if not await within_lease(driving, started=started):
+                    await self._store.put_off(order_id, wait_s=RETRY.waits_s[0])
+            except TimeoutError:
+                log.info("driven_on_later", order=str(order_id))
+            except EngineDown:
+                if LEASE.left_s(started=started, now=time.monotonic()) <= ENGINE_PAUSE_S:
+                    raise
+                await asyncio.sleep(ENGINE_PAUSE_S)
+                begun = True
+                continue
+            return
 
     async def drive(self, order_id: UUID, *, begun: bool = False) -> Order:
         """Move the order on until it is settled or has to wait for the gateway.

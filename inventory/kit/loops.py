@@ -14,9 +14,9 @@ from inventory.kit.problem import Refusal
 
 log = structlog.get_logger()
 
-# After a failed round a loop rests ever longer, but never so long that a database which is back
-# again has to wait for it.
-RESTS = Retry(waits_s=exponential(first_s=1.0, longest_s=10.0))
+# After a failed round a loop rests ever longer, but never so long that shoppers have to wait for it
+# when the database is back: what is overdue gives its seats and units to the next of them.
+RESTS = Retry(waits_s=exponential(first_s=1.0, longest_s=3.0))
 
 FAILURES = Counter(
     "waitroom_loop_failures_total", "Rounds of a background loop that failed.", ["loop"]

@@ -30,8 +30,9 @@ TICK_S = 1.0
 # so that one slow statement does not cost an office.
 LEASE_S = 5.0
 PAUSE_MIN_S = 0.05
-# A tick that takes longer is given up and begun again, with a fresh snapshot.
-TICK_MAX_S = 12.0
+# A tick that takes longer waits for a lock or for a reply that was lost. It is given up and begun
+# again, with a fresh snapshot: called shoppers wait for it.
+TICK_MAX_S = 4.0
 
 
 class Controller:
