@@ -61,7 +61,7 @@ class Admitted:
     consumes: bytes | None = None
     is_customer: bool = False
 
-    def request(self, key: str | None, random: bytes) -> JoinRequest:
+    def request(self, key: str | None, random: bytes, *, for_returns: bool) -> JoinRequest:
         """Return the request to the desk.
 
         A known person needs no key to be recognised, and shares none with other people.
@@ -71,6 +71,7 @@ class Admitted:
             random=random,
             person_key=self.person_key,
             consumes=self.consumes,
+            for_returns=for_returns,
         )
 
 

@@ -55,13 +55,15 @@ class JoinRequest:
     `key` recognises a repeat of the same request, None for a request without one. `person_key` is
     a hash of a person who may have only one place; it recognises a repeat better than any key.
     `consumes` is the key of what the place uses up besides, such as an invitation. `random` is the
-    shopper's own part of the receipt.
+    shopper's own part of the receipt. With `for_returns` the shopper wants a
+    place also while everything is sold, in case something comes back.
     """
 
     key: str | None
     random: bytes = b""
     person_key: bytes | None = None
     consumes: bytes | None = None
+    for_returns: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +123,26 @@ class JoinDesk:
                 if first.setdefault(request.key, index) != index:
                     continue
             new.append(index)
-        if new:
-            given = await self._number([requests[index] for index in new])
-            places.update(zip(new, given, strict=True))
+        if ordinary := [index for index in new if not requests[index].for_returns]:
+            given = await self._number([requests[index] for index in ordinary])
+            places.update(zip(ordinary, given, strict=True))
+        if patient := [index for index in new if requests[index].for_returns]:
+            given = await self._number_for_returns([requests[index] for index in patient])
+            places.update(zip(patient, given, strict=True))
         return [
             places[index] if index in places else _as_repeat(places[first[request.key or ""]])
             for index, request in enumerate(requests)
         ]
+
+    async def _number_for_returns(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:
+        """Give places to shoppers who wait for returns.
+
+        The other joins of the tick have their places by now, and a failure must not repeat them.
+        """
+        try:
+            return await self._number(requests)
+        except (EngineDown, PersonHasPlace):
+            return [Busy(retry_after_s=1) for _ in requests]
 
     def _repeated(self, text: str) -> Place:
         ticket = parse_ticket(text)
@@ -251,6 +266,8 @@ class JoinDesk:
                 root,
                 own=own,
                 persons=persons if any(persons) else (),
+                # A batch has only requests of one kind.
+                for_returns=requests[0].for_returns,
             )
         except EngineDown:
             self._settle_later(root, own)

@@ -81,12 +81,14 @@ class Tickets:
         key: str | None,
         random: bytes = b"",
         former: Ticket | None = None,
+        for_returns: bool = False,
     ) -> Place:
         """Give a new place, or the one that this shopper has already.
 
         `key` recognises a repeated request, `former` is a ticket that is used up. A key whose
         ticket is used up leads on to the next key, so that joining again is as safe to repeat as
-        joining. Raises what the room asks for and the shopper does not bring.
+        joining. With `for_returns` a place is given also while everything is sold. Raises what the
+        room asks for and the shopper does not bring.
         """
         asked = await self._entrance.ask(view, brought)
         if former is not None:
@@ -94,7 +96,9 @@ class Tickets:
         for _ in range(REJOINS_MAX):
             try:
                 admitted = await self._entrance.admit(view, asked)
-                place = await admitted.desk.batcher.submit(admitted.request(key, random))
+                place = await admitted.desk.batcher.submit(
+                    admitted.request(key, random, for_returns=for_returns)
+                )
                 if place.ticket.line_id not in view.lines:
                     # Another worker gave it, in a lane of which this one has not heard yet.
                     raise Busy

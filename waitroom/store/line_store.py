@@ -165,13 +165,15 @@ class LineStore:
         *,
         own: JoinKeys | None = None,
         persons: Sequence[OnePerPerson | None] = (),
+        for_returns: bool = False,
     ) -> Joined:
         """Take the next places for `joins` tickets whose Merkle root is `root`.
 
         `persons` names, for each ticket, the person who may have only one place, if the room knows
-        them. After a lost reply the batch is looked up by its root before it is sent again, so no
-        number is wasted and none is given twice. Raises `KeyHasNumber`, `PersonHasPlace`, or
-        `EngineDown`, after which the batch may have its numbers all the same.
+        them. With `for_returns` places are given also while everything is sold. After a lost reply
+        the batch is looked up by its root before it is sent again, so no number is wasted and none
+        is given twice. Raises `KeyHasNumber`, `PersonHasPlace`, or `EngineDown`, after which the
+        batch may have its numbers all the same.
         """
         again = False
         keys, ids = _keys_and_ids(persons)
@@ -180,7 +182,15 @@ class LineStore:
             try:
                 async with self._pool.acquire() as borrowed:
                     row = await borrowed.fetchrow(
-                        SQL["join_line"], line_id, joins, root, again, keys, ids, *joining
+                        SQL["join_line"],
+                        line_id,
+                        joins,
+                        root,
+                        again,
+                        keys,
+                        ids,
+                        *joining,
+                        for_returns,
                     )
                 break
             except asyncpg.UniqueViolationError as error:

@@ -1,5 +1,5 @@
 -- name: join_line
-SELECT * FROM join_line($1, $2, $3, $4, $5, $6, $7, $8);
+SELECT * FROM join_line($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: find_join_keys
 SELECT * FROM find_join_keys($1, $2);

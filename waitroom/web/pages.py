@@ -1,6 +1,7 @@
 """The waiting page, also without JavaScript."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Literal
@@ -202,7 +203,12 @@ class WaitingPages:
             ),
             key=self._credentials.join_key(request),
             former=ticket,
+            for_returns="returns" in form,
         )
+        if "returns" in form and place.fresh:
+            # They hear more of it on the page; the place is theirs whatever becomes of this.
+            with suppress(Refusal):
+                await self._returns.stay(view, place.ticket, None)
         return place.token
 
     async def enter(self, request: web.Request) -> web.Response:

@@ -34,11 +34,13 @@ VERSION_MAX = 2**53
 class JoinBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The optional body of a join.
 
-    `random` is hex, the shopper's own part of the receipt; `invitation` the token of a link, and
+    `random` is hex, the shopper's own part of the receipt. With `returns` a place is given also
+    while everything is sold, in case something comes back. `invitation` is the token of a link, and
     `customer_token` the identity provider's, for rooms that ask for one.
     """
 
     random: str = ""
+    returns: bool = False
     invitation: Annotated[str, Meta(max_length=TOKEN_BYTES_MAX)] = ""
     customer_token: Annotated[str, Meta(max_length=TOKEN_BYTES_MAX)] = ""
 
@@ -141,6 +143,7 @@ class TicketsApi:
                 key=self._credentials.join_key(request),
                 random=body.random_bytes(),
                 former=ticket,
+                for_returns=body.returns,
             )
         body_told = joined_body(view, place)
         seen = _seen(request)

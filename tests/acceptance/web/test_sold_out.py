@@ -1,5 +1,6 @@
 """When nothing is left everybody hears of it at once; when all is in baskets, how much of it."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,7 +11,16 @@ from aiohttp.test_utils import TestClient
 from playwright.async_api import Page, expect
 from pollers import Poller, visitors
 from programs import Running, all_know
-from support import Shopper, admitted, authorization, eventually, open_room, shift_clock, tick
+from support import (
+    Shopper,
+    admitted,
+    authorization,
+    eventually,
+    execute,
+    open_room,
+    shift_clock,
+    tick,
+)
 
 from waitroom.run.app import Service
 
@@ -239,3 +249,65 @@ async def test_a_form_that_is_older_than_the_sale_leads_on(
         elsewhere = await client.post("/nothing", headers={**html, "Referer": referer})
         assert "//evil" not in await elsewhere.text()
         assert "alert(1)" not in await elsewhere.text()
+
+
+async def test_newcomers_to_a_room_that_is_sold_out_can_wait_for_returns(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, skus={"mug": 1}, limit=1)
+    await tick(service)
+    buyer = await admitted(client)
+    await buyer.pay((await (await buyer.hold(mug=1)).json())["hold_id"])
+    await tick(service)
+    visitor = {"Cookie": f"waitroom_visitor={'b' * 32}"}
+    html = {**visitor, "Accept": "text/html"}
+
+    first_page = await (await client.get("/rooms/drop", headers=html)).text()
+    refused, taken, again = await asyncio.gather(
+        client.post("/rooms/drop/tickets", headers={"Idempotency-Key": "plain"}),
+        client.post("/rooms/drop/tickets", json={"returns": True}, headers=visitor),
+        client.post("/rooms/drop/tickets", json={"returns": True}, headers=visitor),
+    )
+    repeated = await client.post(
+        "/rooms/drop/join", data={"returns": "1"}, headers=html, allow_redirects=False
+    )
+    other = {"Cookie": f"waitroom_visitor={'c' * 32}", "Accept": "text/html"}
+    by_form = await client.post(
+        "/rooms/drop/join", data={"returns": "1"}, headers=other, allow_redirects=False
+    )
+    await tick(service)
+    waiting = Shopper(client, ticket=(await taken.json())["ticket"])
+    while_sold_out = (await waiting.me())["status"]
+    page = await page_of(client, waiting)
+    (stays,) = await execute(service, "SELECT number FROM returns_wait")
+    await service.ledger.move("mug", kind="received", quantity=1, who="test")
+    for _ in range(3):
+        await tick(service)
+
+    assert 'id="wait-for-returns"' in first_page
+    assert refused.status == 409
+    assert sorted([taken.status, again.status]) == [200, 201]
+    assert (repeated.status, by_form.status) == (303, 303)
+    assert while_sold_out == "sold_out"
+    assert 'id="wait-for-returns"' not in page
+    assert stays["number"] == 3
+    assert (await waiting.me())["status"] == "called"
+    (line,) = await execute(service, "SELECT tail FROM line")
+    assert line["tail"] == 3
+
+
+async def test_a_gate_ahead_of_the_line_calls_no_newcomer_to_a_room_that_is_sold_out(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, skus={"mug": 1}, limit=1, policy="rate")
+    await tick(service)
+    buyer = await admitted(client)
+    await buyer.pay((await (await buyer.hold(mug=1)).json())["hold_id"])
+    await tick(service)
+    await execute(service, "UPDATE line SET gate = tail + 50")
+
+    joined = await client.post("/rooms/drop/tickets", json={"returns": True})
+
+    assert (joined.status, (await joined.json())["status"]) == (201, "waiting")
+    (line,) = await execute(service, "SELECT gate, tail FROM line")
+    assert (line["gate"], line["tail"]) == (1, 2)

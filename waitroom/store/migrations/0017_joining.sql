@@ -55,7 +55,7 @@ END $$;
 -- or the batch was given up, nothing is written and `refusal` is `has_number`.
 CREATE FUNCTION join_line(
     in_line int, joins int, root bytea, again boolean, keys bytea[] DEFAULT NULL, ids bytea[] DEFAULT NULL,
-    join_keys bytea[] DEFAULT NULL, join_ids bytea[] DEFAULT NULL,
+    join_keys bytea[] DEFAULT NULL, join_ids bytea[] DEFAULT NULL, for_returns boolean DEFAULT false,
     OUT refusal text, OUT entered boolean, OUT first_number bigint, OUT called int, OUT gate bigint,
     OUT tail bigint, OUT claim_until timestamptz, OUT claim_seconds float8, OUT seq bigint)
 LANGUAGE plpgsql AS $$
@@ -79,6 +79,11 @@ BEGIN
     END IF;
     entered := m.status = 'scheduled' AND m.order_by = 'draw'; called := 0;
     refusal := why_closed(m, in_line, l.joinable, entered);
+    IF refusal = 'sold_out' AND for_returns THEN
+        -- Nothing is left to call these for, although the gate may stand ahead from before.
+        PERFORM draw_gates_back(m.room_id);
+        refusal := NULL;
+    END IF;
     IF refusal IS NOT NULL THEN entered := false; RETURN; END IF;
     IF entered THEN
         UPDATE line x SET entries = x.entries + joins WHERE x.line_id = in_line
