@@ -42,7 +42,8 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     OrderState.CANCELLED: frozenset({OrderState.AUTHORIZED, OrderState.RETURNING}),
     OrderState.RETURNING: frozenset({OrderState.CANCELLED, OrderState.REFUNDED}),
     OrderState.PAID: frozenset({OrderState.REFUNDED}),
-    OrderState.REFUNDED: frozenset(),
+    # A bank may send a refund back after days.
+    OrderState.REFUNDED: frozenset({OrderState.PAID, OrderState.RETURNING}),
 }
 
 # States in which it is not decided yet whether the shopper has bought.

@@ -96,13 +96,23 @@ ORDER BY asked_at, refund_id;
 -- Leases refunds that were asked and have no driver.
 WITH idle AS (
     SELECT r.refund_id FROM refund r JOIN payment_attempt a USING (order_id)
-    WHERE r.state = 'asked' AND a.gateway = $1 AND r.driven_until <= clock_timestamp()
+    WHERE r.state = 'asked' AND NOT r.outside AND a.gateway = $1 AND r.driven_until <= clock_timestamp()
     ORDER BY r.asked_at LIMIT $3 FOR NO KEY UPDATE OF r SKIP LOCKED)
 UPDATE refund r SET drives = r.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2)
 FROM idle WHERE r.refund_id = idle.refund_id RETURNING r.refund_id, r.drives;
 
 -- name: put_off_refund
 UPDATE refund SET driven_until = clock_timestamp() + make_interval(secs => $2) WHERE refund_id = $1;
+
+-- name: take_in_refund
+SELECT take_in_refund($1, $2, $3, $4, $5, $6);
+
+-- name: take_comparison
+SELECT order_id, created_at FROM take_comparison($1, $2, $3);
+
+-- name: advance_comparison
+UPDATE gateway_comparison SET after_at = $2, after_id = $3, compared = compared + $4, found = found + $5,
+    open = open + $6, driven_until = clock_timestamp() WHERE gateway = $1;
 
 -- name: bind_customer
 SELECT * FROM bind_customer($1, $2, $3, $4);

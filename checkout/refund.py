@@ -18,9 +18,10 @@ from inventory.money import AMOUNT_MAX
 
 
 class RefundStage(StrEnum):
-    """The life of a refund. It ends once, done or failed.
+    """The life of a refund: asked, then done or failed. A bank may send a done one back later.
 
     A refund that is asked sets its money and its units aside; failing gives both back to the order.
+    Units that are on the shelf by then stay refunded, and the order owes their money alone.
     """
 
     ASKED = "asked"
@@ -91,6 +92,8 @@ class Refund:
     restock: bool
     # The money was given back by other means, and the gateway is not asked.
     by_hand: bool
+    # It was not asked for here: the money went back on the gateway's own pages.
+    outside: bool
     # The operator who asked for it, and their reason.
     who: str
     reason: str
@@ -98,6 +101,8 @@ class Refund:
     detail: str
     asked_at: datetime
     ended_at: datetime | None
+    # When the gateway said that it was done, also for a refund that failed after that.
+    done_at: datetime | None
     items: list[Item]
 
 
@@ -140,6 +145,8 @@ def operator_refund_body(refund: Refund) -> dict[str, Any]:
         "order_id": refund.order_id,
         "currency": refund.currency,
         "by_hand": refund.by_hand,
+        "outside": refund.outside,
+        "done_at": refund.done_at,
         "who": refund.who,
         "reason": refund.reason,
         "detail": refund.detail or None,

@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 
 from checkout.attempt import Taken
-from checkout.gateway.gateway import Refunded, RefundState
+from checkout.gateway.gateway import GatewayRefund, Refunded, RefundState
 from checkout.order_store import decide
 from checkout.refund import Refund, RefundStage, RefundWish, refusal
 from checkout.refusals import NotCancellable, UnknownOrder, UnknownRefund
@@ -94,6 +94,12 @@ class RefundStore:
         values = (refund.order_id, refund.refund_id, *_said(answer, amount_minor=0))
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["note_payment"], *values)
+
+    async def take_in(self, order_id: UUID, refund_id: UUID, told: GatewayRefund) -> str:
+        """Take in what the gateway says of a refund; return the verdict of `take_in_refund`."""
+        values = (order_id, refund_id, told.state, told.amount_minor, told.gateway_ref, told.detail)
+        verdict: str = await decide(self._pool, SQL["take_in_refund"], *values)
+        return verdict
 
     async def read(self, refund_id: UUID) -> Refund:
         async with connection(self._pool) as borrowed:

@@ -14,6 +14,7 @@ from checkout.gateway.gateway import (
     GATEWAY_TIMEOUT_S,
     Gateway,
     GatewayError,
+    GatewayRefund,
     Payment,
     PaymentState,
     Refunded,
@@ -252,6 +253,10 @@ class WatchedGateway:
     async def refund(self, payment_key: str, *, refund_key: str, amount_minor: int) -> Refunded:
         self._answer()
         return Refunded(state=RefundState.FAILED)
+
+    async def refunds_of(self, payment_key: str) -> list[GatewayRefund]:
+        self._answer()
+        return []
 
     async def _move(self, payment_key: str, state: str) -> Payment:
         self._answer()

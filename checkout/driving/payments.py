@@ -104,13 +104,20 @@ class Payments:
         News may come twice, late and in any order: what counts is what the gateway says now.
         Raises `UnknownOrder` for a payment of another shop.
         """
-        attempt = await self._store.attempt(order_id)
-        if attempt.state in CLOSED and attempt.gateway == self._gateway.name:
-            payment = await self._ask(self._gateway.look_up(str(order_id)), attempt)
-            if payment.state in _MONEY:
-                await self._store.take_late(attempt, payment)
+        await self.look_for_late_money(order_id)
         await self._drive(order_id, begun=True)
         await self._refunds.drive_all(order_id)
+
+    async def look_for_late_money(self, order_id: UUID) -> bool:
+        """Say whether money came for an order that was closed; then the order is taken on."""
+        attempt = await self._store.attempt(order_id)
+        if attempt.state not in CLOSED or attempt.gateway != self._gateway.name:
+            return False
+        payment = await self._ask(self._gateway.look_up(str(order_id)), attempt)
+        if payment.state not in _MONEY:
+            return False
+        await self._store.take_late(attempt, payment)
+        return True
 
     async def settle_idle(self) -> int:
         """Drive orders that have no driver; return how many were taken."""

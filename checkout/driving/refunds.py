@@ -1,6 +1,7 @@
 """Driving a refund from what was asked to what the gateway did."""
 
-from uuid import UUID
+import asyncio
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import structlog
 
@@ -9,6 +10,8 @@ from checkout.gateway.gateway import (
     GATEWAY_TIMEOUT_S,
     REFUND_UNANSWERED,
     Gateway,
+    GatewayError,
+    GatewayRefund,
     Refunded,
     RefundState,
     answer_of,
@@ -56,6 +59,34 @@ class Refunds:
         for refund in await self._store.of_order(order_id):
             if refund.stage is RefundStage.ASKED:
                 await self.drive(refund.refund_id)
+
+    async def compare(self, order_id: UUID) -> list[str]:
+        """Take in what the gateway did to an order's refunds; return the differences found.
+
+        They are `outside`, `failed_later`, `ended` and `does_not_fit`. Raises `GatewayError` where
+        the gateway gives no answer.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                told = await self._gateway.refunds_of(str(order_id))
+        except TimeoutError as error:
+            raise GatewayError("the gateway did not list the refunds in time") from error
+        found = []
+        for refund in told:
+            verdict = await self._store.take_in(order_id, self._id_of(refund), refund)
+            if verdict != "same":
+                log.warning(
+                    "refund_differs", order=str(order_id), refund=refund.gateway_ref, what=verdict
+                )
+                found.append(verdict)
+        return found
+
+    def _id_of(self, refund: GatewayRefund) -> UUID:
+        """Return our id of a refund, or one that is made of the gateway's name for it."""
+        try:
+            return UUID(refund.refund_key)
+        except ValueError:
+            return uuid5(NAMESPACE_URL, f"{self._gateway.name}:{refund.gateway_ref}")
 
     async def give_back(self, order_id: UUID) -> bool:
         """Give the money of an order back that is returning; say whether the order has moved."""

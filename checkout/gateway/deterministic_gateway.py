@@ -10,7 +10,14 @@ from importlib import resources
 
 import asyncpg
 
-from checkout.gateway.gateway import GatewayError, Payment, PaymentState, Refunded, RefundState
+from checkout.gateway.gateway import (
+    GatewayError,
+    GatewayRefund,
+    Payment,
+    PaymentState,
+    Refunded,
+    RefundState,
+)
 from inventory.kit.database import Pool, connection, load_queries
 
 SQL = load_queries("checkout.gateway")
@@ -110,6 +117,11 @@ class DeterministicGateway:
             gateway_ref=row["gateway_ref"],
             detail="The card takes no refunds." if state is RefundState.FAILED else "",
         )
+
+    async def refunds_of(self, payment_key: str) -> list[GatewayRefund]:
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["gateway_list_refunds"], payment_key)
+        return [GatewayRefund(**{**row, "state": RefundState(row["state"])}) for row in rows]
 
     async def _write(self, query: str, *values: object) -> Payment:
         async with connection(self._pool) as borrowed:

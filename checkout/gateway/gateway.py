@@ -70,6 +70,20 @@ class Refunded:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayRefund:
+    """A refund in the gateway's books, asked for by us or by another."""
+
+    # Our key for it; empty for one that we did not ask for.
+    refund_key: str
+    gateway_ref: str
+    # Pending, done or failed.
+    state: RefundState
+    amount_minor: int
+    # Why it failed, for operators.
+    detail: str = ""
+
+
 NO_ANSWER = Payment(state=PaymentState.UNANSWERED)
 REFUND_UNANSWERED = Refunded(state=RefundState.UNANSWERED)
 
@@ -114,6 +128,10 @@ class Gateway(Protocol):
 
     async def refund(self, payment_key: str, *, refund_key: str, amount_minor: int) -> Refunded:
         """Give back part or all of what was captured; a repeated `refund_key` refunds once."""
+        ...
+
+    async def refunds_of(self, payment_key: str) -> list[GatewayRefund]:
+        """Return every refund of a payment, whether we asked for it or not."""
         ...
 
 

@@ -43,6 +43,11 @@ SELECT CASE WHEN state = 'pending' AND decides_at <= clock_timestamp() THEN 'don
        gateway_ref
 FROM test_gateway.refund WHERE refund_key = $1;
 
+-- name: gateway_list_refunds
+SELECT refund_key, gateway_ref, amount_minor,
+       CASE WHEN state = 'pending' AND decides_at <= clock_timestamp() THEN 'done' ELSE state END AS state
+FROM test_gateway.refund WHERE payment_key = $1 ORDER BY gateway_ref;
+
 -- name: stripe_read
 SELECT intent_id FROM stripe_payment WHERE payment_key = $1;
 

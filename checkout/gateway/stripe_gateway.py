@@ -12,7 +12,7 @@ forgotten after a day.
   cancelled at Stripe, and a confirmation that is still on its way then finds it cancelled.
 """
 
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -21,7 +21,14 @@ import aiohttp
 import stripe
 import structlog
 
-from checkout.gateway.gateway import GatewayError, Payment, PaymentState, Refunded, RefundState
+from checkout.gateway.gateway import (
+    GatewayError,
+    GatewayRefund,
+    Payment,
+    PaymentState,
+    Refunded,
+    RefundState,
+)
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.money import digits
 
@@ -171,13 +178,14 @@ class StripeGateway:
                 return Refunded(
                     state=RefundState.FAILED, detail=f"Stripe refused the refund: {why}."
                 )
-        state = _REFUND_STATES.get(refund.status or "", RefundState.PENDING)
-        why = getattr(refund, "failure_reason", None) or refund.status
-        return Refunded(
-            state=state,
-            gateway_ref=refund.id,
-            detail=f"The refund failed at Stripe: {why}." if state is RefundState.FAILED else "",
-        )
+        state, detail = _end_of(refund)
+        return Refunded(state=state, gateway_ref=refund.id, detail=detail)
+
+    async def refunds_of(self, payment_key: str) -> list[GatewayRefund]:
+        _, intent_id = await self._read(payment_key)
+        if not intent_id:
+            return []
+        return [_refund(refund) async for refund in self._refunds_of(intent_id)]
 
     async def next_step(self, payment_key: str) -> str | None:
         """Return the page on which the shopper's bank wants to see them, if it wants to."""
@@ -286,15 +294,20 @@ class StripeGateway:
 
     async def _find_refund(self, intent_id: str, refund_key: str) -> stripe.Refund | None:
         """Return the refund with our key: a repeat may come after Stripe forgot the request's."""
+        async for refund in self._refunds_of(intent_id):
+            if getattr(refund.metadata, METADATA_REFUND, None) == refund_key:
+                return refund
+        return None
+
+    async def _refunds_of(self, intent_id: str) -> AsyncIterator[stripe.Refund]:
         found = await _ask(
             self._stripe.refunds.list_async({"payment_intent": intent_id, "limit": REFUNDS_PAGE})
         )
         for _ in range(REFUNDS_MAX // REFUNDS_PAGE):
             for refund in found.data:
-                if getattr(refund.metadata, METADATA_REFUND, None) == refund_key:
-                    return refund
+                yield refund
             if not found.has_more:
-                return None
+                return
             found = await _ask(found.next_page_async())
         raise GatewayError("a payment has more refunds than are read")
 
@@ -360,6 +373,26 @@ def _payment(intent: stripe.PaymentIntent) -> Payment:
         received = getattr(intent, "amount_received", intent.amount)
         captured = minor_amount(received, intent.currency.upper())
     return Payment(state=state, gateway_ref=intent.id, detail=detail, captured_minor=captured)
+
+
+def _end_of(refund: stripe.Refund) -> tuple[RefundState, str]:
+    """Return the state of a refund, and why it failed if it did."""
+    state = _REFUND_STATES.get(refund.status or "", RefundState.PENDING)
+    if state is not RefundState.FAILED:
+        return state, ""
+    why = getattr(refund, "failure_reason", None) or refund.status
+    return state, f"The refund failed at Stripe: {why}."
+
+
+def _refund(refund: stripe.Refund) -> GatewayRefund:
+    state, detail = _end_of(refund)
+    return GatewayRefund(
+        refund_key=getattr(refund.metadata, METADATA_REFUND, None) or "",
+        gateway_ref=refund.id,
+        state=state,
+        amount_minor=minor_amount(refund.amount, refund.currency.upper()),
+        detail=detail,
+    )
 
 
 def _without_intent(*, found: bool) -> Payment:

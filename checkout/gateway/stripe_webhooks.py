@@ -38,6 +38,16 @@ LOOKS_MAX = 256
 HEARD_MAX = 4096
 CLOSE_WAIT_S = 5.0
 
+# Events of refunds, which may be none of ours, or have been done before they failed.
+REFUND_NEWS = frozenset(
+    {
+        "charge.refunded",
+        "charge.refund.updated",
+        "refund.created",
+        "refund.failed",
+        "refund.updated",
+    }
+)
 # Events that may move an order. All others, the making of an intent included, are ignored.
 NEWS = frozenset(
     {
@@ -45,11 +55,8 @@ NEWS = frozenset(
         "payment_intent.canceled",
         "payment_intent.payment_failed",
         "payment_intent.succeeded",
-        "charge.refunded",
-        "charge.refund.updated",
-        "refund.failed",
-        "refund.updated",
     }
+    | REFUND_NEWS
 )
 
 
@@ -142,13 +149,16 @@ class StripeApi:
         *,
         gateway: StripeGateway,
         hear: Callable[[UUID], Awaitable[None]],
+        compare: Callable[[UUID], Awaitable[object]],
         webhook_secrets: Sequence[str],
     ) -> None:
         self._checkout = checkout
         self._gateway = gateway
         self._hear = hear
         self._webhook_secrets = tuple(webhook_secrets)
+        self._compare = compare
         self._looks = Looks(self._look)
+        self._refund_looks = Looks(self._look_at_refunds)
         self._heard: OrderedDict[str, None] = OrderedDict()
 
     def routes(self) -> list[web.RouteDef]:
@@ -162,6 +172,7 @@ class StripeApi:
 
     async def close(self) -> None:
         await self._looks.close()
+        await self._refund_looks.close()
         await self._gateway.close()
 
     async def take_news(self, request: web.Request) -> web.Response:
@@ -189,7 +200,8 @@ class StripeApi:
             log.info("stripe_news_of_unknown_payment", kind=event.type, intent=event.intent_id)
             return
         try:
-            await self._looks.at(UUID(key))
+            looks = self._refund_looks if event.type in REFUND_NEWS else self._looks
+            await looks.at(UUID(key))
         except UnknownOrder:
             log.warning("stripe_news_of_unknown_order", kind=event.type, order=key)
         except GatewayError as error:
@@ -201,6 +213,10 @@ class StripeApi:
             # The settling loop does not look at closed orders, so this news must not get lost.
             await self._gateway.look_up(str(order_id))
         await self._hear(order_id)
+
+    async def _look_at_refunds(self, order_id: UUID) -> None:
+        await self._look(order_id)
+        await self._compare(order_id)
 
     async def go_to_bank(self, request: web.Request) -> web.Response:
         """Send the shopper to the page on which their bank wants to see them, if it does."""

@@ -39,8 +39,8 @@ WHERE p.order_id = $1;
 
 -- name: list_refund_parts
 -- An order's refunds, oldest first; for a seller the part of each that is for their products.
-SELECT f.refund_id, f.order_id, f.stage, part.amount_minor, f.currency, f.gateway, f.restock, f.by_hand, f.who,
-       f.reason, f.detail, f.asked_at, f.ended_at, part.items
+SELECT f.refund_id, f.order_id, f.stage, part.amount_minor, f.currency, f.gateway, f.restock, f.by_hand, f.outside, f.who,
+       f.reason, f.detail, f.asked_at, f.ended_at, f.done_at, part.items
 FROM full_refund f, LATERAL part_of_refund(f.refund_id, $2) part
 WHERE f.order_id = $1 AND ($2::int IS NULL OR part.amount_minor > 0 OR part.items <> '[]')
 ORDER BY f.asked_at, f.refund_id;

@@ -47,5 +47,6 @@ def stripe_api(service: Service, secrets: Secrets) -> "StripeApi":
         service.checkout,
         gateway=service.gateway,
         hear=service.payments.hear,
+        compare=service.refunds.compare,
         webhook_secrets=secrets.stripe_webhook_secrets,
     )

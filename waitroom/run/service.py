@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from checkout.api import Checkout
 from checkout.customers.identity import Identity, open_identity
+from checkout.driving.comparison import Comparison
+from checkout.driving.comparison_store import ComparisonStore
 from checkout.driving.payments import Payments
 from checkout.driving.refunds import Refunds
 from checkout.gateway.gateway import Gateway
@@ -71,6 +73,7 @@ class Service(Stores):
     gateway: Gateway
     refunds: Refunds
     payments: Payments
+    comparison: Comparison
     checkout: Checkout
     catalogue: Catalogue
     # The sweeper's role.
@@ -111,6 +114,9 @@ def build_service(
     drawing = Drawing(stores.draws, seeds=SeedBook(secrets.keys), log_key=log_key)
     refunds = Refunds(stores.refund_store, gateway)
     payments = Payments(stores.orders, gateway, refunds=refunds)
+    comparison = Comparison(
+        ComparisonStore(pool), payments=payments, refunds=refunds, gateway=gateway.name
+    )
     return Service(
         **vars(stores),
         settings=settings,
@@ -130,7 +136,10 @@ def build_service(
         payments=payments,
         checkout=_checkout(settings, secrets, stores, sessions=sessions, payments=payments),
         catalogue=Catalogue(stores.stock, stores.products),
-        sweeper=_sweeper(settings, stores, payments=payments, refunds=refunds),
+        sweeper=_sweeper(
+            settings, stores, payments=payments, refunds=refunds, comparison=comparison
+        ),
+        comparison=comparison,
         webhook_sender=WebhookSender(
             stores.outbox, secrets=book, allow_private=settings.webhooks_allow_private
         ),
@@ -179,7 +188,12 @@ def _retention(settings: Settings) -> Retention:
 
 
 def _sweeper(
-    settings: Settings, stores: Stores, *, payments: Payments, refunds: Refunds
+    settings: Settings,
+    stores: Stores,
+    *,
+    payments: Payments,
+    refunds: Refunds,
+    comparison: Comparison,
 ) -> Sweeper:
     return Sweeper(
         {
@@ -189,6 +203,7 @@ def _sweeper(
             "join_keys": stores.lines.forget_keys,
             "payments": payments.sweep,
             "refunds": refunds.sweep,
+            "comparison": comparison.sweep,
             "events": stores.outbox.forget,
             "mails": stores.mails.tidy,
             "retention": partial(stores.archive.sweep, _retention(settings)),

@@ -323,6 +323,24 @@ async def test_news_of_money_for_a_closed_order_is_not_lost_with_stripes_answer(
     assert await shop.ledger.breaches() == []
 
 
+async def test_news_of_a_refund_made_at_stripe_puts_it_on_the_order(
+    shop: Service, client: Client, wire: Wire
+) -> None:
+    await pays(client, shop, APPROVED)
+    intent_id = (await wire.charges())[0]["payment_intent"]
+    made = await wire.ask("POST", "/v1/refunds", payment_intent=intent_id, amount="500")
+    about = {"id": made["id"], "object": "charge", "payment_intent": intent_id}
+
+    heard = [await tell(client, event("charge.refunded", about)) for _ in range(2)]
+
+    assert heard == [200, 200]
+    rows = await execute(shop, "SELECT state, refunded_minor FROM purchase")
+    assert [tuple(row) for row in rows] == [("paid", 500)]
+    rows = await execute(shop, "SELECT outside, state, who FROM refund")
+    assert [tuple(row) for row in rows] == [(True, "done", "gateway")]
+    assert await shop.orders.breaches() == []
+
+
 async def test_news_of_a_refund_settles_it(shop: Service, client: Client, wire: Wire) -> None:
     _, paid = await pays(client, shop, APPROVED)
     order_id = (await paid.json())["order_id"]

@@ -85,6 +85,8 @@ def a_refund(stage: RefundStage, amount_minor: int, **changes: Any) -> Refund:
         "detail": "",
         "asked_at": NOON + HOUR,
         "ended_at": None if stage is RefundStage.ASKED else NOON + 2 * HOUR,
+        "outside": False,
+        "done_at": None,
         "items": [],
     }
     return Refund(**{**values, **changes})

@@ -12,6 +12,7 @@ PURE = re.compile(r"(checkout|inventory|waitroom\.(line|log|reports|outgoing|reh
 AT_THE_RIM = re.compile(r".*([._](store|api|pages|gateway|webhooks|sender|client|loop|loops))\Z")
 NAMED_IMPURE = {
     # They drive money and stock through time.
+    "checkout.driving.comparison",
     "checkout.driving.leased",
     "checkout.driving.payments",
     "checkout.driving.refunds",

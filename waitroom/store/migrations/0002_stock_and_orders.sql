@@ -275,6 +275,8 @@ CREATE INDEX purchase_by_room ON purchase (room_id, created_at DESC, order_id);
 CREATE INDEX purchase_by_session ON purchase (session_id);
 CREATE INDEX purchase_by_customer ON purchase (customer_id, created_at DESC, order_id)
     WHERE customer_id IS NOT NULL;
+-- The daily comparison with the gateway walks along it.
+CREATE INDEX purchase_by_time ON purchase (created_at, order_id);
 -- Money paid and given back, from one moment to another.
 CREATE INDEX purchase_paid ON purchase (room_id, paid_at) WHERE paid_at IS NOT NULL;
 -- The orders of a room are listed from the newest by `purchase_by_room`. These find the rare ones among
@@ -296,7 +298,7 @@ INSERT INTO order_transition VALUES
     ('declined', 'authorized'), ('declined', 'returning'),
     ('cancelled', 'authorized'), ('cancelled', 'returning'),
     ('returning', 'cancelled'), ('returning', 'refunded'),
-    ('paid', 'refunded');
+    ('paid', 'refunded'), ('refunded', 'paid'), ('refunded', 'returning');
 
 CREATE FUNCTION refuse_transition() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -341,19 +343,33 @@ CREATE TABLE refund (
     restock boolean NOT NULL,
     -- The operator gave the money back by other means, and the gateway is not asked.
     by_hand boolean NOT NULL,
+    -- It was not asked for here: the money went back on the gateway's own pages.
+    outside boolean NOT NULL DEFAULT false,
     who text NOT NULL,
     reason text NOT NULL,
     -- Why the gateway failed it, for operators.
     detail text NOT NULL DEFAULT '',
     asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     ended_at timestamptz,
+    -- A refund that was done may fail later, when a bank sends it back. Then it is failed, with this moment.
+    done_at timestamptz,
     -- As with an order.
     driven_until timestamptz NOT NULL DEFAULT clock_timestamp() + interval '35 seconds',
     drives int NOT NULL DEFAULT 0,
     CONSTRAINT refund_asked_once UNIQUE (order_id, idempotency_key),
-    CONSTRAINT only_an_asked_refund_is_open CHECK ((state = 'asked') = (ended_at IS NULL))
+    CONSTRAINT only_an_asked_refund_is_open CHECK ((state = 'asked') = (ended_at IS NULL)),
+    CONSTRAINT refund_says_since_when_it_was_done CHECK (
+        CASE state WHEN 'asked' THEN done_at IS NULL WHEN 'done' THEN done_at IS NOT NULL ELSE true END)
 ) WITH (fillfactor = 80);
 CREATE INDEX refund_unsettled ON refund (asked_at) WHERE state = 'asked';
+CREATE FUNCTION refuse_refund_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a refund that is % never becomes %', OLD.state, NEW.state
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'refunds_keep_to_their_life';
+END $$;
+CREATE TRIGGER refunds_keep_to_their_life BEFORE UPDATE OF state ON refund FOR EACH ROW
+    WHEN (NEW.state <> OLD.state AND (OLD.state = 'failed' OR NEW.state = 'asked'))
+    EXECUTE FUNCTION refuse_refund_transition();
 CREATE INDEX refund_done ON refund (ended_at) WHERE state = 'done';
 
 CREATE TABLE refund_line (

@@ -2,8 +2,8 @@
 
 -- A refund with its units, as it is read everywhere.
 CREATE VIEW full_refund AS
-    SELECT r.refund_id, r.order_id, r.state AS stage, r.amount_minor, p.currency, a.gateway, r.restock, r.by_hand,
-           r.who, r.reason, r.detail, r.asked_at, r.ended_at,
+    SELECT r.refund_id, r.order_id, r.state AS stage, r.amount_minor, p.currency, a.gateway, r.restock, r.by_hand, r.outside,
+           r.who, r.reason, r.detail, r.asked_at, r.ended_at, r.done_at,
            COALESCE((SELECT json_agg(json_build_object('sku', k.sku, 'quantity', l.quantity) ORDER BY k.sku)
                      FROM refund_line l JOIN sku k USING (sku_id) WHERE l.refund_id = r.refund_id), '[]')::text AS items
     FROM refund r JOIN purchase p USING (order_id) JOIN payment_attempt a USING (order_id);
@@ -117,7 +117,8 @@ BEGIN
     p := lock_order(r.order_id, r.restock);
     SELECT * INTO r FROM refund x WHERE x.refund_id = in_refund FOR NO KEY UPDATE;
     IF r.state <> 'asked' THEN RETURN r.state; END IF;
-    UPDATE refund x SET state = to_state, detail = why, ended_at = clock_timestamp()
+    UPDATE refund x SET state = to_state, detail = why, ended_at = clock_timestamp(),
+            done_at = CASE to_state WHEN 'done' THEN clock_timestamp() END
         WHERE x.refund_id = in_refund;
     SELECT array_agg(l.sku_id ORDER BY l.sku_id), array_agg(l.quantity ORDER BY l.sku_id) INTO ids, quantities
         FROM refund_line l WHERE l.refund_id = in_refund;
@@ -278,7 +279,7 @@ CREATE VIEW money_breach AS
     SELECT 'refunded units differ from the refunds', l.order_id, l.refunded, COALESCE(r.q, 0)::bigint
     FROM purchase_line l LEFT JOIN (
         SELECT f.order_id, x.sku_id, sum(x.quantity) AS q FROM refund f JOIN refund_line x USING (refund_id)
-        WHERE f.state <> 'failed' GROUP BY f.order_id, x.sku_id) r USING (order_id, sku_id)
+        WHERE f.state <> 'failed' OR (f.done_at IS NOT NULL AND f.restock) GROUP BY f.order_id, x.sku_id) r USING (order_id, sku_id)
     WHERE l.refunded <> COALESCE(r.q, 0)
     UNION ALL
     SELECT 'returned units differ from the movements', l.order_id, l.returned, COALESCE(m.q, 0)::bigint
