@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 import asyncpg
 import msgspec
@@ -19,7 +18,7 @@ from waitroom.line.state import LineState, RoomState, decode_state
 from waitroom.line.ticket import Ticket, TicketSeal
 from waitroom.log.draw import Permutation
 from waitroom.refusals import LineOver, NoTicket, TicketMoved
-from waitroom.store.line_store import LONG_AGO, LineStore, PlaceNote
+from waitroom.store.line_store import LineStore, PlaceCursor, PlaceNote
 from waitroom.store.memory import Memory
 from waitroom.store.room_rows import RoomOnFile
 
@@ -29,8 +28,8 @@ STATES_EVERY_S = 0.5
 ROOMS_EVERY_S = 2.0
 # A document that has stood this long may be out of date; the board then asks PostgreSQL as well.
 STALE_S = 3.0
-# Each reading of changed places begins this long before the last known change: commits come late.
-CHANGES_OVERLAP = timedelta(seconds=30)
+# Changed places are read in pages: the worker serves others between two of them.
+PLACES_PAGE = 1000
 # Unknown rooms are looked up in the database together, at most once in this time.
 LOOK_UP_EVERY_S = 0.1
 # Archived rooms are read when somebody asks for one, and kept for this long, at most so many.
@@ -156,7 +155,8 @@ class Board:
         self._archived: dict[str, tuple[float, RoomView]] = {}
         # Few places have a note, and every ticket asks for its own.
         self._notes: dict[tuple[int, bool, int], PlaceNote] = {}
-        self._changes_since = LONG_AGO
+        # The transaction from which the next reading of changed places begins.
+        self._places_read = 0
         self._looked_up_at = NEVER
         self._look_ups: Batcher[str, RoomView] = Batcher("rooms", self._look_up)
 
@@ -309,12 +309,22 @@ class Board:
 
     async def refresh_places(self) -> None:
         """Read which places have changed since the last reading."""
-        for changed in await self._store.changed_places(self._changes_since):
-            place, note = (changed.line_id, changed.entered, changed.number), changed.note
-            # Two readings may overlap, and the one that began first may end last.
-            if note.changed_at > self._notes.get(place, _NOTHING).changed_at:
-                self._notes[place] = note
-            self._changes_since = max(self._changes_since, note.changed_at - CHANGES_OVERLAP)
+        horizon = await self._store.places_horizon()
+        if horizon < self._places_read:
+            # The database was restored from an older copy: its transactions count from there.
+            self._places_read = 0
+        after = PlaceCursor(changed_in=self._places_read)
+        while page := await self._store.changed_places(after, limit=PLACES_PAGE):
+            for changed in page:
+                after, note = changed.cursor, changed.note
+                place = (after.line_id, after.entered, after.number)
+                # Two readings may overlap, and the one that began first may end last.
+                if note.changed_at > self._notes.get(place, _NOTHING).changed_at:
+                    self._notes[place] = note
+            if len(page) < PLACES_PAGE:
+                break
+        # Two readings at once may end in either order; the earlier horizon reads a little twice.
+        self._places_read = horizon
 
     def _line_view(self, rules: LineRules, kept: dict[int, LineView], *, room_id: int) -> LineView:
         known = kept.get(rules.line_id)

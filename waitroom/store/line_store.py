@@ -142,12 +142,20 @@ class PlaceNote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceCursor:
+    """A point in the order of changes: by transaction, and by place within one."""
+
+    changed_in: int
+    line_id: int = 0
+    entered: bool = False
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedPlace:
     """A place, by its number or by its entry in a draw, with its note."""
 
-    line_id: int
-    entered: bool
-    number: int
+    cursor: PlaceCursor
     note: PlaceNote
 
 
@@ -311,10 +319,16 @@ class LineStore:
             rows = await borrowed.fetch(SQL["name_rooms"], rooms)
         return {row["room"] for row in rows}
 
-    async def changed_places(self, since: datetime) -> list[ChangedPlace]:
-        """Return the places that changed after `since`, the earliest first."""
+    async def places_horizon(self) -> int:
+        """Return the oldest transaction that still runs: whatever came before can be read now."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["read_places"], since)
+            return int(await borrowed.fetchval(SQL["places_horizon"]))
+
+    async def changed_places(self, after: PlaceCursor, *, limit: int) -> list[ChangedPlace]:
+        """Return a page of the places that changed after a cursor, in the order of cursors."""
+        values = (after.changed_in, after.line_id, after.entered, after.number, limit)
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["read_places"], *values)
         return [_changed_place(row) for row in rows]
 
     async def states(self) -> dict[str, bytes]:
@@ -347,8 +361,9 @@ def _place_on_file(row: asyncpg.Record) -> PlaceOnFile:
 
 def _changed_place(row: asyncpg.Record) -> ChangedPlace:
     values = dict(row)
-    place = {name: values.pop(name) for name in ("line_id", "entered", "number")}
-    return ChangedPlace(**place, note=PlaceNote(**values))
+    names = ("changed_in", "line_id", "entered", "number")
+    cursor = PlaceCursor(**{name: values.pop(name) for name in names})
+    return ChangedPlace(cursor=cursor, note=PlaceNote(**values))
 
 
 async def _rooms_one_by_one(borrowed: Connection) -> RoomsOnFile:

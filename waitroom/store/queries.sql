@@ -54,10 +54,18 @@ ORDER BY m.room, l.lane <> 'main', l.line_id;
 -- name: name_rooms
 SELECT m.room FROM room m WHERE $1::text[] IS NULL OR m.room = ANY ($1) ORDER BY m.room;
 
+-- name: places_horizon
+-- The oldest transaction that still runs: all changes before it can be read now.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon;
+
 -- name: read_places
--- What was remembered lately of places; read again from a little before, since commits come late.
-SELECT p.line_id, p.entered, p.number, p.owner, p.aside, p.revoked, p.has_left, p.profile, p.changed_at
-FROM place p JOIN line l USING (line_id) WHERE p.changed_at > $1 AND l.joinable ORDER BY p.changed_at;
+-- A page of what is remembered of places and changed in or after a transaction, after a row of it.
+SELECT p.line_id, p.entered, p.number, p.owner, p.aside, p.revoked, p.has_left, p.profile, p.changed_at,
+       p.changed_in::text::bigint AS changed_in
+FROM place p JOIN line l USING (line_id)
+WHERE (p.changed_in, p.line_id, p.entered, p.number) > ($1::bigint::text::xid8, $2::int, $3::boolean, $4::bigint)
+    AND l.joinable
+ORDER BY p.changed_in, p.line_id, p.entered, p.number LIMIT $5;
 
 -- name: read_states
 SELECT m.room, s.version, s.body FROM room_state s JOIN room m USING (room_id)

@@ -8,6 +8,7 @@ from aiohttp.test_utils import TestClient
 from structlog.testing import capture_logs
 from support import execute, open_room
 
+from waitroom.line.ticket import Ticket
 from waitroom.refusals import RoomUnreadable
 from waitroom.run.app import Service
 
@@ -57,3 +58,35 @@ async def test_an_operator_is_told_why_a_room_cannot_be_read(service: Service, m
 
     with pytest.raises(RoomUnreadable, match="broken"):
         await service.rooms.read("broken")
+
+
+async def test_changed_places_are_read_once_also_when_one_commits_late(service: Service) -> None:
+    await open_room(service, seats_max=0)
+    line_id = service.board.room("drop").line_id
+    add = "INSERT INTO place (line_id, entered, number, revoked) VALUES ($1, false, $2, true)"
+    read = service.lines.changed_places
+    seen: list[int] = []
+
+    async def noted(*values: Any, **options: Any) -> Any:
+        page = await read(*values, **options)
+        seen.extend(changed.cursor.number for changed in page)
+        return page
+
+    service.lines.changed_places = noted  # type: ignore[method-assign]
+
+    async with service.pool.acquire() as late, late.transaction():
+        await late.execute(add, line_id, 1)
+        for number in (2, 3):
+            await execute(service, add, line_id, number)
+        await service.board.refresh_places()
+        assert seen == [2, 3]
+    await service.board.refresh_places()
+    after_the_late_one = list(seen)
+    seen.clear()
+    await service.board.refresh_places()
+
+    # While a change is under way, those after it are read again; then nothing is.
+    assert set(after_the_late_one) == {1, 2, 3}
+    assert seen == []
+    ticket = Ticket(line_id=line_id, number=1, ticket_id=bytes(16))
+    assert service.board.note_of(ticket).revoked
