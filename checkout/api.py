@@ -19,7 +19,7 @@ from checkout.session import Session
 from checkout.sessions import Sessions
 from inventory.hold import Basket, Hold, HoldRequest, Item, Wish, body_hash, idempotency_uuid
 from inventory.hold_store import HoldStore, Placed
-from inventory.kit.batcher import Batcher
+from inventory.kit.batcher import BatcherByRoom
 from inventory.kit.http import idempotency_key, json_response, read_body
 from inventory.kit.problem import Unprocessable
 from inventory.refusals import SessionOver, UnknownHold
@@ -59,7 +59,7 @@ class Checkout:
         self.links = links
         self.holds = holds
         self.orders = orders
-        self.hold_batcher: Batcher[HoldRequest, Placed] = Batcher("holds", holds.place)
+        self.hold_batchers: BatcherByRoom[HoldRequest, Placed] = BatcherByRoom("holds", holds.place)
         self._payments = payments
         self._gateway_name = gateway_name
         self._payment_wait_s = payment_wait_s
@@ -133,7 +133,7 @@ class Checkout:
 
     async def close(self) -> None:
         """Finish what has begun; what takes longer is left to the settling loop."""
-        await self.hold_batcher.close()
+        await self.hold_batchers.close()
         driving = set(self._driving.values())
         if driving:
             await asyncio.wait(driving, timeout=self._payment_wait_s)
@@ -198,7 +198,7 @@ class CheckoutApi:
             hold_id=uuid4(),
             partial=basket.partial,
         )
-        placed = await self._checkout.hold_batcher.submit(wish)
+        placed = await self._checkout.hold_batchers.of(session.room).submit(wish)
         if placed.replay:
             hold = await self._checkout.holds.replayed(session.session_id, wish.key)
             return json_response(hold_body(hold), status=201)

@@ -141,7 +141,7 @@ class CheckoutPages:
         partial = bool(form.get("partial"))
         try:
             quantities, key = _basket(form), _key(form)
-            await self._checkout.hold_batcher.submit(
+            await self._checkout.hold_batchers.of(session.room).submit(
                 HoldRequest(
                     session_id=session.session_id,
                     key=idempotency_uuid(key),

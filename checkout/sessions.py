@@ -14,6 +14,7 @@ from aiohttp import web
 from checkout.order_store import OrderStore
 from checkout.refusals import RoomNeeded
 from checkout.session import Session, SessionSeal
+from inventory.kit.database import work_for
 from inventory.kit.http import bearer
 from inventory.refusals import SessionOver
 
@@ -57,8 +58,20 @@ class Sessions:
     ) -> Session:
         """Return the one of several sessions that has the hold or the order, or sells the SKUs.
 
-        Otherwise it is the only one that has not ended. Raises `RoomNeeded` if several have not.
+        Otherwise it is the only one that has not ended. Raises `RoomNeeded` if several have not. What
+        the request does from here on counts among the work of the session's room.
         """
+        session = await self._meant(carried, hold_id, order_id, skus)
+        work_for(session.room)
+        return session
+
+    async def _meant(
+        self,
+        carried: list[Session],
+        hold_id: UUID | None,
+        order_id: UUID | None,
+        skus: Collection[str],
+    ) -> Session:
         if len(carried) == 1:
             return carried[0]
         found = await self._orders.sessions_about(

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from inventory.hold import Hold, HoldLine, HoldRequest, HoldState, Verdict, Wish, refusal
-from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, connection, load_queries
+from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, borrow, connection, load_queries
 from inventory.kit.problem import EngineDown, IdempotencyKeyReused, Refusal
 from inventory.refusals import UnknownHold
 
@@ -94,7 +94,7 @@ class HoldStore:
             call.add(request)
         for attempt in range(ATTEMPTS_MAX):
             try:
-                async with self._pool.acquire() as borrowed:
+                async with borrow(self._pool) as borrowed:
                     row = await self._decide(borrowed, requests, call)
                 return [_answer(row, call, requests, index) for index in range(len(requests))]
             except ENGINE_ERRORS as error:

@@ -19,6 +19,7 @@ import asyncpg
 from support import database_url
 
 from checkout.gateway.deterministic_gateway import open_test_gateway
+from inventory.kit.database import open_pool
 from waitroom.store.migrate import migrate
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class Databases:
         await self._admin(f"CREATE DATABASE {TEMPLATE}")
         url = database_url(self._engine, TEMPLATE)
         await migrate(url)
-        async with asyncpg.create_pool(url, min_size=1, max_size=1) as pool:
+        async with await open_pool(url, size_max=1) as pool:
             await open_test_gateway(pool)
         connection = await self._connect(TEMPLATE)
         try:

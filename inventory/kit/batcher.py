@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import Counter
 
 from inventory.kit.problem import Busy, Refusal
+from inventory.kit.shares import work_for
 
 log = structlog.get_logger()
 
@@ -19,7 +20,11 @@ Item = TypeVar("Item")
 Verdict = TypeVar("Verdict")
 # Measured: fewer turns leave half of a crowd behind, and more turns find no further requests.
 COLLECT_TURNS = 4
+# A request that has waited this long in a queue is refused: its shopper has given up by then.
+WAIT_MAX_S = 8.0
 
+# An item, its verdict to come, and the moment of the loop's clock until which it may wait.
+_Queued = tuple[Item, "asyncio.Future[Verdict]", float]
 Flush = Callable[[Sequence[Item]], Awaitable[Sequence[Verdict | Refusal]]]
 
 
@@ -33,18 +38,30 @@ class Batcher(Generic[Item, Verdict]):
     `flush` receives up to `batch_max` items and returns one verdict for each, in order; a
     verdict that is a `Refusal` is raised to that submitter alone. When `flush` itself fails
     with any other error than a `Refusal`, the items run singly, so that one broken item never
-    fails its neighbours. At most `queue_max` items wait; one more is refused with `Busy`.
+    fails its neighbours. At most `queue_max` items wait, each for at most `wait_max_s`; one more is
+    refused with `Busy`, and so is an item whose time is up. `room` is the room whose connections
+    the flush uses.
     """
 
     def __init__(
-        self, name: str, flush: Flush[Item, Verdict], *, batch_max: int = 256, queue_max: int = 8192
+        self,
+        name: str,
+        flush: Flush[Item, Verdict],
+        *,
+        room: str = "",
+        batch_max: int = 256,
+        queue_max: int = 8192,
+        wait_max_s: float = WAIT_MAX_S,
     ) -> None:
         self.name = name
+        self._room = room
+        self._wait_max_s = wait_max_s
         self._flush = flush
         self._batch_max = batch_max
         self._queue_max = queue_max
-        self._queue: deque[tuple[Item, asyncio.Future[Verdict]]] = deque()
+        self._queue: deque[_Queued[Item, Verdict]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._clock: asyncio.TimerHandle | None = None
         self._closed = False
         self._batches, self._batched = BATCHES.labels(name), BATCHED.labels(name)
 
@@ -52,8 +69,12 @@ class Batcher(Generic[Item, Verdict]):
         """Queue one item; the returned future holds its verdict or raises its refusal."""
         if self._closed or len(self._queue) >= self._queue_max:
             raise Busy
-        future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._queue.append((item, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Verdict] = loop.create_future()
+        until = loop.time() + self._wait_max_s
+        self._queue.append((item, future, until))
+        if self._clock is None:
+            self._clock = loop.call_at(until, self._refuse_overdue)
         if self._task is None:
             self._task = asyncio.create_task(self._drain(), name=f"batcher-{self.name}")
         return future
@@ -64,7 +85,15 @@ class Batcher(Generic[Item, Verdict]):
         if self._task is not None:
             await self._task
 
+    def _refuse_overdue(self) -> None:
+        """Refuse the items whose time is up; one timer serves the whole queue."""
+        loop = asyncio.get_running_loop()
+        while self._queue and self._queue[0][2] <= loop.time():
+            _settle(self._queue.popleft()[1], Busy())
+        self._clock = loop.call_at(self._queue[0][2], self._refuse_overdue) if self._queue else None
+
     async def _drain(self) -> None:
+        work_for(self._room)
         try:
             while self._queue:
                 await self._collect()
@@ -74,6 +103,9 @@ class Batcher(Generic[Item, Verdict]):
             # No await stands between the loop's last check and this line, so an item
             # queued later always finds the task gone and starts a new one.
             self._task = None
+            if self._clock is not None:
+                self._clock.cancel()
+                self._clock = None
 
     async def _collect(self) -> None:
         """Let the requests that have already arrived at the sockets get into the batch.
@@ -87,13 +119,13 @@ class Batcher(Generic[Item, Verdict]):
                 return
             await asyncio.sleep(0)
 
-    async def _run(self, batch: list[tuple[Item, asyncio.Future[Verdict]]]) -> None:
+    async def _run(self, batch: "list[_Queued[Item, Verdict]]") -> None:
         self._batches.inc()
         self._batched.inc(len(batch))
         try:
-            verdicts = await self._flush([item for item, _ in batch])
+            verdicts = await self._flush([item for item, _, _ in batch])
         except Refusal as refusal:
-            for _, future in batch:
+            for _, future, _ in batch:
                 _settle(future, refusal)
         except Exception as error:  # noqa: BLE001 - each item is tried again by itself
             await self._run_singly(batch, error)
@@ -101,26 +133,48 @@ class Batcher(Generic[Item, Verdict]):
             if len(verdicts) != len(batch):
                 # The verdicts cannot be matched to their items, and the work may be done.
                 fault = RuntimeError(f"{self.name}: {len(verdicts)} verdicts for {len(batch)}")
-                for _, future in batch:
+                for _, future, _ in batch:
                     _settle(future, fault)
                 return
-            for (_, future), verdict in zip(batch, verdicts, strict=True):
+            for (_, future, _), verdict in zip(batch, verdicts, strict=True):
                 _settle(future, verdict)
 
-    async def _run_singly(
-        self, batch: list[tuple[Item, asyncio.Future[Verdict]]], error: Exception
-    ) -> None:
+    async def _run_singly(self, batch: "list[_Queued[Item, Verdict]]", error: Exception) -> None:
         log.warning("batch_failed", batcher=self.name, size=len(batch), error=repr(error))
         if len(batch) == 1:
             _settle(batch[0][1], error)
             return
-        for item, future in batch:
+        for item, future, until in batch:
+            if asyncio.get_running_loop().time() > until:
+                _settle(future, Busy())
+                continue
             try:
                 (verdict,) = await self._flush([item])
             except Exception as single_error:  # noqa: BLE001 - it goes to the one who asked
                 _settle(future, single_error)
             else:
                 _settle(future, verdict)
+
+
+class BatcherByRoom(Generic[Item, Verdict]):
+    """A batcher for each room, so that a flush which stands still delays its own room alone."""
+
+    def __init__(self, name: str, flush: Flush[Item, Verdict]) -> None:
+        self._name = name
+        self._flush = flush
+        self._batchers: dict[str, Batcher[Item, Verdict]] = {}
+
+    def of(self, room: str) -> Batcher[Item, Verdict]:
+        """Return the batcher of a room that exists."""
+        found = self._batchers.get(room)
+        if found is None:
+            found = Batcher(self._name, self._flush, room=room)
+            self._batchers[room] = found
+        return found
+
+    async def close(self) -> None:
+        """Refuse newcomers and wait for everything already queued."""
+        await asyncio.gather(*(batcher.close() for batcher in self._batchers.values()))
 
 
 def _settle(future: "asyncio.Future[Verdict]", verdict: "Verdict | Exception") -> None:

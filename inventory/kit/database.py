@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from inventory.kit.problem import EngineDown
+from inventory.kit.problem import Busy, EngineDown
+from inventory.kit.shares import Shares
 
 if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+    _Pool = asyncpg.Pool[asyncpg.Record]
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 else:
     # Generic to the type checker only.
-    Pool = asyncpg.Pool
+    _Pool = asyncpg.Pool
     Connection = asyncpg.pool.PoolConnectionProxy
 
 COMMAND_TIMEOUT_S = 10.0
 ACQUIRE_TIMEOUT_S = 5.0
+# Far longer than any of our transactions takes. A statement that waits longer for a row gives its
+# connection back, and its request is told to come again.
+LOCK_TIMEOUT_S = 3
 
 # The errors of asyncpg when the engine is away, restarting, failing over or out of connections. Any
 # other error is a bug of ours and must stay visible as one.
@@ -44,7 +48,14 @@ _SESSION = {
     "jit": "off",
     "default_transaction_isolation": "read committed",
     "application_name": "waitroom",
+    "lock_timeout": f"{LOCK_TIMEOUT_S}s",
 }
+
+
+class Pool(_Pool):
+    """A pool of connections that its rooms share."""
+
+    shares: Shares
 
 
 async def _leave_as_it_is(_: "Connection") -> None:
@@ -56,27 +67,48 @@ async def _leave_as_it_is(_: "Connection") -> None:
 
 
 async def open_pool(url: str, *, size_max: int, size_min: int = 1, pooler: bool = False) -> Pool:
-    """Connect to PostgreSQL.
+    """Connect to PostgreSQL, with `size_min` connections at once.
 
     `pooler` is for PgBouncer without `max_prepared_statements`: nothing is prepared then.
     """
-    return await asyncpg.create_pool(
+    pool = Pool(
         url,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
+        loop=None,
         min_size=size_min,
         max_size=size_max,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
         reset=_leave_as_it_is,  # type: ignore[arg-type] # asyncpg passes the pool's proxy
         command_timeout=COMMAND_TIMEOUT_S,
         timeout=ACQUIRE_TIMEOUT_S,
         statement_cache_size=0 if pooler else 256,
         server_settings=None if pooler else _SESSION,
     )
+    pool.shares = Shares(size_max)
+    return await pool
+
+
+@asynccontextmanager
+async def borrow(pool: Pool) -> AsyncIterator[Connection]:
+    """Borrow a connection from the present room's share; errors of the engine pass through.
+
+    A lock that another transaction keeps too long becomes the refusal `Busy`, and so does a share
+    that stays used up.
+    """
+    async with pool.shares.turn(), pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as borrowed:
+        try:
+            yield borrowed
+        except asyncpg.LockNotAvailableError as error:
+            raise Busy from error
 
 
 @asynccontextmanager
 async def connection(pool: Pool) -> AsyncIterator[Connection]:
     """Borrow a connection; an engine that is away becomes the refusal `EngineDown`."""
     try:
-        async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as borrowed:
+        async with borrow(pool) as borrowed:
             yield borrowed
     except ENGINE_ERRORS as error:
         raise EngineDown from error

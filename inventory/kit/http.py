@@ -30,6 +30,7 @@ from inventory.kit.problem import (
     UnsupportedMediaType,
 )
 from inventory.kit.pulse import pulse_of
+from inventory.kit.shares import work_for
 
 log = structlog.get_logger()
 
@@ -261,6 +262,8 @@ def observe(route: str, status: int, seconds: float) -> None:
 async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn refusals and failures into answers, refuse cross-site writes, count and time."""
     started, status = time.perf_counter(), 0
+    # All requests of one connection share a task, and the last one may have been of some room.
+    work_for("")
     route = route_of(request.match_info)
     pulse = pulse_of(route)
     number = 0 if pulse is None else pulse.begin(request.method, route, started)

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import msgspec
 from client import percentiles_ms
+from sale import SHOP
 from server import Order, input_line, run, say
 
 from inventory.hold import HoldRequest, body_hash, idempotency_uuid
@@ -74,7 +75,7 @@ async def submit(batcher: Batcher[HoldRequest, Placed], wish: Wish) -> Done:
 async def main(order: Order) -> None:
     secrets = Secrets(signing_keys=order.signing_keys)
     async with open_service(order.settings, secrets, roles=frozenset()) as service:
-        batcher = service.checkout.hold_batcher
+        batcher = service.checkout.hold_batchers.of(SHOP)
         say(b"ready")
         while line := await input_line():
             done = await submit(batcher, msgspec.json.decode(line, type=Wish))

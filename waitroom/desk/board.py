@@ -12,6 +12,7 @@ import structlog
 
 from inventory.kit.batcher import Batcher
 from inventory.kit.problem import Busy, EngineDown, NotFound, Refusal
+from inventory.kit.shares import work_for
 from waitroom.desk.join_desk import JoinDesk
 from waitroom.line.rules import LineRules, RoomRules
 from waitroom.line.state import LineState, RoomState, decode_state
@@ -171,14 +172,16 @@ class Board:
         """Return a room, also one that was made a moment ago.
 
         The database is asked about a room that this worker does not know, so `NotFound` is sure.
-        Raises `Busy` when it is not: the database does not answer, or the room cannot be read.
+        Raises `Busy` when it is not: the database does not answer, or the room cannot be read. What
+        the task does from here on counts among the room's work.
         """
         view = self.rooms.get(room) or self._archived_room(room)
-        if view is not None:
-            return view
-        if not _MAY_BE_A_ROOM.fullmatch(room):
-            raise _no_room(room)
-        return await self._look_ups.submit(room)
+        if view is None:
+            if not _MAY_BE_A_ROOM.fullmatch(room):
+                raise _no_room(room)
+            view = await self._look_ups.submit(room)
+        work_for(view.room)
+        return view
 
     async def _look_up(self, names: Sequence[str]) -> list[RoomView | Refusal]:
         """Look unknown rooms up, so that a flood of made-up names costs few questions."""
@@ -295,10 +298,7 @@ class Board:
     def _keep(self, room: RoomOnFile) -> None:
         known = self.rooms.get(room.rules.room)
         kept = known.lines if known else {}
-        lines = {
-            line.line_id: self._line_view(line, kept, room_id=room.rules.room_id)
-            for line in room.lines
-        }
+        lines = {line.line_id: self._line_view(line, kept, room.rules) for line in room.lines}
         if known is not None and known.line_id == room.lines[0].line_id:
             known.rules, known.lines = room.rules, lines
             known.former_lines = room.former_lines
@@ -326,7 +326,7 @@ class Board:
         # Two readings at once may end in either order; the earlier horizon reads a little twice.
         self._places_read = horizon
 
-    def _line_view(self, rules: LineRules, kept: dict[int, LineView], *, room_id: int) -> LineView:
+    def _line_view(self, rules: LineRules, kept: dict[int, LineView], room: RoomRules) -> LineView:
         known = kept.get(rules.line_id)
         if known is not None:
             known.rules = rules
@@ -334,7 +334,8 @@ class Board:
         desk = JoinDesk(
             rules.line_id,
             rules.line,
-            room_id=room_id,
+            room=room.room,
+            room_id=room.room_id,
             store=self._store,
             seal=self.seal,
         )

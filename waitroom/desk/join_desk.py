@@ -91,6 +91,7 @@ class JoinDesk:
         line_id: int,
         line: str,
         *,
+        room: str,
         room_id: int,
         store: LineStore,
         seal: TicketSeal,
@@ -106,7 +107,7 @@ class JoinDesk:
         # The tickets that this worker gave out lately, by join key, the oldest first.
         self._recent: dict[str, str] = {}
         self.batcher: Batcher[JoinRequest, Place] = Batcher(
-            "joins", self._flush, batch_max=JOIN_BATCH_MAX
+            "joins", self._flush, room=room, batch_max=JOIN_BATCH_MAX
         )
 
     async def _flush(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from checkout.session import Session, SessionSeal
-from inventory.kit.batcher import Batcher
+from inventory.kit.batcher import Batcher, BatcherByRoom
 from inventory.kit.problem import Busy, Refusal, TooManyRequests
 from inventory.refusals import PaymentRunning
 from waitroom.desk.board import Board, RoomView
@@ -70,7 +70,8 @@ class Tickets:
         self._entrance = entrance
         self._store = store
         self._sessions = sessions
-        self._claims: Batcher[Ticket, Claimed] = Batcher("claims", store.claim)
+        self._claims: BatcherByRoom[Ticket, Claimed] = BatcherByRoom("claims", store.claim)
+        # Reads wait for no row, so one batcher serves all rooms.
         self._places: Batcher[Ticket, PlaceOnFile] = Batcher("standings", store.places_on_file)
 
     async def join(
@@ -132,7 +133,7 @@ class Tickets:
         """Take up a call; raises the refusal that says what stands in the way."""
         if ticket.entered:
             raise NotYetCalled("The draw has not been made yet; your place is safe.")
-        claimed = await self._claims.submit(ticket)
+        claimed = await self._claims.of(view.room).submit(ticket)
         if claimed.verdict != "claimed":
             raise _CLAIM_REFUSALS[claimed.verdict]
         session = Session(session_id=claimed.session_id, room=view.room)

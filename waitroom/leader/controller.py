@@ -17,6 +17,7 @@ import asyncpg
 import structlog
 
 from inventory.kit.problem import Refusal
+from inventory.kit.shares import work_for
 from waitroom.leader.drawing import Drawing
 from waitroom.leader.health_watch import HealthWatch
 from waitroom.leader.room_lead import FAILURES, OfficeLost, Parts, RoomLead
@@ -130,6 +131,8 @@ class Controller:
     async def _step(self, lead: RoomLead) -> None:
         if not self.leading:
             return
+        # Apart from the room's shoppers, so that a crowd leaves its leader a connection.
+        work_for(f"leader of {lead.room_id}")
         try:
             await lead.tick(term=self.term)
         except OfficeLost:

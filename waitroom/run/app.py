@@ -43,24 +43,26 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Connect, start the loops of the roles, and take it all down again in reverse order."""
     async with AsyncExitStack() as stack:
-        pool = await open_pool(
-            settings.postgres_url,
-            size_max=settings.postgres_connections_max,
-            pooler=settings.postgres_pooler,
-        )
+        url, pooler = settings.postgres_url, settings.postgres_pooler
+        size = settings.postgres_connections_max
+        pool = await open_pool(url, size_max=size, pooler=pooler)
         stack.push_async_callback(_close_pool, pool)
-        audit_pool = await open_pool(
-            settings.postgres_url,
-            size_max=AUDIT_CONNECTIONS_MAX,
-            size_min=0,
-            pooler=settings.postgres_pooler,
-        )
+        audit_pool = await open_pool(url, size_max=AUDIT_CONNECTIONS_MAX, size_min=0, pooler=pooler)
         stack.push_async_callback(_close_pool, audit_pool)
+        beat_pool = await open_pool(url, size_max=1, size_min=0, pooler=pooler)
+        stack.push_async_callback(_close_pool, beat_pool)
         memory = Memory(settings.valkey_url)
         stack.push_async_callback(memory.close)
         opened = await gateway(settings, secrets, pool)
         service = build_service(
-            settings, secrets, roles, pool, memory, audit_pool=audit_pool, gateway=opened
+            settings,
+            secrets,
+            roles,
+            pool,
+            memory,
+            audit_pool=audit_pool,
+            beat_pool=beat_pool,
+            gateway=opened,
         )
         stack.push_async_callback(service.identity.close)
         if settings.gateway == "stripe":

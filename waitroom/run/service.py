@@ -99,10 +99,11 @@ def build_service(
     memory: Memory,
     *,
     audit_pool: Pool,
+    beat_pool: Pool,
     gateway: Gateway,
 ) -> Service:
     book = SecretBook(secrets.keys)
-    stores = stores_on(pool, audit_pool=audit_pool, secrets_of_endpoints=book)
+    stores = stores_on(pool, audit_pool=audit_pool, beat_pool=beat_pool, secrets_of_endpoints=book)
     sessions, log_key = SessionSeal(secrets.keys), LogKey(secrets.keys[0])
     identity = _identity(settings, secrets)
     board = Board(store=stores.lines, memory=memory, seal=TicketSeal(secrets.keys))

@@ -1,4 +1,4 @@
-"""The stores of a process, on a pool of PostgreSQL connections and one for audits."""
+"""The stores of a process, on a pool of PostgreSQL connections, one for audits, one for the beat."""
 
 from dataclasses import dataclass
 
@@ -73,14 +73,16 @@ class Stores:
     fairness: FairnessStore
 
 
-def stores_on(pool: Pool, *, audit_pool: Pool, secrets_of_endpoints: SecretBook) -> Stores:
-    """Return all stores; those that read whole tables are on `audit_pool`."""
+def stores_on(
+    pool: Pool, *, audit_pool: Pool, beat_pool: Pool, secrets_of_endpoints: SecretBook
+) -> Stores:
+    """Return all stores; those that read whole tables are on `audit_pool`, the beat on its own."""
     audits = Audits(audit_pool)
     return Stores(
         pool=pool,
         lines=LineStore(pool),
         log=LogStore(pool),
-        office=OfficeStore(pool),
+        office=OfficeStore(pool, beats=beat_pool),
         rooms=RoomStore(pool),
         archive=ArchiveStore(audit_pool),
         draws=DrawStore(pool),

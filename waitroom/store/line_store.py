@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, connection, load_queries
+from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, borrow, connection, load_queries
 from inventory.kit.problem import EngineDown
 from waitroom.line.admission import AdmissionState
 from waitroom.line.ticket import Ticket
@@ -188,7 +188,7 @@ class LineStore:
         joining = (None, None) if own is None else (own.keys, own.ids)
         for attempt in range(JOIN_ATTEMPTS_MAX):
             try:
-                async with self._pool.acquire() as borrowed:
+                async with borrow(self._pool) as borrowed:
                     row = await borrowed.fetchrow(
                         SQL["join_line"],
                         line_id,

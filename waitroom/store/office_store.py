@@ -24,12 +24,18 @@ _JOURNEY_FIELDS = tuple(Journey.__dataclass_fields__)
 
 
 class OfficeStore:
-    def __init__(self, pool: Pool) -> None:
+    """The books of the office. `beats` is a pool of its own for the beat, or the same one.
+
+    With a connection of its own the beat never waits for others' work, however full the pool is.
+    """
+
+    def __init__(self, pool: Pool, *, beats: Pool | None = None) -> None:
         self._pool = pool
+        self._beats = beats or pool
 
     async def beat(self, me: str, term: int, *, lease_s: float) -> tuple[str, int]:
         """Say that `me` lives; return the leader's name and term."""
-        async with connection(self._pool) as borrowed:
+        async with connection(self._beats) as borrowed:
             row = await borrowed.fetchrow(SQL["beat"], me, term, lease_s)
         assert row is not None
         return row["leader"], row["term"]

@@ -134,6 +134,7 @@ class LosesReplies:
 
     def __init__(self, pool: Any, *, losses: int = 1) -> None:
         self._pool = pool
+        self.shares = pool.shares
         self._losses = losses
 
     @asynccontextmanager
@@ -169,6 +170,7 @@ async def test_after_a_lost_reply_everybody_has_the_one_place(service: Service) 
     desk = JoinDesk(
         view.line_id,
         "main-1",
+        room="drop",
         room_id=view.rules.room_id,
         store=LineStore(LosesReplies(service.pool)),  # type: ignore[arg-type]
         seal=service.board.seal,

@@ -115,6 +115,7 @@ class LosesReplies:
 
     def __init__(self, pool: Any, times: int) -> None:
         self._pool = pool
+        self.shares = pool.shares
         self.times = times
 
     @asynccontextmanager

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from inventory.kit.batcher import Batcher
+from inventory.kit.batcher import Batcher, BatcherByRoom
 from inventory.kit.problem import Busy, NotFound, Refusal
 
 WAIT_S = 5.0
@@ -202,3 +202,51 @@ async def test_closing_an_idle_batcher_is_quick() -> None:
     batcher = Batcher("test", Desk().flush)
 
     await asyncio.wait_for(batcher.close(), WAIT_S)
+
+
+async def test_an_item_that_waits_too_long_is_refused_while_the_flush_stands_still() -> None:
+    desk = Desk()
+    batcher = Batcher("test", desk.flush, wait_max_s=0.02)
+    first = await busy(desk, batcher)
+
+    late = [batcher.submit(1), batcher.submit(2)]
+
+    for future in late:
+        with pytest.raises(Busy):
+            await asyncio.wait_for(future, WAIT_S)
+    desk.door.set()
+    assert await first == 0
+    assert await batcher.submit(3) == 30
+    assert desk.batches == [[0], [3]]
+
+
+async def test_items_tried_singly_keep_to_their_time() -> None:
+    async def flush(items: Sequence[int]) -> list[int | Refusal]:
+        await asyncio.sleep(0.03)
+        raise ValueError(items)
+
+    batcher = Batcher("test", flush, wait_max_s=0.05)
+
+    ends = await asyncio.gather(*(batcher.submit(i) for i in range(20)), return_exceptions=True)
+
+    assert sum(isinstance(end, ValueError) for end in ends) < 5
+    assert isinstance(ends[-1], Busy)
+
+
+async def test_a_room_whose_flush_stands_still_delays_no_other() -> None:
+    doors = {1: asyncio.Event(), 2: asyncio.Event()}
+    doors[2].set()
+
+    async def flush(items: Sequence[int]) -> list[int | Refusal]:
+        await doors[items[0]].wait()
+        return list(items)
+
+    batchers = BatcherByRoom("test", flush)
+
+    stuck, free = batchers.of("stuck").submit(1), batchers.of("free").submit(2)
+
+    assert await asyncio.wait_for(free, WAIT_S) == 2
+    assert not stuck.done()
+    doors[1].set()
+    await batchers.close()
+    assert await stuck == 1

@@ -10,6 +10,8 @@ $$;
 -- the transaction.
 CREATE FUNCTION begin_import() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    -- An import waits for an earlier one of its room, which may take minutes.
+    PERFORM set_config('lock_timeout', '300s', true);
     CREATE TEMP TABLE import_row (
         line int, sku text, product text, product_name text, product_description text, product_picture text,
         name text, variant text, description text, picture text, price_minor bigint, currency text,
