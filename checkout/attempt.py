@@ -48,5 +48,6 @@ class Taken:
     """An order or a refund leased to this process, which drives it."""
 
     id: UUID
+    room_id: int
     # The times it was taken since its state last changed, this one included.
     tries: int

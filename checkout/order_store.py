@@ -187,7 +187,9 @@ class OrderStore:
         """Lease orders of this gateway that have no driver and are still moving."""
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["take_orders"], gateway, lease_s, limit)
-        return [Taken(id=row["order_id"], tries=row["drives"]) for row in rows]
+        return [
+            Taken(id=row["order_id"], room_id=row["room_id"], tries=row["drives"]) for row in rows
+        ]
 
     async def take_one(self, order_id: UUID, *, lease_s: float) -> bool:
         """Lease one order, unless it has a driver; say whether it is leased."""

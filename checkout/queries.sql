@@ -49,7 +49,7 @@ SELECT settle_order($1, $2, $3, $4) FROM note_payment($1, NULL, $5, $6, $7, $8);
 SELECT take_late_money($1, $2) FROM note_payment($1, NULL, $3, $4, $5, $6);
 
 -- name: expire_for
-SELECT expire_holds($1, $2);
+SELECT expire_holds($1, $2, NULL);
 
 -- name: take_orders
 -- Leases orders that are still moving and have no driver: their worker died, or the gateway is slow.
@@ -62,7 +62,7 @@ WITH idle AS (
             SELECT FROM refund r WHERE r.order_id = p.order_id AND r.state = 'failed'))
     ORDER BY p.changed_at LIMIT $3 FOR NO KEY UPDATE OF p SKIP LOCKED)
 UPDATE purchase p SET drives = p.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2)
-FROM idle WHERE p.order_id = idle.order_id RETURNING p.order_id, p.drives;
+FROM idle WHERE p.order_id = idle.order_id RETURNING p.order_id, p.drives, p.room_id;
 
 -- name: take_order
 UPDATE purchase p SET drives = p.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2)
@@ -99,7 +99,8 @@ WITH idle AS (
     WHERE r.state = 'asked' AND NOT r.outside AND a.gateway = $1 AND r.driven_until <= clock_timestamp()
     ORDER BY r.asked_at LIMIT $3 FOR NO KEY UPDATE OF r SKIP LOCKED)
 UPDATE refund r SET drives = r.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2)
-FROM idle WHERE r.refund_id = idle.refund_id RETURNING r.refund_id, r.drives;
+FROM idle WHERE r.refund_id = idle.refund_id RETURNING r.refund_id, r.drives,
+    (SELECT p.room_id FROM purchase p WHERE p.order_id = r.order_id);
 
 -- name: put_off_refund
 UPDATE refund SET driven_until = clock_timestamp() + make_interval(secs => $2) WHERE refund_id = $1;

@@ -117,7 +117,9 @@ class RefundStore:
         """Lease refunds of this gateway that were asked and have no driver."""
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["take_refunds"], gateway, lease_s, limit)
-        return [Taken(id=row["refund_id"], tries=row["drives"]) for row in rows]
+        return [
+            Taken(id=row["refund_id"], room_id=row["room_id"], tries=row["drives"]) for row in rows
+        ]
 
     async def put_off(self, work_id: UUID, *, wait_s: float) -> None:
         """End a refund's lease, so that the refund is taken again after a while."""

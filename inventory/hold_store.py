@@ -130,8 +130,8 @@ class HoldStore:
             assert row is not None
             if not row["must_settle"]:
                 return row
-            await borrowed.fetchval(SQL["expire_holds"], EXPIRE_BATCH_MAX, skus)
-            await borrowed.fetchval(SQL["serve_wishes"], SERVE_BATCH_MAX)
+            await borrowed.fetchval(SQL["expire_holds"], EXPIRE_BATCH_MAX, skus, None)
+            await borrowed.fetchval(SQL["serve_wishes_beside"], SERVE_BATCH_MAX, skus)
         raise AssertionError("the last round is final")
 
     async def read(self, session_id: int, hold_id: UUID) -> Hold:
@@ -164,7 +164,7 @@ class HoldStore:
             row = await borrowed.fetchrow(SQL["change_hold"], *values)
             assert row is not None
             if row["verdict"] == Verdict.OUT_OF_STOCK and await borrowed.fetchval(
-                SQL["expire_holds"], EXPIRE_BATCH_MAX, skus
+                SQL["expire_holds"], EXPIRE_BATCH_MAX, skus, None
             ):
                 row = await borrowed.fetchrow(SQL["change_hold"], *values)
         assert row is not None
@@ -193,15 +193,34 @@ class HoldStore:
             if hold.paying:
                 raise refusal(Verdict.PAYMENT_RUNNING)
 
-    async def expire(self, batch_max: int) -> int:
-        """End up to `batch_max` overdue holds and return how many."""
-        async with connection(self._pool) as borrowed:
-            return int(await borrowed.fetchval(SQL["expire_holds"], batch_max, []))
+    async def rooms_to_expire(self) -> list[int]:
+        """Return the rooms that have overdue holds."""
+        return await self._rooms("rooms_to_expire")
 
-    async def serve(self, batch_max: int) -> int:
-        """Hold what came free for the sessions that were refused it; return how many got some."""
+    async def expire(self, batch_max: int, *, rooms: Sequence[int] | None = None) -> int:
+        """End up to `batch_max` overdue holds of these rooms, or of all, and return how many."""
+        if rooms is None:
+            rooms = await self.rooms_to_expire()
         async with connection(self._pool) as borrowed:
-            return int(await borrowed.fetchval(SQL["serve_wishes"], batch_max))
+            return int(await borrowed.fetchval(SQL["expire_holds"], batch_max, [], rooms))
+
+    async def rooms_to_serve(self) -> list[int]:
+        """Return the rooms in which units came free that a session was refused."""
+        return await self._rooms("rooms_to_serve")
+
+    async def serve(self, batch_max: int, *, rooms: Sequence[int] | None = None) -> int:
+        """Hold what came free in these rooms, or in all, for the sessions that were refused it.
+
+        Returns how many of them got some.
+        """
+        if rooms is None:
+            rooms = await self.rooms_to_serve()
+        async with connection(self._pool) as borrowed:
+            return int(await borrowed.fetchval(SQL["serve_wishes"], batch_max, rooms))
+
+    async def _rooms(self, query: str) -> list[int]:
+        async with connection(self._pool) as borrowed:
+            return [row["room_id"] for row in await borrowed.fetch(SQL[query])]
 
     async def wishes(self, session_id: int) -> list[Wish]:
         """Return what a session waits for."""

@@ -2,7 +2,15 @@
 SELECT * FROM place_holds(ROW ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)::hold_batch, $14, false);
 
 -- name: serve_wishes
-SELECT serve_wishes($1);
+SELECT serve_wishes($1, $2);
+
+-- name: serve_wishes_beside
+-- Serves the rooms of these SKUs.
+SELECT serve_wishes($1, ARRAY(SELECT DISTINCT room_id FROM sku WHERE sku = ANY ($2::text[])));
+
+-- name: rooms_to_serve
+SELECT DISTINCT k.room_id FROM stock s JOIN sku k USING (sku_id)
+WHERE s.wished > 0 AND s.on_hand - s.held - s.sold > 0;
 
 -- name: read_wishes
 SELECT k.sku, k.name, w.quantity FROM wish w JOIN sku k USING (sku_id)
@@ -12,7 +20,12 @@ WHERE w.session_id = $1 ORDER BY k.sku;
 SELECT give_up_wishes($1);
 
 -- name: expire_holds
-SELECT expire_holds($1, $2);
+SELECT expire_holds($1, $2, $3);
+
+-- name: rooms_to_expire
+WITH clock AS MATERIALIZED (SELECT shopper_now() AS t)
+SELECT m.room_id FROM clock, room m WHERE EXISTS (
+    SELECT FROM hold h WHERE h.room_id = m.room_id AND h.state = 'held' AND NOT h.paying AND h.expires_at <= clock.t);
 
 -- name: change_hold
 SELECT * FROM change_hold($1, $2, $3, $4);

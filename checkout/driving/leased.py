@@ -12,6 +12,7 @@ import structlog
 from checkout.attempt import Taken
 from checkout.gateway.gateway import GATEWAY_TIMEOUT_S
 from inventory.kit.lease import Lease, Retry, exponential
+from inventory.kit.shares import work_for
 
 log = structlog.get_logger()
 
@@ -48,13 +49,19 @@ async def drive_idle(store: LeasedStore, drive: Drive, *, gateway: str, kind: st
     """
     started = time.monotonic()
     taken = await store.take(gateway=gateway, lease_s=LEASE.length_s, limit=BATCH_MAX)
-    driving = (within_lease(drive(work.id), started=started) for work in taken)
+    driving = (_drive_of_room(drive, work, started=started) for work in taken)
     for work, end in zip(
         taken, await asyncio.gather(*driving, return_exceptions=True), strict=True
     ):
         if end is not True:
             await _put_off(store, work, end, kind=kind)
     return len(taken)
+
+
+async def _drive_of_room(drive: Drive, work: Taken, *, started: float) -> bool:
+    # Apart from the room's shoppers; many idle orders of one room leave other rooms their share.
+    work_for(f"idle work of {work.room_id}")
+    return await within_lease(drive(work.id), started=started)
 
 
 async def within_lease(driving: Awaitable[bool], *, started: float) -> bool:

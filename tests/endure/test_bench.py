@@ -37,6 +37,7 @@ RATIOS = {
         "look_without_releases_vs_with",
         "own_hold_without_releases_vs_with",
     },
+    "locked-room": {"hold_beside_locked_room_vs_quiet", "document_age_bound_vs_oldest"},
     "workers": {f"web_{web}_vs_1_at_{clients}" for web in (2, 3, 4) for clients in (64, 256)},
     "storm": {"storm_same_sku_vs_before", "storm_other_sku_vs_before"},
     "leader": {"leader_tick_empty_vs_crowded"},
@@ -86,7 +87,7 @@ def measured(out: Path, *options: str) -> dict[str, Any]:
 
 
 def test_what_is_named_together_is_measured_together(tmp_path: Path) -> None:
-    parts = ("open-holds", "baskets", "storm", "draw")
+    parts = ("open-holds", "baskets", "storm", "draw", "releases", "locked-room")
 
     found = measured(tmp_path / "bench.json", "--only", ",".join((*parts, "join")))
 

@@ -30,6 +30,8 @@ TARGETS = {
     "hold_beside_releases_vs_none": 0.9,
     "look_without_releases_vs_with": 0.5,
     "own_hold_without_releases_vs_with": 0.5,
+    "hold_beside_locked_room_vs_quiet": 0.9,
+    "document_age_bound_vs_oldest": 1.0,
     "storm_same_sku_vs_before": 0.5,
     "storm_other_sku_vs_before": 0.5,
     "free_places_bound_vs_filled": 1.0,

@@ -11,6 +11,7 @@ holds       holds on one hot SKU at 1 to 256 clients, over HTTP and in process, 
             transaction for each hold: by SELECT ... FOR UPDATE, and by one statement
 open-holds  the same SKU with a million open holds on it, against one without any
 releases    holds of others beside a session that placed and released 100,000 times
+locked-room holds in one room beside another that is locked while its crowd goes on asking
 workers     one hot row from one web process to four
 storm       new holds while 100,000 old ones end in the same second
 baskets     baskets over twelve SKUs against single holds
@@ -36,6 +37,7 @@ import draw
 import free_places
 import holds
 import leader_ticks
+import locked_room
 import open_holds
 import releases
 import storm
@@ -58,6 +60,7 @@ PARTS: dict[str, Callable[[Plan, Console], Awaitable[Outcome]]] = {
     "holds": holds.measure,
     "open-holds": open_holds.measure,
     "releases": releases.measure,
+    "locked-room": locked_room.measure,
     "workers": workers.measure,
     "storm": storm.measure,
     "baskets": baskets.measure,

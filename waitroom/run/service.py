@@ -17,10 +17,11 @@ from checkout.order_link import OrderLinks
 from checkout.session import SessionSeal
 from checkout.sessions import Sessions
 from inventory.api import Catalogue
+from inventory.hold_store import HoldStore
 from inventory.kit.database import Pool
 from inventory.kit.pages import Pages
 from inventory.money import format_amount, uncommon_digits
-from inventory.sweeper import Sweeper
+from inventory.sweeper import RoomSweep, Sweeper
 from waitroom.desk.board import Board
 from waitroom.desk.entrance import Entrance
 from waitroom.desk.public_log import PublicLog
@@ -198,9 +199,15 @@ def _sweeper(
 ) -> Sweeper:
     return Sweeper(
         {
-            "holds": stores.holds.expire,
-            "wishes": stores.holds.serve,
-            "admissions": partial(_end_due, stores.office),
+            "holds": RoomSweep(
+                "holds", stores.holds.rooms_to_expire, partial(_expire, stores.holds)
+            ),
+            "wishes": RoomSweep(
+                "wishes", stores.holds.rooms_to_serve, partial(_serve, stores.holds)
+            ),
+            "admissions": RoomSweep(
+                "admissions", stores.office.rooms_due, partial(_end_due, stores.office)
+            ),
             "join_keys": stores.lines.forget_keys,
             "payments": payments.sweep,
             "refunds": refunds.sweep,
@@ -212,8 +219,16 @@ def _sweeper(
     )
 
 
-async def _end_due(office: OfficeStore, batch_max: int) -> int:
-    return max(await office.end_due(batch_max))
+async def _expire(holds: HoldStore, room_id: int, batch_max: int) -> int:
+    return await holds.expire(batch_max, rooms=[room_id])
+
+
+async def _serve(holds: HoldStore, room_id: int, batch_max: int) -> int:
+    return await holds.serve(batch_max, rooms=[room_id])
+
+
+async def _end_due(office: OfficeStore, room_id: int, batch_max: int) -> int:
+    return max(await office.end_due(batch_max, rooms=[room_id]))
 
 
 def _mail_sender(settings: Settings, secrets: Secrets, stores: Stores) -> MailSender | None:

@@ -132,10 +132,23 @@ class OfficeStore:
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["note_forecast"], room_id, term, facts)
 
-    async def end_due(self, batch_max: int) -> tuple[int, int]:
-        """Give unclaimed calls and overdue sessions back; return how many of each."""
+    async def rooms_due(self) -> list[int]:
+        """Return the rooms with calls or sessions that are overdue."""
         async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["end_due_admissions"], batch_max)
+            rows = await borrowed.fetch(SQL["rooms_with_due_admissions"])
+        return [row["room_id"] for row in rows]
+
+    async def end_due(
+        self, batch_max: int, *, rooms: Sequence[int] | None = None
+    ) -> tuple[int, int]:
+        """Give unclaimed calls and overdue sessions back, of these rooms or of all.
+
+        Returns how many of each.
+        """
+        if rooms is None:
+            rooms = await self.rooms_due()
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["end_due_admissions"], batch_max, rooms)
         assert row is not None
         return row["missed"], row["ended"]
 

@@ -24,8 +24,8 @@ SELECT CASE WHEN a.state = 'missed' AND a.came_back_at IS NULL AND a.claim_until
        COALESCE(p.has_left, false) AS has_left, p.profile, l.gate, l.tail, s.version,
        wall_time(a.claim_until) AS claim_until,
        extract(epoch FROM a.claim_until - shopper_now())::float8 AS claim_seconds,
-       COALESCE(a.ended_at > shopper_now() - make_interval(secs => m.grace_s), false) AS in_grace,
-       wall_time(a.ended_at + make_interval(secs => m.grace_s)) AS grace_until,
+       COALESCE(a.ended_at > shopper_now() - time_for(m.grace_s, a.time_factor), false) AS in_grace,
+       wall_time(a.ended_at + time_for(m.grace_s, a.time_factor)) AS grace_until,
        -- NULL for whoever does not stay in line for returns, '' for whoever left no address.
        r.email AS returns_email,
        -- Who was called for returns has the longer window.
@@ -168,7 +168,12 @@ SELECT stay_for_returns($1, $2, $3, $4);
 SELECT leave_returns($1, $2, $3);
 
 -- name: end_due_admissions
-SELECT * FROM end_due_admissions($1);
+SELECT * FROM end_due_admissions($1, $2);
+
+-- name: rooms_with_due_admissions
+WITH clock AS MATERIALIZED (SELECT shopper_now() AS t)
+SELECT DISTINCT a.room_id FROM clock, admission a WHERE a.state = 'called' AND a.claim_until <= clock.t
+UNION SELECT DISTINCT a.room_id FROM clock, admission a WHERE a.state = 'claimed' AND a.expires_at <= clock.t;
 
 -- name: list_log_forward
 SELECT e.seq, e.body, e.hash FROM room m, log_between(m.room_id, $2::bigint + 1, LEAST($2 + $4::bigint, $3::bigint)) e

@@ -23,7 +23,7 @@ def failed(loop: str) -> float:
     ("store", "method", "loop"),
     [
         (MailStore, "tidy", "sweep_mails"),
-        (HoldStore, "expire", "sweep_holds"),
+        (HoldStore, "rooms_to_expire", "sweep_holds"),
         (OutboxStore, "forget", "sweep_events"),
         (OutboxStore, "fan_out", "webhooks"),
         (OutboxStore, "pending", "webhooks_pending"),

@@ -164,7 +164,7 @@ CREATE TABLE hold (
         autovacuum_vacuum_insert_scale_factor = 0.05);
 -- Its condition is one that only expiring asks for: on a table never analysed any look for held holds
 -- would walk through all of it.
-CREATE INDEX hold_due ON hold (expires_at) WHERE state = 'held' AND NOT paying;
+CREATE INDEX hold_due ON hold (room_id, expires_at) WHERE state = 'held' AND NOT paying;
 -- What a shopper has now is read at every act, under the locks of its SKUs, so holds that are over must not
 -- be walked through.
 CREATE INDEX hold_of_session ON hold (session_id) WHERE state IN ('held', 'confirmed');

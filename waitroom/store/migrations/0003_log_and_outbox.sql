@@ -12,6 +12,12 @@ CREATE FUNCTION shopper_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
     SELECT LEAST(clock_timestamp(), clock_goes_until(o)) - o.stopped FROM office o
 $$;
 
+-- The time that a shopper has for something for which everybody else has these seconds. Every deadline of a
+-- shopper is made with it, so that more time is more time for each step: to come, to buy, to hold, to pay.
+CREATE FUNCTION time_for(seconds int, factor float8) RETURNS interval LANGUAGE sql IMMUTABLE AS $$
+    SELECT make_interval(secs => seconds * COALESCE(factor, 1))
+$$;
+
 CREATE FUNCTION wall_time(shopper_time timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$
     SELECT shopper_time + stopped FROM office
 $$;

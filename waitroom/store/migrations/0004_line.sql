@@ -30,7 +30,7 @@ BEGIN
     END IF;
     IF called = 0 THEN RETURN; END IF;
     t := shopper_now();
-    claim_until := t + make_interval(secs => m.claim_window_s);
+    claim_until := t + time_for(m.claim_window_s, 1);
     last_number := first_number + called - 1;
     INSERT INTO admission (room_id, line_id, number, state, promised, called_at, first_called_at, claim_until)
         SELECT m.room_id, in_line, n, 'called', promise, t, t, call_joins.claim_until
@@ -69,7 +69,7 @@ BEGIN
         WHERE a.line_id = in_line AND a.called_at IS NULL AND a.state = 'missed'
             AND a.number > head AND a.number <= last_number;
     UPDATE admission a SET ticket_id = p.owner, time_factor = COALESCE(f.time_factor, 1),
-            claim_until = until + make_interval(secs => m.claim_window_s * (COALESCE(f.time_factor, 1) - 1))
+            claim_until = until + time_for(m.claim_window_s, COALESCE(f.time_factor, 1) - 1)
         FROM place p LEFT JOIN profile f ON f.room_id = m.room_id AND f.profile = p.profile
         WHERE p.line_id = in_line AND NOT p.entered AND p.number > head AND p.number <= last_number
             AND a.line_id = in_line AND a.number = p.number AND a.state = 'called';
@@ -96,7 +96,7 @@ BEGIN
                      ORDER BY a.number)
         INTO numbers, since FROM admission a WHERE a.admission_id = ANY (ids);
     UPDATE admission a SET state = 'called', promised = promise, called_at = t,
-            claim_until = until + make_interval(secs => m.claim_window_s * (a.time_factor - 1)),
+            claim_until = until + time_for(m.claim_window_s, a.time_factor - 1),
             came_back_at = NULL, ended_at = NULL, times_called = a.times_called + 1
         WHERE a.admission_id = ANY (ids);
 END $$;
@@ -193,7 +193,7 @@ BEGIN
         FROM unnest(lines, numbers, ticket_ids) WITH ORDINALITY q(l, n, id, o) ORDER BY q.l, q.n, q.o),
     claimed AS (
         UPDATE admission a SET state = 'claimed', ticket_id = q.id, claimed_at = t,
-            expires_at = t + make_interval(secs => m.session_s * a.time_factor)
+            expires_at = t + time_for(m.session_s, a.time_factor)
         FROM first q, room m
         WHERE a.line_id = q.l AND a.number = q.n AND m.room_id = a.room_id AND a.state = 'called'
             AND (a.ticket_id IS NULL OR a.ticket_id = q.id)
@@ -202,7 +202,7 @@ BEGIN
     UPDATE admission a SET came_back_at = t, ticket_id = q.id
         FROM unnest(lines, numbers, ticket_ids) q(l, n, id), room m
         WHERE a.line_id = q.l AND a.number = q.n AND m.room_id = a.room_id AND a.state = 'missed'
-            AND a.came_back_at IS NULL AND a.ended_at > t - make_interval(secs => m.grace_s)
+            AND a.came_back_at IS NULL AND a.ended_at > t - time_for(m.grace_s, a.time_factor)
             AND a.called_at IS NOT NULL AND (a.ticket_id IS NULL OR a.ticket_id = q.id);
     RETURN QUERY SELECT
         CASE WHEN NOT l.joinable AND a.state IS DISTINCT FROM 'claimed' THEN 'line_over'
@@ -222,7 +222,7 @@ END $$;
 
 -- Gives up to `batch_max` unclaimed calls and as many overdue sessions back to the line. A session
 -- with an open hold waits for it: the hold has a deadline of its own.
-CREATE FUNCTION end_due_admissions(batch_max int, OUT missed int, OUT ended int)
+CREATE FUNCTION end_due_admissions(batch_max int, in_rooms int[], OUT missed int, OUT ended int)
 LANGUAGE plpgsql
 SET enable_seqscan = off AS $$
 DECLARE
@@ -232,9 +232,11 @@ DECLARE
 BEGIN
     SELECT array_agg(x.admission_id) INTO calls FROM (
         SELECT a.admission_id FROM admission a WHERE a.state = 'called' AND a.claim_until <= t
+            AND a.room_id = ANY (in_rooms)
         ORDER BY a.claim_until LIMIT batch_max FOR NO KEY UPDATE SKIP LOCKED) x;
     SELECT array_agg(x.admission_id) INTO sessions FROM (
         SELECT a.admission_id FROM admission a WHERE a.state = 'claimed' AND a.expires_at <= t
+            AND a.room_id = ANY (in_rooms)
             AND NOT EXISTS (SELECT FROM hold h WHERE h.session_id = a.admission_id AND h.state = 'held')
         ORDER BY a.expires_at LIMIT batch_max FOR NO KEY UPDATE OF a SKIP LOCKED) x;
     -- Once more, in a statement that sees what was committed before those locks were had.

@@ -112,8 +112,29 @@ BEGIN
     END IF;
     UPDATE admission x SET came_back_at = shopper_now(), ticket_id = in_ticket FROM room m
         WHERE x.admission_id = a.admission_id AND m.room_id = x.room_id
-            AND (x.came_back_at IS NOT NULL OR x.ended_at > shopper_now() - make_interval(secs => m.grace_s));
+            AND (x.came_back_at IS NOT NULL OR x.ended_at > shopper_now() - time_for(m.grace_s, x.time_factor));
     RETURN CASE WHEN FOUND THEN 'missed' ELSE 'over' END;
+END $$;
+
+-- Gives a turn that has come its longer time at once: the call or the session, open holds, and payments that
+-- run. The caller has the admission locked.
+CREATE FUNCTION lengthen_turn(in_admission bigint, m room, factor real) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    to_hold constant interval := time_for(m.hold_s, factor - 1);
+    to_pay constant interval := time_for(m.payment_window_s, factor - 1);
+BEGIN
+    UPDATE admission x SET time_factor = factor,
+            claim_until = x.claim_until + time_for(m.claim_window_s, factor - 1),
+            expires_at = x.expires_at + time_for(m.session_s, factor - 1)
+        WHERE x.admission_id = in_admission;
+    PERFORM 1 FROM hold h WHERE h.session_id = in_admission AND h.state = 'held' ORDER BY h.hold_id FOR NO KEY UPDATE;
+    UPDATE hold h SET expires_at = h.expires_at + CASE WHEN h.paying THEN to_pay ELSE to_hold END,
+            unpaid_until = h.unpaid_until + to_hold, payment_until = h.payment_until + to_pay
+        WHERE h.session_id = in_admission AND h.state = 'held';
+    UPDATE hold_line l SET due_at = h.expires_at FROM hold h
+        WHERE h.session_id = in_admission AND h.state = 'held' AND l.hold_id = h.hold_id AND l.due_at IS NOT NULL;
+    UPDATE purchase p SET pay_by = p.pay_by + to_pay
+        WHERE p.session_id = in_admission AND p.state = 'authorizing';
 END $$;
 
 -- Gives a place a profile, once, while any are left. Verdicts: given, none_left, unknown, over,
@@ -143,10 +164,7 @@ BEGIN
     INSERT INTO place (line_id, entered, number, owner, profile) VALUES (in_line, in_entered, in_number, in_ticket, in_profile)
         ON CONFLICT (line_id, entered, number) DO UPDATE SET owner = EXCLUDED.owner, profile = EXCLUDED.profile;
     -- A turn that has come gets its longer time at once.
-    UPDATE admission x SET time_factor = f.time_factor,
-            claim_until = x.claim_until + make_interval(secs => m.claim_window_s * (f.time_factor - 1)),
-            expires_at = x.expires_at + make_interval(secs => m.session_s * (f.time_factor - 1))
-        WHERE x.admission_id = a.admission_id;
+    PERFORM lengthen_turn(a.admission_id, m, f.time_factor);
     PERFORM append_log(m.room_id, 'extra_time', jsonb_build_object('line', l.line, 'number', in_number,
         'profile', in_profile) || CASE WHEN in_entered THEN '{"entry": true}' ELSE '{}' END::jsonb);
     RETURN 'given';

@@ -164,7 +164,7 @@ CREATE TRIGGER stock_lives_in_one_place AFTER INSERT ON sku
 -- all), nothing (it wanted something and found nothing) or left. An outcome from an earlier push than
 -- the last cannot say what is now; what was bought then counts all the same, and so does who found nothing.
 CREATE FUNCTION hear_outcome(
-    in_session bigint, what text, units int, mark text, in_as_of timestamptz, hold_time interval, t timestamptz)
+    in_session bigint, what text, units int, mark text, in_as_of timestamptz, hold_s int, t timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     e outcome_elsewhere; a admission; late boolean; kept int;
@@ -199,7 +199,7 @@ BEGIN
         taken = e.taken, said_at = GREATEST(x.said_at, in_as_of), heard = e.heard WHERE x.session_id = in_session;
     IF e.held > 0 THEN
         -- A basket is given as long as one here would be, from when the shop last spoke of it.
-        UPDATE admission x SET expires_at = GREATEST(x.expires_at, t + hold_time * x.time_factor)
+        UPDATE admission x SET expires_at = GREATEST(x.expires_at, t + time_for(hold_s, x.time_factor))
             WHERE x.admission_id = in_session AND x.state = 'claimed';
     ELSIF what = 'bought' THEN
         PERFORM end_session(in_session, 'ordered');
@@ -247,7 +247,7 @@ BEGIN
              JOIN admission a ON a.admission_id = d.id AND a.room_id = m.room_id AND a.claimed_at IS NOT NULL
              ORDER BY d.o LOOP
         PERFORM hear_outcome(o.id, o.what, o.units, COALESCE(o.mark, concat(o.what, ' ', o.units)), in_as_of,
-                             make_interval(secs => m.hold_s), t);
+                             m.hold_s, t);
     END LOOP;
     SELECT COALESCE(array_agg(DISTINCT d.id), '{}') INTO unknown FROM unnest(sessions) d(id)
         WHERE NOT EXISTS (SELECT FROM admission a

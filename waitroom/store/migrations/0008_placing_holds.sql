@@ -143,8 +143,8 @@ BEGIN
         LEFT JOIN sku k ON k.sku = u.sku AND k.sku_id = ANY (locked)
         LEFT JOIN stock s ON s.sku_id = k.sku_id LEFT JOIN room m ON m.room_id = k.room_id;
     SELECT array_agg(ROW (array_position(rooms, a.room_id),
-                          make_interval(secs => CASE WHEN serving THEN LEAST(m.hold_s, m.claim_window_s)
-                                                     ELSE m.hold_s END),
+                          time_for(CASE WHEN serving THEN LEAST(m.hold_s, m.claim_window_s) ELSE m.hold_s END,
+                                   a.time_factor),
                           m.order_units_max, holds_left(a.admission_id))::session_facts ORDER BY u.o),
            array_agg(a.room_id ORDER BY u.o), array_agg(a.customer_id ORDER BY u.o),
            array_agg(COALESCE(a.promised, 0) ORDER BY u.o), bool_or(a.customer_id IS NOT NULL),
@@ -278,12 +278,12 @@ END $$;
 
 -- Says whether units that a batch was short of may come free: by ending what is due, or by serving those
 -- who were refused before.
-CREATE FUNCTION may_come_free(d hold_decisions, t timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION may_come_free(d hold_decisions, rooms int[], t timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     RETURN d.behind
         OR EXISTS (SELECT FROM hold_line l WHERE l.sku_id = ANY (d.short) AND l.due_at <= t)
-        OR (d.room_short AND EXISTS (SELECT FROM hold h WHERE h.state = 'held' AND h.expires_at <= t
-                                     AND NOT h.paying));
+        OR (d.room_short AND EXISTS (SELECT FROM hold h WHERE h.room_id = ANY (rooms) AND h.state = 'held'
+                                     AND h.expires_at <= t AND NOT h.paying));
 END $$;
 
 -- Writes the holds that were decided, and moves the balances by what is in them.
@@ -351,7 +351,7 @@ BEGIN
     SELECT * INTO locked, rooms FROM lock_batch(b);
     f := read_facts(b, locked, rooms, serving);
     d := decide_holds(b, f);
-    must_settle := NOT final AND cardinality(d.short) > 0 AND may_come_free(d, f.t);
+    must_settle := NOT final AND cardinality(d.short) > 0 AND may_come_free(d, f.rooms, f.t);
     IF must_settle THEN RETURN; END IF;
     IF 'placed' = ANY (d.verdicts) THEN
         PERFORM write_holds(b, f, d);

@@ -51,13 +51,16 @@ BEGIN
 END $$;
 
 -- Ends up to `batch_max` holds whose time has passed, those on the named SKUs first and then, or
--- without names, the longest overdue. Returns how many it ended.
-CREATE FUNCTION expire_holds(batch_max int, skus text[] DEFAULT '{}')
+-- without names, the longest overdue of these rooms; NULL stands for the rooms of the SKUs. A room whose
+-- rows are locked for long stands in the way of no other. Returns how many it ended.
+CREATE FUNCTION expire_holds(batch_max int, skus text[], in_rooms int[])
 RETURNS int LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     t constant timestamptz := shopper_now();
+    rooms constant int[] := COALESCE(in_rooms, ARRAY(
+        SELECT DISTINCT k.room_id FROM sku k WHERE k.sku = ANY (skus)));
     due uuid[];
     overdue uuid[];
 BEGIN
@@ -65,8 +68,11 @@ BEGIN
         LATERAL (SELECT l.hold_id FROM hold_line l WHERE l.sku_id = k.sku_id AND l.due_at <= t
                  ORDER BY l.due_at LIMIT batch_max) x;
     SELECT array_agg(x.hold_id) INTO overdue FROM (
-        SELECT h.hold_id FROM hold h WHERE h.state = 'held' AND h.expires_at <= t AND NOT h.paying
-        ORDER BY h.expires_at LIMIT GREATEST(batch_max - COALESCE(cardinality(due), 0), 0)) x;
+        SELECT o.hold_id FROM unnest(rooms) r(id), LATERAL (
+            SELECT h.hold_id, h.expires_at FROM hold h
+            WHERE h.room_id = r.id AND h.state = 'held' AND h.expires_at <= t AND NOT h.paying
+            ORDER BY h.expires_at LIMIT batch_max) o
+        ORDER BY o.expires_at LIMIT GREATEST(batch_max - COALESCE(cardinality(due), 0), 0)) x;
     RETURN cardinality(end_holds(COALESCE(due, '{}') || COALESCE(overdue, '{}'), 'expired', true));
 END $$;
 
@@ -191,8 +197,9 @@ END $$;
 -- no_extension_left.
 CREATE FUNCTION extend_hold(in_hold uuid, in_session bigint, in_key uuid) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    h hold; m room; t timestamptz;
+    h hold; m room; t timestamptz; factor real;
 BEGIN
+    SELECT a.time_factor INTO factor FROM admission a WHERE a.admission_id = in_session;
     SELECT * INTO h FROM hold x WHERE x.hold_id = in_hold AND x.session_id = in_session FOR NO KEY UPDATE;
     IF h.hold_id IS NULL THEN RETURN 'no_such_hold'; END IF;
     SELECT * INTO m FROM room WHERE room_id = h.room_id;
@@ -201,7 +208,7 @@ BEGIN
     IF h.state <> 'held' OR h.expires_at <= t THEN RETURN 'hold_over'; END IF;
     IF h.extension_key = in_key THEN RETURN 'placed'; END IF;
     IF h.extensions >= m.hold_extensions_max THEN RETURN 'no_extension_left'; END IF;
-    UPDATE hold SET expires_at = GREATEST(h.expires_at, t + make_interval(secs => m.hold_s)),
+    UPDATE hold SET expires_at = GREATEST(h.expires_at, t + time_for(m.hold_s, factor)),
             extensions = extensions + 1, extension_key = in_key
         WHERE hold_id = in_hold RETURNING expires_at INTO t;
     UPDATE hold_line SET due_at = t WHERE hold_id = in_hold AND quantity > 0;
@@ -267,13 +274,13 @@ $$;
 
 -- Chooses wishes that the free units are enough for, those of the lowest numbers, as a batch with one
 -- request for each session. Its keys are new, since a wish is served once. NULL where nobody can be served.
-CREATE FUNCTION choose_wishes(batch_max int) RETURNS hold_batch LANGUAGE plpgsql AS $$
+CREATE FUNCTION choose_wishes(batch_max int, in_rooms int[]) RETURNS hold_batch LANGUAGE plpgsql AS $$
 DECLARE
     b hold_batch;
 BEGIN
     WITH free AS (
-        SELECT s.sku_id, s.on_hand - s.held - s.sold AS units FROM stock s
-        WHERE s.wished > 0 AND s.on_hand - s.held - s.sold > 0 ORDER BY s.sku_id LIMIT batch_max),
+        SELECT s.sku_id, s.on_hand - s.held - s.sold AS units FROM stock s JOIN sku k USING (sku_id)
+        WHERE s.wished > 0 AND k.room_id = ANY (in_rooms) AND s.on_hand - s.held - s.sold > 0 ORDER BY s.sku_id LIMIT batch_max),
     turn AS (
         SELECT w.*, f.units, sum(w.quantity) OVER (PARTITION BY w.sku_id ORDER BY w.number, w.line_id)
                              - w.quantity AS before
@@ -301,11 +308,11 @@ BEGIN
     RETURN b;
 END $$;
 
--- Holds what is free for the sessions that wait for it, lowest number first, and returns how many of
+-- Holds what is free in these rooms for the sessions that wait for it, lowest number first, and returns how many of
 -- them got something. A wish of a session that is over, or that a limit now forbids, is forgotten.
-CREATE FUNCTION serve_wishes(batch_max int) RETURNS int LANGUAGE plpgsql AS $$
+CREATE FUNCTION serve_wishes(batch_max int, in_rooms int[]) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
-    b hold_batch := choose_wishes(batch_max); v record;
+    b hold_batch := choose_wishes(batch_max, in_rooms); v record;
 BEGIN
     IF b.sessions IS NULL THEN RETURN 0; END IF;
     -- A wish may be gone once its session is locked: another sweeper served it, or the session asked again
@@ -381,7 +388,7 @@ $$;
 -- the longer window, and ends their waiting.
 CREATE FUNCTION tell_returns(in_line int, numbers bigint[], t timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE admission a SET claim_until = GREATEST(a.claim_until, t + make_interval(secs => m.returns_window_s))
+    UPDATE admission a SET claim_until = GREATEST(a.claim_until, t + time_for(m.returns_window_s, a.time_factor))
         FROM returns_wait r, room m
         WHERE a.line_id = in_line AND a.number = ANY (numbers) AND r.line_id = a.line_id AND r.number = a.number
             AND a.state = 'called' AND m.room_id = a.room_id;

@@ -64,7 +64,7 @@ BEGIN
     SELECT sum(l.quantity * l.price_minor), min(k.currency) INTO total, money
         FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = in_hold;
     IF shown <> total THEN verdict := 'total_changed'; figure := total; RETURN; END IF;
-    SELECT make_interval(secs => m.payment_window_s) INTO room_window FROM room m WHERE m.room_id = h.room_id;
+    SELECT time_for(m.payment_window_s, a.time_factor) INTO room_window FROM room m WHERE m.room_id = h.room_id;
     UPDATE hold x SET paying = true, unpaid_until = x.expires_at,
             payment_until = COALESCE(x.payment_until, GREATEST(x.expires_at, t + room_window)),
             expires_at = GREATEST(x.expires_at, COALESCE(x.payment_until, t + room_window))
@@ -136,8 +136,9 @@ CREATE FUNCTION resume_clock(in_hold uuid) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE hold h SET paying = false, expires_at = LEAST(
             GREATEST(h.payment_until, h.unpaid_until), GREATEST(h.unpaid_until,
-            shopper_now() + LEAST(make_interval(secs => m.hold_s), interval '60 seconds')))
-        FROM room m WHERE h.hold_id = in_hold AND m.room_id = h.room_id;
+            shopper_now() + time_for(LEAST(m.hold_s, 60), a.time_factor)))
+        FROM room m, admission a
+        WHERE h.hold_id = in_hold AND m.room_id = h.room_id AND a.admission_id = h.session_id;
     UPDATE hold_line l SET due_at = h.expires_at FROM hold h
         WHERE l.hold_id = in_hold AND h.hold_id = in_hold AND l.quantity > 0;
 END $$;
