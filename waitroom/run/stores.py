@@ -1,4 +1,4 @@
-"""The stores of a process, on a pool of PostgreSQL connections, one for audits, one for the beat."""
+"""The stores of a process, on its pool of connections, and on one for audits and for the beat."""
 
 from dataclasses import dataclass
 
