@@ -6,8 +6,8 @@ from functools import partial
 
 import structlog
 
+from inventory.kit.database import work_for
 from inventory.kit.loops import FAILURES, repeat
-from inventory.kit.shares import work_for
 
 log = structlog.get_logger()
 

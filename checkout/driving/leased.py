@@ -11,8 +11,8 @@ import structlog
 
 from checkout.attempt import Taken
 from checkout.gateway.gateway import GATEWAY_TIMEOUT_S
+from inventory.kit.database import work_for
 from inventory.kit.lease import Lease, Retry, exponential
-from inventory.kit.shares import work_for
 
 log = structlog.get_logger()
 

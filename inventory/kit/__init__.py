@@ -8,7 +8,7 @@ package. They know nothing of rooms, orders or stock.
 | `assets` | styles and scripts, compressed once and kept in memory |
 | `batcher` | one engine call for all requests of a tick |
 | `cells` | spreadsheet cells that must not turn into formulas |
-| `database` | the pool of connections, named queries, errors of an engine that is away |
+| `database` | the pool and each room's share of it, named queries, errors of an engine that is away |
 | `doors` | values that come in: moments, names, origins, and what a client accepts |
 | `http` | bodies in, JSON and problem+json out, the middleware around every request |
 | `lease` | who may work on something now, and when it is tried again |
@@ -23,12 +23,15 @@ package. They know nothing of rooms, orders or stock.
 
 A batcher turns many small requests into one call of an engine. A tick is as long as the previous
 flush took; the requests that arrived meanwhile go out together, in order of arrival. There is one
-for each line's joins (up to 512 a call), and one each for claims, holds and reads of standings (up
-to 256), in each worker.
+for each line's joins (up to 512 a call), one each for the claims and the holds of each room, and
+one for reads of standings (up to 256), in each worker.
 
 * Each item gets its own verdict. A refusal is raised to its submitter alone.
 * When the flush itself breaks, the items run singly, so one broken item never fails its neighbours.
-* At most 8,192 items wait. One more is refused with 503 and `Retry-After`.
+* At most 8,192 items wait, each for at most eight seconds. One more is refused with 503 and
+  `Retry-After`, and so is one whose time is up.
+* A lock that another transaction keeps for longer than three seconds is not waited for: the batch
+  is refused, and its shoppers are told to come again.
 * A lost reply is asked for again: joins are found by their Merkle root in the log, holds by their
   keys.
 """

@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 import structlog
 from prometheus_client import Counter
 
+from inventory.kit.database import work_for
 from inventory.kit.problem import Busy, Refusal
-from inventory.kit.shares import work_for
 
 log = structlog.get_logger()
 

@@ -17,7 +17,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from multidict import CIMultiDict
 from prometheus_client import Histogram
 
-from inventory.kit.database import ENGINE_ERRORS
+from inventory.kit.database import ENGINE_ERRORS, work_for
 from inventory.kit.doors.accept import prefers_html
 from inventory.kit.doors.origins import Origin, origin_of, parse_origin
 from inventory.kit.problem import (
@@ -30,7 +30,6 @@ from inventory.kit.problem import (
     UnsupportedMediaType,
 )
 from inventory.kit.pulse import pulse_of
-from inventory.kit.shares import work_for
 
 log = structlog.get_logger()
 

@@ -11,8 +11,8 @@ import msgspec
 import structlog
 
 from inventory.kit.batcher import Batcher
+from inventory.kit.database import work_for
 from inventory.kit.problem import Busy, EngineDown, NotFound, Refusal
-from inventory.kit.shares import work_for
 from waitroom.desk.join_desk import JoinDesk
 from waitroom.line.rules import LineRules, RoomRules
 from waitroom.line.state import LineState, RoomState, decode_state

@@ -16,8 +16,8 @@ from contextlib import suppress
 import asyncpg
 import structlog
 
+from inventory.kit.database import work_for
 from inventory.kit.problem import Refusal
-from inventory.kit.shares import work_for
 from waitroom.leader.drawing import Drawing
 from waitroom.leader.health_watch import HealthWatch
 from waitroom.leader.room_lead import FAILURES, OfficeLost, Parts, RoomLead

@@ -12,9 +12,8 @@ from shop import hold, sessions_in, wish
 from support import execute, open_room
 
 from inventory.hold_store import Placed
-from inventory.kit.database import LOCK_TIMEOUT_S, connection
+from inventory.kit.database import LOCK_TIMEOUT_S, connection, work_for
 from inventory.kit.problem import Busy
-from inventory.kit.shares import work_for
 from waitroom.line.ticket import Ticket
 from waitroom.run.app import Service
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from inventory.kit import shares
+from inventory.kit import database
+from inventory.kit.database import Shares, work_for
 from inventory.kit.problem import Busy
-from inventory.kit.shares import Shares, work_for
 
 WAIT_S = 5.0
 
@@ -70,8 +70,8 @@ async def test_a_connection_that_comes_back_goes_to_the_room_with_the_fewest() -
 async def test_a_room_that_waits_too_long_is_told_to_come_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(shares, "WAIT_MAX_S", 0.02)
-    monkeypatch.setattr(shares, "WAITING_MAX", 1)
+    monkeypatch.setattr(database, "SHARE_WAIT_MAX_S", 0.02)
+    monkeypatch.setattr(database, "SHARE_WAITING_MAX", 1)
     rooms = Rooms(2)
     await rooms.ask("a", "a", "a")
 
