@@ -8,7 +8,7 @@ package. They know nothing of rooms, orders or stock.
 | `assets` | styles and scripts, compressed once and kept in memory |
 | `batcher` | one engine call for all requests of a tick |
 | `cells` | spreadsheet cells that must not turn into formulas |
-| `database` | the pool and each room's share of it, named queries, errors of an engine that is away |
+| `database` | the pool and each room's share of it, named queries, errors of an absent engine |
 | `doors` | values that come in: moments, names, origins, and what a client accepts |
 | `http` | bodies in, JSON and problem+json out, the middleware around every request |
 | `lease` | who may work on something now, and when it is tried again |
