@@ -83,7 +83,6 @@ CREATE TABLE sku (
     CONSTRAINT basket_has_one_currency FOREIGN KEY (room_id, currency) REFERENCES room (room_id, currency)
 );
 CREATE INDEX sku_by_room ON sku (room_id, sku);
-CREATE INDEX sku_with_times_by_room ON sku (room_id) WHERE on_sale_from IS NOT NULL OR on_sale_until IS NOT NULL;
 CREATE INDEX sku_by_product ON sku (product_id, sku);
 CREATE INDEX sku_with_a_window ON sku (sku) WHERE on_sale_from IS NOT NULL OR on_sale_until IS NOT NULL;
 CREATE INDEX sku_by_words ON sku USING gin (search);
@@ -105,9 +104,23 @@ CREATE INDEX sku_change_by_sku ON sku_change (sku, change_id DESC);
 CREATE TRIGGER sku_changes_are_append_only BEFORE UPDATE OR DELETE ON sku_change
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
+-- The free units of a room's SKUs that are sold from one moment until another, as a balance that triggers
+-- keep: what is off sale counts at every hold and call, and a catalogue may be large.
+CREATE TABLE sale_time (
+    sale_time_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    room_id int NOT NULL REFERENCES room,
+    on_sale_from timestamptz,
+    on_sale_until timestamptz,
+    free bigint NOT NULL DEFAULT 0 CHECK (free >= 0),
+    CONSTRAINT sale_time_kept_once UNIQUE NULLS NOT DISTINCT (room_id, on_sale_from, on_sale_until)
+) WITH (fillfactor = 20);
+CREATE INDEX sale_time_with_units ON sale_time (room_id) WHERE free > 0;
+
 -- `wished` counts the units for which refused sessions wait: what comes free is theirs first.
 CREATE TABLE stock (
     sku_id int PRIMARY KEY REFERENCES sku,
+    -- NULL for a SKU that is always on sale.
+    sale_time_id int REFERENCES sale_time,
     on_hand int NOT NULL DEFAULT 0 CHECK (on_hand >= 0),
     held int NOT NULL DEFAULT 0 CHECK (held >= 0),
     sold int NOT NULL DEFAULT 0 CHECK (sold >= 0),

@@ -9,11 +9,67 @@ $$;
 
 -- Counts the free units of a room that are not on sale now and for so long.
 CREATE FUNCTION units_off_sale(in_room int, ahead interval) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT COALESCE(sum(GREATEST(s.on_hand - s.held - s.sold, 0)), 0)::bigint
-    FROM sku k JOIN stock s USING (sku_id)
-    WHERE k.room_id = in_room AND (k.on_sale_from IS NOT NULL OR k.on_sale_until IS NOT NULL)
-        AND NOT is_sold_for(k, ahead)
+    SELECT COALESCE(sum(s.free), 0)::bigint FROM sale_time s
+    WHERE s.room_id = in_room AND s.free > 0
+        AND (s.on_sale_from > clock_timestamp() OR s.on_sale_until <= clock_timestamp() + ahead)
 $$;
+
+-- Keeps the balances of `sale_time` by the rows of stock that a statement changes. Their writers have the
+-- room's balance locked, so no two of them come crosswise here.
+CREATE FUNCTION keep_sale_times() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE sale_time t SET free = t.free + d.q FROM (
+        SELECT x.id, sum(x.q) AS q FROM (
+            SELECT a.sale_time_id AS id, GREATEST(a.on_hand - a.held - a.sold, 0) AS q FROM after a
+            WHERE a.sale_time_id IS NOT NULL
+            UNION ALL
+            SELECT b.sale_time_id, -GREATEST(b.on_hand - b.held - b.sold, 0) FROM before b
+            WHERE b.sale_time_id IS NOT NULL) x
+        GROUP BY x.id HAVING sum(x.q) <> 0) d
+        WHERE t.sale_time_id = d.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER sale_times_are_kept AFTER UPDATE ON stock
+    REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION keep_sale_times();
+
+-- Returns the balance of such times in a room, NULL for a SKU that is always on sale.
+CREATE FUNCTION sale_time_of(k sku) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    id int;
+BEGIN
+    IF k.on_sale_from IS NULL AND k.on_sale_until IS NULL THEN RETURN NULL; END IF;
+    INSERT INTO sale_time (room_id, on_sale_from, on_sale_until) VALUES (k.room_id, k.on_sale_from, k.on_sale_until)
+        ON CONFLICT ON CONSTRAINT sale_time_kept_once DO NOTHING;
+    SELECT t.sale_time_id INTO id FROM sale_time t WHERE t.room_id = k.room_id
+        AND t.on_sale_from IS NOT DISTINCT FROM k.on_sale_from
+        AND t.on_sale_until IS NOT DISTINCT FROM k.on_sale_until;
+    RETURN id;
+END $$;
+
+-- New stock is empty, and takes the times of its SKU.
+CREATE FUNCTION take_sale_time() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.sale_time_id := (SELECT sale_time_of(k) FROM sku k WHERE k.sku_id = NEW.sku_id);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER new_stock_has_a_sale_time BEFORE INSERT ON stock FOR EACH ROW EXECUTE FUNCTION take_sale_time();
+
+-- Moves stock to the new times of its SKU, which are in force at once.
+CREATE FUNCTION move_sale_times() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    moved int[] := ARRAY(
+        SELECT a.sku_id FROM after a JOIN before b USING (sku_id)
+        WHERE (a.on_sale_from, a.on_sale_until) IS DISTINCT FROM (b.on_sale_from, b.on_sale_until));
+BEGIN
+    IF moved = '{}' THEN RETURN NULL; END IF;
+    PERFORM 1 FROM room_stock x WHERE x.room_id IN (SELECT k.room_id FROM sku k WHERE k.sku_id = ANY (moved))
+        ORDER BY x.room_id FOR NO KEY UPDATE;
+    PERFORM 1 FROM stock s WHERE s.sku_id = ANY (moved) ORDER BY s.sku_id FOR NO KEY UPDATE;
+    UPDATE stock s SET sale_time_id = sale_time_of(k) FROM sku k WHERE k.sku_id = s.sku_id AND s.sku_id = ANY (moved);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stock_follows_its_sale_time AFTER UPDATE ON sku
+    REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION move_sale_times();
 
 -- Counts the units of a SKU that a customer has, over all sessions and orders: held or bought, and not
 -- returned.

@@ -92,6 +92,16 @@ CREATE VIEW conservation_breach AS
         SELECT room_id, count(*) AS q FROM hold WHERE state = 'held' GROUP BY room_id) h USING (room_id)
     WHERE r.holds <> COALESCE(h.q, 0)
     UNION ALL
+    SELECT 'a time of sale differs from its SKUs', t.sale_time_id, t.free, COALESCE(s.q, 0)
+    FROM sale_time t LEFT JOIN (
+        SELECT sale_time_id, sum(GREATEST(on_hand - held - sold, 0)) AS q FROM stock
+        GROUP BY sale_time_id) s USING (sale_time_id)
+    WHERE t.free <> COALESCE(s.q, 0)
+    UNION ALL
+    SELECT 'stock has other times of sale than its SKU', k.sku_id, s.sale_time_id, NULL
+    FROM sku k JOIN stock s USING (sku_id) LEFT JOIN sale_time t USING (sale_time_id)
+    WHERE (k.on_sale_from, k.on_sale_until) IS DISTINCT FROM (t.on_sale_from, t.on_sale_until)
+    UNION ALL
     SELECT 'wished differs from the wishes', s.sku_id, s.wished, COALESCE(w.q, 0)
     FROM stock s LEFT JOIN (SELECT sku_id, sum(quantity) AS q FROM wish GROUP BY sku_id) w USING (sku_id)
     WHERE s.wished <> COALESCE(w.q, 0)
