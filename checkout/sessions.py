@@ -58,8 +58,8 @@ class Sessions:
     ) -> Session:
         """Return the one of several sessions that has the hold or the order, or sells the SKUs.
 
-        Otherwise it is the only one that has not ended. Raises `RoomNeeded` if several have not. The
-        request's work counts from here on as work of the session's room.
+        Otherwise it is the only one that has not ended. Raises `RoomNeeded` if several have not.
+        What the request does from here on counts among the work of the session's room.
         """
         session = await self._meant(carried, hold_id, order_id, skus)
         work_for(session.room)

@@ -41,6 +41,7 @@ class AwayPool:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
+        self.shares = pool.shares
         self.answers = False
 
     @asynccontextmanager

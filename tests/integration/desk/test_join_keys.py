@@ -26,6 +26,7 @@ class LosesAnswers:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
+        self.shares = pool.shares
         self.losses = 0
 
     @asynccontextmanager
@@ -68,6 +69,7 @@ def forgetful_desk(service: Service) -> tuple[JoinDesk, LosesAnswers]:
     desk = JoinDesk(
         view.line_id,
         "main-1",
+        room="drop",
         room_id=view.rules.room_id,
         store=LineStore(pool),  # type: ignore[arg-type]
         seal=service.board.seal,
