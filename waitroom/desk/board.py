@@ -209,10 +209,7 @@ class Board:
         if found is None:
             return
         rules, raw = found
-        lines = {
-            line.line_id: self._line_view(line, {}, room_id=rules.rules.room_id)
-            for line in rules.lines
-        }
+        lines = {line.line_id: self._line_view(line, {}, rules.rules) for line in rules.lines}
         view = RoomView(rules=rules.rules, lines=lines, former_lines=rules.former_lines)
         if raw is not None:
             view.accept(raw)
