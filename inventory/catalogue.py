@@ -12,6 +12,7 @@ from inventory.kit.doors.texts import Description, Name, Note, OptionalName
 from inventory.money import AMOUNT_MAX
 
 CODE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z"
+CURRENCY = r"^[A-Z]{3}\Z"
 # Pages may show pictures of their own site alone.
 PICTURE = r"^(/static/[A-Za-z0-9._/-]*)?\Z"
 PICTURE_LENGTH_MAX = 500
@@ -21,7 +22,7 @@ LIMIT_PER_SESSION = 4
 Code = Annotated[str, Meta(pattern=CODE)]
 Picture = Annotated[str, Meta(max_length=PICTURE_LENGTH_MAX, pattern=PICTURE)]
 Price = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+Currency = Annotated[str, Meta(pattern=CURRENCY)]
 Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Units = Annotated[int, Meta(ge=0, le=LIMIT_MAX)]
 

@@ -13,7 +13,7 @@ import asyncpg
 import click
 import msgspec
 
-from inventory.catalogue import CODE
+from inventory.catalogue import CODE, CURRENCY
 from inventory.kit.database import ENGINE_ERRORS, Pool, open_pool
 from inventory.kit.doors.decoding import convert
 from inventory.kit.doors.moments import UnreadableMoment, parse_moment
@@ -52,6 +52,7 @@ _SENTENCES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 # The grammar of some values in words: a regular expression explains itself to few.
 _FORMS = {
     CODE: "It has 1 to 63 letters, digits, dots, hyphens and underscores, a letter or digit first.",
+    CURRENCY: "It is the code of a currency, such as EUR.",
 }
 # msgspec says where in a value the fault is: " - at `$.price_minor`".
 _PLACE = re.compile(r"(?P<said>.*?)(?: - at `\$\.?(?P<place>[^`]*)`)?", re.DOTALL)

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from inventory.kit.database import Pool
+from inventory.kit.doors.texts import is_visible
 from inventory.money import DEFAULT_CURRENCY
 from waitroom.admin.bodies import NewRoom, RoomChange
 from waitroom.cli.invite import invite
@@ -140,7 +141,7 @@ def room_reset(
     """Start the line of ROOM over. Everyone in line loses their place; shoppers inside stay."""
     if (confirm or click.prompt(f"Type {room} to start its line over")) != room:
         fail("that is not the name of the room; nothing was changed")
-    if not reason.strip():
+    if not is_visible(reason):
         fail("give a reason; it goes on record")
     taken_back = with_pool(
         config, overrides, lambda pool: RoomStore(pool).reset(room, who="cli", reason=reason)

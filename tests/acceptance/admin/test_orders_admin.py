@@ -67,7 +67,7 @@ async def test_operators_list_filter_and_page_orders(service: Service, client: C
     assert await listed(sku="vase") == ([orders[1]], None)
     assert await listed(status="declined") == ([], None)
     assert await listed(q=orders[0].upper()) == ([orders[0]], None)
-    assert await listed(**{"from": "2030-01-01"}) == ([], None)
+    assert await listed(**{"from": "2030-01-01T00:00Z"}) == ([], None)
     assert await listed(to="2030-01-01T00:00:00+01:00", sku="mug") == (orders[2::-2], None)
 
 

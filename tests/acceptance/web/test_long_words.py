@@ -43,12 +43,12 @@ async def test_a_long_word_makes_no_page_wider_than_a_small_window(
         found |= await wide(page, site.url + path)
     found |= await wide(page, f"{site.url}/rooms/drop")
     await page.locator("#enter").click()
-    await page.wait_for_url("**/checkout")
-    found |= await wide(page, f"{site.url}/checkout")
+    await page.wait_for_url("**/checkout?room=*")
+    found |= await wide(page, f"{site.url}/checkout?room=drop")
     await page.locator('[name="quantity-mug"]').fill("2")
     await page.locator("#hold-button").click()
     await expect(page.locator("#pay-button")).to_be_visible()
-    found |= await wide(page, f"{site.url}/checkout")
+    found |= await wide(page, f"{site.url}/checkout?room=drop")
     await page.locator("#pay-button").click()
     await page.wait_for_url("**/checkout/orders/**")
     order = page.url
@@ -63,6 +63,7 @@ async def test_a_long_word_makes_no_operators_screen_wider_than_a_small_window(
 ) -> None:
     await open_room(service, skus={"mug": 9}, message=WORD)
     await execute(service, f"UPDATE room SET name = '{WORD}'")
+    await execute(service, f"UPDATE sku SET name = '{WORD}'")
     await service.operators.add("ada", role="admin", password=PASSWORD)
     page = await pages(viewport={"width": WIDTH, "height": 640})
     await page.goto(f"{site.url}/admin/login")

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from inventory.kit.doors.decoding import decoder
-from inventory.kit.doors.texts import Note
+from inventory.kit.doors.texts import Note, is_visible
 from inventory.kit.http import json_response, read_body
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.refusals import PaymentRunning
@@ -106,7 +106,7 @@ class PlacesAdmin:
         body = await read_body(request, _REVOCATION)
         if body.confirm != number:
             raise BadRequest(f'To take the place away, say {{"confirm": {number}}}.')
-        if not body.reason.strip():
+        if not is_visible(body.reason):
             raise BadRequest("Say why the place is taken away.")
         verdict = await self._places.revoke(
             named["room"], named["line"], number, who=operator.name, reason=body.reason

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from inventory.kit.doors.texts import is_visible
 from inventory.kit.http import json_response, read_body
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest, NotFound, Unprocessable
@@ -168,7 +169,7 @@ class RoomsAdmin:
                 "Everyone in line loses their place. To reset the room, send "
                 f'{{"confirm": "{room}"}}.'
             )
-        if not body.reason.strip():
+        if not is_visible(body.reason):
             raise BadRequest("Say the reason; it goes on record.")
         taken_back = await self._rooms.reset(room, who=operator.name, reason=body.reason)
         await self._board.refresh(rooms=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from inventory.hold import idempotency_uuid
+from inventory.kit.doors.texts import is_visible
 from inventory.kit.http import idempotency_key, json_response, query_int, read_body
 from inventory.kit.problem import BadRequest, Forbidden
 from inventory.ledger_store import LedgerStore
@@ -37,7 +38,7 @@ class LedgerAdmin:
         wish = await read_body(request, MOVEMENT)
         if wish.quantity == 0 or (wish.kind == "received" and wish.quantity < 0):
             raise BadRequest("Received stock is more than nothing; to correct, adjust it.")
-        if (wish.kind == "adjusted" or wish.override) and not wish.reason.strip():
+        if (wish.kind == "adjusted" or wish.override) and not is_visible(wish.reason):
             raise BadRequest("An adjustment needs a reason.")
         if wish.override and operator.scope is not None:
             raise Forbidden("Only operators may take away what is held, sold or promised.")
