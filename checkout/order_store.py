@@ -12,7 +12,7 @@ import asyncpg
 from checkout.attempt import Attempt, Taken
 from checkout.gateway.gateway import Payment
 from checkout.order import CLOSED, TRANSITIONS, Order, OrderState, read_order
-from checkout.refusals import TooManyDeclines, TotalChanged, UnknownOrder
+from checkout.refusals import AlreadyPaid, TooManyDeclines, TotalChanged, UnknownOrder
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import IdempotencyKeyReused
 from inventory.kit.turns import Audits
@@ -23,7 +23,14 @@ SQL = load_queries("checkout")
 # No letters or digits that people mix up when they read a reference aloud.
 REFERENCE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 REFERENCE_LENGTH = 8
+# Numbers that are drawn for one order: of 10^12, even a hundred million orders leave few in use.
+REFERENCES_MAX = 5
 EXPIRE_BATCH_MAX = 500
+
+
+def new_reference() -> str:
+    """Return a number for an order that people can read to each other."""
+    return "".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(REFERENCE_LENGTH))
 
 
 async def decide(pool: Pool, sql: str, *values: object) -> Any:
@@ -109,13 +116,8 @@ class OrderStore:
         `shown_minor` is the total that the shopper saw. Raises `TotalChanged` where the hold costs
         another amount by now, `TooManyDeclines`, and what stands in the way of paying the hold.
         """
-        order_id = uuid4()
-        reference = "".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(REFERENCE_LENGTH))
-        order = (order_id, session_id, hold_id, key, body_hash, reference)
-        values = (*order, gateway, token, shown_minor)
-        async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["start_payment"], *values)
-        assert row is not None
+        order = (session_id, hold_id, key, body_hash)
+        row = await self._write_order(*order, rest=(gateway, token, shown_minor))
         match row["verdict"]:
             case "other_body":
                 raise IdempotencyKeyReused
@@ -127,9 +129,35 @@ class OrderStore:
                 raise TotalChanged(total_minor=row["figure"])
             case "too_many_declines":
                 raise TooManyDeclines
+            case "already_paid":
+                raise AlreadyPaid(order_id=str(row["found_order"]))
             case "payment_running":
                 raise PaymentRunning(order_id=str(row["found_order"]))
         return row["found_order"], row["verdict"] == "started"
+
+    async def _write_order(
+        self,
+        session_id: int,
+        hold_id: UUID,
+        key: UUID,
+        body_hash: bytes,
+        *,
+        rest: tuple[str, str, int | None],
+    ) -> asyncpg.Record:
+        """Write an order under a number that no other has; two orders may draw the same one."""
+        for attempt in range(REFERENCES_MAX):
+            order = (uuid4(), session_id, hold_id, key, body_hash, new_reference())
+            try:
+                async with connection(self._pool) as borrowed:
+                    row = await borrowed.fetchrow(SQL["start_payment"], *order, *rest)
+            except asyncpg.UniqueViolationError as error:
+                taken = error.constraint_name == "purchase_reference_key"
+                if not taken or attempt == REFERENCES_MAX - 1:
+                    raise
+            else:
+                assert row is not None
+                return row
+        raise AssertionError
 
     async def settle(
         self, attempt: Attempt, to: OrderState, payment: Payment | None = None, *, detail: str = ""

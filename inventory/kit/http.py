@@ -77,6 +77,21 @@ async def send_file(
     """Send a file a piece at a time, to be saved by this name; to a HEAD its head alone."""
     response = web.StreamResponse(headers=headers)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return await send_pieces(request, response, pieces, name=name)
+
+
+async def send_pieces(
+    request: web.Request,
+    response: web.StreamResponse,
+    pieces: AsyncIterable[bytes],
+    *,
+    name: str,
+) -> web.StreamResponse:
+    """Send a long answer a piece at a time.
+
+    An error after the head has gone out ends the connection: nothing else could tell the reader
+    that the rest is missing, and a second answer would stand in the middle of the first.
+    """
     await response.prepare(request)
     if request.method == "HEAD":
         return response

@@ -6,8 +6,8 @@ export const $ = (id) => /** @type {any} */ (document.getElementById(id));
 /** @returns {string} the room on the screen */
 export const room = () => $("room-choice")?.value ?? $("admin").dataset.room;
 
-/** Ask as the signed-in operator. @param {string} method @param {string} path under /admin @param {any} [body] */
-export const admin = (method, path, body) => ask(method, `/admin${path}`, { body });
+/** Ask as the signed-in operator. @param {string} method @param {string} path under /admin @param {any} [body] @param {string} [key] */
+export const admin = (method, path, body, key) => ask(method, `/admin${path}`, { body, key });
 
 /** @param {string} [path] */
 export const inRoom = (path = "") => `/rooms/${encodeURIComponent(room())}${path}`;

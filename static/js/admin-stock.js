@@ -1,4 +1,5 @@
 import { $, admin, inRoom, room, tableRow, tell } from "./admin-api.js";
+import { attempt, settle } from "./attempt.js";
 import { count } from "./format.js";
 
 /** The rows stay in place between refreshes, so that typing in one is never interrupted. @type {Map<string, Node[]>} */
@@ -53,7 +54,12 @@ export function wireStock() {
     const fields = new FormData(form);
     const body = { kind: fields.get("kind"), quantity: Number(fields.get("quantity")), reason: fields.get("reason") };
     const path = `/skus/${encodeURIComponent(form.dataset.sku ?? "")}/movements`;
-    const sku = await tell(() => admin("POST", path, body), "The movement was booked.");
+    // Until an answer has come, the same movement keeps its key, so that it never counts twice.
+    const sku = await tell(async () => {
+      const answer = await admin("POST", path, body, attempt(path, body));
+      settle(path);
+      return answer;
+    }, "The movement was booked.");
     if (!sku) return;
     form.reset();
     refreshStock().catch(() => {});

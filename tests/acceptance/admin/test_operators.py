@@ -135,7 +135,8 @@ async def test_stock_cannot_fall_below_what_is_spoken_for(service: Service, clie
     await (await admitted(client)).hold(mug=2)
 
     async def move(**movement: Any) -> ClientResponse:
-        return await client.post("/admin/skus/mug/movements", json=movement, headers=as_operator)
+        keyed = {**as_operator, "Idempotency-Key": str(movement)}
+        return await client.post("/admin/skus/mug/movements", json=movement, headers=keyed)
 
     below = await move(kind="adjusted", quantity=-2, reason="broken")
     without_reason = await move(kind="adjusted", quantity=-1)

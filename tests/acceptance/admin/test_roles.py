@@ -198,7 +198,7 @@ async def market(service: Service, client: Client) -> dict[str, Header]:
         moved = await client.post(
             f"/admin/skus/{sku}/movements",
             json={"kind": "received", "quantity": 5},
-            headers=headers[name],
+            headers={**headers[name], "Idempotency-Key": sku},
         )
         assert moved.status == 200, await moved.text()
     await service.board.refresh(rooms=True)
@@ -221,6 +221,7 @@ async def test_a_seller_sees_and_changes_their_own_and_nothing_else(
     headers = await market(service, client)
     mug_order, tote_order = await order(client, mug=1), await order(client, tote=1)
     as_ann = headers["ann"]
+    keyed = {**as_ann, "Idempotency-Key": "one"}
     asked = {
         ("GET", "/admin/products/{product}"): None,
         ("PATCH", "/admin/products/{product}"): {"name": "Mine"},
@@ -241,9 +242,9 @@ async def test_a_seller_sees_and_changes_their_own_and_nothing_else(
         theirs = path.format(product="totes", sku="tote", order_id=tote_order)
         mine = path.format(product="mugs", sku="mug", order_id=mug_order)
         unknown = path.format(product="none", sku="none", order_id=uuid4())
-        theirs_told = await client.request(method, theirs, json=body, headers=as_ann)
-        nothing = await client.request(method, unknown, json=body, headers=as_ann)
-        own[method, path] = (await client.request(method, mine, json=body, headers=as_ann)).status
+        theirs_told = await client.request(method, theirs, json=body, headers=keyed)
+        nothing = await client.request(method, unknown, json=body, headers=keyed)
+        own[method, path] = (await client.request(method, mine, json=body, headers=keyed)).status
         # Details and lists name what was asked for, or nothing.
         told, heard = await theirs_told.json(), await nothing.json()
         same = (theirs_told.status, told.get("code")) == (nothing.status, heard.get("code"))

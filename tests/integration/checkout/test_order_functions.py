@@ -18,8 +18,10 @@ from paying import (
 from shop import hold, open_gate, sessions_in
 from support import execute, shift_clock
 
+from checkout import order_store
 from checkout.gateway.deterministic_gateway import DECLINE
 from checkout.order import TRANSITIONS, OrderState
+from checkout.refusals import AlreadyPaid
 from inventory.kit.problem import IdempotencyKeyReused
 from inventory.refusals import HoldExpired, OutOfStock, PaymentRunning, UnknownHold
 from waitroom.run.app import Service
@@ -353,6 +355,22 @@ async def test_a_hold_is_not_sold_to_two_orders(service: Service) -> None:
         await execute(service, "UPDATE purchase SET state = 'authorized'")
 
 
+async def test_two_orders_never_fail_for_drawing_the_same_number(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = iter(["AAAA2222", "AAAA2222", "BBBB3333"])
+    monkeypatch.setattr(order_store, "new_reference", lambda: next(drawn))
+    session, held = await a_hold(service)
+    first, _ = await start(service, session, held, token=DECLINE)
+    await service.payments.drive(first)
+
+    second, is_new = await start(service, session, held)
+
+    assert is_new
+    assert (await service.orders.read(second)).number == "BBBB3333"
+    await all_is_well(service)
+
+
 async def test_a_hold_that_was_sold_names_the_order_it_was_sold_to(service: Service) -> None:
     session, held = await a_hold(service)
     declined, _ = await start(service, session, held, token=DECLINE)
@@ -362,7 +380,7 @@ async def test_a_hold_that_was_sold_names_the_order_it_was_sold_to(service: Serv
     await service.refund_store.call_off(paid, restock=True, who="night", reason="r")
     await service.payments.hear(paid)
 
-    with pytest.raises(PaymentRunning) as raised:
+    with pytest.raises(AlreadyPaid) as raised:
         await start(service, session, held)
 
     assert (await service.orders.read(paid)).state is OrderState.REFUNDED

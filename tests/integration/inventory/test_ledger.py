@@ -233,14 +233,15 @@ async def test_operators_read_the_ledger_and_override_with_a_reason(
     before = await now(service)
     await hold(service, session, mug=4)
     cookie = await signed_in(service, client)
+    keyed = {**cookie, "Idempotency-Key": "flood"}
     url = "/admin/skus/mug/movements"
     less = {"kind": "adjusted", "quantity": -3, "reason": "flood"}
 
-    refused = await client.post(url, json=less, headers=cookie)
+    refused = await client.post(url, json=less, headers=keyed)
     silent = await client.post(
-        url, json={"kind": "adjusted", "quantity": -3, "override": True}, headers=cookie
+        url, json={"kind": "adjusted", "quantity": -3, "override": True}, headers=keyed
     )
-    done = await client.post(url, json={**less, "override": True}, headers=cookie)
+    done = await client.post(url, json={**less, "override": True}, headers=keyed)
     listed = await (await client.get(url, headers=cookie)).json()
     past = await (
         await client.get(

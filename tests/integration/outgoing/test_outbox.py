@@ -14,7 +14,8 @@ from receiver import Receiver, open_receiver, receiving, sending
 from standardwebhooks import Webhook, WebhookVerificationError
 from support import eventually, execute, open_room
 
-from waitroom.outgoing.outbox import webhook_client
+from inventory.kit.problem import Busy
+from waitroom.outgoing.outbox import endpoint_store, webhook_client
 from waitroom.outgoing.outbox.attempt import ATTEMPTS_MAX, LEASE, QUIET_S
 from waitroom.outgoing.outbox.sender import PER_ENDPOINT_MAX
 from waitroom.run.app import Service
@@ -141,6 +142,26 @@ async def test_an_endpoint_without_kinds_gets_everything(
         await eventually(lambda: _has(receiver, 2))
 
     assert sorted(receiver.kinds()) == ["a.kind_to_come", "order.paid"]
+
+
+async def test_an_endpoint_with_many_deliveries_is_deleted_in_batches(
+    service: Service, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint_store, "DELETE_BATCH_MAX", 2)
+    await listen(service, receiver)
+    await emit(service, *["order.paid"] * 5)
+    (endpoint,) = await rows(service, "webhook_endpoint")
+    monkeypatch.setattr(endpoint_store, "DELETE_WAIT_S", -1.0)
+
+    with pytest.raises(Busy):
+        await service.endpoints.delete(endpoint["endpoint_id"], shown="u", who="test")
+    (silent,) = await rows(service, "webhook_endpoint")
+    monkeypatch.setattr(endpoint_store, "DELETE_WAIT_S", 60.0)
+    await service.endpoints.delete(endpoint["endpoint_id"], shown="u", who="test")
+
+    assert not silent["active"]
+    assert await rows(service, "webhook_endpoint") == []
+    assert await rows(service, "webhook_delivery") == []
 
 
 async def _has(receiver: Receiver, count: int) -> bool:

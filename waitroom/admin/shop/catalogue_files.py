@@ -9,7 +9,15 @@ from typing import BinaryIO, cast
 from aiohttp import web
 
 from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
-from inventory.kit.http import PRIVATE, PROBLEM, arriving, encode, idempotency_key
+from inventory.kit.http import (
+    PRIVATE,
+    PROBLEM,
+    arriving,
+    encode,
+    idempotency_key,
+    send_file,
+    send_pieces,
+)
 from inventory.kit.problem import BadRequest, Busy
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -68,17 +76,15 @@ class CatalogueFilesAdmin:
         pieces = self._imports.dump(room, seller=operator.scope)
         # An unknown room is refused before the answer begins.
         first = await anext(pieces)
-        response = web.StreamResponse(headers=PRIVATE)
-        response.headers["Content-Type"] = "text/csv; charset=utf-8"
-        response.headers["Content-Disposition"] = f'attachment; filename="{room}.csv"'
-        await response.prepare(request)
-        if request.method == "HEAD":
-            return response
-        await response.write(first.encode())
-        async for piece in pieces:
-            await response.write(piece.encode())
-        await response.write_eof()
-        return response
+        headers = {**PRIVATE, "Content-Type": "text/csv; charset=utf-8"}
+        encoded = _encoded(first, pieces)
+        return await send_file(request, encoded, name=f"{room}.csv", headers=headers)
+
+
+async def _encoded(first: str, pieces: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    yield first.encode()
+    async for piece in pieces:
+        yield piece.encode()
 
 
 def _spool() -> BinaryIO:
@@ -112,11 +118,7 @@ async def _answer(
     response = web.StreamResponse(
         status=ImportRefused.status if refused else 200, headers=PROBLEM if refused else PRIVATE
     )
-    await response.prepare(request)
-    async for piece in _with_fates(encode(head), fates):
-        await response.write(piece)
-    await response.write_eof()
-    return response
+    return await send_pieces(request, response, _with_fates(encode(head), fates), name="import")
 
 
 async def _with_fates(head: bytes, fates: BinaryIO) -> AsyncIterator[bytes]:

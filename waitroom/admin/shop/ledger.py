@@ -44,14 +44,16 @@ class LedgerAdmin:
             raise Forbidden("Only operators may take away what is held, sold or promised.")
         sku = request.match_info["sku"]
         await self._ledger.require(sku, operator.scope)
-        key = idempotency_key(request, required=False)
+        # Without a key a repeat after a lost answer would count the same delivery twice.
+        key = idempotency_key(request)
+        assert key is not None
         await self._ledger.move(
             sku,
             kind=wish.kind,
             quantity=wish.quantity,
             who=operator.name,
             reason=wish.reason,
-            key=idempotency_uuid(key) if key else None,
+            key=idempotency_uuid(key),
             override=wish.override,
         )
         return json_response(with_on_hand(await self._stock.read(sku)))

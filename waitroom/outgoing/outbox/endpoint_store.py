@@ -4,6 +4,7 @@ Every change is one statement that also writes the operator's action, so neither
 """
 
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from inventory.kit.database import Pool, connection, load_queries
-from inventory.kit.problem import BadRequest, NotFound
+from inventory.kit.problem import BadRequest, Busy, NotFound
 from waitroom.outgoing.outbox.event import TEST, event_name
 from waitroom.outgoing.outbox.signature import SALT_BYTES, Root, SecretBook
 from waitroom.refusals import DeliveryRunning, EndpointInactive
@@ -25,6 +26,9 @@ ENDPOINTS_MAX = 20
 # Until then the receiver has to know the new secret: the old one signs too for so long.
 ROTATION = timedelta(days=1)
 REPLAY_MAX = 5000
+# Deliveries that one statement deletes, and the time for which one request goes on.
+DELETE_BATCH_MAX = 5000
+DELETE_WAIT_S = 8.0
 # Counting deliveries for the screen stops here.
 COUNTED_MAX = 1000
 ACTIONS_SHOWN = 20
@@ -148,11 +152,32 @@ class EndpointStore:
         return root, secret
 
     async def delete(self, endpoint_id: int, *, shown: str, who: str) -> None:
-        """Delete an endpoint and all its deliveries."""
+        """Delete an endpoint and all its deliveries.
+
+        The deliveries go in batches, since there may be millions. Raises `Busy` when that takes
+        longer than a request may; the endpoint is silent by then, and a repeat goes on.
+        """
+        await self._delete_deliveries(endpoint_id)
         async with connection(self._pool) as borrowed:
             done = await borrowed.fetchval(SQL["delete_endpoint"], endpoint_id, who, shown)
         if done is None:
             raise NotFound("There is no such endpoint.")
+
+    async def _delete_deliveries(self, endpoint_id: int) -> None:
+        started = time.monotonic()
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["silence_endpoint"], endpoint_id)
+        deleted = DELETE_BATCH_MAX
+        while deleted == DELETE_BATCH_MAX:
+            if time.monotonic() - started > DELETE_WAIT_S:
+                raise Busy(
+                    "The endpoint gets nothing any more. It has so many deliveries that deleting "
+                    "them takes a while: please delete it again."
+                )
+            async with connection(self._pool) as borrowed:
+                deleted = await borrowed.fetchval(
+                    SQL["delete_deliveries"], endpoint_id, DELETE_BATCH_MAX
+                )
 
     async def send_test(self, endpoint_id: int, *, who: str) -> int:
         """Write a test event for this endpoint alone; return the id of its delivery."""

@@ -81,6 +81,17 @@ INSERT INTO operator_action (who, action, detail)
 SELECT $5, 'webhook_secret_rotated', jsonb_build_object('endpoint_id', endpoint_id) FROM changed
 RETURNING action_id;
 
+-- name: silence_endpoint
+UPDATE webhook_endpoint SET active = false, inactive_why = COALESCE(inactive_why, 'paused'),
+    inactive_since = COALESCE(inactive_since, clock_timestamp()) WHERE endpoint_id = $1;
+
+-- name: delete_deliveries
+-- A batch of an endpoint's deliveries; it waits for none that is being sent.
+WITH gone AS (
+    SELECT delivery_id FROM webhook_delivery WHERE endpoint_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED),
+deleted AS (DELETE FROM webhook_delivery d USING gone WHERE d.delivery_id = gone.delivery_id RETURNING 1)
+SELECT count(*) FROM deleted;
+
 -- name: delete_endpoint
 WITH gone AS (DELETE FROM webhook_endpoint WHERE endpoint_id = $1 RETURNING endpoint_id)
 INSERT INTO operator_action (who, action, detail)

@@ -29,7 +29,7 @@ $$;
 -- Marks a live hold as being paid and writes its order, with lines of its own: the hold may be
 -- changed after a decline. A repeat of the same key finds the same order. `shown` is the total that the
 -- shopper saw, or NULL. Verdicts: started, replay, other_body, no_such_hold, hold_expired,
--- payment_running, total_changed (to `figure`), too_many_declines.
+-- payment_running, already_paid, total_changed (to `figure`), too_many_declines.
 CREATE FUNCTION start_payment(
     in_order uuid, in_session bigint, in_hold uuid, key uuid, hash bytea, in_reference text,
     in_gateway text, token text, shown bigint, OUT verdict text, OUT found_order uuid, OUT figure bigint)
@@ -57,6 +57,9 @@ BEGIN
         IF NOT FOUND THEN
             SELECT x.order_id INTO found_order FROM purchase x
                 WHERE x.hold_id = in_hold AND x.sold_at IS NOT NULL;
+        END IF;
+        IF h.state = 'confirmed' AND (SELECT x.paid_at FROM purchase x WHERE x.order_id = found_order) IS NOT NULL THEN
+            verdict := 'already_paid';
         END IF;
         RETURN;
     END IF;
