@@ -17,18 +17,16 @@ SELECT * FROM claim_numbers($1, $2, $3);
 SELECT leave_line($1, $2, $3);
 
 -- name: read_admissions
-SELECT CASE WHEN a.state = 'missed' AND a.came_back_at IS NULL AND a.claim_until IS NULL THEN 'aside'
-            ELSE a.state END AS state,
-       COALESCE(a.ticket_id, p.owner) AS ticket_id, a.came_back_at IS NOT NULL AS came_back,
-       a.called_at IS NOT NULL AS passed, a.state = 'left' AND COALESCE(a.end_reason = 'revoked', false) AS revoked,
+SELECT a.state, COALESCE(a.ticket_id, p.owner) AS ticket_id, a.came_back_at IS NOT NULL AS came_back,
+       had_its_turn(a) AS passed, a.state = 'left' AND COALESCE(a.end_reason = 'revoked', false) AS revoked,
        COALESCE(p.has_left, false) AS has_left, p.profile, l.gate, l.tail, s.version,
        wall_time(a.claim_until) AS claim_until,
        extract(epoch FROM a.claim_until - shopper_now())::float8 AS claim_seconds,
        COALESCE(a.ended_at > shopper_now() - time_for(m.grace_s, a.time_factor), false) AS in_grace,
        wall_time(a.ended_at + time_for(m.grace_s, a.time_factor)) AS grace_until,
-       -- NULL for whoever does not stay in line for returns, '' for whoever left no address.
+       -- NULL: the ticket does not stay in line for returns. Empty: it stays without an address.
        r.email AS returns_email,
-       -- Who was called for returns has the longer window.
+       -- A call for returned units has the longer window.
        COALESCE(a.claim_until >= a.called_at + make_interval(secs => m.returns_window_s)
                 AND m.returns_window_s > m.claim_window_s, false) AS for_returns
 FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::boolean[])
@@ -109,7 +107,7 @@ CROSS JOIN LATERAL (
            COALESCE(array_agg(x.first_called ORDER BY x.number), '{}') AS first_called,
            COALESCE(array_agg(x.admission_id) FILTER (WHERE x.stays), '{}') AS for_returns
     FROM (SELECT a.admission_id, a.number, extract(epoch FROM
-                     COALESCE(a.first_called_at, a.called_at, a.came_back_at))::float8 AS first_called,
+                     COALESCE(a.passed_at, a.called_at, a.came_back_at))::float8 AS first_called,
                  EXISTS (SELECT FROM returns_wait r WHERE r.line_id = a.line_id AND r.number = a.number) AS stays
           FROM admission a
           WHERE a.line_id = l.line_id AND a.state = 'missed' AND a.came_back_at IS NOT NULL
@@ -234,7 +232,7 @@ LATERAL (SELECT sum(LEAST(x.gate, x.tail))::bigint AS head, sum(x.tail)::bigint 
          FROM line x WHERE x.room_id = m.room_id AND x.joinable) l,
 LATERAL (SELECT count(*) FILTER (WHERE state = 'called') AS called,
                 count(*) FILTER (WHERE state = 'claimed') AS claimed,
-                count(*) FILTER (WHERE state = 'missed' AND came_back_at IS NULL) AS missed,
+                count(*) FILTER (WHERE state = 'aside' OR (state = 'missed' AND came_back_at IS NULL)) AS missed,
                 count(*) FILTER (WHERE state = 'missed' AND came_back_at IS NOT NULL) AS came_back,
                 count(*) FILTER (WHERE state = 'left') AS "left",
                 count(*) FILTER (WHERE state = 'ended') AS ended

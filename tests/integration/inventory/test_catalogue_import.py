@@ -255,8 +255,9 @@ async def claimed(service: Service) -> int:
     """Return a session of the open room."""
     (row,) = await execute(
         service,
-        """INSERT INTO admission (room_id, line_id, number, state, ticket_id, expires_at)
-        SELECT room_id, line_id, 1, 'claimed', '\\x01', shopper_now() + interval '1 hour' FROM line
+        """INSERT INTO admission (room_id, line_id, number, state, ticket_id, called_at, expires_at)
+        SELECT room_id, line_id, 1, 'claimed', '\\x01', t, t + interval '1 hour'
+        FROM line, shopper_now() t
         RETURNING admission_id""",
     )
     return int(row["admission_id"])

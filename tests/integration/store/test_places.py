@@ -402,7 +402,7 @@ async def test_stepping_aside_while_being_called_ends_called_or_passed_and_never
     assert set(verdicts) == {"aside"}
     rows = await execute(service, "SELECT number, state, promised, called_at FROM admission")
     assert {row["number"]: row["state"] for row in rows if row["number"] <= 10} == dict.fromkeys(
-        range(1, 11), "missed"
+        range(1, 11), "aside"
     )
     # Those who came before the call were stepped over for others, the rest gave their call back.
     now_called = sum(row["state"] == "called" for row in rows)
@@ -410,6 +410,52 @@ async def test_stepping_aside_while_being_called_ends_called_or_passed_and_never
     (books,) = await execute(service, "SELECT promised, seats FROM room_stock")
     assert tuple(books) == (now_called, now_called)
     assert await service.ledger.breaches() == []
+
+
+async def state_of(service: Service, number: int) -> tuple[str | None, bool, bool]:
+    """Return a number's state, whether it was called, and whether it was passed."""
+    row = await row_of(service, number)
+    times = (row.get("called_at"), row.get("passed_at"))
+    return row.get("state"), *(time is not None for time in times)
+
+
+async def test_a_number_that_is_passed_aside_was_not_called(
+    service: Service, places: PlaceStore
+) -> None:
+    ticket, called, _ = await waiting(service, 3, grace_s=600)
+    await places.step_aside(ticket)
+    assert await state_of(service, 1) == ("aside", False, False)
+
+    await call(service, 1)
+
+    assert await state_of(service, 1) == ("aside", False, True)
+    reading = await service.office.all_journeys((await row_of(service, 1))["room_id"])
+    assert reading is not None
+    # The learner sees one call. A turn that was let pass is no call that was missed.
+    assert (len(reading.changed), len(reading.closed)) == (1, 0)
+    assert await places.step_back(ticket) == "missed"
+    assert await state_of(service, 1) == ("missed", False, True)
+    assert await places.step_aside(called) == "aside"
+    assert await state_of(service, 2) == ("aside", True, True)
+
+
+async def test_staying_for_returns_while_aside_takes_no_turn_before_the_others(
+    service: Service, places: PlaceStore
+) -> None:
+    *_, last = tickets = await waiting(service, 3, skus={"mug": 0}, policy="expected")
+    await places.step_aside(last)
+
+    assert await service.lines.stay_for_returns(last, email="") == "waits"
+
+    assert (await call_again(service)).called_again == 0
+    # Its turn passes with its ticket in line for returns: it is the first to be called again.
+    assert (await call(service, 2)).called == 2
+    assert await claimed(service, tickets[1]) == "claimed"
+    await call(service, 3)
+    await join(service)
+    await call(service, 4)
+    assert (await call_again(service)).called_again == 1
+    assert await claimed(service, last) == "claimed"
 
 
 async def test_nobody_inside_or_done_steps_aside(service: Service, places: PlaceStore) -> None:

@@ -1,20 +1,18 @@
 -- name: read_books
--- The room, and what became of the numbers that its lines have come to. Whoever stepped aside and was
--- passed has the moment of that in both columns, and was not called by it.
+-- The room, and what became of the numbers that its lines have come to.
 SELECT m.room_id, m.room, m.status, m.sold_out, clock_timestamp() AS now, h.seq AS log_seq, h.hash AS log_hash,
        is_sealed(m.room_id) AS archived, a.*
 FROM room m JOIN log_head h USING (room_id), LATERAL (
-    SELECT count(*) FILTER (WHERE x.was_called) AS called,
+    SELECT count(x.called_at) AS called,
            count(x.claimed_at) AS claimed,
-           count(*) FILTER (WHERE x.was_called AND x.state = 'missed' AND x.came_back_at IS NULL
+           count(*) FILTER (WHERE x.called_at IS NOT NULL AND x.state IN ('missed', 'aside') AND x.came_back_at IS NULL
                             AND x.claimed_at IS NULL) AS no_shows,
            count(*) FILTER (WHERE x.times_called > 1 OR x.came_back_at IS NOT NULL) AS came_back,
            count(*) FILTER (WHERE x.state = 'left' AND x.called_at IS NULL
                             AND x.end_reason IS DISTINCT FROM 'revoked') AS left_waiting,
            count(*) FILTER (WHERE x.state = 'left' AND x.called_at IS NOT NULL
                             AND x.end_reason IS DISTINCT FROM 'revoked') AS left_later
-    FROM (SELECT b.*, b.called_at IS NOT NULL AND NOT (b.state = 'missed' AND b.called_at = b.ended_at) AS was_called
-          FROM line l JOIN admission b USING (line_id) WHERE l.room_id = m.room_id) x) a
+    FROM line l JOIN admission x USING (line_id) WHERE l.room_id = m.room_id) a
 WHERE m.room = $1;
 
 -- name: count_passed_over
@@ -29,8 +27,7 @@ SELECT e.seq, e.body, e.hash FROM log_between($1, $2::bigint + 1, LEAST($2 + $4:
 -- name: list_away
 -- Numbers that were not there when their line came to them, or have gone before it does.
 SELECT l.line, a.number, wall_at(a.ended_at) AS at FROM line l JOIN admission a USING (line_id)
-WHERE l.room_id = $1 AND ((a.called_at IS NULL AND a.state IN ('left', 'missed') AND a.came_back_at IS NULL)
-    OR (a.state = 'missed' AND a.called_at = a.ended_at AND a.came_back_at IS NULL));
+WHERE l.room_id = $1 AND a.called_at IS NULL AND a.state IN ('left', 'aside');
 
 -- name: list_back
 -- Numbers that wait to be called again.

@@ -182,7 +182,11 @@ CREATE TABLE room_state (
     is_final boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);
 
--- A called number. `left` may also be the row of a number that gave its place up while waiting.
+-- A called number, or one that left (`left`) or stepped aside (`aside`) before its turn. `passed_at` is
+-- when the gate passed the number, and `called_at` its latest call. A number that stood aside when the
+-- gate passed it was not called: coming back makes it `missed`, to be called again, and among those of
+-- all lanes that came back `passed_at` is the order. `ended_at` is when the state `missed`, `aside`,
+-- `left` or `ended` began; for a number that was passed aside, when it was passed.
 -- This table, and those of holds and movements, grow from nothing to a million rows within minutes, so
 -- their statistics are refreshed after 2 % of growth and not only after the usual 10 %.
 CREATE TABLE admission (
@@ -190,7 +194,7 @@ CREATE TABLE admission (
     room_id int NOT NULL,
     line_id int NOT NULL,
     number bigint NOT NULL CHECK (number > 0),
-    state text NOT NULL CHECK (state IN ('called', 'claimed', 'missed', 'left', 'ended')),
+    state text NOT NULL CHECK (state IN ('called', 'claimed', 'missed', 'aside', 'left', 'ended')),
     ticket_id bytea,
     customer_id bigint REFERENCES customer,
     promised int NOT NULL DEFAULT 0 CHECK (promised >= 0),
@@ -202,8 +206,7 @@ CREATE TABLE admission (
     -- How often its session changed a hold or gave up waiting for units.
     changes int NOT NULL DEFAULT 0,
     called_at timestamptz,
-    -- When the gate passed the number: the order among those of all lanes who came back.
-    first_called_at timestamptz,
+    passed_at timestamptz,
     claim_until timestamptz,
     claimed_at timestamptz,
     expires_at timestamptz,
@@ -213,7 +216,10 @@ CREATE TABLE admission (
     CONSTRAINT number_called_once UNIQUE (line_id, number),
     CONSTRAINT promise_needs_a_seat CHECK (promised = 0 OR state IN ('called', 'claimed')),
     CONSTRAINT session_is_bound CHECK (
-        state <> 'claimed' OR (ticket_id IS NOT NULL AND expires_at IS NOT NULL))
+        state <> 'claimed' OR (ticket_id IS NOT NULL AND expires_at IS NOT NULL)),
+    CONSTRAINT only_a_missed_number_comes_back CHECK (came_back_at IS NULL OR state = 'missed'),
+    CONSTRAINT no_seat_without_a_call CHECK (state NOT IN ('called', 'claimed', 'ended') OR called_at IS NOT NULL),
+    CONSTRAINT missed_after_its_turn CHECK (state <> 'missed' OR called_at IS NOT NULL OR passed_at IS NOT NULL)
 ) WITH (fillfactor = 70, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.1,
         autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX admission_claim_due ON admission (claim_until) WHERE state = 'called';
@@ -223,7 +229,7 @@ CREATE INDEX admission_came_back ON admission (line_id, number)
     WHERE state = 'missed' AND came_back_at IS NOT NULL;
 -- Numbers that the gate steps over, since they left or stepped aside before their turn.
 CREATE INDEX admission_skipped ON admission (line_id, number)
-    WHERE called_at IS NULL AND state IN ('left', 'missed');
+    WHERE called_at IS NULL AND state IN ('left', 'aside');
 
 CREATE TABLE draw (
     line_id int PRIMARY KEY REFERENCES line,

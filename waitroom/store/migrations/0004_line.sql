@@ -32,7 +32,7 @@ BEGIN
     t := shopper_now();
     claim_until := t + time_for(m.claim_window_s, 1);
     last_number := first_number + called - 1;
-    INSERT INTO admission (room_id, line_id, number, state, promised, called_at, first_called_at, claim_until)
+    INSERT INTO admission (room_id, line_id, number, state, promised, called_at, passed_at, claim_until)
         SELECT m.room_id, in_line, n, 'called', promise, t, t, call_joins.claim_until
         FROM generate_series(first_number, last_number) n;
     PERFORM tell_of_calls(in_line, ARRAY(SELECT generate_series(first_number, last_number)));
@@ -45,7 +45,7 @@ DECLARE
     left_number bigint;
 BEGIN
     FOR left_number IN SELECT a.number FROM admission a WHERE a.line_id = in_line
-            AND a.called_at IS NULL AND a.state IN ('left', 'missed') AND a.number > head ORDER BY a.number LOOP
+            AND a.called_at IS NULL AND a.state IN ('left', 'aside') AND a.number > head ORDER BY a.number LOOP
         EXIT WHEN left_number > wanted;
         wanted := wanted + 1;
     END LOOP;
@@ -53,21 +53,25 @@ BEGIN
 END $$;
 
 -- Calls the numbers that a gate passes, from `head` to `last_number`, and returns how many there were.
--- Those that stepped aside are passed now, and the grace for coming back begins. Numbers about which
--- something is remembered belong to their ticket and have their profile's time.
+-- Numbers that stand aside are passed, and their grace for coming back begins; one that stays in line for
+-- returns is back at once. Numbers with a note belong to its ticket and have the time of its profile.
 CREATE FUNCTION call_passed(
     m room, in_line int, head bigint, last_number bigint, promise int, t timestamptz, until timestamptz)
 RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
     called int;
+    passed bigint[];
 BEGIN
-    INSERT INTO admission (room_id, line_id, number, state, promised, called_at, first_called_at, claim_until)
+    INSERT INTO admission (room_id, line_id, number, state, promised, called_at, passed_at, claim_until)
         SELECT m.room_id, in_line, n, 'called', promise, t, t, until FROM generate_series(head + 1, last_number) n
         ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
     GET DIAGNOSTICS called = ROW_COUNT;
-    UPDATE admission a SET called_at = t, first_called_at = t, ended_at = t
-        WHERE a.line_id = in_line AND a.called_at IS NULL AND a.state = 'missed'
-            AND a.number > head AND a.number <= last_number;
+    WITH p AS (
+        UPDATE admission a SET passed_at = t, ended_at = t
+        WHERE a.line_id = in_line AND a.called_at IS NULL AND a.state = 'aside'
+            AND a.number > head AND a.number <= last_number RETURNING a.admission_id)
+    SELECT array_agg(p.admission_id) INTO passed FROM p;
+    PERFORM come_back_for_returns(passed);
     UPDATE admission a SET ticket_id = p.owner, time_factor = COALESCE(f.time_factor, 1),
             claim_until = until + time_for(m.claim_window_s, COALESCE(f.time_factor, 1) - 1)
         FROM place p LEFT JOIN profile f ON f.room_id = m.room_id AND f.profile = p.profile
@@ -170,6 +174,11 @@ BEGIN
     END IF;
 END $$;
 
+-- Says whether a number was called, or passed while it stood aside.
+CREATE FUNCTION had_its_turn(a admission) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT a.called_at IS NOT NULL OR a.passed_at IS NOT NULL
+$$;
+
 -- Takes up calls, one verdict for each request in order: claimed, not_yet_called, missed (it will
 -- be called again), aside (until it says that it is back), over, left, ended, other_ticket, line_over
 -- (the room was reset). A repeated claim gets the first one's session.
@@ -199,17 +208,16 @@ BEGIN
             AND (a.ticket_id IS NULL OR a.ticket_id = q.id)
         RETURNING a.admission_id)
     SELECT COALESCE(array_agg(c.admission_id), '{}') INTO taken FROM claimed c;
-    UPDATE admission a SET came_back_at = t, ticket_id = q.id
+    UPDATE admission a SET state = 'missed', came_back_at = t, ticket_id = q.id
         FROM unnest(lines, numbers, ticket_ids) q(l, n, id), room m
-        WHERE a.line_id = q.l AND a.number = q.n AND m.room_id = a.room_id AND a.state = 'missed'
-            AND a.came_back_at IS NULL AND a.ended_at > t - time_for(m.grace_s, a.time_factor)
-            AND a.called_at IS NOT NULL AND (a.ticket_id IS NULL OR a.ticket_id = q.id);
+        WHERE a.line_id = q.l AND a.number = q.n AND m.room_id = a.room_id AND a.state IN ('missed', 'aside')
+            AND had_its_turn(a) AND a.came_back_at IS NULL AND a.ended_at > t - time_for(m.grace_s, a.time_factor)
+            AND (a.ticket_id IS NULL OR a.ticket_id = q.id);
     RETURN QUERY SELECT
         CASE WHEN NOT l.joinable AND a.state IS DISTINCT FROM 'claimed' THEN 'line_over'
              WHEN a.admission_id IS NULL THEN 'not_yet_called'
              WHEN a.ticket_id <> q.id THEN 'other_ticket'
-             WHEN a.state = 'missed' AND a.called_at IS NULL THEN 'aside'
-             WHEN a.state = 'missed' AND a.came_back_at IS NULL THEN 'over'
+             WHEN a.state IN ('missed', 'aside') AND had_its_turn(a) AND a.came_back_at IS NULL THEN 'over'
              -- It was called while this was decided; the next look finds it.
              WHEN a.state = 'called' THEN 'not_yet_called'
              ELSE a.state END,

@@ -61,9 +61,8 @@ BEGIN
     RETURN 'moved';
 END $$;
 
--- Steps aside: the turn goes to the next, and who comes back within the grace is called before anyone
--- new. An admission that is missed without ever having had a deadline, or that has it no longer,
--- stepped aside. Verdicts: aside, inside, over, other_ticket.
+-- Steps aside: the turn goes to the next number. A shopper who comes back within the grace is called
+-- before anyone new. Verdicts: aside, inside, over, other_ticket.
 CREATE FUNCTION step_aside(in_line int, in_number bigint, in_ticket bytea) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     l record; a admission;
@@ -72,7 +71,7 @@ BEGIN
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
     IF is_anothers(in_line, false, in_number, in_ticket) THEN RETURN 'other_ticket'; END IF;
     INSERT INTO admission (room_id, line_id, number, state, ticket_id, ended_at, time_factor)
-        SELECT l.room_id, in_line, in_number, 'missed', in_ticket, shopper_now(), COALESCE((
+        SELECT l.room_id, in_line, in_number, 'aside', in_ticket, shopper_now(), COALESCE((
             SELECT f.time_factor FROM place p JOIN profile f ON f.room_id = l.room_id AND f.profile = p.profile
             WHERE p.line_id = in_line AND NOT p.entered AND p.number = in_number), 1)
         ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
@@ -81,10 +80,11 @@ BEGIN
         IF a.ticket_id <> in_ticket THEN RETURN 'other_ticket'; END IF;
         IF a.state = 'claimed' THEN RETURN 'inside'; END IF;
         IF a.state IN ('left', 'ended') THEN RETURN 'over'; END IF;
-        IF a.state = 'missed' AND a.came_back_at IS NULL THEN RETURN 'aside'; END IF;
+        -- A missed number is not called before it comes back, so it has nothing to let pass.
+        IF a.state = 'aside' OR (a.state = 'missed' AND a.came_back_at IS NULL) THEN RETURN 'aside'; END IF;
         PERFORM return_promises(ARRAY[a.admission_id]);
-        UPDATE admission SET state = 'missed', ticket_id = in_ticket, promised = 0, came_back_at = NULL,
-            claim_until = NULL, ended_at = shopper_now() WHERE admission_id = a.admission_id;
+        UPDATE admission SET state = 'aside', ticket_id = in_ticket, promised = 0, came_back_at = NULL,
+            ended_at = shopper_now() WHERE admission_id = a.admission_id;
     END IF;
     INSERT INTO place (line_id, entered, number, owner, aside) VALUES (in_line, false, in_number, in_ticket, true)
         ON CONFLICT (line_id, entered, number) DO UPDATE SET owner = EXCLUDED.owner, aside = true;
@@ -104,13 +104,13 @@ BEGIN
     SELECT * INTO a FROM admission x WHERE x.line_id = in_line AND x.number = in_number FOR NO KEY UPDATE;
     IF a.admission_id IS NULL THEN RETURN 'waiting'; END IF;
     IF a.ticket_id <> in_ticket THEN RETURN 'other_ticket'; END IF;
-    IF a.state <> 'missed' THEN RETURN a.state; END IF;
+    IF a.state NOT IN ('aside', 'missed') THEN RETURN a.state; END IF;
     UPDATE place p SET aside = false WHERE p.line_id = in_line AND NOT p.entered AND p.number = in_number;
-    IF a.called_at IS NULL THEN
+    IF NOT had_its_turn(a) THEN
         DELETE FROM admission x WHERE x.admission_id = a.admission_id;
         RETURN 'waiting';
     END IF;
-    UPDATE admission x SET came_back_at = shopper_now(), ticket_id = in_ticket FROM room m
+    UPDATE admission x SET state = 'missed', came_back_at = shopper_now(), ticket_id = in_ticket FROM room m
         WHERE x.admission_id = a.admission_id AND m.room_id = x.room_id
             AND (x.came_back_at IS NOT NULL OR x.ended_at > shopper_now() - time_for(m.grace_s, x.time_factor));
     RETURN CASE WHEN FOUND THEN 'missed' ELSE 'over' END;

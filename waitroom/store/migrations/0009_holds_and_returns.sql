@@ -373,19 +373,21 @@ BEGIN
     END IF;
 END $$;
 
--- Puts ended admissions of those who stayed for returns among those who are called again, unless they
--- were given something since they asked.
+-- Puts admissions that stayed for returns and whose turn is over among those that are called again,
+-- unless they were given something since they asked. A number that stands aside before its turn stays in
+-- its place: staying for returns brings none before others who wait.
 CREATE FUNCTION come_back_for_returns(ids bigint[]) RETURNS void LANGUAGE sql AS $$
     UPDATE admission a SET state = 'missed', came_back_at = shopper_now(), expires_at = NULL
         FROM returns_wait r
         WHERE a.admission_id = ANY (ids) AND r.line_id = a.line_id AND r.number = a.number
             AND (a.ticket_id IS NULL OR r.ticket_id = a.ticket_id)
             AND NOT EXISTS (SELECT FROM hold h WHERE h.session_id = a.admission_id AND h.placed_at > r.asked_at)
-            AND ((a.state = 'ended' AND a.end_reason <> 'ordered') OR (a.state = 'missed' AND a.came_back_at IS NULL))
+            AND ((a.state = 'ended' AND a.end_reason <> 'ordered')
+                 OR (a.state IN ('missed', 'aside') AND had_its_turn(a) AND a.came_back_at IS NULL))
 $$;
 
--- Tells those of these called numbers who left an address, gives everybody who stayed for returns
--- the longer window, and ends their waiting.
+-- Sends a message to each of these numbers that was called and left an address. All that were called and
+-- stayed for returns get the longer claim window, and stay no longer.
 CREATE FUNCTION tell_returns(in_line int, numbers bigint[], t timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE admission a SET claim_until = GREATEST(a.claim_until, t + time_for(m.returns_window_s, a.time_factor))
@@ -397,5 +399,7 @@ BEGIN
                'claim_until', wall_time(a.claim_until))
         FROM returns_wait r JOIN admission a USING (line_id, number) JOIN room m USING (room_id)
         WHERE r.line_id = in_line AND r.number = ANY (numbers) AND r.email <> '' AND a.state = 'called';
-    DELETE FROM returns_wait r WHERE r.line_id = in_line AND r.number = ANY (numbers);
+    DELETE FROM returns_wait r USING admission a
+        WHERE r.line_id = in_line AND r.number = ANY (numbers)
+            AND a.line_id = r.line_id AND a.number = r.number AND a.state = 'called';
 END $$;

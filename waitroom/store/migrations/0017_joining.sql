@@ -171,12 +171,12 @@ BEGIN
             AND k.state = 'lost' AND NOT k.entered AND a.state = 'called'
         ORDER BY a.admission_id FOR NO KEY UPDATE OF a) x;
     PERFORM return_promises(calls);
-    UPDATE admission a SET state = 'missed', promised = 0, claim_until = NULL, ended_at = t,
+    UPDATE admission a SET state = 'aside', promised = 0, ended_at = t,
             ticket_id = k.ticket_id, end_reason = 'answer_lost'
         FROM join_key k WHERE a.admission_id = ANY (calls) AND k.line_id = in_line AND k.key = ANY (keys)
             AND k.number = a.number AND NOT k.entered;
     INSERT INTO admission (room_id, line_id, number, state, ticket_id, ended_at, end_reason)
-        SELECT l.room_id, in_line, k.number, 'missed', k.ticket_id, t, 'answer_lost' FROM join_key k
+        SELECT l.room_id, in_line, k.number, 'aside', k.ticket_id, t, 'answer_lost' FROM join_key k
         WHERE k.line_id = in_line AND k.key = ANY (keys) AND k.ticket_id = ANY (ids)
             AND k.state = 'lost' AND NOT k.entered
         ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
