@@ -105,6 +105,33 @@ FROM idle WHERE r.refund_id = idle.refund_id RETURNING r.refund_id, r.drives,
 -- name: put_off_refund
 UPDATE refund SET driven_until = clock_timestamp() + make_interval(secs => $2) WHERE refund_id = $1;
 
+-- name: count_moving_money
+-- Every state has a row, so that a figure goes back to 0.
+SELECT 'order' AS kind, s.state, count(p.order_id) AS moving,
+       COALESCE(extract(epoch FROM clock_timestamp() - min(p.changed_at)), 0)::float8 AS oldest_s,
+       count(*) FILTER (WHERE p.drives >= $1 OR (p.state = 'returning' AND EXISTS (
+           SELECT FROM refund r WHERE r.order_id = p.order_id AND r.state = 'failed'))) AS stuck
+FROM unnest(ARRAY['authorizing', 'authorized', 'voiding', 'returning']) s(state)
+LEFT JOIN purchase p ON p.state = s.state AND p.state IN ('authorizing', 'authorized', 'voiding', 'returning')
+GROUP BY s.state
+UNION ALL
+SELECT 'refund', 'asked', count(*),
+       COALESCE(extract(epoch FROM clock_timestamp() - min(r.asked_at)), 0)::float8,
+       count(*) FILTER (WHERE r.drives >= $1)
+FROM refund r WHERE r.state = 'asked'
+UNION ALL
+SELECT 'refund', x.state, count(r.refund_id), 0, count(r.refund_id) FILTER (WHERE x.state = 'failed')
+FROM unnest(ARRAY['done', 'failed']) x(state)
+LEFT JOIN refund r ON r.state = x.state AND r.ended_at > clock_timestamp() - interval '1 day'
+GROUP BY x.state;
+
+-- name: count_recent_orders
+SELECT s.state, count(p.order_id) AS placed
+FROM unnest(ARRAY['authorizing', 'authorized', 'paid', 'declined', 'voiding', 'cancelled', 'returning', 'refunded'])
+    s(state)
+LEFT JOIN purchase p ON p.state = s.state AND p.created_at > clock_timestamp() - interval '1 hour'
+GROUP BY s.state;
+
 -- name: take_in_refund
 SELECT take_in_refund($1, $2, $3, $4, $5, $6);
 

@@ -10,6 +10,7 @@ from checkout.api import Checkout
 from checkout.customers.identity import Identity, open_identity
 from checkout.driving.comparison import Comparison
 from checkout.driving.comparison_store import ComparisonStore
+from checkout.driving.money_watch import MoneyWatch
 from checkout.driving.payments import Payments
 from checkout.driving.refunds import Refunds
 from checkout.gateway.gateway import Gateway
@@ -212,6 +213,7 @@ def _sweeper(
             "payments": payments.sweep,
             "refunds": refunds.sweep,
             "comparison": comparison.sweep,
+            "money": MoneyWatch(stores.pool).sweep,
             "events": stores.outbox.forget,
             "mails": stores.mails.tidy,
             "retention": partial(stores.archive.sweep, _retention(settings)),

@@ -6,10 +6,13 @@ from uuid import UUID
 import asyncpg
 import pytest
 from paying import WatchedGateway, a_paid_order, all_is_well, line_of, refund
+from prometheus_client import REGISTRY
 from support import execute
 
 from checkout.driving.comparison import BATCH_MAX, Comparison
 from checkout.driving.comparison_store import ComparisonStore
+from checkout.driving.leased import TRIES_ALARM
+from checkout.driving.money_watch import MoneyWatch
 from checkout.driving.refunds import Refunds
 from checkout.order import OrderState, shopper_status
 from checkout.refund import RefundStage, shopper_refund_bodies
@@ -153,3 +156,24 @@ async def test_a_daily_round_finds_what_no_news_told_and_goes_on_where_it_stoppe
     assert row["finished_at"] is not None
     assert (await service.orders.read(order_id)).refunded_minor == 300
     await all_is_well(service)
+
+
+async def test_the_metrics_tell_of_money_that_moves_and_for_how_long(service: Service) -> None:
+    order_id = await a_paid_order(service)
+    await refund(service, order_id, full=True, restock=True)
+    late = "UPDATE refund SET asked_at = asked_at - interval '1 hour', drives = $1"
+    await execute(service, late, TRIES_ALARM)
+    asked = {"kind": "refund", "state": "asked"}
+
+    await MoneyWatch(service.pool).count()
+    names = ("moving", "oldest_seconds", "stuck")
+    found = [REGISTRY.get_sample_value(f"waitroom_money_{name}", asked) for name in names]
+    paid = REGISTRY.get_sample_value("waitroom_payments_last_hour", {"state": "paid"})
+    await service.refunds.drive((await service.refund_store.of_order(order_id))[0].refund_id)
+    await MoneyWatch(service.pool).count()
+    after = REGISTRY.get_sample_value("waitroom_money_moving", asked)
+
+    moving, oldest, stuck = found
+    assert (moving, stuck, paid, after) == (1, 1, 1, 0)
+    assert oldest is not None
+    assert oldest >= 3600

@@ -14,6 +14,7 @@ NAMED_IMPURE = {
     # They drive money and stock through time.
     "checkout.driving.comparison",
     "checkout.driving.leased",
+    "checkout.driving.money_watch",
     "checkout.driving.payments",
     "checkout.driving.refunds",
     "inventory.sweeper",
