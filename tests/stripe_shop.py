@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -39,7 +40,7 @@ async def wire(localstripe: str) -> AsyncIterator[Wire]:
 
 @pytest.fixture
 async def stripe_shops(
-    postgres_url: str, valkey_url: str, wire: Wire
+    postgres_url: str, valkey_url: str, wire: Wire, pooler: Path | None
 ) -> AsyncIterator[Callable[..., Awaitable[Service]]]:
     """Open as many services of a shop on Stripe as a test wants, without loops by default."""
     async with AsyncExitStack() as stack:
@@ -56,6 +57,7 @@ async def stripe_shops(
                 "stripe_publishable_key": "pk_test_of_the_tests",
                 "public_url": "https://shop.example.com",
                 "payment_wait_s": 30.0,
+                "postgres_pooler": pooler is not None,
                 **changes,
             }
             made = settings(postgres_url, valkey_url, **values)

@@ -292,7 +292,8 @@ async def reset_while(service: Service, doing: Awaitable[Any]) -> Any:
     async with service.pool.acquire() as connection:
         async with connection.transaction():
             await connection.fetch("SELECT * FROM reset_room('drop', 'test', 'now')")
-            pid = connection.get_server_pid()
+            # The driver knows the connection to a pooler, not the one behind it.
+            pid = await connection.fetchval("SELECT pg_backend_pid()")
             task = asyncio.ensure_future(doing)
             blocked = "SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))"
             await eventually(lambda: execute(service, blocked, pid))

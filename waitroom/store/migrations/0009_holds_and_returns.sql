@@ -369,7 +369,7 @@ BEGIN
     IF FOUND THEN
         UPDATE admission a SET state = 'ended', came_back_at = NULL
             WHERE a.line_id = in_line AND a.number = in_number AND a.state = 'missed'
-                AND a.came_back_at IS NOT NULL AND a.end_reason IS NOT NULL;
+                AND a.came_back_at IS NOT NULL AND a.end_reason IS NOT NULL AND a.called_at IS NOT NULL;
     END IF;
 END $$;
 
