@@ -38,6 +38,7 @@ ROUTES = {
     ("DELETE", "/admin/rooms/{room}/places/{line}/{number}"): "operator",
     ("DELETE", "/admin/rooms/{room}/crowd"): "operator",
     ("POST", "/admin/rooms/{room}/reset"): "admin",
+    ("POST", "/admin/rooms/{room}/archive"): "admin",
     ("POST", "/admin/rooms/{room}/public-value"): "operator",
     ("PUT", "/admin/rooms/{room}/stock"): "operator",
     ("POST", "/admin/rooms/{room}/{verb}"): "operator",
