@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import asyncpg
 import pytest
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -112,17 +113,18 @@ async def test_what_is_refused_for_now_is_sent_later(service: Service) -> None:
 
 
 async def test_an_address_that_is_refused_for_good_is_forgotten_at_once(
-    service: Service, capsys: pytest.CaptureFixture[str]
+    service: Service,
 ) -> None:
     await write(service)
     async with open_postbox() as box:
         box.refuse.append("550 5.1.1 ada@example.com: no such person")
 
-        await sender_of(service, box.url).send_due()
+        with structlog.testing.capture_logs() as said:
+            await sender_of(service, box.url).send_due()
 
     assert await mails(service) == [("failed", "address refused: 550", "", 1)]
-    assert "mail_not_sent" in (said := capsys.readouterr().out)
-    assert "ada" not in said
+    assert [entry["event"] for entry in said] == ["mail_not_sent"]
+    assert "ada" not in str(said)
 
 
 @pytest.mark.parametrize(
