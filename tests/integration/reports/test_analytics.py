@@ -142,9 +142,9 @@ async def test_money_that_bought_nothing_is_no_sale_and_its_return_no_refund(
     await a_small_sale(service)
     before = await report(service)
     sql = """INSERT INTO refund (refund_id, order_id, idempotency_key, body_hash, state,
-                 amount_minor, restock, by_hand, who, reason, ended_at)
+                 amount_minor, restock, by_hand, who, reason, ended_at, done_at)
              SELECT gen_random_uuid(), order_id, gen_random_uuid(), '', 'done', 1000, false, false,
-                    'waitroom', '', $1 FROM purchase WHERE state = 'declined'"""
+                    'waitroom', '', $1, $1 FROM purchase WHERE state = 'declined'"""
     await execute(service, sql, NOON + HOUR)
 
     assert await report(service) == before
