@@ -17,6 +17,14 @@ def test_a_file_can_be_read_in_one_go() -> None:
     assert {name: n for name, n in lengths.items() if n > FILE_LINES_MAX} == {}
 
 
+def test_a_file_of_sql_can_be_read_in_one_go() -> None:
+    sql = sorted((ROOT / "waitroom" / "store" / "migrations").glob("*.sql"))
+    lengths = {short(path): len(path.read_text().splitlines()) for path in sql}
+
+    assert len(lengths) > 15
+    assert {name: n for name, n in lengths.items() if n > FILE_LINES_MAX} == {}
+
+
 def test_a_function_fits_a_screen() -> None:
     lengths = {
         f"{short(path)}: {node.name}": (node.end_lineno or 0) - node.lineno + 1

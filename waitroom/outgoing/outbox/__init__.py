@@ -1,7 +1,7 @@
 """Webhooks: what happened in a sale, sent to the systems that asked for it.
 
 The transaction that makes something true writes its event (`emit` and the triggers in
-`0003_log_and_outbox.sql`), so an event exists if and only if the change it describes was committed.
+`0022_outbox.sql`), so an event exists if and only if the change it describes was committed.
 It is written only while an active endpoint wants its kind; the hot path pays nothing for an absent
 listener.
 

@@ -298,32 +298,6 @@ CREATE INDEX purchase_unbought ON purchase (room_id, state, created_at DESC, ord
     WHERE state IN ('declined', 'cancelled', 'refunded');
 CREATE INDEX purchase_given_back ON purchase (room_id, created_at DESC, order_id) WHERE refunded_minor > 0;
 
--- The life of an order; TRANSITIONS in checkout/order.py says the same, and a test compares the two.
-CREATE TABLE order_transition (
-    from_state text NOT NULL,
-    to_state text NOT NULL,
-    PRIMARY KEY (from_state, to_state)
-);
-INSERT INTO order_transition VALUES
-    ('authorizing', 'authorized'), ('authorizing', 'declined'), ('authorizing', 'voiding'),
-    ('authorized', 'paid'), ('authorized', 'returning'),
-    ('voiding', 'cancelled'), ('voiding', 'authorized'), ('voiding', 'returning'),
-    ('declined', 'authorized'), ('declined', 'returning'),
-    ('cancelled', 'authorized'), ('cancelled', 'returning'),
-    ('returning', 'cancelled'), ('returning', 'refunded'),
-    ('paid', 'refunded'), ('refunded', 'paid'), ('refunded', 'returning');
-
-CREATE FUNCTION refuse_transition() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM order_transition t WHERE (t.from_state, t.to_state) = (OLD.state, NEW.state)) THEN
-        RAISE EXCEPTION 'an order that is % never becomes %', OLD.state, NEW.state
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'orders_keep_to_their_life';
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER orders_keep_to_their_life BEFORE UPDATE OF state ON purchase
-    FOR EACH ROW WHEN (NEW.state <> OLD.state) EXECUTE FUNCTION refuse_transition();
-
 -- The lines of an order, at the prices of the hold. `returned` units are back on the shelf; `refunded`
 -- ones were paid back or are being paid back, on the shelf or not.
 CREATE TABLE purchase_line (
@@ -375,14 +349,6 @@ CREATE TABLE refund (
         CASE state WHEN 'asked' THEN done_at IS NULL WHEN 'done' THEN done_at IS NOT NULL ELSE true END)
 ) WITH (fillfactor = 80);
 CREATE INDEX refund_unsettled ON refund (asked_at) WHERE state = 'asked';
-CREATE FUNCTION refuse_refund_transition() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'a refund that is % never becomes %', OLD.state, NEW.state
-        USING ERRCODE = 'check_violation', CONSTRAINT = 'refunds_keep_to_their_life';
-END $$;
-CREATE TRIGGER refunds_keep_to_their_life BEFORE UPDATE OF state ON refund FOR EACH ROW
-    WHEN (NEW.state <> OLD.state AND (OLD.state = 'failed' OR NEW.state = 'asked'))
-    EXECUTE FUNCTION refuse_refund_transition();
 CREATE INDEX refund_done ON refund (ended_at) WHERE state = 'done';
 
 CREATE TABLE refund_line (
@@ -428,14 +394,3 @@ CREATE UNIQUE INDEX payment_is_captured_once ON payment_event (order_id) WHERE s
 CREATE UNIQUE INDEX refund_is_done_once ON payment_event (refund_id) WHERE said = 'done';
 CREATE TRIGGER payment_events_are_append_only BEFORE UPDATE OR DELETE ON payment_event
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
-
--- Which PaymentIntent at Stripe belongs to a payment of ours. The first row decides for good: only
--- an intent that stands here is ever confirmed, and a payment that was barred before it had one has
--- none and never gets one. `payment_key` is the order's id; as with any gateway, no key of ours
--- binds its books to the orders.
-CREATE TABLE stripe_payment (
-    payment_key text PRIMARY KEY,
-    intent_id text,
-    at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    CONSTRAINT intent_pays_once UNIQUE (intent_id)
-);

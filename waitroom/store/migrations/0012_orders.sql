@@ -1,6 +1,43 @@
 -- Orders and their payments. Lock order as everywhere: admission, room_stock, stock, hold, then the order,
 -- then its refund. The SETs keep plans that were made while tables were empty from reading all of them.
 
+-- The life of an order; TRANSITIONS in checkout/order.py says the same, and a test compares the two.
+CREATE TABLE order_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL,
+    PRIMARY KEY (from_state, to_state)
+);
+INSERT INTO order_transition VALUES
+    ('authorizing', 'authorized'), ('authorizing', 'declined'), ('authorizing', 'voiding'),
+    ('authorized', 'paid'), ('authorized', 'returning'),
+    ('voiding', 'cancelled'), ('voiding', 'authorized'), ('voiding', 'returning'),
+    ('declined', 'authorized'), ('declined', 'returning'),
+    ('cancelled', 'authorized'), ('cancelled', 'returning'),
+    ('returning', 'cancelled'), ('returning', 'refunded'),
+    ('paid', 'refunded'), ('refunded', 'paid'), ('refunded', 'returning');
+
+CREATE FUNCTION refuse_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM order_transition t WHERE (t.from_state, t.to_state) = (OLD.state, NEW.state)) THEN
+        RAISE EXCEPTION 'an order that is % never becomes %', OLD.state, NEW.state
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'orders_keep_to_their_life';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER orders_keep_to_their_life BEFORE UPDATE OF state ON purchase
+    FOR EACH ROW WHEN (NEW.state <> OLD.state) EXECUTE FUNCTION refuse_transition();
+
+-- Which PaymentIntent at Stripe belongs to a payment of ours. The first row decides for good: only
+-- an intent that stands here is ever confirmed, and a payment that was barred before it had one has
+-- none and never gets one. `payment_key` is the order's id; as with any gateway, no key of ours
+-- binds its books to the orders.
+CREATE TABLE stripe_payment (
+    payment_key text PRIMARY KEY,
+    intent_id text,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT intent_pays_once UNIQUE (intent_id)
+);
+
 -- Notes what a gateway said of a payment, or of a refund of it, unless it said the same before. Callers
 -- that move the order as well note first, before they lock anything.
 CREATE FUNCTION note_payment(

@@ -1,5 +1,15 @@
 -- Refunds, and orders as they are looked back on by operators, sellers and receipts.
 
+-- A refund that was asked ends once. One that was done may still fail, when a bank sends it back.
+CREATE FUNCTION refuse_refund_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a refund that is % never becomes %', OLD.state, NEW.state
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'refunds_keep_to_their_life';
+END $$;
+CREATE TRIGGER refunds_keep_to_their_life BEFORE UPDATE OF state ON refund FOR EACH ROW
+    WHEN (NEW.state <> OLD.state AND (OLD.state = 'failed' OR NEW.state = 'asked'))
+    EXECUTE FUNCTION refuse_refund_transition();
+
 -- A refund with its units, as it is read everywhere.
 CREATE VIEW full_refund AS
     SELECT r.refund_id, r.order_id, r.state AS stage, r.amount_minor, p.currency, a.gateway, r.restock, r.by_hand, r.outside,
