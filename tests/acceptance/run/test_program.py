@@ -193,7 +193,7 @@ async def test_the_command_line_makes_rooms_and_stock(service: Service, postgres
          "'2027-04-10T18:00:00' is not a moment with its offset from UTC"),
         (["room", "create", "r", "--name", "R", "opens_at=2027-04-10"],
          "opens_at: '2027-04-10' is not a moment with its offset from UTC"),
-        (["room", "create", "r", "--name", ""], "name: expected str of length >= 1"),
+        (["room", "create", "r", "--name", ""], "name: it needs at least one visible character"),
         (["room", "create", "r", "--name", " \u200b"], "at least one visible character"),
         (["room", "create", "a b", "--name", "R"], "cannot name a room"),
         (["room", "create", "r", "--name", "R", "seats_max=99999999999999999999"],
