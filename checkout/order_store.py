@@ -13,7 +13,7 @@ from checkout.attempt import Attempt, Taken
 from checkout.gateway.gateway import Payment
 from checkout.order import CLOSED, TRANSITIONS, Order, OrderState, read_order
 from checkout.refusals import AlreadyPaid, TooManyDeclines, TotalChanged, UnknownOrder
-from inventory.kit.database import Pool, connection, load_queries
+from inventory.kit.database import SHOPPER_TIMEOUT_S, Pool, connection, load_queries
 from inventory.kit.problem import IdempotencyKeyReused
 from inventory.kit.turns import Audits
 from inventory.refusals import HoldExpired, PaymentRunning, SessionOver, UnknownHold
@@ -40,11 +40,11 @@ async def decide(pool: Pool, sql: str, *values: object) -> Any:
     """
     try:
         async with connection(pool) as borrowed:
-            return await borrowed.fetchval(sql, *values)
+            return await borrowed.fetchval(sql, *values, timeout=SHOPPER_TIMEOUT_S)
     except asyncpg.DeadlockDetectedError:
         await asyncio.sleep(0)
     async with connection(pool) as borrowed:
-        return await borrowed.fetchval(sql, *values)
+        return await borrowed.fetchval(sql, *values, timeout=SHOPPER_TIMEOUT_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +149,9 @@ class OrderStore:
             order = (uuid4(), session_id, hold_id, key, body_hash, new_reference())
             try:
                 async with connection(self._pool) as borrowed:
-                    row = await borrowed.fetchrow(SQL["start_payment"], *order, *rest)
+                    row = await borrowed.fetchrow(
+                        SQL["start_payment"], *order, *rest, timeout=SHOPPER_TIMEOUT_S
+                    )
             except asyncpg.UniqueViolationError as error:
                 taken = error.constraint_name == "purchase_reference_key"
                 if not taken or attempt == REFERENCES_MAX - 1:

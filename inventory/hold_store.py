@@ -10,7 +10,15 @@ from uuid import UUID
 import asyncpg
 
 from inventory.hold import Hold, HoldLine, HoldRequest, HoldState, Verdict, Wish, refusal
-from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, borrow, connection, load_queries
+from inventory.kit.database import (
+    ENGINE_ERRORS,
+    SHOPPER_TIMEOUT_S,
+    Connection,
+    Pool,
+    borrow,
+    connection,
+    load_queries,
+)
 from inventory.kit.problem import EngineDown, IdempotencyKeyReused, Refusal
 from inventory.refusals import UnknownHold
 
@@ -126,6 +134,7 @@ class HoldStore:
                 [session for session, _ in call.pairs],
                 [slot for _, slot in call.pairs],
                 turn == SETTLE_ROUNDS_MAX,
+                timeout=SHOPPER_TIMEOUT_S,
             )
             assert row is not None
             if not row["must_settle"]:

@@ -32,6 +32,11 @@ ACQUIRE_TIMEOUT_S = 5.0
 # Far longer than any of our transactions takes. A statement that waits longer for a row gives its
 # connection back, and its request is told to come again.
 LOCK_TIMEOUT_S = 3
+# A statement that shoppers wait for takes milliseconds. One that takes longer than this waits for a
+# reply that was lost, and asking again is sooner answered.
+SHOPPER_TIMEOUT_S = 3.0
+# After a time-out the request that cancels the statement has this long to reach the server.
+CANCEL_S = 0.5
 
 # The errors of asyncpg when the engine is away, restarting, failing over or out of connections. Any
 # other error is a bug of ours and must stay visible as one.
@@ -194,6 +199,11 @@ async def borrow(pool: Pool) -> AsyncIterator[Connection]:
             yield borrowed
         except asyncpg.LockNotAvailableError as error:
             raise Busy from error
+        except TimeoutError:
+            # Its answer may never come, and returning it to the pool would wait for that.
+            await asyncio.sleep(CANCEL_S)
+            borrowed.terminate()
+            raise
 
 
 @asynccontextmanager

@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from inventory.kit.database import ENGINE_ERRORS, Connection, Pool, borrow, connection, load_queries
+from inventory.kit.database import (
+    ENGINE_ERRORS,
+    SHOPPER_TIMEOUT_S,
+    Connection,
+    Pool,
+    borrow,
+    connection,
+    load_queries,
+)
 from inventory.kit.problem import EngineDown
 from waitroom.line.admission import AdmissionState
 from waitroom.line.ticket import Ticket
@@ -250,6 +258,7 @@ class LineStore:
                 [ticket.line_id for ticket in tickets],
                 [ticket.number for ticket in tickets],
                 [ticket.ticket_id for ticket in tickets],
+                timeout=SHOPPER_TIMEOUT_S,
             )
         return [
             Claimed(
@@ -270,6 +279,7 @@ class LineStore:
                 [ticket.number for ticket in tickets],
                 [ticket.ticket_id for ticket in tickets],
                 [ticket.entered for ticket in tickets],
+                timeout=SHOPPER_TIMEOUT_S,
             )
         return [_place_on_file(row) for row in rows]
 
@@ -316,8 +326,7 @@ class LineStore:
     async def existing(self, rooms: Sequence[str]) -> set[str]:
         """Return those of these names that are rooms."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["name_rooms"], rooms)
-        return {row["room"] for row in rows}
+            return {row["room"] for row in await borrowed.fetch(SQL["name_rooms"], rooms)}
 
     async def places_horizon(self) -> int:
         """Return the oldest transaction that still runs: whatever came before can be read now."""

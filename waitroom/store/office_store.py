@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from inventory.kit.database import Connection, Pool, connection, load_queries
+from inventory.kit.database import SHOPPER_TIMEOUT_S, Connection, Pool, connection, load_queries
 from waitroom.line.forecast.journey import Journey, Reading
 from waitroom.line.policy import Call, CallResult
 from waitroom.line.snapshot import CallingRules, DrawSteps, LineSnapshot, RoomSnapshot, Stock
@@ -36,7 +36,7 @@ class OfficeStore:
     async def beat(self, me: str, term: int, *, lease_s: float) -> tuple[str, int]:
         """Say that `me` lives; return the leader's name and term."""
         async with connection(self._beats) as borrowed:
-            row = await borrowed.fetchrow(SQL["beat"], me, term, lease_s)
+            row = await borrowed.fetchrow(SQL["beat"], me, term, lease_s, timeout=SHOPPER_TIMEOUT_S)
         assert row is not None
         return row["leader"], row["term"]
 
@@ -68,6 +68,7 @@ class OfficeStore:
                 call.heard_by,
                 decision.reason,
                 msgspec.json.encode(decision.figures).decode(),
+                timeout=SHOPPER_TIMEOUT_S,
             )
         assert row is not None
         return CallResult(**dict(row))
@@ -81,7 +82,9 @@ class OfficeStore:
         """
         async with connection(self._pool) as borrowed:
             values = (room.room_id, term, version, body, room.is_over, room.row_version)
-            at: datetime | None = await borrowed.fetchval(SQL["publish_state"], *values)
+            at: datetime | None = await borrowed.fetchval(
+                SQL["publish_state"], *values, timeout=SHOPPER_TIMEOUT_S
+            )
         return at
 
     async def note_sold_out(self, room_id: int) -> None:
@@ -171,7 +174,7 @@ def _reading_of(room: RoomSnapshot, rows: Sequence[asyncpg.Record]) -> Reading:
 
 
 async def _snapshot(borrowed: Connection, room_id: int) -> RoomSnapshot | None:
-    rows = await borrowed.fetch(SQL["snapshot"], room_id)
+    rows = await borrowed.fetch(SQL["snapshot"], room_id, timeout=SHOPPER_TIMEOUT_S)
     return _room_of(rows) if rows else None
 
 

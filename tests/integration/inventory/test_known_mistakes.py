@@ -129,8 +129,8 @@ class _LosesReplies:
         self._pool = pool
         self._connection = connection
 
-    async def fetchrow(self, *query: Any) -> Any:
-        answer = await self._connection.fetchrow(*query)
+    async def fetchrow(self, *query: Any, **options: Any) -> Any:
+        answer = await self._connection.fetchrow(*query, **options)
         if self._pool.times:
             self._pool.times -= 1
             raise asyncpg.ConnectionDoesNotExistError("the connection was closed")
