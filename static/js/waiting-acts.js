@@ -13,7 +13,7 @@ const ACTS = {
 
 /** A code in two groups, and sign by sign for those who hear it. @param {string} code */
 function drawCode(code) {
-  const seen = Object.assign(document.createElement("span"), { textContent: `${code.slice(0, 4)} ${code.slice(4)}` });
+  const seen = Object.assign(document.createElement("span"), { textContent: `${code.slice(0, 5)} ${code.slice(5)}` });
   const heard = Object.assign(document.createElement("span"), { textContent: [...code].join(" "), className: "heard" });
   seen.ariaHidden = "true";
   const box = document.getElementById("code");

@@ -5,7 +5,6 @@ import secrets
 import time
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import IPv6Address, ip_address, ip_network
 
 import msgspec
 
@@ -29,14 +28,14 @@ from waitroom.store.memory import Memory
 from waitroom.store.place_store import PlaceStore, Profile
 
 # Letters and digits of which no two look alike, read out or written down: no B and 8, I, L and 1,
-# O and 0, S and 5, U and V, Z and 2. Eight of them make 10^11 codes.
+# O and 0, S and 5, U and V, Z and 2. Ten of them make 6 * 10^13 codes.
 CODE_SIGNS = "34679ACDEFGHJKMNPQRTVWXY"
-CODE_LENGTH = 8
+CODE_LENGTH = 10
 CODE_VALID_S = 600
-# Guesses from one address, and at one room. Ten minutes of guessing at a room with a thousand valid
-# codes find one with a chance of one in twenty thousand.
+# Guesses from one address. Ten thousand addresses that guess for ten minutes at a room with a
+# thousand valid codes find one with a chance of one in thirty thousand, so no bound for the whole
+# room is needed; strangers could use it up and keep everybody out.
 GUESSES_PER_MINUTE = 20
-ROOM_GUESSES_PER_MINUTE = 600
 # One place may step aside, or have a code made, this often. Each change is a log entry.
 CHANGES_PER_MINUTE = 6
 PROFILES_FRESH_S = 5.0
@@ -89,17 +88,6 @@ _MOVE = msgspec.json.Decoder(_Move)
 
 def new_code() -> str:
     return "".join(secrets.choice(CODE_SIGNS) for _ in range(CODE_LENGTH))
-
-
-def network_of(address: str | None) -> str:
-    """Return what a limit counts: an IPv4 address, or the /64 that an IPv6 address lies in."""
-    try:
-        known = ip_address(address or "")
-    except ValueError:
-        return str(address)
-    if isinstance(known, IPv6Address) and known.ipv4_mapped is None:
-        return str(ip_network((known, 64), strict=False))
-    return str(getattr(known, "ipv4_mapped", None) or known)
 
 
 class Places:
@@ -168,15 +156,16 @@ class Places:
         return MoveCode(code=code, valid_s=CODE_VALID_S)
 
     async def move(
-        self, view: RoomView, code: str, *, by: str | None, address: str | None, own: Ticket | None
+        self, view: RoomView, code: str, *, by: str | None, network: str, own: Ticket | None
     ) -> Ticket:
         """Move the place that a code was made for; its former ticket is worth nothing then.
 
         `by` recognises a browser that never got the answer and asks again: it gets the same ticket.
-        `own` is the place that this browser had. It is given up, or the line would wait for a
+        `network` is the client's, by which guesses are counted. `own` is the place that this
+        browser had. It is given up, or the line would wait for a
         shopper who has gone to another place.
         """
-        await self._limit_guesses(view, address)
+        await self._allow(f"move:address:{network}", GUESSES_PER_MINUTE)
         move = await self._redeem(view, code, by=by)
         old = parse_ticket(move.old)
         if old is None or old.line_id not in view.lines:
@@ -227,11 +216,6 @@ class Places:
     async def _limit(self, what: str, ticket: Ticket) -> None:
         place = f"{ticket.line_id}.{'e' if ticket.entered else ''}{ticket.number}"
         await self._allow(f"{what}:{place}", CHANGES_PER_MINUTE)
-
-    async def _limit_guesses(self, view: RoomView, address: str | None) -> None:
-        # The address first: one guesser uses up their own attempts and not the room's.
-        await self._allow(f"move:address:{network_of(address)}", GUESSES_PER_MINUTE)
-        await self._allow(f"move:room:{view.room}", ROOM_GUESSES_PER_MINUTE)
 
     async def _allow(self, bucket: str, per_minute: int) -> None:
         wait_s = await self._memory.allow(bucket, per_minute=per_minute)

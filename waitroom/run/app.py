@@ -10,6 +10,7 @@ from aiohttp.typedefs import Middleware
 
 from checkout.gateway.gateway import Gateway
 from inventory.kit.database import Pool, open_pool
+from inventory.kit.doors.client import TRUSTED_PROXIES
 from inventory.kit.doors.origins import origin_of
 from inventory.kit.http import BODY_BYTES_MAX, OWN_ORIGIN, PROBLEM_PAGE, rim
 from inventory.kit.pages import static_folder
@@ -144,6 +145,7 @@ def make_app(service: Service) -> web.Application:
     app = web.Application(middlewares=[rim, _one_address()], client_max_size=BODY_BYTES_MAX)
     app[PROBLEM_PAGE] = service.pages.problem
     app[OWN_ORIGIN] = origin_of(settings.public_url)
+    app[TRUSTED_PROXIES] = settings.proxies
     crowds = None
     if settings.demo:
         crowds = Crowds(base_url=settings.base_url, share=Shared(service.memory))
@@ -152,6 +154,7 @@ def make_app(service: Service) -> web.Application:
         operators=service.operators,
         memory=service.memory,
         pages=service.pages,
+        devices=service.devices,
         attempts_per_minute=settings.sign_in_attempts_per_minute,
         secure=settings.secure,
     )

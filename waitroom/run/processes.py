@@ -72,6 +72,13 @@ class _Child:
         return code
 
 
+def as_variable(value: object) -> str:
+    """Return a setting's value as `load_settings` reads it from the environment."""
+    if isinstance(value, list):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 class Supervisor:
     """Run `workers` web processes and one for the other roles, each with these settings."""
 
@@ -98,10 +105,7 @@ class Supervisor:
     def _environment(self) -> dict[str, str]:
         values = msgspec.to_builtins(self._settings)
         settings = {
-            ENVIRONMENT_PREFIX + name.upper(): str(value).lower()
-            if isinstance(value, bool)
-            else str(value)
-            for name, value in values.items()
+            ENVIRONMENT_PREFIX + name.upper(): as_variable(value) for name, value in values.items()
         }
         inherited = {k: v for k, v in os.environ.items() if k != "WAITROOM_CONFIG"}
         return {

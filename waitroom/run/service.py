@@ -21,8 +21,10 @@ from inventory.api import Catalogue
 from inventory.hold_store import HoldStore
 from inventory.kit.database import Pool
 from inventory.kit.pages import Pages
+from inventory.kit.signing import Seal
 from inventory.money import format_amount, uncommon_digits
 from inventory.sweeper import RoomSweep, Sweeper
+from waitroom.admin.accounts.guard import DEVICE_PURPOSE
 from waitroom.desk.board import Board
 from waitroom.desk.entrance import Entrance
 from waitroom.desk.public_log import PublicLog
@@ -84,6 +86,8 @@ class Service(Stores):
     # None without a relay.
     mail_sender: MailSender | None
     pages: Pages
+    # Signs the cookies of browsers in which an operator has signed in.
+    devices: Seal
     stripe: "StripeApi | None" = None
     # Set when the process is to end.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -148,6 +152,7 @@ def build_service(
         ),
         mail_sender=_mail_sender(settings, secrets, stores),
         pages=_pages(settings),
+        devices=Seal(secrets.keys, DEVICE_PURPOSE),
     )
 
 

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from checkout.customers.customer import is_safe_address
+from inventory.kit.doors.client_address import TrustedProxies, parse_networks
 from inventory.kit.doors.origins import parse_origin
 from waitroom.outgoing.mail.relay import parse_relay, parse_sender
 
@@ -79,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     archive_after_days: Days = 90
     forget_people_after_days: Days = 365
     forget_orders_after_days: Days = 3650
+    trusted_proxies: list[str] = []
     sign_in_attempts_per_minute: Count = 10
     customer_issuer: str = ""
     customer_audience: str = ""
@@ -92,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def __post_init__(self) -> None:
         if self.public_url and not _is_origin(self.public_url):
             raise ValueError('public_url has to be an address such as "https://queue.example.com"')
+        self._check_proxies()
         if self.customer_jwks_url and not self.customer_issuer:
             raise ValueError("customer_jwks_url needs customer_issuer")
         if self.customer_issuer and not self.customer_audience:
@@ -108,6 +111,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
                 parse_sender(self.mail_from)
             except ValueError as error:
                 raise ValueError(f"mail_from cannot be used: {error}") from error
+
+    def _check_proxies(self) -> None:
+        try:
+            networks = self.proxies.networks
+        except ValueError as error:
+            raise ValueError(f"trusted_proxies are addresses and networks: {error}") from error
+        if any(network.prefixlen == 0 for network in networks):
+            raise ValueError("trusted_proxies may not be all addresses: anyone could then pose")
+
+    @property
+    def proxies(self) -> TrustedProxies:
+        return TrustedProxies(networks=parse_networks(self.trusted_proxies))
 
     @property
     def base_url(self) -> str:
@@ -138,13 +153,15 @@ def load_settings(
         path = Path(environment["WAITROOM_CONFIG"])
     values = _read_toml(path) if path else {}
     _refuse_unknown(values, where=str(path))
-    from_environment = {
+    from_environment: dict[str, Any] = {
         name.removeprefix(ENVIRONMENT_PREFIX).lower(): value
         for name, value in environment.items()
         if name.startswith(ENVIRONMENT_PREFIX)
         and name.removeprefix(ENVIRONMENT_PREFIX) not in _APART
     }
     _refuse_unknown(from_environment, where="the environment", shown=_as_variable)
+    if isinstance(listed := from_environment.get("trusted_proxies"), str):
+        from_environment["trusted_proxies"] = [one for one in listed.split(",") if one.strip()]
     merged = (
         values | from_environment | {k: v for k, v in (overrides or {}).items() if v is not None}
     )

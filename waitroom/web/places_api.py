@@ -3,6 +3,7 @@
 import msgspec
 from aiohttp import web
 
+from inventory.kit.doors.client import client_network
 from inventory.kit.http import json_response, read_body
 from waitroom.desk.board import RoomView
 from waitroom.desk.places import Places, ProfileOffer
@@ -102,4 +103,4 @@ async def move_here(
     except (NoTicket, TicketMoved):
         own = None
     key = credentials.join_key(request)
-    return await places.move(view, code, by=key, address=request.remote, own=own)
+    return await places.move(view, code, by=key, network=client_network(request), own=own)

@@ -11,6 +11,8 @@ uses it. A value that one door refuses is thus refused by all.
 | `origins` | the origins of web pages, and whether a request comes from one of ours |
 | `accept` | which of two kinds of answer a client prefers |
 | `decoding` | bodies in JSON, and the arguments of commands |
+| `client` | the client that a request came from, for every limit that counts by client |
+| `client_address` | its address, as trusted proxies report it |
 
 `Moment`, `Name` and their kin are plain `datetime` and `str` once they are read; as the type of a
 field they name the reader. `decoding` knows all readers.

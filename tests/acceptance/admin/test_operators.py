@@ -82,6 +82,45 @@ async def test_guessing_passwords_is_slowed_down_and_locks_nobody_else_out(
     assert waited == 0
 
 
+async def test_strangers_keep_no_operator_out_who_has_signed_in_here_before(
+    services: Callable[..., Awaitable[Service]], clients: Callable[..., Awaitable[Client]]
+) -> None:
+    service = await services(sign_in_attempts_per_minute=3, trusted_proxies=["127.0.0.0/8"])
+    client = await clients(service)
+    for name in ("night", "day"):
+        await service.operators.add(name, role="operator", password=PASSWORD)
+
+    async def tried(address: str, password: str, cookie: str = "", name: str = "night") -> int:
+        headers = {"X-Forwarded-For": address, "Cookie": cookie}
+        form = {"name": name, "password": password}
+        answer = await client.post(
+            "/admin/login", data=form, headers=headers, allow_redirects=False
+        )
+        return answer.status
+
+    first = await attempt(client, "night", PASSWORD)
+    known = next(
+        text.partition(";")[0]
+        for text in first.headers.getall("Set-Cookie")
+        if "waitroom_device" in text
+    )
+    # Strangers use up the bucket of the name, from many addresses.
+    wrong = [await tried(f"2001:db8:0:{n:x}::1", "a wrong one") for n in range(32)]
+
+    assert set(wrong[:29]) == {401}
+    assert set(wrong[-2:]) == {429}
+    assert await tried("203.0.113.7", PASSWORD) == 429
+    assert await tried("203.0.113.7", PASSWORD, cookie=known) == 303
+    # A browser that is known is bounded too, known for one name alone, and not to be forged.
+    forged = known[:-1] + ("A" if known[-1] != "A" else "E")
+    assert await tried("203.0.113.9", PASSWORD, cookie=forged) == 429
+    assert [await tried("203.0.113.8", "wrong", cookie=known) for _ in range(3)] == [401, 401, 429]
+    assert await tried("203.0.113.9", PASSWORD, cookie=known, name="day") == 303
+    # Behind a proxy that is trusted each client has a bound of its own.
+    assert [await tried("198.51.100.1", "wrong", name="x") for _ in range(4)][-1] == 429
+    assert await tried("198.51.100.2", PASSWORD, name="day") == 303
+
+
 async def test_the_operators_cookie_is_kept_from_scripts_and_other_sites(
     services: Callable[..., Awaitable[Service]], clients: Callable[..., Awaitable[Client]]
 ) -> None:

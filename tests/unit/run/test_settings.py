@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from waitroom.run.processes import as_variable
 from waitroom.run.settings import (
     Secrets,
     Settings,
@@ -230,3 +231,19 @@ def test_a_key_that_is_none_is_refused_without_showing_it(tmp_path: Path, keys: 
 def test_without_keys_the_way_to_make_them_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="waitroom keygen"):
         load_secrets(Settings(data_dir=str(tmp_path)), {})
+
+
+def test_trusted_proxies_are_networks_and_reach_every_process(tmp_path: Path) -> None:
+    path = written(tmp_path, 'trusted_proxies = ["10.0.0.0/8", "2001:db8::7"]\n')
+    listed = ["10.0.0.0/8", "2001:db8::7"]
+
+    given = {"WAITROOM_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::7,"}
+    from_environment = load_settings(environment=given).proxies
+
+    assert load_settings(path, environment={}).trusted_proxies == listed
+    assert from_environment == load_settings(path, environment={}).proxies
+    assert load_settings(environment={"WAITROOM_TRUSTED_PROXIES": ""}).trusted_proxies == []
+    assert as_variable(listed) == "10.0.0.0/8,2001:db8::7"
+    for wrong in ("proxy.internal", "10.0.0.0/40", "0.0.0.0/0", "::/0"):
+        with pytest.raises(SettingsError, match="trusted_proxies"):
+            load_settings(environment={"WAITROOM_TRUSTED_PROXIES": wrong})

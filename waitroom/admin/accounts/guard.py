@@ -1,18 +1,25 @@
 """Access control: the sign-in, and the guard before every other route of the operators."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from inventory.kit.doors.client import client_network
 from inventory.kit.http import read_form, wants_html
 from inventory.kit.pages import Pages
 from inventory.kit.problem import TooManyRequests
+from inventory.kit.signing import Seal
 from waitroom.admin.accounts.sign_in import Operator, OperatorStore
 from waitroom.refusals import SignInNeeded, WrongPassword
 from waitroom.store.memory import Memory
 
 COOKIE = "waitroom_operator"
+DEVICE_COOKIE = "waitroom_device"
+DEVICE_PURPOSE = "waitroom.admin.device.1"
+DEVICE_BYTES = 16
 COOKIE_MAX_AGE_S = 12 * 3600
+DEVICE_MAX_AGE_S = 180 * 24 * 3600
 # The rooms' screen is not for sellers.
 SELLERS_PLACE = "/admin/orders"
 
@@ -29,15 +36,18 @@ class Guard:
         operators: OperatorStore,
         memory: Memory,
         pages: Pages,
+        devices: Seal,
         attempts_per_minute: int,
         secure: bool,
     ) -> None:
         self._operators = operators
         self._memory = memory
         self._pages = pages
+        self._devices = devices
         self._attempts_per_minute = attempts_per_minute
         self._secure = secure
-        self._cookie = ("__Host-" if secure else "") + COOKIE
+        prefix = "__Host-" if secure else ""
+        self._cookie, self._device_cookie = prefix + COOKIE, prefix + DEVICE_COOKIE
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -83,14 +93,22 @@ class Guard:
         # A new secret at each sign-in makes a session that an attacker fixed beforehand worthless.
         response = web.HTTPSeeOther("/admin" if operator.scope is None else SELLERS_PLACE)
         self.remember(response, secret)
+        if self._device_of(request, name) is None:
+            device = self._devices.sign(f"{secrets.token_hex(DEVICE_BYTES)}.{name}")
+            self._keep(response, self._device_cookie, device, max_age_s=DEVICE_MAX_AGE_S)
         raise response
 
     def remember(self, response: web.Response | web.HTTPException, secret: str) -> None:
         """Let the browser keep a session's secret, away from scripts and other sites."""
+        self._keep(response, self._cookie, secret, max_age_s=COOKIE_MAX_AGE_S)
+
+    def _keep(
+        self, response: web.Response | web.HTTPException, name: str, value: str, *, max_age_s: int
+    ) -> None:
         response.set_cookie(
-            self._cookie,
-            secret,
-            max_age=COOKIE_MAX_AGE_S,
+            name,
+            value,
+            max_age=max_age_s,
             path="/",
             httponly=True,
             secure=self._secure,
@@ -98,11 +116,24 @@ class Guard:
         )
 
     async def limit_attempts(self, request: web.Request, name: str) -> None:
-        """Raise `TooManyRequests` when passwords of this name are tried too often."""
-        # The address is limited first, so a stranger uses up their own attempts and not an
-        # operator's.
-        await self._limit(f"sign-in:address:{request.remote}", self._attempts_per_minute)
+        """Raise `TooManyRequests` when passwords of this name are tried too often.
+
+        A browser in which this operator has signed in before has a bucket of its own. Strangers can
+        use up the buckets of an address and of a name, and would otherwise shut the operator out.
+        """
+        device = self._device_of(request, name)
+        if device is not None:
+            await self._limit(f"sign-in:device:{device}", self._attempts_per_minute)
+            return
+        # The address is limited first, so that one stranger uses up little of a name's bucket.
+        await self._limit(f"sign-in:address:{client_network(request)}", self._attempts_per_minute)
         await self._limit(f"sign-in:name:{name}", 10 * self._attempts_per_minute)
+
+    def _device_of(self, request: web.Request, name: str) -> str | None:
+        """Return the id of a browser in which this operator has signed in before."""
+        text = self._devices.open(request.cookies.get(self._device_cookie, ""))
+        device, _, known = (text or "").partition(".")
+        return device if device and known == name else None
 
     async def _limit(self, bucket: str, per_minute: int) -> None:
         wait_s = await self._memory.allow(bucket, per_minute=per_minute)

@@ -1,0 +1,144 @@
+"""The address of a client: the peer's, or the one that trusted proxies report. Pure.
+
+A proxy appends the address that it sees to `X-Forwarded-For`, or to `Forwarded` (RFC 7239). Only
+the entries that trusted proxies wrote can be believed, and these are the last ones. The client is
+therefore the right-most address that is no trusted proxy's own.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+# More proxies than this do not stand in a row; a longer header is a client's own invention.
+HOPS_MAX = 32
+# A site gets a /64 at least, and may send each request from another address in it.
+IPV6_PREFIX = 64
+# RFC 6052: a translator in front of an IPv6 service shows IPv4 clients under this prefix.
+_TRANSLATED = IPv6Network("64:ff9b::/96")
+_PARAMETER = re.compile(r'\s*([!#$%&\'*+.^_`|~\w-]+)=("(?:[^"\\]|\\.)*"|[^\s;,"]+)\s*', re.ASCII)
+_WITH_PORT = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[\d.]+))(?::\w+)?", re.ASCII)
+
+
+def parse_address(text: str) -> Address | None:
+    """Return an address in its one form, or None if this is none.
+
+    It may stand in brackets and have a port or a zone. An IPv4 address that is written as an IPv6
+    one, mapped or translated, is the IPv4 address.
+    """
+    text = text.strip()
+    if (match := _WITH_PORT.fullmatch(text)) is not None:
+        text = match["six"] or match["four"] or ""
+    try:
+        found = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(found, IPv4Address):
+        return found
+    if found in _TRANSLATED:
+        return IPv4Address(int(found) & 0xFFFFFFFF)
+    return found.ipv4_mapped or found
+
+
+def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """Return the networks that are written here, such as 10.0.0.0/8; raises `ValueError`."""
+    found = []
+    for text in texts:
+        network = ip_network(text.strip(), strict=False)
+        mapped = getattr(network.network_address, "ipv4_mapped", None)
+        if mapped is not None and network.prefixlen >= 96:
+            network = ip_network((mapped, network.prefixlen - 96), strict=False)
+        found.append(network)
+    return tuple(found)
+
+
+def network_of(address: str | None) -> str:
+    """Return what a limit counts: an IPv4 address, or the /64 that an IPv6 address lies in."""
+    known = parse_address(address or "")
+    if known is None:
+        return str(address)
+    if isinstance(known, IPv6Address):
+        return str(ip_network((known, IPV6_PREFIX), strict=False))
+    return str(known)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedProxies:
+    """The networks of the proxies whose word on addresses is taken."""
+
+    networks: tuple[Network, ...] = ()
+
+    def trusts(self, address: Address | None) -> bool:
+        return address is not None and any(address in network for network in self.networks)
+
+    def client(
+        self, peer: str | None, *, x_forwarded_for: Sequence[str], forwarded: Sequence[str]
+    ) -> str:
+        """Return the client's address: the peer's, unless the peer is a trusted proxy.
+
+        The arguments are the lines of both headers. A proxy writes one of them and passes the other
+        on as the client sent it, so two that disagree count for nothing. Neither does a list in
+        which an entry that a proxy must have written cannot be read.
+        """
+        direct = parse_address(peer or "")
+        own = str(direct if direct is not None else peer)
+        if not self.networks or not self.trusts(direct):
+            return own
+        by_lists = {
+            self._client_in(hops)
+            for hops in (_listed(x_forwarded_for), _for_parameters(forwarded))
+            if hops
+        }
+        reported = by_lists.pop() if len(by_lists) == 1 else None
+        return own if reported is None else str(reported)
+
+    def _client_in(self, hops: list[str]) -> Address | None:
+        """Return the right-most address of no trusted proxy, else the first; None if unreadable."""
+        client = None
+        for hop in reversed(hops[-HOPS_MAX:]):
+            client = parse_address(hop)
+            if not self.trusts(client):
+                break
+        return client
+
+
+def _listed(lines: Sequence[str]) -> list[str]:
+    return [entry for line in lines for entry in line.split(",") if entry.strip()]
+
+
+def _for_parameters(lines: Sequence[str]) -> list[str]:
+    """Return the `for` of each element of Forwarded; "" for an element that has none.
+
+    A line that does not follow the grammar gives one entry that no address can be read from, since
+    a quotation mark left open by a client would otherwise swallow what the proxy appended.
+    """
+    found: list[str] = []
+    for line in lines:
+        found.extend(_elements(line))
+    return found
+
+
+def _elements(line: str) -> list[str]:
+    found, position, current = [], 0, ""
+    while position < len(line):
+        match = _PARAMETER.match(line, position)
+        separator = line[match.end() : match.end() + 1] if match else None
+        if match is None or separator not in {"", ";", ","}:
+            return [""]
+        if match[1].lower() == "for":
+            current = re.sub(r"\\(.)", r"\1", match[2].strip('"'))
+        position = match.end() + 1
+        if separator == ",":
+            found.append(current)
+            current = ""
+    return [*found, current]
