@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import asyncpg
 import pytest
+from lost_replies import LosesReplies
 from prometheus_client import REGISTRY
 from support import eventually, execute, log_is_whole, open_room
 
@@ -129,39 +128,6 @@ async def test_a_batch_with_one_who_has_a_place_is_not_written_at_all(service: S
     assert await log_is_whole(service)
 
 
-class LosesReplies:
-    """A pool whose first answers are lost on their way back, after the work was done."""
-
-    def __init__(self, pool: Any, *, losses: int = 1) -> None:
-        self._pool = pool
-        self.shares = pool.shares
-        self._losses = losses
-
-    @asynccontextmanager
-    async def acquire(self, **options: Any) -> AsyncIterator[Any]:
-        async with self._pool.acquire(**options) as connection:
-            yield _Losing(self, connection)
-
-    def loses(self) -> bool:
-        self._losses -= 1
-        return self._losses >= 0
-
-
-class _Losing:
-    def __init__(self, pool: LosesReplies, connection: Any) -> None:
-        self._pool = pool
-        self._connection = connection
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-    async def fetchrow(self, *values: Any) -> Any:
-        row = await self._connection.fetchrow(*values)
-        if self._pool.loses():
-            raise asyncpg.ConnectionDoesNotExistError
-        return row
-
-
 async def test_after_a_lost_reply_everybody_has_the_one_place(service: Service) -> None:
     await open_room(service, seats_max=0)
     ann, bob = known("ann", "bob")
@@ -172,7 +138,7 @@ async def test_after_a_lost_reply_everybody_has_the_one_place(service: Service) 
         "main-1",
         room="drop",
         room_id=view.rules.room_id,
-        store=LineStore(LosesReplies(service.pool)),  # type: ignore[arg-type]
+        store=LineStore(LosesReplies(service.pool, losses=1)),  # type: ignore[arg-type]
         seal=service.board.seal,
     )
 

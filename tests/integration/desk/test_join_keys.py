@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
 import pytest
+from lost_replies import LosesReplies
 from support import execute, log_is_whole, open_room, tick
 
 from inventory.kit.problem import EngineDown, Refusal
@@ -19,36 +19,6 @@ from waitroom.store.line_store import JOIN_ATTEMPTS_MAX, JoinKeys, KeyHasNumber,
 OpenService = Callable[..., Awaitable[Service]]
 SLOW_S = 0.5
 KEYS = 100
-
-
-class LosesAnswers:
-    """A pool that loses the answers of joins on their way back, after the work was committed."""
-
-    def __init__(self, pool: Any) -> None:
-        self._pool = pool
-        self.shares = pool.shares
-        self.losses = 0
-
-    @asynccontextmanager
-    async def acquire(self, **options: Any) -> AsyncIterator[Any]:
-        async with self._pool.acquire(**options) as connection:
-            yield _Losing(self, connection)
-
-
-class _Losing:
-    def __init__(self, pool: LosesAnswers, connection: Any) -> None:
-        self._pool = pool
-        self._connection = connection
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-    async def fetchrow(self, *values: Any) -> Any:
-        row = await self._connection.fetchrow(*values)
-        if self._pool.losses > 0:
-            self._pool.losses -= 1
-            raise asyncpg.ConnectionDoesNotExistError
-        return row
 
 
 async def two_workers(services: OpenService, **room: Any) -> tuple[Service, Service]:
@@ -63,9 +33,9 @@ def desk_of(service: Service) -> JoinDesk:
     return view.lines[view.line_id].desk
 
 
-def forgetful_desk(service: Service) -> tuple[JoinDesk, LosesAnswers]:
+def forgetful_desk(service: Service) -> tuple[JoinDesk, LosesReplies]:
     """Return a desk whose answers can be made to get lost."""
-    view, pool = service.board.room("drop"), LosesAnswers(service.pool)
+    view, pool = service.board.room("drop"), LosesReplies(service.pool)
     desk = JoinDesk(
         view.line_id,
         "main-1",
@@ -83,7 +53,7 @@ async def join(desk: JoinDesk, *keys: str | None) -> list[Place | BaseException]
     return await asyncio.gather(*asked, return_exceptions=True)
 
 
-async def lose(desk: JoinDesk, pool: LosesAnswers, *keys: str | None) -> None:
+async def lose(desk: JoinDesk, pool: LosesReplies, *keys: str | None) -> None:
     """Let a batch be committed whose answers get lost, until its worker has settled it."""
     pool.losses = JOIN_ATTEMPTS_MAX
     assert all(isinstance(one, EngineDown) for one in await join(desk, *keys))

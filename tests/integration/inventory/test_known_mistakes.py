@@ -6,12 +6,11 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
 
 import asyncpg
+from lost_replies import LosesReplies
 from shop import ask, hold, open_gate, sessions_in, wish
 from support import execute
 
@@ -110,40 +109,10 @@ async def test_reading_the_catalogue_waits_for_no_hold_and_holds_write_nothing_t
     assert await execute(service, rows) == before
 
 
-class LosesReplies:
-    """A pool whose connections do what they are told and then lose the answer, so many times."""
-
-    def __init__(self, pool: Any, times: int) -> None:
-        self._pool = pool
-        self.shares = pool.shares
-        self.times = times
-
-    @asynccontextmanager
-    async def acquire(self, **options: Any) -> AsyncIterator[Any]:
-        async with self._pool.acquire(**options) as connection:
-            yield _LosesReplies(self, connection)
-
-
-class _LosesReplies:
-    def __init__(self, pool: LosesReplies, connection: Any) -> None:
-        self._pool = pool
-        self._connection = connection
-
-    async def fetchrow(self, *query: Any, **options: Any) -> Any:
-        answer = await self._connection.fetchrow(*query, **options)
-        if self._pool.times:
-            self._pool.times -= 1
-            raise asyncpg.ConnectionDoesNotExistError("the connection was closed")
-        return answer
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-
 async def test_a_hold_whose_answer_was_lost_is_placed_once(service: Service) -> None:
     await open_gate(service, skus={"mug": 5})
     sessions = await sessions_in(service, 3)
-    forgetful = HoldStore(LosesReplies(service.pool, times=2))  # type: ignore[arg-type]
+    forgetful = HoldStore(LosesReplies(service.pool, losses=2))  # type: ignore[arg-type]
 
     answers = await forgetful.place([wish(session, mug=1) for session in sessions])
 
@@ -157,7 +126,7 @@ async def test_a_hold_whose_answer_was_lost_is_placed_once(service: Service) -> 
 async def test_a_join_whose_answer_was_lost_takes_its_numbers_once(service: Service) -> None:
     await open_gate(service, skus={"mug": 5})
     line_id = service.board.room("drop").line_id
-    forgetful = LineStore(LosesReplies(service.pool, times=2))  # type: ignore[arg-type]
+    forgetful = LineStore(LosesReplies(service.pool, losses=2))  # type: ignore[arg-type]
 
     joined = await forgetful.join(line_id, 3, os.urandom(32))
 
