@@ -1,9 +1,9 @@
 """The checkout API: sessions, holds and orders for admitted shoppers."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
-from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -17,9 +17,19 @@ from checkout.order_store import OrderStore, SessionView
 from checkout.refusals import PaymentDeclined, UnknownOrder
 from checkout.session import Session
 from checkout.sessions import Sessions
-from inventory.hold import Basket, Hold, HoldRequest, Item, Wish, body_hash, idempotency_uuid
+from inventory.hold import (
+    Basket,
+    Hold,
+    HoldLine,
+    HoldRequest,
+    Item,
+    Wish,
+    body_hash,
+    idempotency_uuid,
+)
 from inventory.hold_store import HoldStore, Placed
 from inventory.kit.batcher import BatcherByRoom
+from inventory.kit.doors.decoding import Json
 from inventory.kit.http import idempotency_key, json_response, read_body
 from inventory.kit.problem import Unprocessable
 from inventory.refusals import SessionOver, UnknownHold
@@ -65,7 +75,7 @@ class Checkout:
         self._payment_wait_s = payment_wait_s
         self._driving: dict[UUID, asyncio.Task[None]] = {}
 
-    def order_body(self, order: Order) -> dict[str, Any]:
+    def order_body(self, order: Order) -> Json:
         """Return what a shopper is told of their order, with the link that reads it later."""
         return {**shopper_body(order), "order_url": self.links.url_of(order.order_id)}
 
@@ -278,7 +288,7 @@ async def find_order(checkout: Checkout, request: web.Request) -> Order:
     return found[0]
 
 
-def _items(lines: list[Any]) -> list[dict[str, Any]]:
+def _items(lines: Iterable[HoldLine]) -> list[Json]:
     return [
         {
             "sku": line.sku,
@@ -290,7 +300,7 @@ def _items(lines: list[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _placed_body(placed: Placed) -> dict[str, Any]:
+def _placed_body(placed: Placed) -> Json:
     return {
         "hold_id": placed.hold_id,
         "state": "held",
@@ -302,7 +312,7 @@ def _placed_body(placed: Placed) -> dict[str, Any]:
     }
 
 
-def hold_body(hold: Hold) -> dict[str, Any]:
+def hold_body(hold: Hold) -> Json:
     return {
         "hold_id": hold.hold_id,
         "state": "paying" if hold.paying else hold.state,
@@ -315,7 +325,7 @@ def hold_body(hold: Hold) -> dict[str, Any]:
     }
 
 
-def session_body(view: SessionView, holds: list[Hold], wishes: list[Wish]) -> dict[str, Any]:
+def session_body(view: SessionView, holds: list[Hold], wishes: list[Wish]) -> Json:
     return {
         "session": str(view.session_id),
         "room": view.room,

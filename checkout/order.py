@@ -7,11 +7,13 @@ the outcome of their payment, and operators are told the state and whether money
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
+
+from inventory.kit.doors.decoding import Json
 
 
 class OrderState(StrEnum):
@@ -160,12 +162,12 @@ def operator_status(order: Order) -> str:
     return PARTLY_REFUNDED if order.partly_refunded else order.state.value
 
 
-def shopper_body(order: Order) -> dict[str, Any]:
+def shopper_body(order: Order) -> Json:
     """Return what a shopper is told of their order."""
     return _body(order, shopper_status(order))
 
 
-def operator_body(order: Order) -> dict[str, Any]:
+def operator_body(order: Order) -> Json:
     """Return what operators are told of an order, and sellers of their part of one."""
     return {
         **_body(order, operator_status(order)),
@@ -175,7 +177,7 @@ def operator_body(order: Order) -> dict[str, Any]:
     }
 
 
-def _body(order: Order, status: str) -> dict[str, Any]:
+def _body(order: Order, status: str) -> Json:
     return {
         "order_id": order.order_id,
         "number": order.number,

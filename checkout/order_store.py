@@ -16,6 +16,7 @@ from checkout.refusals import AlreadyPaid, TooManyDeclines, TotalChanged, Unknow
 from inventory.kit.database import SHOPPER_TIMEOUT_S, Pool, connection, load_queries
 from inventory.kit.problem import IdempotencyKeyReused
 from inventory.kit.turns import Audits
+from inventory.ledger_store import Breach
 from inventory.refusals import HoldExpired, PaymentRunning, SessionOver, UnknownHold
 
 SQL = load_queries("checkout")
@@ -231,9 +232,9 @@ class OrderStore:
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["put_off_order"], work_id, wait_s)
 
-    async def breaches(self) -> list[dict[str, Any]]:
+    async def breaches(self) -> list[Breach]:
         """Return every way in which orders and refunds disagree: none, unless one is broken."""
-        return [dict(row) for row in await self._audits.fetch(SQL["read_money_breaches"])]
+        return [Breach(**row) for row in await self._audits.fetch(SQL["read_money_breaches"])]
 
 
 def _said(payment: Payment | None) -> tuple[str | None, int, str, str]:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,7 +20,8 @@ from checkout.refusals import RoomNeeded
 from checkout.session import Session, checkout_url
 from inventory.api import Catalogue
 from inventory.catalogue import Sku
-from inventory.hold import Basket, HoldRequest, Wish, body_hash, idempotency_uuid
+from inventory.hold import Basket, Hold, HoldRequest, Wish, body_hash, idempotency_uuid
+from inventory.kit.doors.decoding import Json
 from inventory.kit.http import KEY_LENGTH_MAX, read_form
 from inventory.kit.pages import CSP, Pages
 from inventory.kit.problem import BadRequest, IdempotencyKeyMissing, Refusal, Unprocessable
@@ -96,15 +98,14 @@ class CheckoutPages:
             return self._over(refusal, session.room)
         holds = await self._checkout.holds.held(session.session_id)
         wishes = await self._checkout.holds.wishes(session.session_id)
-        held = [hold_body(hold) for hold in holds]
         orders = await self._checkout.orders.of_session(session.session_id)
         running = [shopper_body(order) for order in orders if order.state in UNSETTLED]
         skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)
-        context: dict[str, Any] = {
+        context: Json = {
             "session": session_body(view, holds, wishes),
-            "skus": [sku.public() for sku in skus],
-            "holds": held,
-            "waiting_for": _waiting_for(wishes, skus, held),
+            "skus": [sku.public_body() for sku in skus],
+            "holds": [hold_body(hold) for hold in holds],
+            "waiting_for": _waiting_for(wishes, skus, holds),
             "asked": asked or {},
             "partial_offered": _partial_offered(problem, asked or {}),
             "returns": await self._returns(request, view.room),
@@ -223,21 +224,28 @@ class CheckoutPages:
         return await self._checkout.sessions.meant(carried, hold_id=hold_id), hold_id
 
 
-def _waiting_for(
-    wishes: list[Wish], skus: list[Sku], holds: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return what a session waits for, and how many of it stand in other people's baskets."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WaitingFor:
+    """Units of a SKU that a session waits for, and those in other people's baskets."""
+
+    sku: str
+    name: str
+    quantity: int
+    in_baskets: int
+
+
+def _waiting_for(wishes: list[Wish], skus: list[Sku], holds: list[Hold]) -> list[_WaitingFor]:
     held = {sku.sku: sku.held for sku in skus}
     own = Counter[str]()
     for hold in holds:
-        own.update({item["sku"]: item["quantity"] for item in hold["items"]})
+        own.update({line.sku: line.quantity for line in hold.lines})
     return [
-        {
-            "sku": wish.sku,
-            "name": wish.name,
-            "quantity": wish.quantity,
-            "in_baskets": max(held.get(wish.sku, 0) - own[wish.sku], 0),
-        }
+        _WaitingFor(
+            sku=wish.sku,
+            name=wish.name,
+            quantity=wish.quantity,
+            in_baskets=max(held.get(wish.sku, 0) - own[wish.sku], 0),
+        )
         for wish in wishes
     ]
 

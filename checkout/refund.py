@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from checkout.refusals import NotRefundable, RefundTooLarge, SkuNotOrdered, TooManyUnits
 from inventory.hold import ITEMS_MAX, Item
+from inventory.kit.doors.decoding import Json
 from inventory.kit.problem import Refusal, Unprocessable
 from inventory.money import AMOUNT_MAX
 
@@ -106,7 +107,7 @@ class Refund:
     items: list[Item]
 
 
-def shopper_refund_bodies(refunds: Iterable[Refund]) -> list[dict[str, Any]]:
+def shopper_refund_bodies(refunds: Iterable[Refund]) -> list[Json]:
     """Return what a shopper is told of their refunds, without the operator and the reason.
 
     A refund that failed is left out: the money is where it was, and the operators know.
@@ -125,7 +126,7 @@ def shopper_refund_bodies(refunds: Iterable[Refund]) -> list[dict[str, Any]]:
     ]
 
 
-def seller_refund_body(refund: Refund) -> dict[str, Any]:
+def seller_refund_body(refund: Refund) -> Json:
     """Return what a seller is told of a refund: their share, and no operator and no reason."""
     return {
         "refund_id": refund.refund_id,
@@ -138,7 +139,7 @@ def seller_refund_body(refund: Refund) -> dict[str, Any]:
     }
 
 
-def operator_refund_body(refund: Refund) -> dict[str, Any]:
+def operator_refund_body(refund: Refund) -> Json:
     """Return all that operators are told of a refund."""
     return {
         **seller_refund_body(refund),

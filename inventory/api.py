@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 
 from inventory.catalogue import Product, Sku
+from inventory.kit.doors.decoding import Json
 from inventory.kit.http import PRIVATE, encode, query_int
 from inventory.kit.problem import BadRequest
 from inventory.product_store import CatalogueStore
@@ -27,6 +28,8 @@ CODE_LENGTH_MAX = 63
 _FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
 Found = TypeVar("Found")
+# Names a call by all that its answer depends on.
+_Key = tuple[str | int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,53 +63,81 @@ class Catalogue:
     def __init__(self, skus: StockStore, products: CatalogueStore) -> None:
         self._skus = skus
         self._products = products
-        self._kept: dict[tuple[Any, ...], _Kept] = {}
+        self._kept: dict[_Key, _Kept] = {}
 
     def __len__(self) -> int:
         """Return how many answers are in memory."""
         return len(self._kept)
 
-    async def page(self, *, limit: int = 50, **filters: Any) -> list[Sku]:
-        """Return a page of SKUs; the filters are those of `StockStore.page`."""
-        return (await self.skus(limit=limit, **filters)).found
+    async def page(self, *, room: str, limit: int, private: bool = False) -> list[Sku]:
+        """Return the first SKUs of a room; `private` includes those of a hidden one."""
+        return (await self.skus(room=room, limit=limit, private=private)).found
 
     async def read(self, sku: str) -> Sku:
         return (await self.sku(sku)).found
 
-    async def skus(self, *, limit: int = 50, **filters: Any) -> Shown[list[Sku]]:
-        async def read() -> tuple[list[Sku], Any]:
-            found = await self._skus.page(limit=limit, **filters)
-            following = found[-1].sku if len(found) == limit else None
-            return found, {"skus": [sku.public() for sku in found], "next": following}
+    async def skus(
+        self,
+        *,
+        room: str | None = None,
+        product: str | None = None,
+        search: str | None = None,
+        on_sale: bool | None = None,
+        after: str = "",
+        limit: int = 50,
+        private: bool = False,
+    ) -> Shown[list[Sku]]:
+        """Return a page of SKUs, filtered as by `StockStore.page`."""
 
-        return await self._shown(("skus", limit, *sorted(filters.items())), read)
+        async def read() -> tuple[list[Sku], Json]:
+            found = await self._skus.page(
+                room=room,
+                product=product,
+                search=search,
+                on_sale=on_sale,
+                after=after,
+                limit=limit,
+                private=private,
+            )
+            following = found[-1].sku if len(found) == limit else None
+            return found, {"skus": [sku.public_body() for sku in found], "next": following}
+
+        key = ("skus", room, product, search, on_sale, after, limit, private)
+        return await self._shown(key, read)
 
     async def sku(self, sku: str) -> Shown[Sku]:
-        async def read() -> tuple[Sku, Any]:
+        async def read() -> tuple[Sku, Json]:
             found = await self._skus.read(sku, private=False)
-            return found, found.public()
+            return found, found.public_body()
 
         return await self._shown(("sku", sku), read)
 
-    async def products(self, *, limit: int = 20, **filters: Any) -> Shown[list[Product]]:
-        """Return a page of products; the filters are those of `CatalogueStore.page`."""
+    async def products(
+        self,
+        *,
+        room: str | None = None,
+        search: str | None = None,
+        after: str = "",
+        limit: int = 20,
+    ) -> Shown[list[Product]]:
+        """Return a page of products, filtered as by `CatalogueStore.page`."""
 
-        async def read() -> tuple[list[Product], Any]:
-            found = await self._products.page(limit=limit, **filters)
+        async def read() -> tuple[list[Product], Json]:
+            found = await self._products.page(room=room, search=search, after=after, limit=limit)
             following = found[-1].product if len(found) == limit else None
-            return found, {"products": [item.public() for item in found], "next": following}
+            return found, {"products": [item.public_body() for item in found], "next": following}
 
-        return await self._shown(("products", limit, *sorted(filters.items())), read)
+        return await self._shown(("products", room, search, after, limit), read)
 
     async def product(self, product: str) -> Shown[Product]:
-        async def read() -> tuple[Product, Any]:
+        async def read() -> tuple[Product, Json]:
             found = await self._products.read(product, private=False)
-            return found, found.public()
+            return found, found.public_body()
 
         return await self._shown(("product", product), read)
 
     async def _shown(
-        self, key: tuple[Any, ...], read: Callable[[], Awaitable[tuple[Found, Any]]]
+        self, key: _Key, read: Callable[[], Awaitable[tuple[Found, Json]]]
     ) -> Shown[Found]:
         now = time.monotonic()
         kept = self._kept.get(key)
@@ -130,7 +161,7 @@ class Catalogue:
             del self._kept[key]
 
 
-async def _encoded(read: Callable[[], Awaitable[tuple[Found, Any]]]) -> Shown[Found]:
+async def _encoded(read: Callable[[], Awaitable[tuple[Found, Json]]]) -> Shown[Found]:
     found, said = await read()
     body = encode(said)
     return Shown(found, body, blake2b(body, digest_size=8).hexdigest())
@@ -151,9 +182,11 @@ class CatalogueApi:
     async def list_skus(self, request: web.Request) -> web.Response:
         shown = await self._catalogue.skus(
             limit=query_int(request, "limit", default=50, low=1, high=SKUS_PAGE_MAX),
+            room=request.query.get("room"),
             product=request.query.get("product"),
+            search=_search(request),
             on_sale=_flag(request, "on_sale"),
-            **_filters(request),
+            after=_cursor(request),
         )
         return _answer(request, shown)
 
@@ -161,21 +194,30 @@ class CatalogueApi:
         return _answer(request, await self._catalogue.sku(request.match_info["sku"]))
 
     async def list_products(self, request: web.Request) -> web.Response:
-        limit = query_int(request, "limit", default=20, low=1, high=PRODUCTS_PAGE_MAX)
-        return _answer(request, await self._catalogue.products(limit=limit, **_filters(request)))
+        shown = await self._catalogue.products(
+            limit=query_int(request, "limit", default=20, low=1, high=PRODUCTS_PAGE_MAX),
+            room=request.query.get("room"),
+            search=_search(request),
+            after=_cursor(request),
+        )
+        return _answer(request, shown)
 
     async def read_product(self, request: web.Request) -> web.Response:
         return _answer(request, await self._catalogue.product(request.match_info["product"]))
 
 
-def _filters(request: web.Request) -> dict[str, Any]:
+def _search(request: web.Request) -> str | None:
     search = request.query.get("q") or None
     if search is not None and len(search) > SEARCH_LENGTH_MAX:
         raise BadRequest(f"A search has at most {SEARCH_LENGTH_MAX} letters.")
+    return search
+
+
+def _cursor(request: web.Request) -> str:
     after = request.query.get("cursor", "")
     if len(after) > CODE_LENGTH_MAX:
         raise BadRequest("A cursor is what an earlier page gave as `next`.")
-    return {"room": request.query.get("room"), "search": search, "after": after}
+    return after
 
 
 def _flag(request: web.Request, name: str) -> bool | None:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.moments import Moment
 from inventory.kit.doors.texts import Description, Name, Note, OptionalName
 from inventory.money import AMOUNT_MAX
@@ -83,9 +84,13 @@ class SkuChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sku:
-    """A SKU as the tables have it; amounts in minor units of `currency`, tax included.
+    """A SKU as the tables have it.
 
-    `description` and `picture` are its own; where they are empty its product's are shown.
+    Its own `description` and `picture` are shown, or its product's where they are empty.
+    `price_minor` is in minor units of `currency`, tax included. A limit is a number of units, and
+    None is no limit. A sale without `on_sale_from` has begun, one without `on_sale_until` never
+    ends; `on_sale` says whether it is on now. `low_at` is the number of available units at which
+    stock counts as low. `available` is on hand - promised - held - sold, in units as they are.
     """
 
     sku: str
@@ -112,22 +117,39 @@ class Sku:
     sold: int
     available: int
 
-    def public(self) -> dict[str, Any]:
+    def public_body(self) -> Json:
         """Return what anyone may know of it, with the texts that are shown."""
         shown = {name: getattr(self, name) for name in _PUBLIC}
         shown["description"] = self.description or self.product_description
         shown["picture"] = self.picture or self.product_picture
         return shown
 
-    def private(self) -> dict[str, Any]:
+    def private_body(self) -> Json:
         """Return what its seller and the operators know of it, with its own texts."""
         return {
-            **self.public(),
+            **self.public_body(),
             "description": self.description,
             "picture": self.picture,
             "low_at": self.low_at,
             "on_hand": self.on_hand,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkuChanged:
+    """What became of a SKU at one moment.
+
+    `change_id` grows with every change. `what` is added, changed or deleted. `changes` has, for
+    each field that differs, what it was and what it is; an import puts the units that it received
+    under `receive`.
+    """
+
+    change_id: int
+    at: datetime
+    what: str
+    changes: Json
+    who: str
+    reason: str
 
 
 _PRIVATE = {"product_description", "product_picture", "low_at", "on_hand"}
@@ -147,20 +169,20 @@ class Product:
     variants: list[Sku] = field(default_factory=list)
     next: str | None = None
 
-    def public(self) -> dict[str, Any]:
+    def public_body(self) -> Json:
         return {
             "product": self.product,
             "room": self.room,
             "name": self.name,
             "description": self.description,
             "picture": self.picture,
-            "variants": [sku.public() for sku in self.variants],
+            "variants": [sku.public_body() for sku in self.variants],
             "next": self.next,
         }
 
-    def private(self) -> dict[str, Any]:
+    def private_body(self) -> Json:
         return {
-            **self.public(),
+            **self.public_body(),
             "seller": self.seller,
-            "variants": [sku.private() for sku in self.variants],
+            "variants": [sku.private_body() for sku in self.variants],
         }

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -24,7 +23,7 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """The balances of one SKU at a moment, summed up from its movements."""
+    """The balances of one SKU at a moment, in units, summed up from its movements."""
 
     sku: str
     name: str
@@ -32,6 +31,43 @@ class Balance:
     held: int
     sold: int
     available: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """One change of a SKU's stock.
+
+    `kind` is received, adjusted, held, released, expired, confirmed, returned or archived, and
+    `quantity` the units that moved. `who` is an operator, a session, or the clock. The hold or the
+    order behind the movement is named where there is one. `on_hand`, `held` and `sold` are the
+    units that were added to each balance, negative where some were taken away.
+    """
+
+    at: datetime
+    kind: str
+    quantity: int
+    who: str
+    reason: str
+    hold_id: UUID | None
+    order_id: UUID | None
+    on_hand: int
+    held: int
+    sold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """One way in which the books disagree.
+
+    `breach` says in words which two figures differ. `id` is of the SKU, room, time of sale or order
+    that they are about. `kept` is the figure in its row, `counted` the one that its parts add up
+    to, both in units or minor units; None where a side has no figure.
+    """
+
+    breach: str
+    id: int | UUID
+    kept: int | None
+    counted: int | None
 
 
 class LedgerStore:
@@ -89,7 +125,7 @@ class LedgerStore:
         """Return a room's balances at a moment: the present ones less the movements since then."""
         values = (room, moment, sku, after, limit, seller)
         rows = await self._audits.fetch(SQL["stock_at"], *values)
-        return [Balance(**dict(row)) for row in rows]
+        return [Balance(**row) for row in rows]
 
     async def movements(
         self,
@@ -98,7 +134,7 @@ class LedgerStore:
         before: datetime | None = None,
         limit: int = 100,
         seller: int | None = None,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Movement]:
         """Return a SKU's movements, newest first. Raises `NotFound`."""
         await self.require(sku, seller)
         until = before or datetime.now(UTC) + SPAN_FIRST
@@ -109,7 +145,7 @@ class LedgerStore:
             rows = await self._audits.fetch(SQL["list_movements"], *values)
             if len(rows) == limit:
                 break
-        return [dict(row) for row in rows]
+        return [Movement(**row) for row in rows]
 
     async def require(self, sku: str, seller: int | None) -> None:
         """Raise `NotFound` for a SKU that is not there or is another seller's."""
@@ -117,6 +153,6 @@ class LedgerStore:
             if await borrowed.fetchval(SQL["sku_in_scope"], sku, seller) is None:
                 raise NotFound(f"There is no SKU {sku!r}.")
 
-    async def breaches(self) -> list[dict[str, Any]]:
+    async def breaches(self) -> list[Breach]:
         """Return every way in which the books disagree: none, unless something is broken."""
-        return [dict(row) for row in await self._audits.fetch(SQL["read_breaches"])]
+        return [Breach(**row) for row in await self._audits.fetch(SQL["read_breaches"])]

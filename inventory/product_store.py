@@ -1,16 +1,14 @@
 """Products on PostgreSQL, each with its variants."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import asyncpg
-import msgspec
 
-from inventory.catalogue import Product, Sku
+from inventory.catalogue import Product, ProductChange, Sku
 from inventory.kit.database import Connection, Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.refusals import InUse
-from inventory.sku_store import json_of, rules_named, sku_of
+from inventory.sku_store import fields_set, json_of, rules_named, sku_of
 
 SQL = load_queries("inventory")
 
@@ -83,20 +81,26 @@ class CatalogueStore:
     async def change(
         self,
         product: str,
-        changes: dict[str, Any],
+        change: ProductChange,
         *,
         who: str,
-        reason: str = "",
+        owner: int | None = None,
         seller: int | None = None,
-    ) -> dict[str, Any]:
-        """Change a product and return, for each field that differs, what it was and what it is."""
-        values = (product, json_of(changes), seller, who, reason)
+    ) -> None:
+        """Change the fields that `change` sets; `owner` is the id of the seller that it names.
+
+        Raises `BadRequest` if it sets none.
+        """
+        fields = fields_set(change)
+        if "seller" in fields:
+            del fields["seller"]
+            fields["seller_id"] = owner
+        values = (product, json_of(fields), seller, who, change.reason)
         async with connection(self._pool) as borrowed:
             with rules_named(product):
                 diff = await borrowed.fetchval(SQL["change_product"], *values)
         if diff is None:
             raise NotFound(f"There is no product {product!r}.")
-        return dict(msgspec.json.decode(diff))
 
     async def delete(self, product: str, *, who: str, seller: int | None = None) -> None:
         """Take a product out with its SKUs; raises `InUse` once units of one were moved."""

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 import msgspec
 
-from inventory.catalogue import LIMIT_PER_SESSION, Sku
+from inventory.catalogue import LIMIT_PER_SESSION, ProductChange, Sku, SkuChange, SkuChanged
 from inventory.kit.database import Pool, connection, load_queries
+from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.moments import FORM
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.refusals import InUse, Taken
@@ -114,23 +114,21 @@ class StockStore:
     async def change(
         self,
         sku: str,
-        changes: dict[str, Any],
+        change: SkuChange,
         *,
         who: str,
-        reason: str = "",
         seller: int | None = None,
-    ) -> dict[str, Any]:
-        """Change fields of a SKU and return, for each that differs, what it was and what it is.
+    ) -> None:
+        """Change the fields that `change` sets; open holds keep their price.
 
-        `changes` has the fields of `SkuChange`. Open holds keep their price.
+        Raises `BadRequest` if it sets none.
         """
-        values = (sku, json_of(changes), seller, who, reason)
+        values = (sku, json_of(fields_set(change)), seller, who, change.reason)
         async with connection(self._pool) as borrowed:
             with rules_named(sku):
                 diff = await borrowed.fetchval(SQL["change_sku"], *values)
         if diff is None:
             raise NotFound(f"There is no SKU {sku!r}.")
-        return dict(msgspec.json.decode(diff))
 
     async def delete(self, sku: str, *, who: str, seller: int | None = None) -> None:
         """Take a SKU out; raises `InUse` once units of it were moved or wished for."""
@@ -143,18 +141,29 @@ class StockStore:
 
     async def changes(
         self, sku: str, *, before: int | None = None, limit: int = 50, seller: int | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> list[SkuChanged]:
         """Return the changes of a SKU, newest first, also of a deleted one."""
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_sku_changes"], sku, before, limit, seller)
-        return [{**row, "changes": msgspec.json.decode(row["changes"])} for row in rows]
+        return [
+            SkuChanged(**{**row, "changes": msgspec.json.decode(row["changes"])}) for row in rows
+        ]
 
 
 def sku_of(row: asyncpg.Record) -> Sku:
     return Sku(**{name: row[name] for name in _COLUMNS})
 
 
-def json_of(fields: dict[str, Any]) -> str:
+def fields_set(change: ProductChange | SkuChange) -> Json:
+    """Return the fields that a change sets, without its reason; raises `BadRequest` for none."""
+    fields: Json = msgspec.to_builtins(change)
+    fields.pop("reason", None)
+    if not fields:
+        raise BadRequest("Say at least one field to change.")
+    return fields
+
+
+def json_of(fields: Json) -> str:
     """Encode for `jsonb_populate_record`; NUL, which no text can hold, is refused by PostgreSQL."""
     return msgspec.json.encode(fields).decode()
 

@@ -33,6 +33,7 @@ from stoppable import Stage, stage
 from support import authorization, eventually, execute, log_is_whole, open_room, secrets, settings
 
 from inventory.kit.problem import Refusal
+from inventory.ledger_store import Breach
 from waitroom.load.behaviour import Behaviour
 from waitroom.load.crowd import Crowd, CrowdResult
 from waitroom.load.journey import Outcome
@@ -117,7 +118,7 @@ class Seen:
     granted: dict[str, list[Reply]]
     numbers: list[int]
     lost: list[str]
-    breaches: list[dict[str, Any]]
+    breaches: list[Breach]
     log_is_whole: bool
     tail: int
     processes_stayed: bool
@@ -438,7 +439,7 @@ async def _sell(service: Service, running: Stage, http: aiohttp.ClientSession, p
         granted=granted,
         numbers=numbers,
         lost=await _lost(service, numbers),
-        breaches=[dict(row) for row in await service.ledger.breaches()],
+        breaches=await service.ledger.breaches(),
         log_is_whole=await log_is_whole(service),
         tail=await _one(service, "SELECT tail FROM line"),
         processes_stayed=running.program.children == processes,

@@ -1,6 +1,5 @@
 """Customers on PostgreSQL: their sessions, their orders, and what is kept about them."""
 
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -11,6 +10,7 @@ from checkout.order import Order, read_order
 from checkout.refusals import CustomerBusy, OtherCustomer, UnknownOrder
 from inventory.hold import Verdict, refusal
 from inventory.kit.database import Pool, connection, load_queries
+from inventory.kit.doors.decoding import Json
 from inventory.kit.problem import NotFound
 from inventory.refusals import SessionOver
 
@@ -65,15 +65,18 @@ class CustomerStore:
             raise UnknownOrder
         return read_order(document)
 
-    async def data(self, customer: Customer) -> dict[str, Any]:
-        """Return everything kept about a customer; raises `NotFound` when that is nothing."""
+    async def data(self, customer: Customer) -> Json:
+        """Return everything kept about a customer, as SQL wrote it.
+
+        Raises `NotFound` when that is nothing.
+        """
         async with connection(self._pool) as borrowed:
             found = await borrowed.fetchval(
                 SQL["read_customer_data"], customer.issuer, customer.subject
             )
         if found is None:
             raise NotFound("Nothing is kept about you here.")
-        data: dict[str, Any] = msgspec.json.decode(found)
+        data: Json = msgspec.json.decode(found)
         return data
 
     async def erase(self, customer: Customer) -> None:

@@ -6,6 +6,8 @@ own in its `refusals` module, and `docs/refusals.md` lists them all.
 
 from typing import Any
 
+from inventory.kit.doors.decoding import Json
+
 
 class Refusal(Exception):
     """A request that cannot be granted, in a form that programs and people can read.
@@ -26,7 +28,7 @@ class Refusal(Exception):
         self.fields = fields
         self.headers = headers or {}
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> Json:
         """Return the problem document as plain values."""
         return {
             "type": f"urn:waitroom:problem:{self.code}",

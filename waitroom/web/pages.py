@@ -107,7 +107,7 @@ class WaitingPages:
         await self._open_invitation(request, view)
         if not wants_html(request):
             skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)
-            return json_response({**room_fields(view), "skus": [sku.public() for sku in skus]})
+            return json_response({**room_fields(view), "skus": [sku.public_body() for sku in skus]})
         return await self._page(request, view)
 
     async def _open_invitation(self, request: web.Request, view: RoomView) -> None:

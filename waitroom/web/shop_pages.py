@@ -72,7 +72,7 @@ class ShopPages:
         if not product.variants:
             raise NotFound(f"There is no product {code!r}.")
         context = {
-            "product": {**product.public(), **_card(product)},
+            "product": {**product.public_body(), **_card(product)},
             "room": _room(await self._board.find(product.room)),
         }
         return self._pages.render("product.html", context, title=product.name)

@@ -6,6 +6,10 @@ import msgspec
 
 Value = TypeVar("Value")
 
+# A JSON object whose members no type names: a body before it is checked, a body on its way out, or
+# what a table keeps as JSON. Everything else that modules hand to each other is a typed value.
+Json = dict[str, Any]
+
 
 class Readable(type):
     """The class of types whose values are read from a text and are plain values of Python then.

@@ -17,6 +17,7 @@ from playwright.async_api import Page, expect
 from programs import Site, all_know
 from support import PASSWORD, admitted, authorization, eventually, execute, open_room, tick
 
+from inventory.catalogue import SkuChange
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
@@ -124,7 +125,7 @@ async def test_what_has_not_changed_is_not_sent_again(service: Service, client: 
         await client.get(path, headers={"If-None-Match": f'"other", W/{tag}'})
         for path, tag in zip(paths, tags, strict=True)
     ]
-    await service.stock.change("mug", {"price_minor": 1100}, who="test")
+    await service.stock.change("mug", SkuChange(price_minor=1100), who="test")
 
     assert {answer.headers["Cache-Control"] for answer in first} == {"public, max-age=1"}
     assert [(answer.status, await answer.read()) for answer in again] == [(304, b"")] * 4

@@ -32,6 +32,7 @@ from checkout.gateway.deterministic_gateway import (
 )
 from checkout.gateway.gateway import Payment, PaymentState
 from checkout.order import OrderState
+from inventory.ledger_store import Breach
 from waitroom.run.app import Service
 
 Serve = Callable[[Service], Awaitable[TestClient[Any, Any]]]
@@ -102,7 +103,7 @@ async def test_another_amount_than_the_total_is_a_breach_of_the_books(service: S
 
     assert order.state is OrderState.PAID
     assert await service.orders.breaches() == [
-        {"breach": "captured differs from the total", "id": order_id, "kept": 2000, "counted": 1999}
+        Breach(breach="captured differs from the total", id=order_id, kept=2000, counted=1999)
     ]
 
 

@@ -77,8 +77,8 @@ async def test_units_are_back_on_the_shelf_when_the_money_is_back_and_not_before
     assert await figures(service) == (0, 1)
     assert await line_of(service, order_id) == (1, 1)
     (movement, *_) = await service.ledger.movements("mug")
-    assert (movement["kind"], movement["quantity"], movement["who"]) == ("returned", 1, "night")
-    assert movement["order_id"] == order_id
+    assert (movement.kind, movement.quantity, movement.who) == ("returned", 1, "night")
+    assert movement.order_id == order_id
     await all_is_well(service)
 
 

@@ -19,6 +19,7 @@ from hypothesis import settings as tried
 from hypothesis import strategies as st
 from support import execute, open_room
 
+from inventory.catalogue import SkuChange
 from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
 from inventory.hold import HoldRequest, body_hash, idempotency_uuid
 from inventory.hold_store import Placed
@@ -114,7 +115,7 @@ async def test_one_bad_row_refuses_the_whole_with_every_reason(service: Service)
 
 async def test_a_column_that_is_missing_changes_nothing(service: Service) -> None:
     await open_room(service, skus={"mug": 1})
-    await service.stock.change("mug", {"limit_per_order": 2, "description": "Blue."}, who="test")
+    await service.stock.change("mug", SkuChange(limit_per_order=2, description="Blue."), who="test")
 
     few = await load(service, "sku,price_minor\nmug,1500\n")
     new = await load(service, "sku,name\ncup,Cup\n")
@@ -304,10 +305,10 @@ async def test_what_an_import_did_to_each_sku_is_on_record(service: Service) -> 
         "rows": 2, "added": 1, "changed": 1, "received": 2,
     }  # fmt: skip
     newest = (await service.stock.changes("mug"))[0]
-    assert newest["changes"] == {"price_minor": [1000, 1500], "receive": 2}
-    assert (await service.stock.changes("cup"))[0]["what"] == "added"
+    assert newest.changes == {"price_minor": [1000, 1500], "receive": 2}
+    assert (await service.stock.changes("cup"))[0].what == "added"
     (movement,) = await service.ledger.movements("mug", limit=1)
-    assert (movement["kind"], movement["quantity"], movement["who"]) == ("received", 2, "night")
+    assert (movement.kind, movement.quantity, movement.who) == ("received", 2, "night")
 
 
 async def test_an_unknown_room_and_an_unreadable_file_are_refused(service: Service) -> None:

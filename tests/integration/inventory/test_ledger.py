@@ -48,7 +48,7 @@ async def test_every_change_of_stock_is_a_movement(service: Service) -> None:
 
     found = await service.ledger.movements("mug")
 
-    story = [(row["kind"], row["quantity"], row["who"]) for row in reversed(found)]
+    story = [(row.kind, row.quantity, row.who) for row in reversed(found)]
     shopper = f"session {session}"
     assert story == [
         ("received", 10, "test"),

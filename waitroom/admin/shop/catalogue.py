@@ -1,11 +1,10 @@
 """The operators' and sellers' API for products and their SKUs."""
 
-from typing import Any
-
 import msgspec
 from aiohttp import web
+from msgspec import UNSET
 
-from inventory.catalogue import NewProduct, NewSku, ProductChange, Sku, SkuChange
+from inventory.catalogue import NewProduct, NewSku, ProductChange, SkuChange
 from inventory.kit.doors.decoding import decoder
 from inventory.kit.http import json_response, query_int, read_body
 from inventory.kit.problem import BadRequest, Forbidden
@@ -57,7 +56,7 @@ class CatalogueAdmin:
             seller=operator.scope,
         )
         following = found[-1].product if len(found) == limit else None
-        body = {"products": [product.private() for product in found], "next": following}
+        body = {"products": [product.private_body() for product in found], "next": following}
         return json_response(body)
 
     async def add_product(self, request: web.Request, operator: Operator) -> web.Response:
@@ -85,7 +84,7 @@ class CatalogueAdmin:
         self, product: str, operator: Operator, *, status: int = 200
     ) -> web.Response:
         found = await self._products.read(product, seller=operator.scope)
-        return json_response(found.private(), status=status)
+        return json_response(found.private_body(), status=status)
 
     async def read_product(self, request: web.Request, operator: Operator) -> web.Response:
         return await self._product(request.match_info["product"], operator)
@@ -93,11 +92,11 @@ class CatalogueAdmin:
     async def change_product(self, request: web.Request, operator: Operator) -> web.Response:
         product = request.match_info["product"]
         change = await read_body(request, _PRODUCT_CHANGE)
-        changes = _changes(change)
-        if "seller" in changes:
-            changes["seller_id"] = await self._seller(changes.pop("seller"), operator)
+        owner = None
+        if change.seller is not UNSET:
+            owner = await self._seller(change.seller, operator)
         await self._products.change(
-            product, changes, who=operator.name, reason=change.reason, seller=operator.scope
+            product, change, who=operator.name, owner=owner, seller=operator.scope
         )
         return await self._product(product, operator)
 
@@ -118,7 +117,7 @@ class CatalogueAdmin:
             seller=operator.scope,
         )
         following = found[-1].sku if len(found) == limit else None
-        return json_response({"skus": [with_on_hand(sku) for sku in found], "next": following})
+        return json_response({"skus": [sku.private_body() for sku in found], "next": following})
 
     async def add_sku(self, request: web.Request, operator: Operator) -> web.Response:
         wish = await read_body(request, _NEW_SKU)
@@ -136,7 +135,7 @@ class CatalogueAdmin:
 
     async def _sku(self, sku: str, operator: Operator, *, status: int = 200) -> web.Response:
         found = await self._stock.read(sku, seller=operator.scope)
-        return json_response(with_on_hand(found), status=status)
+        return json_response(found.private_body(), status=status)
 
     async def read_sku(self, request: web.Request, operator: Operator) -> web.Response:
         return await self._sku(request.match_info["sku"], operator)
@@ -144,13 +143,7 @@ class CatalogueAdmin:
     async def change_sku(self, request: web.Request, operator: Operator) -> web.Response:
         sku = request.match_info["sku"]
         change = await read_body(request, _SKU_CHANGE)
-        await self._stock.change(
-            sku,
-            _changes(change),
-            who=operator.name,
-            reason=change.reason,
-            seller=operator.scope,
-        )
+        await self._stock.change(sku, change, who=operator.name, seller=operator.scope)
         return await self._sku(sku, operator)
 
     async def delete_sku(self, request: web.Request, operator: Operator) -> web.Response:
@@ -165,19 +158,7 @@ class CatalogueAdmin:
         found = await self._stock.changes(
             request.match_info["sku"], before=before, limit=limit, seller=operator.scope
         )
-        following = found[-1]["change_id"] if len(found) == limit else None
+        following = found[-1].change_id if len(found) == limit else None
         # As a string, like every cursor.
         body = {"changes": found, "next": following and str(following)}
         return json_response(body)
-
-
-def _changes(change: ProductChange | SkuChange) -> dict[str, Any]:
-    changes: dict[str, Any] = msgspec.to_builtins(change)
-    changes.pop("reason", None)
-    if not changes:
-        raise BadRequest("Say at least one field to change.")
-    return changes
-
-
-def with_on_hand(sku: Sku) -> dict[str, Any]:
-    return sku.private()

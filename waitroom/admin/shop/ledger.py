@@ -15,7 +15,6 @@ from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.admin.bodies import MOVEMENT
 from waitroom.admin.moments import query_moment
-from waitroom.admin.shop.catalogue import with_on_hand
 
 
 class LedgerAdmin:
@@ -56,7 +55,7 @@ class LedgerAdmin:
             key=idempotency_uuid(key),
             override=wish.override,
         )
-        return json_response(with_on_hand(await self._stock.read(sku)))
+        return json_response((await self._stock.read(sku)).private_body())
 
     async def list_movements(self, request: web.Request, operator: Operator) -> web.Response:
         limit = query_int(request, "limit", default=100, low=1, high=1000)
@@ -66,7 +65,7 @@ class LedgerAdmin:
             limit=limit,
             seller=operator.scope,
         )
-        following = found[-1]["at"] if len(found) == limit else None
+        following = found[-1].at if len(found) == limit else None
         return json_response({"movements": found, "next": following})
 
     async def stock_at(self, request: web.Request, operator: Operator) -> web.Response:
