@@ -1,7 +1,7 @@
 """The credentials in a shopper's request: ticket, session, invitation, customer token, join key.
 
 Browsers carry them in cookies, programs as a bearer token. Only this module knows the cookies'
-names and flags.
+names and flags, and so it also reads which version of the state document a client has seen.
 """
 
 import secrets
@@ -9,7 +9,7 @@ import secrets
 from aiohttp import web
 
 from checkout.sessions import session_cookie
-from inventory.kit.http import bearer, idempotency_key
+from inventory.kit.http import bearer, idempotency_key, query_int
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.entrance import Brought
 from waitroom.line.ticket import Ticket
@@ -21,6 +21,13 @@ INVITATION_COOKIE = "waitroom_invitation_"
 VISITOR_COOKIE = "waitroom_visitor"
 VISITOR_BYTES = 16
 COOKIE_MAX_AGE_S = 7 * 24 * 3600
+# Sent under the room's own path alone, so that many rooms make no request longer.
+SEEN_COOKIE = "waitroom_seen"
+# No worker lags behind another for this long.
+SEEN_MAX_AGE_S = 3600
+# Greater than any document's version, and exact in every JSON reader.
+VERSION_MAX = 2**53
+_VERSION_DIGITS_MAX = 16
 
 
 class Credentials:
@@ -86,6 +93,32 @@ class Credentials:
         # Only an id that this service could have made; a client's own guess is not worth a key.
         known = visitor and len(visitor) == 2 * VISITOR_BYTES and visitor.isalnum()
         return f"v:{visitor}" if known else None
+
+    def seen(self, request: web.Request) -> int:
+        """Return the latest version of the state document that a client has seen, 0 for none.
+
+        Scripts and programs name it in the query. A script names none at first; then the cookie
+        tells the version of the page that it stands on.
+        """
+        named = query_int(request, "version", default=0, low=0, high=VERSION_MAX)
+        return max(named, self.seen_on_page(request))
+
+    @staticmethod
+    def seen_on_page(request: web.Request) -> int:
+        """Return the version that a browser's last page showed, 0 for none."""
+        text = request.cookies.get(SEEN_COOKIE, "")
+        is_version = text.isascii() and text.isdigit() and len(text) <= _VERSION_DIGITS_MAX
+        return min(int(text), VERSION_MAX) if is_version else 0
+
+    def keep_seen(
+        self, request: web.Request, response: web.StreamResponse, view: RoomView, version: int
+    ) -> None:
+        """Note the version of the place on a page, so that no reload shows a greater place."""
+        if version > self.seen_on_page(request):
+            path = f"/rooms/{view.room}"
+            flags = f"HttpOnly; Max-Age={SEEN_MAX_AGE_S}; Path={path}; SameSite=Lax"
+            secure = "; Secure" if self._secure else ""
+            response.headers.add("Set-Cookie", f"{SEEN_COOKIE}={version}; {flags}{secure}")
 
     def keep_ticket(self, response: web.StreamResponse, view: RoomView, token: str) -> None:
         self._keep(response, self._ticket_cookie(view.room), token)

@@ -154,6 +154,8 @@ class WaitingPages:
         if said is not None and "WWW-Authenticate" in said.headers:
             response.headers["WWW-Authenticate"] = said.headers["WWW-Authenticate"]
         self._credentials.keep_visitor(request, response)
+        if standing is not None:
+            self._credentials.keep_seen(request, response, view, standing.version)
         return response
 
     async def _look(
@@ -162,7 +164,8 @@ class WaitingPages:
         """Return the status that the page shows, the ticket's standing, and what returns offer."""
         try:
             ticket = self._credentials.ticket_of(request, view)
-            standing = await self._tickets.standing(view, ticket)
+            seen = self._credentials.seen_on_page(request)
+            standing = await self._tickets.standing(view, ticket, seen=seen)
         except NoTicket:
             return "none", None, None
         except (TicketMoved, OtherTicket):

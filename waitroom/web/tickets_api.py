@@ -27,8 +27,6 @@ ROOMS_PAGE_MAX = 200
 SKUS_NAMED_MAX = 60
 # The headers of state documents that are built once and kept: enough for every room.
 HEADERS_KEPT_MAX = 1024
-# Greater than any document's version, and exact in every JSON reader.
-VERSION_MAX = 2**53
 
 
 class JoinBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -146,7 +144,7 @@ class TicketsApi:
                 for_returns=body.returns,
             )
         body_told = joined_body(view, place)
-        seen = _seen(request)
+        seen = self._credentials.seen(request)
         if not place.fresh and seen > body_told.version:
             body_told = told_later(
                 body_told, await self._tickets.standing(view, place.ticket, seen=seen)
@@ -158,7 +156,8 @@ class TicketsApi:
     async def standing(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
         ticket = self._credentials.ticket_of(request, view)
-        return json_response(await self._tickets.standing(view, ticket, seen=_seen(request)))
+        seen = self._credentials.seen(request)
+        return json_response(await self._tickets.standing(view, ticket, seen=seen))
 
     async def leave(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
@@ -179,11 +178,6 @@ class TicketsApi:
         response = json_response(body, status=201 if session.fresh else 200)
         self._credentials.keep_session(response, view, session.token)
         return response
-
-
-def _seen(request: web.Request) -> int:
-    """Return the latest version of the state document that the client names, 0 for none."""
-    return query_int(request, "version", default=0, low=0, high=VERSION_MAX)
 
 
 def _has_seen(etag: str | None, view: RoomView) -> bool:

@@ -1,5 +1,6 @@
 """A place never rises between two answers, though one worker lags behind the other."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -58,6 +59,56 @@ async def test_a_place_never_rises_between_two_answers_of_any_workers(
     for odd in ('"x"', "*", '"' + "9" * 5000 + '"', 'W/"1"', '"-1"'):
         answer = await other.get("/rooms/drop/state", headers={"If-None-Match": odd})
         assert answer.status in {200, 304}
+
+
+async def test_a_page_without_javascript_shows_no_place_that_rises(
+    services: Services, clients: Clients
+) -> None:
+    ahead, behind = await services(), await services()
+    await open_room(ahead, skus={"mug": 50}, seats_max=0, policy="rate")
+    one, other = await clients(ahead), await clients(behind)
+    for i in range(29):
+        await one.post("/rooms/drop/tickets", headers={"Idempotency-Key": f"key-number-{i}"})
+    await tick(ahead)
+    cookies: dict[str, str] = {}
+
+    async def load(client: Client, method: str = "GET", path: str = "") -> tuple[int, str]:
+        """Send what a browser would, follow its redirect, and return the page's place."""
+        sent = {"Accept": "text/html", "Cookie": "; ".join(f"{k}={v}" for k, v in cookies.items())}
+        answer = await client.request(
+            method, f"/rooms/drop{path}", headers=sent, allow_redirects=False
+        )
+        cookies.update({name: morsel.value for name, morsel in answer.cookies.items()})
+        if answer.status == 303:
+            return await load(client)
+        assert answer.status == 200
+        found = re.search(r'id="place"[^>]*>([^<]*)<', await answer.text())
+        assert found
+        return (0 if found[1] == "Next" else int(found[1]) if found[1].isdigit() else 99, found[1])
+
+    places = []
+    await load(one)
+    places.append(await load(one, "POST", "/join"))
+    await tick(ahead)
+    await behind.board.refresh(rooms=True)
+    for seats in (5, 12, 20):
+        await ahead.rooms.change("drop", f'{{"seats_max": {seats}}}', who="test")
+        await tick(ahead)
+        await ahead.board.refresh()
+        # A reload may meet any worker; the second one still has the first document.
+        places += [await load(client) for client in (one, other, one, other)]
+    # The script of the page names no version at first: the same cookie keeps its place.
+    own = {"Cookie": "; ".join(f"{k}={v}" for k, v in cookies.items())}
+    told = await (await other.get("/rooms/drop/tickets/me", headers=own)).json()
+    places.append((told["place"], str(told["place"])))
+
+    shown = [place for place, _ in places]
+    assert shown == sorted(shown, reverse=True), places
+    assert shown[-1] < shown[0], places
+    # A value that is no version is nobody's place.
+    for odd in ("x", "-1", "9" * 5000, "²", ""):
+        cookies["waitroom_seen"] = odd
+        assert (await load(other))[0] >= shown[-1]
 
 
 async def test_a_number_that_is_newer_than_the_document_is_told_the_next_version(
