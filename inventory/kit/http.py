@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
@@ -69,6 +69,16 @@ _children: dict[tuple[str, int], Histogram] = {}
 # The address of the service as browsers know it, where that is set.
 OWN_ORIGIN: "web.AppKey[Origin | None]" = web.AppKey("own_origin")
 PROBLEM_PAGE: "web.AppKey[Callable[[Refusal, str], web.Response]]" = web.AppKey("problem_page")
+
+
+class Process(Protocol):
+    """The process that serves an application."""
+
+    # True while it answers what still comes, and then ends.
+    draining: bool
+
+
+PROCESS: "web.AppKey[Process]" = web.AppKey("process")
 
 
 async def send_file(
@@ -291,7 +301,7 @@ async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         status = error.status
         if status < 400:
-            _close_if_packed(request, error)
+            _close_if_due(request, error)
             raise
         response = _refused(request, _HttpRefusal(error))
     except Exception as error:  # noqa: BLE001 - the rim is where failures become answers
@@ -301,18 +311,22 @@ async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
         # A client that has hung up meanwhile leaves no status.
         if pulse is not None:
             pulse.end(number, status, time.perf_counter())
-    _close_if_packed(request, response)
+    _close_if_due(request, response)
     observe(route, response.status, time.perf_counter() - started)
     return response
 
 
-def _close_if_packed(request: web.Request, response: web.StreamResponse) -> None:
-    """End the connection with this answer if a packed body was not read to its end.
+def _close_if_due(request: web.Request, response: web.StreamResponse) -> None:
+    """End the connection with this answer if no other request can be answered on it.
 
-    The server reads on behind the answer and hangs up where the body is not packed as it says; a
-    client that was not told would send its next request into that.
+    Either the process is about to end, or a packed body was not read to its end: the server reads
+    on behind the answer and hangs up where the body is not packed as it says. A client that was not
+    told would send its next request into that.
     """
-    if "Content-Encoding" in request.headers and not request.content.is_eof():
+    process = request.app.get(PROCESS)
+    if (process is not None and process.draining) or (
+        "Content-Encoding" in request.headers and not request.content.is_eof()
+    ):
         response.force_close()
 
 

@@ -16,7 +16,8 @@ from stoppable import Stage, stage
 from support import eventually, execute, open_room, secrets, settings
 
 from waitroom.run.app import Service, open_service
-from waitroom.run.processes import LIVED_AFTER_S, RESTARTS_MAX
+from waitroom.run.processes.child import LIVED_AFTER_S
+from waitroom.run.processes.silence import DEATHS_MAX
 
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
@@ -99,7 +100,7 @@ async def _has_lived(service: Service) -> None:
 async def _tried_often(running: Stage) -> bool:
     """Say whether processes were started again more often than any are that cannot live."""
     assert running.program.process.poll() is None, running.program.said()
-    return running.program.log.read_text().count("process_restarted") > RESTARTS_MAX + 2
+    return running.program.log.read_text().count("process_restarted") > DEATHS_MAX + 2
 
 
 async def _open_and_announce(service: Service, running: Stage) -> None:

@@ -26,6 +26,7 @@ from waitroom.run.settings import EMBEDDED, Settings, generate_secrets, load_sec
 from waitroom.store.migrate import migrate as bring_up_to_date
 from waitroom.store.room_store import RoomStore
 
+ROLES = ("web", "controller", "sweeper")
 FIRST_OPERATOR = "admin"
 PASSWORD_FILE = "first-operator-password"  # noqa: S105 - the name of a file
 
@@ -40,27 +41,31 @@ def up(config: Path | None, **overrides: Any) -> None:
     settings = with_gateway(load_for(config, **overrides))
     port = claim_port(settings.host, settings.port)
     with ExitStack() as stack:
-        settings = _with_engines(settings, stack, port=port)
+        settings, engines = _with_engines(settings, stack, port=port)
         _make_secrets_if_missing(settings)
         asyncio.run(bring_up_to_date(settings.postgres_url))
         asyncio.run(_first_steps(settings))
-        supervisor = Supervisor(settings, roles=("web", "controller", "sweeper"))
+        supervisor = Supervisor(settings, roles=ROLES, engines=engines)
         code = supervisor.run(lambda: _announce(settings), lambda: _ready(settings))
     sys.exit(code)
 
 
-def _with_engines(settings: Settings, stack: ExitStack, **changes: Any) -> Settings:
+def _with_engines(
+    settings: Settings, stack: ExitStack, **changes: Any
+) -> tuple[Settings, EmbeddedEngines | None]:
     """Start an embedded engine for each that has no URL; they stop with the stack."""
+    engines = None
     postgres, valkey = (url == EMBEDDED for url in (settings.postgres_url, settings.valkey_url))
     data_dir = Path(settings.data_dir).expanduser()
     if postgres or valkey:
         click.echo("starting the engines …", err=True)
-        urls = stack.enter_context(EmbeddedEngines(data_dir, postgres=postgres, valkey=valkey))
+        engines = EmbeddedEngines(data_dir, postgres=postgres, valkey=valkey)
+        urls = stack.enter_context(engines)
         if urls.postgres_url:
             changes["postgres_url"] = urls.postgres_url
         if urls.valkey_url:
             changes["valkey_url"] = urls.valkey_url
-    return msgspec.structs.replace(settings, data_dir=str(data_dir), **changes)
+    return msgspec.structs.replace(settings, data_dir=str(data_dir), **changes), engines
 
 
 def _make_secrets_if_missing(settings: Settings) -> None:
@@ -125,7 +130,7 @@ def migrate(config: Path | None, **overrides: Any) -> None:
     """Bring the database's tables up to date."""
     settings = load_for(config, **overrides)
     with ExitStack() as stack:
-        settings = _with_engines(settings, stack)
+        settings, _ = _with_engines(settings, stack)
         applied = asyncio.run(bring_up_to_date(settings.postgres_url))
     click.echo("\n".join(applied) or "nothing to do")
 

@@ -22,11 +22,13 @@ leader in the same process.
                  ├── web ──┴── one port
                  └── controller, sweeper
 
-`waitroom up`, and a `waitroom serve` with several processes, supervise them (`processes.py`): a
-process that dies is started again, unless more than ten died within a minute. A process that cannot
-start because an engine is away is tried until the engine is back, if it has lived before with the
-same settings. When the supervisor dies its processes end by themselves. On SIGTERM `/readyz`
-answers 503 for a while, serving goes on, and then the process ends cleanly.
+`waitroom up`, and a `waitroom serve` with several processes, supervise them (`processes/`): a
+process that dies or is frozen is started again. If more than ten died within a minute and no other
+lives, all end. A process that cannot start because an engine is away is tried until the engine is
+back, if it has lived before with the same settings. When the supervisor dies its processes end by
+themselves. On SIGTERM `/readyz` answers 503 for a while, each answer ends its connection, and then
+the process ends cleanly (`front.py`). `waitroom up` looks after its embedded engines in the same
+way.
 
 Loops make things prompt, never correct: without a sweeper nothing is oversold, and a hold that is
 short of units ends overdue holds by itself.

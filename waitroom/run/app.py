@@ -12,7 +12,7 @@ from checkout.gateway.gateway import Gateway
 from inventory.kit.database import Pool, open_pool
 from inventory.kit.doors.client import TRUSTED_PROXIES
 from inventory.kit.doors.origins import origin_of
-from inventory.kit.http import BODY_BYTES_MAX, OWN_ORIGIN, PROBLEM_PAGE, rim
+from inventory.kit.http import BODY_BYTES_MAX, OWN_ORIGIN, PROBLEM_PAGE, PROCESS, rim
 from inventory.kit.pages import static_folder
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.rooms.crowd import Crowds, Shared
@@ -143,6 +143,7 @@ def make_app(service: Service) -> web.Application:
     """Return the web application of a service; every lifetime is the service's, not the app's."""
     settings = service.settings
     app = web.Application(middlewares=[rim, _one_address()], client_max_size=BODY_BYTES_MAX)
+    app[PROCESS] = service
     app[PROBLEM_PAGE] = service.pages.problem
     app[OWN_ORIGIN] = origin_of(settings.public_url)
     app[TRUSTED_PROXIES] = settings.proxies

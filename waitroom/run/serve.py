@@ -8,16 +8,14 @@ from contextlib import suppress
 
 import structlog
 import uvloop
-from aiohttp import web
 
 from waitroom.run.app import make_app, open_service
+from waitroom.run.front import Front
+from waitroom.run.processes.heartbeat import Heartbeat
 from waitroom.run.settings import Secrets, Settings
 
 log = structlog.get_logger()
 
-KEEPALIVE_S = 30.0
-BACKLOG = 4096
-SHUTDOWN_WAIT_S = 10.0
 PARENT_WATCH_S = 1.0
 GC_THRESHOLD = 20_000
 
@@ -32,32 +30,26 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
+    heartbeat = Heartbeat()
+    beating = asyncio.create_task(heartbeat.run(), name="heartbeat")
     async with open_service(settings, secrets, roles=roles) as service:
-        runner = None
+        front = None
         if "web" in roles:
-            runner = web.AppRunner(
-                make_app(service),
-                access_log=None,
-                keepalive_timeout=KEEPALIVE_S,
-                shutdown_timeout=SHUTDOWN_WAIT_S,
-            )
-            await runner.setup()
-            site = web.TCPSite(
-                runner, settings.host, settings.port, reuse_port=True, backlog=BACKLOG
-            )
-            await site.start()
+            front = Front(make_app(service))
+            await front.open(settings.host, settings.port, heartbeat)
             service.serving.begin()
         calm_the_collector()
-        log.info("serving", roles=sorted(roles), port=settings.port if runner else None)
+        log.info("serving", roles=sorted(roles), port=settings.port if front else None)
         await _until(told, service.failed)
         service.draining = True
         service.serving.end()
-        if runner is not None:
-            # The balancer sees /readyz turn 503 while requests are still answered.
-            await asyncio.sleep(settings.drain_s if told.is_set() else 0)
-            await runner.cleanup()
+        if told.is_set():
+            heartbeat.leaves()
+        if front is not None:
+            await front.leave(settings.drain_s if told.is_set() else 0)
         log.info("stopped", roles=sorted(roles))
-        return 1 if service.failed.is_set() else 0
+    beating.cancel()
+    return 1 if service.failed.is_set() else 0
 
 
 def calm_the_collector() -> None:

@@ -32,6 +32,8 @@ _APART = {
     "STRIPE_WEBHOOK_SECRETS",
     "SMTP_URL",
     "SUPERVISOR",
+    "HEARTBEAT",
+    "LISTENERS",
     "CHROMIUM",
 }
 

@@ -51,7 +51,7 @@ async def get(url: str, **options: Any) -> tuple[int, Any]:
         return answer.status, await answer.json()
 
 
-async def test_up_starts_everything_and_starting_again_goes_on_with_the_data(
+async def test_up_starts_everything_and_goes_on_with_the_data_after_a_stop_and_after_a_crash(
     program: Program, tmp_path: Path
 ) -> None:
     data = str(tmp_path / "data")
@@ -78,6 +78,26 @@ async def test_up_starts_everything_and_starting_again_goes_on_with_the_data(
     assert (status, again["number"]) == (200, joined["number"])
     _, catalogue = await get(f"{second.url}/inventory/skus")
     assert len(catalogue["skus"]) == 19
+
+    for engine in _children(second.process.pid)[:2]:
+        os.kill(engine, signal.SIGKILL)
+
+    async def goes_on() -> bool:
+        timeout = aiohttp.ClientTimeout(10)
+        url = f"{second.url}/rooms/autumn-drop/tickets"
+        try:
+            return (await post(url, timeout=timeout))[0] == 201
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    assert "engine_died" in await eventually(lambda: _said(second, "engine_started_again", 2))
+    assert await eventually(goes_on)
+
+
+async def _said(running: Running, words: str, times: int) -> str:
+    """Return the log when it has the words so often."""
+    text = running.log.read_text()
+    return text if text.count(words) >= times else ""
 
 
 async def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:

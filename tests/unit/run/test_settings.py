@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from waitroom.run.processes import as_variable
+from waitroom.run.processes.supervisor import as_variable
 from waitroom.run.settings import (
     Secrets,
     Settings,

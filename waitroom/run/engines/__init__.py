@@ -18,6 +18,7 @@ Accidents, and the data that survives them:
 * A launcher that is killed takes its servers with it where `setpriv` exists
   (Linux): the kernel signals them when the **thread** that started them ends.
   So call `start()` from the main thread, or from one that lives as long.
+* A server that dies is started again by `look()`, which the supervisor calls.
 * A server that outlives it all the same is found and stopped by the next start,
   which holds the lock on the data folder and so knows that it is a leftover.
 

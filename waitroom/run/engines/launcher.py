@@ -5,15 +5,20 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from waitroom.run.engines import postgres as postgres_engine
-from waitroom.run.engines import valkey as valkey_engine
+import structlog
+
 from waitroom.run.engines.postgres import Postgres, not_root
 from waitroom.run.engines.server import MYSELF, EngineError, stop
 from waitroom.run.engines.valkey import Valkey
+from waitroom.run.processes.silence import DEATHS_MAX, Deaths
+
+log = structlog.get_logger()
 
 SOCKET_DIR_PREFIX = "wr-"
 LOCK_TEXT_BYTES_MAX = 4096
@@ -25,6 +30,33 @@ class EngineUrls:
 
     postgres_url: str | None
     valkey_url: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Engine:
+    """A server that runs, or is started again at `due_at`."""
+
+    server: Postgres | Valkey
+    process: subprocess.Popen[bytes]
+    deaths: Deaths = field(default_factory=Deaths)
+    due_at: float | None = None
+
+    def look(self) -> None:
+        """Start the server again if it has died; raises EngineError if it dies all the time."""
+        now, server = time.monotonic(), self.server
+        if self.due_at is not None and now >= self.due_at:
+            # The parts of a server that was killed may outlive it, and would tear its data apart.
+            server.clear_leftovers()
+            self.process, self.due_at = server.start(), None
+            log.warning("engine_started_again", engine=server.name)
+        elif self.due_at is None and (code := self.process.poll()) is not None:
+            self.deaths.count(now)
+            if self.deaths.too_many:
+                raise EngineError(
+                    f"{server.name} died {DEATHS_MAX + 1} times within a minute: see {server.log}"
+                )
+            log.error("engine_died", engine=server.name, exit_code=code, log=str(server.log))
+            self.due_at = now + self.deaths.rest_s
 
 
 class EmbeddedEngines:
@@ -48,8 +80,8 @@ class EmbeddedEngines:
         self._postgres_settings = dict(postgres_settings or {})
         self._lock: int | None = None
         self._socket_dir: Path | None = None
-        self._postgres_process: subprocess.Popen[bytes] | None = None
-        self._valkey_process: subprocess.Popen[bytes] | None = None
+        # In the order in which they stop.
+        self._engines: list[_Engine] = []
 
     def start(self) -> EngineUrls:
         """Start the engines, wait until they answer, and return their URLs.
@@ -75,12 +107,21 @@ class EmbeddedEngines:
 
         Raises nothing for a server that has ended on its own.
         """
-        try:
-            if self._postgres_process is not None:
-                stop(self._postgres_process, postgres_engine.STOP_STEPS)
-        finally:
-            self._postgres_process = None
-            self._stop_valkey()
+        engines, self._engines = self._engines, []
+        with ExitStack() as steps:
+            # The last step comes first.
+            steps.callback(self._release)
+            for engine in reversed(engines):
+                steps.callback(stop, engine.process, engine.server.stop_steps)
+
+    def look(self) -> None:
+        """Start each engine that has died again, and say so in the log.
+
+        It does not wait for the engine to be ready. Call it now and then from the thread that
+        called `start()`. Raises EngineError for an engine that dies again and again.
+        """
+        for engine in self._engines:
+            engine.look()
 
     def __enter__(self) -> EngineUrls:
         return self.start()
@@ -107,24 +148,15 @@ class EmbeddedEngines:
         _write_lock(lock, [self._socket_dir])
         # Valkey loads its data while PostgreSQL gets ready.
         if self._wants_valkey:
-            self._valkey_process = valkey.start()
+            self._engines.append(_Engine(server=valkey, process=valkey.start()))
         if self._wants_postgres:
-            self._postgres_process = postgres.start()
-            postgres.wait_ready(self._postgres_process)
-        if self._valkey_process is not None:
-            valkey.wait_ready(self._valkey_process)
+            self._engines.insert(0, _Engine(server=postgres, process=postgres.start()))
+        for engine in self._engines:
+            engine.server.wait_ready(engine.process)
         return EngineUrls(
             postgres_url=postgres.url if self._wants_postgres else None,
             valkey_url=valkey.url if self._wants_valkey else None,
         )
-
-    def _stop_valkey(self) -> None:
-        try:
-            if self._valkey_process is not None:
-                stop(self._valkey_process, valkey_engine.STOP_STEPS)
-        finally:
-            self._valkey_process = None
-            self._release()
 
     def _release(self) -> None:
         if self._socket_dir is not None:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from waitroom.run.engines.server import (
     ENVIRONMENT,
@@ -86,6 +87,9 @@ def not_root() -> RunAs:
 class Postgres:
     """One cluster in `data_dir`/postgres, served from a socket in `socket_dir`."""
 
+    name: ClassVar = "PostgreSQL"
+    stop_steps: ClassVar = STOP_STEPS
+
     data_dir: Path
     socket_dir: Path
     settings: Mapping[str, str]
@@ -104,7 +108,7 @@ class Postgres:
         return f"postgresql://waitroom@/waitroom?host={self.socket_dir}&port={PORT}"
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Return the running server's process; the caller stops it with STOP_STEPS."""
+        """Return the running server's process; the caller stops it with `stop_steps`."""
         self._share_with_nobody()
         self._create_cluster()
         _hand_over(self.folder, self.run_as)
@@ -135,7 +139,7 @@ class Postgres:
         def is_ready() -> bool:
             return self._run("pg_isready", "-q", *address).returncode == 0
 
-        wait_ready(process, is_ready, name="PostgreSQL", log=self.log)
+        wait_ready(process, is_ready, name=self.name, log=self.log)
         script = ("-X", "-q", "-v", "ON_ERROR_STOP=1", *address)
         self._must_run("psql", *script, text=ENSURE_DATABASE)
 

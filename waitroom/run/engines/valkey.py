@@ -5,6 +5,7 @@ import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from waitroom.run.engines.server import (
     EngineError,
@@ -21,6 +22,9 @@ PING_WAIT_S = 1.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Valkey:
     """One data set in `data_dir`/valkey, served from a socket in `socket_dir`."""
+
+    name: ClassVar = "Valkey"
+    stop_steps: ClassVar = STOP_STEPS
 
     data_dir: Path
     socket_dir: Path
@@ -42,7 +46,7 @@ class Valkey:
         return f"unix://{self.socket}"
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Return the running server's process; the caller stops it with STOP_STEPS."""
+        """Return the running server's process; the caller stops it with `stop_steps`."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         settings = {
             "port": "0",
@@ -68,7 +72,7 @@ class Valkey:
 
     def wait_ready(self, process: subprocess.Popen[bytes]) -> None:
         """Return when the server has loaded its data and answers."""
-        wait_ready(process, self._answers, name="Valkey", log=self.log)
+        wait_ready(process, self._answers, name=self.name, log=self.log)
 
     def clear_leftovers(self) -> None:
         """Stop what a killed launcher left running: two servers would tear the file apart."""

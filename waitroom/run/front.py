@@ -1,0 +1,59 @@
+"""The HTTP side of a process: it listens, and it leaves without failing a request."""
+
+import asyncio
+
+from aiohttp import web
+
+from waitroom.run.processes.heartbeat import Heartbeat, inherited_listeners
+from waitroom.run.processes.ports import bind_shared
+
+KEEPALIVE_S = 30.0
+BACKLOG = 4096
+# A request that has begun may take this long, and as long again when it was told to end.
+SHUTDOWN_WAIT_S = 4.0
+# A connection that was opened at the last moment has this long to bring its request.
+LAST_REQUESTS_S = 0.5
+LOOK_EVERY_S = 0.02
+
+
+class Front:
+    """The server of one process.
+
+    From the moment at which the process drains, every answer ends its connection (`rim`). A client
+    that keeps connections is told so with its next answer and opens another one. To close its idle
+    connections at once would fail the request that it may be sending just now.
+    """
+
+    def __init__(self, app: web.Application) -> None:
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_S,
+            shutdown_timeout=SHUTDOWN_WAIT_S,
+        )
+
+    async def open(self, host: str, port: int, heartbeat: Heartbeat) -> None:
+        """Listen where the process before this one did, or on sockets of our own."""
+        await self._runner.setup()
+        listeners = inherited_listeners() or bind_shared(host, port)
+        for one in listeners:
+            await web.SockSite(self._runner, one, backlog=BACKLOG).start()
+        heartbeat.listens_on(listeners)
+
+    async def leave(self, drain_s: float) -> None:
+        """Serve on for a while, take no more connections, and close when requests have ended."""
+        # The balancer sees /readyz turn 503 while requests are still answered.
+        await asyncio.sleep(drain_s)
+        for site in self._runner.sites:
+            await site.stop()
+        await self._let_the_last_come(min(drain_s, LAST_REQUESTS_S))
+        await self._runner.cleanup()
+
+    async def _let_the_last_come(self, within_s: float) -> None:
+        """Wait until no connection is left."""
+        server = self._runner.server
+        assert server is not None, "it was opened before"
+        for _ in range(int(within_s / LOOK_EVERY_S)):
+            if not server.connections:
+                return
+            await asyncio.sleep(LOOK_EVERY_S)

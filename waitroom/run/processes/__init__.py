@@ -1,0 +1,16 @@
+"""Several processes on one port, and the supervisor that looks after them.
+
+Each process beats to its supervisor once a second over a pair of sockets (`heartbeat.py`), so a
+process that is frozen is told from one that works, whatever has become of PostgreSQL. A frozen
+process is killed and started again (`silence.py` has the limits): it would keep its share of the
+new connections and serve none of them.
+
+Each web process listens on a socket of its own, which its supervisor keeps open too. A process that
+takes the place of another gets its socket, with the connections that came meanwhile, so none is
+refused while a process is replaced.
+"""
+
+from waitroom.run.processes.ports import PortInUse, claim_port
+from waitroom.run.processes.supervisor import Supervisor
+
+__all__ = ["PortInUse", "Supervisor", "claim_port"]

@@ -1,0 +1,157 @@
+"""One of a supervisor's processes: started, heard, stopped, and started again under its name."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+
+from waitroom.run.processes.heartbeat import CHANNEL, LEAVES, LISTENERS, LISTENS, SOCKETS_MAX
+from waitroom.run.processes.silence import Silence
+
+# A process that has run for this long can live with its settings.
+LIVED_AFTER_S = 5.0
+_WORDS_MAX = 64
+
+
+class Child:
+    """The process of one name, and the sockets that pass from one process to the next.
+
+    `lived` tells that one of its processes has run for a while. `serves` tells that the present one
+    is up: a web process listens, another one has been heard.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], *, web: bool) -> None:
+        self.name = name
+        self.lived = False
+        self.serves = False
+        # When it is due to be started; None while it runs.
+        self.due_at: float | None = 0.0
+        self._command = list(command)
+        self._web = web
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._listeners: list[socket.socket] = []
+        self._silence = Silence()
+        self._started_at = 0.0
+        # Processes that are about to end, each with the moment at which it is killed.
+        self._leaving: list[tuple[subprocess.Popen[bytes], float]] = []
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Start a process, which takes over the connections that wait for the one before it."""
+        ours, theirs = socket.socketpair()
+        ours.settimeout(0)
+        numbers = [one.fileno() for one in self._listeners]
+        with theirs:
+            # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which then
+            # stops its processes in order.
+            self._process = subprocess.Popen(
+                self._command,
+                env={
+                    **environment,
+                    CHANNEL: str(theirs.fileno()),
+                    LISTENERS: ",".join(map(str, numbers)),
+                },
+                pass_fds=[theirs.fileno(), *numbers],
+                start_new_session=True,
+            )
+        self._hang_up()
+        self._channel, self._silence, self.serves = ours, Silence(), False
+        self._started_at, self.due_at = time.monotonic(), None
+
+    def hear(self) -> bytes:
+        """Return what the process has said since the last call, and keep its sockets."""
+        if self._channel is None:
+            return b""
+        try:
+            words, files, _, _ = socket.recv_fds(self._channel, _WORDS_MAX, SOCKETS_MAX)
+        except (BlockingIOError, ConnectionError):
+            return b""
+        if files:
+            self._keep([socket.socket(fileno=number) for number in files])
+        if words:
+            self._silence.heard()
+            self.serves = self.serves or not self._web or LISTENS in words
+        return words
+
+    def is_frozen(self, since_last_look_s: float) -> bool:
+        return self._silence.look(since_last_look_s)
+
+    def ended(self) -> int | None:
+        """Return the exit code of the process, None while it runs."""
+        assert self._process is not None
+        code = self._process.poll()
+        if code is None:
+            self.lived = self.lived or time.monotonic() - self._started_at > LIVED_AFTER_S
+        elif self._web and not self.serves:
+            # It died before it served, so nobody can say when the next one will: connections must
+            # not wait for that while other processes serve.
+            self._keep([])
+        return code
+
+    def let_leave(self, *, within_s: float) -> None:
+        """Make room for another process; the present one ends by itself, or is killed later."""
+        assert self._process is not None
+        self._leaving.append((self._process, time.monotonic() + within_s))
+        self._process = None
+
+    def tend_leaving(self) -> None:
+        """Kill the processes that should have ended by now."""
+        for process, until in self._leaving:
+            if process.poll() is None and time.monotonic() > until:
+                process.kill()
+        self._leaving = [pair for pair in self._leaving if pair[0].poll() is None]
+
+    def terminate(self) -> None:
+        if self._process is not None and self.runs:
+            self.serves = False
+            self._process.terminate()
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        # It may take a while to end, and is to be killed once.
+        self._silence = Silence()
+
+    def end_by(self, deadline: float) -> bool:
+        """Wait for all its processes; kill those that are late, and return whether any was."""
+        late = False
+        processes = [process for process, _ in self._leaving]
+        for process in [*processes, *([self._process] if self._process else [])]:
+            try:
+                process.wait(max(deadline - time.monotonic(), 0.1))
+            except subprocess.TimeoutExpired:
+                late = True
+                process.kill()
+                process.wait()
+        self._hang_up()
+        self._keep([])
+        return late
+
+    def _hang_up(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+    def _keep(self, listeners: list[socket.socket]) -> None:
+        for one in self._listeners:
+            one.close()
+        self._listeners = listeners
+
+
+def said_that_it_leaves(words: bytes) -> bool:
+    return LEAVES in words
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return our own environment, without what is for this process alone."""
+    return {k: v for k, v in os.environ.items() if k not in ("WAITROOM_CONFIG", CHANNEL, LISTENERS)}

@@ -1,0 +1,64 @@
+"""What a process tells its supervisor: that its event loop turns, and where it listens.
+
+The words go over a pair of sockets that the child inherits, so they reach the supervisor whatever
+has become of PostgreSQL and the network.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Sequence
+
+# The variables by which the supervisor names the inherited files.
+CHANNEL = "WAITROOM_HEARTBEAT"
+LISTENERS = "WAITROOM_LISTENERS"
+
+BEAT_EVERY_S = 1.0
+# The words, each one byte. With `LISTENS` come the sockets on which the process listens.
+BEAT, LISTENS, LEAVES = b".", b"l", b"d"
+SOCKETS_MAX = 8
+
+
+class Heartbeat:
+    """The side of the process that beats; without a supervisor it says nothing."""
+
+    def __init__(self) -> None:
+        number = os.environ.get(CHANNEL)
+        self._channel = socket.socket(fileno=int(number)) if number else None
+        if self._channel is not None:
+            self._channel.settimeout(0)
+            self._channel.set_inheritable(False)
+
+    async def run(self) -> None:
+        """Beat for as long as the event loop turns."""
+        while self._channel is not None:
+            self._say(BEAT)
+            await asyncio.sleep(BEAT_EVERY_S)
+
+    def listens_on(self, sockets: Sequence[socket.socket]) -> None:
+        """Give the supervisor the sockets, which it keeps open for the process that comes after."""
+        self._say(LISTENS, sockets)
+
+    def leaves(self) -> None:
+        """Say that this process is about to end, so that another one is started already."""
+        self._say(LEAVES)
+
+    def _say(self, word: bytes, sockets: Sequence[socket.socket] = ()) -> None:
+        if self._channel is None:
+            return
+        try:
+            socket.send_fds(self._channel, [word], [one.fileno() for one in sockets])
+        except BlockingIOError:
+            # The supervisor has not read for long: it is frozen, and the next beat is as good.
+            return
+        except OSError:
+            # The supervisor is gone, which this process notices by itself.
+            return
+
+
+def inherited_listeners() -> list[socket.socket]:
+    """Return the sockets on which the process before this one listened, if it left any."""
+    found = [socket.socket(fileno=int(n)) for n in os.environ.get(LISTENERS, "").split(",") if n]
+    for one in found:
+        one.set_inheritable(False)
+    return found

@@ -1,0 +1,168 @@
+"""Several processes on one port: start them, watch them, restart them, stop them."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from waitroom.run.processes.child import Child, inherited_environment, said_that_it_leaves
+from waitroom.run.processes.silence import FROZEN_AFTER_S, Deaths
+from waitroom.run.settings import ENVIRONMENT_PREFIX, Settings
+
+log = structlog.get_logger()
+
+STOP_WAIT_S = 20.0
+WATCH_S = 0.2
+# The exit code of a process that cannot start for a reason outside of it. If it has lived with the
+# same settings before, an engine is away, and it is tried until the engine is back.
+CANNOT_START = 2
+TRIED_AGAIN_AFTER_S = 2.0
+# A process that dies again and again is tried this often while others of its supervisor serve.
+HOPELESS_REST_S = 10.0
+
+
+class Engines(Protocol):
+    """Engines that the supervisor looks after besides its processes."""
+
+    def look(self) -> None:
+        """Start again what has died; raises an error that says why it cannot."""
+
+
+def as_variable(value: object) -> str:
+    """Return a setting's value as `load_settings` reads it from the environment."""
+    if isinstance(value, list):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class Supervisor:
+    """Run `workers` web processes and one for the other roles, each with these settings.
+
+    A process that dies is started again. One that is frozen is killed first: shoppers whose
+    connections it holds would wait for it for ever. A process that is told to stop, and not by its
+    supervisor, is replaced before it ends; on SIGHUP all of them are, one after the other.
+    """
+
+    def __init__(
+        self, settings: Settings, *, roles: Sequence[str], engines: Engines | None = None
+    ) -> None:
+        self._settings = settings
+        self._engines = engines
+        self._deaths = Deaths()
+        self._metrics_dir = tempfile.mkdtemp(prefix="waitroom-metrics-")
+        self._stopping = False
+        self._looked_at = time.monotonic()
+        # The processes that are still to be replaced, and the one that is being replaced now.
+        self._to_renew: deque[Child] = deque()
+        self._renewing: Child | None = None
+        names = [f"web-{i + 1}" for i in range(settings.workers)] if "web" in roles else []
+        jobs = [(name, "web") for name in names]
+        others = [role for role in roles if role != "web"]
+        if others:
+            jobs.append(("+".join(others), ",".join(others)))
+        run = [sys.executable, "-m", "waitroom", "serve", "--workers", "1", "--role"]
+        self._children = [Child(name, [*run, role], web=role == "web") for name, role in jobs]
+        for child in self._children:
+            child.start(self._environment())
+
+    def _environment(self) -> dict[str, str]:
+        values = msgspec.to_builtins(self._settings)
+        settings = {
+            ENVIRONMENT_PREFIX + name.upper(): as_variable(value) for name, value in values.items()
+        }
+        return {
+            **inherited_environment(),
+            **settings,
+            "WAITROOM_SUPERVISOR": str(os.getpid()),
+            "PROMETHEUS_MULTIPROC_DIR": self._metrics_dir,
+        }
+
+    def run(self, when_ready: Callable[[], None], is_ready: Callable[[], bool]) -> int:
+        """Watch the processes until a signal comes; return the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._told)
+        signal.signal(signal.SIGHUP, self._told_to_renew)
+        told_ready = False
+        try:
+            while not self._stopping:
+                if self._engines is not None:
+                    self._engines.look()
+                if not self._keep_alive():
+                    return 1
+                self._renew_next()
+                if not told_ready and is_ready():
+                    told_ready = True
+                    when_ready()
+                time.sleep(WATCH_S)
+            return 0
+        finally:
+            self.stop()
+
+    def _told(self, *_: object) -> None:
+        self._stopping = True
+
+    def _told_to_renew(self, *_: object) -> None:
+        self._to_renew = deque(self._children)
+
+    def _keep_alive(self) -> bool:
+        """Look at every process once; return False when none of them can live."""
+        now = time.monotonic()
+        since_last_look_s, self._looked_at = now - self._looked_at, now
+        for child in self._children:
+            child.tend_leaving()
+            if child.due_at is None:
+                self._tend(child, since_last_look_s)
+            elif now >= child.due_at:
+                child.start(self._environment())
+        if self._deaths.too_many and not any(c.lived and c.runs for c in self._children):
+            log.error("processes_cannot_live")
+            return False
+        return True
+
+    def _tend(self, child: Child, since_last_look_s: float) -> None:
+        """Listen to a process that runs as far as is known, and replace it if it does not."""
+        words = child.hear()
+        code = child.ended()
+        if code is not None:
+            self._replace_dead(child, code)
+        elif said_that_it_leaves(words) and not self._stopping:
+            log.info("process_leaves", process=child.name)
+            child.let_leave(within_s=STOP_WAIT_S)
+            child.start(self._environment())
+        elif child.is_frozen(since_last_look_s):
+            log.error("process_frozen", process=child.name, silent_s=round(FROZEN_AFTER_S))
+            child.kill()
+
+    def _replace_dead(self, child: Child, code: int) -> None:
+        rest_s = TRIED_AGAIN_AFTER_S
+        if not (child.lived and code == CANNOT_START):
+            self._deaths.count(time.monotonic())
+            rest_s = HOPELESS_REST_S if self._deaths.too_many else self._deaths.rest_s
+        log.warning("process_restarted", process=child.name, exit_code=code)
+        child.due_at = time.monotonic() + rest_s
+
+    def _renew_next(self) -> None:
+        """Replace the next process if the one before it is up again."""
+        if self._renewing is not None and not self._renewing.serves:
+            return
+        self._renewing = self._to_renew.popleft() if self._to_renew else None
+        if self._renewing is not None:
+            log.info("process_renewed", process=self._renewing.name)
+            self._renewing.terminate()
+
+    def stop(self) -> None:
+        for child in self._children:
+            child.terminate()
+        deadline = time.monotonic() + STOP_WAIT_S
+        for child in self._children:
+            if child.end_by(deadline):
+                log.error("process_killed", process=child.name)
+        shutil.rmtree(self._metrics_dir, ignore_errors=True)
