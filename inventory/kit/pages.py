@@ -12,6 +12,10 @@ from multidict import CIMultiDict
 
 from inventory.kit.problem import Refusal
 
+# The values that a template uses, by name. Jinja knows no types, and refuses an unknown name when a
+# page is rendered.
+Context = Mapping[str, Any]
+
 # Nothing inline and nothing from elsewhere: what a page needs stands in /static.
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -58,7 +62,7 @@ class Pages:
         brand: str,
         secure: bool,
         filters: Mapping[str, Callable[..., str]],
-        shared: Mapping[str, Any],
+        shared: Context,
     ) -> None:
         self._brand = brand
         self._templates = jinja2.Environment(
@@ -75,7 +79,7 @@ class Pages:
             self._headers["Strict-Transport-Security"] = HSTS
 
     def render(
-        self, template: str, context: Mapping[str, Any], *, title: str, status: int = 200
+        self, template: str, context: Context, *, title: str, status: int = 200
     ) -> web.Response:
         """Render a page; moments and ids in `context` are written as in the JSON API."""
         values = msgspec.to_builtins(dict(context))

@@ -45,9 +45,9 @@ def operator_list(as_json: bool, config: Path | None, **overrides: Any) -> None:
         if as_json:
             click.echo(msgspec.json.encode(account))
         else:
-            active = "yes" if account["active"] else "no"
-            name, role, sessions = account["name"], account["role"], account["sessions"]
-            click.echo(f"{name:<32} {role:<8} {active:<6} {sessions:>8}")
+            active = "yes" if account.active else "no"
+            who = f"{account.name:<32} {account.role:<8}"
+            click.echo(f"{who} {active:<6} {account.sessions:>8}")
 
 
 @operator.command(name="change")

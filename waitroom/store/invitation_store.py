@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 
@@ -33,6 +32,25 @@ class Batch:
 
     def has_run_out(self) -> bool:
         return time.monotonic() >= self.ends_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOnFile:
+    """A batch of invitations, as operators see it."""
+
+    # Its number.
+    batch: int
+    lane: str
+    # How many invitations it has, and how many of them were used.
+    count: int
+    used: int
+    note: str
+    # The invitations are good until then, or for good.
+    until: datetime | None
+    revoked_at: datetime | None
+    # The operator who made it.
+    who: str
+    created_at: datetime
 
 
 class InvitationStore:
@@ -93,13 +111,13 @@ class InvitationStore:
             raise NotFound(f"There is no room {room!r} with a lane {lane!r}.")
         return int(made)
 
-    async def page(self, room: str, *, before: int | None, limit: int) -> list[dict[str, Any]]:
+    async def page(self, room: str, *, before: int | None, limit: int) -> list[BatchOnFile]:
         """Return a room's newest batches before this one, with how many of each were used."""
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_invitation_batches"], room, before, limit)
             if not rows and await borrowed.fetchrow(SQL["read_room"], room) is None:
                 raise NotFound(f"There is no room {room!r}.")
-        return [dict(row) for row in rows]
+        return [BatchOnFile(**row) for row in rows]
 
     async def revoke(self, room: str, batch_id: int, *, who: str) -> int:
         """Take the unused invitations of a batch back; return how many there were."""

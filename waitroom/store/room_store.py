@@ -1,5 +1,7 @@
 """Rooms, lanes and profiles on PostgreSQL, as operators make and change them."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -11,6 +13,7 @@ from inventory.money import DEFAULT_CURRENCY, currencies
 from inventory.refusals import RoomArchived
 from waitroom.line.rules import RoomRules
 from waitroom.refusals import DrawIsDue, NotOpenYet, RoomUnreadable, SaleEnded
+from waitroom.store.place_store import Profile
 from waitroom.store.room_rows import UNREADABLE, room_rules
 
 SQL = load_queries("waitroom.store")
@@ -39,6 +42,69 @@ _SENTENCES = {
 
 # The doors check single values first, so only a mistake of ours lets an operator meet this.
 _OUT_OF_BOUNDS = "A value is out of its bounds, so nothing was changed."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomFigures:
+    """How a sale stands, all lanes together, since the room was begun.
+
+    Shoppers who are inside from before a reset count as inside.
+    """
+
+    # Numbers of the joinable lines: called or gone by, given, up to which calls go, and uncalled.
+    head: int
+    tail: int
+    gate: int
+    waiting: int
+    # Places taken before the draw.
+    entries: int
+    # Admissions by what became of them: `missed` calls went unclaimed, and the shopper of those
+    # under `came_back` asked for another one since.
+    called: int
+    claimed: int
+    missed: int
+    came_back: int
+    left: int
+    ended: int
+    # Seats in use.
+    seats_taken: int
+    # Units of all SKUs of the room.
+    on_hand: int
+    available: int
+    promised: int
+    held: int
+    sold: int
+    holds_open: int
+    # Orders by what became of them; authorizing are all that the gateway has not decided.
+    orders_paid: int
+    orders_declined: int
+    orders_authorizing: int
+    # What was paid less what went back, in minor units of `currency`, None before the first order.
+    revenue_minor: int
+    currency: str | None
+    # When another shop last told what stock it has left, for a room whose stock lives there, and
+    # how many seconds ago that was.
+    stock_heard_at: datetime | None
+    stock_silent_s: float | None
+    # The controller that leads, its term, and the seconds since it last said so.
+    leader: str
+    term: int
+    leader_age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneOnFile:
+    """A lane with its present line."""
+
+    lane: str
+    line: str
+    # Its weight among the lanes, and the part of all calls that this is, 0 to 1.
+    share: float
+    part: float
+    # The last number called and the last one given; places taken before the draw.
+    head: int
+    tail: int
+    entries: int
 
 
 class RoomStore:
@@ -126,23 +192,25 @@ class RoomStore:
                 ) from error
         raise _no_room(room)
 
-    async def figures(self, room: str) -> dict[str, Any]:
+    async def figures(self, room: str) -> RoomFigures:
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["read_figures"], room)
-        return dict(row) if row else {}
+        if row is None:
+            raise _no_room(room)
+        return RoomFigures(**row)
 
-    async def lanes(self, room: str) -> list[dict[str, Any]]:
-        """Return a room's lanes, the main one first, with head, tail and share of the calls."""
-        return await self._list("list_lanes", room)
+    async def lanes(self, room: str) -> list[LaneOnFile]:
+        """Return a room's lanes, the main one first."""
+        return [LaneOnFile(**row) for row in await self._list("list_lanes", room)]
 
     async def set_lane(self, room: str, lane: str, *, share: float, who: str) -> None:
         """Add a lane, or change its share of the calls."""
         if await self._change("set_lane", room, lane, share, who) is None:
             raise _no_room(room)
 
-    async def profiles(self, room: str) -> list[dict[str, Any]]:
+    async def profiles(self, room: str) -> list[Profile]:
         """Return a room's profiles, and how many places have each."""
-        return await self._list("list_profiles", room)
+        return [Profile(**row) for row in await self._list("list_profiles", room)]
 
     async def set_profile(
         self,
@@ -159,12 +227,12 @@ class RoomStore:
         if not await self._change("set_profile", *values):
             raise _no_room(room)
 
-    async def _list(self, query: str, room: str) -> list[dict[str, Any]]:
+    async def _list(self, query: str, room: str) -> list[asyncpg.Record]:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL[query], room)
             if not rows and await borrowed.fetchrow(SQL["read_room"], room) is None:
                 raise _no_room(room)
-        return [dict(row) for row in rows]
+        return rows
 
     async def _change(self, query: str, *values: object) -> Any:
         async with connection(self._pool) as borrowed:

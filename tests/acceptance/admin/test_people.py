@@ -194,7 +194,7 @@ async def test_the_last_admin_stays_whoever_asks(service: Service) -> None:
     await service.operators.change("night", actor=None, role="admin")
     await service.operators.change("boss", actor=None, role="operator")
 
-    roles = {o["name"]: (o["role"], o["active"]) for o in await service.operators.accounts()}
+    roles = {o.name: (o.role, o.active) for o in await service.operators.accounts()}
     assert roles == {
         "boss": ("operator", True),
         "spare": ("admin", False),

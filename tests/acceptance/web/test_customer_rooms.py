@@ -217,7 +217,7 @@ async def test_a_customers_invitation_decides_the_line_and_is_spent_with_the_pla
     assert (bob[0], bob[1]["code"]) == (410, "invitation_used")
     assert (bobs_browser[0], bobs_browser[1]["line"]) == (201, "main-1")
     (batch,) = await known.entrance.invitations.page("drop", before=None, limit=1)
-    assert batch["used"] == 1
+    assert batch.used == 1
 
 
 async def test_a_customer_who_gave_an_invited_place_up_joins_again_in_the_main_line(

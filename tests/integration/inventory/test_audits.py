@@ -47,7 +47,7 @@ async def test_open_holds_are_counted_as_they_begin_and_end(service: Service) ->
 
     figures = await service.rooms.figures("drop")
 
-    assert figures["holds_open"] == 2
+    assert figures.holds_open == 2
     assert await service.ledger.breaches() == []
     await execute(service, "UPDATE room_stock SET holds = holds + 1")
     assert [breach.breach for breach in await service.ledger.breaches()] == [

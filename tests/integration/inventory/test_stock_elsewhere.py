@@ -81,7 +81,7 @@ async def session(service: Service, session_id: int) -> dict[str, Any]:
 
 
 async def called(service: Service) -> int:
-    return int((await service.rooms.figures("drop"))["head"])
+    return (await service.rooms.figures("drop")).head
 
 
 async def test_nobody_is_called_before_the_shop_has_spoken(service: Service) -> None:

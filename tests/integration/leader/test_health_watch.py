@@ -336,4 +336,4 @@ async def test_the_leader_calls_nobody_into_a_failing_checkout(
 
     assert {answer.status for answer in failed} == {500}
     figures = await service.rooms.figures("drop")
-    assert (figures["head"], figures["waiting"]) == (3, 9)
+    assert (figures.head, figures.waiting) == (3, 9)

@@ -214,7 +214,7 @@ async def test_what_was_missed_in_the_old_line_is_not_called_in_the_new_one(
     assert [c.verdict for c in await service.lines.claim(new)] == ["claimed"]
     assert await entries(service, "called") == []
     figures = await service.rooms.figures("drop")
-    assert (figures["came_back"], figures["missed"], figures["claimed"]) == (0, 0, 1)
+    assert (figures.came_back, figures.missed, figures.claimed) == (0, 0, 1)
 
 
 async def test_a_leader_that_decided_before_it_calls_nobody_in_the_old_line(

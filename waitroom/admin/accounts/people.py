@@ -92,7 +92,7 @@ class PeopleAdmin:
         limit = query_int(request, "limit", default=50, low=1, high=200)
         before = query_int(request, "cursor", default=0, low=1, high=2**63 - 1) or None
         actions = await self._actions.of_accounts(before=before, limit=limit)
-        following = actions[-1]["action_id"] if len(actions) == limit else None
+        following = actions[-1].action_id if len(actions) == limit else None
         return json_response({"actions": actions, "next": following and str(following)})
 
     async def change_password(self, request: web.Request, operator: Operator) -> web.Response:

@@ -4,9 +4,9 @@ import asyncio
 import re
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from hashlib import sha256
-from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -60,6 +60,18 @@ class _Held:
     password_hash: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An operator's account, with how many sessions it has and when the last one was used."""
+
+    name: str
+    role: str
+    active: bool
+    created_at: datetime
+    sessions: int
+    seen_at: datetime | None
+
+
 # The refusals of `change_operator`.
 _REFUSALS: dict[str, type[Refusal]] = {
     "unknown": UnknownOperator,
@@ -97,11 +109,11 @@ class OperatorStore:
             if not await borrowed.fetchval(SQL["add_operator"], name, role, hashed, who):
                 raise BadRequest(f"There is an operator {name!r} already.")
 
-    async def accounts(self) -> list[dict[str, Any]]:
+    async def accounts(self) -> list[Account]:
         """Return all accounts by name, with how many sessions each has."""
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_operators"], SESSION_IDLE_S, SESSION_TOTAL_S)
-        return [dict(row) for row in rows]
+        return [Account(**row) for row in rows]
 
     async def change(
         self,

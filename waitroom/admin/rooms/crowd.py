@@ -3,11 +3,11 @@
 import asyncio
 import signal
 import sys
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import msgspec
 
+from inventory.kit.doors.decoding import Json
 from waitroom.refusals import CrowdRunning
 from waitroom.store.memory import Memory
 
@@ -19,6 +19,22 @@ LINE_BYTES_MAX = 64 * 1024
 class _Crowd:
     process: asyncio.subprocess.Process
     reader: asyncio.Task[None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrowdReport:
+    """The state of a room's crowd, as every worker can read it.
+
+    `progress` and `result` are as `waitroom load --json` printed them: its last progress, and what
+    came of the crowd once it is over.
+    """
+
+    running: bool
+    progress: Json | None = None
+    result: Json | None = None
+
+
+_REPORT = msgspec.json.Decoder(CrowdReport)
 
 
 class Crowds:
@@ -35,7 +51,7 @@ class Crowds:
 
     async def start(self, room: str, *, shoppers: int, arrive_s: float) -> None:
         report = await self._share.read(room)
-        if report.get("running"):
+        if report.running:
             raise CrowdRunning
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -47,25 +63,25 @@ class Crowds:
         )
         reader = asyncio.create_task(self._follow(room, process), name=f"crowd-{room}")
         self._crowds[room] = _Crowd(process, reader)
-        await self._share.write(room, {"running": True, "progress": None, "result": None})
+        await self._share.write(room, CrowdReport(running=True))
 
     async def _follow(self, room: str, process: asyncio.subprocess.Process) -> None:
         """Pass on each line that the crowd prints: progress, and at the end its result."""
         assert process.stdout is not None
-        report: dict[str, Any] = {"running": True, "progress": None, "result": None}
+        report = CrowdReport(running=True)
         async for line in process.stdout:
             try:
                 said = msgspec.json.decode(line)
             except msgspec.DecodeError:
                 continue
-            report.update({k: said[k] for k in ("progress", "result") if k in said})
+            report = replace(report, **{k: said[k] for k in ("progress", "result") if k in said})
             if await self._share.stop_wanted(room):
                 _interrupt(process)
             await self._share.write(room, report)
         await process.wait()
-        await self._share.write(room, {**report, "running": False})
+        await self._share.write(room, replace(report, running=False))
 
-    async def report(self, room: str) -> dict[str, Any]:
+    async def report(self, room: str) -> CrowdReport:
         return await self._share.read(room)
 
     async def stop(self, room: str) -> None:
@@ -93,14 +109,13 @@ class Shared:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    async def read(self, room: str) -> dict[str, Any]:
+    async def read(self, room: str) -> CrowdReport:
         raw = await self._memory.note(f"crowd:{room}")
-        nothing = {"running": False, "progress": None, "result": None}
-        return msgspec.json.decode(raw) if raw else nothing
+        return _REPORT.decode(raw) if raw else CrowdReport(running=False)
 
-    async def write(self, room: str, report: dict[str, Any]) -> None:
+    async def write(self, room: str, report: CrowdReport) -> None:
         # A running crowd reports every second, so the report of a crashed one soon expires.
-        ttl_s = 10 if report["running"] else 3600
+        ttl_s = 10 if report.running else 3600
         await self._memory.keep_note(f"crowd:{room}", msgspec.json.encode(report), ttl_s=ttl_s)
 
     async def want_stop(self, room: str) -> None:

@@ -121,7 +121,7 @@ class LanesAdmin:
         before = query_int(request, "cursor", default=0, low=1, high=BATCH_MAX) or None
         room = request.match_info["room"]
         found = await self._invitations.page(room, before=before, limit=limit)
-        following = found[-1]["batch"] if len(found) == limit else None
+        following = found[-1].batch if len(found) == limit else None
         return json_response({"invitations": found, "next": following})
 
     async def invite(self, request: web.Request, operator: Operator) -> web.Response:

@@ -1,11 +1,9 @@
 """The operators' screen of a room's line, and its log as a file."""
 
-from typing import Any
-
 from aiohttp import web
 
 from inventory.kit.http import PRIVATE, send_file
-from inventory.kit.pages import Pages
+from inventory.kit.pages import Context, Pages
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.board import Board
@@ -14,7 +12,7 @@ from waitroom.desk.public_log import PublicLog
 _JSON_LINES = {**PRIVATE, "Content-Type": "application/x-ndjson"}
 
 
-def screen_context(request: web.Request, operator: Operator, board: Board) -> dict[str, Any]:
+def screen_context(request: web.Request, operator: Operator, board: Board) -> Context:
     """Return the start of a screen of rooms: the operator, the rooms, and the chosen one."""
     rooms = [{"room": v.room, "name": v.rules.name} for v in board.rooms.values()]
     return {

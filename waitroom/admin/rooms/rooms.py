@@ -2,12 +2,13 @@
 
 import time
 from collections import deque
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.texts import is_visible
 from inventory.kit.http import json_response, read_body
 from inventory.kit.pages import Pages
@@ -35,7 +36,7 @@ from waitroom.line.state import shown_status
 from waitroom.refusals import NoCrowds, NoDrawWaits
 from waitroom.store.archive_store import ArchiveStore
 from waitroom.store.draw_store import DrawStore, LineDraw
-from waitroom.store.room_store import RoomStore
+from waitroom.store.room_store import RoomFigures, RoomStore
 
 ACTIONS_SHOWN = 50
 # Some figures count whole tables, so they are read at most once a second for all operators.
@@ -90,8 +91,8 @@ class RoomsAdmin:
         self._actions = actions
         self._pages = pages
         self._crowds = crowds
-        self._figures: dict[str, tuple[float, dict[str, Any]]] = {}
-        self._history: dict[str, deque[tuple[float, dict[str, Any]]]] = {}
+        self._figures: dict[str, tuple[float, Json]] = {}
+        self._history: dict[str, deque[tuple[float, RoomFigures]]] = {}
 
     def routes(self) -> list[web.RouteDef]:
         as_role = self._guard.as_role
@@ -114,8 +115,8 @@ class RoomsAdmin:
         ]
 
     async def screen(self, request: web.Request, operator: Operator) -> web.Response:
-        context = screen_context(request, operator, self._board)
-        context["demo"] = self._crowds is not None
+        shared = screen_context(request, operator, self._board)
+        context = {**shared, "demo": self._crowds is not None}
         return self._pages.render("admin.html", context, title="Operators")
 
     async def list_rooms(self, request: web.Request, operator: Operator) -> web.Response:
@@ -204,7 +205,7 @@ class RoomsAdmin:
             raise NoDrawWaits
         return json_response({"room": room, "draw": [_draw_body(draw) for draw in draws]})
 
-    async def _room_body(self, room: str) -> dict[str, Any]:
+    async def _room_body(self, room: str) -> Json:
         rules = await self._rooms.read(room)
         view = self._board.rooms.get(room)
         draws = await self._draws.of_room(room) if rules.order_by == "draw" else []
@@ -224,12 +225,13 @@ class RoomsAdmin:
             "version": view.state.version if view and view.state else 0,
         }
 
-    async def _fresh_figures(self, room: str) -> dict[str, Any]:
+    async def _fresh_figures(self, room: str) -> Json:
         now = time.monotonic()
         kept = self._figures.get(room)
         if kept is not None and now - kept[0] < FIGURES_FRESH_S:
             return kept[1]
-        figures = {"at": datetime.now(UTC), **await self._rooms.figures(room)}
+        at = datetime.now(UTC)
+        figures = await self._rooms.figures(room)
         history = self._history.setdefault(room, deque(maxlen=int(RATE_OVER_S) * 2))
         if history and _joined(figures) < _joined(history[-1][1]):
             # The room was reset, and figures from before it say nothing of now.
@@ -237,9 +239,9 @@ class RoomsAdmin:
         history.append((now, figures))
         while len(history) > 1 and history[0][0] < now - RATE_OVER_S:
             history.popleft()
-        figures.update(_rates(*history[0], now, figures))
-        self._figures[room] = (now, figures)
-        return figures
+        body: Json = {"at": at, **asdict(figures), **_rates(*history[0], now, figures)}
+        self._figures[room] = (now, body)
+        return body
 
     async def list_actions(self, request: web.Request, operator: Operator) -> web.Response:
         actions = await self._actions.page(request.match_info["room"], limit=ACTIONS_SHOWN)
@@ -283,7 +285,7 @@ def _status_for_operators(rules: RoomRules, draws: list[LineDraw]) -> str:
     )
 
 
-def _draw_body(draw: LineDraw) -> dict[str, Any]:
+def _draw_body(draw: LineDraw) -> Json:
     return {
         "line": draw.line,
         "lane": draw.lane,
@@ -297,20 +299,16 @@ def _draw_body(draw: LineDraw) -> dict[str, Any]:
     }
 
 
-def _joined(figures: dict[str, Any]) -> int:
+def _joined(figures: RoomFigures) -> int:
     # Entries become numbers at the draw, and are no new arrivals then.
-    return int(max(figures["tail"], figures["entries"]))
+    return max(figures.tail, figures.entries)
 
 
-def _rates(
-    then_s: float, then: dict[str, Any], now_s: float, now: dict[str, Any]
-) -> dict[str, float]:
+def _rates(then_s: float, then: RoomFigures, now_s: float, now: RoomFigures) -> dict[str, float]:
     minutes = max(now_s - then_s, 1.0) / 60
-    claims = ("claimed", "ended")
+    claims = now.claimed + now.ended - then.claimed - then.ended
     return {
         "joins_per_min": round((_joined(now) - _joined(then)) / minutes, 1),
-        "calls_per_min": round((now["head"] - then["head"]) / minutes, 1),
-        "claims_per_min": round(
-            max(sum(now[k] for k in claims) - sum(then[k] for k in claims), 0) / minutes, 1
-        ),
+        "calls_per_min": round((now.head - then.head) / minutes, 1),
+        "claims_per_min": round(max(claims, 0) / minutes, 1),
     }
