@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import redis.asyncio as redis
 from aiohttp import DummyCookieJar
@@ -18,6 +19,7 @@ from argon2 import PasswordHasher
 from databases import Databases
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from jinja2.bccache import Bucket
 from pooler import behind, find_pgbouncer, pgbouncer
 from support import secrets, settings
 
@@ -57,6 +59,28 @@ def cheap_passwords() -> Iterator[None]:
     """Hash operators' passwords in no time; test_people.py looks at the hashes of production."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sign_in, "PasswordHasher", partial(PasswordHasher, **CHEAP))
+        yield
+
+
+class CompiledTemplates(jinja2.BytecodeCache):
+    """The compiled templates of the whole run: every service would compile its own."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[tuple[str, str], Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._compiled.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._compiled[bucket.key, bucket.checksum] = bucket.code
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_templates() -> Iterator[None]:
+    """Compile each template once in the run."""
+    environment = partial(jinja2.Environment, bytecode_cache=CompiledTemplates())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jinja2, "Environment", environment)
         yield
 
 

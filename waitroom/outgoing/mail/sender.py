@@ -101,7 +101,8 @@ class MailSender(SendingLoop[Mail, RelayAnswer, Outcome]):
         )
         taken = False
         try:
-            async with asyncio.timeout(DIALOGUE_S), client:
+            async with asyncio.timeout(DIALOGUE_S):
+                await client.connect()
                 try:
                     spec = self._sender.addr_spec
                     await client.send_message(message, sender=spec, recipients=[to])
@@ -109,10 +110,14 @@ class MailSender(SendingLoop[Mail, RelayAnswer, Outcome]):
                     # Only an address outside of ASCII needs an extension of the relay.
                     return NO_SMTPUTF8
                 taken = True
+                await client.quit()
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             # An error after the relay has taken the message changes nothing.
             if not taken:
                 return explain(error)
+        finally:
+            # Leaving the client as a context would say goodbye to a relay that does not answer.
+            client.close()
         return RelayAnswer(what="sent", sent=True)
 
 
