@@ -33,12 +33,14 @@ class Source:
     """A file to import, and the operator who imports it.
 
     `key` makes a repeated import receive nothing twice; without one the file's content is the key.
-    `seller` keeps the import to one seller's products.
+    A key counts for the operator's `account`, None on the command line. `seller` keeps the import
+    to one seller's products.
     """
 
     file: BinaryIO
     who: str
     key: str | None = None
+    account: int | None = None
     reason: str = ""
     seller: int | None = None
 
@@ -157,7 +159,7 @@ class CatalogueImportStore:
 
 def _key_of(source: Source) -> UUID:
     if source.key:
-        return idempotency_uuid(source.key)
+        return idempotency_uuid(source.key, account=source.account)
     digest = sha256()
     source.file.seek(0)
     while piece := source.file.read(_HASH_BYTES):

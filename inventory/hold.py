@@ -133,9 +133,14 @@ class Hold:
         return sum(line.quantity * line.price_minor for line in self.lines)
 
 
-def idempotency_uuid(key: str) -> UUID:
-    """Turn a client's key of any form into 16 bytes that an index likes."""
-    return UUID(bytes=sha256(key.encode()).digest()[:16])
+def idempotency_uuid(key: str, *, account: int | None = None) -> UUID:
+    """Turn a client's key of any form into 16 bytes that an index likes.
+
+    The keys of an operator's `account` are its own. A shopper's are told apart by the session.
+    """
+    # No key holds a NUL, so no key of one account spells the key of another.
+    text = key if account is None else f"{account}\0{key}"
+    return UUID(bytes=sha256(text.encode()).digest()[:16])
 
 
 def body_hash(quantities: dict[str, int], *, partial: bool = False) -> bytes:

@@ -42,6 +42,14 @@ class CookiesNeeded(Refusal):
     )
 
 
+class IdempotencyKeyWeak(Refusal):
+    code, status = "idempotency_key_weak", 400
+    title = (
+        "Another client could send this Idempotency-Key too. Please send a UUID, or a `random` of "
+        "16 bytes beside the key, and repeat the call with the same values."
+    )
+
+
 class InvitationNeeded(Refusal):
     code, status = "invitation_needed", 403
     title = "This room is by invitation. Please open the link in your invitation."

@@ -9,11 +9,12 @@ import secrets
 from aiohttp import web
 
 from checkout.sessions import session_cookie
+from inventory.kit.doors.keys import is_unique
 from inventory.kit.http import bearer, idempotency_key, query_int
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.entrance import Brought
 from waitroom.line.ticket import Ticket
-from waitroom.refusals import CookiesNeeded, NoTicket, TicketMoved
+from waitroom.refusals import CookiesNeeded, IdempotencyKeyWeak, NoTicket, TicketMoved
 
 COOKIES = "waitroom_"
 TICKET_COOKIE = "waitroom_ticket_"
@@ -84,15 +85,42 @@ class Credentials:
             customer_token=customer_token or _customer_token(request),
         )
 
-    def join_key(self, request: web.Request) -> str | None:
-        """Return what recognises a repeated join: the client's key, else the browser's id."""
-        key = idempotency_key(request, required=False)
-        if key is not None:
+    def join_key(
+        self, request: web.Request, view: RoomView, *, former: Ticket | None, random: bytes = b""
+    ) -> str | None:
+        """Return the key of a join, None where a person or a former ticket recognises a repeat.
+
+        Raises `IdempotencyKeyWeak`.
+        """
+        if former is not None or view.rules.join_by != "open":
+            return None
+        return self.repeat_key(request, random=random)
+
+    def repeat_key(self, request: web.Request, *, random: bytes = b"") -> str | None:
+        """Return what recognises a repeated request: the client's key, else the browser's id.
+
+        Two strangers may both send `order-42`, and one must not get the ticket of the other. Such a
+        key counts within one browser, or beside one `random` value. An address would not do in
+        their place, since many people share one. Raises `IdempotencyKeyWeak`.
+        """
+        key, visitor = idempotency_key(request, required=False), self._visitor_of(request)
+        if key is None:
+            return f"v:{visitor}" if visitor else None
+        if is_unique(key):
             return f"k:{key}"
-        visitor = request.cookies.get(self._visitor_cookie)
-        # Only an id that this service could have made; a client's own guess is not worth a key.
-        known = visitor and len(visitor) == 2 * VISITOR_BYTES and visitor.isalnum()
-        return f"v:{visitor}" if known else None
+        if visitor:
+            return f"w:{visitor}:{key}"
+        if is_unique(shown := random.hex()):
+            return f"r:{shown}:{key}"
+        raise IdempotencyKeyWeak
+
+    def _visitor_of(self, request: web.Request) -> str:
+        """Return the browser's id, "" for none.
+
+        It has to be one that this service could have made; a client's own guess is not worth a key.
+        """
+        visitor = request.cookies.get(self._visitor_cookie, "")
+        return visitor if len(visitor) == 2 * VISITOR_BYTES and visitor.isalnum() else ""
 
     def seen(self, request: web.Request) -> int:
         """Return the latest version of the state document that a client has seen, 0 for none.

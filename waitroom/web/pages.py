@@ -204,7 +204,7 @@ class WaitingPages:
                 invitation=form.get("invitation", ""),
                 customer_token=form.get("customer_token", ""),
             ),
-            key=self._credentials.join_key(request),
+            key=self._credentials.join_key(request, view, former=ticket),
             former=ticket,
             for_returns="returns" in form,
         )

@@ -103,5 +103,5 @@ async def move_here(
         own = credentials.ticket_of(request, view)
     except (NoTicket, TicketMoved):
         own = None
-    key = credentials.join_key(request)
+    key = credentials.repeat_key(request)
     return await places.move(view, code, by=key, network=client_network(request), own=own)

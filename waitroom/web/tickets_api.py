@@ -130,6 +130,7 @@ class TicketsApi:
             place = Place(ticket=ticket, token=self._tickets.token_of(ticket), fresh=False)
         else:
             self._credentials.require_cookies(request)
+            random = body.random_bytes()
             place = await self._tickets.join(
                 view,
                 self._credentials.brought(
@@ -138,8 +139,8 @@ class TicketsApi:
                     invitation=body.invitation,
                     customer_token=body.customer_token,
                 ),
-                key=self._credentials.join_key(request),
-                random=body.random_bytes(),
+                key=self._credentials.join_key(request, view, former=ticket, random=random),
+                random=random,
                 former=ticket,
                 for_returns=body.returns,
             )

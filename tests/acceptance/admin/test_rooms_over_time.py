@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -472,7 +473,8 @@ async def test_after_it_old_tickets_are_told_so_and_join_again(
     called, inside, waiting = Shopper(client), Shopper(client), Shopper(client)
     await called.join()
     await inside.join()
-    await waiting.join(**{"Idempotency-Key": "my phone"})
+    key = {"Idempotency-Key": str(uuid4())}
+    await waiting.join(**key)
     await inside.claim()
     held = await inside.hold(mug=1)
     who = await sign_in(service, client, "admin")
@@ -487,7 +489,7 @@ async def test_after_it_old_tickets_are_told_so_and_join_again(
     await tick(service)
     old = await client.post(
         "/rooms/drop/tickets",
-        headers={**authorization(waiting.ticket), "Idempotency-Key": "my phone"},
+        headers={**authorization(waiting.ticket), **key},
     )
     paid = await inside.pay((await held.json())["hold_id"])
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aiohttp import web
@@ -132,7 +133,7 @@ async def test_rubbish_is_refused_clearly_and_changes_nothing(
     shopper = Shopper(client)
     await shopper.join()
     await shopper.claim()
-    headers = {"Idempotency-Key": "rubbish"}
+    headers = {"Idempotency-Key": str(uuid4())}
     if as_who == "admin":
         headers["Cookie"] = await signed_in(service, client)
     else:
@@ -170,7 +171,7 @@ async def test_no_header_and_no_body_makes_a_fault_of_ours(
     shopper = Shopper(client)
     await shopper.join()
     await shopper.claim()
-    own = {"Idempotency-Key": "nasty", "Content-Type": "application/json"}
+    own = {"Idempotency-Key": str(uuid4()), "Content-Type": "application/json"}
     if as_who == "admin":
         own["Cookie"] = await signed_in(service, client)
     elif as_who == "shopper":

@@ -77,7 +77,7 @@ PROGRAMS: list[dict[str, str]] = [
     {},
     # As the `fetch` of Node.js sends it.
     {"Sec-Fetch-Mode": "cors"},
-    {**BY_PAGE, "Idempotency-Key": "k"},
+    {**BY_PAGE, "Idempotency-Key": "6f0c9f1e-4c57-4d0e-9a0b-1d2c3b4a5f60"},
     {**BY_PAGE, "Authorization": "Bearer a.b.c"},
 ]
 

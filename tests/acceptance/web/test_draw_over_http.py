@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import msgspec
@@ -162,7 +163,7 @@ async def test_entering_twice_with_one_key_is_one_entry_also_after_the_draw(
     service: Service, client: Client
 ) -> None:
     await open_doors(service)
-    key = {"Idempotency-Key": "some-key-of-mine"}
+    key = {"Idempotency-Key": str(uuid4())}
     first = await (await client.post("/rooms/drop/tickets", headers=key)).json()
     again = await (await client.post("/rooms/drop/tickets", headers=key)).json()
     await draw(service)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 from aiohttp.test_utils import TestClient
 from support import Shopper, admitted, authorization, execute, open_room, tick
@@ -26,8 +27,8 @@ async def test_a_key_gets_one_ticket_from_two_workers_at_once(
 ) -> None:
     service, one, other = await two_workers(services, clients)
 
-    for turn in range(20):
-        key = {"Idempotency-Key": f"some-key-{turn}"}
+    for _ in range(20):
+        key = {"Idempotency-Key": str(uuid4())}
         answers = await asyncio.gather(
             *(client.post("/rooms/drop/tickets", headers=key) for client in (one, other) * 3)
         )
@@ -42,7 +43,7 @@ async def test_a_retry_finds_its_ticket_also_after_the_sale(
     services: Services, clients: Clients
 ) -> None:
     service, one, other = await two_workers(services, clients)
-    key = {"Idempotency-Key": "some-key-of-mine"}
+    key = {"Idempotency-Key": str(uuid4())}
     first = await (await one.post("/rooms/drop/tickets", headers=key)).json()
     await service.rooms.set_status("drop", "ended", who="test")
 
@@ -55,7 +56,7 @@ async def test_a_refused_join_leaves_its_key_free(services: Services, clients: C
     service = await services()
     await open_room(service, status="scheduled")
     client = await clients(service)
-    key = {"Idempotency-Key": "some-key-of-mine"}
+    key = {"Idempotency-Key": str(uuid4())}
     refused = await client.post("/rooms/drop/tickets", headers=key)
     await service.rooms.set_status("drop", "open", who="test")
 
@@ -116,7 +117,7 @@ async def test_without_valkey_joining_goes_on(services: Services, clients: Clien
     await open_room(service, skus={"mug": 1}, seats_max=1)
     await tick(service)
     client = await clients(service)
-    key = {"Idempotency-Key": "some-key-of-mine"}
+    key = {"Idempotency-Key": str(uuid4())}
 
     tickets = {
         (await (await client.post("/rooms/drop/tickets", headers=key)).json())["ticket"]

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
@@ -179,7 +180,7 @@ async def test_whoever_never_got_the_answer_asks_again_and_gets_the_same_ticket(
 ) -> None:
     (old,) = await waiting(service, client)
     code = await code_of(old)
-    mine, foreign = {"Idempotency-Key": "my-new-phone"}, {"Idempotency-Key": "not-mine"}
+    mine, foreign = ({"Idempotency-Key": str(uuid4())} for _ in "ab")
 
     first = await bring(client, code, **mine)
     again = await bring(client, code, **mine)

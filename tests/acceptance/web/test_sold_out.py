@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -264,7 +265,7 @@ async def test_newcomers_to_a_room_that_is_sold_out_can_wait_for_returns(
 
     first_page = await (await client.get("/rooms/drop", headers=html)).text()
     refused, taken, again = await asyncio.gather(
-        client.post("/rooms/drop/tickets", headers={"Idempotency-Key": "plain"}),
+        client.post("/rooms/drop/tickets", headers={"Idempotency-Key": str(uuid4())}),
         client.post("/rooms/drop/tickets", json={"returns": True}, headers=visitor),
         client.post("/rooms/drop/tickets", json={"returns": True}, headers=visitor),
     )

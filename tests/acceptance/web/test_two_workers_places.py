@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 from aiohttp.test_utils import TestClient
 from support import authorization, open_room, tick
@@ -22,7 +23,7 @@ async def test_a_place_never_rises_between_two_answers_of_any_workers(
     one, other = await clients(ahead), await clients(behind)
     tickets = [
         (await (await one.post("/rooms/drop/tickets", headers=key)).json())["ticket"]
-        for key in ({"Idempotency-Key": f"key-number-{i}"} for i in range(30))
+        for key in ({"Idempotency-Key": str(uuid4())} for _ in range(30))
     ]
     own = authorization(tickets[-1])
     await tick(ahead)

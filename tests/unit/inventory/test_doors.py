@@ -1,6 +1,7 @@
 """One grammar and one set of bounds for each kind of value that comes in, at every door."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from inventory.catalogue import NewProduct, NewSku
 from inventory.catalogue_csv import read_catalogue
 from inventory.kit.doors.accept import prefers_html
 from inventory.kit.doors.decoding import convert, decoder
+from inventory.kit.doors.keys import is_unique
 from inventory.kit.doors.moments import UnreadableMoment, parse_moment
 from inventory.kit.doors.origins import origin_of, parse_origin
 from inventory.kit.doors.texts import UnfitText, read_name, read_text
@@ -222,3 +224,35 @@ def test_any_address_has_an_origin_or_none(text: str) -> None:
 )
 def test_the_kind_of_answer_is_the_one_that_the_client_prefers(header: str, *, html: bool) -> None:
     assert prefers_html(header) == html
+
+
+UNIQUE = [
+    "6f0c9f1e-4c57-4d0e-9a0b-1d2c3b4a5f60",
+    "6F0C9F1E4C574D0E9A0B1D2C3B4A5F60",
+    "01JDV7Q1Z3M8K5T2W9X4Y6B0CN",
+    "jx9WkP2-aT_0uLr7QzV5nA",
+    "join-6f0c9f1e-4c57-4d0e-9a0b-1d2c3b4a5f60",
+    "q7c1m9z4k2w8x5t0p3r6n",
+]
+COMMON = [
+    "order-42",
+    "order-000000000000000000042",
+    "00000000-0000-0000-0000-000000000000",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "2026-11-29T10:00:00.000Z",
+    "20261129T100000Z-0000000001",
+    "123456789012345678901234567890",
+    "anna.lindqvist42@example.com",
+    "my-new-phone-for-the-autumn-drop",
+    "Order 42 of Anna Lindqvist",
+    "checkout:customer:1234:order:42",
+    "\u00e9" * 40,
+]
+
+
+def test_a_key_stands_alone_if_no_stranger_would_send_it() -> None:
+    generated = [str(uuid4()) for _ in range(1000)] + [uuid4().hex for _ in range(1000)]
+
+    assert [key for key in [*UNIQUE[:-1], *generated] if not is_unique(key)] == []
+    # One character too few, however random.
+    assert [key for key in [*COMMON, UNIQUE[-1]] if is_unique(key)] == []

@@ -59,6 +59,7 @@ class CatalogueFilesAdmin:
                 file=file,
                 who=operator.name,
                 key=idempotency_key(request, required=False),
+                account=operator.operator_id,
                 reason=request.query.get("reason", "import")[:500],
                 seller=operator.scope,
             )

@@ -52,7 +52,7 @@ class LedgerAdmin:
             quantity=wish.quantity,
             who=operator.name,
             reason=wish.reason,
-            key=idempotency_uuid(key),
+            key=idempotency_uuid(key, account=operator.operator_id),
             override=wish.override,
         )
         return json_response((await self._stock.read(sku)).private_body())

@@ -67,7 +67,10 @@ class RefundsAdmin:
         assert key is not None
         wish = await read_body(request, _WISH)
         refund_id = await self._store.ask(
-            order_id, wish, key=idempotency_uuid(key), who=operator.name
+            order_id,
+            wish,
+            key=idempotency_uuid(key, account=operator.operator_id),
+            who=operator.name,
         )
         await self._in_time(self._refunds.drive(refund_id))
         refund = await self._store.read(refund_id)
