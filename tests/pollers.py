@@ -55,6 +55,12 @@ class Poller:
             told_s=body["poll_s"],
         )
 
+    @classmethod
+    async def join_together(cls, http: aiohttp.ClientSession, count: int) -> list["Poller"]:
+        """Let this many join at once, and return them in order of their numbers."""
+        joined = await asyncio.gather(*(cls.join(http) for _ in range(count)))
+        return sorted(joined, key=lambda poller: poller.number)
+
     async def ask(self) -> str:
         """Ask for the ticket itself; return its status."""
         async with self.http.get(

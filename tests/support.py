@@ -185,6 +185,12 @@ def authorization(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+async def join_together(shoppers: list[Shopper]) -> None:
+    """Let all join at once, and put them in order of their numbers."""
+    await asyncio.gather(*(shopper.join() for shopper in shoppers))
+    shoppers.sort(key=lambda shopper: shopper.number)
+
+
 async def admitted(client: TestClient[Any, Any], room: str = "drop") -> Shopper:
     """Return a shopper who has joined below the gate and claimed."""
     shopper = Shopper(client, room)

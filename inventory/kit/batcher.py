@@ -3,7 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from contextlib import suppress
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 from prometheus_client import Counter
@@ -28,6 +29,20 @@ _Queued = tuple[Item, "asyncio.Future[Verdict]", float]
 Flush = Callable[[Sequence[Item]], Awaitable[Sequence[Verdict | Refusal]]]
 
 
+class Spacing(Protocol):
+    """Decides how long a small batch waits for more items; its owner brings the clock."""
+
+    @property
+    def enough(self) -> int:
+        """Return the number of items that never wait."""
+
+    def wait_s(self, now: float, size: int) -> float:
+        """Return how long a batch of this size waits, in seconds."""
+
+    def note(self, now: float, size: int) -> None:
+        """Count a batch that goes out now."""
+
+
 class Batcher(Generic[Item, Verdict]):
     """Turn many small requests into one engine call for each tick.
 
@@ -40,7 +55,7 @@ class Batcher(Generic[Item, Verdict]):
     with any other error than a `Refusal`, the items run singly, so that one broken item never
     fails its neighbours. At most `queue_max` items wait, each for at most `wait_max_s`; one more is
     refused with `Busy`, and so is an item whose time is up. `room` is the room whose connections
-    the flush uses.
+    the flush uses. With a `spacing` small batches wait for more items while many of them come.
     """
 
     def __init__(
@@ -52,8 +67,11 @@ class Batcher(Generic[Item, Verdict]):
         batch_max: int = 256,
         queue_max: int = 8192,
         wait_max_s: float = WAIT_MAX_S,
+        spacing: Spacing | None = None,
     ) -> None:
         self.name = name
+        self._spacing = spacing
+        self._enough = asyncio.Event()
         self._room = room
         self._wait_max_s = wait_max_s
         self._flush = flush
@@ -77,11 +95,14 @@ class Batcher(Generic[Item, Verdict]):
             self._clock = loop.call_at(until, self._refuse_overdue)
         if self._task is None:
             self._task = asyncio.create_task(self._drain(), name=f"batcher-{self.name}")
+        elif self._spacing is not None and len(self._queue) >= self._spacing.enough:
+            self._enough.set()
         return future
 
     async def close(self) -> None:
         """Refuse newcomers and wait for everything already queued."""
         self._closed = True
+        self._enough.set()
         if self._task is not None:
             await self._task
 
@@ -97,8 +118,11 @@ class Batcher(Generic[Item, Verdict]):
         try:
             while self._queue:
                 await self._collect()
+                if self._spacing is not None:
+                    await self._space(self._spacing)
                 size = min(len(self._queue), self._batch_max)
-                await self._run([self._queue.popleft() for _ in range(size)])
+                if size:
+                    await self._run([self._queue.popleft() for _ in range(size)])
         finally:
             # No await stands between the loop's last check and this line, so an item
             # queued later always finds the task gone and starts a new one.
@@ -118,6 +142,18 @@ class Batcher(Generic[Item, Verdict]):
             if len(self._queue) >= self._batch_max:
                 return
             await asyncio.sleep(0)
+
+    async def _space(self, spacing: Spacing) -> None:
+        """Let a small batch wait for more items, unless it is the last one."""
+        loop = asyncio.get_running_loop()
+        wait_s = spacing.wait_s(loop.time(), len(self._queue))
+        if wait_s > 0 and not self._closed:
+            self._enough.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._enough.wait()
+            await self._collect()
+        spacing.note(loop.time(), min(len(self._queue), self._batch_max))
 
     async def _run(self, batch: "list[_Queued[Item, Verdict]]") -> None:
         self._batches.inc()

@@ -14,6 +14,9 @@ again without that request. A lost reply is found by its root in the log
 settled once PostgreSQL answers: its numbers step aside until their keys ask again
 (`test_a_number_that_belongs_to_nobody_takes_no_call_and_no_promise`).
 
+Each call is an entry of the log. While small batches keep coming they go out a tenth of a second
+apart, after the first twenty (`spacing.py`); a lone join and a batch of sixteen never wait.
+
 # Who may join
 
 The entrance decides it (`entrance.py`): everybody, the bearer of an invitation, or one place for

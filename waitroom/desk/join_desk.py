@@ -12,6 +12,7 @@ import structlog
 
 from inventory.kit.batcher import Batcher
 from inventory.kit.problem import Busy, EngineDown, Refusal
+from waitroom.desk.spacing import Spacing
 from waitroom.line.ticket import TICKET_ID_BYTES, Ticket, TicketSeal, parse_ticket
 from waitroom.log.chain import leaf_hash, merkle_levels, merkle_path
 from waitroom.log.receipt import Receipt
@@ -107,7 +108,7 @@ class JoinDesk:
         # The tickets that this worker gave out lately, by join key, the oldest first.
         self._recent: dict[str, str] = {}
         self.batcher: Batcher[JoinRequest, Place] = Batcher(
-            "joins", self._flush, room=room, batch_max=JOIN_BATCH_MAX
+            "joins", self._flush, room=room, batch_max=JOIN_BATCH_MAX, spacing=Spacing()
         )
 
     async def _flush(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from support import PASSWORD, Shopper, admitted, open_room, tick
+from support import PASSWORD, Shopper, admitted, join_together, open_room, tick
 
 from waitroom.run.app import Service
 
@@ -166,8 +166,7 @@ async def test_the_policy_learns_from_what_the_shop_says(service: Service, clien
     await open_elsewhere(service, policy="expected", seats_max=200)
     shop = await sign_in(service, client)
     shoppers = [Shopper(client) for _ in range(70)]
-    for shopper in shoppers:
-        await shopper.join()
+    await join_together(shoppers)
     free, waiting = 30, shoppers
 
     while free and waiting:

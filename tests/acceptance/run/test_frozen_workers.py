@@ -9,7 +9,7 @@ from typing import Any, cast
 import aiohttp
 import pytest
 from programs import Running, all_know
-from support import Shopper, eventually, execute, open_room, size
+from support import Shopper, eventually, execute, join_together, open_room, size
 
 from waitroom.run.app import Service
 
@@ -66,8 +66,7 @@ async def test_holders_and_the_called_keep_their_time_while_no_worker_serves(
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(web[0].url, cookie_jar=jar) as http:
         shoppers = [Shopper(cast("Any", http)) for _ in range(50)]
-        for shopper in shoppers:
-            await shopper.join()
+        await join_together(shoppers)
 
         async def ten_are_called() -> bool:
             return bool((await execute(service, CALLED))[0]["called"] == 10)

@@ -8,7 +8,17 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pollers import Poller, visitors
 from programs import Running, all_know
-from support import Shopper, admitted, authorization, eventually, execute, open_room, size, tick
+from support import (
+    Shopper,
+    admitted,
+    authorization,
+    eventually,
+    execute,
+    join_together,
+    open_room,
+    size,
+    tick,
+)
 
 from waitroom.run.app import Service
 
@@ -45,10 +55,9 @@ async def line_behind_full_seats(
     """Return those who have all seats, and those who wait for them."""
     await open_room(service, skus={"mug": 1000}, policy="guaranteed", seats_max=PLACES)
     await tick(service)
-    inside = [await admitted(client) for _ in range(PLACES)]
+    inside = list(await asyncio.gather(*(admitted(client) for _ in range(PLACES))))
     waiting = [Shopper(client) for _ in range(WAITING)]
-    for shopper in waiting:
-        await shopper.join()
+    await join_together(waiting)
     await tick(service)
     return inside, waiting
 
@@ -97,10 +106,10 @@ async def test_a_crowd_that_looks_by_its_own_clock_fills_every_free_place_in_ord
     await open_room(service, skus={"mug": 1000}, policy="guaranteed", seats_max=CROWD_PLACES)
     await all_know(serving.url)
     async with visitors(serving.url) as http:
-        inside = [await Poller.join(http) for _ in range(CROWD_PLACES)]
+        inside = await Poller.join_together(http, CROWD_PLACES)
         for poller in inside:
             await poller.claim()
-        waiting = [await Poller.join(http) for _ in range(CROWD)]
+        waiting = await Poller.join_together(http, CROWD)
         tasks = [asyncio.create_task(p.wait_by_own_clock(LOOK_EVERY_S)) for p in waiting]
 
         await asyncio.gather(*(poller.leave() for poller in inside))
@@ -136,7 +145,7 @@ async def test_whoever_looks_when_told_is_in_time_when_a_restock_calls_far_faste
     )
     await all_know(serving.url)
     async with visitors(serving.url) as http:
-        pollers = [await Poller.join(http) for _ in range(OBEDIENT)]
+        pollers = await Poller.join_together(http, OBEDIENT)
         tasks = [
             asyncio.create_task(_come_and_buy(poller, by_ticket=poller.number % 2 == 0))
             for poller in pollers

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from aiohttp.test_utils import TestClient
-from support import authorization, open_room, tick
+from support import Shopper, authorization, join_together, open_room, tick
 
 from waitroom.run.app import Service
 
@@ -68,8 +68,7 @@ async def test_a_page_without_javascript_shows_no_place_that_rises(
     ahead, behind = await services(), await services()
     await open_room(ahead, skus={"mug": 50}, seats_max=0, policy="rate")
     one, other = await clients(ahead), await clients(behind)
-    for i in range(29):
-        await one.post("/rooms/drop/tickets", headers={"Idempotency-Key": f"key-number-{i}"})
+    await join_together([Shopper(one) for _ in range(29)])
     await tick(ahead)
     cookies: dict[str, str] = {}
 

@@ -223,3 +223,21 @@ async def test_a_refused_batch_leaves_its_keys_free(service: Service) -> None:
 
     assert isinstance(refused, Refusal)
     assert numbers(places) == [1]
+
+
+async def test_a_calm_stream_of_joins_shares_the_entries_of_the_log(service: Service) -> None:
+    await open_room(service, seats_max=0)
+    desk = desk_of(service)
+    joins = []
+
+    for _ in range(60):
+        joins.append(desk.batcher.submit(JoinRequest(key=None)))
+        await asyncio.sleep(0.02)
+    places = await asyncio.gather(*joins)
+
+    assert [place.ticket.number for place in places] == list(range(1, 61))
+    (joined,) = await execute(
+        service, "SELECT count(*) AS entries FROM log_entry WHERE body LIKE '%\"joined\"%'"
+    )
+    assert joined["entries"] <= 45
+    assert await log_is_whole(service)

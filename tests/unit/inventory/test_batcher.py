@@ -250,3 +250,39 @@ async def test_a_room_whose_flush_stands_still_delays_no_other() -> None:
     doors[1].set()
     await batchers.close()
     assert await stuck == 1
+
+
+class Apart:
+    """A spacing by which each batch below three waits until the test is over."""
+
+    enough = 3
+
+    def __init__(self) -> None:
+        self.noted: list[int] = []
+
+    def wait_s(self, now: float, size: int) -> float:
+        return 3600.0 if self.noted and size < self.enough else 0.0
+
+    def note(self, now: float, size: int) -> None:
+        self.noted.append(size)
+
+
+async def test_a_spaced_batch_waits_for_enough_items_or_for_the_end() -> None:
+    desk, apart = Desk(), Apart()
+    batcher = Batcher("test", desk.flush, spacing=apart)
+
+    assert await asyncio.wait_for(batcher.submit(1), WAIT_S) == 10
+    waiting = batcher.submit(2)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    answers = [waiting, batcher.submit(3), batcher.submit(4)]
+    assert await asyncio.wait_for(asyncio.gather(*answers), WAIT_S) == [20, 30, 40]
+    last = batcher.submit(5)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    await asyncio.wait_for(batcher.close(), WAIT_S)
+
+    assert await last == 50
+    assert apart.noted == [1, 3, 1]
+    assert desk.batches == [[1], [2, 3, 4], [5]]
