@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright, expect
 
 FIND_CHROMIUM = Path(__file__).with_name("find_chromium.sh")
 # A bound for a busy machine, not an expectation.
@@ -27,6 +27,11 @@ ARGUMENTS = [
     "--disable-site-isolation-trials",
     "--disable-features=IsolateOrigins,site-per-process",
 ]
+
+
+async def look_again(page: Page) -> None:
+    """Let a waiting page ask at once, as it does when its connection comes back."""
+    await page.evaluate("dispatchEvent(new Event('online'))")
 
 
 @pytest.fixture(scope="session")

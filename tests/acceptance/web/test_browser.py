@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from playwright.async_api import Page, expect
-from programs import Running, all_know
+from programs import Running, Site, all_know
 from support import eventually, execute, open_room
 
 from waitroom.run.app import Service
@@ -39,20 +39,20 @@ async def test_a_shopper_goes_from_shop_to_order(
 
 
 async def test_whoever_is_too_late_is_told_honestly(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 1}, seats_max=1)
     lucky, late = await pages(), await pages()
-    await all_know(serving.url)
-    await lucky.goto(f"{serving.url}/")
-    await lucky.goto(f"{serving.url}/rooms/drop")
+    await all_know(site.url)
+    await lucky.goto(f"{site.url}/")
+    await lucky.goto(f"{site.url}/rooms/drop")
     await lucky.locator("#enter").click()
     await lucky.wait_for_url("**/checkout?room=*")
     await lucky.locator('[name="quantity-mug"]').fill("1")
     await lucky.locator("#hold-button").click()
     await expect(lucky.locator("#pay-button")).to_be_visible()
 
-    await late.goto(f"{serving.url}/rooms/drop")
+    await late.goto(f"{site.url}/rooms/drop")
     await expect(late.locator("#stock")).to_contain_text("basket")
     assert await late.locator("#enter").is_hidden()
     await lucky.locator("#pay-button").click()
@@ -64,17 +64,17 @@ async def test_whoever_is_too_late_is_told_honestly(
 
 
 async def test_closing_the_page_keeps_the_place_and_tabs_share_it(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 5}, seats_max=0)
     page = await pages()
-    await all_know(serving.url)
-    await page.goto(f"{serving.url}/")
-    await page.goto(f"{serving.url}/rooms/drop")
+    await all_know(site.url)
+    await page.goto(f"{site.url}/")
+    await page.goto(f"{site.url}/rooms/drop")
     await expect(page.locator("#place")).to_contain_text("1")
 
     twin = await page.context.new_page()
-    await twin.goto(f"{serving.url}/rooms/drop")
+    await twin.goto(f"{site.url}/rooms/drop")
     await expect(twin.locator("#place")).to_contain_text("1")
     await page.reload()
 
@@ -84,14 +84,14 @@ async def test_closing_the_page_keeps_the_place_and_tabs_share_it(
 
 
 async def test_the_walk_works_without_javascript(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 3})
     page = await pages(java_script_enabled=False)
 
-    await all_know(serving.url)
-    await page.goto(f"{serving.url}/")
-    await page.goto(f"{serving.url}/rooms/drop")
+    await all_know(site.url)
+    await page.goto(f"{site.url}/")
+    await page.goto(f"{site.url}/rooms/drop")
     await page.locator("#join").click()
     await page.locator("#enter").click()
     await page.wait_for_url("**/checkout?room=*")
@@ -103,16 +103,14 @@ async def test_the_walk_works_without_javascript(
     await expect(page.locator("#order-status")).to_contain_text("aid")
 
 
-async def test_operators_see_and_steer_the_room(
-    service: Service, serving: Running, pages: Pages
-) -> None:
+async def test_operators_see_and_steer_the_room(service: Service, site: Site, pages: Pages) -> None:
     await open_room(service, skus={"mug": 3})
     await service.operators.add("night", role="operator", password="a long enough one")
     page = await pages(viewport={"width": 1280, "height": 900})
-    await all_know(serving.url)
-    await page.goto(f"{serving.url}/")
+    await all_know(site.url)
+    await page.goto(f"{site.url}/")
 
-    await page.goto(f"{serving.url}/admin")
+    await page.goto(f"{site.url}/admin")
     await page.wait_for_url("**/admin/login")
     await page.locator('[name="name"]').fill("night")
     await page.locator('[name="password"]').fill("wrong")

@@ -11,7 +11,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from playwright.async_api import Page, expect
 from postbox import open_postbox
-from programs import Running, all_know
+from programs import Running, Site, all_know
 from support import (
     KEY,
     Shopper,
@@ -454,20 +454,20 @@ async def test_the_waiting_page_is_light(service: Service, client: Client) -> No
 # A real browser.
 
 
-async def _enter(page: Page, serving: Running) -> None:
-    await page.goto(f"{serving.url}/rooms/drop")
+async def _enter(page: Page, site: Site | Running) -> None:
+    await page.goto(f"{site.url}/rooms/drop")
     await page.locator("#enter").click()
     await page.wait_for_url("**/checkout?room=*")
 
 
 async def test_what_is_put_back_is_held_for_whoever_was_refused_without_their_doing(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 1}, policy="rate")
-    await all_know(serving.url)
+    await all_know(site.url)
     first, second = await pages(), await pages()
     for page in (first, second):
-        await _enter(page, serving)
+        await _enter(page, site)
         await page.locator('[name="quantity-mug"]').fill("1")
     await first.locator("#hold-button").click()
     await expect(first.locator("#pay-button")).to_be_visible()
@@ -489,16 +489,16 @@ async def test_what_is_put_back_is_held_for_whoever_was_refused_without_their_do
 
 
 async def test_a_shopper_chooses_more_waits_for_one_thing_and_pays_for_another(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 1, "vase": 3, "bowl": 3}, policy="rate")
-    await all_know(serving.url)
+    await all_know(site.url)
     rival, page = await pages(), await pages()
-    await _enter(rival, serving)
+    await _enter(rival, site)
     await rival.locator('[name="quantity-mug"]').fill("1")
     await rival.locator("#hold-button").click()
     await expect(rival.locator("#pay-button")).to_be_visible()
-    await _enter(page, serving)
+    await _enter(page, site)
 
     async def reserve(**quantities: int) -> None:
         for sku, quantity in quantities.items():
@@ -523,7 +523,7 @@ async def test_a_shopper_chooses_more_waits_for_one_thing_and_pays_for_another(
     await page.locator("#pay-button-3").click()
     await page.wait_for_url("**/checkout/orders/**")
     await expect(page.locator("#order-status")).to_contain_text("aid")
-    await page.goto(f"{serving.url}/checkout")
+    await page.goto(f"{site.url}/checkout")
     await expect(page.locator(".held")).to_have_count(2)
     await page.locator("#release").click()
     await expect(page.locator(".held")).to_have_count(1)
@@ -534,12 +534,12 @@ async def test_a_shopper_chooses_more_waits_for_one_thing_and_pays_for_another(
 
 
 async def test_leaving_the_line_is_asked_about_first(
-    service: Service, serving: Running, pages: Pages
+    service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 1}, seats_max=0)
-    await all_know(serving.url)
+    await all_know(site.url)
     page = await pages()
-    await page.goto(f"{serving.url}/rooms/drop")
+    await page.goto(f"{site.url}/rooms/drop")
     await expect(page.locator("#place")).to_contain_text("1")
 
     await page.locator("#leave").click()

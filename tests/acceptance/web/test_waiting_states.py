@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from browsers import look_again
 from playwright.async_api import Page, Route, expect
 from programs import Site, all_know
 from support import eventually, execute, open_room
@@ -85,11 +86,14 @@ async def test_an_entry_becomes_a_number_on_an_open_page(
     await expect(page.locator("[data-for=entered] .opens")).to_contain_text("your time")
 
     await service.rooms.set_status("drop", "open", who="test")
+    await all_know(site.url, status="drawing")
     await page.locator("#check").click()
     await shows(page, "drawing")
     await expect(page.locator("#draws")).to_contain_text(VALUE)
 
     await service.draws.give_value("drop", "4 8 15 16 23 42", who="test")
+    await all_know(site.url, status="open")
+    await look_again(page)
     await shows(page, "waiting")
     await expect(page.locator("#number-label")).to_have_text("Number")
     assert await number_of(page) == 1
@@ -309,6 +313,8 @@ async def test_what_is_in_baskets_and_why_the_line_waits_is_said_in_words(
         await expect(each.locator("#why")).to_contain_text("2 items are in other baskets")
         await expect(each.locator("#chance")).to_contain_text(" %")
     await service.rooms.set_status("drop", "paused", who="test")
+    await all_know(site.url, status="paused")
+    await look_again(page)
     await expect(page.locator("#why")).to_contain_text("paused")
 
     async def said() -> bool:
