@@ -1,14 +1,14 @@
 """The operators' API for webhooks, and its screen: endpoints, deliveries, replay."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 from yarl import URL
 
-from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.decoding import Json, decoder
 from inventory.kit.doors.moments import Moment
 from inventory.kit.http import json_response, query_int, read_body, wants_html
 from inventory.kit.pages import Pages
@@ -181,7 +181,7 @@ def _whole(text: str, high: int) -> int:
     return int(text)
 
 
-def _body(endpoint: Endpoint, operator: Operator) -> dict[str, Any]:
+def _body(endpoint: Endpoint, operator: Operator) -> Json:
     """Return the fields that this operator may see: a URL's path and query often have secrets."""
     body = msgspec.to_builtins(endpoint)
     if operator.role != "admin":

@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import json
 import signal
+from dataclasses import asdict
 from urllib.parse import urlsplit
 
 import click
@@ -88,10 +89,10 @@ def load(
 
 def _as_json(url: str, room: str, behaviour: Behaviour, runner: asyncio.Runner) -> None:
     def say(progress: Progress) -> None:
-        click.echo(json.dumps({"progress": progress}))
+        click.echo(json.dumps({"progress": asdict(progress)}))
 
     result = runner.run(_run(Crowd(url, room, behaviour, say)))
-    click.echo(json.dumps({"result": result.to_dict()}))
+    click.echo(json.dumps({"result": asdict(result)}))
 
 
 def _as_tables(url: str, room: str, behaviour: Behaviour, runner: asyncio.Runner) -> None:

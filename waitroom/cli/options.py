@@ -22,7 +22,7 @@ from inventory.kit.problem import EngineDown, Refusal
 from waitroom.run.engines import EngineError
 from waitroom.run.logs import set_up_logs
 from waitroom.run.processes import PortInUse
-from waitroom.run.settings import EMBEDDED, Settings, SettingsError, load_settings
+from waitroom.run.settings import EMBEDDED, Overrides, Settings, SettingsError, load_settings
 from waitroom.store.migrate import MigrationError
 
 Result = TypeVar("Result")
@@ -181,7 +181,7 @@ def load_for(config: Path | None, **overrides: Any) -> Settings:
 
 def with_pool(
     config: Path | None,
-    overrides: dict[str, Any],
+    overrides: Overrides,
     use: Callable[[Pool], Coroutine[Any, Any, Result]],
 ) -> Result:
     """Run `use` with a pool on the database that the settings name."""

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from inventory.kit.database import Pool
+from inventory.kit.doors.decoding import Json
 from inventory.ledger_store import LedgerStore
 from waitroom.cli.options import fail, plainly, settings_options, with_pool
 from waitroom.log.verify.fetch import SourceError
@@ -336,7 +337,7 @@ def _check_writable(*paths: str | None) -> None:
             raise ScenarioError(f"there is no folder for {path}")
 
 
-def _write_json(path: str, values: dict[str, Any]) -> None:
+def _write_json(path: str, values: Json) -> None:
     text = msgspec.json.format(msgspec.json.encode(values)).decode() + "\n"
     if path == "-":
         sys.stdout.write(text)

@@ -13,7 +13,7 @@ from waitroom.leader.health_watch import HealthWatch
 from waitroom.line.caller import Caller
 from waitroom.line.policy import CallResult
 from waitroom.line.snapshot import RoomSnapshot
-from waitroom.line.state import RoomState, encode_state, told_rows
+from waitroom.line.state import RoomState, encode_state, told_lines
 from waitroom.store.memory import Memory
 from waitroom.store.office_store import OfficeStore
 
@@ -136,7 +136,7 @@ class RoomLead:
         if room.status != "open" or now < self._forecast_logged_at + FORECAST_EVERY_S:
             return
         self._forecast_logged_at = now
-        for facts in told_rows(told.lines):
+        for facts in told_lines(told.lines):
             encoded = msgspec.json.encode(facts).decode()
             await self._parts.store.note_forecast(self.room_id, term=term, facts=encoded)
 

@@ -1,6 +1,7 @@
 """The room's state as one public document: the same bytes for everybody. Pure."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -64,15 +65,28 @@ def shown_status(
     return "drawing" if status == "open" and drawing else status
 
 
-def told_rows(lines: Iterable[LineState]) -> list[dict[str, object]]:
-    """Return what each waiting line was told, as the public log keeps it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldLine:
+    """What the shoppers of a line were told, as the public log keeps it.
+
+    Each row has a place, the least and the greatest wait in seconds, and the chance of a call.
+    """
+
+    line: str
+    head: int
+    tail: int
+    rows: list[tuple[int, float | None, float | None, float]]
+
+
+def told_lines(lines: Iterable[LineState]) -> list[ToldLine]:
+    """Return what each line with waiting shoppers was told."""
     return [
-        {
-            "line": line.line,
-            "head": line.head,
-            "tail": line.tail,
-            "rows": [[r.place, r.wait_low_s, r.wait_high_s, r.chance] for r in line.table],
-        }
+        ToldLine(
+            line=line.line,
+            head=line.head,
+            tail=line.tail,
+            rows=[(r.place, r.wait_low_s, r.wait_high_s, r.chance) for r in line.table],
+        )
         for line in lines
         if line.tail > line.head
     ]

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -17,7 +17,30 @@ PROGRESS_EVERY_S = 1.0
 # The time for all shoppers to give back their places when the crowd is stopped.
 GO_HOME_S = 3.0
 
-Progress = dict[str, float]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a crowd's shoppers are, `seconds` after its start.
+
+    Every shopper is counted once among `coming` (not there yet), `waiting`, `called`, `inside`,
+    `bought` and `left` (with nothing); `sold_out` and `found_nothing` are parts of the last.
+    `requests`, `errors` and `units_bought` count from the start, `polls_per_s` since the last look.
+    """
+
+    seconds: float
+    shoppers: int
+    coming: int
+    waiting: int
+    called: int
+    inside: int
+    bought: int
+    sold_out: int
+    found_nothing: int
+    left: int
+    units_bought: int
+    requests: int
+    polls_per_s: float
+    errors: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +71,6 @@ class CrowdResult:
     polls_per_s: float
     requests_per_s: float
     duration_s: float
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class Crowd:
@@ -129,29 +149,29 @@ class Crowd:
             await asyncio.gather(*ends, return_exceptions=True)
 
     def progress(self) -> Progress:
-        """Return where everybody is now, as plain figures."""
+        """Return where all shoppers are now."""
         phases = Counter(journey.phase for journey in self.journeys)
         outcomes = Counter(journey.outcome for journey in self.journeys)
         seconds, polls = self._clock(), self._wire.tally.polls
         seen_s, seen_polls = self._last_look
         self._last_look = (seconds, polls)
         bought = outcomes[Outcome.BOUGHT]
-        return {
-            "seconds": round(seconds, 1),
-            "shoppers": len(self.journeys),
-            "coming": phases[Phase.COMING],
-            "waiting": phases[Phase.WAITING],
-            "called": phases[Phase.CALLED],
-            "inside": phases[Phase.INSIDE],
-            "bought": bought,
-            "sold_out": outcomes[Outcome.SOLD_OUT],
-            "found_nothing": outcomes[Outcome.FOUND_NOTHING],
-            "left": phases[Phase.GONE] - bought,
-            "units_bought": sum(journey.units for journey in self.journeys),
-            "requests": self._wire.tally.requests,
-            "polls_per_s": round((polls - seen_polls) / max(seconds - seen_s, 0.001), 1),
-            "errors": self._wire.tally.errors.total(),
-        }
+        return Progress(
+            seconds=round(seconds, 1),
+            shoppers=len(self.journeys),
+            coming=phases[Phase.COMING],
+            waiting=phases[Phase.WAITING],
+            called=phases[Phase.CALLED],
+            inside=phases[Phase.INSIDE],
+            bought=bought,
+            sold_out=outcomes[Outcome.SOLD_OUT],
+            found_nothing=outcomes[Outcome.FOUND_NOTHING],
+            left=phases[Phase.GONE] - bought,
+            units_bought=sum(journey.units for journey in self.journeys),
+            requests=self._wire.tally.requests,
+            polls_per_s=round((polls - seen_polls) / max(seconds - seen_s, 0.001), 1),
+            errors=self._wire.tally.errors.total(),
+        )
 
     def result(self) -> CrowdResult:
         """Add up the journeys as they are now."""

@@ -38,13 +38,14 @@ def progress_table(room: str, url: str, progress: Progress) -> RenderableType:
     table.add_column(justify="right")
     table.add_column()
     for name, word in _PHASES.items():
-        bar = ProgressBar(total=progress["shoppers"], completed=progress[name], width=BAR_COLUMNS)
-        table.add_row(word, f"{progress[name]:,.0f}", bar)
-    head = Text(f"{progress['shoppers']:,.0f} shoppers in {room} at {url}", style="bold")
+        count = getattr(progress, name)
+        bar = ProgressBar(total=progress.shoppers, completed=count, width=BAR_COLUMNS)
+        table.add_row(word, f"{count:,}", bar)
+    head = Text(f"{progress.shoppers:,.0f} shoppers in {room} at {url}", style="bold")
     foot = Text(
-        f"{progress['seconds']:.0f} s, {progress['units_bought']:,.0f} units bought, "
-        f"{progress['requests']:,.0f} requests, {progress['polls_per_s']:,.1f} polls a second, "
-        f"{progress['errors']:,.0f} errors; Ctrl-C ends it",
+        f"{progress.seconds:.0f} s, {progress.units_bought:,.0f} units bought, "
+        f"{progress.requests:,.0f} requests, {progress.polls_per_s:,.1f} polls a second, "
+        f"{progress.errors:,.0f} errors; Ctrl-C ends it",
         style="dim",
     )
     return Group(head, table, foot)

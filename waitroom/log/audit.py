@@ -5,10 +5,9 @@ are taken one by one, so a log may be of any length. Each check has its module i
 `waitroom/log/verify/`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from waitroom.log.chain import LogEntry
+from waitroom.log.chain import LogEntry, Served
 from waitroom.log.entries import (
     AnyEntry,
     Called,
@@ -41,7 +40,7 @@ _LIMITS = (
 
 
 def audit(
-    entries: Iterable[LogEntry | Mapping[str, Any]],
+    entries: Iterable[LogEntry | Served],
     *,
     room: str | None = None,
     head: SignedHead | None = None,
@@ -81,7 +80,7 @@ class RoomAudit:
         self._is_open = Check("status")
         self._is_introduced = Check("lines")
 
-    def feed(self, served: LogEntry | Mapping[str, Any]) -> None:
+    def feed(self, served: LogEntry | Served) -> None:
         read = self._chain.feed(served)
         if read is None:
             return

@@ -7,9 +7,10 @@ receipt. The tree is that of RFC 6962, section 2.1: leaves and nodes are hashed 
 prefixes, and an odd node moves up unchanged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 LEAF, NODE = b"\x00", b"\x01"
 
@@ -21,6 +22,10 @@ class LogEntry:
     seq: int
     body: str
     hash: bytes
+
+
+# An entry as an address or a file has it, before it is checked: whatever JSON object that is.
+Served = Mapping[str, Any]
 
 
 def fields(*parts: bytes) -> bytes:

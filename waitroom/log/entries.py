@@ -23,6 +23,9 @@ Number = Annotated[int, Meta(ge=1, le=NUMBER_MAX)]
 Hash = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Signature = Annotated[str, Meta(pattern=r"\A[0-9a-f]{128}\Z")]
 At = Annotated[datetime, Meta(tz=True)]
+# Rules of a room by name. A log may name rules that this version does not know, so their values are
+# JSON of any shape.
+RuleValues = dict[str, Any]
 
 
 # A report reads hundreds of thousands of entries, and none refers to another: without `gc=False`
@@ -85,7 +88,7 @@ class StatusChanged(Entry, frozen=True, kw_only=True, tag="status"):
 
     before: str = msgspec.field(name="from")
     after: str = msgspec.field(name="to")
-    rules: dict[str, Any] = {}
+    rules: RuleValues = {}
     reason_hash: Hash | None = None
 
 

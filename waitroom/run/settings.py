@@ -139,11 +139,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return Path(self.data_dir).expanduser() / "secrets.toml"
 
 
+# Settings by name that a command's options give: None where an option was not given. `Settings`
+# checks them with all others.
+Overrides = Mapping[str, Any]
+
+
 def load_settings(
     path: Path | None = None,
     *,
     environment: Mapping[str, str] | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
 ) -> Settings:
     """Read the TOML file, then the environment (`WAITROOM_PORT=…`), then `overrides`.
 

@@ -49,7 +49,7 @@ def room_rules(row: asyncpg.Record) -> RoomRules:
     return RoomRules(**values)
 
 
-def line_rules(row: asyncpg.Record) -> LineRules:
+def _line_rules(row: asyncpg.Record) -> LineRules:
     return LineRules(**{name: row[name] for name in _LINE_FIELDS})
 
 
@@ -67,6 +67,6 @@ def rooms_on_file(rows: Sequence[asyncpg.Record]) -> RoomsOnFile:
 def _room_on_file(rows: Sequence[asyncpg.Record]) -> RoomOnFile:
     return RoomOnFile(
         rules=room_rules(rows[0]),
-        lines=tuple(line_rules(row) for row in rows),
+        lines=tuple(_line_rules(row) for row in rows),
         former_lines=frozenset(rows[0]["former_lines"]),
     )

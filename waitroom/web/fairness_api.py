@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiohttp import web
 
+from inventory.kit.doors.decoding import Json
 from inventory.kit.http import json_response, wants_html
 from inventory.kit.pages import Pages
 from waitroom.desk.board import Board
@@ -79,7 +80,7 @@ class FairnessApi:
         return self._pages.render("fairness.html", context, title=f"Fairness of {name}")
 
 
-def report_body(report: FairnessReport) -> dict[str, Any]:
+def report_body(report: FairnessReport) -> Json:
     """Return the report as JSON and page have it."""
     waits = asdict(report.forecast.waits)
     judged = report.forecast.waits.judged

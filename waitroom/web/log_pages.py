@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
 
 from aiohttp import web
 
+from inventory.kit.doors.decoding import Json
 from inventory.kit.http import query_int
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest
@@ -86,7 +86,7 @@ def _href(part: LogPart, *, start: int | None = None) -> str:
     return "?" + "&".join(parts)
 
 
-def _shown(entry: LogEntry) -> dict[str, Any]:
+def _shown(entry: LogEntry) -> Json:
     told = tell_entry(entry.seq, entry.body)
     hash_ = entry.hash.hex()
     return {

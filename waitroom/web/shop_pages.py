@@ -1,11 +1,10 @@
 """The shop's front: what is on sale, room by room, also without JavaScript."""
 
-from typing import Any
-
 from aiohttp import web
 
 from inventory.api import SEARCH_LENGTH_MAX, Catalogue
 from inventory.catalogue import Product
+from inventory.kit.doors.decoding import Json
 from inventory.kit.pages import Pages
 from inventory.kit.problem import NotFound
 from waitroom.desk.board import Board, RoomView
@@ -43,7 +42,7 @@ class ShopPages:
         shelf = await self._shelf(view, search=search, after=request.query.get("cursor", ""))
         return self._pages.render("shop.html", {"rooms": [shelf]}, title=view.rules.name)
 
-    async def _shelf(self, view: RoomView, *, search: str = "", after: str = "") -> dict[str, Any]:
+    async def _shelf(self, view: RoomView, *, search: str = "", after: str = "") -> Json:
         # From the cache: however many look, the shop costs a query a second for each room.
         products = (
             await self._catalogue.products(
@@ -78,11 +77,11 @@ class ShopPages:
         return self._pages.render("product.html", context, title=product.name)
 
 
-def _room(view: RoomView) -> dict[str, Any]:
+def _room(view: RoomView) -> Json:
     return {**room_fields(view), "message": view.rules.message}
 
 
-def _card(product: Product) -> dict[str, Any]:
+def _card(product: Product) -> Json:
     """Return what a product's card shows: its price or the lowest of them, and what is left."""
     variants = product.variants
     prices = {sku.price_minor for sku in variants}

@@ -289,7 +289,7 @@ async def test_gone_ends_the_endpoint_and_what_waits_for_it_goes_on_later(
 
     assert (endpoint.active, endpoint.inactive_why) == (False, "gone")
     assert written == 1
-    actions = [action["action"] for action in await service.endpoints.actions()]
+    actions = [action.action for action in await service.endpoints.actions()]
     assert "webhook_disabled" in actions
     assert (await service.endpoints.read(endpoint_id)).inactive_why is None
 

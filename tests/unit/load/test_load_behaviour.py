@@ -206,7 +206,7 @@ def test_a_result_adds_up_before_anybody_has_come() -> None:
     crowd.journeys[0].outcome = Outcome.BOUGHT
     crowd.journeys[0].units = 2
 
-    result = crowd.result().to_dict()
+    result = crowd.result()
 
-    assert result["outcomes"] == {"bought": 1}
-    assert (result["unfinished"], result["units_bought"], result["wait_p50_s"]) == (2, 2, None)
+    assert result.outcomes == {"bought": 1}
+    assert (result.unfinished, result.units_bought, result.wait_p50_s) == (2, 2, None)

@@ -2,11 +2,11 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from aiohttp import web
 
 from checkout.history.history_store import HistoryStore
+from inventory.kit.doors.decoding import Json
 from inventory.kit.http import json_response, query_int
 from inventory.kit.pages import Pages
 from waitroom.admin.accounts.guard import Guard
@@ -66,7 +66,7 @@ def _span(request: web.Request) -> Span:
     return make_span(since, until, step_s or None)
 
 
-def _body(room: str, report: Analysis) -> dict[str, Any]:
+def _body(room: str, report: Analysis) -> Json:
     span = report.span
     return {
         "room": room,

@@ -1,7 +1,6 @@
 """The operators' API to search, read and export orders. Sellers see their own part of them."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 from uuid import UUID
 
 from aiohttp import web
@@ -16,6 +15,7 @@ from checkout.history.timeline import timeline
 from checkout.order import operator_body
 from checkout.refund import operator_refund_body, seller_refund_body
 from checkout.refusals import UnknownOrder
+from inventory.kit.doors.decoding import Json
 from inventory.kit.http import PRIVATE, json_response, query_int, send_file
 from inventory.kit.pages import Pages
 from inventory.kit.problem import Forbidden
@@ -104,7 +104,7 @@ def _wanted(request: web.Request, operator: Operator) -> OrderFilter:
     )
 
 
-def _listed_body(listed: ListedOrder) -> dict[str, Any]:
+def _listed_body(listed: ListedOrder) -> Json:
     return {
         **operator_body(listed.order),
         "reference": listed.order.number,
@@ -112,7 +112,7 @@ def _listed_body(listed: ListedOrder) -> dict[str, Any]:
     }
 
 
-def _part_body(file: OrderFile) -> dict[str, Any]:
+def _part_body(file: OrderFile) -> Json:
     """Return the part of an order that its seller may see: their own lines and refunds."""
     events = [
         {
@@ -131,7 +131,7 @@ def _part_body(file: OrderFile) -> dict[str, Any]:
     }
 
 
-def _file_body(file: OrderFile) -> dict[str, Any]:
+def _file_body(file: OrderFile) -> Json:
     customer = None
     if file.customer_subject is not None:
         customer = {

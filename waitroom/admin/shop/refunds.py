@@ -16,6 +16,7 @@ from checkout.refund import Cancellation, RefundStage, RefundWish, operator_refu
 from checkout.refund_store import RefundStore
 from checkout.refusals import UnknownOrder
 from inventory.hold import idempotency_uuid
+from inventory.kit.doors.decoding import Json
 from inventory.kit.http import idempotency_key, json_response, read_body
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -101,7 +102,7 @@ class RefundsAdmin:
         except TimeoutError:
             return
 
-    async def _read(self, order_id: UUID) -> tuple[dict[str, Any], bool]:
+    async def _read(self, order_id: UUID) -> tuple[Json, bool]:
         """Return an order with its refunds, and whether the gateway still has work to do."""
         order = await self._orders.read(order_id)
         refunds = await self._store.of_order(order_id)
@@ -120,5 +121,5 @@ def _order_id(request: web.Request) -> UUID:
         raise UnknownOrder from error
 
 
-def _pending(body: dict[str, Any]) -> web.Response:
+def _pending(body: Json) -> web.Response:
     return json_response(body, status=202, headers={"Retry-After": RETRY_AFTER_S})

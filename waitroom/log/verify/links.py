@@ -1,11 +1,10 @@
 """The chain of a room's log: each entry follows from the one before, in text and in time. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
-from waitroom.log.chain import LogEntry, chain_hash
+from waitroom.log.chain import LogEntry, Served, chain_hash
 from waitroom.log.entries import AnyEntry, Unknown, UnreadableEntry, read_entry
 from waitroom.log.verify.finding import Check, Finding, Verdict, found, utc
 
@@ -13,7 +12,7 @@ HASH_BYTES = 32
 KINDS_NAMED_MAX = 10
 
 
-def as_entry(served: LogEntry | Mapping[str, Any]) -> LogEntry:
+def as_entry(served: LogEntry | Served) -> LogEntry:
     """Return an entry as it is, or from the JSON that was served; raises `UnreadableEntry`."""
     if isinstance(served, LogEntry):
         return served
@@ -62,7 +61,7 @@ class Hashes:
         return high
 
 
-def hashes_of(entries: Iterable[LogEntry | Mapping[str, Any]]) -> Hashes:
+def hashes_of(entries: Iterable[LogEntry | Served]) -> Hashes:
     """Compute the chain of a copy; it ends before the first entry that cannot be read."""
     hashes = Hashes()
     for served in entries:
@@ -85,7 +84,7 @@ class ChainAudit:
         self._clock = Check("clock")
         self._unknown: Counter[str] = Counter()
 
-    def feed(self, served: LogEntry | Mapping[str, Any]) -> tuple[AnyEntry, bytes] | None:
+    def feed(self, served: LogEntry | Served) -> tuple[AnyEntry, bytes] | None:
         """Take the next entry; return what it says and its hash, or None if it cannot be read.
 
         A break in the chain is reported once, where it begins: after it nothing fits.

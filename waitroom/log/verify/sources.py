@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
+from waitroom.log.chain import Served
 from waitroom.log.receipt import Receipt, UnreadableReceipt, read_receipt
 from waitroom.log.signing import SignedHead
 from waitroom.log.verify.fetch import Fetcher, NotThere, SourceError
@@ -30,8 +31,6 @@ DOCUMENT_BYTES_MAX = 256 * 2**20
 RECEIPT_BYTES_MAX = 2**20
 
 _ROOM_PATH = re.compile(r"(?P<base>.*)/rooms/(?P<room>[^/]+)(?P<rest>/log|/log/head)?/?")
-
-Served = dict[str, Any]
 
 
 @dataclass(slots=True)

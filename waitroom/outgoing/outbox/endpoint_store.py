@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from inventory.kit.database import Pool, connection, load_queries
+from inventory.kit.doors.decoding import Json
 from inventory.kit.problem import BadRequest, Busy, NotFound
 from waitroom.outgoing.outbox.event import TEST, event_name
 from waitroom.outgoing.outbox.signature import SALT_BYTES, Root, SecretBook
@@ -36,7 +37,14 @@ ACTIONS_SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """An endpoint without its secret. `signs` says whether the secret can still be derived."""
+    """An endpoint without its secret.
+
+    `kinds` are the events that it gets, all for an empty list. `inactive_why` says why it gets none
+    at present, since `inactive_since`. After a rotation the old secret signs too until `old_until`.
+    `failing_since` is when its present run of failures began, and nothing is sent before
+    `quiet_until`. `pending` and `failed` count its deliveries up to a bound. `signs` says whether
+    the secret can still be derived.
+    """
 
     endpoint_id: int
     url: str
@@ -56,14 +64,20 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One event on its way to one endpoint, and how its last attempt ended."""
+    """One event on its way to one endpoint.
+
+    `webhook_id` is the event's name, `kind` says what happened, `at` when, and `data` is the body.
+    `state` is pending, delivered or failed, and `sending` says that an attempt runs now; the next
+    is due at `due_at`. The last attempt was at `tried_at` and took `took_ms` milliseconds. `status`
+    is its HTTP status, and `answer` the beginning of the answer or why there was none.
+    """
 
     delivery_id: int
     endpoint_id: int
     webhook_id: str
     kind: str
     at: datetime
-    data: dict[str, Any]
+    data: Json
     state: str
     sending: bool
     attempts: int
@@ -72,6 +86,16 @@ class Delivery:
     status: int | None
     answer: str
     took_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointAction:
+    """An operator's change of an endpoint; `detail` has the values that belong to its kind."""
+
+    at: datetime
+    who: str
+    action: str
+    detail: Json
 
 
 class EndpointStore:
@@ -115,7 +139,7 @@ class EndpointStore:
         endpoint_id: int,
         *,
         who: str,
-        detail: dict[str, Any],
+        detail: Json,
         url: str | None = None,
         description: str | None = None,
         kinds: Sequence[str] | None = None,
@@ -221,11 +245,13 @@ class EndpointStore:
                 await borrowed.fetchval(SQL["replay_failed"], endpoint_id, since, REPLAY_MAX, who)
             )
 
-    async def actions(self) -> list[dict[str, Any]]:
+    async def actions(self) -> list[EndpointAction]:
         """Return the newest actions on endpoints."""
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_webhook_actions"], ACTIONS_SHOWN)
-        return [{**dict(row), "detail": msgspec.json.decode(row["detail"])} for row in rows]
+        return [
+            EndpointAction(**{**row, "detail": msgspec.json.decode(row["detail"])}) for row in rows
+        ]
 
 
 def _delivery(row: dict[str, Any]) -> Delivery:

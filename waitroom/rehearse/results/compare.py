@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from math import sqrt
 from statistics import fmean, stdev
-from typing import Any
 
 import msgspec
 
+from inventory.kit.doors.decoding import Json
 from waitroom.rehearse.play.simulation import Simulation
 from waitroom.rehearse.results.result import Result, result_of, score_values
 from waitroom.rehearse.results.score import TENTHS, Score
@@ -212,7 +212,7 @@ def _played(
         yield from zip(seeds, pool.map(one, seeds), strict=True)
 
 
-def to_json(outcomes: Sequence[Outcome], *, seeds: Sequence[int]) -> dict[str, Any]:
+def to_json(outcomes: Sequence[Outcome], *, seeds: Sequence[int]) -> Json:
     """Return everything as plain values: each sale, each figure, each difference from the first."""
     first = outcomes[0]
     return {
@@ -236,7 +236,7 @@ def to_json(outcomes: Sequence[Outcome], *, seeds: Sequence[int]) -> dict[str, A
     }
 
 
-def _score_of(outcome: Outcome) -> dict[str, Any]:
+def _score_of(outcome: Outcome) -> Json:
     """Return the fields of a single sale's score, with the intervals of its shares."""
     tenths = [None if tenth is None else asdict(tenth) for tenth in outcome.reliability()]
     covered = _plain(outcome.coverage())

@@ -3,8 +3,8 @@
 from bisect import bisect_left
 from dataclasses import asdict, dataclass
 from math import ceil
-from typing import Any
 
+from inventory.kit.doors.decoding import Json
 from waitroom.rehearse.play.simulation import Simulation
 from waitroom.rehearse.results.score import Score, score
 
@@ -58,7 +58,7 @@ class Result:
     def found_nothing_of_inside(self) -> float:
         return self.found_nothing / max(self.came_in, 1)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Return plain values for JSON, including the shares and the score's figures."""
         values = asdict(self) | {
             "found_nothing_of_called": self.found_nothing_of_called,
@@ -73,7 +73,8 @@ class Result:
         return [float(t) if t < len(self.head_by_tick) else None for t in ticks]
 
 
-def score_values(held: Score) -> dict[str, Any]:
+def score_values(held: Score) -> Json:
+    """Return the figures of a score as plain values for JSON."""
     tenths = [None if tenth is None else asdict(tenth) for tenth in held.reliability()]
     return {
         "bands": held.told,

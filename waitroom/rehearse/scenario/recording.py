@@ -23,6 +23,7 @@ from waitroom.log.entries import (
     Joined,
     Revoked,
     RulesChanged,
+    RuleValues,
     SoldOut,
     StatusChanged,
     SteppedAside,
@@ -57,8 +58,8 @@ class Recording:
     gone: dict[int, float] = field(default_factory=dict)
     calls: list[tuple[float, int, int]] = field(default_factory=list)
     open: list[tuple[float, bool]] = field(default_factory=list)
-    rules: dict[str, Any] = field(default_factory=dict)
-    rule_changes: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    rules: RuleValues = field(default_factory=dict)
+    rule_changes: list[tuple[float, RuleValues]] = field(default_factory=list)
     units: dict[str, int] = field(default_factory=dict)
     stock_changes: list[tuple[float, str, int]] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
@@ -289,6 +290,6 @@ class _Reader:
         self.recording.inferred.append(f"{name} = {value}")
 
 
-def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+def _known(values: RuleValues) -> RuleValues:
     """Return the rules that a rehearsal knows."""
     return {name: value for name, value in values.items() if name in _RULES}
