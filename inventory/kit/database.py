@@ -135,18 +135,21 @@ class Shares:
             neediest = min(self._waiting, key=self._taken.__getitem__)
             if not self._may_take(neediest):
                 return
-            self._grant(neediest)
             waiting = self._waiting.pop(neediest)
             turn = waiting.popleft()
             if waiting:
                 self._waiting[neediest] = waiting
-            turn.set_result(None)
+            if not turn.cancelled():
+                # Otherwise its wait ended a moment ago, and its task has not run since.
+                self._grant(neediest)
+                turn.set_result(None)
 
     def _forget(self, room: str, turn: "asyncio.Future[None]") -> None:
-        waiting = self._waiting[room]
-        waiting.remove(turn)
-        if not waiting:
-            del self._waiting[room]
+        waiting = self._waiting.get(room)
+        if waiting and turn in waiting:
+            waiting.remove(turn)
+            if not waiting:
+                del self._waiting[room]
 
 
 class Pool(_Pool):

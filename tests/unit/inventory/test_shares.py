@@ -99,3 +99,22 @@ async def test_a_waiting_task_that_is_cancelled_costs_no_connection() -> None:
 
     assert rooms.got == ["a", "b", "c", "d"]
     await rooms.end()
+
+
+async def test_a_wait_that_ends_in_the_moment_of_its_turn_costs_no_connection() -> None:
+    rooms = Rooms(1)
+    await rooms.ask("a", "b", "b")
+    assert rooms.got == ["a"]
+    (_, holder, done), (_, given_up, _), _ = rooms.tasks
+
+    # The holder runs first, and gives back to a task that has not yet noticed its end.
+    done.set()
+    given_up.cancel()
+    await asyncio.wait([holder, given_up])
+    await asyncio.sleep(0)
+
+    assert holder.exception() is None
+    assert rooms.got == ["a", "b"]
+    await rooms.end()
+    await rooms.ask("c", "d")
+    assert rooms.got[2:] == ["c"]
