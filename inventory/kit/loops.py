@@ -47,7 +47,7 @@ async def repeat(name: str, once: Round, stopping: asyncio.Event, *, rests: Retr
         except Exception as error:
             failed += 1
             failures.inc()
-            if isinstance(error, (Refusal, asyncpg.PostgresError)):
+            if isinstance(error, (Refusal, asyncpg.PostgresError, OSError)):
                 log.warning("loop_failed", loop=name, failed=failed, error=repr(error))
             else:
                 log.exception("loop_failed", loop=name, failed=failed)

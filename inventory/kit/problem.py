@@ -98,6 +98,14 @@ class EngineDown(Busy):
     code = "engine_down"
     title = "The service cannot reach its database. Your place is safe; please try again."
 
+    def __repr__(self) -> str:
+        """Name the cause, for the log: time-outs, full disks and a lack of connections differ."""
+        cause = self.__cause__
+        if cause is None:
+            return "EngineDown()"
+        words = " ".join(str(cause).split()) or "it did not answer"
+        return f"EngineDown({type(cause).__name__}: {words})"
+
 
 class AuditTooLong(Refusal):
     code, status = "audit_too_long", 503

@@ -276,7 +276,7 @@ class Board:
                 await self._refresh_rooms()
             await self._refresh_states()
         except Refusal as error:
-            log.warning("board_not_refreshed", error=str(error))
+            log.warning("board_not_refreshed", error=repr(error))
         except (asyncpg.PostgresError, RuntimeError):
             log.exception("board_not_refreshed")
 

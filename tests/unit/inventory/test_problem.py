@@ -7,13 +7,15 @@ import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import msgspec
+import pytest
 from aiohttp import web
 
 import checkout
 import inventory
 import waitroom
-from inventory.kit.problem import Busy, Refusal
+from inventory.kit.problem import Busy, EngineDown, Refusal
 
 ROOT = Path(__file__).parents[3]
 
@@ -139,3 +141,22 @@ def test_the_docs_list_every_refusal_as_it_is() -> None:
     tool = runpy.run_path(str(ROOT / "tools" / "refusals.py"))
 
     assert tool["PAGE"].read_text(encoding="utf-8") == tool["page"]()
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (TimeoutError(), "TimeoutError: it did not answer"),
+        (asyncpg.DiskFullError("could not write: No space left on device"), "No space left"),
+        (asyncpg.TooManyConnectionsError("sorry, too many clients already"), "too many clients"),
+        (ConnectionRefusedError(111, "Connect call failed"), "Connect call failed"),
+    ],
+)
+def test_the_log_tells_why_an_engine_is_down_and_the_answer_does_not(
+    cause: Exception, said: str
+) -> None:
+    error = EngineDown()
+    error.__cause__ = cause
+
+    assert said in repr(error)
+    assert said not in str(error.body())
