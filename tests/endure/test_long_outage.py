@@ -1,5 +1,6 @@
 """PostgreSQL goes away in the middle of a sale and comes back."""
 
+import asyncio
 import os
 import re
 import signal
@@ -80,6 +81,29 @@ async def test_a_process_that_dies_while_postgres_is_away_is_there_again_when_it
         await eventually(lambda: answers(f"{running.program.url}/readyz"), within_s=PATIENCE_S)
         async with visitors(running.program.url) as http:
             await known_everywhere(http, lambda reply: reply.status == 200)
+
+
+async def test_a_program_that_is_stopped_while_postgres_is_frozen_ends_by_itself(
+    tmp_path: Path,
+) -> None:
+    async with stage(tmp_path, durable=False) as running:
+        made = settings(running.database.url, running.valkey_url)
+        async with open_service(made, secrets(), roles=frozenset()) as service:
+            await _open_and_announce(service, running)
+        async with visitors(running.program.url) as http:
+            await running.database.take_away("frozen")
+            joins = [asyncio.create_task(http.post("/rooms/drop/tickets")) for _ in range(6)]
+            await asyncio.wait(joins, timeout=0.5)
+
+            running.program.process.terminate()
+            answers = await asyncio.gather(*joins)
+            code = await asyncio.to_thread(running.program.process.wait, PATIENCE_S)
+
+            await running.database.bring_back("frozen")
+    assert [answer.status for answer in answers] == [503] * len(joins)
+    assert code == 0
+    # The supervisor had to kill none of them.
+    assert "process_killed" not in running.program.log.read_text()
 
 
 async def _has_lived(service: Service) -> None:

@@ -34,6 +34,8 @@ PAUSE_MIN_S = 0.05
 # A tick that takes longer waits for a lock or for a reply that was lost. It is given up and begun
 # again, with a fresh snapshot: called shoppers wait for it.
 TICK_MAX_S = 4.0
+# A leader that cannot say that it resigns leaves its office to the lease.
+RESIGN_MAX_S = 1.0
 
 
 class Controller:
@@ -164,8 +166,9 @@ class Controller:
         """Let a standby take office at once instead of after the lease."""
         try:
             if self.leading:
-                await self._store.resign(self.me, self.term)
-        except (Refusal, asyncpg.PostgresError) as error:
+                async with asyncio.timeout(RESIGN_MAX_S):
+                    await self._store.resign(self.me, self.term)
+        except (Refusal, asyncpg.PostgresError, TimeoutError) as error:
             log.warning("resigning_failed", error=repr(error))
 
 

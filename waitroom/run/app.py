@@ -9,11 +9,12 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from checkout.gateway.gateway import Gateway
-from inventory.kit.database import Pool, open_pool
+from inventory.kit.database import Pool, connection, open_pool
 from inventory.kit.doors.client import TRUSTED_PROXIES
 from inventory.kit.doors.origins import origin_of
 from inventory.kit.http import BODY_BYTES_MAX, OWN_ORIGIN, PROBLEM_PAGE, PROCESS, rim
 from inventory.kit.pages import static_folder
+from inventory.kit.problem import EngineDown
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.rooms.crowd import Crowds, Shared
 from waitroom.run.gateways import open_gateway, stripe_api
@@ -25,7 +26,13 @@ from waitroom.store.memory import Memory
 log = structlog.get_logger()
 
 ROLES = ("web", "controller", "sweeper")
-CLOSE_WAIT_S = 5.0
+# While a process ends, PostgreSQL counts as away if it does not answer for this long.
+AWAY_AFTER_S = 2.0
+# After the last request, loops and queued work have this long to end by themselves: all of it can
+# be taken up by another process.
+END_WAIT_S = 4.0
+CANCELLED_WAIT_S = 1.0
+CLOSE_WAIT_S = 1.0
 # For a check of the books, an analysis, a fairness report and the archive, one of each at a time.
 AUDIT_CONNECTIONS_MAX = 4
 
@@ -71,13 +78,11 @@ async def open_service(
             stack.push_async_callback(service.stripe.close)
         if "web" in roles:
             await service.board.refresh()
-            stack.push_async_callback(service.board.close)
-            stack.push_async_callback(service.tickets.close)
-            stack.push_async_callback(service.checkout.close)
-        for name, loop in _loops_of(service):
-            await stack.enter_async_context(_running(service, name, loop))
-        # Set before the loops are waited for, so that they end by themselves.
-        stack.callback(service.stopping.set)
+        loops = [
+            asyncio.create_task(_watched(service, name, loop), name=name)
+            for name, loop in _loops_of(service)
+        ]
+        stack.push_async_callback(_end, service, loops)
         yield service
 
 
@@ -96,26 +101,50 @@ def _loops_of(service: Service) -> Iterator[tuple[str, Loop]]:
         yield "controller", service.controller.run
 
 
-@asynccontextmanager
-async def _running(service: Service, name: str, loop: Loop) -> AsyncIterator[None]:
+async def _watched(service: Service, name: str, loop: Loop) -> None:
     """Run a loop beside the service. A loop that breaks down is logged and ends the process.
 
     The sweeper and the senders outlive their own mistakes (`inventory.kit.loops`); a loop that
     still breaks down leaves the process in an unknown state.
     """
-
-    async def watched() -> None:
-        try:
-            await loop(service.stopping)
-        except Exception:
-            log.exception("loop_broke_down", loop=name)
-            service.failed.set()
-
-    task = asyncio.create_task(watched(), name=name)
     try:
-        yield
-    finally:
-        await task
+        await loop(service.stopping)
+    except Exception:
+        log.exception("loop_broke_down", loop=name)
+        service.failed.set()
+
+
+async def let_go_if_away(service: Service) -> None:
+    """Break the connections to PostgreSQL if it does not answer, since this process is to end.
+
+    Requests that wait for it are then told at once to come again, instead of holding up the end.
+    """
+    try:
+        async with asyncio.timeout(AWAY_AFTER_S), connection(service.beat_pool) as borrowed:
+            await borrowed.execute("SELECT 1")
+    except (EngineDown, TimeoutError) as error:
+        log.warning("ends_without_postgres", error=repr(error))
+        for pool in (service.pool, service.audit_pool, service.beat_pool):
+            pool.terminate()
+
+
+async def _end(service: Service, loops: list[asyncio.Task[None]]) -> None:
+    """Let the loops end, and answer what is queued; cancel what takes long."""
+    service.stopping.set()
+    tasks = list(loops)
+    if "web" in service.roles:
+        parts = (service.checkout, service.tickets, service.board)
+        tasks.extend(asyncio.create_task(part.close(), name=type(part).__name__) for part in parts)
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=END_WAIT_S)
+    if late:
+        for task in late:
+            task.cancel()
+        await asyncio.wait(late, timeout=CANCELLED_WAIT_S)
+    for task in tasks:
+        if task.done() and not task.cancelled() and (error := task.exception()):
+            log.warning("end_failed", part=task.get_name(), error=repr(error))
 
 
 async def _close_pool(pool: Pool) -> None:

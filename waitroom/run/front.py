@@ -10,7 +10,7 @@ from waitroom.run.processes.ports import bind_shared
 KEEPALIVE_S = 30.0
 BACKLOG = 4096
 # A request that has begun may take this long, and as long again when it was told to end.
-SHUTDOWN_WAIT_S = 4.0
+SHUTDOWN_WAIT_S = 3.0
 # A connection that was opened at the last moment has this long to bring its request.
 LAST_REQUESTS_S = 0.5
 LOOK_EVERY_S = 0.02

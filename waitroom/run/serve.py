@@ -9,7 +9,7 @@ from contextlib import suppress
 import structlog
 import uvloop
 
-from waitroom.run.app import make_app, open_service
+from waitroom.run.app import let_go_if_away, make_app, open_service
 from waitroom.run.front import Front
 from waitroom.run.processes.heartbeat import Heartbeat
 from waitroom.run.settings import Secrets, Settings
@@ -45,8 +45,11 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
         service.serving.end()
         if told.is_set():
             heartbeat.leaves()
-        if front is not None:
-            await front.leave(settings.drain_s if told.is_set() else 0)
+        drain_s = settings.drain_s if told.is_set() else 0
+        async with asyncio.TaskGroup() as ending:
+            ending.create_task(let_go_if_away(service))
+            if front is not None:
+                ending.create_task(front.leave(drain_s))
         log.info("stopped", roles=sorted(roles))
     beating.cancel()
     return 1 if service.failed.is_set() else 0

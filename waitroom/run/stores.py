@@ -46,6 +46,8 @@ class Stores:
     """
 
     pool: Pool
+    audit_pool: Pool
+    beat_pool: Pool
     lines: LineStore
     log: LogStore
     office: OfficeStore
@@ -80,6 +82,8 @@ def stores_on(
     audits = Audits(audit_pool)
     return Stores(
         pool=pool,
+        audit_pool=audit_pool,
+        beat_pool=beat_pool,
         lines=LineStore(pool),
         log=LogStore(pool),
         office=OfficeStore(pool, beats=beat_pool),
