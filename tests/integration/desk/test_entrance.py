@@ -240,12 +240,12 @@ async def test_a_batch_counts_what_was_used_of_it_alone(service: Service) -> Non
     found = await store.page("drop", before=None, limit=10)
     older = await store.page("drop", before=batches[2], limit=1)
 
-    assert [(row["batch"], row["used"]) for row in found] == [
+    assert [(row.batch, row.used) for row in found] == [
         (batches[2], 2),
         (batches[1], 0),
         (batches[0], 1),
     ]
-    assert [row["batch"] for row in older] == [batches[1]]
+    assert [row.batch for row in older] == [batches[1]]
 
 
 async def test_a_revocation_counts_what_was_unused_and_is_logged_once(service: Service) -> None:
