@@ -85,6 +85,27 @@ be held while it lasts, and it shrinks by itself as stock comes or holds end.
 `test_the_balances_of_any_past_moment_can_be_counted_up`,
 `test_an_override_leaves_no_way_to_sell_what_is_missing`.
 
+# Deliveries
+
+An import of a catalogue may receive units. A SKU is received once of each delivery, and an import
+that names no delivery belongs to the one without a name. The movement keeps the name, and an index
+keeps the rule (`delivery_is_received_once`).
+
+A key for the whole file, made of its bytes, was too fine: operators open a file to mend a price,
+and the spreadsheet saves it with other quotes, line ends and separators; all its units would come
+again. The SKU and the number of units would be too fine as well: a file in which 10 was corrected
+to 12 would receive 22. So the number is compared, and a row with another one is refused, since only
+a person knows if it is a correction or a second delivery. A price, a name or a new row next to it
+changes nothing, and no form in which the file is saved does.
+
+The name stands beside the file and not in it, because a spreadsheet would rewrite it: `2026-11-29`
+becomes a date of the country, and `007` becomes 7, and then every row would be received again. The
+mistake that is left, a second delivery without a name, receives too few units, which the answer
+says at once with the day of the first. Too many would be sold before they are missed.
+
+`test_a_file_that_is_saved_again_receives_no_unit_twice`,
+`test_another_delivery_receives_again_and_another_number_is_refused`.
+
 # Limits
 
 A SKU may have a limit for each order, each session and each customer over all sessions and orders;

@@ -1,22 +1,19 @@
 """The catalogue as a CSV file: its columns, what its cells may say, how they are written. Pure.
 
-UTF-8 with or without a byte order mark, with commas or semicolons, the first line naming the
-columns in any order. A cell that is empty takes the column's default; a column that is missing
-leaves what is there as it is. `docs/sell/catalogue.md` has the table of columns.
+The first line names the columns in any order; `inventory.kit.tables` tells in which forms a file
+may come. A cell that is empty takes the column's default; a column that is missing leaves what is
+there as it is. `docs/sell/catalogue.md` has the table of columns.
 """
 
-import csv
 import difflib
-import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any, BinaryIO
 
 from inventory.catalogue import CODE, LIMIT_MAX, LIMIT_PER_SESSION, PICTURE, PICTURE_LENGTH_MAX
-from inventory.kit.cells import guarded, unguarded
 from inventory.kit.doors.moments import UnreadableMoment, parse_moment
 from inventory.kit.doors.texts import (
     DESCRIPTION_LENGTH_MAX,
@@ -25,13 +22,16 @@ from inventory.kit.doors.texts import (
     read_optional_name,
     read_text,
 )
-from inventory.money import UnreadableAmount, currencies, parse_minor
+from inventory.kit.tables.cells import unguarded
+from inventory.kit.tables.dialect import UnreadableTable
+from inventory.kit.tables.reading import Table, TableRow
+from inventory.kit.tables.whole import NotWhole, read_whole
+from inventory.kit.tables.writing import write_rows
+from inventory.money import AMOUNT_MAX, currencies
 from inventory.refusals import UnreadableFile
 
 ROWS_MAX = 200_000
-LINE_LENGTH_MAX = 65_536
 CELL_SHOWN_MAX = 40
-_WHOLE = re.compile(r"[0-9]{1,18}")
 _CODE = re.compile(CODE)
 _PICTURE = re.compile(PICTURE)
 
@@ -91,25 +91,31 @@ def _currency(cell: str) -> str:
     return text
 
 
-def _whole(low: int, high: int, default: int | None) -> Callable[[str], int | None]:
+def _whole(
+    low: int, high: int, default: int | None, *, decimals: bool = True
+) -> Callable[[str], int | None]:
     def read(cell: str) -> int | None:
-        text = cell.strip()
-        if not text:
+        if not cell.strip():
             return default
-        if not _WHOLE.fullmatch(text) or not low <= int(text) <= high:
-            raise _Wrong(f"is a whole number from {low} to {high}, not {cell[:CELL_SHOWN_MAX]!r}")
-        return int(text)
+        said = f"is a whole number from {low} to {high}, not {cell[:CELL_SHOWN_MAX]!r}"
+        try:
+            number = read_whole(cell, decimals=decimals)
+        except NotWhole as hint:
+            raise _Wrong(f"{said}{hint}") from hint
+        if not low <= number <= high:
+            raise _Wrong(said)
+        return number
 
     return read
+
+
+_AMOUNT = _whole(0, AMOUNT_MAX, None, decimals=False)
 
 
 def _price(cell: str) -> int | None:
     if not cell.strip():
         raise _Wrong("is missing")
-    try:
-        return parse_minor(cell)
-    except UnreadableAmount as error:
-        raise _Wrong(f"is {error}, not {cell[:CELL_SHOWN_MAX]!r}") from error
+    return _AMOUNT(cell)
 
 
 def _moment(cell: str) -> datetime | None:
@@ -149,43 +155,29 @@ COLUMNS = tuple(_READERS)
 EXPORTED = COLUMNS[:-1]
 
 
-def lines_of(file: BinaryIO) -> Iterator[str]:
-    """Return a file's lines; raises `UnreadableFile` for a line too long or not in UTF-8."""
-    # `newline=""` leaves line ends inside quotes as they are.
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    number = 0
-    try:
-        while line := text.readline(LINE_LENGTH_MAX):
-            number += 1
-            if len(line) >= LINE_LENGTH_MAX and not line.endswith("\n"):
-                raise UnreadableFile(f"Line {number} is longer than {LINE_LENGTH_MAX} letters.")
-            yield line
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(
-            f"After line {number} there is something that is no UTF-8. Save the file as CSV UTF-8."
-        ) from error
-    finally:
-        # The file is the caller's to close, and may have been by now.
-        if not file.closed:
-            text.detach()
-
-
-def read_catalogue(lines: Iterator[str]) -> tuple[list[str], Iterator[Row]]:
+def read_catalogue(file: BinaryIO) -> tuple[list[str], Iterator[Row]]:
     """Return the columns that a file has, and its rows one by one.
 
-    Raises `UnreadableFile` for a header that cannot be, and while reading for quotes that do not
-    close and for too many rows. Faults of a single row stand in its `problems`.
+    Raises `UnreadableFile` for a header that cannot be, and while reading for letters and quotes
+    that cannot be read and for too many rows. Faults of a single row stand in its `problems`.
     """
-    first = next(lines, "")
-    # No column has a semicolon in its name.
-    delimiter = ";" if ";" in first else ","
-    cells = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
-    columns = _header(_next(cells, 1) or [])
-    return columns, _rows(cells, columns)
+    with _named():
+        table = Table(file, rows_max=ROWS_MAX)
+    names = [name.strip().lower() for name in table.columns]
+    return _columns(names), _rows(table, names)
 
 
-def _header(cells: list[str]) -> list[str]:
-    columns = [cell.strip().lower() for cell in cells]
+@contextmanager
+def _named() -> Iterator[None]:
+    try:
+        yield
+    except UnreadableTable as error:
+        raise UnreadableFile(str(error)) from None
+
+
+def _columns(names: list[str]) -> list[str]:
+    """Return the columns with a name; raises `UnreadableFile` for one that cannot be."""
+    columns = [name for name in names if name]
     for name in columns:
         if name not in COLUMNS:
             near = difflib.get_close_matches(name, COLUMNS, n=1)
@@ -198,56 +190,40 @@ def _header(cells: list[str]) -> list[str]:
     return columns
 
 
-def _next(cells: Iterator[list[str]], line: int) -> list[str] | None:
-    try:
-        return next(cells, None)
-    except csv.Error as error:
-        raise UnreadableFile(f"From line {line} on the quotes make no sense: {error}.") from error
-
-
-def _rows(cells: Any, columns: list[str]) -> Iterator[Row]:
+def _rows(table: Table, names: list[str]) -> Iterator[Row]:
     defaults = {name: None if name in _NEEDED else read("") for name, read in _READERS.items()}
-    count, line = 0, cells.line_num + 1
-    while (row := _next(cells, line)) is not None:
-        # Spreadsheets write empty rows behind the last one.
-        if any(cell.strip() for cell in row):
-            count += 1
-            if count > ROWS_MAX:
-                raise UnreadableFile(f"A file has at most {ROWS_MAX} rows.")
-            yield _row(row, line, columns, defaults)
-        line = cells.line_num + 1
+    with _named():
+        for row in table:
+            yield _row(row, names, defaults)
 
 
 _NEEDED = frozenset({"sku", "price_minor"})
 
 
-def _row(row: list[str], line: int, columns: list[str], defaults: Mapping[str, Any]) -> Row:
+def _row(row: TableRow, names: list[str], defaults: Mapping[str, Any]) -> Row:
     values, problems = dict(defaults), []
-    if len(row) != len(columns):
-        problems.append(f"The row has {len(row)} cells and the first line {len(columns)}.")
-    # Cells that are missing at the end count as empty.
-    for name, cell in zip(columns, chain(row, [""] * len(columns)), strict=False):
+    lost = row.surplus
+    for name, cell in zip(names, row.cells, strict=False):
+        if not name:
+            lost = lost or bool(cell.strip())
+            continue
         try:
             values[name] = _READERS[name](cell)
         except _Wrong as wrong:
             problems.append(f"{name} {wrong}.")
+    if lost:
+        problems.append("There is something in a column that the first line does not name.")
     values["sku"] = values["sku"] or ""
-    return Row(line=line, values=tuple(values.values()), problems=problems)
+    return Row(line=row.line, values=tuple(values.values()), problems=problems)
 
 
 def write_header() -> str:
-    return _written([EXPORTED])
+    return write_rows([EXPORTED])
 
 
-def write_rows(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return rows as lines of a file, in the order of `EXPORTED`."""
-    return _written([_cell(row[name]) for name in EXPORTED] for row in rows)
-
-
-def _written(rows: Iterable[Iterable[str]]) -> str:
-    lines = io.StringIO()
-    csv.writer(lines, lineterminator="\r\n").writerows(rows)
-    return lines.getvalue()
+def write_skus(skus: Iterable[Mapping[str, Any]]) -> str:
+    """Return SKUs as lines of a file, in the order of `EXPORTED`."""
+    return write_rows([_cell(sku[name]) for name in EXPORTED] for sku in skus)
 
 
 def _cell(value: Any) -> str:
@@ -255,6 +231,4 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
-    if isinstance(value, str):
-        return guarded(value)
     return str(value)

@@ -2,19 +2,18 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import islice
 from typing import Any, BinaryIO
-from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from inventory.catalogue_csv import COLUMNS, Row, lines_of, read_catalogue, write_header, write_rows
-from inventory.hold import idempotency_uuid
+from inventory.catalogue import CODE
+from inventory.catalogue_csv import COLUMNS, Row, read_catalogue, write_header, write_skus
 from inventory.kit.database import Connection, Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.refusals import CatalogueMoved, RoomArchived
@@ -25,29 +24,32 @@ SQL = load_queries("inventory")
 BATCH_ROWS = 2000
 # One statement may go over the whole file, and waits for an earlier import of the same room.
 STATEMENT_WAIT_S = 300.0
-_HASH_BYTES = 1024 * 1024
+_DELIVERY = re.compile(CODE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A file to import, and the operator who imports it.
 
-    `key` makes a repeated import receive nothing twice; without one the file's content is the key.
-    A key counts for the operator's `account`, None on the command line. `seller` keeps the import
-    to one seller's products.
+    `delivery` names the delivery that the units to receive belong to: a code, or empty for the one
+    without a name. Each SKU is received once of each delivery. `seller` keeps the import to one
+    seller's products.
     """
 
     file: BinaryIO
     who: str
-    key: str | None = None
-    account: int | None = None
+    delivery: str = ""
     reason: str = ""
     seller: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The result of an import: rows by fate, and the units received or to be received."""
+    """The result of an import: rows by fate, and units.
+
+    `received` are units that were received or would be now, `received_before` those of the file
+    that came with an earlier import and do not come again.
+    """
 
     rows: int
     added: int
@@ -55,6 +57,7 @@ class Report:
     unchanged: int
     refused: int
     received: int
+    received_before: int
     imported: bool
 
 
@@ -83,16 +86,20 @@ class CatalogueImportStore:
         With `dry_run` nothing is imported. A fate is a line of JSON, `{"line", "sku", "fate"}` with
         `changes`, `receive` or `reasons`. When a real import is refused, only the refused rows are
         written. `tell` is told the step and, where that is known, the share of it that is done.
-        Raises `UnreadableFile`, `NotFound` for a room that is not there, and `CatalogueMoved` when
-        another room takes a code at the same moment.
+        Raises `UnreadableFile`, `NotFound` for a room that is not there, `BadRequest` for a
+        delivery that is no code, and `CatalogueMoved` when another room takes a code at the same
+        moment.
         """
-        key = await asyncio.to_thread(_key_of, source)
+        if source.delivery and not _DELIVERY.fullmatch(source.delivery):
+            raise BadRequest(
+                "A delivery is 1 to 63 letters, digits, dots, dashes and underscores of ASCII."
+            )
         async with connection(self._pool) as borrowed:
             with _rules_named():
                 async with borrowed.transaction():
                     columns = await self._copy(borrowed, source.file, tell)
                     tell("comparing", None)
-                    plan = (room, columns, key, source.seller)
+                    plan = (room, columns, source.delivery, source.seller)
                     room_id = await borrowed.fetchval(
                         SQL["plan_import"], *plan, timeout=STATEMENT_WAIT_S
                     )
@@ -107,7 +114,7 @@ class CatalogueImportStore:
                     )
                     if imported:
                         tell("writing", None)
-                        deed = (room_id, key, source.seller, source.who, source.reason)
+                        deed = (room_id, source.delivery, source.seller, source.who, source.reason)
                         await borrowed.execute(SQL["apply_import"], *deed, timeout=STATEMENT_WAIT_S)
         return Report(**counts, imported=imported)
 
@@ -115,8 +122,7 @@ class CatalogueImportStore:
         """Copy a file's rows into the import's table, some at a time; return its columns."""
         await borrowed.execute(SQL["begin_import"])
         size = max(file.seek(0, os.SEEK_END), 1)
-        file.seek(0)
-        columns, rows = await asyncio.to_thread(read_catalogue, lines_of(file))
+        columns, rows = await asyncio.to_thread(read_catalogue, file)
         while batch := await asyncio.to_thread(_take, rows):
             tell("reading", min(file.tell() / size, 1.0))
             await borrowed.copy_records_to_table(
@@ -149,23 +155,12 @@ class CatalogueImportStore:
         yield write_header()
         after = ""
         while rows := await self._page(room, after, seller):
-            yield write_rows(dict(row) for row in rows)
+            yield write_skus(dict(row) for row in rows)
             after = rows[-1]["sku"]
 
     async def _page(self, room: str, after: str, seller: int | None) -> Sequence[asyncpg.Record]:
         async with connection(self._pool) as borrowed:
             return await borrowed.fetch(SQL["export_skus"], room, after, BATCH_ROWS, seller)
-
-
-def _key_of(source: Source) -> UUID:
-    if source.key:
-        return idempotency_uuid(source.key, account=source.account)
-    digest = sha256()
-    source.file.seek(0)
-    while piece := source.file.read(_HASH_BYTES):
-        digest.update(piece)
-    source.file.seek(0)
-    return idempotency_uuid(f"file {digest.hexdigest()}")
 
 
 def _take(rows: Iterator[Row]) -> list[tuple[Any, ...]]:
@@ -180,6 +175,8 @@ def _fate(row: asyncpg.Record) -> bytes:
         said["receive"] = row["receive"]
         if row["received"]:
             said["received_before"] = True
+            said["received_at"] = row["received_at"]
+            said["received_by"] = row["received_by"]
     if row["problems"]:
         said["reasons"] = row["problems"]
     return msgspec.json.encode(said) + b"\n"

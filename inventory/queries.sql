@@ -109,12 +109,14 @@ SELECT count(*) AS rows, count(*) FILTER (WHERE fate = 'added') AS added,
        count(*) FILTER (WHERE fate = 'changed') AS changed,
        count(*) FILTER (WHERE fate = 'unchanged') AS unchanged,
        count(*) FILTER (WHERE fate = 'refused') AS refused,
-       COALESCE(sum(receive) FILTER (WHERE receive > 0 AND NOT received), 0)::bigint AS received
+       COALESCE(sum(receive) FILTER (WHERE received_at IS NULL), 0)::bigint AS received,
+       COALESCE(sum(receive) FILTER (WHERE received_at IS NOT NULL), 0)::bigint AS received_before
 FROM import_row;
 
 -- name: list_fates
 -- What became of the rows, or of the refused ones alone.
-SELECT line, sku, fate, changes::text AS changes, receive, received, problems FROM import_row
+SELECT line, sku, fate, changes::text AS changes, receive, received_at IS NOT NULL AS received,
+       received_at, received_by, problems FROM import_row
 WHERE NOT $1 OR fate = 'refused' ORDER BY line;
 
 -- name: apply_import

@@ -1,18 +1,15 @@
 """Orders as a CSV file: a row for each line, with its order's columns beside it. Pure.
 
-UTF-8 with commas; moments in UTC, amounts in minor units. An apostrophe stands before a cell that a
-spreadsheet would take for a formula, and before one that begins with apostrophes and such a sign
-already, so that taking one apostrophe away gives every cell as it was.
+UTF-8 with commas; moments in UTC, amounts in minor units. Cells that a spreadsheet would take for a
+formula are guarded (`inventory.kit.tables.cells`), so that `unguarded` gives every cell as it was.
 """
 
-import csv
-import io
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from checkout.history.order_file import ListedOrder
 from checkout.order import OrderItem, operator_status
-from inventory.kit.cells import guarded
+from inventory.kit.tables.writing import write_rows
 
 COLUMNS = (
     "order_id",
@@ -36,17 +33,17 @@ COLUMNS = (
 
 
 def header() -> str:
-    return _written([COLUMNS])
+    return write_rows([COLUMNS])
 
 
 def rows_of(orders: Iterable[ListedOrder]) -> str:
     """Return orders as lines of a file, in the order of `COLUMNS`."""
-    return _written(_row(listed, item) for listed in orders for item in listed.order.items)
+    return write_rows(_row(listed, item) for listed in orders for item in listed.order.items)
 
 
 def _row(listed: ListedOrder, item: OrderItem) -> list[str]:
     order = listed.order
-    values = (
+    return [
         str(order.order_id),
         order.number,
         operator_status(order),
@@ -64,15 +61,8 @@ def _row(listed: ListedOrder, item: OrderItem) -> list[str]:
         str(order.total_minor),
         str(order.refunded_minor),
         order.currency,
-    )
-    return [guarded(value) for value in values]
+    ]
 
 
 def _moment(at: datetime | None) -> str:
     return at.astimezone(UTC).isoformat() if at else ""
-
-
-def _written(rows: Iterable[Iterable[str]]) -> str:
-    lines = io.StringIO()
-    csv.writer(lines, lineterminator="\r\n").writerows(rows)
-    return lines.getvalue()

@@ -7,7 +7,6 @@ package. They know nothing of rooms, orders or stock.
 |---|---|
 | `assets` | styles and scripts, compressed once and kept in memory |
 | `batcher` | one engine call for all requests of a tick |
-| `cells` | spreadsheet cells that must not turn into formulas |
 | `database` | the pool and each room's share of it, named queries, errors of an absent engine |
 | `doors` | values that come in: moments, names, origins, and what a client accepts |
 | `http` | bodies in, JSON and problem+json out, the middleware around every request |
@@ -17,6 +16,7 @@ package. They know nothing of rooms, orders or stock.
 | `problem` | refusals with a stable code |
 | `pulse` | counts of how fast and how well some routes answer |
 | `signing` | signed strings, a key for each purpose |
+| `tables` | CSV files in and out, as spreadsheets write and open them |
 | `turns` | a bound on heavy work that can wait |
 
 # Batching

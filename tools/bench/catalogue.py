@@ -94,7 +94,7 @@ async def files(clock: Clock, folder: Path, skus: int) -> float:
 
     async def load(path: Path, *, dry_run: bool = False) -> Report:
         with path.open("rb") as file, tempfile.TemporaryFile() as fates:
-            source = Source(file=file, who="bench", key="bench")
+            source = Source(file=file, who="bench")
             return await store.load(ROOM, source, fates, dry_run=dry_run)
 
     async def dump() -> int:

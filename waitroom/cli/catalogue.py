@@ -31,7 +31,9 @@ def catalogue() -> None:
 @click.argument("file", type=click.File("rb"))
 @click.option("--dry-run", is_flag=True, help="Report the fate of each row, and change nothing.")
 @click.option(
-    "--key", help="Units are received once for each key; default: made from the file's content."
+    "--delivery",
+    default="",
+    help="The delivery that the units belong to: each SKU is received once of each delivery.",
 )
 @click.option("--reason", type=NOTE, default="import", show_default=True, help="For the record.")
 @click.option(
@@ -43,7 +45,7 @@ def catalogue_import(
     room: str,
     file: BinaryIO,
     dry_run: bool,
-    key: str | None,
+    delivery: str,
     reason: str,
     as_json: bool,
     config: Path | None,
@@ -61,7 +63,7 @@ def catalogue_import(
         async def run(pool: Pool) -> Report:
             return await CatalogueImportStore(pool).load(
                 room,
-                Source(file=source, who="cli", key=key, reason=reason),
+                Source(file=source, who="cli", delivery=delivery, reason=reason),
                 fates,
                 dry_run=dry_run,
                 tell=tell,
@@ -137,8 +139,8 @@ def _progress() -> Progress:
 
 
 def _told(fate: dict[str, Any]) -> str | None:
-    """Say the fate of a row in a line; None for a row that changes nothing."""
-    if fate["fate"] == "unchanged":
+    """Say the fate of a row in a line; None for one without units that changes nothing."""
+    if fate["fate"] == "unchanged" and "receive" not in fate:
         return None
     said = f"line {fate['line']}: {fate['sku'] or '?'} {fate['fate']}"
     changes = fate.get("changes", {})
@@ -148,8 +150,9 @@ def _told(fate: dict[str, Any]) -> str | None:
         if isinstance(change, list)
     ]
     if "receive" in fate:
-        before = " (received before)" if fate.get("received_before") else ""
-        parts.append(f"receive {fate['receive']}{before}")
+        parts.append(f"receive {fate['receive']}")
+    if "received_before" in fate:
+        parts.append(f"received before, at {fate['received_at']} by {fate['received_by']}")
     parts += fate.get("reasons", [])
     return f"{said}: {'; '.join(parts)}" if parts else said
 
@@ -170,6 +173,11 @@ def _tell(report: Report, *, dry_run: bool, as_json: bool) -> None:
         f"{report.rows} rows: {report.added} added, {report.changed} changed, "
         f"{report.unchanged} unchanged, {report.refused} refused; {report.received} units received"
     )
+    if report.received_before:
+        figures += (
+            f"{os.linesep}{report.received_before} units came with an earlier import and are not "
+            "received again; if they came twice, name their delivery with --delivery"
+        )
     if dry_run:
         click.echo(f"a dry run: nothing was imported{os.linesep}{figures}")
     elif report.imported:

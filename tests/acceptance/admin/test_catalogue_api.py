@@ -318,13 +318,17 @@ async def test_a_file_is_tried_then_imported_and_exported_again(
 ) -> None:
     await open_room(service, skus={"mug": 1})
     night = await signed_in(service, client, "operator")
-    text = "sku;name;price_minor;receive\nmug;Mug;1500;\ncup;=Cup;700;4\n"
+    text = 'sku;name;price_minor;receive\nmug;Mug;1500;\ncup;"=Cup;@x";700;4\n'
     post = "/admin/rooms/drop/catalogue?reason=autumn"
 
     tried = await body(await client.post(f"{post}&dry_run=1", data=text, headers={**night, **CSV}))
     untouched = (await service.stock.read("mug")).price_minor
     done = await body(await client.post(post, data=text, headers={**night, **CSV}))
-    again = await body(await client.post(post, data=text, headers={**night, **CSV}))
+    saved = ("\ufeff" + text.replace("1500", "1600")).encode("utf-16-le")
+    again = await body(await client.post(post, data=saved, headers={**night, **CSV}))
+    second = await body(
+        await client.post(f"{post}&delivery=second&dry_run=1", data=text, headers={**night, **CSV})
+    )
     exported = await client.get("/admin/rooms/drop/catalogue.csv", headers=night)
     head = await client.head("/admin/rooms/drop/catalogue.csv", headers=night)
     round_trip = await body(
@@ -337,13 +341,17 @@ async def test_a_file_is_tried_then_imported_and_exported_again(
     ]  # fmt: skip
     assert tried["fates"][0]["changes"] == {"price_minor": [1000, 1500]}
     assert (done["added"], done["changed"], done["received"]) == (1, 1, 4)
-    assert (again["unchanged"], again["received"]) == (2, 0)
+    assert (again["changed"], again["received"], again["received_before"]) == (1, 0, 4)
+    assert again["fates"][1]["received_before"]
+    assert again["fates"][1]["received_by"] == "operator"
+    assert again["fates"][1]["received_at"] <= datetime.now(UTC).isoformat()
+    assert (second["received"], second["received_before"]) == (4, 0)
     assert round_trip["unchanged"] == 2
     assert exported.headers["Content-Disposition"] == 'attachment; filename="drop.csv"'
-    assert "'=Cup" in await exported.text()
+    assert ",'=Cup;'@x," in await exported.text()
     assert (head.status, await head.read()) == (200, b"")
     cup = await service.stock.read("cup")
-    assert (cup.name, cup.on_hand) == ("=Cup", 4)
+    assert (cup.name, cup.on_hand) == ("=Cup;@x", 4)
     (action,) = await execute(
         service, "SELECT who, reason FROM operator_action WHERE action = 'import' LIMIT 1"
     )
@@ -387,6 +395,7 @@ async def test_what_is_no_file_for_us_is_refused(
     assert await post("{}", **{"Content-Type": "application/json"}) == (415, "not_csv")
     assert await post("sku\nmug\n", "none") == (404, "not_found")
     assert await post("sku\nmug\n", query="?dry_run=yes") == (400, "bad_request")
+    assert await post("sku\nmug\n", query="?delivery=week+49") == (400, "bad_request")
     assert await post("colour\n") == (422, "unreadable_file")
     assert await post(b"sku,name\nmug,\xff\n") == (422, "unreadable_file")
     unknown = await client.get("/admin/rooms/none/catalogue.csv", headers=night)
@@ -433,6 +442,7 @@ async def test_the_program_imports_and_exports(
     done = run("import", "drop", "-", text=file.read_text().replace("x,", "700,"))
     exported = run("export", "drop", "--output", str(out))
     unchanged = run("import", "drop", str(out))
+    twice = run("import", "drop", "-", text="sku,receive\nmug,2\n")
 
     assert (refused.returncode, tried.returncode) == (1, 1)
     assert "line 3: cup refused: price_minor is a whole number" in refused.stdout
@@ -442,6 +452,9 @@ async def test_the_program_imports_and_exports(
     assert "1 added, 1 changed, 0 unchanged, 0 refused; 2 units received" in done.stdout
     assert (exported.returncode, exported.stdout) == (0, "")
     assert "2 rows: 0 added, 0 changed, 2 unchanged" in unchanged.stdout
+    assert "line 2: mug unchanged: receive 2; received before, at 20" in twice.stdout
+    assert "0 units received" in twice.stdout
+    assert "2 units came with an earlier import" in twice.stdout
     assert run("export", "drop").stdout == out.read_text()
     assert run("export", "none").returncode == 2
     assert names(tmp_path) == ["in.csv", "out.csv"]

@@ -489,7 +489,7 @@ async def test_units_that_an_import_received_while_people_wait_are_an_exception(
     await open_room(service)
     await Shopper(client).join()
     sheet = b"sku,product,product_name,price_minor,receive\nbowl,bowl,Bowl,1000,3\n"
-    source = Source(file=BytesIO(sheet), who="test", key="once")
+    source = Source(file=BytesIO(sheet), who="test")
     with TemporaryFile() as fates:
         report = await CatalogueImportStore(service.pool).load("drop", source, fates, dry_run=False)
 

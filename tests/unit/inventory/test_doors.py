@@ -1,5 +1,6 @@
 """One grammar and one set of bounds for each kind of value that comes in, at every door."""
 
+import io
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
 
@@ -57,7 +58,7 @@ def at_each_door(text: str) -> set[object]:
         found.add(None)
     header, row = "sku,price_minor,on_sale_from\n", f'mug,1,"{text}"\n'
     if text and "\0" not in text:
-        _, rows = read_catalogue(iter([header, row]))
+        _, rows = read_catalogue(io.BytesIO((header + row).encode()))
         (read,) = list(rows)
         found.add(None if read.problems else read.values[14])
     return found

@@ -112,7 +112,7 @@ def links_for(count: int) -> list[str]:
     return [f"https://shop.example/{i}" for i in range(1, count + 1)]
 
 
-@pytest.mark.parametrize("delimiter", [",", ";"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_a_list_comes_back_as_it_was_with_a_link_for_each(delimiter: str, mark: str) -> None:
     lines = [["name", "mail"], ["Ann, B;", "a@x"], ['"Bob"\nof X', "b@x"]]
@@ -128,6 +128,16 @@ def test_a_list_comes_back_as_it_was_with_a_link_for_each(delimiter: str, mark: 
         [*lines[1], "https://shop.example/1"],
         [*lines[2], "https://shop.example/2"],
     ]
+
+
+def test_a_list_in_utf_16_comes_back_in_utf_8_and_keeps_the_line_with_its_separator() -> None:
+    text = "\ufeffsep=;\r\nname;mail;\r\nZo\u00eb;z@x;\r\n;;\r\n"
+
+    back = write_people(read_people(text.encode("utf-16-le")), links_for(1))
+
+    assert back.decode() == (
+        "\ufeffsep=;\r\nname;mail;link\r\nZo\u00eb;z@x;https://shop.example/1\r\n"
+    )
 
 
 def test_short_rows_are_filled_and_empty_ones_dropped() -> None:
@@ -146,7 +156,8 @@ def test_short_rows_are_filled_and_empty_ones_dropped() -> None:
         ("@SUM(A1)", "'@SUM(A1)"),
         ("-cmd|' /C calc'!A1", "'-cmd|' /C calc'!A1"),
         ("'=1", "''=1"),
-        ("\t=1", "'\t=1"),
+        ("\t=1", "'\t'=1"),
+        ("Ann,=1", "Ann,'=1"),
         ("+49 30 / 123-4", "+49 30 / 123-4"),
         ("-12,50", "-12,50"),
         ("+A1", "'+A1"),
@@ -172,7 +183,7 @@ def test_no_cell_is_taken_for_a_formula_and_numbers_stay(cell: str, written: str
         (b"name,Link \nAnn,x\n", "already"),
         (b"name\nAnn,extra\n", "Line 2"),
         (b'name\n"secret\n', "quotes"),
-        (b"name\nAnn\nB\xf6b\n", "line 3"),
+        (b"name\nAnn\nB\xf6b\n", "Line 3"),
     ],
 )
 def test_a_list_that_cannot_be_read_is_refused_without_telling_of_anybody(

@@ -14,7 +14,6 @@ from inventory.kit.http import (
     PROBLEM,
     arriving,
     encode,
-    idempotency_key,
     send_file,
     send_pieces,
 )
@@ -58,8 +57,7 @@ class CatalogueFilesAdmin:
             source = Source(
                 file=file,
                 who=operator.name,
-                key=idempotency_key(request, required=False),
-                account=operator.operator_id,
+                delivery=request.query.get("delivery", ""),
                 reason=request.query.get("reason", "import")[:500],
                 seller=operator.scope,
             )

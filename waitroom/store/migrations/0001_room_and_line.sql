@@ -7,6 +7,12 @@ CREATE FUNCTION is_moment(at timestamptz) RETURNS boolean LANGUAGE sql IMMUTABLE
     SELECT at >= '2000-01-01 00:00:00+00'::timestamptz AND at < '2200-01-01 00:00:00+00'::timestamptz
 $$;
 
+-- Codes that differ only in capitals are one code: people read them out, and the search of a spreadsheet
+-- does not tell them apart.
+CREATE FUNCTION one_code(code text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT lower(code COLLATE "C")
+$$;
+
 -- The shoppers' clock: one row. It stands still while no leader beats, and while no web worker serves
 -- shoppers, so an outage costs no shopper a claim, a session or a hold. Deadlines are kept in shopper
 -- time; `wall_time` turns one into a moment that a person can read.

@@ -30,6 +30,7 @@ CREATE TABLE product (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT product_is_in_one_room UNIQUE (product_id, room_id)
 );
+CREATE UNIQUE INDEX product_is_one_in_any_capitals ON product (one_code(product));
 CREATE INDEX product_by_room ON product (room_id, product);
 CREATE INDEX product_by_seller ON product (seller_id, product) WHERE seller_id IS NOT NULL;
 
@@ -82,6 +83,7 @@ CREATE TABLE sku (
         REFERENCES product (product_id, room_id),
     CONSTRAINT basket_has_one_currency FOREIGN KEY (room_id, currency) REFERENCES room (room_id, currency)
 );
+CREATE UNIQUE INDEX sku_is_one_in_any_capitals ON sku (one_code(sku));
 CREATE INDEX sku_by_room ON sku (room_id, sku);
 CREATE INDEX sku_by_product ON sku (product_id, sku);
 CREATE INDEX sku_with_a_window ON sku (sku) WHERE on_sale_from IS NOT NULL OR on_sale_until IS NOT NULL;
@@ -143,9 +145,11 @@ CREATE TABLE stock_movement (
     overridden boolean NOT NULL DEFAULT false,
     order_id uuid,
     idempotency_key uuid,
+    delivery text, -- of the units that an import received; '' is the one without a name
     CONSTRAINT stock_moved_once UNIQUE (sku_id, idempotency_key)
 ) WITH (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.1,
         autovacuum_vacuum_insert_scale_factor = 0.05);
+CREATE UNIQUE INDEX delivery_is_received_once ON stock_movement (sku_id, one_code(delivery)) WHERE delivery IS NOT NULL;
 CREATE INDEX stock_movement_by_sku ON stock_movement (sku_id, at);
 -- The traces of one order.
 CREATE INDEX stock_movement_by_order ON stock_movement (order_id) WHERE order_id IS NOT NULL;

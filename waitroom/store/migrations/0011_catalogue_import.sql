@@ -17,7 +17,7 @@ BEGIN
         name text, variant text, description text, picture text, price_minor bigint, currency text,
         limit_per_order int, limit_per_session int, limit_per_customer int, on_sale_from timestamptz,
         on_sale_until timestamptz, low_at int, receive int, problems text[],
-        sku_id int, old_product text, received boolean DEFAULT false, fate text, changes jsonb
+        sku_id int, old_product text, received_at timestamptz, received_by text, fate text, changes jsonb
     ) ON COMMIT DROP;
     CREATE TEMP TABLE import_product (
         product text PRIMARY KEY, product_id int, mine boolean, name text, description text, picture text,
@@ -28,7 +28,7 @@ END $$;
 -- Decides what becomes of each row: added, changed, unchanged or refused. `columns` are those that the
 -- file has; what it does not speak of stays as it is. Writes nothing but the import's own tables.
 -- Returns the room's id, or NULL for an unknown room.
-CREATE FUNCTION plan_import(in_room text, columns text[], in_key uuid, in_scope int)
+CREATE FUNCTION plan_import(in_room text, columns text[], in_delivery text, in_scope int)
 RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
     m room;
@@ -52,19 +52,21 @@ BEGIN
     PERFORM plan_products(m.room_id, in_scope);
     UPDATE import_row r SET name = variant_name(i.name, r.variant)
         FROM import_product i WHERE r.name = '' AND i.product = r.product;
-    PERFORM refuse_rows(m, columns, in_key);
+    PERFORM refuse_codes(m.room_id, in_scope);
+    PERFORM refuse_rows(m, columns);
+    PERFORM find_received(in_delivery);
     UPDATE import_row r SET fate = CASE WHEN r.problems <> '{}' THEN 'refused' WHEN r.sku_id IS NULL THEN 'added'
                                         ELSE 'unchanged' END;
     EXECUTE format('
         UPDATE import_row r SET fate = ''changed'',
                changes = changed_fields(to_jsonb(k) || jsonb_build_object(''product'', r.old_product), to_jsonb(r),
                                         imported_columns() || ''product''::text) || i.changes
-                   || CASE WHEN r.receive > 0 AND NOT r.received THEN jsonb_build_object(''receive'', r.receive)
+                   || CASE WHEN r.receive > 0 AND r.received_at IS NULL THEN jsonb_build_object(''receive'', r.receive)
                            ELSE ''{}'' END
         FROM sku k, import_product i
         WHERE r.fate = ''unchanged'' AND k.sku_id = r.sku_id AND i.product = r.product
             AND ((%s) IS DISTINCT FROM (%s) OR r.product <> r.old_product OR i.changes <> ''{}''
-                 OR (r.receive > 0 AND NOT r.received))', ours, theirs);
+                 OR (r.receive > 0 AND r.received_at IS NULL))', ours, theirs);
     RETURN m.room_id;
 END $$;
 
@@ -94,18 +96,42 @@ BEGIN
     ANALYZE import_product;
 END $$;
 
--- Adds to the rows' problems those that only the tables know of.
-CREATE FUNCTION refuse_rows(m room, columns text[], in_key uuid) RETURNS void LANGUAGE plpgsql AS $$
+-- Adds to the rows' problems those of codes that are taken, or that another one differs from only in
+-- its capitals. Of a SKU or product in another room, or of another seller, nothing is said but that it is taken.
+CREATE FUNCTION refuse_codes(in_room_id int, in_scope int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    capitals constant text := 'Codes that differ only in capitals are one.';
 BEGIN
-    UPDATE import_row r SET problems = r.problems || format('Line %s has this SKU already.', f.line)
-        FROM (SELECT x.sku, min(x.line) AS line FROM import_row x WHERE x.sku <> '' GROUP BY x.sku
-              HAVING count(*) > 1) f
-        WHERE r.sku = f.sku AND r.line > f.line;
-    -- Of a SKU or product in another room, or of another seller, nothing is said but that it is taken.
-    UPDATE import_row r SET problems = r.problems || format('The SKU %s is taken.', r.sku)
-        FROM sku k WHERE r.sku_id IS NULL AND k.sku = r.sku;
-    UPDATE import_row r SET problems = r.problems || format('The product %s is taken.', r.product)
-        FROM import_product i WHERE i.product = r.product AND NOT i.mine;
+    UPDATE import_row r SET problems = r.problems || CASE r.sku WHEN f.sku
+            THEN format('Line %s has this SKU already.', f.line)
+            ELSE format('Line %s has this SKU already, written %s. %s', f.line, f.sku, capitals) END
+        FROM (SELECT one_code(x.sku) AS code, (array_agg(x.sku ORDER BY x.line))[1] AS sku, min(x.line) AS line
+              FROM import_row x WHERE x.sku <> '' GROUP BY 1 HAVING count(*) > 1) f
+        WHERE one_code(r.sku) = f.code AND r.line > f.line;
+    UPDATE import_row r SET problems = r.problems || CASE
+            WHEN k.sku <> r.sku AND k.room_id = in_room_id AND (in_scope IS NULL OR p.seller_id = in_scope)
+            THEN format('The room has this SKU, written %s. %s', k.sku, capitals)
+            ELSE format('The SKU %s is taken.', r.sku) END
+        FROM sku k JOIN product p USING (product_id) WHERE r.sku_id IS NULL AND one_code(k.sku) = one_code(r.sku);
+    -- A product that is made along with its SKU has the SKU's problem, which is told already.
+    UPDATE import_row r SET problems = r.problems
+            || format('Line %s writes this product %s. %s', f.line, f.product, capitals)
+        FROM (SELECT one_code(x.product) AS code, (array_agg(x.product ORDER BY x.line))[1] AS product,
+                     min(x.line) AS line FROM import_row x GROUP BY 1 HAVING count(DISTINCT x.product) > 1) f
+        WHERE one_code(r.product) = f.code AND r.product <> f.product
+            AND (r.product <> r.sku OR r.problems = '{}');
+    UPDATE import_row r SET problems = r.problems || CASE
+            WHEN p.product <> i.product AND p.room_id = in_room_id AND (in_scope IS NULL OR p.seller_id = in_scope)
+            THEN format('The room has this product, written %s. %s', p.product, capitals)
+            ELSE format('The product %s is taken.', r.product) END
+        FROM import_product i JOIN product p ON one_code(p.product) = one_code(i.product)
+        WHERE i.product = r.product AND (NOT i.mine OR p.product <> i.product)
+            AND (p.product = i.product OR r.product <> r.sku OR r.problems = '{}');
+END $$;
+
+-- Adds to the rows' problems those that only the tables know of.
+CREATE FUNCTION refuse_rows(m room, columns text[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     UPDATE import_row r SET problems = r.problems
             || format('An earlier line gives the product %s another name, description or picture.', r.product)
         FROM import_product i
@@ -121,16 +147,24 @@ BEGIN
         WHERE r.name IS NULL;
     UPDATE import_row r SET problems = r.problems || 'on_sale_until must be later than on_sale_from.'::text
         WHERE r.on_sale_from >= r.on_sale_until;
-    UPDATE import_row r SET received = true
-        FROM stock_movement x WHERE r.receive > 0 AND x.sku_id = r.sku_id AND x.idempotency_key = in_key;
-    UPDATE import_row r SET problems = r.problems
-            || format('%s units of it were received under this import''s key before.', x.quantity)
+END $$;
+
+-- Finds the rows whose units came with an earlier import of the same delivery. A row that gives another
+-- number than then is refused: it may be a correction or a further delivery, and only a person knows.
+CREATE FUNCTION find_received(in_delivery text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE import_row r SET received_at = x.at, received_by = x.who,
+            problems = r.problems || CASE WHEN x.quantity <> r.receive THEN ARRAY[format(
+                '%s units of it were received of %s on %s by %s. Units beyond these need a delivery of another name; '
+                'a wrong number is corrected in the stock.', x.quantity,
+                CASE in_delivery WHEN '' THEN 'the delivery without a name' ELSE 'delivery ' || in_delivery END,
+                to_char(x.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), x.who)] ELSE '{}' END
         FROM stock_movement x
-        WHERE r.received AND x.sku_id = r.sku_id AND x.idempotency_key = in_key AND x.quantity <> r.receive;
+        WHERE r.receive > 0 AND x.sku_id = r.sku_id AND one_code(x.delivery) = one_code(in_delivery);
 END $$;
 
 -- Carries a plan without refused rows out: products, SKUs, the record, and last the units received.
-CREATE FUNCTION apply_import(in_room_id int, in_key uuid, in_scope int, in_who text, in_reason text)
+CREATE FUNCTION apply_import(in_room_id int, in_delivery text, in_scope int, in_who text, in_reason text)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     columns constant text := (SELECT string_agg(quote_ident(c), ', ') FROM unnest(imported_columns()) c);
@@ -154,22 +188,23 @@ BEGIN
     INSERT INTO operator_action (room_id, who, action, detail, reason)
         SELECT in_room_id, in_who, 'import', jsonb_build_object('rows', count(*),
                'added', count(*) FILTER (WHERE r.fate = 'added'), 'changed', count(*) FILTER (WHERE r.fate = 'changed'),
-               'received', COALESCE(sum(r.receive) FILTER (WHERE NOT r.received), 0)), in_reason
+               'received', COALESCE(sum(r.receive) FILTER (WHERE r.received_at IS NULL), 0))
+               || CASE in_delivery WHEN '' THEN '{}' ELSE jsonb_build_object('delivery', in_delivery) END, in_reason
         FROM import_row r;
     INSERT INTO sku_change (sku, room_id, seller_id, what, changes, who, reason)
         SELECT r.sku, in_room_id, p.seller_id, r.fate, COALESCE(r.changes, '{}'), in_who, in_reason
         FROM import_row r JOIN product p USING (product) WHERE r.fate IN ('added', 'changed') ORDER BY r.line;
-    PERFORM receive_import(in_room_id, in_key, in_who, in_reason);
+    PERFORM receive_import(in_room_id, in_delivery, in_who, in_reason);
 END $$;
 
--- Puts the units of an import on the shelf, once for each key. Sales wait from here to the commit.
-CREATE FUNCTION receive_import(in_room_id int, in_key uuid, in_who text, in_reason text)
+-- Puts the units of an import on the shelf, each SKU once of each delivery. Sales wait from here to the commit.
+CREATE FUNCTION receive_import(in_room_id int, in_delivery text, in_who text, in_reason text)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     ids int[]; quantities int[];
 BEGIN
     SELECT array_agg(r.sku_id ORDER BY r.sku_id), array_agg(r.receive ORDER BY r.sku_id) INTO ids, quantities
-        FROM import_row r WHERE r.receive > 0 AND NOT r.received;
+        FROM import_row r WHERE r.receive > 0 AND r.received_at IS NULL;
     IF ids IS NULL THEN RETURN; END IF;
     PERFORM 1 FROM log_head h WHERE h.room_id = in_room_id FOR NO KEY UPDATE;
     PERFORM 1 FROM room_stock k WHERE k.room_id = in_room_id FOR NO KEY UPDATE;
@@ -180,8 +215,9 @@ BEGIN
     UPDATE stock k SET on_hand = k.on_hand + d.q,
             short = LEAST(k.short, GREATEST(k.held + k.sold - k.on_hand - d.q, 0))
         FROM unnest(ids, quantities) d(id, q) WHERE k.sku_id = d.id;
-    INSERT INTO stock_movement (sku_id, kind, quantity, reason, who, idempotency_key, at)
-        SELECT d.id, 'received', d.q, in_reason, in_who, in_key, clock_timestamp()
+    INSERT INTO stock_movement (sku_id, kind, quantity, reason, who, delivery, at)
+        SELECT d.id, 'received', d.q, concat_ws(', ', NULLIF(in_reason, ''), 'delivery ' || NULLIF(in_delivery, '')),
+               in_who, in_delivery, clock_timestamp()
         FROM unnest(ids, quantities) d(id, q);
     PERFORM append_log(in_room_id, 'stock', (SELECT jsonb_build_object('movement', 'received', 'skus', count(*),
         'quantity', sum(u.q)) FROM unnest(quantities) u(q)));
