@@ -208,7 +208,7 @@ async def test_another_delivery_receives_again_and_another_number_is_refused(
     assert "the delivery without a name" in unnamed_fates[0]["reasons"][0]
     assert (await service.stock.read("mug")).on_hand == 11
     newest = (await service.ledger.movements("mug", limit=1))[0]
-    assert (newest["quantity"], newest["reason"]) == (5, "autumn, delivery W49")
+    assert (newest.quantity, newest.reason) == (5, "autumn, delivery W49")
     with pytest.raises(BadRequest, match="delivery"):
         await load(service, "sku,receive\nmug,5\n", delivery="week 49")
 
