@@ -186,11 +186,6 @@ class FairnessNotPublic(Refusal):
     title = "The operators of this room have not made its fairness report public."
 
 
-class LogTooLong(Refusal):
-    code, status = "log_too_long", 422
-    title = "This room's log is too long to be counted here."
-
-
 class TooMuchToCount(Refusal):
     code, status = "too_much_to_count", 422
     title = "Counting this takes too long. Please choose a shorter period."

@@ -133,7 +133,7 @@ async def _end(service: Service, loops: list[asyncio.Task[None]]) -> None:
     service.stopping.set()
     tasks = list(loops)
     if "web" in service.roles:
-        parts = (service.checkout, service.tickets, service.board)
+        parts = (service.checkout, service.tickets, service.board, service.fairness)
         tasks.extend(asyncio.create_task(part.close(), name=type(part).__name__) for part in parts)
     if not tasks:
         return

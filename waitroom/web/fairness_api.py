@@ -89,6 +89,7 @@ def report_body(report: FairnessReport) -> Json:
         "as_of": report.as_of,
         "over": report.over,
         "log": {"seq": report.log_seq, "hash": report.log_hash},
+        "exact_to_s": report.exact_to_s,
         "verdict": verdict(report),
         "people": {"joined": report.joined, "called": report.called, "waiting": report.waiting},
         "overtaken": {
@@ -102,6 +103,7 @@ def report_body(report: FairnessReport) -> Json:
         "outcomes": {**asdict(report.counts), "found_nothing_share": report.found_nothing_share},
         "acts": [asdict(act) for act in report.acts],
         "forecast": {
+            "every": report.forecasts_every,
             "waits": {**waits, "inside_share": waits["inside"] / judged if judged else None},
             "chances": [asdict(chances) for chances in report.forecast.chances],
         },

@@ -2,15 +2,17 @@
 
 import asyncio
 import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from shop import ask, hold, open_gate, sessions_in, wish
-from support import execute, open_room, shift_clock, tick
+from support import eventually, execute, open_room, shift_clock, tick
 
 from checkout.refusals import UnknownRoom
-from inventory.kit.problem import Refusal
+from inventory.kit.problem import Busy, Refusal
 from waitroom.line.ticket import Ticket
+from waitroom.reports.fairness import fairness_store
 from waitroom.reports.fairness.fairness_report import FairnessReport
 from waitroom.reports.fairness.fairness_store import FairnessStore
 from waitroom.reports.fairness.overtaking import Cause, Overtaken
@@ -290,6 +292,46 @@ async def test_a_report_is_made_once_for_all_who_ask(service: Service) -> None:
     first, *others = await asyncio.gather(*(store.report("drop") for _ in range(5)))
 
     assert all(other is first for other in others)
+
+
+async def test_a_log_that_is_read_in_parts_has_the_same_report(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_gate(service, skus={"mug": 9})
+    for _ in range(12):
+        await join(service, 2)
+    await tick(service)
+    whole = await report(service)
+    monkeypatch.setattr(fairness_store, "ENTRIES_AT_ONCE", 2)
+    monkeypatch.setattr(fairness_store, "LAST_ENTRIES", 3)
+    monkeypatch.setattr(fairness_store, "CALM_AFTER_S", 0)
+
+    parts = await report(service)
+
+    assert whole.log_seq > 12
+    assert replace(parts, as_of=whole.as_of) == whole
+
+
+async def test_a_report_that_takes_long_is_there_for_the_next_request(service: Service) -> None:
+    await open_gate(service, skus={"mug": 50})
+    store = FairnessStore(service.pool, answer_max_s=0.0)
+
+    with pytest.raises(Busy):
+        await store.report("drop")
+    await eventually(lambda: made(store))
+
+    assert (await store.report("drop")).room == "drop"
+    with pytest.raises(Busy):
+        await store.report("away")
+    await store.close()
+
+
+async def made(store: FairnessStore) -> bool:
+    try:
+        await store.report("drop")
+    except Busy:
+        return False
+    return True
 
 
 async def test_a_room_that_is_not_there_has_no_report(service: Service) -> None:

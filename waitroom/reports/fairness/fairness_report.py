@@ -44,6 +44,10 @@ ACTS = (
 )
 
 
+# A week of a room with one line, about 5 kB each.
+FORECASTS_MAX = 10_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCounts:
     """The numbers that were called, by what happened to them, as the database has it.
@@ -109,7 +113,8 @@ class FairnessReport:
 
     It covers the log up to the entry `log_seq`, whose hash is `log_hash` in hex. `joined`, `called`
     and `waiting` count people: with a number, called at least once, and waiting for their first
-    call.
+    call. The waits of a long log are exact to `exact_to_s` seconds, 0 for any other, and of its
+    forecasts one in `forecasts_every` was judged.
     """
 
     room: str
@@ -117,6 +122,8 @@ class FairnessReport:
     over: bool
     log_seq: int
     log_hash: str
+    exact_to_s: float
+    forecasts_every: int
     joined: int
     called: int
     waiting: int
@@ -137,12 +144,14 @@ class FairnessReport:
 class ReportDraft:
     """Gathers a report as the log goes by, from its first entry on.
 
-    A log may have hundreds of thousands of entries, so it keeps only what the figures need.
+    A log may have millions of entries. The draft keeps what the figures need, and of a long log
+    less than that: see `ranges`, and `FORECASTS_MAX`.
     """
 
     def __init__(self) -> None:
         self._teller = StoryTeller()
         self._forecasts: list[Forecast] = []
+        self._forecasts_seen, self._forecasts_every = 0, 1
         self._draw_steps: list[AnyEntry] = []
         self._closings: dict[int, bytes] = {}
         self._times: Counter[type[AnyEntry]] = Counter()
@@ -154,7 +163,7 @@ class ReportDraft:
         self._times[type(entry)] += 1
         match entry:
             case Forecast():
-                self._forecasts.append(entry)
+                self._take_forecast(entry)
             case EntriesClosed():
                 self._draw_steps.append(entry)
                 self._closings[entry.seq] = hash_
@@ -164,6 +173,15 @@ class ReportDraft:
                 self._places[type(entry)] += entry.count
             case _:
                 pass
+
+    def _take_forecast(self, entry: Forecast) -> None:
+        """Keep forecasts evenly over the log; with too many, every other one of them goes."""
+        if self._forecasts_seen % self._forecasts_every == 0:
+            self._forecasts.append(entry)
+        self._forecasts_seen += 1
+        if len(self._forecasts) > FORECASTS_MAX:
+            del self._forecasts[1::2]
+            self._forecasts_every *= 2
 
     def finish(self, books: RoomBooks) -> FairnessReport:
         """Return the report; `books` are as of the last entry taken."""
@@ -178,6 +196,8 @@ class ReportDraft:
             over=books.over,
             log_seq=books.log_seq,
             log_hash=books.log_hash.hex(),
+            exact_to_s=self._teller.error_s,
+            forecasts_every=self._forecasts_every,
             joined=joined,
             called=called,
             waiting=waiting,

@@ -1,3 +1,7 @@
+-- name: read_log_end
+SELECT m.room_id, h.seq AS log_seq, is_sealed(m.room_id) AS archived
+FROM room m JOIN log_head h USING (room_id) WHERE m.room = $1;
+
 -- name: read_books
 -- The room, and what became of the numbers that its lines have come to.
 SELECT m.room_id, m.room, m.status, m.sold_out, clock_timestamp() AS now, h.seq AS log_seq, h.hash AS log_hash,

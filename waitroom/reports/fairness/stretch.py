@@ -7,7 +7,6 @@ moments, so everything in one entry happens at once, and clocks only measure how
 """
 
 from array import array
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from waitroom.log.entries import (
     Revoked,
     SteppedAside,
 )
+from waitroom.reports.fairness.ranges import Grain, Moment, Moments, Range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +47,6 @@ class WaitingAgain:
 
     line: str
     number: int
-    at: datetime
-
-
-class Moment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An entry of the log: its sequence number orders, its time measures."""
-
-    seq: int
     at: datetime
 
 
@@ -113,38 +106,33 @@ class Story:
     second_calls: list[SecondCall]
 
 
-class _Range(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    first: int
-    last: int
-    moment: Moment
-    at_once: bool = False
-
-
 @dataclass(slots=True, kw_only=True)
 class _Line:
     """One line so far.
 
     `opened` is when its draw closed. `gone` has when a number stopped waiting without a call, and
     `never` those that the database says were never called. `aside` are the numbers put aside and
-    not called since, and `called_later` the first calls of those that were.
+    not called since, and `called_later` the first calls of those that were. `departures`
+    are the entries that revoked a number or put it aside, in order.
     """
 
     opened: Moment | None = None
-    arrivals: list[_Range] = field(default_factory=list)
-    calls: list[_Range] = field(default_factory=list)
+    arrivals: list[Range] = field(default_factory=list)
+    calls: list[Range] = field(default_factory=list)
     gone: dict[int, int] = field(default_factory=dict)
     never: set[int] = field(default_factory=set)
     aside: dict[int, int] = field(default_factory=dict)
     called_later: dict[int, Moment] = field(default_factory=dict)
+    departures: "array[int]" = field(default_factory=lambda: array("q"))
     reset: bool = False
 
 
 class StoryTeller:
     """Gathers the story as the log goes by, from its first entry on."""
 
-    def __init__(self) -> None:
-        self._seqs = array("q")
-        self._times_s = array("d")
+    def __init__(self, grain: Grain | None = None) -> None:
+        self._moments = Moments()
+        self._grain = grain or Grain()
         self._lines: defaultdict[str, _Line] = defaultdict(_Line)
         self._second_waits: list[SecondWait] = []
         self._second_calls: list[SecondCall] = []
@@ -152,10 +140,7 @@ class StoryTeller:
 
     def feed(self, entry: AnyEntry) -> None:
         """Take the next entry of the log."""
-        at_s = entry.at.timestamp()
-        self._seqs.append(entry.seq)
-        # A clock that was set back puts an entry before its neighbours; a search needs an order.
-        self._times_s.append(max(at_s, self._times_s[-1]) if self._times_s else at_s)
+        self._moments.add(entry.seq, entry.at)
         match entry:
             case Joined():
                 self._joined(entry)
@@ -168,38 +153,48 @@ class StoryTeller:
             case Drawn() if entry.count:
                 line = self._lines[entry.line]
                 opened = line.opened or Moment(seq=entry.seq, at=entry.at)
-                line.arrivals.append(_Range(first=1, last=entry.count, moment=opened))
+                self._note(line.arrivals, Range(first=1, last=entry.count, moment=opened))
             case Revoked():
-                self._lines[entry.line].gone.setdefault(entry.number, entry.seq)
+                line = self._lines[entry.line]
+                line.gone.setdefault(entry.number, entry.seq)
+                line.departures.append(entry.seq)
             case SteppedAside():
-                self._lines[entry.line].aside.setdefault(entry.number, entry.seq)
+                line = self._lines[entry.line]
+                line.aside.setdefault(entry.number, entry.seq)
+                line.departures.append(entry.seq)
             case Reset():
                 self._lines[entry.from_line].reset = True
             case _:
                 pass
 
-    def _seq_at(self, at: datetime) -> int:
-        """Return the sequence number of the first entry after a moment."""
-        index = bisect_right(self._times_s, at.timestamp())
-        if index < len(self._seqs):
-            return self._seqs[index]
-        return self._seqs[-1] + 1 if self._seqs else 1
+    @property
+    def error_s(self) -> float:
+        """Return how far the times of arrivals and calls may be off, 0 for exact ones."""
+        return self._grain.error_s
+
+    def _note(self, ranges: list[Range], new: Range) -> None:
+        ranges.append(new)
+        if self._grain.note():
+            self._grain.coarsen(
+                (line.arrivals, line.calls, line.departures) for line in self._lines.values()
+            )
 
     def _joined(self, entry: Joined) -> None:
         self._opening = None
         moment = Moment(seq=entry.seq, at=entry.at)
         line = self._lines[entry.line]
-        line.arrivals.append(_Range(first=entry.first, last=entry.last, moment=moment))
+        self._note(line.arrivals, Range(first=entry.first, last=entry.last, moment=moment))
         if entry.called:
             last = entry.first + entry.called - 1
-            line.calls.append(_Range(first=entry.first, last=last, moment=moment, at_once=True))
+            called = Range(first=entry.first, last=last, moment=moment, at_once=True)
+            self._note(line.calls, called)
 
     def _called(self, entry: Called) -> None:
         self._opening = None
         moment = Moment(seq=entry.seq, at=entry.at)
         line = self._lines[entry.line]
         if entry.first <= entry.last:
-            line.calls.append(_Range(first=entry.first, last=entry.last, moment=moment))
+            self._note(line.calls, Range(first=entry.first, last=entry.last, moment=moment))
         back_since = dict(zip(entry.again, entry.again_since, strict=False))
         for number in entry.again:
             again = SecondCall(line=entry.line, number=number, seq=entry.seq)
@@ -211,7 +206,7 @@ class StoryTeller:
                 self._waited_again(entry.line, number, since=aside, until=entry.seq, aside=True)
             elif number in back_since:
                 # This entry ended the wait, so the wait cannot have begun after it.
-                since = min(self._seq_at(back_since[number]), entry.seq)
+                since = min(self._moments.seq_after(back_since[number]), entry.seq)
                 self._waited_again(entry.line, number, since=since, until=entry.seq)
 
     def _waited_again(
@@ -238,7 +233,7 @@ class StoryTeller:
 
     def _take_away(self, absent: AbsentNumber) -> None:
         line = self._lines[absent.line]
-        since = line.aside.pop(absent.number, None) or self._seq_at(absent.at)
+        since = line.aside.pop(absent.number, None) or self._moments.seq_after(absent.at)
         line.gone.setdefault(absent.number, since)
         line.never.add(absent.number)
 
@@ -247,15 +242,19 @@ class StoryTeller:
         aside = line.aside.pop(waiting.number, None)
         if aside is not None:
             line.gone.setdefault(waiting.number, aside)
-        since = self._seq_at(waiting.at) if aside is None else aside
+        since = self._moments.seq_after(waiting.at) if aside is None else aside
         self._waited_again(waiting.line, waiting.number, since=since, aside=aside is not None)
 
 
 def tell_story(
-    entries: Iterable[AnyEntry], *, away: Iterable[AbsentNumber], back: Iterable[WaitingAgain]
+    entries: Iterable[AnyEntry],
+    *,
+    away: Iterable[AbsentNumber],
+    back: Iterable[WaitingAgain],
+    grain: Grain | None = None,
 ) -> Story:
     """Return the story of a whole log."""
-    teller = StoryTeller()
+    teller = StoryTeller(grain)
     for entry in entries:
         teller.feed(entry)
     return teller.story(away=away, back=back)
@@ -297,12 +296,12 @@ def _stretches(name: str, line: _Line, alone: set[int]) -> list[Stretch]:
 class _Cover:
     """Finds the earliest range that covers a number, for numbers in rising order."""
 
-    def __init__(self, ranges: Iterable[_Range]) -> None:
+    def __init__(self, ranges: Iterable[Range]) -> None:
         self._coming = sorted(ranges, key=lambda each: each.first, reverse=True)
         # By sequence number; the place in the list only settles ties.
-        self._open: list[tuple[int, int, _Range]] = []
+        self._open: list[tuple[int, int, Range]] = []
 
-    def at(self, number: int) -> _Range | None:
+    def at(self, number: int) -> Range | None:
         while self._coming and self._coming[-1].first <= number:
             each = self._coming.pop()
             heappush(self._open, (each.moment.seq, len(self._coming), each))
