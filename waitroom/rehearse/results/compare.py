@@ -11,7 +11,7 @@ import msgspec
 
 from inventory.kit.doors.decoding import Json
 from waitroom.rehearse.play.simulation import Simulation
-from waitroom.rehearse.results.result import Result, result_of, score_values
+from waitroom.rehearse.results.result import Result, result_of, score_json
 from waitroom.rehearse.results.score import TENTHS, Score
 from waitroom.rehearse.scenario.variant import Variant
 
@@ -229,7 +229,7 @@ def to_json(outcomes: Sequence[Outcome], *, seeds: Sequence[int]) -> Json:
                 if outcome is not first
                 else None,
                 "score": _score_of(outcome),
-                "sales": [result.to_dict() for result in outcome.results],
+                "sales": [result.to_json() for result in outcome.results],
             }
             for outcome in outcomes
         ],
@@ -240,7 +240,7 @@ def _score_of(outcome: Outcome) -> Json:
     """Return the fields of a single sale's score, with the intervals of its shares."""
     tenths = [None if tenth is None else asdict(tenth) for tenth in outcome.reliability()]
     covered = _plain(outcome.coverage())
-    return score_values(outcome.score()) | {"coverage": covered, "reliability": tenths}
+    return score_json(outcome.score()) | {"coverage": covered, "reliability": tenths}
 
 
 def _plain(interval: Interval | None) -> dict[str, float] | None:

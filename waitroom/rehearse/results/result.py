@@ -58,14 +58,14 @@ class Result:
     def found_nothing_of_inside(self) -> float:
         return self.found_nothing / max(self.came_in, 1)
 
-    def to_dict(self) -> Json:
+    def to_json(self) -> Json:
         """Return plain values for JSON, including the shares and the score's figures."""
         values = asdict(self) | {
             "found_nothing_of_called": self.found_nothing_of_called,
             "found_nothing_of_inside": self.found_nothing_of_inside,
         }
         head = values.pop("head_by_tick")[::MINUTE_S]
-        return values | {"head_by_minute": head, "score": score_values(self.score)}
+        return values | {"head_by_minute": head, "score": score_json(self.score)}
 
     def head_times(self, heads: list[float]) -> list[float | None]:
         """Return the second at which the head reached each of these numbers, if it did."""
@@ -73,7 +73,7 @@ class Result:
         return [float(t) if t < len(self.head_by_tick) else None for t in ticks]
 
 
-def score_values(held: Score) -> Json:
+def score_json(held: Score) -> Json:
     """Return the figures of a score as plain values for JSON."""
     tenths = [None if tenth is None else asdict(tenth) for tenth in held.reliability()]
     return {
