@@ -8,11 +8,11 @@ import { momentOf, toField, toMoment } from "./moment.js";
 const STEPS = { joined: "Joined", called: "Called", claimed: "Went in", held: "Had a basket", paid: "Paid" };
 const OUTCOMES = { confirmed: "Bought", released: "Put back", expired: "Ran out", held: "Still open" };
 let asked = 0;
-/** What is on the screen, to draw it anew when the window changes. @type {any} */
+/** The report on the screen, to draw it again when the window changes. @type {any} */
 let shown = null;
 
 const percent = (part) => (part == null ? "–" : new Intl.NumberFormat(document.documentElement.lang || "en", { style: "percent", maximumFractionDigits: 1 }).format(part));
-/** A time in seconds, with tenths where they matter. */
+/** Return a time in seconds, with tenths where they matter. */
 const lasting = (seconds) => (seconds == null ? "–" : seconds < 10 ? `${Math.round(seconds * 10) / 10} s` : spell(seconds));
 
 /** @param {number | null} part @param {string} text */
@@ -103,7 +103,7 @@ function drawWaits({ waits, walk }) {
   fill("wait-rows", waits.map((step) => [momentOf(step.at), count(step.joined), count(step.called), lasting(step.p50_s), lasting(step.p90_s)]));
 }
 
-/** The first and the last step of a chart, under it. @param {string} id @param {{at: string}[]} steps */
+/** Write the first and the last step of a chart under it. @param {string} id @param {{at: string}[]} steps */
 function axis(id, steps) {
   const ends = [steps[0], steps[steps.length - 1]].map((step) => Object.assign(document.createElement("span"), { textContent: step ? momentOf(step.at) : "" }));
   $(id).replaceChildren(...ends);

@@ -6,14 +6,14 @@ export const $ = (id) => /** @type {any} */ (document.getElementById(id));
 /** @returns {string} the room on the screen */
 export const room = () => $("room-choice")?.value ?? $("admin").dataset.room;
 
-/** Ask as the signed-in operator. @param {string} method @param {string} path under /admin @param {any} [body] @param {string} [key] */
+/** Send a request as the signed-in operator. @param {string} method @param {string} path under /admin @param {any} [body] @param {string} [key] */
 export const admin = (method, path, body, key) => ask(method, `/admin${path}`, { body, key });
 
 /** @param {string} [path] */
 export const inRoom = (path = "") => `/rooms/${encodeURIComponent(room())}${path}`;
 
 /**
- * Make a change and say plainly whether it was made.
+ * Make a change, and tell the operator whether it was made.
  * @param {() => Promise<{ok: boolean, status: number, data: any}>} change @param {string} done
  * @returns {Promise<any>} the answer, or null when it was refused
  */
@@ -31,7 +31,7 @@ export async function tell(change, done) {
   return null;
 }
 
-/** One table row; the first cell heads it. @param {(string | Node)[]} cells */
+/** Return a row of a table, with a head in its first cell. @param {(string | Node)[]} cells */
 export function tableRow(cells) {
   const row = document.createElement("tr");
   cells.forEach((cell, i) => {
@@ -43,7 +43,7 @@ export function tableRow(cells) {
   return row;
 }
 
-/** Ask before what cannot be undone. @param {string} title @param {string} text @param {string} yes @returns {Promise<boolean>} */
+/** Ask the operator before an act that cannot be undone. @param {string} title @param {string} text @param {string} yes @returns {Promise<boolean>} */
 export function sure(title, text, yes) {
   const dialog = $("sure-dialog");
   $("sure-title").textContent = title;

@@ -33,7 +33,7 @@ function drawLine(name) {
   $(`chart-${name}-max`).textContent = `now ${count(samples[samples.length - 1][name])}, highest ${count(top)}`;
 }
 
-/** The chart as a table, for whoever cannot see it. */
+/** Write the chart as a table, for a screen reader. */
 function drawRows() {
   const rows = samples.filter((_, i) => (samples.length - 1 - i) % ROW_EVERY_S === 0).reverse();
   $("chart-rows").replaceChildren(...rows.map((sample) => tableRow([

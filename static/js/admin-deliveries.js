@@ -4,12 +4,12 @@ const PAGE = 25;
 const ANSWER_SHOWN = 120;
 const LOOKS = { pending: "authorizing", failed: "declined" };
 
-/** Day and time of day, by the operator's own clock. @param {string} iso */
+/** Return day and time of day, by the operator's own clock. @param {string} iso */
 export const momentOf = (iso) => new Date(iso).toLocaleString(document.documentElement.lang || "en", { dateStyle: "medium", timeStyle: "short" });
 
 /** @type {number | null} */
 let endpoint = null;
-/** The rows of pages before the newest; while there are any nothing is refreshed. @type {string | null} */
+/** The cursor of the next older page; nothing is refreshed while an operator reads older ones. @type {string | null} */
 let older = null;
 let paged = false, maySend = false, drawn = "";
 
@@ -26,7 +26,7 @@ export async function showDeliveries(id, name) {
   $("deliveries-title").focus();
 }
 
-/** Read the newest page, unless somebody is looking at older ones. */
+/** Read the newest page, unless the operator reads older ones. */
 export async function refreshDeliveries() {
   if (paged) return;
   const page = await read(null);

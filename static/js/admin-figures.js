@@ -37,7 +37,7 @@ export function drawFigures({ status, settings, figures }) {
   drawAge();
 }
 
-/** How old the figures are: they stand still when the server is out of reach. */
+/** Show the age of the figures, which stand still while the server is out of reach. */
 export function drawAge() {
   const age = Math.round(since());
   $("figures-at").textContent = age < 3 ? "Live" : `No answer for ${plural(age, "second")}; these are the last figures`;

@@ -5,7 +5,7 @@ import { momentOf } from "./moment.js";
 
 const MAY_CHANGE = $("admin").dataset.role !== "viewer";
 const PAGE = 20;
-/** Batches older than the newest page, as far as they were asked for. @type {any[]} */
+/** Batches older than the newest page, as far as the operator has opened them. @type {any[]} */
 let older = [];
 /** Where the next page of them begins. @type {number | null | undefined} */
 let next;
@@ -28,7 +28,7 @@ function row(batch) {
   return tableRow([String(number), `${count(used)} of ${count(made)}`, state, ...(MAY_CHANGE ? [change] : []), lane, note || "–", `${momentOf(at)}, ${who}`]);
 }
 
-/** Look at the newest batches again; those older stay as they were. */
+/** Read the newest batches again; older ones stay as they were. */
 export async function refreshBatches() {
   const asked = room();
   const { ok, data } = await admin("GET", inRoom(`/invitations?limit=${PAGE}`));
@@ -42,7 +42,7 @@ function draw(newest) {
   const last = newest[newest.length - 1]?.batch ?? Infinity;
   const all = [...newest, ...older.filter(({ batch }) => batch < last)];
   $("batches-more").hidden = next == null;
-  // What has run out since is told, though the batch is the same.
+  // A batch that has run out since is shown so, though its data is the same.
   if (!isNew("batches", all.map((batch) => [batch, stateOf(batch)]))) return;
   $("batches-none").hidden = all.length > 0;
   $("batches-box").hidden = !all.length;
@@ -59,7 +59,7 @@ async function takeBack({ batch: number, lane, used, count: made, note }) {
   $("admin-done").textContent = `${plural(answer.revoked, "link")} of batch ${number} stopped working.`;
   older = older.map((batch) => (batch.batch === number ? { ...batch, revoked_at: new Date().toISOString() } : batch));
   await refreshBatches().catch(() => {});
-  // Its button is gone, and with it the focus.
+  // The button is gone, and the focus with it.
   $("invitations-title").focus();
 }
 

@@ -6,20 +6,20 @@ import { roomNow } from "./admin-line-plan.js";
 import { count, plural } from "./format.js";
 import { momentOf, toMoment } from "./moment.js";
 
-/** A hundred thousand links are signed and sent within that. */
+/** A hundred thousand links are signed and sent within this time. */
 const ANSWER_MS = 150_000;
 const NAMES = /filename="([^"]+)"/;
 
-/** The file that was made last, to be saved again: its links are shown this once. @type {string} */
+/** The file that was made last, to be saved again: the server never shows its links again. @type {string} */
 let kept = "";
 
 /** @returns {"count" | "paste" | "file"} */
 const how = () => /** @type {any} */ ($("invite-form").elements.how.value);
 
-/** The lines of what was pasted; the first names the columns. */
+/** Return the lines that were pasted; the first names the columns. */
 const pasted = () => $("invite-list").value.split(/\r?\n/).filter((line) => line.trim());
 
-/** How many links there will be, as far as that is known. @returns {string} */
+/** Return the number of links to come, as far as it is known. @returns {string} */
 function howMany() {
   const number = Number($("invite-count").value), people = pasted().length - 1, [file] = $("invite-file").files;
   return {
@@ -29,7 +29,7 @@ function howMany() {
   }[how()];
 }
 
-/** What will be made, before it is. */
+/** Say beforehand which links will be made. */
 function foresee() {
   const what = howMany(), columns = how() === "paste" ? ` The columns of the list: ${pasted()[0]?.trim()}.` : "";
   const until = $("invite-until").value ? `good until ${momentOf(toMoment($("invite-until").value))}` : "with no end date";
@@ -37,7 +37,7 @@ function foresee() {
   say("invite-forecast", what && `${what}, to the lane ${$("invite-lane").value}, ${until}.${columns} The public log has the lane and the count, and nothing about people.${open}`);
 }
 
-/** Show what this way of making links asks for. */
+/** Show the fields that this way of making links needs. */
 function choose() {
   for (const way of ["count", "paste", "file"]) $(`invite-by-${way}`).hidden = how() !== way;
   $("invite-count").required = how() === "count";
@@ -46,7 +46,7 @@ function choose() {
   foresee();
 }
 
-/** @returns {[string, string, any]} path, type and body of what is to be sent */
+/** @returns {[string, string, any]} path, type and body of the request */
 function wish() {
   const lane = $("invite-lane").value, note = $("invite-note").value.trim(), until = toMoment($("invite-until").value) || null;
   if (how() === "count") return [inRoom("/invitations"), "application/json", JSON.stringify({ count: Number($("invite-count").value), lane, note, until })];
@@ -80,7 +80,7 @@ function save(file, name) {
   $("links").focus();
 }
 
-/** The file of another room, or of another batch, is not offered any more. */
+/** Withdraw the file of another room or batch. */
 export function forgetLinks() {
   if (!$("links")) return;
   URL.revokeObjectURL(kept);

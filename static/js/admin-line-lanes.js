@@ -5,12 +5,12 @@ import { count, plural } from "./format.js";
 const MAY_CHANGE = $("admin").dataset.role !== "viewer";
 /** Rows stay in place between refreshes, so that typing in one is never interrupted. @type {Map<string, {texts: Text[], share: any}>} */
 const rows = new Map();
-/** Lanes whose share was typed in since. @type {Set<string>} */
+/** Lanes whose share was edited since. @type {Set<string>} */
 const touched = new Set();
 /** @type {any[]} */
 let lanes = [];
 
-/** Another room was chosen: what was typed belongs to the old one. */
+/** Clear the drafts, which belong to another room. */
 export function forgetLanes() {
   rows.clear();
   touched.clear();
@@ -21,7 +21,7 @@ export function forgetLanes() {
 
 export const laneOf = (line) => lanes.find((lane) => lane.line === line);
 
-/** @param {number} part of all @returns {string} how many of 100 that is */
+/** @param {number} part of all @returns {string} the same in percent */
 const ofHundred = (part) => count(Math.round(part * 1000) / 10);
 
 /** @param {any[]} found */
@@ -73,7 +73,7 @@ async function put(lane, share, done) {
   return answer;
 }
 
-/** The shares as they would be: those typed in, and the lane that may be added. @returns {[string, number][]} */
+/** Return the shares as they would be, with edited ones and the lane to be added. @returns {[string, number][]} */
 function wanted() {
   const found = lanes.map(({ lane, share }) => /** @type {[string, number]} */ ([lane, touched.has(lane) ? Number(rows.get(lane)?.share.elements.share.value) : share]));
   const name = $("lane-name")?.value.trim();
@@ -81,7 +81,7 @@ function wanted() {
   return found;
 }
 
-/** What these shares come to, before they are set. @returns {string} */
+/** Return the parts of the calls that these shares would give. @returns {string} */
 function comesTo() {
   const all = wanted(), sum = all.reduce((total, [, share]) => total + share, 0);
   if (all.length < 2) return "There is one lane, and all calls are for it.";
@@ -90,7 +90,7 @@ function comesTo() {
   return `While people wait in all lanes, of 100 calls: ${parts.join(", ")}. Calls that a lane cannot use go to the others.`;
 }
 
-/** Shares that are not set yet are told as such. */
+/** Show what the shares come to, and whether they are set yet. */
 function foresee() {
   const changes = wanted().length > lanes.length || lanes.some(({ lane, share }) => touched.has(lane) && Number(rows.get(lane)?.share.elements.share.value) !== share);
   const word = comesTo();

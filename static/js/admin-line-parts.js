@@ -1,6 +1,6 @@
 import { $ } from "./admin-api.js";
 
-/** What is drawn from the same data again is left alone. @type {Map<string, string>} */
+/** The data behind each part: the same data again leaves the part alone. @type {Map<string, string>} */
 const drawn = new Map();
 
 export const forgetDrawn = () => drawn.clear();
@@ -13,14 +13,14 @@ export function isNew(id, data) {
   return true;
 }
 
-/** Draw rows anew and keep the focus where it was. @param {string} id @param {Node[]} rows */
+/** Replace rows and keep the focus where it was. @param {string} id @param {Node[]} rows */
 export function fill(id, rows) {
   const key = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
   $(id).replaceChildren(...rows);
   if (key) /** @type {HTMLElement | null} */ (document.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
 }
 
-/** @param {string} text @param {string} key what tells it from others @param {() => void} act @param {string} [label] */
+/** @param {string} text @param {string} key its name among others @param {() => void} act @param {string} [label] */
 export function button(text, key, act, label = "") {
   const made = Object.assign(document.createElement("button"), { type: "button", textContent: text });
   made.dataset.key = key;
@@ -29,7 +29,7 @@ export function button(text, key, act, label = "") {
   return made;
 }
 
-/** Names and what is said of each; what is empty is left out. @param {[string, string | Node][]} pairs */
+/** Write pairs of name and value, without the empty ones. @param {[string, string | Node][]} pairs */
 export const facts = (pairs) => pairs.filter(([, said]) => said).map(([name, said]) => {
   const box = document.createElement("div"), word = document.createElement("dd");
   word.append(said);
@@ -37,7 +37,7 @@ export const facts = (pairs) => pairs.filter(([, said]) => said).map(([name, sai
   return box;
 });
 
-/** Offer these, and keep what was chosen as long as it is among them. @param {string} id @param {[string, string][]} choices */
+/** Offer these choices, and keep the chosen one while it is among them. @param {string} id @param {[string, string][]} choices */
 export function offer(id, choices) {
   if (!$(id) || !isNew(`options of ${id}`, choices)) return;
   const kept = $(id).value;
@@ -45,7 +45,7 @@ export function offer(id, choices) {
   if (choices.some(([value]) => value === kept)) $(id).value = kept;
 }
 
-/** Say it if it is not said already, since what is put in again is read out again. @param {string} id @param {string} text */
+/** Write a text if it has changed: a screen reader reads a text again when it is written again. @param {string} id @param {string} text */
 export function say(id, text) {
   if ($(id) && $(id).textContent !== text) $(id).textContent = text;
 }

@@ -4,13 +4,13 @@ import { facts, say } from "./admin-line-parts.js";
 import { count } from "./format.js";
 import { momentOf } from "./moment.js";
 
-/** What a shopper reads out: line, number (or e and an entry), and four letters of the ticket. */
+/** A reference, as a shopper reads it out: line, number (or e and an entry), four letters of the ticket. */
 const REFERENCE = /^([a-z][a-z0-9]*-\d+)-(e?\d+)-([\w-]{4})$/i;
 const STATES = {
   waiting: "Waiting", aside: "Stepped aside", called: "Called, not inside yet", claimed: "Inside", missed: "Missed its call",
   left: "Given up", revoked: "Taken away", over: "Over", sold_out: "Waiting, and everything is sold", ended: "The sale has ended",
 };
-/** What taking it away does, by where it stands. */
+/** The effect of taking a place away, by its state. */
 const DOES = {
   called: "Its call ends, and any unit set aside for it goes to the next shopper.",
   claimed: "Its session ends at once, and the items in its basket go back on the shelf. This is refused while a payment is in progress.",
@@ -30,7 +30,7 @@ export function forgetPlace() {
   $("place").hidden = true;
 }
 
-/** What was typed: a number in the chosen line, or a reference. @returns {{line: string, number: string, letters: string} | null} */
+/** Read the field: a number in the chosen line, or a reference. @returns {{line: string, number: string, letters: string} | null} */
 function typed() {
   const text = $("place-number").value.trim();
   const parts = REFERENCE.exec(text);
@@ -39,7 +39,7 @@ function typed() {
   return /^\d+$/.test(number) ? { line: $("place-line").value, number, letters: "" } : null;
 }
 
-/** Whether the letters of a reference are those of whoever has the place. @param {string} letters @param {string | null} reference */
+/** Say whether a reference has the letters of the place's present ticket. @param {string} letters @param {string | null} reference */
 function fit(letters, reference) {
   if (!letters) return "";
   if (!reference) return "The letters cannot be checked: until its holder goes inside or moves the place, only its number is kept.";

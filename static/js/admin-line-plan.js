@@ -79,7 +79,7 @@ export function drawPlan(now) {
   drawOpenness(now);
 }
 
-/** What everybody can look at. @param {any} now */
+/** Show which pages are public. @param {any} now */
 function drawOpenness({ status, settings }) {
   const open = settings.log_public === "live" || status === "ended";
   const path = encodeURIComponent(room());

@@ -23,7 +23,7 @@ export function drawProfiles(profiles) {
   if (!profiles.length) fill("profile-rows", [tableRow(["There is none: shoppers cannot ask for more time."])]);
 }
 
-/** Put a profile into the form, or nothing. @param {any} profile null for a new one */
+/** Put a profile into the form, or empty it. @param {any} profile null for a new one */
 function edit(profile) {
   $("profile-form").reset();
   $("profile-code").readOnly = profile != null;
@@ -37,7 +37,7 @@ function edit(profile) {
   foresee();
 }
 
-/** What this much more time is here, before it is set. */
+/** Say beforehand how long a call and a session will last. */
 function foresee() {
   const factor = Number($("profile-factor").value), settings = roomNow()?.settings;
   if (!settings || !(factor >= 1 && factor <= 5)) return say("profile-forecast", "");

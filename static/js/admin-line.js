@@ -36,7 +36,7 @@ function lead() {
   return query;
 }
 
-/** Another room was chosen: what is shown and typed belongs to the old one. */
+/** Clear the screen for another room: its contents and drafts belong to the old one. */
 function change() {
   for (const forget of [forgetDrawn, forgetLanes, forgetProfiles, forgetBatches, forgetLinks, forgetPlace]) forget();
   $("admin-problem").textContent = $("admin-done").textContent = "";
@@ -52,7 +52,7 @@ wireBatches();
 wireInvite();
 wirePlace();
 $("room-choice")?.addEventListener("change", change);
-// What was said of the last change makes room for the next; a problem stays until then.
+// The message about the last change makes way for the next; a problem stays until then.
 document.addEventListener("input", () => say("admin-done", ""));
 document.addEventListener("visibilitychange", () => document.hidden || look().catch(() => {}));
 repeat();

@@ -30,7 +30,7 @@ const actionCells = ({ at, who, action, detail, reason }) => [
   timeOfDay(at), who, [action.replaceAll("_", " "), describe(detail), reason && `(${reason})`].filter(Boolean).join(" "),
 ];
 
-/** Details are from and to, or plain values. @param {any} detail @returns {string} */
+/** Return details in words: from and to, or plain values. @param {any} detail @returns {string} */
 function describe(detail) {
   return Object.entries(detail ?? {}).map(([name, value]) => {
     const change = Array.isArray(value) ? value : value && typeof value === "object" && "to" in value ? [value.from, value.to] : null;

@@ -4,7 +4,7 @@ import { prepareForms, wireForms } from "./admin-refund.js";
 import { money } from "./money.js";
 import { momentOf } from "./moment.js";
 
-/** Which colour a status has: that of something under way, of nothing, or of all is well. */
+/** The colour of each status that has one: under way, or over without a purchase. */
 const LOOKS = { authorizing: "authorizing", authorized: "authorizing", voiding: "authorizing", returning: "authorizing", declined: "declined", cancelled: "declined" };
 const EVENTS = {
   held: "Basket placed", taken_again: "Units taken again, for money that came late", payment_started: "Payment started",
@@ -13,11 +13,11 @@ const EVENTS = {
 };
 const STAGES = { asked: "on its way", done: "done", failed: "failed" };
 
-/** The order in the dialog, and the id of the one that was asked for last. @type {any} */
+/** The order in the dialog, and the id of the one that was requested last. @type {any} */
 let shown = null;
 let wanted = "";
 
-/** A status in the words of the filter. @param {string} status */
+/** Return a status in the words of the filter. @param {string} status */
 export function stateOf(status) {
   const word = $("status").querySelector(`option[value="${status}"]`)?.textContent ?? status;
   const made = Object.assign(document.createElement("span"), { className: "state", textContent: word });

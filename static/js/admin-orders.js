@@ -14,7 +14,7 @@ const SELLER = $("admin").dataset.role === "seller";
 let older = null;
 let shown = 0, asked = 0;
 
-/** What is in the form, as the server wants it. @returns {URLSearchParams} */
+/** Return the form's fields as the server reads them. @returns {URLSearchParams} */
 function wanted() {
   const query = new URLSearchParams();
   for (const name of FIELDS) {
@@ -24,7 +24,7 @@ function wanted() {
   return query;
 }
 
-/** The address says what is looked at, so that it can be kept and sent to a colleague. */
+/** Put the search into the address, so that it can be kept and sent to a colleague. */
 function remember() {
   const query = wanted();
   if ($("room-choice")) query.set("room", room());
@@ -90,13 +90,13 @@ function row(order) {
   return made;
 }
 
-/** An order was changed: its row is drawn anew where it stands. @param {any} order */
+/** Replace the row of an order that was changed, in its place. @param {any} order */
 function redraw(order) {
   const old = document.querySelector(`tr[data-order="${order.order_id}"]`);
   old?.replaceWith(row(order));
 }
 
-/** The address names the order that is open. */
+/** Open the order that the address names. */
 function follow() {
   const id = location.hash.slice(1);
   if (/^[0-9a-f-]{36}$/.test(id)) openOrder(id);

@@ -17,8 +17,8 @@ function clear(svg) {
 }
 
 /**
- * Bars that stand on a line and bars that hang from it, one pair for each step.
- * @param {any} svg @param {number[]} up @param {number[]} down @param {string[]} titles what a pointer is told of each
+ * Draw a pair of bars for each step: one stands on a line, and one hangs from it.
+ * @param {any} svg @param {number[]} up @param {number[]} down @param {string[]} titles shown under the pointer, one for each
  */
 export function drawBars(svg, up, down, titles) {
   const width = clear(svg), most = Math.max(0, ...up), least = Math.max(0, ...down);
@@ -34,7 +34,7 @@ export function drawBars(svg, up, down, titles) {
 }
 
 /**
- * Lines through the steps that have a value; a step between two without any is a dot.
+ * Draw lines through the steps that have a value; one between two steps without a value is a dot.
  * @param {any} svg @param {{name: string, values: (number | null)[]}[]} lines
  */
 export function drawLines(svg, lines) {
@@ -53,7 +53,7 @@ export function drawLines(svg, lines) {
   svg.append(shape("line", { class: "ground", x1: 0, x2: width, y1: HEIGHT - 1, y2: HEIGHT - 1 }));
 }
 
-/** A part of a whole as a bar beside its figure. @param {number | null} part from 0 to 1 */
+/** Return a part of a whole as a bar beside its figure. @param {number | null} part from 0 to 1 */
 export function partBar(part) {
   const svg = shape("svg", { class: "part", viewBox: `0 0 100 ${BAR_HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" });
   svg.append(shape("rect", { class: "up", x: 0, y: 0, width: (100 * Math.min(Math.max(part ?? 0, 0), 1)).toFixed(1), height: BAR_HEIGHT }));

@@ -5,13 +5,13 @@ import { minorOf, money } from "./money.js";
 
 /** States of an order that can still be called off. */
 const OPEN = new Set(["authorizing", "authorized", "voiding", "paid"]);
-/** How often, and how many times, a refund that is on its way is looked at again. */
+/** The pause between looks at a refund on its way, and the number of looks. */
 const LOOK_MS = 2000, LOOKS_MAX = 5;
 
 /** @type {any} */
 let order = null;
 
-/** What is left to give back, in minor units. */
+/** Return the money that can still be given back, in minor units. */
 const left = () => order.total_minor - order.refunded_minor - order.refunding_minor;
 
 /** Show the forms that fit an order; null hides them. @param {any} now */
@@ -42,7 +42,7 @@ const restock = (name) => /** @type {any} */ (document.querySelector(`[name=${na
 const chosen = () => /** @type {HTMLInputElement[]} */ ([...$("refund-lines").querySelectorAll("input")])
   .map((field) => ({ sku: field.dataset.sku ?? "", quantity: Number(field.value) })).filter((item) => item.quantity > 0);
 
-/** What the form would give back, in minor units; null while that is not said. @returns {number | null} */
+/** Return the money that the form would give back, in minor units; null while it is incomplete. @returns {number | null} */
 function amount() {
   if (what() === "full") return left();
   if (what() === "amount") return minorOf($("refund-amount").value, order.currency);
@@ -51,7 +51,7 @@ function amount() {
   return chosen().length ? Math.min(worth, left()) : null;
 }
 
-/** The button says how much goes back, before it does. */
+/** Show the fields that the form needs, and on the button how much money it gives back. */
 function say() {
   const kind = order && what();
   $("refund-units").hidden = kind !== "units";
@@ -65,7 +65,7 @@ function say() {
   $("refund-go").textContent = minor == null ? "Give back" : `Give back ${money(minor, order.currency)}`;
 }
 
-/** The body of the refund, or null after saying what is missing. */
+/** Return the body of the refund, or null after telling the operator what is missing. */
 function wish() {
   const body = { reason: $("refund-reason").value.trim(), by_hand: $("refund-by-hand").checked };
   const minor = amount();
@@ -76,7 +76,7 @@ function wish() {
     return { ...body, amount_minor: minor };
   }
   if (!chosen().length) return complain("Enter how many units.");
-  // Goodwill given before may leave less than the units cost.
+  // After earlier goodwill less money may be left than the units cost.
   const worth = order.items.reduce((sum, item) => sum + item.price_minor * (chosen().find((c) => c.sku === item.sku)?.quantity ?? 0), 0);
   return { ...body, items: chosen(), restock: restock("restock"), ...(worth > left() && left() > 0 ? { amount_minor: left() } : {}) };
 }

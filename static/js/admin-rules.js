@@ -2,7 +2,7 @@ import { $, admin, inRoom, tell } from "./admin-api.js";
 import { count, plural, spell } from "./format.js";
 import { momentOf, toField, toMoment } from "./moment.js";
 
-/** How each rule stands in its field, and how the field is read. */
+/** Writes each rule into its field, and reads the field. */
 const asMoment = { show: (value) => (value ? toField(value) : ""), read: (text) => toMoment(text) || null };
 const asWord = { show: (value) => value ?? "", read: (text) => text.trim() || null };
 const asNumber = { show: String, read: Number };
@@ -12,15 +12,15 @@ const RULES = {
   disappointed_max: asPercent, join_by: asWord, log_public: asWord, claim_window_s: asNumber, session_s: asNumber,
 };
 const BEFORE_OPENING = ["scheduled", "before_opening"];
-/** A shop that says nothing for so long is told of: its figures may be old. */
+/** Seconds of silence after which the screen warns that another shop's figures may be old. */
 const SILENT_S = 60;
 
-/** What the server has of each rule. @type {Record<string, any>} */
+/** Each rule as the server has it. @type {Record<string, any>} */
 let known = {};
-/** Fields that were typed in since. @type {Set<string>} */
+/** Fields that were edited since. @type {Set<string>} */
 const touched = new Set();
 
-/** Another room was chosen: what was typed belongs to the old one. */
+/** Clear the drafts, which belong to another room. */
 export function forgetRules() { known = {}; touched.clear(); }
 
 /** @param {any} shown the room as the server has it */
@@ -36,7 +36,7 @@ export function drawRules(shown) {
   drawElsewhere(shown);
 }
 
-/** Only what was changed: a field shows minutes, and a rule may have seconds. */
+/** Return only changed rules: a field shows minutes, and an untouched rule may have seconds. */
 function changes() {
   const wanted = {};
   for (const rule of touched) {

@@ -5,10 +5,10 @@ import { count, plural, spell, timeOfDay } from "./format.js";
 let shown = null;
 let touched = false, messageTouched = false;
 
-/** Another room was chosen: what was typed belongs to the old one. */
+/** Clear the drafts, which belong to another room. */
 export function forgetSettings() { shown = null; touched = messageTouched = false; }
 
-/** Show the settings, but never overwrite what the operator is typing. @param {any} now */
+/** Show the settings, but never overwrite the operator's typing. @param {any} now */
 export function drawSettings(now) {
   shown = now;
   if (!touched) {
@@ -29,7 +29,7 @@ function setPair(id, value) {
 
 const wanted = () => ({ seats_max: Number($("seats").value), calls_per_minute: $("rate").value === "" ? null : Number($("rate").value) });
 
-/** What these settings would do, in one sentence, before they are applied. @returns {string} */
+/** Return the effect that these settings would have, in one sentence. @returns {string} */
 function forecast() {
   if (!shown) return "";
   const { figures: f, settings } = shown;
@@ -93,7 +93,7 @@ function wirePhase(action, done, draw) {
 }
 
 /**
- * What cannot be taken back asks for the room's name and a reason.
+ * Ask for the room's name and a reason before an act that cannot be taken back.
  * @param {"close" | "reset"} action @param {string} done @param {(room: any) => void} draw
  */
 function wireTyped(action, done, draw) {

@@ -7,14 +7,14 @@ const LOOK_MS = 3000;
 const MAY_CHANGE = $("webhooks").dataset.role === "admin";
 const MAY_SEND = MAY_CHANGE || $("webhooks").dataset.role === "operator";
 const WHY = { paused: "Paused", gone: "Off: it answered 410 Gone", failing: "Off: it failed for days" };
-/** Counting stops there. */
+/** The server counts deliveries up to here. */
 const COUNTED_MAX = 1000;
 
 let drawn = "";
 /** The endpoint in the form; null for a new one. @type {any} */
 let editing = null;
 
-/** @param {string} text @param {string} key what tells it from others, to keep the focus @param {() => void} act */
+/** @param {string} text @param {string} key its name among others, to keep the focus @param {() => void} act */
 function button(text, key, act, look = "") {
   const made = Object.assign(document.createElement("button"), { type: "button", textContent: text, className: look });
   made.dataset.key = key;
@@ -76,7 +76,7 @@ async function look() {
   const { ok, status, data } = await admin("GET", "/webhooks");
   if (status === 401) return location.assign("/admin/login");
   if (!ok) return;
-  // What did not change is left alone, and what is drawn anew keeps the focus.
+  // An unchanged part is left alone, and one that is replaced keeps the focus.
   const now = JSON.stringify(data);
   if (now !== drawn) {
     const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
@@ -142,7 +142,7 @@ async function save(event) {
   const kinds = boxes().filter((box) => box.checked).map((box) => box.value);
   const body = { url: $("url").value, description: $("description").value, kinds };
   const answer = await change(editing ? "PATCH" : "POST", editing ? `/${editing.endpoint_id}` : "", editing ? "The endpoint was changed." : "The endpoint was added.", body);
-  // The page behind an open dialog is not read out, so what went wrong is said in it as well.
+  // A page behind an open dialog is not read out, so the dialog tells of a problem as well.
   if (!answer) return void ($("endpoint-problem").textContent = $("admin-problem").textContent);
   $("endpoint-dialog").close();
   if (answer.secret) showSecret(answer.secret, "");
@@ -160,7 +160,7 @@ $("endpoint-form").addEventListener("submit", save);
 document.querySelector("[data-close]")?.addEventListener("click", () => $("endpoint-dialog").close());
 $("secret-dialog").addEventListener("close", () => { $("secret").value = ""; });
 $("copy").addEventListener("click", async () => {
-  // Plain http has no clipboard to write to; the field is selected, to be copied by hand.
+  // On plain http no script may write to the clipboard; the field is selected for copying by hand.
   $("secret").select();
   await navigator.clipboard?.writeText($("secret").value).catch(() => {});
 });

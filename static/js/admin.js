@@ -20,7 +20,7 @@ function draw(shown) {
 }
 
 /**
- * Repeat a look-up for good; a failure only makes the age on the screen grow.
+ * Repeat a look-up for as long as the page is open; a failure only lets the age on the screen grow.
  * @param {() => Promise<void>} look @param {number} every
  */
 async function repeat(look, every) {

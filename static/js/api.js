@@ -4,13 +4,13 @@ export class NoAnswer extends Error {
   constructor(why, retryAfter = 0) { super(why); this.retryAfter = retryAfter; }
 }
 
-/** A random id; plain http has no randomUUID. @returns {string} */
+/** Return a random id; plain http has no randomUUID. @returns {string} */
 export const newKey = () => crypto.randomUUID?.()
   ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
 
 /**
- * Ask the server. Refusals come back as an answer; no network, 429 and 5xx throw NoAnswer. So does
- * 404 with `there`, for what this page shows and must be there.
+ * Send a request. Refusals come back as an answer; no network, 429 and 5xx throw NoAnswer. So does
+ * 404 with `there`, for a resource that this page shows and that must exist.
  * @param {string} method @param {string} url
  * @param {{body?: any, key?: string, there?: boolean, headers?: Record<string, string>}} [options]
  * @returns {Promise<{ok: boolean, status: number, data: any, headers: Headers}>}

@@ -1,8 +1,8 @@
 import { newKey } from "./api.js";
 
 /**
- * The idempotency key of an attempt. The same wish keeps its key until an answer has come, also over
- * a reload: a request whose reply was lost is then repeated, not done twice.
+ * Return the idempotency key of an attempt. A request keeps its key until an answer has come, also
+ * over a reload: if the reply was lost, it is repeated under its key and not carried out twice.
  * @param {string} name @param {unknown} wish @returns {string}
  */
 export function attempt(name, wish) {
@@ -15,7 +15,7 @@ export function attempt(name, wish) {
   return key;
 }
 
-/** The attempt got its answer; the next one is a new attempt. @param {string} name */
+/** Forget the key of an attempt that got its answer; the next one is a new attempt. @param {string} name */
 export function settle(name) {
   memory.delete(name);
   try { sessionStorage.removeItem(name); } catch { /* as above */ }

@@ -2,7 +2,7 @@ import { ask } from "./api.js";
 import { count, plural } from "./format.js";
 
 /**
- * What a shopper got with a place: `entry` in place of `number` before a draw. Hex texts.
+ * The receipt of a place, in hex; before a draw it has `entry` in place of `number`.
  * @typedef {{seq: number, line: string, number?: number, entry?: number, first: number, count: number, id: string, random: string, path: string}} Receipt
  * @typedef {{seq: number, body: string, hash: string}} Entry an entry of the log, with its exact text
  */
@@ -12,7 +12,7 @@ const HASH_BYTES = 32;
 /** @param {string} id */
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
 
-/** Something that keeps a place from being checked, said to the shopper. */
+/** A reason, told to the shopper, why a place cannot be checked. */
 class Trouble extends Error {}
 
 /** @param {string} hex @returns {Uint8Array} */
@@ -33,7 +33,7 @@ async function sha256(...parts) {
 }
 
 /**
- * The root that a receipt leads to, by RFC 6962: the leaf is hashed with 0, a node with 1 before
+ * Return the root that a receipt leads to, by RFC 6962: the leaf is hashed with 0, a node with 1 before
  * its two halves, and an odd node moves up as it is.
  * @param {Receipt} receipt @param {number} index the place among those sealed together
  * @returns {Promise<Uint8Array | null>} null when the path is too long or too short
@@ -56,7 +56,7 @@ export async function rootOf(receipt, index) {
 export function readReceipt(text) {
   let found;
   try { found = JSON.parse(text); } catch { throw new Trouble("This is not a valid receipt: it is not the text that was given with your number."); }
-  // The whole answer of joining has the receipt in it.
+  // The whole answer to a join contains the receipt.
   const receipt = found?.receipt ?? found;
   const place = receipt?.number ?? receipt?.entry;
   const whole = [receipt?.seq, receipt?.first, receipt?.count, place].every((n) => Number.isSafeInteger(n) && n > 0);
@@ -77,7 +77,7 @@ async function entryOf(room, seq) {
 }
 
 /**
- * What does not fit between a receipt and its entry, or "".
+ * Return the mismatch between a receipt and its entry, or "".
  * @param {Receipt} receipt @param {any} told the entry's facts
  */
 export async function misfit(receipt, told) {

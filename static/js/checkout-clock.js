@@ -1,17 +1,17 @@
 import { countdown } from "./clock.js";
 import { announce, drawClock, drawHoldClock, spellItems } from "./checkout-view.js";
 
-/** Seconds before a deadline at which it is warned of, once each. */
+/** Seconds before a deadline at which the page warns of it, once each. */
 const MARKS = [20, 60];
 
 /** @type {Map<string, () => number>} */
 const clocks = new Map();
-/** The last mark that was told of each deadline. @type {Map<string, number>} */
+/** The last warning that was given of each deadline, in seconds before it. @type {Map<string, number>} */
 const warned = new Map();
 
-/** Set the clock of a hold, or of the session, by what the server said. @param {string} id @param {number} seconds */
+/** Set the clock of a hold, or of the session, by the server's answer. @param {string} id @param {number} seconds */
 export function wind(id, seconds) {
-  // A deadline that was moved is warned of anew.
+  // The page warns again of a deadline that was moved.
   if (seconds > left(id) + 1) warned.delete(id);
   clocks.set(id, countdown(seconds));
 }
@@ -27,7 +27,7 @@ function warn(id, what) {
   announce(`${mark} seconds left${what}`);
 }
 
-/** Draw every clock, and warn in time. @param {any} session @returns {number} seconds to the next deadline */
+/** Show every clock, and warn in time. @param {any} session @returns {number} seconds to the next deadline */
 export function tick(session) {
   const waiting = session.waiting_for.length > 0;
   let next = Infinity;
@@ -41,7 +41,7 @@ export function tick(session) {
   const held = session.holds.length > 0;
   if (next === Infinity) next = left("session");
   drawClock(next, held, waiting);
-  // What is waited for can come while the session lasts, and no longer.
+  // A wish can come true only while the session lasts.
   if (waiting || !held) warn("session", waiting ? " in this session, and for your place in this line. You can stay in line for returns." : ".");
   return next;
 }

@@ -4,7 +4,7 @@ import { money } from "./money.js";
 /** @param {string} id */
 export const $ = (id) => /** @type {any} */ (document.getElementById(id));
 
-/** Milestones only; the running digits stand outside this region. @param {string} text */
+/** Announce a milestone; the running digits stand outside this region. @param {string} text */
 export const announce = (text) => { $("status").textContent = text; };
 
 /** @param {string} text */
@@ -26,7 +26,7 @@ export function clearChosen() {
   offerPartial(false);
 }
 
-/** @param {boolean} offered whether some of what was refused can be had */
+/** @param {boolean} offered whether a part of the refused basket is available */
 export function offerPartial(offered) { $("partial").hidden = !offered; }
 
 /** @param {number} left seconds @param {boolean} held @param {boolean} waiting */
@@ -42,7 +42,7 @@ export function drawHoldClock(id, left) {
   if (clock) clock.textContent = left == null ? "Its payment is in progress." : `For another ${mmss(left)}`;
 }
 
-/** @param {any[]} holds as the server told them @param {boolean} waiting */
+/** @param {any[]} holds as the server sent them @param {boolean} waiting */
 export function drawHolds(holds, waiting) {
   const cards = new Map([...$("holds").children].map((card) => [card.dataset.hold, card]));
   let lost = false;
@@ -67,7 +67,7 @@ export function drawHolds(holds, waiting) {
   if (lost) $("hold-button").focus();
 }
 
-/** What was written last into each card: a poll that brings nothing new touches nothing. @type {WeakMap<Element, string>} */
+/** The data written last into each card: a poll that brings nothing new touches nothing. @type {WeakMap<Element, string>} */
 const written = new WeakMap();
 
 /** @param {any} card @param {any} hold */
@@ -96,12 +96,12 @@ function line(hold, item) {
   return row;
 }
 
-/** Ids as the server gives them: plain for the first, "-2" for the second. @param {Element} card @param {number} at */
+/** Set ids as the server does: plain for the first, "-2" for the second. @param {Element} card @param {number} at */
 function number(card, at) {
   for (const part of [card, ...card.querySelectorAll("[id]")]) part.id = part.id.replace(/-\d+$/, "") + (at ? `-${at + 1}` : "");
 }
 
-/** One button for each hold; the first one is always there. @param {any[]} holds */
+/** Show one button for each hold; the first one is always there. @param {any[]} holds */
 function drawPayment(holds) {
   const box = $("pay-buttons");
   while (box.children.length > Math.max(1, holds.length)) box.lastElementChild.remove();

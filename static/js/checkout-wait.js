@@ -2,10 +2,10 @@ import { ask } from "./api.js";
 import { count } from "./format.js";
 import { $, spellItems } from "./checkout-view.js";
 
-/** Seconds between two looks while something is waited for, and at most after failures. */
+/** Seconds between two looks while the session has wishes, and the most after failures. */
 const LOOK_S = 5, LOOK_MAX_S = 60;
 
-/** What the room had when it was last asked. @type {Map<string, any>} */
+/** The room's stock as it was last read, by SKU. @type {Map<string, any>} */
 let stock = new Map();
 
 /** @param {any[]} wishes @param {any[]} holds the session's own */
@@ -31,7 +31,7 @@ const tell = (others) => `none is free now. ${others
   ? `${count(others)} ${others === 1 ? "is" : "are"} in other people’s baskets.`
   : "None is in a basket either, but one may come free from a missed call or a cancelled order."}`;
 
-/** Ask what is in stock, if anybody waits for it. @param {string} room @param {any[]} wishes */
+/** Read the room's stock, if the session has wishes. @param {string} room @param {any[]} wishes */
 export async function readStock(room, wishes) {
   if (!wishes.length) return;
   const { ok, data } = await ask("GET", `/rooms/${encodeURIComponent(room)}`).catch(() => ({ ok: false, data: null }));
@@ -39,8 +39,8 @@ export async function readStock(room, wishes) {
 }
 
 /**
- * Look again every few seconds, but not while the page is hidden: what comes free is held whether
- * anybody looks or not.
+ * Look again every few seconds, but not while the page is hidden: the server holds units that come
+ * free without being asked.
  * @param {() => Promise<boolean>} look says whether it got an answer
  * @param {() => boolean} waits whether there is anything to look for
  */

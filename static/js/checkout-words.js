@@ -1,7 +1,7 @@
 import { plural } from "./format.js";
 import { $ } from "./checkout-view.js";
 
-/** What a refusal means to a shopper. @param {any} data the problem document @param {boolean} inLine whether the session now waits for that SKU */
+/** Return a refusal in words for a shopper. @param {any} data the problem document @param {boolean} inLine whether the session now waits for that SKU */
 export function explain(data, inLine) {
   const name = $(`q-${data?.sku}`)?.labels?.[0]?.textContent ?? data?.sku;
   switch (data?.code) {

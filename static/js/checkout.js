@@ -7,9 +7,9 @@ import { explain } from "./checkout-words.js";
 import { wireReturns } from "./returns.js";
 
 const page = $("checkout"), title = document.title;
-/** The session as the server told it last: its holds, and what it waits for. */
+/** The session as the server sent it last, with its holds and wishes. */
 let session = JSON.parse(page.dataset.session);
-/** Counts what was done here, so that an older answer does not undo it. Each request names its room. */
+/** Counts the acts on this page, so that an older answer undoes none. Each request names its room. */
 let changes = 0, over = false;
 const here = `?room=${encodeURIComponent(session.room)}`;
 
@@ -29,7 +29,7 @@ function draw() {
   lookAgain();
 }
 
-/** @param {any} hold as the server told it, or null for one that is gone @param {string} id */
+/** @param {any} hold as the server sent it, or null for one that is gone @param {string} id */
 function put(hold, id) {
   changes += 1;
   const at = session.holds.findIndex((other) => other.hold_id === id);
@@ -38,10 +38,10 @@ function put(hold, id) {
   draw();
 }
 
-/** Say what was refused, and carry on from what the server has. @param {any} data @param {number} status @param {string} [id] the hold's */
+/** Tell the shopper of a refusal, and go on from the server's state. @param {any} data @param {number} status @param {string} [id] the hold's */
 async function refuse(data, status, id = "") {
   if (status === 401) return location.reload();
-  // A shopper who was refused for want of units may be in line for them now.
+  // A shopper who was refused because none were left may be in line for them now.
   if (data?.code === "out_of_stock") await refresh();
   problem(explain(data, session.waiting_for.some((wish) => wish.sku === data?.sku)));
   if (data?.code === "hold_expired") put(null, id);
@@ -54,13 +54,13 @@ async function send(method, url, body) {
   return answer;
 }
 
-/** Reserve what is chosen: in the first hold, so that all is paid at once, or else in one of its own. */
+/** Reserve the chosen units in the first hold, so that all is paid at once, or else in a new one. */
 async function place(_, submitter) {
   const items = chosen(), partial = submitter?.name === "partial";
   if (!items.length) return problem("Choose at least one item first.");
   const mine = partial ? null : session.holds.find((hold) => hold.state === "held");
   let answer = mine && await send("PATCH", `/checkout/holds/${mine.hold_id}${here}`, { items: together(mine.items, items) });
-  // A hold that cannot grow stays as it is. Asked for alone, what is gone puts the session in line.
+  // A hold that cannot grow stays as it is. A request for the missing units alone becomes a wish.
   if (!answer || answer.data?.code === "out_of_stock") answer = await send("POST", `/checkout/holds${here}`, { items, partial });
   const { ok, status, data } = answer;
   if (!ok) {
@@ -83,7 +83,7 @@ function together(held, more) {
   return [...sum].map(([sku, quantity]) => ({ sku, quantity }));
 }
 
-/** Change a hold, and show it as it then is. @param {string} id @param {any} body @param {string} told */
+/** Change a hold, and show the result. @param {string} id @param {any} body @param {string} told */
 async function alter(id, body, told) {
   const { ok, status, data } = await send("PATCH", `/checkout/holds/${id}${here}`, body);
   if (!ok) return refuse(data, status, id);
@@ -125,7 +125,7 @@ async function pay(_, submitter) {
   const total = session.holds.find((other) => other.hold_id === id)?.total_minor;
   const { ok, status, data } = await ask("POST", `/checkout/orders${here}`, { body: { hold_id: id, payment: { token }, total_minor: total }, key: attempt(name, `${token} ${total}`) });
   settle(name);
-  // A gateway's own script may have a part in it.
+  // A gateway's own script may take part.
   document.dispatchEvent(new CustomEvent("pay-answer", { detail: { status, data } }));
   if (ok && status !== 202) return location.assign(`/checkout/orders/${data.order_id}`);
   if (data?.code === "total_changed") await refresh();
@@ -147,7 +147,7 @@ async function follow(order) {
   }
 }
 
-/** Another tab, a sleep or the network may have changed things, and what was waited for may be held. */
+/** Read the session again: another tab or a pause may have changed it, and wishes may be held by now. */
 async function refresh() {
   const before = changes;
   const { status, data } = await ask("GET", `/checkout/session${here}`).catch(() => ({ status: 0, data: null }));
@@ -176,7 +176,7 @@ setInterval(() => {
 
 const ACTIONS = { hold: place, extend, change, release, pay, unwish };
 
-// The button waits for the answer to what it asked for.
+// The button waits for the answer to its request.
 document.addEventListener("submit", async (event) => {
   const form = event.target, act = ACTIONS[form.getAttribute("action")?.match(/^\/checkout\/(\w+)/)?.[1]];
   if (!act || event.defaultPrevented) return;

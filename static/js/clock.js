@@ -1,6 +1,6 @@
 /**
- * Seconds from now, by the larger of two clocks: one stops while the device sleeps, the other can
- * be set back. @returns {() => number}
+ * Return a function that tells the seconds since now, by the larger of two clocks: one stops while
+ * the device sleeps, the other can be set back. @returns {() => number}
  */
 export function stopwatch() {
   const wall = Date.now(), steady = performance.now();
@@ -13,6 +13,6 @@ export function countdown(seconds) {
   return () => Math.max(0, seconds - gone());
 }
 
-/** A document's age on arrival, by the server's own clock. @param {Headers} headers @param {string} written */
+/** Return a document's age on arrival in seconds, by the server's own clock. @param {Headers} headers @param {string} written */
 export const ageOf = (headers, written) =>
   Math.max(0, (Date.parse(headers.get("Date") ?? "") - Date.parse(written)) / 1000 || 0) + Number(headers.get("Age") ?? 0);

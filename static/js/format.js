@@ -8,13 +8,13 @@ export const count = (n) => numbers.format(n);
 export const plural = (n, one, many = `${one}s`) =>
   `${count(n)} ${n === 1 ? one : many}`;
 
-/** Minutes and seconds, "4:05". @param {number} seconds */
+/** Return minutes and seconds, "4:05". @param {number} seconds */
 export function mmss(seconds) {
   const s = Math.ceil(seconds);
   return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
 }
 
-/** A length of time in words. @param {number} seconds */
+/** Return a length of time in words. @param {number} seconds */
 export function spell(seconds) {
   const minutes = Math.round(seconds / 60);
   if (seconds < 55) return plural(Math.round(seconds), "second");
@@ -22,7 +22,7 @@ export function spell(seconds) {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** A wait as a range. @param {number | null} low @param {number | null} high */
+/** Return a wait as a range. @param {number | null} low @param {number | null} high */
 export function band(low, high) {
   if (low == null || high == null) return "Not known yet";
   if (high < 60) return "Less than a minute";
@@ -34,7 +34,7 @@ export function band(low, high) {
 /** @type {[number, string][]} */
 const ODDS = [[0.97, "Almost certain"], [0.8, "Very likely"], [0.6, "Likely"], [0.4, "About even"], [0.2, "Unlikely"], [0.03, "Very unlikely"], [0, "Next to none"]];
 
-/** A chance in a word and in percent, as waitroom/web/view.py says it. @param {number | null | undefined} chance */
+/** Return a chance in a word and in percent, as waitroom/web/view.py does. @param {number | null | undefined} chance */
 export function odds(chance) {
   if (chance == null) return "Not known yet";
   const word = ODDS.find(([least]) => chance >= least)?.[1];
@@ -44,11 +44,11 @@ export function odds(chance) {
 
 const today = (at) => at.toDateString() === new Date().toDateString();
 
-/** Local time of day, with the day where it is not today. @param {string} iso */
+/** Return the local time of day, with the day where it is not today. @param {string} iso */
 export function timeOfDay(iso) {
   const at = new Date(iso), day = today(at) ? {} : { weekday: "short", day: "numeric", month: "short" };
   return at.toLocaleString(lang, { ...day, hour: "2-digit", minute: "2-digit" });
 }
 
-/** The same in a sentence. @param {string} iso */
+/** Return the same for use in a sentence. @param {string} iso */
 export const when = (iso) => `${today(new Date(iso)) ? "at" : "on"} ${timeOfDay(iso)}`;

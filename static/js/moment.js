@@ -1,12 +1,12 @@
 const lang = document.documentElement.lang || "en";
 
-/** A moment as people write it. @param {string} iso */
+/** Return a moment as people write it. @param {string} iso */
 export const momentOf = (iso) => new Date(iso).toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
 
-/** What a local date and time field holds, as a moment for the server; "" for nothing. @param {string} local */
+/** Return the value of a local date and time field as a moment for the server; "" for none. @param {string} local */
 export const toMoment = (local) => (local ? new Date(local).toISOString() : "");
 
-/** A moment as such a field wants it, in local time. @param {string | Date} moment */
+/** Return a moment as such a field takes it, in local time. @param {string | Date} moment */
 export function toField(moment) {
   const at = new Date(moment);
   if (Number.isNaN(at.getTime())) return "";

@@ -1,6 +1,6 @@
 const lang = document.documentElement.lang || "en";
 
-/** Most currencies have two digits behind the point; the server sends the digits of all others. */
+/** Most currencies have two digits behind the point; the server sends the number for all others. */
 const COMMON_DIGITS = 2;
 /** @type {Record<string, number>} */
 const uncommon = JSON.parse(/** @type {HTMLMetaElement} */ (document.querySelector("meta[name=minor-digits]")).content);
@@ -8,7 +8,7 @@ const uncommon = JSON.parse(/** @type {HTMLMetaElement} */ (document.querySelect
 /** @param {string} currency */
 const digitsOf = (currency) => uncommon[currency] ?? COMMON_DIGITS;
 
-/** Write an amount in minor units as people do. @param {number} minor @param {string} currency */
+/** Return an amount in minor units as people write it. @param {number} minor @param {string} currency */
 export function money(minor, currency) {
   const digits = digitsOf(currency);
   const form = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };

@@ -6,7 +6,7 @@ const url = `/checkout/orders/${order?.dataset.order}${location.search}`;
 // A payment is decided within seconds; money takes longer to go back.
 const everyMs = order?.dataset.status === "returning" ? 30_000 : 1500;
 
-/** Show the page anew once the order has moved on. */
+/** Load the page again once the order has moved on. */
 async function look() {
   const answer = await ask("GET", url).catch(() => null);
   if (answer?.ok && answer.data.status !== order?.dataset.status) location.reload();

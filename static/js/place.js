@@ -5,7 +5,7 @@ import { band, count, plural } from "./format.js";
  * @typedef {{place: number, low: number | null, high: number | null, chance: number | null, poll: number}} Estimate
  */
 
-/** Linear between two rows, the outer row beyond them. @param {Row[]} table @param {number} place @returns {Estimate} */
+/** Interpolate between two rows; beyond the outer rows, return these. @param {Row[]} table @param {number} place @returns {Estimate} */
 export function estimate(table, place) {
   const above = table.findIndex((row) => row.place >= place);
   const b = table.at(above), a = above > 0 ? table[above - 1] : b;
@@ -15,7 +15,7 @@ export function estimate(table, place) {
   return { place, low: at("wait_low_s"), high: at("wait_high_s"), chance: at("chance"), poll: at("poll_s") ?? 5 };
 }
 
-/** What is worth announcing since the last time, or "". @param {Estimate | null} said @param {Estimate} now */
+/** Return the milestone to announce since the last one, or "". @param {Estimate | null} said @param {Estimate} now */
 export function milestone(said, now) {
   if (!said) return `You are in line. ${now.place ? `Your place is ${count(now.place)}` : "You are next"}. Wait: ${band(now.low, now.high).toLowerCase()}.`;
   if (now.place <= 5 && said.place > 5) return `Nearly there: ${plural(now.place, "place")} to go.`;

@@ -1,6 +1,6 @@
 import { ask } from "./api.js";
 
-// Staying in line for returns, on the waiting page and at the checkout (static/templates/returns.html).
+// Shoppers stay in line for returns on the waiting page and at the checkout (static/templates/returns.html).
 
 /** @param {string} id */
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
@@ -12,7 +12,7 @@ function draw(stays, email) {
   if (email !== undefined) $("returns-told").textContent = email ? `When you are called we write to ${email}.` : "Check back now and then: you will get no message.";
 }
 
-/** Let the forms work without loading the page anew. @param {(text: string) => void} announce */
+/** Let the forms work without reloading the page. @param {(text: string) => void} announce */
 export function wireReturns(announce) {
   const box = $("returns");
   box.addEventListener("submit", async (event) => {
@@ -39,12 +39,12 @@ export function offer(me, view, status, announce) {
   const box = $("returns-box");
   box.hidden = !(me?.number && STANDING.includes(view) && SELLING.includes(status));
   if (!begun && !box.hidden) begin(box, announce);
-  // The books know best, but not what was done here since they were read.
+  // The server's answer may be older than the last act on this page.
   if (me !== seen && me?.returns != null && $("returns")) draw(me.returns);
   seen = me;
 }
 
-/** A page from before has no form. A button asks for it, or all who wait would ask at once. @param {HTMLElement} box @param {(text: string) => void} announce */
+/** Let the form work. A page without it gets a button that loads it, or all pages would load it at once. @param {HTMLElement} box @param {(text: string) => void} announce */
 function begin(box, announce) {
   begun = true;
   if ($("returns")) return wireReturns(announce);
@@ -61,7 +61,7 @@ function begin(box, announce) {
   box.append(button);
 }
 
-/** The form as the server writes it now, with the styles of its fields. @returns {Promise<HTMLElement | null>} */
+/** Load the form as the server writes it now, with the styles of its fields. @returns {Promise<HTMLElement | null>} */
 async function fetchPart() {
   const reply = await fetch(location.pathname, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15000) });
   if (!reply.ok) return null;

@@ -1,8 +1,8 @@
 import { ask } from "./api.js";
 
-/** Stripe wants its script to come from Stripe, so it is the one script that is not kept here. */
+/** Stripe requires that its script comes from Stripe, so this one script is not kept here. */
 const SCRIPT = "https://js.stripe.com/v3/";
-/** Seconds between the looks whether the bank wants to see the shopper; the last one repeats. */
+/** Seconds before each look whether the shopper has to confirm at their bank; the last one repeats. */
 const LOOKS_S = [0, 2, 4, 8, 15];
 
 const form = /** @type {HTMLFormElement} */ (document.getElementById("pay-form"));
@@ -33,8 +33,8 @@ async function mount() {
 const mounted = mount();
 mounted.catch(() => say("The card field could not be loaded. Please allow js.stripe.com and load the page again."));
 
-// A card becomes a token of Stripe's; then the form goes on as it does with any token. It keeps the
-// token while no answer has come, so that pressing again repeats the payment and starts no second.
+// Stripe turns a card into a token, and the form goes on as with any token. It keeps the token until
+// an answer has come, so that pressing again repeats the payment and starts no second one.
 form.addEventListener("submit", async (event) => {
   const pressed = /** @type {HTMLButtonElement} */ (event.submitter ?? document.getElementById("pay-button"));
   const hold = pressed.value;
@@ -51,9 +51,9 @@ form.addEventListener("submit", async (event) => {
     else [token.value, tokenFor] = [paymentMethod.id, hold];
   } catch { say("Stripe did not answer. Nothing was charged: please try again."); }
   pressed.disabled = false;
-  // The page may have drawn its buttons anew meanwhile.
+  // The page may have replaced its buttons meanwhile.
   const button = /** @type {any} */ (form.querySelector(`button[value="${CSS.escape(hold)}"]`));
-  // A form does not submit while it is submitting, as it may still be when Stripe is quick.
+  // If Stripe is quick, the form is still submitting, and would ignore a second submission.
   if (token.value && button) setTimeout(() => form.requestSubmit(button));
 }, { capture: true });
 

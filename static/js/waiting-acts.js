@@ -1,6 +1,6 @@
 import { ask } from "./api.js";
 
-// What can be done with a place besides claiming it (waitroom/web/places_api.py).
+// The acts on a place other than claiming it (waitroom/web/places_api.py).
 
 /** @type {Record<string, {method: string, path: string, body?: (form: HTMLFormElement) => object, said: string}>} */
 const ACTS = {
@@ -11,7 +11,7 @@ const ACTS = {
   "more-time": { method: "PUT", path: "tickets/me/profile", body: (form) => ({ profile: form.elements.profile.value }), said: "You have more time now." },
 };
 
-/** A code in two groups, and sign by sign for those who hear it. @param {string} code */
+/** Return a code in two groups, and sign by sign for a screen reader. @param {string} code */
 function drawCode(code) {
   const seen = Object.assign(document.createElement("span"), { textContent: `${code.slice(0, 5)} ${code.slice(5)}` });
   const heard = Object.assign(document.createElement("span"), { textContent: [...code].join(" "), className: "heard" });
@@ -22,13 +22,13 @@ function drawCode(code) {
   box.focus();
 }
 
-/** What this browser keeps is the receipt of the place that was given up. @param {string} base */
+/** Forget the receipt of a place that was given up. @param {string} base */
 function forgetReceipt(base) {
   try { localStorage.removeItem(`waitroom-receipt:${decodeURIComponent(base.split("/").pop())}`); } catch { /* nothing is kept */ }
 }
 
 /**
- * Do it, and return what came of it: in words, with the ticket as it stands then, or that it is gone.
+ * Do it, and return the result: in words, with the ticket as it stands then, or that it is gone.
  * @param {string} verb @param {string} base the room's address @param {HTMLFormElement} form
  * @returns {Promise<{said: string, me?: any, gone?: boolean}>}
  */

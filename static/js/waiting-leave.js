@@ -4,7 +4,7 @@ const ASKS = `<form method="dialog"><h2 id="leave-title">Leave the line?</h2>
 <p>Your place goes to the people behind you and cannot be given back.</p>
 <p class="row"><button class="button" value="stay" autofocus>Keep my place</button> <button class="plain" value="leave" id="leave-yes">Leave</button></p></form>`;
 
-/** @returns {Promise<boolean>} whether the shopper means it */
+/** @returns {Promise<boolean>} whether the shopper confirms it */
 function sure() {
   const dialog = Object.assign(document.createElement("dialog"), { id: "leave-dialog", innerHTML: ASKS });
   dialog.setAttribute("aria-labelledby", "leave-title");
@@ -13,7 +13,7 @@ function sure() {
   return new Promise((done) => dialog.addEventListener("close", () => { dialog.remove(); done(dialog.returnValue === "leave"); }));
 }
 
-/** Give the place up, if the shopper means it. @param {string} url the ticket's @param {(text: string) => void} announce @returns {Promise<boolean>} */
+/** Give the place up, if the shopper confirms it. @param {string} url the ticket's @param {(text: string) => void} announce @returns {Promise<boolean>} */
 export async function leave(url, announce) {
   if (!await sure()) return false;
   try {

@@ -6,7 +6,7 @@ function recall(key) { try { return localStorage[key]; } catch { return ""; } }
 function remember(key, value) { try { localStorage[key] = value; } catch { /* see above */ } }
 
 /**
- * How one number fares in its line: draws it, and tells of milestones.
+ * Show how one number moves up in its line, and announce milestones.
  * @param {string} room
  */
 export function watch(room) {
@@ -15,7 +15,7 @@ export function watch(room) {
   /** @param {any} line @returns {import("./place.js").Estimate | null} */
   const here = (line) => best != null && line?.table.length ? estimate(line.table, best) : null;
 
-  /** The place never rises: the smallest one seen is kept, also over a reload. @returns {number} the first one */
+  /** Keep the smallest place seen, also over a reload, so that the place never rises. @returns {number} the first one */
   function settle(me, line) {
     const key = `place ${room} ${me.line} ${me.number}`;
     let [first, least] = (recall(key) || "Infinity Infinity").split(" ").map(Number);

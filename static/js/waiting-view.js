@@ -12,18 +12,18 @@ const NEWS = {
 /** @param {string} id */
 export const $ = (id) => /** @type {any} */ (document.getElementById(id));
 const name = $("room").dataset.name;
-// What is said of a state of the room stands in the template, once for those with a script and without.
+// The sentences for the room's states stand in the template, for browsers with and without a script.
 const said = (id, key) => $(id).dataset[key.replace(/_./g, (sign) => sign[1].toUpperCase())];
 
-/** Write only what changed. @param {string} id @param {string} text */
+/** Write a text if it has changed. @param {string} id @param {string} text */
 export function put(id, text) { if ($(id).textContent !== text) $(id).textContent = text; }
 
-/** Milestones only. @param {string} text */
+/** Announce a milestone to a screen reader. @param {string} text */
 export const announce = (text) => put("status", text);
 
 /**
- * Which view to show; waitroom/web/view.py says the same for browsers without a script.
- * @param {string} mine where the ticket stands, or why there is none @param {string} status the room's
+ * Return the view to show; waitroom/web/view.py decides the same for browsers without a script.
+ * @param {string} mine the ticket's state, or why there is none @param {string} status the room's
  */
 export function viewOf(mine, status) {
   if (["none", "waiting", "entered", "aside"].includes(mine) && CALLS_NOBODY.includes(status)) return status;
@@ -31,8 +31,8 @@ export function viewOf(mine, status) {
 }
 
 /**
- * @param {string} view @param {boolean} acted the shopper did it, and is told elsewhere what came of it
- * @param {boolean} turn whether something is to be done now
+ * @param {string} view @param {boolean} acted whether the shopper did it, and reads of the result elsewhere
+ * @param {boolean} turn whether the shopper has to act now
  */
 export function show(view, acted, turn) {
   $("room").dataset.view = view;
@@ -58,7 +58,7 @@ export function drawTicket(me) {
   if (me.grace_until) put("grace", `before ${timeOfDay(me.grace_until)}`);
 }
 
-/** @param {Element} box @param {string | null | undefined} taken not said where it is not known */
+/** @param {Element} box @param {string | null | undefined} taken undefined where it is not known */
 function drawProfile(box, taken) {
   if (taken === undefined || box.id !== `more-${taken ?? box.id.slice(5)}`) return;
   box.querySelector(".given").hidden = !taken;
@@ -81,7 +81,7 @@ export function drawPlace(now, first, doc, why) {
   $("why").hidden = !why;
 }
 
-/** Why nobody is called, or why the wait has grown, or "". @param {any} doc */
+/** Return why no calls go out, or why the wait has grown, or "". @param {any} doc */
 export function reason(doc) {
   if (["paused", "drawing"].includes(doc.status)) return said("why", doc.status);
   if (doc.status === "open" && doc.has_stock && !doc.available && doc.held) return stock(doc);
@@ -127,5 +127,5 @@ export function tick(view, place, left, age) {
   document.title = lead ? `${lead} · ${name}` : name;
 }
 
-// Moments that stand in the page are written for everybody; here is somebody's own clock.
+// The page has moments in UTC for all shoppers; the script shows them by this browser's clock.
 for (const at of document.querySelectorAll("time[datetime]")) at.textContent = timeOfDay(at.dateTime);

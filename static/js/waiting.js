@@ -17,14 +17,14 @@ const joinable = () => !me && !joined && !barred && refused === "none" && status
 
 async function join() {
   drawJoining();
-  // No key of this tab's own: the browser's cookie makes a second tab's join the same one.
+  // A tab has no key of its own: by the browser's cookie, a second tab joins as the same shopper.
   let { ok, data } = await ask("POST", `${base}/tickets`, { there: true });
-  // The refusal set the cookie once more; a browser that keeps cookies sends it back now.
+  // The refusal has set the cookie again; a browser that keeps cookies sends it back now.
   if (data?.code === "cookies_needed") ({ ok, data } = await ask("POST", `${base}/tickets`, { there: true }));
   joined = ok;
   if (ok) return keep(data);
   refused = { room_ended: "ended", sold_out: "sold_out" }[data?.code] ?? "none";
-  // What this room asks for is not here. The button tries again; this page does not by itself.
+  // The browser lacks something that this room asks for. The button tries again, the page does not.
   barred = refused === "none" && data?.code !== "not_open";
   if (barred) announce(data?.detail ?? "");
 }
@@ -33,7 +33,7 @@ async function readMe() {
   const { ok, data } = await ask("GET", `${base}/tickets/me?version=${seen}`, { there: true });
   asked = true;
   if (ok) return keep(data);
-  // The room was begun anew; who is inside stays there.
+  // The room was reset; a shopper inside stays there.
   const anew = data?.code === "line_over";
   if (anew && me?.status === "claimed") return;
   me = null;
@@ -48,7 +48,7 @@ function keep(data) {
   if (me.version > seen) seen = me.version;
   if (me.status !== "entered") exchange = null;
   left = me.seconds_left == null ? null : countdown(me.seconds_left);
-  // Given once, with the place; the page of the public log checks it. A private window may forbid storage.
+  // The receipt comes once, with the place; the log's page checks it. A private window may forbid storage.
   if (me.receipt) try { localStorage[`waitroom-receipt:${room}`] = JSON.stringify(me.receipt); } catch { /* it can be had no other way */ }
 }
 
@@ -65,23 +65,23 @@ async function readState() {
   if (CALLS_NOBODY.includes(refused) && !CALLS_NOBODY.includes(status)) refused = "none";
 }
 
-/** While the document shows this ticket waiting, there is no need to ask for the ticket itself. */
+/** Say whether the document leaves the ticket's state open, so that the page has to ask for it. */
 function unsure() {
   const line = myLine();
-  // Sold out and ended are the room's, which may have found more.
+  // Sold out and ended are states of the room, which may have received units since.
   if (OVER.includes(me.status) && (!CALLS_NOBODY.includes(me.status) || me.status === status)) return false;
   if (me.status === "entered") return ![...BEFORE, "drawing"].includes(status) && exchangeDue();
   if (me.status === "aside") return !me.passed && (!line || me.number <= line.head);
   return me.status !== "waiting" || !line || me.number <= line.head || me.number > line.tail || CALLS_NOBODY.includes(status);
 }
 
-/** All who entered get their numbers at one moment; they do not all ask in the same one. */
+/** Say whether to ask for the number: all entries get theirs at once, so each waits a random time. */
 function exchangeDue() {
   exchange ??= countdown(Math.random() * Math.min(20, Number(claim) / 6, 1 + (myLine()?.entries ?? 0) / 500));
   return exchange() === 0;
 }
 
-/** @param {boolean} [acted] whether the shopper did something here, and looks for what came of it */
+/** @param {boolean} [acted] whether the shopper did something here, and looks for the result */
 function draw(acted = false) {
   const next = viewOf(me?.status ?? refused, status);
   if (next !== view) {
@@ -94,13 +94,13 @@ function draw(acted = false) {
   if (doc && view === "waiting" && myLine()) course.draw(me, doc, myLine());
 }
 
-/** Staying for returns is for when nothing is free; until then the page does without what it takes. */
+/** Load the part for returns only once nothing is free; a page does without it until then. */
 function offerReturns() {
   if (!doc.has_stock || doc.available) $("returns-box").hidden = true;
   else import("./returns.js").then((part) => part.offer(me, view, status, announce));
 }
 
-/** Seconds until the next look, as the server wants it. */
+/** Return the seconds until the next look, as the server wants it. */
 function pace() {
   if (exchange) return exchange() || 2;
   if (OVER.includes(view)) return 10;
@@ -144,7 +144,7 @@ setInterval(() => {
   if (seconds === 0) { left = null; cycle(); }
 }, 1000);
 
-/** What the page does with its place besides: static/js/waiting-acts.js. @param {string} verb */
+/** Do something else with the place, by static/js/waiting-acts.js. @param {string} verb */
 const act = (verb) => async (form) => {
   const part = await import("./waiting-acts.js");
   const found = await part.act(verb, base, form);
@@ -154,7 +154,7 @@ const act = (verb) => async (form) => {
   announce(found.said);
 };
 
-/** Forget what was known of another place. */
+/** Start over without a ticket. */
 function begin() {
   course.forget();
   me = null;
@@ -172,7 +172,7 @@ const ACTIONS = {
   },
   async join() { begin(); await join(); draw(true); cycle(); },
   leave() {
-    // Not waited for: the button has to be there again when the question is closed.
+    // The question is not awaited: the button has to be there again when it is closed.
     import("./waiting-leave.js").then((part) => part.leave(`${base}/tickets/me`, announce))
       .then((gone) => { if (gone) { me = { status: "left" }; draw(); } });
   },
@@ -188,7 +188,7 @@ document.addEventListener("submit", async (event) => {
   event.submitter.disabled = false;
 });
 
-/** Whoever looks now asks for the ticket too: it may have moved, or been taken back. */
+/** A shopper who returns to the page asks for the ticket too: it may have moved, or been revoked. */
 const look = () => { asked = !me || OVER.includes(me.status); cycle(); };
 
 $("check").hidden = false;
