@@ -151,8 +151,35 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "receive": _whole(0, LIMIT_MAX, 0),
 }
 COLUMNS = tuple(_READERS)
-# Receiving units is an event and not a state, so an exported file receives none.
-EXPORTED = COLUMNS[:-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedSku:
+    """A SKU as an exported file has it, column by column; see `Sku` for what the figures mean.
+
+    Receiving units is an event and not a state, so an exported file receives none.
+    """
+
+    product: str
+    sku: str
+    product_name: str
+    product_description: str
+    product_picture: str
+    name: str
+    variant: str
+    description: str
+    picture: str
+    price_minor: int
+    currency: str
+    limit_per_order: int | None
+    limit_per_session: int
+    limit_per_customer: int | None
+    on_sale_from: datetime | None
+    on_sale_until: datetime | None
+    low_at: int
+
+
+EXPORTED = tuple(ExportedSku.__dataclass_fields__)
 
 
 def read_catalogue(file: BinaryIO) -> tuple[list[str], Iterator[Row]]:
@@ -221,9 +248,9 @@ def write_header() -> str:
     return write_rows([EXPORTED])
 
 
-def write_skus(skus: Iterable[Mapping[str, Any]]) -> str:
-    """Return SKUs as lines of a file, in the order of `EXPORTED`."""
-    return write_rows([_cell(sku[name]) for name in EXPORTED] for sku in skus)
+def write_skus(skus: Iterable[ExportedSku]) -> str:
+    """Return SKUs as lines of a file."""
+    return write_rows([_cell(getattr(sku, name)) for name in EXPORTED] for sku in skus)
 
 
 def _cell(value: Any) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +13,14 @@ import asyncpg
 import msgspec
 
 from inventory.catalogue import CODE
-from inventory.catalogue_csv import COLUMNS, Row, read_catalogue, write_header, write_skus
+from inventory.catalogue_csv import (
+    COLUMNS,
+    ExportedSku,
+    Row,
+    read_catalogue,
+    write_header,
+    write_skus,
+)
 from inventory.kit.database import Connection, Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.refusals import CatalogueMoved, RoomArchived
@@ -154,13 +161,14 @@ class CatalogueImportStore:
                 raise NotFound(f"There is no room {room!r}.")
         yield write_header()
         after = ""
-        while rows := await self._page(room, after, seller):
-            yield write_skus(dict(row) for row in rows)
-            after = rows[-1]["sku"]
+        while skus := await self._page(room, after, seller):
+            yield write_skus(skus)
+            after = skus[-1].sku
 
-    async def _page(self, room: str, after: str, seller: int | None) -> Sequence[asyncpg.Record]:
+    async def _page(self, room: str, after: str, seller: int | None) -> list[ExportedSku]:
         async with connection(self._pool) as borrowed:
-            return await borrowed.fetch(SQL["export_skus"], room, after, BATCH_ROWS, seller)
+            rows = await borrowed.fetch(SQL["export_skus"], room, after, BATCH_ROWS, seller)
+        return [ExportedSku(**row) for row in rows]
 
 
 def _take(rows: Iterator[Row]) -> list[tuple[Any, ...]]:

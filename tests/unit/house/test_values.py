@@ -10,7 +10,7 @@ from sources import files, module_of, tree
 
 # A reader of such a type cannot tell what is in the value, and a misspelt name is no error.
 SHAPELESS = re.compile(
-    r"\b(?:[dD]ict|(?:Mutable)?Mapping)\[str, (?:Any|object)\]|\b[dD]ict\b(?!\[)|\basyncpg\.Record\b"
+    r"\b([dD]ict|(Mutable)?Mapping)\[str, (Any|object)\]|\b[dD]ict\b(?!\[)|\basyncpg\.Record\b"
 )
 # A body on its way out: its function stands beside the value or the handler, and says so.
 BODY = re.compile(r"(body|bodies|json)\Z")

@@ -16,6 +16,7 @@ from inventory.catalogue_csv import (
     COLUMNS,
     EXPORTED,
     ROWS_MAX,
+    ExportedSku,
     Row,
     read_catalogue,
     write_header,
@@ -82,7 +83,7 @@ def problems(text: str) -> dict[int, list[str]]:
 
 @given(st.lists(rows, max_size=5), st.sampled_from(["", "\ufeff"]))
 def test_what_is_written_is_read_again(wanted: list[dict[str, Any]], mark: str) -> None:
-    found = read(mark + write_header() + write_skus(wanted))
+    found = read(mark + write_header() + write_skus(ExportedSku(**row) for row in wanted))
 
     assert [row.problems for row in found] == [[] for _ in wanted]
     assert [values(row) for row in found] == [{**row, "receive": 0} for row in wanted]
@@ -90,9 +91,10 @@ def test_what_is_written_is_read_again(wanted: list[dict[str, Any]], mark: str) 
 
 @given(texts)
 def test_no_cell_that_is_written_is_a_formula(text: str) -> None:
-    row = {**dict.fromkeys(EXPORTED, ""), "name": text}
+    blank: dict[str, Any] = dict.fromkeys(EXPORTED, "")
+    sku = ExportedSku(**{**blank, "name": text})
 
-    (cells,) = csv.reader(io.StringIO(write_skus([row]), newline=""))
+    (cells,) = csv.reader(io.StringIO(write_skus([sku]), newline=""))
 
     assert not cells[EXPORTED.index("name")].startswith(tuple("=+-@\t\r\n\uff1d"))
 

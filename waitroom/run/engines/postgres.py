@@ -51,7 +51,7 @@ DEFAULTS = {
     # A refused order is an ERROR for its client, and a busy sale has thousands.
     "log_min_messages": "log",
     "log_checkpoints": "off",
-    # A flash sale fills its tables within a minute, and that is the default pause between two looks.
+    # A flash sale fills its tables within a minute, the default pause between two looks.
     "autovacuum_naptime": "10s",
 }
 
