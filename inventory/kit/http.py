@@ -24,6 +24,7 @@ from inventory.kit.problem import (
     BadRequest,
     CrossSite,
     EngineDown,
+    Failed,
     IdempotencyKeyMissing,
     Refusal,
     Unprocessable,
@@ -339,12 +340,7 @@ def _failure_of(request: web.Request, error: Exception) -> Refusal:
         log.warning("engine_away", path=request.path, error=repr(error))
         return EngineDown()
     log.error("request_failed", method=request.method, path=request.path, exc_info=error)
-    return _Failed()
-
-
-class _Failed(Refusal):
-    code, status = "internal_error", 500
-    title = "Something went wrong on our side. Nothing was lost; please try again."
+    return Failed()
 
 
 class _HttpRefusal(Refusal):

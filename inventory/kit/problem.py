@@ -110,3 +110,8 @@ class EngineDown(Busy):
 class AuditTooLong(Refusal):
     code, status = "audit_too_long", 503
     title = "Counting this takes too long at the moment. Please try again when the sale is calmer."
+
+
+class Failed(Refusal):
+    code, status = "internal_error", 500
+    title = "Something went wrong on our side. Nothing was lost; please try again."

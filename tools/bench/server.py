@@ -20,8 +20,11 @@ from yardstick import open_yardsticks
 
 from inventory.kit.http import json_response
 from waitroom.run.app import make_app, open_service
+from waitroom.run.listening.descriptors import bounds_within, raise_limit
+from waitroom.run.listening.front import SHUTDOWN_WAIT_S
+from waitroom.run.listening.server import Runner
 from waitroom.run.logs import set_up_logs
-from waitroom.run.serve import BACKLOG, SHUTDOWN_WAIT_S, calm_the_collector
+from waitroom.run.serve import calm_the_collector
 from waitroom.run.settings import Secrets, Settings
 
 # A crowd's connections stand idle while others are measured, for longer than a shopper's may.
@@ -86,15 +89,20 @@ async def serve(order: Order) -> None:
         app.router.add_get("/bench/bare/{kind}", bare.get)
         app.router.add_post("/bench/bare/{kind}", bare.post)
         app.add_routes(yardsticks)
-        runner = web.AppRunner(
+        bounds = bounds_within(raise_limit(), engine_connections=0)
+        runner = Runner(
             app,
+            bounds=bounds,
+            proxies=order.settings.proxies,
             access_log=None,
             keepalive_timeout=IDLE_MAX_S,
             shutdown_timeout=SHUTDOWN_WAIT_S,
         )
         await runner.setup()
         settings = order.settings
-        site = web.TCPSite(runner, settings.host, settings.port, reuse_port=True, backlog=BACKLOG)
+        site = web.TCPSite(
+            runner, settings.host, settings.port, reuse_port=True, backlog=bounds.backlog
+        )
         await site.start()
         calm_the_collector()
         say(b"ready")

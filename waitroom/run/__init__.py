@@ -27,7 +27,7 @@ process that dies or is frozen is started again. If more than ten died within a 
 lives, all end. A process that cannot start because an engine is away is tried until the engine is
 back, if it has lived before with the same settings. When the supervisor dies its processes end by
 themselves. On SIGTERM `/readyz` answers 503 for a while, each answer ends its connection, and then
-the process ends cleanly (`front.py`). `waitroom up` looks after its embedded engines in the same
+the process ends cleanly (`listening/`). `waitroom up` looks after its embedded engines in the same
 way.
 
 Loops make things prompt, never correct: without a sweeper nothing is oversold, and a hold that is

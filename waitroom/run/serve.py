@@ -10,7 +10,13 @@ import structlog
 import uvloop
 
 from waitroom.run.app import let_go_if_away, make_app, open_service
-from waitroom.run.front import Front
+from waitroom.run.listening.descriptors import (
+    Bounds,
+    bounds_within,
+    raise_limit,
+    warn_if_few,
+)
+from waitroom.run.listening.front import Front
 from waitroom.run.processes.heartbeat import Heartbeat
 from waitroom.run.settings import Secrets, Settings
 
@@ -35,7 +41,7 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
     async with open_service(settings, secrets, roles=roles) as service:
         front = None
         if "web" in roles:
-            front = Front(make_app(service))
+            front = Front(make_app(service), bounds=_bounds(settings), proxies=settings.proxies)
             await front.open(settings.host, settings.port, heartbeat)
             service.serving.begin()
         calm_the_collector()
@@ -53,6 +59,18 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
         log.info("stopped", roles=sorted(roles))
     beating.cancel()
     return 1 if service.failed.is_set() else 0
+
+
+def _bounds(settings: Settings) -> Bounds:
+    """Return the connections that this process may keep; say if there are few.
+
+    A supervisor has said it for all its processes.
+    """
+    limit = raise_limit()
+    bounds = bounds_within(limit, engine_connections=settings.postgres_connections_max)
+    if "WAITROOM_SUPERVISOR" not in os.environ:
+        warn_if_few(limit, bounds)
+    return bounds
 
 
 def calm_the_collector() -> None:

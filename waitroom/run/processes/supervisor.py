@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from waitroom.run.listening.descriptors import bounds_within, raise_limit, warn_if_few
 from waitroom.run.processes.child import Child, inherited_environment, said_that_it_leaves
 from waitroom.run.processes.silence import FROZEN_AFTER_S, Deaths
 from waitroom.run.settings import ENVIRONMENT_PREFIX, Settings
@@ -70,6 +71,9 @@ class Supervisor:
             jobs.append(("+".join(others), ",".join(others)))
         run = [sys.executable, "-m", "waitroom", "serve", "--workers", "1", "--role"]
         self._children = [Child(name, [*run, role], web=role == "web") for name, role in jobs]
+        # The processes inherit the limit, so one line tells of it.
+        limit, engine_connections = raise_limit(), settings.postgres_connections_max
+        warn_if_few(limit, bounds_within(limit, engine_connections=engine_connections))
         for child in self._children:
             child.start(self._environment())
 

@@ -4,11 +4,13 @@ import asyncio
 
 from aiohttp import web
 
+from inventory.kit.doors.client_address import TrustedProxies
+from waitroom.run.listening.descriptors import Bounds
+from waitroom.run.listening.server import Runner
 from waitroom.run.processes.heartbeat import Heartbeat, inherited_listeners
 from waitroom.run.processes.ports import bind_shared
 
 KEEPALIVE_S = 30.0
-BACKLOG = 4096
 # A request that has begun may take this long, and as long again when it was told to end.
 SHUTDOWN_WAIT_S = 3.0
 # A connection that was opened at the last moment has this long to bring its request.
@@ -24,9 +26,13 @@ class Front:
     connections at once would fail the request that it may be sending just now.
     """
 
-    def __init__(self, app: web.Application) -> None:
-        self._runner = web.AppRunner(
+    def __init__(self, app: web.Application, *, bounds: Bounds, proxies: TrustedProxies) -> None:
+        self._backlog = bounds.backlog
+        self._watch: asyncio.Task[None] | None = None
+        self._runner = Runner(
             app,
+            bounds=bounds,
+            proxies=proxies,
             access_log=None,
             keepalive_timeout=KEEPALIVE_S,
             shutdown_timeout=SHUTDOWN_WAIT_S,
@@ -35,9 +41,11 @@ class Front:
     async def open(self, host: str, port: int, heartbeat: Heartbeat) -> None:
         """Listen where the process before this one did, or on sockets of our own."""
         await self._runner.setup()
+        assert self._runner.watching is not None, "the set-up makes it"
+        self._watch = asyncio.create_task(self._runner.watching.watch(), name="connections")
         listeners = inherited_listeners() or bind_shared(host, port)
         for one in listeners:
-            await web.SockSite(self._runner, one, backlog=BACKLOG).start()
+            await web.SockSite(self._runner, one, backlog=self._backlog).start()
         heartbeat.listens_on(listeners)
 
     async def leave(self, drain_s: float) -> None:
@@ -48,6 +56,8 @@ class Front:
             await site.stop()
         await self._let_the_last_come(min(drain_s, LAST_REQUESTS_S))
         await self._runner.cleanup()
+        if self._watch is not None:
+            self._watch.cancel()
 
     async def _let_the_last_come(self, within_s: float) -> None:
         """Wait until no connection is left."""
