@@ -283,6 +283,16 @@ def observe(route: str, status: int, seconds: float) -> None:
     child.observe(seconds)
 
 
+def answers_under(*prefixes: str) -> int:
+    """Return how many requests this process has answered on the routes below these paths."""
+    samples = (sample for metric in SECONDS.collect() for sample in metric.samples)
+    return sum(
+        int(sample.value)
+        for sample in samples
+        if sample.name.endswith("_count") and sample.labels["route"].startswith(prefixes)
+    )
+
+
 @web.middleware
 async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn refusals and failures into answers, refuse cross-site writes, count and time."""

@@ -1,6 +1,7 @@
 """A web worker's report that it serves shoppers, by which the shoppers' clock goes on."""
 
 import asyncio
+from collections.abc import Callable
 
 from inventory.kit.lease import Retry
 from inventory.kit.loops import repeat
@@ -18,12 +19,13 @@ class ServingReport:
     """Reports once a second that this worker serves shoppers, between `begin` and `end`.
 
     A report leaves only after the worker's event loop has turned and its database has answered, so
-    neither a frozen worker nor one without PostgreSQL reports. A worker that is cut off from
-    shoppers by something in front of it does: it cannot be told from one without visitors.
+    neither a frozen worker nor one without PostgreSQL reports. A worker that is known to be cut off
+    from shoppers (`is_cut_off`) does not report either.
     """
 
-    def __init__(self, store: LineStore) -> None:
+    def __init__(self, store: LineStore, *, is_cut_off: Callable[[], bool]) -> None:
         self._store = store
+        self._is_cut_off = is_cut_off
         self._listens = False
 
     def begin(self) -> None:
@@ -36,10 +38,11 @@ class ServingReport:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Report until `stopping` is set."""
-        await repeat("serving", self._report, stopping, rests=_RESTS)
+        await repeat("serving", self.report, stopping, rests=_RESTS)
 
-    async def _report(self) -> float:
-        if self._listens:
+    async def report(self) -> float:
+        """Report once if this worker serves; return the seconds until the next report."""
+        if self._listens and not self._is_cut_off():
             async with asyncio.timeout(REPORT_MAX_S):
                 await self._store.report_serving()
         return REPORT_EVERY_S

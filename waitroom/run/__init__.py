@@ -28,7 +28,7 @@ lives, all end. A process that cannot start because an engine is away is tried u
 back, if it has lived before with the same settings. When the supervisor dies its processes end by
 themselves. On SIGTERM `/readyz` answers 503 for a while, each answer ends its connection, and then
 the process ends cleanly (`listening/`). `waitroom up` looks after its embedded engines in the same
-way.
+way. `way_in.py` looks whether the public address still leads here.
 
 Loops make things prompt, never correct: without a sweeper nothing is oversold, and a hold that is
 short of units ends overdue holds by itself.

@@ -21,6 +21,7 @@ from waitroom.run.gateways import open_gateway, stripe_api
 from waitroom.run.routes import apis_of
 from waitroom.run.service import Service, build_service
 from waitroom.run.settings import Secrets, Settings
+from waitroom.run.way_in import Probe
 from waitroom.store.memory import Memory
 
 log = structlog.get_logger()
@@ -92,6 +93,7 @@ def _loops_of(service: Service) -> Iterator[tuple[str, Loop]]:
         yield "board", service.board.run
         yield "health", service.health_share.run
         yield "serving", service.serving.run
+        yield "way_in", Probe(service.settings.public_url, service.way_in).run
     if "sweeper" in service.roles:
         yield "sweeper", service.sweeper.run
         yield "webhooks", service.webhook_sender.run

@@ -1,6 +1,7 @@
 """The parts of a process, built once from settings and secrets; `waitroom.run.app` runs them."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -42,6 +43,7 @@ from waitroom.outgoing.outbox.sender import WebhookSender
 from waitroom.outgoing.outbox.signature import SecretBook
 from waitroom.run.settings import Secrets, Settings
 from waitroom.run.stores import Stores, stores_on
+from waitroom.run.way_in import WayIn
 from waitroom.store.archive_store import Retention
 from waitroom.store.memory import Memory
 from waitroom.store.office_store import OfficeStore
@@ -67,6 +69,7 @@ class Service(Stores):
     entrance: Entrance
     tickets: Tickets
     public_log: PublicLog
+    way_in: WayIn
     serving: ServingReport
     # The leader.
     drawing: Drawing
@@ -118,6 +121,7 @@ def build_service(
         invitations=stores.invitations,
         seal=InvitationSeal(secrets.keys),
     )
+    way_in = WayIn()
     drawing = Drawing(stores.draws, seeds=SeedBook(secrets.keys), log_key=log_key)
     refunds = Refunds(stores.refund_store, gateway)
     payments = Payments(stores.orders, gateway, refunds=refunds)
@@ -133,7 +137,8 @@ def build_service(
         entrance=entrance,
         tickets=Tickets(board=board, store=stores.lines, sessions=sessions, entrance=entrance),
         public_log=PublicLog(board, store=stores.log, log_key=log_key),
-        serving=ServingReport(stores.lines),
+        way_in=way_in,
+        serving=ServingReport(stores.lines, is_cut_off=lambda: way_in.is_cut_off(time.monotonic())),
         drawing=drawing,
         controller=Controller(store=stores.office, memory=memory, drawing=drawing),
         health_share=HealthShare(memory),

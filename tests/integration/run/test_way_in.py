@@ -1,0 +1,71 @@
+"""What stands in front of the workers goes away, and the workers go on."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from support import eventually, execute, open_room, tick
+
+from waitroom.desk.serving import ServingReport
+from waitroom.run import way_in
+from waitroom.run.app import Service
+from waitroom.run.way_in import Probe, WayIn
+
+Client = TestClient[Any, Any]
+LONG_AGO = "UPDATE office SET served_at = clock_timestamp() - interval '1 hour'"
+SERVED = "SELECT served_at > clock_timestamp() - interval '1 minute' AS served FROM office"
+
+
+class Front:
+    """A proxy in front of the service, as far as its answers go."""
+
+    def __init__(self) -> None:
+        self.status = 200
+
+    async def answer(self, request: web.Request) -> web.Response:
+        assert request.path == "/healthz"
+        return web.Response(status=self.status)
+
+
+async def test_no_worker_reports_that_it_serves_while_the_public_address_leads_to_nobody(
+    service: Service, client: Client, aiohttp_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(way_in, "PROBE_EVERY_S", 0.05)
+    await open_room(service, skus={"mug": 3})
+    await tick(service)
+    front, app = Front(), web.Application()
+    app.router.add_get("/healthz", front.answer)
+    server = await aiohttp_server(app)
+    way, stopping = WayIn(after_s=0.3), asyncio.Event()
+    probing = asyncio.create_task(Probe(str(server.make_url("/")), way).run(stopping))
+    report = ServingReport(service.lines, is_cut_off=lambda: way.is_cut_off(time.monotonic()))
+    report.begin()
+
+    async def reports() -> bool:
+        await execute(service, LONG_AGO)
+        await report.report()
+        return bool((await execute(service, SERVED))[0]["served"])
+
+    async def reports_not() -> bool:
+        return not await reports()
+
+    await eventually(reports)
+    for status in (502, 503):
+        front.status = status
+        await eventually(reports_not)
+        front.status = 200
+        await eventually(reports)
+    await server.close()
+    await eventually(reports_not)
+
+    # A shopper who comes all the same shows that the way is open.
+    async def asks() -> bool:
+        assert (await client.get("/rooms/drop/state")).status == 200
+        return await reports()
+
+    await eventually(asks)
+    stopping.set()
+    await probing
