@@ -18,6 +18,8 @@ _SIGN = r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
 # Spaces of any kind, but none that begins a cell by itself.
 _RUN = r"(?:[\"']|[^\S\t\r\n])*"
 _DANGER = rf"(?:{_RUN}{_SIGN}|\A'*[\t\r\n])"
+# Most cells have none of these, and are looked through at once.
+_MARKS = re.compile(r"[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]")
 _FORMULA = re.compile(rf"{_BEGINS}(?={_DANGER})")
 # Behind the apostrophe that is taken away the text's own beginning follows.
 _GUARD = re.compile(rf"{_BEGINS}'(?={_RUN}{_SIGN}|(?<=\A')'*[\t\r\n])")
@@ -31,9 +33,11 @@ def guarded(cell: str, *, numbers_stay: bool = False) -> str:
 
     With `numbers_stay` numbers with a sign are left as they are; such a cell has no way back.
     """
+    if not _MARKS.search(cell):
+        return cell
     return (_FORMULA_NO_NUMBER if numbers_stay else _FORMULA).sub("'", cell)
 
 
 def unguarded(cell: str) -> str:
     """Return the cell as it was before `guarded`."""
-    return _GUARD.sub("", cell)
+    return _GUARD.sub("", cell) if "'" in cell else cell

@@ -10,6 +10,8 @@ from typing import BinaryIO
 from inventory.kit.tables.dialect import HEAD_BYTES, Dialect, UnreadableTable, find_dialect
 
 LINE_LENGTH_MAX = 65_536
+# Short rows are filled up, so a wide header would make a small file of short rows a large one.
+COLUMNS_MAX = 256
 # Bytes that are no letters become these, so that the line is known when they are found.
 _NO_LETTERS = re.compile("[\ud800-\udfff]")
 _NOT_UTF_8 = (
@@ -51,22 +53,22 @@ class Table:
             cells.pop()
         if not cells:
             raise UnreadableTable("The first line must name the columns.")
+        if len(cells) > COLUMNS_MAX:
+            raise UnreadableTable(f"A file has at most {COLUMNS_MAX} columns.")
         self.columns = cells
 
     def __iter__(self) -> Iterator[TableRow]:
         """Return the rows; raises `UnreadableTable` where one cannot be read."""
         width, count = len(self.columns), 0
         for line, cells in self._records:
-            filled = len(cells)
-            while filled and not cells[filled - 1].strip():
-                filled -= 1
-            if not filled:
+            if not any(map(str.strip, cells)):
                 continue
             count += 1
             if count > self._rows_max:
                 raise UnreadableTable(f"A file has at most {self._rows_max:,} rows.")
-            padded = [*cells, *[""] * (width - len(cells))]
-            yield TableRow(line=line, cells=padded, surplus=filled > width)
+            missing, surplus = width - len(cells), any(map(str.strip, cells[width:]))
+            padded = [*cells, *[""] * missing] if missing > 0 else cells
+            yield TableRow(line=line, cells=padded, surplus=surplus)
 
 
 class _BadLine(ValueError):

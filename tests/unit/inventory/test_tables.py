@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from inventory.kit.tables.cells import guarded, unguarded
 from inventory.kit.tables.dialect import UnreadableTable
-from inventory.kit.tables.reading import LINE_LENGTH_MAX, Table
+from inventory.kit.tables.reading import COLUMNS_MAX, LINE_LENGTH_MAX, Table
 from inventory.kit.tables.whole import NotWhole, read_whole
 from inventory.kit.tables.writing import write_rows
 
@@ -160,6 +160,7 @@ def test_a_row_tells_of_cells_without_a_column() -> None:
         ("\ufeffa\n1\n".encode("utf-16-le") + b"x", "Line 3 .* CSV UTF-8"),
         ("\ufeffa\n\ud800\n".encode("utf-16-le", "surrogatepass"), "Line 2 .* CSV UTF-8"),
         ("\ufeffa\n".encode("utf-32-le"), "UTF-32"),
+        (b"x," * COLUMNS_MAX + b"x\n", "at most 256 columns"),
         (b"PK\x03\x04\x14\0", "workbook"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "workbook"),
         (b"sep=:\na:b\n", "separator"),
