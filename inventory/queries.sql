@@ -10,7 +10,7 @@ SELECT serve_wishes($1, ARRAY(SELECT DISTINCT room_id FROM sku WHERE sku = ANY (
 
 -- name: rooms_to_serve
 SELECT DISTINCT k.room_id FROM stock s JOIN sku k USING (sku_id)
-WHERE s.wished > 0 AND s.on_hand - s.held - s.sold > 0;
+WHERE s.wished > 0 AND s.on_hand - s.held - s.sold > 0 AND is_sold_for(k, '0');
 
 -- name: read_wishes
 SELECT k.sku, k.name, w.quantity FROM wish w JOIN sku k USING (sku_id)
@@ -49,7 +49,7 @@ SELECT * FROM shown_hold WHERE session_id = $1 AND state = 'held' ORDER BY place
 SELECT hold_id FROM hold WHERE session_id = $1 AND idempotency_key = $2;
 
 -- name: list_skus
-SELECT * FROM list_skus($1, $2, $3, $4, $5, $6, $7, $8);
+SELECT * FROM list_skus($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: read_currency
 SELECT currency FROM room WHERE room = $1;

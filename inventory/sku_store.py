@@ -38,10 +38,15 @@ class StockStore:
         after: str = "",
         limit: int = 50,
         private: bool = False,
+        sold_there: bool = False,
         seller: int | None = None,
     ) -> list[Sku]:
-        """Return SKUs in their order; `private` includes those of hidden rooms."""
-        values = (room, product, search, on_sale, private, seller, after, limit)
+        """Return SKUs in their order.
+
+        `private` includes hidden rooms, and sellers whom a room does not admit. With `sold_there`
+        the latter are left out all the same.
+        """
+        values = (room, product, search, on_sale, private, sold_there, seller, after, limit)
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_skus"], *values)
         return [sku_of(row) for row in rows]

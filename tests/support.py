@@ -87,13 +87,17 @@ async def execute(service: Service, sql: str, *values: Any) -> Any:
 
 
 async def sold_by_a_seller(service: Service, product: str) -> None:
-    """Give a product, and what was sold of it, to the seller among the operators."""
+    """Give a product, and what was sold of it, to the seller among the operators, and admit them."""
     seller = "(SELECT operator_id FROM operator WHERE role = 'seller')"
     given = f"UPDATE product SET seller_id = {seller} WHERE product = $1 RETURNING product_id"
     (row,) = await execute(service, given, product)
     sold = f"""UPDATE purchase_line SET seller_id = {seller}
                WHERE sku_id IN (SELECT sku_id FROM sku WHERE product_id = $1)"""
     await execute(service, sold, row["product_id"])
+    admitted = f"""INSERT INTO room_seller (room_id, seller_id, admitted_by)
+                   SELECT room_id, {seller}, 'test' FROM product WHERE product_id = $1
+                   ON CONFLICT DO NOTHING"""
+    await execute(service, admitted, row["product_id"])
 
 
 async def log_is_whole(service: Service) -> bool:

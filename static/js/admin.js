@@ -5,6 +5,7 @@ import { wireCrowd } from "./admin-crowd.js";
 import { drawAge, drawFigures } from "./admin-figures.js";
 import { refreshLists } from "./admin-lists.js";
 import { drawRules, forgetRules, wireRules } from "./admin-rules.js";
+import { forgetSellers, refreshSellers, wireSellers } from "./admin-sellers.js";
 import { drawSettings, forgetSettings, wireSteering } from "./admin-steer.js";
 import { forgetStock, refreshStock, wireStock } from "./admin-stock.js";
 
@@ -38,7 +39,7 @@ async function lookAtRoom() {
 }
 
 async function lookAtLists() {
-  await Promise.all([refreshStock(), refreshLists()]);
+  await Promise.all([refreshStock(), refreshSellers(), refreshLists()]);
 }
 
 /** The line's screen opens with the room that is chosen here. */
@@ -48,6 +49,7 @@ lead();
 wireSteering(draw);
 wireRules(draw);
 wireStock();
+wireSellers();
 if ($("admin").dataset.demo) wireCrowd();
 $("room-choice")?.addEventListener("change", () => {
   lead();
@@ -55,6 +57,7 @@ $("room-choice")?.addEventListener("change", () => {
   forgetSettings();
   forgetRules();
   forgetStock();
+  forgetSellers();
   lookAtRoom();
   lookAtLists();
 });

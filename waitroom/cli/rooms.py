@@ -129,6 +129,38 @@ def room_status(room: str, status: str, reason: str, config: Path | None, **over
     click.echo(f"{room}: {before} → {status}")
 
 
+@room.command(name="sellers")
+@settings_options
+@click.argument("room")
+@plainly
+def room_sellers(room: str, config: Path | None, **overrides: Any) -> None:
+    """List the sellers of ROOM: those it admits, and those who have SKUs there without it."""
+    for found in with_pool(config, overrides, lambda pool: RoomStore(pool).sellers(room)):
+        word = "admitted" if found.admitted else "not admitted"
+        click.echo(f"{found.seller}: {word}, {found.available} units available")
+
+
+@room.command(name="admit")
+@settings_options
+@click.argument("room")
+@click.argument("seller")
+@click.option("--withdraw", is_flag=True, help="End the admission.")
+@click.option("--reason", type=NOTE, default="", help="The reason, for the record.")
+@plainly
+def room_admit(
+    room: str, seller: str, withdraw: bool, reason: str, config: Path | None, **overrides: Any
+) -> None:
+    """Admit SELLER to ROOM: their SKUs are sold there from now on, and calls count on them."""
+    with_pool(
+        config,
+        overrides,
+        lambda pool: RoomStore(pool).admit(
+            room, seller, admitted=not withdraw, who="cli", reason=reason
+        ),
+    )
+    click.echo(f"{room}: {seller} is {'withdrawn' if withdraw else 'admitted'}")
+
+
 @room.command(name="reset")
 @settings_options
 @click.argument("room")

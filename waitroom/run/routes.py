@@ -20,6 +20,7 @@ from waitroom.admin.rooms.lanes import LanesAdmin
 from waitroom.admin.rooms.line import LineAdmin
 from waitroom.admin.rooms.places import PlacesAdmin
 from waitroom.admin.rooms.rooms import RoomsAdmin
+from waitroom.admin.rooms.sellers import SellersAdmin
 from waitroom.admin.shop.analytics import AnalyticsAdmin
 from waitroom.admin.shop.catalogue import CatalogueAdmin
 from waitroom.admin.shop.catalogue_files import CatalogueFilesAdmin
@@ -145,6 +146,7 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
         sessions=service.checkout.sessions.seal,
     )
     yield PlacesAdmin(guard, board=board, lines=service.lines, places=service.places)
+    yield SellersAdmin(guard, rooms=service.rooms)
     yield LineAdmin(guard, board=board, public_log=service.public_log, pages=pages)
     # Last, since its verbs (`/admin/rooms/{room}/{verb}`) would take the others' names for theirs.
     yield RoomsAdmin(

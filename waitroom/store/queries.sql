@@ -85,15 +85,17 @@ SELECT m.room_id, m.room, m.status, m.sold_out, m.message, m.message_at, m.opens
        m.policy, m.disappointed_max, m.seats_max, m.calls_per_minute, m.batch_max, m.units_promised,
        m.claim_window_s, m.session_s, m.hold_s, m.order_units_max, m.stock_elsewhere, m.stock_heard_at IS NOT NULL AS stock_heard,
        (SELECT CASE WHEN count(*) = 1 THEN min(x.limit_per_session) END
-        FROM (SELECT y.limit_per_session FROM sku y WHERE y.room_id = m.room_id LIMIT 2) x) AS session_units_max,
+        FROM (SELECT y.limit_per_session FROM sku y WHERE y.room_id = m.room_id AND y.seller_id IS NULL
+              UNION ALL SELECT y.limit_per_session FROM room_seller r JOIN sku y USING (room_id, seller_id)
+              WHERE r.room_id = m.room_id LIMIT 2) x) AS session_units_max,
        l.line_id, l.line, l.lane, l.share, l.gate, l.tail, l.entries, s.version, m.xmin::text AS row_version,
        clock_timestamp() AS now, extract(epoch FROM shopper_now())::float8 AS shopper_s,
        (SELECT clock_goes_until(o) > clock_timestamp() FROM office o) AS clock_goes,
        d.line_id IS NOT NULL AS draw_announced, d.count IS NOT NULL AND d.seed IS NULL AS draw_due,
        d.signature IS NOT NULL AS closing_signed,
        d.public_value_source IS NOT NULL AND d.value IS NULL AS value_missing,
-       k.on_hand, k.promised, k.held, k.sold, kept_units(m.room_id) AS kept,
-       m.stock_elsewhere OR EXISTS (SELECT FROM sku x WHERE x.room_id = m.room_id) AS has_stock,
+       k.on_hand - barred.units AS on_hand, k.promised, k.held, k.sold, kept_units(m.room_id) - barred.units AS kept,
+       m.stock_elsewhere OR sells_skus(m.room_id) AS has_stock,
        k.seats AS seats_taken,
        b.ids AS came_back, b.first_called, b.for_returns,
        CASE WHEN b.for_returns = '{}' THEN 0 ELSE (
@@ -102,6 +104,7 @@ SELECT m.room_id, m.room, m.status, m.sold_out, m.message, m.message_at, m.opens
        END AS seats_without_units
 FROM room m JOIN line l ON l.room_id = m.room_id AND l.joinable LEFT JOIN draw d ON d.line_id = l.line_id
 JOIN room_state s ON s.room_id = m.room_id JOIN room_stock k ON k.room_id = m.room_id
+CROSS JOIN LATERAL units_barred(m.room_id) barred(units)
 CROSS JOIN LATERAL (
     SELECT COALESCE(array_agg(x.admission_id ORDER BY x.number), '{}') AS ids,
            COALESCE(array_agg(x.first_called ORDER BY x.number), '{}') AS first_called,
@@ -220,13 +223,13 @@ SELECT m.*, doors_open(m) AS doors_open FROM room m WHERE m.room = $1;
 -- Of all lanes together, since the room was begun; who is inside from before that is inside.
 SELECT l.head, l.tail, l.gate, l.tail - l.head AS waiting, l.entries,
        a.called, a.claimed, a.missed, a.came_back, a."left", a.ended, k.seats AS seats_taken,
-       k.on_hand, GREATEST(k.on_hand - k.held - k.sold - k.promised, 0) AS available, k.promised, k.held, k.sold,
-       k.holds AS holds_open,
+       k.on_hand - barred.units AS on_hand, k.promised, k.held, k.sold, k.holds AS holds_open,
+       GREATEST(k.on_hand - barred.units - k.held - k.sold - k.promised, 0) AS available,
        p.paid AS orders_paid, p.declined AS orders_declined, p.running AS orders_authorizing,
        COALESCE(p.revenue, 0) AS revenue_minor, p.currency,
        m.stock_heard_at, extract(epoch FROM clock_timestamp() - m.stock_heard_at)::float8 AS stock_silent_s,
        o.leader, o.term, extract(epoch FROM clock_timestamp() - o.beat_at)::float8 AS leader_age_s
-FROM room m JOIN room_stock k ON k.room_id = m.room_id, office o,
+FROM room m JOIN room_stock k ON k.room_id = m.room_id, office o, units_barred(m.room_id) barred(units),
 LATERAL (SELECT sum(LEAST(x.gate, x.tail))::bigint AS head, sum(x.tail)::bigint AS tail, sum(x.gate)::bigint AS gate,
                 sum(x.entries)::bigint AS entries, array_agg(x.line_id) AS ids
          FROM line x WHERE x.room_id = m.room_id AND x.joinable) l,
@@ -270,6 +273,18 @@ WHERE m.room = $1 ORDER BY f.profile;
 
 -- name: revoke_place
 SELECT revoke_place($1, $2, $3, $4, $5);
+
+-- name: list_sellers
+SELECT o.name AS seller, r.seller_id IS NOT NULL AS admitted, r.admitted_by, r.admitted_at,
+       COALESCE((SELECT sum(t.free) FROM sale_time t WHERE (t.room_id, t.seller_id) = (m.room_id, o.operator_id)), 0)::bigint
+           AS available
+FROM room m CROSS JOIN operator o LEFT JOIN room_seller r ON (r.room_id, r.seller_id) = (m.room_id, o.operator_id)
+WHERE m.room = $1 AND (r.seller_id IS NOT NULL
+    OR EXISTS (SELECT FROM sku k WHERE (k.room_id, k.seller_id) = (m.room_id, o.operator_id)))
+ORDER BY o.name;
+
+-- name: admit_seller
+SELECT admit_seller($1, $2, $3, $4, $5);
 
 -- name: set_lane
 SELECT set_lane($1, $2, $3, $4);

@@ -107,6 +107,19 @@ class LaneOnFile:
     entries: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SellerOnFile:
+    """A seller in a room."""
+
+    seller: str
+    # Whether the room sells what is theirs; since when and by whom, None where it does not.
+    admitted: bool
+    admitted_by: str | None
+    admitted_at: datetime | None
+    # Their free units in the room: calls count on them, or would.
+    available: int
+
+
 class RoomStore:
     """Each change is one transaction and leaves an operator's action on record."""
 
@@ -207,6 +220,20 @@ class RoomStore:
         """Add a lane, or change its share of the calls."""
         if await self._change("set_lane", room, lane, share, who) is None:
             raise _no_room(room)
+
+    async def sellers(self, room: str) -> list[SellerOnFile]:
+        """Return the sellers whom a room admits, and those who have SKUs there without it."""
+        return [SellerOnFile(**row) for row in await self._list("list_sellers", room)]
+
+    async def admit(
+        self, room: str, seller: str, *, admitted: bool, who: str, reason: str = ""
+    ) -> None:
+        """Admit a seller to a room or withdraw one, which changes no hold and no order in being."""
+        verdict = await self._change("admit_seller", room, seller, admitted, who, reason)
+        if verdict == "no_room":
+            raise _no_room(room)
+        if verdict == "no_seller":
+            raise NotFound(f"There is no seller {seller!r}.")
 
     async def profiles(self, room: str) -> list[Profile]:
         """Return a room's profiles, and how many places have each."""

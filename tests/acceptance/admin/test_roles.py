@@ -44,6 +44,8 @@ ROUTES = {
     ("POST", "/admin/rooms/{room}/{verb}"): "operator",
     ("GET", "/admin/rooms/{room}/lanes"): "viewer",
     ("PUT", "/admin/rooms/{room}/lanes/{lane}"): "operator",
+    ("GET", "/admin/rooms/{room}/sellers"): "viewer",
+    ("PUT", "/admin/rooms/{room}/sellers/{seller}"): "operator",
     ("GET", "/admin/rooms/{room}/invitations"): "viewer",
     ("POST", "/admin/rooms/{room}/invitations"): "operator",
     ("DELETE", "/admin/rooms/{room}/invitations/{batch}"): "operator",
@@ -202,6 +204,7 @@ async def market(service: Service, client: Client) -> dict[str, Header]:
             headers={**headers[name], "Idempotency-Key": sku},
         )
         assert moved.status == 200, await moved.text()
+        await service.rooms.admit("drop", name, admitted=True, who="op")
     await service.board.refresh(rooms=True)
     await tick(service)
     return headers

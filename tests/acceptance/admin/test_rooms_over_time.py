@@ -627,6 +627,39 @@ async def test_operators_steer_a_draw_and_begin_anew_on_their_screen(
     assert [line["line"] for line in lines] == ["main-2"]
 
 
+async def test_operators_admit_and_withdraw_sellers_on_their_screen(
+    service: Service, site: Site, pages: Pages
+) -> None:
+    await open_room(service, skus={"mug": 3})
+    for seller in ("sal", "uma"):
+        await service.operators.add(seller, role="seller", password=PASSWORD)
+    sal = await service.products.seller_id("sal")
+    await service.stock.add("cup", room="drop", name="Cup", price_minor=1, seller=sal)
+    await service.ledger.move("cup", kind="received", quantity=4, who="sal")
+    page = await pages(viewport={"width": 1280, "height": 900})
+    await enter_as(page, site, service, "operator")
+    rows = page.locator("#seller-rows tr")
+
+    await expect(rows).to_have_text(["salNot admitted4Admit"])
+    await rows.get_by_role("button").click()
+    await expect(rows).to_have_text(["salSells here4Withdraw"])
+    await page.locator("#seller-name").fill("nobody")
+    await page.locator("#seller-form button").click()
+    await expect(page.locator("#admin-problem")).to_contain_text("There is no seller")
+    await page.locator("#seller-name").fill("uma")
+    await page.locator("#seller-form button").click()
+    await expect(rows).to_have_count(2)
+    await page.get_by_role("button", name="Withdraw sal").click()
+    await page.locator("#sure-yes").click()
+    await expect(rows.first).to_contain_text("Not admitted")
+
+    found = await service.rooms.sellers("drop")
+    assert [(seller.seller, seller.admitted) for seller in found] == [
+        ("sal", False), ("uma", True),
+    ]  # fmt: skip
+    assert found[1].admitted_by == "night"
+
+
 async def test_a_waiting_page_tells_that_the_line_was_restarted_and_joins_again(
     service: Service, site: Site, pages: Pages
 ) -> None:

@@ -401,21 +401,21 @@ async def test_many_skus_are_read_by_their_indexes(service: Service) -> None:
     seen = {}
     for call, rows_max in (
         # A page reads its own rows, wherever it begins.
-        ("list_skus(NULL, NULL, NULL, NULL, false, NULL, '', 50)", 100),
-        (f"list_skus(NULL, NULL, NULL, NULL, false, NULL, '{LATE}', 50)", 100),
-        (f"list_skus('drop', NULL, NULL, NULL, false, NULL, '{MIDDLE}', 200)", 250),
-        (f"list_skus('drop', NULL, NULL, true, false, NULL, '{MIDDLE}', 200)", 250),
-        ("list_skus(NULL, NULL, NULL, false, false, NULL, '', 50)", 20),
+        ("list_skus(NULL, NULL, NULL, NULL, false, false, NULL, '', 50)", 100),
+        (f"list_skus(NULL, NULL, NULL, NULL, false, false, NULL, '{LATE}', 50)", 100),
+        (f"list_skus('drop', NULL, NULL, NULL, false, false, NULL, '{MIDDLE}', 200)", 250),
+        (f"list_skus('drop', NULL, NULL, true, false, false, NULL, '{MIDDLE}', 200)", 250),
+        ("list_skus(NULL, NULL, NULL, false, false, false, NULL, '', 50)", 20),
         # A small room at the end of all SKUs is not looked for among the others.
-        ("list_skus('small', NULL, NULL, NULL, false, NULL, '', 50)", 20),
-        ("list_skus(NULL, 'p-500', NULL, NULL, false, NULL, '', 50)", 20),
+        ("list_skus('small', NULL, NULL, NULL, false, false, NULL, '', 50)", 20),
+        ("list_skus(NULL, 'p-500', NULL, NULL, false, false, NULL, '', 50)", 20),
         # A search reads what it finds, while that is little, ...
-        ("list_skus(NULL, NULL, 'rare', NULL, false, NULL, '', 50)", 600),
-        (f"list_skus('drop', NULL, 'rar', NULL, false, NULL, '{MIDDLE}', 50)", 600),
-        ("list_skus(NULL, NULL, 'no such thing', NULL, false, NULL, '', 50)", 20),
+        ("list_skus(NULL, NULL, 'rare', NULL, false, false, NULL, '', 50)", 600),
+        (f"list_skus('drop', NULL, 'rar', NULL, false, false, NULL, '{MIDDLE}', 50)", 600),
+        ("list_skus(NULL, NULL, 'no such thing', NULL, false, false, NULL, '', 50)", 20),
         # ... and of a word that is everywhere a page that is read on.
-        (f"list_skus(NULL, NULL, 'thing', NULL, false, NULL, '{MIDDLE}', 50)", 1200),
-        ("list_skus('small', NULL, 'thing', NULL, false, NULL, '', 50)", 1200),
+        (f"list_skus(NULL, NULL, 'thing', NULL, false, false, NULL, '{MIDDLE}', 50)", 1200),
+        ("list_skus('small', NULL, 'thing', NULL, false, false, NULL, '', 50)", 1200),
         ("list_products('drop', NULL, false, NULL, 'p-500', 50)", 600),
         ("list_products('drop', 'rare', false, NULL, '', 50)", 600),
         ("list_products(NULL, 'thing', false, NULL, '', 50)", 1200),

@@ -119,6 +119,16 @@ CREATE TABLE room (
     CONSTRAINT doors_open_before_the_sale CHECK (doors_at <= opens_at)
 );
 
+-- The sellers whose SKUs a room sells. Those of other sellers may be prepared there, but shoppers see none
+-- of them, nobody can hold them, and no call counts on their units.
+CREATE TABLE room_seller (
+    room_id int NOT NULL REFERENCES room,
+    seller_id int NOT NULL REFERENCES operator,
+    admitted_by text NOT NULL,
+    admitted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT seller_admitted_once PRIMARY KEY (room_id, seller_id)
+);
+
 -- Every change by an operator. Rows are only ever added.
 CREATE TABLE operator_action (
     action_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -72,8 +72,10 @@ CREATE TABLE sku (
     -- `stock.low` is said when no more than this many are available.
     low_at int NOT NULL DEFAULT 0 CHECK (low_at >= 0),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- A generated column reads its own row alone, so the product's name stands here too, kept by triggers.
+    -- Triggers keep the product's name and seller here too: a generated column reads its own row alone, and
+    -- whether a SKU may be sold is asked of each item of a batch.
     product_name text NOT NULL DEFAULT '',
+    seller_id int,
     -- No language's endings are cut off, since a shop may speak any.
     search tsvector GENERATED ALWAYS AS (to_tsvector('simple'::regconfig, letters_apart(
         translate(sku || ' ' || name || ' ' || variant || ' ' || product_name, signs(), repeat(' ', 99))))) STORED,
@@ -85,6 +87,7 @@ CREATE TABLE sku (
 );
 CREATE UNIQUE INDEX sku_is_one_in_any_capitals ON sku (one_code(sku));
 CREATE INDEX sku_by_room ON sku (room_id, sku);
+CREATE INDEX sku_by_seller ON sku (room_id, seller_id);
 CREATE INDEX sku_by_product ON sku (product_id, sku);
 CREATE INDEX sku_with_a_window ON sku (sku) WHERE on_sale_from IS NOT NULL OR on_sale_until IS NOT NULL;
 CREATE INDEX sku_by_words ON sku USING gin (search);
@@ -106,22 +109,23 @@ CREATE INDEX sku_change_by_sku ON sku_change (sku, change_id DESC);
 CREATE TRIGGER sku_changes_are_append_only BEFORE UPDATE OR DELETE ON sku_change
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
--- The free units of a room's SKUs that are sold from one moment until another, as a balance that triggers
--- keep: what is off sale counts at every hold and call, and a catalogue may be large.
+-- The free units of one seller (NULL: the room itself) that are sold from one moment until another, as a
+-- balance that triggers keep: what may not be sold counts at every hold and call, and a catalogue may be large.
 CREATE TABLE sale_time (
     sale_time_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     room_id int NOT NULL REFERENCES room,
+    seller_id int,
     on_sale_from timestamptz,
     on_sale_until timestamptz,
     free bigint NOT NULL DEFAULT 0 CHECK (free >= 0),
-    CONSTRAINT sale_time_kept_once UNIQUE NULLS NOT DISTINCT (room_id, on_sale_from, on_sale_until)
+    CONSTRAINT sale_time_kept_once UNIQUE NULLS NOT DISTINCT (room_id, seller_id, on_sale_from, on_sale_until)
 ) WITH (fillfactor = 20);
 CREATE INDEX sale_time_with_units ON sale_time (room_id) WHERE free > 0;
 
 -- `wished` counts the units for which refused sessions wait: what comes free is theirs first.
 CREATE TABLE stock (
     sku_id int PRIMARY KEY REFERENCES sku,
-    -- NULL for a SKU that is always on sale.
+    -- NULL for a SKU of the room's own that is always on sale.
     sale_time_id int REFERENCES sale_time,
     on_hand int NOT NULL DEFAULT 0 CHECK (on_hand >= 0),
     held int NOT NULL DEFAULT 0 CHECK (held >= 0),

@@ -87,8 +87,9 @@ DECLARE
 BEGIN
     PERFORM 1 FROM log_head h WHERE h.room_id = in_room_id FOR NO KEY UPDATE;
     SELECT CASE WHEN m.stock_elsewhere THEN m.stock_heard_at IS NOT NULL AND k.on_hand = 0
-                ELSE k.on_hand > 0 AND k.sold >= k.on_hand END
-        INTO now_sold_out FROM room_stock k JOIN room m USING (room_id) WHERE k.room_id = in_room_id;
+                ELSE k.on_hand > b.units AND k.sold >= k.on_hand - b.units END
+        INTO now_sold_out FROM room_stock k JOIN room m USING (room_id), units_barred(in_room_id) b(units)
+        WHERE k.room_id = in_room_id;
     UPDATE room SET sold_out = now_sold_out WHERE room_id = in_room_id AND sold_out <> now_sold_out;
     IF FOUND THEN
         PERFORM append_log(in_room_id, CASE WHEN now_sold_out THEN 'sold_out' ELSE 'stock_back' END, '{}');

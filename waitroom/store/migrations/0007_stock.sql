@@ -1,17 +1,39 @@
 -- Stock: how much of it anyone may have, what moves it, stock that lives in another shop, and whether the
 -- books agree.
 
+-- Says whether a room admits a seller.
+CREATE FUNCTION is_admitted(in_room int, in_seller int) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM room_seller r WHERE r.room_id = in_room AND r.seller_id = in_seller)
+$$;
+
 -- Says whether a SKU is on sale now and for so long.
 CREATE FUNCTION is_sold_for(k sku, ahead interval) RETURNS boolean LANGUAGE sql VOLATILE AS $$
     SELECT COALESCE(k.on_sale_from <= clock_timestamp(), true)
        AND COALESCE(k.on_sale_until > clock_timestamp() + ahead, true)
+       AND (k.seller_id IS NULL OR is_admitted(k.room_id, k.seller_id))
+$$;
+
+-- Says whether a room sells anything from here: SKUs of its own or of sellers that it admits. A seller who
+-- is not admitted turns no room into a shop.
+CREATE FUNCTION sells_skus(in_room int) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM sku k WHERE k.room_id = in_room AND k.seller_id IS NULL)
+        OR EXISTS (SELECT FROM room_seller r JOIN sku k USING (room_id, seller_id) WHERE r.room_id = in_room)
+$$;
+
+-- Counts the free units of a room whose sellers it does not admit.
+CREATE FUNCTION units_barred(in_room int) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT COALESCE(sum(s.free), 0)::bigint FROM sale_time s
+    WHERE s.room_id = in_room AND s.free > 0 AND s.seller_id IS NOT NULL
+        AND s.seller_id <> ALL (ARRAY(SELECT r.seller_id FROM room_seller r WHERE r.room_id = in_room))
 $$;
 
 -- Counts the free units of a room that are not on sale now and for so long.
 CREATE FUNCTION units_off_sale(in_room int, ahead interval) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT COALESCE(sum(s.free), 0)::bigint FROM sale_time s
     WHERE s.room_id = in_room AND s.free > 0
-        AND (s.on_sale_from > clock_timestamp() OR s.on_sale_until <= clock_timestamp() + ahead)
+        AND (s.on_sale_from > clock_timestamp() OR s.on_sale_until <= clock_timestamp() + ahead
+             OR (s.seller_id IS NOT NULL
+                 AND s.seller_id <> ALL (ARRAY(SELECT r.seller_id FROM room_seller r WHERE r.room_id = in_room))))
 $$;
 
 -- Keeps the balances of `sale_time` by the rows of stock that a statement changes. Their writers have the
@@ -32,21 +54,23 @@ END $$;
 CREATE TRIGGER sale_times_are_kept AFTER UPDATE ON stock
     REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION keep_sale_times();
 
--- Returns the balance of such times in a room, NULL for a SKU that is always on sale.
+-- Returns the balance of a SKU's seller and times, NULL for a SKU of the room's own that is always on sale.
 CREATE FUNCTION sale_time_of(k sku) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
     id int;
 BEGIN
-    IF k.on_sale_from IS NULL AND k.on_sale_until IS NULL THEN RETURN NULL; END IF;
-    INSERT INTO sale_time (room_id, on_sale_from, on_sale_until) VALUES (k.room_id, k.on_sale_from, k.on_sale_until)
+    IF k.seller_id IS NULL AND k.on_sale_from IS NULL AND k.on_sale_until IS NULL THEN RETURN NULL; END IF;
+    INSERT INTO sale_time (room_id, seller_id, on_sale_from, on_sale_until)
+        VALUES (k.room_id, k.seller_id, k.on_sale_from, k.on_sale_until)
         ON CONFLICT ON CONSTRAINT sale_time_kept_once DO NOTHING;
     SELECT t.sale_time_id INTO id FROM sale_time t WHERE t.room_id = k.room_id
+        AND t.seller_id IS NOT DISTINCT FROM k.seller_id
         AND t.on_sale_from IS NOT DISTINCT FROM k.on_sale_from
         AND t.on_sale_until IS NOT DISTINCT FROM k.on_sale_until;
     RETURN id;
 END $$;
 
--- New stock is empty, and takes the times of its SKU.
+-- New stock is empty, and takes the seller and the times of its SKU.
 CREATE FUNCTION take_sale_time() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.sale_time_id := (SELECT sale_time_of(k) FROM sku k WHERE k.sku_id = NEW.sku_id);
@@ -54,12 +78,13 @@ BEGIN
 END $$;
 CREATE TRIGGER new_stock_has_a_sale_time BEFORE INSERT ON stock FOR EACH ROW EXECUTE FUNCTION take_sale_time();
 
--- Moves stock to the new times of its SKU, which are in force at once.
+-- Moves stock to the new seller and times of its SKU, which are in force at once.
 CREATE FUNCTION move_sale_times() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     moved int[] := ARRAY(
         SELECT a.sku_id FROM after a JOIN before b USING (sku_id)
-        WHERE (a.on_sale_from, a.on_sale_until) IS DISTINCT FROM (b.on_sale_from, b.on_sale_until));
+        WHERE (a.seller_id, a.on_sale_from, a.on_sale_until)
+            IS DISTINCT FROM (b.seller_id, b.on_sale_from, b.on_sale_until));
 BEGIN
     IF moved = '{}' THEN RETURN NULL; END IF;
     PERFORM 1 FROM room_stock x WHERE x.room_id IN (SELECT k.room_id FROM sku k WHERE k.sku_id = ANY (moved))
@@ -148,7 +173,7 @@ $$;
 -- The units that a call in this room promises: none where nothing is sold.
 CREATE FUNCTION promise_of(m room) RETURNS int LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN m.policy = 'guaranteed' AND (
-            m.stock_elsewhere OR EXISTS (SELECT FROM sku k WHERE k.room_id = m.room_id))
+            m.stock_elsewhere OR sells_skus(m.room_id))
         THEN m.units_promised ELSE 0 END
 $$;
 

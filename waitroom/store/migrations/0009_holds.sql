@@ -279,7 +279,8 @@ DECLARE
 BEGIN
     WITH free AS (
         SELECT s.sku_id, s.on_hand - s.held - s.sold AS units FROM stock s JOIN sku k USING (sku_id)
-        WHERE s.wished > 0 AND k.room_id = ANY (in_rooms) AND s.on_hand - s.held - s.sold > 0 ORDER BY s.sku_id LIMIT batch_max),
+        WHERE s.wished > 0 AND k.room_id = ANY (in_rooms) AND s.on_hand - s.held - s.sold > 0 AND is_sold_for(k, '0')
+        ORDER BY s.sku_id LIMIT batch_max),
     turn AS (
         SELECT w.*, f.units, sum(w.quantity) OVER (PARTITION BY w.sku_id ORDER BY w.number, w.line_id)
                              - w.quantity AS before

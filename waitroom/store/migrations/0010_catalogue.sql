@@ -1,22 +1,26 @@
 -- The catalogue: found by words, changed with a record of who did it.
 
-CREATE FUNCTION name_product_of_sku() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION copy_product_to_sku() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.product_name := COALESCE((SELECT p.name FROM product p WHERE p.product_id = NEW.product_id), '');
+    SELECT p.name, p.seller_id INTO NEW.product_name, NEW.seller_id
+        FROM product p WHERE p.product_id = NEW.product_id;
+    -- A product that is not there is refused by the foreign key, and by its name.
+    NEW.product_name := COALESCE(NEW.product_name, '');
     RETURN NEW;
 END $$;
-CREATE TRIGGER sku_knows_its_products_name BEFORE INSERT ON sku
-    FOR EACH ROW WHEN (NEW.product_name = '') EXECUTE FUNCTION name_product_of_sku();
-CREATE TRIGGER sku_learns_its_products_name BEFORE UPDATE OF product_id ON sku
-    FOR EACH ROW WHEN (OLD.product_id <> NEW.product_id) EXECUTE FUNCTION name_product_of_sku();
+CREATE TRIGGER sku_knows_its_product BEFORE INSERT ON sku
+    FOR EACH ROW EXECUTE FUNCTION copy_product_to_sku();
+CREATE TRIGGER sku_learns_its_product BEFORE UPDATE OF product_id ON sku
+    FOR EACH ROW WHEN (OLD.product_id <> NEW.product_id) EXECUTE FUNCTION copy_product_to_sku();
 
-CREATE FUNCTION rename_product_of_skus() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION copy_product_to_skus() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE sku SET product_name = NEW.name WHERE product_id = NEW.product_id;
+    UPDATE sku SET product_name = NEW.name, seller_id = NEW.seller_id WHERE product_id = NEW.product_id;
     RETURN NULL;
 END $$;
-CREATE TRIGGER skus_follow_their_products_name AFTER UPDATE OF name ON product
-    FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION rename_product_of_skus();
+CREATE TRIGGER skus_follow_their_product AFTER UPDATE OF name, seller_id ON product
+    FOR EACH ROW WHEN ((OLD.name, OLD.seller_id) IS DISTINCT FROM (NEW.name, NEW.seller_id))
+    EXECUTE FUNCTION copy_product_to_skus();
 
 -- A word whose letters are set apart is a phrase. Inside of quotation marks everything is one already.
 CREATE FUNCTION phrases_apart(words text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -43,22 +47,28 @@ BEGIN
 END $$;
 
 -- A SKU with all that its page shows. Texts and pictures are its own; the product's stand beside them.
+-- The public sees no SKU of a seller whom the room does not admit.
 CREATE VIEW shown_sku AS
-    SELECT k.sku_id, k.sku, k.room_id, m.room, m.public, k.product_id, p.product, k.product_name, p.seller_id,
-           k.name, k.variant, k.description, k.picture, p.description AS product_description,
-           p.picture AS product_picture, k.price_minor, k.currency, k.limit_per_order, k.limit_per_session,
+    SELECT k.sku_id, k.sku, k.room_id, m.room, m.public AND admitted AS public, admitted, k.product_id,
+           p.product, k.product_name, p.seller_id, k.name, k.variant, k.description, k.picture,
+           p.description AS product_description, p.picture AS product_picture, k.price_minor, k.currency, k.limit_per_order, k.limit_per_session,
            k.limit_per_customer, k.on_sale_from, k.on_sale_until,
-           COALESCE(k.on_sale_from <= now(), true) AND COALESCE(k.on_sale_until > now(), true) AS on_sale,
+           COALESCE(k.on_sale_from <= now(), true) AND COALESCE(k.on_sale_until > now(), true)
+               AND admitted AS on_sale,
            k.low_at, s.on_hand, s.held, s.sold,
            GREATEST(LEAST(s.on_hand - s.held - s.sold, r.on_hand - r.held - r.sold - r.promised), 0) AS available,
            k.search
     FROM sku k JOIN product p ON p.product_id = k.product_id JOIN room m ON m.room_id = k.room_id
-    JOIN stock s ON s.sku_id = k.sku_id JOIN room_stock r ON r.room_id = k.room_id;
+    JOIN stock s ON s.sku_id = k.sku_id JOIN room_stock r ON r.room_id = k.room_id
+    LEFT JOIN room_seller a ON (a.room_id, a.seller_id) = (k.room_id, k.seller_id),
+    LATERAL (SELECT k.seller_id IS NULL OR a.seller_id IS NOT NULL AS admitted) x;
 
 CREATE VIEW shown_product AS
-    SELECT p.product_id, p.product, p.room_id, m.room, m.public, p.seller_id, o.name AS seller, p.name,
-           p.description, p.picture
-    FROM product p JOIN room m ON m.room_id = p.room_id LEFT JOIN operator o ON o.operator_id = p.seller_id;
+    SELECT p.product_id, p.product, p.room_id, m.room,
+           m.public AND (p.seller_id IS NULL OR a.seller_id IS NOT NULL) AS public, p.seller_id, o.name AS seller,
+           p.name, p.description, p.picture
+    FROM product p JOIN room m ON m.room_id = p.room_id LEFT JOIN operator o ON o.operator_id = p.seller_id
+    LEFT JOIN room_seller a ON (a.room_id, a.seller_id) = (p.room_id, p.seller_id);
 
 -- The SKUs that a search finds, if they are few; NULL if they are many. What the planner believes of a
 -- word's beginning is a guess, and a page of a rare word must not cost a walk through all SKUs.
@@ -73,11 +83,11 @@ BEGIN
     RETURN CASE WHEN ids IS NULL THEN '{}' WHEN cardinality(ids) <= few_max THEN ids END;
 END $$;
 
--- A page of SKUs in their order. Only the conditions that are asked for are in the statement, and it is
+-- A page of SKUs in their order; `sold_there` leaves out those of sellers whom the room does not admit. Only the conditions that are asked for are in the statement, and it is
 -- planned with their values each time: one plan for all would read the whole catalogue for some.
 CREATE FUNCTION list_skus(
-    in_room text, in_product text, words text, only_on_sale boolean, private boolean, in_seller int,
-    after text, count_max int)
+    in_room text, in_product text, words text, only_on_sale boolean, private boolean, sold_there boolean,
+    in_seller int, after text, count_max int)
 RETURNS SETOF shown_sku LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 DECLARE
     wanted tsquery; few int[]; in_room_id int; in_product_id int; conditions text := '';
@@ -86,9 +96,8 @@ BEGIN
         SELECT m.room_id INTO in_room_id FROM room m WHERE m.room = in_room AND (m.public OR private);
         IF in_room_id IS NULL THEN RETURN; END IF;
         conditions := conditions || ' AND x.room_id = $3';
-    ELSIF NOT private THEN
-        conditions := conditions || ' AND x.public';
     END IF;
+    IF NOT private THEN conditions := conditions || ' AND x.public'; END IF;
     IF in_product IS NOT NULL THEN
         SELECT p.product_id INTO in_product_id FROM product p WHERE p.product = in_product;
         IF in_product_id IS NULL THEN RETURN; END IF;
@@ -100,6 +109,7 @@ BEGIN
         IF wanted IS NULL OR few = '{}' THEN RETURN; END IF;
         conditions := conditions || CASE WHEN few IS NULL THEN ' AND x.search @@ $5' ELSE ' AND x.sku_id = ANY ($6)' END;
     END IF;
+    IF sold_there THEN conditions := conditions || ' AND x.admitted'; END IF;
     IF in_seller IS NOT NULL THEN conditions := conditions || ' AND x.seller_id = $7'; END IF;
     IF only_on_sale THEN
         conditions := conditions || ' AND x.on_sale';
@@ -123,9 +133,8 @@ BEGIN
         SELECT m.room_id INTO in_room_id FROM room m WHERE m.room = in_room AND (m.public OR private);
         IF in_room_id IS NULL THEN RETURN; END IF;
         conditions := conditions || ' AND x.room_id = $3';
-    ELSIF NOT private THEN
-        conditions := conditions || ' AND x.public';
     END IF;
+    IF NOT private THEN conditions := conditions || ' AND x.public'; END IF;
     IF words IS NOT NULL THEN
         wanted := search_query(words);
         few := few_skus(wanted);
@@ -312,4 +321,28 @@ BEGIN
     INSERT INTO operator_action (room_id, who, action, detail)
         VALUES (p.room_id, in_who, 'delete_product', jsonb_build_object('product', in_product, 'name', p.name));
     RETURN 'deleted';
+END $$;
+
+-- Admits a seller to a room, or withdraws one, and puts it on record if it changes anything. Holds and
+-- orders in being stay. The room's balance is locked, so each call counts on the seller's units or not.
+-- Verdicts: done, no_room, no_seller.
+CREATE FUNCTION admit_seller(in_room text, in_seller text, admitted boolean, in_who text, in_reason text)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    rid constant int := (SELECT m.room_id FROM room m WHERE m.room = in_room);
+    id constant int := (SELECT o.operator_id FROM operator o WHERE o.name = in_seller AND o.role = 'seller');
+BEGIN
+    IF rid IS NULL THEN RETURN 'no_room'; END IF;
+    IF id IS NULL THEN RETURN 'no_seller'; END IF;
+    PERFORM 1 FROM room_stock k WHERE k.room_id = rid FOR NO KEY UPDATE;
+    IF admitted = is_admitted(rid, id) THEN RETURN 'done'; END IF;
+    IF admitted THEN
+        INSERT INTO room_seller (room_id, seller_id, admitted_by) VALUES (rid, id, in_who);
+    ELSE
+        DELETE FROM room_seller r WHERE (r.room_id, r.seller_id) = (rid, id);
+    END IF;
+    INSERT INTO operator_action (room_id, who, action, detail, reason)
+        VALUES (rid, in_who, CASE WHEN admitted THEN 'admit_seller' ELSE 'withdraw_seller' END,
+                jsonb_build_object('seller', in_seller), in_reason);
+    RETURN 'done';
 END $$;

@@ -176,8 +176,8 @@ BEGIN
     UPDATE product p SET name = i.name, description = i.description, picture = i.picture
         FROM import_product i WHERE p.product_id = i.product_id AND i.changes <> '{}';
     EXECUTE format('
-        INSERT INTO sku (sku, product_id, room_id, product_name, %s)
-        SELECT r.sku, p.product_id, p.room_id, p.name, %s FROM import_row r JOIN product p USING (product)
+        INSERT INTO sku (sku, product_id, room_id, %s)
+        SELECT r.sku, p.product_id, p.room_id, %s FROM import_row r JOIN product p USING (product)
         WHERE r.fate = ''added'' ORDER BY r.sku', columns, theirs);
     UPDATE import_row r SET sku_id = k.sku_id FROM sku k WHERE r.fate = 'added' AND k.sku = r.sku;
     INSERT INTO stock (sku_id) SELECT r.sku_id FROM import_row r WHERE r.fate = 'added' ORDER BY r.sku_id;

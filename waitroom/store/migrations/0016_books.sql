@@ -98,9 +98,10 @@ CREATE VIEW conservation_breach AS
         GROUP BY sale_time_id) s USING (sale_time_id)
     WHERE t.free <> COALESCE(s.q, 0)
     UNION ALL
-    SELECT 'stock has other times of sale than its SKU', k.sku_id, s.sale_time_id, NULL
-    FROM sku k JOIN stock s USING (sku_id) LEFT JOIN sale_time t USING (sale_time_id)
-    WHERE (k.on_sale_from, k.on_sale_until) IS DISTINCT FROM (t.on_sale_from, t.on_sale_until)
+    SELECT 'stock has another seller or other times of sale than its SKU', k.sku_id, s.sale_time_id, NULL
+    FROM sku k JOIN product p USING (product_id) JOIN stock s USING (sku_id) LEFT JOIN sale_time t USING (sale_time_id)
+    WHERE (p.seller_id, k.seller_id, k.on_sale_from, k.on_sale_until)
+        IS DISTINCT FROM (k.seller_id, t.seller_id, t.on_sale_from, t.on_sale_until)
     UNION ALL
     SELECT 'wished differs from the wishes', s.sku_id, s.wished, COALESCE(w.q, 0)
     FROM stock s LEFT JOIN (SELECT sku_id, sum(quantity) AS q FROM wish GROUP BY sku_id) w USING (sku_id)
