@@ -87,7 +87,7 @@ async def execute(service: Service, sql: str, *values: Any) -> Any:
 
 
 async def sold_by_a_seller(service: Service, product: str) -> None:
-    """Give a product, and what was sold of it, to the seller among the operators, and admit them."""
+    """Give a product, and what was sold of it, to the one seller, and admit them to its room."""
     seller = "(SELECT operator_id FROM operator WHERE role = 'seller')"
     given = f"UPDATE product SET seller_id = {seller} WHERE product = $1 RETURNING product_id"
     (row,) = await execute(service, given, product)

@@ -148,7 +148,7 @@ def room_sellers(room: str, config: Path | None, **overrides: Any) -> None:
 @click.option("--reason", type=NOTE, default="", help="The reason, for the record.")
 @plainly
 def room_admit(
-    room: str, seller: str, withdraw: bool, reason: str, config: Path | None, **overrides: Any
+    room: str, seller: str, *, withdraw: bool, reason: str, config: Path | None, **overrides: Any
 ) -> None:
     """Admit SELLER to ROOM: their SKUs are sold there from now on, and calls count on them."""
     with_pool(
