@@ -63,7 +63,7 @@ async def test_nobody_is_called_for_units_of_a_seller_whom_the_room_does_not_adm
     assert before == ["called", "waiting", "waiting", "waiting"]
     left = 0 if policy == "guaranteed" else 1
     assert told["available"] == left
-    assert (figures["on_hand"], figures["available"]) == (1, left)
+    assert (figures.on_hand, figures.available) == (1, left)
     assert await statuses(shoppers) == ["called"] * 4
     assert await service.ledger.breaches() == []
 
@@ -120,9 +120,7 @@ async def test_a_seller_sells_in_a_room_from_the_admission_to_the_withdrawal(
     assert await skus_shown(service) == ["mug"]
     assert await service.ledger.breaches() == []
     actions = await service.actions.page("drop", limit=10)
-    assert [
-        (a["action"], a["detail"], a["reason"]) for a in actions if "_seller" in a["action"]
-    ] == [
+    assert [(a.action, a.detail, a.reason) for a in actions if "_seller" in a.action] == [
         ("withdraw_seller", {"seller": "sal"}, "They sold junk."),
         ("admit_seller", {"seller": "sal"}, ""),
     ]
