@@ -99,6 +99,7 @@ async def a_seller(service: Service, *products: str, name: str = "sal") -> int:
         "UPDATE product SET seller_id = $1 WHERE product = ANY ($2)",
         *(seller, list(products)),
     )
+    await service.rooms.admit("drop", name, admitted=True, who="test")
     return seller
 
 

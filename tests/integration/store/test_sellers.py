@@ -6,7 +6,8 @@ import pytest
 from aiohttp.test_utils import TestClient
 from support import Shopper, admitted, authorization, execute, open_room, tick
 
-from waitroom.run.service import Service
+from inventory.catalogue import ProductChange
+from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
 
@@ -142,9 +143,9 @@ async def test_a_product_that_changes_hands_is_counted_with_its_new_seller(
         return units
 
     counts = [await barred()]
-    await service.products.change("vase", {"seller_id": sal}, who="olga")
+    await service.products.change("vase", ProductChange(seller="sal"), owner=sal, who="olga")
     counts.append(await barred())
-    await service.products.change("junk", {"seller_id": None}, who="olga")
+    await service.products.change("junk", ProductChange(seller=None), who="olga")
     counts.append(await barred())
     await execute(
         service,
