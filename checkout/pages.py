@@ -100,9 +100,7 @@ class CheckoutPages:
         wishes = await self._checkout.holds.wishes(session.session_id)
         orders = await self._checkout.orders.of_session(session.session_id)
         running = [shopper_body(order) for order in orders if order.state in UNSETTLED]
-        skus = await self._catalogue.page(
-            room=view.room, limit=SKUS_SHOWN_MAX, private=True, sold_there=True
-        )
+        skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)
         context: Json = {
             "session": session_body(view, holds, wishes),
             "skus": [sku.public_body() for sku in skus],

@@ -98,6 +98,7 @@ class Catalogue:
                 after=after,
                 limit=limit,
                 private=private,
+                sold_there=True,
             )
             following = found[-1].sku if len(found) == limit else None
             return found, {"skus": [sku.public_body() for sku in found], "next": following}

@@ -106,9 +106,7 @@ class WaitingPages:
         view = await self._credentials.room_of(request)
         await self._open_invitation(request, view)
         if not wants_html(request):
-            skus = await self._catalogue.page(
-                room=view.room, limit=SKUS_SHOWN_MAX, private=True, sold_there=True
-            )
+            skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)
             return json_response({**room_fields(view), "skus": [sku.public_body() for sku in skus]})
         return await self._page(request, view)
 
