@@ -1,24 +1,5 @@
 -- The tables of what is sold: catalogue, stock, holds, orders and refunds.
 
--- The units of all SKUs of a room together, how many of them are promised to called shoppers, and
--- the seats taken.
--- A promise is "one unit of something in this room", so it lives here and not at a single SKU;
--- in a room with one SKU the two are the same.
-CREATE TABLE room_stock (
-    room_id int PRIMARY KEY REFERENCES room,
-    on_hand bigint NOT NULL DEFAULT 0 CHECK (on_hand >= 0),
-    promised bigint NOT NULL DEFAULT 0 CHECK (promised >= 0),
-    held bigint NOT NULL DEFAULT 0 CHECK (held >= 0),
-    sold bigint NOT NULL DEFAULT 0 CHECK (sold >= 0),
-    -- Units that an operator took away, by an override that is on record, from under what is spoken for.
-    short bigint NOT NULL DEFAULT 0 CHECK (short >= 0),
-    -- The seats taken: admissions called or claimed. Kept here, since a tick has no time to count them.
-    seats bigint NOT NULL DEFAULT 0 CHECK (seats >= 0),
-    -- The open holds, for the same reason.
-    holds bigint NOT NULL DEFAULT 0 CHECK (holds >= 0),
-    CONSTRAINT promises_are_covered CHECK (held + sold + promised <= on_hand + short)
-) WITH (fillfactor = 20);
-
 CREATE TABLE product (
     product_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     product text NOT NULL UNIQUE CHECK (product ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
