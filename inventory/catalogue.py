@@ -137,7 +137,7 @@ class Sku:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkuChanged:
-    """What became of a SKU at one moment.
+    """One change of a SKU on record.
 
     `change_id` grows with every change. `what` is added, changed or deleted. `changes` has, for
     each field that differs, what it was and what it is; an import puts the units that it received

@@ -46,7 +46,7 @@ _OUT_OF_BOUNDS = "A value is out of its bounds, so nothing was changed."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomFigures:
-    """How a sale stands, all lanes together, since the room was begun.
+    """The figures of a sale, all lanes together, since the room was begun or reset.
 
     Shoppers who are inside from before a reset count as inside.
     """
@@ -82,8 +82,8 @@ class RoomFigures:
     # What was paid less what went back, in minor units of `currency`, None before the first order.
     revenue_minor: int
     currency: str | None
-    # When another shop last told what stock it has left, for a room whose stock lives there, and
-    # how many seconds ago that was.
+    # The last moment at which another shop told its stock, and the seconds since, for a room whose
+    # stock lives there.
     stock_heard_at: datetime | None
     stock_silent_s: float | None
     # The controller that leads, its term, and the seconds since it last said so.

@@ -14,6 +14,7 @@ import redis.asyncio as redis
 from programs import Running, all_know
 from support import eventually, execute, open_room, size
 
+from inventory.ledger_store import Breach
 from waitroom.load.behaviour import Behaviour
 from waitroom.load.crowd import Crowd
 from waitroom.load.journey import Outcome
@@ -62,7 +63,7 @@ class Watch:
     service: Service
     heads: list[int] = field(default_factory=list)
     sold: list[int] = field(default_factory=list)
-    breaches: list[dict[str, object]] = field(default_factory=list)
+    breaches: list[Breach] = field(default_factory=list)
 
     async def run(self) -> None:
         while True:

@@ -25,8 +25,8 @@ class _Crowd:
 class CrowdReport:
     """The state of a room's crowd, as every worker can read it.
 
-    `progress` and `result` are as `waitroom load --json` printed them: its last progress, and what
-    came of the crowd once it is over.
+    `progress` and `result` are as `waitroom load --json` printed them: the last progress, and the
+    result once the crowd is over.
     """
 
     running: bool
