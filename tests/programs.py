@@ -15,6 +15,8 @@ from aiohttp import web
 from support import KEY, eventually, secrets, settings
 
 from waitroom.run.app import ROLES, make_app, open_service
+from waitroom.run.listening.descriptors import Bounds
+from waitroom.run.listening.server import Runner
 from waitroom.run.processes import claim_port
 
 STOP_WAIT_S = 30
@@ -134,7 +136,13 @@ async def site(postgres_url: str, valkey_url: str) -> AsyncIterator[Site]:
     """All roles on the test's own database, in the test's own loop, on a free port."""
     made = settings(postgres_url, valkey_url)
     async with open_service(made, secrets(), roles=frozenset(ROLES)) as service:
-        runner = web.AppRunner(make_app(service), access_log=None, shutdown_timeout=0)
+        runner = Runner(
+            make_app(service),
+            bounds=Bounds(total_max=1000, network_max=1000, backlog=128),
+            proxies=made.proxies,
+            access_log=None,
+            shutdown_timeout=0,
+        )
         await runner.setup()
         listening = web.TCPSite(runner, "127.0.0.1", 0)
         await listening.start()

@@ -9,6 +9,7 @@ import secrets
 from aiohttp import web
 
 from checkout.sessions import session_cookie
+from inventory.kit.doors.cookies import OURS_BYTES_MAX, Kind, RoomCookie, surplus
 from inventory.kit.doors.keys import is_unique
 from inventory.kit.http import bearer, idempotency_key, query_int
 from waitroom.desk.board import Board, RoomView
@@ -29,6 +30,8 @@ SEEN_MAX_AGE_S = 3600
 # Greater than any document's version, and exact in every JSON reader.
 VERSION_MAX = 2**53
 _VERSION_DIGITS_MAX = 16
+# The sign between name and value, and what stands between two cookies.
+_COOKIE_FRAME = 3
 
 
 class Credentials:
@@ -43,6 +46,13 @@ class Credentials:
         self._prefix = "__Host-" if secure else ""
         flags = f"HttpOnly; Max-Age={COOKIE_MAX_AGE_S}; Path=/; SameSite=Lax"
         self._flags = f"{flags}; Secure" if secure else flags
+        self._flags_of_none = self._flags.replace(f"={COOKIE_MAX_AGE_S};", "=0;")
+        # The beginnings of the names of a room's cookies; the rest is the room.
+        self._starts = {
+            Kind.TICKET: self._ticket_cookie(""),
+            Kind.INVITATION: self._invitation_cookie(""),
+            Kind.SESSION: session_cookie("", secure=secure),
+        }
 
     async def room_of(self, request: web.Request) -> RoomView:
         """Return the room that the path names; raises `NotFound`, or `Busy` while unsure."""
@@ -148,17 +158,24 @@ class Credentials:
             secure = "; Secure" if self._secure else ""
             response.headers.add("Set-Cookie", f"{SEEN_COOKIE}={version}; {flags}{secure}")
 
-    def keep_ticket(self, response: web.StreamResponse, view: RoomView, token: str) -> None:
-        self._keep(response, self._ticket_cookie(view.room), token)
+    def keep_ticket(
+        self, request: web.Request, response: web.StreamResponse, view: RoomView, token: str
+    ) -> None:
+        self._keep(request, response, view, self._ticket_cookie(view.room), token)
 
     def forget_ticket(self, response: web.StreamResponse, view: RoomView) -> None:
         response.del_cookie(self._ticket_cookie(view.room), secure=self._secure)
 
-    def keep_session(self, response: web.StreamResponse, view: RoomView, token: str) -> None:
-        self._keep(response, session_cookie(view.room, secure=self._secure), token)
+    def keep_session(
+        self, request: web.Request, response: web.StreamResponse, view: RoomView, token: str
+    ) -> None:
+        name = session_cookie(view.room, secure=self._secure)
+        self._keep(request, response, view, name, token)
 
-    def keep_invitation(self, response: web.StreamResponse, view: RoomView, token: str) -> None:
-        self._keep(response, self._invitation_cookie(view.room), token)
+    def keep_invitation(
+        self, request: web.Request, response: web.StreamResponse, view: RoomView, token: str
+    ) -> None:
+        self._keep(request, response, view, self._invitation_cookie(view.room), token)
 
     def require_cookies(self, request: web.Request) -> None:
         """Raise `CookiesNeeded` for a join by a page whose browser has sent no cookie of ours.
@@ -187,12 +204,42 @@ class Credentials:
         if self._visitor_cookie not in request.cookies:
             response.headers.add("Set-Cookie", self._visitor())
 
-    def _keep(self, response: web.StreamResponse, name: str, value: str) -> None:
+    def _keep(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        view: RoomView,
+        name: str,
+        value: str,
+    ) -> None:
         """Set a cookie whose value is a token of ours, with no character that needs quoting.
 
         `response.set_cookie` parses and quotes its value, which would cost a tenth of a join.
         """
         response.headers.add("Set-Cookie", f"{name}={value}; {self._flags}")
+        size = len(name) + len(value) + _COOKIE_FRAME
+        if len(request.headers.get("Cookie", "")) + size > OURS_BYTES_MAX:
+            for dropped in self._surplus(request, view, name, size):
+                response.headers.add("Set-Cookie", f"{dropped}=; {self._flags_of_none}")
+
+    def _surplus(self, request: web.Request, view: RoomView, name: str, size: int) -> list[str]:
+        """Return the cookies of ours that have no place beside a new one of this size."""
+        ours = {
+            one: len(one) + len(value) + _COOKIE_FRAME
+            for one, value in request.cookies.items()
+            if one.startswith(self._prefix + COOKIES) and one != name
+        }
+        kept = [
+            RoomCookie(name=one, room=one.removeprefix(start), kind=kind, size=ours[one])
+            for one in ours
+            for kind, start in self._starts.items()
+            if one.startswith(start)
+        ]
+        going_on = {
+            room for room, known in self._board.rooms.items() if known.rules.status != "ended"
+        }
+        over_by = sum(ours.values()) + size - OURS_BYTES_MAX
+        return surplus(kept, over_by=over_by, room=view.room, going_on=going_on)
 
     def _ticket_cookie(self, room: str) -> str:
         return f"{self._prefix}{TICKET_COOKIE}{room}"

@@ -121,7 +121,7 @@ class WaitingPages:
             return
         await self._entrance.check(view, token)
         response = web.HTTPSeeOther(f"/rooms/{view.room}", headers={"Cache-Control": "no-store"})
-        self._credentials.keep_invitation(response, view, token)
+        self._credentials.keep_invitation(request, response, view, token)
         raise response
 
     async def _page(
@@ -186,7 +186,7 @@ class WaitingPages:
             return await self._page(request, view, said=refusal)
         response = web.HTTPSeeOther(f"/rooms/{view.room}")
         if token is not None:
-            self._credentials.keep_ticket(response, view, token)
+            self._credentials.keep_ticket(request, response, view, token)
         raise response
 
     async def _joined(self, request: web.Request, view: RoomView) -> str | None:
@@ -226,7 +226,7 @@ class WaitingPages:
                 raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
             raise
         response = web.HTTPSeeOther(checkout_url(view.room))
-        self._credentials.keep_session(response, view, session.token)
+        self._credentials.keep_session(request, response, view, session.token)
         raise response
 
     async def leave(self, request: web.Request) -> web.Response:
@@ -280,7 +280,7 @@ class WaitingPages:
         except Refusal as refusal:
             return await self._page(request, view, said=refusal)
         response = web.HTTPSeeOther(f"/rooms/{view.room}")
-        self._credentials.keep_ticket(response, view, self._tickets.token_of(ticket))
+        self._credentials.keep_ticket(request, response, view, self._tickets.token_of(ticket))
         raise response
 
 

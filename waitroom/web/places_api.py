@@ -87,7 +87,7 @@ class PlacesApi:
         told = msgspec.structs.asdict(standing)
         moved = MovedBody(**told, ticket=token, state_url=state_url(view))
         response = json_response(moved, status=201)
-        self._credentials.keep_ticket(response, view, token)
+        self._credentials.keep_ticket(request, response, view, token)
         return response
 
     async def _ticket(self, request: web.Request) -> tuple[RoomView, Ticket]:

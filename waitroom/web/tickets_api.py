@@ -151,7 +151,7 @@ class TicketsApi:
                 body_told, await self._tickets.standing(view, place.ticket, seen=seen)
             )
         response = json_response(body_told, status=201 if place.fresh else 200)
-        self._credentials.keep_ticket(response, view, place.token)
+        self._credentials.keep_ticket(request, response, view, place.token)
         return response
 
     async def standing(self, request: web.Request) -> web.Response:
@@ -177,7 +177,7 @@ class TicketsApi:
             checkout_url=checkout_url(view.room),
         )
         response = json_response(body, status=201 if session.fresh else 200)
-        self._credentials.keep_session(response, view, session.token)
+        self._credentials.keep_session(request, response, view, session.token)
         return response
 
 

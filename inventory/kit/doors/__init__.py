@@ -13,6 +13,8 @@ uses it. A value that one door refuses is thus refused by all.
 | `decoding` | bodies in JSON, and the arguments of commands |
 | `client` | the client that a request came from, for every limit that counts by client |
 | `client_address` | its address, as trusted proxies report it |
+| `keys` | which idempotency keys name one client alone |
+| `cookies` | which cookies of rooms a browser gives up, so that they fill no request's head |
 
 `Moment`, `Name` and their kin are plain `datetime` and `str` once they are read; as the type of a
 field they name the reader. `decoding` knows all readers.

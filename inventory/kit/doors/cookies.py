@@ -1,0 +1,57 @@
+"""Which cookies a browser gives up, so that ours never fill the head of a request. Pure.
+
+A browser has up to three of our cookies for each room, sends them all with each request, and keeps
+them for a week. Most servers refuse a head of 8 KB. Ours may take half of that, and the shop's own
+have the rest.
+"""
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+OURS_BYTES_MAX = 4096
+# Many lines in one answer could be too much for a proxy. The next answers drop the others.
+DROPPED_MAX = 16
+
+
+class Kind(Enum):
+    """What a cookie of a room is."""
+
+    INVITATION = auto()
+    TICKET = auto()
+    SESSION = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomCookie:
+    """One cookie of a room that a browser has sent, with its bytes in the header."""
+
+    name: str
+    room: str
+    kind: Kind
+    size: int
+
+
+def surplus(
+    kept: Iterable[RoomCookie], *, over_by: int, room: str, going_on: Container[str]
+) -> list[str]:
+    """Return the names of the cookies to drop, until `over_by` bytes are free.
+
+    Those of rooms that are unknown or over go first, then invitations beside a ticket, then the
+    oldest; browsers send the oldest first. Sessions go last, since there may be goods in them. What
+    belongs to `room`, which is about to get a cookie, stays.
+    """
+    others = [cookie for cookie in kept if cookie.room != room]
+    with_ticket = {cookie.room for cookie in others if cookie.kind is Kind.TICKET}
+
+    def rank(cookie: RoomCookie) -> tuple[bool, bool, bool]:
+        is_used = cookie.kind is Kind.INVITATION and cookie.room in with_ticket
+        return (cookie.kind is Kind.SESSION, cookie.room in going_on, not is_used)
+
+    dropped: list[str] = []
+    for cookie in sorted(others, key=rank):
+        if over_by <= 0 or len(dropped) == DROPPED_MAX:
+            break
+        dropped.append(cookie.name)
+        over_by -= cookie.size
+    return dropped
