@@ -48,11 +48,13 @@ returns; then to the next in line. No shopper gets them by asking again at the r
 * `wish` remembers which session asked for a SKU with nothing left. A session that could have had
   some and asked for more is told how many there are and is not remembered: otherwise a shopper
   could keep units from others by wishing for too many.
+* Within a lane the lower number had its turn first. Numbers of two lanes say nothing of each other;
+  among lanes the turn is when the gate passed the number.
 * `stock.wished` counts the units that are wished for. A request that arrives while units are free
-  and others wait for them is behind: behind all others if it never was refused, behind those of a
-  lower number if it was. It is not decided before the free units have been handed out, so this
+  and others wait for them is behind: behind all others if it never was refused, behind those of an
+  earlier turn if it was. It is not decided before the free units have been handed out, so this
   holds without a sweeper too.
-* `serve_wishes` calls `place_holds` itself with the wishes of the lowest numbers, so limits, locks
+* `serve_wishes` calls `place_holds` itself with the wishes of the earliest turns, so limits, locks
   and balances are the same. It places an ordinary hold with an ordinary deadline.
 * Only a promise goes before a wish: the called shopper was given it first.
 * A wish ends with its session. A ticket that stays in line for returns is among the numbers that

@@ -18,10 +18,14 @@ async def open_gate(service: Service, **options: Any) -> None:
     await open_room(service, policy="rate", **options)
 
 
-async def sessions_in(service: Service, count: int, room: str = "drop") -> list[int]:
+async def sessions_in(
+    service: Service, count: int, room: str = "drop", *, lane: str = "main"
+) -> list[int]:
     """Let so many shoppers join and claim; every one of them has to be called."""
     await tick(service)
-    line_id = service.board.room(room).line_id
+    line = service.board.room(room).lane(lane)
+    assert line is not None
+    line_id = line.rules.line_id
     joined = await service.lines.join(line_id, count, os.urandom(32))
     tickets = [
         Ticket(line_id=line_id, number=joined.first + i, ticket_id=os.urandom(16))

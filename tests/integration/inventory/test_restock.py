@@ -18,6 +18,14 @@ from waitroom.run.app import Service
 
 OpenService = Callable[..., Awaitable[Service]]
 RETURNS_WINDOW_S = 900
+# The units that are kept for others before each of these sessions.
+AHEAD = """
+SELECT units_ahead(ROW(b.*)::hold_batch, ARRAY[k.sku_id]) AS units
+FROM sku k, jsonb_populate_record(NULL::hold_batch, jsonb_build_object(
+    'sessions', to_jsonb($1::bigint[]), 'pair_session', '[1, 2, 3, 4]'::jsonb,
+    'pair_sku', '[1, 1, 1, 1]'::jsonb)) b
+WHERE k.sku = 'mug'
+"""
 
 
 async def held_by(service: Service, session: int) -> dict[str, int]:
@@ -56,6 +64,30 @@ async def test_what_comes_free_is_held_for_the_lowest_number_that_was_refused(
     assert await held_by(service, third) == {}
     assert await waits(service, second) == {}
     assert await waits(service, third) == {"mug": 1}
+    assert await service.ledger.breaches() == []
+
+
+async def test_among_lanes_what_comes_free_is_held_for_those_whose_turn_came_first(
+    service: Service,
+) -> None:
+    """Numbers of two lanes say nothing of each other; within a lane they do."""
+    await open_gate(service, skus={"mug": 3})
+    first, early, late = await sessions_in(service, 3)
+    await execute(service, "SELECT set_lane('drop', 'members', 1, 'test')")
+    await service.board.refresh(rooms=True)
+    member, other = await sessions_in(service, 2, lane="members")
+    lucky = await hold(service, first, mug=3)
+    for session in (other, member, late, early):
+        assert gone(await ask(service, wish(session, mug=1)))
+
+    # Each asks in its turn, before anything is served: the turn counts there too.
+    (ahead,) = await execute(service, AHEAD, [member, other, early, late])
+    await service.holds.release(first, lucky)
+    await service.holds.serve(100)
+
+    assert ahead["units"] == [2, 3, 0, 1]
+    held = [await held_by(service, session) for session in (early, late, member, other)]
+    assert held == [{"mug": 1}, {"mug": 1}, {"mug": 1}, {}]
     assert await service.ledger.breaches() == []
 
 
@@ -178,8 +210,8 @@ async def test_a_wish_that_a_limit_forbids_does_not_hold_up_the_next(service: Se
     assert gone(await ask(service, wish(third, mug=1)))
     await execute(
         service,
-        "INSERT INTO wish (session_id, sku_id, line_id, number, quantity) "
-        "SELECT $1, sku_id, 1, 1, 1 FROM sku",
+        "INSERT INTO wish (session_id, sku_id, line_id, passed_at, number, quantity) "
+        "SELECT $1, sku_id, 1, '-infinity', 1, 1 FROM sku",
         second,
     )
     await execute(service, "UPDATE stock SET wished = wished + 1")

@@ -203,18 +203,18 @@ CREATE TABLE hold_change (
         autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX hold_change_by_hold ON hold_change (hold_id, sku_id);
 
--- Units that a session was refused because nothing was left. Units that come free are held for it,
--- lowest number first, before anybody else can have them.
+-- Units that a session was refused for lack of any. What comes free is held for the earliest turn first.
 CREATE TABLE wish (
     session_id bigint NOT NULL,
     sku_id int NOT NULL,
     line_id int NOT NULL,
+    passed_at timestamptz NOT NULL,
     number bigint NOT NULL,
     quantity int NOT NULL CHECK (quantity > 0),
     asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (session_id, sku_id)
 );
-CREATE INDEX wish_by_number ON wish (sku_id, number, line_id);
+CREATE INDEX wish_by_turn ON wish (sku_id, passed_at, number, line_id);
 
 -- The other shop's news of a session: units in its basket now, and units it bought. `taken` is
 -- the most units that it ever had, `said_at` the shop's own time of what it said last, `heard` what

@@ -189,14 +189,15 @@ BEGIN
 END $$;
 
 -- Counts for each pair the units that are kept for sessions which were refused before and stand before
--- this one: before everybody who was not refused, and among themselves by number.
+-- this one: before everybody who was not refused, and among themselves by turn.
 CREATE FUNCTION units_ahead(b hold_batch, skus int[]) RETURNS int[] LANGUAGE plpgsql AS $$
 BEGIN
     RETURN (SELECT array_agg(COALESCE((
                 SELECT sum(x.quantity)::int FROM wish x
                 LEFT JOIN wish own ON own.session_id = b.sessions[p.s] AND own.sku_id = skus[p.k]
                 WHERE x.sku_id = skus[p.k] AND x.session_id <> b.sessions[p.s]
-                  AND (own.number IS NULL OR (x.number, x.line_id) < (own.number, own.line_id))), 0)
+                  AND (own.number IS NULL OR (x.passed_at, x.number, x.line_id)
+                           < (own.passed_at, own.number, own.line_id))), 0)
                 ORDER BY p.o)
             FROM unnest(b.pair_session, b.pair_sku) WITH ORDINALITY p(s, k, o));
 END $$;
@@ -332,7 +333,7 @@ END $$;
 -- Places a batch of holds, with a verdict for each request; inventory/hold.py lists the verdicts. When
 -- something is short that may come free, nothing is written and `must_settle` is true: the caller ends
 -- what is due, serves those who were refused before, and asks again. With `final` the batch is decided
--- as things stand. With `serving` the requests are the wishes of refused sessions, lowest number first,
+-- as things stand. With `serving` the requests are the wishes of refused sessions, by their turn,
 -- and nobody stands before them. Of each request it returns the verdict, the line that stood in the way,
 -- the units available there or the limit, and the deadline with the seconds until then; of each line the
 -- units given; of each SKU slot the price, the currency and the name.

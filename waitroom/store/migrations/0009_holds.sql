@@ -217,8 +217,8 @@ END $$;
 -- Remembers refused sessions, for at most `session_wishes_max` SKUs each. The caller has their admissions and the SKUs' stock locked.
 CREATE FUNCTION note_wishes(in_sessions bigint[], in_skus int[], quantities int[]) RETURNS void LANGUAGE sql AS $$
     WITH noted AS (
-        INSERT INTO wish (session_id, sku_id, line_id, number, quantity)
-            SELECT DISTINCT ON (d.s, d.k) d.s, d.k, a.line_id, a.number, d.q
+        INSERT INTO wish (session_id, sku_id, line_id, passed_at, number, quantity)
+            SELECT DISTINCT ON (d.s, d.k) d.s, d.k, a.line_id, COALESCE(a.passed_at, a.called_at), a.number, d.q
             FROM unnest(in_sessions, in_skus, quantities) WITH ORDINALITY d(s, k, q, o)
             JOIN admission a ON a.admission_id = d.s
             WHERE (SELECT count(*) FROM wish w WHERE w.session_id = d.s) < session_wishes_max() ORDER BY d.s, d.k, d.o
@@ -271,7 +271,7 @@ CREATE FUNCTION kept_units(in_room int) RETURNS bigint LANGUAGE sql STABLE AS $$
     FROM room m WHERE m.room_id = in_room
 $$;
 
--- Chooses wishes that the free units are enough for, those of the lowest numbers, as a batch with one
+-- Chooses wishes that the free units are enough for, those of the earliest turns, as a batch with one
 -- request for each session. Its keys are new, since a wish is served once. NULL where nobody can be served.
 CREATE FUNCTION choose_wishes(batch_max int, in_rooms int[]) RETURNS hold_batch LANGUAGE plpgsql AS $$
 DECLARE
@@ -282,12 +282,12 @@ BEGIN
         WHERE s.wished > 0 AND k.room_id = ANY (in_rooms) AND s.on_hand - s.held - s.sold > 0 AND is_sold_for(k, '0')
         ORDER BY s.sku_id LIMIT batch_max),
     turn AS (
-        SELECT w.*, f.units, sum(w.quantity) OVER (PARTITION BY w.sku_id ORDER BY w.number, w.line_id)
+        SELECT w.*, f.units, sum(w.quantity) OVER (PARTITION BY w.sku_id ORDER BY w.passed_at, w.number, w.line_id)
                              - w.quantity AS before
         FROM free f, LATERAL (SELECT x.* FROM wish x WHERE x.sku_id = f.sku_id
-                              ORDER BY x.number, x.line_id LIMIT batch_max) w),
-    chosen AS (SELECT * FROM turn WHERE before < units ORDER BY number, line_id LIMIT batch_max),
-    asking AS (SELECT session_id, row_number() OVER (ORDER BY min(number), session_id)::int AS i
+                              ORDER BY x.passed_at, x.number, x.line_id LIMIT batch_max) w),
+    chosen AS (SELECT * FROM turn WHERE before < units ORDER BY passed_at, number, line_id LIMIT batch_max),
+    asking AS (SELECT session_id, row_number() OVER (ORDER BY min(passed_at), min(number), session_id)::int AS i
                FROM chosen GROUP BY session_id),
     item AS (SELECT x.sku_id, k.sku, row_number() OVER (ORDER BY x.sku_id)::int AS slot
              FROM (SELECT DISTINCT sku_id FROM chosen) x JOIN sku k USING (sku_id)),
@@ -308,7 +308,7 @@ BEGIN
     RETURN b;
 END $$;
 
--- Holds what is free in these rooms for the sessions that wait for it, lowest number first, and returns how many of
+-- Holds what is free in these rooms for the sessions that wait for it, by their turn, and returns how many of
 -- them got something. A wish of a session that is over, or that a limit now forbids, is forgotten.
 CREATE FUNCTION serve_wishes(batch_max int, in_rooms int[]) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
