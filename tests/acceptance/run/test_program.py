@@ -79,6 +79,10 @@ async def test_up_starts_everything_and_goes_on_with_the_data_after_a_stop_and_a
     _, catalogue = await get(f"{second.url}/inventory/skus")
     assert len(catalogue["skus"]) == 19
 
+    said = complaint(waitroom("up", "--port", "0", "--data-dir", data))
+    assert data in said
+    assert "in use" in said
+
     for engine in _children(second.process.pid)[:2]:
         os.kill(engine, signal.SIGKILL)
 
@@ -107,22 +111,6 @@ async def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
         said = complaint(waitroom("up", "--port", str(port), "--data-dir", str(tmp_path)))
 
     assert f"port {port}" in said
-    assert "in use" in said
-
-
-async def test_a_second_service_does_not_share_the_port_of_the_first(serving: Running) -> None:
-    port = serving.url.rpartition(":")[2]
-
-    assert "in use" in complaint(waitroom("up", "--port", port))
-
-
-async def test_a_data_folder_in_use_is_one_clear_line(program: Program, tmp_path: Path) -> None:
-    data = str(tmp_path / "data")
-    await program("up", "--data-dir", data)
-
-    said = complaint(waitroom("up", "--port", "0", "--data-dir", data))
-
-    assert data in said
     assert "in use" in said
 
 
@@ -262,7 +250,7 @@ async def test_sigterm_turns_readyz_and_finishes_what_has_begun(
     assert await asyncio.to_thread(running.process.wait, 30) == 0
 
 
-async def test_a_killed_worker_is_replaced_and_nothing_is_lost(
+async def test_a_killed_worker_is_replaced_and_all_end_with_their_supervisor(
     service: Service, serving: Running
 ) -> None:
     await open_room(service, skus={"mug": 3})
@@ -285,9 +273,6 @@ async def test_a_killed_worker_is_replaced_and_nothing_is_lost(
             return False
 
     assert await eventually(joined)
-
-
-async def test_processes_end_when_their_supervisor_is_killed(serving: Running) -> None:
     children = _children(serving.process.pid)
 
     serving.process.kill()
@@ -299,7 +284,9 @@ async def test_processes_end_when_their_supervisor_is_killed(serving: Running) -
     assert await eventually(gone)
 
 
-async def test_metrics_of_all_processes_are_one_answer(service: Service, serving: Running) -> None:
+async def test_processes_of_one_port_are_one_service_to_metrics_and_to_a_second_service(
+    service: Service, serving: Running
+) -> None:
     await open_room(service)
     for _ in range(20):
         await get(f"{serving.url}/healthz")
@@ -317,6 +304,8 @@ async def test_metrics_of_all_processes_are_one_answer(service: Service, serving
         if line.startswith('waitroom_request_seconds_count{route="/healthz",status="200"}')
     ]
     assert sum(counted) == 20
+    port = serving.url.rpartition(":")[2]
+    assert "in use" in complaint(waitroom("up", "--port", port))
 
 
 def _children(pid: int) -> list[int]:
