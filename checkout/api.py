@@ -112,7 +112,9 @@ class Checkout:
 
         One driver asks the gateway, however often the request is repeated: a repeat joins the drive
         of this process, and takes over from a process that has died once the lease has run out.
+        Raises `Busy` before anything is written where the gateway has more to do than it manages.
         """
+        self._payments.require_room()
         order_id, is_new = await self.orders.start(
             session.session_id,
             hold_id=hold_id,

@@ -14,6 +14,7 @@ from checkout.driving.refunds import Refunds
 from checkout.gateway.gateway import (
     GATEWAY_TIMEOUT_S,
     NO_ANSWER,
+    NOT_SENT,
     Gateway,
     Payment,
     PaymentState,
@@ -63,6 +64,11 @@ class Payments:
         self._gateway = gateway
         self._refunds = refunds
         self._timeout_s = timeout_s
+        self._turns = refunds.turns
+
+    def require_room(self) -> None:
+        """Raise `Busy` where a payment that begins now would not get its turn at the gateway."""
+        self._turns.require_room()
 
     async def take(self, order_id: UUID) -> bool:
         """Lease an order that is still moving, unless it has a driver."""
@@ -225,13 +231,21 @@ class Payments:
         return True
 
     async def _wait(self, attempt: Attempt, payment: Payment) -> bool:
-        """Note an answer after which the order stays where it is."""
-        await self._store.note(attempt.order_id, payment)
+        """Note an answer after which the order stays where it is; of nothing sent there is none."""
+        if payment.state is not PaymentState.UNSENT:
+            await self._store.note(attempt.order_id, payment)
         return False
 
     async def _ask(self, call: Coroutine[Any, Any, Payment], attempt: Attempt) -> Payment:
         key = str(attempt.order_id)
-        payment = await answer_of(call, timeout_s=self._timeout_s, key=key, otherwise=NO_ANSWER)
+        payment = await answer_of(
+            call,
+            turns=self._turns,
+            timeout_s=self._timeout_s,
+            key=key,
+            otherwise=NO_ANSWER,
+            unsent=NOT_SENT,
+        )
         if payment.captured_minor not in {0, attempt.amount_minor}:
             log.error("another_amount_was_captured", order=key, captured=payment.captured_minor)
         return payment

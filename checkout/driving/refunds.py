@@ -8,6 +8,7 @@ import structlog
 from checkout.driving.leased import drive_idle
 from checkout.gateway.gateway import (
     GATEWAY_TIMEOUT_S,
+    REFUND_NOT_SENT,
     REFUND_UNANSWERED,
     Gateway,
     GatewayError,
@@ -15,9 +16,11 @@ from checkout.gateway.gateway import (
     Refunded,
     RefundState,
     answer_of,
+    gateway_turns,
 )
 from checkout.refund import Refund, RefundStage
 from checkout.refund_store import RefundStore
+from inventory.kit.turns import Turns
 
 log = structlog.get_logger()
 
@@ -28,15 +31,22 @@ class Refunds:
     """Give money back.
 
     Every step may be repeated: the gateway knows the refund's id as its key, and a refund ends
-    once. No transaction and no lock is open while the gateway is asked.
+    once. No transaction and no lock is open while the gateway is asked. `turns` are the process's
+    turns at the gateway; payments take theirs from here.
     """
 
     def __init__(
-        self, store: RefundStore, gateway: Gateway, *, timeout_s: float = GATEWAY_TIMEOUT_S
+        self,
+        store: RefundStore,
+        gateway: Gateway,
+        *,
+        timeout_s: float = GATEWAY_TIMEOUT_S,
+        turns: Turns | None = None,
     ) -> None:
         self._store = store
         self._gateway = gateway
         self._timeout_s = timeout_s
+        self.turns = turns or gateway_turns()
 
     async def drive(self, refund_id: UUID) -> Refund:
         """Ask the gateway for a refund that is not over yet, and note what it did."""
@@ -49,7 +59,8 @@ class Refunds:
             return await self._store.read(refund_id)
         answer = await self._ask(refund)
         if answer.state not in _ENDS:
-            await self._store.note(refund, answer)
+            if answer.state is not RefundState.UNSENT:
+                await self._store.note(refund, answer)
             return refund
         await self._store.finish(refund, _ENDS[answer.state], answer)
         return await self._store.read(refund_id)
@@ -67,7 +78,7 @@ class Refunds:
         the gateway gives no answer.
         """
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with self.turns.take(), asyncio.timeout(self._timeout_s):
                 told = await self._gateway.refunds_of(str(order_id))
         except TimeoutError as error:
             raise GatewayError("the gateway did not list the refunds in time") from error
@@ -118,7 +129,9 @@ class Refunds:
         )
         return await answer_of(
             call,
+            turns=self.turns,
             timeout_s=self._timeout_s,
             key=str(refund.refund_id),
             otherwise=REFUND_UNANSWERED,
+            unsent=REFUND_NOT_SENT,
         )

@@ -5,28 +5,38 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from inventory.kit.problem import Refusal
+from inventory.kit.problem import Busy, Refusal
+from inventory.kit.turns import Turns
 
 log = structlog.get_logger()
 
 Answer = TypeVar("Answer")
 
+# The bound of one act at the gateway, from the moment at which it gets its turn.
 GATEWAY_TIMEOUT_S = 30.0
+# Acts at the gateway at once, in one process. In a rush others wait for their turn: as many as get
+# it within some seconds while the gateway is well.
+ACTS_AT_ONCE_MAX = 32
+ACTS_WAITING_MAX = 256
+ACT_WAIT_MAX_S = 8.0
 
 
 class PaymentState(StrEnum):
     """A gateway's word for one payment. It has never heard of an unknown one.
 
     `unanswered` is our own word for a question without a usable answer: whether the gateway acted
-    is not known.
+    is not known. `unsent` is our own word too: the act never got its turn, so the gateway knows
+    nothing of it.
     """
 
+    UNSENT = "unsent"
     UNANSWERED = "unanswered"
     UNKNOWN = "unknown"
     PROCESSING = "processing"
@@ -53,8 +63,9 @@ class Payment:
 
 
 class RefundState(StrEnum):
-    """A gateway's word for one refund; `unanswered` as with a payment."""
+    """A gateway's word for one refund; `unsent` and `unanswered` as with a payment."""
 
+    UNSENT = "unsent"
     UNANSWERED = "unanswered"
     PENDING = "pending"
     DONE = "done"
@@ -85,7 +96,9 @@ class GatewayRefund:
 
 
 NO_ANSWER = Payment(state=PaymentState.UNANSWERED)
+NOT_SENT = Payment(state=PaymentState.UNSENT)
 REFUND_UNANSWERED = Refunded(state=RefundState.UNANSWERED)
+REFUND_NOT_SENT = Refunded(state=RefundState.UNSENT)
 
 
 class GatewayError(Exception):
@@ -135,13 +148,41 @@ class Gateway(Protocol):
         ...
 
 
+def gateway_turns() -> Turns:
+    """Return the turns at the gateway, which all acts of a process share."""
+    return Turns(
+        at_once=ACTS_AT_ONCE_MAX,
+        waiting_max=ACTS_WAITING_MAX,
+        wait_max_s=ACT_WAIT_MAX_S,
+        busy="Many payments are being made right now. Nothing was sent; please try again.",
+    )
+
+
 async def answer_of(
-    call: Coroutine[Any, Any, Answer], *, timeout_s: float, key: str, otherwise: Answer
+    call: Coroutine[Any, Any, Answer],
+    *,
+    turns: Turns,
+    timeout_s: float,
+    key: str,
+    otherwise: Answer,
+    unsent: Answer,
 ) -> Answer:
-    """Wait for what a gateway says; return `otherwise` where no usable answer comes."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await call
-    except (GatewayError, TimeoutError, Refusal) as error:
-        log.warning("gateway_gave_no_answer", key=key, error=repr(error))
-        return otherwise
+    """Wait for what a gateway says; return `otherwise` where no usable answer comes.
+
+    The act waits for its turn first, and only then its time begins: a rush must not make acts time
+    out that were never sent. One that gets no turn is `unsent`.
+    """
+    async with AsyncExitStack() as stack:
+        # An act that is not begun has to be closed; closing one that has ended does nothing.
+        stack.callback(call.close)
+        try:
+            await stack.enter_async_context(turns.take())
+        except Busy:
+            log.warning("gateway_not_asked", key=key)
+            return unsent
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await call
+        except (GatewayError, TimeoutError, Refusal) as error:
+            log.warning("gateway_gave_no_answer", key=key, error=repr(error))
+            return otherwise

@@ -37,10 +37,9 @@ log = structlog.get_logger()
 SQL = load_queries("checkout.gateway")
 Answer = TypeVar("Answer")
 
-# The bound of one request, and how often the library repeats it.
+# The bound of one request on the wire, and how often the library repeats it.
 REQUEST_TIMEOUT_S = 10.0
 RETRIES_MAX = 1
-CONNECTIONS_MAX = 32
 # The longest page that Stripe gives, and the most refunds that are read of one payment.
 REFUNDS_PAGE = 100
 REFUNDS_MAX = 1000
@@ -107,7 +106,10 @@ class StripeGateway:
         self._pool = pool
         self._shop_url = shop_url
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX),
+            # No request waits for a connection, or it would time out without having been sent. Acts
+            # wait for their turn before they begin (`gateway_turns`), and each has one request at a
+            # time.
+            connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         self._stripe = stripe.StripeClient(

@@ -20,21 +20,34 @@ _COUNTING = "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem =
 
 
 class Turns:
-    """Let `at_once` work, `waiting_max` wait for it, and refuse everybody else with `Busy`."""
+    """Let `at_once` work and `waiting_max` wait for it, each for `wait_max_s` at most.
 
-    def __init__(self, *, at_once: int, waiting_max: int, busy: str) -> None:
+    All others are refused with `Busy`. Without `wait_max_s` a wait has no bound of its own.
+    """
+
+    def __init__(
+        self, *, at_once: int, waiting_max: int, busy: str, wait_max_s: float | None = None
+    ) -> None:
         self._free = asyncio.Semaphore(at_once)
         self._waiting, self._waiting_max = 0, waiting_max
         self._busy = busy
+        self._wait_max_s = wait_max_s
+
+    def require_room(self) -> None:
+        """Raise `Busy` if another one could not even wait."""
+        if self._waiting >= self._waiting_max:
+            raise Busy(self._busy)
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[None]:
         """Wait for a turn and have it. Raises `Busy` with the detail that was given."""
-        if self._waiting >= self._waiting_max:
-            raise Busy(self._busy)
+        self.require_room()
         self._waiting += 1
         try:
-            await self._free.acquire()
+            async with asyncio.timeout(self._wait_max_s):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Busy(self._busy) from None
         finally:
             self._waiting -= 1
         try:

@@ -10,6 +10,7 @@ from paying import IMPATIENT_S, all_is_well, refund
 from support import admitted, execute, open_room, shift_clock, tick
 
 from checkout.gateway.deterministic_gateway import CAPTURE_REFUSED, DECLINE, SLOW
+from checkout.gateway.gateway import ACTS_AT_ONCE_MAX, ACTS_WAITING_MAX
 from waitroom.run.app import Service
 
 OpenService = Callable[..., Awaitable[Service]]
@@ -32,6 +33,32 @@ async def test_a_declined_order_is_402_and_a_retry_is_201(
     assert paid.status == 201
     assert (await paid.json())["status"] == "paid"
     await all_is_well(service)
+
+
+async def test_a_payment_that_would_get_no_turn_is_503_and_writes_nothing(
+    service: Service, client: TestClient[Any, Any]
+) -> None:
+    await open_room(service)
+    await tick(service)
+    shopper = await admitted(client)
+    held = (await (await shopper.hold(mug=1)).json())["hold_id"]
+    done = asyncio.Event()
+
+    async def keep_a_turn() -> None:
+        async with service.refunds.turns.take():
+            await done.wait()
+
+    crowd = [asyncio.create_task(keep_a_turn()) for _ in range(ACTS_AT_ONCE_MAX + ACTS_WAITING_MAX)]
+    busy = await shopper.pay(held)
+    orders = await execute(service, "SELECT FROM purchase")
+    done.set()
+    await asyncio.gather(*crowd)
+    paid = await shopper.pay(held)
+
+    assert (busy.status, (await busy.json())["code"]) == (503, "busy")
+    assert busy.headers["Retry-After"] == "2"
+    assert orders == []
+    assert paid.status == 201
 
 
 async def test_a_slow_order_is_202_until_it_is_settled(

@@ -21,6 +21,8 @@ from paying import (
 from shop import hold, open_gate, sessions_in
 from support import execute, shift_clock
 
+from checkout.driving.payments import Payments
+from checkout.driving.refunds import Refunds
 from checkout.gateway.deterministic_gateway import (
     APPROVE,
     CAPTURE_REFUSED,
@@ -31,6 +33,7 @@ from checkout.gateway.deterministic_gateway import (
 )
 from checkout.gateway.gateway import Payment, PaymentState, Refunded
 from checkout.order import OrderState
+from inventory.kit.turns import Turns
 from waitroom.run.app import Service
 
 OpenService = Callable[..., Awaitable[Service]]
@@ -54,6 +57,24 @@ async def test_an_overdue_payment_is_voided_at_the_gateway_before_the_units_are_
     assert await gateway_says(service, order_id) == "voided"
     assert await service.holds.expire(100) == 1
     assert await figures(service) == (0, 0)
+    await all_is_well(service)
+
+
+async def test_a_payment_that_got_no_turn_was_not_sent_and_is_made_later(service: Service) -> None:
+    order_id = await an_order(service)
+    turns = Turns(at_once=1, waiting_max=9, wait_max_s=0.01, busy="Busy.")
+    gateway = DeterministicGateway(service.pool)
+    refunds = Refunds(service.refund_store, gateway, turns=turns)
+    payments = Payments(service.orders, gateway, refunds=refunds)
+
+    async with turns.take():
+        waiting = await payments.drive(order_id)
+        said = await execute(service, "SELECT said FROM payment_event")
+        known = await execute(service, "SELECT FROM test_gateway.payment")
+    paid = await payments.drive(order_id)
+
+    assert (waiting.state, said, known) == (OrderState.AUTHORIZING, [], [])
+    assert paid.state is OrderState.PAID
     await all_is_well(service)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stripe_peer import APPROVED, ASKS_FIRST, BANK, DECLINED, Wire
-from support import execute
+from support import eventually, execute
 
 from checkout.gateway.gateway import GatewayError, Payment, PaymentState, RefundState
 from checkout.gateway.stripe_gateway import StripeGateway, stripe_amount
@@ -248,6 +248,23 @@ async def test_a_payment_sent_twice_at_once_is_set_aside_once(
     assert {a.state for a in answers if isinstance(a, Payment)} == {AUTHORIZED}
     assert len(await wire.charges()) == 1
     assert (await gateway.look_up(key)).state is AUTHORIZED
+
+
+async def test_no_request_waits_for_a_connection(gateway: StripeGateway, wire: Wire) -> None:
+    key, many = str(uuid4()), 40
+    intent = (await authorize(gateway, key)).gateway_ref
+    held = wire.hold(intent)
+    held.times = many
+
+    async def all_are_here() -> bool:
+        return sum(method == "GET" for method, *_ in wire.sent) == many
+
+    asking = [asyncio.create_task(gateway.look_up(key)) for _ in range(many)]
+    await eventually(all_are_here)
+    assert held.gate is not None
+    held.gate.set()
+
+    assert {payment.state for payment in await asyncio.gather(*asking)} == {AUTHORIZED}
 
 
 @pytest.mark.parametrize("forgotten", [False, True], ids=["same_day", "next_day"])
