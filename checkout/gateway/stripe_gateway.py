@@ -106,9 +106,7 @@ class StripeGateway:
         self._pool = pool
         self._shop_url = shop_url
         self._session = aiohttp.ClientSession(
-            # No request waits for a connection, or it would time out without having been sent. Acts
-            # wait for their turn before they begin (`gateway_turns`), and each has one request at a
-            # time.
+            # A request that waited here could time out unsent; acts wait before (`gateway_turns`).
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
