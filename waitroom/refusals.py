@@ -150,6 +150,11 @@ class NotDrawnYet(Refusal):
     title = "The draw gives you a number first. Your entry is kept, even while you are away."
 
 
+class PlaceChangedTooOften(Refusal):
+    code, status = "place_changed_too_often", 429
+    title = "This place has stepped aside or moved too often. It stays yours, where it is."
+
+
 class NoneLeft(Refusal):
     code, status = "none_left", 409
     title = "This room gives more time to a limited number of places, and all of them are taken."

@@ -156,6 +156,7 @@ class Board:
         self._archived: dict[str, tuple[float, RoomView]] = {}
         # Few places have a note, and every ticket asks for its own.
         self._notes: dict[tuple[int, bool, int], PlaceNote] = {}
+        self._followed: set[int] = set()
         # The transaction from which the next reading of changed places begins.
         self._places_read = 0
         self._looked_up_at = NEVER
@@ -286,6 +287,7 @@ class Board:
             self._keep(room)
         for gone in self.rooms.keys() - {room.rules.room for room in found.rooms}:
             del self.rooms[gone]
+        self._forget_places()
         if found.unreadable != self._unreadable:
             log.error("rooms_set_aside", unreadable=found.unreadable)
             self._unreadable = found.unreadable
@@ -322,6 +324,13 @@ class Board:
                 break
         # Two readings at once may end in either order; the earlier horizon reads a little twice.
         self._places_read = horizon
+
+    def _forget_places(self) -> None:
+        """Drop the notes of lines that are no longer followed: archived, or replaced by a reset."""
+        followed = {line_id for view in self.rooms.values() for line_id in view.lines}
+        if gone := self._followed - followed:
+            self._notes = {place: n for place, n in self._notes.items() if place[0] not in gone}
+        self._followed = followed
 
     def _line_view(self, rules: LineRules, kept: dict[int, LineView], room: RoomRules) -> LineView:
         known = kept.get(rules.line_id)

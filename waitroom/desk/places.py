@@ -20,6 +20,7 @@ from waitroom.refusals import (
     CodeUnknown,
     NoneLeft,
     NotDrawnYet,
+    PlaceChangedTooOften,
     TicketLeft,
     TicketMoved,
     TicketOver,
@@ -36,7 +37,8 @@ CODE_VALID_S = 600
 # thousand valid codes find one with a chance of one in thirty thousand, so no bound for the whole
 # room is needed; strangers could use it up and keep everybody out.
 GUESSES_PER_MINUTE = 20
-# One place may step aside, or have a code made, this often. Each change is a log entry.
+# One place may step aside, come back, ask for more time or have a code made this often. Most of
+# these are log entries; the database bounds how many of them one place makes in all.
 CHANGES_PER_MINUTE = 6
 PROFILES_FRESH_S = 5.0
 # The states in which a place may be given up for another: its shopper is not inside.
@@ -49,6 +51,7 @@ _REFUSALS: dict[str, type[Refusal]] = {
     "ended": TicketOver,
     "other_ticket": TicketMoved,
     "none_left": NoneLeft,
+    "too_many_changes": PlaceChangedTooOften,
     "unknown": NotFound,
     "drawn": Busy,
 }
@@ -111,11 +114,13 @@ class Places:
     async def step_back(self, view: RoomView, ticket: Ticket) -> TicketStanding:
         """Bring a number back into the line; one that never stepped aside stays as it is."""
         if not ticket.entered:
+            await self._limit("back", ticket)
             _refuse(await self._store.step_back(ticket))
         return await self._tickets.fresh_standing(view, ticket)
 
     async def give_profile(self, view: RoomView, ticket: Ticket, profile: str) -> TicketStanding:
         """Give a place more time; return where it stands then."""
+        await self._limit("profile", ticket)
         verdict = await self._store.give_profile(ticket, profile)
         if verdict == "drawn":
             ticket = await self._tickets.numbered(view, ticket)

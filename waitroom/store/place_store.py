@@ -31,13 +31,19 @@ class PlaceStore:
         self._pool = pool
 
     async def move(self, ticket: Ticket, *, to_ticket: bytes) -> str:
-        """Let a place belong to another ticket: moved, other_ticket, inside, over or drawn."""
+        """Let a place belong to another ticket.
+
+        The verdict is moved, other_ticket, inside, over, drawn or too_many_changes.
+        """
         values = (ticket.line_id, ticket.entered, ticket.number, ticket.ticket_id, to_ticket)
         async with connection(self._pool) as borrowed:
             return str(await borrowed.fetchval(SQL["move_place"], *values))
 
     async def step_aside(self, ticket: Ticket) -> str:
-        """Let the line go on without a number: aside, inside, over or other_ticket."""
+        """Let the line go on without a number.
+
+        The verdict is aside, inside, over, other_ticket or too_many_changes.
+        """
         values = (ticket.line_id, ticket.number, ticket.ticket_id)
         async with connection(self._pool) as borrowed:
             return str(await borrowed.fetchval(SQL["step_aside"], *values))

@@ -546,7 +546,10 @@ async def test_a_place_cannot_fill_the_log_by_going_to_and_fro(
 
     answers = [await act(shopper, what) for _ in range(9) for what in ("aside", "back")]
 
+    asked = [(await take_time(shopper, "no-such-profile")).status for _ in range(7)]
+
     assert {answer.status for answer in answers} == {200, 429}
+    assert asked == [404] * 6 + [429]
     entries = await execute(service, "SELECT FROM log_entry WHERE body LIKE '%stepped_aside%'")
     assert len(entries) == 6
 

@@ -90,3 +90,7 @@ async def test_changed_places_are_read_once_also_when_one_commits_late(service: 
     assert seen == []
     ticket = Ticket(line_id=line_id, number=1, ticket_id=bytes(16))
     assert service.board.note_of(ticket).revoked
+    # A line that nobody can join any more is followed no longer.
+    await service.rooms.reset("drop", who="test", reason="another day")
+    await service.board.refresh(rooms=True)
+    assert not service.board.note_of(ticket).revoked

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from waitroom.line.ticket import Ticket
 from waitroom.run.app import Service
 from waitroom.store.place_store import PlaceStore
 
+OTHER_ID = bytes(16)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 WAIT_S = 20.0
 DRAW = {"status": "scheduled", "order_by": "draw"}
@@ -313,6 +315,34 @@ async def test_leavers_cannot_make_a_reveal_begin_again(
     assert [row["number"] for row in rows] == [left]
     # The entry that left is not written once more.
     assert await execute(service, "SELECT FROM place WHERE NOT entered") == []
+
+
+async def test_one_place_is_changed_a_bounded_number_of_times(
+    service: Service, places: PlaceStore
+) -> None:
+    worn, other, moving = await waiting(service, 3)
+    assert await places.step_aside(worn) == "aside"
+    assert await places.move(moving, to_ticket=OTHER_ID) == "moved"
+    moved = replace(moving, ticket_id=OTHER_ID)
+    # Changes that change nothing count as well.
+    for _ in range(99):
+        await execute(service, "UPDATE place SET aside = aside")
+    assert await places.step_back(worn) == "waiting"
+    entries = await execute(service, "SELECT count(*) AS n FROM log_entry")
+
+    refused = [
+        await places.step_aside(worn),
+        await places.move(worn, to_ticket=OTHER_ID),
+        await places.step_aside(moved),
+        await places.move(moved, to_ticket=os.urandom(16)),
+    ]
+
+    assert refused == ["too_many_changes"] * 4
+    assert await execute(service, "SELECT count(*) AS n FROM log_entry") == entries
+    # Others, coming back and leaving are as before.
+    assert await places.step_aside(other) == "aside"
+    assert await places.step_back(worn) == "waiting"
+    assert await service.lines.leave(worn) == "left"
 
 
 # Stepping aside.

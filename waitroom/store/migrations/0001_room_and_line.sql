@@ -333,6 +333,8 @@ CREATE TABLE place (
     -- The transaction of the last change. A reader continues from the oldest one that was still running
     -- at its last reading, so a change that commits late is not missed and hardly any is read twice.
     changed_in xid8 NOT NULL,
+    -- How often it was changed.
+    changes int NOT NULL DEFAULT 0,
     PRIMARY KEY (line_id, entered, number)
 );
 CREATE INDEX place_changed ON place (changed_in, line_id, entered, number);
@@ -341,6 +343,7 @@ CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.changed_at := clock_timestamp();
     NEW.changed_in := pg_current_xact_id();
+    NEW.changes := CASE TG_OP WHEN 'INSERT' THEN 1 ELSE OLD.changes + 1 END;
     RETURN NEW;
 END $$;
 CREATE TRIGGER changes_have_a_time BEFORE INSERT OR UPDATE ON place

@@ -10,6 +10,16 @@ RETURNS boolean LANGUAGE sql STABLE AS $$
         AND p.number = in_number AND p.owner <> in_ticket)
 $$;
 
+-- The changes of one place after which its shopper makes no more of them: each is an entry of the log, and
+-- is read by every worker. Coming back, leaving and an operator's acts are never refused for it.
+CREATE FUNCTION place_changes_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 100';
+
+-- Says whether a place was changed too often for one more change by its shopper.
+CREATE FUNCTION is_worn_out(in_line int, in_entered boolean, in_number bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM place p WHERE p.line_id = in_line AND p.entered = in_entered
+        AND p.number = in_number AND p.changes >= place_changes_max())
+$$;
+
 -- Says whether entries have their numbers, or are about to get them. A function that changes an
 -- entry's place asks this under the lock of the room's log, which the draw takes too; the verdict
 -- `drawn` sends the caller to the number, which is there in a moment.
@@ -43,6 +53,7 @@ BEGIN
     IF p.owner = to_ticket THEN RETURN 'moved'; END IF;
     IF p.owner <> from_ticket THEN RETURN 'other_ticket'; END IF;
     IF p.has_left OR p.revoked THEN RETURN 'over'; END IF;
+    IF is_worn_out(in_line, in_entered, in_number) THEN RETURN 'too_many_changes'; END IF;
     IF NOT in_entered THEN
         -- A claim does not lock the log: this row decides between it and the move.
         SELECT * INTO a FROM admission x WHERE x.line_id = in_line AND x.number = in_number FOR NO KEY UPDATE;
@@ -70,6 +81,7 @@ BEGIN
     SELECT * INTO l FROM line x WHERE x.line_id = in_line;
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
     IF is_anothers(in_line, false, in_number, in_ticket) THEN RETURN 'other_ticket'; END IF;
+    IF is_worn_out(in_line, false, in_number) THEN RETURN 'too_many_changes'; END IF;
     INSERT INTO admission (room_id, line_id, number, state, ticket_id, ended_at, time_factor)
         SELECT l.room_id, in_line, in_number, 'aside', in_ticket, shopper_now(), COALESCE((
             SELECT f.time_factor FROM place p JOIN profile f ON f.room_id = l.room_id AND f.profile = p.profile
