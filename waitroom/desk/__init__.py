@@ -28,7 +28,8 @@ tried one by one. Workers remember a batch of invitations for 5 s.
 
 Each worker keeps every room's rules and state document in memory (`board.py`) and answers `GET
 /rooms/{room}/state` with the leader's own bytes. It asks Valkey for all rooms twice a second. If a
-document has not been renewed for 3 s it reads PostgreSQL as well. Older versions are ignored. The
+document has not been renewed for 3 s it reads PostgreSQL as well. Older versions are ignored.
+Ended rooms are read again only when their logs have grown. The
 standing of a waiting number is answered from the document too; only a number that the document has
 passed or not yet seen asks the database.
 

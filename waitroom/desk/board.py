@@ -27,6 +27,8 @@ log = structlog.get_logger()
 
 STATES_EVERY_S = 0.5
 ROOMS_EVERY_S = 2.0
+# The last document of an ended room hardly changes any more.
+ENDED_EVERY_S = 10.0
 # A document that has stood this long may be out of date; the board then asks PostgreSQL as well.
 STALE_S = 3.0
 # Changed places are read in pages: the worker serves others between two of them.
@@ -68,13 +70,15 @@ class RoomView:
     """One room in one worker.
 
     `lines` are those that can be joined, by id, the main one first; `former_lines` the ids of the
-    lines from before a reset. `raw` is the state document and `state` the same decoded, None until
+    lines from before a reset. `log_seq` is the last entry of the room's log when its rules were
+    read. `raw` is the state document and `state` the same decoded, None until
     one has arrived; `etag` changes with it. `heard_at` is when it arrived, on the steady clock (s).
     """
 
     rules: RoomRules
     lines: dict[int, LineView]
     former_lines: frozenset[int]
+    log_seq: int = 0
     raw: bytes = b""
     etag: str = ""
     state: RoomState | None = None
@@ -157,6 +161,7 @@ class Board:
         # Few places have a note, and every ticket asks for its own.
         self._notes: dict[tuple[int, bool, int], PlaceNote] = {}
         self._followed: set[int] = set()
+        self._ended_read_at = NEVER
         # The transaction from which the next reading of changed places begins.
         self._places_read = 0
         self._looked_up_at = NEVER
@@ -282,10 +287,12 @@ class Board:
             log.exception("board_not_refreshed")
 
     async def _refresh_rooms(self) -> None:
-        found = await self._store.rooms()
+        ended = {room: v.log_seq for room, v in self.rooms.items() if v.rules.status == "ended"}
+        found = await self._store.rooms(ended)
         for room in found.rooms:
             self._keep(room)
-        for gone in self.rooms.keys() - {room.rules.room for room in found.rooms}:
+        there = found.unchanged.union(room.rules.room for room in found.rooms)
+        for gone in self.rooms.keys() - there:
             del self.rooms[gone]
         self._forget_places()
         if found.unreadable != self._unreadable:
@@ -300,10 +307,13 @@ class Board:
         lines = {line.line_id: self._line_view(line, kept, room.rules) for line in room.lines}
         if known is not None and known.line_id == room.lines[0].line_id:
             known.rules, known.lines = room.rules, lines
-            known.former_lines = room.former_lines
+            known.former_lines, known.log_seq = room.former_lines, room.log_seq
         else:
             self.rooms[room.rules.room] = RoomView(
-                rules=room.rules, lines=lines, former_lines=room.former_lines
+                rules=room.rules,
+                lines=lines,
+                former_lines=room.former_lines,
+                log_seq=room.log_seq,
             )
 
     async def refresh_places(self) -> None:
@@ -348,8 +358,12 @@ class Board:
         return LineView(rules=rules, desk=desk)
 
     async def _refresh_states(self) -> None:
-        for room, raw in (await self._memory.states(list(self.rooms))).items():
+        every = time.monotonic() - self._ended_read_at > ENDED_EVERY_S
+        rooms = [room for room, view in self.rooms.items() if every or not view.is_final]
+        for room, raw in (await self._memory.states(rooms)).items():
             self.rooms[room].accept(raw)
+        if every:
+            self._ended_read_at = time.monotonic()
         horizon = time.monotonic() - STALE_S
         # A room that has ended is published no more.
         if any(view.heard_at < horizon and not view.is_final for view in self.rooms.values()):

@@ -1,8 +1,8 @@
 """Lines and places on PostgreSQL, as a web worker reads and writes them."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import asyncpg
@@ -10,7 +10,6 @@ import asyncpg
 from inventory.kit.database import (
     ENGINE_ERRORS,
     SHOPPER_TIMEOUT_S,
-    Connection,
     Pool,
     borrow,
     connection,
@@ -20,6 +19,7 @@ from inventory.kit.problem import EngineDown
 from waitroom.line.admission import AdmissionState
 from waitroom.line.ticket import Ticket
 from waitroom.store.room_rows import UNREADABLE, RoomOnFile, RoomsOnFile, rooms_on_file
+from waitroom.store.room_store import rooms_one_by_one
 
 SQL = load_queries("waitroom.store")
 
@@ -302,14 +302,20 @@ class LineStore:
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["leave_returns"], *values)
 
-    async def rooms(self) -> RoomsOnFile:
-        """Return every room but the archived ones; a room that cannot be read leaves the others."""
+    async def rooms(self, ended: Mapping[str, int]) -> RoomsOnFile:
+        """Return every room but the archived ones; a room that cannot be read leaves the others.
+
+        Of the `ended` rooms, given with the last entry of each log, the unchanged are only named.
+        """
         async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["list_unchanged"], list(ended), list(ended.values()))
+            same = [row["room"] for row in rows]
             try:
-                return rooms_on_file(await borrowed.fetch(SQL["list_rooms"], None))
+                rows = await borrowed.fetch(SQL["list_rooms"], None, same)
+                return replace(rooms_on_file(rows), unchanged=frozenset(same))
             except UNREADABLE:
                 # asyncpg could not read a value, and says neither which nor of what room.
-                return await _rooms_one_by_one(borrowed)
+                return await rooms_one_by_one(borrowed)
 
     async def report_serving(self) -> None:
         """Let the shoppers' clock go on: a web worker serves shoppers."""
@@ -319,7 +325,7 @@ class LineStore:
     async def room(self, room: str) -> tuple[RoomOnFile, bytes | None] | None:
         """Return one room with its lines and its last document, archived or not."""
         async with connection(self._pool) as borrowed:
-            found = rooms_on_file(await borrowed.fetch(SQL["list_rooms"], room)).rooms
+            found = rooms_on_file(await borrowed.fetch(SQL["list_rooms"], room, [])).rooms
             states = await borrowed.fetch(SQL["read_states"], room)
         return (found[0], states[0]["body"] if states else None) if found else None
 
@@ -373,19 +379,6 @@ def _changed_place(row: asyncpg.Record) -> ChangedPlace:
     names = ("changed_in", "line_id", "entered", "number")
     cursor = PlaceCursor(**{name: values.pop(name) for name in names})
     return ChangedPlace(cursor=cursor, note=PlaceNote(**values))
-
-
-async def _rooms_one_by_one(borrowed: Connection) -> RoomsOnFile:
-    found = RoomsOnFile(rooms=[], unreadable={})
-    for row in await borrowed.fetch(SQL["name_rooms"], None):
-        try:
-            one = rooms_on_file(await borrowed.fetch(SQL["list_rooms"], row["room"]))
-        except UNREADABLE as error:
-            found.unreadable[row["room"]] = repr(error)
-        else:
-            found.rooms.extend(one.rooms)
-            found.unreadable.update(one.unreadable)
-    return found
 
 
 def _keys_and_ids(

@@ -39,14 +39,22 @@ LEFT JOIN returns_wait r ON r.line_id = q.line_id AND r.number = q.number AND r.
     AND NOT q.entered
 ORDER BY q.o;
 
+-- name: list_unchanged
+-- Ended rooms whose logs still end with these entries. Every change of a room or of its lines is an entry.
+SELECT m.room FROM unnest($1::text[], $2::bigint[]) k(room, seq) JOIN room m USING (room)
+JOIN log_head h ON h.room_id = m.room_id AND h.seq = k.seq
+WHERE m.status = 'ended' AND NOT is_sealed(m.room_id);
+
 -- name: list_rooms
--- A row for each line that can be joined, the main one first; of one room, or of all that are not archived.
-SELECT m.*, doors_open(m) AS doors_open, l.line_id, l.line, l.lane,
+-- A row for each line that can be joined, the main one first; of one room, or of all others than these that
+-- are not archived.
+SELECT m.*, doors_open(m) AS doors_open, h.seq AS log_seq, l.line_id, l.line, l.lane,
        d.count AS drawn_count, d.key AS draw_key,
        -- Lines from before a reset: their tickets are told so.
        ARRAY(SELECT x.line_id FROM line x WHERE x.room_id = m.room_id AND NOT x.joinable) AS former_lines
-FROM room m JOIN line l ON l.room_id = m.room_id AND l.joinable LEFT JOIN draw d ON d.line_id = l.line_id
-WHERE m.room = $1 OR ($1::text IS NULL AND NOT is_sealed(m.room_id))
+FROM room m JOIN log_head h ON h.room_id = m.room_id
+JOIN line l ON l.room_id = m.room_id AND l.joinable LEFT JOIN draw d ON d.line_id = l.line_id
+WHERE m.room = $1 OR ($1::text IS NULL AND m.room <> ALL ($2::text[]) AND NOT is_sealed(m.room_id))
 ORDER BY m.room, l.lane <> 'main', l.line_id;
 
 -- name: name_rooms

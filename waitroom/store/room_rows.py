@@ -23,9 +23,11 @@ _SHARE_DIGITS = 6
 class RoomOnFile:
     """A room with the lines that can be joined, the main one first.
 
-    `former_lines` are the ids of the lines from before a reset: their tickets are over.
+    `former_lines` are the ids of the lines from before a reset: their tickets are over. `log_seq`
+    is the last entry of the room's log.
     """
 
+    log_seq: int
     rules: RoomRules
     lines: tuple[LineRules, ...]
     former_lines: frozenset[int]
@@ -33,10 +35,14 @@ class RoomOnFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomsOnFile:
-    """Every room, and why those that could not be read were set aside, by name."""
+    """Every room, and why those that could not be read were set aside, by name.
+
+    `unchanged` are the names of ended rooms that the reader has already.
+    """
 
     rooms: list[RoomOnFile]
     unreadable: dict[str, str]
+    unchanged: frozenset[str] = frozenset()
 
 
 def room_rules(row: asyncpg.Record) -> RoomRules:
@@ -66,6 +72,7 @@ def rooms_on_file(rows: Sequence[asyncpg.Record]) -> RoomsOnFile:
 
 def _room_on_file(rows: Sequence[asyncpg.Record]) -> RoomOnFile:
     return RoomOnFile(
+        log_seq=rows[0]["log_seq"],
         rules=room_rules(rows[0]),
         lines=tuple(_line_rules(row) for row in rows),
         former_lines=frozenset(rows[0]["former_lines"]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from inventory.kit.database import Pool, connection, load_queries
+from inventory.kit.database import Connection, Pool, connection, load_queries
 from inventory.kit.doors.moments import FORM
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.money import DEFAULT_CURRENCY, currencies
@@ -14,7 +14,7 @@ from inventory.refusals import RoomArchived
 from waitroom.line.rules import RoomRules
 from waitroom.refusals import DrawIsDue, NotOpenYet, RoomUnreadable, SaleEnded
 from waitroom.store.place_store import Profile
-from waitroom.store.room_rows import UNREADABLE, room_rules
+from waitroom.store.room_rows import UNREADABLE, RoomsOnFile, room_rules, rooms_on_file
 
 SQL = load_queries("waitroom.store")
 
@@ -276,3 +276,17 @@ def _no_room(room: str) -> NotFound:
 def _broken(error: asyncpg.CheckViolationError) -> BadRequest:
     """Return what a broken rule of the tables means, in words for the operator who broke it."""
     return BadRequest(_SENTENCES.get(error.constraint_name or "", _OUT_OF_BOUNDS))
+
+
+async def rooms_one_by_one(borrowed: Connection) -> RoomsOnFile:
+    """Return every room by a statement of its own, for a value that asyncpg cannot read."""
+    found = RoomsOnFile(rooms=[], unreadable={})
+    for row in await borrowed.fetch(SQL["name_rooms"], None):
+        try:
+            one = rooms_on_file(await borrowed.fetch(SQL["list_rooms"], row["room"], []))
+        except UNREADABLE as error:
+            found.unreadable[row["room"]] = repr(error)
+        else:
+            found.rooms.extend(one.rooms)
+            found.unreadable.update(one.unreadable)
+    return found

@@ -1,16 +1,17 @@
 """A web worker's copy of the rooms: what it keeps, and what it leaves out."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
 from structlog.testing import capture_logs
-from support import execute, open_room
+from support import execute, open_room, tick
 
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import RoomUnreadable
 from waitroom.run.app import Service
+from waitroom.store.room_rows import RoomsOnFile
 
 Clients = Callable[[Service], Awaitable[TestClient[Any, Any]]]
 
@@ -94,3 +95,40 @@ async def test_changed_places_are_read_once_also_when_one_commits_late(service: 
     await service.rooms.reset("drop", who="test", reason="another day")
     await service.board.refresh(rooms=True)
     assert not service.board.note_of(ticket).revoked
+
+
+async def test_an_ended_room_is_read_again_only_when_it_changed(service: Service) -> None:
+    await open_room(service, seats_max=0)
+    await open_room(service, "other", skus={}, seats_max=0)
+    await service.rooms.set_status("drop", "ended", who="test", reason="over")
+    for _ in range(3):
+        await tick(service)
+        await service.board.refresh(rooms=True)
+    read, states = service.lines.rooms, service.memory.states
+    rows: list[list[str]] = []
+    documents: list[list[str]] = []
+
+    async def noted(ended: Mapping[str, int]) -> RoomsOnFile:
+        found = await read(ended)
+        rows.append(sorted(room.rules.room for room in found.rooms))
+        return found
+
+    async def asked(rooms: Sequence[str]) -> dict[str, bytes]:
+        documents.append(sorted(rooms))
+        return await states(rooms)
+
+    service.lines.rooms = noted  # type: ignore[method-assign]
+    service.memory.states = asked  # type: ignore[method-assign]
+
+    await service.board.refresh(rooms=True)
+    await service.rooms.change("drop", '{"fairness_public": true}', who="test")
+    await service.board.refresh(rooms=True)
+    await service.board.refresh(rooms=True)
+
+    assert rows == [["other"], ["drop", "other"], ["other"]]
+    assert documents == [["other"]] * 3
+    assert service.board.room("drop").rules.fairness_public
+    # A reset makes it a room that waits to be opened.
+    await service.rooms.reset("drop", who="test", reason="another day")
+    await service.board.refresh(rooms=True)
+    assert service.board.room("drop").rules.status == "scheduled"
