@@ -383,6 +383,9 @@ SELECT forget_people($1, $2, $3);
 -- name: forget_orders
 SELECT forget_orders($1, $2);
 
+-- name: forget_records
+SELECT forget_records($1, $2);
+
 -- name: forget_addresses
 SELECT forget_addresses($1, $2);
 

@@ -221,3 +221,36 @@ async def test_archived_rooms_cost_a_tick_nothing(service: Service) -> None:
     assert set(await service.lines.states()) == {"running"}
     with pytest.raises(Refusal):
         await service.board.find("no-such-room")
+
+
+async def test_records_that_belong_to_no_room_go_when_orders_of_their_age_do(
+    service: Service,
+) -> None:
+    await open_gate(service, skus={"mug": 20})
+    old = "clock_timestamp() - interval '3 days'"
+    await execute(
+        service,
+        f"INSERT INTO operator_action (at, who, action) SELECT {old}, 'ada', 'x' "
+        "FROM generate_series(1, 5)",
+    )
+    await execute(service, "INSERT INTO operator_action (who, action) VALUES ('ada', 'new')")
+    await execute(
+        service,
+        f"INSERT INTO operator_action (at, room_id, who, action) "
+        f"SELECT {old}, room_id, 'ada', 'its room' FROM room",
+    )
+    await execute(
+        service,
+        "INSERT INTO sku_change (sku, room_id, what, who, at) "
+        f"SELECT 'gone', room_id, 'deleted', 'ada', {old} FROM room",
+    )
+
+    await service.archive.sweep(FOR_EVER, 2)
+    assert await count(service, "operator_action WHERE action = 'x'") == 5
+    taken = [await service.archive.sweep(KEEP, 2) for _ in range(4)]
+
+    assert taken == [2, 2, 1, 0]
+    assert await count(service, "operator_action WHERE action IN ('new', 'its room')") == 2
+    assert await count(service, "operator_action WHERE action = 'x'") == 0
+    assert await count(service, "sku_change WHERE sku = 'gone'") == 0
+    assert await count(service, "sku_change WHERE sku = 'mug'") == 1

@@ -80,6 +80,25 @@ CREATE FUNCTION forget_addresses(people_after interval, batch_max int) RETURNS i
     SELECT count(*)::int FROM old
 $$;
 
+-- Deletes operators' acts that belong to no room, and the histories of SKUs, once they are as old as orders
+-- that are deleted. It looks at the oldest rows alone, so a sweep that finds nothing is cheap. Returns how many.
+CREATE FUNCTION forget_records(orders_after interval, batch_max int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    since constant timestamptz := clock_timestamp() - orders_after;
+    acts int; changes int;
+BEGIN
+    PERFORM set_config('waitroom.archiving', 'on', true);
+    DELETE FROM operator_action o USING (
+        SELECT x.action_id FROM operator_action x WHERE x.room_id IS NULL ORDER BY x.action_id LIMIT batch_max) old
+        WHERE o.action_id = old.action_id AND o.at <= since;
+    GET DIAGNOSTICS acts = ROW_COUNT;
+    DELETE FROM sku_change c USING (SELECT x.change_id FROM sku_change x ORDER BY x.change_id LIMIT batch_max) old
+        WHERE c.change_id = old.change_id AND c.at <= since;
+    GET DIAGNOSTICS changes = ROW_COUNT;
+    PERFORM set_config('waitroom.archiving', '', true);
+    RETURN GREATEST(acts, changes);
+END $$;
+
 -- Deletes orders of an archived room with all that speaks of them. What they sold goes into the balances.
 CREATE FUNCTION delete_orders(in_room_id int, ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
