@@ -2,13 +2,15 @@
 
 from datetime import timedelta
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sale_log import NOON, SECOND, called, joined
 
 from inventory.kit.problem import BadRequest
 from waitroom.reports.analytics.analysis import STEPS_MAX, STEPS_WANTED, Walk, make_span
-from waitroom.reports.analytics.waits import percentile, waits_of
+from waitroom.reports.analytics.waits import WaitsDraft, percentile
 
 HOUR = timedelta(hours=1)
 
@@ -63,10 +65,31 @@ def test_waits_are_counted_by_arrival_whenever_the_call_came() -> None:
         called(101, 1, 3, line="members-1"),
     ]
 
-    first, second, third = waits_of(entries, span)
+    draft = WaitsDraft(span)
+    draft.feed(entries)
+    first, second, third = draft.waits()
 
     # Four at once, six after 50 s, two after 20 s and eight after 70 s.
     assert (first.joined, first.called, first.p50_s, first.p90_s) == (20, 20, 50.0, 70.0)
     # One after 40 s on each line, and two more on the other.
     assert (second.joined, second.called, second.p50_s, second.p90_s) == (7, 4, 40.0, 40.0)
     assert (third.joined, third.called, third.p50_s) == (0, 0, None)
+
+
+def test_a_long_log_takes_memory_for_its_seconds_and_not_for_its_entries() -> None:
+    """A thousand joins a second for a minute, each an entry; all are called a minute later."""
+    span = make_span(NOON, NOON + timedelta(hours=1), 600)
+    draft, tick = WaitsDraft(span), timedelta(milliseconds=1)
+    template = joined(1, 1, 1)
+    draft.feed(
+        msgspec.structs.replace(template, at=NOON + i * tick, first=i + 1, last=i + 1)
+        for i in range(60_000)
+    )
+    assert sum(len(line) for line in draft._lines.values()) <= 20  # noqa: SLF001 - its memory
+    draft.feed([msgspec.structs.replace(called(2, 1, 60_000), at=NOON + timedelta(minutes=2))])
+
+    first, *_ = draft.waits()
+
+    assert (first.joined, first.called) == (60_000, 60_000)
+    assert first.p50_s == pytest.approx(90, abs=5)
+    assert first.p90_s == pytest.approx(114, abs=5)

@@ -1,6 +1,7 @@
 """Counting the figures of an analysis on PostgreSQL."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,15 +26,17 @@ from waitroom.reports.analytics.analysis import (
     share,
     total,
 )
-from waitroom.reports.analytics.waits import waits_of
+from waitroom.reports.analytics.waits import WaitsDraft
 
 SQL = load_queries("waitroom.reports.analytics")
 
 # Counting a whole sale takes one of the engine's cores, and shoppers come first.
 COUNTS_MAX = 1
 WAITING_MAX = 8
-# The most log entries read for the waits: several hours of a rush.
-MOVES_MAX = 20_000
+# Reading the log for the waits takes at most this long: a million entries on a quiet machine.
+WAITS_MAX_S = 20.0
+# Entries read at a time, which bounds the text in memory and the length of a statement.
+ENTRIES_AT_ONCE = 2_000
 OUTCOMES = ("confirmed", "released", "expired", "held")
 
 
@@ -142,13 +145,20 @@ async def _pay_times(
 
 
 async def _waits(borrowed: Connection, room: RoomName, span: Span) -> list[Wait] | None:
-    values = (room.room_id, span.since, span.until, MOVES_MAX + 1)
-    rows = await borrowed.fetch(SQL["list_moves"], *values)
-    if len(rows) > MOVES_MAX:
-        return None
-    # In a thread, so that shoppers are answered meanwhile.
-    return await asyncio.to_thread(_read_waits, [row["body"] for row in rows], span)
+    """Read the waits page by page; None if they cannot be counted in time."""
+    bounds = await borrowed.fetchrow(SQL["read_bounds"], room.room_id, span.since, span.until)
+    assert bounds is not None
+    draft = WaitsDraft(span)
+    until = time.monotonic() + WAITS_MAX_S
+    for after in range(bounds["first"] - 1, bounds["last"], ENTRIES_AT_ONCE):
+        values = (room.room_id, after, bounds["behind"], ENTRIES_AT_ONCE)
+        rows = await borrowed.fetch(SQL["list_moves"], *values)
+        # In a thread, so that shoppers are answered meanwhile.
+        await asyncio.to_thread(_feed, draft, [row["body"] for row in rows])
+        if time.monotonic() > until:
+            return None
+    return draft.waits()
 
 
-def _read_waits(bodies: Sequence[str], span: Span) -> list[Wait]:
-    return waits_of((read_entry(body) for body in bodies), span)
+def _feed(draft: WaitsDraft, bodies: Sequence[str]) -> None:
+    draft.feed(read_entry(body) for body in bodies)

@@ -71,8 +71,11 @@ WHERE p.room_id = $1 AND p.paid_at >= $2 AND p.paid_at < $3 AND h.idempotency_ke
         SELECT FROM purchase_line l WHERE l.order_id = p.order_id AND l.seller_id = $4));
 
 -- name: list_moves
--- The joins of the span, and the calls from its beginning on.
-SELECT e.body FROM log_between($1, (SELECT log_seq_at($1, $2)), (SELECT h.seq FROM log_head h WHERE h.room_id = $1)) e
-WHERE (e.body LIKE '%"kind": "called"%'
-         OR (e.body LIKE '%"kind": "joined"%' AND e.seq < (SELECT log_seq_at($1, $3))))
-ORDER BY e.seq LIMIT $4;
+-- The joins of the span, and the calls from its beginning on: those among the next entries after one.
+SELECT e.body FROM log_between($1, $2::bigint + 1, $2 + $4::bigint) e
+WHERE e.body LIKE '%"kind": "called"%' OR (e.body LIKE '%"kind": "joined"%' AND e.seq < $3::bigint)
+ORDER BY e.seq;
+
+-- name: read_bounds
+-- The entries at which a span begins and ends, and the last one of the log.
+SELECT log_seq_at($1, $2) AS first, log_seq_at($1, $3) AS behind, h.seq AS last FROM log_head h WHERE h.room_id = $1;

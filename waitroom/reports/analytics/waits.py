@@ -3,7 +3,7 @@
 A number's wait runs from the entry that gave it to the entry with which the line reached it.
 """
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,10 +12,17 @@ from itertools import accumulate
 from waitroom.log.entries import AnyEntry, Called, Joined
 from waitroom.reports.analytics.analysis import Span, Wait
 
+# Joins that follow each other within a hundredth of a step, and within this many seconds, wait
+# together. So a long log takes memory for its seconds and not for its entries.
+TOGETHER_MAX_S = 5.0
+TOGETHER_SHARE = 0.01
+# Waits are counted by tenths of a second.
+_DIGITS = 1
+
 
 @dataclass(slots=True)
 class _Waiting:
-    """The numbers of one tick that are not called yet; `step` is the step of their arrival."""
+    """Numbers that arrived together and are not called yet; `step` is the step of their arrival."""
 
     first: int
     last: int
@@ -23,54 +30,75 @@ class _Waiting:
     step: int
 
 
-def waits_of(entries: Iterable[AnyEntry], span: Span) -> list[Wait]:
-    """Return the waits by step of arrival.
+class WaitsDraft:
+    """Gathers the waits by step of arrival as the log goes by.
 
-    `entries` are in the order of the log: the joins of the span, and the calls from its beginning.
+    The entries are in the order of the log: the joins of the span, and the calls from its
+    beginning.
     """
-    begins = span.steps
-    joined = [0] * len(begins)
-    waits: list[list[tuple[float, int]]] = [[] for _ in begins]
-    lines: defaultdict[str, deque[_Waiting]] = defaultdict(deque)
-    for entry in entries:
-        match entry:
-            case Joined():
-                step = int((entry.at - span.since).total_seconds() // span.step_s)
-                # A clock that was set back puts an entry before its neighbours.
-                step = min(max(step, 0), len(begins) - 1)
-                joined[step] += entry.last - entry.first + 1
-                if entry.called:
-                    waits[step].append((0.0, entry.called))
-                first = entry.first + entry.called
-                if first <= entry.last:
-                    waiting = _Waiting(first, entry.last, entry.at, step)
-                    lines[entry.line].append(waiting)
-            case Called():
-                _call(lines[entry.line], entry, waits)
-            case _:
-                pass
-    return [
-        Wait(
-            at=at,
-            joined=count,
-            called=sum(n for _, n in found),
-            p50_s=percentile(found, 0.5),
-            p90_s=percentile(found, 0.9),
-        )
-        for at, count, found in zip(begins, joined, waits, strict=True)
-    ]
 
+    def __init__(self, span: Span) -> None:
+        self._span = span
+        self._begins = span.steps
+        self._together_s = min(TOGETHER_SHARE * span.step_s, TOGETHER_MAX_S)
+        self._joined = [0] * len(self._begins)
+        self._waits: list[Counter[float]] = [Counter() for _ in self._begins]
+        self._lines: defaultdict[str, deque[_Waiting]] = defaultdict(deque)
 
-def _call(line: deque[_Waiting], call: Called, waits: list[list[tuple[float, int]]]) -> None:
-    """Take the numbers that this call has reached out of the line, and note their waits."""
-    while line and line[0].first <= call.last:
-        batch = line[0]
-        reached = min(batch.last, call.last)
-        wait_s = max((call.at - batch.since).total_seconds(), 0.0)
-        waits[batch.step].append((wait_s, reached - batch.first + 1))
-        batch.first = reached + 1
-        if batch.first > batch.last:
-            line.popleft()
+    def feed(self, entries: Iterable[AnyEntry]) -> None:
+        """Take the next entries."""
+        for entry in entries:
+            match entry:
+                case Joined():
+                    self._join(entry)
+                case Called():
+                    self._call(entry)
+                case _:
+                    pass
+
+    def _join(self, entry: Joined) -> None:
+        step = int((entry.at - self._span.since).total_seconds() // self._span.step_s)
+        # A clock that was set back puts an entry before its neighbours.
+        step = min(max(step, 0), len(self._begins) - 1)
+        self._joined[step] += entry.last - entry.first + 1
+        if entry.called:
+            self._waits[step][0.0] += entry.called
+        first, line = entry.first + entry.called, self._lines[entry.line]
+        if first > entry.last:
+            return
+        if line and self._came_together(line[-1], first, step, entry.at):
+            line[-1].last = entry.last
+        else:
+            line.append(_Waiting(first, entry.last, entry.at, step))
+
+    def _came_together(self, before: _Waiting, first: int, step: int, at: datetime) -> bool:
+        follows = before.step == step and before.last + 1 == first
+        return follows and 0 <= (at - before.since).total_seconds() < self._together_s
+
+    def _call(self, call: Called) -> None:
+        """Take the numbers that this call has reached out of the line, and note their waits."""
+        line = self._lines[call.line]
+        while line and line[0].first <= call.last:
+            batch = line[0]
+            reached = min(batch.last, call.last)
+            wait_s = max((call.at - batch.since).total_seconds(), 0.0)
+            self._waits[batch.step][round(wait_s, _DIGITS)] += reached - batch.first + 1
+            batch.first = reached + 1
+            if batch.first > batch.last:
+                line.popleft()
+
+    def waits(self) -> list[Wait]:
+        """Return the waits up to the last entry taken."""
+        return [
+            Wait(
+                at=at,
+                joined=count,
+                called=found.total(),
+                p50_s=percentile(list(found.items()), 0.5),
+                p90_s=percentile(list(found.items()), 0.9),
+            )
+            for at, count, found in zip(self._begins, self._joined, self._waits, strict=True)
+        ]
 
 
 def percentile(weighed: Sequence[tuple[float, int]], part: float) -> float | None:
