@@ -51,3 +51,5 @@ class Taken:
     room_id: int
     # The times it was taken since its state last changed, this one included.
     tries: int
+    # Whether a shopper waits for it, whose card is good for the payment window alone.
+    awaited: bool = False

@@ -64,8 +64,13 @@ class SessionView:
 
 
 class OrderStore:
-    def __init__(self, pool: Pool, audits: Audits | None = None) -> None:
+    """`holder` is the name of this process in the leases that it takes (`LeaseHolder`)."""
+
+    def __init__(
+        self, pool: Pool, audits: Audits | None = None, *, holder: UUID | None = None
+    ) -> None:
         self._pool = pool
+        self._holder = holder
         self._audits = audits or Audits(pool)
 
     async def session(self, session_id: int) -> SessionView:
@@ -151,7 +156,11 @@ class OrderStore:
             try:
                 async with connection(self._pool) as borrowed:
                     row = await borrowed.fetchrow(
-                        SQL["start_payment"], *order, *rest, timeout=SHOPPER_TIMEOUT_S
+                        SQL["start_payment"],
+                        *order,
+                        *rest,
+                        self._holder,
+                        timeout=SHOPPER_TIMEOUT_S,
                     )
             except asyncpg.UniqueViolationError as error:
                 taken = error.constraint_name == "purchase_reference_key"
@@ -217,20 +226,26 @@ class OrderStore:
     async def take(self, *, gateway: str, lease_s: float, limit: int) -> list[Taken]:
         """Lease orders of this gateway that have no driver and are still moving."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["take_orders"], gateway, lease_s, limit)
+            rows = await borrowed.fetch(SQL["take_orders"], gateway, lease_s, limit, self._holder)
         return [
-            Taken(id=row["order_id"], room_id=row["room_id"], tries=row["drives"]) for row in rows
+            Taken(
+                id=row["order_id"],
+                room_id=row["room_id"],
+                tries=row["drives"],
+                awaited=row["awaited"],
+            )
+            for row in rows
         ]
 
     async def take_one(self, order_id: UUID, *, lease_s: float) -> bool:
         """Lease one order, unless it has a driver; say whether it is leased."""
         async with connection(self._pool) as borrowed:
-            return bool(await borrowed.fetchval(SQL["take_order"], order_id, lease_s))
+            return bool(await borrowed.fetchval(SQL["take_order"], order_id, lease_s, self._holder))
 
     async def put_off(self, work_id: UUID, *, wait_s: float) -> None:
         """End an order's lease, so that the order is taken again after a while."""
         async with connection(self._pool) as borrowed:
-            await borrowed.execute(SQL["put_off_order"], work_id, wait_s)
+            await borrowed.execute(SQL["put_off_order"], work_id, wait_s, self._holder)
 
     async def breaches(self) -> list[Breach]:
         """Return every way in which orders and refunds disagree: none, unless one is broken."""

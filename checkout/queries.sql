@@ -21,7 +21,7 @@ SELECT end_session($1, $2);
 -- name: start_payment
 -- Marks the hold as being paid and writes the order, or says why not: a live order on the same
 -- hold, a hold that is over. The hold's deadline moves once, by the payment window.
-SELECT * FROM start_payment($1, $2, $3, $4, $5, $6, $7, $8, $9);
+SELECT * FROM start_payment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- name: read_orders
 -- All orders of one session, newest first, or the one asked for.
@@ -61,16 +61,21 @@ WITH idle AS (
         AND NOT (p.state = 'returning' AND EXISTS (
             SELECT FROM refund r WHERE r.order_id = p.order_id AND r.state = 'failed'))
     ORDER BY p.changed_at LIMIT $3 FOR NO KEY UPDATE OF p SKIP LOCKED)
-UPDATE purchase p SET drives = p.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2)
-FROM idle WHERE p.order_id = idle.order_id RETURNING p.order_id, p.drives, p.room_id;
+UPDATE purchase p SET drives = p.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2),
+    driven_by = $4
+FROM idle WHERE p.order_id = idle.order_id
+RETURNING p.order_id, p.drives, p.room_id, p.state = 'authorizing' AS awaited;
 
 -- name: take_order
-UPDATE purchase p SET drives = p.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2)
+UPDATE purchase p SET drives = p.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2),
+    driven_by = $3
 WHERE p.order_id = $1 AND p.driven_until <= clock_timestamp()
     AND p.state IN ('authorizing', 'authorized', 'voiding', 'returning') RETURNING true;
 
 -- name: put_off_order
-UPDATE purchase SET driven_until = clock_timestamp() + make_interval(secs => $2) WHERE order_id = $1;
+-- An order that another process drives by now is left to it.
+UPDATE purchase SET driven_until = clock_timestamp() + make_interval(secs => $2), driven_by = NULL
+WHERE order_id = $1 AND driven_by IS NOT DISTINCT FROM $3;
 
 -- name: read_money_breaches
 SELECT * FROM money_breach;
@@ -98,18 +103,26 @@ WITH idle AS (
     SELECT r.refund_id FROM refund r JOIN payment_attempt a USING (order_id)
     WHERE r.state = 'asked' AND NOT r.outside AND a.gateway = $1 AND r.driven_until <= clock_timestamp()
     ORDER BY r.asked_at LIMIT $3 FOR NO KEY UPDATE OF r SKIP LOCKED)
-UPDATE refund r SET drives = r.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2)
+UPDATE refund r SET drives = r.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2),
+    driven_by = $4
 FROM idle WHERE r.refund_id = idle.refund_id RETURNING r.refund_id, r.drives,
     (SELECT p.room_id FROM purchase p WHERE p.order_id = r.order_id);
 
 -- name: put_off_refund
-UPDATE refund SET driven_until = clock_timestamp() + make_interval(secs => $2) WHERE refund_id = $1;
+UPDATE refund SET driven_until = clock_timestamp() + make_interval(secs => $2), driven_by = NULL
+WHERE refund_id = $1 AND driven_by IS NOT DISTINCT FROM $3;
+
+-- name: beat_lease_holder
+SELECT beat_lease_holder($1);
+
+-- name: end_leases
+SELECT end_leases($1);
 
 -- name: count_moving_money
 -- Every state has a row, so that a figure goes back to 0.
 SELECT 'order' AS kind, s.state, count(p.order_id) AS moving,
        COALESCE(extract(epoch FROM clock_timestamp() - min(p.changed_at)), 0)::float8 AS oldest_s,
-       count(*) FILTER (WHERE p.drives >= $1 OR (p.state = 'returning' AND EXISTS (
+       count(*) FILTER (WHERE (p.drives >= $1 AND p.state <> 'authorizing') OR (p.state = 'returning' AND EXISTS (
            SELECT FROM refund r WHERE r.order_id = p.order_id AND r.state = 'failed'))) AS stuck
 FROM unnest(ARRAY['authorizing', 'authorized', 'voiding', 'returning']) s(state)
 LEFT JOIN purchase p ON p.state = s.state AND p.state IN ('authorizing', 'authorized', 'voiding', 'returning')

@@ -20,8 +20,11 @@ _ITEMS = msgspec.json.Decoder(list[Item])
 
 
 class RefundStore:
-    def __init__(self, pool: Pool) -> None:
+    """`holder` is the name of this process in the leases that it takes."""
+
+    def __init__(self, pool: Pool, *, holder: UUID | None = None) -> None:
         self._pool = pool
+        self._holder = holder
 
     async def ask(self, order_id: UUID, wish: RefundWish, *, key: UUID, who: str) -> UUID:
         """Write a refund and set its money and units aside; return its id.
@@ -116,7 +119,7 @@ class RefundStore:
     async def take(self, *, gateway: str, lease_s: float, limit: int) -> list[Taken]:
         """Lease refunds of this gateway that were asked and have no driver."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["take_refunds"], gateway, lease_s, limit)
+            rows = await borrowed.fetch(SQL["take_refunds"], gateway, lease_s, limit, self._holder)
         return [
             Taken(id=row["refund_id"], room_id=row["room_id"], tries=row["drives"]) for row in rows
         ]
@@ -124,7 +127,7 @@ class RefundStore:
     async def put_off(self, work_id: UUID, *, wait_s: float) -> None:
         """End a refund's lease, so that the refund is taken again after a while."""
         async with connection(self._pool) as borrowed:
-            await borrowed.execute(SQL["put_off_refund"], work_id, wait_s)
+            await borrowed.execute(SQL["put_off_refund"], work_id, wait_s, self._holder)
 
 
 def refund_of(row: asyncpg.Record) -> Refund:

@@ -21,6 +21,9 @@ LEASE = Lease(attempt_s=GATEWAY_TIMEOUT_S, margin_s=5.0)
 # A short stall must not cost a good card its payment window, so the first waits are short. Nothing
 # is ever given up: money that moves has to come to rest.
 RETRY = Retry(waits_s=exponential(first_s=2.0, longest_s=120.0))
+# While a shopper waits, the waits stay short: a gateway that is back must find the payment soon.
+# The payment window bounds them, and the turns at the gateway bound the load.
+AWAITED_WAIT_MAX_S = 4.0
 BATCH_MAX = 50
 # Work that was taken this often in one state has stood still for over a quarter of an hour.
 TRIES_ALARM = 14
@@ -75,9 +78,11 @@ async def _put_off(store: LeasedStore, work: Taken, end: object, *, kind: str) -
     facts = {kind: str(work.id), "tries": work.tries}
     if isinstance(end, Exception):
         log.warning("not_settled", **facts, error=repr(end))
-    if work.tries >= TRIES_ALARM:
+    if work.tries >= TRIES_ALARM and not work.awaited:
         log.error("stands_still", **facts, hint="look at it on the operators' screen")
     chance = random.random()  # noqa: S311 - jitter guards no secret
     wait_s = RETRY.again_s(attempts=work.tries, chance=chance)
     assert wait_s is not None, "nothing is given up"
+    if work.awaited:
+        wait_s = min(wait_s, AWAITED_WAIT_MAX_S)
     await store.put_off(work.id, wait_s=wait_s)

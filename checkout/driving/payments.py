@@ -88,6 +88,7 @@ class Payments:
                     await self._store.put_off(order_id, wait_s=RETRY.waits_s[0])
             except TimeoutError:
                 log.info("driven_on_later", order=str(order_id))
+                await self._store.put_off(order_id, wait_s=RETRY.waits_s[0])
             except EngineDown:
                 if LEASE.left_s(started=started, now=time.monotonic()) <= ENGINE_PAUSE_S:
                     raise

@@ -79,6 +79,9 @@ async def open_service(
             stack.push_async_callback(service.stripe.close)
         if "web" in roles:
             await service.board.refresh()
+        if roles:
+            beating = asyncio.create_task(service.lease_holder.run(), name="leases")
+            stack.push_async_callback(_give_up_leases, service, beating)
         loops = [
             asyncio.create_task(_watched(service, name, loop), name=name)
             for name, loop in _loops_of(service)
@@ -147,6 +150,13 @@ async def _end(service: Service, loops: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         if task.done() and not task.cancelled() and (error := task.exception()):
             log.warning("end_failed", part=task.get_name(), error=repr(error))
+
+
+async def _give_up_leases(service: Service, beating: asyncio.Task[None]) -> None:
+    """Free what the process still holds once everything else has ended."""
+    beating.cancel()
+    await asyncio.wait([beating])
+    await service.lease_holder.end()
 
 
 async def _close_pool(pool: Pool) -> None:

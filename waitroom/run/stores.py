@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from checkout.customers.customer_store import CustomerStore
+from checkout.driving.holder import LeaseHolder
 from checkout.history.history_store import HistoryStore
 from checkout.order_store import OrderStore
 from checkout.refund_store import RefundStore
@@ -48,6 +49,7 @@ class Stores:
     pool: Pool
     audit_pool: Pool
     beat_pool: Pool
+    lease_holder: LeaseHolder
     lines: LineStore
     log: LogStore
     office: OfficeStore
@@ -79,8 +81,9 @@ def stores_on(
     pool: Pool, *, audit_pool: Pool, beat_pool: Pool, secrets_of_endpoints: SecretBook
 ) -> Stores:
     """Return all stores; those that read whole tables are on `audit_pool`, the beat on its own."""
-    audits = Audits(audit_pool)
+    audits, holder = Audits(audit_pool), LeaseHolder(beat_pool)
     return Stores(
+        lease_holder=holder,
         pool=pool,
         audit_pool=audit_pool,
         beat_pool=beat_pool,
@@ -98,15 +101,15 @@ def stores_on(
         products=CatalogueStore(pool),
         ledger=LedgerStore(pool, audits),
         imports=CatalogueImportStore(pool),
-        orders=OrderStore(pool, audits),
-        refund_store=RefundStore(pool),
+        orders=OrderStore(pool, audits, holder=holder.name),
+        refund_store=RefundStore(pool, holder=holder.name),
         history=HistoryStore(pool),
         customers=CustomerStore(pool),
         operators=OperatorStore(pool),
         actions=ActionStore(pool),
         endpoints=EndpointStore(pool, secrets_of_endpoints),
-        outbox=OutboxStore(pool),
-        mails=MailStore(pool),
+        outbox=OutboxStore(pool, holder=holder.name),
+        mails=MailStore(pool, holder=holder.name),
         analytics=AnalyticsStore(audit_pool),
         fairness=FairnessStore(audit_pool),
     )

@@ -581,7 +581,8 @@ async def payment_starts_meanwhile(
         transaction = connection.transaction()
         await transaction.start()
         await connection.fetchrow(
-            "SELECT * FROM start_payment($1, $2, $3, $4, 'b', $5, 'test', 'tok_approve', NULL)",
+            "SELECT * FROM start_payment($1, $2, $3, $4, 'b', $5, 'test', 'tok_approve', NULL,"
+            " NULL)",
             uuid4(),
             session,
             held,

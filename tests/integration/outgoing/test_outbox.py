@@ -14,9 +14,11 @@ from receiver import Receiver, open_receiver, receiving, sending
 from standardwebhooks import Webhook, WebhookVerificationError
 from support import eventually, execute, open_room
 
+from checkout.driving.holder import LeaseHolder
 from inventory.kit.problem import Busy
 from waitroom.outgoing.outbox import endpoint_store, webhook_client
 from waitroom.outgoing.outbox.attempt import ATTEMPTS_MAX, LEASE, QUIET_S
+from waitroom.outgoing.outbox.outbox_store import OutboxStore
 from waitroom.outgoing.outbox.sender import PER_ENDPOINT_MAX
 from waitroom.run.app import Service
 
@@ -540,6 +542,25 @@ async def test_a_killed_senders_deliveries_go_on_when_its_lease_is_over(
     assert leased["lease"] is not None
     assert receiver.kinds() == ["order.paid", "room.opened", "order.paid"]
     assert receiver.got[0].name == receiver.got[2].name
+
+
+async def test_the_deliveries_of_a_sender_that_is_found_dead_are_due_at_once(
+    service: Service, receiver: Receiver
+) -> None:
+    await listen(service, receiver)
+    await emit(service, "order.paid")
+    await execute(service, "SELECT fan_out(10)")
+    dead = LeaseHolder(service.pool)
+    await dead.beat()
+    outbox = OutboxStore(service.pool, holder=dead.name)
+    (taken,) = await outbox.lease_due({}, per_endpoint_max=8, lease_s=3600)
+    early = await service.outbox.lease_due({}, per_endpoint_max=8, lease_s=3600)
+
+    await dead.end()
+    (again,) = await service.outbox.lease_due({}, per_endpoint_max=8, lease_s=3600)
+
+    assert early == []
+    assert (again.delivery_id, again.attempts) == (taken.delivery_id, 2)
 
 
 async def test_who_lost_the_lease_cannot_report_a_failure_but_a_success_counts(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from inventory.kit.database import Pool, connection, load_queries
 from waitroom.outgoing.mail.attempt import ATTEMPTS_MAX
@@ -37,13 +38,18 @@ class Mail:
 
 
 class MailStore:
-    def __init__(self, pool: Pool) -> None:
+    """`holder` is the name of this process in the leases that it takes."""
+
+    def __init__(self, pool: Pool, *, holder: UUID | None = None) -> None:
         self._pool = pool
+        self._holder = holder
 
     async def lease_due(self, batch_max: int, *, lease_s: float) -> list[Mail]:
         """Lease up to `batch_max` messages that are due."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["lease_mail"], batch_max, lease_s, ATTEMPTS_MAX)
+            rows = await borrowed.fetch(
+                SQL["lease_mail"], batch_max, lease_s, ATTEMPTS_MAX, self._holder
+            )
         return [Mail(**dict(row)) for row in rows]
 
     async def note(self, mail: Mail, what: str, outcome: Outcome) -> None:

@@ -52,8 +52,11 @@ class Due:
 
 
 class OutboxStore:
-    def __init__(self, pool: Pool) -> None:
+    """`holder` is the name of this process in the leases that it takes."""
+
+    def __init__(self, pool: Pool, *, holder: UUID | None = None) -> None:
         self._pool = pool
+        self._holder = holder
 
     async def fan_out(self, batch_max: int) -> int:
         """Make the deliveries of waiting events; return how many events were taken."""
@@ -64,7 +67,13 @@ class OutboxStore:
         self, sending: Mapping[int, int], *, per_endpoint_max: int, lease_s: float
     ) -> list[Due]:
         """Lease what is due, to each endpoint up to `per_endpoint_max` less what is `sending`."""
-        values = (list(sending.keys()), list(sending.values()), per_endpoint_max, lease_s)
+        values = (
+            list(sending.keys()),
+            list(sending.values()),
+            per_endpoint_max,
+            lease_s,
+            self._holder,
+        )
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["lease_deliveries"], *values)
         return [_due(row) for row in rows]

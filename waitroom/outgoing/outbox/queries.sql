@@ -13,7 +13,7 @@ WITH due AS (
         ORDER BY d.due_at LIMIT GREATEST($3::int - COALESCE(b.sending, 0), 0)
         FOR UPDATE SKIP LOCKED) x
     WHERE e.active AND (e.quiet_until IS NULL OR e.quiet_until <= statement_timestamp()))
-UPDATE webhook_delivery d SET lease = gen_random_uuid(), attempts = d.attempts + 1,
+UPDATE webhook_delivery d SET lease = gen_random_uuid(), sent_by = $5, attempts = d.attempts + 1,
     due_at = statement_timestamp() + make_interval(secs => $4)
 FROM due, webhook_endpoint e, outbox_event v
 WHERE d.delivery_id = due.delivery_id AND e.endpoint_id = d.endpoint_id AND v.event_id = d.event_id

@@ -255,8 +255,10 @@ CREATE TABLE purchase (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     -- The lease of the process that drives the order, at first the one that wrote it (LEASE in
-    -- checkout/driving/leased.py), and how often it was taken since its state last changed.
+    -- checkout/driving/leased.py), its name while it drives, and how often it was taken since its state
+    -- last changed.
     driven_until timestamptz NOT NULL DEFAULT clock_timestamp() + interval '35 seconds',
+    driven_by uuid,
     drives int NOT NULL DEFAULT 0,
     -- When its hold was confirmed for it. That happens once, whatever becomes of the order later.
     sold_at timestamptz,
@@ -331,6 +333,7 @@ CREATE TABLE refund (
     done_at timestamptz,
     -- As with an order.
     driven_until timestamptz NOT NULL DEFAULT clock_timestamp() + interval '35 seconds',
+    driven_by uuid,
     drives int NOT NULL DEFAULT 0,
     CONSTRAINT refund_asked_once UNIQUE (order_id, idempotency_key),
     CONSTRAINT only_an_asked_refund_is_open CHECK ((state = 'asked') = (ended_at IS NULL)),

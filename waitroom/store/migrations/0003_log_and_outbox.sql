@@ -224,6 +224,7 @@ CREATE TABLE webhook_delivery (
     state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'failed')),
     due_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     lease uuid,
+    sent_by uuid,
     attempts int NOT NULL DEFAULT 0,
     -- The last attempt: when, the answer's status or none, its first bytes or what went wrong.
     tried_at timestamptz,
@@ -247,6 +248,7 @@ CREATE TABLE mail (
     state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sent', 'failed')),
     attempts int NOT NULL DEFAULT 0,
     next_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    sent_by uuid,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     -- The outcome of the last attempt in words of ours, since a relay's words may hold the address.
     outcome text NOT NULL DEFAULT '',

@@ -69,7 +69,8 @@ $$;
 -- payment_running, already_paid, total_changed (to `figure`), too_many_declines.
 CREATE FUNCTION start_payment(
     in_order uuid, in_session bigint, in_hold uuid, key uuid, hash bytea, in_reference text,
-    in_gateway text, token text, shown bigint, OUT verdict text, OUT found_order uuid, OUT figure bigint)
+    in_gateway text, token text, shown bigint, in_driver uuid,
+    OUT verdict text, OUT found_order uuid, OUT figure bigint)
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     a admission; h hold; p purchase; t timestamptz; total bigint; money text; room_window interval;
@@ -111,8 +112,9 @@ BEGIN
         WHERE x.hold_id = in_hold RETURNING x.expires_at INTO t;
     UPDATE hold_line l SET due_at = NULL WHERE l.hold_id = in_hold;
     INSERT INTO purchase (order_id, reference, session_id, customer_id, room_id, hold_id, idempotency_key,
-                          body_hash, total_minor, currency, pay_by)
-        VALUES (in_order, in_reference, in_session, a.customer_id, h.room_id, in_hold, key, hash, total, money, t);
+                          body_hash, total_minor, currency, pay_by, driven_by)
+        VALUES (in_order, in_reference, in_session, a.customer_id, h.room_id, in_hold, key, hash, total, money, t,
+                in_driver);
     INSERT INTO payment_attempt (order_id, gateway, payment_token, amount_minor, currency)
         VALUES (in_order, in_gateway, token, total, money);
     INSERT INTO purchase_line (order_id, sku_id, name, quantity, price_minor, seller_id)
