@@ -51,8 +51,8 @@ ever added to; the order keeps its life cycle alone.
   (`test_two_halves_and_one_more_asked_at_once_are_two_halves`).
 * **Called off**: an undecided payment is voided first, sold units go back at once, a paid order is
   refunded. Later money goes back (`test_late_money_for_an_order_that_was_called_off_goes_back`).
-* **Worker dead**: its leases are freed once it was silent for three seconds, and the sweeper drives its
-  orders on (`test_an_order_of_a_killed_process_is_driven_on_long_before_its_lease_is_over`).
+* **Worker dead**: its leases are freed once it was silent for three seconds, and the sweeper drives
+  its orders on (`test_an_order_of_a_killed_process_is_driven_on_long_before_its_lease_is_over`).
 * The request waits `payment_wait_s` and then answers 202.
 
 `gateway` asks the companies that take the money, `customers` the identity provider; `history` looks
