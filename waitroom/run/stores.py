@@ -81,7 +81,8 @@ def stores_on(
     pool: Pool, *, audit_pool: Pool, beat_pool: Pool, secrets_of_endpoints: SecretBook
 ) -> Stores:
     """Return all stores; those that read whole tables are on `audit_pool`, the beat on its own."""
-    audits, holder = Audits(audit_pool), LeaseHolder(beat_pool)
+    audits = Audits(audit_pool)
+    holder = LeaseHolder(beat_pool)
     return Stores(
         lease_holder=holder,
         pool=pool,
