@@ -7,6 +7,6 @@ the settling loop may drive the same order.
 
 `leased` keeps them from doing so at once. Every order and refund has one driver at a time: the
 request that wrote it has the first lease. The settling loop takes it up when the lease has run out,
-because the gateway was slow, or was freed, because the process died (`holder`). News from the
+because the gateway was slow, or was freed, because the process died (`lease_holder`). News from the
 gateway is acted on at once, without a lease.
 """

@@ -5,7 +5,7 @@ its table with one statement: it skips locked rows, counts an attempt and moves 
 the work is due to the end of a lease. No transaction is open while the worker then talks to the
 outside. Afterwards it notes the outcome: done, given up, or due again later. When the worker dies,
 the lease runs out and another worker takes the work. Each lease names its holder, and a holder that
-is found dead loses its leases at once (`checkout.driving.holder`).
+is found dead loses its leases at once (`checkout.driving.lease_holder`).
 
 The database alone decides who holds a lease. A worker's own clock only tells it when to stop
 trusting its lease, which is before the database gives the work to another:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from checkout.customers.customer_store import CustomerStore
-from checkout.driving.holder import LeaseHolder
+from checkout.driving.lease_holder import LeaseHolder
 from checkout.history.history_store import HistoryStore
 from checkout.order_store import OrderStore
 from checkout.refund_store import RefundStore

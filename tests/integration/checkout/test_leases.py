@@ -8,7 +8,7 @@ from uuid import UUID
 from paying import all_is_well, an_order
 from support import eventually, execute
 
-from checkout.driving.holder import LeaseHolder
+from checkout.driving.lease_holder import LeaseHolder
 from checkout.order import OrderState
 from checkout.order_store import OrderStore
 from waitroom.run.app import Service
@@ -19,7 +19,7 @@ SILENT_S = 4.0
 DRIVER = """
 import asyncio, sys
 from uuid import UUID
-from checkout.driving.holder import LeaseHolder
+from checkout.driving.lease_holder import LeaseHolder
 from checkout.order_store import OrderStore
 from inventory.kit.database import open_pool
 

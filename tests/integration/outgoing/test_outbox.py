@@ -14,7 +14,7 @@ from receiver import Receiver, open_receiver, receiving, sending
 from standardwebhooks import Webhook, WebhookVerificationError
 from support import eventually, execute, open_room
 
-from checkout.driving.holder import LeaseHolder
+from checkout.driving.lease_holder import LeaseHolder
 from inventory.kit.problem import Busy
 from waitroom.outgoing.outbox import endpoint_store, webhook_client
 from waitroom.outgoing.outbox.attempt import ATTEMPTS_MAX, LEASE, QUIET_S
