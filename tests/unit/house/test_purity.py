@@ -13,6 +13,7 @@ AT_THE_RIM = re.compile(r".*([._](store|api|pages|gateway|webhooks|sender|client
 NAMED_IMPURE = {
     # They drive money and stock through time.
     "checkout.driving.comparison",
+    "checkout.driving.lease_holder",
     "checkout.driving.leased",
     "checkout.driving.money_watch",
     "checkout.driving.payments",
