@@ -557,6 +557,14 @@ async def test_rooms_are_made_and_steered_on_the_command_line(postgres_url: str)
         await run("set", "drop", "seats_max"),
         await run("reset", "drop", "--confirm", "other", "--reason", "x"),
         await run("public-value", "drop", "3f9a"),
+        await run("admit", "drop", "sal"),
+    ]
+    seller = ("sal", "--role", "seller", "--password", PASSWORD)
+    await asyncio.to_thread(waitroom, postgres_url, "operator", "add", *seller)
+    admitted = [
+        await run("admit", "drop", "sal"),
+        await run("sellers", "drop"),
+        await run("admit", "drop", "sal", "--withdraw"),
     ]
     await run("set", "drop", "seats_max=9", "closes_at=2030-06-02T12:00:00Z", "policy=rate")
     shown = (await run("show", "drop"))[1]
@@ -564,9 +572,11 @@ async def test_rooms_are_made_and_steered_on_the_command_line(postgres_url: str)
     begun = await run("reset", "drop", "--confirm", "drop", "--reason", "a rehearsal")
 
     assert made[0] == 0, made
-    assert [code for code, _ in bad] == [2] * 6
+    assert [code for code, _ in bad] == [2] * 7
     for (_, said), word in zip(
-        bad, ("after it opens", "seats_max?", "int", "such as", "name", "waiting"), strict=True
+        bad,
+        ("after it opens", "seats_max?", "int", "such as", "name", "waiting", "no seller"),
+        strict=True,
     ):
         assert word in said
     for line in (
@@ -575,6 +585,11 @@ async def test_rooms_are_made_and_steered_on_the_command_line(postgres_url: str)
     ):  # fmt: skip
         assert line in shown.splitlines(), shown
     assert opened == (0, "drop: scheduled → open\n")
+    assert admitted == [
+        (0, "drop: sal is admitted\n"),
+        (0, "sal: admitted, 0 units available\n"),
+        (0, "drop: sal is withdrawn\n"),
+    ]
     assert begun[0] == 0
     assert re.search("started over, 0 call", begun[1])
 
