@@ -47,7 +47,7 @@ class AwayPool:
     @asynccontextmanager
     async def acquire(self, **options: Any) -> AsyncIterator[Any]:
         if not self.answers:
-            raise asyncpg.CannotConnectNowError
+            raise asyncpg.CannotConnectNowError("the database system is starting up")
         async with self._pool.acquire(**options) as connection:
             yield connection
 
