@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from support import eventually, execute, open_room, tick
 
 from waitroom.desk.serving import ServingReport
@@ -31,14 +31,15 @@ class Front:
 
 
 async def test_no_worker_reports_that_it_serves_while_the_public_address_leads_to_nobody(
-    service: Service, client: Client, aiohttp_server: Any, monkeypatch: pytest.MonkeyPatch
+    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(way_in, "PROBE_EVERY_S", 0.05)
     await open_room(service, skus={"mug": 3})
     await tick(service)
     front, app = Front(), web.Application()
     app.router.add_get("/healthz", front.answer)
-    server = await aiohttp_server(app)
+    server = TestServer(app)
+    await server.start_server()
     way, stopping = WayIn(after_s=0.3), asyncio.Event()
     probing = asyncio.create_task(Probe(str(server.make_url("/")), way).run(stopping))
     report = ServingReport(service.lines, is_cut_off=lambda: way.is_cut_off(time.monotonic()))
