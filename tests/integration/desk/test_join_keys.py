@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from lost_replies import LosesReplies
-from support import execute, log_is_whole, open_room, tick
+from support import execute, log_is_whole, open_room, shift_clock, tick
 
 from inventory.kit.problem import EngineDown, Refusal
 from waitroom.desk import join_desk
@@ -171,6 +171,29 @@ async def test_an_entry_that_belongs_to_nobody_is_not_drawn_unless_its_key_asks(
     assert numbers(again) == [2]
     rows = await execute(service, "SELECT has_left FROM place WHERE entered ORDER BY number")
     assert [row["has_left"] for row in rows] == [True, False]
+    await desk.close()
+
+
+async def test_a_lost_entry_whose_key_asks_after_the_draw_takes_no_number_of_anothers(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(join_desk, "SETTLE_EVERY_S", 0.01)
+    await open_room(service, skus={"mug": 50}, status="scheduled", order_by="draw", seats_max=50)
+    await tick(service)
+    desk, pool = forgetful_desk(service)
+    await lose(desk, pool, "a", "b", "c", "d")
+    await join(desk_of(service), *(f"other-{i}" for i in range(12)))
+    await service.rooms.set_status("drop", "open", who="test")
+    await tick(service, 4)
+    # All others miss their call, so the numbers that the entries had are free of any ticket.
+    await shift_clock(service, 4000)
+    await service.office.end_due(100)
+
+    await join(desk_of(service), "a", "b", "c", "d")
+
+    sql = "SELECT state, ticket_id, came_back_at FROM admission WHERE state <> 'left'"
+    rows = await execute(service, sql)
+    assert [tuple(row) for row in rows] == [("missed", None, None)] * 12
     await desk.close()
 
 

@@ -7,6 +7,7 @@ from paying import start
 from shop import hold, open_gate, sessions_in
 from support import execute, shift_clock
 
+from inventory.refusals import HoldExpired
 from waitroom.line.ticket import Ticket
 from waitroom.run.app import Service
 from waitroom.store.place_store import PlaceStore
@@ -14,12 +15,16 @@ from waitroom.store.place_store import PlaceStore
 RULES = {"claim_window_s": 100, "session_s": 5000, "hold_s": 400, "payment_window_s": 700}
 
 
-async def give_time(service: Service, session: int) -> None:
-    """Give a session the profile that doubles the time, as its shopper would ask for it."""
+async def ask_for_time(service: Service, session: int) -> str:
+    """Ask for double time as a session's shopper would; return the verdict."""
     sql = "SELECT line_id, number, ticket_id FROM admission WHERE admission_id = $1"
     (row,) = await execute(service, sql, session)
     ticket = Ticket(line_id=row["line_id"], number=row["number"], ticket_id=row["ticket_id"])
-    assert await PlaceStore(service.pool).give_profile(ticket, "extra-time") == "given"
+    return await PlaceStore(service.pool).give_profile(ticket, "extra-time")
+
+
+async def give_time(service: Service, session: int) -> None:
+    assert await ask_for_time(service, session) == "given"
 
 
 async def seconds_of(service: Service, column: str, table: str = "hold") -> int:
@@ -93,3 +98,23 @@ async def test_no_deadline_of_a_shopper_forgets_the_factor(service: Service) -> 
     # Three ask how long stock stays on sale, and one returns an end to which callers add.
     no_deadlines = {"slack_of", "kept_units", "read_facts", "call_ends"}
     assert [entry for entry in found if entry[0] not in no_deadlines] == []
+
+
+async def test_more_time_brings_back_nothing_that_is_over(service: Service, session: int) -> None:
+    mine = await hold(service, session, mug=1)
+    await shift_clock(service, 401)
+    # The hold's deadline has passed and the sweep has yet to come; the session goes on.
+    await give_time(service, session)
+    assert await seconds_of(service, "expires_at") < 0
+    assert await seconds_of(service, "due_at", "hold_line") < 0
+    assert await seconds_of(service, "expires_at", "admission") > 2 * 5000 - 500
+    with pytest.raises(HoldExpired):
+        await service.holds.extend(session, mine)
+
+    (other,) = await sessions_in(service, 1)
+    await shift_clock(service, 5001)
+    # Neither a session nor, after the sweep, the time to come back begins once more.
+    assert await ask_for_time(service, other) == "over"
+    long_ago = "state = 'missed', ended_at = shopper_now() - interval '5 hours'"
+    await execute(service, f"UPDATE admission SET {long_ago} WHERE admission_id = $1", other)
+    assert await ask_for_time(service, other) == "over"

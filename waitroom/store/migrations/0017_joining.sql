@@ -34,8 +34,9 @@ BEGIN
     first_number := (body ->> 'first')::bigint;
     entered := body ->> 'kind' = 'entered';
     called := COALESCE((body ->> 'called')::int, 0);
+    -- The number of an entry says nothing of a number in the line.
     SELECT wall_time(min(a.claim_until)) INTO claim_until FROM admission a
-        WHERE a.line_id = in_line AND a.number = first_number AND a.state = 'called';
+        WHERE NOT entered AND a.line_id = in_line AND a.number = first_number AND a.state = 'called';
 END $$;
 
 -- Says whether one of these keys has its number. The caller has the room's log locked, so no other
@@ -133,10 +134,13 @@ BEGIN
              WHERE x.line_id = in_line AND x.key = ANY (in_keys) AND x.state <> 'heard' AND x.number > 0
              ORDER BY x.key FOR NO KEY UPDATE LOOP
         UPDATE join_key x SET state = 'heard' WHERE x.line_id = in_line AND x.key = k.key;
-        IF k.state = 'lost' AND k.entered AND NOT entries_are_fixed(in_line) THEN
-            UPDATE place p SET has_left = false WHERE p.line_id = in_line AND p.entered AND p.number = k.number;
-        ELSIF k.state = 'lost' THEN
+        CONTINUE WHEN k.state <> 'lost';
+        IF NOT k.entered THEN
             PERFORM step_back(in_line, k.number, k.ticket_id);
+        ELSIF NOT entries_are_fixed(in_line) THEN
+            -- Later than that the draw has decided, and the number of the entry is another shopper's.
+            UPDATE place p SET has_left = false
+                WHERE p.line_id = in_line AND p.entered AND p.number = k.number AND p.owner = k.ticket_id;
         END IF;
     END LOOP;
     RETURN QUERY SELECT x.key, x.entered, x.number, x.ticket_id FROM join_key x
