@@ -58,8 +58,7 @@ WITH idle AS (
     SELECT p.order_id FROM purchase p JOIN payment_attempt a USING (order_id)
     WHERE p.state IN ('authorizing', 'authorized', 'voiding', 'returning') AND a.gateway = $1
         AND p.driven_until <= clock_timestamp()
-        AND NOT (p.state = 'returning' AND EXISTS (
-            SELECT FROM refund r WHERE r.order_id = p.order_id AND r.state = 'failed'))
+        AND NOT (p.state = 'returning' AND waits_for_operator(p.order_id))
     ORDER BY p.changed_at LIMIT $3 FOR NO KEY UPDATE OF p SKIP LOCKED)
 UPDATE purchase p SET drives = p.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2),
     driven_by = $4
@@ -122,8 +121,7 @@ SELECT end_leases($1);
 -- Every state has a row, so that a figure goes back to 0.
 SELECT 'order' AS kind, s.state, count(p.order_id) AS moving,
        COALESCE(extract(epoch FROM clock_timestamp() - min(p.changed_at)), 0)::float8 AS oldest_s,
-       count(*) FILTER (WHERE (p.drives >= $1 AND p.state <> 'authorizing') OR (p.state = 'returning' AND EXISTS (
-           SELECT FROM refund r WHERE r.order_id = p.order_id AND r.state = 'failed'))) AS stuck
+       count(*) FILTER (WHERE (p.drives >= $1 AND p.state <> 'authorizing') OR (p.state = 'returning' AND waits_for_operator(p.order_id))) AS stuck
 FROM unnest(ARRAY['authorizing', 'authorized', 'voiding', 'returning']) s(state)
 LEFT JOIN purchase p ON p.state = s.state AND p.state IN ('authorizing', 'authorized', 'voiding', 'returning')
 GROUP BY s.state

@@ -24,6 +24,14 @@ from checkout.order import Order, OrderState
 from checkout.refund import RefundWish
 from waitroom.run.app import Service
 
+DASHBOARD = """
+    WITH new AS (
+        INSERT INTO test_gateway.refund (refund_key, payment_key, gateway_ref, state, amount_minor,
+                                         decides_at)
+        VALUES ($1, $2, $1, $3, $4, clock_timestamp() + interval '1 hour') RETURNING *)
+    UPDATE test_gateway.payment g SET refunded_minor = g.refunded_minor + new.amount_minor
+    FROM new
+    WHERE g.payment_key = new.payment_key AND new.state <> 'failed' AND $4 <= g.amount_minor"""
 # Longer than a loaded machine needs to answer, shorter than a slow payment takes.
 IMPATIENT_S = 0.5
 
@@ -142,6 +150,13 @@ async def gateway_decides(service: Service) -> None:
     """Let everything that the test gateway has not decided be decided now."""
     for table in ("test_gateway.payment", "test_gateway.refund"):
         await execute(service, f"UPDATE {table} SET decides_at = clock_timestamp()")
+
+
+async def given_back(
+    service: Service, order_id: UUID, amount: int, *, name: str = "re_1", state: str = "done"
+) -> None:
+    """Give money back on the gateway's own pages."""
+    await execute(service, DASHBOARD, name, str(order_id), state, amount)
 
 
 async def hold_of(service: Service, hold_id: UUID) -> dict[str, Any]:

@@ -21,6 +21,8 @@ log = structlog.get_logger()
 # Orders that are compared at once, and at most in each of the sweeper's rounds of a second: the
 # gateway bounds its readers, and shoppers who pay come first.
 BATCH_MAX = 10
+# The difference of an order whose comparison failed here; tomorrow's round tries it again.
+NOT_COMPARED = "not_compared"
 
 
 class Comparison:
@@ -51,7 +53,7 @@ class Comparison:
             log.warning("gateway_not_compared", gateway=self._gateway, orders=len(taken))
             return len(taken)
         differences = [what for each in answered for what in each]
-        remaining = sum(what == "does_not_fit" for what in differences)
+        remaining = sum(what in {"does_not_fit", NOT_COMPARED} for what in differences)
         await self._store.advance(
             taken[-1],
             Compared(
@@ -68,10 +70,16 @@ class Comparison:
         """Return the differences of an order, or None where the gateway gave no answer."""
         try:
             moved = await self._payments.look_for_late_money(order_id)
+            if moved:
+                # Refunds fit an order only when its money has come to rest.
+                await self._payments.drive(order_id)
             found = await self._refunds.compare(order_id)
         except (GatewayError, Refusal) as error:
             log.warning("order_not_compared", order=str(order_id), error=repr(error))
             return None
+        except Exception:  # an order that cannot be compared keeps no other from it
+            log.exception("order_not_compared", order=str(order_id))
+            return [NOT_COMPARED]
         found += ["late_money"] if moved else []
         for what in found:
             hint = "is the gateway's webhook set up, and does it arrive?"

@@ -49,9 +49,17 @@ class Refunds:
         self.turns = turns or gateway_turns()
 
     async def drive(self, refund_id: UUID) -> Refund:
-        """Ask the gateway for a refund that is not over yet, and note what it did."""
+        """Ask the gateway for a refund that is not over yet, and note what it did.
+
+        A refund from the gateway's own pages is never asked for: that would give its money back a
+        second time. `compare` ends it.
+        """
         refund = await self._store.read(refund_id)
-        if refund.stage is not RefundStage.ASKED or refund.gateway != self._gateway.name:
+        if (
+            refund.stage is not RefundStage.ASKED
+            or refund.outside
+            or refund.gateway != self._gateway.name
+        ):
             return refund
         if refund.by_hand or refund.amount_minor == 0:
             # There is nothing to ask of the gateway.
@@ -100,7 +108,17 @@ class Refunds:
             return uuid5(NAMESPACE_URL, f"{self._gateway.name}:{refund.gateway_ref}")
 
     async def give_back(self, order_id: UUID) -> bool:
-        """Give the money of an order back that is returning; say whether the order has moved."""
+        """Give the money of an order back that is returning; say whether the order may have moved.
+
+        The gateway's own pages may have given a part of it back: it is taken in first, since the
+        gateway refuses for good to give back more than is left.
+        """
+        try:
+            if set(await self.compare(order_id)) - {"does_not_fit"}:
+                return True
+        except GatewayError as error:
+            log.warning("order_not_compared", order=str(order_id), error=repr(error))
+            return False
         refund_id = await self._store.give_back(order_id)
         if refund_id is None:
             log.warning("money_cannot_go_back_by_itself", order=str(order_id))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from paying import WatchedGateway, a_paid_order, all_is_well, line_of, refund
+from paying import WatchedGateway, a_paid_order, all_is_well, given_back, line_of, refund
 from prometheus_client import REGISTRY
 from support import execute
 
@@ -18,24 +18,9 @@ from checkout.order import OrderState, shopper_status
 from checkout.refund import RefundStage, shopper_refund_bodies
 from waitroom.run.app import Service
 
-DASHBOARD = """
-    WITH new AS (
-        INSERT INTO test_gateway.refund (refund_key, payment_key, gateway_ref, state, amount_minor,
-                                         decides_at)
-        VALUES ($1, $2, $1, $3, $4, clock_timestamp() + interval '1 hour') RETURNING *)
-    UPDATE test_gateway.payment g SET refunded_minor = g.refunded_minor + new.amount_minor
-    FROM new
-    WHERE g.payment_key = new.payment_key AND new.state <> 'failed' AND $4 <= g.amount_minor"""
 FAIL = """
     WITH gone AS (UPDATE test_gateway.refund SET state = 'failed' WHERE payment_key = $1)
     UPDATE test_gateway.payment SET refunded_minor = 0 WHERE payment_key = $1"""
-
-
-async def given_back(
-    service: Service, order_id: UUID, amount: int, *, name: str = "re_1", state: str = "done"
-) -> None:
-    """Give money back on the gateway's own pages."""
-    await execute(service, DASHBOARD, name, str(order_id), state, amount)
 
 
 async def a_full_refund(service: Service, order_id: UUID, *, restock: bool) -> None:

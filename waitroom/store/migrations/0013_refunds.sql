@@ -1,13 +1,15 @@
 -- Refunds, and orders as they are looked back on by operators, sellers and receipts.
 
--- A refund that was asked ends once. One that was done may still fail, when a bank sends it back.
+-- A refund that was asked ends once. One that was done may still fail, when a bank sends it back, and one that
+-- the gateway's own pages gave is done whenever the gateway says so, even if it called that refund failed before.
 CREATE FUNCTION refuse_refund_transition() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'a refund that is % never becomes %', OLD.state, NEW.state
         USING ERRCODE = 'check_violation', CONSTRAINT = 'refunds_keep_to_their_life';
 END $$;
 CREATE TRIGGER refunds_keep_to_their_life BEFORE UPDATE OF state ON refund FOR EACH ROW
-    WHEN (NEW.state <> OLD.state AND (OLD.state = 'failed' OR NEW.state = 'asked'))
+    WHEN (NEW.state <> OLD.state AND (NEW.state = 'asked' OR (OLD.state = 'failed'
+          AND NOT (OLD.outside AND OLD.done_at IS NULL AND NEW.state = 'done'))))
     EXECUTE FUNCTION refuse_refund_transition();
 
 -- A refund with its units, as it is read everywhere.
@@ -64,9 +66,9 @@ BEGIN
         RETURN;
     END IF;
     figure := p.total_minor - p.refunded_minor - p.refunding_minor;
-    -- What goes back by itself is left to that, unless the gateway has refused it for good.
+    -- Money that may not have been taken is left to the gateway's answer; a refund says that it was taken.
     IF NOT (p.state = 'paid' OR (p.state = 'returning' AND EXISTS (
-                SELECT FROM refund x WHERE x.order_id = in_order AND x.state = 'failed')))
+                SELECT FROM refund x WHERE x.order_id = in_order)))
         OR (figure = 0 AND NOT EXISTS (
                 SELECT FROM purchase_line l WHERE l.order_id = in_order AND l.quantity > l.refunded)) THEN
         verdict := 'not_refundable'; RETURN;
@@ -102,19 +104,29 @@ BEGIN
     found_refund := in_refund;
 END $$;
 
--- The refund by which money goes back by itself: written once, and again by nobody but an operator if
--- the gateway has refused it for good. Returns the open refund of an order that is returning, if any.
+-- Says whether an order's money waits for an operator: the gateway has refused for good to give it back, or a
+-- bank has sent it back. A refund on the gateway's own pages that came to nothing stops no other.
+CREATE FUNCTION waits_for_operator(in_order uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM refund r WHERE r.order_id = in_order AND r.state = 'failed'
+                   AND (NOT r.outside OR r.done_at IS NOT NULL))
+$$;
+
+-- The refund by which money goes back by itself: of all that is left, whenever none of ours is asked, and by
+-- an operator's hand alone once the gateway has refused it for good. Returns the open refund of an order that
+-- is returning, if any, ours before one from the gateway's own pages.
 CREATE FUNCTION give_back(in_order uuid, in_refund uuid) RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE
     p purchase;
 BEGIN
     SELECT * INTO p FROM purchase x WHERE x.order_id = in_order FOR NO KEY UPDATE;
-    IF p.state = 'returning' AND NOT EXISTS (SELECT FROM refund x WHERE x.order_id = in_order) THEN
+    IF p.state = 'returning' AND (p.total_minor = 0 OR p.refunded_minor + p.refunding_minor < p.total_minor)
+        AND NOT waits_for_operator(in_order) AND NOT EXISTS (
+            SELECT FROM refund x WHERE x.order_id = in_order AND x.state = 'asked' AND NOT x.outside) THEN
         PERFORM write_full_refund(p, in_refund, in_refund, '', false, false, 'waitroom', p.detail);
         RETURN in_refund;
     END IF;
     RETURN (SELECT x.refund_id FROM refund x WHERE x.order_id = in_order AND x.state = 'asked'
-            ORDER BY x.asked_at LIMIT 1);
+            ORDER BY x.outside, x.asked_at LIMIT 1);
 END $$;
 
 -- Ends a refund as done or failed, once. Done moves the money from one column to the other and puts
@@ -126,7 +138,9 @@ BEGIN
     SELECT * INTO r FROM refund x WHERE x.refund_id = in_refund;
     p := lock_order(r.order_id, r.restock);
     SELECT * INTO r FROM refund x WHERE x.refund_id = in_refund FOR NO KEY UPDATE;
-    IF r.state <> 'asked' THEN RETURN r.state; END IF;
+    IF r.state <> 'asked' AND NOT (r.state = 'failed' AND r.outside AND r.done_at IS NULL AND to_state = 'done') THEN
+        RETURN r.state;
+    END IF;
     UPDATE refund x SET state = to_state, detail = why, ended_at = clock_timestamp(),
             done_at = CASE to_state WHEN 'done' THEN clock_timestamp() END
         WHERE x.refund_id = in_refund;

@@ -19,7 +19,8 @@ END $$;
 
 -- Takes in what the gateway says of one refund of a captured payment; `in_refund` is ours by its key, or made
 -- of the gateway's own name for it. Verdicts: same, outside (it was not asked for here), ended, failed_later,
--- does_not_fit (more than the order has left, which another refund on its way may explain).
+-- does_not_fit (more than the order has left, which another refund on its way may explain; an order whose money
+-- is still moving; or done at the gateway what we asked and were refused). What does not fit is compared again.
 CREATE FUNCTION take_in_refund(in_order uuid, in_refund uuid, in_said text, amount bigint, ref text, why text)
 RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -33,7 +34,10 @@ BEGIN
                 SELECT FROM payment_event e WHERE e.order_id = in_order AND e.said = 'captured') THEN
             RETURN 'same';
         END IF;
-        IF amount > p.total_minor - p.refunded_minor - p.refunding_minor THEN RETURN 'does_not_fit'; END IF;
+        IF p.state NOT IN ('paid', 'returning', 'refunded')
+            OR amount > p.total_minor - p.refunded_minor - p.refunding_minor THEN
+            RETURN 'does_not_fit';
+        END IF;
         PERFORM write_refund(p, in_refund, in_refund, '', amount, '{}', '{}', false, false, 'gateway',
                              'Given back at the payment provider.');
         UPDATE refund x SET outside = true WHERE x.refund_id = in_refund RETURNING * INTO r;
@@ -44,7 +48,14 @@ BEGIN
         PERFORM fail_done_refund(r, why);
         RETURN 'failed_later';
     END IF;
-    IF r.outside AND r.state = 'asked' AND in_said <> 'pending' THEN
+    IF r.state = 'failed' AND r.done_at IS NULL AND in_said = 'done' THEN
+        IF NOT r.outside OR r.amount_minor > p.total_minor - p.refunded_minor - p.refunding_minor THEN
+            RETURN 'does_not_fit';
+        END IF;
+        UPDATE purchase x SET refunding_minor = x.refunding_minor + r.amount_minor WHERE x.order_id = in_order;
+    END IF;
+    IF r.outside AND (r.state = 'asked' AND in_said <> 'pending'
+                      OR r.state = 'failed' AND r.done_at IS NULL AND in_said = 'done') THEN
         PERFORM note_payment(in_order, in_refund, in_said, CASE in_said WHEN 'done' THEN r.amount_minor ELSE 0 END,
                              ref, why);
         PERFORM finish_refund(in_refund, in_said, why);
