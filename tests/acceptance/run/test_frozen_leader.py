@@ -32,7 +32,8 @@ CALLING = """
 SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
 AND query LIKE '%call_numbers%'"""
 
-# The database itself writes down who writes: each controller tells its name when it connects.
+# The database itself writes down who writes: each controller tells its name when it connects. Each process
+# says that it lives in `lease_holder`, whether it leads or not.
 WATCH = """
 CREATE TABLE writing (at timestamptz NOT NULL, who text, what text NOT NULL);
 CREATE FUNCTION note_writing() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -46,7 +47,7 @@ DECLARE
     t regclass;
 BEGIN
     FOR t IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
-            AND c.relkind = 'r' AND c.relname <> 'writing' LOOP
+            AND c.relkind = 'r' AND c.relname NOT IN ('writing', 'lease_holder') LOOP
         EXECUTE format('CREATE TRIGGER z_note_writing AFTER INSERT OR UPDATE OR DELETE ON %s'
             ' FOR EACH ROW EXECUTE FUNCTION note_writing()', t);
     END LOOP;

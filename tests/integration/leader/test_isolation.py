@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -107,6 +108,29 @@ async def test_a_locked_room_delays_no_other(service: Service) -> None:
     finally:
         stopping.set()
         await leading
+
+
+async def test_a_locked_room_keeps_no_other_without_a_leader(
+    service: Service, services: Callable[[], Awaitable[Service]]
+) -> None:
+    await open_room(service, "locked", skus={"mug": 5}, policy="rate", seats_max=50)
+    await open_room(service, "other", skus={"cup": 500}, policy="rate", seats_max=50)
+    await tick(service)
+    await join(service, 80, "other")
+    successor = await services()
+    async with service.pool.acquire() as borrowed, borrowed.transaction():
+        for table in ("log_head", "line", "room_stock", "room"):
+            await borrowed.execute(
+                f"SELECT FROM {table} WHERE room_id ="
+                " (SELECT room_id FROM room WHERE room = 'locked') FOR UPDATE"
+            )
+        await execute(service, "UPDATE office SET beat_at = beat_at - interval '1 minute'")
+        await service.rooms.change("other", '{"seats_max": 60}', who="test")
+
+        await successor.controller.tick()
+
+        assert successor.controller.leading
+        assert await head(service, "other") == 60
 
 
 async def _published_since(service: Service, room: str, seen: int) -> bool:

@@ -1,12 +1,18 @@
 """The leader's tick with the policy that learns, over the real database."""
 
+import asyncio
 import os
 
 import msgspec
+import pytest
 from shop import hold, sessions_in, wish
 from support import eventually, execute, open_room, shift_clock, tick
 
 from waitroom.run.app import Service
+
+CALL_WAITS = """
+SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+AND query LIKE '%call_numbers%'"""
 
 
 async def join(service: Service, count: int) -> None:
@@ -133,7 +139,10 @@ async def test_lanes_are_called_by_their_shares(service: Service) -> None:
     assert {row["lane"]: row["head"] for row in rows} == {"main": 28, "members": 12}
 
 
-async def test_a_leader_of_the_past_calls_nobody_in_any_lane(service: Service) -> None:
+@pytest.mark.parametrize("awaited", ["log_head", "line", "room_stock"])
+async def test_a_leader_of_the_past_calls_nobody_in_any_lane(
+    service: Service, awaited: str
+) -> None:
     await open_room(service, policy="rate", skus={"mug": 500}, seats_max=40)
     await execute(service, "SELECT set_lane('drop', 'members', 1, 'test')")
     await service.board.refresh(rooms=True)
@@ -141,10 +150,15 @@ async def test_a_leader_of_the_past_calls_nobody_in_any_lane(service: Service) -
     for line_id in service.board.room("drop").lines:
         await service.lines.join(line_id, 100, os.urandom(32))
     before = await execute(service, "SELECT line_id, gate FROM line ORDER BY line_id")
-    await execute(service, "UPDATE line SET term = term + 1")
     await service.rooms.change("drop", '{"seats_max": 60}', who="test")
 
-    await service.controller.tick()
+    async with service.pool.acquire() as borrowed, borrowed.transaction():
+        # Its call waits for a lock of the room while a later leader takes office.
+        await borrowed.execute(f"SELECT FROM {awaited} FOR NO KEY UPDATE")
+        ticking = asyncio.create_task(service.controller.tick())
+        await eventually(lambda: execute(service, CALL_WAITS))
+        await execute(service, "UPDATE office SET term = term + 1, leader = 'later'")
+    await ticking
 
     assert await execute(service, "SELECT line_id, gate FROM line ORDER BY line_id") == before
     assert not service.controller.leading

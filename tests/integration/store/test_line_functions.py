@@ -49,7 +49,7 @@ async def claim(service: Service, ticket: Ticket) -> Any:
 
 
 async def line_row(service: Service, room: str = "drop") -> dict[str, Any]:
-    sql = "SELECT l.* FROM line l JOIN room m USING (room_id) WHERE m.room = $1"
+    sql = "SELECT l.*, o.term FROM line l JOIN room m USING (room_id), office o WHERE m.room = $1"
     return dict((await execute(service, sql, room))[0])
 
 
@@ -329,7 +329,7 @@ async def test_a_stale_term_writes_nothing(service: Service) -> None:
     await open_room(service)
     await tick(service)
     await join(service, 5)
-    await execute(service, "UPDATE line SET term = 7")
+    await execute(service, "UPDATE office SET term = 7")
 
     called = await call(service, 50, term=6)
 

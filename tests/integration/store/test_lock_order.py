@@ -8,9 +8,8 @@ from support import eventually, execute, open_room
 
 from waitroom.run.app import Service
 
-# Each changes every line of the room; a leader that takes office and a reset may meet any of them.
+# Each changes every line of the room, and a reset may meet any of them.
 CHANGES = {
-    "taking office": "SELECT beat('another leader', 0, 0.0)",
     "pausing": "SELECT set_room_status('drop', 'paused', 'test', '')",
     "changing rules": "SELECT change_room('drop', '{\"seats_max\": 7}', 'test', '')",
     "resetting": "SELECT reset_room('drop', 'test', '')",

@@ -202,7 +202,6 @@ CREATE TABLE line (
     entries bigint NOT NULL DEFAULT 0 CHECK (entries >= 0),
     tail bigint NOT NULL DEFAULT 0 CHECK (tail >= 0),
     gate bigint NOT NULL DEFAULT 0 CHECK (gate >= 0),
-    term bigint NOT NULL DEFAULT 0,
     CONSTRAINT line_named_once UNIQUE (room_id, line)
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX lane_has_one_line ON line (room_id, lane) WHERE joinable;

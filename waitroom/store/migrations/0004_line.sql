@@ -131,8 +131,10 @@ BEGIN
     SELECT * INTO l FROM line x WHERE x.line_id = in_line FOR NO KEY UPDATE;
     SELECT * INTO m FROM room x WHERE x.room_id = l.room_id;
     gate := l.gate; tail := l.tail;
-    -- A line that was made while a leader took office has the term before.
-    IF l.term > my_term OR (SELECT o.term FROM office o) > my_term THEN verdict := 'stale_term'; RETURN; END IF;
+    again := lock_returned(again);
+    PERFORM 1 FROM room_stock x WHERE x.room_id = l.room_id FOR NO KEY UPDATE;
+    -- Every lock is had: the successor of a leader that waited for one may be in office by now.
+    IF term_is_over(my_term) THEN verdict := 'stale_term'; RETURN; END IF;
     -- A line that a reset closed calls no more numbers.
     IF l.gate <> gate_read OR NOT l.joinable THEN verdict := 'gate_moved'; RETURN; END IF;
     verdict := 'done';
@@ -141,7 +143,6 @@ BEGIN
         gate_wanted := head; again := '{}';
     END IF;
     promise := promise_of(m);
-    again := lock_returned(again);
     IF promise > 0 THEN
         -- The stock may have fallen since it was read: no call goes beyond what is there.
         afford := calls_afforded(m, promise);
@@ -157,8 +158,7 @@ BEGIN
         SELECT c.* INTO again_numbers, again_since FROM call_again(m, again, promise, t, until) c;
         called_again := cardinality(again_numbers);
     END IF;
-    UPDATE line x SET gate = call_numbers.gate, term = my_term
-        WHERE x.line_id = in_line AND (x.gate, x.term) <> (call_numbers.gate, my_term);
+    UPDATE line x SET gate = call_numbers.gate WHERE x.line_id = in_line AND x.gate <> call_numbers.gate;
     IF called + called_again > 0 THEN
         UPDATE room_stock x SET promised = x.promised + (called + called_again) * promise
             WHERE x.room_id = m.room_id AND promise > 0;

@@ -336,9 +336,9 @@ END $$;
 
 -- Says whether a draw can be revealed by the leader of this term: done, stale_term or not_due. The
 -- caller has the room's log locked.
-CREATE FUNCTION may_reveal(line_term bigint, d draw, my_term bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION may_reveal(d draw, my_term bigint) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT CASE
-        WHEN line_term > my_term THEN 'stale_term'
+        WHEN term_is_over(my_term) THEN 'stale_term'
         WHEN d.seed IS NOT NULL OR d.signature IS NULL THEN 'not_due'
         WHEN d.public_value_source IS NOT NULL AND d.value IS NULL THEN 'not_due'
         ELSE 'done' END
@@ -349,12 +349,12 @@ $$;
 CREATE FUNCTION fix_entries(in_line int, my_term bigint, OUT verdict text, OUT entries bigint[])
 LANGUAGE plpgsql AS $$
 DECLARE
-    l record; d draw;
+    d draw;
 BEGIN
     PERFORM 1 FROM log_head h JOIN line x USING (room_id) WHERE x.line_id = in_line FOR NO KEY UPDATE OF h;
-    SELECT * INTO l FROM line x WHERE x.line_id = in_line FOR NO KEY UPDATE;
+    PERFORM 1 FROM line x WHERE x.line_id = in_line FOR NO KEY UPDATE;
     SELECT * INTO d FROM draw x WHERE x.line_id = in_line FOR NO KEY UPDATE;
-    verdict := may_reveal(l.term, d, my_term);
+    verdict := may_reveal(d, my_term);
     IF verdict <> 'done' THEN RETURN; END IF;
     UPDATE draw x SET fixed_at = clock_timestamp() WHERE x.line_id = in_line AND x.fixed_at IS NULL;
     entries := ARRAY(SELECT p.number FROM place p WHERE p.line_id = in_line AND p.entered ORDER BY p.number);
@@ -373,7 +373,7 @@ BEGIN
     PERFORM 1 FROM log_head h JOIN line x USING (room_id) WHERE x.line_id = in_line FOR NO KEY UPDATE OF h;
     SELECT * INTO l FROM line x WHERE x.line_id = in_line FOR NO KEY UPDATE;
     SELECT * INTO d FROM draw x WHERE x.line_id = in_line FOR NO KEY UPDATE;
-    verdict := may_reveal(l.term, d, my_term);
+    verdict := may_reveal(d, my_term);
     IF verdict <> 'done' THEN RETURN verdict; END IF;
     IF d.fixed_at IS NULL THEN RETURN 'not_due'; END IF;
     UPDATE draw x SET seed = in_seed, key = in_key, drawn_at = clock_timestamp() WHERE x.line_id = in_line;

@@ -27,7 +27,7 @@ DECLARE
 BEGIN
     INSERT INTO room (room, name, currency) VALUES (in_room, in_name, in_currency) RETURNING room_id INTO id;
     INSERT INTO log_head (room_id) VALUES (id);
-    INSERT INTO line (room_id, line, term) SELECT id, 'main-1', o.term FROM office o;
+    INSERT INTO line (room_id, line) VALUES (id, 'main-1');
     INSERT INTO room_state (room_id) VALUES (id);
     INSERT INTO room_stock (room_id) VALUES (id);
     INSERT INTO profile (room_id, profile, name, time_factor) VALUES (id, 'extra-time', 'More time', 2);
@@ -205,8 +205,8 @@ BEGIN
     FOR l IN SELECT * FROM line x WHERE x.room_id = m.room_id AND x.joinable ORDER BY x.line_id FOR NO KEY UPDATE LOOP
         following := l.lane || '-' || (l.generation + 1);
         UPDATE line x SET joinable = false, gate = LEAST(x.gate, x.tail) WHERE x.line_id = l.line_id;
-        INSERT INTO line (room_id, line, lane, generation, share, term)
-            VALUES (m.room_id, following, l.lane, l.generation + 1, l.share, l.term);
+        INSERT INTO line (room_id, line, lane, generation, share)
+            VALUES (m.room_id, following, l.lane, l.generation + 1, l.share);
         PERFORM append_log(m.room_id, 'reset', jsonb_strip_nulls(jsonb_build_object('from_line', l.line,
             'to_line', following, 'reason_hash', hidden(m, in_reason))));
         made := made || following;
@@ -250,8 +250,8 @@ BEGIN
         IF (SELECT count(*) FROM line x WHERE x.room_id = m.room_id AND x.joinable) >= 16 THEN
             RAISE EXCEPTION 'too many lanes' USING ERRCODE = 'check_violation', CONSTRAINT = 'sixteen_lanes_at_most';
         END IF;
-        INSERT INTO line (room_id, line, lane, generation, share, term)
-            VALUES (m.room_id, in_lane || '-' || main.generation, in_lane, main.generation, in_share, main.term)
+        INSERT INTO line (room_id, line, lane, generation, share)
+            VALUES (m.room_id, in_lane || '-' || main.generation, in_lane, main.generation, in_share)
             RETURNING * INTO l;
     ELSIF l.share = in_share THEN
         RETURN l.line;
