@@ -32,8 +32,8 @@ CALLING = """
 SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
 AND query LIKE '%call_numbers%'"""
 
-# The database itself writes down who writes: each controller tells its name when it connects. Each process
-# says that it lives in `lease_holder`, whether it leads or not.
+# The database itself writes down who writes: each controller tells its name when it connects. In
+# `lease_holder` each process says that it lives, whether it leads or not.
 WATCH = """
 CREATE TABLE writing (at timestamptz NOT NULL, who text, what text NOT NULL);
 CREATE FUNCTION note_writing() RETURNS trigger LANGUAGE plpgsql AS $$
