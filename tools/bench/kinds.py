@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
 from sale import SKU, Sale
 
@@ -80,9 +81,8 @@ class Requests:
         return prepare
 
     async def joins(self, _: float) -> Iterator[bytes]:
-        # A join is refused under a key that looks like a counter.
         before = self._post(b"/rooms/join/tickets") + b"Content-Length: 0\r\nIdempotency-Key: "
-        return (b"%s8f3a6c1e9b7d2450%016x\r\n\r\n" % (before, key) for key in self._keys)
+        return (b"%s%s\r\n\r\n" % (before, uuid4().hex.encode()) for _ in self._keys)
 
     async def claims(self, seconds: float) -> Iterator[bytes]:
         before = self._post(b"/rooms/claim/claims")

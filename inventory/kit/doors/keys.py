@@ -1,33 +1,47 @@
 """Which text names one client alone, so that no stranger sends the same. Pure.
 
 A random id does. `order-42`, a date, an e-mail address or a phrase does not: another client may
-send it as well, or guess it. Entropy cannot be measured from one sample, so this tells the common
-forms apart; a counter that looks like a random id passes.
+send it as well, or guess it. Entropy cannot be measured from one sample, and no rule tells every
+phrase from every id. Only forms that are made for ids are therefore taken for one. A counter in
+such a form passes.
 """
 
 import re
+from collections.abc import Iterator
+from itertools import pairwise
 
-# A UUID has 32 digits; 16 random bytes have 22 characters in base64.
-UNIQUE_LENGTH_MIN = 22
-# A UUID with fewer different characters comes up once in 10^11. The nil UUID has two.
+# Random ids miss one of these bounds once in 10^9 at most; ids that people type miss one of them.
 DIFFERENT_MIN = 7
-# No word of a phrase is as long; random ids without separators are.
-_WORD_LENGTH_MAX = 20
-_UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-_WORD = re.compile(r"(?:[A-Z]?[a-z]*|[A-Z]*)\d*|\d+T?\d*Z?")
-_SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
+PAIRS_MIN = 18
+# The versions and the variant of RFC 9562; the nil UUID has neither.
+_UUID = re.compile(
+    r"(?<![0-9a-z])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9a-z])",
+    re.IGNORECASE | re.ASCII,
+)
+# Sixteen bytes in hex. A run without a letter is a date or a count.
+_HEX = re.compile(
+    r"(?<![0-9a-z])(?=[0-9]*[a-f])[0-9a-f]{32,}(?![0-9a-z])", re.IGNORECASE | re.ASCII
+)
+# 48 bits of time in milliseconds, which begin with 01 from 2004 to 2039, and 80 random bits.
+_ULID = re.compile(r"01[0-9A-HJKMNP-TV-Z]{24}|01[0-9a-hjkmnp-tv-z]{24}")
 
 
 def is_unique(text: str) -> bool:
-    """Say whether a text is random enough to name a client without anything else."""
-    if len(text) < UNIQUE_LENGTH_MIN or len(set(text.lower())) < DIFFERENT_MIN:
-        return False
-    return _UUID.search(text) is not None or not (text.isdigit() or _is_phrase(text))
+    """Say whether a text is, or has in it, an id that names a client without anything else.
+
+    Such an id is a UUID, 32 or more hex digits in a row, or a ULID that stands alone.
+    """
+    return any(_looks_random(found) for found in _ids(text))
 
 
-def _is_phrase(text: str) -> bool:
-    """Say whether a text is words, numbers and dates with separators between them."""
-    words = _SEPARATORS.split(text)
-    return len(words) > 1 and all(
-        _WORD.fullmatch(word) and (len(word) < _WORD_LENGTH_MAX or word.isdigit()) for word in words
-    )
+def _ids(text: str) -> Iterator[str]:
+    for form in (_UUID, _HEX):
+        for match in form.finditer(text):
+            yield match[0].replace("-", "").lower()
+    if _ULID.fullmatch(text):
+        yield text
+
+
+def _looks_random(digits: str) -> bool:
+    """Say whether an id has many different digits, and many different pairs of neighbours."""
+    return len(set(digits)) >= DIFFERENT_MIN and len(set(pairwise(digits))) >= PAIRS_MIN
