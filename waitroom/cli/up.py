@@ -100,8 +100,9 @@ def _password_path(settings: Settings) -> Path:
 
 def _ready(settings: Settings) -> bool:
     try:
-        url = f"http://{settings.host}:{settings.port}/readyz"
-        with urllib.request.urlopen(url, timeout=1) as answer:
+        # S310: the scheme is always http.
+        url = f"{settings.own_url}/readyz"
+        with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -6,15 +6,17 @@ import os
 import secrets
 import tomllib
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import force_setattr
 
 from checkout.customers.customer import is_safe_address
 from inventory.kit.doors.client_address import TrustedProxies, parse_networks
-from inventory.kit.doors.origins import parse_origin
+from inventory.kit.doors.origins import parse_host, parse_origin
 from waitroom.outgoing.mail.relay import parse_relay, parse_sender
 
 EMBEDDED = "embedded:"
@@ -53,13 +55,11 @@ def _default_data_dir() -> str:
     return str(Path(base) / "waitroom")
 
 
-def _is_origin(text: str) -> bool:
-    """Say whether this is scheme, host and port alone, such as https://queue.example.com."""
-    try:
-        parse_origin(text)
-    except ValueError:
-        return False
-    return True
+def _listening_host(text: str) -> str:
+    """Return an address or name to listen on, IPv6 without brackets; raises `ValueError`."""
+    host = text.strip()
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    return str(IPv6Address(bare)) if ":" in bare else parse_host(host)
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -94,8 +94,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     demo: bool = False
 
     def __post_init__(self) -> None:
-        if self.public_url and not _is_origin(self.public_url):
-            raise ValueError('public_url has to be an address such as "https://queue.example.com"')
+        self._settle_addresses()
         self._check_proxies()
         if self.customer_jwks_url and not self.customer_issuer:
             raise ValueError("customer_jwks_url needs customer_issuer")
@@ -114,6 +113,23 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             except ValueError as error:
                 raise ValueError(f"mail_from cannot be used: {error}") from error
 
+    def _settle_addresses(self) -> None:
+        """Keep `host` and `public_url` in the one form that everything else compares."""
+        try:
+            force_setattr(self, "host", _listening_host(self.host))
+        except ValueError as error:
+            raise ValueError(
+                'host has to be an address or a name such as "127.0.0.1" or "::1"'
+            ) from error
+        if not self.public_url:
+            return
+        try:
+            force_setattr(self, "public_url", parse_origin(self.public_url).address)
+        except ValueError as error:
+            raise ValueError(
+                'public_url has to be an address such as "https://queue.example.com"'
+            ) from error
+
     def _check_proxies(self) -> None:
         try:
             networks = self.proxies.networks
@@ -128,7 +144,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def base_url(self) -> str:
-        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+        """The address of the service as browsers know it."""
+        return self.public_url or self.own_url
+
+    @property
+    def own_url(self) -> str:
+        """The address of the service on its own machine; no URL has the zone of an address."""
+        host = self.host.partition("%")[0]
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
     def secure(self) -> bool:

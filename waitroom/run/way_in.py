@@ -54,7 +54,7 @@ class Probe:
     """Asks the public address for this service's health, as a shopper's browser would come."""
 
     def __init__(self, public_url: str, way_in: WayIn) -> None:
-        self._url = f"{public_url.rstrip('/')}/healthz" if public_url else ""
+        self._url = f"{public_url}/healthz" if public_url else ""
         self._way_in = way_in
 
     async def run(self, stopping: asyncio.Event) -> None:

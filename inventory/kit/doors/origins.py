@@ -2,22 +2,38 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
 
+import idna
+
 _PORTS = {"http": 80, "https": 443}
-_AUTHORITY = re.compile(
-    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/?#@\\:\[\]]+)(?::(?P<port>[0-9]{0,5}))?", re.ASCII
-)
+_AUTHORITY = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]{0,5}))?", re.ASCII)
 _PORT_MAX = 65535
+# RFC 1035, section 2.3.4. Names within a data centre may have underscores.
+_HOST_LENGTH_MAX = 253
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
+# A name that ends in a number is an IPv4 address to browsers, or no host at all.
+_NUMERIC = re.compile(r"(?:.*\.)?[0-9]+\.?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a page is from; the host is in small letters, and the port is always there."""
+    """Where a page is from.
+
+    The host is as `parse_host` returns it, and the port is always there.
+    """
 
     scheme: str
     host: str
     port: int
+
+    @property
+    def address(self) -> str:
+        """The origin as browsers write it, without the port that is usual for the scheme."""
+        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{self.host}{port}"
 
     def is_at(self, host_header: str) -> bool:
         """Say whether a request with this Host header went to the same host and port.
@@ -51,11 +67,26 @@ def origin_of(address: str) -> Origin | None:
         return None
 
 
+def parse_host(text: str) -> str:
+    """Return a host in the one form that browsers send; raises `ValueError`.
+
+    Names are in small letters and in ASCII (RFC 5891), IPv6 addresses in brackets and short.
+    """
+    if text.startswith("[") and text.endswith("]") and "%" not in text:
+        return f"[{IPv6Address(text[1:-1])}]"
+    if len(text) > _HOST_LENGTH_MAX:
+        raise ValueError("this is too long for a host")
+    name = text.lower() if text.isascii() else idna.encode(text, uts46=True).decode()
+    if _NAME.fullmatch(name) is None:
+        raise ValueError("this is not a host")
+    return str(IPv4Address(name)) if _NUMERIC.fullmatch(name) else name
+
+
 def _authority(text: str) -> tuple[str, int | None]:
-    parts = _AUTHORITY.fullmatch(text.strip())
+    parts = _AUTHORITY.fullmatch(text)
     if parts is None:
         raise ValueError("this is not a host with its port")
     port = int(parts["port"]) if parts["port"] else None
     if port is not None and not 0 < port <= _PORT_MAX:
         raise ValueError(f"a port is a number from 1 to {_PORT_MAX}")
-    return parts["host"].lower(), port
+    return parse_host(parts["host"]), port

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from yarl import URL
 
+from waitroom.run.processes import PortInUse
+from waitroom.run.processes.ports import bind_shared
 from waitroom.run.processes.supervisor import as_variable
 from waitroom.run.settings import (
     Secrets,
@@ -144,6 +147,55 @@ def test_an_https_address_is_secure() -> None:
 
     assert (plain.secure, plain.base_url) == (False, "http://127.0.0.1:8080")
     assert (secure.secure, secure.base_url) == (True, "https://queue.example.com")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("HTTPS://Queue.Example.com", "https://queue.example.com"),
+        (" https://queue.example.com ", "https://queue.example.com"),
+        ("https://queue.example.com:443", "https://queue.example.com"),
+        ("https://b\u00fccher.example:8443/", "https://xn--bcher-kva.example:8443"),
+        ("http://[0:0::1]:80", "http://[::1]"),
+        ("http://web_1", "http://web_1"),
+    ],
+)
+def test_the_public_address_has_one_form_however_it_is_written(text: str, address: str) -> None:
+    settings = load_settings(environment={"WAITROOM_PUBLIC_URL": text})
+
+    assert (settings.public_url, settings.base_url) == (address, address)
+    assert settings.secure == address.startswith("https:")
+
+
+@pytest.mark.parametrize(
+    ("host", "listens", "url"),
+    [
+        ("::1", "::1", "http://[::1]:8080"),
+        ("[::1]", "::1", "http://[::1]:8080"),
+        (" ::", "::", "http://[::]:8080"),
+        ("fe80::1%eth0", "fe80::1%eth0", "http://[fe80::1]:8080"),
+        ("LocalHost", "localhost", "http://localhost:8080"),
+    ],
+)
+def test_a_host_to_listen_on_makes_an_address(host: str, listens: str, url: str) -> None:
+    settings = load_settings(environment={}, overrides={"host": host})
+
+    assert (settings.host, settings.base_url) == (listens, url)
+    assert str(URL(url)) == url
+
+
+@pytest.mark.parametrize(
+    "host", ["a b", "", "127.0.0.1:80", "[::1", "[::1]:80", "http://a", "1.2.3", "*"]
+)
+def test_a_host_that_is_none_is_refused_by_its_name(host: str) -> None:
+    with pytest.raises(SettingsError, match="host has to be an address or a name"):
+        load_settings(environment={}, overrides={"host": host})
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
+def test_a_host_of_another_machine_is_named(host: str) -> None:
+    with pytest.raises(PortInUse, match=f"{host}.*choose another with --host"):
+        bind_shared(host, 0)
 
 
 @pytest.mark.parametrize(

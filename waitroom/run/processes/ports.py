@@ -20,11 +20,7 @@ def claim_port(host: str, port: int) -> int:
         try:
             probe.bind((host, port))
         except OSError as error:
-            why = {
-                errno.EADDRINUSE: "is in use by another program",
-                errno.EACCES: "may not be used by this user",
-            }.get(error.errno or 0, f"cannot be used ({error.strerror})")
-            raise PortInUse(f"port {port} on {host} {why}; choose another with --port") from error
+            raise _refused(host, port, error) from error
         return int(probe.getsockname()[1])
 
 
@@ -32,8 +28,29 @@ def bind_shared(host: str, port: int) -> list[socket.socket]:
     """Return a socket for each address of the host, bound beside those of other processes.
 
     The kernel gives each process that listens on the port its share of the new connections.
-    Raises `OSError` if an address cannot be bound.
+    Raises `PortInUse` if an address cannot be bound.
     """
+    try:
+        return _bind_all(host, port)
+    except OSError as error:
+        raise _refused(host, port, error) from error
+
+
+def _refused(host: str, port: int, error: OSError) -> PortInUse:
+    if isinstance(error, socket.gaierror):
+        return PortInUse(
+            f"the host {host} cannot be looked up ({error.strerror}); choose another with --host"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return PortInUse(f"{host} is no address of this machine; choose another with --host")
+    why = {
+        errno.EADDRINUSE: "is in use by another program",
+        errno.EACCES: "may not be used by this user",
+    }.get(error.errno or 0, f"cannot be used ({error.strerror})")
+    return PortInUse(f"port {port} on {host} {why}; choose another with --port")
+
+
+def _bind_all(host: str, port: int) -> list[socket.socket]:
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     bound: list[socket.socket] = []
     try:
