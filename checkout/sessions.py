@@ -15,6 +15,7 @@ from checkout.order_store import OrderStore
 from checkout.refusals import RoomNeeded
 from checkout.session import Session, SessionSeal
 from inventory.kit.database import work_for
+from inventory.kit.doors.cookies import cookies_in
 from inventory.kit.http import bearer
 from inventory.refusals import SessionOver
 
@@ -100,10 +101,11 @@ class Sessions:
             if found is not None:
                 return [_in_room(found, named)]
         # A bearer token that is no session may be another service's; then the cookies count.
+        sent = cookies_in(request.headers.getall("Cookie", ()))
         kept = [
             session
-            for name, value in request.cookies.items()
-            if name.startswith(self._prefix) and (session := self._opened(value))
+            for value in dict.fromkeys(v for name, v in sent if name.startswith(self._prefix))
+            if (session := self._opened(value))
         ]
         if named is not None:
             kept = [session for session in kept if session.room == named]

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from inventory.catalogue import Product, Sku
 from inventory.kit.doors.decoding import Json
+from inventory.kit.doors.etags import has_seen
 from inventory.kit.http import PRIVATE, encode, query_int
 from inventory.kit.problem import BadRequest
 from inventory.product_store import CatalogueStore
@@ -234,6 +235,6 @@ def _answer(request: web.Request, shown: Shown[Any]) -> web.Response:
     headers = PRIVATE.copy()
     headers["Cache-Control"] = f"public, max-age={FRESH_S:.0f}"
     headers["ETag"] = f'"{shown.etag}"'
-    if any(tag.value in {shown.etag, "*"} for tag in request.if_none_match or ()):
+    if has_seen(request.headers.getall("If-None-Match", ()), headers["ETag"]):
         return web.Response(status=304, headers=headers)
     return web.Response(body=shown.body, headers=headers)

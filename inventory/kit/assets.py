@@ -8,6 +8,8 @@ from pathlib import Path
 from aiohttp import web
 from multidict import CIMultiDict
 
+from inventory.kit.doors.accept import takes_gzip
+from inventory.kit.doors.etags import has_seen
 from inventory.kit.problem import NotFound
 
 KEPT_S = 60
@@ -43,10 +45,10 @@ class Assets:
 
     async def serve(self, request: web.Request) -> web.Response:
         asset = self._asset(request.match_info["name"])
-        if request.headers.get("If-None-Match") == asset.headers["ETag"]:
+        if has_seen(request.headers.getall("If-None-Match", ()), asset.headers["ETag"]):
             return web.Response(status=304, headers=asset.headers)
         response = web.Response(body=asset.body, headers=asset.headers)
-        if "gzip" in request.headers.get("Accept-Encoding", ""):
+        if takes_gzip(",".join(request.headers.getall("Accept-Encoding", ()))):
             response.body = asset.packed
             response.headers["Content-Encoding"] = "gzip"
         return response

@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 from prometheus_client import Histogram
 
 from inventory.kit.database import ENGINE_ERRORS, work_for
-from inventory.kit.doors.accept import prefers_html
+from inventory.kit.doors.accept import prefers_html, takes_gzip
 from inventory.kit.doors.origins import Origin, origin_of, parse_origin
 from inventory.kit.problem import (
     BadRequest,
@@ -323,6 +323,7 @@ async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
         if pulse is not None:
             pulse.end(number, status, time.perf_counter())
     _close_if_due(request, response)
+    _pack_page(request, response)
     observe(route, response.status, time.perf_counter() - started)
     return response
 
@@ -339,6 +340,17 @@ def _close_if_due(request: web.Request, response: web.StreamResponse) -> None:
         "Content-Encoding" in request.headers and not request.content.is_eof()
     ):
         response.force_close()
+
+
+def _pack_page(request: web.Request, response: web.StreamResponse) -> None:
+    """Pack a page for a client that can read it.
+
+    No page puts a secret beside words that a stranger chose, so its length tells nothing.
+    """
+    if response.headers.get("Content-Type", "").startswith("text/html") and takes_gzip(
+        ",".join(request.headers.getall("Accept-Encoding", ()))
+    ):
+        response.enable_compression(web.ContentCoding.gzip)
 
 
 def _failure_of(request: web.Request, error: Exception) -> Refusal:

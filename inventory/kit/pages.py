@@ -85,10 +85,7 @@ class Pages:
         values = msgspec.to_builtins(dict(context))
         found = self._templates.get_template(template)
         text = found.render(brand=self._brand, page_title=title, **values)
-        response = web.Response(body=text.encode(), status=status, headers=self._headers)
-        # No page puts a secret beside words that a stranger chose, so its length tells nothing.
-        response.enable_compression()
-        return response
+        return web.Response(body=text.encode(), status=status, headers=self._headers)
 
     def problem(self, refusal: Refusal, back: str) -> web.Response:
         """Render a refusal for a person; `back` is the path of the page they come from, or ""."""

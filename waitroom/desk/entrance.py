@@ -1,5 +1,7 @@
 """The rules for joining: open to all, by invitation, or one place for each customer."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -26,12 +28,12 @@ _CUSTOMER_PURPOSE = b"waitroom.customer.1"
 class Brought:
     """The credentials that a shopper brings to a join; "" for none.
 
-    `invitation` is the token of a link, `invitation_kept` one that a link left in the browser on an
-    earlier visit, `customer_token` the identity provider's.
+    `invitation` is the token of a link, `invitations_kept` are those that links left in the browser
+    on earlier visits, `customer_token` is the identity provider's.
     """
 
     invitation: str = ""
-    invitation_kept: str = ""
+    invitations_kept: tuple[str, ...] = ()
     customer_token: str = ""
 
 
@@ -92,7 +94,7 @@ class Entrance:
         a token.
         """
         how = view.rules.join_by
-        invitation = brought.invitation or brought.invitation_kept
+        invitation = brought.invitation or self._first_signed(brought.invitations_kept)
         if how == "invitation" and not invitation:
             raise InvitationNeeded
         customer = None
@@ -105,6 +107,14 @@ class Entrance:
             strict=bool(brought.invitation) or how == "invitation",
             customer=customer,
         )
+
+    def _first_signed(self, tokens: Sequence[str]) -> str:
+        """Return the first token that we signed, else the first of all, "" for none."""
+        for token in tokens:
+            with suppress(InvitationInvalid):
+                self.seal.open(token)
+                return token
+        return tokens[0] if tokens else ""
 
     async def admit(self, view: RoomView, asked: Asked) -> Admitted:
         """Return the desk to join at; raises `InvitationInvalid`.

@@ -1,12 +1,13 @@
 """The composition root: opens a service from settings and secrets, and makes its application."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler
 
 from checkout.gateway.gateway import Gateway
 from inventory.kit.database import Pool, connection, open_pool
@@ -166,24 +167,30 @@ async def _close_pool(pool: Pool) -> None:
         pool.terminate()
 
 
-def _one_address() -> Middleware:
-    """Return what leads from an address with a slash at its end, or with two in it, to the page.
+@web.middleware
+async def _one_address(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Lead from an address with a slash at its end, or with two in it, to the page.
 
-    The redirect keeps the method and the query. It always leads to an address on this site, since
-    all slashes at the beginning become one.
+    The redirect keeps the method and the query. It leads to a path on this site, also where a
+    client sent the whole address of another: all slashes at the beginning become one.
     """
-    return web.normalize_path_middleware(
-        append_slash=False,
-        remove_slash=True,
-        merge_slashes=True,
-        redirect_class=web.HTTPPermanentRedirect,
-    )
+    if request.match_info.http_exception is None:
+        return await handler(request)
+    asked = request.rel_url
+    path = re.sub(r"//+", "/", asked.raw_path)
+    path = path.rstrip("/") or "/"
+    if path != asked.raw_path:
+        there = asked.with_path(path, encoded=True, keep_query=True)
+        found = await request.app.router.resolve(request.clone(rel_url=there))
+        if found.http_exception is None:
+            raise web.HTTPPermanentRedirect(there)
+    return await handler(request)
 
 
 def make_app(service: Service) -> web.Application:
     """Return the web application of a service; every lifetime is the service's, not the app's."""
     settings = service.settings
-    app = web.Application(middlewares=[rim, _one_address()], client_max_size=BODY_BYTES_MAX)
+    app = web.Application(middlewares=[rim, _one_address], client_max_size=BODY_BYTES_MAX)
     app[PROCESS] = service
     app[PROBLEM_PAGE] = service.pages.problem
     app[OWN_ORIGIN] = origin_of(settings.public_url)

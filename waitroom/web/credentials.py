@@ -4,24 +4,34 @@ Browsers carry them in cookies, programs as a bearer token. Only this module kno
 names and flags, and so it also reads which version of the state document a client has seen.
 """
 
+import re
 import secrets
+from collections.abc import Iterable
+from contextlib import suppress
 
 from aiohttp import web
 
 from checkout.sessions import session_cookie
-from inventory.kit.doors.cookies import OURS_BYTES_MAX, Kind, RoomCookie, surplus
+from inventory.kit.doors.cookies import OURS_BYTES_MAX, Kind, RoomCookie, surplus, values_of
 from inventory.kit.doors.keys import is_unique
 from inventory.kit.http import bearer, idempotency_key, query_int
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.entrance import Brought
 from waitroom.line.ticket import Ticket
-from waitroom.refusals import CookiesNeeded, IdempotencyKeyWeak, NoTicket, TicketMoved
+from waitroom.refusals import (
+    CookiesNeeded,
+    IdempotencyKeyWeak,
+    LineOver,
+    NoTicket,
+    TicketMoved,
+)
 
 COOKIES = "waitroom_"
 TICKET_COOKIE = "waitroom_ticket_"
 INVITATION_COOKIE = "waitroom_invitation_"
 VISITOR_COOKIE = "waitroom_visitor"
 VISITOR_BYTES = 16
+_VISITOR = re.compile(rf"[0-9a-f]{{{2 * VISITOR_BYTES}}}")
 COOKIE_MAX_AGE_S = 7 * 24 * 3600
 # Sent under the room's own path alone, so that many rooms make no request longer.
 SEEN_COOKIE = "waitroom_seen"
@@ -63,14 +73,17 @@ class Credentials:
 
         A bearer token that is no ticket may be another service's; then the cookie counts.
         """
-        cookie = request.cookies.get(self._ticket_cookie(view.room))
         token = bearer(request)
-        if token is not None and cookie is not None:
+        tokens = [] if token is None else [token]
+        tokens += _sent(request, self._ticket_cookie(view.room))
+        refusal = NoTicket()
+        for token in tokens:
             try:
                 return self._board.ticket_of(view, token)
-            except NoTicket:
-                token = cookie
-        return self._board.ticket_of(view, token or cookie)
+            except NoTicket as error:
+                # The first that says more than that it is no ticket of this room is told.
+                refusal = refusal if isinstance(refusal, LineOver) else error
+        raise refusal
 
     def former_ticket(self, request: web.Request, view: RoomView) -> tuple[Ticket | None, bool]:
         """Return the ticket of a request, if it carries one, and whether the place is still its.
@@ -80,10 +93,16 @@ class Credentials:
         try:
             return self.ticket_of(request, view), True
         except TicketMoved:
-            token = request.cookies.get(self._ticket_cookie(view.room))
-            return (self._board.seal.open(token) if token else None), False
+            return self._opened(_sent(request, self._ticket_cookie(view.room))), False
         except NoTicket:
             return None, False
+
+    def _opened(self, tokens: Iterable[str]) -> Ticket | None:
+        """Return the first ticket among these that this service has signed."""
+        for token in tokens:
+            with suppress(NoTicket):
+                return self._board.seal.open(token)
+        return None
 
     def brought(
         self, request: web.Request, view: RoomView, *, invitation: str, customer_token: str
@@ -91,7 +110,7 @@ class Credentials:
         """Return what a join brings: its own fields first, then the cookie and the bearer token."""
         return Brought(
             invitation=invitation,
-            invitation_kept=request.cookies.get(self._invitation_cookie(view.room), ""),
+            invitations_kept=tuple(_sent(request, self._invitation_cookie(view.room))),
             customer_token=customer_token or _customer_token(request),
         )
 
@@ -129,8 +148,8 @@ class Credentials:
 
         It has to be one that this service could have made; a client's own guess is not worth a key.
         """
-        visitor = request.cookies.get(self._visitor_cookie, "")
-        return visitor if len(visitor) == 2 * VISITOR_BYTES and visitor.isalnum() else ""
+        sent = _sent(request, self._visitor_cookie)
+        return next((visitor for visitor in sent if _VISITOR.fullmatch(visitor)), "")
 
     def seen(self, request: web.Request) -> int:
         """Return the latest version of the state document that a client has seen, 0 for none.
@@ -144,9 +163,12 @@ class Credentials:
     @staticmethod
     def seen_on_page(request: web.Request) -> int:
         """Return the version that a browser's last page showed, 0 for none."""
-        text = request.cookies.get(SEEN_COOKIE, "")
-        is_version = text.isascii() and text.isdigit() and len(text) <= _VERSION_DIGITS_MAX
-        return min(int(text), VERSION_MAX) if is_version else 0
+        versions = [
+            min(int(text), VERSION_MAX)
+            for text in _sent(request, SEEN_COOKIE)
+            if text.isascii() and text.isdigit() and len(text) <= _VERSION_DIGITS_MAX
+        ]
+        return max(versions, default=0)
 
     def keep_seen(
         self, request: web.Request, response: web.StreamResponse, view: RoomView, version: int
@@ -201,7 +223,7 @@ class Credentials:
 
     def keep_visitor(self, request: web.Request, response: web.StreamResponse) -> None:
         """Give a browser an id, unless it has one, so that a tab and its twin join once."""
-        if self._visitor_cookie not in request.cookies:
+        if not self._visitor_of(request):
             response.headers.add("Set-Cookie", self._visitor())
 
     def _keep(
@@ -250,6 +272,10 @@ class Credentials:
     @property
     def _visitor_cookie(self) -> str:
         return self._prefix + VISITOR_COOKIE
+
+
+def _sent(request: web.Request, name: str) -> list[str]:
+    return values_of(request.headers.getall("Cookie", ()), name)
 
 
 def _customer_token(request: web.Request) -> str:

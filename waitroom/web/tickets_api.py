@@ -1,5 +1,6 @@
 """The API of rooms and tickets: join, state, standing, claim, leave."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated
@@ -12,6 +13,7 @@ from multidict import CIMultiDict
 from checkout.customers.customer import TOKEN_BYTES_MAX
 from checkout.session import checkout_url
 from inventory.api import Catalogue
+from inventory.kit.doors.etags import has_seen, tags_in
 from inventory.kit.http import PRIVATE, json_response, query_int, read_body
 from inventory.kit.problem import BadRequest
 from waitroom.desk.board import Board, RoomView
@@ -115,7 +117,7 @@ class TicketsApi:
         view = await self._credentials.room_of(request)
         if not view.raw:
             raise StateNotKnown
-        if _has_seen(request.headers.get("If-None-Match"), view):
+        if _has_seen(request.headers.getall("If-None-Match", ()), view):
             return web.Response(status=304, headers=_state_headers(view.etag))
         return web.Response(body=view.raw, headers=_state_headers(view.etag))
 
@@ -181,12 +183,14 @@ class TicketsApi:
         return response
 
 
-def _has_seen(etag: str | None, view: RoomView) -> bool:
+def _has_seen(lines: Sequence[str], view: RoomView) -> bool:
     """Say whether a client has this worker's document, or a later one from another worker."""
-    if etag is None or etag == view.etag:
-        return etag is not None
-    version = etag.strip('"')
-    return version.isascii() and version.isdigit() and int(version[:20]) > version_of(view)
+    if has_seen(lines, view.etag):
+        return True
+    return any(
+        tag.isascii() and tag.isdigit() and int(tag[:20]) > version_of(view)
+        for tag in tags_in(lines)
+    )
 
 
 @lru_cache(maxsize=HEADERS_KEPT_MAX)

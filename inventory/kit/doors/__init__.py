@@ -9,12 +9,13 @@ uses it. A value that one door refuses is thus refused by all.
 | `moments` | moments, with their offset from UTC, in the years 2000 to 2199 |
 | `texts` | names that people read, and longer texts |
 | `origins` | the origins of web pages, and whether a request comes from one of ours |
-| `accept` | which of two kinds of answer a client prefers |
+| `accept` | which of two kinds of answer a client prefers, and in which codings |
+| `etags` | which versions of a document a client has |
 | `decoding` | bodies in JSON, and the arguments of commands |
 | `client` | the client that a request came from, for every limit that counts by client |
 | `client_address` | its address, as trusted proxies report it |
 | `keys` | which idempotency keys name one client alone |
-| `cookies` | which cookies of rooms a browser gives up, so that they fill no request's head |
+| `cookies` | the cookies of a request, and which of them a browser gives up |
 
 `Moment`, `Name` and their kin are plain `datetime` and `str` once they are read; as the type of a
 field they name the reader. `decoding` knows all readers.

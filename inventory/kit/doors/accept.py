@@ -1,7 +1,8 @@
-"""Which kind of answer a client prefers, by its Accept header (RFC 9110, section 12.5.1). Pure."""
+"""Which kind and coding of an answer a client prefers (RFC 9110, section 12.5). Pure."""
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 _QUALITY = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 # Ranges beyond this are not read: a browser sends fewer than ten.
@@ -30,17 +31,33 @@ def quality(header: str, kind: str) -> float:
 def prefers_html(header: str) -> bool:
     """Say whether a client would rather have a page than JSON.
 
-    A program that takes anything, or both alike, gets JSON unless it names a page first: browsers
-    name `text/html` and at most wildcards besides.
+    Browsers name `text/html` and at most wildcards besides.
     """
-    page, data = quality(header, "text/html"), max(quality(header, kind) for kind in _DATA)
-    if not page or page < data:
+    return prefers(header, "text/html")
+
+
+def prefers(header: str, kind: str) -> bool:
+    """Say whether a client would rather have an answer of this kind than JSON.
+
+    A program that takes anything, or both alike, gets JSON unless it names the other kind first.
+    """
+    wanted, data = quality(header, kind), max(quality(header, one) for one in _DATA)
+    if not wanted or wanted < data:
         return False
-    if page > data:
+    if wanted > data:
         return True
-    names = [name for name, wanted in _ranges(header) if wanted]
-    named = [name for name in names if name in {"text/html", *_DATA}]
-    return bool(named) and named[0] == "text/html"
+    names = [name for name, weight in _ranges(header) if weight]
+    named = [name for name in names if name in {kind, *_DATA}]
+    return bool(named) and named[0] == kind
+
+
+# Browsers of a crowd send the same few headers.
+@lru_cache(maxsize=64)
+def takes_gzip(header: str) -> bool:
+    """Say whether a client can read an answer that is packed with gzip, by its Accept-Encoding."""
+    weights = dict(reversed(list(_ranges(header))))
+    named = [weights[name] for name in ("gzip", "x-gzip") if name in weights]
+    return max(named) > 0 if named else weights.get("*", 0) > 0
 
 
 def _ranges(header: str) -> Iterator[tuple[str, float]]:

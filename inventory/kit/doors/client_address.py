@@ -26,7 +26,11 @@ HOPS_MAX = 32
 IPV6_PREFIX = 64
 # RFC 6052: a translator in front of an IPv6 service shows IPv4 clients under this prefix.
 _TRANSLATED = IPv6Network("64:ff9b::/96")
+_MAPPED = IPv6Network("::ffff:0:0/96")
+# The networks in which IPv4 addresses are written as IPv6 ones.
+_OF_IPV4 = (_MAPPED, _TRANSLATED)
 _PARAMETER = re.compile(r'\s*([!#$%&\'*+.^_`|~\w-]+)=("(?:[^"\\]|\\.)*"|[^\s;,"]+)\s*', re.ASCII)
+_EMPTY = re.compile(r"\s*", re.ASCII)
 _WITH_PORT = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[\d.]+))(?::\w+)?", re.ASCII)
 
 
@@ -55,9 +59,9 @@ def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
     found = []
     for text in texts:
         network = ip_network(text.strip(), strict=False)
-        mapped = getattr(network.network_address, "ipv4_mapped", None)
-        if mapped is not None and network.prefixlen >= 96:
-            network = ip_network((mapped, network.prefixlen - 96), strict=False)
+        if isinstance(network, IPv6Network) and any(map(network.subnet_of, _OF_IPV4)):
+            four = IPv4Address(int(network.network_address) & 0xFFFFFFFF)
+            network = ip_network((four, network.prefixlen - 96), strict=False)
         found.append(network)
     return tuple(found)
 
@@ -113,11 +117,14 @@ class TrustedProxies:
 
 
 def _listed(lines: Sequence[str]) -> list[str]:
+    # RFC 9110, section 5.6.1: empty elements of a list count for nothing.
     return [entry for line in lines for entry in line.split(",") if entry.strip()]
 
 
 def _for_parameters(lines: Sequence[str]) -> list[str]:
     """Return the `for` of each element of Forwarded; "" for an element that has none.
+
+    Empty elements count for nothing, as in every list.
 
     A line that does not follow the grammar gives one entry that no address can be read from, since
     a quotation mark left open by a client would otherwise swallow what the proxy appended.
@@ -129,16 +136,20 @@ def _for_parameters(lines: Sequence[str]) -> list[str]:
 
 
 def _elements(line: str) -> list[str]:
-    found, position, current = [], 0, ""
+    found: list[str | None] = []
+    # None while the element is empty.
+    current: str | None = None
+    position = 0
     while position < len(line):
-        match = _PARAMETER.match(line, position)
+        match = _PARAMETER.match(line, position) or _EMPTY.match(line, position)
         separator = line[match.end() : match.end() + 1] if match else None
         if match is None or separator not in {"", ";", ","}:
             return [""]
-        if match[1].lower() == "for":
-            current = re.sub(r"\\(.)", r"\1", match[2].strip('"'))
+        if match.lastindex:
+            is_for = match[1].lower() == "for"
+            current = re.sub(r"\\(.)", r"\1", match[2].strip('"')) if is_for else current or ""
         position = match.end() + 1
         if separator == ",":
             found.append(current)
-            current = ""
-    return [*found, current]
+            current = None
+    return [hop for hop in (*found, current) if hop is not None]

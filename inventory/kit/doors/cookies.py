@@ -1,17 +1,23 @@
-"""Which cookies a browser gives up, so that ours never fill the head of a request. Pure.
+"""The cookies of a request, and which of ours a browser gives up when they are many. Pure.
+
+A browser may send two cookies of one name, of this host and of the domain above it (RFC 6265,
+section 5.4). A reader takes the first that is of use, or else one site shuts out another.
 
 A browser has up to three of our cookies for each room, sends them all with each request, and keeps
 them for a week. Most servers refuse a head of 8 KB. Ours may take half of that, and the shop's own
 have the rest.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import islice
 
 OURS_BYTES_MAX = 4096
 # Many lines in one answer could be too much for a proxy. The next answers drop the others.
 DROPPED_MAX = 16
+# This host and each domain above it may set one of the same name.
+SAME_NAME_MAX = 8
 
 
 class Kind(Enum):
@@ -30,6 +36,21 @@ class RoomCookie:
     room: str
     kind: Kind
     size: int
+
+
+def cookies_in(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Return the name and value of each cookie in the lines of the header, in their order."""
+    for line in lines:
+        for part in line.split(";"):
+            name, separator, value = part.partition("=")
+            if separator:
+                yield name.strip(), value.strip().strip('"')
+
+
+def values_of(lines: Sequence[str], name: str) -> list[str]:
+    """Return the values of the cookies of this name, the first few."""
+    found = (value for one, value in cookies_in(lines) if one == name)
+    return list(islice(found, SAME_NAME_MAX))
 
 
 def surplus(

@@ -1,5 +1,7 @@
 """Addresses as people, links and crawlers write them."""
 
+import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -60,6 +62,31 @@ async def test_no_address_leads_to_another_site(
     answer = await ask(client, path)
 
     assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    ("target", "to"),
+    [
+        ("http://evil.example/rooms/drop/?a=b", "/rooms/drop?a=b"),
+        ("https://evil.example//rooms//drop", "/rooms/drop"),
+        ("http://evil.example//evil.example/", None),
+        ("http://evil.example/rooms/drop", None),
+    ],
+)
+async def test_a_whole_address_in_the_request_leads_to_a_path(
+    service: Service, client: Client, target: str, to: str | None
+) -> None:
+    await open_room(service)
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+
+    head = f"GET {target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n"
+    writer.write(head.encode())
+    answer = (await reader.read()).decode()
+    writer.close()
+
+    location = re.search(r"^Location: (.*?)\r$", answer, re.MULTILINE)
+    assert (location and location[1]) == to
+    assert not answer.startswith("HTTP/1.1 5")
 
 
 async def test_a_form_with_a_slash_too_many_keeps_its_method(

@@ -9,7 +9,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from playwright.async_api import Page, expect
 from programs import Site, all_know
-from support import execute, open_room, tick
+from support import admitted, execute, open_room, tick
 
 from waitroom.run.app import Service
 
@@ -158,3 +158,40 @@ async def test_cookies_of_many_rooms_shut_a_browser_out_of_none(
     assert "waitroom_ticket_over" not in ours
     assert f"waitroom_ticket_{rooms[0]}" not in ours
     assert f"waitroom_ticket_{rooms[-1]}" in ours
+
+
+@pytest.mark.parametrize("kept", ["x", "", "\u00e9" * 32, "A" * 33])
+async def test_an_id_of_no_use_is_replaced(service: Service, client: Client, kept: str) -> None:
+    await open_room(service, skus={"mug": 3})
+    await tick(service)
+    headers = {"Accept": "text/html", "Cookie": f"waitroom_visitor={kept}"}
+
+    page = await client.get("/rooms/drop", headers=headers)
+    name, _, value = page.headers["Set-Cookie"].partition(";")[0].partition("=")
+    again = await client.get("/rooms/drop", headers={**headers, "Cookie": f"{name}={value}"})
+
+    assert (name, len(value)) == ("waitroom_visitor", 32)
+    assert "waitroom_visitor" not in str(again.headers.getall("Set-Cookie", ()))
+
+
+async def test_a_second_cookie_of_the_name_hides_none_that_is_valid(
+    service: Service, client: Client
+) -> None:
+    await open_room(service)
+    await tick(service)
+    inside = await admitted(client)
+    client.session.cookie_jar.clear()
+    ticket = f"waitroom_ticket_drop={inside.ticket}"
+    session = f"waitroom_session_drop={inside.session}"
+    rubbish = "waitroom_ticket_drop=x; waitroom_session_drop=x"
+
+    for cookies in (
+        f"{ticket}; {session}; {rubbish}",
+        f"{rubbish}; {ticket}; {session}",
+        f"waitroom_ticket_drop=; {ticket}; {session}; {session}; waitroom_session_drop=",
+    ):
+        headers = {"Cookie": cookies}
+        assert (await client.get("/rooms/drop/tickets/me", headers=headers)).status == 200
+        assert (await client.get("/check?room=drop", headers=headers)).status == 204
+    no_ticket = await client.get("/rooms/drop/tickets/me", headers={"Cookie": rubbish})
+    assert no_ticket.status == 401

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from aiohttp.test_utils import TestClient
 from support import Shopper, execute, open_room, tick
 
@@ -69,12 +70,14 @@ async def test_the_state_is_the_same_bytes_until_it_changes(
 
     first = await client.get("/rooms/drop/state")
     again = await client.get("/rooms/drop/state", headers={"If-None-Match": first.headers["ETag"]})
+    weak = {"If-None-Match": f'"other", W/{first.headers["ETag"]}'}
+    listed = await client.get("/rooms/drop/state", headers=weak)
     await tick(service)
     later = await client.get("/rooms/drop/state", headers={"If-None-Match": first.headers["ETag"]})
 
     assert first.headers["Cache-Control"] == "public, max-age=1"
     assert (again.status, await again.read()) == (304, b"")
-    assert later.status == 200
+    assert (listed.status, later.status) == (304, 200)
     assert (await later.json())["version"] > (await first.json())["version"]
 
 
@@ -112,3 +115,27 @@ async def test_strangers_paths_do_not_fill_the_metrics(client: Client) -> None:
 
     assert "/no/such/path" not in text
     assert 'waitroom_request_seconds_count{route="none",status="404"}' in text
+
+
+@pytest.mark.parametrize("path", ["/rooms/drop", "/static/css/style.css", "/no-such-page"])
+async def test_no_page_is_packed_for_a_client_that_cannot_unpack(
+    service: Service, client: Client, path: str
+) -> None:
+    await open_room(service)
+    await tick(service)
+
+    async def coding(accepted: str) -> str | None:
+        headers = {"Accept": "text/html", "Accept-Encoding": accepted}
+        answer = await client.get(path, headers=headers)
+        return answer.headers.get("Content-Encoding")
+
+    assert [await coding(one) for one in ("gzip", "br, *")] == ["gzip", "gzip"]
+    assert [await coding(one) for one in ("gzip;q=0", "identity", "")] == [None, None, None]
+
+
+async def test_a_file_that_a_client_has_is_not_sent_again(client: Client) -> None:
+    path = "/static/css/style.css"
+    etag = (await client.get(path)).headers["ETag"]
+
+    for header in (etag, f"W/{etag}", f'"x", {etag}', "*"):
+        assert (await client.get(path, headers={"If-None-Match": header})).status == 304

@@ -69,6 +69,12 @@ def test_a_stranger_names_no_other_client(peer: str | None) -> None:
         (('for="6.6.6.6, for=203.0.113.7',), "10.0.0.1"),
         (('for="6.6.6.6', "for=203.0.113.7"), "203.0.113.7"),
         (("for",), "10.0.0.1"),
+        # Elements of a list and parameters of an element may be empty.
+        ((", for=203.0.113.7",), "203.0.113.7"),
+        (("for=203.0.113.7,", " , ,for=10.0.0.9 , "), "203.0.113.7"),
+        ((";for=203.0.113.7;", "", ","), "203.0.113.7"),
+        (("for=203.0.113.7;proto=https,,",), "203.0.113.7"),
+        (("for=203.0.113.7;;by=x, proto=http;",), "10.0.0.1"),
     ],
 )
 def test_forwarded_is_read_as_rfc_7239_writes_it(lines: tuple[str, ...], found: str) -> None:
@@ -79,6 +85,16 @@ def test_two_headers_that_disagree_count_for_nothing() -> None:
     # The proxy writes one of them and passes the other on as the client sent it.
     assert client("10.0.0.1", "203.0.113.7", forwarded=("for=6.6.6.6",)) == "10.0.0.1"
     assert client("10.0.0.1", "203.0.113.7", forwarded=("for=203.0.113.7",)) == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    "written", ["10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b::a00:0/104"]
+)
+def test_a_proxy_is_known_however_its_address_is_written(written: str) -> None:
+    proxies = TrustedProxies(networks=parse_networks([written]))
+
+    for peer in ("10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1"):
+        assert proxies.client(peer, x_forwarded_for=["203.0.113.7"], forwarded=[]) == "203.0.113.7"
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from inventory.catalogue import NewProduct, NewSku
 from inventory.catalogue_csv import read_catalogue
-from inventory.kit.doors.accept import prefers_html
+from inventory.kit.doors.accept import prefers, prefers_html, takes_gzip
+from inventory.kit.doors.cookies import SAME_NAME_MAX, values_of
 from inventory.kit.doors.decoding import convert, decoder
+from inventory.kit.doors.etags import has_seen
 from inventory.kit.doors.keys import is_unique
 from inventory.kit.doors.moments import UnreadableMoment, parse_moment
 from inventory.kit.doors.origins import origin_of, parse_origin
@@ -234,6 +236,80 @@ def test_any_address_has_an_origin_or_none(text: str) -> None:
 )
 def test_the_kind_of_answer_is_the_one_that_the_client_prefers(header: str, *, html: bool) -> None:
     assert prefers_html(header) == html
+
+
+@pytest.mark.parametrize(
+    ("header", "packed"),
+    [
+        ("gzip, deflate, br, zstd", True),
+        ("GZIP;q=0.5", True),
+        ("x-gzip", True),
+        ("*", True),
+        ("br, *;q=0.1", True),
+        ("", False),
+        ("gzip;q=0", False),
+        ("gzip ; Q=0.000, br", False),
+        ("*, gzip;q=0", False),
+        ("*;q=0", False),
+        ("br, gzippy", False),
+    ],
+)
+def test_an_answer_is_packed_for_clients_that_take_it(header: str, *, packed: bool) -> None:
+    assert takes_gzip(header) == packed
+
+
+@pytest.mark.parametrize(
+    ("header", "csv"),
+    [
+        ("text/csv", True),
+        ("TEXT/CSV", True),
+        ("text/csv, */*", True),
+        ("text/csv, application/json;q=0.9", True),
+        ("application/json, text/csv;q=0", False),
+        ("application/json, text/csv;q=0.5", False),
+        ("text/csvx", False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+def test_a_file_is_for_clients_that_prefer_it(header: str, *, csv: bool) -> None:
+    assert prefers(header, "text/csv") == csv
+
+
+@pytest.mark.parametrize(
+    ("lines", "seen"),
+    [
+        (['"7"'], True),
+        (['W/"7"'], True),
+        ([' "7" '], True),
+        (['"6", W/"7"'], True),
+        (['"a,b","7"'], True),
+        (['"6"', '"7"'], True),
+        (["*"], True),
+        ([" * "], True),
+        ([], False),
+        ([""], False),
+        (['"6"'], False),
+        (['"*"'], False),
+        (["7"], False),
+        (['"77", "7'], False),
+        (['w/"7"'], False),
+        (['"6" "7"'], False),
+    ],
+)
+def test_a_version_is_seen_that_any_tag_of_the_client_names(
+    lines: list[str], *, seen: bool
+) -> None:
+    assert has_seen(lines, '"7"') == seen
+
+
+def test_all_cookies_of_one_name_are_found_in_their_order() -> None:
+    lines = ['a=1; b="x"; a=2;a = 3 ; c', "a=", "aa=4; a=5==; ;=;"]
+
+    assert values_of(lines, "a") == ["1", "2", "3", "", "5=="]
+    assert values_of(lines, "b") == ["x"]
+    assert values_of(lines, "c") == []
+    assert len(values_of(["a=1;" * 1000], "a")) == SAME_NAME_MAX
 
 
 UNIQUE = [

@@ -2,10 +2,12 @@
 
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from aiohttp import web
 
 from inventory.kit.doors.client import client_network
+from inventory.kit.doors.cookies import values_of
 from inventory.kit.http import read_form, wants_html
 from inventory.kit.pages import Pages
 from inventory.kit.problem import TooManyRequests
@@ -64,7 +66,7 @@ class Guard:
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
-                operator = await self._operators.operator(request.cookies.get(self._cookie))
+                operator = await self._operator_of(request)
             except SignInNeeded:
                 if request.method == "GET" and wants_html(request):
                     raise web.HTTPSeeOther("/admin/login") from None
@@ -73,6 +75,13 @@ class Guard:
             return await action(request, operator)
 
         return guarded
+
+    async def _operator_of(self, request: web.Request) -> Operator:
+        """Return the operator whose session a request carries; raises `SignInNeeded`."""
+        for secret in _sent(request, self._cookie):
+            with suppress(SignInNeeded):
+                return await self._operators.operator(secret)
+        raise SignInNeeded
 
     async def show_login(self, request: web.Request) -> web.Response:
         return self._pages.render("login.html", {"problem": None}, title="Sign in")
@@ -131,9 +140,11 @@ class Guard:
 
     def _device_of(self, request: web.Request, name: str) -> str | None:
         """Return the id of a browser in which this operator has signed in before."""
-        text = self._devices.open(request.cookies.get(self._device_cookie, ""))
-        device, _, known = (text or "").partition(".")
-        return device if device and known == name else None
+        for signed in _sent(request, self._device_cookie):
+            device, _, known = (self._devices.open(signed) or "").partition(".")
+            if device and known == name:
+                return device
+        return None
 
     async def _limit(self, bucket: str, per_minute: int) -> None:
         wait_s = await self._memory.allow(bucket, per_minute=per_minute)
@@ -144,9 +155,12 @@ class Guard:
             )
 
     async def sign_out(self, request: web.Request) -> web.Response:
-        secret = request.cookies.get(self._cookie)
-        if secret:
+        for secret in _sent(request, self._cookie):
             await self._operators.sign_out(secret)
         response = web.HTTPSeeOther("/admin/login")
         response.del_cookie(self._cookie, secure=self._secure)
         raise response
+
+
+def _sent(request: web.Request, name: str) -> list[str]:
+    return values_of(request.headers.getall("Cookie", ()), name)

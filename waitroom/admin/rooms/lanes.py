@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from inventory.kit.doors.accept import prefers
 from inventory.kit.doors.decoding import decoder
 from inventory.kit.doors.moments import Moment
 from inventory.kit.doors.texts import Name, Note
@@ -133,7 +134,7 @@ class LanesAdmin:
     async def _invite_count(self, request: web.Request, operator: Operator) -> web.Response:
         room = request.match_info["room"]
         asked = await read_body(request, _NEW_INVITATIONS)
-        if "text/csv" in request.headers.get("Accept", ""):
+        if prefers(",".join(request.headers.getall("Accept", ())), "text/csv"):
             return await self._file(room, asked, operator, write_links)
         batch, links = await self._make(room, asked, operator)
         made = MadeInvitations(
