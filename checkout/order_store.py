@@ -141,6 +141,23 @@ class OrderStore:
                 raise PaymentRunning(order_id=str(row["found_order"]))
         return row["found_order"], row["verdict"] == "started"
 
+    async def unknown(self, *, gateway: str, limit: int) -> list[tuple[UUID, str]]:
+        """Return overdue payments that no process drives, each with its gateway: another one."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["find_unknown_payments"], gateway, limit)
+        return [(row["order_id"], row["gateway"]) for row in rows]
+
+    async def end_unknown(self, order_id: UUID, *, detail: str) -> OrderState:
+        """Give the hold of such a payment up; return the state in which the order then is."""
+        values = (order_id, detail)
+        return OrderState(await decide(self._pool, SQL["end_unknown_payment"], *values))
+
+    async def elsewhere(self, *, gateway: str) -> dict[str, tuple[int, int]]:
+        """Count the orders and refunds that move at other gateways than this one, by gateway."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["count_money_elsewhere"], gateway)
+        return {row["gateway"]: (row["orders"], row["refunds"]) for row in rows}
+
     async def _write_order(
         self,
         session_id: int,

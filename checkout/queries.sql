@@ -76,6 +76,27 @@ WHERE p.order_id = $1 AND p.driven_until <= clock_timestamp()
 UPDATE purchase SET driven_until = clock_timestamp() + make_interval(secs => $2), driven_by = NULL
 WHERE order_id = $1 AND driven_by IS NOT DISTINCT FROM $3;
 
+-- name: find_unknown_payments
+-- Payments at gateways that no process asks any more, whose time to be paid is over. Until ten minutes after
+-- its last lease, a process with the settings of before may still drive one.
+SELECT p.order_id, a.gateway FROM purchase p JOIN payment_attempt a USING (order_id)
+WHERE p.state IN ('authorizing', 'voiding') AND a.gateway <> $1
+    AND p.driven_until <= clock_timestamp() - interval '10 minutes' AND p.pay_by <= shopper_now()
+ORDER BY p.changed_at LIMIT $2;
+
+-- name: end_unknown_payment
+SELECT end_unknown_payment($1, $2);
+
+-- name: count_money_elsewhere
+-- Orders and refunds that have not come to rest at gateways other than this one.
+SELECT a.gateway, count(*) FILTER (WHERE x.is_order) AS orders, count(*) FILTER (WHERE NOT x.is_order) AS refunds
+FROM (
+    SELECT p.order_id, true AS is_order FROM purchase p
+    WHERE p.state IN ('authorizing', 'authorized', 'voiding', 'returning')
+    UNION ALL
+    SELECT r.order_id, false FROM refund r WHERE r.state = 'asked') x
+JOIN payment_attempt a USING (order_id) WHERE a.gateway <> $1 GROUP BY a.gateway ORDER BY a.gateway;
+
 -- name: read_money_breaches
 SELECT * FROM money_breach;
 
@@ -118,17 +139,20 @@ SELECT beat_lease_holder($1);
 SELECT end_leases($1);
 
 -- name: count_moving_money
--- Every state has a row, so that a figure goes back to 0.
+-- Every state has a row, so that a figure goes back to 0. What no process has taken up for ten minutes is stuck
+-- however few its tries: its gateway may no longer be configured.
 SELECT 'order' AS kind, s.state, count(p.order_id) AS moving,
        COALESCE(extract(epoch FROM clock_timestamp() - min(p.changed_at)), 0)::float8 AS oldest_s,
-       count(*) FILTER (WHERE (p.drives >= $1 AND p.state <> 'authorizing') OR (p.state = 'returning' AND waits_for_operator(p.order_id))) AS stuck
+       count(*) FILTER (WHERE (p.drives >= $1 AND p.state <> 'authorizing')
+           OR p.driven_until <= clock_timestamp() - interval '10 minutes' OR (p.state = 'returning' AND waits_for_operator(p.order_id))) AS stuck
 FROM unnest(ARRAY['authorizing', 'authorized', 'voiding', 'returning']) s(state)
 LEFT JOIN purchase p ON p.state = s.state AND p.state IN ('authorizing', 'authorized', 'voiding', 'returning')
 GROUP BY s.state
 UNION ALL
 SELECT 'refund', 'asked', count(*),
        COALESCE(extract(epoch FROM clock_timestamp() - min(r.asked_at)), 0)::float8,
-       count(*) FILTER (WHERE r.drives >= $1)
+       count(*) FILTER (WHERE r.drives >= $1 OR (
+           NOT r.outside AND r.driven_until <= clock_timestamp() - interval '10 minutes'))
 FROM refund r WHERE r.state = 'asked'
 UNION ALL
 SELECT 'refund', x.state, count(r.refund_id), 0, count(r.refund_id) FILTER (WHERE x.state = 'failed')

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from checkout.attempt import Attempt
-from checkout.driving.leased import LEASE, RETRY, drive_idle, within_lease
+from checkout.driving.leased import BATCH_MAX, LEASE, RETRY, drive_idle, within_lease
 from checkout.driving.refunds import Refunds
 from checkout.gateway.gateway import (
     GATEWAY_TIMEOUT_S,
@@ -41,6 +41,7 @@ _DECLINED = (
 _CANCELLED = "The payment was cancelled."
 _TOO_LONG = "The payment took too long and was cancelled."
 _NOT_HANDED_OVER = "The bank approved the payment but did not hand over the money."
+_UNKNOWN = "The shop could not find out what became of this payment, and ended it."
 _NOT_CHARGED = "You have not been charged."
 
 
@@ -65,6 +66,7 @@ class Payments:
         self._refunds = refunds
         self._timeout_s = timeout_s
         self._turns = refunds.turns
+        self._has_warned = False
 
     def require_room(self) -> None:
         """Raise `Busy` where a payment that begins now would not get its turn at the gateway."""
@@ -128,14 +130,45 @@ class Payments:
 
     async def settle_idle(self) -> int:
         """Drive orders that have no driver; return how many were taken."""
+        await self._end_unknown()
         return await drive_idle(
             self._store, self._drive_on, gateway=self._gateway.name, kind="order"
         )
 
     async def sweep(self, _: int) -> int:
         """Settle what is idle, as a sweep that rests between its rounds."""
+        await self._warn_of_others()
         await self.settle_idle()
         return 0
+
+    async def _warn_of_others(self) -> None:
+        """Say once what a change of the gateway has left behind."""
+        if self._has_warned:
+            return
+        left = await self._store.elsewhere(gateway=self._gateway.name)
+        self._has_warned = True
+        for gateway, (orders, refunds) in left.items():
+            hint = "set this gateway again until they are settled, or settle them by hand"
+            log.warning(
+                "money_at_another_gateway",
+                gateway=gateway,
+                orders=orders,
+                refunds=refunds,
+                hint=hint,
+            )
+
+    async def _end_unknown(self) -> None:
+        """Free the holds of payments whose gateway is not asked any more.
+
+        The money may have been taken there, so the order waits for an answer without its units.
+        """
+        found = await self._store.unknown(gateway=self._gateway.name, limit=BATCH_MAX)
+        for order_id, gateway in found:
+            state = await self._store.end_unknown(order_id, detail=_UNKNOWN)
+            hint = "look there whether it was paid, and note what you give back as by hand"
+            log.error(
+                "payment_not_known", order=str(order_id), gateway=gateway, state=state, hint=hint
+            )
 
     async def _drive_on(self, order_id: UUID) -> bool:
         return await self._drive(order_id, begun=True)

@@ -55,16 +55,14 @@ class Refunds:
         second time. `compare` ends it.
         """
         refund = await self._store.read(refund_id)
-        if (
-            refund.stage is not RefundStage.ASKED
-            or refund.outside
-            or refund.gateway != self._gateway.name
-        ):
+        if refund.stage is not RefundStage.ASKED or refund.outside:
             return refund
         if refund.by_hand or refund.amount_minor == 0:
             # There is nothing to ask of the gateway.
             await self._store.finish(refund, RefundStage.DONE)
             return await self._store.read(refund_id)
+        if refund.gateway != self._gateway.name:
+            return refund
         answer = await self._ask(refund)
         if answer.state not in _ENDS:
             if answer.state is not RefundState.UNSENT:

@@ -148,5 +148,10 @@ class HistoryApi:
 
 def _stuck(refunds: Iterable[Refund]) -> bool:
     """Say whether money that should go back by itself waits for an operator."""
-    stages = {refund.stage for refund in refunds}
-    return RefundStage.FAILED in stages and RefundStage.ASKED not in stages
+    known = list(refunds)
+    # A refund on the gateway's own pages that came to nothing stops no other.
+    failed = any(
+        each.stage is RefundStage.FAILED and (not each.outside or each.done_at is not None)
+        for each in known
+    )
+    return failed and all(each.stage is not RefundStage.ASKED for each in known)

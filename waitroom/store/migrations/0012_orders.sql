@@ -221,6 +221,17 @@ BEGIN
     RETURN to_state;
 END $$;
 
+-- Ends a payment of which nothing can be found out, since its gateway is no longer asked. Its money may have
+-- been taken, so the order is returning: it waits for its gateway, or for an operator, and its hold does not.
+CREATE FUNCTION end_unknown_payment(in_order uuid, why text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    p purchase;
+BEGIN
+    p := lock_order(in_order, true);
+    IF p.state = 'authorizing' THEN PERFORM settle_order(in_order, 'authorizing', 'voiding', why); END IF;
+    RETURN settle_order(in_order, 'voiding', 'returning', CASE WHEN p.called_off THEN p.detail ELSE why END);
+END $$;
+
 -- Sells the units of an order's lines to it anew, all or nothing, as a hold that is confirmed from the
 -- start. Verdicts: taken, short, limit. Units behind others' promises, and those that refused
 -- sessions wait for, are not to be had. The caller has locked the order with its stock.

@@ -66,9 +66,11 @@ BEGIN
         RETURN;
     END IF;
     figure := p.total_minor - p.refunded_minor - p.refunding_minor;
-    -- Money that may not have been taken is left to the gateway's answer; a refund says that it was taken.
-    IF NOT (p.state = 'paid' OR (p.state = 'returning' AND EXISTS (
-                SELECT FROM refund x WHERE x.order_id = in_order)))
+    -- Money that may not have been taken is left to the gateway's answer; a refund says that it was taken. Where
+    -- the gateway is no longer asked, an operator may have given the money back by hand.
+    IF NOT (p.state = 'paid' OR (p.state = 'returning' AND (
+                (in_by_hand AND p.driven_until <= clock_timestamp() - interval '10 minutes')
+                OR EXISTS (SELECT FROM refund x WHERE x.order_id = in_order))))
         OR (figure = 0 AND NOT EXISTS (
                 SELECT FROM purchase_line l WHERE l.order_id = in_order AND l.quantity > l.refunded)) THEN
         verdict := 'not_refundable'; RETURN;
