@@ -224,6 +224,20 @@ async def test_a_wish_that_a_limit_forbids_does_not_hold_up_the_next(service: Se
     assert await waits(service, second) == {}
 
 
+async def test_whoever_takes_it_into_a_basket_waits_for_it_no_longer(service: Service) -> None:
+    await open_gate(service, skus={"mug": 1, "vase": 1})
+    first, second = await sessions_in(service, 2)
+    lucky = await hold(service, first, mug=1)
+    assert gone(await ask(service, wish(second, mug=1)))
+    basket = await hold(service, second, vase=1)
+
+    await service.holds.release(first, lucky)
+    await service.holds.change(second, basket, {"vase": 1, "mug": 1})
+
+    assert await waits(service, second) == {}
+    assert await service.ledger.breaches() == []
+
+
 async def test_wishes_of_several_skus_come_as_one_basket(service: Service) -> None:
     await open_gate(service, skus={"mug": 1, "vase": 1})
     first, second = await sessions_in(service, 2)

@@ -145,6 +145,9 @@ BEGIN
         WHERE x.room_id = h.room_id;
     UPDATE stock x SET held = x.held + d.q, short = LEAST(x.short, GREATEST(x.held + d.q + x.sold - x.on_hand, 0))
         FROM change_of(h.hold_id, ids, quantities) d WHERE x.sku_id = d.sku_id;
+    -- It waits no longer for what it takes here.
+    PERFORM grant_wishes(array_agg(own.admission_id), array_agg(d.sku_id))
+        FROM change_of(h.hold_id, ids, quantities) d WHERE d.q > 0;
     UPDATE admission x SET promised = x.promised - used, changes = x.changes + 1
         WHERE x.admission_id = own.admission_id;
     UPDATE hold_line l SET quantity = 0, due_at = NULL WHERE l.hold_id = h.hold_id AND NOT l.sku_id = ANY (ids);
