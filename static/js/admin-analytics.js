@@ -3,7 +3,7 @@ import { $, admin, inRoom, room, tableRow } from "./admin-api.js";
 import { drawBars, drawLines, partBar } from "./admin-plot.js";
 import { count, plural, spell } from "./format.js";
 import { money } from "./money.js";
-import { momentOf, toField, toMoment } from "./moment.js";
+import { mayRead, momentOf, readMoment, setMoment, watchMoment } from "./moment.js";
 
 const STEPS = { joined: "Joined", called: "Called", claimed: "Went in", held: "Had a basket", paid: "Paid" };
 const OUTCOMES = { confirmed: "Bought", released: "Put back", expired: "Ran out", held: "Still open" };
@@ -27,19 +27,16 @@ function wanted() {
   const length = Number($("last").value), query = new URLSearchParams();
   if (length) {
     const until = new Date();
-    $("from").value = toField(new Date(until.getTime() - length * 1000));
-    $("to").value = toField(until);
-    query.set("from", new Date(until.getTime() - length * 1000).toISOString());
-    query.set("to", until.toISOString());
-  } else {
-    for (const name of ["from", "to"]) if ($(name).value) query.set(name, toMoment($(name).value));
+    setMoment($("from"), new Date(until.getTime() - length * 1000));
+    setMoment($("to"), until);
   }
+  for (const name of ["from", "to"]) if (readMoment($(name))) query.set(name, readMoment($(name)));
   if ($("step").value) query.set("step", $("step").value);
   return query;
 }
 
 async function analyse() {
-  if (!room()) return;
+  if (!room() || (!$("last").value && !mayRead($("from"), $("to")))) return;
   const turn = ++asked;
   $("admin-problem").textContent = "";
   $("admin-done").textContent = "Counting…";
@@ -116,6 +113,9 @@ function fill(id, rows) {
 
 $("span").addEventListener("submit", (event) => { event.preventDefault(); analyse(); });
 for (const id of ["room-choice", "last", "step"]) $(id)?.addEventListener("change", () => { if ($("last").value || id !== "last") analyse(); });
-for (const id of ["from", "to"]) $(id).addEventListener("input", () => { $("last").value = ""; });
+for (const id of ["from", "to"]) {
+  watchMoment($(id));
+  $(id).addEventListener("input", () => { $("last").value = ""; });
+}
 window.addEventListener("resize", () => shown && draw(shown));
 analyse();

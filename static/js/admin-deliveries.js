@@ -1,11 +1,9 @@
 import { $, admin, tableRow, tell } from "./admin-api.js";
+import { mayRead, momentOf, readMoment, watchMoment } from "./moment.js";
 
 const PAGE = 25;
 const ANSWER_SHOWN = 120;
 const LOOKS = { pending: "authorizing", failed: "declined" };
-
-/** Return day and time of day, by the operator's own clock. @param {string} iso */
-export const momentOf = (iso) => new Date(iso).toLocaleString(document.documentElement.lang || "en", { dateStyle: "medium", timeStyle: "short" });
 
 /** @type {number | null} */
 let endpoint = null;
@@ -85,6 +83,7 @@ async function newest() {
 export function wireDeliveries(mayReplay) {
   maySend = mayReplay;
   $("replay-form").hidden = !maySend;
+  watchMoment($("since"));
   $("state").addEventListener("change", newest);
   $("more").addEventListener("click", async () => {
     const page = await read(older).catch(() => null);
@@ -95,7 +94,8 @@ export function wireDeliveries(mayReplay) {
   });
   $("replay-form").addEventListener("submit", async (event) => {
     event.preventDefault();
-    const since = new Date($("since").value).toISOString();
+    if (!mayRead($("since"))) return;
+    const since = readMoment($("since"));
     const answer = await tell(() => admin("POST", `/webhooks/${endpoint}/replay`, { since }), "Failed deliveries are sent again.");
     if (!answer) return;
     $("admin-done").textContent = answer.replayed ? `${answer.replayed} are sent again${answer.more ? "; there are more: replay once more" : ""}.` : "Nothing has failed since then.";

@@ -4,7 +4,7 @@ import { refreshBatches } from "./admin-line-batches.js";
 import { say } from "./admin-line-parts.js";
 import { roomNow } from "./admin-line-plan.js";
 import { count, plural } from "./format.js";
-import { momentOf, toMoment } from "./moment.js";
+import { mayRead, momentOf, readMoment, setMoment, watchMoment } from "./moment.js";
 
 /** A hundred thousand links are signed and sent within this time. */
 const ANSWER_MS = 150_000;
@@ -32,9 +32,9 @@ function howMany() {
 /** Say beforehand which links will be made. */
 function foresee() {
   const what = howMany(), columns = how() === "paste" ? ` The columns of the list: ${pasted()[0]?.trim()}.` : "";
-  const until = $("invite-until").value ? `good until ${momentOf(toMoment($("invite-until").value))}` : "with no end date";
+  const end = readMoment($("invite-until")), until = end ? `good until ${momentOf(end)}` : "with no end date";
   const open = roomNow()?.settings.join_by === "open" ? " The room is open to everyone: people without a link get a place in main." : "";
-  say("invite-forecast", what && `${what}, to the lane ${$("invite-lane").value}, ${until}.${columns} The public log has the lane and the count, and nothing about people.${open}`);
+  say("invite-forecast", end === null ? "" : what && `${what}, to the lane ${$("invite-lane").value}, ${until}.${columns} The public log has the lane and the count, and nothing about people.${open}`);
 }
 
 /** Show the fields that this way of making links needs. */
@@ -48,7 +48,7 @@ function choose() {
 
 /** @returns {[string, string, any]} path, type and body of the request */
 function wish() {
-  const lane = $("invite-lane").value, note = $("invite-note").value.trim(), until = toMoment($("invite-until").value) || null;
+  const lane = $("invite-lane").value, note = $("invite-note").value.trim(), until = readMoment($("invite-until")) || null;
   if (how() === "count") return [inRoom("/invitations"), "application/json", JSON.stringify({ count: Number($("invite-count").value), lane, note, until })];
   const query = new URLSearchParams({ lane, note, ...(until ? { until } : {}) });
   return [inRoom(`/invitations?${query}`), "text/csv", how() === "file" ? $("invite-file").files[0] : $("invite-list").value];
@@ -91,9 +91,11 @@ export function forgetLinks() {
 export function wireInvite() {
   const form = $("invite-form");
   if (!form) return;
+  watchMoment($("invite-until"));
   for (const kind of ["input", "change"]) form.addEventListener(kind, (event) => { if (event.target.name === "how") choose(); else foresee(); });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (!mayRead($("invite-until"))) return;
     $("invite-go").disabled = true;
     $("invite-go").textContent = "Making them…";
     const made = await tell(make, "The links were made and saved as a file.").finally(() => {
@@ -103,6 +105,7 @@ export function wireInvite() {
     refreshBatches().catch(() => {});
     if (!made) return void $("invite-go").focus();
     form.reset();
+    setMoment($("invite-until"), null);
     choose();
     save(made.file, made.name);
   });

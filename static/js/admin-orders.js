@@ -3,7 +3,7 @@ import { $, admin, inRoom, room, tableRow } from "./admin-api.js";
 import { closeOrder, openOrder, stateOf, wireOrder } from "./admin-order.js";
 import { plural } from "./format.js";
 import { money } from "./money.js";
-import { momentOf, toField, toMoment } from "./moment.js";
+import { mayRead, momentOf, readMoment, setMoment, watchMoment } from "./moment.js";
 
 const PAGE = 50;
 const FIELDS = ["q", "status", "sku", "from", "to"];
@@ -18,8 +18,8 @@ let shown = 0, asked = 0;
 function wanted() {
   const query = new URLSearchParams();
   for (const name of FIELDS) {
-    const value = $(name).value.trim();
-    if (value) query.set(name, TIMES.has(name) ? toMoment(value) : value);
+    const value = TIMES.has(name) ? readMoment($(name)) : $(name).value.trim();
+    if (value) query.set(name, value);
   }
   return query;
 }
@@ -32,10 +32,18 @@ function remember() {
   $("csv").href = `/admin${inRoom(`/orders.csv?${wanted()}`)}`;
 }
 
+/** @param {string} name @param {string} value */
+function fill(name, value) {
+  if (TIMES.has(name)) setMoment($(name), value);
+  else $(name).value = value;
+}
+
+const mayAsk = () => mayRead(...[...TIMES].map($));
+
 function recall() {
   const query = new URLSearchParams(location.search);
   if ($("room-choice") && query.get("room")) $("room-choice").value = query.get("room");
-  for (const name of FIELDS) $(name).value = TIMES.has(name) ? toField(query.get(name) ?? "") : query.get(name) ?? "";
+  for (const name of FIELDS) fill(name, query.get(name) ?? "");
 }
 
 /** @param {string | null} cursor null for the newest @returns {Promise<any>} null when it was overtaken or refused */
@@ -58,7 +66,7 @@ async function read(cursor) {
 }
 
 async function search() {
-  if (!room()) return;
+  if (!room() || !mayAsk()) return;
   remember();
   const page = await read(null);
   if (!page) return;
@@ -105,18 +113,19 @@ function follow() {
 
 $("filter").addEventListener("submit", (event) => { event.preventDefault(); search(); });
 $("clear").addEventListener("click", () => {
-  for (const name of FIELDS) $(name).value = "";
+  for (const name of FIELDS) fill(name, "");
   search();
 });
 for (const id of ["room-choice", "status"]) $(id)?.addEventListener("change", search);
 $("more").addEventListener("click", async () => {
-  const page = await read(older);
+  const page = mayAsk() ? await read(older) : null;
   if (!page) return;
   const first = $("order-rows").children.length;
   add(page);
   $("order-rows").children[first]?.querySelector("a")?.focus();
 });
 window.addEventListener("hashchange", follow);
+for (const name of TIMES) watchMoment($(name));
 wireOrder(redraw, () => history.replaceState(null, "", location.pathname + location.search));
 recall();
 search();

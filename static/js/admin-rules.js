@@ -1,16 +1,23 @@
 import { $, admin, inRoom, tell } from "./admin-api.js";
 import { count, plural, spell } from "./format.js";
-import { momentOf, toField, toMoment } from "./moment.js";
+import { mayRead, momentOf, readMoment, setMoment, watchMoment } from "./moment.js";
 
-/** Writes each rule into its field, and reads the field. */
-const asMoment = { show: (value) => (value ? toField(value) : ""), read: (text) => toMoment(text) || null };
-const asWord = { show: (value) => value ?? "", read: (text) => text.trim() || null };
-const asNumber = { show: String, read: Number };
-const asPercent = { show: (value) => String(Math.round(value * 10000) / 100), read: (text) => Number(text) / 100 };
+/** Return how a rule is written into its field, read from it, and compared with it. @param {(value: any) => string} show @param {(text: string) => any} read */
+const asText = (show, read) => ({
+  write(field, value) { if (field.value !== show(value)) field.value = show(value); },
+  read: (field) => read(field.value),
+  has: (field, value) => field.value === show(value),
+});
+const asMoment = { write: setMoment, read: (field) => readMoment(field) || null, has: (field, value) => readMoment(field) === (value ?? "") };
+const asWord = asText((value) => value ?? "", (text) => text.trim() || null);
+const asNumber = asText(String, Number);
+const asPercent = asText((value) => String(Math.round(value * 10000) / 100), (text) => Number(text) / 100);
 const RULES = {
   doors_at: asMoment, opens_at: asMoment, closes_at: asMoment, order_by: asWord, public_value_source: asWord, policy: asWord,
   disappointed_max: asPercent, join_by: asWord, log_public: asWord, claim_window_s: asNumber, session_s: asNumber,
 };
+/** @returns {HTMLInputElement[]} */
+const moments = () => Object.keys(RULES).filter((rule) => RULES[rule] === asMoment).map($);
 const BEFORE_OPENING = ["scheduled", "before_opening"];
 /** Seconds of silence after which the screen warns that another shop's figures may be old. */
 const SILENT_S = 60;
@@ -26,22 +33,19 @@ export function forgetRules() { known = {}; touched.clear(); }
 /** @param {any} shown the room as the server has it */
 export function drawRules(shown) {
   known = { ...shown.settings, doors_at: shown.doors_at, opens_at: shown.opens_at, closes_at: shown.closes_at, policy: shown.policy };
-  for (const [rule, { show }] of Object.entries(RULES)) {
-    const text = show(known[rule]);
-    if (!touched.has(rule) && $(rule).value !== text) $(rule).value = text;
-  }
+  for (const [rule, { write }] of Object.entries(RULES)) if (!touched.has(rule)) write($(rule), known[rule]);
   $("order_by").disabled = !BEFORE_OPENING.includes(shown.status);
   $("public_value_source").disabled = $("order_by").disabled || $("order_by").value !== "draw";
   drawDraw(shown);
   drawElsewhere(shown);
 }
 
-/** Return only changed rules: a field shows minutes, and an untouched rule may have seconds. */
+/** Return only changed rules: an untouched one stays as it is, whatever another operator makes of it. */
 function changes() {
   const wanted = {};
   for (const rule of touched) {
-    const { show, read } = RULES[rule];
-    if ($(rule).value !== show(known[rule])) wanted[rule] = read($(rule).value);
+    const { has, read } = RULES[rule];
+    if (!has($(rule), known[rule])) wanted[rule] = read($(rule));
   }
   return wanted;
 }
@@ -91,9 +95,11 @@ function drawElsewhere({ settings, figures }) {
 /** @param {(room: any) => void} draw */
 export function wireRules(draw) {
   for (const rule of Object.keys(RULES)) $(rule).addEventListener("input", () => touched.add(rule));
+  for (const field of moments()) watchMoment(field);
   $("order_by").addEventListener("input", () => { $("public_value_source").disabled = $("order_by").value !== "draw"; });
   $("rules-form").addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (!mayRead(...moments())) return;
     const wanted = changes();
     if (!Object.keys(wanted).length) return void ($("admin-done").textContent = "Nothing was changed.");
     const now = await tell(() => admin("PATCH", inRoom(), wanted), "The rules were applied.");

@@ -1,7 +1,8 @@
 import { NoAnswer } from "./api.js";
 import { $, admin, sure, tableRow, tell } from "./admin-api.js";
-import { momentOf, refreshDeliveries, showDeliveries, shownEndpoint, wireDeliveries } from "./admin-deliveries.js";
+import { refreshDeliveries, showDeliveries, shownEndpoint, wireDeliveries } from "./admin-deliveries.js";
 import { count } from "./format.js";
+import { momentOf } from "./moment.js";
 
 const LOOK_MS = 3000;
 const MAY_CHANGE = $("webhooks").dataset.role === "admin";

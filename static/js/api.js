@@ -1,4 +1,9 @@
-/** A request that got no usable answer; retryAfter is in seconds where the server named it. */
+/** The longest pause that an answer may ask for: a page that waits longer would miss a call. */
+const PAUSE_MAX_S = 25;
+/** The form of HTTP's dates (RFC 9110, section 5.6.7); Date.parse takes almost anything for one. */
+const HTTP_DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
+
+/** A request that got no usable answer; retryAfter is the bounded pause in seconds that the server asked for, or 0. */
 export class NoAnswer extends Error {
   /** @param {string} why @param {number} [retryAfter] */
   constructor(why, retryAfter = 0) { super(why); this.retryAfter = retryAfter; }
@@ -8,9 +13,16 @@ export class NoAnswer extends Error {
 export const newKey = () => crypto.randomUUID?.()
   ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
 
+/** Return the seconds that a Retry-After names, as a number or as a date; 0 for none and for nonsense. @param {Headers} headers */
+function pauseOf(headers) {
+  const said = headers.get("Retry-After") ?? "", now = Date.parse(headers.get("Date") ?? "") || Date.now();
+  const seconds = /^\d+$/.test(said) ? Number(said) : HTTP_DATE.test(said) ? (Date.parse(said) - now) / 1000 : 0;
+  return Math.min(Math.max(seconds || 0, 0), PAUSE_MAX_S);
+}
+
 /**
- * Send a request. Refusals come back as an answer; no network, 429 and 5xx throw NoAnswer. So does
- * 404 with `there`, for a resource that this page shows and that must exist.
+ * Send a request. Refusals come back as an answer; no network, 429 and 5xx throw NoAnswer, and so does a
+ * success with something else than JSON, such as the page of a network that wants a login. So does 404 with `there`, for a resource that this page shows and that must exist.
  * @param {string} method @param {string} url
  * @param {{body?: any, key?: string, there?: boolean, headers?: Record<string, string>}} [options]
  * @returns {Promise<{ok: boolean, status: number, data: any, headers: Headers}>}
@@ -26,6 +38,7 @@ export async function ask(method, url, { body, key, there, headers = {} } = {}) 
   } catch { throw new NoAnswer("The network did not answer."); }
   let data = null;
   try { data = JSON.parse(text); } catch { /* an empty answer, or a proxy's page */ }
-  if (reply.status === 429 || reply.status >= 500 || (there && reply.status === 404)) throw new NoAnswer(data?.detail ?? "The server is busy.", Number(reply.headers.get("Retry-After")) || 0);
+  if (reply.status === 429 || reply.status >= 500 || (there && reply.status === 404)) throw new NoAnswer(data?.detail ?? "The server is busy.", pauseOf(reply.headers));
+  if (reply.ok && reply.status !== 204 && (data === null || typeof data !== "object")) throw new NoAnswer("The answer could not be read.");
   return { ok: reply.ok, status: reply.status, data, headers: reply.headers };
 }

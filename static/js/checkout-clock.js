@@ -1,8 +1,11 @@
-import { countdown } from "./clock.js";
+import { countdown, within } from "./clock.js";
 import { announce, drawClock, drawHoldClock, spellItems } from "./checkout-view.js";
 
 /** Seconds before a deadline at which the page warns of it, once each. */
 const MARKS = [20, 60];
+
+/** Seconds to count where the server's answer has no number of them; the page asks again after these. */
+const UNKNOWN_S = 30;
 
 /** @type {Map<string, () => number>} */
 const clocks = new Map();
@@ -13,7 +16,7 @@ const warned = new Map();
 export function wind(id, seconds) {
   // The page warns again of a deadline that was moved.
   if (seconds > left(id) + 1) warned.delete(id);
-  clocks.set(id, countdown(seconds));
+  clocks.set(id, countdown(within(seconds, 0, Infinity, UNKNOWN_S)));
 }
 
 /** @param {string} id @returns {number} seconds */

@@ -35,7 +35,7 @@ const tell = (others) => `none is free now. ${others
 export async function readStock(room, wishes) {
   if (!wishes.length) return;
   const { ok, data } = await ask("GET", `/rooms/${encodeURIComponent(room)}`).catch(() => ({ ok: false, data: null }));
-  if (ok) stock = new Map(data.skus.map((sku) => [sku.sku, sku]));
+  if (ok && Array.isArray(data.skus)) stock = new Map(data.skus.map((sku) => [sku.sku, sku]));
 }
 
 /**
@@ -51,7 +51,7 @@ export function keepLooking(look, waits) {
     if (!waits() || document.hidden) return;
     const pause = Math.min(LOOK_S * 2 ** failures, LOOK_MAX_S) * (0.8 + 0.4 * Math.random());
     timer = setTimeout(async () => {
-      failures = await look() ? 0 : failures + 1;
+      failures = await look().catch(() => false) ? 0 : failures + 1;
       again();
     }, pause * 1000);
   };

@@ -152,7 +152,7 @@ async function refresh() {
   const before = changes;
   const { status, data } = await ask("GET", `/checkout/session${here}`).catch(() => ({ status: 0, data: null }));
   if ((status === 401 || status === 410) && !over) { over = true; location.reload(); }
-  if (status !== 200 || over) return false;
+  if (status !== 200 || over || !Array.isArray(data.holds) || !Array.isArray(data.waiting_for)) return false;
   await readStock(session.room, data.waiting_for);
   if (before !== changes) return true;
   const had = new Set(session.holds.map((hold) => hold.hold_id)), wished = new Set(session.waiting_for.map((wish) => wish.sku));

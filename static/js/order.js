@@ -9,7 +9,8 @@ const everyMs = order?.dataset.status === "returning" ? 30_000 : 1500;
 /** Load the page again once the order has moved on. */
 async function look() {
   const answer = await ask("GET", url).catch(() => null);
-  if (answer?.ok && answer.data.status !== order?.dataset.status) location.reload();
+  const status = answer?.ok && answer.data.status;
+  if (status && status !== order?.dataset.status) location.reload();
 }
 
 async function follow() {

@@ -68,6 +68,6 @@ async function goToBank(orderId) {
   for (let look = 0; ; look += 1) {
     await new Promise((wake) => setTimeout(wake, 1000 * LOOKS_S[Math.min(look, LOOKS_S.length - 1)]));
     const { data } = await ask("GET", `/checkout/stripe/${orderId}`).catch(() => ({ data: null }));
-    if (data?.url) return location.assign(data.url);
+    if (URL.canParse(data?.url)) return location.assign(data.url);
   }
 }

@@ -1,5 +1,5 @@
 import { ask, NoAnswer } from "./api.js";
-import { ageOf, countdown, stopwatch } from "./clock.js";
+import { ageOf, countdown, pauseAfter, stopwatch, TURN_PAUSE_S, usualPause, within } from "./clock.js";
 import { watch } from "./waiting-line.js";
 import { $, announce, BEFORE, CALLS_NOBODY, drawJoining, drawRoom, drawTicket, show, tick, viewOf } from "./waiting-view.js";
 
@@ -47,14 +47,14 @@ function keep(data) {
   me = data;
   if (me.version > seen) seen = me.version;
   if (me.status !== "entered") exchange = null;
-  left = me.seconds_left == null ? null : countdown(me.seconds_left);
+  left = typeof me.seconds_left === "number" ? countdown(me.seconds_left) : null;
   // The receipt comes once, with the place; the log's page checks it. A private window may forbid storage.
   if (me.receipt) try { localStorage[`waitroom-receipt:${room}`] = JSON.stringify(me.receipt); } catch { /* it can be had no other way */ }
 }
 
 async function readState() {
   const { ok, data, headers } = await ask("GET", stateUrl, { there: true });
-  if (!ok || data.version < doc?.version) return;
+  if (!ok || !Array.isArray(data.lines) || data.version < doc?.version) return;
   const old = ageOf(headers, data.updated_at), since = stopwatch();
   age = () => old + since();
   if (view === "waiting" && data.status === "paused" && status !== "paused") announce("The line is paused. Your place is kept.");
@@ -77,7 +77,7 @@ function unsure() {
 
 /** Say whether to ask for the number: all entries get theirs at once, so each waits a random time. */
 function exchangeDue() {
-  exchange ??= countdown(Math.random() * Math.min(20, Number(claim) / 6, 1 + (myLine()?.entries ?? 0) / 500));
+  exchange ??= countdown(Math.random() * Math.min(within(Number(claim) / 6, 0, 20, 20), 1 + within(myLine()?.entries, 0, 10_000, 0) / 500));
   return exchange() === 0;
 }
 
@@ -97,14 +97,14 @@ function draw(acted = false) {
 /** Load the part for returns only once nothing is free; a page does without it until then. */
 function offerReturns() {
   if (!doc.has_stock || doc.available) $("returns-box").hidden = true;
-  else import("./returns.js").then((part) => part.offer(me, view, status, announce));
+  else import("./returns.js").then((part) => part.offer(me, view, status, announce)).catch(() => {});
 }
 
 /** Return the seconds until the next look, as the server wants it. */
 function pace() {
   if (exchange) return exchange() || 2;
-  if (OVER.includes(view)) return 10;
-  return TURN.includes(view) ? 5 : (!me || unsure() ? me?.poll_s : course.poll(myLine()) ?? me.poll_s) ?? 5;
+  if (TURN.includes(view)) return TURN_PAUSE_S;
+  return OVER.includes(view) ? 10 : usualPause(!me || unsure() ? me?.poll_s : course.poll(myLine()) ?? me.poll_s);
 }
 
 async function cycle() {
@@ -122,18 +122,17 @@ async function cycle() {
     if (failures > 2 && me) announce("The connection is back. Your place is kept.");
     failures = 0;
     draw();
-    pause = pace() * (0.9 + Math.random() * 0.1);
+    pause = Math.max(pace() * (0.9 + Math.random() * 0.1), 0.5);
   } catch (error) {
     if (!(error instanceof NoAnswer)) console.error(error);
     failures += 1;
-    const wanted = error.retryAfter ?? 0;
-    if (wanted) notBefore = countdown(wanted);
-    pause = Math.max(wanted * (1 + Math.random() / 5), Math.min(30, 2 ** failures) * (0.5 + Math.random() / 2));
-    if (failures === 1 && !me) announce(`${error.message} This page keeps trying.`);
+    const { quiet, next } = pauseAfter(failures, error.retryAfter, TURN.includes(view));
+    [pause, notBefore] = [next, countdown(quiet)];
+    if (failures === 1 && !me) announce(`${error instanceof NoAnswer ? error.message : "The answer could not be read."} This page keeps trying.`);
     if (failures === 3 && me) announce("No connection right now. Your place is kept, and this page keeps trying.");
   }
   running = false;
-  timer = setTimeout(cycle, Math.max(pause, 0.5) * 1000);
+  timer = setTimeout(() => { notBefore = () => 0; cycle(); }, pause * 1000);
 }
 
 setInterval(() => {
@@ -174,7 +173,8 @@ const ACTIONS = {
   leave() {
     // The question is not awaited: the button has to be there again when it is closed.
     import("./waiting-leave.js").then((part) => part.leave(`${base}/tickets/me`, announce))
-      .then((gone) => { if (gone) { me = { status: "left" }; draw(); } });
+      .then((gone) => { if (gone) { me = { status: "left" }; draw(); } })
+      .catch(() => announce("That is not available right now. Please try again in a moment."));
   },
   aside: act("aside"), back: act("back"), code: act("code"), bring: act("bring"), "more-time": act("more-time"),
 };

@@ -1,0 +1,136 @@
+"""Operators' date and time fields, in a browser whose clocks go forward and back."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from playwright.async_api import Page, expect
+from programs import Site, all_know
+from support import PASSWORD, execute, open_room
+
+from waitroom.run.app import Service
+
+Pages = Callable[..., Awaitable[Page]]
+GAP, FOLD = "2027-03-28T02:30", "2027-10-31T02:31"
+
+# Gives a field of the page a moment, types a text, and returns what the field then says and means.
+TYPE = """async ([zoned, texts]) => {
+    const moments = await import("/static/js/moment.js");
+    return texts.map(([stood, typed]) => {
+        const field = Object.assign(document.createElement("input"), { type: "datetime-local" });
+        field.id = `field-${Math.random()}`;
+        document.body.append(field);
+        moments.watchMoment(field);
+        moments.setMoment(field, stood);
+        if (typed !== null) {
+            field.value = typed;
+            field.dispatchEvent(new Event("input", { bubbles: true }));
+        }
+        const note = field.previousElementSibling.textContent;
+        return [moments.readMoment(field), field.checkValidity(), note];
+    });
+}"""
+
+# What stood in the field, what is typed, and the moment that is sent; None if it is refused.
+BERLIN: list[tuple[str | None, str | None, str | None, str]] = [
+    (None, "2027-06-01T12:00", "2027-06-01T10:00:00.000Z", "UTC+2"),
+    (None, "2027-12-01T12:00", "2027-12-01T11:00:00.000Z", "UTC+1"),
+    (None, GAP, None, "There is no 02:30 on this day"),
+    ("2027-06-01T10:00:00Z", GAP, None, "There is no 02:30"),
+    (None, "2027-03-28T01:59", "2027-03-28T00:59:00.000Z", "UTC+1"),
+    (None, "2027-03-28T03:00", "2027-03-28T01:00:00.000Z", "UTC+2"),
+    ("2027-10-31T01:30:00Z", FOLD, "2027-10-31T01:31:00.000Z", "02:31, UTC+1."),
+    ("2027-10-31T00:30:00Z", FOLD, "2027-10-31T00:31:00.000Z", "02:31, UTC+2."),
+    (None, FOLD, "2027-10-31T00:31:00.000Z", "02:31, UTC+2."),
+    ("2027-12-01T10:00:00Z", "2027-10-31T03:00", "2027-10-31T02:00:00.000Z", "UTC+1"),
+    # A text that still stands keeps the seconds that the field leaves out.
+    ("2027-10-31T01:30:12.345678Z", None, "2027-10-31T01:30:12.345678Z", "02:30, UTC+1."),
+    (None, "20277-01-01T10:00", None, "Choose a date in the years 2000 to 2199."),
+    (None, "1999-12-31T10:00", None, "Choose a date in the years 2000 to 2199."),
+    ("nonsense", None, "", ""),
+    ("2027-06-01T10:00:00Z", "", "", ""),
+]
+ELSEWHERE: dict[str, tuple[str | None, str | None, str | None, str]] = {
+    "Pacific/Apia": (None, "2011-12-30T12:00", None, "There is no 12:00 on this day"),
+    "Australia/Lord_Howe": ("2027-04-03T15:10:00Z", "2027-04-04T01:41",
+                            "2027-04-03T15:11:00.000Z", "01:41, UTC+10:30."),
+    "America/St_Johns": (None, "2027-07-01T12:00", "2027-07-01T14:30:00.000Z", "UTC−2:30"),  # noqa: RUF001
+}  # fmt: skip
+
+
+async def test_a_text_means_one_moment_or_is_refused_with_a_sentence(
+    service: Service, site: Site, pages: Pages
+) -> None:
+    for zone, cases in {"Europe/Berlin": BERLIN, **{z: [c] for z, c in ELSEWHERE.items()}}.items():
+        page = await pages(timezone_id=zone)
+        await page.goto(f"{site.url}/admin/login")
+
+        read = await page.evaluate(TYPE, [zone, [case[:2] for case in cases]])
+
+        for (stood, typed, moment, note), (sent, valid, said) in zip(cases, read, strict=True):
+            assert (sent, valid) == (moment, moment is not None), (zone, stood, typed)
+            assert said.startswith(note), (zone, stood, typed, said)
+            assert bool(said) == bool(note), (zone, stood, typed, said)
+
+
+async def enter(page: Page, site: Site, service: Service) -> None:
+    await service.operators.add("night", role="operator", password=PASSWORD)
+    await page.goto(f"{site.url}/admin/login")
+    await page.locator('[name="name"]').fill("night")
+    await page.locator('[name="password"]').fill(PASSWORD)
+    await page.locator("#login").click()
+    await page.wait_for_url("**/admin")
+
+
+async def test_every_screen_refuses_a_skipped_hour_and_keeps_a_repeated_one(
+    service: Service, site: Site, pages: Pages
+) -> None:
+    stored = {"opens_at": "2027-10-31T01:30:00Z", "closes_at": "2027-12-01T10:00:00Z"}
+    await open_room(service, status="scheduled", **stored)
+    await all_know(site.url, status=None)
+    page = await pages(viewport={"width": 1280, "height": 900}, timezone_id="Europe/Berlin")
+    sent: list[str] = []
+    page.on("request", lambda asked: sent.append(f"{asked.method} {asked.url}"))
+    await enter(page, site, service)
+
+    async def opens_at() -> Any:
+        (row,) = await execute(service, "SELECT opens_at AT TIME ZONE 'UTC' AS at FROM room")
+        return f"{row['at']:%Y-%m-%dT%H:%M}"
+
+    opens, note = page.locator("#opens_at"), page.locator("#opens_at-zone")
+    await expect(opens).to_have_value("2027-10-31T02:30")
+    await expect(note).to_contain_text("02:30, UTC+1.")
+    for text, sentence in ((GAP, "There is no 02:30"), ("20277-01-01T10:00", "2000 to 2199")):
+        await opens.fill(text)
+        await page.locator("#rules-save").click()
+        await expect(note).to_contain_text(sentence)
+        await expect(opens).to_be_focused()
+    assert not [one for one in sent if one.startswith("PATCH")]
+
+    await opens.fill(FOLD)
+    await expect(note).to_contain_text("02:31, UTC+1.")
+    await page.locator("#rules-save").click()
+    await expect(page.locator("#admin-done")).to_have_text("The rules were applied.")
+    assert await opens_at() == "2027-10-31T01:31"
+    await page.get_by_role("button", name="Use 02:31, UTC+2").click()
+    await expect(note).to_contain_text("02:31, UTC+2.")
+    await page.locator("#rules-save").click()
+    await expect(page.locator("#admin-done")).to_have_text("The rules were applied.")
+    assert await opens_at() == "2027-10-31T00:31"
+
+    # The search keeps the moment in its address, and asks for none that does not exist.
+    await page.goto(f"{site.url}/admin/orders?from=2027-10-31T01:30:12Z")
+    await expect(page.locator("#found")).to_have_text("No orders like that.")
+    assert "from=2027-10-31T01%3A30%3A12Z" in page.url
+    for path, field, button in (
+        ("orders", "to", "Search"),
+        ("analytics", "from", "Count"),
+        ("line", "invite-until", "Make the links"),
+    ):
+        await page.goto(f"{site.url}/admin/{path}")
+        await page.locator(f"#{field}").evaluate("(it) => { const box = it.closest('details'); if (box) box.open = true; }")
+        for text, sentence in ((GAP, "There is no 02:30"), ("20277-01-01T10:00", "2000 to 2199")):
+            await page.locator(f"#{field}").fill(text)
+            await page.get_by_role("button", name=button).click()
+            await expect(page.locator(f"#{field}-zone")).to_contain_text(sentence)
+    assert not [one for one in sent if one.startswith("POST") and "/invitations" in one]
+    assert not [one for one in sent if "2027-03-28" in one or "20277" in one]
