@@ -54,7 +54,7 @@ function keep(data) {
 
 async function readState() {
   const { ok, data, headers } = await ask("GET", stateUrl, { there: true });
-  if (!ok || !Array.isArray(data.lines) || data.version < doc?.version) return;
+  if (!ok || !Array.isArray(data.lines) || !Number.isSafeInteger(data.version) || data.version < doc?.version) return;
   const old = ageOf(headers, data.updated_at), since = stopwatch();
   age = () => old + since();
   if (view === "waiting" && data.status === "paused" && status !== "paused") announce("The line is paused. Your place is kept.");
