@@ -21,6 +21,7 @@ from waitroom.refusals import (
     NoneLeft,
     NotDrawnYet,
     PlaceChangedTooOften,
+    RoomEnded,
     TicketLeft,
     TicketMoved,
     TicketOver,
@@ -54,6 +55,7 @@ _REFUSALS: dict[str, type[Refusal]] = {
     "too_many_changes": PlaceChangedTooOften,
     "unknown": NotFound,
     "drawn": Busy,
+    "room_ended": RoomEnded,
 }
 
 
@@ -106,7 +108,7 @@ class Places:
     async def step_aside(self, view: RoomView, ticket: Ticket) -> TicketStanding:
         """Let the line go on without this number; return where it stands then."""
         if ticket.entered:
-            raise NotDrawnYet
+            raise RoomEnded if view.rules.status == "ended" else NotDrawnYet
         await self._limit("aside", ticket)
         _refuse(await self._store.step_aside(ticket))
         return await self._tickets.fresh_standing(view, ticket)

@@ -11,6 +11,7 @@ from waitroom.line.ticket import Ticket
 from waitroom.refusals import (
     AlreadyBought,
     MailNotOffered,
+    NotDrawnYet,
     OtherTicket,
     RoomEnded,
     TicketLeft,
@@ -27,6 +28,7 @@ _REFUSALS: dict[str, type[Refusal]] = {
     "units_free": UnitsFree,
     "left": TicketLeft,
     "other_ticket": OtherTicket,
+    "room_ended": RoomEnded,
 }
 
 
@@ -63,6 +65,9 @@ class Returns:
         address = self._checked((email or "").strip())
         if view.rules.status == "ended":
             raise RoomEnded
+        if ticket.entered:
+            # The number of an entry is another shopper's in the line.
+            raise NotDrawnYet
         verdict = await self._store.stay_for_returns(ticket, email=address)
         if verdict in _REFUSALS:
             raise _REFUSALS[verdict]
@@ -77,7 +82,8 @@ class Returns:
 
     async def leave(self, ticket: Ticket) -> None:
         """Take a ticket out of the line for returns."""
-        await self._store.leave_returns(ticket)
+        if not ticket.entered:
+            await self._store.leave_returns(ticket)
 
     async def read(self, view: RoomView, ticket: Ticket) -> ReturnsStanding:
         """Return whether a ticket stays, and what staying means in this room."""

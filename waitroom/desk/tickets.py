@@ -26,6 +26,7 @@ from waitroom.refusals import (
     Missed,
     NotYetCalled,
     OtherTicket,
+    RoomEnded,
     SteppedAside,
     TicketLeft,
     TicketOver,
@@ -44,6 +45,7 @@ _CLAIM_REFUSALS: dict[str, type[Refusal]] = {
     "other_ticket": OtherTicket,
     "aside": SteppedAside,
     "line_over": LineOver,
+    "room_ended": RoomEnded,
 }
 
 
@@ -131,6 +133,8 @@ class Tickets:
 
     async def claim(self, view: RoomView, ticket: Ticket) -> OpenedSession:
         """Take up a call; raises the refusal that says what stands in the way."""
+        if ticket.entered and view.rules.status == "ended":
+            raise RoomEnded
         if ticket.entered:
             raise NotYetCalled("The draw has not been made yet; your place is safe.")
         claimed = await self._claims.of(view.room).submit(ticket)
@@ -145,12 +149,14 @@ class Tickets:
         )
 
     async def leave(self, view: RoomView, ticket: Ticket) -> None:
-        """Give a place up; raises `OtherTicket`, `PaymentRunning` or `Busy`."""
+        """Give a place up; raises `OtherTicket`, `PaymentRunning`, `RoomEnded` or `Busy`."""
         verdict = await self._store.leave(ticket)
         if verdict == "drawn":
             verdict = await self._store.leave(await self.numbered(view, ticket))
         if verdict == "other_ticket":
             raise OtherTicket
+        if verdict == "room_ended":
+            raise RoomEnded
         if verdict == "drawn":
             raise Busy
         if verdict == "payment_running":

@@ -80,6 +80,11 @@ class DrawSteps:
     closing_signed: bool = False
     value_missing: bool = False
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the leader takes a step next. A missing value is given by an operator."""
+        return self.due and not (self.closing_signed and self.value_missing)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineSnapshot:
@@ -157,7 +162,9 @@ class RoomSnapshot:
     def is_over(self) -> bool:
         """Whether the room has ended and nothing in it can change by itself any more."""
         stock = self.stock or Stock()
-        return self.status == "ended" and not (self.seats_taken or stock.held or stock.promised)
+        at_work = self.seats_taken or stock.held or stock.promised
+        drawing = any(line.draw.goes_on for line in self.lines)
+        return self.status == "ended" and not (at_work or drawing)
 
     @property
     def for_returns(self) -> frozenset[int]:

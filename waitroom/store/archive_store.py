@@ -22,7 +22,7 @@ _OPEN = {
     "holds": "Units are held. Wait until the holds have ended.",
     "orders": "Orders wait for the payment gateway.",
     "refunds": "Refunds are on their way.",
-    "draw": "The draw is not finished. Its order has to be shown first.",
+    "draw": "The draw is not finished. It may wait for its public value.",
 }
 # Small enough that no shopper waits for a batch, which locks no row that a sale needs.
 BATCH_MAX = 500

@@ -10,6 +10,7 @@ import asyncpg
 from inventory.kit.batcher import Batcher
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, NotFound, Refusal
+from inventory.refusals import RoomArchived
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import PlaceRevoked
 
@@ -106,6 +107,8 @@ class InvitationStore:
                 values = (room, lane, count, note, until, who)
                 made = await borrowed.fetchval(SQL["invite"], *values)
             except asyncpg.CheckViolationError as error:
+                if error.constraint_name == "archived_room_stands":
+                    raise RoomArchived from error
                 raise BadRequest("Invitations are good until a moment that lies ahead.") from error
         if made is None:
             raise NotFound(f"There is no room {room!r} with a lane {lane!r}.")
@@ -122,7 +125,10 @@ class InvitationStore:
     async def revoke(self, room: str, batch_id: int, *, who: str) -> int:
         """Take the unused invitations of a batch back; return how many there were."""
         async with connection(self._pool) as borrowed:
-            unused = await borrowed.fetchval(SQL["revoke_invitations"], room, batch_id, who)
+            try:
+                unused = await borrowed.fetchval(SQL["revoke_invitations"], room, batch_id, who)
+            except asyncpg.CheckViolationError as error:
+                raise RoomArchived from error
         if unused is None:
             raise NotFound(f"There is no batch {batch_id} in a room {room!r}.")
         self._kept.pop(batch_id, None)

@@ -284,14 +284,20 @@ class LineStore:
         return [_place_on_file(row) for row in rows]
 
     async def leave(self, ticket: Ticket) -> str:
-        """Give a place up; the verdict is left, other_ticket, drawn or payment_running."""
+        """Give a place up.
+
+        The verdict is left, other_ticket, drawn, payment_running or room_ended.
+        """
         query = SQL["leave_entry" if ticket.entered else "leave_line"]
         values = (ticket.line_id, ticket.number, ticket.ticket_id)
         async with connection(self._pool) as borrowed:
             return str(await borrowed.fetchval(query, *values))
 
     async def stay_for_returns(self, ticket: Ticket, *, email: str) -> str:
-        """Keep a ticket in line for returns; the verdict is waits, bought, left or other_ticket."""
+        """Keep a ticket in line for returns.
+
+        The verdict is waits, units_free, bought, left, other_ticket or room_ended.
+        """
         values = (ticket.line_id, ticket.number, ticket.ticket_id, email)
         async with connection(self._pool) as borrowed:
             return str(await borrowed.fetchval(SQL["stay_for_returns"], *values))

@@ -33,7 +33,7 @@ class PlaceStore:
     async def move(self, ticket: Ticket, *, to_ticket: bytes) -> str:
         """Let a place belong to another ticket.
 
-        The verdict is moved, other_ticket, inside, over, drawn or too_many_changes.
+        The verdict is moved, other_ticket, inside, over, drawn, room_ended or too_many_changes.
         """
         values = (ticket.line_id, ticket.entered, ticket.number, ticket.ticket_id, to_ticket)
         async with connection(self._pool) as borrowed:
@@ -42,7 +42,7 @@ class PlaceStore:
     async def step_aside(self, ticket: Ticket) -> str:
         """Let the line go on without a number.
 
-        The verdict is aside, inside, over, other_ticket or too_many_changes.
+        The verdict is aside, inside, over, other_ticket, room_ended or too_many_changes.
         """
         values = (ticket.line_id, ticket.number, ticket.ticket_id)
         async with connection(self._pool) as borrowed:
@@ -51,15 +51,18 @@ class PlaceStore:
     async def step_back(self, ticket: Ticket) -> str:
         """Take a number back into the line.
 
-        The verdict is waiting, missed (to be called again), over, other_ticket, or the state of an
-        admission that never stepped aside.
+        The verdict is waiting, missed (to be called again), over, other_ticket, room_ended, or the
+        state of an admission that never stepped aside.
         """
         values = (ticket.line_id, ticket.number, ticket.ticket_id)
         async with connection(self._pool) as borrowed:
             return str(await borrowed.fetchval(SQL["step_back"], *values))
 
     async def give_profile(self, ticket: Ticket, profile: str) -> str:
-        """Give a place more time: given, none_left, unknown, over, other_ticket or drawn."""
+        """Give a place more time.
+
+        The verdict is given, none_left, unknown, over, other_ticket, drawn or room_ended.
+        """
         values = (ticket.line_id, ticket.entered, ticket.number, ticket.ticket_id, profile)
         async with connection(self._pool) as borrowed:
             return str(await borrowed.fetchval(SQL["take_profile"], *values))
@@ -71,7 +74,7 @@ class PlaceStore:
         return [Profile(**dict(row)) for row in rows]
 
     async def revoke(self, room: str, line: str, number: int, *, who: str, reason: str) -> str:
-        """Take a place from its holder: revoked, unknown, over or payment_running."""
+        """Take a place from its holder: revoked, unknown, over, payment_running or archived."""
         values = (room, line, number, who, reason)
         async with connection(self._pool) as borrowed:
             return str(await borrowed.fetchval(SQL["revoke_place"], *values))

@@ -266,6 +266,8 @@ class RoomStore:
             try:
                 return await borrowed.fetchval(SQL[query], *values)
             except asyncpg.CheckViolationError as error:
+                if error.constraint_name == "archived_room_stands":
+                    raise RoomArchived from error
                 raise _broken(error) from error
 
 

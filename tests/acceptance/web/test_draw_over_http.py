@@ -16,6 +16,7 @@ from waitroom.log.draw import Permutation
 from waitroom.log.receipt import read_receipt
 from waitroom.log.signing import SignedHead
 from waitroom.log.verify.finding import Verdict
+from waitroom.refusals import StillOpen
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
@@ -244,6 +245,31 @@ async def test_two_controllers_make_one_draw(services: Services, clients: Client
 
     (made,) = await execute(first, "SELECT count(*) AS n FROM log_entry WHERE body LIKE '%drawn%'")
     assert made["n"] == 1
+
+
+@pytest.mark.parametrize("source", [None, "the lottery"])
+async def test_a_room_that_ends_while_its_draw_is_due_is_drawn_and_archived(
+    service: Service, client: Client, source: str | None
+) -> None:
+    await open_doors(service, **({"public_value_source": source} if source else {}))
+    (shopper,) = await entered(client, 1)
+    await service.rooms.set_status("drop", "open", who="test")
+    await service.rooms.set_status("drop", "ended", who="test")
+    await tick(service, 4)
+    if source:
+        with pytest.raises(StillOpen):
+            await service.archive.seal("drop", who="test", reason="")
+        # Nothing happens by itself until then, so the room is led no more.
+        assert (await execute(service, "SELECT is_final FROM room_state"))[0]["is_final"]
+        assert await service.draws.give_value("drop", "never published", who="test") == 1
+        await tick(service, 4)
+    await service.board.refresh(rooms=True)
+
+    standing = await shopper.me()
+
+    assert (standing["number"], standing["status"]) == (1, "ended")
+    assert (await execute(service, "SELECT is_final FROM room_state"))[0]["is_final"]
+    await service.archive.seal("drop", who="test", reason="")
 
 
 async def test_an_entry_that_left_is_stepped_over(service: Service, client: Client) -> None:

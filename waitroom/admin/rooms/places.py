@@ -12,7 +12,7 @@ from inventory.kit.doors.decoding import decoder
 from inventory.kit.doors.texts import Note, is_visible
 from inventory.kit.http import json_response, read_body
 from inventory.kit.problem import BadRequest, NotFound
-from inventory.refusals import PaymentRunning
+from inventory.refusals import PaymentRunning, RoomArchived
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.board import Board, RoomView
@@ -117,6 +117,8 @@ class PlacesAdmin:
             raise PlaceOver
         if verdict == "payment_running":
             raise PaymentRunning("A payment is under way; it decides first.")
+        if verdict == "archived":
+            raise RoomArchived
         await self._board.refresh_places()
         return json_response(RevokedBody(line=named["line"], number=number))
 

@@ -181,7 +181,7 @@ $$;
 
 -- Takes up calls, one verdict for each request in order: claimed, not_yet_called, missed (it will
 -- be called again), aside (until it says that it is back), over, left, ended, other_ticket, line_over
--- (the room was reset). A repeated claim gets the first one's session.
+-- (the room was reset), room_ended (it will be called no more). A repeated claim gets the first one's session.
 -- A call that is due but not yet swept may still be claimed: only a committed change ends it.
 CREATE FUNCTION claim_numbers(lines int[], numbers bigint[], ticket_ids bytea[])
 RETURNS TABLE (verdict text, fresh boolean, session_id bigint, expires_at timestamptz, seconds_left float8)
@@ -212,11 +212,12 @@ BEGIN
         FROM unnest(lines, numbers, ticket_ids) q(l, n, id), room m
         WHERE a.line_id = q.l AND a.number = q.n AND m.room_id = a.room_id AND a.state IN ('missed', 'aside')
             AND had_its_turn(a) AND a.came_back_at IS NULL AND a.ended_at > t - time_for(m.grace_s, a.time_factor)
-            AND (a.ticket_id IS NULL OR a.ticket_id = q.id);
+            AND m.status <> 'ended' AND (a.ticket_id IS NULL OR a.ticket_id = q.id);
     RETURN QUERY SELECT
         CASE WHEN NOT l.joinable AND a.state IS DISTINCT FROM 'claimed' THEN 'line_over'
-             WHEN a.admission_id IS NULL THEN 'not_yet_called'
              WHEN a.ticket_id <> q.id THEN 'other_ticket'
+             WHEN m.status = 'ended' AND COALESCE(a.state, 'missed') IN ('missed', 'aside') THEN 'room_ended'
+             WHEN a.admission_id IS NULL THEN 'not_yet_called'
              WHEN a.state IN ('missed', 'aside') AND had_its_turn(a) AND a.came_back_at IS NULL THEN 'over'
              -- It was called while this was decided; the next look finds it.
              WHEN a.state = 'called' THEN 'not_yet_called'
@@ -225,7 +226,8 @@ BEGIN
         extract(epoch FROM a.expires_at - t)::float8
         FROM unnest(lines, numbers, ticket_ids) WITH ORDINALITY q(l, n, id, o)
         LEFT JOIN admission a ON a.line_id = q.l AND a.number = q.n
-        LEFT JOIN line l ON l.line_id = q.l ORDER BY q.o;
+        LEFT JOIN line l ON l.line_id = q.l
+        LEFT JOIN room m ON m.room_id = l.room_id ORDER BY q.o;
 END $$;
 
 -- Gives up to `batch_max` unclaimed calls and as many overdue sessions back to the line. A session
@@ -329,7 +331,8 @@ BEGIN
     RETURN 'ended';
 END $$;
 
--- Gives up a place, called or not. Verdicts: left, payment_running, other_ticket.
+-- Gives up a place, called or not. Verdicts: left, payment_running, other_ticket, room_ended (nothing is
+-- open that could be given up).
 CREATE FUNCTION leave_line(in_line int, in_number bigint, in_ticket bytea) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     a admission;
@@ -338,7 +341,7 @@ BEGIN
     IF is_anothers(in_line, false, in_number, in_ticket) THEN RETURN 'other_ticket'; END IF;
     INSERT INTO admission (room_id, line_id, number, state, ticket_id, ended_at)
         SELECT l.room_id, in_line, in_number, 'left', in_ticket, shopper_now() FROM line l
-        WHERE l.line_id = in_line
+        WHERE l.line_id = in_line AND NOT has_ended(l.room_id)
         ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
     IF FOUND THEN
         DELETE FROM returns_wait r WHERE r.line_id = in_line AND r.number = in_number AND r.ticket_id = in_ticket;
@@ -347,7 +350,11 @@ BEGIN
     SELECT * INTO a FROM admission x WHERE x.line_id = in_line AND x.number = in_number FOR NO KEY UPDATE;
     IF a.ticket_id <> in_ticket THEN RETURN 'other_ticket'; END IF;
     DELETE FROM returns_wait r WHERE r.line_id = in_line AND r.number = in_number AND r.ticket_id = in_ticket;
-    IF a.state = 'ended' THEN RETURN 'left'; END IF;
+    IF a.state IN ('left', 'ended') THEN RETURN 'left'; END IF;
+    IF COALESCE(a.state, '') NOT IN ('called', 'claimed') AND has_ended((
+            SELECT l.room_id FROM line l WHERE l.line_id = in_line)) THEN
+        RETURN 'room_ended';
+    END IF;
     IF a.state = 'claimed' THEN
         verdict := end_session(a.admission_id, 'left');
         IF verdict <> 'ended' THEN RETURN verdict; END IF;

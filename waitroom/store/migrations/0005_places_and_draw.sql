@@ -27,11 +27,21 @@ CREATE FUNCTION entries_are_fixed(in_line int) RETURNS boolean LANGUAGE sql STAB
     SELECT EXISTS (SELECT FROM draw d WHERE d.line_id = in_line AND d.fixed_at IS NOT NULL)
 $$;
 
--- Gives a place up before the draw. Verdicts: left, other_ticket, drawn.
+-- Says whether a room has ended, so that it calls no number any more. Places that wait stay as they are then;
+-- only a call or a session that is open is still used or given up.
+CREATE FUNCTION has_ended(in_room int) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT m.status = 'ended' FROM room m WHERE m.room_id = in_room
+$$;
+
+-- Gives a place up before the draw. Verdicts: left, other_ticket, drawn, room_ended.
 CREATE FUNCTION leave_entry(in_line int, in_entry bigint, in_ticket bytea) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    l record;
 BEGIN
-    PERFORM 1 FROM log_head h JOIN line l USING (room_id) WHERE l.line_id = in_line FOR NO KEY UPDATE OF h;
+    SELECT * INTO l FROM line x WHERE x.line_id = in_line;
+    PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
     IF entries_are_fixed(in_line) THEN RETURN 'drawn'; END IF;
+    IF has_ended(l.room_id) THEN RETURN 'room_ended'; END IF;
     INSERT INTO place (line_id, entered, number, owner, has_left) VALUES (in_line, true, in_entry, in_ticket, true)
         ON CONFLICT (line_id, entered, number) DO UPDATE SET has_left = true, owner = EXCLUDED.owner
         WHERE place.owner IS NULL OR place.owner = EXCLUDED.owner;
@@ -40,7 +50,7 @@ END $$;
 
 -- Moves a place to another device: from now on it belongs to the ticket `to_ticket` alone. To do it
 -- again changes nothing. Verdicts: moved, other_ticket, inside (its session is that browser's), over,
--- drawn.
+-- drawn, room_ended, too_many_changes.
 CREATE FUNCTION move_place(in_line int, in_entered boolean, in_number bigint, from_ticket bytea, to_ticket bytea)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -53,6 +63,7 @@ BEGIN
     IF p.owner = to_ticket THEN RETURN 'moved'; END IF;
     IF p.owner <> from_ticket THEN RETURN 'other_ticket'; END IF;
     IF p.has_left OR p.revoked THEN RETURN 'over'; END IF;
+    IF in_entered AND has_ended(l.room_id) THEN RETURN 'room_ended'; END IF;
     IF is_worn_out(in_line, in_entered, in_number) THEN RETURN 'too_many_changes'; END IF;
     IF NOT in_entered THEN
         -- A claim does not lock the log: this row decides between it and the move.
@@ -60,6 +71,7 @@ BEGIN
         IF a.ticket_id <> from_ticket THEN RETURN 'other_ticket'; END IF;
         IF a.state = 'claimed' THEN RETURN 'inside'; END IF;
         IF a.state IN ('left', 'ended') THEN RETURN 'over'; END IF;
+        IF a.state IS DISTINCT FROM 'called' AND has_ended(l.room_id) THEN RETURN 'room_ended'; END IF;
         UPDATE admission SET ticket_id = to_ticket WHERE admission_id = a.admission_id;
     END IF;
     INSERT INTO place (line_id, entered, number, owner) VALUES (in_line, in_entered, in_number, to_ticket)
@@ -73,7 +85,7 @@ BEGIN
 END $$;
 
 -- Steps aside: the turn goes to the next number. A shopper who comes back within the grace is called
--- before anyone new. Verdicts: aside, inside, over, other_ticket.
+-- before anyone new. Verdicts: aside, inside, over, other_ticket, room_ended, too_many_changes.
 CREATE FUNCTION step_aside(in_line int, in_number bigint, in_ticket bytea) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     l record; a admission;
@@ -81,6 +93,7 @@ BEGIN
     SELECT * INTO l FROM line x WHERE x.line_id = in_line;
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
     IF is_anothers(in_line, false, in_number, in_ticket) THEN RETURN 'other_ticket'; END IF;
+    IF has_ended(l.room_id) THEN RETURN 'room_ended'; END IF;
     IF is_worn_out(in_line, false, in_number) THEN RETURN 'too_many_changes'; END IF;
     INSERT INTO admission (room_id, line_id, number, state, ticket_id, ended_at, time_factor)
         SELECT l.room_id, in_line, in_number, 'aside', in_ticket, shopper_now(), COALESCE((
@@ -106,7 +119,7 @@ END $$;
 
 -- Comes back after stepping aside. A number whose turn has not come waits on as if it had never
 -- stepped aside; one that was passed is called again. Verdicts: waiting, missed (to be called again),
--- over, other_ticket, and the admission's state where it never stepped aside.
+-- over, other_ticket, room_ended, and the admission's state where it never stepped aside.
 CREATE FUNCTION step_back(in_line int, in_number bigint, in_ticket bytea) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     l record; a admission;
@@ -115,9 +128,10 @@ BEGIN
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
     IF is_anothers(in_line, false, in_number, in_ticket) THEN RETURN 'other_ticket'; END IF;
     SELECT * INTO a FROM admission x WHERE x.line_id = in_line AND x.number = in_number FOR NO KEY UPDATE;
-    IF a.admission_id IS NULL THEN RETURN 'waiting'; END IF;
     IF a.ticket_id <> in_ticket THEN RETURN 'other_ticket'; END IF;
     IF a.state NOT IN ('aside', 'missed') THEN RETURN a.state; END IF;
+    IF has_ended(l.room_id) THEN RETURN 'room_ended'; END IF;
+    IF a.admission_id IS NULL THEN RETURN 'waiting'; END IF;
     UPDATE place p SET aside = false WHERE p.line_id = in_line AND NOT p.entered AND p.number = in_number;
     IF NOT had_its_turn(a) THEN
         DELETE FROM admission x WHERE x.admission_id = a.admission_id;
@@ -129,83 +143,8 @@ BEGIN
     RETURN CASE WHEN FOUND THEN 'missed' ELSE 'over' END;
 END $$;
 
--- Gives a turn that has come its longer time at once: the call or the session, open holds, and payments that
--- run. A deadline that has passed stands, also while the sweep has yet to come. The caller has the admission
--- locked.
-CREATE FUNCTION lengthen_turn(in_admission bigint, m room, factor real) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    to_hold constant interval := time_for(m.hold_s, factor - 1);
-    to_pay constant interval := time_for(m.payment_window_s, factor - 1);
-    t timestamptz;
-BEGIN
-    PERFORM 1 FROM hold h WHERE h.session_id = in_admission AND h.state = 'held' ORDER BY h.hold_id FOR NO KEY UPDATE;
-    t := shopper_now();
-    UPDATE admission x SET time_factor = factor,
-            claim_until = CASE WHEN x.claim_until > t THEN x.claim_until + time_for(m.claim_window_s, factor - 1)
-                               ELSE x.claim_until END,
-            expires_at = CASE WHEN x.expires_at > t THEN x.expires_at + time_for(m.session_s, factor - 1)
-                              ELSE x.expires_at END
-        WHERE x.admission_id = in_admission;
-    -- Before the holds: a payment has until its hold's deadline.
-    UPDATE purchase p SET pay_by = p.pay_by + to_pay
-        WHERE p.session_id = in_admission AND p.state = 'authorizing' AND p.pay_by > t;
-    UPDATE hold h SET expires_at = h.expires_at + CASE WHEN h.paying THEN to_pay ELSE to_hold END,
-            unpaid_until = h.unpaid_until + to_hold, payment_until = h.payment_until + to_pay
-        WHERE h.session_id = in_admission AND h.state = 'held' AND h.expires_at > t;
-    UPDATE hold_line l SET due_at = h.expires_at FROM hold h
-        WHERE h.session_id = in_admission AND h.state = 'held' AND l.hold_id = h.hold_id AND l.due_at IS NOT NULL;
-END $$;
-
--- Says whether nothing of a turn is left that more time could lengthen: it was left or is over, or its last
--- deadline has passed and the sweep has yet to come.
-CREATE FUNCTION turn_is_over(a admission, grace_s int) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    t constant timestamptz := shopper_now();
-BEGIN
-    RETURN CASE
-        WHEN a.state IN ('left', 'ended') THEN true
-        WHEN a.state = 'claimed' THEN a.expires_at <= t AND NOT EXISTS (SELECT FROM hold h
-            WHERE h.session_id = a.admission_id AND h.state = 'held' AND h.expires_at > t)
-        WHEN a.state IN ('missed', 'aside') THEN had_its_turn(a) AND a.came_back_at IS NULL
-            AND a.ended_at <= t - time_for(grace_s, a.time_factor)
-        ELSE false END;
-END $$;
-
--- Gives a place a profile, once, while any are left. Verdicts: given, none_left, unknown, over,
--- other_ticket, drawn.
-CREATE FUNCTION take_profile(in_line int, in_entered boolean, in_number bigint, in_ticket bytea, in_profile text)
-RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    l record; m room; a admission; p place; f profile;
-BEGIN
-    SELECT * INTO l FROM line x WHERE x.line_id = in_line;
-    PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
-    IF in_entered AND entries_are_fixed(in_line) THEN RETURN 'drawn'; END IF;
-    SELECT * INTO m FROM room x WHERE x.room_id = l.room_id;
-    SELECT * INTO p FROM place x WHERE x.line_id = in_line AND x.entered = in_entered AND x.number = in_number FOR NO KEY UPDATE;
-    IF p.owner <> in_ticket THEN RETURN 'other_ticket'; END IF;
-    IF p.has_left OR p.revoked THEN RETURN 'over'; END IF;
-    IF p.profile IS NOT NULL THEN RETURN 'given'; END IF;
-    IF NOT in_entered THEN
-        SELECT * INTO a FROM admission x WHERE x.line_id = in_line AND x.number = in_number FOR NO KEY UPDATE;
-        IF a.ticket_id <> in_ticket THEN RETURN 'other_ticket'; END IF;
-        IF turn_is_over(a, m.grace_s) THEN RETURN 'over'; END IF;
-    END IF;
-    SELECT * INTO f FROM profile x WHERE x.room_id = m.room_id AND x.profile = in_profile FOR NO KEY UPDATE;
-    IF NOT FOUND THEN RETURN 'unknown'; END IF;
-    IF f.taken >= f.places_max THEN RETURN 'none_left'; END IF;
-    UPDATE profile x SET taken = x.taken + 1 WHERE x.room_id = m.room_id AND x.profile = in_profile;
-    INSERT INTO place (line_id, entered, number, owner, profile) VALUES (in_line, in_entered, in_number, in_ticket, in_profile)
-        ON CONFLICT (line_id, entered, number) DO UPDATE SET owner = EXCLUDED.owner, profile = EXCLUDED.profile;
-    -- A turn that has come gets its longer time at once.
-    PERFORM lengthen_turn(a.admission_id, m, f.time_factor);
-    PERFORM append_log(m.room_id, 'extra_time', jsonb_build_object('line', l.line, 'number', in_number,
-        'profile', in_profile) || CASE WHEN in_entered THEN '{"entry": true}' ELSE '{}' END::jsonb);
-    RETURN 'given';
-END $$;
-
 -- Takes a place away from its holder. To do it again changes nothing. Verdicts: revoked, unknown,
--- over (it was used or given up), payment_running.
+-- over (it was used or given up), payment_running, archived.
 CREATE FUNCTION revoke_place(in_room text, in_line_name text, in_number bigint, in_who text, in_reason text)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -215,6 +154,7 @@ BEGIN
     IF m.room_id IS NULL THEN RETURN 'unknown'; END IF;
     PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
     SELECT * INTO l FROM line x WHERE x.room_id = m.room_id AND x.line = in_line_name;
+    IF is_sealed(m.room_id) THEN RETURN 'archived'; END IF;
     -- While the order is being drawn, a number belongs to no known ticket.
     IF l.line_id IS NULL OR in_number < 1 OR in_number > l.tail OR draw_is_due(l.line_id) THEN RETURN 'unknown'; END IF;
     INSERT INTO admission (room_id, line_id, number, state, end_reason, ended_at)
@@ -328,6 +268,8 @@ BEGIN
         given := given + 1;
     END LOOP;
     IF given > 0 THEN
+        -- A room that has ended is led again, also where its leader read it before this.
+        UPDATE room x SET sold_out = x.sold_out WHERE x.room_id = m.room_id;
         INSERT INTO operator_action (room_id, who, action, detail)
             VALUES (m.room_id, in_who, 'public_value', jsonb_build_object('value', in_value));
     END IF;

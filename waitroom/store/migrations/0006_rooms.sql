@@ -235,6 +235,14 @@ BEGIN
     verdict := 'done';
 END $$;
 
+-- Refuses an operator's act in a room that is archived. The caller has the room's log locked.
+CREATE FUNCTION refuse_archived(in_room_id int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF is_sealed(in_room_id) THEN
+        RAISE EXCEPTION 'the room is archived' USING ERRCODE = 'check_violation', CONSTRAINT = 'archived_room_stands';
+    END IF;
+END $$;
+
 -- Adds a lane to a room, or changes its share of the calls. Returns its line's name, NULL for an unknown
 -- room. Each lane costs the leader a look at every tick, so they are bounded.
 CREATE FUNCTION set_lane(in_room text, in_lane text, in_share real, in_who text) RETURNS text LANGUAGE plpgsql AS $$
@@ -244,6 +252,7 @@ BEGIN
     SELECT * INTO m FROM room x WHERE x.room = in_room;
     IF m.room_id IS NULL THEN RETURN NULL; END IF;
     PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
+    PERFORM refuse_archived(m.room_id);
     SELECT * INTO main FROM line x WHERE x.room_id = m.room_id AND x.joinable AND x.lane = 'main';
     SELECT * INTO l FROM line x WHERE x.room_id = m.room_id AND x.joinable AND x.lane = in_lane FOR NO KEY UPDATE;
     IF l.line_id IS NULL THEN
@@ -274,6 +283,7 @@ BEGIN
     SELECT * INTO m FROM room x WHERE x.room = in_room;
     IF m.room_id IS NULL THEN RETURN false; END IF;
     PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
+    PERFORM refuse_archived(m.room_id);
     SELECT to_jsonb(f) - '{room_id,taken}'::text[] INTO before FROM profile f
         WHERE f.room_id = m.room_id AND f.profile = in_profile;
     INSERT INTO profile AS f (room_id, profile, name, time_factor, places_max)
@@ -299,6 +309,7 @@ DECLARE
 BEGIN
     SELECT * INTO m FROM room x WHERE x.room = in_room;
     PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
+    PERFORM refuse_archived(m.room_id);
     SELECT * INTO l FROM line x WHERE x.room_id = m.room_id AND x.joinable AND x.lane = in_lane;
     IF l.line_id IS NULL THEN RETURN NULL; END IF;
     IF in_until <= clock_timestamp() THEN
@@ -327,6 +338,7 @@ DECLARE
 BEGIN
     SELECT * INTO m FROM room x WHERE x.room = in_room;
     PERFORM 1 FROM log_head h WHERE h.room_id = m.room_id FOR NO KEY UPDATE;
+    PERFORM refuse_archived(m.room_id);
     SELECT * INTO b FROM invitation_batch x WHERE x.batch_id = in_batch AND x.room_id = m.room_id;
     IF b.batch_id IS NULL THEN RETURN NULL; END IF;
     unused := b.count - invitations_used(b);

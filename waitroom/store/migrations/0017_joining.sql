@@ -163,7 +163,8 @@ BEGIN
     UPDATE join_key k SET state = 'lost' FROM unnest(keys, ids) d(key, id)
         WHERE k.line_id = in_line AND k.key = d.key AND k.ticket_id = d.id AND k.state = 'given';
     GET DIAGNOSTICS lost = ROW_COUNT;
-    IF lost = 0 THEN RETURN 0; END IF;
+    -- An archived room has no place left that could step aside.
+    IF lost = 0 OR is_sealed(l.room_id) THEN RETURN lost; END IF;
     INSERT INTO place (line_id, entered, number, owner, has_left)
         SELECT in_line, true, k.number, k.ticket_id, true FROM join_key k
         WHERE k.line_id = in_line AND k.key = ANY (keys) AND k.ticket_id = ANY (ids)

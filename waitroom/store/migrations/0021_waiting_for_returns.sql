@@ -3,7 +3,8 @@
 
 -- Keeps a ticket in line for returns, with an address or without: once its session is over unserved
 -- it is called again, by number, before anyone new. A shopper who could have something now
--- cannot stay for it, or buying could be put off for ever. Verdicts: waits, units_free, bought, left, other_ticket.
+-- cannot stay for it, or buying could be put off for ever. Verdicts: waits, units_free, bought, left, other_ticket,
+-- room_ended.
 CREATE FUNCTION stay_for_returns(in_line int, in_number bigint, in_ticket bytea, address text)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -12,6 +13,9 @@ BEGIN
     -- Locked, so that no address is left behind in a line that a reset closes.
     PERFORM 1 FROM line x WHERE x.line_id = in_line AND x.joinable FOR SHARE;
     IF NOT FOUND THEN RETURN 'left'; END IF;
+    -- An end locks the lines too.
+    IF has_ended((SELECT x.room_id FROM line x WHERE x.line_id = in_line)) THEN RETURN 'room_ended'; END IF;
+    IF is_anothers(in_line, false, in_number, in_ticket) THEN RETURN 'other_ticket'; END IF;
     SELECT * INTO a FROM admission x WHERE x.line_id = in_line AND x.number = in_number FOR NO KEY UPDATE;
     IF a.ticket_id <> in_ticket THEN RETURN 'other_ticket'; END IF;
     IF a.state = 'left' THEN RETURN 'left'; END IF;
