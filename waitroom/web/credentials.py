@@ -6,13 +6,21 @@ names and flags, and so it also reads which version of the state document a clie
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from aiohttp import web
 
 from checkout.sessions import session_cookie
-from inventory.kit.doors.cookies import OURS_BYTES_MAX, Kind, RoomCookie, surplus, values_of
+from inventory.kit.doors.cookies import (
+    OURS_BYTES_MAX,
+    Kind,
+    RoomCookie,
+    cookies_in,
+    surplus,
+    values_of,
+)
 from inventory.kit.doors.keys import is_unique
 from inventory.kit.http import bearer, idempotency_key, query_int
 from waitroom.desk.board import Board, RoomView
@@ -211,7 +219,7 @@ class Credentials:
         own = self._prefix + COOKIES
         if (
             not by_page
-            or any(name.startswith(own) for name in request.cookies)
+            or any(name.startswith(own) for name, _ in cookies_in(_cookie_lines(request)))
             or "Idempotency-Key" in request.headers
             or bearer(request) is not None
         ):
@@ -240,17 +248,16 @@ class Credentials:
         """
         response.headers.add("Set-Cookie", f"{name}={value}; {self._flags}")
         size = len(name) + len(value) + _COOKIE_FRAME
-        if len(request.headers.get("Cookie", "")) + size > OURS_BYTES_MAX:
+        if sum(map(len, _cookie_lines(request))) + size > OURS_BYTES_MAX:
             for dropped in self._surplus(request, view, name, size):
                 response.headers.add("Set-Cookie", f"{dropped}=; {self._flags_of_none}")
 
     def _surplus(self, request: web.Request, view: RoomView, name: str, size: int) -> list[str]:
         """Return the cookies of ours that have no place beside a new one of this size."""
-        ours = {
-            one: len(one) + len(value) + _COOKIE_FRAME
-            for one, value in request.cookies.items()
-            if one.startswith(self._prefix + COOKIES) and one != name
-        }
+        ours: Counter[str] = Counter()
+        for one, value in cookies_in(_cookie_lines(request)):
+            if one.startswith(self._prefix + COOKIES) and one != name:
+                ours[one] += len(one) + len(value) + _COOKIE_FRAME
         kept = [
             RoomCookie(name=one, room=one.removeprefix(start), kind=kind, size=ours[one])
             for one in ours
@@ -275,7 +282,11 @@ class Credentials:
 
 
 def _sent(request: web.Request, name: str) -> list[str]:
-    return values_of(request.headers.getall("Cookie", ()), name)
+    return values_of(_cookie_lines(request), name)
+
+
+def _cookie_lines(request: web.Request) -> Sequence[str]:
+    return request.headers.getall("Cookie", ())
 
 
 def _customer_token(request: web.Request) -> str:
