@@ -350,7 +350,7 @@ async def _call_in_spite_of_the_stock(service: Service, number: int) -> None:
     """Let the next number in without a promise, as in a room of another policy."""
     await service.rooms.change("drop", '{"policy": "rate"}', who="test")
     sql = "SELECT verdict FROM call_numbers($1, $2, $3, $4, '{}', now(), 'test', '{}')"
-    (line,) = await execute(service, "SELECT line_id, gate, tail, term FROM line")
+    (line,) = await execute(service, "SELECT line_id, gate, tail, o.term FROM line, office o")
     head = min(line["gate"], line["tail"])
     values = (line["line_id"], line["term"], line["gate"], head + 1)
     (called,) = await execute(service, sql, *values)
