@@ -106,7 +106,12 @@ def _written(source: Source, file: IO[bytes]) -> Iterator[Served]:
 
 
 def _open_address(text: str, fetcher: Fetcher) -> Source:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        # Reading the port checks it.
+        _ = parts.port
+    except ValueError as error:
+        raise SourceError(f"{text} is not a URL: {error}") from error
     match = _ROOM_PATH.fullmatch(parts.path)
     if parts.scheme not in {"http", "https"} or not parts.hostname or match is None:
         raise SourceError(f"{text} is not a room's address, such as https://shop/rooms/drop")

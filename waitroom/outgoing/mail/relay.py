@@ -3,7 +3,7 @@
 import ipaddress
 from dataclasses import dataclass, field
 from email.headerregistry import Address
-from email.utils import parseaddr
+from email.utils import getaddresses, parseaddr
 from urllib.parse import unquote, urlsplit
 
 from waitroom.line.address import parse_address
@@ -53,6 +53,8 @@ def parse_relay(url: str) -> Relay:
         raise ValueError("nothing may follow the host and the port")
     if bool(parts.username) != bool(parts.password):
         raise ValueError("it needs both a user and a password, or neither")
+    if port == 0:
+        raise ValueError("a port is from 1 to 65535")
     return Relay(
         host=parts.hostname,
         port=port or PORTS[parts.scheme],
@@ -75,7 +77,10 @@ def parse_sender(text: str) -> Address:
     The address is in ASCII: every relay has to take it, and bounces come back to it.
     """
     name, spec = parseaddr(text)
-    if not text.isprintable() or not spec.isascii():
+    # The parser takes the first address and drops all that follows it.
+    whole = text.strip() == spec or text.strip().endswith(f"<{spec}>")
+    alone = len(getaddresses([text])) == 1
+    if not (whole and alone and text.isprintable() and spec.isascii()):
         raise ValueError(_SENDER_FORM)
     try:
         address = parse_address(spec)
@@ -84,4 +89,4 @@ def parse_sender(text: str) -> Address:
     return Address(display_name=name, username=address.local, domain=address.domain)
 
 
-_SENDER_FORM = "it is an address, or a name and an address in angle brackets"
+_SENDER_FORM = "it is one address, or a name and an address in angle brackets"

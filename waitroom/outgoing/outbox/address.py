@@ -86,6 +86,8 @@ def check_url(text: str, *, allow_private: bool) -> URL:
         raise AddressRefused("A URL with a name or password in it is refused.")
     if url.raw_fragment or "#" in text:
         raise AddressRefused("A URL with a fragment is refused; it would not be sent.")
+    if text.endswith("?") and not url.raw_query_string:
+        raise AddressRefused("A URL with nothing after its ? is refused; it would not be sent.")
     if port is None or not 0 < port <= PORT_MAX:
         raise AddressRefused(f"A port is from 1 to {PORT_MAX}.")
     _check_host(url.raw_host, bracketed="[" in authority, allow_private=allow_private)
