@@ -21,7 +21,7 @@ from checkout.session import Session, checkout_url
 from inventory.api import Catalogue
 from inventory.catalogue import Sku
 from inventory.hold import Basket, Hold, HoldRequest, Wish, body_hash, idempotency_uuid
-from inventory.kit.doors.decoding import Json
+from inventory.kit.doors.decoding import Json, words_of
 from inventory.kit.http import KEY_LENGTH_MAX, read_form
 from inventory.kit.pages import CSP, Pages
 from inventory.kit.problem import BadRequest, IdempotencyKeyMissing, Refusal, Unprocessable
@@ -269,7 +269,7 @@ def _basket(form: dict[str, str], *, field: str = _FIELD) -> dict[str, int]:
     try:
         return msgspec.convert({"items": items}, Basket).quantities()
     except msgspec.ValidationError as error:
-        raise Unprocessable(f"{error}.") from error
+        raise Unprocessable(f"{words_of(error)}.") from error
 
 
 def _shown(form: dict[str, str], hold_id: UUID) -> int | None:

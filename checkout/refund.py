@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from checkout.refusals import NotRefundable, RefundTooLarge, SkuNotOrdered, TooManyUnits
 from inventory.hold import ITEMS_MAX, Item
 from inventory.kit.doors.decoding import Json
+from inventory.kit.doors.texts import Reason
 from inventory.kit.problem import Refusal, Unprocessable
 from inventory.money import AMOUNT_MAX
 
@@ -30,9 +31,6 @@ class RefundStage(StrEnum):
     FAILED = "failed"
 
 
-Why = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
-
-
 class RefundWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The body of a refund, in one of three forms.
 
@@ -42,7 +40,7 @@ class RefundWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     was given back by other means, and the gateway is not asked.
     """
 
-    reason: Why
+    reason: Reason
     full: bool = False
     items: Annotated[list[Item], Meta(min_length=1, max_length=ITEMS_MAX)] | UnsetType = UNSET
     amount_minor: Annotated[int, Meta(ge=1, le=AMOUNT_MAX)] | UnsetType = UNSET
@@ -72,7 +70,7 @@ class RefundWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 class Cancellation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a cancellation; `restock` matters for an order that was paid."""
 
-    reason: Why
+    reason: Reason
     restock: bool
 
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from inventory.catalogue import Product, Sku
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.etags import has_seen
+from inventory.kit.doors.query import query_search
 from inventory.kit.http import PRIVATE, encode, query_int
 from inventory.kit.problem import BadRequest
 from inventory.product_store import CatalogueStore
@@ -24,7 +25,6 @@ ANSWERS_KEPT_MAX = 512
 BYTES_KEPT_MAX = 16 * 1024 * 1024
 SKUS_PAGE_MAX = 200
 PRODUCTS_PAGE_MAX = 50
-SEARCH_LENGTH_MAX = 100
 CODE_LENGTH_MAX = 63
 _FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
@@ -186,7 +186,7 @@ class CatalogueApi:
             limit=query_int(request, "limit", default=50, low=1, high=SKUS_PAGE_MAX),
             room=request.query.get("room"),
             product=request.query.get("product"),
-            search=_search(request),
+            search=query_search(request.query) or None,
             on_sale=_flag(request, "on_sale"),
             after=_cursor(request),
         )
@@ -199,20 +199,13 @@ class CatalogueApi:
         shown = await self._catalogue.products(
             limit=query_int(request, "limit", default=20, low=1, high=PRODUCTS_PAGE_MAX),
             room=request.query.get("room"),
-            search=_search(request),
+            search=query_search(request.query) or None,
             after=_cursor(request),
         )
         return _answer(request, shown)
 
     async def read_product(self, request: web.Request) -> web.Response:
         return _answer(request, await self._catalogue.product(request.match_info["product"]))
-
-
-def _search(request: web.Request) -> str | None:
-    search = request.query.get("q") or None
-    if search is not None and len(search) > SEARCH_LENGTH_MAX:
-        raise BadRequest(f"A search has at most {SEARCH_LENGTH_MAX} letters.")
-    return search
 
 
 def _cursor(request: web.Request) -> str:

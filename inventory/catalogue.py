@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from inventory.kit.doors.decoding import Json
+from inventory.kit.doors.decoding import Json, grammar
 from inventory.kit.doors.moments import Moment
 from inventory.kit.doors.texts import Description, Name, Note, OptionalName
 from inventory.money import AMOUNT_MAX
@@ -20,10 +20,26 @@ PICTURE_LENGTH_MAX = 500
 LIMIT_MAX = 10_000_000
 LIMIT_PER_SESSION = 4
 
-Code = Annotated[str, Meta(pattern=CODE)]
-Picture = Annotated[str, Meta(max_length=PICTURE_LENGTH_MAX, pattern=PICTURE)]
+Code = Annotated[
+    str,
+    grammar(
+        CODE,
+        "It has 1 to 63 letters, digits, dots, hyphens and underscores, a letter or digit first",
+    ),
+]
+Picture = Annotated[
+    str,
+    grammar(
+        PICTURE,
+        "It is empty or the path of a file under /static/, in letters, digits, dots, hyphens, "
+        "underscores and slashes",
+        length_max=PICTURE_LENGTH_MAX,
+    ),
+]
 Price = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
-Currency = Annotated[str, Meta(pattern=CURRENCY)]
+Currency = Annotated[
+    str, grammar(CURRENCY, "It is the code of a currency in three capital letters, such as EUR")
+]
 Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Units = Annotated[int, Meta(ge=0, le=LIMIT_MAX)]
 

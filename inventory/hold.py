@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from inventory.catalogue import Code
 from inventory.kit.problem import Refusal, Unprocessable
 from inventory.refusals import (
     CustomerNeeded,
@@ -62,7 +63,7 @@ class Verdict(StrEnum):
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    sku: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
+    sku: Code
     quantity: Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
 
 

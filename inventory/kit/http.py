@@ -19,6 +19,7 @@ from prometheus_client import Histogram
 
 from inventory.kit.database import ENGINE_ERRORS, work_for
 from inventory.kit.doors.accept import prefers_html, takes_gzip
+from inventory.kit.doors.decoding import words_of
 from inventory.kit.doors.origins import Origin, origin_of, parse_origin
 from inventory.kit.problem import (
     BadRequest,
@@ -134,7 +135,7 @@ async def read_body(request: web.Request, decoder: "msgspec.json.Decoder[Body]")
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise Unprocessable(f"{error}.") from error
+        raise Unprocessable(f"{words_of(error)}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"The request body is not valid JSON: {error}.") from error
     except RecursionError as error:
@@ -357,7 +358,8 @@ def _failure_of(request: web.Request, error: Exception) -> Refusal:
     if isinstance(error, asyncpg.DataError):
         # A NUL in a text, a number beyond any column: the tables themselves refuse it.
         log.warning("value_refused", path=request.path, error=repr(error))
-        return Unprocessable("A value in the request cannot be stored.")
+        named = [f"The parameter `{n}`" for n, value in request.query.items() if "\0" in value]
+        return Unprocessable(f"{(named or ['A value in the request'])[0]} cannot be stored.")
     if isinstance(error, ENGINE_ERRORS):
         log.warning("engine_away", path=request.path, error=repr(error))
         return EngineDown()

@@ -6,9 +6,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from inventory.catalogue import Currency
-from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.decoding import check_digits, decoder
 from inventory.kit.doors.moments import Moment
-from inventory.kit.doors.texts import Line, Message, Name, Note
+from inventory.kit.doors.texts import Line, Message, Name, Note, Published
 from inventory.money import DEFAULT_CURRENCY
 
 Whole = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -49,6 +49,10 @@ class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     returns_window_s: Whole | UnsetType = UNSET
     reason: Note = ""
 
+    def __post_init__(self) -> None:
+        if self.disappointed_max is not UNSET:
+            check_digits("disappointed_max", self.disappointed_max)
+
 
 class StatusChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Note = ""
@@ -65,7 +69,7 @@ class Reset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PublicValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The public value for a draw, exactly as its announced source published it."""
 
-    value: Line
+    value: Published
 
 
 class Movement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

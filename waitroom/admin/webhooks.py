@@ -10,6 +10,7 @@ from yarl import URL
 
 from inventory.kit.doors.decoding import Json, decoder
 from inventory.kit.doors.moments import Moment
+from inventory.kit.doors.texts import OptionalName
 from inventory.kit.http import json_response, query_int, read_body, wants_html
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest, NotFound, Unprocessable
@@ -24,7 +25,6 @@ ID_MAX = 2**31 - 1
 DELIVERY_ID_MAX = 2**63 - 1
 
 Url = Annotated[str, Meta(min_length=1, max_length=2000)]
-Description = Annotated[str, Meta(max_length=200)]
 Kinds = Annotated[list[str], Meta(max_length=len(KINDS))]
 
 
@@ -32,13 +32,13 @@ class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """An endpoint to add; without kinds it gets every event."""
 
     url: Url
-    description: Description = ""
+    description: OptionalName = ""
     kinds: Kinds = []
 
 
 class EndpointChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     url: Url | UnsetType = UNSET
-    description: Description | UnsetType = UNSET
+    description: OptionalName | UnsetType = UNSET
     kinds: Kinds | UnsetType = UNSET
     active: bool | UnsetType = UNSET
 

@@ -17,7 +17,16 @@ from waitroom.admin.rooms.people_csv import (
     write_links,
     write_people,
 )
-from waitroom.cli.options import MOMENT, NOTE, fail, load_for, plainly, settings_options, with_pool
+from waitroom.cli.options import (
+    MOMENT,
+    NOTE,
+    WholeNumber,
+    fail,
+    load_for,
+    plainly,
+    settings_options,
+    with_pool,
+)
 from waitroom.line.invitation import COUNT_MAX, InvitationSeal
 from waitroom.run.settings import load_secrets
 from waitroom.store.invitation_store import InvitationStore
@@ -26,7 +35,7 @@ from waitroom.store.invitation_store import InvitationStore
 @click.command()
 @settings_options
 @click.argument("room")
-@click.option("--count", type=click.IntRange(1, COUNT_MAX), help="The number of links.")
+@click.option("--count", type=WholeNumber(1, COUNT_MAX), help="The number of links.")
 @click.option(
     "--csv", "people_file", type=click.File("rb"), help="Make a link for each person in this file."
 )

@@ -12,6 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.live import Live
 
+from waitroom.cli.options import DecimalNumber, WholeNumber, plainly
 from waitroom.load.behaviour import Behaviour
 from waitroom.load.crowd import Crowd, CrowdResult, Progress
 from waitroom.load.report import progress_table, result_table
@@ -19,6 +20,9 @@ from waitroom.load.rooms import find_room
 from waitroom.load.wire import NoAnswer, UnknownRoom
 
 _DEFAULT = Behaviour()
+SHOPPERS_MAX = 1_000_000
+ARRIVE_S_MAX = 7 * 24 * 3600
+PACE_MAX = 1000
 
 
 class _Refused(click.ClickException):
@@ -34,28 +38,28 @@ class _Refused(click.ClickException):
 @click.option("--room", help="The room; default: the first public room that is open.")
 @click.option(
     "--shoppers",
-    type=click.IntRange(1),
+    type=WholeNumber(1, SHOPPERS_MAX),
     default=_DEFAULT.shoppers,
     show_default=True,
     help="The number of shoppers.",
 )
 @click.option(
     "--arrive-s",
-    type=click.FloatRange(0),
+    type=DecimalNumber(0, ARRIVE_S_MAX),
     default=_DEFAULT.arrive_s,
     show_default=True,
     help="The seconds within which they arrive, most of them early.",
 )
 @click.option(
     "--pace",
-    type=click.FloatRange(0, min_open=True),
+    type=DecimalNumber(0, PACE_MAX, min_open=True),
     default=_DEFAULT.pace,
     show_default=True,
     help="A factor on all their times: 0.1 is ten times as quick.",
 )
 @click.option(
     "--seed",
-    type=int,
+    type=WholeNumber(),
     default=_DEFAULT.seed,
     show_default=True,
     help="The same seed makes the same crowd.",
@@ -64,6 +68,7 @@ class _Refused(click.ClickException):
     "--json", "as_json", is_flag=True, help="Print one JSON line a second, and the result last."
 )
 @click.option("--yes-this-is-mine", is_flag=True, help="Allow a URL on another machine.")
+@plainly
 def load(
     *,
     url: str,

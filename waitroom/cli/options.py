@@ -1,6 +1,7 @@
 """The parts that commands share: settings, one pool, typed arguments, and failures as one line."""
 
 import asyncio
+import os
 import re
 import sys
 from collections.abc import Callable, Coroutine
@@ -13,11 +14,10 @@ import asyncpg
 import click
 import msgspec
 
-from inventory.catalogue import CODE, CURRENCY
 from inventory.kit.database import ENGINE_ERRORS, Pool, open_pool
-from inventory.kit.doors.decoding import convert
+from inventory.kit.doors.decoding import convert, is_whole, words_of
 from inventory.kit.doors.moments import UnreadableMoment, parse_moment
-from inventory.kit.doors.texts import NOTE_LENGTH_MAX, UnfitText, read_text
+from inventory.kit.doors.texts import UnfitText, read_note, read_published
 from inventory.kit.problem import EngineDown, Refusal
 from waitroom.run.engines import EngineError
 from waitroom.run.logs import set_up_logs
@@ -47,13 +47,11 @@ _SENTENCES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
         (asyncpg.IntegrityConstraintViolationError,),
         "a value breaks a rule of the database; nothing was changed",
     ),
+    # Bytes of the command line that are not UTF-8 come in as lone surrogates.
+    ((UnicodeEncodeError,), "a text is not valid UTF-8"),
     (ENGINE_ERRORS, "cannot reach an engine: {words}"),
 )
-# The grammar of some values in words: a regular expression explains itself to few.
-_FORMS = {
-    CODE: "It has 1 to 63 letters, digits, dots, hyphens and underscores, a letter or digit first.",
-    CURRENCY: "It is the code of a currency, such as EUR.",
-}
+_DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 # msgspec says where in a value the fault is: " - at `$.price_minor`".
 _PLACE = re.compile(r"(?P<said>.*?)(?: - at `\$\.?(?P<place>[^`]*)`)?", re.DOTALL)
 
@@ -88,6 +86,13 @@ def explain(error: BaseException) -> str | None:
         return error.detail
     if isinstance(error, msgspec.ValidationError):
         return _explain_value(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        # Sockets have no file's name.
+        return f"cannot use {os.fsdecode(error.filename)}: {error.strerror}"
+    return _explain_kind(error)
+
+
+def _explain_kind(error: BaseException) -> str | None:
     for kinds, sentence in _SENTENCES:
         if isinstance(error, kinds):
             return sentence.format(words=_words_of(error))
@@ -95,12 +100,9 @@ def explain(error: BaseException) -> str | None:
 
 
 def _explain_value(error: msgspec.ValidationError) -> str:
-    found = _PLACE.fullmatch(str(error))
+    found = _PLACE.fullmatch(words_of(error))
     assert found is not None, "the pattern fits every text"
     said, place = found["said"].replace("`", ""), found["place"]
-    for pattern, form in _FORMS.items():
-        if repr(pattern) in said:
-            said = form
     return f"{place}: {said[:1].lower()}{said[1:]}" if place else said
 
 
@@ -130,13 +132,49 @@ class NoteType(click.ParamType[str]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         try:
-            return read_text(value, length_max=NOTE_LENGTH_MAX)
+            return read_note(value)
         except UnfitText as error:
             self.fail(f"it {error}", param, ctx)
 
 
+class PublishedType(click.ParamType[str]):
+    """One line exactly as another publishes it, as the API takes it."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        try:
+            return read_published(value)
+        except UnfitText as error:
+            self.fail(f"it {error}", param, ctx)
+
+
+class WholeNumber(click.IntRange):
+    """A whole number in digits of ASCII alone; Python's own `int` takes `1_0` too."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, str) and not is_whole(value):
+            self.fail(f"{value!r} is not a whole number in digits alone", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class DecimalNumber(click.FloatRange):
+    """A finite number with digits and a point alone."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, str) and _DECIMAL.fullmatch(value) is None:
+            self.fail(f"{value!r} is not a number such as 12.5", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 MOMENT = MomentType()
 NOTE = NoteType()
+WHOLE = WholeNumber()
+PUBLISHED = PublishedType()
 
 
 def checked(kind: type[Value], **values: Any) -> Value:
@@ -160,8 +198,8 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def web_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--host", help="The address to listen on."),
-        click.option("--port", type=int, help="The port to listen on; 0 takes a free one."),
-        click.option("--workers", type=int, help="The number of web processes."),
+        click.option("--port", type=WHOLE, help="The port to listen on; 0 takes a free one."),
+        click.option("--workers", type=WHOLE, help="The number of web processes."),
     ]
     return _with(options, command)
 

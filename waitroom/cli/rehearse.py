@@ -1,5 +1,6 @@
 """`waitroom rehearse`: play a sale before it happens, or replay it, under several rules."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from inventory.kit.database import Pool
 from inventory.kit.doors.decoding import Json
 from inventory.ledger_store import LedgerStore
-from waitroom.cli.options import fail, plainly, settings_options, with_pool
+from waitroom.cli.options import WholeNumber, fail, plainly, settings_options, with_pool
 from waitroom.log.verify.fetch import SourceError
 from waitroom.log.verify.sources import open_source
 from waitroom.rehearse.play.baseline import policy_named
@@ -44,6 +45,7 @@ from waitroom.rehearse.scenario.variant import (
 from waitroom.store.room_store import RoomStore
 
 SEEDS_MAX = 1000
+_SEEDS = re.compile("(?P<first>[0-9]{1,9})(?:-(?P<last>[0-9]{1,9}))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +68,15 @@ class Seeds(click.ParamType[range]):
     ) -> range:
         if isinstance(value, range):
             return value
-        first, dash, last = value.partition("-")
-        if not (first.isdecimal() and (last.isdecimal() or not dash)):
+        given = _SEEDS.fullmatch(value)
+        if given is None:
             self.fail(
                 f"{value!r} is neither a number of seeds nor a range, such as 20 or 101-120",
                 param,
                 ctx,
             )
-        seeds = range(int(first), int(last) + 1) if dash else range(1, int(first) + 1)
+        first, last = given["first"], given["last"]
+        seeds = range(int(first), int(last) + 1) if last else range(1, int(first) + 1)
         if not 1 <= len(seeds) <= SEEDS_MAX:
             self.fail(f"{value!r} is not between 1 and {SEEDS_MAX} seeds", param, ctx)
         return seeds
@@ -106,7 +109,7 @@ class Seeds(click.ParamType[range]):
 )
 @click.option(
     "--jobs",
-    type=click.IntRange(1, 64),
+    type=WholeNumber(1, 64),
     default=1,
     show_default=True,
     help="The number of processes.",

@@ -14,7 +14,16 @@ from inventory.kit.doors.texts import is_visible
 from inventory.money import DEFAULT_CURRENCY
 from waitroom.admin.bodies import NewRoom, RoomChange
 from waitroom.cli.invite import invite
-from waitroom.cli.options import MOMENT, NOTE, checked, fail, plainly, settings_options, with_pool
+from waitroom.cli.options import (
+    MOMENT,
+    NOTE,
+    PUBLISHED,
+    checked,
+    fail,
+    plainly,
+    settings_options,
+    with_pool,
+)
 from waitroom.refusals import NoDrawWaits
 from waitroom.store.archive_store import ArchiveStore
 from waitroom.store.draw_store import DrawStore
@@ -72,8 +81,11 @@ def room_create(
         "policy": policy,
     }
     given = {rule: value for rule, value in options.items() if value is not None}
+    pairs = _pairs(rules)
+    for rule in given.keys() & pairs.keys():
+        fail(f"{rule} is given twice")
     made = checked(NewRoom, room=room, name=name, currency=currency)
-    wanted = _encoded(checked(RoomChange, **{**given, **_pairs(rules)}))
+    wanted = _encoded(checked(RoomChange, **given, **pairs))
     with_pool(
         config,
         overrides,
@@ -185,7 +197,7 @@ def room_reset(
 @settings_options
 @click.argument("room")
 @click.option("--confirm", help="The name of the room once more; without it the command asks.")
-@click.option("--reason", default="", help="The reason, for the record.")
+@click.option("--reason", type=NOTE, default="", help="The reason, for the record.")
 @plainly
 def room_archive(
     room: str, confirm: str | None, reason: str, config: Path | None, **overrides: Any
@@ -205,14 +217,12 @@ def room_archive(
 @room.command(name="public-value")
 @settings_options
 @click.argument("room")
-@click.argument("value")
+@click.argument("value", type=PUBLISHED)
 @plainly
 def room_public_value(room: str, value: str, config: Path | None, **overrides: Any) -> None:
     """Give the draw of ROOM the public value that it waits for."""
-    if not value.strip():
-        fail("give the value")
     given = with_pool(
-        config, overrides, lambda pool: DrawStore(pool).give_value(room, value.strip(), who="cli")
+        config, overrides, lambda pool: DrawStore(pool).give_value(room, value, who="cli")
     )
     if not given:
         raise NoDrawWaits
@@ -229,6 +239,8 @@ def _pairs(rules: Sequence[str]) -> dict[str, Any]:
         if rule not in RULES:
             near = difflib.get_close_matches(rule, RULES, n=1)
             fail(f"there is no rule {rule!r}" + (f"; did you mean {near[0]}?" if near else ""))
+        if rule in wanted:
+            fail(f"{rule} is given twice")
         if text.lower() == "none":
             wanted[rule] = None
         elif rule.endswith("_at"):

@@ -13,7 +13,16 @@ from inventory.kit.database import Pool
 from inventory.ledger_store import LedgerStore
 from inventory.money import UnreadableAmount, parse_amount
 from inventory.sku_store import StockStore
-from waitroom.cli.options import MOMENT, NOTE, checked, fail, plainly, settings_options, with_pool
+from waitroom.cli.options import (
+    MOMENT,
+    NOTE,
+    WholeNumber,
+    checked,
+    fail,
+    plainly,
+    settings_options,
+    with_pool,
+)
 
 
 @click.group()
@@ -74,7 +83,7 @@ def sku() -> None:
 @click.option("--room", required=True, help="The room that sells it.")
 @click.option("--name", required=True, help="The name that shoppers read.")
 @click.option("--price", help="The price in the room's currency, such as 12.50, tax included.")
-@click.option("--price-minor", type=int, help="The price in minor units, such as 1250.")
+@click.option("--price-minor", type=WholeNumber(), help="The price in minor units, such as 1250.")
 @plainly
 def sku_add(
     *,
@@ -111,7 +120,7 @@ def sku_add(
 @sku.command(name="receive")
 @settings_options
 @click.argument("sku")
-@click.argument("quantity", type=click.IntRange(1, LIMIT_MAX))
+@click.argument("quantity", type=WholeNumber(1, LIMIT_MAX))
 @click.option("--reason", type=NOTE, default="", help="The reason, for the record.")
 @plainly
 def sku_receive(

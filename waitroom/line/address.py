@@ -19,6 +19,8 @@ from dataclasses import dataclass
 
 import idna
 
+from inventory.kit.doors.texts import is_ignorable
+
 # RFC 5321, section 4.5.3.1: a path has at most 256 octets with its brackets, a local part 64.
 ADDRESS_LENGTH_MAX = 254
 LOCAL_LENGTH_MAX = 64
@@ -64,14 +66,19 @@ def is_address(text: str) -> bool:
 
 def _is_atom(atom: str) -> bool:
     """Say whether this may stand between the dots of a local part."""
-    return bool(atom) and all(_is_sign(sign) for sign in atom)
+    # A mark needs a letter to stand on.
+    return (
+        bool(atom)
+        and not unicodedata.category(atom[0]).startswith("M")
+        and all(_is_sign(sign) for sign in atom)
+    )
 
 
 def _is_sign(sign: str) -> bool:
     if sign.isascii():
         return _ASCII_ATOM.fullmatch(sign) is not None
     # Letters, marks and numbers: nothing that is invisible or looks like a space.
-    return unicodedata.category(sign)[0] in "LMN"
+    return unicodedata.category(sign)[0] in "LMN" and not is_ignorable(sign)
 
 
 def _ascii_domain(domain: str) -> str:

@@ -16,8 +16,11 @@ from msgspec.structs import force_setattr
 
 from checkout.customers.customer import is_safe_address
 from inventory.kit.doors.client_address import TrustedProxies, parse_networks
+from inventory.kit.doors.decoding import convert
 from inventory.kit.doors.origins import parse_host, parse_origin
+from inventory.kit.doors.texts import Name
 from waitroom.outgoing.mail.relay import parse_relay, parse_sender
+from waitroom.run.engine_url import check_engine_url
 
 EMBEDDED = "embedded:"
 ENVIRONMENT_PREFIX = "WAITROOM_"
@@ -74,7 +77,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     postgres_connections_max: Annotated[int, Meta(ge=2, le=10_000)] = 8
     postgres_pooler: bool = False
     valkey_url: str = EMBEDDED
-    brand: str = "Waitroom"
+    brand: Name = "Waitroom"
     payment_wait_s: Seconds = 8.0
     gateway: Literal["", "test", "stripe"] = ""
     stripe_publishable_key: str = ""
@@ -95,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def __post_init__(self) -> None:
         self._settle_addresses()
+        self._check_engines()
         self._check_proxies()
         if self.customer_jwks_url and not self.customer_issuer:
             raise ValueError("customer_jwks_url needs customer_issuer")
@@ -129,6 +133,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise ValueError(
                 'public_url has to be an address such as "https://queue.example.com"'
             ) from error
+
+    def _check_engines(self) -> None:
+        if self.postgres_url != EMBEDDED:
+            check_engine_url("postgres_url", self.postgres_url, {"postgresql", "postgres"})
+        if self.valkey_url != EMBEDDED:
+            check_engine_url("valkey_url", self.valkey_url, {"redis", "rediss", "unix"})
 
     def _check_proxies(self) -> None:
         try:
@@ -196,8 +206,7 @@ def load_settings(
         values | from_environment | {k: v for k, v in (overrides or {}).items() if v is not None}
     )
     try:
-        # Values from the environment are strings; strict=False reads "8080" as a number.
-        return msgspec.convert(merged, Settings, strict=False)
+        return convert(merged, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(f"a setting cannot be used: {error}") from error
 

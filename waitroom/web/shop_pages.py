@@ -2,9 +2,10 @@
 
 from aiohttp import web
 
-from inventory.api import SEARCH_LENGTH_MAX, Catalogue
+from inventory.api import Catalogue
 from inventory.catalogue import Product
 from inventory.kit.doors.decoding import Json
+from inventory.kit.doors.query import query_search
 from inventory.kit.pages import Pages
 from inventory.kit.problem import NotFound
 from waitroom.desk.board import Board, RoomView
@@ -37,8 +38,7 @@ class ShopPages:
         view = await self._board.find(request.match_info["room"])
         if not view.rules.public:
             raise NotFound
-        # The limit is longer than any name, so a search typed by hand is cut and not refused.
-        search = request.query.get("q", "").strip()[:SEARCH_LENGTH_MAX]
+        search = query_search(request.query)
         shelf = await self._shelf(view, search=search, after=request.query.get("cursor", ""))
         return self._pages.render("shop.html", {"rooms": [shelf]}, title=view.rules.name)
 

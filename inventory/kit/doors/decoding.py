@@ -1,8 +1,13 @@
 """Typed values from JSON and from the arguments of commands. Pure."""
 
-from typing import Any, TypeVar
+import re
+from collections.abc import Hashable, Mapping
+from functools import cache
+from typing import Any, TypeVar, cast
 
 import msgspec
+from msgspec import Meta
+from msgspec.inspect import IntType, StructType, UnionType, type_info
 
 Value = TypeVar("Value")
 
@@ -43,6 +48,24 @@ def _name_of(value: object) -> str:
     )
 
 
+# The sentences of patterns: a regular expression explains itself to few.
+_SENTENCES: dict[str, str] = {}
+
+
+def grammar(pattern: str, sentence: str, *, length_max: int | None = None) -> Meta:
+    """Return the bounds of a field that matches a pattern; the sentence tells people its form."""
+    _SENTENCES[pattern] = sentence
+    return Meta(pattern=pattern, max_length=length_max)
+
+
+def words_of(error: msgspec.ValidationError) -> str:
+    """Return the words of a refused value, with the sentence of a type in place of its pattern."""
+    said = str(error)
+    for pattern, sentence in _SENTENCES.items():
+        said = said.replace(f"Expected `str` matching regex {pattern!r}", sentence)
+    return said
+
+
 def decoder(kind: type[Value]) -> "msgspec.json.Decoder[Value]":
     """Return what decodes a body of this type."""
     return msgspec.json.Decoder(kind, dec_hook=read_field)
@@ -51,6 +74,47 @@ def decoder(kind: type[Value]) -> "msgspec.json.Decoder[Value]":
 def convert(values: object, kind: type[Value]) -> Value:
     """Return the value of this type made of texts and plain values.
 
-    Raises `msgspec.ValidationError`.
+    A whole number is written in digits alone: to msgspec `1e2` is one too. Raises
+    `msgspec.ValidationError`.
     """
+    if isinstance(values, Mapping):
+        wholes = _wholes(cast("Hashable", kind))
+        for name, value in values.items():
+            if isinstance(value, str) and name in wholes and not is_whole(value):
+                raise msgspec.ValidationError(f"Expected `int` in digits alone - at `$.{name}`")
     return msgspec.convert(values, kind, strict=False, dec_hook=read_field)
+
+
+# A column of the type `real` keeps six digits of every number.
+REAL_DIGITS = 6
+
+
+def check_digits(name: str, value: float) -> None:
+    """Raise `ValueError` for a share or a factor with more digits than are kept."""
+    kept = float(f"{value:.{REAL_DIGITS}g}")
+    if round(kept, REAL_DIGITS) != value:
+        raise ValueError(f"`{name}` has at most {REAL_DIGITS} digits, all within a millionth")
+
+
+# 64 bits have at most nineteen digits.
+_WHOLE = re.compile("-?[0-9]{1,19}")
+
+
+def is_whole(text: str) -> bool:
+    """Say whether this is a whole number in digits alone, as every program reads it."""
+    return _WHOLE.fullmatch(text) is not None
+
+
+@cache
+def _wholes(kind: Hashable) -> frozenset[str]:
+    """Return the fields of a type that hold a whole number, or one of several whole things."""
+    found = type_info(kind)
+    if not isinstance(found, StructType):
+        return frozenset()
+    return frozenset(field.name for field in found.fields if _is_int(field.type))
+
+
+def _is_int(kind: object) -> bool:
+    if isinstance(kind, UnionType):
+        return any(_is_int(one) for one in kind.types)
+    return isinstance(kind, IntType)

@@ -1,8 +1,12 @@
 """One grammar and one set of bounds for each kind of value that comes in, at every door."""
 
 import io
+import pkgutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from importlib import import_module
 from secrets import token_hex
+from types import ModuleType
 from uuid import uuid4
 
 import msgspec
@@ -10,7 +14,12 @@ import pytest
 from click import BadParameter
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.inspect import CustomType, StrType, StructType, type_info
 
+import checkout
+import inventory
+import waitroom.admin
+import waitroom.web
 from inventory.catalogue import NewProduct, NewSku
 from inventory.catalogue_csv import read_catalogue
 from inventory.kit.doors.accept import prefers, prefers_html, takes_gzip
@@ -21,16 +30,32 @@ from inventory.kit.doors.keys import is_unique
 from inventory.kit.doors.moments import UnreadableMoment, parse_moment
 from inventory.kit.doors.origins import origin_of, parse_origin
 from inventory.kit.doors.texts import UnfitText, read_name, read_text
-from waitroom.admin.bodies import ROOM_CHANGE, NewRoom, RoomChange
-from waitroom.cli.options import MOMENT
+from waitroom.admin.bodies import PUBLIC_VALUE, ROOM_CHANGE, NewRoom, RoomChange
+from waitroom.cli.options import MOMENT, NOTE, PUBLISHED, WHOLE
 from waitroom.run.settings import SettingsError, load_settings
 
+# Fields whose texts people read.
+WORDS = {
+    "name",
+    "variant",
+    "description",
+    "message",
+    "reason",
+    "note",
+    "public_value_source",
+    "value",
+}
+# An account's name is a code that its store checks.
+OWN_GRAMMAR = {"NewOperator.name"}
 MOMENTS = {
     "2026-11-22T10:00:00Z": datetime(2026, 11, 22, 10, tzinfo=UTC),
     "2026-11-22T10:00Z": datetime(2026, 11, 22, 10, tzinfo=UTC),
     "2026-11-22 12:00:00+02:00": datetime(2026, 11, 22, 10, tzinfo=UTC),
     "2026-11-22t10:00:00z": datetime(2026, 11, 22, 10, tzinfo=UTC),
     "2026-11-22T10:00:00.123456789-00:30": datetime(2026, 11, 22, 10, 30, 0, 123456, tzinfo=UTC),
+    f"2026-11-22T10:00:00.{'1234567890' * 3}Z": datetime(
+        2026, 11, 22, 10, 0, 0, 123456, tzinfo=UTC
+    ),
     "2000-01-01T00:00:00Z": datetime(2000, 1, 1, tzinfo=UTC),
     "2199-12-31T23:59:59Z": datetime(2199, 12, 31, 23, 59, 59, tzinfo=UTC),
     "2200-01-01T01:00:00+02:00": datetime(2199, 12, 31, 23, tzinfo=UTC),
@@ -43,7 +68,8 @@ NO_MOMENTS = [
     "1999-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "2000-01-01T00:30:00+01:00",
     "2026-12-31T23:59:60Z", "2026-11-22T24:00:00Z", "2026-02-30T10:00:00Z",
     "2026-11-22T10:00:00+01:00:30", "2026-11-22T10:00:00+25:00", "2026-11-22T10:00:00+0100",
-    "2026-11-22T10:00:00 Europe/Berlin", "2026-11-22T10:00:00Z\0", "\uff12\uff1026-11-22T10:00:00Z",
+    f"2026-11-22T10:00:00.{'1' * 31}Z", "2026-11-22T10:00:00 Europe/Berlin",
+    "2026-11-22T10:00:00Z\0", "\uff12\uff1026-11-22T10:00:00Z",
 ]  # fmt: skip
 
 
@@ -104,6 +130,11 @@ def test_a_moment_is_a_text_and_nothing_else(value: bytes) -> None:
 NO_NAMES = [
     "", " ", "\u200b", "\u3164\u2800", "\u00ad\ufeff", "a\nb", "a\0",
     "a\x1b[31m", "a\u202eb", "a\x85", "a\u2028b", "x" * 201,
+    # Marks and selectors with nothing to stand on, fillers, blank symbols, hidden notes.
+    "\u0301", "\ufe0f", "\u034f", "\u17b4", "\u180b", "\u180f", "\U0001d159",
+    "\U000e0100", "\U00016fe4",
+    "\u115f", "\uffa0", "\U00013441", "\U0001d173", "\U000e0041", "\ufffc",
+    "\ufff9", "a\ufff9b\ufffac\ufffb",
 ]  # fmt: skip
 
 
@@ -134,6 +165,100 @@ def test_names_are_normalized_and_texts_may_have_lines() -> None:
     assert read_text("one\r\ntwo\tthree", length_max=20) == "one\r\ntwo\tthree"
     with pytest.raises(UnfitText):
         read_text("\x07", length_max=20)
+
+
+BAD_NOTES = ["\x1b[2J", "a\0", "\u200b", "\ufe0f", " ", "x" * 501, "\ud800"]
+
+
+@pytest.mark.parametrize("note", BAD_NOTES)
+def test_a_note_is_empty_or_has_something_to_see(note: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="reason"):
+        convert({"reason": note}, RoomChange)
+    with pytest.raises(BadParameter):
+        NOTE.convert(note, None, None)
+    assert convert({"reason": ""}, RoomChange).reason == NOTE.convert("", None, None) == ""
+    assert NOTE.convert("one\ntwo", None, None) == "one\ntwo"
+
+
+@pytest.mark.parametrize("value", ["Cafe\u0301 42 \u212b", "0x5f", "\ufb01", "12 34"])
+def test_both_doors_keep_a_public_value_exactly(value: str) -> None:
+    assert PUBLIC_VALUE.decode(msgspec.json.encode({"value": value})).value == value
+    assert PUBLISHED.convert(value, None, None) == value
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", " 42", "42\n", "\x1b[2J", "4\u202e2", "\u200b", "x" * 501, "\ud800"]
+)
+def test_both_doors_refuse_a_public_value_that_cannot_be_compared(value: str) -> None:
+    with pytest.raises((msgspec.ValidationError, BadParameter)):
+        PUBLISHED.convert(value, None, None)
+    with pytest.raises(msgspec.DecodeError):
+        PUBLIC_VALUE.decode(msgspec.json.encode({"value": value.replace("\ud800", "\0")}))
+
+
+def _modules() -> list[ModuleType]:
+    """Return every module that may read a body."""
+    return [
+        import_module(found.name)
+        for package in (inventory, checkout, waitroom.admin, waitroom.web)
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    ]
+
+
+def _fields(kind: object) -> Iterator[tuple[type, str, object]]:
+    """Yield the fields of a type and of the types in it."""
+    if isinstance(kind, StructType):
+        for field in kind.fields:
+            yield kind.cls, field.name, field.type
+            yield from _fields(field.type)
+    for inner in (*getattr(kind, "types", ()), getattr(kind, "item_type", None)):
+        if inner is not None:
+            yield from _fields(inner)
+
+
+def test_every_body_reads_its_texts_by_their_types() -> None:
+    plain, unread = set(), set()
+
+    for module in _modules():
+        for name, reader in vars(module).items():
+            if not isinstance(reader, msgspec.json.Decoder):
+                continue
+            for cls, field, kind in _fields(type_info(reader.type)):
+                kinds = getattr(kind, "types", (kind,))
+                from_outside = cls.__struct_config__.forbid_unknown_fields
+                words = field in WORDS and f"{cls.__name__}.{field}" not in OWN_GRAMMAR
+                if from_outside and words and any(isinstance(one, StrType) for one in kinds):
+                    plain.add(f"{cls.__name__}.{field}")
+                if any(isinstance(one, CustomType) for one in kinds) and reader.dec_hook is None:
+                    # Without the hook msgspec takes any text for such a field.
+                    unread.add(f"{module.__name__}.{name}")
+
+    assert (plain, unread) == (set(), set())
+
+
+@pytest.mark.parametrize(
+    "text", ["1_0", "\uff11\uff12", "+3", "1e2", "5.0", " 5", "", "0x1", "\u0663"]
+)
+def test_a_whole_number_is_written_in_digits_alone(text: str) -> None:
+    with pytest.raises(BadParameter):
+        WHOLE.convert(text, None, None)
+    with pytest.raises(msgspec.ValidationError, match="seats_max"):
+        convert({"seats_max": text}, RoomChange)
+    with pytest.raises(SettingsError, match="workers"):
+        load_settings(environment={"WAITROOM_WORKERS": text})
+
+
+@pytest.mark.parametrize("figure", [0.123456789, 1e-12, 0.1234567, "0.00000012"])
+def test_a_share_has_no_more_digits_than_are_kept(figure: float | str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="digits"):
+        convert({"disappointed_max": figure}, RoomChange)
+    assert convert({"disappointed_max": "0.123456"}, RoomChange).disappointed_max == 0.123456
+
+
+@pytest.mark.parametrize("brand", ["", "A\nB", "\u200b", "x" * 201])
+def test_a_brand_is_a_name(brand: str) -> None:
+    with pytest.raises(SettingsError, match="brand"):
+        load_settings(environment={"WAITROOM_BRAND": brand})
 
 
 @pytest.mark.parametrize("code", ["mug\n", "mug ", "", "müg", "-mug", "a" * 64])

@@ -53,7 +53,9 @@ def test_an_address_in_another_script_is_taken(text: str, sent_to: str) -> None:
         ".anna@example.org", "anna..b@example.org", "anna.@example.org",
         "ada@127.0.0.1", "ada@example.com.", "ada@.example.com", "ada@exam_ple.com",
         "ada@(a comment)example.com", "ada(x)@example.com", "ada\u200b@example.org",
-        "ada\u00a0b@example.org", "ada\ud800@example.org", "ada@exa\u200bmple.org\u3002",
+        "ada\u00a0b@example.org", "ada\ufe0f@example.org", "\u17b4@example.org",
+        "\u0301@example.org", "a.\u0301b@example.org", "a\u3164@example.org",
+        "ada\ud800@example.org", "ada@exa\u200bmple.org\u3002",
         f"{'ö' * 33}@example.org", f"a@{'ü' * 60}.example",
     ],
 )  # fmt: skip

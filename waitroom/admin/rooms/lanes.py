@@ -11,10 +11,17 @@ from aiohttp import web
 from msgspec import Meta
 
 from inventory.kit.doors.accept import prefers
-from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.decoding import check_digits, decoder
 from inventory.kit.doors.moments import Moment
-from inventory.kit.doors.texts import Name, Note
-from inventory.kit.http import PRIVATE, arriving, json_response, query_int, read_body
+from inventory.kit.doors.query import query_text
+from inventory.kit.doors.texts import Name, Note, read_note
+from inventory.kit.http import (
+    PRIVATE,
+    arriving,
+    json_response,
+    query_int,
+    read_body,
+)
 from inventory.kit.problem import BadRequest, Busy, NotFound
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -26,7 +33,6 @@ from waitroom.line.invitation import COUNT_MAX
 from waitroom.refusals import PeopleTooMany
 from waitroom.store.room_store import RoomStore
 
-NOTE_LENGTH_MAX = 500
 PLACES_MAX = 10_000_000
 BATCH_MAX = 2**31 - 1
 UPLOAD_WAIT_S = 120.0
@@ -60,11 +66,17 @@ class MadeInvitations(msgspec.Struct, frozen=True, kw_only=True):
 class LaneChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     share: Annotated[float, Meta(ge=0.001, le=1000)]
 
+    def __post_init__(self) -> None:
+        check_digits("share", self.share)
+
 
 class ProfileChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     time_factor: Annotated[float, Meta(ge=1, le=5)]
     places_max: Annotated[int, Meta(ge=0, le=PLACES_MAX)] | None = None
+
+    def __post_init__(self) -> None:
+        check_digits("time_factor", self.time_factor)
 
 
 _NEW_INVITATIONS = decoder(NewInvitations)
@@ -144,10 +156,8 @@ class LanesAdmin:
 
     async def _invite_people(self, request: web.Request, operator: Operator) -> web.Response:
         room, query = request.match_info["room"], request.query
+        note = query_text(request.query, "note", read_note)
         people = await asyncio.to_thread(read_people, await _receive(request))
-        note = query.get("note", "")
-        if len(note) > NOTE_LENGTH_MAX:
-            raise BadRequest(f"A note has at most {NOTE_LENGTH_MAX} letters.")
         asked = NewInvitations(
             count=people.count,
             lane=query.get("lane", "main"),

@@ -12,7 +12,7 @@ from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.texts import is_visible
 from inventory.kit.http import json_response, read_body
 from inventory.kit.pages import Pages
-from inventory.kit.problem import BadRequest, NotFound, Unprocessable
+from inventory.kit.problem import BadRequest, NotFound
 from waitroom.admin.accounts.actions import ActionStore
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -193,9 +193,7 @@ class RoomsAdmin:
     async def give_public_value(self, request: web.Request, operator: Operator) -> web.Response:
         """Give the draw the value that its announced source has published since the closing."""
         room = request.match_info["room"]
-        value = (await read_body(request, PUBLIC_VALUE)).value.strip()
-        if not value:
-            raise Unprocessable("Say the value as it stands at its source.")
+        value = (await read_body(request, PUBLIC_VALUE)).value
         given = await self._draws.give_value(room, value, who=operator.name)
         if given is None:
             raise NotFound(f"There is no room {room!r}.")

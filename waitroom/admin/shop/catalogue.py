@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from inventory.catalogue import NewProduct, NewSku, ProductChange, SkuChange
 from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.query import query_search
 from inventory.kit.http import json_response, query_int, read_body
 from inventory.kit.problem import BadRequest, Forbidden
 from inventory.product_store import CatalogueStore
@@ -49,7 +50,7 @@ class CatalogueAdmin:
         limit = query_int(request, "limit", default=20, low=1, high=50)
         found = await self._products.page(
             room=request.match_info["room"],
-            search=request.query.get("q") or None,
+            search=query_search(request.query) or None,
             after=request.query.get("cursor", ""),
             limit=limit,
             private=True,
@@ -110,7 +111,7 @@ class CatalogueAdmin:
         found = await self._stock.page(
             room=request.match_info["room"],
             product=request.query.get("product"),
-            search=request.query.get("q") or None,
+            search=query_search(request.query) or None,
             after=request.query.get("cursor", ""),
             limit=limit,
             private=True,

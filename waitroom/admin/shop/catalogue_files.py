@@ -9,6 +9,8 @@ from typing import BinaryIO, cast
 from aiohttp import web
 
 from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
+from inventory.kit.doors.query import query_text
+from inventory.kit.doors.texts import read_note
 from inventory.kit.http import (
     PRIVATE,
     PROBLEM,
@@ -58,7 +60,7 @@ class CatalogueFilesAdmin:
                 file=file,
                 who=operator.name,
                 delivery=request.query.get("delivery", ""),
-                reason=request.query.get("reason", "import")[:500],
+                reason=query_text(request.query, "reason", read_note, default="import"),
                 seller=operator.scope,
             )
             if self._turns.locked():

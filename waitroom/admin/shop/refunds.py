@@ -5,7 +5,6 @@ from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from aiohttp import web
 
 from checkout.driving.payments import Payments
@@ -16,7 +15,7 @@ from checkout.refund import Cancellation, RefundStage, RefundWish, operator_refu
 from checkout.refund_store import RefundStore
 from checkout.refusals import UnknownOrder
 from inventory.hold import idempotency_uuid
-from inventory.kit.doors.decoding import Json
+from inventory.kit.doors.decoding import Json, decoder
 from inventory.kit.http import idempotency_key, json_response, read_body
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -26,8 +25,8 @@ from waitroom.refusals import RefundFailed
 WAIT_S = 8.0
 RETRY_AFTER_S = "2"
 
-_WISH = msgspec.json.Decoder(RefundWish)
-_CANCELLATION = msgspec.json.Decoder(Cancellation)
+_WISH = decoder(RefundWish)
+_CANCELLATION = decoder(Cancellation)
 
 
 class RefundsAdmin:
