@@ -85,7 +85,7 @@ def decide_lanes(
         came_back=_by_first_call(lanes),
     )
     reason, budget = budget_of(policy, together)
-    again, left = calls_again(together, budget)
+    again, left = calls_again(policy, together, budget)
     calls = _share_out(left, lanes, turns)
     figures = figures_of(together)
     return {

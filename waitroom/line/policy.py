@@ -1,6 +1,6 @@
 """Admission policies: how many shoppers to call, and which. Pure: knowledge in, decision out."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -16,7 +16,7 @@ class PolicyInput:
         a unit.
     disappointed_max: the share of called shoppers who may find nothing.
     for_returns: those in `came_back` who stayed for returned units.
-    returns_max: how many of them there are units for, None for any number.
+    returns_max: how many of them there are units for where units are scarce, None for any number.
     checkout_calls: the calls that the checkout's health allows, None for any number.
     """
 
@@ -160,7 +160,7 @@ def decide(policy: AdmissionPolicy, room: PolicyInput) -> Decision:
     if not room.open:
         return Decision(gate=room.head, again=(), reason="not open")
     reason, budget = budget_of(policy, room)
-    again, left = calls_again(room, budget)
+    again, left = calls_again(policy, room, budget)
     return Decision(
         gate=room.head + left,
         again=again,
@@ -169,25 +169,38 @@ def decide(policy: AdmissionPolicy, room: PolicyInput) -> Decision:
     )
 
 
-def calls_again(room: PolicyInput, budget: int) -> tuple[tuple[int, ...], int]:
+def calls_again(
+    policy: AdmissionPolicy, room: PolicyInput, budget: int
+) -> tuple[tuple[int, ...], int]:
     """Return the admissions to call again within the budget, and the calls left for new numbers.
 
-    Of the shoppers who stayed for returns only as many are called as there are units for. While one
-    of them has to wait there is no unit for a new number either.
+    Where the units are scarce, only as many of the shoppers who stayed for returns are called as
+    there are units for, and while one of them waits, no new number is called. Each of them keeps
+    no more than their own units from the line: with more units than that, the policy goes on.
     """
-    again: list[int] = []
-    units = budget if room.returns_max is None else room.returns_max
+    if room.returns_max is None or _has_units_beyond_returns(policy, room):
+        again = room.came_back[:budget]
+        return again, budget - len(again)
+    chosen: list[int] = []
+    units = room.returns_max
     waits = False
     for one in room.came_back:
-        if len(again) == budget:
+        if len(chosen) == budget:
             break
         if one in room.for_returns:
             if units <= 0:
                 waits = True
                 continue
             units -= 1
-        again.append(one)
-    return tuple(again), 0 if waits else budget - len(again)
+        chosen.append(one)
+    return tuple(chosen), 0 if waits else budget - len(chosen)
+
+
+def _has_units_beyond_returns(policy: AdmissionPolicy, room: PolicyInput) -> bool:
+    """Say whether the policy would call a number with the units beyond those for returns."""
+    staying = sum(one in room.for_returns for one in room.came_back)
+    beyond = room.units_available - staying * room.units_promised_each
+    return beyond > 0 and policy.calls_max(replace(room, units_available=beyond)) > 0
 
 
 def budget_of(policy: AdmissionPolicy, room: PolicyInput) -> tuple[str, int]:

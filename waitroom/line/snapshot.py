@@ -173,7 +173,7 @@ class RoomSnapshot:
 
     @property
     def returns_max(self) -> int | None:
-        """How many of those there are units for; None where the policy sees to it, or for a gate.
+        """How many of those there surely are units for; None for a gate and where calls promise.
 
         A promise already sets a unit aside for each call. Elsewhere each shopper inside who has
         nothing on hold may still take the units of one call.

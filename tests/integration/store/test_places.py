@@ -49,7 +49,7 @@ async def waiting(service: Service, joins: int, **rules: Any) -> list[Ticket]:
 
 
 async def call(service: Service, gate: int, *, again: tuple[int, ...] = ()) -> CallResult:
-    (line,) = await execute(service, "SELECT * FROM line")
+    (line,) = await execute(service, "SELECT * FROM line, office")
     return await service.office.call(
         Call(
             line_id=line["line_id"],

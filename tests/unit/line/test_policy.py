@@ -1,7 +1,9 @@
 """Whom to call next: within every bound, those who came back first, and never backwards."""
 
+from dataclasses import replace
 from math import inf
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +12,7 @@ from waitroom.line.policy import (
     POLICIES,
     AdmissionPolicy,
     CallAllowance,
+    Expected,
     Guaranteed,
     PolicyInput,
     Rate,
@@ -245,3 +248,50 @@ def test_of_those_who_stayed_for_returns_as_many_are_called_as_there_are_units_f
     # Number 3 missed a call and is called as ever. While 4 waits for a unit, the gate stays.
     assert decision.again == (1, 2, 3)
     assert decision.gate == 20
+
+
+@given(
+    policy=policies,
+    room=snapshots,
+    staying=st.frozensets(st.integers(1, 1000), max_size=4),
+    returns_max=st.integers(0, 3),
+)
+def test_shoppers_who_stay_for_returns_keep_no_more_than_their_units_from_the_line(
+    policy: AdmissionPolicy, room: PolicyInput, staying: frozenset[int], returns_max: int
+) -> None:
+    came_back = tuple(sorted(staying.union(room.came_back)))
+    room = replace(room, came_back=came_back)
+    beyond = room.units_available - len(staying) * room.units_promised_each
+    without = decide(policy, replace(room, units_available=beyond))
+
+    decision = decide(policy, replace(room, for_returns=staying, returns_max=returns_max))
+
+    if decision.gate > room.head:
+        assert staying <= set(decision.again)
+    if room.has_stock and beyond > 0:
+        assert len(decision.again) >= len(without.again)
+        assert decision.gate >= without.gate
+
+
+@pytest.mark.parametrize("policy", [Rate(), Expected()])
+def test_one_shopper_who_stays_for_returns_stops_no_line(policy: AdmissionPolicy) -> None:
+    room = PolicyInput(
+        open=True,
+        seats_max=100,
+        seats_taken=20,
+        batch_max=500,
+        calls_allowed=500,
+        has_stock=True,
+        units_available=45,
+        units_promised_each=1,
+        gate=20,
+        tail=60,
+        came_back=(1,),
+        for_returns=frozenset({1}),
+        returns_max=0,
+    )
+
+    decision = decide(policy, room)
+
+    assert decision.again == (1,)
+    assert decision.gate > 40
