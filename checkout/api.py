@@ -1,7 +1,8 @@
 """The checkout API: sessions, holds and orders for admitted shoppers."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from uuid import UUID, uuid4
@@ -32,7 +33,7 @@ from inventory.kit.batcher import BatcherByRoom
 from inventory.kit.doors.decoding import Json
 from inventory.kit.http import idempotency_key, json_response, read_body
 from inventory.kit.problem import Unprocessable
-from inventory.refusals import SessionOver, UnknownHold
+from inventory.refusals import AlreadyPaid, SessionOver, UnknownHold
 
 log = structlog.get_logger()
 
@@ -137,6 +138,14 @@ class Checkout:
                 task.result()
         return await self.orders.read(order_id)
 
+    @asynccontextmanager
+    async def changing(self, session_id: int, hold_id: UUID) -> AsyncIterator[HoldStore]:
+        """Lend the holds for a change of one; a refusal of one that was sold names its order."""
+        try:
+            yield self.holds
+        except AlreadyPaid as error:
+            raise await self.orders.why_sold(session_id, hold_id) from error
+
     def _end_drive(self, order_id: UUID, task: asyncio.Task[None]) -> None:
         del self._driving[order_id]
         if not task.cancelled() and (error := task.exception()):
@@ -228,17 +237,19 @@ class CheckoutApi:
             if not change.items:
                 raise Unprocessable("A hold has at least one item; to give it up, delete it.")
             quantities = Basket(change.items).quantities()
-            await self._checkout.holds.change(session.session_id, hold_id, quantities)
+            async with self._checkout.changing(session.session_id, hold_id) as holds:
+                await holds.change(session.session_id, hold_id, quantities)
         else:
             key = idempotency_key(request, required=False)
-            await self._checkout.holds.extend(
-                session.session_id, hold_id, key=idempotency_uuid(key) if key else None
-            )
+            again = idempotency_uuid(key) if key else None
+            async with self._checkout.changing(session.session_id, hold_id) as holds:
+                await holds.extend(session.session_id, hold_id, key=again)
         return await self._hold_answer(request)
 
     async def release_hold(self, request: web.Request) -> web.Response:
         session, hold_id = await self._named_hold(request)
-        await self._checkout.holds.release(session.session_id, hold_id)
+        async with self._checkout.changing(session.session_id, hold_id) as holds:
+            await holds.release(session.session_id, hold_id)
         return web.Response(status=204)
 
     async def place_order(self, request: web.Request) -> web.Response:

@@ -12,14 +12,16 @@ import asyncpg
 from checkout.attempt import Attempt, Taken
 from checkout.gateway.gateway import Payment
 from checkout.order import CLOSED, TRANSITIONS, Order, OrderState, read_order
-from checkout.refusals import AlreadyPaid, TooManyDeclines, TotalChanged, UnknownOrder
+from checkout.refusals import TooManyDeclines, TotalChanged, UnknownOrder
 from inventory.kit.database import SHOPPER_TIMEOUT_S, Pool, connection, load_queries
-from inventory.kit.problem import IdempotencyKeyReused
+from inventory.kit.problem import IdempotencyKeyReused, Refusal
 from inventory.kit.turns import Audits
 from inventory.ledger_store import Breach
-from inventory.refusals import HoldExpired, PaymentRunning, SessionOver, UnknownHold
+from inventory.refusals import AlreadyPaid, HoldExpired, PaymentRunning, SessionOver, UnknownHold
 
 SQL = load_queries("checkout")
+
+_PAID = "These items are paid for already."
 
 # No letters or digits that people mix up when they read a reference aloud.
 REFERENCE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -140,6 +142,17 @@ class OrderStore:
             case "payment_running":
                 raise PaymentRunning(order_id=str(row["found_order"]))
         return row["found_order"], row["verdict"] == "started"
+
+    async def why_sold(self, session_id: int, hold_id: UUID) -> Refusal:
+        """Return the refusal of a change to a hold that was sold: it names the order."""
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["order_of_hold"], session_id, hold_id)
+        if row is None:
+            return AlreadyPaid(_PAID)
+        order_id = str(row["order_id"])
+        if row["is_paid"]:
+            return AlreadyPaid(_PAID, order_id=order_id)
+        return PaymentRunning(order_id=order_id)
 
     async def unknown(self, *, gateway: str, limit: int) -> list[tuple[UUID, str]]:
         """Return overdue payments that no process drives, each with its gateway: another one."""

@@ -185,7 +185,8 @@ class CheckoutPages:
     async def _change(self, request: web.Request, change: Any) -> web.Response:
         session, hold_id = await self._named(request)
         try:
-            await change(session.session_id, hold_id)
+            async with self._checkout.changing(session.session_id, hold_id):
+                await change(session.session_id, hold_id)
         except Refusal as refusal:
             return await self._show(request, refusal)
         raise web.HTTPSeeOther(checkout_url(session.room))

@@ -23,6 +23,11 @@ SELECT end_session($1, $2);
 -- hold, a hold that is over. The hold's deadline moves once, by the payment window.
 SELECT * FROM start_payment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
+-- name: order_of_hold
+-- The order that a hold was sold to.
+SELECT p.order_id, p.paid_at IS NOT NULL AS is_paid FROM purchase p
+WHERE p.session_id = $1 AND p.hold_id = $2 AND p.sold_at IS NOT NULL;
+
 -- name: read_orders
 -- All orders of one session, newest first, or the one asked for.
 SELECT document FROM full_order WHERE session_id = $1 AND ($2::uuid IS NULL OR order_id = $2)

@@ -83,11 +83,6 @@ class PaymentDeclined(Refusal):
     code, status, title = "payment_declined", 402, "The payment was declined."
 
 
-class AlreadyPaid(Refusal):
-    code, status = "already_paid", 409
-    title = "These items were paid for with an earlier order. You have not been charged again."
-
-
 class TotalChanged(Refusal):
     code, status = "total_changed", 409
     title = "The total has changed. Please look at it again before you pay."

@@ -13,6 +13,7 @@ from msgspec import Meta
 from inventory.catalogue import Code
 from inventory.kit.problem import Refusal, Unprocessable
 from inventory.refusals import (
+    AlreadyPaid,
     CustomerNeeded,
     ExtensionRefused,
     HoldExpired,
@@ -56,6 +57,7 @@ class Verdict(StrEnum):
     ORDER_UNITS = "order_units"
     NO_SUCH_HOLD = "no_such_hold"
     HOLD_OVER = "hold_over"
+    HOLD_SOLD = "hold_sold"
     PAYMENT_RUNNING = "payment_running"
     NO_EXTENSION_LEFT = "no_extension_left"
     TOO_MANY_HOLDS = "too_many_holds"
@@ -179,6 +181,7 @@ _PLAIN: dict[Verdict, type[Refusal]] = {
     Verdict.SESSION_OVER: SessionOver,
     Verdict.NO_SUCH_HOLD: UnknownHold,
     Verdict.HOLD_OVER: HoldExpired,
+    Verdict.HOLD_SOLD: AlreadyPaid,
     Verdict.PAYMENT_RUNNING: PaymentRunning,
     Verdict.NO_EXTENSION_LEFT: ExtensionRefused,
     Verdict.CUSTOMER_NEEDED: CustomerNeeded,

@@ -194,13 +194,18 @@ class HoldStore:
             raise refusal(verdict)
 
     async def release(self, session_id: int, hold_id: UUID) -> None:
-        """Give the units back at once. Releasing a hold that is over changes nothing."""
+        """Give the units back at once. Releasing a hold that is over changes nothing.
+
+        Raises `PaymentRunning` or `AlreadyPaid` for a hold whose units are not to be given back.
+        """
         async with connection(self._pool) as borrowed:
             ended = await borrowed.fetchval(SQL["release_hold"], hold_id, session_id)
         if not ended:
             hold = await self.read(session_id, hold_id)
             if hold.paying:
                 raise refusal(Verdict.PAYMENT_RUNNING)
+            if hold.state is HoldState.CONFIRMED:
+                raise refusal(Verdict.HOLD_SOLD)
 
     async def rooms_to_expire(self) -> list[int]:
         """Return the rooms that have overdue holds."""

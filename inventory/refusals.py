@@ -51,6 +51,11 @@ class HoldExpired(Refusal):
     title = "This hold has ended and its units are on sale again."
 
 
+class AlreadyPaid(Refusal):
+    code, status = "already_paid", 409
+    title = "These items were paid for with an earlier order. You have not been charged again."
+
+
 class PaymentRunning(Refusal):
     code, status, title = "payment_running", 409, "A payment for this hold is under way."
 

@@ -21,9 +21,8 @@ from support import execute, shift_clock
 from checkout import order_store
 from checkout.gateway.deterministic_gateway import DECLINE
 from checkout.order import TRANSITIONS, OrderState
-from checkout.refusals import AlreadyPaid
 from inventory.kit.problem import IdempotencyKeyReused
-from inventory.refusals import HoldExpired, OutOfStock, PaymentRunning, UnknownHold
+from inventory.refusals import AlreadyPaid, HoldExpired, OutOfStock, PaymentRunning, UnknownHold
 from waitroom.run.app import Service
 
 OpenService = Callable[..., Awaitable[Service]]

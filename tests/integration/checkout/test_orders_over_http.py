@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from aiohttp.test_utils import TestClient
 from paying import IMPATIENT_S, all_is_well, refund
-from support import admitted, execute, open_room, shift_clock, tick
+from support import admitted, authorization, execute, open_room, shift_clock, tick
 
 from checkout.gateway.deterministic_gateway import CAPTURE_REFUSED, DECLINE, SLOW
 from checkout.gateway.gateway import ACTS_AT_ONCE_MAX, ACTS_WAITING_MAX
@@ -157,3 +157,39 @@ async def test_an_order_that_was_paid_and_then_refunded_is_still_the_same_order(
     assert (paid.status, again.status) == (201, 201)
     assert (await again.json())["status"] == "refunded"
     assert (await again.json())["refunded_minor"] == 1000
+
+
+async def test_a_hold_that_is_paid_says_so_to_each_act_on_it(
+    service: Service, client: TestClient[Any, Any]
+) -> None:
+    await open_room(service)
+    await tick(service)
+    shopper = await admitted(client)
+    held = (await (await shopper.hold(mug=1)).json())["hold_id"]
+    kept = (await (await shopper.hold(mug=1)).json())["hold_id"]
+    order = (await (await shopper.pay(held)).json())["order_id"]
+    url, headers = f"/checkout/holds/{held}", authorization(shopper.session)
+    two = {"items": [{"sku": "mug", "quantity": 2}]}
+
+    answers = [
+        await client.patch(url, json=two, headers=headers),
+        await client.patch(url, json={"extend": True}, headers=headers),
+        await client.delete(url, headers=headers),
+    ]
+    page = await client.post(
+        "/checkout/release",
+        data={"hold_id": held},
+        headers={"Accept": "text/html", **headers},
+        allow_redirects=False,
+    )
+    given_up = await client.delete(f"/checkout/holds/{kept}", headers=headers)
+    again = await client.delete(f"/checkout/holds/{kept}", headers=headers)
+
+    for answer in answers:
+        body = await answer.json()
+        assert (answer.status, body["code"], body["order_id"]) == (409, "already_paid", order)
+        assert "paid" in body["detail"]
+        assert "charged" not in body["detail"]
+    assert (page.status, "paid for" in await page.text()) == (409, True)
+    assert (given_up.status, again.status) == (204, 204)
+    await all_is_well(service)

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from aiohttp.test_utils import TestClient
-from paying import a_basket, all_is_well, refund
+from paying import a_basket, all_is_well, declined, news, refund
 from shop import hold, open_gate, sessions_in
 from support import execute, open_room, shift_clock, tick
 
@@ -254,3 +254,23 @@ async def test_records_that_belong_to_no_room_go_when_orders_of_their_age_do(
     assert await count(service, "operator_action WHERE action = 'x'") == 0
     assert await count(service, "sku_change WHERE sku = 'gone'") == 0
     assert await count(service, "sku_change WHERE sku = 'mug'") == 1
+
+
+async def test_late_money_in_an_archived_room_leaves_no_hold_behind(service: Service) -> None:
+    await open_gate(service, skus={"mug": 5})
+    (session,) = await sessions_in(service, 1)
+    order_id = await declined(service, session, await hold(service, session, mug=2))
+    await is_over(service)
+    await service.rooms.set_status("drop", "ended", who="ada")
+    await service.archive.finish(await service.archive.seal("drop", who="ada", reason=""))
+
+    order = await news(service, order_id)
+    await all_is_well(service)
+    await execute(service, "UPDATE retention SET ended_at = ended_at - interval '2 days'")
+    while await service.archive.sweep(KEEP, 100):
+        pass
+
+    assert order.state == "paid"
+    for table in ("purchase", "hold", "hold_line", "admission"):
+        assert await count(service, table) == 0, table
+    assert await service.ledger.breaches() == []

@@ -17,6 +17,7 @@ from inventory.hold import (
 )
 from inventory.kit.problem import Refusal, Unprocessable
 from inventory.refusals import (
+    AlreadyPaid,
     CustomerNeeded,
     ExtensionRefused,
     HoldExpired,
@@ -108,6 +109,7 @@ REFUSALS: dict[Verdict, tuple[type[Refusal], str, int]] = {
     Verdict.SESSION_LIMIT: (LimitReached, "limit_reached", 409),
     Verdict.UNKNOWN_SKU: (UnknownSku, "unknown_sku", 422),
     Verdict.NO_SUCH_HOLD: (UnknownHold, "not_found", 404),
+    Verdict.HOLD_SOLD: (AlreadyPaid, "already_paid", 409),
     Verdict.HOLD_OVER: (HoldExpired, "hold_expired", 410),
     Verdict.PAYMENT_RUNNING: (PaymentRunning, "payment_running", 409),
     Verdict.NO_EXTENSION_LEFT: (ExtensionRefused, "extension_refused", 409),

@@ -159,7 +159,7 @@ BEGIN
 END $$;
 
 -- Changes the quantities of a held hold, all or nothing. Verdicts are those of place_holds, and
--- no_such_hold, hold_over, payment_running, too_many_changes; `culprit` is the place among `codes` of what stood in the
+-- no_such_hold, hold_over, hold_sold, payment_running, too_many_changes; `culprit` is the place among `codes` of what stood in the
 -- way, and `figure` the units that could be had there, or the limit.
 CREATE FUNCTION change_hold(
     in_hold uuid, in_session bigint, codes text[], quantities int[],
@@ -184,6 +184,7 @@ BEGIN
     SELECT * INTO h FROM hold x WHERE x.hold_id = in_hold FOR NO KEY UPDATE;
     t := shopper_now();
     verdict := CASE WHEN h.paying THEN 'payment_running'
+                    WHEN h.state = 'confirmed' THEN 'hold_sold'
                     WHEN h.state <> 'held' OR h.expires_at <= t THEN 'hold_over'
                     WHEN own.state <> 'claimed' OR own.expires_at <= t THEN 'session_over'
                     WHEN own.changes >= session_changes_max() THEN 'too_many_changes' END;
@@ -195,8 +196,8 @@ BEGIN
 END $$;
 
 -- Moves a live hold's deadline to a full hold time from now, once for each key. Never revives one that
--- is over. Verdicts: placed (it is extended), no_such_hold, hold_over, payment_running,
--- no_extension_left.
+-- is over. Verdicts: placed (it is extended), no_such_hold, hold_over, hold_sold,
+-- payment_running, no_extension_left.
 CREATE FUNCTION extend_hold(in_hold uuid, in_session bigint, in_key uuid) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     h hold; m room; t timestamptz; factor real;
@@ -207,6 +208,7 @@ BEGIN
     SELECT * INTO m FROM room WHERE room_id = h.room_id;
     t := shopper_now();
     IF h.paying THEN RETURN 'payment_running'; END IF;
+    IF h.state = 'confirmed' THEN RETURN 'hold_sold'; END IF;
     IF h.state <> 'held' OR h.expires_at <= t THEN RETURN 'hold_over'; END IF;
     IF h.extension_key = in_key THEN RETURN 'placed'; END IF;
     IF h.extensions >= m.hold_extensions_max THEN RETURN 'no_extension_left'; END IF;

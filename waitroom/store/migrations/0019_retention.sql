@@ -116,10 +116,12 @@ BEGIN
     DELETE FROM refund f WHERE f.order_id = ANY (ids);
     DELETE FROM purchase_line l WHERE l.order_id = ANY (ids);
     DELETE FROM purchase p WHERE p.order_id = ANY (ids);
-    PERFORM fold_holds(in_room_id, (SELECT array_agg(h.hold_id) FROM hold h WHERE h.hold_id = ANY (holds)
-        AND NOT EXISTS (SELECT FROM purchase p WHERE p.hold_id = h.hold_id)));
     SELECT array_agg(a.admission_id) INTO sessions FROM admission a WHERE a.admission_id = ANY (sessions)
         AND NOT EXISTS (SELECT FROM purchase p WHERE p.session_id = a.admission_id);
+    -- Late money gives an order another hold, so the first one of its session may be no order's by now.
+    PERFORM fold_holds(in_room_id, (SELECT array_agg(h.hold_id) FROM hold h
+        WHERE (h.hold_id = ANY (holds) OR h.session_id = ANY (sessions))
+        AND NOT EXISTS (SELECT FROM purchase p WHERE p.hold_id = h.hold_id)));
     PERFORM count_archived(in_room_id, 'admission',
         ARRAY(SELECT a.state FROM admission a WHERE a.admission_id = ANY (sessions)));
     DELETE FROM outcome_elsewhere e WHERE e.session_id = ANY (sessions);
