@@ -1,6 +1,8 @@
 import { $, admin, inRoom, room, tell } from "./admin-api.js";
 import { count, plural, spell, timeOfDay } from "./format.js";
 
+const FORESEEN_MAX_S = 365 * 86_400;
+
 /** @type {any} */
 let shown = null;
 let touched = false, messageTouched = false;
@@ -35,7 +37,7 @@ function forecast() {
   const { figures: f, settings } = shown;
   const { seats_max: seats, calls_per_minute: limit } = wanted();
   if (!f.waiting) return "No one is waiting.";
-  if (!seats || limit === 0) return `No one would be called: ${plural(f.waiting, "person stays", "people stay")} in line.`;
+  if (!(seats > 0) || (limit != null && !(limit > 0))) return `No one would be called: ${plural(f.waiting, "person stays", "people stay")} in line.`;
   // Little's law: the pace that the seats allow grows with their number, from the pace measured now.
   const bySeats = f.seats_taken && f.calls_per_min ? f.calls_per_min * seats / Math.max(f.seats_taken, 1) : Infinity;
   const pace = Math.min(limit ?? Infinity, bySeats);
@@ -45,6 +47,8 @@ function forecast() {
   const stock = f.on_hand && reach < f.waiting ? ` Stock may reach about ${plural(reach, "person", "people")} of ${count(f.waiting)}.` : "";
   if (pace === Infinity) return `Only the ${plural(seats, "seat")} limit the calls; the pace is not known yet.${stock}`;
   const needed = f.waiting / pace * 60;
+  // A date ends some hundred thousand years from now, and a very low rate would go beyond.
+  if (!(needed < FORESEEN_MAX_S)) return `At that pace, the ${count(f.waiting)} waiting would not all be called within a year.${stock}`;
   return `At about ${plural(Math.round(pace), "call")} a minute, the ${count(f.waiting)} waiting would all be called in ${spell(needed)}, by ${timeOfDay(new Date(Date.now() + needed * 1000).toISOString())}.${stock}`;
 }
 

@@ -58,8 +58,8 @@ $("room-choice")?.addEventListener("change", () => {
   forgetRules();
   forgetStock();
   forgetSellers();
-  lookAtRoom();
-  lookAtLists();
+  // A look that fails is repeated within seconds.
+  for (const look of [lookAtRoom, lookAtLists]) look().catch(() => {});
 });
 document.addEventListener("visibilitychange", () => document.hidden || lookAtRoom().catch(() => {}));
 setInterval(drawAge, 1000);

@@ -1,5 +1,6 @@
 """Operators' date and time fields, in a browser whose clocks go forward and back."""
 
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -151,3 +152,19 @@ async def test_every_screen_refuses_a_skipped_hour_and_keeps_a_repeated_one(
 
     assert not [one for one in sent if one.startswith("POST") and "login" not in one]
     assert not [one for one in sent if "2027-03-28" in one or "20277" in one]
+
+
+async def test_a_forecast_survives_rates_that_lead_beyond_all_dates(
+    service: Service, site: Site, pages: Pages
+) -> None:
+    await open_room(service, seats_max=0)
+    await service.lines.join(service.board.room("drop").line_id, 3, os.urandom(32))
+    await all_know(site.url)
+    page = await pages(viewport={"width": 1280, "height": 900})
+    await enter(page, site, service)
+    await expect(page.locator("#forecast")).to_contain_text("No one would be called")
+
+    await page.locator("#seats").fill("5")
+    for rate, words in (("1e-12", "within a year"), ("-1", "No one"), ("1e-300", "within a year")):
+        await page.locator("#rate").fill(rate)
+        await expect(page.locator("#forecast")).to_contain_text(words)

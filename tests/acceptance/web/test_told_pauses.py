@@ -28,6 +28,19 @@ HEADERS = (
 )
 # As they stand in JSON; the third is infinite in a browser.
 SECONDS = ("1e300", "3000000", "1e999", '"soon"', "null", "-1e300", "{}")
+# The checkout's own timers, by themselves: the first look fails, and a deadline is no number.
+LOOK_TWICE = """async () => {
+    const digits = Object.assign(document.createElement("meta"), { name: "minor-digits" });
+    digits.content = "{}";
+    document.head.append(digits);
+    const { keepLooking } = await import("/static/js/checkout-wait.js");
+    const { left, wind } = await import("/static/js/checkout-clock.js");
+    window.looks = 0;
+    const fail = async () => { window.looks += 1; throw new TypeError("unreadable"); };
+    keepLooking(fail, () => true)();
+    ["soon", -5, 1e300].forEach((sent, at) => wind(`hold ${at}`, sent));
+    document.body.dataset.counted = [0, 1, 2].map((at) => Math.ceil(left(`hold ${at}`))).join(" ");
+}"""
 TURN_OF_THE_LOOP = """new Promise((done) => {
     const way = new MessageChannel();
     way.port1.onmessage = done;
@@ -155,3 +168,17 @@ async def test_clocks_survive_nonsense(site: Site, pages: Pages) -> None:
 
     assert all(isinstance(seconds, int | float) and 0 <= seconds <= 604_800 for seconds in counted)
     assert max(counted[9:]) <= 30
+
+
+async def test_the_timers_of_the_checkout_survive_nonsense(site: Site, pages: Pages) -> None:
+    page = await pages()
+    await page.clock.install()
+    await page.goto(f"{site.url}/")
+
+    await page.evaluate(LOOK_TWICE)
+    for _ in range(3):
+        await page.evaluate(TURN_OF_THE_LOOP)
+        await page.clock.fast_forward(80_000)
+
+    await page.wait_for_function("window.looks >= 2")
+    await expect(page.locator("body")).to_have_attribute("data-counted", "30 0 604800")
