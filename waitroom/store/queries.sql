@@ -230,7 +230,7 @@ SELECT m.*, doors_open(m) AS doors_open FROM room m WHERE m.room = $1;
 -- name: read_figures
 -- Of all lanes together, since the room was begun; who is inside from before that is inside.
 SELECT l.head, l.tail, l.gate, l.tail - l.head AS waiting, l.entries,
-       a.called, a.claimed, a.missed, a.came_back, a."left", a.ended, k.seats AS seats_taken,
+       a.called, k.seats - a.called AS claimed, a.missed, a.came_back, a."left", a.ended, k.seats AS seats_taken,
        k.on_hand - barred.units AS on_hand, k.promised, k.held, k.sold, k.holds AS holds_open,
        GREATEST(k.on_hand - barred.units - k.held - k.sold - k.promised, 0) AS available,
        p.paid AS orders_paid, p.declined AS orders_declined, p.running AS orders_authorizing,
@@ -239,15 +239,9 @@ SELECT l.head, l.tail, l.gate, l.tail - l.head AS waiting, l.entries,
        o.leader, o.term, extract(epoch FROM clock_timestamp() - o.beat_at)::float8 AS leader_age_s
 FROM room m JOIN room_stock k ON k.room_id = m.room_id, office o, units_barred(m.room_id) barred(units),
 LATERAL (SELECT sum(LEAST(x.gate, x.tail))::bigint AS head, sum(x.tail)::bigint AS tail, sum(x.gate)::bigint AS gate,
-                sum(x.entries)::bigint AS entries, array_agg(x.line_id) AS ids
+                sum(x.entries)::bigint AS entries
          FROM line x WHERE x.room_id = m.room_id AND x.joinable) l,
-LATERAL (SELECT count(*) FILTER (WHERE state = 'called') AS called,
-                count(*) FILTER (WHERE state = 'claimed') AS claimed,
-                count(*) FILTER (WHERE state = 'aside' OR (state = 'missed' AND came_back_at IS NULL)) AS missed,
-                count(*) FILTER (WHERE state = 'missed' AND came_back_at IS NOT NULL) AS came_back,
-                count(*) FILTER (WHERE state = 'left') AS "left",
-                count(*) FILTER (WHERE state = 'ended') AS ended
-         FROM admission x WHERE x.room_id = m.room_id AND (x.line_id = ANY (l.ids) OR x.state = 'claimed')) a,
+count_places(m.room_id) a,
 LATERAL (SELECT count(*) FILTER (WHERE state = 'paid') AS paid,
                 count(*) FILTER (WHERE state = 'declined') AS declined,
                 count(*) FILTER (WHERE state IN ('authorizing', 'authorized', 'voiding', 'returning')) AS running,

@@ -1,5 +1,6 @@
 """Operators: who may do what, and what their steering does."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from support import PASSWORD, Shopper, admitted, execute, open_room, tick
+from support import PASSWORD, Shopper, admitted, eventually, execute, open_room, tick
 
 from waitroom.run.app import Service
+from waitroom.store.room_store import SQL
 
 Client = TestClient[Any, Any]
 
@@ -210,3 +212,46 @@ async def test_records_of_actions_and_log_cannot_be_changed(service: Service) ->
         for change in (f"DELETE FROM {table}", f"UPDATE {table} SET room_id = room_id"):
             with pytest.raises(Exception, match="only ever added"):
                 await execute(service, change)
+
+
+async def test_operators_who_look_at_once_share_one_reading_of_the_figures(
+    service: Service, client: Client
+) -> None:
+    await open_room(service)
+    viewer = await sign_in(service, client, "viewer")
+    waiting = """SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()
+        AND wait_event_type = 'Lock' AND query LIKE '%orders_paid%'"""
+
+    async def some_wait() -> bool:
+        return bool((await execute(service, waiting))[0]["n"])
+
+    async with service.pool.acquire() as other, other.transaction():
+        await other.execute("LOCK TABLE purchase")
+        looks = [
+            asyncio.create_task(client.get("/admin/rooms/drop", headers=viewer)) for _ in range(5)
+        ]
+        await eventually(some_wait)
+        await asyncio.sleep(0.3)
+        (at_once,) = await execute(service, waiting)
+    answers = [await (await look).json() for look in looks]
+
+    assert at_once["n"] == 1
+    assert len({answer["figures"]["at"] for answer in answers}) == 1
+
+
+async def test_figures_read_the_places_of_their_own_room_alone(service: Service) -> None:
+    await open_room(service)
+    await open_room(service, "other", skus={})
+    sql = """INSERT INTO admission (room_id, line_id, number, state, called_at, ended_at)
+        SELECT room_id, line_id, n, 'missed', now(), now() FROM line JOIN room USING (room_id),
+        generate_series(1, CASE room WHEN 'other' THEN 3000 ELSE 3 END) n"""
+    await execute(service, sql)
+    await execute(service, "ANALYZE admission")
+    async with service.pool.acquire() as connection, connection.transaction():
+        read = "SELECT pg_stat_get_xact_tuples_fetched(c) + pg_stat_get_xact_tuples_returned(c)"
+        sql = f"{read} AS n FROM (SELECT 'admission'::regclass::oid) x(c)"
+        (figures,) = await connection.fetch(SQL["read_figures"], "drop")
+        (rows,) = await connection.fetch(sql)
+
+    assert figures["missed"] == 3
+    assert rows["n"] < 100

@@ -1,5 +1,6 @@
 """The operators' API for rooms, and their screen: look, steer, send a crowd."""
 
+import asyncio
 import time
 from collections import deque
 from dataclasses import asdict
@@ -39,8 +40,10 @@ from waitroom.store.draw_store import DrawStore, LineDraw
 from waitroom.store.room_store import RoomFigures, RoomStore
 
 ACTIONS_SHOWN = 50
-# Some figures count whole tables, so they are read at most once a second for all operators.
+# Some figures count every place and order of a room. All operators share one reading, at most once
+# a second; the next begins after ten times as long as this one took.
 FIGURES_FRESH_S = 1.0
+FIGURES_REST = 10.0
 # Rates are differences of counters over about a minute.
 RATE_OVER_S = 60.0
 
@@ -92,6 +95,7 @@ class RoomsAdmin:
         self._pages = pages
         self._crowds = crowds
         self._figures: dict[str, tuple[float, Json]] = {}
+        self._readings: dict[str, asyncio.Task[Json]] = {}
         self._history: dict[str, deque[tuple[float, RoomFigures]]] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -224,10 +228,22 @@ class RoomsAdmin:
         }
 
     async def _fresh_figures(self, room: str) -> Json:
+        """Return figures of a moment ago, or those of the reading that runs."""
+        fresh_until, body = self._figures.get(room, (0.0, {}))
+        if time.monotonic() < fresh_until:
+            return body
+        reading = self._readings.get(room)
+        if reading is None:
+            reading = asyncio.create_task(self._read_figures(room))
+            self._readings[room] = reading
+            reading.add_done_callback(lambda _: self._readings.pop(room))
+            # If all waiting requests were cancelled, the failure would otherwise stay unread.
+            reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        # An operator who goes away takes the figures from no other.
+        return await asyncio.shield(reading)
+
+    async def _read_figures(self, room: str) -> Json:
         now = time.monotonic()
-        kept = self._figures.get(room)
-        if kept is not None and now - kept[0] < FIGURES_FRESH_S:
-            return kept[1]
         at = datetime.now(UTC)
         figures = await self._rooms.figures(room)
         history = self._history.setdefault(room, deque(maxlen=int(RATE_OVER_S) * 2))
@@ -238,7 +254,8 @@ class RoomsAdmin:
         while len(history) > 1 and history[0][0] < now - RATE_OVER_S:
             history.popleft()
         body: Json = {"at": at, **asdict(figures), **_rates(*history[0], now, figures)}
-        self._figures[room] = (now, body)
+        took = time.monotonic() - now
+        self._figures[room] = (now + max(FIGURES_FRESH_S, FIGURES_REST * took), body)
         return body
 
     async def list_actions(self, request: web.Request, operator: Operator) -> web.Response:

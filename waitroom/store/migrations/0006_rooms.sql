@@ -349,3 +349,19 @@ BEGIN
         VALUES (m.room_id, in_who, 'revoke invitations', jsonb_build_object('batch', in_batch, 'count', unused));
     RETURN unused;
 END $$;
+
+-- Counts the places of a room's present lines that were called, passed or given up, by what became of them. It
+-- reads the rows of these lines alone, however many other rooms have.
+CREATE FUNCTION count_places(
+    in_room int, OUT called bigint, OUT missed bigint, OUT came_back bigint, OUT "left" bigint, OUT ended bigint)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off AS $$
+BEGIN
+    SELECT count(*) FILTER (WHERE a.state = 'called'),
+           count(*) FILTER (WHERE a.state = 'aside' OR (a.state = 'missed' AND a.came_back_at IS NULL)),
+           count(*) FILTER (WHERE a.state = 'missed' AND a.came_back_at IS NOT NULL),
+           count(*) FILTER (WHERE a.state = 'left'),
+           count(*) FILTER (WHERE a.state = 'ended')
+        INTO called, missed, came_back, "left", ended
+        FROM line l JOIN admission a USING (line_id) WHERE l.room_id = in_room AND l.joinable;
+END $$;
