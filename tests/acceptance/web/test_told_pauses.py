@@ -16,18 +16,9 @@ STATE = "**/rooms/drop/state*"
 # The longest that a page is silent: a shopper who waits, and one whose turn it is.
 WAITS_S, TURN_S = 31, 7
 FAR = "Fri, 31 Dec 2199 23:59:59 GMT"
-HEADERS = (
-    "3600",
-    "3000000",
-    "9" * 400,
-    "1e300",
-    "-5",
-    "soon",
-    FAR,
-    "Mon, 99 Foo 2030 99:99:99 GMT",
-)
-# As they stand in JSON; the third is infinite in a browser.
-SECONDS = ("1e300", "3000000", "1e999", '"soon"', "null", "-1e300", "{}")
+HEADERS = ("3600", "3000000", "1e300", "soon", FAR)
+# As they stand in JSON; the second is infinite in a browser.
+SECONDS = ("3000000", "1e999", '"soon"', "-1e300")
 # The checkout's own timers, by themselves: the first look fails, and a deadline is no number.
 LOOK_TWICE = """async () => {
     const digits = Object.assign(document.createElement("meta"), { name: "minor-digits" });
@@ -120,7 +111,7 @@ async def test_no_answer_silences_a_waiting_page(
     for seconds in SECONDS:
         await _hears(page, proxy, {"wild": {"poll_s": seconds, "entries": seconds}}, WAITS_S)
     await _hears(page, proxy, {"wild": {"version": "1e300"}}, WAITS_S)
-    for body in ("<html>Please sign in to this network.</html>", "null", "{}", '"ok"'):
+    for body in ("<html>Please sign in to this network.</html>", "{}"):
         await _hears(page, proxy, {"status": 200, "body": body}, WAITS_S)
 
     await service.rooms.change("drop", '{"message": "Still here."}', who="test")
