@@ -15,7 +15,7 @@ from checkout.driving.payments import Payments
 from checkout.order import UNSETTLED, Order, OrderRequest, shopper_body
 from checkout.order_link import OrderLinks
 from checkout.order_store import OrderStore, SessionView
-from checkout.refusals import PaymentDeclined, UnknownOrder
+from checkout.refusals import ContentChanged, PaymentDeclined, UnknownOrder
 from checkout.session import Session
 from checkout.sessions import Sessions
 from inventory.hold import (
@@ -26,6 +26,7 @@ from inventory.hold import (
     Item,
     Wish,
     body_hash,
+    content_of,
     idempotency_uuid,
 )
 from inventory.hold_store import HoldStore, Placed
@@ -108,6 +109,7 @@ class Checkout:
         key: str,
         token: str,
         shown_minor: int | None = None,
+        shown_content: str | None = None,
     ) -> Order:
         """Start paying, or find the payment that this key started, and wait for it a while.
 
@@ -116,15 +118,22 @@ class Checkout:
         Raises `Busy` before anything is written where the gateway has more to do than it manages.
         """
         self._payments.require_room()
-        order_id, is_new = await self.orders.start(
-            session.session_id,
-            hold_id=hold_id,
-            key=idempotency_uuid(key),
-            body_hash=body_hash({str(hold_id): 1, token: 1}),
-            gateway=self._gateway_name,
-            token=token,
-            shown_minor=shown_minor,
-        )
+        try:
+            order_id, is_new = await self.orders.start(
+                session.session_id,
+                hold_id=hold_id,
+                key=idempotency_uuid(key),
+                body_hash=body_hash({str(hold_id): 1, token: 1}),
+                gateway=self._gateway_name,
+                token=token,
+                shown_minor=shown_minor,
+                shown_content=shown_content,
+            )
+        except ContentChanged as error:
+            hold = await self.holds.read(session.session_id, hold_id)
+            raise ContentChanged(
+                items=_items(hold.lines), total_minor=hold.total_minor, content=hold.content
+            ) from error
         task = self._driving.get(order_id)
         if task is None and (is_new or await self._payments.take(order_id)):
             # The payment goes on when the shopper hangs up, so it is a task of its own.
@@ -264,6 +273,7 @@ class CheckoutApi:
             key=key,
             token=wish.payment.token,
             shown_minor=wish.total_minor,
+            shown_content=wish.content,
         )
         return self._checkout.order_answer(order)
 
@@ -319,6 +329,7 @@ def _placed_body(placed: Placed) -> Json:
         "state": "held",
         "items": _items(placed.lines),
         "total_minor": sum(line.quantity * line.price_minor for line in placed.lines),
+        "content": content_of(placed.lines),
         "currency": placed.currency,
         "expires_at": placed.expires_at,
         "seconds_left": placed.seconds_left,
@@ -331,6 +342,7 @@ def hold_body(hold: Hold) -> Json:
         "state": "paying" if hold.paying else hold.state,
         "items": _items(hold.lines),
         "total_minor": hold.total_minor,
+        "content": hold.content,
         "currency": hold.currency,
         "expires_at": hold.expires_at,
         "seconds_left": hold.seconds_left,

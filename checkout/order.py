@@ -63,11 +63,16 @@ class PaymentChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OrderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of an order. No other total is charged than `total_minor`, if it is given."""
+    """The body of an order.
+
+    No other total is charged than `total_minor`, and nothing else is bought than what the hold's
+    `content` named, if they are given.
+    """
 
     hold_id: UUID
     payment: PaymentChoice
     total_minor: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    content: Annotated[str, Meta(max_length=64)] | None = None
 
 
 class OrderItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import asyncpg
 from checkout.attempt import Attempt, Taken
 from checkout.gateway.gateway import Payment
 from checkout.order import CLOSED, TRANSITIONS, Order, OrderState, read_order
-from checkout.refusals import TooManyDeclines, TotalChanged, UnknownOrder
+from checkout.refusals import ContentChanged, TooManyDeclines, TotalChanged, UnknownOrder
 from inventory.kit.database import SHOPPER_TIMEOUT_S, Pool, connection, load_queries
 from inventory.kit.problem import IdempotencyKeyReused, Refusal
 from inventory.kit.turns import Audits
@@ -118,14 +118,16 @@ class OrderStore:
         gateway: str,
         token: str,
         shown_minor: int | None = None,
+        shown_content: str | None = None,
     ) -> tuple[UUID, bool]:
         """Begin paying for a hold; return the order's id and whether it is a new one.
 
-        `shown_minor` is the total that the shopper saw. Raises `TotalChanged` where the hold costs
+        `shown_minor` and `shown_content` are the total and the items that the shopper saw. Raises
+        `ContentChanged` where the hold has others by now, `TotalChanged` where it costs
         another amount by now, `TooManyDeclines`, and what stands in the way of paying the hold.
         """
         order = (session_id, hold_id, key, body_hash)
-        row = await self._write_order(*order, rest=(gateway, token, shown_minor))
+        row = await self._write_order(*order, rest=(gateway, token, shown_minor, shown_content))
         match row["verdict"]:
             case "other_body":
                 raise IdempotencyKeyReused
@@ -133,6 +135,8 @@ class OrderStore:
                 raise UnknownHold
             case "hold_expired":
                 raise HoldExpired
+            case "content_changed":
+                raise ContentChanged
             case "total_changed":
                 raise TotalChanged(total_minor=row["figure"])
             case "too_many_declines":
@@ -178,7 +182,7 @@ class OrderStore:
         key: UUID,
         body_hash: bytes,
         *,
-        rest: tuple[str, str, int | None],
+        rest: tuple[str, str, int | None, str | None],
     ) -> asyncpg.Record:
         """Write an order under a number that no other has; two orders may draw the same one."""
         for attempt in range(REFERENCES_MAX):

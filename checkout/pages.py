@@ -39,6 +39,7 @@ STRIPE_CSP = (
 _FIELD = "quantity-"
 _KEEP_FIELD = "keep-"
 _TOTAL_FIELD = "total-"
+_CONTENT_FIELD = "content-"
 # Gives the template what a room offers a browser for staying in line for returns, or None. The line
 # answers: nothing here knows of tickets.
 ReturnsOffer = Callable[[web.Request, str], Awaitable[object]]
@@ -202,6 +203,7 @@ class CheckoutPages:
                 key=f"{_key(form)} {hold_id}",
                 token=form.get("token", "")[:200],
                 shown_minor=_shown(form, hold_id),
+                shown_content=form.get(f"{_CONTENT_FIELD}{hold_id}"),
             )
             self._checkout.order_answer(order)
         except Refusal as refusal:

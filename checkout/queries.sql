@@ -21,7 +21,7 @@ SELECT end_session($1, $2);
 -- name: start_payment
 -- Marks the hold as being paid and writes the order, or says why not: a live order on the same
 -- hold, a hold that is over. The hold's deadline moves once, by the payment window.
-SELECT * FROM start_payment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+SELECT * FROM start_payment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- name: order_of_hold
 -- The order that a hold was sold to.

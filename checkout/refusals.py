@@ -88,6 +88,11 @@ class TotalChanged(Refusal):
     title = "The total has changed. Please look at it again before you pay."
 
 
+class ContentChanged(Refusal):
+    code, status = "content_changed", 409
+    title = "The items have changed. Please look at them again before you pay."
+
+
 class TooManyDeclines(Refusal):
     code, status = "too_many_declines", 429
     title = "Too many payments were declined. Please ask the shop."

@@ -1,5 +1,6 @@
 """Holds: units set aside until a deadline. Pure: no clock, no engine."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -134,6 +135,20 @@ class Hold:
     @property
     def total_minor(self) -> int:
         return sum(line.quantity * line.price_minor for line in self.lines)
+
+    @property
+    def content(self) -> str:
+        return content_of(self.lines)
+
+
+def content_of(lines: Iterable[HoldLine]) -> str:
+    """Name what a hold has and what it costs, so that a payment says what it is meant to buy.
+
+    `start_payment` computes the same.
+    """
+    parts = sorted((line.sku, f"{line.quantity}@{line.price_minor}") for line in lines)
+    text = ";".join(f"{sku}={rest}" for sku, rest in parts)
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def idempotency_uuid(key: str, *, account: int | None = None) -> UUID:

@@ -122,13 +122,13 @@ async function pay(_, submitter) {
   const id = submitter?.value || $("pay-button").value;
   const token = new FormData($("pay-form")).get("token");
   const name = `pay ${id}`;
-  const total = session.holds.find((other) => other.hold_id === id)?.total_minor;
-  const { ok, status, data } = await ask("POST", `/checkout/orders${here}`, { body: { hold_id: id, payment: { token }, total_minor: total }, key: attempt(name, `${token} ${total}`) });
+  const { total_minor: total, content } = session.holds.find((other) => other.hold_id === id) ?? {};
+  const { ok, status, data } = await ask("POST", `/checkout/orders${here}`, { body: { hold_id: id, payment: { token }, total_minor: total, content }, key: attempt(name, `${token} ${total} ${content}`) });
   settle(name);
   // A gateway's own script may take part.
   document.dispatchEvent(new CustomEvent("pay-answer", { detail: { status, data } }));
   if (ok && status !== 202) return location.assign(`/checkout/orders/${data.order_id}`);
-  if (data?.code === "total_changed") await refresh();
+  if (data?.code === "total_changed" || data?.code === "content_changed") await refresh();
   if (!ok) return refuse(data, status, id);
   const hold = session.holds.find((other) => other.hold_id === id);
   if (hold) put({ ...hold, state: "paying" }, id);

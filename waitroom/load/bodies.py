@@ -54,6 +54,7 @@ class ItemBody(msgspec.Struct, frozen=True):
 
 class HoldBody(msgspec.Struct, frozen=True):
     hold_id: str
+    content: str | None = None
 
 
 class OrderBody(msgspec.Struct, frozen=True):

@@ -38,11 +38,11 @@ class Purchase:
         skus = await self._browse()
         if not self._plan.wants:
             await self._quit(Outcome.BROWSED_ONLY)
-        hold_id = await self._hold_something(skus)
+        hold = await self._hold_something(skus)
         await asyncio.sleep(self._plan.pay_s)
         if not self._plan.pays:
             await self._quit(Outcome.ABANDONED)
-        await self._pay(hold_id)
+        await self._pay(hold)
 
     async def _quit(self, outcome: Outcome, detail: str = "") -> NoReturn:
         if self._plan.polite:
@@ -59,7 +59,7 @@ class Purchase:
             raise Over(Outcome.FAILED, f"reading the catalogue: {answer.problem().code}")
         return _SKUS.decode(answer.raw).skus
 
-    async def _hold_something(self, skus: list[SkuBody]) -> str:
+    async def _hold_something(self, skus: list[SkuBody]) -> HoldBody:
         """Hold what this shopper likes best among what can still be had; return the hold."""
         tried: list[str] = []
         while len(tried) < self._plan.skus_tried_max:
@@ -67,9 +67,9 @@ class Purchase:
             if sku is None:
                 break
             tried.append(sku.sku)
-            hold_id = await self._hold(sku.sku, self._plan.quantity)
-            if hold_id is not None:
-                return hold_id
+            hold = await self._hold(sku.sku, self._plan.quantity)
+            if hold is not None:
+                return hold
             # The page shows the figures anew after a refusal.
             skus = await self._read_skus()
         detail = f"tried {', '.join(tried)}"
@@ -78,7 +78,7 @@ class Purchase:
             return await self._quit(Outcome.BROWSED_ONLY, detail)
         return await self._quit(Outcome.FOUND_NOTHING, detail)
 
-    async def _hold(self, sku: str, quantity: int) -> str | None:
+    async def _hold(self, sku: str, quantity: int) -> HoldBody | None:
         """Hold units of one SKU, fewer if fewer can be had; None when there are none."""
         while quantity > 0:
             answer = await self._requests.clicked(
@@ -90,9 +90,9 @@ class Purchase:
                 same="hold_id",
             )
             if answer.good:
-                hold_id = _HOLD.decode(answer.raw).hold_id
-                self._journey.hold_ids.append(hold_id)
-                return hold_id
+                hold = _HOLD.decode(answer.raw)
+                self._journey.hold_ids.append(hold.hold_id)
+                return hold
             problem = answer.problem()
             if problem.code not in {"out_of_stock", "limit_reached"}:
                 raise _refused(answer, "holding")
@@ -100,24 +100,28 @@ class Purchase:
             quantity = min(quantity - 1, possible)
         return None
 
-    async def _pay(self, hold_id: str) -> NoReturn:
+    async def _pay(self, hold: HoldBody) -> NoReturn:
         if self._plan.first_card_good:
-            await self._pay_with(APPROVE, hold_id)
+            await self._pay_with(APPROVE, hold)
         else:
-            await self._pay_with(DECLINE, hold_id)
+            await self._pay_with(DECLINE, hold)
             if self._plan.second_card:
                 await asyncio.sleep(self._plan.pay_s)
-                await self._pay_with(APPROVE, hold_id)
+                await self._pay_with(APPROVE, hold)
         await self._quit(Outcome.DECLINED)
 
-    async def _pay_with(self, token: str, hold_id: str) -> None:
+    async def _pay_with(self, token: str, hold: HoldBody) -> None:
         """Pay and wait for the outcome; return when the card was declined."""
         answer = await self._requests.clicked(
             "POST",
             "/checkout/orders",
             bearer=self._journey.session,
             key=str(uuid4()),
-            body={"hold_id": hold_id, "payment": {"token": token}},
+            body={
+                "hold_id": hold.hold_id,
+                "payment": {"token": token},
+                "content": hold.content,
+            },
             same="order_id",
         )
         if not answer.good:

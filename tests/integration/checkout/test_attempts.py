@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from paying import (
     IMPATIENT_S,
@@ -327,4 +328,51 @@ async def test_no_other_total_is_charged_than_the_one_that_was_shown(
 
     assert (status, refused["code"], refused["total_minor"]) == (409, "total_changed", 3000)
     assert (paid[0], paid[1]["total_minor"]) == (201, 3000)
+    await all_is_well(service)
+
+
+@pytest.mark.parametrize("is_page", [True, False])
+async def test_nothing_else_is_bought_than_what_was_shown_at_the_same_total(
+    service: Service, client: TestClient[Any, Any], *, is_page: bool
+) -> None:
+    await open_room(service, skus={"mug": 5, "cup": 5})
+    await tick(service)
+    shopper = await admitted(client)
+    held = await (await shopper.hold(mug=2)).json()
+    headers = authorization(shopper.session)
+    url = f"/checkout/holds/{held['hold_id']}"
+    assert (await (await client.get(url, headers=headers)).json())["content"] == held["content"]
+    swapped = {"items": [{"sku": "cup", "quantity": 2}]}
+    changed = await (await client.patch(url, json=swapped, headers=headers)).json()
+    assert changed["total_minor"] == held["total_minor"]
+
+    async def pay(content: str) -> ClientResponse:
+        hold_id, total = held["hold_id"], held["total_minor"]
+        if is_page:
+            fields = {"key": str(uuid4()), "hold_id": hold_id, "token": APPROVE}
+            shown = {f"total-{hold_id}": str(total), f"content-{hold_id}": content}
+            return await client.post(
+                "/checkout/pay",
+                data={**fields, **shown},
+                headers={"Accept": "text/html", **headers},
+                allow_redirects=False,
+            )
+        body = {"hold_id": hold_id, "payment": {"token": APPROVE}, "total_minor": total}
+        keyed = {**headers, "Idempotency-Key": str(uuid4())}
+        return await client.post(
+            "/checkout/orders", json={**body, "content": content}, headers=keyed
+        )
+
+    refused = await pay(held["content"])
+    assert refused.status == 409
+    if is_page:
+        page = await refused.text()
+        assert "The items have changed" in page
+        assert f'value="{changed["content"]}"' in page
+    else:
+        told = await refused.json()
+        assert [(item["sku"], item["quantity"]) for item in told["items"]] == [("cup", 2)]
+        assert (told["code"], told["content"]) == ("content_changed", changed["content"])
+    assert (await pay(changed["content"])).status == (303 if is_page else 201)
+    assert (await service.stock.read("cup")).sold == 2
     await all_is_well(service)

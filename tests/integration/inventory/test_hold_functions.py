@@ -582,7 +582,7 @@ async def payment_starts_meanwhile(
         await transaction.start()
         await connection.fetchrow(
             "SELECT * FROM start_payment($1, $2, $3, $4, 'b', $5, 'test', 'tok_approve', NULL,"
-            " NULL)",
+            " NULL, NULL)",
             uuid4(),
             session,
             held,

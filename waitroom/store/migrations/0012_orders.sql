@@ -65,11 +65,13 @@ $$;
 
 -- Marks a live hold as being paid and writes its order, with lines of its own: the hold may be
 -- changed after a decline. A repeat of the same key finds the same order. `shown` is the total that the
--- shopper saw, or NULL. Verdicts: started, replay, other_body, no_such_hold, hold_expired,
--- payment_running, already_paid, total_changed (to `figure`), too_many_declines.
+-- shopper saw, `shown_content` names the lines (`content_of` in inventory/hold.py says the same), each or NULL.
+-- Verdicts: started, replay, other_body, no_such_hold, hold_expired,
+-- payment_running, already_paid, total_changed (to `figure`), content_changed,
+-- too_many_declines.
 CREATE FUNCTION start_payment(
     in_order uuid, in_session bigint, in_hold uuid, key uuid, hash bytea, in_reference text,
-    in_gateway text, token text, shown bigint, in_driver uuid,
+    in_gateway text, token text, shown bigint, shown_content text, in_driver uuid,
     OUT verdict text, OUT found_order uuid, OUT figure bigint)
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -104,6 +106,12 @@ BEGIN
     IF declined_too_often(in_session, in_hold, a.customer_id) THEN verdict := 'too_many_declines'; RETURN; END IF;
     SELECT sum(l.quantity * l.price_minor), min(k.currency) INTO total, money
         FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = in_hold;
+    IF shown_content <> (
+        SELECT left(encode(sha256(convert_to(string_agg(k.sku || '=' || l.quantity || '@' || l.price_minor, ';'
+                    ORDER BY k.sku COLLATE "C"), 'UTF8')), 'hex'), 16)
+        FROM hold_line l JOIN sku k USING (sku_id) WHERE l.hold_id = in_hold AND l.quantity > 0) THEN
+        verdict := 'content_changed'; RETURN;
+    END IF;
     IF shown <> total THEN verdict := 'total_changed'; figure := total; RETURN; END IF;
     SELECT time_for(m.payment_window_s, a.time_factor) INTO room_window FROM room m WHERE m.room_id = h.room_id;
     UPDATE hold x SET paying = true, unpaid_until = x.expires_at,
