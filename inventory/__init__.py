@@ -79,6 +79,7 @@ them.
 deadlines are shopper time.
 
 A correction may not go below the units that are held, sold or promised: the constraints refuse it.
+Units that are not on sale, or of a seller whom the room does not admit, stand behind no promise.
 If the units are gone all the same, `override` takes them away with a reason on record. The
 shortfall stands in `short`, the only thing that the constraints allow beyond `on_hand`; nothing can
 be held while it lasts, and it shrinks by itself as stock comes or holds end.

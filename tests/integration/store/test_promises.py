@@ -8,6 +8,8 @@ import pytest
 from aiohttp.test_utils import TestClient
 from support import Shopper, admitted, authorization, execute, open_room, tick
 
+from inventory.catalogue import ProductChange
+from inventory.refusals import BelowCommitted
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
@@ -124,6 +126,54 @@ async def test_what_soon_ends_does_not_stand_in_for_what_stays(
     assert await statuses(later) == ["waiting"]
     assert (soon.status, taken.status, second_kind.status) == (201, 201, 409)
     assert (await second.hold(vase=1)).status == 201
+
+
+@pytest.mark.parametrize("other", ["later", "soon over", "of a stranger"])
+async def test_a_correction_leaves_what_is_promised_among_what_can_be_bought(
+    service: Service, client: Client, other: str
+) -> None:
+    await open_room(service, skus={"mug": 3, "vase": 9}, claim_window_s=WINDOW_S)
+    if other == "of a stranger":
+        await service.operators.add("sal", role="seller", password="a long enough one")
+        sal = await service.products.seller_id("sal")
+        await service.products.change("vase", ProductChange(seller="sal"), owner=sal, who="olga")
+    else:
+        later = other == "later"
+        await sell(service, "vase", from_s=3600 if later else None, until_s=None if later else 5)
+    await tick(service)
+    first, second = [await admitted(client) for _ in range(2)]
+
+    with pytest.raises(BelowCommitted):
+        await service.ledger.move("mug", kind="adjusted", quantity=-2, who="ada")
+    await service.ledger.move("mug", kind="adjusted", quantity=-1, who="ada")
+    await service.ledger.move("vase", kind="adjusted", quantity=-9, who="ada")
+    kept = [await shopper.hold(mug=1) for shopper in (first, second)]
+
+    assert [answer.status for answer in kept] == [201, 201]
+    assert await service.ledger.breaches() == []
+
+
+async def test_an_override_writes_down_what_is_promised_and_cannot_be_bought(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, skus={"mug": 3, "vase": 9}, claim_window_s=WINDOW_S)
+    await sell(service, "vase", from_s=3600, until_s=None)
+    await tick(service)
+    shoppers = [await admitted(client) for _ in range(2)]
+
+    async def short() -> int:
+        (row,) = await execute(service, "SELECT short FROM room_stock")
+        return int(row["short"])
+
+    await service.ledger.move("mug", kind="adjusted", quantity=-3, who="ada", override=True)
+    counts = [await short()]
+    await service.ledger.move("mug", kind="received", quantity=1, who="ada")
+    counts.append(await short())
+    kept = [await shopper.hold(mug=1) for shopper in shoppers]
+
+    assert counts == [2, 1]
+    assert sorted(answer.status for answer in kept) == [201, 409]
+    assert await service.ledger.breaches() == []
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -77,6 +77,34 @@ async def test_a_seller_turns_no_room_into_a_shop(service: Service, client: Clie
     assert await statuses(await joined(client, 3)) == ["called"] * 3
 
 
+@pytest.mark.parametrize("policy", ["guaranteed", "expected", "rate"])
+@pytest.mark.parametrize("loss", ["withdrawn", "given away"])
+async def test_a_room_that_may_sell_nothing_any_more_calls_nobody(
+    service: Service, client: Client, policy: str, loss: str
+) -> None:
+    own = {"mug": 2} if loss == "given away" else {}
+    await open_room(service, skus=own, policy=policy)
+    await junk(service, 2)
+    if loss == "withdrawn":
+        await service.rooms.admit("drop", "sal", admitted=True, who="olga")
+        await tick(service)
+        await service.rooms.admit("drop", "sal", admitted=False, who="olga")
+    else:
+        sal = await service.products.seller_id("sal")
+        await service.products.change("mug", ProductChange(seller="sal"), owner=sal, who="olga")
+    await tick(service, 2)
+
+    shoppers = await joined(client, 3)
+    await tick(service, 2)
+    before, told = await statuses(shoppers), await state(client)
+    await service.rooms.admit("drop", "sal", admitted=True, who="olga")
+    await tick(service)
+
+    assert before == ["waiting"] * 3
+    assert (told["available"], told["has_stock"]) == (0, True)
+    assert "called" in await statuses(shoppers)
+
+
 async def test_what_is_sold_out_stays_so_whatever_a_seller_has(
     service: Service, client: Client
 ) -> None:

@@ -148,6 +148,9 @@ CREATE TABLE room_seller (
     CONSTRAINT seller_admitted_once PRIMARY KEY (room_id, seller_id)
 );
 
+-- The rooms that once sold SKUs which they sell no longer: such a room stays a shop, and calls nobody into it.
+CREATE TABLE shop (room_id int PRIMARY KEY REFERENCES room);
+
 -- Every change by an operator. Rows are only ever added.
 CREATE TABLE operator_action (
     action_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

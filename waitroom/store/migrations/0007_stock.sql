@@ -13,12 +13,23 @@ CREATE FUNCTION is_sold_for(k sku, ahead interval) RETURNS boolean LANGUAGE sql 
        AND (k.seller_id IS NULL OR is_admitted(k.room_id, k.seller_id))
 $$;
 
--- Says whether a room sells anything from here: SKUs of its own or of sellers that it admits. A seller who
--- is not admitted turns no room into a shop.
+-- Says whether a room is a shop: it has SKUs of its own or of sellers that it admits, or it had and other
+-- SKUs are left. A seller who never was admitted turns no room into a shop.
 CREATE FUNCTION sells_skus(in_room int) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM sku k WHERE k.room_id = in_room AND k.seller_id IS NULL)
         OR EXISTS (SELECT FROM room_seller r JOIN sku k USING (room_id, seller_id) WHERE r.room_id = in_room)
+        OR EXISTS (SELECT FROM shop p JOIN sku k USING (room_id) WHERE p.room_id = in_room)
 $$;
+
+-- A room that withdraws a seller whose SKUs it sold stays a shop.
+CREATE FUNCTION stay_a_shop() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO shop SELECT OLD.room_id
+        WHERE EXISTS (SELECT FROM sku k WHERE (k.room_id, k.seller_id) = (OLD.room_id, OLD.seller_id))
+        ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER withdrawn_seller_leaves_a_shop AFTER DELETE ON room_seller FOR EACH ROW EXECUTE FUNCTION stay_a_shop();
 
 -- Counts the free units of a room whose sellers it does not admit.
 CREATE FUNCTION units_barred(in_room int) RETURNS bigint LANGUAGE sql STABLE AS $$
@@ -87,6 +98,10 @@ DECLARE
             IS DISTINCT FROM (b.seller_id, b.on_sale_from, b.on_sale_until));
 BEGIN
     IF moved = '{}' THEN RETURN NULL; END IF;
+    -- A room that gives away what it sold stays a shop.
+    INSERT INTO shop SELECT DISTINCT b.room_id FROM before b
+        WHERE b.sku_id = ANY (moved) AND (b.seller_id IS NULL OR is_admitted(b.room_id, b.seller_id))
+        ORDER BY b.room_id ON CONFLICT DO NOTHING;
     PERFORM 1 FROM room_stock x WHERE x.room_id IN (SELECT k.room_id FROM sku k WHERE k.sku_id = ANY (moved))
         ORDER BY x.room_id FOR NO KEY UPDATE;
     PERFORM 1 FROM stock s WHERE s.sku_id = ANY (moved) ORDER BY s.sku_id FOR NO KEY UPDATE;
@@ -189,19 +204,20 @@ END $$;
 
 -- Changes what is on hand of one SKU, once for each key, and puts it on record. Verdicts: moved, replay,
 -- other_body (the key moved something else), unknown. stock_never_oversold and promises_are_covered
--- refuse a correction below what is spoken for; with `override` the units that are then missing are
--- written down as `short`, and nothing is given out until they are there again.
+-- refuse a correction below what is spoken for; behind a promise stands only what can be bought. With
+-- `override` the units that are then missing are written down as `short`, and nothing is given out until
+-- they are there again.
 CREATE FUNCTION move_stock(
     in_sku text, in_kind text, in_quantity int, in_who text, in_reason text, in_key uuid, override boolean,
     OUT verdict text, OUT now_on_hand int)
 LANGUAGE plpgsql AS $$
 DECLARE
-    id int; rid int; done stock_movement;
+    id int; rid int; done stock_movement; pool room_stock; missing bigint;
 BEGIN
     SELECT k.sku_id, k.room_id INTO id, rid FROM sku k WHERE k.sku = in_sku;
     IF id IS NULL THEN verdict := 'unknown'; RETURN; END IF;
     PERFORM 1 FROM log_head h WHERE h.room_id = rid FOR NO KEY UPDATE;
-    PERFORM 1 FROM room_stock k WHERE k.room_id = rid FOR NO KEY UPDATE;
+    SELECT * INTO pool FROM room_stock k WHERE k.room_id = rid FOR NO KEY UPDATE;
     SELECT k.on_hand INTO now_on_hand FROM stock k WHERE k.sku_id = id FOR NO KEY UPDATE;
     IF NOT FOUND THEN verdict := 'unknown'; RETURN; END IF;
     SELECT * INTO done FROM stock_movement m WHERE m.sku_id = id AND m.idempotency_key = in_key;
@@ -210,14 +226,18 @@ BEGIN
                         THEN 'replay' ELSE 'other_body' END;
         RETURN;
     END IF;
-    UPDATE room_stock k SET on_hand = k.on_hand + in_quantity,
-            short = LEAST(CASE WHEN override THEN NULL ELSE k.short END,
-                          GREATEST(k.held + k.sold + k.promised - k.on_hand - in_quantity, 0))
-        WHERE k.room_id = rid;
+    IF NOT override AND slack_of(pool, ARRAY[id], ARRAY[-in_quantity]) < 0 THEN
+        RAISE EXCEPTION 'units are promised' USING ERRCODE = 'check_violation', CONSTRAINT = 'promises_are_covered';
+    END IF;
     UPDATE stock k SET on_hand = k.on_hand + in_quantity,
             short = LEAST(CASE WHEN override THEN NULL ELSE k.short END,
                           GREATEST(k.held + k.sold - k.on_hand - in_quantity, 0))
         WHERE k.sku_id = id RETURNING k.on_hand INTO now_on_hand;
+    missing := pool.held + pool.sold + pool.promised - pool.on_hand - in_quantity;
+    missing := GREATEST(missing, LEAST(pool.promised, missing + units_off_sale(rid, '0')), 0);
+    UPDATE room_stock k SET on_hand = k.on_hand + in_quantity,
+            short = LEAST(CASE WHEN override THEN NULL ELSE k.short END, missing)
+        WHERE k.room_id = rid;
     INSERT INTO stock_movement (sku_id, kind, quantity, reason, who, overridden, idempotency_key, at)
         VALUES (id, in_kind, in_quantity, in_reason, in_who, override, in_key, clock_timestamp());
     INSERT INTO operator_action (room_id, who, action, detail, reason)
