@@ -268,6 +268,8 @@ async def test_a_room_that_ends_while_its_draw_is_due_is_drawn_and_archived(
     standing = await shopper.me()
 
     assert (standing["number"], standing["status"]) == (1, "ended")
+    findings = audit(await log_of(client))
+    assert not [finding for finding in findings if finding.verdict is Verdict.FAILS]
     assert (await execute(service, "SELECT is_final FROM room_state"))[0]["is_final"]
     await service.archive.seal("drop", who="test", reason="")
 
