@@ -8,7 +8,7 @@ A name is one line that can be seen and told from others:
   beside it or hides a part of it.
 
 Joiners stay, since some scripts and some emoji need them. A longer text may have several lines. A
-note for the record may too, but it is either empty or has something to see in it.
+note for the record may too, but it is either blank or has something to see in it.
 """
 
 import re
@@ -73,13 +73,11 @@ def read_name(text: str, *, length_max: int = NAME_LENGTH_MAX) -> str:
 
 
 def read_published(text: str, *, length_max: int = NOTE_LENGTH_MAX) -> str:
-    """Return a line exactly as another publishes it; raises `UnfitText`.
+    """Return a line exactly as another publishes it, without the space around it.
 
-    Spaces at its ends are refused and not cut off: they are seldom part of it, and never seen.
+    Raises `UnfitText`.
     """
-    if text != text.strip():
-        raise UnfitText("has no spaces and no line breaks at its ends")
-    return _read_line(text, length_max=length_max)
+    return _read_line(text.strip(), length_max=length_max)
 
 
 def _read_line(text: str, *, length_max: int) -> str:
@@ -111,8 +109,8 @@ def read_reason(text: str, *, length_max: int = NOTE_LENGTH_MAX) -> str:
 
 
 def read_note(text: str, *, length_max: int = NOTE_LENGTH_MAX) -> str:
-    """Return a reason or an empty text; raises `UnfitText`."""
-    return read_reason(text, length_max=length_max) if text else ""
+    """Return a reason or a blank text; raises `UnfitText`."""
+    return (read_reason if text.strip() else read_text)(text, length_max=length_max)
 
 
 def read_optional_name(text: str, *, length_max: int = NAME_LENGTH_MAX) -> str:

@@ -167,11 +167,11 @@ def test_names_are_normalized_and_texts_may_have_lines() -> None:
         read_text("\x07", length_max=20)
 
 
-BAD_NOTES = ["\x1b[2J", "a\0", "\u200b", "\ufe0f", " ", "x" * 501, "\ud800"]
+BAD_NOTES = ["\x1b[2J", "a\0", "\u200b", "\ufe0f", "x" * 501, "\ud800"]
 
 
 @pytest.mark.parametrize("note", BAD_NOTES)
-def test_a_note_is_empty_or_has_something_to_see(note: str) -> None:
+def test_a_note_is_blank_or_has_something_to_see(note: str) -> None:
     with pytest.raises(msgspec.ValidationError, match="reason"):
         convert({"reason": note}, RoomChange)
     with pytest.raises(BadParameter):
@@ -183,11 +183,11 @@ def test_a_note_is_empty_or_has_something_to_see(note: str) -> None:
 @pytest.mark.parametrize("value", ["Cafe\u0301 42 \u212b", "0x5f", "\ufb01", "12 34"])
 def test_both_doors_keep_a_public_value_exactly(value: str) -> None:
     assert PUBLIC_VALUE.decode(msgspec.json.encode({"value": value})).value == value
-    assert PUBLISHED.convert(value, None, None) == value
+    assert PUBLISHED.convert(f" {value}\n", None, None) == value
 
 
 @pytest.mark.parametrize(
-    "value", ["", " ", " 42", "42\n", "\x1b[2J", "4\u202e2", "\u200b", "x" * 501, "\ud800"]
+    "value", ["", " ", "4\n2", "\x1b[2J", "4\u202e2", "\u200b", "x" * 501, "\ud800"]
 )
 def test_both_doors_refuse_a_public_value_that_cannot_be_compared(value: str) -> None:
     with pytest.raises((msgspec.ValidationError, BadParameter)):
