@@ -23,6 +23,8 @@ BAD = [
     (["keygen", "--data-dir", "/proc/nope"], "cannot use /proc/nope"),
     (["rehearse", "small", "--seeds", "9" * 5000], "neither a number of seeds"),
     (["rehearse", "small", "--seeds", "\uff12"], "neither a number of seeds"),
+    (["rehearse", "small", "--policy", f"rate:{'9' * 400}/s"], "is not key=value"),
+    (["rehearse", "small", "--policy", "rate:\uff11/s"], "is not key=value"),
     (["rehearse", "small", "--jobs", "1_0"], "whole number in digits"),
     (["load", "--arrive-s", "nan"], "is not a number"),
     (["load", "--arrive-s", "inf"], "is not a number"),

@@ -11,7 +11,7 @@ from waitroom.rehearse.scenario.scenario import Scenario, ScenarioError, changed
 
 # Seats that never bind, for a room that is bounded by its rate alone.
 SEATS_ANY = 1_000_000
-_RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|min)")
+_RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)/(s|min)")
 
 # The frontier's grid: calls a minute, seats, and calls a minute for rooms that watch the stock.
 RATES_PER_MINUTE = (6, 9, 12, 15, 18, 24, 30, 36, 42, 48, 60, 78, 120, 180)
