@@ -52,9 +52,9 @@ FROM test_gateway.refund WHERE payment_key = $1 ORDER BY gateway_ref;
 SELECT intent_id FROM stripe_payment WHERE payment_key = $1;
 
 -- name: stripe_keep
--- The first to come decides, for good: an intent, or none and then never one.
-INSERT INTO stripe_payment (payment_key, intent_id) VALUES ($1, $2)
-ON CONFLICT (payment_key) DO UPDATE SET payment_key = EXCLUDED.payment_key RETURNING intent_id;
+-- The first to come decides, for good: an intent, or none and then never one. Two requests that write
+-- the same intent at once may meet in either of the table's unique indexes.
+INSERT INTO stripe_payment (payment_key, intent_id) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 
 -- name: stripe_payment_of
 SELECT payment_key FROM stripe_payment WHERE intent_id = $1;

@@ -212,8 +212,8 @@ class StripeGateway:
     async def _keep(self, payment_key: str, intent_id: str | None) -> str | None:
         """Write down a payment's intent, or that it has none; return what was there first."""
         async with connection(self._pool) as borrowed:
-            kept: str | None = await borrowed.fetchval(SQL["stripe_keep"], payment_key, intent_id)
-        return kept
+            await borrowed.execute(SQL["stripe_keep"], payment_key, intent_id)
+        return (await self._read(payment_key))[1]
 
     async def _begin(
         self, payment_key: str, amount_minor: int, currency: str, token: str

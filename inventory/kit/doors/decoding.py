@@ -96,8 +96,8 @@ def check_digits(name: str, value: float) -> None:
         raise ValueError(f"`{name}` has at most {REAL_DIGITS} digits, all within a millionth")
 
 
-# 64 bits have at most nineteen digits.
-_WHOLE = re.compile("-?[0-9]{1,19}")
+# More digits than any bound has; Python reads longer texts ever more slowly.
+_WHOLE = re.compile("-?[0-9]{1,30}")
 
 
 def is_whole(text: str) -> bool:

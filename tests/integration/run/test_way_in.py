@@ -15,7 +15,9 @@ from waitroom.run.app import Service
 from waitroom.run.way_in import Probe, WayIn
 
 Client = TestClient[Any, Any]
-LONG_AGO = "UPDATE office SET served_at = clock_timestamp() - interval '1 hour'"
+# A stop of the clock ends at the leader's last beat at the latest, and no two end at one moment.
+LONG_AGO = """
+UPDATE office SET beat_at = clock_timestamp(), served_at = clock_timestamp() - interval '1 hour'"""
 SERVED = "SELECT served_at > clock_timestamp() - interval '1 minute' AS served FROM office"
 
 
@@ -41,7 +43,7 @@ async def test_no_worker_reports_that_it_serves_while_the_public_address_leads_t
     server = TestServer(app)
     await server.start_server()
     way, stopping = WayIn(after_s=0.3), asyncio.Event()
-    probing = asyncio.create_task(Probe(str(server.make_url("/")), way).run(stopping))
+    probing = asyncio.create_task(Probe(str(server.make_url("/")).rstrip("/"), way).run(stopping))
     report = ServingReport(service.lines, is_cut_off=lambda: way.is_cut_off(time.monotonic()))
     report.begin()
 
