@@ -125,26 +125,17 @@ class MomentType(click.ParamType[datetime]):
             self.fail(f"{value!r} is not {error}", param, ctx)
 
 
-class NoteType(click.ParamType[str]):
-    """A reason or a note for the record, as the API takes it."""
+class TextType(click.ParamType[str]):
+    """A text for the record, read as the API reads it."""
 
     name = "text"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        try:
-            return read_note(value)
-        except UnfitText as error:
-            self.fail(f"it {error}", param, ctx)
-
-
-class PublishedType(click.ParamType[str]):
-    """One line exactly as another publishes it, as the API takes it."""
-
-    name = "text"
+    def __init__(self, read: Callable[[str], str]) -> None:
+        self._read = read
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         try:
-            return read_published(value)
+            return self._read(value)
         except UnfitText as error:
             self.fail(f"it {error}", param, ctx)
 
@@ -172,9 +163,11 @@ class DecimalNumber(click.FloatRange):
 
 
 MOMENT = MomentType()
-NOTE = NoteType()
+# A reason or a note.
+NOTE = TextType(read_note)
 WHOLE = WholeNumber()
-PUBLISHED = PublishedType()
+# One line exactly as another publishes it.
+PUBLISHED = TextType(read_published)
 
 
 def checked(kind: type[Value], **values: Any) -> Value:
