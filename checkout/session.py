@@ -1,7 +1,8 @@
 """Sessions: a claimed admission as a signed right to check out. Pure."""
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from inventory.kit.signing import Seal
 from inventory.refusals import SessionOver
@@ -10,8 +11,7 @@ PURPOSE = "waitroom.session.1"
 _FORM = re.compile(r"([1-9][0-9]{0,18})\.([a-z0-9][a-z0-9-]{0,62})")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The admission's number in the books and the room it belongs to."""
 
     session_id: int

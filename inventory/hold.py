@@ -89,8 +89,7 @@ class Basket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldRequest:
+class HoldRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One wish to hold units. `key` and `body_hash` make a repeat recognisable."""
 
     session_id: int
@@ -101,8 +100,7 @@ class HoldRequest:
     partial: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldLine:
+class HoldLine(msgspec.Struct, frozen=True, kw_only=True):
     sku: str
     name: str
     quantity: int

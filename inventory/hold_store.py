@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from inventory.hold import Hold, HoldLine, HoldRequest, HoldState, Verdict, Wish, refusal
 from inventory.kit.database import (
@@ -32,8 +33,7 @@ ATTEMPTS_MAX = 3
 RETRY_PAUSE_S = 0.1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
     """A hold as just placed; a replay has only its id and is read again."""
 
     hold_id: UUID
@@ -41,7 +41,7 @@ class Placed:
     expires_at: datetime | None = None
     seconds_left: float = 0.0
     currency: str = ""
-    lines: list[HoldLine] = field(default_factory=list)
+    lines: list[HoldLine] = []
 
 
 @dataclass(slots=True)
@@ -82,6 +82,8 @@ class HoldStore:
         first: dict[tuple[int, UUID], int] = {}
         for index, request in enumerate(requests):
             first.setdefault((request.session_id, request.key), index)
+        if len(first) == len(requests):
+            return await self._place(requests)
         distinct = [requests[index] for index in first.values()]
         verdicts = dict(zip(first, await self._place(distinct), strict=True))
         answers: list[Placed | Refusal] = []

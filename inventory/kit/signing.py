@@ -5,6 +5,7 @@ HMAC-SHA256 with an HMAC-derived key per purpose. The derived keys are computed 
 is on the hot path of every join and claim.
 """
 
+import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
@@ -17,6 +18,8 @@ from itsdangerous.signer import SigningAlgorithm
 # Base64 decoding forgives stray signs and spare bits; one token shall have one spelling.
 _SIGNATURE = re.compile(r"~[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 _SIGNATURE_LENGTH = 44
+_BLOCK_BYTES = 64
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 
 
 class _HmacSha256(SigningAlgorithm):
@@ -45,6 +48,15 @@ class _CachedSigner(Signer):
         return self._derived[key]
 
 
+def _begun(key: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
+    """Return the two hashes of HMAC-SHA256 (RFC 2104) with the key's blocks in them.
+
+    Both blocks are the same for each signature, so they are hashed once.
+    """
+    block = key.ljust(_BLOCK_BYTES, b"\0")
+    return sha256(block.translate(_INNER)), sha256(block.translate(_OUTER))
+
+
 class Seal:
     """Sign and check strings for one purpose.
 
@@ -57,22 +69,24 @@ class Seal:
         if not secret_keys:
             raise ValueError("a seal needs at least one key")
         self._signer = _CachedSigner(secret_keys, purpose.encode())
-        self._newest = self._signer.derive_key()
+        self._inner, self._outer = _begun(self._signer.derive_key())
 
     def sign(self, text: str) -> str:
-        """Return the text with its signature: `Signer.sign` without the wrapping, thrice as fast.
+        """Return the text with its signature: `Signer.sign` without the wrapping, and far faster.
 
         A test holds the two against each other.
         """
-        signature = hmac.digest(self._newest, text.encode(), "sha256")
-        return f"{text}~{urlsafe_b64encode(signature)[:43].decode('ascii')}"
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text.encode())
+        outer.update(inner.digest())
+        return f"{text}~{urlsafe_b64encode(outer.digest())[:43].decode('ascii')}"
 
     def open(self, sealed: str) -> str | None:
         """Return the signed text, or None when no key of ours made this signature."""
         text = sealed[:-_SIGNATURE_LENGTH]
         try:
             # Nearly everything was signed by the newest key: to sign again and compare is quickest.
-            if hmac.compare_digest(self.sign(text).encode(), sealed.encode()):
+            if sealed.isascii() and hmac.compare_digest(self.sign(text), sealed):
                 return text
             if _SIGNATURE.fullmatch(sealed[-_SIGNATURE_LENGTH:]) is None:
                 return None

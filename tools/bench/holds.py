@@ -13,7 +13,6 @@ from report import rates_table
 from rich.console import Console
 from stage import Stage, open_stage
 
-CLIENTS = (1, 8, 64, 256)
 OURS = ("hold_http", "hold_inprocess")
 YARDSTICKS = {
     "for_update": FOR_UPDATE,
@@ -25,14 +24,14 @@ YARDSTICKS = {
 async def measure(plan: Plan, _: Console) -> Outcome:
     async with open_stage() as stage:
         contenders = [
-            contender for clients in CLIENTS for contender in await _contenders(stage, clients)
+            contender for clients in plan.clients for contender in await _contenders(stage, clients)
         ]
         readings = await compete(
             "holds on one hot SKU", contenders, rounds=plan.rounds, slice_s=plan.slice_s
         )
     return Outcome(
         readings=readings,
-        ratios=ratios(readings),
+        ratios=ratios(readings, plan.clients),
         facts={"postgres": stage.settings},
         shown=[rates_table("Holds on one hot SKU, by number of clients", readings)],
     )
@@ -58,13 +57,13 @@ async def _contenders(stage: Stage, clients: int) -> list[Contender]:
     ]
 
 
-def ratios(readings: dict[str, list[Reading]]) -> dict[str, Spread]:
+def ratios(readings: dict[str, list[Reading]], counts: tuple[int, ...]) -> dict[str, Spread]:
     """Return ours against each yardstick at the same number of clients."""
     return {
         f"{ours}_vs_{other}_at_{clients}": against(
             readings[f"{ours}_at_{clients}"], readings[f"{other}_at_{clients}"]
         )
-        for clients in CLIENTS
+        for clients in counts
         for ours in OURS
         for other in YARDSTICKS
     }

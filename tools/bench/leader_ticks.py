@@ -1,14 +1,17 @@
-"""The leader's ticks in a room with a crowd inside, beside ticks in an empty room.
+"""The leader's ticks in rooms with crowds inside, beside ticks in an empty room.
 
 Every shopper inside has held twice: one hold was released, one is open. Tables are never analysed,
 as in a sale that has just begun. A new leader takes office in each round. It reads every journey
 after its first tick, and after each later tick the journeys that changed. Both readings are timed
-with the forecast that follows them; in production they run beside the ticks.
+with the forecast that follows them. In production they run beside the ticks of all rooms, which
+wait for what the readings compute in one stretch; the longest of these stretches is measured too.
 """
 
+import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,8 +31,12 @@ from waitroom.run.logs import set_up_logs
 from waitroom.run.service import Service
 from waitroom.run.settings import Secrets, Settings
 
-CROWDED, EMPTY = "crowded", "empty"
+EMPTY = "empty"
 UNITS = 1_000_000
+# The project's aims for a tick, whatever is inside.
+TICK_MAX_MS, TICK_LONGEST_MAX_MS = 100.0, 300.0
+# The clock that finds stretches in which nothing else could run looks this often.
+LOOK_EVERY_S = 0.002
 WAITING = 1000
 TICKS = 10
 # Shoppers whose holds change between two ticks.
@@ -83,6 +90,7 @@ class Room:
     ticks: one list for each round.
     whole_readings: a new leader's first reading, with its forecast, one for each round.
     readings: later readings with their forecasts.
+    stretches: of each reading, the longest time in which nothing else could run.
     """
 
     name: str
@@ -91,11 +99,11 @@ class Room:
     ticks: list[list[float]] = field(default_factory=list)
     whole_readings: list[float] = field(default_factory=list)
     readings: list[float] = field(default_factory=list)
+    stretches: list[float] = field(default_factory=list)
 
     def forget(self) -> None:
-        self.ticks.clear()
-        self.whole_readings.clear()
-        self.readings.clear()
+        for times in (self.ticks, self.whole_readings, self.readings, self.stretches):
+            times.clear()
 
     def figures(self) -> dict[str, Any]:
         """Return milliseconds."""
@@ -106,6 +114,7 @@ class Room:
             "whole_reading_ms": _ms(self.whole_readings),
             "reading_ms": _ms(self.readings),
             "reading_longest_ms": max(self.readings) * 1000,
+            "stretch_longest_ms": max(self.stretches) * 1000,
         }
 
 
@@ -149,12 +158,36 @@ class Leaders:
         began_at = time.perf_counter()
         await lead.tick(term=self.service.controller.term)
         ticked_at = time.perf_counter()
-        await lead.settle()
+        async with _watched(room.stretches):
+            await lead.settle()
         read_at = time.perf_counter()
         parts = [part for part, times in _failures().items() if times > failed.get(part, 0)]
         if parts:
             raise LeaderFailed(f"the leader failed: {', '.join(parts)} of room {room.name}")
         return ticked_at - began_at, read_at - ticked_at
+
+
+@asynccontextmanager
+async def _watched(stretches: list[float]) -> AsyncIterator[None]:
+    """Note the longest stretch in which this process could do nothing else."""
+    longest_s = 0.0
+
+    async def look() -> None:
+        nonlocal longest_s
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(LOOK_EVERY_S)
+            longest_s = max(longest_s, time.perf_counter() - before - LOOK_EVERY_S)
+
+    looking = asyncio.create_task(look())
+    # The clock starts before what it is to time.
+    await asyncio.sleep(0)
+    try:
+        yield
+        await asyncio.sleep(LOOK_EVERY_S)
+    finally:
+        looking.cancel()
+        stretches.append(longest_s)
 
 
 async def measure(plan: Plan, console: Console) -> Outcome:
@@ -166,10 +199,13 @@ async def measure(plan: Plan, console: Console) -> Outcome:
         )
         secrets = Secrets(signing_keys=[KEY])
         async with open_service(settings, secrets, roles=frozenset()) as service:
-            console.print(f"letting {plan.inside:,} shoppers in")
-            crowded = await _open_room(service, CROWDED, inside=plan.inside, waiting=WAITING)
             empty = await _open_room(service, EMPTY, inside=0, waiting=0)
-            rooms = (crowded, empty)
+            crowded = []
+            for inside in plan.inside:
+                console.print(f"letting {inside:,} shoppers in")
+                name = f"inside-{inside}"
+                crowded.append(await _open_room(service, name, inside=inside, waiting=WAITING))
+            rooms = (empty, *crowded)
             await run_rounds(
                 "ticks of a leader",
                 Leaders(service=service, rooms=rooms).run_round,
@@ -182,17 +218,25 @@ async def measure(plan: Plan, console: Console) -> Outcome:
                 assert await borrowed.fetchval(BREACHES) == 0
     figures = {room.name: room.figures() for room in rooms}
     return Outcome(
-        ratios={
-            "leader_tick_empty_vs_crowded": spread(
-                [
-                    spread(alone).median / spread(ticks).median
-                    for ticks, alone in zip(crowded.ticks, empty.ticks, strict=True)
-                ]
-            )
-        },
+        ratios={name: ratio for room in crowded for name, ratio in _ratios(room, empty).items()},
         facts={"leader": {"inside": plan.inside, "waiting": WAITING, **figures}},
-        shown=[_table(plan.inside, figures)],
+        shown=[_table(figures)],
     )
+
+
+def _ratios(room: Room, empty: Room) -> dict[str, Spread]:
+    """Return a room's ticks against an empty room's of the same rounds, and against the aims."""
+    inside = len(room.inside)
+    ticks = [tick for ticks in room.ticks for tick in ticks]
+    beside_empty = [
+        spread(alone).median / spread(ticks).median
+        for ticks, alone in zip(room.ticks, empty.ticks, strict=True)
+    ]
+    return {
+        f"leader_tick_empty_vs_{inside}": spread(beside_empty),
+        f"leader_tick_bound_vs_median_{inside}": spread([TICK_MAX_MS / _ms(ticks).median]),
+        f"leader_tick_bound_vs_longest_{inside}": spread([TICK_LONGEST_MAX_MS / max(ticks) / 1000]),
+    }
 
 
 async def _open_room(service: Service, name: str, *, inside: int, waiting: int) -> Room:
@@ -229,9 +273,10 @@ def _ms(seconds: list[float]) -> Spread:
     return spread([value * 1000 for value in seconds])
 
 
-def _table(inside: int, figures: dict[str, dict[str, Any]]) -> Table:
-    table = Table(title=f"A leader's milliseconds with {inside:,} inside, and in an empty room")
-    for column in ("room", "tick", "longest", "reading all", "reading changes", "longest"):
+def _table(figures: dict[str, dict[str, Any]]) -> Table:
+    table = Table(title="A leader's milliseconds by the number inside")
+    readings = ("reading all", "reading changes", "longest", "longest stretch")
+    for column in ("room", "tick", "longest", *readings):
         table.add_column(column, justify="left" if column == "room" else "right")
     for name, found in figures.items():
         table.add_row(
@@ -241,5 +286,6 @@ def _table(inside: int, figures: dict[str, dict[str, Any]]) -> Table:
             f"{found['whole_reading_ms'].median:.0f}",
             f"{found['reading_ms'].median:.1f}",
             f"{found['reading_longest_ms']:.1f}",
+            f"{found['stretch_longest_ms']:.1f}",
         )
     return table

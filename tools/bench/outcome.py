@@ -15,7 +15,8 @@ class Plan:
     long_line: the numbers that are issued, and the entries of a draw.
     open_holds, storm_holds: the holds that are planted.
     releases: the holds that one session has placed and released.
-    inside: the shoppers in the leader's room.
+    inside: the shoppers in each of the leader's crowded rooms.
+    clients: the clients who place holds on one hot SKU, by turns.
     kinds: the kinds to measure beside bare handlers; empty for all.
     """
 
@@ -25,7 +26,8 @@ class Plan:
     open_holds: int
     storm_holds: int
     releases: int
-    inside: int
+    inside: tuple[int, ...]
+    clients: tuple[int, ...]
     kinds: frozenset[str] = frozenset()
 
 

@@ -16,7 +16,7 @@ workers     one hot row from one web process to four
 storm       new holds while 100,000 old ones end in the same second
 baskets     baskets over twelve SKUs against single holds
 free-places how long a hundred free seats stay empty while five hundred people look every 5 s
-leader      a tick of the leader with ten thousand inside, against one in an empty room
+leader      a tick of the leader with 5,000, 50,000 and 200,000 inside, against one in an empty room
 draw        the numbers of a million entries, and the whole log of their draw checked
 
 The kinds of `requests` can be named singly: state, join, claim, hold_http, and so on.
@@ -82,7 +82,8 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--open-holds", type=int, help="1,000,000, or 20,000 with --quick")
     parser.add_argument("--storm-holds", type=int, help="100,000, or 5,000 with --quick")
     parser.add_argument("--releases", type=int, help="100,000, or 5,000 with --quick")
-    parser.add_argument("--inside", type=int, help="10,000, or 1,000 with --quick")
+    parser.add_argument("--inside", type=sizes, help="5000,50000,200000, or 1000 with --quick")
+    parser.add_argument("--clients", type=sizes, default=(1, 8, 64, 256), help="of `holds`")
     parser.add_argument("--only", default="", help="parts, or kinds of `requests`, with commas")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
     chosen = parser.parse_args(arguments)
@@ -91,6 +92,11 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     return chosen
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Return numbers that are separated by commas."""
+    return tuple(map(int, text.split(",")))
 
 
 def plans(chosen: argparse.Namespace) -> dict[str, Plan]:
@@ -104,7 +110,8 @@ def plans(chosen: argparse.Namespace) -> dict[str, Plan]:
             open_holds=chosen.open_holds or (20_000 if chosen.quick else 1_000_000),
             storm_holds=chosen.storm_holds or (5_000 if chosen.quick else 100_000),
             releases=chosen.releases or (5_000 if chosen.quick else 100_000),
-            inside=chosen.inside or (1_000 if chosen.quick else 10_000),
+            inside=chosen.inside or ((1_000,) if chosen.quick else (5_000, 50_000, 200_000)),
+            clients=chosen.clients,
             kinds=frozenset() if part in chosen.only else kinds,
         )
         for part in PARTS

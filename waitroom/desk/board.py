@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import asyncpg
 import msgspec
@@ -111,8 +111,10 @@ class RoomView:
     def line_of(self, ticket: Ticket) -> LineState | None:
         """Return what the document says of a ticket's line, None if it does not know the line."""
         name = self.name_of(ticket)
-        lines = self.state.lines if self.state else []
-        return next((line for line in lines if line.line == name), None)
+        for line in self.state.lines if self.state else ():
+            if line.line == name:
+                return line
+        return None
 
     def name_of(self, ticket: Ticket) -> str:
         """Return the name of the line that a ticket stands in."""
@@ -255,7 +257,11 @@ class Board:
         if not ticket.entered:
             return ticket
         number = view.lines[ticket.line_id].number_of(ticket.number)
-        return ticket if number is None else replace(ticket, number=number, entered=False)
+        return (
+            ticket
+            if number is None
+            else msgspec.structs.replace(ticket, number=number, entered=False)
+        )
 
     def note_of(self, ticket: Ticket) -> PlaceNote:
         """Return the note of a ticket's place; most places have an empty one."""

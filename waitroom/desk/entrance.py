@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from hashlib import sha256
+
+import msgspec
 
 from checkout.customers.customer import Customer
 from checkout.customers.identity import Identity
@@ -24,8 +25,7 @@ from waitroom.store.invitation_store import InvitationStore
 _CUSTOMER_PURPOSE = b"waitroom.customer.1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brought:
+class Brought(msgspec.Struct, frozen=True, kw_only=True):
     """The credentials that a shopper brings to a join; "" for none.
 
     `invitation` is the token of a link, `invitations_kept` are those that links left in the browser
@@ -37,8 +37,7 @@ class Brought:
     customer_token: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A join that has what its room asks for.
 
     `customer` is a hash of who the customer is, None in a room that does not ask. A `strict`
@@ -51,8 +50,7 @@ class Asked:
     customer: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """The desk to join at, with the key of a person who may have only one place, if it is known.
 
     `consumes` is the key of an invitation that the place uses up.
@@ -122,7 +120,7 @@ class Entrance:
         An invitation decides the line and is used up by the place. A customer has one place with or
         without one.
         """
-        invited = await self._invited(view, asked)
+        invited = await self._invited(view, asked) if asked.invitation else None
         desk = view.main_line.desk if invited is None else invited[0]
         key = None if invited is None else invited[1]
         if asked.customer is not None:
@@ -130,8 +128,6 @@ class Entrance:
         return Admitted(desk=desk, person_key=key)
 
     async def _invited(self, view: RoomView, asked: Asked) -> tuple[JoinDesk, bytes] | None:
-        if not asked.invitation:
-            return None
         try:
             invitation, lane = await self.check(view, asked.invitation)
         except InvitationInvalid:
@@ -182,7 +178,7 @@ class Entrance:
         """Return a join without its used invitation; raises `InvitationUsed` if that is needed."""
         if asked.strict:
             raise InvitationUsed
-        return replace(asked, invitation="")
+        return msgspec.structs.replace(asked, invitation="")
 
 
 def _customer_key(view: RoomView, customer: Customer) -> bytes:

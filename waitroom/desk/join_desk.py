@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
+import msgspec
 import structlog
 
 from inventory.kit.batcher import Batcher
@@ -49,8 +49,7 @@ _REFUSALS: dict[str, type[Refusal]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinRequest:
+class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One arrival.
 
     `key` recognises a repeat of the same request, None for a request without one. `person_key` is
@@ -67,8 +66,7 @@ class JoinRequest:
     for_returns: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, kw_only=True):
     """A ticket, its token, and what was known when it was given.
 
     A place that was given before is not `fresh` and has no receipt. `claim_until` and
@@ -105,8 +103,9 @@ class JoinDesk:
         # Batches whose answers were lost, by their roots; the oldest are dropped beyond the bound.
         self._lost: deque[tuple[bytes, JoinKeys]] = deque(maxlen=LOST_BATCHES_MAX)
         self._settling: asyncio.Task[None] | None = None
-        # The tickets that this worker gave out lately, by join key, the oldest first.
-        self._recent: dict[str, str] = {}
+        # The tickets that this worker gave out lately, by join key, the oldest first. A plain dict
+        # would walk over the gaps of all that it forgot to find its oldest.
+        self._recent: OrderedDict[str, str] = OrderedDict()
         self.batcher: Batcher[JoinRequest, Place] = Batcher(
             "joins", self._flush, room=room, batch_max=JOIN_BATCH_MAX, spacing=Spacing()
         )
@@ -231,11 +230,9 @@ class JoinDesk:
         if joined.refusal is not None:
             return [_REFUSALS[joined.refusal]() for _ in requests]
         places = [
-            self._place(joined, levels, index, id_, requests[index].random)
+            self._place(joined, levels, index, id_, requests[index])
             for index, id_ in enumerate(ids)
         ]
-        for request, place in zip(requests, places, strict=True):
-            self._remember(request, place)
         return list(places)
 
     async def _send(
@@ -302,18 +299,18 @@ class JoinDesk:
             if lost:
                 log.warning("joins_lost", line=self._line, numbers=lost)
 
-    def _remember(self, request: JoinRequest, place: Place) -> None:
+    def _remember(self, request: JoinRequest, text: str) -> None:
         """Note a key's ticket, so that a repeat at this worker asks no engine."""
         if request.key is None:
             return
-        self._recent[request.key] = place.ticket.text()
+        self._recent[request.key] = text
         if len(self._recent) > RECENT_MAX:
-            del self._recent[next(iter(self._recent))]
+            self._recent.popitem(last=False)
 
     def _remembered(self, request: JoinRequest, ticket: Ticket) -> Place:
-        place = self._repeated(ticket.text())
-        self._remember(request, place)
-        return place
+        text = ticket.text()
+        self._remember(request, text)
+        return self._repeated(text)
 
     async def close(self) -> None:
         """Answer every request that is queued, and try once more to settle what was lost."""
@@ -324,7 +321,12 @@ class JoinDesk:
             await self._settle_now()
 
     def _place(
-        self, joined: Joined, levels: list[list[bytes]], index: int, id_: bytes, random: bytes
+        self,
+        joined: Joined,
+        levels: list[list[bytes]],
+        index: int,
+        id_: bytes,
+        request: JoinRequest,
     ) -> Place:
         ticket = Ticket(
             line_id=self._line_id,
@@ -332,6 +334,8 @@ class JoinDesk:
             ticket_id=id_,
             entered=joined.entered,
         )
+        text = ticket.text()
+        self._remember(request, text)
         called = index < joined.called
         receipt = Receipt(
             seq=joined.seq,
@@ -341,12 +345,12 @@ class JoinDesk:
             first=joined.first,
             count=len(levels[0]),
             id=id_.hex(),
-            random=random.hex(),
+            random=request.random.hex(),
             path=b"".join(merkle_path(levels, index)).hex(),
         )
         return Place(
             ticket=ticket,
-            token=self._seal.sign(ticket),
+            token=self._seal.sign_text(text),
             fresh=True,
             called=called,
             claim_until=joined.claim_until if called else None,
@@ -361,4 +365,4 @@ def _hash(key: str) -> bytes:
 
 
 def _as_repeat(place: Place | Refusal) -> Place | Refusal:
-    return place if isinstance(place, Refusal) else replace(place, fresh=False)
+    return place if isinstance(place, Refusal) else msgspec.structs.replace(place, fresh=False)

@@ -4,9 +4,9 @@ import os
 import secrets
 import time
 from contextlib import suppress
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from inventory.kit.problem import Busy, NotFound, Refusal, TooManyRequests
 from waitroom.desk.board import RoomView

@@ -8,8 +8,9 @@ from msgspec import UNSET, UnsetType
 
 from waitroom.desk.board import RoomView
 from waitroom.line.admission import AdmissionState
+from waitroom.line.state import LineState
 from waitroom.line.ticket import Ticket, encode_id
-from waitroom.line.wait import POLL_MIN_S, WaitRow, row_at
+from waitroom.line.wait import POLL_MIN_S, WaitRow, poll_at, row_at
 from waitroom.refusals import OtherTicket
 from waitroom.store.line_store import PlaceNote, PlaceOnFile
 
@@ -85,6 +86,11 @@ def row_for(view: RoomView, ticket: Ticket, place: int) -> WaitRow:
     """Return what the document says of a place in the ticket's line."""
     line = view.line_of(ticket)
     return row_at(line.table, max(place, 1)) if line is not None else _NO_ROW
+
+
+def poll_for(line: LineState | None, place: int) -> float:
+    """Return after how many seconds a place in this line looks again."""
+    return poll_at(line.table, max(place, 1)) if line is not None else POLL_MIN_S
 
 
 def reference_of(view: RoomView, ticket: Ticket) -> str:

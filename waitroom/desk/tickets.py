@@ -1,7 +1,8 @@
 """A shopper's ticket from the join to the claim: what every page and API call stands on."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+import msgspec
 
 from checkout.session import Session, SessionSeal
 from inventory.kit.batcher import Batcher, BatcherByRoom
@@ -49,8 +50,7 @@ _CLAIM_REFUSALS: dict[str, type[Refusal]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedSession:
+class OpenedSession(msgspec.Struct, frozen=True, kw_only=True):
     """A claimed session: its token, its deadline, and the seconds left until then.
 
     A repeated claim gets the same session, which is not `fresh`.
@@ -110,7 +110,9 @@ class Tickets:
                 # The draw may have been made since: then the place has a number now.
                 ticket = self.board.drawn(view, place.ticket)
                 if await self.still_good(ticket):
-                    return replace(place, ticket=ticket, token=self.token_of(ticket))
+                    return msgspec.structs.replace(
+                        place, ticket=ticket, token=self.token_of(ticket)
+                    )
                 await self._entrance.release(view, admitted, given=place.ticket, now=ticket)
             except InvitationUsed:
                 asked = self._entrance.without_invitation(asked)

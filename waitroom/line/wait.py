@@ -99,7 +99,7 @@ def row_at(table: Sequence[WaitRow], place: int) -> WaitRow:
     share = (place - low.place) / (high.place - low.place)
 
     def between(a: float | None, b: float | None) -> float | None:
-        return None if a is None or b is None else round(a + (b - a) * share, 3)
+        return None if a is None or b is None else _between(a, b, share)
 
     return WaitRow(
         place=place,
@@ -108,6 +108,23 @@ def row_at(table: Sequence[WaitRow], place: int) -> WaitRow:
         chance=between(low.chance, high.chance) or 0.0,
         poll_s=between(low.poll_s, high.poll_s) or POLL_MIN_S,
     )
+
+
+def poll_at(table: Sequence[WaitRow], place: int) -> float:
+    """Return the `poll_s` of any place, as its row has it."""
+    index = bisect_left(table, place, key=_place_of)
+    if index == len(table):
+        return table[-1].poll_s
+    high = table[index]
+    if high.place == place or index == 0:
+        return high.poll_s
+    low = table[index - 1]
+    share = (place - low.place) / (high.place - low.place)
+    return _between(low.poll_s, high.poll_s, share) or POLL_MIN_S
+
+
+def _between(a: float, b: float, share: float) -> float:
+    return round(a + (b - a) * share, 3)
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import asyncpg
+import msgspec
 
 from inventory.kit.database import (
     ENGINE_ERRORS,
@@ -84,8 +85,7 @@ class JoinKeys:
     ids: Sequence[bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict on one claim; session and deadline are set when it is `claimed`.
 
     `fresh` is false for a claim that was made before; `seconds_left` are the session's.

@@ -12,8 +12,8 @@ from waitroom.desk.standing import (
     TicketStanding,
     TicketStatus,
     entered_standing,
+    poll_for,
     reference_of,
-    row_for,
     version_of,
 )
 from waitroom.line.rules import JoinBy
@@ -82,8 +82,8 @@ def joined_body(view: RoomView, place: Place) -> JoinedBody:
     """Return the answer to a join."""
     if place.ticket.entered:
         return _entered_body(view, place)
-    number = place.ticket.number
-    line = view.line_of(place.ticket)
+    ticket, number = place.ticket, place.ticket.number
+    line = view.line_of(ticket)
     ahead = max(number - (line.head if line else 0), 0)
     if place.called:
         ahead = 0
@@ -92,15 +92,15 @@ def joined_body(view: RoomView, place: Place) -> JoinedBody:
         ahead = max(ahead, 1)
     return JoinedBody(
         ticket=place.token,
-        line=view.name_of(place.ticket),
+        line=view.name_of(ticket),
         number=number,
         version=version_of(view),
-        reference=reference_of(view, place.ticket),
+        reference=reference_of(view, ticket),
         place=ahead,
         status="waiting" if ahead else "called",
         receipt=place.receipt,
         state_url=state_url(view),
-        poll_s=row_for(view, place.ticket, ahead).poll_s,
+        poll_s=poll_for(line, ahead),
         claim_until=place.claim_until if place.called else UNSET,
         seconds_left=place.claim_seconds if place.called else UNSET,
     )

@@ -81,17 +81,28 @@ class Credentials:
 
         A bearer token that is no ticket may be another service's; then the cookie counts.
         """
-        token = bearer(request)
-        tokens = [] if token is None else [token]
-        tokens += _sent(request, self._ticket_cookie(view.room))
-        refusal = NoTicket()
-        for token in tokens:
+        refusal: NoTicket | None = None
+        for token in self._tokens(request, view):
             try:
                 return self._board.ticket_of(view, token)
             except NoTicket as error:
                 # The first that says more than that it is no ticket of this room is told.
                 refusal = refusal if isinstance(refusal, LineOver) else error
-        raise refusal
+        raise refusal or NoTicket()
+
+    def ticket_if_any(self, request: web.Request, view: RoomView) -> Ticket | None:
+        """Return the ticket that a request carries, None for none; raises `TicketMoved`."""
+        if not self._tokens(request, view):
+            return None
+        try:
+            return self.ticket_of(request, view)
+        except NoTicket:
+            return None
+
+    def _tokens(self, request: web.Request, view: RoomView) -> list[str]:
+        token = bearer(request)
+        sent = _sent(request, self._ticket_cookie(view.room))
+        return sent if token is None else [token, *sent]
 
     def former_ticket(self, request: web.Request, view: RoomView) -> tuple[Ticket | None, bool]:
         """Return the ticket of a request, if it carries one, and whether the place is still its.
@@ -119,7 +130,8 @@ class Credentials:
         return Brought(
             invitation=invitation,
             invitations_kept=tuple(_sent(request, self._invitation_cookie(view.room))),
-            customer_token=customer_token or _customer_token(request),
+            customer_token=customer_token
+            or (_customer_token(request) if view.rules.join_by == "customer" else ""),
         )
 
     def join_key(
@@ -215,11 +227,11 @@ class Credentials:
         of an origin, or bring a key or a token. The refusal sets the cookie once more, for a
         browser that lost it meanwhile.
         """
-        by_page = "Origin" in request.headers or "Sec-Fetch-Site" in request.headers
+        if "Origin" not in request.headers and "Sec-Fetch-Site" not in request.headers:
+            return
         own = self._prefix + COOKIES
         if (
-            not by_page
-            or any(name.startswith(own) for name, _ in cookies_in(_cookie_lines(request)))
+            any(name.startswith(own) for name, _ in cookies_in(_cookie_lines(request)))
             or "Idempotency-Key" in request.headers
             or bearer(request) is not None
         ):
@@ -282,7 +294,8 @@ class Credentials:
 
 
 def _sent(request: web.Request, name: str) -> list[str]:
-    return values_of(_cookie_lines(request), name)
+    lines = _cookie_lines(request)
+    return values_of(lines, name) if lines else []
 
 
 def _cookie_lines(request: web.Request) -> Sequence[str]:

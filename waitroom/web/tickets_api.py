@@ -20,7 +20,7 @@ from waitroom.desk.board import Board, RoomView
 from waitroom.desk.join_desk import Place
 from waitroom.desk.standing import version_of
 from waitroom.desk.tickets import Tickets
-from waitroom.refusals import NoTicket, StateNotKnown
+from waitroom.refusals import StateNotKnown
 from waitroom.web.answers import RoomBody, joined_body, room_fields, told_later
 from waitroom.web.credentials import Credentials
 
@@ -124,10 +124,7 @@ class TicketsApi:
     async def join(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
         body = await read_body(request, _JOIN) if request.can_read_body else _NOTHING
-        try:
-            ticket = self._credentials.ticket_of(request, view)
-        except NoTicket:
-            ticket = None
+        ticket = self._credentials.ticket_if_any(request, view)
         if ticket is not None and await self._tickets.still_good(ticket):
             place = Place(ticket=ticket, token=self._tickets.token_of(ticket), fresh=False)
         else:
@@ -147,8 +144,7 @@ class TicketsApi:
                 for_returns=body.returns,
             )
         body_told = joined_body(view, place)
-        seen = self._credentials.seen(request)
-        if not place.fresh and seen > body_told.version:
+        if not place.fresh and (seen := self._credentials.seen(request)) > body_told.version:
             body_told = told_later(
                 body_told, await self._tickets.standing(view, place.ticket, seen=seen)
             )

@@ -35,13 +35,24 @@ def is_unique(text: str) -> bool:
 
 
 def _ids(text: str) -> Iterator[str]:
-    for form in (_UUID, _HEX):
-        for match in form.finditer(text):
+    if "-" in text:
+        for match in _UUID.finditer(text):
             yield match[0].replace("-", "").lower()
+    for match in _HEX.finditer(text):
+        yield match[0].lower()
     if _ULID.fullmatch(text):
         yield text
 
 
 def _looks_random(digits: str) -> bool:
     """Say whether an id has many different digits, and many different pairs of neighbours."""
-    return len(set(digits)) >= DIFFERENT_MIN and len(set(pairwise(digits))) >= PAIRS_MIN
+    return len(set(digits)) >= DIFFERENT_MIN and _pairs(digits) >= PAIRS_MIN
+
+
+def _pairs(digits: str) -> int:
+    """Count the different pairs of neighbours."""
+    try:
+        # Two digits in hex are a byte, so two readings, one digit apart, see every pair.
+        return len({*bytes.fromhex(digits), *bytes.fromhex(digits[1:-1])})
+    except ValueError:
+        return len(set(pairwise(digits)))

@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from support import execute, open_room, shift_clock, tick
 
 from waitroom.line.policy import Call, CallResult, Decision

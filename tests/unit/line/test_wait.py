@@ -22,6 +22,7 @@ from waitroom.line.wait import (
     PollPromises,
     WaitRow,
     places_for,
+    poll_at,
     row_at,
     wait_table,
     why_longer,
@@ -98,6 +99,7 @@ def test_between_two_rows_a_place_lies_between_their_figures(
     table: list[WaitRow], place: int
 ) -> None:
     row = row_at(table, place)
+    assert poll_at(table, place) == row.poll_s
 
     below = [r for r in table if r.place <= place] or table[:1]
     above = [r for r in table if r.place >= place] or table[-1:]

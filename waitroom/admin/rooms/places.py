@@ -1,12 +1,12 @@
 """The operators' API for single places: looking one up, and taking one away."""
 
 import re
-from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from inventory.kit.doors.decoding import decoder
 from inventory.kit.doors.texts import Note, is_visible
