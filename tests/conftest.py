@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 import pytest
 import redis.asyncio as redis
+import structlog
 from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
@@ -20,10 +21,13 @@ from databases import Databases
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from jinja2.bccache import Bucket
+from kept_pools import KeptPool, KeptPools
 from pooler import behind, find_pgbouncer, pgbouncer
 from support import secrets, settings
 
+from inventory.kit import database
 from waitroom.admin.accounts import sign_in
+from waitroom.run import app
 from waitroom.run.app import Service, make_app, open_service
 from waitroom.run.engines import EmbeddedEngines, EngineUrls
 
@@ -50,6 +54,16 @@ CHEAP = {"time_cost": 1, "memory_cost": 64, "parallelism": 1}
 
 # Fixtures of the whole program, and of a browser to look at it.
 pytest_plugins = ["programs", "browsers"]
+
+# A coloured traceback with the values of every frame costs a tenth of a run.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
 
 _counter = itertools.count(1)
 
@@ -125,8 +139,19 @@ def pooler(request: pytest.FixtureRequest, engines: EngineUrls) -> Iterator[Path
 
 
 @pytest.fixture(scope="session")
-def databases(engines: EngineUrls) -> Iterator[Databases]:
-    found = Databases(str(engines.postgres_url))
+async def pools(engines: EngineUrls) -> AsyncIterator[KeptPools]:  # noqa: ARG001 - ends later
+    """Keep the pools of services that are closed, for the services of later tests."""
+    kept = KeptPools()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "Pool", KeptPool)
+        patch.setattr(app, "open_pool", kept.open)
+        yield kept
+        await kept.close()
+
+
+@pytest.fixture(scope="session")
+def databases(engines: EngineUrls, pools: KeptPools) -> Iterator[Databases]:
+    found = Databases(str(engines.postgres_url), pools)
     yield found
     found.close()
 

@@ -1,10 +1,10 @@
 """Databases for tests, used again and again: bringing one back is far cheaper than making it.
 
 Each is a copy of one template, which the migrations and the test gateway made. Before a test gets
-a database that another test has used, it is brought back to the template's state: other connections
-are closed, rows are deleted, sequences restart, and the rows that migrations write are put back. A
-database is replaced when its schema, its settings or its statistics differ from the template's, and
-when it has grown.
+a database that another test has used, it is brought back to the template's state: connections that
+are not kept are closed, rows are deleted, sequences restart, and the rows that migrations write are
+put back. A database is replaced when its schema, its settings or its statistics differ from the
+template's, and when it has grown.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
+from kept_pools import KeptPools
 from support import database_url
 
 from checkout.gateway.deterministic_gateway import open_test_gateway
@@ -76,6 +77,7 @@ WHERE relnamespace = {OURS} AND relkind IN ('r', 'i')
 HANG_UP = """
 SELECT pg_terminate_backend(pid, $1) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
+  AND (state <> 'idle' OR pid <> ALL ($2::int[]))
 """
 
 TABLES = f"""
@@ -109,8 +111,11 @@ class Databases:
     coroutines themselves.
     """
 
-    def __init__(self, postgres_url: str) -> None:
+    def __init__(self, postgres_url: str, pools: KeptPools) -> None:
         self._engine = postgres_url
+        self._pools = pools
+        # The superuser's connection to each database that has been taken twice.
+        self._connections: dict[str, Connection] = {}
         self._loop = asyncio.new_event_loop()
         # The one that was used last is taken first: the engine has it in its caches.
         self._free: list[str] = []
@@ -118,6 +123,8 @@ class Databases:
         self._pristine = self._run(self._make_template())
 
     def close(self) -> None:
+        for connection in self._connections.values():
+            self._run(connection.close())
         self._loop.close()
 
     @contextmanager
@@ -173,19 +180,25 @@ class Databases:
         if not self._free:
             return await self._make()
         name = self._free.pop()
-        connection = await self._connect(name)
+        connection = self._connections.pop(name, None)
+        if connection is None or connection.is_closed():
+            connection = await self._connect(name)
+        kept = self._pools.processes(database_url(self._engine, name))
         try:
-            is_clean = await self._clean(connection)
-        finally:
-            await connection.close()
+            is_clean = await self._clean(connection, kept)
+        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+            # A test broke off all connections that it found.
+            is_clean = False
         if is_clean:
+            self._connections[name] = connection
             return name
+        await connection.close()
         await self._drop(name)
         return await self._make()
 
-    async def _clean(self, connection: Connection) -> bool:
+    async def _clean(self, connection: Connection, kept: list[int]) -> bool:
         """Bring a database back to the template's state; return whether that can be done."""
-        await connection.execute(HANG_UP, HANG_UP_WAIT_MS)
+        await connection.execute(HANG_UP, HANG_UP_WAIT_MS, kept)
         if await _fingerprint(connection) != self._pristine.fingerprint:
             return False
         if await connection.fetchval(LARGEST) > RELATION_BYTES_MAX:
@@ -208,6 +221,7 @@ class Databases:
         return name
 
     async def _drop(self, name: str) -> None:
+        self._pools.end(database_url(self._engine, name))
         await self._admin(f"DROP DATABASE {name} WITH (FORCE)")
 
     async def _admin(self, sql: str) -> None:

@@ -477,7 +477,7 @@ async def test_news_of_an_order_that_was_lost_is_taken(shop: Service, client: Cl
 
 
 async def test_news_comes_again_while_the_database_is_away(shop: Service, client: Client) -> None:
-    await shop.pool.close()
+    shop.pool.terminate()
 
     assert await tell(client, news("pi_1")) == 503
 

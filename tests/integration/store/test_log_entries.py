@@ -130,12 +130,12 @@ async def test_a_log_is_read_in_parts_from_either_end(service: Service) -> None:
 
 async def test_exceptions_are_read_from_an_index_of_their_own(service: Service) -> None:
     await open_room(service)
-    await execute(service, "SET enable_seqscan = off")
 
-    plan = await execute(
-        service,
-        """EXPLAIN SELECT e.seq FROM log_entry e JOIN room m USING (room_id)
-           WHERE m.room = 'drop' AND NOT is_routine(e.body) ORDER BY e.seq LIMIT 50""",
-    )
+    async with service.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        plan = await connection.fetch(
+            """EXPLAIN SELECT e.seq FROM log_entry e JOIN room m USING (room_id)
+               WHERE m.room = 'drop' AND NOT is_routine(e.body) ORDER BY e.seq LIMIT 50"""
+        )
 
     assert any("log_entry_exceptions" in row["QUERY PLAN"] for row in plan)
