@@ -8,7 +8,7 @@ came before a shopper left, are exact to these seconds and no more.
 """
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -66,14 +66,14 @@ class Grain:
     def coarsen(self, lines: Iterable[tuple[list[Range], list[Range], Sequence[int]]]) -> None:
         """Take ranges together, in the lists themselves, until half of the memory is free.
 
-        Of each line these are the arrivals, the calls, and the entries by which numbers departed.
+        Of each line these are the arrivals, the calls, and the entries that keep calls apart.
         """
         lines = list(lines)
         self.error_s = max(self.error_s, GRAIN_MIN_S)
         while True:
-            for arrivals, calls, departures in lines:
+            for arrivals, calls, apart in lines:
                 arrivals[:] = _together(arrivals, self.error_s)
-                calls[:] = _together(calls, self.error_s, departures)
+                calls[:] = _together(calls, self.error_s, apart)
             self._count = sum(len(arrivals) + len(calls) for arrivals, calls, _ in lines)
             if self._count <= self._ranges_max // 2:
                 return
@@ -85,13 +85,14 @@ class Grain:
 
 
 def _together(
-    ranges: Iterable[Range], within_s: float, departures: Sequence[int] | None = None
+    ranges: Iterable[Range], within_s: float, apart: Sequence[int] | None = None
 ) -> list[Range]:
     """Take neighbours together that follow each other within some seconds.
 
-    With `departures` the ranges are calls. Their moment is that of the last one, so that no call
-    comes before a number's own arrival. Two calls stay apart if a number departed between them:
-    whether it had its turn before depends on the call's own moment.
+    With `apart` the ranges are calls. Their moment is that of the last one, so that no call comes
+    before a number's own arrival. Two calls stay apart if one of these entries lies between them or
+    is the first of them. A number departed or came back there, and whether the call was before it
+    depends on the call's own moment.
     """
     found: list[Range] = []
     for each in ranges:
@@ -101,12 +102,12 @@ def _together(
             and each.first == before.last + 1
             and each.at_once == before.at_once
             and 0 <= (each.moment.at - before.since).total_seconds() < within_s
-            and not _any_between(departures or (), before.moment.seq, each.moment.seq)
+            and not _any_between(apart or (), before.moment.seq, each.moment.seq)
         ):
             found[-1] = Range(
                 first=before.first,
                 last=each.last,
-                moment=before.moment if departures is None else each.moment,
+                moment=before.moment if apart is None else each.moment,
                 at_once=each.at_once,
                 began=before.since,
             )
@@ -116,7 +117,7 @@ def _together(
 
 
 def _any_between(seqs: Sequence[int], low: int, high: int) -> bool:
-    index = bisect_right(seqs, low)
+    index = bisect_left(seqs, low)
     return index < len(seqs) and seqs[index] < high
 
 

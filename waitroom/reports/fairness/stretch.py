@@ -112,8 +112,8 @@ class _Line:
 
     `opened` is when its draw closed. `gone` has when a number stopped waiting without a call, and
     `never` those that the database says were never called. `aside` are the numbers put aside and
-    not called since, and `called_later` the first calls of those that were. `departures`
-    are the entries that revoked a number or put it aside, in order.
+    not called since, and `called_later` the first calls of those that were. `apart` are the
+    entries that revoked a number, put it aside or called one that was aside, in order.
     """
 
     opened: Moment | None = None
@@ -123,7 +123,7 @@ class _Line:
     never: set[int] = field(default_factory=set)
     aside: dict[int, int] = field(default_factory=dict)
     called_later: dict[int, Moment] = field(default_factory=dict)
-    departures: "array[int]" = field(default_factory=lambda: array("q"))
+    apart: "array[int]" = field(default_factory=lambda: array("q"))
     reset: bool = False
 
 
@@ -157,11 +157,11 @@ class StoryTeller:
             case Revoked():
                 line = self._lines[entry.line]
                 line.gone.setdefault(entry.number, entry.seq)
-                line.departures.append(entry.seq)
+                line.apart.append(entry.seq)
             case SteppedAside():
                 line = self._lines[entry.line]
                 line.aside.setdefault(entry.number, entry.seq)
-                line.departures.append(entry.seq)
+                line.apart.append(entry.seq)
             case Reset():
                 self._lines[entry.from_line].reset = True
             case _:
@@ -176,7 +176,7 @@ class StoryTeller:
         ranges.append(new)
         if self._grain.note():
             self._grain.coarsen(
-                (line.arrivals, line.calls, line.departures) for line in self._lines.values()
+                (line.arrivals, line.calls, line.apart) for line in self._lines.values()
             )
 
     def _joined(self, entry: Joined) -> None:
@@ -203,6 +203,7 @@ class StoryTeller:
             if aside is not None:
                 line.gone.setdefault(number, aside)
                 line.called_later.setdefault(number, moment)
+                line.apart.append(entry.seq)
                 self._waited_again(entry.line, number, since=aside, until=entry.seq, aside=True)
             elif number in back_since:
                 # This entry ended the wait, so the wait cannot have begun after it.
