@@ -33,6 +33,7 @@ from inventory.hold_store import HoldStore, Placed
 from inventory.kit.batcher import BatcherByRoom
 from inventory.kit.doors.decoding import Json
 from inventory.kit.http import idempotency_key, json_response, read_body
+from inventory.kit.language.language import phrase
 from inventory.kit.problem import Unprocessable
 from inventory.refusals import AlreadyPaid, SessionOver, UnknownHold
 
@@ -172,9 +173,9 @@ class Checkout:
 
 
 _END_REASONS = {
-    "left": "You have left this session.",
-    "ordered": "Your order is placed, and this session has ended with it.",
-    "expired": "The time of this session is over.",
+    "left": phrase("You have left this session."),
+    "ordered": phrase("Your order is placed, and this session has ended with it."),
+    "expired": phrase("The time of this session is over."),
 }
 
 

@@ -23,6 +23,8 @@ from inventory.catalogue import Sku
 from inventory.hold import Basket, Hold, HoldRequest, Wish, body_hash, idempotency_uuid
 from inventory.kit.doors.decoding import Json, words_of
 from inventory.kit.http import KEY_LENGTH_MAX, read_form
+from inventory.kit.language.asked import language_of
+from inventory.kit.language.language import phrase
 from inventory.kit.pages import CSP, Pages
 from inventory.kit.problem import BadRequest, IdempotencyKeyMissing, Refusal, Unprocessable
 from inventory.money import UnreadableAmount, parse_minor
@@ -90,13 +92,13 @@ class CheckoutPages:
         try:
             session = await self._checkout.sessions.of(request)
         except SessionOver as refusal:
-            return self._over(refusal)
+            return self._over(request, refusal)
         except RoomNeeded as refusal:
-            return self._choice(refusal)
+            return self._choice(request, refusal)
         try:
             view = await self._checkout.live_session(session)
         except SessionOver as refusal:
-            return self._over(refusal, session.room)
+            return self._over(request, refusal, session.room)
         holds = await self._checkout.holds.held(session.session_id)
         wishes = await self._checkout.holds.wishes(session.session_id)
         orders = await self._checkout.orders.of_session(session.session_id)
@@ -111,7 +113,7 @@ class CheckoutPages:
             "partial_offered": _partial_offered(problem, asked or {}),
             "returns": await self._returns(request, view.room),
             "order": running[0] if running else None,
-            "problem": problem and problem.body(),
+            "problem": problem and problem.body(language_of(request)),
             "stripe_key": self._stripe_key,
             "form_key": str(uuid4()),
         }
@@ -120,20 +122,32 @@ class CheckoutPages:
             context,
             title="Checkout",
             status=problem.status if problem else 200,
+            request=request,
         )
         if self._stripe_key:
             response.headers["Content-Security-Policy"] = STRIPE_CSP
         return response
 
-    def _choice(self, refusal: RoomNeeded) -> web.Response:
+    def _choice(self, request: web.Request, refusal: RoomNeeded) -> web.Response:
         """Render the rooms that a browser is in the checkout of, when its address names none."""
         context = {"rooms": refusal.fields["rooms"]}
-        return self._pages.render("choose_room.html", context, title="Which checkout?")
-
-    def _over(self, refusal: SessionOver, room: str | None = None) -> web.Response:
-        context = {"reason": refusal.detail, "room": room or refusal.fields.get("room")}
         return self._pages.render(
-            "session_over.html", context, title="Your session has ended", status=401
+            "choose_room.html", context, title="Which checkout?", request=request
+        )
+
+    def _over(
+        self, request: web.Request, refusal: SessionOver, room: str | None = None
+    ) -> web.Response:
+        context = {
+            "reason": refusal.told(language_of(request)),
+            "room": room or refusal.fields.get("room"),
+        }
+        return self._pages.render(
+            "session_over.html",
+            context,
+            title="Your session has ended",
+            status=401,
+            request=request,
         )
 
     async def hold(self, request: web.Request) -> web.Response:
@@ -154,7 +168,7 @@ class CheckoutPages:
                 )
             )
         except SessionOver as refusal:
-            return self._over(refusal, session.room)
+            return self._over(request, refusal, session.room)
         except Refusal as refusal:
             return await self._show(request, refusal, quantities)
         raise web.HTTPSeeOther(checkout_url(session.room))
@@ -268,7 +282,7 @@ def _basket(form: dict[str, str], *, field: str = _FIELD) -> dict[str, int]:
         if name.startswith(field) and _WHOLE.fullmatch(value)
     ]
     if not items:
-        raise BadRequest("Choose at least one item.")
+        raise BadRequest(phrase("Choose at least one item."))
     try:
         return msgspec.convert({"items": items}, Basket).quantities()
     except msgspec.ValidationError as error:
@@ -287,5 +301,7 @@ def _shown(form: dict[str, str], hold_id: UUID) -> int | None:
 def _key(form: dict[str, str]) -> str:
     key = form.get("key", "")
     if not key or len(key) > KEY_LENGTH_MAX:
-        raise IdempotencyKeyMissing("This form has lost its key; please load the page again.")
+        raise IdempotencyKeyMissing(
+            phrase("This form has lost its key; please load the page again.")
+        )
     return key

@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+from inventory.kit.language.language import phrase
 from inventory.kit.signing import Seal
 from inventory.refusals import SessionOver
 
@@ -40,5 +41,5 @@ class SessionSeal:
         """Return the session; raises `SessionOver` for anything that we did not sign."""
         match = _FORM.fullmatch(self._seal.open(token) or "")
         if match is None:
-            raise SessionOver("There is no valid session with this request.")
+            raise SessionOver(phrase("There is no valid session with this request."))
         return Session(session_id=int(match[1]), room=match[2])

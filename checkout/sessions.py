@@ -17,6 +17,7 @@ from checkout.session import Session, SessionSeal
 from inventory.kit.database import work_for
 from inventory.kit.doors.cookies import cookies_in
 from inventory.kit.http import bearer
+from inventory.kit.language.language import phrase
 from inventory.refusals import SessionOver
 
 SESSION_COOKIE = "waitroom_session_"
@@ -110,7 +111,7 @@ class Sessions:
         if named is not None:
             kept = [session for session in kept if session.room == named]
         if not kept:
-            raise SessionOver("This needs a session: claim your place first.", room=named)
+            raise SessionOver(phrase("This needs a session: claim your place first."), room=named)
         return kept
 
     def _opened(self, token: str) -> Session | None:
@@ -122,5 +123,5 @@ class Sessions:
 
 def _in_room(session: Session, named: str | None) -> Session:
     if named is not None and session.room != named:
-        raise SessionOver("This session belongs to another room.", room=named)
+        raise SessionOver(phrase("This session belongs to another room."), room=named)
     return session

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from inventory.catalogue import Code
+from inventory.kit.language.language import phrase
 from inventory.kit.problem import Refusal, Unprocessable
 from inventory.refusals import (
     AlreadyPaid,
@@ -168,18 +169,19 @@ def body_hash(quantities: dict[str, int], *, partial: bool = False) -> bytes:
 def refusal(verdict: Verdict, *, sku: str = "", figure: int = 0) -> Refusal:
     """Return the refusal that a verdict stands for; `figure` is units available or the limit."""
     if verdict is Verdict.OUT_OF_STOCK:
-        left = f"{figure} left of {sku}." if figure else f"{sku} is gone."
+        left = phrase("{available} left of {sku}.") if figure else phrase("{sku} is gone.")
         return OutOfStock(left, sku=sku, available=figure)
     if verdict is Verdict.ORDER_UNITS:
-        return LimitReached(f"At most {figure} units in one order.", limit=figure, scope="order")
+        return LimitReached(
+            phrase("At most {limit} units in one order."), limit=figure, scope="order"
+        )
     if verdict in _LIMITS:
         scope = _LIMITS[verdict]
-        detail = f"At most {figure} of {sku} for each {scope}."
-        return LimitReached(detail, sku=sku, limit=figure, scope=scope)
+        return LimitReached(_LIMIT_TOLD[scope], sku=sku, limit=figure, scope=scope)
     if verdict is Verdict.UNKNOWN_SKU:
-        return UnknownSku(f"This room sells no SKU {sku!r}.", sku=sku)
+        return UnknownSku(phrase("This room sells no SKU {sku}."), sku=sku)
     if verdict is Verdict.NOT_ON_SALE:
-        return NotOnSale(f"{sku} is not on sale now.", sku=sku)
+        return NotOnSale(phrase("{sku} is not on sale now."), sku=sku)
     return _PLAIN[verdict]()
 
 
@@ -187,6 +189,12 @@ _LIMITS: dict[Verdict, str] = {
     Verdict.SESSION_LIMIT: "session",
     Verdict.ORDER_LIMIT: "order",
     Verdict.CUSTOMER_LIMIT: "customer",
+}
+
+_LIMIT_TOLD = {
+    "session": phrase("At most {limit} of {sku} for each session."),
+    "order": phrase("At most {limit} of {sku} for each order."),
+    "customer": phrase("At most {limit} of {sku} for each customer."),
 }
 
 # Verdicts that need no figures.

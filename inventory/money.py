@@ -16,6 +16,7 @@ import re
 from decimal import Decimal
 from functools import cache, lru_cache
 
+from babel import Locale
 from babel.core import get_global
 from babel.numbers import (
     format_currency,
@@ -30,7 +31,7 @@ AMOUNT_MAX = 10**12
 # The currency of a room that is made without saying one.
 DEFAULT_CURRENCY = "EUR"
 
-# Pages are in English.
+# Operators' pages and what programs read are in English.
 LOCALE = "en"
 # Most currencies have two digits; pages list only the others.
 COMMON_DIGITS = 2
@@ -73,17 +74,28 @@ def uncommon_digits() -> dict[str, int]:
 
 
 @lru_cache(maxsize=WRITTEN_CACHE_MAX)
-def format_amount(minor: int, currency: str) -> str:
-    """Write an amount as people do: 2400 EUR becomes €24.00.
+def format_amount(minor: int, currency: str, locale: Locale | str = LOCALE) -> str:
+    """Write an amount as people do: 2400 EUR becomes €24.00, and 24,00 € in German.
 
-    Browsers put a space behind a sign that ends in a letter, as the CLDR asks. Babel leaves it
-    out, so the pattern has it.
+    Browsers put a space between a digit and a sign that ends in a letter, as the CLDR asks. Babel
+    leaves it out, so the pattern has it.
     """
     count = digits(currency)
-    space = "\N{NO-BREAK SPACE}" if get_currency_symbol(currency, LOCALE)[-1].isalpha() else ""
-    pattern = f"¤{space}#,##0" + (f".{'0' * count}" if count else "")
+    pattern = _pattern_of(locale)
+    if pattern.startswith("¤#") and get_currency_symbol(currency, locale)[-1].isalpha():
+        pattern = f"¤\N{NO-BREAK SPACE}{pattern[1:]}"
+    pattern = pattern.replace(".00", f".{'0' * count}" if count else "")
     amount = Decimal(minor).scaleb(-count)
-    return format_currency(amount, currency, pattern, locale=LOCALE, currency_digits=False)
+    return format_currency(
+        amount, currency, pattern, locale=locale, currency_digits=False, numbering_system="latn"
+    )
+
+
+@cache
+def _pattern_of(locale: Locale | str) -> str:
+    """Return the CLDR's pattern of amounts; signs of direction and accounting forms stay out."""
+    found = Locale.parse(locale).currency_formats["standard"].pattern
+    return str(found).split(";")[0]
 
 
 def parse_amount(text: str, currency: str) -> int:

@@ -89,9 +89,7 @@ class HistoryApi:
             "stuck": order.state is OrderState.RETURNING and _stuck(refunds),
             "bank_step": f"/checkout/stripe/{order.order_id}" if waits else None,
         }
-        response = self._pages.render(
-            "order.html", context, title=_TITLES.get(body["status"], "Your order")
-        )
+        response = self._pages.render("order.html", context, title=order.number, request=request)
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
 
@@ -105,8 +103,9 @@ class HistoryApi:
         receipt = receipt_of(order, refunds, brand=self._brand)
         if form == "text":
             return web.Response(body=as_text(receipt).encode(), headers=_TEXT)
-        title = f"Receipt for order {receipt.number}"
-        response = self._pages.render("receipt.html", {"receipt": receipt}, title=title)
+        response = self._pages.render(
+            "receipt.html", {"receipt": receipt}, title=receipt.number, request=request
+        )
         response.headers["Content-Security-Policy"] = RECEIPT_CSP
         response.headers["Referrer-Policy"] = "no-referrer"
         return response

@@ -21,6 +21,7 @@ from inventory.kit.database import ENGINE_ERRORS, work_for
 from inventory.kit.doors.accept import prefers_html, takes_gzip
 from inventory.kit.doors.decoding import words_of
 from inventory.kit.doors.origins import Origin, origin_of, parse_origin
+from inventory.kit.language.asked import language_of
 from inventory.kit.problem import (
     BadRequest,
     CrossSite,
@@ -70,7 +71,8 @@ _children: dict[tuple[str, int], Histogram] = {}
 
 # The address of the service as browsers know it, where that is set.
 OWN_ORIGIN: "web.AppKey[Origin | None]" = web.AppKey("own_origin")
-PROBLEM_PAGE: "web.AppKey[Callable[[Refusal, str], web.Response]]" = web.AppKey("problem_page")
+ProblemPage = Callable[[web.Request, Refusal, str], web.Response]
+PROBLEM_PAGE: "web.AppKey[ProblemPage]" = web.AppKey("problem_page")
 
 
 class Process(Protocol):
@@ -151,7 +153,8 @@ async def read_form(request: web.Request) -> dict[str, str]:
     raw = await _read_raw(request)
     if not raw:
         return {}
-    if request.content_type != FORM or not _is_utf8(request):
+    charset = (request.charset or "utf-8").strip().lower()
+    if request.content_type != FORM or charset not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType(f"Please send the form as {FORM}, in UTF-8.")
     try:
         fields = parse_qsl(
@@ -163,10 +166,6 @@ async def read_form(request: web.Request) -> dict[str, str]:
     except ValueError as error:
         raise BadRequest("The form cannot be read.") from error
     return dict(reversed(fields))
-
-
-def _is_utf8(request: web.Request) -> bool:
-    return (request.charset or "utf-8").strip().lower() in {"utf-8", "utf8"}
 
 
 async def _read_raw(request: web.Request) -> bytes:
@@ -390,11 +389,12 @@ def _page_before(request: web.Request) -> str:
 def _refused(request: web.Request, refusal: Refusal) -> web.Response:
     page = request.config_dict.get(PROBLEM_PAGE)
     if page is not None and wants_html(request):
-        response = page(refusal, _page_before(request))
+        response = page(request, refusal, _page_before(request))
         if request.method == "GET" and "Retry-After" in refusal.headers:
             # The page tries again by itself, also without JavaScript.
             response.headers["Refresh"] = refusal.headers["Retry-After"]
     else:
-        response = web.Response(body=encode(refusal.body()), status=refusal.status, headers=PROBLEM)
+        body = encode(refusal.body(language_of(request)))
+        response = web.Response(body=body, status=refusal.status, headers=PROBLEM)
     response.headers.update(refusal.headers)
     return response

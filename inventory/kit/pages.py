@@ -8,8 +8,12 @@ from typing import Any
 import jinja2
 import msgspec
 from aiohttp import web
+from jinja2 import pass_context
 from multidict import CIMultiDict
 
+from inventory.kit.language.asked import language_of
+from inventory.kit.language.catalogues import choices, english
+from inventory.kit.language.scripts import words_of
 from inventory.kit.problem import Refusal
 
 # The values that a template uses, by name. Jinja knows no types, and refuses an unknown name when a
@@ -30,19 +34,12 @@ PAGE = CIMultiDict(
         "Referrer-Policy": "same-origin",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
+        "Vary": "Accept-Language, Cookie",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
         "Server": "waitroom",
     }
 )
 HSTS = "max-age=31536000"
-
-
-def duration(seconds: int) -> str:
-    """Write a time as people say it, never longer than it is."""
-    if seconds < 100 and seconds != 60:
-        return f"{seconds} seconds"
-    minutes = seconds // 60
-    return "1 minute" if minutes == 1 else f"{minutes} minutes"
 
 
 def static_folder() -> Path:
@@ -53,7 +50,7 @@ class Pages:
     """Render templates under one brand. `secure` adds HSTS, for sites that run on https.
 
     `filters` and `shared` are functions and values of the parts above this kit that every template
-    may use.
+    may use. A filter gets the locale of the page as its last argument.
     """
 
     def __init__(
@@ -72,28 +69,80 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters.update(duration=duration, **filters)
-        self._templates.globals.update(shared)
+        self._templates.filters.update(_WRITTEN)
+        self._templates.filters.update({name: _local(write) for name, write in filters.items()})
+        self._templates.globals.update(_TOLD, languages=choices, **shared)
         self._headers = CIMultiDict(PAGE)
         if secure:
             self._headers["Strict-Transport-Security"] = HSTS
 
     def render(
-        self, template: str, context: Context, *, title: str, status: int = 200
+        self,
+        template: str,
+        context: Context,
+        *,
+        title: str,
+        status: int = 200,
+        request: web.Request | None = None,
     ) -> web.Response:
-        """Render a page; moments and ids in `context` are written as in the JSON API."""
+        """Render a page; moments and ids in `context` are written as in the JSON API.
+
+        A page with its request is in the shopper's language and has the switch, and one without it
+        is in English.
+        """
+        language = english() if request is None else language_of(request)
         values = msgspec.to_builtins(dict(context))
         found = self._templates.get_template(template)
-        text = found.render(brand=self._brand, page_title=title, **values)
-        return web.Response(body=text.encode(), status=status, headers=self._headers)
+        text = found.render(
+            brand=self._brand,
+            page_title=title,
+            language=language,
+            here="" if request is None else _address_of(request),
+            **values,
+        )
+        response = web.Response(body=text.encode(), status=status, headers=self._headers)
+        response.headers["Content-Language"] = language.tag
+        return response
 
-    def problem(self, refusal: Refusal, back: str) -> web.Response:
+    def problem(self, request: web.Request, refusal: Refusal, back: str) -> web.Response:
         """Render a refusal for a person; `back` is the path of the page they come from, or ""."""
+        language = language_of(request)
+        title = language.say(refusal.title)
         context = {
             "back": back,
             "status": refusal.status,
-            "title": refusal.title,
-            "detail": refusal.detail,
+            "title": title,
+            "detail": refusal.told(language),
             "code": refusal.code,
         }
-        return self.render("problem.html", context, title=refusal.title, status=refusal.status)
+        return self.render(
+            "problem.html", context, title=title, status=refusal.status, request=request
+        )
+
+
+def _address_of(request: web.Request) -> str:
+    """Return the address of the page, to lead back to it. A form's answer stands below its page."""
+    if request.method in {"GET", "HEAD"}:
+        return request.path_qs
+    page = request.path.rpartition("/")[0] or "/"
+    return f"{page}?{request.query_string}" if request.query_string else page
+
+
+def _local(write: Callable[..., str]) -> Callable[..., str]:
+    return pass_context(lambda page, *values: write(*values, page["language"].locale))
+
+
+# What every template may use to speak the language that its page was given.
+_TOLD = {
+    "say": pass_context(lambda page, *texts, **values: page["language"].markup(*texts, **values)),
+    "say_n": pass_context(
+        lambda page, *texts, **values: page["language"].markup_n(*texts, **values)
+    ),
+    "script_words": pass_context(
+        lambda page, *names: words_of(static_folder() / "js", names, page["language"])
+    ),
+}
+_WRITTEN = {
+    name: pass_context(lambda page, value, name=name: getattr(page["language"], name)(value))
+    for name in ("number", "duration", "clock", "clock_s", "day", "moment")
+}

@@ -7,13 +7,15 @@ own in its `refusals` module, and `docs/refusals.md` lists them all.
 from typing import Any
 
 from inventory.kit.doors.decoding import Json
+from inventory.kit.language.language import Language, fill
 
 
 class Refusal(Exception):
     """A request that cannot be granted, in a form that programs and people can read.
 
     `code` is stable and goes into the body, `status` is the HTTP status, `fields` are extra
-    members that a caller needs, `headers` extra HTTP headers (such as Retry-After).
+    members that a caller needs, `headers` extra HTTP headers (such as Retry-After). A detail may
+    name fields in braces, and is then translated as a whole.
     """
 
     code: str = "refused"
@@ -23,18 +25,23 @@ class Refusal(Exception):
     def __init__(
         self, detail: str = "", *, headers: dict[str, str] | None = None, **fields: Any
     ) -> None:
-        super().__init__(detail or self.title)
-        self.detail = detail or self.title
+        self.sentence = detail or self.title
+        self.detail = fill(self.sentence, fields)
+        super().__init__(self.detail)
         self.fields = fields
         self.headers = headers or {}
 
-    def body(self) -> Json:
-        """Return the problem document as plain values."""
+    def told(self, language: Language) -> str:
+        """Return the detail in a language; one that no catalogue has stays in English."""
+        return language.say(self.sentence, **self.fields)
+
+    def body(self, language: Language | None = None) -> Json:
+        """Return the problem document as plain values, in English or another language."""
         return {
             "type": f"urn:waitroom:problem:{self.code}",
-            "title": self.title,
+            "title": language.say(self.title) if language else self.title,
             "status": self.status,
-            "detail": self.detail,
+            "detail": self.told(language) if language else self.detail,
             "code": self.code,
             **self.fields,
         }

@@ -1,3 +1,5 @@
+import { say } from "./words.js";
+
 /** The longest pause that an answer may ask for: a page that waits longer would miss a call. */
 const PAUSE_MAX_S = 25;
 /** The form of HTTP's dates (RFC 9110, section 5.6.7); Date.parse takes almost anything for one. */
@@ -35,10 +37,10 @@ export async function ask(method, url, { body, key, there, headers = {} } = {}) 
   try {
     reply = await fetch(url, { method, headers: head, body: body && JSON.stringify(body), signal: AbortSignal.timeout(15000) });
     text = await reply.text();
-  } catch { throw new NoAnswer("The network did not answer."); }
+  } catch { throw new NoAnswer(say("The network did not answer.")); }
   let data = null;
   try { data = JSON.parse(text); } catch { /* an empty answer, or a proxy's page */ }
-  if (reply.status === 429 || reply.status >= 500 || (there && reply.status === 404)) throw new NoAnswer(data?.detail ?? "The server is busy.", pauseOf(reply.headers));
-  if (reply.ok && reply.status !== 204 && (data === null || typeof data !== "object")) throw new NoAnswer("The answer could not be read.");
+  if (reply.status === 429 || reply.status >= 500 || (there && reply.status === 404)) throw new NoAnswer(data?.detail ?? say("The server is busy."), pauseOf(reply.headers));
+  if (reply.ok && reply.status !== 204 && (data === null || typeof data !== "object")) throw new NoAnswer(say("The answer could not be read."));
   return { ok: reply.ok, status: reply.status, data, headers: reply.headers };
 }

@@ -1,4 +1,5 @@
 import { countdown, within } from "./clock.js";
+import { say, sayN } from "./words.js";
 import { announce, drawClock, drawHoldClock, spellItems } from "./checkout-view.js";
 
 /** Seconds before a deadline at which the page warns of it, once each. */
@@ -22,12 +23,12 @@ export function wind(id, seconds) {
 /** @param {string} id @returns {number} seconds */
 export const left = (id) => clocks.get(id)?.() ?? 0;
 
-/** @param {string} id @param {string} what */
-function warn(id, what) {
+/** @param {string} id @param {(mark: number) => string} told */
+function warn(id, told) {
   const seconds = left(id), mark = MARKS.find((at) => seconds <= at);
   if (!mark || seconds <= 0 || (warned.get(id) ?? Infinity) <= mark) return;
   warned.set(id, mark);
-  announce(`${mark} seconds left${what}`);
+  announce(told(mark));
 }
 
 /** Show every clock, and warn in time. @param {any} session @returns {number} seconds to the next deadline */
@@ -39,12 +40,13 @@ export function tick(session) {
     drawHoldClock(hold.hold_id, paying ? null : left(hold.hold_id));
     if (paying) continue;
     next = Math.min(next, left(hold.hold_id));
-    warn(hold.hold_id, ` for ${spellItems(hold.items)}.${hold.extensions_left ? " You can extend the time." : ""}`);
+    warn(hold.hold_id, (mark) => [sayN(mark, "{n} second left for {items}.", "{n} seconds left for {items}.", { items: spellItems(hold.items) }), hold.extensions_left ? say("You can extend the time.") : ""].join(" ").trim());
   }
   const held = session.holds.length > 0;
   if (next === Infinity) next = left("session");
   drawClock(next, held, waiting);
   // A wish can come true only while the session lasts.
-  if (waiting || !held) warn("session", waiting ? " in this session, and for your place in this line. You can stay in line for returns." : ".");
+  if (waiting) warn("session", (mark) => sayN(mark, "{n} second left in this session, and for your place in this line. You can stay in line for returns.", "{n} seconds left in this session, and for your place in this line. You can stay in line for returns."));
+  else if (!held) warn("session", (mark) => sayN(mark, "{n} second left.", "{n} seconds left."));
   return next;
 }

@@ -1,5 +1,6 @@
 import { mmss } from "./format.js";
 import { money } from "./money.js";
+import { say } from "./words.js";
 
 /** @param {string} id */
 export const $ = (id) => /** @type {any} */ (document.getElementById(id));
@@ -11,7 +12,7 @@ export const announce = (text) => { $("status").textContent = text; };
 export const problem = (text) => { $("hold-problem").textContent = text; };
 
 /** "2 × Mug, 1 × Vase". @param {{quantity: number, name: string}[]} items */
-export const spellItems = (items) => items.map((item) => `${item.quantity} × ${item.name}`).join(", ");
+export const spellItems = (items) => items.map(({ quantity, name }) => say("{quantity} × {name}", { quantity, name })).join(", ");
 
 /** @returns {HTMLInputElement[]} */
 const inputs = () => [...$("hold-form").querySelectorAll("input[type=number]")];
@@ -32,14 +33,14 @@ export function offerPartial(offered) { $("partial").hidden = !offered; }
 /** @param {number} left seconds @param {boolean} held @param {boolean} waiting */
 export function drawClock(left, held, waiting) {
   $("deadline").textContent = mmss(left);
-  $("deadline-label").textContent = held ? "Your items are held for you for" : waiting ? "Your session and this line last for" : "Your time to choose";
+  $("deadline-label").textContent = held ? say("Your items are held for you for") : waiting ? say("Your session and this line last for") : say("Your time to choose");
   $("deadline-bar").toggleAttribute("data-urgent", left <= 60);
 }
 
 /** @param {string} id the hold's @param {number | null} left seconds; null while it is being paid */
 export function drawHoldClock(id, left) {
   const clock = $("holds").querySelector(`[data-hold="${CSS.escape(id)}"] .hold-clock`);
-  if (clock) clock.textContent = left == null ? "Its payment is in progress." : `For another ${mmss(left)}`;
+  if (clock) clock.textContent = left == null ? say("Its payment is in progress.") : say("For another {time}", { time: mmss(left) });
 }
 
 /** @param {any[]} holds as the server sent them @param {boolean} waiting */
@@ -62,8 +63,8 @@ export function drawHolds(holds, waiting) {
   $("empty-note").hidden = some || waiting;
   $("pay-note").hidden = !waiting;
   $("columns").classList.toggle("has-hold", some || waiting);
-  $("hold-form").querySelector("h2").textContent = some ? "Choose more" : "Choose your items";
-  $("hold-button").textContent = some ? "Reserve these too" : "Reserve these items";
+  $("hold-form").querySelector("h2").textContent = some ? say("Choose more") : say("Choose your items");
+  $("hold-button").textContent = some ? say("Reserve these too") : say("Reserve these items");
   if (lost) $("hold-button").focus();
 }
 
@@ -92,7 +93,7 @@ function line(hold, item) {
   what.textContent = spellItems([item]);
   price.textContent = money(item.price_minor * item.quantity, hold.currency);
   row.querySelector("form").hidden = hold.state === "paying";
-  row.querySelector("button").setAttribute("aria-label", `Put one back: ${item.name}`);
+  row.querySelector("button").setAttribute("aria-label", say("Put one back: {name}", { name: item.name }));
   return row;
 }
 
@@ -112,8 +113,9 @@ function drawPayment(holds) {
     button.id = at ? `pay-button-${at + 1}` : "pay-button";
     button.value = hold?.hold_id ?? "";
     button.disabled = busy;
-    button.textContent = busy ? "Waiting for the payment" : !hold ? "Pay"
-      : `Pay ${money(hold.total_minor, hold.currency)}${holds.length > 1 ? ` for ${spellItems(hold.items)}` : ""}`;
+    button.textContent = busy ? say("Waiting for the payment") : !hold ? say("Pay")
+      : holds.length > 1 ? say("Pay {amount} for {items}", { amount: money(hold.total_minor, hold.currency), items: spellItems(hold.items) })
+        : say("Pay {amount}", { amount: money(hold.total_minor, hold.currency) });
   });
 }
 

@@ -1,5 +1,5 @@
 import { ask } from "./api.js";
-import { count } from "./format.js";
+import { say, sayN } from "./words.js";
 import { $, spellItems } from "./checkout-view.js";
 
 /** Seconds between two looks while the session has wishes, and the most after failures. */
@@ -14,7 +14,7 @@ export function drawWaiting(wishes, holds) {
   const lines = wishes.map((wish) => {
     const sku = stock.get(wish.sku);
     const own = holds.flatMap((hold) => hold.items).reduce((sum, item) => sum + (item.sku === wish.sku ? item.quantity : 0), 0);
-    return [spellItems([wish]), `: ${sku ? tell(Math.max(0, sku.held - own)) : "none is free now."}`];
+    return [spellItems([wish]), `: ${sku ? tell(Math.max(0, sku.held - own)) : say("none is free now.")}`];
   });
   const text = JSON.stringify(lines);
   if ($("waiting-items").dataset.text === text) return;
@@ -27,9 +27,9 @@ export function drawWaiting(wishes, holds) {
 }
 
 /** @param {number} others units in other people's baskets */
-const tell = (others) => `none is free now. ${others
-  ? `${count(others)} ${others === 1 ? "is" : "are"} in other people’s baskets.`
-  : "None is in a basket either, but one may come free from a missed call or a cancelled order."}`;
+const tell = (others) => (others
+  ? sayN(others, "none is free now. {n} is in other people’s baskets.", "none is free now. {n} are in other people’s baskets.")
+  : say("none is free now. None is in a basket either, but one may come free from a missed call or a cancelled order."));
 
 /** Read the room's stock, if the session has wishes. @param {string} room @param {any[]} wishes */
 export async function readStock(room, wishes) {

@@ -4,11 +4,11 @@ import { left, tick, wind } from "./checkout-clock.js";
 import { $, announce, chosen, clearChosen, drawHolds, offerPartial, problem, spellItems, wireSteppers } from "./checkout-view.js";
 import { drawWaiting, keepLooking, readStock } from "./checkout-wait.js";
 import { explain } from "./checkout-words.js";
+import { say } from "./words.js";
 import { wireReturns } from "./returns.js";
 
-const page = $("checkout"), title = document.title;
-/** The session as the server sent it last, with its holds and wishes. */
-let session = JSON.parse(page.dataset.session);
+const page = $("checkout"), { title } = document;
+let session = JSON.parse(page.dataset.session); // As the server sent it last, with its holds and wishes.
 /** Counts the acts on this page, so that an older answer undoes none. Each request names its room. */
 let changes = 0, over = false;
 const here = `?room=${encodeURIComponent(session.room)}`;
@@ -25,7 +25,7 @@ function draw() {
   const waiting = session.waiting_for.length > 0;
   drawHolds(session.holds, waiting);
   drawWaiting(session.waiting_for, session.holds);
-  document.title = `${session.holds.length ? "Held for you · " : waiting ? "In line · " : ""}${title}`;
+  document.title = [session.holds.length ? say("Held for you") : waiting ? say("In line") : "", title].filter(Boolean).join(" · ");
   lookAgain();
 }
 
@@ -57,7 +57,7 @@ async function send(method, url, body) {
 /** Reserve the chosen units in the first hold, so that all is paid at once, or else in a new one. */
 async function place(_, submitter) {
   const items = chosen(), partial = submitter?.name === "partial";
-  if (!items.length) return problem("Choose at least one item first.");
+  if (!items.length) return problem(say("Choose at least one item first."));
   const mine = partial ? null : session.holds.find((hold) => hold.state === "held");
   let answer = mine && await send("PATCH", `/checkout/holds/${mine.hold_id}${here}`, { items: together(mine.items, items) });
   // A hold that cannot grow stays as it is. A request for the missing units alone becomes a wish.
@@ -71,7 +71,7 @@ async function place(_, submitter) {
   const all = items.every((item) => given.get(item.sku) >= item.quantity);
   put({ extensions_left: 0, ...data }, data.hold_id);
   clearChosen();
-  announce(all ? "Your items are held for you. Now pay before the time runs out." : `Held for you: ${spellItems(data.items)}. The rest was not available.`);
+  announce(all ? say("Your items are held for you. Now pay before the time runs out.") : say("Held for you: {items}. The rest was not available.", { items: spellItems(data.items) }));
   $("pay-button").scrollIntoView({ block: "nearest", behavior: "smooth" });
   await refresh();
 }
@@ -91,21 +91,21 @@ async function alter(id, body, told) {
   announce(told);
 }
 
-const extend = (id) => alter(id, { extend: true }, "You have more time.");
+const extend = (id) => alter(id, { extend: true }, say("You have more time."));
 
 /** Put one unit back. */
 async function change(id, _, form) {
   const { sku } = form.closest("[data-sku]").dataset;
   const items = session.holds.find((hold) => hold.hold_id === id)?.items ?? [];
   const rest = items.map((item) => ({ sku: item.sku, quantity: item.quantity - (item.sku === sku ? 1 : 0) })).filter((item) => item.quantity);
-  return rest.length ? alter(id, { items: rest }, "One was put back.") : release(id);
+  return rest.length ? alter(id, { items: rest }, say("One was put back.")) : release(id);
 }
 
 async function release(id) {
   const { ok, status, data } = await ask("DELETE", `/checkout/holds/${id}${here}`);
   if (!ok && status !== 404 && status !== 410) return refuse(data, status, id);
   put(null, id);
-  announce("Everything was put back. You can choose again.");
+  announce(say("Everything was put back. You can choose again."));
 }
 
 async function unwish() {
@@ -115,7 +115,7 @@ async function unwish() {
   session.waiting_for = [];
   draw();
   $("hold-button").focus();
-  announce("You are no longer waiting for anything.");
+  announce(say("You are no longer waiting for anything."));
 }
 
 async function pay(_, submitter) {
@@ -137,7 +137,7 @@ async function pay(_, submitter) {
 
 /** Ask for the order until the gateway has decided. @param {string} order */
 async function follow(order) {
-  announce("The payment provider is taking its time. Your items stay held meanwhile.");
+  announce(say("The payment provider is taking its time. Your items stay held meanwhile."));
   for (;;) {
     await new Promise((wake) => setTimeout(wake, 1500 + Math.random() * 500));
     const { ok, data } = await ask("GET", `/checkout/orders/${order}${here}`).catch(() => ({ ok: false, data: null }));
@@ -158,7 +158,7 @@ async function refresh() {
   const had = new Set(session.holds.map((hold) => hold.hold_id)), wished = new Set(session.waiting_for.map((wish) => wish.sku));
   const served = data.holds.filter((hold) => !had.has(hold.hold_id)).flatMap((hold) => hold.items).filter((item) => wished.has(item.sku));
   keep(data);
-  if (served.length) { problem(""); announce(`${spellItems(served)} came free and is held for you. Pay before the time runs out.`); }
+  if (served.length) { problem(""); announce(say("{items} came free and is held for you. Pay before the time runs out.", { items: spellItems(served) })); }
   return true;
 }
 
@@ -170,7 +170,7 @@ setInterval(() => {
   const gone = session.holds.filter((hold) => hold.state !== "paying" && left(hold.hold_id) <= 0);
   if (!gone.length) return;
   for (const hold of gone) put(null, hold.hold_id);
-  problem(`The time for ${spellItems(gone.flatMap((hold) => hold.items))} ran out: it went back to the line.`);
+  problem(say("The time for {items} ran out: it went back to the line.", { items: spellItems(gone.flatMap((hold) => hold.items)) }));
   refresh();
 }, 500);
 
@@ -186,7 +186,7 @@ document.addEventListener("submit", async (event) => {
   problem("");
   try { await act(form.elements.namedItem("hold_id")?.value, event.submitter, form); } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
-    problem(`${error.message} Nothing is lost: press the button again, and it will not be done twice.`);
+    problem(`${error.message} ${say("Nothing is lost: press the button again, and it will not be done twice.")}`);
   } finally { button.disabled = session.holds.some((hold) => hold.state === "paying" && hold.hold_id === button.value); }
 });
 

@@ -1,10 +1,8 @@
-const lang = document.documentElement.lang || "en";
-const numbers = new Intl.NumberFormat(lang);
+import { count, locale, say, sayN } from "./words.js";
 
-/** @param {number} n */
-export const count = (n) => numbers.format(n);
+export { count };
 
-/** "1 item", "3 items". @param {number} n @param {string} one @param {string} [many] */
+/** "1 item", "3 items", on pages that are in English alone. @param {number} n @param {string} one @param {string} [many] */
 export const plural = (n, one, many = `${one}s`) =>
   `${count(n)} ${n === 1 ? one : many}`;
 
@@ -17,29 +15,30 @@ export function mmss(seconds) {
 /** Return a length of time in words. @param {number} seconds */
 export function spell(seconds) {
   const minutes = Math.round(seconds / 60);
-  if (seconds < 55) return plural(Math.round(seconds), "second");
-  if (minutes < 90) return plural(minutes, "minute");
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  if (seconds < 55) return sayN(Math.round(seconds), "{n} second", "{n} seconds");
+  if (minutes < 90) return sayN(minutes, "{n} minute", "{n} minutes");
+  return say("{hours} h {minutes} min", { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
 }
 
 /** Return a wait as a range. @param {number | null} low @param {number | null} high */
 export function band(low, high) {
-  if (low == null || high == null) return "Not known yet";
-  if (high < 60) return "Less than a minute";
+  if (low == null || high == null) return say("Not known yet");
+  if (high < 60) return say("Less than a minute");
   const from = Math.max(1, Math.round(low / 60)), to = Math.max(1, Math.ceil(high / 60));
-  if (from >= to) return `About ${spell(to * 60)}`;
-  return to < 90 ? `Between ${from} and ${to} minutes` : `Between ${spell(low)} and ${spell(high)}`;
+  if (from >= to) return say("About {duration}", { duration: spell(to * 60) });
+  return to < 90 ? sayN(to, "Between {low} and {n} minute", "Between {low} and {n} minutes", { low: from })
+    : say("Between {low} and {high}", { low: spell(low), high: spell(high) });
 }
 
 /** @type {[number, string][]} */
-const ODDS = [[0.97, "Almost certain"], [0.8, "Very likely"], [0.6, "Likely"], [0.4, "About even"], [0.2, "Unlikely"], [0.03, "Very unlikely"], [0, "Next to none"]];
+const ODDS = [[0.97, say("Almost certain")], [0.8, say("Very likely")], [0.6, say("Likely")], [0.4, say("About even")], [0.2, say("Unlikely")], [0.03, say("Very unlikely")], [0, say("Next to none")]];
 
 /** Return a chance in a word and in percent, as waitroom/web/view.py does. @param {number | null | undefined} chance */
 export function odds(chance) {
-  if (chance == null) return "Not known yet";
+  if (chance == null) return say("Not known yet");
   const word = ODDS.find(([least]) => chance >= least)?.[1];
-  if (chance > 0.99) return `${word}, over 99 %`;
-  return chance < 0.01 ? `${word}, under 1 %` : `${word}, ${Math.round(chance * 100)} %`;
+  if (chance > 0.99) return say("{word}, over {percent} %", { word, percent: 99 });
+  return chance < 0.01 ? say("{word}, under {percent} %", { word, percent: 1 }) : say("{word}, {percent} %", { word, percent: Math.round(chance * 100) });
 }
 
 const today = (at) => at.toDateString() === new Date().toDateString();
@@ -47,8 +46,8 @@ const today = (at) => at.toDateString() === new Date().toDateString();
 /** Return the local time of day, with the day where it is not today. @param {string} iso */
 export function timeOfDay(iso) {
   const at = new Date(iso), day = today(at) ? {} : { weekday: "short", day: "numeric", month: "short" };
-  return at.toLocaleString(lang, { ...day, hour: "2-digit", minute: "2-digit" });
+  return at.toLocaleString(locale, { ...day, hour: "2-digit", minute: "2-digit" });
 }
 
 /** Return the same for use in a sentence. @param {string} iso */
-export const when = (iso) => `${today(new Date(iso)) ? "at" : "on"} ${timeOfDay(iso)}`;
+export const when = (iso) => (today(new Date(iso)) ? say("at {time} your time", { time: timeOfDay(iso) }) : say("on {day} your time", { day: timeOfDay(iso) }));

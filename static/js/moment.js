@@ -1,4 +1,5 @@
-const lang = document.documentElement.lang || "en";
+import { locale } from "./words.js";
+
 const DAY_MS = 86_400_000, MINUTE_MS = 60_000;
 /** The server's bounds (inventory/kit/doors/moments.py). */
 const YEAR_FIRST = 2000, YEAR_LAST = 2199;
@@ -11,7 +12,7 @@ const YEAR_FIRST = 2000, YEAR_LAST = 2199;
 const given = new WeakMap();
 
 /** Return a moment as people write it. @param {string} iso */
-export const momentOf = (iso) => new Date(iso).toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
+export const momentOf = (iso) => new Date(iso).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
 
 /** @param {number} n @param {number} [digits] */
 const pad = (n, digits = 2) => String(n).padStart(digits, "0");

@@ -1,4 +1,4 @@
-const lang = document.documentElement.lang || "en";
+import { locale } from "./words.js";
 
 /** Most currencies have two digits behind the point; the server sends the number for all others. */
 const COMMON_DIGITS = 2;
@@ -12,7 +12,7 @@ const digitsOf = (currency) => uncommon[currency] ?? COMMON_DIGITS;
 export function money(minor, currency) {
   const digits = digitsOf(currency);
   const form = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
-  return new Intl.NumberFormat(lang, /** @type {any} */ (form)).format(minor / 10 ** digits);
+  return new Intl.NumberFormat(locale, /** @type {any} */ (form)).format(minor / 10 ** digits);
 }
 
 /**

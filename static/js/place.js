@@ -1,4 +1,5 @@
-import { band, count, plural } from "./format.js";
+import { band } from "./format.js";
+import { locale, say, sayN } from "./words.js";
 
 /**
  * @typedef {Record<"place" | "wait_low_s" | "wait_high_s" | "chance" | "poll_s", number | null>} Row
@@ -15,12 +16,17 @@ export function estimate(table, place) {
   return { place, low: at("wait_low_s"), high: at("wait_high_s"), chance: at("chance"), poll: at("poll_s") ?? 5 };
 }
 
+/** Return a sentence as a part of another. @param {string} text */
+const inside = (text) => text.slice(0, 1).toLocaleLowerCase(locale) + text.slice(1);
+
 /** Return the milestone to announce since the last one, or "". @param {Estimate | null} said @param {Estimate} now */
 export function milestone(said, now) {
-  if (!said) return `You are in line. ${now.place ? `Your place is ${count(now.place)}` : "You are next"}. Wait: ${band(now.low, now.high).toLowerCase()}.`;
-  if (now.place <= 5 && said.place > 5) return `Nearly there: ${plural(now.place, "place")} to go.`;
-  if (now.place <= said.place / 2) return `Half of the people ahead have gone. Your place is ${count(now.place)}.`;
+  const { place } = now, wait = inside(band(now.low, now.high));
+  if (!said && !place) return say("You are in line. You are next. Wait: {wait}.", { wait });
+  if (!said) return say("You are in line. Your place is {place}. Wait: {wait}.", { place, wait });
+  if (place <= 5 && said.place > 5) return sayN(place, "Nearly there: {n} place to go.", "Nearly there: {n} places to go.");
+  if (place <= said.place / 2) return say("Half of the people ahead have gone. Your place is {place}.", { place });
   if (said.high == null || now.high == null) return "";
   const change = Math.abs(now.high - said.high);
-  return change > 60 && change > said.high / 10 ? `The wait is now ${band(now.low, now.high).toLowerCase()}.` : "";
+  return change > 60 && change > said.high / 10 ? say("The wait is now {wait}.", { wait }) : "";
 }

@@ -1,4 +1,5 @@
 import { ask } from "./api.js";
+import { say } from "./words.js";
 
 // Shoppers stay in line for returns on the waiting page and at the checkout (static/templates/returns.html).
 
@@ -9,7 +10,7 @@ const $ = (id) => /** @type {any} */ (document.getElementById(id));
 function draw(stays, email) {
   $("returns-form").hidden = stays;
   $("no-returns-form").hidden = !stays;
-  if (email !== undefined) $("returns-told").textContent = email ? `When you are called we write to ${email}.` : "Check back now and then: you will get no message.";
+  if (email !== undefined) $("returns-told").textContent = email ? say("When you are called we write to {address}.", { address: email }) : say("Check back now and then: you will get no message.");
 }
 
 /** Let the forms work without reloading the page. @param {(text: string) => void} announce */
@@ -24,9 +25,9 @@ export function wireReturns(announce) {
     try {
       const { ok, data } = await ask(stay ? "PUT" : "DELETE", box.dataset.url, stay ? { body: { email } } : {});
       if (ok) draw(stay, stay ? data.email : null);
-      announce(!ok ? data?.detail ?? "That did not work." : stay ? "You stay in line for returns." : "You no longer stay in line for returns.");
+      announce(!ok ? data?.detail ?? say("That did not work.") : stay ? say("You stay in line for returns.") : say("You no longer stay in line for returns."));
       if (ok) $(stay ? "returns-leave" : "returns-stay").focus();
-    } catch (error) { announce(`${error.message} Please try again in a moment.`); }
+    } catch (error) { announce(`${error.message} ${say("Please try again in a moment.")}`); }
     button.disabled = false;
   });
 }
@@ -48,12 +49,12 @@ export function offer(me, view, status, announce) {
 function begin(box, announce) {
   begun = true;
   if ($("returns")) return wireReturns(announce);
-  const button = Object.assign(document.createElement("button"), { id: "returns-open", type: "button", textContent: "Stay in line for returns" });
+  const button = Object.assign(document.createElement("button"), { id: "returns-open", type: "button", textContent: say("Stay in line for returns") });
   button.addEventListener("click", async () => {
     button.disabled = true;
     const part = await fetchPart().catch(() => null);
     button.disabled = false;
-    if (!part) return announce("That is not available right now. Please try again in a moment.");
+    if (!part) return announce(say("That is not available right now. Please try again in a moment."));
     box.replaceChildren(part);
     part.querySelector("form:not([hidden]) :is(input:not([type=hidden]), button)").focus();
     wireReturns(announce);

@@ -1,4 +1,5 @@
 import { ask } from "./api.js";
+import { say } from "./words.js";
 
 /** Stripe requires that its script comes from Stripe, so this one script is not kept here. */
 const SCRIPT = "https://js.stripe.com/v3/";
@@ -11,7 +12,7 @@ const token = /** @type {HTMLInputElement} */ (form.elements.namedItem("token"))
 let tokenFor = "";
 
 /** @param {string} text */
-const say = (text) => { /** @type {HTMLElement} */ (document.getElementById("card-problem")).textContent = text; };
+const tell = (text) => { /** @type {HTMLElement} */ (document.getElementById("card-problem")).textContent = text; };
 
 /** @returns {Promise<any>} */
 const loaded = () => new Promise((done, fail) => {
@@ -25,13 +26,13 @@ async function mount() {
   const stripe = (await loaded())(document.getElementById("card-payment")?.dataset.key);
   const { color, fontSize } = getComputedStyle(form);
   const card = stripe.elements().create("card", { disableLink: true, style: { base: { color, fontSize } } });
-  card.on("change", (/** @type {any} */ { error }) => { token.value = ""; say(error?.message ?? ""); });
+  card.on("change", (/** @type {any} */ { error }) => { token.value = ""; tell(error?.message ?? ""); });
   card.mount("#card-field");
   return { stripe, card };
 }
 
 const mounted = mount();
-mounted.catch(() => say("The card field could not be loaded. Please allow js.stripe.com and load the page again."));
+mounted.catch(() => tell(say("The card field could not be loaded. Please allow js.stripe.com and load the page again.")));
 
 // Stripe turns a card into a token, and the form goes on as with any token. It keeps the token until
 // an answer has come, so that pressing again repeats the payment and starts no second one.
@@ -43,13 +44,13 @@ form.addEventListener("submit", async (event) => {
   event.stopImmediatePropagation();
   pressed.disabled = true;
   token.value = "";
-  say("");
+  tell("");
   try {
     const { stripe, card } = await mounted;
     const { paymentMethod, error } = await stripe.createPaymentMethod({ type: "card", card });
-    if (error) say(error.message);
+    if (error) tell(error.message);
     else [token.value, tokenFor] = [paymentMethod.id, hold];
-  } catch { say("Stripe did not answer. Nothing was charged: please try again."); }
+  } catch { tell(say("Stripe did not answer. Nothing was charged: please try again.")); }
   pressed.disabled = false;
   // The page may have replaced its buttons meanwhile.
   const button = /** @type {any} */ (form.querySelector(`button[value="${CSS.escape(hold)}"]`));

@@ -1,14 +1,15 @@
 import { ask } from "./api.js";
+import { say } from "./words.js";
 
 // The acts on a place other than claiming it (waitroom/web/places_api.py).
 
 /** @type {Record<string, {method: string, path: string, body?: (form: HTMLFormElement) => object, said: string}>} */
 const ACTS = {
-  aside: { method: "POST", path: "tickets/me/aside", said: "You stepped aside. The line goes on without you." },
-  back: { method: "POST", path: "tickets/me/back", said: "You are back in line." },
-  code: { method: "POST", path: "tickets/me/code", said: "Here is the code. It is valid for ten minutes and works once." },
-  bring: { method: "POST", path: "move", body: (form) => ({ code: form.elements.code.value }), said: "The place is on this device now." },
-  "more-time": { method: "PUT", path: "tickets/me/profile", body: (form) => ({ profile: form.elements.profile.value }), said: "You have more time now." },
+  aside: { method: "POST", path: "tickets/me/aside", said: say("You stepped aside. The line goes on without you.") },
+  back: { method: "POST", path: "tickets/me/back", said: say("You are back in line.") },
+  code: { method: "POST", path: "tickets/me/code", said: say("Here is the code. It is valid for ten minutes and works once.") },
+  bring: { method: "POST", path: "move", body: (form) => ({ code: form.elements.code.value }), said: say("The place is on this device now.") },
+  "more-time": { method: "PUT", path: "tickets/me/profile", body: (form) => ({ profile: form.elements.profile.value }), said: say("You have more time now.") },
 };
 
 /** Return a code in two groups, and sign by sign for a screen reader. @param {string} code */
@@ -35,7 +36,7 @@ function forgetReceipt(base) {
 export async function act(verb, base, form) {
   const { method, path, body, said } = ACTS[verb];
   const { ok, data } = await ask(method, `${base}/${path}`, body ? { body: body(form) } : {});
-  if (!ok) return { said: data?.detail ?? "That did not work.", gone: ["ticket_moved", "no_ticket", "ticket_over"].includes(data?.code) };
+  if (!ok) return { said: data?.detail ?? say("That did not work."), gone: ["ticket_moved", "no_ticket", "ticket_over"].includes(data?.code) };
   if (verb === "code") drawCode(data.code);
   if (verb === "bring") { form.reset(); form.closest("details").open = false; forgetReceipt(base); }
   return { said, me: verb === "code" ? null : data };

@@ -1,8 +1,9 @@
 import { ask } from "./api.js";
+import { say } from "./words.js";
 
-const ASKS = `<form method="dialog"><h2 id="leave-title">Leave the line?</h2>
-<p>Your place goes to the people behind you and cannot be given back.</p>
-<p class="row"><button class="button" value="stay" autofocus>Keep my place</button> <button class="plain" value="leave" id="leave-yes">Leave</button></p></form>`;
+const ASKS = `<form method="dialog"><h2 id="leave-title">${say("Leave the line?")}</h2>
+<p>${say("Your place goes to the people behind you and cannot be given back.")}</p>
+<p class="row"><button class="button" value="stay" autofocus>${say("Keep my place")}</button> <button class="plain" value="leave" id="leave-yes">${say("Leave")}</button></p></form>`;
 
 /** @returns {Promise<boolean>} whether the shopper confirms it */
 function sure() {
@@ -18,10 +19,10 @@ export async function leave(url, announce) {
   if (!await sure()) return false;
   try {
     const { ok, data } = await ask("DELETE", url);
-    if (!ok) announce(`${data?.detail ?? ""} You are still in line.`);
+    if (!ok) announce(`${data?.detail ?? ""} ${say("You are still in line.")}`);
     return ok;
   } catch (error) {
-    announce(`${error.message} You are still in line.`);
+    announce(`${error.message} ${say("You are still in line.")}`);
     return false;
   }
 }

@@ -1,12 +1,13 @@
-import { mmss, band, count, odds, plural, timeOfDay, when } from "./format.js";
+import { mmss, band, odds, timeOfDay, when } from "./format.js";
+import { count, say, sayN } from "./words.js";
 
 export const BEFORE = ["scheduled", "before_opening"], CALLS_NOBODY = ["sold_out", "ended"];
 const NEWS = {
-  called: "It is your turn. Press Enter the checkout.", missed: "Your turn passed. You can come back.",
-  claimed: "You are in. Continue to checkout.", sold_out: "Everything is sold.", left: "You left the line.",
-  over: "This ticket is used up. You can join again.", ended: "This room has ended.",
-  entered: "You are in. The draw decides the order.", drawing: "The entries are closed. The order is being drawn.",
-  moved: "Your place is on another device now.", revoked: "The organiser took this place back.",
+  called: say("It is your turn. Press Enter the checkout."), missed: say("Your turn passed. You can come back."),
+  claimed: say("You are in. Continue to checkout."), sold_out: say("Everything is sold."), left: say("You left the line."),
+  over: say("This ticket is used up. You can join again."), ended: say("This room has ended."),
+  entered: say("You are in. The draw decides the order."), drawing: say("The entries are closed. The order is being drawn."),
+  moved: say("Your place is on another device now."), revoked: say("The organiser took this place back."),
 };
 
 /** @param {string} id */
@@ -41,7 +42,7 @@ export function show(view, acted, turn) {
   if (acted || turn) (document.querySelector(`[data-for="${view}"] :is(button, a)`) ?? $("check")).focus({ preventScroll: true });
 }
 
-export function drawJoining() { put("join-title", "Taking your place"); $("join").hidden = true; }
+export function drawJoining() { put("join-title", say("Taking your place")); $("join").hidden = true; }
 
 /** @param {any} me the ticket */
 export function drawTicket(me) {
@@ -49,13 +50,13 @@ export function drawTicket(me) {
   $("stub").hidden = !number;
   $("for-returns").hidden = !me?.for_returns;
   if (!number) return;
-  put("number-label", me.number ? "Number" : "Entry");
+  put("number-label", me.number ? say("Number") : say("Entry"));
   put("number", count(number));
   if (me.reference) put("reference", me.reference);
   for (const box of document.querySelectorAll('[id^="more-"]')) drawProfile(box, me.profile);
   $("aside-ahead").hidden = !!me.passed;
   $("aside-passed").hidden = !me.passed;
-  if (me.grace_until) put("grace", `before ${timeOfDay(me.grace_until)}`);
+  if (me.grace_until) put("grace", say("before {time}", { time: timeOfDay(me.grace_until) }));
 }
 
 /** @param {Element} box @param {string | null | undefined} taken undefined where it is not known */
@@ -63,14 +64,13 @@ function drawProfile(box, taken) {
   if (taken === undefined || box.id !== `more-${taken ?? box.id.slice(5)}`) return;
   box.querySelector(".given").hidden = !taken;
   box.querySelector(".ask").hidden = !!taken;
-  box.querySelector("summary").textContent = taken ? "You have more time" : "I need more time";
+  box.querySelector("summary").textContent = taken ? say("You have more time") : say("I need more time");
 }
 
 /** @param {import("./place.js").Estimate} now @param {number} first the place at joining @param {any} doc @param {string} why */
 export function drawPlace(now, first, doc, why) {
-  put("place", now.place ? count(now.place) : "Next");
-  put("people-ahead", count(Math.max(0, now.place - 1)));
-  put("ahead-label", now.place === 2 ? "person ahead of you" : "people ahead of you");
+  put("place", now.place ? count(now.place) : say("Next"));
+  put("people-ahead", sayN(Math.max(0, now.place - 1), "{n} person ahead of you", "{n} people ahead of you"));
   $("progress").value = first ? 1 - now.place / first : 1;
   $("moving").hidden = !($("starts").hidden = !BEFORE.includes(doc.status));
   put("wait", band(now.low, now.high));
@@ -97,8 +97,10 @@ export function drawRoom(doc, line = doc.lines[0], entry = 0) {
   put("message-at", doc.message_at ? timeOfDay(doc.message_at) : "");
   $("stock-box").hidden = !doc.has_stock;
   put("stock", stock(doc));
-  for (const at of document.querySelectorAll(".opens")) at.textContent = doc.opens_at ? `${when(doc.opens_at)} your time` : "when the room opens";
-  for (const id of ["entries", "drawn"]) put(id, count(Math.max(line.entries, entry)));
+  for (const at of document.querySelectorAll(".opens")) at.textContent = doc.opens_at ? when(doc.opens_at) : say("when the room opens");
+  const entries = Math.max(line.entries, entry);
+  put("entries", count(entries));
+  put("drawn", sayN(entries, "{n} person came before the opening and gets a number.", "Each of the {n} who came before the opening gets a number."));
   $("draws").hidden = !($("exchange").hidden = doc.status === "drawing");
   if ($("room").dataset.view === "none") drawJoin(doc.status);
 }
@@ -106,25 +108,31 @@ export function drawRoom(doc, line = doc.lines[0], entry = 0) {
 /** @param {string} status */
 function drawJoin(status) {
   const soon = status === "scheduled", draws = status === "before_opening" && $("room").dataset.order === "draw";
-  put("join-title", soon ? "Not open yet" : draws ? "Take part in the draw" : "Join the line");
-  put("join", draws ? "Enter the draw" : "Take a number");
+  put("join-title", soon ? say("Not open yet") : draws ? say("Take part in the draw") : say("Join the line"));
+  put("join", draws ? say("Enter the draw") : say("Take a number"));
   $("join").hidden = soon;
 }
 
 /** @param {{status: string, available: number, held: number}} doc */
 export function stock({ status, available, held }) {
-  if (available) return `${plural(available, "item")} left${held ? `, ${count(held)} in baskets` : ""}.`;
-  if (held) return `${plural(held, "item is", "items are")} in other baskets and none is free. If any comes back, the line moves on.`;
-  return status === "sold_out" ? "Everything is sold." : "Nothing is free right now.";
+  if (available && held) return sayN(available, "{n} item left, {held} in baskets.", "{n} items left, {held} in baskets.", { held });
+  if (available) return sayN(available, "{n} item left.", "{n} items left.");
+  if (held) return sayN(held, "{n} item is in other baskets and none is free. If any comes back, the line moves on.", "{n} items are in other baskets and none is free. If any comes back, the line moves on.");
+  return status === "sold_out" ? say("Everything is sold.") : say("Nothing is free right now.");
 }
+
+const TITLES = {
+  called: say("Your turn"), claimed: say("You are in"), missed: say("Your turn passed"), sold_out: say("Sold out"), entered: say("You are in"),
+  drawing: say("Drawing"), aside: say("Stepped aside"), moved: say("Moved"),
+};
 
 /** @param {string} view @param {number | null} place @param {number | null} left @param {number} [age] */
 export function tick(view, place, left, age) {
-  if (age != null) put("updated", `${age < 90 ? plural(Math.round(age), "second") : plural(Math.round(age / 60), "minute")} ago`);
-  if (view === "called" && left != null) { put("claim-label", "Time left to enter:"); put("claim-left", mmss(left)); }
-  const lead = { called: `Your turn${left == null ? "" : ` ${mmss(left)}`}`, claimed: "You are in", missed: "Your turn passed", sold_out: "Sold out", entered: "You are in", drawing: "Drawing", aside: "Stepped aside", moved: "Moved" }[view]
-    ?? (view === "waiting" && place != null ? (place ? count(place) : "Next") : "");
-  document.title = lead ? `${lead} · ${name}` : name;
+  if (age != null) put("updated", age < 90 ? sayN(Math.round(age), "{n} second ago", "{n} seconds ago") : sayN(Math.round(age / 60), "{n} minute ago", "{n} minutes ago"));
+  if (view === "called" && left != null) { put("claim-label", say("Time left to enter:")); put("claim-left", mmss(left)); }
+  const lead = TITLES[view]
+    ?? (view === "waiting" && place != null ? (place ? count(place) : say("Next")) : "");
+  document.title = view === "called" && left != null ? `${lead} ${mmss(left)} · ${name}` : lead ? `${lead} · ${name}` : name;
 }
 
 // The page has moments in UTC for all shoppers; the script shows them by this browser's clock.

@@ -1,12 +1,12 @@
 import { ask, NoAnswer } from "./api.js";
 import { ageOf, countdown, pauseAfter, stopwatch, TURN_PAUSE_S, usualPause, within } from "./clock.js";
 import { watch } from "./waiting-line.js";
+import { say } from "./words.js";
 import { $, announce, BEFORE, CALLS_NOBODY, drawJoining, drawRoom, drawTicket, show, tick, viewOf } from "./waiting-view.js";
 
 const { room, stateUrl, ticket, claim } = $("room").dataset;
 const base = `/rooms/${encodeURIComponent(room)}`;
-const TURN = ["called", "missed", "claimed"];
-const OVER = ["left", "over", "sold_out", "ended", "moved", "revoked"];
+const TURN = ["called", "missed", "claimed"], OVER = ["left", "over", "sold_out", "ended", "moved", "revoked"];
 
 let view = $("room").dataset.view, status = $("state-word").dataset.state;
 let me = null, doc = null, refused = view === "moved" ? view : "none", barred = false, joined = false, asked = !ticket;
@@ -39,11 +39,11 @@ async function readMe() {
   me = null;
   if (anew) { begin(); joined = false; draw(); announce(data.detail); }
   else if (["ticket_moved", "other_ticket"].includes(data?.code)) refused = "moved";
-  else if (joined) { draw(); announce("Your browser did not keep the ticket. Allow cookies here, then take a number again."); }
+  else if (joined) { draw(); announce(say("Your browser did not keep the ticket. Allow cookies here, then take a number again.")); }
 }
 
 function keep(data) {
-  if (me?.status === "entered" && data.number) announce(`The order is drawn. Your number is ${data.number}.`);
+  if (me?.status === "entered" && data.number) announce(say("The order is drawn. Your number is {number}.", { number: data.number }));
   me = data;
   if (me.version > seen) seen = me.version;
   if (me.status !== "entered") exchange = null;
@@ -57,8 +57,8 @@ async function readState() {
   if (!ok || !Array.isArray(data.lines) || !Number.isSafeInteger(data.version) || data.version < doc?.version) return;
   const old = ageOf(headers, data.updated_at), since = stopwatch();
   age = () => old + since();
-  if (view === "waiting" && data.status === "paused" && status !== "paused") announce("The line is paused. Your place is kept.");
-  if (view === "waiting" && data.status === "open" && status === "paused") announce("The line is moving again.");
+  if (view === "waiting" && data.status === "paused" && status !== "paused") announce(say("The line is paused. Your place is kept."));
+  if (view === "waiting" && data.status === "open" && status === "paused") announce(say("The line is moving again."));
   doc = data;
   status = doc.status;
   seen = Math.max(seen, doc.version);
@@ -119,7 +119,7 @@ async function cycle() {
     await readState();
     if (joinable()) await join();
     else if (me && unsure()) await readMe();
-    if (failures > 2 && me) announce("The connection is back. Your place is kept.");
+    if (failures > 2 && me) announce(say("The connection is back. Your place is kept."));
     failures = 0;
     draw();
     pause = Math.max(pace() * (0.9 + Math.random() * 0.1), 0.5);
@@ -128,8 +128,8 @@ async function cycle() {
     failures += 1;
     const { quiet, next } = pauseAfter(failures, error.retryAfter, TURN.includes(view));
     [pause, notBefore] = [next, countdown(quiet)];
-    if (failures === 1 && !me) announce(`${error instanceof NoAnswer ? error.message : "The answer could not be read."} This page keeps trying.`);
-    if (failures === 3 && me) announce("No connection right now. Your place is kept, and this page keeps trying.");
+    if (failures === 1 && !me) announce(`${error instanceof NoAnswer ? error.message : say("The answer could not be read.")} ${say("This page keeps trying.")}`);
+    if (failures === 3 && me) announce(say("No connection right now. Your place is kept, and this page keeps trying."));
   }
   running = false;
   timer = setTimeout(() => { notBefore = () => 0; cycle(); }, pause * 1000);
@@ -139,7 +139,7 @@ setInterval(() => {
   const seconds = left?.() ?? null;
   tick(view, course.place(), seconds, age?.());
   if (view !== "called" || seconds == null) return;
-  if (seconds <= 30 && seconds > 0 && !warned) { warned = true; announce("Less than 30 seconds left to enter."); }
+  if (seconds <= 30 && seconds > 0 && !warned) { warned = true; announce(say("Less than 30 seconds left to enter.")); }
   if (seconds === 0) { left = null; cycle(); }
 }, 1000);
 
@@ -167,14 +167,14 @@ const ACTIONS = {
     if (ok) return location.assign(data.checkout_url);
     await readMe();
     draw();
-    announce(data?.code === "missed" ? "You are back. You are called again before anyone new." : data?.detail ?? "");
+    announce(data?.code === "missed" ? say("You are back. You are called again before anyone new.") : data?.detail ?? "");
   },
   async join() { begin(); await join(); draw(true); cycle(); },
   leave() {
     // The question is not awaited: the button has to be there again when it is closed.
     import("./waiting-leave.js").then((part) => part.leave(`${base}/tickets/me`, announce))
       .then((gone) => { if (gone) { me = { status: "left" }; draw(); } })
-      .catch(() => announce("That is not available right now. Please try again in a moment."));
+      .catch(() => announce(say("That is not available right now. Please try again in a moment.")));
   },
   aside: act("aside"), back: act("back"), code: act("code"), bring: act("bring"), "more-time": act("more-time"),
 };
@@ -184,7 +184,7 @@ document.addEventListener("submit", async (event) => {
   if (!does || "plain" in event.target.dataset) return;
   event.preventDefault();
   event.submitter.disabled = true;
-  try { await does(event.target); } catch (error) { announce(`${error.message} Please try again in a moment.`); }
+  try { await does(event.target); } catch (error) { announce(`${error.message} ${say("Please try again in a moment.")}`); }
   event.submitter.disabled = false;
 });
 

@@ -11,6 +11,7 @@ from checkout.history.api import HistoryApi
 from checkout.pages import CheckoutPages
 from inventory.api import CatalogueApi
 from inventory.kit.assets import Assets
+from inventory.kit.language.switch_api import LanguageSwitch
 from inventory.kit.pages import static_folder
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.people import PeopleAdmin
@@ -77,6 +78,7 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
         yield service.stripe
     # Browsers and crawlers ask for these two at the root, whatever a page says.
     yield Assets(static_folder() / "root", at="", names=r"robots\.txt|favicon\.ico")
+    yield LanguageSwitch(secure=service.settings.secure)
     for folder in ("css", "js"):
         yield Assets(static_folder() / folder, at=f"/static/{folder}")
 

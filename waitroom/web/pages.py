@@ -11,6 +11,8 @@ from aiohttp import web
 from checkout.session import checkout_url
 from inventory.api import Catalogue
 from inventory.kit.http import json_response, read_form, wants_html
+from inventory.kit.language.asked import language_of
+from inventory.kit.language.language import Language, phrase
 from inventory.kit.pages import Pages
 from inventory.kit.problem import Busy, Refusal
 from waitroom.desk.board import RoomView
@@ -41,11 +43,16 @@ REFRESH_CALMLY_S = 20
 _REFRESHED = frozenset({"waiting", "entered", "aside"})
 
 _PROMISES = {
-    "expected": "We call as many people as the stock can serve, judging by what earlier shoppers "
-    "bought. It is rare to be called and find nothing.",
-    "guaranteed": "When you are called, at least one unit of something is set aside for you until "
-    "you come.",
-    "rate": "Being called means that it is your turn to look. Nothing is set aside for you.",
+    "expected": phrase(
+        "We call as many people as the stock can serve, judging by what earlier shoppers bought. "
+        "It is rare to be called and find nothing."
+    ),
+    "guaranteed": phrase(
+        "When you are called, at least one unit of something is set aside for you until you come."
+    ),
+    "rate": phrase(
+        "Being called means that it is your turn to look. Nothing is set aside for you."
+    ),
 }
 
 
@@ -140,16 +147,17 @@ class WaitingPages:
                 "ticket": standing,
                 "view": view_of(status, view.state),
                 "state": view.state,
-                "words": _words(view.state, standing),
+                "words": _words(view.state, standing, language_of(request)),
                 "profiles": await self._places.profiles(view),
                 "returns": returns,
-                "notice": said.detail if said else "",
+                "notice": said.told(language_of(request)) if said else "",
                 "code": code,
                 "still": still,
                 "refresh_s": None if still else _refresh_s(standing, returns),
             },
             title=view.rules.name,
             status=said.status if said else 200,
+            request=request,
         )
         if said is not None and "WWW-Authenticate" in said.headers:
             response.headers["WWW-Authenticate"] = said.headers["WWW-Authenticate"]
@@ -321,12 +329,12 @@ def _refresh_s(standing: TicketStanding | None, returns: ReturnsStanding | None)
     return max(REFRESH_MIN_S, round(standing.poll_s))
 
 
-def _words(state: RoomState, standing: TicketStanding | None) -> dict[str, str]:
+def _words(state: RoomState, standing: TicketStanding | None, language: Language) -> dict[str, str]:
     """Return the sentences of the page that depend on figures."""
     shown = standing if standing and standing.status in {"waiting", "aside"} else None
     return {
-        "stock": stock(state),
+        "stock": stock(state, language),
         "why": why(state),
-        "wait": band(shown.wait_low_s, shown.wait_high_s) if shown else "",
-        "odds": odds(shown.chance) if shown else "",
+        "wait": band(shown.wait_low_s, shown.wait_high_s, language) if shown else "",
+        "odds": odds(shown.chance, language) if shown else "",
     }

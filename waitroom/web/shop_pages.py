@@ -31,7 +31,7 @@ class ShopPages:
         """Show the beginning of every public room's catalogue."""
         views = [view for view in await self._board.every_room() if view.rules.public]
         rooms = [await self._shelf(view) for view in views]
-        return self._pages.render("shop.html", {"rooms": rooms}, title="Shop")
+        return self._pages.render("shop.html", {"rooms": rooms}, title="Shop", request=request)
 
     async def shop_room(self, request: web.Request) -> web.Response:
         """Show one room's catalogue page by page, or what of it a search finds."""
@@ -40,7 +40,9 @@ class ShopPages:
             raise NotFound
         search = query_search(request.query)
         shelf = await self._shelf(view, search=search, after=request.query.get("cursor", ""))
-        return self._pages.render("shop.html", {"rooms": [shelf]}, title=view.rules.name)
+        return self._pages.render(
+            "shop.html", {"rooms": [shelf]}, title=view.rules.name, request=request
+        )
 
     async def _shelf(self, view: RoomView, *, search: str = "", after: str = "") -> Json:
         # From the cache: however many look, the shop costs a query a second for each room.
@@ -74,7 +76,7 @@ class ShopPages:
             "product": {**product.public_body(), **_card(product)},
             "room": _room(await self._board.find(product.room)),
         }
-        return self._pages.render("product.html", context, title=product.name)
+        return self._pages.render("product.html", context, title=product.name, request=request)
 
 
 def _room(view: RoomView) -> Json:

@@ -6,6 +6,7 @@ finds them too.
 
 from math import ceil, floor
 
+from inventory.kit.language.language import Language, phrase
 from waitroom.line.state import RoomState
 
 # Before a room opens an entry waits for the draw; later, for its number.
@@ -14,13 +15,13 @@ _WAITS = frozenset({"none", "waiting", "entered", "aside"})
 _CALLS_OVER = frozenset({"sold_out", "ended"})
 
 _ODDS = (
-    (0.97, "Almost certain"),
-    (0.8, "Very likely"),
-    (0.6, "Likely"),
-    (0.4, "About even"),
-    (0.2, "Unlikely"),
-    (0.03, "Very unlikely"),
-    (0.0, "Next to none"),
+    (0.97, phrase("Almost certain")),
+    (0.8, phrase("Very likely")),
+    (0.6, phrase("Likely")),
+    (0.4, phrase("About even")),
+    (0.2, phrase("Unlikely")),
+    (0.03, phrase("Very unlikely")),
+    (0.0, phrase("Next to none")),
 )
 
 
@@ -45,47 +46,58 @@ def why(state: RoomState) -> str:
     return state.wait_note or ""
 
 
-def stock(state: RoomState) -> str:
+def stock(state: RoomState, language: Language) -> str:
     """Say what is left, and what others have in their baskets."""
-    if state.available:
-        baskets = f", {state.held:,} in baskets" if state.held else ""
-        return f"{_plural(state.available, 'item')} left{baskets}."
-    if state.held:
-        verb = "is" if state.held == 1 else "are"
-        return (
-            f"{_plural(state.held, 'item')} {verb} in other baskets and none is free. "
-            "If any comes back, the line moves on."
+    left, held = state.available, state.held
+    if left and held:
+        return language.say_n(
+            left,
+            "{n} item left, {held} in baskets.",
+            "{n} items left, {held} in baskets.",
+            held=held,
+        )
+    if left:
+        return language.say_n(left, "{n} item left.", "{n} items left.")
+    if held:
+        return language.say_n(
+            held,
+            "{n} item is in other baskets and none is free. If any comes back, the line moves on.",
+            "{n} items are in other baskets and none is free. If any comes back, the line moves "
+            "on.",
         )
     if state.status == "sold_out":
-        return "Everything is sold."
-    return "Nothing is free right now."
+        return language.say("Everything is sold.")
+    return language.say("Nothing is free right now.")
 
 
-def band(low_s: float | None, high_s: float | None) -> str:
+def band(low_s: float | None, high_s: float | None, language: Language) -> str:
     """Say a wait as a range, as `band` in static/js/format.js does."""
     if low_s is None or high_s is None:
-        return "Not known yet"
+        return language.say("Not known yet")
     if high_s < 60:
-        return "Less than a minute"
+        return language.say("Less than a minute")
     low, high = max(_rounded(low_s / 60), 1), ceil(high_s / 60)
     if low >= high:
-        return f"About {_spell(high * 60)}"
+        return language.say("About {duration}", duration=_spell(high * 60, language))
     if high < 90:
-        return f"Between {low} and {high} minutes"
-    return f"Between {_spell(low_s)} and {_spell(high_s)}"
+        return language.say_n(
+            high,
+            "Between {low} and {n} minute",
+            "Between {low} and {n} minutes",
+            low=low,
+        )
+    return language.say(
+        "Between {low} and {high}", low=_spell(low_s, language), high=_spell(high_s, language)
+    )
 
 
-def _spell(seconds: float) -> str:
+def _spell(seconds: float, language: Language) -> str:
     minutes = _rounded(seconds / 60)
     if seconds < 55:
-        return _plural(_rounded(seconds), "second")
+        return language.say_n(_rounded(seconds), "{n} second", "{n} seconds")
     if minutes < 90:
-        return _plural(minutes, "minute")
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+        return language.say_n(minutes, "{n} minute", "{n} minutes")
+    return language.say("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
 
 
 def _rounded(value: float) -> int:
@@ -93,11 +105,13 @@ def _rounded(value: float) -> int:
     return floor(value + 0.5)
 
 
-def odds(chance: float | None) -> str:
+def odds(chance: float | None, language: Language) -> str:
     """Say a chance in a word and in percent, as `odds` in static/js/format.js does."""
     if chance is None:
-        return "Not known yet"
-    word = next(word for least, word in _ODDS if chance >= least)
+        return language.say("Not known yet")
+    word = language.say(next(word for least, word in _ODDS if chance >= least))
     if chance > 0.99:
-        return f"{word}, over 99 %"
-    return f"{word}, under 1 %" if chance < 0.01 else f"{word}, {_rounded(chance * 100)} %"
+        return language.say("{word}, over {percent} %", word=word, percent=99)
+    if chance < 0.01:
+        return language.say("{word}, under {percent} %", word=word, percent=1)
+    return language.say("{word}, {percent} %", word=word, percent=_rounded(chance * 100))

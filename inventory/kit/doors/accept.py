@@ -19,7 +19,7 @@ def quality(header: str, kind: str) -> float:
     """
     major = kind.partition("/")[0]
     best = (0, 0.0)
-    for name, wanted in _ranges(header):
+    for name, wanted in ranges(header):
         rank = {kind: 3, f"{major}/*": 2, "*/*": 1}.get(name, 0)
         if rank > best[0]:
             best = (rank, wanted)
@@ -46,7 +46,7 @@ def prefers(header: str, kind: str) -> bool:
         return False
     if wanted > data:
         return True
-    names = [name for name, weight in _ranges(header) if weight]
+    names = [name for name, weight in ranges(header) if weight]
     named = [name for name in names if name in {kind, *_DATA}]
     return bool(named) and named[0] == kind
 
@@ -55,12 +55,12 @@ def prefers(header: str, kind: str) -> bool:
 @lru_cache(maxsize=64)
 def takes_gzip(header: str) -> bool:
     """Say whether a client can read an answer that is packed with gzip, by its Accept-Encoding."""
-    weights = dict(reversed(list(_ranges(header))))
+    weights = dict(reversed(list(ranges(header))))
     named = [weights[name] for name in ("gzip", "x-gzip") if name in weights]
     return max(named) > 0 if named else weights.get("*", 0) > 0
 
 
-def _ranges(header: str) -> Iterator[tuple[str, float]]:
+def ranges(header: str) -> Iterator[tuple[str, float]]:
     """Return the ranges of a header with their quality; what cannot be read is left out."""
     for part in header.split(",")[:RANGES_MAX]:
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))

@@ -11,6 +11,7 @@ from playwright.async_api import Page, Route, expect
 from programs import Site, all_know
 from support import eventually, execute, open_room
 
+from inventory.kit.language.catalogues import english
 from waitroom.run.app import Service
 from waitroom.store.place_store import PlaceStore
 from waitroom.web.view import band, odds
@@ -364,7 +365,10 @@ async def test_script_and_server_say_the_same_of_the_same_figures(
         [bands, chances],
     )
 
-    assert said == [[band(low, high) for low, high in bands], [odds(chance) for chance in chances]]
+    assert said == [
+        [band(low, high, english()) for low, high in bands],
+        [odds(chance, english()) for chance in chances],
+    ]
 
 
 @pytest.mark.parametrize("has_ticket", [True, False])

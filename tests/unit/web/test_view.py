@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from inventory.kit.language.catalogues import english
 from waitroom.line.state import LineState, RoomState
 from waitroom.web.view import band, odds, stock, view_of, why
 
@@ -80,7 +81,7 @@ def test_the_reason_that_matters_most_is_given(room: RoomState, reason: str) -> 
     ],
 )
 def test_stock_is_said_as_it_is(room: RoomState, said: str) -> None:
-    assert stock(room).startswith(said)
+    assert stock(room, english()).startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_stock_is_said_as_it_is(room: RoomState, said: str) -> None:
     ],
 )
 def test_a_wait_is_said_as_a_range(low_s: float | None, high_s: float | None, said: str) -> None:
-    assert band(low_s, high_s) == said
+    assert band(low_s, high_s, english()) == said
 
 
 @pytest.mark.parametrize(
@@ -109,4 +110,4 @@ def test_a_wait_is_said_as_a_range(low_s: float | None, high_s: float | None, sa
     ],
 )
 def test_a_chance_is_said_in_a_word_and_in_percent(chance: float | None, said: str) -> None:
-    assert odds(chance) == said
+    assert odds(chance, english()) == said

@@ -1,0 +1,140 @@
+"""One language, and how it says and writes things. Pure."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from babel import Locale
+from babel.dates import format_date
+from babel.numbers import format_decimal
+from markupsafe import Markup
+
+_PLACE = re.compile(r"\{([a-z_]+)\}")
+# First strong isolate, and pop directional isolate: a value keeps its own direction between them.
+_ISOLATED = "\u2068{}\u2069"
+# A page writes the same few figures again and again.
+WRITTEN_CACHE_MAX = 4096
+SECONDS_SPELLED_MAX = 100
+
+
+def phrase(text: str) -> str:
+    """Mark a sentence for the catalogues that is said elsewhere, and return it as it is."""
+    return text
+
+
+def places_of(text: str) -> list[str]:
+    """Return the names of the places in a sentence that values take."""
+    return sorted(_PLACE.findall(text))
+
+
+def fill(
+    text: str, values: Mapping[str, str | int], write: Callable[[str | int], str] = str
+) -> str:
+    """Put values into a sentence: `{number}` takes the value of that name, if there is one."""
+    return _PLACE.sub(
+        lambda found: write(values[found[1]]) if found[1] in values else found[0], text
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Language:
+    """A language that pages can be in.
+
+    `tag` is its BCP 47 tag, `name` its name in itself. `sentences` has the translations of each
+    English sentence, one for each of its plural forms; English has none. `plurals` are the CLDR's
+    categories in the order of these forms, by which browsers choose too.
+    """
+
+    tag: str
+    name: str
+    locale: Locale
+    sentences: Mapping[str, tuple[str, ...]]
+    plurals: tuple[str, ...]
+
+    @property
+    def direction(self) -> str:
+        return str(self.locale.text_direction)
+
+    def say(self, text: str, /, **values: str | int) -> str:
+        """Say an English sentence in this language, with values in its places."""
+        said = self.sentences.get(text, (text,))[0]
+        return fill(said, values, self._write) if values else said
+
+    def say_n(self, count: int, one: str, many: str, /, **values: str | int) -> str:
+        """Say the form of a sentence that fits a number; `{n}` in it is the number."""
+        return fill(self._form(count, one, many), {"n": count, **values}, self._write)
+
+    def markup(self, text: str, /, **values: str | int) -> Markup:
+        """Say a sentence as HTML: all is escaped but values that are `Markup`."""
+        said = self.sentences.get(text, (text,))[0]
+        return self._filled(said, values)
+
+    def markup_n(self, count: int, one: str, many: str, /, **values: str | int) -> Markup:
+        """Say as HTML the form of a sentence that fits a number."""
+        return self._filled(self._form(count, one, many), {"n": count, **values})
+
+    def _form(self, count: int, one: str, many: str) -> str:
+        forms = self.sentences.get(one)
+        if forms is None:
+            return one if count == 1 else many
+        category = self.locale.plural_form(count)
+        return forms[self.plurals.index(category) if category in self.plurals else -1]
+
+    def _filled(self, said: str, values: Mapping[str, str | int]) -> Markup:
+        def write(value: str | int) -> str:
+            return value if isinstance(value, Markup) else Markup.escape(self._write(value))
+
+        # Quotation marks and angle brackets are escaped, and braces are not.
+        return Markup(fill(Markup.escape(said), values, write))  # noqa: S704 - escaped above
+
+    def _write(self, value: str | int) -> str:
+        text = self.number(value) if isinstance(value, int) else str(value)
+        return _ISOLATED.format(text) if self.direction == "rtl" else text
+
+    def number(self, value: int) -> str:
+        """Write a whole number with the digits 0 to 9, which tickets and scripts use too."""
+        return _number(value, self)
+
+    def duration(self, seconds: int) -> str:
+        """Write a time as people say it, never longer than it is."""
+        if seconds < SECONDS_SPELLED_MAX and seconds != 60:
+            return self.say_n(seconds, "{n} second", "{n} seconds")
+        return self.say_n(seconds // 60, "{n} minute", "{n} minutes")
+
+    def clock(self, moment: str) -> str:
+        """Write the time of day of an ISO moment in UTC: 14:05 UTC."""
+        return f"{_time(moment, 'Hm', self)} UTC"
+
+    def clock_s(self, moment: str) -> str:
+        """Write the time of day with its seconds: 14:05:09 UTC."""
+        return f"{_time(moment, 'Hms', self)} UTC"
+
+    def day(self, moment: str) -> str:
+        """Write the day of an ISO moment in UTC."""
+        return _day(moment, self)
+
+    def moment(self, moment: str) -> str:
+        """Write day and time of an ISO moment in UTC."""
+        return f"{self.day(moment)}, {self.clock(moment)}"
+
+
+def _utc(moment: str) -> datetime:
+    return datetime.fromisoformat(moment).astimezone(UTC)
+
+
+@lru_cache(maxsize=WRITTEN_CACHE_MAX)
+def _number(value: int, language: Language) -> str:
+    return format_decimal(value, locale=language.locale, numbering_system="latn")
+
+
+@lru_cache(maxsize=WRITTEN_CACHE_MAX)
+def _time(moment: str, skeleton: str, language: Language) -> str:
+    pattern = language.locale.datetime_skeletons[skeleton]
+    return str(pattern.apply(_utc(moment), language.locale))
+
+
+@lru_cache(maxsize=WRITTEN_CACHE_MAX)
+def _day(moment: str, language: Language) -> str:
+    return format_date(_utc(moment), format="medium", locale=language.locale)
