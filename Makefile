@@ -83,6 +83,9 @@ outage: $(READY) ## Take PostgreSQL away from a running sale for three minutes, 
 mutants: $(READY) ## Plant known mistakes one by one and see that the tests notice
 	$(BIN)/python tools/mutants/run.py
 
+languages: $(READY) ## Bring the catalogues of the languages up to date with the code
+	$(BIN)/python tools/languages.py
+
 pictures: $(READY) browser ## Take the README's pictures anew, of the demonstration sale
 	$(BIN)/python tools/pictures.py
 
