@@ -148,7 +148,9 @@ class HoldStore:
     async def read(self, session_id: int, hold_id: UUID) -> Hold:
         """Return one hold of a session; raises `UnknownHold` for a foreign one too."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["read_hold"], session_id, hold_id)
+            rows = await borrowed.fetch(
+                SQL["read_hold"], session_id, hold_id, timeout=SHOPPER_TIMEOUT_S
+            )
         if not rows:
             raise UnknownHold
         return _hold(rows)
@@ -156,7 +158,7 @@ class HoldStore:
     async def held(self, session_id: int) -> list[Hold]:
         """Return the holds that a session has now, the earliest first."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["read_held"], session_id)
+            rows = await borrowed.fetch(SQL["read_held"], session_id, timeout=SHOPPER_TIMEOUT_S)
         grouped: dict[UUID, list[asyncpg.Record]] = {}
         for row in rows:
             grouped.setdefault(row["hold_id"], []).append(row)
@@ -164,7 +166,9 @@ class HoldStore:
 
     async def replayed(self, session_id: int, key: UUID) -> Hold:
         async with connection(self._pool) as borrowed:
-            hold_id = await borrowed.fetchval(SQL["find_replay"], session_id, key)
+            hold_id = await borrowed.fetchval(
+                SQL["find_replay"], session_id, key, timeout=SHOPPER_TIMEOUT_S
+            )
         return await self.read(session_id, hold_id)
 
     async def change(self, session_id: int, hold_id: UUID, quantities: dict[str, int]) -> None:
@@ -172,12 +176,14 @@ class HoldStore:
         skus = list(quantities)
         values = (hold_id, session_id, skus, list(quantities.values()))
         async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["change_hold"], *values)
+            row = await borrowed.fetchrow(SQL["change_hold"], *values, timeout=SHOPPER_TIMEOUT_S)
             assert row is not None
             if row["verdict"] == Verdict.OUT_OF_STOCK and await borrowed.fetchval(
                 SQL["expire_holds"], EXPIRE_BATCH_MAX, skus, None
             ):
-                row = await borrowed.fetchrow(SQL["change_hold"], *values)
+                row = await borrowed.fetchrow(
+                    SQL["change_hold"], *values, timeout=SHOPPER_TIMEOUT_S
+                )
         assert row is not None
         verdict = Verdict(row["verdict"])
         if verdict is not Verdict.PLACED:
@@ -191,7 +197,9 @@ class HoldStore:
         """
         values = (hold_id, session_id, key)
         async with connection(self._pool) as borrowed:
-            verdict = Verdict(await borrowed.fetchval(SQL["extend_hold"], *values))
+            verdict = Verdict(
+                await borrowed.fetchval(SQL["extend_hold"], *values, timeout=SHOPPER_TIMEOUT_S)
+            )
         if verdict is not Verdict.PLACED:
             raise refusal(verdict)
 
@@ -201,7 +209,9 @@ class HoldStore:
         Raises `PaymentRunning` or `AlreadyPaid` for a hold whose units are not to be given back.
         """
         async with connection(self._pool) as borrowed:
-            ended = await borrowed.fetchval(SQL["release_hold"], hold_id, session_id)
+            ended = await borrowed.fetchval(
+                SQL["release_hold"], hold_id, session_id, timeout=SHOPPER_TIMEOUT_S
+            )
         if not ended:
             hold = await self.read(session_id, hold_id)
             if hold.paying:
@@ -234,6 +244,15 @@ class HoldStore:
         async with connection(self._pool) as borrowed:
             return int(await borrowed.fetchval(SQL["serve_wishes"], batch_max, rooms))
 
+    async def rooms_with_times_passed(self) -> list[int]:
+        """Return the rooms in which a sale has begun or ended since this was last noted."""
+        return await self._rooms("rooms_with_times_passed")
+
+    async def pass_times(self, room_id: int) -> None:
+        """Note which sales of a room have begun and ended, as holds and calls do by the way."""
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["pass_times_of_sale"], room_id)
+
     async def _rooms(self, query: str) -> list[int]:
         async with connection(self._pool) as borrowed:
             return [row["room_id"] for row in await borrowed.fetch(SQL[query])]
@@ -241,13 +260,15 @@ class HoldStore:
     async def wishes(self, session_id: int) -> list[Wish]:
         """Return what a session waits for."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["read_wishes"], session_id)
+            rows = await borrowed.fetch(SQL["read_wishes"], session_id, timeout=SHOPPER_TIMEOUT_S)
         return [Wish(**dict(row)) for row in rows]
 
     async def drop_wishes(self, session_id: int) -> None:
         """Let a session wait for nothing any more; raises `TooManyActs`."""
         async with connection(self._pool) as borrowed:
-            verdict = await borrowed.fetchval(SQL["drop_wishes"], session_id)
+            verdict = await borrowed.fetchval(
+                SQL["drop_wishes"], session_id, timeout=SHOPPER_TIMEOUT_S
+            )
         if verdict != "dropped":
             raise refusal(Verdict(verdict))
 

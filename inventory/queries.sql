@@ -27,6 +27,19 @@ WITH clock AS MATERIALIZED (SELECT shopper_now() AS t)
 SELECT m.room_id FROM clock, room m WHERE EXISTS (
     SELECT FROM hold h WHERE h.room_id = m.room_id AND h.state = 'held' AND NOT h.paying AND h.expires_at <= clock.t);
 
+-- name: rooms_with_times_passed
+-- The rooms in which a sale has begun or ended since what is off sale was last counted.
+SELECT o.room_id FROM off_sale o JOIN room m USING (room_id)
+WHERE o.opened_to < clock_timestamp() - interval '2 seconds' AND (EXISTS (
+    SELECT FROM sale_time t WHERE t.room_id = o.room_id
+        AND t.on_sale_from > o.opened_to AND t.on_sale_from <= clock_timestamp())
+    OR EXISTS (
+    SELECT FROM sale_time t WHERE t.room_id = o.room_id AND t.on_sale_until > o.shut_to
+        AND t.on_sale_until <= clock_timestamp() + make_interval(secs => m.claim_window_s)));
+
+-- name: pass_times_of_sale
+SELECT pass_times_of_sale($1);
+
 -- name: change_hold
 SELECT * FROM change_hold($1, $2, $3, $4);
 

@@ -216,6 +216,9 @@ def _sweeper(
             "wishes": RoomSweep(
                 "wishes", stores.holds.rooms_to_serve, partial(_serve, stores.holds)
             ),
+            "times": RoomSweep(
+                "times", stores.holds.rooms_with_times_passed, partial(_pass_times, stores.holds)
+            ),
             "admissions": RoomSweep(
                 "admissions", stores.office.rooms_due, partial(_end_due, stores.office)
             ),
@@ -233,6 +236,11 @@ def _sweeper(
 
 async def _expire(holds: HoldStore, room_id: int, batch_max: int) -> int:
     return await holds.expire(batch_max, rooms=[room_id])
+
+
+async def _pass_times(holds: HoldStore, room_id: int, _: int) -> int:
+    await holds.pass_times(room_id)
+    return 0
 
 
 async def _serve(holds: HoldStore, room_id: int, batch_max: int) -> int:

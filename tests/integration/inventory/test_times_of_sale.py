@@ -2,30 +2,36 @@
 
 import asyncio
 import random
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from shop import ask, hold, open_gate, sessions_in, wish
 from support import execute, shift_clock
 
 from waitroom.run.app import Service
 
 LONG_AGO, LATER = datetime(2020, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
-OFF_SALE = "SELECT units_off_sale(1, interval '0') AS now, units_off_sale(1, interval '90') AS soon"
+OFF_SALE = (
+    "SELECT units_off_sale(1, interval '0') AS now, units_off_sale(1, interval '900') AS soon"
+)
 # The same, counted by SKU.
 COUNTED = """
 SELECT COALESCE(sum(free) FILTER (WHERE NOT is_sold_for(k, '0')), 0)::bigint AS now,
-       COALESCE(sum(free) FILTER (WHERE NOT is_sold_for(k, '90')), 0)::bigint AS soon
+       COALESCE(sum(free) FILTER (WHERE NOT is_sold_for(k, '900')), 0)::bigint AS soon
 FROM (SELECT k, GREATEST(s.on_hand - s.held - s.sold, 0) AS free
       FROM sku k JOIN stock s USING (sku_id)) x"""
 
 
-async def agree(service: Service) -> dict[str, int]:
+async def off_sale(service: Service) -> dict[str, int]:
     (kept,), (counted,) = await execute(service, OFF_SALE), await execute(service, COUNTED)
     assert dict(kept) == dict(counted)
-    assert await service.ledger.breaches() == []
     return dict(kept)
+
+
+async def agree(service: Service) -> dict[str, int]:
+    assert await service.ledger.breaches() == []
+    return await off_sale(service)
 
 
 async def set_times(service: Service, sku: str, start: Any, end: Any) -> None:
@@ -80,36 +86,97 @@ async def test_new_times_and_holds_at_the_same_moment_leave_the_balance_right(
     await agree(service)
 
 
+@pytest.mark.parametrize("passed", ["by a hold", "by the sweep", "by nobody"])
+async def test_what_begins_and_ends_counts_from_its_moment_on(
+    service: Service, passed: str
+) -> None:
+    skus = {"open": 1, "early": 2, "late": 4, "brief": 8, "over": 16, "always": 32}
+    await open_gate(service, skus=skus, claim_window_s=900, limit=32)
+    (session,) = await sessions_in(service, 1)
+    began, passed_s = await clock(service), 0.0
+    times = {
+        "open": (-1000, 2000), "early": (-1000, 600), "late": (600, 2000), "brief": (300, 600),
+        "over": (-1000, -100),
+    }  # fmt: skip
+    for sku, (start, end) in times.items():
+        await set_times(service, sku, *(began + timedelta(seconds=s) for s in (start, end)))
+
+    # Some time before and after each beginning and end, and back again.
+    expected = {
+        0: (28, 30), 250: (28, 30), 310: (20, 30), 550: (20, 30), 610: (26, 26), 1050: (26, 26),
+        1110: (26, 31), 2010: (31, 31), 615: (26, 26), 315: (20, 30), -1050: (31, 31),
+        3000: (31, 31),
+    }  # fmt: skip
+    for moment, (shut, closing) in expected.items():
+        by_s = moment - passed_s - (await clock(service) - began).total_seconds()
+        await let_time_pass(service, by_s)
+        passed_s += by_s
+        if passed == "by a hold":
+            await hold(service, session, always=1)
+        if passed == "by the sweep" and await service.holds.rooms_with_times_passed():
+            await service.holds.pass_times(1)
+            assert by_s < 0 or await service.holds.rooms_with_times_passed() == []
+        assert await agree(service) == {"now": shut, "soon": closing}, moment
+
+
+async def clock(service: Service) -> datetime:
+    moment: datetime = (await execute(service, "SELECT clock_timestamp() AS t"))[0]["t"]
+    return moment
+
+
+async def let_time_pass(service: Service, seconds: float) -> None:
+    """Move every time of sale, as if so much time had passed."""
+    by = timedelta(seconds=seconds)
+    async with service.pool.acquire() as connection, connection.transaction():
+        await connection.execute("ALTER TABLE sku DISABLE TRIGGER stock_follows_its_sale_time")
+        for table in ("sku", "sale_time"):
+            await connection.execute(
+                f"""UPDATE {table} SET on_sale_from = on_sale_from - $1::interval,
+                        on_sale_until = on_sale_until - $1::interval""",
+                by,
+            )
+        await connection.execute(
+            """UPDATE off_sale SET opened_to = opened_to - $1::interval,
+                   shut_to = shut_to - $1::interval, closing_to = closing_to - $1::interval""",
+            by,
+        )
+        await connection.execute("ALTER TABLE sku ENABLE TRIGGER stock_follows_its_sale_time")
+
+
+# A time of sale for each SKU, half of them past.
+MANY = """
+    WITH made AS (INSERT INTO product (product, room_id, name) VALUES ('many', 1, 'Many')
+                  RETURNING product_id)
+    INSERT INTO sku (sku, product_id, room_id, name, price_minor, currency,
+                     on_sale_from, on_sale_until)
+    SELECT 'many-' || n, product_id, 1, 'One of many', 100, m.currency,
+           t.at, t.at + interval '60 hours'
+    FROM made, room m, generate_series(-1499, 1500) n,
+        LATERAL (SELECT clock_timestamp() + n * interval '1 hour' - interval '30 minutes' AS at) t
+    WHERE m.room_id = 1"""
+ROWS = """SELECT seq_tup_read + idx_tup_fetch AS rows FROM pg_stat_xact_user_tables
+          WHERE relname = 'sale_time'"""
+
+
 async def test_a_large_catalogue_with_times_costs_a_hold_nothing(service: Service) -> None:
     await open_gate(service, skus={"mug": 10})
-    many = """
-        WITH made AS (INSERT INTO product (product, room_id, name) VALUES ('many', 1, 'Many')
-                      RETURNING product_id),
-        added AS (
-            INSERT INTO sku (sku, product_id, room_id, name, price_minor, currency, on_sale_from)
-            SELECT 'many-' || n, product_id, 1, 'One of many', 100, m.currency, $1
-            FROM made, room m, generate_series(1, 3000) n WHERE m.room_id = 1 RETURNING sku_id)
-        SELECT count(*) FROM added"""
 
-    async def fastest() -> float:
-        async def once() -> float:
-            started = time.perf_counter()
-            await execute(service, OFF_SALE)
-            return time.perf_counter() - started
+    async def rows(*acts: str) -> int:
+        async with service.pool.acquire() as connection, connection.transaction():
+            before = await connection.fetchval(ROWS)
+            for act in acts:
+                await connection.execute(act)
+            return int(await connection.fetchval(ROWS) - before)
 
-        return min([await once() for _ in range(20)])
-
-    await execute(service, many, LATER)
-    before = await fastest()
-    await execute(
-        service, "INSERT INTO stock (sku_id) SELECT sku_id FROM sku WHERE sku LIKE 'many-%'"
+    await rows(MANY)
+    made = await rows("INSERT INTO stock (sku_id) SELECT sku_id FROM sku WHERE sku LIKE 'many-%'")
+    filled = await rows(
+        "UPDATE stock SET on_hand = on_hand + 1 WHERE sku_id > 1",
+        "UPDATE room_stock SET on_hand = on_hand + 3000 WHERE room_id = 1",
     )
-    for table in ("stock", "room_stock"):
-        where = "sku_id > 1" if table == "stock" else "room_id = 1"
-        units = 1 if table == "stock" else 3000
-        await execute(service, f"UPDATE {table} SET on_hand = on_hand + {units} WHERE {where}")
 
-    after = await fastest()
-
-    assert dict((await execute(service, OFF_SALE))[0]) == {"now": 3000, "soon": 3000}
-    assert after < 4 * before
+    assert await off_sale(service) == {"now": 2940, "soon": 2940}
+    # Each SKU finds its own time alone, and what is off sale is read from its balance.
+    assert made < 4 * 3000
+    assert filled < 4 * 3000
+    assert await rows(OFF_SALE) < 20

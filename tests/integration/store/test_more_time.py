@@ -95,8 +95,8 @@ async def test_no_deadline_of_a_shopper_forgets_the_factor(service: Service) -> 
         if "make_interval" in line and any(name in line for name in deadlines)
     ]
 
-    # Three ask how long stock stays on sale, and one returns an end to which callers add.
-    no_deadlines = {"slack_of", "kept_units", "read_facts", "call_ends"}
+    # Four ask how long stock stays on sale, and one returns an end to which callers add.
+    no_deadlines = {"slack_of", "kept_units", "read_facts", "advance_off_sale", "call_ends"}
     assert [entry for entry in found if entry[0] not in no_deadlines] == []
 
 

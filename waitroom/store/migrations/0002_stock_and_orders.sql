@@ -90,18 +90,19 @@ CREATE INDEX sku_change_by_sku ON sku_change (sku, change_id DESC);
 CREATE TRIGGER sku_changes_are_append_only BEFORE UPDATE OR DELETE ON sku_change
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
--- The free units of one seller (NULL: the room itself) that are sold from one moment until another, as a
--- balance that triggers keep: what may not be sold counts at every hold and call, and a catalogue may be large.
+-- The free units of one seller (0: the room itself) that are sold from one moment until another, as a
+-- balance that triggers keep: a catalogue may be large, and have a few times or one for each SKU.
 CREATE TABLE sale_time (
     sale_time_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     room_id int NOT NULL REFERENCES room,
-    seller_id int,
-    on_sale_from timestamptz,
-    on_sale_until timestamptz,
+    seller_id int NOT NULL DEFAULT 0,
+    on_sale_from timestamptz NOT NULL DEFAULT '-infinity',
+    on_sale_until timestamptz NOT NULL DEFAULT 'infinity',
     free bigint NOT NULL DEFAULT 0 CHECK (free >= 0),
-    CONSTRAINT sale_time_kept_once UNIQUE NULLS NOT DISTINCT (room_id, seller_id, on_sale_from, on_sale_until)
+    CONSTRAINT sale_time_kept_once UNIQUE (room_id, seller_id, on_sale_from, on_sale_until)
 ) WITH (fillfactor = 20);
-CREATE INDEX sale_time_with_units ON sale_time (room_id) WHERE free > 0;
+CREATE INDEX sale_time_by_beginning ON sale_time (room_id, on_sale_from);
+CREATE INDEX sale_time_by_end ON sale_time (room_id, on_sale_until);
 
 -- `wished` counts the units for which refused sessions wait: what comes free is theirs first.
 CREATE TABLE stock (

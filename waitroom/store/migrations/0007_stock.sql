@@ -1,5 +1,4 @@
--- Stock: how much of it anyone may have, what moves it, stock that lives in another shop, and whether the
--- books agree.
+-- Stock: how much of it anyone may have, when, and what moves it.
 
 -- Says whether a room admits a seller.
 CREATE FUNCTION is_admitted(in_room int, in_seller int) RETURNS boolean LANGUAGE sql STABLE AS $$
@@ -31,35 +30,120 @@ BEGIN
 END $$;
 CREATE TRIGGER withdrawn_seller_leaves_a_shop AFTER DELETE ON room_seller FOR EACH ROW EXECUTE FUNCTION stay_a_shop();
 
+-- The free units of a room that may not be sold, since every hold and call asks for them: `barred` are of
+-- sellers whom the room does not admit, and of all others `shut` are off sale, and `closing` off sale
+-- before a call that is made now would be over. Both are as they were once the sales up to `opened_to` had
+-- begun, and those up to `shut_to` or `closing_to` had ended. What began or ended since is added to them
+-- when they are read, and they are brought up to date at least once a second while anybody buys.
+CREATE TABLE off_sale (
+    room_id int PRIMARY KEY REFERENCES room,
+    barred bigint NOT NULL DEFAULT 0 CHECK (barred >= 0),
+    shut bigint NOT NULL DEFAULT 0 CHECK (shut >= 0),
+    closing bigint NOT NULL DEFAULT 0 CHECK (closing >= 0),
+    opened_to timestamptz NOT NULL DEFAULT clock_timestamp(),
+    shut_to timestamptz NOT NULL DEFAULT clock_timestamp(),
+    closing_to timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 20);
+
+-- Says whether a room may sell what is in one of its balances, once it is on sale.
+CREATE FUNCTION is_admitted_to_sell(t sale_time) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT t.seller_id = 0 OR EXISTS (
+        SELECT FROM room_seller r WHERE r.room_id = t.room_id AND r.seller_id = t.seller_id)
+$$;
+
+-- Takes a count of units off sale from the moments of sale up to which it was made to others, earlier or
+-- later: what begins in between is taken off, and what ends in between is added.
+CREATE FUNCTION carry_off_sale(
+    in_room int, units bigint, opened_to timestamptz, closed_to timestamptz, opened timestamptz, closed timestamptz)
+RETURNS bigint LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+BEGIN
+    RETURN units
+        - sign(extract(epoch FROM opened - opened_to))::bigint * COALESCE((
+            SELECT sum(t.free) FROM sale_time t WHERE t.room_id = in_room
+                AND t.on_sale_from > LEAST(opened, opened_to) AND t.on_sale_from <= GREATEST(opened, opened_to)
+                AND t.on_sale_until > closed_to AND is_admitted_to_sell(t)), 0)::bigint
+        + sign(extract(epoch FROM closed - closed_to))::bigint * COALESCE((
+            SELECT sum(t.free) FROM sale_time t WHERE t.room_id = in_room
+                AND t.on_sale_until > LEAST(closed, closed_to) AND t.on_sale_until <= GREATEST(closed, closed_to)
+                AND t.on_sale_from <= opened AND is_admitted_to_sell(t)), 0)::bigint;
+END $$;
+
 -- Counts the free units of a room whose sellers it does not admit.
 CREATE FUNCTION units_barred(in_room int) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT COALESCE(sum(s.free), 0)::bigint FROM sale_time s
-    WHERE s.room_id = in_room AND s.free > 0 AND s.seller_id IS NOT NULL
-        AND s.seller_id <> ALL (ARRAY(SELECT r.seller_id FROM room_seller r WHERE r.room_id = in_room))
+    SELECT COALESCE((SELECT o.barred FROM off_sale o WHERE o.room_id = in_room), 0)
 $$;
 
 -- Counts the free units of a room that are not on sale now and for so long.
 CREATE FUNCTION units_off_sale(in_room int, ahead interval) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT COALESCE(sum(s.free), 0)::bigint FROM sale_time s
-    WHERE s.room_id = in_room AND s.free > 0
-        AND (s.on_sale_from > clock_timestamp() OR s.on_sale_until <= clock_timestamp() + ahead
-             OR (s.seller_id IS NOT NULL
-                 AND s.seller_id <> ALL (ARRAY(SELECT r.seller_id FROM room_seller r WHERE r.room_id = in_room))))
+    SELECT COALESCE((
+        SELECT o.barred + CASE WHEN ahead = '0'
+            THEN carry_off_sale(in_room, o.shut, o.opened_to, o.shut_to, n.t, n.t)
+            ELSE carry_off_sale(in_room, o.closing, o.opened_to, o.closing_to, n.t, n.t + ahead) END
+        FROM off_sale o, (SELECT clock_timestamp() AS t) n WHERE o.room_id = in_room), 0)
 $$;
 
--- Keeps the balances of `sale_time` by the rows of stock that a statement changes. Their writers have the
--- room's balance locked, so no two of them come crosswise here.
-CREATE FUNCTION keep_sale_times() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Brings what is off sale up to date in rooms where that is a second ago, so that whoever asks next adds
+-- up little. Its callers have the rooms' balances locked.
+CREATE FUNCTION advance_off_sale(in_rooms int[]) RETURNS void LANGUAGE sql AS $$
+    UPDATE off_sale o SET opened_to = n.t, shut_to = n.t, closing_to = n.t + n.ahead,
+            shut = carry_off_sale(o.room_id, o.shut, o.opened_to, o.shut_to, n.t, n.t),
+            closing = carry_off_sale(o.room_id, o.closing, o.opened_to, o.closing_to, n.t, n.t + n.ahead)
+        FROM (SELECT m.room_id, clock_timestamp() AS t, make_interval(secs => m.claim_window_s) AS ahead
+              FROM room m WHERE m.room_id = ANY (in_rooms)) n
+        WHERE o.room_id = n.room_id AND o.opened_to < n.t - interval '1 second'
+$$;
+
+-- Brings a room's units off sale up to date where no hold and no call does.
+CREATE FUNCTION pass_times_of_sale(in_room int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE sale_time t SET free = t.free + d.q FROM (
+    PERFORM 1 FROM room_stock x WHERE x.room_id = in_room FOR NO KEY UPDATE;
+    PERFORM advance_off_sale(ARRAY[in_room]);
+END $$;
+
+-- Counts a room's units off sale once more, when it admits a seller or withdraws one.
+CREATE FUNCTION recount_off_sale() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    rid constant int := COALESCE(NEW.room_id, OLD.room_id);
+BEGIN
+    PERFORM 1 FROM room_stock x WHERE x.room_id = rid FOR NO KEY UPDATE;
+    UPDATE off_sale o SET barred = c.barred, shut = c.shut, closing = c.closing FROM (
+        SELECT COALESCE(sum(t.free) FILTER (WHERE NOT is_admitted_to_sell(t)), 0) AS barred,
+               COALESCE(sum(t.free) FILTER (WHERE is_admitted_to_sell(t)
+                   AND (t.on_sale_from > x.opened_to OR t.on_sale_until <= x.shut_to)), 0) AS shut,
+               COALESCE(sum(t.free) FILTER (WHERE is_admitted_to_sell(t)
+                   AND (t.on_sale_from > x.opened_to OR t.on_sale_until <= x.closing_to)), 0) AS closing
+        FROM off_sale x JOIN sale_time t USING (room_id) WHERE x.room_id = rid) c
+        WHERE o.room_id = rid;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER admission_of_a_seller_counts AFTER INSERT OR DELETE ON room_seller
+    FOR EACH ROW EXECUTE FUNCTION recount_off_sale();
+
+-- Keeps the balances of `sale_time` and `off_sale` by the rows of stock that a statement changes. Their
+-- writers have the room's balance locked, so no two of them come crosswise here.
+CREATE FUNCTION keep_sale_times() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    ids int[]; changes bigint[];
+BEGIN
+    SELECT array_agg(c.id), array_agg(c.q) INTO ids, changes FROM (
         SELECT x.id, sum(x.q) AS q FROM (
             SELECT a.sale_time_id AS id, GREATEST(a.on_hand - a.held - a.sold, 0) AS q FROM after a
             WHERE a.sale_time_id IS NOT NULL
             UNION ALL
             SELECT b.sale_time_id, -GREATEST(b.on_hand - b.held - b.sold, 0) FROM before b
             WHERE b.sale_time_id IS NOT NULL) x
-        GROUP BY x.id HAVING sum(x.q) <> 0) d
-        WHERE t.sale_time_id = d.id;
+        GROUP BY x.id HAVING sum(x.q) <> 0) c;
+    IF ids IS NULL THEN RETURN NULL; END IF;
+    UPDATE sale_time t SET free = t.free + d.q FROM unnest(ids, changes) d(id, q) WHERE t.sale_time_id = d.id;
+    UPDATE off_sale o SET barred = o.barred + c.barred, shut = o.shut + c.shut, closing = o.closing + c.closing FROM (
+        SELECT x.room_id, COALESCE(sum(d.q) FILTER (WHERE NOT is_admitted_to_sell(t)), 0) AS barred,
+               COALESCE(sum(d.q) FILTER (WHERE is_admitted_to_sell(t)
+                   AND (t.on_sale_from > x.opened_to OR t.on_sale_until <= x.shut_to)), 0) AS shut,
+               COALESCE(sum(d.q) FILTER (WHERE is_admitted_to_sell(t)
+                   AND (t.on_sale_from > x.opened_to OR t.on_sale_until <= x.closing_to)), 0) AS closing
+        FROM unnest(ids, changes) d(id, q) JOIN sale_time t ON t.sale_time_id = d.id JOIN off_sale x USING (room_id)
+        GROUP BY x.room_id) c
+        WHERE o.room_id = c.room_id;
     RETURN NULL;
 END $$;
 CREATE TRIGGER sale_times_are_kept AFTER UPDATE ON stock
@@ -68,16 +152,17 @@ CREATE TRIGGER sale_times_are_kept AFTER UPDATE ON stock
 -- Returns the balance of a SKU's seller and times, NULL for a SKU of the room's own that is always on sale.
 CREATE FUNCTION sale_time_of(k sku) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
+    seller constant int := COALESCE(k.seller_id, 0);
+    opens constant timestamptz := COALESCE(k.on_sale_from, '-infinity');
+    ends constant timestamptz := COALESCE(k.on_sale_until, 'infinity');
     id int;
 BEGIN
     IF k.seller_id IS NULL AND k.on_sale_from IS NULL AND k.on_sale_until IS NULL THEN RETURN NULL; END IF;
-    INSERT INTO sale_time (room_id, seller_id, on_sale_from, on_sale_until)
-        VALUES (k.room_id, k.seller_id, k.on_sale_from, k.on_sale_until)
+    INSERT INTO off_sale (room_id) VALUES (k.room_id) ON CONFLICT DO NOTHING;
+    INSERT INTO sale_time (room_id, seller_id, on_sale_from, on_sale_until) VALUES (k.room_id, seller, opens, ends)
         ON CONFLICT ON CONSTRAINT sale_time_kept_once DO NOTHING;
-    SELECT t.sale_time_id INTO id FROM sale_time t WHERE t.room_id = k.room_id
-        AND t.seller_id IS NOT DISTINCT FROM k.seller_id
-        AND t.on_sale_from IS NOT DISTINCT FROM k.on_sale_from
-        AND t.on_sale_until IS NOT DISTINCT FROM k.on_sale_until;
+    SELECT t.sale_time_id INTO id FROM sale_time t
+        WHERE (t.room_id, t.seller_id, t.on_sale_from, t.on_sale_until) = (k.room_id, seller, opens, ends);
     RETURN id;
 END $$;
 
@@ -199,6 +284,7 @@ DECLARE
     pool room_stock;
 BEGIN
     SELECT * INTO pool FROM room_stock x WHERE x.room_id = m.room_id FOR NO KEY UPDATE;
+    PERFORM advance_off_sale(ARRAY[m.room_id]);
     RETURN GREATEST(pool.on_hand - pool.held - pool.sold - pool.promised - kept_units(m.room_id), 0) / promise;
 END $$;
 
@@ -246,122 +332,6 @@ BEGIN
     PERFORM append_log(rid, 'stock', jsonb_build_object('sku', in_sku, 'movement', in_kind, 'quantity', in_quantity)
         || CASE WHEN override THEN '{"override": true}' ELSE '{}' END::jsonb);
     verdict := 'moved';
-END $$;
-
--- Stock lives in one place: here by SKUs, or there.
-CREATE FUNCTION refuse_skus_elsewhere() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF EXISTS (SELECT FROM fresh f JOIN room m USING (room_id) WHERE m.stock_elsewhere) THEN
-        RAISE EXCEPTION 'the stock lives elsewhere'
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'stock_lives_in_one_place';
-    END IF;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER stock_lives_in_one_place AFTER INSERT ON sku
-    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_skus_elsewhere();
-
--- Takes in one outcome of a session that the caller has locked, with its room's balance. `what` is
--- held (so many are in its basket now), bought (so many more), released (so many went back, NULL for
--- all), nothing (it wanted something and found nothing) or left. An outcome from an earlier push than
--- the last cannot say what is now; what was bought then counts all the same, and so does who found nothing.
-CREATE FUNCTION hear_outcome(
-    in_session bigint, what text, units int, mark text, in_as_of timestamptz, hold_s int, t timestamptz)
-RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    e outcome_elsewhere; a admission; late boolean; kept int;
-BEGIN
-    IF what = 'nothing' THEN
-        UPDATE admission x SET refused = true WHERE x.admission_id = in_session AND NOT x.refused;
-        RETURN;
-    END IF;
-    INSERT INTO outcome_elsewhere (session_id) VALUES (in_session) ON CONFLICT DO NOTHING;
-    SELECT * INTO e FROM outcome_elsewhere x WHERE x.session_id = in_session;
-    late := COALESCE(in_as_of < e.said_at, false);
-    IF mark = ANY (e.heard) OR (late AND what <> 'bought') THEN RETURN; END IF;
-    IF what IN ('bought', 'released') THEN e.heard := (ARRAY[mark] || e.heard)[1:32]; END IF;
-    IF what = 'bought' THEN
-        units := COALESCE(units, GREATEST(e.held, 1));
-        e.bought := e.bought + units;
-    END IF;
-    kept := CASE WHEN late THEN e.held
-                 WHEN what = 'held' THEN units
-                 WHEN what = 'left' THEN 0
-                 ELSE GREATEST(e.held - COALESCE(units, e.held), 0) END;
-    e.held_until := CASE WHEN kept > 0 THEN NULL WHEN e.held > 0 OR what = 'bought' THEN t ELSE e.held_until END;
-    e.held := kept;
-    IF e.held + e.bought > e.taken THEN
-        e.held_at := COALESCE(e.held_at, t);
-        -- These units are no longer among those that are free there, so their promise is kept.
-        SELECT * INTO a FROM admission x WHERE x.admission_id = in_session;
-        PERFORM keep_promise(a, e.held + e.bought - e.taken);
-        e.taken := e.held + e.bought;
-    END IF;
-    UPDATE outcome_elsewhere x SET held_at = e.held_at, held_until = e.held_until, held = e.held, bought = e.bought,
-        taken = e.taken, said_at = GREATEST(x.said_at, in_as_of), heard = e.heard WHERE x.session_id = in_session;
-    IF e.held > 0 THEN
-        -- A basket is given as long as one here would be, from when the shop last spoke of it.
-        UPDATE admission x SET expires_at = GREATEST(x.expires_at, t + time_for(hold_s, x.time_factor))
-            WHERE x.admission_id = in_session AND x.state = 'claimed';
-    ELSIF what = 'bought' THEN
-        PERFORM end_session(in_session, 'ordered');
-    ELSIF what = 'left' THEN
-        PERFORM end_session(in_session, 'left');
-    END IF;
-END $$;
-
--- Turns up to so many promised units into what they were promised for.
-CREATE FUNCTION keep_promise(a admission, units int) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    kept constant int := LEAST(a.promised, units);
-BEGIN
-    IF kept > 0 THEN
-        UPDATE admission x SET promised = x.promised - kept WHERE x.admission_id = a.admission_id;
-        UPDATE room_stock k SET promised = k.promised - kept,
-                short = LEAST(k.short, GREATEST(k.held + k.sold + k.promised - kept - k.on_hand, 0))
-            WHERE k.room_id = a.room_id;
-    END IF;
-END $$;
-
--- Takes in what another shop says: units free and in baskets there, and outcomes of sessions. All of
--- it in one transaction, so that a promise ends with the news of what it became. `in_as_of` is the
--- shop's time of the figures: those that are older than the last ones are not taken over (`stale`).
--- `unknown` are sessions that never were in this room. Verdicts: done, unknown, not_elsewhere,
--- ahead (the shop's clock is more than a minute ahead, so whatever came next would seem old).
-CREATE FUNCTION hear_of_stock(
-    in_room text, in_available bigint, in_held bigint, in_as_of timestamptz,
-    sessions bigint[], outcomes text[], units int[], marks text[],
-    OUT verdict text, OUT stale boolean, OUT unknown bigint[],
-    OUT available bigint, OUT held bigint, OUT promised bigint, OUT heard_at timestamptz)
-LANGUAGE plpgsql AS $$
-DECLARE
-    m room; o record; t timestamptz;
-BEGIN
-    SELECT * INTO m FROM room x WHERE x.room = in_room FOR NO KEY UPDATE;
-    verdict := CASE WHEN m.room_id IS NULL THEN 'unknown' WHEN NOT m.stock_elsewhere THEN 'not_elsewhere'
-                    WHEN in_as_of > clock_timestamp() + interval '1 minute' THEN 'ahead' ELSE 'done' END;
-    IF verdict <> 'done' THEN RETURN; END IF;
-    PERFORM 1 FROM admission a WHERE a.admission_id = ANY (sessions) AND a.room_id = m.room_id
-        ORDER BY a.admission_id FOR NO KEY UPDATE;
-    PERFORM 1 FROM room_stock k WHERE k.room_id = m.room_id FOR NO KEY UPDATE;
-    t := shopper_now();
-    FOR o IN SELECT d.* FROM unnest(sessions, outcomes, units, marks) WITH ORDINALITY d(id, what, units, mark, o)
-             JOIN admission a ON a.admission_id = d.id AND a.room_id = m.room_id AND a.claimed_at IS NOT NULL
-             ORDER BY d.o LOOP
-        PERFORM hear_outcome(o.id, o.what, o.units, COALESCE(o.mark, concat(o.what, ' ', o.units)), in_as_of,
-                             m.hold_s, t);
-    END LOOP;
-    SELECT COALESCE(array_agg(DISTINCT d.id), '{}') INTO unknown FROM unnest(sessions) d(id)
-        WHERE NOT EXISTS (SELECT FROM admission a
-            WHERE a.admission_id = d.id AND a.room_id = m.room_id AND a.claimed_at IS NOT NULL);
-    stale := COALESCE(in_as_of < m.stock_as_of, false);
-    IF NOT stale THEN
-        UPDATE room_stock k SET on_hand = in_available + in_held, held = in_held, sold = 0,
-                short = GREATEST(k.promised - in_available, 0)
-            WHERE k.room_id = m.room_id;
-    END IF;
-    UPDATE room x SET stock_heard_at = clock_timestamp(), stock_as_of = GREATEST(x.stock_as_of, in_as_of)
-        WHERE x.room_id = m.room_id RETURNING x.stock_heard_at INTO heard_at;
-    SELECT k.on_hand - k.held, k.held, k.promised INTO available, held, promised FROM room_stock k WHERE k.room_id = m.room_id;
 END $$;
 
 -- Keeps `room_stock.holds` in step with the holds. Every function that begins or ends a hold has locked

@@ -124,6 +124,7 @@ DECLARE
     f hold_facts; refused text[];
     any_wished boolean; limits_customers boolean; knows_customers boolean;
 BEGIN
+    PERFORM advance_off_sale(rooms);
     SELECT shopper_now(), clock_timestamp(), o.stopped INTO f.t, f.at_wall, f.stopped FROM office o;
     f.rooms := rooms;
     SELECT array_agg(x.on_hand - x.held - x.sold - x.promised ORDER BY x.room_id),

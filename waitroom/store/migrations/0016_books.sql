@@ -98,10 +98,21 @@ CREATE VIEW conservation_breach AS
         GROUP BY sale_time_id) s USING (sale_time_id)
     WHERE t.free <> COALESCE(s.q, 0)
     UNION ALL
+    SELECT 'what is off sale differs from its times', o.room_id, o.barred + o.shut + o.closing, COALESCE(s.q, 0)
+    FROM off_sale o LEFT JOIN (
+        SELECT t.room_id, sum(CASE WHEN NOT is_admitted_to_sell(t) THEN t.free ELSE
+                   CASE WHEN t.on_sale_from > x.opened_to OR t.on_sale_until <= x.shut_to THEN t.free ELSE 0 END
+                 + CASE WHEN t.on_sale_from > x.opened_to OR t.on_sale_until <= x.closing_to THEN t.free ELSE 0 END
+               END) AS q
+        FROM sale_time t JOIN off_sale x USING (room_id) GROUP BY t.room_id) s USING (room_id)
+    WHERE o.barred + o.shut + o.closing <> COALESCE(s.q, 0)
+    UNION ALL
     SELECT 'stock has another seller or other times of sale than its SKU', k.sku_id, s.sale_time_id, NULL
     FROM sku k JOIN product p USING (product_id) JOIN stock s USING (sku_id) LEFT JOIN sale_time t USING (sale_time_id)
-    WHERE (p.seller_id, k.seller_id, k.on_sale_from, k.on_sale_until)
-        IS DISTINCT FROM (k.seller_id, t.seller_id, t.on_sale_from, t.on_sale_until)
+    WHERE (p.seller_id, COALESCE(k.seller_id, 0), COALESCE(k.on_sale_from, '-infinity'),
+           COALESCE(k.on_sale_until, 'infinity'))
+        IS DISTINCT FROM (k.seller_id, COALESCE(t.seller_id, 0), COALESCE(t.on_sale_from, '-infinity'),
+                          COALESCE(t.on_sale_until, 'infinity'))
     UNION ALL
     SELECT 'wished differs from the wishes', s.sku_id, s.wished, COALESCE(w.q, 0)
     FROM stock s LEFT JOIN (SELECT sku_id, sum(quantity) AS q FROM wish GROUP BY sku_id) w USING (sku_id)
