@@ -105,6 +105,32 @@ async def test_a_room_that_may_sell_nothing_any_more_calls_nobody(
     assert "called" in await statuses(shoppers)
 
 
+EMPTIED = {
+    "withdrawn": "DELETE FROM room_seller",
+    "corrected": "UPDATE room_stock SET on_hand = promised",
+    "over": "UPDATE sku SET on_sale_until = clock_timestamp()",
+    "held": "UPDATE room_stock SET held = on_hand - promised",
+}
+
+
+@pytest.mark.parametrize("policy", ["guaranteed", "expected", "rate"])
+@pytest.mark.parametrize("how", EMPTIED)
+async def test_arrivals_of_the_second_in_which_a_shop_is_emptied_are_not_called(
+    service: Service, client: Client, policy: str, how: str
+) -> None:
+    await open_room(service, skus={}, policy=policy)
+    await junk(service, 2)
+    await service.rooms.admit("drop", "sal", admitted=True, who="olga")
+    await tick(service, 2)
+    early = await joined(client, 1)
+
+    await execute(service, EMPTIED[how])
+    late = await joined(client, 2)
+
+    assert await statuses(early) == ["called"]
+    assert await statuses(late) == ["waiting"] * 2
+
+
 async def test_what_is_sold_out_stays_so_whatever_a_seller_has(
     service: Service, client: Client
 ) -> None:

@@ -13,6 +13,15 @@ BEGIN
         WHERE a.line_id = in_line AND a.number = ANY (in_numbers) AND a.state = 'called';
 END $$;
 
+-- Says whether a room sells something and has none of it left for a call: units may have gone since the
+-- gate was set ahead, with a seller, a correction, a time of sale or the holds of this very second.
+CREATE FUNCTION is_empty_shop(m room) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (m.stock_elsewhere OR sells_skus(m.room_id)) AND (
+        SELECT x.on_hand - x.held - x.sold - x.promised - kept_units(m.room_id) <= 0
+        FROM room_stock x WHERE x.room_id = m.room_id);
+END $$;
+
 -- Calls numbers as they join, as many as the stock is enough for, and returns how many. Their claim
 -- window starts now, and ends at `claim_until` on the shoppers' clock.
 CREATE FUNCTION call_joins(
@@ -27,6 +36,8 @@ BEGIN
     IF promise > 0 THEN
         called := LEAST(wanted, calls_afforded(m, promise));
         UPDATE room_stock x SET promised = x.promised + called * promise WHERE x.room_id = m.room_id;
+    ELSIF is_empty_shop(m) THEN
+        called := 0;
     END IF;
     IF called = 0 THEN RETURN; END IF;
     t := shopper_now();
