@@ -87,7 +87,7 @@ async def a_basket(service: Service, session_id: int, **quantities: int) -> UUID
 async def settle_idle(service: Service, driving: Payments | Refunds) -> int:
     """Let all leases run out, and drive what has no driver; return how much was taken."""
     for table in ("purchase", "refund"):
-        await execute(service, f"UPDATE {table} SET driven_until = '-infinity'")
+        await execute(service, f"UPDATE {table} SET driven_until = '2000-01-01'")
     return await driving.settle_idle()
 
 

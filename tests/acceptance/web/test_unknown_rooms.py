@@ -161,6 +161,7 @@ async def test_a_room_that_cannot_be_read_is_not_said_to_be_unknown(
     service: Service, clients: Clients
 ) -> None:
     await open_room(service, "broken", skus={})
+    await execute(service, "ALTER TABLE room DROP CONSTRAINT moments_are_of_our_time")
     await execute(service, "UPDATE room SET message_at = 'infinity'")
     await service.board.refresh(rooms=True)
     client = await clients(service)

@@ -20,6 +20,8 @@ UNREADABLE_MOMENTS = ["20000-01-01T00:00:00Z", "infinity"]
 
 
 async def set_message_at(service: Service, room: str, moment: str) -> None:
+    """Write a moment as if the table did not refuse it."""
+    await execute(service, "ALTER TABLE room DROP CONSTRAINT IF EXISTS moments_are_of_our_time")
     sql = f"UPDATE room SET message_at = '{moment}' WHERE room = '{room}'"
     await execute(service, sql)
 

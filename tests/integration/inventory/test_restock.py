@@ -211,7 +211,7 @@ async def test_a_wish_that_a_limit_forbids_does_not_hold_up_the_next(service: Se
     await execute(
         service,
         "INSERT INTO wish (session_id, sku_id, line_id, passed_at, number, quantity) "
-        "SELECT $1, sku_id, 1, '-infinity', 1, 1 FROM sku",
+        "SELECT $1, sku_id, 1, '2000-01-01', 1, 1 FROM sku",
         second,
     )
     await execute(service, "UPDATE stock SET wished = wished + 1")
