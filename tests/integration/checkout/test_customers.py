@@ -294,6 +294,27 @@ async def test_a_customer_is_limited_over_all_sessions(service: Service) -> None
 # Over HTTP
 
 
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEaReR "])
+async def test_a_token_is_taken_whatever_the_case_of_its_scheme(
+    known: Service, shop: Client, provider: Provider, scheme: str
+) -> None:
+    await open_gate(known)
+    await tick(known)
+    shopper = await admitted(shop)
+    kinds = {
+        "/rooms/drop/tickets/me": shopper.ticket,
+        "/checkout/session": shopper.session,
+        "/checkout/customer/orders": provider.token(),
+    }
+
+    for path, token in kinds.items():
+        answer = await shop.get(path, headers={"Authorization": f"{scheme} {token}"})
+        other = await shop.get(path, headers={"Authorization": f"Basic {token}"})
+        assert (answer.status, other.status) == (200, 401), path
+    claimed = {"Authorization": f"{scheme} {shopper.ticket}"}
+    assert (await shop.post("/rooms/drop/claims", headers=claimed)).status == 200
+
+
 async def test_a_room_for_customers_alone_sells_to_whoever_has_signed_in(
     known: Service, shop: Client, provider: Provider
 ) -> None:

@@ -53,15 +53,19 @@ RETURNS void LANGUAGE sql AS $$
 $$;
 
 -- Says whether so many payments were declined that no other card may be tried: a checkout that answers
--- every try would tell a thief which of a list of stolen cards are good.
+-- every try would tell a thief which of a list of stolen cards are good. A payment under way may be declined
+-- yet, so it counts too, and many at once are no way around. The customer is locked, since sessions and
+-- holds are new to one who comes again.
 CREATE FUNCTION declined_too_often(in_session bigint, in_hold uuid, in_customer bigint)
-RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT (SELECT count(*) FILTER (WHERE p.hold_id = in_hold) >= 5 OR count(*) >= 10
-            FROM purchase p WHERE p.session_id = in_session AND p.state = 'declined')
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM customer c WHERE c.customer_id = in_customer FOR NO KEY UPDATE;
+    RETURN (SELECT count(*) FILTER (WHERE p.hold_id = in_hold) >= 5 OR count(*) >= 10
+            FROM purchase p WHERE p.session_id = in_session AND p.state IN ('declined', 'authorizing'))
         OR (SELECT count(*) >= 20 FROM purchase p
-            WHERE p.customer_id = in_customer AND p.state = 'declined'
-                AND p.created_at > clock_timestamp() - interval '1 hour')
-$$;
+            WHERE p.customer_id = in_customer AND p.state IN ('declined', 'authorizing')
+                AND p.created_at > clock_timestamp() - interval '1 hour');
+END $$;
 
 -- Marks a live hold as being paid and writes its order, with lines of its own: the hold may be
 -- changed after a decline. A repeat of the same key finds the same order. `shown` is the total that the
