@@ -19,7 +19,7 @@ LARGE := WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_TURNS=3 WAITROOM_TEST_WAITING=50
   WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test endure unit check bench catalogue-bench pooler browser rehearse race soak outage mutants pictures clean
+.PHONY: help run test endure unit check bench catalogue-bench pooler browser rehearse race soak outage stalls mutants pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -79,6 +79,9 @@ soak: $(READY) ## Run seeded sales with crashes for five minutes
 outage: $(READY) ## Take PostgreSQL away from a running sale for three minutes, in two ways
 	$(BIN)/python tools/outage.py --seconds 180
 	$(BIN)/python tools/outage.py --seconds 180 --how frozen
+
+stalls: $(READY) ## Kill, freeze and cut off one part after the other in mid-sale, and time what goes on
+	$(BIN)/python tools/stalls.py --rounds 5
 
 mutants: $(READY) ## Plant known mistakes one by one and see that the tests notice
 	$(BIN)/python tools/mutants/run.py

@@ -13,7 +13,7 @@ from checkout.attempt import Attempt, Taken
 from checkout.gateway.gateway import Payment
 from checkout.order import CLOSED, TRANSITIONS, Order, OrderState, read_order
 from checkout.refusals import ContentChanged, TooManyDeclines, TotalChanged, UnknownOrder
-from inventory.kit.database import SHOPPER_TIMEOUT_S, Pool, connection, load_queries
+from inventory.kit.database import Pool, ask, connection, load_queries
 from inventory.kit.problem import IdempotencyKeyReused, Refusal
 from inventory.kit.turns import Audits
 from inventory.ledger_store import Breach
@@ -37,17 +37,16 @@ def new_reference() -> str:
 
 
 async def decide(pool: Pool, sql: str, *values: object) -> Any:
-    """Run a function that moves an order or a refund, once more if it met a deadlock.
+    """Run a function that moves an order or a refund, once more if it met a deadlock or was lost.
 
     All of them go by the state that they find, so running one again is safe.
     """
     try:
-        async with connection(pool) as borrowed:
-            return await borrowed.fetchval(sql, *values, timeout=SHOPPER_TIMEOUT_S)
+        rows = await ask(pool, sql, *values)
     except asyncpg.DeadlockDetectedError:
         await asyncio.sleep(0)
-    async with connection(pool) as borrowed:
-        return await borrowed.fetchval(sql, *values, timeout=SHOPPER_TIMEOUT_S)
+        rows = await ask(pool, sql, *values)
+    return rows[0][0] if rows else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +76,10 @@ class OrderStore:
 
     async def session(self, session_id: int) -> SessionView:
         """Return a session, ended or not; raises `SessionOver` when there never was one."""
-        async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["read_session"], session_id)
-        if row is None or row["expires_at"] is None:
+        rows = await ask(self._pool, SQL["read_session"], session_id)
+        if not rows or rows[0]["expires_at"] is None:
             raise SessionOver
-        return SessionView(**dict(row))
+        return SessionView(**dict(rows[0]))
 
     async def sessions_about(
         self,
@@ -95,9 +93,7 @@ class OrderStore:
 
         Without any of these, and where none of them has it, return the ones that have not ended.
         """
-        values = (session_ids, hold_id, order_id, skus)
-        async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["sessions_about"], *values)
+        rows = await ask(self._pool, SQL["sessions_about"], session_ids, hold_id, order_id, skus)
         having = {row["session_id"] for row in rows if row["has_it"]}
         return having or {row["session_id"] for row in rows if row["live"]}
 
@@ -149,12 +145,11 @@ class OrderStore:
 
     async def why_sold(self, session_id: int, hold_id: UUID) -> Refusal:
         """Return the refusal of a change to a hold that was sold: it names the order."""
-        async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["order_of_hold"], session_id, hold_id)
-        if row is None:
+        rows = await ask(self._pool, SQL["order_of_hold"], session_id, hold_id)
+        if not rows:
             return AlreadyPaid(_PAID)
-        order_id = str(row["order_id"])
-        if row["is_paid"]:
+        order_id = str(rows[0]["order_id"])
+        if rows[0]["is_paid"]:
             return AlreadyPaid(_PAID, order_id=order_id)
         return PaymentRunning(order_id=order_id)
 
@@ -188,20 +183,12 @@ class OrderStore:
         for attempt in range(REFERENCES_MAX):
             order = (uuid4(), session_id, hold_id, key, body_hash, new_reference())
             try:
-                async with connection(self._pool) as borrowed:
-                    row = await borrowed.fetchrow(
-                        SQL["start_payment"],
-                        *order,
-                        *rest,
-                        self._holder,
-                        timeout=SHOPPER_TIMEOUT_S,
-                    )
+                (row,) = await ask(self._pool, SQL["start_payment"], *order, *rest, self._holder)
             except asyncpg.UniqueViolationError as error:
                 taken = error.constraint_name == "purchase_reference_key"
                 if not taken or attempt == REFERENCES_MAX - 1:
                     raise
             else:
-                assert row is not None
                 return row
         raise AssertionError
 
@@ -232,30 +219,26 @@ class OrderStore:
 
     async def note(self, order_id: UUID, payment: Payment) -> None:
         """Note an answer of the gateway that moves nothing."""
-        async with connection(self._pool) as borrowed:
-            await borrowed.execute(SQL["note_payment"], order_id, None, *_said(payment))
+        await ask(self._pool, SQL["note_payment"], order_id, None, *_said(payment))
 
     async def read(self, order_id: UUID) -> Order:
         """Return an order; raises `UnknownOrder`."""
-        async with connection(self._pool) as borrowed:
-            document = await borrowed.fetchval(SQL["read_order"], order_id)
-        if document is None:
+        rows = await ask(self._pool, SQL["read_order"], order_id)
+        if not rows or rows[0][0] is None:
             raise UnknownOrder
-        return read_order(document)
+        return read_order(rows[0][0])
 
     async def of_session(self, session_id: int, order_id: UUID | None = None) -> list[Order]:
         """Return a session's orders, newest first, or the one that is asked for."""
-        async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["read_orders"], session_id, order_id)
+        rows = await ask(self._pool, SQL["read_orders"], session_id, order_id)
         return [read_order(row["document"]) for row in rows]
 
     async def attempt(self, order_id: UUID) -> Attempt:
         """Return the payment of an order, and where the order stands; raises `UnknownOrder`."""
-        async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["read_attempt"], order_id)
-        if row is None:
+        rows = await ask(self._pool, SQL["read_attempt"], order_id)
+        if not rows:
             raise UnknownOrder
-        return Attempt(**{**row, "state": OrderState(row["state"])})
+        return Attempt(**{**rows[0], "state": OrderState(rows[0]["state"])})
 
     async def take(self, *, gateway: str, lease_s: float, limit: int) -> list[Taken]:
         """Lease orders of this gateway that have no driver and are still moving."""
@@ -273,8 +256,7 @@ class OrderStore:
 
     async def take_one(self, order_id: UUID, *, lease_s: float) -> bool:
         """Lease one order, unless it has a driver; say whether it is leased."""
-        async with connection(self._pool) as borrowed:
-            return bool(await borrowed.fetchval(SQL["take_order"], order_id, lease_s, self._holder))
+        return bool(await ask(self._pool, SQL["take_order"], order_id, lease_s, self._holder))
 
     async def put_off(self, work_id: UUID, *, wait_s: float) -> None:
         """End an order's lease, so that the order is taken again after a while."""

@@ -15,6 +15,7 @@ from typing import Self
 
 import aiohttp
 from support import KEY, eventually
+from wire import Wire, wired
 
 from waitroom.run.engines import EmbeddedEngines
 from waitroom.run.engines.postgres import STOP_STEPS, Postgres, not_root
@@ -119,21 +120,29 @@ class Program:
 
 @dataclass(slots=True, kw_only=True)
 class Stage:
-    """A program, and the engines under it."""
+    """A program, the engines under it, and a wire that may lie between it and PostgreSQL."""
 
     database: Database
     valkey_url: str
     program: Program
+    wire: Wire
 
 
 @asynccontextmanager
-async def stage(folder: Path, *, durable: bool = True, **environment: str) -> AsyncIterator[Stage]:
+async def stage(
+    folder: Path, *, durable: bool = True, by_wire: bool = False, **environment: str
+) -> AsyncIterator[Stage]:
     """Start engines in a folder and the program on them, with all tables and no rows."""
-    with _engines(folder, durable=durable) as (database, valkey_url):
+    with (
+        _engines(folder, durable=durable) as (database, valkey_url),
+        tempfile.TemporaryDirectory(prefix="wire-", dir="/tmp") as sockets,
+    ):
         await migrate(database.url)
-        engines = {"WAITROOM_POSTGRES_URL": database.url, "WAITROOM_VALKEY_URL": valkey_url}
-        async with _program(folder / "program.log", {**engines, **environment}) as program:
-            yield Stage(database=database, valkey_url=valkey_url, program=program)
+        async with wired(database.url, Path(sockets)) as (wire, by_wire_url):
+            url = by_wire_url if by_wire else database.url
+            engines = {"WAITROOM_POSTGRES_URL": url, "WAITROOM_VALKEY_URL": valkey_url}
+            async with _program(folder / "program.log", {**engines, **environment}) as program:
+                yield Stage(database=database, valkey_url=valkey_url, program=program, wire=wire)
 
 
 @contextmanager

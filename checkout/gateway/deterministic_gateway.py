@@ -18,7 +18,7 @@ from checkout.gateway.gateway import (
     Refunded,
     RefundState,
 )
-from inventory.kit.database import Pool, connection, load_queries
+from inventory.kit.database import Pool, ask, connection, load_queries
 
 SQL = load_queries("checkout.gateway")
 
@@ -124,10 +124,10 @@ class DeterministicGateway:
         return [GatewayRefund(**{**row, "state": RefundState(row["state"])}) for row in rows]
 
     async def _write(self, query: str, *values: object) -> Payment:
-        async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL[query], *values)
-        if row is None:
+        rows = await ask(self._pool, SQL[query], *values)
+        if not rows:
             return Payment(state=PaymentState.UNKNOWN)
+        (row,) = rows
         state = PaymentState(row["state"])
         return Payment(
             state=state,

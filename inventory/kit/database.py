@@ -8,11 +8,13 @@ Work of no room, such as an operator's look, shares among itself in the same way
 
 import asyncio
 import re
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from importlib import resources
+from math import inf
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -52,6 +54,10 @@ ENGINE_ERRORS = (
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
 )
+
+
+class ReplyLost(TimeoutError):
+    """A statement took too long. Probably its reply was lost, and it may have been done."""
 
 
 # JIT costs more time than any of our statements takes. After waiting for a lock, our SQL functions
@@ -156,6 +162,19 @@ class Pool(_Pool):
     """A pool of connections that its rooms share."""
 
     shares: Shares
+    _renewed_at = -inf
+
+    async def renew(self) -> None:
+        """Open new connections in place of those that are open now, as they are next wanted.
+
+        What loses the replies of one connection, such as a router that has forgotten it, loses
+        those of its fellows too, and each of them would cost a request a time-out. A slow server
+        loses none, so this happens once in the time that a statement has.
+        """
+        now = time.monotonic()
+        if now >= self._renewed_at + SHOPPER_TIMEOUT_S:
+            self._renewed_at = now
+            await self.expire_connections()
 
 
 async def _leave_as_it_is(_: "Connection") -> None:
@@ -202,11 +221,12 @@ async def borrow(pool: Pool) -> AsyncIterator[Connection]:
             yield borrowed
         except asyncpg.LockNotAvailableError as error:
             raise Busy from error
-        except TimeoutError:
+        except TimeoutError as error:
+            await pool.renew()
             # Its answer may never come, and returning it to the pool would wait for that.
             await asyncio.sleep(CANCEL_S)
             borrowed.terminate()
-            raise
+            raise ReplyLost from error
 
 
 @asynccontextmanager
@@ -217,6 +237,25 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
             yield borrowed
     except ENGINE_ERRORS as error:
         raise EngineDown from error
+
+
+async def ask(pool: Pool, sql: str, *values: object) -> list[asyncpg.Record]:
+    """Return the rows of a statement that a shopper waits for and that may be run twice.
+
+    It is run once more where the reply was lost: a shopper who is told to come again would wait as
+    long for a second time. An engine that is away becomes the refusal `EngineDown`.
+    """
+
+    async def once() -> list[asyncpg.Record]:
+        async with connection(pool) as borrowed:
+            return await borrowed.fetch(sql, *values, timeout=SHOPPER_TIMEOUT_S)
+
+    try:
+        return await once()
+    except EngineDown as error:
+        if not isinstance(error.__cause__, ReplyLost):
+            raise
+    return await once()
 
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)

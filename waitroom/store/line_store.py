@@ -10,8 +10,8 @@ import msgspec
 
 from inventory.kit.database import (
     ENGINE_ERRORS,
-    SHOPPER_TIMEOUT_S,
     Pool,
+    ask,
     borrow,
     connection,
     load_queries,
@@ -252,14 +252,14 @@ class LineStore:
             )
 
     async def claim(self, tickets: Sequence[Ticket]) -> list[Claimed]:
-        async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(
-                SQL["claim_numbers"],
-                [ticket.line_id for ticket in tickets],
-                [ticket.number for ticket in tickets],
-                [ticket.ticket_id for ticket in tickets],
-                timeout=SHOPPER_TIMEOUT_S,
-            )
+        """Take up the calls of these tickets; a repeat finds the session of the first time."""
+        rows = await ask(
+            self._pool,
+            SQL["claim_numbers"],
+            [ticket.line_id for ticket in tickets],
+            [ticket.number for ticket in tickets],
+            [ticket.ticket_id for ticket in tickets],
+        )
         return [
             Claimed(
                 verdict=row["verdict"],
@@ -272,15 +272,14 @@ class LineStore:
         ]
 
     async def places_on_file(self, tickets: Sequence[Ticket]) -> list[PlaceOnFile]:
-        async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(
-                SQL["read_admissions"],
-                [ticket.line_id for ticket in tickets],
-                [ticket.number for ticket in tickets],
-                [ticket.ticket_id for ticket in tickets],
-                [ticket.entered for ticket in tickets],
-                timeout=SHOPPER_TIMEOUT_S,
-            )
+        rows = await ask(
+            self._pool,
+            SQL["read_admissions"],
+            [ticket.line_id for ticket in tickets],
+            [ticket.number for ticket in tickets],
+            [ticket.ticket_id for ticket in tickets],
+            [ticket.entered for ticket in tickets],
+        )
         return [_place_on_file(row) for row in rows]
 
     async def leave(self, ticket: Ticket) -> str:

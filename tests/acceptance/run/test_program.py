@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from programs import Running
+from programs import LOOKS, READY_WAIT_S, Running, all_know, answers
 from support import authorization, eventually, execute, open_room
 
 from waitroom.run.app import Service
@@ -254,9 +254,24 @@ async def test_a_killed_worker_is_replaced_and_all_end_with_their_supervisor(
     service: Service, serving: Running
 ) -> None:
     await open_room(service, skus={"mug": 3})
+    await all_know(serving.url)
     children = _children(serving.process.pid)
     assert len(children) == 3
 
+    os.kill(next(child for child in children if _is_web(child)), signal.SIGKILL)
+
+    async def begun() -> set[int]:
+        return set(_children(serving.process.pid)) - set(children)
+
+    # The next one is frozen before it listens: new connections are for the other one until then.
+    (successor,) = await eventually(begun)
+    os.kill(successor, signal.SIGSTOP)
+    async with asyncio.timeout(READY_WAIT_S):
+        for _ in range(LOOKS):
+            assert await answers(f"{serving.url}/rooms/drop/state")
+    os.kill(successor, signal.SIGCONT)
+
+    children = _children(serving.process.pid)
     for child in children:
         os.kill(child, signal.SIGKILL)
 
@@ -282,6 +297,10 @@ async def test_a_killed_worker_is_replaced_and_all_end_with_their_supervisor(
         return not any(_alive(child) for child in children)
 
     assert await eventually(gone)
+
+
+def _is_web(pid: int) -> bool:
+    return "web" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
 
 
 async def test_processes_of_one_port_are_one_service_to_metrics_and_to_a_second_service(

@@ -3,14 +3,18 @@
 import asyncio
 import signal
 import sys
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
+import pytest
+from aiohttp.test_utils import TestClient
 from paying import all_is_well, an_order
-from support import eventually, execute
+from support import admitted, eventually, execute, open_room, tick
 
 from checkout.driving.lease_holder import LeaseHolder
 from checkout.order import OrderState
 from checkout.order_store import OrderStore
+from inventory.kit.problem import EngineDown
 from waitroom.run.app import Service
 
 SILENT_S = 4.0
@@ -49,7 +53,7 @@ async def driven_by_another(service: Service, order_id: UUID) -> LeaseHolder:
     """Let another process drive an order; return that process."""
     other = LeaseHolder(service.pool)
     await other.beat()
-    await execute(service, "UPDATE purchase SET driven_until = '-infinity'")
+    await execute(service, "UPDATE purchase SET driven_until = '2000-01-01'")
     assert await OrderStore(service.pool, holder=other.name).take_one(order_id, lease_s=3600)
     return other
 
@@ -74,7 +78,7 @@ async def test_an_order_of_a_killed_process_is_driven_on_long_before_its_lease_i
     service: Service,
 ) -> None:
     order_id = await an_order(service)
-    await execute(service, "UPDATE purchase SET driven_until = '-infinity'")
+    await execute(service, "UPDATE purchase SET driven_until = '2000-01-01'")
     url = service.settings.postgres_url
     driver = await asyncio.create_subprocess_exec(
         sys.executable, "-c", DRIVER, url, str(order_id), stdout=asyncio.subprocess.PIPE
@@ -158,3 +162,25 @@ async def test_what_a_dead_sender_was_sending_is_due_and_what_waits_goes_on_wait
 
     due = await execute(service, "SELECT next_at <= clock_timestamp() AS due FROM mail ORDER BY 1")
     assert [row["due"] for row in due] == [False, True]
+
+
+async def test_a_payment_whose_beginning_got_no_reply_is_driven_by_its_repeat(
+    service: Service, client: TestClient[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_room(service)
+    await tick(service)
+    shopper, key = await admitted(client), str(uuid4())
+    held = (await (await shopper.hold(mug=1)).json())["hold_id"]
+    begin = service.orders.start
+
+    async def lose_reply(*values: Any, **named: Any) -> None:
+        await begin(*values, **named)
+        raise EngineDown
+
+    monkeypatch.setattr(service.orders, "start", lose_reply)
+    lost = await shopper.pay(held, key=key)
+    monkeypatch.setattr(service.orders, "start", begin)
+    repeated = await shopper.pay(held, key=key)
+
+    assert (lost.status, repeated.status) == (503, 201)
+    await all_is_well(service)

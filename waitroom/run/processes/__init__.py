@@ -6,8 +6,9 @@ process is killed and started again (`silence.py` has the limits): it would keep
 new connections and serve none of them.
 
 Each web process listens on a socket of its own, which its supervisor keeps open too. A process that
-takes the place of another gets its socket, with the connections that came meanwhile, so none is
-refused while a process is replaced.
+takes the place of one that leaves, or that was frozen, gets its socket, with the connections that
+wait there, so none of them is refused. Where a process has died no connection waits yet, and none
+shall: while others serve, its socket is closed, and the kernel gives new connections to them.
 """
 
 from waitroom.run.processes.ports import PortInUse, claim_port

@@ -18,13 +18,15 @@ class Child:
     """The process of one name, and the sockets that pass from one process to the next.
 
     `lived` tells that one of its processes has run for a while. `serves` tells that the present one
-    is up: a web process listens, another one has been heard.
+    is up: a web process listens, another one has been heard. `was_frozen` tells that it was killed
+    for its silence.
     """
 
     def __init__(self, name: str, command: Sequence[str], *, web: bool) -> None:
         self.name = name
         self.lived = False
         self.serves = False
+        self.was_frozen = False
         # When it is due to be started; None while it runs.
         self.due_at: float | None = 0.0
         self._command = list(command)
@@ -46,6 +48,10 @@ class Child:
     def runs(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def takes_connections(self) -> bool:
+        return self._web and self.serves and self.runs
+
     def start(self, environment: Mapping[str, str]) -> None:
         """Start a process, which takes over the connections that wait for the one before it."""
         ours, theirs = socket.socketpair()
@@ -65,7 +71,8 @@ class Child:
                 start_new_session=True,
             )
         self._hang_up()
-        self._channel, self._silence, self.serves = ours, Silence(), False
+        self._channel, self._silence = ours, Silence()
+        self.serves = self.was_frozen = False
         self._started_at, self.due_at = time.monotonic(), None
 
     def hear(self) -> bytes:
@@ -98,6 +105,14 @@ class Child:
             self._keep([])
         return code
 
+    def pass_on(self) -> None:
+        """Close the sockets on which the process listened, so that others get its connections.
+
+        Those that it had not accepted are reset, and asked for again at once. Otherwise new ones
+        too would wait until another process has started.
+        """
+        self._keep([])
+
     def let_leave(self, *, within_s: float) -> None:
         """Make room for another process; the present one ends by itself, or is killed later."""
         assert self._process is not None
@@ -117,8 +132,10 @@ class Child:
             self._process.terminate()
 
     def kill(self) -> None:
+        """Kill a frozen process; the connections that wait for it are for the next one."""
         assert self._process is not None
         self._process.kill()
+        self.was_frozen = True
         # It may take a while to end, and is to be killed once.
         self._silence = Silence()
 

@@ -150,6 +150,10 @@ class Supervisor:
         if not (child.lived and code == CANNOT_START):
             self._deaths.count(time.monotonic())
             rest_s = HOPELESS_REST_S if self._deaths.too_many else self._deaths.rest_s
+        others = [one for one in self._children if one is not child and one.takes_connections]
+        if others and not child.was_frozen:
+            # It took its connections until it died, so next to none wait for the one to come.
+            child.pass_on()
         log.warning("process_restarted", process=child.name, exit_code=code)
         child.due_at = time.monotonic() + rest_s
 
