@@ -9,6 +9,7 @@ const ACTS = {
   back: { method: "POST", path: "tickets/me/back", said: say("You are back in line.") },
   code: { method: "POST", path: "tickets/me/code", said: say("Here is the code. It is valid for ten minutes and works once.") },
   bring: { method: "POST", path: "move", body: (form) => ({ code: form.elements.code.value }), said: say("The place is on this device now.") },
+  choose: { method: "PUT", path: "tickets/me/choice", body: (form) => ({ sku: form.elements.sku.value || null }), said: say("Your choice is saved. Your place stays the same.") },
   "more-time": { method: "PUT", path: "tickets/me/profile", body: (form) => ({ profile: form.elements.profile.value }), said: say("You have more time now.") },
 };
 

@@ -2,6 +2,7 @@ import { ask, NoAnswer } from "./api.js";
 import { ageOf, countdown, pauseAfter, stopwatch, TURN_PAUSE_S, usualPause, within } from "./clock.js";
 import { watch } from "./waiting-line.js";
 import { say } from "./words.js";
+import { drawSkus } from "./waiting-skus.js";
 import { $, announce, BEFORE, CALLS_NOBODY, drawJoining, drawRoom, drawTicket, show, tick, viewOf } from "./waiting-view.js";
 
 const { room, stateUrl, ticket, claim } = $("room").dataset;
@@ -90,7 +91,7 @@ function draw(acted = false) {
     show(view, acted, TURN.includes(view));
   }
   drawTicket(me);
-  if (doc) { drawRoom(doc, myLine(), me?.entry); offerReturns(); }
+  if (doc) { drawRoom(doc, myLine(), me?.entry); offerReturns(); drawSkus(doc, me, view === "waiting" ? myLine() : null, course.place()); }
   if (doc && view === "waiting" && myLine()) course.draw(me, doc, myLine());
 }
 
@@ -136,8 +137,7 @@ async function cycle() {
 }
 
 setInterval(() => {
-  const seconds = left?.() ?? null;
-  tick(view, course.place(), seconds, age?.());
+  const seconds = left?.() ?? null; tick(view, course.place(), seconds, age?.());
   if (view !== "called" || seconds == null) return;
   if (seconds <= 30 && seconds > 0 && !warned) { warned = true; announce(say("Less than 30 seconds left to enter.")); }
   if (seconds === 0) { left = null; cycle(); }
@@ -176,7 +176,7 @@ const ACTIONS = {
       .then((gone) => { if (gone) { me = { status: "left" }; draw(); } })
       .catch(() => announce(say("That is not available right now. Please try again in a moment.")));
   },
-  aside: act("aside"), back: act("back"), code: act("code"), bring: act("bring"), "more-time": act("more-time"),
+  aside: act("aside"), back: act("back"), code: act("code"), bring: act("bring"), "more-time": act("more-time"), choose: act("choose"),
 };
 
 document.addEventListener("submit", async (event) => {

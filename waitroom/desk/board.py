@@ -19,8 +19,9 @@ from waitroom.line.state import LineState, RoomState, decode_state
 from waitroom.line.ticket import Ticket, TicketSeal
 from waitroom.log.draw import Permutation
 from waitroom.refusals import LineOver, NoTicket, TicketMoved
-from waitroom.store.line_store import LineStore, PlaceCursor, PlaceNote
+from waitroom.store.line_store import LineStore
 from waitroom.store.memory import Memory
+from waitroom.store.place_store import PlaceCursor, PlaceNote
 from waitroom.store.room_rows import RoomOnFile
 
 log = structlog.get_logger()
@@ -250,7 +251,7 @@ class Board:
         drawn = self.drawn(view, ticket)
         if drawn is not ticket:
             self._check_owner(drawn)
-        return drawn
+        return self.as_chosen(drawn)
 
     def drawn(self, view: RoomView, ticket: Ticket) -> Ticket:
         """Return the numbered ticket that an entry's has become, or the ticket itself."""
@@ -262,6 +263,11 @@ class Board:
             if number is None
             else msgspec.structs.replace(ticket, number=number, entered=False)
         )
+
+    def as_chosen(self, ticket: Ticket) -> Ticket:
+        """Return a ticket with the SKU that its shopper named last."""
+        chosen = self.note_of(ticket).chosen
+        return ticket if chosen is None else msgspec.structs.replace(ticket, sku=chosen)
 
     def note_of(self, ticket: Ticket) -> PlaceNote:
         """Return the note of a ticket's place; most places have an empty one."""

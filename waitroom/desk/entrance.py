@@ -61,7 +61,9 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     consumes: bytes | None = None
     is_customer: bool = False
 
-    def request(self, key: str | None, random: bytes, *, for_returns: bool) -> JoinRequest:
+    def request(
+        self, key: str | None, random: bytes, *, for_returns: bool, sku: str, sku_id: int | None
+    ) -> JoinRequest:
         """Return the request to the desk.
 
         A known person needs no key to be recognised, and shares none with other people.
@@ -72,6 +74,8 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
             person_key=self.person_key,
             consumes=self.consumes,
             for_returns=for_returns,
+            sku=sku,
+            sku_id=sku_id,
         )
 
 

@@ -56,7 +56,8 @@ class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
     a hash of a person who may have only one place; it recognises a repeat better than any key.
     `consumes` is the key of what the place uses up besides, such as an invitation. `random` is the
     shopper's own part of the receipt. With `for_returns` the shopper wants a
-    place also while everything is sold, in case something comes back.
+    place also while everything is sold, in case something comes back. `sku` is what they came for,
+    with its `sku_id`, "" and None for anything.
     """
 
     key: str | None
@@ -64,6 +65,8 @@ class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
     person_key: bytes | None = None
     consumes: bytes | None = None
     for_returns: bool = False
+    sku: str = ""
+    sku_id: int | None = None
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -267,6 +270,7 @@ class JoinDesk:
                 persons=persons if any(persons) else (),
                 # A batch has only requests of one kind.
                 for_returns=requests[0].for_returns,
+                sku_ids=_choices_of(requests),
             )
         except EngineDown:
             self._settle_later(root, own)
@@ -333,6 +337,7 @@ class JoinDesk:
             number=joined.first + index,
             ticket_id=id_,
             entered=joined.entered,
+            sku=request.sku,
         )
         text = ticket.text()
         self._remember(request, text)
@@ -362,6 +367,12 @@ class JoinDesk:
 def _hash(key: str) -> bytes:
     # A client chooses its keys: a hash of fixed length bounds what each one costs.
     return sha256(key.encode()).digest()[:_KEY_BYTES]
+
+
+def _choices_of(requests: Sequence[JoinRequest]) -> list[int | None] | None:
+    """Return what each of these shoppers came for, None where none of them named anything."""
+    chosen = [request.sku_id for request in requests]
+    return chosen if any(sku_id is not None for sku_id in chosen) else None
 
 
 def _as_repeat(place: Place | Refusal) -> Place | Refusal:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from inventory.kit.problem import Busy, NotFound, Refusal, TooManyRequests
+from inventory.refusals import UnknownSku
 from waitroom.desk.board import RoomView
 from waitroom.desk.standing import TicketStanding
 from waitroom.desk.tickets import Tickets
@@ -54,6 +55,7 @@ _REFUSALS: dict[str, type[Refusal]] = {
     "none_left": NoneLeft,
     "too_many_changes": PlaceChangedTooOften,
     "unknown": NotFound,
+    "unknown_sku": UnknownSku,
     "drawn": Busy,
     "room_ended": RoomEnded,
 }
@@ -130,6 +132,16 @@ class Places:
         _refuse(verdict)
         return await self._tickets.fresh_standing(view, ticket)
 
+    async def choose(self, view: RoomView, ticket: Ticket, sku: str | None) -> TicketStanding:
+        """Change what a shopper came for, None for anything; return where it stands then."""
+        await self._limit("choice", ticket)
+        verdict = await self._store.choose(ticket, sku)
+        if verdict == "drawn":
+            ticket = await self._tickets.numbered(view, ticket)
+            verdict = await self._store.choose(ticket, sku)
+        _refuse(verdict)
+        return await self._tickets.fresh_standing(view, ticket)
+
     async def profiles(self, view: RoomView) -> list[ProfileOffer]:
         """Return the profiles that a room offers to shoppers who need more time."""
         kept = self._profiles.get(view.room)
@@ -189,7 +201,7 @@ class Places:
         _refuse(verdict)
         await self._board.refresh_places()
         ticket = replace(old, ticket_id=ticket_id)
-        if own is not None and replace(own, ticket_id=ticket_id) != ticket:
+        if own is not None and replace(own, ticket_id=ticket_id, sku=ticket.sku) != ticket:
             await self._give_up(view, own)
         return ticket
 

@@ -8,11 +8,13 @@ from msgspec import UNSET, UnsetType
 
 from waitroom.desk.board import RoomView
 from waitroom.line.admission import AdmissionState
+from waitroom.line.forecast.skus import chance_of
 from waitroom.line.state import LineState
 from waitroom.line.ticket import Ticket, encode_id
 from waitroom.line.wait import POLL_MIN_S, WaitRow, poll_at, row_at
 from waitroom.refusals import OtherTicket
-from waitroom.store.line_store import PlaceNote, PlaceOnFile
+from waitroom.store.line_store import PlaceOnFile
+from waitroom.store.place_store import PlaceNote
 
 TicketStatus = Literal[
     "entered",
@@ -60,6 +62,10 @@ class TicketStanding(msgspec.Struct, frozen=True, kw_only=True):
     wait_high_s: float | None
     # The chance, from 0 to 1, that something is left when this number is called.
     chance: float | None
+    # The SKU that the shopper came for, and the chance that it is left then: None for a SKU of
+    # which the state document does not tell. Left out for a shopper who named none.
+    sku: str | UnsetType = UNSET
+    sku_chance: float | None | UnsetType = UNSET
     # The time until the client should ask again, in seconds.
     poll_s: float
     # The profile that gives the place more time, if any.
@@ -91,6 +97,14 @@ def row_for(view: RoomView, ticket: Ticket, place: int) -> WaitRow:
 def poll_for(line: LineState | None, place: int) -> float:
     """Return after how many seconds a place in this line looks again."""
     return poll_at(line.table, max(place, 1)) if line is not None else POLL_MIN_S
+
+
+def sku_chance(view: RoomView, ticket: Ticket, place: int) -> float | None | UnsetType:
+    """Return the chance of the SKU that a ticket names, UNSET where it names none."""
+    if not ticket.sku:
+        return UNSET
+    line = view.line_of(ticket)
+    return chance_of(line.skus, ticket.sku, max(place, 1)) if line is not None else None
 
 
 def reference_of(view: RoomView, ticket: Ticket) -> str:
@@ -128,6 +142,7 @@ def entered_standing(
         wait_low_s=None,
         wait_high_s=None,
         chance=None,
+        sku=ticket.sku or UNSET,
         poll_s=line.table[-1].poll_s if line and line.table else POLL_MIN_S,
     )
 
@@ -189,6 +204,8 @@ def _numbered(
         wait_low_s=row.wait_low_s if place else 0,
         wait_high_s=row.wait_high_s if place else 0,
         chance=row.chance,
+        sku=ticket.sku or UNSET,
+        sku_chance=sku_chance(view, ticket, place),
         # A turn may end within seconds; every other standing changes at the document's own pace.
         poll_s=POLL_MIN_S if status in _TURN else row.poll_s,
         **told,

@@ -9,6 +9,7 @@ from inventory.kit.batcher import Batcher, BatcherByRoom
 from inventory.kit.problem import Busy, Refusal, TooManyRequests
 from inventory.refusals import PaymentRunning
 from waitroom.desk.board import Board, RoomView
+from waitroom.desk.chosen import Chosen
 from waitroom.desk.entrance import Brought, Entrance
 from waitroom.desk.join_desk import Place
 from waitroom.desk.standing import (
@@ -72,6 +73,7 @@ class Tickets:
         self._entrance = entrance
         self._store = store
         self._sessions = sessions
+        self._chosen = Chosen(store)
         self._claims: BatcherByRoom[Ticket, Claimed] = BatcherByRoom("claims", store.claim)
         # Reads wait for no row, so one batcher serves all rooms.
         self._places: Batcher[Ticket, PlaceOnFile] = Batcher("standings", store.places_on_file)
@@ -85,14 +87,17 @@ class Tickets:
         random: bytes = b"",
         former: Ticket | None = None,
         for_returns: bool = False,
+        sku: str = "",
     ) -> Place:
         """Give a new place, or the one that this shopper has already.
 
         `key` recognises a repeated request, `former` is a ticket that is used up. A key whose
         ticket is used up leads on to the next key, so that joining again is as safe to repeat as
-        joining. With `for_returns` a place is given also while everything is sold. Raises what the
-        room asks for and the shopper does not bring.
+        joining. With `for_returns` a place is given also while everything is sold. `sku` is what
+        the shopper came for, "" for anything. Raises what the room asks for and the shopper does
+        not bring, and `UnknownSku`.
         """
+        sku_id = await self._chosen.id_of(view, sku)
         asked = await self._entrance.ask(view, brought)
         if former is not None:
             key = _key_after(former)
@@ -100,7 +105,7 @@ class Tickets:
             try:
                 admitted = await self._entrance.admit(view, asked)
                 place = await admitted.desk.batcher.submit(
-                    admitted.request(key, random, for_returns=for_returns)
+                    admitted.request(key, random, for_returns=for_returns, sku=sku, sku_id=sku_id)
                 )
                 if place.ticket.line_id not in view.lines:
                     # Another worker gave it, in a lane of which this one has not heard yet.
@@ -188,6 +193,7 @@ class Tickets:
     async def fresh_standing(self, view: RoomView, ticket: Ticket) -> TicketStanding:
         """Return where a ticket stands after a change that the document does not have yet."""
         await self.board.refresh_places()
+        ticket = self.board.as_chosen(ticket)
         if ticket.entered:
             return entered_standing(view, ticket, self.board.note_of(ticket))
         return standing_on_file(view, ticket, await self.place_on_file(ticket))
@@ -196,9 +202,10 @@ class Tickets:
         """Answer every request that is queued."""
         await self._claims.close()
         await self._places.close()
+        await self._chosen.close()
         await self._entrance.close()
 
 
 def _key_after(ticket: Ticket) -> str:
     """Return the join key of the place that comes after a finished one."""
-    return f"after:{ticket.text()}"
+    return f"after:{ticket.place_text()}"

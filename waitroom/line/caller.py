@@ -21,9 +21,12 @@ from datetime import UTC, datetime
 
 from waitroom.line.checkout_health import HealthLimit
 from waitroom.line.forecast.demand import Demand
+from waitroom.line.forecast.forecaster import Forecaster, Supply
 from waitroom.line.forecast.journey import Reading
 from waitroom.line.forecast.outlook import Outlook
-from waitroom.line.forecast.prospects import Forecaster, Prospects, Supply
+from waitroom.line.forecast.prospects import Prospects
+from waitroom.line.forecast.skus import sku_states, sku_tables
+from waitroom.line.forecast.wanted import Assortment, Wanted
 from waitroom.line.lanes import Lane, LaneTurns, decide_lanes
 from waitroom.line.policy import (
     POLICIES,
@@ -76,6 +79,9 @@ class Caller:
     _allowance: CallAllowance = field(default_factory=CallAllowance)
     _turns: LaneTurns = field(default_factory=LaneTurns)
     _supply: Supply = field(default_factory=Supply)
+    _assortment: Assortment = field(default_factory=Assortment)
+    # What shoppers want of the room's SKUs; None where there are not several.
+    _wanted: Wanted | None = None
     _wait_note: WaitNote = field(default_factory=WaitNote)
     _lines: dict[int, _LineMemory] = field(default_factory=dict)
     _demand: Demand | None = None
@@ -103,7 +109,7 @@ class Caller:
         again, self._again = self._again, 0
         if before is None or before.lines[0].line_id != room.lines[0].line_id:
             return 0
-        moved = _moved(before, room)
+        moved = room.moved_since(before)
         calls = sum(moved.values()) + again
         self._allowance.spend(calls)
         # While the shoppers' clock stands still, the line does too: that says nothing of its pace.
@@ -190,7 +196,7 @@ class Caller:
         if room.rules.for_shoppers != self._read.rules.for_shoppers:
             # The figures were learned under other rules, and could not be brought under these.
             return None
-        calls = sum(_moved(self._read, room).values()) + self._again_since_reading
+        calls = sum(room.moved_since(self._read).values()) + self._again_since_reading
         then = self._read.stock or _NO_STOCK
         return self.outlook.with_calls(calls).with_units_freed(room.stock.free - then.free)
 
@@ -220,6 +226,7 @@ class Caller:
             calling_per_min=self._calling_per_min(),
             wait_note=self._why_longer(room, lines[0]) if self.figures else None,
             figures_at=self._forecast_at if self._forecast_is_old(room) else None,
+            skus=sku_states(self._wanted),
             lines=lines,
         )
 
@@ -231,7 +238,7 @@ class Caller:
         if self.figures:
             prospects = self._memory_of(line, room).forecaster.prospects
         table = wait_table(
-            waiting=at.tail - at.head, prospects=prospects, calling=_is_calling(line, room)
+            waiting=at.tail - at.head, prospects=prospects, calling=room.is_calling(line)
         )
         return LineState(
             line=line.line,
@@ -240,6 +247,7 @@ class Caller:
             tail=at.tail,
             entries=line.entries,
             table=table,
+            skus=sku_tables(self._wanted, prospects, waiting=at.tail - at.head),
         )
 
     def published(self, room: RoomSnapshot, document: RoomState, *, at: datetime) -> None:
@@ -252,7 +260,7 @@ class Caller:
                     room.shopper_s,
                     head=state.head,
                     places=(row.place for row in state.table),
-                    calling=_is_calling(line, room),
+                    calling=room.is_calling(line),
                 )
 
     @property
@@ -298,13 +306,18 @@ class Caller:
             reading.closed,
             dropped=reading.dropped,
             units_free=room.stock.free,
+            shelves=reading.shelves,
         )
-        self.outlook = demand.outlook(room.shopper_s)
+        self._assortment.take(reading.shelves, reading.chosen)
+        outlook = demand.outlook(room.shopper_s)
+        wanted = self._wanted = self._assortment.look(room, outlook, demand.tastes)
+        depletion = None if wanted is None else wanted.gross(outlook)
+        self.outlook = replace(outlook, depletion=depletion)
         self._read, self._again_since_reading = room, 0
 
     def forget(self) -> None:
         """Forget how shoppers fared: a reading was lost, so the next one has to be of them all."""
-        self._demand = self.outlook = self._read = None
+        self._demand = self.outlook = self._read = self._wanted = None
 
     def forecast(self, room: RoomSnapshot) -> None:
         """Work out waits and chances for the documents to come.
@@ -334,6 +347,7 @@ class Caller:
             units_promised=stock.promised,
             bound=self.bound,
             disappointed_max=rules.disappointed_max if rules.policy == Expected.name else None,
+            wanted=self._wanted,
         )
 
     def _forecast_is_old(self, room: RoomSnapshot) -> bool:
@@ -373,16 +387,6 @@ class Caller:
         return memory
 
 
-def _moved(before: RoomSnapshot, after: RoomSnapshot) -> dict[int, int]:
-    """Return by how many numbers the head of each line moved that is in both snapshots."""
-    heads = {line.line_id: line.head for line in before.lines}
-    return {
-        line.line_id: max(line.head - heads[line.line_id], 0)
-        for line in after.lines
-        if line.line_id in heads
-    }
-
-
 def _lane_of(line: LineSnapshot) -> Lane:
     return Lane(
         line_id=line.line_id,
@@ -392,7 +396,3 @@ def _lane_of(line: LineSnapshot) -> Lane:
         came_back=line.came_back,
         first_called=line.first_called,
     )
-
-
-def _is_calling(line: LineSnapshot, room: RoomSnapshot) -> bool:
-    return room.status == "open" and not room.is_sold_out and not line.draw.due

@@ -122,12 +122,12 @@ class Expected:
         if room.demand is None:
             # Nothing is known of the shoppers called and inside: each may still take its units.
             return max(Guaranteed().calls_max(room) - room.seats_taken, 0)
-        covered = covered_calls(
-            room.demand, units=room.units_available, each=room.units_promised_each
-        )
+        # Units of a SKU that no shopper comes for are no reason to call anyone.
+        units = int(room.demand.wanted(room.units_available) + 0.5)
+        covered = covered_calls(room.demand, units=units, each=room.units_promised_each)
         return calls_within(
             room.demand,
-            units=room.units_available,
+            units=units,
             share=room.disappointed_max,
             covered=covered,
             calls_max=room.batch_max,

@@ -68,6 +68,28 @@ class Stock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """One SKU of a room.
+
+    free: the units that a shopper could hold now. held: units in baskets. sold: units paid for.
+    wished: units for which refused sessions wait; what comes free is theirs first.
+    """
+
+    sku_id: int
+    sku: str
+    name: str = ""
+    free: int = 0
+    held: int = 0
+    sold: int = 0
+    wished: int = 0
+
+    @property
+    def units(self) -> int:
+        """The units that there were or are."""
+        return self.free + self.held + self.sold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DrawSteps:
     """The steps of a line's draw that are taken or due.
 
@@ -192,6 +214,19 @@ class RoomSnapshot:
         """Whether the time to open or to close has come."""
         opens = self.status == "scheduled" and _reached(self.opens_at, self.now)
         return opens or (self.status != "ended" and _reached(self.closes_at, self.now))
+
+    def moved_since(self, before: "RoomSnapshot") -> dict[int, int]:
+        """Return by how many numbers the head of each line moved that is in both snapshots."""
+        heads = {line.line_id: line.head for line in before.lines}
+        return {
+            line.line_id: max(line.head - heads[line.line_id], 0)
+            for line in self.lines
+            if line.line_id in heads
+        }
+
+    def is_calling(self, line: LineSnapshot) -> bool:
+        """Say whether numbers of a line may be called: the room is open and has something left."""
+        return self.status == "open" and not self.is_sold_out and not line.draw.due
 
     def part_of(self, line: LineSnapshot) -> float:
         """Return a line's share of the room's calls, from 0 to 1."""

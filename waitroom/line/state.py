@@ -6,13 +6,15 @@ from datetime import datetime
 
 import msgspec
 
+from waitroom.line.forecast.skus import SkuState, SkuTable
 from waitroom.line.wait import WaitRow
 
 
 class LineState(msgspec.Struct, frozen=True, kw_only=True):
     """One line: `number <= head` is called; the table speaks of places after the head.
 
-    `entries` counts the places that a draw numbers, or has numbered.
+    `entries` counts the places that a draw numbers, or has numbered. `skus` has the chances of the
+    room's SKUs by place.
     """
 
     line: str
@@ -21,6 +23,7 @@ class LineState(msgspec.Struct, frozen=True, kw_only=True):
     tail: int
     entries: int = 0
     table: list[WaitRow]
+    skus: list[SkuTable] = []
 
 
 class RoomState(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +34,8 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True):
     stock_fell, slower_checkout or more_came_back. `available` and `held` are units in the
     room, `calling_per_min` the observed calls a minute. Places between two rows of a table are
     interpolated linearly; beyond the last row, the last row holds. `figures_at` is when waits and
-    chances were worked out, and stands there only where that is too long ago.
+    chances were worked out, and stands there only where that is too long ago. `skus` has the SKUs
+    that are wanted most, at most a dozen, in a room that sells several.
     """
 
     version: int
@@ -47,6 +51,7 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True):
     calling_per_min: float | None
     wait_note: str | None = None
     figures_at: datetime | None = None
+    skus: list[SkuState] = []
     lines: list[LineState]
 
 

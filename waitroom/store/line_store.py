@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import asyncpg
 import msgspec
@@ -19,6 +19,7 @@ from inventory.kit.database import (
 from inventory.kit.problem import EngineDown
 from waitroom.line.admission import AdmissionState
 from waitroom.line.ticket import Ticket
+from waitroom.store.place_store import ChangedPlace, PlaceCursor, PlaceNote
 from waitroom.store.room_rows import UNREADABLE, RoomOnFile, RoomsOnFile, rooms_on_file
 from waitroom.store.room_store import rooms_one_by_one
 
@@ -30,7 +31,6 @@ ONE_PLACE_CONSTRAINT = "one_place_for_each"
 RETRY_PAUSE_S = 0.1
 # A join may be repeated for this long under its key: a phone that slept asks again when it wakes.
 JOIN_KEYS_KEPT_S = 3600
-LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,40 +133,6 @@ class PlaceOnFile:
     claim_seconds: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceNote:
-    """The database's note of one place, apart from its number; most places have an empty one.
-
-    `owner` is the id of the ticket that owns the place now, None where that never changed;
-    `profile` the name of the profile that gives it more time.
-    """
-
-    owner: bytes | None = None
-    aside: bool = False
-    revoked: bool = False
-    has_left: bool = False
-    profile: str | None = None
-    changed_at: datetime = LONG_AGO
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceCursor:
-    """A point in the order of changes: by transaction, and by place within one."""
-
-    changed_in: int
-    line_id: int = 0
-    entered: bool = False
-    number: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangedPlace:
-    """A place, by its number or by its entry in a draw, with its note."""
-
-    cursor: PlaceCursor
-    note: PlaceNote
-
-
 class LineStore:
     """Everything that a web worker reads and writes for shoppers in line, batch by batch."""
 
@@ -182,11 +148,13 @@ class LineStore:
         own: JoinKeys | None = None,
         persons: Sequence[OnePerPerson | None] = (),
         for_returns: bool = False,
+        sku_ids: Sequence[int | None] | None = None,
     ) -> Joined:
         """Take the next places for `joins` tickets whose Merkle root is `root`.
 
         `persons` names, for each ticket, the person who may have only one place, if the room knows
-        them. With `for_returns` places are given also while everything is sold. After a lost reply
+        them. With `for_returns` places are given also while everything is sold. `sku_ids` are the
+        SKUs that these shoppers came for, None where none named any. After a lost reply
         the batch is looked up by its root before it is sent again, so no number is wasted and none
         is given twice. Raises `KeyHasNumber`, `PersonHasPlace`, or `EngineDown`, after which the
         batch may have its numbers all the same.
@@ -207,6 +175,7 @@ class LineStore:
                         ids,
                         *joining,
                         for_returns,
+                        sku_ids,
                     )
                 break
             except asyncpg.UniqueViolationError as error:
@@ -357,6 +326,12 @@ class LineStore:
             rows = await borrowed.fetch(SQL["read_states"], None)
         return {row["room"]: row["body"] for row in rows}
 
+    async def find_choices(self, room_id: int, skus: Sequence[str]) -> dict[str, int]:
+        """Return the ids of those of these SKUs that a shopper may come for in a room."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["find_choices"], room_id, skus)
+        return {row["sku"]: row["sku_id"] for row in rows}
+
     async def person_places(self, room_id: int, keys: Sequence[bytes]) -> dict[bytes, Ticket]:
         """Return the tickets of those keys, of persons or of what they consume, that have one."""
         async with connection(self._pool) as borrowed:
@@ -370,6 +345,7 @@ def _ticket(row: asyncpg.Record, line_id: int) -> Ticket:
         number=row["number"],
         ticket_id=row["ticket_id"],
         entered=row["entered"],
+        sku=row["sku"] or "",
     )
 
 

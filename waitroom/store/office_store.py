@@ -1,15 +1,24 @@
 """The leading controller's store on PostgreSQL: office, snapshots, calls and documents."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import asyncpg
 import msgspec
 
 from inventory.kit.database import SHOPPER_TIMEOUT_S, Connection, Pool, connection, load_queries
+from waitroom.line.assortment.choices import Chosen
 from waitroom.line.forecast.journey import Journey, Reading
 from waitroom.line.policy import Call, CallResult
-from waitroom.line.snapshot import CallingRules, DrawSteps, LineSnapshot, RoomSnapshot, Stock
+from waitroom.line.snapshot import (
+    CallingRules,
+    DrawSteps,
+    LineSnapshot,
+    RoomSnapshot,
+    Shelf,
+    Stock,
+)
 
 SQL = load_queries("waitroom.store")
 
@@ -19,6 +28,9 @@ PAST_MAX = 20_000
 # The number of journeys in one piece, and the most changes in one reading.
 JOURNEYS_PIECE = 2000
 CHANGES_MAX = 5000
+# The most SKUs of a room that the leader keeps apart, and the batches of choices in one page.
+SHELVES_MAX = 200
+CHOICES_PAGE = 500
 
 _JOURNEY_FIELDS = tuple(Journey.__dataclass_fields__)
 
@@ -106,7 +118,15 @@ class OfficeStore:
             room = await _snapshot(borrowed, room_id)
             changes = await borrowed.fetch(SQL["take_journey_changes"], room_id, CHANGES_MAX)
             rows = await _journeys(borrowed, {row["admission_id"] for row in changes})
-        return None if room is None else _reading_of(room, rows)
+            shelves = await borrowed.fetch(SQL["read_shelves"], room_id, SHELVES_MAX)
+            chosen = await borrowed.fetch(SQL["take_choice_changes"], room_id, CHANGES_MAX)
+        if room is None:
+            return None
+        return replace(
+            _reading_of(room, rows),
+            shelves=tuple(Shelf(**dict(row)) for row in shelves),
+            chosen=[_chosen(row) for row in chosen],
+        )
 
     async def all_journeys(self, room_id: int) -> Reading | None:
         """Read every open journey and the latest past ones, with the room at that moment.
@@ -125,10 +145,25 @@ class OfficeStore:
         for start in range(0, len(ids), JOURNEYS_PIECE):
             async with connection(self._pool) as borrowed:
                 found += await _journeys(borrowed, ids[start : start + JOURNEYS_PIECE])
+        choices = await self._all_choices(room_id)
         latest = await self.changed_journeys(room_id)
         if latest is None:
             return None
-        return latest.after(_reading_of(latest.room, found))
+        return latest.after(replace(_reading_of(latest.room, found), chosen=choices))
+
+    async def _all_choices(self, room_id: int) -> list[Chosen]:
+        """Read what every place in line named, page by page."""
+        found: list[Chosen] = []
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["forget_choice_changes"], room_id)
+        after = (0, False, 0)
+        while True:
+            async with connection(self._pool) as borrowed:
+                rows = await borrowed.fetch(SQL["list_choices"], room_id, *after, CHOICES_PAGE)
+            found += [_chosen(row) for row in rows]
+            if len(rows) < CHOICES_PAGE:
+                return found
+            after = (found[-1].line_id, found[-1].entered, found[-1].first)
 
     async def note_forecast(self, room_id: int, *, term: int, facts: str) -> None:
         """Put what waiting shoppers were told into the room's log; `facts` is a JSON object."""
@@ -158,6 +193,15 @@ class OfficeStore:
 
 async def _journeys(borrowed: Connection, ids: Collection[int]) -> list[asyncpg.Record]:
     return await borrowed.fetch(SQL["read_journeys"], sorted(ids)) if ids else []
+
+
+def _chosen(row: asyncpg.Record) -> Chosen:
+    return Chosen(
+        line_id=row["line_id"],
+        entered=row["entered"],
+        first=row["first"],
+        skus=tuple(row["skus"]),
+    )
 
 
 def _reading_of(room: RoomSnapshot, rows: Sequence[asyncpg.Record]) -> Reading:

@@ -1,5 +1,5 @@
 -- name: join_line
-SELECT * FROM join_line($1, $2, $3, $4, $5, $6, $7, $8, $9);
+SELECT * FROM join_line($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- name: find_join_keys
 SELECT * FROM find_join_keys($1, $2);
@@ -66,7 +66,7 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon;
 
 -- name: read_places
 -- A page of what is remembered of places and changed in or after a transaction, after a row of it.
-SELECT p.line_id, p.entered, p.number, p.owner, p.aside, p.revoked, p.has_left, p.profile, p.changed_at,
+SELECT p.line_id, p.entered, p.number, p.owner, p.aside, p.revoked, p.has_left, p.profile, p.chosen, p.changed_at,
        p.changed_in::text::bigint AS changed_in
 FROM place p JOIN line l USING (line_id)
 WHERE (p.changed_in, p.line_id, p.entered, p.number) > ($1::bigint::text::xid8, $2::int, $3::boolean, $4::bigint)
@@ -138,10 +138,45 @@ RETURNING admission_id;
 -- name: forget_journey_changes
 DELETE FROM journey_change WHERE room_id = $1;
 
+-- name: take_choice_changes
+-- The batches of joins of a room whose choices are new or changed since they were last taken.
+WITH taken AS (
+    DELETE FROM choice_change WHERE change_id IN (
+        SELECT c.change_id FROM choice_change c WHERE c.room_id = $1 ORDER BY c.change_id LIMIT $2)
+    RETURNING line_id, entered, first_number)
+SELECT c.line_id, c.entered, c.first_number AS first, c.sku_ids AS skus
+FROM (SELECT DISTINCT * FROM taken) t JOIN choice c USING (line_id, entered, first_number);
+
+-- name: forget_choice_changes
+DELETE FROM choice_change WHERE room_id = $1;
+
+-- name: list_choices
+-- A page of all choices in the lines of a room, after a row of it.
+SELECT c.line_id, c.entered, c.first_number AS first, c.sku_ids AS skus
+FROM line l JOIN choice c USING (line_id)
+WHERE l.room_id = $1 AND l.joinable AND (c.line_id, c.entered, c.first_number) > ($2, $3, $4)
+ORDER BY c.line_id, c.entered, c.first_number LIMIT $5;
+
+-- name: read_shelves
+-- The SKUs of a room that are on sale, those with the most units first; none where they are too many to tell
+-- of each, or where another shop keeps the stock.
+SELECT s.sku_id, k.sku, k.name, GREATEST(s.on_hand - s.held - s.sold, 0) AS free, s.held, s.sold, s.wished
+FROM stock s JOIN sku k USING (sku_id) JOIN room m ON m.room_id = k.room_id
+WHERE k.room_id = $1 AND s.on_hand > 0 AND NOT m.stock_elsewhere AND is_sold_for(k, '0')
+    AND NOT EXISTS (SELECT FROM sku x WHERE x.room_id = $1 OFFSET $2)
+ORDER BY s.on_hand DESC, k.sku_id LIMIT $2;
+
+-- name: find_choices
+-- The ids of those of these SKUs that a shopper may come for in a room.
+SELECT k.sku, k.sku_id FROM sku k WHERE k.sku = ANY ($2) AND may_be_chosen(k, $1);
+
+-- name: choose
+SELECT choose($1, $2, $3, $4, $5);
+
 -- name: read_journeys
 -- How these admissions fared so far; times in seconds of the shoppers' clock.
 SELECT j.admission_id, j.state, j.called_at, j.claimed_at, j.held_at, j.hold_ended_at, j.ended_at, j.units_held,
-       j.units_sold, j.paying, j.refused, j.promised, j.is_over
+       j.units_sold, j.paying, j.refused, j.promised, j.named, j.first_sku, j.missed_sku, j.is_over
 FROM journeys_of($1) j WHERE j.called_at IS NOT NULL;
 
 -- name: list_open_admissions
@@ -251,7 +286,9 @@ LATERAL (SELECT count(*) FILTER (WHERE state = 'paid') AS paid,
 WHERE m.room = $1;
 
 -- name: find_person_places
-SELECT s.key, s.line_id, s.entered, s.number, s.ticket_id FROM person_place s
+SELECT s.key, s.line_id, s.entered, s.number, s.ticket_id,
+       (SELECT k.sku FROM sku k WHERE k.sku_id = choice_of(s.line_id, s.entered, s.number)) AS sku
+FROM person_place s
 WHERE s.room_id = $1 AND s.key = ANY ($2);
 
 -- name: leave_entry

@@ -6,7 +6,9 @@ from datetime import datetime
 from functools import partial
 from typing import Literal
 
+import msgspec
 from aiohttp import web
+from msgspec import UnsetType
 
 from checkout.session import checkout_url
 from inventory.api import Catalogue
@@ -21,6 +23,7 @@ from waitroom.desk.places import Places
 from waitroom.desk.returns import Returns, ReturnsStanding
 from waitroom.desk.standing import TicketStanding
 from waitroom.desk.tickets import Tickets
+from waitroom.line.forecast.skus import chance_of
 from waitroom.line.state import RoomState
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import (
@@ -33,7 +36,7 @@ from waitroom.refusals import (
 from waitroom.web.answers import RoomBody, room_fields
 from waitroom.web.credentials import Credentials
 from waitroom.web.places_api import move_here
-from waitroom.web.view import band, odds, stock, view_of, why
+from waitroom.web.view import band, choice, odds, sku_line, stock, view_of, why
 
 SKUS_SHOWN_MAX = 60
 REFRESH_MIN_S = 5
@@ -58,6 +61,14 @@ _PROMISES = {
 
 # Refusals of a claim that the waiting page itself says in words.
 _SAID_BY_THE_PAGE = frozenset({"missed", "ticket_moved", "stepped_aside", "other_ticket"})
+
+
+class ShownSku(msgspec.Struct, frozen=True, kw_only=True):
+    """One SKU as the page lists it, with the sentence about it."""
+
+    sku: str
+    name: str
+    line: str
 
 
 class WaitingRoom(RoomBody, frozen=True, kw_only=True):
@@ -105,6 +116,7 @@ class WaitingPages:
             web.post("/rooms/{room}/aside", self.step_aside),
             web.post("/rooms/{room}/back", self.step_back),
             web.post("/rooms/{room}/more-time", self.more_time),
+            web.post("/rooms/{room}/choose", self.choose),
             web.post("/rooms/{room}/code", self.show_code),
             web.post("/rooms/{room}/bring", self.bring),
         ]
@@ -148,6 +160,7 @@ class WaitingPages:
                 "view": view_of(status, view.state),
                 "state": view.state,
                 "words": _words(view.state, standing, language_of(request)),
+                "skus": _skus(view.state, standing, language_of(request)),
                 "profiles": await self._places.profiles(view),
                 "returns": returns,
                 "notice": said.told(language_of(request)) if said else "",
@@ -215,6 +228,7 @@ class WaitingPages:
             key=self._credentials.join_key(request, view, former=ticket),
             former=ticket,
             for_returns="returns" in form,
+            sku=form.get("sku", ""),
         )
         if "returns" in form and place.fresh:
             # They hear more of it on the page; the place is theirs whatever becomes of this.
@@ -255,6 +269,10 @@ class WaitingPages:
     async def more_time(self, request: web.Request) -> web.Response:
         profile = (await read_form(request)).get("profile", "")
         return await self._did(request, partial(self._places.give_profile, profile=profile))
+
+    async def choose(self, request: web.Request) -> web.Response:
+        sku = (await read_form(request)).get("sku", "") or None
+        return await self._did(request, partial(self._places.choose, sku=sku))
 
     async def _did(
         self, request: web.Request, act: Callable[[RoomView, Ticket], Awaitable[object]]
@@ -337,4 +355,27 @@ def _words(state: RoomState, standing: TicketStanding | None, language: Language
         "why": why(state),
         "wait": band(shown.wait_low_s, shown.wait_high_s, language) if shown else "",
         "odds": odds(shown.chance, language) if shown else "",
+        "choice": _choice(state, shown, language),
     }
+
+
+def _choice(state: RoomState, shown: TicketStanding | None, language: Language) -> str:
+    if shown is None or isinstance(shown.sku, UnsetType):
+        return ""
+    chance = None if isinstance(shown.sku_chance, UnsetType) else shown.sku_chance
+    return choice(state, shown.sku, chance, language)
+
+
+def _skus(state: RoomState, standing: TicketStanding | None, language: Language) -> list[ShownSku]:
+    """Return the SKUs of which the document tells, as the page lists them."""
+    shown = standing if standing and standing.status in {"waiting", "aside"} else None
+    line = next((one for one in state.lines if shown and one.line == shown.line), None)
+    place = max(shown.place or 1, 1) if shown else 1
+    return [
+        ShownSku(
+            sku=sku.sku,
+            name=sku.name,
+            line=sku_line(sku, chance_of(line.skus, sku.sku, place) if line else None, language),
+        )
+        for sku in state.skus
+    ]

@@ -27,6 +27,12 @@ class ProfileBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     profile: str
 
 
+class ChoiceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of PUT: the SKU that the shopper came for, null for anything."""
+
+    sku: str | None
+
+
 class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
     profiles: list[ProfileOffer]
 
@@ -41,6 +47,7 @@ class MovedBody(TicketStanding, frozen=True, kw_only=True):
 
 _MOVE_BODY = msgspec.json.Decoder(MoveBody)
 _PROFILE_BODY = msgspec.json.Decoder(ProfileBody)
+_CHOICE_BODY = msgspec.json.Decoder(ChoiceBody)
 
 
 class PlacesApi:
@@ -55,6 +62,7 @@ class PlacesApi:
             web.post("/rooms/{room}/tickets/me/back", self.step_back),
             web.post("/rooms/{room}/tickets/me/code", self.code),
             web.put("/rooms/{room}/tickets/me/profile", self.give_profile),
+            web.put("/rooms/{room}/tickets/me/choice", self.choose),
             web.get("/rooms/{room}/profiles", self.profiles),
             web.post("/rooms/{room}/move", self.move),
         ]
@@ -73,6 +81,11 @@ class PlacesApi:
         view, ticket = await self._ticket(request)
         body = await read_body(request, _PROFILE_BODY)
         return json_response(await self._places.give_profile(view, ticket, body.profile))
+
+    async def choose(self, request: web.Request) -> web.Response:
+        view, ticket = await self._ticket(request)
+        body = await read_body(request, _CHOICE_BODY)
+        return json_response(await self._places.choose(view, ticket, body.sku or None))
 
     async def profiles(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)

@@ -36,13 +36,15 @@ class JoinBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `random` is hex, the shopper's own part of the receipt. With `returns` a place is given also
     while everything is sold, in case something comes back. `invitation` is the token of a link, and
-    `customer_token` the identity provider's, for rooms that ask for one.
+    `customer_token` the identity provider's, for rooms that ask for one. `sku` is what the shopper
+    came for, "" for anything.
     """
 
     random: str = ""
     returns: bool = False
     invitation: Annotated[str, Meta(max_length=TOKEN_BYTES_MAX)] = ""
     customer_token: Annotated[str, Meta(max_length=TOKEN_BYTES_MAX)] = ""
+    sku: str = ""
 
     def random_bytes(self) -> bytes:
         """Return the shopper's random value; raises `BadRequest`."""
@@ -91,14 +93,13 @@ class TicketsApi:
         self._catalogue = catalogue
 
     def routes(self) -> list[web.RouteDef]:
-        # The router tries them one by one, so what is asked for most stands first.
         return [
-            web.get("/rooms/{room}/state", self.state),
+            web.get("/rooms", self.list_rooms),
             web.post("/rooms/{room}/tickets", self.join),
-            web.post("/rooms/{room}/claims", self.claim),
+            web.get("/rooms/{room}/state", self.state),
             web.get("/rooms/{room}/tickets/me", self.standing),
             web.delete("/rooms/{room}/tickets/me", self.leave),
-            web.get("/rooms", self.list_rooms),
+            web.post("/rooms/{room}/claims", self.claim),
         ]
 
     async def list_rooms(self, request: web.Request) -> web.Response:
@@ -118,8 +119,7 @@ class TicketsApi:
         view = await self._credentials.room_of(request)
         if not view.raw:
             raise StateNotKnown
-        seen = request.headers.getall("If-None-Match", ())
-        if seen and _has_seen(seen, view):
+        if _has_seen(request.headers.getall("If-None-Match", ()), view):
             return web.Response(status=304, headers=_state_headers(view.etag))
         return web.Response(body=view.raw, headers=_state_headers(view.etag))
 
@@ -144,6 +144,7 @@ class TicketsApi:
                 random=random,
                 former=ticket,
                 for_returns=body.returns,
+                sku=body.sku,
             )
         body_told = joined_body(view, place)
         if not place.fresh and (seen := self._credentials.seen(request)) > body_told.version:

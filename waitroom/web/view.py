@@ -7,10 +7,13 @@ finds them too.
 from math import ceil, floor
 
 from inventory.kit.language.language import Language, phrase
+from waitroom.line.forecast.skus import SkuState
 from waitroom.line.state import RoomState
 
 # Before a room opens an entry waits for the draw; later, for its number.
 BEFORE_THE_DRAW = frozenset({"scheduled", "before_opening"})
+# A SKU with a smaller chance than this is said to be as good as gone.
+GONE_BELOW = 0.03
 _WAITS = frozenset({"none", "waiting", "entered", "aside"})
 _CALLS_OVER = frozenset({"sold_out", "ended"})
 
@@ -68,6 +71,43 @@ def stock(state: RoomState, language: Language) -> str:
     if state.status == "sold_out":
         return language.say("Everything is sold.")
     return language.say("Nothing is free right now.")
+
+
+def left_of(sku: SkuState, language: Language) -> str:
+    """Say what is left of one SKU."""
+    if sku.left:
+        return language.say_n(sku.left, "{n} left", "{n} left")
+    if sku.held:
+        return language.say_n(sku.held, "none left, {n} in a basket", "none left, {n} in baskets")
+    return language.say("gone")
+
+
+def sku_line(sku: SkuState, chance: float | None, language: Language) -> str:
+    """Say what is left of one SKU and, to a shopper who waits, the chance of it."""
+    left = left_of(sku, language)
+    if chance is None:
+        return language.say("{name}: {left}", name=sku.name, left=left)
+    told = odds(chance, language)
+    return language.say("{name}: {left}. Your chance: {odds}", name=sku.name, left=left, odds=told)
+
+
+def choice(state: RoomState, sku: str, chance: float | None, language: Language) -> str:
+    """Say what a shopper came for and what the chance of it is, as static/js/waiting-skus.js."""
+    found = next((one for one in state.skus if one.sku == sku), None)
+    name = found.name if found else sku
+    if chance is None:
+        return language.say("You come for {name}. Its chance is not worked out.", name=name)
+    if chance < GONE_BELOW:
+        return language.say(
+            "You come for {name}, and it will hardly be left at your turn. You keep your place and "
+            "are called in order all the same. You may choose something else.",
+            name=name,
+        )
+    return language.say(
+        "You come for {name}. Chance that it is left at your turn: {odds}",
+        name=name,
+        odds=odds(chance, language),
+    )
 
 
 def band(low_s: float | None, high_s: float | None, language: Language) -> str:

@@ -14,7 +14,7 @@ from inventory.kit.problem import Busy
 from waitroom.leader.room_lead import FAILURES
 from waitroom.line.forecast import flow
 from waitroom.line.forecast.demand import Demand
-from waitroom.line.forecast.prospects import Supply
+from waitroom.line.forecast.forecaster import Supply
 from waitroom.run.app import Service
 
 

@@ -19,6 +19,9 @@
 * `flow` takes the crowd inside forward by stage and age and asks the policy's own arithmetic at
   each step how many it would call then.
 * `prospects` makes waits and chances of it.
+* `wanted` is what a room's SKUs and its shoppers' choices are at one moment, and `skus` the part of
+  the state document that tells of single SKUs; `waitroom.line.assortment` has what they stand on.
+* `forecaster` is the leader's memory of waits and chances.
 * `track_record` keeps bands as wide as earlier ones require; shoppers who still wait count as
   censored (Kaplan and Meier).
 

@@ -6,13 +6,15 @@ ask for a hold, how many will, and how sure that number is.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
+from waitroom.line.assortment.tastes import Tastes
 from waitroom.line.forecast.journey import Journey
 from waitroom.line.forecast.outlook import Crowd, Outlook, Tables
 from waitroom.line.forecast.rates import AT_RISK, LifeTable, Rates, Stage, Units
+from waitroom.line.snapshot import Shelf
 
 # This many ended admissions are remembered, so that a repeated record counts once.
 OVER_MAX = 20_000
@@ -31,7 +33,8 @@ class _Seen:
     """The counted part of a journey: its stage, since when, and up to which moment.
 
     `over` says that it dropped out or bought; it may hold again. `refused` says that it asked while
-    nothing was left. `last` is the record that was counted last.
+    nothing was left, `missed` that it asked for a SKU that was gone while others were left. `last`
+    is the record that was counted last.
     """
 
     called_at: float
@@ -40,8 +43,10 @@ class _Seen:
     until: float
     over: bool = False
     refused: bool = False
+    missed: bool = False
     promised: int = 0
     units: int = 0
+    named: int | None = None
     last: Journey | None = None
 
 
@@ -60,6 +65,7 @@ class Demand:
     called: int = 0
     rates: dict[Stage, Rates] = field(init=False)
     units: Units = field(init=False)
+    tastes: Tastes = field(default_factory=Tastes)
     _open: dict[int, _Seen] = field(default_factory=dict)
     # For each ended admission: when it was last called, and whether it found nothing then.
     _over: dict[int, tuple[float, bool]] = field(default_factory=dict)
@@ -102,6 +108,7 @@ class Demand:
         *,
         dropped: Iterable[int] = (),
         units_free: float = inf,
+        shelves: Sequence[Shelf] = (),
     ) -> None:
         """Count everything that happened since the last call.
 
@@ -131,6 +138,8 @@ class Demand:
             elif seen is not None:
                 followed.add(journey.admission_id)
         self._wait_all(now, but=followed, to_be_had=to_be_had)
+        # What happened until now met the shelves as they were at the last reading.
+        self.tastes.look(shelves)
 
     def _wait_all(self, now: float, *, but: set[int], to_be_had: bool) -> None:
         """Count the time of all shoppers without an event, summed by stage and age."""
@@ -175,7 +184,9 @@ class Demand:
         stage, dropped = _standing(journey, over=over)
         # A refusal says something about a shopper only while no SKU of the room was left.
         seen.refused = journey.refused and (seen.refused or not to_be_had)
+        seen.named = journey.named
         self._come_to(seen, stage, journey, now, to_be_had=to_be_had)
+        self._note_missed(seen, journey, now, to_be_had=to_be_had)
         if dropped and not seen.over:
             at = max(_dropped_at(journey, stage, now), seen.since)
             self._leave(seen, at, on=False, to_be_had=to_be_had)
@@ -199,13 +210,27 @@ class Demand:
             self._leave(seen, at, on=True, to_be_had=to_be_had)
             if seen.stage is Stage.INSIDE and to_be_had:
                 self.units.count(journey.units_held + journey.units_sold)
+                if journey.first_sku is not None and not seen.missed:
+                    self.tastes.held(journey.first_sku, named=journey.named)
             seen.stage, seen.since, seen.until = Stage(seen.stage + 1), at, at
             seen.over = seen.stage is Stage.BOUGHT
+
+    def _note_missed(self, seen: _Seen, journey: Journey, now: float, *, to_be_had: bool) -> None:
+        """Count a shopper who asked for a SKU that was gone: they asked, although in vain.
+
+        Otherwise a shop whose favourite is gone would look like a crowd without interest.
+        """
+        inside = seen.stage is Stage.INSIDE and not seen.over
+        if not inside or seen.missed or seen.refused or journey.missed_sku is None:
+            return
+        self._leave(seen, now, on=True, to_be_had=to_be_had)
+        seen.missed = True
+        self.tastes.missed(journey.missed_sku, named=journey.named)
 
     def _counts(self, seen: _Seen, *, to_be_had: bool) -> bool:
         if seen.stage is not Stage.INSIDE:
             return seen.stage is not Stage.BOUGHT
-        return not seen.refused and (to_be_had or seen.promised > 0)
+        return not (seen.refused or seen.missed) and (to_be_had or seen.promised > 0)
 
     def _wait(self, seen: _Seen, until: float, *, to_be_had: bool) -> None:
         if until <= seen.until:
@@ -278,6 +303,8 @@ class Demand:
         for seen in self._open.values():
             if seen.over:
                 crowd.idle += 1
+            elif seen.missed and seen.stage is Stage.INSIDE:
+                crowd.missed += 1
             elif seen.stage >= Stage.HOLDING:
                 ages[seen.stage][_age(seen, now)] += seen.units
                 crowd.holders += 1
@@ -287,6 +314,8 @@ class Demand:
                 kept[seen.stage][_age(seen, now)] += 1
             else:
                 ages[seen.stage][_age(seen, now)] += 1
+            if seen.named is not None and seen.stage <= Stage.INSIDE:
+                crowd.named[seen.named] += not (seen.over or seen.missed or seen.refused)
         return crowd
 
 

@@ -35,14 +35,17 @@ def served(demand: Outlook, units: float) -> tuple[float, float]:
 
     Baskets are a renewal process in units: the mean is (units + overshoot) / mean, where the
     overshoot of the last basket is (E[u^2] / E[u] - 1) / 2 for whole units, and the variance is
-    units * var / mean^3 (Feller, volume 2, chapter XI). The doubt about the mean is added.
+    units * var / mean^3 (Feller, volume 2, chapter XI). The doubt about the mean is added. Where
+    the units are of several SKUs, baskets of what is gone by then are among them.
     """
+    units = demand.asked_for(units)
     if units < 1:
         return 0.0, 0.0
     mean, var = demand.units_mean, demand.units_var
     overshoot = ((var + mean**2) / mean - 1) / 2
     baskets = max((units + overshoot) / mean, 1.0)
-    return baskets, units * var / mean**3 + baskets**2 * demand.units_doubt
+    chosen_var = demand.asked_var / mean**2
+    return baskets, units * var / mean**3 + baskets**2 * demand.units_doubt + chosen_var
 
 
 def disappointed(demand: Outlook, *, units: float, calls: float) -> float:

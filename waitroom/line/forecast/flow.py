@@ -148,11 +148,14 @@ class _Shop:
         asking = self.askers * outlook.asker_var + self.askers_var * outlook.asker_mean**2
         return asking + self.holding.askers_var * self.units_each
 
-    def step(self, come: float) -> tuple[float, float, float]:
-        """Let a step pass; return the units held, bought, and given back in it."""
+    def step(self, come: float, *, taking: float = 1.0) -> tuple[float, float, float]:
+        """Let a step pass; return the units asked for, bought, and given back in it.
+
+        `taking` is the part of the units asked for that is there.
+        """
         claimed, _missed = self.called.step(come)
         asked, _went = self.inside.step(claimed)
-        bought, back = self.holding.step(asked * self.units_each)
+        bought, back = self.holding.step(asked * self.units_each * taking)
         return asked * self.units_each, bought, back
 
 
@@ -173,15 +176,16 @@ def flow(
     if outlook.tables is None:
         return None
     shop = _Shop.of(outlook, outlook.tables)
-    units = units_free + units_promised
+    units = outlook.wanted(units_free + units_promised)
     keeps = _Keeps.of(shop, outlook, units, units_promised)
     uncertain, of_call = shop.uncertain(outlook), outlook.call_var
     new, made, asked, bought, turned_out = 0.0, 0.0, 0.0, 0.0, 0.0
     steps: list[tuple[float, float, float, float]] = []
     for _ in range(STEPS_MAX):
-        held_now, bought_now, back = shop.step(new)
-        units += back - held_now
-        asked, bought = asked + held_now, bought + bought_now
+        taking = outlook.taking(asked)
+        asked_now, bought_now, back = shop.step(new, taking=taking)
+        units += back - asked_now * taking
+        asked, bought = asked + asked_now, bought + bought_now
         # The uncertainty about shoppers who stay long may grow for a while; what has turned out
         # never becomes uncertain again.
         turned_out = max(turned_out, uncertain + made * of_call - shop.uncertain(outlook))

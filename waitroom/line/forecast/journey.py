@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from waitroom.line.snapshot import RoomSnapshot
+from waitroom.line.assortment.choices import Chosen
+from waitroom.line.snapshot import RoomSnapshot, Shelf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +15,8 @@ class Journey:
     hold_ended_at: when the last of its ended holds ended.
     units_held: the units in open holds, also while they are being paid.
     refused: whether it ever asked while nothing was left; stays true when it was served later.
+    named: the SKU that its shopper named as the one they came for, None for none.
+    first_sku: the SKU of its first hold. missed_sku: the first SKU that it asked for in vain.
     """
 
     admission_id: int
@@ -28,6 +31,9 @@ class Journey:
     paying: bool = False
     refused: bool = False
     promised: int = 0
+    named: int | None = None
+    first_sku: int | None = None
+    missed_sku: int | None = None
 
     @property
     def came_in(self) -> bool:
@@ -48,12 +54,16 @@ class Reading:
     changed: admissions called or inside that are new or changed since the last reading.
     closed: admissions that ended since then.
     dropped: admissions that were taken away; nothing can be learned from them.
+    shelves: the room's SKUs, those with the most units first; empty where they are not known.
+    chosen: batches of joins whose shoppers named a SKU, new or changed since the last reading.
     """
 
     room: RoomSnapshot
     changed: Sequence[Journey] = ()
     closed: Sequence[Journey] = ()
     dropped: Sequence[int] = ()
+    shelves: tuple[Shelf, ...] = ()
+    chosen: Sequence[Chosen] = ()
 
     def after(self, earlier: "Reading") -> "Reading":
         """Return both readings as one; this one wins where they differ."""
@@ -67,4 +77,5 @@ class Reading:
             changed=(*changed, *self.changed),
             closed=(*closed, *self.closed),
             dropped=(*dropped, *self.dropped),
+            chosen=(*earlier.chosen, *self.chosen),
         )

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from waitroom.line.assortment.depletion import Depletion
 from waitroom.line.forecast.rates import LifeTable
 
 
@@ -16,7 +17,9 @@ class Crowd:
     holding, paying: units in holds, and in holds that are being paid.
     holders: shoppers who hold units.
     refused: shoppers who asked while nothing was left, and have nothing.
+    missed: shoppers who asked for a SKU that was gone while others were left, and have nothing.
     idle: shoppers who had a hold and have nothing any more.
+    named: shoppers who may still ask for their first hold, by the SKU that they named.
     """
 
     called: Counter[int] = field(default_factory=Counter)
@@ -27,7 +30,9 @@ class Crowd:
     paying: Counter[int] = field(default_factory=Counter)
     holders: int = 0
     refused: int = 0
+    missed: int = 0
     idle: int = 0
+    named: Counter[int] = field(default_factory=Counter)
 
 
 class Tables(NamedTuple):
@@ -58,6 +63,8 @@ class Outlook:
     units_back: units in baskets that nearly surely come back before a new call asks.
     units_held: units in holds.
     claim_share, hold_share, pay_share: the shares that claim, then hold, then pay.
+    depletion: how the free units go as shoppers ask, where a room sells several SKUs. Shoppers ask
+        for more units than there are before the last one is taken, since some want what is gone.
     """
 
     called: float = 0
@@ -81,6 +88,24 @@ class Outlook:
     pay_doubt: float = 0.0
     crowd: Crowd = field(default_factory=Crowd)
     tables: Tables | None = None
+    depletion: Depletion | None = None
+
+    def wanted(self, units: float) -> float:
+        """Return the part of these free units that the shoppers called next will take."""
+        return units if self.depletion is None else max(units - self.depletion.unwanted, 0.0)
+
+    def asked_for(self, units: float) -> float:
+        """Return the units that shoppers ask for until these free units are taken."""
+        return units if self.depletion is None else self.depletion.asked_for(units)
+
+    def taking(self, asked: float) -> float:
+        """Return the part of the units asked for that is taken, once `asked` units were."""
+        return 1.0 if self.depletion is None else self.depletion.taking(asked)
+
+    @property
+    def asked_var(self) -> float:
+        """Return the variance of that number, from who chooses which SKU."""
+        return 0.0 if self.depletion is None else self.depletion.last.var
 
     @property
     def asker_mean(self) -> float:

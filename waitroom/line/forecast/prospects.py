@@ -13,11 +13,12 @@ that it is ever reached with stock left. Its wait is the distribution of the tim
 that the place is reached. `track_record` learns how far such waits are off.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from math import erfc, inf, sqrt
 
-from waitroom.line.forecast.flow import STEP_S, Flow, flow
+from waitroom.line.assortment.depletion import Depletion
+from waitroom.line.forecast.flow import STEP_S, Flow
 from waitroom.line.forecast.outlook import Outlook
 from waitroom.line.forecast.track_record import (
     FIRST_LEVELS,
@@ -25,23 +26,30 @@ from waitroom.line.forecast.track_record import (
     HIGH_QUANTILE,
     LOW_QUANTILE,
     NORMAL,
-    TELL_EVERY_S,
-    Record,
     Wait,
 )
+from waitroom.line.forecast.wanted import Wanted
 
 # A line that moves no faster than one call in a quarter of an hour says nothing about a wait.
 PER_SECOND_LEAST = 0.001
-# The wait of a place with a smaller chance than this says little about places that are called.
-LIKELY = 0.3
-# The flow is computed again this often.
-FLOW_EVERY_S = 10.0
-# The pace is averaged over about this long, and may change by about this share of itself.
-PACE_MEMORY_S, PACE_DOUBT = 120.0, 0.5
+# A steady pace may change by about this share of itself.
+PACE_DOUBT = 0.5
 # The least probability of being reached that is used: further out a normal says nothing.
 REACHED_LEAST = 1e-9
-# The bounds on calls that do not depend on stock.
-STEADY = frozenset({"seats", "per_minute", "batch"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShelfProspects:
+    """The prospects of one SKU, as figures of `Prospects` for this SKU alone.
+
+    units: the units of any SKU that shoppers end up with or miss until this SKU is gone.
+    choice_var: the variance of `units`, from who chooses what.
+    """
+
+    sku_id: int
+    units: float
+    calls_left: float
+    choice_var: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +68,8 @@ class Prospects:
     spoken_mean, spoken_var: of the units that shoppers ahead of the line will end up with.
     sure_mean: the part of `spoken_mean` that is in baskets.
     each_mean, each_var: of the units that one call ends up with.
+    shelves: the prospects of each SKU, where a room sells several.
+    choice_var: the variance of `units` there, from who chooses what.
     doubt: the relative variance of our estimate of the units that are asked for.
     pay_doubt: the relative variance of our estimate of the units that are paid.
     """
@@ -81,6 +91,8 @@ class Prospects:
     each_var: float = 0.0
     doubt: float = 0.0
     pay_doubt: float = 0.0
+    shelves: tuple[ShelfProspects, ...] = ()
+    choice_var: float = 0.0
 
     def band(self, place: int) -> tuple[float, float] | None:
         """Return the earliest and the latest wait at a place, or None while they are unknown."""
@@ -154,26 +166,47 @@ class Prospects:
         calls, each = self.calls_left, self.each_mean
         unsure = self.doubt * ((self.spoken_mean - self.sure_mean) / calls + each) ** 2
         unpaid = self.pay_doubt * (self.spoken_mean / calls + each) ** 2
-        a, b = (self.spoken_var / calls + self.each_var) / each**2, (unsure + unpaid) / each**2
+        spoken_var = self.spoken_var + self.choice_var
+        a, b = (spoken_var / calls + self.each_var) / each**2, (unsure + unpaid) / each**2
         return (max(a, 1.0), max(b, PACE_DOUBT**2)) if self.steady else (a, b)
 
     def chance(self, place: int) -> float:
         """Return the probability that a unit is left when a place is called.
 
+        Something is left at least as likely as any one SKU is.
+        """
+        if self.units is None:
+            return 1.0
+        alone = self._chance(place, self.units, self.calls_left, self.choice_var)
+        return max((alone, *(self.chance_of(shelf, place) for shelf in self.shelves)))
+
+    def chance_of(self, shelf: ShelfProspects, place: int) -> float:
+        """Return the probability that a unit of one SKU is left when a place is called."""
+        return self._chance(place, shelf.units, shelf.calls_left, shelf.choice_var)
+
+    def _chance(self, place: int, units: float, calls_left: float, choice_var: float) -> float:
+        """Return the probability that fewer units than these are asked for ahead of a place.
+
         The units that shoppers ahead end up with, with all doubt about them, are compared with the
         units there are. From the last place that the stock likely serves, the doubt grows no more:
         so the chance only falls with the place.
         """
-        if self.units is None:
-            return 1.0
-        if self.units < 1:
+        if units < 1:
             return 0.0
         mean = self.spoken_mean + (place - 1) * self.each_mean
-        unsure = min(place - 1, self.calls_left)
+        unsure = min(place - 1, calls_left)
         taken = self.spoken_mean + unsure * self.each_mean
         doubted = self.doubt * (taken - self.sure_mean) ** 2 + self.pay_doubt * taken**2
-        var = self.spoken_var + unsure * self.each_var + doubted
-        return round(0.5 * erfc((mean + 0.5 - self.units) / sqrt(2 * var + 1e-6)), 3)
+        var = self.spoken_var + unsure * self.each_var + doubted + choice_var
+        if choice_var:
+            return round(beyond(mean - self.sure_mean, mean=units - self.sure_mean, var=var), 3)
+        return round(0.5 * erfc((mean + 0.5 - units) / sqrt(2 * var + 1e-6)), 3)
+
+    def variance_of(self, shelf: ShelfProspects) -> float:
+        """Return the variance of the place at which a SKU is gone."""
+        doubted = self.doubt * (shelf.units - self.sure_mean) ** 2 + self.pay_doubt * shelf.units**2
+        var = self.spoken_var + shelf.choice_var + shelf.calls_left * self.each_var + doubted
+        return var / self.each_mean**2 if self.each_mean else 0.0
 
     @property
     def knee(self) -> float:
@@ -181,13 +214,31 @@ class Prospects:
         return self.calls_left if self.calls_left < inf else 0.0
 
 
+def beyond(value: float, *, mean: float, var: float) -> float:
+    """Return the probability that a gamma variable of this mean and variance exceeds a value.
+
+    The shoppers who come until the last few units of one SKU have been chosen are gamma distributed
+    and not normal: for a single unit, exponentially. This is the approximation by Wilson and
+    Hilferty (1931), which takes the cube root as normal.
+    """
+    if value <= 0 or mean <= 0:
+        return 1.0 if mean > 0 else 0.0
+    ninth = var / (9 * mean**2)
+    return 0.5 * erfc(((value / mean) ** (1 / 3) - 1 + ninth) / sqrt(2 * ninth + 1e-12))
+
+
 def stock_prospects(
-    outlook: Outlook, *, units_free: int, units_held: int, units_promised: int = 0
+    outlook: Outlook,
+    *,
+    units_free: int,
+    units_held: int,
+    units_promised: int = 0,
+    wanted: Wanted | None = None,
 ) -> Prospects:
     """Return the part of the prospects that depends on stock, without a pace.
 
     The longer a shopper stays in a stage, the less likely they are to go on. So baskets and
-    promises are weighted by their ages.
+    promises are weighted by their ages. Where a room sells several SKUs, `wanted` tells of each.
     """
     asker_mean, each_mean, ask = outlook.asker_mean, outlook.call_mean, outlook.ask_share
     paid, kept = _paid_share(outlook), _kept_askers(outlook)
@@ -197,7 +248,11 @@ def stock_prospects(
     sure = units_held * paid
     units = float(units_free + units_held + units_promised)
     spoken = sure + askers * asker_mean
-    return Prospects(
+    course = None
+    if wanted is not None:
+        course = wanted.net(outlook, askers=askers, paid_share=paid)
+        units = sure + course.last.at
+    alone = Prospects(
         per_second=None,
         calls_left=max((units - spoken) / each_mean, 0.0) if each_mean > 0 else inf,
         units=units,
@@ -211,6 +266,25 @@ def stock_prospects(
         doubt=outlook.ask_doubt + outlook.units_doubt + (outlook.ask_guess / ask) ** 2,
         pay_doubt=outlook.pay_doubt,
     )
+    return alone if course is None else _with_shelves(alone, course)
+
+
+def _with_shelves(alone: Prospects, course: Depletion) -> Prospects:
+    """Return the prospects of all SKUs together with those of each."""
+    shelves = []
+    for sku_id, gone in course.skus.items():
+        units = alone.sure_mean + gone.at
+        left = max((units - alone.spoken_mean) / alone.each_mean, 0.0) if alone.each_mean else inf
+        shelves.append(
+            ShelfProspects(
+                sku_id=sku_id,
+                # A SKU that is gone now has nothing left, whatever is asked for.
+                units=units if gone.at > 0 else 0.0,
+                calls_left=left,
+                choice_var=gone.var,
+            )
+        )
+    return replace(alone, choice_var=course.last.var, shelves=tuple(shelves))
 
 
 def _paid_share(outlook: Outlook) -> float:
@@ -246,132 +320,3 @@ def flow_deviations(flow: Flow, outlook: Outlook, stock: Prospects) -> Iterator[
     for asked, bought, var in zip(flow.asked, flow.bought, flow.turned_out, strict=True):
         doubted = stock.doubt * (asked * outlook.pay_share) ** 2 + stock.pay_doubt * bought**2
         yield sqrt(var + doubted) / stock.each_mean
-
-
-@dataclass(slots=True)
-class Pace:
-    """Calls a second, averaged over about the last two minutes."""
-
-    per_second: float | None = None
-    _seen_s: float = 0.0
-
-    def note(self, calls: float, *, passed_s: float) -> None:
-        """Count the calls of a tick."""
-        if passed_s <= 0:
-            return
-        self._seen_s = min(self._seen_s + passed_s, PACE_MEMORY_S)
-        weight = min(passed_s / self._seen_s, 1.0)
-        self.per_second = (1 - weight) * (self.per_second or 0.0) + weight * calls / passed_s
-
-
-@dataclass(slots=True)
-class Supply:
-    """The leader's memory of a room's stock: the flow of the next minutes, for all lines."""
-
-    _flow: Flow | None = None
-    _flow_at: float = -inf
-
-    def look(
-        self,
-        now: float,
-        *,
-        outlook: Outlook,
-        units_free: int,
-        units_held: int,
-        bound: str,
-        units_promised: int = 0,
-        disappointed_max: float | None = None,
-    ) -> Prospects:
-        """Return the prospects of the room as if it had one line, apart from its steady pace.
-
-        `disappointed_max` is the bound of the policy `expected`, and None under another policy.
-        """
-        stock = stock_prospects(
-            outlook, units_free=units_free, units_held=units_held, units_promised=units_promised
-        )
-        if bound in STEADY:
-            return stock
-        if not self._flow_at <= now < self._flow_at + FLOW_EVERY_S:
-            self._flow_at = now
-            self._flow = flow(
-                outlook,
-                units_free=units_free,
-                units_promised=units_promised,
-                disappointed_max=disappointed_max,
-            )
-        if self._flow is None:
-            return replace(stock, steady=False)
-        return replace(
-            stock,
-            steady=False,
-            flow=self._flow,
-            flow_sd=tuple(flow_deviations(self._flow, outlook, stock)),
-            per_second=self._flow.per_second,
-        )
-
-
-@dataclass(slots=True)
-class Forecaster:
-    """The leader's memory of one line, for its waits. Losing it loses figures, and no promise."""
-
-    steady: Pace = field(default_factory=Pace)
-    record: Record = field(default_factory=Record)
-    prospects: Prospects = field(default_factory=lambda: Prospects(per_second=None))
-    _levels: tuple[float, float] = FIRST_LEVELS
-    _levels_at: float = -inf
-
-    def see(
-        self, now: float, *, head: int, calls: float, freed: float, bound: str, passed_s: float
-    ) -> None:
-        """Learn from a tick in which shoppers waited: its calls, and the seats that came free.
-
-        Where seats bound the calls, the line moves as fast as seats come free. The calls that fill
-        empty seats at the start say nothing about that pace, so the freed seats count instead.
-        """
-        self.record.see(now, head)
-        self.steady.note(freed if bound == "seats" else calls, passed_s=passed_s)
-
-    def look(
-        self,
-        now: float,
-        *,
-        stock: Prospects | None,
-        share: float = 1.0,
-        held_to: float | None = None,
-    ) -> Prospects:
-        """Return the prospects of the line at this moment.
-
-        `stock` is the room's part of the prospects, None in a room without stock. `share` is this
-        line's part of the room's calls and stock. `held_to` is the calls a second to which a slow
-        checkout holds the room, None if it does not.
-        """
-        steady = self.steady.per_second
-        held = None if held_to is None else held_to * share
-        if not self._levels_at <= now < self._levels_at + TELL_EVERY_S:
-            self._levels, self._levels_at = self.record.levels(now), now
-        low, high = self._levels
-        if stock is None:
-            self.prospects = Prospects(per_second=steady, held_to=held, low=low, high=high)
-            return self.prospects
-        self.prospects = replace(
-            stock,
-            per_second=steady if stock.per_second is None else stock.per_second * share,
-            calls_left=stock.calls_left * share,
-            share=share,
-            held_to=held,
-            low=low,
-            high=high,
-            # Calls of the other lanes take from the same stock.
-            each_mean=stock.each_mean / share,
-            each_var=stock.each_var / share,
-        )
-        return self.prospects
-
-    def tell(self, now: float, *, head: int, places: Iterable[int], calling: bool) -> None:
-        """Keep a sample of the told waits now and then, to compare them with the actual ones."""
-        if not calling:
-            self.record.forget_told()
-        elif self.record.is_due(now):
-            likely = (place for place in places if self.prospects.chance(place) >= LIKELY)
-            waits = ((head + place, self.prospects.wait(place)) for place in likely)
-            self.record.tell(now, [(number, wait) for number, wait in waits if wait is not None])

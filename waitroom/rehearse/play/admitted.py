@@ -13,7 +13,9 @@ class Admitted:
 
     `asked_at` is the first request for a hold, and `held_at` the first hold. `refused` means that
     the shopper asked and could hold nothing of any SKU. `missed_choice` means that the one SKU they
-    came for was gone and another was left. `gone_at` is when the shopper is gone, with or without
+    came for was gone and another was left. `named` is the shelf that they named as they joined,
+    `first_shelf` the one that they held from first, and `missed_shelf` the one that they asked in
+    vain. `gone_at` is when the shopper is gone, with or without
     saying so.
     """
 
@@ -38,6 +40,9 @@ class Admitted:
     refused: bool = False
     missed_choice: bool = False
     wish: int | None = None
+    named: int | None = None
+    first_shelf: int | None = None
+    missed_shelf: int | None = None
     shelf: int = 0
     held: int = 0
     held_at: float | None = None
@@ -66,4 +71,12 @@ class Admitted:
             # Production remembers every admission for which it noted a wish.
             refused=self.refused or self.missed_choice,
             promised=self.promised,
+            named=_sku_id(self.named),
+            first_sku=_sku_id(self.first_shelf),
+            missed_sku=_sku_id(self.missed_shelf),
         )
+
+
+def _sku_id(shelf: int | None) -> int | None:
+    """Return the id of a shelf's SKU; ids begin with 1."""
+    return None if shelf is None else shelf + 1

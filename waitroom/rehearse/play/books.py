@@ -73,6 +73,8 @@ class Books:
         self.held += units
         self.shelves[shelf].held += units
         admitted.shelf, admitted.held = shelf, units
+        if admitted.first_shelf is None:
+            admitted.first_shelf = shelf
 
     def release(self, admitted: Admitted) -> None:
         self._end(admitted)

@@ -43,6 +43,7 @@ class Dice:
     fails: tuple[float, float, float]
     told: float
     stay_z: float
+    names: float
 
 
 def dice_of(seed: int, shopper: int) -> Dice:
@@ -65,6 +66,7 @@ def dice_of(seed: int, shopper: int) -> Dice:
         fails=(throw(), throw(), throw()),
         told=throw(),
         stay_z=gauss(0.0, 1.0),
+        names=throw(),
     )
 
 

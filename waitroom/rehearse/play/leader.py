@@ -8,10 +8,11 @@ from waitroom.line.caller import Caller
 from waitroom.line.checkout_health import CheckoutHealth
 from waitroom.line.forecast.journey import Reading
 from waitroom.line.policy import POLICIES, AdmissionPolicy, Call, CallResult
-from waitroom.line.snapshot import CallingRules, RoomSnapshot
+from waitroom.line.snapshot import CallingRules, RoomSnapshot, Shelf
 from waitroom.line.state import LineState, RoomState
 from waitroom.line.wait import row_at
-from waitroom.rehearse.scenario.scenario import Rules
+from waitroom.rehearse.play.books import Books
+from waitroom.rehearse.scenario.scenario import Rules, Stock
 
 TICK_S = 1.0
 OPENING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -78,4 +79,19 @@ def rules_of(rules: Rules, *, policy: str) -> CallingRules:
         session_s=rules.session_s,
         hold_s=rules.hold_s,
         units_max=rules.order_units_max,
+    )
+
+
+def shelves_of(stock: Stock, books: Books) -> tuple[Shelf, ...]:
+    """Return the SKUs as production's leader would read them; their ids begin with 1."""
+    return tuple(
+        Shelf(
+            sku_id=index,
+            sku=sku.sku,
+            free=max(shelf.units, 0),
+            held=shelf.held,
+            sold=shelf.sold,
+            wished=shelf.wished,
+        )
+        for index, (sku, shelf) in enumerate(zip(stock.skus, books.shelves, strict=True), 1)
     )

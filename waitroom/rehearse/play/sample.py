@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from random import Random
 
+from waitroom.line.forecast.skus import chance_of
 from waitroom.line.state import LineState
 from waitroom.line.wait import row_at
 from waitroom.rehearse.play.admitted import Admitted
@@ -16,13 +17,18 @@ NEAR = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What a waiting number was told: its wait, and the chance that something is left."""
+    """What a waiting number was told: its wait, and the chance that something is left.
+
+    `sku_chance` is what it was told of one shelf, `sku`, where the document tells of several.
+    """
 
     number: int
     at: float
     wait_low_s: float | None
     wait_high_s: float | None
     chance: float
+    sku: int | None = None
+    sku_chance: float | None = None
 
 
 @dataclass(slots=True)
@@ -32,12 +38,15 @@ class Sampler:
     `left_for` says, for each drawn number that was called, whether something was left when it came
     or came free while it would have stayed. That is looked up for absent shoppers too, and for
     shoppers who want nothing: the published chance is that something is left, whether or not a
-    shopper takes it.
+    shopper takes it. `sku_left_for` says which shelves had something when it came. `shelf_of` has
+    each shelf's index by its SKU.
     """
 
     rng: Random
+    shelf_of: dict[str, int] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     left_for: dict[int, bool] = field(default_factory=dict)
+    sku_left_for: dict[int, frozenset[int]] = field(default_factory=dict)
     _drawn: set[int] = field(default_factory=set)
 
     def take(self, told: LineState, *, now: float, unsold: int) -> None:
@@ -52,6 +61,7 @@ class Sampler:
             place = int(waiting**share) if turn % 2 else 1 + int(share * open_places)
             row = row_at(told.table, place)
             self._drawn.add(told.head + place)
+            sku, sku_chance = self._one_sku(told, place)
             self.samples.append(
                 Sample(
                     number=told.head + place,
@@ -59,8 +69,17 @@ class Sampler:
                     wait_low_s=row.wait_low_s,
                     wait_high_s=row.wait_high_s,
                     chance=row.chance,
+                    sku=sku,
+                    sku_chance=sku_chance,
                 )
             )
+
+    def _one_sku(self, told: LineState, place: int) -> tuple[int | None, float | None]:
+        """Return one of the SKUs told of, by its index among them, and the chance told."""
+        if not told.skus:
+            return None, None
+        table = told.skus[int(self.rng.random() * len(told.skus))]
+        return self.shelf_of[table.sku], chance_of(told.skus, table.sku, place)
 
     def follow(
         self, shop: Shop, everybody: dict[int, Admitted], a: Admitted, *, heard_at: float
@@ -77,6 +96,7 @@ class Sampler:
 
         def look(_: Admitted) -> None:
             found = promised or a.held_at is not None or _is_there(shop, a)
+            self.sku_left_for[a.number] = _shelves_there(shop, a)
             self.left_for[a.number] = found
             if not found:
                 now = shop.agenda.now
@@ -95,3 +115,11 @@ class Sampler:
 
 def _is_there(shop: Shop, a: Admitted) -> bool:
     return any(shop.books.to_be_had(a, shelf) for shelf in range(len(shop.books.shelves)))
+
+
+def _shelves_there(shop: Shop, a: Admitted) -> frozenset[int]:
+    """Return the shelves from which a shopper could hold something, or holds or bought it."""
+    there = {i for i in range(len(shop.books.shelves)) if shop.books.to_be_had(a, i)}
+    if a.first_shelf is not None:
+        there.add(a.first_shelf)
+    return frozenset(there)

@@ -95,6 +95,7 @@ class Shop:
         if there < 1:
             a.refused = not any(self.books.to_be_had(a, i) for i in range(len(self.books.shelves)))
             a.missed_choice = not a.refused
+            a.missed_shelf = best
             self.books.wish(a, best, a.wants)
             stays = log_normal(self.shopping.stay_s, self.shopping.stay_spread, a.dice.stay_z)
             self.agenda.at(self.agenda.now + stays, self.give_up_wish, a)
@@ -118,8 +119,7 @@ class Shop:
         skus = self.scenario.stock.skus
         if len(skus) == 1:
             return 0
-        steps = list(accumulate(sku.demand_share for sku in skus))
-        first = min(bisect_right(steps, a.dice.choice * steps[-1]), len(steps) - 1)
+        first = self.scenario.stock.first_choice(a.dice.choice)
         if self.books.to_be_had(a, first) or (
             not a.bot and a.dice.flexible >= self.shopping.flexible_share
         ):

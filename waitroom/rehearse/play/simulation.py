@@ -4,6 +4,7 @@ from bisect import bisect_right
 from dataclasses import replace
 
 from waitroom.line.admission import AdmissionState
+from waitroom.line.assortment.choices import Chosen
 from waitroom.line.forecast.journey import Reading
 from waitroom.line.policy import AdmissionPolicy, Call, CallResult, Decision
 from waitroom.line.snapshot import LineSnapshot, RoomSnapshot, Stock
@@ -11,8 +12,16 @@ from waitroom.rehearse.play.admitted import Admitted
 from waitroom.rehearse.play.agenda import Agenda
 from waitroom.rehearse.play.baseline import Fixed, policy_named
 from waitroom.rehearse.play.books import Books, Shelf
-from waitroom.rehearse.play.dice import SAMPLES, dice_of, draw_arrivals, stream
-from waitroom.rehearse.play.leader import LINE_ID, OPENING, TICK_S, Leader, moment, rules_of
+from waitroom.rehearse.play.dice import SAMPLES, Dice, dice_of, draw_arrivals, stream
+from waitroom.rehearse.play.leader import (
+    LINE_ID,
+    OPENING,
+    TICK_S,
+    Leader,
+    moment,
+    rules_of,
+    shelves_of,
+)
 from waitroom.rehearse.play.sample import EVERY_S, Sampler
 from waitroom.rehearse.play.shop import Shop
 from waitroom.rehearse.scenario.course import Course
@@ -59,9 +68,12 @@ class Simulation:
         self.called_by_tick: list[int] = []
         self.head_by_tick: list[int] = []
         self.sold_by_tick: list[int] = []
-        self.sampler = Sampler(stream(seed, SAMPLES))
+        shelf_of = {sku.sku: index for index, sku in enumerate(scenario.stock.skus)}
+        self.sampler = Sampler(stream(seed, SAMPLES), shelf_of)
         self.decision = NOTHING
         self._shifted = False
+        # The numbers whose choices the leader has read.
+        self._read_to = 0
 
     @property
     def now(self) -> float:
@@ -163,11 +175,31 @@ class Simulation:
     def _read(self, room: RoomSnapshot) -> Reading:
         """Read how the called fare, as the leader would read it from the database."""
         over, self.shop.over = self.shop.over, []
+        named, first = self._named_since(), self._read_to + 1
+        self._read_to = self.tail
         return Reading(
             room=room,
             changed=[a.journey() for a in self.shop.open.values()],
             closed=[a.journey() for a in over],
+            shelves=shelves_of(self.scenario.stock, self.books),
+            chosen=[Chosen(line_id=LINE_ID, entered=False, first=first, skus=named)]
+            if any(named)
+            else (),
         )
+
+    def _named_since(self) -> tuple[int | None, ...]:
+        """Return what the numbers named that joined since the last reading."""
+        if not self.scenario.crowd.named_share or len(self.books.shelves) == 1:
+            return ()
+        whos = (self.arrivals.who[n - 1] for n in range(self._read_to + 1, self.tail + 1))
+        shelves = (self._named_by(who, dice_of(self.seed, who)) for who in whos)
+        return tuple(None if shelf is None else shelf + 1 for shelf in shelves)
+
+    def _named_by(self, who: int, dice: Dice) -> int | None:
+        """Return the shelf that a shopper names as they join."""
+        if who >= self.arrivals.people or dice.names >= self.scenario.crowd.named_share:
+            return None
+        return self.scenario.stock.first_choice(dice.choice)
 
     def _sample(self) -> None:
         if self.tail > self.head and self.open and not self.sold_out:
@@ -231,11 +263,13 @@ class Simulation:
     def _call(self, number: int, *, until: float, joins: bool = False) -> None:
         index = number - 1
         who = self.arrivals.who[index]
+        dice = dice_of(self.seed, who)
         a = self.admitted[number] = Admitted(
             number=number,
             who=who,
             bot=who >= self.arrivals.people,
-            dice=dice_of(self.seed, who),
+            dice=dice,
+            named=self._named_by(who, dice),
             arrived_at=self.arrivals.at[index],
             gone_at=self.arrivals.until[index],
             called_at=self.now,

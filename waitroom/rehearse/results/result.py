@@ -6,7 +6,7 @@ from math import ceil
 
 from inventory.kit.doors.decoding import Json
 from waitroom.rehearse.play.simulation import Simulation
-from waitroom.rehearse.results.score import Score, score
+from waitroom.rehearse.results.score import Score, score, sku_score
 
 SOLD_SHARE = 0.95
 MINUTE_S = 60
@@ -49,6 +49,7 @@ class Result:
     sold_by_minute: list[int]
     head_by_tick: list[int]
     score: Score
+    sku_score: Score
 
     @property
     def found_nothing_of_called(self) -> float:
@@ -65,7 +66,11 @@ class Result:
             "found_nothing_of_inside": self.found_nothing_of_inside,
         }
         head = values.pop("head_by_tick")[::MINUTE_S]
-        return values | {"head_by_minute": head, "score": score_json(self.score)}
+        return values | {
+            "head_by_minute": head,
+            "score": score_json(self.score),
+            "sku_score": score_json(self.sku_score),
+        }
 
     def head_times(self, heads: list[float]) -> list[float | None]:
         """Return the second at which the head reached each of these numbers, if it did."""
@@ -126,6 +131,12 @@ def result_of(sim: Simulation) -> Result:
             sim.sampler.samples,
             called_at={a.number: a.first_called_at for a in everybody},
             left_for=sim.sampler.left_for,
+            over=sim.sold_out,
+        ),
+        sku_score=sku_score(
+            sim.sampler.samples,
+            called={a.number: a.first_called_at for a in everybody},
+            left_for=sim.sampler.sku_left_for,
             over=sim.sold_out,
         ),
     )

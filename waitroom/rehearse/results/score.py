@@ -103,6 +103,26 @@ class Score:
         self.squares += (chance - found) ** 2
 
 
+def sku_score(
+    samples: Iterable[Sample],
+    *,
+    called: Mapping[int, float],
+    left_for: Mapping[int, frozenset[int]],
+    over: bool,
+) -> Score:
+    """Compare the published chances of single SKUs with the outcome, as `score` does."""
+    total = Score()
+    for sample in samples:
+        if sample.sku is None or sample.sku_chance is None:
+            continue
+        if sample.number in left_for:
+            found = sample.sku in left_for[sample.number]
+            total.count_chance(sample.sku_chance, found=found)
+        elif over and sample.number not in called:
+            total.count_chance(sample.sku_chance, found=False)
+    return total
+
+
 def score(
     samples: Iterable[Sample],
     *,

@@ -2,7 +2,9 @@
 
 import difflib
 import tomllib
+from bisect import bisect_right
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Annotated, Any
 
 import msgspec
@@ -47,6 +49,11 @@ class Stock(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             units[i] += 1
         return units
 
+    def first_choice(self, die: float) -> int:
+        """Return the SKU that a shopper with this die came for, by its index."""
+        steps = list(accumulate(sku.demand_share for sku in self.skus))
+        return min(bisect_right(steps, die * steps[-1]), len(steps) - 1)
+
 
 class Rules(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The room's own settings, under the names that they have in the room.
@@ -72,7 +79,8 @@ class Crowd(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     `opening_share` of the shoppers come evenly within `opening_s` of the opening. The others come
     after it, with an exponentially falling density of mean `tail_s`. A steady stream may be added.
-    `leave_told_share` of the shoppers say so when they give up.
+    `leave_told_share` of the shoppers say so when they give up. `named_share` of them name the SKU
+    of their first choice as they join.
     """
 
     shoppers: Count = 20_000
@@ -84,6 +92,7 @@ class Crowd(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     patience_s: AboveZero = 7200.0
     patience_spread: Spread = 0.8
     leave_told_share: Share = 0.1
+    named_share: Share = 0.0
 
     def __post_init__(self) -> None:
         if self.shoppers + self.steady_per_minute * self.steady_s / 60 > SHOPPERS_MAX:

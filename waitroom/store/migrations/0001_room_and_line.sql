@@ -240,6 +240,8 @@ CREATE TABLE admission (
     time_factor real NOT NULL DEFAULT 1 CHECK (time_factor BETWEEN 1 AND 5),
     -- It asked for something of which nothing was left.
     refused boolean NOT NULL DEFAULT false,
+    -- The first SKU of which it asked for more than was left.
+    missed_sku_id int,
     -- How often its session changed a hold or gave up waiting for units.
     changes int NOT NULL DEFAULT 0,
     called_at timestamptz,
@@ -331,6 +333,8 @@ CREATE TABLE place (
     has_left boolean NOT NULL DEFAULT false,
     aside boolean NOT NULL DEFAULT false,
     revoked boolean NOT NULL DEFAULT false,
+    -- The SKU that its shopper named later than with the join, '' for none; NULL: as the ticket says.
+    chosen text,
     changed_at timestamptz NOT NULL,
     -- The transaction of the last change. A reader continues from the oldest one that was still running
     -- at its last reading, so a change that commits late is not missed and hardly any is read twice.

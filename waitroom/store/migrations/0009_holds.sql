@@ -231,7 +231,10 @@ CREATE FUNCTION note_wishes(in_sessions bigint[], in_skus int[], quantities int[
             RETURNING sku_id, quantity)
     UPDATE stock s SET wished = s.wished + d.q
         FROM (SELECT sku_id, sum(quantity)::int AS q FROM noted GROUP BY sku_id) d WHERE s.sku_id = d.sku_id;
-    UPDATE admission a SET refused = true WHERE a.admission_id = ANY (in_sessions) AND NOT a.refused
+    UPDATE admission a SET refused = true, missed_sku_id = d.k FROM (
+            SELECT DISTINCT ON (u.s) u.s, u.k FROM unnest(in_sessions, in_skus) WITH ORDINALITY u(s, k, o)
+            ORDER BY u.s, u.o) d
+        WHERE a.admission_id = d.s AND NOT a.refused
 $$;
 
 -- Forgets wishes, those of the same place in both arrays. The caller has the SKUs' stock locked.

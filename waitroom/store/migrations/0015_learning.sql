@@ -1,4 +1,51 @@
--- How called shoppers fare: what the leader learns from, and how it hears of changes.
+-- How called shoppers fare and what shoppers come for: what the leader learns from, and how it hears of changes.
+
+-- The choices of one batch of joins in which any shopper named one: a row for each such batch, so that a
+-- number that waits has no row of its own. `sku_ids` has NULL where none was named. A shopper who names
+-- one only later may have a row for one number.
+CREATE TABLE choice (
+    line_id int NOT NULL,
+    entered boolean NOT NULL,
+    first_number bigint NOT NULL,
+    sku_ids int[] NOT NULL,
+    CONSTRAINT choices_kept_by_batch PRIMARY KEY (line_id, entered, first_number)
+);
+
+-- The rows that the leader has yet to read, as `journey_change`.
+CREATE UNLOGGED TABLE choice_change (
+    change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    room_id int NOT NULL,
+    line_id int NOT NULL,
+    entered boolean NOT NULL,
+    first_number bigint NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
+CREATE INDEX choice_change_by_room ON choice_change (room_id, change_id);
+
+CREATE FUNCTION note_choices() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO choice_change (room_id, line_id, entered, first_number)
+        SELECT l.room_id, a.line_id, a.entered, a.first_number FROM after a JOIN line l USING (line_id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER choices_of_new_batches AFTER INSERT ON choice
+    REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION note_choices();
+CREATE TRIGGER choices_that_changed AFTER UPDATE ON choice
+    REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION note_choices();
+
+-- Finds the row that a number's choice stands in, if any: rows do not overlap.
+CREATE FUNCTION choice_row(in_line int, in_entered boolean, in_number bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT c.first_number FROM (
+        SELECT * FROM choice x WHERE x.line_id = in_line AND x.entered = in_entered AND x.first_number <= in_number
+        ORDER BY x.first_number DESC LIMIT 1) c
+    WHERE in_number < c.first_number + cardinality(c.sku_ids)
+$$;
+
+-- Returns the SKU that the shopper of a number named, NULL for none.
+CREATE FUNCTION choice_of(in_line int, in_entered boolean, in_number bigint) RETURNS int LANGUAGE sql STABLE AS $$
+    SELECT c.sku_ids[in_number - c.first_number + 1] FROM choice c
+    WHERE c.line_id = in_line AND c.entered = in_entered
+        AND c.first_number = choice_row(in_line, in_entered, in_number)
+$$;
 
 -- How each called number fared so far. Times are seconds of the shoppers' clock. `is_over` means that
 -- it ended by itself: a turn that an operator took away does not count as one that was missed.
@@ -11,12 +58,14 @@ SELECT a.room_id, a.admission_id, a.state, extract(epoch FROM a.called_at)::floa
        (COALESCE(h.held, 0) + COALESCE(e.held, 0))::int AS units_held,
        (COALESCE(h.bought, 0) + COALESCE(e.bought, 0))::int AS units_sold,
        COALESCE(h.paying, false) AS paying, a.refused, a.promised,
+       choice_of(a.line_id, false, a.number) AS named, h.first_sku, a.missed_sku_id AS missed_sku,
        a.called_at IS NOT NULL AND a.state NOT IN ('called', 'claimed')
            AND COALESCE(a.end_reason, '') NOT IN ('reset', 'revoked') AS is_over
 FROM admission a LEFT JOIN outcome_elsewhere e ON e.session_id = a.admission_id, LATERAL (
     SELECT min(h.placed_at) AS placed_at, max(h.ended_at) AS ended_at,
            sum(l.quantity) FILTER (WHERE h.state = 'held') AS held,
-           sum(l.quantity) FILTER (WHERE h.state = 'confirmed') AS bought, bool_or(h.paying) AS paying
+           sum(l.quantity) FILTER (WHERE h.state = 'confirmed') AS bought, bool_or(h.paying) AS paying,
+           (array_agg(l.sku_id ORDER BY h.placed_at, l.quantity DESC, l.sku_id))[1] AS first_sku
     FROM hold h JOIN hold_line l USING (hold_id) WHERE h.session_id = a.admission_id AND a.state <> 'called') h;
 
 -- The journeys of these admissions. In the first minute of a sale the tables are large and were never

@@ -53,11 +53,12 @@ END $$;
 -- name those to whom one place alone is due, with their tickets' ids, or are NULL; a second round of
 -- both names what else each of these places uses up. `join_keys` and `join_ids` are the join keys and
 -- tickets' ids of all others, NULL where a person is known. If one of the keys has its number already,
--- or the batch was given up, nothing is written and `refusal` is `has_number`.
+-- or the batch was given up, nothing is written and `refusal` is `has_number`. `sku_ids` are the SKUs that
+-- these shoppers came for, NULL where none named any.
 CREATE FUNCTION join_line(
     in_line int, joins int, root bytea, again boolean, keys bytea[] DEFAULT NULL, ids bytea[] DEFAULT NULL,
     join_keys bytea[] DEFAULT NULL, join_ids bytea[] DEFAULT NULL, for_returns boolean DEFAULT false,
-    OUT refusal text, OUT entered boolean, OUT first_number bigint, OUT called int, OUT gate bigint,
+    sku_ids int[] DEFAULT NULL, OUT refusal text, OUT entered boolean, OUT first_number bigint, OUT called int, OUT gate bigint,
     OUT tail bigint, OUT claim_until timestamptz, OUT claim_seconds float8, OUT seq bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -113,6 +114,7 @@ BEGIN
             SELECT in_line, d.key, join_line.entered, first_number + d.o - 1, d.id, clock_timestamp()
             FROM unnest(join_keys, join_ids) WITH ORDINALITY d(key, id, o) WHERE d.key IS NOT NULL;
     END IF;
+    IF sku_ids IS NOT NULL THEN INSERT INTO choice VALUES (in_line, entered, first_number, sku_ids); END IF;
     seq := append_log(m.room_id, CASE WHEN entered THEN 'entered' ELSE 'joined' END,
         jsonb_build_object('line', l.line, 'first', first_number, 'last', first_number + joins - 1,
             'root', encode(root, 'hex'))
@@ -122,7 +124,7 @@ END $$;
 -- Returns the places of those of these keys that have one, and notes that their shoppers ask again. A
 -- number that stepped aside when its answer was lost comes back into the line.
 CREATE FUNCTION find_join_keys(in_line int, in_keys bytea[])
-RETURNS TABLE (key bytea, entered boolean, number bigint, ticket_id bytea) LANGUAGE plpgsql
+RETURNS TABLE (key bytea, entered boolean, number bigint, ticket_id bytea, sku text) LANGUAGE plpgsql
 SET enable_seqscan = off AS $$
 DECLARE
     k record;
@@ -143,7 +145,8 @@ BEGIN
                 WHERE p.line_id = in_line AND p.entered AND p.number = k.number AND p.owner = k.ticket_id;
         END IF;
     END LOOP;
-    RETURN QUERY SELECT x.key, x.entered, x.number, x.ticket_id FROM join_key x
+    RETURN QUERY SELECT x.key, x.entered, x.number, x.ticket_id, (
+            SELECT u.sku FROM sku u WHERE u.sku_id = choice_of(in_line, x.entered, x.number)) FROM join_key x
         WHERE x.line_id = in_line AND x.key = ANY (in_keys) AND x.number > 0;
 END $$;
 

@@ -221,6 +221,11 @@ BEGIN
         WHERE l.room_id = r.room_id LIMIT batch_max) o
         WHERE (p.line_id, p.entered, p.number) = (o.line_id, o.entered, o.number);
     GET DIAGNOSTICS n = ROW_COUNT; gone := gone + n;
+    DELETE FROM choice c USING (
+        SELECT x.line_id, x.entered, x.first_number FROM line l JOIN choice x USING (line_id)
+        WHERE l.room_id = r.room_id LIMIT batch_max) o
+        WHERE (c.line_id, c.entered, c.first_number) = (o.line_id, o.entered, o.first_number);
+    GET DIAGNOSTICS n = ROW_COUNT; gone := gone + n;
     DELETE FROM person_place p USING (
         SELECT x.key FROM person_place x WHERE x.room_id = r.room_id LIMIT batch_max) o
         WHERE p.room_id = r.room_id AND p.key = o.key;

@@ -11,15 +11,10 @@ from hypothesis import strategies as st
 
 from waitroom.line.forecast.demand import Demand
 from waitroom.line.forecast.flow import Flow
+from waitroom.line.forecast.forecaster import Forecaster, Pace, Supply
 from waitroom.line.forecast.journey import Journey
 from waitroom.line.forecast.outlook import Crowd, Outlook
-from waitroom.line.forecast.prospects import (
-    Forecaster,
-    Pace,
-    Prospects,
-    Supply,
-    stock_prospects,
-)
+from waitroom.line.forecast.prospects import Prospects, stock_prospects
 
 KEEN = Outlook(ask_share=0.6, units_mean=1.0, pay_share=0.8)
 

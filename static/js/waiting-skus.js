@@ -1,0 +1,48 @@
+import { odds } from "./format.js";
+import { $, put } from "./waiting-view.js";
+import { say, sayN } from "./words.js";
+
+// A SKU with a smaller chance than this is said to be as good as gone, as in waitroom/web/view.py.
+const GONE_BELOW = 0.03;
+
+/** Return the chance of a SKU at a place, null where the document does not tell. @param {any} line @param {string} sku @param {number} place */
+export function chanceOf(line, sku, place) {
+  const rows = line?.skus?.find((table) => table.sku === sku)?.rows ?? [];
+  const above = rows.findIndex((row) => row.place >= place);
+  const b = rows.at(above), a = above > 0 ? rows[above - 1] : b;
+  if (!b) return null;
+  return b.place > a.place ? a.chance + (b.chance - a.chance) * (place - a.place) / (b.place - a.place) : b.chance;
+}
+
+/** @param {{left: number, held: number}} sku */
+function leftOf({ left, held }) {
+  if (left) return sayN(left, "{n} left", "{n} left");
+  return held ? sayN(held, "none left, {n} in a basket", "none left, {n} in baskets") : say("gone");
+}
+
+/** @param {any} sku @param {number | null} chance null for a shopper who does not wait */
+function lineOf(sku, chance) {
+  const name = sku.name, left = leftOf(sku);
+  return chance == null ? say("{name}: {left}", { name, left }) : say("{name}: {left}. Your chance: {odds}", { name, left, odds: odds(chance) });
+}
+
+/** @param {string} name @param {number | null} chance */
+function choice(name, chance) {
+  if (chance == null) return say("You come for {name}. Its chance is not worked out.", { name });
+  if (chance < GONE_BELOW) return say("You come for {name}, and it will hardly be left at your turn. You keep your place and are called in order all the same. You may choose something else.", { name });
+  return say("You come for {name}. Chance that it is left at your turn: {odds}", { name, odds: odds(chance) });
+}
+
+/**
+ * Show what is left of each SKU and, to a shopper who waits, the chance of each.
+ * @param {any} doc @param {any} me the ticket @param {any} line its line while it waits @param {number | null} place
+ */
+export function drawSkus(doc, me, line, place) {
+  const skus = doc.skus ?? [], at = Math.max(place ?? 1, 1);
+  $("skus").hidden = !skus.length;
+  const lines = skus.map((sku) => lineOf(sku, line && chanceOf(line, sku.sku, at)));
+  const shown = [...$("skus").children].map((item) => item.textContent);
+  if (lines.join("\n") !== shown.join("\n")) $("skus").replaceChildren(...lines.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  $("choice-note").hidden = !(me?.sku && line);
+  if (me?.sku && line) put("choice-note", choice(skus.find((sku) => sku.sku === me.sku)?.name ?? me.sku, chanceOf(line, me.sku, at)));
+}
