@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -34,12 +35,14 @@ from inventory.kit.batcher import BatcherByRoom
 from inventory.kit.doors.decoding import Json
 from inventory.kit.http import idempotency_key, json_response, read_body
 from inventory.kit.language.language import phrase
-from inventory.kit.problem import Unprocessable
+from inventory.kit.problem import EngineDown, Unprocessable
 from inventory.refusals import AlreadyPaid, SessionOver, UnknownHold
 
 log = structlog.get_logger()
 
 RETRY_AFTER_S = "2"
+# After so long the lease itself is over.
+LET_GO_EVERY_S, LET_GO_TRIES = 1.0, 35
 
 
 class HoldChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +80,8 @@ class Checkout:
         self._gateway_name = gateway_name
         self._payment_wait_s = payment_wait_s
         self._driving: dict[UUID, asyncio.Task[None]] = {}
+        # The leases of payments whose beginning got no reply, by their keys.
+        self._letting_go: dict[UUID, asyncio.Task[None]] = {}
 
     def order_body(self, order: Order) -> Json:
         """Return what a shopper is told of their order, with the link that reads it later."""
@@ -120,7 +125,7 @@ class Checkout:
         """
         self._payments.require_room()
         try:
-            order_id, is_new = await self.orders.start(
+            order_id, is_new = await self._begin(
                 session.session_id,
                 hold_id=hold_id,
                 key=idempotency_uuid(key),
@@ -148,6 +153,36 @@ class Checkout:
                 task.result()
         return await self.orders.read(order_id)
 
+    async def _begin(self, session_id: int, *, key: UUID, **asked: Any) -> tuple[UUID, bool]:
+        """Begin a payment, and once more where that got no reply.
+
+        It may have begun all the same, leased to this process, which does not drive what it does
+        not know. So the lease is ended first, now or when the database is there again.
+        """
+        begin = partial(self.orders.start, session_id, key=key, **asked)
+        try:
+            return await begin()
+        except EngineDown:
+            try:
+                await self.orders.let_go(session_id, key)
+            except EngineDown:
+                if key not in self._letting_go:
+                    task = asyncio.create_task(self._let_go(session_id, key), name=f"let-go-{key}")
+                    self._letting_go[key] = task
+                raise
+        return await begin()
+
+    async def _let_go(self, session_id: int, key: UUID) -> None:
+        """End a lease as soon as the database is there again, or leave it to run out."""
+        try:
+            for _ in range(LET_GO_TRIES):
+                await asyncio.sleep(LET_GO_EVERY_S)
+                with suppress(EngineDown):
+                    await self.orders.let_go(session_id, key)
+                    return
+        finally:
+            del self._letting_go[key]
+
     @asynccontextmanager
     async def changing(self, session_id: int, hold_id: UUID) -> AsyncIterator[HoldStore]:
         """Lend the holds for a change of one; a refusal of one that was sold names its order."""
@@ -168,7 +203,7 @@ class Checkout:
         driving = set(self._driving.values())
         if driving:
             await asyncio.wait(driving, timeout=self._payment_wait_s)
-        for task in driving:
+        for task in (*driving, *self._letting_go.values()):
             task.cancel()
 
 

@@ -13,7 +13,7 @@ from checkout.attempt import Attempt, Taken
 from checkout.gateway.gateway import Payment
 from checkout.order import CLOSED, TRANSITIONS, Order, OrderState, read_order
 from checkout.refusals import ContentChanged, TooManyDeclines, TotalChanged, UnknownOrder
-from inventory.kit.database import Pool, ask, connection, load_queries
+from inventory.kit.database import SHOPPER_TIMEOUT_S, Pool, ask, connection, load_queries
 from inventory.kit.problem import IdempotencyKeyReused, Refusal
 from inventory.kit.turns import Audits
 from inventory.ledger_store import Breach
@@ -183,12 +183,20 @@ class OrderStore:
         for attempt in range(REFERENCES_MAX):
             order = (uuid4(), session_id, hold_id, key, body_hash, new_reference())
             try:
-                (row,) = await ask(self._pool, SQL["start_payment"], *order, *rest, self._holder)
+                async with connection(self._pool) as borrowed:
+                    row = await borrowed.fetchrow(
+                        SQL["start_payment"],
+                        *order,
+                        *rest,
+                        self._holder,
+                        timeout=SHOPPER_TIMEOUT_S,
+                    )
             except asyncpg.UniqueViolationError as error:
                 taken = error.constraint_name == "purchase_reference_key"
                 if not taken or attempt == REFERENCES_MAX - 1:
                     raise
             else:
+                assert row is not None
                 return row
         raise AssertionError
 
@@ -257,6 +265,10 @@ class OrderStore:
     async def take_one(self, order_id: UUID, *, lease_s: float) -> bool:
         """Lease one order, unless it has a driver; say whether it is leased."""
         return bool(await ask(self._pool, SQL["take_order"], order_id, lease_s, self._holder))
+
+    async def let_go(self, session_id: int, key: UUID) -> None:
+        """End the lease of an order that this process may have begun, and does not drive."""
+        await ask(self._pool, SQL["let_go_order"], session_id, key, self._holder)
 
     async def put_off(self, work_id: UUID, *, wait_s: float) -> None:
         """End an order's lease, so that the order is taken again after a while."""

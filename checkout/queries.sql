@@ -71,11 +71,15 @@ FROM idle WHERE p.order_id = idle.order_id
 RETURNING p.order_id, p.drives, p.room_id, p.state = 'authorizing' AS awaited;
 
 -- name: take_order
--- An order that this very process has leased and does not drive is taken too: the reply to the lease was lost.
 UPDATE purchase p SET drives = p.drives + 1, driven_until = clock_timestamp() + make_interval(secs => $2),
     driven_by = $3
-WHERE p.order_id = $1 AND (p.driven_until <= clock_timestamp() OR p.driven_by = $3)
+WHERE p.order_id = $1 AND p.driven_until <= clock_timestamp()
     AND p.state IN ('authorizing', 'authorized', 'voiding', 'returning') RETURNING true;
+
+-- name: let_go_order
+UPDATE purchase SET driven_until = clock_timestamp(), driven_by = NULL
+WHERE session_id = $1 AND idempotency_key = $2 AND driven_by = $3
+    AND state IN ('authorizing', 'authorized', 'voiding', 'returning');
 
 -- name: put_off_order
 -- An order that another process drives by now is left to it.

@@ -20,6 +20,7 @@ _BUSY = {
     "session_open": "You are inside {room}; leave it first.",
     "payment_running": "A payment in {room} is still under way.",
     "sale_running": "What you bought in {room} counts against its limit until the sale has ended.",
+    "declined_lately": "A payment in {room} was declined within the last hour. Try again later.",
 }
 
 

@@ -31,7 +31,7 @@ one for reads of standings (up to 256), in each worker. Small batches of joins a
 * When the flush itself breaks, the items run singly, so one broken item never fails its neighbours.
 * At most 8,192 items wait, each for at most eight seconds. One more is refused with 503 and
   `Retry-After`, and so is one whose time is up.
-* A lock that another transaction keeps for longer than three seconds is not waited for: the batch
+* A lock that another transaction keeps for longer than two seconds is not waited for: the batch
   is refused, and its shoppers are told to come again.
 * A lost reply is asked for again: joins are found by their Merkle root in the log, holds by their
   keys.

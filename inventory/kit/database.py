@@ -32,8 +32,9 @@ else:
 COMMAND_TIMEOUT_S = 10.0
 ACQUIRE_TIMEOUT_S = 5.0
 # Far longer than any of our transactions takes. A statement that waits longer for a row gives its
-# connection back, and its request is told to come again.
-LOCK_TIMEOUT_S = 3
+# connection back, and its request is told to come again. A statement has more time than that, so a
+# lock is never taken for a lost reply.
+LOCK_TIMEOUT_S = 2
 # A statement that shoppers wait for takes milliseconds. One that takes longer than this waits for a
 # reply that was lost, and asking again is sooner answered.
 SHOPPER_TIMEOUT_S = 3.0

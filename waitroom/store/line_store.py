@@ -10,6 +10,7 @@ import msgspec
 
 from inventory.kit.database import (
     ENGINE_ERRORS,
+    SHOPPER_TIMEOUT_S,
     Pool,
     ask,
     borrow,
@@ -176,6 +177,7 @@ class LineStore:
                         *joining,
                         for_returns,
                         sku_ids,
+                        timeout=SHOPPER_TIMEOUT_S,
                     )
                 break
             except asyncpg.UniqueViolationError as error:

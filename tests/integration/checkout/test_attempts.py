@@ -24,6 +24,7 @@ from paying import (
 from structlog.testing import capture_logs
 from support import Shopper, admitted, authorization, execute, open_room, shift_clock, tick
 
+from checkout.customers.customer import Customer
 from checkout.driving.leased import AWAITED_WAIT_MAX_S, LEASE, RETRY, TRIES_ALARM
 from checkout.gateway.deterministic_gateway import (
     APPROVE,
@@ -35,6 +36,7 @@ from checkout.gateway.deterministic_gateway import (
 )
 from checkout.gateway.gateway import Payment, PaymentState
 from checkout.order import OrderState
+from checkout.refusals import CustomerBusy
 from inventory.ledger_store import Breach
 from waitroom.run.app import Service
 
@@ -210,7 +212,6 @@ async def test_a_repeat_takes_over_from_a_process_that_died_once_its_lease_is_ov
     key = str(uuid4())
     await shopper.pay(held, token=SLOW, key=key)
     await service.checkout.close()
-    await execute(service, "UPDATE purchase SET driven_by = gen_random_uuid()")
     await execute(service, "UPDATE test_gateway.payment SET decides_at = clock_timestamp()")
 
     early = await shopper.pay(held, token=SLOW, key=key)
@@ -328,6 +329,13 @@ async def test_a_thief_who_is_a_customer_finds_no_way_around_with_new_sessions_a
     # A day later the customer may have found their card.
     await execute(service, "UPDATE purchase SET created_at = created_at - interval '1 hour'")
     assert await decline(third, times=1) == [402]
+    # Nor is it a way around to be forgotten and known again.
+    for shopper in (first, second, third):
+        await service.orders.leave(await session_id(service, shopper))
+    ann = Customer(issuer="https://id.example", subject="ann")
+    with pytest.raises(CustomerBusy) as busy:
+        await service.customers.erase(ann)
+    assert busy.value.fields["reason"] == "declined_lately"
     await all_is_well(service)
 
 
@@ -354,6 +362,11 @@ OF_ANN = """
     WITH ann AS (INSERT INTO customer (issuer, subject) VALUES ('https://id.example', 'ann')
                  RETURNING customer_id)
     UPDATE admission SET customer_id = ann.customer_id FROM ann WHERE number = ANY ($1::bigint[])"""
+
+
+async def session_id(service: Service, shopper: Shopper) -> int:
+    sql = "SELECT admission_id AS id FROM admission WHERE number = $1"
+    return int((await execute(service, sql, shopper.number))[0]["id"])
 
 
 async def decline(shopper: Shopper, *, times: int) -> list[int]:

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,11 +12,15 @@ from aiohttp.test_utils import TestClient
 from paying import all_is_well, an_order
 from support import admitted, eventually, execute, open_room, tick
 
+from checkout import api
 from checkout.driving.lease_holder import LeaseHolder
 from checkout.order import OrderState
 from checkout.order_store import OrderStore
 from inventory.kit.problem import EngineDown
 from waitroom.run.app import Service
+
+OpenService = Callable[..., Awaitable[Service]]
+Serve = Callable[[Service], Awaitable[TestClient[Any, Any]]]
 
 SILENT_S = 4.0
 
@@ -164,23 +169,37 @@ async def test_what_a_dead_sender_was_sending_is_due_and_what_waits_goes_on_wait
     assert [row["due"] for row in due] == [False, True]
 
 
+@pytest.mark.parametrize("is_away", [False, True])
 async def test_a_payment_whose_beginning_got_no_reply_is_driven_by_its_repeat(
-    service: Service, client: TestClient[Any, Any], monkeypatch: pytest.MonkeyPatch
+    services: OpenService, clients: Serve, monkeypatch: pytest.MonkeyPatch, *, is_away: bool
 ) -> None:
+    monkeypatch.setattr(api, "LET_GO_EVERY_S", 0.01)
+    service, other = await services(), await services()
+    client, elsewhere = await clients(service), await clients(other)
     await open_room(service)
     await tick(service)
+    await other.board.refresh(rooms=True)
     shopper, key = await admitted(client), str(uuid4())
     held = (await (await shopper.hold(mug=1)).json())["hold_id"]
-    begin = service.orders.start
+    begin, let_go = service.orders.start, service.orders.let_go
 
     async def lose_reply(*values: Any, **named: Any) -> None:
         await begin(*values, **named)
         raise EngineDown
 
-    monkeypatch.setattr(service.orders, "start", lose_reply)
-    lost = await shopper.pay(held, key=key)
-    monkeypatch.setattr(service.orders, "start", begin)
-    repeated = await shopper.pay(held, key=key)
+    async def find_nobody(*_: Any) -> None:
+        monkeypatch.setattr(service.orders, "let_go", let_go)
+        raise EngineDown
 
-    assert (lost.status, repeated.status) == (503, 201)
+    monkeypatch.setattr(service.orders, "start", lose_reply)
+    if is_away:
+        monkeypatch.setattr(service.orders, "let_go", find_nobody)
+    lost = await shopper.pay(held, key=key)
+    shopper.client = elsewhere
+
+    async def paid() -> bool:
+        return (await shopper.pay(held, key=key)).status == 201
+
+    assert lost.status == 503
+    assert await eventually(paid)
     await all_is_well(service)

@@ -75,8 +75,9 @@ $$;
 
 -- Makes a customer nobody: the address is blanked and the provider's name for them replaced by a random
 -- one, so that nothing leads from the orders, which stay for the books, to the person. Verdicts: erased
--- (also when there is nobody), session_open, payment_running, sale_running: `culprit` is a room whose
--- limit per customer they could get around by being somebody new.
+-- (also when there is nobody), session_open, payment_running, sale_running and declined_lately:
+-- `culprit` is a room whose limit per customer, or the bound on declines, they could get around by being
+-- somebody new.
 CREATE FUNCTION erase_customer(in_issuer text, in_subject text, OUT verdict text, OUT culprit text)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -100,6 +101,10 @@ BEGIN
             AND customer_units(who.customer_id, k.sku_id) > 0
         ORDER BY m.room LIMIT 1;
     IF culprit IS NOT NULL THEN verdict := 'sale_running'; RETURN; END IF;
+    SELECT m.room INTO culprit FROM purchase p JOIN room m USING (room_id)
+        WHERE p.customer_id = who.customer_id AND p.state = 'declined'
+            AND p.created_at > clock_timestamp() - interval '1 hour' ORDER BY m.room LIMIT 1;
+    IF culprit IS NOT NULL THEN verdict := 'declined_lately'; RETURN; END IF;
     UPDATE returns_wait w SET email = '' FROM admission a
         WHERE a.customer_id = who.customer_id AND w.line_id = a.line_id AND w.number = a.number;
     UPDATE customer SET issuer = 'erased', subject = gen_random_uuid()::text, email = ''
