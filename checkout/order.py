@@ -5,6 +5,7 @@ is read. This module also chooses the words for an order: the books have states,
 the outcome of their payment, and operators are told the state and whether money went back.
 """
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -14,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from inventory.kit.doors.decoding import Json
+from inventory.kit.language.language import Language, phrase
 
 
 class OrderState(StrEnum):
@@ -196,3 +198,34 @@ def _body(order: Order, status: str) -> Json:
         "paid_at": order.paid_at,
         "detail": order.detail or None,
     }
+
+
+# The sentences of an order's detail, as the books and the driver write them. A gateway's own words
+# come besides, and stay as they are.
+DETAILS = (
+    phrase("The payment came after this order had been cancelled."),
+    phrase("The payment came after another one for the same items had begun."),
+    phrase("The payment came after the items had gone to others."),
+    phrase(
+        "The payment came late, and with what was bought meanwhile it is more than one shopper may "
+        "have."
+    ),
+    phrase("The shop has given your money back."),
+    phrase("The shop cancelled this order."),
+    phrase("Your money has gone back to you."),
+    phrase("You have not been charged."),
+    phrase("Declined by its token."),
+    phrase("Try another card, or ask your bank."),
+    phrase("The payment was cancelled."),
+    phrase("The payment took too long and was cancelled."),
+    phrase("The bank approved the payment but did not hand over the money."),
+    phrase("The shop could not find out what became of this payment, and ended it."),
+)
+
+
+def detail_in(language: Language, detail: str) -> str:
+    """Say an order's detail in a language, sentence by sentence."""
+    return " ".join(language.say(part) for part in _SENTENCE_ENDS.split(detail))
+
+
+_SENTENCE_ENDS = re.compile(r"(?<=[.?!]) ")

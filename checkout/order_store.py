@@ -56,6 +56,8 @@ class SessionView:
     session_id: int
     room: str
     room_name: str
+    # The language that the room falls back to, "" for English.
+    language: str
     state: str
     end_reason: str | None
     customer_bound: bool

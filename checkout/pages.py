@@ -23,7 +23,7 @@ from inventory.catalogue import Sku
 from inventory.hold import Basket, Hold, HoldRequest, Wish, body_hash, idempotency_uuid
 from inventory.kit.doors.decoding import Json, words_of
 from inventory.kit.http import KEY_LENGTH_MAX, read_form
-from inventory.kit.language.asked import language_of
+from inventory.kit.language.asked import ROOM_LANGUAGE, language_of
 from inventory.kit.language.language import phrase
 from inventory.kit.pages import CSP, Pages
 from inventory.kit.problem import BadRequest, IdempotencyKeyMissing, Refusal, Unprocessable
@@ -99,6 +99,7 @@ class CheckoutPages:
             view = await self._checkout.live_session(session)
         except SessionOver as refusal:
             return self._over(request, refusal, session.room)
+        request[ROOM_LANGUAGE] = view.language
         holds = await self._checkout.holds.held(session.session_id)
         wishes = await self._checkout.holds.wishes(session.session_id)
         orders = await self._checkout.orders.of_session(session.session_id)

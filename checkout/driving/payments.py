@@ -22,6 +22,7 @@ from checkout.gateway.gateway import (
 )
 from checkout.order import CLOSED, MOVING, Order, OrderState
 from checkout.order_store import OrderStore
+from inventory.kit.language.language import phrase
 from inventory.kit.problem import EngineDown
 
 log = structlog.get_logger()
@@ -35,7 +36,7 @@ _MONEY = {PaymentState.AUTHORIZED, PaymentState.CAPTURED}
 _NO_MONEY = {PaymentState.DECLINED, PaymentState.VOIDED}
 
 # One sentence for all reasons: telling them apart would tell a thief which stolen card is good.
-_DECLINED = (
+_DECLINED = phrase(
     "The payment was declined. You have not been charged. Try another card, or ask your bank."
 )
 _CANCELLED = "The payment was cancelled."

@@ -11,11 +11,12 @@ from checkout.customers.identity import Identity
 from checkout.history.cursor import Cursor, read_cursor
 from checkout.history.history_store import HistoryStore
 from checkout.history.receipt import as_text, receipt_of
-from checkout.order import UNSETTLED, Order, OrderState, Status
+from checkout.order import UNSETTLED, Order, OrderState, detail_in
 from checkout.refund import Refund, RefundStage, shopper_refund_bodies
 from checkout.refund_store import RefundStore
 from checkout.refusals import CustomersNotConfigured, CustomerTokenInvalid, Fault, UnknownOrder
 from inventory.kit.http import PRIVATE, bearer, json_response, query_int, wants_html
+from inventory.kit.language.asked import language_of
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest
 from inventory.refusals import SessionOver
@@ -27,7 +28,6 @@ RECEIPT_CSP = (
     "frame-ancestors 'none'"
 )
 _TEXT = {**PRIVATE, "Content-Type": "text/plain; charset=utf-8"}
-_TITLES = {Status.DECLINED: "Payment declined", Status.AUTHORIZING: "Payment in progress"}
 
 
 class HistoryApi:
@@ -82,7 +82,7 @@ class HistoryApi:
             return json_response(body, status=202 if order.state in UNSETTLED else 200)
         waits = self._bank_step and order.state is OrderState.AUTHORIZING and linked is None
         context = {
-            "order": body,
+            "order": {**body, "detail": detail_in(language_of(request), order.detail)},
             "room": order.room,
             "key": self._checkout.links.key_of(order.order_id) if linked else "",
             "called_off": order.called_off,

@@ -6,11 +6,16 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from inventory.catalogue import Currency
-from inventory.kit.doors.decoding import check_digits, decoder
+from inventory.kit.doors.decoding import check_digits, decoder, grammar
 from inventory.kit.doors.moments import Moment
 from inventory.kit.doors.texts import Line, Message, Name, Note, Published
+from inventory.kit.language.catalogues import tags
 from inventory.money import DEFAULT_CURRENCY
 
+# The tag of a language that pages can be in, or nothing.
+Tongue = Annotated[
+    str, grammar(rf"^({'|'.join(tags())})?\Z", f"It is one of {', '.join(tags())}, or empty")
+]
 Whole = Annotated[int, Meta(ge=1, le=10_000_000)]
 
 
@@ -31,6 +36,7 @@ class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     join_by: Literal["open", "invitation", "customer"] | UnsetType = UNSET
     log_public: Literal["live", "after"] | UnsetType = UNSET
     fairness_public: bool | UnsetType = UNSET
+    language: Tongue | UnsetType = UNSET
     stock_elsewhere: bool | UnsetType = UNSET
     policy: Literal["expected", "guaranteed", "rate"] | UnsetType = UNSET
     disappointed_max: Annotated[float, Meta(ge=0, le=0.5)] | UnsetType = UNSET

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from inventory.kit.language.language import phrase
 from inventory.kit.problem import Busy, Refusal, Unprocessable
 from waitroom.desk.board import RoomView
 from waitroom.desk.standing import TicketStanding
@@ -60,15 +61,20 @@ class Returns:
         self._store = store
         self._mail_offered = mail_offered
 
-    async def stay(self, view: RoomView, ticket: Ticket, email: str | None) -> Stayed:
-        """Keep a ticket in line for returns; the address replaces the one before, "" too."""
+    async def stay(
+        self, view: RoomView, ticket: Ticket, email: str | None, *, language: str = ""
+    ) -> Stayed:
+        """Keep a ticket in line for returns; the address replaces the one before, "" too.
+
+        The address is written to in the language with this tag.
+        """
         address = self._checked((email or "").strip())
         if view.rules.status == "ended":
             raise RoomEnded
         if ticket.entered:
             # The number of an entry is another shopper's in the line.
             raise NotDrawnYet
-        verdict = await self._store.stay_for_returns(ticket, email=address)
+        verdict = await self._store.stay_for_returns(ticket, email=address, language=language)
         if verdict in _REFUSALS:
             raise _REFUSALS[verdict]
         return Stayed(in_line=True, email=address or None)
@@ -77,7 +83,7 @@ class Returns:
         if address and not self._mail_offered:
             raise MailNotOffered
         if address and not is_address(address):
-            raise Unprocessable("That cannot be an e-mail address.")
+            raise Unprocessable(phrase("That cannot be an e-mail address."))
         return address
 
     async def leave(self, ticket: Ticket) -> None:

@@ -41,6 +41,8 @@ class RoomRules:
 
     log_public: Literal["live", "after"]
     fairness_public: bool
+    # The tag of the language of shoppers whose browser asks for none that there is; "" for English.
+    language: str
     # The public log has hashes with this salt in place of private texts.
     log_salt: UUID = field(repr=False)
 

@@ -263,12 +263,12 @@ class LineStore:
         async with connection(self._pool) as borrowed:
             return str(await borrowed.fetchval(query, *values))
 
-    async def stay_for_returns(self, ticket: Ticket, *, email: str) -> str:
-        """Keep a ticket in line for returns.
+    async def stay_for_returns(self, ticket: Ticket, *, email: str, language: str = "") -> str:
+        """Keep a ticket in line for returns; the address is written to in the language.
 
         The verdict is waits, units_free, bought, left, other_ticket or room_ended.
         """
-        values = (ticket.line_id, ticket.number, ticket.ticket_id, email)
+        values = (ticket.line_id, ticket.number, ticket.ticket_id, email, language)
         async with connection(self._pool) as borrowed:
             return str(await borrowed.fetchval(SQL["stay_for_returns"], *values))
 

@@ -206,7 +206,7 @@ SELECT note_sold_out($1);
 SELECT keep_hours($1);
 
 -- name: stay_for_returns
-SELECT stay_for_returns($1, $2, $3, $4);
+SELECT stay_for_returns($1, $2, $3, $4, $5);
 
 -- name: leave_returns
 SELECT leave_returns($1, $2, $3);

@@ -23,6 +23,7 @@ from inventory.kit.doors.cookies import (
 )
 from inventory.kit.doors.keys import is_unique
 from inventory.kit.http import bearer, idempotency_key, query_int
+from inventory.kit.language.asked import ROOM_LANGUAGE
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.entrance import Brought
 from waitroom.line.ticket import Ticket
@@ -74,7 +75,9 @@ class Credentials:
 
     async def room_of(self, request: web.Request) -> RoomView:
         """Return the room that the path names; raises `NotFound`, or `Busy` while unsure."""
-        return await self._board.find(request.match_info["room"])
+        view = await self._board.find(request.match_info["room"])
+        request[ROOM_LANGUAGE] = view.rules.language
+        return view
 
     def ticket_of(self, request: web.Request, view: RoomView) -> Ticket:
         """Return the ticket that a request carries; raises `NoTicket` or `TicketMoved`.

@@ -5,6 +5,7 @@ from aiohttp import web
 
 from checkout.session import checkout_url
 from inventory.kit.http import json_response, read_body, read_form
+from inventory.kit.language.asked import language_of
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.returns import Returns, ReturnsStanding
 from waitroom.line.address import ADDRESS_LENGTH_MAX
@@ -43,7 +44,8 @@ class ReturnsApi:
     async def stay(self, request: web.Request) -> web.Response:
         view, ticket = await self._ticket(request)
         body = await read_body(request, _STAY) if request.can_read_body else StayBody()
-        return json_response(await self._returns.stay(view, ticket, body.email))
+        language = language_of(request).tag
+        return json_response(await self._returns.stay(view, ticket, body.email, language=language))
 
     async def leave(self, request: web.Request) -> web.Response:
         _, ticket = await self._ticket(request)
@@ -53,7 +55,8 @@ class ReturnsApi:
     async def stay_by_form(self, request: web.Request) -> web.Response:
         view, ticket = await self._ticket_of_form(request)
         form = await read_form(request)
-        await self._returns.stay(view, ticket, form.get("email", "")[: ADDRESS_LENGTH_MAX + 1])
+        email = form.get("email", "")[: ADDRESS_LENGTH_MAX + 1]
+        await self._returns.stay(view, ticket, email, language=language_of(request).tag)
         raise _back(view, form)
 
     async def leave_by_form(self, request: web.Request) -> web.Response:

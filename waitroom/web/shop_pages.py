@@ -6,6 +6,7 @@ from inventory.api import Catalogue
 from inventory.catalogue import Product
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.query import query_search
+from inventory.kit.language.asked import ROOM_LANGUAGE
 from inventory.kit.pages import Pages
 from inventory.kit.problem import NotFound
 from waitroom.desk.board import Board, RoomView
@@ -38,6 +39,7 @@ class ShopPages:
         view = await self._board.find(request.match_info["room"])
         if not view.rules.public:
             raise NotFound
+        request[ROOM_LANGUAGE] = view.rules.language
         search = query_search(request.query)
         shelf = await self._shelf(view, search=search, after=request.query.get("cursor", ""))
         return self._pages.render(
@@ -72,9 +74,11 @@ class ShopPages:
             product = (await self._catalogue.product(sku.product)).found
         if not product.variants:
             raise NotFound(f"There is no product {code!r}.")
+        view = await self._board.find(product.room)
+        request[ROOM_LANGUAGE] = view.rules.language
         context = {
             "product": {**product.public_body(), **_card(product)},
-            "room": _room(await self._board.find(product.room)),
+            "room": _room(view),
         }
         return self._pages.render("product.html", context, title=product.name, request=request)
 

@@ -12,7 +12,7 @@ from inventory.kit.language.language import Language
 # None of the cookies that begin with `waitroom_`, which hold credentials.
 COOKIE = "room_language"
 # The language that the room of a request falls back to; the part that finds the room sets it.
-ROOM_LANGUAGE = "room_language"
+ROOM_LANGUAGE = web.RequestKey("room_language", str)
 HEADER_LENGTH_MAX = 500
 HEADERS_KEPT_MAX = 256
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inventory.kit.doors.decoding import convert
+from inventory.kit.language.catalogues import english
 from waitroom.outgoing.mail.attempt import ATTEMPTS_MAX, RETRY, SCHEDULE_S, RelayAnswer, judge
 from waitroom.outgoing.mail.mail_store import Mail
 from waitroom.outgoing.mail.message import Called, one_line, spell_moment, write_message
@@ -56,7 +57,7 @@ def test_a_message_says_what_for_which_number_until_when_and_where() -> None:
     assert message["Auto-Submitted"] == "auto-generated"
     text = message.get_content()
     assert "Your number: 1,234" in text
-    assert "Come before: 14:05 UTC on 3 October 2026" in text
+    assert "Come before: Oct 3, 2026, 14:05 UTC" in text
     assert "https://shop.example/rooms/drop" in text.splitlines()
 
 
@@ -111,7 +112,7 @@ def test_mail_of_a_kind_without_a_text_is_refused() -> None:
 def test_a_moment_is_written_in_utc_and_never_later_than_it_is() -> None:
     moment = datetime.fromisoformat("2026-01-09T00:59:59+02:00")
 
-    assert spell_moment(moment) == "22:59 UTC on 8 January 2026"
+    assert spell_moment(moment, english()) == "Jan 8, 2026, 22:59 UTC"
 
 
 def test_an_address_in_another_script_is_named_as_the_dns_knows_it() -> None:

@@ -54,6 +54,7 @@ _SETTINGS = (
     "join_by",
     "log_public",
     "fairness_public",
+    "language",
     "stock_elsewhere",
     "public",
     "seats_max",

@@ -8,25 +8,12 @@ from email.utils import format_datetime
 
 import msgspec
 
+from inventory.kit.language.catalogues import english, language, tags
+from inventory.kit.language.language import Language
 from waitroom.line.address import parse_address
 
 CALLED_FOR_RETURNS = "called_for_returns"
 NAME_LENGTH_MAX = 80
-
-_TEXT = """\
-Something came back in {name}, and it is your turn.
-
-Your number: {number:,}
-Come before: {until}
-
-{url}
-
-Open this address in the browser in which you took your number: your ticket is kept there.
-If you do not come in time, the turn goes to the next in line.
-
-This address was left in line for returns. If that was not you, you need not do anything. This is
-the only message: the address is deleted now that it is sent.
-"""
 
 
 class Called(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +23,7 @@ class Called(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     number: int
     claim_until: datetime
+    language: str = ""
 
 
 _CALLED = msgspec.json.Decoder(Called)
@@ -65,20 +53,35 @@ def write_message(
     message["From"] = sender
     address = parse_address(to)
     message["To"] = Address(username=address.local, domain=address.domain)
-    message["Subject"] = f"It is your turn: {name}"
+    tongue = language(call.language) if call.language in tags() else english()
+    message["Subject"] = tongue.say("It is your turn: {name}", name=name)
     message["Date"] = format_datetime(now.astimezone(UTC))
     message["Message-ID"] = f"<mail-{mail_id}-{created_at.timestamp():.6f}@{sender.domain}>"
     # RFC 3834: out-of-office notes do not answer such a message.
     message["Auto-Submitted"] = "auto-generated"
-    text = _TEXT.format(
-        name=name,
-        number=call.number,
-        until=spell_moment(call.claim_until),
-        url=f"{base_url}/rooms/{call.room}",
-    )
+    text = _text(call, name, f"{base_url}/rooms/{call.room}", tongue)
     # Every relay takes seven bits, and some take no more.
     message.set_content(text, cte=None if text.isascii() else "quoted-printable")
     return message
+
+
+def _text(call: Called, name: str, url: str, tongue: Language) -> str:
+    number = tongue.say("Your number: {number}", number=call.number)
+    until = tongue.say("Come before: {moment}", moment=spell_moment(call.claim_until, tongue))
+    parts = (
+        tongue.say("Something came back in {name}, and it is your turn.", name=name),
+        f"{number}\n{until}",
+        url,
+        tongue.say(
+            "Open this address in the browser in which you took your number: your ticket is kept "
+            "there. If you do not come in time, the turn goes to the next in line."
+        ),
+        tongue.say(
+            "This address was left in line for returns. If that was not you, you need not do "
+            "anything. This is the only message: the address is deleted now that it is sent."
+        ),
+    )
+    return "\n\n".join(parts) + "\n"
 
 
 def one_line(text: str) -> str:
@@ -87,14 +90,6 @@ def one_line(text: str) -> str:
     return " ".join(printable.split())[:NAME_LENGTH_MAX]
 
 
-def spell_moment(moment: datetime) -> str:
-    """Write a moment in UTC, rounded down to the minute: 14:05 UTC on 3 October 2026."""
-    at = moment.astimezone(UTC)
-    return f"{at:%H:%M} UTC on {at.day} {_MONTHS[at.month - 1]} {at.year}"
-
-
-# In English, whatever the locale of the process.
-_MONTHS = [
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-]  # fmt: skip
+def spell_moment(moment: datetime, tongue: Language) -> str:
+    """Write a moment in UTC, rounded down to the minute: Oct 3, 2026, 14:05 UTC."""
+    return tongue.moment(moment.isoformat())

@@ -84,6 +84,8 @@ CREATE TABLE room (
     join_by text NOT NULL DEFAULT 'open' CHECK (join_by IN ('open', 'invitation', 'customer')),
     log_public text NOT NULL DEFAULT 'live' CHECK (log_public IN ('live', 'after')),
     fairness_public boolean NOT NULL DEFAULT false,
+    -- The language of shoppers whose browser asks for none that there is; empty: English.
+    language text NOT NULL DEFAULT '' CHECK (length(language) <= 16),
     -- The public log has a hash with this salt in place of a private text.
     log_salt uuid NOT NULL DEFAULT gen_random_uuid(),
     -- The stock lives in another shop, which says how much there is and what became of sessions.
@@ -389,6 +391,8 @@ CREATE TABLE returns_wait (
     number bigint NOT NULL,
     ticket_id bytea NOT NULL,
     email text NOT NULL DEFAULT '',
+    -- The language in which the address is written to; empty: English.
+    language text NOT NULL DEFAULT '' CHECK (length(language) <= 16),
     asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     told_at timestamptz,
     PRIMARY KEY (line_id, number)

@@ -167,7 +167,7 @@ BEGIN
         returns_window_s = changed.returns_window_s, doors_at = changed.doors_at,
         order_by = changed.order_by, public_value_source = changed.public_value_source,
         join_by = changed.join_by, log_public = changed.log_public,
-        fairness_public = changed.fairness_public, stock_elsewhere = changed.stock_elsewhere,
+        fairness_public = changed.fairness_public, language = changed.language, stock_elsewhere = changed.stock_elsewhere,
         disappointed_max = changed.disappointed_max
         WHERE room_id = m.room_id;
     before := to_jsonb(m); after := to_jsonb(changed);

@@ -5,7 +5,7 @@
 -- it is called again, by number, before anyone new. A shopper who could have something now
 -- cannot stay for it, or buying could be put off for ever. Verdicts: waits, units_free, bought, left, other_ticket,
 -- room_ended.
-CREATE FUNCTION stay_for_returns(in_line int, in_number bigint, in_ticket bytea, address text)
+CREATE FUNCTION stay_for_returns(in_line int, in_number bigint, in_ticket bytea, address text, in_language text)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     a admission;
@@ -26,8 +26,9 @@ BEGIN
                 AND k.on_hand - k.held - k.sold - k.promised - kept_units(k.room_id) > 0)) THEN
         RETURN 'units_free';
     END IF;
-    INSERT INTO returns_wait (line_id, number, ticket_id, email) VALUES (in_line, in_number, in_ticket, address)
-        ON CONFLICT (line_id, number) DO UPDATE SET email = EXCLUDED.email, told_at = NULL
+    INSERT INTO returns_wait (line_id, number, ticket_id, email, language)
+        VALUES (in_line, in_number, in_ticket, address, in_language)
+        ON CONFLICT (line_id, number) DO UPDATE SET email = EXCLUDED.email, language = EXCLUDED.language, told_at = NULL
         WHERE returns_wait.ticket_id = EXCLUDED.ticket_id;
     IF NOT FOUND THEN RETURN 'other_ticket'; END IF;
     PERFORM come_back_for_returns(ARRAY[a.admission_id]);
@@ -70,7 +71,7 @@ BEGIN
             AND a.state = 'called' AND m.room_id = a.room_id;
     INSERT INTO mail (address, kind, facts)
         SELECT r.email, 'called_for_returns', jsonb_build_object('room', m.room, 'name', m.name, 'number', a.number,
-               'claim_until', wall_time(a.claim_until))
+               'claim_until', wall_time(a.claim_until), 'language', r.language)
         FROM returns_wait r JOIN admission a USING (line_id, number) JOIN room m USING (room_id)
         WHERE r.line_id = in_line AND r.number = ANY (numbers) AND r.email <> '' AND a.state = 'called';
     DELETE FROM returns_wait r USING admission a
