@@ -125,10 +125,16 @@ class RoomLead:
 
     async def _learn(self) -> None:
         store, caller = self._parts.store, self._caller
-        read = store.changed_journeys if caller.has_read else store.all_journeys
-        reading = await read(self.room_id)
+        if caller.has_read:
+            reading = await store.changed_journeys(self.room_id)
+            if reading is not None:
+                caller.learn(reading)
+            return
+        reading = await store.all_journeys(self.room_id)
         if reading is not None:
-            caller.learn(reading)
+            # To count a whole crowd takes seconds, and the beat and the ticks of all rooms go on
+            # meanwhile. Until it is done, `decide` and `begin` look at nothing that it changes.
+            await asyncio.to_thread(caller.learn, reading)
 
     async def _log_forecast(self, room: RoomSnapshot, told: RoomState, term: int) -> None:
         """Put what waiting shoppers were told into the log, now and then."""

@@ -299,6 +299,7 @@ class Caller:
         room = reading.room
         if room.stock is None:
             return
+        again = self._again_since_reading
         demand = self._follow(room)
         demand.observe(
             room.shopper_s,
@@ -313,7 +314,8 @@ class Caller:
         wanted = self._wanted = self._assortment.look(room, outlook, demand.tastes)
         depletion = None if wanted is None else wanted.gross(outlook)
         self.outlook = replace(outlook, depletion=depletion)
-        self._read, self._again_since_reading = room, 0
+        # Calls may have been made while a whole crowd was counted.
+        self._read, self._again_since_reading = room, self._again_since_reading - again
 
     def forget(self) -> None:
         """Forget how shoppers fared: a reading was lost, so the next one has to be of them all."""

@@ -1,5 +1,6 @@
 """The leading controller's store on PostgreSQL: office, snapshots, calls and documents."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -149,7 +150,8 @@ class OfficeStore:
         latest = await self.changed_journeys(room_id)
         if latest is None:
             return None
-        return latest.after(replace(_reading_of(latest.room, found), chosen=choices))
+        # A crowd's rows take seconds to go through, and the ticks of all rooms go on meanwhile.
+        return await asyncio.to_thread(_whole, latest, found, choices)
 
     async def _all_choices(self, room_id: int) -> list[Chosen]:
         """Read what every place in line named, page by page."""
@@ -215,6 +217,10 @@ def _reading_of(room: RoomSnapshot, rows: Sequence[asyncpg.Record]) -> Reading:
         else:
             dropped.append(row["admission_id"])
     return Reading(room=room, changed=changed, closed=closed, dropped=dropped)
+
+
+def _whole(latest: Reading, rows: Sequence[asyncpg.Record], choices: Sequence[Chosen]) -> Reading:
+    return latest.after(replace(_reading_of(latest.room, rows), chosen=choices))
 
 
 async def _snapshot(borrowed: Connection, room_id: int) -> RoomSnapshot | None:
