@@ -19,7 +19,7 @@ LARGE := WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_TURNS=3 WAITROOM_TEST_WAITING=50
   WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test endure unit check bench catalogue-bench pooler browser rehearse race soak outage stalls mutants pictures clean
+.PHONY: help run test endure unit check bench catalogue-bench pooler browser rehearse oracle race soak outage stalls mutants pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -69,6 +69,9 @@ rehearse: $(READY) ## Compare policies over 100,000 shoppers and draw docs/pictu
 	  --chart docs/pictures/frontier.svg
 	$(BIN)/waitroom rehearse drop-shift --frontier --seeds 8 --set until_s=7200 --jobs 2 \
 	  --json build/frontier-shift.json --chart docs/pictures/frontier-shift.svg
+
+oracle: $(READY) ## Hold admission against rooms that know the shoppers, 20 sales of each scenario (over an hour)
+	$(BIN)/python tools/oracle.py
 
 race: $(READY) ## Let five units be raced for a thousand times
 	WAITROOM_TEST_RACES=1000 $(BIN)/pytest tests/integration/store/test_race.py

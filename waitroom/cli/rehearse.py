@@ -41,6 +41,7 @@ from waitroom.rehearse.scenario.variant import (
     parse_settings,
     parse_variant,
     policies_of,
+    yardsticks_for,
 )
 from waitroom.store.room_store import RoomStore
 
@@ -127,6 +128,13 @@ class Seeds(click.ParamType[range]):
     help="Compare the policies with a grid of fixed rates and fixed crowds.",
 )
 @click.option(
+    "--yardsticks/--no-yardsticks",
+    default=True,
+    show_default=True,
+    help="Also play the sale of a room that knows the shoppers' rates (oracle), and of one that "
+    "knows who will do what (clairvoyant), and give each policy's distance to both.",
+)
+@click.option(
     "--list", "listing", is_flag=True, help="List the scenarios that come with the program."
 )
 @plainly
@@ -142,6 +150,7 @@ def rehearse(
     chart_path: str | None,
     replay: str | None,
     frontier: bool,
+    yardsticks: bool,
     listing: bool,
     config: Path | None,
     **overrides: Any,
@@ -169,7 +178,14 @@ def rehearse(
         if frontier:
             _frontier(asked, seeds=seeds, jobs=jobs, json_path=json_path, chart_path=chart_path)
         else:
-            _compare(asked, seeds=seeds, jobs=jobs, json_path=json_path, chart_path=chart_path)
+            _compare(
+                asked,
+                seeds=seeds,
+                jobs=jobs,
+                yardsticks=yardsticks,
+                json_path=json_path,
+                chart_path=chart_path,
+            )
     except (ScenarioError, SourceError) as error:
         fail(str(error))
 
@@ -260,9 +276,17 @@ def _replays(asked: _Asked, recording: Recording) -> list[Variant]:
 
 
 def _compare(
-    asked: _Asked, *, seeds: range, jobs: int, json_path: str | None, chart_path: str | None
+    asked: _Asked,
+    *,
+    seeds: range,
+    jobs: int,
+    yardsticks: bool,
+    json_path: str | None,
+    chart_path: str | None,
 ) -> None:
     variants = _variants(asked)
+    if yardsticks:
+        variants += yardsticks_for(variants)
     with _progress(len(variants) * len(seeds)) as progress:
         outcomes = compare(variants, seeds=seeds, jobs=jobs, done=progress)
     title = asked.scenario.title

@@ -15,7 +15,7 @@ from calling or publishing. Without a recent reading the policy `expected` count
 inside to take a unit, and without a forecast the last one stands.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -68,11 +68,12 @@ class _LineMemory:
 class Caller:
     """One room's caller. Losing it loses figures, and no promise.
 
-    figures: whether waits and chances are worked out, which costs most of a tick.
+    figures: whether waits and chances are worked out. demand_of: makes the learner.
     """
 
     policies: Mapping[str, AdmissionPolicy] = field(default_factory=lambda: POLICIES)
     figures: bool = True
+    demand_of: Callable[[], Demand] = Demand
     # The reason of the last decision: the name of the narrowest bound on its calls.
     bound: str = ""
     outlook: Outlook | None = None
@@ -91,8 +92,7 @@ class Caller:
     # Admissions called again since the last snapshot, and since the last reading.
     _again: int = 0
     _again_since_reading: int = 0
-    # Calls a second, while checkout's health limits them.
-    _held_to: float | None = None
+    _held_to: float | None = None  # Calls a second, while checkout's health limits them.
     _forecast_at: datetime | None = None
 
     def observe(self, room: RoomSnapshot) -> int:
@@ -284,7 +284,7 @@ class Caller:
     def _follow(self, room: RoomSnapshot) -> Demand:
         """Return what is known of shoppers, under the rules of this tick."""
         if self._demand is None:
-            self._demand = Demand()
+            self._demand = self.demand_of()
         rules = room.rules
         self._demand.follow(
             claim_window_s=rules.claim_window_s,

@@ -39,7 +39,6 @@ outlooks = st.builds(
     units_var=st.floats(0, 2),
     units_doubt=st.floats(0, 0.1),
     units_max=st.one_of(st.none(), st.integers(1, 4)),
-    units_back=st.floats(0, 5),
 )
 snapshots = st.builds(
     PolicyInput,

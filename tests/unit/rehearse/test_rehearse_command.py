@@ -21,6 +21,9 @@ def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*arguments: str) -> Result:
+    """Run the command, without the yardsticks unless it names a choice of its own."""
+    if "--yardsticks" not in arguments:
+        arguments = ("--no-yardsticks", *arguments)
     return CliRunner().invoke(main, ["rehearse", *arguments])
 
 
@@ -53,6 +56,14 @@ def test_policies_are_compared_side_by_side(tmp_path: Path) -> None:
     assert chart.read_text().startswith("<svg")
     told = json.loads(figures.read_text())
     assert [each["name"] for each in told["variants"]] == ["guaranteed", "fixed:1/s"]
+
+
+def test_each_policy_is_held_against_rooms_that_know_the_shoppers() -> None:
+    result = run(*SET, "--policy", "guaranteed", "--seeds", "2", "--yardsticks")
+
+    assert result.exit_code == 0, result.output
+    assert "times the oracle's" in result.stdout
+    assert "times the clairvoyant's" in result.stdout
 
 
 def test_json_alone_can_be_printed() -> None:

@@ -13,7 +13,8 @@
 * `journey` is one admission as the leader reads it, `demand` the learner: it sees each change of an
   open admission and each finished one once, and counts the time of all others by itself.
 * `outlook` is what is to be expected at one moment. Calls made since the figures were read are
-  counted into it, or each tick would make them again.
+  counted into it, or each tick would make them again. Its horizons sum up how many will have asked
+  and what will have come back by several moments ahead.
 * `expected` is the arithmetic of the policy: as many calls as the stock can serve, with at most
   `disappointed_max` of the called finding nothing.
 * `flow` takes the crowd inside forward by stage and age and asks the policy's own arithmetic at

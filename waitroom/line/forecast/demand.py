@@ -6,48 +6,38 @@ ask for a hold, how many will, and how sure that number is.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
 from waitroom.line.assortment.tastes import Tastes
-from waitroom.line.forecast.journey import Journey
-from waitroom.line.forecast.outlook import Crowd, Outlook, Tables
-from waitroom.line.forecast.rates import AT_RISK, LifeTable, Rates, Stage, Units
+from waitroom.line.forecast.journey import (
+    MAY_ASK,
+    STAGE_OF,
+    Cohort,
+    Group,
+    Journey,
+    Seen,
+    dropped_at,
+    standing,
+    went_on_at,
+)
+from waitroom.line.forecast.outlook import Crowd, Habits, Outlook, Tables, horizons
+from waitroom.line.forecast.rates import (
+    AT_RISK,
+    FADE,
+    PRIOR_SHOPPERS,
+    LifeTable,
+    Rates,
+    Stage,
+    Units,
+)
 from waitroom.line.snapshot import Shelf
 
 # This many ended admissions are remembered, so that a repeated record counts once.
 OVER_MAX = 20_000
-# A share is trusted as if at most this many shoppers had been seen, however many were: shoppers to
-# come are other people, and a crowd may change at any moment.
-KNOWN_MAX = 30
 # The relative standard deviation by which real shoppers may differ from the imagined ones.
 IMAGINED_DOUBT = 0.4
-# A new call is assumed to ask for a hold when this share of such calls has asked. Units that surely
-# come back before then may be called for already.
-SOON_SHARE = 0.2
-
-
-@dataclass(slots=True)
-class _Seen:
-    """The counted part of a journey: its stage, since when, and up to which moment.
-
-    `over` says that it dropped out or bought; it may hold again. `refused` says that it asked while
-    nothing was left, `missed` that it asked for a SKU that was gone while others were left. `last`
-    is the record that was counted last.
-    """
-
-    called_at: float
-    stage: Stage
-    since: float
-    until: float
-    over: bool = False
-    refused: bool = False
-    missed: bool = False
-    promised: int = 0
-    units: int = 0
-    named: int | None = None
-    last: Journey | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,18 +45,31 @@ class Demand:
     """Learn from all journeys of one room. Losing this loses figures, and no promise.
 
     `units_max` is the most units that one session can take, None if there is no limit. The three
-    deadlines are the room's rules. Shoppers act at deadlines, so rates change there.
+    deadlines are the room's rules. Shoppers act at deadlines, so rates change there. `fade` is how
+    much more each outcome weighs than the one before. `known` gives the true habits to a learner
+    that need not learn them, as in a rehearsal.
     """
 
     claim_window_s: float = 120.0
     session_s: float = 600.0
     hold_s: float = 300.0
     units_max: int | None = None
+    fade: float = FADE
+    imagined_shoppers: float = PRIOR_SHOPPERS
+    known: Callable[[], Habits] | None = None
     called: int = 0
+    refused: int = 0
     rates: dict[Stage, Rates] = field(init=False)
     units: Units = field(init=False)
     tastes: Tastes = field(default_factory=Tastes)
-    _open: dict[int, _Seen] = field(default_factory=dict)
+    _open: dict[int, Seen] = field(default_factory=dict)
+    # The open admissions by cohort, and the units that each cohort holds. So a look takes time by
+    # the number of cohorts, which the deadlines bound, and not by the number of admissions.
+    _people: Counter[Cohort] = field(default_factory=Counter)
+    _units: Counter[Cohort] = field(default_factory=Counter)
+    # The shoppers who may still ask, by the SKU that they named.
+    _named: Counter[int] = field(default_factory=Counter)
+    _looked_at: float = -inf
     # For each ended admission: when it was last called, and whether it found nothing then.
     _over: dict[int, tuple[float, bool]] = field(default_factory=dict)
     _disappointed_over: int = 0
@@ -75,10 +78,17 @@ class Demand:
     def __post_init__(self) -> None:
         deadlines = (self.claim_window_s, self.session_s, self.hold_s, None)
         self.rates = {
-            stage: Rates(stage=stage, deadline_s=deadline)
+            stage: Rates(
+                stage=stage,
+                deadline_s=deadline,
+                fade=self.fade,
+                imagined_shoppers=self.imagined_shoppers,
+            )
             for stage, deadline in zip(AT_RISK, deadlines, strict=True)
         }
-        self.units = Units(units_max=self.units_max)
+        self.units = Units(
+            units_max=self.units_max, fade=self.fade, imagined_shoppers=self.imagined_shoppers
+        )
 
     @property
     def open_ids(self) -> list[int]:
@@ -120,40 +130,71 @@ class Demand:
         # While nothing is free, a shopper without a hold has not been seen to want nothing.
         to_be_had, self._to_be_had = self._to_be_had and units_free > 0, units_free > 0
         for admission_id in dropped:
-            self._open.pop(admission_id, None)
+            seen = self._open.pop(admission_id, None)
+            if seen is not None:
+                self._part(seen)
         records = [(journey, True) for journey in closed]
         records += [(journey, False) for journey in changed]
         if not self.called:
             # A new leader learns the past in the order of calls: slow and quick shoppers who were
             # called together then weigh the same, and later calls weigh more.
             records.sort(key=lambda record: record[0].called_at)
-        followed: set[int] = set()
+        followed: dict[int, Seen] = {}
         for journey, over in records:
             seen = self._open.get(journey.admission_id)
             if seen is not None and seen.last == journey and not (over or seen.over):
                 continue
+            if seen is not None:
+                self._part(seen)
             seen = self._follow(journey, now, over=over, to_be_had=to_be_had)
             if seen is not None and over:
                 self._close(journey, seen)
+                followed.pop(journey.admission_id, None)
             elif seen is not None:
-                followed.add(journey.admission_id)
-        self._wait_all(now, but=followed, to_be_had=to_be_had)
+                followed[journey.admission_id] = seen
+        self._wait_all(now, to_be_had=to_be_had)
+        for seen in followed.values():
+            self._join(seen)
         # What happened until now met the shelves as they were at the last reading.
         self.tastes.look(shelves)
 
-    def _wait_all(self, now: float, *, but: set[int], to_be_had: bool) -> None:
-        """Count the time of all shoppers without an event, summed by stage and age."""
-        waited: Counter[tuple[Stage, int, float]] = Counter()
-        for admission_id, seen in self._open.items():
-            if admission_id in but:
-                continue
-            if not seen.over and self._counts(seen, to_be_had=to_be_had):
-                waited[seen.stage, _age(seen, now), now - seen.until] += 1
-            seen.until = now
-        for (stage, age, passed_s), shoppers in waited.items():
-            self.rates[stage].expose(max(age - passed_s, 0.0), age, shoppers=shoppers)
+    def _join(self, seen: Seen) -> None:
+        """Count an open admission among its cohort."""
+        seen.among = cohort = seen.cohort
+        self._people[cohort] += 1
+        if seen.units:
+            self._units[cohort] += seen.units
+        if seen.named is not None and cohort[0] in MAY_ASK:
+            self._named[seen.named] += 1
 
-    def _close(self, journey: Journey, seen: _Seen) -> None:
+    def _part(self, seen: Seen) -> None:
+        """Count an admission to which something happened no longer among its cohort."""
+        cohort = seen.among
+        if cohort is None:
+            return
+        seen.among, seen.until = None, max(seen.until, self._looked_at)
+        self._people[cohort] -= 1
+        self._units[cohort] -= seen.units
+        if seen.named is not None and cohort[0] in MAY_ASK:
+            self._named[seen.named] -= 1
+        if not self._people[cohort]:
+            del self._people[cohort], self._units[cohort]
+
+    def _wait_all(self, now: float, *, to_be_had: bool) -> None:
+        """Count the time of all open shoppers since the last look, by cohort.
+
+        Where something happened since then, the time until it was counted with it.
+        """
+        for (group, since), shoppers in self._people.items():
+            stage = STAGE_OF.get(group)
+            if stage is None or (group is Group.INSIDE and not to_be_had):
+                continue
+            self.rates[stage].expose(
+                max(self._looked_at - since, 0.0), now - since, shoppers=shoppers
+            )
+        self._looked_at = now
+
+    def _close(self, journey: Journey, seen: Seen) -> None:
         self._open.pop(journey.admission_id, None)
         disappointed = seen.refused and not journey.has_held
         self._over[journey.admission_id] = journey.called_at, disappointed
@@ -161,7 +202,7 @@ class Demand:
         while len(self._over) > OVER_MAX:
             del self._over[next(iter(self._over))]
 
-    def _follow(self, journey: Journey, now: float, *, over: bool, to_be_had: bool) -> _Seen | None:
+    def _follow(self, journey: Journey, now: float, *, over: bool, to_be_had: bool) -> Seen | None:
         """Count how far a journey has come. Return None for a record that was counted before."""
         seen = self._open.get(journey.admission_id)
         if seen is None or journey.called_at > seen.called_at:
@@ -173,7 +214,7 @@ class Demand:
             if called_at is not None and disappointed:
                 self._over[journey.admission_id] = called_at, False
                 self._disappointed_over -= 1
-            seen = _Seen(
+            seen = Seen(
                 journey.called_at,
                 Stage.CALLED,
                 since=journey.called_at,
@@ -181,14 +222,15 @@ class Demand:
                 promised=journey.promised,
             )
             self._open[journey.admission_id] = seen
-        stage, dropped = _standing(journey, over=over)
+        stage, dropped = standing(journey, over=over)
         # A refusal says something about a shopper only while no SKU of the room was left.
-        seen.refused = journey.refused and (seen.refused or not to_be_had)
-        seen.named = journey.named
+        refused = journey.refused and (seen.refused or not to_be_had)
+        self.refused += refused and not seen.refused
+        seen.refused, seen.named = refused, journey.named
         self._come_to(seen, stage, journey, now, to_be_had=to_be_had)
         self._note_missed(seen, journey, now, to_be_had=to_be_had)
         if dropped and not seen.over:
-            at = max(_dropped_at(journey, stage, now), seen.since)
+            at = max(dropped_at(journey, stage, now), seen.since)
             self._leave(seen, at, on=False, to_be_had=to_be_had)
             seen.over = True
         elif not seen.over:
@@ -197,7 +239,7 @@ class Demand:
         return seen
 
     def _come_to(
-        self, seen: _Seen, stage: Stage, journey: Journey, now: float, *, to_be_had: bool
+        self, seen: Seen, stage: Stage, journey: Journey, now: float, *, to_be_had: bool
     ) -> None:
         """Count the stages that a journey passed since it was last seen."""
         if stage < seen.stage or (seen.over and journey.units_held):
@@ -206,7 +248,7 @@ class Demand:
                 self._leave(seen, now, on=False, to_be_had=to_be_had)
             seen.stage, seen.since, seen.until, seen.over = stage, now, now, False
         while seen.stage < stage:
-            at = max(_went_on_at(journey, seen.stage, now), seen.since)
+            at = max(went_on_at(journey, seen.stage, now), seen.since)
             self._leave(seen, at, on=True, to_be_had=to_be_had)
             if seen.stage is Stage.INSIDE and to_be_had:
                 self.units.count(journey.units_held + journey.units_sold)
@@ -215,7 +257,7 @@ class Demand:
             seen.stage, seen.since, seen.until = Stage(seen.stage + 1), at, at
             seen.over = seen.stage is Stage.BOUGHT
 
-    def _note_missed(self, seen: _Seen, journey: Journey, now: float, *, to_be_had: bool) -> None:
+    def _note_missed(self, seen: Seen, journey: Journey, now: float, *, to_be_had: bool) -> None:
         """Count a shopper who asked for a SKU that was gone: they asked, although in vain.
 
         Otherwise a shop whose favourite is gone would look like a crowd without interest.
@@ -227,22 +269,32 @@ class Demand:
         seen.missed = True
         self.tastes.missed(journey.missed_sku, named=journey.named)
 
-    def _counts(self, seen: _Seen, *, to_be_had: bool) -> bool:
+    def _counts(self, seen: Seen, *, to_be_had: bool) -> bool:
         if seen.stage is not Stage.INSIDE:
             return seen.stage is not Stage.BOUGHT
         return not (seen.refused or seen.missed) and (to_be_had or seen.promised > 0)
 
-    def _wait(self, seen: _Seen, until: float, *, to_be_had: bool) -> None:
+    def _wait(self, seen: Seen, until: float, *, to_be_had: bool) -> None:
         if until <= seen.until:
             return
         if self._counts(seen, to_be_had=to_be_had):
             self.rates[seen.stage].expose(seen.until - seen.since, until - seen.since)
         seen.until = until
 
-    def _leave(self, seen: _Seen, at: float, *, on: bool, to_be_had: bool) -> None:
+    def _leave(self, seen: Seen, at: float, *, on: bool, to_be_had: bool) -> None:
         self._wait(seen, at, to_be_had=to_be_had)
         if self._counts(seen, to_be_had=to_be_had):
             self.rates[seen.stage].count(at - seen.since, on=on)
+
+    def habits(self) -> Habits:
+        """Return what was learned so far."""
+        mean, var, weight = self.units.moments()
+        return Habits(
+            tables=Tables(*(self.rates[stage].table() for stage in AT_RISK)),
+            units_mean=mean,
+            units_var=var,
+            units_weight=weight,
+        )
 
     def outlook(self, now: float) -> Outlook:
         """Return the outlook of this moment, in time linear in the number of open admissions.
@@ -252,7 +304,8 @@ class Demand:
         The relative variances of a product add up (delta method).
         """
         crowd = self._crowd(now)
-        tables = Tables(*(self.rates[stage].table() for stage in AT_RISK))
+        habits = self.habits() if self.known is None else self.known()
+        tables = habits.tables
         claim, hold, pay, settle = tables
         asking, mean, var, guess = 0, 0.0, 0.0, 0.0
         stages = (
@@ -266,11 +319,10 @@ class Demand:
                 asking, mean = asking + count, mean + count * chance
                 var += count * chance * (1 - chance)
                 guess += count * (guessed * then + comes * then_guess)
-        soon_s = claim.time_by(SOON_SHARE) + hold.time_by(SOON_SHARE)
-        units_mean, units_var, units_weight = self.units.moments()
         return Outlook(
             called=self.called,
             disappointed=self._disappointed_over + crowd.refused,
+            refused=self.refused,
             asking=asking,
             askers_mean=mean,
             askers_var=var,
@@ -278,12 +330,17 @@ class Demand:
             ask_doubt=_doubt(claim) + _doubt(hold),
             askers_guess=IMAGINED_DOUBT * guess,
             ask_guess=IMAGINED_DOUBT * (claim.guess[0] * hold.share + claim.share * hold.guess[0]),
-            units_mean=units_mean,
-            units_var=units_var,
-            units_doubt=units_var / units_mean**2 / units_weight,
+            units_mean=habits.units_mean,
+            units_var=habits.units_var,
+            units_doubt=habits.units_var / habits.units_mean**2 / habits.units_weight,
             units_max=self.units_max,
-            units_back=sum(
-                units * _surely(pay.within(age, soon_s)[1]) for age, units in crowd.holding.items()
+            horizons=horizons(
+                called=crowd.called,
+                inside=crowd.inside,
+                holding=crowd.holding,
+                claim=claim,
+                hold=hold,
+                pay=pay,
             ),
             units_held=sum(crowd.holding.values()) + sum(crowd.paying.values()),
             claim_share=claim.share,
@@ -298,66 +355,31 @@ class Demand:
 
     def _crowd(self, now: float) -> Crowd:
         crowd = Crowd()
-        ages = (crowd.called, crowd.inside, crowd.holding, crowd.paying)
-        kept = (crowd.promised_called, crowd.promised_inside)
-        for seen in self._open.values():
-            if seen.over:
-                crowd.idle += 1
-            elif seen.missed and seen.stage is Stage.INSIDE:
-                crowd.missed += 1
-            elif seen.stage >= Stage.HOLDING:
-                ages[seen.stage][_age(seen, now)] += seen.units
-                crowd.holders += 1
-            elif seen.refused:
-                crowd.refused += 1
-            elif seen.promised:
-                kept[seen.stage][_age(seen, now)] += 1
+        crowd.named.update(+self._named)
+        ages = {
+            Group.CALLED: crowd.called,
+            Group.INSIDE: crowd.inside,
+            Group.PROMISED_CALLED: crowd.promised_called,
+            Group.PROMISED_INSIDE: crowd.promised_inside,
+        }
+        for cohort, people in self._people.items():
+            group, since = cohort
+            age = max(int(now - since), 0)
+            if group in ages:
+                ages[group][age] += people
+            elif group is Group.REFUSED:
+                crowd.refused += people
+            elif group is Group.MISSED:
+                crowd.missed += people
+            elif group is Group.IDLE:
+                crowd.idle += people
             else:
-                ages[seen.stage][_age(seen, now)] += 1
-            if seen.named is not None and seen.stage <= Stage.INSIDE:
-                crowd.named[seen.named] += not (seen.over or seen.missed or seen.refused)
+                units = crowd.holding if group is Group.HOLDING else crowd.paying
+                units[age] += self._units[cohort]
+                crowd.holders += people
         return crowd
-
-
-def _age(seen: _Seen, now: float) -> int:
-    """Return the whole seconds in the stage, 0 when clocks differ so much that it is to begin."""
-    return max(int(now - seen.since), 0)
 
 
 def _doubt(table: LifeTable) -> float:
     """Return the relative variance of a stage's share, given how many shoppers were seen."""
-    return (1 - table.share) / (table.share * min(table.weight, KNOWN_MAX))
-
-
-def _surely(chance: float) -> float:
-    """Return a chance that is nearly certain, and 0 for any other."""
-    return chance if chance > 0.9 else 0.0
-
-
-def _standing(journey: Journey, *, over: bool) -> tuple[Stage, bool]:
-    """Return the last stage that a journey came to, and whether it dropped out there."""
-    if not journey.came_in:
-        return Stage.CALLED, over
-    if not journey.has_held:
-        return Stage.INSIDE, over
-    if journey.units_held and not over:
-        return (Stage.PAYING if journey.paying else Stage.HOLDING), False
-    return (Stage.BOUGHT, False) if journey.units_sold else (Stage.HOLDING, True)
-
-
-def _went_on_at(journey: Journey, stage: Stage, now: float) -> float:
-    """Return when a journey left a stage for the next one; now where no time was recorded."""
-    at = {
-        Stage.CALLED: journey.claimed_at,
-        Stage.INSIDE: journey.held_at,
-        Stage.HOLDING: None if journey.paying else journey.hold_ended_at,
-        Stage.PAYING: journey.hold_ended_at,
-    }[stage]
-    return now if at is None else min(at, now)
-
-
-def _dropped_at(journey: Journey, stage: Stage, now: float) -> float:
-    at = journey.hold_ended_at if stage >= Stage.HOLDING else None
-    if at is None:
-        at = journey.ended_at
-    return now if at is None else min(at, now)
+    return (1 - table.share) / (table.share * table.weight)

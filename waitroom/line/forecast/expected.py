@@ -1,31 +1,28 @@
 """The policy `expected`: how many calls the stock can serve. Pure.
 
-Let N be the number of called shoppers who will ask for a hold, and M the number of baskets that the
-units fill. N is a sum of independent trials. Both are taken as normal, and their variances include
-the doubt about the learned figures. The expected number of shoppers who find nothing is then
-E[(N - M)+], the partial expectation of a normal.
+By each of several moments ahead, let N be the number of shoppers who will have asked, open ones and
+new calls together, and M the number of baskets that the units fill, with those that will have come
+back. N and M are sums of independent trials and are taken as normal, and their variances include
+the doubt about the learned figures. A shopper who asks by then finds no unit with the chance that N
+is greater than M.
 
 While little is known the doubt makes the policy cautious: a wide tail holds more disappointed
 shoppers than a narrow one, so fewer are called for the same expectation.
 """
 
-from math import ceil, erf, exp, pi, sqrt
+from math import ceil, erf, log, sqrt
 
 from waitroom.line.forecast.outlook import Outlook
 
-# Each tick may expect no more than this share of the disappointments that the bound still allows.
-# Calls cannot be taken back. If by chance more shoppers ask than expected, nothing mends that; if
-# fewer ask, more are called. So the final number of disappointed shoppers exceeds the expectation
-# of any single tick, and the more so the more ticks there are.
-SPEND_SHARE = 0.1
-
-
-def partial_expectation(mean: float, sd: float) -> float:
-    """Return E[max(X, 0)] of a normal X: mean cdf(mean / sd) + sd pdf(mean / sd)."""
-    if sd <= 0:
-        return max(mean, 0.0)
-    z = mean / sd
-    return mean * 0.5 * (1 + erf(z / sqrt(2))) + sd * exp(-z * z / 2) / sqrt(2 * pi)
+# As many times the shoppers who may find nothing may be refused at first.
+REFUSED_TIMES = 2.0
+# Of what is left of the bound on refusals each round spends half as much as of the other bound: a
+# refused shopper who leaves without a word has the next unit held in vain.
+REFUSED_PART = 0.5
+# A bound that is used up still lets a call be made that is nearly sure to harm no shopper.
+LEAST = 0.05
+# No more shoppers may ask than so many times the baskets that there are expected to be.
+ASKS_MAX = 2.0
 
 
 def served(demand: Outlook, units: float) -> tuple[float, float]:
@@ -38,27 +35,48 @@ def served(demand: Outlook, units: float) -> tuple[float, float]:
     units * var / mean^3 (Feller, volume 2, chapter XI). The doubt about the mean is added. Where
     the units are of several SKUs, baskets of what is gone by then are among them.
     """
-    units = demand.asked_for(units)
-    if units < 1:
+    if units <= 0:
         return 0.0, 0.0
+    units = demand.asked_for(units)
     mean, var = demand.units_mean, demand.units_var
     overshoot = ((var + mean**2) / mean - 1) / 2
-    baskets = max((units + overshoot) / mean, 1.0)
+    # A part of a unit is the chance that there is one.
+    baskets = max((units + overshoot) / mean, 1.0) if units >= 1 else units
     chosen_var = demand.asked_var / mean**2
     return baskets, units * var / mean**3 + baskets**2 * demand.units_doubt + chosen_var
 
 
-def disappointed(demand: Outlook, *, units: float, calls: float) -> float:
-    """Return the expected number of shoppers who find nothing, open ones and new calls together."""
+def short(demand: Outlook, *, units: float, calls: float) -> tuple[float, float]:
+    """Return how many shoppers will be refused at first, and how many of them find nothing.
+
+    Both are expectations, over open shoppers and new calls together. A shopper who asks before
+    there is a unit is refused, and served after all if one comes back while the shopper stays.
+    """
     # If the units suffice even when each shopper takes as many as possible, all are served.
     if demand.asking + calls <= served_surely(demand, units):
-        return 0.0
-    share = demand.ask_share
-    askers = demand.askers_mean + calls * share
-    var = demand.askers_var + calls * share * (1 - share) + askers**2 * demand.ask_doubt
-    var += (demand.askers_guess + calls * demand.ask_guess) ** 2
+        return 0.0, 0.0
+    # Shoppers who were refused are served before any other.
+    units -= demand.crowd.refused * demand.units_mean
+    guess = demand.askers_guess + calls * demand.ask_guess
+    ever = max(demand.askers_mean + calls * demand.ask_share, 1e-9)
+    refused = nothing = before = 0.0
+    for horizon in demand.moments:
+        asks = horizon.asks_mean + calls * horizon.new_asks
+        var = horizon.asks_var + calls * horizon.new_asks * (1 - horizon.new_asks)
+        var += asks**2 * demand.ask_doubt + (guess * min(asks / ever, 1.0)) ** 2
+        new = max(asks - before, 0.0)
+        refused += new * _lacking(demand, asks, var, units + horizon.back_mean, horizon.back_var)
+        nothing += new * _lacking(demand, asks, var, units + horizon.later_mean, horizon.later_var)
+        before = asks
+    return refused, nothing
+
+
+def _lacking(demand: Outlook, asks: float, var: float, units: float, units_var: float) -> float:
+    """Return the chance that more shoppers have asked than the units serve."""
     baskets, baskets_var = served(demand, units)
-    return partial_expectation(askers - baskets, sqrt(var + baskets_var))
+    sd = sqrt(var + baskets_var + units_var / demand.units_mean**2) + 1e-9
+    # Both are whole numbers: more by one is more by a half to the normal.
+    return 0.5 * (1 + erf((asks - baskets - 0.5) / sd / sqrt(2)))
 
 
 def served_surely(demand: Outlook, units: float) -> int:
@@ -89,16 +107,12 @@ def calls_within(demand: Outlook, *, units: int, share: float, covered: int, cal
     """Return the most calls that keep the disappointed within their share, at least `covered`.
 
     The bound runs over the whole sale: it counts the calls made and the shoppers disappointed so
-    far. Units that surely come back before a new call asks count as free. The expectation is convex
-    in the number of calls and the bound is linear, so the greatest number is found by bisection.
+    far. More calls never disappoint fewer, so the greatest number is found by bisection.
     """
-    units_then = units + demand.units_back
-    if units_then < 1:
-        return 0
     low, high = min(covered, calls_max), calls_max + 1
     while high - low > 1:
         middle = (low + high) // 2
-        if _is_too_many(demand, units=units_then, share=share, calls=middle):
+        if _is_too_many(demand, units=units, share=share, calls=middle):
             high = middle
         else:
             low = middle
@@ -126,6 +140,24 @@ def calls_in_mean(demand: Outlook, *, units: float, share: float) -> float:
 
 
 def _is_too_many(demand: Outlook, *, units: float, share: float, calls: float) -> bool:
-    allowed = share * (demand.called + calls) - demand.disappointed
-    expected = disappointed(demand, units=units, calls=calls)
-    return expected > max(allowed, 0.0) * SPEND_SHARE
+    if not share or _has_no_unit(demand, units=units, calls=calls):
+        return True
+    refused, nothing = short(demand, units=units, calls=calls)
+    bound = share * (demand.called + calls)
+    # Each round of returned units is a part of the round before, so this many are still to come.
+    # What is left of the bound is spread over them.
+    rounds = 1 + log(1 + max(units, 0) + demand.units_held)
+    nothing_max = (bound - demand.disappointed) / rounds
+    refused_max = REFUSED_PART * (REFUSED_TIMES * bound - demand.refused) / rounds
+    least = min(LEAST, bound)
+    return nothing > max(nothing_max, least) or refused > max(refused_max, least)
+
+
+def _has_no_unit(demand: Outlook, *, units: float, calls: float) -> bool:
+    """Say whether far more shoppers would ask by some moment than there are units for."""
+    units -= demand.crowd.refused * demand.units_mean
+    return any(
+        horizon.asks_mean + calls * horizon.new_asks
+        > ASKS_MAX * served(demand, units + horizon.later_mean)[0] + 1e-9
+        for horizon in demand.moments
+    )

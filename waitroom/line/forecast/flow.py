@@ -18,10 +18,12 @@ from math import log
 from operator import mul
 
 from waitroom.line.forecast.expected import calls_in_mean
-from waitroom.line.forecast.outlook import Outlook, Tables
+from waitroom.line.forecast.outlook import Crowd, Outlook, Tables
 from waitroom.line.forecast.rates import LifeTable
 
 STEP_S = 10.0
+# A new call takes about this long to ask.
+SOON_S = 40.0
 # The projection ends here at the latest; the calls left then are taken to come ever more slowly.
 STEPS_MAX = 180
 # The projection ends early once a minute brings less than this share of all calls so far.
@@ -120,6 +122,8 @@ class _Shop:
     inside: _Stage
     holding: _Stage
     units_each: float
+    # For each age of a hold, the chance that its units come back before a new call asks.
+    soon: list[float]
 
     @classmethod
     def of(cls, outlook: Outlook, tables: Tables) -> "_Shop":
@@ -129,7 +133,13 @@ class _Shop:
             _stage(tables.hold, (crowd.inside, crowd.promised_inside)),
             _stage(tables.pay, (crowd.holding,)),
             outlook.units_mean,
+            [tables.pay.within(step * STEP_S, SOON_S)[1] for step in range(AGES_MAX)],
         )
+
+    @property
+    def back_soon(self) -> float:
+        """Return the units that come back before a new call asks."""
+        return float(sum(map(mul, self.holding.at, self.soon)))
 
     @property
     def undecided(self) -> float:
@@ -193,7 +203,7 @@ def flow(
             new = keeps.calls(shop, units)
         else:
             then = _outlook_then(outlook, shop, made=made, asked=asked)
-            new = calls_in_mean(then, units=units, share=disappointed_max)
+            new = calls_in_mean(then, units=units + shop.back_soon, share=disappointed_max)
         made += new
         steps.append((made, asked, bought, turned_out))
         if len(steps) > STEPS_LEAST and made - steps[-CALM_STEPS][0] < CALM_SHARE * made:
@@ -214,6 +224,9 @@ def _outlook_then(outlook: Outlook, shop: _Shop, *, made: float, asked: float) -
         askers_var=shop.askers_var,
         askers_guess=guess * shop.askers / outlook.ask_share,
         ask_guess=guess,
+        units_held=round(shop.holding.people),
+        horizons=(),
+        crowd=Crowd(),
     )
 
 

@@ -1,9 +1,14 @@
-"""Journeys: the steps of called shoppers, as the leader reads them from the database. Pure."""
+"""Journeys: the steps of called shoppers, as the leader reads them from the database. Pure.
+
+Open admissions are counted in cohorts while nothing happens to them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
 from waitroom.line.assortment.choices import Chosen
+from waitroom.line.forecast.rates import Stage
 from waitroom.line.snapshot import RoomSnapshot, Shelf
 
 
@@ -79,3 +84,100 @@ class Reading:
             dropped=(*dropped, *self.dropped),
             chosen=(*earlier.chosen, *self.chosen),
         )
+
+
+class Group(IntEnum):
+    """The groups that open admissions are counted in."""
+
+    CALLED = 0
+    INSIDE = 1
+    HOLDING = 2
+    PAYING = 3
+    PROMISED_CALLED = 4
+    PROMISED_INSIDE = 5
+    REFUSED = 6
+    MISSED = 7
+    IDLE = 8
+
+
+# A group, and the whole second since which its shoppers have been in it.
+Cohort = tuple[Group, int]
+STAGE_OF = {
+    Group.CALLED: Stage.CALLED,
+    Group.PROMISED_CALLED: Stage.CALLED,
+    Group.INSIDE: Stage.INSIDE,
+    Group.PROMISED_INSIDE: Stage.INSIDE,
+    Group.HOLDING: Stage.HOLDING,
+    Group.PAYING: Stage.PAYING,
+}
+# The groups of those who may still ask for their first hold.
+MAY_ASK = frozenset({Group.CALLED, Group.INSIDE, Group.PROMISED_CALLED, Group.PROMISED_INSIDE})
+
+
+@dataclass(slots=True)
+class Seen:
+    """The counted part of a journey: its stage, since when, and up to which moment.
+
+    `over` says that it dropped out or bought; it may hold again. `refused` says that it asked while
+    nothing was left, `missed` that it asked for a SKU that was gone while others were left. `last`
+    is the record that was counted last. `among` is the cohort that it is counted in.
+    """
+
+    called_at: float
+    stage: Stage
+    since: float
+    until: float
+    over: bool = False
+    refused: bool = False
+    missed: bool = False
+    promised: int = 0
+    units: int = 0
+    named: int | None = None
+    last: Journey | None = None
+    among: Cohort | None = None
+
+    @property
+    def cohort(self) -> Cohort:
+        """The shoppers with whom this one is counted while nothing happens."""
+        if self.over:
+            group = Group.IDLE
+        elif self.missed and self.stage is Stage.INSIDE:
+            group = Group.MISSED
+        elif self.stage >= Stage.HOLDING:
+            group = Group.HOLDING if self.stage is Stage.HOLDING else Group.PAYING
+        elif self.refused:
+            group = Group.REFUSED
+        elif self.stage is Stage.CALLED:
+            group = Group.PROMISED_CALLED if self.promised else Group.CALLED
+        else:
+            group = Group.PROMISED_INSIDE if self.promised else Group.INSIDE
+        return group, round(self.since)
+
+
+def standing(journey: Journey, *, over: bool) -> tuple[Stage, bool]:
+    """Return the last stage that a journey came to, and whether it dropped out there."""
+    if not journey.came_in:
+        return Stage.CALLED, over
+    if not journey.has_held:
+        return Stage.INSIDE, over
+    if journey.units_held and not over:
+        return (Stage.PAYING if journey.paying else Stage.HOLDING), False
+    return (Stage.BOUGHT, False) if journey.units_sold else (Stage.HOLDING, True)
+
+
+def went_on_at(journey: Journey, stage: Stage, now: float) -> float:
+    """Return when a journey left a stage for the next one; now where no time was recorded."""
+    at = {
+        Stage.CALLED: journey.claimed_at,
+        Stage.INSIDE: journey.held_at,
+        Stage.HOLDING: None if journey.paying else journey.hold_ended_at,
+        Stage.PAYING: journey.hold_ended_at,
+    }[stage]
+    return now if at is None else min(at, now)
+
+
+def dropped_at(journey: Journey, stage: Stage, now: float) -> float:
+    at = journey.hold_ended_at if stage >= Stage.HOLDING else None
+    if at is None:
+        at = journey.ended_at
+    return now if at is None else min(at, now)

@@ -24,10 +24,22 @@ HALF_LIFE_OUTCOMES = 100
 FADE = 2 ** (1 / HALF_LIFE_OUTCOMES)
 # The figures are scaled down when their weight has grown to this.
 WEIGHT_MAX = 1e9
+# A share is trusted as if at most this many shoppers had been seen, however many were: shoppers to
+# come are other people, and a crowd may change at any moment.
+KNOWN_MAX = 30
 # The prior is worth this many imagined shoppers.
-PRIOR_SHOPPERS = 12
+PRIOR_SHOPPERS = 12.0
 # At every age the prior is worth at least this many shoppers who leave the stage there.
 PRIOR_LEAST = 1.0
+# The imagined rates follow the real ones of earlier ages: an age counts this much less than the one
+# after it, and this many occurrences are taken as imagined before any age was reached.
+LEAN_FADE, LEAN_WEIGHT = 0.7, 1.0
+# They follow in full once this share of all shoppers has gone on.
+LEAN_SHARE = 0.4
+# They follow in full once the rate of going on has fallen to half of the greatest rate seen.
+LEAN_FALL = 2.0
+# A rate counts as seen after so many occurrences.
+LEAN_COUNT = 3.0
 # Imagined shoppers take each number of units up to this one, or the session limit, equally often.
 PRIOR_UNITS_MAX = 3
 
@@ -98,13 +110,16 @@ class Rates:
 
     stage: Stage
     deadline_s: float | None
+    fade: float = FADE
+    imagined_shoppers: float = PRIOR_SHOPPERS
     ages: tuple[float, ...] = field(init=False)
     on: list[float] = field(init=False)
     off: list[float] = field(init=False)
     exposed_s: list[float] = field(init=False)
     outcomes: float = 0.0
     _weight: float = 1.0
-    _imagined: list[tuple[float, float, float]] = field(init=False)
+    # For each age the imagined rates of going on and dropping out, and whether it is past due.
+    _imagined: list[tuple[float, float, bool]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.ages = ages_for(self.deadline_s)
@@ -123,17 +138,16 @@ class Rates:
     def _imagine(self) -> None:
         """Compute the imagined shoppers for these ages and this deadline."""
         due_s = inf if self.deadline_s is None else self.deadline_s - DUE_EARLY_S
-        left, self._imagined = float(PRIOR_SHOPPERS), []
-        for age, until in zip(self.ages, (*self.ages[1:], inf), strict=True):
+        self._imagined = []
+        for age in self.ages:
             on, off = next(row[1:] for row in PRIOR[self.stage] if age < row[0])
-            if age >= due_s:
-                on, off = PRIOR_DUE
-            gone = left * (1 - exp(-(on + off) * (until - age)))
-            left -= gone
-            # Few imagined shoppers get this far. Even so, the first real one who leaves must not
-            # decide the rate alone.
-            exposed_s = max(gone, PRIOR_LEAST) / (on + off)
-            self._imagined.append((on * exposed_s, off * exposed_s, exposed_s))
+            is_due = age >= due_s
+            self._imagined.append((*PRIOR_DUE, True) if is_due else (on, off, False))
+
+    @property
+    def _least(self) -> float:
+        """The imagined occurrences at each age."""
+        return PRIOR_LEAST * self.imagined_shoppers / PRIOR_SHOPPERS
 
     def expose(self, age: float, until: float, *, shoppers: int = 1) -> None:
         """Count the time that each of these shoppers spent in this stage between two ages."""
@@ -145,8 +159,8 @@ class Rates:
 
     def count(self, age: float, *, on: bool) -> None:
         """Count one shopper who left this stage at an age."""
-        self._weight *= FADE
-        self.outcomes = self.outcomes / FADE + 1
+        self._weight *= self.fade
+        self.outcomes = self.outcomes / self.fade + 1
         # A shopper who left at an age was at risk before it, so the outcome belongs to those ages.
         bucket = max(bisect_left(self.ages, age) - 1, 0)
         (self.on if on else self.off)[bucket] += self._weight
@@ -156,18 +170,52 @@ class Rates:
             self._weight = 1.0
 
     def table(self) -> "LifeTable":
-        """Return the life table of the observed and the imagined shoppers together."""
-        on, off, imagined = [], [], []
-        for bucket, (prior_on, prior_off, prior_s) in enumerate(self._imagined):
-            exposed_s = self.exposed_s[bucket] / self._weight + prior_s
-            on.append((self.on[bucket] / self._weight + prior_on) / exposed_s)
-            off.append((self.off[bucket] / self._weight + prior_off) / exposed_s)
-            left = (self.on[bucket] + self.off[bucket]) / self._weight
-            prior = prior_on + prior_off
+        """Return the life table of the observed shoppers, and of the imagined ones beside them.
+
+        At each age the imagined shoppers are as quick, compared with what was imagined at first, as
+        real ones were found to be at the ages before it (`_leaning`).
+        """
+        on, off, guessed = [], [], []
+        share, least = 1.0 / self._weight, self._least
+        # Seen and imagined occurrences at the ages before, nearer ones counting more.
+        before_on = before_off = imagined_on = imagined_off = LEAN_WEIGHT
+        fresh = (1 - LEAN_FADE) * LEAN_WEIGHT
+        left, gone_on = 1.0, 0.0
+        # The rate of going on at the ages before, as it was seen, and the greatest one so far.
+        near_on = peak = 0.0
+        near_s = 1.0
+        widths = (end - start for start, end in zip(self.ages, (*self.ages[1:], inf), strict=True))
+        figures = zip(widths, self.on, self.off, self.exposed_s, self._imagined, strict=True)
+        for width, on_weight, off_weight, exposed_weight, imagined in figures:
+            rate_on, rate_off, is_due = imagined
+            seen_on, seen_off = on_weight * share, off_weight * share
+            exposed_s = exposed_weight * share
+            prior_on, prior_off = rate_on, rate_off
+            if not is_due:
+                # A crowd that goes on ever more often, or hardly ever yet, may just be slow. One
+                # that went on and does so no more is done.
+                fallen = min(LEAN_FALL * (1.0 - near_on / near_s / peak), 1.0) if peak else 0.0
+                prior_on *= (before_on / imagined_on) ** (fallen * min(gone_on / LEAN_SHARE, 1.0))
+                prior_off *= before_off / imagined_off
+            prior_s = least / (prior_on + prior_off)
+            all_s = exposed_s + prior_s
+            on.append((seen_on + prior_on * prior_s) / all_s)
+            off.append((seen_off + prior_off * prior_s) / all_s)
+            rate = on[-1] + off[-1]
+            leave = left * (1 - exp(-rate * width))
+            left -= leave
+            gone_on += leave * on[-1] / rate
             # Many shoppers may leave within next to no time: so outcomes count as well as exposure.
-            imagined.append(min(prior_s / exposed_s, prior / (left + prior)))
-        weight = self.outcomes + PRIOR_SHOPPERS
-        return life_table(self.ages, on, off, imagined=imagined, weight=weight)
+            guessed.append(min(prior_s / all_s, least / (seen_on + seen_off + least)))
+            near_on, near_s = LEAN_FADE * near_on + seen_on, LEAN_FADE * near_s + exposed_s
+            if near_on >= LEAN_COUNT:
+                peak = max(peak, near_on / near_s)
+            before_on = LEAN_FADE * before_on + fresh + seen_on
+            before_off = LEAN_FADE * before_off + fresh + seen_off
+            imagined_on = LEAN_FADE * imagined_on + fresh + exposed_s * rate_on
+            imagined_off = LEAN_FADE * imagined_off + fresh + exposed_s * rate_off
+        weight = min(self.outcomes + self.imagined_shoppers, KNOWN_MAX)
+        return life_table(self.ages, on, off, imagined=guessed, weight=weight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +313,8 @@ class Units:
     """
 
     units_max: int | None = None
+    fade: float = FADE
+    imagined_shoppers: float = PRIOR_SHOPPERS
     weight: float = 0.0
     total: float = 0.0
     squares: float = 0.0
@@ -291,15 +341,15 @@ class Units:
     def count(self, units: int) -> None:
         if units < 1:
             return
-        self.weight = self.weight / FADE + 1
-        self.total = self.total / FADE + units
-        self.squares = self.squares / FADE + units**2
+        self.weight = self.weight / self.fade + 1
+        self.total = self.total / self.fade + units
+        self.squares = self.squares / self.fade + units**2
 
     def moments(self) -> tuple[float, float, float]:
         """Return the mean, the variance, and the number of holds that they are worth."""
-        weight = self.weight + PRIOR_SHOPPERS
+        weight = self.weight + self.imagined_shoppers
         most = self.imagined_max
         prior_mean, prior_var = (most + 1) / 2, (most**2 - 1) / 12
-        mean = (self.total + PRIOR_SHOPPERS * prior_mean) / weight
-        squares = self.squares + PRIOR_SHOPPERS * (prior_var + prior_mean**2)
+        mean = (self.total + self.imagined_shoppers * prior_mean) / weight
+        squares = self.squares + self.imagined_shoppers * (prior_var + prior_mean**2)
         return mean, max(squares / weight - mean**2, 0.0), weight

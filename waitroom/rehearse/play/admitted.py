@@ -15,8 +15,8 @@ class Admitted:
     the shopper asked and could hold nothing of any SKU. `missed_choice` means that the one SKU they
     came for was gone and another was left. `named` is the shelf that they named as they joined,
     `first_shelf` the one that they held from first, and `missed_shelf` the one that they asked in
-    vain. `gone_at` is when the shopper is gone, with or without
-    saying so.
+    vain. `gone_at` is when the shopper is gone, with or without saying so. `claims_at` and
+    `chooses_at` are when the shopper is going to claim and to choose, None for one who never does.
     """
 
     number: int
@@ -28,6 +28,8 @@ class Admitted:
     called_at: float
     first_called_at: float
     claim_until: float = 0.0
+    claims_at: float | None = None
+    chooses_at: float | None = None
     state: AdmissionState = AdmissionState.CALLED
     times_called: int = 1
     promised: int = 0

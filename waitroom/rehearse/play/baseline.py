@@ -1,6 +1,6 @@
 """A policy for comparison that ignores the stock: a fixed rate or a fixed number inside. Pure."""
 
-from waitroom.line.policy import POLICIES, AdmissionPolicy, PolicyInput
+from waitroom.line.policy import POLICIES, AdmissionPolicy, Expected, PolicyInput
 from waitroom.rehearse.scenario.scenario import ScenarioError
 
 
@@ -13,8 +13,12 @@ class Fixed:
         return room.batch_max
 
 
+# The yardsticks, which know the shoppers (`play.oracle`).
+ORACLE, CLAIRVOYANT = "oracle", "clairvoyant"
+
+
 def policy_named(name: str) -> AdmissionPolicy:
-    known = POLICIES | {Fixed.name: Fixed()}
+    known = POLICIES | {Fixed.name: Fixed(), ORACLE: Expected(), CLAIRVOYANT: Fixed()}
     if name not in known:
         raise ScenarioError(f"there is no policy {name}; the policies are {', '.join(known)}")
     return known[name]

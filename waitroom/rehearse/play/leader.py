@@ -1,13 +1,14 @@
 """The leading controller of a rehearsal: production's caller, shown a rehearsed room."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from waitroom.line.caller import Caller
 from waitroom.line.checkout_health import CheckoutHealth
+from waitroom.line.forecast.demand import Demand
 from waitroom.line.forecast.journey import Reading
-from waitroom.line.policy import POLICIES, AdmissionPolicy, Call, CallResult
+from waitroom.line.policy import POLICIES, AdmissionPolicy, Call, CallResult, Expected
 from waitroom.line.snapshot import CallingRules, RoomSnapshot, Shelf
 from waitroom.line.state import LineState, RoomState
 from waitroom.line.wait import row_at
@@ -27,18 +28,22 @@ def moment(at_s: float) -> datetime:
 class Leader:
     """Drive the caller once a second, as `waitroom.leader.room_lead` does.
 
-    Without `figures` no waits and chances are worked out, which costs most of a tick.
+    Without `figures` no waits and chances are worked out, which costs most of a tick. `demand_of`
+    makes the learner, where it is not production's own.
     """
 
     policy: AdmissionPolicy
     figures: bool = True
+    demand_of: Callable[[], Demand] | None = None
     caller: Caller = field(init=False)
     health: CheckoutHealth = field(default_factory=CheckoutHealth)
     told: LineState | None = None
 
     def __post_init__(self) -> None:
         policies: Mapping[str, AdmissionPolicy] = {**POLICIES, self.policy.name: self.policy}
-        self.caller = Caller(policies=policies, figures=self.figures)
+        self.caller = Caller(
+            policies=policies, figures=self.figures, demand_of=self.demand_of or Demand
+        )
 
     def decide(self, room: RoomSnapshot, *, checkout_p95_s: float | None) -> list[Call]:
         """Observe, then decide; `checkout_p95_s` is how long checkout takes to answer."""
@@ -56,7 +61,7 @@ class Leader:
 
     def learn(self, reading: Reading) -> None:
         """Learn and forecast, where what is called or published depends on it."""
-        if self.figures or self.policy.name == "expected":
+        if self.figures or self.policy.name == Expected.name or self.demand_of is not None:
             self.caller.learn(reading)
             self.caller.forecast(reading.room)
 

@@ -1,10 +1,12 @@
 """One sale from the opening to the last unit: a line, a leader that ticks, and a shop."""
 
 from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from waitroom.line.admission import AdmissionState
 from waitroom.line.assortment.choices import Chosen
+from waitroom.line.forecast.demand import Demand
 from waitroom.line.forecast.journey import Reading
 from waitroom.line.policy import AdmissionPolicy, Call, CallResult, Decision
 from waitroom.line.snapshot import LineSnapshot, RoomSnapshot, Stock
@@ -47,6 +49,7 @@ class Simulation:
         policy: AdmissionPolicy | None = None,
         course: Course | None = None,
         figures: bool = True,
+        demand_of: Callable[[], Demand] | None = None,
     ) -> None:
         self.scenario, self.seed, self.rules = scenario, seed, scenario.rules
         self.course = course
@@ -58,7 +61,7 @@ class Simulation:
         policy = policy or policy_named(self.rules.policy)
         # A policy that does not look at the stock has no chances to publish.
         figures = figures and policy.name != Fixed.name
-        self.leader = Leader(policy, figures)
+        self.leader = Leader(policy, figures, demand_of)
         self.gate = self.tail = 0
         self.open = True
         self.admitted: dict[int, Admitted] = {}
@@ -71,7 +74,7 @@ class Simulation:
         shelf_of = {sku.sku: index for index, sku in enumerate(scenario.stock.skus)}
         self.sampler = Sampler(stream(seed, SAMPLES), shelf_of)
         self.decision = NOTHING
-        self._shifted = False
+        self.shifted_at: float | None = None
         # The numbers whose choices the leader has read.
         self._read_to = 0
 
@@ -99,8 +102,7 @@ class Simulation:
     def checkout_p95_s(self) -> float | None:
         """The time in which checkout answers; None while all is well."""
         trouble = self.scenario.trouble
-        troubled = trouble.trouble_from_s <= self.now < trouble.trouble_until_s
-        return trouble.checkout_p95_s if troubled and trouble.checkout_p95_s else None
+        return trouble.checkout_p95_s or None if trouble.at(self.now) else None
 
     @property
     def over(self) -> bool:
@@ -175,11 +177,12 @@ class Simulation:
     def _read(self, room: RoomSnapshot) -> Reading:
         """Read how the called fare, as the leader would read it from the database."""
         over, self.shop.over = self.shop.over, []
+        changed, self.shop.changed = self.shop.changed, {}
         named, first = self._named_since(), self._read_to + 1
         self._read_to = self.tail
         return Reading(
             room=room,
-            changed=[a.journey() for a in self.shop.open.values()],
+            changed=[a.journey() for a in changed.values()],
             closed=[a.journey() for a in over],
             shelves=shelves_of(self.scenario.stock, self.books),
             chosen=[Chosen(line_id=LINE_ID, entered=False, first=first, skus=named)]
@@ -260,11 +263,24 @@ class Simulation:
         """Say whether a waiting number was given up by saying so."""
         return self.arrivals.told[number - 1] and self.arrivals.until[number - 1] <= self.now
 
-    def _call(self, number: int, *, until: float, joins: bool = False) -> None:
+    def next_in_line(self) -> Iterator[tuple[Admitted, float]]:
+        """Yield the shoppers to call next, each with the moment at which they would hear of it."""
+        until = self.now + self.rules.claim_window_s
+        for number in self.came_back:
+            back = replace(self.admitted[number], claim_until=until)
+            back.times_called += 1
+            yield back, self._heard_at(back, 1)
+        for number in range(self.head + 1, len(self.arrivals.at) + 1):
+            if not self._left(number):
+                a = self._called(number, until=until)
+                yield a, self._heard_at(a, 0)
+
+    def _called(self, number: int, *, until: float) -> Admitted:
+        """Return a number as it is when it is called now."""
         index = number - 1
         who = self.arrivals.who[index]
         dice = dice_of(self.seed, who)
-        a = self.admitted[number] = Admitted(
+        return Admitted(
             number=number,
             who=who,
             bot=who >= self.arrivals.people,
@@ -276,6 +292,9 @@ class Simulation:
             first_called_at=self.now,
             claim_until=until,
         )
+
+    def _call(self, number: int, *, until: float, joins: bool = False) -> None:
+        a = self.admitted[number] = self._called(number, until=until)
         if self.promised_each:
             self.books.promise(a, self.promised_each)
         heard_at = self.now if joins else self._heard_at(a, 0)
@@ -323,14 +342,14 @@ class Simulation:
 
     def _shift_if_due(self) -> None:
         shift = self.scenario.shift
-        if self._shifted:
+        if self.shifted_at is not None:
             return
         at, share = shift.shift_at_s, shift.shift_at_sold_share
         if (at is not None and self.now >= at) or (
             share is not None and self.books.sold >= share * self.books.on_hand
         ):
             self.shop.shopping = shift.applied_to(self.shop.shopping)
-            self._shifted = True
+            self.shifted_at = self.now
 
     def _waiting(self) -> tuple[int, int]:
         """Return how many numbers wait, and behind how many of them somebody still does."""

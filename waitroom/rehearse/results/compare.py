@@ -10,6 +10,8 @@ from statistics import fmean, stdev
 import msgspec
 
 from inventory.kit.doors.decoding import Json
+from waitroom.rehearse.play.baseline import CLAIRVOYANT, ORACLE
+from waitroom.rehearse.play.oracle import play_knowing
 from waitroom.rehearse.play.simulation import Simulation
 from waitroom.rehearse.results.result import Result, result_of, score_json
 from waitroom.rehearse.results.score import TENTHS, Score
@@ -38,6 +40,7 @@ FIGURES = (
     Figure(key="to_last_s", label="last unit paid after, s", kind="time"),
     Figure(key="to_95_s", label="95 % paid after, s", kind="time"),
     Figure(key="found_nothing_of_called", label="found nothing, % of called", kind="share"),
+    Figure(key="refused_of_called", label="refused at first, % of called", kind="share"),
     Figure(key="found_nothing_of_inside", label="found nothing, % of inside", kind="share"),
     Figure(key="called", label="called", kind="count"),
     Figure(key="came_in", label="came in", kind="count"),
@@ -50,6 +53,16 @@ FIGURES = (
     Figure(key="wait_p95_s", label="wait, 95th percentile, s", kind="time"),
     Figure(key="overtaken", label="overtaken", kind="count"),
     Figure(key="present_at_sold_out", label="waiting when sold out", kind="count"),
+)
+
+
+# The figures held against the yardsticks: times and idle units as ratios, shares as such.
+HELD_AGAINST = (
+    "to_95_s",
+    "to_last_s",
+    "idle_unit_s",
+    "refused_of_called",
+    "found_nothing_of_called",
 )
 
 
@@ -117,6 +130,13 @@ class Outcome:
             return None
         return interval_of([a - b for a, b in zip(mine, theirs, strict=True)])
 
+    def ratio(self, yardstick: "Outcome", key: str) -> Interval | None:
+        """Return the ratio of a figure to a yardstick's, with the interval of a ratio of means."""
+        mine, its = self.values(key), yardstick.values(key)
+        if not mine or not its or not sum(its):
+            return None
+        return ratio_of(list(zip(mine, its, strict=True)))
+
     def score(self) -> Score:
         total = Score()
         for result in self.results:
@@ -162,22 +182,28 @@ def interval_of(values: Sequence[float]) -> Interval:
 def share_of(counts: Sequence[tuple[int, int]]) -> Interval | None:
     """Return a share of shoppers with its interval, from (part, whole) of each sale.
 
-    Shoppers of one sale share its luck, so the sales are independent and the shoppers are not. The
-    interval is that of a ratio estimator over clusters (Cochran, *Sampling Techniques*, 1977,
-    chapter 6).
+    Shoppers of one sale share its luck, so the sales are independent and the shoppers are not.
     """
-    total = sum(of for _, of in counts)
-    if not total:
-        return None
-    share = sum(some for some, _ in counts) / total
-    size = total / len(counts)
-    half = interval_of([(some - share * of) / size for some, of in counts]).half
-    return Interval(mean=share, low=share - half, high=share + half)
+    return ratio_of(counts) if sum(of for _, of in counts) else None
+
+
+def ratio_of(pairs: Sequence[tuple[float, float]]) -> Interval:
+    """Return the ratio of two means over the same sales, with its interval.
+
+    It is that of a ratio estimator over clusters (Cochran, *Sampling Techniques*, 1977, chapter 6).
+    """
+    total = sum(of for _, of in pairs)
+    ratio, size = sum(some for some, _ in pairs) / total, total / len(pairs)
+    half = interval_of([(some - ratio * of) / size for some, of in pairs]).half
+    return Interval(mean=ratio, low=ratio - half, high=ratio + half)
 
 
 def play(variant: Variant, seed: int, *, figures: bool = True) -> Result:
-    sim = Simulation(variant.scenario, seed=seed, course=variant.course, figures=figures)
-    return result_of(sim.run())
+    policy = variant.scenario.rules.policy
+    sim = play_knowing(policy, variant.scenario, seed, figures=figures)
+    if sim is None:
+        sim = Simulation(variant.scenario, seed=seed, course=variant.course, figures=figures).run()
+    return result_of(sim)
 
 
 def compare(
@@ -212,9 +238,15 @@ def _played(
         yield from zip(seeds, pool.map(one, seeds), strict=True)
 
 
+def yardsticks_of(outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
+    """Return the sales whose room knows the shoppers, by the name of the yardstick."""
+    named = {outcome.variant.scenario.rules.policy: outcome for outcome in outcomes}
+    return {name: named[name] for name in (ORACLE, CLAIRVOYANT) if name in named}
+
+
 def to_json(outcomes: Sequence[Outcome], *, seeds: Sequence[int]) -> Json:
     """Return everything as plain values: each sale, each figure, each difference from the first."""
-    first = outcomes[0]
+    first, yardsticks = outcomes[0], yardsticks_of(outcomes)
     return {
         "interval": INTERVAL,
         "seeds": list(seeds),
@@ -228,6 +260,11 @@ def to_json(outcomes: Sequence[Outcome], *, seeds: Sequence[int]) -> Json:
                 "against_first": {f.key: _plain(outcome.against(first, f.key)) for f in FIGURES}
                 if outcome is not first
                 else None,
+                "against_yardsticks": {
+                    name: {key: _plain(outcome.ratio(one, key)) for key in HELD_AGAINST}
+                    for name, one in yardsticks.items()
+                    if outcome is not one
+                },
                 "score": _score_of(outcome),
                 "sales": [result.to_json() for result in outcome.results],
             }

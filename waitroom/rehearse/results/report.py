@@ -8,18 +8,20 @@ from rich.text import Text
 
 from waitroom.rehearse.results.compare import (
     FIGURES,
+    HELD_AGAINST,
     INTERVAL,
     Figure,
     Interval,
     Outcome,
     Reliability,
     interval_of,
+    yardsticks_of,
 )
 from waitroom.rehearse.scenario.recording import Recording
 
 COLUMNS_MAX = 3
 # Rows that are left out where they are zero for every variant.
-RARE = {"missed_choice", "bots_bought", "overtaken", "found_nothing_of_inside"}
+RARE = {"refused_of_called", "missed_choice", "bots_bought", "overtaken", "found_nothing_of_inside"}
 KNOWN = {figure.key: figure for figure in FIGURES}
 # The shares of the called numbers at which a replay is compared with its record.
 HEAD_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
@@ -40,6 +42,10 @@ def comparison(
         parts.extend(_figures(some) for some in _columns(outcomes))
         told = [outcome for outcome in outcomes if outcome.score().chances]
         parts.extend(_chances(some) for some in _columns(told))
+    yardsticks = {} if brief else yardsticks_of(outcomes)
+    for name, yardstick in yardsticks.items():
+        others = [one for one in outcomes if one not in yardsticks.values()]
+        parts.extend(_against(name, yardstick, some) for some in _columns(others))
     if not brief and len(outcomes) > 1 and seeds > 1:
         parts.extend(_differences(outcomes[0], some) for some in _columns(outcomes[1:]))
     note = f"{INTERVAL}, over {seeds} seeds.\nAll variants meet the same shoppers."
@@ -109,6 +115,28 @@ def _lines(outcomes: Sequence[Outcome]) -> Table:
         cells = (written(KNOWN[key], outcome.interval(key)) for key in DIFFERENCES)
         table.add_row(outcome.variant.name, *cells, f"{outcome.unsold} of {len(outcome.results)}")
     return table
+
+
+def _against(name: str, yardstick: Outcome, others: Sequence[Outcome]) -> Table:
+    """Return the ratio of each variant's figures to a yardstick's; shares stand beside its own."""
+    table = Table(show_edge=False, pad_edge=False)
+    table.add_column(f"times the {name}'s", no_wrap=True)
+    for outcome in others:
+        table.add_column(outcome.variant.name, justify="right")
+    for key in HELD_AGAINST:
+        figure = KNOWN[key]
+        if figure.kind == "share":
+            own = written(figure, yardstick.interval(key))
+            cells = [f"{written(figure, one.interval(key))} to {own}" for one in others]
+        else:
+            ratios = (outcome.ratio(yardstick, key) for outcome in others)
+            cells = ["-" if ratio is None else _ratio(ratio) for ratio in ratios]
+        table.add_row(figure.label, *cells)
+    return table
+
+
+def _ratio(ratio: Interval) -> str:
+    return f"{ratio.mean:.2f} ± {ratio.half:.2f}"
 
 
 def _differences(first: Outcome, others: Sequence[Outcome]) -> Table:

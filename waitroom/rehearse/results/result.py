@@ -56,6 +56,11 @@ class Result:
         return self.found_nothing / max(self.called, 1)
 
     @property
+    def refused_of_called(self) -> float:
+        """The share of the called who found nothing when they first asked, served later or not."""
+        return self.refused / max(self.called, 1)
+
+    @property
     def found_nothing_of_inside(self) -> float:
         return self.found_nothing / max(self.came_in, 1)
 
@@ -63,6 +68,7 @@ class Result:
         """Return plain values for JSON, including the shares and the score's figures."""
         values = asdict(self) | {
             "found_nothing_of_called": self.found_nothing_of_called,
+            "refused_of_called": self.refused_of_called,
             "found_nothing_of_inside": self.found_nothing_of_inside,
         }
         head = values.pop("head_by_tick")[::MINUTE_S]

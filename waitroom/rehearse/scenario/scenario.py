@@ -150,6 +150,9 @@ class Trouble(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     delay_s: FromZero = 0.0
     checkout_p95_s: FromZero = 0.0
 
+    def at(self, now: float) -> bool:
+        return self.trouble_from_s <= now < self.trouble_until_s
+
 
 class Shift(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """True rates that change in mid-sale: at a moment, or when a share of the units is sold.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from waitroom.line.policy import POLICIES
-from waitroom.rehearse.play.baseline import Fixed, policy_named
+from waitroom.rehearse.play.baseline import CLAIRVOYANT, ORACLE, Fixed, policy_named
 from waitroom.rehearse.scenario.course import Course
 from waitroom.rehearse.scenario.scenario import Scenario, ScenarioError, changed
 
@@ -58,6 +58,20 @@ def parse_settings(settings: Sequence[str], *, where: str) -> dict[str, str]:
             raise ScenarioError(f"{where}: {setting!r} is not key=value")
         changes[key.strip()] = value.strip()
     return changes
+
+
+def yardsticks_for(variants: Sequence[Variant]) -> list[Variant]:
+    """Return the sales whose room knows the shoppers, under the rules of the first variant.
+
+    A replay has none, since what its shoppers would do is in no log.
+    """
+    first = variants[0]
+    if first.course is not None:
+        return []
+    here = {variant.scenario.rules.policy for variant in variants}
+    return [
+        parse_variant(name, first.scenario) for name in (ORACLE, CLAIRVOYANT) if name not in here
+    ]
 
 
 def policies_of(scenario: Scenario, course: Course | None = None) -> list[Variant]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from waitroom.line.forecast.demand import Demand
 from waitroom.line.forecast.journey import Journey
+from waitroom.line.forecast.outlook import BACK_S
 
 SOME = 10
 
@@ -24,6 +25,7 @@ class Course:
     claims_s: float
     holds_s: float
     pays: bool
+    pays_s: float = 60.0
 
     def at(self, now: float) -> Journey:
         """Return what the leader would read at a moment."""
@@ -31,7 +33,7 @@ class Course:
         claimed, held = self.claims_s <= min(age, 120.0), self.claims_s + self.holds_s <= age
         ended_s = 120.0 if self.claims_s > 120.0 else self.claims_s + 600.0
         held = held and self.holds_s < 600.0 and claimed
-        hold_s = self.claims_s + self.holds_s + (60.0 if self.pays else 300.0)
+        hold_s = self.claims_s + self.holds_s + (self.pays_s if self.pays else 300.0)
         if held:
             ended_s = hold_s
         over = age >= ended_s
@@ -61,6 +63,7 @@ def crowd(
             claims_s=rng.expovariate(1 / 10) if rng.random() < claim else float("inf"),
             holds_s=rng.expovariate(1 / 30) if rng.random() < hold else float("inf"),
             pays=rng.random() < 0.8,
+            pays_s=rng.uniform(20.0, 100.0),
         )
         for n in range(shoppers)
     ]
@@ -336,7 +339,7 @@ def test_a_hold_counts_though_the_stopped_clock_puts_it_before_its_call() -> Non
     assert outlook.units_held == 1
 
 
-def test_units_count_as_coming_back_only_when_they_as_good_as_surely_do() -> None:
+def test_units_are_expected_back_when_their_time_is_nearly_over() -> None:
     demand = Demand()
     watch(demand, crowd(600), until=600.0)
     old = [
@@ -350,7 +353,9 @@ def test_units_count_as_coming_back_only_when_they_as_good_as_surely_do() -> Non
 
     demand.observe(600.0, [*old, *young], [], dropped=demand.open_ids)
 
-    assert 0.9 * SOME < demand.outlook(600.0).units_back <= SOME
+    soon = demand.outlook(600.0).horizons[BACK_S.index(30)]
+    # Those whose time is nearly over, and few of the others.
+    assert 0.9 * SOME < soon.back_mean < 1.2 * SOME
 
 
 def test_calls_that_were_made_since_count_as_calls_under_way() -> None:
@@ -413,10 +418,43 @@ def test_whatever_the_records_say_the_figures_are_possible(
         assert 0 <= outlook.askers_mean <= outlook.asking
         assert 0 <= outlook.askers_var <= outlook.asking / 4 + 1e-9
         assert 0 <= outlook.disappointed <= outlook.called
-        assert 0 <= outlook.units_back <= outlook.units_held
+        for horizon in outlook.horizons:
+            assert 0 <= horizon.back_mean <= horizon.later_mean + 1e-9
+            assert horizon.later_mean <= outlook.units_held + 1e-9
+            assert 0 <= horizon.asks_mean <= outlook.asking + 1e-9
+            assert 0 <= horizon.new_asks <= 1
         assert outlook.units_mean >= 1
 
 
 def shares_of(outlook: object) -> Iterator[float]:
     for name in ("claim_share", "hold_share", "pay_share", "ask_share"):
         yield getattr(outlook, name)
+
+
+def test_ages_that_no_shopper_reached_follow_the_ages_before_them() -> None:
+    """Shoppers who hold do so within half a minute; the others stay, and are not waited for."""
+    demand = Demand(units_max=1)
+    for second in range(130):
+        now = float(second)
+        if second == 0:
+            demand.observe(now, [inside(n, claimed_at=0.0) for n in range(100)], [])
+        holds = [
+            inside(n, claimed_at=0.0, held_at=5.0 + n / 2, units_held=1)
+            for n in range(60)
+            if second == int(6 + n / 2)
+        ]
+        demand.observe(now, holds, [])
+
+    outlook = demand.outlook(129.0)
+
+    assert outlook.asking == 40
+    assert outlook.askers_mean + outlook.askers_guess < 8
+
+
+def test_a_crowd_of_which_hardly_any_has_gone_on_may_just_be_slow() -> None:
+    demand = Demand(units_max=1)
+    for second in range(20):
+        changed = [inside(n, claimed_at=0.0) for n in range(100)] if second == 0 else []
+        demand.observe(float(second), changed, [])
+
+    assert demand.outlook(19.0).askers_mean > 40
