@@ -32,8 +32,8 @@ from checkout.driving.lease_holder import LeaseHolder
 from checkout.order_store import OrderStore
 from inventory.kit.database import open_pool
 
-async def drive(url, order_id):
-    pool = await open_pool(url, size_max=2)
+async def drive(url, pooler, order_id):
+    pool = await open_pool(url, size_max=2, pooler=bool(pooler))
     holder = LeaseHolder(pool)
     await holder.beat()
     orders = OrderStore(pool, holder=holder.name)
@@ -84,9 +84,10 @@ async def test_an_order_of_a_killed_process_is_driven_on_long_before_its_lease_i
 ) -> None:
     order_id = await an_order(service)
     await execute(service, "UPDATE purchase SET driven_until = '2000-01-01'")
-    url = service.settings.postgres_url
+    url, pooler = service.settings.postgres_url, service.settings.postgres_pooler
+    arguments = (url, "pooler" if pooler else "", str(order_id))
     driver = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", DRIVER, url, str(order_id), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", DRIVER, *arguments, stdout=asyncio.subprocess.PIPE
     )
     assert driver.stdout is not None
     assert await driver.stdout.readline() == b"driving\n"
