@@ -253,7 +253,8 @@ class OrderStore:
     async def take(self, *, gateway: str, lease_s: float, limit: int) -> list[Taken]:
         """Lease orders of this gateway that have no driver and are still moving."""
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(SQL["take_orders"], gateway, lease_s, limit, self._holder)
+            values = (gateway, lease_s, limit, self._holder)
+            rows = await borrowed.fetch(SQL["take_orders"], *values, timeout=SHOPPER_TIMEOUT_S)
         return [
             Taken(
                 id=row["order_id"],

@@ -43,7 +43,7 @@ STANDS_S = 10.0
 AGAIN_S = 0.1
 PATIENCE_S = 60.0
 WITHIN_S = 5.0
-KINDS = ("join", "claim", "hold", "payment")
+KINDS = ("join", "call", "claim", "hold", "payment")
 # A step that another process does for this one is asked for again.
 DONE, AGAIN = (200, 201), (202, 409, 429, 503)
 
@@ -79,11 +79,12 @@ class Sale:
 
     async def _until_called(self, ticket: str) -> None:
         """Wait for a leader: while none leads, nobody is called."""
+        began_at, path = time.monotonic(), "/rooms/drop/tickets/me"
         while True:
             with suppress(aiohttp.ClientError, TimeoutError):
-                path = "/rooms/drop/tickets/me"
                 async with self.http.get(path, headers=authorization(ticket)) as answer:
                     if answer.status == 200 and (await answer.json())["status"] == "called":
+                        self._done("call", began_at)
                         return
             await asyncio.sleep(AGAIN_S)
 
@@ -97,20 +98,23 @@ class Sale:
                 async with self.http.post(path, json=body or None, headers=headers) as answer:
                     said = await answer.json()
                     if answer.status in DONE:
-                        ended_at = time.monotonic()
-                        self.steps.append(Step(kind=kind, began_at=began_at, ended_at=ended_at))
+                        self._done(kind, began_at)
                         return said
                     assert answer.status in AGAIN, (answer.status, said)
                     wait_s = float(answer.headers.get("Retry-After", AGAIN_S))
             await asyncio.sleep(wait_s)
 
+    def _done(self, kind: str, began_at: float) -> None:
+        self.steps.append(Step(kind=kind, began_at=began_at, ended_at=time.monotonic()))
+
     def longest(self, kind: str, *, since: float) -> float:
         """Return the longest that a step took from a moment on, if it was under way soon after."""
-        return max(
+        took = [
             step.ended_at - max(step.began_at, since)
             for step in self.steps
             if step.kind == kind and step.ended_at > since and step.began_at < since + AFTER_S
-        )
+        ]
+        return max(took, default=0.0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -171,7 +175,7 @@ async def backend_frozen(theatre: Theatre) -> float:
 
     If it is in the middle of a transaction it keeps its locks, and nobody else can take them away.
     """
-    pid = await theatre.ask_database(BACKEND)
+    pid = await eventually(lambda: theatre.ask_database(BACKEND))
     os.kill(pid, signal.SIGSTOP)
     since = time.monotonic()
     state = "SELECT state FROM pg_stat_activity WHERE pid = $1"
@@ -227,19 +231,22 @@ async def measure(theatre: Theatre, stall: Stall) -> dict[str, float]:
     async with visitors(theatre.running.program.url) as http:
         sale = Sale(http)
         walking = [asyncio.create_task(sale.walk()) for _ in range(SHOPPERS)]
-        await asyncio.sleep(BEFORE_S)
-        since = await stall(theatre)
-        await asyncio.sleep(AFTER_S)
-        # All that was under way then has to come to its end.
-        counted = len(sale.steps)
+        try:
+            await asyncio.sleep(BEFORE_S)
+            since = await stall(theatre)
+            await asyncio.sleep(AFTER_S)
+            # All that was under way then has to come to its end.
+            counted = len(sale.steps)
 
-        async def go_on() -> bool:
-            return len(sale.steps) > counted + SHOPPERS * len(KINDS)
+            async def go_on() -> bool:
+                return len(sale.steps) > counted + 4 * SHOPPERS
 
-        await eventually(go_on, within_s=PATIENCE_S)
-        for task in walking:
-            task.cancel()
-        for end in await asyncio.gather(*walking, return_exceptions=True):
+            await eventually(go_on, within_s=PATIENCE_S)
+        finally:
+            for task in walking:
+                task.cancel()
+            ends = await asyncio.gather(*walking, return_exceptions=True)
+        for end in ends:
             if isinstance(end, Exception):
                 raise end
         return {kind: sale.longest(kind, since=since) for kind in KINDS}

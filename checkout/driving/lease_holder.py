@@ -23,9 +23,10 @@ log = structlog.get_logger()
 SQL = load_queries("checkout")
 
 BEAT_EVERY_S = 1.0
-# A beat that takes longer waits for a lost reply; the next one asks anew.
-BEAT_MAX_S = 2.0
-_RESTS = Retry(waits_s=(BEAT_EVERY_S,))
+# A beat that takes longer waits for a lost reply. The next one comes soon enough for this holder to
+# be heard steadily.
+BEAT_MAX_S = 1.0
+_RESTS = Retry(waits_s=(0.2, BEAT_EVERY_S))
 
 
 class LeaseHolder:
@@ -41,8 +42,8 @@ class LeaseHolder:
 
     async def beat(self) -> float:
         """Say once that this process lives, and free what dead ones hold; return the rest."""
-        async with asyncio.timeout(BEAT_MAX_S), connection(self._pool) as borrowed:
-            dead = await borrowed.fetchval(SQL["beat_lease_holder"], self.name)
+        async with connection(self._pool) as borrowed:
+            dead = await borrowed.fetchval(SQL["beat_lease_holder"], self.name, timeout=BEAT_MAX_S)
         if dead:
             log.warning("leases_freed", holders=dead)
         return BEAT_EVERY_S

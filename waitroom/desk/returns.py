@@ -14,6 +14,7 @@ from waitroom.refusals import (
     MailNotOffered,
     NotDrawnYet,
     OtherTicket,
+    PlaceChangedTooOften,
     RoomEnded,
     TicketLeft,
     UnitsFree,
@@ -30,6 +31,7 @@ _REFUSALS: dict[str, type[Refusal]] = {
     "left": TicketLeft,
     "other_ticket": OtherTicket,
     "room_ended": RoomEnded,
+    "too_many_changes": PlaceChangedTooOften,
 }
 
 

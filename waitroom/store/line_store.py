@@ -266,7 +266,8 @@ class LineStore:
     async def stay_for_returns(self, ticket: Ticket, *, email: str, language: str = "") -> str:
         """Keep a ticket in line for returns; the address is written to in the language.
 
-        The verdict is waits, units_free, bought, left, other_ticket or room_ended.
+        The verdict is waits, units_free, bought, left, other_ticket, room_ended or
+        too_many_changes.
         """
         values = (ticket.line_id, ticket.number, ticket.ticket_id, email, language)
         async with connection(self._pool) as borrowed:

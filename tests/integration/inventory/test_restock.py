@@ -408,6 +408,30 @@ async def test_who_bought_or_left_does_not_stay_for_returns(service: Service) ->
     assert await returns(service, 2) == "left"
 
 
+async def test_one_may_stay_for_returns_and_not_stay_a_bounded_number_of_times(
+    service: Service,
+) -> None:
+    await open_gate(service, skus={"mug": 1})
+    first, second = await sessions_in(service, 2)
+    await hold(service, first, mug=1)
+    await execute(
+        service, "UPDATE admission SET state = 'ended', end_reason = 'left' WHERE number = 2"
+    )
+    (row,) = await execute(
+        service, "SELECT line_id, number, ticket_id FROM admission WHERE number = 2"
+    )
+    most = (await execute(service, "SELECT session_changes_max() AS most"))[0]["most"]
+    sql = "UPDATE admission SET changes = $1 WHERE admission_id = $2"
+    await execute(service, sql, most - 2, second)
+
+    said = []
+    for _ in range(4):
+        said.append(await returns(service, 2))
+        await service.lines.leave_returns(Ticket(**dict(row)))
+
+    assert said == ["waits", "waits", "too_many_changes", "too_many_changes"]
+
+
 async def test_another_ticket_cannot_stay_in_ones_place(service: Service) -> None:
     await open_gate(service, skus={"mug": 3})
     await sessions_in(service, 1)

@@ -4,7 +4,7 @@
 -- Keeps a ticket in line for returns, with an address or without: once its session is over unserved
 -- it is called again, by number, before anyone new. A shopper who could have something now
 -- cannot stay for it, or buying could be put off for ever. Verdicts: waits, units_free, bought, left, other_ticket,
--- room_ended.
+-- room_ended, too_many_changes.
 CREATE FUNCTION stay_for_returns(in_line int, in_number bigint, in_ticket bytea, address text, in_language text)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -19,6 +19,7 @@ BEGIN
     SELECT * INTO a FROM admission x WHERE x.line_id = in_line AND x.number = in_number FOR NO KEY UPDATE;
     IF a.ticket_id <> in_ticket THEN RETURN 'other_ticket'; END IF;
     IF a.state = 'left' THEN RETURN 'left'; END IF;
+    IF a.changes >= session_changes_max() THEN RETURN 'too_many_changes'; END IF;
     IF a.state = 'ended' AND a.end_reason = 'ordered' THEN RETURN 'bought'; END IF;
     IF NOT EXISTS (SELECT FROM returns_wait r WHERE r.line_id = in_line AND r.number = in_number) AND (
             EXISTS (SELECT FROM hold h WHERE h.session_id = a.admission_id AND h.state = 'held')
@@ -31,6 +32,7 @@ BEGIN
         ON CONFLICT (line_id, number) DO UPDATE SET email = EXCLUDED.email, language = EXCLUDED.language, told_at = NULL
         WHERE returns_wait.ticket_id = EXCLUDED.ticket_id;
     IF NOT FOUND THEN RETURN 'other_ticket'; END IF;
+    UPDATE admission x SET changes = x.changes + 1 WHERE x.admission_id = a.admission_id;
     PERFORM come_back_for_returns(ARRAY[a.admission_id]);
     RETURN 'waits';
 END $$;
