@@ -218,6 +218,12 @@ def test_a_quiet_sale_makes_nobody_wait() -> None:
     assert result.found_nothing == 0
 
 
+def test_the_longest_lull_is_the_time_between_two_calls_while_a_unit_is_free() -> None:
+    slow = play("rush", policy="fixed", calls_per_minute="2")
+
+    assert 25 <= slow.longest_lull_s <= 35
+
+
 def test_what_comes_free_goes_to_the_refused_by_number() -> None:
     books = Books(shelves=[Shelf(on_hand=1)], on_hand=1)
     holder, late, early = admitted(1), admitted(9), admitted(4)

@@ -196,7 +196,9 @@ class Rates:
                 # that went on and does so no more is done.
                 fallen = min(LEAN_FALL * (1.0 - near_on / near_s / peak), 1.0) if peak else 0.0
                 prior_on *= (before_on / imagined_on) ** (fallen * min(gone_on / LEAN_SHARE, 1.0))
-                prior_off *= before_off / imagined_off
+                # Shoppers who stay inside in silence leave no sooner for that, and ask no more.
+                if self.stage is not Stage.INSIDE:
+                    prior_off *= before_off / imagined_off
             prior_s = least / (prior_on + prior_off)
             all_s = exposed_s + prior_s
             on.append((seen_on + prior_on * prior_s) / all_s)

@@ -68,6 +68,8 @@ class Simulation:
         self.sold_out_at: float | None = None
         self.waiting_at_sold_out: tuple[int, int] | None = None
         self.idle_unit_s = 0.0
+        # For how long something is free now that nobody was called for, and the longest such time.
+        self.lull_s = self.longest_lull_s = 0.0
         self.called_by_tick: list[int] = []
         self.head_by_tick: list[int] = []
         self.sold_by_tick: list[int] = []
@@ -125,7 +127,11 @@ class Simulation:
         self._call_arrivals_below_the_gate()
         self.agenda.run_until(self.now + TICK_S)
         self.tail = bisect_right(self.arrivals.at, self.now)
-        if self.tail > self.head and not self.sold_out:
+        waits = self.tail > self.head and not self.sold_out
+        lulls = waits and self.books.free > 0 and not self.called_by_tick[-1]
+        self.lull_s = self.lull_s + TICK_S if lulls else 0.0
+        self.longest_lull_s = max(self.longest_lull_s, self.lull_s)
+        if waits:
             self.idle_unit_s += (self.books.on_hand - self.books.held - self.books.sold) * TICK_S
 
     def _tick(self) -> None:

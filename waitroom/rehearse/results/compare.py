@@ -49,6 +49,7 @@ FIGURES = (
     Figure(key="sold", label="units sold", kind="count"),
     Figure(key="bots_bought", label="units bought by bots", kind="count"),
     Figure(key="idle_unit_s", label="idle, unit-seconds", kind="count"),
+    Figure(key="longest_lull_s", label="longest lull with a unit free, s", kind="time"),
     Figure(key="wait_median_s", label="wait, median, s", kind="time"),
     Figure(key="wait_p95_s", label="wait, 95th percentile, s", kind="time"),
     Figure(key="overtaken", label="overtaken", kind="count"),

@@ -17,12 +17,13 @@ class Result:
     """One sale. Times are seconds from the opening, or None for an event that never happened.
 
     `to_last_s` is when the last unit was paid. `idle_unit_s` counts unit-seconds: units neither
-    held nor sold while people waited. `called` counts people; `calls` also counts each repeated
-    call. `found_nothing` counts shoppers who asked and left without ever being able to hold
-    anything. `missed_choice` counts shoppers who wanted one SKU and could have held another.
-    `no_shows` never took up any call. `overtaken` counts shoppers who had come back or been refused
-    and waited while a higher number was served. Waits run from joining to the first call, for the
-    shoppers who then came in.
+    held nor sold while people waited. `longest_lull_s` is the longest time for which a unit was
+    free for new calls, people waited, and none was called. `called` counts people; `calls` also
+    counts each repeated call. `found_nothing` counts shoppers who asked and left without ever being
+    able to hold anything. `missed_choice` counts shoppers who wanted one SKU and could have held
+    another. `no_shows` never took up any call. `overtaken` counts shoppers who had come back or
+    been refused and waited while a higher number was served. Waits run from joining to the first
+    call, for the shoppers who then came in.
     """
 
     sold: int
@@ -31,6 +32,7 @@ class Result:
     to_95_s: float | None
     to_last_s: float | None
     idle_unit_s: float
+    longest_lull_s: float
     called: int
     calls: int
     came_in: int
@@ -116,6 +118,7 @@ def result_of(sim: Simulation) -> Result:
         to_95_s=_time_to(sim, SOLD_SHARE),
         to_last_s=max(paid) if sim.sold_out and paid else None,
         idle_unit_s=sim.idle_unit_s,
+        longest_lull_s=sim.longest_lull_s,
         called=len(everybody),
         calls=sum(a.times_called for a in everybody),
         came_in=len(inside),
