@@ -54,6 +54,8 @@ class SessionView:
     """A session as its shopper sees it."""
 
     session_id: int
+    # The number that was called.
+    number: int
     room: str
     room_name: str
     # The language that the room falls back to, "" for English.

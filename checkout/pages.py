@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,7 +29,7 @@ from inventory.kit.language.language import phrase
 from inventory.kit.pages import CSP, Pages
 from inventory.kit.problem import BadRequest, IdempotencyKeyMissing, Refusal, Unprocessable
 from inventory.money import UnreadableAmount, parse_minor
-from inventory.refusals import OutOfStock, SessionOver, UnknownHold
+from inventory.refusals import OutOfStock, PaymentRunning, SessionOver, UnknownHold
 
 SKUS_SHOWN_MAX = 200
 # Stripe's script, which may come from Stripe alone, draws the card field in a frame of its own.
@@ -76,6 +77,7 @@ class CheckoutPages:
             web.post("/checkout/extend", self.extend),
             web.post("/checkout/pay", self.pay),
             web.post("/checkout/unwish", self.unwish),
+            web.get("/checkout/leave", self.ask_to_leave),
             web.post("/checkout/leave", self.leave),
         ]
 
@@ -92,13 +94,13 @@ class CheckoutPages:
         try:
             session = await self._checkout.sessions.of(request)
         except SessionOver as refusal:
-            return self._over(request, refusal)
+            return await self._over(request, refusal)
         except RoomNeeded as refusal:
             return self._choice(request, refusal)
         try:
             view = await self._checkout.live_session(session)
         except SessionOver as refusal:
-            return self._over(request, refusal, session.room)
+            return await self._over(request, refusal, session)
         request[ROOM_LANGUAGE] = view.language
         holds = await self._checkout.holds.held(session.session_id)
         wishes = await self._checkout.holds.wishes(session.session_id)
@@ -136,18 +138,27 @@ class CheckoutPages:
             "choose_room.html", context, title="Which checkout?", request=request
         )
 
-    def _over(
-        self, request: web.Request, refusal: SessionOver, room: str | None = None
+    async def _over(
+        self, request: web.Request, refusal: SessionOver, session: Session | None = None
     ) -> web.Response:
+        """Render how a session ended and what it bought, or how to get one."""
+        view = None
+        if session is not None:
+            # One that is archived is as good as none.
+            with suppress(SessionOver):
+                view = await self._checkout.orders.session(session.session_id)
         context = {
             "reason": refusal.told(language_of(request)),
-            "room": room or refusal.fields.get("room"),
+            "room": session.room if session else refusal.fields.get("room"),
+            "view": view,
+            "bought": await self._checkout.bought(session) if session else [],
         }
         return self._pages.render(
             "session_over.html",
             context,
             title="Your session has ended",
-            status=401,
+            # A page that tells an outcome is what was asked for.
+            status=200 if context["bought"] or (view and view.end_reason == "left") else 401,
             request=request,
         )
 
@@ -169,7 +180,7 @@ class CheckoutPages:
                 )
             )
         except SessionOver as refusal:
-            return self._over(request, refusal, session.room)
+            return await self._over(request, refusal, session)
         except Refusal as refusal:
             return await self._show(request, refusal, quantities)
         raise web.HTTPSeeOther(checkout_url(session.room))
@@ -225,12 +236,31 @@ class CheckoutPages:
             return await self._show(request, refusal)
         raise web.HTTPSeeOther(f"/checkout/orders/{order.order_id}")
 
+    async def ask_to_leave(self, request: web.Request) -> web.Response:
+        """Ask before anything is lost, and name it."""
+        try:
+            session = await self._checkout.sessions.of(request)
+            view = await self._checkout.live_session(session)
+        except (SessionOver, RoomNeeded):
+            return await self._show(request)
+        holds = await self._checkout.holds.held(session.session_id)
+        context: Json = {
+            "view": view,
+            "holds": [hold_body(hold) for hold in holds],
+            "wishes": await self._checkout.holds.wishes(session.session_id),
+        }
+        return self._pages.render(
+            "leave_checkout.html", context, title="Leave the checkout?", request=request
+        )
+
     async def leave(self, request: web.Request) -> web.Response:
+        """End the session; its cookie stays, and the checkout's address tells that it was left."""
         session = await self._checkout.sessions.of(request)
-        await self._checkout.orders.leave(session.session_id)
-        response = web.HTTPSeeOther("/")
-        self._checkout.sessions.forget(response, session)
-        raise response
+        try:
+            await self._checkout.orders.leave(session.session_id)
+        except PaymentRunning as refusal:
+            return await self._show(request, refusal)
+        raise web.HTTPSeeOther(checkout_url(session.room))
 
     async def _named(self, request: web.Request) -> tuple[Session, UUID]:
         carried = self._checkout.sessions.carried(request)

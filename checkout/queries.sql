@@ -1,5 +1,5 @@
 -- name: read_session
-SELECT a.admission_id AS session_id, m.room, m.name AS room_name, m.language, a.state, a.end_reason,
+SELECT a.admission_id AS session_id, a.number, m.room, m.name AS room_name, m.language, a.state, a.end_reason,
        a.customer_id IS NOT NULL AS customer_bound, m.customers_only AS customer_needed,
        wall_time(a.expires_at) AS expires_at,
        extract(epoch FROM a.expires_at - shopper_now())::float8 AS seconds_left

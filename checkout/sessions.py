@@ -15,7 +15,7 @@ from checkout.order_store import OrderStore
 from checkout.refusals import RoomNeeded
 from checkout.session import Session, SessionSeal
 from inventory.kit.database import work_for
-from inventory.kit.doors.cookies import cookies_in
+from inventory.kit.doors.cookies import cookies_in, values_of
 from inventory.kit.http import bearer
 from inventory.kit.language.language import phrase
 from inventory.refusals import SessionOver
@@ -40,6 +40,15 @@ class Sessions:
         self._orders = orders
         self._secure = secure
         self._prefix = _prefix(secure=secure)
+
+    def kept(self, request: web.Request, room: str) -> Session | None:
+        """Return the session that a browser keeps of a room, be it over or not, or None."""
+        lines = request.headers.getall("Cookie", ())
+        for value in values_of(lines, session_cookie(room, secure=self._secure)):
+            session = self._opened(value)
+            if session is not None and session.room == room:
+                return session
+        return None
 
     def forget(self, response: web.StreamResponse, session: Session) -> None:
         """Let the browser forget a session that it has left."""

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import UnsetType
 
+from checkout.order import Order
 from checkout.session import checkout_url
 from inventory.api import Catalogue
 from inventory.kit.http import json_response, read_form, wants_html
@@ -59,6 +60,8 @@ _PROMISES = {
 }
 
 
+# Gives what a browser bought in a room when it was last let in. The checkout answers.
+Purchases = Callable[[web.Request, str], Awaitable[list[Order]]]
 # Refusals of a claim that the waiting page itself says in words.
 _SAID_BY_THE_PAGE = frozenset({"missed", "ticket_moved", "stepped_aside", "other_ticket"})
 
@@ -98,6 +101,7 @@ class WaitingPages:
         pages: Pages,
         returns: Returns,
         places: Places,
+        purchases: Purchases,
     ) -> None:
         self._tickets = tickets
         self._credentials = credentials
@@ -106,6 +110,7 @@ class WaitingPages:
         self._returns = returns
         self._catalogue = catalogue
         self._pages = pages
+        self._purchases = purchases
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -163,6 +168,7 @@ class WaitingPages:
                 "skus": _skus(view.state, standing, language_of(request)),
                 "profiles": await self._places.profiles(view),
                 "returns": returns,
+                "bought": await self._purchases(request, view.room),
                 "notice": said.told(language_of(request)) if said else "",
                 "code": code,
                 "still": still,
@@ -252,13 +258,29 @@ class WaitingPages:
         raise response
 
     async def leave(self, request: web.Request) -> web.Response:
+        """Ask first, and give the place up once the shopper is sure. A script asks by itself."""
         view = await self._credentials.room_of(request)
         ticket, good = self._credentials.former_ticket(request, view)
         if ticket is not None and good:
+            if "sure" not in await _form_of(request):
+                return self._leaving(request, view, ticket)
             await self._tickets.leave(view, ticket)
-        response = web.HTTPSeeOther("/")
+        response = self._leaving(request, view, None)
         self._credentials.forget_ticket(response, view)
-        raise response
+        return response
+
+    def _leaving(self, request: web.Request, view: RoomView, ticket: Ticket | None) -> web.Response:
+        """Ask whether to leave, or tell that the place is given up."""
+        number = ticket.number if ticket is not None and not ticket.entered else None
+        context = {
+            "room": view.room,
+            "name": view.rules.name,
+            "asks": ticket is not None,
+            "number": number,
+        }
+        return self._pages.render(
+            "leave_line.html", context, title=view.rules.name, request=request
+        )
 
     async def step_aside(self, request: web.Request) -> web.Response:
         return await self._did(request, self._places.step_aside)
