@@ -89,8 +89,13 @@ class CheckoutPages:
         request: web.Request,
         problem: Refusal | None = None,
         asked: Mapping[str, int] | None = None,
+        *,
+        at_pay: bool = False,
     ) -> web.Response:
-        """Render the checkout; `asked` is the basket that `problem` stood in the way of."""
+        """Render the checkout; `asked` is the basket that `problem` stood in the way of.
+
+        With `at_pay` the problem is said beside the button that pays.
+        """
         try:
             session = await self._checkout.sessions.of(request)
         except SessionOver as refusal:
@@ -117,6 +122,7 @@ class CheckoutPages:
             "returns": await self._returns(request, view.room),
             "order": running[0] if running else None,
             "problem": problem and problem.body(language_of(request)),
+            "at_pay": at_pay,
             "stripe_key": self._stripe_key,
             "form_key": str(uuid4()),
         }
@@ -233,7 +239,7 @@ class CheckoutPages:
             )
             self._checkout.order_answer(order)
         except Refusal as refusal:
-            return await self._show(request, refusal)
+            return await self._show(request, refusal, at_pay=True)
         raise web.HTTPSeeOther(f"/checkout/orders/{order.order_id}")
 
     async def ask_to_leave(self, request: web.Request) -> web.Response:

@@ -8,8 +8,17 @@ export const $ = (id) => /** @type {any} */ (document.getElementById(id));
 /** Announce a milestone; the running digits stand outside this region. @param {string} text */
 export const announce = (text) => { $("status").textContent = text; };
 
-/** @param {string} text */
-export const problem = (text) => { $("hold-problem").textContent = text; };
+/** Say what stands in the way. @param {string} text @param {"hold-problem" | "pay-problem"} [at] the box beside the button that it is about */
+export function problem(text, at = "hold-problem") {
+  for (const id of ["hold-problem", "pay-problem"]) $(id).textContent = id === at ? text : "";
+}
+
+/** Say it as the answer to an act, and lead the shopper there. @param {string} text @param {"hold-problem" | "pay-problem"} at */
+export function answerWith(text, at) {
+  problem(text, at);
+  $(at).scrollIntoView({ block: "center" });
+  $(at).focus({ preventScroll: true });
+}
 
 /** "2 × Mug, 1 × Vase". @param {{quantity: number, name: string}[]} items */
 export const spellItems = (items) => items.map(({ quantity, name }) => say("{quantity} × {name}", { quantity, name })).join(", ");
@@ -21,6 +30,13 @@ const inputs = () => [...$("hold-form").querySelectorAll("input[type=number]")];
 export const chosen = () => inputs()
   .map((input) => ({ sku: input.name.slice("quantity-".length), quantity: Math.max(0, Math.floor(Number(input.value))) }))
   .filter((item) => item.quantity > 0);
+
+/** Add the units of two baskets. @param {{sku: string, quantity: number}[]} held @param {{sku: string, quantity: number}[]} more */
+export function together(held, more) {
+  const sum = new Map();
+  for (const { sku, quantity } of [...held, ...more]) sum.set(sku, (sum.get(sku) ?? 0) + quantity);
+  return [...sum].map(([sku, quantity]) => ({ sku, quantity }));
+}
 
 export function clearChosen() {
   for (const input of inputs()) input.value = "0";

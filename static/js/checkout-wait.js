@@ -1,9 +1,13 @@
 import { ask } from "./api.js";
+import { countdown } from "./clock.js";
 import { say, sayN } from "./words.js";
 import { $, spellItems } from "./checkout-view.js";
 
 /** Seconds between two looks while the session has wishes, and the most after failures. */
 const LOOK_S = 5, LOOK_MAX_S = 60;
+
+/** Seconds until the page asks again about a time that is over by its own clock, and the most after failures. */
+const OVERDUE_S = 2, OVERDUE_MAX_S = 30;
 
 /** The room's stock as it was last read, by SKU. @type {Map<string, any>} */
 let stock = new Map();
@@ -56,4 +60,23 @@ export function keepLooking(look, waits) {
     }, pause * 1000);
   };
   return again;
+}
+
+/**
+ * Return a function to be called while a time is over by this page's clock: it asks the server whether it is.
+ * @param {() => Promise<boolean>} look says whether it got an answer
+ */
+export function askWhenOverdue(look) {
+  let next = () => 0, failures = 0;
+  return async () => {
+    if (next() > 0) return;
+    next = countdown(Math.min(OVERDUE_S * 2 ** failures, OVERDUE_MAX_S) * (0.8 + 0.4 * Math.random()));
+    failures = await look().catch(() => false) ? 0 : failures + 1;
+  };
+}
+
+/** Return those of some holds whose time ran out; others were paid or put back in another tab. @param {any[]} holds @param {string} here the room, as a query */
+export async function expired(holds, here) {
+  const answers = await Promise.all(holds.map((hold) => ask("GET", `/checkout/holds/${hold.hold_id}${here}`).catch(() => null)));
+  return holds.filter((_, at) => answers[at]?.data?.state === "expired");
 }

@@ -1,8 +1,8 @@
 import { ask, NoAnswer } from "./api.js";
 import { attempt, settle } from "./attempt.js";
-import { left, tick, wind } from "./checkout-clock.js";
-import { $, announce, chosen, clearChosen, drawHolds, offerPartial, problem, spellItems, wireSteppers } from "./checkout-view.js";
-import { drawWaiting, keepLooking, readStock } from "./checkout-wait.js";
+import { tick, wind } from "./checkout-clock.js";
+import { $, announce, answerWith, chosen, clearChosen, drawHolds, offerPartial, problem, spellItems, together, wireSteppers } from "./checkout-view.js";
+import { askWhenOverdue, drawWaiting, expired, keepLooking, readStock } from "./checkout-wait.js";
 import { explain } from "./checkout-words.js";
 import { say } from "./words.js";
 import { wireReturns } from "./returns.js";
@@ -11,11 +11,13 @@ const page = $("checkout"), { title } = document;
 let session = JSON.parse(page.dataset.session); // As the server sent it last, with its holds and wishes.
 /** Counts the acts on this page, so that an older answer undoes none. Each request names its room. */
 let changes = 0, over = false;
+/** Where the answer to the act under way is said. @type {"hold-problem" | "pay-problem"} */
+let beside = "hold-problem";
 const here = `?room=${encodeURIComponent(session.room)}`;
 
 /** @param {any} now the session as it is now */
 function keep(now) {
-  session = { ...now, holds: now.holds.filter((hold) => hold.state === "paying" || hold.seconds_left > 0) };
+  session = now;
   wind("session", session.seconds_left);
   for (const hold of session.holds) wind(hold.hold_id, hold.seconds_left);
   draw();
@@ -43,8 +45,11 @@ async function refuse(data, status, id = "") {
   if (status === 401) return location.reload();
   // A shopper who was refused because none were left may be in line for them now.
   if (data?.code === "out_of_stock") await refresh();
-  problem(explain(data, session.waiting_for.some((wish) => wish.sku === data?.sku)));
   if (data?.code === "hold_expired") put(null, id);
+  // The payment has moved the deadline of its hold.
+  if (data?.code === "payment_declined") await refresh();
+  const said = explain(data, session.waiting_for.some((wish) => wish.sku === data?.sku));
+  answerWith(said, session.holds.length ? beside : "hold-problem");
 }
 
 /** @param {string} method @param {string} url @param {any} body */
@@ -57,7 +62,7 @@ async function send(method, url, body) {
 /** Reserve the chosen units in the first hold, so that all is paid at once, or else in a new one. */
 async function place(_, submitter) {
   const items = chosen(), partial = submitter?.name === "partial";
-  if (!items.length) return problem(say("Choose at least one item first."));
+  if (!items.length) return answerWith(say("Choose at least one item first."), beside);
   const mine = partial ? null : session.holds.find((hold) => hold.state === "held");
   let answer = mine && await send("PATCH", `/checkout/holds/${mine.hold_id}${here}`, { items: together(mine.items, items) });
   // A hold that cannot grow stays as it is. A request for the missing units alone becomes a wish.
@@ -74,13 +79,6 @@ async function place(_, submitter) {
   announce(all ? say("Your items are held for you. Now pay before the time runs out.") : say("Held for you: {items}. The rest was not available.", { items: spellItems(data.items) }));
   $("pay-button").scrollIntoView({ block: "nearest", behavior: "smooth" });
   await refresh();
-}
-
-/** @param {{sku: string, quantity: number}[]} held @param {{sku: string, quantity: number}[]} more */
-function together(held, more) {
-  const sum = new Map();
-  for (const { sku, quantity } of [...held, ...more]) sum.set(sku, (sum.get(sku) ?? 0) + quantity);
-  return [...sum].map(([sku, quantity]) => ({ sku, quantity }));
 }
 
 /** Change a hold, and show the result. @param {string} id @param {any} body @param {string} told */
@@ -143,7 +141,9 @@ async function follow(order) {
     const { ok, data } = await ask("GET", `/checkout/orders/${order}${here}`).catch(() => ({ ok: false, data: null }));
     if (!ok || data.status === "authorizing") continue;
     if (data.status !== "declined") return location.assign(`/checkout/orders/${order}`);
-    return location.reload();
+    announce("");
+    beside = "pay-problem";
+    return refuse({ code: "payment_declined" }, 402);
   }
 }
 
@@ -155,24 +155,22 @@ async function refresh() {
   if (status !== 200 || over || !Array.isArray(data.holds) || !Array.isArray(data.waiting_for)) return false;
   await readStock(session.room, data.waiting_for);
   if (before !== changes) return true;
+  const gone = session.holds.filter((hold) => !data.holds.some((other) => other.hold_id === hold.hold_id));
+  const ranOut = await expired(gone, here);
+  if (before !== changes) return true;
   const had = new Set(session.holds.map((hold) => hold.hold_id)), wished = new Set(session.waiting_for.map((wish) => wish.sku));
   const served = data.holds.filter((hold) => !had.has(hold.hold_id)).flatMap((hold) => hold.items).filter((item) => wished.has(item.sku));
   keep(data);
+  if (ranOut.length) problem(say("The time for {items} ran out: it went back to the line.", { items: spellItems(ranOut.flatMap((hold) => hold.items)) }));
   if (served.length) { problem(""); announce(say("{items} came free and is held for you. Pay before the time runs out.", { items: spellItems(served) })); }
   return true;
 }
 
 const lookAgain = keepLooking(refresh, () => session.waiting_for.length > 0 && !over);
 
-setInterval(() => {
-  if (over || tick(session) > 0) return;
-  if (!session.holds.length) { over = true; return location.reload(); }
-  const gone = session.holds.filter((hold) => hold.state !== "paying" && left(hold.hold_id) <= 0);
-  if (!gone.length) return;
-  for (const hold of gone) put(null, hold.hold_id);
-  problem(say("The time for {items} ran out: it went back to the line.", { items: spellItems(gone.flatMap((hold) => hold.items)) }));
-  refresh();
-}, 500);
+// The server alone ends a hold or the session: an outage or a payment may have moved the deadline.
+const overdue = askWhenOverdue(refresh);
+setInterval(() => { if (!over && tick(session) <= 0) overdue(); }, 500);
 
 const ACTIONS = { hold: place, extend, change, release, pay, unwish };
 
@@ -183,10 +181,11 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = event.submitter ?? form.querySelector("button:not([type=button])");
   button.disabled = true;
+  beside = form.id === "pay-form" ? "pay-problem" : "hold-problem";
   problem("");
   try { await act(form.elements.namedItem("hold_id")?.value, event.submitter, form); } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
-    problem(`${error.message} ${say("Nothing is lost: press the button again, and it will not be done twice.")}`);
+    answerWith(`${error.message} ${say("Nothing is lost: press the button again, and it will not be done twice.")}`, beside);
   } finally { button.disabled = session.holds.some((hold) => hold.state === "paying" && hold.hold_id === button.value); }
 });
 

@@ -1,4 +1,4 @@
-"""The ends of a walk on pages alone: leaving asks first and tells afterwards, and a purchase is told.
+"""The ends of a walk on pages: leaving asks first and tells afterwards, and a purchase is told.
 
 Nothing here needs a script; a browser with one follows the same links.
 """
@@ -57,7 +57,7 @@ async def test_leaving_the_checkout_asks_naming_what_is_lost_and_tells_afterward
     once_more = await page_of(browser, "/checkout?room=drop")
 
     assert 'href="/checkout/leave?room=drop"' in checkout
-    assert "2 × Mug" in asked
+    assert "2 \u00d7 Mug" in asked
     assert "number 1" in asked
     assert 'action="/checkout/leave?room=drop"' in asked
     assert (await still_held.json())["state"] == "held"
@@ -102,7 +102,7 @@ async def test_a_purchase_is_told_wherever_its_shopper_looks(
     stranger = await page_of(client, "/rooms/drop")
 
     for page in (checkout, room):
-        assert "You bought 2 × Mug" in page
+        assert "You bought 2 \u00d7 Mug" in page
         assert order["number"] in page
         assert f"/checkout/orders/{order['order_id']}/receipt" in page
         assert "session is over" not in page

@@ -1,0 +1,59 @@
+"""The checkout in a browser: a decline is said at the button, and only the server ends a hold."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from playwright.async_api import Page, expect
+from programs import Site, all_know
+from support import execute, open_room
+
+from waitroom.run.app import Service
+
+Pages = Callable[..., Awaitable[Page]]
+
+
+async def hold_a_mug(service: Service, site: Site, page: Page, *, script: bool) -> None:
+    """Go into the checkout, with or without a script, and take a mug."""
+    await open_room(service, skus={"mug": 3})
+    await all_know(site.url)
+    await page.goto(f"{site.url}/rooms/drop")
+    if not script:
+        await page.locator("#join").click()
+    await page.locator("#enter").click()
+    await page.wait_for_url("**/checkout?room=*")
+    await page.locator('[name="quantity-mug"]').fill("1")
+    await page.locator("#hold-button").click()
+    await expect(page.locator("#held")).to_be_visible()
+
+
+@pytest.mark.parametrize("script", [True, False])
+async def test_a_decline_is_said_beside_the_button_and_the_hold_goes_on_until_the_server_ends_it(
+    service: Service, site: Site, pages: Pages, *, script: bool
+) -> None:
+    page = await pages(java_script_enabled=script)
+    if script:
+        await page.clock.install()
+    await hold_a_mug(service, site, page, script=script)
+
+    await page.locator('[value="tok_decline"]').check()
+    await page.locator("#pay-button").click()
+
+    told = page.locator("#pay-problem")
+    await expect(told).to_contain_text("declined")
+    await expect(told).to_be_focused()
+    await expect(told).to_be_in_viewport()
+    await expect(page.locator("#hold-problem")).to_have_text("")
+    if not script:
+        return
+    # By the clock of this device all time is over; the server still holds the mug.
+    async with page.expect_response("**/checkout/session?*"):
+        await page.clock.fast_forward("01:00:00")
+    await expect(page.locator("#held")).to_be_visible()
+    await expect(page.locator("#hold-problem")).to_have_text("")
+    await expect(page.locator("#pay-button")).to_be_enabled()
+
+    await execute(service, "SELECT end_holds(array_agg(hold_id), 'expired', false) FROM hold")
+    await page.clock.fast_forward("10:00")
+
+    await expect(page.locator("#hold-problem")).to_contain_text("ran out")
+    await expect(page.locator("#held")).to_have_count(0)
