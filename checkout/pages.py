@@ -153,6 +153,7 @@ class CheckoutPages:
             # One that is archived is as good as none.
             with suppress(SessionOver):
                 view = await self._checkout.orders.session(session.session_id)
+                request[ROOM_LANGUAGE] = view.language
         context = {
             "reason": refusal.told(language_of(request)),
             "room": session.room if session else refusal.fields.get("room"),
@@ -249,6 +250,7 @@ class CheckoutPages:
             view = await self._checkout.live_session(session)
         except (SessionOver, RoomNeeded):
             return await self._show(request)
+        request[ROOM_LANGUAGE] = view.language
         holds = await self._checkout.holds.held(session.session_id)
         context: Json = {
             "view": view,
