@@ -35,7 +35,7 @@ from inventory.kit.batcher import BatcherByRoom
 from inventory.kit.doors.decoding import Json
 from inventory.kit.http import idempotency_key, json_response, read_body
 from inventory.kit.language.language import phrase
-from inventory.kit.problem import Busy, EngineDown, Unprocessable
+from inventory.kit.problem import EngineDown, Unprocessable
 from inventory.refusals import AlreadyPaid, SessionOver, UnknownHold
 
 log = structlog.get_logger()
@@ -106,24 +106,6 @@ class Checkout:
         if view.state != "claimed":
             raise SessionOver(_END_REASONS.get(view.end_reason or "", ""), room=view.room)
         return view
-
-    async def bought(self, session: Session) -> list[Order]:
-        """Return the orders of a session that were paid, newest first."""
-        orders = await self.orders.of_session(session.session_id)
-        return [order for order in orders if order.paid_at is not None]
-
-    async def bought_in(self, request: web.Request, room: str) -> list[Order]:
-        """Return what a browser bought in a room when it was last let in.
-
-        It returns nothing while the books are away: the page that asks is shown without them too.
-        """
-        session = self.sessions.kept(request, room)
-        if session is None:
-            return []
-        try:
-            return await self.bought(session)
-        except Busy:
-            return []
 
     async def pay(
         self,

@@ -245,6 +245,10 @@ class OrderStore:
         rows = await ask(self._pool, SQL["read_orders"], session_id, order_id)
         return [read_order(row["document"]) for row in rows]
 
+    async def bought(self, session_id: int) -> list[Order]:
+        """Return the orders of a session that were paid, newest first."""
+        return [order for order in await self.of_session(session_id) if order.paid_at is not None]
+
     async def attempt(self, order_id: UUID) -> Attempt:
         """Return the payment of an order, and where the order stands; raises `UnknownOrder`."""
         rows = await ask(self._pool, SQL["read_attempt"], order_id)

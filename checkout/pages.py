@@ -158,7 +158,7 @@ class CheckoutPages:
             "reason": refusal.told(language_of(request)),
             "room": session.room if session else refusal.fields.get("room"),
             "view": view,
-            "bought": await self._checkout.bought(session) if session else [],
+            "bought": await self._checkout.orders.bought(session.session_id) if session else [],
         }
         return self._pages.render(
             "session_over.html",

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from checkout.order import Order
 from checkout.order_store import OrderStore
 from checkout.refusals import RoomNeeded
 from checkout.session import Session, SessionSeal
@@ -18,6 +19,7 @@ from inventory.kit.database import work_for
 from inventory.kit.doors.cookies import cookies_in, values_of
 from inventory.kit.http import bearer
 from inventory.kit.language.language import phrase
+from inventory.kit.problem import Busy
 from inventory.refusals import SessionOver
 
 SESSION_COOKIE = "waitroom_session_"
@@ -41,7 +43,20 @@ class Sessions:
         self._secure = secure
         self._prefix = _prefix(secure=secure)
 
-    def kept(self, request: web.Request, room: str) -> Session | None:
+    async def bought_in(self, request: web.Request, room: str) -> list[Order]:
+        """Return what a browser bought in a room when it was last let in.
+
+        It returns nothing while the books are away: the page that asks is shown without them too.
+        """
+        session = self._kept(request, room)
+        if session is None:
+            return []
+        try:
+            return await self._orders.bought(session.session_id)
+        except Busy:
+            return []
+
+    def _kept(self, request: web.Request, room: str) -> Session | None:
         """Return the session that a browser keeps of a room, be it over or not, or None."""
         lines = request.headers.getall("Cookie", ())
         for value in values_of(lines, session_cookie(room, secure=self._secure)):

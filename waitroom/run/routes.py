@@ -103,7 +103,7 @@ def _for_shoppers(service: Service) -> Iterator[Api]:
         pages=service.pages,
         returns=returns,
         places=places,
-        purchases=service.checkout.bought_in,
+        purchases=service.checkout.sessions.bought_in,
     )
     yield CheckoutPages(
         service.checkout,

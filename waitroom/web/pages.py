@@ -271,16 +271,10 @@ class WaitingPages:
 
     def _leaving(self, request: web.Request, view: RoomView, ticket: Ticket | None) -> web.Response:
         """Ask whether to leave, or tell that the place is given up."""
+        title = view.rules.name
         number = ticket.number if ticket is not None and not ticket.entered else None
-        context = {
-            "room": view.room,
-            "name": view.rules.name,
-            "asks": ticket is not None,
-            "number": number,
-        }
-        return self._pages.render(
-            "leave_line.html", context, title=view.rules.name, request=request
-        )
+        context = {"room": view.room, "name": title, "asks": ticket is not None, "number": number}
+        return self._pages.render("leave_line.html", context, title=title, request=request)
 
     async def step_aside(self, request: web.Request) -> web.Response:
         return await self._did(request, self._places.step_aside)
