@@ -39,7 +39,9 @@ function choice(name, chance) {
  */
 export function drawSkus(doc, me, line, place) {
   const skus = doc.skus ?? [], at = Math.max(place ?? 1, 1);
-  $("skus").hidden = !skus.length;
+  $("skus").hidden = $("come-for-box").hidden = !skus.length;
+  // The shopper may be choosing, so a SKU that is new to the document is only added.
+  for (const { sku, name } of skus) if (![...$("choose-sku").options].some((one) => one.value === sku)) $("choose-sku").add(new Option(name, sku, false, sku === me?.sku));
   const lines = skus.map((sku) => lineOf(sku, line && chanceOf(line, sku.sku, at)));
   const shown = [...$("skus").children].map((item) => item.textContent);
   if (lines.join("\n") !== shown.join("\n")) $("skus").replaceChildren(...lines.map((text) => Object.assign(document.createElement("li"), { textContent: text })));

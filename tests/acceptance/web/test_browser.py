@@ -83,6 +83,24 @@ async def test_closing_the_page_keeps_the_place_and_tabs_share_it(
     assert line["tail"] == 1
 
 
+async def test_a_shopper_says_what_they_come_for_and_reads_the_chance_of_it(
+    service: Service, site: Site, pages: Pages
+) -> None:
+    await open_room(service, skus={"red": 2, "blue": 30}, policy="expected", seats_max=0)
+    page = await pages()
+    await all_know(site.url)
+    await page.goto(f"{site.url}/rooms/drop")
+    await expect(page.locator("#skus")).to_contain_text("Red: 2 left. Your chance: ")
+
+    await page.locator("#come-for summary").click()
+    await page.locator("#choose-sku").select_option("red")
+    await page.locator("#choose").click()
+
+    await expect(page.locator("#choice-note")).to_contain_text("You come for Red.")
+    await expect(page.locator("#place")).to_contain_text("1")
+    await expect(page.locator("#status")).to_contain_text("Your place stays the same.")
+
+
 async def test_the_walk_works_without_javascript(
     service: Service, site: Site, pages: Pages
 ) -> None:

@@ -129,6 +129,20 @@ def test_a_sku_that_is_named_by_those_ahead_is_gone_when_they_have_asked() -> No
     assert prospects.chance(150) > 0.9
 
 
+def test_one_or_another_sku_outlasts_the_others_by_chance() -> None:
+    def told(flexible: float) -> tuple[float, float]:
+        thirds = Taste(shares=dict.fromkeys((RED, BLUE, GREEN), 1 / 3), flexible=flexible)
+        wanted = wanted_of({RED: 3, BLUE: 3, GREEN: 3}, replace(thirds, weight=1e6), line_of())
+        found = stock_prospects(OUTLOOK, units_free=9, units_held=0, wanted=wanted)
+        return found.chance(19), max(found.chance_of(one, 19) for one in found.shelves)
+
+    any_stuck, best_stuck = told(flexible=0.0)
+    any_flexible, _ = told(flexible=1.0)
+
+    assert any_stuck > best_stuck + 0.2
+    assert any_flexible < any_stuck
+
+
 def test_units_that_no_shopper_comes_for_are_no_reason_to_call() -> None:
     def calls(named: int, flexible: float) -> int:
         taste = Taste(shares={RED: 1.0, BLUE: 0.0}, flexible=flexible, weight=100.0)

@@ -70,12 +70,14 @@ class Depletion:
 
     skus: the end of each SKU.
     steps: pairs of units asked for and units taken by then, both rising.
-    unwanted: the units that nobody of those who wait, are inside or may come will take.
+    unwanted: the units that no shopper will take of those who wait, are inside or may come.
+    flexible: the part of the shoppers who take another SKU when theirs is gone.
     """
 
     skus: Mapping[int, Gone]
     steps: tuple[tuple[float, float], ...]
     unwanted: float = 0.0
+    flexible: float = 1.0
 
     @property
     def last(self) -> Gone:
@@ -185,7 +187,12 @@ class _Walk:
             slope = max(self.slopes.get(sku, 0.0), SLOPE_LEAST)
             at = self.asked + left / slope
             self.gone[sku] = self._end(sku, at, slope)
-        return Depletion(skus=self.gone, steps=tuple(self.steps), unwanted=unwanted)
+        return Depletion(
+            skus=self.gone,
+            steps=tuple(self.steps),
+            unwanted=unwanted,
+            flexible=self.taste.flexible,
+        )
 
 
 def deplete(units: Mapping[int, float], pieces: Iterable[Piece], *, taste: Taste) -> Depletion:

@@ -223,8 +223,10 @@ class Demand:
             )
             self._open[journey.admission_id] = seen
         stage, dropped = standing(journey, over=over)
-        # A refusal says something about a shopper only while no SKU of the room was left.
-        refused = journey.refused and (seen.refused or not to_be_had)
+        # A refusal says something about a shopper only while no SKU of the room was left. A shopper
+        # who was refused one SKU while others were left does not become one who found nothing.
+        in_vain = seen.refused or not (to_be_had or seen.missed)
+        refused = journey.refused and in_vain
         self.refused += refused and not seen.refused
         seen.refused, seen.named = refused, journey.named
         self._come_to(seen, stage, journey, now, to_be_had=to_be_had)

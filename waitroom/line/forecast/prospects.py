@@ -36,6 +36,14 @@ PER_SECOND_LEAST = 0.001
 PACE_DOUBT = 0.5
 # The least probability of being reached that is used: further out a normal says nothing.
 REACHED_LEAST = 1e-9
+# Points of a normal, in deviations, and their weights.
+NODES = (
+    (0.0, 0.53333),
+    (1.35563, 0.22208),
+    (-1.35563, 0.22208),
+    (2.85697, 0.011255),
+    (-2.85697, 0.011255),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +78,7 @@ class Prospects:
     each_mean, each_var: of the units that one call ends up with.
     shelves: the prospects of each SKU, where a room sells several.
     choice_var: the variance of `units` there, from who chooses what.
+    flexible: the part of the shoppers who take another SKU when theirs is gone.
     doubt: the relative variance of our estimate of the units that are asked for.
     pay_doubt: the relative variance of our estimate of the units that are paid.
     """
@@ -93,6 +102,7 @@ class Prospects:
     pay_doubt: float = 0.0
     shelves: tuple[ShelfProspects, ...] = ()
     choice_var: float = 0.0
+    flexible: float = 1.0
 
     def band(self, place: int) -> tuple[float, float] | None:
         """Return the earliest and the latest wait at a place, or None while they are unknown."""
@@ -177,8 +187,37 @@ class Prospects:
         """
         if self.units is None:
             return 1.0
-        alone = self._chance(place, self.units, self.calls_left, self.choice_var)
-        return max((alone, *(self.chance_of(shelf, place) for shelf in self.shelves)))
+        last = self._chance(place, self.units, self.calls_left, self.choice_var)
+        if not self.shelves:
+            return last
+        some = (1 - self.flexible) * self._some(place) + self.flexible * last
+        return round(max((some, *(self.chance_of(shelf, place) for shelf in self.shelves))), 3)
+
+    def _some(self, place: int) -> float:
+        """Return the probability that any SKU is left, where each goes by its own shoppers.
+
+        By chance one or another SKU lasts longer than expected, so that all of them are gone later
+        than the last is expected to be. Flexible shoppers even that out. The demand of all shoppers
+        together is doubted for all SKUs alike: the probability is averaged over it by five points
+        of a normal (Gauss and Hermite).
+        """
+        mean, var = self._asked(place, self.calls_left)
+        found = 0.0
+        for deviation, weight in NODES:
+            asked, gone = mean + deviation * sqrt(var), 1.0
+            for shelf in self.shelves:
+                units = shelf.units - self.sure_mean
+                gone *= 1 - beyond(asked, mean=units, var=shelf.choice_var)
+            found += weight * (1 - gone)
+        return found
+
+    def _asked(self, place: int, calls_left: float) -> tuple[float, float]:
+        """Return the units asked for ahead of a place, and their variance."""
+        unsure = min(place - 1, calls_left)
+        taken = self.spoken_mean + unsure * self.each_mean
+        doubted = self.doubt * (taken - self.sure_mean) ** 2 + self.pay_doubt * taken**2
+        asked = self.spoken_mean - self.sure_mean + (place - 1) * self.each_mean
+        return asked, self.spoken_var + unsure * self.each_var + doubted
 
     def chance_of(self, shelf: ShelfProspects, place: int) -> float:
         """Return the probability that a unit of one SKU is left when a place is called."""
@@ -193,13 +232,10 @@ class Prospects:
         """
         if units < 1:
             return 0.0
-        mean = self.spoken_mean + (place - 1) * self.each_mean
-        unsure = min(place - 1, calls_left)
-        taken = self.spoken_mean + unsure * self.each_mean
-        doubted = self.doubt * (taken - self.sure_mean) ** 2 + self.pay_doubt * taken**2
-        var = self.spoken_var + unsure * self.each_var + doubted + choice_var
+        asked, var = self._asked(place, calls_left)
         if choice_var:
-            return round(beyond(mean - self.sure_mean, mean=units - self.sure_mean, var=var), 3)
+            return round(beyond(asked, mean=units - self.sure_mean, var=var + choice_var), 3)
+        mean = asked + self.sure_mean
         return round(0.5 * erfc((mean + 0.5 - units) / sqrt(2 * var + 1e-6)), 3)
 
     def variance_of(self, shelf: ShelfProspects) -> float:
@@ -284,7 +320,9 @@ def _with_shelves(alone: Prospects, course: Depletion) -> Prospects:
                 choice_var=gone.var,
             )
         )
-    return replace(alone, choice_var=course.last.var, shelves=tuple(shelves))
+    return replace(
+        alone, choice_var=course.last.var, shelves=tuple(shelves), flexible=course.flexible
+    )
 
 
 def _paid_share(outlook: Outlook) -> float:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from waitroom.line.forecast.demand import Demand
 from waitroom.line.forecast.journey import Journey
 from waitroom.line.forecast.outlook import BACK_S
+from waitroom.line.forecast.rates import Stage
 
 SOME = 10
 
@@ -207,6 +208,18 @@ def test_who_was_refused_one_thing_while_there_were_others_found_something() -> 
     outlook = demand.outlook(11.0)
     assert outlook.disappointed == 0
     assert outlook.asking == 1
+
+
+def test_who_missed_one_sku_has_asked_and_finds_no_empty_shop_later() -> None:
+    demand = Demand()
+    demand.observe(0.0, [inside(1)], [], units_free=7)
+    demand.observe(11.0, [inside(1, refused=True, missed_sku=3)], [], units_free=7)
+    demand.observe(12.0, [inside(1, refused=True, missed_sku=3, promised=0)], [], units_free=0)
+    demand.observe(20.0, [], [inside(1, state="ended", ended_at=20.0, refused=True)], units_free=0)
+
+    assert demand.outlook(20.0).disappointed == 0
+    assert demand.rates[Stage.INSIDE].outcomes == 1.0
+    assert sum(demand.rates[Stage.INSIDE].off) == 0.0
 
 
 def test_who_was_refused_and_served_later_is_disappointed_no_more() -> None:
