@@ -119,7 +119,7 @@ class Sessions:
 
         Raises `SessionOver` for a request without any.
         """
-        named = request.query.get("room")
+        named = request.query.get("room") if request.query_string else None
         token = bearer(request)
         if token is not None:
             found = self._opened(token)

@@ -38,7 +38,6 @@ log = structlog.get_logger()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Body = TypeVar("Body")
-Read = TypeVar("Read")
 
 BODY_BYTES_MAX = 64 * 1024
 BODY_WAIT_S = 10.0
@@ -46,6 +45,8 @@ KEY_LENGTH_MAX = 128
 DIGITS_MAX = 19
 FORM_FIELDS_MAX = 500
 FORM = "application/x-www-form-urlencoded"
+_NOT_WHOLE = (HttpProcessingError, ClientPayloadError, RequestPayloadError)
+_UNREADABLE = "The request body cannot be read."
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # Answers are for one shopper unless a handler says otherwise.
@@ -170,8 +171,16 @@ async def read_form(request: web.Request) -> dict[str, str]:
 
 async def _read_raw(request: web.Request) -> bytes:
     """Return a body's bytes; raises `BadRequest` for one that does not arrive whole or in time."""
-    with arriving():
-        return await _in_time(request, request.read())
+    try:
+        if request.content.is_eof():
+            # It came with the head, and needs no clock.
+            return await request.read()
+        async with asyncio.timeout(BODY_WAIT_S):
+            return await request.read()
+    except TimeoutError as error:
+        raise BadRequest("The request body did not arrive in time.") from error
+    except _NOT_WHOLE as error:
+        raise BadRequest(_UNREADABLE) from error
 
 
 @contextmanager
@@ -179,19 +188,8 @@ def arriving() -> Iterator[None]:
     """Raise `BadRequest` for a body that is cut off or not packed as its Content-Encoding says."""
     try:
         yield
-    except (HttpProcessingError, ClientPayloadError, RequestPayloadError) as error:
-        raise BadRequest("The request body cannot be read.") from error
-
-
-async def _in_time(request: web.Request, reading: Awaitable[Read]) -> Read:
-    """Give a body a bounded time to arrive; one that came with the head needs no clock."""
-    if request.content.is_eof():
-        return await reading
-    try:
-        async with asyncio.timeout(BODY_WAIT_S):
-            return await reading
-    except TimeoutError as error:
-        raise BadRequest("The request body did not arrive in time.") from error
+    except _NOT_WHOLE as error:
+        raise BadRequest(_UNREADABLE) from error
 
 
 def idempotency_key(request: web.Request, *, required: bool = True) -> str | None:

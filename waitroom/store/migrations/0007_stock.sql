@@ -344,8 +344,10 @@ BEGIN
             WHERE k.room_id = d.room_id;
     ELSE
         UPDATE room_stock k SET holds = k.holds + d.q FROM (
-            SELECT n.room_id, sum((n.state = 'held')::int - (o.state = 'held')::int) AS q
-            FROM before o JOIN after n USING (hold_id) WHERE o.state <> n.state GROUP BY n.room_id) d
+            SELECT x.room_id, sum(x.q) AS q FROM (
+                SELECT n.room_id, 1 AS q FROM after n WHERE n.state = 'held'
+                UNION ALL SELECT o.room_id, -1 FROM before o WHERE o.state = 'held') x
+            GROUP BY x.room_id) d
             WHERE k.room_id = d.room_id AND d.q <> 0;
     END IF;
     RETURN NULL;

@@ -54,13 +54,6 @@ CREATE FUNCTION session_holds_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELEC
 CREATE FUNCTION session_changes_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 500';
 CREATE FUNCTION session_wishes_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 50';
 
--- Counts the holds that a session may still place. It walks through no more entries of an index than the
--- bound, while a bitmap would be made of all of them; `place_holds` forbids that.
-CREATE FUNCTION holds_left(in_session bigint) RETURNS int LANGUAGE sql STABLE AS $$
-    SELECT session_holds_max() - (SELECT count(*)::int FROM (
-        SELECT FROM hold h WHERE h.session_id = in_session LIMIT session_holds_max()) x)
-$$;
-
 -- All that a batch is decided by, read under its locks.
 CREATE TYPE hold_facts AS (
     t timestamptz,            -- shopper time
@@ -117,7 +110,9 @@ END $$;
 
 -- Reads what a batch is decided by. Each statement here begins after the locks were had, so it sees all
 -- that was committed before. A SKU that appeared since is not locked and not known. With `serving` the
--- requests are wishes: those who get something in their absence have as long as for a call.
+-- requests are wishes: those who get something in their absence have as long as for a call. The count of
+-- a session's holds walks through no more entries of an index than its bound, while a bitmap would be made
+-- of all of them; `place_holds` forbids that.
 CREATE FUNCTION read_facts(b hold_batch, locked int[], rooms int[], serving boolean)
 RETURNS hold_facts LANGUAGE plpgsql AS $$
 DECLARE
@@ -146,7 +141,9 @@ BEGIN
     SELECT array_agg(ROW (array_position(rooms, a.room_id),
                           time_for(CASE WHEN serving THEN LEAST(m.hold_s, m.claim_window_s) ELSE m.hold_s END,
                                    a.time_factor),
-                          m.order_units_max, holds_left(a.admission_id))::session_facts ORDER BY u.o),
+                          m.order_units_max, session_holds_max() - (SELECT count(*)::int FROM (
+                              SELECT FROM hold h WHERE h.session_id = a.admission_id LIMIT session_holds_max()) x)
+                         )::session_facts ORDER BY u.o),
            array_agg(a.room_id ORDER BY u.o), array_agg(a.customer_id ORDER BY u.o),
            array_agg(COALESCE(a.promised, 0) ORDER BY u.o), bool_or(a.customer_id IS NOT NULL),
            array_agg(CASE WHEN a.state IS DISTINCT FROM 'claimed' OR a.expires_at <= f.t THEN 'session_over'
