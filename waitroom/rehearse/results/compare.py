@@ -144,6 +144,13 @@ class Outcome:
             total.add(result.score)
         return total
 
+    def sku_score(self) -> Score:
+        """Return the score of the chances told of single SKUs."""
+        total = Score()
+        for result in self.results:
+            total.add(result.sku_score)
+        return total
+
     def coverage(self) -> Interval | None:
         """Return the share of bands that held the real wait."""
         return share_of([(result.score.inside, result.score.told) for result in self.results])
@@ -267,6 +274,7 @@ def to_json(outcomes: Sequence[Outcome], *, seeds: Sequence[int]) -> Json:
                     if outcome is not one
                 },
                 "score": _score_of(outcome),
+                "sku_score": score_json(outcome.sku_score()),
                 "sales": [result.to_json() for result in outcome.results],
             }
             for outcome in outcomes

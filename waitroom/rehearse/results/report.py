@@ -82,6 +82,9 @@ def _figures(outcomes: Sequence[Outcome]) -> Table:
     widths = ("-" if s.width is None else f"{s.width:.1f}" for s in scores)
     table.add_row("latest wait over earliest", *widths)
     table.add_row("chances off by, % points", *(_share(s.miscalibration) for s in scores))
+    of_skus = [outcome.sku_score() for outcome in outcomes]
+    if any(one.chances for one in of_skus):
+        table.add_row("chances of one SKU off by", *(_share(s.miscalibration) for s in of_skus))
     return table
 
 
