@@ -35,6 +35,7 @@ from support import authorization, eventually, open_room, secrets, settings
 
 from waitroom.run.app import open_service
 
+PROCESSES = 3
 SHOPPERS = 6
 UNITS = 1_000_000
 # The sale runs for a moment before the stall, and steps that begin so long after it count.
@@ -130,6 +131,12 @@ class Theatre:
             if words[words.index("--role") + 1] == roles:
                 return pid
         raise LookupError(roles)
+
+    async def is_whole(self) -> bool:
+        """Say whether every process that was ever started has come up."""
+        said = self.running.program.log.read_text()
+        starts = PROCESSES + said.count("process_restarted")
+        return said.count("event=serving ") >= starts
 
     async def ask_database(self, sql: str, *values: object) -> Any:
         connection = await asyncpg.connect(self.running.database.url)
@@ -262,6 +269,7 @@ async def measure_all(folder: Path, stalls: dict[str, Stall], rounds: int) -> di
         longest = dict.fromkeys(stalls, 0.0)
         for name, stall in stalls.items():
             for _ in range(rounds):
+                await eventually(Theatre(running=running).is_whole, within_s=PATIENCE_S)
                 took = await measure(Theatre(running=running), stall)
                 shown = ", ".join(f"{kind} {seconds:.1f} s" for kind, seconds in took.items())
                 click.echo(f"{name}: {shown}")
