@@ -213,12 +213,16 @@ BEGIN
     WITH first AS (
         SELECT DISTINCT ON (q.l, q.n) q.l, q.n, q.id
         FROM unnest(lines, numbers, ticket_ids) WITH ORDINALITY q(l, n, id, o) ORDER BY q.l, q.n, q.o),
+    -- The fence leaves the unique number as the one way to a row. Otherwise a plan made on an empty table
+    -- would walk through all that were called, for each batch.
+    open AS (
+        SELECT x.admission_id, x.room_id, q.id FROM first q CROSS JOIN LATERAL (
+            SELECT * FROM admission a WHERE a.line_id = q.l AND a.number = q.n OFFSET 0) x
+        WHERE x.state = 'called' AND (x.ticket_id IS NULL OR x.ticket_id = q.id)),
     claimed AS (
-        UPDATE admission a SET state = 'claimed', ticket_id = q.id, claimed_at = t,
+        UPDATE admission a SET state = 'claimed', ticket_id = o.id, claimed_at = t,
             expires_at = t + time_for(m.session_s, a.time_factor)
-        FROM first q, room m
-        WHERE a.line_id = q.l AND a.number = q.n AND m.room_id = a.room_id AND a.state = 'called'
-            AND (a.ticket_id IS NULL OR a.ticket_id = q.id)
+        FROM open o JOIN room m USING (room_id) WHERE a.admission_id = o.admission_id
         RETURNING a.admission_id)
     SELECT COALESCE(array_agg(c.admission_id), '{}') INTO taken FROM claimed c;
     IF cardinality(taken) < cardinality(numbers) THEN
