@@ -7,7 +7,7 @@ const NEWS = {
   claimed: say("You are in. Continue to checkout."), sold_out: say("Everything is sold."), left: say("You left the line."),
   over: say("This ticket is used up. You can join again."), ended: say("This room has ended."),
   entered: say("You are in. The draw decides the order."), drawing: say("The entries are closed. The order is being drawn."),
-  moved: say("Your place is on another device now."), revoked: say("The organiser took this place back."),
+  moved: say("Your place is on another device now."), revoked: say("The organiser took this place back."), lost: say("This browser has lost your ticket"),
 };
 
 /** @param {string} id */

@@ -7,10 +7,10 @@ import { $, announce, BEFORE, CALLS_NOBODY, drawJoining, drawRoom, drawTicket, s
 
 const { room, stateUrl, ticket, claim } = $("room").dataset;
 const base = `/rooms/${encodeURIComponent(room)}`;
-const TURN = ["called", "missed", "claimed"], OVER = ["left", "over", "sold_out", "ended", "moved", "revoked"];
+const TURN = ["called", "missed", "claimed"], OVER = ["left", "over", "sold_out", "ended", "moved", "lost", "revoked"];
 
 let view = $("room").dataset.view, status = $("state-word").dataset.state;
-let me = null, doc = null, refused = view === "moved" ? view : "none", barred = false, joined = false, asked = !ticket;
+let me = null, token = "", doc = null, refused = view === "moved" ? view : "none", barred = false, joined = false, asked = !ticket;
 let age = null, left = null, exchange = null, warned = false, failures = 0, seen = 0, notBefore = () => 0, timer = 0, running = false;
 const course = watch(room);
 const myLine = () => doc?.lines.find((line) => line.line === me?.line);
@@ -40,13 +40,13 @@ async function readMe() {
   me = null;
   if (anew) { begin(); joined = false; draw(); announce(data.detail); }
   else if (["ticket_moved", "other_ticket"].includes(data?.code)) refused = "moved";
-  else if (joined) { draw(); announce(say("Your browser did not keep the ticket. Allow cookies here, then take a number again.")); }
+  else if ((joined || ticket) && !await (await import("./waiting-lost.js")).recover(base, token, announce, keep)) refused = "lost";
 }
 
 function keep(data) {
   if (me?.status === "entered" && data.number) announce(say("The order is drawn. Your number is {number}.", { number: data.number }));
-  me = data;
-  if (me.version > seen) seen = me.version;
+  else if (me?.number && data.number && me.number !== data.number) announce(say("This browser has another number now: {number}. Before, it had {before}, reference {reference}.", { number: data.number, before: me.number, reference: me.reference }));
+  [me, token, seen] = [data, data.ticket ?? token, Math.max(seen, data.version ?? 0)];
   if (me.status !== "entered") exchange = null;
   left = typeof me.seconds_left === "number" ? countdown(me.seconds_left) : null;
   // The receipt comes once, with the place; the log's page checks it. A private window may forbid storage.
@@ -156,9 +156,7 @@ const act = (verb) => async (form) => {
 /** Start over without a ticket. */
 function begin() {
   course.forget();
-  me = null;
-  refused = "none";
-  barred = false;
+  [me, token, refused, barred] = [null, "", "none", false];
 }
 
 const ACTIONS = {
@@ -167,7 +165,7 @@ const ACTIONS = {
     if (ok) return location.assign(data.checkout_url);
     await readMe();
     draw();
-    announce(data?.code === "missed" ? say("You are back. You are called again before anyone new.") : data?.detail ?? "");
+    if (data?.code !== "no_ticket") announce(data?.code === "missed" ? say("You are back. You are called again before anyone new.") : data?.detail ?? "");
   },
   async join() { begin(); await join(); draw(true); cycle(); },
   leave() {
@@ -189,7 +187,7 @@ document.addEventListener("submit", async (event) => {
 });
 
 /** A shopper who returns to the page asks for the ticket too: it may have moved, or been revoked. */
-const look = () => { asked = !me || OVER.includes(me.status); cycle(); };
+const look = () => { asked = refused !== "lost" && !me || OVER.includes(me.status); cycle(); };
 
 $("check").hidden = false;
 $("check").addEventListener("click", look);

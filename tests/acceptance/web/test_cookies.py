@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
+from browsers import look_again
 from playwright.async_api import Page, expect
 from programs import Site, all_know
 from support import admitted, execute, open_room, tick
@@ -60,6 +61,35 @@ async def test_without_cookies_the_explanation_stands_and_no_number_is_given(
     await page.unroute_all(behavior="ignoreErrors")
 
     assert await numbers_given(service) == 0
+
+
+async def test_cookies_that_are_cleared_while_called_change_no_number_unasked(
+    service: Service, site: Site, pages: Pages
+) -> None:
+    await open_room(service, skus={"mug": 3})
+    await all_know(site.url)
+    page = await pages()
+    await page.goto(f"{site.url}/rooms/drop")
+    await expect(page.locator("#enter")).to_be_visible()
+    reference = await page.locator("#reference").text_content()
+
+    # The page that took the number has the ticket, and puts it back.
+    await page.context.clear_cookies()
+    await look_again(page)
+    await expect(page.locator("#status")).to_contain_text("Your ticket is back")
+    await page.reload()
+    await expect(page.locator("#reference")).to_have_text(str(reference))
+    await expect(page.locator("#enter")).to_be_visible()
+
+    # A page that was loaded with the ticket has it no more, and says which it was.
+    await page.context.clear_cookies()
+    await look_again(page)
+    await expect(page.locator("#lost-text")).to_contain_text(f"number 1, reference {reference}")
+    await expect(page.locator("#bring-code")).to_have_count(1)
+    assert await numbers_given(service) == 1
+
+    await page.locator("#join-after-loss").click()
+    await expect(page.locator("#number")).to_have_text("2")
 
 
 async def test_a_browser_that_lost_its_cookie_gets_another_and_joins(
