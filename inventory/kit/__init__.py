@@ -10,6 +10,7 @@ package. They know nothing of rooms, orders or stock.
 | `database` | the pool and each room's share of it, named queries, errors of an absent engine |
 | `doors` | values that come in: moments, names, origins, and what a client accepts |
 | `http` | bodies in, JSON and problem+json out, the middleware around every request |
+| `language` | the languages of pages: catalogues, the choice, numbers and moments |
 | `lease` | who may work on something now, and when it is tried again |
 | `loops` | background loops that outlive a failed round |
 | `pages` | templates in, HTML with strict headers out |

@@ -24,6 +24,7 @@ from support import (
     tick,
 )
 
+from inventory.kit.language.catalogues import tags
 from waitroom.run.app import Service, open_service
 from waitroom.run.settings import Secrets
 
@@ -431,16 +432,23 @@ async def test_there_is_nothing_to_stay_for_while_something_is_free(
     assert "Stay in line for returns" not in shown(page)
 
 
-async def test_the_waiting_page_is_light(service: Service, client: Client) -> None:
+async def test_the_waiting_page_is_light_in_every_language(
+    service: Service, client: Client
+) -> None:
     await open_room(service, skus={"mug": 3}, seats_max=0)
     await tick(service)
     shopper = Shopper(client)
     await shopper.join()
 
-    weight, needed = 0, ["/rooms/drop"]
+    headers = {**authorization(shopper.ticket), "Accept": "text/html", "Accept-Encoding": "gzip"}
+    pages = {
+        tag: await client.get("/rooms/drop", headers={**headers, "Accept-Language": tag})
+        for tag in tags()
+    }
+    sizes = {tag: int(page.headers["Content-Length"]) for tag, page in pages.items()}
+    weight, needed = max(sizes.values()) - sizes["en"], ["/rooms/drop"]
     for path in needed:
-        headers = {"Accept": "text/html", "Accept-Encoding": "gzip"}
-        answer = await client.get(path, headers={**authorization(shopper.ticket), **headers})
+        answer = await client.get(path, headers=headers)
         found = await answer.text()
         weight += int(answer.headers["Content-Length"])
         imported = re.findall(r'(?:href|src)="(/static/(?:css|js)/[^"]+)"', found)
