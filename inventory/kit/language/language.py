@@ -83,11 +83,14 @@ class Language:
         return forms[self.plurals.index(category) if category in self.plurals else -1]
 
     def _filled(self, said: str, values: Mapping[str, str | int]) -> Markup:
+        if not values:
+            return _escaped(said)
+
         def write(value: str | int) -> str:
             return value if isinstance(value, Markup) else Markup.escape(self._write(value))
 
         # Quotation marks and angle brackets are escaped, and braces are not.
-        return Markup(fill(Markup.escape(said), values, write))  # noqa: S704 - escaped above
+        return Markup(fill(_escaped(said), values, write))  # noqa: S704 - escaped above
 
     def _write(self, value: str | int) -> str:
         text = self.number(value) if isinstance(value, int) else str(value)
@@ -118,6 +121,12 @@ class Language:
     def moment(self, moment: str) -> str:
         """Write day and time of an ISO moment in UTC."""
         return f"{self.day(moment)}, {self.clock(moment)}"
+
+
+# A page says the same sentences to everybody.
+@lru_cache(maxsize=WRITTEN_CACHE_MAX)
+def _escaped(said: str) -> Markup:
+    return Markup.escape(said)
 
 
 def _utc(moment: str) -> datetime:
