@@ -36,7 +36,7 @@ def language(tag: str) -> Language:
     locale = Locale.parse(tag, sep="-")
     return Language(
         tag=tag,
-        name=_NAMES.get(tag) or str(locale.language_name).capitalize(),
+        name=_name_of(tag),
         locale=locale,
         sentences={} if tag == SOURCE else sentences_of(read_catalogue(tag)),
         plurals=_plurals_of(locale),
@@ -49,8 +49,12 @@ def english() -> Language:
 
 @cache
 def choices() -> tuple[tuple[str, str], ...]:
-    """Return tag and own name of every language, in the order of the switch."""
-    return tuple((tag, language(tag).name) for tag in tags())
+    """Return tag and own name of every language, in the order of the switch; reads no catalogue."""
+    return tuple((tag, _name_of(tag)) for tag in tags())
+
+
+def _name_of(tag: str) -> str:
+    return _NAMES.get(tag) or str(Locale.parse(tag, sep="-").language_name).capitalize()
 
 
 def read_catalogue(tag: str) -> Catalog:
