@@ -85,6 +85,8 @@ function exchangeDue() {
 /** @param {boolean} [acted] whether the shopper did something here, and looks for the result */
 function draw(acted = false) {
   const next = viewOf(me?.status ?? refused, status);
+  // The server knows what a turn that is over has bought, perhaps in another tab.
+  if (view === "claimed" && next === "over") return location.reload();
   if (next !== view) {
     view = next;
     warned = false;

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
+from browsers import look_again
 from playwright.async_api import Page, expect
 from programs import Site, all_know
 from support import execute, open_room
@@ -57,3 +58,20 @@ async def test_a_decline_is_said_beside_the_button_and_the_hold_goes_on_until_th
 
     await expect(page.locator("#hold-problem")).to_contain_text("ran out")
     await expect(page.locator("#held")).to_have_count(0)
+
+
+async def test_a_waiting_page_tells_what_was_bought_in_another_tab(
+    service: Service, site: Site, pages: Pages
+) -> None:
+    page = await pages()
+    await hold_a_mug(service, site, page, script=True)
+    twin = await page.context.new_page()
+    await twin.goto(f"{site.url}/rooms/drop")
+    await expect(twin.locator("#continue")).to_be_visible()
+
+    await page.locator("#pay-button").click()
+    await page.wait_for_url("**/checkout/orders/**")
+    await look_again(twin)
+
+    await expect(twin.locator("#bought")).to_contain_text("You bought 1 \u00d7 Mug")
+    await expect(twin.locator("#room")).to_have_attribute("data-view", "over")
