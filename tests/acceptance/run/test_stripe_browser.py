@@ -85,7 +85,7 @@ async def test_a_card_is_paid_with_after_another_was_declined(
     await expect(page.locator("#card-problem")).to_contain_text("incomplete")
     await page.locator("#card-number").fill(DECLINED)
     await page.locator("#pay-button").click()
-    await expect(page.locator("#hold-problem")).to_contain_text("declined")
+    await expect(page.locator("#pay-problem")).to_contain_text("declined")
     await page.locator("#card-number").fill(APPROVED)
     await page.locator("#pay-button").click()
     await page.wait_for_url("**/checkout/orders/**")
@@ -105,7 +105,7 @@ async def test_the_same_card_makes_a_new_token_for_another_attempt(
 
     for _ in range(2):
         await page.locator("#pay-button").click()
-        await expect(page.locator("#hold-problem")).to_contain_text("declined")
+        await expect(page.locator("#pay-problem")).to_contain_text("declined")
 
     assert await page.evaluate("window.made") == [["pk_test_of_the_tests", "card"]] * 2
 
