@@ -264,7 +264,7 @@ def test_stock_goes_down_only_by_what_nobody_has_a_claim_to() -> None:
 
 def test_a_crowd_that_takes_its_time_does_not_look_like_one_that_wants_nothing() -> None:
     """The first who gives up stands for one shopper, and not for all who came in together."""
-    rules = {"policy": "expected", "browse_s": "180", "units": "300"}
+    rules = {"policy": "expected", "browse_s": "180", "units": "300", "shoppers": "5000"}
     slow = changed(library.load_scenario("drop"), rules)
 
     sale = result_of(Simulation(slow, seed=3, figures=False).run())

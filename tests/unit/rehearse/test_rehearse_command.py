@@ -97,7 +97,8 @@ def test_the_scenarios_are_listed() -> None:
 
 
 def test_a_log_is_played_again_with_another_rate(log: Path) -> None:
-    result = run("--replay", str(log), "--set", "calls_per_minute=90", "--seeds", "1")
+    changes = ("--set", "calls_per_minute=90", "--set", "until_s=300")
+    result = run("--replay", str(log), *changes, "--seeds", "1")
 
     assert result.exit_code == 0, result.output
     assert "as it was" in result.stdout

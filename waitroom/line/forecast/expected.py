@@ -16,11 +16,12 @@ from waitroom.line.forecast.outlook import Outlook
 
 # As many times the shoppers who may find nothing may be refused at first.
 REFUSED_TIMES = 2.0
-# Of what is left of the bound on refusals each round spends half as much as of the other bound: a
-# refused shopper who leaves without a word has the next unit held in vain.
-REFUSED_PART = 0.5
+# A round spends these parts of what is left of the bounds. What was learned from the first shoppers
+# is often wrong about a slow crowd, and a shopper who was called cannot be sent away. A refused
+# shopper who leaves without a word has the next unit held in vain, so of that bound less is spent.
+NOTHING_PART, REFUSED_PART = 0.4, 0.15
 # A bound that is used up still lets a call be made that is nearly sure to harm no shopper.
-LEAST = 0.05
+LEAST = 0.02
 # No more shoppers may ask than so many times the baskets that there are expected to be.
 ASKS_MAX = 2.0
 
@@ -147,7 +148,7 @@ def _is_too_many(demand: Outlook, *, units: float, share: float, calls: float) -
     # Each round of returned units is a part of the round before, so this many are still to come.
     # What is left of the bound is spread over them.
     rounds = 1 + log(1 + max(units, 0) + demand.units_held)
-    nothing_max = (bound - demand.disappointed) / rounds
+    nothing_max = NOTHING_PART * (bound - demand.disappointed) / rounds
     refused_max = REFUSED_PART * (REFUSED_TIMES * bound - demand.refused) / rounds
     least = min(LEAST, bound)
     return nothing > max(nothing_max, least) or refused > max(refused_max, least)
