@@ -1,6 +1,7 @@
 """Choices in one worker: which SKUs shoppers may say that they come for."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from inventory.kit.batcher import BatcherByRoom
@@ -23,7 +24,7 @@ class Chosen:
         self._look_ups: BatcherByRoom[tuple[int, str], int] = BatcherByRoom(
             "choices", self._look_up
         )
-        self._kept: dict[tuple[int, str], tuple[float, int]] = {}
+        self._kept: OrderedDict[tuple[int, str], tuple[float, int]] = OrderedDict()
 
     async def id_of(self, view: RoomView, sku: str) -> int | None:
         """Return the id of the SKU that a shopper names, None for none; raises `UnknownSku`."""
@@ -44,7 +45,7 @@ class Chosen:
             if sku in found:
                 self._kept[room_id, sku] = until, found[sku]
         while len(self._kept) > KEPT_MAX:
-            del self._kept[next(iter(self._kept))]
+            self._kept.popitem(last=False)
         return [found.get(sku) or UnknownSku() for _, sku in wanted]
 
     async def close(self) -> None:

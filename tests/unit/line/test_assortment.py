@@ -143,24 +143,29 @@ def test_one_or_another_sku_outlasts_the_others_by_chance() -> None:
     assert any_flexible < any_stuck
 
 
+def roomy(demand: Outlook, *, tail: int, calls_max: int) -> PolicyInput:
+    """Return a room with fifty units in which nothing but the stock holds calls back."""
+    return PolicyInput(
+        open=True,
+        seats_max=5000,
+        seats_taken=0,
+        batch_max=calls_max,
+        calls_allowed=5000,
+        has_stock=True,
+        units_available=50,
+        units_promised_each=1,
+        gate=0,
+        tail=tail,
+        demand=demand,
+    )
+
+
 def test_units_that_no_shopper_comes_for_are_no_reason_to_call() -> None:
     def calls(named: int, flexible: float) -> int:
         taste = Taste(shares={RED: 1.0, BLUE: 0.0}, flexible=flexible, weight=100.0)
         wanted = wanted_of({RED: 0, BLUE: 50}, taste, line_of(*[named] * 300))
-        room = PolicyInput(
-            open=True,
-            seats_max=1000,
-            seats_taken=0,
-            batch_max=500,
-            calls_allowed=1000,
-            has_stock=True,
-            units_available=50,
-            units_promised_each=1,
-            gate=0,
-            tail=300,
-            demand=replace(OUTLOOK, units_max=1, depletion=wanted.gross(OUTLOOK)),
-        )
-        return Expected().calls_max(room)
+        demand = replace(OUTLOOK, units_max=1, depletion=wanted.gross(OUTLOOK))
+        return Expected().calls_max(roomy(demand, tail=300, calls_max=500))
 
     assert calls(RED, flexible=0.0) == 0
     assert calls(RED, flexible=0.5) > 50
@@ -172,21 +177,10 @@ def test_calls_may_count_on_shoppers_who_find_their_sku_gone() -> None:
     wanted = wanted_of({RED: 0, BLUE: 50}, taste, line_of(*[None] * 3000))
     alone = replace(OUTLOOK, units_max=1, called=1000)
     known = replace(alone, depletion=wanted.gross(alone))
-    room = PolicyInput(
-        open=True,
-        seats_max=5000,
-        seats_taken=0,
-        batch_max=5000,
-        calls_allowed=5000,
-        has_stock=True,
-        units_available=50,
-        units_promised_each=1,
-        gate=0,
-        tail=3000,
-        demand=alone,
-    )
 
-    blind, seeing = (Expected().calls_max(replace(room, demand=d)) for d in (alone, known))
+    blind, seeing = (
+        Expected().calls_max(roomy(demand, tail=3000, calls_max=5000)) for demand in (alone, known)
+    )
 
     assert seeing > 2 * blind
     # One in five asks for what is there: no more of them than there are units.
