@@ -5,7 +5,7 @@ steps are counted by stage and age (`rates`). The outlook then gives, for the sh
 ask for a hold, how many will, and how sure that number is.
 """
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -71,7 +71,7 @@ class Demand:
     _named: Counter[int] = field(default_factory=Counter)
     _looked_at: float = -inf
     # For each ended admission: when it was last called, and whether it found nothing then.
-    _over: dict[int, tuple[float, bool]] = field(default_factory=dict)
+    _over: OrderedDict[int, tuple[float, bool]] = field(default_factory=OrderedDict)
     _disappointed_over: int = 0
     _to_be_had: bool = True
 
@@ -200,7 +200,7 @@ class Demand:
         self._over[journey.admission_id] = journey.called_at, disappointed
         self._disappointed_over += disappointed
         while len(self._over) > OVER_MAX:
-            del self._over[next(iter(self._over))]
+            self._over.popitem(last=False)
 
     def _follow(self, journey: Journey, now: float, *, over: bool, to_be_had: bool) -> Seen | None:
         """Count how far a journey has come. Return None for a record that was counted before."""
