@@ -11,11 +11,12 @@ from inventory.kit.doors.decoding import Json, grammar
 from inventory.kit.doors.moments import Moment
 from inventory.kit.doors.texts import Description, Name, Note, OptionalName
 from inventory.money import AMOUNT_MAX
+from inventory.pictures.picture import NAME
 
 CODE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z"
 CURRENCY = r"^[A-Z]{3}\Z"
 # Pages may show pictures of their own site alone.
-PICTURE = r"^(/static/[A-Za-z0-9._/-]*)?\Z"
+PICTURE = rf"^(/static/[A-Za-z0-9._/-]*|/pictures/{NAME})?\Z"
 PICTURE_LENGTH_MAX = 500
 LIMIT_MAX = 10_000_000
 LIMIT_PER_SESSION = 4
@@ -31,8 +32,8 @@ Picture = Annotated[
     str,
     grammar(
         PICTURE,
-        "It is empty or the path of a file under /static/, in letters, digits, dots, hyphens, "
-        "underscores and slashes",
+        "It is empty, the address of an uploaded picture, or the path of a file under /static/, in "
+        "letters, digits, dots, hyphens, underscores and slashes",
         length_max=PICTURE_LENGTH_MAX,
     ),
 ]
@@ -82,7 +83,11 @@ class NewSku(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class SkuChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Any of a SKU's fields; `null` lifts a limit and opens a bound of the sale."""
+    """Any of a SKU's fields; `null` lifts a limit and opens a bound of the sale.
+
+    `on_sale` takes a SKU off sale, or puts it on sale, at the moment of the change: the database's
+    clock decides when that is. It moves the bounds that stand against it.
+    """
 
     name: OptionalName | UnsetType = UNSET
     variant: OptionalName | UnsetType = UNSET
@@ -95,7 +100,13 @@ class SkuChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     on_sale_from: Moment | None | UnsetType = UNSET
     on_sale_until: Moment | None | UnsetType = UNSET
     low_at: Units | UnsetType = UNSET
+    on_sale: bool | UnsetType = UNSET
     reason: Note = ""
+
+    def __post_init__(self) -> None:
+        bounded = self.on_sale_from is not UNSET or self.on_sale_until is not UNSET
+        if self.on_sale is not UNSET and bounded:
+            raise ValueError("`on_sale` moves the times of sale, so it stands without them")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,7 +80,7 @@ def _sku(cell: str) -> str:
 def _picture(cell: str) -> str:
     text = unguarded(cell).strip()
     if len(text) > PICTURE_LENGTH_MAX or not _PICTURE.fullmatch(text):
-        raise _Wrong("is a path under /static/, or empty")
+        raise _Wrong("is the address of an uploaded picture, a path under /static/, or empty")
     return text
 
 

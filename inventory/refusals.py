@@ -86,6 +86,23 @@ class UnreadableFile(Refusal):
     code, status, title = "unreadable_file", 422, "The file cannot be read as a catalogue."
 
 
+class NotAPicture(Refusal):
+    code, status = "not_a_picture", 422
+    title = "This file is not a PNG, JPEG, WebP or AVIF picture."
+
+
+class PictureTooLarge(Refusal):
+    code, status, title = "picture_too_large", 413, "A picture has at most 1 MiB."
+
+
+class PicturesTooMany(Refusal):
+    code, status = "too_many_pictures", 409
+    title = (
+        "There is no space left for pictures in this room. Please take one away, or choose a "
+        "smaller one."
+    )
+
+
 class BelowCommitted(Refusal):
     code, status = "below_committed", 409
     title = "That would leave fewer units than are held, sold or promised."

@@ -13,6 +13,7 @@ from inventory.api import CatalogueApi
 from inventory.kit.assets import Assets
 from inventory.kit.language.switch_api import LanguageSwitch
 from inventory.kit.pages import static_folder
+from inventory.pictures.api import PicturesApi
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.people import PeopleAdmin
 from waitroom.admin.rooms.crowd import Crowds
@@ -27,6 +28,7 @@ from waitroom.admin.shop.catalogue import CatalogueAdmin
 from waitroom.admin.shop.catalogue_files import CatalogueFilesAdmin
 from waitroom.admin.shop.ledger import LedgerAdmin
 from waitroom.admin.shop.orders import OrdersAdmin
+from waitroom.admin.shop.pictures import PicturesAdmin
 from waitroom.admin.shop.refunds import RefundsAdmin
 from waitroom.admin.webhooks import WebhooksAdmin
 from waitroom.desk.places import Places
@@ -117,6 +119,7 @@ def _for_shoppers(service: Service) -> Iterator[Api]:
 def _for_customers(service: Service) -> Iterator[Api]:
     """Return the shop's part: catalogue, holds, orders, and a customer's history."""
     yield CatalogueApi(service.catalogue)
+    yield PicturesApi(service.pictures)
     yield CheckoutApi(service.checkout)
     yield CustomersApi(service.checkout, customers=service.customers, identity=service.identity)
     yield HistoryApi(
@@ -168,6 +171,7 @@ def _for_operators_of_the_shop(service: Service, guard: Guard) -> Iterator[Api]:
     """Return what operators and sellers run the shop with."""
     yield CatalogueAdmin(guard, stock=service.stock, products=service.products)
     yield CatalogueFilesAdmin(guard, imports=service.imports)
+    yield PicturesAdmin(guard, pictures=service.pictures)
     yield LedgerAdmin(guard, ledger=service.ledger, stock=service.stock)
     yield OrdersAdmin(guard, history=service.history, pages=service.pages)
     yield RefundsAdmin(

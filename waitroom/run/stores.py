@@ -12,6 +12,7 @@ from inventory.hold_store import HoldStore
 from inventory.kit.database import Pool
 from inventory.kit.turns import Audits
 from inventory.ledger_store import LedgerStore
+from inventory.pictures.picture_store import PictureStore
 from inventory.product_store import CatalogueStore
 from inventory.sku_store import StockStore
 from waitroom.admin.accounts.actions import ActionStore
@@ -40,7 +41,7 @@ class Stores:
     The line: `lines` and the public `log` for workers, `office` for the leader, `rooms` for
     operators, `archive` for rooms that are over, `draws`, `places`, `invitations`, and `elsewhere`
     for rooms whose stock another system keeps.
-    The shelf: `holds`, `stock` (SKUs), `products`, `ledger`, `imports`.
+    The shelf: `holds`, `stock` (SKUs), `products`, `ledger`, `imports`, `pictures`.
     The till: `orders`, `refund_store`, `history`, `customers`.
     The operators: `operators`, `actions`, `endpoints` of webhooks.
     Sent outside: `outbox`, `mails`. Reports: `analytics`, `fairness`.
@@ -64,6 +65,7 @@ class Stores:
     products: CatalogueStore
     ledger: LedgerStore
     imports: CatalogueImportStore
+    pictures: PictureStore
     orders: OrderStore
     refund_store: RefundStore
     history: HistoryStore
@@ -102,6 +104,7 @@ def stores_on(
         products=CatalogueStore(pool),
         ledger=LedgerStore(pool, audits),
         imports=CatalogueImportStore(pool),
+        pictures=PictureStore(pool),
         orders=OrderStore(pool, audits, holder=holder.name),
         refund_store=RefundStore(pool, holder=holder.name),
         history=HistoryStore(pool),

@@ -93,6 +93,7 @@ SELLERS_TOO = {
     ("POST", "/admin/skus/{sku}/movements"): "operator",
     ("GET", "/admin/rooms/{room}/stock"): "viewer",
     ("POST", "/admin/rooms/{room}/catalogue"): "operator",
+    ("POST", "/admin/rooms/{room}/pictures"): "operator",
     ("GET", "/admin/rooms/{room}/catalogue.csv"): "viewer",
 }
 

@@ -18,6 +18,7 @@ PACKAGES = [
     "checkout.gateway",
     "checkout.history",
     "inventory",
+    "inventory.pictures",
 ]
 
 

@@ -14,7 +14,6 @@ from inventory.kit.doors.texts import read_note
 from inventory.kit.http import (
     PRIVATE,
     PROBLEM,
-    arriving,
     encode,
     send_file,
     send_pieces,
@@ -22,6 +21,7 @@ from inventory.kit.http import (
 from inventory.kit.problem import BadRequest, Busy
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.uploads import PIECE_BYTES, receive
 from waitroom.refusals import FileTooLarge, ImportRefused, NotCsv
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
@@ -31,7 +31,6 @@ UPLOAD_WAIT_S = 300.0
 IMPORTS_MAX = 1
 # A larger file is written to the disk instead of kept in memory.
 MEMORY_BYTES_MAX = 1024 * 1024
-PIECE_BYTES = 64 * 1024
 
 
 class CatalogueFilesAdmin:
@@ -55,7 +54,13 @@ class CatalogueFilesAdmin:
         if dry_run not in {"0", "1"}:
             raise BadRequest("dry_run must be 1 or 0.")
         with _spool() as file, _spool() as fates:
-            await _receive(request, file)
+            await receive(
+                request,
+                file,
+                bytes_max=FILE_BYTES_MAX,
+                wait_s=UPLOAD_WAIT_S,
+                too_large=FileTooLarge(_TOO_LARGE),
+            )
             source = Source(
                 file=file,
                 who=operator.name,
@@ -90,22 +95,6 @@ async def _encoded(first: str, pieces: AsyncIterator[str]) -> AsyncIterator[byte
 
 def _spool() -> BinaryIO:
     return cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES_MAX))
-
-
-async def _receive(request: web.Request, file: BinaryIO) -> None:
-    """Take the whole file in before any transaction begins."""
-    if (request.content_length or 0) > FILE_BYTES_MAX:
-        raise FileTooLarge(_TOO_LARGE)
-    try:
-        with arriving():
-            async with asyncio.timeout(UPLOAD_WAIT_S):
-                async for piece in request.content.iter_chunked(PIECE_BYTES):
-                    file.write(piece)
-                    if file.tell() > FILE_BYTES_MAX:
-                        raise FileTooLarge(_TOO_LARGE)
-    except TimeoutError as error:
-        raise BadRequest("The file did not arrive in time.") from error
-    file.seek(0)
 
 
 async def _answer(

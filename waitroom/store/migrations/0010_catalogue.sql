@@ -242,6 +242,15 @@ BEGIN
     RETURN 'added';
 END $$;
 
+-- The times of sale with which a SKU is on sale from now on, or off sale: those that it has, as far as they
+-- do not stand against it.
+CREATE FUNCTION times_of_sale(k sku, on_sale boolean) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT jsonb_build_object(
+        'on_sale_from', CASE WHEN k.on_sale_from < clock_timestamp() THEN k.on_sale_from END,
+        'on_sale_until', CASE WHEN NOT on_sale THEN LEAST(k.on_sale_until, clock_timestamp())
+                              WHEN k.on_sale_until > clock_timestamp() THEN k.on_sale_until END)
+$$;
+
 -- Changes a SKU; `changes` holds column names and values that the caller has checked. Open holds keep
 -- the price at which they were placed. Returns what was changed from what; NULL for a SKU that is
 -- unknown or out of scope.
@@ -255,6 +264,9 @@ BEGIN
         WHERE x.sku = in_sku AND (in_scope IS NULL OR p.seller_id = in_scope) FOR NO KEY UPDATE OF x;
     IF k.sku_id IS NULL THEN RETURN NULL; END IF;
     seller := (SELECT p.seller_id FROM product p WHERE p.product_id = k.product_id);
+    IF changes ? 'on_sale' THEN
+        changes := changes - 'on_sale' || times_of_sale(k, (changes -> 'on_sale')::boolean);
+    END IF;
     changed := jsonb_populate_record(k, changes);
     changed.name := COALESCE(NULLIF(changed.name, ''), variant_name(k.product_name, changed.variant));
     UPDATE sku SET name = changed.name, variant = changed.variant, description = changed.description,
