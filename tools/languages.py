@@ -32,7 +32,7 @@ from inventory.kit.problem import Refusal
 # The functions that take sentences, in templates and in Python.
 SAYING = ("say", "say_n", "markup", "markup_n", "phrase")
 # Pages that are in English alone so far: the operators', and the reports on the log.
-ENGLISH_PAGES = ("admin*.html", "login.html", "log.html", "fairness.html")
+ENGLISH_PAGES = ("login.html", "log.html", "fairness.html")
 # Every sentence of a refusal is for shoppers, but for those that only operators and programs meet.
 PACKAGES = ("inventory", "checkout", "waitroom")
 REFUSALS = ("inventory.kit.problem", "inventory.refusals", "checkout.refusals", "waitroom.refusals")
@@ -95,7 +95,7 @@ def _everywhere() -> Iterator[tuple[str, str, str | None]]:
     modules = [path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py"))]
     for paths, read in (
         (shoppers_templates(), _in_template),
-        ([path for path in scripts if not path.name.startswith("admin")], sentences_in),
+        (scripts, sentences_in),
         (modules, _in_python),
     ):
         for path in paths:

@@ -142,7 +142,7 @@ def sign_in(browser: Browser, sale: Sale) -> Page:
     page.fill("[name=name]", "admin")
     page.fill("[name=password]", sale.password)
     page.click("button[type=submit], form .button")
-    page.goto(f"{sale.url}/admin?room={ROOM}")
+    page.goto(f"{sale.url}/admin/screens/{ROOM}/live")
     return page
 
 

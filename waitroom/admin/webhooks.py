@@ -12,10 +12,10 @@ from inventory.kit.doors.decoding import Json, decoder
 from inventory.kit.doors.moments import Moment
 from inventory.kit.doors.texts import OptionalName
 from inventory.kit.http import json_response, query_int, read_body, wants_html
-from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest, NotFound, Unprocessable
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.screens import Screens
 from waitroom.outgoing.outbox.endpoint_store import REPLAY_MAX, Endpoint, EndpointStore
 from waitroom.outgoing.outbox.event import KINDS
 from waitroom.outgoing.outbox.webhook_client import vet
@@ -54,11 +54,11 @@ REPLAY = decoder(Replay)
 
 class WebhooksAdmin:
     def __init__(
-        self, guard: Guard, *, endpoints: EndpointStore, pages: Pages, allow_private: bool
+        self, guard: Guard, *, endpoints: EndpointStore, screens: Screens, allow_private: bool
     ) -> None:
         self._guard = guard
         self._endpoints = endpoints
-        self._pages = pages
+        self._screens = screens
         self._allow_private = allow_private
 
     def routes(self) -> list[web.RouteDef]:
@@ -80,11 +80,8 @@ class WebhooksAdmin:
     async def list(self, request: web.Request, operator: Operator) -> web.Response:
         """Answer browsers with the screen and programs with the endpoints."""
         if wants_html(request):
-            context = {
-                "operator": {"name": operator.name, "role": operator.role},
-                "kinds": [{"kind": kind, "says": says} for kind, says in KINDS.items()],
-            }
-            return self._pages.render("admin_webhooks.html", context, title="Webhooks")
+            kinds = [{"kind": kind, "says": says} for kind, says in KINDS.items()]
+            return await self._screens.render(operator, "webhooks", kinds=kinds)
         endpoints = [_body(found, operator) for found in await self._endpoints.all()]
         actions = await self._endpoints.actions()
         return json_response({"endpoints": endpoints, "actions": actions})

@@ -23,6 +23,7 @@ from waitroom.admin.rooms.line import LineAdmin
 from waitroom.admin.rooms.places import PlacesAdmin
 from waitroom.admin.rooms.rooms import RoomsAdmin
 from waitroom.admin.rooms.sellers import SellersAdmin
+from waitroom.admin.screens import Screens
 from waitroom.admin.shop.analytics import AnalyticsAdmin
 from waitroom.admin.shop.catalogue import CatalogueAdmin
 from waitroom.admin.shop.catalogue_files import CatalogueFilesAdmin
@@ -59,13 +60,21 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
     yield LogApi(service.public_log, pages=LogPages(service.public_log, pages=service.pages))
     yield FairnessApi(service.board, guard, store=service.fairness, pages=service.pages)
     yield guard
+    screens = Screens(
+        guard,
+        board=service.board,
+        history=service.history,
+        pages=service.pages,
+        demo=crowds is not None,
+    )
+    yield screens
     yield from _for_operators_of_the_shop(service, guard)
     yield from _for_operators_of_rooms(service, guard, crowds)
     yield PeopleAdmin(guard, operators=service.operators, actions=service.actions)
     yield WebhooksAdmin(
         guard,
         endpoints=service.endpoints,
-        pages=service.pages,
+        screens=screens,
         allow_private=service.settings.webhooks_allow_private,
     )
     yield OpsApi(
@@ -81,7 +90,7 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
     # Browsers and crawlers ask for these two at the root, whatever a page says.
     yield Assets(static_folder() / "root", at="", names=r"robots\.txt|favicon\.ico")
     yield LanguageSwitch(secure=service.settings.secure)
-    for folder in ("css", "js"):
+    for folder in ("css", "js", "js/admin"):
         yield Assets(static_folder() / folder, at=f"/static/{folder}")
 
 
@@ -136,7 +145,7 @@ def _for_customers(service: Service) -> Iterator[Api]:
 
 def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[Api]:
     """Return what operators run rooms with."""
-    board, pages = service.board, service.pages
+    board = service.board
     yield LanesAdmin(
         guard,
         rooms=service.rooms,
@@ -153,7 +162,7 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
     )
     yield PlacesAdmin(guard, board=board, lines=service.lines, places=service.places)
     yield SellersAdmin(guard, rooms=service.rooms)
-    yield LineAdmin(guard, board=board, public_log=service.public_log, pages=pages)
+    yield LineAdmin(guard, board=board, public_log=service.public_log)
     # Last, since its verbs (`/admin/rooms/{room}/{verb}`) would take the others' names for theirs.
     yield RoomsAdmin(
         guard,
@@ -162,7 +171,6 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
         draws=service.draws,
         board=board,
         actions=service.actions,
-        pages=pages,
         crowds=crowds,
     )
 
@@ -173,7 +181,7 @@ def _for_operators_of_the_shop(service: Service, guard: Guard) -> Iterator[Api]:
     yield CatalogueFilesAdmin(guard, imports=service.imports)
     yield PicturesAdmin(guard, pictures=service.pictures)
     yield LedgerAdmin(guard, ledger=service.ledger, stock=service.stock)
-    yield OrdersAdmin(guard, history=service.history, pages=service.pages)
+    yield OrdersAdmin(guard, history=service.history)
     yield RefundsAdmin(
         guard,
         orders=service.orders,
@@ -181,6 +189,4 @@ def _for_operators_of_the_shop(service: Service, guard: Guard) -> Iterator[Api]:
         payments=service.payments,
         refunds=service.refunds,
     )
-    yield AnalyticsAdmin(
-        guard, analytics=service.analytics, history=service.history, pages=service.pages
-    )
+    yield AnalyticsAdmin(guard, analytics=service.analytics)

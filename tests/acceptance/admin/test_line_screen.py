@@ -43,7 +43,7 @@ async def enter(page: Page, site: Site, service: Service, role: str, *rooms: str
     await page.locator('[name="password"]').fill(PASSWORD)
     await page.locator("#login").click()
     await page.wait_for_url("**/admin")
-    await page.get_by_role("link", name="Line", exact=True).click()
+    await page.goto(f"{site.url}/admin/screens/{rooms[0] if rooms else 'drop'}/line")
     await expect(page.locator("#lane-rows tr").first).to_contain_text("main")
 
 
@@ -93,7 +93,7 @@ async def test_lanes_are_shared_and_added(service: Service, site: Site, pages: P
     assert len(await execute(service, "SELECT FROM line")) == 1
     await page.get_by_role("button", name="Add the lane").click()
     await page.get_by_role("button", name="Add it").click()
-    await expect(page.locator("#admin-done")).to_contain_text("The lane press was added")
+    await expect(page.locator("#lanes-told")).to_contain_text("The lane press was added")
     await page.get_by_label("Share of press", exact=True).fill("3")
     await expect(page.locator("#lane-forecast")).to_contain_text("Once set")
     await page.get_by_label("Share of press", exact=True).press("Enter")
@@ -153,7 +153,7 @@ async def test_links_are_made_saved_once_and_taken_back(
     assert batch["revoked_at"] is None
     await page.get_by_role("button", name="Take back batch").click()
     await page.get_by_role("button", name="Take them back").click()
-    await expect(page.locator("#admin-done")).to_contain_text("2 links of batch")
+    await expect(page.locator("#batches-told")).to_contain_text("2 links of batch")
     await expect(page.locator("#batch-rows tr").first).to_contain_text("Taken back")
     await expect(page.locator("#invitations-title")).to_be_focused()
 
@@ -194,7 +194,7 @@ async def test_a_list_comes_back_with_links_whether_pasted_or_as_a_file(
     await page.get_by_label("One for each person on a pasted list").check()
     await page.locator("#invite-list").fill("name")
     await page.locator("#invite-go").click()
-    await expect(page.locator("#admin-problem")).to_contain_text("nobody in the file")
+    await expect(page.locator("#invite-told")).to_contain_text("nobody in the file")
 
     assert ann["name"] == "Ann \N{LATIN SMALL LETTER O WITH STROKE}"
     assert token_of(ann)
@@ -244,7 +244,9 @@ async def test_a_profile_is_changed_and_added(service: Service, site: Site, page
     await page.locator("#profile-name").fill("Reader")
     await page.locator("#profile-factor").fill("1.5")
     await page.get_by_role("button", name="Set the profile").click()
-    await expect(page.locator("#admin-problem")).to_contain_text("profile extra-time already")
+    await expect(page.locator("#profile-code-problem")).to_contain_text(
+        "profile extra-time already"
+    )
     await page.locator("#profile-code").fill("screen-reader")
     await page.get_by_role("button", name="Set the profile").click()
     await expect(page.locator("#profile-rows tr")).to_have_count(2)
@@ -271,6 +273,7 @@ async def test_times_and_order_are_told_in_words_and_lead_to_where_they_are_chan
     await enter(page, site, service, "operator", "alpha", "drop")
 
     await page.locator("#room-choice").select_option("drop")
+    await page.wait_for_url("**/admin/screens/drop/line")
     plan = page.locator("#plan")
     await expect(plan).to_contain_text("which will be published here: the beacon of noon.")
     for words in (
@@ -281,13 +284,16 @@ async def test_times_and_order_are_told_in_words_and_lead_to_where_they_are_chan
     ):  # fmt: skip
         await expect(plan).to_contain_text(words)
     await page.locator("#rules-link").click()
+    await page.wait_for_url("**/admin/screens/drop/rules")
     await expect(page.locator("#room-choice")).to_have_value("drop")
     await expect(page.locator("#disappointed_max")).to_have_value("1")
     await page.get_by_label("Of 100 people called, at most this many find nothing").fill("2.5")
     await page.locator("#rules-save").click()
-    await expect(page.locator("#admin-done")).to_contain_text("applied")
+    await expect(page.locator("#rules-told")).to_contain_text("applied")
     await page.locator("#room-choice").select_option("alpha")
+    await page.wait_for_url("**/admin/screens/alpha/rules")
     await page.locator("#room-choice").select_option("drop")
+    await page.wait_for_url("**/admin/screens/drop/rules")
     await page.get_by_role("link", name="Line", exact=True).click()
     await expect(plan).to_contain_text("of 100 people called, at most 2.5 find nothing.")
 
@@ -311,7 +317,7 @@ async def test_a_draw_that_waits_for_its_public_value_leads_to_where_it_is_enter
 
     await service.rooms.set_status("drop", "open", who="test")
     await expect(page.locator("#plan")).to_contain_text("no one is called until the public value")
-    await page.locator("#value-link").click()
+    await page.get_by_role("link", name="Enter it").click()
     await page.locator("#value").fill("3f9a")
     await page.locator("#value-form button").click()
     await expect(page.locator("#draw-word")).to_contain_text("drawn")
@@ -335,7 +341,7 @@ async def test_a_place_is_looked_up_and_taken_away_by_keyboard(
 
     await page.locator("#place-number").fill("9")
     await page.keyboard.press("Enter")
-    await expect(page.locator("#admin-problem")).to_contain_text("numbers 1 to 3 have been given")
+    await expect(page.locator("#place-told")).to_contain_text("numbers 1 to 3 have been given")
     await page.locator("#place-number").fill((await second.me())["reference"])
     await page.keyboard.press("Enter")
     await expect(page.locator("#place-title")).to_be_focused()
@@ -351,7 +357,7 @@ async def test_a_place_is_looked_up_and_taken_away_by_keyboard(
     await page.locator("#revoke-confirm").fill("2")
     await page.locator("#revoke-yes").focus()
     await page.keyboard.press("Enter")
-    await expect(page.locator("#admin-done")).to_have_text("Place 2 in main-1 was taken away.")
+    await expect(page.locator("#place-told")).to_have_text("Place 2 in main-1 was taken away.")
     await expect(page.locator("#place-facts")).to_contain_text("Taken away")
     await expect(page.locator("#place-revoke")).to_be_hidden()
 
@@ -382,7 +388,9 @@ async def test_letters_of_another_ticket_are_noticed_before_anything_is_taken_aw
     await expect(page.locator("#place-fit")).to_contain_text("of the reference match")
     await page.locator("#place-number").fill(f"main-1-{shopper.number}-!!!!")
     await page.keyboard.press("Enter")
-    await expect(page.locator("#admin-problem")).to_contain_text("neither a number nor a reference")
+    await expect(page.locator("#place-number-problem")).to_contain_text(
+        "neither a number nor a reference"
+    )
     other = "A" if reference[-1] != "A" else "B"
     await page.locator("#place-number").fill(reference[:-1] + other)
     await page.keyboard.press("Enter")
@@ -468,7 +476,7 @@ async def test_the_log_is_downloaded_and_the_report_made_public(
     await expect(page.locator("#fairness-word")).to_have_text("Only operators can read it.")
     await expect(page.locator("#fairness-public-link")).to_be_hidden()
     await page.locator("#fairness-switch").click()
-    await expect(page.locator("#admin-done")).to_contain_text("Everybody can read the fairness")
+    await expect(page.locator("#fairness-told")).to_contain_text("Everybody can read the fairness")
     (room,) = await execute(service, "SELECT fairness_public FROM room")
     assert room["fairness_public"] is True
     link = await page.locator("#fairness-public-link").get_attribute("href")

@@ -79,13 +79,14 @@ UNCOVER = """(field) => {
 }"""
 
 
-async def enter(page: Page, site: Site, service: Service) -> None:
+async def enter(page: Page, site: Site, service: Service, screen: str) -> None:
     await service.operators.add("night", role="operator", password=PASSWORD)
     await page.goto(f"{site.url}/admin/login")
     await page.locator('[name="name"]').fill("night")
     await page.locator('[name="password"]').fill(PASSWORD)
     await page.locator("#login").click()
     await page.wait_for_url("**/admin")
+    await page.goto(f"{site.url}/admin/screens/drop/{screen}")
 
 
 async def test_every_screen_refuses_a_skipped_hour_and_keeps_a_repeated_one(
@@ -97,7 +98,7 @@ async def test_every_screen_refuses_a_skipped_hour_and_keeps_a_repeated_one(
     page = await pages(viewport={"width": 1280, "height": 900}, timezone_id="Europe/Berlin")
     sent: list[str] = []
     page.on("request", lambda asked: sent.append(f"{asked.method} {asked.url}"))
-    await enter(page, site, service)
+    await enter(page, site, service, "rules")
 
     async def opens_at() -> Any:
         (row,) = await execute(service, "SELECT opens_at AT TIME ZONE 'UTC' AS at FROM room")
@@ -120,31 +121,31 @@ async def test_every_screen_refuses_a_skipped_hour_and_keeps_a_repeated_one(
     await expect(opens).to_have_value(FOLD)
     await expect(note).to_contain_text("02:31, UTC+1.")
     await page.locator("#rules-save").click()
-    await expect(page.locator("#admin-done")).to_have_text("The rules were applied.")
+    await expect(page.locator("#rules-told")).to_have_text("The rules were applied.")
     assert await opens_at() == "2027-10-31T01:31"
     await page.get_by_role("button", name="Use 02:31, UTC+2").click()
     await expect(note).to_contain_text("02:31, UTC+2.")
     await page.locator("#rules-save").click()
-    await expect(page.locator("#admin-done")).to_have_text("The rules were applied.")
+    await expect(page.locator("#rules-told")).to_have_text("The rules were applied.")
     assert await opens_at() == "2027-10-31T00:31"
 
     # The search keeps the moment in its address, and asks for none that does not exist.
-    await page.goto(f"{site.url}/admin/orders?from=2027-10-31T01:30:12Z")
+    await page.goto(f"{site.url}/admin/screens/drop/orders?from=2027-10-31T01:30:12Z")
     await expect(page.locator("#found")).to_have_text("No orders like that.")
     assert "from=2027-10-31T01%3A30%3A12Z" in page.url
     for path, field, button in (
-        ("orders", "to", "Search"),
-        ("analytics", "from", "Count"),
-        ("line", "invite-until", "Make the links"),
-        ("webhooks", "since", "Replay"),
+        ("/admin/screens/drop/orders", "to", "Search"),
+        ("/admin/screens/drop/analytics", "from", "Count"),
+        ("/admin/screens/drop/line", "invite-until", "Make the links"),
+        ("/admin/webhooks", "since", "Replay"),
     ):
-        await page.goto(f"{site.url}/admin/{path}")
+        await page.goto(site.url + path)
         await page.locator(f"#{field}").evaluate(UNCOVER)
         for text, sentence in ((GAP, "There is no 02:30"), ("20277-01-01T10:00", "2000 to 2199")):
             await page.locator(f"#{field}").fill(text)
             await page.get_by_role("button", name=button).click()
             await expect(page.locator(f"#{field}-zone")).to_contain_text(sentence)
-    await page.goto(f"{site.url}/admin/orders")
+    await page.goto(f"{site.url}/admin/screens/drop/orders")
     await page.locator("#from").focus()
     await page.keyboard.type("02302027")
     await page.get_by_role("button", name="Search").click()
@@ -161,7 +162,7 @@ async def test_a_forecast_survives_rates_that_lead_beyond_all_dates(
     await service.lines.join(service.board.room("drop").line_id, 3, os.urandom(32))
     await all_know(site.url)
     page = await pages(viewport={"width": 1280, "height": 900})
-    await enter(page, site, service)
+    await enter(page, site, service, "live")
     await expect(page.locator("#forecast")).to_contain_text("No one would be called")
 
     await page.locator("#seats").fill("5")

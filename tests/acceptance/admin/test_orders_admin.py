@@ -168,7 +168,7 @@ async def test_a_seller_is_shown_their_part_and_nobody_elses_name(
     assert (await ask(f"/admin/orders/{foreign}"))[0] == 404
     assert (await ask(URL, sku="vase"))[0] == 404
     assert (await ask(URL, q="ann@example.com"))[0] == 403
-    assert (await ask("/admin/orders"))[0] == 200
+    assert (await ask("/admin/screens/drop/orders"))[0] == 200
     refused = await client.post(f"/admin/orders/{both}/refunds", headers=as_seller)
     assert refused.status == 403
 
@@ -249,7 +249,7 @@ async def test_an_operator_finds_an_order_and_gives_money_back(
     order_id = sold[0]
     reference = (await service.orders.read(order_id)).number
     page = await pages(viewport=DESK)
-    await enter(page, site, service, "/admin/orders", "operator")
+    await enter(page, site, service, "/admin/screens/drop/orders", "operator")
 
     await expect(page.locator("#order-rows tr")).to_have_count(2)
     await page.locator("#q").fill(reference[2:6].lower())
@@ -293,7 +293,7 @@ async def test_scripts_write_and_read_amounts_as_the_server_does(
     service: Service, site: Site, pages: Pages
 ) -> None:
     page = await pages(viewport=DESK)
-    await enter(page, site, service, "/admin/orders", "viewer")
+    await enter(page, site, service, "/admin/screens/drop/orders", "viewer")
     codes = sorted(currencies())
     typed = ["12", "12.5", "12,50", "12.345", "1,234.56", "", "-5", " 7 ", "1e3", "12.", "\uff11"]
 
@@ -328,7 +328,7 @@ async def test_an_operator_cancels_an_order(
 ) -> None:
     order_id = sold[0]
     page = await pages(viewport=DESK)
-    await enter(page, site, service, f"/admin/orders#{order_id}", "operator")
+    await enter(page, site, service, f"/admin/screens/drop/orders#{order_id}", "operator")
 
     await page.locator("#cancel-box summary").click()
     await page.locator('[name="cancel-restock"][value="yes"]').check()
@@ -352,7 +352,7 @@ async def test_a_viewer_sees_orders_and_no_buttons_on_a_phone(
     service: Service, site: Site, pages: Pages
 ) -> None:
     page = await pages(viewport=PHONE)
-    await enter(page, site, service, "/admin/orders", "viewer")
+    await enter(page, site, service, "/admin/screens/drop/orders", "viewer")
 
     await page.locator("#order-rows a").first.click()
     await expect(page.locator("#order-body")).to_contain_text("Payment authorized")
@@ -369,7 +369,7 @@ async def test_the_analysis_is_drawn_and_stands_in_tables(
 ) -> None:
     await service.refunds.drive(await refund(service, sold[0], amount_minor=500))
     page = await pages(viewport=PHONE)
-    await enter(page, site, service, "/admin/analytics", "viewer")
+    await enter(page, site, service, "/admin/screens/drop/analytics", "viewer")
 
     await expect(page.locator("#figure-net")).to_have_text("€35.00")
     await expect(page.locator("#walk-rows tr").nth(4)).to_contain_text("Paid")
@@ -392,11 +392,11 @@ async def test_a_seller_looks_at_their_own_sales(
     service: Service, site: Site, pages: Pages
 ) -> None:
     page = await pages(viewport=DESK)
-    await enter(page, site, service, "/admin/orders", "seller")
+    await enter(page, site, service, "/admin", "seller")
     await expect(page.locator(".lead")).to_contain_text("products of yours")
 
     await sold_by_a_seller(service, "vase")
-    await page.goto(f"{site.url}/admin/analytics")
+    await page.goto(f"{site.url}/admin/screens/drop/analytics")
 
     await expect(page.locator("#figure-net")).to_have_text("€20.00")
     await expect(page.locator("#sku-rows tr")).to_have_count(1)

@@ -594,7 +594,7 @@ async def test_rooms_are_made_and_steered_on_the_command_line(postgres_url: str)
     assert re.search("started over, 0 call", begun[1])
 
 
-async def enter_as(page: Page, site: Site, service: Service, role: str) -> None:
+async def enter_as(page: Page, site: Site, service: Service, role: str, screen: str) -> None:
     await service.operators.add("night", role=role, password=PASSWORD)
 
     await all_know(site.url, status=None)
@@ -603,6 +603,7 @@ async def enter_as(page: Page, site: Site, service: Service, role: str) -> None:
     await page.locator('[name="password"]').fill(PASSWORD)
     await page.locator("#login").click()
     await page.wait_for_url("**/admin")
+    await page.goto(f"{site.url}/admin/screens/drop/{screen}")
 
 
 async def test_operators_steer_a_draw_and_begin_anew_on_their_screen(
@@ -610,12 +611,14 @@ async def test_operators_steer_a_draw_and_begin_anew_on_their_screen(
 ) -> None:
     await open_room(service, status="scheduled", skus={"mug": 3})
     page = await pages(viewport={"width": 1280, "height": 900})
-    await enter_as(page, site, service, "admin")
+    await enter_as(page, site, service, "admin", "rules")
 
     await page.locator("#order_by").select_option("draw")
     await page.locator("#public_value_source").fill("the beacon of the day")
     await page.locator("#session_s").fill("300")
     await page.locator("#rules-save").click()
+    await expect(page.locator("#rules-told")).to_have_text("The rules were applied.")
+    await page.get_by_role("link", name="Live", exact=True).click()
     await expect(page.locator("#draw-word")).to_contain_text("Announced")
     await expect(page.locator("#state-word")).to_have_text("Before opening")
     await page.locator("#open").click()
@@ -631,7 +634,7 @@ async def test_operators_steer_a_draw_and_begin_anew_on_their_screen(
     await expect(page.locator("#reset-yes")).to_be_disabled()
     await page.locator("#reset-reason").fill("once more")
     await page.locator("#reset-yes").click()
-    await expect(page.locator("#admin-done")).to_contain_text("was reset")
+    await expect(page.locator("#phase-told")).to_contain_text("was reset")
     await expect(page.locator("#pause")).to_be_hidden()
 
     (row,) = await execute(
@@ -652,7 +655,7 @@ async def test_operators_admit_and_withdraw_sellers_on_their_screen(
     await service.stock.add("cup", room="drop", name="Cup", price_minor=1, seller=sal)
     await service.ledger.move("cup", kind="received", quantity=4, who="sal")
     page = await pages(viewport={"width": 1280, "height": 900})
-    await enter_as(page, site, service, "operator")
+    await enter_as(page, site, service, "operator", "goods")
     rows = page.locator("#seller-rows tr")
 
     await expect(rows).to_have_text(["salNot admitted4Admit"])
@@ -660,7 +663,7 @@ async def test_operators_admit_and_withdraw_sellers_on_their_screen(
     await expect(rows).to_have_text(["salSells here4Withdraw"])
     await page.locator("#seller-name").fill("nobody")
     await page.locator("#seller-form button").click()
-    await expect(page.locator("#admin-problem")).to_contain_text("There is no seller")
+    await expect(page.locator("#sellers-told")).to_contain_text("There is no seller")
     await page.locator("#seller-name").fill("uma")
     await page.locator("#seller-form button").click()
     await expect(rows).to_have_count(2)
@@ -701,13 +704,12 @@ async def test_the_screen_says_when_the_shop_with_the_stock_is_silent(
 ) -> None:
     await open_room(service, skus={}, stock_elsewhere=True)
     page = await pages(viewport={"width": 390, "height": 844})
-    await enter_as(page, site, service, "operator")
+    await enter_as(page, site, service, "operator", "goods")
 
     await expect(page.locator("#elsewhere")).to_contain_text("has sent no figures yet")
     await execute(
         service, "UPDATE room SET stock_heard_at = clock_timestamp() - interval '10 minutes'"
     )
     await expect(page.locator("#elsewhere")).to_contain_text("sent nothing for 10 minutes")
-    await expect(page.locator("#reset")).to_have_count(0)
     wide = await page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390

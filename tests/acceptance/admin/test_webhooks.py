@@ -373,7 +373,7 @@ async def test_the_screen_adds_tests_and_shows(
     assert await page.locator("[name=kind]").count() == len(KINDS)
     await page.locator("#url").fill("http://user@127.0.0.1/")
     await page.get_by_role("button", name="Save").click()
-    await expect(page.locator("#endpoint-problem")).to_contain_text("name or password")
+    await expect(page.locator("#endpoint-told")).to_contain_text("name or password")
     await page.locator("#url").fill(receiver.url)
     await page.locator("#description").fill("The warehouse")
     await page.locator("[name=kind][value='order.paid']").check()

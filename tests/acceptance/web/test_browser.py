@@ -138,6 +138,9 @@ async def test_operators_see_and_steer_the_room(service: Service, site: Site, pa
     await page.locator('[name="password"]').fill("a long enough one")
     await page.locator("#login").click()
     await page.wait_for_url("**/admin")
+    await page.locator(".rooms a").click()
+    await page.wait_for_url("**/admin/screens/drop/live")
+    assert await page.locator("#reset").count() == 0
     await page.locator("#pause").click()
     await expect(page.locator("#state-word")).to_contain_text("aused")
     await page.locator("#resume").click()

@@ -6,6 +6,7 @@ from playwright.async_api import Page, expect
 from programs import Site, all_know
 from support import PASSWORD, execute, open_room
 
+from waitroom.admin.screens import BEYOND, SCREENS
 from waitroom.run.app import Service
 
 Pages = Callable[..., Awaitable[Page]]
@@ -74,7 +75,8 @@ async def test_a_long_word_makes_no_operators_screen_wider_than_a_small_window(
     await all_know(site.url)
 
     found: dict[str, list[str]] = {}
-    for path in ("/admin", "/admin/line", "/admin/orders", "/admin/analytics", "/admin/webhooks"):
+    rooms = [f"/admin/screens/drop/{screen.name}" for screen in SCREENS]
+    for path in ("/admin", *rooms, *(f"/admin/{screen.name}" for screen in BEYOND)):
         found |= await wide(page, site.url + path)
 
     assert found == {}

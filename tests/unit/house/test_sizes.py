@@ -44,7 +44,7 @@ def test_a_folder_can_be_looked_over() -> None:
 
 
 def test_a_script_of_a_page_can_be_read_in_one_go() -> None:
-    scripts = sorted((ROOT / "static" / "js").glob("*.js"))
+    scripts = sorted((ROOT / "static" / "js").rglob("*.js"))
     lengths = {short(path): len(path.read_text().splitlines()) for path in scripts}
 
     assert len(lengths) > 20

@@ -22,8 +22,6 @@ DEVICE_PURPOSE = "waitroom.admin.device.1"
 DEVICE_BYTES = 16
 COOKIE_MAX_AGE_S = 12 * 3600
 DEVICE_MAX_AGE_S = 180 * 24 * 3600
-# The rooms' screen is not for sellers.
-SELLERS_PLACE = "/admin/orders"
 
 Action = Callable[[web.Request, Operator], Awaitable[web.StreamResponse]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -98,9 +96,8 @@ class Guard:
             )
             page.headers.update(refusal.headers)
             return page
-        operator = await self._operators.operator(secret)
         # A new secret at each sign-in makes a session that an attacker fixed beforehand worthless.
-        response = web.HTTPSeeOther("/admin" if operator.scope is None else SELLERS_PLACE)
+        response = web.HTTPSeeOther("/admin")
         self.remember(response, secret)
         if self._device_of(request, name) is None:
             device = self._devices.sign(f"{secrets.token_hex(DEVICE_BYTES)}.{name}")

@@ -1,4 +1,4 @@
-"""The operators' API for rooms, and their screen: look, steer, send a crowd."""
+"""The operators' API for rooms: look, steer, send a crowd."""
 
 import asyncio
 import time
@@ -12,7 +12,6 @@ from aiohttp import web
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.texts import is_visible
 from inventory.kit.http import json_response, read_body
-from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest, NotFound
 from waitroom.admin.accounts.actions import ActionStore
 from waitroom.admin.accounts.guard import Guard
@@ -30,7 +29,6 @@ from waitroom.admin.bodies import (
     StatusChange,
 )
 from waitroom.admin.rooms.crowd import Crowds
-from waitroom.admin.rooms.line import screen_context
 from waitroom.desk.board import Board
 from waitroom.line.rules import RoomRules
 from waitroom.line.state import shown_status
@@ -84,7 +82,6 @@ class RoomsAdmin:
         draws: DrawStore,
         board: Board,
         actions: ActionStore,
-        pages: Pages,
         crowds: Crowds | None,
     ) -> None:
         self._guard = guard
@@ -93,7 +90,6 @@ class RoomsAdmin:
         self._draws = draws
         self._board = board
         self._actions = actions
-        self._pages = pages
         self._crowds = crowds
         self._figures: dict[str, tuple[float, Json]] = {}
         self._readings: dict[str, asyncio.Task[Json]] = {}
@@ -102,7 +98,6 @@ class RoomsAdmin:
     def routes(self) -> list[web.RouteDef]:
         as_role = self._guard.as_role
         return [
-            web.get("/admin", as_role("viewer", self.screen)),
             web.get("/admin/rooms", as_role("viewer", self.list_rooms)),
             web.post("/admin/rooms", as_role("admin", self.create_room)),
             web.get("/admin/rooms/{room}", as_role("viewer", self.read_room)),
@@ -118,11 +113,6 @@ class RoomsAdmin:
             ),
             web.post("/admin/rooms/{room}/{verb}", as_role("operator", self.set_status)),
         ]
-
-    async def screen(self, request: web.Request, operator: Operator) -> web.Response:
-        shared = screen_context(request, operator, self._board)
-        context = {**shared, "demo": self._crowds is not None}
-        return self._pages.render("admin.html", context, title="Operators")
 
     async def list_rooms(self, request: web.Request, operator: Operator) -> web.Response:
         rooms = [

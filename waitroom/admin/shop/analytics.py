@@ -5,10 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
-from checkout.history.history_store import HistoryStore
 from inventory.kit.doors.decoding import Json
 from inventory.kit.http import json_response, query_int
-from inventory.kit.pages import Pages
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.admin.moments import query_moment
@@ -26,27 +24,15 @@ SPAN_UNTIL_NOW = timedelta(days=1)
 
 
 class AnalyticsAdmin:
-    def __init__(
-        self, guard: Guard, *, analytics: AnalyticsStore, history: HistoryStore, pages: Pages
-    ) -> None:
+    def __init__(self, guard: Guard, *, analytics: AnalyticsStore) -> None:
         self._guard = guard
         self._analytics = analytics
-        self._history = history
-        self._pages = pages
 
     def routes(self) -> list[web.RouteDef]:
         as_role = self._guard.as_role
         return [
-            web.get("/admin/analytics", as_role("viewer", self.screen, sellers=True)),
             web.get("/admin/rooms/{room}/analytics", as_role("viewer", self.analyse, sellers=True)),
         ]
-
-    async def screen(self, request: web.Request, operator: Operator) -> web.Response:
-        context = {
-            "operator": {"name": operator.name, "role": operator.role},
-            "rooms": await self._history.rooms(seller=operator.scope),
-        }
-        return self._pages.render("admin_analytics.html", context, title="Analytics")
 
     async def analyse(self, request: web.Request, operator: Operator) -> web.Response:
         """Answer with the figures from `from` to `to`, by default of the last day."""

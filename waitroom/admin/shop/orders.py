@@ -17,7 +17,6 @@ from checkout.refund import operator_refund_body, seller_refund_body
 from checkout.refusals import UnknownOrder
 from inventory.kit.doors.decoding import Json
 from inventory.kit.http import PRIVATE, json_response, query_int, send_file
-from inventory.kit.pages import Pages
 from inventory.kit.problem import Forbidden
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -29,26 +28,17 @@ _CSV = {**PRIVATE, "Content-Type": "text/csv; charset=utf-8"}
 class OrdersAdmin:
     """Sellers see the orders that contain their products, without customer and payment."""
 
-    def __init__(self, guard: Guard, *, history: HistoryStore, pages: Pages) -> None:
+    def __init__(self, guard: Guard, *, history: HistoryStore) -> None:
         self._guard = guard
         self._history = history
-        self._pages = pages
 
     def routes(self) -> list[web.RouteDef]:
         as_role, orders = self._guard.as_role, "/admin/rooms/{room}/orders"
         return [
-            web.get("/admin/orders", as_role("viewer", self.screen, sellers=True)),
             web.get("/admin/orders/{order_id}", as_role("viewer", self.read_order, sellers=True)),
             web.get(orders, as_role("viewer", self.list_orders, sellers=True)),
             web.get(f"{orders}.csv", as_role("viewer", self.dump, sellers=True)),
         ]
-
-    async def screen(self, request: web.Request, operator: Operator) -> web.Response:
-        context = {
-            "operator": {"name": operator.name, "role": operator.role},
-            "rooms": await self._history.rooms(seller=operator.scope),
-        }
-        return self._pages.render("admin_orders.html", context, title="Orders")
 
     async def list_orders(self, request: web.Request, operator: Operator) -> web.Response:
         limit = query_int(request, "limit", default=20, low=1, high=200)

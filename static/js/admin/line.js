@@ -1,0 +1,36 @@
+import { NoAnswer } from "../api.js";
+import { admin, inRoom, signIn } from "./api.js";
+import { drawState } from "./frame.js";
+import { refreshBatches, wireBatches } from "./line-batches.js";
+import { wireInvite } from "./line-invite.js";
+import { drawLanes, wireLanes } from "./line-lanes.js";
+import { wirePlace } from "./line-place.js";
+import { drawPlan, wirePlan } from "./line-plan.js";
+import { drawProfiles, wireProfiles } from "./line-profiles.js";
+
+const LOOK_MS = 3000;
+
+async function look() {
+  const [now, lanes, profiles] = await Promise.all(["", "/lanes", "/profiles"].map((path) => admin("GET", inRoom(path))));
+  if (now.status === 401) return signIn();
+  if (now.ok) { drawState(now.data.status); drawPlan(now.data); }
+  if (lanes.ok) drawLanes(lanes.data.lanes);
+  if (profiles.ok) drawProfiles(profiles.data.profiles);
+  await refreshBatches();
+}
+
+async function repeat() {
+  try { if (!document.hidden) await look(); } catch (error) {
+    if (!(error instanceof NoAnswer)) console.error(error);
+  }
+  setTimeout(repeat, LOOK_MS);
+}
+
+wirePlan();
+wireLanes();
+wireProfiles();
+wireBatches();
+wireInvite();
+wirePlace();
+document.addEventListener("visibilitychange", () => document.hidden || look().catch(() => {}));
+repeat();

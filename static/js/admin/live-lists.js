@@ -1,0 +1,40 @@
+import { $, admin, inRoom, tableRow } from "./api.js";
+import { timeOfDay } from "../format.js";
+import { money } from "../money.js";
+
+const ROWS_MAX = 12;
+const STATES = { authorizing: "In payment", paid: "Paid", declined: "Declined", cancelled: "Cancelled", refunded: "Refunded", partly_refunded: "Partly refunded", returning: "Money on its way back", authorized: "Authorized", voiding: "Being cancelled" };
+
+export async function refreshLists() {
+  const [orders, actions] = await Promise.all([admin("GET", inRoom(`/orders?limit=${ROWS_MAX}`)), admin("GET", inRoom("/actions"))]);
+  if (orders.ok) fill("order-rows", orders.data.orders.map(orderCells), "No orders yet.");
+  if (actions.ok) fill("action-rows", actions.data.actions.slice(0, ROWS_MAX).map(actionCells), "No actions yet.");
+}
+
+/** @param {string} id @param {string[][]} rows @param {string} none */
+function fill(id, rows, none) {
+  $(id).replaceChildren(...(rows.length ? rows : [[none]]).map(tableRow));
+}
+
+/** @param {any} order */
+const orderCells = (order) => [
+  order.number, STATES[order.status] ?? order.status,
+  order.items.map((item) => `${item.quantity} × ${item.name}`).join(", "),
+  money(order.total_minor, order.currency), timeOfDay(order.paid_at ?? order.created_at),
+];
+
+/** @param {any} action */
+const actionCells = ({ at, who, action, detail, reason }) => [
+  timeOfDay(at), who, [action.replaceAll("_", " "), describe(detail), reason && `(${reason})`].filter(Boolean).join(" "),
+];
+
+/** Return details in words: from and to, or plain values. @param {any} detail @returns {string} */
+function describe(detail) {
+  return Object.entries(detail ?? {}).map(([name, value]) => {
+    const change = Array.isArray(value) ? value : value && typeof value === "object" && "to" in value ? [value.from, value.to] : null;
+    return `${name.replaceAll("_", " ")} ${change ? `from ${plain(change[0])} to ${plain(change[1])}` : plain(value)}`;
+  }).join(", ");
+}
+
+/** @param {any} value */
+const plain = (value) => (value == null ? "none" : typeof value === "object" ? JSON.stringify(value) : String(value));

@@ -1,0 +1,161 @@
+"""The operators' screens: one frame, the rooms, and the screens of each room.
+
+`SCREENS` and `BEYOND` are the whole list. A screen of a room has its template and its script under
+its own name in `static/templates/admin` and `static/js/admin`, and stands at
+`/admin/screens/{room}/{name}`, so that its address names the room. A screen beyond the rooms is
+rendered by the part that it belongs to.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from checkout.history.history_store import HistoryStore
+from inventory.kit.doors.decoding import Json
+from inventory.kit.pages import Pages
+from inventory.kit.problem import NotFound
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import LADDER, SELLER, Operator
+from waitroom.desk.board import Board
+from waitroom.line.rules import RoomRules
+from waitroom.line.state import shown_status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """One screen: its name in addresses and files, and who sees it."""
+
+    name: str
+    title: str
+    # The least role that may see it, and whether sellers may.
+    role: str = "viewer"
+    sellers: bool = False
+
+    def is_for(self, operator: Operator) -> bool:
+        """Say whether an operator may see this screen."""
+        if operator.role == SELLER:
+            return self.sellers
+        return LADDER.index(operator.role) >= LADDER.index(self.role)
+
+
+# The screens of a room, in the order of their tabs.
+SCREENS = (
+    Screen(name="live", title="Live"),
+    Screen(name="rules", title="Rules"),
+    Screen(name="line", title="Line"),
+    Screen(name="goods", title="Goods"),
+    Screen(name="orders", title="Orders", sellers=True),
+    Screen(name="analytics", title="Analytics", sellers=True),
+)
+# The screens at `/admin/{name}`, in the order of their links.
+BEYOND = (Screen(name="webhooks", title="Webhooks"),)
+# Screens without a link of their own.
+APART = (Screen(name="rooms", title="Rooms", sellers=True),)
+
+# The words for a room's state, in the order in which the list of rooms has them.
+STATES = {
+    "open": "Open",
+    "drawing": "Drawing",
+    "paused": "Paused",
+    "sold_out": "Sold out",
+    "before_opening": "Before opening",
+    "scheduled": "Scheduled",
+    "ended": "Ended",
+}
+_ORDER = list(STATES)
+_BY_NAME = {screen.name: screen for screen in (*SCREENS, *BEYOND, *APART)}
+
+Show = Callable[[web.Request, Operator], Awaitable[web.Response]]
+
+
+class Screens:
+    """Renders every screen in one frame. `demo` says whether a crowd can be sent."""
+
+    def __init__(
+        self, guard: Guard, *, board: Board, history: HistoryStore, pages: Pages, demo: bool
+    ) -> None:
+        self._guard = guard
+        self._board = board
+        self._history = history
+        self._pages = pages
+        self._demo = demo
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role, room = self._guard.as_role, "/admin/screens/{room}"
+        return [
+            web.get("/admin", as_role("viewer", self.show_rooms, sellers=True)),
+            web.get(room, as_role("viewer", self.lead_to_room, sellers=True)),
+            *(
+                web.get(
+                    f"{room}/{screen.name}",
+                    as_role(screen.role, self._shows(screen), sellers=screen.sellers),
+                )
+                for screen in SCREENS
+            ),
+        ]
+
+    async def show_rooms(self, request: web.Request, operator: Operator) -> web.Response:
+        return await self.render(operator, "rooms")
+
+    async def lead_to_room(self, request: web.Request, operator: Operator) -> web.Response:
+        """Lead to the first screen of a room that this operator may see."""
+        first = next(screen for screen in SCREENS if screen.is_for(operator))
+        raise web.HTTPSeeOther(f"{request.rel_url.raw_path}/{first.name}")
+
+    def _shows(self, screen: Screen) -> Show:
+        async def show(request: web.Request, operator: Operator) -> web.Response:
+            return await self.render(operator, screen.name, room=request.match_info["room"])
+
+        return show
+
+    async def render(
+        self, operator: Operator, name: str, *, room: str | None = None, **values: object
+    ) -> web.Response:
+        """Render the screen of this name in the frame, with the values that its template needs.
+
+        Raises `NotFound` for a room that there is not, or that is not this seller's.
+        """
+        screen, rooms = _BY_NAME[name], await self._rooms_of(operator)
+        context = {
+            "operator": {"name": operator.name, "role": operator.role},
+            "screen": {"name": screen.name, "title": screen.title},
+            "rooms": rooms,
+            "room": None if room is None else await self._room_of(operator, room, rooms),
+            "tabs": _links(SCREENS, operator),
+            "beyond": _links(BEYOND, operator),
+            "states": STATES,
+            "demo": self._demo,
+            **values,
+        }
+        return self._pages.render(f"admin/{screen.name}.html", context, title=screen.title)
+
+    async def _rooms_of(self, operator: Operator) -> list[Json]:
+        """Return the rooms that an operator may see, those with a sale on first."""
+        rooms = [_room_body(view.rules) for view in await self._board.every_room()]
+        if operator.scope is not None:
+            scoped = await self._history.rooms(seller=operator.scope)
+            own = {room["room"] for room in scoped}
+            rooms = [room for room in rooms if room["room"] in own]
+        return sorted(rooms, key=lambda room: (_ORDER.index(room["status"]), room["name"]))
+
+    async def _room_of(self, operator: Operator, room: str, rooms: list[Json]) -> Json:
+        if operator.scope is not None and all(room != one["room"] for one in rooms):
+            raise NotFound(f"There is no room {room!r} with products of yours.")
+        return _room_body((await self._board.find(room)).rules)
+
+
+def _links(screens: tuple[Screen, ...], operator: Operator) -> list[Json]:
+    return [{"name": one.name, "title": one.title} for one in screens if one.is_for(operator)]
+
+
+def _room_body(rules: RoomRules) -> Json:
+    sold_out = rules.sold_out and rules.status == "open"
+    return {
+        "room": rules.room,
+        "name": rules.name,
+        "status": shown_status(rules.status, sold_out=sold_out, doors_open=rules.doors_open),
+        "currency": rules.currency,
+        "opens_at": rules.opens_at,
+        "closes_at": rules.closes_at,
+    }
