@@ -23,9 +23,12 @@ SELECT give_up_wishes($1);
 SELECT expire_holds($1, $2, $3);
 
 -- name: rooms_to_expire
+-- The limit makes PostgreSQL look into the index once for each room. Otherwise a plan made from no statistics
+-- walks through every open hold.
 WITH clock AS MATERIALIZED (SELECT shopper_now() AS t)
-SELECT m.room_id FROM clock, room m WHERE EXISTS (
-    SELECT FROM hold h WHERE h.room_id = m.room_id AND h.state = 'held' AND NOT h.paying AND h.expires_at <= clock.t);
+SELECT m.room_id FROM clock, room m, LATERAL (
+    SELECT FROM hold h WHERE h.room_id = m.room_id AND h.state = 'held' AND NOT h.paying AND h.expires_at <= clock.t
+    ORDER BY h.expires_at LIMIT 1) h;
 
 -- name: rooms_with_times_passed
 -- The rooms in which a sale has begun or ended since what is off sale was last counted.

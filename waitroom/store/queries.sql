@@ -215,9 +215,7 @@ SELECT leave_returns($1, $2, $3);
 SELECT * FROM end_due_admissions($1, $2);
 
 -- name: rooms_with_due_admissions
-WITH clock AS MATERIALIZED (SELECT shopper_now() AS t)
-SELECT DISTINCT a.room_id FROM clock, admission a WHERE a.state = 'called' AND a.claim_until <= clock.t
-UNION SELECT DISTINCT a.room_id FROM clock, admission a WHERE a.state = 'claimed' AND a.expires_at <= clock.t;
+SELECT room_id FROM rooms_with_due_admissions();
 
 -- name: list_log_forward
 SELECT e.seq, e.body, e.hash FROM room m, log_between(m.room_id, $2::bigint + 1, LEAST($2 + $4::bigint, $3::bigint)) e
@@ -287,7 +285,7 @@ WHERE m.room = $1;
 
 -- name: find_person_places
 SELECT s.key, s.line_id, s.entered, s.number, s.ticket_id,
-       (SELECT k.sku FROM sku k WHERE k.sku_id = choice_of(s.line_id, s.entered, s.number)) AS sku
+       (SELECT k.sku FROM sku k WHERE k.sku_id = (SELECT * FROM choice_of(s.line_id, s.entered, s.number))) AS sku
 FROM person_place s
 WHERE s.room_id = $1 AND s.key = ANY ($2);
 

@@ -25,8 +25,9 @@ $$;
 -- the stops that came after it, so these two leave those stops out.
 
 -- The moment on the shoppers' clock at which something happened, given its wall time. The clock's
--- present offset alone would put what happened before a stop too early.
-CREATE FUNCTION shopper_at(wall timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+-- present offset alone would put what happened before a stop too early. It returns one row: a function in
+-- FROM becomes part of the query, while any other is called for each row, which costs far more.
+CREATE FUNCTION shopper_at(wall timestamptz) RETURNS SETOF timestamptz LANGUAGE sql STABLE AS $$
     SELECT wall - o.stopped + COALESCE(
         (SELECT sum(LEAST(s.length, s.until - wall)) FROM clock_stop s WHERE s.until > wall), interval '0')
     FROM office o

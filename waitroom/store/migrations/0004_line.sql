@@ -249,6 +249,15 @@ BEGIN
         LEFT JOIN room m ON m.room_id = l.room_id ORDER BY q.o;
 END $$;
 
+-- The rooms with calls or sessions that are overdue. A plan that was made on an empty table would walk through
+-- all of it at each look.
+CREATE FUNCTION rooms_with_due_admissions() RETURNS TABLE (room_id int) LANGUAGE sql
+SET enable_seqscan = off AS $$
+    WITH clock AS MATERIALIZED (SELECT shopper_now() AS t)
+    SELECT DISTINCT a.room_id FROM clock, admission a WHERE a.state = 'called' AND a.claim_until <= clock.t
+    UNION SELECT DISTINCT a.room_id FROM clock, admission a WHERE a.state = 'claimed' AND a.expires_at <= clock.t
+$$;
+
 -- Gives up to `batch_max` unclaimed calls and as many overdue sessions back to the line. A session
 -- with an open hold waits for it: the hold has a deadline of its own.
 CREATE FUNCTION end_due_admissions(batch_max int, in_rooms int[], OUT missed int, OUT ended int)

@@ -40,11 +40,12 @@ CREATE FUNCTION choice_row(in_line int, in_entered boolean, in_number bigint) RE
     WHERE in_number < c.first_number + cardinality(c.sku_ids)
 $$;
 
--- Returns the SKU that the shopper of a number named, NULL for none.
-CREATE FUNCTION choice_of(in_line int, in_entered boolean, in_number bigint) RETURNS int LANGUAGE sql STABLE AS $$
+-- Returns the SKU that the shopper of a number named, NULL or no row for none. Beyond the end of a row's
+-- array there is none. Like `shopper_at` it becomes part of the query where it stands in FROM.
+CREATE FUNCTION choice_of(in_line int, in_entered boolean, in_number bigint) RETURNS SETOF int LANGUAGE sql STABLE AS $$
     SELECT c.sku_ids[in_number - c.first_number + 1] FROM choice c
-    WHERE c.line_id = in_line AND c.entered = in_entered
-        AND c.first_number = choice_row(in_line, in_entered, in_number)
+    WHERE c.line_id = in_line AND c.entered = in_entered AND c.first_number <= in_number
+    ORDER BY c.first_number DESC LIMIT 1
 $$;
 
 -- How each called number fared so far. Times are seconds of the shoppers' clock. `is_over` means that
@@ -52,13 +53,13 @@ $$;
 CREATE VIEW journey AS
 SELECT a.room_id, a.admission_id, a.state, extract(epoch FROM a.called_at)::float8 AS called_at,
        extract(epoch FROM a.claimed_at)::float8 AS claimed_at,
-       extract(epoch FROM COALESCE(shopper_at(h.placed_at), e.held_at))::float8 AS held_at,
-       extract(epoch FROM COALESCE(shopper_at(h.ended_at), e.held_until))::float8 AS hold_ended_at,
+       extract(epoch FROM COALESCE((SELECT * FROM shopper_at(h.placed_at)), e.held_at))::float8 AS held_at,
+       extract(epoch FROM COALESCE((SELECT * FROM shopper_at(h.ended_at)), e.held_until))::float8 AS hold_ended_at,
        extract(epoch FROM a.ended_at)::float8 AS ended_at,
        (COALESCE(h.held, 0) + COALESCE(e.held, 0))::int AS units_held,
        (COALESCE(h.bought, 0) + COALESCE(e.bought, 0))::int AS units_sold,
        COALESCE(h.paying, false) AS paying, a.refused, a.promised,
-       choice_of(a.line_id, false, a.number) AS named, h.first_sku, a.missed_sku_id AS missed_sku,
+       (SELECT * FROM choice_of(a.line_id, false, a.number)) AS named, h.first_sku, a.missed_sku_id AS missed_sku,
        a.called_at IS NOT NULL AND a.state NOT IN ('called', 'claimed')
            AND COALESCE(a.end_reason, '') NOT IN ('reset', 'revoked') AS is_over
 FROM admission a LEFT JOIN outcome_elsewhere e ON e.session_id = a.admission_id, LATERAL (

@@ -146,7 +146,7 @@ BEGIN
         END IF;
     END LOOP;
     RETURN QUERY SELECT x.key, x.entered, x.number, x.ticket_id, (
-            SELECT u.sku FROM sku u WHERE u.sku_id = choice_of(in_line, x.entered, x.number)) FROM join_key x
+            SELECT u.sku FROM sku u WHERE u.sku_id = (SELECT * FROM choice_of(in_line, x.entered, x.number))) FROM join_key x
         WHERE x.line_id = in_line AND x.key = ANY (in_keys) AND x.number > 0;
 END $$;
 
