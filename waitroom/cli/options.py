@@ -19,7 +19,7 @@ from inventory.kit.doors.decoding import convert, is_whole, words_of
 from inventory.kit.doors.moments import UnreadableMoment, parse_moment
 from inventory.kit.doors.texts import UnfitText, read_note, read_published
 from inventory.kit.problem import EngineDown, Refusal
-from waitroom.run.engines import EngineError
+from waitroom.run.engines import EngineError, running_engines
 from waitroom.run.logs import set_up_logs
 from waitroom.run.processes import PortInUse
 from waitroom.run.settings import EMBEDDED, Overrides, Settings, SettingsError, load_settings
@@ -182,8 +182,8 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--config", type=click.Path(path_type=Path), help="A settings file (TOML)."),
         click.option("--data-dir", help="The folder of the embedded engines and the secrets."),
-        click.option("--postgres-url", help="PostgreSQL 15 or later; default: an embedded one."),
-        click.option("--valkey-url", help="Redis or Valkey; default: an embedded one."),
+        click.option("--postgres-url", help="PostgreSQL 15 or later; default: the one of `waitroom up`."),
+        click.option("--valkey-url", help="Redis or Valkey; default: the one of `waitroom up`."),
     ]
     return _with(options, command)
 
@@ -216,7 +216,7 @@ def with_pool(
     use: Callable[[Pool], Coroutine[Any, Any, Result]],
 ) -> Result:
     """Run `use` with a pool on the database that the settings name."""
-    settings = load_for(config, **overrides)
+    settings = beside_up(load_for(config, **overrides))
 
     async def run() -> Result:
         pool = await open_pool(settings.postgres_url, size_max=2, pooler=settings.postgres_pooler)
@@ -227,7 +227,25 @@ def with_pool(
 
     if settings.postgres_url == EMBEDDED:
         raise SettingsError(
-            "this needs --postgres-url: the embedded engine belongs to `waitroom up`, "
-            "where the operators' screen does the same"
+            f"no PostgreSQL of a `waitroom up` runs in {settings.data_dir}: start `waitroom up`, "
+            "name its folder with --data-dir, or give --postgres-url"
         )
     return asyncio.run(run())
+
+
+def beside_up(settings: Settings) -> Settings:
+    """Return settings with the URLs of the engines that a running `waitroom up` keeps.
+
+    They are those of the data folder. URLs that the settings name stay, and so does an engine that
+    is to be embedded and does not run.
+    """
+    if EMBEDDED not in (settings.postgres_url, settings.valkey_url):
+        return settings
+    found = running_engines(Path(settings.data_dir).expanduser())
+    if found is None:
+        return settings
+    urls = {"postgres_url": found.postgres_url, "valkey_url": found.valkey_url}
+    missing = {
+        name: url for name, url in urls.items() if url and getattr(settings, name) == EMBEDDED
+    }
+    return msgspec.structs.replace(settings, **missing)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from waitroom.cli.options import load_for, plainly, settings_options, web_options
+from waitroom.cli.options import beside_up, load_for, plainly, settings_options, web_options
 from waitroom.run.processes import Supervisor, claim_port
 from waitroom.run.settings import EMBEDDED, SettingsError, load_secrets, with_gateway
 
@@ -27,10 +27,11 @@ ROLE_NAMES = ("all", "web", "controller", "sweeper")
 @plainly
 def serve(config: Path | None, roles: str, **overrides: Any) -> None:
     """Run processes of some roles on engines that run already."""
-    settings = load_for(config, **overrides)
+    settings = beside_up(load_for(config, **overrides))
     if EMBEDDED in (settings.postgres_url, settings.valkey_url):
         raise SettingsError(
-            "serve needs --postgres-url and --valkey-url; `waitroom up` starts embedded engines"
+            "serve needs --postgres-url and --valkey-url, or a `waitroom up` that runs in "
+            f"{settings.data_dir} and starts embedded engines"
         )
     chosen = _roles(roles)
     settings = with_gateway(settings)

@@ -18,7 +18,7 @@ from inventory.ledger_store import LedgerStore
 from inventory.product_store import CatalogueStore
 from inventory.sku_store import StockStore
 from waitroom.admin.accounts.sign_in import OperatorStore
-from waitroom.cli.options import load_for, plainly, settings_options, web_options
+from waitroom.cli.options import beside_up, load_for, plainly, settings_options, web_options
 from waitroom.run.engines import EmbeddedEngines
 from waitroom.run.processes import Supervisor, claim_port
 from waitroom.run.seed import DRAW_ROOM, ROOM, seed
@@ -129,7 +129,7 @@ def _announce(settings: Settings) -> None:
 @plainly
 def migrate(config: Path | None, **overrides: Any) -> None:
     """Bring the database's tables up to date."""
-    settings = load_for(config, **overrides)
+    settings = beside_up(load_for(config, **overrides))
     with ExitStack() as stack:
         settings, _ = _with_engines(settings, stack)
         applied = asyncio.run(bring_up_to_date(settings.postgres_url))

@@ -68,7 +68,15 @@ async def test_up_starts_everything_and_goes_on_with_the_data_after_a_stop_and_a
     assert password in said
     status, joined = await post(f"{first.url}/rooms/autumn-drop/tickets")
     assert status == 201
+    # Commands find the engines of a running `up` by its data folder, and those that were stopped not.
+    beside = await asyncio.to_thread(
+        waitroom, "room", "set", "artists-proof", "seats_max=7", "--data-dir", data
+    )
+    assert beside.returncode == 0, beside.stderr
+    shown = await asyncio.to_thread(waitroom, "room", "show", "artists-proof", "--data-dir", data)
+    assert "seats_max=7" in shown.stdout
     assert await asyncio.to_thread(first.stop, signal.SIGINT) == 0
+    assert data in complaint(waitroom("room", "show", "artists-proof", "--data-dir", data))
 
     second = await program("up", "--demo", "--data-dir", data)
 

@@ -121,7 +121,7 @@ def test_a_log_is_played_again_with_another_rate(log: Path) -> None:
         (["--replay", "/no/such/log"], "cannot read /no/such/log"),
         (["--replay", "ftp://shop/rooms/drop"], "is not a room's address"),
         (["--frontier", "--policy", "rate"], "--frontier has its own policies"),
-        (["--room", "drop"], "needs --postgres-url"),
+        (["--room", "drop", "--data-dir", "/no/such/folder"], "give --postgres-url"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], said: str) -> None:

@@ -22,12 +22,15 @@ Accidents, and the data that survives them:
 * A server that outlives it all the same is found and stopped by the next start,
   which holds the lock on the data folder and so knows that it is a leftover.
 
+Commands beside a running `waitroom up` find its engines by the data folder (`running_engines`).
+
 PostgreSQL refuses to run as root. Started by root, it runs in a user namespace
 where root has another number; where namespaces are forbidden (most
 containers), as `nobody`, who must then be able to reach the data folder.
 """
 
 from waitroom.run.engines.launcher import EmbeddedEngines, EngineUrls
+from waitroom.run.engines.running import running_engines
 from waitroom.run.engines.server import EngineError
 
-__all__ = ["EmbeddedEngines", "EngineError", "EngineUrls"]
+__all__ = ["EmbeddedEngines", "EngineError", "EngineUrls", "running_engines"]

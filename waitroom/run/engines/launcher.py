@@ -21,6 +21,7 @@ from waitroom.run.processes.silence import DEATHS_MAX, Deaths
 log = structlog.get_logger()
 
 SOCKET_DIR_PREFIX = "wr-"
+LOCK_FILE = "engines.lock"
 LOCK_TEXT_BYTES_MAX = 4096
 
 
@@ -131,7 +132,7 @@ class EmbeddedEngines:
 
     def _start(self, lock: int) -> EngineUrls:
         run_as = not_root() if self._wants_postgres else MYSELF
-        stale_socket_dirs = _read_socket_dirs(lock)
+        stale_socket_dirs = socket_dirs_in(lock)
         self._socket_dir = Path(tempfile.mkdtemp(prefix=SOCKET_DIR_PREFIX, dir=_socket_parent()))
         _write_lock(lock, [self._socket_dir, *stale_socket_dirs])
         postgres = Postgres(
@@ -176,7 +177,7 @@ def _lock(data_dir: Path) -> int:
     so a killed launcher frees the folder even while they still run.
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(data_dir / "engines.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -202,7 +203,8 @@ def _lock_lines(lock: int) -> list[str]:
     return os.fsdecode(os.pread(lock, LOCK_TEXT_BYTES_MAX, 0)).split("\n")
 
 
-def _read_socket_dirs(lock: int) -> list[Path]:
+def socket_dirs_in(lock: int) -> list[Path]:
+    """Return the folders of sockets that the lock file names."""
     folders = map(Path, _lock_lines(lock)[1:])
     return [folder for folder in folders if folder.name.startswith(SOCKET_DIR_PREFIX)]
 

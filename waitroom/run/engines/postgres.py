@@ -104,6 +104,10 @@ class Postgres:
         return self.data_dir / "postgres.log"
 
     @property
+    def socket(self) -> Path:
+        return self.socket_dir / f".s.PGSQL.{PORT}"
+
+    @property
     def url(self) -> str:
         return f"postgresql://waitroom@/waitroom?host={self.socket_dir}&port={PORT}"
 
