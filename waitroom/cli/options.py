@@ -182,8 +182,10 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--config", type=click.Path(path_type=Path), help="A settings file (TOML)."),
         click.option("--data-dir", help="The folder of the embedded engines and the secrets."),
-        click.option("--postgres-url", help="PostgreSQL 15 or later; default: the one of `waitroom up`."),
-        click.option("--valkey-url", help="Redis or Valkey; default: the one of `waitroom up`."),
+        click.option(
+            "--postgres-url", help="PostgreSQL 15 or later; default: that of `waitroom up`."
+        ),
+        click.option("--valkey-url", help="Redis or Valkey; default: that of `waitroom up`."),
     ]
     return _with(options, command)
 

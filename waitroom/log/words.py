@@ -7,7 +7,7 @@ page. An entry that `entries` does not know or cannot read is shown as its own t
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, assert_never
+from typing import assert_never
 
 from waitroom.log.entries import (
     ROUTINE,
@@ -43,6 +43,7 @@ from waitroom.log.entries import (
     read_entry,
     read_envelope,
 )
+from waitroom.log.rule_words import listed, plain, say_changes, say_rules
 
 NUMBERS_NAMED_MAX = 12
 HASH_SHOWN = 12
@@ -57,6 +58,20 @@ _REASONS = {
     "rate": "the rate that the shop allows",
     "checkout": "how many people checkout can take at the moment",
     "not open": "the room, which was not open",
+}
+# What a decision was made on, by its name in the log. Shares are written in per cent.
+_FIGURES = {
+    "seats": "free seats: {}",
+    "waiting": "people waiting: {}",
+    "free": "units free: {}",
+    "claim_share": "{} of those called come",
+    "hold_share": "{} of those who come take something",
+    "units_each": "each of these takes {} units",
+    "pay_share": "{} of what is taken is paid for",
+    "open_demand": "units that people inside still want: {}",
+    "held": "units held: {}",
+    "called_before": "called before: {}",
+    "disappointed": "of these found nothing: {}",
 }
 _STATUSES = {
     "scheduled": "The room was set back to before its opening",
@@ -124,7 +139,9 @@ def words_of(entry: Known) -> str:  # noqa: C901, PLR0911, PLR0912 - a case for 
         case RulesChanged():
             return _rules(entry)
         case LaneAdded():
-            return f"The share of line {entry.line} in the calls was set to {entry.share:g}"
+            return (
+                f"The share of line {entry.line} in the calls was set to {100 * entry.share:.3g}%"
+            )
         case Reset():
             return (
                 f"An operator closed the line {entry.from_line} and started {entry.to_line} in its "
@@ -176,11 +193,8 @@ def _status(entry: StatusChanged) -> str:
 
 
 def _rules(entry: RulesChanged) -> str:
-    changes = [
-        f"{_name(name)} from {_value(before)} to {_value(after)}"
-        for name, (before, after) in entry.changed.items()
-    ]
-    return f"The rules were changed: {'; '.join(changes)}"
+    changes = listed(said.passive for said in say_changes(entry.changed))
+    return f"{changes[:1].upper()}{changes[1:]}" if changes else "No rule was changed"
 
 
 def _before_the_draw(entry: DrawAnnounced | Entered | EntriesClosed | ClosingSigned) -> str:
@@ -271,11 +285,11 @@ def _more(entry: Known) -> str:
     """Say what a call was decided on, or by which rules a room opens."""
     match entry:
         case StatusChanged() if entry.rules:
-            return f"By these rules: {_pairs(entry.rules)}"
+            return f"By these rules: {say_rules(entry.rules)}"
         case Called():
             limit = _REASONS.get(entry.reason, entry.reason)
             limited = [f"Limited by {limit}"] if limit else []
-            figures = [f"Figures: {_pairs(entry.figures)}"] if entry.figures else []
+            figures = [f"Figures: {_figures(entry.figures)}"] if entry.figures else []
             return ". ".join(limited + figures)
         case _:
             return ""
@@ -312,24 +326,17 @@ def _short(text: str) -> str:
     return f"{text[:HASH_SHOWN]}\N{HORIZONTAL ELLIPSIS}" if len(text) > HASH_SHOWN else text
 
 
-def _name(name: str) -> str:
-    return name.replace("_", " ")
+def _figures(figures: Mapping[str, float]) -> str:
+    return "; ".join(_figure(name, figures[name]) for name in sorted(figures, key=_place_of))
 
 
-def _value(value: Any) -> str:
-    """Show a rule's value. Rules have JSON of any shape, such as the profiles' small tables."""
-    if isinstance(value, dict):
-        return f"({_pairs(value)})"
-    if value is None or value == "":
-        return "nothing"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _place_of(name: str) -> tuple[int, str]:
+    """Return where a figure stands: in the order of the table, and after it by name."""
+    names = list(_FIGURES)
+    return (names.index(name) if name in _FIGURES else len(names), name)
 
 
-def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{_name(name)} {_figure(values[name])}" for name in sorted(values))
-
-
-def _figure(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else _value(value)
+def _figure(name: str, value: float) -> str:
+    shown = f"{100 * value:.3g}%" if name.endswith("_share") else plain(value)
+    known = _FIGURES.get(name)
+    return known.format(shown) if known else f"{name.replace('_', ' ')}: {shown}"

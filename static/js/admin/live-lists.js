@@ -24,17 +24,4 @@ const orderCells = (order) => [
 ];
 
 /** @param {any} action */
-const actionCells = ({ at, who, action, detail, reason }) => [
-  timeOfDay(at), who, [action.replaceAll("_", " "), describe(detail), reason && `(${reason})`].filter(Boolean).join(" "),
-];
-
-/** Return details in words: from and to, or plain values. @param {any} detail @returns {string} */
-function describe(detail) {
-  return Object.entries(detail ?? {}).map(([name, value]) => {
-    const change = Array.isArray(value) ? value : value && typeof value === "object" && "to" in value ? [value.from, value.to] : null;
-    return `${name.replaceAll("_", " ")} ${change ? `from ${plain(change[0])} to ${plain(change[1])}` : plain(value)}`;
-  }).join(", ");
-}
-
-/** @param {any} value */
-const plain = (value) => (value == null ? "none" : typeof value === "object" ? JSON.stringify(value) : String(value));
+const actionCells = ({ at, sentence, reason }) => [timeOfDay(at), reason ? `${sentence} (${reason})` : sentence];

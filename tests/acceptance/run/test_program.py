@@ -68,7 +68,7 @@ async def test_up_starts_everything_and_goes_on_with_the_data_after_a_stop_and_a
     assert password in said
     status, joined = await post(f"{first.url}/rooms/autumn-drop/tickets")
     assert status == 201
-    # Commands find the engines of a running `up` by its data folder, and those that were stopped not.
+    # Commands find the engines by the data folder while `up` runs, and not once it has ended.
     beside = await asyncio.to_thread(
         waitroom, "room", "set", "artists-proof", "seats_max=7", "--data-dir", data
     )

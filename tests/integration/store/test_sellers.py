@@ -7,6 +7,7 @@ from aiohttp.test_utils import TestClient
 from support import Shopper, admitted, authorization, execute, open_room, tick
 
 from inventory.catalogue import ProductChange
+from waitroom.admin.accounts.actions import ActionFilter
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
@@ -174,7 +175,7 @@ async def test_a_seller_sells_in_a_room_from_the_admission_to_the_withdrawal(
     assert (late.status, grown.status, paid.status) == (409, 409, 201)
     assert await skus_shown(service) == ["mug"]
     assert await service.ledger.breaches() == []
-    actions = await service.actions.page("drop", limit=10)
+    actions = await service.actions.find(ActionFilter(room="drop"), limit=10)
     assert [(a.action, a.detail, a.reason) for a in actions if "_seller" in a.action] == [
         ("withdraw_seller", {"seller": "sal"}, "They sold junk."),
         ("admit_seller", {"seller": "sal"}, ""),

@@ -42,6 +42,7 @@ ALLOWED: dict[str, set[str]] = {
         "waitroom.outgoing",
         "waitroom.store",
         "waitroom.line",
+        "waitroom.log",
         "waitroom.load",
     },
 }

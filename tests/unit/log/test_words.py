@@ -44,19 +44,40 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "rules",
         {"changed": {"seats_max": [10, 2000], "public": [True, False], "message": ["", "Hi"]}},
         (
-            "The rules were changed: seats max from 10 to 2,000; public from yes to no; "
-            "message from nothing to Hi"
+            "The seats were set from 10 to 2,000, the listing in the shop was turned off and the "
+            "message to everybody who waits was set to “Hi”"
         ),
     ),
     (
         "rules",
         {"changed": {"profile slow": [None, {"name": "Slow", "time_factor": 2}]}},
-        "The rules were changed: profile slow from nothing to (name Slow, time factor 2)",
+        "The profile “Slow” for more time was added (2 times the time)",
     ),
+    (
+        "rules",
+        {
+            "changed": {
+                "claim_window_s": [45, 90],
+                "calls_per_minute": [60, None],
+                "opens_at": [None, "2026-11-28T19:00:00+00:00"],
+                "disappointed_max": [0.02, 0.05],
+                "language": ["", "de"],
+                "sparkle": [None, {"deep": [True, 0.5]}],
+            }
+        },
+        (
+            "The time to enter after a call was set from 45 seconds to 1 minute 30 seconds, the "
+            "most calls in a minute were set from 60 to no limit, the time of the opening was set "
+            "to 28 Nov 2026 19:00 UTC, the share of called people who may find nothing was set "
+            "from 2% to 5%, the language was set from English to German and sparkle was set from "
+            "nothing to deep yes, 0.5"
+        ),
+    ),
+    ("rules", {"changed": {}}, "No rule was changed"),
     (
         "lane_added",
         {**PRESS, "share": 0.25},
-        "The share of line press-1 in the calls was set to 0.25",
+        "The share of line press-1 in the calls was set to 25%",
     ),
     (
         "reset",
@@ -271,20 +292,25 @@ def test_what_is_no_entry_at_all_is_its_own_text(text: str) -> None:
 
 def test_a_call_says_what_it_was_decided_on() -> None:
     facts = {**CALL, "from": 1, "to": 2, "called": 2, "again": []}
-    figures = {"waiting": 1200, "claim_share": 0.8126}
+    figures = {"waiting": 1200, "moons": 2, "claim_share": 0.8126}
 
     found = tell_entry(7, body(7, "called", **{**facts, "figures": figures}))
 
     assert found.more == (
-        "Limited by the free seats in checkout. Figures: claim share 0.813, waiting 1,200"
+        "Limited by the free seats in checkout. "
+        "Figures: people waiting: 1,200; 81.3% of those called come; moons: 2"
     )
     assert found.routine
     assert not tell_entry(8, body(8, "revoked", line="main-1", number=4)).routine
 
 
 def test_an_opening_says_by_which_rules() -> None:
-    facts = {"from": "scheduled", "to": "open", "rules": {"seats_max": 100, "policy": "rate"}}
+    rules = {"payment_window_s": 300, "seats_max": 100, "policy": "rate"}
+    facts = {"from": "scheduled", "to": "open", "rules": rules}
 
     found = tell_entry(7, body(7, "status", **facts))
 
-    assert found.more == "By these rules: policy rate, seats max 100"
+    assert found.more == (
+        "By these rules: time to pay: 5 minutes; "
+        "way of calling: as many as seats and rate allow; seats: 100"
+    )

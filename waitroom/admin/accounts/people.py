@@ -16,6 +16,7 @@ from waitroom.admin.accounts.sign_in import (
     Operator,
     OperatorStore,
 )
+from waitroom.admin.audit.listing import action_body
 
 Role = Literal["viewer", "operator", "seller", "admin"]
 Password = Annotated[str, Meta(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)]
@@ -93,7 +94,8 @@ class PeopleAdmin:
         before = query_int(request, "cursor", default=0, low=1, high=2**63 - 1) or None
         actions = await self._actions.of_accounts(before=before, limit=limit)
         following = actions[-1].action_id if len(actions) == limit else None
-        return json_response({"actions": actions, "next": following and str(following)})
+        bodies = [action_body(action) for action in actions]
+        return json_response({"actions": bodies, "next": following and str(following)})
 
     async def change_password(self, request: web.Request, operator: Operator) -> web.Response:
         wish = await read_body(request, _PASSWORD)

@@ -42,14 +42,26 @@ RETURNING o.operator_id, o.name, o.role;
 -- name: close_session
 DELETE FROM operator_session WHERE session_hash = $1;
 
--- name: list_actions
-SELECT a.at, a.who, a.action, a.detail::text AS detail, a.reason
-FROM operator_action a JOIN room m USING (room_id)
-WHERE m.room = $1 ORDER BY a.action_id DESC LIMIT $2;
+-- name: find_actions
+-- The newest actions of a room, or of all; those that belong to no room only if they are asked for.
+SELECT a.action_id, a.at, m.room, m.currency, a.who, a.action, a.detail::text AS detail, a.reason
+FROM operator_action a LEFT JOIN room m USING (room_id)
+WHERE CASE WHEN $1::text IS NULL THEN $2::boolean OR a.room_id IS NOT NULL
+           ELSE a.room_id = (SELECT x.room_id FROM room x WHERE x.room = $1) END
+    AND ($3::text IS NULL OR a.who = $3) AND ($4::text[] IS NULL OR a.action = ANY ($4))
+    AND ($5::timestamptz IS NULL OR a.at >= $5) AND ($6::timestamptz IS NULL OR a.at < $6)
+    AND ($7::bigint IS NULL OR a.action_id < $7)
+ORDER BY a.action_id DESC LIMIT $8;
+
+-- name: list_actors
+SELECT DISTINCT a.who FROM operator_action a
+WHERE CASE WHEN $1::text IS NULL THEN $2::boolean OR a.room_id IS NOT NULL
+           ELSE a.room_id = (SELECT x.room_id FROM room x WHERE x.room = $1) END
+ORDER BY a.who;
 
 -- name: list_account_actions
 -- What was done to accounts and belongs to no room, the newest first, before the cursor if there is one.
-SELECT a.action_id, a.at, a.who, a.action, a.detail::text AS detail, a.reason
+SELECT a.action_id, a.at, NULL AS room, NULL AS currency, a.who, a.action, a.detail::text AS detail, a.reason
 FROM operator_action a WHERE a.room_id IS NULL AND ($1::bigint IS NULL OR a.action_id < $1)
 ORDER BY a.action_id DESC LIMIT $2;
 

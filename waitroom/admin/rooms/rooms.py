@@ -13,9 +13,10 @@ from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.texts import is_visible
 from inventory.kit.http import json_response, read_body
 from inventory.kit.problem import BadRequest, NotFound
-from waitroom.admin.accounts.actions import ActionStore
+from waitroom.admin.accounts.actions import ActionFilter, ActionStore
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.audit.listing import action_body
 from waitroom.admin.bodies import (
     CROWD_ORDER,
     NEW_ROOM,
@@ -250,8 +251,9 @@ class RoomsAdmin:
         return body
 
     async def list_actions(self, request: web.Request, operator: Operator) -> web.Response:
-        actions = await self._actions.page(request.match_info["room"], limit=ACTIONS_SHOWN)
-        return json_response({"actions": actions})
+        wanted = ActionFilter(room=request.match_info["room"])
+        actions = await self._actions.find(wanted, limit=ACTIONS_SHOWN)
+        return json_response({"actions": [action_body(action) for action in actions]})
 
     async def read_crowd(self, request: web.Request, operator: Operator) -> web.Response:
         return json_response(await self._crowd().report(request.match_info["room"]))

@@ -1,0 +1,1 @@
+"""The record of operators' actions, for people: sentences, a screen with filters, a file."""
