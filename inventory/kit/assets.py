@@ -1,6 +1,7 @@
 """Styles and scripts, packed once and kept at hand: what every page of a crowd asks for."""
 
 import gzip
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from aiohttp import web
 from multidict import CIMultiDict
 
+from inventory.kit.bundle import bundle_of
 from inventory.kit.doors.accept import takes_gzip
 from inventory.kit.doors.etags import has_seen
 from inventory.kit.problem import NotFound
@@ -23,21 +25,33 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asset:
-    """A file as it was at `changed_ns`."""
+    """A file as it was at `changed_ns`, with the files that it brings along."""
 
     changed_ns: int
+    parts: tuple[Path, ...]
     body: bytes
     packed: bytes
     headers: CIMultiDict[str]
 
 
 class Assets:
-    """Serves the files of one folder under an address, all of them or those with these names."""
+    """Serves the files of one folder under an address, all of them or those with these names.
 
-    def __init__(self, folder: Path, *, at: str, names: str = r"[a-z0-9-]+\.[a-z]+") -> None:
+    The scripts in `bundled` bring along what they import.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        at: str,
+        names: str = r"[a-z0-9-]+\.[a-z]+",
+        bundled: Collection[str] = (),
+    ) -> None:
         self._folder = folder
         self._at = at
         self._names = names
+        self._bundled = frozenset(bundled)
         self._kept: dict[str, _Asset] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -57,17 +71,23 @@ class Assets:
         path = self._folder / name
         kept = self._kept.get(name)
         try:
-            changed_ns = path.stat().st_mtime_ns
+            parts = kept.parts if kept else (path,)
+            changed_ns = max(part.stat().st_mtime_ns for part in parts)
             if kept is None or kept.changed_ns != changed_ns:
-                kept = self._kept[name] = _read(path, changed_ns)
+                kept = self._kept[name] = _read(path, bundled=name in self._bundled)
         except (OSError, KeyError) as error:
             raise NotFound from error
         return kept
 
 
-def _read(path: Path, changed_ns: int) -> _Asset:
+def _read(path: Path, *, bundled: bool) -> _Asset:
     """Read a file; raises `KeyError` for one of a kind that is not served."""
-    kind, body = _TYPES[path.suffix], path.read_bytes()
+    kind = _TYPES[path.suffix]
+    if bundled:
+        bundle = bundle_of(path)
+        body, parts = bundle.text.encode(), bundle.parts
+    else:
+        body, parts = path.read_bytes(), (path,)
     headers = CIMultiDict(
         {
             "Content-Type": kind,
@@ -77,4 +97,10 @@ def _read(path: Path, changed_ns: int) -> _Asset:
             "X-Content-Type-Options": "nosniff",
         }
     )
-    return _Asset(changed_ns=changed_ns, body=body, packed=gzip.compress(body), headers=headers)
+    return _Asset(
+        changed_ns=max(part.stat().st_mtime_ns for part in parts),
+        parts=parts,
+        body=body,
+        packed=gzip.compress(body),
+        headers=headers,
+    )

@@ -1,7 +1,8 @@
 import { mmss, band, odds, timeOfDay, when } from "./format.js";
 import { count, say, sayN } from "./words.js";
 
-export const BEFORE = ["scheduled", "before_opening"], CALLS_NOBODY = ["sold_out", "ended"];
+export const BEFORE = ["scheduled", "before_opening"];
+export const CALLS_NOBODY = ["sold_out", "ended"];
 const NEWS = {
   called: say("It is your turn. Press Enter the checkout."), missed: say("Your turn passed. You can come back."),
   claimed: say("You are in. Continue to checkout."), sold_out: say("Everything is sold."), left: say("You left the line."),

@@ -46,6 +46,9 @@ from waitroom.web.returns_api import ReturnsApi
 from waitroom.web.shop_pages import ShopPages
 from waitroom.web.tickets_api import TicketsApi
 
+# The scripts of the pages that a crowd opens.
+BUNDLED = ("waiting.js", "checkout.js")
+
 
 class Api(Protocol):
     """Anything with routes."""
@@ -90,8 +93,9 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
     # Browsers and crawlers ask for these two at the root, whatever a page says.
     yield Assets(static_folder() / "root", at="", names=r"robots\.txt|favicon\.ico")
     yield LanguageSwitch(secure=service.settings.secure)
-    for folder in ("css", "js", "js/admin"):
+    for folder in ("css", "js/admin"):
         yield Assets(static_folder() / folder, at=f"/static/{folder}")
+    yield Assets(static_folder() / "js", at="/static/js", bundled=BUNDLED)
 
 
 def _for_shoppers(service: Service) -> Iterator[Api]:
