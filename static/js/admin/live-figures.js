@@ -1,10 +1,10 @@
 import { $ } from "./api.js";
 import { drawState } from "./frame.js";
+import { drawPhase } from "./phase.js";
 import { stopwatch } from "../clock.js";
 import { count, plural } from "../format.js";
 import { money } from "../money.js";
 
-const CALLING = ["open", "sold_out", "drawing"], WAITING = ["scheduled", "before_opening"];
 const COUNTS = ["entries", "waiting", "called", "held", "sold", "available", "promised", "missed", "came_back", "left", "orders_paid", "orders_declined", "orders_authorizing"];
 const RATES = ["joins_per_min", "calls_per_min", "claims_per_min"];
 let since = stopwatch();
@@ -19,10 +19,7 @@ function put(name, text) {
 export function drawFigures({ status, settings, figures }) {
   since = stopwatch();
   drawState(status);
-  $("pause").hidden = !CALLING.includes(status);
-  $("resume").hidden = status !== "paused";
-  $("open").hidden = !WAITING.includes(status);
-  $("close").hidden = status === "ended";
+  drawPhase(status);
   for (const name of COUNTS) put(name, figures[name] == null ? "–" : count(figures[name]));
   for (const name of RATES) put(name, figures[name] == null ? "–" : count(Math.round(figures[name])));
   put("inside", count(figures.claimed ?? 0));

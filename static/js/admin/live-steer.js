@@ -1,4 +1,4 @@
-import { $, admin, inRoom, room, tell } from "./api.js";
+import { $, admin, inRoom, tell } from "./api.js";
 import { count, plural, spell, timeOfDay } from "../format.js";
 
 const FORESEEN_MAX_S = 365 * 86_400;
@@ -69,50 +69,9 @@ export function wireSteering(draw) {
     const now = await tell(() => admin("PATCH", inRoom(), { message: $("message").value.trim() }), "The message is published.", "message");
     if (now) { messageTouched = false; draw(now); }
   });
-  wirePhase("pause", "The line is paused. No one is called; shoppers inside can finish.", draw);
-  wirePhase("resume", "The line is moving again.", draw);
-  wirePhase("open", "The room is open.", draw);
-  wireTyped("close", "The sale has ended.", draw);
-  if ($("reset")) wireTyped("reset", "The room was reset. Open it when you are ready.", draw);
 }
 
 /** @param {string} id @param {() => Promise<void>} act */
 function onSubmit(id, act) {
   $(id).addEventListener("submit", (event) => { event.preventDefault(); act(); });
-}
-
-/** @param {string} action @param {string} done @param {(room: any) => void} draw */
-function wirePhase(action, done, draw) {
-  $(action).addEventListener("click", async () => {
-    $(action).disabled = true;
-    const now = await tell(() => admin("POST", inRoom(`/${action}`), { reason: "from the operators' screen" }), done, "phase");
-    $(action).disabled = false;
-    if (!now) return;
-    draw(now);
-    $({ pause: "resume", resume: "pause", open: "pause" }[action]).focus();
-  });
-}
-
-/**
- * Ask for the room's name and a reason before an act that cannot be taken back.
- * @param {"close" | "reset"} action @param {string} done @param {(room: any) => void} draw
- */
-function wireTyped(action, done, draw) {
-  const part = (name) => $(`${action}-${name}`);
-  const check = () => { part("yes").disabled = part("confirm").value.trim() !== room() || !part("reason").value.trim(); };
-  part("confirm").addEventListener("input", check);
-  part("reason").addEventListener("input", check);
-  $(action).addEventListener("click", () => {
-    part("name").textContent = room();
-    part("confirm").value = part("reason").value = "";
-    check();
-    part("dialog").returnValue = "";
-    part("dialog").showModal();
-  });
-  part("dialog").addEventListener("close", async () => {
-    if (part("dialog").returnValue !== action) return;
-    const body = { reason: part("reason").value.trim(), confirm: room() };
-    const now = await tell(() => admin("POST", inRoom(`/${action}`), body), done, "phase");
-    if (now) draw(now);
-  });
 }

@@ -1,4 +1,5 @@
 import { NoAnswer } from "../api.js";
+import { wirePhase } from "./phase.js";
 import { $, admin, inRoom, signIn } from "./api.js";
 import { drawChart } from "./live-chart.js";
 import { wireCrowd } from "./live-crowd.js";
@@ -35,6 +36,7 @@ async function lookAtRoom() {
   if (ok) draw(data);
 }
 
+wirePhase(draw);
 wireSteering(draw);
 wireDraw();
 if ($("admin").dataset.demo) wireCrowd();

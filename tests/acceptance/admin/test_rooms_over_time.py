@@ -629,9 +629,16 @@ async def test_operators_steer_a_draw_and_begin_anew_on_their_screen(
     await expect(page.locator("#draw-facts")).to_contain_text("3f9a")
 
     await page.locator("#reset").click()
-    await expect(page.locator("#reset-yes")).to_be_disabled()
+    await page.locator("#reset-confirm").fill("another")
+    await page.locator("#reset-reason").fill("once more")
+    await page.locator("#reset-yes").click()
+    assert "neither" in str(
+        await page.locator("#reset-confirm").evaluate("(field) => field.validationMessage")
+    )
     await page.locator("#reset-confirm").fill("drop")
-    await expect(page.locator("#reset-yes")).to_be_disabled()
+    await page.locator("#reset-reason").fill("")
+    await page.locator("#reset-yes").click()
+    await expect(page.locator("#reset-reason")).to_be_focused()
     await page.locator("#reset-reason").fill("once more")
     await page.locator("#reset-yes").click()
     await expect(page.locator("#phase-told")).to_contain_text("was reset")
