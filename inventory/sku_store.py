@@ -173,9 +173,10 @@ def json_of(fields: Json) -> str:
     return msgspec.json.encode(fields).decode()
 
 
+_TURNED = "sale_ends_after_it_begins"
 _SENTENCES = {
     "stock_lives_in_one_place": "This room's stock lives in another shop.",
-    "sale_ends_after_it_begins": "The sale of a SKU ends after it begins.",
+    _TURNED: "The sale of a SKU ends after it begins.",
     "sale_is_within_the_calendar": f"A SKU is on sale from and until a moment, each {FORM}.",
 }
 
@@ -189,6 +190,7 @@ def rules_named(code: str) -> Iterator[None]:
         raise Taken(f"The code {code!r} is taken.", taken=code) from error
     except asyncpg.CheckViolationError as error:
         said = _SENTENCES.get(error.constraint_name or "", "A value is out of its bounds.")
-        raise BadRequest(said) from error
+        field = "on_sale_until" if error.constraint_name == _TURNED else ""
+        raise BadRequest(said, field=field) from error
     except asyncpg.ForeignKeyViolationError as error:
         raise BadRequest("This room sells in another currency.") from error

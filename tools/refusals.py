@@ -20,7 +20,8 @@ HEAD = """# Refusals
 
 A request that cannot be granted is answered with `application/problem+json` (RFC 9457). Programs
 read `code`, which never changes; people read `detail`, which by default is the sentence below. Some
-refusals carry further members, and those with status 503 a `Retry-After` header.
+refusals carry further members: `field` names the member of the body that was refused. Those with
+status 503 have a `Retry-After` header.
 
 | code | status | sentence |
 |---|---|---|

@@ -19,7 +19,7 @@ from prometheus_client import Histogram
 
 from inventory.kit.database import ENGINE_ERRORS, work_for
 from inventory.kit.doors.accept import prefers_html, takes_gzip
-from inventory.kit.doors.decoding import words_of
+from inventory.kit.doors.decoding import field_of, words_of
 from inventory.kit.doors.origins import Origin, origin_of, parse_origin
 from inventory.kit.language.asked import language_of
 from inventory.kit.problem import (
@@ -138,7 +138,7 @@ async def read_body(request: web.Request, decoder: "msgspec.json.Decoder[Body]")
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise Unprocessable(f"{words_of(error)}.") from error
+        raise Unprocessable(f"{words_of(error)}.", field=field_of(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"The request body is not valid JSON: {error}.") from error
     except RecursionError as error:

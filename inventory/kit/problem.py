@@ -14,8 +14,9 @@ class Refusal(Exception):
     """A request that cannot be granted, in a form that programs and people can read.
 
     `code` is stable and goes into the body, `status` is the HTTP status, `fields` are extra
-    members that a caller needs, `headers` extra HTTP headers (such as Retry-After). A detail may
-    name fields in braces, and is then translated as a whole.
+    members that a caller needs, `headers` extra HTTP headers (such as Retry-After). `field` is the
+    member of the request's body that was refused, if it was one. A detail may name fields in
+    braces, and is then translated as a whole.
     """
 
     code: str = "refused"
@@ -23,12 +24,17 @@ class Refusal(Exception):
     title: str = "The request was refused."
 
     def __init__(
-        self, detail: str = "", *, headers: dict[str, str] | None = None, **fields: Any
+        self,
+        detail: str = "",
+        *,
+        headers: dict[str, str] | None = None,
+        field: str = "",
+        **fields: Any,
     ) -> None:
         self.sentence = detail or self.title
         self.detail = fill(self.sentence, fields)
         super().__init__(self.detail)
-        self.fields = fields
+        self.fields = {**fields, "field": field} if field else fields
         self.headers = headers or {}
 
     def told(self, language: Language) -> str:

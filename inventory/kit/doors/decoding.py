@@ -66,6 +66,15 @@ def words_of(error: msgspec.ValidationError) -> str:
     return said
 
 
+_FIELD = re.compile(r"`\$(?:\.\w+)*\.(?P<at>\w+)`|required field `(?P<missing>\w+)`")
+
+
+def field_of(error: msgspec.ValidationError) -> str:
+    """Return the member of a body whose value was refused, "" if it is about none."""
+    found = _FIELD.search(str(error))
+    return "" if found is None else found["at"] or found["missing"]
+
+
 def decoder(kind: type[Value]) -> "msgspec.json.Decoder[Value]":
     """Return what decodes a body of this type."""
     return msgspec.json.Decoder(kind, dec_hook=read_field)

@@ -24,7 +24,7 @@ from inventory.catalogue import NewProduct, NewSku
 from inventory.catalogue_csv import read_catalogue
 from inventory.kit.doors.accept import prefers, prefers_html, takes_gzip
 from inventory.kit.doors.cookies import SAME_NAME_MAX, values_of
-from inventory.kit.doors.decoding import convert, decoder
+from inventory.kit.doors.decoding import convert, decoder, field_of
 from inventory.kit.doors.etags import has_seen
 from inventory.kit.doors.keys import is_unique
 from inventory.kit.doors.moments import UnreadableMoment, parse_moment
@@ -494,3 +494,21 @@ def test_a_key_stands_alone_if_no_stranger_would_send_it() -> None:
 
     assert [key for key in [*UNIQUE, *generated] if not is_unique(key)] == []
     assert [key for key in COMMON if is_unique(key)] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"sku": "mug", "price_minor": -1}, "price_minor"),
+        ({"sku": "mug"}, "price_minor"),
+        ({"sku": "mug", "price_minor": 1, "on_sale_from": "soon"}, "on_sale_from"),
+        ({"sku": "mug", "price_minor": 1, "colour": "blue"}, ""),
+    ],
+)
+def test_a_refused_value_is_told_with_the_field_that_it_stands_in(
+    body: dict[str, object], field: str
+) -> None:
+    with pytest.raises(msgspec.ValidationError) as refused:
+        decoder(NewSku).decode(msgspec.json.encode(body))
+
+    assert field_of(refused.value) == field
