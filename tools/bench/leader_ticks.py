@@ -138,7 +138,11 @@ class Leaders:
         service = self.service
         watch = HealthWatch(service.memory)
         parts = Parts(
-            store=service.office, memory=service.memory, drawing=service.drawing, watch=watch
+            store=service.office,
+            series=service.series,
+            memory=service.memory,
+            drawing=service.drawing,
+            watch=watch,
         )
         lead = RoomLead(room.room_id, parts)
         tick_s, reading_s = await self._tick(lead, room)

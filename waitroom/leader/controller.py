@@ -23,6 +23,7 @@ from waitroom.leader.health_watch import HealthWatch
 from waitroom.leader.room_lead import FAILURES, OfficeLost, Parts, RoomLead
 from waitroom.store.memory import Memory
 from waitroom.store.office_store import OfficeStore
+from waitroom.store.series.series_store import SeriesStore
 
 log = structlog.get_logger()
 
@@ -42,13 +43,21 @@ class Controller:
     """Lead if no other controller does: call shoppers and publish each room's state."""
 
     def __init__(
-        self, *, store: OfficeStore, memory: Memory, drawing: Drawing, lease_s: float = LEASE_S
+        self,
+        *,
+        store: OfficeStore,
+        series: SeriesStore,
+        memory: Memory,
+        drawing: Drawing,
+        lease_s: float = LEASE_S,
     ) -> None:
         self.me = secrets.token_hex(4)
         self.term = 0
         self.leading = False
         self._store = store
-        self._parts = Parts(store=store, memory=memory, drawing=drawing, watch=HealthWatch(memory))
+        self._parts = Parts(
+            store=store, series=series, memory=memory, drawing=drawing, watch=HealthWatch(memory)
+        )
         self._lease_s = lease_s
         self._leads: dict[int, RoomLead] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}

@@ -80,7 +80,7 @@ class HealthWatch:
         if now - self._read_at >= FRESH_S:
             self._read_at = now
             self._hear(now, Counter(await self._memory.take_counts(CHECKOUT)))
-            p95_s, error_share = figures_of(sum((c for _, c in self._window), Counter()))
+            p95_s, error_share = self.figures
             self._health.observe(now, p95_s=p95_s, error_share=error_share, called=self._called)
             if self._health.cut_at == now:
                 # Answers from before a cut say nothing of its effect, and cause no further cut.
@@ -90,6 +90,11 @@ class HealthWatch:
         if limit.calls is None:
             return limit
         return replace(limit, calls=max(limit.calls - self._taken, 0))
+
+    @property
+    def figures(self) -> tuple[float | None, float | None]:
+        """Return the 95th percentile of the last seconds' times, and the share of failures."""
+        return figures_of(sum((counts for _, counts in self._window), Counter()))
 
     def take(self, calls: int) -> None:
         """Count calls that a room has just made: other rooms have so many fewer in this tick."""

@@ -1,6 +1,7 @@
 """One room, a tick at a time: what the leading controller does for it."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -11,16 +12,23 @@ from prometheus_client import Counter
 from waitroom.leader.drawing import Drawing
 from waitroom.leader.health_watch import HealthWatch
 from waitroom.line.caller import Caller
+from waitroom.line.control.waited import Waited
+from waitroom.line.forecast.sell_out import sell_out
 from waitroom.line.policy import CallResult
 from waitroom.line.snapshot import RoomSnapshot
 from waitroom.line.state import RoomState, encode_state, told_lines
 from waitroom.store.memory import Memory
 from waitroom.store.office_store import OfficeStore
+from waitroom.store.series.series_store import LeaderFigures, SeriesStore
 
 log = structlog.get_logger()
 
 # The published waits and chances go into the log this often.
 FORECAST_EVERY_S = 60.0
+# A row of the series is written this often. To count a large room takes longer: the next row comes
+# after so many times as long, so that all of it stays a small part of the engine's time.
+SERIES_EVERY_S = 5.0
+SERIES_REST = 50.0
 FAILURES = Counter(
     "waitroom_leader_failures_total",
     "Failures of a room's leader, by the part of its tick that failed.",
@@ -37,6 +45,7 @@ class Parts:
     """The parts that the leads of all rooms share."""
 
     store: OfficeStore
+    series: SeriesStore
     memory: Memory
     drawing: Drawing
     watch: HealthWatch
@@ -56,6 +65,9 @@ class RoomLead:
         self._caller = Caller()
         self._study: asyncio.Task[None] | None = None
         self._forecast_logged_at = 0.0
+        # None until it is known since when the numbers wait that were given before.
+        self._waited: Waited | None = None
+        self._series_due = 0.0
         self._failing: set[str] = set()
 
     async def tick(self, *, term: int) -> None:
@@ -65,6 +77,8 @@ class RoomLead:
         if room is None:
             return
         calls = self._caller.observe(room)
+        if self._waited is not None:
+            self._waited.see(room.now.timestamp(), room.lines)
         self._parts.watch.note(calls)
         if room.hours_are_due:
             await store.keep_hours(self.room_id)
@@ -122,6 +136,7 @@ class RoomLead:
             self._caller.forget()
         await self._guarded("forecast", _now(self._caller.forecast, room))
         await self._guarded("log", self._log_forecast(room, told, term))
+        await self._guarded("series", self._note_series(room, told, term))
 
     async def _learn(self) -> None:
         store, caller = self._parts.store, self._caller
@@ -145,6 +160,42 @@ class RoomLead:
         for facts in told_lines(told.lines):
             encoded = msgspec.json.encode(facts).decode()
             await self._parts.store.note_forecast(self.room_id, term=term, facts=encoded)
+
+    async def _note_series(self, room: RoomSnapshot, told: RoomState, term: int) -> None:
+        """Write a row of the room's series if one is due."""
+        started = time.monotonic()
+        if started < self._series_due:
+            return
+        self._series_due = started + SERIES_EVERY_S
+        waited = await self._waits_of(room)
+        outlook, ends = self._caller.outlook_for(room), None
+        if outlook is not None:
+            # It takes a while, and the beat and the ticks of all rooms go on meanwhile.
+            ends = await asyncio.to_thread(sell_out, outlook, room)
+        p95_s, errors = self._parts.watch.figures
+        figures = LeaderFigures(
+            status=told.status,
+            bound=self._caller.bound,
+            wait_p50_s=waited.percentile(0.5),
+            wait_p90_s=waited.percentile(0.9),
+            answer_p95_s=p95_s,
+            errors=errors,
+            sell_out_low_s=None if ends is None else ends.low_s,
+            sell_out_high_s=None if ends is None else ends.high_s,
+        )
+        asked = time.monotonic()
+        await self._parts.series.note(self.room_id, figures, term=term)
+        took = time.monotonic() - asked
+        self._series_due = started + max(SERIES_EVERY_S, SERIES_REST * took)
+
+    async def _waits_of(self, room: RoomSnapshot) -> Waited:
+        """Return the waits of the last minute; a new leader reads first when the waiting joined."""
+        if self._waited is None:
+            waited = Waited()
+            joins = await self._parts.series.waiting_joins(self.room_id) if room.waiting else {}
+            waited.learn(joins, room.lines)
+            self._waited = waited
+        return self._waited
 
     async def _guarded(self, part: str, step: Awaitable[None]) -> bool:
         """Take a step that no call waits for; return whether it went well."""

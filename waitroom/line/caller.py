@@ -27,7 +27,7 @@ from waitroom.line.forecast.outlook import Outlook
 from waitroom.line.forecast.prospects import Prospects
 from waitroom.line.forecast.skus import sku_states, sku_tables
 from waitroom.line.forecast.wanted import Assortment, Wanted
-from waitroom.line.lanes import Lane, LaneTurns, decide_lanes
+from waitroom.line.lanes import LaneTurns, decide_lanes, lane_of
 from waitroom.line.policy import (
     POLICIES,
     AdmissionPolicy,
@@ -137,7 +137,7 @@ class Caller:
         """
         if not room.clock_goes:
             return []
-        rules, lanes = room.rules, [_lane_of(line) for line in room.lines]
+        rules, lanes = room.rules, [lane_of(line) for line in room.lines]
         allowed = self._allowance.refill(
             now=room.now.timestamp(), calls_per_minute=rules.calls_per_minute
         )
@@ -156,7 +156,7 @@ class Caller:
             came_back=line.came_back,
             for_returns=room.for_returns,
             returns_max=room.returns_max,
-            demand=self._outlook_for(room),
+            demand=self.outlook_for(room),
             disappointed_max=rules.disappointed_max,
             checkout_calls=checkout.calls,
         )
@@ -183,7 +183,7 @@ class Caller:
         self._again += result.called_again
         self._again_since_reading += result.called_again
 
-    def _outlook_for(self, room: RoomSnapshot) -> Outlook | None:
+    def outlook_for(self, room: RoomSnapshot) -> Outlook | None:
         """Return the outlook of the last reading, brought up to this snapshot.
 
         Calls made since the reading are added, or this tick would make them again. Units that came
@@ -343,7 +343,7 @@ class Caller:
         rules, stock = room.rules, room.stock
         return self._supply.look(
             room.shopper_s,
-            outlook=self._outlook_for(room) or Outlook(),
+            outlook=self.outlook_for(room) or Outlook(),
             units_free=stock.free,
             units_held=stock.held,
             units_promised=stock.promised,
@@ -387,14 +387,3 @@ class Caller:
                 # A predecessor's documents are unknown; those of a room without any promised none.
                 memory.promises = PollPromises(since=room.now)
         return memory
-
-
-def _lane_of(line: LineSnapshot) -> Lane:
-    return Lane(
-        line_id=line.line_id,
-        gate=line.gate,
-        tail=line.tail,
-        share=line.share,
-        came_back=line.came_back,
-        first_called=line.first_called,
-    )

@@ -12,6 +12,7 @@ from waitroom.line.policy import (
     decide,
     figures_of,
 )
+from waitroom.line.snapshot import LineSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,17 @@ class Lane:
     @property
     def head(self) -> int:
         return min(self.gate, self.tail)
+
+
+def lane_of(line: LineSnapshot) -> Lane:
+    return Lane(
+        line_id=line.line_id,
+        gate=line.gate,
+        tail=line.tail,
+        share=line.share,
+        came_back=line.came_back,
+        first_called=line.first_called,
+    )
 
 
 @dataclass(slots=True)

@@ -140,7 +140,9 @@ def build_service(
         way_in=way_in,
         serving=ServingReport(stores.lines, is_cut_off=lambda: way_in.is_cut_off(time.monotonic())),
         drawing=drawing,
-        controller=Controller(store=stores.office, memory=memory, drawing=drawing),
+        controller=Controller(
+            store=stores.office, series=stores.series, memory=memory, drawing=drawing
+        ),
         health_share=HealthShare(memory),
         identity=identity,
         gateway=gateway,
@@ -229,6 +231,7 @@ def _sweeper(
             "money": MoneyWatch(stores.pool).sweep,
             "events": stores.outbox.forget,
             "mails": stores.mails.tidy,
+            "series": stores.series.thin,
             "retention": partial(stores.archive.sweep, _retention(settings)),
         }
     )

@@ -32,15 +32,16 @@ from waitroom.store.log_store import LogStore
 from waitroom.store.office_store import OfficeStore
 from waitroom.store.place_store import PlaceStore
 from waitroom.store.room_store import RoomStore
+from waitroom.store.series.series_store import SeriesStore
 
 
 @dataclass(kw_only=True)
 class Stores:
     """Every store of a process.
 
-    The line: `lines` and the public `log` for workers, `office` for the leader, `rooms` for
-    operators, `archive` for rooms that are over, `draws`, `places`, `invitations`, and `elsewhere`
-    for rooms whose stock another system keeps.
+    The line: `lines` and the public `log` for workers, `office` and `series` for the leader,
+    `rooms` for operators, `archive` for rooms that are over, `draws`, `places`, `invitations`, and
+    `elsewhere` for rooms whose stock another system keeps.
     The shelf: `holds`, `stock` (SKUs), `products`, `ledger`, `imports`, `pictures`.
     The till: `orders`, `refund_store`, `history`, `customers`.
     The operators: `operators`, `actions`, `endpoints` of webhooks.
@@ -54,6 +55,7 @@ class Stores:
     lines: LineStore
     log: LogStore
     office: OfficeStore
+    series: SeriesStore
     rooms: RoomStore
     archive: ArchiveStore
     draws: DrawStore
@@ -93,6 +95,7 @@ def stores_on(
         lines=LineStore(pool),
         log=LogStore(pool),
         office=OfficeStore(pool, beats=beat_pool),
+        series=SeriesStore(pool),
         rooms=RoomStore(pool),
         archive=ArchiveStore(audit_pool),
         draws=DrawStore(pool),

@@ -262,26 +262,12 @@ SELECT m.*, doors_open(m) AS doors_open FROM room m WHERE m.room = $1;
 
 -- name: read_figures
 -- Of all lanes together, since the room was begun; who is inside from before that is inside.
-SELECT l.head, l.tail, l.gate, l.tail - l.head AS waiting, l.entries,
-       a.called, k.seats - a.called AS claimed, a.missed, a.came_back, a."left", a.ended, k.seats AS seats_taken,
-       k.on_hand - barred.units AS on_hand, k.promised, k.held, k.sold, k.holds AS holds_open,
-       GREATEST(k.on_hand - barred.units - k.held - k.sold - k.promised, 0) AS available,
-       p.paid AS orders_paid, p.declined AS orders_declined, p.running AS orders_authorizing,
-       COALESCE(p.revenue, 0) AS revenue_minor, p.currency,
-       m.stock_heard_at, extract(epoch FROM clock_timestamp() - m.stock_heard_at)::float8 AS stock_silent_s,
+SELECT f.head, f.tail, f.gate, f.waiting, f.entries, f.called, f.claimed, f.missed, f.came_back, f."left", f.ended,
+       f.seats_taken, f.on_hand, f.promised, f.held, f.sold, f.holds_open, f.available, f.orders_paid,
+       f.orders_declined, f.orders_authorizing, f.orders_slow, f.oldest_payment_s, f.revenue_minor, f.currency,
+       f.stock_heard_at, f.stock_silent_s,
        o.leader, o.term, extract(epoch FROM clock_timestamp() - o.beat_at)::float8 AS leader_age_s
-FROM room m JOIN room_stock k ON k.room_id = m.room_id, office o, units_barred(m.room_id) barred(units),
-LATERAL (SELECT sum(LEAST(x.gate, x.tail))::bigint AS head, sum(x.tail)::bigint AS tail, sum(x.gate)::bigint AS gate,
-                sum(x.entries)::bigint AS entries
-         FROM line x WHERE x.room_id = m.room_id AND x.joinable) l,
-count_places(m.room_id) a,
-LATERAL (SELECT count(*) FILTER (WHERE state = 'paid') AS paid,
-                count(*) FILTER (WHERE state = 'declined') AS declined,
-                count(*) FILTER (WHERE state IN ('authorizing', 'authorized', 'voiding', 'returning')) AS running,
-                sum(total_minor - refunded_minor) FILTER (WHERE state IN ('paid', 'refunded'))::bigint AS revenue,
-                min(currency) AS currency
-         FROM purchase WHERE room_id = m.room_id) p
-WHERE m.room = $1;
+FROM room_figures f, office o WHERE f.room = $1;
 
 -- name: find_person_places
 SELECT s.key, s.line_id, s.entered, s.number, s.ticket_id,

@@ -79,6 +79,10 @@ class RoomFigures:
     orders_paid: int
     orders_declined: int
     orders_authorizing: int
+    # Of these, those that have waited for the gateway for two minutes and more, and the seconds
+    # that the oldest one has waited.
+    orders_slow: int
+    oldest_payment_s: float | None
     # What was paid less what went back, in minor units of `currency`, None before the first order.
     revenue_minor: int
     currency: str | None

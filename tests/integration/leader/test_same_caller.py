@@ -85,7 +85,9 @@ async def record(service: Service) -> list[Tick]:
     lines = await execute(service, "SELECT line_id FROM line ORDER BY lane <> 'main'")
     main, members = (line["line_id"] for line in lines)
     store = RecordingStore(service.pool)
-    controller = Controller(store=store, memory=service.memory, drawing=service.drawing)
+    controller = Controller(
+        store=store, series=service.series, memory=service.memory, drawing=service.drawing
+    )
     for joins in range(14):
         await service.lines.join(main, 20, os.urandom(32))
         await service.lines.join(members, 10, os.urandom(32))

@@ -30,7 +30,13 @@ def line_of(service: Service, room: str = "drop") -> int:
 
 
 def another_controller(service: Service, *, store: OfficeStore) -> Controller:
-    return Controller(store=store, memory=service.memory, drawing=service.drawing, lease_s=5.0)
+    return Controller(
+        store=store,
+        series=service.series,
+        memory=service.memory,
+        drawing=service.drawing,
+        lease_s=5.0,
+    )
 
 
 async def join(service: Service, joins: int = 1, room: str = "drop") -> list[Ticket]:

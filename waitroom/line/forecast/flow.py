@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import log
+from math import inf, log
 from operator import mul
 
 from waitroom.line.forecast.expected import calls_in_mean
@@ -73,6 +73,26 @@ class Flow:
         """Return the calls a second of the next minute."""
         steps = min(CALM_STEPS, len(self.calls))
         return self.calls[steps - 1] / (steps * STEP_S) if steps else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The bounds on the calls of a flow besides the stock. Without any, the stock alone decides.
+
+    seats: the shoppers who may be called or inside at once. per_second: the calls a second.
+    steps_max: where the projection ends at the latest.
+    """
+
+    seats: float = inf
+    per_second: float = inf
+    steps_max: int = STEPS_MAX
+
+    def calls(self, people: float) -> float:
+        """Return the calls that a step allows with so many shoppers called or inside."""
+        return min(max(self.seats - people, 0.0), self.per_second * STEP_S)
+
+
+NO_LIMITS = Limits()
 
 
 @dataclass(slots=True)
@@ -146,6 +166,11 @@ class _Shop:
         return self.called.people + self.inside.people
 
     @property
+    def people(self) -> float:
+        """Return the expected number of shoppers who take a seat."""
+        return self.undecided + self.holding.people / max(self.units_each, 1.0)
+
+    @property
     def askers(self) -> float:
         return self.called.askers + self.inside.askers
 
@@ -175,6 +200,7 @@ def flow(
     units_free: float,
     units_promised: float = 0.0,
     disappointed_max: float | None = None,
+    limits: Limits = NO_LIMITS,
 ) -> Flow | None:
     """Return the expected calls, or None before anything was learned.
 
@@ -191,7 +217,7 @@ def flow(
     uncertain, of_call = shop.uncertain(outlook), outlook.call_var
     new, made, asked, bought, turned_out = 0.0, 0.0, 0.0, 0.0, 0.0
     steps: list[tuple[float, float, float, float]] = []
-    for _ in range(STEPS_MAX):
+    for _ in range(limits.steps_max):
         taking = outlook.taking(asked)
         asked_now, bought_now, back = shop.step(new, taking=taking)
         units += back - asked_now * taking
@@ -204,6 +230,7 @@ def flow(
         else:
             then = _outlook_then(outlook, shop, made=made, asked=asked)
             new = calls_in_mean(then, units=units + shop.back_soon, share=disappointed_max)
+        new = min(new, limits.calls(shop.people))
         made += new
         steps.append((made, asked, bought, turned_out))
         if len(steps) > STEPS_LEAST and made - steps[-CALM_STEPS][0] < CALM_SHARE * made:

@@ -129,8 +129,8 @@ BEGIN
     PERFORM forget_strangers(people);
 END $$;
 
--- Deletes the next orders of an archived room, then the record of what operators did in it. Returns whether
--- there may be more.
+-- Deletes the next orders of an archived room, then the record of what operators did in it, then its series.
+-- Returns whether there may be more.
 CREATE FUNCTION forget_orders(in_room_id int, batch_max int) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     r retention; ids uuid[]; gone int;
@@ -154,6 +154,10 @@ BEGIN
     GET DIAGNOSTICS gone = ROW_COUNT;
     PERFORM set_config('waitroom.archiving', '', true);
     IF gone > 0 THEN RETURN true; END IF;
+    DELETE FROM room_series s USING (
+        SELECT x.at FROM room_series x WHERE x.room_id = in_room_id LIMIT batch_max) o
+        WHERE s.room_id = in_room_id AND s.at = o.at;
+    IF FOUND THEN RETURN true; END IF;
     UPDATE retention x SET orders_forgotten_at = clock_timestamp() WHERE x.room_id = in_room_id;
     RETURN false;
 END $$;
