@@ -31,6 +31,8 @@ class Screen:
     # The least role that may see it, and whether sellers may.
     role: str = "viewer"
     sellers: bool = False
+    # Whether the part that it belongs to renders it, since its template needs values of its own.
+    own: bool = False
 
     def is_for(self, operator: Operator) -> bool:
         """Say whether an operator may see this screen."""
@@ -47,9 +49,15 @@ SCREENS = (
     Screen(name="goods", title="Goods"),
     Screen(name="orders", title="Orders", sellers=True),
     Screen(name="analytics", title="Analytics", sellers=True),
+    Screen(name="audit", title="Audit", own=True),
 )
 # The screens at `/admin/{name}`, in the order of their links.
-BEYOND = (Screen(name="webhooks", title="Webhooks"),)
+BEYOND = (
+    Screen(name="audit", title="Audit", own=True),
+    Screen(name="people", title="People", role="admin", own=True),
+    Screen(name="webhooks", title="Webhooks", own=True),
+    Screen(name="account", title="Account", sellers=True, own=True),
+)
 # Screens without a link of their own.
 APART = (Screen(name="rooms", title="Rooms", sellers=True),)
 
@@ -92,6 +100,7 @@ class Screens:
                     as_role(screen.role, self._shows(screen), sellers=screen.sellers),
                 )
                 for screen in SCREENS
+                if not screen.own
             ),
         ]
 

@@ -1,6 +1,7 @@
 """The operators' API for webhooks, and its screen: endpoints, deliveries, replay."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Annotated
 
 import msgspec
@@ -15,6 +16,7 @@ from inventory.kit.http import json_response, query_int, read_body, wants_html
 from inventory.kit.problem import BadRequest, NotFound, Unprocessable
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.audit.sentences import say_action
 from waitroom.admin.screens import Screens
 from waitroom.outgoing.outbox.endpoint_store import REPLAY_MAX, Endpoint, EndpointStore
 from waitroom.outgoing.outbox.event import KINDS
@@ -83,7 +85,13 @@ class WebhooksAdmin:
             kinds = [{"kind": kind, "says": says} for kind, says in KINDS.items()]
             return await self._screens.render(operator, "webhooks", kinds=kinds)
         endpoints = [_body(found, operator) for found in await self._endpoints.all()]
-        actions = await self._endpoints.actions()
+        actions = [
+            {
+                **asdict(one),
+                "sentence": say_action(one.who, one.action, one.detail, currency=None),
+            }
+            for one in await self._endpoints.actions()
+        ]
         return json_response({"endpoints": endpoints, "actions": actions})
 
     async def add(self, request: web.Request, operator: Operator) -> web.Response:

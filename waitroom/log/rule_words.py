@@ -133,7 +133,8 @@ _LANGUAGES = {
 }
 _RULES: dict[str, _Rule] = {
     "order_by": _Rule(
-        "the order of early arrivals", one_of(first_come="first come, first served", draw="a draw")
+        "the order of early arrivals",
+        one_of(first_come="“first come, first served”", draw="“by a draw”"),
     ),
     "join_by": _Rule(
         "the people who may join",
@@ -150,9 +151,9 @@ _RULES: dict[str, _Rule] = {
     "policy": _Rule(
         "the way of calling",
         one_of(
-            expected="as many as the stock can serve",
-            guaranteed="one for each unit that is set aside",
-            rate="as many as seats and rate allow",
+            expected="“as many as the stock can serve”",
+            guaranteed="“one for each unit that is set aside”",
+            rate="“as many as seats and rate allow”",
         ),
     ),
     "disappointed_max": _Rule("the share of called people who may find nothing", _share),

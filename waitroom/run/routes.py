@@ -16,6 +16,7 @@ from inventory.kit.pages import static_folder
 from inventory.pictures.api import PicturesApi
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.people import PeopleAdmin
+from waitroom.admin.audit.audit import AuditAdmin
 from waitroom.admin.rooms.crowd import Crowds
 from waitroom.admin.rooms.elsewhere import ElsewhereAdmin
 from waitroom.admin.rooms.lanes import LanesAdmin
@@ -73,7 +74,8 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
     yield screens
     yield from _for_operators_of_the_shop(service, guard)
     yield from _for_operators_of_rooms(service, guard, crowds)
-    yield PeopleAdmin(guard, operators=service.operators, actions=service.actions)
+    yield AuditAdmin(guard, actions=service.actions, board=service.board, screens=screens)
+    yield PeopleAdmin(guard, operators=service.operators, actions=service.actions, screens=screens)
     yield WebhooksAdmin(
         guard,
         endpoints=service.endpoints,

@@ -85,15 +85,10 @@ async function look() {
     $("no-endpoints").hidden = data.endpoints.length > 0;
     $("endpoints").replaceChildren(...data.endpoints.map(card));
     if (focused) /** @type {HTMLElement | null} */ (document.querySelector(`[data-key="${CSS.escape(focused)}"]`))?.focus();
-    $("action-rows").replaceChildren(...data.actions.map(({ at, who, action, detail }) =>
-      tableRow([momentOf(at), who, [action.replaceAll("_", " "), describe(detail)].join(" ")])));
+    $("action-rows").replaceChildren(...data.actions.map(({ at, sentence }) => tableRow([momentOf(at), sentence])));
   }
   if (shownEndpoint() != null) await refreshDeliveries();
 }
-
-/** @param {any} detail */
-const describe = (detail) => Object.entries(detail).map(([name, value]) =>
-  `${name.replaceAll("_", " ")} ${Array.isArray(value) ? value.join(", ") || "all" : value}`).join(", ");
 
 /** @param {string} method @param {string} path under /admin/webhooks @param {string} done @param {any} [body] @param {string} [at] */
 async function change(method, path, done, body, at = "endpoints") {

@@ -24,6 +24,11 @@ ROUTES = {
     ("GET", "/admin/screens/{room}/rules"): "viewer",
     ("GET", "/admin/screens/{room}/line"): "viewer",
     ("GET", "/admin/screens/{room}/goods"): "viewer",
+    ("GET", "/admin/screens/{room}/audit"): "viewer",
+    ("GET", "/admin/audit"): "viewer",
+    ("GET", "/admin/audit.csv"): "viewer",
+    ("GET", "/admin/rooms/{room}/audit.csv"): "viewer",
+    ("GET", "/admin/people"): "admin",
     ("GET", "/admin/actions"): "admin",
     ("GET", "/admin/breaches"): "viewer",
     ("GET", "/admin/breaches/orders"): "viewer",
@@ -74,6 +79,7 @@ ROUTES = {
 # Those at which sellers are let in besides; what they find there is theirs alone.
 SELLERS_TOO = {
     ("POST", "/admin/password"): "viewer",
+    ("GET", "/admin/account"): "viewer",
     ("GET", "/admin"): "viewer",
     ("GET", "/admin/screens/{room}"): "viewer",
     ("GET", "/admin/screens/{room}/analytics"): "viewer",

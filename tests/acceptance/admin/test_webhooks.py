@@ -391,7 +391,7 @@ async def test_the_screen_adds_tests_and_shows(
         Webhook(secret).verify(received.text + " ", received.headers)
     await page.get_by_role("button", name="Pause").click()
     await expect(page.locator("#endpoints .state")).to_have_text("Paused")
-    await expect(page.locator("#action-rows")).to_contain_text("webhook tested")
+    await expect(page.locator("#action-rows")).to_contain_text("sent a test to the webhook")
     await page.get_by_role("button", name="Delete").click()
     await page.get_by_role("button", name="Delete it").click()
     await expect(page.locator("#no-endpoints")).to_be_visible()

@@ -312,5 +312,5 @@ def test_an_opening_says_by_which_rules() -> None:
 
     assert found.more == (
         "By these rules: time to pay: 5 minutes; "
-        "way of calling: as many as seats and rate allow; seats: 100"
+        "way of calling: “as many as seats and rate allow”; seats: 100"
     )

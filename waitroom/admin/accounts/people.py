@@ -17,7 +17,15 @@ from waitroom.admin.accounts.sign_in import (
     OperatorStore,
 )
 from waitroom.admin.audit.listing import action_body
+from waitroom.admin.screens import Screens
 
+# What each role may do, as the screen says it.
+ROLES_MAY = {
+    "viewer": "May see everything in the rooms, and change nothing.",
+    "operator": "May run the rooms: rules, lines, goods, stock, orders and refunds.",
+    "seller": "May sell products of their own in the rooms that admit them, and see their orders.",
+    "admin": "May do all that operators may, make and reset rooms, and manage people and webhooks.",
+}
 Role = Literal["viewer", "operator", "seller", "admin"]
 Password = Annotated[str, Meta(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)]
 
@@ -47,14 +55,19 @@ _PASSWORD = msgspec.json.Decoder(PasswordChange)
 
 
 class PeopleAdmin:
-    def __init__(self, guard: Guard, *, operators: OperatorStore, actions: ActionStore) -> None:
+    def __init__(
+        self, guard: Guard, *, operators: OperatorStore, actions: ActionStore, screens: Screens
+    ) -> None:
         self._guard = guard
         self._operators = operators
         self._actions = actions
+        self._screens = screens
 
     def routes(self) -> list[web.RouteDef]:
         as_role = self._guard.as_role
         return [
+            web.get("/admin/people", as_role("admin", self.show_people)),
+            web.get("/admin/account", as_role("viewer", self.show_account, sellers=True)),
             web.get("/admin/operators", as_role("admin", self.list_operators)),
             web.post("/admin/operators", as_role("admin", self.add)),
             web.patch("/admin/operators/{name}", as_role("admin", self.change)),
@@ -62,6 +75,16 @@ class PeopleAdmin:
             web.get("/admin/actions", as_role("admin", self.list_actions)),
             web.post("/admin/password", as_role("viewer", self.change_password, sellers=True)),
         ]
+
+    async def show_people(self, request: web.Request, operator: Operator) -> web.Response:
+        roles = [
+            {"name": name, "title": name.capitalize(), "may": may}
+            for name, may in ROLES_MAY.items()
+        ]
+        return await self._screens.render(operator, "people", roles=roles)
+
+    async def show_account(self, request: web.Request, operator: Operator) -> web.Response:
+        return await self._screens.render(operator, "account")
 
     async def list_operators(self, request: web.Request, operator: Operator) -> web.Response:
         return json_response({"operators": await self._operators.accounts()})

@@ -8,7 +8,9 @@ SELECT EXISTS (SELECT FROM operator);
 SELECT operator_id, password_hash FROM operator WHERE name = $1 AND active;
 
 -- name: list_operators
-SELECT o.name, o.role, o.active, o.created_at, count(s.session_hash) AS sessions, max(s.used_at) AS seen_at
+SELECT o.name, o.role, o.active, o.created_at, count(s.session_hash) AS sessions, max(s.used_at) AS seen_at,
+    ARRAY(SELECT m.room FROM room_seller r JOIN room m USING (room_id)
+          WHERE r.seller_id = o.operator_id ORDER BY m.room) AS rooms
 FROM operator o LEFT JOIN operator_session s ON s.operator_id = o.operator_id
     AND s.used_at > clock_timestamp() - make_interval(secs => $1)
     AND s.created_at > clock_timestamp() - make_interval(secs => $2)

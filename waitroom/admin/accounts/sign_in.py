@@ -62,7 +62,10 @@ class _Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An operator's account, with how many sessions it has and when the last one was used."""
+    """An operator's account, with how many sessions it has and when the last one was used.
+
+    `rooms` are those that admit a seller.
+    """
 
     name: str
     role: str
@@ -70,6 +73,7 @@ class Account:
     created_at: datetime
     sessions: int
     seen_at: datetime | None
+    rooms: list[str]
 
 
 # The refusals of `change_operator`.
@@ -102,12 +106,14 @@ class OperatorStore:
     async def add(self, name: str, *, role: str, password: str, who: str = "cli") -> None:
         """Add an operator; raises `BadRequest` for a name in use or a password too short."""
         if not _NAME.fullmatch(name):
-            raise BadRequest("A name has 1 to 63 letters, digits and signs of . _ @ + -")
+            raise BadRequest(
+                "A name has 1 to 63 letters, digits and signs of . _ @ + -", field="name"
+            )
         _check_role(role)
         hashed = await self._hash(password)
         async with connection(self._pool) as borrowed:
             if not await borrowed.fetchval(SQL["add_operator"], name, role, hashed, who):
-                raise BadRequest(f"There is an operator {name!r} already.")
+                raise BadRequest(f"There is an operator {name!r} already.", field="name")
 
     async def accounts(self) -> list[Account]:
         """Return all accounts by name, with how many sessions each has."""
@@ -195,7 +201,8 @@ class OperatorStore:
     async def _hash(self, password: str) -> str:
         if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
             raise BadRequest(
-                f"A password has {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} letters."
+                f"A password has {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} letters.",
+                field="password",
             )
         async with self._hashing:
             return await asyncio.to_thread(self._hasher.hash, password)

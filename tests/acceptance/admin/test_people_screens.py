@@ -1,0 +1,162 @@
+"""The screens for people, one's own account, and the record of actions, on a phone."""
+
+import asyncio
+import csv
+import io
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Download, Page, expect
+from programs import Site, all_know
+from support import PASSWORD, execute, open_room
+
+from waitroom.run.app import Service
+
+Pages = Callable[..., Awaitable[Page]]
+PHONE = {"width": 390, "height": 844}
+OTHER = "another horse battery staple"
+
+
+async def sign_in(page: Page, site: Site, name: str, password: str) -> None:
+    await page.goto(f"{site.url}/admin/login")
+    await page.locator('[name="name"]').fill(name)
+    await page.locator('[name="password"]').fill(password)
+    await page.locator("#login").click()
+    await page.wait_for_url("**/admin")
+
+
+async def check(page: Page) -> None:
+    """Say that the page fits its window and that axe finds nothing on it."""
+    width = "document.documentElement.scrollWidth <= window.innerWidth + 1"
+    assert await page.evaluate(width), "the page scrolls sideways"
+    found = await Axe().run(page)
+    assert found.response["violations"] == [], found.generate_report()
+
+
+async def rows_of(download: Download) -> list[dict[str, str]]:
+    text = await asyncio.to_thread((await download.path()).read_text)
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+async def test_people_are_added_changed_and_shut_out_and_the_record_tells_it_in_sentences(
+    service: Service, site: Site, pages: Pages
+) -> None:
+    await open_room(service, seats_max=200)
+    await service.operators.add("ann", role="admin", password=PASSWORD)
+    await service.rooms.change("drop", '{"seats_max": 300}', who="ann", reason="=1+1")
+    await all_know(site.url, "drop")
+    page = await pages(viewport=PHONE)
+    await sign_in(page, site, "ann", PASSWORD)
+
+    await page.locator("header").get_by_role("link", name="People").click()
+    card = page.locator('[data-name="bo"]')
+    made = await add_somebody(page)
+    await change_somebody(page, card)
+    await check(page)
+    assert await service.operators.sign_in("bo", OTHER)
+    assert made != OTHER
+
+    await page.locator("header").get_by_role("link", name="Account").click()
+    await change_own_password(page)
+    await check(page)
+
+    await page.locator("header").get_by_role("link", name="Audit").click()
+    acts = page.locator(".acts li")
+    await expect(acts.first).to_contain_text("ann chose another password")
+    await expect(acts.filter(has_text="set the seats from 200 to 300")).to_have_count(1)
+    await check(page)
+    await page.get_by_label("About").select_option("people")
+    await page.get_by_role("button", name="Show", exact=True).click()
+    await expect(acts).to_have_count(7)
+    await expect(acts.nth(-2)).to_contain_text("ann made an account for bo, as viewer")
+    await expect(acts.nth(-1)).to_contain_text("made an account for ann, as admin")
+    await filter_the_room(page, acts, site)
+
+
+async def add_somebody(page: Page) -> str:
+    """Add bo, and return the password that was made and is shown once."""
+    await page.get_by_label("Name, to sign in with").fill("b o")
+    await page.get_by_role("button", name="Add", exact=True).click()
+    await expect(page.locator("#name-problem")).to_contain_text("begins with a letter")
+    await page.get_by_label("Name, to sign in with").fill("bo")
+    await page.get_by_role("button", name="Add", exact=True).click()
+    await expect(page.get_by_role("heading", name="The password of bo")).to_be_visible()
+    made = await page.locator("#shown").input_value()
+    await page.get_by_role("button", name="I have passed it on").click()
+    await expect(page.locator("#add-told")).to_contain_text("bo may sign in")
+    return made
+
+
+async def change_somebody(page: Page, card: Any) -> None:
+    """Change bo's role, set a password, end the access and allow it again."""
+    told = card.locator(".told")
+    await card.get_by_label("Role").select_option("operator")
+    await card.get_by_role("button", name="Change the role").click()
+    await page.get_by_role("button", name="Change it").click()
+    await expect(told).to_contain_text("The role of bo was changed.")
+    await expect(card.locator(".state")).to_have_text("Operator")
+    await card.get_by_role("button", name="New password").click()
+    await page.locator("#new-password").fill(OTHER)
+    await page.get_by_role("button", name="Set it").click()
+    await expect(told).to_contain_text("bo has a new password.")
+    await card.get_by_role("button", name="End the access").click()
+    await page.get_by_role("button", name="End it").click()
+    await expect(card.locator(".state")).to_have_text("Access ended")
+    await card.get_by_role("button", name="Allow the sign-in again").click()
+    await expect(told).to_contain_text("bo may sign in again.")
+    await expect(page.locator('[data-name="ann"] button')).to_have_count(0)
+
+
+async def change_own_password(page: Page) -> None:
+    async def ask(old: str, new: str, again: str) -> None:
+        for field, text in (("old", old), ("new", new), ("again", again)):
+            await page.locator(f"#{field}").fill(text)
+        await page.get_by_role("button", name="Change the password").click()
+
+    await ask(PASSWORD, OTHER, "something else entirely")
+    await expect(page.locator("#again-problem")).to_have_text("This is not the same password.")
+    await ask("not the right password", OTHER, OTHER)
+    await expect(page.locator("#old-problem")).to_have_text("This is not your password.")
+    await ask(PASSWORD, OTHER, OTHER)
+    await expect(page.locator("#own-told")).to_contain_text("Your password was changed.")
+
+
+async def filter_the_room(page: Page, acts: Any, site: Site) -> None:
+    """Look at a room's own record, by person and by day, and save it as a file."""
+    await page.goto(f"{site.url}/admin/screens/drop/audit")
+    await page.get_by_label("By").select_option("ann")
+    await page.get_by_role("button", name="Show", exact=True).click()
+    await expect(acts).to_have_count(1)
+    await expect(acts).to_contain_text("ann set the seats from 200 to 300")
+    await expect(acts).to_contain_text("Reason: =1+1")
+    async with page.expect_download() as saved:
+        await page.get_by_role("link", name="Save as a CSV file").click()
+    (row,) = await rows_of(await saved.value)
+    assert (row["who"], row["about"], row["room"]) == ("ann", "rooms", "drop")
+    assert row["sentence"] == "ann set the seats from 200 to 300"
+    assert row["reason"].startswith("'=")
+    await page.get_by_label("From").fill("2030-01-01")
+    await page.get_by_role("button", name="Show", exact=True).click()
+    await expect(page.get_by_text("Nothing fits this filter.")).to_be_visible()
+    await check(page)
+
+
+async def test_the_record_of_no_room_is_for_admins_and_people_are_too(
+    service: Service, client: Any
+) -> None:
+    await open_room(service)
+    for role in ("viewer", "admin"):
+        await service.operators.add(role, role=role, password=PASSWORD)
+    seen: dict[str, tuple[bool, bool, int]] = {}
+    for role in ("viewer", "admin"):
+        form = {"name": role, "password": PASSWORD}
+        answer = await client.post("/admin/login", data=form, allow_redirects=False)
+        headers = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0], "Accept": "text/html"}
+        audit = await (await client.get("/admin/audit", headers=headers)).text()
+        sheet = await (await client.get("/admin/audit.csv", headers=headers)).text()
+        people = await client.get("/admin/people", headers=headers)
+        seen[role] = ("made an account" in audit, "made an account" in sheet, people.status)
+
+    assert seen == {"viewer": (False, False, 403), "admin": (True, True, 200)}
+    assert await execute(service, "SELECT 1 FROM operator_action WHERE room_id IS NULL")

@@ -1,0 +1,176 @@
+"""The record of operators' actions: a screen for each room and for all, and the same as a file."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from inventory.kit.doors.decoding import Json
+from inventory.kit.http import PRIVATE, query_int, send_file
+from inventory.kit.problem import BadRequest
+from waitroom.admin.accounts.actions import Action, ActionFilter, ActionStore
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.audit.listing import header, rows_of, sentence_of
+from waitroom.admin.audit.sentences import ACTORS, SUBJECTS
+from waitroom.admin.screens import Screens
+from waitroom.desk.board import Board
+
+ACTIONS_SHOWN = 50
+_CSV = {**PRIVATE, "Content-Type": "text/csv; charset=utf-8"}
+# What the filter calls the subjects of actions.
+_SUBJECTS = {
+    "rooms": "Rooms and their rules",
+    "line": "Lines, invitations and sellers",
+    "goods": "Goods and stock",
+    "orders": "Orders",
+    "people": "People",
+    "webhooks": "Webhooks",
+}
+# Their actions belong to no room.
+_BEYOND_ROOMS = ("people", "webhooks")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """The filter as its form has it: "" where nothing was chosen; days are those of UTC."""
+
+    who: str
+    about: str
+    first: str
+    last: str
+
+    @property
+    def query(self) -> str:
+        names = {"who": self.who, "about": self.about, "from": self.first, "to": self.last}
+        return urlencode({name: value for name, value in names.items() if value})
+
+
+class AuditAdmin:
+    def __init__(
+        self, guard: Guard, *, actions: ActionStore, board: Board, screens: Screens
+    ) -> None:
+        self._guard = guard
+        self._actions = actions
+        self._board = board
+        self._screens = screens
+
+    def routes(self) -> list[web.RouteDef]:
+        viewer = self._guard.as_role
+        return [
+            web.get("/admin/audit", viewer("viewer", self.show)),
+            web.get("/admin/audit.csv", viewer("viewer", self.dump)),
+            web.get("/admin/screens/{room}/audit", viewer("viewer", self.show)),
+            web.get("/admin/rooms/{room}/audit.csv", viewer("viewer", self.dump)),
+        ]
+
+    async def show(self, request: web.Request, operator: Operator) -> web.Response:
+        """Show a room's actions, or those of all rooms; only admins see those of no room."""
+        room, asked, wanted = await self._wanted(request, operator)
+        before = query_int(request, "before", default=0, low=1, high=2**63 - 1) or None
+        found = await self._actions.find(wanted, before=before, limit=ACTIONS_SHOWN + 1)
+        shown, further = found[:ACTIONS_SHOWN], len(found) > ACTIONS_SHOWN
+        query, place = asked.query, f"rooms/{room}/audit" if room else "audit"
+        subjects = [
+            {"name": name, "title": title}
+            for name, title in _SUBJECTS.items()
+            if name not in _BEYOND_ROOMS or wanted.private
+        ]
+        return await self._screens.render(
+            operator,
+            "audit",
+            room=room,
+            days=self._days(shown),
+            asked={"who": asked.who, "about": asked.about, "from": asked.first, "to": asked.last},
+            is_filtered=bool(query),
+            people=[
+                {"name": name, "title": ACTORS.get(name, name)}
+                for name in await self._actions.actors(room, private=wanted.private)
+            ],
+            subjects=subjects,
+            is_newest=before is None,
+            older="?" + "&".join(filter(None, (query, f"before={shown[-1].action_id}")))
+            if further
+            else "",
+            file=f"/admin/{place}.csv" + (f"?{query}" if query else ""),
+        )
+
+    async def dump(self, request: web.Request, operator: Operator) -> web.StreamResponse:
+        """Send all matching actions as a CSV file."""
+        room, _, wanted = await self._wanted(request, operator)
+        parts = self._actions.parts(wanted)
+        # A refusal has to come before the answer begins.
+        found = await anext(parts)
+        name = f"{room or 'all-rooms'}-audit.csv"
+        return await send_file(request, _sheet(found, parts), name=name, headers=_CSV)
+
+    async def _wanted(
+        self, request: web.Request, operator: Operator
+    ) -> tuple[str | None, _Asked, ActionFilter]:
+        """Return the room that a request asks about, and its filter in both forms."""
+        room = request.match_info.get("room")
+        if room is not None:
+            await self._board.find(room)
+        query = request.query
+        asked = _Asked(
+            who=query.get("who", "")[:200],
+            about=query.get("about", ""),
+            first=query.get("from", ""),
+            last=query.get("to", ""),
+        )
+        if asked.about and asked.about not in SUBJECTS:
+            raise BadRequest(f"about is one of {', '.join(SUBJECTS)}.")
+        wanted = ActionFilter(
+            room=room,
+            private=room is None and operator.role == "admin",
+            who=asked.who or None,
+            kinds=SUBJECTS.get(asked.about),
+        )
+        if asked.first:
+            wanted = replace(wanted, since=_beginning(asked.first, "from"))
+        if asked.last:
+            wanted = replace(wanted, until=_beginning(asked.last, "to") + timedelta(days=1))
+        return room, asked, wanted
+
+    def _days(self, actions: Sequence[Action]) -> list[Json]:
+        names = {room: view.rules.name for room, view in self._board.rooms.items()}
+        told = [_told(action, names) for action in actions]
+        return [
+            {"day": day, "actions": list(of_day)}
+            for day, of_day in groupby(told, key=lambda action: action["day"])
+        ]
+
+
+def _told(action: Action, names: dict[str, str]) -> Json:
+    at = action.at.astimezone(UTC)
+    return {
+        "action_id": action.action_id,
+        "day": f"{at:%A}, {at.day} {at:%B %Y}",
+        "at": at.isoformat(timespec="seconds"),
+        "time": f"{at:%H:%M:%S}",
+        "room": action.room,
+        "room_name": names.get(action.room or "", action.room),
+        "sentence": sentence_of(action),
+        "reason": action.reason,
+    }
+
+
+def _beginning(day: str, name: str) -> datetime:
+    """Return the first moment of a day in UTC; raises `BadRequest` for a text that is no day."""
+    try:
+        # A year at the rim of the calendar has no day after it.
+        found = date.fromisoformat(day)
+        if not 1970 <= found.year <= 9000:
+            raise ValueError(day)
+    except ValueError as error:
+        raise BadRequest(f"{name} is a day such as 2026-11-28.") from error
+    return datetime.combine(found, time(), UTC)
+
+
+async def _sheet(first: list[Action], others: AsyncIterator[list[Action]]) -> AsyncIterator[bytes]:
+    yield (header() + rows_of(first)).encode()
+    async for actions in others:
+        yield rows_of(actions).encode()
