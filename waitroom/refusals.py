@@ -281,6 +281,17 @@ class NoCrowds(Refusal):
     title = "Simulated crowds are for demonstrations. The setting `demo` is off."
 
 
+class NothingToRehearse(Refusal):
+    code, status = "nothing_to_rehearse", 409
+    title = "There is too little to go on for a rehearsal."
+
+
+class RehearsalBrokeOff(Busy):
+    code = "rehearsal_broke_off"
+    title = "The rehearsal took too long and was ended. Nothing was changed."
+    retry_after_s = 10
+
+
 # The shop: catalogue files and refunds
 
 

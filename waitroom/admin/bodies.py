@@ -10,6 +10,7 @@ from inventory.kit.doors.decoding import check_digits, decoder, grammar
 from inventory.kit.doors.moments import Moment
 from inventory.kit.doors.texts import Line, Message, Name, Note, Published
 from inventory.kit.language.catalogues import tags
+from inventory.money import DEFAULT_CURRENCY
 
 # The tag of a language that pages can be in, or nothing.
 Tongue = Annotated[
@@ -59,6 +60,18 @@ class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             check_digits("disappointed_max", self.disappointed_max)
 
 
+class RuleTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The body of a rehearsal: rules to try, as in a change of the room; nothing is changed."""
+
+    policy: Literal["expected", "guaranteed", "rate"] | UnsetType = UNSET
+    disappointed_max: Annotated[float, Meta(ge=0, le=0.5)] | UnsetType = UNSET
+    seats_max: Annotated[int, Meta(ge=0, le=10_000_000)] | UnsetType = UNSET
+    calls_per_minute: Annotated[int, Meta(ge=0, le=10_000_000)] | None | UnsetType = UNSET
+    claim_window_s: Whole | UnsetType = UNSET
+    session_s: Whole | UnsetType = UNSET
+    hold_s: Whole | UnsetType = UNSET
+
+
 class StatusChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Note = ""
     confirm: str = ""
@@ -90,20 +103,19 @@ class CrowdOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A room to make, with the rules that differ from the defaults, or from the room `copy_of`.
+    """A room to make, with the rules that differ from the defaults.
 
-    It sells in one currency, an ISO 4217 code, which cannot be changed later: that of the room
-    that it copies, or else EUR.
+    It sells in one currency, an ISO 4217 code, which cannot be changed later.
     """
 
     room: Annotated[str, Meta(min_length=1, max_length=63)]
     name: Name
-    currency: Currency | UnsetType = UNSET
-    copy_of: Annotated[str, Meta(max_length=63)] | None = None
+    currency: Currency = DEFAULT_CURRENCY
     rules: RoomChange = RoomChange()
 
 
 ROOM_CHANGE = decoder(RoomChange)
+RULE_TRIAL = decoder(RuleTrial)
 STATUS_CHANGE = decoder(StatusChange)
 RESET = decoder(Reset)
 PUBLIC_VALUE = decoder(PublicValue)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import msgspec
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from waitroom.leader.drawing import Drawing
 from waitroom.leader.health_watch import HealthWatch
 from waitroom.line.caller import Caller
+from waitroom.line.control.alerts import CODES, LEADER_AWAY, LOOKS_BACK, alerts
+from waitroom.line.control.moment import Moment
 from waitroom.line.control.waited import Waited
 from waitroom.line.forecast.sell_out import sell_out
 from waitroom.line.policy import CallResult
@@ -33,6 +35,13 @@ FAILURES = Counter(
     "waitroom_leader_failures_total",
     "Failures of a room's leader, by the part of its tick that failed.",
     ["part"],
+)
+
+ALERT = Gauge(
+    "waitroom_room_alert",
+    "1 while something in a room needs an operator's act, by what it is.",
+    ["room", "alert"],
+    multiprocess_mode="livemostrecent",
 )
 
 
@@ -68,6 +77,7 @@ class RoomLead:
         # None until it is known since when the numbers wait that were given before.
         self._waited: Waited | None = None
         self._series_due = 0.0
+        self._rows: list[Moment] = []
         self._failing: set[str] = set()
 
     async def tick(self, *, term: int) -> None:
@@ -184,9 +194,19 @@ class RoomLead:
             sell_out_high_s=None if ends is None else ends.high_s,
         )
         asked = time.monotonic()
-        await self._parts.series.note(self.room_id, figures, term=term)
+        written = await self._parts.series.note(self.room_id, figures, term=term)
         took = time.monotonic() - asked
+        if written is not None:
+            self._watch(written, room.room)
         self._series_due = started + max(SERIES_EVERY_S, SERIES_REST * took)
+
+    def _watch(self, row: Moment, room: str) -> None:
+        """Raise the alerts that stand with this row, and lower all others."""
+        self._rows = [*(one for one in self._rows if one.at >= row.at - LOOKS_BACK), row]
+        found = {one.code for one in alerts(self._rows, now=row.at, leads=True, leader_silent_s=0)}
+        for code in CODES:
+            if code != LEADER_AWAY:
+                ALERT.labels(room, code).set(code in found)
 
     async def _waits_of(self, room: RoomSnapshot) -> Waited:
         """Return the waits of the last minute; a new leader reads first when the waiting joined."""

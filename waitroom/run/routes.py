@@ -17,6 +17,7 @@ from inventory.pictures.api import PicturesApi
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.people import PeopleAdmin
 from waitroom.admin.audit.audit import AuditAdmin
+from waitroom.admin.live.live import LiveAdmin
 from waitroom.admin.rooms.crowd import Crowds
 from waitroom.admin.rooms.elsewhere import ElsewhereAdmin
 from waitroom.admin.rooms.lanes import LanesAdmin
@@ -69,7 +70,6 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
         board=service.board,
         history=service.history,
         pages=service.pages,
-        base_url=service.settings.base_url,
         demo=crowds is not None,
     )
     yield screens
@@ -170,8 +170,7 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
     yield PlacesAdmin(guard, board=board, lines=service.lines, places=service.places)
     yield SellersAdmin(guard, rooms=service.rooms)
     yield LineAdmin(guard, board=board, public_log=service.public_log)
-    # Last, since its verbs (`/admin/rooms/{room}/{verb}`) would take the others' names for theirs.
-    yield RoomsAdmin(
+    rooms = RoomsAdmin(
         guard,
         rooms=service.rooms,
         archive=service.archive,
@@ -180,6 +179,15 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
         actions=service.actions,
         crowds=crowds,
     )
+    yield LiveAdmin(
+        guard,
+        board=board,
+        rooms=service.rooms,
+        series=service.series,
+        room_body=rooms.room_body,
+    )
+    # Last, since its verbs (`/admin/rooms/{room}/{verb}`) would take the others' names for theirs.
+    yield rooms
 
 
 def _for_operators_of_the_shop(service: Service, guard: Guard) -> Iterator[Api]:

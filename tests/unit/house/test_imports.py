@@ -44,6 +44,7 @@ ALLOWED: dict[str, set[str]] = {
         "waitroom.line",
         "waitroom.log",
         "waitroom.load",
+        "waitroom.rehearse",
     },
 }
 # These two put everything together.

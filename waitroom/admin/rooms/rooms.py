@@ -8,13 +8,11 @@ from datetime import UTC, datetime
 
 import msgspec
 from aiohttp import web
-from msgspec import UNSET
 
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.texts import is_visible
 from inventory.kit.http import json_response, read_body
 from inventory.kit.problem import BadRequest, NotFound
-from inventory.money import DEFAULT_CURRENCY
 from waitroom.admin.accounts.actions import ActionFilter, ActionStore
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -73,8 +71,6 @@ _SETTINGS = (
     "customers_only",
     "returns_window_s",
 )
-# A copy of a room has no hours, which are over, and no message, which was for that night.
-_COPIED = (*_SETTINGS, "policy")
 
 
 class RoomsAdmin:
@@ -127,26 +123,15 @@ class RoomsAdmin:
         return json_response({"rooms": rooms})
 
     async def create_room(self, request: web.Request, operator: Operator) -> web.Response:
-        """Make a room by the defaults, or with all rules of another, and those that are named."""
         body = await read_body(request, NEW_ROOM)
-        rules, currency = msgspec.to_builtins(body.rules), DEFAULT_CURRENCY
-        rules.pop("reason")
-        if body.copy_of is not None:
-            like = await self._rooms.read(body.copy_of)
-            rules, currency = {name: getattr(like, name) for name in _COPIED} | rules, like.currency
+        rules, _ = _rules_of(body.rules)
         await self._rooms.create(
-            body.room,
-            body.name,
-            rules=msgspec.json.encode(rules).decode(),
-            who=operator.name,
-            currency=currency if body.currency is UNSET else body.currency,
-            like=body.copy_of,
+            body.room, body.name, rules=rules, who=operator.name, currency=body.currency
         )
-        await self._board.refresh(rooms=True)
-        return json_response(await self._room_body(body.room), status=201)
+        return json_response(await self.room_body(body.room), status=201)
 
     async def read_room(self, request: web.Request, operator: Operator) -> web.Response:
-        return json_response(await self._room_body(request.match_info["room"]))
+        return json_response(await self.room_body(request.match_info["room"]))
 
     async def change_room(self, request: web.Request, operator: Operator) -> web.Response:
         room = request.match_info["room"]
@@ -155,7 +140,7 @@ class RoomsAdmin:
             raise BadRequest("Say at least one rule to change.")
         await self._rooms.change(room, rules, who=operator.name, reason=reason)
         await self._board.refresh(rooms=True)
-        return json_response(await self._room_body(room))
+        return json_response(await self.room_body(room))
 
     async def set_status(self, request: web.Request, operator: Operator) -> web.Response:
         room, verb = request.match_info["room"], request.match_info["verb"]
@@ -170,7 +155,7 @@ class RoomsAdmin:
             room, _STATUS_OF[verb], who=operator.name, reason=change.reason
         )
         await self._board.refresh(rooms=True)
-        return json_response(await self._room_body(room))
+        return json_response(await self.room_body(room))
 
     async def reset(self, request: web.Request, operator: Operator) -> web.Response:
         """Reset the room; the operator types its name and says why."""
@@ -185,7 +170,7 @@ class RoomsAdmin:
             raise BadRequest("Say the reason; it goes on record.")
         taken_back = await self._rooms.reset(room, who=operator.name, reason=body.reason)
         await self._board.refresh(rooms=True)
-        return json_response({**await self._room_body(room), "calls_taken_back": taken_back})
+        return json_response({**await self.room_body(room), "calls_taken_back": taken_back})
 
     async def archive(self, request: web.Request, operator: Operator) -> web.Response:
         """Seal a room that is over for the sweep to archive; asked again, tell how that stands."""
@@ -214,7 +199,8 @@ class RoomsAdmin:
             raise NoDrawWaits
         return json_response({"room": room, "draw": [_draw_body(draw) for draw in draws]})
 
-    async def _room_body(self, room: str) -> Json:
+    async def room_body(self, room: str) -> Json:
+        """Return a room with its rules and its figures of a moment ago; raises `NotFound`."""
         rules = await self._rooms.read(room)
         view = self._board.rooms.get(room)
         draws = await self._draws.of_room(room) if rules.order_by == "draw" else []

@@ -10,6 +10,7 @@ from waitroom.rehearse.results.score import Score, score, sku_score
 
 SOLD_SHARE = 0.95
 MINUTE_S = 60
+SOON_MINUTES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,11 @@ class Result:
     @property
     def found_nothing_of_called(self) -> float:
         return self.found_nothing / max(self.called, 1)
+
+    @property
+    def called_soon(self) -> int:
+        """The calls of the first ten minutes."""
+        return sum(self.calls_by_minute[:SOON_MINUTES])
 
     @property
     def refused_of_called(self) -> float:

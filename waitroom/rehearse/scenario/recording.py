@@ -32,7 +32,7 @@ from waitroom.log.entries import (
     read_entry,
 )
 from waitroom.rehearse.scenario.course import Course
-from waitroom.rehearse.scenario.scenario import Rules, Scenario, ScenarioError, Sku
+from waitroom.rehearse.scenario.scenario import Rules, Scenario, ScenarioError, Shopping, Sku
 
 # Under other rules a replay may last longer than the sale did.
 LENGTH_TIMES = 4.0
@@ -106,7 +106,7 @@ class Recording:
             rules=msgspec.convert(msgspec.to_builtins(behind.rules) | self.rules, Rules),
             crowd=msgspec.structs.replace(behind.crowd, shoppers=0, steady_per_minute=0.0),
             bots=msgspec.structs.replace(behind.bots, bots=0),
-            shopping=msgspec.structs.replace(behind.shopping, **_shopping(self.figures)),
+            shopping=shopping_of(behind.shopping, self.figures),
         )
 
     def course(self, rules: Rules, *, fixed: Collection[str] = ()) -> Course:
@@ -127,8 +127,8 @@ class Recording:
         )
 
 
-def _shopping(figures: Mapping[str, float]) -> dict[str, Any]:
-    """Return the crowd's shares as the room had learned them."""
+def shopping_of(shopping: Shopping, figures: Mapping[str, float]) -> Shopping:
+    """Return what shoppers do, with the shares that a room had learned."""
     found: dict[str, Any] = {}
     if "claim_share" in figures:
         # The share of claims includes people who come back after a missed call.
@@ -140,7 +140,7 @@ def _shopping(figures: Mapping[str, float]) -> dict[str, Any]:
         whole, part = divmod(max(figures["units_each"], 1.0), 1.0)
         shares = [0.0] * (int(whole) - 1) + [1 - part] + ([part] if part > 0 else [])
         found["quantity_shares"] = tuple(shares)
-    return found
+    return msgspec.structs.replace(shopping, **found)
 
 
 def read_recording(bodies: Iterable[str], *, name: str) -> Recording:

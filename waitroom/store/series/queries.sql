@@ -31,7 +31,8 @@ ORDER BY floor(extract(epoch FROM s.at) / $4), s.at DESC;
 
 -- name: list_marks
 -- What operators did in a room from one moment to another, the latest of it.
-SELECT o.at, o.who, o.action, o.detail::text AS detail FROM operator_action o
+SELECT o.at, o.who, o.action, o.detail::text AS detail, m.currency
+FROM operator_action o JOIN room m USING (room_id)
 WHERE o.room_id = $1 AND o.at >= $2 AND o.at <= $3 ORDER BY o.action_id DESC LIMIT $4;
 
 -- name: list_waiting_joins
@@ -42,6 +43,26 @@ SELECT l.line_id, e.body FROM line l, LATERAL (
 WHERE l.room_id = $1 AND l.joinable AND e.body::jsonb ->> 'line' = l.line
     AND (e.body::jsonb ->> 'last')::bigint > LEAST(l.gate, l.tail)
 ORDER BY e.seq;
+
+-- name: read_pace
+-- The arrivals a minute of the last five minutes.
+SELECT (max(s.joined) - min(s.joined)) * 60 / GREATEST(extract(epoch FROM max(s.at) - min(s.at)), 60)::float8
+FROM room_series s WHERE s.room_id = $1 AND s.at > clock_timestamp() - interval '5 minutes';
+
+-- name: read_last_call
+-- The figures behind the last call, as the log has them.
+SELECT e.body FROM log_entry e WHERE e.room_id = $1 AND e.body LIKE '%"kind": "called"%'
+ORDER BY e.seq DESC LIMIT 1;
+
+-- name: list_gone
+-- The shoppers who were called and are gone, the latest calls of them.
+SELECT j.admission_id, j.state, j.called_at, j.claimed_at, j.held_at, j.hold_ended_at, j.ended_at, j.units_held,
+       j.units_sold, j.paying, j.refused, j.promised, j.named, j.first_sku, j.missed_sku
+FROM journeys_of(ARRAY(
+    SELECT a.admission_id FROM admission a
+    WHERE a.room_id = $1 AND a.called_at IS NOT NULL AND a.state NOT IN ('called', 'claimed')
+    ORDER BY a.admission_id DESC LIMIT $2)) j
+WHERE j.is_over;
 
 -- name: thin_series
 SELECT thin_series($1, $2, $3, $4);

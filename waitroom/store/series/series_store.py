@@ -11,7 +11,8 @@ from inventory.kit.doors.decoding import Json
 from inventory.kit.problem import NotFound
 from waitroom.line.control.moment import Moment
 from waitroom.line.control.waited import Given
-from waitroom.log.entries import Joined, read_entry
+from waitroom.line.forecast.journey import Journey
+from waitroom.log.entries import Called, Joined, read_entry
 
 SQL = load_queries("waitroom.store.series")
 
@@ -24,6 +25,8 @@ GRAINS = (
 MARKS_MAX = 200
 # A new leader reads at most so many entries of the log to learn when the waiting joined.
 JOINS_MAX = 20_000
+# What is known of shoppers goes by so many of the latest who are gone.
+GONE_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +61,26 @@ class SeriesSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """An operator's act in a room, with the values that belong to it."""
+    """An operator's act in a room, with the values that belong to it and the room's currency."""
 
     at: datetime
     who: str
     action: str
     detail: Json
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """What is known of a room's shoppers.
+
+    learned: the figures behind the last call. gone: the shoppers who were called and are gone, the
+    latest of them. joins_per_min: the arrivals of the last minutes.
+    """
+
+    learned: dict[str, float]
+    gone: list[Journey]
+    joins_per_min: float
 
 
 class SeriesStore:
@@ -107,6 +124,19 @@ class SeriesStore:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["read_series"], room_id, since, until, float(step_s))
         return [Moment(**row) for row in rows]
+
+    async def habits(self, room_id: int) -> Habits:
+        """Return what is known of a room's shoppers now."""
+        async with connection(self._pool) as borrowed:
+            body = await borrowed.fetchval(SQL["read_last_call"], room_id)
+            rows = await borrowed.fetch(SQL["list_gone"], room_id, GONE_MAX)
+            pace = await borrowed.fetchval(SQL["read_pace"], room_id)
+        last = None if body is None else read_entry(body)
+        return Habits(
+            learned=dict(last.figures) if isinstance(last, Called) else {},
+            gone=[Journey(**row) for row in rows],
+            joins_per_min=float(pace or 0.0),
+        )
 
     async def marks(self, room_id: int, since: datetime, until: datetime) -> Sequence[Mark]:
         """Return what operators did between two moments, the latest acts of it, in order."""

@@ -1,0 +1,92 @@
+"""A room's series as JSON: columns of figures, what happened each minute, operators' acts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from inventory.kit.doors.decoding import Json
+from inventory.kit.problem import BadRequest
+from waitroom.admin.audit.sentences import say_action
+from waitroom.line.control.moment import FIGURES, Moment
+from waitroom.store.series.series_store import Mark, SeriesSpan
+
+# Without a wish, a series begins with the doors, and at most this long ago.
+BACK_MAX = timedelta(days=1)
+# The step is the shortest of these, in seconds, with at most so many points.
+STEPS_S = (5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 6 * 3600, 24 * 3600)
+POINTS_MAX = 720
+# Counters, and the names of what happened in a minute.
+RATES = {
+    "joined": "joins_per_min",
+    "calls": "calls_per_min",
+    "claims": "claims_per_min",
+    "paid": "paid_per_min",
+    "declined": "declines_per_min",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The part of a series that was asked for."""
+
+    since: datetime
+    until: datetime
+    step_s: int
+
+
+def asked_for(span: SeriesSpan, since: datetime | None, until: datetime | None) -> Asked:
+    """Return the part to read, by default from the doors to now; raises `BadRequest`."""
+    until = min(until or span.now, span.now)
+    since = since or max(span.first or until, until - BACK_MAX)
+    if since > until:
+        raise BadRequest("from must be earlier than to.")
+    points = (until - since).total_seconds() / POINTS_MAX
+    step_s = next((step for step in STEPS_S if step >= points), STEPS_S[-1])
+    return Asked(since=since, until=until, step_s=step_s)
+
+
+def series_body(room: str, asked: Asked, rows: Sequence[Moment], marks: Sequence[Mark]) -> Json:
+    """Return the columns of a series; `at` is in seconds of the Unix clock."""
+    return {
+        "room": room,
+        "from": asked.since,
+        "to": asked.until,
+        "step_s": asked.step_s,
+        "at": [_seconds(row.at) for row in rows],
+        "status": [row.status for row in rows],
+        "figures": {name: [getattr(row, name) for row in rows] for name in FIGURES},
+        "rates": {rate: list(_per_minute(rows, counter)) for counter, rate in RATES.items()},
+        "marks": [mark_body(mark) for mark in marks],
+    }
+
+
+def row_body(row: Moment, before: Moment | None) -> Json:
+    """Return one row as a series has it, with what happened since the row before."""
+    rows = [row] if before is None else [before, row]
+    return {
+        "at": _seconds(row.at),
+        "status": row.status,
+        "figures": {name: getattr(row, name) for name in FIGURES},
+        "rates": {rate: list(_per_minute(rows, counter))[-1] for counter, rate in RATES.items()},
+    }
+
+
+def mark_body(mark: Mark) -> Json:
+    """Return an operator's act as a sentence."""
+    said = say_action(mark.who, mark.action, mark.detail, currency=mark.currency)
+    return {"at": _seconds(mark.at), "who": mark.who, "act": said}
+
+
+def _seconds(at: datetime) -> float:
+    return round(at.timestamp(), 1)
+
+
+def _per_minute(rows: Sequence[Moment], counter: str) -> Iterator[float | None]:
+    """Yield what was counted in a minute up to each row; None at the first, and after a reset."""
+    for index, row in enumerate(rows):
+        before = rows[index - 1] if index else None
+        gained = -1 if before is None else getattr(row, counter) - getattr(before, counter)
+        if before is None or gained < 0:
+            yield None
+        else:
+            yield round(gained * 60 / max((row.at - before.at).total_seconds(), 1.0), 1)
