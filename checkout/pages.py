@@ -132,6 +132,7 @@ class CheckoutPages:
             title="Checkout",
             status=problem.status if problem else 200,
             request=request,
+            room=view.room,
         )
         if self._stripe_key:
             response.headers["Content-Security-Policy"] = STRIPE_CSP
@@ -167,6 +168,7 @@ class CheckoutPages:
             # A page that tells an outcome is what was asked for.
             status=200 if context["bought"] or (view and view.end_reason == "left") else 401,
             request=request,
+            room=view.room if view else None,
         )
 
     async def hold(self, request: web.Request) -> web.Response:
@@ -258,7 +260,11 @@ class CheckoutPages:
             "wishes": await self._checkout.holds.wishes(session.session_id),
         }
         return self._pages.render(
-            "leave_checkout.html", context, title="Leave the checkout?", request=request
+            "leave_checkout.html",
+            context,
+            title="Leave the checkout?",
+            request=request,
+            room=view.room,
         )
 
     async def leave(self, request: web.Request) -> web.Response:

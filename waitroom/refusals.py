@@ -292,6 +292,13 @@ class RehearsalBrokeOff(Busy):
     retry_after_s = 10
 
 
+class UnreadableColour(Refusal):
+    """`field` is the colour, and `nearest` the one nearest to it that passes."""
+
+    code, status = "unreadable_colour", 422
+    title = "Some shoppers could not read the page in this colour."
+
+
 # The shop: catalogue files and refunds
 
 

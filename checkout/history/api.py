@@ -89,7 +89,9 @@ class HistoryApi:
             "stuck": order.state is OrderState.RETURNING and _stuck(refunds),
             "bank_step": f"/checkout/stripe/{order.order_id}" if waits else None,
         }
-        response = self._pages.render("order.html", context, title=order.number, request=request)
+        response = self._pages.render(
+            "order.html", context, title=order.number, request=request, room=order.room
+        )
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
 

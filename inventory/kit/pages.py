@@ -1,6 +1,7 @@
 """Pages: templates in, HTML with strict headers out."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,34 @@ PAGE = CIMultiDict(
 HSTS = "max-age=31536000"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookTexts:
+    """A room's own texts in one language; empty ones leave the page as it is."""
+
+    name: str = ""
+    intro: str = ""
+    sold_out: str = ""
+    ended: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a room looks; what is empty looks as on all pages."""
+
+    brand: str = ""
+    # Addresses: of two pictures, and of the stylesheet that has the room's colours.
+    logo: str = ""
+    picture: str = ""
+    sheet: str = ""
+    # By the tag of a language.
+    texts: Mapping[str, LookTexts] = field(default_factory=dict)
+
+
+PLAIN_LOOK = Look()
+NO_TEXTS = LookTexts()
+
+
 def static_folder() -> Path:
     return Path(str(resources.files("static")))
 
@@ -50,7 +79,8 @@ class Pages:
     """Render templates under one brand. `secure` adds HSTS, for sites that run on https.
 
     `filters` and `shared` are functions and values of the parts above this kit that every template
-    may use. A filter gets the locale of the page as its last argument.
+    may use. A filter gets the locale of the page as its last argument. `look_of` tells how the
+    room of a page looks.
     """
 
     def __init__(
@@ -60,8 +90,10 @@ class Pages:
         secure: bool,
         filters: Mapping[str, Callable[..., str]],
         shared: Context,
+        look_of: Callable[[str], Look] = lambda _: PLAIN_LOOK,
     ) -> None:
         self._brand = brand
+        self._look_of = look_of
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(static_folder() / "templates"),
             autoescape=True,
@@ -84,17 +116,24 @@ class Pages:
         title: str,
         status: int = 200,
         request: web.Request | None = None,
+        room: str | None = None,
+        look: Look | None = None,
     ) -> web.Response:
         """Render a page; moments and ids in `context` are written as in the JSON API.
 
         A page with its request is in the shopper's language and has the switch, and one without it
-        is in English.
+        is in English. It looks as `look` says, or as `room` does, or the room in its path.
         """
         language = english() if request is None else language_of(request)
+        if look is None:
+            room = room or (request.match_info.get("room") if request is not None else None)
+            look = self._look_of(room) if room else PLAIN_LOOK
         values = msgspec.to_builtins(dict(context))
         found = self._templates.get_template(template)
         text = found.render(
-            brand=self._brand,
+            brand=look.brand or self._brand,
+            look=look,
+            look_texts=look.texts.get(language.tag, NO_TEXTS),
             page_title=title,
             language=language,
             here="" if request is None else _address_of(request),

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from checkout.history.history_store import HistoryStore
 from inventory.kit.doors.decoding import Json
-from inventory.kit.pages import Pages
+from inventory.kit.pages import CSP, Pages
 from inventory.kit.problem import NotFound
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import LADDER, SELLER, Operator
@@ -33,6 +33,8 @@ class Screen:
     sellers: bool = False
     # Whether the part that it belongs to renders it, since its template needs values of its own.
     own: bool = False
+    # Whether it shows another page of this site in a frame.
+    frames: bool = False
 
     def is_for(self, operator: Operator) -> bool:
         """Say whether an operator may see this screen."""
@@ -48,6 +50,7 @@ SCREENS = (
     Screen(name="line", title="Line"),
     Screen(name="goods", title="Goods"),
     Screen(name="orders", title="Orders", sellers=True),
+    Screen(name="look", title="Look", frames=True),
     Screen(name="analytics", title="Analytics", sellers=True),
     Screen(name="audit", title="Audit", own=True),
 )
@@ -137,7 +140,10 @@ class Screens:
             "demo": self._demo,
             **values,
         }
-        return self._pages.render(f"admin/{screen.name}.html", context, title=screen.title)
+        response = self._pages.render(f"admin/{screen.name}.html", context, title=screen.title)
+        if screen.frames:
+            response.headers["Content-Security-Policy"] = f"{CSP}; frame-src 'self'"
+        return response
 
     async def _rooms_of(self, operator: Operator) -> list[Json]:
         """Return the rooms that an operator may see, those with a sale on first."""

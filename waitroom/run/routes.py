@@ -22,6 +22,7 @@ from waitroom.admin.rooms.crowd import Crowds
 from waitroom.admin.rooms.elsewhere import ElsewhereAdmin
 from waitroom.admin.rooms.lanes import LanesAdmin
 from waitroom.admin.rooms.line import LineAdmin
+from waitroom.admin.rooms.look import LookAdmin
 from waitroom.admin.rooms.places import PlacesAdmin
 from waitroom.admin.rooms.rooms import RoomsAdmin
 from waitroom.admin.rooms.sellers import SellersAdmin
@@ -41,6 +42,8 @@ from waitroom.web.credentials import Credentials
 from waitroom.web.fairness_api import FairnessApi
 from waitroom.web.log_api import LogApi
 from waitroom.web.log_pages import LogPages
+from waitroom.web.looks.preview import PreviewApi
+from waitroom.web.looks.sheets_api import SheetsApi
 from waitroom.web.ops import Engines, OpsApi
 from waitroom.web.pages import WaitingPages
 from waitroom.web.places_api import PlacesApi
@@ -60,7 +63,7 @@ class Api(Protocol):
 
 def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[Api]:
     """Return everything that answers requests; the order decides between routes that overlap."""
-    yield from _for_shoppers(service)
+    yield from _for_shoppers(service, guard)
     yield from _for_customers(service)
     yield LogApi(service.public_log, pages=LogPages(service.public_log, pages=service.pages))
     yield FairnessApi(service.board, guard, store=service.fairness, pages=service.pages)
@@ -101,7 +104,7 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
     yield Assets(static_folder() / "js", at="/static/js", bundled=BUNDLED)
 
 
-def _for_shoppers(service: Service) -> Iterator[Api]:
+def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
     """Return the line's part: tickets, places, returns, and the pages from shop to checkout."""
     board, tickets, catalogue = service.board, service.tickets, service.catalogue
     credentials = Credentials(board, secure=service.settings.secure)
@@ -112,8 +115,9 @@ def _for_shoppers(service: Service) -> Iterator[Api]:
     yield TicketsApi(tickets, credentials, board=board, catalogue=catalogue)
     yield PlacesApi(places, tickets, credentials)
     yield returns_api
+    yield SheetsApi(service.looks)
     yield ShopPages(board, catalogue=catalogue, pages=service.pages)
-    yield WaitingPages(
+    waiting = WaitingPages(
         tickets,
         credentials,
         entrance=service.entrance,
@@ -123,6 +127,8 @@ def _for_shoppers(service: Service) -> Iterator[Api]:
         places=places,
         purchases=service.checkout.sessions.bought_in,
     )
+    yield waiting
+    yield PreviewApi(guard, board=board, store=service.look_store, waiting=waiting)
     yield CheckoutPages(
         service.checkout,
         catalogue=catalogue,
@@ -169,6 +175,7 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
     )
     yield PlacesAdmin(guard, board=board, lines=service.lines, places=service.places)
     yield SellersAdmin(guard, rooms=service.rooms)
+    yield LookAdmin(guard, store=service.look_store, looks=service.looks)
     yield LineAdmin(guard, board=board, public_log=service.public_log)
     rooms = RoomsAdmin(
         guard,

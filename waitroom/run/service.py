@@ -28,6 +28,7 @@ from inventory.sweeper import RoomSweep, Sweeper
 from waitroom.admin.accounts.guard import DEVICE_PURPOSE
 from waitroom.desk.board import Board
 from waitroom.desk.entrance import Entrance
+from waitroom.desk.looks import RoomLooks
 from waitroom.desk.public_log import PublicLog
 from waitroom.desk.serving import ServingReport
 from waitroom.desk.tickets import Tickets
@@ -37,6 +38,7 @@ from waitroom.leader.health_watch import HealthShare
 from waitroom.line.invitation import InvitationSeal
 from waitroom.line.ticket import TicketSeal
 from waitroom.log.signing import LogKey
+from waitroom.look.states import STATES
 from waitroom.outgoing.mail.relay import parse_relay, parse_sender
 from waitroom.outgoing.mail.sender import MailSender
 from waitroom.outgoing.outbox.sender import WebhookSender
@@ -66,6 +68,7 @@ class Service(Stores):
     memory: Memory
     # The desk, for shoppers in line.
     board: Board
+    looks: RoomLooks
     entrance: Entrance
     tickets: Tickets
     public_log: PublicLog
@@ -116,6 +119,7 @@ def build_service(
     sessions, log_key = SessionSeal(secrets.keys), LogKey(secrets.keys[0])
     identity = _identity(settings, secrets)
     board = Board(store=stores.lines, memory=memory, seal=TicketSeal(secrets.keys))
+    looks = RoomLooks(stores.look_store)
     entrance = Entrance(
         identity=identity,
         invitations=stores.invitations,
@@ -134,6 +138,7 @@ def build_service(
         roles=roles,
         memory=memory,
         board=board,
+        looks=looks,
         entrance=entrance,
         tickets=Tickets(board=board, store=stores.lines, sessions=sessions, entrance=entrance),
         public_log=PublicLog(board, store=stores.log, log_key=log_key),
@@ -158,7 +163,7 @@ def build_service(
             stores.outbox, secrets=book, allow_private=settings.webhooks_allow_private
         ),
         mail_sender=_mail_sender(settings, secrets, stores),
-        pages=_pages(settings),
+        pages=_pages(settings, looks),
         devices=Seal(secrets.keys, DEVICE_PURPOSE),
     )
 
@@ -266,10 +271,14 @@ def _mail_sender(settings: Settings, secrets: Secrets, stores: Stores) -> MailSe
     )
 
 
-def _pages(settings: Settings) -> Pages:
+def _pages(settings: Settings, looks: RoomLooks) -> Pages:
     return Pages(
+        look_of=looks.of,
         brand=settings.brand,
         secure=settings.secure,
         filters={"money": format_amount},
-        shared={"uncommon_digits": uncommon_digits()},
+        shared={
+            "uncommon_digits": uncommon_digits(),
+            "states_shown": [(state.name, state.title) for state in STATES],
+        },
     )

@@ -17,6 +17,7 @@ from inventory.product_store import CatalogueStore
 from inventory.sku_store import StockStore
 from waitroom.admin.accounts.actions import ActionStore
 from waitroom.admin.accounts.sign_in import OperatorStore
+from waitroom.look.look_store import LookStore
 from waitroom.outgoing.mail.mail_store import MailStore
 from waitroom.outgoing.outbox.endpoint_store import EndpointStore
 from waitroom.outgoing.outbox.outbox_store import OutboxStore
@@ -68,6 +69,7 @@ class Stores:
     ledger: LedgerStore
     imports: CatalogueImportStore
     pictures: PictureStore
+    look_store: LookStore
     orders: OrderStore
     refund_store: RefundStore
     history: HistoryStore
@@ -108,6 +110,7 @@ def stores_on(
         ledger=LedgerStore(pool, audits),
         imports=CatalogueImportStore(pool),
         pictures=PictureStore(pool),
+        look_store=LookStore(pool),
         orders=OrderStore(pool, audits, holder=holder.name),
         refund_store=RefundStore(pool, holder=holder.name),
         history=HistoryStore(pool),

@@ -16,7 +16,7 @@ from inventory.api import Catalogue
 from inventory.kit.http import json_response, read_form, wants_html
 from inventory.kit.language.asked import language_of
 from inventory.kit.language.language import Language, phrase
-from inventory.kit.pages import Pages
+from inventory.kit.pages import Look, Pages
 from inventory.kit.problem import Busy, Refusal
 from waitroom.desk.board import RoomView
 from waitroom.desk.entrance import Entrance
@@ -27,13 +27,7 @@ from waitroom.desk.tickets import Tickets
 from waitroom.line.forecast.skus import chance_of
 from waitroom.line.state import RoomState
 from waitroom.line.ticket import Ticket
-from waitroom.refusals import (
-    NoTicket,
-    NotYetCalled,
-    OtherTicket,
-    StateNotKnown,
-    TicketMoved,
-)
+from waitroom.refusals import NoTicket, NotYetCalled, OtherTicket, StateNotKnown, TicketMoved
 from waitroom.web.answers import RoomBody, room_fields
 from waitroom.web.credentials import Credentials
 from waitroom.web.places_api import move_here
@@ -62,6 +56,8 @@ _PROMISES = {
 
 # Gives what a browser bought in a room when it was last let in. The checkout answers.
 Purchases = Callable[[web.Request, str], Awaitable[list[Order]]]
+# The status that the page shows, the ticket's standing, and what returns offer.
+Looked = tuple[str, TicketStanding | None, ReturnsStanding | None]
 # Refusals of a claim that the waiting page itself says in words.
 _SAID_BY_THE_PAGE = frozenset({"missed", "ticket_moved", "stepped_aside", "other_ticket"})
 
@@ -132,7 +128,7 @@ class WaitingPages:
         if not wants_html(request):
             skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)
             return json_response({**room_fields(view), "skus": [sku.public_body() for sku in skus]})
-        return await self._page(request, view)
+        return await self.page(request, view)
 
     async def _open_invitation(self, request: web.Request, view: RoomView) -> None:
         """Keep an invitation from the address, and lead on to the address without it.
@@ -148,13 +144,20 @@ class WaitingPages:
         self._credentials.keep_invitation(request, response, view, token)
         raise response
 
-    async def _page(
-        self, request: web.Request, view: RoomView, *, said: Refusal | None = None, code: str = ""
+    async def page(
+        self,
+        request: web.Request,
+        view: RoomView,
+        *,
+        said: Refusal | None = None,
+        code: str = "",
+        looked: Looked | None = None,
+        look: Look | None = None,
     ) -> web.Response:
-        """Render the page, with a refusal in words or with a code that moves the place."""
+        """Render the page, with a refusal or a code; a preview has `looked` and a `look`."""
         if view.state is None:
             raise StateNotKnown
-        status, standing, returns = await self._look(request, view)
+        status, standing, returns = looked or await self._look(request, view)
         # The answer to a form cannot be loaded again, and a code on it would be gone.
         still = "still" in request.query or request.method != "GET"
         response = self._pages.render(
@@ -171,12 +174,14 @@ class WaitingPages:
                 "bought": await self._purchases(request, view.room),
                 "notice": said.told(language_of(request)) if said else "",
                 "code": code,
+                "sample": looked is not None,
                 "still": still,
                 "refresh_s": None if still else _refresh_s(standing, returns),
             },
             title=view.rules.name,
             status=said.status if said else 200,
             request=request,
+            look=look,
         )
         if said is not None and "WWW-Authenticate" in said.headers:
             response.headers["WWW-Authenticate"] = said.headers["WWW-Authenticate"]
@@ -185,9 +190,7 @@ class WaitingPages:
             self._credentials.keep_seen(request, response, view, standing.version)
         return response
 
-    async def _look(
-        self, request: web.Request, view: RoomView
-    ) -> tuple[str, TicketStanding | None, ReturnsStanding | None]:
+    async def _look(self, request: web.Request, view: RoomView) -> Looked:
         """Return the status that the page shows, the ticket's standing, and what returns offer."""
         try:
             ticket = self._credentials.ticket_of(request, view)
@@ -210,7 +213,7 @@ class WaitingPages:
             if view.state is None or not wants_html(request):
                 raise
             # The form may be older than the state of the room, and the page has what is left to do.
-            return await self._page(request, view, said=refusal)
+            return await self.page(request, view, said=refusal)
         response = web.HTTPSeeOther(f"/rooms/{view.room}")
         if token is not None:
             self._credentials.keep_ticket(request, response, view, token)
@@ -300,7 +303,7 @@ class WaitingPages:
         except (NoTicket, TicketMoved) as refusal:
             raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
         except Refusal as refusal:
-            return await self._page(request, view, said=refusal)
+            return await self.page(request, view, said=refusal)
         raise web.HTTPSeeOther(f"/rooms/{view.room}")
 
     async def show_code(self, request: web.Request) -> web.Response:
@@ -311,8 +314,8 @@ class WaitingPages:
         except (NoTicket, TicketMoved) as refusal:
             raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
         except Refusal as refusal:
-            return await self._page(request, view, said=refusal)
-        return await self._page(request, view, code=made.code)
+            return await self.page(request, view, said=refusal)
+        return await self.page(request, view, code=made.code)
 
     async def bring(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
@@ -320,7 +323,7 @@ class WaitingPages:
         try:
             ticket = await move_here(self._places, self._credentials, request, view, code)
         except Refusal as refusal:
-            return await self._page(request, view, said=refusal)
+            return await self.page(request, view, said=refusal)
         response = web.HTTPSeeOther(f"/rooms/{view.room}")
         self._credentials.keep_ticket(request, response, view, self._tickets.token_of(ticket))
         raise response

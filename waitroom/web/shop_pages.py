@@ -80,7 +80,9 @@ class ShopPages:
             "product": {**product.public_body(), **_card(product)},
             "room": _room(view),
         }
-        return self._pages.render("product.html", context, title=product.name, request=request)
+        return self._pages.render(
+            "product.html", context, title=product.name, request=request, room=view.room
+        )
 
 
 def _room(view: RoomView) -> Json:

@@ -33,6 +33,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "reset the room: everybody in line lost their place, and 1 call was taken back",
     ),
     ("archive", {}, "archived the room"),
+    ("save_look", {}, "changed the draft of its look"),
+    ("publish_look", {"from": {}, "to": {}}, "showed the draft of its look to shoppers"),
     ("crowd", {"shoppers": 1}, "sent a test crowd of 1 shopper"),
     (
         "lane",

@@ -13,6 +13,7 @@ ALLOWED: dict[str, set[str]] = {
     "waitroom.refusals": {"inventory"},
     "waitroom.log": set(),
     "waitroom.line": {"inventory"},
+    "waitroom.look": {"inventory"},
     "waitroom.outgoing": {"inventory", "waitroom.line"},
     "waitroom.store": {"inventory", "waitroom.line", "waitroom.log"},
     "waitroom.reports": {"inventory", "checkout", "waitroom.log"},
@@ -24,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
         "checkout",
         "waitroom.store",
         "waitroom.line",
+        "waitroom.look",
         "waitroom.log",
     },
     "waitroom.web": {
@@ -32,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
         "waitroom.desk",
         "waitroom.reports",
         "waitroom.line",
+        "waitroom.look",
         "waitroom.log",
     },
     "waitroom.admin": {
@@ -42,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
         "waitroom.outgoing",
         "waitroom.store",
         "waitroom.line",
+        "waitroom.look",
         "waitroom.log",
         "waitroom.load",
         "waitroom.rehearse",

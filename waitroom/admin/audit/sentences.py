@@ -29,7 +29,16 @@ ACTORS = {
 }
 # The kinds by the word of the filter that finds them.
 SUBJECTS = {
-    "rooms": ("create", "status", "change", "reset", "archive", "crowd"),
+    "rooms": (
+        "create",
+        "status",
+        "change",
+        "reset",
+        "archive",
+        "crowd",
+        "save_look",
+        "publish_look",
+    ),
     "line": (
         *("lane", "profile", "invite", "revoke invitations", "revoke", "public_value"),
         *("admit_seller", "withdraw_seller"),
@@ -327,6 +336,8 @@ PREDICATES: dict[str, Predicate] = {
     "change": _change,
     "reset": _reset,
     "archive": lambda _: "archived the room",
+    "save_look": lambda _: "changed the draft of its look",
+    "publish_look": lambda _: "showed the draft of its look to shoppers",
     "crowd": lambda told: f"sent a test crowd of {told.count('shoppers', 'shopper', 'shoppers')}",
     "lane": _lane,
     "profile": _profile,

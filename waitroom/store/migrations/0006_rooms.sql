@@ -2,6 +2,15 @@
 -- room locks its log first, so the change has a place in the same order as joins and calls, and is
 -- itself an entry.
 
+-- How a room looks to shoppers: the draft, which operators preview, and what is live.
+CREATE TABLE room_look (
+    room_id int PRIMARY KEY REFERENCES room,
+    -- Objects as `waitroom.look.look.RoomLook` has them; a room without a row looks as all pages do.
+    draft jsonb NOT NULL DEFAULT '{}',
+    live jsonb NOT NULL DEFAULT '{}',
+    CONSTRAINT look_is_small CHECK (octet_length(draft::text) <= 65536 AND octet_length(live::text) <= 65536)
+);
+
 -- Says whether places are taken before the sale opens.
 CREATE FUNCTION doors_open(m room) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN m.doors_at IS NULL THEN m.order_by = 'draw' ELSE m.doors_at <= clock_timestamp() END

@@ -17,8 +17,8 @@ ALTER TABLE picture ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE INDEX picture_by_uploader ON picture (room_id, seller_id) INCLUDE (bytes);
 
 -- Keeps a picture; one that is there is only marked as uploaded. `bytes_max` is for the pictures of one
--- seller in one room, and for those of the room's operators. Beyond it, pictures that no product and no SKU has
--- shown for a day make room. Verdicts: kept, no_room, too_many.
+-- seller in one room, and for those of the room's operators. Beyond it, pictures that no product, no SKU and no
+-- look of a room has shown for a day make room. Verdicts: kept, no_room, too_many.
 CREATE FUNCTION keep_picture(in_name text, in_body bytea, in_room text, in_seller int, bytes_max bigint, in_who text)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -49,7 +49,9 @@ $$;
 CREATE FUNCTION drop_pictures(in_room_id int, in_seller int) RETURNS void LANGUAGE sql AS $$
     WITH shown AS MATERIALIZED (
         SELECT x.picture FROM product x WHERE x.picture LIKE '/pictures/%'
-        UNION SELECT x.picture FROM sku x WHERE x.picture LIKE '/pictures/%')
+        UNION SELECT x.picture FROM sku x WHERE x.picture LIKE '/pictures/%'
+        UNION SELECT one FROM room_look l, LATERAL (VALUES (l.draft ->> 'logo'), (l.draft ->> 'picture'),
+            (l.live ->> 'logo'), (l.live ->> 'picture')) AS x(one) WHERE one LIKE '/pictures/%')
     DELETE FROM picture p
     WHERE p.room_id = in_room_id AND p.seller_id IS NOT DISTINCT FROM in_seller
         AND p.at < clock_timestamp() - interval '1 day'

@@ -1,0 +1,54 @@
+"""The operators' API for how a room looks: a draft that they preview, and what is live."""
+
+from aiohttp import web
+
+from inventory.kit.doors.decoding import Json
+from inventory.kit.http import json_response, read_body
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import Operator
+from waitroom.desk.looks import RoomLooks
+from waitroom.look.look import LOOK, RoomLook, unreadable
+from waitroom.look.look_store import LookStore
+from waitroom.refusals import UnreadableColour
+
+
+class LookAdmin:
+    def __init__(self, guard: Guard, *, store: LookStore, looks: RoomLooks) -> None:
+        self._guard = guard
+        self._store = store
+        self._looks = looks
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role, look = self._guard.as_role, "/admin/rooms/{room}/look"
+        return [
+            web.get(look, as_role("viewer", self.read)),
+            web.put(look, as_role("operator", self.save)),
+            web.post(f"{look}/publish", as_role("operator", self.publish)),
+        ]
+
+    async def read(self, request: web.Request, operator: Operator) -> web.Response:
+        return json_response(await self._body(request.match_info["room"]))
+
+    async def save(self, request: web.Request, operator: Operator) -> web.Response:
+        """Keep a draft in place of the last one; raises `UnreadableColour`."""
+        room, draft = request.match_info["room"], await read_body(request, LOOK)
+        _require_readable(draft)
+        await self._store.save(room, draft, who=operator.name)
+        return json_response(await self._body(room))
+
+    async def publish(self, request: web.Request, operator: Operator) -> web.Response:
+        """Show the draft to shoppers. A repeat changes nothing."""
+        room = request.match_info["room"]
+        _require_readable((await self._store.read(room)).draft)
+        await self._store.publish(room, who=operator.name)
+        await self._looks.refresh()
+        return json_response(await self._body(room))
+
+    async def _body(self, room: str) -> Json:
+        looks = await self._store.read(room)
+        return {"draft": looks.draft, "live": looks.live}
+
+
+def _require_readable(look: RoomLook) -> None:
+    for refused in unreadable(look):
+        raise UnreadableColour(refused.sentence, field=refused.field, nearest=refused.nearest)
