@@ -76,7 +76,7 @@ async def test_the_series_has_columns_rates_and_marks_and_can_be_cut(
     assert acts[-3:] == [
         "ada set the seats from 5 to 8",
         "ada paused the room",
-        "bob opened the sale after a pause",
+        "bob opened the room again after a pause",
     ]
     assert half["at"] == whole["at"][:12]
     assert half["marks"] == []
