@@ -30,10 +30,21 @@ export function band(low, high) {
     : say("Between {low} and {high}", { low: spell(low), high: spell(high) });
 }
 
+/** A place with a smaller chance has no wait, as in waitroom/line/wait.py. */
+const CHANCE_LEAST = 0.02;
+
+/** Return a wait in words, or that the stock will hardly last until then. @param {{low: number | null, high: number | null, chance: number | null}} now @param {any} doc the state document */
+export function waitOf({ low, high, chance }, doc) {
+  // Nothing tells when the organiser lets people in again.
+  if (doc.status === "open" && doc.admits === false) return band(null, null);
+  const unreached = high == null && doc.has_stock && chance != null && chance < CHANCE_LEAST && ["open", "paused"].includes(doc.status);
+  return unreached ? say("Probably not reached") : band(low, high);
+}
+
 /** @type {[number, string][]} */
 const ODDS = [[0.97, say("Almost certain")], [0.8, say("Very likely")], [0.6, say("Likely")], [0.4, say("About even")], [0.2, say("Unlikely")], [0.03, say("Very unlikely")], [0, say("Next to none")]];
 
-/** Return a chance in a word and in percent, as waitroom/web/view.py does. @param {number | null | undefined} chance */
+/** Return a chance in a word and in percent, as waitroom/web/waiting/view.py does. @param {number | null | undefined} chance */
 export function odds(chance) {
   if (chance == null) return say("Not known yet");
   const word = ODDS.find(([least]) => chance >= least)?.[1];

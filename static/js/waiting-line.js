@@ -1,16 +1,43 @@
-import { estimate, milestone } from "./place.js";
-import { announce, drawPlace, reason } from "./waiting-view.js";
+import { stopwatch } from "./clock.js";
+import { damp, estimate, milestone } from "./place.js";
+import { speak } from "./waiting-news.js";
+import { drawPlace, reason, said } from "./waiting-view.js";
+import { count } from "./words.js";
 
-// A private window may forbid storage; the page then only forgets where it began.
-function recall(key) { try { return localStorage[key]; } catch { return ""; } }
-function remember(key, value) { try { localStorage[key] = value; } catch { /* see above */ } }
+/** A wait that grew has its reason beside it for this long. */
+const REASON_S = 60;
+
+// A private window may forbid storage; the page then only forgets.
+export function recall(key) { try { return localStorage[key]; } catch { return ""; } }
+export function remember(key, value) { try { if (value) localStorage[key] = value; else localStorage.removeItem(key); } catch { /* see above */ } }
+
+/** As long as the cookie of a ticket. */
+const TRACE_MS = 7 * 86_400_000;
+const ENDED = ["left", "over", "revoked", "ended"];
+
+/** Remember which place this browser has, so that one that loses its cookies can be told. @param {string} room @param {any} me the ticket, or null */
+export function keepTrace(room, me) {
+  const number = me?.number ?? me?.entry;
+  remember(`waitroom-place:${room}`, number && !ENDED.includes(me.status) ? JSON.stringify({ number: count(number), reference: me.reference, at: Date.now() }) : "");
+  // The receipt comes once, with the place; the log's page checks it.
+  if (me?.receipt) remember(`waitroom-receipt:${room}`, JSON.stringify(me.receipt));
+}
+
+/** @param {string} room @returns {{number: string, reference: string} | null} */
+export function trace(room) {
+  try {
+    const kept = JSON.parse(recall(`waitroom-place:${room}`));
+    return Date.now() - kept.at < TRACE_MS ? kept : null;
+  } catch { return null; }
+}
 
 /**
- * Show how one number moves up in its line, and announce milestones.
+ * Show how one number moves up in its line, and speak of milestones.
  * @param {string} room
  */
 export function watch(room) {
-  let best = null, said = null;
+  const clock = stopwatch();
+  let best = null, spoken = null, told = null, noted = "", slower = -Infinity;
 
   /** @param {any} line @returns {import("./place.js").Estimate | null} */
   const here = (line) => best != null && line?.table.length ? estimate(line.table, best) : null;
@@ -25,17 +52,28 @@ export function watch(room) {
     return first;
   }
 
+  /** Return what to tell of the wait, and why it is as it is. @param {import("./place.js").Estimate} now @param {any} doc */
+  function tellWait(now, doc) {
+    const at = clock(), note = doc.wait_note ?? "", before = told;
+    // A place that is called before all new ones has no forecast.
+    told = damp(told, now.place ? now : { low: null, high: null }, at, note !== "" && note !== noted);
+    noted = note;
+    if (before?.high != null && told.high > before.high) slower = at;
+    return reason(doc) || (at - slower < REASON_S ? said("why", "slower") : "");
+  }
+
   return {
     place: () => best,
     poll: (line) => here(line)?.poll,
-    forget() { best = said = null; },
+    forget() { best = spoken = told = null; slower = -Infinity; },
     /** @param {any} me the ticket @param {any} doc @param {any} line the ticket's in the document */
     draw(me, doc, line) {
       const first = settle(me, line), now = here(line);
       if (!now) return;
-      drawPlace(now, first, doc, reason(doc));
-      const news = doc.status === "open" ? milestone(said, now) : "";
-      if (news) { announce(news); said = now; }
+      const why = tellWait(now, doc), shown = { ...now, low: told.low, high: told.high };
+      drawPlace(shown, first, doc, why);
+      const news = doc.status === "open" ? milestone(spoken, shown, doc) : "";
+      if (news) { speak(news); spoken = shown; }
     },
   };
 }

@@ -2,7 +2,7 @@ import { odds } from "./format.js";
 import { $, put } from "./waiting-view.js";
 import { say, sayN } from "./words.js";
 
-// A SKU with a smaller chance than this is said to be as good as gone, as in waitroom/web/view.py.
+// A SKU with a smaller chance than this is said to be as good as gone, as in waitroom/web/waiting/view.py.
 const GONE_BELOW = 0.03;
 
 /** Return the chance of a SKU at a place, null where the document does not tell. @param {any} line @param {string} sku @param {number} place */

@@ -206,15 +206,12 @@ class Caller:
         version = max(room.version + 1, int(room.now.timestamp()))
         lines = [self._line_state(line, results.get(line.line_id), room) for line in room.lines]
         stock = room.stock or _NO_STOCK
-        draw_is_due = room.lines[0].draw.due
+        drawing = room.lines[0].draw.due
         return RoomState(
             version=version,
             room=room.room,
             status=shown_status(
-                room.status,
-                sold_out=room.is_sold_out,
-                doors_open=room.doors_open,
-                drawing=draw_is_due,
+                room.status, sold_out=room.is_sold_out, doors_open=room.doors_open, drawing=drawing
             ),
             message=room.message,
             message_at=room.message_at,
@@ -222,7 +219,9 @@ class Caller:
             opens_at=room.opens_at,
             available=stock.free,
             held=stock.held,
+            promised=stock.promised,
             has_stock=room.stock is not None,
+            admits=room.rules.admits,
             calling_per_min=self._calling_per_min(),
             wait_note=self._why_longer(room, lines[0]) if self.figures else None,
             figures_at=self._forecast_at if self._forecast_is_old(room) else None,

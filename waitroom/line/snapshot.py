@@ -30,6 +30,11 @@ class CallingRules:
     units_max: int | None = None
 
     @property
+    def admits(self) -> bool:
+        """Whether the operators let anyone in: there are seats, and the pace is not zero."""
+        return self.seats_max > 0 and self.calls_per_minute != 0
+
+    @property
     def for_shoppers(self) -> tuple[float, float, float, int | None]:
         """The rules that bear on what called shoppers do."""
         return self.claim_window_s, self.session_s, self.hold_s, self.units_max

@@ -32,10 +32,12 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True):
     `status` is scheduled, before_opening (the doors are open, calls have not begun), drawing, open,
     paused, sold_out or ended. `wait_note` says why waits grew, if they did: paused, rate_lowered,
     stock_fell, slower_checkout or more_came_back. `available` and `held` are units in the
-    room, `calling_per_min` the observed calls a minute. Places between two rows of a table are
-    interpolated linearly; beyond the last row, the last row holds. `figures_at` is when waits and
-    chances were worked out, and stands there only where that is too long ago. `skus` has the SKUs
-    that are wanted most, at most a dozen, in a room that sells several.
+    room, `promised` those set aside for shoppers who were called, `calling_per_min` the observed
+    calls a minute. `admits` is false while the operators let no one in, by seats or by pace. Places
+    between two rows of a table are interpolated linearly; beyond the last row, the last row holds.
+    `figures_at` is when waits and chances were worked out, and stands there only where that is too
+    long ago. `skus` has the SKUs that are wanted most, at most a dozen, in a room that sells
+    several.
     """
 
     version: int
@@ -47,7 +49,9 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True):
     opens_at: datetime | None
     available: int
     held: int
+    promised: int = 0
     has_stock: bool
+    admits: bool = True
     calling_per_min: float | None
     wait_note: str | None = None
     figures_at: datetime | None = None

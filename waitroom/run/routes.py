@@ -126,6 +126,8 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         returns=returns,
         places=places,
         purchases=service.checkout.sessions.bought_in,
+        base_url=service.settings.base_url,
+        sign_in_url=service.settings.customer_sign_in_url,
     )
     yield waiting
     yield PreviewApi(guard, board=board, store=service.look_store, waiting=waiting)

@@ -27,8 +27,7 @@ ENVIRONMENT_PREFIX = "WAITROOM_"
 KEY_BYTES = 32
 # RFC 7518, section 3.2: a key for HS256 has at least the size of the hash.
 JWT_SECRET_LENGTH_MIN = 32
-# Read from the environment but no settings: where to look, and what must not stand in a file
-# that people share.
+# Read from the environment but no settings: where to look, and what no shared file may have.
 _APART = {
     "CONFIG",
     "SIGNING_KEYS",
@@ -54,8 +53,8 @@ class SettingsError(Exception):
 
 
 def _default_data_dir() -> str:
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return str(Path(base) / "waitroom")
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return str(Path(base, "waitroom"))
 
 
 def _listening_host(text: str) -> str:
@@ -90,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     customer_issuer: str = ""
     customer_audience: str = ""
     customer_jwks_url: str = ""
+    customer_sign_in_url: str = ""
     mail_from: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
@@ -104,8 +104,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise ValueError("customer_jwks_url needs customer_issuer")
         if self.customer_issuer and not self.customer_audience:
             raise ValueError("customer_issuer needs customer_audience")
-        if self.customer_jwks_url and not is_safe_address(self.customer_jwks_url):
-            raise ValueError("customer_jwks_url is an https address, or http on this machine")
+        for name in ("customer_jwks_url", "customer_sign_in_url"):
+            if getattr(self, name) and not is_safe_address(getattr(self, name)):
+                raise ValueError(f"{name} is an https address, or http on this machine")
         if self.stripe_publishable_key and not self.stripe_publishable_key.startswith("pk_"):
             # Above all, the secret key must not get onto a page.
             raise ValueError("stripe_publishable_key is the key that begins with pk_")

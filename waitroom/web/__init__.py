@@ -11,6 +11,8 @@ Pages are rendered on the server and work without JavaScript as far as they can;
 `static/js` use the same JSON calls as any program. Tickets and sessions travel in cookies for pages
 and in `Authorization: Bearer` for programs.
 
+`waiting/` has what the waiting page says: its sentences, and the calendar file of an opening.
+
 `ops` has `/healthz`, `/readyz`, `/metrics`, and `/check`, which tells a site's proxy whether a
 request carries a live session.
 """

@@ -2,57 +2,42 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime
 from functools import partial
-from typing import Literal
 
-import msgspec
 from aiohttp import web
-from msgspec import UnsetType
 
 from checkout.order import Order
 from checkout.session import checkout_url
 from inventory.api import Catalogue
 from inventory.kit.http import json_response, read_form, wants_html
 from inventory.kit.language.asked import language_of
-from inventory.kit.language.language import Language, phrase
 from inventory.kit.pages import Look, Pages
-from inventory.kit.problem import Busy, Refusal
+from inventory.kit.problem import Busy, NotFound, Refusal
 from waitroom.desk.board import RoomView
-from waitroom.desk.entrance import Entrance
+from waitroom.desk.entrance import Brought, Entrance
 from waitroom.desk.places import Places
 from waitroom.desk.returns import Returns, ReturnsStanding
 from waitroom.desk.standing import TicketStanding
 from waitroom.desk.tickets import Tickets
-from waitroom.line.forecast.skus import chance_of
-from waitroom.line.state import RoomState
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import NoTicket, NotYetCalled, OtherTicket, StateNotKnown, TicketMoved
-from waitroom.web.answers import RoomBody, room_fields
+from waitroom.web.answers import room_fields
 from waitroom.web.credentials import Credentials
 from waitroom.web.places_api import move_here
-from waitroom.web.view import band, choice, odds, sku_line, stock, view_of, why
+from waitroom.web.shop_pages import PRODUCTS_SHOWN_MAX
+from waitroom.web.waiting.calendar import calendar
+from waitroom.web.waiting.shown import (
+    ShownProduct,
+    asks,
+    refresh_s,
+    shown_goods,
+    shown_room,
+    shown_skus,
+    words_of,
+)
+from waitroom.web.waiting.view import BEFORE_THE_DRAW, view_of
 
 SKUS_SHOWN_MAX = 60
-REFRESH_MIN_S = 5
-# A page on which a shopper may be typing, or can miss nothing, reloads less often.
-REFRESH_CALMLY_S = 20
-# The tickets for which something may change while their shopper does nothing.
-_REFRESHED = frozenset({"waiting", "entered", "aside"})
-
-_PROMISES = {
-    "expected": phrase(
-        "We call as many people as the stock can serve, judging by what earlier shoppers bought. "
-        "It is rare to be called and find nothing."
-    ),
-    "guaranteed": phrase(
-        "When you are called, at least one unit of something is set aside for you until you come."
-    ),
-    "rate": phrase(
-        "Being called means that it is your turn to look. Nothing is set aside for you."
-    ),
-}
-
 
 # Gives what a browser bought in a room when it was last let in. The checkout answers.
 Purchases = Callable[[web.Request, str], Awaitable[list[Order]]]
@@ -60,30 +45,6 @@ Purchases = Callable[[web.Request, str], Awaitable[list[Order]]]
 Looked = tuple[str, TicketStanding | None, ReturnsStanding | None]
 # Refusals of a claim that the waiting page itself says in words.
 _SAID_BY_THE_PAGE = frozenset({"missed", "ticket_moved", "stepped_aside", "other_ticket"})
-
-
-class ShownSku(msgspec.Struct, frozen=True, kw_only=True):
-    """One SKU as the page lists it, with the sentence about it."""
-
-    sku: str
-    name: str
-    line: str
-
-
-class WaitingRoom(RoomBody, frozen=True, kw_only=True):
-    """The room as the waiting page shows it, besides the state document."""
-
-    message: str
-    message_at: datetime | None
-    claim_window_s: int
-    session_s: int
-    returns_window_s: int
-    grace_s: int
-    order_by: Literal["first_come", "draw"]
-    public_value_source: str | None
-    doors_at: datetime | None
-    log_public: Literal["live", "after"]
-    checkout_promise: str
 
 
 class WaitingPages:
@@ -98,6 +59,8 @@ class WaitingPages:
         returns: Returns,
         places: Places,
         purchases: Purchases,
+        base_url: str,
+        sign_in_url: str,
     ) -> None:
         self._tickets = tickets
         self._credentials = credentials
@@ -107,10 +70,13 @@ class WaitingPages:
         self._catalogue = catalogue
         self._pages = pages
         self._purchases = purchases
+        self._base_url = base_url
+        self._sign_in_url = sign_in_url
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/rooms/{room}", self.waiting),
+            web.get("/rooms/{room}/opening.ics", self.opening),
             web.post("/rooms/{room}/join", self.join),
             web.post("/rooms/{room}/enter", self.enter),
             web.post("/rooms/{room}/leave", self.leave),
@@ -158,25 +124,29 @@ class WaitingPages:
         if view.state is None:
             raise StateNotKnown
         status, standing, returns = looked or await self._look(request, view)
+        language = language_of(request)
         # The answer to a form cannot be loaded again, and a code on it would be gone.
         still = "still" in request.query or request.method != "GET"
         response = self._pages.render(
             "waiting.html",
             {
-                "room": _room(view),
+                "room": shown_room(view),
                 "ticket": standing,
                 "view": view_of(status, view.state),
                 "state": view.state,
-                "words": _words(view.state, standing, language_of(request)),
-                "skus": _skus(view.state, standing, language_of(request)),
+                "words": words_of(view, view.state, standing, language),
+                "skus": shown_skus(view.state, standing, language),
+                "goods": await self._goods(view),
+                "asks": asks(view, status, self._brought(request, view)),
+                "sign_in": self._sign_in(view),
                 "profiles": await self._places.profiles(view),
                 "returns": returns,
                 "bought": await self._purchases(request, view.room),
-                "notice": said.told(language_of(request)) if said else "",
+                "notice": said.told(language) if said else "",
                 "code": code,
                 "sample": looked is not None,
                 "still": still,
-                "refresh_s": None if still else _refresh_s(standing, returns),
+                "refresh_s": None if still else refresh_s(standing, returns),
             },
             title=view.rules.name,
             status=said.status if said else 200,
@@ -189,6 +159,45 @@ class WaitingPages:
         if standing is not None:
             self._credentials.keep_seen(request, response, view, standing.version)
         return response
+
+    def _brought(self, request: web.Request, view: RoomView) -> Brought:
+        return self._credentials.brought(request, view, invitation="", customer_token="")
+
+    def _sign_in(self, view: RoomView) -> str:
+        """Return where customers sign in, with the room to lead back to; "" where none is set."""
+        url = self._sign_in_url
+        return f"{url}{'&' if '?' in url else '?'}room={view.room}" if url else ""
+
+    async def _goods(self, view: RoomView) -> list[ShownProduct]:
+        """Return what will be on sale. The catalogue's cache costs a query a second for all."""
+        state = view.state
+        if state is None or state.status not in BEFORE_THE_DRAW or not view.rules.public:
+            return []
+        products = await self._catalogue.products(room=view.room, limit=PRODUCTS_SHOWN_MAX)
+        return shown_goods(products.found)
+
+    async def opening(self, request: web.Request) -> web.Response:
+        """Give the opening as a calendar file."""
+        view = await self._credentials.room_of(request)
+        opens_at, state = view.rules.opens_at, view.state
+        if opens_at is None or state is None:
+            raise NotFound
+        url = f"{self._base_url}/rooms/{view.room}"
+        language = language_of(request)
+        body = calendar(
+            room=view.room,
+            name=view.rules.name,
+            text=language.say("The line starts to move then: {address}", address=url),
+            url=url,
+            opens_at=opens_at,
+            written_at=state.updated_at,
+        )
+        headers = {
+            "Content-Type": "text/calendar; charset=utf-8",
+            "Content-Disposition": f'attachment; filename="{view.room}.ics"',
+            "Cache-Control": "no-store",
+        }
+        return web.Response(body=body, headers=headers)
 
     async def _look(self, request: web.Request, view: RoomView) -> Looked:
         """Return the status that the page shows, the ticket's standing, and what returns offer."""
@@ -334,67 +343,3 @@ async def _form_of(request: web.Request) -> dict[str, str]:
     if request.can_read_body and request.content_type == "application/x-www-form-urlencoded":
         return await read_form(request)
     return {}
-
-
-def _room(view: RoomView) -> WaitingRoom:
-    rules = view.rules
-    return WaitingRoom(
-        **room_fields(view),
-        message=rules.message,
-        message_at=rules.message_at,
-        claim_window_s=rules.claim_window_s,
-        session_s=rules.session_s,
-        returns_window_s=rules.returns_window_s,
-        grace_s=rules.grace_s,
-        order_by=rules.order_by,
-        public_value_source=rules.public_value_source,
-        doors_at=rules.doors_at,
-        log_public=rules.log_public,
-        checkout_promise=_PROMISES[rules.policy],
-    )
-
-
-def _refresh_s(standing: TicketStanding | None, returns: ReturnsStanding | None) -> int | None:
-    """Return how often the page reloads without JavaScript, None for not at all."""
-    if standing is None:
-        return None
-    stays = returns is not None and returns.in_line
-    if standing.status not in _REFRESHED and not stays:
-        return None
-    if returns is not None or standing.status == "aside":
-        return REFRESH_CALMLY_S
-    return max(REFRESH_MIN_S, round(standing.poll_s))
-
-
-def _words(state: RoomState, standing: TicketStanding | None, language: Language) -> dict[str, str]:
-    """Return the sentences of the page that depend on figures."""
-    shown = standing if standing and standing.status in {"waiting", "aside"} else None
-    return {
-        "stock": stock(state, language),
-        "why": why(state),
-        "wait": band(shown.wait_low_s, shown.wait_high_s, language) if shown else "",
-        "odds": odds(shown.chance, language) if shown else "",
-        "choice": _choice(state, shown, language),
-    }
-
-
-def _choice(state: RoomState, shown: TicketStanding | None, language: Language) -> str:
-    if shown is None or isinstance(shown.sku, UnsetType):
-        return ""
-    chance = None if isinstance(shown.sku_chance, UnsetType) else shown.sku_chance
-    return choice(state, shown.sku, chance, language)
-
-
-def _skus(state: RoomState, standing: TicketStanding | None, language: Language) -> list[ShownSku]:
-    """Return the SKUs of which the document tells, as the page lists them."""
-    shown = standing if standing and standing.status in {"waiting", "aside"} else None
-    line = next((one for one in state.lines if shown and one.line == shown.line), None)
-    place = max(shown.place or 1, 1) if shown else 1
-    return [
-        ShownSku(
-            sku=sku.sku,
-            name=sku.name,
-            line=sku_line(sku, chance_of(line.skus, sku.sku, place) if line else None, language),
-        )
-        for sku in state.skus
-    ]

@@ -17,6 +17,8 @@ _ISOLATED = "\u2068{}\u2069"
 # A page writes the same few figures again and again.
 WRITTEN_CACHE_MAX = 4096
 SECONDS_SPELLED_MAX = 100
+# In a longer time the seconds are of no use.
+MINUTES_WITH_SECONDS_MAX = 10
 
 
 def phrase(text: str) -> str:
@@ -102,9 +104,12 @@ class Language:
 
     def duration(self, seconds: int) -> str:
         """Write a time as people say it, never longer than it is."""
+        minutes, rest = divmod(seconds, 60)
         if seconds < SECONDS_SPELLED_MAX and seconds != 60:
             return self.say_n(seconds, "{n} second", "{n} seconds")
-        return self.say_n(seconds // 60, "{n} minute", "{n} minutes")
+        if rest and minutes < MINUTES_WITH_SECONDS_MAX:
+            return self.say("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
+        return self.say_n(minutes, "{n} minute", "{n} minutes")
 
     def clock(self, moment: str) -> str:
         """Write the time of day of an ISO moment in UTC: 14:05 UTC."""

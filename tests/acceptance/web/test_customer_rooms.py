@@ -104,6 +104,36 @@ async def test_without_a_sign_in_nobody_gets_in(
     assert await tail(known) == 0
 
 
+async def test_a_page_says_what_its_room_asks_for(
+    services: Services, clients: Clients, provider: Provider
+) -> None:
+    sign_in = "https://shop.example/sign-in?from=queue"
+    service = await services(
+        customer_issuer=provider.issuer, customer_audience=AUDIENCE, customer_sign_in_url=sign_in
+    )
+    client = await clients(service)
+    await customer_room(service)
+    await customer_room(service, "vips", join_by="invitation")
+    await tick(service)
+
+    async def page(room: str, **headers: str) -> str:
+        answer = await client.get(f"/rooms/{room}", headers={"Accept": "text/html", **headers})
+        return await answer.text()
+
+    customers, guests = await page("drop"), await page("vips")
+    signed_in = await page("drop", **authorization(provider.token()))
+    invited = await page("vips", Cookie="waitroom_invitation_vips=kept")
+
+    assert 'href="https://shop.example/sign-in?from=queue&amp;room=drop"' in customers
+    assert "for customers who have signed in" in customers
+    assert "Open the link in your invitation" in guests
+    for asks in (customers, guests):
+        assert 'data-asks="1"' in asks
+    for brings in (signed_in, invited):
+        assert 'data-asks="1"' not in brings
+        assert "Take a number" in brings
+
+
 async def test_where_no_provider_is_set_up_nobody_can_join(
     service: Service, client: Client, provider: Provider
 ) -> None:

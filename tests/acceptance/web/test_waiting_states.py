@@ -11,10 +11,8 @@ from playwright.async_api import Page, Route, expect
 from programs import Site, all_know
 from support import eventually, execute, open_room
 
-from inventory.kit.language.catalogues import english
 from waitroom.run.app import Service
 from waitroom.store.place_store import PlaceStore
-from waitroom.web.view import band, odds
 
 Pages = Callable[..., Awaitable[Page]]
 VALUE = "the lottery numbers of that evening"
@@ -189,7 +187,7 @@ async def test_a_place_goes_to_another_device_with_its_own_place_given_up(
     await phone.locator("#bring").click()
 
     await expect(phone.locator("#number")).to_have_text("1")
-    await expect(phone.locator("#status")).to_contain_text("on this device now")
+    await expect(phone.locator("#notice")).to_contain_text("on this device now")
     kept = await phone.evaluate("localStorage.getItem('waitroom-receipt:drop')")
     assert kept is None
 
@@ -347,28 +345,6 @@ async def test_the_page_keeps_to_what_assistive_programs_need(
     await shows(page, "called")
     await expect(page.locator("#enter")).to_be_focused()
     assert page.url.endswith("/rooms/drop")
-
-
-async def test_script_and_server_say_the_same_of_the_same_figures(
-    service: Service, site: Site, pages: Pages
-) -> None:
-    await open_line(service, site)
-    page = await visit(pages, site)
-    bands = [(s * 0.6, s * 1.7) for s in (0, 5, 36, 60, 90, 150, 1000, 3100, 5300, 9999, 90_000)]
-    chances = [0.0, 0.004, 0.01, 0.03, 0.125, 0.2, 0.4, 0.445, 0.6, 0.8, 0.97, 0.99, 0.995, 1.0]
-
-    said = await page.evaluate(
-        """async ([bands, chances]) => {
-            const words = await import("/static/js/format.js");
-            return [bands.map(([low, high]) => words.band(low, high)), chances.map(words.odds)];
-        }""",
-        [bands, chances],
-    )
-
-    assert said == [
-        [band(low, high, english()) for low, high in bands],
-        [odds(chance, english()) for chance in chances],
-    ]
 
 
 @pytest.mark.parametrize("has_ticket", [True, False])

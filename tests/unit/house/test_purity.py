@@ -44,7 +44,8 @@ NAMED_PURE = {
     "waitroom.desk.standing",
     "waitroom.load.bodies",
     "waitroom.load.journey",
-    "waitroom.web.view",
+    "waitroom.web.waiting.calendar",
+    "waitroom.web.waiting.view",
 }
 IMPURE = {"asyncio", "time", "random", "os", "socket", "asyncpg", "redis", "aiohttp", "secrets"}
 CLOCKS = {"now", "utcnow", "today"}

@@ -4,16 +4,19 @@ The words that depend on nothing but the state document stand in the template, w
 finds them too.
 """
 
+from datetime import datetime
 from math import ceil, floor
 
 from inventory.kit.language.language import Language, phrase
 from waitroom.line.forecast.skus import SkuState
 from waitroom.line.state import RoomState
+from waitroom.line.wait import CHANCE_LEAST
 
 # Before a room opens an entry waits for the draw; later, for its number.
 BEFORE_THE_DRAW = frozenset({"scheduled", "before_opening"})
 # A SKU with a smaller chance than this is said to be as good as gone.
 GONE_BELOW = 0.03
+DAY_S = 86_400
 _WAITS = frozenset({"none", "waiting", "entered", "aside"})
 _CALLS_OVER = frozenset({"sold_out", "ended"})
 
@@ -41,12 +44,48 @@ def view_of(status: str, state: RoomState) -> str:
 
 
 def why(state: RoomState) -> str:
-    """Return a name for the reason why no one is called or waits grew; "" for no reason."""
+    """Return a name for the reason why no one is called or waits grew; "" for no reason.
+
+    `reason` in static/js/waiting-view.js gives the same.
+    """
     if state.status in {"paused", "drawing"}:
         return state.status
-    if state.status == "open" and state.has_stock and not state.available and state.held:
-        return "in_baskets"
+    if state.status == "open" and not state.admits:
+        return "no_one_admitted"
+    if state.status == "open" and state.has_stock and not state.available and _others_have(state):
+        return "none_free"
     return state.wait_note or ""
+
+
+def _others_have(state: RoomState) -> bool:
+    """Say whether units are in baskets or promised: they come free unless they are bought."""
+    return state.held > 0 or state.promised > 0
+
+
+def wait(
+    low_s: float | None,
+    high_s: float | None,
+    chance: float | None,
+    state: RoomState,
+    language: Language,
+) -> str:
+    """Say a wait, or that the stock will hardly last until then, as `waitOf` in format.js does."""
+    if state.status == "open" and not state.admits:
+        # Nothing tells when the organiser lets people in again.
+        return band(None, None, language)
+    out_of_reach = state.has_stock and chance is not None and chance < CHANCE_LEAST
+    if high_s is None and out_of_reach and state.status in {"open", "paused"}:
+        return language.say("Probably not reached")
+    return band(low_s, high_s, language)
+
+
+def ahead(place: int, language: Language) -> str:
+    """Say how many people are called before a place, as static/js/waiting-view.js does."""
+    if place == 0:
+        return language.say("You are called before anyone new.")
+    if place == 1:
+        return language.say("No one is ahead of you")
+    return language.say_n(place - 1, "{n} person ahead of you", "{n} people ahead of you")
 
 
 def stock(state: RoomState, language: Language) -> str:
@@ -61,16 +100,39 @@ def stock(state: RoomState, language: Language) -> str:
         )
     if left:
         return language.say_n(left, "{n} item left.", "{n} items left.")
-    if held:
-        return language.say_n(
-            held,
-            "{n} item is in other baskets and none is free. If any comes back, the line moves on.",
-            "{n} items are in other baskets and none is free. If any comes back, the line moves "
-            "on.",
-        )
+    if held or state.promised:
+        return _taken(state, language)
     if state.status == "sold_out":
         return language.say("Everything is sold.")
     return language.say("Nothing is free right now.")
+
+
+def _taken(state: RoomState, language: Language) -> str:
+    """Say where the units are of which none is free."""
+    held = state.held
+    if held and not state.promised:
+        return language.say_n(
+            held,
+            "{n} item is in another basket and none is free. If it comes back, the line moves on.",
+            "{n} items are in other baskets and none is free. If any comes back, the line moves "
+            "on.",
+        )
+    if held:
+        return language.say_n(
+            held,
+            "{n} item is in another basket, {promised} set aside for people who were called, and "
+            "none is free. If any comes back, the line moves on.",
+            "{n} items are in other baskets, {promised} set aside for people who were called, and "
+            "none is free. If any comes back, the line moves on.",
+            promised=state.promised,
+        )
+    return language.say_n(
+        state.promised,
+        "{n} item is set aside for a person who was called, and none is free. If they do not "
+        "take it, the line moves on.",
+        "{n} items are set aside for people who were called, and none is free. If they do not "
+        "take them, the line moves on.",
+    )
 
 
 def left_of(sku: SkuState, language: Language) -> str:
@@ -128,6 +190,30 @@ def band(low_s: float | None, high_s: float | None, language: Language) -> str:
         )
     return language.say(
         "Between {low} and {high}", low=_spell(low_s, language), high=_spell(high_s, language)
+    )
+
+
+def opens_in(state: RoomState, doors_at: datetime | None, language: Language) -> str:
+    """Say how long it is until the doors open, or else the sale; "" where no moment is set.
+
+    A script counts the same time down (static/js/waiting-before.js).
+    """
+    now, say = state.updated_at, language.say
+    doors = state.status == "scheduled" and doors_at is not None and doors_at > now
+    at = doors_at if doors else state.opens_at
+    if at is None or state.status not in BEFORE_THE_DRAW:
+        return ""
+    left_s = (at - now).total_seconds()
+    if left_s <= 0:
+        return say("Opening now")
+    if left_s >= 2 * DAY_S:
+        days = _rounded(left_s / DAY_S)
+        if doors:
+            return language.say_n(days, "The doors open in {n} day", "The doors open in {n} days")
+        return language.say_n(days, "Opens in {n} day", "Opens in {n} days")
+    time = _spell(left_s, language)
+    return (
+        say("The doors open in {time}", time=time) if doors else say("Opens in {time}", time=time)
     )
 
 

@@ -1,0 +1,98 @@
+import { say } from "./words.js";
+
+// The ways to be called, each by the shopper's own wish: a sound, a vibration, a notification.
+
+const KEY = "waitroom-alert", NEAR = 5;
+/** @type {Record<string, {label: string, there: boolean}>} */
+const WAYS = {
+  sound: { label: say("Sound"), there: typeof AudioContext === "function" },
+  vibration: { label: say("Vibration"), there: typeof navigator.vibrate === "function" },
+  notification: { label: say("Notification"), there: typeof Notification === "function" },
+};
+/** Three notes, in hertz. */
+const NOTES = [660, 880, 1100], NOTE_S = 0.22, LOUD = 0.25;
+const SHAKES_MS = [300, 150, 300, 150, 600];
+
+const read = () => { try { return new Set((localStorage[KEY] || "").split(" ").filter(Boolean)); } catch { return new Set(); } };
+const wanted = read();
+/** @type {AudioContext | null} */
+let sounds = null;
+let nearly = null, worker = null;
+
+/** Browsers let a page sound only after its shopper has touched it. */
+function wake() {
+  if (!wanted.has("sound")) return;
+  sounds ??= new AudioContext();
+  sounds.resume().catch(() => {});
+}
+
+function ring() {
+  if (sounds?.state !== "running") return;
+  NOTES.forEach((pitch, at) => {
+    const start = sounds.currentTime + at * NOTE_S, tone = new OscillatorNode(sounds, { frequency: pitch }), volume = new GainNode(sounds, { gain: LOUD });
+    volume.gain.setTargetAtTime(0, start + NOTE_S / 2, NOTE_S / 4);
+    tone.connect(volume).connect(sounds.destination);
+    tone.start(start);
+    tone.stop(start + 2 * NOTE_S);
+  });
+}
+
+/** @param {string} text */
+function call(text) {
+  if (wanted.has("sound")) ring();
+  if (wanted.has("vibration")) navigator.vibrate(SHAKES_MS);
+  if (!wanted.has("notification") || Notification.permission !== "granted") return;
+  try {
+    const note = new Notification(document.getElementById("room").dataset.name, { body: text, tag: `waitroom-${location.pathname}`, requireInteraction: true });
+    note.onclick = () => { window.focus(); note.close(); };
+  } catch { /* Android shows notifications of installed pages alone; sound and vibration are left. */ }
+}
+
+/** Keep the page awake while it is hidden: browsers let its own timers run once a minute. @param {() => void} beat */
+function stayAwake(beat) {
+  if (!wanted.size) { worker?.terminate(); worker = null; return; }
+  if (worker) return;
+  worker = new Worker("/static/js/waiting-ticker.js");
+  worker.onmessage = () => document.hidden && beat();
+}
+
+/** @param {string} way @param {boolean} on @param {(text: string, about: string) => void} tell */
+async function choose(way, on, tell) {
+  if (on && way === "notification" && await Notification.requestPermission() !== "granted") {
+    tell(say("This browser does not allow notifications from here. You can allow them in its settings."), "alert");
+    return false;
+  }
+  if (on) wanted.add(way); else wanted.delete(way);
+  try { localStorage[KEY] = [...wanted].join(" "); } catch { /* it is forgotten with this page */ }
+  wake();
+  return on;
+}
+
+/**
+ * Draw the ways, and return what is to hear of each view. @param {() => void} beat lets the page do what is due
+ * @param {(text: string, about: string) => void} tell
+ */
+export function begin(beat, tell) {
+  const box = document.getElementById("alert-ways");
+  for (const [way, { label, there }] of Object.entries(WAYS)) {
+    if (!there) continue;
+    const line = document.createElement("label"), tick = Object.assign(document.createElement("input"), { type: "checkbox", id: `alert-${way}`, checked: wanted.has(way) });
+    tick.addEventListener("change", async () => { tick.checked = await choose(way, tick.checked, tell); stayAwake(beat); });
+    line.append(tick, " ", label);
+    box.append(line);
+  }
+  const test = Object.assign(document.createElement("button"), { type: "button", id: "alert-test", className: "plain", textContent: say("Try it") });
+  test.addEventListener("click", () => { wake(); call(say("This is how you are called.")); });
+  box.append(test);
+  for (const type of ["pointerdown", "keydown"]) addEventListener(type, wake);
+  stayAwake(beat);
+  return {
+    /** @param {string} was @param {string} view @param {number | null} place */
+    noted(was, view, place) {
+      if (view === "called" && was !== "called") call(say("It is your turn. Press Enter the checkout."));
+      const near = view === "waiting" && place != null && place <= NEAR;
+      if (near && nearly === false) call(say("It is almost your turn."));
+      nearly = near;
+    },
+  };
+}
