@@ -27,6 +27,9 @@ function zoneOf(at) {
   return `UTC${ahead ? (ahead < 0 ? "−" : "+") + Math.floor(size / 60) : ""}${rest ? `:${pad(rest)}` : ""}`;
 }
 
+/** Return the time zone of this browser and its present offset, "Europe/Berlin, now UTC+1". */
+export const zoneHere = () => `${Intl.DateTimeFormat().resolvedOptions().timeZone}, now ${zoneOf(new Date())}`;
+
 /**
  * Return the moments at which the clocks here show a text, in order: none in the hour that they skip in
  * spring, and two in the hour that they repeat in autumn. @param {string} text @returns {Date[]}
@@ -75,7 +78,7 @@ function noteOf(field) {
   if (there) return there;
   const note = Object.assign(document.createElement("output"), { id, className: "small zone" });
   field.before(note);
-  field.setAttribute("aria-describedby", id);
+  field.setAttribute("aria-describedby", [field.getAttribute("aria-describedby"), id].filter(Boolean).join(" "));
   return note;
 }
 

@@ -10,7 +10,6 @@ from inventory.kit.doors.decoding import check_digits, decoder, grammar
 from inventory.kit.doors.moments import Moment
 from inventory.kit.doors.texts import Line, Message, Name, Note, Published
 from inventory.kit.language.catalogues import tags
-from inventory.money import DEFAULT_CURRENCY
 
 # The tag of a language that pages can be in, or nothing.
 Tongue = Annotated[
@@ -103,14 +102,16 @@ class CrowdOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A room to make, with the rules that differ from the defaults.
+    """A room to make, with the rules that differ from the defaults, or from the room `copy_of`.
 
-    It sells in one currency, an ISO 4217 code, which cannot be changed later.
+    It sells in one currency, an ISO 4217 code, which cannot be changed later: that of the room
+    that it copies, or else EUR.
     """
 
     room: Annotated[str, Meta(min_length=1, max_length=63)]
     name: Name
-    currency: Currency = DEFAULT_CURRENCY
+    currency: Currency | UnsetType = UNSET
+    copy_of: Annotated[str, Meta(max_length=63)] | None = None
     rules: RoomChange = RoomChange()
 
 

@@ -62,7 +62,10 @@ BEYOND = (
     Screen(name="account", title="Account", sellers=True, own=True),
 )
 # Screens without a link of their own.
-APART = (Screen(name="rooms", title="Rooms", sellers=True),)
+APART = (
+    Screen(name="rooms", title="Rooms", sellers=True),
+    Screen(name="new", title="Make a room", role="admin"),
+)
 
 # The words for a room's state, in the order in which the list of rooms has them.
 STATES = {
@@ -81,21 +84,33 @@ Show = Callable[[web.Request, Operator], Awaitable[web.Response]]
 
 
 class Screens:
-    """Renders every screen in one frame. `demo` says whether a crowd can be sent."""
+    """Renders every screen in one frame.
+
+    `base_url` is where shoppers find the rooms, and `demo` says whether a crowd can be sent.
+    """
 
     def __init__(
-        self, guard: Guard, *, board: Board, history: HistoryStore, pages: Pages, demo: bool
+        self,
+        guard: Guard,
+        *,
+        board: Board,
+        history: HistoryStore,
+        pages: Pages,
+        base_url: str,
+        demo: bool,
     ) -> None:
         self._guard = guard
         self._board = board
         self._history = history
         self._pages = pages
+        self._base_url = base_url
         self._demo = demo
 
     def routes(self) -> list[web.RouteDef]:
         as_role, room = self._guard.as_role, "/admin/screens/{room}"
         return [
             web.get("/admin", as_role("viewer", self.show_rooms, sellers=True)),
+            web.get("/admin/new", as_role("admin", self.show_new)),
             web.get(room, as_role("viewer", self.lead_to_room, sellers=True)),
             *(
                 web.get(
@@ -109,6 +124,9 @@ class Screens:
 
     async def show_rooms(self, request: web.Request, operator: Operator) -> web.Response:
         return await self.render(operator, "rooms")
+
+    async def show_new(self, request: web.Request, operator: Operator) -> web.Response:
+        return await self.render(operator, "new", shop=self._base_url)
 
     async def lead_to_room(self, request: web.Request, operator: Operator) -> web.Response:
         """Lead to the first screen of a room that this operator may see."""

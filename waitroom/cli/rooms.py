@@ -90,7 +90,7 @@ def room_create(
         config,
         overrides,
         lambda pool: RoomStore(pool).create(
-            made.room, made.name, rules=wanted, who="cli", currency=made.currency
+            made.room, made.name, rules=wanted, who="cli", currency=str(made.currency)
         ),
     )
 

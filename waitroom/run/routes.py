@@ -73,6 +73,7 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
         board=service.board,
         history=service.history,
         pages=service.pages,
+        base_url=service.settings.base_url,
         demo=crowds is not None,
     )
     yield screens

@@ -18,26 +18,55 @@ from waitroom.store.room_rows import UNREADABLE, RoomsOnFile, room_rules, rooms_
 
 SQL = load_queries("waitroom.store")
 
-# The sentence for an operator whose change breaks a constraint of the tables.
-_SENTENCES = {
-    "sale_closes_after_it_opens": "The sale has to close after it opens.",
-    "doors_open_before_the_sale": "The doors open with the sale or before it, not after.",
-    "closing_lies_ahead": "That closing time has passed. To end the sale now, end it.",
-    "announced_draw_stands": "The draw has been announced, and people enter for it. "
-    "To go without it, reset the room.",
-    "draw_comes_before_the_opening": "A draw orders the people who come before the opening, and "
-    "this room has opened.",
-    "draw_comes_before_any_number": "Numbers have been given in this line already, and a draw "
-    "has to give all of them. Reset the room first.",
-    "stock_moves_before_the_opening": "Where the stock lives can be changed until the room opens.",
-    "stock_lives_in_one_place": "This room has SKUs of its own, so its stock lives here. "
-    "Use a room without SKUs.",
-    "room_names_moments_of_our_time": f"A room's times are each {FORM}.",
-    "room_disappointed_max_check": "disappointed_max is a share from 0 to 0.5.",
-    "lane_is_a_slug": "A lane's name has 1 to 31 small letters and digits, a letter first.",
-    "sixteen_lanes_at_most": "A room has at most sixteen lanes.",
-    "profile_is_a_slug": "A profile's name has 1 to 31 small letters, digits and hyphens.",
-    "profile_within_its_bound": "More places than that already have this profile.",
+# The field and the sentence for an operator whose change breaks a constraint of the tables.
+_BROKEN = {
+    "sale_closes_after_it_opens": ("closes_at", "The sale has to close after it opens."),
+    "doors_open_before_the_sale": (
+        "doors_at",
+        "The doors open with the sale or before it, not after.",
+    ),
+    "closing_lies_ahead": (
+        "closes_at",
+        "That closing time has passed. To end the sale now, end it.",
+    ),
+    "announced_draw_stands": (
+        "order_by",
+        "The draw has been announced, and people enter for it. To go without it, reset the room.",
+    ),
+    "draw_comes_before_the_opening": (
+        "order_by",
+        "A draw orders the people who come before the opening, and this room has opened.",
+    ),
+    "draw_comes_before_any_number": (
+        "order_by",
+        (
+            "Numbers have been given in this line already, and a draw has to give all of them. "
+            "Reset the room first."
+        ),
+    ),
+    "stock_moves_before_the_opening": (
+        "stock_elsewhere",
+        "Where the stock lives can be changed until the room opens.",
+    ),
+    "stock_lives_in_one_place": (
+        "stock_elsewhere",
+        "This room has SKUs of its own, so its stock lives here. Use a room without SKUs.",
+    ),
+    "room_names_moments_of_our_time": ("opens_at", f"A room's times are each {FORM}."),
+    "room_disappointed_max_check": (
+        "disappointed_max",
+        "disappointed_max is a share from 0 to 0.5.",
+    ),
+    "lane_is_a_slug": (
+        "lane",
+        "A lane's name has 1 to 31 small letters and digits, a letter first.",
+    ),
+    "sixteen_lanes_at_most": ("lane", "A room has at most sixteen lanes."),
+    "profile_is_a_slug": (
+        "profile",
+        "A profile's name has 1 to 31 small letters, digits and hyphens.",
+    ),
+    "profile_within_its_bound": ("places_max", "More places than that already have this profile."),
 }
 
 # The doors check single values first, so only a mistake of ours lets an operator meet this.
@@ -138,26 +167,34 @@ class RoomStore:
         rules: str = "{}",
         who: str,
         currency: str = DEFAULT_CURRENCY,
+        like: str | None = None,
     ) -> None:
         """Make a room with rules, a JSON object of columns and values; or make nothing.
 
-        The room sells in `currency` for good. Raises `BadRequest` where that is no legal tender,
-        the name is taken or a rule is broken.
+        The room sells in `currency` for good. It gets the lanes, profiles and sellers of the room
+        `like`. Raises `BadRequest` where the currency is no legal tender, the name is taken or a
+        rule is broken.
         """
         if currency not in currencies():
-            raise BadRequest(f"{currency!r} is not the code of a currency, such as EUR.")
+            raise BadRequest(
+                f"{currency!r} is not the code of a currency, such as EUR.", field="currency"
+            )
+        reason = "" if like is None else f"as in {like}"
         async with connection(self._pool) as borrowed:
             try:
                 async with borrowed.transaction():
                     await borrowed.execute(SQL["create_room"], room, name, who, currency)
-                    await borrowed.execute(SQL["change_room"], room, rules, who, "")
+                    await borrowed.execute(SQL["change_room"], room, rules, who, reason)
+                    if like is not None:
+                        await _copy_parts(borrowed, like, room, who=who, reason=reason)
             except asyncpg.UniqueViolationError as error:
-                raise BadRequest(f"There is a room {room!r} already.") from error
+                raise BadRequest(f"There is a room {room!r} already.", field="room") from error
             except asyncpg.CheckViolationError as error:
                 if error.constraint_name != "room_is_a_slug":
                     raise _broken(error) from error
                 raise BadRequest(
-                    f"{room!r} cannot name a room: use small letters, digits and hyphens."
+                    f"{room!r} cannot name a room: use small letters, digits and hyphens.",
+                    field="room",
                 ) from error
 
     async def change(self, room: str, rules: str, *, who: str, reason: str = "") -> None:
@@ -275,13 +312,30 @@ class RoomStore:
                 raise _broken(error) from error
 
 
+async def _copy_parts(
+    borrowed: Connection, source: str, room: str, *, who: str, reason: str
+) -> None:
+    """Give a new room the lanes, profiles and admitted sellers of another."""
+    for lane in await borrowed.fetch(SQL["list_lanes"], source):
+        await borrowed.execute(SQL["set_lane"], room, lane["lane"], lane["share"], who)
+    for one in await borrowed.fetch(SQL["list_profiles"], source):
+        values = (one["profile"], one["name"], one["time_factor"], one["places_max"])
+        await borrowed.execute(SQL["set_profile"], room, *values, who)
+    for one in await borrowed.fetch(SQL["list_sellers"], source):
+        if admitted := one["admitted"]:
+            await borrowed.execute(SQL["admit_seller"], room, one["seller"], admitted, who, reason)
+
+
 def _no_room(room: str) -> NotFound:
     return NotFound(f"There is no room {room!r}.")
 
 
 def _broken(error: asyncpg.CheckViolationError) -> BadRequest:
     """Return what a broken rule of the tables means, in words for the operator who broke it."""
-    return BadRequest(_SENTENCES.get(error.constraint_name or "", _OUT_OF_BOUNDS))
+    if error.constraint_name not in _BROKEN:
+        return BadRequest(_OUT_OF_BOUNDS)
+    field, sentence = _BROKEN[error.constraint_name]
+    return BadRequest(sentence, field=field)
 
 
 async def rooms_one_by_one(borrowed: Connection) -> RoomsOnFile:

@@ -1,3 +1,4 @@
+import { zoneHere } from "../moment.js";
 import { $ } from "./api.js";
 
 const WORDS = { scheduled: "Scheduled", before_opening: "Before opening", drawing: "Drawing", open: "Open", paused: "Paused", sold_out: "Sold out", ended: "Ended" };
@@ -8,6 +9,17 @@ export function drawState(status) {
   if ($("state-word").textContent !== word) $("state-word").textContent = word;
   $("state-word").dataset.state = status;
 }
+
+/** Show the room's name in the frame, after a change of it. @param {string} name */
+export function drawName(name) {
+  if ($("admin").dataset.name === name) return;
+  document.title = document.title.replace($("admin").dataset.name, name);
+  $("admin").dataset.name = $("room-name").textContent = name;
+  const choice = $("room-choice")?.selectedOptions[0];
+  if (choice) choice.textContent = name;
+}
+
+for (const box of document.querySelectorAll("[data-zone]")) box.textContent = `Times here are in your own time zone: ${zoneHere()}.`;
 
 // Another room is the same screen at another address.
 $("room-choice")?.addEventListener("change", () => {

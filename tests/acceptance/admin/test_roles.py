@@ -20,6 +20,7 @@ OPEN_TO_ALL = {("GET", "/admin/login"), ("POST", "/admin/login"), ("POST", "/adm
 # The role that a route asks for. A new route is not reachable by accident: it fails the test
 # until it stands here.
 ROUTES = {
+    ("GET", "/admin/new"): "admin",
     ("GET", "/admin/screens/{room}/live"): "viewer",
     ("GET", "/admin/screens/{room}/rules"): "viewer",
     ("GET", "/admin/screens/{room}/line"): "viewer",
