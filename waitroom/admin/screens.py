@@ -17,8 +17,7 @@ from inventory.kit.pages import CSP, Pages
 from inventory.kit.problem import NotFound
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import LADDER, SELLER, Operator
-from waitroom.desk.board import Board
-from waitroom.line.rules import RoomRules
+from waitroom.desk.board import Board, RoomView
 from waitroom.line.state import shown_status
 
 
@@ -123,7 +122,12 @@ class Screens:
         ]
 
     async def show_rooms(self, request: web.Request, operator: Operator) -> web.Response:
-        return await self.render(operator, "rooms")
+        """Show the rooms, and those that are over and archived below."""
+        await self._board.refresh(rooms=True)
+        followed = self._board.rooms
+        every = await self._history.rooms(seller=operator.scope)
+        archived = [room for room in every if room["room"] not in followed]
+        return await self.render(operator, "rooms", archived=archived)
 
     async def show_new(self, request: web.Request, operator: Operator) -> web.Response:
         return await self.render(operator, "new", shop=self._base_url)
@@ -147,11 +151,15 @@ class Screens:
         Raises `NotFound` for a room that there is not, or that is not this seller's.
         """
         screen, rooms = _BY_NAME[name], await self._rooms_of(operator)
+        chosen = None if room is None else await self._room_of(operator, room)
+        if chosen and all(room != one["room"] for one in rooms):
+            # It is archived, or newer than this process's list.
+            rooms.append(chosen)
         context = {
             "operator": {"name": operator.name, "role": operator.role},
             "screen": {"name": screen.name, "title": screen.title},
             "rooms": rooms,
-            "room": None if room is None else await self._room_of(operator, room, rooms),
+            "room": chosen,
             "tabs": _links(SCREENS, operator),
             "beyond": _links(BEYOND, operator),
             "states": STATES,
@@ -165,24 +173,27 @@ class Screens:
 
     async def _rooms_of(self, operator: Operator) -> list[Json]:
         """Return the rooms that an operator may see, those with a sale on first."""
-        rooms = [_room_body(view.rules) for view in await self._board.every_room()]
+        rooms = [_room_body(view) for view in await self._board.every_room()]
         if operator.scope is not None:
-            scoped = await self._history.rooms(seller=operator.scope)
-            own = {room["room"] for room in scoped}
+            own = await self._own_rooms(operator)
             rooms = [room for room in rooms if room["room"] in own]
         return sorted(rooms, key=lambda room: (_ORDER.index(room["status"]), room["name"]))
 
-    async def _room_of(self, operator: Operator, room: str, rooms: list[Json]) -> Json:
-        if operator.scope is not None and all(room != one["room"] for one in rooms):
-            raise NotFound(f"There is no room {room!r} with products of yours.")
-        return _room_body((await self._board.find(room)).rules)
+    async def _room_of(self, operator: Operator, room: str) -> Json:
+        if operator.scope is not None and room not in await self._own_rooms(operator):
+            raise NotFound(f"There is no room {room!r} in which you sell.")
+        return _room_body(await self._board.find(room))
+
+    async def _own_rooms(self, operator: Operator) -> set[str]:
+        return {room["room"] for room in await self._history.rooms(seller=operator.scope)}
 
 
 def _links(screens: tuple[Screen, ...], operator: Operator) -> list[Json]:
     return [{"name": one.name, "title": one.title} for one in screens if one.is_for(operator)]
 
 
-def _room_body(rules: RoomRules) -> Json:
+def _room_body(view: RoomView) -> Json:
+    rules, lines = view.rules, view.state.lines if view.state else []
     sold_out = rules.sold_out and rules.status == "open"
     return {
         "room": rules.room,
@@ -191,4 +202,6 @@ def _room_body(rules: RoomRules) -> Json:
         "currency": rules.currency,
         "opens_at": rules.opens_at,
         "closes_at": rules.closes_at,
+        "waiting": sum(max(line.tail - line.head, 0) for line in lines),
+        "entries": sum(line.entries for line in lines),
     }

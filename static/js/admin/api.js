@@ -13,8 +13,8 @@ export const admin = (method, path, body, key) => ask(method, `/admin${path}`, {
 /** @param {string} [path] */
 export const inRoom = (path = "") => `/rooms/${encodeURIComponent(room())}${path}`;
 
-/** Go to the sign-in: the session is over. */
-export const signIn = () => void location.assign("/admin/login");
+/** Go to the sign-in, which leads back here: the session is over. */
+export const signIn = () => void location.assign(`/admin/login?${new URLSearchParams({ to: location.pathname + location.search + location.hash })}`);
 
 /**
  * Say beside a form what came of it; without an outcome, clear its place.

@@ -1,3 +1,6 @@
+import { NoAnswer } from "../api.js";
+import { stopwatch } from "../clock.js";
+import { spell } from "../format.js";
 import { zoneHere } from "../moment.js";
 import { $ } from "./api.js";
 
@@ -17,6 +20,29 @@ export function drawName(name) {
   $("admin").dataset.name = $("room-name").textContent = name;
   const choice = $("room-choice")?.selectedOptions[0];
   if (choice) choice.textContent = name;
+}
+
+/** Seconds without an answer after which a screen says so. */
+const SILENT_S = 10;
+
+/**
+ * Repeat a look-up while the page is open and seen. While nothing answers, say how old the screen is.
+ * @param {() => Promise<void>} look @param {number} every in milliseconds
+ */
+export function keepLooking(look, every) {
+  let since = stopwatch();
+  const again = async () => {
+    try {
+      if (!document.hidden) await look();
+      since = stopwatch();
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) console.error(error);
+    }
+    const word = since() < SILENT_S ? "" : `The server has not answered for ${spell(Math.floor(since() / 10) * 10)}. What stands here is that old.`;
+    if ($("no-answer").textContent !== word) $("no-answer").textContent = word;
+    setTimeout(again, every);
+  };
+  again();
 }
 
 for (const box of document.querySelectorAll("[data-zone]")) box.textContent = `Times here are in your own time zone: ${zoneHere()}.`;

@@ -1,5 +1,5 @@
-import { $, admin, inRoom, sure, tableRow, tell, told } from "./api.js";
-import { button, fill, isNew } from "./line-parts.js";
+import { $, admin, inRoom, sure, tell, told } from "./api.js";
+import { button, fill, isNew, stackedRow } from "./line-parts.js";
 import { count, plural } from "../format.js";
 import { momentOf } from "../moment.js";
 
@@ -23,7 +23,7 @@ function row(batch) {
   const { batch: number, lane, count: made, used, note, who, created_at: at } = batch;
   const state = stateOf(batch);
   const change = state.startsWith("Good") ? button("Take back", `batch ${number}`, () => takeBack(batch), `Take back batch ${number}`) : "–";
-  return tableRow([String(number), `${count(used)} of ${count(made)}`, state, ...(MAY_CHANGE ? [change] : []), lane, note || "–", `${momentOf(at)}, ${who}`]);
+  return stackedRow($("batch-rows"), [String(number), `${count(used)} of ${count(made)}`, state, ...(MAY_CHANGE ? [change] : []), lane, note || "–", `${momentOf(at)}, ${who}`]);
 }
 
 /** Read the newest batches again; older ones stay as they were. */

@@ -1,5 +1,5 @@
-import { $, admin, inRoom, refuse, sure, tableRow, tell } from "./api.js";
-import { offer, say } from "./line-parts.js";
+import { $, admin, inRoom, refuse, sure, tell } from "./api.js";
+import { offer, say, stackedRow } from "./line-parts.js";
 import { count, plural } from "../format.js";
 
 const MAY_CHANGE = $("admin").dataset.role !== "viewer";
@@ -32,7 +32,7 @@ function drawLane({ lane, head, tail, entries, part, share }) {
   if (!row) {
     row = { texts: figures.map(() => document.createTextNode("")), share: MAY_CHANGE ? shareForm(lane) : document.createTextNode("") };
     rows.set(lane, row);
-    $("lane-rows").append(tableRow([lane, row.share, ...row.texts.slice().reverse()]));
+    $("lane-rows").append(stackedRow($("lane-rows"), [lane, row.share, ...row.texts.slice().reverse()]));
   }
   row.texts.forEach((text, i) => { if (text.textContent !== figures[i]) text.textContent = figures[i]; });
   if (!MAY_CHANGE) row.share.textContent = count(share);

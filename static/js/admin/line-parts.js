@@ -1,4 +1,4 @@
-import { $ } from "./api.js";
+import { $, tableRow } from "./api.js";
 
 /** The data behind each part: the same data again leaves the part alone. @type {Map<string, string>} */
 const drawn = new Map();
@@ -9,6 +9,21 @@ export function isNew(id, data) {
   if (drawn.get(id) === text) return false;
   drawn.set(id, text);
   return true;
+}
+
+/**
+ * Return a row that a narrow window shows as a card, with the head of its column before each cell. The roles
+ * stand there since another `display` takes a table's meaning away in some browsers.
+ * @param {HTMLElement} body of the table @param {(string | Node)[]} cells
+ */
+export function stackedRow(body, cells) {
+  const row = tableRow(cells), heads = body.closest("table")?.tHead?.rows[0].cells ?? [];
+  row.setAttribute("role", "row");
+  [...row.children].forEach((cell, i) => {
+    cell.setAttribute("role", i ? "cell" : "rowheader");
+    cell.setAttribute("data-head", heads[i]?.textContent ?? "");
+  });
+  return row;
 }
 
 /** Replace rows and keep the focus where it was. @param {string} id @param {Node[]} rows */

@@ -1,5 +1,5 @@
 import { $, admin, inRoom, refuse, tableRow, tell } from "./api.js";
-import { button, fill, isNew, say } from "./line-parts.js";
+import { button, fill, isNew, say, stackedRow } from "./line-parts.js";
 import { roomNow } from "./line-plan.js";
 import { count, spell } from "../format.js";
 
@@ -16,7 +16,7 @@ export function drawProfiles(profiles) {
     const { profile: code, name, time_factor: factor, places_max: most, taken } = profile;
     const cells = [name, `${count(factor)} times`, most == null ? count(taken) : `${count(taken)} of ${count(most)}`];
     const change = () => { edit(profile); $("profile-name").focus(); };
-    return tableRow(MAY_CHANGE ? [...cells, button("Change", `profile ${code}`, change, `Change ${name}`)] : cells);
+    return stackedRow($("profile-rows"), MAY_CHANGE ? [...cells, button("Change", `profile ${code}`, change, `Change ${name}`)] : cells);
   }));
   if (!profiles.length) fill("profile-rows", [tableRow(["There is none: shoppers cannot ask for more time."])]);
 }

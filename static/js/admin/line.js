@@ -1,6 +1,5 @@
-import { NoAnswer } from "../api.js";
 import { admin, inRoom, signIn } from "./api.js";
-import { drawState } from "./frame.js";
+import { drawState, keepLooking } from "./frame.js";
 import { refreshBatches, wireBatches } from "./line-batches.js";
 import { wireInvite } from "./line-invite.js";
 import { drawLanes, wireLanes } from "./line-lanes.js";
@@ -19,13 +18,6 @@ async function look() {
   await refreshBatches();
 }
 
-async function repeat() {
-  try { if (!document.hidden) await look(); } catch (error) {
-    if (!(error instanceof NoAnswer)) console.error(error);
-  }
-  setTimeout(repeat, LOOK_MS);
-}
-
 wirePlan();
 wireLanes();
 wireProfiles();
@@ -33,4 +25,4 @@ wireBatches();
 wireInvite();
 wirePlace();
 document.addEventListener("visibilitychange", () => document.hidden || look().catch(() => {}));
-repeat();
+keepLooking(look, LOOK_MS);

@@ -1,9 +1,8 @@
-import { NoAnswer } from "../api.js";
 import { plural } from "../format.js";
 import { momentOf, readMoment, setMoment, watchMoment } from "../moment.js";
 import { $, admin, inRoom, refuse, signIn, tell, told } from "./api.js";
 import { clearField } from "./fields.js";
-import { drawName, drawState } from "./frame.js";
+import { drawName, drawState, keepLooking } from "./frame.js";
 
 const LOOK_MS = 3000;
 const FIXED = $("admin").dataset.role === "viewer";
@@ -116,17 +115,10 @@ async function look() {
   if (ok) draw(data);
 }
 
-async function repeat() {
-  try { if (!document.hidden) await look(); } catch (error) {
-    if (!(error instanceof NoAnswer)) console.error(error);
-  }
-  setTimeout(repeat, LOOK_MS);
-}
-
 for (const rule of Object.keys(RULES)) $(rule).addEventListener("input", () => { touched.add(rule); mark(); });
 for (const rule of MOMENTS) watchMoment($(rule));
 $("rules-discard")?.addEventListener("click", discard);
 $("rules-form").addEventListener("submit", (event) => { event.preventDefault(); apply(); });
 // A tab or a link leads away from what was typed.
 window.addEventListener("beforeunload", (event) => { if (changed().length) event.preventDefault(); });
-repeat();
+keepLooking(look, LOOK_MS);

@@ -1,5 +1,5 @@
 import { NoAnswer } from "../api.js";
-import { $, admin, sure, tableRow, tell, told } from "./api.js";
+import { $, admin, signIn, sure, tableRow, tell, told } from "./api.js";
 import { refreshDeliveries, showDeliveries, shownEndpoint, wireDeliveries } from "./webhooks-deliveries.js";
 import { count } from "../format.js";
 import { momentOf } from "../moment.js";
@@ -75,7 +75,7 @@ function card(endpoint) {
 
 async function look() {
   const { ok, status, data } = await admin("GET", "/webhooks");
-  if (status === 401) return location.assign("/admin/login");
+  if (status === 401) return signIn();
   if (!ok) return;
   // An unchanged part is left alone, and one that is replaced keeps the focus.
   const now = JSON.stringify(data);

@@ -344,3 +344,25 @@ async def test_a_shoppers_tokens_open_nothing_of_the_operators(
     for token in (shopper.ticket, shopper.session):
         for headers in (authorization(token), {"Cookie": f"waitroom_operator={token}"}):
             assert (await client.get("/admin/rooms", headers=headers)).status == 401
+
+
+async def test_the_sign_in_leads_back_to_a_screen_and_to_nothing_else(
+    service: Service, client: Client
+) -> None:
+    await service.operators.add("ada", role="admin", password=PASSWORD)
+    asked = "/admin/screens/drop/orders?q=a%26b"
+
+    turned = await client.get(asked, headers={"Accept": "text/html"}, allow_redirects=False)
+    page = await (await client.get(turned.headers["Location"])).text()
+
+    assert f'name="to" value="{asked}"' in page
+    for to, place in (
+        (asked, asked),
+        ("/admin/screens/drop/orders#x", "/admin/screens/drop/orders#x"),
+        ("//evil.example/admin/", "/admin"), ("/admin//evil.example", "/admin"),
+        ("/admin/../rooms/drop", "/admin"), ("https://evil.example/admin/x", "/admin"),
+        ("/admin/login", "/admin"), ("/admin/\\evil\n", "/admin"), ("", "/admin"),
+    ):  # fmt: skip
+        form = {"name": "ada", "password": PASSWORD, "to": to}
+        answer = await client.post("/admin/login", data=form, allow_redirects=False)
+        assert (answer.status, answer.headers["Location"]) == (303, place), to

@@ -109,8 +109,9 @@ async def test_a_room_is_made_copied_changed_paused_and_ended_on_a_phone(
     await page.wait_for_url("**/admin/screens/spring/rules")
     await expect(field(page, "Seats")).to_have_value("7")
     await expect(field(page, "Sale opens")).to_have_value("")
+    tabs = page.get_by_role("navigation", name="Screens of the room")
     for screen in SCREENS:
-        await page.get_by_role("link", name=screen.title, exact=True).click()
+        await tabs.get_by_role("link", name=screen.title, exact=True).click()
         await page.wait_for_url(f"**/admin/screens/spring/{screen.name}")
     await page.get_by_role("link", name="Live", exact=True).click()
     await page.get_by_role("button", name="Open the room").click()

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from aiohttp import web
+from yarl import URL
 
 from inventory.kit.doors.client import client_network
 from inventory.kit.doors.cookies import values_of
@@ -22,6 +23,11 @@ DEVICE_PURPOSE = "waitroom.admin.device.1"
 DEVICE_BYTES = 16
 COOKIE_MAX_AGE_S = 12 * 3600
 DEVICE_MAX_AGE_S = 180 * 24 * 3600
+
+SCREENS = "/admin"
+SIGN_IN = "/admin/login"
+# The longest address that the sign-in leads back to.
+ADDRESS_MAX = 2000
 
 Action = Callable[[web.Request, Operator], Awaitable[web.StreamResponse]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -67,7 +73,7 @@ class Guard:
                 operator = await self._operator_of(request)
             except SignInNeeded:
                 if request.method == "GET" and wants_html(request):
-                    raise web.HTTPSeeOther("/admin/login") from None
+                    raise web.HTTPSeeOther(_sign_in_before(request)) from None
                 raise
             operator.require(role, sellers=sellers)
             return await action(request, operator)
@@ -82,22 +88,27 @@ class Guard:
         raise SignInNeeded
 
     async def show_login(self, request: web.Request) -> web.Response:
-        return self._pages.render("login.html", {"problem": None}, title="Sign in")
+        context = {"problem": None, "to": _own(request.query.get("to", ""))}
+        return self._pages.render("login.html", context, title="Sign in")
 
     async def sign_in(self, request: web.Request) -> web.Response:
         form = await read_form(request)
+        to = _own(form.get("to", ""))
         name, password = str(form.get("name", ""))[:200], str(form.get("password", ""))[:1000]
         try:
             await self.limit_attempts(request, name)
             secret = await self._operators.sign_in(name, password)
         except (WrongPassword, TooManyRequests) as refusal:
             page = self._pages.render(
-                "login.html", {"problem": refusal.body()}, title="Sign in", status=refusal.status
+                "login.html",
+                {"problem": refusal.body(), "to": to},
+                title="Sign in",
+                status=refusal.status,
             )
             page.headers.update(refusal.headers)
             return page
         # A new secret at each sign-in makes a session that an attacker fixed beforehand worthless.
-        response = web.HTTPSeeOther("/admin")
+        response = web.HTTPSeeOther(to)
         self.remember(response, secret)
         if self._device_of(request, name) is None:
             device = self._devices.sign(f"{secrets.token_hex(DEVICE_BYTES)}.{name}")
@@ -157,6 +168,21 @@ class Guard:
         response = web.HTTPSeeOther("/admin/login")
         response.del_cookie(self._cookie, secure=self._secure)
         raise response
+
+
+def _sign_in_before(request: web.Request) -> str:
+    """Return the address of the sign-in, which leads back to what was asked for."""
+    if request.path == SCREENS:
+        return SIGN_IN
+    return str(URL(SIGN_IN).with_query(to=request.path_qs))
+
+
+def _own(address: str) -> str:
+    """Return an address if it is one of the operators' screens, or else that of their first."""
+    parts = address.partition("?")[0].split("/")
+    fits = len(address) <= ADDRESS_MAX and address.isprintable() and not {"", ".."} & {*parts[1:]}
+    is_own = address.startswith(f"{SCREENS}/") and not address.startswith(SIGN_IN)
+    return address if fits and is_own else SCREENS
 
 
 def _sent(request: web.Request, name: str) -> list[str]:
