@@ -13,9 +13,10 @@ WHERE k.sku = $1 AND k.room_id = $2 AND ($3::int IS NULL OR d.seller_id = $3 OR 
     SELECT FROM purchase_line l WHERE l.sku_id = k.sku_id AND l.seller_id = $3));
 
 -- name: list_scoped_rooms
--- The rooms in which a seller has products or has sold some, or all of them.
+-- The rooms that admit a seller, or in which they have products or have sold some; or all of them.
 SELECT m.room, m.name FROM room m
 WHERE $1::int IS NULL OR EXISTS (SELECT FROM product d WHERE d.room_id = m.room_id AND d.seller_id = $1)
+    OR EXISTS (SELECT FROM room_seller s WHERE (s.room_id, s.seller_id) = (m.room_id, $1))
     OR m.room_id IN (SELECT k.room_id FROM purchase_line l JOIN sku k USING (sku_id) WHERE l.seller_id = $1)
 ORDER BY m.name, m.room;
 

@@ -6,7 +6,7 @@ const COMMON_DIGITS = 2;
 const uncommon = JSON.parse(/** @type {HTMLMetaElement} */ (document.querySelector("meta[name=minor-digits]")).content);
 
 /** @param {string} currency */
-const digitsOf = (currency) => uncommon[currency] ?? COMMON_DIGITS;
+export const digitsOf = (currency) => uncommon[currency] ?? COMMON_DIGITS;
 
 /** Return an amount in minor units as people write it. @param {number} minor @param {string} currency */
 export function money(minor, currency) {

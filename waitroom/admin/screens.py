@@ -47,7 +47,7 @@ SCREENS = (
     Screen(name="live", title="Live"),
     Screen(name="rules", title="Rules"),
     Screen(name="line", title="Line"),
-    Screen(name="goods", title="Goods"),
+    Screen(name="goods", title="Goods", sellers=True),
     Screen(name="orders", title="Orders", sellers=True),
     Screen(name="look", title="Look", frames=True),
     Screen(name="analytics", title="Analytics", sellers=True),

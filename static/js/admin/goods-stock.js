@@ -1,61 +1,84 @@
-import { $, admin, inRoom, tableRow, tell } from "./api.js";
+import { admin, refuse, sentence, signIn, told } from "./api.js";
+import { NoAnswer } from "../api.js";
 import { attempt, settle } from "../attempt.js";
-import { count } from "../format.js";
+import { field, textOf } from "./goods-fields.js";
+import { movedWords } from "./goods-words.js";
+import { count, plural } from "../format.js";
+import { momentOf } from "../moment.js";
 
-/** The rows stay in place between refreshes, so that typing in one is never interrupted. @type {Map<string, Node[]>} */
-const cells = new Map();
+const PAGE = 20;
+const ROLE = document.getElementById("admin")?.dataset.role;
 
-export async function refreshStock() {
-  const { ok, data } = await admin("GET", inRoom("/skus"));
-  if (ok) data.skus.forEach(drawSku);
+/** Say how a SKU's stock stands. @param {any} sku */
+export const figuresOf = ({ on_hand, sold, held, available }) =>
+  `${plural(on_hand, "unit")} in all: ${count(sold)} sold, ${count(held)} in baskets, ${count(available)} left to sell.`;
+
+/** Return the movement that a form asks for, or null after saying what is missing. @param {HTMLFormElement} form @param {string} at */
+function wish(form, at) {
+  const kind = field(form, "kind").value, units = Number(field(form, "quantity").value), reason = textOf(form, "reason");
+  if (kind !== "received" && !reason) return void refuse(at, "reason", "Say why; it goes on record.");
+  const override = kind === "gone" && field(form, "override").checked;
+  return { kind: kind === "received" ? kind : "adjusted", quantity: kind === "gone" ? -units : units, reason, override };
 }
 
-/** @param {any} sku */
-function drawSku(sku) {
-  const figures = [sku.on_hand, sku.sold, sku.held, sku.available].map((n) => (n == null ? "–" : count(n)));
-  let texts = cells.get(sku.sku);
-  if (!texts) {
-    texts = figures.map(() => document.createTextNode(""));
-    cells.set(sku.sku, texts);
-    $("stock-rows").append(tableRow([sku.name, ...texts, movementForm(sku)]));
-  }
-  texts.forEach((text, i) => { if (text.textContent !== figures[i]) text.textContent = figures[i]; });
-}
-
-/** @param {any} sku */
-function movementForm(sku) {
-  const form = document.createElement("form");
-  form.className = "tools";
-  form.dataset.sku = sku.sku;
-  const kind = document.createElement("select");
-  kind.name = "kind";
-  kind.append(new Option("Received", "received"), new Option("Adjusted", "adjusted"));
-  kind.setAttribute("aria-label", `${sku.name}: kind of movement`);
-  const quantity = Object.assign(document.createElement("input"), { type: "number", name: "quantity", required: true, placeholder: "±" });
-  quantity.setAttribute("aria-label", `${sku.name}: units, negative to take away`);
-  const reason = Object.assign(document.createElement("input"), { name: "reason", placeholder: "Reason" });
-  reason.setAttribute("aria-label", `${sku.name}: reason`);
-  const save = Object.assign(document.createElement("button"), { textContent: "Book" });
-  if ($("admin").dataset.role === "viewer") save.disabled = true;
-  form.append(kind, quantity, reason, save);
-  return form;
-}
-
-export function wireStock() {
-  $("stock-rows").addEventListener("submit", async (event) => {
+/**
+ * Let a form book movements of one SKU. Until an answer has come a movement keeps its key, so it never counts twice.
+ * @param {HTMLFormElement} form @param {string} sku @param {(sku: any) => void} booked
+ */
+export function wireStock(form, sku, booked) {
+  const at = `${sku}-stock`, path = `/skus/${encodeURIComponent(sku)}/movements`;
+  const hide = () => { /** @type {any} */ (form.querySelector("[data-override]")).hidden = true; field(form, "override").checked = false; };
+  field(form, "kind").addEventListener("change", hide);
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const form = /** @type {HTMLFormElement} */ (event.target);
-    const fields = new FormData(form);
-    const body = { kind: fields.get("kind"), quantity: Number(fields.get("quantity")), reason: fields.get("reason") };
-    const path = `/skus/${encodeURIComponent(form.dataset.sku ?? "")}/movements`;
-    // Until an answer has come, the same movement keeps its key, so that it never counts twice.
-    const sku = await tell(async () => {
-      const answer = await admin("POST", path, body, attempt(path, body));
+    told(at);
+    const body = wish(form, at);
+    if (!body) return;
+    try {
+      const { ok, status, data } = await admin("POST", path, body, attempt(path, body));
       settle(path);
-      return answer;
-    }, "The movement was booked.", "stock");
-    if (!sku) return;
-    form.reset();
-    refreshStock().catch(() => {});
+      if (status === 401) return signIn();
+      if (!ok) {
+        if (data?.code === "below_committed" && ROLE !== "seller") /** @type {any} */ (form.querySelector("[data-override]")).hidden = false;
+        return told(at, { problem: sentence(status, data) });
+      }
+      form.reset();
+      hide();
+      told(at, { done: `${movedWords({ ...body, who: "You" })}. ${plural(data.available, "unit")} left to sell.` });
+      booked(data);
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error;
+      told(at, { problem: `${error.message} It may or may not have been booked. Press the button again: it is booked only once.` });
+    }
   });
 }
+
+/** @param {any} move */
+function line(move) {
+  const item = document.createElement("li");
+  item.append(Object.assign(document.createElement("time"), { dateTime: move.at, textContent: momentOf(move.at) }), ` ${movedWords(move)} `);
+  if (move.order_id) {
+    const room = encodeURIComponent(document.getElementById("admin")?.dataset.room ?? "");
+    item.append(Object.assign(document.createElement("a"), { href: `/admin/screens/${room}/orders#${move.order_id}`, textContent: "Order" }));
+  }
+  return item;
+}
+
+/** Let a box list what moved a SKU's stock, newest first, whenever it is opened. @param {HTMLDetailsElement} box @param {string} sku @returns {() => void} reads it anew if it is open */
+export function wireMoves(box, sku) {
+  const list = /** @type {HTMLElement} */ (box.querySelector("ol")), older = /** @type {any} */ (box.querySelector("[data-older]"));
+  const read = async (before) => {
+    const query = new URLSearchParams({ limit: String(PAGE), ...(before && { before }) });
+    const { ok, status, data } = await admin("GET", `/skus/${encodeURIComponent(sku)}/movements?${query}`).catch((error) => ({ ok: false, status: 0, data: { detail: error.message } }));
+    if (status === 401) return signIn();
+    if (!ok) return list.replaceChildren(Object.assign(document.createElement("li"), { textContent: sentence(status, data) }));
+    if (!before) list.replaceChildren();
+    list.append(...data.movements.map(line));
+    if (!list.children.length) list.append(Object.assign(document.createElement("li"), { textContent: "Nothing has moved it yet." }));
+    older.hidden = !data.next;
+    older.onclick = () => read(data.next);
+  };
+  box.addEventListener("toggle", () => { if (box.open) read(); });
+  return () => { if (box.open) read(); };
+}
+

@@ -24,7 +24,6 @@ ROUTES = {
     ("GET", "/admin/screens/{room}/live"): "viewer",
     ("GET", "/admin/screens/{room}/rules"): "viewer",
     ("GET", "/admin/screens/{room}/line"): "viewer",
-    ("GET", "/admin/screens/{room}/goods"): "viewer",
     ("GET", "/admin/screens/{room}/look"): "viewer",
     ("GET", "/admin/rooms/{room}/look"): "viewer",
     ("PUT", "/admin/rooms/{room}/look"): "operator",
@@ -89,6 +88,7 @@ ROUTES = {
 }
 # Those at which sellers are let in besides; what they find there is theirs alone.
 SELLERS_TOO = {
+    ("GET", "/admin/screens/{room}/goods"): "viewer",
     ("POST", "/admin/password"): "viewer",
     ("GET", "/admin/account"): "viewer",
     ("GET", "/admin"): "viewer",

@@ -185,6 +185,18 @@ BEGIN
     RETURN true;
 END $$;
 
+-- Lets SKUs that are called as their product and variant are follow the product's new name, on record.
+CREATE FUNCTION rename_skus(p product, new_name text, in_who text, in_reason text) RETURNS void LANGUAGE sql AS $$
+    WITH renamed AS (
+        UPDATE sku k SET name = variant_name(new_name, k.variant)
+        WHERE k.product_id = p.product_id AND new_name <> p.name AND k.name = variant_name(p.name, k.variant)
+        RETURNING k.sku, k.room_id, k.name, variant_name(p.name, k.variant) AS was)
+    INSERT INTO sku_change (sku, room_id, seller_id, what, changes, who, reason)
+        SELECT r.sku, r.room_id, p.seller_id, 'changed',
+               jsonb_build_object('name', jsonb_build_array(r.was, r.name)), in_who, in_reason
+        FROM renamed r ORDER BY r.sku
+$$;
+
 -- Changes a product's name, texts and seller. Returns what was changed from what; NULL for a product
 -- that is unknown or out of scope.
 CREATE FUNCTION change_product(in_product text, changes jsonb, in_scope int, in_who text, in_reason text)
@@ -199,6 +211,7 @@ BEGIN
     changed := jsonb_populate_record(p, changes);
     UPDATE product SET name = changed.name, description = changed.description, picture = changed.picture,
         seller_id = changed.seller_id WHERE product_id = p.product_id;
+    PERFORM rename_skus(p, changed.name, in_who, in_reason);
     diff := changed_fields(to_jsonb(p), to_jsonb(changed), ARRAY(SELECT jsonb_object_keys(changes)));
     IF diff <> '{}' THEN
         INSERT INTO operator_action (room_id, who, action, detail, reason) VALUES (p.room_id, in_who,
