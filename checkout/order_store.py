@@ -14,6 +14,7 @@ from checkout.gateway.gateway import Payment
 from checkout.order import CLOSED, TRANSITIONS, Order, OrderState, read_order
 from checkout.refusals import ContentChanged, TooManyDeclines, TotalChanged, UnknownOrder
 from inventory.kit.database import SHOPPER_TIMEOUT_S, Pool, ask, connection, load_queries
+from inventory.kit.language.aloud import drawn
 from inventory.kit.problem import IdempotencyKeyReused, Refusal
 from inventory.kit.turns import Audits
 from inventory.ledger_store import Breach
@@ -23,17 +24,15 @@ SQL = load_queries("checkout")
 
 _PAID = "These items are paid for already."
 
-# No letters or digits that people mix up when they read a reference aloud.
-REFERENCE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 REFERENCE_LENGTH = 8
-# Numbers that are drawn for one order: of 10^12, even a hundred million orders leave few in use.
+# Numbers that are drawn for one order: of 10^11, even ten million orders leave few in use.
 REFERENCES_MAX = 5
 EXPIRE_BATCH_MAX = 500
 
 
 def new_reference() -> str:
     """Return a number for an order that people can read to each other."""
-    return "".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(REFERENCE_LENGTH))
+    return drawn(REFERENCE_LENGTH, secrets.choice)
 
 
 async def decide(pool: Pool, sql: str, *values: object) -> Any:

@@ -4,8 +4,10 @@ import { recall } from "./waiting-line.js";
 
 // The parts that only some pages need: each is loaded once a page needs it, and pages do without it until then.
 
-/** The countdown to the opening, and the ways to be called. @type {any} */
-let before = null, alerts = null;
+/** The countdown to the opening, the ways to be called, and the icon with the place. @type {any} */
+let before = null, alerts = null, icon = null;
+/** The views with a sign of their own in the tab. @type {Record<string, string>} */
+const SIGN = { called: "!", claimed: "!" };
 
 /**
  * @param {any} doc the state document @param {any} me the ticket @param {number} age the document's, in seconds
@@ -13,6 +15,9 @@ let before = null, alerts = null;
  */
 export function drawParts(doc, me, age, { view, was, status, place }) {
   alerts?.noted(was, view, place);
+  const sign = SIGN[view] ?? (view === "waiting" && place ? String(place) : "");
+  if (icon) icon.mark(sign);
+  else if (sign) import("./waiting-icon.js").then((part) => { icon = part; part.mark(sign); }).catch(() => {});
   if (!doc) return;
   if (!doc.has_stock || doc.available) $("returns-box").hidden = true;
   else import("./returns.js").then((part) => part.offer(me, view, status, tell)).catch(() => {});

@@ -8,6 +8,7 @@ from contextlib import suppress
 import msgspec
 from msgspec.structs import replace
 
+from inventory.kit.language.aloud import SIGNS, drawn
 from inventory.kit.problem import Busy, NotFound, Refusal, TooManyRequests
 from inventory.refusals import UnknownSku
 from waitroom.desk.board import RoomView
@@ -30,9 +31,7 @@ from waitroom.refusals import (
 from waitroom.store.memory import Memory
 from waitroom.store.place_store import PlaceStore, Profile
 
-# Letters and digits of which no two look alike, read out or written down: no B and 8, I, L and 1,
-# O and 0, S and 5, U and V, Z and 2. Ten of them make 6 * 10^13 codes.
-CODE_SIGNS = "34679ACDEFGHJKMNPQRTVWXY"
+# Ten signs make 6 * 10^13 codes.
 CODE_LENGTH = 10
 CODE_VALID_S = 600
 # Guesses from one address. Ten thousand addresses that guess for ten minutes at a room with a
@@ -94,7 +93,7 @@ _MOVE = msgspec.json.Decoder(_Move)
 
 
 def new_code() -> str:
-    return "".join(secrets.choice(CODE_SIGNS) for _ in range(CODE_LENGTH))
+    return drawn(CODE_LENGTH, secrets.choice)
 
 
 class Places:
@@ -208,7 +207,7 @@ class Places:
     async def _redeem(self, view: RoomView, code: str, *, by: str | None) -> _Move:
         """Use a code up; a browser that did so before gets the same move again."""
         code = "".join(sign for sign in code.upper() if sign not in " -\t")
-        if len(code) != CODE_LENGTH or not set(code) <= set(CODE_SIGNS):
+        if len(code) != CODE_LENGTH or not set(code) <= set(SIGNS):
             raise CodeUnknown
         old = await self._memory.take_note(_code_note(view.room, code))
         begun = f"moved:{view.room}:{code}"

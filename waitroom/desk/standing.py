@@ -6,11 +6,12 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from inventory.kit.language.aloud import spelled
 from waitroom.desk.board import RoomView
 from waitroom.line.admission import AdmissionState
 from waitroom.line.forecast.skus import chance_of
 from waitroom.line.state import LineState
-from waitroom.line.ticket import Ticket, encode_id
+from waitroom.line.ticket import Ticket
 from waitroom.line.wait import POLL_MIN_S, WaitRow, poll_at, row_at
 from waitroom.refusals import OtherTicket
 from waitroom.store.line_store import PlaceOnFile
@@ -30,6 +31,9 @@ TicketStatus = Literal[
     "ended",
 ]
 
+# The line of most tickets, which goes without saying.
+MAIN_LINE = "main-1"
+REFERENCE_SIGNS = 4
 # Used while no state document is known.
 _NO_ROW = WaitRow(place=1, wait_low_s=None, wait_high_s=None, chance=0.0, poll_s=POLL_MIN_S)
 # The states of a room that calls no more, with the status that its waiting tickets are told.
@@ -108,9 +112,14 @@ def sku_chance(view: RoomView, ticket: Ticket, place: int) -> float | None | Uns
 
 
 def reference_of(view: RoomView, ticket: Ticket) -> str:
-    """Return what a shopper can read out to support; it gives nothing away."""
-    mark = "e" if ticket.entered else ""
-    return f"{view.name_of(ticket)}-{mark}{ticket.number}-{encode_id(ticket.ticket_id)[:4]}"
+    """Return what a shopper can read out to support; it gives nothing away.
+
+    It has the number and four signs of the ticket, such as `42 K7QM`; an entry's number has an E.
+    Before them stands the line, unless it is the first of the main lane.
+    """
+    name, mark = view.name_of(ticket), "E" if ticket.entered else ""
+    line = "" if name == MAIN_LINE else f"{name.replace('-', '').upper()} "
+    return f"{line}{mark}{ticket.number} {spelled(ticket.ticket_id, REFERENCE_SIGNS)}"
 
 
 def noted_standing(view: RoomView, ticket: Ticket, note: PlaceNote, head: int) -> TicketStanding:

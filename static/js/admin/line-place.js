@@ -4,8 +4,8 @@ import { facts, say } from "./line-parts.js";
 import { count } from "../format.js";
 import { momentOf } from "../moment.js";
 
-/** A reference, as a shopper reads it out: line, number (or e and an entry), four letters of the ticket. */
-const REFERENCE = /^([a-z][a-z0-9]*-\d+)-(e?\d+)-([\w-]{4})$/i;
+/** A reference, as a shopper reads it out: the line but for the first, the number (or E and an entry), four signs of the ticket. */
+const REFERENCE = /^(?:([a-z][a-z0-9]*)[\s-]+)?(e?\d+)[\s-]+([34679ACDEFGHJKMNPQRTVWXY]{4})$/i, FIRST_LINE = "main-1";
 const STATES = {
   waiting: "Waiting", aside: "Stepped aside", called: "Called, not inside yet", claimed: "Inside", missed: "Missed its call",
   left: "Given up", revoked: "Taken away", over: "Over", sold_out: "Waiting, and everything is sold", ended: "The sale has ended",
@@ -23,11 +23,17 @@ const OTHERS = "The letters of the reference do not match this place’s ticket:
 /** The place that was looked up. @type {any} */
 let found = null;
 
+/** Return the line of a reference, whose name is written there in one word. @param {string} word */
+function lineOf(word) {
+  const named = [...$("place-line").options].find((one) => one.value.replace("-", "") === word.toLowerCase());
+  return word ? named?.value ?? word.toLowerCase() : FIRST_LINE;
+}
+
 /** Read the field: a number in the chosen line, or a reference. @returns {{line: string, number: string, letters: string} | null} */
 function typed() {
   const text = $("place-number").value.trim();
   const parts = REFERENCE.exec(text);
-  if (parts) return { line: parts[1].toLowerCase(), number: parts[2].toLowerCase(), letters: parts[3] };
+  if (parts) return { line: lineOf(parts[1] ?? ""), number: parts[2].toLowerCase(), letters: parts[3].toUpperCase() };
   const number = text.replace(/[\s.,’']/g, "");
   return /^\d+$/.test(number) ? { line: $("place-line").value, number, letters: "" } : null;
 }
@@ -36,7 +42,7 @@ function typed() {
 function fit(letters, reference) {
   if (!letters) return "";
   if (!reference) return "The letters cannot be checked: until its holder goes inside or moves the place, only its number is kept.";
-  return reference.endsWith(`-${letters}`) ? "The letters of the reference match this place’s ticket." : OTHERS;
+  return reference.endsWith(` ${letters}`) ? "The letters of the reference match this place’s ticket." : OTHERS;
 }
 
 /** @param {any} place @param {string} letters */

@@ -391,7 +391,7 @@ async def test_letters_of_another_ticket_are_noticed_before_anything_is_taken_aw
     await expect(page.locator("#place-number-problem")).to_contain_text(
         "neither a number nor a reference"
     )
-    other = "A" if reference[-1] != "A" else "B"
+    other = "A" if reference[-1] != "A" else "C"
     await page.locator("#place-number").fill(reference[:-1] + other)
     await page.keyboard.press("Enter")
     await expect(page.locator("#place-fit")).to_contain_text("do not match")

@@ -19,7 +19,8 @@ from support import (
     tick,
 )
 
-from waitroom.desk.places import CODE_SIGNS, GUESSES_PER_MINUTE
+from inventory.kit.language.aloud import SIGNS
+from waitroom.desk.places import GUESSES_PER_MINUTE
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
@@ -103,7 +104,7 @@ async def test_a_code_moves_the_place_and_ends_the_old_ticket(
 ) -> None:
     _, old = await waiting(service, client, 2)
     code = await code_of(old)
-    assert re.fullmatch(rf"[{CODE_SIGNS}]{{10}}", code)
+    assert re.fullmatch(rf"[{SIGNS}]{{10}}", code)
 
     status, moved = await bring(client, f" {code[:4].lower()}-{code[4:]} ")
 
