@@ -207,6 +207,11 @@ class WrongPassword(Refusal):
     code, status, title = "wrong_password", 401, "That name and password do not match."
 
 
+class WrongCode(Refusal):
+    code, status = "wrong_code", 403
+    title = "This code is not valid. `waitroom up` prints the newest one when it starts."
+
+
 class OwnAccount(Refusal):
     code, status, title = "own_account", 409, "Another admin has to change your account."
 

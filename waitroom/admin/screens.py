@@ -64,6 +64,7 @@ BEYOND = (
 APART = (
     Screen(name="rooms", title="Rooms", sellers=True),
     Screen(name="new", title="Make a room", role="admin"),
+    Screen(name="first", title="New sale", role="operator", own=True),
 )
 
 # The words for a room's state, in the order in which the list of rooms has them.

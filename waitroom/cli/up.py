@@ -44,9 +44,11 @@ def up(config: Path | None, **overrides: Any) -> None:
         settings, engines = _with_engines(settings, stack, port=port)
         _make_secrets_if_missing(settings)
         asyncio.run(bring_up_to_date(settings.postgres_url))
-        asyncio.run(_first_steps(settings))
+        first_code = asyncio.run(first_steps(settings))
         supervisor = Supervisor(settings, roles=ROLES, engines=engines)
-        code = supervisor.run(lambda: _announce(settings), lambda: _ready(settings))
+        code = supervisor.run(
+            lambda: click.echo(announcement(settings, first_code)), lambda: _ready(settings)
+        )
     sys.exit(code)
 
 
@@ -74,24 +76,32 @@ def _make_secrets_if_missing(settings: Settings) -> None:
     load_secrets(settings)
 
 
-async def _first_steps(settings: Settings) -> None:
-    """Make the first operator, and the demonstration sale if it is asked for."""
+async def first_steps(settings: Settings) -> str | None:
+    """Prepare an empty database for its first operator.
+
+    A demonstration gets its sale, and an admin with a password. Everything else gets a code with
+    which the first admin makes their own account; it is returned while there is no operator.
+    """
     pool = await open_pool(settings.postgres_url, size_max=2, pooler=settings.postgres_pooler)
     try:
         operators = OperatorStore(pool)
+        if not settings.demo:
+            return await operators.offer_first()
         if not await operators.any():
-            password = secrets.token_urlsafe(12)
-            await operators.add(FIRST_OPERATOR, role="admin", password=password)
-            path = _password_path(settings)
-            with os.fdopen(
-                os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w"
-            ) as file:
-                file.write(password + "\n")
-        if settings.demo:
-            stores = RoomStore(pool), StockStore(pool), CatalogueStore(pool), LedgerStore(pool)
-            await seed(*stores)
+            await _add_demonstrator(operators, settings)
+        stores = RoomStore(pool), StockStore(pool), CatalogueStore(pool), LedgerStore(pool)
+        await seed(*stores)
     finally:
         await pool.close()
+    return None
+
+
+async def _add_demonstrator(operators: OperatorStore, settings: Settings) -> None:
+    password = secrets.token_urlsafe(12)
+    await operators.add(FIRST_OPERATOR, role="admin", password=password)
+    path = _password_path(settings)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(password + "\n")
 
 
 def _password_path(settings: Settings) -> Path:
@@ -108,7 +118,8 @@ def _ready(settings: Settings) -> bool:
         return False
 
 
-def _announce(settings: Settings) -> None:
+def announcement(settings: Settings, first_code: str | None) -> str:
+    """Say where everything is; `first_code` is for the account of the first admin."""
     base = settings.base_url
     lines = ["", f"  Shop               {base}/"]
     if settings.demo:
@@ -116,12 +127,17 @@ def _announce(settings: Settings) -> None:
         lines.append(f"  A draw ahead       {base}/rooms/{DRAW_ROOM}")
     lines.append(f"  Operators' screen  {base}/admin")
     path = _password_path(settings)
-    if path.exists():
+    if first_code:
+        lines.append("")
+        lines.append("  Nothing is set up yet. Begin here:")
+        lines.append(f"  {base}/admin/first?code={first_code}")
+        lines.append("  The link makes the first admin's account, once. Keep it to yourself.")
+    elif path.exists():
         password = path.read_text(encoding="utf-8").strip()
         lines.append(f"  First operator     {FIRST_OPERATOR}, password {password}")
         lines.append(f"                     (kept in {path})")
     lines += ["", "  Ctrl-C stops everything; the data stays.", ""]
-    click.echo("\n".join(lines))
+    return "\n".join(lines)
 
 
 @click.command()

@@ -17,6 +17,10 @@ from inventory.pictures.api import PicturesApi
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.people import PeopleAdmin
 from waitroom.admin.audit.audit import AuditAdmin
+from waitroom.admin.first.account import FirstAccount
+from waitroom.admin.first.first import FirstSale
+from waitroom.admin.first.share import ShareAdmin
+from waitroom.admin.first.shelf import Shelf
 from waitroom.admin.live.live import LiveAdmin
 from waitroom.admin.rooms.crowd import Crowds
 from waitroom.admin.rooms.elsewhere import ElsewhereAdmin
@@ -79,6 +83,7 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
     yield screens
     yield from _for_operators_of_the_shop(service, guard)
     yield from _for_operators_of_rooms(service, guard, crowds)
+    yield from _for_the_first_sale(service, guard, screens)
     yield AuditAdmin(guard, actions=service.actions, board=service.board, screens=screens)
     yield PeopleAdmin(guard, operators=service.operators, actions=service.actions, screens=screens)
     yield WebhooksAdmin(
@@ -198,6 +203,26 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
     )
     # Last, since its verbs (`/admin/rooms/{room}/{verb}`) would take the others' names for theirs.
     yield rooms
+
+
+def _for_the_first_sale(service: Service, guard: Guard, screens: Screens) -> Iterator[Api]:
+    """Return what leads a person from an empty database to a sale."""
+    yield FirstAccount(guard, operators=service.operators, pages=service.pages)
+    yield FirstSale(
+        guard,
+        rooms=service.rooms,
+        shelf=Shelf(
+            products=service.products,
+            stock=service.stock,
+            ledger=service.ledger,
+            pictures=service.pictures,
+        ),
+        board=service.board,
+        screens=screens,
+        base_url=service.settings.base_url,
+        takes_money=service.gateway.name != "test",
+    )
+    yield ShareAdmin(guard, board=service.board, base_url=service.settings.base_url)
 
 
 def _for_operators_of_the_shop(service: Service, guard: Guard) -> Iterator[Api]:

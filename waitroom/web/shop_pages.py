@@ -30,9 +30,11 @@ class ShopPages:
 
     async def shop(self, request: web.Request) -> web.Response:
         """Show the beginning of every public room's catalogue."""
-        views = [view for view in await self._board.every_room() if view.rules.public]
-        rooms = [await self._shelf(view) for view in views]
-        return self._pages.render("shop.html", {"rooms": rooms}, title="Shop", request=request)
+        every = await self._board.every_room()
+        rooms = [await self._shelf(view) for view in every if view.rules.public]
+        # A fresh installation leads the person who looks at it to its first sale.
+        context = {"rooms": rooms, "is_new": not every}
+        return self._pages.render("shop.html", context, title="Shop", request=request)
 
     async def shop_room(self, request: web.Request) -> web.Response:
         """Show one room's catalogue page by page, or what of it a search finds."""
@@ -43,7 +45,7 @@ class ShopPages:
         search = query_search(request.query)
         shelf = await self._shelf(view, search=search, after=request.query.get("cursor", ""))
         return self._pages.render(
-            "shop.html", {"rooms": [shelf]}, title=view.rules.name, request=request
+            "shop.html", {"rooms": [shelf], "is_new": False}, title=view.rules.name, request=request
         )
 
     async def _shelf(self, view: RoomView, *, search: str = "", after: str = "") -> Json:

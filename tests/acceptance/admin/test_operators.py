@@ -15,7 +15,7 @@ from waitroom.store.room_store import SQL
 
 Client = TestClient[Any, Any]
 
-OPEN_TO_ALL = {"/admin/login", "/admin/logout"}
+OPEN_TO_ALL = {"/admin/login", "/admin/logout", "/admin/first"}
 
 
 async def sign_in(service: Service, client: Client, role: str) -> dict[str, str]:

@@ -16,7 +16,14 @@ Header = dict[str, str]
 
 LADDER = ["viewer", "operator", "admin"]
 PRINCIPALS = ["nobody", *LADDER, "seller"]
-OPEN_TO_ALL = {("GET", "/admin/login"), ("POST", "/admin/login"), ("POST", "/admin/logout")}
+# The first account asks for a code of its own.
+OPEN_TO_ALL = {
+    ("GET", "/admin/login"),
+    ("POST", "/admin/login"),
+    ("POST", "/admin/logout"),
+    ("GET", "/admin/first"),
+    ("POST", "/admin/first"),
+}
 # The role that a route asks for. A new route is not reachable by accident: it fails the test
 # until it stands here.
 ROUTES = {
@@ -39,6 +46,17 @@ ROUTES = {
     ("GET", "/admin/audit.csv"): "viewer",
     ("GET", "/admin/rooms/{room}/audit.csv"): "viewer",
     ("GET", "/admin/people"): "admin",
+    ("GET", "/admin/first/room"): "admin",
+    ("POST", "/admin/first/room"): "admin",
+    ("GET", "/admin/first/rooms/{room}"): "operator",
+    ("GET", "/admin/first/rooms/{room}/product"): "operator",
+    ("POST", "/admin/first/rooms/{room}/product"): "operator",
+    ("GET", "/admin/first/rooms/{room}/opening"): "operator",
+    ("POST", "/admin/first/rooms/{room}/opening"): "operator",
+    ("GET", "/admin/first/rooms/{room}/preview"): "operator",
+    ("POST", "/admin/first/rooms/{room}/open"): "operator",
+    ("GET", "/admin/first/rooms/{room}/share"): "operator",
+    ("GET", "/admin/rooms/{room}/qr.{ending}"): "viewer",
     ("GET", "/admin/actions"): "admin",
     ("GET", "/admin/breaches"): "viewer",
     ("GET", "/admin/breaches/orders"): "viewer",

@@ -88,6 +88,9 @@ class Guard:
         raise SignInNeeded
 
     async def show_login(self, request: web.Request) -> web.Response:
+        """Ask for name and password; a service without any operator is set up first."""
+        if not await self._operators.any():
+            raise web.HTTPSeeOther("/admin/first")
         context = {"problem": None, "to": _own(request.query.get("to", ""))}
         return self._pages.render("login.html", context, title="Sign in")
 

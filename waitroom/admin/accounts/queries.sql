@@ -4,6 +4,12 @@ SELECT add_operator($1, $2, $3, $4);
 -- name: any_operator
 SELECT EXISTS (SELECT FROM operator);
 
+-- name: offer_first_account
+SELECT offer_first_account($1);
+
+-- name: make_first_account
+SELECT make_first_account($1, $2, $3);
+
 -- name: find_operator
 SELECT operator_id, password_hash FROM operator WHERE name = $1 AND active;
 

@@ -13,7 +13,14 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, Forbidden, Refusal
-from waitroom.refusals import LastAdmin, OwnAccount, SignInNeeded, UnknownOperator, WrongPassword
+from waitroom.refusals import (
+    LastAdmin,
+    OwnAccount,
+    SignInNeeded,
+    UnknownOperator,
+    WrongCode,
+    WrongPassword,
+)
 
 SQL = load_queries("waitroom.admin.accounts")
 
@@ -25,6 +32,10 @@ ROLES = (*LADDER, SELLER)
 PASSWORD_LENGTH_MIN = 12
 # The sign-in form accepts no more than this either.
 PASSWORD_LENGTH_MAX = 1000
+# The code of a fresh installation has letters and digits that are not mistaken for others, and some
+# hundred random bits.
+_CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+_CODE_GROUPS, _CODE_GROUP = 4, 5
 SESSION_IDLE_S = 2 * 3600
 SESSION_TOTAL_S = 12 * 3600
 # Hashing takes some 64 MiB and a core; more at once would starve the line.
@@ -91,6 +102,11 @@ def _check_role(role: str) -> None:
         raise BadRequest(f"{role!r} is no role; the roles are {', '.join(ROLES)}.")
 
 
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise BadRequest("A name has 1 to 63 letters, digits and signs of . _ @ + -", field="name")
+
+
 @cache
 def _hash_of_nobody() -> str:
     """Return a hash to check for unknown names, so that they take as long as known ones."""
@@ -105,15 +121,38 @@ class OperatorStore:
 
     async def add(self, name: str, *, role: str, password: str, who: str = "cli") -> None:
         """Add an operator; raises `BadRequest` for a name in use or a password too short."""
-        if not _NAME.fullmatch(name):
-            raise BadRequest(
-                "A name has 1 to 63 letters, digits and signs of . _ @ + -", field="name"
-            )
+        _check_name(name)
         _check_role(role)
         hashed = await self._hash(password)
         async with connection(self._pool) as borrowed:
             if not await borrowed.fetchval(SQL["add_operator"], name, role, hashed, who):
                 raise BadRequest(f"There is an operator {name!r} already.", field="name")
+
+    async def offer_first(self) -> str | None:
+        """Return a code with which the first admin can make their account, once.
+
+        It replaces an earlier code. Returns None when there is an operator, who can add others.
+        """
+        code = "-".join(
+            "".join(secrets.choice(_CODE_LETTERS) for _ in range(_CODE_GROUP))
+            for _ in range(_CODE_GROUPS)
+        )
+        async with connection(self._pool) as borrowed:
+            offered = await borrowed.fetchval(SQL["offer_first_account"], _fingerprint(code))
+        return code if offered else None
+
+    async def add_first(self, name: str, *, password: str, code: str) -> None:
+        """Make the first admin's account; raises `BadRequest` for a value that cannot be used.
+
+        Raises `WrongCode` for another code than the newest, and once there is an operator.
+        """
+        _check_name(name)
+        hashed = await self._hash(password)
+        given = _fingerprint(code.strip().lower())
+        async with connection(self._pool) as borrowed:
+            verdict = await borrowed.fetchval(SQL["make_first_account"], name, hashed, given)
+        if verdict != "made":
+            raise WrongCode
 
     async def accounts(self) -> list[Account]:
         """Return all accounts by name, with how many sessions each has."""

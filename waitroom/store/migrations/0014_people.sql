@@ -124,6 +124,35 @@ BEGIN
     RETURN true;
 END $$;
 
+-- The hash of the code with which the first admin makes their account, while there is no operator.
+CREATE TABLE first_account (
+    only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    code_hash bytea NOT NULL
+);
+
+-- Keeps the hash of the code with which the first admin can make their account, in place of an earlier one,
+-- while there is no operator at all. Returns whether there is none.
+CREATE FUNCTION offer_first_account(in_code bytea) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM operator) THEN RETURN false; END IF;
+    INSERT INTO first_account (code_hash) VALUES (in_code)
+        ON CONFLICT (only_one) DO UPDATE SET code_hash = EXCLUDED.code_hash;
+    RETURN true;
+END $$;
+
+-- Makes the account of the first admin, once: the code is used up. Verdicts: made, late (there is an operator),
+-- wrong_code.
+CREATE FUNCTION make_first_account(in_name text, in_hash text, in_code bytea) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    -- Two who have the code at once come one after the other, and so does an operator added meanwhile.
+    LOCK TABLE operator IN SHARE ROW EXCLUSIVE MODE;
+    IF EXISTS (SELECT FROM operator) THEN RETURN 'late'; END IF;
+    DELETE FROM first_account WHERE code_hash = in_code;
+    IF NOT FOUND THEN RETURN 'wrong_code'; END IF;
+    PERFORM add_operator(in_name, 'admin', in_hash, in_name);
+    RETURN 'made';
+END $$;
+
 -- Changes an account; NULL leaves a thing as it is. Whoever is changed is signed out everywhere in the
 -- same transaction. `actor` is the admin who asks, or NULL for whoever has the machine itself. Verdicts:
 -- changed, unchanged, unknown, not_admin, own_account, last_admin.

@@ -1,0 +1,144 @@
+"""From an empty database to a shopper who buys, on the screen alone."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from axe_playwright_python.async_playwright import Axe
+from PIL import Image
+from playwright.async_api import Page, expect
+from programs import Site, settings
+from support import PASSWORD
+
+from waitroom.cli.up import announcement, first_steps
+from waitroom.run.app import Service
+
+Pages = Callable[..., Awaitable[Page]]
+PHONE = {"width": 390, "height": 844}
+
+
+async def check(page: Page) -> None:
+    width = "document.documentElement.scrollWidth <= window.innerWidth + 1"
+    assert await page.evaluate(width), "the page scrolls sideways"
+    found = await Axe().run(page)
+    assert found.response["violations"] == [], found.generate_report()
+
+
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "print.jpg"
+    Image.new("RGB", (64, 64), "#1f5f4c").save(path)
+    return path
+
+
+async def code_of(postgres_url: str, valkey_url: str) -> str:
+    """Return the code that `waitroom up` prints on its terminal."""
+    made = msgspec.structs.replace(settings(postgres_url, valkey_url), demo=False)
+    said = announcement(made, await first_steps(made))
+    assert "Nothing is set up yet" in said
+    return said.partition("/admin/first?code=")[2].split()[0]
+
+
+async def test_a_first_sale_leads_from_an_empty_database_to_a_shopper_who_buys(
+    site: Site,
+    pages: Pages,
+    postgres_url: str,
+    valkey_url: str,
+    tmp_path: Path,
+) -> None:
+    code = await code_of(postgres_url, valkey_url)
+    page = await pages(viewport=PHONE)
+    await page.goto(site.url)
+    await page.get_by_role("link", name="Set up this shop").click()
+    await check(page)
+
+    await make_account(page, code)
+    await check(page)
+    await page.get_by_label("What is the sale called?").fill("First prints")
+    await page.get_by_role("button", name="Make the room").click()
+    await add_product(page, photo(tmp_path))
+    await check(page)
+    await page.get_by_role("button", name="Go on").click()
+    await expect(page.locator(".product img")).to_be_visible()
+    await expect(page.locator(".price")).to_have_text("€45.50")
+    await expect(page.get_by_text("nobody is charged")).to_be_visible()
+    await check(page)
+    await page.get_by_role("button", name="Open the sale").click()
+    await expect(page.get_by_role("heading", name="First prints is open")).to_be_visible()
+    await check(page)
+    link = await page.get_by_label("Address").input_value()
+    assert link.endswith("/rooms/first-prints")
+    drawn = "document.querySelector('.qr img').naturalWidth > 100"
+    await page.wait_for_function(drawn)
+    png = await page.request.get(f"{site.url}/admin/rooms/first-prints/qr.png")
+    assert (await png.body()).startswith(b"\x89PNG")
+
+    await buy(await pages(), f"{site.url}/rooms/first-prints")
+    await page.get_by_role("link", name="Watch the sale").click()
+    await expect(page.locator("#figure-sold")).to_have_text("1")
+    await page.goto(f"{site.url}/admin/first")
+    await expect(page.get_by_role("heading", name="A sale of your own")).to_be_visible()
+
+
+async def make_account(page: Page, code: str) -> None:
+    """Make the account: with a wrong code first, and with the right one then."""
+    for wrong, text in ((True, "wrong-code"), (False, code)):
+        await page.get_by_label("Code").fill(text)
+        await page.get_by_label("Your name, to sign in with").fill("ann")
+        await page.get_by_label("Password", exact=True).fill(PASSWORD)
+        await page.get_by_label("The password once more").fill(PASSWORD)
+        await page.get_by_role("button", name="Make the account").click()
+        if wrong:
+            await expect(page.locator("#code-problem")).to_contain_text("not valid")
+    await expect(page.get_by_role("heading", name="A sale of your own")).to_be_visible()
+
+
+async def add_product(page: Page, picture: Path) -> None:
+    """Add a product: with a price that is none first; the picture is kept over it."""
+    await page.get_by_label("Its name").fill("Harbour, linocut")
+    await page.get_by_label("Picture").set_input_files(picture)
+    await page.get_by_label("Price in EUR").fill("dear")
+    await page.get_by_label("How many are there?").fill("25")
+    await page.get_by_role("button", name="Put it on the shelf").click()
+    await expect(page.locator("#price-problem")).to_have_text(
+        "Type an amount in EUR such as 12.50."
+    )
+    await expect(page.locator("img.kept")).to_be_visible()
+    await page.get_by_label("Price in EUR").fill("45.50")
+    await page.get_by_role("button", name="Put it on the shelf").click()
+    await expect(page.get_by_role("heading", name="When does it open?")).to_be_visible()
+
+
+async def buy(shopper: Page, address: str) -> None:
+    await shopper.goto(address)
+    await shopper.locator("#enter").click()
+    await shopper.locator('[name="quantity-harbour-linocut"]').fill("1")
+    await shopper.locator("#hold-button").click()
+    await shopper.locator("#pay-button").click()
+    await expect(shopper.locator("#order-status")).to_contain_text("aid")
+
+
+async def test_only_the_newest_code_makes_one_account_and_strangers_get_none(
+    service: Service, client: Any
+) -> None:
+    async def ask(code: str | None, name: str = "eve") -> int:
+        form = {"code": code or "", "name": name, "password": PASSWORD, "again": PASSWORD}
+        answer = await client.post("/admin/first", data=form, allow_redirects=False)
+        return int(answer.status)
+
+    older, newest = [await service.operators.offer_first() for _ in range(2)]
+    assert older
+    assert newest
+    led = await client.get("/admin", headers={"Accept": "text/html"}, allow_redirects=True)
+    assert "fresh installation" in await led.text()
+    assert [await ask(code) for code in ("", older, newest[:-1])] == [400, 400, 400]
+    assert not await service.operators.any()
+    # A code is used up by one of two who have it.
+    both = await asyncio.gather(ask(newest.upper(), "ann"), ask(newest, "bo"))
+    assert sorted(both) == [303, 400]
+    assert await ask(newest, "eve") == 400
+    assert len(await service.operators.accounts()) == 1
+    assert await service.operators.offer_first() is None
+    left = await client.get("/admin/first", allow_redirects=False)
+    assert (left.status, left.headers["Location"]) == (303, "/admin/first/room")
