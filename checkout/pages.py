@@ -127,7 +127,8 @@ class CheckoutPages:
             "form_key": str(uuid4()),
         }
         response = self._pages.render(
-            "checkout.html",
+            # A room without stock of its own lets shoppers through, and sells nothing here.
+            "checkout.html" if skus or holds or wishes or running else "through.html",
             context,
             title="Checkout",
             status=problem.status if problem else 200,

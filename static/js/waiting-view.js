@@ -6,7 +6,7 @@ export const BEFORE = ["scheduled", "before_opening"];
 export const CALLS_NOBODY = ["sold_out", "ended"];
 const NEWS = {
   called: say("It is your turn. Press Enter the checkout."), missed: say("Your turn passed. You can come back."),
-  claimed: say("You are in. Continue to checkout."), sold_out: say("Everything is sold."), left: say("You left the line."), left_draw: say("You left the draw."),
+  claimed: say("You are through. Continue to checkout."), sold_out: say("Everything is sold."), left: say("You left the line."), left_draw: say("You left the draw."),
   over: say("This ticket is used up. You can join again."), ended: say("This room has ended. Thank you for coming."),
   entered: say("You are in the draw. It decides the order."), drawing: say("The entries are closed. The order is being drawn."),
   moved: say("Your place is on another device now."), revoked: say("The organiser took this place back."), lost: say("This browser has lost your ticket"),
@@ -71,10 +71,15 @@ function drawProfile(box, taken) {
   box.querySelector("summary").textContent = taken ? say("You have more time") : say("I need more time");
 }
 
+/** Show the place that the answer to a join tells, before the room's document has come. @param {number} place */
+export function drawFirst(place) {
+  put("place", place ? count(place) : say("Next"));
+  put("people-ahead", place > 1 ? sayN(place - 1, "{n} person ahead of you", "{n} people ahead of you") : place ? say("No one is ahead of you") : say("You are called before anyone new."));
+}
+
 /** @param {import("./place.js").Estimate} now @param {number} first the place at joining @param {any} doc @param {string} why */
 export function drawPlace(now, first, doc, why) {
-  put("place", now.place ? count(now.place) : say("Next"));
-  put("people-ahead", now.place > 1 ? sayN(now.place - 1, "{n} person ahead of you", "{n} people ahead of you") : now.place ? say("No one is ahead of you") : say("You are called before anyone new."));
+  drawFirst(now.place);
   $("progress").value = first ? 1 - now.place / first : 1;
   $("moving").hidden = !($("starts").hidden = !BEFORE.includes(doc.status));
   put("wait", waitOf(now, doc));
@@ -138,7 +143,7 @@ export function stock({ status, available, held, promised = 0 }) {
 }
 
 const TITLES = {
-  called: say("Your turn"), claimed: say("You are in"), missed: say("Your turn passed"), sold_out: say("Sold out"), entered: say("In the draw"),
+  called: say("Your turn"), claimed: say("You are through"), missed: say("Your turn passed"), sold_out: say("Sold out"), entered: say("In the draw"),
   drawing: say("Drawing"), aside: say("Stepped aside"), moved: say("Moved"),
 };
 

@@ -7,7 +7,7 @@ import { beatParts, drawParts, offerAlerts } from "./waiting-parts.js";
 import { tellFailure, tellLook, tellNumber, tellRoom, tellSuccess } from "./waiting-told.js";
 import { say } from "./words.js";
 import { drawSkus } from "./waiting-skus.js";
-import { $, BEFORE, CALLS_NOBODY, drawDrawn, drawJoining, drawRoom, drawTicket, isDrawing, show, tick, viewOf } from "./waiting-view.js";
+import { $, BEFORE, CALLS_NOBODY, drawDrawn, drawFirst, drawJoining, drawRoom, drawTicket, isDrawing, show, tick, viewOf } from "./waiting-view.js";
 
 const { room, stateUrl, ticket, claim, asks } = $("room").dataset;
 const base = `/rooms/${encodeURIComponent(room)}`;
@@ -90,12 +90,12 @@ function draw(acted = false) {
   // The server knows what a turn has bought, perhaps in another tab.
   if (view === "claimed" && next === "over") return location.reload();
   if (next !== view) {
-    view = next;
-    warned = false;
+    [view, warned] = [next, false];
     show(view, acted, TURN.includes(view));
   }
   drawTicket(me);
   if (doc) { drawRoom(doc, myLine(), me?.entry); drawSkus(doc, me, view === "waiting" ? myLine() : null, course.place()); }
+  if (!doc && view === "waiting" && me.place != null) drawFirst(me.place);
   drawDrawn(me, doc ?? { status }, myLine());
   if (doc && view === "waiting" && myLine()) course.draw(me, doc, myLine());
   beat();

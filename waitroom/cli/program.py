@@ -8,6 +8,7 @@ import structlog
 _MODULES = {
     "up": "waitroom.cli.up",
     "serve": "waitroom.cli.serve",
+    "away": "waitroom.cli.serve",
     "migrate": "waitroom.cli.up",
     "keygen": "waitroom.cli.up",
     "sku": "waitroom.cli.stock",

@@ -1,4 +1,4 @@
-"""`waitroom serve`: processes on engines that run already."""
+"""`waitroom serve`: processes on engines that run already; and the page for when none serves."""
 
 import sys
 from importlib import import_module
@@ -44,6 +44,17 @@ def serve(config: Path | None, roles: str, **overrides: Any) -> None:
     order = [role for role in ROLE_NAMES if role in chosen]
     supervisor = Supervisor(settings, roles=order)
     sys.exit(supervisor.run(lambda: None, lambda: True))
+
+
+@click.command()
+@click.option("--brand", default="Waitroom", show_default=True, help="The name on the page.")
+@plainly
+def away(brand: str) -> None:
+    """Print the page that a proxy shows while this service is away, in every language.
+
+    It needs no other file: `waitroom away >/var/www/waitroom/away.html`.
+    """
+    click.echo(import_module("inventory.kit.language.away").away_page(brand), nl=False)
 
 
 def _roles(text: str) -> frozenset[str]:

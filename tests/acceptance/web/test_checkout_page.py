@@ -60,6 +60,23 @@ async def test_a_decline_is_said_beside_the_button_and_the_hold_goes_on_until_th
     await expect(page.locator("#held")).to_have_count(0)
 
 
+async def test_a_room_without_stock_lets_through_and_offers_nothing(
+    service: Service, site: Site, pages: Pages
+) -> None:
+    await open_room(service, skus={})
+    await all_know(site.url)
+    page = await pages(viewport={"width": 320, "height": 600})
+    await page.goto(f"{site.url}/rooms/drop")
+    await page.locator("#enter").click()
+    await page.wait_for_url("**/checkout?room=*")
+
+    await expect(page.locator("h1")).to_have_text("You are through")
+    await expect(page.locator("#hold-button")).to_have_count(0)
+    await page.locator("#leave").click()
+    await page.locator("#leave-yes").click()
+    await expect(page.locator("h1")).to_have_text("You left the checkout")
+
+
 async def test_a_waiting_page_tells_what_was_bought_in_another_tab(
     service: Service, site: Site, pages: Pages
 ) -> None:
