@@ -105,7 +105,7 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
     # Browsers and crawlers ask for these two at the root, whatever a page says.
     yield Assets(static_folder() / "root", at="", names=r"robots\.txt|favicon\.ico")
     yield LanguageSwitch(secure=service.settings.secure)
-    for folder in ("css", "js/admin"):
+    for folder in ("css", "js/admin", "vendor"):
         yield Assets(static_folder() / folder, at=f"/static/{folder}")
     yield Assets(static_folder() / "js", at="/static/js", bundled=BUNDLED)
 

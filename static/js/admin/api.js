@@ -7,8 +7,8 @@ export const $ = (id) => /** @type {any} */ (document.getElementById(id));
 /** @returns {string} the room that the address names */
 export const room = () => $("admin").dataset.room;
 
-/** Send a request as the signed-in operator. @param {string} method @param {string} path under /admin @param {any} [body] @param {string} [key] */
-export const admin = (method, path, body, key) => ask(method, `/admin${path}`, { body, key });
+/** Send a request as the signed-in operator. @param {string} method @param {string} path under /admin @param {any} [body] @param {string} [key] @param {number} [withinMs] */
+export const admin = (method, path, body, key, withinMs) => ask(method, `/admin${path}`, { body, key, withinMs });
 
 /** @param {string} [path] */
 export const inRoom = (path = "") => `/rooms/${encodeURIComponent(room())}${path}`;

@@ -1,22 +1,42 @@
 import { NoAnswer } from "../api.js";
-import { wirePhase } from "./phase.js";
-import { $, admin, inRoom, signIn } from "./api.js";
-import { drawChart } from "./live-chart.js";
+import { $ } from "./api.js";
+import { drawAlerts, drawSellOut } from "./live-alerts.js";
+import { drawCharts, wireCharts } from "./live-charts.js";
 import { wireCrowd } from "./live-crowd.js";
 import { drawDraw, wireDraw } from "./live-draw.js";
 import { drawAge, drawFigures } from "./live-figures.js";
 import { refreshLists } from "./live-lists.js";
-import { drawSettings, wireSteering } from "./live-steer.js";
+import { addRow, readSeries } from "./live-series.js";
+import { changedRules, drawSettings, wireSteering } from "./live-steer.js";
+import { watchRoom } from "./live-stream.js";
+import { wirePhase } from "./phase.js";
+import { wireTrial } from "./live-trial.js";
 
-const FIGURES_MS = 1000;
 const LISTS_MS = 3000;
+/** The series is read again this often, for operators' acts and for what a break left out. */
+const SERIES_MS = 60_000;
+
+const span = () => Number($("chart-span").value);
 
 /** @param {any} shown the room as the server has it */
 function draw(shown) {
   drawFigures(shown);
   drawSettings(shown);
   drawDraw(shown);
-  drawChart(shown.figures);
+}
+
+/** @param {any} shown the room with what needs an act, the sell-out and the last row of its series */
+function drawNow(shown) {
+  draw(shown);
+  drawAlerts(shown);
+  drawSellOut(shown);
+  const change = addRow(shown.row, span());
+  if (change === "longer") drawCharts();
+  else if (change === "full") lookAtSeries().catch(() => {});
+}
+
+async function lookAtSeries() {
+  if (await readSeries(span())) drawCharts();
 }
 
 /**
@@ -30,17 +50,17 @@ async function repeat(look, every) {
   setTimeout(() => repeat(look, every), every);
 }
 
-async function lookAtRoom() {
-  const { ok, status, data } = await admin("GET", inRoom());
-  if (status === 401) return signIn();
-  if (ok) draw(data);
-}
-
-wirePhase(draw);
-wireSteering(draw);
+/** @param {any} now the room as a change has left it */
+const shown = (now) => { draw(now); lookAtSeries().catch(() => {}); };
+wirePhase(shown);
+wireSteering(shown);
+wireTrial(changedRules);
 wireDraw();
+wireCharts();
 if ($("admin").dataset.demo) wireCrowd();
-document.addEventListener("visibilitychange", () => document.hidden || lookAtRoom().catch(() => {}));
+$("chart-span").addEventListener("change", () => lookAtSeries().catch(() => {}));
+document.addEventListener("visibilitychange", () => document.hidden || lookAtSeries().catch(() => {}));
 setInterval(drawAge, 1000);
-repeat(lookAtRoom, FIGURES_MS);
+watchRoom(drawNow);
+repeat(lookAtSeries, SERIES_MS);
 repeat(refreshLists, LISTS_MS);

@@ -161,7 +161,7 @@ class LiveAdmin:
                 **shown,
                 "alerts": [asdict(alert) for alert in found],
                 "sell_out": _sell_out(rows[-1]) if rows else None,
-                "row": row_body(rows[-1], rows[-2] if len(rows) > 1 else None) if rows else None,
+                "row": row_body(rows) if rows else None,
             }
         )
         self._bodies[room] = (time.monotonic() + BODY_FRESH_S, body)

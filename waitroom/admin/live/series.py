@@ -15,6 +15,7 @@ BACK_MAX = timedelta(days=1)
 # The step is the shortest of these, in seconds, with at most so many points.
 STEPS_S = (5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 6 * 3600, 24 * 3600)
 POINTS_MAX = 720
+RATE_OVER = timedelta(seconds=30)
 # Counters, and the names of what happened in a minute.
 RATES = {
     "joined": "joins_per_min",
@@ -60,14 +61,15 @@ def series_body(room: str, asked: Asked, rows: Sequence[Moment], marks: Sequence
     }
 
 
-def row_body(row: Moment, before: Moment | None) -> Json:
-    """Return one row as a series has it, with what happened since the row before."""
-    rows = [row] if before is None else [before, row]
+def row_body(rows: Sequence[Moment]) -> Json:
+    """Return the last row as a series has it; the rows before it say what happened since."""
+    row = rows[-1]
+    lately = [one for one in rows if one.at >= row.at - 2 * RATE_OVER]
     return {
         "at": _seconds(row.at),
         "status": row.status,
         "figures": {name: getattr(row, name) for name in FIGURES},
-        "rates": {rate: list(_per_minute(rows, counter))[-1] for counter, rate in RATES.items()},
+        "rates": {rate: list(_per_minute(lately, counter))[-1] for counter, rate in RATES.items()},
     }
 
 
@@ -82,11 +84,16 @@ def _seconds(at: datetime) -> float:
 
 
 def _per_minute(rows: Sequence[Moment], counter: str) -> Iterator[float | None]:
-    """Yield what was counted in a minute up to each row; None at the first, and after a reset."""
+    """Yield what was counted in a minute up to each row; None at the first, and after a reset.
+
+    Single steps of five seconds would jump up and down, so a rate is that of half a minute.
+    """
+    first = 0
     for index, row in enumerate(rows):
-        before = rows[index - 1] if index else None
-        gained = -1 if before is None else getattr(row, counter) - getattr(before, counter)
-        if before is None or gained < 0:
-            yield None
-        else:
-            yield round(gained * 60 / max((row.at - before.at).total_seconds(), 1.0), 1)
+        while first < index - 1 and rows[first + 1].at <= row.at - RATE_OVER:
+            first += 1
+        if index and getattr(row, counter) < getattr(rows[index - 1], counter):
+            first = index
+        gained = getattr(row, counter) - getattr(rows[first], counter)
+        seconds = (row.at - rows[first].at).total_seconds()
+        yield round(gained * 60 / seconds, 1) if seconds > 0 else None
