@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 from axe_playwright_python.async_playwright import Axe
 from PIL import Image
@@ -142,3 +144,45 @@ async def test_only_the_newest_code_makes_one_account_and_strangers_get_none(
     assert await service.operators.offer_first() is None
     left = await client.get("/admin/first", allow_redirects=False)
     assert (left.status, left.headers["Location"]) == (303, "/admin/first/room")
+
+
+async def test_a_sale_is_set_up_without_a_script_and_opens_by_itself_after_a_draw(
+    service: Service, client: Any
+) -> None:
+    await service.operators.add("ann", role="admin", password=PASSWORD)
+    form = {"name": "ann", "password": PASSWORD}
+    signed = await client.post("/admin/login", data=form, allow_redirects=False)
+    headers = {"Cookie": signed.headers["Set-Cookie"].partition(";")[0], "Accept": "text/html"}
+    there = "/admin/first/rooms/autumn-drop"
+
+    async def send(path: str, form: dict[str, str] | aiohttp.FormData) -> tuple[int, str, str]:
+        answer = await client.post(path, data=form, headers=headers, allow_redirects=False)
+        return answer.status, answer.headers.get("Location", ""), await answer.text()
+
+    room = {"name": "Autumn drop", "currency": "JPY", "seats": "7"}
+    assert (await send("/admin/first/room", room))[:2] == (303, f"{there}/product")
+    taken = await send("/admin/first/room", room)
+    assert (taken[0], "There is a room" in taken[2]) == (400, True)
+    for name in ("Vase", "Vase"):
+        goods = aiohttp.FormData({"name": name, "price": "6400", "units": "3", "limit": "1"})
+        goods.add_field("picture", b"", filename="", content_type="application/octet-stream")
+        assert (await send(f"{there}/product", goods))[:2] == (303, f"{there}/opening")
+    no_picture = aiohttp.FormData({"name": "Bowl", "price": "1", "units": "1"})
+    no_picture.add_field("picture", b"<svg/>", filename="a.svg", content_type="image/svg+xml")
+    refused = await send(f"{there}/product", no_picture)
+    assert (refused[0], 'id="picture-problem"' in refused[2]) == (400, True)
+    over = await send(f"{there}/opening", {"when": "later", "opens_at": "2020-01-01T10:00"})
+    assert (over[0], "This moment is over." in over[2]) == (400, True)
+    later = {"when": "later", "opens_at": "2099-05-01T10:00", "draw": "yes"}
+    assert (await send(f"{there}/opening", later))[:2] == (303, f"{there}/preview")
+
+    preview = await (await client.get(f"{there}/preview", headers=headers)).text()
+    rules = await service.rooms.read("autumn-drop")
+    assert rules.opens_at == datetime(2099, 5, 1, 10, tzinfo=UTC)
+    assert (rules.order_by, rules.seats_max, rules.status) == ("draw", 7, "scheduled")
+    assert "drawn then" in preview
+    assert "¥6,400" in preview
+    codes = [product.product for product in await service.products.page(room="autumn-drop")]
+    assert codes == ["vase", "vase-2"]
+    assert (await send(f"{there}/open", {}))[:2] == (303, f"{there}/share")
+    assert (await service.rooms.read("autumn-drop")).status == "open"
