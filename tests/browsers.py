@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright, expect
 
 FIND_CHROMIUM = Path(__file__).with_name("find_chromium.sh")
@@ -27,6 +28,14 @@ ARGUMENTS = [
     "--disable-site-isolation-trials",
     "--disable-features=IsolateOrigins,site-per-process",
 ]
+
+
+async def check_page(page: Page) -> None:
+    """Say that a page fits its window, and that axe finds nothing on it."""
+    width = "document.documentElement.scrollWidth <= window.innerWidth + 1"
+    assert await page.evaluate(width), "the page scrolls sideways"
+    found = await Axe().run(page)
+    assert found.response["violations"] == [], found.generate_report()
 
 
 async def look_again(page: Page) -> None:

@@ -1,6 +1,7 @@
 import { NoAnswer } from "../api.js";
-import { $, admin, sentence, signIn, tableRow } from "./api.js";
+import { $, admin, sentence, signIn, tableRow, told } from "./api.js";
 import { prepareForms, wireForms } from "./orders-refund.js";
+import { toOperator } from "./orders-words.js";
 import { money } from "../money.js";
 import { momentOf } from "../moment.js";
 
@@ -32,7 +33,7 @@ export async function openOrder(id) {
   if (shown?.order_id !== id) {
     $("order-title").textContent = "Order";
     $("order-body").replaceChildren();
-    $("order-problem").textContent = $("order-done").textContent = "";
+    for (const at of ["order", "refund", "cancel"]) if ($(`${at}-told`)) told(at);
     shown = null;
     prepareForms(null);
   }
@@ -49,14 +50,14 @@ async function refresh(id) {
     const { ok, status, data } = await admin("GET", `/orders/${id}`);
     if (status === 401) return signIn();
     if (wanted !== id) return null;
-    if (!ok) return void ($("order-problem").textContent = sentence(status, data));
+    if (!ok) return void told("order", { problem: sentence(status, data) });
     shown = data;
     draw(data);
     prepareForms(data);
     return data;
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
-    $("order-problem").textContent = error.message;
+    told("order", { problem: error.message });
     return null;
   }
 }
@@ -76,9 +77,9 @@ function draw(order) {
     [item.refunded && `${item.refunded} refunded`, item.returned && `${item.returned} back on the shelf`, item.refunded_minor && sum(item.refunded_minor)].filter(Boolean).join(", ") || "–"]);
   const refunds = order.refunds.map((refund) => [momentOf(refund.asked_at), sum(refund.amount_minor), STAGES[refund.status] ?? refund.status,
     refund.items.map((item) => `${item.quantity} × ${item.sku}`).join(", ") || "goodwill",
-    [refund.who, refund.reason, refund.by_hand && "given back by other means", refund.detail].filter(Boolean).join(", ") || "–"]);
+    [refund.who, refund.reason, refund.by_hand && "given back by other means", refund.detail && toOperator(refund.detail)].filter(Boolean).join(", ") || "–"]);
   $("order-body").replaceChildren(
-    ...(order.detail ? [Object.assign(document.createElement("p"), { className: "why", textContent: order.detail })] : []),
+    ...(order.detail ? [Object.assign(document.createElement("p"), { className: "why", textContent: toOperator(order.detail) })] : []),
     facts(pairs), ...table("Items", ["Item", "SKU", "Units", "Each", "Amount", "Given back"], lines),
     ...(refunds.length ? table("Refunds", ["Asked for", "Amount", "State", "For", "Who and why"], refunds) : []), ...timeline(order, sum),
   );
@@ -106,6 +107,8 @@ function table(title, heads, rows) {
   made.setAttribute("aria-label", title);
   made.className = "pinned";
   box.tabIndex = 0;
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", `${title} of the order`);
   box.append(made);
   return [Object.assign(document.createElement("h3"), { textContent: title }), box];
 }
@@ -116,7 +119,7 @@ function timeline(order, sum) {
   for (const event of order.timeline) {
     const item = document.createElement("li"), at = Object.assign(document.createElement("time"), { dateTime: event.at, textContent: new Date(event.at).toLocaleString(document.documentElement.lang || "en", { dateStyle: "medium", timeStyle: "medium" }) });
     const what = [EVENTS[event.what] ?? event.what, event.units && `${event.units} × ${event.sku}`, event.amount_minor != null && sum(event.amount_minor)].filter(Boolean).join(", ");
-    const why = [event.who && `by ${event.who}`, event.why].filter(Boolean).join(": ");
+    const why = [event.who && `by ${event.who}`, event.why && toOperator(event.why)].filter(Boolean).join(": ");
     item.append(at, ` ${what}`, ...(why ? [Object.assign(document.createElement("span"), { className: "small", textContent: ` ${why}` })] : []));
     list.append(item);
   }

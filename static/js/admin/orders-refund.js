@@ -1,5 +1,5 @@
 import { ask, NoAnswer } from "../api.js";
-import { $, sentence, signIn } from "./api.js";
+import { $, refuse, sentence, signIn, told } from "./api.js";
 import { attempt, settle } from "../attempt.js";
 import { minorOf, money } from "../money.js";
 
@@ -69,43 +69,36 @@ function say() {
 function wish() {
   const body = { reason: $("refund-reason").value.trim(), by_hand: $("refund-by-hand").checked };
   const minor = amount();
-  if (!body.reason) return complain("Please give a reason.");
+  if (!body.reason) return void refuse("refund", "refund-reason", "Say why; it goes on record.");
   if (what() === "full") return { ...body, full: true, restock: restock("restock") };
   if (what() === "amount") {
-    if (!minor || minor > left()) return complain(`Type an amount of up to ${money(left(), order.currency)}, such as 12.50.`);
+    if (!minor || minor > left()) return void refuse("refund", "refund-amount", `Type an amount of up to ${money(left(), order.currency)}, such as 12.50.`);
     return { ...body, amount_minor: minor };
   }
-  if (!chosen().length) return complain("Enter how many units.");
+  if (!chosen().length) return void told("refund", { problem: "Enter how many units of which item." });
   // After earlier goodwill less money may be left than the units cost.
   const worth = order.items.reduce((sum, item) => sum + item.price_minor * (chosen().find((c) => c.sku === item.sku)?.quantity ?? 0), 0);
   return { ...body, items: chosen(), restock: restock("restock"), ...(worth > left() && left() > 0 ? { amount_minor: left() } : {}) };
 }
 
-/** @param {string} text */
-function complain(text) {
-  $("order-problem").textContent = text;
-  return null;
-}
-
 /**
  * Send a change under a key of its own until it is answered; a repeat of the same change finds the first.
- * @param {string} kind @param {any} body @param {HTMLButtonElement} button @param {string} done
+ * @param {string} at the name of the place for its outcome @param {string} kind @param {any} body @param {HTMLButtonElement} button @param {string} done
  * @returns {Promise<boolean>} whether it was made
  */
-async function send(kind, body, button, done) {
+async function send(at, kind, body, button, done) {
   const url = `/admin/orders/${order.order_id}/${kind}`, name = `${kind} ${order.order_id}`;
-  $("order-problem").textContent = $("order-done").textContent = "";
+  told(at);
   button.disabled = true;
   try {
     const { ok, status, data } = await ask("POST", url, { body, key: attempt(name, body) });
     settle(name);
     if (status === 401) { signIn(); return false; }
-    if (ok) $("order-done").textContent = status === 202 ? `${done} The payment provider has not answered yet.` : done;
-    else complain(sentence(status, data));
+    told(at, ok ? { done: status === 202 ? `${done} The payment provider has not answered yet.` : done } : { problem: sentence(status, data) });
     return ok;
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
-    complain(`${error.message} It may or may not have been done. Press the button again: it is done only once.`);
+    told(at, { problem: `${error.message} It may or may not have been done. Press the button again: it is done only once.` });
     return false;
   } finally { button.disabled = false; }
 }
@@ -114,16 +107,16 @@ async function send(kind, body, button, done) {
 export function wireForms(changed) {
   if (!$("refund-form")) return;
   $("refund-form").addEventListener("input", say);
-  wire("refund", "refunds", wish, "The money goes back.", changed);
-  wire("cancel", "cancel", () => ({ reason: $("cancel-reason").value.trim(), restock: restock("cancel-restock") }), "The order is cancelled.", changed);
+  wire("refund", "refunds", wish, () => `${money(amount() ?? 0, order.currency)} goes back to the shopper.`, changed);
+  wire("cancel", "cancel", () => ({ reason: $("cancel-reason").value.trim(), restock: restock("cancel-restock") }), () => "The order is cancelled.", changed);
 }
 
-/** @param {string} id @param {string} kind @param {() => any} make @param {string} done @param {(order: any) => Promise<void>} changed */
+/** @param {string} id @param {string} kind @param {() => any} make @param {() => string} done @param {(order: any) => Promise<void>} changed */
 function wire(id, kind, make, done, changed) {
   $(`${id}-form`).addEventListener("submit", async (event) => {
     event.preventDefault();
     const about = order, body = make();
-    if (!body || !await send(kind, body, $(`${id}-go`), done)) return;
+    if (!body || !await send(id, kind, body, $(`${id}-go`), done())) return;
     $(`${id}-form`).reset();
     $(`${id}-box`).open = false;
     for (let looks = 0; looks < LOOKS_MAX && order?.order_id === about.order_id; looks++) {

@@ -14,6 +14,8 @@ const COUNTED_MAX = 1000;
 let drawn = "";
 /** The endpoint in the form; null for a new one. @type {any} */
 let editing = null;
+/** @type {Map<number, HTMLElement>} */
+const places = new Map();
 
 /** @param {string} text @param {string} key its name among others, to keep the focus @param {() => void} act */
 function button(text, key, act, look = "") {
@@ -46,6 +48,20 @@ function warnings(endpoint) {
   return said;
 }
 
+/** The place for the outcome of an act on an endpoint; it outlives the card that it stands in. @param {number} id */
+function placeOf(id) {
+  const there = places.get(id);
+  if (there) return there;
+  const place = Object.assign(document.createElement("div"), { className: "told", id: `endpoint-${id}-told` });
+  for (const [className, role] of [["status", "status"], ["problem", "alert"]]) {
+    const words = Object.assign(document.createElement("p"), { className });
+    words.setAttribute("role", role);
+    place.append(words);
+  }
+  places.set(id, place);
+  return place;
+}
+
 /** @param {any} endpoint */
 function card(endpoint) {
   const { endpoint_id: id, url, description, kinds, active } = endpoint;
@@ -62,14 +78,14 @@ function card(endpoint) {
   tools.className = "row";
   const act = (text, what, look) => tools.append(button(text, `${id}-${text}`, what, look));
   act("Deliveries", () => showDeliveries(id, description || url));
-  if (MAY_SEND && active) act("Send a test", () => change("POST", `/${id}/test`, "A test event is on its way.").then(() => showDeliveries(id, description || url)));
+  if (MAY_SEND && active) act("Send a test", () => change("POST", `/${id}/test`, "A test event is on its way.", undefined, `endpoint-${id}`).then(() => showDeliveries(id, description || url)));
   if (MAY_CHANGE) {
     act("Change", () => openForm(endpoint));
-    act(active ? "Pause" : "Make active", () => change("PATCH", `/${id}`, active ? "It is paused." : "It is active.", { active: !active }));
+    act(active ? "Pause" : "Make active", () => change("PATCH", `/${id}`, active ? "It is paused." : "It is active.", { active: !active }, `endpoint-${id}`));
     act("Rotate the secret", () => rotate(endpoint));
     act("Delete", () => remove(endpoint), "plain");
   }
-  box.append(facts(pairs), tools);
+  box.append(facts(pairs), tools, placeOf(id));
   return box;
 }
 
@@ -100,7 +116,7 @@ async function change(method, path, done, body, at = "endpoints") {
 /** @param {any} endpoint */
 async function rotate({ endpoint_id: id, url }) {
   if (!await sure("Rotate the secret?", `${url} gets a new secret. For a day everything is signed with the old one too.`, "Rotate it")) return;
-  const answer = await change("POST", `/${id}/rotate`, "The secret was rotated.");
+  const answer = await change("POST", `/${id}/rotate`, "The secret was rotated.", undefined, `endpoint-${id}`);
   if (answer) showSecret(answer.secret, "The old secret is good for one more day.");
 }
 

@@ -4,7 +4,7 @@ import asyncio
 import io
 from collections.abc import Awaitable, Callable
 
-from axe_playwright_python.async_playwright import Axe
+from browsers import check_page
 from PIL import Image
 from playwright.async_api import Locator, Page, expect
 from programs import Site, all_know
@@ -28,14 +28,6 @@ async def enter(page: Page, site: Site, service: Service, role: str) -> None:
     await page.get_by_role("button", name="Sign in").click()
     await page.wait_for_url(f"{site.url}/admin")
     await page.goto(site.url + GOODS)
-
-
-async def check(page: Page) -> None:
-    """Say that the page fits its window, and that axe finds nothing on it."""
-    width = "document.documentElement.scrollWidth <= window.innerWidth + 1"
-    assert await page.evaluate(width), "the page scrolls sideways"
-    found = await Axe().run(page)
-    assert found.response["violations"] == [], found.generate_report()
 
 
 def photo() -> dict[str, object]:
@@ -68,7 +60,7 @@ async def make_a_product(page: Page) -> None:
     await form.get_by_label("Units in one order").fill("2")
     await form.get_by_label("Units in one visit").fill("3")
     await form.get_by_label("Low at").fill("2")
-    await check(page)
+    await check_page(page)
     await form.get_by_role("button", name="Add the product").click()
     await expect(form.locator("#new-price_minor-problem")).to_contain_text("such as 12.50")
     await form.get_by_label("Price in EUR, tax included").fill("18,50")
@@ -136,7 +128,7 @@ async def add_a_variant(page: Page, service: Service) -> None:
     await page.get_by_role("button", name="Put all on sale").click()
     await expect(page.locator("#all-told")).to_have_text("2 variants are on sale.")
     await variant(page, "mug-green").locator("summary").first.click()
-    await check(page)
+    await check_page(page)
     # What has had stock stays on record.
     await variant(page, "mug-green").get_by_role("button", name="Delete").click()
     await page.get_by_role("button", name="Delete it").click()
@@ -199,7 +191,6 @@ async def test_a_file_is_checked_line_by_line_before_it_is_imported(
     await expect(page.locator("#fates li")).to_have_text(
         "Line 2, mug-17 Changed: price from €10.00 to €15.00"
     )
-    await check(page)
 
     await file.set_input_files(sheet("mug-17;;1500;", "vase;Vase;2500;4"))
     await expect(page.locator("#import-result")).to_be_hidden()
@@ -225,6 +216,7 @@ async def test_a_file_is_checked_line_by_line_before_it_is_imported(
     await page.get_by_label("Admit a seller, by sign-in name").fill("ann")
     await page.get_by_role("button", name="Admit", exact=True).click()
     await expect(page.locator("#sellers-told")).to_have_text("ann sells in this room.")
+    await check_page(page)
     await page.get_by_role("button", name="Withdraw ann").click()
     await page.locator("#sure-yes").click()
     await expect(page.locator("#sellers-told")).to_have_text("ann no longer sells in this room.")
@@ -243,7 +235,7 @@ async def test_a_seller_and_a_viewer_see_what_is_theirs(
     await expect(mug.locator("[data-figures]")).to_contain_text("3 units in all")
     await expect(mug.locator("[data-form=stock]")).to_have_count(0)
     await expect(mug.get_by_role("button", name="Save")).to_be_disabled()
-    await check(page)
+    await check_page(page)
 
     await page.goto(f"{site.url}/admin/login")
     await page.locator("[name=name]").fill("ann")
@@ -263,6 +255,6 @@ async def test_a_seller_and_a_viewer_see_what_is_theirs(
     await form.get_by_label("Code", exact=True).fill("vase")
     await form.get_by_role("button", name="Add the product").click()
     await expect(page.locator("#all-told")).to_have_text("Vase was added. It has no units yet.")
-    await check(page)
+    await check_page(page)
     (row,) = await execute(service, "SELECT seller_id FROM product WHERE product = 'vase'")
     assert row["seller_id"] == await service.products.seller_id("ann")

@@ -10,18 +10,21 @@ from uuid import UUID
 import pytest
 from aiohttp import ClientPayloadError
 from aiohttp.test_utils import TestClient
+from browsers import check_page
 from paying import a_basket, all_is_well, refund
 from playwright.async_api import Page, expect
 from programs import Site
 from shop import open_gate, sessions_in
 from support import PASSWORD, eventually, execute, sold_by_a_seller
 
+from checkout.order import DETAILS
+from inventory.kit.pages import static_folder
 from inventory.money import UnreadableAmount, currencies, format_amount, parse_amount
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
-PHONE = {"width": 360, "height": 740}
+PHONE = {"width": 390, "height": 740}
 DESK = {"width": 1280, "height": 900}
 
 
@@ -248,7 +251,7 @@ async def test_an_operator_finds_an_order_and_gives_money_back(
 ) -> None:
     order_id = sold[0]
     reference = (await service.orders.read(order_id)).number
-    page = await pages(viewport=DESK)
+    page = await pages(viewport=PHONE)
     await enter(page, site, service, "/admin/screens/drop/orders", "operator")
 
     await expect(page.locator("#order-rows tr")).to_have_count(2)
@@ -267,17 +270,18 @@ async def test_an_operator_finds_an_order_and_gives_money_back(
     await page.locator("#refund-reason").fill("a crack")
     await expect(page.locator("#refund-go")).to_have_text("Give back €10.00")
     await page.locator("#refund-go").click()
-    await expect(page.locator("#order-done")).to_contain_text("goes back")
+    await expect(page.locator("#refund-told")).to_have_text("€10.00 goes back to the shopper.")
     await expect(page.locator("#order-body")).to_contain_text("Refund done")
     await page.locator("#refund-box summary").click()
     await page.locator('[name="what"][value="amount"]').check()
     await page.locator("#refund-amount").fill("1000")
     await page.locator("#refund-reason").fill("sorry")
     await page.locator("#refund-go").click()
-    await expect(page.locator("#order-problem")).to_contain_text("up to €20.00")
+    await expect(page.locator("#refund-amount-problem")).to_contain_text("up to €20.00")
     await page.locator("#refund-amount").fill("2,50")
     await page.locator("#refund-go").click()
     await expect(page.locator("#order-body")).to_contain_text("goodwill")
+    await check_page(page)
     await page.keyboard.press("Escape")
     await expect(page.locator("#order-dialog")).to_be_hidden()
 
@@ -286,7 +290,25 @@ async def test_an_operator_finds_an_order_and_gives_money_back(
     order = await service.orders.read(order_id)
     assert (order.refunded_minor, order.state) == (1250, "paid")
     assert (await service.stock.read("mug")).sold == 1
+    await page.locator("#order-rows a").click()
+    await page.locator("#refund-box summary").click()
+    await page.locator('[name="what"][value="full"]').check()
+    await page.locator('[name="restock"][value="no"]').check()
+    await page.locator("#refund-reason").fill("all of it")
+    await page.locator("#refund-go").click()
+    # What the shopper is told is said in the operator's own words.
+    await expect(page.locator("#order-body .why")).to_have_text(
+        "All the money of this order has been given back."
+    )
     await all_is_well(service)
+
+
+def test_no_sentence_of_an_order_speaks_to_operators_as_to_the_shopper() -> None:
+    said = (static_folder() / "js" / "admin" / "orders-words.js").read_text()
+    to_shoppers = [text for text in DETAILS if re.search(r"(?i)\byour?\b", text)]
+
+    assert len(to_shoppers) > 3
+    assert [text for text in to_shoppers if f'"{text}":' not in said] == []
 
 
 async def test_scripts_write_and_read_amounts_as_the_server_does(
@@ -335,7 +357,7 @@ async def test_an_operator_cancels_an_order(
     await page.locator("#cancel-reason").fill("fraud")
     await page.locator("#cancel-go").click()
 
-    await expect(page.locator("#order-done")).to_contain_text("cancelled")
+    await expect(page.locator("#cancel-told")).to_contain_text("cancelled")
     await expect(page.locator("#order-body")).to_contain_text("Called off")
 
     async def refunded() -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
+from browsers import check_page
 from playwright.async_api import Page, expect
 from programs import Running
 from receiver import Receiver, open_receiver, sending
@@ -361,7 +362,7 @@ async def test_the_screen_adds_tests_and_shows(
         WAITROOM_WEBHOOKS_ALLOW_PRIVATE="true",
     )
     await service.operators.add("night", role="admin", password=PASSWORD)
-    page = await pages(viewport={"width": 1100, "height": 900})
+    page = await pages(viewport={"width": 390, "height": 844})
     await page.goto(f"{running.url}/admin/login")
     await page.locator("[name=name]").fill("night")
     await page.locator("[name=password]").fill(PASSWORD)
@@ -374,6 +375,7 @@ async def test_the_screen_adds_tests_and_shows(
     await page.locator("#url").fill("http://user@127.0.0.1/")
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("#endpoint-told")).to_contain_text("name or password")
+    await check_page(page)
     await page.locator("#url").fill(receiver.url)
     await page.locator("#description").fill("The warehouse")
     await page.locator("[name=kind][value='order.paid']").check()
@@ -383,6 +385,7 @@ async def test_the_screen_adds_tests_and_shows(
     await page.get_by_role("button", name="I have stored it").click()
     await page.get_by_role("button", name="Send a test").click()
     await expect(page.locator("#delivery-rows")).to_contain_text("delivered")
+    await check_page(page)
 
     assert await page.locator("#secret").input_value() == ""
     (received,) = receiver.got
