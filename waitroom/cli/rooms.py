@@ -42,11 +42,11 @@ def room() -> None:
 @click.argument("room")
 @click.argument("rules", nargs=-1, metavar="[RULE=VALUE]...")
 @click.option("--name", required=True, help="The name that shoppers read.")
+@click.option("--like", metavar="ROOM", help="A room whose rules, lanes and sellers it gets.")
 @click.option(
     "--currency",
-    default=DEFAULT_CURRENCY,
-    show_default=True,
-    help="The ISO 4217 code of the room's currency; it cannot be changed later.",
+    help="The ISO 4217 code of the room's currency, for good; default: that of "
+    f"the room it is like, or {DEFAULT_CURRENCY}.",
 )
 @click.option("--opens-at", type=MOMENT, help="The moment at which the sale opens by itself.")
 @click.option("--closes-at", type=MOMENT, help="The moment at which it ends by itself.")
@@ -63,7 +63,8 @@ def room_create(
     room: str,
     rules: Sequence[str],
     name: str,
-    currency: str,
+    like: str | None,
+    currency: str | None,
     opens_at: datetime | None,
     closes_at: datetime | None,
     doors_at: datetime | None,
@@ -84,13 +85,19 @@ def room_create(
     pairs = _pairs(rules)
     for rule in given.keys() & pairs.keys():
         fail(f"{rule} is given twice")
-    made = checked(NewRoom, room=room, name=name, currency=currency)
+    chosen = {} if currency is None else {"currency": currency}
+    made = checked(NewRoom, room=room, name=name, copy_of=like, **chosen)
     wanted = _encoded(checked(RoomChange, **given, **pairs))
     with_pool(
         config,
         overrides,
         lambda pool: RoomStore(pool).create(
-            made.room, made.name, rules=wanted, who="cli", currency=str(made.currency)
+            made.room,
+            made.name,
+            rules=wanted,
+            who="cli",
+            currency=made.currency or None,
+            like=made.copy_of,
         ),
     )
 

@@ -1,10 +1,11 @@
 """Rooms, lanes and profiles on PostgreSQL, as operators make and change them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from inventory.kit.database import Connection, Pool, connection, load_queries
 from inventory.kit.doors.moments import FORM
@@ -68,6 +69,11 @@ _BROKEN = {
     ),
     "profile_within_its_bound": ("places_max", "More places than that already have this profile."),
 }
+
+# A copy of a room is another room, and it has no hours and no message, which were for that night.
+_OWN = {"room_id", "room", "name", "status", "sold_out", "currency", "log_salt"}
+_OF_THE_NIGHT = {"message", "message_at", "doors_at", "doors_open", "opens_at", "closes_at"}
+_COPIED = [f.name for f in fields(RoomRules) if f.name not in _OWN | _OF_THE_NIGHT]
 
 # The doors check single values first, so only a mistake of ours lets an operator meet this.
 _OUT_OF_BOUNDS = "A value is out of its bounds, so nothing was changed."
@@ -166,20 +172,26 @@ class RoomStore:
         *,
         rules: str = "{}",
         who: str,
-        currency: str = DEFAULT_CURRENCY,
+        currency: str | None = None,
         like: str | None = None,
     ) -> None:
         """Make a room with rules, a JSON object of columns and values; or make nothing.
 
-        The room sells in `currency` for good. It gets the lanes, profiles and sellers of the room
-        `like`. Raises `BadRequest` where the currency is no legal tender, the name is taken or a
-        rule is broken.
+        All else is as in the room `like`, with its lanes, profiles and sellers, or by the defaults.
+        The room sells in `currency` for good. Raises `NotFound` for no room to copy, `BadRequest`
+        where the currency is no legal tender, the name is taken or a rule is broken.
         """
+        reason = "" if like is None else f"as in {like}"
+        if like is not None:
+            source = await self.read(like)
+            copied = {rule: getattr(source, rule) for rule in _COPIED}
+            rules = msgspec.json.encode(copied | msgspec.json.decode(rules)).decode()
+            currency = currency or source.currency
+        currency = currency or DEFAULT_CURRENCY
         if currency not in currencies():
             raise BadRequest(
                 f"{currency!r} is not the code of a currency, such as EUR.", field="currency"
             )
-        reason = "" if like is None else f"as in {like}"
         async with connection(self._pool) as borrowed:
             try:
                 async with borrowed.transaction():

@@ -179,8 +179,8 @@ async def test_the_command_line_makes_rooms_and_stock(service: Service, postgres
         assert result.returncode == 0, result.stderr
         return result.stdout
 
-    run("room", "create", "drop", "--name", "Drop")
-    run("room", "create", "yen", "--name", "Yen", "--currency", "JPY")
+    run("room", "create", "drop", "--name", "Drop", "seats_max=7")
+    run("room", "create", "yen", "--name", "Yen", "--currency", "JPY", "--like", "drop")
     run("sku", "add", "mug", "--room", "drop", "--name", "Mug", "--price-minor", "900")
     run("sku", "add", "vase", "--room", "drop", "--name", "Vase", "--price", "12,50")
     run("sku", "add", "fan", "--room", "yen", "--name", "Fan", "--price", "1500")
@@ -191,6 +191,8 @@ async def test_the_command_line_makes_rooms_and_stock(service: Service, postgres
     assert status == "drop: scheduled → open\n"
     (row,) = await execute(service, "SELECT on_hand FROM room_stock WHERE on_hand > 0")
     assert row["on_hand"] == 5
+    seats = await execute(service, "SELECT room FROM room WHERE seats_max = 7 ORDER BY room")
+    assert [row["room"] for row in seats] == ["drop", "yen"]
     twice = waitroom("room", "create", "drop", "--name", "Drop", "--postgres-url", postgres_url)
     assert "already" in complaint(twice)
     prices = await execute(service, "SELECT sku, price_minor, currency FROM sku ORDER BY sku")

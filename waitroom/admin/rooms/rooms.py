@@ -14,7 +14,6 @@ from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.texts import is_visible
 from inventory.kit.http import json_response, read_body
 from inventory.kit.problem import BadRequest, NotFound
-from inventory.money import DEFAULT_CURRENCY
 from waitroom.admin.accounts.actions import ActionFilter, ActionStore
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -73,8 +72,6 @@ _SETTINGS = (
     "customers_only",
     "returns_window_s",
 )
-# A copy of a room has no hours, which are over, and no message, which was for that night.
-_COPIED = (*_SETTINGS, "policy")
 
 
 class RoomsAdmin:
@@ -129,17 +126,13 @@ class RoomsAdmin:
     async def create_room(self, request: web.Request, operator: Operator) -> web.Response:
         """Make a room by the defaults, or with all rules of another, and those that are named."""
         body = await read_body(request, NEW_ROOM)
-        rules, currency = msgspec.to_builtins(body.rules), DEFAULT_CURRENCY
-        rules.pop("reason")
-        if body.copy_of is not None:
-            like = await self._rooms.read(body.copy_of)
-            rules, currency = {name: getattr(like, name) for name in _COPIED} | rules, like.currency
+        rules, _ = _rules_of(body.rules)
         await self._rooms.create(
             body.room,
             body.name,
-            rules=msgspec.json.encode(rules).decode(),
+            rules=rules,
             who=operator.name,
-            currency=currency if body.currency is UNSET else body.currency,
+            currency=None if body.currency is UNSET else body.currency,
             like=body.copy_of,
         )
         await self._board.refresh(rooms=True)
