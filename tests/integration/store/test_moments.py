@@ -13,7 +13,8 @@ COLUMNS = """
         SELECT FROM pg_constraint k
         WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.convalidated
             AND a.attnum = ANY (k.conkey)
-            AND pg_get_constraintdef(k.oid) LIKE '%is_moment(' || a.attname || ')%') AS bounded
+            AND (k.conname = 'moments_are_of_our_time'
+                 OR pg_get_constraintdef(k.oid) LIKE '%is_moment(' || a.attname || ')%')) AS bounded
     FROM pg_class c
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (c.oid, a.attnum)

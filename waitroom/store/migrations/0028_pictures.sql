@@ -9,7 +9,7 @@ CREATE TABLE picture (
     bytes int NOT NULL GENERATED ALWAYS AS (octet_length(body)) STORED,
     who text NOT NULL,
     -- Of the last upload: what was uploaded a moment ago may be about to be shown.
-    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    at timestamptz NOT NULL DEFAULT clock_timestamp() CONSTRAINT pictures_are_of_our_time CHECK (is_moment(at)),
     CONSTRAINT picture_is_small CHECK (octet_length(body) BETWEEN 1 AND 1048576)
 );
 -- Pictures are packed already.

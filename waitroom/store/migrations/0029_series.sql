@@ -34,7 +34,7 @@ LATERAL (SELECT count(*) FILTER (WHERE state = 'paid') AS paid,
 -- the checkout's answers in the last seconds. Everything else is as it stood at that moment.
 CREATE TABLE room_series (
     room_id int NOT NULL REFERENCES room,
-    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    at timestamptz NOT NULL DEFAULT clock_timestamp() CONSTRAINT series_are_of_our_time CHECK (is_moment(at)),
     grain_s int NOT NULL DEFAULT 0 CHECK (grain_s >= 0),
     status text NOT NULL,
     bound text NOT NULL,
