@@ -1,7 +1,7 @@
--- Placing holds. `place_holds` takes a batch through four steps, a function each: it locks what the batch
--- may touch, reads what the batch is decided by, decides each request in the order of arrival, and writes
--- what was decided. How much anyone may have is in `allowed_units` and `units_beyond_promises`, which
--- changes of a hold and late payments ask as well.
+-- Placing holds. `place_holds` takes a batch through four steps: it locks what the batch may touch, reads
+-- what the batch is decided by, decides each request in the order of arrival, and writes what was decided.
+-- How much anyone may have is in `allowed_units` and `units_beyond_promises`, which changes of a hold and
+-- late payments ask as well.
 --
 -- One lock order for everybody: admission by id, room_stock by room, stock by SKU, hold by id. Every
 -- function reads the clock after it has its locks.
@@ -97,17 +97,6 @@ CREATE TYPE hold_decisions AS (
     behind boolean         -- someone found units that are kept for those who were refused before
 );
 
--- Locks what a batch may touch, in the one order. Returns the SKUs whose stock is locked, and their rooms.
-CREATE FUNCTION lock_batch(b hold_batch, OUT locked int[], OUT rooms int[]) LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM 1 FROM admission a WHERE a.admission_id = ANY (b.sessions)
-        ORDER BY a.admission_id FOR NO KEY UPDATE;
-    SELECT array_agg(k.sku_id), COALESCE(array_agg(DISTINCT k.room_id ORDER BY k.room_id), '{}')
-        INTO locked, rooms FROM sku k WHERE k.sku = ANY (b.skus);
-    PERFORM 1 FROM room_stock x WHERE x.room_id = ANY (rooms) ORDER BY x.room_id FOR NO KEY UPDATE;
-    PERFORM 1 FROM stock s WHERE s.sku_id = ANY (locked) ORDER BY s.sku_id FOR NO KEY UPDATE;
-END $$;
-
 -- Reads what a batch is decided by. Each statement here begins after the locks were had, so it sees all
 -- that was committed before. A SKU that appeared since is not locked and not known. With `serving` the
 -- requests are wishes: those who get something in their absence have as long as for a call. The count of
@@ -117,10 +106,12 @@ CREATE FUNCTION read_facts(b hold_batch, locked int[], rooms int[], serving bool
 RETURNS hold_facts LANGUAGE plpgsql AS $$
 DECLARE
     f hold_facts; refused text[];
-    any_wished boolean; limits_customers boolean; knows_customers boolean;
+    is_old boolean; any_wished boolean; limits_customers boolean; knows_customers boolean;
 BEGIN
-    PERFORM advance_off_sale(rooms);
-    SELECT shopper_now(), clock_timestamp(), o.stopped INTO f.t, f.at_wall, f.stopped FROM office o;
+    SELECT shopper_now(), clock_timestamp(), o.stopped, EXISTS (
+            SELECT FROM off_sale x WHERE x.room_id = ANY (rooms) AND x.opened_to < clock_timestamp() - interval '1 second')
+        INTO f.t, f.at_wall, f.stopped, is_old FROM office o;
+    IF is_old THEN PERFORM advance_off_sale(rooms); END IF;
     f.rooms := rooms;
     SELECT array_agg(x.on_hand - x.held - x.sold - x.promised ORDER BY x.room_id),
            array_agg(CASE WHEN x.promised > 0 THEN units_off_sale(x.room_id, '0') ELSE 0 END ORDER BY x.room_id),
@@ -347,7 +338,12 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 DECLARE
     locked int[]; rooms int[]; f hold_facts; d hold_decisions;
 BEGIN
-    SELECT * INTO locked, rooms FROM lock_batch(b);
+    -- In the one order of locks. A function of its own would cost as much again as these statements.
+    PERFORM 1 FROM admission a WHERE a.admission_id = ANY (b.sessions) ORDER BY a.admission_id FOR NO KEY UPDATE;
+    SELECT array_agg(k.sku_id), COALESCE(array_agg(DISTINCT k.room_id ORDER BY k.room_id), '{}')
+        INTO locked, rooms FROM sku k WHERE k.sku = ANY (b.skus);
+    PERFORM 1 FROM room_stock x WHERE x.room_id = ANY (rooms) ORDER BY x.room_id FOR NO KEY UPDATE;
+    PERFORM 1 FROM stock s WHERE s.sku_id = ANY (locked) ORDER BY s.sku_id FOR NO KEY UPDATE;
     f := read_facts(b, locked, rooms, serving);
     d := decide_holds(b, f);
     must_settle := NOT final AND cardinality(d.short) > 0 AND may_come_free(d, f.rooms, f.t);
