@@ -7,7 +7,6 @@ such a form passes.
 """
 
 import re
-from collections.abc import Iterator
 from itertools import pairwise
 
 # Random ids miss one of these bounds once in 10^9 at most; ids that people type miss one of them.
@@ -15,13 +14,10 @@ DIFFERENT_MIN = 7
 PAIRS_MIN = 18
 # The versions and the variant of RFC 9562; the nil UUID has neither.
 _UUID = re.compile(
-    r"(?<![0-9a-z])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9a-z])",
-    re.IGNORECASE | re.ASCII,
+    r"(?<![0-9a-z])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9a-z])"
 )
-# Sixteen bytes in hex. A run without a letter is a date or a count.
-_HEX = re.compile(
-    r"(?<![0-9a-z])(?=[0-9]*[a-f])[0-9a-f]{32,}(?![0-9a-z])", re.IGNORECASE | re.ASCII
-)
+# Sixteen bytes in hex.
+_HEX = re.compile(r"(?<![0-9a-z])[0-9a-f]{32,}(?![0-9a-z])")
 # 48 bits of time in milliseconds, which begin with 01 from 2004 to 2039, and 80 random bits.
 _ULID = re.compile(r"01[0-9A-HJKMNP-TV-Z]{24}|01[0-9a-hjkmnp-tv-z]{24}")
 
@@ -31,17 +27,15 @@ def is_unique(text: str) -> bool:
 
     Such an id is a UUID, 32 or more hex digits in a row, or a ULID that stands alone.
     """
-    return any(_looks_random(found) for found in _ids(text))
-
-
-def _ids(text: str) -> Iterator[str]:
-    if "-" in text:
-        for match in _UUID.finditer(text):
-            yield match[0].replace("-", "").lower()
-    for match in _HEX.finditer(text):
-        yield match[0].lower()
-    if _ULID.fullmatch(text):
-        yield text
+    lower = text.lower()
+    for digits in _HEX.findall(lower):
+        # A run without a letter is a date or a count.
+        if not digits.isdigit() and _looks_random(digits):
+            return True
+    for found in _UUID.findall(lower) if "-" in lower else ():
+        if _looks_random(found.replace("-", "")):
+            return True
+    return _ULID.fullmatch(text) is not None and _looks_random(text)
 
 
 def _looks_random(digits: str) -> bool:
