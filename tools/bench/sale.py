@@ -5,7 +5,8 @@ Everything is written by plain SQL before a slice, so that a slice measures one 
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -64,6 +65,9 @@ WHERE line_id = $1 AND state = 'claimed'"""
 END_SESSIONS = """
 UPDATE admission SET state = 'ended', ended_at = now()
 WHERE admission_id BETWEEN $1 AND $2 AND state = 'claimed'"""
+
+# The leader would read for seconds what was prepared, and the requests would be charged for it.
+NO_NEWS = "DELETE FROM journey_change WHERE xmin = pg_current_xact_id()::xid"
 
 LEFT = "SELECT ARRAY(SELECT number FROM admission WHERE line_id = $1 AND state = 'called')"
 
@@ -162,15 +166,23 @@ class Sale:
             valkey=info["used_memory"],
         )
 
+    @asynccontextmanager
+    async def _unheard(self) -> AsyncIterator[None]:
+        """Write in a transaction of whose changes the leader never hears."""
+        async with self.connection.transaction():
+            yield
+            await self.connection.execute(NO_NEWS)
+
     async def call(self, wanted: int) -> list[bytes]:
         """Return the wanted count of tickets of called numbers, none of them claimed yet."""
         line = self._lines["claim"]
-        await self.connection.execute(END_CLAIMED, line)
-        numbers = await self.connection.fetchval(LEFT, line)
-        short = wanted - len(numbers)
-        if short > 0:
-            tail = await self.connection.fetchval(CALL, line, short)
-            numbers += range(tail - short + 1, tail + 1)
+        async with self._unheard():
+            await self.connection.execute(END_CLAIMED, line)
+            numbers = await self.connection.fetchval(LEFT, line)
+            short = wanted - len(numbers)
+            if short > 0:
+                tail = await self.connection.fetchval(CALL, line, short)
+                numbers += range(tail - short + 1, tail + 1)
         return [self._ticket(line, number) for number in numbers]
 
     def _ticket(self, line: int, number: int) -> bytes:
@@ -179,8 +191,9 @@ class Sale:
 
     async def admit(self, wanted: int) -> range:
         """End the sessions admitted before, and return the ids of the wanted count of new ones."""
-        await self.end_sessions(self._admitted)
-        rows = await self.connection.fetch(ADMIT, self.line(), wanted, os.urandom(16))
+        async with self._unheard():
+            await self.end_sessions(self._admitted)
+            rows = await self.connection.fetch(ADMIT, self.line(), wanted, os.urandom(16))
         ids = sorted(row["admission_id"] for row in rows)
         assert ids[-1] - ids[0] == wanted - 1
         self._admitted = range(ids[0], ids[-1] + 1)
