@@ -26,18 +26,23 @@ from inventory.kit.doors.decoding import Json, words_of
 from inventory.kit.http import KEY_LENGTH_MAX, read_form
 from inventory.kit.language.asked import ROOM_LANGUAGE, language_of
 from inventory.kit.language.language import phrase
-from inventory.kit.pages import CSP, Pages
+from inventory.kit.pages import CSP, PAGE, Pages
 from inventory.kit.problem import BadRequest, IdempotencyKeyMissing, Refusal, Unprocessable
 from inventory.money import UnreadableAmount, parse_minor
 from inventory.refusals import OutOfStock, PaymentRunning, SessionOver, UnknownHold
 
 SKUS_SHOWN_MAX = 200
-# Stripe's script, which may come from Stripe alone, draws the card field in a frame of its own.
+# Stripe's script, which may come from Stripe alone, draws its fields in frames, and so do banks at
+# which a shopper confirms.
 STRIPE_CSP = (
     CSP.replace("script-src 'self'", "script-src 'self' https://js.stripe.com").replace(
         "connect-src 'self'", "connect-src 'self' https://api.stripe.com"
     )
-    + "; frame-src https://js.stripe.com"
+    + "; frame-src https://js.stripe.com https://hooks.stripe.com"
+)
+# Apple Pay and Google Pay open by the browser's own sheet, for Stripe's frame.
+STRIPE_PERMISSIONS = PAGE["Permissions-Policy"].replace(
+    "payment=()", 'payment=(self "https://js.stripe.com")'
 )
 _FIELD = "quantity-"
 _KEEP_FIELD = "keep-"
@@ -137,6 +142,7 @@ class CheckoutPages:
         )
         if self._stripe_key:
             response.headers["Content-Security-Policy"] = STRIPE_CSP
+            response.headers["Permissions-Policy"] = STRIPE_PERMISSIONS
         return response
 
     def _choice(self, request: web.Request, refusal: RoomNeeded) -> web.Response:

@@ -128,6 +128,7 @@ function drawPayment(holds) {
     const busy = hold?.state === "paying";
     button.id = at ? `pay-button-${at + 1}` : "pay-button";
     button.value = hold?.hold_id ?? "";
+    button.dataset.minor = hold?.total_minor ?? 0;
     button.disabled = busy;
     button.textContent = busy ? say("Waiting for the payment") : !hold ? say("Pay")
       : holds.length > 1 ? say("Pay {amount} for {items}", { amount: money(hold.total_minor, hold.currency), items: spellItems(hold.items) })

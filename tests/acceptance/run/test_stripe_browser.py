@@ -1,7 +1,7 @@
 """Paying by card in a real browser, in a shop whose Stripe is a stand-in.
 
 Stripe's own script cannot be had here. One of the tests' own stands at its address and offers the
-three calls that ours makes, as https://docs.stripe.com/js documents them.
+calls that ours makes, as https://docs.stripe.com/js documents them.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,19 +23,27 @@ pytest_plugins = ("stripe_shop",)
 
 Pages = Callable[..., Awaitable[Page]]
 SCRIPT = """
-window.Stripe = (key) => ({
-  elements: () => ({ create: (kind, options) => {
+window.Stripe = (key, { locale }) => ({
+  elements: (asked) => {
     const input = Object.assign(document.createElement("input"), { id: "card-number" });
-    const heard = [];
-    input.addEventListener("input", () => heard.forEach((listener) => listener({})));
-    return { input, on: (event, listener) => heard.push(listener),
-      mount: (where) => document.querySelector(where).append(input) };
-  } }),
-  createPaymentMethod: async ({ type, card }) => {
-    window.made = [...(window.made ?? []), [key, type]];
-    return card.input.value
-      ? { paymentMethod: { id: card.input.value } }
-      : { error: { message: "Your card number is incomplete." } };
+    window.shown = { ...asked, locale };
+    return {
+      create: (kind) => {
+        const heard = [];
+        input.addEventListener("input", () => heard.forEach((listener) => listener({})));
+        window.shown.kind = kind;
+        return { on: (event, listener) => event === "change" && heard.push(listener),
+          mount: (where) => document.querySelector(where).append(input) };
+      },
+      update: (changed) => Object.assign(window.shown, changed),
+      submit: async () => input.value ? {}
+        : { error: { message: "Your card number is incomplete." } },
+      input,
+    };
+  },
+  createPaymentMethod: async ({ elements }) => {
+    window.made = [...(window.made ?? []), [key, window.shown.amount]];
+    return { paymentMethod: { id: elements.input.value } };
   },
 });
 """
@@ -107,7 +115,14 @@ async def test_the_same_card_makes_a_new_token_for_another_attempt(
         await page.locator("#pay-button").click()
         await expect(page.locator("#pay-problem")).to_contain_text("declined")
 
-    assert await page.evaluate("window.made") == [["pk_test_of_the_tests", "card"]] * 2
+    shown = await page.evaluate("window.shown")
+    assert await page.evaluate("window.made") == [["pk_test_of_the_tests", shown["amount"]]] * 2
+    assert shown["amount"] == await page.evaluate(
+        "Number(document.getElementById('pay-button').dataset.minor)"
+    )
+    assert (shown["kind"], shown["mode"], shown["currency"]) == ("payment", "payment", "eur")
+    assert (shown["captureMethod"], shown["paymentMethodCreation"]) == ("manual", "manual")
+    assert (shown["paymentMethodTypes"], shown["locale"]) == (["card"], "en")
 
 
 async def test_a_shopper_is_sent_to_the_bank_and_back(

@@ -522,6 +522,7 @@ async def test_only_the_checkout_of_a_shop_on_stripe_lets_stripes_script_in(
     assert set(STRIPE_CSP.split()) - set(CSP.split()) == {
         "https://js.stripe.com;",
         "https://js.stripe.com",
+        "https://hooks.stripe.com",
         "https://api.stripe.com;",
         "frame-src",
     }
