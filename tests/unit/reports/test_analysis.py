@@ -51,7 +51,7 @@ def test_a_percentile_weighs_its_values() -> None:
     assert percentile([(9.0, 2), (1.0, 8)], 0.9) == 9.0
 
 
-def test_waits_are_counted_by_arrival_whenever_the_call_came() -> None:
+def test_waits_are_counted_by_the_moment_of_the_call() -> None:
     span = make_span(NOON, NOON + 3 * 60 * SECOND, 60)
     entries = [
         joined(0, 1, 10, called=4),
@@ -69,11 +69,26 @@ def test_waits_are_counted_by_arrival_whenever_the_call_came() -> None:
     draft.feed(entries)
     first, second, third = draft.waits()
 
-    # Four at once, six after 50 s, two after 20 s and eight after 70 s.
-    assert (first.joined, first.called, first.p50_s, first.p90_s) == (20, 20, 50.0, 70.0)
-    # One after 40 s on each line, and two more on the other.
-    assert (second.joined, second.called, second.p50_s, second.p90_s) == (7, 4, 40.0, 40.0)
+    # Four at once, six after 50 s and two after 20 s.
+    assert (first.joined, first.called, first.p50_s, first.p90_s) == (20, 12, 20.0, 50.0)
+    # Eight after 70 s, and four after 40 s.
+    assert (second.joined, second.called, second.p50_s, second.p90_s) == (7, 12, 70.0, 70.0)
     assert (third.joined, third.called, third.p50_s) == (0, 0, None)
+
+
+def test_a_flash_sale_has_a_wait_for_each_minute_of_calls() -> None:
+    """Six hundred arrive within ten seconds and are called ten a minute, some after the span."""
+    span = make_span(NOON, NOON + HOUR, None)
+    draft = WaitsDraft(span)
+    draft.feed(joined(second, 60 * second + 1, 60 * second + 60) for second in range(10))
+    draft.feed(called(60 * minute + 30, 10 * minute + 1, 10 * minute + 10) for minute in range(60))
+    draft.feed([called(3600, 601, 600), called(3700, 601, 610)])
+
+    waits = draft.waits()
+
+    assert [wait.called for wait in waits] == [10] * 60
+    medians = [wait.p50_s for wait in waits]
+    assert medians == sorted(medians, key=lambda wait: wait or 0)
 
 
 def test_a_long_log_takes_memory_for_its_seconds_and_not_for_its_entries() -> None:

@@ -163,10 +163,11 @@ class PayTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """The waits for the first call of the people who joined in one step.
+    """The waits for the first call of the people who were called in one step.
 
-    `called` of the `joined` have been called so far, and the percentiles of their waits are in
-    seconds. A number that was given up counts as called when the line reached it.
+    They joined in the span, in this step or before; the percentiles of their waits are in seconds.
+    `joined` are the people who joined in this step. A number that was given up counts as called
+    when the line reached it.
     """
 
     at: datetime

@@ -22,19 +22,19 @@ _DIGITS = 1
 
 @dataclass(slots=True)
 class _Waiting:
-    """Numbers that arrived together and are not called yet; `step` is the step of their arrival."""
+    """Numbers that arrived together and are not called yet."""
 
     first: int
     last: int
     since: datetime
-    step: int
 
 
 class WaitsDraft:
-    """Gathers the waits by step of arrival as the log goes by.
+    """Gathers the waits by the step of their call as the log goes by.
 
-    The entries are in the order of the log: the joins of the span, and the calls from its
-    beginning.
+    In a flash sale everybody arrives within a minute, and the waits grow from call to call. The
+    entries are in the order of the log: the joins of the span, and the calls from its beginning.
+    Calls after the span are in no step.
     """
 
     def __init__(self, span: Span) -> None:
@@ -57,32 +57,36 @@ class WaitsDraft:
                     pass
 
     def _join(self, entry: Joined) -> None:
-        step = int((entry.at - self._span.since).total_seconds() // self._span.step_s)
-        # A clock that was set back puts an entry before its neighbours.
-        step = min(max(step, 0), len(self._begins) - 1)
+        step = min(self._step_of(entry.at), len(self._begins) - 1)
         self._joined[step] += entry.last - entry.first + 1
         if entry.called:
             self._waits[step][0.0] += entry.called
         first, line = entry.first + entry.called, self._lines[entry.line]
         if first > entry.last:
             return
-        if line and self._came_together(line[-1], first, step, entry.at):
+        if line and self._came_together(line[-1], first, entry.at):
             line[-1].last = entry.last
         else:
-            line.append(_Waiting(first, entry.last, entry.at, step))
+            line.append(_Waiting(first, entry.last, entry.at))
 
-    def _came_together(self, before: _Waiting, first: int, step: int, at: datetime) -> bool:
-        follows = before.step == step and before.last + 1 == first
-        return follows and 0 <= (at - before.since).total_seconds() < self._together_s
+    def _step_of(self, at: datetime) -> int:
+        # A clock that was set back puts an entry before its neighbours.
+        return max(int((at - self._span.since).total_seconds() // self._span.step_s), 0)
+
+    def _came_together(self, before: _Waiting, first: int, at: datetime) -> bool:
+        return (
+            before.last + 1 == first and 0 <= (at - before.since).total_seconds() < self._together_s
+        )
 
     def _call(self, call: Called) -> None:
         """Take the numbers that this call has reached out of the line, and note their waits."""
-        line = self._lines[call.line]
+        line, step = self._lines[call.line], self._step_of(call.at)
         while line and line[0].first <= call.last:
             batch = line[0]
             reached = min(batch.last, call.last)
             wait_s = max((call.at - batch.since).total_seconds(), 0.0)
-            self._waits[batch.step][round(wait_s, _DIGITS)] += reached - batch.first + 1
+            if step < len(self._begins):
+                self._waits[step][round(wait_s, _DIGITS)] += reached - batch.first + 1
             batch.first = reached + 1
             if batch.first > batch.last:
                 line.popleft()
