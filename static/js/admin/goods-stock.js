@@ -2,7 +2,7 @@ import { admin, refuse, sentence, signIn, told } from "./api.js";
 import { NoAnswer } from "../api.js";
 import { attempt, settle } from "../attempt.js";
 import { field, textOf } from "./goods-fields.js";
-import { movedWords } from "./goods-words.js";
+import { changedWords, movedWords } from "./goods-words.js";
 import { count, plural } from "../format.js";
 import { momentOf } from "../moment.js";
 
@@ -53,10 +53,16 @@ export function wireStock(form, sku, booked) {
   });
 }
 
-/** @param {any} move */
-function line(move) {
+/** @param {string} at @param {string} words */
+function line(at, words) {
   const item = document.createElement("li");
-  item.append(Object.assign(document.createElement("time"), { dateTime: move.at, textContent: momentOf(move.at) }), ` ${movedWords(move)} `);
+  item.append(Object.assign(document.createElement("time"), { dateTime: at, textContent: momentOf(at) }), ` ${words} `);
+  return item;
+}
+
+/** @param {any} move */
+function moveLine(move) {
+  const item = line(move.at, movedWords(move));
   if (move.order_id) {
     const room = encodeURIComponent(document.getElementById("admin")?.dataset.room ?? "");
     item.append(Object.assign(document.createElement("a"), { href: `/admin/screens/${room}/orders#${move.order_id}`, textContent: "Order" }));
@@ -64,21 +70,33 @@ function line(move) {
   return item;
 }
 
-/** Let a box list what moved a SKU's stock, newest first, whenever it is opened. @param {HTMLDetailsElement} box @param {string} sku @returns {() => void} reads it anew if it is open */
-export function wireMoves(box, sku) {
-  const list = /** @type {HTMLElement} */ (box.querySelector("ol")), older = /** @type {any} */ (box.querySelector("[data-older]"));
-  const read = async (before) => {
-    const query = new URLSearchParams({ limit: String(PAGE), ...(before && { before }) });
-    const { ok, status, data } = await admin("GET", `/skus/${encodeURIComponent(sku)}/movements?${query}`).catch((error) => ({ ok: false, status: 0, data: { detail: error.message } }));
+/**
+ * Let a box list what there is on record, newest first, whenever it is opened.
+ * @param {HTMLDetailsElement} box @param {string} path @param {string} older the parameter of the cursor
+ * @param {(data: any) => HTMLElement[]} lines @returns {() => void} reads it again if it is open
+ */
+function wireRecord(box, path, older, lines) {
+  const list = /** @type {HTMLElement} */ (box.querySelector("ol")), more = /** @type {any} */ (box.querySelector("[data-older]"));
+  const read = async (cursor) => {
+    const query = new URLSearchParams({ limit: String(PAGE), ...(cursor && { [older]: cursor }) });
+    const { ok, status, data } = await admin("GET", `${path}?${query}`).catch((error) => ({ ok: false, status: 0, data: { detail: error.message } }));
     if (status === 401) return signIn();
     if (!ok) return list.replaceChildren(Object.assign(document.createElement("li"), { textContent: sentence(status, data) }));
-    if (!before) list.replaceChildren();
-    list.append(...data.movements.map(line));
-    if (!list.children.length) list.append(Object.assign(document.createElement("li"), { textContent: "Nothing has moved it yet." }));
-    older.hidden = !data.next;
-    older.onclick = () => read(data.next);
+    if (!cursor) list.replaceChildren();
+    list.append(...lines(data));
+    if (!list.children.length) list.append(Object.assign(document.createElement("li"), { textContent: "Nothing yet." }));
+    more.hidden = !data.next;
+    more.onclick = () => read(data.next);
   };
   box.addEventListener("toggle", () => { if (box.open) read(); });
   return () => { if (box.open) read(); };
 }
 
+/** List what moved a SKU's stock, and what was changed of it. @param {HTMLElement} box @param {string} sku @returns {() => void} reads what is open again */
+export function wireRecords(box, sku) {
+  const path = `/skus/${encodeURIComponent(sku)}`;
+  const moves = wireRecord(/** @type {any} */ (box.querySelector("[data-moves]")), `${path}/movements`, "before", (data) => data.movements.map(moveLine));
+  const changes = wireRecord(/** @type {any} */ (box.querySelector("[data-changes]")), `${path}/changes`, "cursor",
+    (data) => data.changes.map((change) => line(change.at, changedWords(change))));
+  return () => { moves(); changes(); };
+}

@@ -1,7 +1,7 @@
 import { $, admin, refuse, sure, tell } from "./api.js";
 import { field, fillSku, priceOf, readSku, textOf, watchTimes } from "./goods-fields.js";
 import { showPicture, wirePicture } from "./goods-picture.js";
-import { figuresOf, wireMoves, wireStock } from "./goods-stock.js";
+import { figuresOf, wireRecords, wireStock } from "./goods-stock.js";
 import { count } from "../format.js";
 import { momentOf } from "../moment.js";
 
@@ -62,13 +62,13 @@ export function variantBox(sku, changed) {
   box.dataset.sku = code;
   drawFigures(box, sku);
   const form = box.querySelector("[data-form=sku]"), stock = box.querySelector("[data-form=stock]");
-  const readMoves = wireMoves(box.querySelector("[data-moves]"), code);
+  const readRecords = wireRecords(box, code);
   document.createElement("div").append(box);
   watchTimes(form);
   fill(form, sku);
   wirePicture(form.querySelector("[data-picture]"));
-  const show = (now) => { drawFigures(box, now); changed(); };
-  if (stock) wireStock(stock, code, (now) => { show(now); readMoves(); });
+  const show = (now) => { drawFigures(box, now); readRecords(); changed(); };
+  if (stock) wireStock(stock, code, show);
   form.addEventListener("submit", (event) => { event.preventDefault(); save(form, code, show); });
   form.querySelector("[data-toggle]").addEventListener("click", async (event) => {
     const on = Boolean(event.currentTarget.dataset.on);

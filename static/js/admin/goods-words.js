@@ -30,11 +30,20 @@ function written(name, value) {
   return typeof value === "number" ? count(value) : `“${String(value).slice(0, 60)}”`;
 }
 
+/** @param {Record<string, [any, any]>} changes @returns {string[]} */
+const changesOf = (changes) => Object.entries(changes).map(([name, [was, is]]) => `${FIELDS[name] ?? name} from ${written(name, was)} to ${written(name, is)}`);
+
+/** Say what was changed of a SKU. @param {any} change */
+export function changedWords({ what, changes: { receive, ...others }, who, reason }) {
+  const said = [...changesOf(others), receive && `${plural(receive, "unit")} came in`].filter(Boolean).join("; ");
+  return `${who} ${what === "changed" ? "changed" : `${what} it`}${said ? ` ${said}` : ""}${reason ? `: ${reason}` : ""}`;
+}
+
 /** Say what a line of a file does to its SKU. @param {any} fate */
 export function fateWords({ fate, changes = {}, receive, received_before: before, reasons }) {
   if (fate === "refused") return (reasons ?? []).join(" ");
   const { receive: _, ...others } = changes;
-  const said = Object.entries(others).map(([name, [was, is]]) => `${FIELDS[name] ?? name} from ${written(name, was)} to ${written(name, is)}`);
+  const said = changesOf(others);
   if (receive) said.push(before ? `${plural(receive, "unit")} came in before with this delivery` : `${plural(receive, "unit")} come in`);
   const begun = { added: "New", changed: "Changed", unchanged: "Unchanged" }[fate] ?? fate;
   return said.length ? `${begun}: ${said.join("; ")}` : begun;
