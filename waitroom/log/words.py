@@ -239,7 +239,7 @@ def _called(entry: Called) -> str:
         number, were = ("Number", "was") if reached == 1 else ("Numbers", "were")
         parts.append(f"{number} {numbers}{line} {were} called")
     elif reached > 0:
-        were = "was" if entry.called == 1 else "were"
+        were = _were(entry.called)
         parts.append(
             f"Of the numbers {numbers}{line}, {entry.called:,} {were} called; the others had given "
             "up, stepped aside or been revoked"
@@ -256,12 +256,12 @@ def _called(entry: Called) -> str:
 
 
 def _stock(entry: StockMoved) -> str:
-    quantity = f"{entry.quantity:+,}"
     of = entry.sku or _count(entry.skus or 0, "SKU", "SKUs")
     if entry.movement == "received":
-        return f"Stock of {of} was received: {quantity}"
+        return f"{_count(entry.quantity, 'unit', 'units')} of {of} {_were(entry.quantity)} received"
+    units = "unit" if abs(entry.quantity) == 1 else "units"
     below = ", below the units already promised, held or sold" if entry.override else ""
-    return f"An operator corrected the stock of {of} by {quantity}{below}"
+    return f"An operator corrected the stock of {of} by {entry.quantity:+,} {units}{below}"
 
 
 def _forecast(entry: Forecast) -> str:
@@ -300,6 +300,10 @@ def _more(entry: Known) -> str:
 
 def _count(number: int, one: str, many: str) -> str:
     return f"1 {one}" if number == 1 else f"{number:,} {many}"
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _range(first: int, last: int) -> str:

@@ -1,8 +1,9 @@
 import { $ } from "./api.js";
-import { readMoment, setMoment, watchMoment } from "../moment.js";
+import { smaller } from "./goods-picture.js";
+import { momentOf, readMoment, setMoment, watchMoment } from "../moment.js";
 
-/** The server's bound on a picture, and the side to which a larger one is brought down. */
-const BYTES_MAX = 1024 * 1024, SIDE_MAX = 1600, QUALITY = 0.85;
+/** The server takes no larger picture. */
+const BYTES_MAX = 1024 * 1024;
 
 /** Take the time in the browser's own zone. Without this script the field is in UTC. */
 function wireOpening() {
@@ -14,27 +15,22 @@ function wireOpening() {
   $("opening").addEventListener("submit", () => { $("moment").value = readMoment(field) ?? ""; });
 }
 
-/** Return a picture that the server takes. @param {File} file @returns {Promise<File>} */
-async function smaller(file) {
-  if (file.size <= BYTES_MAX) return file;
-  const picture = await createImageBitmap(file);
-  const part = Math.min(1, SIDE_MAX / Math.max(picture.width, picture.height));
-  const canvas = Object.assign(document.createElement("canvas"), { width: Math.round(picture.width * part), height: Math.round(picture.height * part) });
-  canvas.getContext("2d")?.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  const made = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", QUALITY));
-  return made ? new File([made], "picture.jpg", { type: "image/jpeg" }) : file;
-}
-
+/** Make a picture as small as pages need it, before the form can be sent. */
 function wirePicture() {
-  $("picture").addEventListener("change", async () => {
-    const [file] = $("picture").files;
+  const field = $("picture"), said = $("picture-said"), send = field.form.querySelector("button");
+  field.addEventListener("change", async () => {
+    const [file] = field.files;
+    said.textContent = "";
     if (!file) return;
-    // What no browser can read goes to the server as it is, which says what is wrong with it.
-    const found = await smaller(file).catch(() => file);
-    if (found === file) return;
-    const files = new DataTransfer();
-    files.items.add(found);
-    $("picture").files = files.files;
+    send.disabled = true;
+    try {
+      const found = await smaller(file);
+      if (found === file) return;
+      const files = new DataTransfer();
+      files.items.add(new File([found], "picture", { type: found.type }));
+      field.files = files.files;
+      said.textContent = found.size > BYTES_MAX ? "This picture is too large. Choose another one." : "The picture was made smaller for the pages.";
+    } finally { send.disabled = false; }
   });
 }
 
@@ -47,6 +43,7 @@ function wireLink() {
   });
 }
 
+for (const time of document.querySelectorAll(".first time")) time.textContent = momentOf(/** @type {HTMLTimeElement} */ (time).dateTime);
 if ($("opening")) wireOpening();
 if ($("picture")) wirePicture();
 if ($("copy-link")) wireLink();

@@ -13,7 +13,7 @@ const packed = (canvas, type) => new Promise((resolve) => canvas.toBlob(resolve,
  * Make a picture as small as pages need it. One that this browser cannot read goes as it is: the server
  * says in words what is wrong with it. @param {File} file @returns {Promise<Blob>}
  */
-async function smaller(file) {
+export async function smaller(file) {
   const image = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
   if (!image) return file;
   const scale = Math.min(1, SIDE_MAX / Math.max(image.width, image.height));

@@ -71,8 +71,8 @@ async def test_a_first_sale_leads_from_an_empty_database_to_a_shopper_who_buys(
     await check(page)
     link = await page.get_by_label("Address").input_value()
     assert link.endswith("/rooms/first-prints")
-    drawn = "document.querySelector('.qr img').naturalWidth > 100"
-    await page.wait_for_function(drawn)
+    await expect(page.locator(".qr img")).to_have_js_property("complete", value=True)
+    assert await page.locator(".qr img").evaluate("image => image.naturalWidth") > 100
     png = await page.request.get(f"{site.url}/admin/rooms/first-prints/qr.png")
     assert (await png.body()).startswith(b"\x89PNG")
 

@@ -182,19 +182,19 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "stock",
         {"sku": "mug", "movement": "adjusted", "quantity": -2, "override": True},
         (
-            "An operator corrected the stock of mug by -2, "
+            "An operator corrected the stock of mug by -2 units, "
             "below the units already promised, held or sold"
         ),
     ),
     (
         "stock",
         {"sku": "mug", "movement": "received", "quantity": 2},
-        "Stock of mug was received: +2",
+        "2 units of mug were received",
     ),
     (
         "stock",
         {"movement": "received", "skus": 2, "quantity": 70},
-        "Stock of 2 SKUs was received: +70",
+        "70 units of 2 SKUs were received",
     ),
     (
         "forecast",
