@@ -20,7 +20,7 @@ LARGE := WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_TURNS=3 WAITROOM_TEST_WAITING=50
   WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test endure unit check bench catalogue-bench pooler browser rehearse oracle race soak outage stalls mutants pages pictures clean
+.PHONY: help run test endure unit check bench catalogue-bench pooler browser rehearse oracle race soak outage stalls mutants pages live-page pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -95,6 +95,9 @@ languages: $(READY) ## Bring the catalogues of the languages up to date with the
 
 pages: $(READY) browser ## Measure weight, first paint, own place and shift of the pages on a slow line
 	$(BIN)/python tools/pages.py
+
+live-page: $(READY) browser ## Watch the operators' live screen for long tasks with a crowd of 5,000
+	$(BIN)/python tools/long_tasks.py
 
 pictures: $(READY) browser ## Take the README's pictures anew, of the demonstration sale
 	$(BIN)/python tools/pictures.py
