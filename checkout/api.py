@@ -15,6 +15,7 @@ from aiohttp import web
 from checkout.driving.payments import Payments
 from checkout.order import UNSETTLED, Order, OrderRequest, shopper_body
 from checkout.order_link import OrderLinks
+from checkout.order_mail_store import OrderMail
 from checkout.order_store import OrderStore, SessionView
 from checkout.refusals import ContentChanged, PaymentDeclined, UnknownOrder
 from checkout.session import Session
@@ -34,6 +35,7 @@ from inventory.hold_store import HoldStore, Placed
 from inventory.kit.batcher import BatcherByRoom
 from inventory.kit.doors.decoding import Json
 from inventory.kit.http import idempotency_key, json_response, read_body
+from inventory.kit.language.asked import language_of
 from inventory.kit.language.language import phrase
 from inventory.kit.problem import EngineDown, Unprocessable
 from inventory.refusals import AlreadyPaid, SessionOver, UnknownHold
@@ -70,7 +72,9 @@ class Checkout:
         payments: Payments,
         gateway_name: str,
         payment_wait_s: float,
+        mail: OrderMail,
     ) -> None:
+        self.mail = mail
         self.sessions = sessions
         self.links = links
         self.holds = holds
@@ -92,13 +96,12 @@ class Checkout:
 
         The last raises `PaymentDeclined`.
         """
-        where = {"Location": f"/checkout/orders/{order.order_id}"}
+        headers, status = {"Location": f"/checkout/orders/{order.order_id}"}, 201
         if order.failed:
             raise PaymentDeclined(order.detail, order_id=str(order.order_id))
         if order.state in UNSETTLED:
-            headers = {**where, "Retry-After": RETRY_AFTER_S}
-            return json_response(self.order_body(order), status=202, headers=headers)
-        return json_response(self.order_body(order), status=201, headers=where)
+            headers["Retry-After"], status = RETRY_AFTER_S, 202
+        return json_response(self.order_body(order), status=status, headers=headers)
 
     async def live_session(self, session: Session) -> SessionView:
         """Return a session that has not ended; raises `SessionOver` otherwise."""
@@ -119,9 +122,8 @@ class Checkout:
     ) -> Order:
         """Start paying, or find the payment that this key started, and wait for it a while.
 
-        One driver asks the gateway, however often the request is repeated: a repeat joins the drive
-        of this process, and takes over from a process that has died once the lease has run out.
-        Raises `Busy` before anything is written where the gateway has more to do than it manages.
+        One driver asks the gateway: a repeat joins the drive of this process, and takes over from a
+        process that died once the lease is over. Raises `Busy` where the gateway manages no more.
         """
         self._payments.require_room()
         try:
@@ -270,9 +272,6 @@ class CheckoutApi:
             return json_response(hold_body(hold), status=201)
         return json_response(_placed_body(placed), status=201)
 
-    async def read_hold(self, request: web.Request) -> web.Response:
-        return await self._hold_answer(request)
-
     async def change_hold(self, request: web.Request) -> web.Response:
         session, hold_id = await self._named_hold(request)
         change = await read_body(request, _CHANGE)
@@ -289,7 +288,7 @@ class CheckoutApi:
             again = idempotency_uuid(key) if key else None
             async with self._checkout.changing(session.session_id, hold_id) as holds:
                 await holds.extend(session.session_id, hold_id, key=again)
-        return await self._hold_answer(request)
+        return await self.read_hold(request)
 
     async def release_hold(self, request: web.Request) -> web.Response:
         session, hold_id = await self._named_hold(request)
@@ -302,6 +301,7 @@ class CheckoutApi:
         key = idempotency_key(request)
         assert key is not None
         wish = await read_body(request, _ORDER)
+        address = self._checkout.mail.checked(wish.email)
         session = await self._checkout.sessions.meant(carried, hold_id=wish.hold_id)
         order = await self._checkout.pay(
             session,
@@ -311,6 +311,7 @@ class CheckoutApi:
             shown_minor=wish.total_minor,
             shown_content=wish.content,
         )
+        await self._checkout.mail.queue(order, address, language=language_of(request).tag)
         return self._checkout.order_answer(order)
 
     async def _named_hold(self, request: web.Request) -> tuple[Session, UUID]:
@@ -321,7 +322,7 @@ class CheckoutApi:
             raise UnknownHold from error
         return await self._checkout.sessions.meant(carried, hold_id=hold_id), hold_id
 
-    async def _hold_answer(self, request: web.Request) -> web.Response:
+    async def read_hold(self, request: web.Request) -> web.Response:
         session, hold_id = await self._named_hold(request)
         return json_response(
             hold_body(await self._checkout.holds.read(session.session_id, hold_id))

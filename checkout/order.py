@@ -68,13 +68,14 @@ class OrderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of an order.
 
     No other total is charged than `total_minor`, and nothing else is bought than what the hold's
-    `content` named, if they are given.
+    `content` named, if they are given. The order goes to `email` once it is paid, if one is given.
     """
 
     hold_id: UUID
     payment: PaymentChoice
     total_minor: Annotated[int, Meta(ge=0, le=2**53)] | None = None
     content: Annotated[str, Meta(max_length=64)] | None = None
+    email: Annotated[str, Meta(max_length=320)] = ""
 
 
 class OrderItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -129,6 +129,7 @@ class CheckoutPages:
             "problem": problem and problem.body(language_of(request)),
             "at_pay": at_pay,
             "stripe_key": self._stripe_key,
+            "mail_offered": self._checkout.mail.offered,
             "form_key": str(uuid4()),
         }
         response = self._pages.render(
@@ -238,6 +239,7 @@ class CheckoutPages:
         session, hold_id = await self._named(request)
         form = await read_form(request)
         try:
+            address = self._checkout.mail.checked(form.get("email", ""))
             order = await self._checkout.pay(
                 session,
                 hold_id=hold_id,
@@ -247,6 +249,7 @@ class CheckoutPages:
                 shown_minor=_shown(form, hold_id),
                 shown_content=form.get(f"{_CONTENT_FIELD}{hold_id}"),
             )
+            await self._checkout.mail.queue(order, address, language=language_of(request).tag)
             self._checkout.order_answer(order)
         except Refusal as refusal:
             return await self._show(request, refusal, at_pay=True)

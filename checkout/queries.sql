@@ -23,6 +23,16 @@ SELECT end_session($1, $2);
 -- hold, a hold that is over. The hold's deadline moves once, by the payment window.
 SELECT * FROM start_payment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
+-- name: mail_order
+-- The message waits for the order to be paid. Its facts are those of the order as it was placed.
+INSERT INTO mail (address, kind, facts)
+SELECT $2, 'bought', jsonb_build_object('order_id', p.order_id, 'number', p.reference, 'room', m.room,
+        'name', m.name, 'total_minor', p.total_minor, 'currency', p.currency, 'language', $3::text, 'path', $4::text,
+        'items', (SELECT jsonb_agg(jsonb_build_object('name', l.name, 'quantity', l.quantity) ORDER BY l.sku_id)
+                  FROM purchase_line l WHERE l.order_id = p.order_id))
+FROM purchase p JOIN room m USING (room_id) WHERE p.order_id = $1
+ON CONFLICT ((facts ->> 'order_id')) WHERE kind = 'bought' DO NOTHING;
+
 -- name: order_of_hold
 -- The order that a hold was sold to.
 SELECT p.order_id, p.paid_at IS NOT NULL AS is_paid FROM purchase p

@@ -176,11 +176,11 @@ class Shopper:
         )
 
     async def pay(
-        self, hold_id: str, *, token: str = "tok_approve", key: str | None = None
+        self, hold_id: str, *, token: str = "tok_approve", key: str | None = None, **fields: Any
     ) -> ClientResponse:
         return await self.client.post(
             "/checkout/orders",
-            json={"hold_id": hold_id, "payment": {"token": token}},
+            json={"hold_id": hold_id, "payment": {"token": token}, **fields},
             headers={**authorization(self.session), "Idempotency-Key": key or str(uuid4())},
         )
 

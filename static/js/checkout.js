@@ -121,7 +121,7 @@ async function pay(_, submitter) {
   const token = new FormData($("pay-form")).get("token");
   const name = `pay ${id}`;
   const { total_minor: total, content } = session.holds.find((other) => other.hold_id === id) ?? {};
-  const { ok, status, data } = await ask("POST", `/checkout/orders${here}`, { body: { hold_id: id, payment: { token }, total_minor: total, content }, key: attempt(name, `${token} ${total} ${content}`) });
+  const { ok, status, data } = await ask("POST", `/checkout/orders${here}`, { body: { hold_id: id, payment: { token }, total_minor: total, content, email: $("pay-email")?.value.trim() }, key: attempt(name, `${token} ${total} ${content}`) });
   settle(name);
   // A gateway's own script may take part.
   document.dispatchEvent(new CustomEvent("pay-answer", { detail: { status, data } }));

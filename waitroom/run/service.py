@@ -16,6 +16,7 @@ from checkout.driving.payments import Payments
 from checkout.driving.refunds import Refunds
 from checkout.gateway.gateway import Gateway
 from checkout.order_link import OrderLinks
+from checkout.order_mail_store import OrderMail
 from checkout.session import SessionSeal
 from checkout.sessions import Sessions
 from inventory.api import Catalogue
@@ -35,6 +36,7 @@ from waitroom.desk.tickets import Tickets
 from waitroom.leader.controller import Controller
 from waitroom.leader.drawing import Drawing, SeedBook
 from waitroom.leader.health_watch import HealthShare
+from waitroom.line.address import is_address
 from waitroom.line.invitation import InvitationSeal
 from waitroom.line.ticket import TicketSeal
 from waitroom.log.signing import LogKey
@@ -185,9 +187,11 @@ def _checkout(
     sessions: SessionSeal,
     payments: Payments,
 ) -> Checkout:
+    links = OrderLinks(secrets.keys)
     return Checkout(
         sessions=Sessions(sessions, stores.orders, secure=settings.secure),
-        links=OrderLinks(secrets.keys),
+        links=links,
+        mail=OrderMail(stores.pool, links, is_address=is_address if secrets.smtp_url else None),
         holds=stores.holds,
         orders=stores.orders,
         payments=payments,

@@ -581,9 +581,21 @@ async def test_mail_brings_back_whoever_stayed_for_returns(
         await lucky.locator("#hold-button").click()
         await expect(lucky.locator("#pay-button")).to_be_visible()
         await late.goto(f"{serving.url}/rooms/drop")
+        await lucky.locator("#pay-email").fill("lucky@example.com")
         await lucky.locator("#pay-button").click()
         await lucky.wait_for_url("**/checkout/orders/**")
         await expect(late.locator("#state-word")).to_contain_text("old out")
+        # The order goes to its shopper, with a link that opens it anywhere.
+        await eventually(lambda: _any(box.taken))
+        (message,) = box.taken
+        text = message.get_content()
+        (link,) = re.findall(r"^http\S+", text, flags=re.MULTILINE)
+        assert message["To"] == "lucky@example.com"
+        assert units(1, "Mug") in text
+        elsewhere = await pages(java_script_enabled=False)
+        await elsewhere.goto(link.strip())
+        await expect(elsewhere.locator("#order-status")).to_contain_text("aid")
+        box.taken.clear()
 
         await late.locator("#returns-open").click()
         await late.locator("#returns-email").fill("late@example.com")
@@ -596,7 +608,7 @@ async def test_mail_brings_back_whoever_stayed_for_returns(
         (message,) = box.taken
         text = message.get_content()
         (link,) = re.findall(r"^http\S+", text, flags=re.MULTILINE)
-        assert box.recipients == ["late@example.com"]
+        assert box.recipients == ["lucky@example.com", "late@example.com"]
         assert "Your number: 2" in text
         assert link.strip() == f"{serving.url}/rooms/drop"
         await late.goto(link.strip())
@@ -607,8 +619,8 @@ async def test_mail_brings_back_whoever_stayed_for_returns(
         await late.locator("#hold-button").click()
         await expect(late.locator("#held-items")).to_contain_text(units(1, "Mug"))
 
-    (mail,) = await execute(service, "SELECT state, address FROM mail")
-    assert tuple(mail) == ("sent", "")
+    found = await execute(service, "SELECT state, address FROM mail")
+    assert [tuple(mail) for mail in found] == [("sent", ""), ("sent", "")]
     assert await execute(service, "SELECT FROM returns_wait") == []
     assert await service.ledger.breaches() == []
 

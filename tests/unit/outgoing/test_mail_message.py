@@ -251,3 +251,23 @@ def test_a_relay_that_refuses_our_sign_in_is_asked_again_for_a_while(answer: Rel
     waits = [o.again_s for o in outcomes[:-1]]
     assert waits == [s * (1 + RETRY.jitter / 2) for s in SCHEDULE_S]
     assert waits == sorted(waits)
+
+
+def test_an_order_is_told_with_its_items_its_total_and_its_link() -> None:
+    facts = (
+        '{"order_id": "7d1c", "room": "drop", "name": "Drop\\nBcc: x", '
+        '"number": "K7QM3467", "items": [{"name": "Mug", "quantity": 2}], "total_minor": 2000, '
+        '"currency": "EUR", "path": "/checkout/orders/7d1c?key=abc", "language": "de"}'
+    )
+
+    message = read_back(written(kind="bought", facts=facts))
+
+    text = message.get_content()
+    assert "K7QM3467" in message["Subject"]
+    assert message["Bcc"] is None
+    for said in (
+        "2 \u00d7 Mug",
+        "20,00\u00a0\u20ac",
+        "https://shop.example/checkout/orders/7d1c?key=abc",
+    ):
+        assert said in text

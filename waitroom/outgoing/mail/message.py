@@ -10,9 +10,10 @@ import msgspec
 
 from inventory.kit.language.catalogues import english, language, tags
 from inventory.kit.language.language import Language
+from inventory.money import format_amount
 from waitroom.line.address import parse_address
 
-CALLED_FOR_RETURNS = "called_for_returns"
+CALLED_FOR_RETURNS, BOUGHT = "called_for_returns", "bought"
 NAME_LENGTH_MAX = 80
 
 
@@ -26,7 +27,28 @@ class Called(msgspec.Struct, frozen=True, kw_only=True):
     language: str = ""
 
 
+class BoughtItem(msgspec.Struct, frozen=True, kw_only=True):
+    """Units of one SKU as they were ordered."""
+
+    name: str
+    quantity: int
+
+
+class Bought(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of a paid order, as `mail_order` writes them; `path` reads it without a session."""
+
+    room: str
+    name: str
+    number: str
+    items: list[BoughtItem]
+    total_minor: int
+    currency: str
+    path: str
+    language: str = ""
+
+
 _CALLED = msgspec.json.Decoder(Called)
+_BOUGHT = msgspec.json.Decoder(Bought)
 
 
 def write_message(
@@ -44,25 +66,52 @@ def write_message(
 
     The same message always has the same Message-ID, so that a copy can be told from a new message.
     """
-    if kind != CALLED_FOR_RETURNS:
+    if kind not in {CALLED_FOR_RETURNS, BOUGHT}:
         raise ValueError(f"there is no text for mail of the kind {kind!r}")
-    call = _CALLED.decode(facts)
-    name = one_line(call.name)
+    told: Called | Bought = (_BOUGHT if kind == BOUGHT else _CALLED).decode(facts)
+    name = one_line(told.name)
+    tongue = language(told.language) if told.language in tags() else english()
     # The policy refuses a header with a line break in it.
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     address = parse_address(to)
     message["To"] = Address(username=address.local, domain=address.domain)
-    tongue = language(call.language) if call.language in tags() else english()
-    message["Subject"] = tongue.say("It is your turn: {name}", name=name)
+    if isinstance(told, Bought):
+        subject = tongue.say("Your order {number}: {name}", number=told.number, name=name)
+        text = _thanks(told, name, f"{base_url}{told.path}", tongue)
+    else:
+        subject = tongue.say("It is your turn: {name}", name=name)
+        text = _text(told, name, f"{base_url}/rooms/{told.room}", tongue)
+    message["Subject"] = subject
     message["Date"] = format_datetime(now.astimezone(UTC))
     message["Message-ID"] = f"<mail-{mail_id}-{created_at.timestamp():.6f}@{sender.domain}>"
     # RFC 3834: out-of-office notes do not answer such a message.
     message["Auto-Submitted"] = "auto-generated"
-    text = _text(call, name, f"{base_url}/rooms/{call.room}", tongue)
     # Every relay takes seven bits, and some take no more.
     message.set_content(text, cte=None if text.isascii() else "quoted-printable")
     return message
+
+
+def _thanks(order: Bought, name: str, url: str, tongue: Language) -> str:
+    items = "\n".join(f"{item.quantity} \u00d7 {one_line(item.name)}" for item in order.items)
+    amount = format_amount(order.total_minor, order.currency, tongue.locale)
+    parts = (
+        tongue.say("Thank you. You bought in {name}:", name=name),
+        items,
+        tongue.say("Total: {amount}", amount=amount)
+        + "\n"
+        + tongue.say("Order: {number}", number=order.number),
+        url,
+        tongue.say(
+            "This address shows your order and its receipt. Keep it to yourself: it opens the "
+            "order for anyone who has it."
+        ),
+        tongue.say(
+            "Your e-mail address was given with the payment. This is the only message: the address "
+            "is deleted now that it is sent."
+        ),
+    )
+    return "\n\n".join(parts) + "\n"
 
 
 def _text(call: Called, name: str, url: str, tongue: Language) -> str:

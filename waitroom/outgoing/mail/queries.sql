@@ -3,7 +3,7 @@
 WITH due AS (
     SELECT x.mail_id FROM mail x
     WHERE x.state = 'waiting' AND x.next_at <= statement_timestamp() AND x.attempts < $3
-        AND (x.facts ->> 'claim_until')::timestamptz > statement_timestamp()
+        AND mail_is_due(x)
     ORDER BY x.next_at LIMIT $1 FOR UPDATE SKIP LOCKED)
 UPDATE mail m SET attempts = m.attempts + 1, next_at = statement_timestamp() + make_interval(secs => $2),
     sent_by = $4

@@ -245,7 +245,7 @@ CREATE INDEX webhook_delivery_by_state ON webhook_delivery (endpoint_id, state, 
 CREATE TABLE mail (
     mail_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     address text NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('called_for_returns')),
+    kind text NOT NULL CHECK (kind IN ('called_for_returns', 'bought')),
     facts jsonb NOT NULL,
     state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sent', 'failed')),
     attempts int NOT NULL DEFAULT 0,
@@ -259,4 +259,6 @@ CREATE TABLE mail (
     CONSTRAINT what_is_over_has_ended CHECK ((state = 'waiting') = (ended_at IS NULL))
 );
 CREATE INDEX mail_waiting ON mail (next_at) WHERE state = 'waiting';
+-- An order is written about once, however often its payment is repeated.
+CREATE UNIQUE INDEX mail_of_order ON mail ((facts ->> 'order_id')) WHERE kind = 'bought';
 CREATE INDEX mail_ended ON mail (ended_at) WHERE ended_at IS NOT NULL;

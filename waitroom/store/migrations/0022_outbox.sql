@@ -170,18 +170,34 @@ BEGIN
     RETURN why;
 END $$;
 
--- Ends messages that are of no use any more: the call is over, or senders died over the message as often
--- as it may be tried. Returns how many.
+-- Says whether a message may go out: a call is not over, an order is paid.
+CREATE FUNCTION mail_is_due(m mail) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT CASE m.kind
+        WHEN 'bought' THEN EXISTS (
+            SELECT FROM purchase p WHERE p.order_id = (m.facts ->> 'order_id')::uuid AND p.paid_at IS NOT NULL)
+        ELSE (m.facts ->> 'claim_until')::timestamptz > statement_timestamp() END
+$$;
+
+-- Says whether a message has come too late for ever: the call is over, the order was not paid in a day.
+CREATE FUNCTION mail_is_late(m mail) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT CASE m.kind
+        WHEN 'bought' THEN m.created_at < clock_timestamp() - interval '1 day' OR EXISTS (
+            SELECT FROM purchase p WHERE p.order_id = (m.facts ->> 'order_id')::uuid AND p.paid_at IS NULL
+                AND p.state IN ('declined', 'cancelled', 'refunded'))
+        ELSE (m.facts ->> 'claim_until')::timestamptz <= clock_timestamp() END
+$$;
+
+-- Ends messages that are of no use any more, and those over which senders died as often as a message may be
+-- tried. Returns how many.
 CREATE FUNCTION give_up_mail(batch_max int, attempts_max int) RETURNS int LANGUAGE sql AS $$
     WITH over AS (
         SELECT x.mail_id FROM mail x
         WHERE x.state = 'waiting' AND x.next_at <= clock_timestamp()
-            AND ((x.facts ->> 'claim_until')::timestamptz <= clock_timestamp() OR x.attempts >= attempts_max)
+            AND (mail_is_late(x) OR x.attempts >= attempts_max)
         ORDER BY x.next_at LIMIT batch_max FOR UPDATE SKIP LOCKED),
     ended AS (
-        UPDATE mail m SET state = 'failed', address = '', ended_at = clock_timestamp(), outcome = CASE
-                WHEN (m.facts ->> 'claim_until')::timestamptz <= clock_timestamp() THEN 'too late'
-                ELSE 'given up' END
+        UPDATE mail m SET state = 'failed', address = '', ended_at = clock_timestamp(),
+            outcome = CASE WHEN mail_is_late(m) THEN 'too late' ELSE 'given up' END
         FROM over WHERE m.mail_id = over.mail_id RETURNING m.mail_id)
     SELECT count(*)::int FROM ended
 $$;
