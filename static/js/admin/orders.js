@@ -10,6 +10,8 @@ const FIELDS = ["q", "status", "sku", "from", "to"];
 const TIMES = new Set(["from", "to"]);
 const SELLER = $("admin").dataset.role === "seller";
 
+const HEADS = ["", "", "", "", "Given back", ...(SELLER ? [] : ["Customer"]), ""];
+
 /** @type {string | null} */
 let older = null;
 let shown = 0, asked = 0;
@@ -92,6 +94,8 @@ function row(order) {
     money(order.total_minor, order.currency), back + coming, ...(SELLER ? [] : [order.customer_email || "–"]), momentOf(order.created_at),
   ];
   const made = tableRow(cells);
+  // On a phone a row is a card, and its cells have no heads.
+  [...made.cells].forEach((cell, i) => { cell.dataset.head = HEADS[i] ?? ""; });
   made.dataset.order = order.order_id;
   return made;
 }
@@ -126,5 +130,6 @@ window.addEventListener("hashchange", follow);
 for (const name of TIMES) watchMoment($(name));
 wireOrder(redraw, () => history.replaceState(null, "", location.pathname + location.search));
 recall();
+$("more-filters").open = matchMedia("(min-width: 40rem)").matches || ["sku", "from", "to"].some((name) => $(name).value);
 search();
 follow();

@@ -284,6 +284,8 @@ async def test_an_operator_finds_an_order_and_gives_money_back(
     await check_page(page)
     await page.keyboard.press("Escape")
     await expect(page.locator("#order-dialog")).to_be_hidden()
+    # On a phone the whole row stands in the window.
+    assert await page.locator("#order-rows tr").evaluate("e => e.offsetWidth <= innerWidth")
 
     await expect(page.locator("#order-rows")).to_contain_text("Partly refunded")
     await expect(page.locator("#order-rows")).to_contain_text("€12.50")
