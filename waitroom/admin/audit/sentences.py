@@ -26,6 +26,7 @@ ACTORS = {
     "schedule": "The schedule",
     "webhooks": "The sender of webhooks",
     "demonstration": "The demonstration",
+    "program": "The program",
 }
 # The kinds by the word of the filter that finds them.
 SUBJECTS = {
