@@ -285,7 +285,14 @@ class WaitingPages:
         """Ask whether to leave, or tell that the place is given up."""
         title = view.rules.name
         number = ticket.number if ticket is not None and not ticket.entered else None
-        context = {"room": view.room, "name": title, "asks": ticket is not None, "number": number}
+        before = view.state is not None and view.state.status in BEFORE_THE_DRAW
+        context = {
+            "room": view.room,
+            "name": title,
+            "asks": ticket is not None,
+            "number": number,
+            "draws": before and view.rules.order_by == "draw",
+        }
         return self._pages.render("leave_line.html", context, title=title, request=request)
 
     async def step_aside(self, request: web.Request) -> web.Response:

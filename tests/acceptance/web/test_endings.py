@@ -85,6 +85,24 @@ async def test_leaving_the_line_asks_without_a_script_and_tells_afterwards(
     assert gone.status == 401
 
 
+async def test_leaving_a_draw_is_said_in_the_words_of_a_draw(
+    service: Service, browser: Client
+) -> None:
+    await open_room(service, status="scheduled", order_by="draw", doors_at="2020-01-01T00:00:00Z")
+    await tick(service)
+    await browser.post("/rooms/drop/tickets")
+
+    room = await page_of(browser, "/rooms/drop")
+    asked = await (await browser.post("/rooms/drop/leave", headers=HTML)).text()
+    told = await (await browser.post("/rooms/drop/leave", data={"sure": "1"}, headers=HTML)).text()
+
+    assert "Leave the draw</button>" in room
+    assert "Leave the draw?" in asked
+    assert "Keep my entry" in asked
+    assert "You left the draw" in told
+    assert "Leave the line" not in room + asked
+
+
 async def test_a_purchase_is_told_wherever_its_shopper_looks(
     service: Service, client: Client, browser: Client
 ) -> None:
