@@ -391,6 +391,9 @@ async def test_a_seller_does_not_find_what_is_not_theirs(service: Service) -> No
     with pytest.raises(UnknownOrder):
         await service.history.file(foreign, seller=seller)
     assert [room["room"] for room in await service.history.rooms(seller=seller)] == ["drop"]
+    # A room that admits a seller is theirs to see before they have products there.
+    assert [room["room"] for room in await service.history.rooms(seller=stranger)] == ["drop"]
+    await service.rooms.admit("drop", "uma", admitted=False, who="night")
     assert await service.history.rooms(seller=stranger) == []
 
 
