@@ -8,7 +8,7 @@ from itertools import pairwise, product
 from typing import Any
 
 import msgspec
-from browsers import look_again
+from browsers import check_page, look_again
 from playwright.async_api import Page, expect
 from programs import Site, all_know
 from support import eventually, open_room
@@ -155,6 +155,9 @@ async def test_a_draw_from_the_open_doors_to_the_reveal(
     # Seats are none, so no forecast stands beside the reason.
     await expect(page.locator("#why")).to_contain_text("No one is let in just now")
     await expect(page.locator("#wait")).to_have_text("Not known yet")
+    await page.locator("#alert summary").click()
+    await expect(page.locator("#alert-test")).to_be_visible()
+    await check_page(page)
     await page.locator("#drew a").click()
     await page.wait_for_url("**/rooms/drop/log#how")
 
