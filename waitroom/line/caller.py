@@ -20,9 +20,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from waitroom.line.checkout_health import HealthLimit
-from waitroom.line.forecast.demand import Demand
 from waitroom.line.forecast.forecaster import Forecaster, Supply
-from waitroom.line.forecast.journey import Reading
+from waitroom.line.forecast.learning.demand import Demand
+from waitroom.line.forecast.learning.journey import Reading
 from waitroom.line.forecast.outlook import Outlook
 from waitroom.line.forecast.prospects import Prospects
 from waitroom.line.forecast.skus import sku_states, sku_tables

@@ -10,7 +10,7 @@ import msgspec
 
 from inventory.kit.database import SHOPPER_TIMEOUT_S, Connection, Pool, connection, load_queries
 from waitroom.line.assortment.choices import Chosen
-from waitroom.line.forecast.journey import Journey, Reading
+from waitroom.line.forecast.learning.journey import Journey, Reading
 from waitroom.line.policy import Call, CallResult
 from waitroom.line.snapshot import (
     CallingRules,

@@ -13,8 +13,8 @@ from support import eventually, execute, open_room, shift_clock, tick
 from inventory.kit.problem import Busy
 from waitroom.leader.room_lead import FAILURES
 from waitroom.line.forecast import flow
-from waitroom.line.forecast.demand import Demand
 from waitroom.line.forecast.forecaster import Supply
+from waitroom.line.forecast.learning.demand import Demand
 from waitroom.run.app import Service
 
 

@@ -9,7 +9,7 @@ from shop import hold
 from support import execute, open_room, shift_clock, tick
 
 from waitroom.leader.controller import Controller
-from waitroom.line.forecast.journey import Reading
+from waitroom.line.forecast.learning.journey import Reading
 from waitroom.line.policy import POLICIES, Call, CallResult, Decision
 from waitroom.line.snapshot import RoomSnapshot
 from waitroom.line.state import RoomState, decode_state

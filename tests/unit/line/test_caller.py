@@ -8,7 +8,7 @@ import pytest
 
 from waitroom.line.caller import FORECAST_MAX_S, READING_MAX_S, Caller
 from waitroom.line.checkout_health import HealthLimit
-from waitroom.line.forecast.journey import Journey, Reading
+from waitroom.line.forecast.learning.journey import Journey, Reading
 from waitroom.line.policy import CallResult
 from waitroom.line.snapshot import CallingRules, LineSnapshot, RoomSnapshot, Stock
 

@@ -1,17 +1,14 @@
 """Learning from called shoppers, and foreseeing calls, waits and chances. Pure.
 
-    rates ──► demand ──► outlook ──► expected          how many to call now
-                            │            ▲
-                            ▼            │ asked at each step
-                       prospects ◄── flow              when each place is called
-                            │
-                            ▼
-                      track_record                     how wide the bands have to be
+    learning ──► outlook ──► expected           how many to call now
+                    │            ▲
+                    ▼            │ asked at each step
+               prospects ◄── flow               when each place is called
+                    │
+                    ▼
+              track_record                      how wide the bands have to be
 
-* `rates` counts going on and dropping out by age; admissions that are still open are censored, and
-  so are shoppers who had nothing to find.
-* `journey` is one admission as the leader reads it, `demand` the learner: it sees each change of an
-  open admission and each finished one once, and counts the time of all others by itself.
+* `learning` has what called shoppers do, from what they have done so far.
 * `outlook` is what is to be expected at one moment. Calls made since the figures were read are
   counted into it, or each tick would make them again. Its horizons sum up how many will have asked
   and what will have come back by several moments ahead.

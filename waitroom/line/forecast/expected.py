@@ -16,10 +16,9 @@ from waitroom.line.forecast.outlook import Outlook
 
 # As many times the shoppers who may find nothing may be refused at first.
 REFUSED_TIMES = 2.0
-# A round spends these parts of what is left of the bounds. What was learned from the first shoppers
-# is often wrong about a slow crowd, and a shopper who was called cannot be sent away. A refused
-# shopper who leaves without a word has the next unit held in vain, so of that bound less is spent.
-NOTHING_PART, REFUSED_PART = 0.4, 0.15
+# A round spends these parts of what is left of the bounds. A refused shopper who leaves without a
+# word has the next unit held in vain, so of that bound less is spent.
+NOTHING_PART, REFUSED_PART = 1.0, 0.4
 # A bound that is used up still lets a call be made that is nearly sure to harm no shopper.
 LEAST = 0.02
 # No more shoppers may ask than so many times the baskets that there are expected to be.
@@ -38,13 +37,23 @@ def served(demand: Outlook, units: float) -> tuple[float, float]:
     """
     if units <= 0:
         return 0.0, 0.0
+    chosen_var = chosen_var_of(demand, units)
     units = demand.asked_for(units)
     mean, var = demand.units_mean, demand.units_var
     overshoot = ((var + mean**2) / mean - 1) / 2
     # A part of a unit is the chance that there is one.
     baskets = max((units + overshoot) / mean, 1.0) if units >= 1 else units
-    chosen_var = demand.asked_var / mean**2
-    return baskets, units * var / mean**3 + baskets**2 * demand.units_doubt + chosen_var
+    known_var = units * var / mean**3 + baskets**2 * demand.units_doubt
+    return baskets, known_var + chosen_var / mean**2
+
+
+def chosen_var_of(demand: Outlook, units: float) -> float:
+    """Return the variance of the units asked for until these are taken, from who chooses what.
+
+    However shoppers choose, they ask for as many units as they take. So the units asked for may
+    turn out fewer by those of what is gone, and by no more: these are two standard deviations.
+    """
+    return min(demand.asked_var, ((demand.asked_for(units) - units) / 2) ** 2)
 
 
 def short(demand: Outlook, *, units: float, calls: float) -> tuple[float, float]:

@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from math import inf, log
 from operator import mul
 
-from waitroom.line.forecast.expected import calls_in_mean
+from waitroom.line.forecast.expected import calls_in_mean, chosen_var_of
+from waitroom.line.forecast.learning.latecomers import back_within
+from waitroom.line.forecast.learning.rates import LifeTable
 from waitroom.line.forecast.outlook import Crowd, Outlook, Tables
-from waitroom.line.forecast.rates import LifeTable
 
 STEP_S = 10.0
 # A new call takes about this long to ask.
@@ -47,6 +48,12 @@ class Flow:
     asked: tuple[float, ...]
     bought: tuple[float, ...]
     turned_out: tuple[float, ...]
+
+    def within(self, calls: float) -> "Flow":
+        """Return the flow with at most so many calls in all, at the same times."""
+        if self.total <= calls:
+            return self
+        return replace(self, calls=tuple(made * calls / self.total for made in self.calls))
 
     @property
     def total(self) -> float:
@@ -212,15 +219,23 @@ def flow(
     if outlook.tables is None:
         return None
     shop = _Shop.of(outlook, outlook.tables)
-    units = outlook.wanted(units_free + units_promised)
+    # Units are counted as the units asked for until they are taken.
+    taken = outlook.wanted(units_free + units_promised)
+    units = outlook.asked_for(taken)
+    each_back = units / taken if taken >= 1 else 1.0
+    doubt = chosen_var_of(outlook, taken) / max(units, 1.0) ** 2
+    stock = outlook
+    outlook = replace(outlook, depletion=None, units_doubt=outlook.units_doubt + doubt)
     keeps = _Keeps.of(shop, outlook, units, units_promised)
     uncertain, of_call = shop.uncertain(outlook), outlook.call_var
     new, made, asked, bought, turned_out = 0.0, 0.0, 0.0, 0.0, 0.0
+    # Latecomers are called before the line.
+    to_come, late = outlook.latecomers, 0.0
     steps: list[tuple[float, float, float, float]] = []
     for _ in range(limits.steps_max):
-        taking = outlook.taking(asked)
+        taking = stock.taking(asked)
         asked_now, bought_now, back = shop.step(new, taking=taking)
-        units += back - asked_now * taking
+        units += back * each_back - asked_now
         asked, bought = asked + asked_now, bought + bought_now
         # The uncertainty about shoppers who stay long may grow for a while; what has turned out
         # never becomes uncertain again.
@@ -229,9 +244,13 @@ def flow(
             new = keeps.calls(shop, units)
         else:
             then = _outlook_then(outlook, shop, made=made, asked=asked)
-            new = calls_in_mean(then, units=units + shop.back_soon, share=disappointed_max)
+            soon = shop.back_soon * each_back
+            new = calls_in_mean(then, units=units + soon, share=disappointed_max)
         new = min(new, limits.calls(shop.people))
-        made += new
+        back_now = back_within(to_come, STEP_S)
+        to_come, late = to_come - back_now, late + back_now
+        before = min(late, new)
+        late, made = late - before, made + new - before
         steps.append((made, asked, bought, turned_out))
         if len(steps) > STEPS_LEAST and made - steps[-CALM_STEPS][0] < CALM_SHARE * made:
             break

@@ -76,6 +76,9 @@ class Supply:
                 units_promised=units_promised,
                 disappointed_max=disappointed_max,
             )
+            if self._flow is not None and stock.shelves:
+                # Only the walk along the shelves knows which calls are for what is gone.
+                self._flow = self._flow.within(stock.calls_left)
         if self._flow is None:
             return replace(stock, steady=False)
         return replace(

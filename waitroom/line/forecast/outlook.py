@@ -14,7 +14,7 @@ from operator import mul
 from typing import NamedTuple
 
 from waitroom.line.assortment.depletion import Depletion
-from waitroom.line.forecast.rates import LifeTable
+from waitroom.line.forecast.learning.rates import LifeTable
 
 # The moments ahead, in seconds; the last is without end.
 ENDLESS_S = 1_000_000
@@ -136,6 +136,7 @@ class Outlook:
         still ask are all taken to ask before a unit comes back.
     units_held: units in holds.
     claim_share, hold_share, pay_share: the shares that claim, then hold, then pay.
+    latecomers: shoppers who missed their call and are expected back for another.
     depletion: how the free units go as shoppers ask, where a room sells several SKUs. Shoppers ask
         for more units than there are before the last one is taken, since some want what is gone.
     """
@@ -160,6 +161,7 @@ class Outlook:
     hold_share: float = 1.0
     pay_share: float = 1.0
     pay_doubt: float = 0.0
+    latecomers: float = 0.0
     crowd: Crowd = field(default_factory=Crowd)
     tables: Tables | None = None
     depletion: Depletion | None = None

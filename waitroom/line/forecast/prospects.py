@@ -278,9 +278,10 @@ def stock_prospects(
     """
     asker_mean, each_mean, ask = outlook.asker_mean, outlook.call_mean, outlook.ask_share
     paid, kept = _paid_share(outlook), _kept_askers(outlook)
-    # Shoppers who were refused are served before the line.
-    askers = outlook.askers_mean + kept + outlook.crowd.refused
-    askers_var = outlook.askers_var + kept * (1 - ask)
+    # Shoppers who were refused are served before the line, and latecomers are called before it.
+    late = outlook.latecomers * ask
+    askers = outlook.askers_mean + kept + late + outlook.crowd.refused
+    askers_var = outlook.askers_var + kept * (1 - ask) + late
     sure = units_held * paid
     units = float(units_free + units_held + units_promised)
     spoken = sure + askers * asker_mean
@@ -355,6 +356,9 @@ def flow_deviations(flow: Flow, outlook: Outlook, stock: Prospects) -> Iterator[
     It grows with the steps: by then more of the uncertain outcomes are known, and calls have
     followed them.
     """
+    all_asked = flow.asked[-1] if flow.asked else 0.0
     for asked, bought, var in zip(flow.asked, flow.bought, flow.turned_out, strict=True):
         doubted = stock.doubt * (asked * outlook.pay_share) ** 2 + stock.pay_doubt * bought**2
-        yield sqrt(var + doubted) / stock.each_mean
+        # Which SKU is gone when shows towards the end.
+        chosen = stock.choice_var * asked / all_asked if all_asked else 0.0
+        yield sqrt(var + doubted + chosen) / stock.each_mean

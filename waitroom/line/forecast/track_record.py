@@ -20,7 +20,7 @@ NORMAL = NormalDist()
 FIRST_COUNT = 60
 FIRST_ERRORS = tuple(NORMAL.inv_cdf((i + 0.5) / FIRST_COUNT) for i in range(FIRST_COUNT))
 FIRST_LEVELS = NORMAL.inv_cdf(LOW_QUANTILE), NORMAL.inv_cdf(HIGH_QUANTILE)
-ERRORS_KEPT = 240
+ERRORS_KEPT = 80
 # The waits of a few places are sampled this often.
 TELL_EVERY_S = 10.0
 TOLD_MAX = 1_000
@@ -29,7 +29,7 @@ GRAIN_S = 6.0
 # Even when the model is sure, a wait may be longer or shorter by a fifth.
 SPREAD_LEAST = 0.2
 # A greater error means that something broke; it must not widen the bands of all other waits.
-ERROR_MAX = 2.5
+ERROR_MAX = 1.8
 
 
 @dataclass(frozen=True, slots=True)

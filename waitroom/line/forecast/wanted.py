@@ -16,6 +16,9 @@ from waitroom.line.snapshot import RoomSnapshot, Shelf
 
 # The state document names at most so many SKUs, those that are wanted most.
 TOLD_MAX = 12
+# For what is told to shoppers, tastes are trusted as if at most this many shoppers had been seen. A
+# chance that is told is not taken back, while the next calls follow what is learned by then.
+TOLD_WEIGHT_MAX = 50.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,9 @@ class Wanted:
         }
         each = outlook.asker_mean
         pieces = self._pieces(outlook, each=each, askers=askers)
-        return deplete(units, pieces, taste=self._sized(outlook))
+        taste = self._sized(outlook)
+        taste = replace(taste, weight=min(taste.weight, TOLD_WEIGHT_MAX))
+        return deplete(units, pieces, taste=taste)
 
     def _sized(self, outlook: Outlook) -> Taste:
         mean = outlook.units_mean

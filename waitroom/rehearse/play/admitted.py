@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from waitroom.line.admission import AdmissionState
-from waitroom.line.forecast.journey import Journey
+from waitroom.line.forecast.learning.journey import Journey
 from waitroom.rehearse.play.dice import Dice
 
 

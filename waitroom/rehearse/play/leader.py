@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from waitroom.line.caller import Caller
 from waitroom.line.checkout_health import CheckoutHealth
-from waitroom.line.forecast.demand import Demand
-from waitroom.line.forecast.journey import Reading
+from waitroom.line.forecast.learning.demand import Demand
+from waitroom.line.forecast.learning.journey import Reading
 from waitroom.line.policy import POLICIES, AdmissionPolicy, Call, CallResult, Expected
 from waitroom.line.snapshot import CallingRules, RoomSnapshot, Shelf
 from waitroom.line.state import LineState, RoomState

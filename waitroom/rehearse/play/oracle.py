@@ -6,9 +6,9 @@ from math import ceil, inf
 
 import msgspec
 
-from waitroom.line.forecast.demand import Demand
+from waitroom.line.forecast.learning.demand import Demand
+from waitroom.line.forecast.learning.rates import LifeTable
 from waitroom.line.forecast.outlook import Habits, Outlook, Tables
-from waitroom.line.forecast.rates import LifeTable
 from waitroom.line.policy import Expected
 from waitroom.rehearse.play.baseline import CLAIRVOYANT, ORACLE, Fixed
 from waitroom.rehearse.play.clairvoyant import Clairvoyant

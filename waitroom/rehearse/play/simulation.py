@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from waitroom.line.admission import AdmissionState
 from waitroom.line.assortment.choices import Chosen
-from waitroom.line.forecast.demand import Demand
-from waitroom.line.forecast.journey import Reading
+from waitroom.line.forecast.learning.demand import Demand
+from waitroom.line.forecast.learning.journey import Reading
 from waitroom.line.policy import AdmissionPolicy, Call, CallResult, Decision
 from waitroom.line.snapshot import LineSnapshot, RoomSnapshot, Stock
 from waitroom.rehearse.play.admitted import Admitted

@@ -13,7 +13,7 @@ from statistics import fmean, median
 
 import msgspec
 
-from waitroom.line.forecast.journey import Journey
+from waitroom.line.forecast.learning.journey import Journey
 from waitroom.rehearse.scenario.recording import shopping_of
 from waitroom.rehearse.scenario.scenario import (
     Crowd,

@@ -11,7 +11,7 @@ from inventory.kit.doors.decoding import Json
 from inventory.kit.problem import NotFound
 from waitroom.line.control.moment import Moment
 from waitroom.line.control.waited import Given
-from waitroom.line.forecast.journey import Journey
+from waitroom.line.forecast.learning.journey import Journey
 from waitroom.log.entries import Called, Joined, read_entry
 
 SQL = load_queries("waitroom.store.series")

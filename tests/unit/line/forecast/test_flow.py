@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.line.forecast.demand import Demand
 from waitroom.line.forecast.flow import Flow, flow
+from waitroom.line.forecast.learning.demand import Demand
 from waitroom.line.forecast.outlook import Crowd, Outlook
 
 ages = st.dictionaries(st.integers(0, 700), st.integers(1, 50), max_size=8).map(Counter)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.line.forecast.demand import Demand
 from waitroom.line.forecast.flow import Flow
 from waitroom.line.forecast.forecaster import Forecaster, Pace, Supply
-from waitroom.line.forecast.journey import Journey
+from waitroom.line.forecast.learning.demand import Demand
+from waitroom.line.forecast.learning.journey import Journey
 from waitroom.line.forecast.outlook import Crowd, Outlook
 from waitroom.line.forecast.prospects import Prospects, stock_prospects
 

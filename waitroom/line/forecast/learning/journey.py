@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from waitroom.line.assortment.choices import Chosen
-from waitroom.line.forecast.rates import Stage
+from waitroom.line.forecast.learning.rates import Stage
 from waitroom.line.snapshot import RoomSnapshot, Shelf
 
 

@@ -12,34 +12,30 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from math import exp, inf
+from math import exp, inf, sqrt
+
+from waitroom.line.forecast.learning.patience import Patience
 
 # Ages in seconds at which rates may change; the stage's own deadline is added to them.
 AGES_S = (0, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 150, 180, 240, 300, 420, 600, 900)
 # Events at a deadline are seen from just before it, since clocks differ, until it was swept.
 DUE_EARLY_S, DUE_LATE_S = 1.0, 10.0
-# The weight of an observation halves after this many further outcomes of its stage. So the figures
-# follow a crowd that changes in mid-sale, and are still steady enough to act upon.
-HALF_LIFE_OUTCOMES = 100
+# The weight of an observation halves after this many further outcomes of its stage, so the figures
+# follow a crowd that changes slowly.
+HALF_LIFE_OUTCOMES = 300
 FADE = 2 ** (1 / HALF_LIFE_OUTCOMES)
+# About this many latest outcomes are held against what was expected. A crowd has changed at once if
+# they are so many standard deviations off; what was seen before then counts so many times less.
+LATEST_OUTCOMES, CHANGED_SD, CHANGED_FADE = 30.0, 3.0, 8.0
 # The figures are scaled down when their weight has grown to this.
 WEIGHT_MAX = 1e9
 # A share is trusted as if at most this many shoppers had been seen, however many were: shoppers to
 # come are other people, and a crowd may change at any moment.
-KNOWN_MAX = 30
+KNOWN_MAX = 60
 # The prior is worth this many imagined shoppers.
 PRIOR_SHOPPERS = 12.0
 # At every age the prior is worth at least this many shoppers who leave the stage there.
 PRIOR_LEAST = 1.0
-# The imagined rates follow the real ones of earlier ages: an age counts this much less than the one
-# after it, and this many occurrences are taken as imagined before any age was reached.
-LEAN_FADE, LEAN_WEIGHT = 0.7, 1.0
-# They follow in full once this share of all shoppers has gone on.
-LEAN_SHARE = 0.4
-# They follow in full once the rate of going on has fallen to half of the greatest rate seen.
-LEAN_FALL = 2.0
-# A rate counts as seen after so many occurrences.
-LEAN_COUNT = 3.0
 # Imagined shoppers take each number of units up to this one, or the session limit, equally often.
 PRIOR_UNITS_MAX = 3
 
@@ -54,21 +50,19 @@ class Stage(IntEnum):
     BOUGHT = 4
 
 
-# The imagined shoppers: up to which age, and the rates of going on and dropping out per second.
-# Nearly all who are called come, and nearly all of them hold. That errs towards much demand, and so
-# towards few calls. After five minutes without a hold a
-# shopper will hardly place one any more.
-PRIOR: dict[Stage, tuple[tuple[float, float, float], ...]] = {
-    Stage.CALLED: ((15, 1 / 8, 1 / 400), (60, 1 / 30, 1 / 400), (inf, 1 / 100, 1 / 200)),
-    Stage.INSIDE: (
-        (60, 1 / 20, 1 / 400),
-        (120, 1 / 60, 1 / 300),
-        (300, 1 / 300, 1 / 200),
-        (inf, 1 / 1500, 1 / 300),
-    ),
-    Stage.HOLDING: ((60, 1 / 40, 1 / 600), (inf, 1 / 100, 1 / 300)),
-    Stage.PAYING: ((10, 1 / 3, 1 / 30), (inf, 1 / 60, 1 / 60)),
+# The crowds that are imagined in each stage: the least and the greatest median of the time until a
+# shopper goes on, in seconds, and the likely share of shoppers who do.
+IMAGINED: dict[Stage, tuple[float, float, float]] = {
+    Stage.CALLED: (2.0, 90.0, 0.9),
+    Stage.INSIDE: (5.0, 400.0, 0.75),
+    Stage.HOLDING: (10.0, 300.0, 0.8),
 }
+# A payment goes on or drops out by itself: up to which age, and how often a second.
+PAYING = ((10.0, 1 / 3, 1 / 30), (inf, 1 / 60, 1 / 60))
+# Before anything was seen a shopper drops out once in so many seconds.
+STAYS_S = 400.0
+# Shoppers who dropped out count at most so many times those who are still there.
+OTHERS_MAX = 20.0
 # From a stage's deadline on hardly any shopper goes on, and all drop out as fast as they are swept.
 PRIOR_DUE = (1 / 1000, 1 / 2)
 
@@ -118,13 +112,23 @@ class Rates:
     exposed_s: list[float] = field(init=False)
     outcomes: float = 0.0
     _weight: float = 1.0
-    # For each age the imagined rates of going on and dropping out, and whether it is past due.
-    _imagined: list[tuple[float, float, bool]] = field(init=False)
+    # Of the latest outcomes: how many shoppers went on, and how many were expected to.
+    _latest_on: float = 0.0
+    _latest_due: float = 0.0
+    # The rate of going on at each age, as it was last told.
+    _told: list[float] = field(default_factory=list)
+    patience: Patience | None = field(init=False)
+    # For each age how many shoppers have not gone on, for each one who is still there.
+    _others: list[float] = field(init=False)
 
     def __post_init__(self) -> None:
         self.ages = ages_for(self.deadline_s)
         self.on, self.off, self.exposed_s = ([0.0] * len(self.ages) for _ in range(3))
-        self._imagine()
+        self._others = [1.0] * len(self.ages)
+        self.patience = None
+        if self.stage in IMAGINED:
+            first_s, last_s, share = IMAGINED[self.stage]
+            self.patience = Patience(first_s=first_s, last_s=last_s, share=share)
 
     def move_deadline(self, deadline_s: float | None) -> None:
         """Apply another deadline. Observations between two ages are spread evenly between them."""
@@ -133,16 +137,7 @@ class Rates:
         before, self.deadline_s, self.ages = self.ages, deadline_s, ages_for(deadline_s)
         for name in ("on", "off", "exposed_s"):
             setattr(self, name, spread(before, getattr(self, name), self.ages))
-        self._imagine()
-
-    def _imagine(self) -> None:
-        """Compute the imagined shoppers for these ages and this deadline."""
-        due_s = inf if self.deadline_s is None else self.deadline_s - DUE_EARLY_S
-        self._imagined = []
-        for age in self.ages:
-            on, off = next(row[1:] for row in PRIOR[self.stage] if age < row[0])
-            is_due = age >= due_s
-            self._imagined.append((*PRIOR_DUE, True) if is_due else (on, off, False))
+        self._others = [1.0] * len(self.ages)
 
     @property
     def _least(self) -> float:
@@ -154,7 +149,10 @@ class Rates:
         bucket = max(bisect_right(self.ages, age) - 1, 0)
         while age < until:
             end = self.ages[bucket + 1] if bucket + 1 < len(self.ages) else inf
-            self.exposed_s[bucket] += (min(end, until) - age) * shoppers * self._weight
+            passed_s = (min(end, until) - age) * shoppers
+            self.exposed_s[bucket] += passed_s * self._weight
+            if self._told:
+                self._latest_due += passed_s * self._told[bucket]
             age, bucket = end, bucket + 1
 
     def count(self, age: float, *, on: bool) -> None:
@@ -164,60 +162,67 @@ class Rates:
         # A shopper who left at an age was at risk before it, so the outcome belongs to those ages.
         bucket = max(bisect_left(self.ages, age) - 1, 0)
         (self.on if on else self.off)[bucket] += self._weight
+        self._notice(on=on)
         if self._weight > WEIGHT_MAX:
             for figures in (self.on, self.off, self.exposed_s):
                 figures[:] = [figure / self._weight for figure in figures]
             self._weight = 1.0
 
+    def _notice(self, *, on: bool) -> None:
+        """Count the outcomes before less once the latest show that the crowd has changed."""
+        if not self._told:
+            return
+        kept = 1 - 1 / LATEST_OUTCOMES
+        self._latest_on = self._latest_on * kept + on
+        self._latest_due *= kept
+        off = self._latest_on - self._latest_due
+        if self.outcomes > LATEST_OUTCOMES and abs(off) > CHANGED_SD * sqrt(self._latest_due + 1):
+            self._weight *= CHANGED_FADE
+            self.outcomes /= CHANGED_FADE
+            self._latest_on = self._latest_due = 0.0
+
     def table(self) -> "LifeTable":
         """Return the life table of the observed shoppers, and of the imagined ones beside them.
 
-        At each age the imagined shoppers are as quick, compared with what was imagined at first, as
-        real ones were found to be at the ages before it (`_leaning`).
+        At each age the imagined shoppers do what is to be expected after what was seen at all ages.
         """
-        on, off, guessed = [], [], []
         share, least = 1.0 / self._weight, self._least
-        # Seen and imagined occurrences at the ages before, nearer ones counting more.
-        before_on = before_off = imagined_on = imagined_off = LEAN_WEIGHT
-        fresh = (1 - LEAN_FADE) * LEAN_WEIGHT
-        left, gone_on = 1.0, 0.0
-        # The rate of going on at the ages before, as it was seen, and the greatest one so far.
-        near_on = peak = 0.0
-        near_s = 1.0
-        widths = (end - start for start, end in zip(self.ages, (*self.ages[1:], inf), strict=True))
-        figures = zip(widths, self.on, self.off, self.exposed_s, self._imagined, strict=True)
-        for width, on_weight, off_weight, exposed_weight, imagined in figures:
-            rate_on, rate_off, is_due = imagined
-            seen_on, seen_off = on_weight * share, off_weight * share
-            exposed_s = exposed_weight * share
-            prior_on, prior_off = rate_on, rate_off
-            if not is_due:
-                # A crowd that goes on ever more often, or hardly ever yet, may just be slow. One
-                # that went on and does so no more is done.
-                fallen = min(LEAN_FALL * (1.0 - near_on / near_s / peak), 1.0) if peak else 0.0
-                prior_on *= (before_on / imagined_on) ** (fallen * min(gone_on / LEAN_SHARE, 1.0))
-                # Shoppers who stay inside in silence leave no sooner for that, and ask no more.
-                if self.stage is not Stage.INSIDE:
-                    prior_off *= before_off / imagined_off
+        due_s = inf if self.deadline_s is None else self.deadline_s - DUE_EARLY_S
+        expected, sd = self._expected(share, due_s)
+        on, off, guess = [], [], []
+        left, gone = 1.0, 0.0
+        for at, (age, end) in enumerate(zip(self.ages, (*self.ages[1:], inf), strict=True)):
+            others = self._others[at] = min(1.0 + gone / left, OTHERS_MAX) if left else OTHERS_MAX
+            prior_on, prior_off = expected[at]
+            prior_on, prior_off = PRIOR_DUE if age >= due_s else (prior_on * others, prior_off)
             prior_s = least / (prior_on + prior_off)
-            all_s = exposed_s + prior_s
-            on.append((seen_on + prior_on * prior_s) / all_s)
-            off.append((seen_off + prior_off * prior_s) / all_s)
+            all_s = self.exposed_s[at] * share + prior_s
+            on.append((self.on[at] * share + prior_on * prior_s) / all_s)
+            off.append((self.off[at] * share + prior_off * prior_s) / all_s)
             rate = on[-1] + off[-1]
-            leave = left * (1 - exp(-rate * width))
+            leave = left * (1 - exp(-rate * (end - age)))
             left -= leave
-            gone_on += leave * on[-1] / rate
-            # Many shoppers may leave within next to no time: so outcomes count as well as exposure.
-            guessed.append(min(prior_s / all_s, least / (seen_on + seen_off + least)))
-            near_on, near_s = LEAN_FADE * near_on + seen_on, LEAN_FADE * near_s + exposed_s
-            if near_on >= LEAN_COUNT:
-                peak = max(peak, near_on / near_s)
-            before_on = LEAN_FADE * before_on + fresh + seen_on
-            before_off = LEAN_FADE * before_off + fresh + seen_off
-            imagined_on = LEAN_FADE * imagined_on + fresh + exposed_s * rate_on
-            imagined_off = LEAN_FADE * imagined_off + fresh + exposed_s * rate_off
+            gone += leave * off[-1] / rate
+            guess.append(sd[at] * others)
+        self._told = on
         weight = min(self.outcomes + self.imagined_shoppers, KNOWN_MAX)
-        return life_table(self.ages, on, off, imagined=guessed, weight=weight)
+        return life_table(self.ages, on, off, guess=guess, weight=weight)
+
+    def _expected(
+        self, share: float, due_s: float
+    ) -> tuple[Sequence[tuple[float, float]], Sequence[float]]:
+        """Return the rates to expect at each age, and how sure the chance to go on is there."""
+        if self.patience is None:
+            rows = [next(row[1:] for row in PAYING if age < row[0]) for age in self.ages]
+            return rows, [0.0] * len(rows)
+        at_risk = [
+            weight * share * others
+            for weight, others in zip(self.exposed_s, self._others, strict=True)
+        ]
+        fitted = self.patience.fit(self.ages, due_s, [on * share for on in self.on], at_risk)
+        dropped = sum(self.off[: bisect_left(self.ages, due_s)]) * share
+        off = (dropped + 1.0) / (sum(self.exposed_s) * share + STAYS_S)
+        return [(on, off) for on in fitted.rates], fitted.sd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +231,7 @@ class LifeTable:
 
     on, off: rates per second of going on and dropping out, from each age to the next.
     reach: for each age, the chance that a shopper of that age ever goes on.
-    guess: the part of that chance that rests on imagined shoppers alone, because hardly any real
-        one has come to such ages yet.
+    guess: the standard deviation of that chance, from not knowing what slow shoppers will do.
     weight: the number of shoppers that the figures are worth.
     """
 
@@ -248,7 +252,7 @@ class LifeTable:
         return self._at(age, self.reach)
 
     def guessed(self, age: float) -> float:
-        """Return the part of that chance that rests on imagined shoppers alone."""
+        """Return how far that chance may be off for all shoppers of this age alike."""
         return self._at(age, self.guess)
 
     def _at(self, age: float, figures: Sequence[float]) -> float:
@@ -287,23 +291,16 @@ def life_table(
     on: Sequence[float],
     off: Sequence[float],
     *,
-    imagined: Sequence[float],
+    guess: Sequence[float],
     weight: float,
 ) -> LifeTable:
-    """Return the life table of these rates, computed backwards from the last age.
-
-    `imagined` is the imagined part of each age's exposure.
-    """
+    """Return the life table of these rates, computed backwards from the last age."""
     reach = [on[-1] / (on[-1] + off[-1])]
-    guess = [reach[0] * imagined[-1]]
     for bucket in range(len(ages) - 2, -1, -1):
         rate = on[bucket] + off[bucket]
         stay = exp(-rate * (ages[bucket + 1] - ages[bucket]))
-        here = (1 - stay) * on[bucket] / rate
-        reach.append(here + stay * reach[-1])
-        guess.append(here * imagined[bucket] + stay * guess[-1])
+        reach.append((1 - stay) * on[bucket] / rate + stay * reach[-1])
     reach.reverse()
-    guess.reverse()
     return LifeTable(ages=ages, on=on, off=off, reach=reach, guess=guess, weight=weight)
 
 

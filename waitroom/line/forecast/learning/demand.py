@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from waitroom.line.assortment.tastes import Tastes
-from waitroom.line.forecast.journey import (
+from waitroom.line.forecast.learning.journey import (
     MAY_ASK,
     STAGE_OF,
     Cohort,
@@ -22,8 +22,8 @@ from waitroom.line.forecast.journey import (
     standing,
     went_on_at,
 )
-from waitroom.line.forecast.outlook import Crowd, Habits, Outlook, Tables, horizons
-from waitroom.line.forecast.rates import (
+from waitroom.line.forecast.learning.latecomers import Latecomers
+from waitroom.line.forecast.learning.rates import (
     AT_RISK,
     FADE,
     PRIOR_SHOPPERS,
@@ -32,12 +32,11 @@ from waitroom.line.forecast.rates import (
     Stage,
     Units,
 )
+from waitroom.line.forecast.outlook import Crowd, Habits, Outlook, Tables, horizons
 from waitroom.line.snapshot import Shelf
 
 # This many ended admissions are remembered, so that a repeated record counts once.
 OVER_MAX = 20_000
-# The relative standard deviation by which real shoppers may differ from the imagined ones.
-IMAGINED_DOUBT = 0.4
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +61,7 @@ class Demand:
     rates: dict[Stage, Rates] = field(init=False)
     units: Units = field(init=False)
     tastes: Tastes = field(default_factory=Tastes)
+    late: Latecomers = field(default_factory=Latecomers)
     _open: dict[int, Seen] = field(default_factory=dict)
     # The open admissions by cohort, and the units that each cohort holds. So a look takes time by
     # the number of cohorts, which the deadlines bound, and not by the number of admissions.
@@ -155,6 +155,7 @@ class Demand:
         self._wait_all(now, to_be_had=to_be_had)
         for seen in followed.values():
             self._join(seen)
+        self.late.look(now)
         # What happened until now met the shelves as they were at the last reading.
         self.tastes.look(shelves)
 
@@ -198,6 +199,7 @@ class Demand:
         self._open.pop(journey.admission_id, None)
         disappointed = seen.refused and not journey.has_held
         self._over[journey.admission_id] = journey.called_at, disappointed
+        self.late.missed += seen.stage is Stage.CALLED
         self._disappointed_over += disappointed
         while len(self._over) > OVER_MAX:
             self._over.popitem(last=False)
@@ -211,6 +213,7 @@ class Demand:
                 return None
             # A second call of a shopper counts no second time, and may yet be served.
             self.called += seen is None and called_at is None
+            self.late.back += called_at is not None
             if called_at is not None and disappointed:
                 self._over[journey.admission_id] = called_at, False
                 self._disappointed_over -= 1
@@ -330,8 +333,8 @@ class Demand:
             askers_var=var,
             ask_share=claim.share * hold.share,
             ask_doubt=_doubt(claim) + _doubt(hold),
-            askers_guess=IMAGINED_DOUBT * guess,
-            ask_guess=IMAGINED_DOUBT * (claim.guess[0] * hold.share + claim.share * hold.guess[0]),
+            askers_guess=guess,
+            ask_guess=claim.guess[0] * hold.share + claim.share * hold.guess[0],
             units_mean=habits.units_mean,
             units_var=habits.units_var,
             units_doubt=habits.units_var / habits.units_mean**2 / habits.units_weight,
@@ -350,7 +353,8 @@ class Demand:
             # A payment that fails leaves its hold open, so the hold may be paid later: a geometric
             # series of attempts.
             pay_share=pay.share * settle.share / (1 - pay.share * (1 - settle.share)),
-            pay_doubt=_doubt(pay) + (IMAGINED_DOUBT * pay.guess[0] / pay.share) ** 2,
+            pay_doubt=_doubt(pay) + (pay.guess[0] / pay.share) ** 2,
+            latecomers=self.late.to_come,
             crowd=crowd,
             tables=tables,
         )
