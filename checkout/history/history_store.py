@@ -54,7 +54,7 @@ class HistoryStore:
         return [read_order(row["document"]) for row in rows]
 
     async def rooms(self, *, seller: int | None = None) -> list[dict[str, str]]:
-        """Return the rooms in which a seller has products, or all of them, by name."""
+        """Return all rooms by name, or those that admit a seller or have products of theirs."""
         async with connection(self._pool) as borrowed:
             return [dict(row) for row in await borrowed.fetch(SQL["list_scoped_rooms"], seller)]
 
