@@ -164,9 +164,14 @@ async def test_operators_make_a_product_with_variants_and_change_it(
     assert (changed["price_minor"], changed["low_at"], changed["on_hand"]) == (1000, 5, 0)
     assert (read["name"], read["variants"][0]["product_name"]) == ("Cup", "Cup")
     assert [item["product"] for item in listed["products"]] == ["mug"]
+    # A SKU that is called after its product follows the product's new name, on record.
+    assert read["variants"][0]["name"] == "Cup, Blue"
+    assert history["changes"][0]["changes"] == {"name": ["Mug, Blue", "Cup, Blue"]}
     assert [(c["what"], c["who"], c["reason"]) for c in history["changes"]] == [
-        ("changed", "operator", "clay is dear"), ("added", "operator", ""),
-    ]  # fmt: skip
+        ("changed", "operator", ""),
+        ("changed", "operator", "clay is dear"),
+        ("added", "operator", ""),
+    ]
     actions = await execute(service, "SELECT action FROM operator_action WHERE who = 'operator'")
     assert [row["action"] for row in actions] == [
         "add_product", "add_sku", "change_sku", "change_product",
