@@ -1,0 +1,61 @@
+"""Every page and every state of the waiting page, at each width and in each dress.
+
+`make endure` runs it; it takes many minutes. `tests/matrix.py` has the pages and the dresses.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from matrix import DRESSES, OPERATORS, SHOPPERS, WIDTHS, Dress, look_over, states
+from playwright.async_api import Page
+from programs import Site, all_know
+from support import PASSWORD, open_room
+
+from waitroom.run.app import Service
+
+Pages = Callable[..., Awaitable[Page]]
+
+
+async def cookies_of_an_operator(page: Page, site: Site) -> Any:
+    await page.goto(f"{site.url}/admin/login")
+    await page.locator('[name="name"]').fill("night")
+    await page.locator('[name="password"]').fill(PASSWORD)
+    await page.locator("#login").click()
+    await page.wait_for_url("**/admin")
+    return await page.context.storage_state()
+
+
+async def cookies_of_a_shopper(page: Page, site: Site) -> Any:
+    """Let a shopper in who holds a mug."""
+    await page.goto(f"{site.url}/rooms/drop")
+    await page.locator("#enter").click()
+    await page.wait_for_url("**/checkout?room=*")
+    await page.locator('[name="quantity-mug"]').fill("1")
+    await page.locator("#hold-button").click()
+    await page.locator("#held").wait_for()
+    return await page.context.storage_state()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("dress", DRESSES, ids=lambda dress: dress.name)
+async def test_every_page_can_be_read_and_used(
+    service: Service, site: Site, pages: Pages, dress: Dress, width: int
+) -> None:
+    await open_room(service, skus={"mug": 9, "vase": 2}, policy="rate", fairness_public=True)
+    await service.operators.add("night", role="admin", password=PASSWORD)
+    await all_know(site.url)
+    operator = await cookies_of_an_operator(await pages(), site)
+    shopper = await cookies_of_a_shopper(await pages(), site)
+
+    found = await look_over(pages, site.url, iter(SHOPPERS), dress, width, storage_state=shopper)
+    found += await look_over(
+        pages, site.url, states(dress.language), dress, width, storage_state=operator
+    )
+    # The operators' screens are in English and need a script.
+    if dress.name not in {"right-to-left", "no-script"}:
+        found += await look_over(
+            pages, site.url, iter(OPERATORS), dress, width, storage_state=operator
+        )
+
+    assert found == [], "\n".join(found)
