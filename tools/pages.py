@@ -4,8 +4,9 @@
 
 Starts the demonstration on a free port with a data folder of its own and opens its pages in
 Chromium at 400 kbit/s with 400 ms of latency for each request, with an empty cache. For each page
-it tells what was transferred, when the first text was painted, when the shopper's own place was
-there to be read, and how far the page shifted (Cumulative Layout Shift) until five seconds later.
+it tells what the page, its styles and its scripts weigh, when the first text was painted, when the
+shopper's own place was there to be read, and how far the page shifted (Cumulative Layout Shift)
+until five seconds later.
 Each figure is the median of `--rounds` visits.
 """
 
@@ -26,6 +27,8 @@ from waitroom.run.seed import ROOM
 LATENCY_MS = 400
 KBIT_S = 400
 WATCHED_MS = 5_000
+# What a page asks for while it is open, and pictures, are not of its weight.
+APART = {"Image", "Fetch", "XHR"}
 PATIENCE_MS = 60_000
 PHONE = {"width": 390, "height": 844}
 PLACE_MAX_S, SHIFT_MAX, WEIGHT_MAX = 2.0, 0.05, 30_000
@@ -54,7 +57,7 @@ class Visit:
     """One visit of a page; times in seconds since the shopper asked for it."""
 
     page: str
-    # Bytes over the wire, headers and all, pictures apart.
+    # Bytes of the page, its styles and its scripts over the wire, headers and all.
     weight: int
     paint_s: float
     # None on a page that shows no place.
@@ -79,11 +82,11 @@ def visit(context: BrowserContext, page: str, url: str) -> Visit:
         },
     )
     wire.send("Network.setCacheDisabled", {"cacheDisabled": True})
-    pictures: set[str] = set()
+    apart: set[str] = set()
     weights: dict[str, int] = {}
     wire.on(
         "Network.responseReceived",
-        lambda told: pictures.add(told["requestId"]) if told["type"] == "Image" else None,
+        lambda told: apart.add(told["requestId"]) if told["type"] in APART else None,
     )
     wire.on(
         "Network.loadingFinished",
@@ -95,7 +98,7 @@ def visit(context: BrowserContext, page: str, url: str) -> Visit:
     tab.close()
     return Visit(
         page=page,
-        weight=sum(size for name, size in weights.items() if name not in pictures),
+        weight=sum(size for name, size in weights.items() if name not in apart),
         paint_s=seen["paint"] / 1000,
         place_s=None if seen["place"] is None else seen["place"] / 1000,
         shift=seen["shift"],
@@ -152,7 +155,7 @@ def checkout(browser: Browser, sale: Sale) -> Iterator[Visit]:
 def table(rounds: list[list[Visit]]) -> str:
     """Return the medians as a table in Markdown."""
     lines = [
-        "| page | transferred | first paint | own place | shift |",
+        "| page | weight | first paint | own place | shift |",
         "|---|---|---|---|---|",
     ]
     for same in zip(*rounds, strict=True):
