@@ -88,7 +88,8 @@ class ShopPages:
 
 
 def _room(view: RoomView) -> Json:
-    return {**room_fields(view), "message": view.rules.message}
+    rules = view.rules
+    return {**room_fields(view), "message": rules.message, "order_by": rules.order_by}
 
 
 def _card(product: Product) -> Json:

@@ -72,6 +72,20 @@ async def test_entries_become_numbers_that_anybody_can_compute(
     assert sorted(s["place"] for s in standings) == list(range(1, 13))
 
 
+async def test_the_shop_says_of_a_room_before_its_draw_what_can_be_done(
+    service: Service, client: Client
+) -> None:
+    await open_doors(service)
+    await service.board.refresh(rooms=True)
+
+    page = await (await client.get("/")).text()
+
+    assert "Doors open" in page
+    assert "Enter the draw" in page
+    assert "before_opening" not in page.replace('data-state="before_opening"', "")
+    assert "First come, first served" not in page
+
+
 async def test_the_log_of_a_drawn_room_holds_and_a_receipt_with_it(
     service: Service, client: Client
 ) -> None:
