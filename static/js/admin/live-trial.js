@@ -2,13 +2,14 @@ import { NoAnswer } from "../api.js";
 import { $, admin, inRoom, sentence, signIn, tableRow, told } from "./api.js";
 import { count, plural, spell } from "../format.js";
 
-const SECONDS = 4, WITHIN_MS = 45_000;
+const SECONDS = 3, WITHIN_MS = 60_000;
 const time = (s) => (s < 90 ? `${Math.round(s)} s` : spell(s));
 const share = (part) => `${Math.round(part * 1000) / 10} %`;
 /** The figures of a rehearsal, in words. @type {[string, string, (value: number) => string][]} */
 const FIGURES = [
   ["to_95_s", "95 % of what is left is sold after", time],
   ["to_last_s", "The last unit is paid after", time],
+  ["sold", "Units sold in the time played", (value) => count(Math.round(value))],
   ["called_soon", "Called in the next ten minutes", (value) => count(Math.round(value))],
   ["wait_median_s", "Half of those who come in had waited for", time],
   ["wait_p95_s", "Nineteen in twenty had waited for less than", time],
@@ -36,7 +37,7 @@ function draw(report) {
   $("trial").hidden = false;
   $("trial-rows").replaceChildren(...FIGURES.map(([name, words, say]) => tableRow([
     words, written(report.now.figures[name], say), written(report.then.figures[name], say), changeOf(report.difference[name])])));
-  const unsold = [report.now, report.then].some((half) => half.sold_out < report.sales) ? ` In some of them not everything was sold within ${spell(report.until_s)}; they count with that time.` : "";
+  const unsold = [report.now, report.then].some((half) => half.sold_out < report.sales) ? ` In some of them not everything was sold within the ${spell(report.until_s)} that were played; they count with that time.` : "";
   const smaller = scale < 1 ? ` The sale was played at ${share(scale)} of its size.` : "";
   $("trial-basis").textContent = `From ${plural(report.sales, "simulated sale")} with the same shoppers each: ${plural(assumed.unsold, "unit")} unsold, ${count(assumed.waiting)} in line, ${count(assumed.seated)} called or inside, ${count(assumed.joins_per_min)} arrivals a minute for half an hour, and shoppers who do as the last ${count(assumed.gone)} did. Everybody in line or inside begins anew, so the difference is worth more than either figure.${unsold}${smaller}`;
 }

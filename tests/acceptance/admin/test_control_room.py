@@ -142,7 +142,7 @@ async def test_a_rehearsal_tells_what_a_change_would_do_or_that_it_cannot(
     await open_room(service, skus={"mug": 60}, seats_max=60, limit=4)
     who = await sign_in(service, client)
     viewer = await sign_in(service, client, "viewer")
-    path = "/admin/rooms/drop/rehearsal?seconds=1"
+    path = "/admin/rooms/drop/rehearsal?seconds=0"
     early = await client.post(path, json={"seats_max": 5}, headers=who)
     sessions = await sessions_in(service, 40)
     for session in sessions[:12]:

@@ -113,7 +113,7 @@ class LiveAdmin:
             raise BadRequest("Say at least one rule to try.")
         rules, figures = await self._rooms.read(room), await self._rooms.figures(room)
         habits = await self._series.habits(rules.room_id)
-        seconds = query_int(request, "seconds", default=PLAY_S, low=1, high=PLAY_MAX_S)
+        seconds = query_int(request, "seconds", default=PLAY_S, low=0, high=PLAY_MAX_S)
         report, played = await self._rehearsals.try_out(
             rules, trial, figures=figures, habits=habits, seconds=seconds
         )
@@ -121,7 +121,6 @@ class LiveAdmin:
             {
                 **msgspec.to_builtins(report),
                 "scale": played.scale,
-                "until_s": played.scenario.until_s,
                 "assumed": {
                     "unsold": figures.on_hand - figures.sold,
                     "waiting": figures.waiting,

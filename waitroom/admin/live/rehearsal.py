@@ -19,7 +19,7 @@ from waitroom.store.series.series_store import Habits
 
 # A process begins no further pair of sales after the seconds that it was given, and is ended when
 # it has not answered so many seconds later.
-ANSWER_WAIT_S = 25.0
+ANSWER_WAIT_S = 40.0
 MODULE = "waitroom.admin.live.rehearsal_run"
 
 
@@ -31,7 +31,7 @@ class Rehearsals:
             at_once=1,
             waiting_max=4,
             busy="Other changes are being rehearsed. Please try again in a moment.",
-            wait_max_s=20.0,
+            wait_max_s=40.0,
         )
 
     async def try_out(

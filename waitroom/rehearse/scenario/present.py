@@ -32,7 +32,8 @@ TIMES_MIN = 10
 # shoppers a unit never gets to its end.
 UNITS_PLAYED_MAX, LINE_PER_UNIT_MAX = 400, 25
 ARRIVALS_GO_ON_S = 1800.0
-UNTIL_S = 4 * 3600.0
+# An hour ahead: shoppers and operators change more than a rehearsal knows, and it takes its time.
+UNTIL_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
