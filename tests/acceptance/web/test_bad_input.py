@@ -215,8 +215,12 @@ async def _send(
         headers={"Content-Type": "application/json", **headers} if body is not None else headers,
         allow_redirects=False,
     )
-    text = await answer.read()
     status = int(answer.status)
+    if answer.content_type == "text/event-stream":
+        # A stream of events goes on by itself.
+        answer.close()
+        return status
+    text = await answer.read()
     if status >= 500:
         wrong.append(f"{method} {url} {body!r}: {status} {text[:200]!r}")
     elif "Content-Encoding" in headers and status == 400:
