@@ -33,7 +33,9 @@ ARGUMENTS = [
 async def check_page(page: Page) -> None:
     """Say that a page fits its window, and that axe finds nothing on it."""
     width = "document.documentElement.scrollWidth <= window.innerWidth + 1"
-    assert await page.evaluate(width), "the page scrolls sideways"
+    assert await page.evaluate(width), f"{page.url} scrolls sideways"
+    # What fades in has its contrast once it is there.
+    await page.evaluate("Promise.allSettled(document.getAnimations().map((one) => one.finished))")
     found = await Axe().run(page)
     assert found.response["violations"] == [], found.generate_report()
 

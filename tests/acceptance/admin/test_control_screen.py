@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 
-from axe_playwright_python.async_playwright import Axe
+from browsers import check_page
 from playwright.async_api import Page, Route, expect
 from programs import Site, all_know
 from support import PASSWORD, execute, open_room
@@ -12,14 +12,6 @@ from waitroom.run.app import Service
 
 Pages = Callable[..., Awaitable[Page]]
 PHONE = {"width": 390, "height": 844}
-
-
-async def check(page: Page) -> None:
-    """Say that the page fits its window and that axe finds nothing on it."""
-    width = "document.documentElement.scrollWidth <= window.innerWidth + 1"
-    assert await page.evaluate(width), "the page scrolls sideways"
-    found = await Axe().run(page)
-    assert found.response["violations"] == [], found.generate_report()
 
 
 async def open_live(page: Page, site: Site) -> None:
@@ -58,7 +50,7 @@ async def test_the_control_room_shows_how_it_went_and_what_needs_an_act(
     assert "stream" in asked
     await page.locator("#table-waiting summary").click()
     await expect(page.locator("#rows-waiting tr").nth(10)).to_be_visible()
-    await check(page)
+    await check_page(page)
 
     # Too little is known for a rehearsal, and it says so beside the button.
     await page.locator("#try-out").click()

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from axe_playwright_python.async_playwright import Axe
+from browsers import check_page
 from PIL import Image
 from playwright.async_api import Page, expect
 from programs import Site, settings
@@ -19,13 +19,6 @@ from waitroom.run.app import Service
 
 Pages = Callable[..., Awaitable[Page]]
 PHONE = {"width": 390, "height": 844}
-
-
-async def check(page: Page) -> None:
-    width = "document.documentElement.scrollWidth <= window.innerWidth + 1"
-    assert await page.evaluate(width), "the page scrolls sideways"
-    found = await Axe().run(page)
-    assert found.response["violations"] == [], found.generate_report()
 
 
 def photo(tmp_path: Path) -> Path:
@@ -53,22 +46,22 @@ async def test_a_first_sale_leads_from_an_empty_database_to_a_shopper_who_buys(
     page = await pages(viewport=PHONE)
     await page.goto(site.url)
     await page.get_by_role("link", name="Set up this shop").click()
-    await check(page)
+    await check_page(page)
 
     await make_account(page, code)
-    await check(page)
+    await check_page(page)
     await page.get_by_label("What is the sale called?").fill("First prints")
     await page.get_by_role("button", name="Make the room").click()
     await add_product(page, photo(tmp_path))
-    await check(page)
+    await check_page(page)
     await page.get_by_role("button", name="Go on").click()
     await expect(page.locator(".product img")).to_be_visible()
     await expect(page.locator(".price")).to_have_text("€45.50")
     await expect(page.get_by_text("nobody is charged")).to_be_visible()
-    await check(page)
+    await check_page(page)
     await page.get_by_role("button", name="Open the sale").click()
     await expect(page.get_by_role("heading", name="First prints is open")).to_be_visible()
-    await check(page)
+    await check_page(page)
     link = await page.get_by_label("Address").input_value()
     assert link.endswith("/rooms/first-prints")
     await expect(page.locator(".qr img")).to_have_js_property("complete", value=True)

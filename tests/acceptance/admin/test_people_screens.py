@@ -6,7 +6,7 @@ import io
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from axe_playwright_python.async_playwright import Axe
+from browsers import check_page
 from playwright.async_api import Download, Page, expect
 from programs import Site, all_know
 from support import PASSWORD, execute, open_room
@@ -24,14 +24,6 @@ async def sign_in(page: Page, site: Site, name: str, password: str) -> None:
     await page.locator('[name="password"]').fill(password)
     await page.locator("#login").click()
     await page.wait_for_url("**/admin")
-
-
-async def check(page: Page) -> None:
-    """Say that the page fits its window and that axe finds nothing on it."""
-    width = "document.documentElement.scrollWidth <= window.innerWidth + 1"
-    assert await page.evaluate(width), "the page scrolls sideways"
-    found = await Axe().run(page)
-    assert found.response["violations"] == [], found.generate_report()
 
 
 async def rows_of(download: Download) -> list[dict[str, str]]:
@@ -53,19 +45,19 @@ async def test_people_are_added_changed_and_shut_out_and_the_record_tells_it_in_
     card = page.locator('[data-name="bo"]')
     made = await add_somebody(page)
     await change_somebody(page, card)
-    await check(page)
+    await check_page(page)
     assert await service.operators.sign_in("bo", OTHER)
     assert made != OTHER
 
     await page.locator("header").get_by_role("link", name="Account").click()
     await change_own_password(page)
-    await check(page)
+    await check_page(page)
 
     await page.locator("header").get_by_role("link", name="Audit").click()
     acts = page.locator(".acts li")
     await expect(acts.first).to_contain_text("ann chose another password")
     await expect(acts.filter(has_text="set the seats from 200 to 300")).to_have_count(1)
-    await check(page)
+    await check_page(page)
     await page.get_by_label("About").select_option("people")
     await page.get_by_role("button", name="Show", exact=True).click()
     await expect(acts).to_have_count(7)
@@ -139,7 +131,7 @@ async def filter_the_room(page: Page, acts: Any, site: Site) -> None:
     await page.get_by_label("From").fill("2030-01-01")
     await page.get_by_role("button", name="Show", exact=True).click()
     await expect(page.get_by_text("Nothing fits this filter.")).to_be_visible()
-    await check(page)
+    await check_page(page)
 
 
 async def test_the_record_of_no_room_is_for_admins_and_people_are_too(

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp.test_utils import TestClient
-from axe_playwright_python.async_playwright import Axe
+from browsers import check_page
 from playwright.async_api import Page, expect
 from programs import Site, all_know
 from support import PASSWORD, execute, open_room
@@ -25,14 +25,6 @@ async def sign_in(page: Page, site: Site, service: Service, role: str) -> None:
     await page.wait_for_url("**/admin")
 
 
-async def check(page: Page) -> None:
-    """Say that the page fits its window and that axe finds nothing on it."""
-    width = "document.documentElement.scrollWidth <= window.innerWidth + 1"
-    assert await page.evaluate(width), f"{page.url} scrolls sideways"
-    found = await Axe().run(page)
-    assert found.response["violations"] == [], found.generate_report()
-
-
 def field(page: Page, label: str) -> Any:
     return page.get_by_label(label, exact=True)
 
@@ -47,7 +39,7 @@ async def make_the_winter_sale(page: Page) -> None:
     problem = page.locator("#closes_at-problem")
     await expect(problem).to_have_text("The sale has to close after it opens.")
     await expect(field(page, "Sale closes")).to_be_focused()
-    await check(page)
+    await check_page(page)
     await field(page, "Sale closes").fill("2120-12-01T11:00")
     await expect(problem).to_have_count(0)
     await page.get_by_role("button", name="Make the room").click()
@@ -69,7 +61,7 @@ async def change_its_rules(page: Page) -> None:
     await expect(page.locator("#session_s-was")).to_have_text("Now: 600 seconds (10 min)")
     await expect(page.locator("#session_s-spelled")).to_have_text("= 1 h 1 min 30 s")
     await expect(page.locator("#pending-word")).to_have_text("2 rules changed, not applied yet.")
-    await check(page)
+    await check_page(page)
     await field(page, "Doors open").fill("2120-12-01T10:30")
     await field(page, "Name").fill("Winter in Bern")
     await page.get_by_role("button", name="Apply the rules").click()
@@ -95,7 +87,7 @@ async def test_a_room_is_made_copied_changed_paused_and_ended_on_a_phone(
 
     # The copy is made of the rules as they are now, and is the room of every tab from then on.
     await page.get_by_role("link", name="Rooms", exact=True).click()
-    await check(page)
+    await check_page(page)
     await page.get_by_role("link", name="Copy this room").click()
     await expect(page.locator("#copy_of")).to_have_value("winter-in-zurich")
     await field(page, "Name").fill("Spring")
@@ -155,7 +147,7 @@ async def test_a_viewer_sees_rules_line_and_analytics_and_changes_nothing(
         await expect(page.locator("fieldset:not([disabled])")).to_have_count(0)
         await expect(page.locator("#lane-rows tr, [data-rule], #report h2").first).to_be_visible()
         if name != "rules":
-            await check(page)
+            await check_page(page)
 
 
 async def test_a_copy_has_the_rules_lanes_profiles_and_sellers_of_its_room(
