@@ -16,9 +16,9 @@ from waitroom.line.forecast.outlook import Outlook
 
 # As many times the shoppers who may find nothing may be refused at first.
 REFUSED_TIMES = 2.0
-# A round spends these parts of what is left of the bounds. A refused shopper who leaves without a
-# word has the next unit held in vain, so of that bound less is spent.
-NOTHING_PART, REFUSED_PART = 1.0, 0.4
+# A round spends this part of what is left of the bound on refusals: a refused shopper who leaves
+# without a word has the next unit held in vain.
+REFUSED_PART = 0.4
 # A bound that is used up still lets a call be made that is nearly sure to harm no shopper.
 LEAST = 0.02
 # No more shoppers may ask than so many times the baskets that there are expected to be.
@@ -157,7 +157,7 @@ def _is_too_many(demand: Outlook, *, units: float, share: float, calls: float) -
     # Each round of returned units is a part of the round before, so this many are still to come.
     # What is left of the bound is spread over them.
     rounds = 1 + log(1 + max(units, 0) + demand.units_held)
-    nothing_max = NOTHING_PART * (bound - demand.disappointed) / rounds
+    nothing_max = (bound - demand.disappointed) / rounds
     refused_max = REFUSED_PART * (REFUSED_TIMES * bound - demand.refused) / rounds
     least = min(LEAST, bound)
     return nothing > max(nothing_max, least) or refused > max(refused_max, least)
