@@ -15,7 +15,8 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from playwright.async_api import Page, expect
 from programs import Site, all_know
-from support import PASSWORD, admitted, authorization, eventually, execute, open_room, tick
+from signing_in import sign_in
+from support import admitted, authorization, eventually, execute, open_room, tick
 
 from inventory.catalogue import SkuChange
 from waitroom.run.app import Service
@@ -24,14 +25,6 @@ Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
 
 CSV = {"Content-Type": "text/csv"}
-
-
-async def signed_in(service: Service, client: Client, role: str, name: str = "") -> dict[str, str]:
-    """Add an operator of this role and return the header that speaks for them."""
-    await service.operators.add(name or role, role=role, password=PASSWORD)
-    form = {"name": name or role, "password": PASSWORD}
-    answer = await client.post("/admin/login", data=form, allow_redirects=False)
-    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
 
 
 async def body(answer: ClientResponse, status: int = 200) -> Any:
@@ -145,7 +138,7 @@ async def test_operators_make_a_product_with_variants_and_change_it(
     service: Service, client: Client
 ) -> None:
     await open_room(service, skus={})
-    night = await signed_in(service, client, "operator")
+    night = await sign_in(service, client, "operator")
     product = {"product": "mug", "name": "Mug", "picture": "/static/pictures/mug.svg"}
     sku = {"sku": "mug-blue", "product": "mug", "variant": "Blue", "price_minor": 900}
 
@@ -182,7 +175,7 @@ async def test_what_was_moved_is_kept_and_what_was_not_can_go(
     service: Service, client: Client
 ) -> None:
     await open_room(service, skus={"mug": 1, "bowl": 0})
-    night = await signed_in(service, client, "operator")
+    night = await sign_in(service, client, "operator")
 
     for path in ("skus/mug", "products/mug"):
         refused = await client.delete(f"/admin/{path}", headers=night)
@@ -233,7 +226,7 @@ async def test_what_cannot_be_is_refused(
     expected: tuple[int, str],
 ) -> None:
     await open_room(service)
-    night = await signed_in(service, client, "operator")
+    night = await sign_in(service, client, "operator")
 
     refused = await client.request(method, f"/admin/{path}", json=wish, headers=night)
 
@@ -244,7 +237,7 @@ async def test_what_cannot_be_is_refused(
 async def test_a_price_change_never_changes_an_open_hold(service: Service, client: Client) -> None:
     await open_room(service, skus={"mug": 3})
     await tick(service)
-    night = await signed_in(service, client, "operator")
+    night = await sign_in(service, client, "operator")
     shopper = await admitted(client)
     held = await body(await shopper.hold(mug=1), 201)
 
@@ -263,9 +256,9 @@ async def test_a_price_change_never_changes_an_open_hold(service: Service, clien
 
 async def test_sellers_see_and_change_their_own_alone(service: Service, client: Client) -> None:
     await open_room(service, skus={"mug": 1})
-    ada = await signed_in(service, client, "seller", "ada")
-    bob = await signed_in(service, client, "seller", "bob")
-    night = await signed_in(service, client, "operator")
+    ada = await sign_in(service, client, "seller", name="ada")
+    bob = await sign_in(service, client, "seller", name="bob")
+    night = await sign_in(service, client, "operator")
 
     await body(
         await client.post(
@@ -303,7 +296,7 @@ async def test_sellers_see_and_change_their_own_alone(service: Service, client: 
 
 async def test_viewers_look_and_do_not_touch(service: Service, client: Client) -> None:
     await open_room(service)
-    viewer = await signed_in(service, client, "viewer")
+    viewer = await sign_in(service, client, "viewer")
 
     assert (await client.get("/admin/skus/mug", headers=viewer)).status == 200
     assert (await client.get("/admin/rooms/drop/catalogue.csv", headers=viewer)).status == 200
@@ -322,7 +315,7 @@ async def test_a_file_is_tried_then_imported_and_exported_again(
     service: Service, client: Client
 ) -> None:
     await open_room(service, skus={"mug": 1})
-    night = await signed_in(service, client, "operator")
+    night = await sign_in(service, client, "operator")
     text = 'sku;name;price_minor;receive\nmug;Mug;1500;\ncup;"=Cup;@x";700;4\n'
     post = "/admin/rooms/drop/catalogue?reason=autumn"
 
@@ -367,7 +360,7 @@ async def test_a_bad_row_refuses_the_file_with_all_reasons(
     service: Service, client: Client
 ) -> None:
     await open_room(service, skus={"mug": 1})
-    night = {**await signed_in(service, client, "operator"), **CSV}
+    night = {**await sign_in(service, client, "operator"), **CSV}
     text = "sku,name,price_minor\nmug,Mug,1500\n/,Bad,1\ncup,Cup,x\n"
 
     refused = await client.post("/admin/rooms/drop/catalogue", data=text, headers=night)
@@ -383,7 +376,7 @@ async def test_what_is_no_file_for_us_is_refused(
     service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await open_room(service, skus={"mug": 1})
-    night = await signed_in(service, client, "operator")
+    night = await sign_in(service, client, "operator")
     monkeypatch.setattr("waitroom.admin.shop.catalogue_files.FILE_BYTES_MAX", 70_000)
 
     async def post(data: Any, room: str = "drop", query: str = "", **headers: str) -> Any:
@@ -411,7 +404,7 @@ async def test_a_file_larger_than_other_bodies_may_be_is_imported(
     service: Service, client: Client
 ) -> None:
     await open_room(service, skus={})
-    night = {**await signed_in(service, client, "operator"), **CSV}
+    night = {**await sign_in(service, client, "operator"), **CSV}
     rows = "".join(f"mug-{n},Mug {n},{'long ' * 20},900\n" for n in range(3000))
 
     done = await body(

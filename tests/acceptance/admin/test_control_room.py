@@ -8,20 +8,14 @@ import msgspec
 import pytest
 from aiohttp.test_utils import TestClient
 from shop import hold, sessions_in
-from support import PASSWORD, execute, open_room, tick
+from signing_in import sign_in
+from support import execute, open_room, tick
 
 from waitroom.admin.live.streams import OF_OPERATOR_MAX
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
 Header = dict[str, str]
-
-
-async def sign_in(service: Service, client: Client, role: str = "operator") -> Header:
-    await service.operators.add(role, role=role, password=PASSWORD)
-    form = {"name": role, "password": PASSWORD}
-    answer = await client.post("/admin/login", data=form, allow_redirects=False)
-    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
 
 
 async def past_rows(service: Service, count: int, **values: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from browsers import check_page
 from playwright.async_api import Page, Route, expect
 from programs import Site, all_know
+from signing_in import sign_in_on_screen
 from support import PASSWORD, execute, open_room
 
 from waitroom.run.app import Service
@@ -15,11 +16,7 @@ PHONE = {"width": 390, "height": 844}
 
 
 async def open_live(page: Page, site: Site) -> None:
-    await page.goto(f"{site.url}/admin/login")
-    await page.locator('[name="name"]').fill("night")
-    await page.locator('[name="password"]').fill(PASSWORD)
-    await page.locator("#login").click()
-    await page.wait_for_url("**/admin")
+    await sign_in_on_screen(page, site.url, "night")
     await page.goto(f"{site.url}/admin/screens/drop/live")
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from support import KEY, PASSWORD, Shopper, eventually, execute, open_room, tick
+from signing_in import sign_in
+from support import KEY, Shopper, eventually, execute, open_room, tick
 
 from waitroom.line.invitation import Invitation, InvitationSeal
 from waitroom.run.app import Service
@@ -32,14 +33,7 @@ AS_PAGE = {"Accept": "text/html"}
 
 @pytest.fixture
 async def as_operator(service: Service, client: Client) -> Header:
-    return await sign_in(service, client)
-
-
-async def sign_in(service: Service, client: Client) -> Header:
-    await service.operators.add("op", role="operator", password=PASSWORD)
-    form = {"name": "op", "password": PASSWORD}
-    answer = await client.post("/admin/login", data=form, allow_redirects=False)
-    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+    return await sign_in(service, client, name="op")
 
 
 async def invited_room(service: Service, room: str = "drop", **rules: Any) -> None:
@@ -141,7 +135,7 @@ async def test_fifty_at_once_with_one_link_at_two_workers_get_one_place(
     one, other = await clients(first), await clients(second)
     await invited_room(first)
     await second.board.refresh(rooms=True)
-    made = await invite(one, await sign_in(first, one))
+    made = await invite(one, await sign_in(first, one, name="op"))
 
     answers = await asyncio.gather(
         *(join(client, made["tokens"][0]) for client in (one, other) * 25)
@@ -264,7 +258,7 @@ async def test_on_a_site_with_https_the_cookie_is_for_this_host_alone(
 
 
 async def secure_sign_in(service: Service, client: Client) -> Header:
-    header = await sign_in(service, client)
+    header = await sign_in(service, client, name="op")
     assert header["Cookie"].startswith("__Host-")
     return header
 

@@ -15,6 +15,7 @@ from aiohttp import ClientPayloadError
 from aiohttp.test_utils import TestClient
 from playwright.async_api import Download, Page, expect
 from programs import Site, all_know
+from signing_in import sign_in, sign_in_on_screen
 from support import PASSWORD, Shopper, eventually, execute, open_room, tick
 
 from waitroom.run.app import Service
@@ -26,23 +27,12 @@ PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 
 
-async def sign_in(service: Service, client: Client, role: str) -> Header:
-    await service.operators.add(role, role=role, password=PASSWORD)
-    form = {"name": role, "password": PASSWORD}
-    answer = await client.post("/admin/login", data=form, allow_redirects=False)
-    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
-
-
 async def enter(page: Page, site: Site, service: Service, role: str, *rooms: str) -> None:
     """Open the screen as a new operator, once every web process has heard of the rooms."""
     await service.operators.add("night", role=role, password=PASSWORD)
     for room in rooms or ("drop",):
         await all_know(site.url, room, status=None)
-    await page.goto(f"{site.url}/admin/login")
-    await page.locator('[name="name"]').fill("night")
-    await page.locator('[name="password"]').fill(PASSWORD)
-    await page.locator("#login").click()
-    await page.wait_for_url("**/admin")
+    await sign_in_on_screen(page, site.url, "night")
     await page.goto(f"{site.url}/admin/screens/{rooms[0] if rooms else 'drop'}/line")
     await expect(page.locator("#lane-rows tr").first).to_contain_text("main")
 

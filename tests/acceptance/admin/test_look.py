@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp.test_utils import TestClient
 from playwright.async_api import Page, expect
 from programs import Site, all_know
+from signing_in import sign_in, sign_in_on_screen
 from support import PASSWORD, Shopper, authorization, eventually, execute, open_room, tick
 
 from waitroom.look.states import STATES
@@ -14,13 +15,6 @@ from waitroom.run.app import Service
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
 LOOK = "/admin/rooms/drop/look"
-
-
-async def sign_in(service: Service, client: Client, role: str) -> dict[str, str]:
-    await service.operators.add(role, role=role, password=PASSWORD)
-    form = {"name": role, "password": PASSWORD}
-    answer = await client.post("/admin/login", data=form, allow_redirects=False)
-    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
 
 
 async def test_a_draft_is_previewed_in_every_state_and_reaches_no_shopper(
@@ -127,11 +121,7 @@ async def test_an_operator_dresses_a_room_on_the_screen(
     await all_know(site.url)
     await service.operators.add("night", role="operator", password=PASSWORD)
     page = await pages(viewport={"width": 390, "height": 844})
-    await page.goto(f"{site.url}/admin/login")
-    await page.locator('[name="name"]').fill("night")
-    await page.locator('[name="password"]').fill(PASSWORD)
-    await page.locator("#login").click()
-    await page.wait_for_url("**/admin")
+    await sign_in_on_screen(page, site.url, "night")
     await page.goto(f"{site.url}/admin/screens/drop/look")
 
     await page.locator("#accent_light").fill("#e8871e")

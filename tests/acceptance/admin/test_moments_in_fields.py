@@ -6,6 +6,7 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 from programs import Site, all_know
+from signing_in import sign_in_on_screen
 from support import PASSWORD, execute, open_room
 
 from waitroom.run.app import Service
@@ -81,11 +82,7 @@ UNCOVER = """(field) => {
 
 async def enter(page: Page, site: Site, service: Service, screen: str) -> None:
     await service.operators.add("night", role="operator", password=PASSWORD)
-    await page.goto(f"{site.url}/admin/login")
-    await page.locator('[name="name"]').fill("night")
-    await page.locator('[name="password"]').fill(PASSWORD)
-    await page.locator("#login").click()
-    await page.wait_for_url("**/admin")
+    await sign_in_on_screen(page, site.url, "night")
     await page.goto(f"{site.url}/admin/screens/drop/{screen}")
 
 

@@ -15,6 +15,7 @@ from paying import a_basket, all_is_well, refund
 from playwright.async_api import Page, expect
 from programs import Site
 from shop import open_gate, sessions_in
+from signing_in import sign_in
 from support import PASSWORD, eventually, execute, sold_by_a_seller
 
 from checkout.order import DETAILS
@@ -35,13 +36,6 @@ async def sales(service: Service, *baskets: dict[str, int]) -> list[UUID]:
     return [await a_basket(service, session, **basket) for session, basket in pairs]
 
 
-async def signed_in(service: Service, client: Client, role: str) -> dict[str, str]:
-    await service.operators.add(role, role=role, password=PASSWORD)
-    form = {"name": role, "password": PASSWORD}
-    answer = await client.post("/admin/login", data=form, allow_redirects=False)
-    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
-
-
 async def a_customer(service: Service, order_id: UUID) -> None:
     sql = """WITH who AS (INSERT INTO customer (issuer, subject, email)
              VALUES ('https://id.example', 'ann', 'ann@example.com') RETURNING customer_id)
@@ -55,7 +49,7 @@ URL = "/admin/rooms/drop/orders"
 async def test_operators_list_filter_and_page_orders(service: Service, client: Client) -> None:
     await open_gate(service, skus={"mug": 9, "vase": 9})
     orders = [str(o) for o in await sales(service, {"mug": 1}, {"vase": 1}, {"mug": 2})]
-    as_viewer = await signed_in(service, client, "viewer")
+    as_viewer = await sign_in(service, client, "viewer")
 
     async def listed(**query: str) -> tuple[list[str], str | None]:
         answer = await client.get(URL, params=query, headers=as_viewer)
@@ -79,7 +73,7 @@ async def test_the_screen_of_the_room_finds_what_it_reads_of_an_order(
 ) -> None:
     await open_gate(service, skus={"mug": 9})
     await sales(service, {"mug": 2})
-    as_viewer = await signed_in(service, client, "viewer")
+    as_viewer = await sign_in(service, client, "viewer")
 
     (order,) = (await (await client.get(URL, headers=as_viewer)).json())["orders"]
 
@@ -105,7 +99,7 @@ async def test_a_filter_that_cannot_be_is_refused(
     service: Service, client: Client, query: dict[str, str], status: int
 ) -> None:
     await open_gate(service, skus={"mug": 9})
-    as_viewer = await signed_in(service, client, "viewer")
+    as_viewer = await sign_in(service, client, "viewer")
 
     answers = [
         await client.get(url, params=query, headers=as_viewer)
@@ -123,7 +117,7 @@ async def test_an_order_is_read_with_all_that_is_kept_about_it(
     (order_id,) = await sales(service, {"mug": 2})
     await a_customer(service, order_id)
     await service.refunds.drive(await refund(service, order_id, amount_minor=300))
-    as_viewer = await signed_in(service, client, "viewer")
+    as_viewer = await sign_in(service, client, "viewer")
 
     answer = await client.get(f"/admin/orders/{order_id}", headers=as_viewer)
     body = await answer.json()
@@ -148,7 +142,7 @@ async def test_a_seller_is_shown_their_part_and_nobody_elses_name(
     await a_customer(service, both)
     items = [{"sku": "mug", "quantity": 1}]
     await service.refunds.drive(await refund(service, both, items=items, restock=True))
-    as_seller = await signed_in(service, client, "seller")
+    as_seller = await sign_in(service, client, "seller")
     await sold_by_a_seller(service, "mug")
 
     async def ask(url: str, **query: str) -> tuple[int, str]:
@@ -183,7 +177,7 @@ async def test_an_export_is_a_csv_file_of_the_orders_wanted(
     await open_gate(service, skus={"mug": 9, "vase": 9})
     await execute(service, "UPDATE sku SET name = '@SUM(A1);=1' WHERE sku = 'mug'")
     orders = await sales(service, {"mug": 1, "vase": 1}, {"mug": 2}, {"vase": 1}, {"mug": 1})
-    as_viewer = await signed_in(service, client, "viewer")
+    as_viewer = await sign_in(service, client, "viewer")
 
     answer = await client.get(f"{URL}.csv", params={"sku": "mug"}, headers=as_viewer)
     rows = list(csv.DictReader(io.StringIO(await answer.text(), newline="")))
@@ -209,7 +203,7 @@ async def test_half_an_export_is_not_taken_for_a_whole_one(
     oldest, *_ = await sales(service, *[{"mug": 1}] * 5)
     # What cannot be read: an order without lines.
     await execute(service, "DELETE FROM purchase_line WHERE order_id = $1", oldest)
-    as_viewer = await signed_in(service, client, "viewer")
+    as_viewer = await sign_in(service, client, "viewer")
 
     answer = await client.get(f"{URL}.csv", headers=as_viewer)
 

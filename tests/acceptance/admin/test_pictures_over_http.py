@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 from PIL import Image
+from signing_in import sign_in
 from support import PASSWORD, execute, open_room
 
 from inventory.pictures.picture import read_picture
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
+AS_WEBP = {"Content-Type": "image/webp"}
 URL = "/admin/rooms/drop/pictures"
 
 
@@ -22,21 +24,11 @@ def drawn(colour: str, form: str = "WEBP") -> bytes:
     return file.getvalue()
 
 
-async def signed_in(service: Service, client: Client, role: str) -> dict[str, str]:
-    await service.operators.add(role, role=role, password=PASSWORD)
-    form = {"name": role, "password": PASSWORD}
-    answer = await client.post("/admin/login", data=form, allow_redirects=False)
-    return {
-        "Cookie": answer.headers["Set-Cookie"].partition(";")[0],
-        "Content-Type": "image/webp",
-    }
-
-
 async def test_a_picture_is_uploaded_named_by_a_product_and_served_for_good(
     service: Service, client: Client
 ) -> None:
     await open_room(service, skus={"mug": 3})
-    headers = await signed_in(service, client, "operator")
+    headers = await sign_in(service, client, "operator") | AS_WEBP
 
     answer = await client.post(URL, data=drawn("red"), headers=headers)
     again = await client.post(URL, data=drawn("red"), headers=headers)
@@ -76,7 +68,7 @@ async def test_what_is_no_picture_of_a_good_size_is_refused(
     service: Service, client: Client, body: bytes, kind: str, expected: tuple[int, str]
 ) -> None:
     await open_room(service, skus={})
-    headers = {**await signed_in(service, client, "seller"), "Content-Type": kind}
+    headers = await sign_in(service, client, "seller") | {"Content-Type": kind}
 
     answer = await client.post(URL, data=io.BytesIO(body), headers=headers)
 
@@ -124,7 +116,7 @@ async def test_an_operator_takes_a_sku_off_sale_and_puts_it_back(
     service: Service, client: Client
 ) -> None:
     await open_room(service, skus={"mug": 3})
-    cookie = {"Cookie": (await signed_in(service, client, "operator"))["Cookie"]}
+    cookie = await sign_in(service, client, "operator")
     later, long_ago = "2100-01-01T00:00:00Z", "2001-01-01T00:00:00Z"
 
     async def change(**fields: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from aiohttp.test_utils import TestClient
+from signing_in import sign_in
 from support import PASSWORD, admitted, authorization, execute, open_room, tick
 
 from waitroom.run.app import Service
@@ -137,14 +138,6 @@ SELLERS_TOO = {
 }
 
 
-async def sign_in(service: Service, client: Client, name: str, role: str) -> Header:
-    await service.operators.add(name, role=role, password=PASSWORD)
-    form = {"name": name, "password": PASSWORD}
-    answer = await client.post("/admin/login", data=form, allow_redirects=False)
-    assert answer.status == 303
-    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
-
-
 def registered(client: Client) -> set[tuple[str, str]]:
     return {
         (route.method, resource.canonical)
@@ -165,7 +158,7 @@ async def test_every_route_of_the_operators_has_a_role(client: Client) -> None:
 async def test_who_gets_in_where(service: Service, client: Client) -> None:
     headers: dict[str, Header] = {"nobody": {}}
     for role in PRINCIPALS[1:]:
-        headers[role] = await sign_in(service, client, role, role)
+        headers[role] = await sign_in(service, client, role)
 
     mistakes = []
     for (method, path), wanted in sorted((ROUTES | SELLERS_TOO).items()):
@@ -219,8 +212,8 @@ async def test_an_operator_who_signs_in_is_led_to_the_rooms(
 async def market(service: Service, client: Client) -> dict[str, Header]:
     """Let ann sell mugs and bob sell totes in one room; one order has a mug, one a tote."""
     await open_room(service, skus={}, policy="rate")
-    headers = {name: await sign_in(service, client, name, "seller") for name in ("ann", "bob")}
-    headers["boss"] = await sign_in(service, client, "boss", "admin")
+    headers = {name: await sign_in(service, client, "seller", name=name) for name in ("ann", "bob")}
+    headers["boss"] = await sign_in(service, client, "admin", name="boss")
     for name, sku in (("ann", "mug"), ("bob", "tote")):
         added = await client.post(
             "/admin/rooms/drop/products",

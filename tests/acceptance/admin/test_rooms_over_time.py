@@ -15,6 +15,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from playwright.async_api import Page, expect
 from programs import Site, all_know
+from signing_in import sign_in, sign_in_on_screen
 from support import (
     PASSWORD,
     Shopper,
@@ -32,13 +33,6 @@ from waitroom.run.app import Service
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
 Header = dict[str, str]
-
-
-async def sign_in(service: Service, client: Client, role: str = "operator") -> Header:
-    await service.operators.add(role, role=role, password=PASSWORD)
-    form = {"name": role, "password": PASSWORD}
-    answer = await client.post("/admin/login", data=form, allow_redirects=False)
-    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
 
 
 async def steer(client: Client, path: str, who: Header, **body: Any) -> ClientResponse:
@@ -598,11 +592,7 @@ async def enter_as(page: Page, site: Site, service: Service, role: str, screen: 
     await service.operators.add("night", role=role, password=PASSWORD)
 
     await all_know(site.url, status=None)
-    await page.goto(f"{site.url}/admin/login")
-    await page.locator('[name="name"]').fill("night")
-    await page.locator('[name="password"]').fill(PASSWORD)
-    await page.locator("#login").click()
-    await page.wait_for_url("**/admin")
+    await sign_in_on_screen(page, site.url, "night")
     await page.goto(f"{site.url}/admin/screens/drop/{screen}")
 
 

@@ -6,19 +6,13 @@ import msgspec
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from support import PASSWORD, Shopper, admitted, join_together, open_room, tick
+from signing_in import sign_in
+from support import Shopper, admitted, join_together, open_room, tick
 
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
 Header = dict[str, str]
-
-
-async def sign_in(service: Service, client: Client, role: str = "operator") -> Header:
-    await service.operators.add(role, role=role, password=PASSWORD)
-    form = {"name": role, "password": PASSWORD}
-    answer = await client.post("/admin/login", data=form, allow_redirects=False)
-    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
 
 
 async def say(

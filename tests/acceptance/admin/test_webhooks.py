@@ -11,6 +11,7 @@ from browsers import check_page
 from playwright.async_api import Page, expect
 from programs import Running
 from receiver import Receiver, open_receiver, sending
+from signing_in import sign_in
 from standardwebhooks import Webhook, WebhookVerificationError
 from support import PASSWORD, admitted, eventually, execute, open_room, tick
 from yarl import URL
@@ -32,13 +33,6 @@ async def service(services: Callable[..., Awaitable[Service]]) -> Service:
 async def receiver() -> AsyncIterator[Receiver]:
     async with open_receiver() as opened:
         yield opened
-
-
-async def sign_in(service: Service, client: Client, role: str) -> Headers:
-    await service.operators.add(role, role=role, password=PASSWORD)
-    form = {"name": role, "password": PASSWORD}
-    answer = await client.post("/admin/login", data=form, allow_redirects=False)
-    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
 
 
 async def add(client: Client, receiver: Receiver, admin: Headers, *kinds: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from playwright.async_api import Page, expect
 from programs import Site, all_know
+from signing_in import sign_in_on_screen
 from support import PASSWORD, execute, open_room
 
 from waitroom.admin.screens import BEYOND, SCREENS
@@ -67,11 +68,7 @@ async def test_a_long_word_makes_no_operators_screen_wider_than_a_small_window(
     await execute(service, f"UPDATE sku SET name = '{WORD}'")
     await service.operators.add("ada", role="admin", password=PASSWORD)
     page = await pages(viewport={"width": WIDTH, "height": 640})
-    await page.goto(f"{site.url}/admin/login")
-    await page.locator('[name="name"]').fill("ada")
-    await page.locator('[name="password"]').fill(PASSWORD)
-    await page.locator("#login").click()
-    await page.wait_for_url("**/admin")
+    await sign_in_on_screen(page, site.url, "ada")
     await all_know(site.url)
 
     found: dict[str, list[str]] = {}

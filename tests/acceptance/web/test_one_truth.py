@@ -5,16 +5,16 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise, product
-from typing import Any
 
 import msgspec
 from browsers import check_page, look_again
 from playwright.async_api import Page, expect
 from programs import Site, all_know
 from support import eventually, open_room
+from told import state
 
 from inventory.kit.language.catalogues import english
-from waitroom.line.state import LineState, RoomState, encode_state
+from waitroom.line.state import encode_state
 from waitroom.run.app import Service
 from waitroom.web.waiting.view import ahead, band, odds, stock, wait, why
 
@@ -22,24 +22,6 @@ Pages = Callable[..., Awaitable[Page]]
 
 # A forecast that jumps, as seconds and the greatest wait that was told then.
 JUMPS = [(0, 50), (5, 180), (9, 240), (14, 300), (21, 480), (26, 470), (31, 60), (36, 440)]
-
-
-def state(status: str = "open", **changes: Any) -> RoomState:
-    facts: dict[str, Any] = {
-        "version": 1,
-        "room": "drop",
-        "status": status,
-        "message": "",
-        "message_at": None,
-        "updated_at": datetime(2026, 11, 22, tzinfo=UTC),
-        "opens_at": None,
-        "available": 5,
-        "held": 0,
-        "has_stock": True,
-        "calling_per_min": None,
-        "lines": [LineState(line="main-1", head=0, tail=9, table=[])],
-    }
-    return RoomState(**{**facts, **changes})
 
 
 async def test_script_and_server_say_the_same_waits_are_damped_and_messages_are_kept(

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
+from signing_in import sign_in
 from support import (
-    PASSWORD,
     Shopper,
     authorization,
     eventually,
@@ -620,13 +620,6 @@ async def test_what_is_not_offered_or_all_taken_is_refused(
 
 
 # Taking a place away.
-
-
-async def sign_in(service: Service, client: Client, role: str = "operator") -> dict[str, str]:
-    await service.operators.add(role, role=role, password=PASSWORD)
-    form = {"name": role, "password": PASSWORD}
-    answer = await client.post("/admin/login", data=form, allow_redirects=False)
-    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
 
 
 async def revoke(client: Client, number: int, headers: dict[str, str], **body: Any) -> Any:
