@@ -128,10 +128,10 @@ def test_a_shorter_hold_keeps_what_was_seen_at_each_age() -> None:
 def test_units_that_came_free_are_not_coming_back_as_well() -> None:
     """An expiry storm between two readings: the units are free, and no longer in baskets."""
     closed, expired = bought(100, units=1), holding(200, since=100.0)
-    read = room_at(399, units=0, held=200)
+    read = room_at(399, units=1, held=200)
     caller = Caller()
     caller.learn(Reading(room=read, changed=expired, closed=closed))
-    after = room_at(402, units=200)
+    after = room_at(402, units=201)
     fresh = Caller()
     over = [
         replace(j, state="ended", units_held=0, hold_ended_at=400.0, ended_at=400.0)

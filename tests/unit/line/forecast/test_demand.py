@@ -157,7 +157,7 @@ def test_doubt_is_large_while_nobody_was_seen() -> None:
     watch(demand, crowd(600), until=600.0)
 
     late = demand.outlook(600.0)
-    assert early.ask_doubt / (1 - early.ask_share) > late.ask_doubt / (1 - late.ask_share)
+    assert early.ask_guess / early.ask_share > 2 * late.ask_guess / late.ask_share
 
 
 def test_who_was_refused_is_not_taken_for_somebody_who_wanted_nothing() -> None:

@@ -189,8 +189,8 @@ def test_what_little_is_known_makes_chances_moderate() -> None:
 
     place = int(sure.calls_left)
 
-    assert unsure.chance(place // 2) < sure.chance(place // 2)
-    assert unsure.chance(2 * place) > sure.chance(2 * place)
+    assert unsure.chance(place * 3 // 4) < sure.chance(place * 3 // 4)
+    assert unsure.chance(place * 5 // 4) > sure.chance(place * 5 // 4)
 
 
 def test_whoever_was_refused_is_served_before_the_line() -> None:

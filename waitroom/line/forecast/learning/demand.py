@@ -8,7 +8,7 @@ ask for a hold, how many will, and how sure that number is.
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from math import inf
+from math import hypot, inf
 
 from waitroom.line.assortment.tastes import Tastes
 from waitroom.line.forecast.learning.journey import (
@@ -306,24 +306,28 @@ class Demand:
 
         The number of askers is a sum of independent trials, each with the probability of its stage
         and age. A share p that is known from n shoppers has the relative variance (1 - p) / (p n).
-        The relative variances of a product add up (delta method).
+        The relative variances of a product add up (delta method). What is not known of one stage
+        says nothing about another, so their guesses add up as squares.
         """
         crowd = self._crowd(now)
         habits = self.habits() if self.known is None else self.known()
         tables = habits.tables
         claim, hold, pay, settle = tables
-        asking, mean, var, guess = 0, 0.0, 0.0, 0.0
-        stages = (
-            (crowd.called, claim, hold.share, hold.guess[0]),
-            (crowd.inside, hold, 1.0, 0.0),
-        )
-        for ages, table, then, then_guess in stages:
-            for age, count in ages.items():
-                comes, guessed = table.chance(age + 0.5), table.guessed(age + 0.5)
-                chance = comes * then
-                asking, mean = asking + count, mean + count * chance
-                var += count * chance * (1 - chance)
-                guess += count * (guessed * then + comes * then_guess)
+        asking, mean, var = 0, 0.0, 0.0
+        # How far the number may be off for all shoppers alike, by the stage that is not known yet.
+        claim_guess, hold_guess = 0.0, 0.0
+        for age, count in crowd.called.items():
+            comes = claim.chance(age + 0.5)
+            chance = comes * hold.share
+            asking, mean = asking + count, mean + count * chance
+            var += count * chance * (1 - chance)
+            claim_guess += count * claim.guessed(age + 0.5) * hold.share
+            hold_guess += count * comes * hold.guess[0]
+        for age, count in crowd.inside.items():
+            chance = hold.chance(age + 0.5)
+            asking, mean = asking + count, mean + count * chance
+            var += count * chance * (1 - chance)
+            hold_guess += count * hold.guessed(age + 0.5)
         return Outlook(
             called=self.called,
             disappointed=self._disappointed_over + crowd.refused,
@@ -333,8 +337,8 @@ class Demand:
             askers_var=var,
             ask_share=claim.share * hold.share,
             ask_doubt=_doubt(claim) + _doubt(hold),
-            askers_guess=guess,
-            ask_guess=claim.guess[0] * hold.share + claim.share * hold.guess[0],
+            askers_guess=hypot(claim_guess, hold_guess),
+            ask_guess=hypot(claim.guess[0] * hold.share, claim.share * hold.guess[0]),
             units_mean=habits.units_mean,
             units_var=habits.units_var,
             units_doubt=habits.units_var / habits.units_mean**2 / habits.units_weight,

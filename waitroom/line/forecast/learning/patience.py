@@ -19,11 +19,14 @@ from math import exp, inf, log, sqrt
 from operator import mul
 from statistics import NormalDist
 
-# The shares of shoppers who ever go on, and how likely each is before anything was seen.
+# The shares of shoppers who ever go on.
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)
 # The standard deviations of the logarithm of the time until they go on.
 SPREADS = (0.5, 0.7, 1.0, 1.4)
 MEDIANS = 12
+# Before anything was seen, the logarithm of the odds to ever go on and the logarithm of the median
+# time are taken as normal, with these standard deviations. Half as much or twice as much is common.
+ODDS_SD, MEDIAN_SD = 0.7, 0.7
 # Less likely crowds than this, beside the likeliest, are left out.
 LIKELY_LEAST = 1e-4
 # A rate is taken as at least this, since no crowd does just what was imagined.
@@ -60,12 +63,20 @@ class Fitted:
 def _crowds(
     ages: tuple[float, ...], due_s: float, first_s: float, last_s: float, share: float
 ) -> tuple[_Crowd, ...]:
-    """Return the crowds with medians between two times, the likelier the nearer to a share."""
+    """Return the crowds, the likelier the nearer to this share and to the middle of two times."""
     # Deadlines are set so that most shoppers who mean to go on have gone on by half of them.
     last_s = max(min(last_s, due_s / 2), 2 * first_s)
     step = (last_s / first_s) ** (1 / (MEDIANS - 1))
     return tuple(
-        _crowd(ages, due_s, median_s=first_s * step**number, spread=spread, goes=goes, likely=share)
+        _crowd(
+            ages,
+            due_s,
+            median_s=first_s * step**number,
+            spread=spread,
+            goes=goes,
+            likely=share,
+            likely_s=sqrt(first_s * last_s),
+        )
         for number, spread, goes in product(range(MEDIANS), SPREADS, SHARES)
     )
 
@@ -78,6 +89,7 @@ def _crowd(
     spread: float,
     goes: float,
     likely: float,
+    likely_s: float,
 ) -> _Crowd:
     """Return a crowd of which the share `goes` ever goes on, unless it is due before."""
     last = goes * _gone(due_s, median_s, spread)
@@ -93,7 +105,9 @@ def _crowd(
         )
         reach.append((last - start) / (1 - start))
     odds = log(goes / (1 - goes)) - log(likely / (1 - likely))
-    return _Crowd(-(odds**2) / 4, tuple(rates), tuple(map(log, rates)), tuple(reach))
+    middle = log(median_s / likely_s)
+    prior = -((odds / ODDS_SD) ** 2 + (middle / MEDIAN_SD) ** 2) / 2
+    return _Crowd(prior, tuple(rates), tuple(map(log, rates)), tuple(reach))
 
 
 def _gone(age: float, median_s: float, spread: float) -> float:

@@ -29,8 +29,8 @@ FADE = 2 ** (1 / HALF_LIFE_OUTCOMES)
 LATEST_OUTCOMES, CHANGED_SD, CHANGED_FADE = 30.0, 3.0, 8.0
 # The figures are scaled down when their weight has grown to this.
 WEIGHT_MAX = 1e9
-# A share is trusted as if at most this many shoppers had been seen, however many were: shoppers to
-# come are other people, and a crowd may change at any moment.
+# A share is trusted as if this many shoppers had been seen, beside what is not known of it yet:
+# shoppers to come are other people, and a crowd may change at any moment.
 KNOWN_MAX = 60
 # The prior is worth this many imagined shoppers.
 PRIOR_SHOPPERS = 12.0
@@ -205,8 +205,7 @@ class Rates:
             gone += leave * off[-1] / rate
             guess.append(sd[at] * others)
         self._told = on
-        weight = min(self.outcomes + self.imagined_shoppers, KNOWN_MAX)
-        return life_table(self.ages, on, off, guess=guess, weight=weight)
+        return life_table(self.ages, on, off, guess=guess, weight=KNOWN_MAX)
 
     def _expected(
         self, share: float, due_s: float
