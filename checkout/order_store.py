@@ -105,7 +105,7 @@ class OrderStore:
         async with connection(self._pool) as borrowed:
             verdict = await borrowed.fetchval(SQL["end_session"], session_id, "left")
         if verdict == "payment_running":
-            raise PaymentRunning("A payment is under way; it decides first.")
+            raise PaymentRunning
 
     async def start(
         self,

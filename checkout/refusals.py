@@ -39,7 +39,7 @@ _TOLD = {
 
 class CustomerTokenInvalid(Refusal):
     code, status = "customer_token_invalid", 401
-    title = "This sign-in is not accepted here."
+    title = "This sign-in is not accepted here. Please sign in at the shop again."
 
     def __init__(self, fault: Fault = Fault.FORM) -> None:
         reason, detail = _TOLD.get(fault, ("not_accepted", ""))
@@ -60,12 +60,15 @@ class IdentityProviderAway(Busy):
 
 class OtherCustomer(Refusal):
     code, status = "other_customer", 409
-    title = "This session belongs to another customer."
+    title = "This session belongs to another customer. Please sign in as that customer."
 
 
 class CustomerBusy(Refusal):
     code, status = "customer_busy", 409
-    title = "This customer's data cannot be erased while a session or an order still needs it."
+    title = (
+        "This customer's data cannot be erased while a session or an order still needs it. Try "
+        "again when these have ended."
+    )
 
 
 # Sessions
@@ -80,7 +83,8 @@ class RoomNeeded(Refusal):
 
 
 class PaymentDeclined(Refusal):
-    code, status, title = "payment_declined", 402, "The payment was declined."
+    code, status = "payment_declined", 402
+    title = "The payment was declined. You have not been charged."
 
 
 class TotalChanged(Refusal):
@@ -124,7 +128,7 @@ class SkuNotHere(NotFound):
 
 class RefundTooLarge(Refusal):
     code, status = "refund_too_large", 409
-    title = "That is more than this order has left to refund."
+    title = "That is more than this order has left to refund. Choose a smaller amount."
 
 
 class NotRefundable(Refusal):
@@ -137,7 +141,8 @@ class NotCancellable(Refusal):
 
 
 class TooManyUnits(Refusal):
-    code, status, title = "too_many_units", 409, "The order has fewer units left to refund."
+    code, status = "too_many_units", 409
+    title = "The order has fewer units left to refund. Choose fewer."
 
 
 class SkuNotOrdered(Refusal):

@@ -10,11 +10,13 @@ from inventory.kit.problem import Refusal
 
 
 class OutOfStock(Refusal):
-    code, status, title = "out_of_stock", 409, "There are not enough units left."
+    code, status = "out_of_stock", 409
+    title = "There are not enough units left. Please choose fewer."
 
 
 class LimitReached(Refusal):
-    code, status, title = "limit_reached", 409, "That is more than one shopper may have."
+    code, status = "limit_reached", 409
+    title = "That is more than one shopper may have. Please choose fewer."
 
 
 class TooManyActs(Refusal):
@@ -31,24 +33,28 @@ class CustomerNeeded(Refusal):
 
 
 class NotOnSale(Refusal):
-    code, status, title = "not_on_sale", 409, "This is not on sale now."
+    code, status = "not_on_sale", 409
+    title = "This is not on sale now. Please choose something else."
 
 
 class UnknownSku(Refusal):
-    code, status, title = "unknown_sku", 422, "This room sells no such SKU."
+    code, status = "unknown_sku", 422
+    title = "This room does not sell this item. Please choose something else."
 
 
 class SessionOver(Refusal):
-    code, status, title = "session_over", 401, "This session has ended."
+    code, status = "session_over", 401
+    title = "This session has ended. To buy more, please join the line again."
 
 
 class UnknownHold(Refusal):
-    code, status, title = "not_found", 404, "This session has no such hold."
+    code, status = "not_found", 404
+    title = "These items are not held in this session. Please choose them again."
 
 
 class HoldExpired(Refusal):
     code, status = "hold_expired", 410
-    title = "This hold has ended and its units are on sale again."
+    title = "The time for these items is over, and they are on sale again. You can choose again."
 
 
 class AlreadyPaid(Refusal):
@@ -57,24 +63,29 @@ class AlreadyPaid(Refusal):
 
 
 class PaymentRunning(Refusal):
-    code, status, title = "payment_running", 409, "A payment for this hold is under way."
+    code, status = "payment_running", 409
+    title = "A payment for these items is under way. Please wait until it is decided."
 
 
 class ExtensionRefused(Refusal):
     code, status = "extension_refused", 409
-    title = "This hold cannot be extended any further."
+    title = "The time for these items cannot be extended any further. Please pay before it is over."
 
 
 # Catalogue and stock
 
 
 class Taken(Refusal):
-    code, status, title = "taken", 409, "That code is already in use."
+    code, status = "taken", 409
+    title = "That code is already in use. Choose another."
 
 
 class InUse(Refusal):
     code, status = "in_use", 409
-    title = "This SKU has stock movements or refused requests on record, so it cannot be deleted."
+    title = (
+        "This SKU has stock movements or refused requests on record, so it cannot be deleted. Take "
+        "it off sale instead."
+    )
 
 
 class CatalogueMoved(Refusal):
@@ -83,7 +94,8 @@ class CatalogueMoved(Refusal):
 
 
 class UnreadableFile(Refusal):
-    code, status, title = "unreadable_file", 422, "The file cannot be read as a catalogue."
+    code, status = "unreadable_file", 422
+    title = "The file cannot be read as a catalogue. An export shows how one looks."
 
 
 class NotAPicture(Refusal):
@@ -92,7 +104,11 @@ class NotAPicture(Refusal):
 
 
 class PictureTooLarge(Refusal):
-    code, status, title = "picture_too_large", 413, "A picture has at most 1 MiB."
+    code, status, title = (
+        "picture_too_large",
+        413,
+        "A picture has at most 1 MiB. Please save it smaller.",
+    )
 
 
 class PicturesTooMany(Refusal):
@@ -105,7 +121,7 @@ class PicturesTooMany(Refusal):
 
 class BelowCommitted(Refusal):
     code, status = "below_committed", 409
-    title = "That would leave fewer units than are held, sold or promised."
+    title = "That would leave fewer units than are held, sold or promised. Take away fewer."
 
 
 class RoomArchived(Refusal):

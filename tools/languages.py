@@ -43,11 +43,13 @@ FOR_OTHERS = set(
     AddressRefused AuditTooLong BelowCommitted CatalogueMoved CrowdRunning CustomerBusy
     CustomersNotConfigured DeliveryRunning DrawIsDue EndpointInactive FairnessNotPublic
     FileTooLarge IdempotencyKeyMissing IdempotencyKeyReused IdempotencyKeyWeak ImportRefused
-    InUse LastAdmin LogNotPublicYet NoCrowds NoDrawWaits NotCancellable NotCsv NotElsewhere
-    NotOpenYet NotReady NotRefundable NotSigned OwnAccount PeopleTooMany PlaceOver
-    RefundFailed RefundTooLarge Refusal RoomArchived RoomUnreadable SaleEnded SaleNotEnded
+    InUse LastAdmin LogNotPublicYet NoCrowds NoDrawWaits NotAPicture NotCancellable NotCsv
+    NotElsewhere NotOpenYet NotReady NotRefundable NotSigned NothingToRehearse OwnAccount
+    PeopleTooMany PictureTooLarge PicturesTooMany PlaceOver RefundFailed
+    RefundTooLarge Refusal RehearsalBrokeOff RoomArchived RoomUnreadable SaleEnded SaleNotEnded
     SignInNeeded SkuNotHere SkuNotOrdered StillOpen Taken TooManyUnits TooMuchToCount
-    UnknownOperator UnknownRefund UnreadableFile UnreadablePeople WrongPassword
+    UnknownOperator UnknownRefund UnreadableColour UnreadableFile UnreadablePeople WrongCode
+    WrongPassword
 """,
     )
 )

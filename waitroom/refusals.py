@@ -9,7 +9,11 @@ from inventory.kit.problem import Busy, Refusal
 
 
 class NotOpen(Refusal):
-    code, status, title = "not_open", 409, "This room has not opened yet."
+    code, status, title = (
+        "not_open",
+        409,
+        "This room has not opened yet. Its page says when it does.",
+    )
 
 
 class RoomEnded(Refusal):
@@ -59,24 +63,34 @@ class InvitationInvalid(Refusal):
     """An invitation that never existed and one for another room are answered alike."""
 
     code, status = "invitation_invalid", 403
-    title = "This invitation is not for this room."
+    title = (
+        "This invitation is not for this room. Please check the link, or ask the organiser for "
+        "another."
+    )
 
 
 class InvitationUsed(Refusal):
     code, status = "invitation_used", 410
-    title = "This invitation has been used, and its place is over or belongs to another person."
+    title = (
+        "This invitation has been used, and its place is over or belongs to another person. Please "
+        "ask the organiser for another."
+    )
 
 
 class PlaceRevoked(Refusal):
     code, status = "place_revoked", 403
-    title = "The organiser has taken this place away, and each person can have only one here."
+    title = (
+        "The organiser has taken this place away, and each person can have only one here. If this "
+        "is a mistake, please ask the organiser."
+    )
 
 
 # A ticket
 
 
 class NoTicket(Refusal):
-    code, status, title = "no_ticket", 401, "There is no valid ticket for this room here."
+    code, status = "no_ticket", 401
+    title = "There is no valid ticket for this room here. Please take a number."
 
 
 class LineOver(NoTicket):
@@ -86,16 +100,17 @@ class LineOver(NoTicket):
 
 class TicketMoved(Refusal):
     code, status = "ticket_moved", 410
-    title = "This place has moved to another device."
+    title = "This place has moved to another device. Please go on there."
 
 
 class OtherTicket(Refusal):
     code, status = "other_ticket", 403
-    title = "This number belongs to another ticket."
+    title = "This number belongs to another ticket. Please use your own."
 
 
 class TicketLeft(Refusal):
-    code, status, title = "ticket_left", 410, "This place was given up."
+    code, status = "ticket_left", 410
+    title = "This place was given up. You can take a new number."
 
 
 class TicketOver(Refusal):
@@ -142,7 +157,7 @@ class CodesUnavailable(Busy):
 
 class AlreadyInside(Refusal):
     code, status = "already_inside", 409
-    title = "You are already inside. The session stays in the browser that entered."
+    title = "You are already inside. Please go on in the browser that entered."
 
 
 class NotDrawnYet(Refusal):
@@ -157,7 +172,10 @@ class PlaceChangedTooOften(Refusal):
 
 class NoneLeft(Refusal):
     code, status = "none_left", 409
-    title = "This room gives more time to a limited number of places, and all of them are taken."
+    title = (
+        "This room gives more time to a limited number of places, and all of them are taken. "
+        "Please ask the organiser."
+    )
 
 
 # Returns
@@ -188,7 +206,7 @@ class LogNotPublicYet(Refusal):
 
 class FairnessNotPublic(Refusal):
     code, status = "fairness_not_public", 403
-    title = "The operators of this room have not made its fairness report public."
+    title = "The organiser has not made the fairness report of this room public."
 
 
 class TooMuchToCount(Refusal):
@@ -213,34 +231,53 @@ class WrongCode(Refusal):
 
 
 class OwnAccount(Refusal):
-    code, status, title = "own_account", 409, "Another admin has to change your account."
+    code, status, title = (
+        "own_account",
+        409,
+        "Only another admin can change your account. Please ask one.",
+    )
 
 
 class LastAdmin(Refusal):
-    code, status, title = "last_admin", 409, "That would leave no admin."
+    code, status = "last_admin", 409
+    title = "That would leave no admin. Make another account an admin first."
 
 
 class UnknownOperator(Refusal):
-    code, status, title = "not_found", 404, "There is no operator by that name."
+    code, status = "not_found", 404
+    title = "There is no operator by that name. The list of people has all of them."
 
 
 # Steering a room
 
 
 class SaleEnded(Refusal):
-    code, status, title = "sale_ended", 409, "This sale has ended and cannot be reopened."
+    code, status, title = (
+        "sale_ended",
+        409,
+        "This sale has ended and cannot be reopened. A copy of the room sells again.",
+    )
 
 
 class SaleNotEnded(Refusal):
-    code, status, title = "sale_not_ended", 409, "Only a sale that has ended can be archived."
+    code, status, title = (
+        "sale_not_ended",
+        409,
+        "Only a sale that has ended can be archived. End the sale first.",
+    )
 
 
 class StillOpen(Refusal):
-    code, status, title = "still_open", 409, "Something is still open in this room."
+    code, status = "still_open", 409
+    title = "Something is still open in this room. Try again when it is done."
 
 
 class NotOpenYet(Refusal):
-    code, status, title = "not_open_yet", 409, "A room that has not opened cannot be paused."
+    code, status, title = (
+        "not_open_yet",
+        409,
+        "A room that has not opened cannot be paused. Change when it opens instead.",
+    )
 
 
 class DrawIsDue(Refusal):
@@ -250,17 +287,22 @@ class DrawIsDue(Refusal):
 
 class RoomUnreadable(Refusal):
     code, status = "room_unreadable", 500
-    title = "The database has a value for this room that cannot be read."
+    title = (
+        "The database has a value for this room that cannot be read. The service's log names it."
+    )
 
 
 class NoDrawWaits(Refusal):
     code, status = "no_draw_waits", 409
-    title = "No draw of this room is waiting for a public value."
+    title = "No draw of this room is waiting for a public value. Nothing needs to be entered."
 
 
 class NotElsewhere(Refusal):
     code, status = "stock_is_here", 409
-    title = "This room keeps its own stock; no other shop reports it."
+    title = (
+        "This room keeps its own stock, so no other shop reports it. The room's rules say where "
+        "the stock is."
+    )
 
 
 class PlaceOver(Refusal):
@@ -273,12 +315,13 @@ class UnreadablePeople(Refusal):
 
 
 class PeopleTooMany(Refusal):
-    code, status, title = "too_many_people", 413, "This list of people is too large."
+    code, status = "too_many_people", 413
+    title = "This list of people is too large. Please split it."
 
 
 class CrowdRunning(Refusal):
     code, status = "crowd_running", 409
-    title = "A simulated crowd is already on its way to this room."
+    title = "A simulated crowd is already on its way to this room. Wait until it is through."
 
 
 class NoCrowds(Refusal):
@@ -288,12 +331,14 @@ class NoCrowds(Refusal):
 
 class NothingToRehearse(Refusal):
     code, status = "nothing_to_rehearse", 409
-    title = "There is too little to go on for a rehearsal."
+    title = (
+        "There is too little to go on for a rehearsal. Try again when more shoppers have been here."
+    )
 
 
 class RehearsalBrokeOff(Busy):
     code = "rehearsal_broke_off"
-    title = "The rehearsal took too long and was ended. Nothing was changed."
+    title = "The rehearsal took too long and was ended. Nothing was changed. Try again later."
     retry_after_s = 10
 
 
@@ -301,14 +346,15 @@ class UnreadableColour(Refusal):
     """`field` is the colour, and `nearest` the one nearest to it that passes."""
 
     code, status = "unreadable_colour", 422
-    title = "Some shoppers could not read the page in this colour."
+    title = "Some shoppers could not read the page in this colour. Choose one with more contrast."
 
 
 # The shop: catalogue files and refunds
 
 
 class FileTooLarge(Refusal):
-    code, status, title = "too_large", 413, "This file is too large to import."
+    code, status = "too_large", 413
+    title = "This file is too large to import. Please split it."
 
 
 class NotCsv(Refusal):
@@ -317,11 +363,13 @@ class NotCsv(Refusal):
 
 
 class ImportRefused(Refusal):
-    code, status, title = "import_refused", 422, "Some rows were refused, so nothing was imported."
+    code, status = "import_refused", 422
+    title = "Some rows were refused, so nothing was imported. Mend them and send the file again."
 
 
 class RefundFailed(Refusal):
-    code, status, title = "refund_failed", 409, "The payment gateway did not refund the money."
+    code, status = "refund_failed", 409
+    title = "The payment gateway did not refund the money. Its own pages say why."
 
 
 # Webhooks
@@ -329,17 +377,19 @@ class RefundFailed(Refusal):
 
 class AddressRefused(Refusal):
     code, status = "webhook_address_refused", 422
-    title = "Webhooks cannot be sent to this address."
+    title = (
+        "Webhooks cannot be sent to this address. Name a public address that begins with https://."
+    )
 
 
 class EndpointInactive(Refusal):
     code, status = "endpoint_inactive", 409
-    title = "This endpoint is not active, so nothing is sent to it."
+    title = "This webhook is not active, so nothing is sent to it. Turn it on first."
 
 
 class DeliveryRunning(Refusal):
     code, status = "delivery_running", 409
-    title = "This delivery is being sent at this moment."
+    title = "This delivery is being sent at this moment. Look again in a minute."
 
 
 # The process

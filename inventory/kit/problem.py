@@ -77,16 +77,23 @@ class IdempotencyKeyReused(Refusal):
 
 
 class NotFound(Refusal):
-    code, status, title = "not_found", 404, "There is nothing by that name here."
+    code, status, title = (
+        "not_found",
+        404,
+        "There is nothing by that name here. Please check the address.",
+    )
 
 
 class Forbidden(Refusal):
-    code, status, title = "forbidden", 403, "You may not do this."
+    code, status = "forbidden", 403
+    title = "You may not do this. Please ask an operator of this service."
 
 
 class CrossSite(Refusal):
     code, status = "cross_site", 403
-    title = "This request came from another site."
+    title = (
+        "This request came from another site, so nothing was done. Please use this site's pages."
+    )
 
 
 class TooManyRequests(Refusal):

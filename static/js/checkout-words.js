@@ -19,6 +19,6 @@ export function explain(data, inLine) {
     case "hold_expired": return say("The time for these items ran out, and they went back to the line. You can choose again while your session lasts.");
     case "extension_refused": return say("The time cannot be extended any further, so that everyone waiting gets a turn.");
     case "payment_declined": return say("The payment was declined and nothing was charged. Your items are still held: you can try again.");
-    default: return [...new Set([data?.title, data?.detail])].filter(Boolean).join(" ") || say("That did not work.");
+    default: return data?.detail || data?.title || say("That did not work.");
   }
 }

@@ -12,6 +12,7 @@ import structlog
 
 from inventory.kit.batcher import Batcher
 from inventory.kit.database import work_for
+from inventory.kit.language.language import phrase
 from inventory.kit.problem import Busy, EngineDown, NotFound, Refusal
 from waitroom.desk.join_desk import JoinDesk
 from waitroom.line.rules import LineRules, RoomRules
@@ -246,7 +247,9 @@ class Board:
         if ticket.line_id in view.former_lines:
             raise LineOver
         if ticket.line_id not in view.lines:
-            raise NoTicket("This ticket belongs to another room or line.")
+            raise NoTicket(
+                phrase("This ticket belongs to another room or line. Please take a number here.")
+            )
         self._check_owner(ticket)
         drawn = self.drawn(view, ticket)
         if drawn is not ticket:

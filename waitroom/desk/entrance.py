@@ -8,6 +8,7 @@ import msgspec
 
 from checkout.customers.customer import Customer
 from checkout.customers.identity import Identity
+from inventory.kit.language.language import phrase
 from inventory.kit.problem import Busy
 from waitroom.desk.board import RoomView
 from waitroom.desk.join_desk import JoinDesk, JoinRequest
@@ -23,6 +24,8 @@ from waitroom.refusals import (
 from waitroom.store.invitation_store import InvitationStore
 
 _CUSTOMER_PURPOSE = b"waitroom.customer.1"
+_TAKEN_BACK = phrase("This invitation was taken back. Please ask the organiser for another.")
+_RUN_OUT = phrase("This invitation has run out. Please ask the organiser for another.")
 
 
 class Brought(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,8 +158,7 @@ class Entrance:
             raise InvitationInvalid
         is_over = batch.revoked or batch.has_run_out()
         if is_over and not await self.invitations.is_used(view.rules.room_id, invitation.key()):
-            how = "was taken back" if batch.revoked else "has run out"
-            raise InvitationInvalid(f"This invitation {how}.")
+            raise InvitationInvalid(_TAKEN_BACK if batch.revoked else _RUN_OUT)
         return invitation, batch.lane
 
     async def release(

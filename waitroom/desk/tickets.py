@@ -167,7 +167,7 @@ class Tickets:
         if verdict == "drawn":
             raise Busy
         if verdict == "payment_running":
-            raise PaymentRunning("A payment is under way; it decides first.")
+            raise PaymentRunning
 
     async def numbered(self, view: RoomView, ticket: Ticket) -> Ticket:
         """Return an entry's ticket by its number, from a draw that this worker has yet to read."""

@@ -200,7 +200,9 @@ class RoomStore:
                     if like is not None:
                         await _copy_parts(borrowed, like, room, who=who, reason=reason)
             except asyncpg.UniqueViolationError as error:
-                raise BadRequest(f"There is a room {room!r} already.", field="room") from error
+                raise BadRequest(
+                    f"There is a room {room!r} already. Choose another code.", field="room"
+                ) from error
             except asyncpg.CheckViolationError as error:
                 if error.constraint_name != "room_is_a_slug":
                     raise _broken(error) from error

@@ -406,7 +406,7 @@ async def test_the_command_line_keeps_accounts(service: Service, postgres_url: s
     )
     listed = await at_the_machine("list", "--json")
 
-    assert last == "waitroom: That would leave no admin.\n"
+    assert last == "waitroom: That would leave no admin. Make another account an admin first.\n"
     assert "give at least one of" in nothing
     assert ended == "sal: 1 session(s) ended\n"
     assert "sal: changed" in changed

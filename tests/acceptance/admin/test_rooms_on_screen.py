@@ -93,7 +93,7 @@ async def test_a_room_is_made_copied_changed_paused_and_ended_on_a_phone(
     await field(page, "Name").fill("Spring")
     await field(page, "Code").fill("winter-in-zurich")
     await page.get_by_role("button", name="Make the room").click()
-    taken = "There is a room 'winter-in-zurich' already."
+    taken = "There is a room 'winter-in-zurich' already. Choose another code."
     await expect(page.locator("#room-problem")).to_have_text(taken)
     await field(page, "Code").fill("spring")
     await page.get_by_role("button", name="Make the room").click()

@@ -56,12 +56,12 @@ async def test_the_switch_keeps_the_choice_and_leads_back_to_this_site_alone(cli
 
 async def test_a_refusal_is_in_the_language_of_its_reader_and_keeps_its_code(client: Any) -> None:
     async def refusal(**headers: str) -> tuple[str, str]:
-        body = await (await client.get("/checkout/session", headers=headers)).json()
+        body = await (await client.get("/rooms/nowhere/state", headers=headers)).json()
         return body["code"], body["title"]
 
-    assert await refusal() == ("session_over", "This session has ended.")
+    assert await refusal() == ("not_found", "There is no such room.")
     german = await refusal(**{"Accept-Language": "de"})
-    assert german == ("session_over", "Diese Sitzung ist beendet.")
+    assert german == ("not_found", "Diesen Raum gibt es nicht.")
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,9 @@ class Operator:
         """
         allowed = sellers if self.role == SELLER else LADDER.index(self.role) >= LADDER.index(role)
         if not allowed:
-            raise Forbidden(f"This needs the role {role}; you are signed in as {self.role}.")
+            raise Forbidden(
+                f"This needs the role {role}, and yours is {self.role}. An admin can change it."
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def asked_for(span: SeriesSpan, since: datetime | None, until: datetime | None) 
     until = min(until or span.now, span.now)
     since = since or max(span.first or until, until - BACK_MAX)
     if since > until:
-        raise BadRequest("from must be earlier than to.")
+        raise BadRequest("The beginning (from) has to be earlier than the end (to).")
     points = (until - since).total_seconds() / POINTS_MAX
     step_s = next((step for step in STEPS_S if step >= points), STEPS_S[-1])
     return Asked(since=since, until=until, step_s=step_s)

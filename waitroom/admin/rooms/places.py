@@ -116,7 +116,7 @@ class PlacesAdmin:
         if verdict == "over":
             raise PlaceOver
         if verdict == "payment_running":
-            raise PaymentRunning("A payment is under way; it decides first.")
+            raise PaymentRunning
         if verdict == "archived":
             raise RoomArchived
         await self._board.refresh_places()

@@ -78,7 +78,9 @@ class CatalogueAdmin:
         if operator.scope is None:
             return None if named is None else await self._products.seller_id(named)
         if named not in {None, operator.name}:
-            raise Forbidden("A seller's products are their own.")
+            raise Forbidden(
+                "Sellers sell in their own name alone. An operator can name another seller."
+            )
         return operator.scope
 
     async def _product(

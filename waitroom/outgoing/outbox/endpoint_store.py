@@ -131,7 +131,9 @@ class EndpointStore:
         async with connection(self._pool) as borrowed:
             endpoint_id = await borrowed.fetchval(SQL["add_endpoint"], *values)
         if endpoint_id is None:
-            raise BadRequest(f"There are {ENDPOINTS_MAX} endpoints already; that is the most.")
+            raise BadRequest(
+                f"There are {ENDPOINTS_MAX} webhooks, the most there may be. Delete one first."
+            )
         return endpoint_id, secret
 
     async def change(

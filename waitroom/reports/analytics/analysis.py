@@ -37,7 +37,7 @@ class Span:
 def make_span(since: datetime, until: datetime, step_s: int | None) -> Span:
     """Return a span; raises `BadRequest` if it is empty or has too many steps."""
     if since >= until:
-        raise BadRequest("from must be earlier than to.")
+        raise BadRequest("The beginning (from) has to be earlier than the end (to).")
     if step_s is None:
         fitting = (step for step in STEPS_S if _count(since, until, step) <= STEPS_WANTED)
         step_s = next(fitting, STEP_S_MAX)
