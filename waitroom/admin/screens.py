@@ -161,8 +161,8 @@ class Screens:
             "screen": {"name": screen.name, "title": screen.title},
             "rooms": rooms,
             "room": chosen,
-            "tabs": _links(SCREENS, operator),
-            "beyond": _links(BEYOND, operator),
+            "tabs": link_bodies(SCREENS, operator),
+            "beyond": link_bodies(BEYOND, operator),
             "states": STATES,
             "demo": self._demo,
             **values,
@@ -189,7 +189,7 @@ class Screens:
         return {room["room"] for room in await self._history.rooms(seller=operator.scope)}
 
 
-def _links(screens: tuple[Screen, ...], operator: Operator) -> list[Json]:
+def link_bodies(screens: tuple[Screen, ...], operator: Operator) -> list[Json]:
     return [{"name": one.name, "title": one.title} for one in screens if one.is_for(operator)]
 
 

@@ -17,6 +17,7 @@ from inventory.kit.http import BODY_BYTES_MAX, OWN_ORIGIN, PROBLEM_PAGE, PROCESS
 from inventory.kit.pages import static_folder
 from inventory.kit.problem import EngineDown
 from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.problems import problem_page
 from waitroom.admin.rooms.crowd import Crowds, Shared
 from waitroom.run.gateways import open_gateway, stripe_api
 from waitroom.run.routes import apis_of
@@ -193,7 +194,7 @@ def make_app(service: Service) -> web.Application:
     settings = service.settings
     app = web.Application(middlewares=[rim, _one_address], client_max_size=BODY_BYTES_MAX)
     app[PROCESS] = service
-    app[PROBLEM_PAGE] = service.pages.problem
+    app[PROBLEM_PAGE] = problem_page(service.pages)
     app[OWN_ORIGIN] = origin_of(settings.public_url)
     app[TRUSTED_PROXIES] = settings.proxies
     crowds = None

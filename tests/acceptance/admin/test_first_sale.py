@@ -12,6 +12,7 @@ from browsers import check_page
 from PIL import Image
 from playwright.async_api import Page, expect
 from programs import Site, settings
+from signing_in import sign_in
 from support import PASSWORD
 
 from waitroom.cli.up import announcement, first_steps
@@ -142,10 +143,7 @@ async def test_only_the_newest_code_makes_one_account_and_strangers_get_none(
 async def test_a_sale_is_set_up_without_a_script_and_opens_by_itself_after_a_draw(
     service: Service, client: Any
 ) -> None:
-    await service.operators.add("ann", role="admin", password=PASSWORD)
-    form = {"name": "ann", "password": PASSWORD}
-    signed = await client.post("/admin/login", data=form, allow_redirects=False)
-    headers = {"Cookie": signed.headers["Set-Cookie"].partition(";")[0], "Accept": "text/html"}
+    headers = await sign_in(service, client, "admin") | {"Accept": "text/html"}
     there = "/admin/first/rooms/autumn-drop"
 
     async def send(path: str, form: dict[str, str] | aiohttp.FormData) -> tuple[int, str, str]:

@@ -8,6 +8,7 @@ from browsers import check_page
 from PIL import Image
 from playwright.async_api import Locator, Page, expect
 from programs import Site, all_know
+from signing_in import sign_in_on_screen
 from support import PASSWORD, execute, open_room
 
 from waitroom.run.app import Service
@@ -22,11 +23,7 @@ PHOTO_SIZE = (1800, 1400)
 async def enter(page: Page, site: Site, service: Service, role: str) -> None:
     await service.operators.add(role, role=role, password=PASSWORD)
     await all_know(site.url, status=None)
-    await page.goto(f"{site.url}/admin/login")
-    await page.locator("[name=name]").fill(role)
-    await page.locator("[name=password]").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url(f"{site.url}/admin")
+    await sign_in_on_screen(page, site.url, role)
     await page.goto(site.url + GOODS)
 
 
@@ -240,11 +237,7 @@ async def test_a_seller_and_a_viewer_see_what_is_theirs(
     await expect(mug.locator("[data-form=stock]")).to_have_count(0)
     await expect(mug.get_by_role("button", name="Save")).to_be_disabled()
 
-    await page.goto(f"{site.url}/admin/login")
-    await page.locator("[name=name]").fill("ann")
-    await page.locator("[name=password]").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url(f"{site.url}/admin")
+    await sign_in_on_screen(page, site.url, "ann")
     await page.goto(site.url + GOODS)
     await expect(page.locator("#found")).to_have_text("There are no products in this room yet.")
     await expect(page.locator("#seller-form")).to_have_count(0)

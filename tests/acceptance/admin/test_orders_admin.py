@@ -15,7 +15,7 @@ from paying import a_basket, all_is_well, refund
 from playwright.async_api import Page, expect
 from programs import Site
 from shop import open_gate, sessions_in
-from signing_in import sign_in
+from signing_in import sign_in, sign_in_on_screen
 from support import PASSWORD, eventually, execute, sold_by_a_seller
 
 from checkout.order import DETAILS
@@ -226,11 +226,7 @@ async def sold(service: Service) -> list[UUID]:
 async def enter(page: Page, site: Site, service: Service, path: str, role: str) -> None:
     """Sign in and open one of the screens."""
     await service.operators.add(role, role=role, password=PASSWORD)
-    await page.goto(f"{site.url}/admin/login")
-    await page.locator('[name="name"]').fill(role)
-    await page.locator('[name="password"]').fill(PASSWORD)
-    await page.locator("#login").click()
-    await page.wait_for_function("!location.pathname.endsWith('/login') || document.hidden")
+    await sign_in_on_screen(page, site.url, role)
     await page.goto(f"{site.url}{path}")
 
 

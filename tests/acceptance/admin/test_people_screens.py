@@ -9,6 +9,7 @@ from typing import Any
 from browsers import check_page
 from playwright.async_api import Download, Page, expect
 from programs import Site, all_know
+from signing_in import sign_in, sign_in_on_screen
 from support import PASSWORD, execute, open_room
 
 from waitroom.run.app import Service
@@ -16,14 +17,6 @@ from waitroom.run.app import Service
 Pages = Callable[..., Awaitable[Page]]
 PHONE = {"width": 390, "height": 844}
 OTHER = "another horse battery staple"
-
-
-async def sign_in(page: Page, site: Site, name: str, password: str) -> None:
-    await page.goto(f"{site.url}/admin/login")
-    await page.locator('[name="name"]').fill(name)
-    await page.locator('[name="password"]').fill(password)
-    await page.locator("#login").click()
-    await page.wait_for_url("**/admin")
 
 
 async def rows_of(download: Download) -> list[dict[str, str]]:
@@ -39,7 +32,7 @@ async def test_people_are_added_changed_and_shut_out_and_the_record_tells_it_in_
     await service.rooms.change("drop", '{"seats_max": 300}', who="ann", reason="=1+1")
     await all_know(site.url, "drop")
     page = await pages(viewport=PHONE)
-    await sign_in(page, site, "ann", PASSWORD)
+    await sign_in_on_screen(page, site.url, "ann")
 
     await page.locator("header").get_by_role("link", name="People").click()
     card = page.locator('[data-name="bo"]')
@@ -138,13 +131,9 @@ async def test_the_record_of_no_room_is_for_admins_and_people_are_too(
     service: Service, client: Any
 ) -> None:
     await open_room(service)
-    for role in ("viewer", "admin"):
-        await service.operators.add(role, role=role, password=PASSWORD)
     seen: dict[str, tuple[bool, bool, int]] = {}
     for role in ("viewer", "admin"):
-        form = {"name": role, "password": PASSWORD}
-        answer = await client.post("/admin/login", data=form, allow_redirects=False)
-        headers = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0], "Accept": "text/html"}
+        headers = await sign_in(service, client, role) | {"Accept": "text/html"}
         audit = await (await client.get("/admin/audit", headers=headers)).text()
         sheet = await (await client.get("/admin/audit.csv", headers=headers)).text()
         people = await client.get("/admin/people", headers=headers)
@@ -152,3 +141,35 @@ async def test_the_record_of_no_room_is_for_admins_and_people_are_too(
 
     assert seen == {"viewer": (False, False, 403), "admin": (True, True, 200)}
     assert await execute(service, "SELECT 1 FROM operator_action WHERE room_id IS NULL")
+
+
+async def test_a_refusal_on_an_operators_page_says_what_to_do_next_and_whom_to_ask(
+    service: Service, site: Site, pages: Pages
+) -> None:
+    await open_room(service)
+    for name, role in (("ann", "admin"), ("bo", "admin"), ("vic", "viewer"), ("sal", "seller")):
+        await service.operators.add(name, role=role, password=PASSWORD)
+    await service.operators.change("bo", actor=None, active=False)
+    page = await pages(viewport=PHONE)
+    await page.goto(f"{site.url}/admin/nowhere")
+    await page.get_by_role("link", name="Sign in").click()
+    await page.wait_for_url("**/admin/login?to=%2Fadmin%2Fnowhere")
+    await sign_in_on_screen(page, site.url, "vic")
+    told = page.locator("main")
+
+    await page.goto(f"{site.url}/admin/people")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Your role does not allow this")
+    await expect(told).to_contain_text("This needs the role admin, and yours is viewer.")
+    await expect(told).to_contain_text("You are signed in as vic, with the role viewer.")
+    await expect(told).to_contain_text("The admin here is ann.")
+    await check_page(page)
+
+    await page.goto(f"{site.url}/admin/screens/drop-2/rules")
+    await expect(told).to_contain_text("A room keeps its code “drop-2” for good")
+    await page.get_by_role("link", name="All rooms", exact=True).click()
+    await page.wait_for_url("**/admin")
+
+    await sign_in_on_screen(page, site.url, "sal")
+    await page.goto(f"{site.url}/admin/screens/drop/goods")
+    await expect(told).to_contain_text("An operator of the room can admit you to it.")
+    await expect(told).not_to_contain_text("for good")

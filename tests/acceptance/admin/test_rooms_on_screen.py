@@ -7,6 +7,7 @@ from aiohttp.test_utils import TestClient
 from browsers import check_page
 from playwright.async_api import Page, expect
 from programs import Site, all_know
+from signing_in import sign_in, sign_in_on_screen
 from support import PASSWORD, execute, open_room
 
 from waitroom.run.app import Service
@@ -16,13 +17,9 @@ Pages = Callable[..., Awaitable[Page]]
 PHONE = {"width": 390, "height": 844}
 
 
-async def sign_in(page: Page, site: Site, service: Service, role: str) -> None:
+async def enter(page: Page, site: Site, service: Service, role: str) -> None:
     await service.operators.add(role, role=role, password=PASSWORD)
-    await page.goto(f"{site.url}/admin/login")
-    await page.get_by_label("Name").fill(role)
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url("**/admin")
+    await sign_in_on_screen(page, site.url, role)
 
 
 def field(page: Page, label: str) -> Any:
@@ -80,7 +77,7 @@ async def test_a_room_is_made_copied_changed_paused_and_ended_on_a_phone(
     service: Service, site: Site, pages: Pages
 ) -> None:
     page = await pages(viewport=PHONE, timezone_id="Europe/Berlin")
-    await sign_in(page, site, service, "admin")
+    await enter(page, site, service, "admin")
     await expect(page.locator("#main")).to_contain_text("There is no room yet")
     await make_the_winter_sale(page)
     await change_its_rules(page)
@@ -139,7 +136,7 @@ async def test_a_viewer_sees_rules_line_and_analytics_and_changes_nothing(
     await open_room(service, skus={"mug": 3})
     await all_know(site.url)
     page = await pages(viewport=PHONE, color_scheme="dark")
-    await sign_in(page, site, service, "viewer")
+    await enter(page, site, service, "viewer")
     await expect(page.get_by_role("link", name="Make a room")).to_have_count(0)
     for name in ("rules", "line", "analytics"):
         await page.goto(f"{site.url}/admin/screens/drop/{name}")
@@ -164,10 +161,7 @@ async def test_a_copy_has_the_rules_lanes_profiles_and_sellers_of_its_room(
         "drop", "slow", name="Slow", time_factor=1.1, places_max=4, who="test"
     )
     await service.rooms.admit("drop", "sal", admitted=True, who="test")
-    await service.operators.add("ada", role="admin", password=PASSWORD)
-    form = {"name": "ada", "password": PASSWORD}
-    signed = await client.post("/admin/login", data=form, allow_redirects=False)
-    cookie = {"Cookie": signed.headers["Set-Cookie"].partition(";")[0]}
+    cookie = await sign_in(service, client, "admin")
 
     async def make(**body: Any) -> tuple[int, Any]:
         answer = await client.post("/admin/rooms", json=body, headers=cookie)

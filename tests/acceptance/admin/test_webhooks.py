@@ -11,7 +11,7 @@ from browsers import check_page
 from playwright.async_api import Page, expect
 from programs import Running
 from receiver import Receiver, open_receiver, sending
-from signing_in import sign_in
+from signing_in import sign_in, sign_in_on_screen
 from standardwebhooks import Webhook, WebhookVerificationError
 from support import PASSWORD, admitted, eventually, execute, open_room, tick
 from yarl import URL
@@ -357,10 +357,7 @@ async def test_the_screen_adds_tests_and_shows(
     )
     await service.operators.add("night", role="admin", password=PASSWORD)
     page = await pages(viewport={"width": 390, "height": 844})
-    await page.goto(f"{running.url}/admin/login")
-    await page.locator("[name=name]").fill("night")
-    await page.locator("[name=password]").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
+    await sign_in_on_screen(page, running.url, "night")
     await page.goto(f"{running.url}/admin/webhooks")
     await expect(page.locator("#no-endpoints")).to_be_visible()
 

@@ -56,12 +56,14 @@ async def test_the_switch_keeps_the_choice_and_leads_back_to_this_site_alone(cli
 
 async def test_a_refusal_is_in_the_language_of_its_reader_and_keeps_its_code(client: Any) -> None:
     async def refusal(**headers: str) -> tuple[str, str]:
-        body = await (await client.get("/rooms/nowhere/state", headers=headers)).json()
+        body = await (
+            await client.post("/language", data={"language": "xx"}, headers=headers)
+        ).json()
         return body["code"], body["title"]
 
-    assert await refusal() == ("not_found", "There is no such room.")
+    assert await refusal() == ("bad_request", "The request could not be understood.")
     german = await refusal(**{"Accept-Language": "de"})
-    assert german == ("not_found", "Diesen Raum gibt es nicht.")
+    assert german == ("bad_request", "Die Anfrage war nicht zu verstehen.")
 
 
 @pytest.mark.parametrize(

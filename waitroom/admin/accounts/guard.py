@@ -11,7 +11,7 @@ from inventory.kit.doors.client import client_network
 from inventory.kit.doors.cookies import values_of
 from inventory.kit.http import read_form, wants_html
 from inventory.kit.pages import Pages
-from inventory.kit.problem import TooManyRequests
+from inventory.kit.problem import Forbidden, TooManyRequests
 from inventory.kit.signing import Seal
 from waitroom.admin.accounts.sign_in import Operator, OperatorStore
 from waitroom.refusals import SignInNeeded, WrongPassword
@@ -28,6 +28,10 @@ SCREENS = "/admin"
 SIGN_IN = "/admin/login"
 # The longest address that the sign-in leads back to.
 ADDRESS_MAX = 2000
+
+# The operator of a request, and the admins whom one can ask whose role is lacking.
+OPERATOR = web.RequestKey("operator", Operator)
+ADMINS = web.RequestKey("admins", list[str])
 
 Action = Callable[[web.Request, Operator], Awaitable[web.StreamResponse]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -75,8 +79,14 @@ class Guard:
                 if request.method == "GET" and wants_html(request):
                     raise web.HTTPSeeOther(_sign_in_before(request)) from None
                 raise
-            operator.require(role, sellers=sellers)
-            return await action(request, operator)
+            request[OPERATOR] = operator
+            try:
+                operator.require(role, sellers=sellers)
+                return await action(request, operator)
+            except Forbidden:
+                if wants_html(request):
+                    request[ADMINS] = await self._operators.admins()
+                raise
 
         return guarded
 

@@ -162,6 +162,10 @@ class OperatorStore:
             rows = await borrowed.fetch(SQL["list_operators"], SESSION_IDLE_S, SESSION_TOTAL_S)
         return [Account(**row) for row in rows]
 
+    async def admins(self) -> list[str]:
+        """Return the names of those who can change an operator's role."""
+        return [one.name for one in await self.accounts() if one.role == "admin" and one.active]
+
     async def change(
         self,
         name: str,
