@@ -196,6 +196,20 @@ class MailNotOffered(Refusal):
     title = "This service sends no mail. Please stay in line without an address."
 
 
+class AlreadyCalled(Refusal):
+    code, status, title = "already_called", 409, "It is your turn now."
+
+
+class MailAskedTooOften(Refusal):
+    code, status = "mail_asked_too_often", 429
+    title = "An address was left for this place too often. Your place stays yours."
+
+
+class LinkOver(Refusal):
+    code, status = "link_over", 410
+    title = "This link is no longer valid."
+
+
 # Public reports
 
 

@@ -10,6 +10,8 @@ const ACTS = {
   code: { method: "POST", path: "tickets/me/code", said: say("Here is the code. It is valid for ten minutes and works once.") },
   bring: { method: "POST", path: "move", body: (form) => ({ code: form.elements.code.value }), said: say("The place is on this device now.") },
   choose: { method: "PUT", path: "tickets/me/choice", body: (form) => ({ sku: form.elements.sku.value || null }), said: say("Your choice is saved. Your place stays the same.") },
+  mail: { method: "PUT", path: "mail", body: (form) => ({ email: form.elements.email.value }), said: say("When it is your turn we write to you.") },
+  "no-mail": { method: "DELETE", path: "mail", said: say("You get no more messages.") },
   "more-time": { method: "PUT", path: "tickets/me/profile", body: (form) => ({ profile: form.elements.profile.value }), said: say("You have more time now.") },
 };
 
@@ -22,6 +24,17 @@ function drawCode(code) {
   box.replaceChildren(seen, heard);
   box.hidden = false;
   box.focus();
+}
+
+/** The acts whose answers are no ticket. */
+const APART = ["code", "mail", "no-mail"];
+
+/** Show whether messages are asked for. @param {string | null} email */
+function drawMail(email) {
+  const [ask, stop] = ["mail-form", "no-mail-form"].map((id) => document.getElementById(id));
+  [ask.hidden, stop.hidden] = [!!email, !email];
+  if (email) document.getElementById("mail-told").textContent = say("When it is your turn we write to {address}.", { address: email });
+  (email ? stop : ask).querySelector("button").focus();
 }
 
 /** Forget the receipt of a place that was given up. @param {string} base */
@@ -40,5 +53,6 @@ export async function act(verb, base, form) {
   if (!ok) return { said: data?.detail ?? say("That did not work."), gone: ["ticket_moved", "no_ticket", "ticket_over"].includes(data?.code) };
   if (verb === "code") drawCode(data.code);
   if (verb === "bring") { form.reset(); form.closest("details").open = false; forgetReceipt(base); }
-  return { said, me: verb === "code" ? null : data };
+  if (form.id.endsWith("mail-form")) drawMail(data?.email ?? null);
+  return { said, me: APART.includes(verb) ? null : data };
 }

@@ -18,6 +18,8 @@ export function drawParts(doc, me, age, { view, was, status, place }) {
   const sign = SIGN[view] ?? (view === "waiting" && place ? String(place) : "");
   if (icon) icon.mark(sign);
   else if (sign) import("./waiting-icon.js").then((part) => { icon = part; part.mark(sign); }).catch(() => {});
+  // The message of this turn was the last one.
+  if (view === "called" && $("mail-form")) [$("mail-form").hidden, $("no-mail-form").hidden] = [false, true];
   if (!doc) return;
   if (!doc.has_stock || doc.available) $("returns-box").hidden = true;
   else import("./returns.js").then((part) => part.offer(me, view, status, tell)).catch(() => {});

@@ -179,7 +179,7 @@ const ACTIONS = {
       .then((gone) => { if (gone) { me = { status: "left" }; keepTrace(room, me); draw(); } })
       .catch(() => tell(say("That is not available right now. Please try again in a moment."), "act"));
   },
-  aside: act("aside"), back: act("back"), code: act("code"), bring: act("bring"), "more-time": act("more-time"), choose: act("choose"),
+  aside: act("aside"), back: act("back"), code: act("code"), bring: act("bring"), "more-time": act("more-time"), choose: act("choose"), mail: act("mail"), "no-mail": act("no-mail"),
 };
 
 wire(ACTIONS);

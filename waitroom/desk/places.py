@@ -188,15 +188,37 @@ class Places:
         old = parse_ticket(move.old)
         if old is None or old.line_id not in view.lines:
             raise CodeUnknown
+        moved = await self._carry(view, old, ticket_id=bytes.fromhex(move.new), own=own)
+        if moved is None:
+            # Another code moved it meanwhile; the answer tells no more than that to a wrong code.
+            raise CodeUnknown
+        return moved
+
+    async def bring(
+        self, view: RoomView, place: Ticket, *, network: str, own: Ticket | None
+    ) -> Ticket:
+        """Move the place that a link in a message opens to the browser that follows it.
+
+        A browser that never got the answer follows the link again: it finds the place where it is.
+        """
+        await self._allow(f"move:address:{network}", GUESSES_PER_MINUTE)
+        await self._limit("bring", place)
+        moved = await self._carry(view, place, ticket_id=os.urandom(TICKET_ID_BYTES), own=own)
+        if moved is None:
+            raise TicketMoved
+        return moved
+
+    async def _carry(
+        self, view: RoomView, old: Ticket, *, ticket_id: bytes, own: Ticket | None
+    ) -> Ticket | None:
+        """Let a place belong to this ticket id; None where it is another ticket's by now."""
         old = self._board.drawn(view, old)
-        ticket_id = bytes.fromhex(move.new)
         verdict = await self._store.move(old, to_ticket=ticket_id)
         if verdict == "drawn":
             old = await self._tickets.numbered(view, old)
             verdict = await self._store.move(old, to_ticket=ticket_id)
         if verdict == "other_ticket":
-            # Another code moved it meanwhile; the answer tells no more than that to a wrong code.
-            raise CodeUnknown
+            return None
         _refuse(verdict)
         await self._board.refresh_places()
         ticket = replace(old, ticket_id=ticket_id)

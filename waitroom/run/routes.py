@@ -39,8 +39,9 @@ from waitroom.admin.shop.orders import OrdersAdmin
 from waitroom.admin.shop.pictures import PicturesAdmin
 from waitroom.admin.shop.refunds import RefundsAdmin
 from waitroom.admin.webhooks import WebhooksAdmin
+from waitroom.desk.called.messages import Messages
+from waitroom.desk.called.returns import Returns
 from waitroom.desk.places import Places
-from waitroom.desk.returns import Returns
 from waitroom.run.service import Service
 from waitroom.web.credentials import Credentials
 from waitroom.web.fairness_api import FairnessApi
@@ -48,6 +49,7 @@ from waitroom.web.log_api import LogApi
 from waitroom.web.log_pages import LogPages
 from waitroom.web.looks.preview import PreviewApi
 from waitroom.web.looks.sheets_api import SheetsApi
+from waitroom.web.mailed_api import MailedApi
 from waitroom.web.ops import Engines, OpsApi
 from waitroom.web.pages import WaitingPages
 from waitroom.web.places_api import PlacesApi
@@ -118,9 +120,17 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
     returns = Returns(tickets, store=service.lines, mail_offered=mail_offered)
     returns_api = ReturnsApi(returns, credentials, board=board)
     places = Places(tickets, store=service.places, memory=service.memory)
+    messages = Messages(
+        tickets,
+        store=service.places,
+        memory=service.memory,
+        mailboxes=service.mailboxes,
+        offered=mail_offered,
+    )
     yield TicketsApi(tickets, credentials, board=board, catalogue=catalogue)
     yield PlacesApi(places, tickets, credentials)
     yield returns_api
+    yield MailedApi(messages, credentials, tickets=tickets, places=places, pages=service.pages)
     yield SheetsApi(service.looks)
     yield ShopPages(board, catalogue=catalogue, pages=service.pages)
     waiting = WaitingPages(
@@ -130,6 +140,7 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         catalogue=catalogue,
         pages=service.pages,
         returns=returns,
+        messages=messages,
         places=places,
         purchases=service.checkout.sessions.bought_in,
         base_url=service.settings.base_url,

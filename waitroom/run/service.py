@@ -28,6 +28,7 @@ from inventory.money import format_amount, uncommon_digits
 from inventory.sweeper import RoomSweep, Sweeper
 from waitroom.admin.accounts.guard import DEVICE_PURPOSE
 from waitroom.desk.board import Board
+from waitroom.desk.called.messages import PURPOSE as MAILBOXES
 from waitroom.desk.entrance import Entrance
 from waitroom.desk.looks import RoomLooks
 from waitroom.desk.public_log import PublicLog
@@ -96,6 +97,8 @@ class Service(Stores):
     pages: Pages
     # Signs the cookies of browsers in which an operator has signed in.
     devices: Seal
+    # Makes the fingerprints of addresses to which messages go.
+    mailboxes: Seal
     stripe: "StripeApi | None" = None
     # Set when the process is to end.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -167,6 +170,7 @@ def build_service(
         mail_sender=_mail_sender(settings, secrets, stores),
         pages=_pages(settings, looks),
         devices=Seal(secrets.keys, DEVICE_PURPOSE),
+        mailboxes=Seal(secrets.keys, MAILBOXES),
     )
 
 

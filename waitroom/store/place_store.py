@@ -1,12 +1,16 @@
 """Places that are moved, left for a while, given more time or taken away, on PostgreSQL."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 from inventory.kit.database import Pool, connection, load_queries
 from waitroom.line.ticket import Ticket
 
 SQL = load_queries("waitroom.store")
+# The one spelling of a link's key.
+_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
@@ -62,6 +66,16 @@ class ChangedPlace:
     note: PlaceNote
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailedPlace:
+    """The place that a link in a message opens, with the id of the ticket that owns it now."""
+
+    line_id: int
+    entered: bool
+    number: int
+    ticket_id: bytes
+
+
 class PlaceStore:
     """Verdicts are words; `drawn` says of an entry that its number has to be named instead."""
 
@@ -114,6 +128,60 @@ class PlaceStore:
         values = (ticket.line_id, ticket.entered, ticket.number, ticket.ticket_id, sku)
         async with connection(self._pool) as borrowed:
             return str(await borrowed.fetchval(SQL["choose"], *values))
+
+    async def ask_for_mail(
+        self,
+        ticket: Ticket,
+        *,
+        email: str,
+        address_key: str,
+        language: str,
+        near: bool,
+        times_max: int,
+    ) -> str:
+        """Leave an address for a message at this place's turn.
+
+        The verdict is asked, called, inside, over, other_ticket, drawn, room_ended or
+        too_many_changes.
+        """
+        place = (ticket.line_id, ticket.entered, ticket.number, ticket.ticket_id)
+        values = (*place, email, address_key, language, near, times_max)
+        async with connection(self._pool) as borrowed:
+            return str(await borrowed.fetchval(SQL["ask_for_mail"], *values))
+
+    async def stop_mail(self, ticket: Ticket) -> str:
+        """Forget the address of a place. The verdict is stopped or drawn."""
+        values = (ticket.line_id, ticket.entered, ticket.number, ticket.ticket_id)
+        async with connection(self._pool) as borrowed:
+            return str(await borrowed.fetchval(SQL["stop_call_mail"], *values))
+
+    async def mail_of(self, ticket: Ticket) -> str:
+        """Return the address that a place has left, "" for none."""
+        values = (ticket.line_id, ticket.entered, ticket.number, ticket.ticket_id)
+        async with connection(self._pool) as borrowed:
+            return await borrowed.fetchval(SQL["read_call_mail"], *values) or ""
+
+    async def mailed_place(self, room: str, key: str) -> MailedPlace | None:
+        """Return the place that a link's key opens, None for a link that is over."""
+        if not _KEY.fullmatch(key):
+            return None
+        async with connection(self._pool) as borrowed:
+            row = await borrowed.fetchrow(SQL["find_mailed_place"], room, UUID(key))
+        return None if row is None else MailedPlace(**dict(row))
+
+    async def stop_mail_by_key(self, room: str, key: str) -> bool:
+        """Forget the address of the place that a link's key opens; say whether there is one."""
+        found = await self.mailed_place(room, key)
+        if found is None:
+            return False
+        ticket = Ticket(
+            line_id=found.line_id,
+            entered=found.entered,
+            number=found.number,
+            ticket_id=found.ticket_id,
+        )
+        await self.stop_mail(ticket)
+        return True
 
     async def profiles(self, room: str) -> list[Profile]:
         """Return what a room offers."""

@@ -208,6 +208,20 @@ SELECT keep_hours($1);
 -- name: stay_for_returns
 SELECT stay_for_returns($1, $2, $3, $4, $5);
 
+-- name: ask_for_mail
+SELECT ask_for_mail($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- name: stop_call_mail
+SELECT stop_call_mail($1, $2, $3, $4);
+
+-- name: read_call_mail
+SELECT w.email FROM call_mail w
+WHERE w.line_id = $1 AND w.entered = $2 AND w.number = $3 AND w.ticket_id = $4;
+
+-- name: find_mailed_place
+SELECT w.line_id, w.entered, w.number, w.ticket_id FROM call_mail w JOIN line l USING (line_id) JOIN room m USING (room_id)
+WHERE w.key = $2 AND m.room = $1 AND l.joinable;
+
 -- name: leave_returns
 SELECT leave_returns($1, $2, $3);
 

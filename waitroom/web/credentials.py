@@ -46,6 +46,8 @@ COOKIE_MAX_AGE_S = 7 * 24 * 3600
 SEEN_COOKIE = "waitroom_seen"
 # No worker lags behind another for this long.
 SEEN_MAX_AGE_S = 3600
+# Says under the same path that this browser has left an address, so that its pages ask for it.
+MAILED_COOKIE = "waitroom_mailed"
 # Greater than any document's version, and exact in every JSON reader.
 VERSION_MAX = 2**53
 _VERSION_DIGITS_MAX = 16
@@ -202,6 +204,17 @@ class Credentials:
             flags = f"HttpOnly; Max-Age={SEEN_MAX_AGE_S}; Path={path}; SameSite=Lax"
             secure = "; Secure" if self._secure else ""
             response.headers.add("Set-Cookie", f"{SEEN_COOKIE}={version}; {flags}{secure}")
+
+    @staticmethod
+    def asked_for_mail(request: web.Request) -> bool:
+        """Say whether this browser may have left an address in the room."""
+        return bool(_sent(request, MAILED_COOKIE))
+
+    def keep_mailed(self, response: web.StreamResponse, view: RoomView) -> None:
+        """Note that the place of this browser may have left an address."""
+        flags = f"HttpOnly; Max-Age={COOKIE_MAX_AGE_S}; Path=/rooms/{view.room}; SameSite=Lax"
+        secure = "; Secure" if self._secure else ""
+        response.headers.add("Set-Cookie", f"{MAILED_COOKIE}=1; {flags}{secure}")
 
     def keep_ticket(
         self, request: web.Request, response: web.StreamResponse, view: RoomView, token: str

@@ -14,11 +14,13 @@ from inventory.kit.language.asked import language_of
 from inventory.kit.pages import Look, Pages
 from inventory.kit.problem import Busy, NotFound, Refusal
 from waitroom.desk.board import RoomView
+from waitroom.desk.called.messages import Messages, MessageStanding
+from waitroom.desk.called.returns import Returns, ReturnsStanding
 from waitroom.desk.entrance import Brought, Entrance
 from waitroom.desk.places import Places
-from waitroom.desk.returns import Returns, ReturnsStanding
 from waitroom.desk.standing import TicketStanding
 from waitroom.desk.tickets import Tickets
+from waitroom.line.address import ADDRESS_LENGTH_MAX
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import NoTicket, NotYetCalled, OtherTicket, StateNotKnown, TicketMoved
 from waitroom.web.answers import room_fields
@@ -57,6 +59,7 @@ class WaitingPages:
         catalogue: Catalogue,
         pages: Pages,
         returns: Returns,
+        messages: Messages,
         places: Places,
         purchases: Purchases,
         base_url: str,
@@ -67,6 +70,7 @@ class WaitingPages:
         self._entrance = entrance
         self._places = places
         self._returns = returns
+        self._messages = messages
         self._catalogue = catalogue
         self._pages = pages
         self._purchases = purchases
@@ -84,6 +88,8 @@ class WaitingPages:
             web.post("/rooms/{room}/back", self.step_back),
             web.post("/rooms/{room}/more-time", self.more_time),
             web.post("/rooms/{room}/choose", self.choose),
+            web.post("/rooms/{room}/mail", self.ask_for_mail),
+            web.post("/rooms/{room}/no-mail", self.stop_mail),
             web.post("/rooms/{room}/code", self.show_code),
             web.post("/rooms/{room}/bring", self.bring),
         ]
@@ -141,6 +147,7 @@ class WaitingPages:
                 "sign_in": self._sign_in(view),
                 "profiles": await self._places.profiles(view),
                 "returns": returns,
+                "mail": await self._mail(request, view),
                 "bought": await self._purchases(request, view.room),
                 "notice": said.told(language) if said else "",
                 "code": code,
@@ -175,6 +182,12 @@ class WaitingPages:
             return []
         products = await self._catalogue.products(room=view.room, limit=PRODUCTS_SHOWN_MAX)
         return shown_goods(products.found)
+
+    async def _mail(self, request: web.Request, view: RoomView) -> MessageStanding:
+        """Return whether messages are offered, and the address that this browser has left."""
+        asked = self._credentials.asked_for_mail(request)
+        ticket, good = self._credentials.former_ticket(request, view) if asked else (None, False)
+        return await self._messages.shown(ticket if good else None)
 
     async def opening(self, request: web.Request) -> web.Response:
         """Give the opening as a calendar file."""
@@ -308,6 +321,19 @@ class WaitingPages:
     async def choose(self, request: web.Request) -> web.Response:
         sku = (await read_form(request)).get("sku", "") or None
         return await self._did(request, partial(self._places.choose, sku=sku))
+
+    async def ask_for_mail(self, request: web.Request) -> web.Response:
+        email = (await read_form(request)).get("email", "")[: ADDRESS_LENGTH_MAX + 1]
+        language = language_of(request).tag
+        act = partial(self._messages.ask, email=email, language=language)
+        try:
+            return await self._did(request, act)
+        except web.HTTPSeeOther as done:
+            self._credentials.keep_mailed(done, await self._credentials.room_of(request))
+            raise
+
+    async def stop_mail(self, request: web.Request) -> web.Response:
+        return await self._did(request, self._messages.stop)
 
     async def _did(
         self, request: web.Request, act: Callable[[RoomView, Ticket], Awaitable[object]]

@@ -7,7 +7,7 @@ from checkout.session import checkout_url
 from inventory.kit.http import json_response, read_body, read_form
 from inventory.kit.language.asked import language_of
 from waitroom.desk.board import Board, RoomView
-from waitroom.desk.returns import Returns, ReturnsStanding
+from waitroom.desk.called.returns import Returns, ReturnsStanding
 from waitroom.line.address import ADDRESS_LENGTH_MAX
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import NoTicket, TicketMoved

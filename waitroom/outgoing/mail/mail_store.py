@@ -1,10 +1,13 @@
-"""Mail on PostgreSQL: leasing what is due, noting outcomes, deleting old messages."""
+"""Mail on PostgreSQL: queueing messages of a turn, leasing, noting outcomes, forgetting."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from inventory.kit.database import Pool, connection, load_queries
+from waitroom.line.forecast.near import NearLine
+from waitroom.line.state import RoomState, decode_state
 from waitroom.outgoing.mail.attempt import ATTEMPTS_MAX
 from waitroom.outgoing.outcome import Fate, Outcome
 
@@ -14,6 +17,8 @@ SQL = load_queries("waitroom.outgoing.mail")
 STATES = {Fate.SENT: "sent", Fate.AGAIN: "waiting", Fate.GIVEN_UP: "failed"}
 # The outcome of a message, without its address, is kept for the operators.
 KEPT = timedelta(days=7)
+# One address gets this many messages of a turn in a day, for however many places it was left.
+DAY_MAX = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +63,27 @@ class MailStore:
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["note_mail"], *values)
 
+    async def write_called(self, batch_max: int) -> int:
+        """Queue a message to each shopper who asked for it and is called; return how many."""
+        async with connection(self._pool) as borrowed:
+            return int(await borrowed.fetchval(SQL["write_called"], batch_max, DAY_MAX))
+
+    async def nearing(self) -> list[tuple[int, RoomState]]:
+        """Return the rooms, by id, in which a shopper is to hear that the turn is near."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["list_nearing"])
+        return [(row["room_id"], decode_state(row["body"])) for row in rows]
+
+    async def write_near(self, room_id: int, lines: Sequence[NearLine], batch_max: int) -> int:
+        """Queue the message of shortly before, once for each place; return how many."""
+        names, uptos = [near.line for near in lines], [near.upto for near in lines]
+        values = (room_id, names, uptos, batch_max, DAY_MAX)
+        async with connection(self._pool) as borrowed:
+            return int(await borrowed.fetchval(SQL["write_near"], *values))
+
     async def tidy(self, batch_max: int) -> int:
         """End messages that are of no use any more and delete old ones; return how many."""
         async with connection(self._pool) as borrowed:
-            ended = await borrowed.fetchval(SQL["give_up_mail"], batch_max, ATTEMPTS_MAX)
+            ended = await borrowed.fetchval(SQL["end_call_mails"], batch_max)
+            ended += await borrowed.fetchval(SQL["give_up_mail"], batch_max, ATTEMPTS_MAX)
             return int(ended + await borrowed.fetchval(SQL["forget_mail"], batch_max, KEPT))

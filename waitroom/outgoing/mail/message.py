@@ -14,6 +14,7 @@ from inventory.money import format_amount
 from waitroom.line.address import parse_address
 
 CALLED_FOR_RETURNS, BOUGHT = "called_for_returns", "bought"
+CALLED, NEARLY = "called", "nearly"
 NAME_LENGTH_MAX = 80
 
 
@@ -25,6 +26,24 @@ class Called(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     claim_until: datetime
     language: str = ""
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of a turn that has come, or is near, as `queue_call_mails` writes them.
+
+    `key` opens the place in any browser, and stops the messages.
+    """
+
+    room: str
+    name: str
+    number: int
+    key: str
+    # None while the turn is only near.
+    claim_until: datetime | None
+    language: str = ""
+
+    def url(self, base_url: str, path: str = "mailed") -> str:
+        return f"{base_url}/rooms/{self.room}/{path}?key={self.key}"
 
 
 class BoughtItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +66,13 @@ class Bought(msgspec.Struct, frozen=True, kw_only=True):
     language: str = ""
 
 
-_CALLED = msgspec.json.Decoder(Called)
-_BOUGHT = msgspec.json.Decoder(Bought)
+Facts = Called | Turn | Bought
+_FORMS: dict[str, type[Called] | type[Turn] | type[Bought]] = {
+    CALLED_FOR_RETURNS: Called,
+    CALLED: Turn,
+    NEARLY: Turn,
+    BOUGHT: Bought,
+}
 
 
 def write_message(
@@ -66,9 +90,9 @@ def write_message(
 
     The same message always has the same Message-ID, so that a copy can be told from a new message.
     """
-    if kind not in {CALLED_FOR_RETURNS, BOUGHT}:
+    if kind not in _FORMS:
         raise ValueError(f"there is no text for mail of the kind {kind!r}")
-    told: Called | Bought = (_BOUGHT if kind == BOUGHT else _CALLED).decode(facts)
+    told: Facts = msgspec.json.decode(facts, type=_FORMS[kind])
     name = one_line(told.name)
     tongue = language(told.language) if told.language in tags() else english()
     # The policy refuses a header with a line break in it.
@@ -76,20 +100,76 @@ def write_message(
     message["From"] = sender
     address = parse_address(to)
     message["To"] = Address(username=address.local, domain=address.domain)
-    if isinstance(told, Bought):
-        subject = tongue.say("Your order {number}: {name}", number=told.number, name=name)
-        text = _thanks(told, name, f"{base_url}{told.path}", tongue)
-    else:
-        subject = tongue.say("It is your turn: {name}", name=name)
-        text = _text(told, name, f"{base_url}/rooms/{told.room}", tongue)
+    subject, text = _written(told, name, base_url, tongue)
     message["Subject"] = subject
     message["Date"] = format_datetime(now.astimezone(UTC))
     message["Message-ID"] = f"<mail-{mail_id}-{created_at.timestamp():.6f}@{sender.domain}>"
     # RFC 3834: out-of-office notes do not answer such a message.
     message["Auto-Submitted"] = "auto-generated"
+    if isinstance(told, Turn):
+        # RFC 8058: mail programs offer to stop the messages by one press.
+        message["List-Unsubscribe"] = f"<{told.url(base_url, 'mailed/stop')}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     # Every relay takes seven bits, and some take no more.
     message.set_content(text, cte=None if text.isascii() else "quoted-printable")
     return message
+
+
+def _written(told: Facts, name: str, base_url: str, tongue: Language) -> tuple[str, str]:
+    """Return the subject and the text."""
+    say = tongue.say
+    if isinstance(told, Bought):
+        subject = say("Your order {number}: {name}", number=told.number, name=name)
+        return subject, _thanks(told, name, f"{base_url}{told.path}", tongue)
+    if isinstance(told, Called):
+        subject = say("It is your turn: {name}", name=name)
+        return subject, _text(told, name, f"{base_url}/rooms/{told.room}", tongue)
+    if told.claim_until is None:
+        return say("Almost your turn: {name}", name=name), _nearly(told, name, base_url, tongue)
+    subject = say("It is your turn: {name}", name=name)
+    return subject, _turn(told, told.claim_until, name, base_url, tongue)
+
+
+def _nearly(turn: Turn, name: str, base_url: str, tongue: Language) -> str:
+    say = tongue.say
+    parts = (
+        say("It is almost your turn in {name}. It may come within a few minutes.", name=name),
+        say("Your number: {number}", number=turn.number),
+        turn.url(base_url),
+        _opens(tongue),
+        say("One more message follows, when it is your turn. To stop it, open this address:")
+        + "\n"
+        + turn.url(base_url, "mailed/stop"),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _turn(turn: Turn, until: datetime, name: str, base_url: str, tongue: Language) -> str:
+    say = tongue.say
+    number = say("Your number: {number}", number=turn.number)
+    come = say("Come before: {moment}", moment=spell_moment(until, tongue))
+    parts = (
+        say("It is your turn in {name}.", name=name),
+        f"{number}\n{come}",
+        turn.url(base_url),
+        _opens(tongue),
+        say(
+            "If you do not come in time, the turn goes to the next person, and you can still come "
+            "back."
+        ),
+        say(
+            "You asked for this message on the waiting page. It is the last one: the address is "
+            "deleted now that it is sent."
+        ),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _opens(tongue: Language) -> str:
+    return tongue.say(
+        "This address opens your place, and can bring it to the device on which you open it. Keep "
+        "it to yourself: anyone who has it can take the place."
+    )
 
 
 def _thanks(order: Bought, name: str, url: str, tongue: Language) -> str:

@@ -24,3 +24,19 @@ SELECT give_up_mail($1, $2);
 
 -- name: forget_mail
 SELECT forget_mail($1, $2);
+
+-- name: end_call_mails
+SELECT end_call_mails($1);
+
+-- name: write_called
+SELECT write_called($1, $2);
+
+-- name: list_nearing
+-- The documents of rooms in which shoppers are to hear that their turn is near. An old document tells nothing.
+SELECT s.room_id, s.body FROM room_state s JOIN room m USING (room_id)
+WHERE m.status = 'open' AND s.body <> '' AND s.published_at > clock_timestamp() - interval '15 seconds'
+    AND EXISTS (SELECT FROM line l JOIN call_mail w USING (line_id)
+        WHERE l.room_id = s.room_id AND l.joinable AND NOT w.entered AND w.email <> '' AND w.near_at IS NULL);
+
+-- name: write_near
+SELECT write_near($1, $2, $3, $4, $5);

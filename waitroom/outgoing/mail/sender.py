@@ -1,7 +1,8 @@
-"""The sender of mail: hands each message that is due to the relay."""
+"""The sender of mail: queues the messages of a turn, and hands what is due to the relay."""
 
 import asyncio
 import ssl
+import time
 from collections.abc import Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -11,6 +12,7 @@ import structlog
 from prometheus_client import Counter
 
 from waitroom.line.address import parse_address
+from waitroom.line.forecast.near import near_lines
 from waitroom.outgoing.loop import SendingLoop
 from waitroom.outgoing.mail.attempt import LEASE, RelayAnswer, judge
 from waitroom.outgoing.mail.mail_store import STATES, Mail, MailStore
@@ -24,6 +26,9 @@ log = structlog.get_logger()
 IN_FLIGHT_MAX = 8
 # The whole dialogue with the relay, less than the lease allows, so that its end can be told.
 DIALOGUE_S = 20.0
+# Messages of a turn that one look queues, and how often it is looked whose turn is near.
+WRITTEN_MAX = 500
+NEAR_EVERY_S = 5.0
 
 # A relay without SMTPUTF8 takes no local part outside of ASCII; the code is RFC 6531's for that.
 NO_SMTPUTF8 = RelayAnswer(what="the relay lacks SMTPUTF8", code=553, refused=True)
@@ -53,6 +58,16 @@ class MailSender(SendingLoop[Mail, RelayAnswer, Outcome]):
         self._sender = sender
         self._base_url = base_url
         self._tls_context = tls_context
+        self._near_at = 0.0
+
+    async def prepare(self) -> bool:
+        written = await self._mails.write_called(WRITTEN_MAX)
+        if time.monotonic() >= self._near_at:
+            self._near_at = time.monotonic() + NEAR_EVERY_S
+            for room_id, state in await self._mails.nearing():
+                if lines := near_lines(state):
+                    await self._mails.write_near(room_id, lines, WRITTEN_MAX)
+        return written == WRITTEN_MAX
 
     async def take(self) -> Sequence[Mail]:
         free = IN_FLIGHT_MAX - len(self.in_flight)

@@ -245,7 +245,7 @@ CREATE INDEX webhook_delivery_by_state ON webhook_delivery (endpoint_id, state, 
 CREATE TABLE mail (
     mail_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     address text NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('called_for_returns', 'bought')),
+    kind text NOT NULL CHECK (kind IN ('called_for_returns', 'bought', 'nearly', 'called')),
     facts jsonb NOT NULL,
     state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sent', 'failed')),
     attempts int NOT NULL DEFAULT 0,
@@ -262,3 +262,29 @@ CREATE INDEX mail_waiting ON mail (next_at) WHERE state = 'waiting';
 -- An order is written about once, however often its payment is repeated.
 CREATE UNIQUE INDEX mail_of_order ON mail ((facts ->> 'order_id')) WHERE kind = 'bought';
 CREATE INDEX mail_ended ON mail (ended_at) WHERE ended_at IS NOT NULL;
+-- How often one address was written to of late, by its fingerprint.
+CREATE INDEX mail_by_address ON mail ((facts ->> 'address_key'), created_at) WHERE kind IN ('nearly', 'called');
+
+-- The places whose shoppers asked for a message shortly before their turn, and when it comes. The address goes
+-- with the last message, and the row with the place; till then its key is in the links of the messages.
+CREATE TABLE call_mail (
+    line_id int NOT NULL,
+    entered boolean NOT NULL,
+    number bigint NOT NULL,
+    ticket_id bytea NOT NULL,
+    email text NOT NULL,
+    -- A keyed fingerprint of the address, by which messages to one address are counted.
+    address_key text NOT NULL,
+    -- The language in which the address is written to; empty: English.
+    language text NOT NULL DEFAULT '' CHECK (length(language) <= 16),
+    key uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE,
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- When the message of shortly before was written, or since when it would say nothing new.
+    near_at timestamptz,
+    -- How often an address was left for this place.
+    times_asked int NOT NULL DEFAULT 1,
+    PRIMARY KEY (line_id, entered, number)
+);
+CREATE INDEX call_mail_due ON call_mail (line_id, number) WHERE NOT entered AND email <> '';
+CREATE INDEX call_mail_near ON call_mail (line_id, number) WHERE NOT entered AND email <> '' AND near_at IS NULL;
+CREATE INDEX call_mail_asked ON call_mail (asked_at) WHERE email <> '';

@@ -368,6 +368,7 @@ DECLARE
     verdict text;
 BEGIN
     IF is_anothers(in_line, false, in_number, in_ticket) THEN RETURN 'other_ticket'; END IF;
+    DELETE FROM call_mail w WHERE w.line_id = in_line AND NOT w.entered AND w.number = in_number AND w.ticket_id = in_ticket;
     INSERT INTO admission (room_id, line_id, number, state, ticket_id, ended_at)
         SELECT l.room_id, in_line, in_number, 'left', in_ticket, shopper_now() FROM line l
         WHERE l.line_id = in_line AND NOT has_ended(l.room_id)

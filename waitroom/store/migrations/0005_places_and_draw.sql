@@ -42,6 +42,7 @@ BEGIN
     PERFORM 1 FROM log_head h WHERE h.room_id = l.room_id FOR NO KEY UPDATE;
     IF entries_are_fixed(in_line) THEN RETURN 'drawn'; END IF;
     IF has_ended(l.room_id) THEN RETURN 'room_ended'; END IF;
+    DELETE FROM call_mail w WHERE w.line_id = in_line AND w.entered AND w.number = in_entry AND w.ticket_id = in_ticket;
     INSERT INTO place (line_id, entered, number, owner, has_left) VALUES (in_line, true, in_entry, in_ticket, true)
         ON CONFLICT (line_id, entered, number) DO UPDATE SET has_left = true, owner = EXCLUDED.owner
         WHERE place.owner IS NULL OR place.owner = EXCLUDED.owner;
@@ -79,6 +80,8 @@ BEGIN
     UPDATE person_place s SET ticket_id = to_ticket WHERE s.ticket_id = from_ticket;
     UPDATE returns_wait r SET ticket_id = to_ticket
         WHERE NOT in_entered AND r.line_id = in_line AND r.number = in_number AND r.ticket_id = from_ticket;
+    UPDATE call_mail w SET ticket_id = to_ticket
+        WHERE w.line_id = in_line AND w.entered = in_entered AND w.number = in_number AND w.ticket_id = from_ticket;
     PERFORM append_log(l.room_id, 'moved', jsonb_build_object('line', l.line, 'number', in_number)
         || CASE WHEN in_entered THEN '{"entry": true}' ELSE '{}' END::jsonb);
     RETURN 'moved';
@@ -176,6 +179,7 @@ BEGIN
     INSERT INTO place (line_id, entered, number, revoked) VALUES (l.line_id, false, in_number, true)
         ON CONFLICT (line_id, entered, number) DO UPDATE SET revoked = true;
     DELETE FROM returns_wait r WHERE r.line_id = l.line_id AND r.number = in_number;
+    DELETE FROM call_mail w WHERE w.line_id = l.line_id AND NOT w.entered AND w.number = in_number;
     PERFORM append_log(m.room_id, 'revoked', jsonb_strip_nulls(jsonb_build_object('line', l.line,
         'number', in_number, 'reason_hash', hidden(m, in_reason))));
     INSERT INTO operator_action (room_id, who, action, detail, reason)
@@ -299,7 +303,8 @@ BEGIN
     verdict := may_reveal(d, my_term);
     IF verdict <> 'done' THEN RETURN; END IF;
     UPDATE draw x SET fixed_at = clock_timestamp() WHERE x.line_id = in_line AND x.fixed_at IS NULL;
-    entries := ARRAY(SELECT p.number FROM place p WHERE p.line_id = in_line AND p.entered ORDER BY p.number);
+    entries := ARRAY(SELECT p.number FROM place p WHERE p.line_id = in_line AND p.entered
+        UNION SELECT w.number FROM call_mail w WHERE w.line_id = in_line AND w.entered ORDER BY 1);
 END $$;
 
 -- Reveals the seed and with it the order. `entries` and `numbers` tell which numbers the few places
@@ -327,6 +332,8 @@ BEGIN
         ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
     UPDATE place p SET entered = false, number = m.n FROM unnest(entries, numbers) m(e, n)
         WHERE p.line_id = in_line AND p.entered AND p.number = m.e AND NOT p.has_left;
+    UPDATE call_mail w SET entered = false, number = m.n FROM unnest(entries, numbers) m(e, n)
+        WHERE w.line_id = in_line AND w.entered AND w.number = m.e;
     PERFORM append_log(l.room_id, 'drawn', jsonb_build_object('line', l.line, 'seed', encode(in_seed, 'hex'),
         'head', encode(d.head, 'hex'), 'count', d.count, 'value', d.value));
     RETURN 'done';

@@ -233,6 +233,7 @@ BEGIN
     UPDATE admission a SET came_back_at = NULL WHERE a.admission_id = ANY (touched) AND a.state = 'missed';
     DELETE FROM person_place s WHERE s.room_id = m.room_id;
     DELETE FROM returns_wait r USING line x WHERE x.line_id = r.line_id AND x.room_id = m.room_id;
+    DELETE FROM call_mail w USING line x WHERE x.line_id = w.line_id AND x.room_id = m.room_id;
     UPDATE profile f SET taken = 0 WHERE f.room_id = m.room_id;
     UPDATE room x SET status = 'scheduled', opens_at = NULL, closes_at = NULL, doors_at = NULL WHERE x.room_id = m.room_id;
     IF m.status <> 'scheduled' THEN

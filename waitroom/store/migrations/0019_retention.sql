@@ -68,7 +68,7 @@ BEGIN
     RETURN false;
 END $$;
 
--- Blanks addresses that were left for returns long ago, also in rooms that never ended. Returns how many.
+-- Blanks addresses that were left for returns or for a call long ago, also in rooms that never ended. Returns how many.
 CREATE INDEX returns_wait_address ON returns_wait (asked_at) WHERE email <> '';
 CREATE FUNCTION forget_addresses(people_after interval, batch_max int) RETURNS int LANGUAGE sql AS $$
     WITH old AS (
@@ -76,8 +76,13 @@ CREATE FUNCTION forget_addresses(people_after interval, batch_max int) RETURNS i
             SELECT x.line_id, x.number FROM returns_wait x
             WHERE x.email <> '' AND x.asked_at <= clock_timestamp() - people_after
             ORDER BY x.asked_at LIMIT batch_max FOR UPDATE SKIP LOCKED) o
-        WHERE (w.line_id, w.number) = (o.line_id, o.number) RETURNING 1)
-    SELECT count(*)::int FROM old
+        WHERE (w.line_id, w.number) = (o.line_id, o.number) RETURNING 1),
+    asked AS (
+        UPDATE call_mail w SET email = '', address_key = '' FROM (
+            SELECT x.key FROM call_mail x WHERE x.email <> '' AND x.asked_at <= clock_timestamp() - people_after
+            ORDER BY x.asked_at LIMIT batch_max FOR UPDATE SKIP LOCKED) o
+        WHERE w.key = o.key RETURNING 1)
+    SELECT ((SELECT count(*) FROM old) + (SELECT count(*) FROM asked))::int
 $$;
 
 -- Deletes operators' acts that belong to no room, and the histories of SKUs, once they are as old as orders

@@ -76,6 +76,10 @@ BEGIN
                'claim_until', wall_time(a.claim_until), 'language', r.language)
         FROM returns_wait r JOIN admission a USING (line_id, number) JOIN room m USING (room_id)
         WHERE r.line_id = in_line AND r.number = ANY (numbers) AND r.email <> '' AND a.state = 'called';
+    -- One message is enough.
+    UPDATE call_mail w SET email = '' FROM returns_wait r
+        WHERE r.line_id = in_line AND r.number = ANY (numbers) AND r.email <> ''
+            AND w.line_id = in_line AND NOT w.entered AND w.number = r.number;
     DELETE FROM returns_wait r USING admission a
         WHERE r.line_id = in_line AND r.number = ANY (numbers)
             AND a.line_id = r.line_id AND a.number = r.number AND a.state = 'called';

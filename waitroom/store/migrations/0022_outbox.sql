@@ -170,12 +170,17 @@ BEGIN
     RETURN why;
 END $$;
 
--- Says whether a message may go out: a call is not over, an order is paid.
+-- Says whether a message may go out: a call is not over, an order is paid, a turn is still to come. A message at
+-- one's turn needs its place too: it may have been given up, or its shopper may be inside.
 CREATE FUNCTION mail_is_due(m mail) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT CASE m.kind
         WHEN 'bought' THEN EXISTS (
             SELECT FROM purchase p WHERE p.order_id = (m.facts ->> 'order_id')::uuid AND p.paid_at IS NOT NULL)
-        ELSE (m.facts ->> 'claim_until')::timestamptz > statement_timestamp() END
+        WHEN 'nearly' THEN m.created_at > statement_timestamp() - interval '10 minutes' AND EXISTS (
+            SELECT FROM call_mail w JOIN line l USING (line_id)
+            WHERE w.key = (m.facts ->> 'key')::uuid AND w.email <> '' AND w.number > l.gate)
+        ELSE (m.facts ->> 'claim_until')::timestamptz > statement_timestamp() AND (m.kind <> 'called' OR EXISTS (
+            SELECT FROM call_mail w WHERE w.key = (m.facts ->> 'key')::uuid)) END
 $$;
 
 -- Says whether a message has come too late for ever: the call is over, the order was not paid in a day.
@@ -184,7 +189,7 @@ CREATE FUNCTION mail_is_late(m mail) RETURNS boolean LANGUAGE sql STABLE AS $$
         WHEN 'bought' THEN m.created_at < clock_timestamp() - interval '1 day' OR EXISTS (
             SELECT FROM purchase p WHERE p.order_id = (m.facts ->> 'order_id')::uuid AND p.paid_at IS NULL
                 AND p.state IN ('declined', 'cancelled', 'refunded'))
-        ELSE (m.facts ->> 'claim_until')::timestamptz <= clock_timestamp() END
+        ELSE NOT mail_is_due(m) END
 $$;
 
 -- Ends messages that are of no use any more, and those over which senders died as often as a message may be

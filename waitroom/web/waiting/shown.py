@@ -10,8 +10,8 @@ from msgspec import UnsetType
 from inventory.catalogue import Product
 from inventory.kit.language.language import Language, phrase
 from waitroom.desk.board import RoomView
+from waitroom.desk.called.returns import ReturnsStanding
 from waitroom.desk.entrance import Brought
-from waitroom.desk.returns import ReturnsStanding
 from waitroom.desk.standing import TicketStanding
 from waitroom.line.forecast.skus import chance_of
 from waitroom.line.rules import JoinBy
