@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from waitroom.run.app import ROLES, make_app, open_service
 from waitroom.run.listening.descriptors import Bounds
 from waitroom.run.listening.server import Runner
 from waitroom.run.processes import claim_port
+from waitroom.run.settings import Secrets, Settings
 
 STOP_WAIT_S = 30
 READY_WAIT_S = 60.0
@@ -131,11 +133,10 @@ async def serving(
     )
 
 
-@pytest.fixture
-async def site(postgres_url: str, valkey_url: str) -> AsyncIterator[Site]:
-    """All roles on the test's own database, in the test's own loop, on a free port."""
-    made = settings(postgres_url, valkey_url)
-    async with open_service(made, secrets(), roles=frozenset(ROLES)) as service:
+@asynccontextmanager
+async def open_site(made: Settings, kept: Secrets) -> AsyncIterator[Site]:
+    """All roles in the test's own loop, on a free port."""
+    async with open_service(made, kept, roles=frozenset(ROLES)) as service:
         runner = Runner(
             make_app(service),
             bounds=Bounds(total_max=1000, network_max=1000, backlog=128),
@@ -153,3 +154,10 @@ async def site(postgres_url: str, valkey_url: str) -> AsyncIterator[Site]:
         await runner.cleanup()
         # A loop that broke down is a failure, although the test may not have noticed.
         assert not service.failed.is_set()
+
+
+@pytest.fixture
+async def site(postgres_url: str, valkey_url: str) -> AsyncIterator[Site]:
+    """All roles on the test's own database, in the test's own loop, on a free port."""
+    async with open_site(settings(postgres_url, valkey_url), secrets()) as opened:
+        yield opened

@@ -1,6 +1,6 @@
 """Messages at one's turn over HTTP: the API, and the links in the messages.
 
-A link in a message opens the place in any browser that has it, so looking at it changes nothing: the
+A link in a message opens the place in any browser, so looking at it changes nothing: the
 page asks first. It leads on at once in the browser that has the place. The key stands in the query,
 which no log of this service keeps.
 """

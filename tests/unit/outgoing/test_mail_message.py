@@ -16,7 +16,7 @@ from inventory.kit.doors.decoding import convert
 from inventory.kit.language.catalogues import english
 from waitroom.outgoing.mail.attempt import ATTEMPTS_MAX, RETRY, SCHEDULE_S, RelayAnswer, judge
 from waitroom.outgoing.mail.mail_store import Mail
-from waitroom.outgoing.mail.message import Called, one_line, spell_moment, write_message
+from waitroom.outgoing.mail.message import Called, Turn, one_line, spell_moment, write_message
 from waitroom.outgoing.mail.relay import parse_relay, parse_sender
 from waitroom.outgoing.outcome import Fate
 from waitroom.run.settings import Secrets, Settings, SettingsError, generate_secrets, load_secrets
@@ -40,6 +40,11 @@ def written(name: str = "Drop", **changes: object) -> EmailMessage:
         **changes,
     }
     return write_message(**values)  # type: ignore[arg-type]
+
+
+def turn(kind: str, claim_until: datetime | None) -> EmailMessage:
+    facts = Turn(room="drop", name="Drop", number=1234, key="k-1", claim_until=claim_until)
+    return read_back(written(kind=kind, facts=msgspec.json.encode(facts).decode()))
 
 
 def read_back(message: EmailMessage) -> EmailMessage:
@@ -271,3 +276,19 @@ def test_an_order_is_told_with_its_items_its_total_and_its_link() -> None:
         "https://shop.example/checkout/orders/7d1c?key=abc",
     ):
         assert said in text
+
+
+def test_messages_of_a_turn_open_the_place_and_can_be_stopped() -> None:
+    nearly, called = turn("nearly", None), turn("called", NOW + timedelta(minutes=2))
+
+    assert nearly["Subject"] == "Almost your turn: Drop"
+    assert called["Subject"] == "It is your turn: Drop"
+    assert "Come before: Oct 3, 2026, 13:52 UTC" in called.get_content()
+    stop = "https://shop.example/rooms/drop/mailed/stop?key=k-1"
+    for message in (nearly, called):
+        text = message.get_content()
+        assert "Your number: 1,234" in text
+        assert "https://shop.example/rooms/drop/mailed?key=k-1" in text.splitlines()
+        assert message["List-Unsubscribe"] == f"<{stop}>"
+        assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert stop in nearly.get_content()
