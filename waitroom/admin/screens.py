@@ -98,6 +98,7 @@ class Screens:
         pages: Pages,
         base_url: str,
         demo: bool,
+        mail_from: str,
     ) -> None:
         self._guard = guard
         self._board = board
@@ -105,6 +106,8 @@ class Screens:
         self._pages = pages
         self._base_url = base_url
         self._demo = demo
+        # The sender of mail, "" where no mail is sent.
+        self._mail_from = mail_from
 
     def routes(self) -> list[web.RouteDef]:
         as_role, room = self._guard.as_role, "/admin/screens/{room}"
@@ -165,6 +168,7 @@ class Screens:
             "beyond": link_bodies(BEYOND, operator),
             "states": STATES,
             "demo": self._demo,
+            "mail_from": self._mail_from,
             **values,
         }
         response = self._pages.render(f"admin/{screen.name}.html", context, title=screen.title)

@@ -81,6 +81,7 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
         pages=service.pages,
         base_url=service.settings.base_url,
         demo=crowds is not None,
+        mail_from=service.settings.mail_from if service.mail_sender is not None else "",
     )
     yield screens
     yield from _for_operators_of_the_shop(service, guard)
