@@ -9,11 +9,8 @@ from inventory.kit.problem import Busy, Refusal
 
 
 class NotOpen(Refusal):
-    code, status, title = (
-        "not_open",
-        409,
-        "This room has not opened yet. Its page says when it does.",
-    )
+    code, status = "not_open", 409
+    title = "This room has not opened yet. Its page says when it does."
 
 
 class RoomEnded(Refusal):
@@ -167,7 +164,7 @@ class NotDrawnYet(Refusal):
 
 class PlaceChangedTooOften(Refusal):
     code, status = "place_changed_too_often", 429
-    title = "This place has stepped aside or moved too often. It stays yours, where it is."
+    title = "This place was changed too often. It stays yours, where it is."
 
 
 class NoneLeft(Refusal):
@@ -198,16 +195,6 @@ class MailNotOffered(Refusal):
 
 class AlreadyCalled(Refusal):
     code, status, title = "already_called", 409, "It is your turn now."
-
-
-class MailAskedTooOften(Refusal):
-    code, status = "mail_asked_too_often", 429
-    title = "An address was left for this place too often. Your place stays yours."
-
-
-class LinkOver(Refusal):
-    code, status = "link_over", 410
-    title = "This link is no longer valid."
 
 
 # Public reports
@@ -245,11 +232,8 @@ class WrongCode(Refusal):
 
 
 class OwnAccount(Refusal):
-    code, status, title = (
-        "own_account",
-        409,
-        "Only another admin can change your account. Please ask one.",
-    )
+    code, status = "own_account", 409
+    title = "Only another admin can change your account. Please ask one."
 
 
 class LastAdmin(Refusal):
@@ -266,19 +250,13 @@ class UnknownOperator(Refusal):
 
 
 class SaleEnded(Refusal):
-    code, status, title = (
-        "sale_ended",
-        409,
-        "This sale has ended and cannot be reopened. A copy of the room sells again.",
-    )
+    code, status = "sale_ended", 409
+    title = "This sale has ended and cannot be reopened. A copy of the room sells again."
 
 
 class SaleNotEnded(Refusal):
-    code, status, title = (
-        "sale_not_ended",
-        409,
-        "Only a sale that has ended can be archived. End the sale first.",
-    )
+    code, status = "sale_not_ended", 409
+    title = "Only a sale that has ended can be archived. End the sale first."
 
 
 class StillOpen(Refusal):
@@ -287,11 +265,8 @@ class StillOpen(Refusal):
 
 
 class NotOpenYet(Refusal):
-    code, status, title = (
-        "not_open_yet",
-        409,
-        "A room that has not opened cannot be paused. Change when it opens instead.",
-    )
+    code, status = "not_open_yet", 409
+    title = "A room that has not opened cannot be paused. Change when it opens instead."
 
 
 class DrawIsDue(Refusal):

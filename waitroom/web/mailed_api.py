@@ -17,7 +17,7 @@ from waitroom.desk.called.messages import Messages
 from waitroom.desk.places import Places
 from waitroom.desk.tickets import Tickets
 from waitroom.line.ticket import Ticket
-from waitroom.refusals import AlreadyInside, LinkOver, NoTicket, TicketMoved, TicketOver
+from waitroom.refusals import AlreadyInside, NoTicket, TicketMoved, TicketOver
 from waitroom.web.credentials import Credentials
 
 
@@ -81,8 +81,8 @@ class MailedApi:
         key = request.query.get("key", "")
         try:
             place = await self._messages.mailed(view, key)
-        except LinkOver:
-            return self._page(request, view, said="over", status=LinkOver.status)
+        except TicketOver:
+            return self._page(request, view, said="over", status=TicketOver.status)
         if "stop" not in request.path and place == self._own(request, view):
             raise web.HTTPSeeOther(f"/rooms/{view.room}", headers={"Cache-Control": "no-store"})
         return self._page(request, view, place=place, key=key)
@@ -97,7 +97,7 @@ class MailedApi:
                 place = await self._places.bring(view, place, network=network, own=own)
         except AlreadyInside:
             return self._page(request, view, said="inside", status=AlreadyInside.status)
-        except (LinkOver, TicketMoved, TicketOver) as refusal:
+        except (TicketMoved, TicketOver) as refusal:
             return self._page(request, view, said="over", status=refusal.status)
         response = web.HTTPSeeOther(f"/rooms/{view.room}")
         self._credentials.keep_ticket(request, response, view, self._tickets.token_of(place))
@@ -110,7 +110,7 @@ class MailedApi:
         key = request.query.get("key") or (await read_form(request)).get("key", "")
         try:
             await self._messages.stop_by_link(view, key)
-        except LinkOver as refusal:
+        except TicketOver as refusal:
             return self._page(request, view, said="over", status=refusal.status)
         return self._page(request, view, said="stopped")
 

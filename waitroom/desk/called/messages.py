@@ -16,9 +16,8 @@ from waitroom.line.ticket import Ticket
 from waitroom.refusals import (
     AlreadyCalled,
     AlreadyInside,
-    LinkOver,
-    MailAskedTooOften,
     MailNotOffered,
+    PlaceChangedTooOften,
     RoomEnded,
     TicketMoved,
     TicketOver,
@@ -38,7 +37,7 @@ _REFUSALS: dict[str, type[Refusal]] = {
     "other_ticket": TicketMoved,
     "drawn": Busy,
     "room_ended": RoomEnded,
-    "too_many_changes": MailAskedTooOften,
+    "too_many_changes": PlaceChangedTooOften,
 }
 
 
@@ -145,16 +144,16 @@ class Messages:
         return MessageStanding(mail_offered=self.offered)
 
     async def mailed(self, view: RoomView, key: str) -> Ticket:
-        """Return the place that a link in a message opens; raises `LinkOver`."""
+        """Return the place that a link in a message opens; raises `TicketOver`."""
         found = await self._store.mailed_place(view.room, key)
         if found is None or found.line_id not in view.lines:
-            raise LinkOver
+            raise TicketOver
         return _ticket_of(found)
 
     async def stop_by_link(self, view: RoomView, key: str) -> None:
-        """Write no more to the place that a link opens; raises `LinkOver`."""
+        """Write no more to the place that a link opens; raises `TicketOver`."""
         if not await self._store.stop_mail_by_key(view.room, key):
-            raise LinkOver
+            raise TicketOver
 
 
 def _ticket_of(found: MailedPlace) -> Ticket:
