@@ -1,14 +1,12 @@
 """The checkout as pages: what the API does, for browsers, also without JavaScript."""
 
-import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-import msgspec
 from aiohttp import web
 
 from checkout.api import (
@@ -19,19 +17,31 @@ from checkout.api import (
 from checkout.order import UNSETTLED, shopper_body
 from checkout.refusals import RoomNeeded
 from checkout.session import Session, checkout_url
+from checkout.shelf.form import (
+    CONTENT_FIELD,
+    KEEP_FIELD,
+    address_sought,
+    basket,
+    carried,
+    chosen,
+    form_key,
+    partial_offered,
+    shown_total,
+    sought,
+)
+from checkout.shelf.refused import explained
+from checkout.shelf.shelf import Shelf, preselected
+from checkout.shelf.shelf_pages import Shelves
 from inventory.api import Catalogue
 from inventory.catalogue import Sku
-from inventory.hold import Basket, Hold, HoldRequest, Wish, body_hash, idempotency_uuid
-from inventory.kit.doors.decoding import Json, words_of
-from inventory.kit.http import KEY_LENGTH_MAX, read_form
+from inventory.hold import Hold, HoldRequest, Wish, body_hash, idempotency_uuid
+from inventory.kit.doors.decoding import Json
+from inventory.kit.http import read_form
 from inventory.kit.language.asked import ROOM_LANGUAGE, language_of
-from inventory.kit.language.language import phrase
 from inventory.kit.pages import CSP, PAGE, Pages
-from inventory.kit.problem import BadRequest, IdempotencyKeyMissing, Refusal, Unprocessable
-from inventory.money import UnreadableAmount, parse_minor
-from inventory.refusals import OutOfStock, PaymentRunning, SessionOver, UnknownHold
+from inventory.kit.problem import Refusal
+from inventory.refusals import PaymentRunning, SessionOver, UnknownHold
 
-SKUS_SHOWN_MAX = 200
 # Stripe's script, which may come from Stripe alone, draws its fields in frames, and so do banks at
 # which a shopper confirms.
 STRIPE_CSP = (
@@ -44,15 +54,9 @@ STRIPE_CSP = (
 STRIPE_PERMISSIONS = PAGE["Permissions-Policy"].replace(
     "payment=()", 'payment=(self "https://js.stripe.com")'
 )
-_FIELD = "quantity-"
-_KEEP_FIELD = "keep-"
-_TOTAL_FIELD = "total-"
-_CONTENT_FIELD = "content-"
 # Gives the template what a room offers a browser for staying in line for returns, or None. The line
 # answers: nothing here knows of tickets.
 ReturnsOffer = Callable[[web.Request, str], Awaitable[object]]
-# A field that is empty or 0 asks for nothing.
-_WHOLE = re.compile(r"[1-9][0-9]{0,3}")
 
 
 class CheckoutPages:
@@ -68,7 +72,7 @@ class CheckoutPages:
         stripe_key: str = "",
     ) -> None:
         self._checkout = checkout
-        self._catalogue = catalogue
+        self._shelves = Shelves(catalogue)
         self._pages = pages
         self._returns = returns
         self._stripe_key = stripe_key
@@ -76,6 +80,7 @@ class CheckoutPages:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/checkout", self.show),
+            web.post("/checkout/find", self.find),
             web.post("/checkout/hold", self.hold),
             web.post("/checkout/change", self.change),
             web.post("/checkout/release", self.release),
@@ -112,21 +117,28 @@ class CheckoutPages:
         except SessionOver as refusal:
             return await self._over(request, refusal, session)
         request[ROOM_LANGUAGE] = view.language
+        asked = carried(request.query) if asked is None else asked
         holds = await self._checkout.holds.held(session.session_id)
         wishes = await self._checkout.holds.wishes(session.session_id)
         orders = await self._checkout.orders.of_session(session.session_id)
         running = [shopper_body(order) for order in orders if order.state in UNSETTLED]
-        skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)
+        named = await self._shelves.named(
+            view.room, {session.sku, *(wish.sku for wish in wishes), *asked} - {""}
+        )
+        opens = not (holds or wishes or running or asked or "q" in request.query)
+        shelf = await self._shelf(request, view.room, named, asked, session.sku if opens else "")
         context: Json = {
             "session": session_body(view, holds, wishes),
-            "skus": [sku.public_body() for sku in skus],
+            "shelf": shelf.body(),
+            # The ticket named something that the room does not sell any more.
+            "gone": bool(opens and session.sku and session.sku not in named),
             "holds": [hold_body(hold) for hold in holds],
-            "waiting_for": _waiting_for(wishes, skus, holds),
-            "asked": asked or {},
-            "partial_offered": _partial_offered(problem, asked or {}),
+            "waiting_for": _waiting_for(wishes, named, holds),
+            "asked": preselected(shelf, asked),
+            "partial_offered": partial_offered(problem, asked),
             "returns": await self._returns(request, view.room),
             "order": running[0] if running else None,
-            "problem": problem and problem.body(language_of(request)),
+            "problem": problem and _explained(request, problem, named, wishes),
             "at_pay": at_pay,
             "stripe_key": self._stripe_key,
             "mail_offered": self._checkout.mail.offered,
@@ -134,7 +146,7 @@ class CheckoutPages:
         }
         response = self._pages.render(
             # A room without stock of its own lets shoppers through, and sells nothing here.
-            "checkout.html" if skus or holds or wishes or running else "through.html",
+            "checkout.html" if shelf.sells or holds or wishes or running else "through.html",
             context,
             title="Checkout",
             status=problem.status if problem else 200,
@@ -179,13 +191,34 @@ class CheckoutPages:
             room=view.room if view else None,
         )
 
+    async def _shelf(
+        self,
+        request: web.Request,
+        room: str,
+        named: Mapping[str, Sku],
+        asked: Collection[str],
+        came_for: str,
+    ) -> Shelf:
+        """Return the goods that the page shows, beginning with what the shopper came for."""
+        return await self._shelves.shelf(
+            room,
+            sought(request.query),
+            wanted=named.get(came_for),
+            chosen=[named[sku] for sku in asked if sku in named],
+        )
+
+    async def find(self, request: web.Request) -> web.Response:
+        """Lead to what a search finds, or to another page of the goods, with all that is chosen."""
+        session = await self._checkout.sessions.of(request)
+        raise web.HTTPSeeOther(address_sought(await read_form(request), session.room))
+
     async def hold(self, request: web.Request) -> web.Response:
         session = await self._checkout.sessions.of(request)
         form = await read_form(request)
         quantities: dict[str, int] = {}
         partial = bool(form.get("partial"))
         try:
-            quantities, key = _basket(form), _key(form)
+            quantities, key = basket(form), form_key(form)
             await self._checkout.hold_batchers.of(session.room).submit(
                 HoldRequest(
                     session_id=session.session_id,
@@ -207,8 +240,8 @@ class CheckoutPages:
         form = await read_form(request)
 
         async def keep(session_id: int, hold_id: UUID) -> None:
-            if any(_WHOLE.fullmatch(v) for k, v in form.items() if k.startswith(_KEEP_FIELD)):
-                kept = _basket(form, field=_KEEP_FIELD)
+            if chosen(form, field=KEEP_FIELD):
+                kept = basket(form, field=KEEP_FIELD)
                 await self._checkout.holds.change(session_id, hold_id, kept)
             else:
                 await self._checkout.holds.release(session_id, hold_id)
@@ -244,10 +277,10 @@ class CheckoutPages:
                 session,
                 hold_id=hold_id,
                 # One page has one key and a button for each hold.
-                key=f"{_key(form)} {hold_id}",
+                key=f"{form_key(form)} {hold_id}",
                 token=form.get("token", "")[:200],
-                shown_minor=_shown(form, hold_id),
-                shown_content=form.get(f"{_CONTENT_FIELD}{hold_id}"),
+                shown_minor=shown_total(form, hold_id),
+                shown_content=form.get(f"{CONTENT_FIELD}{hold_id}"),
             )
             await self._checkout.mail.queue(order, address, language=language_of(request).tag)
             self._checkout.order_answer(order)
@@ -306,8 +339,21 @@ class _WaitingFor:
     in_baskets: int
 
 
-def _waiting_for(wishes: list[Wish], skus: list[Sku], holds: list[Hold]) -> list[_WaitingFor]:
-    held = {sku.sku: sku.held for sku in skus}
+def _explained(
+    request: web.Request, problem: Refusal, named: Mapping[str, Sku], wishes: list[Wish]
+) -> str:
+    return explained(
+        problem,
+        language_of(request),
+        names={code: sku.name for code, sku in named.items()},
+        in_line=problem.fields.get("sku") in {wish.sku for wish in wishes},
+    )
+
+
+def _waiting_for(
+    wishes: list[Wish], named: Mapping[str, Sku], holds: list[Hold]
+) -> list[_WaitingFor]:
+    held = {sku.sku: sku.held for sku in named.values()}
     own = Counter[str]()
     for hold in holds:
         own.update({line.sku: line.quantity for line in hold.lines})
@@ -320,43 +366,3 @@ def _waiting_for(wishes: list[Wish], skus: list[Sku], holds: list[Hold]) -> list
         )
         for wish in wishes
     ]
-
-
-def _partial_offered(problem: Refusal | None, asked: Mapping[str, int]) -> bool:
-    """Say whether some of a refused basket may be had: some units, or some other SKU of it."""
-    if not isinstance(problem, OutOfStock):
-        return False
-    return len(asked) > 1 or problem.fields.get("available", 0) > 0
-
-
-def _basket(form: dict[str, str], *, field: str = _FIELD) -> dict[str, int]:
-    """Return what a form asks for, checked like the body of the API."""
-    items = [
-        {"sku": name.removeprefix(field), "quantity": int(value)}
-        for name, value in form.items()
-        if name.startswith(field) and _WHOLE.fullmatch(value)
-    ]
-    if not items:
-        raise BadRequest(phrase("Choose at least one item."))
-    try:
-        return msgspec.convert({"items": items}, Basket).quantities()
-    except msgspec.ValidationError as error:
-        raise Unprocessable(f"{words_of(error)}.") from error
-
-
-def _shown(form: dict[str, str], hold_id: UUID) -> int | None:
-    """Return the total that the page showed for a hold; raises `Unprocessable`."""
-    text = form.get(f"{_TOTAL_FIELD}{hold_id}")
-    try:
-        return None if text is None else parse_minor(text)
-    except UnreadableAmount as error:
-        raise Unprocessable(f"The total is {error}.") from error
-
-
-def _key(form: dict[str, str]) -> str:
-    key = form.get("key", "")
-    if not key or len(key) > KEY_LENGTH_MAX:
-        raise IdempotencyKeyMissing(
-            phrase("This form has lost its key; please load the page again.")
-        )
-    return key

@@ -9,14 +9,20 @@ from inventory.kit.signing import Seal
 from inventory.refusals import SessionOver
 
 PURPOSE = "waitroom.session.1"
-_FORM = re.compile(r"([1-9][0-9]{0,18})\.([a-z0-9][a-z0-9-]{0,62})")
+_FORM = re.compile(
+    r"([1-9][0-9]{0,18})\.([a-z0-9][a-z0-9-]{0,62})(?:\.([A-Za-z0-9][A-Za-z0-9._-]{0,62}))?"
+)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """The admission's number in the books and the room it belongs to."""
+    """The admission's number in the books, and the room it belongs to.
+
+    `sku` is what the shopper came for, "" for anything: the ticket named it.
+    """
 
     session_id: int
     room: str
+    sku: str = ""
 
 
 def checkout_url(room: str) -> str:
@@ -35,11 +41,12 @@ class SessionSeal:
         self._seal = Seal(secret_keys, PURPOSE)
 
     def sign(self, session: Session) -> str:
-        return self._seal.sign(f"{session.session_id}.{session.room}")
+        came_for = f".{session.sku}" if session.sku else ""
+        return self._seal.sign(f"{session.session_id}.{session.room}{came_for}")
 
     def open(self, token: str) -> Session:
         """Return the session; raises `SessionOver` for anything that we did not sign."""
         match = _FORM.fullmatch(self._seal.open(token) or "")
         if match is None:
             raise SessionOver(phrase("There is no valid session with this request."))
-        return Session(session_id=int(match[1]), room=match[2])
+        return Session(session_id=int(match[1]), room=match[2], sku=match[3] or "")

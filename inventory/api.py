@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar
@@ -15,7 +15,7 @@ from inventory.kit.doors.etags import has_seen
 from inventory.kit.doors.query import query_search
 from inventory.kit.http import PRIVATE, encode, query_int
 from inventory.kit.problem import BadRequest
-from inventory.product_store import CatalogueStore
+from inventory.product_store import VARIANTS_SHOWN_MAX, CatalogueStore
 from inventory.sku_store import StockStore
 
 # An answer of the catalogue may be this old: a thousand readers a second are one query.
@@ -121,15 +121,30 @@ class Catalogue:
         search: str | None = None,
         after: str = "",
         limit: int = 20,
+        private: bool = False,
+        variants_max: int = VARIANTS_SHOWN_MAX,
     ) -> Shown[list[Product]]:
         """Return a page of products, filtered as by `CatalogueStore.page`."""
 
         async def read() -> tuple[list[Product], Json]:
-            found = await self._products.page(room=room, search=search, after=after, limit=limit)
+            found = await self._products.page(
+                room=room,
+                search=search,
+                after=after,
+                limit=limit,
+                private=private,
+                sold_there=True,
+                variants_max=variants_max,
+            )
             following = found[-1].product if len(found) == limit else None
             return found, {"products": [item.public_body() for item in found], "next": following}
 
-        return await self._shown(("products", room, search, after, limit), read)
+        key = ("products", room, search, after, limit, private, variants_max)
+        return await self._shown(key, read)
+
+    async def named(self, room: str, skus: Collection[str]) -> list[Sku]:
+        """Return those of a few SKUs that a room sells, as they are now."""
+        return await self._skus.named(room, skus) if skus else []
 
     async def product(self, product: str) -> Shown[Product]:
         async def read() -> tuple[Product, Json]:

@@ -144,6 +144,11 @@ class Sku:
     sold: int
     available: int
 
+    @property
+    def set_aside(self) -> int:
+        """Return the units in no basket that are not free, but for shoppers who were called."""
+        return 0 if self.available else max(self.on_hand - self.held - self.sold, 0)
+
     def public_body(self) -> Json:
         """Return what anyone may know of it, with the texts that are shown."""
         shown = {name: getattr(self, name) for name in _PUBLIC}

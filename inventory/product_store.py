@@ -30,32 +30,38 @@ class CatalogueStore:
         after: str = "",
         limit: int = 20,
         private: bool = False,
+        sold_there: bool = False,
         seller: int | None = None,
+        variants_max: int = VARIANTS_SHOWN_MAX,
     ) -> list[Product]:
-        """Return products in the order of their codes; `private` includes hidden and empty ones."""
-        values = (room, search, private, seller, after, limit)
+        """Return products in the order of their codes, each with its first variants.
+
+        `private` includes hidden and empty ones, and sellers whom a room does not admit. With
+        `sold_there` only what the room sells is listed all the same.
+        """
+        values = (room, search, private, sold_there, seller, after, limit)
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_products"], *values)
-            return await self._with_variants(borrowed, rows)
+            return await self._with_variants(borrowed, rows, variants_max)
 
     async def read(
         self, product: str, *, private: bool = True, seller: int | None = None
     ) -> Product:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["read_product"], product, private, seller)
-            found = await self._with_variants(borrowed, rows)
+            found = await self._with_variants(borrowed, rows, VARIANTS_SHOWN_MAX)
         if not found:
             raise NotFound(f"There is no product {product!r}.")
         return found[0]
 
     async def _with_variants(
-        self, borrowed: Connection, rows: Sequence[asyncpg.Record]
+        self, borrowed: Connection, rows: Sequence[asyncpg.Record], shown_max: int
     ) -> list[Product]:
         ids = [row["product_id"] for row in rows]
         variants: dict[int, list[Sku]] = {product_id: [] for product_id in ids}
-        for row in await borrowed.fetch(SQL["list_variants"], ids, VARIANTS_SHOWN_MAX + 1):
+        for row in await borrowed.fetch(SQL["list_variants"], ids, shown_max + 1):
             variants[row["product_id"]].append(sku_of(row))
-        return [_product(row, variants[row["product_id"]]) for row in rows]
+        return [_product(row, variants[row["product_id"]], shown_max) for row in rows]
 
     async def add(
         self,
@@ -120,8 +126,8 @@ class CatalogueStore:
         return int(found)
 
 
-def _product(row: asyncpg.Record, variants: list[Sku]) -> Product:
-    shown = variants[:VARIANTS_SHOWN_MAX]
+def _product(row: asyncpg.Record, variants: list[Sku], shown_max: int) -> Product:
+    shown = variants[:shown_max]
     return Product(
         product=row["product"],
         room=row["room"],
@@ -130,5 +136,5 @@ def _product(row: asyncpg.Record, variants: list[Sku]) -> Product:
         description=row["description"],
         picture=row["picture"],
         variants=shown,
-        next=shown[-1].sku if len(variants) > VARIANTS_SHOWN_MAX else None,
+        next=shown[-1].sku if len(variants) > shown_max else None,
     )

@@ -74,6 +74,9 @@ SELECT currency FROM room WHERE room = $1;
 SELECT * FROM shown_sku
 WHERE sku = $1 AND (public OR $2) AND ($3::int IS NULL OR seller_id = $3);
 
+-- name: named_skus
+SELECT * FROM shown_sku WHERE room = $1 AND sku = ANY($2::text[]) AND admitted ORDER BY sku;
+
 -- name: add_sku
 SELECT add_sku($1, $2, $3, $4::jsonb, $5, $6);
 
@@ -90,7 +93,7 @@ WHERE sku = $1 AND ($2::bigint IS NULL OR change_id < $2) AND ($4::int IS NULL O
 ORDER BY change_id DESC LIMIT $3;
 
 -- name: list_products
-SELECT * FROM list_products($1, $2, $3, $4, $5, $6);
+SELECT * FROM list_products($1, $2, $3, $4, $5, $6, $7);
 
 -- name: read_product
 SELECT * FROM shown_product p

@@ -1,6 +1,6 @@
 """SKUs on PostgreSQL: what is sold, at what price, and what is left of it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -49,6 +49,12 @@ class StockStore:
         values = (room, product, search, on_sale, private, sold_there, seller, after, limit)
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_skus"], *values)
+        return [sku_of(row) for row in rows]
+
+    async def named(self, room: str, skus: Collection[str]) -> list[Sku]:
+        """Return those of these SKUs that a room sells."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["named_skus"], room, list(skus))
         return [sku_of(row) for row in rows]
 
     async def read(self, sku: str, *, private: bool = True, seller: int | None = None) -> Sku:

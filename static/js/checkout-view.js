@@ -105,6 +105,7 @@ function fill(card, hold) {
 function line(hold, item) {
   const row = $("held-line-template").content.firstElementChild.cloneNode(true);
   row.dataset.sku = item.sku;
+  row.dataset.name = item.name;
   const [what, price] = row.querySelectorAll("span");
   what.textContent = spellItems([item]);
   price.textContent = money(item.price_minor * item.quantity, hold.currency);
@@ -147,5 +148,11 @@ export function wireSteppers() {
     offerPartial(false);
   });
   $("hold-form").addEventListener("input", () => offerPartial(false));
+  // The first button of the form may be the one that searches.
+  $("hold-form").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target.type !== "number") return;
+    event.preventDefault();
+    $("hold-form").requestSubmit($("hold-button"));
+  });
   for (const step of $("hold-form").querySelectorAll(".step")) step.hidden = false;
 }

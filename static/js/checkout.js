@@ -176,7 +176,8 @@ const ACTIONS = { hold: place, extend, change, release, pay, unwish };
 
 // The button waits for the answer to its request.
 document.addEventListener("submit", async (event) => {
-  const form = event.target, act = ACTIONS[form.getAttribute("action")?.match(/^\/checkout\/(\w+)/)?.[1]];
+  const form = event.target, to = event.submitter?.getAttribute("formaction") ?? form.getAttribute("action");
+  const act = ACTIONS[to?.match(/^\/checkout\/(\w+)/)?.[1]];
   if (!act || event.defaultPrevented) return;
   event.preventDefault();
   const button = event.submitter ?? form.querySelector("button:not([type=button])");

@@ -39,12 +39,15 @@ function choice(name, chance) {
  */
 export function drawSkus(doc, me, line, place) {
   const skus = doc.skus ?? [], at = Math.max(place ?? 1, 1);
-  $("skus").hidden = $("come-for-box").hidden = !skus.length;
+  $("skus").hidden = !skus.length;
   // The shopper may be choosing, so a SKU that is new to the document is only added.
   for (const { sku, name } of skus) if (![...$("choose-sku").options].some((one) => one.value === sku)) $("choose-sku").add(new Option(name, sku, false, sku === me?.sku));
+  $("come-for-box").hidden = $("choose-sku").options.length < 2;
   const lines = skus.map((sku) => lineOf(sku, line && chanceOf(line, sku.sku, at)));
   const shown = [...$("skus").children].map((item) => item.textContent);
   if (lines.join("\n") !== shown.join("\n")) $("skus").replaceChildren(...lines.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
-  $("choice-note").hidden = !(me?.sku && line);
-  if (me?.sku && line) put("choice-note", choice(skus.find((sku) => sku.sku === me.sku)?.name ?? me.sku, chanceOf(line, me.sku, at)));
+  // A room that sells one thing alone has one chance, which stands above.
+  const noted = me?.sku && line && skus.length;
+  $("choice-note").hidden = !noted;
+  if (noted) put("choice-note", choice([...$("choose-sku").options].find((one) => one.value === me.sku)?.text ?? me.sku, chanceOf(line, me.sku, at)));
 }

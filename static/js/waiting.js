@@ -9,23 +9,23 @@ import { say } from "./words.js";
 import { drawSkus } from "./waiting-skus.js";
 import { $, BEFORE, CALLS_NOBODY, drawDrawn, drawFirst, drawJoining, drawRoom, drawTicket, isDrawing, show, tick, viewOf } from "./waiting-view.js";
 
-const { room, stateUrl, ticket, claim, asks } = $("room").dataset;
+const { room, stateUrl, ticket, claim, asks, sku } = $("room").dataset;
 const base = `/rooms/${encodeURIComponent(room)}`;
 const TURN = ["called", "missed", "claimed"], OVER = ["left", "over", "sold_out", "ended", "moved", "lost", "revoked"];
 
 let view = $("room").dataset.view, status = $("state-word").dataset.state;
 let me = null, token = "", doc = null, refused = view === "moved" ? view : "none", barred = !!asks, joined = false, asked = !ticket;
 let age = null, left = null, exchange = null, warned = false, failures = 0, seen = 0, notBefore = () => 0, timer = 0, dueAt = 0, running = false;
-const course = watch(room);
+const course = watch(room), joining = { there: true, body: sku && { sku } };
 const myLine = () => doc?.lines.find((line) => line.line === me?.line);
 const joinable = () => !me && !joined && !barred && refused === "none" && status !== "scheduled" && !OVER.includes(view);
 
 async function join() {
   drawJoining();
   // A tab has no key of its own: by the browser's cookie, a second tab joins as the same shopper.
-  let { ok, data } = await ask("POST", `${base}/tickets`, { there: true });
+  let { ok, data } = await ask("POST", `${base}/tickets`, joining);
   // The refusal has set the cookie again; it is sent back now.
-  if (data?.code === "cookies_needed") ({ ok, data } = await ask("POST", `${base}/tickets`, { there: true }));
+  if (data?.code === "cookies_needed") ({ ok, data } = await ask("POST", `${base}/tickets`, joining));
   joined = ok;
   if (ok) return keep(data);
   delete $("room").dataset.joins;

@@ -147,7 +147,7 @@ class Tickets:
         claimed = await self._claims.of(view.room).submit(ticket)
         if claimed.verdict != "claimed":
             raise _CLAIM_REFUSALS[claimed.verdict]
-        session = Session(session_id=claimed.session_id, room=view.room)
+        session = Session(session_id=claimed.session_id, room=view.room, sku=ticket.sku)
         return OpenedSession(
             token=self._sessions.sign(session),
             expires_at=claimed.expires_at,

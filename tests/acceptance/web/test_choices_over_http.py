@@ -149,4 +149,4 @@ async def test_the_plain_page_takes_a_choice_with_the_join_and_tells_its_chance(
     assert "You come for Green. Chance that it is left at your turn: Almost certain" in page
     assert "Blue: 40 left. Your chance: Almost certain" in page
     page = await (await client.post("/rooms/drop/choose", data={"sku": "red"}, headers=own)).text()
-    assert "You come for red. Its chance is not worked out." in page
+    assert "You come for Red. Its chance is not worked out." in page

@@ -416,9 +416,9 @@ async def test_many_skus_are_read_by_their_indexes(service: Service) -> None:
         # ... and of a word that is everywhere a page that is read on.
         (f"list_skus(NULL, NULL, 'thing', NULL, false, false, NULL, '{MIDDLE}', 50)", 1200),
         ("list_skus('small', NULL, 'thing', NULL, false, false, NULL, '', 50)", 1200),
-        ("list_products('drop', NULL, false, NULL, 'p-500', 50)", 600),
-        ("list_products('drop', 'rare', false, NULL, '', 50)", 600),
-        ("list_products(NULL, 'thing', false, NULL, '', 50)", 1200),
+        ("list_products('drop', NULL, false, false, NULL, 'p-500', 50)", 600),
+        ("list_products('drop', 'rare', false, false, NULL, '', 50)", 600),
+        ("list_products(NULL, 'thing', false, false, NULL, '', 50)", 1200),
     ):
         scans, rows = await touched(service, f"SELECT * FROM {call}")
         seen[call] = (scans, rows, rows <= rows_max)

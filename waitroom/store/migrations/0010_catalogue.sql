@@ -65,10 +65,11 @@ CREATE VIEW shown_sku AS
 
 CREATE VIEW shown_product AS
     SELECT p.product_id, p.product, p.room_id, m.room,
-           m.public AND (p.seller_id IS NULL OR a.seller_id IS NOT NULL) AS public, p.seller_id, o.name AS seller,
+           m.public AND admitted AS public, admitted, p.seller_id, o.name AS seller,
            p.name, p.description, p.picture
     FROM product p JOIN room m ON m.room_id = p.room_id LEFT JOIN operator o ON o.operator_id = p.seller_id
-    LEFT JOIN room_seller a ON (a.room_id, a.seller_id) = (p.room_id, p.seller_id);
+    LEFT JOIN room_seller a ON (a.room_id, a.seller_id) = (p.room_id, p.seller_id),
+    LATERAL (SELECT p.seller_id IS NULL OR a.seller_id IS NOT NULL AS admitted) x;
 
 -- The SKUs that a search finds, if they are few; NULL if they are many. What the planner believes of a
 -- word's beginning is a guess, and a page of a rare word must not cost a walk through all SKUs.
@@ -122,9 +123,10 @@ BEGIN
         USING after, count_max, in_room_id, in_product_id, wanted, few, in_seller;
 END $$;
 
--- A page of products in the order of their codes. To the public a product begins with its first SKU.
+-- A page of products in the order of their codes. To the public a product begins with its first SKU, and so it
+-- does with `sold_there`, which also leaves out those of sellers whom the room does not admit.
 CREATE FUNCTION list_products(
-    in_room text, words text, private boolean, in_seller int, after text, count_max int)
+    in_room text, words text, private boolean, sold_there boolean, in_seller int, after text, count_max int)
 RETURNS SETOF shown_product LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 DECLARE
     wanted tsquery; few int[]; in_room_id int; conditions text := '';
@@ -143,7 +145,8 @@ BEGIN
         conditions := conditions || CASE WHEN few IS NOT NULL THEN ' AND x.product_id = ANY ($5)'
             ELSE ' AND EXISTS (SELECT FROM sku k WHERE k.product_id = x.product_id AND k.search @@ $4 OFFSET 0)' END;
     END IF;
-    IF NOT private THEN
+    IF sold_there THEN conditions := conditions || ' AND x.admitted'; END IF;
+    IF sold_there OR NOT private THEN
         conditions := conditions || ' AND EXISTS (SELECT FROM sku k WHERE k.product_id = x.product_id OFFSET 0)';
     END IF;
     IF in_seller IS NOT NULL THEN conditions := conditions || ' AND x.seller_id = $6'; END IF;

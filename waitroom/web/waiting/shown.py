@@ -59,6 +59,17 @@ class ShownSku(msgspec.Struct, frozen=True, kw_only=True):
     line: str
 
 
+class WantedSku(msgspec.Struct, frozen=True, kw_only=True):
+    """What a shopper comes for.
+
+    With `asked` the address says it, and the ticket names something else or there is none yet.
+    """
+
+    sku: str
+    name: str
+    asked: bool
+
+
 class ShownProduct(msgspec.Struct, frozen=True, kw_only=True):
     """A product that will be on sale, with the lowest price of its variants."""
 
@@ -129,7 +140,11 @@ def refresh_s(standing: TicketStanding | None, returns: ReturnsStanding | None) 
 
 
 def words_of(
-    view: RoomView, state: RoomState, standing: TicketStanding | None, language: Language
+    view: RoomView,
+    state: RoomState,
+    standing: TicketStanding | None,
+    language: Language,
+    wanted: WantedSku | None = None,
 ) -> dict[str, str]:
     """Return the sentences of the page that depend on figures."""
     shown = _waits(standing)
@@ -139,7 +154,7 @@ def words_of(
         "ahead": ahead(shown.place, language) if shown and shown.place is not None else "",
         "wait": _wait(shown, state, language) if shown else "",
         "odds": odds(shown.chance, language) if shown else "",
-        "choice": _choice(state, shown, language),
+        "choice": _choice(state, shown, language, wanted),
         "drew": _drew(view, state, standing, language),
         "opens_in": opens_in(state, view.rules.doors_at, language),
     }
@@ -156,11 +171,22 @@ def _wait(shown: TicketStanding, state: RoomState, language: Language) -> str:
     return wait(shown.wait_low_s, shown.wait_high_s, shown.chance, state, language)
 
 
-def _choice(state: RoomState, shown: TicketStanding | None, language: Language) -> str:
-    if shown is None or isinstance(shown.sku, UnsetType):
+def named_by(shown: TicketStanding | None) -> str:
+    """Return the SKU that a ticket names, "" for none."""
+    return "" if shown is None or isinstance(shown.sku, UnsetType) else shown.sku
+
+
+def _choice(
+    state: RoomState, shown: TicketStanding | None, language: Language, wanted: WantedSku | None
+) -> str:
+    """Say what a shopper came for; a room that sells one thing alone has one chance for it."""
+    sku = named_by(shown)
+    if shown is None or not sku or not state.skus:
         return ""
     chance = None if isinstance(shown.sku_chance, UnsetType) else shown.sku_chance
-    return choice(state, shown.sku, chance, language)
+    listed = next((one.name for one in state.skus if one.sku == sku), sku)
+    name = wanted.name if wanted is not None and wanted.sku == sku else listed
+    return choice(name, chance, language)
 
 
 def _drew(

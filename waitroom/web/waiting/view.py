@@ -153,10 +153,8 @@ def sku_line(sku: SkuState, chance: float | None, language: Language) -> str:
     return language.say("{name}: {left}. Your chance: {odds}", name=sku.name, left=left, odds=told)
 
 
-def choice(state: RoomState, sku: str, chance: float | None, language: Language) -> str:
+def choice(name: str, chance: float | None, language: Language) -> str:
     """Say what a shopper came for and what the chance of it is, as static/js/waiting-skus.js."""
-    found = next((one for one in state.skus if one.sku == sku), None)
-    name = found.name if found else sku
     if chance is None:
         return language.say("You come for {name}. Its chance is not worked out.", name=name)
     if chance < GONE_BELOW:
