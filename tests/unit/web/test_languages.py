@@ -28,7 +28,7 @@ SAID = re.compile(
 )
 COMMENT = re.compile(r"/\*.*?\*/|^\s*//.*?$", re.DOTALL | re.MULTILINE)
 # Thrown for programmers, or names of keys and events.
-NO_SENTENCES = {"Accept", "Content-Type", "Date", "Age", "Infinity Infinity", "Infinity"}
+NO_SENTENCES = {"Enter", "Accept", "Content-Type", "Date", "Age", "Infinity Infinity", "Infinity"}
 
 
 def forms_of(catalogue: Catalog) -> dict[str, tuple[str, ...]]:
