@@ -13,7 +13,7 @@ from waitroom.leader.drawing import Drawing
 from waitroom.leader.health_watch import HealthWatch
 from waitroom.line.caller import Caller
 from waitroom.line.control.alerts import CODES, LEADER_AWAY, LOOKS_BACK, alerts
-from waitroom.line.control.moment import Moment
+from waitroom.line.control.moment import LeaderFigures, Moment
 from waitroom.line.control.waited import Waited
 from waitroom.line.forecast.sell_out import sell_out
 from waitroom.line.policy import CallResult
@@ -21,7 +21,7 @@ from waitroom.line.snapshot import RoomSnapshot
 from waitroom.line.state import RoomState, encode_state, told_lines
 from waitroom.store.memory import Memory
 from waitroom.store.office_store import OfficeStore
-from waitroom.store.series.series_store import LeaderFigures, SeriesStore
+from waitroom.store.series.series_store import SeriesStore
 
 log = structlog.get_logger()
 

@@ -9,9 +9,9 @@ from shop import hold, sessions_in
 from support import execute, open_room, tick
 
 from inventory.kit.problem import NotFound
-from waitroom.line.control.moment import Moment
+from waitroom.line.control.moment import LeaderFigures, Moment
 from waitroom.run.app import Service
-from waitroom.store.series.series_store import GRAINS, LeaderFigures
+from waitroom.store.series.series_store import GRAINS
 
 FIGURES = LeaderFigures(status="open", bound="seats")
 HOUR = timedelta(hours=1)

@@ -9,7 +9,7 @@ import msgspec
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.doors.decoding import Json
 from inventory.kit.problem import NotFound
-from waitroom.line.control.moment import Moment
+from waitroom.line.control.moment import LeaderFigures, Moment
 from waitroom.line.control.waited import Given
 from waitroom.line.forecast.learning.journey import Journey
 from waitroom.log.entries import Called, Joined, read_entry
@@ -27,26 +27,6 @@ MARKS_MAX = 200
 JOINS_MAX = 20_000
 # What is known of shoppers goes by so many of the latest who are gone.
 GONE_MAX = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaderFigures:
-    """The part of a row that the leader alone knows; None where it does not.
-
-    status: the room's state in a word. bound: the name of the narrowest bound on the calls.
-    wait_p50_s, wait_p90_s: the waits of the numbers called in the last minute.
-    answer_p95_s, errors: of checkout's answers. sell_out_low_s, sell_out_high_s: the seconds until
-    the last unit is paid.
-    """
-
-    status: str
-    bound: str
-    wait_p50_s: float | None = None
-    wait_p90_s: float | None = None
-    answer_p95_s: float | None = None
-    errors: float | None = None
-    sell_out_low_s: float | None = None
-    sell_out_high_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
