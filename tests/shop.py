@@ -4,7 +4,7 @@ import os
 from typing import Any
 from uuid import UUID, uuid4
 
-from support import open_room, tick
+from support import execute, open_room, tick
 
 from inventory.hold import HoldRequest, body_hash
 from inventory.hold_store import Placed
@@ -57,3 +57,24 @@ async def hold(service: Service, session_id: int, **quantities: int) -> UUID:
     placed = await ask(service, wish(session_id, **quantities))
     assert isinstance(placed, Placed), placed
     return placed.hold_id
+
+
+async def shoppers_came_and_went(service: Service, *, waiting: int = 80) -> None:
+    """Let forty shoppers in, of whom twelve hold a mug, end their sessions, and let others wait.
+
+    The controller learns of them and calls once more, so that a rehearsal has enough to go on.
+    """
+    sessions = await sessions_in(service, 40)
+    for session in sessions[:12]:
+        await hold(service, session, mug=1)
+    await tick(service)
+    await execute(
+        service,
+        "UPDATE office SET stopped = stopped - interval '2000 seconds'",
+    )
+    await service.holds.expire(100)
+    await service.office.end_due(100)
+    await tick(service)
+    line_id = service.board.room("drop").line_id
+    await service.lines.join(line_id, waiting, b"2" * 32)
+    await tick(service, 2)

@@ -14,6 +14,16 @@ const given = new WeakMap();
 /** Return a moment as people write it. @param {string} iso */
 export const momentOf = (iso) => new Date(iso).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
 
+/** Return the day of a moment as people write it, with its name. @param {string} iso */
+export const dayOf = (iso) => new Date(iso).toLocaleDateString(locale, { dateStyle: "full" });
+
+/** Return the clock of a moment, in milliseconds of the Unix clock or as text. @param {number | string} at */
+export const clockOf = (at, withSeconds = false) =>
+  new Date(at).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", ...(withSeconds && { second: "2-digit" }) });
+
+/** Write the moments in a sentence of the record, which names UTC, in the zone of this browser. @param {string} sentence */
+export const inZoneHere = (sentence) => sentence.replace(/\b\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? UTC\b/g, momentOf);
+
 /** @param {number} n @param {number} [digits] */
 const pad = (n, digits = 2) => String(n).padStart(digits, "0");
 

@@ -1,24 +1,47 @@
 import { NoAnswer } from "../api.js";
 import { $, admin, inRoom, sentence, signIn, tableRow, told } from "./api.js";
-import { drawBars, drawLines, partBar } from "./analytics-plot.js";
-import { count, plural, spell } from "../format.js";
+import { charted } from "./charts.js";
+import { lasting, short } from "./live-plots.js";
+import { count, plural } from "../format.js";
 import { money } from "../money.js";
 import { mayRead, momentOf, readMoment, setMoment, watchMoment } from "../moment.js";
 
 const STEPS = { joined: "Joined", called: "Called", claimed: "Went in", held: "Had a basket", paid: "Paid" };
 const OUTCOMES = { confirmed: "Bought", released: "Put back", expired: "Ran out", held: "Still open" };
 let asked = 0;
-/** The report on the screen, to draw it again when the window changes. @type {any} */
-let shown = null;
+/** What the charts show, in columns; null before there is any. @type {{sales: any, waits: any}} */
+const shown = { sales: null, waits: null };
 
 const percent = (part) => (part == null ? "–" : new Intl.NumberFormat(document.documentElement.lang || "en", { style: "percent", maximumFractionDigits: 1 }).format(part));
-/** Return a time in seconds, with tenths where they matter. */
-const lasting = (seconds) => (seconds == null ? "–" : seconds < 10 ? `${Math.round(seconds * 10) / 10} s` : spell(seconds));
+const sum = (minor) => money(minor ?? 0, shown.sales.currency);
+const column = (name) => (data) => data[name];
+
+/** @type {import("./charts.js").Chart[]} */
+const SALES = [{ id: "sales", title: "Sales over time", say: (minor) => sum(Math.abs(minor ?? 0)),
+  lines: [{ label: "Paid", of: column("sold_minor"), look: "a", bars: true }, { label: "Given back", of: (data) => data.refunded_minor.map((minor) => -minor), look: "b", bars: true }],
+  columns: [{ of: column("orders"), say: count }, { of: column("units"), say: count }, ...["sold_minor", "refunded_minor", "net_minor"].map((name) => ({ of: column(name), say: sum }))] }];
+/** @type {import("./charts.js").Chart[]} */
+const WAITS = [{ id: "waits", title: "Waits by the moment of the call", say: lasting, tick: short,
+  lines: [{ label: "Median", of: column("p50_s"), look: "a", dots: true }, { label: "Nine in ten within", of: column("p90_s"), look: "b", dots: true }],
+  columns: [...["joined", "called"].map((name) => ({ of: column(name), say: count })), { of: column("p50_s") }, { of: column("p90_s") }] }];
+const when = (at) => momentOf(new Date(at * 1000).toISOString());
+const drawSalesChart = charted($("sales-charts"), SALES, () => shown.sales, { when, last: "at the end" });
+const drawWaitsChart = $("waits-charts") ? charted($("waits-charts"), WAITS, () => shown.waits, { when, last: "at the end" }) : () => {};
+
+/** Turn the steps of a report into columns. @param {Record<string, any>[]} steps */
+function columnsOf(steps) {
+  const names = Object.keys(steps[0] ?? {}).filter((name) => name !== "at");
+  return { at: steps.map((step) => Date.parse(step.at) / 1000), ...Object.fromEntries(names.map((name) => [name, steps.map((step) => step[name])])) };
+}
 
 /** @param {number | null} part @param {string} text */
 function withBar(part, text) {
   const box = Object.assign(document.createElement("span"), { className: "barred" });
-  box.append(partBar(part), text);
+  const bar = Object.assign(document.createElement("span"), { className: "part" }), filled = document.createElement("i");
+  bar.setAttribute("aria-hidden", "true");
+  filled.style.width = `${100 * Math.min(Math.max(part ?? 0, 0), 1)}%`;
+  bar.append(filled);
+  box.append(bar, text);
   return box;
 }
 
@@ -54,11 +77,9 @@ async function analyse() {
 
 /** @param {any} report */
 function draw(report) {
-  shown = report;
   $("report").hidden = false;
-  const sum = (minor) => money(minor, report.currency);
-  drawSales(report, sum);
-  drawSkus(report, sum);
+  drawSales(report);
+  drawSkus(report);
   if (report.walk) fill("walk-rows", report.walk.map((row) => [STEPS[row.step], withBar(row.of_joined, count(row.count)), percent(row.of_previous), percent(row.of_joined)]));
   fill("hold-rows", report.holds.map((row) => [OUTCOMES[row.outcome], withBar(row.share, count(row.count)), percent(row.share), lasting(row.p50_s), lasting(row.p90_s)]));
   const times = report.time_to_pay;
@@ -68,18 +89,15 @@ function draw(report) {
   drawWaits(report);
 }
 
-/** @param {any} report @param {(minor: number) => string} sum */
-function drawSales({ sales, total }, sum) {
+/** @param {any} report */
+function drawSales({ sales, total, currency }) {
+  shown.sales = { currency, ...columnsOf(sales) };
   for (const [name, text] of Object.entries({ net: sum(total.net_minor), sold: sum(total.sold_minor), refunded: sum(total.refunded_minor), orders: count(total.orders), units: count(total.units) })) $(`figure-${name}`).textContent = text;
-  const up = sales.map((step) => step.sold_minor), down = sales.map((step) => step.refunded_minor);
-  drawBars($("sales-chart"), up, down, sales.map((step) => `${momentOf(step.at)}: ${sum(step.sold_minor)} paid, ${sum(step.refunded_minor)} given back`));
-  $("sales-top").textContent = `highest ${sum(Math.max(0, ...up))}`;
-  axis("sales-axis", sales);
-  fill("sales-rows", sales.map((step) => [momentOf(step.at), count(step.orders), count(step.units), sum(step.sold_minor), sum(step.refunded_minor), sum(step.net_minor)]));
+  drawSalesChart();
 }
 
-/** @param {any} report @param {(minor: number) => string} sum */
-function drawSkus({ skus, rest, total }, sum) {
+/** @param {any} report */
+function drawSkus({ skus, rest, total }) {
   const row = (name, sales) => [name, withBar(total.sold_minor ? sales.net_minor / total.sold_minor : 0, sum(sales.net_minor)), sum(sales.sold_minor), sum(sales.refunded_minor), count(sales.units), count(sales.units_refunded), sales.orders == null ? "–" : count(sales.orders)];
   const rows = skus.map((sales) => row(`${sales.name} (${sales.sku})`, sales));
   if (rest.skus) rows.push(row(plural(rest.skus, "other SKU"), rest));
@@ -92,16 +110,8 @@ function drawWaits({ waits, walk }) {
   $("waits-none").hidden = waits != null;
   $("waits-box").hidden = waits == null;
   if (!waits) return;
-  drawLines($("waits-chart"), [{ name: "most", values: waits.map((step) => step.p90_s) }, { name: "median", values: waits.map((step) => step.p50_s) }]);
-  $("waits-top").textContent = `longest ${lasting(Math.max(0, ...waits.map((step) => step.p90_s ?? 0)))}`;
-  axis("waits-axis", waits);
-  fill("wait-rows", waits.map((step) => [momentOf(step.at), count(step.joined), count(step.called), lasting(step.p50_s), lasting(step.p90_s)]));
-}
-
-/** Write the first and the last step of a chart under it. @param {string} id @param {{at: string}[]} steps */
-function axis(id, steps) {
-  const ends = [steps[0], steps[steps.length - 1]].map((step) => Object.assign(document.createElement("span"), { textContent: step ? momentOf(step.at) : "" }));
-  $(id).replaceChildren(...ends);
+  shown.waits = columnsOf(waits);
+  drawWaitsChart();
 }
 
 /** @param {string} id @param {(string | Node)[][]} rows */
@@ -115,5 +125,4 @@ for (const id of ["from", "to"]) {
   watchMoment($(id));
   $(id).addEventListener("input", () => { $("last").value = ""; });
 }
-window.addEventListener("resize", () => shown && draw(shown));
 analyse();

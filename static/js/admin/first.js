@@ -1,6 +1,6 @@
 import { $ } from "./api.js";
 import { smaller } from "./goods-picture.js";
-import { momentOf, readMoment, setMoment, watchMoment } from "../moment.js";
+import { readMoment, setMoment, watchMoment } from "../moment.js";
 
 /** The server takes no larger picture. */
 const BYTES_MAX = 1024 * 1024;
@@ -43,7 +43,6 @@ function wireLink() {
   });
 }
 
-for (const time of document.querySelectorAll(".first time")) time.textContent = momentOf(/** @type {HTMLTimeElement} */ (time).dateTime);
 if ($("opening")) wireOpening();
 if ($("picture")) wirePicture();
 if ($("copy-link")) wireLink();

@@ -1,7 +1,7 @@
 import { NoAnswer } from "../api.js";
 import { stopwatch } from "../clock.js";
 import { spell } from "../format.js";
-import { zoneHere } from "../moment.js";
+import { momentOf, zoneHere } from "../moment.js";
 import { $ } from "./api.js";
 
 const WORDS = { scheduled: "Scheduled", before_opening: "Before opening", drawing: "Drawing", open: "Open", paused: "Paused", sold_out: "Sold out", ended: "Ended" };
@@ -45,6 +45,8 @@ export function keepLooking(look, every) {
   again();
 }
 
+// Without a script all moments are in UTC, and say so.
+for (const time of document.querySelectorAll("#admin time[datetime]")) time.textContent = momentOf(/** @type {HTMLTimeElement} */ (time).dateTime);
 for (const box of document.querySelectorAll("[data-zone]")) box.textContent = `Times here are in your own time zone: ${zoneHere()}.`;
 
 // Another room is the same screen at another address.

@@ -1,6 +1,7 @@
 import { $, admin, inRoom, tableRow } from "./api.js";
 import { timeOfDay } from "../format.js";
 import { money } from "../money.js";
+import { inZoneHere } from "../moment.js";
 
 const ROWS_MAX = 12;
 const STATES = { authorizing: "In payment", paid: "Paid", declined: "Declined", cancelled: "Cancelled", refunded: "Refunded", partly_refunded: "Partly refunded", returning: "Money on its way back", authorized: "Authorized", voiding: "Being cancelled" };
@@ -24,4 +25,4 @@ const orderCells = (order) => [
 ];
 
 /** @param {any} action */
-const actionCells = ({ at, sentence, reason }) => [timeOfDay(at), reason ? `${sentence} (${reason})` : sentence];
+const actionCells = ({ at, sentence, reason }) => [timeOfDay(at), reason ? `${inZoneHere(sentence)} (${reason})` : inZoneHere(sentence)];

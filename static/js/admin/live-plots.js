@@ -1,21 +1,18 @@
 import { count, spell } from "../format.js";
 
 /** Return a time in seconds, with tenths where they matter. @param {number | null} s */
-const lasting = (s) => (s == null ? "–" : s < 10 ? `${Math.round(s * 10) / 10} s` : spell(s));
+export const lasting = (s) => (s == null ? "–" : s < 10 ? `${Math.round(s * 10) / 10} s` : spell(s));
 const milli = (s) => (s == null ? "–" : s < 1 ? `${Math.round(s * 1000)} ms` : `${Math.round(s * 10) / 10} s`);
 const number = (n) => (n == null ? "–" : count(Math.round(n * 10) / 10));
 
 /** Return a time for an axis, where there is little room. @param {number} s */
-const short = (s) => (s < 120 ? `${s} s` : s < 7200 ? `${Math.round(s / 6) / 10} min` : `${Math.round(s / 360) / 10} h`);
+export const short = (s) => (s < 120 ? `${s} s` : s < 7200 ? `${Math.round(s / 6) / 10} min` : `${Math.round(s / 360) / 10} h`);
 
 const figure = (name) => (series) => series.figures[name];
 const rate = (name) => (series) => series.rates[name];
 const taken = (series) => series.figures.inside.map((inside, i) => inside + series.figures.called[i]);
 
-/**
- * The charts. Each line has a colour, a dash and a name of its own, so that no line is told by its colour alone; a limit is drawn thin.
- * @type {{id: string, title: string, say: (n: number | null) => string, tick?: (n: number) => string, lines: {label: string, of: (series: any) => (number | null)[], look: string, limit?: boolean, fill?: boolean}[]}[]}
- */
+/** The charts of the live screen. @type {import("./charts.js").Chart[]} */
 export const PLOTS = [
   { id: "waiting", title: "People in line", say: number, lines: [{ label: "Waiting", of: figure("waiting"), look: "a", fill: true }] },
   { id: "seats", title: "Seats", say: number, lines: [
@@ -39,10 +36,3 @@ export const PLOTS = [
   { id: "answers", title: "How fast the checkout answers", say: milli, lines: [
     { label: "Nineteen in twenty within", of: figure("answer_p95_s"), look: "a" }] },
 ];
-
-/** Dashes of the lines by their look. @type {Record<string, number[]>} */
-export const DASHES = { a: [], b: [7, 4], c: [2, 3], limit: [10, 3, 2, 3] };
-
-/** Return the clock of a moment in seconds of the Unix clock. @param {number} seconds */
-export const clockOf = (seconds, withSeconds = false) =>
-  new Date(seconds * 1000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", ...(withSeconds && { second: "2-digit" }) });

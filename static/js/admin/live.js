@@ -1,7 +1,7 @@
 import { NoAnswer } from "../api.js";
 import { $ } from "./api.js";
 import { drawAlerts, drawSellOut } from "./live-alerts.js";
-import { drawCharts, wireCharts } from "./live-charts.js";
+import { drawCharts } from "./live-charts.js";
 import { wireCrowd } from "./live-crowd.js";
 import { drawDraw, wireDraw } from "./live-draw.js";
 import { drawAge, drawFigures } from "./live-figures.js";
@@ -56,7 +56,6 @@ wirePhase(shown);
 wireSteering(shown);
 wireTrial(changedRules);
 wireDraw();
-wireCharts();
 if ($("admin").dataset.demo) wireCrowd();
 $("chart-span").addEventListener("change", () => lookAtSeries().catch(() => {}));
 document.addEventListener("visibilitychange", () => document.hidden || lookAtSeries().catch(() => {}));

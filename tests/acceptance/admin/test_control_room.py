@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from aiohttp.test_utils import TestClient
-from shop import hold, sessions_in
+from shop import shoppers_came_and_went
 from signing_in import sign_in
 from support import execute, open_room, tick
 
@@ -138,21 +138,7 @@ async def test_a_rehearsal_tells_what_a_change_would_do_or_that_it_cannot(
     viewer = await sign_in(service, client, "viewer")
     path = "/admin/rooms/drop/rehearsal?seconds=0"
     early = await client.post(path, json={"seats_max": 5}, headers=who)
-    sessions = await sessions_in(service, 40)
-    for session in sessions[:12]:
-        await hold(service, session, mug=1)
-    # The controller learns of them, their sessions end, and the next call has what it learned.
-    await tick(service)
-    await execute(
-        service,
-        "UPDATE office SET stopped = stopped - interval '2000 seconds'",
-    )
-    await service.holds.expire(100)
-    await service.office.end_due(100)
-    await tick(service)
-    line_id = service.board.room("drop").line_id
-    await service.lines.join(line_id, 80, b"2" * 32)
-    await tick(service, 2)
+    await shoppers_came_and_went(service)
 
     answer = await client.post(path, json={"seats_max": 5}, headers=who)
     nothing = await client.post(path, json={}, headers=who)

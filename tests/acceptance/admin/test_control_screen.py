@@ -3,9 +3,11 @@
 import re
 from collections.abc import Awaitable, Callable
 
+import pytest
 from browsers import check_page
 from playwright.async_api import Page, Route, expect
 from programs import Site, all_know
+from shop import shoppers_came_and_went
 from signing_in import sign_in_on_screen
 from support import PASSWORD, execute, open_room
 
@@ -89,3 +91,40 @@ async def _an_hour_ago(service: Service) -> None:
                0, 0, i / 12, 0, i, 0, 0, 0, 40, 40 - i / 24, 0, i / 24, 0, 0
            FROM room, generate_series(1, 720) i""",
     )
+
+
+@pytest.fixture
+async def sale_with_a_past(service: Service) -> None:
+    await open_room(service, skus={"mug": 60}, seats_max=60, limit=4)
+    await service.operators.add("night", role="operator", password=PASSWORD)
+    await shoppers_came_and_went(service)
+
+
+@pytest.mark.usefixtures("sale_with_a_past")
+async def test_a_change_is_rehearsed_before_it_is_made(site: Site, pages: Pages) -> None:
+    await all_know(site.url)
+    page = await pages(viewport=PHONE)
+
+    async def play_once(route: Route) -> None:
+        await route.continue_(url=route.request.url.replace("seconds=3", "seconds=0"))
+
+    await page.route("**/rehearsal?*", play_once)
+    await open_live(page, site)
+    await page.locator("#seats").fill("5")
+    await page.get_by_role("button", name="What would it do?").click()
+
+    await expect(page.locator("#steer-told")).to_contain_text("Nothing was changed")
+    await expect(page.locator("#trial-rules")).to_contain_text("What a change would do: 5 seats.")
+    called = page.locator("#trial-rows tr", has_text="Called in the next ten minutes")
+    await expect(called.locator("td")).to_have_count(2)
+    now, then = (
+        float(re.findall(r"\d+", text)[0]) for text in await called.locator("td").all_inner_texts()
+    )
+    assert then < now
+    assert await page.locator("#trial .scroll").evaluate(
+        "(box) => box.scrollWidth <= box.clientWidth"
+    )
+    await check_page(page)
+    # The result goes with the values that were tried.
+    await page.locator("#seats").fill("6")
+    await expect(page.locator("#trial")).to_be_hidden()

@@ -3,8 +3,11 @@
 import asyncio
 import csv
 import io
+import re
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from browsers import check_page
 from playwright.async_api import Download, Page, expect
@@ -31,7 +34,7 @@ async def test_people_are_added_changed_and_shut_out_and_the_record_tells_it_in_
     await service.operators.add("ann", role="admin", password=PASSWORD)
     await service.rooms.change("drop", '{"seats_max": 300}', who="ann", reason="=1+1")
     await all_know(site.url, "drop")
-    page = await pages(viewport=PHONE)
+    page = await pages(viewport=PHONE, timezone_id="Asia/Kathmandu")
     await sign_in_on_screen(page, site.url, "ann")
 
     await page.locator("header").get_by_role("link", name="People").click()
@@ -121,10 +124,31 @@ async def filter_the_room(page: Page, acts: Any, site: Site) -> None:
     assert (row["who"], row["about"], row["room"]) == ("ann", "rooms", "drop")
     assert row["sentence"] == "ann set the seats from 200 to 300"
     assert row["reason"].startswith("'=")
-    await page.get_by_label("From").fill("2030-01-01")
-    await page.get_by_role("button", name="Show", exact=True).click()
-    await expect(page.get_by_text("Nothing fits this filter.")).to_be_visible()
     await check_page(page)
+    await _a_record_in_the_zone_of_the_operator(page, acts)
+
+
+async def _a_record_in_the_zone_of_the_operator(page: Page, acts: Any) -> None:
+    """Tell days and clocks as they are in the operator's zone, and read the filter in it too."""
+    zone = page.locator("[data-zone]")
+    await expect(zone).to_have_text(re.compile(r"Asia/Kath?mandu, now UTC\+5:45"))
+    at = datetime.fromisoformat(str(await acts.locator("time").get_attribute("datetime")))
+    there = at.astimezone(ZoneInfo("Asia/Kathmandu"))
+    await expect(acts.locator("time")).to_have_text(f"{there:%I:%M:%S %p}")
+    await expect(page.locator("#record h2")).to_have_text(
+        f"{there:%A, %B} {there.day}, {there.year}"
+    )
+    for label, moved, count in (("To", timedelta(), 0), ("To", timedelta(minutes=1), 1)):
+        await page.get_by_label(label, exact=True).fill(f"{there + moved:%Y-%m-%dT%H:%M}")
+        await page.get_by_role("button", name="Show", exact=True).click()
+        await page.wait_for_url("**to=*")
+        await expect(acts).to_have_count(count)
+    await expect(page.locator("#from")).to_have_value("")
+    await page.get_by_label("From", exact=True).fill("2030-01-01T00:00")
+    await page.get_by_role("button", name="Show", exact=True).click()
+    await page.wait_for_url("**from=2029-12-31T18%3A15*")
+    await expect(page.get_by_text("Nothing fits this filter.")).to_be_visible()
+    await expect(page.get_by_label("From", exact=True)).to_have_value("2030-01-01T00:00")
 
 
 async def test_the_record_of_no_room_is_for_admins_and_people_are_too(

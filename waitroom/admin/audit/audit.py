@@ -1,14 +1,16 @@
 """The record of operators' actions: a screen for each room and for all, and the same as a file."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC
 from itertools import groupby
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from inventory.kit.doors.decoding import Json
+from inventory.kit.doors.moments import UnreadableMoment, parse_moment
 from inventory.kit.http import PRIVATE, query_int, send_file
 from inventory.kit.problem import BadRequest
 from waitroom.admin.accounts.actions import Action, ActionFilter, ActionStore
@@ -36,7 +38,7 @@ _BEYOND_ROOMS = ("people", "webhooks")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """The filter as its form has it: "" where nothing was chosen; days are those of UTC."""
+    """The filter as its form has it: "" where nothing was chosen."""
 
     who: str
     about: str
@@ -118,11 +120,11 @@ class AuditAdmin:
         asked = _Asked(
             who=query.get("who", "")[:200],
             about=query.get("about", ""),
-            first=query.get("from", ""),
-            last=query.get("to", ""),
+            first=_moment(query.get("from", ""), "From"),
+            last=_moment(query.get("to", ""), "To"),
         )
         if asked.about and asked.about not in SUBJECTS:
-            raise BadRequest(f"about is one of {', '.join(SUBJECTS)}.")
+            raise BadRequest(f"“About” is one of {', '.join(SUBJECTS)}, or empty.")
         wanted = ActionFilter(
             room=room,
             private=room is None and operator.role == "admin",
@@ -130,9 +132,9 @@ class AuditAdmin:
             kinds=SUBJECTS.get(asked.about),
         )
         if asked.first:
-            wanted = replace(wanted, since=_beginning(asked.first, "from"))
+            wanted = replace(wanted, since=parse_moment(asked.first))
         if asked.last:
-            wanted = replace(wanted, until=_beginning(asked.last, "to") + timedelta(days=1))
+            wanted = replace(wanted, until=parse_moment(asked.last))
         return room, asked, wanted
 
     def _days(self, actions: Sequence[Action]) -> list[Json]:
@@ -158,16 +160,18 @@ def _told(action: Action, names: dict[str, str]) -> Json:
     }
 
 
-def _beginning(day: str, name: str) -> datetime:
-    """Return the first moment of a day in UTC; raises `BadRequest` for a text that is no day."""
+def _moment(text: str, label: str) -> str:
+    """Return a moment of the filter as text, in UTC, or "" for none; raises `BadRequest`.
+
+    The screen's script sends moments with their offset. Without it the form has a time in UTC.
+    """
+    if not text:
+        return ""
+    given = text if re.search(r"(Z|[+-]\d\d:\d\d)$", text) else f"{text}Z"
     try:
-        # A year at the rim of the calendar has no day after it.
-        found = date.fromisoformat(day)
-        if not 1970 <= found.year <= 9000:
-            raise ValueError(day)
-    except ValueError as error:
-        raise BadRequest(f"{name} is a day such as 2026-11-28.") from error
-    return datetime.combine(found, time(), UTC)
+        return parse_moment(given).isoformat().replace("+00:00", "Z")
+    except UnreadableMoment as error:
+        raise BadRequest(f"“{label}” must be {error}.") from error
 
 
 async def _sheet(first: list[Action], others: AsyncIterator[list[Action]]) -> AsyncIterator[bytes]:
