@@ -27,15 +27,18 @@ def test_the_true_rates_are_those_of_the_scenario() -> None:
 
 
 def test_the_true_rates_change_with_the_shift() -> None:
-    shifting = scenario(shift_at_s="60", **{"shift.hold_share": "0.95"})
+    first = {"shift.shift_at_s": "60", "shift.hold_share": "0.95"}
+    second = {"second_shift.shift_at_s": "90", "second_shift.hold_share": "0.4"}
+    shifting = scenario(**first, **second)
 
-    before, after = (
-        true_habits(shifting, shifted=shifted, troubled=False).tables.hold.share
-        for shifted in (False, True)
+    before, after, last = (
+        true_habits(shifting, shifts=shifts, troubled=False).tables.hold.share
+        for shifts in (0, 1, 2)
     )
 
     assert before < 0.75
     assert after > 0.9
+    assert last < 0.5
 
 
 @pytest.mark.parametrize("name", ["drop", "tickets", "bots", "trouble"])
@@ -55,7 +58,7 @@ def test_a_shift_that_comes_with_a_share_of_the_sale_is_foreseen() -> None:
 
     sim = clairvoyant(scenario(shift_at_sold_share="0.3", **keener), 3)
 
-    assert sim.shifted_at is not None
+    assert len(sim.shifted_at) == 1
     assert sum(a.refused for a in sim.admitted.values()) <= 1
 
 

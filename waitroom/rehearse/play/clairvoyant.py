@@ -5,7 +5,7 @@ a unit when asking. So no shopper finds nothing, whatever the bound. Numbers are
 hence a later call of one number would let no other be called earlier.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from itertools import islice
@@ -40,6 +40,7 @@ class World(Protocol):
 
     scenario: Scenario
     shop: Shop
+    shifted_at: list[float]
 
     @property
     def now(self) -> float: ...
@@ -53,11 +54,11 @@ class World(Protocol):
 class Clairvoyant:
     """Call each number as soon as there will be a unit for it.
 
-    `shift_at` is when the scenario's shift will come, infinite where it never does.
+    `shift_at` is when the scenario's shifts will come, as far as they will.
     """
 
     world: World
-    shift_at: float = inf
+    shift_at: Sequence[float] = ()
     name: str = "clairvoyant"
     _asks_at: dict[tuple[int, float, AdmissionState], float] = field(default_factory=dict)
 
@@ -82,10 +83,8 @@ class Clairvoyant:
         return low
 
     def _shopping(self, at: float) -> Shopping:
-        shop = self.world.shop
-        if at < self.shift_at:
-            return shop.shopping
-        return self.world.scenario.shift.applied_to(shop.shopping)
+        expected = sum(shift_at <= at for shift_at in self.shift_at)
+        return self.world.scenario.shopping_after(max(expected, len(self.world.shifted_at)))
 
     def _to_come(self) -> tuple[list[Ask], list[Back]]:
         """Return the asks and the returned units of the shoppers called so far."""

@@ -33,10 +33,11 @@ class _Counting(Demand):
 
 
 @lru_cache(maxsize=8)
-def true_habits(scenario: Scenario, *, shifted: bool, troubled: bool) -> Habits:
+def true_habits(scenario: Scenario, *, shifts: int, troubled: bool) -> Habits:
     """Return what the shoppers called first would do if nothing were ever short.
 
-    `shifted` and `troubled` choose the scenario's rates after its shift and during its trouble.
+    `shifts` and `troubled` choose the rates after so many of the scenario's shifts, and during its
+    trouble.
     """
     rules = scenario.rules
     demand = _Counting(
@@ -48,7 +49,7 @@ def true_habits(scenario: Scenario, *, shifted: bool, troubled: bool) -> Habits:
         imagined_shoppers=IMAGINED,
     )
     crowds = ceil(SHOPPERS / (FIRST_NUMBERS * scenario.stock.units))
-    plenty = _with_plenty(scenario, crowds, shifted=shifted, troubled=troubled)
+    plenty = _with_plenty(scenario, crowds, shifts=shifts, troubled=troubled)
     sim = Simulation(plenty, seed=SEED, policy=Fixed(), figures=False, demand_of=lambda: demand)
     first = FIRST_NUMBERS * scenario.stock.units * crowds
     chosen = slice(0, first, max(first // SHOPPERS, 1))
@@ -58,11 +59,9 @@ def true_habits(scenario: Scenario, *, shifted: bool, troubled: bool) -> Habits:
     return _as_known(demand.habits())
 
 
-def _with_plenty(scenario: Scenario, crowds: int, *, shifted: bool, troubled: bool) -> Scenario:
+def _with_plenty(scenario: Scenario, crowds: int, *, shifts: int, troubled: bool) -> Scenario:
     """Return the scenario with several times the crowd, and with stock and seats for all of it."""
-    shopping, trouble, crowd = scenario.shopping, Trouble(), scenario.crowd
-    if shifted:
-        shopping = scenario.shift.applied_to(shopping)
+    trouble, crowd = Trouble(), scenario.crowd
     if troubled:
         trouble = msgspec.structs.replace(
             scenario.trouble, trouble_from_s=0.0, trouble_until_s=ALWAYS_S, checkout_p95_s=0.0
@@ -79,8 +78,9 @@ def _with_plenty(scenario: Scenario, crowds: int, *, shifted: bool, troubled: bo
             steady_per_minute=crowd.steady_per_minute * crowds,
         ),
         bots=msgspec.structs.replace(scenario.bots, bots=scenario.bots.bots * crowds),
-        shopping=shopping,
+        shopping=scenario.shopping_after(shifts),
         shift=Shift(),
+        second_shift=Shift(),
         trouble=trouble,
     )
 
@@ -98,8 +98,8 @@ def oracle(scenario: Scenario, seed: int, *, figures: bool = True) -> Simulation
     """Play a sale under `expected`, with the scenario's true rates in place of learned ones."""
 
     def known() -> Habits:
-        shifted = sim.shifted_at is not None
-        return true_habits(scenario, shifted=shifted, troubled=scenario.trouble.at(sim.now))
+        shifts, troubled = len(sim.shifted_at), scenario.trouble.at(sim.now)
+        return true_habits(scenario, shifts=shifts, troubled=troubled)
 
     def knowing() -> Demand:
         return Demand(known=known)
@@ -111,16 +111,16 @@ def oracle(scenario: Scenario, seed: int, *, figures: bool = True) -> Simulation
 def clairvoyant(scenario: Scenario, seed: int) -> Simulation:
     """Play a sale in which it is known who will do what; no waits and chances are told in it.
 
-    A shift that comes with a share of the sale is foreseen by playing the sale before: once to
-    learn about when it comes, and once more, since knowing that moves it.
+    Shifts that come with a share of the sale are foreseen by playing the sale before: once to
+    learn about when they come, and once more, since knowing that moves them.
     """
-    shift_at = inf if scenario.shift.shift_at_s is None else scenario.shift.shift_at_s
-    plays = 1 if scenario.shift.shift_at_sold_share is None else 3
+    shift_at = [inf if shift.shift_at_s is None else shift.shift_at_s for shift in scenario.shifts]
+    plays = 3 if any(shift.shift_at_sold_share is not None for shift in scenario.shifts) else 1
     for _ in range(plays):
         sim = Simulation(scenario, seed=seed, policy=Fixed())
         sim.leader = Leader(Clairvoyant(world=sim, shift_at=shift_at), figures=False)
         sim.run()
-        shift_at = inf if sim.shifted_at is None else sim.shifted_at
+        shift_at = sim.shifted_at
     return sim
 
 

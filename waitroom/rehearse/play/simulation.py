@@ -76,7 +76,8 @@ class Simulation:
         shelf_of = {sku.sku: index for index, sku in enumerate(scenario.stock.skus)}
         self.sampler = Sampler(stream(seed, SAMPLES), shelf_of)
         self.decision = NOTHING
-        self.shifted_at: float | None = None
+        # When each shift of the scenario came.
+        self.shifted_at: list[float] = []
         # The numbers whose choices the leader has read.
         self._read_to = 0
 
@@ -347,15 +348,11 @@ class Simulation:
         self._call(number, until=self.now + self.rules.claim_window_s, joins=True)
 
     def _shift_if_due(self) -> None:
-        shift = self.scenario.shift
-        if self.shifted_at is not None:
-            return
-        at, share = shift.shift_at_s, shift.shift_at_sold_share
-        if (at is not None and self.now >= at) or (
-            share is not None and self.books.sold >= share * self.books.on_hand
-        ):
-            self.shop.shopping = shift.applied_to(self.shop.shopping)
-            self.shifted_at = self.now
+        to_come = self.scenario.shifts[len(self.shifted_at) :]
+        sold_share = self.books.sold / max(self.books.on_hand, 1)
+        if to_come and to_come[0].is_due(self.now, sold_share=sold_share):
+            self.shop.shopping = to_come[0].applied_to(self.shop.shopping)
+            self.shifted_at.append(self.now)
 
     def _waiting(self) -> tuple[int, int]:
         """Return how many numbers wait, and behind how many of them somebody still does."""

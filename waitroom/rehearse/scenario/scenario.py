@@ -170,6 +170,14 @@ class Shift(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pay_s: AboveZero | UnsetType = UNSET
     told_share: Share | UnsetType = UNSET
 
+    @property
+    def comes(self) -> bool:
+        return self.shift_at_s is not None or self.shift_at_sold_share is not None
+
+    def is_due(self, now: float, *, sold_share: float) -> bool:
+        at, share = self.shift_at_s, self.shift_at_sold_share
+        return (at is not None and now >= at) or (share is not None and sold_share >= share)
+
     def applied_to(self, shopping: Shopping) -> Shopping:
         named = {f: getattr(self, f) for f in self.__struct_fields__ if not f.startswith("shift_")}
         changes = {name: value for name, value in named.items() if value is not UNSET}
@@ -191,6 +199,19 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     bots: Bots = Bots()
     trouble: Trouble = Trouble()
     shift: Shift = Shift()
+    second_shift: Shift = Shift()
+
+    @property
+    def shifts(self) -> tuple[Shift, ...]:
+        """The shifts that come, one after the other."""
+        return tuple(shift for shift in (self.shift, self.second_shift) if shift.comes)
+
+    def shopping_after(self, shifts: int) -> Shopping:
+        """Return the true rates once so many shifts have come."""
+        shopping = self.shopping
+        for shift in self.shifts[:shifts]:
+            shopping = shift.applied_to(shopping)
+        return shopping
 
 
 SECTIONS: dict[str, type[Struct]] = {
@@ -201,6 +222,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "bots": Bots,
     "trouble": Trouble,
     "shift": Shift,
+    "second_shift": Shift,
 }
 _TOP = ("title", "until_s")
 
