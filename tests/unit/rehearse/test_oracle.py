@@ -18,7 +18,7 @@ def outcomes() -> list[Outcome]:
 def test_the_true_rates_are_those_of_the_scenario() -> None:
     here = scenario(claim_window_s="600", session_s="900", hold_s="600")
 
-    claim, hold, pay, _ = true_habits(here, shifted=False, troubled=False).tables
+    claim, hold, pay, _ = true_habits(here, shifts=0, troubled=False).tables
 
     assert claim.share == pytest.approx(1 - here.shopping.no_show_share, abs=0.05)
     assert hold.share == pytest.approx(here.shopping.hold_share, abs=0.03)
