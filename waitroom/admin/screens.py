@@ -86,7 +86,8 @@ Show = Callable[[web.Request, Operator], Awaitable[web.Response]]
 class Screens:
     """Renders every screen in one frame.
 
-    `base_url` is where shoppers find the rooms, and `demo` says whether a crowd can be sent.
+    `base_url` is where shoppers find the rooms, `demo` says whether a crowd can be sent, and
+    `takes_money` whether the payment gateway charges anyone.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Screens:
         base_url: str,
         demo: bool,
         mail_from: str,
+        takes_money: bool,
     ) -> None:
         self._guard = guard
         self._board = board
@@ -108,6 +110,7 @@ class Screens:
         self._demo = demo
         # The sender of mail, "" where no mail is sent.
         self._mail_from = mail_from
+        self._takes_money = takes_money
 
     def routes(self) -> list[web.RouteDef]:
         as_role, room = self._guard.as_role, "/admin/screens/{room}"
@@ -169,6 +172,7 @@ class Screens:
             "states": STATES,
             "demo": self._demo,
             "mail_from": self._mail_from,
+            "takes_money": self._takes_money,
             **values,
         }
         response = self._pages.render(f"admin/{screen.name}.html", context, title=screen.title)

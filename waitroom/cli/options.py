@@ -25,6 +25,8 @@ from waitroom.run.processes import PortInUse
 from waitroom.run.settings import EMBEDDED, Overrides, Settings, SettingsError, load_settings
 from waitroom.store.migrate import MigrationError
 
+GATEWAYS = ("test", "stripe")
+
 Result = TypeVar("Result")
 Value = TypeVar("Value")
 
@@ -195,6 +197,11 @@ def web_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--host", help="The address to listen on."),
         click.option("--port", type=WHOLE, help="The port to listen on; 0 takes a free one."),
         click.option("--workers", type=WHOLE, help="The number of web processes."),
+        click.option(
+            "--gateway",
+            type=click.Choice(GATEWAYS),
+            help="The payment gateway; test moves no money.",
+        ),
     ]
     return _with(options, command)
 

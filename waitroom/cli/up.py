@@ -18,7 +18,14 @@ from inventory.ledger_store import LedgerStore
 from inventory.product_store import CatalogueStore
 from inventory.sku_store import StockStore
 from waitroom.admin.accounts.sign_in import OperatorStore
-from waitroom.cli.options import beside_up, load_for, plainly, settings_options, web_options
+from waitroom.cli.options import (
+    GATEWAYS,
+    beside_up,
+    load_for,
+    plainly,
+    settings_options,
+    web_options,
+)
 from waitroom.run.engines import EmbeddedEngines
 from waitroom.run.processes import Supervisor, claim_port
 from waitroom.run.seed import DRAW_ROOM, ROOM, seed
@@ -38,7 +45,11 @@ PASSWORD_FILE = "first-operator-password"  # noqa: S105 - the name of a file
 @plainly
 def up(config: Path | None, **overrides: Any) -> None:
     """Start everything: embedded engines unless URLs are given, migrations, all processes."""
-    settings = with_gateway(load_for(config, **overrides))
+    settings = load_for(config, **overrides)
+    if not settings.gateway and not settings.demo and sys.stdin.isatty():
+        overrides["gateway"] = _ask_for_gateway()
+        settings = load_for(config, **overrides)
+    settings = with_gateway(settings)
     port = claim_port(settings.host, settings.port)
     with ExitStack() as stack:
         settings, engines = _with_engines(settings, stack, port=port)
@@ -50,6 +61,17 @@ def up(config: Path | None, **overrides: Any) -> None:
             lambda: click.echo(announcement(settings, first_code)), lambda: _ready(settings)
         )
     sys.exit(code)
+
+
+def _ask_for_gateway() -> str:
+    """Ask the person at the terminal how shoppers are to pay."""
+    click.echo(
+        "How are shoppers to pay? Nothing says so yet.\n"
+        "  test    to try a sale out: nobody is charged, and every unit is given away\n"
+        "  stripe  to sell: needs Stripe's keys, see docs/integrate/payments.md\n"
+        "The setting `gateway`, or --gateway, keeps the choice."
+    )
+    return str(click.prompt("Gateway", type=click.Choice(GATEWAYS)))
 
 
 def _with_engines(
@@ -126,6 +148,8 @@ def announcement(settings: Settings, first_code: str | None) -> str:
         lines.append(f"  Waiting page       {base}/rooms/{ROOM}")
         lines.append(f"  A draw ahead       {base}/rooms/{DRAW_ROOM}")
     lines.append(f"  Operators' screen  {base}/admin")
+    if settings.gateway == "test":
+        lines.append("  Payments           the test gateway: nobody is charged")
     path = _password_path(settings)
     if first_code:
         lines.append("")

@@ -82,6 +82,7 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
         base_url=service.settings.base_url,
         demo=crowds is not None,
         mail_from=service.settings.mail_from if service.mail_sender is not None else "",
+        takes_money=service.gateway.name != "test",
     )
     yield screens
     yield from _for_operators_of_the_shop(service, guard)
@@ -232,7 +233,6 @@ def _for_the_first_sale(service: Service, guard: Guard, screens: Screens) -> Ite
         board=service.board,
         screens=screens,
         base_url=service.settings.base_url,
-        takes_money=service.gateway.name != "test",
     )
     yield ShareAdmin(guard, board=service.board, base_url=service.settings.base_url)
 

@@ -223,9 +223,9 @@ def with_gateway(settings: Settings) -> Settings:
     if settings.demo:
         return msgspec.structs.replace(settings, gateway="test")
     raise SettingsError(
-        'no payment gateway is chosen: set gateway = "stripe" in the settings file or '
-        'WAITROOM_GATEWAY=stripe, or "test" for a gateway that moves no money; '
-        "`waitroom up --demo` chooses the test gateway"
+        'no payment gateway is chosen: to sell, set gateway = "stripe" in the settings file or '
+        "WAITROOM_GATEWAY=stripe (see docs/integrate/payments.md); to try a sale out, add "
+        "--gateway test, which moves no money; `waitroom up --demo` shows a sale"
     )
 
 

@@ -25,6 +25,7 @@ def waitroom(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     return subprocess.run(
         [sys.executable, "-m", "waitroom", *arguments],
         env={**os.environ, "WAITROOM_GATEWAY": "test", **environment},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
@@ -160,6 +161,29 @@ def test_without_a_gateway_nothing_starts_and_one_line_says_how_to_choose_one(
     for words in ("no payment gateway", 'gateway = "stripe"', "WAITROOM_GATEWAY", "--demo"):
         assert words in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_person_at_a_terminal_is_asked_how_shoppers_pay(tmp_path: Path) -> None:
+    terminal, end = os.openpty()
+    environment = {"WAITROOM_GATEWAY": "", "WAITROOM_DATA_DIR": str(tmp_path)}
+    os.write(terminal, b"stripe\n")
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "waitroom", "up"],
+        env={**os.environ, **environment},
+        stdin=end,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    os.close(terminal)
+    os.close(end)
+    assert "How are shoppers to pay?" in ended.stdout
+    assert 'gateway = "stripe" needs stripe_publishable_key' in ended.stdout
+    assert (ended.returncode, list(tmp_path.iterdir())) == (2, [])
 
 
 def test_keygen_keeps_what_is_there_unless_told_to_rotate(tmp_path: Path) -> None:

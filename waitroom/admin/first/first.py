@@ -43,7 +43,6 @@ class FirstSale:
         board: Board,
         screens: Screens,
         base_url: str,
-        takes_money: bool,
     ) -> None:
         self._guard = guard
         self._rooms = rooms
@@ -51,7 +50,6 @@ class FirstSale:
         self._board = board
         self._screens = screens
         self._base_url = base_url
-        self._takes_money = takes_money
 
     def routes(self) -> list[web.RouteDef]:
         as_role, room = self._guard.as_role, "/admin/first/rooms/{room}"
@@ -225,7 +223,6 @@ class FirstSale:
             sale=sale,
             form=dict(form or {}),
             problems=(problems or Problems()).at,
-            takes_money=self._takes_money,
             is_local=urlsplit(self._base_url).hostname in _LOCAL,
             base_url=self._base_url,
             currencies=sorted(currencies()) if step == "room" else [],
