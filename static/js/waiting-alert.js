@@ -18,6 +18,9 @@ const wanted = read();
 /** @type {AudioContext | null} */
 let sounds = null;
 let nearly = null, worker = null;
+const TAG = `waitroom-${location.pathname}`;
+/** @type {Promise<ServiceWorkerRegistration> | null} */
+let shower = null;
 
 /** Browsers let a page sound only after its shopper has touched it. */
 function wake() {
@@ -41,11 +44,35 @@ function ring() {
 function call(text) {
   if (wanted.has("sound")) ring();
   if (wanted.has("vibration")) navigator.vibrate(SHAKES_MS);
-  if (!wanted.has("notification") || Notification.permission !== "granted") return;
+  if (wanted.has("notification") && Notification.permission === "granted") notify(text).catch(() => {});
+}
+
+/** Return the registration through which notifications are shown, once its worker runs. @returns {Promise<ServiceWorkerRegistration>} */
+function notes() {
+  shower ??= navigator.serviceWorker.register("/static/js/waiting-notes.js").then((found) => found.active ? found : new Promise((done) => {
+    const worker = found.installing ?? found.waiting;
+    worker.addEventListener("statechange", () => found.active && done(found));
+  }));
+  // It is tried again when it is needed.
+  shower.catch(() => { shower = null; });
+  return shower;
+}
+
+/** Show a notification in place of the one before. @param {string} text */
+async function notify(text) {
+  const title = document.getElementById("room").dataset.name, options = { body: text, tag: TAG, renotify: true, requireInteraction: true, data: location.pathname };
   try {
-    const note = new Notification(document.getElementById("room").dataset.name, { body: text, tag: `waitroom-${location.pathname}`, requireInteraction: true });
+    await (await notes()).showNotification(title, options);
+  } catch {
+    // A private window may forbid service workers, and is no phone's.
+    const note = new Notification(title, options);
     note.onclick = () => { window.focus(); note.close(); };
-  } catch { /* Android shows notifications of installed pages alone; sound and vibration are left. */ }
+  }
+}
+
+/** Take back what called to a turn that is over. */
+async function hush() {
+  for (const note of await (await shower)?.getNotifications({ tag: TAG }) ?? []) note.close();
 }
 
 /** Keep the page awake while it is hidden: browsers let its own timers run once a minute. @param {() => void} beat */
@@ -62,6 +89,7 @@ async function choose(way, on, tell) {
     tell(say("This browser does not allow notifications from here. You can allow them in its settings."), "alert");
     return false;
   }
+  if (on && way === "notification") notes().catch(() => {});
   if (on) wanted.add(way); else wanted.delete(way);
   try { localStorage[KEY] = [...wanted].join(" "); } catch { /* it is forgotten with this page */ }
   wake();
@@ -86,11 +114,15 @@ export function begin(beat, tell) {
   box.append(test);
   for (const type of ["pointerdown", "keydown"]) addEventListener(type, wake);
   stayAwake(beat);
+  if (wanted.has("notification")) notes().catch(() => {});
   return {
     /** @param {string} was @param {string} view @param {number | null} place */
     noted(was, view, place) {
       if (view === "called" && was !== "called") call(say("It is your turn. Press Enter the checkout."));
-      const near = view === "waiting" && place != null && place <= NEAR;
+      if (was === "called" && view !== "called") hush().catch(() => {});
+      // A page that has just loaded does not know its place yet, and tells no news of it.
+      if (view === "waiting" && place == null) return;
+      const near = view === "waiting" && place <= NEAR;
       if (near && nearly === false) call(say("It is almost your turn."));
       nearly = near;
     },
