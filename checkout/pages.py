@@ -111,7 +111,7 @@ class CheckoutPages:
         except SessionOver as refusal:
             return await self._over(request, refusal)
         except RoomNeeded as refusal:
-            return self._choice(request, refusal)
+            return await self._choice(request, refusal)
         try:
             view = await self._checkout.live_session(session)
         except SessionOver as refusal:
@@ -158,9 +158,13 @@ class CheckoutPages:
             response.headers["Permissions-Policy"] = STRIPE_PERMISSIONS
         return response
 
-    def _choice(self, request: web.Request, refusal: RoomNeeded) -> web.Response:
+    async def _choice(self, request: web.Request, refusal: RoomNeeded) -> web.Response:
         """Render the rooms that a browser is in the checkout of, when its address names none."""
-        context = {"rooms": refusal.fields["rooms"]}
+        rooms = []
+        for session in self._checkout.sessions.carried(request):
+            if session.room in refusal.fields["rooms"]:
+                rooms.append(await self._checkout.orders.session(session.session_id))
+        context = {"rooms": sorted(rooms, key=lambda view: view.room_name)}
         return self._pages.render(
             "choose_room.html", context, title="Which checkout?", request=request
         )

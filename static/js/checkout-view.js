@@ -5,8 +5,20 @@ import { say } from "./words.js";
 /** @param {string} id */
 export const $ = (id) => /** @type {any} */ (document.getElementById(id));
 
-/** Announce a milestone; the running digits stand outside this region. @param {string} text */
-export const announce = (text) => { $("status").textContent = text; };
+/**
+ * Announce a milestone; the running digits stand outside this region. @param {string} text
+ * @param {string} [about] what a later sentence takes the place of; without it, the last act
+ */
+export function announce(text, about = "") {
+  withdraw(about);
+  if (text) $("status").append(Object.assign(document.createElement("p"), { textContent: text }));
+  if (text && about) $("status").lastElementChild.dataset.about = about;
+}
+
+/** Take back what is over. @param {string} about */
+export function withdraw(about) {
+  for (const part of [...$("status").childNodes]) if ((part.dataset?.about ?? "") === about) part.remove();
+}
 
 /** Say what stands in the way. @param {string} text @param {"hold-problem" | "pay-problem"} [at] the box beside the button that it is about */
 export function problem(text, at = "hold-problem") {

@@ -6,6 +6,9 @@ import { $, spellItems } from "./checkout-view.js";
 /** Seconds between two looks while the session has wishes, and the most after failures. */
 const LOOK_S = 5, LOOK_MAX_S = 60;
 
+/** After an act the stock is read once this has passed, and otherwise so often. */
+const SEEN_MS = 1500, WATCH_MS = 30_000;
+
 /** Seconds until the page asks again about a time that is over by its own clock, and the most after failures. */
 const OVERDUE_S = 2, OVERDUE_MAX_S = 30;
 
@@ -35,11 +38,28 @@ const tell = (others) => (others
   ? sayN(others, "none is free now. {n} is in other people’s baskets.", "none is free now. {n} are in other people’s baskets.")
   : say("none is free now. None is in a basket either, but one may come free from a missed call or a cancelled order."));
 
-/** Read the room's stock, if the session has wishes. @param {string} room @param {any[]} wishes */
-export async function readStock(room, wishes) {
-  if (!wishes.length) return;
+/** Read the room's stock, and show what is left. @param {string} room */
+export async function readStock(room) {
   const { ok, data } = await ask("GET", `/rooms/${encodeURIComponent(room)}`).catch(() => ({ ok: false, data: null }));
-  if (ok && Array.isArray(data.skus)) stock = new Map(data.skus.map((sku) => [sku.sku, sku]));
+  if (!ok || !Array.isArray(data.skus)) return;
+  stock = new Map(data.skus.map((sku) => [sku.sku, sku]));
+  for (const { sku, available } of data.skus) {
+    const left = document.querySelector(`#hold-form [data-sku="${CSS.escape(sku)}"] .left`);
+    if (left) left.textContent = available > 0 ? sayN(available, "{n} left", "{n} left") : say("none free now");
+  }
+}
+
+let soon = 0;
+/** Read the stock once the server's own picture of it, a second old at most, shows what was just done. @param {string} room */
+export function readStockSoon(room) {
+  clearTimeout(soon);
+  soon = setTimeout(readStock, SEEN_MS, room);
+}
+
+/** Read the stock now and then, for as long as the page is looked at. @param {string} room @param {() => void} draw for the first time */
+export function watchStock(room, draw) {
+  readStock(room).then(draw);
+  setInterval(() => document.hidden || readStock(room), WATCH_MS);
 }
 
 /**

@@ -2,7 +2,7 @@ import { ask, NoAnswer } from "./api.js";
 import { attempt, settle } from "./attempt.js";
 import { tick, wind } from "./checkout-clock.js";
 import { $, announce, answerWith, chosen, clearChosen, drawHolds, offerPartial, problem, spellItems, together, wireSteppers } from "./checkout-view.js";
-import { askWhenOverdue, drawWaiting, expired, keepLooking, readStock } from "./checkout-wait.js";
+import { askWhenOverdue, drawWaiting, expired, keepLooking, readStock, readStockSoon, watchStock } from "./checkout-wait.js";
 import { explain } from "./checkout-words.js";
 import { say } from "./words.js";
 import { wireReturns } from "./returns.js";
@@ -37,6 +37,7 @@ function put(hold, id) {
   const at = session.holds.findIndex((other) => other.hold_id === id);
   session.holds.splice(at < 0 ? session.holds.length : at, at < 0 ? 0 : 1, ...(hold ? [hold] : []));
   if (hold) wind(id, hold.seconds_left);
+  readStockSoon(session.room);
   draw();
 }
 
@@ -153,7 +154,7 @@ async function refresh() {
   const { status, data } = await ask("GET", `/checkout/session${here}`).catch(() => ({ status: 0, data: null }));
   if ((status === 401 || status === 410) && !over) { over = true; location.reload(); }
   if (status !== 200 || over || !Array.isArray(data.holds) || !Array.isArray(data.waiting_for)) return false;
-  await readStock(session.room, data.waiting_for);
+  await readStock(session.room);
   if (before !== changes) return true;
   const gone = session.holds.filter((hold) => !data.holds.some((other) => other.hold_id === hold.hold_id));
   const ranOut = await expired(gone, here);
@@ -161,6 +162,7 @@ async function refresh() {
   const had = new Set(session.holds.map((hold) => hold.hold_id)), wished = new Set(session.waiting_for.map((wish) => wish.sku));
   const served = data.holds.filter((hold) => !had.has(hold.hold_id)).flatMap((hold) => hold.items).filter((item) => wished.has(item.sku));
   keep(data);
+  if (gone.length) readStockSoon(session.room);
   if (ranOut.length) problem(say("The time for {items} ran out: it went back to the line.", { items: spellItems(ranOut.flatMap((hold) => hold.items)) }));
   if (served.length) { problem(""); announce(say("{items} came free and is held for you. Pay before the time runs out.", { items: spellItems(served) })); }
   return true;
@@ -193,7 +195,7 @@ document.addEventListener("submit", async (event) => {
 if ($("returns")) wireReturns(announce);
 wireSteppers();
 keep(session);
-readStock(session.room, session.waiting_for).then(draw);
+watchStock(session.room, draw);
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
 for (const type of ["online", "pageshow"]) addEventListener(type, refresh);
 if (page.dataset.order) follow(page.dataset.order);

@@ -7,7 +7,7 @@ export const CALLS_NOBODY = ["sold_out", "ended"];
 const NEWS = {
   called: say("It is your turn. Press Enter the checkout."), missed: say("Your turn passed. You can come back."),
   claimed: say("You are through. Continue to checkout."), sold_out: say("Everything is sold."), left: say("You left the line."), left_draw: say("You left the draw."),
-  over: say("This ticket is used up. You can join again."), ended: say("This room has ended. Thank you for coming."),
+  over: say("This ticket is used up"), ended: say("This room has ended. Thank you for coming."),
   entered: say("You are in the draw. It decides the order."), drawing: say("The entries are closed. The order is being drawn."),
   moved: say("Your place is on another device now."), revoked: say("The organiser took this place back."), lost: say("This browser has lost your ticket"),
 };
@@ -30,7 +30,7 @@ export const isDrawing = (status) => BEFORE.includes(status) && $("room").datase
  */
 export function viewOf(mine, status) {
   if (["none", "waiting", "entered", "aside"].includes(mine) && CALLS_NOBODY.includes(status)) return status;
-  if (mine === "lost" && status === "ended") return status;
+  if (["lost", "left", "over"].includes(mine) && status === "ended") return status;
   return mine === "entered" && !BEFORE.includes(status) ? "drawing" : mine;
 }
 

@@ -88,7 +88,7 @@ function exchangeDue() {
 function draw(acted = false) {
   const next = viewOf(me?.status ?? refused, status), was = view;
   // The server knows what a turn has bought, perhaps in another tab.
-  if (view === "claimed" && next === "over") return location.reload();
+  if (view === "claimed" && me?.status === "over") return location.reload();
   if (next !== view) {
     [view, warned] = [next, false];
     show(view, acted, TURN.includes(view));

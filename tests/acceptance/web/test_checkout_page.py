@@ -1,6 +1,7 @@
 """The checkout in a browser: a decline is said at the button, and only the server ends a hold."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from browsers import look_again
@@ -9,6 +10,10 @@ from programs import Site, all_know
 from support import execute, open_room
 
 from waitroom.run.app import Service
+
+# The end of the hold, as the server sent it with the page.
+DEADLINE = """fetch("/checkout/session?room=drop").then((one) => one.json())
+    .then((session) => session.holds[0].expires_at)"""
 
 Pages = Callable[..., Awaitable[Page]]
 
@@ -46,6 +51,12 @@ async def test_a_decline_is_said_beside_the_button_and_the_hold_goes_on_until_th
     await expect(page.locator("#hold-problem")).to_have_text("")
     if not script:
         return
+    # What is left beside the list is what the server has now, without the mug in the basket.
+    free = page.locator('#hold-form [data-sku="mug"] .left')
+    await expect(free).to_have_text("2 left")
+    until = datetime.fromisoformat(await page.evaluate(DEADLINE))
+    await page.clock.fast_forward((until - datetime.now(UTC)) // timedelta(milliseconds=1) - 15_000)
+    await expect(page.locator("#status")).to_contain_text("Less than 20 seconds left for 1 \u00d7 Mug")
     # By the clock of this device all time is over, and nobody answers; the mug is still held.
     await page.route("**/checkout/session?*", lambda route: route.abort())
     async with page.expect_request("**/checkout/session?*"):
@@ -65,6 +76,9 @@ async def test_a_decline_is_said_beside_the_button_and_the_hold_goes_on_until_th
 
     await expect(page.locator("#hold-problem")).to_contain_text("ran out")
     await expect(page.locator("#held")).to_have_count(0)
+    await expect(page.locator("#status")).not_to_contain_text("left for")
+    await page.clock.fast_forward("00:02")
+    await expect(free).to_have_text("3 left")
 
 
 async def test_a_room_without_stock_lets_through_and_offers_nothing(

@@ -26,6 +26,9 @@ from waitroom.web.waiting.view import ahead, band, odds, stock, view_of, wait, w
         ("claimed", "ended", "claimed"),
         ("moved", "sold_out", "moved"),
         ("revoked", "ended", "revoked"),
+        ("over", "sold_out", "over"),
+        ("over", "ended", "ended"),
+        ("left", "ended", "ended"),
     ],
 )
 def test_a_ticket_and_its_room_decide_together_what_is_shown(

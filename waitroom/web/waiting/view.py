@@ -18,6 +18,8 @@ BEFORE_THE_DRAW = frozenset({"scheduled", "before_opening"})
 GONE_BELOW = 0.03
 DAY_S = 86_400
 _WAITS = frozenset({"none", "waiting", "entered", "aside"})
+# Those who had a place read of a room that has ended, and not that they can join again.
+_WAS_IN = frozenset({"left", "over"})
 _CALLS_OVER = frozenset({"sold_out", "ended"})
 
 _ODDS = (
@@ -37,6 +39,8 @@ def view_of(status: str, state: RoomState) -> str:
     The status is `none` without a ticket, and `moved` if the place went to another device.
     """
     if status in _WAITS and state.status in _CALLS_OVER:
+        return state.status
+    if status in _WAS_IN and state.status == "ended":
         return state.status
     if status == "entered" and state.status not in BEFORE_THE_DRAW:
         return "drawing"
