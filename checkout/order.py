@@ -215,6 +215,8 @@ DETAILS = (
     phrase("The shop cancelled this order."),
     phrase("Your money has gone back to you."),
     phrase("You have not been charged."),
+    phrase("Your bank sent a refund back."),
+    phrase("The shop has to return this money in another way."),
     phrase("Declined by its token."),
     phrase("Try another card, or ask your bank."),
     phrase("The payment was cancelled."),

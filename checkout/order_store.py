@@ -15,6 +15,7 @@ from checkout.order import CLOSED, TRANSITIONS, Order, OrderState, read_order
 from checkout.refusals import ContentChanged, TooManyDeclines, TotalChanged, UnknownOrder
 from inventory.kit.database import SHOPPER_TIMEOUT_S, Pool, ask, connection, load_queries
 from inventory.kit.language.aloud import drawn
+from inventory.kit.language.language import phrase
 from inventory.kit.problem import IdempotencyKeyReused, Refusal
 from inventory.kit.turns import Audits
 from inventory.ledger_store import Breach
@@ -22,7 +23,7 @@ from inventory.refusals import AlreadyPaid, HoldExpired, PaymentRunning, Session
 
 SQL = load_queries("checkout")
 
-_PAID = "These items are paid for already."
+_PAID = phrase("These items are paid for already.")
 
 REFERENCE_LENGTH = 8
 # Numbers that are drawn for one order: of 10^11, even ten million orders leave few in use.

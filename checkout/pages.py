@@ -160,10 +160,11 @@ class CheckoutPages:
 
     async def _choice(self, request: web.Request, refusal: RoomNeeded) -> web.Response:
         """Render the rooms that a browser is in the checkout of, when its address names none."""
-        rooms = []
-        for session in self._checkout.sessions.carried(request):
-            if session.room in refusal.fields["rooms"]:
-                rooms.append(await self._checkout.orders.session(session.session_id))
+        rooms = [
+            await self._checkout.orders.session(session.session_id)
+            for session in self._checkout.sessions.carried(request)
+            if session.room in refusal.fields["rooms"]
+        ]
         context = {"rooms": sorted(rooms, key=lambda view: view.room_name)}
         return self._pages.render(
             "choose_room.html", context, title="Which checkout?", request=request

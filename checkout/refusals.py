@@ -5,6 +5,7 @@
 
 from enum import StrEnum
 
+from inventory.kit.language.language import phrase
 from inventory.kit.problem import Busy, NotFound, Refusal
 
 # Customers
@@ -31,9 +32,9 @@ class Fault(StrEnum):
 # The holder of a genuine token knows these faults anyway and can act on them. Naming any other
 # fault would tell a forger how far the forgery got.
 _TOLD = {
-    Fault.EXPIRED: ("expired", "Your sign-in has expired. Please sign in again."),
-    Fault.EARLY: ("early", "This sign-in is not valid yet. Is a clock wrong?"),
-    Fault.ANONYMOUS: ("anonymous", "An anonymous sign-in is not enough here."),
+    Fault.EXPIRED: ("expired", phrase("Your sign-in has expired. Please sign in again.")),
+    Fault.EARLY: ("early", phrase("This sign-in is not valid yet. Is a clock wrong?")),
+    Fault.ANONYMOUS: ("anonymous", phrase("An anonymous sign-in is not enough here.")),
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
+from inventory.kit.language.language import phrase
 from inventory.kit.problem import Busy, Refusal
 from inventory.kit.turns import Turns
 
@@ -154,7 +155,7 @@ def gateway_turns() -> Turns:
         at_once=ACTS_AT_ONCE_MAX,
         waiting_max=ACTS_WAITING_MAX,
         wait_max_s=ACT_WAIT_MAX_S,
-        busy="Many payments are being made right now. Nothing was sent; please try again.",
+        busy=phrase("Many payments are being made right now. Nothing was sent; please try again."),
     )
 
 

@@ -104,7 +104,7 @@ class HistoryApi:
         refunds = await self._refunds.of_order(order.order_id)
         receipt = receipt_of(order, refunds, brand=self._brand)
         if form == "text":
-            return web.Response(body=as_text(receipt).encode(), headers=_TEXT)
+            return web.Response(body=as_text(receipt, language_of(request)).encode(), headers=_TEXT)
         response = self._pages.render(
             "receipt.html", {"receipt": receipt}, title=receipt.number, request=request
         )

@@ -4,12 +4,12 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from uuid import UUID
+from datetime import datetime
 
 from checkout.order import Order
 from checkout.refund import Refund, RefundStage
 from checkout.refusals import NoReceipt
+from inventory.kit.language.language import Language
 from inventory.money import format_amount
 
 WIDTH = 64
@@ -43,7 +43,6 @@ class Receipt:
 
     brand: str
     number: str
-    order_id: UUID
     paid_at: datetime
     currency: str
     lines: list[ReceiptLine]
@@ -60,7 +59,6 @@ def receipt_of(order: Order, refunds: Iterable[Refund], *, brand: str) -> Receip
     return Receipt(
         brand=plain(brand),
         number=order.number,
-        order_id=order.order_id,
         paid_at=order.paid_at,
         currency=order.currency,
         lines=[
@@ -99,43 +97,49 @@ def plain(text: str) -> str:
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
-def moment(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def as_text(receipt: Receipt) -> str:
+def as_text(receipt: Receipt, language: Language) -> str:
     """Return a receipt for a mail without HTML, in lines of at most `WIDTH` letters."""
-    return "\n".join(_text_lines(receipt)) + "\n"
+    return "\n".join(_text_lines(receipt, language)) + "\n"
 
 
-def _text_lines(receipt: Receipt) -> Iterator[str]:
+def _text_lines(receipt: Receipt, language: Language) -> Iterator[str]:
+    say = language.say
+
     def amount(minor: int) -> str:
-        return format_amount(minor, receipt.currency)
+        return format_amount(minor, receipt.currency, language.locale)
 
-    yield from (receipt.brand, f"Receipt for order {receipt.number}", "")
-    yield from _pair("Paid", moment(receipt.paid_at))
-    yield from _pair("Order", str(receipt.order_id))
+    yield receipt.brand
+    yield say("Receipt for order {number}", number=receipt.number)
+    yield say("Paid {when}", when=language.moment(receipt.paid_at.isoformat()))
     yield ""
     for line in receipt.lines:
         yield from _pair(_units(line.quantity, line.name), amount(line.amount_minor))
         if line.quantity > 1:
-            yield f"{INDENT}{amount(line.price_minor)} each"
+            yield f"{INDENT}{say('Each')}: {amount(line.price_minor)}"
     yield "-" * WIDTH
-    yield from _pair("Total", amount(receipt.total_minor))
-    yield "All prices include tax."
-    yield from _text_refunds(receipt.refunds, receipt.currency)
+    yield from _pair(say("Total"), amount(receipt.total_minor))
+    yield say("All prices include tax.")
+    yield from _text_refunds(receipt.refunds, receipt.currency, language)
     if receipt.refunds:
         yield "-" * WIDTH
-        yield from _pair("Paid in the end", amount(receipt.kept_minor))
+        yield from _pair(say("Paid in the end"), amount(receipt.kept_minor))
 
 
-def _text_refunds(refunds: Sequence[ReceiptRefund], currency: str) -> Iterator[str]:
+def _text_refunds(
+    refunds: Sequence[ReceiptRefund], currency: str, language: Language
+) -> Iterator[str]:
+    say = language.say
     if refunds:
-        yield from ("", "Refunds")
+        yield from ("", say("Refunds"))
     for refund in refunds:
-        word = "given back" if refund.done else "on its way back since"
-        amount = format_amount(refund.amount_minor, currency)
-        yield from _pair(f"{word} {moment(refund.at)}", f"-{amount}")
+        at = language.moment(refund.at.isoformat())
+        told = (
+            say("Given back {when}", when=at)
+            if refund.done
+            else say("On its way back since {when}", when=at)
+        )
+        amount = format_amount(refund.amount_minor, currency, language.locale)
+        yield from _pair(told, f"-{amount}")
         if refund.items:
             yield from _wrapped(refund.items, indent=INDENT)
 

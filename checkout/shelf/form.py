@@ -118,7 +118,7 @@ def shown_total(form: Mapping[str, str], hold_id: UUID) -> int | None:
     try:
         return None if text is None else parse_minor(text)
     except UnreadableAmount as error:
-        raise Unprocessable(f"The total is {error}.") from error
+        raise Unprocessable from error
 
 
 def form_key(form: Mapping[str, str]) -> str:

@@ -22,6 +22,7 @@ from inventory.kit.doors.accept import prefers_html, takes_gzip
 from inventory.kit.doors.decoding import field_of, words_of
 from inventory.kit.doors.origins import Origin, origin_of, parse_origin
 from inventory.kit.language.asked import language_of
+from inventory.kit.language.language import phrase
 from inventory.kit.problem import (
     BadRequest,
     CrossSite,
@@ -178,7 +179,7 @@ async def _read_raw(request: web.Request) -> bytes:
         async with asyncio.timeout(BODY_WAIT_S):
             return await request.read()
     except TimeoutError as error:
-        raise BadRequest("The request body did not arrive in time.") from error
+        raise BadRequest(phrase("The request body did not arrive in time.")) from error
     except _NOT_WHOLE as error:
         raise BadRequest(_UNREADABLE) from error
 

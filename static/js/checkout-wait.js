@@ -42,10 +42,13 @@ const tell = (others) => (others
 export async function readStock(room) {
   const { ok, data } = await ask("GET", `/rooms/${encodeURIComponent(room)}`).catch(() => ({ ok: false, data: null }));
   if (!ok || !Array.isArray(data.skus)) return;
+  const before = stock;
   stock = new Map(data.skus.map((sku) => [sku.sku, sku]));
-  for (const { sku, available } of data.skus) {
+  for (const { sku, available, held, on_sale: sells } of data.skus) {
     const left = document.querySelector(`#hold-form [data-sku="${CSS.escape(sku)}"] .left`);
-    if (left) left.textContent = available > 0 ? sayN(available, "{n} left", "{n} left") : say("none free now");
+    // Of a SKU that stays at none, the server knew more when it wrote the page.
+    if (!left || !sells || (!available && !before.get(sku)?.available)) continue;
+    left.textContent = available ? sayN(available, "{n} left", "{n} left") : held ? sayN(held, "{n} in baskets, none free", "{n} in baskets, none free") : say("None free");
   }
 }
 

@@ -37,8 +37,7 @@ function put(hold, id) {
   const at = session.holds.findIndex((other) => other.hold_id === id);
   session.holds.splice(at < 0 ? session.holds.length : at, at < 0 ? 0 : 1, ...(hold ? [hold] : []));
   if (hold) wind(id, hold.seconds_left);
-  readStockSoon(session.room);
-  draw();
+  readStockSoon(session.room); draw();
 }
 
 /** Tell the shopper of a refusal, and go on from the server's state. @param {any} data @param {number} status @param {string} [id] the hold's */
@@ -161,8 +160,7 @@ async function refresh() {
   if (before !== changes) return true;
   const had = new Set(session.holds.map((hold) => hold.hold_id)), wished = new Set(session.waiting_for.map((wish) => wish.sku));
   const served = data.holds.filter((hold) => !had.has(hold.hold_id)).flatMap((hold) => hold.items).filter((item) => wished.has(item.sku));
-  keep(data);
-  if (gone.length) readStockSoon(session.room);
+  keep(data); if (gone.length) readStockSoon(session.room);
   if (ranOut.length) problem(say("The time for {items} ran out: it went back to the line.", { items: spellItems(ranOut.flatMap((hold) => hold.items)) }));
   if (served.length) { problem(""); announce(say("{items} came free and is held for you. Pay before the time runs out.", { items: spellItems(served) })); }
   return true;

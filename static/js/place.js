@@ -49,6 +49,7 @@ export function milestone(said, now, doc) {
   const { place } = now, wait = inside(waitOf(now, doc));
   if (!said && !place) return say("You are in line. You are next. Wait: {wait}.", { wait });
   if (!said) return say("You are in line. Your place is {place}. Wait: {wait}.", { place, wait });
+  if (!place) return said.place ? say("You are called before anyone new.") : "";
   if (place <= 5 && said.place > 5) return sayN(place, "Nearly there: {n} place to go.", "Nearly there: {n} places to go.");
   if (place <= said.place / 2) return say("Half of the people ahead have gone. Your place is {place}.", { place });
   if (said.high == null || now.high == null) return "";

@@ -16,6 +16,12 @@ export function tellRoom(view, me, was, now) {
   if (me?.number && now === "open" && was === "sold_out") tell(say("Something came back: the line moves on."), "back");
 }
 
+/** Take back what is over once the page shows something else. @param {string} view */
+export function tellView(view) {
+  withdraw("act");
+  if (view !== "waiting") withdraw("back");
+}
+
 /** Tell of failures in a row. @param {number} failures @param {string} why @param {any} me */
 export function tellFailure(failures, why, me) {
   if (failures === 1 && !me) tell(`${why} ${say("This page keeps trying.")}`, "net", true);

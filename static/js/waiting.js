@@ -4,7 +4,7 @@ import { wire } from "./waiting-forms.js";
 import { keepTrace, trace, watch } from "./waiting-line.js";
 import { speak, tell } from "./waiting-news.js";
 import { beatParts, drawParts, offerAlerts } from "./waiting-parts.js";
-import { tellFailure, tellLook, tellNumber, tellRoom, tellSuccess } from "./waiting-told.js";
+import { tellFailure, tellLook, tellNumber, tellRoom, tellSuccess, tellView } from "./waiting-told.js";
 import { say } from "./words.js";
 import { drawSkus } from "./waiting-skus.js";
 import { $, BEFORE, CALLS_NOBODY, drawDrawn, drawFirst, drawJoining, drawRoom, drawTicket, isDrawing, show, tick, viewOf } from "./waiting-view.js";
@@ -91,7 +91,7 @@ function draw(acted = false) {
   if (view === "claimed" && me?.status === "over") return location.reload();
   if (next !== view) {
     [view, warned] = [next, false];
-    show(view, acted, TURN.includes(view));
+    tellView(view); show(view, acted, TURN.includes(view));
   }
   drawTicket(me);
   if (doc) { drawRoom(doc, myLine(), me?.entry); drawSkus(doc, me, view === "waiting" ? myLine() : null, course.place()); }

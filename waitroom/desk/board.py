@@ -396,4 +396,4 @@ class Board:
 
 
 def _no_room(room: str) -> NotFound:
-    return NotFound(f"There is no room {room!r}.")
+    return NotFound(phrase("There is no room “{room}”."), room=room)

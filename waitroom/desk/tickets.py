@@ -6,6 +6,7 @@ import msgspec
 
 from checkout.session import Session, SessionSeal
 from inventory.kit.batcher import Batcher, BatcherByRoom
+from inventory.kit.language.language import phrase
 from inventory.kit.problem import Busy, Refusal, TooManyRequests
 from inventory.refusals import PaymentRunning
 from waitroom.desk.board import Board, RoomView
@@ -143,7 +144,7 @@ class Tickets:
         if ticket.entered and view.rules.status == "ended":
             raise RoomEnded
         if ticket.entered:
-            raise NotYetCalled("The draw has not been made yet; your place is safe.")
+            raise NotYetCalled(phrase("The draw has not been made yet; your place is safe."))
         claimed = await self._claims.of(view.room).submit(ticket)
         if claimed.verdict != "claimed":
             raise _CLAIM_REFUSALS[claimed.verdict]

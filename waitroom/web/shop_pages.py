@@ -7,6 +7,7 @@ from inventory.catalogue import Product
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.query import query_search
 from inventory.kit.language.asked import ROOM_LANGUAGE
+from inventory.kit.language.language import phrase
 from inventory.kit.pages import Pages
 from inventory.kit.problem import NotFound
 from waitroom.desk.board import Board, RoomView
@@ -66,16 +67,23 @@ class ShopPages:
             "next": following,
         }
 
+    async def _product_of(self, code: str) -> Product:
+        """Return the product of a SKU; raises `NotFound` in the words of a shopper."""
+        try:
+            sku = await self._catalogue.read(code)
+            return (await self._catalogue.product(sku.product)).found
+        except NotFound:
+            raise _no_product(code) from None
+
     async def product(self, request: web.Request) -> web.Response:
         """Show a product with its variants; the code of a SKU leads to its product."""
         code = request.match_info["product"]
         try:
             product = (await self._catalogue.product(code)).found
         except NotFound:
-            sku = await self._catalogue.read(code)
-            product = (await self._catalogue.product(sku.product)).found
+            product = await self._product_of(code)
         if not product.variants:
-            raise NotFound(f"There is no product {code!r}.")
+            raise _no_product(code)
         view = await self._board.find(product.room)
         request[ROOM_LANGUAGE] = view.rules.language
         context = {
@@ -85,6 +93,10 @@ class ShopPages:
         return self._pages.render(
             "product.html", context, title=product.name, request=request, room=view.room
         )
+
+
+def _no_product(code: str) -> NotFound:
+    return NotFound(phrase("There is no product “{product}”."), product=code)
 
 
 def _room(view: RoomView) -> Json:

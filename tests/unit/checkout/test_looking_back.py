@@ -27,6 +27,7 @@ from checkout.order import (
 from checkout.refund import Refund, RefundStage
 from checkout.refusals import NoReceipt
 from inventory.hold import Item
+from inventory.kit.language.catalogues import english, language
 from inventory.kit.problem import BadRequest
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -168,6 +169,10 @@ def test_a_cursor_reads_back_and_fits_an_address(at: datetime, order_id: UUID) -
 # Receipts.
 
 
+def euros(whole: str) -> str:
+    return f"{whole},00\N{NO-BREAK SPACE}€"
+
+
 def test_a_receipt_has_what_was_paid_and_what_went_back() -> None:
     refunds = [
         a_refund(RefundStage.DONE, 1000, items=[Item(sku="mug", quantity=1)]),
@@ -176,28 +181,27 @@ def test_a_receipt_has_what_was_paid_and_what_went_back() -> None:
     ]
 
     text = as_text(
-        receipt_of(order(refunded_minor=1000, refunding_minor=300), refunds, brand="Shop")
+        receipt_of(order(refunded_minor=1000, refunding_minor=300), refunds, brand="Shop"),
+        language("de"),
     )
 
     assert text.splitlines() == [
         "Shop",
-        "Receipt for order ABCD2345",
+        "Beleg zu Bestellung ABCD2345",
+        "Bezahlt: 22.11.2026, 12:00 UTC",
         "",
-        "Paid" + "2026-11-22 12:00 UTC".rjust(WIDTH - 4),
-        "Order" + str(ID).rjust(WIDTH - 5),
-        "",
-        "2 \N{MULTIPLICATION SIGN} Mug" + "€20.00".rjust(WIDTH - 7),
-        "    €10.00 each",
+        "2 \N{MULTIPLICATION SIGN} Mug" + euros("20").rjust(WIDTH - 7),
+        f"    Einzelpreis: {euros('10')}",
         "-" * WIDTH,
-        "Total" + "€20.00".rjust(WIDTH - 5),
-        "All prices include tax.",
+        "Summe" + euros("20").rjust(WIDTH - 5),
+        "Alle Preise enthalten die Steuer.",
         "",
-        "Refunds",
-        "given back 2026-11-22 14:00 UTC" + "-€10.00".rjust(WIDTH - 31),
+        "Erstattungen",
+        "Zurückgegeben: 22.11.2026, 14:00 UTC" + euros("-10").rjust(WIDTH - 36),
         "    1 \N{MULTIPLICATION SIGN} Mug",
-        "on its way back since 2026-11-22 13:00 UTC" + "-€3.00".rjust(WIDTH - 42),
+        "Auf dem Rückweg seit 22.11.2026, 13:00 UTC" + euros("-3").rjust(WIDTH - 42),
         "-" * WIDTH,
-        "Paid in the end" + "€10.00".rjust(WIDTH - 15),
+        "Am Ende bezahlt" + euros("10").rjust(WIDTH - 15),
     ]
 
 
@@ -221,7 +225,7 @@ def test_a_receipt_in_text_keeps_to_its_width(name: str, quantity: int, price: i
     bought = item(name=name, quantity=quantity, price_minor=price)
     found = order(items=[bought], total_minor=quantity * price)
 
-    text = as_text(receipt_of(found, [], brand="Shop"))
+    text = as_text(receipt_of(found, [], brand="Shop"), english())
 
     assert all(len(row) <= WIDTH for row in text.split("\n"))
 

@@ -1,7 +1,10 @@
 """Catalogues are whole, and no sentence that shoppers read stands outside them."""
 
+import ast
+import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import cache
 from gettext import c2py  # type: ignore[attr-defined]
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,7 +12,7 @@ from pathlib import Path
 import pytest
 from babel.messages import Catalog
 from jinja2 import Environment, nodes
-from languages import ROOT, sentences, shoppers_templates
+from languages import FOR_OTHERS, REFUSALS, ROOT, sentences, shoppers_templates
 
 from inventory.kit.language.catalogues import ALIASES, english, language, read_catalogue, tags
 from inventory.kit.language.choice import prefer
@@ -18,6 +21,7 @@ from inventory.kit.language.scripts import words_of
 from inventory.money import format_amount
 
 TRANSLATED = tags()[1:]
+known_sentences = cache(sentences)
 TOLD_IN_ATTRIBUTES = {"aria-label", "title", "alt", "placeholder", "summary"}
 WORD = re.compile(r"[A-Za-z]{2,}")
 # A text that begins like a sentence: no code, path, selector or style does.
@@ -27,6 +31,26 @@ SAID = re.compile(
     r'\bsay(?:N\([^"`]*?,|\()\s*"(?:[^"\\]|\\.)*"(?:,\s*"(?:[^"\\]|\\.)*")?', re.DOTALL
 )
 COMMENT = re.compile(r"/\*.*?\*/|^\s*//.*?$", re.DOTALL | re.MULTILINE)
+# A sentence with its end: what Python says to people, in refusals and in the details of orders.
+WHOLE = re.compile(r"[A-Z][a-z]+ .*[a-z]\b.*[.?!]$")
+ENDS = re.compile(r"(?<=[.?!]) ")
+METRICS = {"Counter", "Gauge", "Histogram", "warn", "AssertionError", "RuntimeError"}
+# Programs and operators read these.
+OTHERS_READ = (
+    "checkout/api.py",
+    "checkout/customers/",
+    "checkout/driving/money_watch.py",
+    "checkout/gateway/deterministic_gateway.py",
+    "checkout/gateway/stripe",
+    "checkout/history/",
+    "checkout/refund.py",
+    "waitroom/web/looks/",
+    "waitroom/web/ops.py",
+)
+ORDERS_SQL = "".join(
+    (ROOT / "waitroom" / "store" / "migrations" / name).read_text(encoding="utf-8")
+    for name in ("0012_orders.sql", "0013_refunds.sql", "0020_comparison.sql")
+)
 # Thrown for programmers, or names of keys and events.
 NO_SENTENCES = {"Enter", "Accept", "Content-Type", "Date", "Age", "Infinity Infinity", "Infinity"}
 
@@ -43,7 +67,7 @@ def forms_of(catalogue: Catalog) -> dict[str, tuple[str, ...]]:
 
 @pytest.mark.parametrize("tag", TRANSLATED)
 def test_a_catalogue_has_every_sentence_with_all_its_forms_and_places(tag: str) -> None:
-    catalogue, source = read_catalogue(tag), sentences()
+    catalogue, source = read_catalogue(tag), known_sentences()
     forms = forms_of(catalogue)
 
     assert list(forms) == list(source), "run tools/languages.py"
@@ -129,6 +153,55 @@ def test_no_script_for_shoppers_has_a_sentence_outside_the_catalogues() -> None:
     stray.pop("moment.js", None)
 
     assert stray == {}
+
+
+def titles_for_others() -> set[str]:
+    """Return the titles of the refusals that shoppers never meet."""
+    refusals = [one for name in REFUSALS for one in vars(importlib.import_module(name)).values()]
+    return {one.title for one in refusals if getattr(one, "__name__", "") in FOR_OTHERS}
+
+
+def said_by(tree: ast.Module) -> Iterator[str]:
+    """Return the texts of a module that are whole sentences, but for documentation and logs."""
+    quiet: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) or getattr(getattr(node, "func", None), "id", "") in METRICS:
+            quiet |= set(ast.walk(node)) if not isinstance(node, ast.Expr) else {node.value}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            quiet |= set(node.values)
+            parts = [getattr(part, "value", "{}") for part in node.values]
+            text = "".join(part if isinstance(part, str) else "{}" for part in parts)
+        else:
+            text = getattr(node, "value", "") if isinstance(node, ast.Constant) else ""
+        if node not in quiet and isinstance(text, str) and WHOLE.match(text):
+            yield text
+
+
+def outside_of(text: str, known: Collection[str]) -> list[str]:
+    """Return the sentences of a module's source that no catalogue has, whole or in parts."""
+    found = said_by(ast.parse(text))
+    return [one for one in found if not {one} & known and not set(ENDS.split(one)) <= known]
+
+
+def test_no_module_for_shoppers_has_a_sentence_outside_the_catalogues() -> None:
+    known = set(known_sentences()) | titles_for_others()
+    stray = {}
+    for folder in ("checkout", "waitroom/web", "waitroom/desk"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            name = str(path.relative_to(ROOT))
+            if not name.startswith(OTHERS_READ) and (
+                found := outside_of(path.read_text(encoding="utf-8"), known)
+            ):
+                stray[name] = found
+    details = re.findall(r"(?:why := |detail = |THEN |ELSE )'([A-Z][^']+\.)'", ORDERS_SQL)
+
+    assert stray == {}
+    assert len(details) > 6
+    assert [one for text in details for one in ENDS.split(text) if one not in known] == []
+    # A sentence that is planted is found, however it is written.
+    planted = 'raise NoTicket("Your place is gone.")\nx = f"There is no room {a!r} here."'
+    assert set(outside_of(planted, known)) == {"Your place is gone.", "There is no room {} here."}
 
 
 @pytest.mark.parametrize(
