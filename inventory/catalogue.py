@@ -55,11 +55,20 @@ class NewProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     seller: str | None = None
 
 
-class ProductChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ProductFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: Name | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     picture: Picture | UnsetType = UNSET
+
+
+class ProductChange(ProductFields, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Any of a product's fields; `was` has fields as its author saw them.
+
+    A change whose author saw other values than those that stand is refused.
+    """
+
     seller: str | None | UnsetType = UNSET
+    was: ProductFields | UnsetType = UNSET
     reason: Note = ""
 
 
@@ -82,12 +91,8 @@ class NewSku(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     low_at: Units = 0
 
 
-class SkuChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Any of a SKU's fields; `null` lifts a limit and opens a bound of the sale.
-
-    `on_sale` takes a SKU off sale, or puts it on sale, at the moment of the change: the database's
-    clock decides when that is. It moves the bounds that stand against it.
-    """
+class SkuFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Any of a SKU's fields; `null` is no limit, or no bound of the sale."""
 
     name: OptionalName | UnsetType = UNSET
     variant: OptionalName | UnsetType = UNSET
@@ -100,7 +105,19 @@ class SkuChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     on_sale_from: Moment | None | UnsetType = UNSET
     on_sale_until: Moment | None | UnsetType = UNSET
     low_at: Units | UnsetType = UNSET
+
+
+class SkuChange(SkuFields, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A change of any of a SKU's fields; `null` lifts a limit and opens a bound of the sale.
+
+    `on_sale` takes a SKU off sale, or puts it on sale, at the moment of the change: the database's
+    clock decides when that is. It moves the bounds that stand against it. `was` has fields as the
+    author of the change saw them: if other values stand, a colleague was faster, and the change is
+    refused.
+    """
+
     on_sale: bool | UnsetType = UNSET
+    was: SkuFields | UnsetType = UNSET
     reason: Note = ""
 
     def __post_init__(self) -> None:

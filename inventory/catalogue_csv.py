@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
+import msgspec
+
 from inventory.catalogue import CODE, LIMIT_MAX, LIMIT_PER_SESSION, PICTURE, PICTURE_LENGTH_MAX
 from inventory.kit.doors.moments import UnreadableMoment, parse_moment
 from inventory.kit.doors.texts import (
@@ -259,3 +261,36 @@ def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     return str(value)
+
+
+REPORT_COLUMNS = ("line", "sku", "fate", "changes", "receive", "reasons")
+
+
+def report_head() -> bytes:
+    """Return the first line of a report as a file."""
+    return write_rows([REPORT_COLUMNS]).encode()
+
+
+def report_rows(fates: Iterable[bytes]) -> bytes:
+    """Return rows of a report; each fate is the JSON that an import tells of a row."""
+    return write_rows([_report_row(msgspec.json.decode(fate)) for fate in fates]).encode()
+
+
+def _report_row(fate: dict[str, Any]) -> list[str]:
+    changes = fate.get("changes", {})
+    told = "; ".join(
+        f"{name}: {_shown(was)} to {_shown(now)}" for name, (was, now) in changes.items()
+    )
+    cells = (
+        fate["line"],
+        fate["sku"],
+        fate["fate"],
+        told,
+        fate.get("receive"),
+        " ".join(fate.get("reasons", ())),
+    )
+    return [_cell(cell) for cell in cells]
+
+
+def _shown(value: Any) -> str:
+    return "none" if value in {None, ""} else str(value)

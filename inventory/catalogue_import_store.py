@@ -86,9 +86,12 @@ class CatalogueImportStore:
         fates: BinaryIO,
         *,
         dry_run: bool = False,
+        each_max: int | None = None,
         tell: Tell = _nothing,
     ) -> Report:
         """Import a file, all of it or nothing, and write each row's fate to `fates`.
+
+        With `each_max` only so many rows of each fate are written.
 
         With `dry_run` nothing is imported. A fate is a line of JSON, `{"line", "sku", "fate"}` with
         `changes`, `receive` or `reasons`. When a real import is refused, only the refused rows are
@@ -117,7 +120,10 @@ class CatalogueImportStore:
                     imported = not dry_run and counts["refused"] == 0
                     # Before anything is written, so that sales wait no longer than they must.
                     await self._write_fates(
-                        borrowed, fates, refused_alone=not dry_run and not imported
+                        borrowed,
+                        fates,
+                        refused_alone=not dry_run and not imported,
+                        each_max=each_max,
                     )
                     if imported:
                         tell("writing", None)
@@ -141,11 +147,15 @@ class CatalogueImportStore:
         return columns
 
     async def _write_fates(
-        self, borrowed: Connection, fates: BinaryIO, *, refused_alone: bool
+        self, borrowed: Connection, fates: BinaryIO, *, refused_alone: bool, each_max: int | None
     ) -> None:
         # A cursor, so that the rows are sorted once and never all of them are here.
         rows = borrowed.cursor(
-            SQL["list_fates"], refused_alone, prefetch=BATCH_ROWS, timeout=STATEMENT_WAIT_S
+            SQL["list_fates"],
+            refused_alone,
+            each_max,
+            prefetch=BATCH_ROWS,
+            timeout=STATEMENT_WAIT_S,
         )
         async for row in rows:
             fates.write(_fate(row))

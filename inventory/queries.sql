@@ -133,10 +133,12 @@ SELECT count(*) AS rows, count(*) FILTER (WHERE fate = 'added') AS added,
 FROM import_row;
 
 -- name: list_fates
--- What became of the rows, or of the refused ones alone.
+-- What became of the rows, or of the refused ones alone; with a bound, of the first of each fate.
 SELECT line, sku, fate, changes::text AS changes, receive, received_at IS NOT NULL AS received,
-       received_at, received_by, problems FROM import_row
-WHERE NOT $1 OR fate = 'refused' ORDER BY line;
+       received_at, received_by, problems
+FROM (SELECT r.*, row_number() OVER (PARTITION BY r.fate ORDER BY r.line) AS nth FROM import_row r
+      WHERE NOT $1 OR r.fate = 'refused') x
+WHERE $2::int IS NULL OR nth <= $2 ORDER BY line;
 
 -- name: apply_import
 SELECT apply_import($1, $2, $3, $4, $5);

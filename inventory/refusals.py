@@ -80,6 +80,13 @@ class Taken(Refusal):
     title = "That code is already in use. Choose another."
 
 
+class ChangedMeanwhile(Refusal):
+    """`changed` has, for each such field, what the caller saw and what stands."""
+
+    code, status = "changed_meanwhile", 409
+    title = "A colleague changed this meanwhile, so nothing was saved."
+
+
 class InUse(Refusal):
     code, status = "in_use", 409
     title = (

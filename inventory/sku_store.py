@@ -12,7 +12,7 @@ from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.moments import FORM
 from inventory.kit.problem import BadRequest, NotFound
-from inventory.refusals import InUse, Taken
+from inventory.refusals import ChangedMeanwhile, InUse, Taken
 
 SQL = load_queries("inventory")
 
@@ -169,7 +169,7 @@ def fields_set(change: ProductChange | SkuChange) -> Json:
     """Return the fields that a change sets, without its reason; raises `BadRequest` for none."""
     fields: Json = msgspec.to_builtins(change)
     fields.pop("reason", None)
-    if not fields:
+    if not fields.keys() - {"was"}:
         raise BadRequest("Say at least one field to change.")
     return fields
 
@@ -179,12 +179,35 @@ def json_of(fields: Json) -> str:
     return msgspec.json.encode(fields).decode()
 
 
+_OUTDATED = "no_colleague_is_overwritten"
+# What operators call a field, where it has another name in the tables.
+_CALLED = {
+    "price_minor": "price",
+    "limit_per_order": "limit for each order",
+    "limit_per_session": "limit for each turn",
+    "limit_per_customer": "limit for each customer",
+    "on_sale_from": "beginning of its sale",
+    "on_sale_until": "end of its sale",
+    "low_at": "mark for low stock",
+}
 _TURNED = "sale_ends_after_it_begins"
 _SENTENCES = {
     "stock_lives_in_one_place": "This room's stock lives in another shop.",
     _TURNED: "The sale of a SKU ends after it begins.",
     "sale_is_within_the_calendar": f"A SKU is on sale from and until a moment, each {FORM}.",
 }
+
+
+def _changed_meanwhile(changed: Json) -> ChangedMeanwhile:
+    """Return the refusal of a change that would undo a colleague's, with the fields in words."""
+    names = [f"the {_CALLED.get(name, name)}" for name in sorted(changed)]
+    last = f" and {names[-1]}" if len(names) > 1 else names[-1]
+    spelled = ", ".join(names[:-1]) + last if len(names) > 1 else last
+    return ChangedMeanwhile(
+        f"A colleague changed {spelled} meanwhile, so nothing was saved. Look at the new values; "
+        "save again to put yours in their place.",
+        changed=changed,
+    )
 
 
 @contextmanager
@@ -195,6 +218,8 @@ def rules_named(code: str) -> Iterator[None]:
     except asyncpg.UniqueViolationError as error:
         raise Taken(f"The code {code!r} is taken.", taken=code) from error
     except asyncpg.CheckViolationError as error:
+        if error.constraint_name == _OUTDATED:
+            raise _changed_meanwhile(msgspec.json.decode(error.detail or "{}")) from error
         said = _SENTENCES.get(error.constraint_name or "", "A value is out of its bounds.")
         field = "on_sale_until" if error.constraint_name == _TURNED else ""
         raise BadRequest(said, field=field) from error

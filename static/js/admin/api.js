@@ -56,6 +56,22 @@ export async function tell(change, done, at) {
   return null;
 }
 
+/**
+ * Make a change as `tell` does, for a form that goes on from its refusal.
+ * @param {() => Promise<{ok: boolean, status: number, data: any}>} change @param {string} done @param {string} at
+ * @returns {Promise<{now: any, refused: any}>} the answer, or the refusal
+ */
+export async function tried(change, done, at) {
+  /** @type {any} */
+  let refused = null;
+  const now = await tell(async () => {
+    const answer = await change();
+    if (!answer.ok) refused = answer.data;
+    return answer;
+  }, done, at);
+  return { now, refused };
+}
+
 /** Return a row of a table, with a head in its first cell. @param {(string | Node)[]} cells */
 export function tableRow(cells) {
   const row = document.createElement("tr");

@@ -1,7 +1,7 @@
 import { NoAnswer } from "../api.js";
 import { $, inRoom, refuse, sentence, signIn, told } from "./api.js";
 import { field, textOf } from "./goods-fields.js";
-import { upload } from "./goods-upload.js";
+import { upload, uploadAndSave } from "./goods-upload.js";
 import { fateWords } from "./goods-words.js";
 import { count, plural } from "../format.js";
 
@@ -11,10 +11,16 @@ const GROUPS = [["refused", "Refused"], ["added", "New"], ["changed", "Changed"]
 /** What the server found in the file that was checked. @type {any} */
 let report = null;
 
+/** @param {Record<string, string>} others @returns {URLSearchParams} */
+function queryOf(others) {
+  const query = new URLSearchParams(others), form = $("import-form");
+  for (const name of ["delivery", "reason"]) if (textOf(form, name)) query.set(name, textOf(form, name));
+  return query;
+}
+
 /** Send the file, to be checked or imported. @param {boolean} dry @param {string} at @returns {Promise<any>} null when it was refused */
 async function send(dry, at) {
-  const form = $("import-form"), query = new URLSearchParams({ dry_run: dry ? "1" : "0" });
-  for (const name of ["delivery", "reason"]) if (textOf(form, name)) query.set(name, textOf(form, name));
+  const form = $("import-form"), query = queryOf({ dry_run: dry ? "1" : "0", rows: String(SHOWN_MAX) });
   told(at);
   try {
     const { ok, status, data } = await upload(`/admin${inRoom(`/catalogue?${query}`)}`, field(form, "file").files[0], "text/csv");
@@ -38,14 +44,15 @@ function sums({ rows, added, changed, unchanged, refused, received, received_bef
 
 /** Show the lines of one kind. */
 function list() {
-  const chosen = report.fates.filter(({ fate }) => fate === $("import-show").value), shown = chosen.slice(0, SHOWN_MAX);
+  const kind = $("import-show").value, shown = report.fates.filter(({ fate }) => fate === kind);
   $("fates").replaceChildren(...shown.map((fate) => {
     const item = document.createElement("li");
     item.append(Object.assign(document.createElement("b"), { textContent: `Line ${count(fate.line)}${fate.sku ? `, ${fate.sku}` : ""}` }), ` ${fateWords(fate)}`);
     return item;
   }));
   $("fates-box").hidden = !shown.length;
-  $("fates-more").textContent = chosen.length > shown.length ? `${plural(chosen.length - shown.length, "more line")} like these.` : "";
+  $("fates-more").textContent = report[kind] > shown.length ? `${plural(report[kind] - shown.length, "more line")} like these.` : "";
+  $("import-report").hidden = GROUPS.every(([fate]) => report[fate] <= SHOWN_MAX);
 }
 
 /** @param {any} found */
@@ -74,6 +81,13 @@ export function wireFiles(imported) {
   // What is imported is what was checked.
   form.addEventListener("input", () => { forget(); told("import"); });
   $("import-show").addEventListener("change", list);
+  $("import-report").addEventListener("click", async () => {
+    $("import-report").disabled = true;
+    const query = queryOf({ dry_run: "1", report: "csv" });
+    const saved = await uploadAndSave(`/admin${inRoom(`/catalogue?${query}`)}`, field(form, "file").files[0], "text/csv", `${$("admin").dataset.room}-report.csv`);
+    $("import-report").disabled = false;
+    if (!saved) told("import", { problem: "The report could not be made. Please check the file again." });
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     forget();

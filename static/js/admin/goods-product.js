@@ -1,4 +1,4 @@
-import { $, admin, inRoom, sentence, signIn, sure, tell, told } from "./api.js";
+import { $, admin, inRoom, sentence, signIn, sure, tell, told, tried } from "./api.js";
 import { NoAnswer } from "../api.js";
 import { addUnder, begin } from "./goods-new.js";
 import { field, readSku, suggestCode, textOf, watchTimes } from "./goods-fields.js";
@@ -51,9 +51,13 @@ function box(sku) {
   return variantBox(sku, () => refreshProduct().catch(() => {}));
 }
 
+/** The product as its form was filled with it. @type {any} */
+let filled = {};
+
 /** @param {any} found */
 function fill(found) {
   const form = $("product-form");
+  filled = found;
   for (const name of ["name", "description", "seller"]) if (field(form, name)) field(form, name).value = found[name] ?? "";
   field(form, "reason").value = "";
   showPicture(form.querySelector("[data-picture]"), found.picture);
@@ -121,9 +125,18 @@ async function addVariant(form) {
 
 /** @param {HTMLFormElement} form */
 async function save(form) {
-  const body = { name: textOf(form, "name"), description: textOf(form, "description"), picture: field(form, "picture").value, reason: textOf(form, "reason") };
+  const body = { name: textOf(form, "name"), description: textOf(form, "description"), picture: field(form, "picture").value };
   if (field(form, "seller")) body.seller = textOf(form, "seller") || null;
-  const now = await tell(() => admin("PATCH", `/products/${encodeURIComponent(product.product)}`, body), "The product was saved.", "product");
+  // What is not changed here is left out: a colleague may have changed it.
+  const names = Object.keys(body).filter((name) => body[name] !== (filled[name] ?? (name === "seller" ? null : "")));
+  if (!names.length) return told("product", { done: "Nothing was changed." });
+  const pick = (from) => Object.fromEntries(names.filter((name) => from !== filled || name !== "seller").map((name) => [name, from[name]]));
+  const change = { ...pick(body), was: pick(filled), reason: textOf(form, "reason") };
+  const { now, refused } = await tried(() => admin("PATCH", `/products/${encodeURIComponent(product.product)}`, change), "The product was saved.", "product");
+  if (refused?.code === "changed_meanwhile") {
+    const found = await read(product.product);
+    if (found) { fill(found); for (const name of names) if (name !== "picture") field(form, name).value = body[name] ?? ""; if (names.includes("picture")) showPicture(form.querySelector("[data-picture]"), body.picture); }
+  }
   if (!now) return;
   fill(now);
   // Names that follow the product's have changed with it.

@@ -16,3 +16,17 @@ export async function upload(url, file, type) {
   if (reply.status === 429 || reply.status >= 500) throw new NoAnswer(data?.detail ?? "The server is busy.");
   return { ok: reply.ok, status: reply.status, data };
 }
+
+/**
+ * Send a file and save the answer as a file, unread: it may be as long as what was sent.
+ * @param {string} url @param {Blob} file @param {string} type @param {string} name @returns {Promise<boolean>} whether there was one
+ */
+export async function uploadAndSave(url, file, type, name) {
+  const reply = await fetch(url, { method: "POST", headers: { "Content-Type": type }, body: file, signal: AbortSignal.timeout(WAIT_MS) }).catch(() => null);
+  const saved = reply?.ok && await reply.blob().catch(() => null);
+  if (!saved) return false;
+  const address = URL.createObjectURL(saved);
+  Object.assign(document.createElement("a"), { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), WAIT_MS);
+  return true;
+}

@@ -1,4 +1,4 @@
-import { $, admin, refuse, sure, tell } from "./api.js";
+import { $, admin, refuse, sure, tell, told, tried } from "./api.js";
 import { field, fillSku, priceOf, readSku, textOf, watchTimes } from "./goods-fields.js";
 import { showPicture, wirePicture } from "./goods-picture.js";
 import { figuresOf, wireRecords, wireStock } from "./goods-stock.js";
@@ -34,6 +34,15 @@ export function drawFigures(box, sku) {
   toggle.dataset.on = sku.on_sale ? "" : "1";
 }
 
+/** Each form's SKU as it was filled in, and what its fields said then. @type {WeakMap<HTMLFormElement, {sku: any, values: any}>} */
+const seen = new WeakMap();
+
+/** @param {HTMLFormElement} form @param {string} at @returns {any} what the fields say; null after saying what cannot be read */
+function valuesOf(form, at) {
+  const body = readSku(form, at);
+  return body && { ...body, variant: textOf(form, "variant"), name: textOf(form, "name") };
+}
+
 /** @param {HTMLFormElement} form @param {any} sku */
 function fill(form, sku) {
   fillSku(form, sku);
@@ -43,6 +52,7 @@ function fill(form, sku) {
   field(form, "name").placeholder = derived;
   field(form, "reason").value = "";
   showPicture(/** @type {any} */ (form.querySelector("[data-picture]")), sku.picture);
+  seen.set(form, { sku, values: valuesOf(form, `${sku.sku}-sku`) });
 }
 
 /** Give the parts of a copied template ids of their own. @param {HTMLElement} box @param {string} sku */
@@ -85,12 +95,34 @@ export function variantBox(sku, changed) {
   return box;
 }
 
-/** @param {HTMLFormElement} form @param {string} code @param {(sku: any) => void} show */
+/**
+ * Save the fields that were changed here, and no others: a colleague may have changed those.
+ * @param {HTMLFormElement} form @param {string} code @param {(sku: any) => void} show
+ */
 async function save(form, code, show) {
-  const at = `${code}-sku`, body = readSku(form, at);
+  const at = `${code}-sku`, body = valuesOf(form, at);
   if (!body) return;
   if (body.on_sale_from && body.on_sale_until && body.on_sale_from >= body.on_sale_until) return refuse(at, "on_sale_until", "The sale ends after it begins.");
-  const change = { ...body, variant: textOf(form, "variant"), name: textOf(form, "name"), reason: textOf(form, "reason") };
-  const now = await tell(() => admin("PATCH", `/skus/${encodeURIComponent(code)}`, change), "Saved. Baskets in being keep their price.", at);
+  const { sku, values } = seen.get(form), names = Object.keys(body).filter((name) => body[name] !== values[name]);
+  // A name that the SKU has from its variant follows it.
+  if (names.includes("variant") && !names.includes("name")) names.push("name");
+  if (!names.length) return told(at, { done: "Nothing was changed." });
+  const pick = (from) => Object.fromEntries(names.map((name) => [name, from[name]]));
+  const change = { ...pick(body), was: pick(sku), reason: textOf(form, "reason") };
+  const { now, refused } = await tried(() => admin("PATCH", `/skus/${encodeURIComponent(code)}`, change), "Saved. Baskets in being keep their price.", at);
   if (now) { fill(form, now); show(now); }
+  if (refused?.code === "changed_meanwhile") await catchUp(form, code, names, show);
+}
+
+/** Show what a colleague made of a SKU, with what was typed here kept. @param {HTMLFormElement} form @param {string} code @param {string[]} typed @param {(sku: any) => void} show */
+async function catchUp(form, code, typed, show) {
+  const { ok, data } = await admin("GET", `/skus/${encodeURIComponent(code)}`);
+  if (!ok) return;
+  const kept = typed.map((name) => [field(form, name), field(form, name).value]);
+  const picture = typed.includes("picture") && field(form, "picture").value, reason = textOf(form, "reason");
+  fill(form, data);
+  for (const [place, text] of kept) place.value = text;
+  if (picture !== false) showPicture(/** @type {any} */ (form.querySelector("[data-picture]")), picture);
+  field(form, "reason").value = reason;
+  show(data);
 }

@@ -308,6 +308,36 @@ async def test_viewers_look_and_do_not_touch(service: Service, client: Client) -
         assert answer.status == 403
 
 
+async def test_a_change_made_of_what_a_colleague_has_changed_since_is_refused_and_says_what(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, skus={"mug": 1})
+    night = await sign_in(service, client, "operator")
+
+    async def change(path: str, **fields: Any) -> tuple[int, Any]:
+        answer = await client.patch(f"/admin/{path}", json=fields, headers=night)
+        return answer.status, await answer.json()
+
+    seen = {"price_minor": 1000, "limit_per_order": None, "on_sale_from": None}
+    await change("skus/mug", price_minor=1200, on_sale_from="2020-01-01T00:00:00Z")
+    status, refused = await change("skus/mug", price_minor=1100, was=seen)
+    assert (status, refused["code"]) == (409, "changed_meanwhile")
+    told = "A colleague changed the beginning of its sale and the price meanwhile, so nothing was"
+    assert refused["detail"].startswith(told)
+    assert refused["changed"]["price_minor"] == [1000, 1200]
+    # Fields that nobody else has touched are saved beside the colleague's.
+    status, saved = await change("skus/mug", low_at=3, was={"low_at": 0})
+    assert (status, saved["price_minor"], saved["low_at"]) == (200, 1200, 3)
+    again = {"price_minor": 1200, "on_sale_from": saved["on_sale_from"]}
+    assert (await change("skus/mug", price_minor=1100, was=again))[0] == 200
+    assert (await change("skus/mug", was=again))[0] == 400
+
+    await change("products/mug", name="Cup")
+    status, refused = await change("products/mug", name="Tea mug", was={"name": "Mug"})
+    assert (status, refused["changed"]) == (409, {"name": ["Mug", "Cup"]})
+    assert (await change("products/mug", name="Tea mug", was={"name": "Cup"}))[0] == 200
+
+
 # Files.
 
 
@@ -333,6 +363,16 @@ async def test_a_file_is_tried_then_imported_and_exported_again(
         await client.post(post, data=await exported.read(), headers={**night, **CSV})
     )
 
+    many = "sku;name;price_minor\n" + "".join(f"new-{n};New {n};1\n" for n in range(9))
+    short = await client.post(f"{post}&dry_run=1&rows=2", data=many, headers={**night, **CSV})
+    file = await client.post(f"{post}&dry_run=1&report=csv", data=text, headers={**night, **CSV})
+
+    found = await body(short)
+    assert (found["added"], [fate["line"] for fate in found["fates"]]) == (9, [2, 3])
+    assert (await file.text()).splitlines()[:2] == [
+        "line,sku,fate,changes,receive,reasons",
+        "2,mug,changed,price_minor: 1600 to 1500,,",
+    ]
     assert (tried["dry_run"], tried["imported"], untouched) == (True, False, 1000)
     assert [(fate["line"], fate["fate"]) for fate in tried["fates"]] == [
         (2, "changed"), (3, "added"),

@@ -11,6 +11,7 @@ from programs import Site, all_know
 from signing_in import sign_in_on_screen
 from support import PASSWORD, execute, open_room
 
+from inventory.catalogue import SkuChange
 from waitroom.run.app import Service
 
 Pages = Callable[..., Awaitable[Page]]
@@ -105,6 +106,19 @@ async def change_the_price_and_the_sale(page: Page, service: Service) -> None:
     await expect(mug.locator("#mug-sku-told")).to_have_text("It is on sale.")
     sku = await service.stock.read("mug")
     assert (sku.price_minor, sku.on_sale, sku.on_sale_until) == (1700, True, None)
+    # A colleague was faster: the same field is refused once, and others of theirs stand.
+    theirs = SkuChange(price_minor=1800, limit_per_session=3)
+    await service.stock.change("mug", theirs, who="colleague")
+    await mug.get_by_label("Price in EUR, tax included").fill("17.50")
+    await mug.get_by_role("button", name="Save").click()
+    await expect(mug.locator("#mug-sku-told")).to_contain_text(
+        "A colleague changed the price meanwhile, so nothing was saved."
+    )
+    await expect(mug.locator("[data-sum]")).to_contain_text("€18.00")
+    await mug.get_by_role("button", name="Save").click()
+    await expect(mug.locator("[data-sum]")).to_contain_text("€17.50")
+    sku = await service.stock.read("mug")
+    assert (sku.price_minor, sku.limit_per_session) == (1750, 3)
 
 
 async def add_a_variant(page: Page, service: Service) -> None:

@@ -8,6 +8,7 @@ from typing import BinaryIO, cast
 
 from aiohttp import web
 
+from inventory.catalogue_csv import report_head, report_rows
 from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
 from inventory.kit.doors.query import query_text
 from inventory.kit.doors.texts import read_note
@@ -15,6 +16,7 @@ from inventory.kit.http import (
     PRIVATE,
     PROBLEM,
     encode,
+    query_int,
     send_file,
     send_pieces,
 )
@@ -29,6 +31,9 @@ _TOO_LARGE = f"A file to import has at most {FILE_BYTES_MAX // 1024**2} MiB."
 UPLOAD_WAIT_S = 300.0
 # An import keeps a core busy, and shoppers come first.
 IMPORTS_MAX = 1
+# Rows of each fate that a bounded report may have.
+EACH_MAX = 1000
+_CSV = {**PRIVATE, "Content-Type": "text/csv; charset=utf-8"}
 # A larger file is written to the disk instead of kept in memory.
 MEMORY_BYTES_MAX = 1024 * 1024
 
@@ -47,12 +52,17 @@ class CatalogueFilesAdmin:
         ]
 
     async def load(self, request: web.Request, operator: Operator) -> web.StreamResponse:
-        """Import a file, or with `dry_run=1` report row by row the effect of an import."""
+        """Import a file, or with `dry_run=1` report row by row the effect of an import.
+
+        The report has every row, or with `rows` so many of each fate; `report=csv` makes it a file.
+        """
         if request.content_type != "text/csv":
             raise NotCsv
         dry_run = request.query.get("dry_run", "0")
         if dry_run not in {"0", "1"}:
             raise BadRequest("dry_run must be 1 or 0.")
+        as_csv = request.query.get("report", "json") == "csv"
+        each_max = query_int(request, "rows", default=0, low=0, high=EACH_MAX) or None
         with _spool() as file, _spool() as fates:
             await receive(
                 request,
@@ -72,9 +82,16 @@ class CatalogueFilesAdmin:
                 raise Busy("Another import is under way here; please try again in a minute.")
             async with self._turns:
                 report = await self._imports.load(
-                    request.match_info["room"], source, fates, dry_run=dry_run == "1"
+                    request.match_info["room"],
+                    source,
+                    fates,
+                    dry_run=dry_run == "1",
+                    each_max=each_max,
                 )
             # The answer goes out after the transaction, so a slow reader holds no locks.
+            if as_csv:
+                name, headers = f"{request.match_info['room']}-report.csv", _CSV
+                return await send_file(request, _as_csv(fates), name=name, headers=headers)
             return await _answer(request, report, fates, dry_run=dry_run == "1")
 
     async def dump(self, request: web.Request, operator: Operator) -> web.StreamResponse:
@@ -82,9 +99,8 @@ class CatalogueFilesAdmin:
         pieces = self._imports.dump(room, seller=operator.scope)
         # An unknown room is refused before the answer begins.
         first = await anext(pieces)
-        headers = {**PRIVATE, "Content-Type": "text/csv; charset=utf-8"}
         encoded = _encoded(first, pieces)
-        return await send_file(request, encoded, name=f"{room}.csv", headers=headers)
+        return await send_file(request, encoded, name=f"{room}.csv", headers=_CSV)
 
 
 async def _encoded(first: str, pieces: AsyncIterator[str]) -> AsyncIterator[bytes]:
@@ -109,6 +125,14 @@ async def _answer(
         status=ImportRefused.status if refused else 200, headers=PROBLEM if refused else PRIVATE
     )
     return await send_pieces(request, response, _with_fates(encode(head), fates), name="import")
+
+
+async def _as_csv(fates: BinaryIO) -> AsyncIterator[bytes]:
+    """Turn the fates, one JSON line each, into a file of sentences that a spreadsheet reads."""
+    fates.seek(0)
+    yield report_head()
+    while lines := fates.readlines(PIECE_BYTES):
+        yield report_rows(lines)
 
 
 async def _with_fates(head: bytes, fates: BinaryIO) -> AsyncIterator[bytes]:

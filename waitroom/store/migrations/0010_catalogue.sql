@@ -167,6 +167,17 @@ CREATE FUNCTION changed_fields(before jsonb, after jsonb, fields text[]) RETURNS
     FROM unnest(fields) f WHERE before -> f IS DISTINCT FROM after -> f
 $$;
 
+-- Refuses a change by an operator who saw other values than those that stand: a colleague was faster. `was` has
+-- the fields as the operator saw them, `seen` the row with these in place.
+CREATE FUNCTION refuse_outdated(seen jsonb, standing jsonb, was jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    diff constant jsonb := changed_fields(seen, standing, ARRAY(SELECT jsonb_object_keys(was)));
+BEGIN
+    IF diff = '{}' THEN RETURN; END IF;
+    RAISE EXCEPTION 'a colleague was faster'
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'no_colleague_is_overwritten', DETAIL = diff::text;
+END $$;
+
 -- The name of a SKU that has none of its own.
 CREATE FUNCTION variant_name(product_name text, variant text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT product_name || CASE WHEN variant <> '' THEN ', ' || variant ELSE '' END
@@ -211,6 +222,8 @@ BEGIN
     SELECT * INTO p FROM product x
         WHERE x.product = in_product AND (in_scope IS NULL OR x.seller_id = in_scope) FOR NO KEY UPDATE;
     IF p.product_id IS NULL THEN RETURN NULL; END IF;
+    PERFORM refuse_outdated(to_jsonb(jsonb_populate_record(p, changes -> 'was')), to_jsonb(p), changes -> 'was');
+    changes := changes - 'was';
     changed := jsonb_populate_record(p, changes);
     UPDATE product SET name = changed.name, description = changed.description, picture = changed.picture,
         seller_id = changed.seller_id WHERE product_id = p.product_id;
@@ -267,7 +280,8 @@ CREATE FUNCTION times_of_sale(k sku, on_sale boolean) RETURNS jsonb LANGUAGE sql
                               WHEN k.on_sale_until > clock_timestamp() THEN k.on_sale_until END)
 $$;
 
--- Changes a SKU; `changes` holds column names and values that the caller has checked. Open holds keep
+-- Changes a SKU; `changes` holds column names and values that the caller has checked, and may hold under `was`
+-- those that its author saw. Open holds keep
 -- the price at which they were placed. Returns what was changed from what; NULL for a SKU that is
 -- unknown or out of scope.
 CREATE FUNCTION change_sku(in_sku text, changes jsonb, in_scope int, in_who text, in_reason text)
@@ -279,6 +293,8 @@ BEGIN
     SELECT x.* INTO k FROM sku x JOIN product p ON p.product_id = x.product_id
         WHERE x.sku = in_sku AND (in_scope IS NULL OR p.seller_id = in_scope) FOR NO KEY UPDATE OF x;
     IF k.sku_id IS NULL THEN RETURN NULL; END IF;
+    PERFORM refuse_outdated(to_jsonb(jsonb_populate_record(k, changes -> 'was')), to_jsonb(k), changes -> 'was');
+    changes := changes - 'was';
     seller := (SELECT p.seller_id FROM product p WHERE p.product_id = k.product_id);
     IF changes ? 'on_sale' THEN
         changes := changes - 'on_sale' || times_of_sale(k, (changes -> 'on_sale')::boolean);
