@@ -26,11 +26,20 @@ function lineOf(sku, chance) {
   return chance == null ? say("{name}: {left}", { name, left }) : say("{name}: {left}. Your chance: {odds}", { name, left, odds: odds(chance) });
 }
 
-/** @param {string} name @param {number | null} chance */
-function choice(name, chance) {
+/** @param {string} name @param {number | null} chance @param {string} [awaits] */
+function choice(name, chance, awaits) {
+  if (awaits === "free") return say("{name} is not free right now. You keep your place: as soon as one comes free, you are called before anyone new. You may choose something else.", { name });
+  if (awaits) return say("{name} is no longer for sale. You keep your place: choose something else, and you are called before anyone new.", { name });
   if (chance == null) return say("You come for {name}. Its chance is not worked out.", { name });
-  if (chance < GONE_BELOW) return say("You come for {name}, and it will hardly be left at your turn. You keep your place and are called in order all the same. You may choose something else.", { name });
+  if (chance < GONE_BELOW) return say("You come for {name}, and it will hardly be left at your turn. You keep your place, and may choose something else.", { name });
   return say("You come for {name}. Chance that it is left at your turn: {odds}", { name, odds: odds(chance) });
+}
+
+/** @param {{set_aside: string | null, sku?: string}} me a called ticket @param {(sku: string) => string} named */
+function setAside({ set_aside: aside, sku }, named) {
+  if (aside) return say("One unit of {name} is set aside for you.", { name: named(aside) });
+  if (sku) return say("{name} is not set aside for you: it was taken from the stock. Something else is.", { name: named(sku) });
+  return say("One unit of something is set aside for you.");
 }
 
 /**
@@ -39,6 +48,7 @@ function choice(name, chance) {
  */
 export function drawSkus(doc, me, line, place) {
   const skus = doc.skus ?? [], at = Math.max(place ?? 1, 1);
+  const named = (code) => [...$("choose-sku").options].find((one) => one.value === code)?.text ?? code;
   $("skus").hidden = !skus.length;
   // The shopper may be choosing, so a SKU that is new to the document is only added.
   for (const { sku, name } of skus) if (![...$("choose-sku").options].some((one) => one.value === sku)) $("choose-sku").add(new Option(name, sku, false, sku === me?.sku));
@@ -49,5 +59,7 @@ export function drawSkus(doc, me, line, place) {
   // A room that sells one thing alone has one chance, which stands above.
   const noted = me?.sku && line && skus.length;
   $("choice-note").hidden = !noted;
-  if (noted) put("choice-note", choice([...$("choose-sku").options].find((one) => one.value === me.sku)?.text ?? me.sku, chanceOf(line, me.sku, at)));
+  if (noted) put("choice-note", choice(named(me.sku), chanceOf(line, me.sku, at), me.awaits));
+  $("set-aside").hidden = me?.set_aside === undefined;
+  if (me?.set_aside !== undefined) put("set-aside", setAside(me, named));
 }

@@ -70,6 +70,11 @@ class TicketStanding(msgspec.Struct, frozen=True, kw_only=True):
     # which the state document does not tell. Left out for a shopper who named none.
     sku: str | UnsetType = UNSET
     sku_chance: float | None | UnsetType = UNSET
+    # In a room whose calls promise units: the SKU of which one is set aside for a called number,
+    # None for a unit of something. For a number that was passed by since what it named was not
+    # free: `free` if it is called as soon as one is, `gone` if all are sold or none is on sale.
+    set_aside: str | None | UnsetType = UNSET
+    awaits: Literal["free", "gone"] | UnsetType = UNSET
     # The time until the client should ask again, in seconds.
     poll_s: float
     # The profile that gives the place more time, if any.
@@ -173,11 +178,15 @@ def standing_on_file(view: RoomView, ticket: Ticket, found: PlaceOnFile) -> Tick
     if found.revoked:
         return _numbered(view, ticket, "revoked", ticket.number, **told)
     if state is AdmissionState.MISSED and found.came_back:
-        # It is called again before anyone new: only others who came back are ahead.
+        # It is called before anyone new: only others who came back, or were passed by, are ahead.
+        if found.awaits:
+            told["awaits"] = "free" if found.may_be_had else "gone"
         return _numbered(view, ticket, "waiting", ticket.number, **told)
     if state in _MAY_PASS:
         told["passed"] = found.passed
         told["grace_until"] = found.grace_until if found.passed else None
+    if found.promised:
+        told["set_aside"] = found.named
     if state is AdmissionState.CALLED:
         told["for_returns"] = found.for_returns
         told["claim_until"] = found.claim_until

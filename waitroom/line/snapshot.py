@@ -118,8 +118,10 @@ class LineSnapshot:
     """One line of a room.
 
     gate: numbers up to it are called, also those not given yet. tail: the last number given.
+    passed_by: numbers that the gate passed without a call, since what they came for was not free.
     share: the line's weight among the room's lines. entries: places that wait for a draw.
-    came_back: admissions that missed their call and came back, in the order they are called again.
+    came_back: admissions that missed their call and came back, or were passed by, in the order they
+        are called again.
     first_called: when each of them was called first, in seconds of the shoppers' clock.
     for_returns: those of them who stayed for returned units.
     """
@@ -130,6 +132,7 @@ class LineSnapshot:
     share: float = 1.0
     gate: int = 0
     tail: int = 0
+    passed_by: int = 0
     entries: int = 0
     came_back: tuple[int, ...] = ()
     first_called: tuple[float, ...] = ()
@@ -221,10 +224,10 @@ class RoomSnapshot:
         return opens or (self.status != "ended" and _reached(self.closes_at, self.now))
 
     def moved_since(self, before: "RoomSnapshot") -> dict[int, int]:
-        """Return by how many numbers the head of each line moved that is in both snapshots."""
-        heads = {line.line_id: line.head for line in before.lines}
+        """Return the calls by which the heads of the lines moved that are in both snapshots."""
+        heads = {line.line_id: line.head - line.passed_by for line in before.lines}
         return {
-            line.line_id: max(line.head - heads[line.line_id], 0)
+            line.line_id: max(line.head - line.passed_by - heads[line.line_id], 0)
             for line in self.lines
             if line.line_id in heads
         }

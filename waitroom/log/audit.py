@@ -188,26 +188,27 @@ class RoomAudit:
             for finding in line.findings(is_over=self._status == "ended")
         ]
         passed_over = sum(line.passed_over for line in self._lines.values())
+        passed_by = sum(line.passed_by for line in self._lines.values())
         return [
             *self._is_named.findings(f"This is the log of the room “{self._room}”."),
             *self._chain.findings(),
             *head_findings(head, hashes=hashes, room=self._room, keys=keys),
             *self._expected_key(key),
             *lines,
-            *self._rest(passed_over),
+            *self._rest(passed_over, passed_by),
             *self._of_receipt(),
             *witness_findings(witnesses, hashes=hashes, room=self._room, keys=keys),
             *(found(name, Verdict.CANNOT_BE_PROVED, sentence) for name, sentence in _LIMITS),
         ]
 
-    def _rest(self, passed_over: int) -> list[Finding]:
+    def _rest(self, passed_over: int, passed_by: int) -> list[Finding]:
         drawn = any(line.ballot.exists for line in self._lines.values())
         no_draw = "This room has no draw: places are in order of arrival."
         return [
             *([] if drawn else [found("draw", Verdict.NOT_APPLICABLE, no_draw)]),
             *self._is_open.findings("No number was called while the room was not open."),
             *(self._is_introduced.findings("") if self._is_introduced.failed else []),
-            *self._exceptions.findings(passed_over),
+            *self._exceptions.findings(passed_over, passed_by),
         ]
 
     def _expected_key(self, key: str | None) -> list[Finding]:

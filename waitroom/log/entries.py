@@ -203,10 +203,11 @@ class Called(OfLine, frozen=True, kw_only=True, tag="called"):
     """The line moved on. Written by `call_numbers`.
 
     The numbers `first` to `last` were reached; `last` is `first` - 1 if none was. `called` of them
-    were called: the others had given up, stepped aside or been revoked. `again` are the numbers of
-    people who had come back and were called once more, and `again_since` the moments at which they
-    came back. `gate` is the number up to which arrivals are called as they join, `term` the
-    leader's reign. `reason` names the bound that decided, and `figures` what was known when it did.
+    were called. Those in `passed` were passed by, since what they came for was not free; the others
+    had given up, stepped aside or been revoked. `again` are the numbers of people who had come back
+    or been passed by and were called now, and `again_since` the moments since when they waited for
+    it. `gate` is the number up to which arrivals are called as they join, `term` the leader's
+    reign. `reason` names the bound that decided, and `figures` what was known when it did.
     """
 
     first: Number = msgspec.field(name="from")
@@ -214,6 +215,7 @@ class Called(OfLine, frozen=True, kw_only=True, tag="called"):
     called: Count
     again: tuple[Number, ...]
     again_since: tuple[At, ...]
+    passed: tuple[Number, ...] = ()
     gate: Count
     term: Count
     reason: str

@@ -235,19 +235,27 @@ def _called(entry: Called) -> str:
     reached = entry.last - entry.first + 1
     line, numbers = _in_line(entry), _range(entry.first, entry.last)
     parts = []
+    passed = len(entry.passed)
     if reached > 0 and entry.called == reached:
         number, were = ("Number", "was") if reached == 1 else ("Numbers", "were")
         parts.append(f"{number} {numbers}{line} {were} called")
     elif reached > 0:
-        were = _were(entry.called)
         parts.append(
-            f"Of the numbers {numbers}{line}, {entry.called:,} {were} called; the others had given "
-            "up, stepped aside or been revoked"
+            f"Of the numbers {numbers}{line}, {entry.called:,} {_were(entry.called)} called"
         )
+    if passed:
+        parts.append(
+            f"{passed:,} {_were(passed)} passed by, since what they came for was not free: "
+            f"{_numbers(entry.passed)}"
+        )
+    if reached > entry.called + passed:
+        parts.append("the others had given up, stepped aside or been revoked")
     if entry.again:
-        one, many = "person who had come back was", "people who had come back were"
-        people = _count(len(entry.again), one, many)
-        parts.append(f"{people} called again{'' if parts else line}: {_numbers(entry.again)}")
+        people = _count(len(entry.again), "person", "people")
+        parts.append(
+            f"{people} who had come back or been passed by {_were(len(entry.again))} called"
+            f"{'' if parts else line}: {_numbers(entry.again)}"
+        )
     if parts:
         return "; ".join(parts)
     if entry.gate > entry.last:

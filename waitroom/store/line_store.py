@@ -124,6 +124,13 @@ class PlaceOnFile:
     returns_email: str | None = field(repr=False)
     # True for a call for returned units, with the longer claim window.
     for_returns: bool
+    # Whether units are set aside for it. `named` is the SKU that one of them is of, or that a
+    # number waits for which was passed by (`awaits`); it `may_be_had` if it is on sale and not all
+    # sold.
+    promised: bool | None
+    named: str | None
+    awaits: bool
+    may_be_had: bool
     # The line's gate and tail at this reading.
     gate: int
     tail: int

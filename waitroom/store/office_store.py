@@ -291,6 +291,7 @@ def _line_of(row: asyncpg.Record) -> LineSnapshot:
         share=row["share"],
         gate=row["gate"],
         tail=row["tail"],
+        passed_by=row["passed_by"],
         entries=row["entries"],
         came_back=tuple(row["came_back"]),
         first_called=tuple(row["first_called"]),

@@ -26,6 +26,9 @@ SELECT a.state, COALESCE(a.ticket_id, p.owner) AS ticket_id, a.came_back_at IS N
        wall_time(a.ended_at + time_for(m.grace_s, a.time_factor)) AS grace_until,
        -- NULL: the ticket does not stay in line for returns. Empty: it stays without an address.
        r.email AS returns_email,
+       -- What a number was promised by name, or waits for; whether any of that is left or may come back.
+       a.promised > 0 AND m.policy = 'guaranteed' AS promised, k.sku AS named, a.awaits_sku_id IS NOT NULL AND m.policy = 'guaranteed' AS awaits,
+       COALESCE(k.sku_id IS NOT NULL AND b.on_hand > b.sold AND is_sold_for(k, '0'), false) AS may_be_had,
        -- A call for returned units has the longer window.
        COALESCE(a.claim_until >= a.called_at + make_interval(secs => m.returns_window_s)
                 AND m.returns_window_s > m.claim_window_s, false) AS for_returns
@@ -34,6 +37,8 @@ FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::boolean[])
 JOIN line l ON l.line_id = q.line_id JOIN room m ON m.room_id = l.room_id
 JOIN room_state s ON s.room_id = l.room_id
 LEFT JOIN admission a ON a.line_id = q.line_id AND a.number = q.number AND NOT q.entered
+LEFT JOIN sku k ON k.sku_id = COALESCE(CASE WHEN a.promised > 0 THEN a.promised_sku_id END, a.awaits_sku_id)
+LEFT JOIN stock b ON b.sku_id = k.sku_id
 LEFT JOIN place p ON p.line_id = q.line_id AND p.entered = q.entered AND p.number = q.number
 LEFT JOIN returns_wait r ON r.line_id = q.line_id AND r.number = q.number AND r.ticket_id = q.ticket_id
     AND NOT q.entered
@@ -96,7 +101,7 @@ SELECT m.room_id, m.room, m.status, m.sold_out, m.message, m.message_at, m.opens
         FROM (SELECT y.limit_per_session FROM sku y WHERE y.room_id = m.room_id AND y.seller_id IS NULL
               UNION ALL SELECT y.limit_per_session FROM room_seller r JOIN sku y USING (room_id, seller_id)
               WHERE r.room_id = m.room_id LIMIT 2) x) AS session_units_max,
-       l.line_id, l.line, l.lane, l.share, l.gate, l.tail, l.entries, s.version, m.xmin::text AS row_version,
+       l.line_id, l.line, l.lane, l.share, l.gate, l.tail, l.passed_by, l.entries, s.version, m.xmin::text AS row_version,
        clock_timestamp() AS now, extract(epoch FROM shopper_now())::float8 AS shopper_s,
        (SELECT clock_goes_until(o) > clock_timestamp() FROM office o) AS clock_goes,
        d.line_id IS NOT NULL AS draw_announced, d.count IS NOT NULL AND d.seed IS NULL AS draw_due,
@@ -120,9 +125,7 @@ CROSS JOIN LATERAL (
     FROM (SELECT a.admission_id, a.number, extract(epoch FROM
                      COALESCE(a.passed_at, a.called_at, a.came_back_at))::float8 AS first_called,
                  EXISTS (SELECT FROM returns_wait r WHERE r.line_id = a.line_id AND r.number = a.number) AS stays
-          FROM admission a
-          WHERE a.line_id = l.line_id AND a.state = 'missed' AND a.came_back_at IS NOT NULL
-          ORDER BY a.number LIMIT m.batch_max) x) b
+          FROM waits_for_call(m, l.line_id) a) x) b
 WHERE m.room_id = $1
 ORDER BY l.lane <> 'main', l.line_id;
 

@@ -148,7 +148,10 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     (
         "called",
         {**CALL, "from": 7, "to": 7, "called": 1, "again": [2, 5]},
-        "Number 7 was called; 2 people who had come back were called again: numbers 2, 5",
+        (
+            "Number 7 was called; 2 people who had come back or been passed by were called: "
+            "numbers 2, 5"
+        ),
     ),
     (
         "called",
@@ -160,9 +163,17 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "called",
+        {**CALL, "from": 1, "to": 4, "called": 2, "again": [], "passed": [2]},
+        (
+            f"Of the numbers 1{DASH}4, 2 were called; 1 was passed by, since what they came for "
+            "was not free: number 2; the others had given up, stepped aside or been revoked"
+        ),
+    ),
+    (
+        "called",
         {**CALL, "from": 8, "to": 7, "called": 0, "again": list(range(1, 15))},
         (
-            "14 people who had come back were called again: "
+            "14 people who had come back or been passed by were called: "
             "numbers 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 2 more"
         ),
     ),

@@ -96,10 +96,15 @@ class Crowd:
             return
         last = waiting[: self.dice.randint(1, 4)][-1].number
         first = waiting[0].number
+        passed = []
         for person in self.people[name][first - 1 : last]:
-            if person.state == "waiting":
+            if person.state == "waiting" and self.dice.random() < 0.2:
+                passed.append(person.number)
+                person.waits[-1].until, person.state, person.since = self.seq, "passed", self.seq
+                person.waits.append(Wait(self.seq, cause=Cause.NOT_FREE))
+            elif person.state == "waiting":
                 self._call(person)
-        self.note(called(self.seq, first, last, name))
+        self.note(called(self.seq, first, last, name, passed=tuple(passed)))
 
     def skip(self) -> None:
         """Call somebody out of turn, which no leader of ours does."""
@@ -115,7 +120,7 @@ class Crowd:
             person.waits.append(Wait(person.since, cause=Cause.CAME_BACK))
 
     def call_again(self) -> None:
-        back = self.standing("back", "aside")
+        back = self.standing("back", "aside", "passed")
         if not back:
             return
         name = self.dice.choice(back).line
@@ -139,7 +144,7 @@ class Crowd:
             person.waits[-1].until = person.since
 
     def revoke(self) -> None:
-        waiting = self.standing("waiting")
+        waiting = self.standing("waiting", "passed")
         if waiting:
             person = self.dice.choice(waiting)
             person.state, person.since = "left", self.seq
@@ -167,7 +172,7 @@ class Crowd:
         ]
         back = [
             WaitingAgain(line=p.line, number=p.number, at=at(p.since))
-            for p in self.standing("back", "aside")
+            for p in self.standing("back", "aside", "passed")
         ]
         return tell_story(self.entries, away=away, back=back, grain=grain)
 

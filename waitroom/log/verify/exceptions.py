@@ -105,8 +105,12 @@ class ExceptionsAudit:
         if len(seen.seqs) < NAMED_MAX:
             seen.seqs.append(entry.seq)
 
-    def findings(self, passed_over: int) -> list[Finding]:
-        """Return one finding for each kind; `passed_over` counts the numbers skipped by calls."""
+    def findings(self, passed_over: int, passed_by: int) -> list[Finding]:
+        """Return one finding for each kind.
+
+        `passed_over` counts the numbers skipped by calls, and `passed_by` those skipped because
+        what they came for was not free.
+        """
         listed = [
             found(
                 f"exceptions.{kind}",
@@ -124,6 +128,16 @@ class ExceptionsAudit:
                     Verdict.CANNOT_BE_PROVED,
                     f"{numbers} passed over as given up, put aside or taken away. Giving up leaves "
                     "no entry in the log: only the holder can say whether it is true.",
+                )
+            )
+        if passed_by:
+            numbers = "1 number was" if passed_by == 1 else f"{passed_by:,} numbers were"
+            listed.append(
+                found(
+                    "exceptions.passed_by",
+                    Verdict.CANNOT_BE_PROVED,
+                    f"{numbers} passed by because what the shopper came for was not free. The log "
+                    "does not say what that was: only the holder can say whether it is true.",
                 )
             )
         return listed or [

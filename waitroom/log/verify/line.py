@@ -9,7 +9,8 @@ class LineAudit:
     """Checks the entries of one line.
 
     `tail` is the last number given, `head` the last number called, and `passed_over` counts the
-    numbers in between that no call named. `replaced_by` is the line that took this one's place
+    numbers in between that no call named. `passed_by` counts those that the log says were passed
+    by, since what they came for was not free. `replaced_by` is the line that took this one's place
     after a reset.
     """
 
@@ -18,6 +19,7 @@ class LineAudit:
         self.tail = 0
         self.head = 0
         self.passed_over = 0
+        self.passed_by = 0
         self.replaced_by: str | None = None
         # The line before a reset, if its entries to a draw had closed: then a new draw is a redraw.
         self._replaces_closed: str | None = None
@@ -97,16 +99,22 @@ class LineAudit:
                 f"{self.head + 1:,} was next.",
                 seq,
             )
-        if reached < 0 or entry.called > reached:
+        if reached < 0 or entry.called + len(entry.passed) > reached:
             self._calls.fail(f"Log entry {seq} calls more numbers than it names.", seq)
         if reached > 0 and entry.last > self.tail:
             self._calls.fail(
                 f"Number {entry.last:,} was called in log entry {seq}, before it was given.", seq
             )
+        here = {number for number in entry.passed if entry.first <= number <= entry.last}
+        if len(here) < len(entry.passed):
+            self._calls.fail(
+                f"Log entry {seq} passes a number by that it did not reach, or one twice.", seq
+            )
         self._call_again(entry)
         if entry.called or entry.again:
             self._must_be_drawn(seq)
-        self.passed_over += max(reached - entry.called, 0)
+        self.passed_over += max(reached - entry.called - len(entry.passed), 0)
+        self.passed_by += len(entry.passed)
         self.head = max(self.head, entry.last)
 
     def _call_again(self, entry: Called) -> None:

@@ -63,8 +63,11 @@ class ReceiptAudit:
                 if entry.first <= self._number < entry.first + entry.called:
                     self._call(entry, is_sure=True)
             case Called() if self._number is not None:
-                if entry.first <= self._number <= entry.last:
-                    self._call(entry, is_sure=entry.called == entry.last - entry.first + 1)
+                if self._number in entry.passed:
+                    self._happened(entry, "was passed by: what it came for was not free")
+                elif entry.first <= self._number <= entry.last:
+                    reached = entry.last - entry.first + 1 - len(entry.passed)
+                    self._call(entry, is_sure=entry.called == reached)
                 elif self._number in entry.again:
                     self._call(entry, is_sure=True)
             case OfNumber() if entry.is_of(entry=receipt.entry, number=self._number):
@@ -120,7 +123,7 @@ class ReceiptAudit:
         if len(self._calls) < CALLS_NAMED_MAX:
             self._calls.append((entry, is_sure))
 
-    def _happened(self, entry: OfNumber | Reset, what: str) -> None:
+    def _happened(self, entry: OfNumber | Called | Reset, what: str) -> None:
         if len(self._events) < CALLS_NAMED_MAX:
             said = f"Your place {what} at {utc(entry.at)}, in log entry {entry.seq}."
             event = found("receipt.event", Verdict.CANNOT_BE_PROVED, said, seq=entry.seq)

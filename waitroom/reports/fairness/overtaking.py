@@ -2,8 +2,8 @@
 
 A person is overtaken by each call of a later arrival during their wait. Within a line the number
 tells which arrival is later; across lines the time of arrival does. A person who waits a second
-time, after missing a call or stepping aside, is overtaken by each call of a later number during
-that wait. One log entry calls at one moment, so there is no overtaking within it.
+time, after missing a call, stepping aside or being passed by, is overtaken by each call of a later
+number during that wait. One log entry calls at one moment, so there is no overtaking within it.
 
 The calls are taken in the order of the log. For each wait that ends, a Fenwick tree (P. Fenwick, A
 New Data Structure for Cumulative Frequency Tables, 1994) of each line counts the later arrivals
@@ -24,7 +24,7 @@ class Cause(StrEnum):
     """Why a person was overtaken; `unexplained` must not happen.
 
     By a lane, by an operator's reset, by an arrival that was called at once, or during a second
-    wait: after missing a call, or after stepping aside.
+    wait: after missing a call, after stepping aside, or while what they came for was not free.
     """
 
     LANE = "lane"
@@ -32,6 +32,7 @@ class Cause(StrEnum):
     CALLED_AT_ONCE = "called_at_once"
     CAME_BACK = "came_back"
     STEPPED_ASIDE = "stepped_aside"
+    NOT_FREE = "not_free"
     UNEXPLAINED = "unexplained"
 
 
@@ -151,8 +152,7 @@ class _Sweep:
             passed = self._passed(name, index, each.arrived.seq)
             if passed:
                 self._firsts.append((each, passed))
-        for wait in step.begun:
-            self._seconds[wait.line, wait.number].subtract(self._passed_again(wait))
+        self._begin(wait for wait in step.begun if not wait.passed_by)
         for wait in step.ended:
             self._seconds[wait.line, wait.number].update(self._passed_again(wait))
         for name, index, each in step.calls:
@@ -160,6 +160,12 @@ class _Sweep:
             (calls.at_once if each.at_once else calls.normal).add(index, each.people)
         for name, index in step.again:
             self._calls[name].again.add(index, 1)
+        # The entry that passes a number by may call later ones at the same moment.
+        self._begin(wait for wait in step.begun if wait.passed_by)
+
+    def _begin(self, waits: Iterable[SecondWait]) -> None:
+        for wait in waits:
+            self._seconds[wait.line, wait.number].subtract(self._passed_again(wait))
 
     def _passed(self, name: str, index: int, arrived: int) -> Counter[Cause]:
         own = self._calls[name]
@@ -174,6 +180,8 @@ class _Sweep:
             return Counter()
         passed = self._by_others(wait.line, own.arrivals[index])
         cause = Cause.STEPPED_ASIDE if wait.aside else Cause.CAME_BACK
+        if wait.passed_by:
+            cause = Cause.NOT_FREE
         _note(passed, cause, own.normal.beyond(index) + own.again.beyond(index))
         _note(passed, Cause.CALLED_AT_ONCE, own.at_once.beyond(index))
         return passed

@@ -11,7 +11,7 @@ FROM room m JOIN log_head h USING (room_id), LATERAL (
            count(x.claimed_at) AS claimed,
            count(*) FILTER (WHERE x.called_at IS NOT NULL AND x.state IN ('missed', 'aside') AND x.came_back_at IS NULL
                             AND x.claimed_at IS NULL) AS no_shows,
-           count(*) FILTER (WHERE x.times_called > 1 OR x.came_back_at IS NOT NULL) AS came_back,
+           count(*) FILTER (WHERE x.times_called > 1 OR (x.came_back_at IS NOT NULL AND x.times_called > 0)) AS came_back,
            count(*) FILTER (WHERE x.state = 'left' AND x.called_at IS NULL
                             AND x.end_reason IS DISTINCT FROM 'revoked') AS left_waiting,
            count(*) FILTER (WHERE x.state = 'left' AND x.called_at IS NOT NULL

@@ -43,7 +43,10 @@ class AbsentNumber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingAgain:
-    """A number that missed its call, came back at the moment `at`, and waits to be called again."""
+    """A number that waits to be called again since the moment `at`.
+
+    It missed its call and came back, or was passed by since what it came for was not free.
+    """
 
     line: str
     number: int
@@ -78,7 +81,8 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class SecondWait:
     """One person's second wait, in sequence numbers: from `since` up to `until`, or up to now.
 
-    `aside` says that the person had stepped aside, rather than missed a call.
+    `aside` says that the person had stepped aside, rather than missed a call, and `passed_by` that
+    the line passed them by, since what they came for was not free.
     """
 
     line: str
@@ -86,6 +90,7 @@ class SecondWait:
     since: int
     until: int | None
     aside: bool
+    passed_by: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +117,8 @@ class _Line:
 
     `opened` is when its draw closed. `gone` has when a number stopped waiting without a call, and
     `never` those that the database says were never called. `aside` are the numbers put aside and
-    not called since, and `called_later` the first calls of those that were. `apart` are the
+    not called since, `passed_by` those that the line passed since what they came for was not free,
+    and `called_later` the first calls of either. `apart` are the
     entries that revoked a number, put it aside or called one that was aside, in order.
     """
 
@@ -122,6 +128,7 @@ class _Line:
     gone: dict[int, int] = field(default_factory=dict)
     never: set[int] = field(default_factory=set)
     aside: dict[int, int] = field(default_factory=dict)
+    passed_by: dict[int, int] = field(default_factory=dict)
     called_later: dict[int, Moment] = field(default_factory=dict)
     apart: "array[int]" = field(default_factory=lambda: array("q"))
     reset: bool = False
@@ -156,6 +163,7 @@ class StoryTeller:
                 self._note(line.arrivals, Range(first=1, last=entry.count, moment=opened))
             case Revoked():
                 line = self._lines[entry.line]
+                self._end_passed(entry.line, entry.number, until=entry.seq)
                 line.gone.setdefault(entry.number, entry.seq)
                 line.apart.append(entry.seq)
             case SteppedAside():
@@ -195,12 +203,18 @@ class StoryTeller:
         line = self._lines[entry.line]
         if entry.first <= entry.last:
             self._note(line.calls, Range(first=entry.first, last=entry.last, moment=moment))
+        if entry.passed:
+            line.passed_by |= dict.fromkeys(entry.passed, entry.seq)
+            line.apart.append(entry.seq)
         back_since = dict(zip(entry.again, entry.again_since, strict=False))
         for number in entry.again:
             again = SecondCall(line=entry.line, number=number, seq=entry.seq)
             self._second_calls.append(again)
             aside = line.aside.pop(number, None)
-            if aside is not None:
+            if self._end_passed(entry.line, number, until=entry.seq):
+                line.called_later.setdefault(number, moment)
+                line.apart.append(entry.seq)
+            elif aside is not None:
                 line.gone.setdefault(number, aside)
                 line.called_later.setdefault(number, moment)
                 line.apart.append(entry.seq)
@@ -210,11 +224,35 @@ class StoryTeller:
                 since = min(self._moments.seq_after(back_since[number]), entry.seq)
                 self._waited_again(entry.line, number, since=since, until=entry.seq)
 
+    def _end_passed(self, name: str, number: int, *, until: int | None) -> bool:
+        """End the wait of a number that was passed by; return whether it was."""
+        line = self._lines[name]
+        since = line.passed_by.pop(number, None)
+        if since is None:
+            return False
+        line.gone.setdefault(number, since)
+        self._waited_again(name, number, since=since, until=until, passed_by=True)
+        return True
+
     def _waited_again(
-        self, line: str, number: int, *, since: int, until: int | None = None, aside: bool = False
+        self,
+        line: str,
+        number: int,
+        *,
+        since: int,
+        until: int | None = None,
+        aside: bool = False,
+        passed_by: bool = False,
     ) -> None:
         self._second_waits.append(
-            SecondWait(line=line, number=number, since=since, until=until, aside=aside)
+            SecondWait(
+                line=line,
+                number=number,
+                since=since,
+                until=until,
+                aside=aside,
+                passed_by=passed_by,
+            )
         )
 
     def story(self, *, away: Iterable[AbsentNumber], back: Iterable[WaitingAgain]) -> Story:
@@ -235,11 +273,14 @@ class StoryTeller:
     def _take_away(self, absent: AbsentNumber) -> None:
         line = self._lines[absent.line]
         since = line.aside.pop(absent.number, None) or self._moments.seq_after(absent.at)
+        self._end_passed(absent.line, absent.number, until=since)
         line.gone.setdefault(absent.number, since)
         line.never.add(absent.number)
 
     def _bring_back(self, waiting: WaitingAgain) -> None:
         line = self._lines[waiting.line]
+        if self._end_passed(waiting.line, waiting.number, until=None):
+            return
         aside = line.aside.pop(waiting.number, None)
         if aside is not None:
             line.gone.setdefault(waiting.number, aside)

@@ -11,6 +11,7 @@ CAUSES = {
     Cause.CALLED_AT_ONCE: "by arrivals that were called as they joined",
     Cause.CAME_BACK: "after missing a call and coming back",
     Cause.STEPPED_ASIDE: "after choosing to step aside",
+    Cause.NOT_FREE: "while what they came for was not free",
     Cause.UNEXPLAINED: "without a recorded reason",
 }
 

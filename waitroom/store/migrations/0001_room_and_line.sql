@@ -121,10 +121,8 @@ CREATE TABLE room (
     CONSTRAINT doors_open_before_the_sale CHECK (doors_at <= opens_at)
 );
 
--- The units of all SKUs of a room together, how many of them are promised to called shoppers, and
--- the seats taken.
--- A promise is "one unit of something in this room", so it lives here and not at a single SKU;
--- in a room with one SKU the two are the same.
+-- The units of all SKUs of a room together, how many of them are promised, and the seats taken.
+-- `promised` counts every promise, and `stock.promised` once more those of one SKU (`0032_named_promises.sql`).
 CREATE TABLE room_stock (
     room_id int PRIMARY KEY REFERENCES room,
     on_hand bigint NOT NULL DEFAULT 0 CHECK (on_hand >= 0),
@@ -133,15 +131,13 @@ CREATE TABLE room_stock (
     sold bigint NOT NULL DEFAULT 0 CHECK (sold >= 0),
     -- Units that an operator took away, by an override that is on record, from under what is spoken for.
     short bigint NOT NULL DEFAULT 0 CHECK (short >= 0),
-    -- The seats taken: admissions called or claimed. Kept here, since a tick has no time to count them.
+    -- The seats taken (admissions called or claimed), and the open holds: a tick has no time to count them.
     seats bigint NOT NULL DEFAULT 0 CHECK (seats >= 0),
-    -- The open holds, for the same reason.
     holds bigint NOT NULL DEFAULT 0 CHECK (holds >= 0),
     CONSTRAINT promises_are_covered CHECK (held + sold + promised <= on_hand + short)
 ) WITH (fillfactor = 20);
 
--- The sellers whose SKUs a room sells. Those of other sellers may be prepared there, but shoppers see none
--- of them, nobody can hold them, and no call counts on their units.
+-- The sellers whose SKUs a room sells. Those of others may be prepared there, but no shopper sees or gets them.
 CREATE TABLE room_seller (
     room_id int NOT NULL REFERENCES room,
     seller_id int NOT NULL REFERENCES operator,
@@ -150,7 +146,7 @@ CREATE TABLE room_seller (
     CONSTRAINT seller_admitted_once PRIMARY KEY (room_id, seller_id)
 );
 
--- The rooms that once sold SKUs which they sell no longer: such a room stays a shop, and calls nobody into it.
+-- Rooms that once sold SKUs which they sell no longer stay shops, and call nobody.
 CREATE TABLE shop (room_id int PRIMARY KEY REFERENCES room);
 
 -- Every change by an operator. Rows are only ever added.
@@ -207,6 +203,7 @@ CREATE TABLE line (
     entries bigint NOT NULL DEFAULT 0 CHECK (entries >= 0),
     tail bigint NOT NULL DEFAULT 0 CHECK (tail >= 0),
     gate bigint NOT NULL DEFAULT 0 CHECK (gate >= 0),
+    passed_by bigint NOT NULL DEFAULT 0 CHECK (passed_by >= 0), -- numbers whose SKU was not free at their turn
     CONSTRAINT line_named_once UNIQUE (room_id, line)
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX lane_has_one_line ON line (room_id, lane) WHERE joinable;
@@ -237,6 +234,8 @@ CREATE TABLE admission (
     ticket_id bytea,
     customer_id bigint REFERENCES customer,
     promised int NOT NULL DEFAULT 0 CHECK (promised >= 0),
+    promised_sku_id int, -- while any unit is promised, one of them is of this SKU
+    awaits_sku_id int, -- what a number that came back, or was passed by, is called again for
     times_called int NOT NULL DEFAULT 1,
     -- More time to come and to buy, for a shopper who asked for it.
     time_factor real NOT NULL DEFAULT 1 CHECK (time_factor BETWEEN 1 AND 5),
@@ -259,6 +258,7 @@ CREATE TABLE admission (
     CONSTRAINT session_is_bound CHECK (
         state <> 'claimed' OR (ticket_id IS NOT NULL AND expires_at IS NOT NULL)),
     CONSTRAINT only_a_missed_number_comes_back CHECK (came_back_at IS NULL OR state = 'missed'),
+    CONSTRAINT only_a_returned_number_awaits CHECK (awaits_sku_id IS NULL OR came_back_at IS NOT NULL),
     CONSTRAINT no_seat_without_a_call CHECK (state NOT IN ('called', 'claimed', 'ended') OR called_at IS NOT NULL),
     CONSTRAINT missed_after_its_turn CHECK (state <> 'missed' OR called_at IS NOT NULL OR passed_at IS NOT NULL)
 ) WITH (fillfactor = 70, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.1,
@@ -268,6 +268,7 @@ CREATE INDEX admission_session_due ON admission (expires_at) WHERE state = 'clai
 CREATE INDEX admission_seated ON admission (room_id) WHERE state IN ('called', 'claimed');
 CREATE INDEX admission_came_back ON admission (line_id, number)
     WHERE state = 'missed' AND came_back_at IS NOT NULL;
+CREATE INDEX admission_awaits ON admission (line_id, awaits_sku_id, number) WHERE awaits_sku_id IS NOT NULL;
 -- Numbers that the gate steps over, since they left or stepped aside before their turn.
 CREATE INDEX admission_skipped ON admission (line_id, number)
     WHERE called_at IS NULL AND state IN ('left', 'aside');

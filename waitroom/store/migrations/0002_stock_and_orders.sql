@@ -104,7 +104,8 @@ CREATE TABLE sale_time (
 CREATE INDEX sale_time_by_beginning ON sale_time (room_id, on_sale_from);
 CREATE INDEX sale_time_by_end ON sale_time (room_id, on_sale_until);
 
--- `wished` counts the units for which refused sessions wait: what comes free is theirs first.
+-- `promised` counts the units of this SKU that called shoppers who named it were promised. `wished` counts the
+-- units for which refused sessions wait: what comes free is theirs first.
 CREATE TABLE stock (
     sku_id int PRIMARY KEY REFERENCES sku,
     -- NULL for a SKU of the room's own that is always on sale.
@@ -112,9 +113,11 @@ CREATE TABLE stock (
     on_hand int NOT NULL DEFAULT 0 CHECK (on_hand >= 0),
     held int NOT NULL DEFAULT 0 CHECK (held >= 0),
     sold int NOT NULL DEFAULT 0 CHECK (sold >= 0),
+    promised int NOT NULL DEFAULT 0 CHECK (promised >= 0),
     short int NOT NULL DEFAULT 0 CHECK (short >= 0),
     wished int NOT NULL DEFAULT 0 CHECK (wished >= 0),
-    CONSTRAINT stock_never_oversold CHECK (held + sold <= on_hand + short)
+    CONSTRAINT stock_never_oversold CHECK (held + sold <= on_hand + short),
+    CONSTRAINT named_promises_are_covered CHECK (promised = 0 OR held + sold + promised <= on_hand)
 ) WITH (fillfactor = 20);
 CREATE INDEX stock_wished ON stock (sku_id) WHERE wished > 0;
 

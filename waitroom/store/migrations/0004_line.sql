@@ -22,10 +22,10 @@ BEGIN
         FROM room_stock x WHERE x.room_id = m.room_id);
 END $$;
 
--- Calls numbers as they join, as many as the stock is enough for, and returns how many. Their claim
--- window starts now, and ends at `claim_until` on the shoppers' clock.
+-- Calls numbers as they join, as many as the stock is enough for, and returns how many: up to the first whose SKU
+-- (`sku_ids`) cannot be promised. Their claim window starts now, and ends at `claim_until` on the shoppers' clock.
 CREATE FUNCTION call_joins(
-    m room, in_line int, first_number bigint, wanted int, OUT called int, OUT claim_until timestamptz)
+    m room, in_line int, first_number bigint, wanted int, sku_ids int[], OUT called int, OUT claim_until timestamptz)
 LANGUAGE plpgsql AS $$
 DECLARE
     promise constant int := promise_of(m);
@@ -35,6 +35,10 @@ BEGIN
     called := wanted;
     IF promise > 0 THEN
         called := LEAST(wanted, calls_afforded(m, promise));
+        IF sku_ids IS NOT NULL THEN
+            called := COALESCE(array_position(share_units(sku_ids[1 : called], called), false) - 1, called);
+            PERFORM count_named(sku_ids[1 : called], 1);
+        END IF;
         UPDATE room_stock x SET promised = x.promised + called * promise WHERE x.room_id = m.room_id;
     ELSIF is_empty_shop(m) THEN
         called := 0;
@@ -43,8 +47,9 @@ BEGIN
     t := shopper_now();
     claim_until := t + time_for(m.claim_window_s, 1);
     last_number := first_number + called - 1;
-    INSERT INTO admission (room_id, line_id, number, state, promised, called_at, passed_at, claim_until)
-        SELECT m.room_id, in_line, n, 'called', promise, t, t, call_joins.claim_until
+    INSERT INTO admission (room_id, line_id, number, state, promised, promised_sku_id, called_at, passed_at, claim_until)
+        SELECT m.room_id, in_line, n, 'called', promise, CASE WHEN promise > 0 THEN sku_ids[n - first_number + 1] END, t, t,
+               call_joins.claim_until
         FROM generate_series(first_number, last_number) n;
     PERFORM tell_of_calls(in_line, ARRAY(SELECT generate_series(first_number, last_number)));
 END $$;
@@ -65,16 +70,18 @@ END $$;
 
 -- Calls the numbers that a gate passes, from `head` to `last_number`, and returns how many there were.
 -- Numbers that stand aside are passed, and their grace for coming back begins; one that stays in line for
--- returns is back at once. Numbers with a note belong to its ticket and have the time of its profile.
+-- returns is back at once. Numbers with a note belong to its ticket and have the time of its profile. `skus` are
+-- those that the numbers named, from the first after the head.
 CREATE FUNCTION call_passed(
-    m room, in_line int, head bigint, last_number bigint, promise int, t timestamptz, until timestamptz)
+    m room, in_line int, head bigint, last_number bigint, promise int, skus int[], t timestamptz, until timestamptz)
 RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
     called int;
     passed bigint[];
 BEGIN
-    INSERT INTO admission (room_id, line_id, number, state, promised, called_at, passed_at, claim_until)
-        SELECT m.room_id, in_line, n, 'called', promise, t, t, until FROM generate_series(head + 1, last_number) n
+    INSERT INTO admission (room_id, line_id, number, state, promised, promised_sku_id, called_at, passed_at, claim_until)
+        SELECT m.room_id, in_line, n, 'called', promise, skus[n - head], t, t, until
+        FROM generate_series(head + 1, last_number) n
         ON CONFLICT ON CONSTRAINT number_called_once DO NOTHING;
     GET DIAGNOSTICS called = ROW_COUNT;
     WITH p AS (
@@ -87,7 +94,8 @@ BEGIN
             claim_until = until + time_for(m.claim_window_s, COALESCE(f.time_factor, 1) - 1)
         FROM place p LEFT JOIN profile f ON f.room_id = m.room_id AND f.profile = p.profile
         WHERE p.line_id = in_line AND NOT p.entered AND p.number > head AND p.number <= last_number
-            AND a.line_id = in_line AND a.number = p.number AND a.state = 'called';
+            AND a.line_id = in_line AND a.number = p.number AND a.state IN ('called', 'missed');
+    PERFORM count_named(skus, 1);
     RETURN called;
 END $$;
 
@@ -110,7 +118,11 @@ BEGIN
            array_agg(to_char(wall_time(a.came_back_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
                      ORDER BY a.number)
         INTO numbers, since FROM admission a WHERE a.admission_id = ANY (ids);
+    IF promise > 0 THEN
+        PERFORM count_named(ARRAY(SELECT a.awaits_sku_id FROM admission a WHERE a.admission_id = ANY (ids)), 1);
+    END IF;
     UPDATE admission a SET state = 'called', promised = promise, called_at = t,
+            promised_sku_id = CASE WHEN promise > 0 THEN a.awaits_sku_id END,
             claim_until = until + time_for(m.claim_window_s, a.time_factor - 1),
             came_back_at = NULL, ended_at = NULL, times_called = a.times_called + 1
         WHERE a.admission_id = ANY (ids);
@@ -135,7 +147,7 @@ CREATE FUNCTION call_numbers(
 LANGUAGE plpgsql AS $$
 DECLARE
     l record; m room; afford bigint; head bigint; last_number bigint; until timestamptz; t timestamptz;
-    again_numbers bigint[]; again_since text[]; promise int;
+    again_numbers bigint[]; again_since text[]; promise int; skus int[]; passed bigint[]; passed_skus int[];
 BEGIN
     called := 0; called_again := 0;
     PERFORM 1 FROM log_head h JOIN line x USING (room_id) WHERE x.line_id = in_line FOR NO KEY UPDATE OF h;
@@ -157,14 +169,16 @@ BEGIN
     IF promise > 0 THEN
         -- The stock may have fallen since it was read: no call goes beyond what is there.
         afford := calls_afforded(m, promise);
-        again := again[1:LEAST(afford, cardinality(again))];
-        gate_wanted := LEAST(gate_wanted, head + afford - cardinality(again));
+        SELECT p.* INTO again, gate, skus, passed, passed_skus
+            FROM plan_calls(in_line, head, l.tail, gate_wanted - head, afford, again) p;
+    ELSE
+        gate := step_over(in_line, head, gate_wanted);
     END IF;
-    gate := step_over(in_line, head, gate_wanted);
     last_number := LEAST(gate, l.tail);
     t := shopper_now();
     until := call_ends(m, heard_by, t);
-    IF last_number > head THEN called := call_passed(m, in_line, head, last_number, promise, t, until); END IF;
+    PERFORM pass_by(m, in_line, passed, passed_skus, t);
+    IF last_number > head THEN called := call_passed(m, in_line, head, last_number, promise, skus, t, until); END IF;
     IF cardinality(again) > 0 THEN
         SELECT c.* INTO again_numbers, again_since FROM call_again(m, again, promise, t, until) c;
         called_again := cardinality(again_numbers);
@@ -177,11 +191,12 @@ BEGIN
             WHERE r.line_id = in_line AND r.number > head AND r.number <= last_number), t);
         PERFORM tell_of_calls(in_line, again_numbers || ARRAY(SELECT generate_series(head + 1, last_number)));
     END IF;
-    IF called + called_again > 0 OR gate < l.gate THEN
+    IF called + called_again > 0 OR gate < l.gate OR passed IS NOT NULL THEN
         PERFORM append_log(m.room_id, 'called', jsonb_build_object('line', l.line, 'from', head + 1,
             'to', last_number, 'called', called, 'again', COALESCE(to_jsonb(again_numbers), '[]'),
             'again_since', COALESCE(to_jsonb(again_since), '[]'),
-            'gate', gate, 'term', my_term, 'reason', reason, 'figures', figures));
+            'gate', gate, 'term', my_term, 'reason', reason, 'figures', figures)
+            || CASE WHEN passed IS NULL THEN '{}' ELSE jsonb_build_object('passed', passed) END);
     END IF;
 END $$;
 
@@ -291,22 +306,6 @@ BEGIN
     PERFORM come_back_for_returns(calls || sessions);
 END $$;
 
--- Gives the promises of admissions back that are about to end, and locks their rooms' balances.
-CREATE FUNCTION return_promises(ids bigint[]) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    d record;
-BEGIN
-    PERFORM 1 FROM room_stock k WHERE k.room_id IN (
-            SELECT a.room_id FROM admission a WHERE a.admission_id = ANY (ids))
-        ORDER BY k.room_id FOR NO KEY UPDATE;
-    FOR d IN SELECT a.room_id, sum(a.promised) AS q FROM admission a WHERE a.admission_id = ANY (ids)
-             GROUP BY a.room_id HAVING sum(a.promised) > 0 ORDER BY a.room_id LOOP
-        UPDATE room_stock k SET promised = k.promised - d.q,
-                short = LEAST(k.short, GREATEST(k.held + k.sold + k.promised - d.q - k.on_hand, 0))
-            WHERE k.room_id = d.room_id;
-    END LOOP;
-END $$;
-
 -- Keeps `room_stock.seats` in step with the admissions, whatever changes them.
 CREATE FUNCTION count_seats() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -349,7 +348,8 @@ BEGIN
     PERFORM 1 FROM room_stock k WHERE k.room_id = a.room_id FOR NO KEY UPDATE;
     PERFORM 1 FROM stock k WHERE k.sku_id IN (
             SELECT l.sku_id FROM hold_line l WHERE l.hold_id = ANY (open_holds)
-            UNION SELECT w.sku_id FROM wish w WHERE w.session_id = in_session)
+            UNION SELECT w.sku_id FROM wish w WHERE w.session_id = in_session
+            UNION SELECT a.promised_sku_id)
         ORDER BY k.sku_id FOR NO KEY UPDATE;
     PERFORM return_promises(ARRAY[in_session]);
     UPDATE admission SET state = 'ended', end_reason = reason, ended_at = shopper_now(), promised = 0

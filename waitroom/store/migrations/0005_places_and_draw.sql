@@ -304,11 +304,13 @@ BEGIN
     IF verdict <> 'done' THEN RETURN; END IF;
     UPDATE draw x SET fixed_at = clock_timestamp() WHERE x.line_id = in_line AND x.fixed_at IS NULL;
     entries := ARRAY(SELECT p.number FROM place p WHERE p.line_id = in_line AND p.entered
-        UNION SELECT w.number FROM call_mail w WHERE w.line_id = in_line AND w.entered ORDER BY 1);
+        UNION SELECT w.number FROM call_mail w WHERE w.line_id = in_line AND w.entered
+        UNION SELECT c.first_number + u.o - 1 FROM choice c, unnest(c.sku_ids) WITH ORDINALITY u(sku, o)
+            WHERE c.line_id = in_line AND c.entered AND u.sku IS NOT NULL ORDER BY 1);
 END $$;
 
--- Reveals the seed and with it the order. `entries` and `numbers` tell which numbers the few places
--- got about which something is remembered. An entry that left needs no more than its number's row, so
+-- Reveals the seed and with it the order. `entries` and `numbers` tell which numbers those places got
+-- about which something is remembered. An entry that left needs no more than its number's row, so
 -- workers do not read thousands of such places again. Verdicts: done, stale_term, not_due (also while
 -- entries are not fixed).
 CREATE FUNCTION reveal_draw(
@@ -334,6 +336,7 @@ BEGIN
         WHERE p.line_id = in_line AND p.entered AND p.number = m.e AND NOT p.has_left;
     UPDATE call_mail w SET entered = false, number = m.n FROM unnest(entries, numbers) m(e, n)
         WHERE w.line_id = in_line AND w.entered AND w.number = m.e;
+    PERFORM name_drawn(in_line, entries, numbers);
     PERFORM append_log(l.room_id, 'drawn', jsonb_build_object('line', l.line, 'seed', encode(in_seed, 'hex'),
         'head', encode(d.head, 'hex'), 'count', d.count, 'value', d.value));
     RETURN 'done';

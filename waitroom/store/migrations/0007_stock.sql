@@ -292,19 +292,24 @@ END $$;
 -- other_body (the key moved something else), unknown. stock_never_oversold and promises_are_covered
 -- refuse a correction below what is spoken for; behind a promise stands only what can be bought. With
 -- `override` the units that are then missing are written down as `short`, and nothing is given out until
--- they are there again.
+-- they are there again; the latest promises of this SKU become promises of anything.
 CREATE FUNCTION move_stock(
     in_sku text, in_kind text, in_quantity int, in_who text, in_reason text, in_key uuid, override boolean,
     OUT verdict text, OUT now_on_hand int)
 LANGUAGE plpgsql AS $$
 DECLARE
-    id int; rid int; done stock_movement; pool room_stock; missing bigint;
+    id int; rid int; done stock_movement; pool room_stock; missing bigint; bare int;
 BEGIN
     SELECT k.sku_id, k.room_id INTO id, rid FROM sku k WHERE k.sku = in_sku;
     IF id IS NULL THEN verdict := 'unknown'; RETURN; END IF;
     PERFORM 1 FROM log_head h WHERE h.room_id = rid FOR NO KEY UPDATE;
+    IF override THEN
+        PERFORM 1 FROM admission a WHERE a.room_id = rid AND a.state IN ('called', 'claimed') AND a.promised_sku_id = id
+            ORDER BY a.admission_id FOR NO KEY UPDATE;
+    END IF;
     SELECT * INTO pool FROM room_stock k WHERE k.room_id = rid FOR NO KEY UPDATE;
-    SELECT k.on_hand INTO now_on_hand FROM stock k WHERE k.sku_id = id FOR NO KEY UPDATE;
+    SELECT k.on_hand, k.promised - GREATEST(k.on_hand + in_quantity - k.held - k.sold, 0) INTO now_on_hand, bare
+        FROM stock k WHERE k.sku_id = id FOR NO KEY UPDATE;
     IF NOT FOUND THEN verdict := 'unknown'; RETURN; END IF;
     SELECT * INTO done FROM stock_movement m WHERE m.sku_id = id AND m.idempotency_key = in_key;
     IF done.movement_id IS NOT NULL THEN
@@ -312,7 +317,8 @@ BEGIN
                         THEN 'replay' ELSE 'other_body' END;
         RETURN;
     END IF;
-    IF NOT override AND slack_of(pool, ARRAY[id], ARRAY[-in_quantity]) < 0 THEN
+    IF override AND bare > 0 THEN PERFORM loosen_promises(id, rid, bare); END IF;
+    IF NOT override AND (bare > 0 OR slack_of(pool, ARRAY[id], ARRAY[-in_quantity]) < 0) THEN
         RAISE EXCEPTION 'units are promised' USING ERRCODE = 'check_violation', CONSTRAINT = 'promises_are_covered';
     END IF;
     UPDATE stock k SET on_hand = k.on_hand + in_quantity,

@@ -60,13 +60,15 @@ CREATE TYPE hold_facts AS (
     at_wall timestamptz,
     stopped interval,
     verdicts text[],          -- of each request: what is decided before anything is counted, or NULL
-    sessions session_facts[], -- of each session slot, like the next three
+    sessions session_facts[], -- of each session slot, like the next four
     session_rooms int[],
     customers bigint[],
     promised int[],           -- units promised to it
-    skus sku_facts[],         -- of each SKU slot, like the next five
+    named int[],              -- the SKU that one of them is of; NULL for none
+    skus sku_facts[],         -- of each SKU slot, like the next six
     sku_ids int[],
     free int[],
+    by_name int[],            -- those of the free units that are promised to shoppers who named the SKU
     prices bigint[],
     currencies text[],
     names text[],
@@ -88,7 +90,8 @@ CREATE TYPE hold_decisions AS (
     expires timestamptz[], -- in shopper time; NULL where there is no hold
     given int[],           -- of each line: its units, like the next
     line_request int[],    -- the request whose hold it is in, or 0
-    promised int[],        -- of each session slot: the units still promised to it
+    promised int[],        -- of each session slot: the units still promised to it, like the next
+    named int[],           -- the SKU that one of them is of
     free int[],            -- of each SKU slot: the units still free
     room_taken bigint[],   -- of each room slot: the units in new holds, like the next
     room_promise bigint[], -- those among them that had been promised
@@ -123,9 +126,10 @@ BEGIN
                           is_sold_for(k, make_interval(secs => m.claim_window_s)),
                           k.limit_per_order, k.limit_per_session, k.limit_per_customer)::sku_facts ORDER BY u.o),
            array_agg(k.sku_id ORDER BY u.o), array_agg(COALESCE(s.on_hand - s.held - s.sold, 0) ORDER BY u.o),
+           array_agg(COALESCE(s.promised, 0) ORDER BY u.o),
            array_agg(k.price_minor ORDER BY u.o), array_agg(k.currency ORDER BY u.o),
            array_agg(k.name ORDER BY u.o), bool_or(s.wished > 0), bool_or(k.limit_per_customer IS NOT NULL)
-        INTO f.skus, f.sku_ids, f.free, f.prices, f.currencies, f.names, any_wished, limits_customers
+        INTO f.skus, f.sku_ids, f.free, f.by_name, f.prices, f.currencies, f.names, any_wished, limits_customers
         FROM unnest(b.skus) WITH ORDINALITY u(sku, o)
         LEFT JOIN sku k ON k.sku = u.sku AND k.sku_id = ANY (locked)
         LEFT JOIN stock s ON s.sku_id = k.sku_id LEFT JOIN room m ON m.room_id = k.room_id;
@@ -136,10 +140,11 @@ BEGIN
                               SELECT FROM hold h WHERE h.session_id = a.admission_id LIMIT session_holds_max()) x)
                          )::session_facts ORDER BY u.o),
            array_agg(a.room_id ORDER BY u.o), array_agg(a.customer_id ORDER BY u.o),
-           array_agg(COALESCE(a.promised, 0) ORDER BY u.o), bool_or(a.customer_id IS NOT NULL),
+           array_agg(COALESCE(a.promised, 0) ORDER BY u.o),
+           array_agg(CASE WHEN a.promised > 0 THEN a.promised_sku_id END ORDER BY u.o), bool_or(a.customer_id IS NOT NULL),
            array_agg(CASE WHEN a.state IS DISTINCT FROM 'claimed' OR a.expires_at <= f.t THEN 'session_over'
                           WHEN m.customers_only AND a.customer_id IS NULL THEN 'customer_needed' END ORDER BY u.o)
-        INTO f.sessions, f.session_rooms, f.customers, f.promised, knows_customers, refused
+        INTO f.sessions, f.session_rooms, f.customers, f.promised, f.named, knows_customers, refused
         FROM unnest(b.sessions) WITH ORDINALITY u(id, o)
         LEFT JOIN admission a ON a.admission_id = u.id LEFT JOIN room m ON m.room_id = a.room_id;
     f.verdicts := known_verdicts(b, refused);
@@ -201,17 +206,24 @@ DECLARE
     given int[] := array_fill(0, ARRAY[cardinality(b.line_sku)]); line_request int[] := given;
     short int[] := '{}'; room_short boolean := false; behind boolean := false;
     sessions session_facts[] := f.sessions; skus sku_facts[] := f.skus;
-    promised int[] := f.promised; free int[] := f.free; had int[] := f.had; customer_had int[] := f.customer_had;
+    promised int[] := f.promised; named int[] := f.named; free int[] := f.free; by_name int[] := f.by_name;
+    had int[] := f.had; customer_had int[] := f.customer_had;
     room_free bigint[] := f.room_free; room_closing bigint[] := f.room_closing;
     room_taken bigint[] := array_fill(0, ARRAY[cardinality(f.rooms)]); room_promise bigint[] := room_taken;
     s session_facts; k sku_facts; may allowance; verdict text;
     session int; item int; pair int; want int; total int; passing int; used int;
-    ahead int; off_sale bigint; spare bigint;
+    ahead int; off_sale bigint; spare bigint; of_room bigint; own int; kept int; mine int;
 BEGIN
     FOR i IN 1 .. n LOOP
         CONTINUE WHEN verdicts[i] IS NOT NULL;
         session := b.request_session[i]; s := sessions[session]; verdict := 'placed'; total := 0; passing := 0;
         IF s.holds_left <= 0 THEN verdicts[i] := 'too_many_holds'; CONTINUE; END IF;
+        -- A promise of a SKU waits for that one, unless the request does without and could not be served otherwise.
+        own := NULL; kept := 0;
+        IF named[session] IS NOT NULL THEN
+            own := array_position(f.sku_ids, named[session]); kept := 1;
+            IF NOT own = ANY (b.line_sku[b.line_first[i] : b.line_first[i + 1] - 1]) THEN own := NULL; END IF;
+        END IF;
         FOR j IN b.line_first[i] .. b.line_first[i + 1] - 1 LOOP
             item := b.line_sku[j]; k := skus[item]; pair := b.line_pair[j]; want := b.line_units[j];
             IF (k.room = s.room) IS NOT TRUE THEN
@@ -220,11 +232,14 @@ BEGIN
             may := allowed_units(want, k.on_sale, k.per_order, k.per_session, had[pair],
                                  k.per_customer, customer_had[f.customer_pair[pair]], s.units_per_order, total);
             IF may.units = want OR b.partial[i] THEN
+                mine := CASE WHEN item = own THEN 1 ELSE 0 END; kept := kept - mine;
                 -- Only a promise of one's own goes before those who wait for what comes free.
-                ahead := CASE WHEN total + may.units <= promised[session] THEN 0 ELSE f.ahead[pair] END;
+                ahead := CASE WHEN total + may.units <= promised[session] - kept THEN 0 ELSE COALESCE(f.ahead[pair], 0) END;
                 off_sale := CASE WHEN k.lasting THEN room_closing[s.room] - passing ELSE f.room_off_sale[s.room] END;
-                spare := LEAST(free[item] - COALESCE(ahead, 0),
-                    units_beyond_promises(room_free[s.room], off_sale) + promised[session] - total);
+                of_room := units_beyond_promises(room_free[s.room], off_sale) + promised[session] - total;
+                spare := free[item] - by_name[item] + mine - ahead;
+                IF own IS NULL AND of_room - kept < may.units AND spare >= may.units THEN kept := 0; END IF;
+                spare := GREATEST(LEAST(spare, of_room - kept), mine);
                 IF spare < may.units THEN
                     short := short || f.sku_ids[item];
                     room_short := room_short OR free[item] >= may.units;
@@ -252,17 +267,22 @@ BEGIN
             IF pair IS NOT NULL THEN customer_had[pair] := customer_had[pair] + given[j]; END IF;
         END LOOP;
         s.holds_left := s.holds_left - 1; sessions[session] := s;
-        used := LEAST(promised[session], total);
+        used := LEAST(promised[session] - kept, total);
         IF used > 0 THEN
             promised[session] := promised[session] - used;
             room_promise[s.room] := room_promise[s.room] + used;
+        END IF;
+        IF named[session] IS NOT NULL AND (promised[session] = 0 OR (own IS NOT NULL AND kept = 0)) THEN
+            item := array_position(f.sku_ids, named[session]);
+            IF item IS NOT NULL THEN by_name[item] := by_name[item] - 1; END IF;
+            named[session] := NULL;
         END IF;
         room_taken[s.room] := room_taken[s.room] + total;
         room_free[s.room] := room_free[s.room] - (total - used);
         room_closing[s.room] := room_closing[s.room] - passing;
         expires[i] := f.t + s.hold_for;
     END LOOP;
-    RETURN ROW (verdicts, culprits, figures, expires, given, line_request, promised, free, room_taken,
+    RETURN ROW (verdicts, culprits, figures, expires, given, line_request, promised, named, free, room_taken,
                 room_promise, short, room_short, behind)::hold_decisions;
 END $$;
 
@@ -286,12 +306,16 @@ DECLARE
 BEGIN
     UPDATE room_stock x SET held = x.held + g.taken, promised = x.promised - g.used
         FROM unnest(f.rooms, d.room_taken, d.room_promise) g(id, taken, used) WHERE x.room_id = g.id AND g.taken > 0;
+    IF d.named IS DISTINCT FROM f.named THEN
+        PERFORM count_named(ARRAY(SELECT g.had FROM unnest(f.named, d.named) g(had, named)
+                                  WHERE g.had IS DISTINCT FROM g.named), -1);
+    END IF;
     UPDATE stock x SET held = x.held + g.before - g.after
         FROM unnest(f.sku_ids, f.free, d.free) g(id, before, after) WHERE x.sku_id = g.id AND g.before > g.after;
-    IF d.promised <> f.promised THEN
-        UPDATE admission x SET promised = g.after
-            FROM unnest(b.sessions, f.promised, d.promised) g(id, before, after)
-            WHERE x.admission_id = g.id AND g.before > g.after;
+    IF d.promised <> f.promised OR d.named IS DISTINCT FROM f.named THEN
+        UPDATE admission x SET promised = g.after, promised_sku_id = g.named
+            FROM unnest(b.sessions, f.promised, d.promised, f.named, d.named) g(id, before, after, had, named)
+            WHERE x.admission_id = g.id AND (g.before > g.after OR g.had IS DISTINCT FROM g.named);
     END IF;
     INSERT INTO hold (hold_id, session_id, room_id, idempotency_key, body_hash, customer_id, placed_at, expires_at)
         SELECT r.id, sessions[r.s], rooms[r.s], r.key, r.hash, customers[r.s], f.at_wall, r.until
@@ -342,6 +366,9 @@ BEGIN
     PERFORM 1 FROM admission a WHERE a.admission_id = ANY (b.sessions) ORDER BY a.admission_id FOR NO KEY UPDATE;
     SELECT array_agg(k.sku_id), COALESCE(array_agg(DISTINCT k.room_id ORDER BY k.room_id), '{}')
         INTO locked, rooms FROM sku k WHERE k.sku = ANY (b.skus);
+    -- A hold may take up a promise of another SKU.
+    locked := locked || ARRAY(SELECT a.promised_sku_id FROM admission a WHERE a.admission_id = ANY (b.sessions)
+                              AND a.promised > 0 AND a.promised_sku_id IS NOT NULL);
     PERFORM 1 FROM room_stock x WHERE x.room_id = ANY (rooms) ORDER BY x.room_id FOR NO KEY UPDATE;
     PERFORM 1 FROM stock s WHERE s.sku_id = ANY (locked) ORDER BY s.sku_id FOR NO KEY UPDATE;
     f := read_facts(b, locked, rooms, serving);

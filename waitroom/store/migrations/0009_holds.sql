@@ -101,7 +101,7 @@ DECLARE
     total constant int := (SELECT sum(u.q) FROM unnest(quantities) u(q));
     grow constant bigint := total - (SELECT sum(l.quantity) FROM hold_line l WHERE l.hold_id = h.hold_id);
     of_session constant int[] := session_units(array_fill(own.admission_id, ARRAY[cardinality(ids)]), ids);
-    units_per_order int; k record; may allowance; slack bigint;
+    units_per_order int; k record; may allowance; slack bigint; used int;
 BEGIN
     SELECT m.order_units_max INTO units_per_order FROM room m WHERE m.room_id = h.room_id AND grow > 0;
     FOR k IN SELECT u.o, u.q, COALESCE(l.quantity, 0) AS had, is_sold_for(s, '0') AS on_sale,
@@ -109,8 +109,8 @@ BEGIN
                     s.limit_per_customer AS per_customer,
                     CASE WHEN s.limit_per_customer IS NOT NULL AND own.customer_id IS NOT NULL
                          THEN customer_units(own.customer_id, u.id) END AS of_customer,
-                    -- What others were refused is theirs first, also before a hold that grows.
-                    b.on_hand - b.held - b.sold - GREATEST(b.wished - COALESCE(w.quantity, 0), 0) AS free
+                    -- What others were promised or refused is theirs first, also before a hold that grows.
+                    units_beyond_named(b, own) - GREATEST(b.wished - COALESCE(w.quantity, 0), 0) AS free
              FROM unnest(ids, quantities) WITH ORDINALITY u(id, q, o)
              JOIN sku s ON s.sku_id = u.id JOIN stock b ON b.sku_id = u.id
              LEFT JOIN wish w ON w.session_id = own.admission_id AND w.sku_id = u.id
@@ -126,7 +126,9 @@ BEGIN
     culprit := NULL;
     slack := (SELECT slack_of(x, array_agg(d.sku_id), array_agg(d.q))
               FROM room_stock x, change_of(h.hold_id, ids, quantities) d WHERE x.room_id = h.room_id GROUP BY x);
-    IF slack + LEAST(own.promised, GREATEST(grow, 0)) < 0 THEN
+    used := (SELECT promise_used(own, array_agg(d.sku_id), array_agg(d.q), slack)
+             FROM change_of(h.hold_id, ids, quantities) d);
+    IF slack + used < 0 THEN
         verdict := 'out_of_stock'; culprit := 1; figure := GREATEST(slack + grow, 0);
     END IF;
 END $$;
@@ -135,9 +137,15 @@ END $$;
 -- out stays with no units, and a SKU that stays keeps the price it was held at.
 CREATE FUNCTION write_change(h hold, own admission, ids int[], quantities int[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    grow constant bigint := COALESCE((SELECT sum(d.q) FROM change_of(h.hold_id, ids, quantities) d), 0);
-    used constant int := LEAST(own.promised, GREATEST(grow, 0));
+    grow bigint; items int[]; changes int[]; used int := 0;
 BEGIN
+    SELECT COALESCE(sum(d.q), 0), array_agg(d.sku_id), array_agg(d.q) INTO grow, items, changes
+        FROM change_of(h.hold_id, ids, quantities) d;
+    IF own.promised > 0 AND items IS NOT NULL THEN
+        used := (SELECT promise_used(own, items, changes, slack_of(x, items, changes))
+                 FROM room_stock x WHERE x.room_id = h.room_id);
+        PERFORM take_up_promise(own, items, changes, used);
+    END IF;
     INSERT INTO hold_change (hold_id, sku_id, quantity, at)
         SELECT h.hold_id, d.sku_id, d.q, clock_timestamp() FROM change_of(h.hold_id, ids, quantities) d;
     UPDATE room_stock x SET held = x.held + grow, promised = x.promised - used,
@@ -148,8 +156,7 @@ BEGIN
     -- It waits no longer for what it takes here.
     PERFORM grant_wishes(array_agg(own.admission_id), array_agg(d.sku_id))
         FROM change_of(h.hold_id, ids, quantities) d WHERE d.q > 0;
-    UPDATE admission x SET promised = x.promised - used, changes = x.changes + 1
-        WHERE x.admission_id = own.admission_id;
+    UPDATE admission x SET changes = x.changes + 1 WHERE x.admission_id = own.admission_id;
     UPDATE hold_line l SET quantity = 0, due_at = NULL WHERE l.hold_id = h.hold_id AND NOT l.sku_id = ANY (ids);
     INSERT INTO hold_line (hold_id, sku_id, quantity, price_minor, due_at)
         SELECT h.hold_id, u.id, u.q, s.price_minor, h.expires_at
@@ -179,7 +186,7 @@ BEGIN
     IF culprit IS NOT NULL THEN verdict := 'unknown_sku'; RETURN; END IF;
     PERFORM 1 FROM room_stock x WHERE x.room_id = h.room_id FOR NO KEY UPDATE;
     PERFORM 1 FROM stock s WHERE s.sku_id = ANY (ids)
-        OR s.sku_id IN (SELECT l.sku_id FROM hold_line l WHERE l.hold_id = in_hold)
+        OR s.sku_id IN (SELECT l.sku_id FROM hold_line l WHERE l.hold_id = in_hold) OR s.sku_id = own.promised_sku_id
         ORDER BY s.sku_id FOR NO KEY UPDATE;
     SELECT * INTO h FROM hold x WHERE x.hold_id = in_hold FOR NO KEY UPDATE;
     t := shopper_now();
@@ -273,7 +280,7 @@ END $$;
 -- not on sale for as long as a call lasts.
 CREATE FUNCTION kept_units(in_room int) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT units_off_sale(m.room_id, make_interval(secs => m.claim_window_s)) + COALESCE((
-        SELECT sum(LEAST(s.wished, GREATEST(s.on_hand - s.held - s.sold, 0)))
+        SELECT sum(LEAST(s.wished, GREATEST(s.on_hand - s.held - s.sold - s.promised, 0)))
         FROM stock s JOIN sku k USING (sku_id) WHERE s.wished > 0 AND k.room_id = m.room_id
             AND is_sold_for(k, make_interval(secs => m.claim_window_s))), 0)::bigint
     FROM room m WHERE m.room_id = in_room
@@ -286,8 +293,9 @@ DECLARE
     b hold_batch;
 BEGIN
     WITH free AS (
-        SELECT s.sku_id, s.on_hand - s.held - s.sold AS units FROM stock s JOIN sku k USING (sku_id)
-        WHERE s.wished > 0 AND k.room_id = ANY (in_rooms) AND s.on_hand - s.held - s.sold > 0 AND is_sold_for(k, '0')
+        SELECT s.sku_id, s.on_hand - s.held - s.sold - s.promised AS units FROM stock s JOIN sku k USING (sku_id)
+        WHERE s.wished > 0 AND k.room_id = ANY (in_rooms) AND s.on_hand - s.held - s.sold - s.promised > 0
+            AND is_sold_for(k, '0')
         ORDER BY s.sku_id LIMIT batch_max),
     turn AS (
         SELECT w.*, f.units, sum(w.quantity) OVER (PARTITION BY w.sku_id ORDER BY w.passed_at, w.number, w.line_id)

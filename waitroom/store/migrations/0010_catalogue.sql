@@ -56,7 +56,7 @@ CREATE VIEW shown_sku AS
            COALESCE(k.on_sale_from <= now(), true) AND COALESCE(k.on_sale_until > now(), true)
                AND admitted AS on_sale,
            k.low_at, s.on_hand, s.held, s.sold,
-           GREATEST(LEAST(s.on_hand - s.held - s.sold, r.on_hand - r.held - r.sold - r.promised), 0) AS available,
+           GREATEST(LEAST(s.on_hand - s.held - s.sold - s.promised, r.on_hand - r.held - r.sold - r.promised), 0) AS available,
            k.search
     FROM sku k JOIN product p ON p.product_id = k.product_id JOIN room m ON m.room_id = k.room_id
     JOIN stock s ON s.sku_id = k.sku_id JOIN room_stock r ON r.room_id = k.room_id

@@ -250,14 +250,14 @@ END $$;
 CREATE FUNCTION take_units_again(p purchase) RETURNS text LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-    a admission; pool room_stock; again uuid; q bigint; used int; slack bigint;
+    a admission; pool room_stock; again uuid; q bigint; used int; slack bigint; skus int[]; units int[];
 BEGIN
     SELECT * INTO a FROM admission x WHERE x.admission_id = p.session_id;
     SELECT * INTO pool FROM room_stock k WHERE k.room_id = p.room_id;
-    SELECT sum(l.quantity) INTO q FROM purchase_line l WHERE l.order_id = p.order_id;
-    used := LEAST(a.promised, q);
-    slack := (SELECT slack_of(pool, array_agg(l.sku_id), array_agg(l.quantity)) FROM purchase_line l
-              WHERE l.order_id = p.order_id);
+    SELECT sum(l.quantity), array_agg(l.sku_id), array_agg(l.quantity) INTO q, skus, units
+        FROM purchase_line l WHERE l.order_id = p.order_id;
+    slack := slack_of(pool, skus, units);
+    used := promise_used(a, skus, units, slack);
     IF EXISTS (
         SELECT FROM purchase_line l JOIN sku k USING (sku_id),
             session_units(ARRAY[p.session_id], ARRAY[l.sku_id]) AS of_session,
@@ -271,7 +271,7 @@ BEGIN
         SELECT FROM purchase_line l JOIN stock s USING (sku_id)
         LEFT JOIN wish w ON w.session_id = p.session_id AND w.sku_id = l.sku_id
         WHERE l.order_id = p.order_id
-            AND l.quantity > s.on_hand - s.held - s.sold - GREATEST(s.wished - COALESCE(w.quantity, 0), 0)) THEN
+            AND l.quantity > units_beyond_named(s, a) - GREATEST(s.wished - COALESCE(w.quantity, 0), 0)) THEN
         RETURN 'short';
     END IF;
     again := gen_random_uuid();
@@ -282,9 +282,9 @@ BEGIN
     INSERT INTO hold_line (hold_id, sku_id, quantity, price_minor)
         SELECT again, l.sku_id, l.quantity, l.price_minor FROM purchase_line l WHERE l.order_id = p.order_id;
     UPDATE room_stock k SET sold = k.sold + q, promised = k.promised - used WHERE k.room_id = p.room_id;
+    PERFORM take_up_promise(a, skus, units, used);
     UPDATE stock s SET sold = s.sold + l.quantity
         FROM purchase_line l WHERE l.order_id = p.order_id AND s.sku_id = l.sku_id;
-    UPDATE admission x SET promised = x.promised - used WHERE x.admission_id = p.session_id AND used > 0;
     UPDATE purchase x SET hold_id = again WHERE x.order_id = p.order_id;
     IF event_wanted('hold.confirmed') THEN PERFORM tell_of_holds('hold.confirmed', ARRAY[again]); END IF;
     RETURN 'taken';

@@ -81,6 +81,11 @@ CREATE VIEW conservation_breach AS
         SELECT room_id, sum(promised) AS q FROM admission GROUP BY room_id) a USING (room_id)
     WHERE r.promised <> COALESCE(a.q, 0)
     UNION ALL
+    SELECT 'promised by name differs from the admissions', s.sku_id, s.promised, COALESCE(a.q, 0)
+    FROM stock s LEFT JOIN (
+        SELECT promised_sku_id AS sku_id, count(*) AS q FROM admission WHERE promised > 0 GROUP BY promised_sku_id) a USING (sku_id)
+    WHERE s.promised <> COALESCE(a.q, 0)
+    UNION ALL
     SELECT 'seats differ from the admissions', r.room_id, r.seats, COALESCE(a.q, 0)
     FROM room_stock r LEFT JOIN (
         SELECT room_id, count(*) AS q FROM admission WHERE state IN ('called', 'claimed')

@@ -96,7 +96,7 @@ BEGIN
         wanted := LEAST(gate, tail) - first_number + 1;
     END IF;
     IF wanted > 0 THEN
-        SELECT c.* INTO called, claim_until FROM call_joins(m, in_line, first_number, wanted) c;
+        SELECT c.* INTO called, claim_until FROM call_joins(m, in_line, first_number, wanted, sku_ids) c;
         claim_seconds := CASE WHEN called > 0 THEN m.claim_window_s END;
         claim_until := wall_time(claim_until);
         IF called < wanted THEN

@@ -1,5 +1,6 @@
--- Choices: a shopper names the SKU they come for. Order is by number alone; a choice is for the figures, of
--- chances and of how many units the next calls can count on. `0015_learning.sql` has its table.
+-- Choices: a shopper names the SKU they come for. Order is by number; where calls promise what a shopper came for
+-- (`0032_named_promises.sql`), a number is passed by while none of it is free. Elsewhere a choice is for the figures,
+-- of chances and of how many units the next calls can count on. `0015_learning.sql` has its table.
 
 -- Says whether a shopper may name a SKU in a room: it is the room's own or an admitted seller's.
 CREATE FUNCTION may_be_chosen(k sku, in_room int) RETURNS boolean LANGUAGE sql STABLE AS $$
@@ -42,5 +43,6 @@ BEGIN
     INSERT INTO place (line_id, entered, number, owner, chosen)
         VALUES (in_line, in_entered, in_number, in_ticket, COALESCE(in_sku, ''))
         ON CONFLICT (line_id, entered, number) DO UPDATE SET owner = EXCLUDED.owner, chosen = EXCLUDED.chosen;
+    IF a.admission_id IS NOT NULL THEN PERFORM promise_other(a, wanted); END IF;
     RETURN 'chosen';
 END $$;

@@ -23,6 +23,7 @@ from waitroom.web.waiting.view import (
     choice,
     odds,
     opens_in,
+    set_aside,
     sku_line,
     stock,
     wait,
@@ -43,7 +44,8 @@ _PROMISES = {
         "It is rare to be called and find nothing."
     ),
     "guaranteed": phrase(
-        "When you are called, at least one unit of something is set aside for you until you come."
+        "When you are called, one unit of what you come for is set aside for you until you come. "
+        "If you name nothing, it is one unit of something."
     ),
     "rate": phrase(
         "Being called means that it is your turn to look. Nothing is set aside for you."
@@ -94,6 +96,7 @@ class WaitingRoom(RoomBody, frozen=True, kw_only=True):
     log_public: Literal["live", "after"]
     fairness_public: bool
     checkout_promise: str
+    promises: bool
 
 
 def shown_room(view: RoomView) -> WaitingRoom:
@@ -112,6 +115,7 @@ def shown_room(view: RoomView) -> WaitingRoom:
         log_public=rules.log_public,
         fairness_public=rules.fairness_public,
         checkout_promise=_PROMISES[rules.policy],
+        promises=rules.policy == "guaranteed",
     )
 
 
@@ -155,6 +159,7 @@ def words_of(
         "wait": _wait(shown, state, language) if shown else "",
         "odds": odds(shown.chance, language) if shown else "",
         "choice": _choice(state, shown, language, wanted),
+        "set_aside": _set_aside(state, standing, language, wanted),
         "drew": _drew(view, state, standing, language),
         "opens_in": opens_in(state, view.rules.doors_at, language),
     }
@@ -184,9 +189,30 @@ def _choice(
     if shown is None or not sku or not state.skus:
         return ""
     chance = None if isinstance(shown.sku_chance, UnsetType) else shown.sku_chance
-    listed = next((one.name for one in state.skus if one.sku == sku), sku)
-    name = wanted.name if wanted is not None and wanted.sku == sku else listed
-    return choice(name, chance, language)
+    awaits = "" if isinstance(shown.awaits, UnsetType) else shown.awaits
+    return choice(_name_of(sku, state, wanted), chance, language, awaits=awaits)
+
+
+def _set_aside(
+    state: RoomState,
+    standing: TicketStanding | None,
+    language: Language,
+    wanted: WantedSku | None,
+) -> str:
+    if standing is None or isinstance(standing.set_aside, UnsetType):
+        return ""
+    aside, chosen = standing.set_aside, named_by(standing)
+    return set_aside(
+        language,
+        name=_name_of(aside, state, wanted) if aside else "",
+        chosen=_name_of(chosen, state, wanted) if chosen else "",
+    )
+
+
+def _name_of(sku: str, state: RoomState, wanted: WantedSku | None) -> str:
+    if wanted is not None and wanted.sku == sku:
+        return wanted.name
+    return next((one.name for one in state.skus if one.sku == sku), sku)
 
 
 def _drew(

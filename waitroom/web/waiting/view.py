@@ -157,14 +157,29 @@ def sku_line(sku: SkuState, chance: float | None, language: Language) -> str:
     return language.say("{name}: {left}. Your chance: {odds}", name=sku.name, left=left, odds=told)
 
 
-def choice(name: str, chance: float | None, language: Language) -> str:
-    """Say what a shopper came for and what the chance of it is, as static/js/waiting-skus.js."""
+def choice(name: str, chance: float | None, language: Language, *, awaits: str = "") -> str:
+    """Say what a shopper came for and what the chance of it is, as static/js/waiting-skus.js.
+
+    `awaits` says that the number was passed by: `free` or `gone`, as in `TicketStanding`.
+    """
+    if awaits == "free":
+        return language.say(
+            "{name} is not free right now. You keep your place: as soon as one comes free, you are "
+            "called before anyone new. You may choose something else.",
+            name=name,
+        )
+    if awaits:
+        return language.say(
+            "{name} is no longer for sale. You keep your place: choose something else, and you are "
+            "called before anyone new.",
+            name=name,
+        )
     if chance is None:
         return language.say("You come for {name}. Its chance is not worked out.", name=name)
     if chance < GONE_BELOW:
         return language.say(
-            "You come for {name}, and it will hardly be left at your turn. You keep your place and "
-            "are called in order all the same. You may choose something else.",
+            "You come for {name}, and it will hardly be left at your turn. You keep your place, "
+            "and may choose something else.",
             name=name,
         )
     return language.say(
@@ -172,6 +187,22 @@ def choice(name: str, chance: float | None, language: Language) -> str:
         name=name,
         odds=odds(chance, language),
     )
+
+
+def set_aside(language: Language, *, name: str, chosen: str) -> str:
+    """Say what is set aside for a called number, as static/js/waiting-skus.js does.
+
+    `name` is the SKU of which a unit is set aside, "" for a unit of something, although the shopper
+    has `chosen` one.
+    """
+    if name:
+        return language.say("One unit of {name} is set aside for you.", name=name)
+    if chosen:
+        return language.say(
+            "{name} is not set aside for you: it was taken from the stock. Something else is.",
+            name=chosen,
+        )
+    return language.say("One unit of something is set aside for you.")
 
 
 def band(low_s: float | None, high_s: float | None, language: Language) -> str:
