@@ -26,6 +26,7 @@ from waitroom.line.forecast.learning.journey import Reading
 from waitroom.line.forecast.outlook import Outlook
 from waitroom.line.forecast.prospects import Prospects
 from waitroom.line.forecast.skus import sku_states, sku_tables
+from waitroom.line.forecast.told import ToldRoom
 from waitroom.line.forecast.wanted import Assortment, Wanted
 from waitroom.line.lanes import LaneTurns, decide_lanes, lane_of
 from waitroom.line.policy import (
@@ -84,6 +85,7 @@ class Caller:
     # What shoppers want of the room's SKUs; None where there are not several.
     _wanted: Wanted | None = None
     _wait_note: WaitNote = field(default_factory=WaitNote)
+    _told: ToldRoom = field(default_factory=ToldRoom)
     _lines: dict[int, _LineMemory] = field(default_factory=dict)
     _demand: Demand | None = None
     _before: RoomSnapshot | None = None
@@ -205,6 +207,9 @@ class Caller:
         # After a restore from a backup the versions go on where the clock is, not where they were.
         version = max(room.version + 1, int(room.now.timestamp()))
         lines = [self._line_state(line, results.get(line.line_id), room) for line in room.lines]
+        note = self._why_longer(room, lines[0]) if self.figures else None
+        if self.figures:
+            lines = self._told.tell(lines, at=room.shopper_s, note=note)
         stock = room.stock or _NO_STOCK
         drawing = room.lines[0].draw.due
         return RoomState(
@@ -223,7 +228,7 @@ class Caller:
             has_stock=room.stock is not None,
             admits=room.rules.admits,
             calling_per_min=self._calling_per_min(),
-            wait_note=self._why_longer(room, lines[0]) if self.figures else None,
+            wait_note=note,
             figures_at=self._forecast_at if self._forecast_is_old(room) else None,
             skus=sku_states(self._wanted),
             lines=lines,
