@@ -16,31 +16,6 @@ export function estimate(table, place) {
   return { place, low: at("wait_low_s"), high: at("wait_high_s"), chance: at("chance"), poll: at("poll_s") ?? 5 };
 }
 
-/** A difference within these bounds is not worth another figure, and a larger one has to last for a while. */
-const SAME_SHARE = 0.15, SAME_S = 15, LASTS_S = 20;
-
-/**
- * @typedef {{low: number | null, high: number | null, at: number, since: number | null}} Told
- * what is told of the wait, and since when another wait has been heard
- */
-
-/**
- * Return what to tell of the wait: forecasts of one place differ from second to second, and a shopper who
- * reads them all can plan with none. A wait that runs down is told at once, as is one with a reason.
- * @param {Told | null} told @param {{low: number | null, high: number | null}} now @param {number} at seconds @param {boolean} [explained]
- * @returns {Told}
- */
-export function damp(told, now, at, explained = false) {
-  const anew = { low: now.low, high: now.high, at, since: null };
-  if (!told || (told.high == null && now.high != null)) return anew;
-  const shorter = now.high == null ? -Infinity : told.high - now.high;
-  if (told.high === now.high) return { ...told, since: null };
-  if (shorter > 0 && shorter <= 2 * (at - told.at) + SAME_S) return anew;
-  if (shorter < 0 && -shorter <= Math.max(SAME_S, told.high * SAME_SHARE)) return { ...told, since: null };
-  const since = told.since ?? at;
-  return explained || at - since >= LASTS_S ? anew : { ...told, since };
-}
-
 /** Return a sentence as a part of another. @param {string} text */
 const inside = (text) => text.slice(0, 1).toLocaleLowerCase(locale) + text.slice(1);
 

@@ -1,11 +1,11 @@
 import { stopwatch } from "./clock.js";
-import { damp, estimate, milestone } from "./place.js";
+import { estimate, milestone } from "./place.js";
 import { speak } from "./waiting-news.js";
 import { drawPlace, reason, said } from "./waiting-view.js";
 import { count } from "./words.js";
 
-/** A wait that grew has its reason beside it for this long. */
-const REASON_S = 60;
+/** A wait that grew by this share and these seconds has the reason beside it for this long. */
+const GREW_SHARE = 0.15, GREW_S = 15, REASON_S = 60;
 
 // A private window may forbid storage; the page then only forgets.
 export function recall(key) { try { return localStorage[key]; } catch { return ""; } }
@@ -37,7 +37,7 @@ export function trace(room) {
  */
 export function watch(room) {
   const clock = stopwatch();
-  let best = null, spoken = null, told = null, noted = "", slower = -Infinity;
+  let best = null, spoken = null, told = null, slower = -Infinity;
 
   /** @param {any} line @returns {import("./place.js").Estimate | null} */
   const here = (line) => best != null && line?.table.length ? estimate(line.table, best) : null;
@@ -52,13 +52,11 @@ export function watch(room) {
     return first;
   }
 
-  /** Return what to tell of the wait, and why it is as it is. @param {import("./place.js").Estimate} now @param {any} doc */
-  function tellWait(now, doc) {
-    const at = clock(), note = doc.wait_note ?? "", before = told;
-    // A place that is called before all new ones has no forecast.
-    told = damp(told, now.place ? now : { low: null, high: null }, at, note !== "" && note !== noted);
-    noted = note;
-    if (before?.high != null && told.high > before.high) slower = at;
+  /** Return why the wait is as it is. The server tells none that jumps for seconds (waitroom/line/forecast/told.py). @param {import("./place.js").Estimate} now @param {any} doc */
+  function whyNow(now, doc) {
+    const at = clock(), before = told;
+    told = now.high;
+    if (before != null && told > before + Math.max(GREW_S, GREW_SHARE * before)) slower = at;
     return reason(doc) || (at - slower < REASON_S ? said("why", "slower") : "");
   }
 
@@ -68,12 +66,13 @@ export function watch(room) {
     forget() { best = spoken = told = null; slower = -Infinity; },
     /** @param {any} me the ticket @param {any} doc @param {any} line the ticket's in the document */
     draw(me, doc, line) {
-      const first = settle(me, line), now = here(line);
-      if (!now) return;
-      const why = tellWait(now, doc), shown = { ...now, low: told.low, high: told.high };
-      drawPlace(shown, first, doc, why);
-      const news = doc.status === "open" ? milestone(spoken, shown, doc) : "";
-      if (news) { speak(news); spoken = shown; }
+      const first = settle(me, line), found = here(line);
+      if (!found) return;
+      // A place that is called before all new ones has no forecast.
+      const now = found.place ? found : { ...found, low: null, high: null };
+      drawPlace(now, first, doc, whyNow(now, doc));
+      const news = doc.status === "open" ? milestone(spoken, now, doc) : "";
+      if (news) { speak(news); spoken = now; }
     },
   };
 }

@@ -19,7 +19,8 @@
 * `prospects` makes waits and chances of it.
 * `wanted` is what a room's SKUs and its shoppers' choices are at one moment, and `skus` the part of
   the state document that tells of single SKUs; `waitroom.line.assortment` has what they stand on.
-* `forecaster` is the leader's memory of waits and chances.
+* `forecaster` is the leader's memory of waits and chances, and `told` keeps what is told of them
+  from jumping. `near` says which numbers are near their turn.
 * `track_record` keeps bands as wide as earlier ones require; shoppers who still wait count as
   censored (Kaplan and Meier).
 
