@@ -85,6 +85,10 @@ async def write_off(page: Page) -> None:
     await expect(mug.locator("[data-moves] li").first).to_contain_text(
         "operator wrote off 11 units: broke on the way"
     )
+    await mug.get_by_label("What happened").select_option("received")
+    await mug.get_by_label("Units", exact=True).fill("4")
+    await mug.get_by_role("button", name="Book").click()
+    await expect(mug.locator("#mug-stock-told")).to_contain_text("5 units left to sell.")
 
 
 async def change_the_price_and_the_sale(page: Page, service: Service) -> None:

@@ -71,6 +71,12 @@ async def change_its_rules(page: Page) -> None:
     await field(page, "Seats").fill("9")
     await page.get_by_role("button", name="Discard the changes").click()
     await expect(field(page, "Seats")).to_have_value("7")
+    await page.locator("#stock_elsewhere").select_option("yes")
+    await page.get_by_role("button", name="Apply the rules").click()
+    await expect(page.locator("#rules-told")).to_have_text("The rules were applied.")
+    await page.locator("#stock_elsewhere").select_option("no")
+    await page.get_by_role("button", name="Apply the rules").click()
+    await expect(page.locator("#pending-word")).not_to_contain_text("changed")
 
 
 async def test_a_room_is_made_copied_changed_paused_and_ended_on_a_phone(
@@ -119,6 +125,11 @@ async def test_a_room_is_made_copied_changed_paused_and_ended_on_a_phone(
     await page.locator("#close-yes").click()
     await expect(page.locator("#phase-told")).to_have_text("The sale has ended.")
     await expect(page.locator("#state-word")).to_have_text("Ended")
+    await page.get_by_role("button", name="Archive the room").click()
+    await page.locator("#archive-confirm").fill("spring")
+    await page.locator("#archive-reason").fill("the books are closed")
+    await page.locator("#archive-yes").click()
+    await expect(page.locator("#phase-told")).to_contain_text("becomes an archive")
 
     rooms = await execute(
         service, "SELECT room, name, status, seats_max, session_s, opens_at FROM room ORDER BY room"
