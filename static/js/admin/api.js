@@ -47,7 +47,8 @@ export async function tell(change, done, at) {
     const { ok, status, data } = await change();
     if (status === 401) return signIn();
     if (ok) { told(at, { done }); return data ?? {}; }
-    if (data?.field) refuse(at, data.field, sentence(status, data));
+    // Beside its field a refusal needs no name of it.
+    if (data?.field) refuse(at, data.field, sentence(status, data).replace(/^`[^`]+`: /, ""));
     else told(at, { problem: sentence(status, data) });
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;

@@ -177,7 +177,7 @@ async def test_an_operator_makes_and_steers_goods_on_a_phone(
 
     await page.get_by_role("link", name="All products").click()
     await expect(page.locator("#product-rows li")).to_contain_text(
-        "2 variants, €17.50 to €19.00, 6 of 6 left"
+        "2 variants, €17.50 to €19.00, 10 of 10 left"
     )
     shown = page.locator("#product-rows img")
     await expect(shown).to_have_js_property("naturalWidth", 1200)

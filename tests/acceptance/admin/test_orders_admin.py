@@ -257,7 +257,7 @@ async def test_an_operator_finds_an_order_and_gives_money_back(
     await page.locator("#q").press("Enter")
     await expect(page.locator("#order-rows tr")).to_have_count(1)
     saved = await save_as_csv(page)
-    assert (reference in saved, len(saved.splitlines())) == (True, 2)
+    assert [reference in line for line in saved.splitlines()] == [False, True, True]
     await page.locator("#order-rows a").focus()
     await page.keyboard.press("Enter")
     await expect(page.locator("#order-title")).to_have_text(f"Order {reference}")
