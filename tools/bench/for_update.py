@@ -30,7 +30,7 @@ SELECT k.sku_id, k.name, k.price_minor, k.currency, k.limit_per_session,
 FROM sku k JOIN stock s USING (sku_id) JOIN room_stock r USING (room_id)
 WHERE k.sku = $1 AND k.room_id = $2 FOR UPDATE OF r, s"""
 
-TAKE_ROOM_STOCK = "UPDATE room_stock SET held = held + $2 WHERE room_id = $1"
+TAKE_ROOM_STOCK = "UPDATE room_stock SET held = held + $2, holds = holds + 1 WHERE room_id = $1"
 
 TAKE_STOCK = "UPDATE stock SET held = held + $2 WHERE sku_id = $1"
 

@@ -71,7 +71,8 @@ lined AS (
     SELECT hold_id, sku_id, 1, price_minor, CASE placed.state WHEN 'held' THEN expires_at END
     FROM placed, sku WHERE sku = $3),
 pooled AS (
-    UPDATE room_stock SET held = held + $2 WHERE room_id = (SELECT room_id FROM moved)),
+    UPDATE room_stock SET held = held + $2, holds = holds + $2
+    WHERE room_id = (SELECT room_id FROM moved)),
 shelved AS (
     UPDATE stock SET held = held + $2 WHERE sku_id = (SELECT sku_id FROM sku WHERE sku = $3))
 SELECT admission_id FROM admitted"""

@@ -29,8 +29,8 @@ wanted AS MATERIALIZED (
         SELECT COALESCE(sum(l.quantity), 0) FROM hold h JOIN hold_line l USING (hold_id)
         WHERE h.session_id = $1 AND h.state IN ('held', 'confirmed') AND l.sku_id = k.sku_id)),
 pooled AS (
-    UPDATE room_stock r SET held = r.held + $3 FROM wanted w WHERE r.room_id = w.room_id
-    RETURNING w.*),
+    UPDATE room_stock r SET held = r.held + $3, holds = r.holds + 1
+    FROM wanted w WHERE r.room_id = w.room_id RETURNING w.*),
 shelved AS (
     UPDATE stock s SET held = s.held + $3 FROM pooled p WHERE s.sku_id = p.sku_id
     RETURNING p.*, shopper_now() AS placed_at),

@@ -31,7 +31,8 @@ lined AS (
     INSERT INTO hold_line (hold_id, sku_id, quantity, price_minor, due_at)
     SELECT hold_id, sku_id, 1, price_minor, expires_at FROM placed, sku WHERE sku = $3),
 pooled AS (
-    UPDATE room_stock SET held = held + $2 WHERE room_id = (SELECT room_id FROM moved)),
+    UPDATE room_stock SET held = held + $2, holds = holds + $2
+    WHERE room_id = (SELECT room_id FROM moved)),
 shelved AS (
     UPDATE stock SET held = held + $2 WHERE sku_id = (SELECT sku_id FROM sku WHERE sku = $3))
 SELECT min(session_id) AS first_session, max(session_id) AS last_session FROM placed"""

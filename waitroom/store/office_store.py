@@ -118,7 +118,8 @@ class OfficeStore:
         ):
             room = await _snapshot(borrowed, room_id)
             changes = await borrowed.fetch(SQL["take_journey_changes"], room_id, CHANGES_MAX)
-            rows = await _journeys(borrowed, {row["admission_id"] for row in changes})
+            changed = {id_ for row in changes for id_ in row["admission_ids"]}
+            rows = await _journeys(borrowed, changed)
             shelves = await borrowed.fetch(SQL["read_shelves"], room_id, SHELVES_MAX)
             chosen = await borrowed.fetch(SQL["take_choice_changes"], room_id, CHANGES_MAX)
         if room is None:

@@ -133,10 +133,14 @@ ORDER BY l.lane <> 'main', l.line_id;
 SELECT room_id FROM room_state WHERE NOT is_final ORDER BY room_id;
 
 -- name: take_journey_changes
--- The admissions of a room that changed since they were last taken, at most so many changes.
+-- The admissions of a room that changed since they were last taken: no further row once there are so many.
 DELETE FROM journey_change WHERE change_id IN (
-    SELECT c.change_id FROM journey_change c WHERE c.room_id = $1 ORDER BY c.change_id LIMIT $2)
-RETURNING admission_id;
+    SELECT x.change_id FROM (
+        SELECT c.change_id, sum(cardinality(c.admission_ids)) OVER (ORDER BY c.change_id) - cardinality(c.admission_ids)
+            AS before
+        FROM (SELECT * FROM journey_change j WHERE j.room_id = $1 ORDER BY j.change_id LIMIT $2) c) x
+    WHERE x.before < $2)
+RETURNING admission_ids;
 
 -- name: forget_journey_changes
 DELETE FROM journey_change WHERE room_id = $1;

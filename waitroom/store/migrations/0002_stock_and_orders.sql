@@ -110,12 +110,14 @@ CREATE TABLE stock (
     sku_id int PRIMARY KEY REFERENCES sku,
     -- NULL for a SKU of the room's own that is always on sale.
     sale_time_id int REFERENCES sale_time,
-    on_hand int NOT NULL DEFAULT 0 CHECK (on_hand >= 0),
-    held int NOT NULL DEFAULT 0 CHECK (held >= 0),
-    sold int NOT NULL DEFAULT 0 CHECK (sold >= 0),
-    promised int NOT NULL DEFAULT 0 CHECK (promised >= 0),
-    short int NOT NULL DEFAULT 0 CHECK (short >= 0),
-    wished int NOT NULL DEFAULT 0 CHECK (wished >= 0),
+    on_hand int NOT NULL DEFAULT 0,
+    held int NOT NULL DEFAULT 0,
+    sold int NOT NULL DEFAULT 0,
+    promised int NOT NULL DEFAULT 0,
+    short int NOT NULL DEFAULT 0,
+    wished int NOT NULL DEFAULT 0,
+    -- One constraint for all, as in `room_stock`.
+    CONSTRAINT stock_never_negative CHECK (LEAST(on_hand, held, sold, promised, short, wished) >= 0),
     CONSTRAINT stock_never_oversold CHECK (held + sold <= on_hand + short),
     CONSTRAINT named_promises_are_covered CHECK (promised = 0 OR held + sold + promised <= on_hand)
 ) WITH (fillfactor = 20);

@@ -223,8 +223,7 @@ BEGIN
     PERFORM 1 FROM unnest(lines, numbers) q(l, n)
         JOIN admission a ON a.line_id = q.l AND a.number = q.n
         ORDER BY a.admission_id FOR NO KEY UPDATE OF a;
-    t := shopper_now();
-    stopped_for := (SELECT o.stopped FROM office o);
+    SELECT shopper_time(o), o.stopped INTO t, stopped_for FROM office o;
     WITH first AS (
         SELECT DISTINCT ON (q.l, q.n) q.l, q.n, q.id
         FROM unnest(lines, numbers, ticket_ids) WITH ORDINALITY q(l, n, id, o) ORDER BY q.l, q.n, q.o),

@@ -93,6 +93,21 @@ CREATE FUNCTION advance_off_sale(in_rooms int[]) RETURNS void LANGUAGE sql AS $$
         WHERE o.room_id = n.room_id AND o.opened_to < n.t - interval '1 second'
 $$;
 
+-- Counts the units off sale of each room in which anything is promised: those now, and those before a call that
+-- begins now is over. Its callers have the rooms' balances locked.
+CREATE FUNCTION read_off_sale(rooms int[], OUT now_off bigint[], OUT closing bigint[]) LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM off_sale x WHERE x.room_id = ANY (rooms)
+               AND x.opened_to < clock_timestamp() - interval '1 second') THEN
+        PERFORM advance_off_sale(rooms);
+    END IF;
+    SELECT array_agg(CASE WHEN x.promised > 0 THEN units_off_sale(x.room_id, '0') ELSE 0 END ORDER BY x.room_id),
+           array_agg(CASE WHEN x.promised > 0 THEN units_off_sale(x.room_id, make_interval(secs => m.claim_window_s))
+                          ELSE 0 END ORDER BY x.room_id)
+        INTO now_off, closing
+        FROM room_stock x JOIN room m USING (room_id) WHERE x.room_id = ANY (rooms);
+END $$;
+
 -- Brings a room's units off sale up to date where no hold and no call does.
 CREATE FUNCTION pass_times_of_sale(in_room int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -206,19 +221,25 @@ CREATE FUNCTION customer_units(in_customer bigint, in_sku int) RETURNS int LANGU
                      WHERE p.customer_id = in_customer AND l.sku_id = in_sku), 0)::int
 $$;
 
--- Counts the units that each session has of the SKU in the same place: held or bought, and not returned.
--- The fences make PostgreSQL look a session's holds up first, and then their lines one by one.
+-- Counts the units that a session has of a SKU: held or bought, and not returned. The fences make PostgreSQL
+-- look a session's holds up first, and then their lines one by one. It returns one row, so that in FROM it
+-- becomes part of the query, like `shopper_at`.
+CREATE FUNCTION units_of(in_session bigint, in_sku int) RETURNS SETOF int LANGUAGE sql STABLE AS $$
+    SELECT COALESCE((
+            SELECT sum(l.quantity)::int FROM hold h, LATERAL (
+                SELECT z.quantity FROM hold_line z WHERE z.hold_id = h.hold_id AND z.sku_id = in_sku OFFSET 0) l
+            WHERE h.session_id = in_session AND h.state IN ('held', 'confirmed')), 0)
+        - COALESCE((
+            SELECT sum(l.returned)::int FROM purchase p, LATERAL (
+                SELECT z.returned FROM purchase_line z
+                WHERE z.order_id = p.order_id AND z.sku_id = in_sku OFFSET 0) l
+            WHERE p.session_id = in_session), 0)
+$$;
+
+-- Counts the units that each session has of the SKU in the same place.
 CREATE FUNCTION session_units(sessions bigint[], skus int[]) RETURNS int[] LANGUAGE sql STABLE AS $$
-    SELECT array_agg(COALESCE((
-               SELECT sum(l.quantity)::int FROM hold h, LATERAL (
-                   SELECT z.quantity FROM hold_line z WHERE z.hold_id = h.hold_id AND z.sku_id = u.sku OFFSET 0) l
-               WHERE h.session_id = u.session AND h.state IN ('held', 'confirmed')), 0)
-           - COALESCE((
-               SELECT sum(l.returned)::int FROM purchase p, LATERAL (
-                   SELECT z.returned FROM purchase_line z
-                   WHERE z.order_id = p.order_id AND z.sku_id = u.sku OFFSET 0) l
-               WHERE p.session_id = u.session), 0) ORDER BY u.o)
-    FROM unnest(sessions, skus) WITH ORDINALITY u(session, sku, o)
+    SELECT array_agg(x.units ORDER BY u.o)
+    FROM unnest(sessions, skus) WITH ORDINALITY u(session, sku, o), units_of(u.session, u.sku) x(units)
 $$;
 
 -- The units that the limits leave of those wanted.
@@ -340,25 +361,17 @@ BEGIN
     verdict := 'moved';
 END $$;
 
--- Keeps `room_stock.holds` in step with the holds. Every function that begins or ends a hold has locked
--- that row before.
+-- Keeps `room_stock.holds` in step with the holds that change. `write_holds` counts the new ones, as it writes
+-- that row anyway. Every function that begins or ends a hold has locked it before.
 CREATE FUNCTION count_holds() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        UPDATE room_stock k SET holds = k.holds + d.q FROM (
-            SELECT n.room_id, count(*) AS q FROM after n WHERE n.state = 'held' GROUP BY n.room_id) d
-            WHERE k.room_id = d.room_id;
-    ELSE
-        UPDATE room_stock k SET holds = k.holds + d.q FROM (
-            SELECT x.room_id, sum(x.q) AS q FROM (
-                SELECT n.room_id, 1 AS q FROM after n WHERE n.state = 'held'
-                UNION ALL SELECT o.room_id, -1 FROM before o WHERE o.state = 'held') x
-            GROUP BY x.room_id) d
-            WHERE k.room_id = d.room_id AND d.q <> 0;
-    END IF;
+    UPDATE room_stock k SET holds = k.holds + d.q FROM (
+        SELECT x.room_id, sum(x.q) AS q FROM (
+            SELECT n.room_id, 1 AS q FROM after n WHERE n.state = 'held'
+            UNION ALL SELECT o.room_id, -1 FROM before o WHERE o.state = 'held') x
+        GROUP BY x.room_id) d
+        WHERE k.room_id = d.room_id AND d.q <> 0;
     RETURN NULL;
 END $$;
-CREATE TRIGGER open_holds_of_new_holds AFTER INSERT ON hold
-    REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION count_holds();
 CREATE TRIGGER open_holds_of_changed_holds AFTER UPDATE ON hold
     REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION count_holds();

@@ -87,7 +87,9 @@ CREATE TYPE hold_decisions AS (
     verdicts text[],       -- of each request, like the next three
     culprits int[],        -- the line that stood in the way, or 0
     figures int[],         -- the units available there, or the limit
-    expires timestamptz[], -- in shopper time; NULL where there is no hold
+    expires timestamptz[], -- in shopper time; NULL where there is no hold, like the next two
+    told timestamptz[],    -- the same by the clock on the wall
+    seconds_left float8[],
     given int[],           -- of each line: its units, like the next
     line_request int[],    -- the request whose hold it is in, or 0
     promised int[],        -- of each session slot: the units still promised to it, like the next
@@ -95,6 +97,7 @@ CREATE TYPE hold_decisions AS (
     free int[],            -- of each SKU slot: the units still free
     room_taken bigint[],   -- of each room slot: the units in new holds, like the next
     room_promise bigint[], -- those among them that had been promised
+    room_holds int[],      -- the new holds
     short int[],           -- SKUs of which more was wanted than could be had
     room_short boolean,    -- a SKU had enough, but its room had not, beside what is promised
     behind boolean         -- someone found units that are kept for those who were refused before
@@ -109,19 +112,17 @@ CREATE FUNCTION read_facts(b hold_batch, locked int[], rooms int[], serving bool
 RETURNS hold_facts LANGUAGE plpgsql AS $$
 DECLARE
     f hold_facts; refused text[];
-    is_old boolean; any_wished boolean; limits_customers boolean; knows_customers boolean;
+    any_promised boolean; any_wished boolean; limits_customers boolean; knows_customers boolean;
 BEGIN
-    SELECT shopper_now(), clock_timestamp(), o.stopped, EXISTS (
-            SELECT FROM off_sale x WHERE x.room_id = ANY (rooms) AND x.opened_to < clock_timestamp() - interval '1 second')
-        INTO f.t, f.at_wall, f.stopped, is_old FROM office o;
-    IF is_old THEN PERFORM advance_off_sale(rooms); END IF;
     f.rooms := rooms;
-    SELECT array_agg(x.on_hand - x.held - x.sold - x.promised ORDER BY x.room_id),
-           array_agg(CASE WHEN x.promised > 0 THEN units_off_sale(x.room_id, '0') ELSE 0 END ORDER BY x.room_id),
-           array_agg(CASE WHEN x.promised > 0 THEN units_off_sale(x.room_id, make_interval(secs => m.claim_window_s))
-                          ELSE 0 END ORDER BY x.room_id)
-        INTO f.room_free, f.room_off_sale, f.room_closing
-        FROM room_stock x JOIN room m USING (room_id) WHERE x.room_id = ANY (rooms);
+    SELECT shopper_time(o), clock_timestamp(), o.stopped, r.free, r.promised
+        INTO f.t, f.at_wall, f.stopped, f.room_free, any_promised
+        FROM office o, (
+            SELECT array_agg(x.on_hand - x.held - x.sold - x.promised ORDER BY x.room_id) AS free,
+                   bool_or(x.promised > 0) AS promised
+            FROM room_stock x WHERE x.room_id = ANY (rooms)) r;
+    f.room_off_sale := array_fill(0, ARRAY[cardinality(rooms)]); f.room_closing := f.room_off_sale;
+    IF any_promised THEN SELECT * INTO f.room_off_sale, f.room_closing FROM read_off_sale(rooms); END IF;
     SELECT array_agg(ROW (array_position(rooms, k.room_id), is_sold_for(k, '0'),
                           is_sold_for(k, make_interval(secs => m.claim_window_s)),
                           k.limit_per_order, k.limit_per_session, k.limit_per_customer)::sku_facts ORDER BY u.o),
@@ -148,8 +149,9 @@ BEGIN
         FROM unnest(b.sessions) WITH ORDINALITY u(id, o)
         LEFT JOIN admission a ON a.admission_id = u.id LEFT JOIN room m ON m.room_id = a.room_id;
     f.verdicts := known_verdicts(b, refused);
-    SELECT session_units(array_agg(b.sessions[u.s] ORDER BY u.o), array_agg(f.sku_ids[u.k] ORDER BY u.o))
-        INTO f.had FROM unnest(b.pair_session, b.pair_sku) WITH ORDINALITY u(s, k, o);
+    SELECT array_agg(x.units ORDER BY u.o) INTO f.had
+        FROM unnest(b.pair_session, b.pair_sku) WITH ORDINALITY u(s, k, o),
+            units_of(b.sessions[u.s], f.sku_ids[u.k]) x(units);
     IF limits_customers AND knows_customers THEN
         SELECT * INTO f.customer_pair, f.customer_had FROM count_by_customer(b, f.customers, f.sku_ids);
     END IF;
@@ -202,7 +204,8 @@ CREATE FUNCTION decide_holds(b hold_batch, f hold_facts) RETURNS hold_decisions 
 DECLARE
     n constant int := cardinality(f.verdicts);
     verdicts text[] := f.verdicts; culprits int[] := array_fill(0, ARRAY[n]); figures int[] := culprits;
-    expires timestamptz[] := array_fill(NULL::timestamptz, ARRAY[n]);
+    expires timestamptz[] := array_fill(NULL::timestamptz, ARRAY[n]); told timestamptz[] := expires;
+    seconds_left float8[] := array_fill(NULL::float8, ARRAY[n]);
     given int[] := array_fill(0, ARRAY[cardinality(b.line_sku)]); line_request int[] := given;
     short int[] := '{}'; room_short boolean := false; behind boolean := false;
     sessions session_facts[] := f.sessions; skus sku_facts[] := f.skus;
@@ -210,6 +213,7 @@ DECLARE
     had int[] := f.had; customer_had int[] := f.customer_had;
     room_free bigint[] := f.room_free; room_closing bigint[] := f.room_closing;
     room_taken bigint[] := array_fill(0, ARRAY[cardinality(f.rooms)]); room_promise bigint[] := room_taken;
+    room_holds int[] := room_taken;
     s session_facts; k sku_facts; may allowance; verdict text;
     session int; item int; pair int; want int; total int; passing int; used int;
     ahead int; off_sale bigint; spare bigint; of_room bigint; own int; kept int; mine int;
@@ -278,12 +282,14 @@ BEGIN
             named[session] := NULL;
         END IF;
         room_taken[s.room] := room_taken[s.room] + total;
+        room_holds[s.room] := room_holds[s.room] + 1;
         room_free[s.room] := room_free[s.room] - (total - used);
         room_closing[s.room] := room_closing[s.room] - passing;
-        expires[i] := f.t + s.hold_for;
+        expires[i] := f.t + s.hold_for; told[i] := expires[i] + f.stopped;
+        seconds_left[i] := extract(epoch FROM s.hold_for);
     END LOOP;
-    RETURN ROW (verdicts, culprits, figures, expires, given, line_request, promised, named, free, room_taken,
-                room_promise, short, room_short, behind)::hold_decisions;
+    RETURN ROW (verdicts, culprits, figures, expires, told, seconds_left, given, line_request, promised, named, free,
+                room_taken, room_promise, room_holds, short, room_short, behind)::hold_decisions;
 END $$;
 
 -- Says whether units that a batch was short of may come free: by ending what is due, or by serving those
@@ -304,8 +310,9 @@ DECLARE
     customers bigint[] := f.customers; expires timestamptz[] := d.expires;
     sku_ids int[] := f.sku_ids; prices bigint[] := f.prices;
 BEGIN
-    UPDATE room_stock x SET held = x.held + g.taken, promised = x.promised - g.used
-        FROM unnest(f.rooms, d.room_taken, d.room_promise) g(id, taken, used) WHERE x.room_id = g.id AND g.taken > 0;
+    UPDATE room_stock x SET held = x.held + g.taken, promised = x.promised - g.used, holds = x.holds + g.holds
+        FROM unnest(f.rooms, d.room_taken, d.room_promise, d.room_holds) g(id, taken, used, holds)
+        WHERE x.room_id = g.id AND g.holds > 0;
     IF d.named IS DISTINCT FROM f.named THEN
         PERFORM count_named(ARRAY(SELECT g.had FROM unnest(f.named, d.named) g(had, named)
                                   WHERE g.had IS DISTINCT FROM g.named), -1);
@@ -364,11 +371,11 @@ DECLARE
 BEGIN
     -- In the one order of locks. A function of its own would cost as much again as these statements.
     PERFORM 1 FROM admission a WHERE a.admission_id = ANY (b.sessions) ORDER BY a.admission_id FOR NO KEY UPDATE;
-    SELECT array_agg(k.sku_id), COALESCE(array_agg(DISTINCT k.room_id ORDER BY k.room_id), '{}')
-        INTO locked, rooms FROM sku k WHERE k.sku = ANY (b.skus);
     -- A hold may take up a promise of another SKU.
-    locked := locked || ARRAY(SELECT a.promised_sku_id FROM admission a WHERE a.admission_id = ANY (b.sessions)
-                              AND a.promised > 0 AND a.promised_sku_id IS NOT NULL);
+    SELECT array_agg(k.sku_id) || ARRAY(SELECT a.promised_sku_id FROM admission a
+                WHERE a.admission_id = ANY (b.sessions) AND a.promised > 0 AND a.promised_sku_id IS NOT NULL),
+           COALESCE(array_agg(DISTINCT k.room_id ORDER BY k.room_id), '{}')
+        INTO locked, rooms FROM sku k WHERE k.sku = ANY (b.skus);
     PERFORM 1 FROM room_stock x WHERE x.room_id = ANY (rooms) ORDER BY x.room_id FOR NO KEY UPDATE;
     PERFORM 1 FROM stock s WHERE s.sku_id = ANY (locked) ORDER BY s.sku_id FOR NO KEY UPDATE;
     f := read_facts(b, locked, rooms, serving);
@@ -378,13 +385,14 @@ BEGIN
     IF 'placed' = ANY (d.verdicts) THEN
         PERFORM write_holds(b, f, d);
     END IF;
-    PERFORM settle_wishes(b, f, d, serving);
+    IF serving OR f.ahead IS NOT NULL OR 'out_of_stock' = ANY (d.verdicts) THEN
+        PERFORM settle_wishes(b, f, d, serving);
+    END IF;
     IF event_wanted('hold.placed') THEN
         PERFORM tell_of_holds('hold.placed', (SELECT array_agg(r.id) FROM unnest(b.hold_ids, d.verdicts) r(id, verdict)
                                               WHERE r.verdict = 'placed'));
     END IF;
     verdicts := d.verdicts; culprits := d.culprits; figures := d.figures; given := d.given;
+    expires := d.told; seconds_left := d.seconds_left;
     prices := f.prices; currencies := f.currencies; names := f.names;
-    SELECT array_agg(u.until + f.stopped ORDER BY u.o), array_agg(extract(epoch FROM u.until - f.t)::float8 ORDER BY u.o)
-        INTO expires, seconds_left FROM unnest(d.expires) WITH ORDINALITY u(until, o);
 END $$;

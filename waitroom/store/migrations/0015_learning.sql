@@ -77,22 +77,23 @@ SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS
     SELECT j.* FROM journey j WHERE j.admission_id = ANY (ids)
 $$;
 
--- The admissions whose journeys changed. The leader takes the rows of its room away and reads those
--- journeys alone, so a tick costs what happened since the last one and not what is inside. Rows become
+-- The admissions whose journeys changed, a row for each statement that changed any: with a row for each of them a
+-- batch of claims takes a twentieth longer. The leader takes the rows of its room away and reads those journeys
+-- alone, so a tick costs what happened since the last one and not what is inside. Rows become
 -- visible with the change that they speak of, however late that commits. They may be lost with the
 -- engine: the leader then reads every journey again.
 CREATE UNLOGGED TABLE journey_change (
     change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     room_id int NOT NULL,
-    admission_id bigint NOT NULL
+    admission_ids bigint[] NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
 CREATE INDEX journey_change_by_room ON journey_change (room_id, change_id);
 
 CREATE FUNCTION note_admissions() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO journey_change (room_id, admission_id)
-        SELECT a.room_id, a.admission_id FROM after a WHERE a.called_at IS NOT NULL;
+    INSERT INTO journey_change (room_id, admission_ids)
+        SELECT a.room_id, array_agg(a.admission_id) FROM after a WHERE a.called_at IS NOT NULL GROUP BY a.room_id;
     RETURN NULL;
 END $$;
 CREATE TRIGGER journeys_of_new_admissions AFTER INSERT ON admission
@@ -102,7 +103,8 @@ CREATE TRIGGER journeys_of_changed_admissions AFTER UPDATE ON admission
 
 CREATE FUNCTION note_holds() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO journey_change (room_id, admission_id) SELECT DISTINCT h.room_id, h.session_id FROM after h;
+    INSERT INTO journey_change (room_id, admission_ids)
+        SELECT h.room_id, array_agg(DISTINCT h.session_id) FROM after h GROUP BY h.room_id;
     RETURN NULL;
 END $$;
 CREATE TRIGGER journeys_of_new_holds AFTER INSERT ON hold
@@ -114,10 +116,10 @@ CREATE TRIGGER journeys_of_changed_holds AFTER UPDATE ON hold
 -- is news.
 CREATE FUNCTION note_changed_lines() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO journey_change (room_id, admission_id)
-        SELECT DISTINCT h.room_id, h.session_id
+    INSERT INTO journey_change (room_id, admission_ids)
+        SELECT h.room_id, array_agg(DISTINCT h.session_id)
         FROM before b JOIN after a USING (hold_id, sku_id) JOIN hold h USING (hold_id)
-        WHERE a.quantity <> b.quantity;
+        WHERE a.quantity <> b.quantity GROUP BY h.room_id;
     RETURN NULL;
 END $$;
 CREATE TRIGGER journeys_of_changed_lines AFTER UPDATE ON hold_line
@@ -125,8 +127,9 @@ CREATE TRIGGER journeys_of_changed_lines AFTER UPDATE ON hold_line
 
 CREATE FUNCTION note_outcomes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO journey_change (room_id, admission_id)
-        SELECT a.room_id, a.admission_id FROM after o JOIN admission a ON a.admission_id = o.session_id;
+    INSERT INTO journey_change (room_id, admission_ids)
+        SELECT a.room_id, array_agg(a.admission_id)
+        FROM after o JOIN admission a ON a.admission_id = o.session_id GROUP BY a.room_id;
     RETURN NULL;
 END $$;
 CREATE TRIGGER journeys_of_new_outcomes AFTER INSERT ON outcome_elsewhere
