@@ -10,6 +10,7 @@ from inventory.kit.doors.decoding import check_digits, decoder, grammar
 from inventory.kit.doors.moments import Moment
 from inventory.kit.doors.texts import Line, Message, Name, Note, Published
 from inventory.kit.language.catalogues import tags
+from waitroom.store.room_store import Copied
 
 # The tag of a language that pages can be in, or nothing.
 Tongue = Annotated[
@@ -105,14 +106,32 @@ class NewRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A room to make, with the rules that differ from the defaults, or from the room `copy_of`.
 
     It sells in one currency, an ISO 4217 code, which cannot be changed later: that of the room
-    that it copies, or else EUR.
+    that it copies, or else EUR. A copy has the look and the goods of the other room only if it says
+    so, and of the goods `units` of each: stock is never copied.
     """
 
     room: Annotated[str, Meta(min_length=1, max_length=63)]
     name: Name
     currency: Currency | UnsetType = UNSET
     copy_of: Annotated[str, Meta(max_length=63)] | None = None
+    with_look: bool = False
+    with_goods: bool = False
+    units: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
     rules: RoomChange = RoomChange()
+
+    def __post_init__(self) -> None:
+        if self.copy_of is None and (self.with_look or self.with_goods):
+            raise ValueError("`with_look` and `with_goods` need the room that is copied, `copy_of`")
+        if self.units and not self.with_goods:
+            raise ValueError("`units` are those of copied goods, so they need `with_goods`")
+
+    def copied(self) -> Copied | None:
+        """Return what is copied, None for a room by the defaults."""
+        if self.copy_of is None:
+            return None
+        return Copied(
+            room=self.copy_of, look=self.with_look, goods=self.with_goods, units=self.units
+        )
 
 
 ROOM_CHANGE = decoder(RoomChange)

@@ -97,7 +97,7 @@ def room_create(
             rules=wanted,
             who="cli",
             currency=made.currency or None,
-            like=made.copy_of,
+            like=made.copied(),
         ),
     )
 

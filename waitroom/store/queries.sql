@@ -275,6 +275,12 @@ SELECT create_room($1, $2, $3, $4);
 -- name: set_room_status
 SELECT set_room_status($1, $2, $3, $4);
 
+-- name: copy_look
+SELECT copy_look($1, $2, $3);
+
+-- name: copy_goods
+SELECT copy_goods($1, $2, $3, $4);
+
 -- name: change_room
 SELECT change_room($1, $2, $3, $4);
 

@@ -1,5 +1,7 @@
 """Rooms, lanes and profiles on PostgreSQL, as operators make and change them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -11,7 +13,7 @@ from inventory.kit.database import Connection, Pool, connection, load_queries
 from inventory.kit.doors.moments import FORM
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.money import DEFAULT_CURRENCY, currencies
-from inventory.refusals import RoomArchived
+from inventory.refusals import RoomArchived, Taken
 from waitroom.line.rules import RoomRules
 from waitroom.refusals import DrawIsDue, NotOpenYet, RoomUnreadable, SaleEnded
 from waitroom.store.place_store import Profile
@@ -76,7 +78,22 @@ _OF_THE_NIGHT = {"message", "message_at", "doors_at", "doors_open", "opens_at", 
 _COPIED = [f.name for f in fields(RoomRules) if f.name not in _OWN | _OF_THE_NIGHT]
 
 # The doors check single values first, so only a mistake of ours lets an operator meet this.
+_OTHER_CURRENCY = "A copy of the goods sells in the currency of the room that is copied."
+_CODE_TAKEN = "A code that a copied product would have is in use. Choose another code for the room."
 _OUT_OF_BOUNDS = "A value is out of its bounds, so nothing was changed."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """A room to copy: its rules, and if asked for its live look and its goods.
+
+    Stock is never copied: `units` of each of the goods are received.
+    """
+
+    room: str
+    look: bool = False
+    goods: bool = False
+    units: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,17 +190,18 @@ class RoomStore:
         rules: str = "{}",
         who: str,
         currency: str | None = None,
-        like: str | None = None,
+        like: Copied | None = None,
     ) -> None:
         """Make a room with rules, a JSON object of columns and values; or make nothing.
 
         All else is as in the room `like`, with its lanes, profiles and sellers, or by the defaults.
-        The room sells in `currency` for good. Raises `NotFound` for no room to copy, `BadRequest`
-        where the currency is no legal tender, the name is taken or a rule is broken.
+        The room sells in `currency` for good. Raises `NotFound` for no room
+        to copy, `BadRequest` where the currency is no legal tender, the name is taken or a rule is
+        broken, and `Taken` where a code that a copied SKU would have is in use.
         """
-        reason = "" if like is None else f"as in {like}"
+        reason = "" if like is None else f"as in {like.room}"
         if like is not None:
-            source = await self.read(like)
+            source = await self.read(like.room)
             copied = {rule: getattr(source, rule) for rule in _COPIED}
             rules = msgspec.json.encode(copied | msgspec.json.decode(rules)).decode()
             currency = currency or source.currency
@@ -193,23 +211,12 @@ class RoomStore:
                 f"{currency!r} is not the code of a currency, such as EUR.", field="currency"
             )
         async with connection(self._pool) as borrowed:
-            try:
+            with _room_named(room):
                 async with borrowed.transaction():
                     await borrowed.execute(SQL["create_room"], room, name, who, currency)
                     await borrowed.execute(SQL["change_room"], room, rules, who, reason)
                     if like is not None:
                         await _copy_parts(borrowed, like, room, who=who, reason=reason)
-            except asyncpg.UniqueViolationError as error:
-                raise BadRequest(
-                    f"There is a room {room!r} already. Choose another code.", field="room"
-                ) from error
-            except asyncpg.CheckViolationError as error:
-                if error.constraint_name != "room_is_a_slug":
-                    raise _broken(error) from error
-                raise BadRequest(
-                    f"{room!r} cannot name a room: use small letters, digits and hyphens.",
-                    field="room",
-                ) from error
 
     async def change(self, room: str, rules: str, *, who: str, reason: str = "") -> None:
         """Change a room's rules, a JSON object of columns and values; raises `BadRequest`."""
@@ -326,10 +333,32 @@ class RoomStore:
                 raise _broken(error) from error
 
 
+@contextmanager
+def _room_named(room: str) -> Iterator[None]:
+    """Turn what stands in the way of a new room into a refusal that says it in words."""
+    try:
+        yield
+    except asyncpg.ForeignKeyViolationError as error:
+        raise BadRequest(_OTHER_CURRENCY, field="currency") from error
+    except asyncpg.UniqueViolationError as error:
+        if error.table_name in {"product", "sku"}:
+            raise Taken(_CODE_TAKEN, field="room") from error
+        raise BadRequest(
+            f"There is a room {room!r} already. Choose another code.", field="room"
+        ) from error
+    except asyncpg.CheckViolationError as error:
+        if error.constraint_name != "room_is_a_slug":
+            raise _broken(error) from error
+        raise BadRequest(
+            f"{room!r} cannot name a room: use small letters, digits and hyphens.", field="room"
+        ) from error
+
+
 async def _copy_parts(
-    borrowed: Connection, source: str, room: str, *, who: str, reason: str
+    borrowed: Connection, like: Copied, room: str, *, who: str, reason: str
 ) -> None:
-    """Give a new room the lanes, profiles and admitted sellers of another."""
+    """Give a new room the lanes, profiles and sellers of another, and what else is asked for."""
+    source = like.room
     for lane in await borrowed.fetch(SQL["list_lanes"], source):
         await borrowed.execute(SQL["set_lane"], room, lane["lane"], lane["share"], who)
     for one in await borrowed.fetch(SQL["list_profiles"], source):
@@ -338,6 +367,10 @@ async def _copy_parts(
     for one in await borrowed.fetch(SQL["list_sellers"], source):
         if admitted := one["admitted"]:
             await borrowed.execute(SQL["admit_seller"], room, one["seller"], admitted, who, reason)
+    if like.look:
+        await borrowed.execute(SQL["copy_look"], source, room, who)
+    if like.goods:
+        await borrowed.execute(SQL["copy_goods"], source, room, like.units, who)
 
 
 def _no_room(room: str) -> NotFound:

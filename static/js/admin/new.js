@@ -18,6 +18,9 @@ function draw() {
   $("room-shown").textContent = $("room").value || "…";
   $("kind-says").textContent = KINDS[$("kind").value].says;
   $("afresh").hidden = Boolean($("copy_of")?.value);
+  if (!$("copied")) return;
+  $("copied").hidden = !$("copy_of").value;
+  $("units-box").hidden = !$("with_goods").checked;
 }
 
 /** Say at the first field that cannot be read what is wrong with it. */
@@ -29,13 +32,16 @@ function readable() {
   return false;
 }
 
+/** @returns {{with_look: boolean, with_goods: boolean, units?: number}} what a copy has beside the rules */
+const copied = () => ({ with_look: $("with_look").checked, with_goods: $("with_goods").checked, ...($("with_goods").checked ? { units: Number($("units").value) } : {}) });
+
 async function make() {
   if (!readable()) return;
   const like = $("copy_of")?.value, hours = {};
   for (const name of MOMENTS) if (readMoment($(name))) hours[name] = readMoment($(name));
   const body = { room: $("room").value.trim(), name: $("name").value.trim() };
   const afresh = { currency: $("currency").value.trim().toUpperCase(), rules: { ...KINDS[$("kind").value].rules, ...hours } };
-  const made = await tell(() => admin("POST", "/rooms", { ...body, ...(like ? { copy_of: like, rules: hours } : afresh) }), "The room was made.", "new");
+  const made = await tell(() => admin("POST", "/rooms", { ...body, ...(like ? { copy_of: like, rules: hours, ...copied() } : afresh) }), "The room was made.", "new");
   if (made) location.assign(`/admin/screens/${encodeURIComponent(made.room)}/rules`);
 }
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 from aiohttp.test_utils import TestClient
 from browsers import check_page
 from playwright.async_api import Page, expect
@@ -11,6 +12,8 @@ from programs import Site, all_know
 from signing_in import sign_in, sign_in_on_screen
 from support import PASSWORD, execute, open_room
 
+from waitroom.look.look import RoomLook
+from waitroom.look.look_store import LookStore
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
@@ -115,6 +118,10 @@ async def test_a_room_is_made_copied_changed_paused_and_ended_on_a_phone(
     await check_page(page)
     await page.get_by_role("link", name="Copy this room").click()
     await expect(page.locator("#copy_of")).to_have_value("winter-in-zurich")
+    await expect(page.get_by_label("Its look")).to_be_checked()
+    await page.get_by_label("Its products").check()
+    await field(page, "Units of each to begin with").fill("3")
+    await check_page(page)
     await field(page, "Name").fill("Spring")
     await field(page, "Code").fill("winter-in-zurich")
     await page.get_by_role("button", name="Make the room").click()
@@ -202,4 +209,36 @@ async def test_a_copy_has_the_rules_lanes_profiles_and_sellers_of_its_room(
     assert profiles == await service.rooms.profiles("drop")
     assert [one.seller for one in await service.rooms.sellers("again") if one.admitted] == ["sal"]
     assert unknown[0] == 404
+    # The look and the goods come if they are asked for, and stock comes as a number alone.
+    await service.stock.add("mug", room="drop", name="Mug", price_minor=1000)
+    await service.ledger.move("mug", kind="received", quantity=5, who="test", reason="")
+    await make(room="bare", name="Bare", copy_of="drop")
+    assert await service.stock.page(room="bare", private=True) == []
+    look = {"brand": "Clay", "texts": {"en": {"name": "Drop", "help": "Ask us."}}}
+    await LookStore(service.pool).save("drop", msgspec.convert(look, RoomLook), who="test")
+    await LookStore(service.pool).publish("drop", who="test")
+    status, _ = await make(
+        room="more", name="More", copy_of="drop", with_look=True, with_goods=True, units=2
+    )
+    (sku,) = await service.stock.page(room="more", private=True)
+    copied = (await LookStore(service.pool).read("more")).live
+    assert status == 201
+    assert (sku.sku, sku.price_minor, sku.on_hand, sku.limit_per_session) == (
+        "mug-more",
+        1000,
+        2,
+        4,
+    )
+    assert (copied.brand, copied.texts["en"].name, copied.texts["en"].help) == (
+        "Clay",
+        "",
+        "Ask us.",
+    )
+    assert (await service.stock.read("mug")).on_hand == 5
+    status, _ = await make(room="most", name="Most", copy_of="more", with_goods=True)
+    (sku,) = await service.stock.page(room="most", private=True)
+    assert (status, sku.sku, sku.on_hand) == (201, "mug-most", 0)
+    assert (await make(room="odd", name="Odd", units=2))[0] == 422
+    other = {"room": "usd", "name": "Usd", "currency": "USD", "copy_of": "drop"}
+    assert (await make(**other, with_goods=True))[1]["field"] == "currency"
     assert (repeated[0], repeated[1]["field"]) == (400, "room")

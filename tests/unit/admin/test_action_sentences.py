@@ -33,6 +33,12 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "reset the room: everybody in line lost their place, and 1 call was taken back",
     ),
     ("archive", {}, "archived the room"),
+    ("copy_look", {"from": "spring"}, "took over the look of the room spring"),
+    (
+        "copy_goods",
+        {"from": "spring", "skus": 2, "units": 1},
+        "took over 2 SKUs of the room spring, with 1 unit of each",
+    ),
     ("save_look", {}, "changed the draft of its look"),
     ("publish_look", {"from": {}, "to": {}}, "showed the draft of its look to shoppers"),
     ("crowd", {"shoppers": 1}, "sent a test crowd of 1 shopper"),

@@ -39,6 +39,7 @@ SUBJECTS = {
         "crowd",
         "save_look",
         "publish_look",
+        "copy_look",
     ),
     "line": (
         *("lane", "profile", "invite", "revoke invitations", "revoke", "public_value"),
@@ -46,7 +47,7 @@ SUBJECTS = {
     ),
     "goods": (
         *("add_product", "change_product", "delete_product", "add_sku", "change_sku"),
-        *("delete_sku", "received", "adjusted", "import"),
+        *("delete_sku", "received", "adjusted", "import", "copy_goods"),
     ),
     "orders": ("refund", "cancel"),
     "people": ("add_operator", "change_operator", "sign_out_operator", "change_password"),
@@ -207,6 +208,12 @@ def _written(told: Details, name: str, value: Any) -> str:
     return plain(value)
 
 
+def _copy_goods(told: Details) -> str:
+    skus = told.count("skus", "SKU", "SKUs")
+    each = told.count("units", "unit", "units")
+    return f"took over {skus} of the room {told.text('from')}, with {each} of each"
+
+
 def _add_product(told: Details) -> str:
     return f"added the product {quoted(told.get('name') or told.text('product'))}"
 
@@ -339,6 +346,8 @@ PREDICATES: dict[str, Predicate] = {
     "archive": lambda _: "archived the room",
     "save_look": lambda _: "changed the draft of its look",
     "publish_look": lambda _: "showed the draft of its look to shoppers",
+    "copy_look": lambda told: f"took over the look of the room {told.text('from')}",
+    "copy_goods": _copy_goods,
     "crowd": lambda told: f"sent a test crowd of {told.count('shoppers', 'shopper', 'shoppers')}",
     "lane": _lane,
     "profile": _profile,

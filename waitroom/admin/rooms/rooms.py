@@ -133,7 +133,7 @@ class RoomsAdmin:
             rules=rules,
             who=operator.name,
             currency=None if body.currency is UNSET else body.currency,
-            like=body.copy_of,
+            like=body.copied(),
         )
         await self._board.refresh(rooms=True)
         return json_response(await self.room_body(body.room), status=201)
