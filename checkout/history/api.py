@@ -75,7 +75,7 @@ class HistoryApi:
 
     async def show_order(self, request: web.Request) -> web.Response:
         linked = await self._linked_order(request)
-        order = linked or await find_order(self._checkout, request)
+        order = linked or await self._find(request)
         refunds = await self._refunds.of_order(order.order_id)
         body = {**self._checkout.order_body(order), "refunds": shopper_refund_bodies(refunds)}
         if not wants_html(request):
@@ -122,10 +122,20 @@ class HistoryApi:
             return None
         return await self._checkout.orders.read(order_id)
 
+    async def _find(self, request: web.Request) -> Order:
+        """Return the order in the path if it belongs to the request's session."""
+        try:
+            return await find_order(self._checkout, request)
+        except SessionOver:
+            # A person who opens an order's address elsewhere asks for it, and for no session.
+            if wants_html(request):
+                raise UnknownOrder from None
+            raise
+
     async def _own_order(self, request: web.Request) -> Order:
         """Return the order in the path, of the request's session or of its customer."""
         try:
-            return await find_order(self._checkout, request)
+            return await self._find(request)
         except (SessionOver, UnknownOrder):
             customer = await self._customer(request)
             if customer is None:

@@ -29,6 +29,7 @@ from inventory.kit.problem import (
     EngineDown,
     Failed,
     IdempotencyKeyMissing,
+    NotFound,
     Refusal,
     Unprocessable,
     UnsupportedMediaType,
@@ -370,7 +371,7 @@ class _HttpRefusal(Refusal):
 
     def __init__(self, error: web.HTTPException) -> None:
         self.status = error.status
-        self.title = f"{error.reason}."
+        self.title = NotFound.title if error.status == 404 else f"{error.reason}."
         codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
         self.code = codes.get(error.status, "refused")
         super().__init__(headers={k: v for k, v in error.headers.items() if k == "Allow"})

@@ -114,6 +114,7 @@ export function drawRoom(doc, line = doc.lines[0], entry = 0) {
   put("drawn", sayN(entries, "{n} person came before the opening and gets a number.", "Each of the {n} who came before the opening gets a number."));
   $("draws").hidden = !($("exchange").hidden = doc.status === "drawing");
   put("leave", isDrawing(doc.status) ? say("Leave the draw") : say("Leave the line"));
+  put("safe", isDrawing(doc.status) ? say("Your entry is safe") : say("Your place is safe"));
   if ($("room").dataset.view === "none") drawJoin(doc.status);
 }
 

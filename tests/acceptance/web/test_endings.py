@@ -12,6 +12,8 @@ from aiohttp import CookieJar
 from aiohttp.test_utils import TestClient
 from support import open_room, tick
 
+from inventory.kit.language.catalogues import language
+from inventory.kit.problem import NotFound
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
@@ -137,3 +139,18 @@ async def test_a_checkout_without_a_place_says_how_to_get_one(
 
     assert "You have no place in the shop now" in page
     assert "gone back" not in page
+
+
+async def test_an_address_that_leads_nowhere_says_so_once_and_in_the_shoppers_language(
+    service: Service, browser: Client
+) -> None:
+    await open_room(service, skus={"mug": 9})
+    order = await page_of(browser, f"/checkout/orders/{uuid4()}")
+    nothing = await page_of(browser, "/nothing-here")
+    german = await browser.get("/nothing-here", headers={**HTML, "Accept-Language": "de"})
+
+    assert "There is no such order here" in order
+    assert "session" not in order
+    assert nothing.partition("<main")[2].count("There is nothing by that name here") == 1
+    told = language("de").say(NotFound.title)
+    assert told in await german.text()

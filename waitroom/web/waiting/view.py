@@ -237,7 +237,7 @@ def opens_in(state: RoomState, doors_at: datetime | None, language: Language) ->
     if at is None or state.status not in BEFORE_THE_DRAW:
         return ""
     left_s = (at - now).total_seconds()
-    if left_s <= 0:
+    if left_s < 0.5:
         return say("Opening now")
     if left_s >= 2 * DAY_S:
         days = _rounded(left_s / DAY_S)
