@@ -21,7 +21,7 @@ async def test_a_shopper_goes_from_shop_to_order(
     await all_know(serving.url)
     await page.goto(f"{serving.url}/")
     await page.get_by_role("link", name="Mug").first.click()
-    await page.locator('a[href="/rooms/drop"]').first.click()
+    await page.locator('form[action="/rooms/drop"] button').click()
     await expect(page.get_by_text("Two for each of you.")).to_be_visible()
     await page.locator("#enter").click()
     await page.wait_for_url("**/checkout?room=*")
