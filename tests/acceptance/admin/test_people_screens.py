@@ -164,6 +164,11 @@ async def test_the_record_of_no_room_is_for_admins_and_people_are_too(
         seen[role] = ("made an account" in audit, "made an account" in sheet, people.status)
 
     assert seen == {"viewer": (False, False, 403), "admin": (True, True, 200)}
+    # Without a script the filter is in UTC.
+    before = await client.get("/admin/audit?to=2001-01-01T00:00", headers=headers)
+    unread = await client.get("/admin/audit?from=soon", headers=headers)
+    assert "Nothing fits this filter." in await before.text()
+    assert (unread.status, "“From” must be a moment" in await unread.text()) == (400, True)
     assert await execute(service, "SELECT 1 FROM operator_action WHERE room_id IS NULL")
 
 
