@@ -116,6 +116,10 @@ async def test_a_shopper_is_written_to_before_the_turn_and_at_it_and_comes_by_th
             (3, "cy@example.com"),
         ]
 
+        # A document that cannot be read keeps no message back.
+        await execute(mailing, "UPDATE room_state SET body = 'no document'")
+        assert await mailing.mails.nearing() == []
+
         # At the turn: the last message, and then the address is gone.
         await mailing.rooms.change("drop", '{"seats_max": 9}', who="test")
         await tick(mailing)

@@ -1,9 +1,12 @@
 """Mail on PostgreSQL: queueing messages of a turn, leasing, noting outcomes, forgetting."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
+
+import msgspec
 
 from inventory.kit.database import Pool, connection, load_queries
 from waitroom.line.forecast.near import NearLine
@@ -72,7 +75,12 @@ class MailStore:
         """Return the rooms, by id, in which a shopper is to hear that the turn is near."""
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_nearing"])
-        return [(row["room_id"], decode_state(row["body"])) for row in rows]
+        found = []
+        for row in rows:
+            # A document of another release may not be readable here, and keeps no other mail back.
+            with suppress(msgspec.MsgspecError):
+                found.append((row["room_id"], decode_state(row["body"])))
+        return found
 
     async def write_near(self, room_id: int, lines: Sequence[NearLine], batch_max: int) -> int:
         """Queue the message of shortly before, once for each place; return how many."""
