@@ -35,7 +35,7 @@ async def receive(
                     if file.tell() > bytes_max:
                         raise too_large
     except TimeoutError as error:
-        raise BadRequest("The file did not arrive in time.") from error
+        raise BadRequest("The file did not arrive in time. Send it again.") from error
     file.seek(0)
 
 
@@ -60,7 +60,9 @@ async def receive_form(
                     if part is None:
                         break
                     if not isinstance(part, BodyPartReader) or part.name is None:
-                        raise BadRequest("The form cannot be read.")
+                        raise BadRequest(
+                            "The form cannot be read. Load its page and fill it in again."
+                        )
                     if part.name == file:
                         sent = await _whole(part, bytes_max, too_large)
                     else:
@@ -68,9 +70,9 @@ async def receive_form(
                         raw = await _whole(part, BODY_BYTES_MAX, refusal)
                         texts.setdefault(part.name, raw.decode())
     except TimeoutError as error:
-        raise BadRequest("The form did not arrive in time.") from error
+        raise BadRequest("The form did not arrive in time. Send it again.") from error
     except ValueError as error:
-        raise BadRequest("The form cannot be read.") from error
+        raise BadRequest("The form cannot be read. Load its page and fill it in again.") from error
     return texts, sent
 
 

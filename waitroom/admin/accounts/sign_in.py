@@ -128,7 +128,9 @@ class OperatorStore:
         hashed = await self._hash(password)
         async with connection(self._pool) as borrowed:
             if not await borrowed.fetchval(SQL["add_operator"], name, role, hashed, who):
-                raise BadRequest(f"There is an operator {name!r} already.", field="name")
+                raise BadRequest(
+                    f"There is an operator {name!r} already. Choose another name.", field="name"
+                )
 
     async def offer_first(self) -> str | None:
         """Return a code with which the first admin can make their account, once.

@@ -237,5 +237,5 @@ async def _receive(request: web.Request) -> bytes:
                             f"A list of people has at most {FILE_BYTES_MAX // 1024**2} MiB."
                         )
     except TimeoutError as error:
-        raise BadRequest("The file did not arrive in time.") from error
+        raise BadRequest("The file did not arrive in time. Send it again.") from error
     return bytes(data)

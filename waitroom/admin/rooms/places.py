@@ -107,7 +107,7 @@ class PlacesAdmin:
         if body.confirm != number:
             raise BadRequest(f'To take the place away, say {{"confirm": {number}}}.')
         if not is_visible(body.reason):
-            raise BadRequest("Say why the place is taken away.")
+            raise BadRequest("Say why the place is taken away; it goes on record.")
         verdict = await self._places.revoke(
             named["room"], named["line"], number, who=operator.name, reason=body.reason
         )

@@ -36,7 +36,7 @@ class LedgerAdmin:
     async def move_stock(self, request: web.Request, operator: Operator) -> web.Response:
         wish = await read_body(request, MOVEMENT)
         if wish.quantity == 0 or (wish.kind == "received" and wish.quantity < 0):
-            raise BadRequest("Received stock is more than nothing; to correct, adjust it.")
+            raise BadRequest("At least 1 unit comes in. To correct a count, adjust it.")
         if (wish.kind == "adjusted" or wish.override) and not is_visible(wish.reason):
             raise BadRequest("An adjustment needs a reason.")
         if wish.override and operator.scope is not None:
