@@ -2,9 +2,10 @@
 
 It is the best that a design with a statement for each request can do. The session is checked
 before the hot rows are locked, the balances are kept by the tables' own constraints, and the locks
-last for one insert and the commit. It cannot look twice: its snapshot is older than the
-locks for which it waits, so two requests of one session at the same moment may pass its limit
-together. `place_holds` looks after it has its locks.
+last for one insert and the commit. It looks at less than `place_holds`: at no promises, wishes,
+times of sale, bounds on an order, limits of a customer or former holds of the session. It cannot
+look twice: its snapshot is older than the locks for which it waits, so two requests of one session
+at the same moment may pass its limit together. `place_holds` looks after it has its locks.
 """
 
 from typing import Any
