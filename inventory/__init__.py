@@ -25,10 +25,9 @@ In a guaranteed room a call adds `units_promised` to `promised`; the shopper's h
 `held`; a miss, a leaving or the session's end gives the rest back. `held + sold + promised <=
 on_hand` is a constraint, so "every called shopper finds a unit" is arithmetic, not a hope.
 
-The promise is one balance for the room, in `room_stock`, because a call happens before the shopper
-has chosen. A promise at one SKU would have to be guessed, or would fix the choice beforehand. One
-unit of *something* can be promised exactly: the units of all SKUs together cover all promises
-together. A hold is placed if its SKUs have the units and the room has them beyond the promises of
+All promises are one balance of the room, in `room_stock`: the units of all SKUs together cover them
+together. A shopper who named a SKU was promised a unit of that one, which the SKU's row in `stock`
+counts as well. A hold is placed if its SKUs have the units and the room has them beyond the promises of
 others. So a called shopper may find one SKU gone, but never all of them.
 
 * A shopper who holds less than was promised keeps the rest as a promise. A released hold gives its
