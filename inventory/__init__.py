@@ -27,8 +27,8 @@ on_hand` is a constraint, so "every called shopper finds a unit" is arithmetic, 
 
 All promises are one balance of the room, in `room_stock`: the units of all SKUs together cover them
 together. A shopper who named a SKU was promised a unit of that one, which the SKU's row in `stock`
-counts as well. A hold is placed if its SKUs have the units and the room has them beyond the promises of
-others. So a called shopper may find one SKU gone, but never all of them.
+counts as well. A hold is placed if its SKUs have the units and the room has them beyond the
+promises of others. So a called shopper may find one SKU gone, but never all of them.
 
 * A shopper who holds less than was promised keeps the rest as a promise. A released hold gives its
   units to everyone; the promise does not return.

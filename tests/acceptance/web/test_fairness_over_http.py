@@ -68,6 +68,7 @@ async def test_a_report_has_the_figures_of_the_sale(service: Service, client: Cl
         "called_at_once",
         "came_back",
         "stepped_aside",
+        "not_free",
         "unexplained",
     }
     assert (found["outcomes"]["claimed"], found["outcomes"]["found_nothing"]) == (2, 1)

@@ -252,6 +252,41 @@ def test_what_is_promised_is_there_for_its_owner_alone() -> None:
     assert (books.held, books.promised, books.spare) == (1, 1, 0)
 
 
+def test_a_promise_by_name_is_kept_for_what_was_named() -> None:
+    books = Books(shelves=[Shelf(on_hand=1), Shelf(on_hand=2)], on_hand=3)
+    owner, other = admitted(1), admitted(2)
+    books.promise(owner, 1, shelf=0)
+
+    assert (books.to_be_had(other, 0), books.to_be_had(other, 1)) == (0, 2)
+
+    books.hold(owner, 1, 1)
+    assert (owner.promised, books.to_be_had(other, 0)) == (1, 0)
+
+    books.hold(other, 1, 1)
+    books.hold(owner, 0, 1)
+    assert (owner.promised, books.promised, books.shelves[0].by_name) == (0, 0, 0)
+
+
+def test_whoever_names_something_is_called_for_it_and_finds_it() -> None:
+    """No size lies idle, none of those called for it misses it, and each size keeps the order."""
+    rules = {"policy": "guaranteed", "named_share": "0.7", "units": "120", "shoppers": "2000"}
+    sim = Simulation(scenario("shelves", **rules), seed=2, figures=False)
+
+    while not sim.over:
+        sim.step()
+        for shelf in sim.books.shelves:
+            assert shelf.held + shelf.sold + shelf.by_name <= shelf.on_hand
+        assert sim.books.spare >= 0
+
+    called = sim.admitted.values()
+    assert not [a.number for a in called if a.named is not None and (a.refused or a.missed_choice)]
+    assert sim.passed.count > 100
+    assert (sim.books.spare, sim.books.sold) == (0, 119), "one was called for the last unit"
+    for named in range(len(sim.books.shelves)):
+        firsts = [(a.first_called_at, a.number) for a in called if a.named == named]
+        assert sorted(firsts) == sorted(firsts, key=lambda first: first[1])
+
+
 def test_stock_goes_down_only_by_what_nobody_has_a_claim_to() -> None:
     books = Books(shelves=[Shelf(on_hand=3)], on_hand=3)
     books.promise(admitted(1), 1)

@@ -14,9 +14,10 @@ class Admitted:
     `asked_at` is the first request for a hold, and `held_at` the first hold. `refused` means that
     the shopper asked and could hold nothing of any SKU. `missed_choice` means that the one SKU they
     came for was gone and another was left. `named` is the shelf that they named as they joined,
-    `first_shelf` the one that they held from first, and `missed_shelf` the one that they asked in
-    vain. `gone_at` is when the shopper is gone, with or without saying so. `claims_at` and
-    `chooses_at` are when the shopper is going to claim and to choose, None for one who never does.
+    `promised_shelf` the one of which they were promised a unit, `first_shelf` the one that they
+    held from first, and `missed_shelf` the one that they asked in vain. `gone_at` is when the
+    shopper is gone, with or without saying so. `claims_at` and `chooses_at` are when the shopper is
+    going to claim and to choose, None for one who never does.
     """
 
     number: int
@@ -33,6 +34,7 @@ class Admitted:
     state: AdmissionState = AdmissionState.CALLED
     times_called: int = 1
     promised: int = 0
+    promised_shelf: int | None = None
     missed_at: float | None = None
     came_back_at: float | None = None
     claimed_at: float | None = None

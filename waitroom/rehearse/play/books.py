@@ -8,17 +8,26 @@ from waitroom.rehearse.play.admitted import Admitted
 
 @dataclass(slots=True)
 class Shelf:
-    """One SKU. Wishes are (number, admission, units), the lowest number first."""
+    """One SKU. Wishes are (number, admission, units), the lowest number first.
+
+    by_name: the free units that were promised to shoppers who named the SKU.
+    """
 
     on_hand: int
     held: int = 0
     sold: int = 0
+    by_name: int = 0
     wished: int = 0
     wishes: list[tuple[int, Admitted, int]] = field(default_factory=list)
 
     @property
     def units(self) -> int:
         return self.on_hand - self.held - self.sold
+
+    @property
+    def for_call(self) -> int:
+        """The units that can be promised to a call."""
+        return max(self.units - self.by_name - self.wished, 0)
 
 
 @dataclass(slots=True)
@@ -39,7 +48,7 @@ class Books:
     @property
     def wanted(self) -> int:
         """The free units that refused sessions are waiting for."""
-        return sum(min(s.wished, max(s.units, 0)) for s in self.shelves if s.wished)
+        return sum(min(s.wished, max(s.units - s.by_name, 0)) for s in self.shelves if s.wished)
 
     @property
     def free(self) -> int:
@@ -48,28 +57,46 @@ class Books:
 
     def to_be_had(self, admitted: Admitted, shelf: int) -> int:
         """Return the units of a SKU that this session could hold now."""
-        return max(min(self.shelves[shelf].units, self.spare + admitted.promised), 0)
+        own = int(admitted.promised_shelf == shelf)
+        beyond = self.shelves[shelf].units - self.shelves[shelf].by_name + own
+        return max(min(beyond, self.spare + admitted.promised), own)
 
     def receive(self, shelf: int, units: int) -> None:
         """Add units to the shelf. A negative count removes units, but only unclaimed ones."""
-        free = min(self.shelves[shelf].units, self.spare)
+        free = min(self.shelves[shelf].units - self.shelves[shelf].by_name, self.spare)
         units = max(units, -max(free, 0))
         self.on_hand += units
         self.shelves[shelf].on_hand += units
 
-    def promise(self, admitted: Admitted, units: int) -> None:
-        admitted.promised = units
+    def promise(self, admitted: Admitted, units: int, *, shelf: int | None = None) -> None:
+        """Promise units, one of them of a shelf if the shopper named one."""
+        admitted.promised, admitted.promised_shelf = units, shelf
         self.promised += units
+        if shelf is not None:
+            self.shelves[shelf].by_name += 1
 
     def take_promise_back(self, admitted: Admitted) -> None:
-        self.promised -= admitted.promised
-        admitted.promised = 0
+        self._use_promise(admitted, admitted.promised)
+
+    def _use_promise(self, admitted: Admitted, units: int, *, of: int | None = None) -> None:
+        """End so much of a promise; its shelf's part ends with the last unit, or one of it."""
+        admitted.promised -= units
+        self.promised -= units
+        shelf = admitted.promised_shelf
+        if shelf is not None and (shelf == of or not admitted.promised):
+            self.shelves[shelf].by_name -= 1
+            admitted.promised_shelf = None
 
     def hold(self, admitted: Admitted, shelf: int, units: int) -> None:
-        """Set units aside, and use up the session's own promise first."""
-        kept = min(units, admitted.promised)
-        admitted.promised -= kept
-        self.promised -= kept
+        """Set units aside, and use up the session's own promise first.
+
+        A promise of another shelf is kept for that one, if the room has the unit to spare.
+        """
+        used = min(units, admitted.promised)
+        other = admitted.promised_shelf not in {None, shelf}
+        if other and used == admitted.promised and self.spare > units - used:
+            used -= 1
+        self._use_promise(admitted, used, of=shelf)
         self.held += units
         self.shelves[shelf].held += units
         admitted.shelf, admitted.held = shelf, units

@@ -14,7 +14,7 @@ from waitroom.rehearse.play.admitted import Admitted
 from waitroom.rehearse.play.agenda import Agenda
 from waitroom.rehearse.play.baseline import Fixed, policy_named
 from waitroom.rehearse.play.books import Books, Shelf
-from waitroom.rehearse.play.dice import SAMPLES, Dice, dice_of, draw_arrivals, stream
+from waitroom.rehearse.play.dice import SAMPLES, dice_of, draw_arrivals, stream
 from waitroom.rehearse.play.leader import (
     LINE_ID,
     OPENING,
@@ -24,6 +24,7 @@ from waitroom.rehearse.play.leader import (
     rules_of,
     shelves_of,
 )
+from waitroom.rehearse.play.passed import PASSED_MAX, Passed
 from waitroom.rehearse.play.sample import EVERY_S, Sampler
 from waitroom.rehearse.play.shop import Shop
 from waitroom.rehearse.scenario.course import Course
@@ -65,6 +66,8 @@ class Simulation:
         self.gate = self.tail = 0
         self.open = True
         self.admitted: dict[int, Admitted] = {}
+        named = scenario.crowd.named_share > 0 and len(shelves) > 1
+        self.passed = Passed(self.books, self._named_of, self._left, named)
         self.sold_out_at: float | None = None
         self.waiting_at_sold_out: tuple[int, int] | None = None
         self.idle_unit_s = 0.0
@@ -100,6 +103,10 @@ class Simulation:
     @property
     def promised_each(self) -> int:
         return self.rules.units_promised if self.leader.policy.name == "guaranteed" else 0
+
+    @property
+    def promises_by_name(self) -> bool:
+        return self.promised_each > 0 and self.passed.may_name
 
     @property
     def checkout_p95_s(self) -> float | None:
@@ -159,11 +166,13 @@ class Simulation:
     def snapshot(self) -> RoomSnapshot:
         """Return the room as production's leader would read it now."""
         rules, books = self.rules, self.books
+        back = self.passed.first(self.came_back) if self.promises_by_name else self.came_back
         line = LineSnapshot(
             line_id=LINE_ID,
             gate=self.gate,
             tail=self.tail,
-            came_back=tuple(self.came_back[: rules.batch_max]),
+            passed_by=self.passed.count,
+            came_back=tuple(back[: rules.batch_max]),
         )
         stock = Stock(
             on_hand=books.on_hand, promised=books.promised, held=books.held, sold=books.sold
@@ -185,7 +194,8 @@ class Simulation:
         """Read how the called fare, as the leader would read it from the database."""
         over, self.shop.over = self.shop.over, []
         changed, self.shop.changed = self.shop.changed, {}
-        named, first = self._named_since(), self._read_to + 1
+        first = self._read_to + 1
+        named = self.passed.named(range(first, self.tail + 1))
         self._read_to = self.tail
         return Reading(
             room=room,
@@ -197,16 +207,10 @@ class Simulation:
             else (),
         )
 
-    def _named_since(self) -> tuple[int | None, ...]:
-        """Return what the numbers named that joined since the last reading."""
-        if not self.scenario.crowd.named_share or len(self.books.shelves) == 1:
-            return ()
-        whos = (self.arrivals.who[n - 1] for n in range(self._read_to + 1, self.tail + 1))
-        shelves = (self._named_by(who, dice_of(self.seed, who)) for who in whos)
-        return tuple(None if shelf is None else shelf + 1 for shelf in shelves)
-
-    def _named_by(self, who: int, dice: Dice) -> int | None:
+    def _named_of(self, number: int) -> int | None:
         """Return the shelf that a shopper names as they join."""
+        who = self.arrivals.who[number - 1]
+        dice = dice_of(self.seed, who)
         if who >= self.arrivals.people or dice.names >= self.scenario.crowd.named_share:
             return None
         return self.scenario.stock.first_choice(dice.choice)
@@ -240,6 +244,8 @@ class Simulation:
 
     def _carry_out(self, call: Call) -> CallResult:
         """Do what `call_numbers` does; return where the line stands then."""
+        if self.promises_by_name:
+            return self._carry_out_by_name(call)
         gate, again, head = call.decision.gate, call.decision.again, self.head
         heard_s = max((call.heard_by - OPENING).total_seconds(), self.now)
         until = heard_s + self.rules.claim_window_s
@@ -257,6 +263,35 @@ class Simulation:
         for back in again:
             self._call_again(self.admitted[back], until=until)
         result = CallResult(gate=self.gate, tail=self.tail, called=called, called_again=len(again))
+        self.leader.caller.note(result)
+        return result
+
+    def _carry_out_by_name(self, call: Call) -> CallResult:
+        """Do what `plan_calls` does: call those of whose SKU something is free."""
+        wanted, head, again = call.decision.gate - self.head, self.head, call.decision.again
+        until = max((call.heard_by - OPENING).total_seconds(), self.now) + self.rules.claim_window_s
+        calls = min(self.books.free // self.promised_each, len(again) + wanted)
+        back = 0
+        for number in again:
+            if back == calls or not self.passed.fits(number):
+                continue
+            back += 1
+            if self.passed.take(number):
+                self._call(number, until=until)
+            else:
+                self._call_again(self.admitted[number], until=until)
+        new, self.gate = 0, head
+        if calls > back:
+            self.gate = reach = min(self.tail, head + wanted + PASSED_MAX)
+            for number in self.passed.among(range(head + 1, reach + 1)):
+                self._call(number, until=until)
+                new += 1
+                if new + back == calls:
+                    self.gate = number
+                    break
+            else:
+                self.gate += min(calls - back - new, wanted) if reach == self.tail else 0
+        result = CallResult(gate=self.gate, tail=self.tail, called=new, called_again=back)
         self.leader.caller.note(result)
         return result
 
@@ -292,7 +327,7 @@ class Simulation:
             who=who,
             bot=who >= self.arrivals.people,
             dice=dice,
-            named=self._named_by(who, dice),
+            named=self._named_of(number),
             arrived_at=self.arrivals.at[index],
             gone_at=self.arrivals.until[index],
             called_at=self.now,
@@ -302,8 +337,7 @@ class Simulation:
 
     def _call(self, number: int, *, until: float, joins: bool = False) -> None:
         a = self.admitted[number] = self._called(number, until=until)
-        if self.promised_each:
-            self.books.promise(a, self.promised_each)
+        self._promise(a)
         heard_at = self.now if joins else self._heard_at(a, 0)
         self.shop.expect(a, heard_at=heard_at)
         self.sampler.follow(self.shop, self.admitted, a, heard_at=heard_at)
@@ -313,9 +347,13 @@ class Simulation:
         a.state, a.called_at, a.claim_until = AdmissionState.CALLED, self.now, until
         a.came_back_at = a.missed_at = None
         a.times_called += 1
-        if self.promised_each:
-            self.books.promise(a, self.promised_each)
+        self._promise(a)
         self.shop.expect(a, heard_at=self._heard_at(a, 1))
+
+    def _promise(self, a: Admitted) -> None:
+        if self.promised_each:
+            shelf = a.named if self.promises_by_name else None
+            self.books.promise(a, self.promised_each, shelf=shelf)
 
     def _heard_at(self, a: Admitted, call: int) -> float:
         """Return when a shopper who obeys the documents asks next and learns of the call.
@@ -339,7 +377,8 @@ class Simulation:
         self.tail = max(self.tail, number)
         if number > self.gate:
             return
-        if self.promised_each and self.books.free < self.promised_each:
+        short = self.promised_each and self.books.free < self.promised_each
+        if short or (self.promises_by_name and not self.passed.fits(number)):
             # The stock fell since the gate was set, so the gate goes back: promises are kept.
             self.gate = number - 1
             return
