@@ -1,4 +1,4 @@
-"""The states of the waiting page that a preview can show. Pure."""
+"""The states of shoppers' pages that a preview can show. Pure."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,8 @@ class ShownState:
     """A state: its name in addresses, its words, the room's status, and that of the ticket.
 
     The ticket's is "none" without one, and "moved" for a place on another device. `draws` says
-    whether the room orders its early arrivals by a draw.
+    whether the room orders its early arrivals by a draw. `page` is the page: "waiting", or another
+    of the shop and the checkout.
     """
 
     name: str
@@ -16,6 +17,7 @@ class ShownState:
     room: str = "open"
     ticket: str = "none"
     draws: bool = False
+    page: str = "waiting"
 
 
 STATES = (
@@ -45,5 +47,18 @@ STATES = (
     ShownState(name="revoked", title="Taken back", ticket="revoked"),
     ShownState(name="sold_out", title="Sold out", room="sold_out", ticket="waiting"),
     ShownState(name="ended", title="Ended", room="ended", ticket="waiting"),
+    ShownState(name="shop", title="Shop: all products", page="shop"),
+    ShownState(name="product", title="Shop: one product", page="product"),
+    ShownState(name="product_over", title="Shop: product, ended", room="ended", page="product"),
+    ShownState(name="choosing", title="Checkout: choosing", page="checkout"),
+    ShownState(name="gone", title="Checkout: choice sold out", page="checkout"),
+    ShownState(name="held", title="Checkout: basket held", page="checkout"),
+    ShownState(name="declined", title="Checkout: payment declined", page="checkout"),
+    ShownState(name="through", title="Through a gate without goods", page="through"),
+    ShownState(name="left_checkout", title="Checkout: left", page="over"),
+    ShownState(name="session_over", title="Checkout: time over", page="over"),
+    ShownState(name="paid", title="Order: paid", page="order"),
+    ShownState(name="paying", title="Order: payment in progress", page="order"),
+    ShownState(name="cancelled", title="Order: cancelled", page="order"),
 )
 BY_NAME = {state.name: state for state in STATES}

@@ -149,7 +149,14 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         sign_in_url=service.settings.customer_sign_in_url,
     )
     yield waiting
-    yield PreviewApi(guard, board=board, store=service.look_store, waiting=waiting)
+    yield PreviewApi(
+        guard,
+        board=board,
+        store=service.look_store,
+        waiting=waiting,
+        catalogue=catalogue,
+        pages=service.pages,
+    )
     yield CheckoutPages(
         service.checkout,
         catalogue=catalogue,

@@ -58,9 +58,9 @@ class ShopPages:
         ).found
         following = products[-1].product if len(products) == PRODUCTS_SHOWN_MAX else None
         return {
-            **_room(view),
+            **room_body(view),
             # A product that lost its last SKU between two reads has no price to show.
-            "products": [_card(product) for product in products if product.variants],
+            "products": [card_body(product) for product in products if product.variants],
             "search": search,
             # A search helps where the page does not show everything at once.
             "searchable": bool(search or after or following),
@@ -87,8 +87,8 @@ class ShopPages:
         view = await self._board.find(product.room)
         request[ROOM_LANGUAGE] = view.rules.language
         context = {
-            "product": {**product.public_body(), **_card(product)},
-            "room": _room(view),
+            "product": {**product.public_body(), **card_body(product)},
+            "room": room_body(view),
         }
         return self._pages.render(
             "product.html", context, title=product.name, request=request, room=view.room
@@ -99,12 +99,13 @@ def _no_product(code: str) -> NotFound:
     return NotFound(phrase("There is no product “{product}”."), product=code)
 
 
-def _room(view: RoomView) -> Json:
+def room_body(view: RoomView) -> Json:
+    """Return what the pages of the shop say of a room."""
     rules = view.rules
     return {**room_fields(view), "message": rules.message, "order_by": rules.order_by}
 
 
-def _card(product: Product) -> Json:
+def card_body(product: Product) -> Json:
     """Return what a product's card shows: its price or the lowest of them, and what is left."""
     variants = product.variants
     prices = {sku.price_minor for sku in variants}

@@ -41,7 +41,7 @@ function draw({ draft, live }) {
 
 /** Load the preview with the chosen state, language and width. */
 function preview() {
-  const query = new URLSearchParams({ state: $("preview-state").value, language: $("preview-language").value });
+  const query = new URLSearchParams({ state: $("preview-state").value, language: $("preview-language").value, scheme: $("preview-scheme").value });
   const address = `/admin${inRoom("/preview")}?${query}`;
   $("preview").width = $("preview-width").value;
   $("preview").src = address;
@@ -100,7 +100,7 @@ async function begin() {
   else told("look", { problem: data?.detail ?? "The look could not be read." });
 }
 
-for (const id of ["preview-state", "preview-language", "preview-width"]) $(id).addEventListener("change", preview);
+for (const id of ["preview-state", "preview-language", "preview-width", "preview-scheme"]) $(id).addEventListener("change", preview);
 for (const name of COLOURS) $(name).addEventListener("input", () => drawSwatch(name));
 for (const picker of /** @type {NodeListOf<any>} */ (document.querySelectorAll("[type=color]"))) {
   picker.addEventListener("input", () => { $(picker.dataset.of).value = picker.value; $(picker.dataset.of).dispatchEvent(new Event("input")); });

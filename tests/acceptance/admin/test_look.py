@@ -40,14 +40,25 @@ async def test_a_draft_is_previewed_in_every_state_and_reaches_no_shopper(
 
     assert saved.status == 200
     assert "Ofen" not in await shopper.text()
-    for page in pages.values():
+    for state in STATES:
+        page = pages[state.name]
         text = await page.text()
-        assert page.status == 200
-        assert "Herbstfund" in text
+        assert page.status == 200, state
+        assert state.page != "waiting" or "Herbstfund" in text
         assert "Ofen &amp; Glas" in text
         assert "Set-Cookie" not in page.headers
         assert "sandbox allow-same-origin" in page.headers["Content-Security-Policy"]
     assert "Danke f\u00fcr alles." in await pages["ended"].text()
+    told = {"product": "Mug", "held": "10,00", "gone": "came-for", "paid": "sample-1"}
+    for name, words in told.items():
+        assert words in await pages[name].text(), name
+    dark = await client.get("/admin/rooms/drop/preview?state=held&scheme=dark", headers=operator)
+    assert "/admin/preview/dark/shop.css" in await dark.text()
+    assert "<script" not in await dark.text()
+    style = await client.get("/admin/preview/dark/style.css", headers=operator)
+    assert "color-scheme: dark;" in await style.text()
+    assert "prefers-color-scheme" not in await style.text()
+    assert (await client.get("/admin/preview/dark/admin.css", headers=operator)).status == 404
     sheet = (await pages["waiting"].text()).partition("/admin/rooms/drop/look/")[2][:20]
     assert (await client.get(f"{LOOK}/{sheet}")).status in {401, 403}
     assert (
