@@ -25,7 +25,7 @@ from waitroom.web.fairness_api import Guard, SignedIn
 from waitroom.web.looks.sample import sample_standing, sample_view
 from waitroom.web.looks.schemes import SCHEMES, STYLES, sheet_in, style_in
 from waitroom.web.looks.sheets_api import sheet_response
-from waitroom.web.looks.shop_samples import TEMPLATES, shop_context
+from waitroom.web.looks.shop_samples import TEMPLATES, sample_body
 from waitroom.web.pages import WaitingPages
 
 PREVIEW_CSP = (
@@ -98,7 +98,7 @@ class PreviewApi:
         language = language_of(request)
         return self._pages.render(
             TEMPLATES[shown.page],
-            shop_context(sample, shown, products.found, now=now, language=language),
+            sample_body(sample, shown, products.found, now=now, language=language),
             title=shown.title,
             request=request,
             look=look,

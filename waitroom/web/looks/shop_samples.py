@@ -29,7 +29,7 @@ TEMPLATES = {
 _STATUS = {"paid": "paid", "paying": "authorizing", "cancelled": "cancelled"}
 
 
-def shop_context(
+def sample_body(
     view: RoomView,
     shown: ShownState,
     products: Sequence[Product],
