@@ -6,17 +6,19 @@ Starts the demonstration on a free port with a data folder of its own and opens 
 Chromium at 400 kbit/s with 400 ms of latency for each request, with an empty cache. For each page
 it tells what the page, its styles and its scripts weigh, when the first text was painted, when the
 shopper's own place was there to be read, and how far the page shifted (Cumulative Layout Shift)
-until five seconds later.
+until five seconds later. Seconds depend on what else the machine does; the round trips before the
+place, one after the other, and the work of the page's main thread tell why it took so long.
 Each figure is the median of `--rounds` visits.
 """
 
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import click
 from pictures import BROWSER_ARGUMENTS, ROOT, Sale, demonstration
@@ -63,6 +65,29 @@ class Visit:
     # None on a page that shows no place.
     place_s: float | None
     shift: float
+    # The longest chain of requests, each sent after the answer to the one before, until the place
+    # was there.
+    trips: int | None
+    # The main thread's work, in the page's process, while the page was watched.
+    work_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trip:
+    """A request on the wire, in seconds of the browser's clock."""
+
+    sent: float
+    answered: float
+
+
+def longest_chain(trips: Iterable[Trip], until: float) -> int:
+    """Return how many of the requests that were answered by then follow one another at most."""
+    lengths: dict[Trip, int] = {}
+    for trip in sorted(trips, key=lambda trip: trip.sent):
+        if trip.answered <= until:
+            before = (n for earlier, n in lengths.items() if earlier.answered <= trip.sent)
+            lengths[trip] = 1 + max(before, default=0)
+    return max(lengths.values(), default=0)
 
 
 def visit(context: BrowserContext, page: str, url: str) -> Visit:
@@ -84,10 +109,21 @@ def visit(context: BrowserContext, page: str, url: str) -> Visit:
     wire.send("Network.setCacheDisabled", {"cacheDisabled": True})
     apart: set[str] = set()
     weights: dict[str, int] = {}
+    sent: dict[str, float] = {}
+    trips: list[Trip] = []
+
+    def answered(told: dict[str, Any]) -> None:
+        if told["type"] in APART:
+            apart.add(told["requestId"])
+        if told["type"] != "Image":
+            trips.append(Trip(sent=sent[told["requestId"]], answered=told["timestamp"]))
+
+    wire.send("Performance.enable")
     wire.on(
-        "Network.responseReceived",
-        lambda told: apart.add(told["requestId"]) if told["type"] in APART else None,
+        "Network.requestWillBeSent",
+        lambda told: sent.__setitem__(told["requestId"], told["timestamp"]),
     )
+    wire.on("Network.responseReceived", answered)
     wire.on(
         "Network.loadingFinished",
         lambda told: weights.__setitem__(told["requestId"], int(told["encodedDataLength"])),
@@ -95,13 +131,17 @@ def visit(context: BrowserContext, page: str, url: str) -> Visit:
     tab.goto(url)
     tab.wait_for_timeout(WATCHED_MS)
     seen = tab.evaluate("seen")
+    figures = {one["name"]: one["value"] for one in wire.send("Performance.getMetrics")["metrics"]}
     tab.close()
+    place_s = None if seen["place"] is None else seen["place"] / 1000
     return Visit(
         page=page,
         weight=sum(size for name, size in weights.items() if name not in apart),
         paint_s=seen["paint"] / 1000,
-        place_s=None if seen["place"] is None else seen["place"] / 1000,
+        place_s=place_s,
         shift=seen["shift"],
+        trips=None if place_s is None else longest_chain(trips, min(sent.values()) + place_s),
+        work_s=figures["TaskDuration"],
     )
 
 
@@ -155,16 +195,19 @@ def checkout(browser: Browser, sale: Sale) -> Iterator[Visit]:
 def table(rounds: list[list[Visit]]) -> str:
     """Return the medians as a table in Markdown."""
     lines = [
-        "| page | weight | first paint | own place | shift |",
-        "|---|---|---|---|---|",
+        "| page | weight | first paint | own place | round trips | work | shift |",
+        "|---|---|---|---|---|---|---|",
     ]
     for same in zip(*rounds, strict=True):
         places = [one.place_s for one in same if one.place_s is not None]
         place = f"{median(places):.2f} s" if len(places) == len(same) else ""
         weight, shift = median(one.weight for one in same), median(one.shift for one in same)
+        trips = max((one.trips for one in same if one.trips is not None), default="")
+        work = median(one.work_s for one in same)
         lines.append(
             f"| {same[0].page} | {weight / 1000:.1f} kB | "
-            f"{median(one.paint_s for one in same):.2f} s | {place} | {shift:.3f} |"
+            f"{median(one.paint_s for one in same):.2f} s | {place} | {trips} | "
+            f"{work:.2f} s | {shift:.3f} |"
         )
     return "\n".join(lines)
 

@@ -25,17 +25,18 @@ function pauseOf(headers) {
 /**
  * Send a request. Refusals come back as an answer; no network, 429 and 5xx throw NoAnswer, and so does a
  * success with something else than JSON, such as the page of a network that wants a login. So does 404 with `there`, for a resource that this page shows and that must exist.
+ * With `early` the request is on its way already; its answer comes, or null if there was none.
  * @param {string} method @param {string} url
- * @param {{body?: any, key?: string, there?: boolean, headers?: Record<string, string>, withinMs?: number}} [options]
+ * @param {{body?: any, key?: string, there?: boolean, headers?: Record<string, string>, withinMs?: number, early?: Promise<Response | null>}} [options]
  * @returns {Promise<{ok: boolean, status: number, data: any, headers: Headers}>}
  */
-export async function ask(method, url, { body, key, there, headers = {}, withinMs = 15000 } = {}) {
+export async function ask(method, url, { body, key, there, headers = {}, withinMs = 15000, early } = {}) {
   const head = { Accept: "application/json", ...headers };
   if (key) head["Idempotency-Key"] = key;
   if (body !== undefined) head["Content-Type"] = "application/json";
   let reply, text;
   try {
-    reply = await fetch(url, { method, headers: head, body: body && JSON.stringify(body), signal: AbortSignal.timeout(withinMs) });
+    reply = await early ?? await fetch(url, { method, headers: head, body: body && JSON.stringify(body), signal: AbortSignal.timeout(withinMs) });
     text = await reply.text();
   } catch { throw new NoAnswer(say("The network did not answer.")); }
   let data = null;

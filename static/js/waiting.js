@@ -22,8 +22,8 @@ const joinable = () => !me && !joined && !barred && refused === "none" && status
 
 async function join() {
   drawJoining();
-  // A tab has no key of its own: by the browser's cookie, a second tab joins as the same shopper.
-  let { ok, data } = await ask("POST", `${base}/tickets`, joining);
+  // A second tab joins as the same shopper, by the browser's cookie. The head of the page may have asked already.
+  let { ok, data } = await ask("POST", `${base}/tickets`, { ...joining, early: window.joining?.() });
   // The refusal has set the cookie again; it is sent back now.
   if (data?.code === "cookies_needed") ({ ok, data } = await ask("POST", `${base}/tickets`, joining));
   joined = ok;

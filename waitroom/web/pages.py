@@ -1,6 +1,5 @@
 """The waiting page, also without JavaScript."""
 
-import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -10,7 +9,6 @@ from aiohttp import web
 from checkout.order import Order
 from checkout.session import checkout_url
 from inventory.api import Catalogue
-from inventory.catalogue import CODE
 from inventory.kit.http import json_response, read_form, wants_html
 from inventory.kit.language.asked import language_of
 from inventory.kit.pages import Look, Pages
@@ -30,11 +28,10 @@ from waitroom.web.credentials import Credentials
 from waitroom.web.places_api import move_here
 from waitroom.web.shop_pages import PRODUCTS_SHOWN_MAX
 from waitroom.web.waiting.calendar import calendar
+from waitroom.web.waiting.early import EARLY_CSP, EARLY_SCRIPT
 from waitroom.web.waiting.shown import (
     ShownProduct,
-    WantedSku,
     asks,
-    named_by,
     refresh_s,
     shown_goods,
     shown_room,
@@ -42,9 +39,9 @@ from waitroom.web.waiting.shown import (
     words_of,
 )
 from waitroom.web.waiting.view import BEFORE_THE_DRAW, view_of
+from waitroom.web.waiting.wanted import wanted_by
 
 SKUS_SHOWN_MAX = 60
-IS_CODE = re.compile(CODE)
 
 # Gives what a browser bought in a room when it was last let in. The checkout answers.
 Purchases = Callable[[web.Request, str], Awaitable[list[Order]]]
@@ -136,21 +133,26 @@ class WaitingPages:
             raise StateNotKnown
         status, standing, returns = looked or await self._look(request, view)
         language = language_of(request)
-        wanted = await self._wanted(request, view, standing)
+        wanted = await wanted_by(request.query.get("sku", ""), standing, view.room, self._catalogue)
         # The answer to a form cannot be loaded again, and a code on it would be gone.
         still = "still" in request.query or request.method != "GET"
+        shown = view_of(status, view.state)
+        asked = asks(view, status, self._brought(request, view))
+        joins = shown == "none" and view.state.status != "scheduled" and not (asked or looked)
         response = self._pages.render(
             "waiting.html",
             {
                 "room": shown_room(view),
                 "ticket": standing,
-                "view": view_of(status, view.state),
+                "view": shown,
                 "state": view.state,
                 "words": words_of(view, view.state, standing, language, wanted),
                 "skus": shown_skus(view.state, standing, language),
                 "wanted": wanted,
                 "goods": await self._goods(view),
-                "asks": asks(view, status, self._brought(request, view)),
+                "asks": asked,
+                "joins": joins,
+                "early_script": EARLY_SCRIPT,
                 "sign_in": self._sign_in(view),
                 "profiles": await self._places.profiles(view),
                 "returns": returns,
@@ -167,27 +169,14 @@ class WaitingPages:
             request=request,
             look=look,
         )
+        if joins:
+            response.headers["Content-Security-Policy"] = EARLY_CSP
         if said is not None and "WWW-Authenticate" in said.headers:
             response.headers["WWW-Authenticate"] = said.headers["WWW-Authenticate"]
         self._credentials.keep_visitor(request, response)
         if standing is not None:
             self._credentials.keep_seen(request, response, view, standing.version)
         return response
-
-    async def _wanted(
-        self, request: web.Request, view: RoomView, standing: TicketStanding | None
-    ) -> WantedSku | None:
-        """Return what the shopper comes for: the address says it, or the ticket names it."""
-        named = named_by(standing)
-        for sku, asked in ((request.query.get("sku", ""), True), (named, False)):
-            if not sku or (asked and sku == named) or not IS_CODE.match(sku):
-                continue
-            # From the cache: however many come from a product's page, it is a query a second.
-            with suppress(NotFound):
-                found = await self._catalogue.read(sku)
-                if found.room == view.room:
-                    return WantedSku(sku=found.sku, name=found.name, asked=asked)
-        return None
 
     def _brought(self, request: web.Request, view: RoomView) -> Brought:
         return self._credentials.brought(request, view, invitation="", customer_token="")

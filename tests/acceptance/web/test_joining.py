@@ -1,7 +1,10 @@
 """Joining is safe to repeat: by ticket, by key, by browser, over several workers."""
 
 import asyncio
+import re
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -129,3 +132,25 @@ async def test_without_valkey_joining_goes_on(services: Services, clients: Clien
     assert (await shopper.claim()).status == 201
     state = await client.get("/rooms/drop/state")
     assert (await state.json())["lines"][0]["tail"] in {0, 1}
+
+
+async def test_a_page_joins_from_its_head_where_its_browser_has_no_place(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, seats_max=0)
+    await tick(service)
+    html = {"Accept": "text/html"}
+
+    page = await client.get("/rooms/drop", headers=html)
+    text = await page.text()
+    shopper = Shopper(client)
+    await shopper.join()
+    again = await client.get("/rooms/drop", headers={**html, **authorization(shopper.ticket)})
+
+    # The policy names this one script by its hash, and the script waits for no stylesheet.
+    (script,) = re.findall('<script data-room="drop">(.*?)</script>', text, re.DOTALL)
+    named = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src 'self' 'sha256-{named}';" in page.headers["Content-Security-Policy"]
+    assert text.index("<script") < text.index('rel="stylesheet"')
+    assert "script-src 'self';" in again.headers["Content-Security-Policy"]
+    assert "<script data-room" not in await again.text()
