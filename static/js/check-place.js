@@ -1,4 +1,5 @@
 import { ask } from "./api.js";
+import { whileBarred } from "./busy.js";
 import { count, plural } from "./format.js";
 
 /**
@@ -130,6 +131,18 @@ function offer(room, kept) {
   link.href = URL.createObjectURL(new Blob([kept], { type: "application/json" }));
 }
 
+/** Check a receipt, and show what came of it. @param {string} room @param {string | null} text */
+async function answerFor(room, text) {
+  try {
+    if (!crypto.subtle) throw new Trouble("Browsers compute hashes only on secure pages, and this one was not opened over https. Check the receipt with waitroom verify.");
+    if (!text) throw new Trouble("Paste your receipt first, or choose its file.");
+    const { good, said } = await check(room, readReceipt(text));
+    answer(good, said);
+  } catch (error) {
+    answer(false, [error.message]);
+  }
+}
+
 function start() {
   const { room } = $("log").dataset;
   let kept = stored(room);
@@ -137,17 +150,7 @@ function start() {
   $("check-file").addEventListener("change", async () => { $("check-text").value = await $("check-file").files[0]?.text() ?? ""; });
   $("check-form").addEventListener("submit", async (event) => {
     event.preventDefault();
-    event.submitter.disabled = true;
-    try {
-      if (!crypto.subtle) throw new Trouble("Browsers compute hashes only on secure pages, and this one was not opened over https. Check the receipt with waitroom verify.");
-      const text = $("check-text").value.trim() || kept;
-      if (!text) throw new Trouble("Paste your receipt first, or choose its file.");
-      const { good, said } = await check(room, readReceipt(text));
-      answer(good, said);
-    } catch (error) {
-      answer(false, [error.message]);
-    }
-    event.submitter.disabled = false;
+    await whileBarred(event.submitter, () => answerFor(room, $("check-text").value.trim() || kept));
   });
 }
 

@@ -1,5 +1,6 @@
 import { ask, NoAnswer } from "./api.js";
 import { attempt, settle } from "./attempt.js";
+import { whileBarred } from "./busy.js";
 import { tick, wind } from "./checkout-clock.js";
 import { $, announce, answerWith, chosen, clearChosen, drawHolds, offerPartial, problem, spellItems, together, wireSteppers } from "./checkout-view.js";
 import { askWhenOverdue, drawWaiting, expired, keepLooking, readStock, readStockSoon, watchStock } from "./checkout-wait.js";
@@ -181,10 +182,9 @@ document.addEventListener("submit", async (event) => {
   if (!act || event.defaultPrevented) return;
   event.preventDefault();
   const button = event.submitter ?? form.querySelector("button:not([type=button])");
-  button.disabled = true;
   beside = form.id === "pay-form" ? "pay-problem" : "hold-problem";
   problem("");
-  try { await act(form.elements.namedItem("hold_id")?.value, event.submitter, form); } catch (error) {
+  try { await whileBarred(button, () => act(form.elements.namedItem("hold_id")?.value, event.submitter, form)); } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
     answerWith(`${error.message} ${say("Nothing is lost: press the button again, and it will not be done twice.")}`, beside);
   } finally { button.disabled = session.holds.some((hold) => hold.state === "paying" && hold.hold_id === button.value); }

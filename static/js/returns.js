@@ -1,4 +1,5 @@
 import { ask } from "./api.js";
+import { whileBarred } from "./busy.js";
 import { say } from "./words.js";
 
 // Shoppers stay in line for returns on the waiting page and at the checkout (static/templates/returns.html).
@@ -21,14 +22,12 @@ export function wireReturns(announce) {
     event.stopPropagation();
     const stay = event.target === $("returns-form"), button = event.submitter ?? event.target.querySelector("button");
     const email = $("returns-email")?.value.trim() || null;
-    button.disabled = true;
     try {
-      const { ok, data } = await ask(stay ? "PUT" : "DELETE", box.dataset.url, stay ? { body: { email } } : {});
+      const { ok, data } = await whileBarred(button, () => ask(stay ? "PUT" : "DELETE", box.dataset.url, stay ? { body: { email } } : {}));
       if (ok) draw(stay, stay ? data.email : null);
       announce(!ok ? data?.detail ?? say("That did not work.") : stay ? say("You stay in line for returns.") : say("You no longer stay in line for returns."));
       if (ok) $(stay ? "returns-leave" : "returns-stay").focus();
     } catch (error) { announce(`${error.message} ${say("Please try again in a moment.")}`); }
-    button.disabled = false;
   });
 }
 
@@ -51,9 +50,7 @@ function begin(box, announce) {
   if ($("returns")) return wireReturns(announce);
   const button = Object.assign(document.createElement("button"), { id: "returns-open", type: "button", textContent: say("Stay in line for returns") });
   button.addEventListener("click", async () => {
-    button.disabled = true;
-    const part = await fetchPart().catch(() => null);
-    button.disabled = false;
+    const part = await whileBarred(button, () => fetchPart().catch(() => null));
     if (!part) return announce(say("That is not available right now. Please try again in a moment."));
     box.replaceChildren(part);
     part.querySelector("form:not([hidden]) :is(input:not([type=hidden]), button)").focus();

@@ -1,3 +1,4 @@
+import { whileBarred } from "./busy.js";
 import { tell } from "./waiting-news.js";
 import { say } from "./words.js";
 
@@ -8,8 +9,6 @@ export function wire(actions) {
     const does = actions[form.getAttribute("action")?.split("/").pop() ?? ""];
     if (!does || "plain" in form.dataset) return;
     event.preventDefault();
-    button.disabled = true;
-    try { await does(form); } catch (error) { tell(`${error.message} ${say("Please try again in a moment.")}`, "act"); }
-    button.disabled = false;
+    try { await whileBarred(button, async () => does(form)); } catch (error) { tell(`${error.message} ${say("Please try again in a moment.")}`, "act"); }
   });
 }

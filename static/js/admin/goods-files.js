@@ -1,4 +1,5 @@
 import { NoAnswer } from "../api.js";
+import { whileBarred } from "../busy.js";
 import { $, inRoom, refuse, sentence, signIn, told } from "./api.js";
 import { field, textOf } from "./goods-fields.js";
 import { upload, uploadAndSave } from "./goods-upload.js";
@@ -92,15 +93,11 @@ export function wireFiles(imported) {
     event.preventDefault();
     forget();
     told("import");
-    $("check-file").disabled = true;
-    const found = await send(true, "check");
-    $("check-file").disabled = false;
+    const found = await whileBarred($("check-file"), () => send(true, "check"));
     if (found) show(found);
   });
   $("import-go").addEventListener("click", async () => {
-    $("import-go").disabled = true;
-    const done = await send(false, "import");
-    $("import-go").disabled = false;
+    const done = await whileBarred($("import-go"), () => send(false, "import"));
     if (!done) return;
     // The catalogue may have changed since the file was checked.
     if (!done.ok) return show(done);

@@ -1,4 +1,5 @@
 import { $, admin, inRoom, refuse, sentence, signIn, tell, told } from "./api.js";
+import { whileBarred } from "../busy.js";
 import { NoAnswer } from "../api.js";
 import { attempt, settle } from "../attempt.js";
 import { field, readSku, suggestCode, textOf, watchTimes } from "./goods-fields.js";
@@ -71,10 +72,8 @@ export function wireNew(added) {
   wirePicture(form.querySelector("[data-picture]"));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const button = form.querySelector("button.button");
-    button.disabled = true;
     try {
-      const made = await add(form);
+      const made = await whileBarred(form.querySelector("button.button"), () => add(form));
       if (!made) return;
       form.reset();
       told("new");
@@ -83,6 +82,6 @@ export function wireNew(added) {
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
       told("new", { problem: `${error.message} Part of it may have been added. Look for it in the list before you try again.` });
-    } finally { button.disabled = false; }
+    }
   });
 }

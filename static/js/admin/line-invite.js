@@ -1,4 +1,5 @@
 import { NoAnswer } from "../api.js";
+import { whileBarred } from "../busy.js";
 import { $, inRoom, tell } from "./api.js";
 import { refreshBatches } from "./line-batches.js";
 import { say } from "./line-parts.js";
@@ -88,12 +89,9 @@ export function wireInvite() {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (!mayRead($("invite-until"))) return;
-    $("invite-go").disabled = true;
     $("invite-go").textContent = "Making them…";
-    const made = await tell(make, "The links were made and saved as a file.", "invite").finally(() => {
-      $("invite-go").disabled = false;
-      $("invite-go").textContent = "Make the links";
-    });
+    const made = await whileBarred($("invite-go"), () => tell(make, "The links were made and saved as a file.", "invite"))
+      .finally(() => { $("invite-go").textContent = "Make the links"; });
     refreshBatches().catch(() => {});
     if (!made) return void $("invite-go").focus();
     form.reset();

@@ -1,4 +1,5 @@
 import { NoAnswer } from "../api.js";
+import { whileBarred } from "../busy.js";
 import { $, admin, inRoom, sentence, signIn, tableRow, told } from "./api.js";
 import { count, plural, spell } from "../format.js";
 import { short } from "./live-plots.js";
@@ -67,9 +68,8 @@ export function wireTrial(wanted) {
     if (!Object.keys(rules).length) return told("steer", { problem: "Change a value first: it is as it is now." });
     told("steer", { done: "Playing the rest of the sale, as it is and with the change. This takes some seconds…" });
     $("trial").hidden = true;
-    $("try-out").disabled = true;
     try {
-      const { ok, status, data } = await admin("POST", inRoom(`/rehearsal?seconds=${SECONDS}`), rules, undefined, WITHIN_MS);
+      const { ok, status, data } = await whileBarred($("try-out"), () => admin("POST", inRoom(`/rehearsal?seconds=${SECONDS}`), rules, undefined, WITHIN_MS));
       if (status === 401) return signIn();
       told("steer", ok ? { done: "The rehearsal is below. Nothing was changed." } : { problem: sentence(status, data) });
       if (ok) draw(data, rules);
@@ -77,6 +77,6 @@ export function wireTrial(wanted) {
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
       told("steer", { problem: error.message });
-    } finally { $("try-out").disabled = false; }
+    }
   });
 }

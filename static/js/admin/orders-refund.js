@@ -1,4 +1,5 @@
 import { ask, NoAnswer } from "../api.js";
+import { whileBarred } from "../busy.js";
 import { $, refuse, sentence, signIn, told } from "./api.js";
 import { attempt, settle } from "../attempt.js";
 import { minorOf, money } from "../money.js";
@@ -89,9 +90,8 @@ function wish() {
 async function send(at, kind, body, button, done) {
   const url = `/admin/orders/${order.order_id}/${kind}`, name = `${kind} ${order.order_id}`;
   told(at);
-  button.disabled = true;
   try {
-    const { ok, status, data } = await ask("POST", url, { body, key: attempt(name, body) });
+    const { ok, status, data } = await whileBarred(button, () => ask("POST", url, { body, key: attempt(name, body) }));
     settle(name);
     if (status === 401) { signIn(); return false; }
     told(at, ok ? { done: status === 202 ? `${done} The payment provider has not answered yet.` : done } : { problem: sentence(status, data) });
@@ -100,7 +100,7 @@ async function send(at, kind, body, button, done) {
     if (!(error instanceof NoAnswer)) throw error;
     told(at, { problem: `${error.message} It may or may not have been done. Press the button again: it is done only once.` });
     return false;
-  } finally { button.disabled = false; }
+  }
 }
 
 /** @param {(order: any) => Promise<void>} changed */

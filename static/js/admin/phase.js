@@ -1,4 +1,5 @@
 import { $, admin, inRoom, room, tell } from "./api.js";
+import { whileBarred } from "../busy.js";
 
 const CALLING = ["open", "sold_out", "drawing"], WAITING = ["scheduled", "before_opening"];
 
@@ -21,9 +22,7 @@ export function wirePhase(draw) {
 /** @param {string} action @param {string} done @param {(room: any) => void} draw */
 function wireClick(action, done, draw) {
   $(action).addEventListener("click", async () => {
-    $(action).disabled = true;
-    const now = await tell(() => admin("POST", inRoom(`/${action}`), { reason: "from the operators' screen" }), done, "phase");
-    $(action).disabled = false;
+    const now = await whileBarred($(action), () => tell(() => admin("POST", inRoom(`/${action}`), { reason: "from the operators' screen" }), done, "phase"));
     if (!now) return;
     draw(now);
     $({ pause: "resume", resume: "pause", open: "pause" }[action]).focus();
@@ -55,6 +54,9 @@ function wireTyped(action, done, draw) {
     if (part("dialog").returnValue !== action) return;
     const body = { reason: part("reason").value.trim(), confirm: room() };
     const now = await tell(() => admin("POST", inRoom(`/${action}`), body), done, "phase");
-    if (now) draw(now);
+    if (!now) return;
+    draw(now);
+    // The dialog gave the focus back to its button, which is gone.
+    (document.querySelector(".phase button:not([hidden])") ?? $("main")).focus();
   });
 }
