@@ -1,13 +1,14 @@
 """Every page and every state of the waiting page, at each width and in each dress.
 
-`make endure` runs it; it takes many minutes. `tests/matrix.py` has the pages and the dresses.
+`make matrix` runs it, and `make endure` does; it takes minutes. One dress is a part of its own:
+`pytest tests/endure/test_matrix.py -m '' -k dark`. `tests/matrix.py` has the pages and the dresses.
 """
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from matrix import DRESSES, OPERATORS, SHOPPERS, WIDTHS, Dress, look_over, states
+from matrix import DRESSES, OPERATORS, SHOPPERS, Dress, look_over, states
 from playwright.async_api import Page
 from programs import Site, all_know
 from support import PASSWORD, open_room
@@ -37,10 +38,9 @@ async def cookies_of_a_shopper(page: Page, site: Site) -> Any:
     return await page.context.storage_state()
 
 
-@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("dress", DRESSES, ids=lambda dress: dress.name)
 async def test_every_page_can_be_read_and_used(
-    service: Service, site: Site, pages: Pages, dress: Dress, width: int
+    service: Service, site: Site, pages: Pages, dress: Dress
 ) -> None:
     await open_room(service, skus={"mug": 9, "vase": 2}, policy="rate", fairness_public=True)
     await service.operators.add("night", role="admin", password=PASSWORD)
@@ -48,14 +48,11 @@ async def test_every_page_can_be_read_and_used(
     operator = await cookies_of_an_operator(await pages(), site)
     shopper = await cookies_of_a_shopper(await pages(), site)
 
-    found = await look_over(pages, site.url, iter(SHOPPERS), dress, width, storage_state=shopper)
-    found += await look_over(
-        pages, site.url, states(dress.language), dress, width, storage_state=operator
-    )
+    found = await look_over(pages, site.url, SHOPPERS, dress, storage_state=shopper)
+    shown = list(states(dress.language))
     # The operators' screens are in English and need a script.
     if dress.name not in {"right-to-left", "no-script"}:
-        found += await look_over(
-            pages, site.url, iter(OPERATORS), dress, width, storage_state=operator
-        )
+        shown += OPERATORS
+    found += await look_over(pages, site.url, shown, dress, storage_state=operator)
 
     assert found == [], "\n".join(found)

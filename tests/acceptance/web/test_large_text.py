@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from matrix import DRESSES, faults, look_over
+from matrix import DRESSES, faults, look_over, put_on
 from playwright.async_api import Page
 from programs import Site, all_know
 from support import open_room
@@ -21,10 +21,12 @@ async def test_large_text_stays_on_its_card_on_a_small_phone(
     page = await pages(viewport={"width": 320, "height": 700})
     await page.goto(f"{site.url}/rooms/drop")
     await page.locator("#enter").wait_for()
-    found = await faults(page, LARGE)
+    await put_on(page, LARGE)
+    found = await faults(page)
     await page.locator("#enter").click()
     await page.wait_for_url("**/checkout?room=*")
-    found += await faults(page, LARGE)
-    shop = await look_over(pages, site.url, iter(["/", "/products/mug"]), LARGE, 320)
+    await put_on(page, LARGE)
+    found += await faults(page)
+    shop = await look_over(pages, site.url, ["/", "/products/mug"], LARGE, widths=[320])
 
     assert found + shop == []
