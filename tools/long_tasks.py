@@ -2,19 +2,14 @@
 
     python tools/long_tasks.py [--shoppers 5000] [--seconds 60]
 
-Starts the demonstration on a free port with a data folder of its own, fills its line, opens the
-live screen in Chromium, and traces the page's main thread while charts, figures and lists are drawn
-anew. The line is filled by joins at a bounded rate, whose tickets ask for nothing afterwards: the
-screen's work goes by the figures, and thousands who poll would take the machine from the browser.
-A simulated crowd comes on top of them, so that the figures move.
-
-A task of over 100 ms holds up an operator's click. Tasks are told by the time from begin to end,
-and by the processor's time alone: on a machine that is busy with the crowd, the first says more of
-the machine than of the page. The command fails if one takes over 100 ms of the processor after the
-page has loaded.
+Starts the demonstration on a free port with a data folder of its own, sends a simulated crowd at
+it, opens the live screen in Chromium, and traces the page's main thread while charts, figures and
+lists are drawn anew. A task of over 100 ms holds up an operator's click. Tasks are told by the time
+from begin to end, and by the processor's time alone: on a machine that is busy with the crowd, the
+first says more of the machine than of the page. The command fails if one takes over 100 ms of the
+processor after the page has loaded.
 """
 
-import asyncio
 import json
 import os
 import subprocess
@@ -22,22 +17,16 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import click
 from pictures import BROWSER_ARGUMENTS, DESK, ROOT, Sale, crowd, demonstration
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from waitroom.load.wire import Wire
 from waitroom.run.seed import ROOM
 
 TASK_MAX_MS = 100
 # The first tasks of a page load it.
 LOADED_MS = 8_000
-JOINS_PER_S = 100
-# So many of the shoppers are simulated from arrival to payment.
-MOVING = 100
-PATIENCE_MS = 120_000
 TRACED = ["toplevel"]
 
 
@@ -78,22 +67,6 @@ def traced(browser: Browser, page: Page, *, ms: int) -> Tasks:
     )
 
 
-async def fill_line(url: str, room: str, count: int) -> None:
-    """Let so many people join a room, each once."""
-
-    async def join(wire: Wire) -> None:
-        answer = await wire.once(
-            "POST", f"/rooms/{room}/tickets", headers={"Idempotency-Key": str(uuid4())}
-        )
-        if not answer.good:
-            raise click.ClickException(f"A join was refused: {answer.problem().code}.")
-
-    async with Wire(url) as wire, asyncio.TaskGroup() as joins:
-        for _ in range(count):
-            joins.create_task(join(wire))
-            await asyncio.sleep(1 / JOINS_PER_S)
-
-
 @click.command()
 @click.option("--shoppers", default=5000, show_default=True)
 @click.option("--seconds", default=60, show_default=True, help="How long to watch.")
@@ -102,20 +75,22 @@ def main(shoppers: int, seconds: int) -> None:
     found = subprocess.run(
         ["sh", str(ROOT / "tests" / "find_chromium.sh")], capture_output=True, text=True, check=True
     )
-    with tempfile.TemporaryDirectory() as folder, demonstration(Path(folder)) as sale:
-        asyncio.run(fill_line(sale.url, ROOM, shoppers))
-        with sync_playwright() as playwright, crowd(sale, shoppers=MOVING):
-            browser = playwright.chromium.launch(
-                executable_path=found.stdout.strip(), args=BROWSER_ARGUMENTS
-            )
-            page = browser.new_page(viewport=DESK)
-            page.set_default_timeout(PATIENCE_MS)
-            sign_in(page, sale)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        demonstration(Path(folder)) as sale,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(
+            executable_path=found.stdout.strip(), args=BROWSER_ARGUMENTS
+        )
+        page = browser.new_page(viewport=DESK)
+        sign_in(page, sale)
+        with crowd(sale, shoppers=shoppers):
             page.goto(f"{sale.url}/admin/screens/{ROOM}/live", wait_until="commit")
             loading = traced(browser, page, ms=LOADED_MS)
             later = traced(browser, page, ms=seconds * 1000)
             waiting = page.locator("#figure-waiting").inner_text()
-            browser.close()
+        browser.close()
     load = os.getloadavg()[0]
     click.echo(f"{waiting} people in line, watched for {seconds} s, load {load:.1f}")
     for name, tasks in (("while it loads", loading), ("after that", later)):

@@ -159,17 +159,14 @@ class Screens:
         """
         screen, rooms = _BY_NAME[name], await self._rooms_of(operator)
         chosen = None if room is None else await self._room_of(operator, room)
-        is_archived = False
         if chosen and all(room != one["room"] for one in rooms):
             # It is archived, or newer than this process's list.
             rooms.append(chosen)
-            is_archived = chosen["status"] == "ended"
         context = {
             "operator": {"name": operator.name, "role": operator.role},
             "screen": {"name": screen.name, "title": screen.title},
             "rooms": rooms,
             "room": chosen,
-            "is_archived": is_archived,
             "tabs": link_bodies(SCREENS, operator),
             "beyond": link_bodies(BEYOND, operator),
             "states": STATES,

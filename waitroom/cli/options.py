@@ -54,8 +54,8 @@ _SENTENCES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (ENGINE_ERRORS, "cannot reach an engine: {words}"),
 )
 _DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
-# A refused value is told after the name of its field: "`price_minor`: Expected …".
-_PLACE = re.compile(r"(?:`(?P<place>[^`]*)`: )?(?P<said>.*)", re.DOTALL)
+# msgspec says where in a value the fault is: " - at `$.price_minor`".
+_PLACE = re.compile(r"(?P<said>.*?)(?: - at `\$\.?(?P<place>[^`]*)`)?", re.DOTALL)
 
 
 def fail(message: str) -> NoReturn:

@@ -58,55 +58,12 @@ def grammar(pattern: str, sentence: str, *, length_max: int | None = None) -> Me
     return Meta(pattern=pattern, max_length=length_max)
 
 
-# What msgspec says, and how people say it; the first that fits is taken.
-_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"Expected `str` of length <= (\d+)"), "Expected a text of at most {0} letters"),
-    (re.compile(r"Expected `str` of length >= (\d+)"), "Expected a text of at least {0} letters"),
-    (re.compile(r"Expected `array` of length <= (\d+)"), "Expected a list of at most {0} entries"),
-    (re.compile(r"Expected `array` of length >= (\d+)"), "Expected a list of at least {0} entries"),
-    (re.compile(r"Expected `(\w+)` <= (\S+)"), "Expected {0} of at most {1}"),
-    (re.compile(r"Expected `(\w+)` >= (\S+)"), "Expected {0} of at least {1}"),
-    (re.compile(r"Expected `(int[^`]*)`, got `float`"), "Expected {0}, not one with a fraction"),
-    (re.compile(r"Expected `([^`]+)`, got `([^`]+)`"), "Expected {0}, not {1}"),
-    (re.compile(r"Expected `(int)` (in digits alone)"), "Expected {0} {1}"),
-    (re.compile(r"Object missing required field (`\w+`)"), "{0} is missing"),
-    (re.compile(r"Object contains unknown field (`\w+`)"), "There is no field {0}"),
-    (re.compile(r"Invalid enum value (.*)"), "{0} is none of the values that are possible"),
-)
-_PLACE = re.compile(r" - at `\$\.?([^`]*)`\Z")
-
-
-_KINDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "str": "a text",
-    "array": "a list",
-    "object": "an object",
-}
-
-
-def _in_words(name: str) -> str:
-    """Return the name of a type in words; another text stays as it is."""
-    return " or ".join(_KINDS.get(one.strip(), one.strip()) for one in name.split("|"))
-
-
 def words_of(error: msgspec.ValidationError) -> str:
-    """Return in words why a value was refused, after the name of its field.
-
-    The sentence of a type stands in place of its pattern.
-    """
+    """Return the words of a refused value, with the sentence of a type in place of its pattern."""
     said = str(error)
     for pattern, sentence in _SENTENCES.items():
         said = said.replace(f"Expected `str` matching regex {pattern!r}", sentence)
-    place = _PLACE.search(said)
-    said = said if place is None else said[: place.start()]
-    for saying, form in _WORDS:
-        found = saying.fullmatch(said)
-        if found is not None:
-            said = form.format(*map(_in_words, found.groups()))
-            break
-    return f"`{place[1]}`: {said}" if place is not None and place[1] else said
+    return said
 
 
 _FIELD = re.compile(r"`\$(?:\.\w+)*\.(?P<at>\w+)`|required field `(?P<missing>\w+)`")

@@ -1,5 +1,5 @@
 import { NoAnswer } from "../api.js";
-import { $, admin, inRoom, sentence, signIn, tableRow, told } from "./api.js";
+import { $, admin, fillRows, inRoom, sentence, signIn, told } from "./api.js";
 import { charted } from "./charts.js";
 import { lasting, short } from "./live-plots.js";
 import { count, plural } from "../format.js";
@@ -115,9 +115,7 @@ function drawWaits({ waits, walk }) {
 }
 
 /** @param {string} id @param {(string | Node)[][]} rows */
-function fill(id, rows) {
-  $(id).replaceChildren(...(rows.length ? rows : [["Nothing in this period."]]).map(tableRow));
-}
+const fill = (id, rows) => fillRows(id, rows, "Nothing in this period.");
 
 $("span").addEventListener("submit", (event) => { event.preventDefault(); analyse(); });
 for (const id of ["last", "step"]) $(id).addEventListener("change", () => { if ($("last").value || id !== "last") analyse(); });

@@ -47,8 +47,7 @@ export async function tell(change, done, at) {
     const { ok, status, data } = await change();
     if (status === 401) return signIn();
     if (ok) { told(at, { done }); return data ?? {}; }
-    // Beside its field a refusal needs no name of it.
-    if (data?.field) refuse(at, data.field, sentence(status, data).replace(/^`[^`]+`: /, ""));
+    if (data?.field) refuse(at, data.field, sentence(status, data));
     else told(at, { problem: sentence(status, data) });
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
@@ -83,6 +82,13 @@ export function tableRow(cells) {
     row.append(box);
   });
   return row;
+}
+
+/** Show rows in the body of a table, or one sentence where there are none. @param {string} id @param {(string | Node)[][]} rows @param {string} none */
+export function fillRows(id, rows, none) {
+  const body = $(id), row = document.createElement("tr");
+  row.append(Object.assign(document.createElement("td"), { colSpan: body.parentElement.tHead.rows[0].cells.length, textContent: none }));
+  body.replaceChildren(...(rows.length ? rows.map(tableRow) : [row]));
 }
 
 /** Ask the operator before an act that cannot be undone. @param {string} title @param {string} text @param {string} yes @returns {Promise<boolean>} */

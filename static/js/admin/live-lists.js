@@ -1,4 +1,4 @@
-import { $, admin, inRoom, tableRow } from "./api.js";
+import { admin, fillRows, inRoom } from "./api.js";
 import { timeOfDay } from "../format.js";
 import { money } from "../money.js";
 import { inZoneHere } from "../moment.js";
@@ -8,13 +8,8 @@ const STATES = { authorizing: "In payment", paid: "Paid", declined: "Declined", 
 
 export async function refreshLists() {
   const [orders, actions] = await Promise.all([admin("GET", inRoom(`/orders?limit=${ROWS_MAX}`)), admin("GET", inRoom("/actions"))]);
-  if (orders.ok) fill("order-rows", orders.data.orders.map(orderCells), "No orders yet.");
-  if (actions.ok) fill("action-rows", actions.data.actions.slice(0, ROWS_MAX).map(actionCells), "No actions yet.");
-}
-
-/** @param {string} id @param {string[][]} rows @param {string} none */
-function fill(id, rows, none) {
-  $(id).replaceChildren(...(rows.length ? rows : [[none]]).map(tableRow));
+  if (orders.ok) fillRows("order-rows", orders.data.orders.map(orderCells), "No orders yet.");
+  if (actions.ok) fillRows("action-rows", actions.data.actions.slice(0, ROWS_MAX).map(actionCells), "No actions yet.");
 }
 
 /** @param {any} order */

@@ -81,7 +81,8 @@ function add(page) {
   shown += page.orders.length;
   older = page.next;
   $("more").hidden = !older;
-  $("found").textContent = shown ? `${plural(shown, "order")}${older ? ", and there are more" : ""}` : "No orders like that.";
+  $("found").textContent = shown ? `${plural(shown, "order")}${older ? ", and there are more" : ""}` : [...new FormData($("filter")).values()].some(Boolean) ? "No orders like that." : "No orders yet.";
+  $("orders-table").parentElement.hidden = !shown;
 }
 
 /** @param {any} order */

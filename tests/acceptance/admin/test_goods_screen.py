@@ -85,10 +85,6 @@ async def write_off(page: Page) -> None:
     await expect(mug.locator("[data-moves] li").first).to_contain_text(
         "operator wrote off 11 units: broke on the way"
     )
-    await mug.get_by_label("What happened").select_option("received")
-    await mug.get_by_label("Units", exact=True).fill("4")
-    await mug.get_by_role("button", name="Book").click()
-    await expect(mug.locator("#mug-stock-told")).to_contain_text("5 units left to sell.")
 
 
 async def change_the_price_and_the_sale(page: Page, service: Service) -> None:
@@ -177,7 +173,7 @@ async def test_an_operator_makes_and_steers_goods_on_a_phone(
 
     await page.get_by_role("link", name="All products").click()
     await expect(page.locator("#product-rows li")).to_contain_text(
-        "2 variants, €17.50 to €19.00, 10 of 10 left"
+        "2 variants, €17.50 to €19.00, 6 of 6 left"
     )
     shown = page.locator("#product-rows img")
     await expect(shown).to_have_js_property("naturalWidth", 1200)

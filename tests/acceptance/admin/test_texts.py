@@ -91,7 +91,7 @@ async def test_a_form_is_explained_in_a_sentence_and_a_parameter_is_named(
     for path, body in bodies:
         answer = await client.post(path, json=body, headers=headers)
         said = (await answer.json())["detail"]
-        assert (answer.status, "regex" in said, ": It " in said) == (422, False, True), said
+        assert (answer.status, "regex" in said, said[:3]) == (422, False, "It "), said
     for path in ("/inventory/skus", "/admin/rooms/drop/skus"):
         answer = await client.get(path, params={"q": "a\0"}, headers=headers)
         assert (answer.status, "`q`" in (await answer.json())["detail"]) == (422, True)

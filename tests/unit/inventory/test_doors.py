@@ -24,10 +24,10 @@ from inventory.catalogue import NewProduct, NewSku
 from inventory.catalogue_csv import read_catalogue
 from inventory.kit.doors.accept import prefers, prefers_html, takes_gzip
 from inventory.kit.doors.cookies import SAME_NAME_MAX, values_of
-from inventory.kit.doors.decoding import convert, decoder, field_of, words_of
+from inventory.kit.doors.decoding import convert, decoder, field_of
 from inventory.kit.doors.etags import has_seen
 from inventory.kit.doors.keys import is_unique
-from inventory.kit.doors.moments import FORM, UnreadableMoment, parse_moment
+from inventory.kit.doors.moments import UnreadableMoment, parse_moment
 from inventory.kit.doors.origins import origin_of, parse_origin
 from inventory.kit.doors.texts import UnfitText, read_name, read_text
 from waitroom.admin.bodies import PUBLIC_VALUE, ROOM_CHANGE, NewRoom, RoomChange
@@ -497,28 +497,18 @@ def test_a_key_stands_alone_if_no_stranger_would_send_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "field", "words"),
+    ("body", "field"),
     [
-        ({"sku": "mug", "price_minor": -1}, "price_minor",
-         "`price_minor`: Expected a whole number of at least 0"),
-        ({"sku": "mug", "price_minor": "1"}, "price_minor",
-         "`price_minor`: Expected a whole number, not a text"),
-        ({"sku": "mug", "price_minor": 1.5}, "price_minor",
-         "`price_minor`: Expected a whole number, not one with a fraction"),
-        ({"sku": "mug", "price_minor": 1, "limit_per_order": "x"}, "limit_per_order",
-         "`limit_per_order`: Expected a whole number or null, not a text"),
-        ({"sku": "mug"}, "price_minor", "`price_minor` is missing"),
-        ({"sku": "mug", "price_minor": 1, "on_sale_from": "soon"}, "on_sale_from",
-         f"`on_sale_from`: Expected {FORM}"),
-        ({"sku": "mug", "price_minor": 1, "colour": "blue"}, "", "There is no field `colour`"),
-        ([], "", "Expected an object, not a list"),
+        ({"sku": "mug", "price_minor": -1}, "price_minor"),
+        ({"sku": "mug"}, "price_minor"),
+        ({"sku": "mug", "price_minor": 1, "on_sale_from": "soon"}, "on_sale_from"),
+        ({"sku": "mug", "price_minor": 1, "colour": "blue"}, ""),
     ],
-)  # fmt: skip
-def test_a_refused_value_is_told_in_words_with_the_field_that_it_stands_in(
-    body: object, field: str, words: str
+)
+def test_a_refused_value_is_told_with_the_field_that_it_stands_in(
+    body: dict[str, object], field: str
 ) -> None:
     with pytest.raises(msgspec.ValidationError) as refused:
         decoder(NewSku).decode(msgspec.json.encode(body))
 
-    assert words_of(refused.value) == words
     assert field_of(refused.value) == field
