@@ -162,7 +162,7 @@ async function refresh() {
   const had = new Set(session.holds.map((hold) => hold.hold_id)), wished = new Set(session.waiting_for.map((wish) => wish.sku));
   const served = data.holds.filter((hold) => !had.has(hold.hold_id)).flatMap((hold) => hold.items).filter((item) => wished.has(item.sku));
   keep(data); if (gone.length) readStockSoon(session.room);
-  if (ranOut.length) problem(say("The time for {items} ran out: it went back to the line.", { items: spellItems(ranOut.flatMap((hold) => hold.items)) }));
+  if (ranOut.length) announce(""), problem(say("The time for {items} ran out: it went back to the line.", { items: spellItems(ranOut.flatMap((hold) => hold.items)) }));
   if (served.length) { problem(""); announce(say("{items} came free and is held for you. Pay before the time runs out.", { items: spellItems(served) })); }
   return true;
 }

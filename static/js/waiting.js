@@ -177,7 +177,7 @@ const ACTIONS = {
   leave() {
       import("./waiting-leave.js").then((part) => part.leave(`${base}/tickets/me`, tell, isDrawing(status)))
       .then((gone) => { if (gone) { me = { status: "left" }; keepTrace(room, me); draw(); } })
-      .catch(() => tell(say("That is not available right now. Please try again in a moment."), "act"));
+      .catch(() => tell(say("That is not available right now. Please try again in a moment."), "net"));
   },
   aside: act("aside"), back: act("back"), code: act("code"), bring: act("bring"), "more-time": act("more-time"), choose: act("choose"), mail: act("mail"), "no-mail": act("no-mail"),
 };

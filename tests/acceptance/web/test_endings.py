@@ -154,3 +154,21 @@ async def test_an_address_that_leads_nowhere_says_so_once_and_in_the_shoppers_la
     assert nothing.partition("<main")[2].count("There is nothing by that name here") == 1
     told = language("de").say(NotFound.title)
     assert told in await german.text()
+
+
+async def test_a_product_has_a_page_when_it_is_gone_and_when_its_sale_has_ended(
+    service: Service, browser: Client
+) -> None:
+    await open_room(service, skus={"mug": 0})
+    await tick(service)
+    gone = await browser.get("/products/mug", headers=HTML)
+    await service.rooms.set_status("drop", "ended", who="test")
+    await tick(service)
+    ended = await browser.get("/products/mug", headers=HTML)
+    shelf = await page_of(browser, "/shop/drop")
+
+    assert (gone.status, ended.status) == (200, 200)
+    assert "Join the line for" in await gone.text()
+    for page in (await ended.text(), shelf):
+        assert "No longer on sale" in page
+        assert "Join the line" not in page
