@@ -1,6 +1,8 @@
 """A promise of what a shopper came for: who is called, who is passed by, what covers it."""
 
 import asyncio
+import contextlib
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -195,4 +197,100 @@ async def test_a_crowd_with_names_gets_what_it_was_called_for(
         left = [one for one in left if one not in called]
 
     assert {sku: got.count(sku) for sku in set(got)} == {"mug": 4, "vase": 4, "bowl": 2}
+    assert await breaches(service) == []
+
+
+class Market:
+    """A guaranteed room in which shoppers with and without names, and an operator, do anything."""
+
+    skus = ("mug", "vase", "bowl")
+
+    def __init__(self, service: Service, client: Client, seed: int) -> None:
+        self.service, self.client, self.dice = service, client, random.Random(seed)
+        self.shoppers: list[Shopper] = []
+        self.holds: list[tuple[Shopper, str]] = []
+
+    async def live(self, steps: int) -> None:
+        acts = [
+            self.claim,
+            self.hold,
+            self.hold,
+            self.change,
+            self.leave,
+            self.choose,
+            self.correct,
+        ]
+        for _ in range(steps):
+            if len(self.shoppers) < 5 or self.dice.random() < 0.2:
+                self.shoppers += await join(self.client, self.dice.choice([*self.skus, "mug", ""]))
+            await tick(self.service)
+            await self.dice.choice(acts)(self.dice.choice(self.shoppers))
+            assert await breaches(self.service) == []
+
+    async def claim(self, shopper: Shopper) -> None:
+        await shopper.claim()
+
+    async def hold(self, shopper: Shopper) -> None:
+        if not shopper.session:
+            return
+        chosen = self.dice.sample(self.skus, self.dice.randint(1, 2))
+        answer = await shopper.hold(**{sku: self.dice.randint(1, 2) for sku in chosen})
+        assert answer.status in {201, 401, 409, 410}, await answer.text()
+        if answer.status == 201:
+            self.holds.append((shopper, (await answer.json())["hold_id"]))
+
+    async def change(self, _: Shopper) -> None:
+        if not self.holds:
+            return
+        shopper, hold_id = self.dice.choice(self.holds)
+        where, who = f"/checkout/holds/{hold_id}", authorization(shopper.session)
+        if self.dice.random() < 0.5:
+            answer = await self.client.delete(where, headers=who)
+        else:
+            items = [{"sku": self.dice.choice(self.skus), "quantity": self.dice.randint(1, 2)}]
+            answer = await self.client.patch(where, json={"items": items}, headers=who)
+        assert answer.status < 500, await answer.text()
+
+    async def leave(self, shopper: Shopper) -> None:
+        if self.dice.random() < 0.4:
+            await shopper.leave()
+
+    async def choose(self, shopper: Shopper) -> None:
+        choice = {"sku": self.dice.choice([*self.skus, None])}
+        where = "/rooms/drop/tickets/me/choice"
+        await self.client.put(where, json=choice, headers=authorization(shopper.ticket))
+
+    async def correct(self, _: Shopper) -> None:
+        move = {"quantity": self.dice.choice([-1, 1]), "who": "test", "reason": "counted"}
+        override, sku = self.dice.random() < 0.5, self.dice.choice(self.skus)
+        with contextlib.suppress(BelowCommitted):
+            await self.service.ledger.move(sku, kind="adjusted", override=override, **move)
+
+    async def take_what_was_promised(self) -> int:
+        kept = 0
+        for shopper in self.shoppers:
+            await shopper.claim()
+            promised = await execute(
+                self.service,
+                "SELECT k.sku FROM admission a JOIN sku k ON k.sku_id = a.promised_sku_id"
+                " WHERE a.number = $1 AND a.promised > 0 AND a.state = 'claimed'",
+                shopper.number,
+            )
+            for row in promised:
+                assert await held(shopper, **{row["sku"]: 1}) == 201
+                kept += 1
+        return kept
+
+
+@pytest.mark.parametrize(("seed", "promised"), [(1, 1), (2, 2)])
+async def test_whatever_happens_each_promise_by_name_is_kept(
+    service: Service, client: Client, seed: int, promised: int
+) -> None:
+    market = Market(service, client, seed)
+    stock = dict.fromkeys(market.skus, 3)
+    await open_room(service, skus=stock, units_promised=promised, limit=3, seats_max=6)
+
+    await market.live(50)
+
+    assert await market.take_what_was_promised() > 0
     assert await breaches(service) == []
