@@ -76,7 +76,8 @@ class Stock:
 class Shelf:
     """One SKU of a room.
 
-    free: the units that a shopper could hold now. held: units in baskets. sold: units paid for.
+    free: the units that a shopper could hold now. held: units in baskets, or set aside for shoppers
+        who named the SKU and were called. sold: units paid for.
     wished: units for which refused sessions wait; what comes free is theirs first.
     """
 

@@ -166,8 +166,9 @@ ORDER BY c.line_id, c.entered, c.first_number LIMIT $5;
 
 -- name: read_shelves
 -- The SKUs of a room that are on sale, those with the most units first; none where they are too many to tell
--- of each, or where another shop keeps the stock.
-SELECT s.sku_id, k.sku, k.name, GREATEST(s.on_hand - s.held - s.sold, 0) AS free, s.held, s.sold, s.wished
+-- of each, or where another shop keeps the stock. Units promised by name are set aside like those in baskets.
+SELECT s.sku_id, k.sku, k.name, GREATEST(s.on_hand - s.held - s.sold - s.promised, 0) AS free,
+       s.held + s.promised AS held, s.sold, s.wished
 FROM stock s JOIN sku k USING (sku_id) JOIN room m ON m.room_id = k.room_id
 WHERE k.room_id = $1 AND s.on_hand > 0 AND NOT m.stock_elsewhere AND is_sold_for(k, '0')
     AND NOT EXISTS (SELECT FROM sku x WHERE x.room_id = $1 OFFSET $2)

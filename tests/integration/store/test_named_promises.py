@@ -24,7 +24,7 @@ async def join(client: Client, *skus: str) -> list[Shopper]:
         answer = await client.post("/rooms/drop/tickets", json=body)
         told = await answer.json()
         assert answer.status == 201, told
-        shoppers.append(Shopper(client, ticket=told["ticket"], number=told["number"]))
+        shoppers.append(Shopper(client, ticket=told["ticket"], number=told["number"] or 0))
     return shoppers
 
 
@@ -166,6 +166,22 @@ async def test_arrivals_below_the_gate_are_called_for_what_they_name(
 
     assert before == ["called mug", "waiting", "waiting"]
     assert await told(at_once) == ["called mug", "waiting free", "called vase"]
+    assert await breaches(service) == []
+
+
+async def test_a_draw_keeps_what_its_entries_named(service: Service, client: Client) -> None:
+    await open_room(service, skus={"mug": 2, "vase": 2}, status="scheduled", order_by="draw")
+    await tick(service)
+    names = ["mug", "vase", "mug", "vase", "mug", "vase"]
+    shoppers = await join(client, *names)
+    await service.rooms.set_status("drop", "open", who="test")
+    await tick(service, 4)
+    await service.board.refresh(rooms=True)
+
+    standings = await told(shoppers)
+
+    called = [(name, one) for name, one in zip(names, standings, strict=True) if "called" in one]
+    assert sorted(called) == [("mug", "called mug")] * 2 + [("vase", "called vase")] * 2
     assert await breaches(service) == []
 
 

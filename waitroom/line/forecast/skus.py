@@ -14,7 +14,7 @@ DEVIATIONS = (-2.5, -1.6, -0.9, -0.3, 0.3, 0.9, 1.6, 2.5)
 
 
 class SkuState(msgspec.Struct, frozen=True, kw_only=True):
-    """One SKU of the room: `left` units can be held now, `held` ones are in baskets."""
+    """One SKU: `left` units can be held now, `held` ones are in baskets or promised by name."""
 
     sku: str
     name: str

@@ -93,8 +93,8 @@ def shelves_of(stock: Stock, books: Books) -> tuple[Shelf, ...]:
         Shelf(
             sku_id=index,
             sku=sku.sku,
-            free=max(shelf.units, 0),
-            held=shelf.held,
+            free=max(shelf.units - shelf.by_name, 0),
+            held=shelf.held + shelf.by_name,
             sold=shelf.sold,
             wished=shelf.wished,
         )
