@@ -417,6 +417,7 @@ async def test_many_skus_are_read_by_their_indexes(service: Service) -> None:
         (f"list_skus(NULL, NULL, 'thing', NULL, false, false, NULL, '{MIDDLE}', 50)", 1200),
         ("list_skus('small', NULL, 'thing', NULL, false, false, NULL, '', 50)", 1200),
         ("list_products('drop', NULL, false, false, NULL, 'p-500', 50)", 600),
+        ("list_products('drop', NULL, true, true, NULL, 'p-500', 24)", 600),
         ("list_products('drop', 'rare', false, false, NULL, '', 50)", 600),
         ("list_products(NULL, 'thing', false, false, NULL, '', 50)", 1200),
     ):
