@@ -18,7 +18,7 @@ from waitroom.line.forecast.outlook import Outlook
 REFUSED_TIMES = 2.0
 # A round spends this part of what is left of the bound on refusals: a refused shopper who leaves
 # without a word has the next unit held in vain.
-REFUSED_PART = 0.4
+REFUSED_PART = 0.35
 # A bound that is used up still lets a call be made that is nearly sure to harm no shopper.
 LEAST = 0.02
 # No more shoppers may ask than so many times the baskets that there are expected to be.
