@@ -525,7 +525,7 @@ async def test_the_shop_shows_products_and_a_products_page_its_variants(
     await expect(page.locator("#sku-mug-s")).to_contain_text("€9.00")
     day = f"{soon:%b} {soon.day}, {soon.year}"
     await expect(page.locator("#sku-mug-l")).to_contain_text(f"On sale from {day}")
-    await expect(page.locator('a[href="/rooms/drop"]')).to_be_visible()
+    await expect(page.get_by_role("button", name="Join the line for Drop")).to_be_visible()
     assert await fits(page)
     await page.goto(f"{site.url}/shop/drop?q=sma")
     await expect(page.locator(".product")).to_have_count(1)

@@ -37,6 +37,7 @@ ROUTES = {
     ("PUT", "/admin/rooms/{room}/look"): "operator",
     ("POST", "/admin/rooms/{room}/look/publish"): "operator",
     ("GET", "/admin/rooms/{room}/preview"): "viewer",
+    ("GET", "/admin/preview/{scheme}/{style}.css"): "viewer",
     ("GET", "/admin/rooms/{room}/look/{hash}.css"): "viewer",
     ("GET", "/admin/rooms/{room}/live"): "viewer",
     ("GET", "/admin/rooms/{room}/stream"): "viewer",

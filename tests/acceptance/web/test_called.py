@@ -69,8 +69,10 @@ async def test_a_message_at_ones_turn_brings_the_place_to_another_device(
 
             # In the browser that has the place the link leads on, and in another it asks.
             link = link_in(box, "late@example.com", site.url)
-            await plain.goto(link_in(box, "plain@example.com", site.url))
-            await expect(plain.locator("#enter")).to_be_visible()
+            # In a tab of its own: the one that waits loads itself again at any moment.
+            mailed = await plain.context.new_page()
+            await mailed.goto(link_in(box, "plain@example.com", site.url))
+            await expect(mailed.locator("#enter")).to_be_visible()
             phone = await pages()
             await phone.goto(link)
             await expect(phone.locator("h1")).to_have_text("Bring your place here?")

@@ -514,7 +514,7 @@ async def test_only_the_checkout_of_a_shop_on_stripe_lets_stripes_script_in(
 
     text = await page.text()
     assert page.headers["Content-Security-Policy"] == STRIPE_CSP
-    assert other.headers["Content-Security-Policy"] == CSP
+    assert "stripe" not in other.headers["Content-Security-Policy"]
     assert 'data-key="pk_test_of_the_tests"' in text
     assert "/static/js/stripe.js" in text
     assert "tok_approve" not in text
