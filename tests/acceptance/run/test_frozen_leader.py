@@ -220,6 +220,7 @@ async def test_a_leader_that_was_frozen_writes_nothing_after_its_successor_took_
     )
 
 
+@pytest.mark.endure
 async def test_a_call_that_was_under_way_when_its_leader_froze_is_void_under_its_successor(
     service: Service, controller: Start
 ) -> None:

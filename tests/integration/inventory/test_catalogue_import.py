@@ -455,6 +455,7 @@ async def test_what_was_exported_changes_nothing_when_imported(service: Service)
     await asyncio.to_thread(carried, loop=asyncio.get_running_loop(), service=service)
 
 
+@pytest.mark.endure
 def test_the_benchmark_says_what_it_measured() -> None:
     script = Path(__file__).parents[3] / "tools" / "bench" / "catalogue.py"
 

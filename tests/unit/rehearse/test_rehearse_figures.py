@@ -94,6 +94,7 @@ def test_a_share_is_as_sure_as_there_are_sales_and_not_as_there_are_shoppers() -
     assert share_of([(0, 0), (0, 0)]) is None
 
 
+@pytest.mark.endure
 def test_bands_and_chances_hold_as_often_as_they_say() -> None:
     """As far as six sales can tell; docs/performance.md has what more of them do.
 
