@@ -11,6 +11,7 @@ Shoppers who drop out count as shoppers who never go on, and stay at risk for as
 were followed (Fine and Gray, 1999). So it does not matter how soon the others leave.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -143,8 +144,13 @@ class Patience:
             return self._fitted
         self._seen, self._ages = seen, ages
         crowds = _crowds(ages, due_s, self.first_s, self.last_s, self.share)
+        # Those who go on at once, as programs do, say nothing about the others.
+        slow = slice(bisect_left(ages, self.first_s), None)
+        on, exposed_s = on[slow], exposed_s[slow]
         likely = [
-            crowd.prior + sum(map(mul, on, crowd.logs)) - sum(map(mul, exposed_s, crowd.rates))
+            crowd.prior
+            + sum(map(mul, on, crowd.logs[slow]))
+            - sum(map(mul, exposed_s, crowd.rates[slow]))
             for crowd in crowds
         ]
         most = max(likely)

@@ -63,6 +63,8 @@ PAYING = ((10.0, 1 / 3, 1 / 30), (inf, 1 / 60, 1 / 60))
 STAYS_S = 400.0
 # Shoppers who dropped out count at most so many times those who are still there.
 OTHERS_MAX = 20.0
+# A smaller share than this of shoppers who are still there is none.
+STAY_LEAST = 1e-9
 # From a stage's deadline on hardly any shopper goes on, and all drop out as fast as they are swept.
 PRIOR_DUE = (1 / 1000, 1 / 2)
 
@@ -189,21 +191,30 @@ class Rates:
         share, least = 1.0 / self._weight, self._least
         due_s = inf if self.deadline_s is None else self.deadline_s - DUE_EARLY_S
         expected, sd = self._expected(share, due_s)
-        on, off, guess = [], [], []
+        quick_s = 0.0 if self.patience is None else self.patience.first_s
+        on, off, guess, stay = [], [], [], []
         left, gone = 1.0, 0.0
         for at, (age, end) in enumerate(zip(self.ages, (*self.ages[1:], inf), strict=True)):
             others = self._others[at] = min(1.0 + gone / left, OTHERS_MAX) if left else OTHERS_MAX
             prior_on, prior_off = expected[at]
             prior_on, prior_off = PRIOR_DUE if age >= due_s else (prior_on * others, prior_off)
             prior_s = least / (prior_on + prior_off)
+            if end <= quick_s:
+                # Those who go on at once are learned from what is seen at these ages alone.
+                prior_s = min(prior_s, least * (end - age))
             all_s = self.exposed_s[at] * share + prior_s
             on.append((self.on[at] * share + prior_on * prior_s) / all_s)
             off.append((self.off[at] * share + prior_off * prior_s) / all_s)
             rate = on[-1] + off[-1]
+            stay.append(left)
             leave = left * (1 - exp(-rate * (end - age)))
             left -= leave
             gone += leave * off[-1] / rate
             guess.append(sd[at] * others)
+        # Of those who are new, only those who do not go on at once are in doubt.
+        slow = bisect_left(self.ages, quick_s)
+        for at in range(slow):
+            guess[at] = guess[slow] * stay[slow] / max(stay[at], STAY_LEAST)
         self._told = on
         return life_table(self.ages, on, off, guess=guess, weight=KNOWN_MAX)
 
