@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from inventory.kit.language.aloud import SIGNS, drawn
-from inventory.kit.problem import Busy, NotFound, Refusal, TooManyRequests
+from inventory.kit.problem import Busy, NotFound, Refusal
 from inventory.refusals import UnknownSku
 from waitroom.desk.board import RoomView
 from waitroom.desk.standing import TicketStanding
@@ -183,7 +183,7 @@ class Places:
         browser had. It is given up, or the line would wait for a
         shopper who has gone to another place.
         """
-        await self._allow(f"move:address:{network}", GUESSES_PER_MINUTE)
+        await self._memory.limit(f"move:address:{network}", per_minute=GUESSES_PER_MINUTE)
         move = await self._redeem(view, code, by=by)
         old = parse_ticket(move.old)
         if old is None or old.line_id not in view.lines:
@@ -201,7 +201,7 @@ class Places:
 
         A browser that never got the answer follows the link again: it finds the place where it is.
         """
-        await self._allow(f"move:address:{network}", GUESSES_PER_MINUTE)
+        await self._memory.limit(f"move:address:{network}", per_minute=GUESSES_PER_MINUTE)
         await self._limit("bring", place)
         moved = await self._carry(view, place, ticket_id=os.urandom(TICKET_ID_BYTES), own=own)
         if moved is None:
@@ -254,13 +254,7 @@ class Places:
                 await self._tickets.leave(view, ticket)
 
     async def _limit(self, what: str, ticket: Ticket) -> None:
-        place = f"{ticket.line_id}.{'e' if ticket.entered else ''}{ticket.number}"
-        await self._allow(f"{what}:{place}", CHANGES_PER_MINUTE)
-
-    async def _allow(self, bucket: str, per_minute: int) -> None:
-        wait_s = await self._memory.allow(bucket, per_minute=per_minute)
-        if wait_s > 0:
-            raise TooManyRequests(headers={"Retry-After": str(int(wait_s) + 1)})
+        await self._memory.limit(f"{what}:{ticket.place}", per_minute=CHANGES_PER_MINUTE)
 
 
 def _refuse(verdict: str) -> None:

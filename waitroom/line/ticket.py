@@ -37,8 +37,12 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
 
     def place_text(self) -> str:
         """Return the form without what the shopper came for."""
-        mark = "e" if self.entered else ""
-        return f"{self.line_id}.{mark}{self.number}.{encode_id(self.ticket_id)}"
+        return f"{self.place}.{encode_id(self.ticket_id)}"
+
+    @property
+    def place(self) -> str:
+        """The place alone, whoever holds it."""
+        return f"{self.line_id}.{'e' if self.entered else ''}{self.number}"
 
 
 def encode_id(ticket_id: bytes) -> str:

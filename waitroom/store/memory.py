@@ -16,6 +16,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from inventory.kit.problem import TooManyRequests
+
 log = structlog.get_logger()
 
 TIMEOUT_S = 1.0
@@ -157,6 +159,12 @@ class Memory:
             return free_at - now - size_s
         self._buckets[bucket] = free_at
         return 0.0
+
+    async def limit(self, bucket: str, *, per_minute: int, told: str = "") -> None:
+        """Take one request from a bucket; raises `TooManyRequests` if it is empty."""
+        wait_s = await self.allow(bucket, per_minute=per_minute)
+        if wait_s > 0:
+            raise TooManyRequests(told, headers={"Retry-After": str(int(wait_s) + 1)})
 
 
 def _state_key(room: str) -> str:

@@ -168,12 +168,8 @@ class Guard:
         return None
 
     async def _limit(self, bucket: str, per_minute: int) -> None:
-        wait_s = await self._memory.allow(bucket, per_minute=per_minute)
-        if wait_s > 0:
-            raise TooManyRequests(
-                "Too many attempts to sign in; please wait a minute.",
-                headers={"Retry-After": str(int(wait_s) + 1)},
-            )
+        told = "Too many attempts to sign in; please wait a minute."
+        await self._memory.limit(bucket, per_minute=per_minute, told=told)
 
     async def sign_out(self, request: web.Request) -> web.Response:
         for secret in _sent(request, self._cookie):

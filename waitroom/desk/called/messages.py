@@ -5,7 +5,7 @@ from contextlib import suppress
 import msgspec
 
 from inventory.kit.language.language import phrase
-from inventory.kit.problem import Busy, Refusal, TooManyRequests, Unprocessable
+from inventory.kit.problem import Busy, Refusal, Unprocessable
 from inventory.kit.signing import Seal
 from waitroom.desk.board import RoomView
 from waitroom.desk.standing import row_for
@@ -71,7 +71,7 @@ class Messages:
     ) -> MessageStanding:
         """Leave an address, in place of the one before; it is written to in this language."""
         address = self._checked(email.strip())
-        await self._limit(ticket)
+        await self._memory.limit(f"mail:{ticket.place}", per_minute=ASKED_PER_MINUTE)
         verdict = await self._ask(view, ticket, address, language)
         if verdict == "drawn":
             ticket = await self._tickets.numbered(view, ticket)
@@ -115,12 +115,6 @@ class Messages:
             return False
         place = ticket.number - line.head
         return place <= 0 or is_near(row_for(view, ticket, place).wait_low_s)
-
-    async def _limit(self, ticket: Ticket) -> None:
-        place = f"{ticket.line_id}.{'e' if ticket.entered else ''}{ticket.number}"
-        wait_s = await self._memory.allow(f"mail:{place}", per_minute=ASKED_PER_MINUTE)
-        if wait_s > 0:
-            raise TooManyRequests(headers={"Retry-After": str(int(wait_s) + 1)})
 
     async def stop(self, view: RoomView, ticket: Ticket) -> None:
         """Write to a place no more, and forget its address; earlier links are worth nothing."""
