@@ -200,10 +200,7 @@ class Credentials:
     ) -> None:
         """Note the version of the place on a page, so that no reload shows a greater place."""
         if version > self.seen_on_page(request):
-            path = f"/rooms/{view.room}"
-            flags = f"HttpOnly; Max-Age={SEEN_MAX_AGE_S}; Path={path}; SameSite=Lax"
-            secure = "; Secure" if self._secure else ""
-            response.headers.add("Set-Cookie", f"{SEEN_COOKIE}={version}; {flags}{secure}")
+            self._note(response, view, f"{SEEN_COOKIE}={version}", max_age_s=SEEN_MAX_AGE_S)
 
     @staticmethod
     def asked_for_mail(request: web.Request) -> bool:
@@ -212,9 +209,15 @@ class Credentials:
 
     def keep_mailed(self, response: web.StreamResponse, view: RoomView) -> None:
         """Note that the place of this browser may have left an address."""
-        flags = f"HttpOnly; Max-Age={COOKIE_MAX_AGE_S}; Path=/rooms/{view.room}; SameSite=Lax"
+        self._note(response, view, f"{MAILED_COOKIE}=1", max_age_s=COOKIE_MAX_AGE_S)
+
+    def _note(
+        self, response: web.StreamResponse, view: RoomView, cookie: str, *, max_age_s: int
+    ) -> None:
+        """Set a cookie that goes to this room alone."""
+        flags = f"HttpOnly; Max-Age={max_age_s}; Path=/rooms/{view.room}; SameSite=Lax"
         secure = "; Secure" if self._secure else ""
-        response.headers.add("Set-Cookie", f"{MAILED_COOKIE}=1; {flags}{secure}")
+        response.headers.add("Set-Cookie", f"{cookie}; {flags}{secure}")
 
     def keep_ticket(
         self, request: web.Request, response: web.StreamResponse, view: RoomView, token: str

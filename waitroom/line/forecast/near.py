@@ -31,8 +31,8 @@ def near_lines(state: RoomState) -> list[NearLine]:
     """
     if state.status != "open" or not state.admits or state.figures_at is not None:
         return []
-    found = (NearLine(line=line.line, upto=line.head + _places(line)) for line in state.lines)
-    return [near for near, line in zip(found, state.lines, strict=True) if near.upto > line.head]
+    found = ((line, _places(line)) for line in state.lines)
+    return [NearLine(line=line.line, upto=line.head + places) for line, places in found if places]
 
 
 def _places(line: LineState) -> int:

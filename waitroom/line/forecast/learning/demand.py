@@ -314,20 +314,21 @@ class Demand:
         tables = habits.tables
         claim, hold, pay, settle = tables
         asking, mean, var = 0, 0.0, 0.0
-        # How far the number may be off for all shoppers alike, by the stage that is not known yet.
-        claim_guess, hold_guess = 0.0, 0.0
-        for age, count in crowd.called.items():
-            comes = claim.chance(age + 0.5)
-            chance = comes * hold.share
-            asking, mean = asking + count, mean + count * chance
-            var += count * chance * (1 - chance)
-            claim_guess += count * claim.guessed(age + 0.5) * hold.share
-            hold_guess += count * comes * hold.guess[0]
-        for age, count in crowd.inside.items():
-            chance = hold.chance(age + 0.5)
-            asking, mean = asking + count, mean + count * chance
-            var += count * chance * (1 - chance)
-            hold_guess += count * hold.guessed(age + 0.5)
+        # How far the number may be off for all shoppers alike: by the stage that they are in, and
+        # of those who are only called, by the stage after it.
+        own, later = [0.0, 0.0], 0.0
+        stages = (
+            (crowd.called, claim, hold.share, hold.guess[0]),
+            (crowd.inside, hold, 1.0, 0.0),
+        )
+        for stage, (ages, table, then, then_guess) in enumerate(stages):
+            for age, count in ages.items():
+                comes, guessed = table.chance(age + 0.5), table.guessed(age + 0.5)
+                chance = comes * then
+                asking, mean = asking + count, mean + count * chance
+                var += count * chance * (1 - chance)
+                own[stage] += count * guessed * then
+                later += count * comes * then_guess
         return Outlook(
             called=self.called,
             disappointed=self._disappointed_over + crowd.refused,
@@ -337,7 +338,7 @@ class Demand:
             askers_var=var,
             ask_share=claim.share * hold.share,
             ask_doubt=_doubt(claim) + _doubt(hold),
-            askers_guess=hypot(claim_guess, hold_guess),
+            askers_guess=hypot(own[0], own[1] + later),
             ask_guess=hypot(claim.guess[0] * hold.share, claim.share * hold.guess[0]),
             units_mean=habits.units_mean,
             units_var=habits.units_var,
