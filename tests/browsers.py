@@ -40,6 +40,15 @@ async def check_page(page: Page) -> None:
     assert found.response["violations"] == [], found.generate_report()
 
 
+async def take_a_mug(page: Page) -> None:
+    """Go from the waiting page into the checkout and reserve a mug, with or without a script."""
+    await page.locator("#enter").click()
+    await page.wait_for_url("**/checkout?room=*")
+    await page.locator('[name="quantity-mug"]').fill("1")
+    await page.locator("#hold-button").click()
+    await expect(page.locator("#held")).to_be_visible()
+
+
 async def look_again(page: Page) -> None:
     """Let a waiting page ask at once, as it does when its connection comes back."""
     await page.evaluate("dispatchEvent(new Event('online'))")

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from browsers import take_a_mug
 from keyboard import Keyboard
 from playwright.async_api import Page, expect
 from programs import Site, all_know
@@ -137,11 +138,7 @@ async def test_an_operator_runs_a_sale_by_keyboard(
 
 async def buy_a_mug(page: Page, site: Site) -> None:
     await page.goto(f"{site.url}/rooms/spring")
-    await page.locator("#enter").click()
-    await page.wait_for_url("**/checkout?room=*")
-    await page.locator('[name="quantity-mug"]').fill("1")
-    await page.locator("#hold-button").click()
-    await page.locator("#held").wait_for()
+    await take_a_mug(page)
     await page.locator("#pay-button").click()
     await page.wait_for_url("**/checkout/orders/**")
 

@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from browsers import take_a_mug
 from matrix import DRESSES, OPERATORS, SHOPPERS, Dress, look_over, states
 from playwright.async_api import Page
 from programs import Site, all_know
+from signing_in import sign_in_on_screen
 from support import PASSWORD, open_room
 
 from waitroom.run.app import Service
@@ -19,22 +21,14 @@ Pages = Callable[..., Awaitable[Page]]
 
 
 async def cookies_of_an_operator(page: Page, site: Site) -> Any:
-    await page.goto(f"{site.url}/admin/login")
-    await page.locator('[name="name"]').fill("night")
-    await page.locator('[name="password"]').fill(PASSWORD)
-    await page.locator("#login").click()
-    await page.wait_for_url("**/admin")
+    await sign_in_on_screen(page, site.url, "night")
     return await page.context.storage_state()
 
 
 async def cookies_of_a_shopper(page: Page, site: Site) -> Any:
     """Let a shopper in who holds a mug."""
     await page.goto(f"{site.url}/rooms/drop")
-    await page.locator("#enter").click()
-    await page.wait_for_url("**/checkout?room=*")
-    await page.locator('[name="quantity-mug"]').fill("1")
-    await page.locator("#hold-button").click()
-    await page.locator("#held").wait_for()
+    await take_a_mug(page)
     return await page.context.storage_state()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from browsers import look_again
+from browsers import look_again, take_a_mug
 from playwright.async_api import Page, expect
 from programs import Site, all_know
 from support import execute, open_room
@@ -26,11 +26,7 @@ async def hold_a_mug(service: Service, site: Site, page: Page, *, script: bool) 
     await page.goto(f"{site.url}/rooms/drop")
     if not script:
         await page.locator("#join").click()
-    await page.locator("#enter").click()
-    await page.wait_for_url("**/checkout?room=*")
-    await page.locator('[name="quantity-mug"]').fill("1")
-    await page.locator("#hold-button").click()
-    await expect(page.locator("#held")).to_be_visible()
+    await take_a_mug(page)
 
 
 @pytest.mark.parametrize("script", [True, False])
