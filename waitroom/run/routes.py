@@ -24,6 +24,7 @@ from waitroom.admin.first.shelf import Shelf
 from waitroom.admin.live.live import LiveAdmin
 from waitroom.admin.rooms.crowd import Crowds
 from waitroom.admin.rooms.elsewhere import ElsewhereAdmin
+from waitroom.admin.rooms.gate import GateAdmin
 from waitroom.admin.rooms.lanes import LanesAdmin
 from waitroom.admin.rooms.line import LineAdmin
 from waitroom.admin.rooms.look import LookAdmin
@@ -203,6 +204,7 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
     )
     yield PlacesAdmin(guard, board=board, lines=service.lines, places=service.places)
     yield SellersAdmin(guard, rooms=service.rooms)
+    yield GateAdmin(guard, store=service.gate_store, gates=service.gates)
     yield LookAdmin(guard, store=service.look_store, looks=service.looks)
     yield LineAdmin(guard, board=board, public_log=service.public_log)
     rooms = RoomsAdmin(

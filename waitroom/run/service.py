@@ -30,6 +30,7 @@ from waitroom.admin.accounts.guard import DEVICE_PURPOSE
 from waitroom.desk.board import Board
 from waitroom.desk.called.messages import PURPOSE as MAILBOXES
 from waitroom.desk.entrance import Entrance
+from waitroom.desk.gates import Gates
 from waitroom.desk.looks import RoomLooks
 from waitroom.desk.public_log import PublicLog
 from waitroom.desk.serving import ServingReport
@@ -72,6 +73,7 @@ class Service(Stores):
     # The desk, for shoppers in line.
     board: Board
     looks: RoomLooks
+    gates: Gates
     entrance: Entrance
     tickets: Tickets
     public_log: PublicLog
@@ -144,6 +146,7 @@ def build_service(
         memory=memory,
         board=board,
         looks=looks,
+        gates=Gates(stores.gate_store),
         entrance=entrance,
         tickets=Tickets(board=board, store=stores.lines, sessions=sessions, entrance=entrance),
         public_log=PublicLog(board, store=stores.log, log_key=log_key),

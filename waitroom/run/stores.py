@@ -17,6 +17,7 @@ from inventory.product_store import CatalogueStore
 from inventory.sku_store import StockStore
 from waitroom.admin.accounts.actions import ActionStore
 from waitroom.admin.accounts.sign_in import OperatorStore
+from waitroom.gate.gate_store import GateStore
 from waitroom.look.look_store import LookStore
 from waitroom.outgoing.mail.mail_store import MailStore
 from waitroom.outgoing.outbox.endpoint_store import EndpointStore
@@ -70,6 +71,7 @@ class Stores:
     imports: CatalogueImportStore
     pictures: PictureStore
     look_store: LookStore
+    gate_store: GateStore
     orders: OrderStore
     refund_store: RefundStore
     history: HistoryStore
@@ -111,6 +113,7 @@ def stores_on(
         imports=CatalogueImportStore(pool),
         pictures=PictureStore(pool),
         look_store=LookStore(pool),
+        gate_store=GateStore(pool),
         orders=OrderStore(pool, audits, holder=holder.name),
         refund_store=RefundStore(pool, holder=holder.name),
         history=HistoryStore(pool),

@@ -276,6 +276,9 @@ SELECT create_room($1, $2, $3, $4);
 -- name: set_room_status
 SELECT set_room_status($1, $2, $3, $4);
 
+-- name: copy_gate
+SELECT copy_gate($1, $2);
+
 -- name: copy_look
 SELECT copy_look($1, $2, $3);
 

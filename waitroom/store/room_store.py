@@ -194,10 +194,10 @@ class RoomStore:
     ) -> None:
         """Make a room with rules, a JSON object of columns and values; or make nothing.
 
-        All else is as in the room `like`, with its lanes, profiles and sellers, or by the defaults.
-        The room sells in `currency` for good. Raises `NotFound` for no room
-        to copy, `BadRequest` where the currency is no legal tender, the name is taken or a rule is
-        broken, and `Taken` where a code that a copied SKU would have is in use.
+        All else is as in the room `like`, with its lanes, profiles, sellers and gate, or by the
+        defaults. The room sells in `currency` for good. Raises `NotFound` for no room to copy,
+        `BadRequest` where the currency is no legal tender, the name is taken or a rule is broken,
+        and `Taken` where a code that a copied SKU would have is in use.
         """
         reason = "" if like is None else f"as in {like.room}"
         if like is not None:
@@ -357,7 +357,7 @@ def _room_named(room: str) -> Iterator[None]:
 async def _copy_parts(
     borrowed: Connection, like: Copied, room: str, *, who: str, reason: str
 ) -> None:
-    """Give a new room the lanes, profiles and sellers of another, and what else is asked for."""
+    """Give a new room the lanes, profiles, sellers and gate of another, and what is asked for."""
     source = like.room
     for lane in await borrowed.fetch(SQL["list_lanes"], source):
         await borrowed.execute(SQL["set_lane"], room, lane["lane"], lane["share"], who)
@@ -367,6 +367,7 @@ async def _copy_parts(
     for one in await borrowed.fetch(SQL["list_sellers"], source):
         if admitted := one["admitted"]:
             await borrowed.execute(SQL["admit_seller"], room, one["seller"], admitted, who, reason)
+    await borrowed.execute(SQL["copy_gate"], source, room)
     if like.look:
         await borrowed.execute(SQL["copy_look"], source, room, who)
     if like.goods:

@@ -66,7 +66,7 @@ def words_of(error: msgspec.ValidationError) -> str:
     return said
 
 
-_FIELD = re.compile(r"`\$(?:\.\w+)*\.(?P<at>\w+)`|required field `(?P<missing>\w+)`")
+_FIELD = re.compile(r"`\$(?:\.\w+)*\.(?P<at>\w+)(?:\[[^`]*)?`|required field `(?P<missing>\w+)`")
 
 
 def field_of(error: msgspec.ValidationError) -> str:

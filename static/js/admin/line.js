@@ -1,6 +1,7 @@
 import { admin, inRoom, signIn } from "./api.js";
 import { drawState, keepLooking } from "./frame.js";
 import { refreshBatches, wireBatches } from "./line-batches.js";
+import { drawGate, wireGate } from "./line-gate.js";
 import { wireInvite } from "./line-invite.js";
 import { drawLanes, wireLanes } from "./line-lanes.js";
 import { wirePlace } from "./line-place.js";
@@ -10,17 +11,19 @@ import { drawProfiles, wireProfiles } from "./line-profiles.js";
 const LOOK_MS = 3000;
 
 async function look() {
-  const [now, lanes, profiles] = await Promise.all(["", "/lanes", "/profiles"].map((path) => admin("GET", inRoom(path))));
+  const [now, lanes, profiles, gate] = await Promise.all(["", "/lanes", "/profiles", "/gate"].map((path) => admin("GET", inRoom(path))));
   if (now.status === 401) return signIn();
   if (now.ok) { drawState(now.data.status); drawPlan(now.data); }
   if (lanes.ok) drawLanes(lanes.data.lanes);
   if (profiles.ok) drawProfiles(profiles.data.profiles);
+  if (gate.ok) drawGate(gate.data.gate);
   await refreshBatches();
 }
 
 wirePlan();
 wireLanes();
 wireProfiles();
+wireGate();
 wireBatches();
 wireInvite();
 wirePlace();

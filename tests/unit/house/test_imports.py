@@ -14,6 +14,7 @@ ALLOWED: dict[str, set[str]] = {
     "waitroom.log": set(),
     "waitroom.line": {"inventory"},
     "waitroom.look": {"inventory"},
+    "waitroom.gate": {"inventory"},
     "waitroom.outgoing": {"inventory", "waitroom.line"},
     "waitroom.store": {"inventory", "waitroom.line", "waitroom.log"},
     "waitroom.reports": {"inventory", "checkout", "waitroom.log"},
@@ -26,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
         "waitroom.store",
         "waitroom.line",
         "waitroom.look",
+        "waitroom.gate",
         "waitroom.log",
     },
     "waitroom.web": {
@@ -35,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
         "waitroom.reports",
         "waitroom.line",
         "waitroom.look",
+        "waitroom.gate",
         "waitroom.log",
     },
     "waitroom.admin": {
@@ -46,6 +49,7 @@ ALLOWED: dict[str, set[str]] = {
         "waitroom.store",
         "waitroom.line",
         "waitroom.look",
+        "waitroom.gate",
         "waitroom.log",
         "waitroom.load",
         "waitroom.rehearse",

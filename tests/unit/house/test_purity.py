@@ -9,7 +9,7 @@ from sources import ROOT, files, imported, module_of, short, tree
 # In these every module is pure, but for those whose name says that they talk to an engine or the
 # network, and those below.
 PURE = re.compile(
-    r"(checkout|inventory|waitroom\.(line|log|look|reports|outgoing|rehearse))(\.\w+)*\Z"
+    r"(checkout|inventory|waitroom\.(line|log|look|gate|reports|outgoing|rehearse))(\.\w+)*\Z"
 )
 AT_THE_RIM = re.compile(r".*([._](store|api|pages|gateway|webhooks|sender|client|loop|loops))\Z")
 NAMED_IMPURE = {

@@ -40,6 +40,7 @@ SUBJECTS = {
         "save_look",
         "publish_look",
         "copy_look",
+        "gate",
     ),
     "line": (
         *("lane", "profile", "invite", "revoke invitations", "revoke", "public_value"),
@@ -128,6 +129,12 @@ def _change(told: Details) -> str:
 def _reset(told: Details) -> str:
     calls = told.count("calls_taken_back", "call was", "calls were")
     return f"reset the room: everybody in line lost their place, and {calls} taken back"
+
+
+def _gate(told: Details) -> str:
+    names = {"when_away": "its state while this service is away", "pass_s": "the time of a pass"}
+    changed = listed(names.get(name, f"the {name.replace('_', ' ')}") for name in told.values)
+    return f"changed the gate in front of the site: {changed or 'nothing'}"
 
 
 # The line.
@@ -346,6 +353,7 @@ PREDICATES: dict[str, Predicate] = {
     "archive": lambda _: "archived the room",
     "save_look": lambda _: "changed the draft of its look",
     "publish_look": lambda _: "showed the draft of its look to shoppers",
+    "gate": _gate,
     "copy_look": lambda told: f"took over the look of the room {told.text('from')}",
     "copy_goods": _copy_goods,
     "crowd": lambda told: f"sent a test crowd of {told.count('shoppers', 'shopper', 'shoppers')}",
