@@ -215,7 +215,7 @@ DETAILS = (
     phrase("The shop cancelled this order."),
     phrase("Your money has gone back to you."),
     phrase("You have not been charged."),
-    phrase("Your bank sent a refund back."),
+    phrase("Your bank did not accept a refund."),
     phrase("The shop has to return this money in another way."),
     phrase("Declined by its token."),
     phrase("Try another card, or ask your bank."),

@@ -184,6 +184,7 @@ class CheckoutPages:
             "reason": refusal.told(language_of(request)),
             "room": session.room if session else refusal.fields.get("room"),
             "view": view,
+            "sells": view is None or await self._shelves.sells(view.room),
             "bought": await self._checkout.orders.bought(session.session_id) if session else [],
         }
         return self._pages.render(
@@ -306,6 +307,7 @@ class CheckoutPages:
             "view": view,
             "holds": [hold_body(hold) for hold in holds],
             "wishes": await self._checkout.holds.wishes(session.session_id),
+            "sells": await self._shelves.sells(view.room),
         }
         return self._pages.render(
             "leave_checkout.html",

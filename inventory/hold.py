@@ -173,7 +173,7 @@ def refusal(verdict: Verdict, *, sku: str = "", figure: int = 0) -> Refusal:
         return OutOfStock(left, sku=sku, available=figure)
     if verdict is Verdict.ORDER_UNITS:
         return LimitReached(
-            phrase("At most {limit} units in one order."), limit=figure, scope="order"
+            phrase("Units in one order: at most {limit}."), limit=figure, scope="order"
         )
     if verdict in _LIMITS:
         scope = _LIMITS[verdict]

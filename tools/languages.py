@@ -40,8 +40,8 @@ FOR_OTHERS = set(
     re.findall(
         r"\w+",
         """
-    AddressRefused AuditTooLong BelowCommitted CatalogueMoved CrowdRunning CustomerBusy
-    CustomersNotConfigured DeliveryRunning DrawIsDue EndpointInactive FairnessNotPublic
+    AddressRefused AuditTooLong BelowCommitted CatalogueMoved ChangedMeanwhile CrowdRunning
+    CustomerBusy CustomersNotConfigured DeliveryRunning DrawIsDue EndpointInactive FairnessNotPublic
     FileTooLarge IdempotencyKeyMissing IdempotencyKeyReused IdempotencyKeyWeak ImportRefused
     InUse LastAdmin LogNotPublicYet NoCrowds NoDrawWaits NotAPicture NotCancellable NotCsv
     NotElsewhere NotOpenYet NotReady NotRefundable NotSigned NothingToRehearse OwnAccount

@@ -84,8 +84,10 @@ def _out_of_stock(available: int, name: str, language: Language, *, in_line: boo
 def _limit(refusal: LimitReached, name: str, language: Language) -> str:
     limit, scope = refusal.fields["limit"], refusal.fields["scope"]
     if not refusal.fields.get("sku"):
-        return language.say(
-            "At most {limit} items go into one order. Please choose fewer.", limit=limit
+        return language.say_n(
+            limit,
+            "At most {n} item goes into one order. Please choose fewer.",
+            "At most {n} items go into one order. Please choose fewer.",
         )
     if scope == "order":
         return language.say("{name}: at most {limit} for each order.", name=name, limit=limit)

@@ -24,6 +24,10 @@ class Shelves:
         """Return those of a few SKUs that a room sells, by their codes, as they are now."""
         return {sku.sku: sku for sku in await self._catalogue.named(room, skus)}
 
+    async def sells(self, room: str) -> bool:
+        """Say whether a room sells anything, or lets shoppers through to another site."""
+        return bool((await self._catalogue.products(room=room, limit=1, private=True)).found)
+
     async def shelf(
         self, room: str, page: Sought, *, wanted: Sku | None, chosen: Collection[Sku]
     ) -> Shelf:

@@ -10,7 +10,7 @@ const ACTS = {
   code: { method: "POST", path: "tickets/me/code", said: say("Here is the code. It is valid for ten minutes and works once.") },
   bring: { method: "POST", path: "move", body: (form) => ({ code: form.elements.code.value }), said: say("The place is on this device now.") },
   choose: { method: "PUT", path: "tickets/me/choice", body: (form) => ({ sku: form.elements.sku.value || null }), said: say("Your choice is saved. Your place stays the same.") },
-  mail: { method: "PUT", path: "mail", body: (form) => ({ email: form.elements.email.value }), said: say("When it is your turn we write to you.") },
+  mail: { method: "PUT", path: "mail", body: (form) => ({ email: form.elements.email.value }), said: say("We write to you shortly before your turn and when it comes.") },
   "no-mail": { method: "DELETE", path: "mail", said: say("You get no more messages.") },
   "more-time": { method: "PUT", path: "tickets/me/profile", body: (form) => ({ profile: form.elements.profile.value }), said: say("You have more time now.") },
 };
@@ -33,7 +33,7 @@ const APART = ["code", "mail", "no-mail"];
 function drawMail(email) {
   const [ask, stop] = ["mail-form", "no-mail-form"].map((id) => document.getElementById(id));
   [ask.hidden, stop.hidden] = [!!email, !email];
-  if (email) document.getElementById("mail-told").textContent = say("When it is your turn we write to {address}.", { address: email });
+  if (email) document.getElementById("mail-told").textContent = say("We write to {address} shortly before your turn and when it comes.", { address: email });
   (email ? stop : ask).querySelector("button").focus();
 }
 

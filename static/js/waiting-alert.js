@@ -118,7 +118,7 @@ export function begin(beat, tell) {
   return {
     /** @param {string} was @param {string} view @param {number | null} place */
     noted(was, view, place) {
-      if (view === "called" && was !== "called") call(say("It is your turn. Press Enter the checkout."));
+      if (view === "called" && was !== "called") call(document.getElementById("room").dataset.sells ? say("It is your turn. Press Enter the checkout.") : say("It is your turn. Press the button to enter."));
       if (was === "called" && view !== "called") hush().catch(() => {});
       // A page that has just loaded does not know its place yet, and tells no news of it.
       if (view === "waiting" && place == null) return;

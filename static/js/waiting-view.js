@@ -4,17 +4,17 @@ import { count, say, sayN } from "./words.js";
 
 export const BEFORE = ["scheduled", "before_opening"];
 export const CALLS_NOBODY = ["sold_out", "ended"];
+
+/** @param {string} id */
+export const $ = (id) => /** @type {any} */ (document.getElementById(id));
+const { name, sells } = $("room").dataset;
 const NEWS = {
-  called: say("It is your turn. Press Enter the checkout."), missed: say("Your turn passed. You can come back."),
-  claimed: say("You are through. Continue to checkout."), sold_out: say("Everything is sold."), left: say("You left the line."), left_draw: say("You left the draw."),
+  called: sells ? say("It is your turn. Press Enter the checkout.") : say("It is your turn. Press the button to enter."), missed: say("Your turn passed. You can come back."),
+  claimed: sells ? say("You are through. Continue to checkout.") : say("You are through. You may go on."), sold_out: say("Everything is sold."), left: say("You left the line."), left_draw: say("You left the draw."),
   over: say("This ticket is used up"), ended: say("This room has ended. Thank you for coming."),
   entered: say("You are in the draw. It decides the order."), drawing: say("The entries are closed. The order is being drawn."),
   moved: say("Your place is on another device now."), revoked: say("The organiser took this place back."), lost: say("This browser has lost your ticket"),
 };
-
-/** @param {string} id */
-export const $ = (id) => /** @type {any} */ (document.getElementById(id));
-const name = $("room").dataset.name;
 // The sentences for the room's states stand in the template, for browsers with and without a script.
 export const said = (id, key) => $(id).dataset[key.replace(/_./g, (sign) => sign[1].toUpperCase())];
 

@@ -57,6 +57,7 @@ from waitroom.web.places_api import PlacesApi
 from waitroom.web.returns_api import ReturnsApi
 from waitroom.web.shop_pages import ShopPages
 from waitroom.web.tickets_api import TicketsApi
+from waitroom.web.waiting.opening_api import OpeningApi
 
 # The scripts of the pages that a crowd opens.
 BUNDLED = ("waiting.js", "checkout.js")
@@ -146,10 +147,10 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         messages=messages,
         places=places,
         purchases=service.checkout.sessions.bought_in,
-        base_url=service.settings.base_url,
         sign_in_url=service.settings.customer_sign_in_url,
     )
     yield waiting
+    yield OpeningApi(credentials, base_url=service.settings.base_url)
     yield PreviewApi(
         guard,
         board=board,

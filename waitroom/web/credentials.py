@@ -26,6 +26,7 @@ from inventory.kit.http import bearer, idempotency_key, query_int
 from inventory.kit.language.asked import ROOM_LANGUAGE
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.entrance import Brought
+from waitroom.desk.standing import TicketStanding
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import (
     CookiesNeeded,
@@ -48,6 +49,9 @@ SEEN_COOKIE = "waitroom_seen"
 SEEN_MAX_AGE_S = 3600
 # Says under the same path that this browser has left an address, so that its pages ask for it.
 MAILED_COOKIE = "waitroom_mailed"
+# Keeps what a shopper came for while they sign in at the shop or look for their invitation.
+CHOICE_COOKIE = "waitroom_choice"
+CHOICE_MAX_AGE_S = 3600
 # Greater than any document's version, and exact in every JSON reader.
 VERSION_MAX = 2**53
 _VERSION_DIGITS_MAX = 16
@@ -210,6 +214,15 @@ class Credentials:
     def keep_mailed(self, response: web.StreamResponse, view: RoomView) -> None:
         """Note that the place of this browser may have left an address."""
         self._note(response, view, f"{MAILED_COOKIE}=1", max_age_s=COOKIE_MAX_AGE_S)
+
+    def keep_choice(self, response: web.StreamResponse, view: RoomView, sku: str) -> None:
+        """Note what a shopper came for who has to bring something before they can join."""
+        self._note(response, view, f"{CHOICE_COOKIE}={sku}", max_age_s=CHOICE_MAX_AGE_S)
+
+    @staticmethod
+    def choice_of(request: web.Request, standing: TicketStanding | None) -> str:
+        """Return the SKU that a browser without a place came for before, "" for none."""
+        return next(iter(_sent(request, CHOICE_COOKIE)), "") if standing is None else ""
 
     def _note(
         self, response: web.StreamResponse, view: RoomView, cookie: str, *, max_age_s: int

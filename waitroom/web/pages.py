@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -12,7 +13,7 @@ from inventory.api import Catalogue
 from inventory.kit.http import json_response, read_form, wants_html
 from inventory.kit.language.asked import language_of
 from inventory.kit.pages import Look, Pages
-from inventory.kit.problem import Busy, NotFound, Refusal
+from inventory.kit.problem import Busy, Refusal
 from waitroom.desk.board import RoomView
 from waitroom.desk.called.messages import Messages, MessageStanding
 from waitroom.desk.called.returns import Returns, ReturnsStanding
@@ -22,12 +23,18 @@ from waitroom.desk.standing import TicketStanding
 from waitroom.desk.tickets import Tickets
 from waitroom.line.address import ADDRESS_LENGTH_MAX
 from waitroom.line.ticket import Ticket
-from waitroom.refusals import NoTicket, NotYetCalled, OtherTicket, StateNotKnown, TicketMoved
+from waitroom.refusals import (
+    InvitationInvalid,
+    NoTicket,
+    NotYetCalled,
+    OtherTicket,
+    StateNotKnown,
+    TicketMoved,
+)
 from waitroom.web.answers import room_fields
 from waitroom.web.credentials import Credentials
 from waitroom.web.places_api import move_here
 from waitroom.web.shop_pages import PRODUCTS_SHOWN_MAX
-from waitroom.web.waiting.calendar import calendar
 from waitroom.web.waiting.early import EARLY_CSP, EARLY_SCRIPT
 from waitroom.web.waiting.shown import (
     ShownProduct,
@@ -64,7 +71,6 @@ class WaitingPages:
         messages: Messages,
         places: Places,
         purchases: Purchases,
-        base_url: str,
         sign_in_url: str,
     ) -> None:
         self._tickets = tickets
@@ -76,13 +82,11 @@ class WaitingPages:
         self._catalogue = catalogue
         self._pages = pages
         self._purchases = purchases
-        self._base_url = base_url
         self._sign_in_url = sign_in_url
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/rooms/{room}", self.waiting),
-            web.get("/rooms/{room}/opening.ics", self.opening),
             web.post("/rooms/{room}/join", self.join),
             web.post("/rooms/{room}/enter", self.enter),
             web.post("/rooms/{room}/leave", self.leave),
@@ -98,7 +102,12 @@ class WaitingPages:
 
     async def waiting(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
-        await self._open_invitation(request, view)
+        try:
+            await self._open_invitation(request, view)
+        except InvitationInvalid as refusal:
+            if not wants_html(request):
+                raise
+            return self._pages.problem(request, refusal, f"/rooms/{view.room}")
         if not wants_html(request):
             skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)
             return json_response({**room_fields(view), "skus": [sku.public_body() for sku in skus]})
@@ -114,7 +123,9 @@ class WaitingPages:
         if token is None:
             return
         await self._entrance.check(view, token)
-        response = web.HTTPSeeOther(f"/rooms/{view.room}", headers={"Cache-Control": "no-store"})
+        sku = request.query.get("sku")
+        page = f"/rooms/{view.room}" + (f"?{urlencode({'sku': sku})}" if sku else "")
+        response = web.HTTPSeeOther(page, headers={"Cache-Control": "no-store"})
         self._credentials.keep_invitation(request, response, view, token)
         raise response
 
@@ -133,7 +144,8 @@ class WaitingPages:
             raise StateNotKnown
         status, standing, returns = looked or await self._look(request, view)
         language = language_of(request)
-        wanted = await wanted_by(request.query.get("sku", ""), standing, view.room, self._catalogue)
+        chosen = request.query.get("sku") or self._credentials.choice_of(request, standing)
+        wanted = await wanted_by(chosen, standing, view.room, self._catalogue)
         # The answer to a form cannot be loaded again, and a code on it would be gone.
         still = "still" in request.query or request.method != "GET"
         shown = view_of(status, view.state)
@@ -174,6 +186,8 @@ class WaitingPages:
         if said is not None and "WWW-Authenticate" in said.headers:
             response.headers["WWW-Authenticate"] = said.headers["WWW-Authenticate"]
         self._credentials.keep_visitor(request, response)
+        if asked and wanted is not None:
+            self._credentials.keep_choice(response, view, wanted.sku)
         if standing is not None:
             self._credentials.keep_seen(request, response, view, standing.version)
         return response
@@ -199,29 +213,6 @@ class WaitingPages:
         asked = self._credentials.asked_for_mail(request)
         ticket, good = self._credentials.former_ticket(request, view) if asked else (None, False)
         return await self._messages.shown(ticket if good else None)
-
-    async def opening(self, request: web.Request) -> web.Response:
-        """Give the opening as a calendar file."""
-        view = await self._credentials.room_of(request)
-        opens_at, state = view.rules.opens_at, view.state
-        if opens_at is None or state is None:
-            raise NotFound
-        url = f"{self._base_url}/rooms/{view.room}"
-        language = language_of(request)
-        body = calendar(
-            room=view.room,
-            name=view.rules.name,
-            text=language.say("The line starts to move then: {address}", address=url),
-            url=url,
-            opens_at=opens_at,
-            written_at=state.updated_at,
-        )
-        headers = {
-            "Content-Type": "text/calendar; charset=utf-8",
-            "Content-Disposition": f'attachment; filename="{view.room}.ics"',
-            "Cache-Control": "no-store",
-        }
-        return web.Response(body=body, headers=headers)
 
     async def _look(self, request: web.Request, view: RoomView) -> Looked:
         """Return the status that the page shows, the ticket's standing, and what returns offer."""

@@ -4,7 +4,7 @@ const TO_OPERATORS = {
   "The shop cancelled this order.": "This order was cancelled here.",
   "Your money has gone back to you.": "The money has gone back to the shopper.",
   "You have not been charged.": "The shopper was not charged.",
-  "Your bank sent a refund back.": "The shopper’s bank did not accept the refund.",
+  "Your bank did not accept a refund.": "The shopper’s bank did not accept the refund.",
   "Try another card, or ask your bank.": "The shopper was told to try another card, or to ask the bank.",
 };
 

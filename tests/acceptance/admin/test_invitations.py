@@ -235,7 +235,9 @@ async def test_a_bad_link_is_told_of_on_the_page_and_keeps_no_cookie(
     )
 
     assert answer.status == 403
-    assert "not for this room" in await answer.text()
+    told = await answer.text()
+    assert "not for this room" in told
+    assert 'href="/rooms/drop">Back to the waiting room' in told
     assert "Set-Cookie" not in answer.headers
 
 

@@ -1,6 +1,7 @@
 """The checkout in a browser: a decline is said at the button, and only the server ends a hold."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,8 @@ from waitroom.run.app import Service
 # The end of the hold, as the server sent it with the page.
 DEADLINE = """fetch("/checkout/session?room=drop").then((one) => one.json())
     .then((session) => session.holds[0].expires_at)"""
+# A room that sells nothing says none of this.
+SHOPPING = re.compile(r"checkout|to shop|items", re.IGNORECASE)
 
 Pages = Callable[..., Awaitable[Page]]
 
@@ -89,14 +92,18 @@ async def test_a_room_without_stock_lets_through_and_offers_nothing(
     await all_know(site.url)
     page = await pages(viewport={"width": 320, "height": 600})
     await page.goto(f"{site.url}/rooms/drop")
+    await expect(page.locator("#enter")).to_have_text("Enter Drop")
+    await expect(page.locator("body")).not_to_contain_text(SHOPPING, use_inner_text=True)
     await page.locator("#enter").click()
     await page.wait_for_url("**/checkout?room=*")
 
     await expect(page.locator("h1")).to_have_text("You are through")
     await expect(page.locator("#hold-button")).to_have_count(0)
     await page.locator("#leave").click()
+    await expect(page.locator("body")).not_to_contain_text(SHOPPING, use_inner_text=True)
     await page.locator("#leave-yes").click()
-    await expect(page.locator("h1")).to_have_text("You left the checkout")
+    await expect(page.locator("h1")).to_have_text("You gave your turn up")
+    await expect(page.locator("body")).not_to_contain_text(SHOPPING, use_inner_text=True)
 
 
 async def test_a_waiting_page_tells_what_was_bought_in_another_tab(

@@ -120,12 +120,18 @@ async def test_a_page_says_what_its_room_asks_for(
         answer = await client.get(f"/rooms/{room}", headers={"Accept": "text/html", **headers})
         return await answer.text()
 
+    # A shopper who came from a product's page signs in elsewhere, and comes back to the room.
+    first = await client.get("/rooms/drop?sku=mug-drop", headers={"Accept": "text/html"})
+    kept = "; ".join(one.OutputString([]) for one in first.cookies.values())
+    chosen = await page("drop", Cookie=kept, **authorization(provider.token()))
     customers, guests = await page("drop"), await page("vips")
     signed_in = await page("drop", **authorization(provider.token()))
     invited = await page("vips", Cookie="waitroom_invitation_vips=kept")
 
     assert 'href="https://shop.example/sign-in?from=queue&amp;room=drop"' in customers
     assert "for customers who have signed in" in customers
+    assert 'data-sku="mug-drop"' in chosen
+    assert "data-sku" not in signed_in
     assert "Open the link in your invitation" in guests
     for asks in (customers, guests):
         assert 'data-asks="1"' in asks

@@ -76,7 +76,7 @@ async def test_a_refund_that_fails_after_it_was_done_is_owed_again(
     assert (done.state, found, again) == (OrderState.REFUNDED, ["failed_later"], [])
     assert (owed.state, owed.refunded_minor) == (OrderState.PAID, 0)
     assert shopper_status(owed) == "paid"
-    assert "sent a refund back" in owed.detail
+    assert "did not accept a refund" in owed.detail
     assert (failed.stage, failed.done_at is None) == (RefundStage.FAILED, False)
     assert shopper_refund_bodies([failed]) == []
     assert (after.state, after.refunded_minor) == (OrderState.REFUNDED, after.total_minor)

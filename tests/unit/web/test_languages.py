@@ -186,6 +186,7 @@ def outside_of(text: str, known: Collection[str]) -> list[str]:
 
 def test_no_module_for_shoppers_has_a_sentence_outside_the_catalogues() -> None:
     known = set(known_sentences()) | titles_for_others()
+    known |= {said.many for said in known_sentences().values() if said.many}
     stray = {}
     for folder in ("checkout", "waitroom/web", "waitroom/desk"):
         for path in sorted((ROOT / folder).rglob("*.py")):

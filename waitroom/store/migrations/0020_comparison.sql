@@ -13,7 +13,7 @@ BEGIN
     END IF;
     UPDATE purchase x SET refunded_minor = x.refunded_minor - r.amount_minor, changed_at = clock_timestamp(),
             state = CASE WHEN x.state <> 'refunded' THEN x.state WHEN x.paid_at IS NULL THEN 'returning' ELSE 'paid' END,
-            detail = 'Your bank sent a refund back. The shop has to return this money in another way.'
+            detail = 'Your bank did not accept a refund. The shop has to return this money in another way.'
         WHERE x.order_id = r.order_id;
 END $$;
 

@@ -186,6 +186,7 @@ def _over(view: RoomView, shown: ShownState, language: Language) -> Json:
         "reason": language.say("The time of this session is over."),
         "room": view.room,
         "view": session,
+        "sells": True,
         "bought": [],
     }
 
