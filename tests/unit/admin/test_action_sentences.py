@@ -33,6 +33,14 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "reset the room: everybody in line lost their place, and 1 call was taken back",
     ),
     ("archive", {}, "archived the room"),
+    (
+        "gate",
+        {"when_away": ["closed", "open"], "triggers": [[], [{"path": "/a"}]]},
+        (
+            "changed the gate in front of the site: its state while this service is away and the "
+            "triggers"
+        ),
+    ),
     ("copy_look", {"from": "spring"}, "took over the look of the room spring"),
     (
         "copy_goods",
