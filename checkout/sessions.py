@@ -16,8 +16,8 @@ from checkout.order_store import OrderStore
 from checkout.refusals import RoomNeeded
 from checkout.session import Session, SessionSeal
 from inventory.kit.database import work_for
+from inventory.kit.doors.client import bearer
 from inventory.kit.doors.cookies import cookies_in, values_of
-from inventory.kit.http import bearer
 from inventory.kit.language.language import phrase
 from inventory.kit.problem import Busy
 from inventory.refusals import SessionOver

@@ -1,6 +1,7 @@
 """Every refusal of `waitroom`: its code, its HTTP status and the sentence that a caller reads.
 
-`docs/refusals.md` lists them all. Every folder but the public log may raise them.
+`docs/refusals.md` lists them all. Those of operators' accounts and keys stand with these, in
+`waitroom/admin/accounts/refusals.py`. Every folder but the public log may raise them.
 """
 
 from inventory.kit.problem import Busy, Refusal
@@ -213,37 +214,6 @@ class FairnessNotPublic(Refusal):
 class TooMuchToCount(Refusal):
     code, status = "too_much_to_count", 422
     title = "Counting this takes too long. Please choose a shorter period."
-
-
-# Operators' accounts
-
-
-class SignInNeeded(Refusal):
-    code, status, title = "sign_in_needed", 401, "Please sign in."
-
-
-class WrongPassword(Refusal):
-    code, status, title = "wrong_password", 401, "That name and password do not match."
-
-
-class WrongCode(Refusal):
-    code, status = "wrong_code", 403
-    title = "This code is not valid. `waitroom up` prints the newest one when it starts."
-
-
-class OwnAccount(Refusal):
-    code, status = "own_account", 409
-    title = "Only another admin can change your account. Please ask one."
-
-
-class LastAdmin(Refusal):
-    code, status = "last_admin", 409
-    title = "That would leave no admin. Make another account an admin first."
-
-
-class UnknownOperator(Refusal):
-    code, status = "not_found", 404
-    title = "There is no operator by that name. The list of people has all of them."
 
 
 # Steering a room

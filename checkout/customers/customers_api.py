@@ -15,7 +15,8 @@ from checkout.history.cursor import Cursor, read_cursor
 from checkout.order import UNSETTLED
 from checkout.refusals import CustomerTokenInvalid, Fault, UnknownOrder
 from checkout.session import checkout_url
-from inventory.kit.http import bearer, json_response, query_int, read_body, read_form
+from inventory.kit.doors.client import bearer
+from inventory.kit.http import json_response, query_int, read_body, read_form
 
 
 class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,7 +15,8 @@ from checkout.order import UNSETTLED, Order, OrderState, detail_in
 from checkout.refund import Refund, RefundStage, shopper_refund_bodies
 from checkout.refund_store import RefundStore
 from checkout.refusals import CustomersNotConfigured, CustomerTokenInvalid, Fault, UnknownOrder
-from inventory.kit.http import PRIVATE, bearer, json_response, query_int, wants_html
+from inventory.kit.doors.client import bearer
+from inventory.kit.http import PRIVATE, json_response, query_int, wants_html
 from inventory.kit.language.asked import language_of
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest

@@ -19,6 +19,7 @@ from prometheus_client import Histogram
 
 from inventory.kit.database import ENGINE_ERRORS, work_for
 from inventory.kit.doors.accept import prefers_html, takes_gzip
+from inventory.kit.doors.client import api_key
 from inventory.kit.doors.decoding import field_of, words_of
 from inventory.kit.doors.origins import Origin, origin_of, parse_origin
 from inventory.kit.language.asked import language_of
@@ -206,15 +207,6 @@ def idempotency_key(request: web.Request, *, required: bool = True) -> str | Non
     return key
 
 
-def bearer(request: web.Request) -> str | None:
-    """Return the token of `Authorization: Bearer …`, if there is one.
-
-    The scheme's name is the same in any case (RFC 9110, section 11.1).
-    """
-    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
-
-
 def wants_html(request: web.Request) -> bool:
     """Say whether a browser is asking for a page; programs get JSON."""
     return prefers_html(",".join(request.headers.getall("Accept", ())))
@@ -303,7 +295,8 @@ async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
     pulse = pulse_of(route)
     number = 0 if pulse is None else pulse.begin(request.method, route, started)
     try:
-        if request.method not in SAFE_METHODS:
+        # No browser sends a key by itself, so no other site can borrow it.
+        if request.method not in SAFE_METHODS and api_key(request) is None:
             refuse_cross_site(request)
         response = await handler(request)
         status = response.status

@@ -57,6 +57,7 @@ SCREENS = (
 BEYOND = (
     Screen(name="audit", title="Audit", own=True),
     Screen(name="people", title="People", role="admin", own=True),
+    Screen(name="keys", title="API keys", role="admin", own=True),
     Screen(name="webhooks", title="Webhooks", own=True),
     Screen(name="account", title="Account", sellers=True, own=True),
 )

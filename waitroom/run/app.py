@@ -16,7 +16,7 @@ from inventory.kit.doors.origins import origin_of
 from inventory.kit.http import BODY_BYTES_MAX, OWN_ORIGIN, PROBLEM_PAGE, PROCESS, rim
 from inventory.kit.pages import static_folder
 from inventory.kit.problem import EngineDown
-from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.guard import ACCESS, Guard
 from waitroom.admin.problems import problem_page
 from waitroom.admin.rooms.crowd import Crowds, Shared
 from waitroom.run.gateways import open_gateway, stripe_api
@@ -204,12 +204,14 @@ def make_app(service: Service) -> web.Application:
         app.on_cleanup.append(lambda _: crowds.close())
     guard = Guard(
         operators=service.operators,
+        keys=service.keys,
         memory=service.memory,
         pages=service.pages,
         devices=service.devices,
         attempts_per_minute=settings.sign_in_attempts_per_minute,
         secure=settings.secure,
     )
+    app[ACCESS] = guard.access
     for api in apis_of(service, guard, crowds):
         app.add_routes(api.routes())
     app.router.add_static("/static/pictures", static_folder() / "pictures")

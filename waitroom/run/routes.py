@@ -15,6 +15,7 @@ from inventory.kit.language.switch_api import LanguageSwitch
 from inventory.kit.pages import static_folder
 from inventory.pictures.api import PicturesApi
 from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.keys_admin import KeysAdmin
 from waitroom.admin.accounts.people import PeopleAdmin
 from waitroom.admin.audit.audit import AuditAdmin
 from waitroom.admin.first.account import FirstAccount
@@ -91,6 +92,7 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
     yield from _for_operators_of_rooms(service, guard, crowds)
     yield from _for_the_first_sale(service, guard, screens)
     yield AuditAdmin(guard, actions=service.actions, board=service.board, screens=screens)
+    yield KeysAdmin(guard, keys=service.keys, screens=screens)
     yield PeopleAdmin(guard, operators=service.operators, actions=service.actions, screens=screens)
     yield WebhooksAdmin(
         guard,

@@ -16,6 +16,7 @@ from inventory.pictures.picture_store import PictureStore
 from inventory.product_store import CatalogueStore
 from inventory.sku_store import StockStore
 from waitroom.admin.accounts.actions import ActionStore
+from waitroom.admin.accounts.keys import KeyStore
 from waitroom.admin.accounts.sign_in import OperatorStore
 from waitroom.gate.gate_store import GateStore
 from waitroom.look.look_store import LookStore
@@ -46,7 +47,7 @@ class Stores:
     `elsewhere` for rooms whose stock another system keeps.
     The shelf: `holds`, `stock` (SKUs), `products`, `ledger`, `imports`, `pictures`.
     The till: `orders`, `refund_store`, `history`, `customers`.
-    The operators: `operators`, `actions`, `endpoints` of webhooks.
+    The operators: `operators`, API `keys`, `actions`, `endpoints` of webhooks.
     Sent outside: `outbox`, `mails`. Reports: `analytics`, `fairness`.
     """
 
@@ -77,6 +78,7 @@ class Stores:
     history: HistoryStore
     customers: CustomerStore
     operators: OperatorStore
+    keys: KeyStore
     actions: ActionStore
     endpoints: EndpointStore
     outbox: OutboxStore
@@ -119,6 +121,7 @@ def stores_on(
         history=HistoryStore(pool),
         customers=CustomerStore(pool),
         operators=OperatorStore(pool),
+        keys=KeyStore(pool),
         actions=ActionStore(pool),
         endpoints=EndpointStore(pool, secrets_of_endpoints),
         outbox=OutboxStore(pool, holder=holder.name),

@@ -13,6 +13,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from checkout.sessions import session_cookie
+from inventory.kit.doors.client import bearer
 from inventory.kit.doors.cookies import (
     OURS_BYTES_MAX,
     Kind,
@@ -22,7 +23,7 @@ from inventory.kit.doors.cookies import (
     values_of,
 )
 from inventory.kit.doors.keys import is_unique
-from inventory.kit.http import bearer, idempotency_key, query_int
+from inventory.kit.http import idempotency_key, query_int
 from inventory.kit.language.asked import ROOM_LANGUAGE
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.entrance import Brought

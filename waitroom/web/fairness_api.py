@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Protocol
+from typing import Literal, Protocol
 
 from aiohttp import web
 
@@ -30,7 +30,11 @@ class Guard(Protocol):
     """Lets only operators with a role do an action. The operators' part of the service has one."""
 
     def as_role(
-        self, role: str, action: Callable[[web.Request, SignedIn], Awaitable[web.StreamResponse]]
+        self,
+        role: str,
+        action: Callable[[web.Request, SignedIn], Awaitable[web.StreamResponse]],
+        *,
+        scope: Literal["figures"] | tuple[()] = (),
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]: ...
 
 
@@ -48,7 +52,7 @@ class FairnessApi:
             web.get("/rooms/{room}/fairness", self.show),
             web.get(
                 "/admin/rooms/{room}/fairness",
-                self._guard.as_role("viewer", self.show_to_operators),
+                self._guard.as_role("viewer", self.show_to_operators, scope="figures"),
             ),
         ]
 

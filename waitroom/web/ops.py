@@ -48,7 +48,7 @@ class Engines:
 
 
 class OpsApi:
-    """`as_role` lets only operators of a role call a handler.
+    """`as_role` lets only operators of a role call a handler, and programs with its scope.
 
     `base_url` is the address of the service as browsers know it.
     """
@@ -60,7 +60,7 @@ class OpsApi:
         engines: Engines,
         board: Board,
         checkout: Checkout,
-        as_role: Callable[[str, Any], Any],
+        as_role: Callable[..., Any],
         base_url: str,
     ) -> None:
         self._process = process
@@ -68,7 +68,7 @@ class OpsApi:
         self._board = board
         self._checkout = checkout
         self._base_url = base_url
-        self._metrics_for_operators = as_role("viewer", self._metrics)
+        self._metrics_for_operators = as_role("viewer", self._metrics, scope="figures")
 
     def routes(self) -> list[web.RouteDef]:
         return [

@@ -1,8 +1,11 @@
-"""The client that a request came from, for every limit that counts by client."""
+"""The client that a request came from: its address, for limits by client, and its token."""
 
 from aiohttp import web
 
 from inventory.kit.doors.client_address import TrustedProxies, network_of
+
+# The beginning of every API key, so that one which leaks is recognized.
+API_KEY_PREFIX = "wrk_"
 
 TRUSTED_PROXIES: "web.AppKey[TrustedProxies]" = web.AppKey("trusted_proxies")
 _NONE = TrustedProxies()
@@ -20,3 +23,18 @@ def client_address(request: web.Request) -> str:
 def client_network(request: web.Request) -> str:
     """Return what limits by address count: the client's IPv4 address, or its /64 of IPv6."""
     return network_of(client_address(request))
+
+
+def bearer(request: web.Request) -> str | None:
+    """Return the token of `Authorization: Bearer …`, if there is one.
+
+    The scheme's name is the same in any case (RFC 9110, section 11.1).
+    """
+    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def api_key(request: web.Request) -> str | None:
+    """Return the API key that a program sent, if it sent one."""
+    token = bearer(request)
+    return token if token is not None and token.startswith(API_KEY_PREFIX) else None

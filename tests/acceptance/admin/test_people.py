@@ -18,8 +18,8 @@ from support import PASSWORD, eventually, execute
 
 from inventory.kit.problem import BadRequest, Forbidden
 from waitroom.admin.accounts import sign_in as sign_in_module
+from waitroom.admin.accounts.refusals import LastAdmin, OwnAccount, WrongPassword
 from waitroom.admin.accounts.sign_in import Operator, OperatorStore
-from waitroom.refusals import LastAdmin, OwnAccount, WrongPassword
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.admin.audit.sentences import ACTORS, PREDICATES, SUBJECTS, say_action
+from waitroom.admin.audit.filing import ACTORS, SUBJECTS
+from waitroom.admin.audit.sentences import PREDICATES, say_action
 from waitroom.admin.bodies import RoomChange
 from waitroom.log.rule_words import RULES_IN_WORDS
 
@@ -150,6 +151,17 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         {"operator": "bo", "sessions": 1},
         "signed bo out everywhere; 1 session was ended",
     ),
+    (
+        "add_key",
+        {"key": "shop", "scopes": ["stock", "figures"], "rooms": ["drop", "may"]},
+        "made the API key shop with the scopes stock and figures, for drop and may alone",
+    ),
+    (
+        "add_key",
+        {"key": "shop", "scopes": ["steer"], "expires_at": "2026-11-22T12:00:00+00:00"},
+        "made the API key shop with the scopes steer, until 22 Nov 2026 12:00 UTC",
+    ),
+    ("end_key", {"key": "shop"}, "ended the API key shop"),
     ("change_password", {"operator": "ann"}, "chose another password"),
     (
         "webhook_added",

@@ -3,18 +3,21 @@
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import wraps
 
 from aiohttp import web
 from yarl import URL
 
-from inventory.kit.doors.client import client_network
+from inventory.kit.doors.client import api_key, bearer, client_network
 from inventory.kit.doors.cookies import values_of
 from inventory.kit.http import read_form, wants_html
 from inventory.kit.pages import Pages
 from inventory.kit.problem import Forbidden, TooManyRequests
 from inventory.kit.signing import Seal
+from waitroom.admin.accounts.keys import KeyStore
+from waitroom.admin.accounts.refusals import KeyRefused, SignInNeeded, TwoCredentials, WrongPassword
+from waitroom.admin.accounts.scopes import Access, Scope
 from waitroom.admin.accounts.sign_in import Operator, OperatorStore
-from waitroom.refusals import SignInNeeded, WrongPassword
 from waitroom.store.memory import Memory
 
 COOKIE = "waitroom_operator"
@@ -36,6 +39,9 @@ ADMINS = web.RequestKey("admins", list[str])
 Action = Callable[[web.Request, Operator], Awaitable[web.StreamResponse]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+# The rules of all operators' routes, by their handlers.
+ACCESS: "web.AppKey[dict[Handler, Access]]" = web.AppKey("access")
+
 
 class Guard:
     """Signs operators in and out, and guards every other route."""
@@ -44,6 +50,7 @@ class Guard:
         self,
         *,
         operators: OperatorStore,
+        keys: KeyStore,
         memory: Memory,
         pages: Pages,
         devices: Seal,
@@ -51,12 +58,15 @@ class Guard:
         secure: bool,
     ) -> None:
         self._operators = operators
+        self._keys = keys
         self._memory = memory
         self._pages = pages
         self._devices = devices
         self._attempts_per_minute = attempts_per_minute
         self._secure = secure
         prefix = "__Host-" if secure else ""
+        # The rule of each handler that `as_role` made.
+        self.access: dict[Handler, Access] = {}
         self._cookie, self._device_cookie = prefix + COOKIE, prefix + DEVICE_COOKIE
 
     def routes(self) -> list[web.RouteDef]:
@@ -66,15 +76,25 @@ class Guard:
             web.post("/admin/logout", self.sign_out),
         ]
 
-    def as_role(self, role: str, action: Action, *, sellers: bool = False) -> Handler:
-        """Let only operators of this role or above do an action.
+    def as_role(
+        self,
+        role: str,
+        action: Action,
+        *,
+        sellers: bool = False,
+        scope: Scope | tuple[Scope, ...] = (),
+    ) -> Handler:
+        """Let only operators of this role or above do an action, and programs with its scope.
 
-        With `sellers`, sellers may do it too; the action then has to keep to `operator.scope`.
+        With `sellers`, sellers may do it too; the action then has to keep to `operator.scope`. Of
+        several scopes one is enough; without a scope no API key may do it.
         """
+        scopes = scope if isinstance(scope, tuple) else (scope,)
 
+        @wraps(action)
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
-                operator = await self._operator_of(request)
+                operator = await self._actor_of(request, scopes)
             except SignInNeeded:
                 if request.method == "GET" and wants_html(request):
                     raise web.HTTPSeeOther(_sign_in_before(request)) from None
@@ -88,7 +108,44 @@ class Guard:
                     request[ADMINS] = await self._operators.admins()
                 raise
 
+        self.access[guarded] = Access(role=role, sellers=sellers, scopes=scopes)
         return guarded
+
+    async def _actor_of(self, request: web.Request, scopes: tuple[Scope, ...]) -> Operator:
+        """Return the operator or the program that asks, if the program may call this route."""
+        secret = api_key(request)
+        if secret is None:
+            try:
+                return await self._operator_of(request)
+            except SignInNeeded:
+                if bearer(request) is not None:
+                    raise KeyRefused from None
+                raise
+        if _sent(request, self._cookie):
+            raise TwoCredentials
+        actor = await self._program_of(request, secret)
+        assert actor.key is not None, "a program has a key"
+        actor.key.require(*scopes)
+        if actor.key.rooms is not None:
+            named = request.match_info
+            actor.key.require_room(named.get("room") or await self._keys.room_of(named))
+        return actor
+
+    async def _program_of(self, request: web.Request, secret: str) -> Operator:
+        """Return the program to which a key belongs; raises `KeyRefused`.
+
+        Wrong keys are limited by address. Right ones are not: strangers at the same address keep no
+        program out.
+        """
+        try:
+            return await self._keys.use(secret)
+        except KeyRefused:
+            await self._memory.limit(
+                f"key:address:{client_network(request)}",
+                per_minute=self._attempts_per_minute,
+                told="Too many requests with keys that are not in force; please wait a minute.",
+            )
+            raise
 
     async def _operator_of(self, request: web.Request) -> Operator:
         """Return the operator whose session a request carries; raises `SignInNeeded`."""

@@ -50,6 +50,37 @@ RETURNING o.operator_id, o.name, o.role;
 -- name: close_session
 DELETE FROM operator_session WHERE session_hash = $1;
 
+-- name: add_key
+SELECT add_key($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: end_key
+SELECT end_key($1, $2, $3, $4);
+
+-- name: use_key
+-- A program that asks without a pause writes the time of its last use once a minute and no oftener.
+WITH found AS (
+    SELECT k.key_id, k.name, k.scopes, k.rooms, COALESCE(o.role, 'admin') AS role, k.last_used_at
+    FROM api_key k LEFT JOIN operator o USING (operator_id)
+    WHERE k.key_hash = $1 AND k.ended_at IS NULL AND COALESCE(k.expires_at > clock_timestamp(), true)
+        AND COALESCE(o.active, true)),
+used AS (
+    UPDATE api_key k SET last_used_at = clock_timestamp() FROM found
+    WHERE k.key_id = found.key_id AND COALESCE(k.last_used_at < clock_timestamp() - interval '1 minute', true))
+SELECT key_id, name, scopes, rooms, role FROM found;
+
+-- name: list_keys
+-- Those in force first, then the ones that ended, the newest first.
+SELECT k.key_id, k.name, k.scopes, k.rooms, o.name AS made_by, k.made_at, k.expires_at, k.last_used_at,
+    k.ended_at, k.end_reason, COALESCE(k.expires_at <= clock_timestamp(), false) AS expired
+FROM api_key k LEFT JOIN operator o USING (operator_id)
+ORDER BY k.ended_at IS NOT NULL, CASE WHEN k.ended_at IS NULL THEN k.name END, k.ended_at DESC LIMIT $1;
+
+-- name: room_of_thing
+-- The room of a SKU, a product or an order.
+SELECT m.room FROM room m WHERE m.room_id = COALESCE(
+    (SELECT k.room_id FROM sku k WHERE k.sku = $1), (SELECT p.room_id FROM product p WHERE p.product = $2),
+    (SELECT o.room_id FROM purchase o WHERE o.order_id = $3));
+
 -- name: find_actions
 -- The newest actions of a room, or of all; those that belong to no room only if they are asked for.
 SELECT a.action_id, a.at, m.room, m.currency, a.who, a.action, a.detail::text AS detail, a.reason

@@ -13,7 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, Forbidden, Refusal
-from waitroom.refusals import (
+from waitroom.admin.accounts.refusals import (
     LastAdmin,
     OwnAccount,
     SignInNeeded,
@@ -21,6 +21,7 @@ from waitroom.refusals import (
     WrongCode,
     WrongPassword,
 )
+from waitroom.admin.accounts.scopes import Key, Scope
 
 SQL = load_queries("waitroom.admin.accounts")
 
@@ -44,14 +45,22 @@ HASHES_MAX = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
+    """The person who acts, or a program with the rights of its `key` and a negative id."""
+
     operator_id: int
     name: str
     role: str
+    key: Key | None = None
 
     @property
     def scope(self) -> int | None:
         """Return the operator to whose products this one is limited, or None for no limit."""
         return self.operator_id if self.role == SELLER else None
+
+    def require_scope(self, *scopes: Scope) -> None:
+        """Raise `ScopeLacking` for a program whose key has none of these; people need none."""
+        if self.key is not None:
+            self.key.require(*scopes)
 
     def require(self, role: str, *, sellers: bool = False) -> None:
         """Raise `Forbidden` unless this operator's role includes `role`.

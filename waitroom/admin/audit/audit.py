@@ -16,8 +16,8 @@ from inventory.kit.problem import BadRequest
 from waitroom.admin.accounts.actions import Action, ActionFilter, ActionStore
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.audit.filing import SUBJECTS, actor_of
 from waitroom.admin.audit.listing import header, rows_of, sentence_of
-from waitroom.admin.audit.sentences import ACTORS, SUBJECTS
 from waitroom.admin.screens import Screens
 from waitroom.desk.board import Board
 
@@ -29,7 +29,7 @@ _SUBJECTS = {
     "line": "Lines, invitations and sellers",
     "goods": "Goods and stock",
     "orders": "Orders",
-    "people": "People",
+    "people": "People and keys",
     "webhooks": "Webhooks",
 }
 # Their actions belong to no room.
@@ -66,7 +66,7 @@ class AuditAdmin:
             web.get("/admin/audit", viewer("viewer", self.show)),
             web.get("/admin/audit.csv", viewer("viewer", self.dump)),
             web.get("/admin/screens/{room}/audit", viewer("viewer", self.show)),
-            web.get("/admin/rooms/{room}/audit.csv", viewer("viewer", self.dump)),
+            web.get("/admin/rooms/{room}/audit.csv", viewer("viewer", self.dump, scope="figures")),
         ]
 
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
@@ -89,7 +89,7 @@ class AuditAdmin:
             asked={"who": asked.who, "about": asked.about, "from": asked.first, "to": asked.last},
             is_filtered=bool(query),
             people=[
-                {"name": name, "title": ACTORS.get(name, name)}
+                {"name": name, "title": actor_of(name)}
                 for name in await self._actions.actors(room, private=wanted.private)
             ],
             subjects=subjects,

@@ -8,7 +8,8 @@ import msgspec
 from inventory.kit.doors.decoding import Json
 from inventory.kit.tables.writing import write_rows
 from waitroom.admin.accounts.actions import Action
-from waitroom.admin.audit.sentences import say_action, subject_of
+from waitroom.admin.audit.filing import subject_of
+from waitroom.admin.audit.sentences import say_action
 
 COLUMNS = ("at", "room", "who", "about", "action", "sentence", "reason", "detail")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from inventory.kit.doors.decoding import Json
 from inventory.money import format_amount
+from waitroom.admin.audit.filing import actor_of
 from waitroom.log.rule_words import (
     listed,
     moment,
@@ -19,44 +20,6 @@ from waitroom.log.rule_words import (
     say_change,
     say_changes,
 )
-
-# Names under which the program itself acts, and how a sentence begins with them.
-ACTORS = {
-    "cli": "The command line",
-    "schedule": "The schedule",
-    "webhooks": "The sender of webhooks",
-    "demonstration": "The demonstration",
-    "program": "The program",
-}
-# The kinds by the word of the filter that finds them.
-SUBJECTS = {
-    "rooms": (
-        "create",
-        "status",
-        "change",
-        "reset",
-        "archive",
-        "crowd",
-        "save_look",
-        "publish_look",
-        "copy_look",
-        "gate",
-    ),
-    "line": (
-        *("lane", "profile", "invite", "revoke invitations", "revoke", "public_value"),
-        *("admit_seller", "withdraw_seller"),
-    ),
-    "goods": (
-        *("add_product", "change_product", "delete_product", "add_sku", "change_sku"),
-        *("delete_sku", "received", "adjusted", "import", "copy_goods"),
-    ),
-    "orders": ("refund", "cancel"),
-    "people": ("add_operator", "change_operator", "sign_out_operator", "change_password"),
-    "webhooks": (
-        *("webhook_added", "webhook_changed", "webhook_secret_rotated", "webhook_disabled"),
-        *("webhook_deleted", "webhook_tested", "webhook_replayed", "webhook_failed_replayed"),
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +56,7 @@ def say_action(who: str, kind: str, detail: Any, *, currency: str | None) -> str
         said = f"did “{kind.replace('_', ' ')}” ({plain(detail)})"
     else:
         said = predicate(Details(values, currency))
-    return f"{ACTORS.get(who, who)} {said}"
-
-
-def subject_of(kind: str) -> str:
-    return next((subject for subject, kinds in SUBJECTS.items() if kind in kinds), "")
+    return f"{actor_of(who)} {said}"
 
 
 def counted(number: Any, one: str, many: str) -> str:
@@ -315,6 +274,14 @@ def _sign_out(told: Details) -> str:
     return f"signed {told.text('operator')} out everywhere; {sessions} ended"
 
 
+def _add_key(told: Details) -> str:
+    rooms, expires = told.get("rooms"), told.get("expires_at")
+    narrowed = f", for {listed([plain(room) for room in rooms])} alone" if rooms else ""
+    until = f", until {moment(expires)}" if expires else ""
+    scopes = listed([plain(scope) for scope in told.get("scopes") or []])
+    return f"made the API key {told.text('key')} with the scopes {scopes}{narrowed}{until}"
+
+
 # Webhooks.
 
 
@@ -380,6 +347,8 @@ PREDICATES: dict[str, Predicate] = {
     "change_operator": _change_operator,
     "sign_out_operator": _sign_out,
     "change_password": lambda _: "chose another password",
+    "add_key": _add_key,
+    "end_key": lambda told: f"ended the API key {told.text('key')}",
     "webhook_added": lambda told: f"added {_endpoint(told)}",
     "webhook_changed": _webhook_changed,
     "webhook_secret_rotated": lambda told: f"gave {_endpoint(told)} a new secret",

@@ -6,9 +6,9 @@ from inventory.kit.http import read_form
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest, TooManyRequests
 from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.refusals import WrongCode
 from waitroom.admin.accounts.sign_in import OperatorStore
 from waitroom.admin.first.answers import Form, Problems
-from waitroom.refusals import WrongCode
 
 # The bucket of attempts for all who try codes.
 ATTEMPTS = "first account"

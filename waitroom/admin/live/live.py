@@ -74,10 +74,14 @@ class LiveAdmin:
     def routes(self) -> list[web.RouteDef]:
         as_role = self._guard.as_role
         return [
-            web.get("/admin/rooms/{room}/live", as_role("viewer", self.read_now)),
-            web.get("/admin/rooms/{room}/stream", as_role("viewer", self.stream)),
-            web.get("/admin/rooms/{room}/series", as_role("viewer", self.read_series)),
-            web.post("/admin/rooms/{room}/rehearsal", as_role("operator", self.rehearse)),
+            web.get("/admin/rooms/{room}/live", as_role("viewer", self.read_now, scope="figures")),
+            web.get("/admin/rooms/{room}/stream", as_role("viewer", self.stream, scope="figures")),
+            web.get(
+                "/admin/rooms/{room}/series", as_role("viewer", self.read_series, scope="figures")
+            ),
+            web.post(
+                "/admin/rooms/{room}/rehearsal", as_role("operator", self.rehearse, scope="figures")
+            ),
         ]
 
     async def read_series(self, request: web.Request, operator: Operator) -> web.Response:

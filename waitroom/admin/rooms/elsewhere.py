@@ -74,7 +74,7 @@ class ElsewhereAdmin:
 
     def routes(self) -> list[web.RouteDef]:
         as_role = self._guard.as_role
-        return [web.put("/admin/rooms/{room}/stock", as_role("operator", self.hear))]
+        return [web.put("/admin/rooms/{room}/stock", as_role("operator", self.hear, scope="stock"))]
 
     async def hear(self, request: web.Request, operator: Operator) -> web.Response:
         """Take in what the shop says; sessions that are not known here are named in the answer."""

@@ -21,8 +21,8 @@ class GateAdmin:
     def routes(self) -> list[web.RouteDef]:
         as_role, gate = self._guard.as_role, "/admin/rooms/{room}/gate"
         return [
-            web.get(gate, as_role("viewer", self.read)),
-            web.put(gate, as_role("operator", self.put)),
+            web.get(gate, as_role("viewer", self.read, scope=("figures", "rooms"))),
+            web.put(gate, as_role("operator", self.put, scope="rooms")),
         ]
 
     async def read(self, request: web.Request, operator: Operator) -> web.Response:

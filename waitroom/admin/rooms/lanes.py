@@ -108,13 +108,17 @@ class LanesAdmin:
             f"{room}/{name}" for name in ("lanes", "invitations", "profiles")
         )
         return [
-            web.get(lanes, as_role("viewer", self.list_lanes)),
-            web.put(f"{lanes}/{{lane}}", as_role("operator", self.set_lane)),
-            web.get(invitations, as_role("viewer", self.list_invitations)),
-            web.post(invitations, as_role("operator", self.invite)),
-            web.delete(f"{invitations}/{{batch}}", as_role("operator", self.revoke)),
-            web.get(profiles, as_role("viewer", self.list_profiles)),
-            web.put(f"{profiles}/{{profile}}", as_role("operator", self.set_profile)),
+            web.get(lanes, as_role("viewer", self.list_lanes, scope=("figures", "rooms"))),
+            web.put(f"{lanes}/{{lane}}", as_role("operator", self.set_lane, scope="rooms")),
+            web.get(
+                invitations, as_role("viewer", self.list_invitations, scope=("figures", "rooms"))
+            ),
+            web.post(invitations, as_role("operator", self.invite, scope="rooms")),
+            web.delete(f"{invitations}/{{batch}}", as_role("operator", self.revoke, scope="rooms")),
+            web.get(profiles, as_role("viewer", self.list_profiles, scope=("figures", "rooms"))),
+            web.put(
+                f"{profiles}/{{profile}}", as_role("operator", self.set_profile, scope="rooms")
+            ),
         ]
 
     async def list_lanes(self, request: web.Request, operator: Operator) -> web.Response:

@@ -20,7 +20,9 @@ class LineAdmin:
     def routes(self) -> list[web.RouteDef]:
         as_role = self._guard.as_role
         return [
-            web.get("/admin/rooms/{room}/log.jsonl", as_role("viewer", self.dump_log)),
+            web.get(
+                "/admin/rooms/{room}/log.jsonl", as_role("viewer", self.dump_log, scope="figures")
+            ),
         ]
 
     async def dump_log(self, request: web.Request, operator: Operator) -> web.StreamResponse:

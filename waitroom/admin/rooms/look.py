@@ -21,9 +21,9 @@ class LookAdmin:
     def routes(self) -> list[web.RouteDef]:
         as_role, look = self._guard.as_role, "/admin/rooms/{room}/look"
         return [
-            web.get(look, as_role("viewer", self.read)),
-            web.put(look, as_role("operator", self.save)),
-            web.post(f"{look}/publish", as_role("operator", self.publish)),
+            web.get(look, as_role("viewer", self.read, scope=("figures", "rooms"))),
+            web.put(look, as_role("operator", self.save, scope="rooms")),
+            web.post(f"{look}/publish", as_role("operator", self.publish, scope="rooms")),
         ]
 
     async def read(self, request: web.Request, operator: Operator) -> web.Response:

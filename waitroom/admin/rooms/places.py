@@ -69,8 +69,8 @@ class PlacesAdmin:
     def routes(self) -> list[web.RouteDef]:
         as_role, place = self._guard.as_role, "/admin/rooms/{room}/places/{line}/{number}"
         return [
-            web.get(place, as_role("viewer", self.read)),
-            web.delete(place, as_role("operator", self.revoke)),
+            web.get(place, as_role("viewer", self.read, scope=("figures", "rooms"))),
+            web.delete(place, as_role("operator", self.revoke, scope="rooms")),
         ]
 
     async def read(self, request: web.Request, operator: Operator) -> web.Response:

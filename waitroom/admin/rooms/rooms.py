@@ -47,6 +47,8 @@ FIGURES_REST = 10.0
 # Rates are differences of counters over about a minute.
 RATE_OVER_S = 60.0
 
+# The rules that a program may change whose key only steers rooms.
+STEERING = {"calls_per_minute", "batch_max", "seats_max", "message"}
 _STATUS_OF = {"pause": "paused", "resume": "open", "open": "open", "close": "ended"}
 _SETTINGS = (
     "order_by",
@@ -100,20 +102,42 @@ class RoomsAdmin:
     def routes(self) -> list[web.RouteDef]:
         as_role = self._guard.as_role
         return [
-            web.get("/admin/rooms", as_role("viewer", self.list_rooms)),
-            web.post("/admin/rooms", as_role("admin", self.create_room)),
-            web.get("/admin/rooms/{room}", as_role("viewer", self.read_room)),
-            web.patch("/admin/rooms/{room}", as_role("operator", self.change_room)),
-            web.get("/admin/rooms/{room}/actions", as_role("viewer", self.list_actions)),
-            web.get("/admin/rooms/{room}/crowd", as_role("viewer", self.read_crowd)),
-            web.post("/admin/rooms/{room}/crowd", as_role("operator", self.start_crowd)),
-            web.delete("/admin/rooms/{room}/crowd", as_role("operator", self.stop_crowd)),
-            web.post("/admin/rooms/{room}/reset", as_role("admin", self.reset)),
-            web.post("/admin/rooms/{room}/archive", as_role("admin", self.archive)),
-            web.post(
-                "/admin/rooms/{room}/public-value", as_role("operator", self.give_public_value)
+            web.get(
+                "/admin/rooms",
+                as_role("viewer", self.list_rooms, scope=("figures", "steer", "rooms")),
             ),
-            web.post("/admin/rooms/{room}/{verb}", as_role("operator", self.set_status)),
+            web.post("/admin/rooms", as_role("admin", self.create_room, scope="rooms")),
+            web.get(
+                "/admin/rooms/{room}",
+                as_role("viewer", self.read_room, scope=("figures", "steer", "rooms")),
+            ),
+            web.patch(
+                "/admin/rooms/{room}",
+                as_role("operator", self.change_room, scope=("steer", "rooms")),
+            ),
+            web.get(
+                "/admin/rooms/{room}/actions", as_role("viewer", self.list_actions, scope="figures")
+            ),
+            web.get(
+                "/admin/rooms/{room}/crowd",
+                as_role("viewer", self.read_crowd, scope=("figures", "rooms")),
+            ),
+            web.post(
+                "/admin/rooms/{room}/crowd", as_role("operator", self.start_crowd, scope="rooms")
+            ),
+            web.delete(
+                "/admin/rooms/{room}/crowd", as_role("operator", self.stop_crowd, scope="rooms")
+            ),
+            web.post("/admin/rooms/{room}/reset", as_role("admin", self.reset, scope="rooms")),
+            web.post("/admin/rooms/{room}/archive", as_role("admin", self.archive, scope="rooms")),
+            web.post(
+                "/admin/rooms/{room}/public-value",
+                as_role("operator", self.give_public_value, scope="rooms"),
+            ),
+            web.post(
+                "/admin/rooms/{room}/{verb}",
+                as_role("operator", self.set_status, scope=("steer", "rooms")),
+            ),
         ]
 
     async def list_rooms(self, request: web.Request, operator: Operator) -> web.Response:
@@ -143,7 +167,7 @@ class RoomsAdmin:
 
     async def change_room(self, request: web.Request, operator: Operator) -> web.Response:
         room = request.match_info["room"]
-        rules, reason = _rules_of(await read_body(request, ROOM_CHANGE))
+        rules, reason = _rules_of(_within_scope(await read_body(request, ROOM_CHANGE), operator))
         if rules == "{}":
             raise BadRequest("Say at least one rule to change.")
         await self._rooms.change(room, rules, who=operator.name, reason=reason)
@@ -157,6 +181,8 @@ class RoomsAdmin:
         change = (
             await read_body(request, STATUS_CHANGE) if request.can_read_body else StatusChange()
         )
+        if verb == "close":
+            operator.require_scope("rooms")
         if verb == "close" and change.confirm != room:
             raise BadRequest(f'To end the sale, say {{"confirm": "{room}"}}.')
         await self._rooms.set_status(
@@ -282,6 +308,14 @@ class RoomsAdmin:
         if self._crowds is None:
             raise NoCrowds
         return self._crowds
+
+
+def _within_scope(change: RoomChange, operator: Operator) -> RoomChange:
+    """Return a change as it is, if it has only rules that its actor may change."""
+    named = {*msgspec.to_builtins(change)} - {"reason"}
+    if named - STEERING:
+        operator.require_scope("rooms")
+    return change
 
 
 def _rules_of(change: RoomChange) -> tuple[str, str]:

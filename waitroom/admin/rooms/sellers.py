@@ -29,8 +29,8 @@ class SellersAdmin:
     def routes(self) -> list[web.RouteDef]:
         as_role, sellers = self._guard.as_role, "/admin/rooms/{room}/sellers"
         return [
-            web.get(sellers, as_role("viewer", self.list_sellers)),
-            web.put(f"{sellers}/{{seller}}", as_role("operator", self.admit)),
+            web.get(sellers, as_role("viewer", self.list_sellers, scope=("figures", "rooms"))),
+            web.put(f"{sellers}/{{seller}}", as_role("operator", self.admit, scope="rooms")),
         ]
 
     async def list_sellers(self, request: web.Request, operator: Operator) -> web.Response:

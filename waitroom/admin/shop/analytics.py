@@ -31,7 +31,10 @@ class AnalyticsAdmin:
     def routes(self) -> list[web.RouteDef]:
         as_role = self._guard.as_role
         return [
-            web.get("/admin/rooms/{room}/analytics", as_role("viewer", self.analyse, sellers=True)),
+            web.get(
+                "/admin/rooms/{room}/analytics",
+                as_role("viewer", self.analyse, sellers=True, scope="figures"),
+            ),
         ]
 
     async def analyse(self, request: web.Request, operator: Operator) -> web.Response:

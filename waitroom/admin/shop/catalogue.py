@@ -33,17 +33,34 @@ class CatalogueAdmin:
         products, product = "/admin/rooms/{room}/products", "/admin/products/{product}"
         skus, sku = "/admin/rooms/{room}/skus", "/admin/skus/{sku}"
         return [
-            web.get(products, as_role("viewer", self.list_products, sellers=True)),
-            web.post(products, as_role("operator", self.add_product, sellers=True)),
-            web.get(product, as_role("viewer", self.read_product, sellers=True)),
-            web.patch(product, as_role("operator", self.change_product, sellers=True)),
-            web.delete(product, as_role("operator", self.delete_product, sellers=True)),
-            web.get(skus, as_role("viewer", self.list_skus, sellers=True)),
-            web.post(skus, as_role("operator", self.add_sku, sellers=True)),
-            web.get(sku, as_role("viewer", self.read_sku, sellers=True)),
-            web.patch(sku, as_role("operator", self.change_sku, sellers=True)),
-            web.delete(sku, as_role("operator", self.delete_sku, sellers=True)),
-            web.get(f"{sku}/changes", as_role("viewer", self.list_changes, sellers=True)),
+            web.get(
+                products,
+                as_role("viewer", self.list_products, sellers=True, scope=("figures", "stock")),
+            ),
+            web.post(products, as_role("operator", self.add_product, sellers=True, scope="stock")),
+            web.get(
+                product,
+                as_role("viewer", self.read_product, sellers=True, scope=("figures", "stock")),
+            ),
+            web.patch(
+                product, as_role("operator", self.change_product, sellers=True, scope="stock")
+            ),
+            web.delete(
+                product, as_role("operator", self.delete_product, sellers=True, scope="stock")
+            ),
+            web.get(
+                skus, as_role("viewer", self.list_skus, sellers=True, scope=("figures", "stock"))
+            ),
+            web.post(skus, as_role("operator", self.add_sku, sellers=True, scope="stock")),
+            web.get(
+                sku, as_role("viewer", self.read_sku, sellers=True, scope=("figures", "stock"))
+            ),
+            web.patch(sku, as_role("operator", self.change_sku, sellers=True, scope="stock")),
+            web.delete(sku, as_role("operator", self.delete_sku, sellers=True, scope="stock")),
+            web.get(
+                f"{sku}/changes",
+                as_role("viewer", self.list_changes, sellers=True, scope=("figures", "stock")),
+            ),
         ]
 
     async def list_products(self, request: web.Request, operator: Operator) -> web.Response:

@@ -47,8 +47,13 @@ class CatalogueFilesAdmin:
     def routes(self) -> list[web.RouteDef]:
         as_role, room = self._guard.as_role, "/admin/rooms/{room}"
         return [
-            web.post(f"{room}/catalogue", as_role("operator", self.load, sellers=True)),
-            web.get(f"{room}/catalogue.csv", as_role("viewer", self.dump, sellers=True)),
+            web.post(
+                f"{room}/catalogue", as_role("operator", self.load, sellers=True, scope="stock")
+            ),
+            web.get(
+                f"{room}/catalogue.csv",
+                as_role("viewer", self.dump, sellers=True, scope=("figures", "stock")),
+            ),
         ]
 
     async def load(self, request: web.Request, operator: Operator) -> web.StreamResponse:

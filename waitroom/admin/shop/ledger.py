@@ -27,10 +27,18 @@ class LedgerAdmin:
         as_role = self._guard.as_role
         movements = "/admin/skus/{sku}/movements"
         return [
-            web.get(movements, as_role("viewer", self.list_movements, sellers=True)),
-            web.post(movements, as_role("operator", self.move_stock, sellers=True)),
-            web.get("/admin/rooms/{room}/stock", as_role("viewer", self.stock_at, sellers=True)),
-            web.get("/admin/breaches", as_role("viewer", self.breaches)),
+            web.get(
+                movements,
+                as_role("viewer", self.list_movements, sellers=True, scope=("figures", "stock")),
+            ),
+            web.post(movements, as_role("operator", self.move_stock, sellers=True, scope="stock")),
+            web.get(
+                "/admin/rooms/{room}/stock",
+                as_role("viewer", self.stock_at, sellers=True, scope=("figures", "stock")),
+            ),
+            web.get(
+                "/admin/breaches", as_role("viewer", self.breaches, scope=("figures", "stock"))
+            ),
         ]
 
     async def move_stock(self, request: web.Request, operator: Operator) -> web.Response:

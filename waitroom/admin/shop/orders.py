@@ -35,9 +35,12 @@ class OrdersAdmin:
     def routes(self) -> list[web.RouteDef]:
         as_role, orders = self._guard.as_role, "/admin/rooms/{room}/orders"
         return [
-            web.get("/admin/orders/{order_id}", as_role("viewer", self.read_order, sellers=True)),
-            web.get(orders, as_role("viewer", self.list_orders, sellers=True)),
-            web.get(f"{orders}.csv", as_role("viewer", self.dump, sellers=True)),
+            web.get(
+                "/admin/orders/{order_id}",
+                as_role("viewer", self.read_order, sellers=True, scope="orders"),
+            ),
+            web.get(orders, as_role("viewer", self.list_orders, sellers=True, scope="orders")),
+            web.get(f"{orders}.csv", as_role("viewer", self.dump, sellers=True, scope="orders")),
         ]
 
     async def list_orders(self, request: web.Request, operator: Operator) -> web.Response:

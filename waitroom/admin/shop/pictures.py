@@ -21,7 +21,7 @@ class PicturesAdmin:
         self._pictures = pictures
 
     def routes(self) -> list[web.RouteDef]:
-        upload = self._guard.as_role("operator", self.upload, sellers=True)
+        upload = self._guard.as_role("operator", self.upload, sellers=True, scope="stock")
         return [web.post("/admin/rooms/{room}/pictures", upload)]
 
     async def upload(self, request: web.Request, operator: Operator) -> web.Response:

@@ -51,10 +51,12 @@ class RefundsAdmin:
         as_role = self._guard.as_role
         refunds = "/admin/orders/{order_id}/refunds"
         return [
-            web.get(refunds, as_role("viewer", self.list_refunds)),
-            web.post(refunds, as_role("operator", self.refund)),
-            web.post("/admin/orders/{order_id}/cancel", as_role("operator", self.cancel)),
-            web.get("/admin/breaches/orders", as_role("viewer", self.breaches)),
+            web.get(refunds, as_role("viewer", self.list_refunds, scope="orders")),
+            web.post(refunds, as_role("operator", self.refund, scope="orders")),
+            web.post(
+                "/admin/orders/{order_id}/cancel", as_role("operator", self.cancel, scope="orders")
+            ),
+            web.get("/admin/breaches/orders", as_role("viewer", self.breaches, scope="orders")),
         ]
 
     async def list_refunds(self, request: web.Request, operator: Operator) -> web.Response:

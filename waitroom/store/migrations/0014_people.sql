@@ -153,8 +153,75 @@ BEGIN
     RETURN 'made';
 END $$;
 
--- Changes an account; NULL leaves a thing as it is. Whoever is changed is signed out everywhere in the
--- same transaction. `actor` is the admin who asks, or NULL for whoever has the machine itself. Verdicts:
+-- The right of a program to make operators' calls. Its secret is random and is kept as a hash alone.
+CREATE TABLE api_key (
+    key_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL,
+    key_hash bytea NOT NULL CONSTRAINT key_has_one_secret UNIQUE,
+    scopes text[] NOT NULL CONSTRAINT key_has_known_scopes CHECK (
+        cardinality(scopes) > 0 AND scopes <@ ARRAY['figures', 'stock', 'steer', 'rooms', 'orders']),
+    -- The only rooms in which it works; NULL: all rooms, and the calls that belong to none.
+    rooms text[] CONSTRAINT key_is_for_some_room CHECK (cardinality(rooms) > 0),
+    -- The admin who made it, whose rights bound its own; NULL: the command line.
+    operator_id int REFERENCES operator,
+    made_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at timestamptz,
+    last_used_at timestamptz,
+    ended_at timestamptz,
+    end_reason text NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX key_named_once ON api_key (name) WHERE ended_at IS NULL;
+CREATE INDEX key_by_operator ON api_key (operator_id) WHERE ended_at IS NULL;
+
+-- Adds a key. Verdicts: added, not_admin (any more), name_taken, too_many, unknown_room.
+CREATE FUNCTION add_key(
+    in_name text, in_hash bytea, in_scopes text[], in_rooms text[], in_expires timestamptz,
+    maker int, in_who text, keys_max int)
+RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    -- A change of the maker's account comes before this key or ends it. The row is locked before the table,
+    -- as a change of an account does.
+    PERFORM 1 FROM operator o WHERE o.operator_id = maker AND o.role = 'admin' AND o.active FOR SHARE;
+    IF maker IS NOT NULL AND NOT FOUND THEN RETURN 'not_admin'; END IF;
+    LOCK TABLE api_key IN SHARE ROW EXCLUSIVE MODE;
+    IF EXISTS (SELECT FROM api_key k WHERE k.name = in_name AND k.ended_at IS NULL) THEN RETURN 'name_taken'; END IF;
+    IF (SELECT count(*) FROM api_key k WHERE k.ended_at IS NULL) >= keys_max THEN RETURN 'too_many'; END IF;
+    IF EXISTS (SELECT FROM unnest(in_rooms) AS named WHERE named NOT IN (SELECT m.room FROM room m)) THEN
+        RETURN 'unknown_room';
+    END IF;
+    INSERT INTO api_key (name, key_hash, scopes, rooms, operator_id, expires_at)
+        VALUES (in_name, in_hash, in_scopes, in_rooms, maker, in_expires);
+    INSERT INTO operator_action (who, action, detail) VALUES (in_who, 'add_key', jsonb_strip_nulls(
+        jsonb_build_object('key', in_name, 'scopes', in_scopes, 'rooms', in_rooms, 'expires_at', in_expires)));
+    RETURN 'added';
+END $$;
+
+-- Ends the key with this id or, where it is NULL, the one in force with this name. Verdicts: ended,
+-- unchanged (it had ended before), unknown.
+CREATE FUNCTION end_key(in_key int, in_name text, in_who text, in_reason text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    k api_key;
+BEGIN
+    SELECT * INTO k FROM api_key x
+        WHERE CASE WHEN in_key IS NULL THEN x.name = in_name ELSE x.key_id = in_key END
+        ORDER BY x.ended_at DESC NULLS FIRST LIMIT 1 FOR NO KEY UPDATE;
+    IF k.key_id IS NULL THEN RETURN 'unknown'; END IF;
+    IF k.ended_at IS NOT NULL THEN RETURN 'unchanged'; END IF;
+    UPDATE api_key SET ended_at = clock_timestamp(), end_reason = in_reason WHERE key_id = k.key_id;
+    INSERT INTO operator_action (who, action, detail, reason)
+        VALUES (in_who, 'end_key', jsonb_build_object('key', k.name), in_reason);
+    RETURN 'ended';
+END $$;
+
+-- Ends the keys that an operator made. They had this operator's rights, which are gone or changed.
+CREATE FUNCTION end_keys_of(maker operator, in_who text) RETURNS void LANGUAGE sql AS $$
+    SELECT end_key(k.key_id, NULL, in_who, 'The account of ' || maker.name || ', who made it, was changed.')
+    FROM api_key k WHERE k.operator_id = maker.operator_id AND k.ended_at IS NULL ORDER BY k.key_id
+$$;
+
+-- Changes an account; NULL leaves a thing as it is. The operator is signed out everywhere in the
+-- same transaction, and the keys that they made end if their role or access is another one. `actor` is the admin who asks, or NULL for whoever has the machine itself. Verdicts:
 -- changed, unchanged, unknown, not_admin, own_account, last_admin.
 CREATE FUNCTION change_operator(
     actor int, in_name text, in_role text, in_active boolean, in_hash text, in_who text)
@@ -184,6 +251,7 @@ BEGIN
     UPDATE operator SET role = changed.role, active = changed.active, password_hash = changed.password_hash
         WHERE operator_id = o.operator_id;
     DELETE FROM operator_session s WHERE s.operator_id = o.operator_id;
+    IF changed.role <> o.role OR NOT changed.active THEN PERFORM end_keys_of(o, in_who); END IF;
     INSERT INTO operator_action (who, action, detail) VALUES (in_who, 'change_operator', jsonb_strip_nulls(
         jsonb_build_object('operator', in_name,
             'role', CASE WHEN changed.role <> o.role THEN jsonb_build_array(o.role, changed.role) END,

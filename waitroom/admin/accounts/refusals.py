@@ -1,0 +1,85 @@
+"""The refusals of operators' accounts and of API keys."""
+
+from inventory.kit.problem import Refusal
+
+
+class SignInNeeded(Refusal):
+    code, status, title = "sign_in_needed", 401, "Please sign in."
+
+
+class KeyRefused(Refusal):
+    """A key that ended, one that expired and one that never existed are answered alike."""
+
+    code, status = "key_refused", 401
+    title = (
+        "This API key is not in force: it is mistyped, has ended or has expired. An admin can make "
+        "another."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+
+
+class TwoCredentials(Refusal):
+    code, status = "two_credentials", 400
+    title = (
+        "This request has an API key and the cookie of a signed-in operator, and they may differ. "
+        "Send one of them."
+    )
+
+
+class ScopeLacking(Refusal):
+    """`scopes_needed` has the scopes of which one is enough, `scopes` those of the key."""
+
+    code, status = "scope_lacking", 403
+    title = "This API key has not the scope that this call needs."
+
+
+class ClosedToKeys(Refusal):
+    code, status = "closed_to_keys", 403
+    title = "No API key may make this call. Please sign in as an operator."
+
+
+class KeyNarrowed(Refusal):
+    """`rooms` are those in which the key works."""
+
+    code, status = "key_narrowed", 403
+    title = "This API key works in certain rooms alone, and this call is not about one of them."
+
+
+class KeyNameTaken(Refusal):
+    code, status = "key_name_taken", 409
+    title = "There is a key by that name already. Choose another name, or end that key first."
+
+
+class TooManyKeys(Refusal):
+    code, status = "too_many_keys", 409
+    title = "There are as many keys as there may be. End one that is no longer needed."
+
+
+class UnknownKey(Refusal):
+    code, status, title = "unknown_key", 404, "There is no such key."
+
+
+class WrongPassword(Refusal):
+    code, status, title = "wrong_password", 401, "That name and password do not match."
+
+
+class WrongCode(Refusal):
+    code, status = "wrong_code", 403
+    title = "This code is not valid. `waitroom up` prints the newest one when it starts."
+
+
+class OwnAccount(Refusal):
+    code, status = "own_account", 409
+    title = "Only another admin can change your account. Please ask one."
+
+
+class LastAdmin(Refusal):
+    code, status = "last_admin", 409
+    title = "That would leave no admin. Make another account an admin first."
+
+
+class UnknownOperator(Refusal):
+    code, status = "not_found", 404
+    title = "There is no operator by that name. The list of people has all of them."
