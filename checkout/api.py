@@ -1,62 +1,47 @@
 """The checkout API: sessions, holds and orders for admitted shoppers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
 from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import msgspec
 import structlog
 from aiohttp import web
 
 from checkout.driving.payments import Payments
-from checkout.order import UNSETTLED, Order, OrderRequest, shopper_body
+from checkout.order import UNSETTLED, Order, OrderBody, shopper_body
 from checkout.order_link import OrderLinks
 from checkout.order_mail_store import OrderMail
 from checkout.order_store import OrderStore, SessionView
-from checkout.refusals import ContentChanged, PaymentDeclined, UnknownOrder
+from checkout.refusals import (
+    ContentChanged,
+    PaymentDeclined,
+    UnknownOrder,
+)
 from checkout.session import Session
 from checkout.sessions import Sessions
 from inventory.hold import (
-    Basket,
-    Hold,
-    HoldLine,
     HoldRequest,
-    Item,
-    Wish,
     body_hash,
-    content_of,
     idempotency_uuid,
 )
 from inventory.hold_store import HoldStore, Placed
 from inventory.kit.batcher import BatcherByRoom
-from inventory.kit.doors.decoding import Json
-from inventory.kit.http import idempotency_key, json_response, read_body
-from inventory.kit.language.asked import language_of
+from inventory.kit.http import json_response
 from inventory.kit.language.language import phrase
-from inventory.kit.problem import EngineDown, Unprocessable
-from inventory.refusals import AlreadyPaid, SessionOver, UnknownHold
+from inventory.kit.problem import EngineDown
+from inventory.refusals import (
+    AlreadyPaid,
+    SessionOver,
+)
 
 log = structlog.get_logger()
 
 RETRY_AFTER_S = "2"
 # After so long the lease itself is over.
 LET_GO_EVERY_S, LET_GO_TRIES = 1.0, 35
-
-
-class HoldChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of PATCH: new quantities, or a later deadline."""
-
-    items: list[Item] | None = None
-    extend: bool = False
-
-
-_BASKET = msgspec.json.Decoder(Basket)
-_CHANGE = msgspec.json.Decoder(HoldChange)
-_ORDER = msgspec.json.Decoder(OrderRequest)
 
 
 class Checkout:
@@ -87,7 +72,7 @@ class Checkout:
         # The leases of payments whose beginning got no reply, by their keys.
         self._letting_go: dict[UUID, asyncio.Task[None]] = {}
 
-    def order_body(self, order: Order) -> Json:
+    def order_body(self, order: Order) -> OrderBody:
         """Return what a shopper is told of their order, with the link that reads it later."""
         return {**shopper_body(order), "order_url": self.links.url_of(order.order_id)}
 
@@ -140,7 +125,7 @@ class Checkout:
         except ContentChanged as error:
             hold = await self.holds.read(session.session_id, hold_id)
             raise ContentChanged(
-                items=_items(hold.lines), total_minor=hold.total_minor, content=hold.content
+                items=hold.lines, total_minor=hold.total_minor, content=hold.content
             ) from error
         task = self._driving.get(order_id)
         if task is None and (is_new or await self._payments.take(order_id)):
@@ -216,119 +201,6 @@ _END_REASONS = {
 }
 
 
-class CheckoutApi:
-    def __init__(self, checkout: Checkout) -> None:
-        self._checkout = checkout
-
-    def routes(self) -> list[web.RouteDef]:
-        return [
-            web.get("/checkout/session", self.read_session),
-            web.delete("/checkout/session", self.leave),
-            web.delete("/checkout/wishes", self.drop_wishes),
-            web.post("/checkout/holds", self.place_hold),
-            web.get("/checkout/holds/{hold_id}", self.read_hold),
-            web.patch("/checkout/holds/{hold_id}", self.change_hold),
-            web.delete("/checkout/holds/{hold_id}", self.release_hold),
-            web.post("/checkout/orders", self.place_order),
-        ]
-
-    async def read_session(self, request: web.Request) -> web.Response:
-        session = await self._checkout.sessions.of(request)
-        view = await self._checkout.live_session(session)
-        holds = await self._checkout.holds.held(session.session_id)
-        wishes = await self._checkout.holds.wishes(session.session_id)
-        return json_response(session_body(view, holds, wishes))
-
-    async def leave(self, request: web.Request) -> web.Response:
-        session = await self._checkout.sessions.of(request)
-        await self._checkout.orders.leave(session.session_id)
-        response = web.Response(status=204)
-        self._checkout.sessions.forget(response, session)
-        return response
-
-    async def drop_wishes(self, request: web.Request) -> web.Response:
-        session = await self._checkout.sessions.of(request)
-        await self._checkout.holds.drop_wishes(session.session_id)
-        return web.Response(status=204)
-
-    async def place_hold(self, request: web.Request) -> web.Response:
-        carried = self._checkout.sessions.carried(request)
-        key = idempotency_key(request)
-        assert key is not None
-        basket = await read_body(request, _BASKET)
-        quantities = basket.quantities()
-        session = await self._checkout.sessions.meant(carried, skus=quantities)
-        wish = HoldRequest(
-            session_id=session.session_id,
-            key=idempotency_uuid(key),
-            body_hash=body_hash(quantities, partial=basket.partial),
-            quantities=quantities,
-            hold_id=uuid4(),
-            partial=basket.partial,
-        )
-        placed = await self._checkout.hold_batchers.of(session.room).submit(wish)
-        if placed.replay:
-            hold = await self._checkout.holds.replayed(session.session_id, wish.key)
-            return json_response(hold_body(hold), status=201)
-        return json_response(_placed_body(placed), status=201)
-
-    async def change_hold(self, request: web.Request) -> web.Response:
-        session, hold_id = await self._named_hold(request)
-        change = await read_body(request, _CHANGE)
-        if (change.items is None) == (not change.extend):
-            raise Unprocessable('Say either {"items": […]} or {"extend": true}.')
-        if change.items is not None:
-            if not change.items:
-                raise Unprocessable("A hold has at least one item; to give it up, delete it.")
-            quantities = Basket(change.items).quantities()
-            async with self._checkout.changing(session.session_id, hold_id) as holds:
-                await holds.change(session.session_id, hold_id, quantities)
-        else:
-            key = idempotency_key(request, required=False)
-            again = idempotency_uuid(key) if key else None
-            async with self._checkout.changing(session.session_id, hold_id) as holds:
-                await holds.extend(session.session_id, hold_id, key=again)
-        return await self.read_hold(request)
-
-    async def release_hold(self, request: web.Request) -> web.Response:
-        session, hold_id = await self._named_hold(request)
-        async with self._checkout.changing(session.session_id, hold_id) as holds:
-            await holds.release(session.session_id, hold_id)
-        return web.Response(status=204)
-
-    async def place_order(self, request: web.Request) -> web.Response:
-        carried = self._checkout.sessions.carried(request)
-        key = idempotency_key(request)
-        assert key is not None
-        wish = await read_body(request, _ORDER)
-        address = self._checkout.mail.checked(wish.email)
-        session = await self._checkout.sessions.meant(carried, hold_id=wish.hold_id)
-        order = await self._checkout.pay(
-            session,
-            hold_id=wish.hold_id,
-            key=key,
-            token=wish.payment.token,
-            shown_minor=wish.total_minor,
-            shown_content=wish.content,
-        )
-        await self._checkout.mail.queue(order, address, language=language_of(request).tag)
-        return self._checkout.order_answer(order)
-
-    async def _named_hold(self, request: web.Request) -> tuple[Session, UUID]:
-        carried = self._checkout.sessions.carried(request)
-        try:
-            hold_id = UUID(request.match_info["hold_id"])
-        except ValueError as error:
-            raise UnknownHold from error
-        return await self._checkout.sessions.meant(carried, hold_id=hold_id), hold_id
-
-    async def read_hold(self, request: web.Request) -> web.Response:
-        session, hold_id = await self._named_hold(request)
-        return json_response(
-            hold_body(await self._checkout.holds.read(session.session_id, hold_id))
-        )
-
-
 def order_in_path(request: web.Request) -> UUID:
     """Return the id of the order in the path; raises `UnknownOrder` for a text that is none."""
     try:
@@ -346,55 +218,3 @@ async def find_order(checkout: Checkout, request: web.Request) -> Order:
     if not found:
         raise UnknownOrder
     return found[0]
-
-
-def _items(lines: Iterable[HoldLine]) -> list[Json]:
-    return [
-        {
-            "sku": line.sku,
-            "name": line.name,
-            "quantity": line.quantity,
-            "price_minor": line.price_minor,
-        }
-        for line in lines
-    ]
-
-
-def _placed_body(placed: Placed) -> Json:
-    return {
-        "hold_id": placed.hold_id,
-        "state": "held",
-        "items": _items(placed.lines),
-        "total_minor": sum(line.quantity * line.price_minor for line in placed.lines),
-        "content": content_of(placed.lines),
-        "currency": placed.currency,
-        "expires_at": placed.expires_at,
-        "seconds_left": placed.seconds_left,
-    }
-
-
-def hold_body(hold: Hold) -> Json:
-    return {
-        "hold_id": hold.hold_id,
-        "state": "paying" if hold.paying else hold.state,
-        "items": _items(hold.lines),
-        "total_minor": hold.total_minor,
-        "content": hold.content,
-        "currency": hold.currency,
-        "expires_at": hold.expires_at,
-        "seconds_left": hold.seconds_left,
-        "extensions_left": hold.extensions_left,
-    }
-
-
-def session_body(view: SessionView, holds: list[Hold], wishes: list[Wish]) -> Json:
-    return {
-        "session": str(view.session_id),
-        "room": view.room,
-        "room_name": view.room_name,
-        "expires_at": view.expires_at,
-        "seconds_left": max(view.seconds_left, 0.0),
-        "customer": {"bound": view.customer_bound, "needed": view.customer_needed},
-        "holds": [hold_body(hold) for hold in holds],
-        "waiting_for": [asdict(wish) for wish in wishes],
-    }

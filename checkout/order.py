@@ -8,13 +8,12 @@ the outcome of their payment, and operators are told the state and whether money
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypedDict
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
-from inventory.kit.doors.decoding import Json
 from inventory.kit.language.language import Language, phrase
 
 
@@ -170,12 +169,55 @@ def operator_status(order: Order) -> str:
     return PARTLY_REFUNDED if order.partly_refunded else order.state.value
 
 
-def shopper_body(order: Order) -> Json:
+class OrderFields(TypedDict):
+    """An order as all are told of it; amounts are in minor units of `currency`, tax included."""
+
+    order_id: UUID
+    # The order's name for people, in letters and digits that are easy to read aloud.
+    number: str
+    # Shoppers are told the outcome of their payment, operators the state of the books.
+    status: str
+    items: list[OrderItem]
+    total_minor: int
+    refunded_minor: int
+    # Money that is on its way back.
+    refunding_minor: int
+    currency: str
+    created_at: datetime
+    paid_at: datetime | None
+    # A sentence where the status does not say it all.
+    detail: str | None
+
+
+class OrderBody(OrderFields):
+    """An order as its shopper is told of it."""
+
+    # Reads the order later, from any device.
+    order_url: str
+
+
+class OrderList(TypedDict):
+    """A page of orders, newest first; `next` is the cursor of the page after it."""
+
+    orders: list[OrderBody]
+    next: str | None
+
+
+class BookedOrder(OrderFields):
+    """An order as operators are told of it, and sellers of their part of one."""
+
+    room: str
+    state: OrderState
+    # An operator called it off.
+    called_off: bool
+
+
+def shopper_body(order: Order) -> OrderFields:
     """Return what a shopper is told of their order."""
     return _body(order, shopper_status(order))
 
 
-def operator_body(order: Order) -> Json:
+def operator_body(order: Order) -> BookedOrder:
     """Return what operators are told of an order, and sellers of their part of one."""
     return {
         **_body(order, operator_status(order)),
@@ -185,7 +227,7 @@ def operator_body(order: Order) -> Json:
     }
 
 
-def _body(order: Order, status: str) -> Json:
+def _body(order: Order, status: str) -> OrderFields:
     return {
         "order_id": order.order_id,
         "number": order.number,

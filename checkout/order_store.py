@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from checkout.attempt import Attempt, Taken
+from checkout.driving.attempt import Attempt, Taken
 from checkout.gateway.gateway import Payment
 from checkout.order import CLOSED, TRANSITIONS, Order, OrderState, read_order
 from checkout.refusals import ContentChanged, TooManyDeclines, TotalChanged, UnknownOrder

@@ -9,14 +9,11 @@ from uuid import UUID, uuid4
 
 from aiohttp import web
 
-from checkout.api import (
-    Checkout,
-    hold_body,
-    session_body,
-)
+from checkout.api import Checkout
 from checkout.order import UNSETTLED, shopper_body
 from checkout.refusals import RoomNeeded
 from checkout.session import Session, checkout_url
+from checkout.sessions import session_body
 from checkout.shelf.form import (
     CONTENT_FIELD,
     KEEP_FIELD,
@@ -34,7 +31,7 @@ from checkout.shelf.shelf import Shelf, preselected
 from checkout.shelf.shelf_pages import Shelves
 from inventory.api import Catalogue
 from inventory.catalogue import Sku
-from inventory.hold import Hold, HoldRequest, Wish, body_hash, idempotency_uuid
+from inventory.hold import Hold, HoldRequest, Wish, body_hash, hold_body, idempotency_uuid
 from inventory.kit.doors.decoding import Json
 from inventory.kit.http import read_form
 from inventory.kit.language.asked import ROOM_LANGUAGE, language_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Literal, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -13,7 +13,6 @@ from msgspec import UNSET, Meta, UnsetType
 
 from checkout.refusals import NotRefundable, RefundTooLarge, SkuNotOrdered, TooManyUnits
 from inventory.hold import ITEMS_MAX, Item
-from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.texts import Reason
 from inventory.kit.problem import Refusal, Unprocessable
 from inventory.money import AMOUNT_MAX
@@ -105,7 +104,50 @@ class Refund:
     items: list[Item]
 
 
-def shopper_refund_bodies(refunds: Iterable[Refund]) -> list[Json]:
+class ShopperRefund(TypedDict):
+    """A refund as its shopper is told of it."""
+
+    amount_minor: int
+    status: Literal["done", "on_its_way"]
+    # The units whose money it is; none for an amount alone.
+    items: list[Item]
+    # The shop pays it outside the gateway.
+    by_hand: bool
+    asked_at: datetime
+    done_at: datetime | None
+
+
+class SellerRefund(TypedDict):
+    """A refund as a seller is told of it: their share, and no operator and no reason."""
+
+    refund_id: UUID
+    status: RefundStage
+    amount_minor: int
+    items: list[Item]
+    # The units are on the shelf again.
+    restock: bool
+    asked_at: datetime
+    ended_at: datetime | None
+
+
+class OperatorRefund(SellerRefund):
+    """All that operators are told of a refund."""
+
+    order_id: UUID
+    currency: str
+    # The shop pays it outside the gateway.
+    by_hand: bool
+    # It was made on the gateway's own pages.
+    outside: bool
+    # When the gateway said that it was done, also for a refund that failed after that.
+    done_at: datetime | None
+    who: str
+    reason: str
+    # Why the gateway failed it.
+    detail: str | None
+
+
+def shopper_refund_bodies(refunds: Iterable[Refund]) -> list[ShopperRefund]:
     """Return what a shopper is told of their refunds, without the operator and the reason.
 
     A refund that failed is left out: the money is where it was, and the operators know.
@@ -124,7 +166,7 @@ def shopper_refund_bodies(refunds: Iterable[Refund]) -> list[Json]:
     ]
 
 
-def seller_refund_body(refund: Refund) -> Json:
+def seller_refund_body(refund: Refund) -> SellerRefund:
     """Return what a seller is told of a refund: their share, and no operator and no reason."""
     return {
         "refund_id": refund.refund_id,
@@ -137,7 +179,7 @@ def seller_refund_body(refund: Refund) -> Json:
     }
 
 
-def operator_refund_body(refund: Refund) -> Json:
+def operator_refund_body(refund: Refund) -> OperatorRefund:
     """Return all that operators are told of a refund."""
     return {
         **seller_refund_body(refund),

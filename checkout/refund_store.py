@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from checkout.attempt import Taken
+from checkout.driving.attempt import Taken
 from checkout.gateway.gateway import GatewayRefund, Refunded, RefundState
 from checkout.order_store import decide
 from checkout.refund import Refund, RefundStage, RefundWish, refusal

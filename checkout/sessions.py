@@ -7,14 +7,17 @@ basket is about the session that has it.
 """
 
 from collections.abc import Collection
+from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from aiohttp import web
 
 from checkout.order import Order
-from checkout.order_store import OrderStore
+from checkout.order_store import OrderStore, SessionView
 from checkout.refusals import RoomNeeded
 from checkout.session import Session, SessionSeal
+from inventory.hold import Hold, HoldBody, Wish, hold_body
 from inventory.kit.database import work_for
 from inventory.kit.doors.client import bearer
 from inventory.kit.doors.cookies import cookies_in, values_of
@@ -23,6 +26,51 @@ from inventory.kit.problem import Busy
 from inventory.refusals import SessionOver
 
 SESSION_COOKIE = "waitroom_session_"
+
+
+class CustomerNote(TypedDict):
+    """Whether a signed-in customer is bound to a session, and whether one must be."""
+
+    bound: bool
+    needed: bool
+
+
+class WishBody(TypedDict):
+    """Units that a session was refused; if any come free they are held for it."""
+
+    sku: str
+    name: str
+    quantity: int
+
+
+class SessionBody(TypedDict):
+    """A session as its shopper is told of it."""
+
+    session: str
+    room: str
+    room_name: str
+    # The deadline, and the seconds until then by the shoppers' clock.
+    expires_at: datetime
+    seconds_left: float
+    customer: CustomerNote
+    holds: list[HoldBody]
+    waiting_for: list[WishBody]
+
+
+def session_body(view: SessionView, holds: list[Hold], wishes: list[Wish]) -> SessionBody:
+    """Return what a shopper is told of their session."""
+    return {
+        "session": str(view.session_id),
+        "room": view.room,
+        "room_name": view.room_name,
+        "expires_at": view.expires_at,
+        "seconds_left": max(view.seconds_left, 0.0),
+        "customer": {"bound": view.customer_bound, "needed": view.customer_needed},
+        "holds": [hold_body(hold) for hold in holds],
+        "waiting_for": [
+            {"sku": wish.sku, "name": wish.name, "quantity": wish.quantity} for wish in wishes
+        ],
+    }
 
 
 def session_cookie(room: str, *, secure: bool) -> str:

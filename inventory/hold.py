@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Literal, NotRequired, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -102,9 +102,12 @@ class HoldRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HoldLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Units of one SKU in a hold, at the price at which they were set aside."""
+
     sku: str
     name: str
     quantity: int
+    # The price of one unit, in minor units of the hold's currency, tax included.
     price_minor: int
 
 
@@ -138,6 +141,41 @@ class Hold:
     @property
     def content(self) -> str:
         return content_of(self.lines)
+
+
+class HoldBody(TypedDict):
+    """A hold as its shopper is told of it."""
+
+    hold_id: UUID
+    # A hold whose payment is under way is `paying`.
+    state: Literal["held", "confirmed", "released", "expired", "paying"]
+    items: list[HoldLine]
+    # What a payment of it costs, in minor units of the currency.
+    total_minor: int
+    # Names what the hold has and what it costs. A payment that repeats it buys nothing else.
+    content: str
+    currency: str
+    # The deadline, and the seconds until then by the shoppers' clock, which stands still while the
+    # service is away.
+    expires_at: datetime
+    seconds_left: float
+    # How many times the deadline can still be moved; left out of the answer that makes a hold.
+    extensions_left: NotRequired[int]
+
+
+def hold_body(hold: Hold) -> HoldBody:
+    """Return what a shopper is told of their hold."""
+    return {
+        "hold_id": hold.hold_id,
+        "state": "paying" if hold.paying else hold.state.value,
+        "items": hold.lines,
+        "total_minor": hold.total_minor,
+        "content": hold.content,
+        "currency": hold.currency,
+        "expires_at": hold.expires_at,
+        "seconds_left": hold.seconds_left,
+        "extensions_left": hold.extensions_left,
+    }
 
 
 def content_of(lines: Iterable[HoldLine]) -> str:

@@ -42,12 +42,13 @@ FOR_OTHERS = set(
         """
     AddressRefused AuditTooLong BelowCommitted CatalogueMoved ChangedMeanwhile CrowdRunning
     CustomerBusy CustomersNotConfigured DeliveryRunning DrawIsDue EndpointInactive FairnessNotPublic
-    FileTooLarge IdempotencyKeyMissing IdempotencyKeyReused IdempotencyKeyWeak ImportRefused
-    InUse LastAdmin LogNotPublicYet NoCrowds NoDrawWaits NotAPicture NotCancellable NotCsv
+    IdempotencyKeyMissing IdempotencyKeyReused IdempotencyKeyWeak ImportRefused InUse LastAdmin
+    LogNotPublicYet MethodNotAllowed NoCrowds NoDrawWaits NotAPicture NotCancellable NotCsv
     NotElsewhere NotOpenYet NotReady NotRefundable NotSigned NothingToRehearse OwnAccount
     PeopleTooMany PictureTooLarge PicturesTooMany PlaceOver RefundFailed
     RefundTooLarge Refusal RehearsalBrokeOff RoomArchived RoomUnreadable SaleEnded SaleNotEnded
-    SignInNeeded SkuNotHere SkuNotOrdered StillOpen Taken TooManyUnits TooMuchToCount
+    SignInNeeded SkuNotHere SkuNotOrdered StillOpen Taken TooLarge TooManyUnits
+    TooMuchToCount
     UnknownOperator UnknownRefund UnreadableColour UnreadableFile UnreadablePeople WrongCode
     WrongPassword
 """,

@@ -311,11 +311,6 @@ class UnreadableColour(Refusal):
 # The shop: catalogue files and refunds
 
 
-class FileTooLarge(Refusal):
-    code, status = "too_large", 413
-    title = "This file is too large to import. Please split it."
-
-
 class NotCsv(Refusal):
     code, status = "not_csv", 415
     title = "Please send the file itself, with the content type text/csv."

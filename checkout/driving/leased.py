@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from checkout.attempt import Taken
+from checkout.driving.attempt import Taken
 from checkout.gateway.gateway import GATEWAY_TIMEOUT_S
 from inventory.kit.database import work_for
 from inventory.kit.lease import Lease, Retry, exponential

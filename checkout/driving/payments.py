@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from checkout.attempt import Attempt
+from checkout.driving.attempt import Attempt
 from checkout.driving.leased import BATCH_MAX, LEASE, RETRY, drive_idle, within_lease
 from checkout.driving.refunds import Refunds
 from checkout.gateway.gateway import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from checkout.attempt import GatewayAnswer
+from checkout.driving.attempt import GatewayAnswer
 from checkout.history.cursor import Cursor
 from checkout.history.order_file import ListedOrder, Note, OrderFile
 from checkout.history.search import OrderFilter, Words

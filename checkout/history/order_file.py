@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from checkout.attempt import GatewayAnswer
+from checkout.driving.attempt import GatewayAnswer
 from checkout.order import Order
 from checkout.refund import Refund
 

@@ -191,6 +191,11 @@ async def open_pool(url: str, *, size_max: int, size_min: int = 1, pooler: bool 
 
     `pooler` is for PgBouncer without `max_prepared_statements`: nothing is prepared then.
     """
+    return await closed_pool(url, size_max=size_max, size_min=size_min, pooler=pooler)
+
+
+def closed_pool(url: str, *, size_max: int, size_min: int = 1, pooler: bool = False) -> Pool:
+    """Return a pool as `open_pool` does that has not connected yet."""
     pool = Pool(
         url,
         connection_class=asyncpg.Connection,
@@ -207,7 +212,7 @@ async def open_pool(url: str, *, size_max: int, size_min: int = 1, pooler: bool 
         server_settings=None if pooler else _SESSION,
     )
     pool.shares = Shares(size_max)
-    return await pool
+    return pool
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from inventory.kit.doors.accept import prefers_html, takes_gzip
 from inventory.kit.doors.client import api_key
 from inventory.kit.doors.decoding import field_of, words_of
 from inventory.kit.doors.origins import Origin, origin_of, parse_origin
+from inventory.kit.doors.query import Whole
 from inventory.kit.language.asked import language_of
 from inventory.kit.language.language import phrase
 from inventory.kit.problem import (
@@ -30,8 +31,10 @@ from inventory.kit.problem import (
     EngineDown,
     Failed,
     IdempotencyKeyMissing,
+    MethodNotAllowed,
     NotFound,
     Refusal,
+    TooLarge,
     Unprocessable,
     UnsupportedMediaType,
 )
@@ -45,7 +48,6 @@ Body = TypeVar("Body")
 BODY_BYTES_MAX = 64 * 1024
 BODY_WAIT_S = 10.0
 KEY_LENGTH_MAX = 128
-DIGITS_MAX = 19
 FORM_FIELDS_MAX = 500
 FORM = "application/x-www-form-urlencoded"
 _NOT_WHOLE = (HttpProcessingError, ClientPayloadError, RequestPayloadError)
@@ -214,13 +216,7 @@ def wants_html(request: web.Request) -> bool:
 
 def query_int(request: web.Request, name: str, *, default: int, low: int, high: int) -> int:
     """Return a whole number from the query string, refused when out of its bounds."""
-    text = request.query.get(name)
-    if text is None:
-        return default
-    digits = text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
-    if not digits or not low <= int(text) <= high:
-        raise BadRequest(f"{name} must be a whole number from {low} to {high}.")
-    return int(text)
+    return Whole(name=name, text="", default=default, low=low, high=high).of(request.query)
 
 
 def refuse_cross_site(request: web.Request) -> None:
@@ -359,14 +355,17 @@ def _failure_of(request: web.Request, error: Exception) -> Refusal:
     return Failed()
 
 
+_HTTP_REFUSALS = {kind.status: kind for kind in (NotFound, MethodNotAllowed, TooLarge)}
+
+
 class _HttpRefusal(Refusal):
     """One of aiohttp's own refusals (no route, wrong method, body too large) in our form."""
 
     def __init__(self, error: web.HTTPException) -> None:
+        kind = _HTTP_REFUSALS.get(error.status)
         self.status = error.status
-        self.title = NotFound.title if error.status == 404 else f"{error.reason}."
-        codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-        self.code = codes.get(error.status, "refused")
+        self.title = f"{error.reason}." if kind is None else kind.title
+        self.code = Refusal.code if kind is None else kind.code
         super().__init__(headers={k: v for k, v in error.headers.items() if k == "Allow"})
 
 

@@ -66,6 +66,17 @@ class UnsupportedMediaType(Refusal):
     title = "The request body is in a form that this address does not read."
 
 
+class TooLarge(Refusal):
+    code, status, title = "too_large", 413, "This is more than can be taken in at once."
+
+
+class MethodNotAllowed(Refusal):
+    """The answer on a path that serves other methods alone; its header `Allow` lists them."""
+
+    code, status = "method_not_allowed", 405
+    title = "This address does not do that. The header `Allow` lists what it does."
+
+
 class IdempotencyKeyMissing(Refusal):
     code, status = "idempotency_key_missing", 400
     title = "This call needs an Idempotency-Key header."

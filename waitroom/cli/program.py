@@ -20,6 +20,7 @@ _MODULES = {
     "verify": "waitroom.cli.verify",
     "rehearse": "waitroom.cli.rehearse",
     "load": "waitroom.cli.load",
+    "openapi": "waitroom.cli.serve",
 }
 
 

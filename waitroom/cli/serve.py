@@ -1,5 +1,9 @@
-"""`waitroom serve`: processes on engines that run already; and the page for when none serves."""
+"""`waitroom serve`: processes on engines that run already.
 
+Beside it stand the page for when none serves, and the description of what they serve.
+"""
+
+import asyncio
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -55,6 +59,16 @@ def away(brand: str) -> None:
     It needs no other file: `waitroom away >/var/www/waitroom/away.html`.
     """
     click.echo(import_module("inventory.kit.language.away").away_page(brand), nl=False)
+
+
+@click.command()
+@settings_options
+@plainly
+def openapi(config: Path | None, **overrides: Any) -> None:
+    """Print the OpenAPI document of the API; no engine has to run for it."""
+    settings = load_for(config, **overrides)
+    found = asyncio.run(import_module("waitroom.run.app").api_json(settings))
+    click.echo(msgspec.json.format(msgspec.json.encode(found)))
 
 
 def _roles(text: str) -> frozenset[str]:

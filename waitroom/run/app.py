@@ -4,14 +4,17 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from secrets import token_hex
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from checkout.gateway.deterministic_gateway import DeterministicGateway
 from checkout.gateway.gateway import Gateway
-from inventory.kit.database import Pool, connection, open_pool
+from inventory.kit.database import Pool, closed_pool, connection, open_pool
 from inventory.kit.doors.client import TRUSTED_PROXIES
+from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.origins import origin_of
 from inventory.kit.http import BODY_BYTES_MAX, OWN_ORIGIN, PROBLEM_PAGE, PROCESS, rim
 from inventory.kit.pages import static_folder
@@ -20,6 +23,7 @@ from waitroom.admin.accounts.guard import ACCESS, Guard
 from waitroom.admin.problems import problem_page
 from waitroom.admin.rooms.crowd import Crowds, Shared
 from waitroom.run.gateways import open_gateway, stripe_api
+from waitroom.run.openapi.api import OpenApi
 from waitroom.run.routes import apis_of
 from waitroom.run.service import Service, build_service
 from waitroom.run.settings import Secrets, Settings
@@ -190,6 +194,9 @@ async def _one_address(request: web.Request, handler: Handler) -> web.StreamResp
     return await handler(request)
 
 
+OPENAPI: web.AppKey[OpenApi] = web.AppKey("openapi")
+
+
 def make_app(service: Service) -> web.Application:
     """Return the web application of a service; every lifetime is the service's, not the app's."""
     settings = service.settings
@@ -212,7 +219,24 @@ def make_app(service: Service) -> web.Application:
         secure=settings.secure,
     )
     app[ACCESS] = guard.access
-    for api in apis_of(service, guard, crowds):
-        app.add_routes(api.routes())
+    routes = [route for api in apis_of(service, guard, crowds) for route in api.routes()]
+    app[OPENAPI] = OpenApi(routes, access=guard.access)
+    app.add_routes([*routes, *app[OPENAPI].routes()])
     app.router.add_static("/static/pictures", static_folder() / "pictures")
     return app
+
+
+async def api_json(settings: Settings) -> Json:
+    """Return the OpenAPI document of the program that these settings make, without engines."""
+    pool = closed_pool("postgresql://nowhere", size_max=1)
+    service = build_service(
+        settings,
+        Secrets(signing_keys=[token_hex(32)]),
+        frozenset(),
+        pool,
+        Memory("redis://nowhere"),
+        audit_pool=pool,
+        beat_pool=pool,
+        gateway=DeterministicGateway(pool),
+    )
+    return make_app(service)[OPENAPI].document_json()

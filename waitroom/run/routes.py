@@ -5,9 +5,9 @@ from typing import Protocol
 
 from aiohttp import web
 
-from checkout.api import CheckoutApi
 from checkout.customers.customers_api import CustomersApi
 from checkout.history.api import HistoryApi
+from checkout.holds_api import CheckoutApi
 from checkout.pages import CheckoutPages
 from inventory.api import CatalogueApi
 from inventory.kit.assets import Assets

@@ -9,7 +9,7 @@ from contextlib import suppress
 import structlog
 import uvloop
 
-from waitroom.run.app import let_go_if_away, make_app, open_service
+from waitroom.run.app import OPENAPI, let_go_if_away, make_app, open_service
 from waitroom.run.listening.descriptors import (
     Bounds,
     bounds_within,
@@ -41,7 +41,10 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
     async with open_service(settings, secrets, roles=roles) as service:
         front = None
         if "web" in roles:
-            front = Front(make_app(service), bounds=_bounds(settings), proxies=settings.proxies)
+            app = make_app(service)
+            # Made before the first request, since it takes longer than any request may.
+            app[OPENAPI].document_json()
+            front = Front(app, bounds=_bounds(settings), proxies=settings.proxies)
             await front.open(settings.host, settings.port, heartbeat)
             service.serving.begin()
         calm_the_collector()

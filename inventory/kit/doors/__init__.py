@@ -15,6 +15,8 @@ uses it. A value that one door refuses is thus refused by all.
 | `client` | the client that a request came from, for every limit that counts by client |
 | `client_address` | its address, as trusted proxies report it |
 | `keys` | which idempotency keys name one client alone |
+| `query` | the parameters of a query string |
+| `described` | what a route takes and answers, noted on its handler |
 | `cookies` | the cookies of a request, and which of them a browser gives up |
 
 `Moment`, `Name` and their kin are plain `datetime` and `str` once they are read; as the type of a

@@ -25,6 +25,8 @@ class Readable(type):
 
     plain: type
     read: Any
+    # The JSON Schema of the texts that it reads, for the document that describes the API.
+    form: Json
 
     def __instancecheck__(cls, value: object) -> bool:
         return isinstance(value, cls.plain)
@@ -40,6 +42,13 @@ def read_field(kind: type, value: object) -> object:
         # A command has read its argument already.
         return value
     raise ValueError(f"Expected `str`, got `{_name_of(value)}`")
+
+
+def field_schema(kind: type) -> Json:
+    """Return the JSON Schema of a type that msgspec does not know."""
+    if not isinstance(kind, Readable):
+        raise NotImplementedError(f"no field may have the type {kind}")
+    return kind.form
 
 
 def _name_of(value: object) -> str:

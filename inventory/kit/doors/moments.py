@@ -11,7 +11,7 @@ infinity. The tables check the same bounds with the SQL function `is_moment`.
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from inventory.kit.doors.decoding import Readable
 
@@ -71,3 +71,4 @@ else:
 
         plain = datetime
         read = staticmethod(_read)
+        form: ClassVar = {"type": "string", "format": "date-time"}

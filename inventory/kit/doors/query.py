@@ -1,29 +1,194 @@
-"""Texts of a query string, with the bounds that bodies have. Pure."""
+"""The parameters of a query string: each is declared once, with its bounds, and reads itself. Pure.
 
+A handler names the parameters that it reads in `described`, so the document for programs and the
+program have the same names, bounds and defaults.
+"""
+
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
 
+from inventory.kit.doors.decoding import Json
+from inventory.kit.doors.moments import UnreadableMoment, parse_moment
 from inventory.kit.doors.texts import UnfitText
 from inventory.kit.problem import BadRequest
 
 SEARCH_LENGTH_MAX = 100
+# Longer texts of digits are refused unread.
+DIGITS_MAX = 19
+_FLAGS = {"1": True, "true": True, "0": False, "false": False}
+# In a query string a plus sign that was not escaped has become a space.
+_LOST_PLUS = re.compile(r" (?=[0-9]{2}:[0-9]{2}\Z)")
+
+Query = Mapping[str, str]
 
 
-def query_text(
-    query: Mapping[str, str], name: str, read: Callable[[str], str], *, default: str = ""
-) -> str:
-    """Return a text of the query string as `read` takes it; raises `BadRequest` with its name."""
-    text = query.get(name)
-    if text is None:
-        return default
-    try:
-        return read(text)
-    except UnfitText as error:
-        raise BadRequest(f"The parameter `{name}` {error}.") from error
+class Parameter(Protocol):
+    """Anything that the query string may name; `text` tells callers what it is for."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def required(self) -> bool: ...
+
+    def schema(self) -> Json:
+        """Return the JSON Schema of its values."""
 
 
-def query_search(query: Mapping[str, str]) -> str:
-    """Return what the parameter `q` searches for, "" for nothing; raises `BadRequest`."""
-    search = query.get("q", "").strip()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """A whole number from `low` to `high`; a `default` beyond them stands for a missing one."""
+
+    name: str
+    text: str
+    default: int
+    low: int
+    high: int
+    required: bool = field(default=False, init=False)
+
+    def of(self, query: Query) -> int:
+        """Return the number; raises `BadRequest`."""
+        text = query.get(self.name)
+        if text is None:
+            return self.default
+        digits = text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
+        if not digits or not self.low <= int(text) <= self.high:
+            raise BadRequest(f"{self.name} must be a whole number from {self.low} to {self.high}.")
+        return int(text)
+
+    def schema(self) -> Json:
+        bounds = {"type": "integer", "minimum": self.low, "maximum": self.high}
+        fits = self.low <= self.default <= self.high
+        return {**bounds, "default": self.default} if fits else bounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A text; `read` checks it and may change it, and raises `UnfitText` or `BadRequest`."""
+
+    name: str
+    text: str
+    read: Callable[[str], str] | None = None
+    default: str = ""
+    length_max: int | None = None
+    pattern: str = ""
+    required: bool = False
+
+    def of(self, query: Query) -> str:
+        """Return the text; raises `BadRequest`, which names the parameter."""
+        found = query.get(self.name)
+        if found is None:
+            return self.default
+        if self.length_max is not None and len(found) > self.length_max:
+            raise BadRequest(f"{self.name} has at most {self.length_max} characters.")
+        if self.read is None:
+            return found
+        try:
+            return self.read(found)
+        except UnfitText as error:
+            raise BadRequest(f"The parameter `{self.name}` {error}.") from error
+
+    def schema(self) -> Json:
+        found: dict[str, Any] = {"type": "string"}
+        if self.length_max is not None:
+            found["maxLength"] = self.length_max
+        if self.pattern:
+            found["pattern"] = self.pattern
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One of a few words; None stands for a missing one without a `default`."""
+
+    name: str
+    text: str
+    words: tuple[str, ...]
+    default: str | None = None
+    required: bool = field(default=False, init=False)
+
+    def of(self, query: Query) -> str | None:
+        """Return the word; raises `BadRequest`, which lists all of them."""
+        found = query.get(self.name)
+        if found is None:
+            return self.default
+        if found not in self.words:
+            *most, last = self.words
+            listed = f"{', '.join(most)} or {last}" if most else last
+            raise BadRequest(f"{self.name} must be {listed}.")
+        return found
+
+    def schema(self) -> Json:
+        found: dict[str, Any] = {"type": "string", "enum": list(self.words)}
+        return found if self.default is None else {**found, "default": self.default}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """Yes or no, as 1 and 0; None stands for a missing one."""
+
+    name: str
+    text: str
+    required: bool = field(default=False, init=False)
+
+    def of(self, query: Query) -> bool | None:
+        """Return the flag; raises `BadRequest`."""
+        found = query.get(self.name)
+        if found is None:
+            return None
+        if found not in _FLAGS:
+            raise BadRequest(f"{self.name} must be 1 or 0.")
+        return _FLAGS[found]
+
+    def schema(self) -> Json:
+        return {"type": "string", "enum": list(_FLAGS)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """A moment with its offset from UTC; None stands for a missing or an empty one."""
+
+    name: str
+    text: str
+    required: bool = field(default=False, init=False)
+
+    def of(self, query: Query) -> datetime | None:
+        """Return the moment; raises `BadRequest`."""
+        found = query.get(self.name, "").strip()
+        try:
+            return parse_moment(_LOST_PLUS.sub("+", found)) if found else None
+        except UnreadableMoment as error:
+            raise BadRequest(f"{self.name} must be {error}.") from error
+
+    def schema(self) -> Json:
+        return {"type": "string", "format": "date-time"}
+
+
+def _read_search(text: str) -> str:
+    search = text.strip()
     if len(search) > SEARCH_LENGTH_MAX:
         raise BadRequest(f"A search has at most {SEARCH_LENGTH_MAX} letters.")
     return search
+
+
+SEARCH = Text(
+    name="q",
+    text="Words to search for; all are returned without any.",
+    read=_read_search,
+)
+
+
+def query_text(query: Query, name: str, read: Callable[[str], str], *, default: str = "") -> str:
+    """Return a text of the query string as `read` takes it; raises `BadRequest` with its name."""
+    return Text(name=name, text="", read=read, default=default).of(query)
+
+
+def query_search(query: Query) -> str:
+    """Return what the parameter `q` searches for, "" for nothing; raises `BadRequest`."""
+    return SEARCH.of(query)

@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from inventory.kit.doors.decoding import Readable
+from inventory.kit.doors.decoding import Json, Readable
 
 NAME_LENGTH_MAX = 200
 DESCRIPTION_LENGTH_MAX = 2000
@@ -130,6 +130,11 @@ def _bounded(read: Callable[..., str], length_max: int) -> "staticmethod[[str], 
     return staticmethod(checked)
 
 
+def _form(length_min: int, length_max: int) -> Json:
+    """Return the JSON Schema of such a text, as far as it can say which texts are refused."""
+    return {"type": "string", "minLength": length_min, "maxLength": length_max}
+
+
 if TYPE_CHECKING:
     Name = str
     OptionalName = str
@@ -146,45 +151,53 @@ else:
 
         plain = str
         read = _bounded(read_name, NAME_LENGTH_MAX)
+        form = _form(1, NAME_LENGTH_MAX)
 
     class OptionalName(metaclass=Readable):
         """The type of a field that holds a name or nothing."""
 
         plain = str
         read = _bounded(read_optional_name, NAME_LENGTH_MAX)
+        form = _form(0, NAME_LENGTH_MAX)
 
     class Line(metaclass=Readable):
         """The type of a field that holds one line with something to see in it."""
 
         plain = str
         read = _bounded(read_name, NOTE_LENGTH_MAX)
+        form = _form(1, NOTE_LENGTH_MAX)
 
     class Published(metaclass=Readable):
         """The type of a field that holds one line exactly as another publishes it."""
 
         plain = str
         read = _bounded(read_published, NOTE_LENGTH_MAX)
+        form = _form(1, NOTE_LENGTH_MAX)
 
     class Description(metaclass=Readable):
         """The type of a field that holds a text for shoppers."""
 
         plain = str
         read = _bounded(read_text, DESCRIPTION_LENGTH_MAX)
+        form = _form(0, DESCRIPTION_LENGTH_MAX)
 
     class Message(metaclass=Readable):
         """The type of a field that holds an operator's message to a room."""
 
         plain = str
         read = _bounded(read_text, MESSAGE_LENGTH_MAX)
+        form = _form(0, MESSAGE_LENGTH_MAX)
 
     class Note(metaclass=Readable):
         """The type of a field that holds a reason or a note for the record, or nothing."""
 
         plain = str
         read = _bounded(read_note, NOTE_LENGTH_MAX)
+        form = _form(0, NOTE_LENGTH_MAX)
 
     class Reason(metaclass=Readable):
         """The type of a field that holds a reason, which must be given."""
 
         plain = str
         read = _bounded(read_reason, NOTE_LENGTH_MAX)
+        form = _form(1, NOTE_LENGTH_MAX)

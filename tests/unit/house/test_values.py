@@ -12,8 +12,9 @@ from sources import files, module_of, tree
 SHAPELESS = re.compile(
     r"\b([dD]ict|(Mutable)?Mapping)\[str, (Any|object)\]|\b[dD]ict\b(?!\[)|\basyncpg\.Record\b"
 )
-# A body on its way out: its function stands beside the value or the handler, and says so.
-BODY = re.compile(r"(body|bodies|json)\Z")
+# A body on its way out, or the schema of one: its function stands beside the value or the handler,
+# and says so.
+BODY = re.compile(r"(body|bodies|json|schemas?)\Z")
 
 EXCUSED = {
     # Each of these names the one kind of value that has no shape of its own.

@@ -34,10 +34,12 @@ COMMENT = re.compile(r"/\*.*?\*/|^\s*//.*?$", re.DOTALL | re.MULTILINE)
 # A sentence with its end: what Python says to people, in refusals and in the details of orders.
 WHOLE = re.compile(r"[A-Z][a-z]+ .*[a-z]\b.*[.?!]$")
 ENDS = re.compile(r"(?<=[.?!]) ")
-METRICS = {"Counter", "Gauge", "Histogram", "warn", "AssertionError", "RuntimeError"}
+# What describes the API is for programs.
+DESCRIBED = {"described", "Answer", "Header", "Whole", "Text", "Choice", "Flag", "When"}
+METRICS = {"Counter", "Gauge", "Histogram", "warn", "AssertionError", "RuntimeError"} | DESCRIBED
 # Programs and operators read these.
 OTHERS_READ = (
-    "checkout/api.py",
+    "checkout/holds_api.py",
     "checkout/customers/",
     "checkout/driving/money_watch.py",
     "checkout/gateway/deterministic_gateway.py",

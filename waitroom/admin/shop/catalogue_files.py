@@ -20,11 +20,11 @@ from inventory.kit.http import (
     send_file,
     send_pieces,
 )
-from inventory.kit.problem import BadRequest, Busy
+from inventory.kit.problem import BadRequest, Busy, TooLarge
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.admin.uploads import PIECE_BYTES, receive
-from waitroom.refusals import FileTooLarge, ImportRefused, NotCsv
+from waitroom.refusals import ImportRefused, NotCsv
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
 _TOO_LARGE = f"A file to import has at most {FILE_BYTES_MAX // 1024**2} MiB."
@@ -74,7 +74,7 @@ class CatalogueFilesAdmin:
                 file,
                 bytes_max=FILE_BYTES_MAX,
                 wait_s=UPLOAD_WAIT_S,
-                too_large=FileTooLarge(_TOO_LARGE),
+                too_large=TooLarge(_TOO_LARGE),
             )
             source = Source(
                 file=file,

@@ -11,7 +11,13 @@ from checkout.driving.payments import Payments
 from checkout.driving.refunds import Refunds
 from checkout.order import MOVING, operator_body
 from checkout.order_store import OrderStore
-from checkout.refund import Cancellation, RefundStage, RefundWish, operator_refund_body
+from checkout.refund import (
+    Cancellation,
+    OperatorRefund,
+    RefundStage,
+    RefundWish,
+    operator_refund_body,
+)
 from checkout.refund_store import RefundStore
 from checkout.refusals import UnknownOrder
 from inventory.hold import idempotency_uuid
@@ -122,5 +128,5 @@ def _order_id(request: web.Request) -> UUID:
         raise UnknownOrder from error
 
 
-def _pending(body: Json) -> web.Response:
+def _pending(body: Json | OperatorRefund) -> web.Response:
     return json_response(body, status=202, headers={"Retry-After": RETRY_AFTER_S})

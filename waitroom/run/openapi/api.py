@@ -1,0 +1,65 @@
+"""The description of the API over HTTP: `/openapi.json` for programs, `/api` for people."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from importlib.metadata import version
+from typing import Any
+
+from aiohttp import web
+
+from inventory.kit.doors.decoding import Json
+from inventory.kit.doors.described import ETAG, IF_NONE_MATCH, NOT_MODIFIED, described
+from inventory.kit.doors.etags import has_seen
+from inventory.kit.http import PRIVATE, encode
+from waitroom.admin.accounts.scopes import Access
+from waitroom.run.openapi.document import openapi_json
+from waitroom.run.openapi.examples import read_examples
+from waitroom.run.openapi.operations import operations_of
+
+FRESH_S = 300
+
+
+class OpenApi:
+    """Describes the routes of a program, and its own.
+
+    The document is made once: by `document_json` before a process serves, or by the first request.
+    """
+
+    def __init__(
+        self, routes: Sequence[web.AbstractRouteDef], *, access: Mapping[Any, Access]
+    ) -> None:
+        self._routes = routes
+        self._access = access
+        self._document: Json = {}
+        self._encoded = b""
+        self._headers = PRIVATE
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/openapi.json", self.read)]
+
+    def document_json(self) -> Json:
+        """Return the document, made at the first call."""
+        if not self._document:
+            operations = operations_of([*self._routes, *self.routes()], self._access)
+            self._document = openapi_json(operations, read_examples(), version=version("waitroom"))
+            self._encoded = encode(self._document)
+            self._headers = PRIVATE.copy()
+            self._headers["ETag"] = f'"{blake2b(self._encoded, digest_size=16).hexdigest()}"'
+            self._headers["Cache-Control"] = f"public, max-age={FRESH_S}"
+            # A page on another site may read it.
+            self._headers["Access-Control-Allow-Origin"] = "*"
+        return self._document
+
+    @described(
+        headers=(IF_NONE_MATCH,),
+        answer=Json,
+        answer_headers=(ETAG,),
+        also=(NOT_MODIFIED,),
+    )
+    async def read(self, request: web.Request) -> web.Response:
+        """Return this description of the API, as OpenAPI 3.1."""
+        self.document_json()
+        seen = has_seen(request.headers.getall("If-None-Match", ()), self._headers["ETag"])
+        if seen:
+            return web.Response(status=304, headers=self._headers)
+        return web.Response(body=self._encoded, headers=self._headers)

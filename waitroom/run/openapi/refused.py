@@ -1,0 +1,76 @@
+"""The refusals of an operation: its own, and those that every route of a kind has. Pure."""
+
+from collections.abc import Iterator
+
+from checkout.refusals import (
+    CustomersNotConfigured,
+    CustomerTokenInvalid,
+    IdentityProviderAway,
+    RoomNeeded,
+)
+from inventory.kit.doors.described import KEY, Caller
+from inventory.kit.problem import (
+    BadRequest,
+    Busy,
+    CrossSite,
+    EngineDown,
+    Failed,
+    Forbidden,
+    IdempotencyKeyMissing,
+    NotFound,
+    Refusal,
+    TooLarge,
+    TooManyRequests,
+    Unprocessable,
+    UnsupportedMediaType,
+)
+from inventory.refusals import SessionOver
+from waitroom.admin.accounts.refusals import (
+    ClosedToKeys,
+    KeyNarrowed,
+    KeyRefused,
+    ScopeLacking,
+    SignInNeeded,
+    TwoCredentials,
+)
+from waitroom.refusals import LineOver, NoTicket, TicketMoved
+from waitroom.run.openapi.operations import Operation
+
+# Each of these may come from any route.
+ALWAYS: tuple[type[Refusal], ...] = (Busy, EngineDown, Failed)
+OF_CALLER: dict[Caller, tuple[type[Refusal], ...]] = {
+    Caller.ANYONE: (),
+    Caller.TICKET: (NoTicket, LineOver, TicketMoved),
+    Caller.SESSION: (SessionOver, RoomNeeded),
+    Caller.CUSTOMER: (CustomerTokenInvalid, CustomersNotConfigured, IdentityProviderAway),
+}
+
+
+def refusals_of(operation: Operation) -> list[type[Refusal]]:
+    """Return every refusal of an operation, by status and code."""
+    found = {*operation.described.refusals, *_of_its_kind(operation)}
+    return sorted(found, key=lambda kind: (kind.status, kind.code, kind.title))
+
+
+def _of_its_kind(operation: Operation) -> Iterator[type[Refusal]]:
+    described = operation.described
+    yield from ALWAYS
+    yield from OF_CALLER[described.caller]
+    if operation.access is not None:
+        yield from (SignInNeeded, Forbidden, KeyRefused, TwoCredentials, TooManyRequests)
+        yield from (ScopeLacking, KeyNarrowed) if operation.access.scopes else (ClosedToKeys,)
+    if operation.method not in {"get", "head"}:
+        # The Origin header of a browser may be another site's, or unreadable.
+        yield from (CrossSite, BadRequest)
+    if described.body is not None:
+        yield from (BadRequest, Unprocessable, TooLarge, UnsupportedMediaType)
+    if described.query or described.headers or operation.parts or described.caller in _NAMES_ROOM:
+        # The tables store no NUL, so any text may be refused.
+        yield from (BadRequest, Unprocessable)
+    if operation.parts:
+        yield NotFound
+    if KEY in described.headers:
+        yield IdempotencyKeyMissing
+
+
+_NAMES_ROOM = frozenset({Caller.SESSION})
