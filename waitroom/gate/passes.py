@@ -45,8 +45,8 @@ class Pass:
     # The service's address, as browsers know it.
     issuer: str
     room: str
-    # The session's number in the books, and how often that number had been called by then: who comes
-    # back later has another session under one number. A pass shows both enciphered.
+    # The session's number in the books, and how often the number was called by then: a shopper who
+    # comes back later has another session under one number. A pass shows both enciphered.
     session_id: int
     turn: int
     issued_at: int
@@ -137,7 +137,7 @@ class PassKeys:
             raise PassUnreadable
         decryptor = self._ids.decryptor()
         session_id, turn = _ID.unpack(decryptor.update(block) + decryptor.finalize())
-        if not (0 < session_id and 0 < turn < 1 << 31):
+        if not (session_id > 0 and 0 < turn < 1 << 31):
             # The oldest secret was exchanged since, and with it all ids.
             raise PassUnreadable
         return session_id, turn
