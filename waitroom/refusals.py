@@ -139,6 +139,14 @@ class Queue(Refusal):
     code, status, title = "queue", 429, "Please take a place in line first."
 
 
+# A gate
+
+
+class NoGate(Refusal):
+    code, status = "no_gate", 409
+    title = "This room has no gate, so it gives no passes. An operator sets one up."
+
+
 # Stepping aside, moving to another device, more time
 
 

@@ -20,6 +20,10 @@ class Gates:
         """Return the rules of a room's gate."""
         return self._rules.get(room, NO_GATE)
 
+    def has_gate(self, room: str) -> bool:
+        """Say whether an operator has set up a gate in a room."""
+        return room in self._rules
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Refresh until `stopping` is set."""
         await repeat("gates", self.refresh, stopping)

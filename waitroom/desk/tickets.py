@@ -58,6 +58,7 @@ class OpenedSession(msgspec.Struct, frozen=True, kw_only=True):
     A repeated claim gets the same session, which is not `fresh`.
     """
 
+    session_id: int
     token: str
     expires_at: datetime | None
     seconds_left: float
@@ -150,6 +151,7 @@ class Tickets:
             raise _CLAIM_REFUSALS[claimed.verdict]
         session = Session(session_id=claimed.session_id, room=view.room, sku=ticket.sku)
         return OpenedSession(
+            session_id=session.session_id,
             token=self._sessions.sign(session),
             expires_at=claimed.expires_at,
             seconds_left=claimed.seconds_left,

@@ -84,8 +84,7 @@ class PassKeys:
         self._newest = _PassKey(secrets[-1])
         self._ids = Cipher(AES(_derived(secrets[0], _ID_INFO)), ECB())  # noqa: S305 - a single block
 
-    @property
-    def public(self) -> Json:
+    def public_body(self) -> Json:
         """Return the public keys as a JWK set (RFC 7517), the newest first."""
         return {"keys": [key.public for key in reversed(self._keys.values())]}
 

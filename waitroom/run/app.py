@@ -146,7 +146,14 @@ async def _end(service: Service, loops: list[asyncio.Task[None]]) -> None:
     service.stopping.set()
     tasks = list(loops)
     if "web" in service.roles:
-        parts = (service.checkout, service.tickets, service.board, service.fairness)
+        parts = (
+            service.checkout,
+            service.tickets,
+            service.board,
+            service.fairness,
+            service.passes,
+            service.revocations,
+        )
         tasks.extend(asyncio.create_task(part.close(), name=type(part).__name__) for part in parts)
     if not tasks:
         return

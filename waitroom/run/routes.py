@@ -47,6 +47,7 @@ from waitroom.desk.places import Places
 from waitroom.run.service import Service
 from waitroom.web.credentials import Credentials
 from waitroom.web.fairness_api import FairnessApi
+from waitroom.web.gate.passes_api import PassesApi
 from waitroom.web.log_api import LogApi
 from waitroom.web.log_pages import LogPages
 from waitroom.web.looks.preview import PreviewApi
@@ -133,7 +134,14 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         mailboxes=service.mailboxes,
         offered=mail_offered,
     )
-    yield TicketsApi(tickets, credentials, board=board, catalogue=catalogue)
+    yield TicketsApi(tickets, credentials, board=board, catalogue=catalogue, passes=service.passes)
+    yield PassesApi(
+        service.passes,
+        service.revocations,
+        credentials,
+        board=board,
+        checkout=service.checkout,
+    )
     yield PlacesApi(places, tickets, credentials)
     yield returns_api
     yield MailedApi(messages, credentials, tickets=tickets, places=places, pages=service.pages)

@@ -32,9 +32,12 @@ from waitroom.desk.called.messages import PURPOSE as MAILBOXES
 from waitroom.desk.entrance import Entrance
 from waitroom.desk.gates import Gates
 from waitroom.desk.looks import RoomLooks
+from waitroom.desk.passes.minting import Passes
+from waitroom.desk.passes.revocations import Revocations
 from waitroom.desk.public_log import PublicLog
 from waitroom.desk.serving import ServingReport
 from waitroom.desk.tickets import Tickets
+from waitroom.gate.passes import PassKeys
 from waitroom.leader.controller import Controller
 from waitroom.leader.drawing import Drawing, SeedBook
 from waitroom.leader.health_watch import HealthShare
@@ -74,6 +77,8 @@ class Service(Stores):
     board: Board
     looks: RoomLooks
     gates: Gates
+    passes: Passes
+    revocations: Revocations
     entrance: Entrance
     tickets: Tickets
     public_log: PublicLog
@@ -125,6 +130,7 @@ def build_service(
     stores = stores_on(pool, audit_pool=audit_pool, beat_pool=beat_pool, secrets_of_endpoints=book)
     sessions, log_key = SessionSeal(secrets.keys), LogKey(secrets.keys[0])
     identity = _identity(settings, secrets)
+    gates, pass_keys = Gates(stores.gate_store), PassKeys(secrets.keys)
     board = Board(store=stores.lines, memory=memory, seal=TicketSeal(secrets.keys))
     looks = RoomLooks(stores.look_store)
     entrance = Entrance(
@@ -146,7 +152,9 @@ def build_service(
         memory=memory,
         board=board,
         looks=looks,
-        gates=Gates(stores.gate_store),
+        gates=gates,
+        passes=Passes(stores.pass_store, gates, keys=pass_keys, issuer=settings.base_url),
+        revocations=Revocations(stores.pass_store, pass_keys),
         entrance=entrance,
         tickets=Tickets(board=board, store=stores.lines, sessions=sessions, entrance=entrance),
         public_log=PublicLog(board, store=stores.log, log_key=log_key),
@@ -241,6 +249,7 @@ def _sweeper(
                 "admissions", stores.office.rooms_due, partial(_end_due, stores.office)
             ),
             "join_keys": stores.lines.forget_keys,
+            "revocations": stores.pass_store.forget,
             "payments": payments.sweep,
             "refunds": refunds.sweep,
             "comparison": comparison.sweep,

@@ -19,6 +19,7 @@ from waitroom.admin.accounts.actions import ActionStore
 from waitroom.admin.accounts.keys import KeyStore
 from waitroom.admin.accounts.sign_in import OperatorStore
 from waitroom.gate.gate_store import GateStore
+from waitroom.gate.pass_store import PassStore
 from waitroom.look.look_store import LookStore
 from waitroom.outgoing.mail.mail_store import MailStore
 from waitroom.outgoing.outbox.endpoint_store import EndpointStore
@@ -73,6 +74,7 @@ class Stores:
     pictures: PictureStore
     look_store: LookStore
     gate_store: GateStore
+    pass_store: PassStore
     orders: OrderStore
     refund_store: RefundStore
     history: HistoryStore
@@ -116,6 +118,7 @@ def stores_on(
         pictures=PictureStore(pool),
         look_store=LookStore(pool),
         gate_store=GateStore(pool),
+        pass_store=PassStore(pool),
         orders=OrderStore(pool, audits, holder=holder.name),
         refund_store=RefundStore(pool, holder=holder.name),
         history=HistoryStore(pool),

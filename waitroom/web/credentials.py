@@ -40,6 +40,8 @@ from waitroom.refusals import (
 COOKIES = "waitroom_"
 TICKET_COOKIE = "waitroom_ticket_"
 INVITATION_COOKIE = "waitroom_invitation_"
+# Connectors on the sites look for this name.
+PASS_COOKIE = "waitroom_pass_"  # noqa: S105 - the name of a cookie
 VISITOR_COOKIE = "waitroom_visitor"
 VISITOR_BYTES = 16
 _VISITOR = re.compile(rf"[0-9a-f]{{{2 * VISITOR_BYTES}}}")
@@ -78,6 +80,7 @@ class Credentials:
             Kind.TICKET: self._ticket_cookie(""),
             Kind.INVITATION: self._invitation_cookie(""),
             Kind.SESSION: session_cookie("", secure=secure),
+            Kind.PASS: self._prefix + PASS_COOKIE,
         }
 
     async def room_of(self, request: web.Request) -> RoomView:
@@ -236,7 +239,7 @@ class Credentials:
     def keep_ticket(
         self, request: web.Request, response: web.StreamResponse, view: RoomView, token: str
     ) -> None:
-        self._keep(request, response, view, self._ticket_cookie(view.room), token)
+        self._keep(request, response, view.room, self._ticket_cookie(view.room), token)
 
     def forget_ticket(self, response: web.StreamResponse, view: RoomView) -> None:
         response.del_cookie(self._ticket_cookie(view.room), secure=self._secure)
@@ -245,12 +248,18 @@ class Credentials:
         self, request: web.Request, response: web.StreamResponse, view: RoomView, token: str
     ) -> None:
         name = session_cookie(view.room, secure=self._secure)
-        self._keep(request, response, view, name, token)
+        self._keep(request, response, view.room, name, token)
+
+    def keep_pass(
+        self, request: web.Request, response: web.StreamResponse, room: str, text: str
+    ) -> None:
+        """Keep a pass for a site on this host, which verifies it by itself."""
+        self._keep(request, response, room, f"{self._prefix}{PASS_COOKIE}{room}", text)
 
     def keep_invitation(
         self, request: web.Request, response: web.StreamResponse, view: RoomView, token: str
     ) -> None:
-        self._keep(request, response, view, self._invitation_cookie(view.room), token)
+        self._keep(request, response, view.room, self._invitation_cookie(view.room), token)
 
     def require_cookies(self, request: web.Request) -> None:
         """Raise `CookiesNeeded` for a join by a page whose browser has sent no cookie of ours.
@@ -283,7 +292,7 @@ class Credentials:
         self,
         request: web.Request,
         response: web.StreamResponse,
-        view: RoomView,
+        room: str,
         name: str,
         value: str,
     ) -> None:
@@ -294,10 +303,10 @@ class Credentials:
         response.headers.add("Set-Cookie", f"{name}={value}; {self._flags}")
         size = len(name) + len(value) + _COOKIE_FRAME
         if sum(map(len, _cookie_lines(request))) + size > OURS_BYTES_MAX:
-            for dropped in self._surplus(request, view, name, size):
+            for dropped in self._surplus(request, room, name, size):
                 response.headers.add("Set-Cookie", f"{dropped}=; {self._flags_of_none}")
 
-    def _surplus(self, request: web.Request, view: RoomView, name: str, size: int) -> list[str]:
+    def _surplus(self, request: web.Request, room: str, name: str, size: int) -> list[str]:
         """Return the cookies of ours that have no place beside a new one of this size."""
         ours: Counter[str] = Counter()
         for one, value in cookies_in(_cookie_lines(request)):
@@ -310,10 +319,10 @@ class Credentials:
             if one.startswith(start)
         ]
         going_on = {
-            room for room, known in self._board.rooms.items() if known.rules.status != "ended"
+            other for other, known in self._board.rooms.items() if known.rules.status != "ended"
         }
         over_by = sum(ours.values()) + size - OURS_BYTES_MAX
-        return surplus(kept, over_by=over_by, room=view.room, going_on=going_on)
+        return surplus(kept, over_by=over_by, room=room, going_on=going_on)
 
     def _ticket_cookie(self, room: str) -> str:
         return f"{self._prefix}{TICKET_COOKIE}{room}"

@@ -18,6 +18,7 @@ from inventory.kit.http import PRIVATE, json_response, query_int, read_body
 from inventory.kit.problem import BadRequest
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.join_desk import Place
+from waitroom.desk.passes.minting import Passes
 from waitroom.desk.standing import version_of
 from waitroom.desk.tickets import Tickets
 from waitroom.refusals import StateNotKnown
@@ -71,12 +72,16 @@ class RoomList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClaimBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a claim: the session's token, its deadline, and where to go with it."""
+    """The answer to a claim: the session's token, its deadline, and where to go with it.
+
+    `pass` is what a site verifies by itself; it is "" in a room without a gate.
+    """
 
     session: str
     expires_at: datetime | None
     seconds_left: float
     checkout_url: str
+    text_of_pass: str = msgspec.field(name="pass")
 
 
 _JOIN = msgspec.json.Decoder(JoinBody)
@@ -85,8 +90,15 @@ _NOTHING = JoinBody()
 
 class TicketsApi:
     def __init__(
-        self, tickets: Tickets, credentials: Credentials, *, board: Board, catalogue: Catalogue
+        self,
+        tickets: Tickets,
+        credentials: Credentials,
+        *,
+        board: Board,
+        catalogue: Catalogue,
+        passes: Passes,
     ) -> None:
+        self._passes = passes
         self._tickets = tickets
         self._credentials = credentials
         self._board = board
@@ -178,9 +190,12 @@ class TicketsApi:
             expires_at=session.expires_at,
             seconds_left=session.seconds_left,
             checkout_url=checkout_url(view.room),
+            text_of_pass=await self._passes.mint_if_any(view.room, session.session_id),
         )
         response = json_response(body, status=201 if session.fresh else 200)
         self._credentials.keep_session(request, response, view, session.token)
+        if body.text_of_pass:
+            self._credentials.keep_pass(request, response, view.room, body.text_of_pass)
         return response
 
 

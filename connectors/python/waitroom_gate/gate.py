@@ -137,12 +137,12 @@ class Gate:
     def _good(self, text: str, *, may_wait: bool) -> str | None:
         """Return a pass, or a new one in its place if little of its time is left."""
         claims, refusal = self._read(text)
-        if refusal is not None and refusal.code == "pass_of_unknown_key":
-            if self.room.may_have_new_keys:
-                if not may_wait:
-                    return None
-                self.room.find_keys()
-                claims, refusal = self._read(text)
+        unknown = refusal is not None and refusal.code == "pass_of_unknown_key"
+        if unknown and self.room.may_have_new_keys:
+            if not may_wait:
+                return None
+            self.room.find_keys()
+            claims, refusal = self._read(text)
         if refusal is not None and refusal.code != "pass_over":
             raise refusal
         if claims is not None and not self._runs_out_soon(claims):
@@ -231,9 +231,9 @@ class Gate:
             refusal = _room_away()
         # No browser can go back to an address that took a body, but to the page with the form.
         back = clean if request.only_reads else request.headers.get("referer", "")
-        there = (
-            f"{self.waitroom}/rooms/{self.room.name}{f'?to={quote(back, safe="")}' if back else ''}"
-        )
+        there = f"{self.waitroom}/rooms/{self.room.name}"
+        if back:
+            there += f"?to={quote(back, safe='')}"
         headers: Headers = [("X-Waitroom-Refusal", refusal.code), *_PRIVATE]
         if refusal.code not in {"pass_missing", "room_away"}:
             headers.append(self._cookie(request, ""))
@@ -270,8 +270,8 @@ def _page(refusal: PassRefused, there: str, *, sent_something: bool) -> str:
     said = [str(refusal)]
     if sent_something:
         said.append(
-            "What you filled in did not reach the shop. Go to the waiting room in the new tab. Once "
-            "you are let in, come back to this tab, go one page back, and send it again."
+            "What you filled in did not reach the shop. Go to the waiting room in a new tab. Once "
+            "you are let in, come back here, go one page back, and send it again."
         )
     text = "".join(f"<p>{html.escape(one)}</p>" for one in said)
     if refusal.status != 503:

@@ -134,7 +134,7 @@ class Revoked:
         self._old: set[str] = set()
         self._turn_at = 0.0
 
-    def __contains__(self, public_id: str) -> bool:
+    def __contains__(self, public_id: object) -> bool:
         return public_id in self._new or public_id in self._old
 
     def __len__(self) -> int:

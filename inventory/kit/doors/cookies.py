@@ -3,7 +3,7 @@
 A browser may send two cookies of one name, of this host and of the domain above it (RFC 6265,
 section 5.4). A reader takes the first that is of use, or else one site shuts out another.
 
-A browser has up to three of our cookies for each room, sends them all with each request, and keeps
+A browser has up to four of our cookies for each room, sends them all with each request, and keeps
 them for a week. Most servers refuse a head of 8 KB. Ours may take half of that, and the shop's own
 have the rest.
 """
@@ -26,6 +26,7 @@ class Kind(Enum):
     INVITATION = auto()
     TICKET = auto()
     SESSION = auto()
+    PASS = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

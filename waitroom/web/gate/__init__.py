@@ -1,0 +1,1 @@
+"""Gates over HTTP: passes that sites verify by themselves."""
