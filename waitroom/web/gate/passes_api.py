@@ -7,8 +7,9 @@ from aiohttp import web
 
 from checkout.api import Checkout
 from checkout.session import Session
+from inventory.kit.doors.client import bearer
 from inventory.kit.doors.etags import has_seen
-from inventory.kit.http import PRIVATE, bearer, encode, json_response, query_int
+from inventory.kit.http import PRIVATE, encode, json_response, query_int
 from inventory.kit.language.language import phrase
 from inventory.refusals import SessionOver
 from waitroom.desk.board import Board
