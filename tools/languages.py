@@ -31,8 +31,8 @@ from inventory.kit.problem import Refusal
 
 # The functions that take sentences, in templates and in Python.
 SAYING = ("say", "say_n", "markup", "markup_n", "phrase")
-# Pages that are in English alone so far: the operators', and the reports on the log.
-ENGLISH_PAGES = ("login.html", "log.html", "fairness.html")
+# Pages that are in English alone: the operators'.
+ENGLISH_PAGES = ("login.html",)
 # Every sentence of a refusal is for shoppers, but for those that only operators and programs meet.
 PACKAGES = ("inventory", "checkout", "waitroom")
 REFUSALS = ("inventory.kit.problem", "inventory.refusals", "checkout.refusals", "waitroom.refusals")

@@ -183,5 +183,5 @@ _TOLD = {
 }
 _WRITTEN = {
     name: pass_context(lambda page, value, name=name: getattr(page["language"], name)(value))
-    for name in ("number", "duration", "clock", "clock_s", "day", "moment")
+    for name in ("number", "duration", "clock", "clock_s", "day", "moment", "percent")
 }

@@ -1,6 +1,6 @@
 import { ask } from "./api.js";
 import { whileBarred } from "./busy.js";
-import { count, plural } from "./format.js";
+import { locale, say, sayN } from "./words.js";
 
 /**
  * The receipt of a place, in hex; before a draw it has `entry` in place of `number`.
@@ -18,7 +18,7 @@ class Trouble extends Error {}
 
 /** @param {string} hex @returns {Uint8Array} */
 function bytes(hex) {
-  if (typeof hex !== "string" || !/^([0-9a-f]{2})*$/.test(hex)) throw new Trouble("This is not a valid receipt: a part of it is malformed.");
+  if (typeof hex !== "string" || !/^([0-9a-f]{2})*$/.test(hex)) throw new Trouble(say("This is not a valid receipt: a part of it is malformed."));
   return Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }
 
@@ -56,24 +56,21 @@ export async function rootOf(receipt, index) {
 /** @param {string} text @returns {Receipt} */
 export function readReceipt(text) {
   let found;
-  try { found = JSON.parse(text); } catch { throw new Trouble("This is not a valid receipt: it is not the text that was given with your number."); }
+  try { found = JSON.parse(text); } catch { throw new Trouble(say("This is not a valid receipt: it is not the text that was given with your number.")); }
   // The whole answer to a join contains the receipt.
   const receipt = found?.receipt ?? found;
   const place = receipt?.number ?? receipt?.entry;
   const whole = [receipt?.seq, receipt?.first, receipt?.count, place].every((n) => Number.isSafeInteger(n) && n > 0);
-  if (!whole || typeof receipt.line !== "string" || receipt.count > 2 ** 30) throw new Trouble("This is not a valid receipt: a part of it is missing.");
+  if (!whole || typeof receipt.line !== "string" || receipt.count > 2 ** 30) throw new Trouble(say("This is not a valid receipt: a part of it is missing."));
   return receipt;
 }
-
-/** @param {Receipt} receipt */
-const nameOf = (receipt) => (receipt.number == null ? `entry ${count(receipt.entry)}` : `number ${count(receipt.number)}`);
 
 /** @param {string} room @param {number} seq @returns {Promise<Entry>} */
 async function entryOf(room, seq) {
   const { ok, data } = await ask("GET", `/rooms/${encodeURIComponent(room)}/log?after=${seq - 1}&limit=1`);
-  if (!ok) throw new Trouble(data?.detail ?? "The log could not be read.");
+  if (!ok) throw new Trouble(data?.detail ?? say("The log could not be read."));
   const entry = data.entries[0];
-  if (entry?.seq !== seq) throw new Trouble(`The log has no entry ${count(seq)}, although your receipt names it. Keep the receipt, and ask the operators.`);
+  if (entry?.seq !== seq) throw new Trouble(say("The log has no entry {number}, although your receipt names it. Keep the receipt, and ask the operators.", { number: seq }));
   return entry;
 }
 
@@ -83,27 +80,26 @@ async function entryOf(room, seq) {
  */
 export async function misfit(receipt, told) {
   const kind = receipt.number == null ? "entered" : "joined";
-  if (told.kind !== kind) return "that entry of the log gives out no places.";
-  if (told.line !== receipt.line) return `that entry of the log is about another line, ${told.line}.`;
+  if (told.kind !== kind) return say("That entry of the log gives out no places.");
+  if (told.line !== receipt.line) return say("That entry of the log is about another line, {line}.", { line: told.line });
   const index = (receipt.number ?? receipt.entry) - receipt.first;
-  if (told.first !== receipt.first || told.last !== receipt.first + receipt.count - 1 || index < 0 || index >= receipt.count) return "that entry of the log gave out other numbers.";
+  if (told.first !== receipt.first || told.last !== receipt.first + receipt.count - 1 || index < 0 || index >= receipt.count) return say("That entry of the log gave out other numbers.");
   const root = await rootOf(receipt, index);
-  return root && hex(root) === told.root ? "" : "your ticket does not lead to the hash that the log has there.";
+  return root && hex(root) === told.root ? "" : say("Your ticket does not lead to the hash that the log has there.");
 }
 
 /** @param {string} room @param {Receipt} receipt @returns {Promise<{good: boolean, said: string[]}>} */
 async function check(room, receipt) {
   const entry = await entryOf(room, receipt.seq), told = JSON.parse(entry.body), why = await misfit(receipt, told);
-  const name = nameOf(receipt), where = `entry ${count(receipt.seq)} of the log`;
   if (why) {
-    return { good: false, said: [`This receipt does not fit the log: ${why}`,
-      `Either the receipt was changed, or it is from another room, or ${where} has been changed since you joined. Keep the receipt, and show it to others: anyone with the hash of a later entry can tell which it is.`] };
+    return { good: false, said: [`${say("This receipt does not fit the log.")} ${why}`,
+      say("Either the receipt was changed, or it is from another room, or entry {seq} of the log has been changed since you joined. Keep the receipt, and show it to others: anyone with the hash of a later entry can tell which it is.", receipt)] };
   }
-  const at = new Date(told.at), others = receipt.count - 1;
-  const said = [`Your place is in the log: ${name} was given on ${at.toLocaleString()}, by ${where}.`,
-    others ? `Your ticket and ${plural(others, "other")} are sealed there under one hash, and yours leads to it.` : "Only your ticket is sealed there under a hash, and it leads to that hash.",
-    `Nobody can be put before you later without changing that entry and every hash after it. Its own hash is ${entry.hash.slice(0, 12)}…`];
-  if (receipt.number == null) said.push("The draw gives your entry its number: the waiting page shows it, and waitroom verify computes it again.");
+  const at = new Date(told.at).toLocaleString(locale, { dateStyle: "medium", timeStyle: "medium" }), others = receipt.count - 1;
+  const said = [receipt.number == null ? say("Your place is in the log: draw entry {entry} was given on {at}, by entry {seq} of the log.", { ...receipt, at }) : say("Your place is in the log: number {number} was given on {at}, by entry {seq} of the log.", { ...receipt, at }),
+    others ? sayN(others, "Your ticket and {n} other are sealed there under one hash, and yours leads to it.", "Your ticket and {n} others are sealed there under one hash, and yours leads to it.") : say("Only your ticket is sealed there under a hash, and it leads to that hash."),
+    say("No one can be put before you later without changing that entry and every hash after it. Its own hash is {hash}.", { hash: `${entry.hash.slice(0, 12)}…` })];
+  if (receipt.number == null) said.push(say("The draw gives your entry its number: the waiting page shows it, and anyone can compute it again."));
   return { good: true, said };
 }
 
@@ -124,7 +120,8 @@ function offer(room, kept) {
   $("check-missing").hidden = !!kept;
   $("check-other").open = !kept;
   if (!kept) return;
-  $("check-stored-place").textContent = nameOf(readReceipt(kept));
+  const receipt = readReceipt(kept);
+  $("check-stored").textContent = receipt.number == null ? say("This browser keeps a receipt for draw entry {entry}.", receipt) : say("This browser keeps a receipt for number {number}.", receipt);
   const link = $("check-keep");
   link.hidden = false;
   link.download = `receipt-${room}.json`;
@@ -134,8 +131,8 @@ function offer(room, kept) {
 /** Check a receipt, and show what came of it. @param {string} room @param {string | null} text */
 async function answerFor(room, text) {
   try {
-    if (!crypto.subtle) throw new Trouble("Browsers compute hashes only on secure pages, and this one was not opened over https. Check the receipt with waitroom verify.");
-    if (!text) throw new Trouble("Paste your receipt first, or choose its file.");
+    if (!crypto.subtle) throw new Trouble(say("Browsers compute hashes only on secure pages, and this one was not opened over https. Check the receipt with {command}.", { command: "waitroom verify" }));
+    if (!text) throw new Trouble(say("Paste your receipt first, or choose its file."));
     const { good, said } = await check(room, readReceipt(text));
     answer(good, said);
   } catch (error) {

@@ -8,6 +8,8 @@ from aiohttp import web
 
 from inventory.kit.doors.decoding import Json
 from inventory.kit.http import json_response, wants_html
+from inventory.kit.language.asked import ROOM_LANGUAGE, language_of
+from inventory.kit.language.catalogues import english
 from inventory.kit.pages import Pages
 from waitroom.desk.board import Board
 from waitroom.refusals import FairnessNotPublic
@@ -60,6 +62,7 @@ class FairnessApi:
         view = await self._board.find(request.match_info["room"])
         if not view.rules.fairness_public:
             raise FairnessNotPublic
+        request[ROOM_LANGUAGE] = view.rules.language
         return self._answer(request, await self._store.report(view.room), operator=None)
 
     async def show_to_operators(self, request: web.Request, operator: SignedIn) -> web.Response:
@@ -76,12 +79,17 @@ class FairnessApi:
         name = view.rules.name if view else report.room
         context = {
             "report": body,
+            "verdict": verdict(report, english() if operator else language_of(request)),
             "name": name,
             "causes": {str(cause): words for cause, words in CAUSES.items()},
             "operator": operator and {"name": operator.name, "role": operator.role},
             "public": bool(view and view.rules.fairness_public),
         }
-        return self._pages.render("fairness.html", context, title=f"Fairness of {name}")
+        if operator is not None:
+            return self._pages.render("admin/fairness.html", context, title="Fairness")
+        return self._pages.render(
+            "fairness.html", context, title=f"Fairness of {name}", request=request
+        )
 
 
 def report_body(report: FairnessReport) -> Json:

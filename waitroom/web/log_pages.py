@@ -7,15 +7,16 @@ from aiohttp import web
 
 from inventory.kit.doors.decoding import Json
 from inventory.kit.http import query_int
+from inventory.kit.language.asked import ROOM_LANGUAGE, language_of
+from inventory.kit.language.language import Language
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest
 from waitroom.desk.board import RoomView
 from waitroom.desk.public_log import LogPart, PublicLog
 from waitroom.log.chain import LogEntry
-from waitroom.log.words import tell_entry
+from waitroom.web.told.entries import HASH_SHOWN, tell_entry
 
 ENTRIES_SHOWN = 50
-HASH_SHOWN = 12
 
 
 class LogPages:
@@ -33,7 +34,9 @@ class LogPages:
         entries, following = await self._public_log.part(
             view.room, part, last=head.seq, limit=ENTRIES_SHOWN
         )
-        shown = [_shown(entry) for entry in entries]
+        request[ROOM_LANGUAGE] = view.rules.language
+        language = language_of(request)
+        shown = [_shown(entry, language) for entry in entries]
         context = {
             "room": {"room": view.room, "name": view.rules.name},
             "draw": view.rules.order_by == "draw",
@@ -41,14 +44,18 @@ class LogPages:
             "fairness_public": view.rules.fairness_public,
             "head": head,
             "days": [
-                {"day": day, "entries": list(of_day)}
-                for day, of_day in groupby(shown, key=lambda entry: entry["day"])
+                {"at": of_day[0]["at"], "entries": of_day}
+                for of_day in (
+                    list(entries) for _, entries in groupby(shown, key=lambda one: one["day"])
+                )
             ],
             "newest_first": part.newest_first,
             "exceptions": part.exceptions,
             "links": _links(part, following),
         }
-        return self._pages.render("log.html", context, title=f"Log of {view.rules.name}")
+        return self._pages.render(
+            "log.html", context, title=f"Log of {view.rules.name}", request=request
+        )
 
 
 def _wanted(request: web.Request, last: int) -> LogPart:
@@ -86,14 +93,13 @@ def _href(part: LogPart, *, start: int | None = None) -> str:
     return "?" + "&".join(parts)
 
 
-def _shown(entry: LogEntry) -> Json:
-    told = tell_entry(entry.seq, entry.body)
+def _shown(entry: LogEntry, language: Language) -> Json:
+    told = tell_entry(entry.seq, entry.body, language)
     hash_ = entry.hash.hex()
     return {
         "seq": told.seq,
         "day": told.at.strftime("%Y-%m-%d") if told.at else "",
         "at": told.at.isoformat() if told.at else "",
-        "time": told.at.strftime("%H:%M:%S") if told.at else "",
         "text": told.text,
         "more": told.more,
         "known": told.known,

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from babel import Locale
 from babel.dates import format_date
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup
 
 _PLACE = re.compile(r"\{([a-z_]+)\}")
@@ -17,6 +17,8 @@ _ISOLATED = "\u2068{}\u2069"
 # A page writes the same few figures again and again.
 WRITTEN_CACHE_MAX = 4096
 SECONDS_SPELLED_MAX = 100
+# A smaller share than this is not written to its digits.
+SHARE_LEAST = 0.001
 # In a longer time the seconds are of no use.
 MINUTES_WITH_SECONDS_MAX = 10
 
@@ -102,6 +104,17 @@ class Language:
         """Write a whole number with the digits 0 to 9, which tickets and scripts use too."""
         return _number(value, self)
 
+    def decimal(self, value: float) -> str:
+        """Write a number with two decimals at most."""
+        pattern = self.locale.decimal_formats[None]
+        return str(pattern.apply(round(value, 2), self.locale, numbering_system="latn"))
+
+    def percent(self, share: float) -> str:
+        """Write a share in percent, to a tenth: 33.3%."""
+        if 0 < share < SHARE_LEAST:
+            return self.say("under {share}", share=_percent(SHARE_LEAST, self))
+        return _percent(share, self)
+
     def duration(self, seconds: int) -> str:
         """Write a time as people say it, never longer than it is."""
         minutes, rest = divmod(seconds, 60)
@@ -141,6 +154,12 @@ def _utc(moment: str) -> datetime:
 @lru_cache(maxsize=WRITTEN_CACHE_MAX)
 def _number(value: int, language: Language) -> str:
     return format_decimal(value, locale=language.locale, numbering_system="latn")
+
+
+@lru_cache(maxsize=WRITTEN_CACHE_MAX)
+def _percent(share: float, language: Language) -> str:
+    pattern = language.locale.percent_formats[None].pattern.replace("##0", "##0.#")
+    return format_percent(share, pattern, language.locale, numbering_system="latn")
 
 
 @lru_cache(maxsize=WRITTEN_CACHE_MAX)

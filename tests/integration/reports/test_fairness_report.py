@@ -76,7 +76,7 @@ async def test_a_line_in_order_overtakes_nobody_and_says_so(service: Service) ->
     assert (found.joined, found.called, found.waiting) == (10, 6, 4)
     assert (found.counts.called, found.counts.claimed, found.counts.passed_over) == (6, 4, 0)
     assert found.overtaken.total == NOBODY
-    assert verdict(found).startswith("So far, nobody was overtaken: all 6 people were called")
+    assert verdict(found).startswith("So far, no one was overtaken: all 6 people were called")
 
 
 async def test_whoever_missed_and_came_back_is_not_passed_by_the_line(service: Service) -> None:
@@ -207,7 +207,7 @@ async def test_found_nothing_means_to_have_asked_and_never_held(service: Service
 
     assert found.counts.found_nothing == 1
     assert found.found_nothing_share == pytest.approx(1 / 4)
-    assert "1 person of the 4 called (25.0%) came and found nothing left." in verdict(found)
+    assert "1 person of the 4 called (25%) came and found nothing left." in verdict(found)
 
 
 async def test_it_is_remembered_that_somebody_found_nothing_when_their_session_is_over(

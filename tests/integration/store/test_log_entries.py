@@ -5,15 +5,16 @@ import os
 import msgspec
 from support import execute, open_room, tick
 
+from inventory.kit.language.catalogues import english
 from waitroom.line.ticket import Ticket
 from waitroom.log.audit import audit
 from waitroom.log.entries import KINDS, ROUTINE, read_entry
 from waitroom.log.verify.finding import all_holds
-from waitroom.log.words import tell_entry
 from waitroom.run.app import Service
 from waitroom.store.elsewhere_store import ElsewhereStore
 from waitroom.store.log_store import LogStore
 from waitroom.store.place_store import PlaceStore
+from waitroom.web.told.entries import tell_entry
 
 LAST = 10**9
 
@@ -88,7 +89,7 @@ async def test_every_kind_is_written_read_told_and_checked(service: Service) -> 
             entry, text = read_entry(raw.body), msgspec.json.decode(raw.body)
             assert isinstance(entry, KINDS[text.pop("kind")])
             assert set(text) <= set(entry.__struct_encode_fields__), raw.body
-            assert tell_entry(raw.seq, raw.body).known
+            assert tell_entry(raw.seq, raw.body, english()).known
             seen.add(entry.kind)
         findings = audit(entries, room=room)
         assert all_holds(findings), findings

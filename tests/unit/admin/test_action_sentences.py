@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waitroom.admin.audit.filing import ACTORS, SUBJECTS
+from waitroom.admin.audit.rule_words import RULES_IN_WORDS
 from waitroom.admin.audit.sentences import PREDICATES, say_action
 from waitroom.admin.bodies import RoomChange
-from waitroom.log.rule_words import RULES_IN_WORDS
 
 CASES: list[tuple[str, dict[str, Any], str]] = [
     ("create", {}, "made the room"),

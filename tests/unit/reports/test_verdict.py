@@ -52,7 +52,7 @@ def test_a_report_counts_people_and_acts() -> None:
 
 def test_nothing_is_judged_before_anybody_was_called() -> None:
     assert verdict(a_report(joined(1, 1, 10), counts=CallCounts())) == (
-        "Nobody has been called yet, so there is nothing to judge."
+        "No one has been called yet, so there is nothing to judge."
     )
 
 
@@ -60,10 +60,10 @@ def test_a_line_in_order_is_said_to_be_so() -> None:
     line = [joined(1, 1, 5), called(2, 1, 5)]
 
     assert verdict(a_report(*line)) == (
-        "So far, nobody was overtaken: all 5 people were called in the order of the line. "
-        "Nobody who was called came to find everything gone."
+        "So far, no one was overtaken: all 5 people were called in the order of the line. "
+        "No one who was called came to find everything gone."
     )
-    assert verdict(a_report(*line, sold_out=True)).startswith("Nobody was overtaken: all 5")
+    assert verdict(a_report(*line, sold_out=True)).startswith("No one was overtaken: all 5")
 
 
 def test_reasons_are_named_with_how_many_they_concern() -> None:
@@ -73,7 +73,7 @@ def test_reasons_are_named_with_how_many_they_concern() -> None:
     found = a_report(joined(1, 1, 5), *members, status="ended", counts=counts)
 
     assert verdict(found) == (
-        "Nobody was overtaken without a recorded reason. 5 people were overtaken with one: "
+        "No one was overtaken without a recorded reason. 5 people were overtaken with one: "
         "5 by a lane that the operators had opened. The person overtaken most often was passed 3 "
         "times. "
         "1 person of the 3 called (33.3%) came and found nothing left."
@@ -86,9 +86,9 @@ def test_what_is_wrong_is_said_first() -> None:
     found = a_report(*entries, counts=CallCounts(called=3, passed_over=1))
 
     assert verdict(found) == (
-        "So far, this line was not fair by its own rules: 2 people were overtaken without a "
-        "recorded reason, 1 number was skipped without a call and the draw of main-1 was not made "
-        "as announced."
+        "So far, this line was not fair by its own rules. 2 people were overtaken without a "
+        "recorded reason. 1 number was skipped without a call. The draw of main-1 was not made as "
+        "announced."
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from inventory.kit.doors.decoding import Json
 from inventory.money import format_amount
 from waitroom.admin.audit.filing import actor_of
-from waitroom.log.rule_words import (
+from waitroom.admin.audit.rule_words import (
     listed,
     moment,
     one_of,

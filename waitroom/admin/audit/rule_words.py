@@ -1,4 +1,4 @@
-"""Rules of a room in words, with their units: for the public log and for operators' record. Pure.
+"""Rules of a room in words, with their units, for the operators' record. Pure.
 
 A rule that this module does not know is named by its own name and shown as it stands, since a log
 may come from another version.
@@ -20,25 +20,15 @@ _TEXT_SHOWN = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A change in words: in "set the seats from 2 to 3" `verb` is "set", and `rest` what follows.
-
-    `verb` is both the past tense and the participle, as in "was set". `many` says that the `thing`
-    is a plural.
-    """
+    """A change in words, such as `set` `the seats` `from 2 to 3`."""
 
     verb: str
     thing: str
     rest: str = ""
-    many: bool = False
 
     @property
     def active(self) -> str:
         return " ".join(filter(None, (self.verb, self.thing, self.rest)))
-
-    @property
-    def passive(self) -> str:
-        were = "were" if self.many else "was"
-        return " ".join(filter(None, (self.thing, were, self.verb, self.rest)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +37,6 @@ class _Rule:
 
     thing: str
     write: Callable[[Any], str]
-    many: bool = False
 
 
 def _amount(value: Any) -> str:
@@ -141,7 +130,6 @@ _RULES: dict[str, _Rule] = {
         one_of(
             open="everybody", invitation="people with an invitation", customer="signed-in customers"
         ),
-        many=True,
     ),
     "log_public": _Rule(
         "the time at which the log is shown",
@@ -157,12 +145,12 @@ _RULES: dict[str, _Rule] = {
         ),
     ),
     "disappointed_max": _Rule("the share of called people who may find nothing", _share),
-    "seats_max": _Rule("the seats", _amount, many=True),
-    "calls_per_minute": _Rule("the most calls in a minute", _amount, many=True),
-    "batch_max": _Rule("the most people called at once", _amount, many=True),
-    "units_promised": _Rule("the units promised with each call", _amount, many=True),
-    "order_units_max": _Rule("the most units in one order", _amount, many=True),
-    "hold_extensions_max": _Rule("the times that a hold can be extended", _amount, many=True),
+    "seats_max": _Rule("the seats", _amount),
+    "calls_per_minute": _Rule("the most calls in a minute", _amount),
+    "batch_max": _Rule("the most people called at once", _amount),
+    "units_promised": _Rule("the units promised with each call", _amount),
+    "order_units_max": _Rule("the most units in one order", _amount),
+    "hold_extensions_max": _Rule("the times that a hold can be extended", _amount),
     "claim_window_s": _Rule("the time to enter after a call", duration),
     "returns_window_s": _Rule("the time to enter for something that came back", duration),
     "grace_s": _Rule("the time to come back after a missed call", duration),
@@ -201,17 +189,12 @@ def say_change(rule: str, before: Any, after: Any) -> Said:
         return _from_to(thing, before, after, quoted)
     known = _RULES.get(rule, _Rule(_spaced(rule), plain))
     rest = f"from {known.write(before)} to {known.write(after)}"
-    return Said(verb="set", thing=known.thing, rest=rest, many=known.many)
+    return Said(verb="set", thing=known.thing, rest=rest)
 
 
 def say_changes(changed: RuleValues) -> list[Said]:
     """Put changes into words; each value is the rule's value before and the one after."""
     return [say_change(rule, *_pair(values)) for rule, values in changed.items()]
-
-
-def say_rules(rules: RuleValues) -> str:
-    """Name rules with their values, as in "seats: 20; time to pay: 5 minutes"."""
-    return "; ".join(_value_of(rule, rules[rule]) for rule in sorted(rules))
 
 
 def listed(parts: Iterable[str]) -> str:
@@ -220,16 +203,6 @@ def listed(parts: Iterable[str]) -> str:
     if len(several) < 2:
         return "".join(several)
     return f"{', '.join(several[:-1])} and {several[-1]}"
-
-
-def _value_of(rule: str, value: Any) -> str:
-    known = _RULES.get(rule, _Rule(_TEXTS.get(rule, _spaced(rule)), plain))
-    thing, shown = known.thing, known.write(value)
-    if rule in _SWITCHES:
-        thing, shown = _SWITCHES[rule], "on" if value else "off"
-    elif rule in _MOMENTS:
-        thing, shown = _MOMENTS[rule], moment(value)
-    return f"{thing.removeprefix('the ')}: {shown}"
 
 
 def _from_to(thing: str, before: Any, after: Any, write: Callable[[Any], str]) -> Said:
