@@ -75,8 +75,8 @@ async def test_a_report_has_the_figures_of_the_sale(service: Service, client: Cl
     assert found["outcomes"]["found_nothing_share"] == 0.5
     assert [part["people"] for part in found["waits"]] == [1, 1, 1, 1, 1]
     assert found["verdict"] == (
-        "So far, nobody was overtaken: all 2 people were called in the order of the line. "
-        "1 person of the 2 called (50.0%) came and found nothing left."
+        "So far, no one was overtaken: all 2 people were called in the order of the line. "
+        "1 person of the 2 called (50%) came and found nothing left."
     )
 
 
@@ -104,7 +104,7 @@ async def test_a_browser_gets_the_report_as_a_page(
 
     page = await answer.text()
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert "So far, nobody was overtaken" in page
+    assert "So far, no one was overtaken" in page
     assert "Mugs &amp; &lt;cups&gt;" in page
     assert ("Sign out" in page) is path.startswith("/admin")
 
@@ -140,9 +140,9 @@ async def test_the_page_tells_who_was_overtaken_and_how_the_draw_stands(
 
     page = await (await client.get("/rooms/drop/fairness", headers=PAGE)).text()
 
-    assert "the draw of press-1 was not made as announced" in page
+    assert "The draw of press-1 was not made as announced." in page
     assert "the revealed seed is not the one committed to" in page
     assert "The seed has not been revealed yet." in page
-    assert "By a lane that the operators had opened</th><td>3</td><td>3</td><td>1</td>" in page
-    assert "1 came sooner and 0 later" in page
-    assert "80 to 100 %</th><td>1</td><td>90.0 %</td><td>100.0 %</td>" in page
+    assert "by a lane that the operators had opened</th><td>3</td><td>3</td><td>1</td>" in page
+    assert "Sooner: 1. Later: 0." in page
+    assert "80% to 100%</th><td>1</td><td>90%</td><td>100%</td>" in page

@@ -47,7 +47,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "rules",
         {"changed": {"seats_max": [10, 2000], "public": [True, False], "message": ["", "Hi"]}},
         (
-            "Rules were changed. seats: 2,000, before that 10; listing in the shop: off, before "
+            "Rules were changed: seats: 2,000, before that 10; listing in the shop: off, before "
             "that on; message to everyone who waits: “Hi”, before that nothing."
         ),
     ),
@@ -55,7 +55,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "rules",
         {"changed": {"profile slow": [None, {"name": "Slow", "time_factor": 2}]}},
         (
-            "Rules were changed. more time by the profile slow: 2 times the time, before that "
+            "Rules were changed: more time by the profile slow: 2 times the time, before that "
             "nothing."
         ),
     ),
@@ -72,7 +72,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
             }
         },
         (
-            "Rules were changed. time to enter after a call: 90 seconds, before that 45 seconds; "
+            "Rules were changed: time to enter after a call: 90 seconds, before that 45 seconds; "
             "most calls in a minute: no limit, before that 60; when the sale opens: Nov 28, 2026, "
             "19:00 UTC, before that no set time; share of called people who may find nothing: 5%, "
             "before that 2%; language of the room: German, before that English; sparkle: deep "

@@ -128,7 +128,7 @@ def _sentences(entry: Known, language: Language) -> Iterator[str]:  # noqa: C901
         case RulesChanged():
             changes = say_changes(entry.changed, language)
             yield (
-                say("Rules were changed. {changes}.", changes=changes)
+                say("Rules were changed: {changes}.", changes=changes)
                 if changes
                 else say("No rule was changed.")
             )
