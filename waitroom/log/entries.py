@@ -3,8 +3,8 @@
 An entry's text is a JSON object with `seq`, `kind`, `at` and the fields of its kind. Functions of
 the database write it, and this module is its only reader: the verifier, the log page, the fairness
 report, the analysis of waits and the replay of a sale all take their typed entries from here. The
-docstring of each kind ends with its writers, and a test compares them with the SQL; `waitroom.web.told`
-has sentences for each kind.
+docstring of each kind ends with its writers, and a test compares them with the SQL;
+`waitroom.web.told` has sentences for each kind.
 
 A kind outside this vocabulary is no fault. It belongs to the chain like any other entry and is
 read as `Unknown`, so an older program can still check a newer log.
