@@ -186,7 +186,7 @@ class Checkout:
 
     async def close(self) -> None:
         """Finish what has begun; what takes longer is left to the settling loop."""
-        await self.hold_batchers.close()
+        await asyncio.gather(self.hold_batchers.close(), self.sessions.close())
         driving = set(self._driving.values())
         if driving:
             await asyncio.wait(driving, timeout=self._payment_wait_s)

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -80,10 +81,15 @@ class OrderStore:
 
     async def session(self, session_id: int) -> SessionView:
         """Return a session, ended or not; raises `SessionOver` when there never was one."""
-        rows = await ask(self._pool, SQL["read_session"], session_id)
-        if not rows or rows[0]["expires_at"] is None:
+        found = await self.sessions([session_id])
+        if not found:
             raise SessionOver
-        return SessionView(**dict(rows[0]))
+        return found[session_id]
+
+    async def sessions(self, session_ids: Sequence[int]) -> dict[int, SessionView]:
+        """Return those of these sessions that there are or were, by id."""
+        rows = await ask(self._pool, SQL["read_sessions"], list(session_ids))
+        return {row["session_id"]: SessionView(**dict(row)) for row in rows}
 
     async def sessions_about(
         self,

@@ -1,9 +1,9 @@
--- name: read_session
+-- name: read_sessions
 SELECT a.admission_id AS session_id, a.number, m.room, m.name AS room_name, m.language, a.state, a.end_reason,
        a.customer_id IS NOT NULL AS customer_bound, m.customers_only AS customer_needed,
        wall_time(a.expires_at) AS expires_at,
        extract(epoch FROM a.expires_at - shopper_now())::float8 AS seconds_left
-FROM admission a JOIN room m USING (room_id) WHERE a.admission_id = $1;
+FROM admission a JOIN room m USING (room_id) WHERE a.admission_id = ANY ($1::bigint[]) AND a.expires_at IS NOT NULL;
 
 -- name: sessions_about
 -- Of the sessions that one browser carries: which are live, and which have the hold or the order, or sell

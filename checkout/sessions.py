@@ -6,7 +6,7 @@ touch each other; a program sends one token in `Authorization`. A request names 
 basket is about the session that has it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
@@ -18,11 +18,12 @@ from checkout.order_store import OrderStore, SessionView
 from checkout.refusals import RoomNeeded
 from checkout.session import Session, SessionSeal
 from inventory.hold import Hold, HoldBody, Wish, hold_body
+from inventory.kit.batcher import Batcher
 from inventory.kit.database import work_for
 from inventory.kit.doors.client import bearer
 from inventory.kit.doors.cookies import cookies_in, values_of
 from inventory.kit.language.language import phrase
-from inventory.kit.problem import Busy
+from inventory.kit.problem import Busy, Refusal
 from inventory.refusals import SessionOver
 
 SESSION_COOKIE = "waitroom_session_"
@@ -90,6 +91,7 @@ class Sessions:
         self._orders = orders
         self._secure = secure
         self._prefix = _prefix(secure=secure)
+        self._looks: Batcher[int, SessionView | None] = Batcher("session_looks", self._look_up)
 
     async def bought_in(self, request: web.Request, room: str) -> list[Order]:
         """Return what a browser bought in a room when it was last let in.
@@ -161,6 +163,30 @@ class Sessions:
             # All of them have ended; the newest says how.
             return max(carried, key=lambda session: session.session_id)
         raise RoomNeeded(rooms=sorted(session.room for session in meant))
+
+    async def live_in(self, request: web.Request, room: str) -> SessionView | None:
+        """Return the live session of a request in a room, whatever room its query names.
+
+        Requests that come together cost one question to the database.
+        """
+        token = bearer(request)
+        found = [] if token is None else [self._opened(token)]
+        lines = request.headers.getall("Cookie", ())
+        found += map(self._opened, values_of(lines, session_cookie(room, secure=self._secure)))
+        for session in found:
+            if session is not None and session.room == room:
+                view = await self._looks.submit(session.session_id)
+                if view is not None and view.state == "claimed" and view.seconds_left > 0:
+                    return view
+        return None
+
+    async def _look_up(self, session_ids: Sequence[int]) -> list[SessionView | None | Refusal]:
+        found = await self._orders.sessions(list(dict.fromkeys(session_ids)))
+        return [found.get(session_id) for session_id in session_ids]
+
+    async def close(self) -> None:
+        """Answer every request that is queued."""
+        await self._looks.close()
 
     def carried(self, request: web.Request) -> list[Session]:
         """Return the sessions of a request in the room that it names, or in all rooms.

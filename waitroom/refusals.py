@@ -147,6 +147,16 @@ class NoGate(Refusal):
     title = "This room has no gate, so it gives no passes. An operator sets one up."
 
 
+class HeldBack(Refusal):
+    code, status = "held_back", 409
+    title = "What you sent was not passed on, because it is not your turn here yet."
+
+
+class ReturnAddressRefused(Refusal):
+    code, status = "return_address_refused", 422
+    title = "This link leads to an address that this room does not allow, so nothing was done."
+
+
 # Stepping aside, moving to another device, more time
 
 

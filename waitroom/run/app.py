@@ -14,9 +14,10 @@ from checkout.gateway.deterministic_gateway import DeterministicGateway
 from checkout.gateway.gateway import Gateway
 from inventory.kit.database import Pool, closed_pool, connection, open_pool
 from inventory.kit.doors.client import TRUSTED_PROXIES
+from inventory.kit.doors.cross_site import ASKED_ONLY, OWN_ORIGIN
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.origins import origin_of
-from inventory.kit.http import BODY_BYTES_MAX, OWN_ORIGIN, PROBLEM_PAGE, PROCESS, rim
+from inventory.kit.http import BODY_BYTES_MAX, PROBLEM_PAGE, PROCESS, rim
 from inventory.kit.pages import static_folder
 from inventory.kit.problem import EngineDown
 from waitroom.admin.accounts.guard import ACCESS, Guard
@@ -29,6 +30,7 @@ from waitroom.run.service import Service, build_service
 from waitroom.run.settings import Secrets, Settings
 from waitroom.run.way_in import Probe
 from waitroom.store.memory import Memory
+from waitroom.web.gate.check_api import CHECK_ROUTES
 
 log = structlog.get_logger()
 
@@ -210,6 +212,7 @@ def make_app(service: Service) -> web.Application:
     app = web.Application(middlewares=[rim, _one_address], client_max_size=BODY_BYTES_MAX)
     app[PROCESS] = service
     app[PROBLEM_PAGE] = problem_page(service.pages)
+    app[ASKED_ONLY] = CHECK_ROUTES
     app[OWN_ORIGIN] = origin_of(settings.public_url)
     app[TRUSTED_PROXIES] = settings.proxies
     crowds = None

@@ -47,6 +47,8 @@ from waitroom.desk.places import Places
 from waitroom.run.service import Service
 from waitroom.web.credentials import Credentials
 from waitroom.web.fairness_api import FairnessApi
+from waitroom.web.gate.check_api import CheckApi
+from waitroom.web.gate.held_back_page import HeldBackPage
 from waitroom.web.gate.passes_api import PassesApi
 from waitroom.web.log_api import LogApi
 from waitroom.web.log_pages import LogPages
@@ -105,8 +107,14 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
         service,
         engines=Engines(pool=service.pool, memory=service.memory),
         board=service.board,
-        checkout=service.checkout,
         as_role=guard.as_role,
+    )
+    yield CheckApi(
+        service.checkout.sessions,
+        board=service.board,
+        gates=service.gates,
+        returning=service.returning,
+        page=HeldBackPage(service.pages),
         base_url=service.settings.base_url,
     )
     if service.stripe is not None:
@@ -134,7 +142,14 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         mailboxes=service.mailboxes,
         offered=mail_offered,
     )
-    yield TicketsApi(tickets, credentials, board=board, catalogue=catalogue, passes=service.passes)
+    yield TicketsApi(
+        tickets,
+        credentials,
+        board=board,
+        catalogue=catalogue,
+        passes=service.passes,
+        returning=service.returning,
+    )
     yield PassesApi(
         service.passes,
         service.revocations,
@@ -156,6 +171,7 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         returns=returns,
         messages=messages,
         places=places,
+        returning=service.returning,
         purchases=service.checkout.sessions.bought_in,
         sign_in_url=service.settings.customer_sign_in_url,
     )

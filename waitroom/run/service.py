@@ -22,6 +22,7 @@ from checkout.sessions import Sessions
 from inventory.api import Catalogue
 from inventory.hold_store import HoldStore
 from inventory.kit.database import Pool
+from inventory.kit.doors.origins import origin_of
 from inventory.kit.pages import Pages
 from inventory.kit.signing import Seal
 from inventory.money import format_amount, uncommon_digits
@@ -38,6 +39,7 @@ from waitroom.desk.public_log import PublicLog
 from waitroom.desk.serving import ServingReport
 from waitroom.desk.tickets import Tickets
 from waitroom.gate.passes import PassKeys
+from waitroom.gate.return_token import ReturnSeal
 from waitroom.leader.controller import Controller
 from waitroom.leader.drawing import Drawing, SeedBook
 from waitroom.leader.health_watch import HealthShare
@@ -56,6 +58,7 @@ from waitroom.run.way_in import WayIn
 from waitroom.store.archive_store import Retention
 from waitroom.store.memory import Memory
 from waitroom.store.office_store import OfficeStore
+from waitroom.web.gate.returning import Returning
 
 if TYPE_CHECKING:
     # The library is an extra, and takes a while to load: only a shop that names Stripe needs it.
@@ -79,6 +82,7 @@ class Service(Stores):
     gates: Gates
     passes: Passes
     revocations: Revocations
+    returning: Returning
     entrance: Entrance
     tickets: Tickets
     public_log: PublicLog
@@ -155,6 +159,7 @@ def build_service(
         gates=gates,
         passes=Passes(stores.pass_store, gates, keys=pass_keys, issuer=settings.base_url),
         revocations=Revocations(stores.pass_store, pass_keys),
+        returning=Returning(gates, ReturnSeal(secrets.keys), own=origin_of(settings.public_url)),
         entrance=entrance,
         tickets=Tickets(board=board, store=stores.lines, sessions=sessions, entrance=entrance),
         public_log=PublicLog(board, store=stores.log, log_key=log_key),

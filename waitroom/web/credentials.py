@@ -55,6 +55,8 @@ MAILED_COOKIE = "waitroom_mailed"
 # Keeps what a shopper came for while they sign in at the shop or look for their invitation.
 CHOICE_COOKIE = "waitroom_choice"
 CHOICE_MAX_AGE_S = 3600
+# Keeps where a shopper wants to go once they are let in, signed.
+RETURN_COOKIE = "waitroom_return"
 # Greater than any document's version, and exact in every JSON reader.
 VERSION_MAX = 2**53
 _VERSION_DIGITS_MAX = 16
@@ -222,6 +224,10 @@ class Credentials:
     def keep_choice(self, response: web.StreamResponse, view: RoomView, sku: str) -> None:
         """Note what a shopper came for who has to bring something before they can join."""
         self._note(response, view, f"{CHOICE_COOKIE}={sku}", max_age_s=CHOICE_MAX_AGE_S)
+
+    def keep_return(self, response: web.StreamResponse, view: RoomView, token: str) -> None:
+        """Note where a shopper wants to go who waits here."""
+        self._note(response, view, f"{RETURN_COOKIE}={token}", max_age_s=COOKIE_MAX_AGE_S)
 
     @staticmethod
     def choice_of(request: web.Request, standing: TicketStanding | None) -> str:

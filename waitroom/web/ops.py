@@ -1,4 +1,4 @@
-"""Health, readiness and metrics of a process, and the check for a site's proxy."""
+"""Health, readiness and metrics of a process."""
 
 import asyncio
 import ipaddress
@@ -13,12 +13,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from checkout.api import Checkout
 from inventory.kit.database import Pool, connection
-from inventory.kit.http import json_response, wants_html
-from inventory.refusals import SessionOver
+from inventory.kit.http import json_response
 from waitroom.desk.board import Board
-from waitroom.refusals import NotReady, Queue
+from waitroom.refusals import NotReady
 
 # A worker that has not heard of the rooms for this long has lost its engines.
 BOARD_STALE_S = 10.0
@@ -48,10 +46,7 @@ class Engines:
 
 
 class OpsApi:
-    """`as_role` lets only operators of a role call a handler, and programs with its scope.
-
-    `base_url` is the address of the service as browsers know it.
-    """
+    """`as_role` lets only operators of a role call a handler, and programs with its scope."""
 
     def __init__(
         self,
@@ -59,15 +54,11 @@ class OpsApi:
         *,
         engines: Engines,
         board: Board,
-        checkout: Checkout,
         as_role: Callable[..., Any],
-        base_url: str,
     ) -> None:
         self._process = process
         self._engines = engines
         self._board = board
-        self._checkout = checkout
-        self._base_url = base_url
         self._metrics_for_operators = as_role("viewer", self._metrics, scope="figures")
 
     def routes(self) -> list[web.RouteDef]:
@@ -75,7 +66,6 @@ class OpsApi:
             web.get("/healthz", self.health),
             web.get("/readyz", self.ready),
             web.get("/metrics", self.metrics),
-            web.get("/check", self.check),
         ]
 
     async def health(self, request: web.Request) -> web.Response:
@@ -112,25 +102,6 @@ class OpsApi:
         return web.Response(
             body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
-
-    async def check(self, request: web.Request) -> web.Response:
-        """Tell a site's proxy whether this shopper has a live session for the room.
-
-        204 passes. Otherwise 401, which nginx turns into its `error_page`; with `mode=redirect`,
-        for Traefik, Caddy and Envoy, 302 to the room for browsers and 429 for programs.
-        """
-        view = await self._board.find(request.query.get("room", ""))
-        try:
-            session = await self._checkout.sessions.of(request)
-            await self._checkout.live_session(session)
-        except SessionOver:
-            place = f"{self._base_url}/rooms/{view.room}"
-            if request.query.get("mode") != "redirect":
-                raise
-            if wants_html(request):
-                raise web.HTTPFound(place) from None
-            raise Queue(headers={"Location": place, "Retry-After": "5"}) from None
-        return web.Response(status=204)
 
 
 def _direct_and_local(request: web.Request) -> bool:

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from checkout.order import Order
-from checkout.session import checkout_url
 from inventory.api import Catalogue
 from inventory.kit.http import json_response, read_form, wants_html
 from inventory.kit.language.asked import language_of
@@ -28,11 +27,13 @@ from waitroom.refusals import (
     NoTicket,
     NotYetCalled,
     OtherTicket,
+    ReturnAddressRefused,
     StateNotKnown,
     TicketMoved,
 )
 from waitroom.web.answers import room_fields
 from waitroom.web.credentials import Credentials
+from waitroom.web.gate.returning import Returning
 from waitroom.web.places_api import move_here
 from waitroom.web.shop_pages import PRODUCTS_SHOWN_MAX
 from waitroom.web.waiting.early import EARLY_CSP, EARLY_SCRIPT
@@ -70,6 +71,7 @@ class WaitingPages:
         returns: Returns,
         messages: Messages,
         places: Places,
+        returning: Returning,
         purchases: Purchases,
         sign_in_url: str,
     ) -> None:
@@ -77,6 +79,7 @@ class WaitingPages:
         self._credentials = credentials
         self._entrance = entrance
         self._places = places
+        self._returning = returning
         self._returns = returns
         self._messages = messages
         self._catalogue = catalogue
@@ -103,8 +106,8 @@ class WaitingPages:
     async def waiting(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
         try:
-            await self._open_invitation(request, view)
-        except InvitationInvalid as refusal:
+            await self._open_address(request, view)
+        except (InvitationInvalid, ReturnAddressRefused) as refusal:
             if not wants_html(request):
                 raise
             return self._pages.problem(request, refusal, f"/rooms/{view.room}")
@@ -113,20 +116,26 @@ class WaitingPages:
             return json_response({**room_fields(view), "skus": [sku.public_body() for sku in skus]})
         return await self.page(request, view)
 
-    async def _open_invitation(self, request: web.Request, view: RoomView) -> None:
-        """Keep an invitation from the address, and lead on to the address without it.
+    async def _open_address(self, request: web.Request, view: RoomView) -> None:
+        """Keep what the address brings, and lead on to the address without it.
 
-        Looking at the page alone changes nothing, so a mail program may look first. Raises
-        `InvitationInvalid`.
+        That is an invitation, and where the shopper wants to go. Looking at the page alone changes
+        nothing, so a mail program may look first. Raises `InvitationInvalid` and
+        `ReturnAddressRefused`.
         """
         token = request.query.get("invitation")
-        if token is None:
+        back = self._returning.asked(request, view.room)
+        if token is None and back is None:
             return
-        await self._entrance.check(view, token)
+        if token is not None:
+            await self._entrance.check(view, token)
         sku = request.query.get("sku")
         page = f"/rooms/{view.room}" + (f"?{urlencode({'sku': sku})}" if sku else "")
         response = web.HTTPSeeOther(page, headers={"Cache-Control": "no-store"})
-        self._credentials.keep_invitation(request, response, view, token)
+        if token is not None:
+            self._credentials.keep_invitation(request, response, view, token)
+        if back is not None:
+            self._credentials.keep_return(response, view, back)
         raise response
 
     async def page(
@@ -273,6 +282,7 @@ class WaitingPages:
         view = await self._credentials.room_of(request)
         try:
             ticket = self._credentials.ticket_of(request, view)
+            there = self._returning.address(request, view)
             session = await self._tickets.claim(view, ticket)
         except (NoTicket, NotYetCalled) as refusal:
             raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
@@ -280,7 +290,7 @@ class WaitingPages:
             if refusal.code in _SAID_BY_THE_PAGE:
                 raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
             raise
-        response = web.HTTPSeeOther(checkout_url(view.room))
+        response = web.HTTPSeeOther(there)
         self._credentials.keep_session(request, response, view, session.token)
         raise response
 

@@ -11,7 +11,6 @@ from msgspec import Meta
 from multidict import CIMultiDict
 
 from checkout.customers.customer import TOKEN_BYTES_MAX
-from checkout.session import checkout_url
 from inventory.api import Catalogue
 from inventory.kit.doors.etags import has_seen, tags_in
 from inventory.kit.http import PRIVATE, json_response, query_int, read_body
@@ -24,6 +23,7 @@ from waitroom.desk.tickets import Tickets
 from waitroom.refusals import StateNotKnown
 from waitroom.web.answers import RoomBody, joined_body, room_fields, told_later
 from waitroom.web.credentials import Credentials
+from waitroom.web.gate.returning import Returning
 
 RANDOM_BYTES_MAX = 64
 ROOMS_PAGE_MAX = 200
@@ -97,12 +97,14 @@ class TicketsApi:
         board: Board,
         catalogue: Catalogue,
         passes: Passes,
+        returning: Returning,
     ) -> None:
         self._passes = passes
         self._tickets = tickets
         self._credentials = credentials
         self._board = board
         self._catalogue = catalogue
+        self._returning = returning
 
     def routes(self) -> list[web.RouteDef]:
         # The router tries them one by one, so what is asked for most stands first.
@@ -184,12 +186,14 @@ class TicketsApi:
 
     async def claim(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
+        # An address that is refused leaves the call unclaimed.
+        there = self._returning.address(request, view)
         session = await self._tickets.claim(view, self._credentials.ticket_of(request, view))
         body = ClaimBody(
             session=session.token,
             expires_at=session.expires_at,
             seconds_left=session.seconds_left,
-            checkout_url=checkout_url(view.room),
+            checkout_url=there,
             text_of_pass=await self._passes.mint_if_any(view.room, session.session_id),
         )
         response = json_response(body, status=201 if session.fresh else 200)

@@ -31,6 +31,7 @@ NAMED_IMPURE = {
     "inventory.kit.batcher",
     "inventory.kit.database",
     "inventory.kit.http",
+    "inventory.kit.doors.cross_site",
     "inventory.kit.language.asked",
     "inventory.kit.turns",
     # Chance, but seeded: the same seed is the same sale.

@@ -1,1 +1,6 @@
-"""Gates over HTTP: passes that sites verify by themselves."""
+"""HTTP of gates: the check that a site's proxy asks for, and the way back to the site.
+
+A proxy asks at `/check/{room}` before it passes a request on (`check_api`). A shopper who is
+refused comes to the room with the address that they wanted, signed, and is led there once they are
+let in (`returning`). A site may also verify passes by itself, without asking (`passes_api`).
+"""

@@ -1,0 +1,77 @@
+"""The way back to the site: from the request that a gate refused to the page that was asked for.
+
+The address comes in the room's own address, as `t`, signed by the check, or as `to`, in plain and
+on the room's list. A cookie that goes to this room alone keeps it while the shopper waits, signs in
+and is drawn. It is compared with the list once more when it is used, since the list may have
+changed meanwhile.
+"""
+
+from aiohttp import web
+
+from checkout.session import checkout_url
+from inventory.kit.doors.cookies import values_of
+from inventory.kit.doors.origins import Origin, origin_of
+from waitroom.desk.board import RoomView
+from waitroom.desk.gates import Gates
+from waitroom.gate.return_address import allowed
+from waitroom.gate.return_token import ReturnSeal
+from waitroom.refusals import ReturnAddressRefused
+from waitroom.web.credentials import RETURN_COOKIE
+
+SIGNED, PLAIN = "t", "to"
+
+
+class Returning:
+    """Keeps return addresses and leads to them. `own` is this service's origin, if it is set."""
+
+    def __init__(self, gates: Gates, seal: ReturnSeal, *, own: Origin | None) -> None:
+        self._gates = gates
+        self._seal = seal
+        self._own = own
+
+    def token_for(self, request: web.Request, room: str, address: str) -> str | None:
+        """Return the signed form of an address to which this room may lead, or None."""
+        plain = self._allowed(request, room, address)
+        return None if plain is None else self._seal.sign(room, plain)
+
+    def asked(self, request: web.Request, room: str) -> str | None:
+        """Return the token of the address that a request names, None if it names none.
+
+        Raises `ReturnAddressRefused`.
+        """
+        signed, plain = request.query.get(SIGNED), request.query.get(PLAIN)
+        if signed is None and plain is None:
+            return None
+        if plain is not None:
+            found = allowed(plain, self._gates.of(room).return_addresses)
+        else:
+            opened = self._seal.open(room, signed or "")
+            found = None if opened is None else self._allowed(request, room, opened)
+        if found is None:
+            raise ReturnAddressRefused(room=room)
+        return self._seal.sign(room, found)
+
+    def address(self, request: web.Request, view: RoomView) -> str:
+        """Return where a shopper goes who was let in.
+
+        That is the address that the request names or its browser keeps, or else the first of the
+        room's list, or else this service's own checkout.
+        """
+        named = self.asked(request, view.room)
+        kept = values_of(request.headers.getall("Cookie", ()), RETURN_COOKIE)
+        for token in kept if named is None else [named]:
+            opened = self._seal.open(view.room, token)
+            found = None if opened is None else self._allowed(request, view.room, opened)
+            if found is not None:
+                return found
+        return next(iter(self._gates.of(view.room).return_addresses), checkout_url(view.room))
+
+    def _allowed(self, request: web.Request, room: str, address: str) -> str | None:
+        """Return an address on the room's list, or, without a list, on this service's own site."""
+        entries = self._gates.of(room).return_addresses
+        if entries:
+            return allowed(address, entries)
+        origin = origin_of(address)
+        if origin is None or not (origin == self._own or origin.is_at(request.host)):
+            return None
+        return allowed(address, [origin.address])
