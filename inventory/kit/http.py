@@ -19,14 +19,15 @@ from prometheus_client import Histogram
 
 from inventory.kit.database import ENGINE_ERRORS, work_for
 from inventory.kit.doors.accept import prefers_html, takes_gzip
-from inventory.kit.doors.cross_site import SAFE_METHODS, is_ours, refuse_cross_site
+from inventory.kit.doors.client import api_key
 from inventory.kit.doors.decoding import field_of, words_of
-from inventory.kit.doors.origins import origin_of
+from inventory.kit.doors.origins import Origin, origin_of, parse_origin
 from inventory.kit.doors.query import Whole
 from inventory.kit.language.asked import language_of
 from inventory.kit.language.language import phrase
 from inventory.kit.problem import (
     BadRequest,
+    CrossSite,
     EngineDown,
     Failed,
     IdempotencyKeyMissing,
@@ -49,6 +50,7 @@ BODY_WAIT_S = 10.0
 KEY_LENGTH_MAX = 128
 FORM_FIELDS_MAX = 500
 FORM = "application/x-www-form-urlencoded"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOT_WHOLE = (HttpProcessingError, ClientPayloadError, RequestPayloadError)
 _UNREADABLE = "The request body cannot be read."
 
@@ -73,6 +75,10 @@ SECONDS = Histogram(
 )
 _children: dict[tuple[str, int], Histogram] = {}
 
+# The address of the service as browsers know it, where that is set.
+OWN_ORIGIN: "web.AppKey[Origin | None]" = web.AppKey("own_origin")
+# Routes that change nothing by any method: a proxy asks there by that of the request in question.
+ASKED_ONLY: "web.AppKey[frozenset[str]]" = web.AppKey("asked_only")
 ProblemPage = Callable[[web.Request, Refusal, str], web.Response]
 PROBLEM_PAGE: "web.AppKey[ProblemPage]" = web.AppKey("problem_page")
 
@@ -215,6 +221,48 @@ def query_int(request: web.Request, name: str, *, default: int, low: int, high: 
     return Whole(name=name, text="", default=default, low=low, high=high).of(request.query)
 
 
+def refuse_cross_site(request: web.Request, route: str) -> None:
+    """Raise `CrossSite` when a browser says that another site sent this change.
+
+    Browsers leave `Sec-Fetch-Site` out over plain http; then the Origin header decides. Cookies are
+    SameSite=Lax besides; programs send neither header and authorise themselves. Raises `BadRequest`
+    for an Origin header that cannot be read.
+    """
+    if request.method in SAFE_METHODS or route in request.config_dict.get(ASKED_ONLY, ()):
+        return
+    # No browser sends a key by itself, so no other site can borrow it.
+    if api_key(request) is not None:
+        return
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        if site not in {"same-origin", "none"}:
+            raise CrossSite
+        return
+    header = request.headers.get("Origin")
+    if header is not None and not _is_ours(request, _sender(request, header)):
+        raise CrossSite
+
+
+def _sender(request: web.Request, header: str) -> Origin | None:
+    """Return the origin that sent a request, None for one that cannot be told."""
+    if header.strip().lower() == "null":
+        # A browser that hides the origin of a form may still say which page it stood on.
+        return origin_of(request.headers.get("Referer", ""))
+    try:
+        return parse_origin(header)
+    except ValueError as error:
+        if "://" in header and not header.lower().startswith(("http://", "https://")):
+            # The origin of an app or of a browser's extension.
+            return None
+        raise BadRequest(f"The Origin header cannot be read: {error}.") from error
+
+
+def _is_ours(request: web.Request, sender: Origin | None) -> bool:
+    if sender is None:
+        return False
+    return sender == request.config_dict.get(OWN_ORIGIN) or sender.is_at(request.host)
+
+
 def route_of(match: AbstractMatchInfo) -> str:
     """Return the name of the route that serves a request."""
     # A path that no route serves has no name of its own: strangers must not fill the table.
@@ -329,7 +377,7 @@ class _HttpRefusal(Refusal):
 def _page_before(request: web.Request) -> str:
     """Return the path of the page on which a form stood, "" for a page that was opened."""
     referer = request.headers.get("Referer", "")
-    if request.method in SAFE_METHODS or not is_ours(request, origin_of(referer)):
+    if request.method in SAFE_METHODS or not _is_ours(request, origin_of(referer)):
         return ""
     # Two slashes at the beginning would lead to another site.
     return "/" + urlsplit(referer).path.lstrip("/\\")

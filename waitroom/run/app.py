@@ -14,10 +14,16 @@ from checkout.gateway.deterministic_gateway import DeterministicGateway
 from checkout.gateway.gateway import Gateway
 from inventory.kit.database import Pool, closed_pool, connection, open_pool
 from inventory.kit.doors.client import TRUSTED_PROXIES
-from inventory.kit.doors.cross_site import ASKED_ONLY, OWN_ORIGIN
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.origins import origin_of
-from inventory.kit.http import BODY_BYTES_MAX, PROBLEM_PAGE, PROCESS, rim
+from inventory.kit.http import (
+    ASKED_ONLY,
+    BODY_BYTES_MAX,
+    OWN_ORIGIN,
+    PROBLEM_PAGE,
+    PROCESS,
+    rim,
+)
 from inventory.kit.pages import static_folder
 from inventory.kit.problem import EngineDown
 from waitroom.admin.accounts.guard import ACCESS, Guard

@@ -31,7 +31,6 @@ NAMED_IMPURE = {
     "inventory.kit.batcher",
     "inventory.kit.database",
     "inventory.kit.http",
-    "inventory.kit.doors.cross_site",
     "inventory.kit.language.asked",
     "inventory.kit.turns",
     # Chance, but seeded: the same seed is the same sale.
