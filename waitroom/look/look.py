@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from inventory.kit.doors.decoding import decoder, grammar
 from inventory.kit.doors.texts import Note, OptionalName
@@ -73,7 +74,21 @@ class RoomLook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
                 raise ValueError(f"`texts` has no language {tag!r}: there are {', '.join(tags())}")
 
 
+class LookChange(RoomLook, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A draft in place of the last one.
+
+    With `was`, the draft as the operator saw it, it is refused if a colleague has changed that.
+    """
+
+    was: RoomLook | UnsetType = UNSET
+
+    def look(self) -> RoomLook:
+        """Return the draft alone."""
+        return RoomLook(**{name: getattr(self, name) for name in RoomLook.__struct_fields__})
+
+
 LOOK = decoder(RoomLook)
+LOOK_CHANGE = decoder(LookChange)
 PLAIN = RoomLook()
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import NotFound
-from inventory.refusals import RoomArchived
+from inventory.refusals import ChangedMeanwhile, RoomArchived
 from waitroom.look.look import LOOK, PLAIN, RoomLook
 
 SQL = load_queries("waitroom.look")
@@ -39,15 +39,24 @@ class LookStore:
             rows = await borrowed.fetch(SQL["list_live_looks"])
         return {row["room"]: _look_of(row["live"]) for row in rows}
 
-    async def save(self, room: str, draft: RoomLook, *, who: str) -> None:
-        """Keep a draft, which no shopper sees."""
-        await self._change("save_look", room, msgspec.json.encode(draft).decode(), who)
+    async def save(self, room: str, draft: RoomLook, *, was: RoomLook | None, who: str) -> None:
+        """Keep a draft, which no shopper sees, in place of `was`; raises `ChangedMeanwhile`."""
+        seen = None if was is None else _encoded(was)
+        changed = msgspec.json.decode(
+            await self._change("save_look", room, _encoded(draft), seen, who)
+        )
+        if changed:
+            raise ChangedMeanwhile(
+                "A colleague changed this draft meanwhile, so nothing was saved. Save again to put "
+                "yours in its place, or load this page anew to see theirs.",
+                changed=changed,
+            )
 
     async def publish(self, room: str, *, who: str) -> None:
         """Show the draft to shoppers from now on."""
         await self._change("publish_look", room, who)
 
-    async def _change(self, query: str, room: str, *values: str) -> None:
+    async def _change(self, query: str, room: str, *values: str | None) -> str:
         async with connection(self._pool) as borrowed:
             try:
                 known = await borrowed.fetchval(SQL[query], room, *values)
@@ -57,6 +66,11 @@ class LookStore:
                 raise
         if not known:
             raise _no_room(room)
+        return str(known)
+
+
+def _encoded(look: RoomLook) -> str:
+    return msgspec.json.encode(look).decode()
 
 
 def _look_of(text: str | None) -> RoomLook:

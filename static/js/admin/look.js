@@ -6,6 +6,8 @@ const COLOURS = FIELDS.slice(3);
 
 /** The texts of every language, by tag; the form shows those of one. @type {Record<string, Record<string, string>>} */
 let texts = {};
+/** The draft as this page last saw it on the server. @type {any} */
+let seen;
 
 /** @returns {any[]} */
 const textFields = () => [...document.querySelectorAll("[data-text]")];
@@ -29,9 +31,10 @@ function drawSwatch(name) {
 
 /** @param {any} looks as the server has them */
 function draw({ draft, live }) {
+  seen = draft;
   for (const name of FIELDS) $(name).value = draft[name] ?? "";
   COLOURS.forEach(drawSwatch);
-  texts = draft.texts ?? {};
+  texts = structuredClone(draft.texts ?? {});
   drawTexts();
   const same = JSON.stringify(draft) === JSON.stringify(live);
   $("look-state").textContent = same ? "Shoppers see this look." : "Shoppers do not see this draft yet.";
@@ -71,11 +74,13 @@ async function save() {
   /** @type {any} */
   let refused = null;
   const looks = await tell(async () => {
-    const answer = await admin("PUT", inRoom("/look"), written());
+    const answer = await admin("PUT", inRoom("/look"), { ...written(), was: seen });
     if (!answer.ok) refused = answer.data;
     return answer;
   }, "The draft is saved; the preview shows it.", "look");
   if (looks) draw(looks);
+  // The colleague's draft is now known here: a second press puts this one in its place.
+  else if (refused?.code === "changed_meanwhile") seen = (await admin("GET", inRoom("/look"))).data?.draft ?? seen;
   else if (refused?.nearest) offer(refused.field, refused.nearest);
   return looks;
 }

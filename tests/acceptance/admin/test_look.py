@@ -119,6 +119,13 @@ async def test_only_operators_change_a_look_and_none_to_a_colour_that_cannot_be_
         "accent_light",
     )
     assert taken.status == 200
+    mine = {"brand": "Kiln", "was": {"accent_light": "#e8871e"}}
+    late = await client.put(LOOK, json=mine, headers=operator)
+    told = await late.json(content_type="application/problem+json")
+    assert (late.status, told["code"]) == (409, "changed_meanwhile")
+    assert told["changed"] == {"accent_light": ["#e8871e", body["nearest"]]}
+    mine["was"] = (await taken.json())["draft"]
+    assert (await client.put(LOOK, json=mine, headers=operator)).status == 200
     assert (await client.put(LOOK, json={}, headers=viewer)).status == 403
     assert (await client.post(f"{LOOK}/publish", headers=viewer)).status == 403
     assert (await client.get(LOOK, headers=viewer)).status == 200

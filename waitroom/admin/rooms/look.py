@@ -1,13 +1,14 @@
 """The operators' API for how a room looks: a draft that they preview, and what is live."""
 
 from aiohttp import web
+from msgspec import UNSET
 
 from inventory.kit.doors.decoding import Json
 from inventory.kit.http import json_response, read_body
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.looks import RoomLooks
-from waitroom.look.look import LOOK, RoomLook, unreadable
+from waitroom.look.look import LOOK_CHANGE, RoomLook, unreadable
 from waitroom.look.look_store import LookStore
 from waitroom.refusals import UnreadableColour
 
@@ -31,9 +32,10 @@ class LookAdmin:
 
     async def save(self, request: web.Request, operator: Operator) -> web.Response:
         """Keep a draft in place of the last one; raises `UnreadableColour`."""
-        room, draft = request.match_info["room"], await read_body(request, LOOK)
+        room, change = request.match_info["room"], await read_body(request, LOOK_CHANGE)
+        draft, was = change.look(), None if change.was is UNSET else change.was
         _require_readable(draft)
-        await self._store.save(room, draft, who=operator.name)
+        await self._store.save(room, draft, was=was, who=operator.name)
         return json_response(await self._body(room))
 
     async def publish(self, request: web.Request, operator: Operator) -> web.Response:
