@@ -82,6 +82,7 @@ class Gate:
         reach: str = "",
         ask: Ask | None = None,
         clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         if when_away not in {"open", "closed"}:
             raise ValueError('when_away is "open" or "closed"')
@@ -89,7 +90,7 @@ class Gate:
             if isinstance(given, str):
                 raise TypeError(f"{given!r} is one text; give a list of them")
         self.waitroom, self.when_away = waitroom.rstrip("/"), when_away
-        self.room = Room(reach or waitroom, room, ask=ask)
+        self.room = Room(reach or waitroom, room, ask=ask, ticks=ticks)
         self._paths, self._exempt, self._cookies = tuple(paths), tuple(except_paths), set(cookies)
         self._headers = {name.lower() for name in headers}
         self._site, self._clock = site.rstrip("/"), clock

@@ -42,10 +42,21 @@ Ask = Callable[[str, str, str], Answer]
 
 
 class Room:
-    """`reach` is the address at which this machine reaches the service; `ask` replaces HTTP."""
+    """`reach` is the address at which this machine reaches the service.
 
-    def __init__(self, reach: str, name: str, *, ask: Ask | None = None) -> None:
+    `ask` replaces HTTP, and `ticks` the clock.
+    """
+
+    def __init__(
+        self,
+        reach: str,
+        name: str,
+        *,
+        ask: Ask | None = None,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = name
+        self._ticks = ticks
         self.keys: dict[str, Ed25519PublicKey] = {}
         self.revoked = Revoked()
         self._ask = ask or _Http(reach).ask
@@ -57,18 +68,18 @@ class Room:
     @property
     def is_away(self) -> bool:
         """Say whether the service has not answered for a while, or not at all yet."""
-        silent_s = time.monotonic() - self._heard_at
+        silent_s = self._ticks() - self._heard_at
         return not self.keys or (self._failed_at > self._heard_at and silent_s > AWAY_AFTER_S)
 
     @property
     def may_be_asked(self) -> bool:
         """Say whether a request may ask the service, which did not fail a moment ago."""
-        return time.monotonic() - self._failed_at > REST_S
+        return self._ticks() - self._failed_at > REST_S
 
     @property
     def may_have_new_keys(self) -> bool:
         """Say whether a request may ask for keys: so no crowd of forged passes asks for them."""
-        return self.may_be_asked and time.monotonic() - self._keys_at > REST_S
+        return self.may_be_asked and self._ticks() - self._keys_at > REST_S
 
     def is_heard(self, *, may_wait: bool) -> bool:
         """Start to listen, once in each process; say whether the service was asked once."""
@@ -82,27 +93,27 @@ class Room:
     def refresh(self) -> None:
         """Ask for the keys if they are old, and for what was revoked since the last time."""
         try:
-            if time.monotonic() - self._keys_at > KEYS_KEPT_S:
+            if self._ticks() - self._keys_at > KEYS_KEPT_S:
                 self._fetch_keys()
             more = True
             while more:
                 since = f"?since={self.revoked.version}" if self.revoked.version >= 0 else ""
                 document = self._get(f"/rooms/{self.name}/revocations{since}")
-                more = self.revoked.take(document, time.monotonic())
-            self._heard_at = time.monotonic()
+                more = self.revoked.take(document, self._ticks())
+            self._heard_at = self._ticks()
         except (OSError, ValueError, KeyError, TypeError):
-            self._failed_at = time.monotonic()
+            self._failed_at = self._ticks()
         self._heard.set()
 
     def find_keys(self) -> None:
         """Ask for the keys again for a pass of an unknown one, unless another request just did."""
         with self._lock:
             if self.may_have_new_keys:
-                self._keys_at = time.monotonic()
+                self._keys_at = self._ticks()
                 try:
                     self._fetch_keys()
                 except (OSError, ValueError, KeyError, TypeError):
-                    self._failed_at = time.monotonic()
+                    self._failed_at = self._ticks()
 
     def renew(self, text: str) -> str:
         """Exchange a pass for a new one of its session; raises `SessionEnded` and `RoomAway`."""
@@ -113,12 +124,12 @@ class Room:
             if answer.status == 200:
                 return str(answer.body["pass"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            self._failed_at = time.monotonic()
+            self._failed_at = self._ticks()
             raise RoomAway from error
         finally:
             self._renewals.release()
         if answer.status >= 500 or answer.status == 429:
-            self._failed_at = time.monotonic()
+            self._failed_at = self._ticks()
             raise RoomAway
         # It is over for good, so the service is not asked for this pass again.
         self.revoked.add(claims_in(text).sub)
@@ -132,7 +143,7 @@ class Room:
 
     def _fetch_keys(self) -> None:
         self.keys = keys_of(self._get("/.well-known/jwks.json"))
-        self._keys_at = time.monotonic()
+        self._keys_at = self._ticks()
 
     def _get(self, path: str) -> Any:
         answer = self._ask("GET", path, "")
@@ -152,7 +163,7 @@ class Room:
                 except queue.Empty:
                     break
                 except (OSError, ValueError):
-                    self._failed_at = time.monotonic()
+                    self._failed_at = self._ticks()
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
