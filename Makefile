@@ -21,7 +21,7 @@ LARGE := WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_TURNS=3 WAITROOM_TEST_WAITING=50
   WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix endure unit check bench catalogue-bench pooler browser rehearse oracle race soak outage stalls mutants pages live-page pictures clean
+.PHONY: help run test matrix peers endure unit check bench catalogue-bench pooler browser rehearse oracle race soak outage stalls mutants pages live-page pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,6 +42,10 @@ test: $(READY) browser check ## Run every check and test
 
 matrix: $(READY) browser ## Look at every page at three widths and in six dresses, and walk it by keyboard
 	$(BIN)/pytest tests/endure/test_matrix.py tests/endure/test_keyboard.py --durations 10
+
+peers: $(READY) ## Start what stands in front of sites, or behind a gate, and walk through it
+	$(BIN)/pip install --quiet --editable '.[peers]'
+	$(BIN)/pytest tests/peers --durations 10
 
 endure: $(READY) browser ## Run what takes minutes: large crowds, outages, frozen leaders, the benchmark
 	$(LARGE) $(BIN)/pytest tests/endure $(MADE_LARGER) -m '' --durations 20
