@@ -5,6 +5,15 @@ const PAUSE_MAX_S = 25;
 /** The form of HTTP's dates (RFC 9110, section 5.6.7); Date.parse takes almost anything for one. */
 const HTTP_DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 
+/** The path at which the service stands on its host, "" at the root: scripts lie below it. */
+const root = new URL(import.meta.url).pathname.replace(/\/static\/js\/.*$/, "");
+
+/** Return a path of this service as browsers ask for it. @param {string} path */
+export const addressOf = (path) => (path.startsWith("/") && !path.startsWith(`${root}/`) ? root + path : path);
+
+/** Return a path without the one at which the service stands. @param {string} path */
+export const pathIn = (path) => path.slice(path.startsWith(`${root}/`) ? root.length : 0);
+
 /** A request that got no usable answer; retryAfter is the bounded pause in seconds that the server asked for, or 0. */
 export class NoAnswer extends Error {
   /** @param {string} why @param {number} [retryAfter] */
@@ -36,7 +45,7 @@ export async function ask(method, url, { body, key, there, headers = {}, withinM
   if (body !== undefined) head["Content-Type"] = "application/json";
   let reply, text;
   try {
-    reply = await early ?? await fetch(url, { method, headers: head, body: body && JSON.stringify(body), signal: AbortSignal.timeout(withinMs) });
+    reply = await early ?? await fetch(addressOf(url), { method, headers: head, body: body && JSON.stringify(body), signal: AbortSignal.timeout(withinMs) });
     text = await reply.text();
   } catch { throw new NoAnswer(say("The network did not answer.")); }
   let data = null;

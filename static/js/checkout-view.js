@@ -108,8 +108,8 @@ function fill(card, hold) {
   card.querySelector("ul").replaceChildren(...hold.items.map((item) => line(hold, item)));
   card.querySelector(".total span + span").textContent = money(hold.total_minor, hold.currency);
   const busy = hold.state === "paying";
-  card.querySelector("[action^='/checkout/extend']").hidden = busy || !hold.extensions_left;
-  card.querySelector("[action^='/checkout/release']").hidden = busy;
+  card.querySelector("[action*='/checkout/extend']").hidden = busy || !hold.extensions_left;
+  card.querySelector("[action*='/checkout/release']").hidden = busy;
   for (const field of card.querySelectorAll("input[name=hold_id]")) field.value = hold.hold_id;
 }
 

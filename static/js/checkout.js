@@ -1,4 +1,4 @@
-import { ask, NoAnswer } from "./api.js";
+import { ask, addressOf, NoAnswer } from "./api.js";
 import { attempt, settle } from "./attempt.js";
 import { whileBarred } from "./busy.js";
 import { tick, wind } from "./checkout-clock.js";
@@ -126,7 +126,7 @@ async function pay(_, submitter) {
   settle(name);
   // A gateway's own script may take part.
   document.dispatchEvent(new CustomEvent("pay-answer", { detail: { status, data } }));
-  if (ok && status !== 202) return location.assign(`/checkout/orders/${data.order_id}`);
+  if (ok && status !== 202) return location.assign(addressOf(`/checkout/orders/${data.order_id}`));
   if (data?.code === "total_changed" || data?.code === "content_changed") await refresh();
   if (!ok) return refuse(data, status, id);
   const hold = session.holds.find((other) => other.hold_id === id);
@@ -141,7 +141,7 @@ async function follow(order) {
     await new Promise((wake) => setTimeout(wake, 1500 + Math.random() * 500));
     const { ok, data } = await ask("GET", `/checkout/orders/${order}${here}`).catch(() => ({ ok: false, data: null }));
     if (!ok || data.status === "authorizing") continue;
-    if (data.status !== "declined") return location.assign(`/checkout/orders/${order}`);
+    if (data.status !== "declined") return location.assign(addressOf(`/checkout/orders/${order}`));
     announce("");
     beside = "pay-problem";
     return refuse({ code: "payment_declined" }, 402);
@@ -178,7 +178,7 @@ const ACTIONS = { hold: place, extend, change, release, pay, unwish };
 // The button waits for the answer to its request.
 document.addEventListener("submit", async (event) => {
   const form = event.target, to = event.submitter?.getAttribute("formaction") ?? form.getAttribute("action");
-  const act = ACTIONS[to?.match(/^\/checkout\/(\w+)/)?.[1]];
+  const act = ACTIONS[to?.match(/\/checkout\/(\w+)/)?.[1]];
   if (!act || event.defaultPrevented) return;
   event.preventDefault();
   const button = event.submitter ?? form.querySelector("button:not([type=button])");

@@ -1,4 +1,4 @@
-import { ask } from "./api.js";
+import { ask, addressOf } from "./api.js";
 import { whileBarred } from "./busy.js";
 import { say } from "./words.js";
 
@@ -63,6 +63,6 @@ function begin(box, announce) {
 async function fetchPart() {
   const reply = await fetch(location.pathname, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15000) });
   if (!reply.ok) return null;
-  document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: "/static/css/shop.css" }));
+  document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: addressOf("/static/css/shop.css") }));
   return new DOMParser().parseFromString(await reply.text(), "text/html").getElementById("returns");
 }

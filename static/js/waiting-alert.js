@@ -1,3 +1,4 @@
+import { addressOf } from "./api.js";
 import { say } from "./words.js";
 
 // The ways to be called, each by the shopper's own wish: a sound, a vibration, a notification.
@@ -49,7 +50,7 @@ function call(text) {
 
 /** Return the registration through which notifications are shown, once its worker runs. @returns {Promise<ServiceWorkerRegistration>} */
 function notes() {
-  shower ??= navigator.serviceWorker.register("/static/js/waiting-notes.js").then((found) => found.active ? found : new Promise((done) => {
+  shower ??= navigator.serviceWorker.register(addressOf("/static/js/waiting-notes.js")).then((found) => found.active ? found : new Promise((done) => {
     const worker = found.installing ?? found.waiting;
     worker.addEventListener("statechange", () => found.active && done(found));
   }));
@@ -79,7 +80,7 @@ async function hush() {
 function stayAwake(beat) {
   if (!wanted.size) { worker?.terminate(); worker = null; return; }
   if (worker) return;
-  worker = new Worker("/static/js/waiting-ticker.js");
+  worker = new Worker(addressOf("/static/js/waiting-ticker.js"));
   worker.onmessage = () => document.hidden && beat();
 }
 

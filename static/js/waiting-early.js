@@ -8,7 +8,7 @@
       const headers = { Accept: "application/json", ...(sku && { "Content-Type": "application/json" }) };
       const request = { method: "POST", headers, body: sku && JSON.stringify({ sku }), signal: AbortSignal.timeout(15000) };
       /** @type {Promise<Response | null> | null} */
-      let answer = fetch(`/rooms/${encodeURIComponent(room)}/tickets`, request).catch(() => null);
+      let answer = fetch(`${location.pathname.split("/rooms/")[0]}/rooms/${encodeURIComponent(room)}/tickets`, request).catch(() => null);
       // It can be read once.
       /** @type {any} */ (window).joining = () => { const once = answer; answer = null; return once; };
     }

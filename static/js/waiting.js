@@ -1,4 +1,4 @@
-import { ask, NoAnswer } from "./api.js";
+import { ask, addressOf, NoAnswer } from "./api.js";
 import { ageOf, countdown, pauseAfter, stopwatch, TURN_PAUSE_S, usualPause, within } from "./clock.js";
 import { wire } from "./waiting-forms.js";
 import { keepTrace, trace, watch } from "./waiting-line.js";
@@ -168,7 +168,7 @@ function begin() {
 const ACTIONS = {
   async enter() {
     const { ok, data } = await ask("POST", `${base}/claims`);
-    if (ok) return location.assign(data.checkout_url);
+    if (ok) return location.assign(addressOf(data.checkout_url));
     await readMe();
     draw();
     if (data?.code !== "no_ticket") tell(data?.code === "missed" ? say("You are back. You are called again before anyone new.") : data?.detail ?? "", "act");

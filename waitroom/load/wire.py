@@ -159,7 +159,11 @@ class Wire:
         self.tally.requests += 1
         # Redirects are none of the API's, and would lead a crowd to strangers.
         async with self._session.request(
-            method, self._base.join(URL(path)), headers=headers, data=raw, allow_redirects=False
+            method,
+            self._base.join(URL(path.removeprefix("/"))),
+            headers=headers,
+            data=raw,
+            allow_redirects=False,
         ) as response:
             return Answer(
                 status=response.status,

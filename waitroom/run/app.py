@@ -8,7 +8,7 @@ from secrets import token_hex
 
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from checkout.gateway.deterministic_gateway import DeterministicGateway
 from checkout.gateway.gateway import Gateway
@@ -30,6 +30,7 @@ from waitroom.admin.accounts.guard import ACCESS, Guard
 from waitroom.admin.problems import problem_page
 from waitroom.admin.rooms.crowd import Crowds, Shared
 from waitroom.run.gateways import open_gateway, stripe_api
+from waitroom.run.mount import Mount
 from waitroom.run.openapi.api import OpenApi
 from waitroom.run.routes import apis_of
 from waitroom.run.service import Service, build_service
@@ -215,7 +216,10 @@ OPENAPI: web.AppKey[OpenApi] = web.AppKey("openapi")
 def make_app(service: Service) -> web.Application:
     """Return the web application of a service; every lifetime is the service's, not the app's."""
     settings = service.settings
-    app = web.Application(middlewares=[rim, _one_address], client_max_size=BODY_BYTES_MAX)
+    middlewares: list[Middleware] = [rim, _one_address]
+    if settings.public_path:
+        middlewares.insert(0, Mount(settings.public_path).middleware())
+    app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES_MAX)
     app[PROCESS] = service
     app[PROBLEM_PAGE] = problem_page(service.pages)
     app[ASKED_ONLY] = CHECK_ROUTES

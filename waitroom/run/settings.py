@@ -6,9 +6,9 @@ import os
 import secrets
 import tomllib
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -17,10 +17,9 @@ from msgspec.structs import force_setattr
 from checkout.customers.customer import is_safe_address
 from inventory.kit.doors.client_address import TrustedProxies, parse_networks
 from inventory.kit.doors.decoding import convert
-from inventory.kit.doors.origins import parse_host, parse_origin
 from inventory.kit.doors.texts import Name
 from waitroom.outgoing.mail.relay import parse_relay, parse_sender
-from waitroom.run.engine_url import check_engine_url
+from waitroom.run.addresses import check_engine_url, listening_host, public_address
 
 EMBEDDED = "embedded:"
 ENVIRONMENT_PREFIX = "WAITROOM_"
@@ -55,13 +54,6 @@ class SettingsError(Exception):
 def _default_data_dir() -> str:
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return str(Path(base, "waitroom"))
-
-
-def _listening_host(text: str) -> str:
-    """Return an address or name to listen on, IPv6 without brackets; raises `ValueError`."""
-    host = text.strip()
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    return str(IPv6Address(bare)) if ":" in bare else parse_host(host)
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -121,7 +113,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def _settle_addresses(self) -> None:
         """Keep `host` and `public_url` in the one form that everything else compares."""
         try:
-            force_setattr(self, "host", _listening_host(self.host))
+            force_setattr(self, "host", listening_host(self.host))
         except ValueError as error:
             raise ValueError(
                 'host has to be an address or a name such as "127.0.0.1" or "::1"'
@@ -129,10 +121,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         if not self.public_url:
             return
         try:
-            force_setattr(self, "public_url", parse_origin(self.public_url).address)
+            force_setattr(self, "public_url", public_address(self.public_url))
         except ValueError as error:
             raise ValueError(
-                'public_url has to be an address such as "https://queue.example.com"'
+                'public_url has to be an address such as "https://queue.example.com" or '
+                '"https://shop.example.com/queue"'
             ) from error
 
     def _check_engines(self) -> None:
@@ -163,6 +156,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         """The address of the service on its own machine; no URL has the zone of an address."""
         host = self.host.partition("%")[0]
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def public_path(self) -> str:
+        """The path of the public address, such as /queue; "" at the root of its host."""
+        return urlsplit(self.public_url).path
 
     @property
     def secure(self) -> bool:

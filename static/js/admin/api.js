@@ -1,4 +1,4 @@
-import { ask, NoAnswer } from "../api.js";
+import { ask, addressOf, NoAnswer, pathIn } from "../api.js";
 import { markField } from "./fields.js";
 
 /** @param {string} id */
@@ -14,7 +14,7 @@ export const admin = (method, path, body, key, withinMs) => ask(method, `/admin$
 export const inRoom = (path = "") => `/rooms/${encodeURIComponent(room())}${path}`;
 
 /** Go to the sign-in, which leads back here: the session is over. */
-export const signIn = () => void location.assign(`/admin/login?${new URLSearchParams({ to: location.pathname + location.search + location.hash })}`);
+export const signIn = () => void location.assign(addressOf(`/admin/login?${new URLSearchParams({ to: pathIn(location.pathname) + location.search + location.hash })}`));
 
 /**
  * Say beside a form what came of it; without an outcome, clear its place.

@@ -1,4 +1,4 @@
-import { NoAnswer } from "../api.js";
+import { addressOf, NoAnswer } from "../api.js";
 import { stopwatch } from "../clock.js";
 import { spell } from "../format.js";
 import { momentOf, zoneHere } from "../moment.js";
@@ -51,5 +51,5 @@ for (const box of document.querySelectorAll("[data-zone]")) box.textContent = `T
 
 // Another room is the same screen at another address.
 $("room-choice")?.addEventListener("change", () => {
-  location.assign(`/admin/screens/${encodeURIComponent($("room-choice").value)}/${$("admin").dataset.screen}`);
+  location.assign(addressOf(`/admin/screens/${encodeURIComponent($("room-choice").value)}/${$("admin").dataset.screen}`));
 });

@@ -1,3 +1,4 @@
+import { addressOf } from "../api.js";
 import { $, admin, inRoom, sentence, signIn, told } from "./api.js";
 import { priceOf } from "./goods-fields.js";
 import { count, plural } from "../format.js";
@@ -42,7 +43,7 @@ function fill(item, product) {
   const key = JSON.stringify([product.name, said, word, seller, address]);
   if (item.dataset.drawn === key) return;
   item.dataset.drawn = key;
-  const picture = address ? Object.assign(document.createElement("img"), { src: address, alt: "", width: 56, height: 56, loading: "lazy" })
+  const picture = address ? Object.assign(document.createElement("img"), { src: addressOf(address), alt: "", width: 56, height: 56, loading: "lazy" })
     : Object.assign(document.createElement("span"), { className: "no-picture", textContent: product.name.slice(0, 1), ariaHidden: "true" });
   item.firstElementChild?.replaceWith(picture);
   const [link, first, second] = /** @type {any} */ (item.children[1].children);

@@ -1,4 +1,4 @@
-import { NoAnswer } from "../api.js";
+import { addressOf, NoAnswer } from "../api.js";
 import { inRoom, sentence, signIn } from "./api.js";
 import { upload } from "./goods-upload.js";
 
@@ -30,7 +30,7 @@ export async function smaller(file) {
 export function showPicture(box, address) {
   const image = /** @type {HTMLImageElement} */ (box.querySelector("img"));
   /** @type {any} */ (box.querySelector("[name=picture]")).value = address;
-  if (address) image.src = address;
+  if (address) image.src = addressOf(address);
   else image.removeAttribute("src");
   image.hidden = !address;
   /** @type {any} */ (box.querySelector(".no-picture")).hidden = Boolean(address);

@@ -1,5 +1,5 @@
 import { $, admin, inRoom, sentence, signIn, sure, tell, told, tried } from "./api.js";
-import { NoAnswer } from "../api.js";
+import { addressOf, NoAnswer } from "../api.js";
 import { addUnder, begin } from "./goods-new.js";
 import { field, readSku, suggestCode, textOf, watchTimes } from "./goods-fields.js";
 import { showPicture, wirePicture } from "./goods-picture.js";
@@ -67,7 +67,7 @@ function draw() {
   $("product-title").textContent = product.name;
   $("product-where").textContent = [product.product, product.seller && `sold by ${product.seller}`].filter(Boolean).join(", ");
   $("product-picture").hidden = !product.picture;
-  if (product.picture && $("product-picture").getAttribute("src") !== product.picture) $("product-picture").src = product.picture;
+  if (product.picture && $("product-picture").getAttribute("src") !== addressOf(product.picture)) $("product-picture").src = addressOf(product.picture);
   const all = [...skus.values()];
   $("more-variants").hidden = !following;
   if (!$("all-off")) return;

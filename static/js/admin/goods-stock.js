@@ -1,5 +1,5 @@
 import { admin, refuse, sentence, signIn, told } from "./api.js";
-import { NoAnswer } from "../api.js";
+import { addressOf, NoAnswer } from "../api.js";
 import { attempt, settle } from "../attempt.js";
 import { field, textOf } from "./goods-fields.js";
 import { changedWords, movedWords } from "./goods-words.js";
@@ -65,7 +65,7 @@ function moveLine(move) {
   const item = line(move.at, movedWords(move));
   if (move.order_id) {
     const room = encodeURIComponent(document.getElementById("admin")?.dataset.room ?? "");
-    item.append(Object.assign(document.createElement("a"), { href: `/admin/screens/${room}/orders#${move.order_id}`, textContent: "Order" }));
+    item.append(Object.assign(document.createElement("a"), { href: addressOf(`/admin/screens/${room}/orders#${move.order_id}`), textContent: "Order" }));
   }
   return item;
 }

@@ -1,4 +1,4 @@
-import { NoAnswer } from "../api.js";
+import { addressOf, NoAnswer } from "../api.js";
 
 /** A file of the largest size may come over a slow line. */
 const WAIT_MS = 300_000;
@@ -10,7 +10,7 @@ const WAIT_MS = 300_000;
 export async function upload(url, file, type) {
   let reply, data;
   try {
-    reply = await fetch(url, { method: "POST", headers: { Accept: "application/json", "Content-Type": type }, body: file, signal: AbortSignal.timeout(WAIT_MS) });
+    reply = await fetch(addressOf(url), { method: "POST", headers: { Accept: "application/json", "Content-Type": type }, body: file, signal: AbortSignal.timeout(WAIT_MS) });
     data = await reply.json();
   } catch { throw new NoAnswer("The file could not be sent, or no answer came. If you changed it, choose it again."); }
   if (reply.status === 429 || reply.status >= 500) throw new NoAnswer(data?.detail ?? "The server is busy.");
@@ -22,7 +22,7 @@ export async function upload(url, file, type) {
  * @param {string} url @param {Blob} file @param {string} type @param {string} name @returns {Promise<boolean>} whether there was one
  */
 export async function uploadAndSave(url, file, type, name) {
-  const reply = await fetch(url, { method: "POST", headers: { "Content-Type": type }, body: file, signal: AbortSignal.timeout(WAIT_MS) }).catch(() => null);
+  const reply = await fetch(addressOf(url), { method: "POST", headers: { "Content-Type": type }, body: file, signal: AbortSignal.timeout(WAIT_MS) }).catch(() => null);
   const saved = reply?.ok && await reply.blob().catch(() => null);
   if (!saved) return false;
   const address = URL.createObjectURL(saved);

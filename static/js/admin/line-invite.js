@@ -1,4 +1,4 @@
-import { NoAnswer } from "../api.js";
+import { addressOf, NoAnswer } from "../api.js";
 import { whileBarred } from "../busy.js";
 import { $, inRoom, tell } from "./api.js";
 import { refreshBatches } from "./line-batches.js";
@@ -60,7 +60,7 @@ async function make() {
   const [path, type, body] = wish();
   let reply, file;
   try {
-    reply = await fetch(`/admin${path}`, { method: "POST", headers: { "Content-Type": type, Accept: "text/csv" }, body, signal: AbortSignal.timeout(ANSWER_MS) });
+    reply = await fetch(addressOf(`/admin${path}`), { method: "POST", headers: { "Content-Type": type, Accept: "text/csv" }, body, signal: AbortSignal.timeout(ANSWER_MS) });
     file = await reply.blob();
   } catch { throw new NoAnswer("The network did not answer. If the list below has a new batch, take it back and make another: its links are lost."); }
   if (reply.ok) return { ok: true, status: reply.status, data: { file, name: NAMES.exec(reply.headers.get("Content-Disposition") ?? "")?.[1] ?? "invitations.csv" } };

@@ -1,3 +1,4 @@
+import { addressOf } from "../api.js";
 import { $, admin, inRoom, room, tell } from "./api.js";
 import { facts, isNew, say } from "./line-parts.js";
 import { plural } from "../format.js";
@@ -84,13 +85,13 @@ function drawOpenness({ status, settings }) {
   const open = settings.log_public === "live" || status === "ended";
   const path = encodeURIComponent(room());
   $("log-link").hidden = !open;
-  $("log-link").href = `/rooms/${path}/log`;
-  $("log-file").href = `/admin${inRoom("/log.jsonl")}`;
+  $("log-link").href = addressOf(`/rooms/${path}/log`);
+  $("log-file").href = addressOf(`/admin${inRoom("/log.jsonl")}`);
   say("log-word", open ? "Everybody can read it." : "Everybody can read it once the sale has ended. Until then only operators can, as a file.");
   const everybody = settings.fairness_public;
-  $("fairness-link").href = `/admin${inRoom("/fairness")}`;
+  $("fairness-link").href = addressOf(`/admin${inRoom("/fairness")}`);
   $("fairness-public-link").hidden = !everybody;
-  $("fairness-public-link").href = `/rooms/${path}/fairness`;
+  $("fairness-public-link").href = addressOf(`/rooms/${path}/fairness`);
   say("fairness-word", everybody ? "Everybody can read it." : "Only operators can read it.");
   say("fairness-switch", everybody ? "Show it to operators only" : "Show it to everybody");
 }

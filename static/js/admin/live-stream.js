@@ -1,4 +1,4 @@
-import { NoAnswer } from "../api.js";
+import { addressOf, NoAnswer } from "../api.js";
 import { admin, inRoom, signIn } from "./api.js";
 
 const POLL_MS = 1000;
@@ -17,7 +17,7 @@ export function watchRoom(tell) {
   let heardAt = 0, againAt = 0;
 
   function open() {
-    stream = new EventSource(`/admin${inRoom("/stream")}`);
+    stream = new EventSource(addressOf(`/admin${inRoom("/stream")}`));
     heardAt = Date.now();
     stream.addEventListener("room", (event) => {
       heardAt = Date.now();

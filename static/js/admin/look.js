@@ -1,4 +1,4 @@
-import { NoAnswer } from "../api.js";
+import { addressOf, NoAnswer } from "../api.js";
 import { $, admin, inRoom, signIn, tell, told } from "./api.js";
 
 const FIELDS = ["brand", "logo", "picture", "paper_light", "accent_light", "paper_dark", "accent_dark"];
@@ -45,7 +45,7 @@ function draw({ draft, live }) {
 /** Load the preview with the chosen state, language and width. */
 function preview() {
   const query = new URLSearchParams({ state: $("preview-state").value, language: $("preview-language").value, scheme: $("preview-scheme").value });
-  const address = `/admin${inRoom("/preview")}?${query}`;
+  const address = addressOf(`/admin${inRoom("/preview")}?${query}`);
   $("preview").width = $("preview-width").value;
   $("preview").src = address;
   $("preview-link").href = address;
@@ -90,7 +90,7 @@ async function upload(input) {
   const [file] = input.files, name = input.dataset.of;
   if (!file) return;
   const kept = await tell(async () => {
-    const reply = await fetch(`/admin${inRoom("/pictures")}`, { method: "POST", body: file, headers: { Accept: "application/json", "Content-Type": file.type || "application/octet-stream" } })
+    const reply = await fetch(addressOf(`/admin${inRoom("/pictures")}`), { method: "POST", body: file, headers: { Accept: "application/json", "Content-Type": file.type || "application/octet-stream" } })
       .catch(() => { throw new NoAnswer("The network did not answer."); });
     return { ok: reply.ok, status: reply.status, data: await reply.json().catch(() => null) };
   }, "The picture is there; save the draft to use it.", name);

@@ -1,3 +1,4 @@
+import { addressOf } from "../api.js";
 import { mayRead, readMoment, watchMoment } from "../moment.js";
 import { $, admin, refuse, tell } from "./api.js";
 
@@ -42,7 +43,7 @@ async function make() {
   const body = { room: $("room").value.trim(), name: $("name").value.trim() };
   const afresh = { currency: $("currency").value.trim().toUpperCase(), rules: { ...KINDS[$("kind").value].rules, ...hours } };
   const made = await tell(() => admin("POST", "/rooms", { ...body, ...(like ? { copy_of: like, rules: hours, ...copied() } : afresh) }), "The room was made.", "new");
-  if (made) location.assign(`/admin/screens/${encodeURIComponent(made.room)}/rules`);
+  if (made) location.assign(addressOf(`/admin/screens/${encodeURIComponent(made.room)}/rules`));
 }
 
 const like = new URLSearchParams(location.search).get("copy_of");

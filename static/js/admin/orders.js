@@ -1,4 +1,4 @@
-import { NoAnswer } from "../api.js";
+import { addressOf, NoAnswer } from "../api.js";
 import { $, admin, inRoom, sentence, signIn, tableRow, told } from "./api.js";
 import { closeOrder, openOrder, stateOf, wireOrder } from "./orders-order.js";
 import { plural } from "../format.js";
@@ -30,7 +30,7 @@ function wanted() {
 function remember() {
   const query = wanted();
   history.replaceState(null, "", `${location.pathname}${query.size ? `?${query}` : ""}${location.hash}`);
-  $("csv").href = `/admin${inRoom(`/orders.csv?${wanted()}`)}`;
+  $("csv").href = addressOf(`/admin${inRoom(`/orders.csv?${wanted()}`)}`);
 }
 
 /** @param {string} name @param {string} value */

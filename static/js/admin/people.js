@@ -1,3 +1,4 @@
+import { addressOf } from "../api.js";
 import { $, admin, refuse, sure, tell, told } from "./api.js";
 import { plural } from "../format.js";
 import { momentOf } from "../moment.js";
@@ -59,7 +60,7 @@ function card(account) {
   const box = make("li", { className: "card" }, make("h3", { textContent: name }), state, make("p", { className: "small", textContent: known(account) }));
   box.dataset.name = name;
   if (name === ME) {
-    box.append(make("p", {}, "This is you. Your password is changed under ", make("a", { href: "/admin/account", textContent: "Account" }), ", and your role by another admin."));
+    box.append(make("p", {}, "This is you. Your password is changed under ", make("a", { href: addressOf("/admin/account"), textContent: "Account" }), ", and your role by another admin."));
     return box;
   }
   const select = make("select", { id: `role-${name}` }, ...ROLES.map(({ value, title: text }) => make("option", { value, textContent: text, selected: value === role })));

@@ -202,7 +202,7 @@ def test_a_host_of_another_machine_is_named(host: str) -> None:
     "text",
     [
         "queue.example.com", "queue.example.com:8080", "//queue.example.com", "https://",
-        "ftp://queue.example.com", "https://queue.example.com/shop", "https://queue.example.com?a=b",
+        "ftp://queue.example.com", "https://queue.example.com/a/../b", "https://queue.example.com?a=b",
         "https://ada@queue.example.com", "https://queue.example.com:port", "https://[::1",
     ],
 )  # fmt: skip

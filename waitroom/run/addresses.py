@@ -1,0 +1,43 @@
+"""Addresses in the settings: of engines, to listen on, and for browsers. Pure."""
+
+import re
+from ipaddress import IPv6Address
+from urllib.parse import urlsplit
+
+from inventory.kit.doors.origins import parse_host, parse_origin
+
+_PUBLIC_PATH = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+# Below one of these, a path of the service could not be told from one that has the path in front.
+_OWN_PATHS = frozenset({"admin", "check", "checkout", "pictures", "rooms", "static"})
+
+
+def check_engine_url(setting: str, url: str, schemes: set[str]) -> None:
+    """Raise `ValueError` for an address that no engine can have, and never repeat its password."""
+    scheme, colon, rest = url.partition("://")
+    if not (colon and scheme in schemes):
+        raise ValueError(f"{setting} begins with {' or '.join(sorted(schemes))}, and then ://")
+    authority = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+    try:
+        # PostgreSQL takes several hosts with commas between them.
+        for host in authority.split(","):
+            _ = urlsplit(f"//{host}").port
+    except ValueError:
+        raise ValueError(f"{setting} names a host or a port that cannot be read") from None
+
+
+def listening_host(text: str) -> str:
+    """Return an address or name to listen on, IPv6 without brackets; raises `ValueError`."""
+    host = text.strip()
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    return str(IPv6Address(bare)) if ":" in bare else parse_host(host)
+
+
+def public_address(text: str) -> str:
+    """Return an origin, or an origin with a plain path; raises `ValueError`."""
+    scheme, separator, rest = text.strip().partition("://")
+    authority, _, path = rest.partition("/")
+    origin = parse_origin(f"{scheme}{separator}{authority}").address
+    path = path.rstrip("/")
+    if path and (_PUBLIC_PATH.fullmatch(path) is None or path.partition("/")[0] in _OWN_PATHS):
+        raise ValueError("this is not a path that the service can stand at")
+    return f"{origin}/{path}" if path else origin
