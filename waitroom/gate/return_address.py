@@ -15,6 +15,8 @@ from waitroom.gate.path import lies_below, readings
 
 ADDRESS_LENGTH_MAX = 2000
 ENTRY_LENGTH_MAX = 300
+# Connectors take it out of the address again.
+PASS_PARAMETER = "waitroom_pass"  # noqa: S105 - the name of a parameter
 
 # RFC 3986 without userinfo: an `@` in the authority hides which host the rest names.
 _ADDRESS = re.compile(
@@ -66,6 +68,13 @@ def allowed(address: str, entries: Sequence[str]) -> str | None:
         if all(lies_below(reading, kept[1].casefold()) for reading in readings(path)):
             return f"{origin.address}{path}{rest}"
     return None
+
+
+def with_pass(address: str, text: str) -> str:
+    """Return an address that hands a pass over, in its query and before its fragment."""
+    page, mark, fragment = address.partition("#")
+    between = "&" if "?" in page else "?"
+    return f"{page}{between}{PASS_PARAMETER}={text}{mark}{fragment}"
 
 
 def _parts(address: str) -> tuple[Origin, str, str] | None:

@@ -173,6 +173,7 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         returns=returns,
         messages=messages,
         places=places,
+        passes=service.passes,
         returning=service.returning,
         purchases=service.checkout.sessions.bought_in,
         sign_in_url=service.settings.customer_sign_in_url,

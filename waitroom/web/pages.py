@@ -17,6 +17,7 @@ from waitroom.desk.board import RoomView
 from waitroom.desk.called.messages import Messages, MessageStanding
 from waitroom.desk.called.returns import Returns, ReturnsStanding
 from waitroom.desk.entrance import Brought, Entrance
+from waitroom.desk.passes.minting import Passes
 from waitroom.desk.places import Places
 from waitroom.desk.standing import TicketStanding
 from waitroom.desk.tickets import Tickets
@@ -71,6 +72,7 @@ class WaitingPages:
         returns: Returns,
         messages: Messages,
         places: Places,
+        passes: Passes,
         returning: Returning,
         purchases: Purchases,
         sign_in_url: str,
@@ -79,6 +81,7 @@ class WaitingPages:
         self._credentials = credentials
         self._entrance = entrance
         self._places = places
+        self._passes = passes
         self._returning = returning
         self._returns = returns
         self._messages = messages
@@ -290,8 +293,11 @@ class WaitingPages:
             if refusal.code in _SAID_BY_THE_PAGE:
                 raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
             raise
-        response = web.HTTPSeeOther(there)
+        text = await self._passes.mint_if_any(view.room, session.session_id)
+        response = web.HTTPSeeOther(self._returning.handing_over(request, there, text))
         self._credentials.keep_session(request, response, view, session.token)
+        if text:
+            self._credentials.keep_pass(request, response, view.room, text)
         raise response
 
     async def leave(self, request: web.Request) -> web.Response:

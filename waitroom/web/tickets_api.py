@@ -189,17 +189,18 @@ class TicketsApi:
         # An address that is refused leaves the call unclaimed.
         there = self._returning.address(request, view)
         session = await self._tickets.claim(view, self._credentials.ticket_of(request, view))
+        text = await self._passes.mint_if_any(view.room, session.session_id)
         body = ClaimBody(
             session=session.token,
             expires_at=session.expires_at,
             seconds_left=session.seconds_left,
-            checkout_url=there,
-            text_of_pass=await self._passes.mint_if_any(view.room, session.session_id),
+            checkout_url=self._returning.handing_over(request, there, text),
+            text_of_pass=text,
         )
         response = json_response(body, status=201 if session.fresh else 200)
         self._credentials.keep_session(request, response, view, session.token)
-        if body.text_of_pass:
-            self._credentials.keep_pass(request, response, view.room, body.text_of_pass)
+        if text:
+            self._credentials.keep_pass(request, response, view.room, text)
         return response
 
 

@@ -160,3 +160,28 @@ async def test_a_room_without_a_gate_gives_no_passes_and_says_so(
     # Nothing is kept for it either.
     await client.delete("/checkout/session", headers=authorization(shopper.session))
     assert not await execute(service, "SELECT 1 FROM revocation")
+
+
+async def test_a_site_on_another_host_gets_the_pass_in_the_address_and_one_on_this_host_a_cookie(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, session_s=600)
+    await set_gate(service, return_addresses=["https://shop.example"])
+    await tick(service)
+    away, form = await admitted(client), await admitted(client)
+
+    to = "?to=https://shop.example/checkout?a=1%23top"
+    claim = f"/rooms/drop/claims{to}"
+    claimed = await (await client.post(claim, headers=authorization(away.ticket))).json()
+    headers = {**authorization(form.ticket), "Accept": "text/html"}
+    led = await client.post(f"/rooms/drop/enter{to}", headers=headers, allow_redirects=False)
+    await set_gate(service)
+    here = await (
+        await client.post("/rooms/drop/claims", headers=authorization(away.ticket))
+    ).json()
+
+    address, _, rest = claimed["checkout_url"].partition("&waitroom_pass=")
+    assert (address, rest) == ("https://shop.example/checkout?a=1", f"{claimed['pass']}#top")
+    assert led.status == 303
+    assert led.headers["Location"].startswith("https://shop.example/checkout?a=1&waitroom_pass=ey")
+    assert here["checkout_url"] == "/checkout?room=drop"

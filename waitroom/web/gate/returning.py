@@ -13,7 +13,7 @@ from inventory.kit.doors.cookies import values_of
 from inventory.kit.doors.origins import Origin, origin_of
 from waitroom.desk.board import RoomView
 from waitroom.desk.gates import Gates
-from waitroom.gate.return_address import allowed
+from waitroom.gate.return_address import allowed, with_pass
 from waitroom.gate.return_token import ReturnSeal
 from waitroom.refusals import ReturnAddressRefused
 from waitroom.web.credentials import RETURN_COOKIE
@@ -65,6 +65,16 @@ class Returning:
             if found is not None:
                 return found
         return next(iter(self._gates.of(view.room).return_addresses), checkout_url(view.room))
+
+    def handing_over(self, request: web.Request, address: str, text: str) -> str:
+        """Return an address with the pass in it if the site is on another host than this service.
+
+        A site on this host gets the pass in a cookie. Without a pass the address stays as it is.
+        """
+        origin = origin_of(address)
+        if not text or origin is None or origin == self._own or origin.is_at(request.host):
+            return address
+        return with_pass(address, text)
 
     def _allowed(self, request: web.Request, room: str, address: str) -> str | None:
         """Return an address on the room's list, or, without a list, on this service's own site."""
