@@ -71,11 +71,11 @@ export function charted(box, charts, shown, { when, last = "now", rowsMax = Infi
     const place = $(`plot-${chart.id}`), colour = coloursOf(box);
     const axis = { stroke: colour.ink, font: "12px system-ui, sans-serif", grid: { stroke: colour.grid, width: 1 }, ticks: { stroke: colour.grid, width: 1 } };
     const options = {
-      width: place.clientWidth || 320, height: HEIGHT, legend: { show: false },
+      width: place.clientWidth || 320, height: HEIGHT, padding: [null, 24, null, null], legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 7 } },
       scales: { x: { time: true, range: aroundSteps }, y: { range: (_u, low, high) => [Math.min(low ?? 0, 0) * 1.08, Math.max(high ?? 1, 1) * 1.08] } },
       axes: [
-        { ...axis, space: 70, values: (_u, ticks) => ticksOf(ticks) },
+        { ...axis, space: 95, values: (_u, ticks) => ticksOf(ticks) },
         { ...axis, size: (_u, values) => 24 + 6.5 * Math.max(4, ...(values ?? []).map((text) => text.length)), values: (_u, ticks) => ticks.map(chart.tick ?? chart.say) },
       ],
       series: [{}, ...chart.lines.map(({ label, look, limit, fill, bars, dots }) => ({
@@ -119,15 +119,20 @@ export function charted(box, charts, shown, { when, last = "now", rowsMax = Infi
     $(`rows-${chart.id}`).replaceChildren(...(newestFirst ? rows : rows.reverse()));
   }
 
+  /** Draw a chart, unless it is hidden. @param {Chart} chart */
+  function drawOne(chart) {
+    const place = $(`plot-${chart.id}`);
+    if (!shown()?.at.length || !place.clientWidth) return;
+    if (!drawn.has(chart.id)) drawn.set(chart.id, make(chart));
+    else drawn.get(chart.id).setData(dataOf(chart));
+    tellLegend(chart, null);
+    place.setAttribute("aria-label", summary(chart));
+    if ($(`table-${chart.id}`).open) fillTable(chart);
+  }
+
+  /** Draw each chart in a task of its own, so that an operator's click never waits for all of them. */
   function draw() {
-    if (!shown()?.at.length) return;
-    for (const chart of charts) {
-      if (!drawn.has(chart.id)) drawn.set(chart.id, make(chart));
-      else drawn.get(chart.id).setData(dataOf(chart));
-      tellLegend(chart, null);
-      $(`plot-${chart.id}`).setAttribute("aria-label", summary(chart));
-      if ($(`table-${chart.id}`).open) fillTable(chart);
-    }
+    for (const chart of charts) setTimeout(drawOne, 0, chart);
   }
 
   /** Draw everything from new colours. */
@@ -140,9 +145,11 @@ export function charted(box, charts, shown, { when, last = "now", rowsMax = Infi
   for (const query of [FORCED, DARK]) query.addEventListener("change", redraw);
   for (const chart of charts) $(`table-${chart.id}`).addEventListener("toggle", () => $(`table-${chart.id}`).open && fillTable(chart));
   new ResizeObserver(() => {
-    for (const [id, u] of drawn) {
-      const width = $(`plot-${id}`).clientWidth;
-      if (width && width !== u.width) u.setSize({ width, height: HEIGHT });
+    for (const chart of charts) {
+      const width = $(`plot-${chart.id}`).clientWidth, u = drawn.get(chart.id);
+      if (!width) continue;
+      if (!u) drawOne(chart);
+      else if (width !== u.width) u.setSize({ width, height: HEIGHT });
     }
   }).observe(box);
   return draw;

@@ -9,6 +9,15 @@ const shownMarks = () => shownSeries()?.marks.slice(-MARKS_MAX) ?? [];
 const when = (at) => clockOf(at * 1000, true);
 const draw = charted($("charts"), PLOTS, shownSeries, { when, rowsMax: ROWS_MAX, newestFirst: true, marks: shownMarks });
 
+/** Let a narrow screen choose its chart. */
+export function wireCharts() {
+  const pick = $("chart-pick");
+  const show = () => { for (const { id } of PLOTS) $(`plot-${id}`).closest(".plot").classList.toggle("is-picked", id === pick.value); };
+  pick.append(...PLOTS.map(({ id, title }) => new Option(title, id)));
+  pick.addEventListener("change", () => { show(); draw(); });
+  show();
+}
+
 /** Draw all charts as the series is now. */
 export function drawCharts() {
   const some = Boolean(shownSeries()?.at.length);

@@ -1,7 +1,7 @@
 import { NoAnswer } from "../api.js";
 import { $ } from "./api.js";
 import { drawAlerts, drawSellOut } from "./live-alerts.js";
-import { drawCharts } from "./live-charts.js";
+import { drawCharts, wireCharts } from "./live-charts.js";
 import { wireCrowd } from "./live-crowd.js";
 import { drawDraw, wireDraw } from "./live-draw.js";
 import { drawAge, drawFigures } from "./live-figures.js";
@@ -52,6 +52,9 @@ async function repeat(look, every) {
 
 /** @param {any} now the room as a change has left it */
 const shown = (now) => { draw(now); lookAtSeries().catch(() => {}); };
+// A narrow screen begins with what needs an act, and opens the rest when it is wanted.
+if (matchMedia("(max-width: 40rem)").matches) for (const box of /** @type {NodeListOf<any>} */ (document.querySelectorAll("details.fold"))) box.open = false;
+wireCharts();
 wirePhase(shown);
 wireSteering(shown);
 wireTrial(changedRules);
