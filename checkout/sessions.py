@@ -98,7 +98,7 @@ class Sessions:
 
         It returns nothing while the books are away: the page that asks is shown without them too.
         """
-        session = self._kept(request, room)
+        session = self.kept(request, room)
         if session is None:
             return []
         try:
@@ -106,7 +106,7 @@ class Sessions:
         except Busy:
             return []
 
-    def _kept(self, request: web.Request, room: str) -> Session | None:
+    def kept(self, request: web.Request, room: str) -> Session | None:
         """Return the session that a browser keeps of a room, be it over or not, or None."""
         lines = request.headers.getall("Cookie", ())
         for value in values_of(lines, session_cookie(room, secure=self._secure)):

@@ -326,17 +326,17 @@ class UnreadableColour(Refusal):
     title = "Some shoppers could not read the page in this colour. Choose one with more contrast."
 
 
-class LookDraftWaits(Refusal):
-    code, status = "look_draft_waits", 409
-    title = (
-        "The look has a draft that is not shown yet. Show it, or bring it back to what is shown, "
-        "before a file changes the look."
-    )
+# Sites that a room stands in front of
 
 
-class TooManyGoods(Refusal):
-    code, status = "too_many_goods", 422
-    title = "This room has more goods than a room's file holds. Take the catalogue as CSV."
+class ConfigurationKeyWrong(Refusal):
+    code, status = "configuration_key_wrong", 401
+    title = "Send the configuration key of this site in the header `api-key`."
+
+
+class EventTaken(Refusal):
+    code, status = "event_taken", 409
+    title = "Another room has this event of the site. Choose another event, or free that one first."
 
 
 # The shop: catalogue files and refunds

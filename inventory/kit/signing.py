@@ -1,4 +1,6 @@
-"""Signed short strings: itsdangerous with the settings that this project needs.
+"""Signed short strings, and secrets that are derived from the same keys.
+
+Short strings are signed by itsdangerous with the settings that this project needs.
 
 The library's defaults (SHA-1, django-concat) are replaced, as its documentation advises, by
 HMAC-SHA256 with an HMAC-derived key per purpose. The derived keys are computed once: a signature
@@ -10,6 +12,7 @@ import hmac
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from itsdangerous import BadSignature, Signer
@@ -19,6 +22,8 @@ from itsdangerous.signer import SigningAlgorithm
 _SIGNATURE = re.compile(r"~[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 _SIGNATURE_LENGTH = 44
 _BLOCK_BYTES = 64
+SALT_BYTES = 32
+KEY_ID_BYTES = 8
 _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 
 
@@ -93,3 +98,41 @@ class Seal:
             return self._signer.unsign(sealed.encode()).decode()
         except (BadSignature, UnicodeError):
             return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """The origin of a secret: a random salt, and the id of a signing key of the service."""
+
+    salt: bytes = field(repr=False)
+    key_id: bytes
+
+
+class SecretBook:
+    """Derives secrets from the service's signing keys, oldest first; the last makes new ones.
+
+    No secret is stored. The database has its root alone, which gives nothing away without the keys,
+    and the keys give nothing away without the root. `purpose` keeps the secrets of two kinds apart.
+    """
+
+    def __init__(self, keys: Sequence[bytes], purpose: bytes) -> None:
+        self._purpose = purpose
+        self._keys = {self._id_of(key): key for key in keys}
+        self._newest = self._id_of(keys[-1])
+
+    def _id_of(self, key: bytes) -> bytes:
+        """Return what names a signing key without giving it away."""
+        return sha256(self._purpose + b"id:" + key).digest()[:KEY_ID_BYTES]
+
+    def root(self, salt: bytes) -> Root:
+        """Return the root of a new secret; `salt` is random."""
+        return Root(salt=salt, key_id=self._newest)
+
+    def knows(self, key_id: bytes) -> bool:
+        """Say whether the key of this id is still kept."""
+        return key_id in self._keys
+
+    def derive(self, root: Root) -> bytes | None:
+        """Return 32 bytes, or None if the key behind them is no longer kept."""
+        key = self._keys.get(root.key_id)
+        return None if key is None else hmac.digest(key, self._purpose + root.salt, "sha256")

@@ -14,8 +14,6 @@ _MODULES = {
     "sku": "waitroom.cli.stock",
     "stock": "waitroom.cli.stock",
     "room": "waitroom.cli.rooms",
-    "apply": "waitroom.cli.apply",
-    "export": "waitroom.cli.apply",
     "operator": "waitroom.cli.accounts.people",
     "key": "waitroom.cli.accounts.keys",
     "catalogue": "waitroom.cli.catalogue",

@@ -111,6 +111,7 @@ def _loops_of(service: Service) -> Iterator[tuple[str, Loop]]:
         yield "board", service.board.run
         yield "looks", service.looks.run
         yield "gates", service.gates.run
+        yield "known_users", service.known_users.run
         yield "health", service.health_share.run
         yield "serving", service.serving.run
         yield "way_in", Probe(service.settings.public_url, service.way_in).run

@@ -25,9 +25,8 @@ from waitroom.admin.first.shelf import Shelf
 from waitroom.admin.live.live import LiveAdmin
 from waitroom.admin.rooms.crowd import Crowds
 from waitroom.admin.rooms.elsewhere import ElsewhereAdmin
-from waitroom.admin.rooms.files.files_api import FilesAdmin
-from waitroom.admin.rooms.files.room_file_store import RoomFileStore
 from waitroom.admin.rooms.gate import GateAdmin
+from waitroom.admin.rooms.known_user import KnownUserAdmin
 from waitroom.admin.rooms.lanes import LanesAdmin
 from waitroom.admin.rooms.line import LineAdmin
 from waitroom.admin.rooms.look import LookAdmin
@@ -51,6 +50,8 @@ from waitroom.web.credentials import Credentials
 from waitroom.web.fairness_api import FairnessApi
 from waitroom.web.gate.check_api import CheckApi
 from waitroom.web.gate.held_back_page import HeldBackPage
+from waitroom.web.gate.known_user_api import KnownUserApi
+from waitroom.web.gate.onward import Onward
 from waitroom.web.gate.passes_api import PassesApi
 from waitroom.web.log_api import LogApi
 from waitroom.web.log_pages import LogPages
@@ -63,6 +64,7 @@ from waitroom.web.places_api import PlacesApi
 from waitroom.web.returns_api import ReturnsApi
 from waitroom.web.shop_pages import ShopPages
 from waitroom.web.tickets_api import TicketsApi
+from waitroom.web.waiting.leaving import LeavingPages
 from waitroom.web.waiting.opening_api import OpeningApi
 
 # The scripts of the pages that a crowd opens.
@@ -152,18 +154,11 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         passes=service.passes,
         returning=service.returning,
     )
-    yield PassesApi(
-        service.passes,
-        service.revocations,
-        credentials,
-        board=board,
-        checkout=service.checkout,
-    )
+    yield from _for_sites(service, credentials)
     yield PlacesApi(places, tickets, credentials)
     yield returns_api
     yield MailedApi(messages, credentials, tickets=tickets, places=places, pages=service.pages)
     yield SheetsApi(service.looks)
-    yield ShopPages(board, catalogue=catalogue, pages=service.pages)
     waiting = WaitingPages(
         tickets,
         credentials,
@@ -179,6 +174,7 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         sign_in_url=service.settings.customer_sign_in_url,
     )
     yield waiting
+    yield LeavingPages(tickets, credentials, pages=service.pages)
     yield OpeningApi(credentials, base_url=service.settings.base_url)
     yield PreviewApi(
         guard,
@@ -195,6 +191,40 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         returns=returns_api.at_checkout,
         stripe_key=service.settings.stripe_publishable_key if service.stripe else "",
     )
+
+
+def _for_sites(service: Service, credentials: Credentials) -> Iterator[Api]:
+    """Return what sites use, and the front page, to which some of them send their visitors."""
+    board = service.board
+    yield PassesApi(
+        service.passes,
+        service.revocations,
+        credentials,
+        board=board,
+        checkout=service.checkout,
+    )
+    onward = Onward(
+        service.known_users,
+        returning=service.returning,
+        credentials=credentials,
+        checkout=service.checkout,
+    )
+    yield onward
+    known_user = KnownUserApi(
+        service.known_users,
+        board=board,
+        gates=service.gates,
+        returning=service.returning,
+        credentials=credentials,
+        entrance=service.entrance,
+        onward=onward,
+        checkout=service.checkout,
+        pages=service.pages,
+        base_url=service.settings.base_url,
+        secure=service.settings.secure,
+    )
+    yield known_user
+    yield ShopPages(board, catalogue=service.catalogue, pages=service.pages, enter=known_user.enter)
 
 
 def _for_customers(service: Service) -> Iterator[Api]:
@@ -234,14 +264,8 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
     )
     yield PlacesAdmin(guard, board=board, lines=service.lines, places=service.places)
     yield SellersAdmin(guard, rooms=service.rooms)
-    yield FilesAdmin(
-        guard,
-        files=RoomFileStore(service.pool),
-        board=board,
-        looks=service.looks,
-        gates=service.gates,
-    )
     yield GateAdmin(guard, store=service.gate_store, gates=service.gates)
+    yield KnownUserAdmin(guard, store=service.known_user_store, known_users=service.known_users)
     yield LookAdmin(guard, store=service.look_store, looks=service.looks)
     yield LineAdmin(guard, board=board, public_log=service.public_log)
     rooms = RoomsAdmin(

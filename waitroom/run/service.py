@@ -31,7 +31,7 @@ from waitroom.admin.accounts.guard import DEVICE_PURPOSE
 from waitroom.desk.board import Board
 from waitroom.desk.called.messages import PURPOSE as MAILBOXES
 from waitroom.desk.entrance import Entrance
-from waitroom.desk.gates import Gates
+from waitroom.desk.gates import Gates, KnownUsers
 from waitroom.desk.looks import RoomLooks
 from waitroom.desk.passes.minting import Passes
 from waitroom.desk.passes.revocations import Revocations
@@ -51,7 +51,7 @@ from waitroom.look.states import STATES
 from waitroom.outgoing.mail.relay import parse_relay, parse_sender
 from waitroom.outgoing.mail.sender import MailSender
 from waitroom.outgoing.outbox.sender import WebhookSender
-from waitroom.outgoing.outbox.signature import SecretBook
+from waitroom.outgoing.outbox.signature import EndpointSecrets
 from waitroom.run.settings import Secrets, Settings
 from waitroom.run.stores import Stores, stores_on
 from waitroom.run.way_in import WayIn
@@ -83,6 +83,7 @@ class Service(Stores):
     passes: Passes
     revocations: Revocations
     returning: Returning
+    known_users: KnownUsers
     entrance: Entrance
     tickets: Tickets
     public_log: PublicLog
@@ -130,11 +131,11 @@ def build_service(
     beat_pool: Pool,
     gateway: Gateway,
 ) -> Service:
-    book = SecretBook(secrets.keys)
-    stores = stores_on(pool, audit_pool=audit_pool, beat_pool=beat_pool, secrets_of_endpoints=book)
+    stores = stores_on(pool, audit_pool=audit_pool, beat_pool=beat_pool, keys=secrets.keys)
     sessions, log_key = SessionSeal(secrets.keys), LogKey(secrets.keys[0])
     identity = _identity(settings, secrets)
     gates, pass_keys = Gates(stores.gate_store), PassKeys(secrets.keys)
+    known_users = KnownUsers(stores.known_user_store)
     board = Board(store=stores.lines, memory=memory, seal=TicketSeal(secrets.keys))
     looks = RoomLooks(stores.look_store)
     entrance = Entrance(
@@ -157,9 +158,12 @@ def build_service(
         board=board,
         looks=looks,
         gates=gates,
+        known_users=known_users,
         passes=Passes(stores.pass_store, gates, keys=pass_keys, issuer=settings.base_url),
         revocations=Revocations(stores.pass_store, pass_keys),
-        returning=Returning(gates, ReturnSeal(secrets.keys), own=origin_of(settings.public_url)),
+        returning=Returning(
+            gates, known_users, ReturnSeal(secrets.keys), own=origin_of(settings.public_url)
+        ),
         entrance=entrance,
         tickets=Tickets(board=board, store=stores.lines, sessions=sessions, entrance=entrance),
         public_log=PublicLog(board, store=stores.log, log_key=log_key),
@@ -180,13 +184,19 @@ def build_service(
             settings, stores, payments=payments, refunds=refunds, comparison=comparison
         ),
         comparison=comparison,
-        webhook_sender=WebhookSender(
-            stores.outbox, secrets=book, allow_private=settings.webhooks_allow_private
-        ),
+        webhook_sender=_webhook_sender(settings, secrets, stores),
         mail_sender=_mail_sender(settings, secrets, stores),
         pages=_pages(settings, looks),
         devices=Seal(secrets.keys, DEVICE_PURPOSE),
         mailboxes=Seal(secrets.keys, MAILBOXES),
+    )
+
+
+def _webhook_sender(settings: Settings, secrets: Secrets, stores: Stores) -> WebhookSender:
+    return WebhookSender(
+        stores.outbox,
+        secrets=EndpointSecrets(secrets.keys),
+        allow_private=settings.webhooks_allow_private,
     )
 
 

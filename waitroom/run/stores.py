@@ -1,5 +1,6 @@
 """The stores of a process, on its pool of connections, and on one for audits and for the beat."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from checkout.customers.customer_store import CustomerStore
@@ -19,12 +20,13 @@ from waitroom.admin.accounts.actions import ActionStore
 from waitroom.admin.accounts.keys import KeyStore
 from waitroom.admin.accounts.sign_in import OperatorStore
 from waitroom.gate.gate_store import GateStore
+from waitroom.gate.known_user.known_user_store import KnownUserStore
 from waitroom.gate.pass_store import PassStore
 from waitroom.look.look_store import LookStore
 from waitroom.outgoing.mail.mail_store import MailStore
 from waitroom.outgoing.outbox.endpoint_store import EndpointStore
 from waitroom.outgoing.outbox.outbox_store import OutboxStore
-from waitroom.outgoing.outbox.signature import SecretBook
+from waitroom.outgoing.outbox.signature import EndpointSecrets
 from waitroom.reports.analytics.analytics_store import AnalyticsStore
 from waitroom.reports.fairness.fairness_store import FairnessStore
 from waitroom.store.archive_store import ArchiveStore
@@ -75,6 +77,7 @@ class Stores:
     look_store: LookStore
     gate_store: GateStore
     pass_store: PassStore
+    known_user_store: KnownUserStore
     orders: OrderStore
     refund_store: RefundStore
     history: HistoryStore
@@ -89,10 +92,11 @@ class Stores:
     fairness: FairnessStore
 
 
-def stores_on(
-    pool: Pool, *, audit_pool: Pool, beat_pool: Pool, secrets_of_endpoints: SecretBook
-) -> Stores:
-    """Return all stores; those that read whole tables are on `audit_pool`, the beat on its own."""
+def stores_on(pool: Pool, *, audit_pool: Pool, beat_pool: Pool, keys: Sequence[bytes]) -> Stores:
+    """Return all stores; those that read whole tables are on `audit_pool`, the beat on its own.
+
+    `keys` are the service's signing keys, from which the secrets that others know are derived.
+    """
     audits = Audits(audit_pool)
     holder = LeaseHolder(beat_pool)
     return Stores(
@@ -119,6 +123,7 @@ def stores_on(
         look_store=LookStore(pool),
         gate_store=GateStore(pool),
         pass_store=PassStore(pool),
+        known_user_store=KnownUserStore(pool, keys),
         orders=OrderStore(pool, audits, holder=holder.name),
         refund_store=RefundStore(pool, holder=holder.name),
         history=HistoryStore(pool),
@@ -126,7 +131,7 @@ def stores_on(
         operators=OperatorStore(pool),
         keys=KeyStore(pool),
         actions=ActionStore(pool),
-        endpoints=EndpointStore(pool, secrets_of_endpoints),
+        endpoints=EndpointStore(pool, EndpointSecrets(keys)),
         outbox=OutboxStore(pool, holder=holder.name),
         mails=MailStore(pool, holder=holder.name),
         analytics=AnalyticsStore(audit_pool),

@@ -95,7 +95,6 @@ class WaitingPages:
             web.get("/rooms/{room}", self.waiting),
             web.post("/rooms/{room}/join", self.join),
             web.post("/rooms/{room}/enter", self.enter),
-            web.post("/rooms/{room}/leave", self.leave),
             web.post("/rooms/{room}/aside", self.step_aside),
             web.post("/rooms/{room}/back", self.step_back),
             web.post("/rooms/{room}/more-time", self.more_time),
@@ -184,6 +183,7 @@ class WaitingPages:
                 "bought": await self._purchases(request, view.room),
                 "notice": said.told(language) if said else "",
                 "code": code,
+                "onward": self._returning.way_on(request, view),
                 "sample": looked is not None,
                 "still": still,
                 "refresh_s": None if still else refresh_s(standing, returns),
@@ -261,7 +261,7 @@ class WaitingPages:
         if ticket is not None and good and await self._tickets.still_good(ticket):
             return None
         self._credentials.require_cookies(request)
-        form = await _form_of(request)
+        form = await form_of(request)
         place = await self._tickets.join(
             view,
             self._credentials.brought(
@@ -285,7 +285,7 @@ class WaitingPages:
         view = await self._credentials.room_of(request)
         try:
             ticket = self._credentials.ticket_of(request, view)
-            there = self._returning.address(request, view)
+            there = self._returning.way_on(request, view)
             session = await self._tickets.claim(view, ticket)
         except (NoTicket, NotYetCalled) as refusal:
             raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
@@ -299,32 +299,6 @@ class WaitingPages:
         if text:
             self._credentials.keep_pass(request, response, view.room, text)
         raise response
-
-    async def leave(self, request: web.Request) -> web.Response:
-        """Ask first, and give the place up once the shopper is sure. A script asks by itself."""
-        view = await self._credentials.room_of(request)
-        ticket, good = self._credentials.former_ticket(request, view)
-        if ticket is not None and good:
-            if "sure" not in await _form_of(request):
-                return self._leaving(request, view, ticket)
-            await self._tickets.leave(view, ticket)
-        response = self._leaving(request, view, None)
-        self._credentials.forget_ticket(response, view)
-        return response
-
-    def _leaving(self, request: web.Request, view: RoomView, ticket: Ticket | None) -> web.Response:
-        """Ask whether to leave, or tell that the place is given up."""
-        title = view.rules.name
-        number = ticket.number if ticket is not None and not ticket.entered else None
-        before = view.state is not None and view.state.status in BEFORE_THE_DRAW
-        context = {
-            "room": view.room,
-            "name": title,
-            "asks": ticket is not None,
-            "number": number,
-            "draws": before and view.rules.order_by == "draw",
-        }
-        return self._pages.render("leave_line.html", context, title=title, request=request)
 
     async def step_aside(self, request: web.Request) -> web.Response:
         return await self._did(request, self._places.step_aside)
@@ -389,7 +363,7 @@ class WaitingPages:
         raise response
 
 
-async def _form_of(request: web.Request) -> dict[str, str]:
+async def form_of(request: web.Request) -> dict[str, str]:
     """Return the fields of a form, none for a request that carries no form."""
     if request.can_read_body and request.content_type == "application/x-www-form-urlencoded":
         return await read_form(request)

@@ -1,5 +1,7 @@
 """The shop's front: what is on sale, room by room, also without JavaScript."""
 
+from collections.abc import Awaitable, Callable
+
 from aiohttp import web
 
 from inventory.api import Catalogue
@@ -11,13 +13,19 @@ from inventory.kit.language.language import phrase
 from inventory.kit.pages import Pages
 from inventory.kit.problem import NotFound
 from waitroom.desk.board import Board, RoomView
+from waitroom.gate.known_user.protocol import parse_entry
 from waitroom.web.answers import room_fields
 
 PRODUCTS_SHOWN_MAX = 48
 
+Enter = Callable[[web.Request], Awaitable[web.Response]]
+
 
 class ShopPages:
-    def __init__(self, board: Board, *, catalogue: Catalogue, pages: Pages) -> None:
+    """`enter` takes the visitors whom a site's connector sends to the front page."""
+
+    def __init__(self, board: Board, *, catalogue: Catalogue, pages: Pages, enter: Enter) -> None:
+        self._enter = enter
         self._board = board
         self._catalogue = catalogue
         self._pages = pages
@@ -31,6 +39,8 @@ class ShopPages:
 
     async def shop(self, request: web.Request) -> web.Response:
         """Show the beginning of every public room's catalogue."""
+        if parse_entry(request.query) is not None:
+            return await self._enter(request)
         every = await self._board.every_room()
         rooms = [await self._shelf(view) for view in every if view.rules.public]
         # A fresh installation leads the person who looks at it to its first sale.

@@ -187,7 +187,7 @@ class TicketsApi:
     async def claim(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
         # An address that is refused leaves the call unclaimed.
-        there = self._returning.address(request, view)
+        there = self._returning.way_on(request, view)
         session = await self._tickets.claim(view, self._credentials.ticket_of(request, view))
         text = await self._passes.mint_if_any(view.room, session.session_id)
         body = ClaimBody(

@@ -27,10 +27,13 @@ class LanguageSwitch:
         if chosen not in tags():
             raise BadRequest("There is no such language here.")
         response = web.HTTPSeeOther(_target(form.get("to", "")))
-        response.set_cookie(
-            COOKIE, chosen, max_age=KEPT_S, secure=self._secure, httponly=True, samesite="Lax"
-        )
+        keep_language(response, chosen, secure=self._secure)
         raise response
+
+
+def keep_language(response: web.StreamResponse, tag: str, *, secure: bool) -> None:
+    """Let the browser keep a language for all pages of this service."""
+    response.set_cookie(COOKIE, tag, max_age=KEPT_S, secure=secure, httponly=True, samesite="Lax")
 
 
 def _target(text: str) -> str:

@@ -39,7 +39,9 @@ async def test_every_call_in_the_docs_has_a_route(client: TestClient[Any, Any]) 
     routes |= {("POST", "/admin/rooms/{}" + verb) for verb in STATUSES}
     routes |= {("POST", "/checkout/webhooks/stripe"), ("GET", "/checkout/stripe/{}")}
 
-    calls = named()
+    every_method = {path for method, path in routes if method == "*"}
+
+    calls = {(method, path) for method, path in named() if path not in every_method}
 
     assert len(calls) > 60
     assert calls - routes == set()

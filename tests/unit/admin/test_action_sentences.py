@@ -173,6 +173,9 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         {"endpoint_id": 1, "kinds": ["order.paid", "order.refunded"], "active": False},
         "changed the webhook 1: the events order.paid and order.refunded and paused",
     ),
+    ("known_user", {"customer": "acme"}, "let the room speak KnownUser to the site acme"),
+    ("known_user", {"customer": None}, "ended the room's KnownUser hand-over to its site"),
+    ("known_user_secret", {"customer": "acme"}, "gave the site acme a new secret"),
     ("webhook_secret_rotated", {"endpoint_id": 1}, "gave the webhook 1 a new secret"),
     (
         "webhook_disabled",

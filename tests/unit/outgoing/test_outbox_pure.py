@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from inventory.kit.database import ACQUIRE_TIMEOUT_S, COMMAND_TIMEOUT_S
+from inventory.kit.signing import Root
 from waitroom.outgoing.outbox.attempt import (
     ATTEMPTS_MAX,
     LEASE,
@@ -25,7 +26,7 @@ from waitroom.outgoing.outbox.attempt import (
     judge,
 )
 from waitroom.outgoing.outbox.event import KINDS, TEST, encode_event, event_name
-from waitroom.outgoing.outbox.signature import Root, SecretBook, sign
+from waitroom.outgoing.outbox.signature import EndpointSecrets, sign
 from waitroom.outgoing.outbox.webhook_client import REQUEST_S
 from waitroom.outgoing.outcome import Fate
 from waitroom.store.migrate import load_migrations
@@ -73,7 +74,7 @@ def test_an_events_name_holds_no_full_stop() -> None:
 
 
 def test_each_of_the_signatures_verifies_by_the_library() -> None:
-    book = SecretBook(KEYS)
+    book = EndpointSecrets(KEYS)
     secrets = [str(book.secret(book.root(salt))) for salt in (b"a" * 32, b"b" * 32)]
     now = datetime.now(tz=UTC)
 
@@ -87,22 +88,22 @@ def test_each_of_the_signatures_verifies_by_the_library() -> None:
 
 
 def test_a_new_signing_key_changes_no_secret_that_was_given_out() -> None:
-    old = SecretBook(KEYS[:1])
+    old = EndpointSecrets(KEYS[:1])
     root = old.root(b"salt" * 8)
 
-    assert SecretBook(KEYS).secret(root) == old.secret(root)
-    assert SecretBook(KEYS).root(b"salt" * 8).key_id != root.key_id
+    assert EndpointSecrets(KEYS).secret(root) == old.secret(root)
+    assert EndpointSecrets(KEYS).root(b"salt" * 8).key_id != root.key_id
 
 
 def test_without_its_key_a_secret_cannot_be_derived() -> None:
-    root = SecretBook(KEYS[:1]).root(b"salt" * 8)
+    root = EndpointSecrets(KEYS[:1]).root(b"salt" * 8)
 
-    assert SecretBook(KEYS[1:]).secret(root) is None
-    assert not SecretBook(KEYS[1:]).knows(root.key_id)
+    assert EndpointSecrets(KEYS[1:]).secret(root) is None
+    assert not EndpointSecrets(KEYS[1:]).knows(root.key_id)
 
 
 def test_a_secret_is_as_long_as_the_specification_wants_and_its_own_for_each_salt() -> None:
-    book = SecretBook(KEYS)
+    book = EndpointSecrets(KEYS)
     first, second = (str(book.secret(book.root(salt))) for salt in (b"a" * 32, b"b" * 32))
 
     assert first.startswith("whsec_")

@@ -15,6 +15,7 @@ SUBJECTS = {
     "rooms": (
         *("create", "status", "change", "reset", "archive", "crowd"),
         *("save_look", "publish_look", "copy_look", "gate"),
+        *("known_user", "known_user_secret"),
     ),
     "line": (
         *("lane", "profile", "invite", "revoke invitations", "revoke", "public_value"),

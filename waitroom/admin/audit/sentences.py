@@ -321,6 +321,12 @@ PREDICATES: dict[str, Predicate] = {
     "save_look": lambda _: "changed the draft of its look",
     "publish_look": lambda _: "showed the draft of its look to shoppers",
     "gate": _gate,
+    "known_user": lambda told: (
+        f"let the room speak KnownUser to the site {told.text('customer')}"
+        if told.get("customer")
+        else "ended the room's KnownUser hand-over to its site"
+    ),
+    "known_user_secret": lambda told: f"gave the site {told.text('customer')} a new secret",
     "copy_look": lambda told: f"took over the look of the room {told.text('from')}",
     "copy_goods": _copy_goods,
     "crowd": lambda told: f"sent a test crowd of {told.count('shoppers', 'shopper', 'shoppers')}",

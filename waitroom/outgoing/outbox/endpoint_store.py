@@ -16,8 +16,9 @@ import msgspec
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.doors.decoding import Json
 from inventory.kit.problem import BadRequest, Busy, NotFound
+from inventory.kit.signing import SALT_BYTES, Root
 from waitroom.outgoing.outbox.event import TEST, event_name
-from waitroom.outgoing.outbox.signature import SALT_BYTES, Root, SecretBook
+from waitroom.outgoing.outbox.signature import EndpointSecrets
 from waitroom.refusals import DeliveryRunning, EndpointInactive
 
 SQL = load_queries("waitroom.outgoing.outbox")
@@ -99,7 +100,7 @@ class EndpointAction:
 
 
 class EndpointStore:
-    def __init__(self, pool: Pool, secrets_of: SecretBook) -> None:
+    def __init__(self, pool: Pool, secrets_of: EndpointSecrets) -> None:
         self._pool = pool
         self._secrets = secrets_of
 

@@ -8,8 +8,8 @@ from uuid import UUID
 import asyncpg
 
 from inventory.kit.database import Pool, connection, load_queries
+from inventory.kit.signing import Root
 from waitroom.outgoing.outbox.attempt import Answer, DeliveryOutcome
-from waitroom.outgoing.outbox.signature import Root
 from waitroom.outgoing.outcome import Fate
 
 SQL = load_queries("waitroom.outgoing.outbox")

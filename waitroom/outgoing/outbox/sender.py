@@ -17,7 +17,7 @@ from waitroom.outgoing.loop import SendingLoop, cancel
 from waitroom.outgoing.outbox.attempt import LEASE, Answer, DeliveryOutcome, judge
 from waitroom.outgoing.outbox.event import encode_event, event_name
 from waitroom.outgoing.outbox.outbox_store import STATES, Due, OutboxStore
-from waitroom.outgoing.outbox.signature import SecretBook, sign
+from waitroom.outgoing.outbox.signature import EndpointSecrets, sign
 from waitroom.outgoing.outbox.webhook_client import WebhookClient, open_client
 from waitroom.outgoing.outcome import Fate
 
@@ -40,7 +40,9 @@ class WebhookSender(SendingLoop[Due, Answer, DeliveryOutcome]):
     lease = LEASE
     look_every_s = 0.5
 
-    def __init__(self, outbox: OutboxStore, *, secrets: SecretBook, allow_private: bool) -> None:
+    def __init__(
+        self, outbox: OutboxStore, *, secrets: EndpointSecrets, allow_private: bool
+    ) -> None:
         super().__init__()
         self._outbox = outbox
         self._secrets = secrets

@@ -6,13 +6,15 @@ and is drawn. It is compared with the list once more when it is used, since the 
 changed meanwhile.
 """
 
+from urllib.parse import urlencode
+
 from aiohttp import web
 
 from checkout.session import checkout_url
 from inventory.kit.doors.cookies import values_of
 from inventory.kit.doors.origins import Origin, origin_of
 from waitroom.desk.board import RoomView
-from waitroom.desk.gates import Gates
+from waitroom.desk.gates import Gates, KnownUsers
 from waitroom.gate.return_address import allowed, with_pass
 from waitroom.gate.return_token import ReturnSeal
 from waitroom.refusals import ReturnAddressRefused
@@ -24,8 +26,11 @@ SIGNED, PLAIN = "t", "to"
 class Returning:
     """Keeps return addresses and leads to them. `own` is this service's origin, if it is set."""
 
-    def __init__(self, gates: Gates, seal: ReturnSeal, *, own: Origin | None) -> None:
+    def __init__(
+        self, gates: Gates, known_users: KnownUsers, seal: ReturnSeal, *, own: Origin | None
+    ) -> None:
         self._gates = gates
+        self._known_users = known_users
         self._seal = seal
         self._own = own
 
@@ -50,6 +55,29 @@ class Returning:
         if found is None:
             raise ReturnAddressRefused(room=room)
         return self._seal.sign(room, found)
+
+    def checked(self, room: str, address: str) -> str:
+        """Return an address on the room's list in its plain form; raises `ReturnAddressRefused`."""
+        found = allowed(address, self._gates.of(room).return_addresses)
+        if found is None:
+            raise ReturnAddressRefused(room=room)
+        return found
+
+    def kept(self, room: str, address: str) -> str:
+        """Return the token by which a browser keeps an address that was checked."""
+        return self._seal.sign(room, address)
+
+    def way_on(self, request: web.Request, view: RoomView) -> str:
+        """Return what leads a shopper on who was let in.
+
+        That is the address itself, or where a token is put into it for a site that needs one. A
+        named address that is refused raises `ReturnAddressRefused`.
+        """
+        there = self.address(request, view)
+        if self._known_users.of_room(view.room) is None:
+            return there
+        named = self.asked(request, view.room)
+        return f"/rooms/{view.room}/onward" + (f"?{urlencode({SIGNED: named})}" if named else "")
 
     def address(self, request: web.Request, view: RoomView) -> str:
         """Return where a shopper goes who was let in.

@@ -1,0 +1,86 @@
+"""The way on for shoppers who were let in: to the page of the site that they came from."""
+
+import time
+
+from aiohttp import web
+
+from checkout.api import Checkout
+from checkout.order_store import SessionView
+from inventory.kit.doors.client import client_address
+from inventory.refusals import SessionOver
+from waitroom.desk.board import RoomView
+from waitroom.desk.gates import KnownUsers
+from waitroom.gate.known_user.protocol import (
+    TOKEN_S,
+    Token,
+    mint,
+    minutes_of,
+    queue_id_of,
+    with_token,
+)
+from waitroom.web.credentials import Credentials
+from waitroom.web.gate.returning import Returning
+
+
+class Onward:
+    def __init__(
+        self,
+        known_users: KnownUsers,
+        *,
+        returning: Returning,
+        credentials: Credentials,
+        checkout: Checkout,
+    ) -> None:
+        self._known_users = known_users
+        self._returning = returning
+        self._credentials = credentials
+        self._checkout = checkout
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/rooms/{room}/onward", self.lead_on)]
+
+    async def lead_on(self, request: web.Request) -> web.Response:
+        """Lead a shopper who is inside to the site, and anybody else to the room."""
+        view = await self._credentials.room_of(request)
+        session = await self.inside(request, view)
+        if session is None:
+            raise led_to(f"/rooms/{view.room}")
+        target = self._returning.address(request, view)
+        raise led_to(self.address(request, view, session, target))
+
+    async def inside(self, request: web.Request, view: RoomView) -> SessionView | None:
+        """Return the live session of this browser in a room, None if it has none."""
+        session = self._checkout.sessions.kept(request, view.room)
+        if session is None:
+            return None
+        try:
+            return await self._checkout.live_session(session)
+        except SessionOver:
+            return None
+
+    def address(
+        self, request: web.Request, view: RoomView, session: SessionView, target: str
+    ) -> str:
+        """Return the target for a shopper who is inside.
+
+        A site that the room speaks KnownUser to gets a token in the address, which is for one
+        shopper and good for some minutes.
+        """
+        speaker = self._known_users.of_room(view.room)
+        if speaker is None or "://" not in target:
+            return target
+        rules = speaker.rules
+        token = Token(
+            event=rules.event,
+            queue_id=queue_id_of(session.session_id, speaker.secret),
+            expires_at=int(time.time()) + TOKEN_S,
+            extends=rules.extends,
+            cookie_min=None if rules.extends else minutes_of(session.seconds_left),
+            address_hash=speaker.address_hash(client_address(request)),
+        )
+        return with_token(target, mint(token, speaker.secret))
+
+
+def led_to(address: str) -> web.HTTPFound:
+    """Lead on. What stands in such an address is for one browser and one moment."""
+    return web.HTTPFound(address, headers={"Cache-Control": "no-store"})
