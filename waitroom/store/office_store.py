@@ -33,7 +33,7 @@ CHANGES_MAX = 5000
 SHELVES_MAX = 200
 CHOICES_PAGE = 500
 
-_JOURNEY_FIELDS = tuple(Journey.__dataclass_fields__)
+_JOURNEY_FIELDS = Journey.__struct_fields__
 
 
 class OfficeStore:

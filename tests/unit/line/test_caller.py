@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from waitroom.line.caller import FORECAST_MAX_S, READING_MAX_S, Caller
 from waitroom.line.checkout_health import HealthLimit
@@ -134,7 +135,7 @@ def test_units_that_came_free_are_not_coming_back_as_well() -> None:
     after = room_at(402, units=201)
     fresh = Caller()
     over = [
-        replace(j, state="ended", units_held=0, hold_ended_at=400.0, ended_at=400.0)
+        structs.replace(j, state="ended", units_held=0, hold_ended_at=400.0, ended_at=400.0)
         for j in expired
     ]
     fresh.learn(Reading(room=after, closed=[*closed, *over]))

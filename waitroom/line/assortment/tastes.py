@@ -35,18 +35,27 @@ class Tastes:
     _flexible: float = 0.0
     _stuck: float = 0.0
     _shelves: tuple[Shelf, ...] = ()
+    # The free units of each SKU that has any, and the SKUs that have none.
+    _left: dict[int, int] = field(default_factory=dict)
+    _gone: list[int] = field(default_factory=list)
 
     def look(self, shelves: Sequence[Shelf]) -> None:
         """Note what is on the shelves from now on."""
         self._shelves = tuple(shelves[:SKUS_MAX])
+        self._left = {shelf.sku_id: shelf.free for shelf in self._shelves if shelf.free > 0}
+        self._gone = [shelf.sku_id for shelf in self._shelves if shelf.free <= 0]
 
     def held(self, sku: int, *, named: int | None) -> None:
         """Count a first hold of a SKU, by a shopper who may have named one."""
-        left = {shelf.sku_id: shelf.free for shelf in self._shelves if shelf.free > 0}
-        gone = [one.sku_id for one in self._shelves if one.free <= 0 and one.sku_id != sku]
+        left, gone = self._left, [other for other in self._gone if other != sku]
         if named is not None:
             if named != sku and named not in left:
                 self._move(1.0)
+            return
+        if not gone:
+            # Everything else is on the shelf, so this is a first choice.
+            self._fade()
+            self._add(sku, 1.0)
             return
         taste = self.taste({})
         missing = sum(taste.shares.get(other, 0.0) for other in gone)

@@ -1,13 +1,14 @@
 """What is to be expected of those who were called, learned from what they did so far."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from waitroom.line.forecast.learning.demand import Demand
 from waitroom.line.forecast.learning.journey import Journey

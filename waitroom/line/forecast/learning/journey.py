@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+import msgspec
+
 from waitroom.line.assortment.choices import Chosen
 from waitroom.line.forecast.learning.rates import Stage
 from waitroom.line.snapshot import RoomSnapshot, Shelf
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journey:
+class Journey(msgspec.Struct, frozen=True, kw_only=True):
     """One admission as the leader reads it. All times are seconds of the shoppers' clock.
+
+    One is made for each change of each shopper, and a struct is made ten times as fast as a
+    dataclass.
 
     held_at: when its first hold was placed, however that hold ended.
     hold_ended_at: when the last of its ended holds ended.
@@ -167,12 +171,14 @@ def standing(journey: Journey, *, over: bool) -> tuple[Stage, bool]:
 
 def went_on_at(journey: Journey, stage: Stage, now: float) -> float:
     """Return when a journey left a stage for the next one; now where no time was recorded."""
-    at = {
-        Stage.CALLED: journey.claimed_at,
-        Stage.INSIDE: journey.held_at,
-        Stage.HOLDING: None if journey.paying else journey.hold_ended_at,
-        Stage.PAYING: journey.hold_ended_at,
-    }[stage]
+    if stage is Stage.CALLED:
+        at = journey.claimed_at
+    elif stage is Stage.INSIDE:
+        at = journey.held_at
+    elif stage is Stage.HOLDING and journey.paying:
+        at = None
+    else:
+        at = journey.hold_ended_at
     return now if at is None else min(at, now)
 
 
