@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from waitroom.log.chain import LogEntry, chain_hash, leaf_hash, merkle_levels, merkle_path
+from waitroom.log.chain import LogEntry, chain_hash, leaf_hash, merkle_levels, merkle_paths
 from waitroom.log.draw import Permutation, commitment, draw_key
 from waitroom.log.signing import LogKey
 from waitroom.log.verify.witness import SignedHead
@@ -120,9 +120,9 @@ class HonestLog:
                 "count": count,
                 "id": id_.hex(),
                 "random": b"mine".hex(),
-                "path": b"".join(merkle_path(levels, index)).hex(),
+                "path": path.hex(),
             }
-            for index, id_ in enumerate(ids)
+            for index, (id_, path) in enumerate(zip(ids, merkle_paths(levels), strict=True))
         ]
         self.receipts += receipts
         return receipts

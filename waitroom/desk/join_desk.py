@@ -14,7 +14,7 @@ from inventory.kit.batcher import Batcher
 from inventory.kit.problem import Busy, EngineDown, Refusal
 from waitroom.desk.spacing import Spacing
 from waitroom.line.ticket import TICKET_ID_BYTES, Ticket, TicketSeal, parse_ticket
-from waitroom.log.chain import leaf_hash, merkle_levels, merkle_path
+from waitroom.log.chain import leaf_hash, merkle_levels, merkle_paths
 from waitroom.log.receipt import Receipt
 from waitroom.refusals import (
     InvitationUsed,
@@ -232,11 +232,10 @@ class JoinDesk:
         joined = await self._send(requests, hashes, ids, levels[-1][0])
         if joined.refusal is not None:
             return [_REFUSALS[joined.refusal]() for _ in requests]
-        places = [
-            self._place(joined, levels, index, id_, requests[index])
-            for index, id_ in enumerate(ids)
+        return [
+            self._place(joined, index, id_, path, requests)
+            for index, (id_, path) in enumerate(zip(ids, merkle_paths(levels), strict=True))
         ]
-        return list(places)
 
     async def _send(
         self,
@@ -327,11 +326,12 @@ class JoinDesk:
     def _place(
         self,
         joined: Joined,
-        levels: list[list[bytes]],
         index: int,
         id_: bytes,
-        request: JoinRequest,
+        path: bytes,
+        requests: Sequence[JoinRequest],
     ) -> Place:
+        request = requests[index]
         ticket = Ticket(
             line_id=self._line_id,
             number=joined.first + index,
@@ -348,10 +348,10 @@ class JoinDesk:
             number=None if joined.entered else ticket.number,
             entry=ticket.number if joined.entered else None,
             first=joined.first,
-            count=len(levels[0]),
+            count=len(requests),
             id=id_.hex(),
             random=request.random.hex(),
-            path=b"".join(merkle_path(levels, index)).hex(),
+            path=path.hex(),
         )
         return Place(
             ticket=ticket,

@@ -53,15 +53,17 @@ def merkle_levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
     return levels
 
 
-def merkle_path(levels: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
-    """Return the neighbours from a leaf up to the root, which make the receipt."""
-    path = []
-    for level in levels[:-1]:
-        neighbour = index ^ 1
-        if neighbour < len(level):
-            path.append(level[neighbour])
-        index //= 2
-    return path
+def merkle_paths(levels: Sequence[Sequence[bytes]]) -> list[bytes]:
+    """Return for each leaf the neighbours up to the root, one after another, for its receipt.
+
+    A path is a neighbour and the path of the parent, so those of a tick take two steps a leaf.
+    """
+    paths = [b""]
+    for level in reversed(levels[:-1]):
+        # An odd node has no neighbour.
+        pairs = [*level, b""]
+        paths = [pairs[index ^ 1] + paths[index // 2] for index in range(len(level))]
+    return paths
 
 
 def root_from_path(leaf: bytes, *, index: int, count: int, path: Sequence[bytes]) -> bytes | None:

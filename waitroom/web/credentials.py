@@ -96,8 +96,11 @@ class Credentials:
 
         A bearer token that is no ticket may be another service's; then the cookie counts.
         """
+        return self._first_good(self._tokens(request, view), view)
+
+    def _first_good(self, tokens: Iterable[str], view: RoomView) -> Ticket:
         refusal: NoTicket | None = None
-        for token in self._tokens(request, view):
+        for token in tokens:
             try:
                 return self._board.ticket_of(view, token)
             except NoTicket as error:
@@ -107,10 +110,11 @@ class Credentials:
 
     def ticket_if_any(self, request: web.Request, view: RoomView) -> Ticket | None:
         """Return the ticket that a request carries, None for none; raises `TicketMoved`."""
-        if not self._tokens(request, view):
+        tokens = self._tokens(request, view)
+        if not tokens:
             return None
         try:
-            return self.ticket_of(request, view)
+            return self._first_good(tokens, view)
         except NoTicket:
             return None
 

@@ -16,7 +16,7 @@ def drawn(length: int, choose: Callable[[str], str]) -> str:
 
 def spelled(number: bytes, length: int) -> str:
     """Return the last signs of a number in base 24: the same number always has the same signs."""
-    value, signs = int.from_bytes(number), ""
+    value, signs = int.from_bytes(number) % len(SIGNS) ** length, ""
     for _ in range(length):
         value, at = divmod(value, len(SIGNS))
         signs = SIGNS[at] + signs

@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 from programs import Site, all_know
 from support import Shopper, execute, open_room, tick
 
-from waitroom.log.chain import leaf_hash, merkle_levels, merkle_path
+from waitroom.log.chain import leaf_hash, merkle_levels, merkle_paths
 from waitroom.run.app import Service
 from waitroom.web.log_pages import ENTRIES_SHOWN
 
@@ -238,7 +238,7 @@ def _receipts(count: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
                 "count": count,
                 "id": each.hex(),
                 "random": b"own".hex(),
-                "path": b"".join(merkle_path(levels, index)).hex(),
+                "path": merkle_paths(levels)[index].hex(),
             },
             {**told, "root": levels[-1][0].hex()},
         )
