@@ -219,26 +219,22 @@ DECLARE
     t timestamptz;
     stopped_for interval;
     taken bigint[];
+    takers bytea[];
 BEGIN
-    PERFORM 1 FROM unnest(lines, numbers) q(l, n)
+    -- The state is looked at behind the lock. As a condition here or below it would let a plan that was made on an
+    -- empty table walk through all that were called, for each batch; so the number and the id are the ways to a row.
+    SELECT COALESCE(array_agg(x.admission_id) FILTER (WHERE x.is_open), '{}'),
+        array_agg(x.id) FILTER (WHERE x.is_open) INTO taken, takers FROM (
+        SELECT a.admission_id, q.id, a.state = 'called' AND (a.ticket_id IS NULL OR a.ticket_id = q.id) AS is_open
+        FROM unnest(lines, numbers, ticket_ids) WITH ORDINALITY q(l, n, id, o)
         JOIN admission a ON a.line_id = q.l AND a.number = q.n
-        ORDER BY a.admission_id FOR NO KEY UPDATE OF a;
+        ORDER BY a.admission_id, q.o FOR NO KEY UPDATE OF a) x;
     SELECT shopper_time(o), o.stopped INTO t, stopped_for FROM office o;
-    WITH first AS (
-        SELECT DISTINCT ON (q.l, q.n) q.l, q.n, q.id
-        FROM unnest(lines, numbers, ticket_ids) WITH ORDINALITY q(l, n, id, o) ORDER BY q.l, q.n, q.o),
-    -- The fence leaves the unique number as the one way to a row. Otherwise a plan made on an empty table
-    -- would walk through all that were called, for each batch.
-    open AS (
-        SELECT x.admission_id, x.room_id, q.id FROM first q CROSS JOIN LATERAL (
-            SELECT * FROM admission a WHERE a.line_id = q.l AND a.number = q.n OFFSET 0) x
-        WHERE x.state = 'called' AND (x.ticket_id IS NULL OR x.ticket_id = q.id)),
-    claimed AS (
-        UPDATE admission a SET state = 'claimed', ticket_id = o.id, claimed_at = t,
-            expires_at = t + time_for(m.session_s, a.time_factor)
-        FROM open o JOIN room m USING (room_id) WHERE a.admission_id = o.admission_id
-        RETURNING a.admission_id)
-    SELECT COALESCE(array_agg(c.admission_id), '{}') INTO taken FROM claimed c;
+    -- Of two tickets for one number the first takes it.
+    UPDATE admission a SET state = 'claimed', ticket_id = q.id, claimed_at = t,
+        expires_at = t + time_for(m.session_s, a.time_factor)
+        FROM unnest(taken, takers) q(admission_id, id), room m
+        WHERE a.admission_id = q.admission_id AND m.room_id = a.room_id;
     IF cardinality(taken) < cardinality(numbers) THEN
         UPDATE admission a SET state = 'missed', came_back_at = t, ticket_id = q.id
             FROM unnest(lines, numbers, ticket_ids) q(l, n, id), room m
