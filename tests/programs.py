@@ -134,8 +134,8 @@ async def serving(
 
 
 @asynccontextmanager
-async def open_site(made: Settings, kept: Secrets) -> AsyncIterator[Site]:
-    """All roles in the test's own loop, on a free port."""
+async def open_site(made: Settings, kept: Secrets, *, port: int = 0) -> AsyncIterator[Site]:
+    """All roles in the test's own loop, on a free port or this one."""
     async with open_service(made, kept, roles=frozenset(ROLES)) as service:
         runner = Runner(
             make_app(service),
@@ -145,11 +145,11 @@ async def open_site(made: Settings, kept: Secrets) -> AsyncIterator[Site]:
             shutdown_timeout=0,
         )
         await runner.setup()
-        listening = web.TCPSite(runner, "127.0.0.1", 0)
+        listening = web.TCPSite(runner, "127.0.0.1", port)
         await listening.start()
         service.serving.begin()
-        host, port = runner.addresses[0][:2]
-        yield Site(f"http://{host}:{port}")
+        host, at = runner.addresses[0][:2]
+        yield Site(f"http://{host}:{at}")
         service.draining = True
         await runner.cleanup()
         # A loop that broke down is a failure, although the test may not have noticed.

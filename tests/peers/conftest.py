@@ -1,79 +1,11 @@
-"""Sites of other frameworks, each a program of its own, written as the docs have them."""
+"""What the tests of peers share."""
 
-import asyncio
-import os
-import re
-import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from programs import answers
-from sources import ROOT
-from support import eventually
-
-DOCS = ROOT / "docs" / "integrate" / "offline.md"
-EXAMPLE = "https://queue.example"
-START_WAIT_S = 20.0
-# How each sample is served; `PORT` stands for a free one.
-SERVED = {
-    "site_django.py": ["-m", "wsgi_server", "site_django"],
-    "site_flask.py": ["-m", "wsgi_server", "site_flask"],
-    "site_starlette.py": ["-m", "uvicorn", "--port", "PORT", "site_starlette:app"],
-    "site_aiohttp.py": ["-m", "aiohttp_server", "site_aiohttp"],
-}
-
-
-def sample(name: str, issuer: str, reach: str) -> str:
-    """Return a sample of the docs, with the address of a real waitroom and one to reach it at."""
-    blocks = re.findall(r"```(?:python|javascript)\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
-    found = [block for block in blocks if block.split("\n", 1)[0].endswith(f" {name}")]
-    assert len(found) == 1, name
-    python = name.endswith(".py")
-    where = f', room="drop", reach="{reach}"' if python else f', {{ reach: "{reach}", room: "drop"'
-    plain = f'"{EXAMPLE}", room="drop"' if python else f'"{EXAMPLE}", {{\n  room: "drop"'
-    assert plain in found[0]
-    return found[0].replace(plain, f'"{issuer}"{where}')
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@asynccontextmanager
-async def served(name: str, issuer: str, reach: str, folder: Path) -> AsyncIterator[str]:
-    """Serve a sample until the test ends; its address is returned."""
-    (folder / name).write_text(sample(name, issuer, reach), encoding="utf-8")
-    port = str(free_port())
-    command = [sys.executable, *(port if part == "PORT" else part for part in SERVED[name])]
-    paths = [ROOT / "connectors" / "python", ROOT / "tests" / "peers"]
-    environment = {
-        **os.environ,
-        "PORT": port,
-        "PYTHONPATH": os.pathsep.join([str(folder), *map(str, paths)]),
-    }
-    log = (folder / "log").open("wb")
-    process = await asyncio.to_thread(
-        subprocess.Popen, command, cwd=folder, env=environment, stdout=log, stderr=log
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-
-        async def is_there() -> bool:
-            assert process.poll() is None, (folder / "log").read_text()
-            return await answers(url)
-
-        await eventually(is_there, within_s=START_WAIT_S)
-        yield url
-    finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait, 10)
-        log.close()
+from peers.samples import served
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """Real sites of each framework let in by passes, and lead everybody else to the room."""
 
+import asyncio
 import json
+import subprocess
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
+from peers.samples import node
 from programs import Site, all_know
 from sources import ROOT
 from support import authorization, eventually, open_room
@@ -57,6 +60,11 @@ class Browser:
 
 async def is_led_to_the_room(browser: Browser, url: str, room: str) -> None:
     assert (await browser.ask("/"))[:2] == (200, "home")
+
+    async def has_heard_of_the_room() -> bool:
+        return (await browser.ask("/checkout"))[0] != 503
+
+    await eventually(has_heard_of_the_room)
     status, _, headers = await browser.ask("/checkout?size=42&q=a%20b")
     there = urlsplit(headers["Location"])
     assert (status, f"{there.scheme}://{there.netloc}{there.path}") == (302, room)
@@ -124,7 +132,14 @@ async def walk(url: str, issuer: str, waitroom: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["site_aiohttp.py", "site_starlette.py", "site_flask.py", "site_django.py"]
+    "name",
+    [
+        "site_aiohttp.py",
+        "site_starlette.py",
+        "site_flask.py",
+        "site_django.py",
+        "site_express.mjs",
+    ],
 )
 async def test_a_site_of_the_docs_lets_in_by_passes(
     name: str, service: Service, site: Site, sites: Sites
@@ -136,3 +151,12 @@ async def test_a_site_of_the_docs_lets_in_by_passes(
     url = await sites(name, issuer, site.url)
 
     await walk(url, issuer, site.url)
+
+
+async def test_the_node_connector_judges_every_case_as_the_python_one() -> None:
+    folder = ROOT / "connectors" / "javascript"
+    command = [node(), "--test", "test.mjs"]
+
+    done = await asyncio.to_thread(subprocess.run, command, cwd=folder, capture_output=True)
+
+    assert done.returncode == 0, done.stdout.decode()

@@ -1,0 +1,48 @@
+// A gate as a middleware of Express.
+
+import { COMMAND } from "./gate.js";
+
+export function expressGate(gate) {
+  return async (request, response, next) => {
+    try {
+      const { method, headers } = request;
+      const url = `${request.protocol}://${request.get("host")}${request.originalUrl}`;
+      const verdict = await gate.check({ method, url, headers });
+      if (verdict.status) {
+        add(response, verdict.headers);
+        response.statusCode = verdict.status;
+        response.end(method === "HEAD" ? "" : verdict.body);
+        return;
+      }
+      followCommands(gate, verdict, response);
+    } catch (error) {
+      next(error);
+      return;
+    }
+    next();
+  };
+}
+
+/** Read the site's command, and take it out, in the moment before its headers are sent. */
+function followCommands(gate, verdict, response) {
+  const writeHead = response.writeHead;
+  response.writeHead = (status, ...rest) => {
+    const reason = typeof rest[0] === "string" ? [rest.shift()] : [];
+    for (const [name, value] of pairs(rest[0])) response.setHeader(name, value);
+    const command = response.getHeader(COMMAND);
+    response.removeHeader(COMMAND);
+    add(response, gate.answered(verdict, command));
+    return writeHead.call(response, status, ...reason);
+  };
+}
+
+function add(response, headers) {
+  for (const [name, value] of headers) response.appendHeader(name, value);
+}
+
+/** Return the headers that writeHead is given: an object, pairs, or names and values in turn. */
+function pairs(headers = {}) {
+  if (!Array.isArray(headers)) return Object.entries(headers);
+  if (Array.isArray(headers[0])) return headers;
+  return headers.flatMap((name, at) => (at % 2 ? [] : [[name, headers[at + 1]]]));
+}
