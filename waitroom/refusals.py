@@ -339,6 +339,19 @@ class EventTaken(Refusal):
     title = "Another room has this event of the site. Choose another event, or free that one first."
 
 
+class LookDraftWaits(Refusal):
+    code, status = "look_draft_waits", 409
+    title = (
+        "The look has a draft that is not shown yet. Show it, or bring it back to what is shown, "
+        "before a file changes the look."
+    )
+
+
+class TooManyGoods(Refusal):
+    code, status = "too_many_goods", 422
+    title = "This room has more goods than a room's file holds. Take the catalogue as CSV."
+
+
 # The shop: catalogue files and refunds
 
 

@@ -215,13 +215,21 @@ def closed_pool(url: str, *, size_max: int, size_min: int = 1, pooler: bool = Fa
     return pool
 
 
+# The transaction in which the present task asks a pool.
+_joined: "ContextVar[tuple[Pool, Connection] | None]" = ContextVar("joined", default=None)
+
+
 @asynccontextmanager
 async def borrow(pool: Pool) -> AsyncIterator[Connection]:
     """Borrow a connection from the present room's share; errors of the engine pass through.
 
     A lock that another transaction keeps too long becomes the refusal `Busy`, and so does a share
-    that stays used up.
+    that stays used up. Within `one_transaction` it is the connection of that transaction.
     """
+    joined = _joined.get()
+    if joined is not None and joined[0] is pool:
+        yield joined[1]
+        return
     async with pool.shares.turn(), pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as borrowed:
         try:
             yield borrowed
@@ -243,6 +251,20 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
             yield borrowed
     except ENGINE_ERRORS as error:
         raise EngineDown from error
+
+
+@asynccontextmanager
+async def one_transaction(pool: Pool) -> AsyncIterator[None]:
+    """Let everything that the present task asks of a pool happen in one transaction, or not at all.
+
+    Stores know nothing of it. Tasks that are started meanwhile inherit it, so start none.
+    """
+    async with connection(pool) as borrowed, borrowed.transaction():
+        token = _joined.set((pool, borrowed))
+        try:
+            yield
+        finally:
+            _joined.reset(token)
 
 
 async def ask(pool: Pool, sql: str, *values: object) -> list[asyncpg.Record]:

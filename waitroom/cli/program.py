@@ -14,6 +14,8 @@ _MODULES = {
     "sku": "waitroom.cli.stock",
     "stock": "waitroom.cli.stock",
     "room": "waitroom.cli.rooms",
+    "apply": "waitroom.cli.apply",
+    "export": "waitroom.cli.apply",
     "operator": "waitroom.cli.accounts.people",
     "key": "waitroom.cli.accounts.keys",
     "catalogue": "waitroom.cli.catalogue",

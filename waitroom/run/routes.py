@@ -25,6 +25,8 @@ from waitroom.admin.first.shelf import Shelf
 from waitroom.admin.live.live import LiveAdmin
 from waitroom.admin.rooms.crowd import Crowds
 from waitroom.admin.rooms.elsewhere import ElsewhereAdmin
+from waitroom.admin.rooms.files.files_api import FilesAdmin
+from waitroom.admin.rooms.files.room_file_store import RoomFileStore
 from waitroom.admin.rooms.gate import GateAdmin
 from waitroom.admin.rooms.known_user import KnownUserAdmin
 from waitroom.admin.rooms.lanes import LanesAdmin
@@ -264,6 +266,13 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
     )
     yield PlacesAdmin(guard, board=board, lines=service.lines, places=service.places)
     yield SellersAdmin(guard, rooms=service.rooms)
+    yield FilesAdmin(
+        guard,
+        files=RoomFileStore(service.pool),
+        board=board,
+        looks=service.looks,
+        gates=service.gates,
+    )
     yield GateAdmin(guard, store=service.gate_store, gates=service.gates)
     yield KnownUserAdmin(guard, store=service.known_user_store, known_users=service.known_users)
     yield LookAdmin(guard, store=service.look_store, looks=service.looks)

@@ -90,6 +90,8 @@ ROUTES = {
     ("PUT", "/admin/rooms/{room}/profiles/{profile}"): "operator",
     ("GET", "/admin/rooms/{room}/gate"): "viewer",
     ("PUT", "/admin/rooms/{room}/gate"): "operator",
+    ("GET", "/admin/rooms/{room}/file"): "viewer",
+    ("PUT", "/admin/rooms/{room}/file"): "operator",
     ("GET", "/admin/keys"): "admin",
     ("POST", "/admin/keys"): "admin",
     ("POST", "/admin/keys/{key}/end"): "admin",

@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "waitroom.store": {"inventory", "waitroom.line", "waitroom.log"},
     "waitroom.reports": {"inventory", "checkout", "waitroom.log"},
     "waitroom.rehearse": {"inventory", "waitroom.line", "waitroom.log"},
+    "waitroom.client": {"inventory"},
     "waitroom.load": {"inventory", "waitroom.line"},
     "waitroom.leader": {"inventory", "waitroom.store", "waitroom.line", "waitroom.log"},
     "waitroom.desk": {
@@ -51,6 +52,7 @@ ALLOWED: dict[str, set[str]] = {
         "waitroom.look",
         "waitroom.gate",
         "waitroom.log",
+        "waitroom.client",
         "waitroom.load",
         "waitroom.rehearse",
     },

@@ -62,13 +62,18 @@ class Operator:
         if self.key is not None:
             self.key.require(*scopes)
 
+    def may(self, role: str, *, sellers: bool = False) -> bool:
+        """Say whether this operator's role includes `role`, or sellers may too."""
+        if self.role == SELLER:
+            return sellers
+        return LADDER.index(self.role) >= LADDER.index(role)
+
     def require(self, role: str, *, sellers: bool = False) -> None:
         """Raise `Forbidden` unless this operator's role includes `role`.
 
         With `sellers`, sellers are allowed too; the action then has to keep to their `scope`.
         """
-        allowed = sellers if self.role == SELLER else LADDER.index(self.role) >= LADDER.index(role)
-        if not allowed:
+        if not self.may(role, sellers=sellers):
             raise Forbidden(
                 f"This needs the role {role}, and yours is {self.role}. An admin can change it."
             )
