@@ -34,10 +34,11 @@ from support import authorization, eventually, execute, log_is_whole, open_room,
 
 from inventory.kit.problem import Refusal
 from inventory.ledger_store import Breach
+from waitroom.client.http_client import Answer
 from waitroom.load.behaviour import Behaviour
 from waitroom.load.crowd import Crowd, CrowdResult
 from waitroom.load.journey import Outcome
-from waitroom.load.wire import Answer, Wire
+from waitroom.load.wire import Wire
 from waitroom.run.app import Service, open_service
 
 LOOK_EVERY_S = 0.25

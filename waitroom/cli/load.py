@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.live import Live
 
 from waitroom.cli.options import DecimalNumber, WholeNumber, plainly
+from waitroom.client.problem import NoAnswer
 from waitroom.load.behaviour import Behaviour
 from waitroom.load.crowd import Crowd, CrowdResult, Progress
 from waitroom.load.report import progress_table, result_table
 from waitroom.load.rooms import find_room
-from waitroom.load.wire import NoAnswer, UnknownRoom
+from waitroom.load.wire import UnknownRoom
 
 _DEFAULT = Behaviour()
 SHOPPERS_MAX = 1_000_000

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -19,11 +20,26 @@ CONNECT_WAIT_S = 10.0
 ANSWER_WAIT_S = 30.0
 # Together about half a minute, unless Retry-After says more.
 ATTEMPTS_MAX = 8
-BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.25, 8.0
+BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.25, 5.0
 RETRY_AFTER_MAX_S = 30.0
+# The service is busy or away for now; the same request may be granted later.
 RETRIED = frozenset({429, 502, 503, 504})
 # These may be sent twice: the second changes nothing more.
 REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer as it came. `retry_after_s` is 0 where the service asks for no pause."""
+
+    status: int
+    raw: bytes
+    etag: str = ""
+    retry_after_s: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        return self.status < 400
 
 
 class HttpClient:
@@ -32,19 +48,29 @@ class HttpClient:
     `attempts` is how often a request is sent at most, if it may be repeated.
     """
 
-    def __init__(self, url: str, *, attempts: int = ATTEMPTS_MAX) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str = "waitroom-client",
+        attempts: int = ATTEMPTS_MAX,
+        connections: int = CONNECTIONS_MAX,
+    ) -> None:
         self._base = URL(url.rstrip("/") + "/")
+        self._name = name
         self._attempts = attempts
+        self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX),
+            connector=aiohttp.TCPConnector(limit=self._connections),
             cookie_jar=aiohttp.DummyCookieJar(),
+            # No total: waiting for a free connection is the caller's own affair.
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_connect=CONNECT_WAIT_S, sock_read=ANSWER_WAIT_S
             ),
-            headers={"Accept": "application/json", "User-Agent": "waitroom-client"},
+            headers={"Accept": "application/json", "User-Agent": self._name},
         )
         return self
 
@@ -56,6 +82,32 @@ class HttpClient:
     ) -> None:
         assert self._session is not None
         await self._session.close()
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        raw: bytes | None = None,
+    ) -> Answer:
+        """Send one request once; raises what aiohttp raises."""
+        assert self._session is not None, "it is used as an async context manager"
+        # Redirects are none of the API's, and would lead a program to strangers.
+        async with self._session.request(
+            method,
+            # The service may stand below a path of another site.
+            self._base.join(URL(path.removeprefix("/"))),
+            headers=headers,
+            data=raw,
+            allow_redirects=False,
+        ) as response:
+            return Answer(
+                status=response.status,
+                raw=await response.read(),
+                etag=response.headers.get("ETag", ""),
+                retry_after_s=_seconds(response.headers.get("Retry-After", "")),
+            )
 
     async def ask(
         self,
@@ -73,50 +125,52 @@ class HttpClient:
         `key` is an Idempotency-Key; a request that has one may be repeated. Raises `Problem` for a
         refusal and `NoAnswer` for a service that stays away.
         """
-        headers = {"Idempotency-Key": key} if key else {}
-        if bearer:
-            headers["Authorization"] = f"Bearer {bearer}"
-        raw = None if body is None else msgspec.json.encode(body)
-        if raw is not None:
-            headers["Content-Type"] = "application/json"
-        url = self._base.join(URL(path.lstrip("/"), encoded=True)).update_query(query or {})
-        attempts = self._attempts if method in REPEATABLE or key else 1
-        answer = await self._repeated(method, url, attempts=attempts, headers=headers, raw=raw)
-        return msgspec.json.decode(answer or b"null", type=kind)
+        if query:
+            path = str(URL(path).with_query(query))
+        answer = await self._decided(method, path, bearer=bearer, key=key, body=body)
+        if not answer.good:
+            raise problem_of(answer.status, answer.raw, retry_after_s=answer.retry_after_s or None)
+        return msgspec.json.decode(answer.raw or b"null", type=kind)
 
-    async def _repeated(
-        self, method: str, url: URL, *, attempts: int, headers: dict[str, str], raw: bytes | None
-    ) -> bytes:
-        """Send a request until it is decided, and return the answer's body."""
-        assert self._session is not None, "it is used as an async context manager"
-        for attempt in range(1, attempts + 1):
-            after_s = None
+    async def _decided(
+        self, method: str, path: str, *, bearer: str, key: str, body: object
+    ) -> Answer:
+        """Send a request until it is decided, or as often as it may be sent."""
+        headers = headers_of(bearer=bearer, key=key)
+        raw = None if body is None else msgspec.json.encode(body)
+        attempts = self._attempts if method in REPEATABLE or key else 1
+        for attempt in range(attempts):
+            last = attempt == attempts - 1
+            answer = None
             try:
-                async with self._session.request(
-                    method, url, headers=headers, data=raw, allow_redirects=False
-                ) as answer:
-                    body = await answer.read()
-                    if answer.status < 300:
-                        return body
-                    after_s = _retry_after_s(answer.headers.get("Retry-After", ""))
-                    if answer.status not in RETRIED or attempt == attempts:
-                        raise problem_of(answer.status, body, retry_after_s=after_s)
+                answer = await self.send(method, path, headers=headers, raw=raw)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                if attempt == attempts:
+                if last:
                     words = str(error) or type(error).__name__
-                    raise NoAnswer(f"{method} {url.origin()}{url.path}: {words}") from error
-            await asyncio.sleep(_pause_s(attempt, after_s))
+                    raise NoAnswer(f"{method} {path}: {words}") from error
+            if answer is not None and (last or answer.status not in RETRIED):
+                return answer
+            await asyncio.sleep(pause_s(attempt, answer))
         raise AssertionError("the last attempt returns or raises")
 
 
-def _pause_s(attempt: int, after_s: float | None) -> float:
-    """Return the pause before the next attempt: what the service asks for, or a growing one."""
-    if after_s is not None:
-        return min(after_s, RETRY_AFTER_MAX_S)
-    longest = min(BACKOFF_FIRST_S * 2.0 ** (attempt - 1), BACKOFF_MAX_S)
-    # Callers that failed together do not come back together.
-    return random.uniform(longest / 2, longest)  # noqa: S311 - no secret
+def headers_of(*, bearer: str = "", key: str = "", etag: str = "") -> dict[str, str]:
+    """Return the headers for a token, an Idempotency-Key and the ETag of what is known."""
+    named = {
+        "Authorization": bearer and f"Bearer {bearer}",
+        "Idempotency-Key": key,
+        "If-None-Match": etag,
+    }
+    return {name: value for name, value in named.items() if value}
 
 
-def _retry_after_s(header: str) -> float | None:
-    return float(header) if header.isascii() and header.isdigit() and len(header) <= 6 else None
+def pause_s(attempt: int, answer: Answer | None) -> float:
+    """Return the pause after an attempt, which counts from 0: a growing one, or as it was told."""
+    backoff_s = min(BACKOFF_FIRST_S * 2.0**attempt, BACKOFF_MAX_S)
+    told_s = min(answer.retry_after_s, RETRY_AFTER_MAX_S) if answer else 0.0
+    # Later by up to a fifth and never earlier, so that all do not come back at once.
+    return max(backoff_s, told_s) * (1 + random.random() / 5)  # noqa: S311 - no secret
+
+
+def _seconds(text: str) -> float:
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0.0

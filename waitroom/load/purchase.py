@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import msgspec
 
+from waitroom.client.http_client import Answer
 from waitroom.load.behaviour import Plan, choose_sku
 from waitroom.load.bodies import HoldBody, OrderBody, SkuBody, SkusBody
 from waitroom.load.journey import Outcome, Over
 from waitroom.load.requests import Requests
-from waitroom.load.wire import Answer
+from waitroom.load.wire import problem_of
 
 APPROVE, DECLINE = "tok_approve", "tok_decline"
 # An undecided payment is polled at this interval, up to this many times: ten minutes in all, the
@@ -56,7 +57,7 @@ class Purchase:
     async def _read_skus(self) -> list[SkuBody]:
         answer = await self._requests.ask("GET", self._skus_path)
         if not answer.good:
-            raise Over(Outcome.FAILED, f"reading the catalogue: {answer.problem().code}")
+            raise Over(Outcome.FAILED, f"reading the catalogue: {problem_of(answer).code}")
         return _SKUS.decode(answer.raw).skus
 
     async def _hold_something(self, skus: list[SkuBody]) -> HoldBody:
@@ -93,7 +94,7 @@ class Purchase:
                 hold = _HOLD.decode(answer.raw)
                 self._journey.hold_ids.append(hold.hold_id)
                 return hold
-            problem = answer.problem()
+            problem = problem_of(answer)
             if problem.code not in {"out_of_stock", "limit_reached"}:
                 raise _refused(answer, "holding")
             possible = problem.available if problem.code == "out_of_stock" else problem.limit
@@ -125,7 +126,7 @@ class Purchase:
             same="order_id",
         )
         if not answer.good:
-            if answer.problem().code == "payment_declined":
+            if problem_of(answer).code == "payment_declined":
                 return
             raise _refused(answer, "paying")
         order = await self._decided(_ORDER.decode(answer.raw))
@@ -145,7 +146,7 @@ class Purchase:
             answer = await self._requests.ask(
                 "GET", f"/checkout/orders/{order.order_id}", bearer=self._journey.session
             )
-            if not answer.good and answer.problem().code == "payment_declined":
+            if not answer.good and problem_of(answer).code == "payment_declined":
                 return OrderBody(order_id=order.order_id, status="declined", items=[])
             if not answer.good:
                 raise _refused(answer, "looking after the order")
@@ -154,6 +155,6 @@ class Purchase:
 
 
 def _refused(answer: Answer, doing: str) -> Over:
-    code = answer.problem().code
+    code = problem_of(answer).code
     late = code in {"session_over", "hold_expired"}
     return Over(Outcome.MISSED if late else Outcome.FAILED, f"{doing}: {code}")

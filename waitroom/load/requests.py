@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
+from waitroom.client.http_client import Answer
 from waitroom.load.journey import Journey
-from waitroom.load.wire import Answer, Wire
+from waitroom.load.wire import Wire
 
 
 class Requests:

@@ -5,8 +5,9 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
+from waitroom.client.problem import NoAnswer
 from waitroom.load.bodies import RoomsBody
-from waitroom.load.wire import NoAnswer, UnknownRoom, Wire
+from waitroom.load.wire import UnknownRoom, Wire
 
 _ROOMS = msgspec.json.Decoder(RoomsBody)
 _FOUND = frozenset({200, 503})

@@ -13,13 +13,14 @@ from uuid import uuid4
 import aiohttp
 import msgspec
 
+from waitroom.client.problem import NoAnswer
 from waitroom.line.wait import row_at
 from waitroom.load.behaviour import Plan
 from waitroom.load.bodies import ClaimBody, LineBody, StandingBody, StateBody, TicketBody
 from waitroom.load.journey import Journey, Outcome, Over, Phase
 from waitroom.load.purchase import Purchase
 from waitroom.load.requests import Requests
-from waitroom.load.wire import NoAnswer, Wire
+from waitroom.load.wire import Wire, problem_of
 
 # A poll comes up to this share earlier than told and never later: who comes later may miss a call.
 EARLIER_SHARE = 0.1
@@ -95,7 +96,7 @@ class Shopper:
             )
             if answer.good:
                 break
-            code = answer.problem().code
+            code = problem_of(answer).code
             if code != "not_open":
                 outcomes = {"sold_out": Outcome.SOLD_OUT, "room_ended": Outcome.ENDED}
                 raise Over(outcomes.get(code, Outcome.FAILED), f"joining: {code}")
@@ -173,7 +174,7 @@ class Shopper:
             bearer=self.journey.ticket,
         )
         if not answer.good:
-            raise Over(Outcome.FAILED, f"tickets/me: {answer.problem().code}")
+            raise Over(Outcome.FAILED, f"tickets/me: {problem_of(answer).code}")
         standing = _STANDING.decode(answer.raw)
         self.journey.number = standing.number
         # Documents of workers that lag behind this answer are ignored.
@@ -218,7 +219,7 @@ class Shopper:
             journey.phase = Phase.INSIDE
             return
         journey.phase = Phase.WAITING
-        match answer.problem().code:
+        match problem_of(answer).code:
             case "missed":
                 journey.missed += 1
             case "not_yet_called":

@@ -1,7 +1,6 @@
 """The crowd's HTTP: one client for all; what a browser would repeat is repeated."""
 
 import asyncio
-import random
 from collections import Counter
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -9,20 +8,16 @@ from typing import Any, Self
 
 import aiohttp
 import msgspec
-from yarl import URL
 
+from waitroom.client.http_client import RETRIED, Answer, HttpClient, headers_of, pause_s
+from waitroom.client.problem import NoAnswer
 from waitroom.load.bodies import ProblemBody
 from waitroom.load.journey import Journey
 
 # Shoppers share these connections, and wait for a free one as at a busy proxy.
 CONNECTIONS_MAX = 256
-CONNECT_WAIT_S = 10.0
-ANSWER_WAIT_S = 30.0
 # Together about a minute: a failover is over by then.
 ATTEMPTS_MAX = 16
-BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.25, 5.0
-RETRY_AFTER_MAX_S = 30.0
-RETRIED = frozenset({429, 502, 503, 504})
 
 # Refusals that are part of a sale; any other is a surprise.
 EXPECTED_CODES = frozenset(
@@ -44,30 +39,16 @@ EXPECTED_CODES = frozenset(
 _PROBLEM = msgspec.json.Decoder(ProblemBody)
 
 
-class NoAnswer(Exception):
-    """The service could not be reached, however often it was tried."""
-
-
 class UnknownRoom(Exception):
     """The room does not exist, or no room is open."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    status: int
-    raw: bytes
-    etag: str = ""
-    retry_after_s: float = 0.0
-
-    @property
-    def good(self) -> bool:
-        return self.status < 400
-
-    def problem(self) -> ProblemBody:
-        try:
-            return _PROBLEM.decode(self.raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return ProblemBody(code=f"http_{self.status}")
+def problem_of(answer: Answer) -> ProblemBody:
+    """Return the part of a refusal that a shopper acts on; a proxy's page has only a status."""
+    try:
+        return _PROBLEM.decode(answer.raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ProblemBody(code=f"http_{answer.status}")
 
 
 @dataclass(slots=True)
@@ -84,20 +65,11 @@ class Wire:
     """Send requests and count them. Use as an async context manager."""
 
     def __init__(self, url: str) -> None:
-        self._base = URL(url.rstrip("/") + "/")
+        self._http = HttpClient(url, name="waitroom-load", connections=CONNECTIONS_MAX)
         self.tally = Tally()
-        self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, force_close=False),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            # No total: waiting for a free connection is our own affair.
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=CONNECT_WAIT_S, sock_read=ANSWER_WAIT_S
-            ),
-            headers={"Accept": "application/json", "User-Agent": "waitroom-load"},
-        )
+        await self._http.__aenter__()
         return self
 
     async def __aexit__(
@@ -106,8 +78,7 @@ class Wire:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._session is not None
-        await self._session.close()
+        await self._http.__aexit__(kind, error, trace)
 
     async def ask(
         self,
@@ -125,10 +96,7 @@ class Wire:
         No answer and "busy" are met with the same request under the same key, after what
         Retry-After says or a growing pause.
         """
-        names = {"Authorization": bearer and f"Bearer {bearer}", "If-None-Match": etag}
-        headers = {name: value for name, value in names.items() if value}
-        if key:
-            headers["Idempotency-Key"] = key
+        headers = headers_of(bearer=bearer, key=key, etag=etag)
         raw = None if body is None else msgspec.json.encode(body)
         answer = None
         for attempt in range(ATTEMPTS_MAX):
@@ -141,7 +109,7 @@ class Wire:
                 if answer.status not in RETRIED:
                     return answer
             if attempt < ATTEMPTS_MAX - 1:
-                await asyncio.sleep(_pause_s(attempt, answer))
+                await asyncio.sleep(pause_s(attempt, answer))
         if answer is None:
             raise NoAnswer(f"{method} {path}")
         return answer
@@ -155,27 +123,13 @@ class Wire:
         raw: bytes | None = None,
     ) -> Answer:
         """Send one request once; raises what aiohttp raises."""
-        assert self._session is not None
         self.tally.requests += 1
-        # Redirects are none of the API's, and would lead a crowd to strangers.
-        async with self._session.request(
-            method,
-            self._base.join(URL(path.removeprefix("/"))),
-            headers=headers,
-            data=raw,
-            allow_redirects=False,
-        ) as response:
-            return Answer(
-                status=response.status,
-                raw=await response.read(),
-                etag=response.headers.get("ETag", ""),
-                retry_after_s=_seconds(response.headers.get("Retry-After", "")),
-            )
+        return await self._http.send(method, path, headers=headers, raw=raw)
 
     def _note(self, journey: Journey, answer: Answer) -> None:
         if answer.good:
             return
-        code = answer.problem().code
+        code = problem_of(answer).code
         if code in EXPECTED_CODES:
             self.tally.refusals[code] += 1
         else:
@@ -184,14 +138,3 @@ class Wire:
     def surprise(self, journey: Journey, status: int, code: str) -> None:
         self.tally.errors[code] += 1
         journey.surprised(status, code)
-
-
-def _pause_s(attempt: int, answer: Answer | None) -> float:
-    backoff_s = min(BACKOFF_FIRST_S * 2.0**attempt, BACKOFF_MAX_S)
-    told_s = min(answer.retry_after_s, RETRY_AFTER_MAX_S) if answer else 0.0
-    # Later by up to a fifth and never earlier, so that all do not come back at once.
-    return max(backoff_s, told_s) * (1 + random.random() / 5)  # noqa: S311
-
-
-def _seconds(text: str) -> float:
-    return float(text) if text.isascii() and text.isdigit() else 0.0

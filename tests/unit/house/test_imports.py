@@ -19,8 +19,8 @@ ALLOWED: dict[str, set[str]] = {
     "waitroom.store": {"inventory", "waitroom.line", "waitroom.log"},
     "waitroom.reports": {"inventory", "checkout", "waitroom.log"},
     "waitroom.rehearse": {"inventory", "waitroom.line", "waitroom.log"},
-    "waitroom.client": {"inventory"},
-    "waitroom.load": {"inventory", "waitroom.line"},
+    "waitroom.client": {"inventory", "waitroom.line"},
+    "waitroom.load": {"inventory", "waitroom.line", "waitroom.client"},
     "waitroom.leader": {"inventory", "waitroom.store", "waitroom.line", "waitroom.log"},
     "waitroom.desk": {
         "inventory",

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waitroom.cli.load import is_loopback
+from waitroom.client.http_client import BACKOFF_MAX_S, RETRY_AFTER_MAX_S, Answer, pause_s
 from waitroom.load.behaviour import (
     TIME_TIMES_MEAN_MAX,
     Behaviour,
@@ -20,7 +21,7 @@ from waitroom.load.behaviour import (
 from waitroom.load.bodies import SkuBody
 from waitroom.load.crowd import Crowd, quantile
 from waitroom.load.journey import SURPRISES_MAX, Journey, Outcome
-from waitroom.load.wire import ATTEMPTS_MAX, BACKOFF_MAX_S, RETRY_AFTER_MAX_S, Answer, _pause_s
+from waitroom.load.wire import ATTEMPTS_MAX, problem_of
 
 SHARES = [name for name in Behaviour.__dataclass_fields__ if name.endswith("_share")]
 seeds = st.integers(0, 2**32)
@@ -178,15 +179,15 @@ def test_a_repeat_comes_no_earlier_than_told_and_within_a_bound(
 ) -> None:
     answer = Answer(status=503, raw=b"", retry_after_s=told_s)
 
-    pause_s = _pause_s(attempt, answer)
+    waits_s = pause_s(attempt, answer)
 
-    assert pause_s >= min(told_s, RETRY_AFTER_MAX_S)
-    assert pause_s <= 1.2 * max(RETRY_AFTER_MAX_S, BACKOFF_MAX_S)
+    assert waits_s >= min(told_s, RETRY_AFTER_MAX_S)
+    assert waits_s <= 1.2 * max(RETRY_AFTER_MAX_S, BACKOFF_MAX_S)
 
 
 @pytest.mark.parametrize("raw", [b"", b"<html>", b'{"code": 7}', b"\xff"])
 def test_a_refusal_that_is_no_problem_document_still_has_a_code(raw: bytes) -> None:
-    assert Answer(status=502, raw=raw).problem().code == "http_502"
+    assert problem_of(Answer(status=502, raw=raw)).code == "http_502"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost", "shop.localhost"])
