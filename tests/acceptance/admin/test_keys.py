@@ -25,7 +25,7 @@ OPEN_TO_ALL = {"/admin/login", "/admin/logout", "/admin/first"}
 CLOSED = re.compile(
     r"""/admin(/(new|people|account|password|operators|actions|audit|audit\.csv|keys|webhooks
     |deliveries|first|screens|preview)(/.*)?)?
-    |/admin/rooms/\{room\}/(preview|look/\{hash\}\.css|qr\.\{ending\})""",
+    |/admin/rooms/\{room\}/(preview|look/\{hash\}\.css|qr\.\{ending\}|gate/known-user/secret)""",
     re.VERBOSE,
 )
 
