@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar
@@ -101,8 +101,7 @@ class Catalogue:
                 private=private,
                 sold_there=True,
             )
-            following = found[-1].sku if len(found) == limit else None
-            return found, {"skus": [sku.public_body() for sku in found], "next": following}
+            return found, _page_body("skus", found, [sku.sku for sku in found], limit)
 
         key = ("skus", room, product, search, on_sale, after, limit, private)
         return await self._shown(key, read)
@@ -136,8 +135,7 @@ class Catalogue:
                 sold_there=True,
                 variants_max=variants_max,
             )
-            following = found[-1].product if len(found) == limit else None
-            return found, {"products": [item.public_body() for item in found], "next": following}
+            return found, _page_body("products", found, [one.product for one in found], limit)
 
         key = ("products", room, search, after, limit, private, variants_max)
         return await self._shown(key, read)
@@ -221,6 +219,12 @@ class CatalogueApi:
 
     async def read_product(self, request: web.Request) -> web.Response:
         return _answer(request, await self._catalogue.product(request.match_info["product"]))
+
+
+def _page_body(name: str, found: Sequence[Sku | Product], codes: list[str], limit: int) -> Json:
+    """Return a page as programs read it, with the code behind which the next one begins."""
+    following = codes[-1] if len(codes) == limit else None
+    return {name: [one.public_body() for one in found], "next": following}
 
 
 def _cursor(request: web.Request) -> str:

@@ -4,6 +4,7 @@ import os
 import secrets
 import time
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -124,20 +125,16 @@ class Places:
     async def give_profile(self, view: RoomView, ticket: Ticket, profile: str) -> TicketStanding:
         """Give a place more time; return where it stands then."""
         await self._limit("profile", ticket)
-        verdict = await self._store.give_profile(ticket, profile)
-        if verdict == "drawn":
-            ticket = await self._tickets.numbered(view, ticket)
-            verdict = await self._store.give_profile(ticket, profile)
+        give = partial(self._store.give_profile, profile=profile)
+        verdict, ticket = await self._tickets.decided(view, ticket, give)
         _refuse(verdict)
         return await self._tickets.fresh_standing(view, ticket)
 
     async def choose(self, view: RoomView, ticket: Ticket, sku: str | None) -> TicketStanding:
         """Change what a shopper came for, None for anything; return where it stands then."""
         await self._limit("choice", ticket)
-        verdict = await self._store.choose(ticket, sku)
-        if verdict == "drawn":
-            ticket = await self._tickets.numbered(view, ticket)
-            verdict = await self._store.choose(ticket, sku)
+        choose = partial(self._store.choose, sku=sku)
+        verdict, ticket = await self._tickets.decided(view, ticket, choose)
         _refuse(verdict)
         return await self._tickets.fresh_standing(view, ticket)
 
@@ -212,11 +209,8 @@ class Places:
         self, view: RoomView, old: Ticket, *, ticket_id: bytes, own: Ticket | None
     ) -> Ticket | None:
         """Let a place belong to this ticket id; None where it is another ticket's by now."""
-        old = self._board.drawn(view, old)
-        verdict = await self._store.move(old, to_ticket=ticket_id)
-        if verdict == "drawn":
-            old = await self._tickets.numbered(view, old)
-            verdict = await self._store.move(old, to_ticket=ticket_id)
+        move = partial(self._store.move, to_ticket=ticket_id)
+        verdict, old = await self._tickets.decided(view, self._board.drawn(view, old), move)
         if verdict == "other_ticket":
             return None
         _refuse(verdict)

@@ -1,5 +1,6 @@
 """A shopper's ticket from the join to the claim: what every page and API call stands on."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import msgspec
@@ -160,9 +161,7 @@ class Tickets:
 
     async def leave(self, view: RoomView, ticket: Ticket) -> None:
         """Give a place up; raises `OtherTicket`, `PaymentRunning`, `RoomEnded` or `Busy`."""
-        verdict = await self._store.leave(ticket)
-        if verdict == "drawn":
-            verdict = await self._store.leave(await self.numbered(view, ticket))
+        verdict, _ = await self.decided(view, ticket, self._store.leave)
         if verdict == "other_ticket":
             raise OtherTicket
         if verdict == "room_ended":
@@ -172,10 +171,20 @@ class Tickets:
         if verdict == "payment_running":
             raise PaymentRunning
 
-    async def numbered(self, view: RoomView, ticket: Ticket) -> Ticket:
-        """Return an entry's ticket by its number, from a draw that this worker has yet to read."""
-        await self.board.refresh(rooms=True)
-        return self.board.drawn(view, ticket)
+    async def decided(
+        self, view: RoomView, ticket: Ticket, act: Callable[[Ticket], Awaitable[str]]
+    ) -> tuple[str, Ticket]:
+        """Do an act on a place, and return its verdict, with the ticket that it was done for.
+
+        An entry may have been drawn a moment ago, and this worker has yet to read the draw: the act
+        is then done once more, by the number.
+        """
+        verdict = await act(ticket)
+        if verdict == "drawn":
+            await self.board.refresh(rooms=True)
+            ticket = self.board.drawn(view, ticket)
+            verdict = await act(ticket)
+        return verdict, ticket
 
     async def standing(self, view: RoomView, ticket: Ticket, *, seen: int = 0) -> TicketStanding:
         """Return where a ticket stands, for most that wait from the state document alone.

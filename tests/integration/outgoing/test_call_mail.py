@@ -55,7 +55,10 @@ async def ask(shopper: Shopper, email: str) -> ClientResponse:
     return await shopper.client.put("/rooms/drop/mail", json={"email": email}, headers=headers)
 
 
-async def joined(client: Client, count: int) -> list[Shopper]:
+async def joined(service: Service, client: Client, count: int, **room: Any) -> list[Shopper]:
+    """Open a room that calls nobody yet, and let shoppers join it."""
+    await open_room(service, skus={"mug": 50}, seats_max=0, **{"policy": "rate", **room})
+    await tick(service)
     shoppers = [Shopper(client) for _ in range(count)]
     for shopper in shoppers:
         await shopper.join()
@@ -92,9 +95,7 @@ async def test_a_shopper_is_written_to_before_the_turn_and_at_it_and_comes_by_th
     mailing: Service, clients: OpenClient
 ) -> None:
     client = await clients(mailing)
-    await open_room(mailing, skus={"mug": 9}, seats_max=0, policy="rate")
-    await tick(mailing)
-    first, second, third = await joined(client, 3)
+    first, second, third = await joined(mailing, client, 3)
 
     assert (await ask(first, "no address")).status == 422
     for shopper, name in ((first, "ada"), (second, "bo"), (third, "cy")):
@@ -162,9 +163,7 @@ async def test_one_press_in_a_mail_program_stops_the_messages_and_ends_the_links
     mailing: Service, clients: OpenClient
 ) -> None:
     client = await clients(mailing)
-    await open_room(mailing, skus={"mug": 9}, seats_max=0, policy="rate")
-    await tick(mailing)
-    (shopper,) = await joined(client, 1)
+    (shopper,) = await joined(mailing, client, 1)
     await ask(shopper, "ada@example.com")
 
     async with open_postbox() as box:
@@ -190,9 +189,7 @@ async def test_one_mailbox_gets_few_messages_however_many_places_name_it(
     mailing: Service, clients: OpenClient
 ) -> None:
     client = await clients(mailing)
-    await open_room(mailing, skus={"mug": 50}, seats_max=0, policy="rate")
-    await tick(mailing)
-    for nth, shopper in enumerate(await joined(client, DAY_MAX + 3)):
+    for nth, shopper in enumerate(await joined(mailing, client, DAY_MAX + 3)):
         assert (await ask(shopper, f"Ada+{nth}@Example.com")).status == 200
     await mailing.rooms.change("drop", '{"seats_max": 50}', who="test")
     await tick(mailing)
@@ -207,9 +204,7 @@ async def test_an_address_goes_with_its_place_and_follows_it_through_the_draw(
     mailing: Service, clients: OpenClient
 ) -> None:
     client = await clients(mailing)
-    await open_room(mailing, skus={"mug": 9}, seats_max=0, order_by="draw", status="scheduled")
-    await tick(mailing)
-    entries = await joined(client, 4)
+    entries = await joined(mailing, client, 4, order_by="draw", status="scheduled")
     for nth, shopper in enumerate(entries):
         assert (await ask(shopper, f"e{nth}@example.com")).status == 200
     await entries[3].leave()

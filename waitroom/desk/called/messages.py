@@ -72,23 +72,21 @@ class Messages:
         """Leave an address, in place of the one before; it is written to in this language."""
         address = self._checked(email.strip())
         await self._memory.limit(f"mail:{ticket.place}", per_minute=ASKED_PER_MINUTE)
-        verdict = await self._ask(view, ticket, address, language)
-        if verdict == "drawn":
-            ticket = await self._tickets.numbered(view, ticket)
-            verdict = await self._ask(view, ticket, address, language)
+
+        async def ask(place: Ticket) -> str:
+            return await self._store.ask_for_mail(
+                place,
+                email=address,
+                address_key=self._key_of(address),
+                language=language,
+                near=self._is_near(view, place),
+                times_max=TIMES_ASKED_MAX,
+            )
+
+        verdict, _ = await self._tickets.decided(view, ticket, ask)
         if verdict in _REFUSALS:
             raise _REFUSALS[verdict]
         return MessageStanding(mail_offered=True, email=address)
-
-    async def _ask(self, view: RoomView, ticket: Ticket, address: str, language: str) -> str:
-        return await self._store.ask_for_mail(
-            ticket,
-            email=address,
-            address_key=self._key_of(address),
-            language=language,
-            near=self._is_near(view, ticket),
-            times_max=TIMES_ASKED_MAX,
-        )
 
     def _checked(self, address: str) -> str:
         if not self.offered:
@@ -118,8 +116,7 @@ class Messages:
 
     async def stop(self, view: RoomView, ticket: Ticket) -> None:
         """Write to a place no more, and forget its address; earlier links are worth nothing."""
-        if await self._store.stop_mail(ticket) == "drawn":
-            await self._store.stop_mail(await self._tickets.numbered(view, ticket))
+        await self._tickets.decided(view, ticket, self._store.stop_mail)
 
     async def read(self, ticket: Ticket) -> MessageStanding:
         """Return the address that a place has left."""

@@ -287,14 +287,6 @@ class LifeTable:
             here, age, bucket = here * stay, end, bucket + 1
         return on, off
 
-    def time_by(self, share: float) -> float:
-        """Return the age at which this share has gone on, of all shoppers who ever go on."""
-        wanted, low, high = share * self.share, 0.0, 2 * self.ages[-1]
-        while high - low > 0.5:
-            middle = (low + high) / 2
-            low, high = (middle, high) if self.within(0.0, middle)[0] < wanted else (low, middle)
-        return high
-
 
 def life_table(
     ages: Sequence[float],
