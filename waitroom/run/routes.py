@@ -273,7 +273,7 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
         looks=service.looks,
         gates=service.gates,
     )
-    yield GateAdmin(guard, store=service.gate_store, gates=service.gates)
+    yield GateAdmin(guard, store=service.gate_store, gates=service.gates, sessions=service.orders)
     yield KnownUserAdmin(guard, store=service.known_user_store, known_users=service.known_users)
     yield LookAdmin(guard, store=service.look_store, looks=service.looks)
     yield LineAdmin(guard, board=board, public_log=service.public_log)

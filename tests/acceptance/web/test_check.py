@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
+from signing_in import sign_in
 from support import Shopper, admitted, authorization, open_room, tick
 
 from waitroom.gate.rules import GateRules
@@ -66,6 +67,31 @@ async def test_each_proxy_gets_the_answer_that_it_can_use(service: Service, clie
     assert program.headers["Retry-After"] == "5"
     assert told.status == 302
     assert foreign.status == 404
+
+
+async def test_a_shop_frees_the_seat_of_a_session_that_the_check_named(
+    service: Service, client: Client
+) -> None:
+    await open_room(service)
+    await open_room(service, "fair", skus={})
+    await tick(service)
+    shopper = authorization((await admitted(client)).session)
+    named = (await ask(client, "/check/drop", **shopper)).headers["X-Waitroom-Session"]
+    operator = await sign_in(service, client, "operator")
+
+    async def free(session: str, room: str = "drop", **headers: str) -> int:
+        path = f"/admin/rooms/{room}/sessions/{session}"
+        return (await client.delete(path, headers=headers or operator)).status
+
+    foreign = [await free(named, "fair"), await free("0"), await free("x"), await free("9" * 30)]
+    stranger = await free(named, **shopper)
+    still = (await ask(client, "/check/drop", **shopper)).status
+    freed = [await free(named), await free(named)]
+
+    assert foreign == [404] * 4
+    assert (stranger, still) == (401, 204)
+    assert freed == [204, 204]
+    assert (await ask(client, "/check/drop", **shopper)).status == 401
 
 
 async def test_a_form_that_is_held_back_is_never_lost_without_a_word(

@@ -32,6 +32,9 @@ RETRY_AFTER_S = "5"
 # Headers by which proxies name the path of the request that they ask about.
 _PATHS = ("X-Forwarded-Uri", "X-Original-URI", "X-Original-URL")
 _METHODS = ("X-Forwarded-Method", "X-Original-Method")
+# A proxy copies these to the site. They are there even if they say nothing, so that it puts them in
+# the place of those that a client may have sent.
+_NOBODY = {"X-Waitroom-Session": "", "X-Waitroom-Seconds-Left": "", "Cache-Control": "no-store"}
 
 
 class CheckApi:
@@ -95,7 +98,7 @@ class CheckApi:
                     raise
                 passed = {"X-Waitroom-Away": "open"}
             if passed is not None:
-                headers = {"X-Waitroom-Room": view.room, "Cache-Control": "no-store", **passed}
+                headers = {**_NOBODY, "X-Waitroom-Room": view.room, **passed}
                 return web.Response(status=204, headers=headers)
         return self._refused(request, view, uri, redirects=mode in {"redirect", "refuse"})
 
