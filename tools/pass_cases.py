@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
@@ -126,7 +127,7 @@ def _without(members: dict[str, Any], name: str) -> dict[str, Any]:
 def _by_public_key(header: dict[str, Any], body: str) -> str:
     """Return a pass whose HMAC is keyed with the public key, which anybody knows."""
     text = f"{text_of(json.dumps({**header, 'alg': 'HS256'}).encode())}.{body}"
-    mac = HMAC(raw_of(KEYS.public_body()["keys"][0]["x"]), SHA256())
+    mac = HMAC(raw_of(msgspec.to_builtins(KEYS.public)["keys"][0]["x"]), SHA256())
     mac.update(text.encode())
     return f"{text}.{text_of(mac.finalize())}"
 
@@ -136,7 +137,7 @@ def document() -> str:
         "issuer": GOOD.issuer,
         "room": GOOD.room,
         "now": NOW,
-        "jwks": KEYS.public_body(),
+        "jwks": msgspec.to_builtins(KEYS.public),
         "revoked": [KEYS.public_id(REVOKED.session_id, REVOKED.turn)],
         "issued_before": 10,
         "cases": [{"name": name, "pass": text, "expect": expect} for name, text, expect in cases()],

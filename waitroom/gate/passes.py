@@ -23,8 +23,6 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from inventory.kit.doors.decoding import Json
-
 # No other token of the service has this type (RFC 8725, section 3.11).
 PASS_TYPE = "waitroom-pass+jwt"  # noqa: S105 - the name of a type
 PASS_LENGTH_MAX = 1024
@@ -67,6 +65,26 @@ class _Claims(msgspec.Struct, frozen=True):
     exp: int
 
 
+class PublicKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that verifies passes, as a JWK (RFC 7517 and RFC 8037)."""
+
+    kty: str
+    crv: str
+    # The 32 bytes of the key, in base64url.
+    x: str
+    # The thumbprint of the key (RFC 7638), which a pass names in its header.
+    kid: str
+    use: str
+    alg: str
+
+
+class KeySet(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys that verify passes, as a JWK set (RFC 7517)."""
+
+    # The newest first, which signs.
+    keys: list[PublicKey]
+
+
 class PassUnreadable(ValueError):
     """A text is no pass that this service signed."""
 
@@ -84,9 +102,10 @@ class PassKeys:
         self._newest = _PassKey(secrets[-1])
         self._ids = Cipher(AES(_derived(secrets[0], _ID_INFO)), ECB())  # noqa: S305 - a single block
 
-    def public_body(self) -> Json:
-        """Return the public keys as a JWK set (RFC 7517), the newest first."""
-        return {"keys": [key.public for key in reversed(self._keys.values())]}
+    @property
+    def public(self) -> KeySet:
+        """Return the public keys."""
+        return KeySet(keys=[key.public for key in reversed(self._keys.values())])
 
     def public_id(self, session_id: int, turn: int) -> str:
         """Return the id of a session that strangers may see.
@@ -152,14 +171,9 @@ class _PassKey:
         # The thumbprint of RFC 7638: the members in order, without blanks.
         named = f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'
         self.key_id = _text(sha256(named.encode()).digest())
-        self.public = {
-            "kty": "OKP",
-            "crv": "Ed25519",
-            "x": x,
-            "kid": self.key_id,
-            "use": "sig",
-            "alg": "EdDSA",
-        }
+        self.public = PublicKey(
+            kty="OKP", crv="Ed25519", x=x, kid=self.key_id, use="sig", alg="EdDSA"
+        )
         header = _Header(alg="EdDSA", kid=self.key_id, typ=PASS_TYPE)
         self._head = _text(msgspec.json.encode(header))
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from aiohttp.test_utils import TestClient
 from support import admitted, authorization, execute, open_room, shift_clock, tick
 
@@ -60,7 +61,7 @@ async def test_a_pass_is_given_renewed_and_worth_nothing_once_the_session_ends(
     assert said.issuer == service.settings.base_url
     assert "waitroom_pass_drop=" in str(claimed.headers.getall("Set-Cookie"))
     jwks = await client.get("/.well-known/jwks.json")
-    assert await jwks.json() == keys.public_body()
+    assert await jwks.json() == msgspec.to_builtins(keys.public)
     assert "max-age=300" in jwks.headers["Cache-Control"]
     tag = {"If-None-Match": jwks.headers["ETag"]}
     assert (await client.get("/.well-known/jwks.json", headers=tag)).status == 304

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 from waitroom_gate import Answer, Gate, Request
 
@@ -42,7 +43,7 @@ class Service:
         if self.away:
             raise OSError("away")
         if path.endswith("jwks.json"):
-            return Answer(status=200, body=self.keys.public_body())
+            return Answer(status=200, body=msgspec.to_builtins(self.keys.public))
         if "revocations" in path:
             body = {"version": 5, "reset": "?" not in path, "more": False, "revoked": []}
             return Answer(status=200, body={**body, "issued_before": None, "pass_s": 300})

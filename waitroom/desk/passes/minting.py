@@ -15,11 +15,13 @@ from waitroom.refusals import NoGate
 
 
 class MintedPass(msgspec.Struct, frozen=True, kw_only=True):
-    """A pass, with the deadline that stands in it and the seconds left until then."""
+    """A pass, with the deadline that stands in it."""
 
+    # The pass itself, a JWT signed with Ed25519.
     text: str = msgspec.field(name="pass")
     room: str
     expires_at: datetime
+    # Seconds until then, by the database's clock.
     seconds_left: int
 
 

@@ -8,35 +8,51 @@ from aiohttp import web
 from checkout.api import Checkout
 from checkout.session import Session
 from inventory.kit.doors.client import bearer
+from inventory.kit.doors.described import (
+    ETAG,
+    IF_NONE_MATCH,
+    NOT_MODIFIED,
+    Caller,
+    described,
+)
 from inventory.kit.doors.etags import has_seen
-from inventory.kit.http import PRIVATE, encode, json_response, query_int
+from inventory.kit.doors.query import Whole
+from inventory.kit.http import PRIVATE, encode, json_response
 from inventory.kit.language.language import phrase
 from inventory.refusals import SessionOver
 from waitroom.desk.board import Board
-from waitroom.desk.passes.minting import Passes
+from waitroom.desk.passes.minting import MintedPass, Passes
 from waitroom.desk.passes.revocations import Revocations
-from waitroom.gate.passes import Pass
+from waitroom.gate.passes import KeySet, Pass
+from waitroom.refusals import NoGate
 from waitroom.web.credentials import Credentials
 
-VERSION_MAX = 2**62
+SINCE = Whole(
+    name="since",
+    text="The `version` of the answer before. Without it the answer is the whole list.",
+    default=-1,
+    low=0,
+    high=2**62,
+)
 _OTHER_ROOM = phrase("This session belongs to another room.")
 KEYS_MAX_AGE_S, REVOKED_MAX_AGE_S = 300, 1
 
 
 class RevokedBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Sessions whose passes are worth nothing, although they have not run out.
-
-    `revoked` are public ids, the `sub` of passes. With `reset` they replace all that a site knows.
-    The site asks for what is new by `version`, at once if there is `more`. Passes issued before
-    `issued_before` have to be renewed. `pass_s` is how long an id has to be remembered.
-    """
+    """Sessions whose passes are worth nothing, although they have not run out."""
 
     room: str
+    # A site asks for what is new by this version.
     version: int
+    # The ids replace all that a site knows.
     reset: bool
+    # The site asks again at once.
     more: bool
+    # Passes issued before this moment, in seconds since 1970, have to be renewed.
     issued_before: int | None
+    # A site remembers an id for so many seconds.
     pass_s: int
+    # Public ids of sessions, the `sub` of passes.
     revoked: list[str]
 
 
@@ -64,16 +80,26 @@ class PassesApi:
             web.delete("/checkout/session/pass", self.leave),
         ]
 
+    @described(
+        headers=(IF_NONE_MATCH,), answer=KeySet, answer_headers=(ETAG,), also=(NOT_MODIFIED,)
+    )
     async def keys(self, request: web.Request) -> web.Response:
-        """Hand out the public keys of passes."""
-        return _public(request, encode(self._passes.keys.public_body()), max_age_s=KEYS_MAX_AGE_S)
+        """Return the public keys of passes, which a site verifies by itself."""
+        return _public(request, encode(self._passes.keys.public), max_age_s=KEYS_MAX_AGE_S)
 
+    @described(
+        query=(SINCE,),
+        headers=(IF_NONE_MATCH,),
+        answer=RevokedBody,
+        answer_headers=(ETAG,),
+        also=(NOT_MODIFIED,),
+        refusals=(NoGate,),
+    )
     async def revoked(self, request: web.Request) -> web.Response:
-        """Hand out what was revoked in a room since a version, from memory."""
+        """Return the sessions that ended before their passes ran out, or what is new of them."""
         view = await self._board.find(request.match_info["room"])
-        asked = "since" in request.query
-        since = query_int(request, "since", default=0, low=0, high=VERSION_MAX) if asked else None
-        page, pass_s = await self._revocations.page(view.room, since)
+        since = SINCE.of(request.query)
+        page, pass_s = await self._revocations.page(view.room, None if since < 0 else since)
         body = RevokedBody(
             room=view.room,
             version=page.version,
@@ -85,10 +111,11 @@ class PassesApi:
         )
         return _public(request, encode(body), max_age_s=REVOKED_MAX_AGE_S)
 
+    @described(caller=Caller.SESSION, answer=MintedPass, refusals=(NoGate,))
     async def mint(self, request: web.Request) -> web.Response:
-        """Give a live session a pass. Its bearer shows the session, or a pass that it had before.
+        """Give a live session a new pass, for a site that verifies it by itself.
 
-        A pass that has run out does as well: the session decides.
+        The bearer shows the session, or a pass of it that may have run out.
         """
         session, turn = await self._session_of(request)
         minted = await self._passes.mint(session.room, session.session_id, turn=turn)
@@ -97,8 +124,9 @@ class PassesApi:
             self._credentials.keep_pass(request, response, session.room, minted.text)
         return response
 
+    @described(caller=Caller.SESSION, status=204)
     async def leave(self, request: web.Request) -> web.Response:
-        """End the session of a pass, so that the next shopper gets the seat."""
+        """End the session of a pass. Its seat goes to the next shopper in line."""
         session, turn = await self._session_of(request)
         if turn is not None:
             await self._passes.require_turn(session.room, session.session_id, turn)
