@@ -184,6 +184,7 @@ class WaitingPages:
                 "notice": said.told(language) if said else "",
                 "code": code,
                 "onward": self._returning.way_on(request, view),
+                "site": self._returning.site(request, view),
                 "sample": looked is not None,
                 "still": still,
                 "refresh_s": None if still else refresh_s(standing, returns),

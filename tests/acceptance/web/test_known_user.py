@@ -63,7 +63,7 @@ def token_in(address: str) -> str:
 
 async def set_up(service: Service, client: Client, **rules: Any) -> tuple[str, dict[str, str]]:
     """Let the room speak to a site; return the site's secret, and how an admin signs in."""
-    await open_room(service)
+    await open_room(service, skus={})
     admin = await sign_in(service, client, "admin")
     gate = {"return_addresses": ["https://shop.example", "https://other.example/in"]}
     assert (await client.put("/admin/rooms/drop/gate", json=gate, headers=admin)).status == 200
@@ -98,7 +98,10 @@ async def test_a_visitor_of_a_site_waits_and_returns_with_a_token(
     # Without the site's cookie the same browser gets a fresh token at once, and no new place.
     again = await visitor.get("/known-user/", **named | {"t": "https://other.example/in/x"})
     assert again.headers["Location"].startswith("https://other.example/in/x?queueittoken=")
-    assert 'href="/rooms/drop/onward"' in await (await visitor.get("/rooms/drop")).text()
+    there = await (await visitor.get("/rooms/drop")).text()
+    assert 'href="/rooms/drop/onward"' in there
+    # A room that sells nothing names the site.
+    assert "shop.example</a>" in there
     # A shopper who came by no site goes to the first address.
     assert (await Visitor(service, client).let_in()).startswith(
         "https://shop.example/?queueittoken="

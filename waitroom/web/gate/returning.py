@@ -79,6 +79,11 @@ class Returning:
         named = self.asked(request, view.room)
         return f"/rooms/{view.room}/onward" + (f"?{urlencode({SIGNED: named})}" if named else "")
 
+    def site(self, request: web.Request, view: RoomView) -> str:
+        """Return the host of the site that a shopper goes on to, "" for our own checkout."""
+        origin = origin_of(self.address(request, view))
+        return "" if origin is None else origin.host
+
     def address(self, request: web.Request, view: RoomView) -> str:
         """Return where a shopper goes who was let in.
 
