@@ -2,19 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 
-from inventory.catalogue import Product, Sku
-from inventory.kit.doors.decoding import Json
+from inventory.catalogue import Product, ProductBody, ProductList, Sku, SkuBody, SkuList
+from inventory.kit.doors.described import ETAG, IF_NONE_MATCH, NOT_MODIFIED, described
 from inventory.kit.doors.etags import has_seen
-from inventory.kit.doors.query import query_search
-from inventory.kit.http import PRIVATE, encode, query_int
-from inventory.kit.problem import BadRequest
+from inventory.kit.doors.query import SEARCH, Flag, Text, Whole
+from inventory.kit.http import PRIVATE, encode
 from inventory.product_store import VARIANTS_SHOWN_MAX, CatalogueStore
 from inventory.sku_store import StockStore
 
@@ -26,7 +25,6 @@ BYTES_KEPT_MAX = 16 * 1024 * 1024
 SKUS_PAGE_MAX = 200
 PRODUCTS_PAGE_MAX = 50
 CODE_LENGTH_MAX = 63
-_FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
 Found = TypeVar("Found")
 # Names a call by all that its answer depends on.
@@ -90,7 +88,7 @@ class Catalogue:
     ) -> Shown[list[Sku]]:
         """Return a page of SKUs, filtered as by `StockStore.page`."""
 
-        async def read() -> tuple[list[Sku], Json]:
+        async def read() -> tuple[list[Sku], SkuList]:
             found = await self._skus.page(
                 room=room,
                 product=product,
@@ -101,13 +99,14 @@ class Catalogue:
                 private=private,
                 sold_there=True,
             )
-            return found, _page_body("skus", found, [sku.sku for sku in found], limit)
+            following = found[-1].sku if len(found) == limit else None
+            return found, {"skus": [sku.public_body() for sku in found], "next": following}
 
         key = ("skus", room, product, search, on_sale, after, limit, private)
         return await self._shown(key, read)
 
     async def sku(self, sku: str) -> Shown[Sku]:
-        async def read() -> tuple[Sku, Json]:
+        async def read() -> tuple[Sku, SkuBody]:
             found = await self._skus.read(sku, private=False)
             return found, found.public_body()
 
@@ -125,7 +124,7 @@ class Catalogue:
     ) -> Shown[list[Product]]:
         """Return a page of products, filtered as by `CatalogueStore.page`."""
 
-        async def read() -> tuple[list[Product], Json]:
+        async def read() -> tuple[list[Product], ProductList]:
             found = await self._products.page(
                 room=room,
                 search=search,
@@ -135,7 +134,8 @@ class Catalogue:
                 sold_there=True,
                 variants_max=variants_max,
             )
-            return found, _page_body("products", found, [one.product for one in found], limit)
+            following = found[-1].product if len(found) == limit else None
+            return found, {"products": [one.public_body() for one in found], "next": following}
 
         key = ("products", room, search, after, limit, private, variants_max)
         return await self._shown(key, read)
@@ -145,14 +145,14 @@ class Catalogue:
         return await self._skus.named(room, skus) if skus else []
 
     async def product(self, product: str) -> Shown[Product]:
-        async def read() -> tuple[Product, Json]:
+        async def read() -> tuple[Product, ProductBody]:
             found = await self._products.read(product, private=False)
             return found, found.public_body()
 
         return await self._shown(("product", product), read)
 
     async def _shown(
-        self, key: _Key, read: Callable[[], Awaitable[tuple[Found, Json]]]
+        self, key: _Key, read: Callable[[], Awaitable[tuple[Found, object]]]
     ) -> Shown[Found]:
         now = time.monotonic()
         kept = self._kept.get(key)
@@ -176,10 +176,20 @@ class Catalogue:
             del self._kept[key]
 
 
-async def _encoded(read: Callable[[], Awaitable[tuple[Found, Json]]]) -> Shown[Found]:
+async def _encoded(read: Callable[[], Awaitable[tuple[Found, object]]]) -> Shown[Found]:
     found, said = await read()
     body = encode(said)
     return Shown(found, body, blake2b(body, digest_size=8).hexdigest())
+
+
+_ROOM = Text(name="room", text="Only what this room sells.")
+_PRODUCT = Text(name="product", text="Only the SKUs of this product.")
+_ON_SALE = Flag(name="on_sale", text="Only what is on sale now, or only what is not.")
+_CURSOR = Text(name="cursor", text="The `next` of the page before.", length_max=CODE_LENGTH_MAX)
+_SKUS_LIMIT = Whole(name="limit", text="SKUs on a page.", default=50, low=1, high=SKUS_PAGE_MAX)
+_PRODUCTS_LIMIT = Whole(
+    name="limit", text="Products on a page.", default=20, low=1, high=PRODUCTS_PAGE_MAX
+)
 
 
 class CatalogueApi:
@@ -194,53 +204,57 @@ class CatalogueApi:
             web.get("/inventory/products/{product}", self.read_product),
         ]
 
+    @described(
+        query=(_SKUS_LIMIT, _CURSOR, _ROOM, _PRODUCT, SEARCH, _ON_SALE),
+        answer=SkuList,
+        headers=(IF_NONE_MATCH,),
+        answer_headers=(ETAG,),
+        also=(NOT_MODIFIED,),
+    )
     async def list_skus(self, request: web.Request) -> web.Response:
+        """List what is on sale to the public, by code."""
+        query = request.query
         shown = await self._catalogue.skus(
-            limit=query_int(request, "limit", default=50, low=1, high=SKUS_PAGE_MAX),
-            room=request.query.get("room"),
-            product=request.query.get("product"),
-            search=query_search(request.query) or None,
-            on_sale=_flag(request, "on_sale"),
-            after=_cursor(request),
+            limit=_SKUS_LIMIT.of(query),
+            room=_ROOM.of(query) or None,
+            product=_PRODUCT.of(query) or None,
+            search=SEARCH.of(query) or None,
+            on_sale=_ON_SALE.of(query),
+            after=_CURSOR.of(query),
         )
         return _answer(request, shown)
 
+    @described(
+        answer=SkuBody, headers=(IF_NONE_MATCH,), answer_headers=(ETAG,), also=(NOT_MODIFIED,)
+    )
     async def read_sku(self, request: web.Request) -> web.Response:
+        """Return one SKU: its price, and the units that are left."""
         return _answer(request, await self._catalogue.sku(request.match_info["sku"]))
 
+    @described(
+        query=(_PRODUCTS_LIMIT, _CURSOR, _ROOM, SEARCH),
+        answer=ProductList,
+        headers=(IF_NONE_MATCH,),
+        answer_headers=(ETAG,),
+        also=(NOT_MODIFIED,),
+    )
     async def list_products(self, request: web.Request) -> web.Response:
+        """List the products on sale to the public, each with its SKUs."""
+        query = request.query
         shown = await self._catalogue.products(
-            limit=query_int(request, "limit", default=20, low=1, high=PRODUCTS_PAGE_MAX),
-            room=request.query.get("room"),
-            search=query_search(request.query) or None,
-            after=_cursor(request),
+            limit=_PRODUCTS_LIMIT.of(query),
+            room=_ROOM.of(query) or None,
+            search=SEARCH.of(query) or None,
+            after=_CURSOR.of(query),
         )
         return _answer(request, shown)
 
+    @described(
+        answer=ProductBody, headers=(IF_NONE_MATCH,), answer_headers=(ETAG,), also=(NOT_MODIFIED,)
+    )
     async def read_product(self, request: web.Request) -> web.Response:
+        """Return one product with its SKUs."""
         return _answer(request, await self._catalogue.product(request.match_info["product"]))
-
-
-def _page_body(name: str, found: Sequence[Sku | Product], codes: list[str], limit: int) -> Json:
-    """Return a page as programs read it, with the code behind which the next one begins."""
-    following = codes[-1] if len(codes) == limit else None
-    return {name: [one.public_body() for one in found], "next": following}
-
-
-def _cursor(request: web.Request) -> str:
-    after = request.query.get("cursor", "")
-    if len(after) > CODE_LENGTH_MAX:
-        raise BadRequest("A cursor is what an earlier page gave as `next`.")
-    return after
-
-
-def _flag(request: web.Request, name: str) -> bool | None:
-    text = request.query.get(name)
-    if text is None:
-        return None
-    if text not in _FLAGS:
-        raise BadRequest(f"{name} must be 1 or 0.")
-    return _FLAGS[text]
 
 
 def _answer(request: web.Request, shown: Shown[Any]) -> web.Response:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -166,14 +166,31 @@ class Sku:
         """Return the units in no basket that are not free, but for shoppers who were called."""
         return 0 if self.available else max(self.on_hand - self.held - self.sold, 0)
 
-    def public_body(self) -> Json:
+    def public_body(self) -> "SkuBody":
         """Return what anyone may know of it, with the texts that are shown."""
-        shown = {name: getattr(self, name) for name in _PUBLIC}
-        shown["description"] = self.description or self.product_description
-        shown["picture"] = self.picture or self.product_picture
-        return shown
+        return {
+            "sku": self.sku,
+            "product": self.product,
+            "product_name": self.product_name,
+            "room": self.room,
+            "name": self.name,
+            "variant": self.variant,
+            "description": self.description or self.product_description,
+            "picture": self.picture or self.product_picture,
+            "price_minor": self.price_minor,
+            "currency": self.currency,
+            "limit_per_order": self.limit_per_order,
+            "limit_per_session": self.limit_per_session,
+            "limit_per_customer": self.limit_per_customer,
+            "on_sale_from": self.on_sale_from,
+            "on_sale_until": self.on_sale_until,
+            "on_sale": self.on_sale,
+            "held": self.held,
+            "sold": self.sold,
+            "available": self.available,
+        }
 
-    def private_body(self) -> Json:
+    def private_body(self) -> "OperatorSku":
         """Return what its seller and the operators know of it, with its own texts."""
         return {
             **self.public_body(),
@@ -201,8 +218,96 @@ class SkuChanged:
     reason: str
 
 
-_PRIVATE = {"product_description", "product_picture", "low_at", "on_hand"}
-_PUBLIC = [name for name in Sku.__dataclass_fields__ if name not in _PRIVATE]
+class SkuBody(TypedDict):
+    """A SKU as anyone may know it, with the texts that are shown."""
+
+    sku: str
+    product: str
+    product_name: str
+    room: str
+    name: str
+    variant: str
+    description: str
+    # The address of a picture on this site, "" for none.
+    picture: str
+    # In minor units of the currency, tax included.
+    price_minor: int
+    currency: str
+    # Units; null is no limit.
+    limit_per_order: int | None
+    limit_per_session: int
+    limit_per_customer: int | None
+    # A sale without a beginning has begun, and one without an end goes on.
+    on_sale_from: datetime | None
+    on_sale_until: datetime | None
+    # Whether the sale is on now.
+    on_sale: bool
+    held: int
+    sold: int
+    # Units that can be held now: on hand - promised - held - sold.
+    available: int
+
+
+class OperatorSku(SkuBody):
+    """A SKU as its seller and the operators know it, with its own texts."""
+
+    # Stock counts as low from this number of available units on.
+    low_at: int
+    on_hand: int
+
+
+class SkuList(TypedDict):
+    """A page of SKUs; `next` is the cursor of the page after it, null at the end."""
+
+    skus: list[SkuBody]
+    next: str | None
+
+
+class OperatorSkuList(TypedDict):
+    """A page of SKUs for operators; `next` is the cursor of the page after it, null at the end."""
+
+    skus: list[OperatorSku]
+    next: str | None
+
+
+class ProductBody(TypedDict):
+    """A product as anyone may know it; if its SKUs are many, `next` is the cursor to go on at."""
+
+    product: str
+    room: str
+    name: str
+    description: str
+    picture: str
+    variants: list[SkuBody]
+    next: str | None
+
+
+class OperatorProduct(TypedDict):
+    """A product as its seller and the operators know it."""
+
+    product: str
+    room: str
+    name: str
+    description: str
+    picture: str
+    variants: list[OperatorSku]
+    next: str | None
+    # The operator whose it is; null for the shop's own.
+    seller: str | None
+
+
+class ProductList(TypedDict):
+    """A page of products; `next` is the cursor of the page after it, null at the end."""
+
+    products: list[ProductBody]
+    next: str | None
+
+
+class OperatorProductList(TypedDict):
+    """A page of products for operators; `next` is the cursor of the page after it."""
+
+    products: list[OperatorProduct]
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +323,7 @@ class Product:
     variants: list[Sku] = field(default_factory=list)
     next: str | None = None
 
-    def public_body(self) -> Json:
+    def public_body(self) -> ProductBody:
         return {
             "product": self.product,
             "room": self.room,
@@ -229,9 +334,14 @@ class Product:
             "next": self.next,
         }
 
-    def private_body(self) -> Json:
+    def private_body(self) -> OperatorProduct:
         return {
-            **self.public_body(),
-            "seller": self.seller,
+            "product": self.product,
+            "room": self.room,
+            "name": self.name,
+            "description": self.description,
+            "picture": self.picture,
             "variants": [sku.private_body() for sku in self.variants],
+            "next": self.next,
+            "seller": self.seller,
         }

@@ -1,5 +1,6 @@
 """Customers on PostgreSQL: their sessions, their orders, and what is kept about them."""
 
+from typing import TypedDict
 from uuid import UUID
 
 import msgspec
@@ -10,7 +11,6 @@ from checkout.order import Order, read_order
 from checkout.refusals import CustomerBusy, OtherCustomer, UnknownOrder
 from inventory.hold import Verdict, refusal
 from inventory.kit.database import Pool, connection, load_queries
-from inventory.kit.doors.decoding import Json
 from inventory.kit.problem import NotFound
 from inventory.refusals import SessionOver
 
@@ -22,6 +22,59 @@ _BUSY = {
     "sale_running": "What you bought in {room} counts against its limit until the sale has ended.",
     "declined_lately": "A payment in {room} was declined within the last hour. Try again later.",
 }
+
+
+class KeptSession(TypedDict):
+    """A session of a customer, as it is kept."""
+
+    session: str
+    room: str
+    number: int
+    state: str
+    called_at: str
+    claimed_at: str | None
+    ended_at: str | None
+    end_reason: str | None
+    # The address that waits for returned units.
+    waits_for_returns_at: str | None
+
+
+class KeptItem(TypedDict):
+    """Units of one SKU in a hold."""
+
+    sku: str
+    quantity: int
+    price_minor: int
+
+
+class KeptHold(TypedDict):
+    """A hold of a customer, as it is kept."""
+
+    hold_id: UUID
+    session: str
+    state: str
+    placed_at: str
+    ended_at: str | None
+    items: list[KeptItem]
+
+
+class KeptOrder(Order, frozen=True, kw_only=True):
+    """An order of a customer, as it is kept, and its payment's name at the gateway."""
+
+    gateway: str
+    gateway_ref: str | None
+
+
+class CustomerData(TypedDict):
+    """Everything that is kept about a customer; moments are as the database writes them."""
+
+    issuer: str
+    subject: str
+    email: str
+    known_since: str
+    sessions: list[KeptSession]
+    holds: list[KeptHold]
+    orders: list[KeptOrder]
 
 
 class CustomerStore:
@@ -66,7 +119,7 @@ class CustomerStore:
             raise UnknownOrder
         return read_order(document)
 
-    async def data(self, customer: Customer) -> Json:
+    async def data(self, customer: Customer) -> CustomerData:
         """Return everything kept about a customer, as SQL wrote it.
 
         Raises `NotFound` when that is nothing.
@@ -77,7 +130,7 @@ class CustomerStore:
             )
         if found is None:
             raise NotFound("Nothing is kept about you here.")
-        data: Json = msgspec.json.decode(found)
+        data: CustomerData = msgspec.json.decode(found)
         return data
 
     async def erase(self, customer: Customer) -> None:

@@ -9,14 +9,24 @@ from msgspec import Meta
 
 from checkout.api import Checkout
 from checkout.customers.customer import TOKEN_BYTES_MAX, Customer
-from checkout.customers.customer_store import CustomerStore
+from checkout.customers.customer_store import CustomerData, CustomerStore
 from checkout.customers.identity import Identity
-from checkout.history.cursor import Cursor, read_cursor
-from checkout.order import UNSETTLED
-from checkout.refusals import CustomerTokenInvalid, Fault, UnknownOrder
+from checkout.history.cursor import CURSOR, LIMIT, Cursor, read_cursor
+from checkout.order import UNSETTLED, OrderBody, OrderList
+from checkout.refusals import (
+    CustomerBusy,
+    CustomersNotConfigured,
+    CustomerTokenInvalid,
+    Fault,
+    IdentityProviderAway,
+    OtherCustomer,
+    UnknownOrder,
+)
 from checkout.session import checkout_url
 from inventory.kit.doors.client import bearer
-from inventory.kit.http import json_response, query_int, read_body, read_form
+from inventory.kit.doors.described import Answer, Caller, described
+from inventory.kit.http import json_response, read_body, read_form
+from inventory.kit.problem import NotFound
 
 
 class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,6 +36,12 @@ class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _SIGN_IN = msgspec.json.Decoder(SignIn)
+
+
+class Bound(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a sign-in: the session is this customer's now."""
+
+    bound: bool
 
 
 class CustomersApi:
@@ -44,12 +60,24 @@ class CustomersApi:
             web.delete("/checkout/customer/data", self.erase),
         ]
 
+    @described(
+        caller=Caller.SESSION,
+        body=SignIn,
+        answer=Bound,
+        refusals=(
+            CustomerTokenInvalid,
+            CustomersNotConfigured,
+            IdentityProviderAway,
+            OtherCustomer,
+        ),
+    )
     async def bind(self, request: web.Request) -> web.Response:
+        """Bind the session to a customer, by the token of the identity provider."""
         session = await self._checkout.sessions.of(request)
         wish = await read_body(request, _SIGN_IN)
         customer = await self._identity.customer(wish.token)
         await self._customers.bind(session.session_id, customer)
-        return json_response({"bound": True})
+        return json_response(Bound(bound=True))
 
     async def bind_by_form(self, request: web.Request) -> web.Response:
         session = await self._checkout.sessions.of(request)
@@ -58,10 +86,12 @@ class CustomersApi:
         await self._customers.bind(session.session_id, customer)
         raise web.HTTPSeeOther(checkout_url(session.room))
 
+    @described(caller=Caller.CUSTOMER, query=(LIMIT, CURSOR), answer=OrderList)
     async def list_orders(self, request: web.Request) -> web.Response:
+        """List the orders of a customer, the newest first, whichever session placed them."""
         customer = await self._customer(request)
-        limit = query_int(request, "limit", default=20, low=1, high=100)
-        after = read_cursor(request.query.get("cursor"))
+        limit = LIMIT.of(request.query)
+        after = read_cursor(CURSOR.of(request.query))
         orders = await self._customers.orders(customer, after=after, limit=limit)
         last = orders[-1] if len(orders) == limit else None
         following = last and str(Cursor(at=last.created_at, order_id=last.order_id))
@@ -69,7 +99,14 @@ class CustomersApi:
             {"orders": [self._checkout.order_body(o) for o in orders], "next": following}
         )
 
+    @described(
+        caller=Caller.CUSTOMER,
+        answer=OrderBody,
+        also=(Answer(status=202, body=OrderBody, text="The gateway has not decided yet."),),
+        refusals=(UnknownOrder,),
+    )
     async def read_order(self, request: web.Request) -> web.Response:
+        """Return one order of a customer."""
         customer = await self._customer(request)
         try:
             order_id = UUID(request.match_info["order_id"])
@@ -80,10 +117,14 @@ class CustomersApi:
             self._checkout.order_body(order), status=202 if order.state in UNSETTLED else 200
         )
 
+    @described(caller=Caller.CUSTOMER, answer=CustomerData, refusals=(NotFound,))
     async def read_data(self, request: web.Request) -> web.Response:
+        """Return everything that is kept about a customer."""
         return json_response(await self._customers.data(await self._customer(request)))
 
+    @described(caller=Caller.CUSTOMER, status=204, refusals=(CustomerBusy,))
     async def erase(self, request: web.Request) -> web.Response:
+        """Erase a customer. Orders stay for the books, but nothing leads to the person."""
         await self._customers.erase(await self._customer(request))
         return web.Response(status=204)
 

@@ -8,18 +8,25 @@ from checkout.api import Checkout, find_order, order_in_path
 from checkout.customers.customer import Customer
 from checkout.customers.customer_store import CustomerStore
 from checkout.customers.identity import Identity
-from checkout.history.cursor import Cursor, read_cursor
+from checkout.history.cursor import CURSOR, LIMIT, Cursor, read_cursor
 from checkout.history.history_store import HistoryStore
 from checkout.history.receipt import as_text, receipt_of
-from checkout.order import UNSETTLED, Order, OrderState, detail_in
-from checkout.refund import Refund, RefundStage, shopper_refund_bodies
+from checkout.order import UNSETTLED, Order, OrderBody, OrderList, OrderState, detail_in
+from checkout.refund import Refund, RefundStage, ShopperRefund, shopper_refund_bodies
 from checkout.refund_store import RefundStore
-from checkout.refusals import CustomersNotConfigured, CustomerTokenInvalid, Fault, UnknownOrder
+from checkout.refusals import (
+    CustomersNotConfigured,
+    CustomerTokenInvalid,
+    Fault,
+    NoReceipt,
+    UnknownOrder,
+)
 from inventory.kit.doors.client import bearer
-from inventory.kit.http import PRIVATE, json_response, query_int, wants_html
+from inventory.kit.doors.described import Answer, Caller, described
+from inventory.kit.doors.query import Choice, Text
+from inventory.kit.http import PRIVATE, json_response, wants_html
 from inventory.kit.language.asked import language_of
 from inventory.kit.pages import Pages
-from inventory.kit.problem import BadRequest
 from inventory.refusals import SessionOver
 
 # A mail cannot bring a stylesheet, so a receipt has its styles inline. It has nothing else: no
@@ -29,6 +36,21 @@ RECEIPT_CSP = (
     "frame-ancestors 'none'"
 )
 _TEXT = {**PRIVATE, "Content-Type": "text/plain; charset=utf-8"}
+
+
+class ShownOrder(OrderBody):
+    """An order as its shopper is told of it, with its refunds."""
+
+    refunds: list[ShopperRefund]
+
+
+_KEY = Text(name="key", text="The key of the order's link, in place of a session.")
+_FORMAT = Choice(
+    name="format",
+    text="A page that can be mailed, or text.",
+    words=("html", "text"),
+    default="html",
+)
 
 
 class HistoryApi:
@@ -62,10 +84,12 @@ class HistoryApi:
             web.get("/checkout/orders/{order_id}/receipt", self.show_receipt),
         ]
 
+    @described(caller=Caller.SESSION, query=(LIMIT, CURSOR), answer=OrderList)
     async def list_orders(self, request: web.Request) -> web.Response:
+        """List the orders of the sessions that a request carries, the newest first."""
         sessions = self._checkout.sessions.carried(request)
-        limit = query_int(request, "limit", default=20, low=1, high=100)
-        after = read_cursor(request.query.get("cursor"))
+        limit = LIMIT.of(request.query)
+        after = read_cursor(CURSOR.of(request.query))
         carried = [session.session_id for session in sessions]
         orders = await self._history.of_sessions(carried, after=after, limit=limit)
         last = orders[-1] if len(orders) == limit else None
@@ -74,11 +98,22 @@ class HistoryApi:
             {"orders": [self._checkout.order_body(o) for o in orders], "next": following}
         )
 
+    @described(
+        caller=Caller.SESSION,
+        query=(_KEY,),
+        answer=ShownOrder,
+        also=(Answer(status=202, body=ShownOrder, text="The gateway has not decided yet."),),
+        refusals=(UnknownOrder,),
+    )
     async def show_order(self, request: web.Request) -> web.Response:
+        """Return an order, for its session or with the key of its link."""
         linked = await self._linked_order(request)
         order = linked or await self._find(request)
         refunds = await self._refunds.of_order(order.order_id)
-        body = {**self._checkout.order_body(order), "refunds": shopper_refund_bodies(refunds)}
+        body: ShownOrder = {
+            **self._checkout.order_body(order),
+            "refunds": shopper_refund_bodies(refunds),
+        }
         if not wants_html(request):
             return json_response(body, status=202 if order.state in UNSETTLED else 200)
         waits = self._bank_step and order.state is OrderState.AUTHORIZING and linked is None
@@ -96,11 +131,17 @@ class HistoryApi:
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
 
+    @described(
+        caller=Caller.SESSION,
+        query=(_KEY, _FORMAT),
+        answer=str,
+        content_type="text/plain",
+        also=(Answer(body=str, content_type="text/html"),),
+        refusals=(UnknownOrder, NoReceipt, CustomerTokenInvalid),
+    )
     async def show_receipt(self, request: web.Request) -> web.Response:
         """Answer with the receipt as a page that can be mailed, or as text with `format=text`."""
-        form = request.query.get("format", "html")
-        if form not in {"html", "text"}:
-            raise BadRequest("format must be html or text.")
+        form = _FORMAT.of(request.query)
         order = await self._linked_order(request) or await self._own_order(request)
         refunds = await self._refunds.of_order(order.order_id)
         receipt = receipt_of(order, refunds, brand=self._brand)
@@ -115,8 +156,8 @@ class HistoryApi:
 
     async def _linked_order(self, request: web.Request) -> Order | None:
         """Return the order in the path if the request has the key of its link."""
-        key = request.query.get("key")
-        if key is None:
+        key = _KEY.of(request.query)
+        if not key:
             return None
         order_id = order_in_path(request)
         if not self._checkout.links.opens(order_id, key):

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from inventory.kit.doors.query import Text, Whole
 from inventory.kit.problem import BadRequest
+
+LIMIT = Whole(name="limit", text="Orders on a page.", default=20, low=1, high=100)
+CURSOR = Text(name="cursor", text="The `next` of the page before.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

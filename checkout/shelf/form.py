@@ -11,7 +11,7 @@ import msgspec
 from inventory.catalogue import CODE
 from inventory.hold import ITEMS_MAX, QUANTITY_MAX, Basket
 from inventory.kit.doors.decoding import words_of
-from inventory.kit.doors.query import query_search
+from inventory.kit.doors.query import SEARCH
 from inventory.kit.http import KEY_LENGTH_MAX
 from inventory.kit.language.language import phrase
 from inventory.kit.problem import BadRequest, IdempotencyKeyMissing, Refusal, Unprocessable
@@ -56,7 +56,7 @@ _FIRST = Sought()
 def sought(query: Mapping[str, str]) -> Sought:
     """Return the page that an address names; raises `BadRequest` for a search that is too long."""
     return Sought(
-        search=query_search(query),
+        search=SEARCH.of(query),
         product=_code(query.get("product", "")),
         after=_code(query.get("cursor", "")),
     )

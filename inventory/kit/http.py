@@ -22,7 +22,6 @@ from inventory.kit.doors.accept import prefers_html, takes_gzip
 from inventory.kit.doors.client import api_key
 from inventory.kit.doors.decoding import field_of, words_of
 from inventory.kit.doors.origins import Origin, origin_of, parse_origin
-from inventory.kit.doors.query import Whole
 from inventory.kit.language.asked import language_of
 from inventory.kit.language.language import phrase
 from inventory.kit.problem import (
@@ -214,11 +213,6 @@ def idempotency_key(request: web.Request, *, required: bool = True) -> str | Non
 def wants_html(request: web.Request) -> bool:
     """Say whether a browser is asking for a page; programs get JSON."""
     return prefers_html(",".join(request.headers.getall("Accept", ())))
-
-
-def query_int(request: web.Request, name: str, *, default: int, low: int, high: int) -> int:
-    """Return a whole number from the query string, refused when out of its bounds."""
-    return Whole(name=name, text="", default=default, low=low, high=high).of(request.query)
 
 
 def refuse_cross_site(request: web.Request, route: str) -> None:

@@ -90,7 +90,7 @@ class PublicValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     value: Published
 
 
-class Movement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StockChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Literal["received", "adjusted"]
     quantity: Annotated[int, Meta(ge=-10_000_000, le=10_000_000)]
     reason: Note = ""
@@ -139,6 +139,6 @@ RULE_TRIAL = decoder(RuleTrial)
 STATUS_CHANGE = decoder(StatusChange)
 RESET = decoder(Reset)
 PUBLIC_VALUE = decoder(PublicValue)
-MOVEMENT = decoder(Movement)
+MOVEMENT = decoder(StockChange)
 CROWD_ORDER = decoder(CrowdOrder)
 NEW_ROOM = decoder(NewRoom)

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypedDict
 
 import msgspec
 
@@ -34,7 +35,17 @@ class LogPart:
     exceptions: bool
 
 
-def served(entry: LogEntry) -> dict[str, str | int]:
+class ServedEntry(TypedDict):
+    """An entry of the log as the JSON has it."""
+
+    seq: int
+    # The entry itself, as JSON in a string: the hash is of exactly these bytes.
+    body: str
+    # SHA-256 in hex.
+    hash: str
+
+
+def served(entry: LogEntry) -> ServedEntry:
     """Return an entry as the JSON has it."""
     return {"seq": entry.seq, "body": entry.body, "hash": entry.hash.hex()}
 

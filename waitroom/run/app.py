@@ -247,8 +247,8 @@ def make_app(service: Service) -> web.Application:
     return app
 
 
-async def api_json(settings: Settings) -> Json:
-    """Return the OpenAPI document of the program that these settings make, without engines."""
+async def undriven_app(settings: Settings) -> web.Application:
+    """Return the application that these settings make, without engines: it can only be read."""
     pool = closed_pool("postgresql://nowhere", size_max=1)
     service = build_service(
         settings,
@@ -260,4 +260,9 @@ async def api_json(settings: Settings) -> Json:
         beat_pool=pool,
         gateway=DeterministicGateway(pool),
     )
-    return make_app(service)[OPENAPI].document_json()
+    return make_app(service)
+
+
+async def api_json(settings: Settings) -> Json:
+    """Return the OpenAPI document of the program that these settings make."""
+    return (await undriven_app(settings))[OPENAPI].document_json()

@@ -1,11 +1,13 @@
 """The JSON bodies that several of the shoppers' handlers answer with."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TypedDict
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from inventory.catalogue import Sku, SkuBody
 from waitroom.desk.board import RoomView
 from waitroom.desk.join_desk import Place
 from waitroom.desk.standing import (
@@ -72,6 +74,17 @@ def room_fields(view: RoomView) -> RoomFields:
         opens_at=view.rules.opens_at,
         join_by=view.rules.join_by,
     )
+
+
+class RoomWithSkus(RoomFields):
+    """A room as the public may see it, with what it sells."""
+
+    skus: list[SkuBody]
+
+
+def room_with_skus(view: RoomView, skus: Iterable[Sku]) -> RoomWithSkus:
+    """Return what the public may see of a room and of what it sells."""
+    return {**room_fields(view), "skus": [sku.public_body() for sku in skus]}
 
 
 def state_url(view: RoomView) -> str:

@@ -23,7 +23,8 @@ from inventory.kit.doors.cookies import (
     values_of,
 )
 from inventory.kit.doors.keys import is_unique
-from inventory.kit.http import idempotency_key, query_int
+from inventory.kit.doors.query import Whole
+from inventory.kit.http import idempotency_key
 from inventory.kit.language.asked import ROOM_LANGUAGE
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.entrance import Brought
@@ -62,6 +63,16 @@ VERSION_MAX = 2**53
 _VERSION_DIGITS_MAX = 16
 # The sign between name and value, and what stands between two cookies.
 _COOKIE_FRAME = 3
+
+
+VERSION = Whole(
+    name="version",
+    text="The latest version of the state document that the client has seen. The place in the "
+    "answer is then of that version or a later one, so it never rises.",
+    default=0,
+    low=0,
+    high=VERSION_MAX,
+)
 
 
 class Credentials:
@@ -196,8 +207,7 @@ class Credentials:
         Scripts and programs name it in the query. A script names none at first; then the cookie
         tells the version of the page that it stands on.
         """
-        named = query_int(request, "version", default=0, low=0, high=VERSION_MAX)
-        return max(named, self.seen_on_page(request))
+        return max(VERSION.of(request.query), self.seen_on_page(request))
 
     @staticmethod
     def seen_on_page(request: web.Request) -> int:

@@ -1,20 +1,22 @@
 """The fairness report over HTTP: always for operators, and for everybody if they made it public."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from typing import Literal, Protocol
 
 from aiohttp import web
 
-from inventory.kit.doors.decoding import Json
+from inventory.kit.doors.described import described
+from inventory.kit.doors.query import Choice
 from inventory.kit.http import json_response, wants_html
 from inventory.kit.language.asked import ROOM_LANGUAGE, language_of
 from inventory.kit.language.catalogues import english
 from inventory.kit.pages import Pages
+from inventory.kit.problem import AuditTooLong
 from waitroom.desk.board import Board
-from waitroom.refusals import FairnessNotPublic
+from waitroom.refusals import FairnessNotPublic, TooMuchToCount
 from waitroom.reports.fairness.fairness_report import FairnessReport
 from waitroom.reports.fairness.fairness_store import FairnessStore
+from waitroom.reports.fairness.report_body import FairnessBody, report_body
 from waitroom.reports.fairness.verdict import CAUSES, verdict
 
 
@@ -40,6 +42,13 @@ class Guard(Protocol):
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]: ...
 
 
+_FORMAT = Choice(
+    name="format",
+    text="`json`, for a client whose `Accept` asks for a page.",
+    words=("json", "html"),
+)
+
+
 class FairnessApi:
     """Serves the report as JSON and as a page."""
 
@@ -58,14 +67,22 @@ class FairnessApi:
             ),
         ]
 
+    @described(
+        query=(_FORMAT,),
+        answer=FairnessBody,
+        refusals=(FairnessNotPublic, TooMuchToCount, AuditTooLong),
+    )
     async def show(self, request: web.Request) -> web.Response:
+        """Return the fairness report of a room."""
         view = await self._board.find(request.match_info["room"])
         if not view.rules.fairness_public:
             raise FairnessNotPublic
         request[ROOM_LANGUAGE] = view.rules.language
         return self._answer(request, await self._store.report(view.room), operator=None)
 
+    @described(query=(_FORMAT,), answer=FairnessBody, refusals=(TooMuchToCount, AuditTooLong))
     async def show_to_operators(self, request: web.Request, operator: SignedIn) -> web.Response:
+        """Return the fairness report of a room, also where it is not public."""
         report = await self._store.report(request.match_info["room"])
         return self._answer(request, report, operator=operator)
 
@@ -73,7 +90,7 @@ class FairnessApi:
         self, request: web.Request, report: FairnessReport, *, operator: SignedIn | None
     ) -> web.Response:
         body = report_body(report)
-        if not wants_html(request) or request.query.get("format") == "json":
+        if not wants_html(request) or _FORMAT.of(request.query) == "json":
             return json_response(body)
         view = self._board.rooms.get(report.room)
         name = view.rules.name if view else report.room
@@ -90,34 +107,3 @@ class FairnessApi:
         return self._pages.render(
             "fairness.html", context, title=f"Fairness of {name}", request=request
         )
-
-
-def report_body(report: FairnessReport) -> Json:
-    """Return the report as JSON and page have it."""
-    waits = asdict(report.forecast.waits)
-    judged = report.forecast.waits.judged
-    return {
-        "room": report.room,
-        "as_of": report.as_of,
-        "over": report.over,
-        "log": {"seq": report.log_seq, "hash": report.log_hash},
-        "exact_to_s": report.exact_to_s,
-        "verdict": verdict(report),
-        "people": {"joined": report.joined, "called": report.called, "waiting": report.waiting},
-        "overtaken": {
-            **asdict(report.overtaken.total),
-            "causes": [
-                {"cause": cause, **asdict(overtaken)}
-                for cause, overtaken in report.overtaken.causes.items()
-            ],
-        },
-        "waits": [asdict(part) for part in report.waits],
-        "outcomes": {**asdict(report.counts), "found_nothing_share": report.found_nothing_share},
-        "acts": [asdict(act) for act in report.acts],
-        "forecast": {
-            "every": report.forecasts_every,
-            "waits": {**waits, "inside_share": waits["inside"] / judged if judged else None},
-            "chances": [asdict(chances) for chances in report.forecast.chances],
-        },
-        "draws": [asdict(draw) for draw in report.draws],
-    }

@@ -6,7 +6,7 @@ from itertools import groupby
 from aiohttp import web
 
 from inventory.kit.doors.decoding import Json
-from inventory.kit.http import query_int
+from inventory.kit.doors.query import Whole
 from inventory.kit.language.asked import ROOM_LANGUAGE, language_of
 from inventory.kit.language.language import Language
 from inventory.kit.pages import Pages
@@ -17,6 +17,14 @@ from waitroom.log.chain import LogEntry
 from waitroom.web.told.entries import HASH_SHOWN, tell_entry
 
 ENTRIES_SHOWN = 50
+
+
+AFTER = Whole(
+    name="after", text="The entry before the first one to return.", default=0, low=0, high=2**62
+)
+_BEFORE = Whole(
+    name="before", text="The entry after the last one to show.", default=0, low=1, high=2**62
+)
 
 
 class LogPages:
@@ -66,10 +74,8 @@ def _wanted(request: web.Request, last: int) -> LogPart:
         raise BadRequest("order must be newest or oldest, and only, if given, exceptions.")
     # A program's address has `after`, and a person may open it.
     newest_first = order == "newest" or (order is None and "after" not in request.query)
-    if newest_first:
-        start = query_int(request, "before", default=last + 1, low=1, high=2**62)
-    else:
-        start = query_int(request, "after", default=0, low=0, high=2**62)
+    query = request.query
+    start = _BEFORE.of(query) or last + 1 if newest_first else AFTER.of(query)
     return LogPart(newest_first=newest_first, start=start, exceptions=only == "exceptions")
 
 

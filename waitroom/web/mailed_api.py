@@ -9,15 +9,26 @@ import msgspec
 from aiohttp import web
 
 from inventory.kit.doors.client import client_network
+from inventory.kit.doors.described import Caller, described
 from inventory.kit.http import json_response, read_body, read_form
 from inventory.kit.language.asked import language_of
 from inventory.kit.pages import Pages
+from inventory.kit.problem import TooManyRequests
 from waitroom.desk.board import RoomView
-from waitroom.desk.called.messages import Messages
+from waitroom.desk.called.messages import Messages, MessageStanding
 from waitroom.desk.places import Places
 from waitroom.desk.tickets import Tickets
 from waitroom.line.ticket import Ticket
-from waitroom.refusals import AlreadyInside, NoTicket, TicketMoved, TicketOver
+from waitroom.refusals import (
+    AlreadyInside,
+    MailNotOffered,
+    NoTicket,
+    OtherTicket,
+    PlaceChangedTooOften,
+    RoomEnded,
+    TicketMoved,
+    TicketOver,
+)
 from waitroom.web.credentials import Credentials
 
 
@@ -57,11 +68,28 @@ class MailedApi:
             web.post("/rooms/{room}/mailed/stop", self.stop_by_link),
         ]
 
+    @described(caller=Caller.TICKET, answer=MessageStanding, refusals=(OtherTicket,))
     async def read(self, request: web.Request) -> web.Response:
+        """Return the address to which messages about the place go."""
         _, ticket = await self._ticket(request)
         return json_response(await self._messages.read(ticket))
 
+    @described(
+        caller=Caller.TICKET,
+        body=AskBody,
+        answer=MessageStanding,
+        refusals=(
+            MailNotOffered,
+            OtherTicket,
+            PlaceChangedTooOften,
+            RoomEnded,
+            AlreadyInside,
+            TicketOver,
+            TooManyRequests,
+        ),
+    )
     async def ask(self, request: web.Request) -> web.Response:
+        """Leave an address for a message when the turn is near and when it has come."""
         view, ticket = await self._ticket(request)
         body = await read_body(request, _ASK)
         language = language_of(request).tag
@@ -71,7 +99,9 @@ class MailedApi:
         self._credentials.keep_mailed(response, view)
         return response
 
+    @described(caller=Caller.TICKET, status=204)
     async def stop(self, request: web.Request) -> web.Response:
+        """Forget the address, and write no more."""
         await self._messages.stop(*await self._ticket(request))
         return web.Response(status=204)
 

@@ -6,14 +6,16 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from inventory.kit.database import Pool, connection
+from inventory.kit.doors.described import Caller, described
 from inventory.kit.http import json_response
 from waitroom.desk.board import Board
 from waitroom.refusals import NotReady
@@ -45,6 +47,20 @@ class Engines:
     memory: Memory
 
 
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of a process that works."""
+
+    status: str
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of a process that can serve shoppers, and how its engines are."""
+
+    status: str
+    postgres: str
+    valkey: Literal["ok", "away"]
+
+
 class OpsApi:
     """`as_role` lets only operators of a role call a handler, and programs with its scope."""
 
@@ -68,12 +84,14 @@ class OpsApi:
             web.get("/metrics", self.metrics),
         ]
 
+    @described(answer=Health, refusals=(NotReady,))
     async def health(self, request: web.Request) -> web.Response:
         """Say that the process answers; a loop that broke makes it unhealthy."""
         if self._process.failed.is_set():
             raise NotReady("A loop of this process has broken down; see its log.")
-        return json_response({"status": "ok"})
+        return json_response(Health(status="ok"))
 
+    @described(answer=Readiness, refusals=(NotReady,))
     async def ready(self, request: web.Request) -> web.Response:
         """Say whether to send shoppers here: not while stopping, nor without PostgreSQL."""
         if self._process.draining:
@@ -83,9 +101,10 @@ class OpsApi:
         if time.monotonic() - self._board.synced_at > BOARD_STALE_S:
             raise NotReady("This process has not heard of its rooms for a while.")
         # Without Valkey the service goes on; it only remembers less.
-        valkey = "ok" if await self._engines.memory.alive() else "away"
-        return json_response({"status": "ready", "postgres": "ok", "valkey": valkey})
+        valkey: Literal["ok", "away"] = "ok" if await self._engines.memory.alive() else "away"
+        return json_response(Readiness(status="ready", postgres="ok", valkey=valkey))
 
+    @described(caller=Caller.OPERATOR, answer=str, content_type="text/plain")
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """Answer operators, and requests from this machine that no proxy has passed on."""
         if _direct_and_local(request):

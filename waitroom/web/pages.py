@@ -9,6 +9,7 @@ from aiohttp import web
 
 from checkout.order import Order
 from inventory.api import Catalogue
+from inventory.kit.doors.described import Answer, described
 from inventory.kit.http import json_response, read_form, wants_html
 from inventory.kit.language.asked import language_of
 from inventory.kit.pages import Look, Pages
@@ -32,7 +33,7 @@ from waitroom.refusals import (
     StateNotKnown,
     TicketMoved,
 )
-from waitroom.web.answers import room_fields
+from waitroom.web.answers import RoomWithSkus, room_with_skus
 from waitroom.web.credentials import Credentials
 from waitroom.web.gate.returning import Returning
 from waitroom.web.places_api import move_here
@@ -105,7 +106,13 @@ class WaitingPages:
             web.post("/rooms/{room}/bring", self.bring),
         ]
 
+    @described(
+        answer=RoomWithSkus,
+        also=(Answer(body=str, content_type="text/html"),),
+        refusals=(InvitationInvalid,),
+    )
     async def waiting(self, request: web.Request) -> web.Response:
+        """Return a room with what it sells; a browser gets its waiting page."""
         view = await self._credentials.room_of(request)
         try:
             await self._open_address(request, view)
@@ -115,7 +122,7 @@ class WaitingPages:
             return self._pages.problem(request, refusal, f"/rooms/{view.room}")
         if not wants_html(request):
             skus = await self._catalogue.page(room=view.room, limit=SKUS_SHOWN_MAX, private=True)
-            return json_response({**room_fields(view), "skus": [sku.public_body() for sku in skus]})
+            return json_response(room_with_skus(view, skus))
         return await self.page(request, view)
 
     async def _open_address(self, request: web.Request, view: RoomView) -> None:

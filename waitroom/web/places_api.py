@@ -4,15 +4,32 @@ import msgspec
 from aiohttp import web
 
 from inventory.kit.doors.client import client_network
+from inventory.kit.doors.described import OPTIONAL_KEY, Caller, described
 from inventory.kit.http import json_response, read_body
+from inventory.kit.problem import TooManyRequests
+from inventory.refusals import UnknownSku
 from waitroom.desk.board import RoomView
-from waitroom.desk.places import Places, ProfileOffer
+from waitroom.desk.places import MoveCode, Places, ProfileOffer
 from waitroom.desk.standing import TicketStanding
 from waitroom.desk.tickets import Tickets
 from waitroom.line.ticket import Ticket
-from waitroom.refusals import NoTicket, TicketMoved
+from waitroom.refusals import (
+    AlreadyCalled,
+    AlreadyInside,
+    CodesUnavailable,
+    CodeUnknown,
+    IdempotencyKeyWeak,
+    NoneLeft,
+    NotDrawnYet,
+    NoTicket,
+    OtherTicket,
+    PlaceChangedTooOften,
+    RoomEnded,
+    TicketMoved,
+    TicketOver,
+)
 from waitroom.web.answers import state_url
-from waitroom.web.credentials import Credentials
+from waitroom.web.credentials import VERSION, Credentials
 
 
 class MoveBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +67,9 @@ _PROFILE_BODY = msgspec.json.Decoder(ProfileBody)
 _CHOICE_BODY = msgspec.json.Decoder(ChoiceBody)
 
 
+_UNCHANGED = (OtherTicket, TicketOver, RoomEnded, PlaceChangedTooOften, TooManyRequests)
+
+
 class PlacesApi:
     def __init__(self, places: Places, tickets: Tickets, credentials: Credentials) -> None:
         self._places = places
@@ -67,31 +87,81 @@ class PlacesApi:
             web.post("/rooms/{room}/move", self.move),
         ]
 
+    @described(
+        caller=Caller.TICKET,
+        answer=TicketStanding,
+        refusals=(*_UNCHANGED, AlreadyInside, NotDrawnYet),
+    )
     async def step_aside(self, request: web.Request) -> web.Response:
+        """Let the line go on without this number, which keeps its right to come back."""
         return json_response(await self._places.step_aside(*await self._ticket(request)))
 
+    @described(caller=Caller.TICKET, answer=TicketStanding, refusals=_UNCHANGED)
     async def step_back(self, request: web.Request) -> web.Response:
+        """Come back into the line. A number that was passed by is called before any new one."""
         return json_response(await self._places.step_back(*await self._ticket(request)))
 
+    @described(
+        caller=Caller.TICKET,
+        answer=MoveCode,
+        status=201,
+        refusals=(AlreadyInside, TicketOver, TooManyRequests, CodesUnavailable),
+    )
     async def code(self, request: web.Request) -> web.Response:
+        """Make a code that moves the place, once, to the device that brings it."""
         view, ticket = await self._ticket(request)
         return json_response(await self._places.code(ticket, room=view.room), status=201)
 
+    @described(
+        caller=Caller.TICKET,
+        body=ProfileBody,
+        answer=TicketStanding,
+        refusals=(*_UNCHANGED, NoneLeft, AlreadyInside, AlreadyCalled),
+    )
     async def give_profile(self, request: web.Request) -> web.Response:
+        """Give the place more time, by a profile that the room offers."""
         view, ticket = await self._ticket(request)
         body = await read_body(request, _PROFILE_BODY)
         return json_response(await self._places.give_profile(view, ticket, body.profile))
 
+    @described(
+        caller=Caller.TICKET,
+        body=ChoiceBody,
+        answer=TicketStanding,
+        refusals=(*_UNCHANGED, UnknownSku, AlreadyInside, AlreadyCalled),
+    )
     async def choose(self, request: web.Request) -> web.Response:
+        """Say which SKU the shopper came for, or that it may be any."""
         view, ticket = await self._ticket(request)
         body = await read_body(request, _CHOICE_BODY)
         return json_response(await self._places.choose(view, ticket, body.sku or None))
 
+    @described(answer=ProfileList)
     async def profiles(self, request: web.Request) -> web.Response:
+        """List the profiles that the room offers to shoppers who need more time."""
         view = await self._credentials.room_of(request)
         return json_response(ProfileList(profiles=await self._places.profiles(view)))
 
+    @described(
+        query=(VERSION,),
+        headers=(OPTIONAL_KEY,),
+        body=MoveBody,
+        answer=MovedBody,
+        status=201,
+        refusals=(
+            CodeUnknown,
+            CodesUnavailable,
+            IdempotencyKeyWeak,
+            AlreadyInside,
+            OtherTicket,
+            TicketOver,
+            RoomEnded,
+            PlaceChangedTooOften,
+            TooManyRequests,
+        ),
+    )
     async def move(self, request: web.Request) -> web.Response:
+        """Bring a place here with its code. The ticket that it had is worth nothing then."""
         view = await self._credentials.room_of(request)
         body = await read_body(request, _MOVE_BODY)
         ticket = await move_here(self._places, self._credentials, request, view, body.code)

@@ -4,13 +4,27 @@ import msgspec
 from aiohttp import web
 
 from checkout.session import checkout_url
+from inventory.kit.doors.described import Caller, described
 from inventory.kit.http import json_response, read_body, read_form
 from inventory.kit.language.asked import language_of
 from waitroom.desk.board import Board, RoomView
-from waitroom.desk.called.returns import Returns, ReturnsStanding
+from waitroom.desk.called.returns import Returns, ReturnsStanding, Stayed
 from waitroom.line.address import ADDRESS_LENGTH_MAX
 from waitroom.line.ticket import Ticket
-from waitroom.refusals import NoTicket, TicketMoved
+from waitroom.refusals import (
+    AlreadyBought,
+    AlreadyCalled,
+    MailNotOffered,
+    NotDrawnYet,
+    NoTicket,
+    OtherTicket,
+    PlaceRevoked,
+    RoomEnded,
+    TicketLeft,
+    TicketMoved,
+    TicketOver,
+    UnitsFree,
+)
 from waitroom.web.credentials import Credentials
 
 
@@ -38,16 +52,39 @@ class ReturnsApi:
             web.post("/rooms/{room}/no-returns", self.leave_by_form),
         ]
 
+    @described(caller=Caller.TICKET, answer=ReturnsStanding, refusals=(OtherTicket,))
     async def read(self, request: web.Request) -> web.Response:
+        """Say whether the place stays in line for returned units, and what that means here."""
         return json_response(await self._returns.read(*await self._ticket(request)))
 
+    @described(
+        caller=Caller.TICKET,
+        body=StayBody,
+        body_required=False,
+        answer=Stayed,
+        refusals=(
+            MailNotOffered,
+            RoomEnded,
+            NotDrawnYet,
+            UnitsFree,
+            AlreadyBought,
+            AlreadyCalled,
+            OtherTicket,
+            PlaceRevoked,
+            TicketLeft,
+            TicketOver,
+        ),
+    )
     async def stay(self, request: web.Request) -> web.Response:
+        """Stay in line for units that come back after everything was sold."""
         view, ticket = await self._ticket(request)
         body = await read_body(request, _STAY) if request.can_read_body else StayBody()
         language = language_of(request).tag
         return json_response(await self._returns.stay(view, ticket, body.email, language=language))
 
+    @described(caller=Caller.TICKET, status=204)
     async def leave(self, request: web.Request) -> web.Response:
+        """Stay no longer in line for returned units."""
         _, ticket = await self._ticket(request)
         await self._returns.leave(ticket)
         return web.Response(status=204)

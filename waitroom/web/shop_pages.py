@@ -7,7 +7,7 @@ from aiohttp import web
 from inventory.api import Catalogue
 from inventory.catalogue import Product
 from inventory.kit.doors.decoding import Json
-from inventory.kit.doors.query import query_search
+from inventory.kit.doors.query import SEARCH
 from inventory.kit.language.asked import ROOM_LANGUAGE
 from inventory.kit.language.language import phrase
 from inventory.kit.pages import Pages
@@ -53,7 +53,7 @@ class ShopPages:
         if not view.rules.public:
             raise NotFound
         request[ROOM_LANGUAGE] = view.rules.language
-        search = query_search(request.query)
+        search = SEARCH.of(request.query)
         shelf = await self._shelf(view, search=search, after=request.query.get("cursor", ""))
         return self._pages.render(
             "shop.html", {"rooms": [shelf], "is_new": False}, title=view.rules.name, request=request

@@ -11,19 +11,55 @@ from msgspec import Meta
 from multidict import CIMultiDict
 
 from checkout.customers.customer import TOKEN_BYTES_MAX
+from checkout.refusals import CustomersNotConfigured, CustomerTokenInvalid, IdentityProviderAway
 from inventory.api import Catalogue
+from inventory.kit.doors.described import (
+    ETAG,
+    IF_NONE_MATCH,
+    NOT_MODIFIED,
+    OPTIONAL_KEY,
+    Answer,
+    Caller,
+    described,
+)
 from inventory.kit.doors.etags import has_seen, tags_in
-from inventory.kit.http import PRIVATE, json_response, query_int, read_body
-from inventory.kit.problem import BadRequest
+from inventory.kit.doors.query import Text, Whole
+from inventory.kit.http import PRIVATE, json_response, read_body
+from inventory.kit.problem import BadRequest, TooManyRequests
+from inventory.refusals import PaymentRunning, UnknownSku
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.join_desk import Place
 from waitroom.desk.passes.minting import Passes
-from waitroom.desk.standing import version_of
+from waitroom.desk.standing import TicketStanding, version_of
 from waitroom.desk.tickets import Tickets
-from waitroom.refusals import StateNotKnown
-from waitroom.web.answers import RoomBody, joined_body, room_fields, told_later
-from waitroom.web.credentials import Credentials
-from waitroom.web.gate.returning import Returning
+from waitroom.line.state import RoomState
+from waitroom.refusals import (
+    AlreadyBought,
+    CookiesNeeded,
+    CustomerSignInNeeded,
+    IdempotencyKeyWeak,
+    InvitationInvalid,
+    InvitationNeeded,
+    InvitationUsed,
+    LineOver,
+    LineRestarted,
+    Missed,
+    NotOpen,
+    NotYetCalled,
+    OtherTicket,
+    PlaceRevoked,
+    ReturnAddressRefused,
+    RoomEnded,
+    SoldOut,
+    StateNotKnown,
+    SteppedAside,
+    TicketLeft,
+    TicketMoved,
+    TicketOver,
+)
+from waitroom.web.answers import JoinedBody, RoomBody, joined_body, room_fields, told_later
+from waitroom.web.credentials import VERSION, Credentials
+from waitroom.web.gate.returning import PLAIN_ADDRESS, SIGNED_ADDRESS, Returning
 
 RANDOM_BYTES_MAX = 64
 ROOMS_PAGE_MAX = 200
@@ -84,8 +120,46 @@ class ClaimBody(msgspec.Struct, frozen=True, kw_only=True):
     text_of_pass: str = msgspec.field(name="pass")
 
 
+_LIMIT = Whole(name="limit", text="Rooms on a page.", default=50, low=1, high=ROOMS_PAGE_MAX)
+_CURSOR = Text(name="cursor", text="The `next` of the page before.")
 _JOIN = msgspec.json.Decoder(JoinBody)
 _NOTHING = JoinBody()
+
+
+_JOIN_REFUSALS = (
+    LineOver,
+    TicketMoved,
+    NotOpen,
+    RoomEnded,
+    SoldOut,
+    LineRestarted,
+    CookiesNeeded,
+    IdempotencyKeyWeak,
+    InvitationNeeded,
+    InvitationInvalid,
+    InvitationUsed,
+    PlaceRevoked,
+    UnknownSku,
+    TooManyRequests,
+    CustomerSignInNeeded,
+    CustomerTokenInvalid,
+    CustomersNotConfigured,
+    IdentityProviderAway,
+)
+_CLAIM_REFUSALS = (
+    OtherTicket,
+    TicketLeft,
+    TicketOver,
+    NotYetCalled,
+    Missed,
+    SteppedAside,
+    AlreadyBought,
+    RoomEnded,
+    PlaceRevoked,
+    SoldOut,
+    NotOpen,
+    ReturnAddressRefused,
+)
 
 
 class TicketsApi:
@@ -117,9 +191,10 @@ class TicketsApi:
             web.get("/rooms", self.list_rooms),
         ]
 
+    @described(query=(_LIMIT, _CURSOR), answer=RoomList)
     async def list_rooms(self, request: web.Request) -> web.Response:
-        limit = query_int(request, "limit", default=50, low=1, high=ROOMS_PAGE_MAX)
-        after = request.query.get("cursor", "")
+        """List the public rooms, by name."""
+        limit, after = _LIMIT.of(request.query), _CURSOR.of(request.query)
         views = await self._board.every_room()
         public = [view for view in views if view.rules.public and view.room > after]
         rooms = []
@@ -129,8 +204,18 @@ class TicketsApi:
         following = rooms[-1].room if len(public) > limit else None
         return json_response(RoomList(rooms=rooms, next=following))
 
+    @described(
+        headers=(IF_NONE_MATCH,),
+        answer=RoomState,
+        answer_headers=(ETAG,),
+        also=(NOT_MODIFIED,),
+        refusals=(StateNotKnown,),
+    )
     async def state(self, request: web.Request) -> web.Response:
-        """Hand out the room's state document, the same bytes to everybody."""
+        """Return the room's state document, the same bytes to everybody.
+
+        It says how far the line is, and how long places wait. Any cache may keep it for a second.
+        """
         view = await self._credentials.room_of(request)
         if not view.raw:
             raise StateNotKnown
@@ -139,7 +224,22 @@ class TicketsApi:
             return web.Response(status=304, headers=_state_headers(view.etag))
         return web.Response(body=view.raw, headers=_state_headers(view.etag))
 
+    @described(
+        query=(VERSION,),
+        headers=(OPTIONAL_KEY,),
+        body=JoinBody,
+        body_required=False,
+        answer=JoinedBody,
+        status=201,
+        also=(Answer(body=JoinedBody, text="The shopper had this place already."),),
+        refusals=_JOIN_REFUSALS,
+    )
     async def join(self, request: web.Request) -> web.Response:
+        """Take a place in line, or return the one that the shopper has.
+
+        What makes a repeat find the same place is the ticket that it brings, a customer, an
+        invitation, a browser's cookie, or an Idempotency-Key that is a UUID.
+        """
         view = await self._credentials.room_of(request)
         body = await read_body(request, _JOIN) if request.can_read_body else _NOTHING
         ticket = self._credentials.ticket_if_any(request, view)
@@ -171,20 +271,38 @@ class TicketsApi:
         self._credentials.keep_ticket(request, response, view, place.token)
         return response
 
+    @described(
+        caller=Caller.TICKET, query=(VERSION,), answer=TicketStanding, refusals=(OtherTicket,)
+    )
     async def standing(self, request: web.Request) -> web.Response:
+        """Return where a ticket stands: its place, its wait, and when to ask again (`poll_s`)."""
         view = await self._credentials.room_of(request)
         ticket = self._credentials.ticket_of(request, view)
         seen = self._credentials.seen(request)
         return json_response(await self._tickets.standing(view, ticket, seen=seen))
 
+    @described(caller=Caller.TICKET, status=204, refusals=(OtherTicket, PaymentRunning, RoomEnded))
     async def leave(self, request: web.Request) -> web.Response:
+        """Give a place up. The number is not given again."""
         view = await self._credentials.room_of(request)
         await self._tickets.leave(view, self._credentials.ticket_of(request, view))
         response = web.Response(status=204)
         self._credentials.forget_ticket(response, view)
         return response
 
+    @described(
+        caller=Caller.TICKET,
+        answer=ClaimBody,
+        status=201,
+        also=(Answer(body=ClaimBody, text="It was claimed before; this is the same session."),),
+        query=(SIGNED_ADDRESS, PLAIN_ADDRESS),
+        refusals=_CLAIM_REFUSALS,
+    )
     async def claim(self, request: web.Request) -> web.Response:
+        """Take up a call, and get a session for the checkout.
+
+        Claiming again gives the same session.
+        """
         view = await self._credentials.room_of(request)
         # An address that is refused leaves the call unclaimed.
         there = self._returning.way_on(request, view)

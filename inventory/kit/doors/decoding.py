@@ -26,7 +26,7 @@ class Readable(type):
     plain: type
     read: Any
     # The JSON Schema of the texts that it reads, for the document that describes the API.
-    form: Json
+    form: Json = {"type": "string"}  # noqa: RUF012 - read alone
 
     def __instancecheck__(cls, value: object) -> bool:
         return isinstance(value, cls.plain)

@@ -37,6 +37,8 @@ class Caller(StrEnum):
     SESSION = "session"
     # A shopper whom the shop's identity provider has signed in.
     CUSTOMER = "customer"
+    # An operator, unless the request comes from the machine itself.
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

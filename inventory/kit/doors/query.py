@@ -182,13 +182,3 @@ SEARCH = Text(
     text="Words to search for; all are returned without any.",
     read=_read_search,
 )
-
-
-def query_text(query: Query, name: str, read: Callable[[str], str], *, default: str = "") -> str:
-    """Return a text of the query string as `read` takes it; raises `BadRequest` with its name."""
-    return Text(name=name, text="", read=read, default=default).of(query)
-
-
-def query_search(query: Query) -> str:
-    """Return what the parameter `q` searches for, "" for nothing; raises `BadRequest`."""
-    return SEARCH.of(query)

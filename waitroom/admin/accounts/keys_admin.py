@@ -8,12 +8,14 @@ from aiohttp import web
 from msgspec import Meta
 
 from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.described import described
 from inventory.kit.doors.moments import Moment
 from inventory.kit.doors.texts import Note
 from inventory.kit.http import json_response, read_body, wants_html
 from inventory.kit.problem import NotFound
 from waitroom.admin.accounts.guard import Guard
-from waitroom.admin.accounts.keys import ROOMS_MAX, KeyStore, NewKey
+from waitroom.admin.accounts.keys import ROOMS_MAX, KeyStore, ListedKey, NewKey
+from waitroom.admin.accounts.refusals import KeyNameTaken, TooManyKeys, UnknownKey
 from waitroom.admin.accounts.scopes import SCOPES_MAY, Scope
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.admin.screens import Screens
@@ -36,6 +38,25 @@ class KeyEnd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Note = ""
 
 
+class KeyList(msgspec.Struct, frozen=True, kw_only=True):
+    """All API keys, without their secrets."""
+
+    keys: list[ListedKey]
+
+
+class MadeKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that was made. Its secret is shown here and never again."""
+
+    name: str
+    secret: str
+
+
+class KeyEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the key was in force until now."""
+
+    ended: bool
+
+
 _WISH = decoder(KeyWish)
 _END = decoder(KeyEnd)
 
@@ -54,13 +75,15 @@ class KeysAdmin:
             web.post("/admin/keys/{key}/end", as_role("admin", self.end)),
         ]
 
+    @described(answer=KeyList)
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
         """Show the screen to browsers, and list the keys for programs."""
         if wants_html(request):
             scopes = [{"name": name, "may": may} for name, may in SCOPES_MAY.items()]
             return await self._screens.render(operator, "keys", scopes=scopes)
-        return json_response({"keys": await self._keys.keys()})
+        return json_response(KeyList(keys=await self._keys.keys()))
 
+    @described(body=KeyWish, answer=MadeKey, status=201, refusals=(KeyNameTaken, TooManyKeys))
     async def add(self, request: web.Request, operator: Operator) -> web.Response:
         """Make a key; the answer alone has its secret."""
         wish = await read_body(request, _WISH)
@@ -71,8 +94,9 @@ class KeysAdmin:
             expires_at=wish.expires_at,
         )
         secret = await self._keys.add(new, maker=operator, now=datetime.now(UTC))
-        return json_response({"name": wish.name, "secret": secret}, status=201)
+        return json_response(MadeKey(name=wish.name, secret=secret), status=201)
 
+    @described(body=KeyEnd, body_required=False, answer=KeyEnded, refusals=(UnknownKey,))
     async def end(self, request: web.Request, operator: Operator) -> web.Response:
         """End a key at once; ending it again changes nothing."""
         number = request.match_info["key"]
@@ -80,4 +104,4 @@ class KeysAdmin:
             raise NotFound("There is no such key.")
         body = await read_body(request, _END) if request.can_read_body else KeyEnd()
         ended = await self._keys.end(key_id=int(number), who=operator.name, reason=body.reason)
-        return json_response({"ended": ended})
+        return json_response(KeyEnded(ended=ended))

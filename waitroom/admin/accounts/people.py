@@ -6,17 +6,22 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from inventory.kit.http import json_response, query_int, read_body
-from inventory.kit.problem import BadRequest
+from inventory.kit.doors.described import described
+from inventory.kit.doors.query import Whole
+from inventory.kit.http import json_response, read_body
+from inventory.kit.problem import BadRequest, TooManyRequests
+from inventory.refusals import Taken
 from waitroom.admin.accounts.actions import ActionStore
 from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.refusals import LastAdmin, OwnAccount, UnknownOperator, WrongPassword
 from waitroom.admin.accounts.sign_in import (
     PASSWORD_LENGTH_MAX,
     PASSWORD_LENGTH_MIN,
+    Account,
     Operator,
     OperatorStore,
 )
-from waitroom.admin.audit.listing import action_body
+from waitroom.admin.audit.listing import ActionPage, action_body
 from waitroom.admin.screens import Screens
 
 # What each role may do, as the screen says it.
@@ -49,6 +54,36 @@ class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     new: Password
 
 
+class AccountList(msgspec.Struct, frozen=True, kw_only=True):
+    """The accounts of all operators."""
+
+    operators: list[Account]
+
+
+class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """An account that was made."""
+
+    name: str
+    role: Role
+    active: bool
+
+
+class AccountChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether anything differs from before."""
+
+    changed: bool
+
+
+class SessionsEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """How many sessions of an operator were ended."""
+
+    sessions_ended: int
+
+
+_LIMIT = Whole(name="limit", text="Acts on a page.", default=50, low=1, high=200)
+_CURSOR = Whole(
+    name="cursor", text="The `next` of the page before.", default=0, low=1, high=2**63 - 1
+)
 _NEW = msgspec.json.Decoder(NewOperator)
 _CHANGE = msgspec.json.Decoder(OperatorChange)
 _PASSWORD = msgspec.json.Decoder(PasswordChange)
@@ -86,17 +121,27 @@ class PeopleAdmin:
     async def show_account(self, request: web.Request, operator: Operator) -> web.Response:
         return await self._screens.render(operator, "account")
 
+    @described(answer=AccountList)
     async def list_operators(self, request: web.Request, operator: Operator) -> web.Response:
-        return json_response({"operators": await self._operators.accounts()})
+        """List the accounts of operators."""
+        return json_response(AccountList(operators=await self._operators.accounts()))
 
+    @described(body=NewOperator, answer=NewAccount, status=201, refusals=(Taken,))
     async def add(self, request: web.Request, operator: Operator) -> web.Response:
+        """Make an account."""
         wish = await read_body(request, _NEW)
         await self._operators.add(
             wish.name, role=wish.role, password=wish.password, who=operator.name
         )
-        return json_response({"name": wish.name, "role": wish.role, "active": True}, status=201)
+        return json_response(NewAccount(name=wish.name, role=wish.role, active=True), status=201)
 
+    @described(
+        body=OperatorChange,
+        answer=AccountChanged,
+        refusals=(UnknownOperator, OwnAccount, LastAdmin),
+    )
     async def change(self, request: web.Request, operator: Operator) -> web.Response:
+        """Change an account: its role, its password, or whether it may sign in."""
         wish = await read_body(request, _CHANGE)
         said = msgspec.structs.asdict(wish)
         changes = {name: value for name, value in said.items() if value is not UNSET}
@@ -105,22 +150,28 @@ class PeopleAdmin:
         changed = await self._operators.change(
             request.match_info["name"], actor=operator, **changes
         )
-        return json_response({"changed": changed})
+        return json_response(AccountChanged(changed=changed))
 
+    @described(answer=SessionsEnded, refusals=(UnknownOperator,))
     async def sign_out(self, request: web.Request, operator: Operator) -> web.Response:
+        """End all sessions of an operator."""
         name = request.match_info["name"]
         ended = await self._operators.sign_out_everywhere(name, who=operator.name)
-        return json_response({"sessions_ended": ended})
+        return json_response(SessionsEnded(sessions_ended=ended))
 
+    @described(query=(_LIMIT, _CURSOR), answer=ActionPage)
     async def list_actions(self, request: web.Request, operator: Operator) -> web.Response:
-        limit = query_int(request, "limit", default=50, low=1, high=200)
-        before = query_int(request, "cursor", default=0, low=1, high=2**63 - 1) or None
+        """List the changes of accounts, the newest first."""
+        limit = _LIMIT.of(request.query)
+        before = _CURSOR.of(request.query) or None
         actions = await self._actions.of_accounts(before=before, limit=limit)
         following = actions[-1].action_id if len(actions) == limit else None
         bodies = [action_body(action) for action in actions]
-        return json_response({"actions": bodies, "next": following and str(following)})
+        return json_response(ActionPage(actions=bodies, next=str(following) if following else None))
 
+    @described(body=PasswordChange, status=204, refusals=(WrongPassword, TooManyRequests))
     async def change_password(self, request: web.Request, operator: Operator) -> web.Response:
+        """Change one's own password. All other sessions of the account end."""
         wish = await read_body(request, _PASSWORD)
         # A stranger at an unlocked screen must not be able to guess the password there.
         await self._guard.limit_attempts(request, operator.name)

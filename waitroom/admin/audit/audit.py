@@ -10,8 +10,10 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from inventory.kit.doors.decoding import Json
+from inventory.kit.doors.described import CSV, described
 from inventory.kit.doors.moments import UnreadableMoment, parse_moment
-from inventory.kit.http import PRIVATE, query_int, send_file
+from inventory.kit.doors.query import Text, Whole
+from inventory.kit.http import PRIVATE, send_file
 from inventory.kit.problem import BadRequest
 from waitroom.admin.accounts.actions import Action, ActionFilter, ActionStore
 from waitroom.admin.accounts.guard import Guard
@@ -51,6 +53,13 @@ class _Asked:
         return urlencode({name: value for name, value in names.items() if value})
 
 
+_BEFORE = Whole(name="before", text="Only acts before this one.", default=0, low=1, high=2**63 - 1)
+_WHO = Text(name="who", text="Only the acts of this operator, or of this key.")
+_ABOUT = Text(name="about", text="Only acts of one subject, such as goods or rules.")
+_FROM = Text(name="from", text="Only acts from this moment on; without an offset it is in UTC.")
+_TO = Text(name="to", text="Only acts before this moment; without an offset it is in UTC.")
+
+
 class AuditAdmin:
     def __init__(
         self, guard: Guard, *, actions: ActionStore, board: Board, screens: Screens
@@ -72,7 +81,7 @@ class AuditAdmin:
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
         """Show a room's actions, or those of all rooms; only admins see those of no room."""
         room, asked, wanted = await self._wanted(request, operator)
-        before = query_int(request, "before", default=0, low=1, high=2**63 - 1) or None
+        before = _BEFORE.of(request.query) or None
         found = await self._actions.find(wanted, before=before, limit=ACTIONS_SHOWN + 1)
         shown, further = found[:ACTIONS_SHOWN], len(found) > ACTIONS_SHOWN
         query, place = asked.query, f"rooms/{room}/audit" if room else "audit"
@@ -100,6 +109,7 @@ class AuditAdmin:
             file=f"/admin/{place}.csv" + (f"?{query}" if query else ""),
         )
 
+    @described(query=(_WHO, _ABOUT, _FROM, _TO), answer=str, content_type=CSV)
     async def dump(self, request: web.Request, operator: Operator) -> web.StreamResponse:
         """Send all matching actions as a CSV file."""
         room, _, wanted = await self._wanted(request, operator)
@@ -118,10 +128,10 @@ class AuditAdmin:
             await self._board.find(room)
         query = request.query
         asked = _Asked(
-            who=query.get("who", "")[:200],
-            about=query.get("about", ""),
-            first=_moment(query.get("from", ""), "From"),
-            last=_moment(query.get("to", ""), "To"),
+            who=_WHO.of(query)[:200],
+            about=_ABOUT.of(query),
+            first=_moment(_FROM.of(query), "From"),
+            last=_moment(_TO.of(query), "To"),
         )
         if asked.about and asked.about not in SUBJECTS:
             raise BadRequest(f"“About” is one of {', '.join(SUBJECTS)}, or empty.")

@@ -1,7 +1,8 @@
 """Actions as the API gives them and as lines of a file. Pure."""
 
 from collections.abc import Iterable
-from datetime import UTC
+from datetime import UTC, datetime
+from typing import TypedDict
 
 import msgspec
 
@@ -18,7 +19,37 @@ def sentence_of(action: Action) -> str:
     return say_action(action.who, action.action, action.detail, currency=action.currency)
 
 
-def action_body(action: Action) -> Json:
+class ActionBody(TypedDict):
+    """An operator's act."""
+
+    # It grows with every act.
+    action_id: int
+    at: datetime
+    # Null for an act that belongs to no room.
+    room: str | None
+    who: str
+    # The kind of the act; `detail` has the values of this kind.
+    action: str
+    detail: Json
+    reason: str
+    # The act as a sentence in English.
+    sentence: str
+
+
+class ActionList(msgspec.Struct, frozen=True, kw_only=True):
+    """Acts of operators, the newest first."""
+
+    actions: list[ActionBody]
+
+
+class ActionPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of acts, the newest first; `next` is the cursor of the page after it."""
+
+    actions: list[ActionBody]
+    next: str | None
+
+
+def action_body(action: Action) -> ActionBody:
     return {
         "action_id": action.action_id,
         "at": action.at,

@@ -3,25 +3,29 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
 from aiohttp import web
 
-from inventory.kit.doors.decoding import Json
-from inventory.kit.http import encode, json_response, query_int, read_body
-from inventory.kit.problem import BadRequest
+from inventory.kit.doors.described import described
+from inventory.kit.doors.query import When, Whole
+from inventory.kit.http import encode, json_response, read_body
+from inventory.kit.problem import BadRequest, TooManyRequests
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.admin.bodies import RULE_TRIAL, RuleTrial
 from waitroom.admin.live.rehearsal import Rehearsals
-from waitroom.admin.live.series import asked_for, row_body, series_body
+from waitroom.admin.live.rehearsal_run import Report
+from waitroom.admin.live.series import RoomSeries, SeriesRow, asked_for, row_body, series_body
 from waitroom.admin.live.streams import Streams, send_events
-from waitroom.admin.moments import query_moment
+from waitroom.admin.rooms.answers import OperatorRoom
 from waitroom.desk.board import Board
-from waitroom.line.control.alerts import LOOKS_BACK, alerts
+from waitroom.line.control.alerts import LOOKS_BACK, Alert, alerts
 from waitroom.line.control.moment import Moment
+from waitroom.refusals import NothingToRehearse, RehearsalBrokeOff
+from waitroom.rehearse.scenario.scenario import Shopping
 from waitroom.store.room_store import RoomStore
 from waitroom.store.series.series_store import SeriesStore
 
@@ -33,7 +37,7 @@ ROWS_STEP_S = 5
 # For how long a rehearsal plays sale after sale.
 PLAY_S, PLAY_MAX_S = 6, 20
 
-RoomBody = Callable[[str], Awaitable[Json]]
+RoomBody = Callable[[str], Awaitable[OperatorRoom]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,48 @@ class _Rows:
     fresh_until: float
     rows: list[Moment]
     now: datetime
+
+
+class SellOut(msgspec.Struct, frozen=True, kw_only=True):
+    """When everything will be sold, by a forecast: between two moments."""
+
+    since: datetime = msgspec.field(name="from")
+    until: datetime = msgspec.field(name="to")
+    as_of: datetime
+
+
+class LiveRoom(OperatorRoom, frozen=True, kw_only=True):
+    """A room as operators see it, with what needs an act now."""
+
+    alerts: list[Alert]
+    sell_out: SellOut | None
+    # The last row of its series; null before the first.
+    row: SeriesRow | None
+
+
+class Assumed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rehearsal started from: the figures of now, and how shoppers behaved so far."""
+
+    unsold: int
+    waiting: int
+    seated: int
+    joins_per_min: float
+    # Shoppers whose whole course is known.
+    gone: int
+    shopping: Shopping
+
+
+class Rehearsed(Report, frozen=True, kw_only=True):
+    """The outcome of a rehearsal, and what it assumed."""
+
+    # One simulated shopper stands for so many real ones.
+    scale: float
+    assumed: Assumed
+
+
+_FROM = When(name="from", text="The beginning of the series, by default when the doors opened.")
+_TO = When(name="to", text="The end of the series, by default now.")
+_SECONDS = Whole(name="seconds", text="How long to play.", default=PLAY_S, low=0, high=PLAY_MAX_S)
 
 
 class LiveAdmin:
@@ -84,15 +130,17 @@ class LiveAdmin:
             ),
         ]
 
+    @described(query=(_FROM, _TO), answer=RoomSeries)
     async def read_series(self, request: web.Request, operator: Operator) -> web.Response:
         """Answer with the series from `from` to `to`, by default from the doors to now."""
         room = request.match_info["room"]
         span = await self._series.span(room)
-        asked = asked_for(span, query_moment(request, "from"), query_moment(request, "to"))
+        asked = asked_for(span, _FROM.of(request.query), _TO.of(request.query))
         between = (span.room_id, asked.since, asked.until)
         rows = await self._series.read(*between, step_s=asked.step_s)
         return json_response(series_body(room, asked, rows, await self._series.marks(*between)))
 
+    @described(answer=LiveRoom)
     async def read_now(self, request: web.Request, operator: Operator) -> web.Response:
         """Answer with the room, its alerts, its sell-out, and the last row of its series."""
         body = await self._now(request.match_info["room"])
@@ -100,12 +148,19 @@ class LiveAdmin:
         response.body = body
         return response
 
+    @described(answer=str, content_type="text/event-stream", refusals=(TooManyRequests,))
     async def stream(self, request: web.Request, operator: Operator) -> web.StreamResponse:
         """Send the same once a second, as server-sent events."""
         room = (await self._board.find(request.match_info["room"])).room
         with self._streams.one_of(operator.name):
             return await send_events(request, lambda: self._now(room))
 
+    @described(
+        query=(_SECONDS,),
+        body=RuleTrial,
+        answer=Rehearsed,
+        refusals=(NothingToRehearse, RehearsalBrokeOff),
+    )
     async def rehearse(self, request: web.Request, operator: Operator) -> web.Response:
         """Answer with what a change of rules would do; nothing is changed.
 
@@ -117,23 +172,23 @@ class LiveAdmin:
             raise BadRequest("Say at least one rule to try.")
         rules, figures = await self._rooms.read(room), await self._rooms.figures(room)
         habits = await self._series.habits(rules.room_id)
-        seconds = query_int(request, "seconds", default=PLAY_S, low=0, high=PLAY_MAX_S)
+        seconds = _SECONDS.of(request.query)
         report, played = await self._rehearsals.try_out(
             rules, trial, figures=figures, habits=habits, seconds=seconds
         )
         return json_response(
-            {
-                **msgspec.to_builtins(report),
-                "scale": played.scale,
-                "assumed": {
-                    "unsold": figures.on_hand - figures.sold,
-                    "waiting": figures.waiting,
-                    "seated": figures.seats_taken,
-                    "joins_per_min": round(habits.joins_per_min, 1),
-                    "gone": len(habits.gone),
-                    "shopping": played.scenario.shopping,
-                },
-            }
+            Rehearsed(
+                **msgspec.structs.asdict(report),
+                scale=played.scale,
+                assumed=Assumed(
+                    unsold=figures.on_hand - figures.sold,
+                    waiting=figures.waiting,
+                    seated=figures.seats_taken,
+                    joins_per_min=round(habits.joins_per_min, 1),
+                    gone=len(habits.gone),
+                    shopping=played.scenario.shopping,
+                ),
+            )
         )
 
     async def _now(self, room: str) -> bytes:
@@ -155,17 +210,17 @@ class LiveAdmin:
         shown = await self._room_body(room)
         last = await self._last_rows(room)
         rows, now = last.rows, last.now
-        figures = shown["figures"]
+        figures = shown.figures
         found = alerts(
-            rows, now=now, leads=bool(figures["leader"]), leader_silent_s=figures["leader_age_s"]
+            rows, now=now, leads=bool(figures.leader), leader_silent_s=figures.leader_age_s
         )
         body = encode(
-            {
-                **shown,
-                "alerts": [asdict(alert) for alert in found],
-                "sell_out": _sell_out(rows[-1]) if rows else None,
-                "row": row_body(rows) if rows else None,
-            }
+            LiveRoom(
+                **msgspec.structs.asdict(shown),
+                alerts=found,
+                sell_out=_sell_out(rows[-1]) if rows else None,
+                row=row_body(rows) if rows else None,
+            )
         )
         self._bodies[room] = (time.monotonic() + BODY_FRESH_S, body)
         return body
@@ -183,12 +238,12 @@ class LiveAdmin:
         return found
 
 
-def _sell_out(last: Moment) -> Json | None:
+def _sell_out(last: Moment) -> SellOut | None:
     """Return when everything will be sold, by the leader's last forecast."""
     if last.sell_out_low_s is None or last.sell_out_high_s is None:
         return None
-    return {
-        "from": last.at + timedelta(seconds=last.sell_out_low_s),
-        "to": last.at + timedelta(seconds=last.sell_out_high_s),
-        "as_of": last.at,
-    }
+    return SellOut(
+        since=last.at + timedelta(seconds=last.sell_out_low_s),
+        until=last.at + timedelta(seconds=last.sell_out_high_s),
+        as_of=last.at,
+    )

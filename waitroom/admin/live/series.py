@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from inventory.kit.doors.decoding import Json
+import msgspec
+
 from inventory.kit.problem import BadRequest
 from waitroom.admin.audit.sentences import say_action
 from waitroom.line.control.moment import FIGURES, Moment
@@ -24,6 +25,41 @@ RATES = {
     "paid": "paid_per_min",
     "declined": "declines_per_min",
 }
+
+
+class MarkBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator's act, as a sentence."""
+
+    # Seconds of the Unix clock.
+    at: float
+    who: str
+    act: str
+
+
+class RoomSeries(msgspec.Struct, frozen=True, kw_only=True):
+    """A room's series in columns, each with one value for each moment in `at`."""
+
+    room: str
+    since: datetime = msgspec.field(name="from")
+    until: datetime = msgspec.field(name="to")
+    step_s: int
+    # Seconds of the Unix clock.
+    at: list[float]
+    status: list[str]
+    figures: dict[str, list[float | None]]
+    # What happened in a minute, as of each moment; null at the first, and after a reset.
+    rates: dict[str, list[float | None]]
+    marks: list[MarkBody]
+
+
+class SeriesRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of a series."""
+
+    # Seconds of the Unix clock.
+    at: float
+    status: str
+    figures: dict[str, float | None]
+    rates: dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,37 +82,39 @@ def asked_for(span: SeriesSpan, since: datetime | None, until: datetime | None) 
     return Asked(since=since, until=until, step_s=step_s)
 
 
-def series_body(room: str, asked: Asked, rows: Sequence[Moment], marks: Sequence[Mark]) -> Json:
+def series_body(
+    room: str, asked: Asked, rows: Sequence[Moment], marks: Sequence[Mark]
+) -> RoomSeries:
     """Return the columns of a series; `at` is in seconds of the Unix clock."""
-    return {
-        "room": room,
-        "from": asked.since,
-        "to": asked.until,
-        "step_s": asked.step_s,
-        "at": [_seconds(row.at) for row in rows],
-        "status": [row.status for row in rows],
-        "figures": {name: [getattr(row, name) for row in rows] for name in FIGURES},
-        "rates": {rate: list(_per_minute(rows, counter)) for counter, rate in RATES.items()},
-        "marks": [mark_body(mark) for mark in marks],
-    }
+    return RoomSeries(
+        room=room,
+        since=asked.since,
+        until=asked.until,
+        step_s=asked.step_s,
+        at=[_seconds(row.at) for row in rows],
+        status=[row.status for row in rows],
+        figures={name: [getattr(row, name) for row in rows] for name in FIGURES},
+        rates={rate: list(_per_minute(rows, counter)) for counter, rate in RATES.items()},
+        marks=[mark_body(mark) for mark in marks],
+    )
 
 
-def row_body(rows: Sequence[Moment]) -> Json:
+def row_body(rows: Sequence[Moment]) -> SeriesRow:
     """Return the last row as a series has it; the rows before it say what happened since."""
     row = rows[-1]
     lately = [one for one in rows if one.at >= row.at - 2 * RATE_OVER]
-    return {
-        "at": _seconds(row.at),
-        "status": row.status,
-        "figures": {name: getattr(row, name) for name in FIGURES},
-        "rates": {rate: list(_per_minute(lately, counter))[-1] for counter, rate in RATES.items()},
-    }
+    return SeriesRow(
+        at=_seconds(row.at),
+        status=row.status,
+        figures={name: getattr(row, name) for name in FIGURES},
+        rates={rate: list(_per_minute(lately, counter))[-1] for counter, rate in RATES.items()},
+    )
 
 
-def mark_body(mark: Mark) -> Json:
+def mark_body(mark: Mark) -> MarkBody:
     """Return an operator's act as a sentence."""
     said = say_action(mark.who, mark.action, mark.detail, currency=mark.currency)
-    return {"at": _seconds(mark.at), "who": mark.who, "act": said}
+    return MarkBody(at=_seconds(mark.at), who=mark.who, act=said)
 
 
 def _seconds(at: datetime) -> float:

@@ -1,5 +1,6 @@
 """The operators' API for rooms whose stock lives in another shop: what that shop says."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -8,12 +9,14 @@ from msgspec import Meta
 
 from checkout.session import SessionSeal
 from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.described import described
 from inventory.kit.doors.moments import Moment
 from inventory.kit.http import json_response, read_body
 from inventory.refusals import SessionOver
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.board import Board
+from waitroom.refusals import NotElsewhere
 from waitroom.store.elsewhere_store import ElsewhereStore, Heard, SessionNews
 from waitroom.store.office_store import OfficeStore
 
@@ -53,6 +56,21 @@ class StockElsewhere(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     outcomes: Annotated[list[SessionOutcome], Meta(max_length=OUTCOMES_MAX)] = []
 
 
+class HeardStock(msgspec.Struct, frozen=True, kw_only=True):
+    """What the room makes of the shop's news."""
+
+    room: str
+    available: int
+    held: int
+    # Units that called shoppers were promised.
+    promised: int
+    heard_at: datetime | None
+    # The news was older than what is known, and its figures were left out.
+    stale: bool
+    # The sessions that are not known here.
+    unknown: list[str | int]
+
+
 _STOCK = decoder(StockElsewhere)
 
 
@@ -76,6 +94,7 @@ class ElsewhereAdmin:
         as_role = self._guard.as_role
         return [web.put("/admin/rooms/{room}/stock", as_role("operator", self.hear, scope="stock"))]
 
+    @described(body=StockElsewhere, answer=HeardStock, refusals=(NotElsewhere,))
     async def hear(self, request: web.Request, operator: Operator) -> web.Response:
         """Take in what the shop says; sessions that are not known here are named in the answer."""
         view = await self._board.find(request.match_info["room"])
@@ -118,20 +137,18 @@ def _mark(one: SessionOutcome) -> str | None:
     return None if one.id is None else f"id {one.id}"
 
 
-def _answer(
-    room: str, heard: Heard, said: StockElsewhere, named: list[int | None]
-) -> dict[str, object]:
+def _answer(room: str, heard: Heard, said: StockElsewhere, named: list[int | None]) -> HeardStock:
     strangers = set(heard.unknown)
-    return {
-        "room": room,
-        "available": heard.available,
-        "held": heard.held,
-        "promised": heard.promised,
-        "heard_at": heard.heard_at,
-        "stale": heard.stale,
-        "unknown": [
+    return HeardStock(
+        room=room,
+        available=heard.available,
+        held=heard.held,
+        promised=heard.promised,
+        heard_at=heard.heard_at,
+        stale=heard.stale,
+        unknown=[
             one.session
             for one, session_id in zip(said.outcomes, named, strict=True)
             if session_id is None or session_id in strangers
         ],
-    }
+    )

@@ -2,20 +2,28 @@
 
 import re
 
+import msgspec
 from aiohttp import web
 from msgspec import UNSET
 
 from checkout.order_store import OrderStore
-from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.described import described
 from inventory.kit.http import json_response, read_body
 from inventory.kit.problem import NotFound
-from inventory.refusals import PaymentRunning
+from inventory.refusals import ChangedMeanwhile, PaymentRunning, RoomArchived
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.gates import Gates
 from waitroom.gate.gate_store import GateStore
-from waitroom.gate.rules import GATE_CHANGE
+from waitroom.gate.rules import GATE_CHANGE, GateChange, GateRules
+
+
+class GateBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A room's gate: how it stands in front of a site."""
+
+    room: str
+    gate: GateRules
+
 
 # As many digits as an id can have.
 _SESSION = re.compile(r"[1-9][0-9]{0,17}")
@@ -41,9 +49,12 @@ class GateAdmin:
             ),
         ]
 
+    @described(answer=GateBody)
     async def read(self, request: web.Request, operator: Operator) -> web.Response:
+        """Return how the room stands in front of a site."""
         return json_response(await self._body(request.match_info["room"]))
 
+    @described(body=GateChange, answer=GateBody, refusals=(ChangedMeanwhile, RoomArchived))
     async def put(self, request: web.Request, operator: Operator) -> web.Response:
         """Put rules in place of those that stand; a rule that is left out gets its default."""
         room, change = request.match_info["room"], await read_body(request, GATE_CHANGE)
@@ -71,5 +82,5 @@ class GateAdmin:
         await self._sessions.leave(session_id)
         return web.Response(status=204)
 
-    async def _body(self, room: str) -> Json:
-        return {"room": room, "gate": await self._store.read(room)}
+    async def _body(self, room: str) -> GateBody:
+        return GateBody(room=room, gate=await self._store.read(room))

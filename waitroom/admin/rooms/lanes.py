@@ -12,25 +12,27 @@ from msgspec import Meta
 
 from inventory.kit.doors.accept import prefers
 from inventory.kit.doors.decoding import check_digits, decoder
+from inventory.kit.doors.described import CSV, JSON, Answer, described
 from inventory.kit.doors.moments import Moment
-from inventory.kit.doors.query import query_text
+from inventory.kit.doors.query import Text, When, Whole
 from inventory.kit.doors.texts import Name, Note, read_note
 from inventory.kit.http import (
     PRIVATE,
     arriving,
     json_response,
-    query_int,
     read_body,
 )
 from inventory.kit.problem import BadRequest, Busy, NotFound
+from inventory.refusals import RoomArchived
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
-from waitroom.admin.moments import query_moment
+from waitroom.admin.rooms.answers import LaneList, ProfilesOnFile
 from waitroom.admin.rooms.people_csv import FILE_BYTES_MAX, read_people, write_links, write_people
 from waitroom.desk.board import Board
 from waitroom.desk.entrance import Entrance
 from waitroom.line.invitation import COUNT_MAX
-from waitroom.refusals import PeopleTooMany
+from waitroom.refusals import PeopleTooMany, SaleEnded, UnreadablePeople
+from waitroom.store.invitation_store import BatchOnFile
 from waitroom.store.room_store import RoomStore
 
 PLACES_MAX = 10_000_000
@@ -63,6 +65,20 @@ class MadeInvitations(msgspec.Struct, frozen=True, kw_only=True):
     links: list[str]
 
 
+class BatchList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of batches, the newest first; `next` is the cursor of the page after it."""
+
+    invitations: list[BatchOnFile]
+    next: int | None
+
+
+class RevokedBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """How many unused invitations of a batch were revoked."""
+
+    batch: int
+    revoked: int
+
+
 class LaneChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     share: Annotated[float, Meta(ge=0.001, le=1000)]
 
@@ -79,6 +95,13 @@ class ProfileChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         check_digits("time_factor", self.time_factor)
 
 
+_LIMIT = Whole(name="limit", text="Batches on a page.", default=50, low=1, high=200)
+_CURSOR = Whole(
+    name="cursor", text="The `next` of the page before.", default=0, low=1, high=BATCH_MAX
+)
+_LANE = Text(name="lane", text="The lane that a list of people is for.", default="main")
+_UNTIL = When(name="until", text="When the invitations of a list of people run out.")
+_NOTE = Text(name="note", text="A note for the record, for a list of people.", read=read_note)
 _NEW_INVITATIONS = decoder(NewInvitations)
 _LANE_CHANGE = decoder(LaneChange)
 _PROFILE_CHANGE = decoder(ProfileChange)
@@ -121,9 +144,12 @@ class LanesAdmin:
             ),
         ]
 
+    @described(answer=LaneList)
     async def list_lanes(self, request: web.Request, operator: Operator) -> web.Response:
-        return json_response({"lanes": await self._rooms.lanes(request.match_info["room"])})
+        """List a room's lanes."""
+        return json_response(LaneList(lanes=await self._rooms.lanes(request.match_info["room"])))
 
+    @described(body=LaneChange, answer=LaneList, refusals=(RoomArchived, SaleEnded))
     async def set_lane(self, request: web.Request, operator: Operator) -> web.Response:
         """Add a lane, or change its share of the calls."""
         room, lane = request.match_info["room"], request.match_info["lane"]
@@ -132,15 +158,25 @@ class LanesAdmin:
         await self._board.refresh(rooms=True)
         return await self.list_lanes(request, operator)
 
+    @described(query=(_LIMIT, _CURSOR), answer=BatchList)
     async def list_invitations(self, request: web.Request, operator: Operator) -> web.Response:
         """List the batches, the newest first, with how many of each were used; no links."""
-        limit = query_int(request, "limit", default=50, low=1, high=200)
-        before = query_int(request, "cursor", default=0, low=1, high=BATCH_MAX) or None
+        limit = _LIMIT.of(request.query)
+        before = _CURSOR.of(request.query) or None
         room = request.match_info["room"]
         found = await self._invitations.page(room, before=before, limit=limit)
         following = found[-1].batch if len(found) == limit else None
-        return json_response({"invitations": found, "next": following})
+        return json_response(BatchList(invitations=found, next=following))
 
+    @described(
+        query=(_LANE, _UNTIL, _NOTE),
+        body=NewInvitations,
+        accepts=(JSON, CSV),
+        answer=MadeInvitations,
+        status=201,
+        also=(Answer(status=201, body=str, content_type=CSV),),
+        refusals=(PeopleTooMany, UnreadablePeople, RoomArchived),
+    )
     async def invite(self, request: web.Request, operator: Operator) -> web.Response:
         """Make a batch of links: a number of them, or one for each person of a CSV file."""
         if request.content_type == "text/csv":
@@ -160,12 +196,12 @@ class LanesAdmin:
 
     async def _invite_people(self, request: web.Request, operator: Operator) -> web.Response:
         room, query = request.match_info["room"], request.query
-        note = query_text(request.query, "note", read_note)
+        note = _NOTE.of(query)
         people = await asyncio.to_thread(read_people, await _receive(request))
         asked = NewInvitations(
             count=people.count,
-            lane=query.get("lane", "main"),
-            until=query_moment(request, "until"),
+            lane=_LANE.of(query),
+            until=_UNTIL.of(query),
             note=note,
         )
         return await self._file(room, asked, operator, partial(write_people, people))
@@ -203,6 +239,7 @@ class LanesAdmin:
         response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 
+    @described(answer=RevokedBatch)
     async def revoke(self, request: web.Request, operator: Operator) -> web.Response:
         """Revoke the unused invitations of a batch; places that were taken by it stay."""
         room, batch = request.match_info["room"], request.match_info["batch"]
@@ -210,12 +247,15 @@ class LanesAdmin:
         if not 1 <= number <= BATCH_MAX:
             raise NotFound(f"There is no batch {batch!r}.")
         unused = await self._invitations.revoke(room, number, who=operator.name)
-        return json_response({"batch": number, "revoked": unused})
+        return json_response(RevokedBatch(batch=number, revoked=unused))
 
+    @described(answer=ProfilesOnFile)
     async def list_profiles(self, request: web.Request, operator: Operator) -> web.Response:
+        """List the profiles that give places more time."""
         found = await self._rooms.profiles(request.match_info["room"])
-        return json_response({"profiles": found})
+        return json_response(ProfilesOnFile(profiles=found))
 
+    @described(body=ProfileChange, answer=ProfilesOnFile, refusals=(RoomArchived,))
     async def set_profile(self, request: web.Request, operator: Operator) -> web.Response:
         """Add a profile, or change it; who has it and is not called yet gets the new time."""
         change = await read_body(request, _PROFILE_CHANGE)

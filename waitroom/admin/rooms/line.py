@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from inventory.kit.doors.described import described
 from inventory.kit.http import PRIVATE, send_file
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -25,6 +26,7 @@ class LineAdmin:
             ),
         ]
 
+    @described(answer=str, content_type="application/x-ndjson")
     async def dump_log(self, request: web.Request, operator: Operator) -> web.StreamResponse:
         """Send a room's log as `waitroom verify` saves it, even if it is not public yet.
 

@@ -1,9 +1,10 @@
 """The operators' API for how a room looks: a draft that they preview, and what is live."""
 
+import msgspec
 from aiohttp import web
 from msgspec import UNSET
 
-from inventory.kit.doors.decoding import Json
+from inventory.kit.doors.described import described
 from inventory.kit.http import json_response, read_body
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -11,6 +12,13 @@ from waitroom.desk.looks import RoomLooks
 from waitroom.look.look import LOOK_CHANGE, RoomLook, unreadable
 from waitroom.look.look_store import LookStore
 from waitroom.refusals import UnreadableColour
+
+
+class LooksBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The look that operators work on, and the one that shoppers see."""
+
+    draft: RoomLook
+    live: RoomLook
 
 
 class LookAdmin:
@@ -27,9 +35,12 @@ class LookAdmin:
             web.post(f"{look}/publish", as_role("operator", self.publish, scope="rooms")),
         ]
 
+    @described(answer=LooksBody)
     async def read(self, request: web.Request, operator: Operator) -> web.Response:
+        """Return how a room looks: the draft, and what is live."""
         return json_response(await self._body(request.match_info["room"]))
 
+    @described(body=RoomLook, answer=LooksBody, refusals=(UnreadableColour,))
     async def save(self, request: web.Request, operator: Operator) -> web.Response:
         """Keep a draft in place of the last one; raises `UnreadableColour`."""
         room, change = request.match_info["room"], await read_body(request, LOOK_CHANGE)
@@ -38,6 +49,7 @@ class LookAdmin:
         await self._store.save(room, draft, was=was, who=operator.name)
         return json_response(await self._body(room))
 
+    @described(answer=LooksBody, refusals=(UnreadableColour,))
     async def publish(self, request: web.Request, operator: Operator) -> web.Response:
         """Show the draft to shoppers. A repeat changes nothing."""
         room = request.match_info["room"]
@@ -46,9 +58,9 @@ class LookAdmin:
         await self._looks.refresh()
         return json_response(await self._body(room))
 
-    async def _body(self, room: str) -> Json:
+    async def _body(self, room: str) -> LooksBody:
         looks = await self._store.read(room)
-        return {"draft": looks.draft, "live": looks.live}
+        return LooksBody(draft=looks.draft, live=looks.live)
 
 
 def _require_readable(look: RoomLook) -> None:

@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.described import described
 from inventory.kit.doors.texts import Note, is_visible
 from inventory.kit.http import json_response, read_body
 from inventory.kit.problem import BadRequest, NotFound
@@ -46,7 +47,7 @@ class PlaceBody(msgspec.Struct, frozen=True, kw_only=True):
     grace_until: datetime | None
 
 
-class RevokedBody(msgspec.Struct, frozen=True, kw_only=True):
+class RevokedPlace(msgspec.Struct, frozen=True, kw_only=True):
     line: str
     number: int
     status: Literal["revoked"] = "revoked"
@@ -73,6 +74,7 @@ class PlacesAdmin:
             web.delete(place, as_role("operator", self.revoke, scope="rooms")),
         ]
 
+    @described(answer=PlaceBody)
     async def read(self, request: web.Request, operator: Operator) -> web.Response:
         """Say of a place what its holder is told, and its reference where its ticket is known.
 
@@ -97,6 +99,9 @@ class PlacesAdmin:
         )
         return json_response(body)
 
+    @described(
+        body=Revocation, answer=RevokedPlace, refusals=(PlaceOver, PaymentRunning, RoomArchived)
+    )
     async def revoke(self, request: web.Request, operator: Operator) -> web.Response:
         """Take a place away; its session ends, and the public log has a hash of the reason."""
         named = request.match_info
@@ -120,7 +125,7 @@ class PlacesAdmin:
         if verdict == "archived":
             raise RoomArchived
         await self._board.refresh_places()
-        return json_response(RevokedBody(line=named["line"], number=number))
+        return json_response(RevokedPlace(line=named["line"], number=number))
 
 
 def _named(view: RoomView, line: str, number: str) -> Ticket:

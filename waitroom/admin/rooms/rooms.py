@@ -10,14 +10,15 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET
 
-from inventory.kit.doors.decoding import Json
+from inventory.kit.doors.described import Answer, described
 from inventory.kit.doors.texts import is_visible
 from inventory.kit.http import json_response, read_body
 from inventory.kit.problem import BadRequest, NotFound
+from inventory.refusals import RoomArchived, Taken
 from waitroom.admin.accounts.actions import ActionFilter, ActionStore
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
-from waitroom.admin.audit.listing import action_body
+from waitroom.admin.audit.listing import ActionList, action_body
 from waitroom.admin.bodies import (
     CROWD_ORDER,
     NEW_ROOM,
@@ -26,17 +27,40 @@ from waitroom.admin.bodies import (
     ROOM_CHANGE,
     STATUS_CHANGE,
     CrowdOrder,
+    NewRoom,
+    PublicValue,
     Reset,
     RoomChange,
     StatusChange,
 )
-from waitroom.admin.rooms.crowd import Crowds
+from waitroom.admin.rooms.answers import (
+    ArchiveBody,
+    FreshFigures,
+    NamedRoom,
+    OperatorRoom,
+    OperatorRooms,
+    Rates,
+    ResetRoom,
+    RoomDraws,
+    RoomSettings,
+    draw_body,
+    status_for_operators,
+)
+from waitroom.admin.rooms.crowd import CrowdReport, Crowds
 from waitroom.desk.board import Board
-from waitroom.line.rules import RoomRules
-from waitroom.line.state import shown_status
-from waitroom.refusals import NoCrowds, NoDrawWaits
+from waitroom.refusals import (
+    CrowdRunning,
+    DrawIsDue,
+    NoCrowds,
+    NoDrawWaits,
+    NotOpenYet,
+    RoomUnreadable,
+    SaleEnded,
+    SaleNotEnded,
+    StillOpen,
+)
 from waitroom.store.archive_store import ArchiveStore
-from waitroom.store.draw_store import DrawStore, LineDraw
+from waitroom.store.draw_store import DrawStore
 from waitroom.store.room_store import RoomFigures, RoomStore
 
 ACTIONS_SHOWN = 50
@@ -50,30 +74,6 @@ RATE_OVER_S = 60.0
 # The rules that a program may change whose key only steers rooms.
 STEERING = {"calls_per_minute", "batch_max", "seats_max", "message"}
 _STATUS_OF = {"pause": "paused", "resume": "open", "open": "open", "close": "ended"}
-_SETTINGS = (
-    "order_by",
-    "public_value_source",
-    "join_by",
-    "log_public",
-    "fairness_public",
-    "language",
-    "stock_elsewhere",
-    "public",
-    "seats_max",
-    "calls_per_minute",
-    "batch_max",
-    "claim_window_s",
-    "session_s",
-    "hold_s",
-    "hold_extensions_max",
-    "payment_window_s",
-    "grace_s",
-    "units_promised",
-    "disappointed_max",
-    "order_units_max",
-    "customers_only",
-    "returns_window_s",
-)
 
 
 class RoomsAdmin:
@@ -95,8 +95,8 @@ class RoomsAdmin:
         self._board = board
         self._actions = actions
         self._crowds = crowds
-        self._figures: dict[str, tuple[float, Json]] = {}
-        self._readings: dict[str, asyncio.Task[Json]] = {}
+        self._figures: dict[str, tuple[float, FreshFigures]] = {}
+        self._readings: dict[str, asyncio.Task[FreshFigures]] = {}
         self._history: dict[str, deque[tuple[float, RoomFigures]]] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -140,13 +140,16 @@ class RoomsAdmin:
             ),
         ]
 
+    @described(answer=OperatorRooms)
     async def list_rooms(self, request: web.Request, operator: Operator) -> web.Response:
+        """List all rooms."""
         rooms = [
-            {"room": v.room, "name": v.rules.name, "status": v.rules.status}
-            for v in self._board.rooms.values()
+            NamedRoom(room=view.room, name=view.rules.name, status=view.rules.status)
+            for view in self._board.rooms.values()
         ]
-        return json_response({"rooms": rooms})
+        return json_response(OperatorRooms(rooms=rooms))
 
+    @described(body=NewRoom, answer=OperatorRoom, status=201, refusals=(Taken, NotFound))
     async def create_room(self, request: web.Request, operator: Operator) -> web.Response:
         """Make a room by the defaults, or with all rules of another, and those that are named."""
         body = await read_body(request, NEW_ROOM)
@@ -162,10 +165,14 @@ class RoomsAdmin:
         await self._board.refresh(rooms=True)
         return json_response(await self.room_body(body.room), status=201)
 
+    @described(answer=OperatorRoom, refusals=(RoomUnreadable,))
     async def read_room(self, request: web.Request, operator: Operator) -> web.Response:
+        """Return a room with its rules and its figures."""
         return json_response(await self.room_body(request.match_info["room"]))
 
+    @described(body=RoomChange, answer=OperatorRoom, refusals=(RoomArchived, SaleEnded, DrawIsDue))
     async def change_room(self, request: web.Request, operator: Operator) -> web.Response:
+        """Change rules of a room. Every change goes on record, and into the public log."""
         room = request.match_info["room"]
         rules, reason = _rules_of(_within_scope(await read_body(request, ROOM_CHANGE), operator))
         if rules == "{}":
@@ -174,7 +181,17 @@ class RoomsAdmin:
         await self._board.refresh(rooms=True)
         return json_response(await self.room_body(room))
 
+    @described(
+        body=StatusChange,
+        body_required=False,
+        answer=OperatorRoom,
+        refusals=(RoomArchived, SaleEnded, NotOpenYet, DrawIsDue),
+    )
     async def set_status(self, request: web.Request, operator: Operator) -> web.Response:
+        """Open, pause, resume or close a room, by the last word of the path.
+
+        Closing ends the sale for good, so it needs the room's name once more, in `confirm`.
+        """
         room, verb = request.match_info["room"], request.match_info["verb"]
         if verb not in _STATUS_OF:
             raise NotFound
@@ -191,6 +208,9 @@ class RoomsAdmin:
         await self._board.refresh(rooms=True)
         return json_response(await self.room_body(room))
 
+    @described(
+        body=Reset, body_required=False, answer=ResetRoom, refusals=(RoomArchived, StillOpen)
+    )
     async def reset(self, request: web.Request, operator: Operator) -> web.Response:
         """Reset the room; the operator types its name and says why."""
         room = request.match_info["room"]
@@ -204,8 +224,19 @@ class RoomsAdmin:
             raise BadRequest("Say the reason; it goes on record.")
         taken_back = await self._rooms.reset(room, who=operator.name, reason=body.reason)
         await self._board.refresh(rooms=True)
-        return json_response({**await self.room_body(room), "calls_taken_back": taken_back})
+        return json_response(
+            ResetRoom(
+                **msgspec.structs.asdict(await self.room_body(room)), calls_taken_back=taken_back
+            )
+        )
 
+    @described(
+        body=Reset,
+        body_required=False,
+        answer=ArchiveBody,
+        also=(Answer(status=202, body=ArchiveBody, text="It is sealed, and a sweep archives it."),),
+        refusals=(SaleNotEnded, StillOpen),
+    )
     async def archive(self, request: web.Request, operator: Operator) -> web.Response:
         """Seal a room that is over for the sweep to archive; asked again, tell how that stands."""
         room = request.match_info["room"]
@@ -218,8 +249,11 @@ class RoomsAdmin:
         await self._archive.seal(room, who=operator.name, reason=body.reason)
         await self._board.refresh(rooms=True)
         archived = await self._archive.is_archived(room)
-        return json_response({"room": room, "archived": archived}, status=200 if archived else 202)
+        return json_response(
+            ArchiveBody(room=room, archived=archived), status=200 if archived else 202
+        )
 
+    @described(body=PublicValue, answer=RoomDraws, refusals=(NoDrawWaits, RoomArchived))
     async def give_public_value(self, request: web.Request, operator: Operator) -> web.Response:
         """Give the draw the value that its announced source has published since the closing."""
         room = request.match_info["room"]
@@ -231,34 +265,36 @@ class RoomsAdmin:
         # An operator who asks again after a lost answer has given the value already.
         if not given and (not draws or any(draw.value != value for draw in draws)):
             raise NoDrawWaits
-        return json_response({"room": room, "draw": [_draw_body(draw) for draw in draws]})
+        return json_response(RoomDraws(room=room, draw=[draw_body(draw) for draw in draws]))
 
-    async def room_body(self, room: str) -> Json:
+    async def room_body(self, room: str) -> OperatorRoom:
         """Return a room with its rules and its figures of a moment ago; raises `NotFound`."""
         rules = await self._rooms.read(room)
         view = self._board.rooms.get(room)
         draws = await self._draws.of_room(room) if rules.order_by == "draw" else []
-        return {
-            "room": room,
-            "name": rules.name,
-            "currency": rules.currency,
-            "status": _status_for_operators(rules, draws),
-            "message": rules.message,
-            "policy": rules.policy,
-            "doors_at": rules.doors_at,
-            "opens_at": rules.opens_at,
-            "closes_at": rules.closes_at,
-            "settings": {name: getattr(rules, name) for name in _SETTINGS},
-            "draw": [_draw_body(draw) for draw in draws],
-            "figures": await self._fresh_figures(room),
-            "version": view.state.version if view and view.state else 0,
-        }
+        return OperatorRoom(
+            room=room,
+            name=rules.name,
+            currency=rules.currency,
+            status=status_for_operators(rules, draws),
+            message=rules.message,
+            policy=rules.policy,
+            doors_at=rules.doors_at,
+            opens_at=rules.opens_at,
+            closes_at=rules.closes_at,
+            settings=RoomSettings(
+                **{name: getattr(rules, name) for name in RoomSettings.__struct_fields__}
+            ),
+            draw=[draw_body(draw) for draw in draws],
+            figures=await self._fresh_figures(room),
+            version=view.state.version if view and view.state else 0,
+        )
 
-    async def _fresh_figures(self, room: str) -> Json:
+    async def _fresh_figures(self, room: str) -> FreshFigures:
         """Return figures of a moment ago, or those of the reading that runs."""
-        fresh_until, body = self._figures.get(room, (0.0, {}))
-        if time.monotonic() < fresh_until:
-            return body
+        kept = self._figures.get(room)
+        if kept is not None and time.monotonic() < kept[0]:
+            return kept[1]
         reading = self._readings.get(room)
         if reading is None:
             reading = asyncio.create_task(self._read_figures(room))
@@ -269,7 +305,7 @@ class RoomsAdmin:
         # An operator who goes away takes the figures from no other.
         return await asyncio.shield(reading)
 
-    async def _read_figures(self, room: str) -> Json:
+    async def _read_figures(self, room: str) -> FreshFigures:
         now = time.monotonic()
         at = datetime.now(UTC)
         figures = await self._rooms.figures(room)
@@ -280,27 +316,42 @@ class RoomsAdmin:
         history.append((now, figures))
         while len(history) > 1 and history[0][0] < now - RATE_OVER_S:
             history.popleft()
-        body: Json = {"at": at, **asdict(figures), **_rates(*history[0], now, figures)}
+        rates = _rates(*history[0], now, figures)
+        body = FreshFigures(at=at, **asdict(figures), **rates)
         took = time.monotonic() - now
         self._figures[room] = (now + max(FIGURES_FRESH_S, FIGURES_REST * took), body)
         return body
 
+    @described(answer=ActionList)
     async def list_actions(self, request: web.Request, operator: Operator) -> web.Response:
+        """List the latest acts of operators in a room."""
         wanted = ActionFilter(room=request.match_info["room"])
         actions = await self._actions.find(wanted, limit=ACTIONS_SHOWN)
-        return json_response({"actions": [action_body(action) for action in actions]})
+        return json_response(ActionList(actions=[action_body(action) for action in actions]))
 
+    @described(answer=CrowdReport, refusals=(NoCrowds,))
     async def read_crowd(self, request: web.Request, operator: Operator) -> web.Response:
+        """Return the report of a simulated crowd."""
         return json_response(await self._crowd().report(request.match_info["room"]))
 
+    @described(
+        body=CrowdOrder,
+        body_required=False,
+        answer=CrowdReport,
+        status=202,
+        refusals=(NoCrowds, CrowdRunning),
+    )
     async def start_crowd(self, request: web.Request, operator: Operator) -> web.Response:
+        """Send a simulated crowd to a room of a demonstration."""
         body = await read_body(request, CROWD_ORDER) if request.can_read_body else CrowdOrder()
         room = (await self._board.find(request.match_info["room"])).room
         await self._crowd().start(room, shoppers=body.shoppers, arrive_s=body.arrive_s)
         await self._actions.record(room, operator.name, "crowd", {"shoppers": body.shoppers})
         return json_response(await self._crowd().report(room), status=202)
 
+    @described(status=204, refusals=(NoCrowds,))
     async def stop_crowd(self, request: web.Request, operator: Operator) -> web.Response:
+        """Call a simulated crowd back."""
         await self._crowd().stop(request.match_info["room"])
         return web.Response(status=204)
 
@@ -325,37 +376,12 @@ def _rules_of(change: RoomChange) -> tuple[str, str]:
     return msgspec.json.encode(values).decode(), reason
 
 
-def _status_for_operators(rules: RoomRules, draws: list[LineDraw]) -> str:
-    """Return the room's status in one word; a paused room says so even if it is sold out."""
-    drawing = any(draw.count is not None and draw.drawn_at is None for draw in draws)
-    return shown_status(
-        rules.status,
-        sold_out=rules.sold_out and rules.status == "open",
-        doors_open=rules.doors_open,
-        drawing=drawing,
-    )
-
-
-def _draw_body(draw: LineDraw) -> Json:
-    return {
-        "line": draw.line,
-        "lane": draw.lane,
-        "status": draw.status,
-        "announced_at": draw.announced_at,
-        "commitment": draw.commitment.hex(),
-        "public_value_source": draw.public_value_source,
-        "value": draw.value,
-        "entries": draw.entries if draw.count is None else draw.count,
-        "drawn_at": draw.drawn_at,
-    }
-
-
 def _joined(figures: RoomFigures) -> int:
     # Entries become numbers at the draw, and are no new arrivals then.
     return max(figures.tail, figures.entries)
 
 
-def _rates(then_s: float, then: RoomFigures, now_s: float, now: RoomFigures) -> dict[str, float]:
+def _rates(then_s: float, then: RoomFigures, now_s: float, now: RoomFigures) -> Rates:
     minutes = max(now_s - then_s, 1.0) / 60
     claims = now.claimed + now.ended - then.claimed - then.ended
     return {

@@ -4,10 +4,13 @@ import msgspec
 from aiohttp import web
 
 from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.described import described
 from inventory.kit.doors.texts import Note
 from inventory.kit.http import json_response, read_body
+from inventory.refusals import RoomArchived
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.rooms.answers import SellerList
 from waitroom.store.room_store import RoomStore
 
 
@@ -33,10 +36,14 @@ class SellersAdmin:
             web.put(f"{sellers}/{{seller}}", as_role("operator", self.admit, scope="rooms")),
         ]
 
+    @described(answer=SellerList)
     async def list_sellers(self, request: web.Request, operator: Operator) -> web.Response:
         """List the sellers whom the room admits, and those who have SKUs there without it."""
-        return json_response({"sellers": await self._rooms.sellers(request.match_info["room"])})
+        return json_response(
+            SellerList(sellers=await self._rooms.sellers(request.match_info["room"]))
+        )
 
+    @described(body=SellerChange, answer=SellerList, refusals=(RoomArchived,))
     async def admit(self, request: web.Request, operator: Operator) -> web.Response:
         """Admit a seller, or withdraw one; a repeat changes nothing."""
         room, seller = request.match_info["room"], request.match_info["seller"]

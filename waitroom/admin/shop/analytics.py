@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 
 from inventory.kit.doors.decoding import Json
-from inventory.kit.http import json_response, query_int
+from inventory.kit.doors.described import described
+from inventory.kit.doors.query import When, Whole
+from inventory.kit.http import json_response
+from inventory.kit.problem import AuditTooLong
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
-from waitroom.admin.moments import query_moment
+from waitroom.admin.shop.answers import AnalysisBody, RestBody, SalesBody, SkuSalesBody, StepSales
+from waitroom.refusals import TooMuchToCount
 from waitroom.reports.analytics.analysis import (
     STEP_S_MAX,
     STEP_S_MIN,
@@ -21,6 +25,18 @@ from waitroom.reports.analytics.analysis import (
 from waitroom.reports.analytics.analytics_store import AnalyticsStore
 
 SPAN_UNTIL_NOW = timedelta(days=1)
+
+
+_FROM = When(name="from", text="The beginning of the span, by default a day before its end.")
+_TO = When(name="to", text="The end of the span, by default now.")
+_STEP = Whole(
+    name="step",
+    text="The length of a step in seconds, by default one that fits the span.",
+    default=0,
+    low=STEP_S_MIN,
+    high=STEP_S_MAX,
+)
+_TOP = Whole(name="top", text="How many of the best-selling SKUs.", default=10, low=1, high=100)
 
 
 class AnalyticsAdmin:
@@ -37,44 +53,50 @@ class AnalyticsAdmin:
             ),
         ]
 
+    @described(
+        query=(_FROM, _TO, _STEP, _TOP),
+        answer=AnalysisBody,
+        refusals=(TooMuchToCount, AuditTooLong),
+    )
     async def analyse(self, request: web.Request, operator: Operator) -> web.Response:
         """Answer with the figures from `from` to `to`, by default of the last day."""
         report = await self._analytics.analyse(
             request.match_info["room"],
             _span(request),
-            top=query_int(request, "top", default=10, low=1, high=100),
+            top=_TOP.of(request.query),
             seller=operator.scope,
         )
         return json_response(_body(request.match_info["room"], report))
 
 
 def _span(request: web.Request) -> Span:
-    until = query_moment(request, "to") or datetime.now(UTC)
-    since = query_moment(request, "from") or until - SPAN_UNTIL_NOW
-    step_s = query_int(request, "step", default=0, low=STEP_S_MIN, high=STEP_S_MAX)
+    until = _TO.of(request.query) or datetime.now(UTC)
+    since = _FROM.of(request.query) or until - SPAN_UNTIL_NOW
+    step_s = _STEP.of(request.query)
     return make_span(since, until, step_s or None)
 
 
-def _body(room: str, report: Analysis) -> Json:
+def _body(room: str, report: Analysis) -> AnalysisBody:
     span = report.span
-    return {
-        "room": room,
-        "from": span.since,
-        "to": span.until,
-        "step_s": span.step_s,
-        "currency": report.currency,
-        "sales": [
-            {"at": at, **_sales(sales)} for at, sales in zip(span.steps, report.steps, strict=True)
+    return AnalysisBody(
+        room=room,
+        since=span.since,
+        until=span.until,
+        step_s=span.step_s,
+        currency=report.currency,
+        sales=[
+            StepSales(at=at, **_sales(sales))
+            for at, sales in zip(span.steps, report.steps, strict=True)
         ],
-        "total": _sales(report.total),
-        "skus": [{"sku": s.sku, "name": s.name, **_sales(s.sales)} for s in report.skus],
-        "rest": {**_sales(report.rest.sales), "orders": None, "skus": report.rest.skus},
-        "walk": report.walk and report.walk.steps(),
-        "holds": report.outcomes,
-        "time_to_pay": report.pay_times,
-        "waits": report.waits,
-    }
+        total=SalesBody(**_sales(report.total)),
+        skus=[SkuSalesBody(sku=s.sku, name=s.name, **_sales(s.sales)) for s in report.skus],
+        rest=RestBody(**{**_sales(report.rest.sales), "orders": None, "skus": report.rest.skus}),
+        walk=None if report.walk is None else report.walk.steps(),
+        holds=report.outcomes,
+        time_to_pay=report.pay_times,
+        waits=report.waits,
+    )
 
 
-def _sales(sales: Sales) -> dict[str, int]:
+def _sales(sales: Sales) -> Json:
     return {**asdict(sales), "net_minor": sales.net_minor}

@@ -3,24 +3,28 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import BinaryIO, cast
 
+import msgspec
 from aiohttp import web
+from msgspec import UNSET, UnsetType
 
 from inventory.catalogue_csv import report_head, report_rows
 from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
-from inventory.kit.doors.query import query_text
+from inventory.kit.doors.decoding import Json
+from inventory.kit.doors.described import CSV, Answer, described
+from inventory.kit.doors.query import Choice, Text, Whole
 from inventory.kit.doors.texts import read_note
 from inventory.kit.http import (
     PRIVATE,
     PROBLEM,
     encode,
-    query_int,
     send_file,
     send_pieces,
 )
-from inventory.kit.problem import BadRequest, Busy, TooLarge
+from inventory.kit.problem import Busy, TooLarge
+from inventory.refusals import CatalogueMoved, RoomArchived, UnreadableFile
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.admin.uploads import PIECE_BYTES, receive
@@ -36,6 +40,47 @@ EACH_MAX = 1000
 _CSV = {**PRIVATE, "Content-Type": "text/csv; charset=utf-8"}
 # A larger file is written to the disk instead of kept in memory.
 MEMORY_BYTES_MAX = 1024 * 1024
+
+
+class Fate(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of one row of a file."""
+
+    line: int
+    sku: str | None
+    fate: str
+    # What each field was and is.
+    changes: Json | UnsetType = UNSET
+    # Units that are received.
+    receive: int | UnsetType = UNSET
+    # Why the row was refused.
+    reasons: list[str] | UnsetType = UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport(Report):
+    """The result of an import, or what it would be."""
+
+    room: str
+    dry_run: bool
+    fates: list[Fate]
+
+
+_DRY_RUN = Choice(name="dry_run", text="1 imports nothing.", words=("0", "1"), default="0")
+_REPORT = Choice(
+    name="report", text="The form of the report.", words=("json", "csv"), default="json"
+)
+_ROWS = Whole(
+    name="rows",
+    text="At most so many rows of each fate; 0 is all.",
+    default=0,
+    low=0,
+    high=EACH_MAX,
+)
+_DELIVERY = Text(
+    name="delivery",
+    text="A name for this delivery of units. A file that comes again under it brings none twice.",
+)
+_REASON = Text(name="reason", text="A note for the record.", read=read_note, default="import")
 
 
 class CatalogueFilesAdmin:
@@ -56,6 +101,14 @@ class CatalogueFilesAdmin:
             ),
         ]
 
+    @described(
+        query=(_DRY_RUN, _REPORT, _ROWS, _DELIVERY, _REASON),
+        body=bytes,
+        accepts=(CSV,),
+        answer=ImportReport,
+        also=(Answer(body=str, content_type=CSV),),
+        refusals=(NotCsv, UnreadableFile, ImportRefused, CatalogueMoved, RoomArchived),
+    )
     async def load(self, request: web.Request, operator: Operator) -> web.StreamResponse:
         """Import a file, or with `dry_run=1` report row by row the effect of an import.
 
@@ -63,11 +116,9 @@ class CatalogueFilesAdmin:
         """
         if request.content_type != "text/csv":
             raise NotCsv
-        dry_run = request.query.get("dry_run", "0")
-        if dry_run not in {"0", "1"}:
-            raise BadRequest("dry_run must be 1 or 0.")
-        as_csv = request.query.get("report", "json") == "csv"
-        each_max = query_int(request, "rows", default=0, low=0, high=EACH_MAX) or None
+        dry_run = _DRY_RUN.of(request.query)
+        as_csv = _REPORT.of(request.query) == "csv"
+        each_max = _ROWS.of(request.query) or None
         with _spool() as file, _spool() as fates:
             await receive(
                 request,
@@ -79,8 +130,8 @@ class CatalogueFilesAdmin:
             source = Source(
                 file=file,
                 who=operator.name,
-                delivery=request.query.get("delivery", ""),
-                reason=query_text(request.query, "reason", read_note, default="import"),
+                delivery=_DELIVERY.of(request.query),
+                reason=_REASON.of(request.query),
                 seller=operator.scope,
             )
             if self._turns.locked():
@@ -99,7 +150,9 @@ class CatalogueFilesAdmin:
                 return await send_file(request, _as_csv(fates), name=name, headers=headers)
             return await _answer(request, report, fates, dry_run=dry_run == "1")
 
+    @described(answer=str, content_type=CSV)
     async def dump(self, request: web.Request, operator: Operator) -> web.StreamResponse:
+        """Return the catalogue of a room as a CSV file, which can be imported again."""
         room = request.match_info["room"]
         pieces = self._imports.dump(room, seller=operator.scope)
         # An unknown room is refused before the answer begins.

@@ -1,20 +1,30 @@
 """The operators' API for stock: movements, balances at any moment, and the check of the books."""
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 from aiohttp import web
 
+from inventory.catalogue import OperatorSku
 from inventory.hold import idempotency_uuid
+from inventory.kit.doors.described import KEY, described
+from inventory.kit.doors.query import Text, When, Whole
 from inventory.kit.doors.texts import is_visible
-from inventory.kit.http import idempotency_key, json_response, query_int, read_body
-from inventory.kit.problem import BadRequest, Forbidden
+from inventory.kit.http import idempotency_key, json_response, read_body
+from inventory.kit.problem import AuditTooLong, BadRequest, Forbidden, IdempotencyKeyReused
 from inventory.ledger_store import LedgerStore
+from inventory.refusals import BelowCommitted
 from inventory.sku_store import StockStore
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
-from waitroom.admin.bodies import MOVEMENT
-from waitroom.admin.moments import query_moment
+from waitroom.admin.bodies import MOVEMENT, StockChange
+from waitroom.admin.shop.answers import Breaches, MovementList, StockAt
+
+_MOVEMENTS_LIMIT = Whole(name="limit", text="Movements on a page.", default=100, low=1, high=1000)
+_BEFORE = When(name="before", text="The `next` of the page before.")
+_STOCK_LIMIT = Whole(name="limit", text="SKUs on a page.", default=200, low=1, high=500)
+_AT = When(name="at", text="The moment of the balances, by default now.")
+_SKU = Text(name="sku", text="Only this SKU.")
+_CURSOR = Text(name="cursor", text="The `next` of the page before.")
 
 
 class LedgerAdmin:
@@ -41,7 +51,14 @@ class LedgerAdmin:
             ),
         ]
 
+    @described(
+        headers=(KEY,),
+        body=StockChange,
+        answer=OperatorSku,
+        refusals=(BelowCommitted, IdempotencyKeyReused),
+    )
     async def move_stock(self, request: web.Request, operator: Operator) -> web.Response:
+        """Receive units of a SKU, or adjust its count. A repeat with the same key counts once."""
         wish = await read_body(request, MOVEMENT)
         if wish.quantity == 0 or (wish.kind == "received" and wish.quantity < 0):
             raise BadRequest("At least 1 unit comes in. To correct a count, adjust it.")
@@ -65,31 +82,36 @@ class LedgerAdmin:
         )
         return json_response((await self._stock.read(sku)).private_body())
 
+    @described(query=(_MOVEMENTS_LIMIT, _BEFORE), answer=MovementList, refusals=(AuditTooLong,))
     async def list_movements(self, request: web.Request, operator: Operator) -> web.Response:
-        limit = query_int(request, "limit", default=100, low=1, high=1000)
+        """List the movements of a SKU's stock, the newest first."""
+        limit = _MOVEMENTS_LIMIT.of(request.query)
         found = await self._ledger.movements(
             request.match_info["sku"],
-            before=query_moment(request, "before"),
+            before=_BEFORE.of(request.query),
             limit=limit,
             seller=operator.scope,
         )
         following = found[-1].at if len(found) == limit else None
-        return json_response({"movements": found, "next": following})
+        return json_response(MovementList(movements=found, next=following))
 
+    @described(query=(_AT, _SKU, _STOCK_LIMIT, _CURSOR), answer=StockAt, refusals=(AuditTooLong,))
     async def stock_at(self, request: web.Request, operator: Operator) -> web.Response:
-        limit = query_int(request, "limit", default=200, low=1, high=500)
-        at = query_moment(request, "at") or datetime.now(UTC)
+        """Return the balances of a room's SKUs at a moment."""
+        limit = _STOCK_LIMIT.of(request.query)
+        at = _AT.of(request.query) or datetime.now(UTC)
         found = await self._ledger.at(
             request.match_info["room"],
             at,
-            sku=request.query.get("sku"),
-            after=request.query.get("cursor", ""),
+            sku=_SKU.of(request.query) or None,
+            after=_CURSOR.of(request.query),
             limit=limit,
             seller=operator.scope,
         )
         following = found[-1].sku if len(found) == limit else None
-        stock = [asdict(balance) for balance in found]
-        return json_response({"at": at, "stock": stock, "next": following})
+        return json_response(StockAt(at=at, stock=found, next=following))
 
+    @described(answer=Breaches, refusals=(AuditTooLong,))
     async def breaches(self, request: web.Request, operator: Operator) -> web.Response:
-        return json_response({"breaches": await self._ledger.breaches()})
+        """Check the books of the stock."""
+        return json_response(Breaches(breaches=await self._ledger.breaches()))

@@ -5,24 +5,48 @@ from uuid import UUID
 
 from aiohttp import web
 
-from checkout.history.cursor import Cursor, read_cursor
+from checkout.history.cursor import CURSOR, Cursor, read_cursor
 from checkout.history.history_store import HistoryStore
 from checkout.history.order_file import ListedOrder, OrderFile
 from checkout.history.search import OrderFilter, read_words
 from checkout.history.sheet import header, rows_of
 from checkout.history.status import read_status
 from checkout.history.timeline import timeline
-from checkout.order import operator_body
+from checkout.order import PARTLY_REFUNDED, OrderState, operator_body
 from checkout.refund import operator_refund_body, seller_refund_body
-from checkout.refusals import UnknownOrder
-from inventory.kit.doors.decoding import Json
-from inventory.kit.http import PRIVATE, json_response, query_int, send_file
+from checkout.refusals import SkuNotHere, UnknownOrder
+from inventory.kit.doors.described import CSV, Answer, described
+from inventory.kit.doors.query import Text, When, Whole
+from inventory.kit.http import PRIVATE, json_response, send_file
 from inventory.kit.problem import Forbidden
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
-from waitroom.admin.moments import query_moment
+from waitroom.admin.shop.answers import (
+    CustomerOnFile,
+    ListedOrderBody,
+    OrderPage,
+    OrderPart,
+    PartEvent,
+    PaymentOnFile,
+    WholeOrder,
+)
 
 _CSV = {**PRIVATE, "Content-Type": "text/csv; charset=utf-8"}
+
+
+_LIMIT = Whole(name="limit", text="Orders on a page.", default=20, low=1, high=200)
+_STATUS = Text(
+    name="status",
+    text=f"Only orders of this status: {', '.join([*OrderState, PARTLY_REFUNDED])}.",
+)
+_WORDS = Text(
+    name="q",
+    text="An order's id, its name for people or the beginning of it, or a customer's address.",
+)
+_SKU = Text(name="sku", text="Only orders with this SKU.")
+_FROM = When(name="from", text="Only orders placed from this moment on.")
+_TO = When(name="to", text="Only orders placed before this moment.")
+_WANTED = (_STATUS, _WORDS, _SKU, _FROM, _TO)
 
 
 class OrdersAdmin:
@@ -43,20 +67,24 @@ class OrdersAdmin:
             web.get(f"{orders}.csv", as_role("viewer", self.dump, sellers=True, scope="orders")),
         ]
 
+    @described(query=(_LIMIT, CURSOR, *_WANTED), answer=OrderPage, refusals=(SkuNotHere,))
     async def list_orders(self, request: web.Request, operator: Operator) -> web.Response:
-        limit = query_int(request, "limit", default=20, low=1, high=200)
+        """List the orders of a room, the newest first. A seller gets their own part of each."""
+        limit = _LIMIT.of(request.query)
         orders = await self._history.page(
             request.match_info["room"],
             _wanted(request, operator),
-            after=read_cursor(request.query.get("cursor")),
+            after=read_cursor(CURSOR.of(request.query)),
             limit=limit,
             seller=operator.scope,
         )
         last = orders[-1].order if len(orders) == limit else None
-        following = last and str(Cursor(at=last.created_at, order_id=last.order_id))
-        return json_response({"orders": [_listed_body(o) for o in orders], "next": following})
+        following = str(Cursor(at=last.created_at, order_id=last.order_id)) if last else None
+        return json_response(OrderPage(orders=[_listed_body(o) for o in orders], next=following))
 
+    @described(answer=WholeOrder, also=(Answer(body=OrderPart),), refusals=(UnknownOrder,))
     async def read_order(self, request: web.Request, operator: Operator) -> web.Response:
+        """Return all that is kept about an order. A seller gets their own part of it."""
         try:
             order_id = UUID(request.match_info["order_id"])
         except ValueError as error:
@@ -64,6 +92,7 @@ class OrdersAdmin:
         file = await self._history.file(order_id, seller=operator.scope)
         return json_response(_file_body(file) if operator.scope is None else _part_body(file))
 
+    @described(query=_WANTED, answer=str, content_type=CSV, refusals=(SkuNotHere,))
     async def dump(self, request: web.Request, operator: Operator) -> web.StreamResponse:
         """Send all matching orders as a CSV file, one page of the list at a time."""
         room = request.match_info["room"]
@@ -84,20 +113,20 @@ async def _sheet(
 
 def _wanted(request: web.Request, operator: Operator) -> OrderFilter:
     """Return the filters of a list; raises `BadRequest` for an invalid one."""
-    status, words = request.query.get("status"), read_words(request.query.get("q", ""))
+    status, words = _STATUS.of(request.query), read_words(_WORDS.of(request.query))
     if operator.scope is not None and words is not None and words.email is not None:
         # A seller who could search by address could find out the buyers.
         raise Forbidden("Only operators may search by a customer's address.")
     return OrderFilter(
         status=read_status(status) if status else None,
-        sku=request.query.get("sku") or None,
-        since=query_moment(request, "from"),
-        until=query_moment(request, "to"),
+        sku=_SKU.of(request.query) or None,
+        since=_FROM.of(request.query),
+        until=_TO.of(request.query),
         words=words,
     )
 
 
-def _listed_body(listed: ListedOrder) -> Json:
+def _listed_body(listed: ListedOrder) -> ListedOrderBody:
     return {
         **operator_body(listed.order),
         "reference": listed.order.number,
@@ -105,47 +134,43 @@ def _listed_body(listed: ListedOrder) -> Json:
     }
 
 
-def _part_body(file: OrderFile) -> Json:
+def _part_body(file: OrderFile) -> OrderPart:
     """Return the part of an order that its seller may see: their own lines and refunds."""
-    events = [
-        {
-            "at": event.at,
-            "what": event.what,
-            "amount_minor": event.amount_minor,
-            "sku": event.sku,
-            "units": event.units,
-        }
-        for event in timeline(file)
-    ]
     return {
         **_listed_body(ListedOrder(order=file.order, customer_email=file.customer_email)),
         "refunds": [seller_refund_body(refund) for refund in file.refunds],
-        "timeline": events,
+        "timeline": [
+            PartEvent(
+                at=event.at,
+                what=event.what,
+                amount_minor=event.amount_minor,
+                sku=event.sku,
+                units=event.units,
+            )
+            for event in timeline(file)
+        ],
     }
 
 
-def _file_body(file: OrderFile) -> Json:
+def _file_body(file: OrderFile) -> WholeOrder:
     customer = None
     if file.customer_subject is not None:
-        customer = {
-            "email": file.customer_email,
-            "issuer": file.customer_issuer,
-            "subject": file.customer_subject,
-        }
+        customer = CustomerOnFile(
+            email=file.customer_email, issuer=file.customer_issuer, subject=file.customer_subject
+        )
     return {
-        **_part_body(file),
+        **_listed_body(ListedOrder(order=file.order, customer_email=file.customer_email)),
+        "refunds": [operator_refund_body(refund) for refund in file.refunds],
+        "timeline": timeline(file),
         "hold_id": file.order.hold_id,
         "session": file.order.session,
         "line": file.line,
         "line_number": file.number,
         "customer": customer,
-        # The gateway knows the payment by the order's id.
-        "payment": {
-            "gateway": file.gateway,
-            "payment_key": file.order.order_id,
-            "gateway_ref": file.gateway_ref,
-            "answers": file.answers,
-        },
-        "refunds": [operator_refund_body(refund) for refund in file.refunds],
-        "timeline": timeline(file),
+        "payment": PaymentOnFile(
+            gateway=file.gateway,
+            payment_key=file.order.order_id,
+            gateway_ref=file.gateway_ref,
+            answers=file.answers,
+        ),
     }

@@ -4,12 +4,14 @@ from io import BytesIO
 
 from aiohttp import web
 
+from inventory.kit.doors.described import described
 from inventory.kit.http import json_response
 from inventory.pictures.picture import PICTURE_BYTES_MAX, TYPES, read_picture
 from inventory.pictures.picture_store import PictureStore
-from inventory.refusals import NotAPicture, PictureTooLarge
+from inventory.refusals import NotAPicture, PicturesTooMany, PictureTooLarge
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.shop.answers import KeptPicture
 from waitroom.admin.uploads import receive
 
 UPLOAD_WAIT_S = 60.0
@@ -24,6 +26,13 @@ class PicturesAdmin:
         upload = self._guard.as_role("operator", self.upload, sellers=True, scope="stock")
         return [web.post("/admin/rooms/{room}/pictures", upload)]
 
+    @described(
+        body=bytes,
+        accepts=tuple(TYPES.values()),
+        answer=KeptPicture,
+        status=201,
+        refusals=(NotAPicture, PictureTooLarge, PicturesTooMany),
+    )
     async def upload(self, request: web.Request, operator: Operator) -> web.Response:
         """Keep a picture, and return the address that a product or a SKU can name."""
         if request.content_type not in TYPES.values():
@@ -43,5 +52,5 @@ class PicturesAdmin:
             seller=operator.scope,
             who=operator.name,
         )
-        body = {"picture": f"/pictures/{picture.name}", "bytes": len(picture.body)}
+        body = KeptPicture(picture=f"/pictures/{picture.name}", bytes=len(picture.body))
         return json_response(body, status=201)

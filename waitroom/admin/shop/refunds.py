@@ -19,12 +19,22 @@ from checkout.refund import (
     operator_refund_body,
 )
 from checkout.refund_store import RefundStore
-from checkout.refusals import UnknownOrder
+from checkout.refusals import (
+    NotCancellable,
+    NotRefundable,
+    RefundTooLarge,
+    SkuNotOrdered,
+    TooManyUnits,
+    UnknownOrder,
+)
 from inventory.hold import idempotency_uuid
-from inventory.kit.doors.decoding import Json, decoder
+from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.described import KEY, RETRY_AFTER, Answer, described
 from inventory.kit.http import idempotency_key, json_response, read_body
+from inventory.kit.problem import AuditTooLong, IdempotencyKeyReused
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.shop.answers import Breaches, OrderWithRefunds
 from waitroom.refusals import RefundFailed
 
 # After this long the answer is 202, and the settling loop goes on with the gateway.
@@ -65,11 +75,37 @@ class RefundsAdmin:
             web.get("/admin/breaches/orders", as_role("viewer", self.breaches, scope="orders")),
         ]
 
+    @described(answer=OrderWithRefunds, refusals=(UnknownOrder,))
     async def list_refunds(self, request: web.Request, operator: Operator) -> web.Response:
+        """Return an order with its refunds."""
         body, _ = await self._read(_order_id(request))
         return json_response(body)
 
+    @described(
+        headers=(KEY,),
+        body=RefundWish,
+        answer=OperatorRefund,
+        status=201,
+        also=(
+            Answer(
+                status=202,
+                body=OperatorRefund,
+                text="The gateway has not decided yet.",
+                headers=(RETRY_AFTER,),
+            ),
+        ),
+        refusals=(
+            UnknownOrder,
+            NotRefundable,
+            RefundTooLarge,
+            TooManyUnits,
+            SkuNotOrdered,
+            RefundFailed,
+            IdempotencyKeyReused,
+        ),
+    )
     async def refund(self, request: web.Request, operator: Operator) -> web.Response:
+        """Give money of an order back: all of it, the price of units, or an amount."""
         order_id = _order_id(request)
         key = idempotency_key(request)
         assert key is not None
@@ -88,7 +124,21 @@ class RefundsAdmin:
             return _pending(operator_refund_body(refund))
         return json_response(operator_refund_body(refund), status=201)
 
+    @described(
+        body=Cancellation,
+        answer=OrderWithRefunds,
+        also=(
+            Answer(
+                status=202,
+                body=OrderWithRefunds,
+                text="The gateway has not decided yet.",
+                headers=(RETRY_AFTER,),
+            ),
+        ),
+        refusals=(UnknownOrder, NotCancellable, NotRefundable),
+    )
     async def cancel(self, request: web.Request, operator: Operator) -> web.Response:
+        """Call an order off: a payment under way is voided, and what was paid goes back."""
         order_id = _order_id(request)
         wish = await read_body(request, _CANCELLATION)
         await self._store.call_off(
@@ -98,8 +148,10 @@ class RefundsAdmin:
         body, moving = await self._read(order_id)
         return _pending(body) if moving else json_response(body)
 
+    @described(answer=Breaches, refusals=(AuditTooLong,))
     async def breaches(self, request: web.Request, operator: Operator) -> web.Response:
-        return json_response({"breaches": await self._orders.breaches()})
+        """Check the books of the money."""
+        return json_response(Breaches(breaches=await self._orders.breaches()))
 
     async def _in_time(self, driving: Coroutine[Any, Any, object]) -> None:
         """Wait a while for the gateway. Every step can be cancelled and is resumed later."""
@@ -109,14 +161,13 @@ class RefundsAdmin:
         except TimeoutError:
             return
 
-    async def _read(self, order_id: UUID) -> tuple[Json, bool]:
+    async def _read(self, order_id: UUID) -> tuple[OrderWithRefunds, bool]:
         """Return an order with its refunds, and whether the gateway still has work to do."""
         order = await self._orders.read(order_id)
         refunds = await self._store.of_order(order_id)
-        body = {
-            "order": operator_body(order),
-            "refunds": [operator_refund_body(r) for r in refunds],
-        }
+        body = OrderWithRefunds(
+            order=operator_body(order), refunds=[operator_refund_body(r) for r in refunds]
+        )
         moving = order.state in MOVING or any(r.stage is RefundStage.ASKED for r in refunds)
         return body, moving
 
@@ -128,5 +179,5 @@ def _order_id(request: web.Request) -> UUID:
         raise UnknownOrder from error
 
 
-def _pending(body: Json | OperatorRefund) -> web.Response:
+def _pending(body: OrderWithRefunds | OperatorRefund) -> web.Response:
     return json_response(body, status=202, headers={"Retry-After": RETRY_AFTER_S})

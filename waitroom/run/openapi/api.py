@@ -37,10 +37,14 @@ class OpenApi:
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/openapi.json", self.read)]
 
+    def all_routes(self) -> list[web.AbstractRouteDef]:
+        """Return the routes of the program, described or not."""
+        return [*self._routes, *self.routes()]
+
     def document_json(self) -> Json:
         """Return the document, made at the first call."""
         if not self._document:
-            operations = operations_of([*self._routes, *self.routes()], self._access)
+            operations = operations_of(self.all_routes(), self._access)
             self._document = openapi_json(operations, read_examples(), version=version("waitroom"))
             self._encoded = encode(self._document)
             self._headers = PRIVATE.copy()

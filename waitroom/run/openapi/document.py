@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.described import JSON, Answer, Caller, Header
 from inventory.kit.doors.query import Text
@@ -79,6 +81,7 @@ def openapi_json(
         refused.update(refusals_of(one))
         example = examples.get(one.name, NO_EXAMPLE)
         paths.setdefault(one.path, {})[one.method] = _operation(one, known, example)
+    responses = _shared_responses(paths)
     return {
         "openapi": VERSION,
         "info": {
@@ -92,6 +95,7 @@ def openapi_json(
         "paths": paths,
         "components": {
             "schemas": {**components, "Problem": _PROBLEM},
+            "responses": responses,
             "securitySchemes": _SCHEMES,
             "examples": {
                 kind.__name__: {"summary": kind.title, "value": kind().body()}
@@ -101,11 +105,30 @@ def openapi_json(
     }
 
 
+def _shared_responses(paths: Mapping[str, Json]) -> Json:
+    """Put what several operations answer alike into one place, and return it by its names."""
+    users: dict[tuple[str, bytes], list[Json]] = {}
+    for item in paths.values():
+        for operation in item.values():
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    key = (status, msgspec.json.encode(response))
+                    users.setdefault(key, []).append(operation["responses"])
+    shared: Json = {}
+    for (status, _), found in users.items():
+        if len(found) > 1:
+            name = f"Refused{status}_{len(shared) + 1}"
+            shared[name] = found[0][status]
+            for responses in found:
+                responses[status] = {"$ref": f"#/components/responses/{name}"}
+    return shared
+
+
 def _types(operation: Operation) -> list[Any]:
     """Return the types of an operation's JSON bodies."""
     described = operation.described
     answers = [a.body for a in described.answers if a.content_type == JSON]
-    bodies = [described.body] if described.accepts == (JSON,) else []
+    bodies = [described.body] if JSON in described.accepts else []
     return [kind for kind in [*bodies, *answers] if kind is not None]
 
 
@@ -178,13 +201,27 @@ def _request(operation: Operation, known: Mapping[Any, Json], example: Example) 
 def _responses(operation: Operation, known: Mapping[Any, Json], example: Example) -> Json:
     found: Json = {}
     for answer in operation.described.answers:
-        found[str(answer.status)] = _good(answer, known, example)
+        good, other = _good(answer, known, example), found.get(str(answer.status))
+        if other is not None:
+            good = _either(other, good)
+        found[str(answer.status)] = good
     by_status: dict[int, list[type[Refusal]]] = {}
     for kind in refusals_of(operation):
         by_status.setdefault(kind.status, []).append(kind)
     for status, kinds in by_status.items():
         found[str(status)] = _refused(status, kinds)
     return found
+
+
+def _either(first: Json, other: Json) -> Json:
+    """Return an answer that has one of two bodies, or one body in two forms."""
+    content = dict(first["content"])
+    for kind, media in other["content"].items():
+        if kind in content:
+            one_of = [content[kind]["schema"], media["schema"]]
+            media = {**content[kind], "schema": {"anyOf": one_of}}  # noqa: PLW2901 - both, then
+        content[kind] = media
+    return {**first, "content": content}
 
 
 def _good(answer: Answer, known: Mapping[Any, Json], example: Example) -> Json:
@@ -244,7 +281,8 @@ def _security(operation: Operation) -> list[Json]:
         return [{"operator": []}, *({"key": [scope]} for scope in access.scopes)]
     if operation.described.caller is Caller.ANYONE:
         return []
-    return [{operation.described.caller.value: []}]
+    named = {operation.described.caller.value: list[str]()}
+    return [named, {}] if operation.described.caller is Caller.OPERATOR else [named]
 
 
 _STATUS_WORDS = {

@@ -83,7 +83,8 @@ def _operation(
     path = plain_path(route.path)
     summary, _, text = inspect.cleandoc(action.__doc__ or "").partition("\n")
     return Operation(
-        method=route.method.lower(),
+        # A route for any method is described by the one with which it is mostly asked.
+        method="get" if route.method == "*" else route.method.lower(),
         path=path,
         parts=tuple(_parts(route.path)),
         name=_name(action, names),

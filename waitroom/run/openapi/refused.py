@@ -6,7 +6,10 @@ from checkout.refusals import (
     CustomersNotConfigured,
     CustomerTokenInvalid,
     IdentityProviderAway,
+    NotSigned,
     RoomNeeded,
+    UnknownRefund,
+    UnknownRoom,
 )
 from inventory.kit.doors.described import KEY, Caller
 from inventory.kit.problem import (
@@ -17,6 +20,7 @@ from inventory.kit.problem import (
     Failed,
     Forbidden,
     IdempotencyKeyMissing,
+    MethodNotAllowed,
     NotFound,
     Refusal,
     TooLarge,
@@ -32,6 +36,7 @@ from waitroom.admin.accounts.refusals import (
     ScopeLacking,
     SignInNeeded,
     TwoCredentials,
+    WrongCode,
 )
 from waitroom.refusals import LineOver, NoTicket, TicketMoved
 from waitroom.run.openapi.operations import Operation
@@ -42,8 +47,11 @@ OF_CALLER: dict[Caller, tuple[type[Refusal], ...]] = {
     Caller.ANYONE: (),
     Caller.TICKET: (NoTicket, LineOver, TicketMoved),
     Caller.SESSION: (SessionOver, RoomNeeded),
+    Caller.OPERATOR: (SignInNeeded, Forbidden, KeyRefused, TwoCredentials, ScopeLacking),
     Caller.CUSTOMER: (CustomerTokenInvalid, CustomersNotConfigured, IdentityProviderAway),
 }
+# These come where no route is: from the router, from forms of browsers alone, or never to a client.
+BEYOND_ROUTES: set[type[Refusal]] = {MethodNotAllowed, NotSigned, UnknownRefund, WrongCode}
 
 
 def refusals_of(operation: Operation) -> list[type[Refusal]]:
@@ -69,6 +77,8 @@ def _of_its_kind(operation: Operation) -> Iterator[type[Refusal]]:
         yield from (BadRequest, Unprocessable)
     if operation.parts:
         yield NotFound
+    if any(part.name == "room" for part in operation.parts):
+        yield UnknownRoom
     if KEY in described.headers:
         yield IdempotencyKeyMissing
 

@@ -16,6 +16,9 @@ from aiohttp import web
 
 from checkout.sessions import Sessions
 from inventory.kit.doors.cookies import cookies_in
+from inventory.kit.doors.described import LOCATION, Header, described
+from inventory.kit.doors.described import Answer as Answered
+from inventory.kit.doors.query import Choice, Text
 from inventory.kit.http import wants_html
 from inventory.kit.problem import Busy
 from inventory.refusals import SessionOver
@@ -35,6 +38,26 @@ _METHODS = ("X-Forwarded-Method", "X-Original-Method")
 # A proxy copies these to the site. They are there even if they say nothing, so that it puts them in
 # the place of those that a client may have sent.
 _NOBODY = {"X-Waitroom-Session": "", "X-Waitroom-Seconds-Left": "", "Cache-Control": "no-store"}
+
+
+_ROOM = Text(name="room", text="The room that the site belongs to.", required=True)
+_MODE = Choice(
+    name="mode",
+    text="`redirect` for a proxy that passes the answer on to the client, and `refuse` for one "
+    "that has been told before that the request may not pass.",
+    words=("", "redirect", "refuse"),
+    default="",
+)
+_TOLD = (
+    Header(name="X-Waitroom-Room", text="The room."),
+    Header(name="X-Waitroom-Session", text="The id of the session that was let in."),
+    Header(name="X-Waitroom-Seconds-Left", text="How long the session goes on."),
+    Header(name="X-Waitroom-Away", text="`open` where nothing could be asked and all may pass."),
+)
+_TO_THE_ROOM = Answered(
+    status=302, text="It may not pass; a browser is led to the room.", headers=(LOCATION,)
+)
+_REFUSALS = (SessionOver, Queue, HeldBack)
 
 
 class CheckApi:
@@ -64,14 +87,25 @@ class CheckApi:
             web.route("*", "/check/{room}/{path:.*}", self.check_below),
         ]
 
+    @described(
+        query=(_ROOM, _MODE),
+        status=204,
+        answer_headers=_TOLD,
+        also=(_TO_THE_ROOM,),
+        refusals=_REFUSALS,
+    )
     async def check_named(self, request: web.Request) -> web.Response:
         """Check for the room that the query names, by `mode`."""
-        return await self._check(request, request.query.get("room", ""))
+        return await self._check(request, _ROOM.of(request.query))
 
+    @described(
+        query=(_MODE,), status=204, answer_headers=_TOLD, also=(_TO_THE_ROOM,), refusals=_REFUSALS
+    )
     async def check(self, request: web.Request) -> web.Response:
         """Check for the room in the path, by `mode`."""
         return await self._check(request, request.match_info["room"])
 
+    @described(status=204, answer_headers=_TOLD, also=(_TO_THE_ROOM,), refusals=_REFUSALS)
     async def check_below(self, request: web.Request) -> web.Response:
         """Check for a request whose path stands behind the room; its query is the client's own."""
         room = request.match_info["room"]
@@ -88,7 +122,7 @@ class CheckApi:
         With `mode=redirect` the proxy passes our answers on. With `mode=refuse` it has been told
         before that the request may not pass, and wants the answer for the client.
         """
-        mode = request.query.get("mode", "") if mode is None else mode
+        mode = (_MODE.of(request.query) or "") if mode is None else mode
         view = await self._board.find(room)
         if mode != "refuse":
             try:

@@ -38,7 +38,7 @@ _OTHER_ROOM = phrase("This session belongs to another room.")
 KEYS_MAX_AGE_S, REVOKED_MAX_AGE_S = 300, 1
 
 
-class RevokedBody(msgspec.Struct, frozen=True, kw_only=True):
+class RevokedPasses(msgspec.Struct, frozen=True, kw_only=True):
     """Sessions whose passes are worth nothing, although they have not run out."""
 
     room: str
@@ -90,7 +90,7 @@ class PassesApi:
     @described(
         query=(SINCE,),
         headers=(IF_NONE_MATCH,),
-        answer=RevokedBody,
+        answer=RevokedPasses,
         answer_headers=(ETAG,),
         also=(NOT_MODIFIED,),
         refusals=(NoGate,),
@@ -100,7 +100,7 @@ class PassesApi:
         view = await self._board.find(request.match_info["room"])
         since = SINCE.of(request.query)
         page, pass_s = await self._revocations.page(view.room, None if since < 0 else since)
-        body = RevokedBody(
+        body = RevokedPasses(
             room=view.room,
             version=page.version,
             reset=page.reset,

@@ -13,6 +13,7 @@ from aiohttp import web
 from checkout.session import checkout_url
 from inventory.kit.doors.cookies import values_of
 from inventory.kit.doors.origins import Origin, origin_of
+from inventory.kit.doors.query import Text
 from waitroom.desk.board import RoomView
 from waitroom.desk.gates import Gates, KnownUsers
 from waitroom.gate.return_address import allowed, with_pass
@@ -21,6 +22,10 @@ from waitroom.refusals import ReturnAddressRefused
 from waitroom.web.credentials import RETURN_COOKIE
 
 SIGNED, PLAIN = "t", "to"
+SIGNED_ADDRESS = Text(
+    name=SIGNED, text="The return address, as a link to the room names it, signed by this service."
+)
+PLAIN_ADDRESS = Text(name=PLAIN, text="A return address that the room allows.")
 
 
 class Returning:

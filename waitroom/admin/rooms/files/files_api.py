@@ -4,17 +4,30 @@ import msgspec
 from aiohttp import web
 
 from inventory.kit.doors.decoding import Json, field_of, words_of
+from inventory.kit.doors.described import Answer, described
+from inventory.kit.doors.query import Choice
 from inventory.kit.http import json_response, read_body
-from inventory.kit.problem import BadRequest, Unprocessable
+from inventory.kit.problem import Unprocessable
+from inventory.refusals import ChangedMeanwhile, RoomArchived
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
-from waitroom.admin.rooms.files.room_file import wanted_json
+from waitroom.admin.rooms.files.room_file import RoomFile, wanted_json
 from waitroom.admin.rooms.files.room_file_store import RoomFileStore
+from waitroom.client.answers import AppliedFile
 from waitroom.desk.board import Board
 from waitroom.desk.gates import Gates
 from waitroom.desk.looks import RoomLooks
+from waitroom.refusals import LookDraftWaits, TooManyGoods
 
 _OBJECT = msgspec.json.Decoder(dict)
+
+
+_DRY_RUN = Choice(
+    name="dry_run",
+    text="`true` changes nothing, and says what would change.",
+    words=("true", "false"),
+    default="false",
+)
 
 
 class FilesAdmin:
@@ -34,15 +47,21 @@ class FilesAdmin:
             web.put(file, as_role("operator", self.apply, scope="rooms")),
         ]
 
+    @described(answer=RoomFile, refusals=(TooManyGoods,))
     async def read(self, request: web.Request, operator: Operator) -> web.Response:
         """Return a room as a document, in the form in which it can be applied."""
         return json_response(await self._files.file_json(request.match_info["room"]))
 
+    @described(
+        query=(_DRY_RUN,),
+        body=RoomFile,
+        answer=AppliedFile,
+        also=(Answer(status=201, body=AppliedFile, text="The room was made."),),
+        refusals=(RoomArchived, ChangedMeanwhile, LookDraftWaits),
+    )
     async def apply(self, request: web.Request, operator: Operator) -> web.Response:
         """Bring a room to a document, or say with `dry_run` what would change."""
-        dry_run = request.query.get("dry_run", "false")
-        if dry_run not in {"true", "false"}:
-            raise BadRequest("dry_run is true or false.")
+        dry_run = _DRY_RUN.of(request.query)
         wanted = _read(await read_body(request, _OBJECT))
         if wanted.get("products"):
             operator.require_scope("stock")
