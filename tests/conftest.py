@@ -18,6 +18,7 @@ from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
 from databases import Databases
+from described_answers import watch, write_examples
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from jinja2.bccache import Bucket
@@ -224,10 +225,14 @@ async def clients() -> AsyncIterator[Callable[[Service], Awaitable[TestClient[An
 
         async def serve(service: Service) -> TestClient[Any, Any]:
             # Shoppers share a client here, so tokens travel in headers and not in its cookies.
-            server, jar = TestServer(make_app(service)), DummyCookieJar()
+            app = make_app(service)
+            watched.append(watch(app))
+            server, jar = TestServer(app), DummyCookieJar()
             return await stack.enter_async_context(TestClient(server, cookie_jar=jar))
 
+        watched: list[list[str]] = []
         yield serve
+    assert [fault for faults in watched for fault in faults] == []
 
 
 @pytest.fixture
@@ -235,3 +240,7 @@ async def client(
     service: Service, clients: Callable[[Service], Awaitable[TestClient[Any, Any]]]
 ) -> TestClient[Any, Any]:
     return await clients(service)
+
+
+def pytest_sessionfinish() -> None:
+    write_examples()
