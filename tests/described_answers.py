@@ -44,7 +44,7 @@ class Described:
         key = (request.method.lower(), plain_path(resource.canonical) if resource else "")
         # Browsers are answered with pages, and led from one to the next.
         to_browser = response.content_type == "text/html" or response.status in REDIRECTS
-        if key not in self.operations or to_browser:
+        if key not in self.operations or to_browser or "Content-Encoding" in response.headers:
             return None
         body = response.body if isinstance(response, web.Response) else None
         text = body.decode() if isinstance(body, bytes) else ""

@@ -34,6 +34,9 @@ FOR_BROWSERS = re.compile(
     | GET\ /admin(/(new|people|account|audit|screens/.*|preview/.*))?
     | GET\ /admin/rooms/\{room\}/(preview|qr\.\{ending\}|look/\{hash\}\.css)
     | GET\ /api
+    # KnownUser V3 leads browsers to and fro.
+    | GET\ /rooms/\{room\}/onward
+    | GET\ (/known-user)?/(cancel/.*|error/.*)?
     """,
     re.VERBOSE,
 )

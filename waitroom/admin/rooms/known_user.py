@@ -1,13 +1,26 @@
 """The operators' API for rooms that speak KnownUser V3 to a site."""
 
+import msgspec
 from aiohttp import web
 
+from inventory.kit.doors.described import described
 from inventory.kit.http import json_response, read_body
+from inventory.refusals import RoomArchived
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.gates import KnownUsers
-from waitroom.gate.known_user.integration import KNOWN_USER_CHANGE
+from waitroom.gate.known_user.integration import KNOWN_USER_CHANGE, KnownUserChange, KnownUserRules
 from waitroom.gate.known_user.known_user_store import KnownUserStore, SiteKeys
+from waitroom.refusals import EventTaken
+
+
+class KnownUserBody(msgspec.Struct, frozen=True, kw_only=True):
+    """How a room speaks KnownUser V3 to a site, null if it does not."""
+
+    room: str
+    known_user: KnownUserRules | None
+    # The site's keys, where they were made: they are told once.
+    keys: SiteKeys | None
 
 
 class KnownUserAdmin:
@@ -25,9 +38,12 @@ class KnownUserAdmin:
             web.post(f"{known_user}/secret", as_role("admin", self.renew)),
         ]
 
+    @described(answer=KnownUserBody)
     async def read(self, request: web.Request, operator: Operator) -> web.Response:
+        """Return how the room speaks KnownUser V3 to a site."""
         return await self._answer(request.match_info["room"], None)
 
+    @described(body=KnownUserChange, answer=KnownUserBody, refusals=(EventTaken, RoomArchived))
     async def put(self, request: web.Request, operator: Operator) -> web.Response:
         """Let a room speak to a site. The first room of a site is answered with the site's keys."""
         room, change = request.match_info["room"], await read_body(request, KNOWN_USER_CHANGE)
@@ -37,12 +53,14 @@ class KnownUserAdmin:
         await self._known_users.refresh()
         return await self._answer(room, keys)
 
+    @described(status=204)
     async def remove(self, request: web.Request, operator: Operator) -> web.Response:
         """Let a room speak to no site. The last room of a site takes the site's keys along."""
         await self._store.put(request.match_info["room"], None, who=operator.name, reason="")
         await self._known_users.refresh()
         return web.Response(status=204)
 
+    @described(answer=KnownUserBody)
     async def renew(self, request: web.Request, operator: Operator) -> web.Response:
         """Give the site of a room new keys, and tell them once. The former end at once."""
         room = request.match_info["room"]
@@ -52,4 +70,4 @@ class KnownUserAdmin:
 
     async def _answer(self, room: str, keys: SiteKeys | None) -> web.Response:
         rules = await self._store.read(room)
-        return json_response({"room": room, "known_user": rules, "keys": keys})
+        return json_response(KnownUserBody(room=room, known_user=rules, keys=keys))

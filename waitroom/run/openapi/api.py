@@ -1,12 +1,15 @@
 """The description of the API over HTTP: `/openapi.json` for programs, `/api` for people."""
 
+import gzip
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from importlib.metadata import version
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
+from inventory.kit.doors.accept import takes_gzip
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.described import ETAG, IF_NONE_MATCH, NOT_MODIFIED, described
 from inventory.kit.doors.etags import has_seen
@@ -31,7 +34,7 @@ class OpenApi:
         self._routes = routes
         self._access = access
         self._document: Json = {}
-        self._encoded = b""
+        self._encoded, self._packed = b"", b""
         self._headers = PRIVATE
 
     def routes(self) -> list[web.RouteDef]:
@@ -45,13 +48,17 @@ class OpenApi:
         """Return the document, made at the first call."""
         if not self._document:
             operations = operations_of(self.all_routes(), self._access)
-            self._document = openapi_json(operations, read_examples(), version=version("waitroom"))
-            self._encoded = encode(self._document)
+            found = openapi_json(operations, read_examples(), version=version("waitroom"))
+            self._encoded = encode(found)
+            self._packed = gzip.compress(self._encoded, mtime=0)
+            # Plain values, as every reader of the JSON has them.
+            self._document = msgspec.json.decode(self._encoded)
             self._headers = PRIVATE.copy()
             self._headers["ETag"] = f'"{blake2b(self._encoded, digest_size=16).hexdigest()}"'
             self._headers["Cache-Control"] = f"public, max-age={FRESH_S}"
             # A page on another site may read it.
             self._headers["Access-Control-Allow-Origin"] = "*"
+            self._headers["Vary"] = "Accept-Encoding"
         return self._document
 
     @described(
@@ -66,4 +73,7 @@ class OpenApi:
         seen = has_seen(request.headers.getall("If-None-Match", ()), self._headers["ETag"])
         if seen:
             return web.Response(status=304, headers=self._headers)
+        if takes_gzip(",".join(request.headers.getall("Accept-Encoding", ()))):
+            headers = {**self._headers, "Content-Encoding": "gzip"}
+            return web.Response(body=self._packed, headers=headers)
         return web.Response(body=self._encoded, headers=self._headers)

@@ -34,9 +34,18 @@ def _describe(kind: type, schema: Json) -> None:
         schema.pop("description", None)
     if "description" in schema:
         schema["description"] = inspect.cleandoc(schema["description"])
+    # A field may have another name in JSON.
+    names = dict(
+        zip(
+            getattr(kind, "__struct_fields__", ()),
+            getattr(kind, "__struct_encode_fields__", ()),
+            strict=True,
+        )
+    )
     for ancestor in reversed(kind.__mro__):
         if ancestor.__module__.partition(".")[0] in {"inventory", "checkout", "waitroom"}:
-            for name, words in field_words(ancestor).items():
+            for field, words in field_words(ancestor).items():
+                name = names.get(field, field)
                 if name in schema["properties"]:
                     schema["properties"][name]["description"] = words
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from checkout.api import Checkout
 from checkout.session import checkout_url
 from inventory.kit.doors.cookies import values_of
+from inventory.kit.doors.described import Header, described
 from inventory.kit.http import json_response
 from inventory.kit.language.asked import COOKIE, ROOM_LANGUAGE
 from inventory.kit.language.catalogues import ALIASES, tags
@@ -23,7 +24,13 @@ from inventory.kit.problem import NotFound
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.entrance import Entrance
 from waitroom.desk.gates import Gates, KnownUsers
-from waitroom.gate.known_user.integration import PATH_PREFIX, Integrated, Speaker, configuration
+from waitroom.gate.known_user.integration import (
+    PATH_PREFIX,
+    Configuration,
+    Integrated,
+    Speaker,
+    configuration,
+)
 from waitroom.gate.known_user.protocol import (
     Cancellation,
     Entry,
@@ -41,6 +48,9 @@ from waitroom.web.gate.returning import Returning
 _UNKNOWN = phrase(
     "This link names no waiting room of this service. Please go back to the shop and try again."
 )
+
+
+_API_KEY = Header(name="api-key", text="The key with which a connector pulls its configuration.")
 
 
 class KnownUserApi:
@@ -193,6 +203,7 @@ class KnownUserApi:
         await self._checkout.orders.leave(inside.session_id)
         return None
 
+    @described(headers=(_API_KEY,), answer=Configuration, refusals=(ConfigurationKeyWrong,))
     async def configure(self, request: web.Request) -> web.Response:
         """Answer a connector that pulls its configuration; raises `ConfigurationKeyWrong`."""
         customer = request.match_info["customer"].lower()
