@@ -21,7 +21,7 @@ LARGE := WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_TURNS=3 WAITROOM_TEST_WAITING=50
   WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix peers endure unit check bench catalogue-bench pooler browser rehearse oracle race soak outage stalls mutants pages live-page pictures clean
+.PHONY: help run test matrix peers offline-bench endure unit check bench catalogue-bench pooler browser rehearse oracle race soak outage stalls mutants pages live-page pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -46,6 +46,9 @@ matrix: $(READY) browser ## Look at every page at three widths and in six dresse
 peers: $(READY) ## Start what stands in front of sites, or behind a gate, and walk through it
 	$(BIN)/pip install --quiet --editable '.[peers]'
 	$(BIN)/pytest tests/peers --durations 10
+
+offline-bench: $(READY) ## Measure what the offline check costs a site
+	$(BIN)/python tools/offline.py
 
 endure: $(READY) browser ## Run what takes minutes: large crowds, outages, frozen leaders, the benchmark
 	$(LARGE) $(BIN)/pytest tests/endure $(MADE_LARGER) -m '' --durations 20

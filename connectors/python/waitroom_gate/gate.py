@@ -262,13 +262,21 @@ class Gate:
 _PRIVATE = [("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer")]
 
 
+_NOT_YET = "It is not your turn yet, or your time here is over."
+_STYLE = (
+    "<style>:root{color-scheme:light dark}body{font:1.125rem/1.6 system-ui,sans-serif;margin:0}"
+    "main{max-width:34rem;margin:18vh auto;padding:0 1.25rem}h1{font-size:1.6rem;line-height:1.25}"
+    "a{color:inherit}</style>"
+)
+
+
 def _room_away() -> PassRefused:
     return PassRefused("room_away", "The waiting room does not answer. Try again soon.", status=503)
 
 
 def _page(refusal: PassRefused, there: str, *, sent_something: bool) -> str:
     title = "Nothing was sent" if sent_something else "You cannot enter yet"
-    said = [str(refusal)]
+    said = [_NOT_YET if refusal.status == 429 else str(refusal)]
     if sent_something:
         said.append(
             "What you filled in did not reach the shop. Go to the waiting room in a new tab. Once "
@@ -280,7 +288,7 @@ def _page(refusal: PassRefused, there: str, *, sent_something: bool) -> str:
         text += f'<p><a href="{link}" target="_blank" rel="noopener">To the waiting room</a></p>'
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
+        f'<meta name="viewport" content="width=device-width">{_STYLE}'
         f"<title>{title}</title><main><h1>{title}</h1>{text}</main></html>"
     )
 
