@@ -152,6 +152,10 @@ class HeldBack(Refusal):
     title = "What you sent was not passed on, because it is not your turn here yet."
 
 
+class HandOverOver(Refusal):
+    code, status, title = "hand_over_over", 410, "This link was used before, or is too old."
+
+
 class ReturnAddressRefused(Refusal):
     code, status = "return_address_refused", 422
     title = "This link leads to an address that this room does not allow, so nothing was done."
@@ -308,9 +312,7 @@ class NoCrowds(Refusal):
 
 class NothingToRehearse(Refusal):
     code, status = "nothing_to_rehearse", 409
-    title = (
-        "There is too little to go on for a rehearsal. Try again when more shoppers have been here."
-    )
+    title = "There is too little to go on for a rehearsal. Try again when more shoppers came."
 
 
 class RehearsalBrokeOff(Busy):

@@ -7,6 +7,7 @@ from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.doors.decoding import Json
 from inventory.kit.problem import NotFound
 from inventory.refusals import ChangedMeanwhile, RoomArchived
+from waitroom.gate.hand_over import HandOver
 from waitroom.gate.rules import GATE_RULES, NO_GATE, GateRules
 
 SQL = load_queries("waitroom.gate")
@@ -17,6 +18,7 @@ _CALLED = {
     "return_addresses": "the addresses to return to",
     "triggers": "the triggers",
     "pass_s": "the time of a pass",
+    "arrive_at": "the path of arrival",
 }
 
 
@@ -57,6 +59,11 @@ class GateStore:
         changed = msgspec.json.decode(outdated)
         if changed:
             raise _changed_meanwhile(changed)
+
+    async def spend(self, token: HandOver) -> bool:
+        """Spend a hand-over token; return whether it is the first time, and in time."""
+        async with connection(self._pool) as borrowed:
+            return bool(await borrowed.fetchval(SQL["spend_hand_over"], token.nonce, token.until))
 
 
 def _encoded(rules: GateRules) -> str:

@@ -30,3 +30,6 @@ SELECT m.room, p.longest_s FROM gate_pass p JOIN room m USING (room_id);
 
 -- name: forget_revocations
 SELECT forget_revocations($1);
+
+-- name: spend_hand_over
+SELECT spend_hand_over($1, $2);

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.decoding import decoder, grammar
 from inventory.kit.doors.texts import Note
 from waitroom.gate.return_address import ReturnAddress
 from waitroom.gate.trigger import Trigger
@@ -21,13 +21,23 @@ class GateRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     or nobody (`closed`). `return_addresses` are origins and prefixes to which shoppers may be sent
     once they are let in; the first one is where they go if they came from none. `triggers` say
     which requests need a session, and are all of them if there are none. `pass_s` is how many
-    seconds a pass holds that a site checks by itself.
+    seconds a pass holds that a site checks by itself. `arrive_at` is the path of a site on another
+    host that its proxy leads to `/arrive/{room}` of this service, "" if there is none: shoppers go
+    there first, and their session is handed over.
     """
 
     when_away: Literal["open", "closed"] = "closed"
     return_addresses: Annotated[list[ReturnAddress], Meta(max_length=RETURN_ADDRESSES_MAX)] = []
     triggers: Annotated[list[Trigger], Meta(max_length=TRIGGERS_MAX)] = []
     pass_s: Annotated[int, Meta(ge=30, le=86_400)] = 300
+    arrive_at: Annotated[
+        str,
+        grammar(
+            r"^((/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+)?\Z",
+            "It is empty, or a plain path such as /waitroom/arrive",
+            length_max=200,
+        ),
+    ] = ""
 
 
 class GateChange(GateRules, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -51,6 +51,7 @@ from waitroom.run.service import Service
 from waitroom.web.credentials import Credentials
 from waitroom.web.fairness_api import FairnessApi
 from waitroom.web.gate.check_api import CheckApi
+from waitroom.web.gate.hand_overs import ArrivalApi
 from waitroom.web.gate.held_back_page import HeldBackPage
 from waitroom.web.gate.known_user_api import KnownUserApi
 from waitroom.web.gate.onward import Onward
@@ -204,6 +205,13 @@ def _for_sites(service: Service, credentials: Credentials) -> Iterator[Api]:
         credentials,
         board=board,
         checkout=service.checkout,
+    )
+    yield ArrivalApi(
+        board,
+        credentials,
+        hand_overs=service.returning.hand_overs,
+        store=service.gate_store,
+        base_url=service.settings.base_url,
     )
     onward = Onward(
         service.known_users,

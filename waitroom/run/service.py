@@ -38,6 +38,7 @@ from waitroom.desk.passes.revocations import Revocations
 from waitroom.desk.public_log import PublicLog
 from waitroom.desk.serving import ServingReport
 from waitroom.desk.tickets import Tickets
+from waitroom.gate.hand_over import HandOverSeal
 from waitroom.gate.passes import PassKeys
 from waitroom.gate.return_token import ReturnSeal
 from waitroom.leader.controller import Controller
@@ -58,6 +59,7 @@ from waitroom.run.way_in import WayIn
 from waitroom.store.archive_store import Retention
 from waitroom.store.memory import Memory
 from waitroom.store.office_store import OfficeStore
+from waitroom.web.gate.hand_overs import HandOvers
 from waitroom.web.gate.returning import Returning
 
 if TYPE_CHECKING:
@@ -161,9 +163,7 @@ def build_service(
         known_users=known_users,
         passes=Passes(stores.pass_store, gates, keys=pass_keys, issuer=settings.base_url),
         revocations=Revocations(stores.pass_store, pass_keys),
-        returning=Returning(
-            gates, known_users, ReturnSeal(secrets.keys), own=origin_of(settings.public_url)
-        ),
+        returning=_returning(settings, secrets, gates, known_users, sessions),
         entrance=entrance,
         tickets=Tickets(board=board, store=stores.lines, sessions=sessions, entrance=entrance),
         public_log=PublicLog(board, store=stores.log, log_key=log_key),
@@ -197,6 +197,22 @@ def _webhook_sender(settings: Settings, secrets: Secrets, stores: Stores) -> Web
         stores.outbox,
         secrets=EndpointSecrets(secrets.keys),
         allow_private=settings.webhooks_allow_private,
+    )
+
+
+def _returning(
+    settings: Settings,
+    secrets: Secrets,
+    gates: Gates,
+    known_users: KnownUsers,
+    sessions: SessionSeal,
+) -> Returning:
+    return Returning(
+        gates,
+        known_users,
+        ReturnSeal(secrets.keys),
+        hand_overs=HandOvers(gates, HandOverSeal(secrets.keys), sessions),
+        own=origin_of(settings.public_url),
     )
 
 

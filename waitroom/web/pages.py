@@ -302,7 +302,9 @@ class WaitingPages:
                 raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
             raise
         text = await self._passes.mint_if_any(view.room, session.session_id)
-        response = web.HTTPSeeOther(self._returning.handing_over(request, there, text))
+        response = web.HTTPSeeOther(
+            self._returning.handing_over(request, view.room, there, session=session, text=text)
+        )
         self._credentials.keep_session(request, response, view, session.token)
         if text:
             self._credentials.keep_pass(request, response, view.room, text)

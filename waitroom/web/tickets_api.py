@@ -312,7 +312,9 @@ class TicketsApi:
             session=session.token,
             expires_at=session.expires_at,
             seconds_left=session.seconds_left,
-            checkout_url=self._returning.handing_over(request, there, text),
+            checkout_url=self._returning.handing_over(
+                request, view.room, there, session=session, text=text
+            ),
             text_of_pass=text,
         )
         response = json_response(body, status=201 if session.fresh else 200)

@@ -33,13 +33,14 @@ function typed() {
     return_addresses: $("gate-return").value.split("\n").map((/** @type {string} */ one) => one.trim()).filter(Boolean),
     triggers,
     pass_s: Number($("gate-pass").value),
+    arrive_at: $("gate-arrive").value.trim(),
   };
 }
 
 const isChanged = () => known !== null && JSON.stringify(typed()) !== JSON.stringify({ ...known, ...pick(known) });
 
 /** Return the rules that have a field, in the order in which `typed` has them. @param {any} rules */
-const pick = ({ when_away, return_addresses, triggers, pass_s }) => ({ when_away, return_addresses, triggers: triggers.map((/** @type {any} */ { path, cookie, header, lets_pass }) => ({ path, cookie, header, lets_pass })), pass_s });
+const pick = ({ when_away, return_addresses, triggers, pass_s, arrive_at }) => ({ when_away, return_addresses, triggers: triggers.map((/** @type {any} */ { path, cookie, header, lets_pass }) => ({ path, cookie, header, lets_pass })), pass_s, arrive_at });
 
 function mark() {
   const discard = $("gate-discard");
@@ -54,6 +55,7 @@ function fill(rules) {
   $("gate-triggers").replaceChildren();
   rules.triggers.forEach(addLine);
   $("gate-pass").value = rules.pass_s;
+  $("gate-arrive").value = rules.arrive_at;
   mark();
 }
 

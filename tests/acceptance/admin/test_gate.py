@@ -16,12 +16,19 @@ from waitroom.run.app import Service
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
 GATE = "/admin/rooms/drop/gate"
-DEFAULT = {"when_away": "closed", "return_addresses": [], "triggers": [], "pass_s": 300}
+DEFAULT = {
+    "when_away": "closed",
+    "return_addresses": [],
+    "triggers": [],
+    "pass_s": 300,
+    "arrive_at": "",
+}
 RULES = {
     "when_away": "open",
     "return_addresses": ["https://shop.example"],
     "triggers": [{"path": "/checkout", "cookie": "", "header": "", "lets_pass": False}],
     "pass_s": 600,
+    "arrive_at": "",
 }
 
 

@@ -7,6 +7,7 @@ CREATE TABLE gate (
     return_addresses jsonb NOT NULL DEFAULT '[]',
     triggers jsonb NOT NULL DEFAULT '[]',
     pass_s int NOT NULL DEFAULT 300 CONSTRAINT pass_within_its_bounds CHECK (pass_s BETWEEN 30 AND 86400),
+    arrive_at text NOT NULL DEFAULT '' CONSTRAINT arrival_is_a_path CHECK (arrive_at = '' OR arrive_at LIKE '/%'),
     CONSTRAINT gate_is_small CHECK (octet_length(return_addresses::text) <= 65536 AND octet_length(triggers::text) <= 65536)
 );
 
@@ -36,7 +37,8 @@ BEGIN
     SELECT * INTO wanted FROM gate g WHERE g.room_id = rid;
     wanted := jsonb_populate_record(wanted, in_rules);
     UPDATE gate g SET when_away = wanted.when_away, return_addresses = wanted.return_addresses,
-        triggers = wanted.triggers, pass_s = wanted.pass_s WHERE g.room_id = rid;
+        triggers = wanted.triggers, pass_s = wanted.pass_s,
+        arrive_at = wanted.arrive_at WHERE g.room_id = rid;
     SELECT COALESCE(jsonb_object_agg(k, jsonb_build_array(before -> k, in_rules -> k)), '{}') INTO diff
         FROM jsonb_object_keys(in_rules) k WHERE before -> k IS DISTINCT FROM in_rules -> k;
     IF diff <> '{}' THEN
@@ -47,7 +49,26 @@ END $$;
 
 -- Gives a new room the gate of another.
 CREATE FUNCTION copy_gate(in_source text, in_room text) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO gate (room_id, when_away, return_addresses, triggers, pass_s)
-        SELECT n.room_id, g.when_away, g.return_addresses, g.triggers, g.pass_s
+    INSERT INTO gate (room_id, when_away, return_addresses, triggers, pass_s, arrive_at)
+        SELECT n.room_id, g.when_away, g.return_addresses, g.triggers, g.pass_s, g.arrive_at
         FROM gate g JOIN room m USING (room_id), room n WHERE m.room = in_source AND n.room = in_room
 $$;
+
+-- Hand-over tokens that were spent, until none of them could be taken any more.
+CREATE TABLE spent_hand_over (
+    nonce bytea CONSTRAINT hand_over_is_spent_once PRIMARY KEY CONSTRAINT nonce_is_of_128_bits CHECK (octet_length(nonce) = 16),
+    until timestamptz NOT NULL
+);
+CREATE INDEX ON spent_hand_over (until);
+
+-- Spends a hand-over token. Returns false for one that was spent before or is too old. Each call forgets a few that
+-- are long over, so the table holds a minute's worth.
+CREATE FUNCTION spend_hand_over(in_nonce bytea, in_until timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM spent_hand_over s WHERE s.nonce IN (
+        SELECT x.nonce FROM spent_hand_over x WHERE x.until < clock_timestamp() - interval '1 minute'
+        ORDER BY x.until LIMIT 10 FOR UPDATE SKIP LOCKED);
+    IF in_until < clock_timestamp() THEN RETURN false; END IF;
+    INSERT INTO spent_hand_over (nonce, until) VALUES (in_nonce, in_until) ON CONFLICT DO NOTHING;
+    RETURN FOUND;
+END $$;

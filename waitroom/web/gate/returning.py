@@ -16,10 +16,12 @@ from inventory.kit.doors.origins import Origin, origin_of
 from inventory.kit.doors.query import Text
 from waitroom.desk.board import RoomView
 from waitroom.desk.gates import Gates, KnownUsers
+from waitroom.desk.tickets import OpenedSession
 from waitroom.gate.return_address import allowed, with_pass
 from waitroom.gate.return_token import ReturnSeal
 from waitroom.refusals import ReturnAddressRefused
 from waitroom.web.credentials import RETURN_COOKIE
+from waitroom.web.gate.hand_overs import HandOvers
 
 SIGNED, PLAIN = "t", "to"
 SIGNED_ADDRESS = Text(
@@ -32,11 +34,18 @@ class Returning:
     """Keeps return addresses and leads to them. `own` is this service's origin, if it is set."""
 
     def __init__(
-        self, gates: Gates, known_users: KnownUsers, seal: ReturnSeal, *, own: Origin | None
+        self,
+        gates: Gates,
+        known_users: KnownUsers,
+        seal: ReturnSeal,
+        *,
+        hand_overs: HandOvers,
+        own: Origin | None,
     ) -> None:
         self._gates = gates
         self._known_users = known_users
         self._seal = seal
+        self.hand_overs = hand_overs
         self._own = own
 
     def token_for(self, request: web.Request, room: str, address: str) -> str | None:
@@ -104,15 +113,22 @@ class Returning:
                 return found
         return next(iter(self._gates.of(view.room).return_addresses), checkout_url(view.room))
 
-    def handing_over(self, request: web.Request, address: str, text: str) -> str:
-        """Return an address with the pass in it if the site is on another host than this service.
+    def handing_over(
+        self, request: web.Request, room: str, address: str, *, session: OpenedSession, text: str
+    ) -> str:
+        """Return where to lead a shopper whose site is on another host than this service.
 
-        A site on this host gets the pass in a cookie. Without a pass the address stays as it is.
+        That is the site's place of arrival with a hand-over token, or else the address with the
+        pass `text` in it. A site on this host gets both in cookies. Without a place of arrival and
+        a pass the address stays as it is.
         """
         origin = origin_of(address)
-        if not text or origin is None or origin == self._own or origin.is_at(request.host):
+        if origin is None or origin == self._own or origin.is_at(request.host):
             return address
-        return with_pass(address, text)
+        arrival = self.hand_overs.way_to(room, address, session)
+        if arrival is not None:
+            return arrival
+        return with_pass(address, text) if text else address
 
     def _allowed(self, request: web.Request, room: str, address: str) -> str | None:
         """Return an address on the room's list, or, without a list, on this service's own site."""
