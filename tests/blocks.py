@@ -32,19 +32,22 @@ class Block:
         return f"{self.page}:{self.line}"
 
 
-def blocks(*kinds: str) -> Iterator[Block]:
+def blocks(*kinds: str) -> list[Block]:
     """Return the blocks of these kinds, all of them for none, in the order of pages."""
+    return [block for block in _blocks() if not kinds or block.kind in kinds]
+
+
+def _blocks() -> Iterator[Block]:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for found in _FENCE.finditer(text):
             indent, kind, body = found.groups()
-            if not kinds or kind in kinds:
-                yield Block(
-                    page=str(page.relative_to(ROOT)),
-                    kind=kind,
-                    text=re.sub(f"^{indent}", "", body, flags=re.MULTILINE),
-                    line=text.count("\n", 0, found.start()) + 1,
-                )
+            yield Block(
+                page=str(page.relative_to(ROOT)),
+                kind=kind,
+                text=re.sub(f"^{indent}", "", body, flags=re.MULTILINE),
+                line=text.count("\n", 0, found.start()) + 1,
+            )
 
 
 def fences() -> int:

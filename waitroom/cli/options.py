@@ -39,7 +39,7 @@ _SENTENCES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((asyncpg.InvalidAuthorizationSpecificationError,), "PostgreSQL refuses the sign-in: {words}"),
     (
         (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError),
-        "the database lacks the tables of this version: run `waitroom migrate` first",
+        "the database lacks this version's tables: run `waitroom migrate` first, or let `up` start",
     ),
     (
         (asyncpg.DataError,),
@@ -71,6 +71,9 @@ def plainly(command: Callable[..., Result]) -> Callable[..., Result]:
     def wrapped(*args: Any, **kwargs: Any) -> Result:
         try:
             return command(*args, **kwargs)
+        except BrokenPipeError:
+            # The reader of the output is gone, as in `… | head`, and Click ends without a word.
+            raise
         except Exception as error:
             message = explain(error)
             if message is None:

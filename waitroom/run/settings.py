@@ -29,6 +29,8 @@ JWT_SECRET_LENGTH_MIN = 32
 # Read from the environment but no settings: where to look, and what no shared file may have.
 _APART = {
     "CONFIG",
+    # What a shell may hold for programs, beside the commands of the service.
+    *("URL", "KEY"),
     "SIGNING_KEYS",
     "CUSTOMER_JWT_SECRET",
     "STRIPE_SECRET_KEY",

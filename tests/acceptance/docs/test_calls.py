@@ -1,13 +1,11 @@
 """Every call that the docs name is one that the service answers."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 from aiohttp.test_utils import TestClient
+from blocks import PAGES, blocks
 
-ROOT = Path(__file__).parents[3]
-PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
 METHODS = "GET|POST|PUT|PATCH|DELETE"
 # `GET /path`, or several methods before one path: `GET`, `POST /path`.
 CALL = re.compile(rf"((?:`(?:{METHODS})`, )*)`({METHODS}) (/[^`?\s]*)")
@@ -25,6 +23,10 @@ def named() -> set[tuple[str, str]]:
         for before, method, path in CALL.findall(page.read_text(encoding="utf-8")):
             methods = {method, *re.findall(METHODS, before)}
             found |= {(each, shape(path)) for each in methods}
+    for block in blocks("http"):
+        method, path, *_ = block.first.split()
+        # Webhooks are calls that the service makes.
+        found |= {(method, path)} if block.page != "docs/integrate/webhooks.md" else set()
     return found
 
 

@@ -112,3 +112,12 @@ def test_every_command_and_option_says_what_it_is_for() -> None:
 
     assert silent == []
     assert unfinished == []
+
+
+def test_a_reader_that_has_read_enough_is_no_failure_of_an_engine() -> None:
+    @plainly
+    def command() -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        command()

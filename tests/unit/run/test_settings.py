@@ -88,7 +88,7 @@ def test_an_unknown_variable_is_named_with_the_nearest() -> None:
         load_settings(environment={"WAITROOM_PROT": "1"})
 
 
-@pytest.mark.parametrize("name", ["SIGNING_KEYS", "CONFIG", "SUPERVISOR"])
+@pytest.mark.parametrize("name", ["SIGNING_KEYS", "CONFIG", "SUPERVISOR", "KEY", "URL"])
 def test_what_is_no_setting_stands_apart(name: str) -> None:
     assert load_settings(environment={f"WAITROOM_{name}": ""}) == Settings()
 
