@@ -7,8 +7,9 @@ from uuid import uuid4
 
 from sale import SKU, Sale
 
-# More than any slice has used yet; what is left over serves the next one.
+# More than any slice has used yet; what is left over of claims serves the next one.
 CLAIMS_PER_S = 30_000
+JOINS_PER_S = 20_000
 # A few holds for each session of a slice, as shoppers have.
 SESSIONS = 10_000
 
@@ -80,9 +81,11 @@ class Requests:
 
         return prepare
 
-    async def joins(self, _: float) -> Iterator[bytes]:
+    async def joins(self, seconds: float) -> Iterator[bytes]:
         before = self._post(b"/rooms/join/tickets") + b"Content-Length: 0\r\nIdempotency-Key: "
-        return (b"%s%s\r\n\r\n" % (before, uuid4().hex.encode()) for _ in self._keys)
+        # To draw a key takes as long as a tenth of a bare request, so all are drawn beforehand.
+        keys = (str(uuid4()).encode() for _ in range(int(JOINS_PER_S * seconds)))
+        return iter([b"%s%s\r\n\r\n" % (before, key) for key in keys])
 
     async def claims(self, seconds: float) -> Iterator[bytes]:
         before = self._post(b"/rooms/claim/claims")
