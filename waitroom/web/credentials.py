@@ -356,8 +356,7 @@ class Credentials:
 
 
 def _sent(request: web.Request, name: str) -> list[str]:
-    lines = _cookie_lines(request)
-    return values_of(lines, name) if lines else []
+    return values_of(_cookie_lines(request), name)
 
 
 def _cookie_lines(request: web.Request) -> Sequence[str]:

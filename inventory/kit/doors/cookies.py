@@ -50,6 +50,8 @@ def cookies_in(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def values_of(lines: Sequence[str], name: str) -> list[str]:
     """Return the values of the cookies of this name, the first few."""
+    if not lines:
+        return []
     found = (value for one, value in cookies_in(lines) if one == name)
     return list(islice(found, SAME_NAME_MAX))
 

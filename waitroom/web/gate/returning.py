@@ -58,6 +58,8 @@ class Returning:
 
         Raises `ReturnAddressRefused`.
         """
+        if not request.query_string:
+            return None
         signed, plain = request.query.get(SIGNED), request.query.get(PLAIN)
         if signed is None and plain is None:
             return None
@@ -122,6 +124,8 @@ class Returning:
         pass `text` in it. A site on this host gets both in cookies. Without a place of arrival and
         a pass the address stays as it is.
         """
+        if not text:
+            return address
         origin = origin_of(address)
         if origin is None or origin == self._own or origin.is_at(request.host):
             return address
