@@ -21,7 +21,8 @@ _MODULES = {
     "catalogue": "waitroom.cli.catalogue",
     "verify": "waitroom.cli.verify",
     "rehearse": "waitroom.cli.rehearse",
-    "load": "waitroom.cli.load",
+    "load": "waitroom.cli.remote.load",
+    "mcp": "waitroom.cli.remote.assistant",
     "openapi": "waitroom.cli.serve",
 }
 

@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "waitroom.reports": {"inventory", "checkout", "waitroom.log"},
     "waitroom.rehearse": {"inventory", "waitroom.line", "waitroom.log"},
     "waitroom.client": {"inventory", "waitroom.line"},
+    "waitroom.assistant": {"inventory", "waitroom.client"},
     "waitroom.load": {"inventory", "waitroom.line", "waitroom.client"},
     "waitroom.leader": {"inventory", "waitroom.store", "waitroom.line", "waitroom.log"},
     "waitroom.desk": {

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.cli.load import is_loopback
+from waitroom.cli.remote.load import is_loopback
 from waitroom.client.http_client import BACKOFF_MAX_S, RETRY_AFTER_MAX_S, Answer, pause_s
 from waitroom.load.behaviour import (
     TIME_TIMES_MEAN_MAX,
