@@ -36,6 +36,7 @@ NOT_RUN = {
     ("docs/performance.md", "waitroom rehearse small --policy expected"): _REHEARSAL,
     ("docs/run-the-night/rehearse.md", "waitroom rehearse drop  "): _REHEARSAL,
     ("docs/run-the-night/rehearse.md", "waitroom rehearse --replay"): _REHEARSAL,
+    ("docs/sell.md", ".venv/bin/waitroom up"): _BESIDE,
     ("docs/start.md", "make run"): _BESIDE,
     ("docs/start.md", "make test"): "this is one of its tests",
     ("docs/start.md", "waitroom serve"): _SERVES,
@@ -46,6 +47,7 @@ TYPED = "a long password\n" * 2
 # An answer that refuses ends a script too.
 CURL = 'curl() { command curl --fail-with-body -sS "$@"; }'
 SOON = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:00+00:00")
+_VENV = "mkdir -p .venv/bin; ln -s $(command -v waitroom) .venv/bin/\n"
 _ROOM = "waitroom room create drop --name Drop\n"
 _KEY = "export WAITROOM_KEY=$(waitroom key add docs --scope {scopes})\n"
 
@@ -65,7 +67,7 @@ _NAMES = re.compile(r"(?<![\w./-])(drop|mug|shop|night)(?![\w./])|(?<=/rooms/)(d
 # The page on files begins with one.
 _FILE = next(b.text for b in blocks("toml") if b.page == "docs/integrate/rooms-as-files.md")
 SCENES = {
-    "README.md": Scene(before="mkdir -p .venv/bin; ln -s $(command -v waitroom) .venv/bin/"),
+    "README.md": Scene(before=_VENV),
     "docs/how-it-works/draw-and-log.md": Scene(texts={"rooms/drop": "rooms/autumn-drop"}),
     "docs/integrate.md": Scene(before=_ROOM + _KEY.format(scopes="figures")),
     "docs/integrate/known-user.md": Scene(before=_ROOM + _KEY.format(scopes="rooms")),
@@ -88,9 +90,9 @@ SCENES = {
         },
     ),
     "docs/sell.md": Scene(
-        before="waitroom room create shelf --name Shelf\n"
-        "waitroom sku add mug --room shelf --name Mug --price 22.00\n",
-        texts={"2026-11-22T19:00:00+01:00": SOON},
+        before=_VENV,
+        # The demonstration has a bowl too.
+        texts={"2026-11-22T19:00:00+01:00": SOON, "bowl": "large-bowl"},
     ),
     "docs/sell/catalogue.md": Scene(before=_KEY.format(scopes="stock")),
     "docs/sell/who-may-join.md": Scene(
