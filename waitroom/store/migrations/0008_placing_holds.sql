@@ -203,6 +203,9 @@ END $$;
 CREATE FUNCTION decide_holds(b hold_batch, f hold_facts) RETURNS hold_decisions LANGUAGE plpgsql AS $$
 DECLARE
     n constant int := cardinality(f.verdicts);
+    -- PostgreSQL finds an element of a variable at once, but one of a record's field only by walking to it.
+    request_session int[] := b.request_session; partial boolean[] := b.partial; line_first int[] := b.line_first;
+    line_sku int[] := b.line_sku; line_pair int[] := b.line_pair; line_units int[] := b.line_units;
     verdicts text[] := f.verdicts; culprits int[] := array_fill(0, ARRAY[n]); figures int[] := culprits;
     expires timestamptz[] := array_fill(NULL::timestamptz, ARRAY[n]); told timestamptz[] := expires;
     seconds_left float8[] := array_fill(NULL::float8, ARRAY[n]);
@@ -215,27 +218,27 @@ DECLARE
     room_taken bigint[] := array_fill(0, ARRAY[cardinality(f.rooms)]); room_promise bigint[] := room_taken;
     room_holds int[] := room_taken;
     s session_facts; k sku_facts; may allowance; verdict text;
-    session int; item int; pair int; want int; total int; passing int; used int;
-    ahead int; off_sale bigint; spare bigint; of_room bigint; own int; kept int; mine int;
+    session int; item int; pair int; want int; total int; passing int; used int; ahead int; own int; kept int; mine int;
+    off_sale bigint; spare bigint; of_room bigint;
 BEGIN
     FOR i IN 1 .. n LOOP
         CONTINUE WHEN verdicts[i] IS NOT NULL;
-        session := b.request_session[i]; s := sessions[session]; verdict := 'placed'; total := 0; passing := 0;
+        session := request_session[i]; s := sessions[session]; verdict := 'placed'; total := 0; passing := 0;
         IF s.holds_left <= 0 THEN verdicts[i] := 'too_many_holds'; CONTINUE; END IF;
         -- A promise of a SKU waits for that one, unless the request does without and could not be served otherwise.
         own := NULL; kept := 0;
         IF named[session] IS NOT NULL THEN
             own := array_position(f.sku_ids, named[session]); kept := 1;
-            IF NOT own = ANY (b.line_sku[b.line_first[i] : b.line_first[i + 1] - 1]) THEN own := NULL; END IF;
+            IF NOT own = ANY (line_sku[line_first[i] : line_first[i + 1] - 1]) THEN own := NULL; END IF;
         END IF;
-        FOR j IN b.line_first[i] .. b.line_first[i + 1] - 1 LOOP
-            item := b.line_sku[j]; k := skus[item]; pair := b.line_pair[j]; want := b.line_units[j];
+        FOR j IN line_first[i] .. line_first[i + 1] - 1 LOOP
+            item := line_sku[j]; k := skus[item]; pair := line_pair[j]; want := line_units[j];
             IF (k.room = s.room) IS NOT TRUE THEN
                 verdict := 'unknown_sku'; culprits[i] := j; figures[i] := 0; total := 0; EXIT;
             END IF;
             may := allowed_units(want, k.on_sale, k.per_order, k.per_session, had[pair],
                                  k.per_customer, customer_had[f.customer_pair[pair]], s.units_per_order, total);
-            IF may.units = want OR b.partial[i] THEN
+            IF may.units = want OR partial[i] THEN
                 mine := CASE WHEN item = own THEN 1 ELSE 0 END; kept := kept - mine;
                 -- Only a promise of one's own goes before those who wait for what comes free.
                 ahead := CASE WHEN total + may.units <= promised[session] - kept THEN 0 ELSE COALESCE(f.ahead[pair], 0) END;
@@ -251,19 +254,19 @@ BEGIN
                     may := ROW (GREATEST(spare, 0), 'out_of_stock', GREATEST(spare, 0))::allowance;
                 END IF;
             END IF;
-            IF may.units < want AND culprits[i] = 0 AND (may.units = 0 OR NOT b.partial[i]) THEN
+            IF may.units < want AND culprits[i] = 0 AND (may.units = 0 OR NOT partial[i]) THEN
                 verdict := may.verdict; culprits[i] := j; figures[i] := may.figure;
-                EXIT WHEN NOT b.partial[i];
+                EXIT WHEN NOT partial[i];
             END IF;
             given[j] := may.units; total := total + may.units;
             IF NOT k.lasting THEN passing := passing + may.units; END IF;
         END LOOP;
-        IF b.partial[i] AND total > 0 THEN verdict := 'placed'; END IF;
+        IF partial[i] AND total > 0 THEN verdict := 'placed'; END IF;
         verdicts[i] := verdict;
         CONTINUE WHEN verdict <> 'placed';
-        FOR j IN b.line_first[i] .. b.line_first[i + 1] - 1 LOOP
+        FOR j IN line_first[i] .. line_first[i + 1] - 1 LOOP
             CONTINUE WHEN given[j] = 0;
-            item := b.line_sku[j]; pair := b.line_pair[j];
+            item := line_sku[j]; pair := line_pair[j];
             line_request[j] := i;
             free[item] := free[item] - given[j];
             had[pair] := had[pair] + given[j];
@@ -305,7 +308,6 @@ END $$;
 -- Writes the holds that were decided, and moves the balances by what is in them.
 CREATE FUNCTION write_holds(b hold_batch, f hold_facts, d hold_decisions) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    -- PostgreSQL finds an element of a variable at once, but one of a record's field only by walking to it.
     hold_ids uuid[] := b.hold_ids; sessions bigint[] := b.sessions; rooms int[] := f.session_rooms;
     customers bigint[] := f.customers; expires timestamptz[] := d.expires;
     sku_ids int[] := f.sku_ids; prices bigint[] := f.prices;
