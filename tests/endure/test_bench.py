@@ -18,6 +18,8 @@ SMALL = ("--rounds", "1", "--slice-s", "0.5", "--long-line", "20000", "--open-ho
 RATIOS = {
     "requests": {
         "state_vs_bare",
+        "check_vs_bare",
+        "check_p99_vs_bare",
         "join_vs_bare",
         "claim_vs_bare",
         "hold_http_vs_bare",

@@ -11,7 +11,7 @@ import msgspec
 from client import Crowd
 from contest import run_rounds
 from kinds import Kind
-from measure import Reading, Spread, against, share
+from measure import Reading, Spread, against, share, spread
 from outcome import Outcome, Plan
 from report import rates_table
 from rich.console import Console
@@ -26,14 +26,14 @@ SHORT_LINE = 10_000
 GROWTH_BYTES_MAX = 1_000_000
 # The answer itself carries these; the bare handler's response makes its own.
 _MADE_AFRESH = {"date", "content-length"}
-_SHARES = ("state", "join", "claim", "hold_http", "for_update")
+_SHARES = ("state", "check", "join", "claim", "hold_http", "for_update")
 _AGAINST = {
     "hold_http_vs_for_update": ("hold_http", "for_update"),
     "hold_inprocess_vs_for_update": ("hold_inprocess", "for_update"),
     "hold_inprocess_64_vs_for_update": ("hold_inprocess_64", "for_update"),
     "state_1m_vs_10k": ("state_1m", "state"),
 }
-KINDS = ("state", "state_1m", "join", "claim", "hold_http", "for_update", "hold_inprocess",
+KINDS = ("state", "state_1m", "check", "join", "claim", "hold_http", "for_update", "hold_inprocess",
          "hold_inprocess_64")  # fmt: skip
 
 
@@ -79,7 +79,7 @@ class Bench:
 
     async def _bare(self, kind: Kind) -> float:
         requests = self.stage.requests.bare(kind.bare, self._likes[kind.bare])
-        status = 200 if kind.bare == "state" else 201
+        status = {"state": 200, "check": 204}.get(kind.bare, 201)
         reading = await self.stage.slice(self.crowd, requests, status=status, seconds=self.slice_s)
         self._keep(f"bare_{kind.bare}", reading)
         return reading.per_second
@@ -142,7 +142,16 @@ def ratios(readings: dict[str, list[Reading]]) -> dict[str, Spread]:
     for name, (one, other) in _AGAINST.items():
         if one in readings and other in readings:
             found[name] = against(readings[one], readings[other])
+    if "check" in readings:
+        found["check_p99_vs_bare"] = _p99_against_bare(readings["check"], readings["bare_check"])
     return found
+
+
+def _p99_against_bare(readings: Sequence[Reading], bare: Sequence[Reading]) -> Spread:
+    """Return how many times the 99th percentile of a kind is that of its two bare neighbours."""
+    pairs = zip(bare[::2], bare[1::2], strict=True)
+    means = [(before.p99_ms + after.p99_ms) / 2 for before, after in pairs]
+    return spread([one.p99_ms / mean for one, mean in zip(readings, means, strict=True)])
 
 
 def growth(before: Sizes, after: Sizes) -> dict[str, int]:

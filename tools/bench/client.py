@@ -111,7 +111,9 @@ class Connection(asyncio.Protocol):
             self._held = b""
         head = data.find(_END)
         at = data.find(_LENGTH, 0, head)
-        if head < 0 or len(data) < head + 4 + int(data[at + 16 : data.find(b"\r", at)]):
+        # An answer without a body, such as 204, names no length.
+        length = int(data[at + 16 : data.find(b"\r", at)]) if at >= 0 else 0
+        if head < 0 or len(data) < head + 4 + length:
             self._held = data
             return
         part = self._slice

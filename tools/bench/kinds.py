@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sale import SKU, Sale
+from sale import SHOP, SKU, Sale
 
 # More than any slice has used yet; what is left over of claims serves the next one.
 CLAIMS_PER_S = 30_000
@@ -59,6 +59,7 @@ class Requests:
                 Kind(name="state", bare="state", status=200, prepare=self.states("short")),
                 Kind(name="state_1m", bare="state", status=200, prepare=self.states("long")),
             ],
+            [Kind(name="check", bare="check", status=204, prepare=self.checks)],
             [Kind(name="join", bare="join", prepare=self.joins)],
             [Kind(name="claim", bare="claim", prepare=self.claims)],
             [
@@ -92,6 +93,14 @@ class Requests:
         before += b"Content-Length: 0\r\nAuthorization: Bearer "
         tickets = await self._sale.call(int(CLAIMS_PER_S * seconds))
         return iter([b"%s%s\r\n\r\n" % (before, ticket) for ticket in tickets])
+
+    async def checks(self, seconds: float) -> Iterator[bytes]:
+        """Return what a proxy asks for shoppers with a session, each in turn."""
+        start = b"GET /check/%s HTTP/1.1\r\n%s" % (SHOP.encode(), self._host)
+        start += b"X-Forwarded-Uri: /checkout\r\nAuthorization: Bearer "
+        sessions = await self._sale.admit(max(int(SESSIONS * seconds) // 10, 1))
+        asked = [b"%s%s\r\n\r\n" % (start, self._sale.session(one)) for one in sessions]
+        return itertools.cycle(asked)
 
     def holds(self, path: bytes, baskets: Sequence[bytes] = (basket(SKU),)) -> Prepare:
         """Return what places holds of these baskets by turns, each in the next session."""

@@ -45,7 +45,7 @@ NAMED_IN_CODE = re.compile(r"`(\w+_\w+)(?:\(\))?`")
 FOREIGN = {
     *("access_token", "service_role", "MUG_01"),
     *("closing_signature", "head_7_signature", "of_10"),
-    "claim_vs_bare",
+    *("claim_vs_bare", "check_vs_bare"),
     "auth_request",
 }
 
