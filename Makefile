@@ -43,7 +43,7 @@ test: $(READY) browser check ## Run every check and test
 matrix: $(READY) browser ## Look at every page at three widths and in six dresses, and walk it by keyboard
 	$(BIN)/pytest tests/endure/test_matrix.py tests/endure/test_keyboard.py --durations 10
 
-peers: $(READY) ## Start what stands in front of sites, or behind a gate, and walk through it
+peers: $(READY) browser ## Start what stands in front of sites, or behind a gate, and walk through it
 	$(BIN)/pip install --quiet --editable '.[peers]'
 	$(BIN)/pytest tests/peers --durations 10
 

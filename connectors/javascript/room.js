@@ -3,7 +3,7 @@
 import { Revoked, claimsIn, keysOf } from "./passes.js";
 
 const KEYS_KEPT_S = 300;
-const POLL_MS = 2000;
+const POLL_MS = 1000;
 const ASK_WAIT_MS = 3000;
 const AWAY_AFTER_S = 10;
 // After a failure, or after the keys were fetched, a request does not ask again for so long.

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
-from peers.samples import node
+from peers.samples import free_port, node
 from programs import Site, all_know
 from sources import ROOT
 from support import authorization, eventually, open_room
@@ -131,16 +131,16 @@ async def walk(url: str, issuer: str, waitroom: str) -> None:
         await eventually(is_over)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "site_aiohttp.py",
-        "site_starlette.py",
-        "site_flask.py",
-        "site_django.py",
-        "site_express.mjs",
-    ],
-)
+NAMES = [
+    "site_aiohttp.py",
+    "site_starlette.py",
+    "site_flask.py",
+    "site_django.py",
+    "site_express.mjs",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
 async def test_a_site_of_the_docs_lets_in_by_passes(
     name: str, service: Service, site: Site, sites: Sites
 ) -> None:
@@ -151,6 +151,23 @@ async def test_a_site_of_the_docs_lets_in_by_passes(
     url = await sites(name, issuer, site.url)
 
     await walk(url, issuer, site.url)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_site_whose_room_cannot_be_reached_says_so_and_serves_its_other_pages(
+    name: str, sites: Sites
+) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    url = await sites(name, "https://queue.example", nowhere)
+
+    async with aiohttp.ClientSession() as session:
+        browser = Browser(session, url)
+        status, text, headers = await browser.ask("/checkout")
+        assert (status, headers["Retry-After"]) == (503, "10")
+        assert "The waiting room does not answer" in text
+        status, text, headers = await browser.ask("/checkout", headers=PROGRAM)
+        assert (status, json.loads(text)["code"]) == (503, "room_away")
+        assert (await browser.ask("/"))[:2] == (200, "home")
 
 
 async def test_the_node_connector_judges_every_case_as_the_python_one() -> None:

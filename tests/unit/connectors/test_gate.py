@@ -36,12 +36,16 @@ class Service:
     away: bool = False
     keys: PassKeys = SERVICE
     over: bool = False
+    # The body of every answer, if there is one.
+    garbage: tuple[Any, ...] = ()
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def ask(self, method: str, path: str, bearer: str) -> Answer:
         self.asked.append((method, path))
         if self.away:
             raise OSError("away")
+        if self.garbage:
+            return Answer(status=200, body=self.garbage[0])
         if path.endswith("jwks.json"):
             return Answer(status=200, body=msgspec.to_builtins(self.keys.public))
         if "revocations" in path:
@@ -100,6 +104,29 @@ def test_while_the_room_is_away_an_open_gate_lets_in_and_a_closed_one_needs_a_pa
         Gate(ISSUER, room="drop", when_away="ajar")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         Gate(ISSUER, room="drop")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        "x",
+        7,
+        {},
+        {"keys": 7},
+        {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "\u00e9"}]},
+    ],
+)
+def test_an_answer_that_cannot_be_read_counts_as_none(body: Any) -> None:
+    broken, service = Service(garbage=(body,)), Service()
+    never, known = gate(broken), gate(service)
+    service.garbage = (body,)
+
+    assert told(never, asked(text=minted())) == (503, "room_away")
+    known.room.refresh()
+    assert told(known, asked(text=minted())) == (0, "")
+    assert told(known, asked(text=minted(iat=NOW - 900))) == (302, "pass_over")
 
 
 def test_a_pass_is_renewed_in_its_last_third_also_after_its_end_and_never_by_force() -> None:
