@@ -96,6 +96,7 @@ ROUTES = {
     ("PUT", "/admin/rooms/{room}/gate/known-user"): "operator",
     ("DELETE", "/admin/rooms/{room}/gate/known-user"): "operator",
     ("POST", "/admin/rooms/{room}/gate/known-user/secret"): "admin",
+    ("DELETE", "/admin/rooms/{room}/sessions/{session}"): "operator",
     ("GET", "/admin/keys"): "admin",
     ("POST", "/admin/keys"): "admin",
     ("POST", "/admin/keys/{key}/end"): "admin",

@@ -8,7 +8,7 @@ from inventory.kit.doors.described import Answer, described
 from inventory.kit.doors.query import Choice
 from inventory.kit.http import json_response, read_body
 from inventory.kit.problem import Unprocessable
-from inventory.refusals import ChangedMeanwhile, RoomArchived
+from inventory.refusals import BelowCommitted, ChangedMeanwhile, RoomArchived, Taken
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.admin.rooms.files.room_file import RoomFile, wanted_json
@@ -17,9 +17,14 @@ from waitroom.client.answers import AppliedFile
 from waitroom.desk.board import Board
 from waitroom.desk.gates import Gates
 from waitroom.desk.looks import RoomLooks
-from waitroom.refusals import LookDraftWaits, TooManyGoods
+from waitroom.refusals import DrawIsDue, LookDraftWaits, SaleEnded, TooManyGoods
 
 _OBJECT = msgspec.json.Decoder(dict)
+# Those of every call by which a room is made or changed.
+_REFUSALS = (
+    *(RoomArchived, SaleEnded, DrawIsDue, Taken, BelowCommitted),
+    *(ChangedMeanwhile, LookDraftWaits),
+)
 
 
 _DRY_RUN = Choice(
@@ -57,7 +62,7 @@ class FilesAdmin:
         body=RoomFile,
         answer=AppliedFile,
         also=(Answer(status=201, body=AppliedFile, text="The room was made."),),
-        refusals=(RoomArchived, ChangedMeanwhile, LookDraftWaits),
+        refusals=_REFUSALS,
     )
     async def apply(self, request: web.Request, operator: Operator) -> web.Response:
         """Bring a room to a document, or say with `dry_run` what would change."""
