@@ -222,18 +222,14 @@ def refuse_cross_site(request: web.Request, route: str) -> None:
     SameSite=Lax besides; programs send neither header and authorise themselves. Raises `BadRequest`
     for an Origin header that cannot be read.
     """
-    if request.method in SAFE_METHODS or route in request.config_dict.get(ASKED_ONLY, ()):
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    says_nothing = site is None and origin is None
+    if says_nothing or request.method in SAFE_METHODS or site in {"same-origin", "none"}:
         return
     # No browser sends a key by itself, so no other site can borrow it.
-    if api_key(request) is not None:
+    if route in request.config_dict.get(ASKED_ONLY, ()) or api_key(request) is not None:
         return
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        if site not in {"same-origin", "none"}:
-            raise CrossSite
-        return
-    header = request.headers.get("Origin")
-    if header is not None and not _is_ours(request, _sender(request, header)):
+    if site is not None or (origin is not None and not _is_ours(request, _sender(request, origin))):
         raise CrossSite
 
 
