@@ -77,7 +77,8 @@ export class Room {
   async findKeys() {
     this.#keysAt = this.#ticks();
     try {
-      await this.#fetchKeys();
+      // A cache in between may keep the keys of before, but not at this address.
+      await this.#fetchKeys(`?at=${Math.floor(Date.now() / 1000)}`);
     } catch {
       this.#failedAt = this.#ticks();
     }
@@ -119,8 +120,8 @@ export class Room {
     }
   }
 
-  async #fetchKeys() {
-    this.keys = keysOf(await this.#get("/.well-known/jwks.json"));
+  async #fetchKeys(query = "") {
+    this.keys = keysOf(await this.#get(`/.well-known/jwks.json${query}`));
     this.#keysAt = this.#ticks();
   }
 

@@ -111,7 +111,8 @@ class Room:
             if self.may_have_new_keys:
                 self._keys_at = self._ticks()
                 try:
-                    self._fetch_keys()
+                    # A cache in between may keep the keys of before, but not at this address.
+                    self._fetch_keys(f"?at={time.time():.0f}")
                 except Exception:  # noqa: BLE001 - as in `refresh`
                     self._failed_at = self._ticks()
 
@@ -141,8 +142,8 @@ class Room:
         if not self._released.full():
             self._released.put_nowait(text)
 
-    def _fetch_keys(self) -> None:
-        self.keys = keys_of(self._get("/.well-known/jwks.json"))
+    def _fetch_keys(self, query: str = "") -> None:
+        self.keys = keys_of(self._get(f"/.well-known/jwks.json{query}"))
         self._keys_at = self._ticks()
 
     def _get(self, path: str) -> Any:

@@ -46,7 +46,7 @@ class Service:
             raise OSError("away")
         if self.garbage:
             return Answer(status=200, body=self.garbage[0])
-        if path.endswith("jwks.json"):
+        if "jwks.json" in path:
             return Answer(status=200, body=msgspec.to_builtins(self.keys.public))
         if "revocations" in path:
             body = {"version": 5, "reset": "?" not in path, "more": False, "revoked": []}
@@ -266,3 +266,14 @@ def test_release_is_asked_for_once_and_its_header_never_goes_on() -> None:
     assert made.answered(gate(service, paths=["/x"]).check(asked()), sent) == sent[:1]
     assert told(made, asked(text=minted(), page=False)) == (429, "pass_revoked")
     assert told(made, asked(text=minted(session=2))) == (0, "")
+
+
+def test_new_keys_are_asked_for_past_a_cache_that_keeps_the_old_ones() -> None:
+    service, passed = Service(), [0.0]
+    made = gate(service, ticks=lambda: passed[0])
+    passed[0] = 10.0
+
+    told(made, asked(text=minted(keys=PassKeys([b"n" * 32]))))
+
+    asked_for = [path for _, path in service.asked if "jwks" in path]
+    assert len(set(asked_for)) == len(asked_for) >= 2
