@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from gate_peers import PEERS, Shop, open_shop, started
 from programs import all_know, open_site
+from proxies import mounted
 from support import eventually, open_room, secrets, settings
 from yarl import URL
 
@@ -192,3 +193,45 @@ async def test_a_proxy_that_is_told_so_stays_open_while_waitroom_is_away(
         )
         assert (status, told["method"], told["body"]) == (200, "POST", "card=x")
         assert not told["headers"].get("x-waitroom-session")
+
+
+async def test_a_session_arrives_on_another_domain_and_the_address_is_clean(
+    tmp_path: Path, service: Service, postgres_url: str, valkey_url: str
+) -> None:
+    await open_room(service, skus={})
+    async with mounted("/queue") as queue, open_shop() as shop, AsyncExitStack() as stack:
+        port = free_port()
+        # Cookies of one name never go to the other.
+        shop_url = f"http://localhost:{port}"
+        rules = GateRules(return_addresses=[shop_url], arrive_at="/waitroom/arrive")
+        await service.gate_store.put("drop", rules, was=None, who="test", reason="")
+        made = settings(postgres_url, valkey_url, public_url=queue.url)
+        queue.program = (await stack.enter_async_context(open_site(made, secrets()))).url
+        await all_know(queue.program, "drop")
+        ports = {"port": port, "shop": shop.port, "waitroom": URL(queue.program).port or 0}
+        await stack.enter_async_context(started("nginx", tmp_path, **ports, opened=False))
+        front, line = Front(shop_url, shop, stack), Front(queue.url, shop, stack)
+        shopper = await stack.enter_async_context(browser())
+
+        async def is_led() -> str:
+            location = (await front.ask(shopper, "/checkout?basket=7"))[2]["Location"]
+            return location if "?t=" in location else ""
+
+        room = await eventually(is_led)
+        async with shopper.get(room, headers=PAGE) as page:
+            assert (page.status, str(page.url)) == (200, f"{queue.url}/rooms/drop"), (
+                await page.text()
+            )
+        await line.ask(shopper, "/rooms/drop/join", "POST")
+        _, _, headers = await line.ask(shopper, "/rooms/drop/enter", "POST")
+        arrival = headers["Location"]
+        assert arrival.startswith(f"{front.url}/waitroom/arrive?token=")
+        came, _, headers = await front.ask(shopper, arrival.removeprefix(front.url))
+        assert (came, headers["Location"]) == (303, f"{front.url}/checkout?basket=7")
+        status, told, _ = await front.ask(shopper, "/checkout?basket=7")
+        assert (status, told["path"]) == (200, "/checkout?basket=7")
+        # The link is worth nothing to a stranger who finds it in a history.
+        async with browser() as stranger:
+            again, _, headers = await front.ask(stranger, arrival.removeprefix(front.url))
+            assert (again, headers["Location"]) == (303, f"{queue.url}/rooms/drop")
+            assert (await front.ask(stranger, "/checkout"))[0] == 302
