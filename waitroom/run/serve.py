@@ -42,8 +42,9 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
         front = None
         if "web" in roles:
             app = make_app(service)
-            # Made before the first request, since it takes longer than any request may.
-            app[OPENAPI].document_json()
+            # Made before the first request, since it takes longer than any request may. On a busy
+            # machine it would keep the loop from beating until the process is taken for frozen.
+            await asyncio.to_thread(app[OPENAPI].document_json)
             front = Front(app, bounds=_bounds(settings), proxies=settings.proxies)
             await front.open(settings.host, settings.port, heartbeat)
             service.serving.begin()
