@@ -120,6 +120,8 @@ async def look_over(
     scripts = dress.options.get("java_script_enabled", True)
     await page.route("**/preview?*", _unlocked)
     wire = await page.context.new_cdp_session(page)
+    # A session can take back only what it has said itself, whatever the context was opened with.
+    await wire.send("Emulation.setScriptExecutionDisabled", {"value": not scripts})
     found = []
     for address in addresses:
         await page.goto(f"{url}{address}")

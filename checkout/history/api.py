@@ -123,6 +123,7 @@ class HistoryApi:
             "key": self._checkout.links.key_of(order.order_id) if linked else "",
             "called_off": order.called_off,
             "stuck": order.state is OrderState.RETURNING and _stuck(refunds),
+            "still": "still" in request.query,
             "bank_step": f"/checkout/stripe/{order.order_id}" if waits else None,
         }
         response = self._pages.render(

@@ -673,7 +673,18 @@ async def test_a_payment_that_runs_is_not_revoked_under_way(
     await call(service, 1)
     await shopper.claim()
     hold = await (await shopper.hold(mug=1)).json()
-    assert (await shopper.pay(hold["hold_id"], token="tok_slow")).status == 202
+    running = await shopper.pay(hold["hold_id"], token="tok_slow")
+    assert running.status == 202
+    # Without a script the order's page looks again by itself, until its reader stops that.
+    order = f"/checkout/orders/{(await running.json())['order_id']}"
+    as_page = {**authorization(shopper.session), "Accept": "text/html"}
+    moving, still = [
+        await (await client.get(order + query, headers=as_page)).text()
+        for query in ("", "?still=1")
+    ]
+    assert 'http-equiv="refresh"' in moving
+    assert f'href="{order}?still=1"' in moving
+    assert 'http-equiv="refresh"' not in still
 
     answer = await revoke(client, 1, await sign_in(service, client))
 

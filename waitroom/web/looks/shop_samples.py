@@ -213,5 +213,6 @@ def _order(view: RoomView, shown: ShownState, sku: Sku, now: datetime) -> Json:
         "key": "",
         "called_off": False,
         "stuck": False,
+        "still": True,
         "bank_step": None,
     }
