@@ -1,8 +1,11 @@
 """What leads to the service keeps leading there below a path of another site."""
 
+import re
+
 import msgspec
 import pytest
 from aiohttp import web
+from sources import ROOT
 
 from waitroom.run.mount import Mount
 from waitroom.run.settings import Settings
@@ -87,3 +90,17 @@ def test_the_public_address_may_have_a_plain_path() -> None:
     ):
         with pytest.raises(msgspec.ValidationError, match="public_url"):
             msgspec.convert({"public_url": f"https://shop.example{wrong}"}, Settings)
+
+
+def test_no_script_leads_to_a_path_without_the_one_of_the_service() -> None:
+    asks = r"location\.assign\(|fetch\(|EventSource\(|Worker\(|register\("
+    links = r"\.(?:href|src) = |\b(?:href|src): "
+    leads = re.compile(rf"""(?:{asks}|{links})["'`]/""")
+    found = [
+        f"{path.name}: {line.strip()[:90]}"
+        for path in sorted((ROOT / "static" / "js").rglob("*.js"))
+        for line in path.read_text("utf-8").splitlines()
+        if leads.search(line)
+    ]
+
+    assert found == []
