@@ -8,7 +8,11 @@ from inventory.kit.doors.query import Text, Whole
 from inventory.kit.problem import BadRequest
 
 LIMIT = Whole(name="limit", text="Orders on a page.", default=20, low=1, high=100)
-CURSOR = Text(name="cursor", text="The `next` of the page before.")
+CURSOR = Text(
+    name="cursor",
+    text="The `next` of the page before.",
+    pattern=r"^([0-9]{4}-[0-9-]{5}T[0-9:]{8}\.[0-9]{6}Z~[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,7 +90,7 @@ class FairnessApi:
         self, request: web.Request, report: FairnessReport, *, operator: SignedIn | None
     ) -> web.Response:
         body = report_body(report)
-        if not wants_html(request) or _FORMAT.of(request.query) == "json":
+        if _FORMAT.of(request.query) == "json" or not wants_html(request):
             return json_response(body)
         view = self._board.rooms.get(report.room)
         name = view.rules.name if view else report.room

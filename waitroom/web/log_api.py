@@ -48,7 +48,7 @@ class LogApi:
         Each entry has the hash of the one before it in its body, so none can be changed later.
         """
         view = await self._public_log.readable(request.match_info["room"])
-        if wants_html(request) and _FORMAT.of(request.query) != "json":
+        if _FORMAT.of(request.query) != "json" and wants_html(request):
             return await self._pages.show(request, view)
         after, limit = AFTER.of(request.query), _LIMIT.of(request.query)
         entries = await self._public_log.entries(view.room, after=after, limit=limit)

@@ -25,6 +25,7 @@ from waitroom.refusals import (
     OtherTicket,
     PlaceChangedTooOften,
     RoomEnded,
+    TicketLeft,
     TicketMoved,
     TicketOver,
 )
@@ -67,7 +68,7 @@ _PROFILE_BODY = msgspec.json.Decoder(ProfileBody)
 _CHOICE_BODY = msgspec.json.Decoder(ChoiceBody)
 
 
-_UNCHANGED = (OtherTicket, TicketOver, RoomEnded, PlaceChangedTooOften, TooManyRequests)
+_UNCHANGED = (TicketLeft, OtherTicket, TicketOver, RoomEnded, PlaceChangedTooOften, TooManyRequests)
 
 
 class PlacesApi:

@@ -11,9 +11,9 @@ infinity. The tables check the same bounds with the SQL function `is_moment`.
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from inventory.kit.doors.decoding import Readable
+from inventory.kit.doors.decoding import Json, Readable
 
 YEAR_FIRST, YEAR_LAST = 2000, 2199
 FORM = (
@@ -21,6 +21,8 @@ FORM = (
     f"in the years {YEAR_FIRST} to {YEAR_LAST}"
 )
 
+# A JSON Schema of moments, with their years.
+MOMENT_SCHEMA: Json = {"type": "string", "format": "date-time", "pattern": "^2[01][0-9]{2}-"}
 _MOMENT = re.compile(
     r"(?P<minute>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9])"
     r"(?::(?P<second>[0-5][0-9])(?:\.(?P<fraction>[0-9]{1,30}))?)?"
@@ -71,4 +73,4 @@ else:
 
         plain = datetime
         read = staticmethod(_read)
-        form: ClassVar = {"type": "string", "format": "date-time"}
+        form = MOMENT_SCHEMA

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from inventory.kit.doors.decoding import Json
-from inventory.kit.doors.moments import UnreadableMoment, parse_moment
+from inventory.kit.doors.moments import MOMENT_SCHEMA, UnreadableMoment, parse_moment
 from inventory.kit.doors.texts import UnfitText
 from inventory.kit.problem import BadRequest
 
@@ -167,7 +167,7 @@ class When:
             raise BadRequest(f"{self.name} must be {error}.") from error
 
     def schema(self) -> Json:
-        return {"type": "string", "format": "date-time"}
+        return {"type": "string", "anyOf": [MOMENT_SCHEMA, {"const": ""}]}
 
 
 def _read_search(text: str) -> str:

@@ -12,7 +12,7 @@ from aiohttp import web
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.described import CSV, described
 from inventory.kit.doors.moments import UnreadableMoment, parse_moment
-from inventory.kit.doors.query import Text, Whole
+from inventory.kit.doors.query import Choice, Text, Whole
 from inventory.kit.http import PRIVATE, send_file
 from inventory.kit.problem import BadRequest
 from waitroom.admin.accounts.actions import Action, ActionFilter, ActionStore
@@ -55,7 +55,7 @@ class _Asked:
 
 _BEFORE = Whole(name="before", text="Only acts before this one.", default=0, low=1, high=2**63 - 1)
 _WHO = Text(name="who", text="Only the acts of this operator, or of this key.")
-_ABOUT = Text(name="about", text="Only acts of one subject, such as goods or rules.")
+_ABOUT = Choice(name="about", text="Only acts of one subject.", words=("", *SUBJECTS), default="")
 _FROM = Text(name="from", text="Only acts from this moment on; without an offset it is in UTC.")
 _TO = Text(name="to", text="Only acts before this moment; without an offset it is in UTC.")
 
@@ -129,7 +129,7 @@ class AuditAdmin:
         query = request.query
         asked = _Asked(
             who=_WHO.of(query)[:200],
-            about=_ABOUT.of(query),
+            about=_ABOUT.of(query) or "",
             first=_moment(_FROM.of(query), "From"),
             last=_moment(_TO.of(query), "To"),
         )

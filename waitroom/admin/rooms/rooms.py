@@ -193,8 +193,6 @@ class RoomsAdmin:
         Closing ends the sale for good, so it needs the room's name once more, in `confirm`.
         """
         room, verb = request.match_info["room"], request.match_info["verb"]
-        if verb not in _STATUS_OF:
-            raise NotFound
         change = (
             await read_body(request, STATUS_CHANGE) if request.can_read_body else StatusChange()
         )
@@ -332,7 +330,8 @@ class RoomsAdmin:
     @described(answer=CrowdReport, refusals=(NoCrowds,))
     async def read_crowd(self, request: web.Request, operator: Operator) -> web.Response:
         """Return the report of a simulated crowd."""
-        return json_response(await self._crowd().report(request.match_info["room"]))
+        room = (await self._board.find(request.match_info["room"])).room
+        return json_response(await self._crowd().report(room))
 
     @described(
         body=CrowdOrder,
@@ -352,7 +351,8 @@ class RoomsAdmin:
     @described(status=204, refusals=(NoCrowds,))
     async def stop_crowd(self, request: web.Request, operator: Operator) -> web.Response:
         """Call a simulated crowd back."""
-        await self._crowd().stop(request.match_info["room"])
+        room = (await self._board.find(request.match_info["room"])).room
+        await self._crowd().stop(room)
         return web.Response(status=204)
 
     def _crowd(self) -> Crowds:

@@ -18,7 +18,7 @@ VERSION = "3.1.0"
 PROBLEM = "application/problem+json"
 
 _UUID: Json = {"type": "string", "format": "uuid"}
-_CODE: Json = {"type": "string", "maxLength": 63}
+_CODE: Json = {"type": "string"}
 # The parameters of paths, which have the same grammar wherever they stand.
 PARTS: dict[str, tuple[str, Json]] = {
     "room": ("The room's name in addresses.", _CODE),
@@ -26,12 +26,12 @@ PARTS: dict[str, tuple[str, Json]] = {
     "product": ("The code of a product.", _CODE),
     "hold_id": ("The hold's id.", _UUID),
     "order_id": ("The order's id.", _UUID),
-    "name": ("The operator's name.", {"type": "string", "maxLength": 200}),
+    "name": ("The operator's name.", _CODE),
     "lane": ("The lane's name.", _CODE),
-    "seller": ("The seller's name as an operator.", {"type": "string", "maxLength": 200}),
+    "seller": ("The seller's name as an operator.", _CODE),
     "profile": ("The profile's name.", _CODE),
     "batch": ("The number of a batch of invitations.", {"type": "integer", "minimum": 1}),
-    "line": ("The line, such as `main-1`.", {"type": "string", "maxLength": 80}),
+    "line": ("The line, such as `main-1`.", _CODE),
     "number": ("The number in this line.", {"type": "integer", "minimum": 1}),
     "endpoint": ("The webhook's id.", {"type": "integer", "minimum": 1}),
     "delivery": ("The delivery's id.", {"type": "integer", "minimum": 1}),
@@ -243,7 +243,8 @@ def _good(answer: Answer, known: Mapping[Any, Json], example: Example) -> Json:
 
 def _raw(content_type: str) -> Json:
     """Return the schema of a body that is a file or a text, and so is not parsed."""
-    return {"type": "string"} if content_type.startswith("text/") else {}
+    is_text = content_type.startswith("text/") and content_type != "text/event-stream"
+    return {"type": "string"} if is_text else {}
 
 
 def _refused(status: int, kinds: list[type[Refusal]]) -> Json:

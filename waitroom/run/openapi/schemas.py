@@ -1,8 +1,9 @@
 """The types of bodies as JSON Schema, with the words that stand beside their fields. Pure."""
 
 import inspect
+import linecache
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -54,7 +55,7 @@ def field_words(kind: type) -> dict[str, str]:
     """Return the comment above each field of a class that has one."""
     found: dict[str, str] = {}
     above: list[str] = []
-    for line in inspect.getsource(kind).splitlines():
+    for line in _lines_of(kind):
         if comment := _COMMENT.fullmatch(line):
             above.append(comment["text"].strip())
             continue
@@ -62,6 +63,19 @@ def field_words(kind: type) -> dict[str, str]:
             found[field["name"]] = " ".join(above)
         above = []
     return found
+
+
+def _lines_of(kind: type) -> Iterator[str]:
+    """Return the lines of a class in its module; `inspect` would parse the module each time."""
+    lines = iter(linecache.getlines(inspect.getfile(kind)))
+    head = re.compile(rf"class {kind.__name__}\b")
+    for line in lines:
+        if head.match(line):
+            break
+    for line in lines:
+        if line.strip() and not line.startswith((" ", ")")):
+            return
+        yield line.rstrip("\n")
 
 
 def _classes(types: Iterable[Any]) -> set[type]:

@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
 
+from checkout.refusals import UnknownRoom
 from checkout.sessions import Sessions
 from inventory.kit.doors.cookies import cookies_in
 from inventory.kit.doors.described import LOCATION, Header, described
@@ -92,7 +93,7 @@ class CheckApi:
         status=204,
         answer_headers=_TOLD,
         also=(_TO_THE_ROOM,),
-        refusals=_REFUSALS,
+        refusals=(*_REFUSALS, UnknownRoom),
     )
     async def check_named(self, request: web.Request) -> web.Response:
         """Check for the room that the query names, by `mode`."""
