@@ -21,7 +21,7 @@ LARGE := WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_TURNS=3 WAITROOM_TEST_WAITING=50
   WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix peers offline-bench endure unit check bench catalogue-bench pooler browser rehearse oracle race soak outage stalls mutants pages live-page pictures clean
+.PHONY: help run test matrix peers offline-bench endure contract unit check bench catalogue-bench pooler browser rehearse oracle race soak outage stalls mutants pages live-page pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -53,6 +53,9 @@ offline-bench: $(READY) ## Measure what the offline check costs a site
 endure: $(READY) browser ## Run what takes minutes: large crowds, outages, frozen leaders, the benchmark
 	$(LARGE) $(BIN)/pytest tests/endure $(MADE_LARGER) -m '' --durations 20
 	$(BIN)/pytest tests/unit --hypothesis-profile thorough
+
+contract: $(READY) ## Ask the program what its description says, and what it does not, by schemathesis
+	$(BIN)/pytest tests/endure/test_contract.py -m '' --durations 10
 
 unit: $(READY) ## Run the tests of the pure modules alone
 	$(BIN)/pytest tests/unit

@@ -241,7 +241,7 @@ def make_app(service: Service) -> web.Application:
     )
     app[ACCESS] = guard.access
     routes = [route for api in apis_of(service, guard, crowds) for route in api.routes()]
-    app[OPENAPI] = OpenApi(routes, access=guard.access)
+    app[OPENAPI] = OpenApi(routes, access=guard.access, pages=service.pages)
     app.add_routes([*routes, *app[OPENAPI].routes()])
     app.router.add_static("/static/pictures", static_folder() / "pictures")
     return app

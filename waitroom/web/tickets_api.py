@@ -304,9 +304,10 @@ class TicketsApi:
         Claiming again gives the same session.
         """
         view = await self._credentials.room_of(request)
+        ticket = self._credentials.ticket_of(request, view)
         # An address that is refused leaves the call unclaimed.
         there = self._returning.way_on(request, view)
-        session = await self._tickets.claim(view, self._credentials.ticket_of(request, view))
+        session = await self._tickets.claim(view, ticket)
         text = await self._passes.mint_if_any(view.room, session.session_id)
         body = ClaimBody(
             session=session.token,

@@ -135,7 +135,7 @@ class RoomsAdmin:
                 as_role("operator", self.give_public_value, scope="rooms"),
             ),
             web.post(
-                "/admin/rooms/{room}/{verb}",
+                f"/admin/rooms/{{room}}/{{verb:{'|'.join(_STATUS_OF)}}}",
                 as_role("operator", self.set_status, scope=("steer", "rooms")),
             ),
         ]

@@ -12,6 +12,7 @@ fields, become descriptions. The examples are answers that the tests got.
 | `schemas` | the types of bodies as JSON Schema |
 | `document` | the whole as one OpenAPI document |
 | `examples` | an example for each operation, as a test saw it |
+| `page` | the document as a person reads it |
 | `api` | `/openapi.json`, and the page `/api` |
 
 Pages and forms for browsers are not in the document: they are no interface for programs, and may

@@ -1,5 +1,6 @@
 """The description of the API over HTTP: `/openapi.json` for programs, `/api` for people."""
 
+import asyncio
 import gzip
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
@@ -14,10 +15,12 @@ from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.described import ETAG, IF_NONE_MATCH, NOT_MODIFIED, described
 from inventory.kit.doors.etags import has_seen
 from inventory.kit.http import PRIVATE, encode
+from inventory.kit.pages import Pages
 from waitroom.admin.accounts.scopes import Access
 from waitroom.run.openapi.document import openapi_json
 from waitroom.run.openapi.examples import read_examples
 from waitroom.run.openapi.operations import operations_of
+from waitroom.run.openapi.page import groups_of, shapes_of
 
 FRESH_S = 300
 
@@ -29,8 +32,14 @@ class OpenApi:
     """
 
     def __init__(
-        self, routes: Sequence[web.AbstractRouteDef], *, access: Mapping[Any, Access]
+        self,
+        routes: Sequence[web.AbstractRouteDef],
+        *,
+        access: Mapping[Any, Access],
+        pages: Pages,
     ) -> None:
+        self._pages = pages
+        self._page: web.Response | None = None
         self._routes = routes
         self._access = access
         self._document: Json = {}
@@ -38,7 +47,7 @@ class OpenApi:
         self._headers = PRIVATE
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get("/openapi.json", self.read)]
+        return [web.get("/openapi.json", self.read), web.get("/api", self.show)]
 
     def all_routes(self) -> list[web.AbstractRouteDef]:
         """Return the routes of the program, described or not."""
@@ -77,3 +86,19 @@ class OpenApi:
             headers = {**self._headers, "Content-Encoding": "gzip"}
             return web.Response(body=self._packed, headers=headers)
         return web.Response(body=self._encoded, headers=self._headers)
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Show the description to a person, rendered once: it is the same for everybody."""
+        if self._page is None:
+            # It is long, and shoppers do not wait for it.
+            self._page = await asyncio.to_thread(self._rendered)
+        return web.Response(body=self._page.body, headers=self._page.headers)
+
+    def _rendered(self) -> web.Response:
+        document = self.document_json()
+        context = {
+            "intro": document["info"]["description"],
+            "groups": groups_of(document),
+            "shapes": shapes_of(document),
+        }
+        return self._pages.render("api.html", context, title="The API")
