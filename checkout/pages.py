@@ -140,6 +140,7 @@ class CheckoutPages:
             "stripe_key": self._stripe_key,
             "mail_offered": self._checkout.mail.offered,
             "form_key": str(uuid4()),
+            "still": "still" in request.query,
         }
         response = self._pages.render(
             # A room without stock of its own lets shoppers through, and sells nothing here.

@@ -229,6 +229,7 @@ async def test_the_checkout_shows_what_was_refused_and_what_came_free(
         "/checkout/hold", {"quantity-mug": "1", "quantity-vase": "1", "key": "one"}
     )
     text = shown(page)
+    _, still = await browser.open("/checkout?room=drop&still=1")
     # The sweeper is what serves; here no loop runs.
     await client.delete(f"/checkout/holds/{held}", headers=authorization(holder.session))
     await service.holds.serve(100)
@@ -239,6 +240,8 @@ async def test_the_checkout_shows_what_was_refused_and_what_came_free(
     assert "you are in line for it, by your number" in text
     assert "Refreshing changes nothing." in text
     assert re.search(r'http-equiv="refresh" content="15; url=/checkout\?room=drop"', page)
+    assert 'href="/checkout?room=drop&amp;still=1"' in page
+    assert "http-equiv" not in still
     assert re.search(r'name="quantity-vase"[^>]* value="1"', page)
     assert "Take what is available" in text
     assert "Held for you" in shown(later)

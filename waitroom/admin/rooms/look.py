@@ -6,10 +6,11 @@ from msgspec import UNSET
 
 from inventory.kit.doors.described import described
 from inventory.kit.http import json_response, read_body
+from inventory.refusals import ChangedMeanwhile
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.looks import RoomLooks
-from waitroom.look.look import LOOK_CHANGE, RoomLook, unreadable
+from waitroom.look.look import LOOK_CHANGE, LookChange, RoomLook, unreadable
 from waitroom.look.look_store import LookStore
 from waitroom.refusals import UnreadableColour
 
@@ -40,7 +41,7 @@ class LookAdmin:
         """Return how a room looks: the draft, and what is live."""
         return json_response(await self._body(request.match_info["room"]))
 
-    @described(body=RoomLook, answer=LooksBody, refusals=(UnreadableColour,))
+    @described(body=LookChange, answer=LooksBody, refusals=(ChangedMeanwhile, UnreadableColour))
     async def save(self, request: web.Request, operator: Operator) -> web.Response:
         """Keep a draft in place of the last one; raises `UnreadableColour`."""
         room, change = request.match_info["room"], await read_body(request, LOOK_CHANGE)

@@ -167,6 +167,7 @@ def _checkout(
         "stripe_key": "",
         "mail_offered": False,
         "form_key": SAMPLE_ID,
+        "still": True,
     }
 
 
