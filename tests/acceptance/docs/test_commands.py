@@ -70,6 +70,7 @@ SCENES = {
     "README.md": Scene(before=_VENV),
     "docs/how-it-works/draw-and-log.md": Scene(texts={"rooms/drop": "rooms/autumn-drop"}),
     "docs/integrate.md": Scene(before=_ROOM + _KEY.format(scopes="figures")),
+    "docs/integrate/assistant.md": Scene(before=_ROOM),
     "docs/integrate/known-user.md": Scene(before=_ROOM + _KEY.format(scopes="rooms")),
     "docs/integrate/rooms-as-files.md": Scene(
         before="cat > rooms.toml <<'END'\n" + _FILE + "END\n",
