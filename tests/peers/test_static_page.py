@@ -66,6 +66,14 @@ async def walk(page: Page, shop: str, waitroom: str, service: Service) -> None:
     await page.reload()
     await expect(page.get_by_role("heading", name="The drop")).to_be_visible()
 
+    # A browser that lost its pass, while its session lives, is led back with a new one.
+    await page.evaluate("localStorage.clear()")
+    await page.goto(f"{shop}/?size=43")
+    await page.wait_for_url(f"{waitroom}/rooms/drop**")
+    await page.get_by_text("Go on to").click()
+    await page.wait_for_url(f"{shop}/?size=43")
+    await expect(page.get_by_role("heading", name="The drop")).to_be_visible()
+
     # The session ends early: the pass is worth nothing from the next look on.
     await execute(service, "SELECT end_session(admission_id, 'left') FROM admission")
     await page.goto(f"{shop}/")

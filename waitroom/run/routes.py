@@ -215,6 +215,7 @@ def _for_sites(service: Service, credentials: Credentials) -> Iterator[Api]:
     )
     onward = Onward(
         service.known_users,
+        passes=service.passes,
         returning=service.returning,
         credentials=credentials,
         checkout=service.checkout,

@@ -190,7 +190,7 @@ class WaitingPages:
                 "bought": await self._purchases(request, view.room),
                 "notice": said.told(language) if said else "",
                 "code": code,
-                "onward": self._returning.way_on(request, view),
+                "onward": self._returning.link_on(request, view),
                 "site": self._returning.site(request, view),
                 "sample": looked is not None,
                 "still": still,

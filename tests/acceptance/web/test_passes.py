@@ -186,3 +186,26 @@ async def test_a_site_on_another_host_gets_the_pass_in_the_address_and_one_on_th
     assert led.status == 303
     assert led.headers["Location"].startswith("https://shop.example/checkout?a=1&waitroom_pass=ey")
     assert here["checkout_url"] == "/checkout?room=drop"
+
+
+async def test_a_shopper_inside_who_lost_the_pass_is_led_on_with_a_new_one(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, session_s=600)
+    await set_gate(service, return_addresses=["https://shop.example"])
+    await tick(service)
+    shopper = await admitted(client)
+    cookies = {
+        "Cookie": f"waitroom_ticket_drop={shopper.ticket}; waitroom_session_drop={shopper.session}",
+        "Accept": "text/html",
+    }
+
+    room = await client.get("/rooms/drop", headers=cookies)
+    led = await client.get("/rooms/drop/onward", headers=cookies, allow_redirects=False)
+    stranger = await client.get("/rooms/drop/onward", allow_redirects=False)
+
+    assert 'href="/rooms/drop/onward"' in await room.text()
+    there, _, text = led.headers["Location"].partition("?waitroom_pass=")
+    assert there.rstrip("/") == "https://shop.example"
+    assert service.passes.keys.read(text).room == "drop"
+    assert stranger.headers["Location"] == "/rooms/drop"

@@ -10,6 +10,8 @@ from inventory.kit.doors.client import client_address
 from inventory.refusals import SessionOver
 from waitroom.desk.board import RoomView
 from waitroom.desk.gates import KnownUsers
+from waitroom.desk.passes.minting import Passes
+from waitroom.desk.tickets import OpenedSession
 from waitroom.gate.known_user.protocol import (
     TOKEN_S,
     Token,
@@ -27,11 +29,13 @@ class Onward:
         self,
         known_users: KnownUsers,
         *,
+        passes: Passes,
         returning: Returning,
         credentials: Credentials,
         checkout: Checkout,
     ) -> None:
         self._known_users = known_users
+        self._passes = passes
         self._returning = returning
         self._credentials = credentials
         self._checkout = checkout
@@ -46,7 +50,25 @@ class Onward:
         if session is None:
             raise led_to(f"/rooms/{view.room}")
         target = self._returning.address(request, view)
+        if self._known_users.of_room(view.room) is None:
+            raise led_to(await self._handing_over(request, view, session, target))
         raise led_to(self.address(request, view, session, target))
+
+    async def _handing_over(
+        self, request: web.Request, view: RoomView, session: SessionView, target: str
+    ) -> str:
+        """Return the target with a new pass, or with a token, for a site on another host."""
+        kept = self._checkout.sessions.kept(request, view.room)
+        assert kept is not None
+        opened = OpenedSession(
+            session_id=session.session_id,
+            token=self._checkout.sessions.seal.sign(kept),
+            expires_at=session.expires_at,
+            seconds_left=session.seconds_left,
+            fresh=False,
+        )
+        text = await self._passes.mint_if_any(view.room, session.session_id)
+        return self._returning.handing_over(request, view.room, target, session=opened, text=text)
 
     async def inside(self, request: web.Request, view: RoomView) -> SessionView | None:
         """Return the live session of this browser in a room, None if it has none."""

@@ -84,7 +84,7 @@ class Returning:
         return self._seal.sign(room, address)
 
     def way_on(self, request: web.Request, view: RoomView) -> str:
-        """Return what leads a shopper on who was let in.
+        """Return what leads a shopper on who is let in.
 
         That is the address itself, or where a token is put into it for a site that needs one. A
         named address that is refused raises `ReturnAddressRefused`.
@@ -92,6 +92,17 @@ class Returning:
         there = self.address(request, view)
         if self._known_users.of_room(view.room) is None:
             return there
+        return self._onward(request, view)
+
+    def link_on(self, request: web.Request, view: RoomView) -> str:
+        """Return the link for a shopper who was let in before.
+
+        To a site on another host it leads by this service, which hands a new pass over.
+        """
+        there = self.way_on(request, view)
+        return self._onward(request, view) if self._is_elsewhere(request, there) else there
+
+    def _onward(self, request: web.Request, view: RoomView) -> str:
         named = self.asked(request, view.room)
         return f"/rooms/{view.room}/onward" + (f"?{urlencode({SIGNED: named})}" if named else "")
 
@@ -126,13 +137,17 @@ class Returning:
         """
         if not text:
             return address
-        origin = origin_of(address)
-        if origin is None or origin == self._own or origin.is_at(request.host):
+        if not self._is_elsewhere(request, address):
             return address
         arrival = self.hand_overs.way_to(room, address, session)
         if arrival is not None:
             return arrival
         return with_pass(address, text) if text else address
+
+    def _is_elsewhere(self, request: web.Request, address: str) -> bool:
+        """Say whether an address is on another host, which gets no cookie of this service."""
+        origin = origin_of(address)
+        return origin is not None and origin != self._own and not origin.is_at(request.host)
 
     def _allowed(self, request: web.Request, room: str, address: str) -> str | None:
         """Return an address on the room's list, or, without a list, on this service's own site."""
