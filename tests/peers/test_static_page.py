@@ -9,7 +9,7 @@ from peers.samples import DOCS, EXAMPLE, free_port
 from playwright.async_api import Page, expect
 from programs import all_know, open_site
 from sources import ROOT
-from support import execute, open_room, secrets, settings
+from support import eventually, execute, open_room, secrets, settings
 
 from waitroom.gate.rules import GateRules
 from waitroom.run.app import Service
@@ -74,9 +74,15 @@ async def walk(page: Page, shop: str, waitroom: str, service: Service) -> None:
     await page.wait_for_url(f"{shop}/?size=43")
     await expect(page.get_by_role("heading", name="The drop")).to_be_visible()
 
-    # The session ends early: the pass is worth nothing from the next look on.
+    # The session ends early: the pass is worth nothing soon after.
     await execute(service, "SELECT end_session(admission_id, 'left') FROM admission")
-    await page.goto(f"{shop}/")
+
+    async def is_led_to_the_room() -> bool:
+        await page.goto(f"{shop}/")
+        html = page.locator("html[data-waitroom-hidden]")
+        return await html.count() == 1 or page.url.startswith(waitroom)
+
+    await eventually(is_led_to_the_room)
     await page.wait_for_url(f"{waitroom}/rooms/drop**")
 
     # A pass of a strange key is refused without a circle.
