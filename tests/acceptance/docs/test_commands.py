@@ -92,8 +92,7 @@ SCENES = {
     ),
     "docs/sell.md": Scene(
         before=_VENV,
-        # The demonstration has a bowl too.
-        texts={"2026-11-22T19:00:00+01:00": SOON, "bowl": "large-bowl"},
+        texts={"2026-11-22T19:00:00+01:00": SOON},
     ),
     "docs/sell/catalogue.md": Scene(before=_KEY.format(scopes="stock")),
     "docs/sell/who-may-join.md": Scene(

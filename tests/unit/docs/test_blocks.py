@@ -28,6 +28,7 @@ HELD_BY = {
     ("sql", ""): COMMANDS,
     ("toml", ""): HERE,
     ("json", "docs/integrate/stock-elsewhere.md"): HERE,
+    ("json", "docs/integrate/assistant.md"): "tests/acceptance/web/test_assistant.py",
     ("json", "docs/how-it-works/draw-and-log.md"): "tests/unit/log/test_draw.py",
     ("http", "docs/integrate/customers.md"): "tests/acceptance/docs/test_calls.py",
     ("http", "docs/integrate/webhooks.md"): HERE,
