@@ -35,7 +35,6 @@ HELD_BY = {
     ("python", "docs/integrate/webhooks.md"): HERE,
     ("toml", "docs/integrate/rooms-as-files.md"): ROOMS,
     ("", "docs/integrate/rooms-as-files.md"): ROOMS,
-    ("json", "docs/integrate/assistant.md"): "tests/acceptance/web/test_assistant.py",
     ("python", "docs/integrate/python-client.md"): "tests/acceptance/web/test_client.py",
     **{
         (kind, "docs/integrate/offline.md"): "tests/peers/samples.py"

@@ -41,8 +41,9 @@ IDENTIFIER = re.compile(r"`([A-Za-z_]+)`")
 NAMED_FILE = re.compile(r"`([\w-]+\.(?:py|sql|lua|toml))`")
 NAMED_IN_CODE = re.compile(r"`(\w+_\w+)(?:\(\))?`")
 # Names that are no part of the code: others' tokens and keys, an example, the draw's test vectors,
-# and a ratio whose name the benchmark puts together.
+# variables of tests, and a ratio whose name the benchmark puts together.
 FOREIGN = {
+    *("CONTRACT_SEED", "CONTRACT_EXAMPLES"),
     *("access_token", "service_role", "MUG_01"),
     *("closing_signature", "head_7_signature", "of_10"),
     *("claim_vs_bare", "check_vs_bare"),
