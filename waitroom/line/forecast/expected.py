@@ -16,9 +16,10 @@ from waitroom.line.forecast.outlook import Outlook
 
 # As many times the shoppers who may find nothing may be refused at first.
 REFUSED_TIMES = 2.0
-# A round spends this part of what is left of the bound on refusals: a refused shopper who leaves
-# without a word has the next unit held in vain.
-REFUSED_PART = 0.35
+# The refusals that are expected at one moment have come or not within a minute or two, and the next
+# calls are made at the same risk. So what is left of the bound is spent in this many turns, for few
+# units as for many.
+REFUSED_TURNS = 16
 # A bound that is used up still lets a call be made that is nearly sure to harm no shopper.
 LEAST = 0.02
 # No more shoppers may ask than so many times the baskets that there are expected to be.
@@ -155,10 +156,10 @@ def _is_too_many(demand: Outlook, *, units: float, share: float, calls: float) -
     refused, nothing = short(demand, units=units, calls=calls)
     bound = share * (demand.called + calls)
     # Each round of returned units is a part of the round before, so this many are still to come.
-    # What is left of the bound is spread over them.
+    # What is left for shoppers who find nothing is spread over them.
     rounds = 1 + log(1 + max(units, 0) + demand.units_held)
     nothing_max = (bound - demand.disappointed) / rounds
-    refused_max = REFUSED_PART * (REFUSED_TIMES * bound - demand.refused) / rounds
+    refused_max = (REFUSED_TIMES * bound - demand.refused) / REFUSED_TURNS
     least = min(LEAST, bound)
     return nothing > max(nothing_max, least) or refused > max(refused_max, least)
 

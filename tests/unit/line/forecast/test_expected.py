@@ -180,6 +180,17 @@ def test_a_unit_is_called_for_however_much_of_the_bound_is_used_up() -> None:
     assert calls(room(1, demand)) == 1
 
 
+@pytest.mark.parametrize("units", [20, 100, 500])
+def test_one_moment_risks_the_same_part_of_the_bound_for_few_units_as_for_many(units: int) -> None:
+    demand = outlook(called=1000)
+    made = calls(room(units, demand))
+    refused_max = 2 * 0.01 * (1000 + made)
+
+    for more, is_within in ((0, True), (1, False)):
+        refused, _ = short(demand, units=units, calls=made + more)
+        assert (refused <= refused_max / 16) is is_within
+
+
 def test_refused_shoppers_are_served_before_new_calls_are_made_for_a_unit() -> None:
     waiting = outlook(called=1000, crowd=Crowd(refused=5))
 
