@@ -117,6 +117,8 @@ class Rates:
     # Of the latest outcomes: how many shoppers went on, and how many were expected to.
     _latest_on: float = 0.0
     _latest_due: float = 0.0
+    # The outcomes since the last look.
+    _latest: int = 0
     # The rate of going on at each age, as it was last told.
     _told: list[float] = field(default_factory=list)
     patience: Patience | None = field(init=False)
@@ -140,6 +142,8 @@ class Rates:
         for name in ("on", "off", "exposed_s"):
             setattr(self, name, spread(before, getattr(self, name), self.ages))
         self._others = [1.0] * len(self.ages)
+        # The rates that were told are by the ages before.
+        self._told = []
 
     @property
     def _least(self) -> float:
@@ -164,24 +168,27 @@ class Rates:
         # A shopper who left at an age was at risk before it, so the outcome belongs to those ages.
         bucket = max(bisect_left(self.ages, age) - 1, 0)
         (self.on if on else self.off)[bucket] += self._weight
-        self._notice(on=on)
+        self._latest_on += on
+        self._latest += 1
         if self._weight > WEIGHT_MAX:
             for figures in (self.on, self.off, self.exposed_s):
                 figures[:] = [figure / self._weight for figure in figures]
             self._weight = 1.0
 
-    def _notice(self, *, on: bool) -> None:
-        """Count the outcomes before less once the latest show that the crowd has changed."""
-        if not self._told:
-            return
-        kept = 1 - 1 / LATEST_OUTCOMES
-        self._latest_on = self._latest_on * kept + on
-        self._latest_due *= kept
-        off = self._latest_on - self._latest_due
+    def look(self) -> None:
+        """Count the outcomes before less once the latest show that the crowd has changed.
+
+        The outcomes of a look are counted before the time of the shoppers who stay. So the two are
+        compared after it; otherwise a batch that goes on together looks like another crowd.
+        """
+        off = self._latest_on - self._latest_due if self._told else 0.0
         if self.outcomes > LATEST_OUTCOMES and abs(off) > CHANGED_SD * sqrt(self._latest_due + 1):
             self._weight *= CHANGED_FADE
             self.outcomes /= CHANGED_FADE
             self._latest_on = self._latest_due = 0.0
+        kept = (1 - 1 / LATEST_OUTCOMES) ** self._latest if self._told else 0.0
+        self._latest_on, self._latest_due = self._latest_on * kept, self._latest_due * kept
+        self._latest = 0
 
     def table(self) -> "LifeTable":
         """Return the life table of the observed shoppers, and of the imagined ones beside them.
