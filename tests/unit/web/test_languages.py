@@ -35,7 +35,7 @@ COMMENT = re.compile(r"/\*.*?\*/|^\s*//.*?$", re.DOTALL | re.MULTILINE)
 WHOLE = re.compile(r"[A-Z][a-z]+ .*[a-z]\b.*[.?!]$")
 ENDS = re.compile(r"(?<=[.?!]) ")
 # What describes the API is for programs.
-DESCRIBED = {"described", "Answer", "Header", "Whole", "Text", "Choice", "Flag", "When"}
+DESCRIBED = {"Answered", "described", "Answer", "Header", "Whole", "Text", "Choice", "Flag", "When"}
 METRICS = {"Counter", "Gauge", "Histogram", "warn", "AssertionError", "RuntimeError"} | DESCRIBED
 # Programs and operators read these.
 OTHERS_READ = (
