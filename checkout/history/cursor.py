@@ -11,7 +11,8 @@ LIMIT = Whole(name="limit", text="Orders on a page.", default=20, low=1, high=10
 CURSOR = Text(
     name="cursor",
     text="The `next` of the page before.",
-    pattern=r"^([0-9]{4}-[0-9-]{5}T[0-9:]{8}\.[0-9]{6}Z~[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$",
+    pattern=r"^([12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-9]|3[01])T([01][0-9]|2[0-3])"
+    r"(:[0-5][0-9]){2}\.[0-9]{6}Z~[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$",
 )
 
 

@@ -88,7 +88,7 @@ KEY = Header(
     name="Idempotency-Key",
     text="Names this act. A repeat with the same key finds the first result, and acts only once.",
     required=True,
-    pattern=r"^[\x20-\x7e]{1,128}$",
+    pattern=r"^[^\x00-\x1f\x7f-\xa0\xad]{1,128}$",
 )
 OPTIONAL_KEY = Header(name=KEY.name, text=KEY.text, pattern=KEY.pattern)
 IF_NONE_MATCH = Header(

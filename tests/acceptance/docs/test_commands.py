@@ -71,6 +71,12 @@ SCENES = {
     "docs/how-it-works/draw-and-log.md": Scene(texts={"rooms/drop": "rooms/autumn-drop"}),
     "docs/integrate.md": Scene(before=_ROOM + _KEY.format(scopes="figures")),
     "docs/integrate/assistant.md": Scene(before=_ROOM),
+    "docs/integrate/api.md": Scene(
+        before=_ROOM
+        + "waitroom sku add mug --room drop --name Mug --price 22.00\n"
+        + _KEY.format(scopes="figures --scope stock"),
+        texts={"skus/mug/": "skus/mug-integrate-api/"},
+    ),
     "docs/integrate/known-user.md": Scene(before=_ROOM + _KEY.format(scopes="rooms")),
     "docs/integrate/rooms-as-files.md": Scene(
         before="cat > rooms.toml <<'END'\n" + _FILE + "END\n",

@@ -2,6 +2,7 @@
 
 import json
 
+import jsonschema_rs
 import pytest
 from click.testing import CliRunner
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -42,3 +43,19 @@ def test_the_descriptions_of_fields_are_the_comments_above_them(document: Json) 
     assert hold["properties"]["state"]["description"].startswith("A hold whose payment")
     # Two classes of one name would both get long names that say where they stand.
     assert [name for name in document["components"]["schemas"] if "." in name] == []
+
+
+def test_every_example_fits_its_schema(document: Json) -> None:
+    held = 0
+    for item in document["paths"].values():
+        for operation in item.values():
+            bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+            for media in (one.get("content", {}).get("application/json", {}) for one in bodies):
+                if "example" in media:
+                    schema = {"components": document["components"], **media["schema"]}
+                    validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+                    errors = [error.message for error in validator.iter_errors(media["example"])]
+                    assert errors == [], operation["operationId"]
+                    held += 1
+
+    assert held > 50

@@ -1,7 +1,7 @@
 """An example for each operation, as a test saw it on its way over the wire.
 
-`make examples` writes the file from what the acceptance tests send and get. A test holds each
-example against the schema of its body.
+`WAITROOM_EXAMPLES=waitroom/run/openapi/examples.json pytest -n 0 tests/acceptance/web` writes the
+file from what the tests send and get. A test holds each example against the schema of its body.
 """
 
 from importlib.resources import files
