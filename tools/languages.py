@@ -41,13 +41,14 @@ FOR_OTHERS = set(
         r"\w+",
         """
     AddressRefused AuditTooLong BelowCommitted CatalogueMoved ChangedMeanwhile CrowdRunning
-    CustomerBusy CustomersNotConfigured DeliveryRunning DrawIsDue EndpointInactive FairnessNotPublic
-    IdempotencyKeyMissing IdempotencyKeyReused IdempotencyKeyWeak ImportRefused InUse LastAdmin
-    LogNotPublicYet MethodNotAllowed NoCrowds NoDrawWaits NotAPicture NotCancellable NotCsv
+    ConfigurationKeyWrong CustomerBusy CustomersNotConfigured DeliveryRunning DrawIsDue
+    EndpointInactive EventTaken FairnessNotPublic
+    IdempotencyKeyMissing IdempotencyKeyReused IdempotencyKeyWeak ImportRefused InUse LastAdmin LookDraftWaits
+    LogNotPublicYet MethodNotAllowed NoCrowds NoDrawWaits NoGate NotAPicture NotCancellable NotCsv
     NotElsewhere NotOpenYet NotReady NotRefundable NotSigned NothingToRehearse OwnAccount
     PeopleTooMany PictureTooLarge PicturesTooMany PlaceOver RefundFailed
     RefundTooLarge Refusal RehearsalBrokeOff RoomArchived RoomUnreadable SaleEnded SaleNotEnded
-    SignInNeeded SkuNotHere SkuNotOrdered StillOpen Taken TooLarge TooManyUnits
+    SignInNeeded SkuNotHere SkuNotOrdered StillOpen Taken TooLarge TooManyGoods TooManyUnits
     TooMuchToCount
     UnknownOperator UnknownRefund UnreadableColour UnreadableFile UnreadablePeople WrongCode
     WrongPassword
