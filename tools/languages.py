@@ -42,16 +42,14 @@ FOR_OTHERS = set(
         """
     AddressRefused AuditTooLong BelowCommitted CatalogueMoved ChangedMeanwhile CrowdRunning
     ConfigurationKeyWrong CustomerBusy CustomersNotConfigured DeliveryRunning DrawIsDue
-    EndpointInactive EventTaken FairnessNotPublic
-    IdempotencyKeyMissing IdempotencyKeyReused IdempotencyKeyWeak ImportRefused InUse LastAdmin LookDraftWaits
-    LogNotPublicYet MethodNotAllowed NoCrowds NoDrawWaits NoGate NotAPicture NotCancellable NotCsv
-    NotElsewhere NotOpenYet NotReady NotRefundable NotSigned NothingToRehearse OwnAccount
-    PeopleTooMany PictureTooLarge PicturesTooMany PlaceOver RefundFailed
-    RefundTooLarge Refusal RehearsalBrokeOff RoomArchived RoomUnreadable SaleEnded SaleNotEnded
-    SignInNeeded SkuNotHere SkuNotOrdered StillOpen Taken TooLarge TooManyGoods TooManyUnits
-    TooMuchToCount
-    UnknownOperator UnknownRefund UnreadableColour UnreadableFile UnreadablePeople WrongCode
-    WrongPassword
+    EndpointInactive EventTaken FairnessNotPublic IdempotencyKeyMissing IdempotencyKeyReused
+    IdempotencyKeyWeak ImportRefused InUse LastAdmin LookDraftWaits LogNotPublicYet
+    MethodNotAllowed NoCrowds NoDrawWaits NoGate NotAPicture NotCancellable NotCsv NotElsewhere
+    NotOpenYet NotReady NotRefundable NotSigned NothingToRehearse OwnAccount PeopleTooMany
+    PictureTooLarge PicturesTooMany PlaceOver RefundFailed RefundTooLarge Refusal RehearsalBrokeOff
+    RoomArchived RoomUnreadable SaleEnded SaleNotEnded SignInNeeded SkuNotHere SkuNotOrdered
+    StillOpen Taken TooLarge TooManyGoods TooManyUnits TooMuchToCount UnknownOperator UnknownRefund
+    UnreadableColour UnreadableFile UnreadablePeople WrongCode WrongPassword
 """,
     )
 )
