@@ -73,9 +73,9 @@ def test_reasons_are_named_with_how_many_they_concern() -> None:
     found = a_report(joined(1, 1, 5), *members, status="ended", counts=counts)
 
     assert verdict(found) == (
-        "No one was overtaken without a recorded reason. 5 people were overtaken with one: "
-        "5 by a lane that the operators had opened. The person overtaken most often was passed 3 "
-        "times. "
+        "No one was overtaken without a recorded reason. "
+        "5 people were overtaken for a recorded reason: 5 by a lane that the operators had opened. "
+        "The person overtaken most often was passed 3 times. "
         "1 person of the 3 called (33.3%) came and found nothing left."
     )
 

@@ -72,8 +72,8 @@ def _order(report: FairnessReport, language: Language) -> Iterator[str]:
     ]
     yield language.say_n(
         total.people,
-        "{n} person was overtaken with one: {causes}.",
-        "{n} people were overtaken with one: {causes}.",
+        "{n} person was overtaken for a recorded reason: {causes}.",
+        "{n} people were overtaken for a recorded reason: {causes}.",
         causes="; ".join(causes),
     )
     yield language.say_n(
