@@ -139,7 +139,7 @@ class Queue(Refusal):
     code, status, title = "queue", 429, "Please take a place in line first."
 
 
-# A gate
+# A gate, and the site behind it
 
 
 class NoGate(Refusal):
@@ -159,6 +159,16 @@ class HandOverOver(Refusal):
 class ReturnAddressRefused(Refusal):
     code, status = "return_address_refused", 422
     title = "This link leads to an address that this room does not allow, so nothing was done."
+
+
+class ConfigurationKeyWrong(Refusal):
+    code, status = "configuration_key_wrong", 401
+    title = "Send the configuration key of this site in the header `api-key`."
+
+
+class EventTaken(Refusal):
+    code, status = "event_taken", 409
+    title = "Another room has this event of the site. Choose another event, or free that one first."
 
 
 # Stepping aside, moving to another device, more time
@@ -326,19 +336,6 @@ class UnreadableColour(Refusal):
 
     code, status = "unreadable_colour", 422
     title = "Some shoppers could not read the page in this colour. Choose one with more contrast."
-
-
-# Sites that a room stands in front of
-
-
-class ConfigurationKeyWrong(Refusal):
-    code, status = "configuration_key_wrong", 401
-    title = "Send the configuration key of this site in the header `api-key`."
-
-
-class EventTaken(Refusal):
-    code, status = "event_taken", 409
-    title = "Another room has this event of the site. Choose another event, or free that one first."
 
 
 class LookDraftWaits(Refusal):

@@ -8,7 +8,14 @@ from inventory.kit.doors.origins import parse_host, parse_origin
 
 _PUBLIC_PATH = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 # Below one of these, a path of the service could not be told from one that has the path in front.
-_OWN_PATHS = frozenset({"admin", "check", "checkout", "pictures", "rooms", "static"})
+# A test compares them with the routes.
+_OWN_PATHS = frozenset(
+    {
+        *("admin", "api", "arrive", "cancel", "check", "checkout", "error", "healthz"),
+        *("inventory", "known-user", "language", "metrics", "openapi.json", "pictures"),
+        *("products", "readyz", "rooms", "shop", "static", "status"),
+    }
+)
 
 
 def check_engine_url(setting: str, url: str, schemes: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a route takes and what it answers, said once, above its handler.
+"""The description of a route, what it takes and what it answers, said once above its handler.
 
 `described` notes it on the handler and does nothing else, so a request costs what it did before.
 `waitroom/run/openapi/` reads it from the routes and writes the document for programs.
@@ -28,7 +28,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 class Caller(StrEnum):
-    """Who calls a route, and so which credential a request carries."""
+    """The caller of a route, and with it the credential that a request carries."""
 
     ANYONE = "anyone"
     # A shopper in line, by the room's ticket.

@@ -15,6 +15,7 @@ from inventory.kit.doors.described import action_of, description_of
 from inventory.kit.problem import Refusal
 from waitroom.admin.accounts.guard import ACCESS
 from waitroom.run import app as program
+from waitroom.run.addresses import public_address
 from waitroom.run.openapi.operations import operations_of, plain_path
 from waitroom.run.openapi.refused import BEYOND_ROUTES, refusals_of
 from waitroom.run.settings import Settings
@@ -67,6 +68,17 @@ def test_every_route_is_described_or_for_browsers(routes: list[web.RouteDef]) ->
 
     assert len(routes) > 150
     assert bare == [], HOW
+
+
+def test_the_service_cannot_stand_below_a_path_with_which_one_of_its_own_begins(
+    made: web.Application,
+) -> None:
+    firsts = {one.canonical.split("/")[1] for one in made.router.resources()} - {"", "{name}"}
+
+    assert {"shop", "inventory", "rooms"} <= firsts
+    for first in sorted(firsts):
+        with pytest.raises(ValueError, match="not a path"):
+            public_address(f"https://shop.example/{first}")
 
 
 def test_every_described_route_says_in_its_docstring_what_it_does(

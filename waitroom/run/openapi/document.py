@@ -35,6 +35,11 @@ PARTS: dict[str, tuple[str, Json]] = {
     "number": ("The number in this line.", {"type": "integer", "minimum": 1}),
     "endpoint": ("The webhook's id.", {"type": "integer", "minimum": 1}),
     "delivery": ("The delivery's id.", {"type": "integer", "minimum": 1}),
+    "verb": ("What to do with the room.", _CODE),
+    "session": ("The session's id, as the check tells it to a site.", _CODE),
+    "key": ("The key's id.", {"type": "integer", "minimum": 1}),
+    "customer": ("The name of the site in KnownUser V3.", _CODE),
+    "path": ("The path of the request that the proxy asks about.", _CODE),
 }
 # A request that carries a session may be about one of several rooms.
 ROOM = Text(
@@ -46,7 +51,7 @@ TAGS = {
     Audience.CHECKOUT: "The session of an admitted shopper: holds, orders, receipts.",
     Audience.CUSTOMER: "Shoppers whom the shop's identity provider has signed in.",
     Audience.OPERATOR: "Rooms, stock, orders and webhooks, for operators and programs with a key.",
-    Audience.SERVICE: "Health and metrics of a process, and the check for a site's proxy.",
+    Audience.SERVICE: "Health and metrics of a process, and calls of sites: the check, keys of passes.",
 }
 INTRO = """waitroom is a virtual waiting room with a checkout.
 
@@ -160,7 +165,7 @@ def _operation(operation: Operation, known: Mapping[Any, Json], example: Example
 
 
 def _in_path(part: Part) -> Json:
-    words, schema = PARTS.get(part.name, ("", {"type": "string"}))
+    words, schema = PARTS[part.name]
     if part.pattern:
         schema = {"type": "string", "pattern": f"^(?:{part.pattern})$"}
     return _parameter("path", part.name, words, schema, required=True)

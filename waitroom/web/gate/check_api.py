@@ -17,8 +17,8 @@ from aiohttp import web
 from checkout.refusals import UnknownRoom
 from checkout.sessions import Sessions
 from inventory.kit.doors.cookies import cookies_in
-from inventory.kit.doors.described import LOCATION, Header, described
 from inventory.kit.doors.described import Answer as Answered
+from inventory.kit.doors.described import Header, described
 from inventory.kit.doors.query import Choice, Text
 from inventory.kit.http import wants_html
 from inventory.kit.problem import Busy
@@ -39,8 +39,6 @@ _METHODS = ("X-Forwarded-Method", "X-Original-Method")
 # A proxy copies these to the site. They are there even if they say nothing, so that it puts them in
 # the place of those that a client may have sent.
 _NOBODY = {"X-Waitroom-Session": "", "X-Waitroom-Seconds-Left": "", "Cache-Control": "no-store"}
-
-
 _ROOM = Text(name="room", text="The room that the site belongs to.", required=True)
 _MODE = Choice(
     name="mode",
@@ -56,7 +54,9 @@ _TOLD = (
     Header(name="X-Waitroom-Away", text="`open` where nothing could be asked and all may pass."),
 )
 _TO_THE_ROOM = Answered(
-    status=302, text="It may not pass; a browser is led to the room.", headers=(LOCATION,)
+    status=302,
+    text="It may not pass; a browser is led to the room.",
+    headers=(Header(name="Location", text="The address of the room."),),
 )
 _REFUSALS = (SessionOver, Queue, HeldBack)
 

@@ -129,20 +129,15 @@ class Returning:
     def handing_over(
         self, request: web.Request, room: str, address: str, *, session: OpenedSession, text: str
     ) -> str:
-        """Return where to lead a shopper whose site is on another host than this service.
+        """Return where to lead a shopper who has the pass `text`, "" for none.
 
-        That is the site's place of arrival with a hand-over token, or else the address with the
-        pass `text` in it. A site on this host gets both in cookies. Without a place of arrival and
-        a pass the address stays as it is.
+        To a site on another host that is its place of arrival with a hand-over token, or else the
+        address with the pass in it. A site on this host gets both in cookies. Without a pass the
+        address stays as it is.
         """
-        if not text:
+        if not text or not self._is_elsewhere(request, address):
             return address
-        if not self._is_elsewhere(request, address):
-            return address
-        arrival = self.hand_overs.way_to(room, address, session)
-        if arrival is not None:
-            return arrival
-        return with_pass(address, text) if text else address
+        return self.hand_overs.way_to(room, address, session) or with_pass(address, text)
 
     def _is_elsewhere(self, request: web.Request, address: str) -> bool:
         """Say whether an address is on another host, which gets no cookie of this service."""
