@@ -1,4 +1,4 @@
-"""KnownUser V3, the hand-off between a waiting room and a site that many sites already speak. Pure.
+"""KnownUser V3, the hand-off between a waiting room and a site that many sites already speak.
 
 A site's connector sends a visitor without a token to `/?c={customer}&e={event}&…&t={target}`. The
 room leads a shopper who was let in back to the target with `queueittoken=…`: fields written

@@ -51,7 +51,7 @@ TAGS = {
     Audience.CHECKOUT: "The session of an admitted shopper: holds, orders, receipts.",
     Audience.CUSTOMER: "Shoppers whom the shop's identity provider has signed in.",
     Audience.OPERATOR: "Rooms, stock, orders and webhooks, for operators and programs with a key.",
-    Audience.SERVICE: "Health and metrics of a process, and calls of sites: the check, keys of passes.",
+    Audience.SERVICE: "Health and metrics, and for sites the check and the keys of passes.",
 }
 INTRO = """waitroom is a virtual waiting room with a checkout.
 
