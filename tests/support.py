@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 
+from waitroom.gate.rules import GateRules
 from waitroom.log.chain import LogEntry
 from waitroom.log.verify.finding import all_holds
 from waitroom.log.verify.links import ChainAudit
@@ -72,6 +73,12 @@ async def open_room(
     if status != "scheduled":
         await service.rooms.set_status(room, status, who="test")
     await service.board.refresh(rooms=True)
+
+
+async def set_gate(service: Service, room: str = "drop", **rules: Any) -> None:
+    """Let a room stand in front of a site by these rules."""
+    await service.gate_store.put(room, GateRules(**rules), was=None, who="test", reason="")
+    await service.gates.refresh()
 
 
 async def tick(service: Service, times: int = 1) -> None:

@@ -1,6 +1,5 @@
 """Proxies before a shop, as `config/gate/` has them: who gets in, also while waitroom is away."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from gate_peers import PEERS, Shop, open_shop, started
+from peers.samples import free_port
 from programs import all_know, open_site
 from proxies import mounted
 from support import eventually, open_room, secrets, settings
@@ -50,12 +50,6 @@ class Front:
             kind = answer.headers.get("Content-Type", "")
             body = await (answer.json(content_type=None) if "json" in kind else answer.text())
             return answer.status, body, dict(answer.headers)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

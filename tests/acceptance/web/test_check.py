@@ -6,20 +6,14 @@ from urllib.parse import parse_qs, urlsplit
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from signing_in import sign_in
-from support import Shopper, admitted, authorization, open_room, tick
+from support import Shopper, admitted, authorization, open_room, set_gate, tick
 
-from waitroom.gate.rules import GateRules
 from waitroom.gate.trigger import Trigger
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
 BROWSER = {"Accept": "text/html,*/*;q=0.8"}
 SHOP = "https://shop.example"
-
-
-async def gate(service: Service, room: str = "drop", **rules: Any) -> None:
-    await service.gate_store.put(room, GateRules(**rules), was=None, who="test", reason="")
-    await service.gates.refresh()
 
 
 async def ask(client: Client, path: str, method: str = "GET", **headers: str) -> ClientResponse:
@@ -120,7 +114,7 @@ async def test_triggers_decide_and_no_header_of_a_client_gets_around_them(
     service: Service, client: Client
 ) -> None:
     await open_room(service)
-    await gate(
+    await set_gate(
         service,
         triggers=[Trigger(path="/checkout"), Trigger(path="/checkout/help", lets_pass=True)],
     )
@@ -146,7 +140,7 @@ async def test_while_the_database_is_away_the_rooms_own_choice_decides(
     await open_room(service)
     await open_room(service, "fair", skus={})
     await tick(service)
-    await gate(service, "fair", when_away="open")
+    await set_gate(service, "fair", when_away="open")
     shopper = authorization((await admitted(client)).session)
     fair = authorization((await admitted(client, "fair")).session)
     service.pool.terminate()
@@ -166,7 +160,7 @@ async def test_a_shopper_is_led_back_to_where_the_gate_stopped_them(
 ) -> None:
     await open_room(service, skus={"mug": 9})
     await tick(service)
-    await gate(service, return_addresses=[SHOP, "http://127.0.0.1"])
+    await set_gate(service, return_addresses=[SHOP, "http://127.0.0.1"])
     wanted = f"{SHOP}/pay?basket=7&x=%20"
     forwarded = {"X_Forwarded_Proto": "https", "X_Forwarded_Host": "shop.example"}
 
@@ -199,7 +193,7 @@ async def test_a_shopper_is_led_back_to_where_the_gate_stopped_them(
     assert (page.status, without_pass(page.headers["Location"])) == (303, wanted)
     assert without_pass((await plain.json())["checkout_url"]) == f"{SHOP}/other"
     # The list changes while they wait: then the first of it is where they go.
-    await gate(service, return_addresses=["https://new.example/buy"])
+    await set_gate(service, return_addresses=["https://new.example/buy"])
     later = await client.post("/rooms/drop/claims", headers=carried)
     assert without_pass((await later.json())["checkout_url"]) == "https://new.example/buy"
     # Posted forms are not come back to: a GET would show them an empty page.
@@ -228,8 +222,8 @@ async def test_an_address_that_is_not_allowed_changes_nothing(
     await open_room(service)
     await open_room(service, "fair", skus={})
     await tick(service)
-    await gate(service, return_addresses=[SHOP])
-    await gate(service, "fair", return_addresses=[SHOP])
+    await set_gate(service, return_addresses=[SHOP])
+    await set_gate(service, "fair", return_addresses=[SHOP])
     shopper = Shopper(client)
     await shopper.join()
     stopped = await ask(

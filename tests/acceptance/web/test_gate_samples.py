@@ -12,11 +12,10 @@ import pytest
 import yaml
 from aiohttp.test_utils import TestClient
 from sources import ROOT
-from support import admitted, open_room, tick
+from support import admitted, open_room, set_gate, tick
 from yarl import URL
 
 from checkout.sessions import session_cookie
-from waitroom.gate.rules import GateRules
 from waitroom.gate.trigger import Trigger
 from waitroom.run.app import Service
 
@@ -69,11 +68,11 @@ async def test_a_proxy_that_was_not_run_gets_what_it_can_use(
 ) -> None:
     await open_room(service)
     await tick(service)
-    rules = GateRules(
-        triggers=[Trigger(path="/checkout")], return_addresses=["https://shop.example.com"]
+    await set_gate(
+        service,
+        triggers=[Trigger(path="/checkout")],
+        return_addresses=["https://shop.example.com"],
     )
-    await service.gate_store.put("drop", rules, was=None, who="test", reason="")
-    await service.gates.refresh()
     cookie = f"{session_cookie('drop', secure=False)}={(await admitted(client)).session}"
     page = {"Accept": "text/html", "X-Original-URI": "/about"}
 

@@ -8,10 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from support import KEY, Shopper, authorization, execute, open_room, tick
+from support import KEY, Shopper, authorization, execute, open_room, set_gate, tick
 
 from waitroom.gate.hand_over import HandOver, HandOverSeal
-from waitroom.gate.rules import GateRules
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
@@ -39,9 +38,9 @@ async def test_a_session_arrives_at_another_host_once_and_the_address_is_clean(
     await open_room(service)
     await open_room(service, "fair", skus={})
     await tick(service)
-    rules = GateRules(return_addresses=[SHOP, "https://other.example"], arrive_at="/in/arrive")
+    addresses = [SHOP, "https://other.example"]
     for room in ("drop", "fair"):
-        await service.gate_store.put(room, rules, was=None, who="test", reason="")
+        await set_gate(service, room, return_addresses=addresses, arrive_at="/in/arrive")
     second = await services()
     for one in (service, second):
         await one.board.refresh(rooms=True)

@@ -4,19 +4,13 @@ from typing import Any
 
 import msgspec
 from aiohttp.test_utils import TestClient
-from support import admitted, authorization, execute, open_room, shift_clock, tick
+from support import admitted, authorization, execute, open_room, set_gate, shift_clock, tick
 
 from waitroom.gate.passes import PassKeys
-from waitroom.gate.rules import GateRules
 from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
 PASS = "/checkout/session/pass"
-
-
-async def set_gate(service: Service, room: str = "drop", **rules: Any) -> None:
-    await service.gate_store.put(room, GateRules(**rules), was=None, who="test", reason="")
-    await service.gates.refresh()
 
 
 async def renewed(client: Client, token: str, query: str = "") -> tuple[int, dict[str, Any]]:
