@@ -171,6 +171,7 @@ class Screens:
             "tabs": link_bodies(SCREENS, operator),
             "beyond": link_bodies(BEYOND, operator),
             "states": STATES,
+            "base_url": self._base_url,
             "demo": self._demo,
             "mail_from": self._mail_from,
             "takes_money": self._takes_money,

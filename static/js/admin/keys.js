@@ -1,4 +1,5 @@
 import { $, admin, refuse, tell, told } from "./api.js";
+import { copyField } from "./copy.js";
 import { momentOf } from "../moment.js";
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -88,16 +89,9 @@ async function draw() {
   $("over").hidden = !ended.length;
 }
 
-async function copy() {
-  // On plain http no script may write to the clipboard; the field is selected for copying by hand.
-  $("shown").select();
-  const done = await navigator.clipboard?.writeText($("shown").value).then(() => true, () => false);
-  $("copied").textContent = done ? "Copied." : "Your browser does not allow copying here. The key is selected: copy it by keyboard.";
-}
-
 $("add-form").addEventListener("submit", add);
 $("end-form").addEventListener("submit", end);
 $("end-cancel").addEventListener("click", () => $("end-dialog").close());
 $("shown-dialog").addEventListener("close", () => { $("shown").value = ""; });
-$("copy").addEventListener("click", copy);
+$("copy").addEventListener("click", () => copyField("shown", "copied"));
 draw();

@@ -1,7 +1,9 @@
 """The gate of a room: how operators set it, over HTTP and on their screen."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp.test_utils import TestClient
 from browsers import check_page
@@ -9,6 +11,7 @@ from playwright.async_api import Page, expect
 from programs import Site, all_know
 from signing_in import sign_in, sign_in_on_screen
 from support import PASSWORD, execute, open_room
+from yarl import URL
 
 from waitroom.gate.rules import NO_GATE
 from waitroom.run.app import Service
@@ -99,6 +102,78 @@ async def test_an_operator_sets_the_gate_on_the_screen(
     assert kept.when_away == "open"
     assert kept.return_addresses == ["https://shop.example"]
     assert [one.path for one in kept.triggers] == ["/checkout"]
+    await _speak_to_a_site(service, page)
     for width in (390, 1280):
         await page.set_viewport_size({"width": width, "height": 900})
         await check_page(page)
+    await _see_but_change_nothing(service, page)
+    await _renew_and_end(service, page)
+
+
+async def _speak_to_a_site(service: Service, page: Page) -> None:
+    """Let the room speak KnownUser to a site: refused at a field, then saved, with its keys."""
+    form, keys = page.locator("#site-form"), page.locator("#site-dialog")
+    customer = form.get_by_label("Customer")
+    for wrong, says in (("Acme", "small letters"), ("multiple", "is not multiple")):
+        await customer.fill(wrong)
+        await form.get_by_role("button", name="Save the site").click()
+        await expect(form.locator(".at-field")).to_contain_text(says)
+    await customer.fill("acme")
+    await form.get_by_label("Page that ends the session").fill("/thank-you")
+    await customer.press("Enter")
+    await expect(keys.get_by_role("heading")).to_have_text("The keys of acme")
+
+    [speaker] = await service.known_user_store.every()
+    assert (speaker.rules.event, speaker.rules.cancel_path) == ("drop", "/thank-you")
+    assert await keys.get_by_label("Secret key", exact=True).input_value() == speaker.secret
+    key = await keys.get_by_label("Configuration key (API key)", exact=True).input_value()
+    assert speaker.opens(key)
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await keys.get_by_role("button", name="Copy: Secret key").click()
+    await expect(keys.get_by_role("status")).to_have_text("Copied.")
+    assert await page.evaluate("navigator.clipboard.readText()") == speaker.secret
+    await check_page(page)
+    await keys.get_by_role("button", name="I have stored them").click()
+    assert await keys.get_by_label("Secret key", exact=True).input_value() == ""
+
+    await expect(page.locator("#site-told .status")).to_have_text("The site was saved.")
+    pulled = urlsplit(
+        await page.get_by_role("textbox", name="Address of the integration").input_value()
+    )
+    answer = await page.request.get(
+        URL(page.url).with_path(pulled.path).human_repr(), headers={"api-key": key}
+    )
+    told = await answer.json()
+    [integration, *_] = told["Integrations"]
+    assert told["CustomerId"] == "acme"
+    for label, name in (("Entry domain", "QueueDomain"), ("Path prefix", "QueuePathPrefix")):
+        field = page.locator("#site-known").get_by_role("textbox", name=label)
+        assert await field.input_value() == integration[name]
+
+
+async def _see_but_change_nothing(service: Service, page: Page) -> None:
+    await execute(service, "UPDATE operator SET role = 'viewer' WHERE name = 'night'")
+    await page.reload()
+    form = page.locator("#site-form")
+    await expect(form.get_by_label("Customer")).to_have_value("acme")
+    await expect(form.get_by_label("Customer")).to_be_disabled()
+    await expect(page.get_by_role("button", name="Copy: Entry domain")).to_be_enabled()
+    assert await page.locator("#site-form button, #site-end, #site-renew").count() == 0
+
+
+async def _renew_and_end(service: Service, page: Page) -> None:
+    [before] = await service.known_user_store.every()
+    await execute(service, "UPDATE operator SET role = 'admin' WHERE name = 'night'")
+    await page.reload()
+    await page.get_by_role("button", name=re.compile("^Renew the site")).click()
+    await page.get_by_role("button", name="Renew it").click()
+    secret = page.get_by_label("Secret key", exact=True)
+    await expect(secret).to_have_value(re.compile("[0-9a-f]{64}"))
+    [after] = await service.known_user_store.every()
+    assert before.secret != after.secret == await secret.input_value()
+    await page.get_by_role("button", name="I have stored them").click()
+    await page.get_by_role("button", name="End this").click()
+    await page.get_by_role("button", name="End it").click()
+    await expect(page.locator("#site-told .status")).to_have_text("The room speaks to no site now.")
+    await expect(page.locator("#site-known")).to_be_hidden()
+    assert await service.known_user_store.every() == []

@@ -16,15 +16,25 @@ from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
-from msgspec import Meta
 
-from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.decoding import decoder, grammar
 from inventory.kit.doors.texts import Note
 from waitroom.gate.known_user.protocol import NAME, configuration_key, keyed_hash
 from waitroom.gate.trigger import PathPattern, Trigger
 
-Name = Annotated[str, Meta(pattern=rf"\A{NAME.pattern}\Z")]
-CookieDomain = Annotated[str, Meta(pattern=r"\A(\.?[a-z0-9.-]{1,253})?\Z")]
+_NAMED = "1 to 63 small letters, digits and hyphens, a letter or digit first"
+# The protocol's addresses keep one name for all rooms of a site.
+Customer = Annotated[
+    str, grammar(rf"\A(?!multiple\Z){NAME.pattern}\Z", f"It has {_NAMED}, and is not multiple")
+]
+Event = Annotated[str, grammar(rf"\A({NAME.pattern})?\Z", f"It is empty, or has {_NAMED}")]
+CookieDomain = Annotated[
+    str,
+    grammar(
+        r"\A(\.?[a-z0-9.-]{1,253})?\Z",
+        "It is empty, or a domain such as shop.example in small letters",
+    ),
+]
 # Below this path the protocol's addresses never meet those of the service or of a shop.
 PATH_PREFIX = "known-user"
 
@@ -39,16 +49,12 @@ class KnownUserRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     host. A visitor who opens `cancel_path` of the site, "" for none, gives the session up.
     """
 
-    customer: Name
-    event: Annotated[str, Meta(pattern=rf"\A({NAME.pattern})?\Z")] = ""
+    customer: Customer
+    event: Event = ""
     extends: bool = False
     binds_address: bool = False
     cookie_domain: CookieDomain = ""
     cancel_path: PathPattern = ""
-
-    def __post_init__(self) -> None:
-        if self.customer == "multiple":
-            raise ValueError("The protocol uses this name for itself; choose another customer")
 
 
 class KnownUserChange(KnownUserRules, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -70,7 +70,7 @@ class KnownUserStore:
                 )
             except asyncpg.UniqueViolationError as error:
                 if error.constraint_name == "event_leads_to_one_room":
-                    raise EventTaken from error
+                    raise EventTaken(field="event") from error
                 raise
             except asyncpg.CheckViolationError as error:
                 if error.constraint_name == "archived_room_stands":
