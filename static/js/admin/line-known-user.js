@@ -79,8 +79,8 @@ async function renew() {
   if (now) showKeys(now.keys);
 }
 
-async function end() {
-  if (!await sure("End this?", `${room()} speaks to ${known.customer} no longer, and its connector can send nobody here. If it was the site’s last room, the secret ends too.`, "End it")) return;
+async function disconnect() {
+  if (!await sure("Disconnect the site?", `${room()} speaks to ${known.customer} no longer, and its connector can send nobody here. If it was the site’s last room, the secret ends too.`, "Disconnect it")) return;
   if (!await tell(() => admin("DELETE", inRoom(PATH)), "The room speaks to no site now.", "site")) return;
   told("site-keys");
   fill(null);
@@ -96,6 +96,6 @@ export function wireKnownUser() {
   $("site-form").addEventListener("submit", (/** @type {Event} */ event) => { event.preventDefault(); save(); });
   $("site-discard").addEventListener("click", () => { told("site"); fill(known); });
   $("site-renew")?.addEventListener("click", renew);
-  $("site-end").addEventListener("click", end);
+  $("site-end").addEventListener("click", disconnect);
   $("site-dialog").addEventListener("close", () => { $("site-secret").value = $("site-key").value = ""; });
 }

@@ -172,8 +172,8 @@ async def _renew_and_end(service: Service, page: Page) -> None:
     [after] = await service.known_user_store.every()
     assert before.secret != after.secret == await secret.input_value()
     await page.get_by_role("button", name="I have stored them").click()
-    await page.get_by_role("button", name="End this").click()
-    await page.get_by_role("button", name="End it").click()
+    await page.get_by_role("button", name="Disconnect the site").click()
+    await page.get_by_role("button", name="Disconnect it").click()
     await expect(page.locator("#site-told .status")).to_have_text("The room speaks to no site now.")
     await expect(page.locator("#site-known")).to_be_hidden()
     assert await service.known_user_store.every() == []
