@@ -109,7 +109,7 @@ class WaitingPages:
     @described(
         answer=RoomWithSkus,
         also=(Answer(body=str, content_type="text/html"),),
-        refusals=(InvitationInvalid,),
+        refusals=(InvitationInvalid, ReturnAddressRefused),
     )
     async def waiting(self, request: web.Request) -> web.Response:
         """Return a room with what it sells; a browser gets its waiting page."""

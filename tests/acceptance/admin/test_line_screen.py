@@ -545,7 +545,7 @@ async def test_a_viewer_sees_all_of_it_and_can_change_nothing(
     assert await page.locator("#log-link").is_hidden()
     buttons = await page.locator("main button:visible").all_text_contents()
     assert buttons == ["Look it up"]
-    shown = "main :is(input, textarea, select):visible"
+    shown = "main :is(input, textarea, select):visible:enabled"
     assert await page.locator(shown).evaluate_all("all => all.map((one) => one.id)") == [
         "place-number",
         "place-line",

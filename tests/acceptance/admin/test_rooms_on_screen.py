@@ -196,7 +196,8 @@ async def test_a_copy_has_the_rules_lanes_profiles_and_sellers_of_its_room(
     await make(room="bare", name="Bare", copy_of="drop")
     assert await service.stock.page(room="bare", private=True) == []
     look = {"brand": "Clay", "texts": {"en": {"name": "Drop", "help": "Ask us."}}}
-    await LookStore(service.pool).save("drop", msgspec.convert(look, RoomLook), who="test")
+    draft = msgspec.convert(look, RoomLook)
+    await LookStore(service.pool).save("drop", draft, was=None, who="test")
     await LookStore(service.pool).publish("drop", who="test")
     status, _ = await make(
         room="more", name="More", copy_of="drop", with_look=True, with_goods=True, units=2

@@ -57,7 +57,8 @@ $$;
 -- Hand-over tokens that were spent, until none of them could be taken any more.
 CREATE TABLE spent_hand_over (
     nonce bytea CONSTRAINT hand_over_is_spent_once PRIMARY KEY CONSTRAINT nonce_is_of_128_bits CHECK (octet_length(nonce) = 16),
-    until timestamptz NOT NULL
+    until timestamptz NOT NULL,
+    CONSTRAINT moments_are_of_our_time CHECK (until >= '2000-01-01 00:00:00+00' AND until < '2200-01-01 00:00:00+00')
 );
 CREATE INDEX ON spent_hand_over (until);
 

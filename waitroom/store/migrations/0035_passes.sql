@@ -25,6 +25,8 @@ CREATE TABLE revocation (
     written_by xid8 NOT NULL DEFAULT pg_current_xact_id(),
     ended_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     until timestamptz NOT NULL,
+    CONSTRAINT moments_are_of_our_time CHECK (
+        LEAST(ended_at, until) >= '2000-01-01 00:00:00+00' AND GREATEST(ended_at, until) < '2200-01-01 00:00:00+00'),
     CONSTRAINT session_is_revoked_once PRIMARY KEY (session_id, turn)
 );
 CREATE INDEX revocation_written ON revocation (written_by);
