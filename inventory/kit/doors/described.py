@@ -90,7 +90,8 @@ KEY = Header(
     required=True,
     pattern=r"^[^\x00-\x1f\x7f-\xa0\xad]{1,128}$",
 )
-OPTIONAL_KEY = Header(name=KEY.name, text=KEY.text, pattern=KEY.pattern)
+# An empty one is none.
+OPTIONAL_KEY = Header(name=KEY.name, text=KEY.text, pattern=KEY.pattern.replace("{1,", "{0,"))
 IF_NONE_MATCH = Header(
     name="If-None-Match",
     text="The ETag of the version that the client has. If it still stands, the answer is 304.",
