@@ -181,6 +181,8 @@ class LanesAdmin:
         """Make a batch of links: a number of them, or one for each person of a CSV file."""
         if request.content_type == "text/csv":
             return await self._invite_people(request, operator)
+        # A body in JSON says the same by itself, but what cannot be read is refused there too.
+        _ = _UNTIL.of(request.query), _NOTE.of(request.query)
         return await self._invite_count(request, operator)
 
     async def _invite_count(self, request: web.Request, operator: Operator) -> web.Response:
