@@ -153,7 +153,9 @@ REFUSED = (
     ("[rooms.drop.products.hat]\ndescription = 'A hat'", "products.hat: A product that is"),
     ("[rooms.drop.products.mug.skus.new]\nvariant = 'New'", "skus.new: A SKU that is added"),
     ("[rooms.drop.products.cap]\nname = 'Cap'", "products.cap: The product cap is in the room"),
-)
+    ("[rooms.drop.products.hat]\nname = 'H'\n[rooms.drop.products.hat.skus.cap]\nprice_minor = 1\n"
+     "on_hand = 0", "products.hat.skus.cap: The SKU cap is a variant of"),
+)  # fmt: skip
 
 
 async def test_a_part_that_the_service_refuses_leaves_all_rooms_as_they_were(
@@ -174,6 +176,8 @@ async def test_a_part_that_the_service_refuses_leaves_all_rooms_as_they_were(
 
     assert (await service.rooms.read("other")).seats_max == 50
     assert (await service.rooms.read("drop")).seats_max == 50
+    cap = await service.stock.read("cap")
+    assert (cap.room, cap.on_hand, cap.price_minor > 1) == ("other", 1, True)
     assert await execute(service, "SELECT room FROM room WHERE room = 'a-new'") == []
 
 

@@ -162,6 +162,7 @@ class RoomFileStore:
         """Return a room's document, with those goods alone that another document names."""
         goods: Json = {}
         for product, fields in wanted.get("products", {}).items():
+            skus = await self._skus_json(product, fields.get("skus", {}))
             found = await _or_none(self._products.read(product))
             if found is None:
                 continue
@@ -171,7 +172,7 @@ class RoomFileStore:
                     Unprocessable(f"The product {product} is in the room {found.room}."),
                 )
             goods[product] = {name: getattr(found, name) for name in _PRODUCT_FIELDS}
-            goods[product]["skus"] = await self._skus_json(product, fields.get("skus", {}))
+            goods[product]["skus"] = skus
         return {**await self._rules_json(room), "products": goods}
 
     async def _skus_json(self, product: str, named: Json) -> Json:
@@ -180,11 +181,8 @@ class RoomFileStore:
             sku = await _or_none(self._stock.read(code))
             if sku is None:
                 continue
-            if sku.product != product:
-                raise _at(
-                    ("products", product, "skus", code),
-                    Unprocessable(f"The SKU {code} is a variant of the product {sku.product}."),
-                )
+            with _naming("products", product, "skus", code):
+                _require_variant(sku, product)
             found[code] = {**_sku_json(sku), "on_hand": sku.on_hand}
         return found
 
@@ -260,11 +258,15 @@ class RoomFileStore:
             await self._products.change(product, change, who=who)
 
     async def _put_sku(self, room: str, product: str, sku: str, fields: Json, who: str) -> None:
-        if await _or_none(self._stock.read(sku)) is None:
+        standing = await _or_none(self._stock.read(sku))
+        if standing is None:
             if "price_minor" not in fields:
                 raise Unprocessable("A SKU that is added needs a `price_minor`.")
             await self._stock.add(sku, room=room, product=product, who=who, **fields)
-        elif fields:
+            return
+        # A document that names one SKU under two products has just added it under the first.
+        _require_variant(standing, product)
+        if fields:
             change = msgspec.convert(fields, SkuChange, dec_hook=read_field)
             await self._stock.change(sku, change, who=who)
 
@@ -279,6 +281,12 @@ class RoomFileStore:
                 who=who,
                 reason="by the room's file",
             )
+
+
+def _require_variant(sku: Sku, product: str) -> None:
+    """Raise `Unprocessable` for a SKU of another product, which may be in another room."""
+    if sku.product != product:
+        raise Unprocessable(f"The SKU {sku.sku} is a variant of the product {sku.product}.")
 
 
 def _sku_json(sku: Sku) -> Json:
