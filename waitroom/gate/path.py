@@ -1,8 +1,8 @@
 """The readings of a path: how different servers may understand what a client sent. Pure.
 
 Servers differ in what they decode, and in whether they resolve dots, double slashes, backslashes
-and parameters of segments (`;jsessionid=…`). A path that a proxy forwards may therefore reach a
-page that its text does not name.
+and parameters of segments (`;jsessionid=…`). Some decode before they look for the query, or end a
+path at a NUL. A path that a proxy forwards may therefore reach a page that its text does not name.
 """
 
 import re
@@ -13,6 +13,8 @@ from urllib.parse import unquote
 _DECODED_TIMES_MAX = 4
 _PARAMETERS = re.compile(r";[^/]*")
 _SLASHES = re.compile(r"/{2,}")
+# What some servers take for the end of a path.
+_END = re.compile(r"[\0?#]")
 
 
 def readings(path: str) -> tuple[str, ...]:
@@ -25,8 +27,9 @@ def readings(path: str) -> tuple[str, ...]:
     decoded = unquote(path)
     for _ in range(_DECODED_TIMES_MAX):
         found |= dict.fromkeys(_read(decoded))
-        plain = unicodedata.normalize("NFKC", decoded).replace("\\", "/").replace("\0", "")
-        found |= dict.fromkeys((*_read(plain), *_read(_PARAMETERS.sub("", plain))))
+        whole = unicodedata.normalize("NFKC", decoded).replace("\\", "/")
+        for plain in (whole.replace("\0", ""), _END.split(whole, maxsplit=1)[0]):
+            found |= dict.fromkeys((*_read(plain), *_read(_PARAMETERS.sub("", plain))))
         again = unquote(decoded)
         if again == decoded:
             break

@@ -132,6 +132,10 @@ async def test_triggers_decide_and_no_header_of_a_client_gets_around_them(
     assert await status(X_Forwarded_Uri="/about", X_Original_URI="/checkout") == 401
     assert await status("/check/drop/checkout", X_Forwarded_Uri="/checkout/help") == 429
     assert await status(X_Forwarded_Uri="/checkout/help/../pay") == 401
+    # An error would count as a service that is away.
+    assert await status(X_Forwarded_Uri="/checkout", X_Original_URI="https://[") == 401
+    assert await status(X_Forwarded_Uri="/about", X_Original_URI="https://[") == 204
+    assert await status(X_Forwarded_Uri="/checkout/help#/../pay") == 401
 
 
 async def test_while_the_database_is_away_the_rooms_own_choice_decides(

@@ -32,6 +32,9 @@ SAME_PAGE = [
     "/checkout;/../public",
     "/;a=b/checkout",
     "/check%00out",
+    "/checkout%00.css",
+    "/checkout%3fpublic",
+    "/checkout%2523public",
     "/\uff43heckout",
     "/checkout/../checkout/.",
     # One server resolves the dots, another serves a file of that name.
@@ -55,6 +58,10 @@ def test_a_path_is_exempt_only_if_every_server_reads_it_so() -> None:
         "/checkout;.css",
         "/checkout/%2e%2e/static",
         "/checkout%3b.css",
+        "/checkout%00.css",
+        "/checkout%3f.css",
+        "/checkout#.css",
+        "/static#/../../checkout",
     ]
 
     assert not is_protected(asked("/static/app.js"), rules)

@@ -9,8 +9,9 @@ A client can send such headers too, and a proxy may pass them on beside its own.
 therefore protected if any of the paths that are named for it is.
 """
 
+import re
 from collections.abc import Iterator
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -36,6 +37,8 @@ RETRY_AFTER_S = "5"
 # Headers by which proxies name the path of the request that they ask about.
 _PATHS = ("X-Forwarded-Uri", "X-Original-URI", "X-Original-URL")
 _METHODS = ("X-Forwarded-Method", "X-Original-Method")
+# The beginning of a whole address.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
 # A proxy copies these to the site. They are there even if they say nothing, so that it puts them in
 # the place of those that a client may have sent.
 _NOBODY = {"X-Waitroom-Session": "", "X-Waitroom-Seconds-Left": "", "Cache-Control": "no-store"}
@@ -202,10 +205,14 @@ def _requests(request: web.Request, uri: str) -> Iterator[SiteRequest]:
 
 
 def _path_of(uri: str) -> str:
-    """Return the path of a path with a query, or of a whole address."""
-    if "://" in uri and not uri.startswith("/"):
-        return urlsplit(uri).path
-    return uri.partition("?")[0].partition("#")[0]
+    """Return the path of a path with a query, or of a whole address.
+
+    A client chooses the text, and no text may be an error: a proxy might take that for a service
+    that is away, and let the request pass. A `#` is left to the readings of the path.
+    """
+    if not uri.startswith("/"):
+        uri = _ORIGIN.sub("", uri)
+    return uri.partition("?")[0]
 
 
 def _address(request: web.Request, uri: str) -> str | None:
