@@ -25,9 +25,10 @@ export function withoutPass(url) {
   return { clean: kept ? `${path}?${kept}` : path, handed: handed.slice(0, SAME_NAME_MAX) };
 }
 
-/** Return an address without its origin. */
+/** Return an address without its origin, so it begins with a slash. */
 export function pathOf(url) {
-  return url.replace(/^[a-z]+:\/\/[^/?#]*/i, "");
+  const path = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "");
+  return path.startsWith("/") ? path : `/${path}`;
 }
 
 export function onlyReads({ method }) {

@@ -1,12 +1,15 @@
 // A gate as a middleware of Express.
 
+import { pathOf } from "./addresses.js";
 import { COMMAND } from "./gate.js";
 
 export function expressGate(gate) {
   return async (request, response, next) => {
     try {
       const { method, headers } = request;
-      const url = `${request.protocol}://${request.get("host")}${request.originalUrl}`;
+      // A client may send a whole address in place of a path, and Express serves its path.
+      const path = pathOf(request.originalUrl);
+      const url = `${request.protocol}://${request.get("host")}${path}`;
       const verdict = await gate.check({ method, url, headers });
       if (verdict.status) {
         add(response, verdict.headers);

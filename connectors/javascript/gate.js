@@ -3,7 +3,7 @@
 import { pageOf, problemOf } from "./answers.js";
 import { cookiesIn, isBelow, onlyReads, pathOf, readings, withoutPass } from "./addresses.js";
 import { PassRefused, verify } from "./passes.js";
-import { Room, RoomAway, SessionEnded } from "./room.js";
+import { Room, RoomAway, RoomBusy, SessionEnded } from "./room.js";
 
 const HEADER = "x-waitroom-pass";
 export const COMMAND = "x-waitroom-command";
@@ -122,8 +122,9 @@ export class Gate {
         throw new PassRefused("pass_revoked", "Your session has ended.", 429);
       }
       if (!(error instanceof RoomAway)) throw error;
-      if (refusal) throw roomAway();
-      return text;
+      if (!refusal) return text;
+      // A crowd with old passes keeps the service busy, and opens no gate that way.
+      throw error instanceof RoomBusy ? refusal : roomAway();
     }
     if (this.#read(renewed).refusal) {
       throw new PassRefused("clocks_differ", "The clock of this site is wrong.");

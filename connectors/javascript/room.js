@@ -14,6 +14,9 @@ const RELEASE_TRIES = 3;
 /** The service of the room did not answer. */
 export class RoomAway extends Error {}
 
+/** The service of the room is there, and cannot be asked for this now. */
+export class RoomBusy extends RoomAway {}
+
 /** The session of a pass is over. */
 export class SessionEnded extends Error {}
 
@@ -86,7 +89,7 @@ export class Room {
 
   /** Exchange a pass for a new one of its session; throws SessionEnded and RoomAway. */
   async renew(text) {
-    if (!this.mayBeAsked || this.#renewals >= RENEWALS_AT_ONCE_MAX) throw new RoomAway();
+    if (!this.mayBeAsked || this.#renewals >= RENEWALS_AT_ONCE_MAX) throw new RoomBusy();
     this.#renewals += 1;
     let answer;
     try {
@@ -99,7 +102,7 @@ export class Room {
     if (answer.status === 200) return answer.body.pass;
     if (answer.status >= 500 || answer.status === 429) {
       this.#failedAt = this.#ticks();
-      throw new RoomAway();
+      throw answer.status === 429 ? new RoomBusy() : new RoomAway();
     }
     // It is over for good, so the service is not asked for this pass again.
     this.revoked.add(claimsIn(text).sub);

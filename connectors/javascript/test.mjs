@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
+import { expressGate } from "./express.js";
 import { Gate, PassRefused, Revoked, keysOf, verify } from "./index.js";
 
 const TABLE = JSON.parse(readFileSync(new URL("../cases.json", import.meta.url), "utf-8"));
@@ -113,6 +114,31 @@ test("paths are protected in every spelling", async () => {
     assert.equal((await gate.check(request(path))).status, 302, path);
   }
   assert.equal((await gate.check(request("/checkout/help/%2e%2e/pay"))).status, 302);
+});
+
+test("a whole address in place of a path is read as Express reads it", async () => {
+  const middleware = expressGate(gateOf({ asked: [] }, { paths: ["/checkout"] }));
+  const seen = async (originalUrl) => {
+    const response = { appendHeader() {}, end() {}, statusCode: 0 };
+    const asked = { method: "GET", headers: {}, protocol: "https", get: () => "h", originalUrl };
+    let passed = false;
+    await middleware(asked, response, () => (passed = true));
+    return passed;
+  };
+  assert.ok(await seen("/about"));
+  for (const path of ["/checkout", "http://elsewhere.example/checkout", "checkout"]) {
+    assert.ok(!(await seen(path)), path);
+  }
+});
+
+test("a crowd with old passes opens no gate of a service that is there", async () => {
+  const over = TABLE.cases.find(({ expect }) => expect === "pass_over").pass;
+  const service = { asked: [] };
+  const gate = gateOf(service, { whenAway: "open" });
+  await gate.check(request("/", GOOD));
+  service.over = true;
+  const crowd = Array.from({ length: 80 }, () => gate.check(request("/", over, {})));
+  for (const { status } of await Promise.all(crowd)) assert.equal(status, 429);
 });
 
 test("a pass in the address goes into a cookie, and a bad one into no circle", async () => {

@@ -65,6 +65,7 @@ def _request_of(scope: Any) -> Request:
     host = headers.get("host") or ":".join(map(str, scope.get("server") or ("localhost", 80)))
     scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
     path = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
+    path = path if path.startswith("/") else f"/{path}"
     query = scope.get("query_string", b"").decode("latin-1")
     url = f"{scheme}://{host}{path}{'?' if query else ''}{query}"
     return Request(method=scope.get("method", "GET"), url=url, headers=headers)

@@ -42,5 +42,7 @@ def _request_of(request: web.Request) -> Request:
         )
         for name in request.headers
     }
-    url = f"{request.scheme}://{request.host}{request.raw_path}"
+    # A client may send a whole address in place of a path, and aiohttp serves its path.
+    path = request.rel_url.raw_path_qs
+    url = f"{request.scheme}://{request.host}{'' if path.startswith('/') else '/'}{path}"
     return Request(method=request.method, url=url, headers=headers)

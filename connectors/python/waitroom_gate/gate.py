@@ -10,7 +10,7 @@ from typing import Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from waitroom_gate.passes import Claims, PassRefused, verify
-from waitroom_gate.room import Ask, Room, RoomAway, SessionEnded
+from waitroom_gate.room import Ask, Room, RoomAway, RoomBusy, SessionEnded
 
 PARAMETER, HEADER, COMMAND = "waitroom_pass", "x-waitroom-pass", "x-waitroom-command"
 SAME_NAME_MAX = 8
@@ -179,10 +179,11 @@ class Gate:
             new = self.room.renew(text)
         except SessionEnded:
             raise PassRefused("pass_revoked", "Your session has ended.", status=429) from None
-        except RoomAway:
-            if refusal is not None:
-                raise _room_away() from None
-            return text
+        except RoomAway as away:
+            if refusal is None:
+                return text
+            # A crowd with old passes keeps the service busy, and opens no gate that way.
+            raise (refusal if isinstance(away, RoomBusy) else _room_away()) from None
         if self._read(new)[1] is not None:
             raise PassRefused("clocks_differ", "The clock of this site is wrong.")
         return new

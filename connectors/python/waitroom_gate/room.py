@@ -33,6 +33,10 @@ class RoomAway(Exception):
     """The service of the room did not answer."""
 
 
+class RoomBusy(RoomAway):
+    """The service of the room is there, and cannot be asked for this now."""
+
+
 class SessionEnded(Exception):
     """The session of a pass is over."""
 
@@ -119,7 +123,7 @@ class Room:
     def renew(self, text: str) -> str:
         """Exchange a pass for a new one of its session; raises `SessionEnded` and `RoomAway`."""
         if not self.may_be_asked or not self._renewals.acquire(timeout=ASK_WAIT_S):
-            raise RoomAway
+            raise RoomBusy
         try:
             answer = self._ask("POST", "/checkout/session/pass", text)
             if answer.status == 200:
@@ -131,7 +135,7 @@ class Room:
             self._renewals.release()
         if answer.status >= 500 or answer.status == 429:
             self._failed_at = self._ticks()
-            raise RoomAway
+            raise RoomBusy if answer.status == 429 else RoomAway
         # It is over for good, so the service is not asked for this pass again.
         self.revoked.add(claims_in(text).sub)
         raise SessionEnded

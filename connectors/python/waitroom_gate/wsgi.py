@@ -33,6 +33,8 @@ def _request_of(environ: dict[str, Any]) -> Request:
         if name.startswith("HTTP_")
     }
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    # Some servers pass a path without its slash on, and some applications add it.
+    path = path if path.startswith("/") else f"/{path}"
     query = environ.get("QUERY_STRING", "")
     host = headers.get("host") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
     # WSGI decodes the path as Latin-1, so this gives the bytes that the browser sent.

@@ -153,9 +153,11 @@ REFUSED = (
     ("[rooms.drop.products.hat]\ndescription = 'A hat'", "products.hat: A product that is"),
     ("[rooms.drop.products.mug.skus.new]\nvariant = 'New'", "skus.new: A SKU that is added"),
     ("[rooms.drop.products.cap]\nname = 'Cap'", "products.cap: The product cap is in the room"),
-    ("[rooms.drop.products.hat]\nname = 'H'\n[rooms.drop.products.hat.skus.cap]\nprice_minor = 1\n"
-     "on_hand = 0", "products.hat.skus.cap: The SKU cap is a variant of"),
-)  # fmt: skip
+    (
+        "[rooms.drop.products.hat]\nname = 'H'\nskus.cap = { price_minor = 1, on_hand = 0 }",
+        "products.hat.skus.cap: The SKU cap is a variant of",
+    ),
+)
 
 
 async def test_a_part_that_the_service_refuses_leaves_all_rooms_as_they_were(

@@ -5,7 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from waitroom_gate import Answer, Gate, Request
+from waitroom_gate.for_aiohttp import _request_of as request_of
+from waitroom_gate.for_aiohttp import protect
+from waitroom_gate.wsgi import WsgiGate
 
 from waitroom.gate.passes import Pass, PassKeys
 
@@ -36,6 +41,7 @@ class Service:
     away: bool = False
     keys: PassKeys = SERVICE
     over: bool = False
+    busy: bool = False
     # The body of every answer, if there is one.
     garbage: tuple[Any, ...] = ()
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -51,6 +57,8 @@ class Service:
         if "revocations" in path:
             body = {"version": 5, "reset": "?" not in path, "more": False, "revoked": []}
             return Answer(status=200, body={**body, "issued_before": None, "pass_s": 300})
+        if self.busy:
+            return Answer(status=429, body=None)
         if self.over:
             return Answer(status=401, body=None)
         return Answer(status=200, body={"pass": minted(keys=self.keys)})
@@ -277,3 +285,31 @@ def test_new_keys_are_asked_for_past_a_cache_that_keeps_the_old_ones() -> None:
 
     asked_for = [path for _, path in service.asked if "jwks" in path]
     assert len(set(asked_for)) == len(asked_for) >= 2
+
+
+def test_a_crowd_with_old_passes_opens_no_gate_of_a_service_that_is_there() -> None:
+    service = Service(busy=True)
+    made = gate(service, when_away="open")
+
+    assert told(made, asked(text=minted(iat=NOW - 900))) == (302, "pass_over")
+    assert told(made, asked(text=minted(session=2, iat=NOW - 250))) == (0, "")
+
+
+def test_a_path_is_read_as_the_application_reads_it() -> None:
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "checkout",
+        "HTTP_HOST": "shop.example",
+        "wsgi.url_scheme": "https",
+    }
+    reached: list[str] = []
+    site = WsgiGate(lambda *_: reached.append("wsgi") or [], gate(Service(), paths=["/checkout"]))
+    site(environ, lambda *_: None)
+
+    app = web.Application()
+    protect(app, gate(Service(), paths=["/checkout"]))
+    whole = make_mocked_request("GET", "http://elsewhere.example/checkout", app=app)
+
+    assert reached == []
+    assert request_of(whole).url.endswith("/checkout")
+    assert told(gate(Service(), paths=["/checkout"]), request_of(whole))[0] != 0
