@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inventory.kit.doors.decoding import words_of
 from waitroom.gate.known_user.integration import (
     KNOWN_USER_CHANGE,
     Configuration,
@@ -134,6 +135,14 @@ def test_the_key_to_the_configuration_is_no_secret_and_opens_nothing_else() -> N
 def test_rules_that_the_protocol_cannot_carry_are_refused(body: dict[str, str]) -> None:
     with pytest.raises(msgspec.ValidationError):
         KNOWN_USER_CHANGE.decode(msgspec.json.encode(body))
+
+
+def test_a_name_that_is_refused_is_told_in_words() -> None:
+    for field in ("customer", "event", "cookie_domain"):
+        body = {"customer": "acme", field: "A b"}
+        with pytest.raises(msgspec.ValidationError) as refused:
+            KNOWN_USER_CHANGE.decode(msgspec.json.encode(body))
+        assert words_of(refused.value).startswith("It "), field
 
 
 def test_the_event_is_the_room_unless_it_has_a_name() -> None:

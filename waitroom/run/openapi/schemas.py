@@ -92,10 +92,10 @@ def _classes(types: Iterable[Any]) -> set[type]:
 
 
 def _portable(schema: Any) -> Any:
-    r"""Return a schema whose patterns every program reads: `\Z` is the end in Python alone."""
+    r"""Return a schema whose patterns every program reads: only Python knows `\A` and `\Z`."""
     if isinstance(schema, dict):
         return {
-            name: value.replace(r"\Z", "$")
+            name: value.replace(r"\A", "^").replace(r"\Z", "$")
             if name == "pattern" and isinstance(value, str)
             else _portable(value)
             for name, value in schema.items()

@@ -22,12 +22,19 @@ LANES_MAX = 50
 # A key of a document by its parts, such as ("lanes", "press").
 Path = tuple[str, ...]
 
-# The name of a lane or of a profile.
-Slug = Annotated[
+# As the constraints `lane_is_a_slug` and `profile_is_a_slug`.
+LaneName = Annotated[
     str,
     grammar(
-        r"^[a-z0-9][a-z0-9-]{0,62}\Z",
-        "It has 1 to 63 small letters, digits and hyphens, a letter or digit first",
+        r"^[a-z][a-z0-9]{0,30}\Z",
+        "A lane's name has 1 to 31 small letters and digits, a letter first",
+    ),
+]
+ProfileName = Annotated[
+    str,
+    grammar(
+        r"^[a-z0-9][a-z0-9-]{0,30}\Z",
+        "A profile's name has 1 to 31 small letters, digits and hyphens, no hyphen first",
     ),
 ]
 Share = Annotated[float, Meta(ge=0.001, le=1000)]
@@ -47,8 +54,10 @@ class RoomFile(RoomChange, frozen=True, forbid_unknown_fields=True, kw_only=True
     """A room's rules at the top, and its parts below. The currency is for a room that is made."""
 
     currency: Currency | UnsetType = UNSET
-    lanes: Annotated[dict[Slug, Share], Meta(max_length=LANES_MAX)] = field(default_factory=dict)
-    profiles: Annotated[dict[Slug, ProfileChange], Meta(max_length=LANES_MAX)] = field(
+    lanes: Annotated[dict[LaneName, Share], Meta(max_length=LANES_MAX)] = field(
+        default_factory=dict
+    )
+    profiles: Annotated[dict[ProfileName, ProfileChange], Meta(max_length=LANES_MAX)] = field(
         default_factory=dict
     )
     look: RoomLook = PLAIN
