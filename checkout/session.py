@@ -4,14 +4,13 @@ import re
 
 import msgspec
 
+from inventory.catalogue import ROOM
 from inventory.kit.language.language import phrase
 from inventory.kit.signing import Seal
 from inventory.refusals import SessionOver
 
 PURPOSE = "waitroom.session.1"
-_FORM = re.compile(
-    r"([1-9][0-9]{0,18})\.([a-z0-9][a-z0-9-]{0,62})(?:\.([A-Za-z0-9][A-Za-z0-9._-]{0,62}))?"
-)
+_FORM = re.compile(rf"([1-9][0-9]{{0,18}})\.({ROOM})(?:\.([A-Za-z0-9][A-Za-z0-9._-]{{0,62}}))?")
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

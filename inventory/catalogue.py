@@ -13,6 +13,8 @@ from inventory.kit.doors.texts import Description, Name, Note, OptionalName
 from inventory.money import AMOUNT_MAX
 from inventory.pictures.picture import NAME
 
+# The name of a room in addresses and tokens, as the constraint `room_is_a_slug`.
+ROOM = "[a-z0-9][a-z0-9-]{0,62}"
 CODE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z"
 CURRENCY = r"^[A-Z]{3}\Z"
 # Pages may show pictures of their own site alone.

@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from inventory.catalogue import ROOM
 from inventory.kit.batcher import Batcher
 from inventory.kit.database import work_for
 from inventory.kit.language.language import phrase
@@ -44,8 +45,7 @@ ARCHIVED_MAX = 50
 NEVER = float("-inf")
 
 
-# As the constraint `room_is_a_slug`.
-_MAY_BE_A_ROOM = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_MAY_BE_A_ROOM = re.compile(ROOM)
 _NOTHING = PlaceNote()
 
 

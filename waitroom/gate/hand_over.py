@@ -11,14 +11,14 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from inventory.catalogue import ROOM
 from inventory.kit.signing import Seal
 
 PURPOSE = "waitroom.gate.hand-over.1"
 NONCE_BYTES = 16
 LIFE = timedelta(seconds=60)
-_ROOM = "[a-z0-9][a-z0-9-]{0,62}"
 _FORM = re.compile(
-    rf"({_ROOM})\.([1-9][0-9]{{0,18}})\.([0-9]{{1,12}})\.([0-9a-f]{{32}})\.([\w-]*=*)\.([\w-]+=*)",
+    rf"({ROOM})\.([1-9][0-9]{{0,18}})\.([0-9]{{1,12}})\.([0-9a-f]{{32}})\.([\w-]*=*)\.([\w-]+=*)",
     re.ASCII,
 )
 

@@ -8,12 +8,13 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from urllib.parse import urlsplit, urlunsplit
 
+from inventory.catalogue import ROOM
 from inventory.kit.signing import Seal
 
 PURPOSE = "waitroom.gate.return.1"
 # In base64 and with its signature it has to fit into a cookie of 4 KB.
 SIGNED_LENGTH_MAX = 1500
-_FORM = re.compile(r"([a-z0-9][a-z0-9-]{0,62})\.([A-Za-z0-9_-]+={0,2})")
+_FORM = re.compile(rf"({ROOM})\.([A-Za-z0-9_-]+={{0,2}})")
 
 
 class ReturnSeal:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from inventory.catalogue import ROOM
 from inventory.kit.doors.decoding import is_whole
 from inventory.kit.doors.moments import UnreadableMoment, parse_moment
 from inventory.kit.doors.texts import UnfitText, read_name, read_note
@@ -91,7 +92,7 @@ def read_room(form: Form) -> tuple[RoomAnswer, Problems]:
     problems = Problems()
     name = problems.read(form, "name", read_name)
     code = form.get("code", "").strip().lower() or code_of(name)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", code):
+    if not re.fullmatch(ROOM, code):
         problems.at["code"] = "Small letters, digits and hyphens make an address."
     currency = form.get("currency", "").strip().upper()
     if currency not in currencies():

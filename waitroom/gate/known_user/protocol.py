@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from inventory.catalogue import ROOM
+
 # Customers and events stand in tokens, cookies and paths, whose separators they must not hold. The
 # connector hashes an event's lower-case form and later checks it as written, so capitals would
 # lose each visitor at the second request.
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+NAME = re.compile(ROOM)
 # A token that is used later is refused, so a link that is passed on is soon worth nothing.
 # The clocks of room and site may differ by less than this.
 TOKEN_S = 240
