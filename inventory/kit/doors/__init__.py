@@ -12,7 +12,7 @@ uses it. A value that one door refuses is thus refused by all.
 | `accept` | which of two kinds of answer a client prefers, and in which codings |
 | `etags` | which versions of a document a client has |
 | `decoding` | bodies in JSON, and the arguments of commands |
-| `client` | the client that a request came from, for every limit that counts by client |
+| `client` | the client that a request came from: its address, its token, and the host it asked |
 | `client_address` | its address, as trusted proxies report it |
 | `keys` | which idempotency keys name one client alone |
 | `query` | the parameters of a query string |

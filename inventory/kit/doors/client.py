@@ -1,4 +1,4 @@
-"""The client that a request came from: its address, for limits by client, and its token."""
+"""The client that a request came from: its address, its token, and the host that it asked."""
 
 from aiohttp import web
 
@@ -23,6 +23,11 @@ def client_address(request: web.Request) -> str:
 def client_network(request: web.Request) -> str:
     """Return what limits by address count: the client's IPv4 address, or its /64 of IPv6."""
     return network_of(client_address(request))
+
+
+def asked_host(request: web.Request) -> str:
+    """Return the host that a browser asked, which a proxy before a site may name beside its own."""
+    return request.headers.get("X-Forwarded-Host") or request.host
 
 
 def bearer(request: web.Request) -> str | None:

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from checkout.refusals import UnknownRoom
 from checkout.sessions import Sessions
+from inventory.kit.doors.client import asked_host
 from inventory.kit.doors.cookies import cookies_in
 from inventory.kit.doors.described import Answer as Answered
 from inventory.kit.doors.described import Header, described
@@ -220,6 +221,5 @@ def _address(request: web.Request, uri: str) -> str | None:
     named = next(_uris(request, uri), None)
     if named is None or not named.startswith("/"):
         return named
-    host = request.headers.get("X-Forwarded-Host") or request.host
     scheme = request.headers.get("X-Forwarded-Proto") or request.scheme
-    return f"{scheme}://{host}{named}"
+    return f"{scheme}://{asked_host(request)}{named}"

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from checkout.session import Session, SessionSeal
+from inventory.kit.doors.client import asked_host
 from inventory.kit.doors.described import described
 from inventory.kit.doors.origins import origin_of
 from inventory.kit.doors.query import Text
@@ -106,8 +107,7 @@ class ArrivalApi:
         """Spend a hand-over token, keep the session on this host, and lead on to the page."""
         view = await self._board.find(request.match_info["room"])
         text = request.query.get(TOKEN, "")
-        host = request.headers.get("X-Forwarded-Host") or request.host
-        token = self._hand_overs.opened(text, room=view.room, host=host)
+        token = self._hand_overs.opened(text, room=view.room, host=asked_host(request))
         if token is None or not await self._store.spend(token):
             return self._refused(request, view.room)
         response = web.Response(status=303, headers={"Location": token.address, **_LEAVES_NO_TRACE})
