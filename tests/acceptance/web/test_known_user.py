@@ -1,5 +1,6 @@
 """KnownUser V3 over HTTP, told by a site that speaks it itself; `make peers` asks the connector."""
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -10,6 +11,7 @@ from signing_in import sign_in
 from support import open_room, tick
 from yarl import URL
 
+from waitroom.admin.accounts.keys import NewKey
 from waitroom.gate.known_user.protocol import queue_id_of, read
 from waitroom.run.app import Service
 
@@ -223,3 +225,21 @@ async def test_a_site_pulls_its_configuration_with_its_key(
     said = await (await client.get("/admin/rooms/drop/actions", headers=admin)).json()
     kinds = [act["action"] for act in said["actions"]]
     assert kinds[:3] == ["known_user", "known_user_secret", "known_user"]
+
+
+async def test_a_key_of_one_room_joins_no_site_of_other_rooms(
+    service: Service, client: Client
+) -> None:
+    await set_up(service, client)
+    await service.rooms.create("mine", "Mine", who="test")
+    new = NewKey(name="mine", scopes=("rooms",), rooms=("mine",))
+    secret = await service.keys.add(new, maker=None, now=datetime.now(UTC))
+    key, rules = {"Authorization": f"Bearer {secret}"}, RULES.replace("drop", "mine")
+    client.session.cookie_jar.clear()
+
+    joined = await client.put(rules, json={"customer": "acme"}, headers=key)
+    own = await client.put(rules, json={"customer": "mine"}, headers=key)
+    again = await client.put(rules, json={"customer": "mine", "extends": True}, headers=key)
+
+    assert (joined.status, (await joined.json())["code"]) == (403, "key_narrowed")
+    assert (own.status, again.status) == (200, 200)

@@ -116,7 +116,7 @@ def test_the_key_to_the_configuration_is_no_secret_and_opens_nothing_else() -> N
     speaker = Speaker(room="drop", rules=KnownUserRules(customer="acme"), secret=SECRET)
 
     assert speaker.opens(configuration_key(SECRET))
-    for key in ("", SECRET, configuration_key("other"), "é"):
+    for key in ("", SECRET, configuration_key("other"), "é", "\udcff"):
         assert not speaker.opens(key)
 
 

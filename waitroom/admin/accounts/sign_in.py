@@ -62,6 +62,11 @@ class Operator:
         if self.key is not None:
             self.key.require(*scopes)
 
+    def require_room(self, room: str) -> None:
+        """Raise `KeyNarrowed` for a program whose key does not work in this room."""
+        if self.key is not None:
+            self.key.require_room(room)
+
     def may(self, role: str, *, sellers: bool = False) -> bool:
         """Say whether this operator's role includes `role`, or sellers may too."""
         if self.role == SELLER:

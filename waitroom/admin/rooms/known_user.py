@@ -47,11 +47,23 @@ class KnownUserAdmin:
     async def put(self, request: web.Request, operator: Operator) -> web.Response:
         """Let a room speak to a site. The first room of a site is answered with the site's keys."""
         room, change = request.match_info["room"], await read_body(request, KNOWN_USER_CHANGE)
+        await self._require_site(room, change.customer, operator)
         keys = await self._store.put(
             room, change.rules(room), who=operator.name, reason=change.reason
         )
         await self._known_users.refresh()
         return await self._answer(room, keys)
+
+    async def _require_site(self, room: str, customer: str, operator: Operator) -> None:
+        """Raise `KeyNarrowed` for a key that would join a site of rooms in which it does not work.
+
+        The rooms of a site share its configuration, so one could let visitors past the others.
+        """
+        await self._known_users.refresh()
+        standing = self._known_users.of_room(room)
+        if standing is None or standing.rules.customer != customer:
+            for speaker in self._known_users.of_customer(customer):
+                operator.require_room(speaker.room)
 
     @described(status=204)
     async def remove(self, request: web.Request, operator: Operator) -> web.Response:

@@ -86,7 +86,9 @@ class Speaker:
 
     def opens(self, key: str) -> bool:
         """Say whether a key is the one to the site's configuration."""
-        return hmac.compare_digest(configuration_key(self.secret).encode(), key.encode())
+        # A header may have bytes that are no text.
+        given = key.encode(errors="surrogateescape")
+        return hmac.compare_digest(configuration_key(self.secret).encode(), given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
