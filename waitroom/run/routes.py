@@ -149,15 +149,22 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         mailboxes=service.mailboxes,
         offered=mail_offered,
     )
+    onward = Onward(
+        service.known_users,
+        passes=service.passes,
+        returning=service.returning,
+        credentials=credentials,
+        checkout=service.checkout,
+    )
     yield TicketsApi(
         tickets,
         credentials,
         board=board,
         catalogue=catalogue,
-        passes=service.passes,
+        onward=onward,
         returning=service.returning,
     )
-    yield from _for_sites(service, credentials)
+    yield from _for_sites(service, credentials, onward)
     yield PlacesApi(places, tickets, credentials)
     yield returns_api
     yield MailedApi(messages, credentials, tickets=tickets, places=places, pages=service.pages)
@@ -171,7 +178,7 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         returns=returns,
         messages=messages,
         places=places,
-        passes=service.passes,
+        onward=onward,
         returning=service.returning,
         purchases=service.checkout.sessions.bought_in,
         sign_in_url=service.settings.customer_sign_in_url,
@@ -196,7 +203,7 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
     )
 
 
-def _for_sites(service: Service, credentials: Credentials) -> Iterator[Api]:
+def _for_sites(service: Service, credentials: Credentials, onward: Onward) -> Iterator[Api]:
     """Return what sites use, and the front page, to which some of them send their visitors."""
     board = service.board
     yield PassesApi(
@@ -212,13 +219,6 @@ def _for_sites(service: Service, credentials: Credentials) -> Iterator[Api]:
         hand_overs=service.returning.hand_overs,
         store=service.gate_store,
         base_url=service.settings.base_url,
-    )
-    onward = Onward(
-        service.known_users,
-        passes=service.passes,
-        returning=service.returning,
-        credentials=credentials,
-        checkout=service.checkout,
     )
     yield onward
     known_user = KnownUserApi(

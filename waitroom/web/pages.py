@@ -18,7 +18,6 @@ from waitroom.desk.board import RoomView
 from waitroom.desk.called.messages import Messages, MessageStanding
 from waitroom.desk.called.returns import Returns, ReturnsStanding
 from waitroom.desk.entrance import Brought, Entrance
-from waitroom.desk.passes.minting import Passes
 from waitroom.desk.places import Places
 from waitroom.desk.standing import TicketStanding
 from waitroom.desk.tickets import Tickets
@@ -35,6 +34,7 @@ from waitroom.refusals import (
 )
 from waitroom.web.answers import RoomWithSkus, room_with_skus
 from waitroom.web.credentials import Credentials
+from waitroom.web.gate.onward import Onward
 from waitroom.web.gate.returning import Returning
 from waitroom.web.places_api import move_here
 from waitroom.web.shop_pages import PRODUCTS_SHOWN_MAX
@@ -73,7 +73,7 @@ class WaitingPages:
         returns: Returns,
         messages: Messages,
         places: Places,
-        passes: Passes,
+        onward: Onward,
         returning: Returning,
         purchases: Purchases,
         sign_in_url: str,
@@ -82,7 +82,7 @@ class WaitingPages:
         self._credentials = credentials
         self._entrance = entrance
         self._places = places
-        self._passes = passes
+        self._onward = onward
         self._returning = returning
         self._returns = returns
         self._messages = messages
@@ -301,13 +301,9 @@ class WaitingPages:
             if refusal.code in _SAID_BY_THE_PAGE:
                 raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
             raise
-        text = await self._passes.mint_if_any(view.room, session.session_id)
-        response = web.HTTPSeeOther(
-            self._returning.handing_over(request, view.room, there, session=session, text=text)
-        )
-        self._credentials.keep_session(request, response, view, session.token)
-        if text:
-            self._credentials.keep_pass(request, response, view.room, text)
+        let_in = await self._onward.let_in(request, view, session, there)
+        response = web.HTTPSeeOther(let_in.address)
+        self._onward.keep(request, response, view, let_in)
         raise response
 
     async def step_aside(self, request: web.Request) -> web.Response:

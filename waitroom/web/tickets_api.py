@@ -29,7 +29,6 @@ from inventory.kit.problem import BadRequest, TooManyRequests
 from inventory.refusals import PaymentRunning, UnknownSku
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.join_desk import Place
-from waitroom.desk.passes.minting import Passes
 from waitroom.desk.standing import TicketStanding, version_of
 from waitroom.desk.tickets import Tickets
 from waitroom.line.state import RoomState
@@ -59,6 +58,7 @@ from waitroom.refusals import (
 )
 from waitroom.web.answers import JoinedBody, RoomBody, joined_body, room_fields, told_later
 from waitroom.web.credentials import VERSION, Credentials
+from waitroom.web.gate.onward import Onward
 from waitroom.web.gate.returning import PLAIN_ADDRESS, SIGNED_ADDRESS, Returning
 
 RANDOM_BYTES_MAX = 64
@@ -170,10 +170,10 @@ class TicketsApi:
         *,
         board: Board,
         catalogue: Catalogue,
-        passes: Passes,
+        onward: Onward,
         returning: Returning,
     ) -> None:
-        self._passes = passes
+        self._onward = onward
         self._tickets = tickets
         self._credentials = credentials
         self._board = board
@@ -308,20 +308,16 @@ class TicketsApi:
         # An address that is refused leaves the call unclaimed.
         there = self._returning.way_on(request, view)
         session = await self._tickets.claim(view, ticket)
-        text = await self._passes.mint_if_any(view.room, session.session_id)
+        let_in = await self._onward.let_in(request, view, session, there)
         body = ClaimBody(
             session=session.token,
             expires_at=session.expires_at,
             seconds_left=session.seconds_left,
-            checkout_url=self._returning.handing_over(
-                request, view.room, there, session=session, text=text
-            ),
-            text_of_pass=text,
+            checkout_url=let_in.address,
+            text_of_pass=let_in.text_of_pass,
         )
         response = json_response(body, status=201 if session.fresh else 200)
-        self._credentials.keep_session(request, response, view, session.token)
-        if text:
-            self._credentials.keep_pass(request, response, view.room, text)
+        self._onward.keep(request, response, view, let_in)
         return response
 
 

@@ -1,6 +1,7 @@
-"""The way on for shoppers who were let in: to the page of the site that they came from."""
+"""The way on for shoppers who are let in: to the page of the site that they came from."""
 
 import time
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -22,6 +23,15 @@ from waitroom.gate.known_user.protocol import (
 )
 from waitroom.web.credentials import Credentials
 from waitroom.web.gate.returning import Returning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetIn:
+    """A shopper who is let in: their session's token, their pass or "", and where they go."""
+
+    session: str
+    text_of_pass: str
+    address: str
 
 
 class Onward:
@@ -51,24 +61,27 @@ class Onward:
             raise led_to(f"/rooms/{view.room}")
         target = self._returning.address(request, view)
         if self._known_users.of_room(view.room) is None:
-            raise led_to(await self._handing_over(request, view, session, target))
+            opened = self._opened(request, view, session)
+            raise led_to((await self.let_in(request, view, opened, target)).address)
         raise led_to(self.address(request, view, session, target))
 
-    async def _handing_over(
-        self, request: web.Request, view: RoomView, session: SessionView, target: str
-    ) -> str:
-        """Return the target with a new pass, or with a token, for a site on another host."""
-        kept = self._checkout.sessions.kept(request, view.room)
-        assert kept is not None
-        opened = OpenedSession(
-            session_id=session.session_id,
-            token=self._checkout.sessions.seal.sign(kept),
-            expires_at=session.expires_at,
-            seconds_left=session.seconds_left,
-            fresh=False,
-        )
+    async def let_in(
+        self, request: web.Request, view: RoomView, session: OpenedSession, target: str
+    ) -> LetIn:
+        """Give a session its pass, if the room gives any, and lead on to the target with it."""
         text = await self._passes.mint_if_any(view.room, session.session_id)
-        return self._returning.handing_over(request, view.room, target, session=opened, text=text)
+        address = self._returning.handing_over(
+            request, view.room, target, session=session, text=text
+        )
+        return LetIn(session=session.token, text_of_pass=text, address=address)
+
+    def keep(
+        self, request: web.Request, response: web.StreamResponse, view: RoomView, let_in: LetIn
+    ) -> None:
+        """Let the browser keep the session, and the pass."""
+        self._credentials.keep_session(request, response, view, let_in.session)
+        if let_in.text_of_pass:
+            self._credentials.keep_pass(request, response, view.room, let_in.text_of_pass)
 
     async def inside(self, request: web.Request, view: RoomView) -> SessionView | None:
         """Return the live session of this browser in a room, None if it has none."""
@@ -101,6 +114,18 @@ class Onward:
             address_hash=speaker.address_hash(client_address(request)),
         )
         return with_token(target, mint(token, speaker.secret))
+
+    def _opened(self, request: web.Request, view: RoomView, session: SessionView) -> OpenedSession:
+        """Return a live session in the form in which a claim gave it."""
+        kept = self._checkout.sessions.kept(request, view.room)
+        assert kept is not None
+        return OpenedSession(
+            session_id=session.session_id,
+            token=self._checkout.sessions.seal.sign(kept),
+            expires_at=session.expires_at,
+            seconds_left=session.seconds_left,
+            fresh=False,
+        )
 
 
 def led_to(address: str) -> web.HTTPFound:
