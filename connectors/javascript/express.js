@@ -34,9 +34,18 @@ function followCommands(gate, verdict, response) {
     for (const [name, value] of pairs(rest[0])) response.setHeader(name, value);
     const command = response.getHeader(COMMAND);
     response.removeHeader(COMMAND);
-    add(response, gate.answered(verdict, command));
+    const added = gate.answered(verdict, command);
+    if (added.length) keepPrivate(response);
+    add(response, added);
     return writeHead.call(response, status, ...reason);
   };
+}
+
+/** Let no shared cache keep an answer: it has the pass of one visitor. */
+function keepPrivate(response) {
+  if (/no-store|private/i.test(response.getHeader("cache-control") ?? "")) return;
+  for (const name of ["expires", "cdn-cache-control", "surrogate-control"]) response.removeHeader(name);
+  response.setHeader("Cache-Control", "private, no-cache");
 }
 
 function add(response, headers) {

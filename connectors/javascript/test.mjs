@@ -141,6 +141,27 @@ test("a crowd with old passes opens no gate of a service that is there", async (
   for (const { status } of await Promise.all(crowd)) assert.equal(status, 429);
 });
 
+test("no shared cache keeps an answer with a pass", async () => {
+  const over = TABLE.cases.find(({ expect }) => expect === "pass_over").pass;
+  const sent = async (text, said) => {
+    const headers = new Map([["cache-control", said]]);
+    const response = {
+      appendHeader: (name, value) => headers.set(name.toLowerCase(), value),
+      getHeader: (name) => headers.get(name.toLowerCase()),
+      removeHeader: (name) => headers.delete(name.toLowerCase()),
+      setHeader: (name, value) => headers.set(name.toLowerCase(), value),
+      writeHead() {},
+    };
+    const cookie = `__Host-waitroom_pass_drop=${text}`;
+    const asked = { method: "GET", headers: { cookie }, protocol: "https", get: () => "h", originalUrl: "/" };
+    await expressGate(gateOf({ asked: [] }))(asked, response, () => response.writeHead(200));
+    return headers.get("cache-control");
+  };
+  assert.equal(await sent(over, "public, max-age=600"), "private, no-cache");
+  assert.equal(await sent(over, "private, max-age=9"), "private, max-age=9");
+  assert.equal(await sent(GOOD, "public, max-age=600"), "public, max-age=600");
+});
+
 test("a pass in the address goes into a cookie, and a bad one into no circle", async () => {
   const gate = gateOf({ asked: [] });
   const { status, headers } = await gate.check(request(`/buy?a=1&waitroom_pass=${GOOD}&b=%20`));

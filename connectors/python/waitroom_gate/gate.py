@@ -132,8 +132,8 @@ class Gate:
         commands = {value.strip().lower() for name, value in headers if name.lower() == COMMAND}
         if "release" in commands and verdict.carried:
             self.room.release(verdict.carried)
-            return [*kept, verdict.forget]
-        return [*kept, *verdict.headers]
+            return [*_private(kept), verdict.forget]
+        return [*_private(kept), *verdict.headers] if verdict.headers else kept
 
     def _good(self, text: str, *, may_wait: bool) -> str | None:
         """Return a pass, or a new one in its place if little of its time is left."""
@@ -260,6 +260,17 @@ class Gate:
         return Verdict(status=refusal.status, headers=headers, body=json.dumps(problem).encode())
 
 
+def _private(headers: Headers) -> Headers:
+    """Return headers by which no shared cache keeps an answer: it has the pass of one visitor."""
+    said = [value.lower() for name, value in headers if name.lower() == "cache-control"]
+    if any("no-store" in value or "private" in value for value in said):
+        return headers
+    kept = [one for one in headers if one[0].lower() not in _CACHED]
+    return [*kept, ("Cache-Control", "private, no-cache")]
+
+
+# Headers by which a site tells browsers and shared caches how long an answer is good.
+_CACHED = {"cache-control", "expires", "cdn-cache-control", "surrogate-control"}
 _PRIVATE = [("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer")]
 
 

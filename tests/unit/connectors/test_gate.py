@@ -268,8 +268,8 @@ def test_release_is_asked_for_once_and_its_header_never_goes_on() -> None:
 
     answer = made.answered(let_in, sent)
 
-    assert [name for name, _ in answer] == ["Content-Type", "Set-Cookie"]
-    assert "Max-Age=0" in answer[1][1]
+    assert [name for name, _ in answer] == ["Content-Type", "Cache-Control", "Set-Cookie"]
+    assert "Max-Age=0" in answer[2][1]
     assert made.answered(free, [("X-Waitroom-Command", "unknown")]) == []
     assert made.answered(gate(service, paths=["/x"]).check(asked()), sent) == sent[:1]
     assert told(made, asked(text=minted(), page=False)) == (429, "pass_revoked")
@@ -313,3 +313,15 @@ def test_a_path_is_read_as_the_application_reads_it() -> None:
     assert reached == []
     assert request_of(whole).url.endswith("/checkout")
     assert told(gate(Service(), paths=["/checkout"]), request_of(whole))[0] != 0
+
+
+def test_no_shared_cache_keeps_an_answer_with_a_pass() -> None:
+    made = gate(Service())
+    late, early = made.check(asked(text=minted(iat=NOW - 250))), made.check(asked(text=minted()))
+    public = [("cache-control", "public, max-age=600"), ("CDN-Cache-Control", "max-age=600")]
+    own = [("Cache-Control", "private, max-age=9")]
+
+    assert [name for name, _ in made.answered(late, public)] == ["Cache-Control", "Set-Cookie"]
+    assert made.answered(late, public)[0] == ("Cache-Control", "private, no-cache")
+    assert made.answered(late, own)[:1] == own
+    assert made.answered(early, public) == public
