@@ -1,4 +1,4 @@
-"""Where a list of orders goes on: after the last one seen, whatever came since. Pure."""
+"""The point at which a list of orders goes on: after the last one seen. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What the tests of peers share."""
+"""Fixtures that the tests of peers share."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack

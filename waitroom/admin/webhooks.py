@@ -93,7 +93,7 @@ class DeliveryList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """How many failed deliveries are sent again, and whether more of them are left."""
+    """The number of failed deliveries that are sent again, and whether more are left."""
 
     replayed: int
     more: bool

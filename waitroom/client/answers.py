@@ -27,7 +27,7 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a ticket stands; ask again after `poll_s` seconds.
+    """A ticket's standing; ask again after `poll_s` seconds.
 
     `status` is such as waiting, called, claimed, missed, left or ended. The wait is found between
     the two bounds by four of five shoppers. `seconds_left` is to the deadline of a call.
@@ -179,7 +179,7 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HeardStock(msgspec.Struct, frozen=True, kw_only=True):
-    """What a room makes of a shop's stock; `unknown` are sessions that it does not know."""
+    """A room's reading of a shop's stock; `unknown` are sessions that it does not know."""
 
     available: int
     held: int

@@ -1,4 +1,4 @@
-"""What callers of the service say, where it has several parts. Pure."""
+"""Bodies of calls that have several parts. Pure."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ class Steering(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionNews(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of a session in another shop, by its token or its id.
+    """The outcome of a session in another shop, by its token or its id.
 
     `units` is needed for `held`, and tells how many more for `bought` and `released`; None is all.
     `id` names this piece of news, so that a repeat counts once.

@@ -45,7 +45,7 @@ class OperatorClient:
         return await self._ask("PATCH", f"/{room}", Room, body=change)
 
     async def pause(self, room: str, *, reason: str = "") -> Room:
-        """Let nobody else in for now."""
+        """Call no further shoppers until the room is resumed."""
         return await self._ask("POST", f"/{room}/pause", Room, body={"reason": reason})
 
     async def resume(self, room: str, *, reason: str = "") -> Room:

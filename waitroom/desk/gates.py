@@ -1,4 +1,4 @@
-"""How rooms stand in front of sites, in memory: no request asks PostgreSQL for it."""
+"""The gates of all rooms in memory: no request asks PostgreSQL for them."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What a gate answers to a request that it does not let through. Pure."""
+"""The answer of a gate to a request that it does not let through. Pure."""
 
 from enum import Enum, auto
 

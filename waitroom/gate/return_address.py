@@ -1,4 +1,4 @@
-"""Where shoppers may be sent once they are let in: an allow-list of origins and prefixes. Pure.
+"""Return addresses of shoppers who were let in: an allow-list of origins and prefixes. Pure.
 
 An address that a request names is compared with the list piece by piece, never as a text alone:
 `https://shop.example.evil`, `https://shop.example@evil`, `https:shop.example` and backslashes all

@@ -1,4 +1,4 @@
-"""The sessions whose passes are worth nothing although they have not run out. Pure.
+"""The revoked passes: those of sessions that ended before their passes ran out. Pure.
 
 A worker keeps the list in memory and answers sites from it with what is new since a version. A
 version is the number of a database transaction: a site that has it knows all that was revoked by

@@ -1,4 +1,4 @@
-"""Which requests of a site a gate protects, by their path, cookies and headers. Pure."""
+"""The requests of a site that a gate protects, by their path, cookies and headers. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Which requests reach a site, and where all others are led."""
+"""The gate: it lets requests reach a site, or leads them to the room."""
 
 import html
 import json

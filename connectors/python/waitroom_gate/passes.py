@@ -28,7 +28,7 @@ class PassRefused(Exception):
 
 @dataclass(frozen=True)
 class Claims:
-    """What a pass says. `sub` is the public id of the session; times are seconds since 1970."""
+    """The claims of a pass. `sub` is the public id of the session; times are seconds since 1970."""
 
     iss: str
     aud: str

@@ -1,4 +1,4 @@
-"""What a site hears from the service of its room: keys, revoked passes, renewals."""
+"""The news that a site hears from the service of its room: keys, revoked passes, renewals."""
 
 import json
 import os
@@ -41,7 +41,7 @@ class SessionEnded(Exception):
     """The session of a pass is over."""
 
 
-# The method, the path, and the pass of whom it is asked for, or "".
+# The method, the path, and the pass for which the site asks, "" for none.
 Ask = Callable[[str, str, str], Answer]
 
 
@@ -172,7 +172,7 @@ class Room:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would send a pass to somebody else."""
+    """A redirect would send a pass to a stranger."""
 
     def redirect_request(self, *_: Any) -> None:
         return None

@@ -67,7 +67,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """What a handler takes and answers.
+    """The request that a handler takes, and its answers.
 
     `body` is the type of the request's JSON, or `bytes` for a file of one of the types that
     `accepts` lists. `also` has good answers besides the first.

@@ -1,4 +1,4 @@
-"""What leads to the service keeps leading there below a path of another site."""
+"""Links to the service keep leading there below a path of another site."""
 
 import re
 

@@ -123,7 +123,7 @@ class KeyStore:
         return [ListedKey(**row) for row in rows]
 
     async def use(self, secret: str) -> Operator:
-        """Return the actor for whom a key speaks; raises `KeyRefused`."""
+        """Return the actor behind a key; raises `KeyRefused`."""
         if not _SECRET.fullmatch(secret):
             raise KeyRefused
         async with connection(self._pool) as borrowed:

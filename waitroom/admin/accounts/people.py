@@ -75,7 +75,7 @@ class AccountChanged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionsEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """How many sessions of an operator were ended."""
+    """The number of sessions of an operator that were ended."""
 
     sessions_ended: int
 

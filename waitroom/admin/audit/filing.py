@@ -1,4 +1,4 @@
-"""Who acted, and the subject under which an action is filed. Pure."""
+"""The actor of an action, and the subject under which an action is filed. Pure."""
 
 # Names under which the program itself acts, and how a sentence begins with them.
 ACTORS = {

@@ -71,7 +71,7 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rates(TypedDict):
-    """What happens in a minute."""
+    """Rates, in one minute."""
 
     joins_per_min: float
     calls_per_min: float
@@ -116,7 +116,7 @@ class ResetRoom(OperatorRoom, frozen=True, kw_only=True):
 
 
 class ArchiveBody(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the archiving of a room is."""
+    """The progress of archiving a room."""
 
     room: str
     archived: bool
@@ -142,7 +142,7 @@ class ProfilesOnFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SellerList(msgspec.Struct, frozen=True, kw_only=True):
-    """The sellers whom a room admits, and those who have SKUs there without it."""
+    """The sellers that a room admits, and other sellers with SKUs there."""
 
     sellers: list[SellerOnFile]
 

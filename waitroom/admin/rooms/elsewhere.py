@@ -57,7 +57,7 @@ class StockElsewhere(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class HeardStock(msgspec.Struct, frozen=True, kw_only=True):
-    """What the room makes of the shop's news."""
+    """The room's reading of the shop's news."""
 
     room: str
     available: int

@@ -17,16 +17,15 @@ from waitroom.desk.gates import Gates
 from waitroom.gate.gate_store import GateStore
 from waitroom.gate.rules import GATE_CHANGE, GateChange, GateRules
 
+# As many digits as an id can have.
+_SESSION = re.compile(r"[1-9][0-9]{0,17}")
+
 
 class GateBody(msgspec.Struct, frozen=True, kw_only=True):
     """A room's gate: how it stands in front of a site."""
 
     room: str
     gate: GateRules
-
-
-# As many digits as an id can have.
-_SESSION = re.compile(r"[1-9][0-9]{0,17}")
 
 
 class GateAdmin:

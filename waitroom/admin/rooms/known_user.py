@@ -15,7 +15,7 @@ from waitroom.refusals import EventTaken
 
 
 class KnownUserBody(msgspec.Struct, frozen=True, kw_only=True):
-    """How a room speaks KnownUser V3 to a site, null if it does not."""
+    """A room's rules of KnownUser V3, null if it speaks to no site."""
 
     room: str
     known_user: KnownUserRules | None

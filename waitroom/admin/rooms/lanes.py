@@ -73,7 +73,7 @@ class BatchList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RevokedBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """How many unused invitations of a batch were revoked."""
+    """The number of unused invitations of a batch that were revoked."""
 
     batch: int
     revoked: int

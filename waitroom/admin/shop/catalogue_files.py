@@ -43,7 +43,7 @@ MEMORY_BYTES_MAX = 1024 * 1024
 
 
 class Fate(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of one row of a file."""
+    """The outcome of one row of a file."""
 
     line: int
     sku: str | None

@@ -1,4 +1,4 @@
-"""How rooms speak KnownUser V3 to a site: their rules, and the configuration that connectors pull.
+"""KnownUser V3 between rooms and a site: the rules, and the configuration that connectors pull.
 
 Pure. The configuration lists *integrations*; the first whose triggers fit a request decides. The
 protocol compares by "equals" and "contains" alone. A path that needs a session, with everything

@@ -114,7 +114,7 @@ def with_token(target: str, token: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A visitor whom a connector sends to its room.
+    """A visitor that a connector sends to its room.
 
     `target` is where the visitor wants to go, "" for the event's own address; `culture` is the
     language that the site asks for, and `enqueue_token` what it vouches for the visitor with.
