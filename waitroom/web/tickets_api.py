@@ -241,6 +241,9 @@ class TicketsApi:
         invitation, a browser's cookie, or an Idempotency-Key that is a UUID.
         """
         view = await self._credentials.room_of(request)
+        if request.query_string:
+            # One that cannot be read is refused before a place is taken.
+            VERSION.of(request.query)
         body = await read_body(request, _JOIN) if request.can_read_body else _NOTHING
         ticket = self._credentials.ticket_if_any(request, view)
         if ticket is not None and await self._tickets.still_good(ticket):

@@ -67,6 +67,12 @@ async def test_a_refused_join_leaves_its_key_free(services: Services, clients: C
 
     assert (refused.status, joined.status) == (409, 201)
 
+    # A query that cannot be read is refused as well, and takes no place.
+    headers = {"Idempotency-Key": str(uuid4())}
+    wrong = await client.post("/rooms/drop/tickets?version=9007199254740993", headers=headers)
+    assert wrong.status == 400
+    assert (await client.post("/rooms/drop/tickets", headers=headers)).status == 201
+
 
 async def test_two_tabs_of_one_browser_share_a_ticket(services: Services, clients: Clients) -> None:
     service, one, other = await two_workers(services, clients)
