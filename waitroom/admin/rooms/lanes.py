@@ -43,6 +43,10 @@ PIECE_BYTES = 64 * 1024
 BATCHES_AT_ONCE_MAX = 1
 
 
+# The share of a lane in the calls, beside those of the other lanes.
+Share = Annotated[float, Meta(ge=0.001, le=1000)]
+
+
 class NewInvitations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of POST: how many invitations, to which lane, and until when.
 
@@ -80,7 +84,7 @@ class RevokedBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LaneChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    share: Annotated[float, Meta(ge=0.001, le=1000)]
+    share: Share
 
     def __post_init__(self) -> None:
         check_digits("share", self.share)

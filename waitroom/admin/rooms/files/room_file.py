@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 from inventory.catalogue import Code, Currency, ProductFields, SkuFields, Units
 from inventory.kit.doors.decoding import Json, check_digits, grammar, read_field, words_of
 from waitroom.admin.bodies import RoomChange
-from waitroom.admin.rooms.lanes import ProfileChange
+from waitroom.admin.rooms.lanes import ProfileChange, Share
 from waitroom.client.answers import FileChange
 from waitroom.gate.rules import NO_GATE, GateRules
 from waitroom.look.look import PLAIN, RoomLook, Texts, unreadable
@@ -37,7 +37,6 @@ ProfileName = Annotated[
         "A profile's name has 1 to 31 small letters, digits and hyphens, no hyphen first",
     ),
 ]
-Share = Annotated[float, Meta(ge=0.001, le=1000)]
 
 
 class SkuFile(SkuFields, frozen=True, forbid_unknown_fields=True, kw_only=True):
