@@ -2,6 +2,17 @@
 
 local HOP = { ["connection"] = true, ["content-length"] = true, ["transfer-encoding"] = true, ["expect"] = true, ["te"] = true, ["upgrade"] = true, ["accept-encoding"] = true }
 
+-- A question has to fit into one buffer of HAProxy (16,384 bytes by default), or it fails as if waitroom were away.
+local HEAD_BYTES_MAX, HEADER_OVERHEAD = 12000, 24
+
+local function size_of(headers)
+  local size = 0
+  for name, values in pairs(headers) do
+    for _, value in ipairs(values) do size = size + #name + #value + HEADER_OVERHEAD end
+  end
+  return size
+end
+
 -- Returns the headers of a request as a client sends them, without those of its body and its connection.
 local function headers_of(txn)
   local found = {}
@@ -20,6 +31,9 @@ core.register_action("waitroom", { "http-req" }, function(txn, room, url, when_a
   headers["x-forwarded-host"] = { txn.sf:req_hdr("host") }
   headers["x-forwarded-uri"] = { txn.sf:pathq() }
   headers["x-original-uri"], headers["x-original-url"], headers["x-original-method"] = nil, nil, nil
+  if size_of(headers) > HEAD_BYTES_MAX then
+    txn:done(txn:reply({ status = 431, reason = "Request Header Fields Too Large" }))
+  end
   local answer = core.httpclient():get({ url = url .. "/check/" .. room .. "?mode=redirect", headers = headers, timeout = 5000 })
   local status = answer and answer.status or 0
   if status == 204 then
