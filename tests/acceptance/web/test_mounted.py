@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
+import pytest
 from browsers import take_a_mug
 from playwright.async_api import Page, expect
 from programs import all_know, open_site
@@ -15,6 +16,7 @@ from waitroom.run.app import Service
 Pages = Callable[..., Awaitable[Page]]
 
 
+@pytest.mark.endure
 async def test_every_address_works_below_a_path(
     service: Service, postgres_url: str, valkey_url: str, pages: Pages
 ) -> None:
