@@ -125,6 +125,7 @@ async def signed_in(service: Service, client: Any) -> str:
 
 
 @pytest.mark.parametrize("as_who", ["admin", "shopper"])
+@pytest.mark.endure
 async def test_rubbish_is_refused_clearly_and_changes_nothing(
     service: Service, client: Any, as_who: str
 ) -> None:

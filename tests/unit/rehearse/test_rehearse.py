@@ -297,6 +297,7 @@ def test_stock_goes_down_only_by_what_nobody_has_a_claim_to() -> None:
     assert (books.on_hand, books.spare) == (2, 0)
 
 
+@pytest.mark.endure
 def test_a_crowd_that_takes_its_time_does_not_look_like_one_that_wants_nothing() -> None:
     """The first who gives up stands for one shopper, and not for all who came in together."""
     rules = {"policy": "expected", "browse_s": "180", "units": "300", "shoppers": "5000"}

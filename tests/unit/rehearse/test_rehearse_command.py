@@ -96,6 +96,7 @@ def test_the_scenarios_are_listed() -> None:
     assert "drop-shift   A drop in which" in result.stdout
 
 
+@pytest.mark.endure
 def test_a_log_is_played_again_with_another_rate(log: Path) -> None:
     changes = ("--set", "calls_per_minute=90", "--set", "until_s=300")
     result = run("--replay", str(log), *changes, "--seeds", "1")
