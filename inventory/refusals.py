@@ -4,7 +4,7 @@ The general ones, which any package may raise, stand in `inventory.kit.problem`.
 lists them all.
 """
 
-from inventory.kit.problem import Refusal
+from inventory.kit.problem import NotFound, Refusal
 
 # Holds
 
@@ -134,3 +134,8 @@ class BelowCommitted(Refusal):
 class RoomArchived(Refusal):
     code, status = "room_archived", 409
     title = "This room is archived. Its log can still be read and verified."
+
+
+def no_room(room: str) -> NotFound:
+    """Return the refusal of what is about a room that does not exist."""
+    return NotFound(f"There is no room {room!r}.")

@@ -5,8 +5,7 @@ import msgspec
 
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.doors.decoding import Json
-from inventory.kit.problem import NotFound
-from inventory.refusals import ChangedMeanwhile, RoomArchived
+from inventory.refusals import ChangedMeanwhile, RoomArchived, no_room
 from waitroom.gate.hand_over import HandOver
 from waitroom.gate.rules import GATE_RULES, NO_GATE, GateRules
 
@@ -31,7 +30,7 @@ class GateStore:
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["read_gate"], room)
         if row is None:
-            raise _no_room(room)
+            raise no_room(room)
         return _rules_of(row["rules"])
 
     async def every(self) -> dict[str, GateRules]:
@@ -55,7 +54,7 @@ class GateStore:
                     raise RoomArchived from error
                 raise
         if outdated is None:
-            raise _no_room(room)
+            raise no_room(room)
         changed = msgspec.json.decode(outdated)
         if changed:
             raise _changed_meanwhile(changed)
@@ -85,7 +84,3 @@ def _changed_meanwhile(changed: Json) -> ChangedMeanwhile:
         "again to put yours in their place.",
         changed=changed,
     )
-
-
-def _no_room(room: str) -> NotFound:
-    return NotFound(f"There is no room {room!r}.")

@@ -6,8 +6,7 @@ import asyncpg
 import msgspec
 
 from inventory.kit.database import Pool, connection, load_queries
-from inventory.kit.problem import NotFound
-from inventory.refusals import ChangedMeanwhile, RoomArchived
+from inventory.refusals import ChangedMeanwhile, RoomArchived, no_room
 from waitroom.look.look import LOOK, PLAIN, RoomLook
 
 SQL = load_queries("waitroom.look")
@@ -30,7 +29,7 @@ class LookStore:
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["read_looks"], room)
         if row is None:
-            raise _no_room(room)
+            raise no_room(room)
         return Looks(draft=_look_of(row["draft"]), live=_look_of(row["live"]))
 
     async def live(self) -> dict[str, RoomLook]:
@@ -65,7 +64,7 @@ class LookStore:
                     raise RoomArchived from error
                 raise
         if not known:
-            raise _no_room(room)
+            raise no_room(room)
         return str(known)
 
 
@@ -79,7 +78,3 @@ def _look_of(text: str | None) -> RoomLook:
         return LOOK.decode(text) if text else PLAIN
     except msgspec.ValidationError:
         return PLAIN
-
-
-def _no_room(room: str) -> NotFound:
-    return NotFound(f"There is no room {room!r}.")

@@ -13,7 +13,7 @@ from inventory.kit.database import Connection, Pool, connection, load_queries
 from inventory.kit.doors.moments import FORM
 from inventory.kit.problem import BadRequest, NotFound
 from inventory.money import DEFAULT_CURRENCY, currencies
-from inventory.refusals import RoomArchived, Taken
+from inventory.refusals import RoomArchived, Taken, no_room
 from waitroom.line.rules import RoomRules
 from waitroom.refusals import DrawIsDue, NotOpenYet, RoomUnreadable, SaleEnded
 from waitroom.store.place_store import Profile
@@ -221,14 +221,14 @@ class RoomStore:
     async def change(self, room: str, rules: str, *, who: str, reason: str = "") -> None:
         """Change a room's rules, a JSON object of columns and values; raises `BadRequest`."""
         if await self._change("change_room", room, rules, who, reason) is None:
-            raise _no_room(room)
+            raise no_room(room)
 
     async def set_status(self, room: str, status: str, *, who: str, reason: str = "") -> str:
         """Set a room's status and return the one before; raises `SaleEnded`, `NotOpenYet`."""
         async with connection(self._pool) as borrowed:
             before = await borrowed.fetchval(SQL["set_room_status"], room, status, who, reason)
         if before is None:
-            raise _no_room(room)
+            raise no_room(room)
         if before == "ended" != status:
             raise SaleEnded
         if (before, status) == ("scheduled", "paused"):
@@ -249,7 +249,7 @@ class RoomStore:
                 raise
         assert row is not None
         if row["verdict"] == "unknown":
-            raise _no_room(room)
+            raise no_room(room)
         if row["verdict"] == "draw_is_due":
             raise DrawIsDue
         return int(row["calls_taken_back"])
@@ -265,13 +265,13 @@ class RoomStore:
                 raise RoomUnreadable(
                     f"The database has a value for the room {room!r} that cannot be read: {error}."
                 ) from error
-        raise _no_room(room)
+        raise no_room(room)
 
     async def figures(self, room: str) -> RoomFigures:
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["read_figures"], room)
         if row is None:
-            raise _no_room(room)
+            raise no_room(room)
         return RoomFigures(**row)
 
     async def lanes(self, room: str) -> list[LaneOnFile]:
@@ -281,7 +281,7 @@ class RoomStore:
     async def set_lane(self, room: str, lane: str, *, share: float, who: str) -> None:
         """Add a lane, or change its share of the calls."""
         if await self._change("set_lane", room, lane, share, who) is None:
-            raise _no_room(room)
+            raise no_room(room)
 
     async def sellers(self, room: str) -> list[SellerOnFile]:
         """Return the sellers whom a room admits, and those who have SKUs there without it."""
@@ -293,7 +293,7 @@ class RoomStore:
         """Admit a seller to a room or withdraw one, which changes no hold and no order in being."""
         verdict = await self._change("admit_seller", room, seller, admitted, who, reason)
         if verdict == "no_room":
-            raise _no_room(room)
+            raise no_room(room)
         if verdict == "no_seller":
             raise NotFound(f"There is no seller {seller!r}.")
 
@@ -314,13 +314,13 @@ class RoomStore:
         """Add a profile, or change it: `places_max` is how many places may have it, if bounded."""
         values = (room, profile, name, time_factor, places_max, who)
         if not await self._change("set_profile", *values):
-            raise _no_room(room)
+            raise no_room(room)
 
     async def _list(self, query: str, room: str) -> list[asyncpg.Record]:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL[query], room)
             if not rows and await borrowed.fetchrow(SQL["read_room"], room) is None:
-                raise _no_room(room)
+                raise no_room(room)
         return rows
 
     async def _change(self, query: str, *values: object) -> Any:
@@ -372,10 +372,6 @@ async def _copy_parts(
         await borrowed.execute(SQL["copy_look"], source, room, who)
     if like.goods:
         await borrowed.execute(SQL["copy_goods"], source, room, like.units, who)
-
-
-def _no_room(room: str) -> NotFound:
-    return NotFound(f"There is no room {room!r}.")
 
 
 def _broken(error: asyncpg.CheckViolationError) -> BadRequest:

@@ -10,7 +10,7 @@ import msgspec
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import NotFound
 from inventory.kit.signing import SALT_BYTES, Root, SecretBook
-from inventory.refusals import RoomArchived
+from inventory.refusals import RoomArchived, no_room
 from waitroom.gate.known_user.integration import KNOWN_USER_RULES, KnownUserRules, Speaker
 from waitroom.gate.known_user.protocol import PURPOSE, configuration_key
 from waitroom.refusals import EventTaken
@@ -39,7 +39,7 @@ class KnownUserStore:
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["read_known_user"], room)
         if row is None:
-            raise _no_room(room)
+            raise no_room(room)
         return KNOWN_USER_RULES.decode(row["rules"]) if row["rules"] else None
 
     async def every(self) -> list[Speaker]:
@@ -77,7 +77,7 @@ class KnownUserStore:
                     raise RoomArchived from error
                 raise
         if is_new is None:
-            raise _no_room(room)
+            raise no_room(room)
         return self._keys(rules.customer, root) if rules is not None and is_new else None
 
     async def renew_secret(self, room: str, *, who: str) -> SiteKeys:
@@ -101,7 +101,3 @@ class KnownUserStore:
     def _secret(self, root: Root) -> str | None:
         derived = self._book.derive(root)
         return None if derived is None else derived.hex()
-
-
-def _no_room(room: str) -> NotFound:
-    return NotFound(f"There is no room {room!r}.")
