@@ -26,7 +26,7 @@ A batcher turns many small requests into one call of an engine. A tick is as lon
 flush took; the requests that arrived meanwhile go out together, in order of arrival. There is one
 for each line's joins (up to 512 a call), one each for the claims and the holds of each room, and
 one for reads of standings (up to 256), in each worker. Small batches of joins also keep apart
-(`waitroom.desk.spacing`).
+(`waitroom.desk.joining.spacing`).
 
 * Each item gets its own verdict. A refusal is raised to its submitter alone.
 * When the flush itself breaks, the items run singly, so one broken item never fails its neighbours.

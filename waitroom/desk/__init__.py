@@ -5,17 +5,17 @@
     requests of a tick ──► Merkle tree ──► join_line ──► tickets and receipts
                            `log.chain`     one call      signed, each with its path
 
-A tick of joins is one statement on the line's row (`join_desk.py`). The desk builds a Merkle tree
-over the batch and calls `join_line` once, which extends the tail, calls the numbers at or below the
-gate and writes one log entry with the root. It also keeps the number of each join key, in the same
-transaction. If a key has its number already, the batch is left unwritten, looked at, and tried
-again without that request. A lost reply is found by its root in the log
+A tick of joins is one statement on the line's row (`joining/join_desk.py`). The desk builds a
+Merkle tree over the batch and calls `join_line` once, which extends the tail, calls the numbers at
+or below the gate and writes one log entry with the root. It also keeps the number of each join key,
+in the same transaction. If a key has its number already, the batch is left unwritten, looked at,
+and tried again without that request. A lost reply is found by its root in the log
 (`test_after_a_lost_reply_the_same_numbers_are_found`). A batch whose answers were lost for good is
 settled once PostgreSQL answers: its numbers step aside until their keys ask again
 (`test_a_number_that_belongs_to_nobody_takes_no_call_and_no_promise`).
 
 Each call is an entry of the log. While small batches keep coming they go out a tenth of a second
-apart, after the first twenty (`spacing.py`); a lone join and a batch of sixteen never wait.
+apart, after the first twenty (`joining/spacing.py`); a lone join and a batch of sixteen never wait.
 
 # Who may join
 
@@ -23,6 +23,9 @@ The entrance decides it (`entrance.py`): everybody, the bearer of an invitation,
 each customer. If a shopper in a batch turns out to have a place already, the whole batch is left
 unwritten, looked at, and tried again without that shopper. After four such races its joins are
 tried one by one. Workers remember a batch of invitations for 5 s.
+
+Each new place is counted for the network that it went to (`networks.py`). The workers exchange the
+counts of busy networks once a second through Valkey; a join only looks at what its worker knows.
 
 # The board
 

@@ -15,7 +15,7 @@ from inventory.kit.batcher import Batcher
 from inventory.kit.database import work_for
 from inventory.kit.language.language import phrase
 from inventory.kit.problem import Busy, EngineDown, NotFound, Refusal
-from waitroom.desk.join_desk import JoinDesk
+from waitroom.desk.joining.join_desk import JoinDesk
 from waitroom.line.rules import LineRules, RoomRules
 from waitroom.line.state import LineState, RoomState, decode_state
 from waitroom.line.ticket import Ticket, TicketSeal

@@ -11,7 +11,7 @@ from checkout.customers.identity import Identity
 from inventory.kit.language.language import phrase
 from inventory.kit.problem import Busy
 from waitroom.desk.board import RoomView
-from waitroom.desk.join_desk import JoinDesk, JoinRequest
+from waitroom.desk.joining.join_desk import JoinDesk, JoinRequest
 from waitroom.line.invitation import Invitation, InvitationSeal
 from waitroom.line.ticket import Ticket
 from waitroom.log.chain import fields
@@ -29,15 +29,18 @@ _RUN_OUT = phrase("This invitation has run out. Please ask the organiser for ano
 
 
 class Brought(msgspec.Struct, frozen=True, kw_only=True):
-    """The credentials that a shopper brings to a join; "" for none.
+    """What a shopper brings to a join: credentials, "" for none, and the way that they came.
 
     `invitation` is the token of a link, `invitations_kept` are those that links left in the browser
-    on earlier visits, `customer_token` is the identity provider's.
+    on earlier visits, `customer_token` is the identity provider's. `network` is what limits count
+    for the client's address, `proof` a solved proof of work.
     """
 
     invitation: str = ""
     invitations_kept: tuple[str, ...] = ()
     customer_token: str = ""
+    network: str = ""
+    proof: str = ""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,9 +11,10 @@ from inventory.kit.language.language import phrase
 from inventory.kit.problem import Busy, Refusal, TooManyRequests
 from inventory.refusals import PaymentRunning
 from waitroom.desk.board import Board, RoomView
-from waitroom.desk.chosen import Chosen
 from waitroom.desk.entrance import Brought, Entrance
-from waitroom.desk.join_desk import Place
+from waitroom.desk.joining.chosen import Chosen
+from waitroom.desk.joining.join_desk import Place
+from waitroom.desk.networks import Networks
 from waitroom.desk.standing import (
     TicketStanding,
     entered_standing,
@@ -70,9 +71,16 @@ class Tickets:
     """Joins, standings, claims and leavings, each batched into few engine calls."""
 
     def __init__(
-        self, *, board: Board, store: LineStore, sessions: SessionSeal, entrance: Entrance
+        self,
+        board: Board,
+        store: LineStore,
+        sessions: SessionSeal,
+        *,
+        entrance: Entrance,
+        networks: Networks,
     ) -> None:
         self.board = board
+        self.networks = networks
         self._entrance = entrance
         self._store = store
         self._sessions = sessions
@@ -113,6 +121,8 @@ class Tickets:
                 if place.ticket.line_id not in view.lines:
                     # Another worker gave it, in a lane of which this one has not heard yet.
                     raise Busy
+                if place.fresh:
+                    self.networks.gave(view.room, brought.network, line_id=view.line_id)
                 if place.fresh or place.called:
                     return place
                 # The draw may have been made since: then the place has a number now.

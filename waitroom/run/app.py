@@ -113,6 +113,7 @@ def _loops_of(service: Service) -> Iterator[tuple[str, Loop]]:
         yield "gates", service.gates.run
         yield "known_users", service.known_users.run
         yield "health", service.health_share.run
+        yield "networks", service.networks.run
         yield "serving", service.serving.run
         yield "way_in", Probe(service.settings.public_url, service.way_in).run
     if "sweeper" in service.roles:

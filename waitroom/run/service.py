@@ -33,6 +33,7 @@ from waitroom.desk.called.messages import PURPOSE as MAILBOXES
 from waitroom.desk.entrance import Entrance
 from waitroom.desk.gates import Gates, KnownUsers
 from waitroom.desk.looks import RoomLooks
+from waitroom.desk.networks import Networks
 from waitroom.desk.passes.minting import Passes
 from waitroom.desk.passes.revocations import Revocations
 from waitroom.desk.public_log import PublicLog
@@ -87,6 +88,7 @@ class Service(Stores):
     returning: Returning
     known_users: KnownUsers
     entrance: Entrance
+    networks: Networks
     tickets: Tickets
     public_log: PublicLog
     way_in: WayIn
@@ -145,7 +147,7 @@ def build_service(
         invitations=stores.invitations,
         seal=InvitationSeal(secrets.keys),
     )
-    way_in = WayIn()
+    networks, way_in = Networks(memory), WayIn()
     drawing = Drawing(stores.draws, seeds=SeedBook(secrets.keys), log_key=log_key)
     refunds = Refunds(stores.refund_store, gateway)
     payments = Payments(stores.orders, gateway, refunds=refunds)
@@ -165,7 +167,8 @@ def build_service(
         revocations=Revocations(stores.pass_store, pass_keys),
         returning=_returning(settings, secrets, gates, known_users, sessions),
         entrance=entrance,
-        tickets=Tickets(board=board, store=stores.lines, sessions=sessions, entrance=entrance),
+        networks=networks,
+        tickets=Tickets(board, stores.lines, sessions, entrance=entrance, networks=networks),
         public_log=PublicLog(board, store=stores.log, log_key=log_key),
         way_in=way_in,
         serving=ServingReport(stores.lines, is_cut_off=lambda: way_in.is_cut_off(time.monotonic())),

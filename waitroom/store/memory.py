@@ -139,6 +139,22 @@ class Memory:
         found = await self._ask(take, dict[bytes, bytes]())
         return {field.decode(): int(count) for field, count in found.items()}
 
+    async def exchange_counts(
+        self, name: str, counts: dict[str, int], *, ttl_s: int
+    ) -> dict[str, int]:
+        """Add to counts that all workers keep together; return the sums, none without Valkey."""
+        key = f"waitroom:counts:{name}"
+
+        async def exchange() -> list[int]:
+            pipe = self._client.pipeline(transaction=False)
+            for field, count in counts.items():
+                pipe.hincrby(key, field, count)
+            pipe.expire(key, ttl_s)
+            return await pipe.execute()
+
+        sums: list[int] = await self._ask(exchange, [])
+        return dict(zip(counts, sums, strict=False))
+
     async def allow(self, bucket: str, *, per_minute: int) -> float:
         """Take one request from a bucket of a minute; return the seconds to wait, 0 if allowed.
 

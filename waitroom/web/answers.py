@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from inventory.catalogue import Sku, SkuBody
 from waitroom.desk.board import RoomView
-from waitroom.desk.join_desk import Place
+from waitroom.desk.joining.join_desk import Place
 from waitroom.desk.standing import (
     TicketStanding,
     TicketStatus,

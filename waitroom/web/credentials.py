@@ -13,7 +13,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from checkout.sessions import session_cookie
-from inventory.kit.doors.client import bearer
+from inventory.kit.doors.client import bearer, client_network
 from inventory.kit.doors.cookies import (
     OURS_BYTES_MAX,
     Kind,
@@ -162,6 +162,7 @@ class Credentials:
             invitations_kept=tuple(_sent(request, self._invitation_cookie(view.room))),
             customer_token=customer_token
             or (_customer_token(request) if view.rules.join_by == "customer" else ""),
+            network=client_network(request),
         )
 
     def join_key(

@@ -28,7 +28,7 @@ from inventory.kit.http import PRIVATE, json_response, read_body
 from inventory.kit.problem import BadRequest, TooManyRequests
 from inventory.refusals import PaymentRunning, UnknownSku
 from waitroom.desk.board import Board, RoomView
-from waitroom.desk.join_desk import Place
+from waitroom.desk.joining.join_desk import Place
 from waitroom.desk.standing import TicketStanding, version_of
 from waitroom.desk.tickets import Tickets
 from waitroom.line.state import RoomState

@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from support import eventually, execute, log_is_whole, open_room
 
 from inventory.kit.problem import NotFound, Refusal
-from waitroom.desk.join_desk import JoinDesk, JoinRequest, Place
+from waitroom.desk.joining.join_desk import JoinDesk, JoinRequest, Place
 from waitroom.line.invitation import Invitation
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import InvitationUsed, PlaceRevoked

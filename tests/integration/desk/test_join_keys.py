@@ -11,8 +11,8 @@ from lost_replies import LosesReplies
 from support import execute, log_is_whole, open_room, shift_clock, tick
 
 from inventory.kit.problem import EngineDown, Refusal
-from waitroom.desk import join_desk
-from waitroom.desk.join_desk import JoinDesk, JoinRequest, Place
+from waitroom.desk.joining import join_desk
+from waitroom.desk.joining.join_desk import JoinDesk, JoinRequest, Place
 from waitroom.run.app import Service
 from waitroom.store.line_store import JOIN_ATTEMPTS_MAX, JoinKeys, KeyHasNumber, LineStore
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.desk.spacing import BURST, EVERY_S, GOES_AT_ONCE, Spacing
+from waitroom.desk.joining.spacing import BURST, EVERY_S, GOES_AT_ONCE, Spacing
 
 SECONDS = 20
 

@@ -40,7 +40,7 @@ NAMED_IMPURE = {
 # In the other folders these are pure.
 NAMED_PURE = {
     "waitroom.admin.bodies",
-    "waitroom.desk.spacing",
+    "waitroom.desk.joining.spacing",
     "waitroom.desk.standing",
     "waitroom.load.bodies",
     "waitroom.load.journey",

@@ -12,7 +12,7 @@ import structlog
 
 from inventory.kit.batcher import Batcher
 from inventory.kit.problem import Busy, EngineDown, Refusal
-from waitroom.desk.spacing import Spacing
+from waitroom.desk.joining.spacing import Spacing
 from waitroom.line.ticket import TICKET_ID_BYTES, Ticket, TicketSeal, parse_ticket
 from waitroom.log.chain import leaf_hash, merkle_levels, merkle_paths
 from waitroom.log.receipt import Receipt
