@@ -115,6 +115,7 @@ def _loops_of(service: Service) -> Iterator[tuple[str, Loop]]:
         yield "health", service.health_share.run
         yield "networks", service.networks.run
         yield "serving", service.serving.run
+        yield "security_events", service.security_events.run
         yield "way_in", Probe(service.settings.public_url, service.way_in).run
     if "sweeper" in service.roles:
         yield "sweeper", service.sweeper.run
@@ -237,6 +238,7 @@ def make_app(service: Service) -> web.Application:
         memory=service.memory,
         pages=service.pages,
         devices=service.devices,
+        events=service.security_events,
         attempts_per_minute=settings.sign_in_attempts_per_minute,
         secure=settings.secure,
     )

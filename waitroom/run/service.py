@@ -27,6 +27,7 @@ from inventory.kit.pages import Pages
 from inventory.kit.signing import Seal
 from inventory.money import format_amount, uncommon_digits
 from inventory.sweeper import RoomSweep, Sweeper
+from waitroom.admin.accounts.events import NAMES_PURPOSE, Events
 from waitroom.admin.accounts.guard import DEVICE_PURPOSE
 from waitroom.desk.board import Board
 from waitroom.desk.called.messages import PURPOSE as MAILBOXES
@@ -113,6 +114,7 @@ class Service(Stores):
     pages: Pages
     # Signs the cookies of browsers in which an operator has signed in.
     devices: Seal
+    security_events: Events
     # Makes the fingerprints of addresses to which messages go.
     mailboxes: Seal
     stripe: "StripeApi | None" = None
@@ -191,6 +193,7 @@ def build_service(
         mail_sender=_mail_sender(settings, secrets, stores),
         pages=_pages(settings, looks),
         devices=Seal(secrets.keys, DEVICE_PURPOSE),
+        security_events=Events(stores.event_store, names=Seal(secrets.keys, NAMES_PURPOSE)),
         mailboxes=Seal(secrets.keys, MAILBOXES),
     )
 
@@ -249,14 +252,15 @@ def _checkout(
     )
 
 
-def _retention(settings: Settings) -> Retention:
-    def after(days: int) -> timedelta | None:
-        return timedelta(days=days) if days else None
+def _after(days: int) -> timedelta | None:
+    return timedelta(days=days) if days else None
 
+
+def _retention(settings: Settings) -> Retention:
     return Retention(
-        archive_after=after(settings.archive_after_days),
-        people_after=after(settings.forget_people_after_days),
-        orders_after=after(settings.forget_orders_after_days),
+        archive_after=_after(settings.archive_after_days),
+        people_after=_after(settings.forget_people_after_days),
+        orders_after=_after(settings.forget_orders_after_days),
     )
 
 
@@ -292,6 +296,9 @@ def _sweeper(
             "mails": stores.mails.tidy,
             "series": stores.series.thin,
             "retention": partial(stores.archive.sweep, _retention(settings)),
+            "security_events": partial(
+                stores.event_store.forget, _after(settings.keep_security_events_days)
+            ),
         }
     )
 

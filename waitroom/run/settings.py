@@ -78,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     archive_after_days: Days = 90
     forget_people_after_days: Days = 365
     forget_orders_after_days: Days = 3650
+    keep_security_events_days: Days = 365
     trusted_proxies: list[str] = []
     sign_in_attempts_per_minute: Count = 10
     customer_issuer: str = ""
@@ -203,9 +204,8 @@ def load_settings(
     _refuse_unknown(from_environment, where="the environment", shown=_as_variable)
     if isinstance(listed := from_environment.get("trusted_proxies"), str):
         from_environment["trusted_proxies"] = [one for one in listed.split(",") if one.strip()]
-    merged = (
-        values | from_environment | {k: v for k, v in (overrides or {}).items() if v is not None}
-    )
+    given = {k: v for k, v in (overrides or {}).items() if v is not None}
+    merged = values | from_environment | given
     try:
         return convert(merged, Settings)
     except msgspec.ValidationError as error:

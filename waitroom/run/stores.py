@@ -17,6 +17,7 @@ from inventory.pictures.picture_store import PictureStore
 from inventory.product_store import CatalogueStore
 from inventory.sku_store import StockStore
 from waitroom.admin.accounts.actions import ActionStore
+from waitroom.admin.accounts.events import EventStore
 from waitroom.admin.accounts.keys import KeyStore
 from waitroom.admin.accounts.sign_in import OperatorStore
 from waitroom.gate.gate_store import GateStore
@@ -50,7 +51,8 @@ class Stores:
     `elsewhere` for rooms whose stock another system keeps.
     The shelf: `holds`, `stock` (SKUs), `products`, `ledger`, `imports`, `pictures`.
     The till: `orders`, `refund_store`, `history`, `customers`.
-    The operators: `operators`, API `keys`, `actions`, `endpoints` of webhooks.
+    The operators: `operators`, API `keys`, `actions`, security `event_store`, `endpoints` of
+    webhooks.
     Sent outside: `outbox`, `mails`. Reports: `analytics`, `fairness`.
     """
 
@@ -85,6 +87,7 @@ class Stores:
     operators: OperatorStore
     keys: KeyStore
     actions: ActionStore
+    event_store: EventStore
     endpoints: EndpointStore
     outbox: OutboxStore
     mails: MailStore
@@ -131,6 +134,7 @@ def stores_on(pool: Pool, *, audit_pool: Pool, beat_pool: Pool, keys: Sequence[b
         operators=OperatorStore(pool),
         keys=KeyStore(pool),
         actions=ActionStore(pool),
+        event_store=EventStore(pool),
         endpoints=EndpointStore(pool, EndpointSecrets(keys)),
         outbox=OutboxStore(pool, holder=holder.name),
         mails=MailStore(pool, holder=holder.name),

@@ -14,6 +14,7 @@ from inventory.kit.http import read_form, wants_html
 from inventory.kit.pages import Pages
 from inventory.kit.problem import Forbidden, TooManyRequests
 from inventory.kit.signing import Seal
+from waitroom.admin.accounts.events import Events, Kind
 from waitroom.admin.accounts.keys import KeyStore
 from waitroom.admin.accounts.refusals import KeyRefused, SignInNeeded, TwoCredentials, WrongPassword
 from waitroom.admin.accounts.scopes import Access, Scope
@@ -54,6 +55,7 @@ class Guard:
         memory: Memory,
         pages: Pages,
         devices: Seal,
+        events: Events,
         attempts_per_minute: int,
         secure: bool,
     ) -> None:
@@ -62,6 +64,7 @@ class Guard:
         self._memory = memory
         self._pages = pages
         self._devices = devices
+        self._events = events
         self._attempts_per_minute = attempts_per_minute
         self._secure = secure
         prefix = "__Host-" if secure else ""
@@ -140,6 +143,7 @@ class Guard:
         try:
             return await self._keys.use(secret)
         except KeyRefused:
+            await self._events.note("key_refused", "", request)
             await self._memory.limit(
                 f"key:address:{client_network(request)}",
                 per_minute=self._attempts_per_minute,
@@ -169,6 +173,9 @@ class Guard:
             await self.limit_attempts(request, name)
             secret = await self._operators.sign_in(name, password)
         except (WrongPassword, TooManyRequests) as refusal:
+            limited = isinstance(refusal, TooManyRequests)
+            kind: Kind = "sign_in_limited" if limited else "sign_in_failed"
+            await self._events.note(kind, name, request)
             page = self._pages.render(
                 "login.html",
                 {"problem": refusal.body(), "to": to},
@@ -177,6 +184,7 @@ class Guard:
             )
             page.headers.update(refusal.headers)
             return page
+        await self._events.note("signed_in", name, request)
         # A new secret at each sign-in makes a session that an attacker fixed beforehand worthless.
         response = web.HTTPSeeOther(to)
         self.remember(response, secret)
@@ -230,7 +238,8 @@ class Guard:
 
     async def sign_out(self, request: web.Request) -> web.Response:
         for secret in _sent(request, self._cookie):
-            await self._operators.sign_out(secret)
+            if (named := await self._operators.sign_out(secret)) is not None:
+                await self._events.note("signed_out", named, request)
         response = web.HTTPSeeOther("/admin/login")
         response.del_cookie(self._cookie, secure=self._secure)
         raise response

@@ -48,7 +48,8 @@ WHERE s.session_hash = $1 AND o.operator_id = s.operator_id AND o.active
 RETURNING o.operator_id, o.name, o.role;
 
 -- name: close_session
-DELETE FROM operator_session WHERE session_hash = $1;
+DELETE FROM operator_session s USING operator o WHERE s.session_hash = $1 AND o.operator_id = s.operator_id
+RETURNING o.name;
 
 -- name: add_key
 SELECT add_key($1, $2, $3, $4, $5, $6, $7, $8);
@@ -107,3 +108,24 @@ ORDER BY a.action_id DESC LIMIT $2;
 -- name: record_action
 INSERT INTO operator_action (room_id, who, action, detail, reason)
 SELECT (SELECT room_id FROM room WHERE room = $1), $2, $3, $4::jsonb, $5;
+
+-- name: add_security_event
+INSERT INTO security_event (kind, who, network, detail, at, count, since, of_strangers)
+VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7, $8);
+
+-- name: find_operators_named
+SELECT name, active FROM operator WHERE lower(name) = ANY ($1::text[]);
+
+-- name: find_security_events
+-- The newest events that fit. Those about an operator are found by their name as well as those by them.
+SELECT e.event_id, e.at, e.kind, e.who, e.network, e.count, e.since, e.detail::text AS detail
+FROM security_event e
+WHERE ($1::text[] IS NULL OR e.kind = ANY ($1))
+    AND ($2::text IS NULL OR e.who = $2 OR e.detail ->> 'operator' = $2 OR e.detail -> 'names' ? $2)
+    AND ($3::text IS NULL OR e.network = $3)
+    AND ($4::timestamptz IS NULL OR e.at >= $4) AND ($5::timestamptz IS NULL OR e.at < $5)
+    AND ($6::bigint IS NULL OR e.event_id < $6)
+ORDER BY e.event_id DESC LIMIT $7;
+
+-- name: forget_security_events
+SELECT forget_security_events($1, $2, $3);

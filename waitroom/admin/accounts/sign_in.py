@@ -291,9 +291,11 @@ class OperatorStore:
             raise SignInNeeded
         return Operator(**dict(row))
 
-    async def sign_out(self, secret: str) -> None:
+    async def sign_out(self, secret: str) -> str | None:
+        """End a session and return its operator's name, or None if there was no such session."""
         async with connection(self._pool) as borrowed:
-            await borrowed.execute(SQL["close_session"], _fingerprint(secret))
+            named: str | None = await borrowed.fetchval(SQL["close_session"], _fingerprint(secret))
+        return named
 
 
 def _fingerprint(secret: str) -> bytes:
