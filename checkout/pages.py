@@ -35,7 +35,7 @@ from inventory.hold import Hold, HoldRequest, Wish, body_hash, hold_body, idempo
 from inventory.kit.doors.decoding import Json
 from inventory.kit.http import read_form
 from inventory.kit.language.asked import ROOM_LANGUAGE, language_of
-from inventory.kit.pages import CSP, PAGE, Pages
+from inventory.kit.pages import CSP, PERMISSIONS, Pages
 from inventory.kit.problem import Refusal
 from inventory.refusals import PaymentRunning, SessionOver, UnknownHold
 
@@ -48,9 +48,7 @@ STRIPE_CSP = (
     + "; frame-src https://js.stripe.com https://hooks.stripe.com"
 )
 # Apple Pay and Google Pay open by the browser's own sheet, for Stripe's frame.
-STRIPE_PERMISSIONS = PAGE["Permissions-Policy"].replace(
-    "payment=()", 'payment=(self "https://js.stripe.com")'
-)
+STRIPE_PERMISSIONS = PERMISSIONS.replace("payment=()", 'payment=(self "https://js.stripe.com")')
 # Gives the template what a room offers a browser for staying in line for returns, or None. The line
 # answers: nothing here knows of tickets.
 ReturnsOffer = Callable[[web.Request, str], Awaitable[object]]

@@ -94,7 +94,6 @@ def _read(path: Path, *, bundled: bool) -> _Asset:
             "Cache-Control": f"public, max-age={KEPT_S}",
             "ETag": f'"{sha256(body).hexdigest()[:16]}"',
             "Vary": "Accept-Encoding",
-            "X-Content-Type-Options": "nosniff",
         }
     )
     return _Asset(

@@ -58,8 +58,6 @@ PRIVATE = CIMultiDict(
     {
         "Cache-Control": "no-store",
         "Content-Type": "application/json",
-        "X-Content-Type-Options": "nosniff",
-        "Server": "waitroom",
     }
 )
 PROBLEM = CIMultiDict({**PRIVATE, "Content-Type": "application/problem+json"})

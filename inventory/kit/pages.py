@@ -1,4 +1,4 @@
-"""Pages: templates in, HTML with strict headers out."""
+"""Pages: templates in, HTML with a strict policy out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,23 +24,20 @@ Context = Mapping[str, Any]
 # Nothing inline and nothing from elsewhere: what a page needs stands in /static.
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; object-src 'none'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
 )
+# Data, files and redirects load nothing and stand in no frame, wherever a browser shows them.
+DATA_CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=()"
 PAGE = CIMultiDict(
     {
         "Content-Type": "text/html; charset=utf-8",
         "Cache-Control": "no-store",
         "Content-Security-Policy": CSP,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "same-origin",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
         "Vary": "Accept-Language, Cookie",
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
-        "Server": "waitroom",
     }
 )
-HSTS = "max-age=31536000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +73,7 @@ def static_folder() -> Path:
 
 
 class Pages:
-    """Render templates under one brand. `secure` adds HSTS, for sites that run on https.
+    """Render templates under one brand.
 
     `filters` and `shared` are functions and values of the parts above this kit that every template
     may use. A filter gets the locale of the page as its last argument. `look_of` tells how the
@@ -87,7 +84,6 @@ class Pages:
         self,
         *,
         brand: str,
-        secure: bool,
         filters: Mapping[str, Callable[..., str]],
         shared: Context,
         look_of: Callable[[str], Look] = lambda _: PLAIN_LOOK,
@@ -104,9 +100,6 @@ class Pages:
         self._templates.filters.update(_WRITTEN)
         self._templates.filters.update({name: _local(write) for name, write in filters.items()})
         self._templates.globals.update(_TOLD, languages=choices, **shared)
-        self._headers = CIMultiDict(PAGE)
-        if secure:
-            self._headers["Strict-Transport-Security"] = HSTS
 
     def render(
         self,
@@ -139,7 +132,7 @@ class Pages:
             here="" if request is None else _address_of(request),
             **values,
         )
-        response = web.Response(body=text.encode(), status=status, headers=self._headers)
+        response = web.Response(body=text.encode(), status=status, headers=PAGE)
         response.headers["Content-Language"] = language.tag
         return response
 

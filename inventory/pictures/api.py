@@ -7,6 +7,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from inventory.kit.doors.etags import has_seen
+from inventory.kit.pages import DATA_CSP
 from inventory.pictures.picture import NAME, TYPES
 from inventory.pictures.picture_store import PictureStore
 
@@ -16,11 +17,8 @@ READS_MAX = 2
 _HEADERS = CIMultiDict(
     {
         "Cache-Control": "public, max-age=31536000, immutable",
-        "X-Content-Type-Options": "nosniff",
         # A browser that opens a picture by itself runs nothing and fetches nothing.
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Server": "waitroom",
+        "Content-Security-Policy": f"{DATA_CSP}; sandbox",
     }
 )
 

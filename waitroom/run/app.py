@@ -30,6 +30,7 @@ from waitroom.admin.accounts.guard import ACCESS, Guard
 from waitroom.admin.problems import problem_page
 from waitroom.admin.rooms.crowd import Crowds, Shared
 from waitroom.run.gateways import open_gateway, stripe_api
+from waitroom.run.listening.headers import SAFE_HEADERS, SafeHeaders
 from waitroom.run.mount import Mount
 from waitroom.run.openapi.api import OpenApi
 from waitroom.run.routes import apis_of
@@ -226,6 +227,8 @@ def make_app(service: Service) -> web.Application:
     app[PROCESS] = service
     app[PROBLEM_PAGE] = problem_page(service.pages)
     app[ASKED_ONLY] = CHECK_ROUTES
+    app[SAFE_HEADERS] = SafeHeaders(secure=settings.secure)
+    app.on_response_prepare.append(app[SAFE_HEADERS].put)
     app[OWN_ORIGIN] = origin_of(settings.public_url)
     app[TRUSTED_PROXIES] = settings.proxies
     crowds = None

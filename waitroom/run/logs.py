@@ -4,6 +4,7 @@ import logging
 import sys
 import textwrap
 import time
+import traceback
 from typing import Any
 
 import structlog
@@ -12,16 +13,27 @@ from inventory.kit.database import ENGINE_ERRORS
 
 # The library's report of an engine that is away is repeated after this time.
 REPEATED_AFTER_S = 30.0
+# aiohttp's errors quote the request or the answer that they are about, with cookies and tokens.
+QUOTING = "aiohttp"
+# A terminal obeys some of these, a reader of lines breaks at others, and the last ones turn the
+# direction of the text around them.
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F))
+_ESCAPES = {
+    sign: repr(chr(sign))[1:-1] for sign in (*_CONTROLS, *range(0x2066, 0x206A), 0x200E, 0x200F)
+}
+# A traceback has lines of its own.
+_ESCAPES_OF_LINES = {sign: said for sign, said in _ESCAPES.items() if sign != ord("\n")}
 
 
 def set_up_logs(*, level: str, as_json: bool) -> None:
-    """Configure structlog; line breaks are encoded, so no field can forge a line of its own."""
+    """Configure structlog; control characters are escaped, so no field can forge a line."""
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            escape_controls,
             structlog.processors.JSONRenderer() if as_json else _for_people,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -31,11 +43,36 @@ def set_up_logs(*, level: str, as_json: bool) -> None:
     logging.basicConfig(handlers=[LibraryLines()], level=logging.WARNING)
 
 
+def escape_controls(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Write control characters of all values in letters, also of those within lists."""
+    for key, value in event.items():
+        if key == "exception":
+            event[key] = str(value).translate(_ESCAPES_OF_LINES)
+        elif not isinstance(value, int | float | None):
+            event[key] = _escaped(value)
+    return event
+
+
+def _escaped(value: object) -> object:
+    if isinstance(value, str):
+        return value.translate(_ESCAPES)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_escaped(one) for one in value]
+    if isinstance(value, dict):
+        return {str(_escaped(key)): _escaped(one) for key, one in value.items()}
+    return value if isinstance(value, int | float | None) else str(value).translate(_ESCAPES)
+
+
 class LibraryLines(logging.Handler):
     """Passes on what libraries log, as lines of our own form.
 
     asyncpg reports each second that it cannot connect, with a traceback that tells no more than the
     error itself. Such a report becomes one line, and is repeated after a while only.
+
+    aiohttp's errors are told by their kind and the lines of code alone, whichever library reports
+    them. Its own reports are told without what they are about.
     """
 
     def __init__(self) -> None:
@@ -45,6 +82,13 @@ class LibraryLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         logger = structlog.get_logger()
+        if record.name.startswith(QUOTING) or type(error).__module__.startswith(QUOTING):
+            frames = traceback.format_tb(error.__traceback__) if error is not None else []
+            said = {"error": type(error).__name__, "where": "".join(frames)} if error else {}
+            # asyncio tells of the task and its error in further lines.
+            words = str(record.msg).partition("\n")[0]
+            logger.log(record.levelno, words, library=record.name, **said)
+            return
         if not isinstance(error, ENGINE_ERRORS):
             logger.log(record.levelno, record.getMessage(), library=record.name, exc_info=error)
             return
@@ -63,11 +107,6 @@ _logfmt = structlog.processors.LogfmtRenderer(
 def _for_people(logger: Any, method: str, event: structlog.typing.EventDict) -> str:
     """Render one line, and a traceback below it, indented so that nothing in it looks like one."""
     traceback = event.pop("exception", None)
-    flat = {
-        key: value.replace("\r", "\\r").replace("\n", "\\n")
-        if isinstance(value, str)
-        else str(value)
-        for key, value in event.items()
-    }
+    flat = {key: str(value) for key, value in event.items()}
     line = str(_logfmt(logger, method, flat))
     return line if traceback is None else line + "\n" + textwrap.indent(traceback, "    ")

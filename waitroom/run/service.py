@@ -336,7 +336,6 @@ def _pages(settings: Settings, looks: RoomLooks) -> Pages:
     return Pages(
         look_of=looks.of,
         brand=settings.brand,
-        secure=settings.secure,
         filters={"money": format_amount},
         shared={
             "uncommon_digits": uncommon_digits(),

@@ -47,8 +47,7 @@ async def test_a_picture_is_uploaded_named_by_a_product_and_served_for_good(
     assert await served.read() == read_picture(drawn("red")).body
     assert served.headers["Content-Type"] == "image/webp"
     assert "immutable" in served.headers["Cache-Control"]
-    assert served.headers["X-Content-Type-Options"] == "nosniff"
-    assert served.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert served.headers["Content-Security-Policy"].endswith("; sandbox")
     assert (known.status, await known.read()) == (304, b"")
     page = await client.get("/products/mug", headers={"Accept": "text/html"})
     assert f'src="{address}"' in await page.text()

@@ -22,10 +22,8 @@ REFUSED_S = 30
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
     # A proxy that gathers an answer before it passes it on would hold every event back.
     "X-Accel-Buffering": "no",
-    "Server": "waitroom",
 }
 Read = Callable[[], Awaitable[bytes]]
 

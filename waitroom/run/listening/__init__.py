@@ -3,7 +3,7 @@
 A process has a bounded number of descriptors. An idle connection takes one, and so does one whose
 client reads its answer a byte at a time. `descriptors.py` raises the limit and divides it,
 `connections.py` decides which connection ends when another one comes, `server.py` carries it out
-beneath aiohttp, and `front.py` opens and closes it all.
+beneath aiohttp, and `front.py` opens and closes it all. `headers.py` completes each answer.
 
 Timers would cost every request something. One sweep a second looks at all connections instead, and
 asks each what the transport knows anyway.

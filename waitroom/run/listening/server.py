@@ -7,11 +7,13 @@ told the kind of the error and the lines of our code alone.
 
 import asyncio
 import traceback
+from collections.abc import Mapping
 from typing import Any, cast
 
 import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+from multidict import CIMultiDict
 from prometheus_client import Counter, Gauge
 
 from inventory.kit.doors.client_address import TrustedProxies, network_of, parse_address
@@ -19,6 +21,7 @@ from inventory.kit.http import PROBLEM, encode, observe
 from inventory.kit.problem import BadRequest, Failed
 from waitroom.run.listening.connections import Connections
 from waitroom.run.listening.descriptors import Bounds
+from waitroom.run.listening.headers import SAFE_HEADERS, SafeHeaders
 
 log = structlog.get_logger()
 
@@ -45,13 +48,13 @@ ENDED = Counter(
 _UNREADABLE = encode(
     BadRequest("The request is not valid HTTP, or its headers are too long.").body()
 )
-_UNREADABLE_HEAD = b"".join(
-    (
-        b"HTTP/1.1 400 Bad Request\r\n",
-        *(f"{name}: {value}\r\n".encode() for name, value in PROBLEM.items()),
-        b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(_UNREADABLE),
-    )
-)
+
+
+def _without_aiohttp(headers: Mapping[str, str]) -> bytes:
+    """Return the answer to a head that aiohttp has not come to the end of."""
+    lines = (f"{name}: {value}\r\n".encode() for name, value in headers.items())
+    length = b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(_UNREADABLE)
+    return b"".join((b"HTTP/1.1 400 Bad Request\r\n", *lines, length, _UNREADABLE))
 
 
 class Connection(RequestHandler):
@@ -90,7 +93,7 @@ class Connection(RequestHandler):
             return
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_BYTES_MAX and self._wire is not None:
-            self._wire.write(_UNREADABLE_HEAD + _UNREADABLE)
+            self._wire.write(_without_aiohttp(self._server.refusal_headers))
             observe("none", 400, 0.0)
             self.force_close()
 
@@ -141,7 +144,7 @@ class Connection(RequestHandler):
             status, body = 500, encode(Failed().body())
             self.log_exception(exc_info=exc)
         observe("none", status, 0.0)
-        response = web.Response(status=status, body=body, headers=PROBLEM)
+        response = web.Response(status=status, body=body, headers=self._server.refusal_headers)
         response.force_close()
         return response
 
@@ -156,7 +159,13 @@ class Server(web.Server):
     """Makes connections, keeps them within their bounds, and sweeps them."""
 
     def __init__(
-        self, made: web.Server, *, bounds: Bounds, proxies: TrustedProxies, **options: Any
+        self,
+        made: web.Server,
+        *,
+        bounds: Bounds,
+        proxies: TrustedProxies,
+        headers: SafeHeaders,
+        **options: Any,
     ) -> None:
         super().__init__(
             made.request_handler,
@@ -166,6 +175,9 @@ class Server(web.Server):
             **options,
         )
         self._proxies = proxies
+        # Errors of parsing are answered beside the application.
+        self.refusal_headers = CIMultiDict(PROBLEM)
+        headers.complete(self.refusal_headers)
         self._open: Connections[Connection] = Connections(
             total_max=bounds.total_max, network_max=bounds.network_max
         )
@@ -227,5 +239,11 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        self.watching = Server(made, bounds=self._bounds, proxies=self._proxies, **self._options)
+        self.watching = Server(
+            made,
+            bounds=self._bounds,
+            proxies=self._proxies,
+            headers=self.app.get(SAFE_HEADERS) or SafeHeaders(secure=False),
+            **self._options,
+        )
         return self.watching

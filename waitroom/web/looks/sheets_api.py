@@ -8,9 +8,7 @@ from waitroom.desk.looks import RoomLooks
 from waitroom.look.sheet import Sheet
 
 KEPT_S = 31_536_000
-_HEADERS = CIMultiDict(
-    {"Content-Type": "text/css; charset=utf-8", "X-Content-Type-Options": "nosniff"}
-)
+_HEADERS = CIMultiDict({"Content-Type": "text/css; charset=utf-8"})
 
 
 class SheetsApi:
