@@ -29,6 +29,7 @@ from checkout.refusals import NoReceipt
 from inventory.hold import Item
 from inventory.kit.language.catalogues import english, language
 from inventory.kit.problem import BadRequest
+from inventory.kit.tables.cells import unguarded
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -253,6 +254,5 @@ def test_no_cell_is_a_formula_and_every_cell_reads_back(name: str, email: str) -
     assert tuple(row) == COLUMNS
     for cell, value in ((row["name"], name), (row["customer_email"], email)):
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-        assert value in {cell, cell[1:]}
-        assert value == cell or cell[0] == "'"
+        assert unguarded(cell) == value
     assert (row["paid_at"], row["line_total_minor"]) == ("", "2000")
