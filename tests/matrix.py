@@ -4,9 +4,12 @@ Nothing scrolls sideways, is cut off, leaves its card or lies over another text;
 is large enough; axe finds nothing. A page is loaded once in a dress, and looked at in each width.
 
 A page joins `SHOPPERS` or `OPERATORS` by one line. The screens of rooms and those beyond them, and
-the states of the waiting page, join by themselves.
+the states of the waiting page, join by themselves. With `WAITROOM_PICTURES` naming a folder, a
+picture of each page, dress and width is kept there.
 """
 
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +21,7 @@ from playwright.async_api import Page, Route
 from waitroom.admin.screens import BEYOND, SCREENS
 from waitroom.look.states import STATES
 
+PICTURES = os.environ.get("WAITROOM_PICTURES", "")
 FAULTS = Path(__file__).with_name("faults.js")
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 WIDTHS = (320, 768, 1280)
@@ -133,11 +137,18 @@ async def look_over(
         for width in widths:
             await page.set_viewport_size({"width": width, "height": HEIGHT})
             await page.evaluate(_SHOWN)
+            if PICTURES:
+                await page.screenshot(path=_picture(address, dress, width), full_page=True)
             told = await faults(page)
             found += [f"{address} ({dress.name}, {width}): {fault}" for fault in told]
         await wire.send("Emulation.setScriptExecutionDisabled", {"value": not scripts})
     await page.context.close()
     return found
+
+
+def _picture(address: str, dress: Dress, width: int) -> Path:
+    name = re.sub(r"\W+", "-", address).strip("-") or "home"
+    return Path(PICTURES) / dress.name / f"{name}-{width}.png"
 
 
 async def _unlocked(route: Route) -> None:
