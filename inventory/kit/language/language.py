@@ -1,7 +1,7 @@
 """One language, and how it says and writes things. Pure."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,6 +26,9 @@ MINUTES_WITH_SECONDS_MAX = 10
 def phrase(text: str) -> str:
     """Mark a sentence for the catalogues that is said elsewhere, and return it as it is."""
     return text
+
+
+_SERIES = phrase("{first}; {second}")
 
 
 def places_of(text: str) -> list[str]:
@@ -99,6 +102,11 @@ class Language:
     def _write(self, value: str | int) -> str:
         text = self.number(value) if isinstance(value, int) else str(value)
         return _ISOLATED.format(text) if self.direction == "rtl" else text
+
+    def series(self, parts: Iterable[str]) -> str:
+        """Write parts in a row, with a semicolon as this language writes it between them."""
+        pattern = self.sentences.get(_SERIES, (_SERIES,))[0]
+        return pattern.removeprefix("{first}").removesuffix("{second}").join(parts)
 
     def number(self, value: int) -> str:
         """Write a whole number with the digits 0 to 9, which tickets and scripts use too."""

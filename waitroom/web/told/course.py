@@ -67,8 +67,8 @@ def called(entry: Called, language: Language) -> Iterator[str]:
     if passed:
         yield language.say_n(
             passed,
-            "{n} was passed by, since what they came for was not free: {numbers}.",
-            "{n} were passed by, since what they came for was not free: {numbers}.",
+            "{n} number was passed by, since what its shopper came for was not free: {numbers}.",
+            "{n} numbers were passed by, since what their shoppers came for was not free: {numbers}.",
             numbers=_numbers(entry.passed, language),
         )
     if reached > entry.called + passed:
@@ -103,7 +103,7 @@ def decided_on(entry: Called, language: Language) -> Iterator[str]:
 def _figures(figures: Mapping[str, float], language: Language) -> str:
     names = list(_FIGURES)
     order = sorted(figures, key=lambda one: (names.index(one) if one in names else len(names), one))
-    return "; ".join(_figure(name, figures[name], language) for name in order)
+    return language.series(_figure(name, figures[name], language) for name in order)
 
 
 def _figure(name: str, value: float, language: Language) -> str:
@@ -121,7 +121,7 @@ def forecast(entry: Forecast, language: Language) -> str:
         waiting,
         "Published to the {n} person waiting: {told}.",
         "Published to the {n} people waiting: {told}.",
-        told="; ".join(ends) or language.say("nothing yet"),
+        told=language.series(ends) or language.say("nothing yet"),
     )
 
 

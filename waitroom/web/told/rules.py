@@ -25,12 +25,12 @@ _HOURS_FROM_S = 5_400
 def say_changes(changed: RuleValues, language: Language) -> str:
     """Put changes into words; each value is the rule's value before and the one after."""
     told = [_change(rule, *_pair(values), language) for rule, values in changed.items()]
-    return "; ".join(told)
+    return language.series(told)
 
 
 def say_rules(rules: RuleValues, language: Language) -> str:
     """Name rules with their values, as in "seats: 20; time to pay: 5 minutes"."""
-    return "; ".join(
+    return language.series(
         language.say(
             "{rule}: {value}", rule=_name(rule, language), value=_value(rule, value, language)
         )
