@@ -168,8 +168,9 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "called",
         {**CALL, "from": 1, "to": 4, "called": 2, "again": [], "passed": [2]},
         (
-            f"Of the numbers 1{DASH}4, 2 were called. 1 was passed by, since what they came for "
-            "was not free: 2. The others had given up, stepped aside or been revoked."
+            f"Of the numbers 1{DASH}4, 2 were called. 1 number was passed by, since what its "
+            "shopper came for was not free: 2. The others had given up, stepped aside or been "
+            "revoked."
         ),
     ),
     (

@@ -68,7 +68,8 @@ def called(entry: Called, language: Language) -> Iterator[str]:
         yield language.say_n(
             passed,
             "{n} number was passed by, since what its shopper came for was not free: {numbers}.",
-            "{n} numbers were passed by, since what their shoppers came for was not free: {numbers}.",
+            "{n} numbers were passed by, since what their shoppers came for was not "
+            "free: {numbers}.",
             numbers=_numbers(entry.passed, language),
         )
     if reached > entry.called + passed:
