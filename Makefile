@@ -13,7 +13,7 @@ THROUGH_POOLER := $(filter-out %/test_cut_connections.py %/test_databases.py %/t
 
 # `make test` runs these small.
 MADE_LARGER := tests/acceptance/run/test_crowd.py tests/acceptance/run/test_frozen_leader.py \
-  tests/acceptance/run/test_frozen_workers.py \
+  tests/acceptance/run/test_frozen_workers.py tests/acceptance/run/test_rotation.py \
   tests/acceptance/web/test_bad_input.py tests/acceptance/web/test_mounted.py \
   tests/acceptance/web/test_polling.py tests/integration/checkout/test_money_machine.py \
   tests/integration/checkout/test_history.py tests/integration/inventory/test_catalogue.py \

@@ -65,9 +65,9 @@ def _begun(key: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
 class Seal:
     """Sign and check strings for one purpose.
 
-    `secret_keys` is ordered oldest first: the last one signs, all of them are accepted, so a
-    rotation overlaps. `purpose` names the kind and its version, such as `waitroom.line.ticket.1`;
-    a string sealed for one purpose is worthless for another.
+    The last of `secret_keys` signs, and all of them are accepted, so a rotation overlaps. `purpose`
+    names the kind and its version, such as `waitroom.line.ticket.1`; a string sealed for one
+    purpose is worthless for another.
     """
 
     def __init__(self, secret_keys: Sequence[bytes], purpose: str) -> None:
@@ -100,6 +100,11 @@ class Seal:
             return None
 
 
+def key_id(key: bytes, purpose: bytes) -> bytes:
+    """Return what names a signing key for a purpose without giving it away."""
+    return sha256(purpose + b"id:" + key).digest()[:KEY_ID_BYTES]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
     """The origin of a secret: a random salt, and the id of a signing key of the service."""
@@ -109,7 +114,7 @@ class Root:
 
 
 class SecretBook:
-    """Derives secrets from the service's signing keys, oldest first; the last makes new ones.
+    """Derives secrets from the service's signing keys; the last makes new ones.
 
     No secret is stored. The database has its root alone, which gives nothing away without the keys,
     and the keys give nothing away without the root. `purpose` keeps the secrets of two kinds apart.
@@ -117,12 +122,8 @@ class SecretBook:
 
     def __init__(self, keys: Sequence[bytes], purpose: bytes) -> None:
         self._purpose = purpose
-        self._keys = {self._id_of(key): key for key in keys}
-        self._newest = self._id_of(keys[-1])
-
-    def _id_of(self, key: bytes) -> bytes:
-        """Return what names a signing key without giving it away."""
-        return sha256(self._purpose + b"id:" + key).digest()[:KEY_ID_BYTES]
+        self._keys = {key_id(key, purpose): key for key in keys}
+        self._newest = key_id(keys[-1], purpose)
 
     def root(self, salt: bytes) -> Root:
         """Return the root of a new secret; `salt` is random."""

@@ -10,7 +10,7 @@ _MODULES = {
     "serve": "waitroom.cli.serve",
     "away": "waitroom.cli.serve",
     "migrate": "waitroom.cli.up",
-    "keygen": "waitroom.cli.up",
+    "keygen": "waitroom.cli.keygen",
     "sku": "waitroom.cli.stock",
     "stock": "waitroom.cli.stock",
     "room": "waitroom.cli.rooms",

@@ -1,4 +1,4 @@
-"""`waitroom up` starts everything; `migrate` and `keygen` are steps of it."""
+"""`waitroom up` starts everything; `migrate` is a step of it."""
 
 import asyncio
 import os
@@ -27,9 +27,10 @@ from waitroom.cli.options import (
     web_options,
 )
 from waitroom.run.engines import EmbeddedEngines
+from waitroom.run.keys.secrets_file import generate_secrets
 from waitroom.run.processes import Supervisor, claim_port
 from waitroom.run.seed import DRAW_ROOM, ROOM, seed
-from waitroom.run.settings import EMBEDDED, Settings, generate_secrets, load_secrets, with_gateway
+from waitroom.run.settings import EMBEDDED, Settings, load_secrets, with_gateway
 from waitroom.store.migrate import migrate as bring_up_to_date
 from waitroom.store.room_store import RoomStore
 
@@ -174,14 +175,3 @@ def migrate(config: Path | None, **overrides: Any) -> None:
         settings, _ = _with_engines(settings, stack)
         applied = asyncio.run(bring_up_to_date(settings.postgres_url))
     click.echo("\n".join(applied) or "nothing to do")
-
-
-@click.command()
-@settings_options
-@click.option("--rotate", is_flag=True, help="Add a key; older keys stay valid.")
-@plainly
-def keygen(config: Path | None, rotate: bool, **overrides: Any) -> None:  # noqa: FBT001 - a flag
-    """Make the secrets file, with the key that signs tickets and sessions."""
-    settings = load_for(config, **overrides)
-    made = generate_secrets(settings.secrets_path, rotate=rotate)
-    click.echo(f"{settings.secrets_path} holds {len(made.signing_keys)} key(s)")

@@ -81,7 +81,7 @@ class PublicKey(msgspec.Struct, frozen=True, kw_only=True):
 class KeySet(msgspec.Struct, frozen=True, kw_only=True):
     """The keys that verify passes, as a JWK set (RFC 7517)."""
 
-    # The newest first, which signs.
+    # The one that signs first.
     keys: list[PublicKey]
 
 
@@ -92,20 +92,22 @@ class PassUnreadable(ValueError):
 class PassKeys:
     """Mint passes and read them back.
 
-    `secrets` is ordered oldest first. Each gives a key pair; the newest signs, and all are
-    published, so a rotation overlaps. The ids come from the oldest, which is kept, so a session has
-    the same public id in each of its passes.
+    Each of `secrets` gives a key pair; the last signs, and all are published, so a rotation
+    overlaps. The ids come from `first`, the first key that the service had, so a session has the
+    same public id in each of its passes.
     """
 
-    def __init__(self, secrets: Sequence[bytes]) -> None:
-        self._keys = {key.key_id: key for key in map(_PassKey, secrets)}
-        self._newest = _PassKey(secrets[-1])
-        self._ids = Cipher(AES(_derived(secrets[0], _ID_INFO)), ECB())  # noqa: S305 - a single block
+    def __init__(self, secrets: Sequence[bytes], *, first: bytes | None = None) -> None:
+        self._signs = _PassKey(secrets[-1])
+        # The one that signs comes first.
+        self._keys = {key.key_id: key for key in [self._signs, *map(_PassKey, reversed(secrets))]}
+        ids = _derived(secrets[0] if first is None else first, _ID_INFO)
+        self._ids = Cipher(AES(ids), ECB())  # noqa: S305 - a single block
 
     @property
     def public(self) -> KeySet:
         """Return the public keys."""
-        return KeySet(keys=[key.public for key in reversed(self._keys.values())])
+        return KeySet(keys=[key.public for key in self._keys.values()])
 
     def public_id(self, session_id: int, turn: int) -> str:
         """Return the id of a session that strangers may see.
@@ -126,7 +128,7 @@ class PassKeys:
             iat=given.issued_at,
             exp=given.expires_at,
         )
-        return self._newest.sign(msgspec.json.encode(claims))
+        return self._signs.sign(msgspec.json.encode(claims))
 
     def read(self, text: str) -> Pass:
         """Return what a pass of ours says, be it over or not; raises `PassUnreadable`."""
@@ -156,7 +158,7 @@ class PassKeys:
         decryptor = self._ids.decryptor()
         session_id, turn = _ID.unpack(decryptor.update(block) + decryptor.finalize())
         if not (session_id > 0 and 0 < turn < 1 << 31):
-            # The oldest secret was exchanged since, and with it all ids.
+            # The first secret was exchanged since, and with it all ids.
             raise PassUnreadable
         return session_id, turn
 

@@ -26,8 +26,8 @@ class SeedBook:
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        self._keys = {_id_of(key): key for key in keys}
-        self._newest = _id_of(keys[-1])
+        self._keys = {seed_key_id(key): key for key in keys}
+        self._newest = seed_key_id(keys[-1])
 
     def seal(self, salt: bytes) -> str:
         """Return the sealed form of a new seed."""
@@ -42,7 +42,8 @@ class SeedBook:
         return hmac.digest(key, _PURPOSE + bytes.fromhex(salt), "sha256")
 
 
-def _id_of(key: bytes) -> str:
+def seed_key_id(key: bytes) -> str:
+    """Return what names a signing key in a sealed seed."""
     return hmac.digest(key, _PURPOSE + b"id", "sha256")[:_ID_BYTES].hex()
 
 

@@ -26,8 +26,8 @@ _HEAD = b"waitroom.head.1"
 class LogKey:
     """Signs closings and heads with a key derived from a secret by HKDF-SHA256 (RFC 5869).
 
-    `secret` is the service's oldest signing key. That key is kept when a newer one is added, so the
-    public key that a room has announced remains valid.
+    `secret` is the first signing key that the service had. It is kept for this alone after it has
+    been retired, so the public key that a room has announced remains valid.
     """
 
     def __init__(self, secret: bytes) -> None:

@@ -108,6 +108,8 @@ async def open_service(
 
 def _loops_of(service: Service) -> Iterator[tuple[str, Loop]]:
     """Return the loops of the roles that this process has."""
+    if service.roles:
+        yield "keys", service.key_report.run
     if "web" in service.roles:
         yield "board", service.board.run
         yield "looks", service.looks.run

@@ -138,9 +138,9 @@ def build_service(
     gateway: Gateway,
 ) -> Service:
     stores = stores_on(pool, audit_pool=audit_pool, beat_pool=beat_pool, keys=secrets.keys)
-    sessions, log_key = SessionSeal(secrets.keys), LogKey(secrets.keys[0])
+    sessions, log_key = SessionSeal(secrets.keys), LogKey(secrets.first)
     identity = _identity(settings, secrets)
-    gates, pass_keys = Gates(stores.gate_store), PassKeys(secrets.keys)
+    gates, pass_keys = Gates(stores.gate_store), PassKeys(secrets.keys, first=secrets.first)
     known_users = KnownUsers(stores.known_user_store)
     board = Board(store=stores.lines, memory=memory, seal=TicketSeal(secrets.keys))
     looks = RoomLooks(stores.look_store)

@@ -3,7 +3,6 @@
 import difflib
 import importlib.util
 import os
-import secrets
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -31,7 +30,7 @@ _APART = {
     "CONFIG",
     # What a shell may hold for programs, beside the commands of the service.
     *("URL", "KEY"),
-    "SIGNING_KEYS",
+    *("SIGNING_KEYS", "COMING_KEY", "FIRST_KEY"),
     "CUSTOMER_JWT_SECRET",
     "STRIPE_SECRET_KEY",
     "STRIPE_WEBHOOK_SECRETS",
@@ -260,12 +259,16 @@ def _refuse_unknown(keys: Iterable[str], *, where: str, shown: Any = str) -> Non
 class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The keys that sign tickets and sessions, 64 hex digits each, oldest first.
 
+    `coming_key` is accepted and does not sign yet. `first_key` is the first signing key once it is
+    retired: the log's key and the public ids of sessions are derived from it.
     `customer_jwt_secret` is the identity provider's, as it gives it: text, and not base64 to us.
     `stripe_webhook_secrets` may be several while one is being replaced by another. `smtp_url` is
     where mail is handed over; a password stands in it.
     """
 
     signing_keys: list[str]
+    coming_key: str = ""
+    first_key: str = ""
     customer_jwt_secret: str = ""
     stripe_secret_key: str = ""
     stripe_webhook_secrets: list[str] = []
@@ -276,22 +279,34 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     @property
     def keys(self) -> list[bytes]:
-        return [bytes.fromhex(key) for key in self.signing_keys]
+        """All keys that are accepted; the last signs."""
+        coming = [self.coming_key, self.signing_keys[-1]] if self.coming_key else []
+        return [bytes.fromhex(key) for key in [*self.signing_keys, *coming]]
+
+    @property
+    def first(self) -> bytes:
+        """The first signing key that the service had."""
+        return bytes.fromhex(self.first_key or self.signing_keys[0])
 
 
 def load_secrets(settings: Settings, environment: Mapping[str, str] | None = None) -> Secrets:
     """Read the secrets from `WAITROOM_SIGNING_KEYS` (comma-separated) or the secrets file.
 
+    `WAITROOM_COMING_KEY` and `WAITROOM_FIRST_KEY` go with the variable.
     `WAITROOM_CUSTOMER_JWT_SECRET`, `WAITROOM_STRIPE_SECRET_KEY`, `WAITROOM_STRIPE_WEBHOOK_SECRETS`
     (comma-separated) and `WAITROOM_SMTP_URL` win over the file's.
     """
     environment = os.environ if environment is None else environment
     if environment.get("WAITROOM_SIGNING_KEYS"):
         keys = environment["WAITROOM_SIGNING_KEYS"].split(",")
-        found = Secrets(signing_keys=[k.strip() for k in keys])
+        found = Secrets(
+            signing_keys=[k.strip() for k in keys],
+            coming_key=environment.get("WAITROOM_COMING_KEY", "").strip(),
+            first_key=environment.get("WAITROOM_FIRST_KEY", "").strip(),
+        )
         found = _checked(found, "WAITROOM_SIGNING_KEYS")
     else:
-        found = _read_secrets(settings.secrets_path)
+        found = read_secrets(settings.secrets_path)
     if secret := environment.get("WAITROOM_CUSTOMER_JWT_SECRET"):
         found = msgspec.structs.replace(found, customer_jwt_secret=secret.strip())
     if secret := environment.get("WAITROOM_STRIPE_SECRET_KEY"):
@@ -354,7 +369,8 @@ def _check_customers(settings: Settings, found: Secrets) -> None:
         )
 
 
-def _read_secrets(path: Path) -> Secrets:
+def read_secrets(path: Path) -> Secrets:
+    """Return what the secrets file holds; raises `SettingsError` if it is missing or broken."""
     try:
         held = msgspec.toml.decode(path.read_bytes(), type=Secrets)
     except FileNotFoundError as error:
@@ -366,35 +382,11 @@ def _read_secrets(path: Path) -> Secrets:
 
 def _checked(found: Secrets, where: str) -> Secrets:
     try:
-        good = bool(found.signing_keys) and all(len(key) == KEY_BYTES for key in found.keys)
+        good = bool(found.signing_keys) and all(
+            len(key) == KEY_BYTES for key in [*found.keys, found.first]
+        )
     except ValueError:
         good = False
     if not good:
         raise SettingsError(f"{where} must hold signing keys of {2 * KEY_BYTES} hex digits each")
     return found
-
-
-def generate_secrets(path: Path, *, rotate: bool = False) -> Secrets:
-    """Write a new key to the secrets file (mode 0600); `rotate` keeps the older keys before it.
-
-    Raises `SettingsError` when the file exists and `rotate` is not asked for: a new key alone
-    would make every ticket that was handed out worthless.
-    """
-    older = Secrets(signing_keys=[])
-    if path.exists():
-        if not rotate:
-            raise SettingsError(f"{path} exists; `waitroom keygen --rotate` adds a key to it")
-        older = _read_secrets(path)
-    keys = [*older.signing_keys, secrets.token_hex(KEY_BYTES)]
-    made = msgspec.structs.replace(older, signing_keys=keys)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    lines = "".join(f'    "{key}",\n' for key in made.signing_keys)
-    text = f"# Oldest first; the last one signs.\nsigning_keys = [\n{lines}]\n"
-    others = {k: v for k, v in msgspec.to_builtins(made).items() if k != "signing_keys" and v}
-    # A string of JSON is one of TOML too.
-    text += "".join(f"{k} = {msgspec.json.encode(v).decode()}\n" for k, v in others.items())
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)
-    return made

@@ -30,6 +30,8 @@ from waitroom.outgoing.outbox.outbox_store import OutboxStore
 from waitroom.outgoing.outbox.signature import EndpointSecrets
 from waitroom.reports.analytics.analytics_store import AnalyticsStore
 from waitroom.reports.fairness.fairness_store import FairnessStore
+from waitroom.run.keys.key_store import SigningKeys
+from waitroom.run.keys.report import KeyReport
 from waitroom.store.archive_store import ArchiveStore
 from waitroom.store.draw_store import DrawStore
 from waitroom.store.elsewhere_store import ElsewhereStore
@@ -60,6 +62,7 @@ class Stores:
     audit_pool: Pool
     beat_pool: Pool
     lease_holder: LeaseHolder
+    key_report: KeyReport
     lines: LineStore
     log: LogStore
     office: OfficeStore
@@ -104,6 +107,7 @@ def stores_on(pool: Pool, *, audit_pool: Pool, beat_pool: Pool, keys: Sequence[b
     holder = LeaseHolder(beat_pool)
     return Stores(
         lease_holder=holder,
+        key_report=KeyReport(SigningKeys(pool), keys, holder.name),
         pool=pool,
         audit_pool=audit_pool,
         beat_pool=beat_pool,

@@ -193,7 +193,7 @@ def test_keygen_keeps_what_is_there_unless_told_to_rotate(tmp_path: Path) -> Non
 
     assert made.returncode == 0
     assert "--rotate" in refused
-    assert "2 key(s)" in rotated.stdout
+    assert "holds 2 keys; the new one signs" in rotated.stdout
     assert (tmp_path / "secrets.toml").stat().st_mode & 0o777 == 0o600
 
 

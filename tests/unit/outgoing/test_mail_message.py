@@ -19,7 +19,8 @@ from waitroom.outgoing.mail.mail_store import Mail
 from waitroom.outgoing.mail.message import Called, Turn, one_line, spell_moment, write_message
 from waitroom.outgoing.mail.relay import parse_relay, parse_sender
 from waitroom.outgoing.outcome import Fate
-from waitroom.run.settings import Secrets, Settings, SettingsError, generate_secrets, load_secrets
+from waitroom.run.keys.secrets_file import add_coming_key, generate_secrets
+from waitroom.run.settings import Secrets, Settings, SettingsError, load_secrets
 
 NOW = datetime(2026, 10, 3, 13, 50, tzinfo=UTC)
 SENDER = Address(display_name="The shop", addr_spec="queue@shop.example")
@@ -201,7 +202,7 @@ def test_the_relay_stays_in_the_secrets_file_when_keys_rotate(tmp_path: Path) ->
     generate_secrets(path)
     path.write_text(path.read_text() + f'smtp_url = "{URL}"\n')
 
-    generate_secrets(path, rotate=True)
+    add_coming_key(path)
 
     settings = Settings(mail_from="queue@shop.example", data_dir=str(tmp_path))
     assert load_secrets(settings, {}).smtp_url == URL

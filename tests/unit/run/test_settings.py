@@ -9,6 +9,12 @@ import msgspec
 import pytest
 from yarl import URL
 
+from waitroom.run.keys.secrets_file import (
+    add_coming_key,
+    generate_secrets,
+    let_coming_key_sign,
+    retire_oldest_key,
+)
 from waitroom.run.processes import PortInUse
 from waitroom.run.processes.ports import bind_shared
 from waitroom.run.processes.supervisor import as_variable
@@ -16,7 +22,6 @@ from waitroom.run.settings import (
     Secrets,
     Settings,
     SettingsError,
-    generate_secrets,
     load_secrets,
     load_settings,
 )
@@ -233,16 +238,22 @@ def test_a_key_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     assert load_secrets(Settings(data_dir=str(path.parent)), {}) == made
 
 
-def test_a_rotation_keeps_the_older_keys_before_the_new_one(tmp_path: Path) -> None:
+def test_a_new_key_is_accepted_before_it_signs_and_the_first_is_kept_for_the_log(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "secrets.toml"
-    first = generate_secrets(path)
+    made = generate_secrets(path)
 
-    second = generate_secrets(path, rotate=True)
-    third = generate_secrets(path, rotate=True)
+    coming = add_coming_key(path)
+    asked_twice = add_coming_key(path)
+    signing = let_coming_key_sign(path)
+    retired = retire_oldest_key(path)
 
-    assert second.signing_keys[:-1] == first.signing_keys
-    assert third.signing_keys[:-1] == second.signing_keys
-    assert len(set(third.signing_keys)) == 3
+    (old,), new = made.keys, bytes.fromhex(coming.coming_key)
+    assert coming == asked_twice
+    assert (coming.keys, signing.keys, retired.keys) == ([old, new, old], [old, new], [new])
+    assert coming.first == signing.first == retired.first == old
+    assert load_secrets(Settings(data_dir=str(tmp_path)), {}) == retired
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -253,7 +264,7 @@ def test_a_broken_secrets_file_is_named_and_not_replaced(tmp_path: Path) -> None
     with pytest.raises(SettingsError, match=r"secrets\.toml"):
         load_secrets(Settings(data_dir=str(path.parent)), {})
     with pytest.raises(SettingsError, match=r"secrets\.toml"):
-        generate_secrets(path, rotate=True)
+        add_coming_key(path)
     assert path.read_text() == "signing_keys = 1\n"
 
 

@@ -16,6 +16,7 @@ import structlog
 from waitroom.run.listening.descriptors import bounds_within, raise_limit, warn_if_few
 from waitroom.run.processes.child import Child, inherited_environment, said_that_it_leaves
 from waitroom.run.processes.silence import FROZEN_AFTER_S, Deaths
+from waitroom.run.processes.watched import WatchedSecrets
 from waitroom.run.settings import ENVIRONMENT_PREFIX, Settings
 
 log = structlog.get_logger()
@@ -49,7 +50,8 @@ class Supervisor:
 
     A process that dies is started again. One that is frozen is killed first: shoppers whose
     connections it holds would wait for it for ever. A process that is told to stop, and not by its
-    supervisor, is replaced before it ends; on SIGHUP all of them are, one after the other.
+    supervisor, is replaced before it ends; on SIGHUP, and when the secrets file has changed, all of
+    them are, one after the other.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Supervisor:
         self._metrics_dir = tempfile.mkdtemp(prefix="waitroom-metrics-")
         self._stopping = False
         self._looked_at = time.monotonic()
+        self._secrets = WatchedSecrets(settings)
         # The processes that are still to be replaced, and the one that is being replaced now.
         self._to_renew: deque[Child] = deque()
         self._renewing: Child | None = None
@@ -101,6 +104,8 @@ class Supervisor:
                     self._engines.look()
                 if not self._keep_alive():
                     return 1
+                if self._secrets.changed():
+                    self._told_to_renew()
                 self._renew_next()
                 if not told_ready and is_ready():
                     told_ready = True
