@@ -23,7 +23,7 @@ from checkout.gateway.gateway import GatewayError
 from checkout.gateway.stripe_gateway import StripeGateway
 from checkout.order import CLOSED, UNSETTLED, OrderState
 from checkout.refusals import NotSigned, UnknownOrder
-from inventory.kit.http import BODY_WAIT_S, arriving, json_response, wants_html
+from inventory.kit.http import json_response, read_raw, wants_html
 from inventory.kit.problem import BadRequest, Busy
 
 log = structlog.get_logger()
@@ -177,7 +177,8 @@ class StripeApi:
 
     async def take_news(self, request: web.Request) -> web.Response:
         """Answer 200 for what was looked at or is none of ours, 5xx for what shall come again."""
-        raw = await _read(request)
+        # It is signed as it came.
+        raw = await read_raw(request)
         check_signature(raw, request.headers.get("Stripe-Signature", ""), self._webhook_secrets)
         try:
             event = _EVENT.decode(raw)
@@ -269,13 +270,3 @@ def check_signature(raw: bytes, header: str, webhook_secrets: Sequence[str]) -> 
             continue
         return
     raise NotSigned
-
-
-async def _read(request: web.Request) -> bytes:
-    """Return the body as it came, for it is signed as it came; its size is bounded by the app."""
-    try:
-        with arriving():
-            async with asyncio.timeout(BODY_WAIT_S):
-                return await request.read()
-    except TimeoutError as error:
-        raise BadRequest("The request body did not arrive in time.") from error

@@ -138,7 +138,7 @@ def json_response(
 
 async def read_body(request: web.Request, decoder: "msgspec.json.Decoder[Body]") -> Body:
     """Decode a JSON body; raises `BadRequest` if it is not JSON, `Unprocessable` if unfit."""
-    raw = await _read_raw(request)
+    raw = await read_raw(request)
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
@@ -155,7 +155,7 @@ async def read_form(request: web.Request) -> dict[str, str]:
     Raises `UnsupportedMediaType` for a body in another form than pages send, and `BadRequest` for
     one that cannot be read.
     """
-    raw = await _read_raw(request)
+    raw = await read_raw(request)
     if not raw:
         return {}
     charset = (request.charset or "utf-8").strip().lower()
@@ -173,8 +173,11 @@ async def read_form(request: web.Request) -> dict[str, str]:
     return dict(reversed(fields))
 
 
-async def _read_raw(request: web.Request) -> bytes:
-    """Return a body's bytes; raises `BadRequest` for one that does not arrive whole or in time."""
+async def read_raw(request: web.Request) -> bytes:
+    """Return a body's bytes as they came.
+
+    Raises `BadRequest` for one that does not arrive whole or in time.
+    """
     try:
         if request.content.is_eof():
             # It came with the head, and needs no clock.

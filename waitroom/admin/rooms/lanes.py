@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from io import BytesIO
 from typing import Annotated
 
 import msgspec
@@ -16,18 +17,14 @@ from inventory.kit.doors.described import CSV, JSON, Answer, described
 from inventory.kit.doors.moments import Moment
 from inventory.kit.doors.query import Text, When, Whole
 from inventory.kit.doors.texts import Name, Note, read_note
-from inventory.kit.http import (
-    PRIVATE,
-    arriving,
-    json_response,
-    read_body,
-)
-from inventory.kit.problem import BadRequest, Busy, NotFound
+from inventory.kit.http import PRIVATE, json_response, read_body
+from inventory.kit.problem import Busy, NotFound
 from inventory.refusals import RoomArchived
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.admin.rooms.answers import LaneList, ProfilesOnFile
 from waitroom.admin.rooms.people_csv import FILE_BYTES_MAX, read_people, write_links, write_people
+from waitroom.admin.uploads import receive
 from waitroom.desk.board import Board
 from waitroom.desk.entrance import Entrance
 from waitroom.line.invitation import COUNT_MAX
@@ -38,7 +35,7 @@ from waitroom.store.room_store import RoomStore
 PLACES_MAX = 10_000_000
 BATCH_MAX = 2**31 - 1
 UPLOAD_WAIT_S = 120.0
-PIECE_BYTES = 64 * 1024
+_TOO_LARGE = f"A list of people has at most {FILE_BYTES_MAX // 1024**2} MiB."
 # Signing a hundred thousand links keeps a core busy, and shoppers come first.
 BATCHES_AT_ONCE_MAX = 1
 
@@ -276,16 +273,12 @@ class LanesAdmin:
 
 async def _receive(request: web.Request) -> bytes:
     """Take a whole file in; its people are never written down anywhere."""
-    data = bytearray()
-    try:
-        with arriving():
-            async with asyncio.timeout(UPLOAD_WAIT_S):
-                async for piece in request.content.iter_chunked(PIECE_BYTES):
-                    data += piece
-                    if len(data) > FILE_BYTES_MAX:
-                        raise PeopleTooMany(
-                            f"A list of people has at most {FILE_BYTES_MAX // 1024**2} MiB."
-                        )
-    except TimeoutError as error:
-        raise BadRequest("The file did not arrive in time. Send it again.") from error
-    return bytes(data)
+    with BytesIO() as file:
+        await receive(
+            request,
+            file,
+            bytes_max=FILE_BYTES_MAX,
+            wait_s=UPLOAD_WAIT_S,
+            too_large=PeopleTooMany(_TOO_LARGE),
+        )
+        return file.getvalue()
