@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from quick import quick_program
 from support import KEY, eventually, secrets, settings
 
 from waitroom.run.app import ROLES, make_app, open_service
@@ -26,6 +27,10 @@ READY_WAIT_S = 60.0
 # That so many new connections all reach the same one of two processes is as likely as one in some
 # hundred thousand.
 LOOKS = 18
+
+
+# Runs a command to its end: its arguments, what is `typed`, and its environment.
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,27 @@ async def all_know(url: str, room: str = "drop", *, status: str | None = "open")
         return True
 
     await eventually(heard)
+
+
+@pytest.fixture(scope="session")
+def waitroom(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    """Run a command of the program to its end, without the time that Python takes to start."""
+    with quick_program(tmp_path_factory.mktemp("quick")) as found:
+
+        def run(
+            *arguments: str, typed: str | None = None, **environment: str
+        ) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [found / "waitroom", *arguments],
+                env={**os.environ, "WAITROOM_GATEWAY": "test", **environment},
+                input=typed or "",
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+
+        yield run
 
 
 @pytest.fixture

@@ -90,6 +90,8 @@ def _run(connection: socket.socket) -> None:
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
+    # The server's own knows whether that could be rewound, and this one may be a pipe.
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open to the end
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -2,9 +2,7 @@
 
 import csv
 import io
-import os
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +12,7 @@ import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from playwright.async_api import Page, expect
-from programs import Site, all_know
+from programs import Command, Site, all_know
 from signing_in import sign_in
 from support import admitted, authorization, eventually, execute, open_room, tick
 
@@ -462,18 +460,14 @@ async def test_a_file_larger_than_other_bodies_may_be_is_imported(
 
 
 async def test_the_program_imports_and_exports(
-    service: Service, postgres_url: str, tmp_path: Path
+    service: Service, waitroom: Command, postgres_url: str, tmp_path: Path
 ) -> None:
     await open_room(service, skus={"mug": 1})
     file, out = tmp_path / "in.csv", tmp_path / "out.csv"
     file.write_text("sku,name,price_minor,receive\nmug,Mug,1500,2\ncup,Cup,x,\n")
 
     def run(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "waitroom", "catalogue", *arguments],
-            env={**os.environ, "WAITROOM_POSTGRES_URL": postgres_url},
-            input=text, capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+        return waitroom("catalogue", *arguments, typed=text, WAITROOM_POSTGRES_URL=postgres_url)
 
     refused = run("import", "drop", str(file))
     tried = run("import", "drop", str(file), "--dry-run", "--json")

@@ -3,10 +3,8 @@
 import asyncio
 import csv
 import io
-import os
 import stat
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
+from programs import Command
 from signing_in import sign_in
 from support import KEY, Shopper, eventually, execute, open_room, tick
 
@@ -443,22 +442,20 @@ async def test_batches_are_listed_page_by_page(
 # The program.
 
 
-async def test_the_program_makes_links(service: Service, postgres_url: str, tmp_path: Path) -> None:
+async def test_the_program_makes_links(
+    service: Service, waitroom: Command, postgres_url: str, tmp_path: Path
+) -> None:
     await invited_room(service)
     people, out = tmp_path / "people.csv", tmp_path / "links.csv"
     people.write_text("name\nAnn\nBob\n")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "waitroom", "room", "invite", "drop", *arguments],
-            env={
-                **os.environ,
-                "WAITROOM_POSTGRES_URL": postgres_url,
-                "WAITROOM_SIGNING_KEYS": KEY,
-                "WAITROOM_PUBLIC_URL": "https://shop.example",
-            },
-            capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+        return waitroom(
+            *("room", "invite", "drop", *arguments),
+            WAITROOM_POSTGRES_URL=postgres_url,
+            WAITROOM_SIGNING_KEYS=KEY,
+            WAITROOM_PUBLIC_URL="https://shop.example",
+        )
 
     until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     counted = run("--count", "2", "--until", until, "--note", "friends")

@@ -3,8 +3,6 @@
 import asyncio
 import csv
 import io
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import pytest
 from aiohttp import ClientPayloadError
 from aiohttp.test_utils import TestClient
 from playwright.async_api import Download, Page, expect
-from programs import Site, all_know
+from programs import Command, Site, all_know
 from signing_in import sign_in, sign_in_on_screen
 from support import PASSWORD, Shopper, eventually, execute, open_room, tick
 
@@ -445,13 +443,13 @@ async def test_an_entry_is_found_by_its_reference_once_it_is_drawn(
 # What everybody can check.
 
 
-def verified(path: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "waitroom", "verify", str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-
-
 async def test_the_log_is_downloaded_and_the_report_made_public(
-    service: Service, site: Site, pages: Pages, client: Client, tmp_path: Path
+    service: Service,
+    site: Site,
+    pages: Pages,
+    client: Client,
+    waitroom: Command,
+    tmp_path: Path,
 ) -> None:
     await open_room(service, seats_max=0)
     await waiting(client, 2)
@@ -483,7 +481,7 @@ async def test_the_log_is_downloaded_and_the_report_made_public(
     assert room["fairness_public"] is False
     assert link == "/rooms/drop/fairness"
     assert saved.suggested_filename == "drop-log.jsonl"
-    checked = verified(tmp_path / "log.jsonl")
+    checked = waitroom("verify", str(tmp_path / "log.jsonl"))
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

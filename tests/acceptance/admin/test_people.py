@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +11,7 @@ import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from argon2 import PasswordHasher
+from programs import Command
 from support import PASSWORD, eventually, execute
 
 from inventory.kit.problem import BadRequest, Forbidden
@@ -372,22 +370,16 @@ async def test_a_change_that_is_refused_is_not_on_record(service: Service) -> No
     assert await execute(service, "SELECT * FROM operator_action") == before
 
 
-async def test_the_command_line_keeps_accounts(service: Service, postgres_url: str) -> None:
+async def test_the_command_line_keeps_accounts(
+    service: Service, waitroom: Command, postgres_url: str
+) -> None:
     where = {
         "WAITROOM_POSTGRES_URL": postgres_url,
         "WAITROOM_POSTGRES_POOLER": str(service.settings.postgres_pooler).lower(),
     }
 
     def run(*arguments: str, said: str = "") -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "waitroom", "operator", *arguments],
-            env={**os.environ, **where},
-            input=said,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = waitroom("operator", *arguments, typed=said, **where)
         return done.stdout + done.stderr
 
     async def at_the_machine(*arguments: str, said: str = "") -> str:

@@ -1,9 +1,6 @@
 """A room from its doors to its end: hours, a draw, the line that forms and drains, pause, reset."""
 
-import asyncio
 import re
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +11,7 @@ import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from playwright.async_api import Page, expect
-from programs import Site, all_know
+from programs import Command, Site, all_know
 from signing_in import sign_in, sign_in_on_screen
 from support import (
     PASSWORD,
@@ -525,45 +522,39 @@ async def test_figures_begin_anew_with_the_room(service: Service, client: Client
 # The command line and the screen.
 
 
-def waitroom(postgres_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "waitroom", *arguments, "--postgres-url", postgres_url],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def test_rooms_are_made_and_steered_on_the_command_line(
+    waitroom: Command, postgres_url: str
+) -> None:
+    at = ("--postgres-url", postgres_url)
 
-
-async def test_rooms_are_made_and_steered_on_the_command_line(postgres_url: str) -> None:
-    async def run(*arguments: str) -> tuple[int, str]:
-        done = await asyncio.to_thread(waitroom, postgres_url, "room", *arguments)
+    def run(*arguments: str) -> tuple[int, str]:
+        done = waitroom("room", *arguments, *at)
         return done.returncode, done.stdout + done.stderr
 
-    made = await run(
+    made = run(
         "create", "drop", "--name", "Drop", "--opens-at", NOW, "--doors-at", "2030-06-01T11:00:00Z",
         "--draw", "seats_max=7", "calls_per_minute=none", "fairness_public=true",
     )  # fmt: skip
     bad = [
-        await run("create", "bad", "--name", "Bad", "--opens-at", LATER, "--closes-at", NOW),
-        await run("set", "drop", "seats_mx=9"),
-        await run("set", "drop", "seats_max=many"),
-        await run("set", "drop", "seats_max"),
-        await run("reset", "drop", "--confirm", "other", "--reason", "x"),
-        await run("public-value", "drop", "3f9a"),
-        await run("admit", "drop", "sal"),
+        run("create", "bad", "--name", "Bad", "--opens-at", LATER, "--closes-at", NOW),
+        run("set", "drop", "seats_mx=9"),
+        run("set", "drop", "seats_max=many"),
+        run("set", "drop", "seats_max"),
+        run("reset", "drop", "--confirm", "other", "--reason", "x"),
+        run("public-value", "drop", "3f9a"),
+        run("admit", "drop", "sal"),
     ]
     seller = ("sal", "--role", "seller", "--password", PASSWORD)
-    await asyncio.to_thread(waitroom, postgres_url, "operator", "add", *seller)
+    waitroom("operator", "add", *seller, *at)
     admitted = [
-        await run("admit", "drop", "sal"),
-        await run("sellers", "drop"),
-        await run("admit", "drop", "sal", "--withdraw"),
+        run("admit", "drop", "sal"),
+        run("sellers", "drop"),
+        run("admit", "drop", "sal", "--withdraw"),
     ]
-    await run("set", "drop", "seats_max=9", "closes_at=2030-06-02T12:00:00Z", "policy=rate")
-    shown = (await run("show", "drop"))[1]
-    opened = await run("status", "drop", "open")
-    begun = await run("reset", "drop", "--confirm", "drop", "--reason", "a rehearsal")
+    run("set", "drop", "seats_max=9", "closes_at=2030-06-02T12:00:00Z", "policy=rate")
+    shown = run("show", "drop")[1]
+    opened = run("status", "drop", "open")
+    begun = run("reset", "drop", "--confirm", "drop", "--reason", "a rehearsal")
 
     assert made[0] == 0, made
     assert [code for code, _ in bad] == [2] * 7

@@ -12,25 +12,12 @@ from typing import Any
 
 import aiohttp
 import pytest
-from programs import LOOKS, READY_WAIT_S, Running, all_know, answers
+from programs import LOOKS, READY_WAIT_S, Command, Running, all_know, answers
 from support import authorization, eventually, execute, open_room
 
 from waitroom.run.app import Service
 
 Program = Callable[..., Awaitable[Running]]
-
-
-def waitroom(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the program to its end and return what it said."""
-    return subprocess.run(
-        [sys.executable, "-m", "waitroom", *arguments],
-        env={**os.environ, "WAITROOM_GATEWAY": "test", **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def complaint(result: subprocess.CompletedProcess[str]) -> str:
@@ -53,7 +40,7 @@ async def get(url: str, **options: Any) -> tuple[int, Any]:
 
 
 async def test_up_starts_everything_and_goes_on_with_the_data_after_a_stop_and_after_a_crash(
-    program: Program, tmp_path: Path
+    program: Program, waitroom: Command, tmp_path: Path
 ) -> None:
     data = str(tmp_path / "data")
     first = await program("up", "--demo", "--data-dir", data)
@@ -113,7 +100,7 @@ async def _said(running: Running, words: str, times: int) -> str:
     return text if text.count(words) >= times else ""
 
 
-async def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_one_clear_line(waitroom: Command, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -137,7 +124,11 @@ async def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_first_mistake_is_answered_in_one_line(
-    tmp_path: Path, arguments: list[str], environment: dict[str, str], words: str
+    waitroom: Command,
+    tmp_path: Path,
+    arguments: list[str],
+    environment: dict[str, str],
+    words: str,
 ) -> None:
     said = complaint(waitroom(*arguments, WAITROOM_DATA_DIR=str(tmp_path), **environment))
 
@@ -146,7 +137,7 @@ def test_a_first_mistake_is_answered_in_one_line(
 
 @pytest.mark.parametrize("command", ["up", "serve"])
 def test_without_a_gateway_nothing_starts_and_one_line_says_how_to_choose_one(
-    tmp_path: Path, command: str
+    waitroom: Command, tmp_path: Path, command: str
 ) -> None:
     environment = {
         "WAITROOM_GATEWAY": "",
@@ -186,7 +177,9 @@ def test_a_person_at_a_terminal_is_asked_how_shoppers_pay(tmp_path: Path) -> Non
     assert (ended.returncode, list(tmp_path.iterdir())) == (2, [])
 
 
-def test_keygen_keeps_what_is_there_unless_told_to_rotate(tmp_path: Path) -> None:
+def test_keygen_keeps_what_is_there_unless_told_to_rotate(
+    waitroom: Command, tmp_path: Path
+) -> None:
     made = waitroom("keygen", "--data-dir", str(tmp_path))
     refused = complaint(waitroom("keygen", "--data-dir", str(tmp_path)))
     rotated = waitroom("keygen", "--rotate", "--data-dir", str(tmp_path))
@@ -197,7 +190,9 @@ def test_keygen_keeps_what_is_there_unless_told_to_rotate(tmp_path: Path) -> Non
     assert (tmp_path / "secrets.toml").stat().st_mode & 0o777 == 0o600
 
 
-async def test_the_command_line_makes_rooms_and_stock(service: Service, postgres_url: str) -> None:
+async def test_the_command_line_makes_rooms_and_stock(
+    service: Service, waitroom: Command, postgres_url: str
+) -> None:
     def run(*arguments: str) -> str:
         result = waitroom(*arguments, "--postgres-url", postgres_url)
         assert result.returncode == 0, result.stderr
@@ -252,11 +247,11 @@ async def test_the_command_line_makes_rooms_and_stock(service: Service, postgres
     ],
 )  # fmt: skip
 async def test_a_value_that_cannot_be_is_refused_in_words(
-    service: Service, postgres_url: str, arguments: list[str], said: str
+    service: Service, waitroom: Command, postgres_url: str, arguments: list[str], said: str
 ) -> None:
     await open_room(service, skus={})
 
-    result = await asyncio.to_thread(waitroom, *arguments, "--postgres-url", postgres_url)
+    result = waitroom(*arguments, "--postgres-url", postgres_url)
 
     assert result.returncode == 2
     last = result.stderr.rstrip("\n").rpartition("\n")[2]
@@ -338,7 +333,7 @@ def _is_web(pid: int) -> bool:
 
 
 async def test_processes_of_one_port_are_one_service_to_metrics_and_to_a_second_service(
-    service: Service, serving: Running
+    service: Service, serving: Running, waitroom: Command
 ) -> None:
     await open_room(service)
     for _ in range(20):
