@@ -39,8 +39,8 @@ OURS = tuple(
     for folder in ("waitroom", "checkout", "inventory", "tests")
 )
 
-# The time that an example takes tells of the machine and not of the code. `make endure` tries twenty
-# times as many examples.
+# The time that an example takes tells of the machine and not of the code. `make endure` tries
+# twenty times as many examples.
 for profile, examples in (("quick", 25), ("thorough", 500)):
     hypothesis_settings.register_profile(
         profile,
