@@ -72,6 +72,10 @@ SECONDS = Histogram(
 )
 _children: dict[tuple[str, int], Histogram] = {}
 
+# Hears of changes that were refused because another site's page sent them.
+CrossSiteTold = Callable[[web.Request], Awaitable[None]]
+CROSS_SITE_TOLD: "web.AppKey[CrossSiteTold]" = web.AppKey("cross_site_told")
+
 # The address of the service as browsers know it, where that is set.
 OWN_ORIGIN: "web.AppKey[Origin | None]" = web.AppKey("own_origin")
 # Routes that change nothing by any method: a proxy asks there by that of the request in question.
@@ -292,6 +296,10 @@ async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
         refuse_cross_site(request, route)
         response = await handler(request)
         status = response.status
+    except CrossSite as refusal:
+        response, status = _refused(request, refusal), refusal.status
+        if (told := request.config_dict.get(CROSS_SITE_TOLD)) is not None:
+            await told(request)
     except Refusal as refusal:
         response, status = _refused(request, refusal), refusal.status
     except web.HTTPException as error:

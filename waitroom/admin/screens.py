@@ -56,6 +56,7 @@ SCREENS = (
 # The screens at `/admin/{name}`, in the order of their links.
 BEYOND = (
     Screen(name="audit", title="Audit", own=True),
+    Screen(name="security", title="Security", role="admin", own=True),
     Screen(name="people", title="People", role="admin", own=True),
     Screen(name="keys", title="API keys", role="admin", own=True),
     Screen(name="webhooks", title="Webhooks", own=True),

@@ -165,6 +165,9 @@ class WebhooksAdmin:
             kinds=_known(wish.kinds),
             who=operator.name,
         )
+        await self._guard.note(
+            "webhook_added", operator, request, endpoint_id=endpoint_id, url=_shortened(url)
+        )
         endpoint = _body(await self._endpoints.read(endpoint_id), operator)
         return json_response(EndpointSecret(endpoint=endpoint, secret=secret), status=201)
 
@@ -186,6 +189,10 @@ class WebhooksAdmin:
         if "url" in changes:
             detail["url"] = _shortened(await vet(changes["url"], allow_private=self._allow_private))
         await self._endpoints.change(endpoint_id, who=operator.name, detail=detail, **changes)
+        if "url" in changes:
+            await self._guard.note(
+                "webhook_moved", operator, request, endpoint_id=endpoint_id, url=detail["url"]
+            )
         return json_response(_body(await self._endpoints.read(endpoint_id), operator))
 
     @described(status=204)
@@ -194,6 +201,9 @@ class WebhooksAdmin:
         endpoint = await self._endpoints.read(_endpoint_id(request))
         shown = _shortened(URL(endpoint.url))
         await self._endpoints.delete(endpoint.endpoint_id, shown=shown, who=operator.name)
+        await self._guard.note(
+            "webhook_deleted", operator, request, endpoint_id=endpoint.endpoint_id, url=shown
+        )
         return web.Response(status=204)
 
     @described(answer=EndpointSecret)
@@ -201,6 +211,7 @@ class WebhooksAdmin:
         """Replace the secret of an endpoint. The old one signs too for a while."""
         endpoint_id = _endpoint_id(request)
         secret = await self._endpoints.rotate(endpoint_id, who=operator.name)
+        await self._guard.note("webhook_secret_rotated", operator, request, endpoint_id=endpoint_id)
         endpoint = _body(await self._endpoints.read(endpoint_id), operator)
         return json_response(EndpointSecret(endpoint=endpoint, secret=secret))
 

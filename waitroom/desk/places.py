@@ -3,6 +3,7 @@
 import os
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 
@@ -98,13 +99,24 @@ def new_code() -> str:
 
 
 class Places:
-    """A shopper's actions on a place, other than claiming it."""
+    """A shopper's actions on a place, other than claiming it.
 
-    def __init__(self, tickets: Tickets, *, store: PlaceStore, memory: Memory) -> None:
+    `on_move` hears from which network a place was moved: one that moves many may trade in them.
+    """
+
+    def __init__(
+        self,
+        tickets: Tickets,
+        *,
+        store: PlaceStore,
+        memory: Memory,
+        on_move: Callable[[str], Awaitable[None]],
+    ) -> None:
         self._tickets = tickets
         self._board = tickets.board
         self._store = store
         self._memory = memory
+        self._on_move = on_move
         self._profiles: dict[str, tuple[float, list[ProfileOffer]]] = {}
 
     async def step_aside(self, view: RoomView, ticket: Ticket) -> TicketStanding:
@@ -189,6 +201,7 @@ class Places:
         if moved is None:
             # Another code moved it meanwhile; the answer tells no more than that to a wrong code.
             raise CodeUnknown
+        await self._on_move(network)
         return moved
 
     async def bring(
@@ -203,6 +216,7 @@ class Places:
         moved = await self._carry(view, place, ticket_id=os.urandom(TICKET_ID_BYTES), own=own)
         if moved is None:
             raise TicketMoved
+        await self._on_move(network)
         return moved
 
     async def _carry(

@@ -19,6 +19,7 @@ from inventory.kit.doors.origins import origin_of
 from inventory.kit.http import (
     ASKED_ONLY,
     BODY_BYTES_MAX,
+    CROSS_SITE_TOLD,
     OWN_ORIGIN,
     PROBLEM_PAGE,
     PROCESS,
@@ -248,6 +249,7 @@ def make_app(service: Service) -> web.Application:
         secure=settings.secure,
     )
     app[ACCESS] = guard.access
+    app[CROSS_SITE_TOLD] = service.security_events.cross_site_refused
     routes = [route for api in apis_of(service, guard, crowds) for route in api.routes()]
     app[OPENAPI] = OpenApi(routes, access=guard.access, pages=service.pages)
     app.add_routes([*routes, *app[OPENAPI].routes()])

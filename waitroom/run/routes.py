@@ -18,6 +18,7 @@ from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.keys_admin import KeysAdmin
 from waitroom.admin.accounts.people import PeopleAdmin
 from waitroom.admin.audit.audit import AuditAdmin
+from waitroom.admin.audit.security import SecurityAdmin
 from waitroom.admin.first.account import FirstAccount
 from waitroom.admin.first.first import FirstSale
 from waitroom.admin.first.share import ShareAdmin
@@ -102,6 +103,13 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
     yield from _for_operators_of_rooms(service, guard, crowds)
     yield from _for_the_first_sale(service, guard, screens)
     yield AuditAdmin(guard, actions=service.actions, board=service.board, screens=screens)
+    yield SecurityAdmin(
+        guard,
+        events=service.event_store,
+        operators=service.operators,
+        screens=screens,
+        keep_days=service.settings.keep_security_events_days,
+    )
     yield KeysAdmin(guard, keys=service.keys, screens=screens)
     yield PeopleAdmin(guard, operators=service.operators, actions=service.actions, screens=screens)
     yield WebhooksAdmin(
@@ -141,7 +149,7 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
     mail_offered = service.mail_sender is not None
     returns = Returns(tickets, store=service.lines, mail_offered=mail_offered)
     returns_api = ReturnsApi(returns, credentials, board=board)
-    places = Places(tickets, store=service.places, memory=service.memory)
+    places = _places(service)
     messages = Messages(
         tickets,
         store=service.places,
@@ -200,6 +208,15 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         pages=service.pages,
         returns=returns_api.at_checkout,
         stripe_key=service.settings.stripe_publishable_key if service.stripe else "",
+    )
+
+
+def _places(service: Service) -> Places:
+    return Places(
+        service.tickets,
+        store=service.places,
+        memory=service.memory,
+        on_move=service.security_events.place_moved,
     )
 
 

@@ -33,7 +33,7 @@ function wire() {
     event.preventDefault();
     if (!mayRead(...ENDS.map($))) return;
     const query = new URLSearchParams();
-    for (const name of ["who", "about"]) if ($(name).value) query.set(name, $(name).value);
+    for (const name of ["who", "about", "network"]) if ($(name)?.value) query.set(name, $(name).value);
     for (const name of ENDS) if (readMoment($(name))) query.set(name, readMoment($(name)));
     location.assign(`?${query}`);
   });

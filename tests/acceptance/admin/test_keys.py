@@ -24,7 +24,7 @@ OPEN_TO_ALL = {"/admin/login", "/admin/logout", "/admin/first"}
 # Routes that only a signed-in person may call. Every other one names the scope that a key needs.
 CLOSED = re.compile(
     r"""/admin(/(new|people|account|password|operators|actions|audit|audit\.csv|keys|webhooks
-    |deliveries|first|screens|preview)(/.*)?)?
+    |security|security\.csv|deliveries|first|screens|preview)(/.*)?)?
     |/admin/rooms/\{room\}/(preview|look/\{hash\}\.css|qr\.\{ending\}|gate/known-user/secret)""",
     re.VERBOSE,
 )

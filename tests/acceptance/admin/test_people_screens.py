@@ -60,6 +60,7 @@ async def test_people_are_added_changed_and_shut_out_and_the_record_tells_it_in_
     await expect(acts.nth(-2)).to_contain_text("ann made an account for bo, as viewer")
     await expect(acts.nth(-1)).to_contain_text("made an account for ann, as admin")
     await filter_the_room(page, acts, site)
+    await find_security_events(page, acts)
 
 
 async def add_somebody(page: Page) -> str:
@@ -126,6 +127,21 @@ async def filter_the_room(page: Page, acts: Any, site: Site) -> None:
     assert row["reason"].startswith("'=")
     await check_page(page)
     await _a_record_in_the_zone_of_the_operator(page, acts)
+
+
+async def find_security_events(page: Page, acts: Any) -> None:
+    """Find who tried to sign in as ann, and read the file of it."""
+    await page.locator("header").get_by_role("link", name="Security").click()
+    await expect(acts.first).to_contain_text("ann saved the record of actions of the room drop")
+    await check_page(page)
+    await page.get_by_label("About").select_option("attempts")
+    await page.get_by_label("Person or key").fill("ann")
+    await page.get_by_role("button", name="Show", exact=True).click()
+    await expect(acts).to_have_text([re.compile("failed, as ann, with a wrong password")])
+    async with page.expect_download() as saved:
+        await page.get_by_role("link", name="Save as a CSV file").click()
+    (row,) = await rows_of(await saved.value)
+    assert (row["kind"], row["who"], row["network"]) == ("sign_in_failed", "ann", "127.0.0.1")
 
 
 async def _a_record_in_the_zone_of_the_operator(page: Page, acts: Any) -> None:

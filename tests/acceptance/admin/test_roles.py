@@ -47,6 +47,8 @@ ROUTES = {
     ("GET", "/admin/audit"): "viewer",
     ("GET", "/admin/audit.csv"): "viewer",
     ("GET", "/admin/rooms/{room}/audit.csv"): "viewer",
+    ("GET", "/admin/security"): "admin",
+    ("GET", "/admin/security.csv"): "admin",
     ("GET", "/admin/people"): "admin",
     ("GET", "/admin/first/room"): "admin",
     ("POST", "/admin/first/room"): "admin",

@@ -1,15 +1,17 @@
 """The log of security events: what is in it, what never gets there, and who sees it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 from aiohttp.test_utils import TestClient
 from signing_in import sign_in
-from support import PASSWORD, execute
+from support import PASSWORD, execute, open_room
 
-from waitroom.admin.accounts.events import SINGLE_MAX, EventFilter, SecurityEvent
+from waitroom.admin.accounts.events import LEAST, SINGLE_MAX, EventFilter, NewEvent, SecurityEvent
+from waitroom.admin.accounts.sign_in import OperatorStore
+from waitroom.cli.accounts.noting import noting
 from waitroom.run.service import Service
 
 Client = TestClient[Any, Any]
@@ -24,7 +26,13 @@ async def test_sign_ins_are_noted_with_the_network_and_the_reason_and_never_a_pa
     service: Service, client: Client
 ) -> None:
     header = await sign_in(service, client, "admin", name="boss")
-    for name, password in (("boss", "wrong"), ("BOSS", "wrong"), (PASSWORD, ""), (PASSWORD, "x")):
+    for name, password in (
+        ("boss", "wrong"),
+        ("BOSS", "wrong"),
+        (PASSWORD, ""),
+        (PASSWORD, "x"),
+        ("a\0", "x"),
+    ):
         await client.post("/admin/login", data={"name": name, "password": password})
     await client.post("/admin/logout", headers=header)
 
@@ -77,3 +85,96 @@ async def test_events_are_only_ever_added_and_go_when_their_time_is_over(
     assert await service.event_store.forget(timedelta(days=1), 100) == 0
     assert await service.event_store.forget(timedelta(0), 1) == 1
     assert [one.kind for one in await noted(service)] == ["sign_in_failed"]
+
+
+async def test_exports_and_changes_of_rights_are_noted_and_only_admins_read_of_them(
+    service: Service, client: Client
+) -> None:
+    await open_room(service)
+    admin = await sign_in(service, client, "admin", name="boss")
+    viewer = await sign_in(service, client, "viewer")
+    new = {"name": "ann", "role": "viewer", "password": PASSWORD}
+    await client.post("/admin/operators", json=new, headers=admin)
+    await client.patch("/admin/operators/ann", json={"password": PASSWORD[::-1]}, headers=admin)
+    await client.delete("/admin/operators/ann/sessions", headers=admin)
+    key = {"name": "till", "scopes": ["orders"]}
+    made = await (await client.post("/admin/keys", json=key, headers=admin)).json()
+    program = {"Authorization": f"Bearer {made['secret']}"}
+    await client.get("/admin/rooms/drop/orders.csv", headers=program)
+    wrong = {"old": "wrong", "new": PASSWORD[::-1]}
+    await client.post("/admin/password", json=wrong, headers=viewer)
+    elsewhere = {**admin, "Origin": "https://evil.example"}
+    await client.post("/admin/operators", json=new, headers=elsewhere)
+    await service.event_store.add(
+        NewEvent(kind="signed_in", who="=1+1", network="192.0.2.7", at=datetime.now(UTC))
+    )
+
+    listed = await (await client.get("/admin/security?limit=200", headers=admin)).json()
+    sheet = await (await client.get("/admin/security.csv?about=sign_ins", headers=admin)).text()
+    about = await (await client.get("/admin/security?who=ann", headers=admin)).json()
+    from_there = await (await client.get("/admin/security?network=192.0.2.7", headers=admin)).json()
+    refused = [
+        (await client.get(path, headers=headers)).status
+        for path in ("/admin/security", "/admin/security.csv")
+        for headers in (viewer, program)
+    ]
+    (exported,) = await noted(service, kinds=["exported"], who="boss")
+
+    assert [event["sentence"] for event in listed["events"]][::-1] == [
+        "boss signed in",
+        "viewer signed in",
+        "boss made an account for ann as viewer",
+        "boss changed the account of ann: a new password",
+        "boss ended 0 sessions of ann",
+        "boss made the API key till for orders",
+        "The key till saved the orders of the room drop",
+        "An attempt to sign in failed, as viewer, with a wrong password",
+        "A change that a page of another site sent was refused",
+        "=1+1 signed in",
+    ]
+    assert [event["kind"] for event in about["events"]] == [
+        "sessions_ended",
+        "operator_changed",
+        "operator_added",
+    ]
+    assert [event["who"] for event in from_there["events"]] == ["=1+1"]
+    assert ",'=1+1,192.0.2.7,1," in sheet
+    assert "API key" not in sheet
+    assert exported.detail == {"what": "security_events"}
+    assert refused == [403] * 4
+    assert PASSWORD[::-1] not in repr(listed)
+
+
+async def test_many_moved_places_of_a_network_are_one_event_and_a_few_are_none(
+    service: Service,
+) -> None:
+    events = service.security_events
+    for _ in range(LEAST["places_moved"]):
+        await events.place_moved("192.0.2.1")
+    await events.place_moved("192.0.2.2")
+
+    await events.flush(all_of_them=True)
+
+    (event,) = await noted(service)
+    assert (event.kind, event.network, event.count) == ("places_moved", "192.0.2.1", 10)
+
+
+async def test_a_command_notes_what_it_changed_and_nothing_where_it_changed_nothing(
+    service: Service,
+) -> None:
+    for name in ("ann", "bo"):
+        await service.operators.add(name, role="admin", password=PASSWORD)
+    change = noting(
+        lambda pool: OperatorStore(pool).change("ann", actor=None, role="viewer"),
+        "operator_changed",
+        operator="ann",
+        role="viewer",
+        active=None,
+    )
+
+    changed = [await change(service.pool) for _ in range(2)]
+
+    (event,) = await noted(service)
+    assert changed == [True, False]
+    assert (event.kind, event.who, event.network) == ("operator_changed", "cli", "")
+    assert event.detail == {"operator": "ann", "role": "viewer"}

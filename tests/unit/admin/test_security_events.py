@@ -1,6 +1,7 @@
 """Bursts of security events: what strangers cause without end becomes few rows."""
 
-from waitroom.admin.accounts.events import NETWORKS_MAX, SINGLE_MAX, WINDOW_S, Bursts
+from waitroom.admin.accounts.events import KINDS, NETWORKS_MAX, SINGLE_MAX, WINDOW_S, Bursts
+from waitroom.admin.audit.security_words import ATTEMPTS, PREDICATES, SUBJECTS
 
 
 def test_few_attempts_are_written_singly_and_a_million_become_one_event_a_minute() -> None:
@@ -42,3 +43,8 @@ def test_a_network_that_tries_little_leaves_no_second_event_and_kinds_are_counte
     assert [(one.kind, one.count) for one in bursts.take(0.0, all_of_them=True)] == [
         ("key_refused", 2)
     ]
+
+
+def test_every_kind_of_event_has_a_sentence_and_a_subject_by_which_it_is_found() -> None:
+    assert {*PREDICATES, *ATTEMPTS} == set(KINDS)
+    assert {kind for _, kinds in SUBJECTS.values() for kind in kinds} == set(KINDS)

@@ -56,6 +56,7 @@ OfStrangers = Literal[
     "sign_in_limited",
     "factor_failed",
     "key_refused",
+    "first_code_refused",
     "cross_site_refused",
     "places_moved",
 ]
@@ -75,6 +76,7 @@ OfOperators = Literal[
     "key_added",
     "key_ended",
     "webhook_added",
+    "webhook_moved",
     "webhook_secret_rotated",
     "webhook_deleted",
     "site_secret_made",
@@ -83,6 +85,8 @@ OfOperators = Literal[
 Kind = OfStrangers | OfOperators
 OF_STRANGERS: frozenset[str] = frozenset(get_args(OfStrangers))
 KINDS: tuple[str, ...] = (*get_args(OfOperators), *get_args(OfStrangers))
+# Kinds that are nothing by themselves: so many from one network within a window are an event.
+LEAST = {"places_moved": 10}
 # Kinds in which `who` is only what someone typed, and may be a password in the wrong field.
 _TYPED = frozenset({"sign_in_failed", "sign_in_limited"})
 
@@ -168,7 +172,7 @@ class Bursts:
                 network = ""
             window = self._windows.setdefault((kind, network), _Window(now))
         window.seen += 1
-        if network and window.seen <= SINGLE_MAX:
+        if network and window.seen <= _single_max(kind):
             return True
         if name and len(window.names) < NAMES_MAX:
             window.names.add(name)
@@ -184,8 +188,8 @@ class Bursts:
         found = []
         for kind, network in over:
             window = self._windows.pop((kind, network))
-            count = window.seen - SINGLE_MAX if network else window.seen
-            if count > 0:
+            count = window.seen - _single_max(kind) if network else window.seen
+            if count >= LEAST.get(kind, 1):
                 found.append(
                     Burst(
                         kind=kind,
@@ -196,6 +200,10 @@ class Bursts:
                     )
                 )
         return found
+
+
+def _single_max(kind: str) -> int:
+    return 0 if kind in LEAST else SINGLE_MAX
 
 
 class EventStore:
@@ -271,7 +279,7 @@ class Events:
         self._waiting: deque[NewEvent] = deque(maxlen=WAITING_MAX)
 
     async def note(
-        self, kind: Kind, who: str, request: web.Request | None = None, **detail: object
+        self, kind: Kind, who: str, request: web.Request | None = None, /, **detail: object
     ) -> None:
         """Note an event that `who` caused, from the network of the request.
 
@@ -281,7 +289,17 @@ class Events:
         the event is about, if it is another than `who`.
         """
         network = "" if request is None else client_network(request)
-        who = who[:NAME_LENGTH_MAX]
+        await self._note(kind, who[:NAME_LENGTH_MAX], network, detail)
+
+    async def place_moved(self, network: str) -> None:
+        """Note that a shopper's place was moved from a network, which is an event if many are."""
+        await self._note("places_moved", "", network, {})
+
+    async def cross_site_refused(self, request: web.Request) -> None:
+        """Note that a page of another site sent a change."""
+        await self.note("cross_site_refused", "", request)
+
+    async def _note(self, kind: Kind, who: str, network: str, detail: Json) -> None:
         values = {name: value for name, value in detail.items() if value is not None}
         event = NewEvent(kind=kind, who=who, network=network, detail=values, at=datetime.now(UTC))
         if kind in OF_STRANGERS and not self._bursts.is_single(
@@ -315,7 +333,7 @@ class Events:
             who=event.who,
             network=event.network,
             count=event.count,
-            **{f"about_{name}": value for name, value in event.detail.items()},
+            **event.detail,
         )
         try:
             await self._store.add(event)

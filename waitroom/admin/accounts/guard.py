@@ -64,7 +64,7 @@ class Guard:
         self._memory = memory
         self._pages = pages
         self._devices = devices
-        self._events = events
+        self.events = events
         self._attempts_per_minute = attempts_per_minute
         self._secure = secure
         prefix = "__Host-" if secure else ""
@@ -143,7 +143,7 @@ class Guard:
         try:
             return await self._keys.use(secret)
         except KeyRefused:
-            await self._events.note("key_refused", "", request)
+            await self.events.note("key_refused", "", request)
             await self._memory.limit(
                 f"key:address:{client_network(request)}",
                 per_minute=self._attempts_per_minute,
@@ -157,6 +157,12 @@ class Guard:
             with suppress(SignInNeeded):
                 return await self._operators.operator(secret)
         raise SignInNeeded
+
+    async def note(
+        self, kind: Kind, operator: Operator, request: web.Request, /, **detail: object
+    ) -> None:
+        """Note a security event that an operator or a program caused."""
+        await self.events.note(kind, operator.name, request, **detail)
 
     async def show_login(self, request: web.Request) -> web.Response:
         """Ask for name and password; a service without any operator is set up first."""
@@ -175,7 +181,7 @@ class Guard:
         except (WrongPassword, TooManyRequests) as refusal:
             limited = isinstance(refusal, TooManyRequests)
             kind: Kind = "sign_in_limited" if limited else "sign_in_failed"
-            await self._events.note(kind, name, request)
+            await self.events.note(kind, name, request)
             page = self._pages.render(
                 "login.html",
                 {"problem": refusal.body(), "to": to},
@@ -184,7 +190,7 @@ class Guard:
             )
             page.headers.update(refusal.headers)
             return page
-        await self._events.note("signed_in", name, request)
+        await self.events.note("signed_in", name, request)
         # A new secret at each sign-in makes a session that an attacker fixed beforehand worthless.
         response = web.HTTPSeeOther(to)
         self.remember(response, secret)
@@ -239,7 +245,7 @@ class Guard:
     async def sign_out(self, request: web.Request) -> web.Response:
         for secret in _sent(request, self._cookie):
             if (named := await self._operators.sign_out(secret)) is not None:
-                await self._events.note("signed_out", named, request)
+                await self.events.note("signed_out", named, request)
         response = web.HTTPSeeOther("/admin/login")
         response.del_cookie(self._cookie, secure=self._secure)
         raise response

@@ -94,6 +94,9 @@ class KeysAdmin:
             expires_at=wish.expires_at,
         )
         secret = await self._keys.add(new, maker=operator, now=datetime.now(UTC))
+        await self._guard.note(
+            "key_added", operator, request, key=wish.name, scopes=wish.scopes, rooms=wish.rooms
+        )
         return json_response(MadeKey(name=wish.name, secret=secret), status=201)
 
     @described(body=KeyEnd, body_required=False, answer=KeyEnded, refusals=(UnknownKey,))
@@ -104,4 +107,6 @@ class KeysAdmin:
             raise NotFound("There is no such key.")
         body = await read_body(request, _END) if request.can_read_body else KeyEnd()
         ended = await self._keys.end(key_id=int(number), who=operator.name, reason=body.reason)
+        if ended:
+            await self._guard.note("key_ended", operator, request, key_id=int(number))
         return json_response(KeyEnded(ended=ended))

@@ -133,6 +133,9 @@ class PeopleAdmin:
         await self._operators.add(
             wish.name, role=wish.role, password=wish.password, who=operator.name
         )
+        await self._guard.note(
+            "operator_added", operator, request, operator=wish.name, role=wish.role
+        )
         return json_response(NewAccount(name=wish.name, role=wish.role, active=True), status=201)
 
     @described(
@@ -147,9 +150,11 @@ class PeopleAdmin:
         changes = {name: value for name, value in said.items() if value is not UNSET}
         if not changes:
             raise BadRequest("Say what is to change: role, active or password.")
-        changed = await self._operators.change(
-            request.match_info["name"], actor=operator, **changes
-        )
+        name = request.match_info["name"]
+        changed = await self._operators.change(name, actor=operator, **changes)
+        if changed:
+            shown = {**changes, "password": "new"} if "password" in changes else changes
+            await self._guard.note("operator_changed", operator, request, operator=name, **shown)
         return json_response(AccountChanged(changed=changed))
 
     @described(answer=SessionsEnded, refusals=(UnknownOperator,))
@@ -157,6 +162,7 @@ class PeopleAdmin:
         """End all sessions of an operator."""
         name = request.match_info["name"]
         ended = await self._operators.sign_out_everywhere(name, who=operator.name)
+        await self._guard.note("sessions_ended", operator, request, operator=name, sessions=ended)
         return json_response(SessionsEnded(sessions_ended=ended))
 
     @described(query=(_LIMIT, _CURSOR), answer=ActionPage)
@@ -175,7 +181,12 @@ class PeopleAdmin:
         wish = await read_body(request, _PASSWORD)
         # A stranger at an unlocked screen must not be able to guess the password there.
         await self._guard.limit_attempts(request, operator.name)
-        secret = await self._operators.change_password(operator, old=wish.old, new=wish.new)
+        try:
+            secret = await self._operators.change_password(operator, old=wish.old, new=wish.new)
+        except WrongPassword:
+            await self._guard.note("sign_in_failed", operator, request, at="password")
+            raise
+        await self._guard.note("password_changed", operator, request)
         response = web.Response(status=204)
         self._guard.remember(response, secret)
         return response

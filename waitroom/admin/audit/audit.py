@@ -116,6 +116,7 @@ class AuditAdmin:
         parts = self._actions.parts(wanted)
         # A refusal has to come before the answer begins.
         found = await anext(parts)
+        await self._guard.note("exported", operator, request, what="actions", room=room)
         name = f"{room or 'all-rooms'}-audit.csv"
         return await send_file(request, _sheet(found, parts), name=name, headers=_CSV)
 
@@ -130,8 +131,8 @@ class AuditAdmin:
         asked = _Asked(
             who=_WHO.of(query)[:200],
             about=_ABOUT.of(query) or "",
-            first=_moment(_FROM.of(query), "From"),
-            last=_moment(_TO.of(query), "To"),
+            first=moment_in(_FROM.of(query), "From"),
+            last=moment_in(_TO.of(query), "To"),
         )
         if asked.about and asked.about not in SUBJECTS:
             raise BadRequest(f"“About” is one of {', '.join(SUBJECTS)}, or empty.")
@@ -170,8 +171,8 @@ def _told(action: Action, names: dict[str, str]) -> Json:
     }
 
 
-def _moment(text: str, label: str) -> str:
-    """Return a moment of the filter as text, in UTC, or "" for none; raises `BadRequest`.
+def moment_in(text: str, label: str) -> str:
+    """Return a moment of a filter as text, in UTC, or "" for none; raises `BadRequest`.
 
     The screen's script sends moments with their offset. Without it the form has a time in UTC.
     """

@@ -43,12 +43,15 @@ class FirstAccount:
             await self._operators.add_first(name, password=password, code=kept["code"])
         except WrongCode as refusal:
             problems.at["code"] = refusal.detail
+            await self._guard.events.note("first_code_refused", "", request)
         except TooManyRequests as refusal:
             return self._page(kept, problems, refused=refusal.detail, status=refusal.status)
         except BadRequest as refusal:
             problems.at[str(refusal.fields.get("field", "name"))] = refusal.detail
         if problems:
             return self._page(kept, problems, status=400)
+        await self._guard.events.note("operator_added", name, request, role="admin")
+        await self._guard.events.note("signed_in", name, request)
         response = web.HTTPSeeOther("/admin/first/room")
         self._guard.remember(response, await self._operators.sign_in(name, password))
         raise response

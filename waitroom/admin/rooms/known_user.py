@@ -52,6 +52,8 @@ class KnownUserAdmin:
             room, change.rules(room), who=operator.name, reason=change.reason
         )
         await self._known_users.refresh()
+        if keys is not None:
+            await self._guard.note("site_secret_made", operator, request, room=room)
         return await self._answer(room, keys)
 
     async def _require_site(self, room: str, customer: str, operator: Operator) -> None:
@@ -77,6 +79,7 @@ class KnownUserAdmin:
         """Give the site of a room new keys, and tell them once. The former end at once."""
         room = request.match_info["room"]
         keys = await self._store.renew_secret(room, who=operator.name)
+        await self._guard.note("site_secret_made", operator, request, room=room)
         await self._known_users.refresh()
         return await self._answer(room, keys)
 

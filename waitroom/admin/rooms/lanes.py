@@ -207,7 +207,9 @@ class LanesAdmin:
             until=_UNTIL.of(query),
             note=note,
         )
-        return await self._file(room, asked, operator, partial(write_people, people))
+        made = await self._file(room, asked, operator, partial(write_people, people))
+        await self._guard.note("exported", operator, request, what="invitations", room=room)
+        return made
 
     async def _make(
         self, room: str, asked: NewInvitations, operator: Operator

@@ -99,6 +99,7 @@ class OrdersAdmin:
         pages = self._history.pages(room, _wanted(request, operator), seller=operator.scope)
         # A refusal has to come before the answer begins.
         found = await anext(pages)
+        await self._guard.note("exported", operator, request, what="orders", room=room)
         name = f"{room}-orders.csv"
         return await send_file(request, _sheet(found, pages), name=name, headers=_CSV)
 

@@ -9,6 +9,7 @@ import msgspec
 
 from waitroom.admin.accounts.keys import KeyStore, ListedKey, NewKey
 from waitroom.admin.accounts.scopes import SCOPES, SCOPES_MAY
+from waitroom.cli.accounts.noting import noting
 from waitroom.cli.options import NOTE, WholeNumber, plainly, settings_options, with_pool
 
 DAYS_MAX = 3650
@@ -50,7 +51,17 @@ def key_add(
         rooms=rooms or None,
         expires_at=None if days is None else now + timedelta(days=days),
     )
-    secret = with_pool(config, overrides, lambda pool: KeyStore(pool).add(new, maker=None, now=now))
+    secret = with_pool(
+        config,
+        overrides,
+        noting(
+            lambda pool: KeyStore(pool).add(new, maker=None, now=now),
+            "key_added",
+            key=name,
+            scopes=new.scopes,
+            rooms=new.rooms,
+        ),
+    )
     click.echo(secret)
 
 
@@ -82,6 +93,12 @@ def _line(one: ListedKey) -> str:
 def key_end(name: str, reason: str, config: Path | None, **overrides: Any) -> None:
     """End a key at once."""
     ended = with_pool(
-        config, overrides, lambda pool: KeyStore(pool).end(name=name, who="cli", reason=reason)
+        config,
+        overrides,
+        noting(
+            lambda pool: KeyStore(pool).end(name=name, who="cli", reason=reason),
+            "key_ended",
+            key=name,
+        ),
     )
     click.echo(f"{name}: {'ended' if ended else 'had ended before'}")

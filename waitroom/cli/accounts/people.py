@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from waitroom.admin.accounts.sign_in import ROLES, OperatorStore
+from waitroom.cli.accounts.noting import noting
 from waitroom.cli.options import fail, plainly, settings_options, with_pool
 
 
@@ -28,7 +29,12 @@ def operator_add(
     with_pool(
         config,
         overrides,
-        lambda pool: OperatorStore(pool).add(name, role=role, password=password),
+        noting(
+            lambda pool: OperatorStore(pool).add(name, role=role, password=password),
+            "operator_added",
+            operator=name,
+            role=role,
+        ),
     )
 
 
@@ -76,8 +82,15 @@ def operator_change(
     changed = with_pool(
         config,
         overrides,
-        lambda pool: OperatorStore(pool).change(
-            name, actor=None, role=role, active=active, password=password
+        noting(
+            lambda pool: OperatorStore(pool).change(
+                name, actor=None, role=role, active=active, password=password
+            ),
+            "operator_changed",
+            operator=name,
+            role=role,
+            active=active,
+            password="new" if new_password else None,
         ),
     )
     click.echo(f"{name}: {'changed' if changed else 'nothing to do'}")
@@ -90,6 +103,12 @@ def operator_change(
 def operator_sign_out(name: str, config: Path | None, **overrides: Any) -> None:
     """End an operator's sessions."""
     ended = with_pool(
-        config, overrides, lambda pool: OperatorStore(pool).sign_out_everywhere(name, who="cli")
+        config,
+        overrides,
+        noting(
+            lambda pool: OperatorStore(pool).sign_out_everywhere(name, who="cli"),
+            "sessions_ended",
+            operator=name,
+        ),
     )
     click.echo(f"{name}: {ended} session(s) ended")
