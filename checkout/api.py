@@ -17,6 +17,7 @@ from checkout.order_mail_store import OrderMail
 from checkout.order_store import OrderStore, SessionView
 from checkout.refusals import (
     ContentChanged,
+    PaidTooSoon,
     PaymentDeclined,
     UnknownOrder,
 )
@@ -40,6 +41,8 @@ from inventory.refusals import (
 log = structlog.get_logger()
 
 RETRY_AFTER_S = "2"
+# A request of a page is held open for this long at most until its hold can be paid.
+PAY_WAIT_MAX_S = 5
 # After so long the lease itself is over.
 LET_GO_EVERY_S, LET_GO_TRIES = 1.0, 35
 
@@ -139,6 +142,22 @@ class Checkout:
             if done:
                 task.result()
         return await self.orders.read(order_id)
+
+    async def pay_when_due(
+        self, session: Session, *, hold_id: UUID, key: str, **shown: Any
+    ) -> Order:
+        """Pay, after the seconds that are left until the room lets this shopper pay.
+
+        A browser without a script cannot wait by itself. A long wait is told instead.
+        """
+        pay = partial(self.pay, session, hold_id=hold_id, key=key, **shown)
+        try:
+            return await pay()
+        except PaidTooSoon as refusal:
+            if refusal.seconds_left > PAY_WAIT_MAX_S:
+                raise
+            await asyncio.sleep(refusal.seconds_left)
+        return await pay()
 
     async def _begin(self, session_id: int, *, key: UUID, **asked: Any) -> tuple[UUID, bool]:
         """Begin a payment, and once more where that got no reply.

@@ -9,6 +9,7 @@ from checkout.api import Checkout
 from checkout.order import OrderBody, OrderRequest
 from checkout.refusals import (
     ContentChanged,
+    PaidTooSoon,
     PaymentDeclined,
     TooManyDeclines,
     TotalChanged,
@@ -198,6 +199,7 @@ class CheckoutApi:
         refusals=(
             *_UNCHANGED,
             PaymentDeclined,
+            PaidTooSoon,
             TooManyDeclines,
             TotalChanged,
             ContentChanged,

@@ -13,7 +13,13 @@ import asyncpg
 from checkout.driving.attempt import Attempt, Taken
 from checkout.gateway.gateway import Payment
 from checkout.order import CLOSED, TRANSITIONS, Order, OrderState, read_order
-from checkout.refusals import ContentChanged, TooManyDeclines, TotalChanged, UnknownOrder
+from checkout.refusals import (
+    ContentChanged,
+    PaidTooSoon,
+    TooManyDeclines,
+    TotalChanged,
+    UnknownOrder,
+)
 from inventory.kit.database import SHOPPER_TIMEOUT_S, Pool, ask, connection, load_queries
 from inventory.kit.language.aloud import drawn
 from inventory.kit.language.language import phrase
@@ -130,7 +136,8 @@ class OrderStore:
 
         `shown_minor` and `shown_content` are the total and the items that the shopper saw. Raises
         `ContentChanged` where the hold has others by now, `TotalChanged` where it costs
-        another amount by now, `TooManyDeclines`, and what stands in the way of paying the hold.
+        another amount by now, `PaidTooSoon`, `TooManyDeclines`, and what stands in the way of
+        paying the hold.
         """
         order = (session_id, hold_id, key, body_hash)
         row = await self._write_order(*order, rest=(gateway, token, shown_minor, shown_content))
@@ -145,6 +152,8 @@ class OrderStore:
                 raise ContentChanged
             case "total_changed":
                 raise TotalChanged(total_minor=row["figure"])
+            case "too_soon":
+                raise PaidTooSoon(seconds_left=row["figure"])
             case "too_many_declines":
                 raise TooManyDeclines
             case "already_paid":

@@ -275,7 +275,7 @@ class CheckoutPages:
         form = await read_form(request)
         try:
             address = self._checkout.mail.checked(form.get("email", ""))
-            order = await self._checkout.pay(
+            order = await self._checkout.pay_when_due(
                 session,
                 hold_id=hold_id,
                 # One page has one key and a button for each hold.

@@ -98,6 +98,17 @@ class ContentChanged(Refusal):
     title = "The items have changed. Please look at them again before you pay."
 
 
+class PaidTooSoon(Refusal):
+    """`seconds_left` is the time until the hold can be paid."""
+
+    code, status = "paid_too_soon", 409
+    title = "This can be paid in {seconds_left} s. Your items stay held. Please try again then."
+
+    def __init__(self, *, seconds_left: int = 1) -> None:
+        self.seconds_left = seconds_left
+        super().__init__(headers={"Retry-After": str(seconds_left)}, seconds_left=seconds_left)
+
+
 class TooManyDeclines(Refusal):
     code, status = "too_many_declines", 429
     title = "Too many payments were declined. Please ask the shop."

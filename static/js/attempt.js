@@ -15,6 +15,16 @@ export function attempt(name, wish) {
   return key;
 }
 
+/** Send, and once more when a room lets its shoppers pay. @template {{ data: any }} T @param {() => Promise<T>} send */
+export async function onceDue(send) {
+  let answer = await send();
+  while (answer.data?.code === "paid_too_soon") {
+    await new Promise((wake) => setTimeout(wake, answer.data.seconds_left * 1000));
+    answer = await send();
+  }
+  return answer;
+}
+
 /** Forget the key of an attempt that got its answer; the next one is a new attempt. @param {string} name */
 export function settle(name) {
   memory.delete(name);

@@ -1,5 +1,5 @@
 import { ask, addressOf, NoAnswer } from "./api.js";
-import { attempt, settle } from "./attempt.js";
+import { attempt, onceDue, settle } from "./attempt.js";
 import { whileBarred } from "./busy.js";
 import { tick, wind } from "./checkout-clock.js";
 import { $, announce, answerWith, chosen, clearChosen, drawHolds, offerPartial, problem, spellItems, together, wireSteppers } from "./checkout-view.js";
@@ -122,7 +122,7 @@ async function pay(_, submitter) {
   const token = new FormData($("pay-form")).get("token");
   const name = `pay ${id}`;
   const { total_minor: total, content } = session.holds.find((other) => other.hold_id === id) ?? {};
-  const { ok, status, data } = await ask("POST", `/checkout/orders${here}`, { body: { hold_id: id, payment: { token }, total_minor: total, content, email: $("pay-email")?.value.trim() }, key: attempt(name, `${token} ${total} ${content}`) });
+  const { ok, status, data } = await onceDue(() => ask("POST", `/checkout/orders${here}`, { body: { hold_id: id, payment: { token }, total_minor: total, content, email: $("pay-email")?.value.trim() }, key: attempt(name, `${token} ${total} ${content}`) }));
   settle(name);
   // A gateway's own script may take part.
   document.dispatchEvent(new CustomEvent("pay-answer", { detail: { status, data } }));

@@ -24,6 +24,8 @@ BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.25, 5.0
 RETRY_AFTER_MAX_S = 30.0
 # The service is busy or away for now; the same request may be granted later.
 RETRIED = frozenset({429, 502, 503, 504})
+# A conflict that passes by itself, such as a payment that comes too soon, says when.
+CONFLICT = 409
 # These may be sent twice: the second changes nothing more.
 REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 
@@ -40,6 +42,11 @@ class Answer:
     @property
     def good(self) -> bool:
         return self.status < 400
+
+    @property
+    def passes(self) -> bool:
+        """Say whether the same request may be granted later."""
+        return self.status in RETRIED or (self.status == CONFLICT and self.retry_after_s > 0)
 
 
 class HttpClient:
@@ -148,7 +155,7 @@ class HttpClient:
                 if last:
                     words = str(error) or type(error).__name__
                     raise NoAnswer(f"{method} {path}: {words}") from error
-            if answer is not None and (last or answer.status not in RETRIED):
+            if answer is not None and (last or not answer.passes):
                 return answer
             await asyncio.sleep(pause_s(attempt, answer))
         raise AssertionError("the last attempt returns or raises")

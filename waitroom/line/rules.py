@@ -71,6 +71,8 @@ class RoomRules:
     hold_s: int
     hold_extensions_max: int
     payment_window_s: int
+    # The least time from the claim to the first payment.
+    pay_after_s: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
-from waitroom.client.http_client import RETRIED, Answer, HttpClient, headers_of, pause_s
+from waitroom.client.http_client import Answer, HttpClient, headers_of, pause_s
 from waitroom.client.problem import NoAnswer
 from waitroom.load.bodies import ProblemBody
 from waitroom.load.journey import Journey
@@ -106,7 +106,7 @@ class Wire:
                 self.surprise(journey, 0, type(error).__name__)
             else:
                 self._note(journey, answer)
-                if answer.status not in RETRIED:
+                if not answer.passes:
                     return answer
             if attempt < ATTEMPTS_MAX - 1:
                 await asyncio.sleep(pause_s(attempt, answer))

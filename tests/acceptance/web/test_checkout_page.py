@@ -85,6 +85,23 @@ async def test_a_decline_is_said_beside_the_button_and_the_hold_goes_on_until_th
     await expect(free).to_have_text("3 left")
 
 
+@pytest.mark.parametrize("script", [True, False])
+async def test_a_shopper_who_pays_too_soon_waits_a_moment_and_notices_nothing(
+    service: Service, site: Site, pages: Pages, *, script: bool
+) -> None:
+    page = await pages(java_script_enabled=script)
+    await hold_a_mug(service, site, page, script=script)
+    await execute(
+        service,
+        """UPDATE room SET pay_after_s = (
+               SELECT 1 + ceil(extract(epoch FROM shopper_now() - claimed_at)) FROM admission)""",
+    )
+
+    await page.locator("#pay-button").click()
+
+    await page.wait_for_url("**/checkout/orders/*")
+
+
 async def test_a_room_without_stock_lets_through_and_offers_nothing(
     service: Service, site: Site, pages: Pages
 ) -> None:

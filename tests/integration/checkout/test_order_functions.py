@@ -21,6 +21,7 @@ from support import execute, shift_clock
 from checkout import order_store
 from checkout.gateway.deterministic_gateway import DECLINE
 from checkout.order import TRANSITIONS, OrderState
+from checkout.refusals import PaidTooSoon
 from inventory.kit.problem import IdempotencyKeyReused
 from inventory.refusals import AlreadyPaid, HoldExpired, OutOfStock, PaymentRunning, UnknownHold
 from waitroom.run.app import Service
@@ -104,6 +105,24 @@ async def test_a_declined_payment_gives_the_hold_its_own_deadline_back(service: 
     assert 40 < extra.total_seconds() <= 60
     await shift_clock(service, 61)
     assert await service.holds.expire(100) == 1
+    await all_is_well(service)
+
+
+async def test_nothing_is_paid_sooner_than_a_person_could(service: Service) -> None:
+    session, held = await a_hold(service)
+    await execute(service, "UPDATE room SET pay_after_s = DEFAULT")
+
+    with pytest.raises(PaidTooSoon) as refused:
+        await start(service, session, held)
+    untouched = await hold_of(service, held)
+    await shift_clock(service, 2)
+    order_id, fresh = await start(service, session, held)
+
+    assert refused.value.seconds_left in {1, 2}
+    assert refused.value.headers == {"Retry-After": str(refused.value.seconds_left)}
+    assert not untouched["paying"]
+    assert fresh
+    assert (await service.payments.drive(order_id)).state is OrderState.PAID
     await all_is_well(service)
 
 

@@ -157,6 +157,7 @@ _RULES: dict[str, _Rule] = {
     "session_s": _Rule("the time in the shop", duration),
     "hold_s": _Rule("the time for which items are held", duration),
     "payment_window_s": _Rule("the time to pay", duration),
+    "pay_after_s": _Rule("the time from entering to the first payment", duration),
 }
 _SWITCHES = {
     "public": "the listing in the shop",

@@ -62,6 +62,7 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True):
     hold_s: int
     hold_extensions_max: int
     payment_window_s: int
+    pay_after_s: int
     grace_s: int
     units_promised: int
     disappointed_max: float

@@ -80,7 +80,7 @@ BEGIN
             'policy', m.policy, 'disappointed_max', m.disappointed_max, 'seats_max', m.seats_max,
             'calls_per_minute', m.calls_per_minute, 'batch_max', m.batch_max, 'claim_window_s', m.claim_window_s,
             'session_s', m.session_s, 'hold_s', m.hold_s, 'hold_extensions_max', m.hold_extensions_max,
-            'payment_window_s', m.payment_window_s, 'grace_s', m.grace_s, 'units_promised', m.units_promised,
+            'payment_window_s', m.payment_window_s, 'pay_after_s', m.pay_after_s, 'grace_s', m.grace_s, 'units_promised', m.units_promised,
             'order_units_max', m.order_units_max, 'returns_window_s', m.returns_window_s) END)));
     IF m.status = 'scheduled' AND in_status = 'open' THEN PERFORM close_entries(m.room_id); END IF;
     INSERT INTO operator_action (room_id, who, action, detail, reason)
@@ -171,6 +171,7 @@ BEGIN
         calls_per_minute = changed.calls_per_minute, batch_max = changed.batch_max,
         claim_window_s = changed.claim_window_s, session_s = changed.session_s, hold_s = changed.hold_s,
         hold_extensions_max = changed.hold_extensions_max, payment_window_s = changed.payment_window_s,
+        pay_after_s = changed.pay_after_s,
         grace_s = changed.grace_s, units_promised = changed.units_promised,
         order_units_max = changed.order_units_max, customers_only = changed.customers_only,
         returns_window_s = changed.returns_window_s, doors_at = changed.doors_at,

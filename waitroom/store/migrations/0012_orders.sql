@@ -71,15 +71,15 @@ END $$;
 -- changed after a decline. A repeat of the same key finds the same order. `shown` is the total that the
 -- shopper saw, `shown_content` names the lines (`content_of` in inventory/hold.py says the same), each or NULL.
 -- Verdicts: started, replay, other_body, no_such_hold, hold_expired,
--- payment_running, already_paid, total_changed (to `figure`), content_changed,
--- too_many_declines.
+-- payment_running, already_paid, total_changed (to `figure`), content_changed, too_soon (by `figure`
+-- seconds), too_many_declines.
 CREATE FUNCTION start_payment(
     in_order uuid, in_session bigint, in_hold uuid, key uuid, hash bytea, in_reference text,
     in_gateway text, token text, shown bigint, shown_content text, in_driver uuid,
     OUT verdict text, OUT found_order uuid, OUT figure bigint)
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
-    a admission; h hold; p purchase; t timestamptz; total bigint; money text; room_window interval;
+    a admission; h hold; p purchase; t timestamptz; total bigint; money text; room_window interval; first_at timestamptz;
 BEGIN
     -- Leaving locks the admission too, so a hold is not released under a payment that begins.
     SELECT * INTO a FROM admission x WHERE x.admission_id = in_session FOR NO KEY UPDATE;
@@ -117,7 +117,11 @@ BEGIN
         verdict := 'content_changed'; RETURN;
     END IF;
     IF shown <> total THEN verdict := 'total_changed'; figure := total; RETURN; END IF;
-    SELECT time_for(m.payment_window_s, a.time_factor) INTO room_window FROM room m WHERE m.room_id = h.room_id;
+    SELECT time_for(m.payment_window_s, a.time_factor), a.claimed_at + make_interval(secs => m.pay_after_s)
+        INTO room_window, first_at FROM room m WHERE m.room_id = h.room_id;
+    IF first_at > t THEN
+        verdict := 'too_soon'; figure := ceil(extract(epoch FROM first_at - t)); RETURN;
+    END IF;
     UPDATE hold x SET paying = true, unpaid_until = x.expires_at,
             payment_until = COALESCE(x.payment_until, GREATEST(x.expires_at, t + room_window)),
             expires_at = GREATEST(x.expires_at, COALESCE(x.payment_until, t + room_window))

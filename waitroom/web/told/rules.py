@@ -184,6 +184,7 @@ _RULES: dict[str, tuple[str, Write]] = {
     "session_s": (phrase("time inside"), _time),
     "hold_s": (phrase("time for which items are held"), _time),
     "payment_window_s": (phrase("time to pay"), _time),
+    "pay_after_s": (phrase("time from entering to the first payment"), _time),
     "public": (phrase("listing in the shop"), _switch),
     "fairness_public": (phrase("public fairness report"), _switch),
     "stock_elsewhere": (phrase("stock kept by another shop"), _switch),
