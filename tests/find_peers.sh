@@ -1,8 +1,8 @@
 #!/bin/sh
-# Prints the path of a program that stands in front of sites: nginx, caddy or haproxy. Where root runs this,
+# Prints the path of a program that tests run beside the service, such as nginx or promtool. Where root runs this,
 # Debian's package of it is installed if it is missing; else one line says which package is.
 name=$1
-case $name in nginx) package=nginx-light ;; *) package=$name ;; esac
+case $name in nginx) package=nginx-light ;; promtool) package=prometheus ;; *) package=$name ;; esac
 PATH=$PATH:/usr/sbin
 
 command -v "$name" && exit 0

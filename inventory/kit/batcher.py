@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from inventory.kit.database import work_for
 from inventory.kit.problem import Busy, Refusal
@@ -16,6 +16,17 @@ log = structlog.get_logger()
 
 BATCHES = Counter("waitroom_batches_total", "Engine calls made by the batchers.", ["batcher"])
 BATCHED = Counter("waitroom_batched_total", "Requests that went out in batches.", ["batcher"])
+QUEUED = Gauge(
+    "waitroom_queue",
+    "Requests that waited for an engine call when the last one was made.",
+    ["batcher"],
+    multiprocess_mode="livesum",
+)
+REFUSED = Counter(
+    "waitroom_queue_refused_total",
+    "Requests that were refused because too many waited, or because they waited too long.",
+    ["batcher"],
+)
 
 Item = TypeVar("Item")
 Verdict = TypeVar("Verdict")
@@ -82,10 +93,12 @@ class Batcher(Generic[Item, Verdict]):
         self._clock: asyncio.TimerHandle | None = None
         self._closed = False
         self._batches, self._batched = BATCHES.labels(name), BATCHED.labels(name)
+        self._queued, self._refused = QUEUED.labels(name), REFUSED.labels(name)
 
     def submit(self, item: Item) -> asyncio.Future[Verdict]:
         """Queue one item; the returned future holds its verdict or raises its refusal."""
         if self._closed or len(self._queue) >= self._queue_max:
+            self._refused.inc()
             raise Busy
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Verdict] = loop.create_future()
@@ -110,6 +123,7 @@ class Batcher(Generic[Item, Verdict]):
         """Refuse the items whose time is up; one timer serves the whole queue."""
         loop = asyncio.get_running_loop()
         while self._queue and self._queue[0][2] <= loop.time():
+            self._refused.inc()
             _settle(self._queue.popleft()[1], Busy())
         self._clock = loop.call_at(self._queue[0][2], self._refuse_overdue) if self._queue else None
 
@@ -158,6 +172,7 @@ class Batcher(Generic[Item, Verdict]):
     async def _run(self, batch: "list[_Queued[Item, Verdict]]") -> None:
         self._batches.inc()
         self._batched.inc(len(batch))
+        self._queued.set(len(self._queue))
         try:
             verdicts = await self._flush([item for item, _, _ in batch])
         except Refusal as refusal:

@@ -18,6 +18,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 import asyncpg
+from prometheus_client import Histogram
 
 from inventory.kit.problem import Busy, EngineDown
 
@@ -76,6 +77,12 @@ _SESSION = {
 SHARE_WAITING_MAX = 512
 SHARE_WAIT_MAX_S = 5.0
 
+WAITED = Histogram(
+    "waitroom_connection_wait_seconds",
+    "The time for which work waited for one of its process's connections to PostgreSQL.",
+    buckets=(0.001, 0.005, 0.025, 0.1, 0.5, 1, 2.5, 5),
+)
+
 # The room that the present task works for; empty for work of no room.
 _room: ContextVar[str] = ContextVar("room", default="")
 
@@ -113,8 +120,9 @@ class Shares:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.append(turn)
         try:
-            async with asyncio.timeout(SHARE_WAIT_MAX_S):
-                await turn
+            with WAITED.time():
+                async with asyncio.timeout(SHARE_WAIT_MAX_S):
+                    await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
                 # Granted in the very moment in which the wait ended.

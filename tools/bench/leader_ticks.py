@@ -25,7 +25,8 @@ from rich.table import Table
 
 from inventory.kit.database import connection
 from waitroom.leader.health_watch import HealthWatch
-from waitroom.leader.room_lead import FAILURES, Parts, RoomLead
+from waitroom.leader.measures import FAILURES
+from waitroom.leader.room_lead import Parts, RoomLead
 from waitroom.run.app import open_service
 from waitroom.run.logs import set_up_logs
 from waitroom.run.service import Service

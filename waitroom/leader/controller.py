@@ -20,7 +20,8 @@ from inventory.kit.database import work_for
 from inventory.kit.problem import Refusal
 from waitroom.leader.drawing import Drawing
 from waitroom.leader.health_watch import HealthWatch
-from waitroom.leader.room_lead import FAILURES, OfficeLost, Parts, RoomLead
+from waitroom.leader.measures import FAILURES, LEADING, TICK
+from waitroom.leader.room_lead import OfficeLost, Parts, RoomLead
 from waitroom.store.memory import Memory
 from waitroom.store.office_store import OfficeStore
 from waitroom.store.series.series_store import SeriesStore
@@ -90,11 +91,13 @@ class Controller:
             if self.leading:
                 log.warning("office_lost", term=self.term)
             self.leading = False
+            LEADING.set(0)
             return
         if not self.leading or term != self.term:
             log.info("office_taken", term=term, leader=self.me)
             await self._let_go()
         self.leading, self.term = True, term
+        LEADING.set(1)
 
     async def _each_second(
         self,
@@ -145,9 +148,11 @@ class Controller:
         # Apart from the room's shoppers, so that a crowd leaves its leader a connection.
         work_for(f"leader of {lead.room_id}")
         try:
-            await lead.tick(term=self.term)
+            with TICK.time():
+                await lead.tick(term=self.term)
         except OfficeLost:
             self.leading = False
+            LEADING.set(0)
         except (Refusal, asyncpg.PostgresError) as error:
             FAILURES.labels("room").inc()
             log.warning("room_tick_failed", room_id=lead.room_id, error=repr(error))

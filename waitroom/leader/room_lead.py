@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import msgspec
 import structlog
-from prometheus_client import Counter, Gauge
 
 from waitroom.leader.drawing import Drawing
 from waitroom.leader.health_watch import HealthWatch
+from waitroom.leader.measures import FAILURES, tell
 from waitroom.line.caller import Caller
-from waitroom.line.control.alerts import CODES, LEADER_AWAY, LOOKS_BACK, alerts
+from waitroom.line.control.alerts import LOOKS_BACK, alerts
 from waitroom.line.control.moment import LeaderFigures, Moment
 from waitroom.line.control.waited import Waited
 from waitroom.line.forecast.sell_out import sell_out
@@ -31,18 +31,6 @@ FORECAST_EVERY_S = 60.0
 # after so many times as long, so that all of it stays a small part of the engine's time.
 SERIES_EVERY_S = 5.0
 SERIES_REST = 50.0
-FAILURES = Counter(
-    "waitroom_leader_failures_total",
-    "Failures of a room's leader, by the part of its tick that failed.",
-    ["part"],
-)
-
-ALERT = Gauge(
-    "waitroom_room_alert",
-    "1 while something in a room needs an operator's act, by what it is.",
-    ["room", "alert"],
-    multiprocess_mode="livemostrecent",
-)
 
 
 class OfficeLost(Exception):
@@ -201,12 +189,10 @@ class RoomLead:
         self._series_due = started + max(SERIES_EVERY_S, SERIES_REST * took)
 
     def _watch(self, row: Moment, room: str) -> None:
-        """Raise the alerts that stand with this row, and lower all others."""
+        """Tell Prometheus the figures of this row, and the alerts that stand with it."""
         self._rows = [*(one for one in self._rows if one.at >= row.at - LOOKS_BACK), row]
         found = {one.code for one in alerts(self._rows, now=row.at, leads=True, leader_silent_s=0)}
-        for code in CODES:
-            if code != LEADER_AWAY:
-                ALERT.labels(room, code).set(code in found)
+        tell(room, row, found)
 
     async def _waits_of(self, room: RoomSnapshot) -> Waited:
         """Return the waits of the last minute; a new leader reads first when the waiting joined."""

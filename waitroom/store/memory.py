@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 import redis.asyncio as redis
 import structlog
+from prometheus_client import Counter
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -19,6 +20,11 @@ from redis.exceptions import RedisError
 from inventory.kit.problem import TooManyRequests
 
 log = structlog.get_logger()
+
+AWAY = Counter(
+    "waitroom_valkey_away_total",
+    "Failures of Valkey, each of which leaves it alone for a moment.",
+)
 
 TIMEOUT_S = 1.0
 PAUSE_S = 1.0
@@ -61,6 +67,7 @@ class Memory:
             return await call()
         except (RedisError, OSError, TimeoutError) as error:
             if time.monotonic() >= self._away_until:
+                AWAY.inc()
                 log.warning("valkey_away", error=repr(error))
             self._away_until = time.monotonic() + PAUSE_S
             return otherwise

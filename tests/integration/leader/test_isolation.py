@@ -11,7 +11,7 @@ from shop import hold, sessions_in
 from support import eventually, execute, open_room, shift_clock, tick
 
 from inventory.kit.problem import Busy
-from waitroom.leader.room_lead import FAILURES
+from waitroom.leader.measures import FAILURES
 from waitroom.line.forecast import flow
 from waitroom.line.forecast.forecaster import Supply
 from waitroom.line.forecast.learning.demand import Demand
