@@ -28,9 +28,7 @@ def base(name: str) -> str:
 
 
 def questions(dashboard: dict[str, Any]) -> list[str]:
-    return [
-        target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())
-    ]
+    return [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
 
 
 def test_alerts_and_dashboard_name_metrics_that_there_are() -> None:
