@@ -67,6 +67,7 @@ APART = (
     Screen(name="rooms", title="Rooms", sellers=True),
     Screen(name="new", title="Make a room", role="admin"),
     Screen(name="first", title="New sale", role="operator", own=True),
+    Screen(name="confirm", title="Confirm that it is you", sellers=True, own=True),
 )
 
 # The words for a room's state, in the order in which the list of rooms has them.

@@ -127,11 +127,11 @@ class WebhooksAdmin:
         one = "/admin/webhooks/{endpoint}"
         return [
             web.get("/admin/webhooks", as_role("viewer", self.list)),
-            web.post("/admin/webhooks", as_role("admin", self.add)),
+            web.post("/admin/webhooks", as_role("admin", self.add, fresh=True)),
             web.get(one, as_role("viewer", self.read)),
-            web.patch(one, as_role("admin", self.change)),
-            web.delete(one, as_role("admin", self.delete)),
-            web.post(f"{one}/rotate", as_role("admin", self.rotate)),
+            web.patch(one, as_role("admin", self.change, fresh=True)),
+            web.delete(one, as_role("admin", self.delete, fresh=True)),
+            web.post(f"{one}/rotate", as_role("admin", self.rotate, fresh=True)),
             web.post(f"{one}/test", as_role("operator", self.test)),
             web.post(f"{one}/replay", as_role("operator", self.replay_failed)),
             web.get(f"{one}/deliveries", as_role("viewer", self.deliveries)),

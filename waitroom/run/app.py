@@ -242,11 +242,11 @@ def make_app(service: Service) -> web.Application:
         operators=service.operators,
         keys=service.keys,
         memory=service.memory,
-        pages=service.pages,
         devices=service.devices,
         events=service.security_events,
         attempts_per_minute=settings.sign_in_attempts_per_minute,
         secure=settings.secure,
+        second_factor_required=settings.second_factor == "required",
     )
     app[ACCESS] = guard.access
     app[CROSS_SITE_TOLD] = service.security_events.cross_site_refused

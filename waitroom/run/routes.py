@@ -14,6 +14,10 @@ from inventory.kit.assets import Assets
 from inventory.kit.language.switch_api import LanguageSwitch
 from inventory.kit.pages import static_folder
 from inventory.pictures.api import PicturesApi
+from waitroom.admin.accounts.factors.checks import FactorChecks
+from waitroom.admin.accounts.factors.factors_api import FactorsApi
+from waitroom.admin.accounts.factors.proofs_api import ProofsApi
+from waitroom.admin.accounts.factors.sign_in_pages import SignInPages
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.keys_admin import KeysAdmin
 from waitroom.admin.accounts.people import PeopleAdmin
@@ -87,7 +91,6 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
     yield from _for_customers(service)
     yield LogApi(service.public_log, pages=LogPages(service.public_log, pages=service.pages))
     yield FairnessApi(service.board, guard, store=service.fairness, pages=service.pages)
-    yield guard
     screens = Screens(
         guard,
         board=service.board,
@@ -99,6 +102,7 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
         takes_money=service.gateway.name != "test",
     )
     yield screens
+    yield from _for_accounts(service, guard, screens)
     yield from _for_operators_of_the_shop(service, guard)
     yield from _for_operators_of_rooms(service, guard, crowds)
     yield from _for_the_first_sale(service, guard, screens)
@@ -110,8 +114,6 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
         screens=screens,
         keep_days=service.settings.keep_security_events_days,
     )
-    yield KeysAdmin(guard, keys=service.keys, screens=screens)
-    yield PeopleAdmin(guard, operators=service.operators, actions=service.actions, screens=screens)
     yield WebhooksAdmin(
         guard,
         endpoints=service.endpoints,
@@ -321,6 +323,22 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
     )
     # Last, since its verbs (`/admin/rooms/{room}/{verb}`) would take the others' names for theirs.
     yield rooms
+
+
+def _for_accounts(service: Service, guard: Guard, screens: Screens) -> Iterator[Api]:
+    """Return the sign-in of operators, their accounts, and the keys of programs."""
+    operators = service.operators
+    checks = FactorChecks(
+        guard,
+        store=service.factors,
+        authenticators=service.authenticators,
+        passkeys=service.passkeys,
+    )
+    yield SignInPages(guard, operators=operators, checks=checks, pages=service.pages)
+    yield ProofsApi(guard, operators=operators, checks=checks, screens=screens)
+    yield FactorsApi(guard, checks=checks)
+    yield KeysAdmin(guard, keys=service.keys, screens=screens)
+    yield PeopleAdmin(guard, operators=operators, actions=service.actions, screens=screens)
 
 
 def _for_the_first_sale(service: Service, guard: Guard, screens: Screens) -> Iterator[Api]:

@@ -28,6 +28,8 @@ from inventory.kit.signing import Seal
 from inventory.money import format_amount, uncommon_digits
 from inventory.sweeper import RoomSweep, Sweeper
 from waitroom.admin.accounts.events import NAMES_PURPOSE, Events
+from waitroom.admin.accounts.factors.authenticator import Authenticators
+from waitroom.admin.accounts.factors.passkeys import Passkeys
 from waitroom.admin.accounts.guard import DEVICE_PURPOSE
 from waitroom.desk.board import Board
 from waitroom.desk.called.messages import PURPOSE as MAILBOXES
@@ -115,6 +117,9 @@ class Service(Stores):
     # Signs the cookies of browsers in which an operator has signed in.
     devices: Seal
     security_events: Events
+    # Operators' second factors.
+    authenticators: Authenticators
+    passkeys: Passkeys
     # Makes the fingerprints of addresses to which messages go.
     mailboxes: Seal
     stripe: "StripeApi | None" = None
@@ -144,11 +149,7 @@ def build_service(
     known_users = KnownUsers(stores.known_user_store)
     board = Board(store=stores.lines, memory=memory, seal=TicketSeal(secrets.keys))
     looks = RoomLooks(stores.look_store)
-    entrance = Entrance(
-        identity=identity,
-        invitations=stores.invitations,
-        seal=InvitationSeal(secrets.keys),
-    )
+    entrance = _entrance(secrets, stores, identity)
     networks, way_in = Networks(memory), WayIn()
     drawing = Drawing(stores.draws, seeds=SeedBook(secrets.keys), log_key=log_key)
     refunds = Refunds(stores.refund_store, gateway)
@@ -194,8 +195,15 @@ def build_service(
         pages=_pages(settings, looks),
         devices=Seal(secrets.keys, DEVICE_PURPOSE),
         security_events=Events(stores.event_store, names=Seal(secrets.keys, NAMES_PURPOSE)),
+        authenticators=Authenticators(secrets.keys, issuer=settings.brand),
+        passkeys=Passkeys(settings.base_url, brand=settings.brand),
         mailboxes=Seal(secrets.keys, MAILBOXES),
     )
+
+
+def _entrance(secrets: Secrets, stores: Stores, identity: Identity) -> Entrance:
+    seal = InvitationSeal(secrets.keys)
+    return Entrance(identity=identity, invitations=stores.invitations, seal=seal)
 
 
 def _webhook_sender(settings: Settings, secrets: Secrets, stores: Stores) -> WebhookSender:

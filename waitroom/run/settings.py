@@ -80,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     keep_security_events_days: Days = 365
     trusted_proxies: list[str] = []
     sign_in_attempts_per_minute: Count = 10
+    second_factor: Literal["optional", "required"] = "optional"
     customer_issuer: str = ""
     customer_audience: str = ""
     customer_jwks_url: str = ""

@@ -18,6 +18,7 @@ from inventory.product_store import CatalogueStore
 from inventory.sku_store import StockStore
 from waitroom.admin.accounts.actions import ActionStore
 from waitroom.admin.accounts.events import EventStore
+from waitroom.admin.accounts.factors.factor_store import FactorStore
 from waitroom.admin.accounts.keys import KeyStore
 from waitroom.admin.accounts.sign_in import OperatorStore
 from waitroom.gate.gate_store import GateStore
@@ -53,8 +54,8 @@ class Stores:
     `elsewhere` for rooms whose stock another system keeps.
     The shelf: `holds`, `stock` (SKUs), `products`, `ledger`, `imports`, `pictures`.
     The till: `orders`, `refund_store`, `history`, `customers`.
-    The operators: `operators`, API `keys`, `actions`, security `event_store`, `endpoints` of
-    webhooks.
+    The operators: `operators`, their `factors`, API `keys`, `actions`, security `event_store`,
+    `endpoints` of webhooks.
     Sent outside: `outbox`, `mails`. Reports: `analytics`, `fairness`.
     """
 
@@ -89,6 +90,7 @@ class Stores:
     customers: CustomerStore
     operators: OperatorStore
     keys: KeyStore
+    factors: FactorStore
     actions: ActionStore
     event_store: EventStore
     endpoints: EndpointStore
@@ -137,6 +139,7 @@ def stores_on(pool: Pool, *, audit_pool: Pool, beat_pool: Pool, keys: Sequence[b
         customers=CustomerStore(pool),
         operators=OperatorStore(pool),
         keys=KeyStore(pool),
+        factors=FactorStore(pool),
         actions=ActionStore(pool),
         event_store=EventStore(pool),
         endpoints=EndpointStore(pool, EndpointSecrets(keys)),

@@ -1,5 +1,6 @@
 import { ask, addressOf, NoAnswer, pathIn } from "../api.js";
 import { markField } from "./fields.js";
+import { proved } from "./proof.js";
 
 /** @param {string} id */
 export const $ = (id) => /** @type {any} */ (document.getElementById(id));
@@ -7,8 +8,16 @@ export const $ = (id) => /** @type {any} */ (document.getElementById(id));
 /** @returns {string} the room that the address names */
 export const room = () => $("admin").dataset.room;
 
-/** Send a request as the signed-in operator. @param {string} method @param {string} path under /admin @param {any} [body] @param {string} [key] @param {number} [withinMs] */
-export const admin = (method, path, body, key, withinMs) => ask(method, `/admin${path}`, { body, key, withinMs });
+/**
+ * Send a request as the signed-in operator. An act that needs a fresh proof asks for it here, and is then sent again; the form stays as it is.
+ * @param {string} method @param {string} path under /admin @param {any} [body] @param {string} [key] @param {number} [withinMs]
+ */
+export async function admin(method, path, body, key, withinMs) {
+  const send = () => ask(method, `/admin${path}`, { body, key, withinMs });
+  const answer = await send();
+  const stale = answer.status === 403 && answer.data?.code === "fresh_sign_in_needed";
+  return stale && await proved(answer.data.ways) ? send() : answer;
+}
 
 /** @param {string} [path] */
 export const inRoom = (path = "") => `/rooms/${encodeURIComponent(room())}${path}`;

@@ -1,6 +1,6 @@
-import { ask, NoAnswer } from "../api.js";
+import { NoAnswer } from "../api.js";
 import { whileBarred } from "../busy.js";
-import { $, refuse, sentence, signIn, told } from "./api.js";
+import { $, admin, refuse, sentence, signIn, told } from "./api.js";
 import { attempt, settle } from "../attempt.js";
 import { minorOf, money } from "../money.js";
 
@@ -88,10 +88,10 @@ function wish() {
  * @returns {Promise<boolean>} whether it was made
  */
 async function send(at, kind, body, button, done) {
-  const url = `/admin/orders/${order.order_id}/${kind}`, name = `${kind} ${order.order_id}`;
+  const url = `/orders/${order.order_id}/${kind}`, name = `${kind} ${order.order_id}`;
   told(at);
   try {
-    const { ok, status, data } = await whileBarred(button, () => ask("POST", url, { body, key: attempt(name, body) }));
+    const { ok, status, data } = await whileBarred(button, () => admin("POST", url, body, attempt(name, body)));
     settle(name);
     if (status === 401) { signIn(); return false; }
     told(at, ok ? { done: status === 202 ? `${done} The payment provider has not answered yet.` : done } : { problem: sentence(status, data) });

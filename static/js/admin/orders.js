@@ -1,6 +1,7 @@
 import { addressOf, NoAnswer } from "../api.js";
 import { $, admin, inRoom, sentence, signIn, tableRow, told } from "./api.js";
 import { closeOrder, openOrder, stateOf, wireOrder } from "./orders-order.js";
+import { confirmed } from "./proof.js";
 import { plural } from "../format.js";
 import { money } from "../money.js";
 import { mayRead, momentOf, readMoment, setMoment, watchMoment } from "../moment.js";
@@ -120,6 +121,10 @@ $("clear").addEventListener("click", () => {
   search();
 });
 $("status").addEventListener("change", search);
+$("csv").addEventListener("click", async (event) => {
+  event.preventDefault();
+  if (await confirmed()) location.assign($("csv").href);
+});
 $("more").addEventListener("click", async () => {
   const page = mayAsk() ? await read(older) : null;
   if (!page) return;

@@ -161,6 +161,19 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         {"key": "shop", "scopes": ["steer"], "expires_at": "2026-11-22T12:00:00+00:00"},
         "made the API key shop with the scopes steer, until 22 Nov 2026 12:00 UTC",
     ),
+    (
+        "add_factor",
+        {"operator": "ann", "factor": "authenticator"},
+        "set up an authenticator app as a second factor",
+    ),
+    (
+        "remove_factor",
+        {"operator": "ann", "factor": "passkey", "name": "Blue key"},
+        "removed the passkey “Blue key” as a second factor",
+    ),
+    ("remove_factors", {"operator": "bo"}, "removed all second factors of bo"),
+    ("make_recovery_codes", {"operator": "ann"}, "made new recovery codes"),
+    ("use_recovery_code", {"operator": "ann"}, "signed in with a recovery code"),
     ("end_key", {"key": "shop"}, "ended the API key shop"),
     ("change_password", {"operator": "ann"}, "chose another password"),
     (

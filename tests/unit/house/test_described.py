@@ -31,8 +31,9 @@ FOR_BROWSERS = re.compile(
     | (GET|POST)\ /rooms/\{room\}/mailed(/stop|/bring)?
     | GET\ /rooms/\{room\}/(opening\.ics|look/\{hash\}\.css)
     | (GET|POST)\ /checkout(/(find|hold|change|release|extend|pay|unwish|leave|customer))?
-    | (GET|POST)\ /admin/(login|logout|first(/.*)?)
+    | (GET|POST)\ /admin/(login(/.*)?|logout|confirm|first(/.*)?)
     | GET\ /admin(/(new|people|account|audit|screens/.*|preview/.*))?
+    | GET\ /admin/account/authenticator\.svg
     | GET\ /admin/rooms/\{room\}/(preview|qr\.\{ending\}|look/\{hash\}\.css)
     | GET\ /api
     # KnownUser V3 leads browsers to and fro.

@@ -1,4 +1,4 @@
-"""Access control: the sign-in, and the guard before every other route of the operators."""
+"""Access control: the guard before the routes of the operators, and the cookies of a sign-in."""
 
 import secrets
 from collections.abc import Awaitable, Callable
@@ -10,13 +10,18 @@ from yarl import URL
 
 from inventory.kit.doors.client import api_key, bearer, client_network
 from inventory.kit.doors.cookies import values_of
-from inventory.kit.http import read_form, wants_html
-from inventory.kit.pages import Pages
-from inventory.kit.problem import Forbidden, TooManyRequests
+from inventory.kit.http import wants_html
+from inventory.kit.problem import Forbidden, Refusal
 from inventory.kit.signing import Seal
 from waitroom.admin.accounts.events import Events, Kind
 from waitroom.admin.accounts.keys import KeyStore
-from waitroom.admin.accounts.refusals import KeyRefused, SignInNeeded, TwoCredentials, WrongPassword
+from waitroom.admin.accounts.refusals import (
+    FreshSignInNeeded,
+    KeyRefused,
+    SecondFactorNeeded,
+    SignInNeeded,
+    TwoCredentials,
+)
 from waitroom.admin.accounts.scopes import Access, Scope
 from waitroom.admin.accounts.sign_in import Operator, OperatorStore
 from waitroom.store.memory import Memory
@@ -30,6 +35,8 @@ DEVICE_MAX_AGE_S = 180 * 24 * 3600
 
 SCREENS = "/admin"
 SIGN_IN = "/admin/login"
+CONFIRM = "/admin/confirm"
+ACCOUNT = "/admin/account"
 # The longest address that the sign-in leads back to.
 ADDRESS_MAX = 2000
 
@@ -45,7 +52,7 @@ ACCESS: "web.AppKey[dict[Handler, Access]]" = web.AppKey("access")
 
 
 class Guard:
-    """Signs operators in and out, and guards every other route."""
+    """Guards the operators' routes, and keeps the cookies of their sessions."""
 
     def __init__(
         self,
@@ -53,31 +60,24 @@ class Guard:
         operators: OperatorStore,
         keys: KeyStore,
         memory: Memory,
-        pages: Pages,
         devices: Seal,
         events: Events,
         attempts_per_minute: int,
         secure: bool,
+        second_factor_required: bool,
     ) -> None:
         self._operators = operators
         self._keys = keys
         self._memory = memory
-        self._pages = pages
         self._devices = devices
         self.events = events
         self._attempts_per_minute = attempts_per_minute
         self._secure = secure
-        prefix = "__Host-" if secure else ""
+        self.second_factor_required = second_factor_required
+        self.prefix = prefix = "__Host-" if secure else ""
         # The rule of each handler that `as_role` made.
         self.access: dict[Handler, Access] = {}
         self._cookie, self._device_cookie = prefix + COOKIE, prefix + DEVICE_COOKIE
-
-    def routes(self) -> list[web.RouteDef]:
-        return [
-            web.get("/admin/login", self.show_login),
-            web.post("/admin/login", self.sign_in),
-            web.post("/admin/logout", self.sign_out),
-        ]
 
     def as_role(
         self,
@@ -86,11 +86,15 @@ class Guard:
         *,
         sellers: bool = False,
         scope: Scope | tuple[Scope, ...] = (),
+        fresh: bool = False,
+        before_factor: bool = False,
     ) -> Handler:
         """Let only operators of this role or above do an action, and programs with its scope.
 
         With `sellers`, sellers may do it too; the action then has to keep to `operator.scope`. Of
-        several scopes one is enough; without a scope no API key may do it.
+        several scopes one is enough; without a scope no API key may do it. A dangerous action is
+        `fresh`: its person proves who they are again, unless they did so lately. What leads to a
+        second factor is open `before_factor`, where each operator must have one.
         """
         scopes = scope if isinstance(scope, tuple) else (scope,)
 
@@ -105,14 +109,29 @@ class Guard:
             request[OPERATOR] = operator
             try:
                 operator.require(role, sellers=sellers)
+                if not before_factor:
+                    self._require_factor(operator)
+                if fresh:
+                    operator.require_fresh()
                 return await action(request, operator)
+            except (FreshSignInNeeded, SecondFactorNeeded) as refusal:
+                if request.method == "GET" and wants_html(request):
+                    raise web.HTTPSeeOther(_before(refusal, request)) from None
+                raise
             except Forbidden:
                 if wants_html(request):
                     request[ADMINS] = await self._operators.admins()
                 raise
 
-        self.access[guarded] = Access(role=role, sellers=sellers, scopes=scopes)
+        self.access[guarded] = Access(
+            role=role, sellers=sellers, scopes=scopes, fresh=fresh, before_factor=before_factor
+        )
         return guarded
+
+    def _require_factor(self, operator: Operator) -> None:
+        """Raise `SecondFactorNeeded` for a person without one, where each must have one."""
+        if self.second_factor_required and operator.session and not operator.session.has_factor:
+            raise SecondFactorNeeded
 
     async def _actor_of(self, request: web.Request, scopes: tuple[Scope, ...]) -> Operator:
         """Return the operator or the program that asks, if the program may call this route."""
@@ -124,7 +143,7 @@ class Guard:
                 if bearer(request) is not None:
                     raise KeyRefused from None
                 raise
-        if _sent(request, self._cookie):
+        if sent(request, self._cookie):
             raise TwoCredentials
         actor = await self._program_of(request, secret)
         assert actor.key is not None, "a program has a key"
@@ -153,7 +172,7 @@ class Guard:
 
     async def _operator_of(self, request: web.Request) -> Operator:
         """Return the operator whose session a request carries; raises `SignInNeeded`."""
-        for secret in _sent(request, self._cookie):
+        for secret in sent(request, self._cookie):
             with suppress(SignInNeeded):
                 return await self._operators.operator(secret)
         raise SignInNeeded
@@ -164,48 +183,34 @@ class Guard:
         """Note a security event that an operator or a program caused."""
         await self.events.note(kind, operator.name, request, **detail)
 
-    async def show_login(self, request: web.Request) -> web.Response:
-        """Ask for name and password; a service without any operator is set up first."""
-        if not await self._operators.any():
-            raise web.HTTPSeeOther("/admin/first")
-        context = {"problem": None, "to": _own(request.query.get("to", ""))}
-        return self._pages.render("login.html", context, title="Sign in")
+    async def signed_in(
+        self,
+        request: web.Request,
+        response: web.Response | web.HTTPException,
+        name: str,
+        secret: str,
+        *,
+        factor: str | None = None,
+    ) -> None:
+        """Let the browser of an operator who has proved who they are keep the session's secret.
 
-    async def sign_in(self, request: web.Request) -> web.Response:
-        form = await read_form(request)
-        to = _own(form.get("to", ""))
-        name, password = str(form.get("name", ""))[:200], str(form.get("password", ""))[:1000]
-        try:
-            await self.limit_attempts(request, name)
-            secret = await self._operators.sign_in(name, password)
-        except (WrongPassword, TooManyRequests) as refusal:
-            limited = isinstance(refusal, TooManyRequests)
-            kind: Kind = "sign_in_limited" if limited else "sign_in_failed"
-            await self.events.note(kind, name, request)
-            page = self._pages.render(
-                "login.html",
-                {"problem": refusal.body(), "to": to},
-                title="Sign in",
-                status=refusal.status,
-            )
-            page.headers.update(refusal.headers)
-            return page
-        await self.events.note("signed_in", name, request)
-        # A new secret at each sign-in makes a session that an attacker fixed beforehand worthless.
-        response = web.HTTPSeeOther(to)
+        `factor` is the one that they proved it with, None for a password alone. A new secret at
+        each sign-in makes a session that an attacker fixed beforehand worthless.
+        """
+        await self.events.note("signed_in", name, request, factor=factor)
         self.remember(response, secret)
-        if self._device_of(request, name) is None:
+        if self.device_of(request, name) is None:
             device = self._devices.sign(f"{secrets.token_hex(DEVICE_BYTES)}.{name}")
-            self._keep(response, self._device_cookie, device, max_age_s=DEVICE_MAX_AGE_S)
-        raise response
+            self.keep(response, self._device_cookie, device, max_age_s=DEVICE_MAX_AGE_S)
 
     def remember(self, response: web.Response | web.HTTPException, secret: str) -> None:
         """Let the browser keep a session's secret, away from scripts and other sites."""
-        self._keep(response, self._cookie, secret, max_age_s=COOKIE_MAX_AGE_S)
+        self.keep(response, self._cookie, secret, max_age_s=COOKIE_MAX_AGE_S)
 
-    def _keep(
+    def keep(
         self, response: web.Response | web.HTTPException, name: str, value: str, *, max_age_s: int
     ) -> None:
+        """Set a cookie of the operators'; it goes to this site's own requests alone."""
         response.set_cookie(
             name,
             value,
@@ -216,23 +221,41 @@ class Guard:
             samesite="Strict",
         )
 
-    async def limit_attempts(self, request: web.Request, name: str) -> None:
+    async def limit_attempts(self, request: web.Request, name: str, *, of: str = "sign-in") -> None:
         """Raise `TooManyRequests` when passwords of this name are tried too often.
+
+        `of` names another kind of tries, which has buckets of its own.
 
         A browser in which this operator has signed in before has a bucket of its own. Strangers can
         use up the buckets of an address and of a name, and would otherwise shut the operator out.
         """
-        device = self._device_of(request, name)
+        device = self.device_of(request, name)
         if device is not None:
-            await self._limit(f"sign-in:device:{device}", self._attempts_per_minute)
+            await self._limit(f"{of}:device:{device}", self._attempts_per_minute)
             return
         # The address is limited first, so that one stranger uses up little of a name's bucket.
-        await self._limit(f"sign-in:address:{client_network(request)}", self._attempts_per_minute)
-        await self._limit(f"sign-in:name:{name}", 10 * self._attempts_per_minute)
+        await self._limit(f"{of}:address:{client_network(request)}", self._attempts_per_minute)
+        await self._limit(f"{of}:name:{name}", 10 * self._attempts_per_minute)
 
-    def _device_of(self, request: web.Request, name: str) -> str | None:
+    async def limit_browser(self, request: web.Request, *, of: str) -> None:
+        """Raise `TooManyRequests` when tries of a kind that name no operator come too often.
+
+        A browser in which some operator has signed in before has a bucket of its own.
+        """
+        opened = [self._devices.open(one) for one in sent(request, self._device_cookie)]
+        device = next((one.partition(".")[0] for one in opened if one), "")
+        bucket = f"device:{device}" if device else f"address:{client_network(request)}"
+        await self._limit(f"{of}:{bucket}", self._attempts_per_minute)
+
+    async def limit_session(self, operator: Operator, *, of: str) -> None:
+        """Raise `TooManyRequests` when tries of a kind come too often from a session."""
+        assert operator.session is not None, "a program has no session"
+        bucket = f"{of}:session:{operator.session.fingerprint.hex()}"
+        await self._limit(bucket, self._attempts_per_minute)
+
+    def device_of(self, request: web.Request, name: str) -> str | None:
         """Return the id of a browser in which this operator has signed in before."""
-        for signed in _sent(request, self._device_cookie):
+        for signed in sent(request, self._device_cookie):
             device, _, known = (self._devices.open(signed) or "").partition(".")
             if device and known == name:
                 return device
@@ -242,13 +265,12 @@ class Guard:
         told = "Too many attempts to sign in; please wait a minute."
         await self._memory.limit(bucket, per_minute=per_minute, told=told)
 
-    async def sign_out(self, request: web.Request) -> web.Response:
-        for secret in _sent(request, self._cookie):
+    async def sign_out(self, request: web.Request, response: web.HTTPException) -> None:
+        """End the sessions that a browser sent, and let it forget them."""
+        for secret in sent(request, self._cookie):
             if (named := await self._operators.sign_out(secret)) is not None:
                 await self.events.note("signed_out", named, request)
-        response = web.HTTPSeeOther("/admin/login")
         response.del_cookie(self._cookie, secure=self._secure)
-        raise response
 
 
 def _sign_in_before(request: web.Request) -> str:
@@ -258,13 +280,21 @@ def _sign_in_before(request: web.Request) -> str:
     return str(URL(SIGN_IN).with_query(to=request.path_qs))
 
 
-def _own(address: str) -> str:
+def _before(refusal: Refusal, request: web.Request) -> str:
+    """Return the page that is to be seen first: the one to confirm who one is, or the account."""
+    if isinstance(refusal, SecondFactorNeeded):
+        return ACCOUNT
+    return str(URL(CONFIRM).with_query(to=request.path_qs))
+
+
+def own_address(address: str) -> str:
     """Return an address if it is one of the operators' screens, or else that of their first."""
     parts = address.partition("?")[0].split("/")
     fits = len(address) <= ADDRESS_MAX and address.isprintable() and not {"", ".."} & {*parts[1:]}
-    is_own = address.startswith(f"{SCREENS}/") and not address.startswith(SIGN_IN)
+    is_own = address.startswith(f"{SCREENS}/") and not address.startswith((SIGN_IN, CONFIRM))
     return address if fits and is_own else SCREENS
 
 
-def _sent(request: web.Request, name: str) -> list[str]:
+def sent(request: web.Request, name: str) -> list[str]:
+    """Return the values of a cookie that a browser sent."""
     return values_of(request.headers.getall("Cookie", ()), name)

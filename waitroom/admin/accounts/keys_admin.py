@@ -71,8 +71,8 @@ class KeysAdmin:
         as_role = self._guard.as_role
         return [
             web.get("/admin/keys", as_role("admin", self.show)),
-            web.post("/admin/keys", as_role("admin", self.add)),
-            web.post("/admin/keys/{key}/end", as_role("admin", self.end)),
+            web.post("/admin/keys", as_role("admin", self.add, fresh=True)),
+            web.post("/admin/keys/{key}/end", as_role("admin", self.end, fresh=True)),
         ]
 
     @described(answer=KeyList)

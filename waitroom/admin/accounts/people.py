@@ -102,11 +102,16 @@ class PeopleAdmin:
         as_role = self._guard.as_role
         return [
             web.get("/admin/people", as_role("admin", self.show_people)),
-            web.get("/admin/account", as_role("viewer", self.show_account, sellers=True)),
+            web.get(
+                "/admin/account",
+                as_role("viewer", self.show_account, sellers=True, before_factor=True),
+            ),
             web.get("/admin/operators", as_role("admin", self.list_operators)),
-            web.post("/admin/operators", as_role("admin", self.add)),
-            web.patch("/admin/operators/{name}", as_role("admin", self.change)),
-            web.delete("/admin/operators/{name}/sessions", as_role("admin", self.sign_out)),
+            web.post("/admin/operators", as_role("admin", self.add, fresh=True)),
+            web.patch("/admin/operators/{name}", as_role("admin", self.change, fresh=True)),
+            web.delete(
+                "/admin/operators/{name}/sessions", as_role("admin", self.sign_out, fresh=True)
+            ),
             web.get("/admin/actions", as_role("admin", self.list_actions)),
             web.post("/admin/password", as_role("viewer", self.change_password, sellers=True)),
         ]
@@ -119,7 +124,10 @@ class PeopleAdmin:
         return await self._screens.render(operator, "people", roles=roles)
 
     async def show_account(self, request: web.Request, operator: Operator) -> web.Response:
-        return await self._screens.render(operator, "account")
+        needed = self._guard.second_factor_required and not (
+            operator.session and operator.session.has_factor
+        )
+        return await self._screens.render(operator, "account", factor_needed=needed)
 
     @described(answer=AccountList)
     async def list_operators(self, request: web.Request, operator: Operator) -> web.Response:

@@ -11,10 +11,11 @@ SELECT offer_first_account($1);
 SELECT make_first_account($1, $2, $3);
 
 -- name: find_operator
-SELECT operator_id, password_hash FROM operator WHERE name = $1 AND active;
+SELECT operator_id, password_hash, has_factor(operator_id) AS has_factor FROM operator WHERE name = $1 AND active;
 
 -- name: list_operators
-SELECT o.name, o.role, o.active, o.created_at, count(s.session_hash) AS sessions, max(s.used_at) AS seen_at,
+SELECT o.name, o.role, o.active, o.created_at, has_factor(o.operator_id) AS second_factor,
+    count(s.session_hash) AS sessions, max(s.used_at) AS seen_at,
     ARRAY(SELECT m.room FROM room_seller r JOIN room m USING (room_id)
           WHERE r.seller_id = o.operator_id ORDER BY m.room) AS rooms
 FROM operator o LEFT JOIN operator_session s ON s.operator_id = o.operator_id
@@ -32,20 +33,24 @@ SELECT sign_out_operator($1, $2);
 SELECT change_own_password($1, $2, $3);
 
 -- name: open_session
--- Whoever signs in clears away what has run out. The lock is one that a change of the account waits
--- for: a password that was taken back while it was being checked opens nothing.
+-- The operator who signs in clears away what has run out.
 WITH over AS (
-    DELETE FROM operator_session WHERE created_at < clock_timestamp() - make_interval(secs => $4)),
-who AS (
-    SELECT operator_id FROM operator WHERE operator_id = $2 AND password_hash = $3 AND active FOR SHARE)
-INSERT INTO operator_session (session_hash, operator_id) SELECT $1, operator_id FROM who RETURNING true;
+    DELETE FROM operator_session WHERE created_at < clock_timestamp() - make_interval(secs => $5))
+SELECT open_operator_session($1, $2, $3, $4);
 
 -- name: use_session
 UPDATE operator_session s SET used_at = clock_timestamp() FROM operator o
 WHERE s.session_hash = $1 AND o.operator_id = s.operator_id AND o.active
     AND s.used_at > clock_timestamp() - make_interval(secs => $2)
     AND s.created_at > clock_timestamp() - make_interval(secs => $3)
-RETURNING o.operator_id, o.name, o.role;
+RETURNING o.operator_id, o.name, o.role, s.session_hash AS fingerprint, s.how,
+    s.proved_at > clock_timestamp() - make_interval(secs => $4) AS fresh,
+    EXISTS (SELECT FROM operator_authenticator a
+            WHERE a.operator_id = o.operator_id AND a.confirmed_at IS NOT NULL) AS authenticator,
+    EXISTS (SELECT FROM operator_passkey p WHERE p.operator_id = o.operator_id) AS passkey;
+
+-- name: prove_session
+UPDATE operator_session SET proved_at = clock_timestamp() WHERE session_hash = $1;
 
 -- name: close_session
 DELETE FROM operator_session s USING operator o WHERE s.session_hash = $1 AND o.operator_id = s.operator_id

@@ -61,6 +61,74 @@ class UnknownKey(Refusal):
     code, status, title = "unknown_key", 404, "There is no such key."
 
 
+class FreshSignInNeeded(Refusal):
+    """`ways` are the proofs that this operator can give."""
+
+    code, status = "fresh_sign_in_needed", 403
+    title = (
+        "This needs a proof that it is you, given within the last ten minutes. Please confirm it, "
+        "and do this again."
+    )
+
+
+class SecondFactorNeeded(Refusal):
+    code, status = "second_factor_needed", 403
+    title = (
+        "This service asks every operator for a second factor. Please set one up on your account "
+        "first."
+    )
+
+
+class WrongFactor(Refusal):
+    code, status = "wrong_factor", 401
+    title = (
+        "This code is not right, or was used before. Codes change every half a minute; please type "
+        "the newest one."
+    )
+
+
+class CodesUsedUp(Refusal):
+    code, status = "codes_used_up", 403
+    title = (
+        "Too many wrong codes were typed for this account. Please use a passkey, a recovery code, "
+        "or a browser in which you have signed in before."
+    )
+
+
+class WrongPasskey(Refusal):
+    code, status = "wrong_passkey", 401
+    title = "This passkey was not accepted. Please try again, or sign in another way."
+
+
+class PasskeyKnown(Refusal):
+    code, status = "passkey_known", 409
+    title = "This passkey belongs to an account already."
+
+
+class TooManyPasskeys(Refusal):
+    code, status = "too_many_passkeys", 409
+    title = "There are as many passkeys as there may be. Remove one that is no longer needed."
+
+
+class PasskeysUnavailable(Refusal):
+    code, status = "passkeys_unavailable", 409
+    title = "Passkeys need a service whose public address has a name: `public_url` in the settings."
+
+
+class AuthenticatorKnown(Refusal):
+    code, status = "authenticator_known", 409
+    title = "There is an authenticator app already. Remove it before you set up another."
+
+
+class NoFactor(Refusal):
+    code, status = "no_factor", 409
+    title = "Set up an authenticator app or a passkey first."
+
+
+class UnknownFactor(Refusal):
+    code, status, title = "not_found", 404, "There is no such second factor."
+
+
 class WrongPassword(Refusal):
     code, status, title = "wrong_password", 401, "That name and password do not match."
 

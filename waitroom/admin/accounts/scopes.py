@@ -23,12 +23,16 @@ class Access:
     """The rule of one operators' route.
 
     Operators need the role `role` or one above it; sellers may call it where `sellers` says so. A
-    key needs one of `scopes`; a route without scopes is closed to keys.
+    key needs one of `scopes`; a route without scopes is closed to keys. With `fresh`, a person must
+    have proved lately who they are. With `before_factor`, it is open to one who still has to set up
+    a second factor.
     """
 
     role: str
     sellers: bool
     scopes: tuple[Scope, ...]
+    fresh: bool = False
+    before_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

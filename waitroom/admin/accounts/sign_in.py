@@ -3,17 +3,19 @@
 import asyncio
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from hashlib import sha256
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, Forbidden, Refusal
+from waitroom.admin.accounts.codes import code_hash, fingerprint, make_code
+from waitroom.admin.accounts.proofs import FRESH_S, How, OperatorSession
 from waitroom.admin.accounts.refusals import (
+    FreshSignInNeeded,
     LastAdmin,
     OwnAccount,
     SignInNeeded,
@@ -33,10 +35,6 @@ ROLES = (*LADDER, SELLER)
 PASSWORD_LENGTH_MIN = 12
 # The sign-in form accepts no more than this either.
 PASSWORD_LENGTH_MAX = 1000
-# The code of a fresh installation has letters and digits that are not mistaken for others, and some
-# hundred random bits.
-_CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-_CODE_GROUPS, _CODE_GROUP = 4, 5
 SESSION_IDLE_S = 2 * 3600
 SESSION_TOTAL_S = 12 * 3600
 # Hashing takes some 64 MiB and a core; more at once would starve the line.
@@ -45,12 +43,16 @@ HASHES_MAX = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """The person who acts, or a program with the rights of its `key` and a negative id."""
+    """The person who acts in a `session`, or a program with the rights of its `key`.
+
+    The id of a program is negative.
+    """
 
     operator_id: int
     name: str
     role: str
     key: Key | None = None
+    session: OperatorSession | None = None
 
     @property
     def scope(self) -> int | None:
@@ -66,6 +68,14 @@ class Operator:
         """Raise `KeyNarrowed` for a program whose key does not work in this room."""
         if self.key is not None:
             self.key.require_room(room)
+
+    def require_fresh(self) -> None:
+        """Raise `FreshSignInNeeded` unless the person proved lately who they are.
+
+        Programs need no proof: their key has its scopes.
+        """
+        if self.session is not None and not self.session.fresh:
+            raise FreshSignInNeeded(ways=self.session.ways)
 
     def may(self, role: str, *, sellers: bool = False) -> bool:
         """Say whether this operator's role includes `role`, or sellers may too."""
@@ -84,24 +94,26 @@ class Operator:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
     """The account whose password was checked, and the hash that it was checked against."""
 
     operator_id: int
-    password_hash: str
+    password_hash: str = field(repr=False)
+    has_factor: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """An operator's account, with how many sessions it has and when the last one was used.
 
-    `rooms` are those that admit a seller.
+    `second_factor` says whether it has one. `rooms` are those that admit a seller.
     """
 
     name: str
     role: str
     active: bool
+    second_factor: bool
     created_at: datetime
     sessions: int
     seen_at: datetime | None
@@ -115,6 +127,7 @@ _REFUSALS: dict[str, type[Refusal]] = {
     "last_admin": LastAdmin,
     "not_admin": Forbidden,
 }
+_OF_SESSION = ("fingerprint", "how", "fresh", "authenticator", "passkey")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,62}")
 
 
@@ -156,12 +169,9 @@ class OperatorStore:
 
         It replaces an earlier code. Returns None when there is an operator, who can add others.
         """
-        code = "-".join(
-            "".join(secrets.choice(_CODE_LETTERS) for _ in range(_CODE_GROUP))
-            for _ in range(_CODE_GROUPS)
-        )
+        code = make_code()
         async with connection(self._pool) as borrowed:
-            offered = await borrowed.fetchval(SQL["offer_first_account"], _fingerprint(code))
+            offered = await borrowed.fetchval(SQL["offer_first_account"], code_hash(code))
         return code if offered else None
 
     async def add_first(self, name: str, *, password: str, code: str) -> None:
@@ -171,7 +181,7 @@ class OperatorStore:
         """
         _check_name(name)
         hashed = await self._hash(password)
-        given = _fingerprint(code.strip().lower())
+        given = code_hash(code)
         async with connection(self._pool) as borrowed:
             verdict = await borrowed.fetchval(SQL["make_first_account"], name, hashed, given)
         if verdict != "made":
@@ -226,24 +236,31 @@ class OperatorStore:
 
         Raises `WrongPassword` when `old` is not theirs.
         """
-        held = await self._check(operator.name, old)
+        held = await self.check(operator.name, old)
         hashed = await self._hash(new)
         async with connection(self._pool) as borrowed:
             if not await borrowed.fetchval(
                 SQL["change_own_password"], operator.operator_id, held.password_hash, hashed
             ):
                 raise WrongPassword
-        return await self._open(_Held(operator.operator_id, hashed))
+        # A session that is open has the second factor behind it, if there is one.
+        how: How = "second" if held.has_factor else "password"
+        return await self.open(operator.operator_id, how=how, password_hash=hashed)
 
     async def any(self) -> bool:
         async with connection(self._pool) as borrowed:
             return bool(await borrowed.fetchval(SQL["any_operator"]))
 
     async def sign_in(self, name: str, password: str) -> str:
-        """Return a new session's secret; raises `WrongPassword`."""
-        return await self._open(await self._check(name, password))
+        """Return a new session's secret; raises `WrongPassword`.
 
-    async def _check(self, name: str, password: str) -> "_Held":
+        So it does for an operator with a second factor, for whom a password opens no session.
+        """
+        held = await self.check(name, password)
+        return await self.open(held.operator_id, how="password", password_hash=held.password_hash)
+
+    async def check(self, name: str, password: str) -> Held:
+        """Return the account of this name and password; raises `WrongPassword`."""
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["find_operator"], name)
         async with self._hashing:
@@ -254,11 +271,15 @@ class OperatorStore:
             good = await asyncio.to_thread(self._matches, hashed, password)
         if row is None or not good:
             raise WrongPassword
-        return _Held(**dict(row))
+        return Held(**dict(row))
 
-    async def _open(self, held: "_Held") -> str:
+    async def open(self, operator_id: int, *, how: How, password_hash: str | None = None) -> str:
+        """Return the secret of a new session of an operator who has proved who they are.
+
+        Raises `WrongPassword` when the account is shut, or no longer has this password's hash.
+        """
         secret = secrets.token_urlsafe(32)
-        values = (_fingerprint(secret), held.operator_id, held.password_hash, SESSION_TOTAL_S)
+        values = (fingerprint(secret), operator_id, password_hash, how, SESSION_TOTAL_S)
         async with connection(self._pool) as borrowed:
             if not await borrowed.fetchval(SQL["open_session"], *values):
                 raise WrongPassword
@@ -285,19 +306,22 @@ class OperatorStore:
             raise SignInNeeded
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(
-                SQL["use_session"], _fingerprint(secret), SESSION_IDLE_S, SESSION_TOTAL_S
+                SQL["use_session"], fingerprint(secret), SESSION_IDLE_S, SESSION_TOTAL_S, FRESH_S
             )
         if row is None:
             raise SignInNeeded
-        return Operator(**dict(row))
+        operator_id, name, role, *rest = row.values()
+        session = OperatorSession(**dict(zip(_OF_SESSION, rest, strict=True)))
+        return Operator(operator_id=operator_id, name=name, role=role, session=session)
+
+    async def prove(self, operator: Operator) -> None:
+        """Note that the person of a session has just proved who they are."""
+        assert operator.session is not None, "a program has nothing to prove"
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["prove_session"], operator.session.fingerprint)
 
     async def sign_out(self, secret: str) -> str | None:
         """End a session and return its operator's name, or None if there was no such session."""
         async with connection(self._pool) as borrowed:
-            named: str | None = await borrowed.fetchval(SQL["close_session"], _fingerprint(secret))
+            named: str | None = await borrowed.fetchval(SQL["close_session"], fingerprint(secret))
         return named
-
-
-def _fingerprint(secret: str) -> bytes:
-    # The secret has 256 random bits, so a plain hash cannot be searched; a leaked table is useless.
-    return sha256(secret.encode()).digest()

@@ -28,6 +28,8 @@ SUBJECTS = {
     "orders": ("refund", "cancel"),
     "people": (
         *("add_operator", "change_operator", "sign_out_operator", "change_password"),
+        *("add_factor", "remove_factor", "remove_factors"),
+        *("make_recovery_codes", "use_recovery_code"),
         *("add_key", "end_key"),
     ),
     "webhooks": (

@@ -112,7 +112,7 @@ class SecurityAdmin:
         as_role = self._guard.as_role
         return [
             web.get("/admin/security", as_role("admin", self.show)),
-            web.get("/admin/security.csv", as_role("admin", self.dump)),
+            web.get("/admin/security.csv", as_role("admin", self.dump, fresh=True)),
         ]
 
     @described(query=(_LIMIT, _BEFORE, *_WANTED), answer=EventPage)

@@ -274,6 +274,12 @@ def _sign_out(told: Details) -> str:
     return f"signed {told.text('operator')} out everywhere; {sessions} ended"
 
 
+def _factor(told: Details) -> str:
+    name = told.get("name")
+    passkey = f"the passkey {quoted(name)}" if name else "a passkey"
+    return "an authenticator app" if told.get("factor") == "authenticator" else passkey
+
+
 def _add_key(told: Details) -> str:
     rooms, expires = told.get("rooms"), told.get("expires_at")
     narrowed = f", for {listed([plain(room) for room in rooms])} alone" if rooms else ""
@@ -353,6 +359,11 @@ PREDICATES: dict[str, Predicate] = {
     "change_operator": _change_operator,
     "sign_out_operator": _sign_out,
     "change_password": lambda _: "chose another password",
+    "add_factor": lambda told: f"set up {_factor(told)} as a second factor",
+    "remove_factor": lambda told: f"removed {_factor(told)} as a second factor",
+    "remove_factors": lambda told: f"removed all second factors of {told.text('operator')}",
+    "make_recovery_codes": lambda _: "made new recovery codes",
+    "use_recovery_code": lambda _: "signed in with a recovery code",
     "add_key": _add_key,
     "end_key": lambda told: f"ended the API key {told.text('key')}",
     "webhook_added": lambda told: f"added {_endpoint(told)}",

@@ -35,7 +35,7 @@ class KnownUserAdmin:
             web.get(known_user, as_role("viewer", self.read, scope=("figures", "rooms"))),
             web.put(known_user, as_role("operator", self.put, scope="rooms")),
             web.delete(known_user, as_role("operator", self.remove, scope="rooms")),
-            web.post(f"{known_user}/secret", as_role("admin", self.renew)),
+            web.post(f"{known_user}/secret", as_role("admin", self.renew, fresh=True)),
         ]
 
     @described(answer=KnownUserBody)

@@ -17,6 +17,7 @@ from inventory.kit.problem import BadRequest, NotFound
 from inventory.refusals import RoomArchived, Taken
 from waitroom.admin.accounts.actions import ActionFilter, ActionStore
 from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.scopes import Scope
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.admin.audit.listing import ActionList, action_body
 from waitroom.admin.bodies import (
@@ -73,7 +74,7 @@ RATE_OVER_S = 60.0
 
 # The rules that a program may change whose key only steers rooms.
 STEERING = {"calls_per_minute", "batch_max", "seats_max", "message"}
-_STATUS_OF = {"pause": "paused", "resume": "open", "open": "open", "close": "ended"}
+_STATUS_OF = {"pause": "paused", "resume": "open", "open": "open"}
 
 
 class RoomsAdmin:
@@ -100,43 +101,31 @@ class RoomsAdmin:
         self._history: dict[str, deque[tuple[float, RoomFigures]]] = {}
 
     def routes(self) -> list[web.RouteDef]:
-        as_role = self._guard.as_role
+        as_role, room = self._guard.as_role, "/admin/rooms/{room}"
+        reads: tuple[Scope, ...] = ("figures", "steer", "rooms")
+        steers: tuple[Scope, ...] = ("steer", "rooms")
+        verbs = "|".join(_STATUS_OF)
+        end = as_role("operator", self.close, scope="rooms", fresh=True)
+        reset = as_role("admin", self.reset, scope="rooms", fresh=True)
+        archive = as_role("admin", self.archive, scope="rooms", fresh=True)
+        drawn = as_role("operator", self.give_public_value, scope="rooms")
+        acts = as_role("viewer", self.list_actions, scope="figures")
+        crowd = as_role("viewer", self.read_crowd, scope=("figures", "rooms"))
         return [
-            web.get(
-                "/admin/rooms",
-                as_role("viewer", self.list_rooms, scope=("figures", "steer", "rooms")),
-            ),
+            web.get("/admin/rooms", as_role("viewer", self.list_rooms, scope=reads)),
             web.post("/admin/rooms", as_role("admin", self.create_room, scope="rooms")),
-            web.get(
-                "/admin/rooms/{room}",
-                as_role("viewer", self.read_room, scope=("figures", "steer", "rooms")),
-            ),
-            web.patch(
-                "/admin/rooms/{room}",
-                as_role("operator", self.change_room, scope=("steer", "rooms")),
-            ),
-            web.get(
-                "/admin/rooms/{room}/actions", as_role("viewer", self.list_actions, scope="figures")
-            ),
-            web.get(
-                "/admin/rooms/{room}/crowd",
-                as_role("viewer", self.read_crowd, scope=("figures", "rooms")),
-            ),
+            web.get(room, as_role("viewer", self.read_room, scope=reads)),
+            web.patch(room, as_role("operator", self.change_room, scope=steers)),
+            web.get(f"{room}/actions", acts),
+            web.get(f"{room}/crowd", crowd),
+            web.post(f"{room}/crowd", as_role("operator", self.start_crowd, scope="rooms")),
+            web.delete(f"{room}/crowd", as_role("operator", self.stop_crowd, scope="rooms")),
+            web.post(f"{room}/reset", reset),
+            web.post(f"{room}/archive", archive),
+            web.post(f"{room}/close", end),
+            web.post(f"{room}/public-value", drawn),
             web.post(
-                "/admin/rooms/{room}/crowd", as_role("operator", self.start_crowd, scope="rooms")
-            ),
-            web.delete(
-                "/admin/rooms/{room}/crowd", as_role("operator", self.stop_crowd, scope="rooms")
-            ),
-            web.post("/admin/rooms/{room}/reset", as_role("admin", self.reset, scope="rooms")),
-            web.post("/admin/rooms/{room}/archive", as_role("admin", self.archive, scope="rooms")),
-            web.post(
-                "/admin/rooms/{room}/public-value",
-                as_role("operator", self.give_public_value, scope="rooms"),
-            ),
-            web.post(
-                f"/admin/rooms/{{room}}/{{verb:{'|'.join(_STATUS_OF)}}}",
-                as_role("operator", self.set_status, scope=("steer", "rooms")),
+                f"{room}/{{verb:{verbs}}}", as_role("operator", self.set_status, scope=steers)
             ),
         ]
 
@@ -188,23 +177,32 @@ class RoomsAdmin:
         refusals=(RoomArchived, SaleEnded, NotOpenYet, DrawIsDue),
     )
     async def set_status(self, request: web.Request, operator: Operator) -> web.Response:
-        """Open, pause, resume or close a room, by the last word of the path.
+        """Open, pause or resume a room, by the last word of the path."""
+        change = await _status_change(request)
+        return await self._set_status(
+            request, operator, _STATUS_OF[request.match_info["verb"]], change.reason
+        )
 
-        Closing ends the sale for good, so it needs the room's name once more, in `confirm`.
-        """
-        room, verb = request.match_info["room"], request.match_info["verb"]
-        change = (
-            await read_body(request, STATUS_CHANGE) if request.can_read_body else StatusChange()
-        )
-        if verb == "close":
-            operator.require_scope("rooms")
-        if verb == "close" and change.confirm != room:
-            raise BadRequest(f'To end the sale, say {{"confirm": "{room}"}}.')
-        await self._rooms.set_status(
-            room, _STATUS_OF[verb], who=operator.name, reason=change.reason
-        )
+    async def _set_status(
+        self, request: web.Request, operator: Operator, status: str, reason: str
+    ) -> web.Response:
+        room = request.match_info["room"]
+        await self._rooms.set_status(room, status, who=operator.name, reason=reason)
         await self._board.refresh(rooms=True)
         return json_response(await self.room_body(room))
+
+    @described(
+        body=StatusChange,
+        body_required=False,
+        answer=OperatorRoom,
+        refusals=(RoomArchived, SaleEnded, NotOpenYet, DrawIsDue),
+    )
+    async def close(self, request: web.Request, operator: Operator) -> web.Response:
+        """End the sale for good. `confirm` is the name of the room once more."""
+        room, change = request.match_info["room"], await _status_change(request)
+        if change.confirm != room:
+            raise BadRequest(f'To end the sale, say {{"confirm": "{room}"}}.')
+        return await self._set_status(request, operator, "ended", change.reason)
 
     @described(
         body=Reset, body_required=False, answer=ResetRoom, refusals=(RoomArchived, StillOpen)
@@ -359,6 +357,10 @@ class RoomsAdmin:
         if self._crowds is None:
             raise NoCrowds
         return self._crowds
+
+
+async def _status_change(request: web.Request) -> StatusChange:
+    return await read_body(request, STATUS_CHANGE) if request.can_read_body else StatusChange()
 
 
 def _within_scope(change: RoomChange, operator: Operator) -> RoomChange:

@@ -64,7 +64,10 @@ class OrdersAdmin:
                 as_role("viewer", self.read_order, sellers=True, scope="orders"),
             ),
             web.get(orders, as_role("viewer", self.list_orders, sellers=True, scope="orders")),
-            web.get(f"{orders}.csv", as_role("viewer", self.dump, sellers=True, scope="orders")),
+            web.get(
+                f"{orders}.csv",
+                as_role("viewer", self.dump, sellers=True, scope="orders", fresh=True),
+            ),
         ]
 
     @described(query=(_LIMIT, CURSOR, *_WANTED), answer=OrderPage, refusals=(SkuNotHere,))

@@ -68,9 +68,10 @@ class RefundsAdmin:
         refunds = "/admin/orders/{order_id}/refunds"
         return [
             web.get(refunds, as_role("viewer", self.list_refunds, scope="orders")),
-            web.post(refunds, as_role("operator", self.refund, scope="orders")),
+            web.post(refunds, as_role("operator", self.refund, scope="orders", fresh=True)),
             web.post(
-                "/admin/orders/{order_id}/cancel", as_role("operator", self.cancel, scope="orders")
+                "/admin/orders/{order_id}/cancel",
+                as_role("operator", self.cancel, scope="orders", fresh=True),
             ),
             web.get("/admin/breaches/orders", as_role("viewer", self.breaches, scope="orders")),
         ]

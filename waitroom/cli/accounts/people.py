@@ -6,6 +6,7 @@ from typing import Any
 import click
 import msgspec
 
+from waitroom.admin.accounts.factors.factor_store import FactorStore
 from waitroom.admin.accounts.sign_in import ROLES, OperatorStore
 from waitroom.cli.accounts.noting import noting
 from waitroom.cli.options import fail, plainly, settings_options, with_pool
@@ -94,6 +95,18 @@ def operator_change(
         ),
     )
     click.echo(f"{name}: {'changed' if changed else 'nothing to do'}")
+
+
+@operator.command(name="remove-factors")
+@settings_options
+@click.argument("name")
+@plainly
+def operator_remove_factors(name: str, config: Path | None, **overrides: Any) -> None:
+    """Remove an operator's second factors, and sign them out: they lost their phone."""
+    removed = with_pool(
+        config, overrides, lambda pool: FactorStore(pool).remove_all(name, actor=None)
+    )
+    click.echo(f"{name}: {'second factors removed' if removed else 'had none'}")
 
 
 @operator.command(name="sign-out")

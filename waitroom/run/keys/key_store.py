@@ -9,6 +9,7 @@ from uuid import UUID
 
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.signing import key_id
+from waitroom.admin.accounts.factors.authenticator import PURPOSE as APPS
 from waitroom.gate.known_user.protocol import PURPOSE as SITES
 from waitroom.leader.drawing import seed_key_id
 from waitroom.outgoing.outbox.signature import PURPOSE as ENDPOINTS
@@ -92,6 +93,7 @@ class SigningKeys:
                 ("draws_sealed_by", seed_key_id(key), "the draw of room {} is made with it"),
                 ("webhooks_derived_from", key_id(key, ENDPOINTS), _WEBHOOK),
                 ("sites_derived_from", key_id(key, SITES), _SITE),
+                ("apps_sealed_by", key_id(key, APPS), _APP),
             ):
                 found = await borrowed.fetch(SQL[query], name)
                 needs.extend(words.format(row[0]) for row in found)
@@ -104,6 +106,10 @@ _GOES_ON = {
     "invitations": "invitations that it signed are good",
 }
 _WEBHOOK = "the secret of the webhook {} comes from it: rotate that"
+_APP = (
+    "the authenticator app of {} is sealed with it: a sign-in with a code of it, or "
+    "`waitroom operator remove-factors`, ends that"
+)
 _SITE = "the secret of the KnownUser site {} comes from it: renew that"
 
 

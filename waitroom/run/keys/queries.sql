@@ -21,5 +21,9 @@ WHERE d.seed IS NULL AND l.joinable AND m.status <> 'ended' AND d.sealed_seed LI
 SELECT url FROM webhook_endpoint
 WHERE key_id = $1 OR (old_key_id = $1 AND old_until > statement_timestamp()) ORDER BY url
 
+-- name: apps_sealed_by
+SELECT o.name FROM operator_authenticator a JOIN operator o USING (operator_id)
+WHERE a.confirmed_at IS NOT NULL AND o.active AND substr(a.sealed, 1, length($1::bytea)) = $1 ORDER BY o.name
+
 -- name: sites_derived_from
 SELECT customer FROM known_user_site WHERE key_id = $1 ORDER BY customer

@@ -38,6 +38,7 @@ PARTS: dict[str, tuple[str, Json]] = {
     "verb": ("What to do with the room.", _CODE),
     "session": ("The session's id, as the check tells it to a site.", _CODE),
     "key": ("The key's id.", {"type": "integer", "minimum": 1}),
+    "passkey": ("The id of the passkey.", {"type": "integer", "minimum": 1}),
     "customer": ("The name of the site in KnownUser V3.", _CODE),
     "path": ("The path of the request that the proxy asks about.", _CODE),
 }

@@ -31,9 +31,11 @@ from inventory.kit.problem import (
 from inventory.refusals import SessionOver
 from waitroom.admin.accounts.refusals import (
     ClosedToKeys,
+    FreshSignInNeeded,
     KeyNarrowed,
     KeyRefused,
     ScopeLacking,
+    SecondFactorNeeded,
     SignInNeeded,
     TwoCredentials,
     WrongCode,
@@ -67,6 +69,10 @@ def _of_its_kind(operation: Operation) -> Iterator[type[Refusal]]:
     if operation.access is not None:
         yield from (SignInNeeded, Forbidden, KeyRefused, TwoCredentials, TooManyRequests)
         yield from (ScopeLacking, KeyNarrowed) if operation.access.scopes else (ClosedToKeys,)
+        if not operation.access.before_factor:
+            yield SecondFactorNeeded
+        if operation.access.fresh:
+            yield FreshSignInNeeded
     if operation.method not in {"get", "head"}:
         # The Origin header of a browser may be another site's, or unreadable.
         yield from (CrossSite, BadRequest)
