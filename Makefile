@@ -23,7 +23,7 @@ LARGE := WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_TURNS=3 WAITROOM_TEST_WAITING=50
   WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix peers offline-bench endure contract unit check bench catalogue-bench pooler browser rehearse oracle race soak outage stalls mutants pages live-page pictures clean
+.PHONY: help run test matrix peers offline-bench endure contract unit check bench catalogue-bench pooler browser rehearse oracle race soak fuzz outage stalls mutants pages live-page pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -95,6 +95,9 @@ race: $(READY) ## Let five units be raced for a thousand times
 
 soak: $(READY) ## Run seeded sales with crashes for five minutes
 	$(BIN)/python tools/soak.py --minutes 5
+
+fuzz: $(READY) ## Try a million forged tokens, and rubbish at the running program
+	$(BIN)/python tools/fuzz.py
 
 outage: $(READY) ## Take PostgreSQL away from a running sale for three minutes, in two ways
 	$(BIN)/python tools/outage.py --seconds 180

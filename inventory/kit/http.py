@@ -50,7 +50,7 @@ KEY_LENGTH_MAX = 128
 FORM_FIELDS_MAX = 500
 FORM = "application/x-www-form-urlencoded"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_NOT_WHOLE = (HttpProcessingError, ClientPayloadError, RequestPayloadError)
+NOT_WHOLE = (HttpProcessingError, ClientPayloadError, RequestPayloadError)
 _UNREADABLE = "The request body cannot be read."
 
 # Answers are for one shopper unless a handler says otherwise.
@@ -190,7 +190,7 @@ async def read_raw(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError as error:
         raise BadRequest(phrase("The request body did not arrive in time.")) from error
-    except _NOT_WHOLE as error:
+    except NOT_WHOLE as error:
         raise BadRequest(_UNREADABLE) from error
 
 
@@ -199,7 +199,7 @@ def arriving() -> Iterator[None]:
     """Raise `BadRequest` for a body that is cut off or not packed as its Content-Encoding says."""
     try:
         yield
-    except _NOT_WHOLE as error:
+    except NOT_WHOLE as error:
         raise BadRequest(_UNREADABLE) from error
 
 

@@ -132,7 +132,7 @@ class PassKeys:
 
     def read(self, text: str) -> Pass:
         """Return what a pass of ours says, be it over or not; raises `PassUnreadable`."""
-        if len(text) > PASS_LENGTH_MAX or text.count(".") != 2:
+        if len(text) > PASS_LENGTH_MAX or text.count(".") != 2 or not text.isascii():
             raise PassUnreadable
         head, body, signature = text.split(".")
         header = _decoded(head, _HEADER)

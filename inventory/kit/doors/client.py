@@ -33,9 +33,11 @@ def asked_host(request: web.Request) -> str:
 def bearer(request: web.Request) -> str | None:
     """Return the token of `Authorization: Bearer …`, if there is one.
 
-    The scheme's name is the same in any case (RFC 9110, section 11.1).
+    The scheme's name is the same in any case (RFC 9110, section 11.1). What is not ASCII is no
+    token (section 11.2): a question mark in its place is refused like any other wrong one.
     """
     scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    token = token.encode("ascii", "replace").decode()
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 

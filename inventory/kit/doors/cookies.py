@@ -49,10 +49,14 @@ def cookies_in(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def values_of(lines: Sequence[str], name: str) -> list[str]:
-    """Return the values of the cookies of this name, the first few."""
+    """Return the values of the cookies of this name that can be ours, the first few.
+
+    All of ours are ASCII. Bytes that are no text reach Python as lone surrogates, at which whatever
+    encodes them again would fail.
+    """
     if not lines:
         return []
-    found = (value for one, value in cookies_in(lines) if one == name)
+    found = (value for one, value in cookies_in(lines) if one == name and value.isascii())
     return list(islice(found, SAME_NAME_MAX))
 
 

@@ -184,6 +184,7 @@ REQUESTS: list[Callable[[], bytes]] = [
     lambda: b"GET /ok?" + SECRET * 2000 + b" HTTP/1.1\r\nHost: shop\r\n\r\n",
     lambda: b"GET http://[" + SECRET + b" HTTP/1.1\r\nHost: shop\r\n\r\n",
     lambda: SECRET + b" /ok HTTP/1.1\r\nHost: shop\r\n\r\n",
+    lambda: GOOD[:-2] + b"Expect: " + SECRET + b"\xff\r\n\r\n",
     lambda: b"\x16\x03\x01" + SECRET + b"\r\n\r\n",
     lambda: GOOD[:-2] + b"Content-Length: " + SECRET + b"\r\n\r\n",
     lambda: GOOD[:-2] + b"Transfer-Encoding: chunked\r\n\r\n" + SECRET + b"\r\n\r\n",

@@ -61,8 +61,10 @@ def mint(token: Token, secret: str) -> str:
 def read(text: str, secret: str) -> Token | None:
     """Return what a token says, or None unless its hash is by this secret."""
     signed, separator, given = text.rpartition("~h_")
-    if not separator or not hmac.compare_digest(
-        keyed_hash(signed, secret).encode(), given.encode()
+    if (
+        not text.isascii()
+        or not separator
+        or not hmac.compare_digest(keyed_hash(signed, secret).encode(), given.encode())
     ):
         return None
     fields = dict(field.split("_", 1) for field in signed.split("~") if field.count("_") == 1)

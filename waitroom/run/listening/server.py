@@ -7,17 +7,18 @@ told the kind of the error and the lines of our code alone.
 
 import asyncio
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import structlog
 from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from prometheus_client import Counter, Gauge
 
 from inventory.kit.doors.client_address import TrustedProxies, network_of, parse_address
-from inventory.kit.http import PROBLEM, encode, observe
+from inventory.kit.http import NOT_WHOLE, PROBLEM, encode, observe
 from inventory.kit.problem import BadRequest, Failed
 from waitroom.run.listening.connections import Connections
 from waitroom.run.listening.descriptors import Bounds
@@ -55,6 +56,24 @@ def _without_aiohttp(headers: Mapping[str, str]) -> bytes:
     lines = (f"{name}: {value}\r\n".encode() for name, value in headers.items())
     length = b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(_UNREADABLE)
     return b"".join((b"HTTP/1.1 400 Bad Request\r\n", *lines, length, _UNREADABLE))
+
+
+def _without_strange_expectations(made: Callable[..., web.BaseRequest]) -> Any:
+    """Return a maker of requests that drops what only `Expect: 100-continue` may ask.
+
+    aiohttp answers another expectation before any code of ours, quotes it, and fails where it is no
+    text. A server may disregard it (RFC 9110, section 10.1.1).
+    """
+
+    def make(message: RawRequestMessage, *rest: Any) -> web.BaseRequest:
+        expected = message.headers.get("Expect")
+        if expected is not None and expected.lower() != "100-continue":
+            headers = CIMultiDict(message.headers)
+            headers.popall("Expect")
+            message = message._replace(headers=CIMultiDictProxy(headers))
+        return made(message, *rest)
+
+    return make
 
 
 class Connection(RequestHandler):
@@ -149,8 +168,13 @@ class Connection(RequestHandler):
         return response
 
     def log_exception(self, *_: Any, exc_info: Any = None, **__: Any) -> None:
-        """Log an error without its message, in which parts of the request may stand."""
+        """Log an error without its message, in which parts of the request may stand.
+
+        A body that breaks off while it is read away behind the answer is no error of ours.
+        """
         error = exc_info if isinstance(exc_info, BaseException) else None
+        if isinstance(error, NOT_WHOLE):
+            return
         frames = traceback.format_tb(error.__traceback__) if error is not None else []
         log.error("connection_failed", error=type(error).__name__, where="".join(frames))
 
@@ -169,7 +193,7 @@ class Server(web.Server):
     ) -> None:
         super().__init__(
             made.request_handler,
-            request_factory=made.request_factory,
+            request_factory=_without_strange_expectations(made.request_factory),
             max_line_size=HEADER_BYTES_MAX,
             max_field_size=HEADER_BYTES_MAX,
             **options,

@@ -1,0 +1,34 @@
+"""A few seeded forgeries and heaps of rubbish over HTTP; `make fuzz` has many."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from programs import open_site
+from support import secrets, settings
+
+from inventory.kit import http
+from waitroom.run.app import Service
+from waitroom.run.listening import server
+
+sys.path.append(str(Path(__file__).parents[3] / "tools"))
+from fuzz import attack
+
+
+async def test_no_forgery_and_no_rubbish_gets_past_the_program(
+    services: Callable[..., Awaitable[Service]],
+    postgres_url: str,
+    valkey_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Some requests promise a body or a head that never comes.
+    monkeypatch.setattr(http, "BODY_WAIT_S", 0.5)
+    monkeypatch.setattr(server, "HEAD_WAIT_S", 1.0)
+    proxied = settings(postgres_url, valkey_url, trusted_proxies=["127.0.0.1"])
+    async with open_site(proxied, secrets()) as site:
+        answers = await attack(site.url, await services(), count=300, seed=20_261_130)
+
+    assert answers.wrong == []
+    assert answers.statuses["401"] > 50
+    assert answers.statuses["200"] > 0
