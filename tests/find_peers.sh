@@ -2,7 +2,12 @@
 # Prints the path of a program that tests run beside the service, such as nginx or promtool. Where root runs this,
 # Debian's package of it is installed if it is missing; else one line says which package is.
 name=$1
-case $name in nginx) package=nginx-light ;; promtool) package=prometheus ;; *) package=$name ;; esac
+case $name in
+    nginx) package=nginx-light ;;
+    promtool) package=prometheus ;;
+    systemd-analyze) package=systemd ;;
+    *) package=$name ;;
+esac
 PATH=$PATH:/usr/sbin
 
 command -v "$name" && exit 0
