@@ -38,6 +38,7 @@ from inventory.kit.doors.described import (
 )
 from inventory.kit.http import idempotency_key, json_response, read_body
 from inventory.kit.language.asked import language_of
+from inventory.kit.limits.classes import HOLDS, PAYMENTS, limited_as
 from inventory.kit.problem import IdempotencyKeyReused, Unprocessable
 from inventory.refusals import (
     AlreadyPaid,
@@ -111,6 +112,7 @@ class CheckoutApi:
         await self._checkout.holds.drop_wishes(session.session_id)
         return web.Response(status=204)
 
+    @limited_as(HOLDS)
     @described(
         caller=Caller.SESSION,
         headers=(KEY,),
@@ -144,6 +146,7 @@ class CheckoutApi:
             return json_response(hold_body(hold), status=201)
         return json_response(_placed_body(placed), status=201)
 
+    @limited_as(HOLDS)
     @described(
         caller=Caller.SESSION,
         headers=(OPTIONAL_KEY,),
@@ -181,6 +184,7 @@ class CheckoutApi:
             await holds.release(session.session_id, hold_id)
         return web.Response(status=204)
 
+    @limited_as(PAYMENTS)
     @described(
         caller=Caller.SESSION,
         headers=(KEY,),

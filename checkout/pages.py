@@ -35,6 +35,7 @@ from inventory.hold import Hold, HoldRequest, Wish, body_hash, hold_body, idempo
 from inventory.kit.doors.decoding import Json
 from inventory.kit.http import read_form
 from inventory.kit.language.asked import ROOM_LANGUAGE, language_of
+from inventory.kit.limits.classes import HOLDS, PAYMENTS, limited_as
 from inventory.kit.pages import CSP, PERMISSIONS, Pages
 from inventory.kit.problem import Refusal
 from inventory.refusals import PaymentRunning, SessionOver, UnknownHold
@@ -214,6 +215,7 @@ class CheckoutPages:
         session = await self._checkout.sessions.of(request)
         raise web.HTTPSeeOther(address_sought(await read_form(request), session.room))
 
+    @limited_as(HOLDS)
     async def hold(self, request: web.Request) -> web.Response:
         session = await self._checkout.sessions.of(request)
         form = await read_form(request)
@@ -237,6 +239,7 @@ class CheckoutPages:
             return await self._show(request, refusal, quantities)
         raise web.HTTPSeeOther(checkout_url(session.room))
 
+    @limited_as(HOLDS)
     async def change(self, request: web.Request) -> web.Response:
         """Keep these quantities of a hold; keeping nothing is putting everything back."""
         form = await read_form(request)
@@ -258,6 +261,7 @@ class CheckoutPages:
     async def release(self, request: web.Request) -> web.Response:
         return await self._change(request, self._checkout.holds.release)
 
+    @limited_as(HOLDS)
     async def extend(self, request: web.Request) -> web.Response:
         return await self._change(request, self._checkout.holds.extend)
 
@@ -270,6 +274,7 @@ class CheckoutPages:
             return await self._show(request, refusal)
         raise web.HTTPSeeOther(checkout_url(session.room))
 
+    @limited_as(PAYMENTS)
     async def pay(self, request: web.Request) -> web.Response:
         session, hold_id = await self._named(request)
         form = await read_form(request)

@@ -23,6 +23,7 @@ from inventory.kit.database import work_for
 from inventory.kit.doors.client import bearer
 from inventory.kit.doors.cookies import cookies_in, values_of
 from inventory.kit.language.language import phrase
+from inventory.kit.limits.limited import spend_as_bearer
 from inventory.kit.problem import Busy, Refusal
 from inventory.refusals import SessionOver
 
@@ -191,8 +192,14 @@ class Sessions:
     def carried(self, request: web.Request) -> list[Session]:
         """Return the sessions of a request in the room that it names, or in all rooms.
 
-        Raises `SessionOver` for a request without any.
+        Raises `SessionOver` for a request without any, and `TooManyRequests` for a bearer who asks
+        too often.
         """
+        carried = self._carried(request)
+        spend_as_bearer(request, f"session:{carried[0].session_id}")
+        return carried
+
+    def _carried(self, request: web.Request) -> list[Session]:
         named = request.query.get("room") if request.query_string else None
         token = bearer(request)
         if token is not None:

@@ -14,6 +14,7 @@ from inventory.kit.doors.described import ETAG, IF_NONE_MATCH, NOT_MODIFIED, des
 from inventory.kit.doors.etags import has_seen
 from inventory.kit.doors.query import SEARCH, Flag, Text, Whole
 from inventory.kit.http import PRIVATE, encode
+from inventory.kit.limits.classes import SEARCHES, limited_as
 from inventory.product_store import VARIANTS_SHOWN_MAX, CatalogueStore
 from inventory.sku_store import StockStore
 
@@ -204,6 +205,7 @@ class CatalogueApi:
             web.get("/inventory/products/{product}", self.read_product),
         ]
 
+    @limited_as(SEARCHES)
     @described(
         query=(_SKUS_LIMIT, _CURSOR, _ROOM, _PRODUCT, SEARCH, _ON_SALE),
         answer=SkuList,
@@ -231,6 +233,7 @@ class CatalogueApi:
         """Return one SKU: its price, and the units that are left."""
         return _answer(request, await self._catalogue.sku(request.match_info["sku"]))
 
+    @limited_as(SEARCHES)
     @described(
         query=(_PRODUCTS_LIMIT, _CURSOR, _ROOM, SEARCH),
         answer=ProductList,

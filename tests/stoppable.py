@@ -167,6 +167,8 @@ async def _program(log: Path, environment: Mapping[str, str]) -> AsyncIterator[P
                 "WAITROOM_SIGNING_KEYS": KEY,
                 "WAITROOM_DRAIN_S": "0.2",
                 "WAITROOM_GATEWAY": "test",
+                # The shoppers of a crowd each name an address, as a proxy would.
+                "WAITROOM_TRUSTED_PROXIES": "127.0.0.1",
                 **environment,
             },
             stdout=file,

@@ -35,6 +35,8 @@ def settings(postgres_url: str, valkey_url: str, **changes: Any) -> Settings:
         "drain_s": 0.0,
         "payment_wait_s": 2.0,
         "gateway": "test",
+        # Tests speak as the proxy before the service, which names clients and hosts.
+        "trusted_proxies": ["127.0.0.1"],
         **changes,
     }
     return msgspec.convert(values, Settings)

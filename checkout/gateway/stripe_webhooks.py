@@ -24,6 +24,7 @@ from checkout.gateway.stripe_gateway import StripeGateway
 from checkout.order import CLOSED, UNSETTLED, OrderState
 from checkout.refusals import NotSigned, UnknownOrder
 from inventory.kit.http import json_response, read_raw, wants_html
+from inventory.kit.limits.classes import SERVICES, limited_as
 from inventory.kit.problem import BadRequest, Busy
 
 log = structlog.get_logger()
@@ -175,6 +176,7 @@ class StripeApi:
         await self._refund_looks.close()
         await self._gateway.close()
 
+    @limited_as(SERVICES)
     async def take_news(self, request: web.Request) -> web.Response:
         """Answer 200 for what was looked at or is none of ours, 5xx for what shall come again."""
         # It is signed as it came.

@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 from inventory.kit.bundle import bundle_of
 from inventory.kit.doors.accept import takes_gzip
 from inventory.kit.doors.etags import has_seen
+from inventory.kit.limits.classes import FILES, limited_as
 from inventory.kit.problem import NotFound
 
 KEPT_S = 60
@@ -57,6 +58,7 @@ class Assets:
     def routes(self) -> list[web.RouteDef]:
         return [web.get(f"{self._at}/{{name:{self._names}}}", self.serve)]
 
+    @limited_as(FILES)
     async def serve(self, request: web.Request) -> web.Response:
         asset = self._asset(request.match_info["name"])
         if has_seen(request.headers.getall("If-None-Match", ()), asset.headers["ETag"]):

@@ -7,6 +7,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from inventory.kit.doors.etags import has_seen
+from inventory.kit.limits.classes import FILES, limited_as
 from inventory.kit.pages import DATA_CSP
 from inventory.pictures.picture import NAME, TYPES
 from inventory.pictures.picture_store import PictureStore
@@ -38,6 +39,7 @@ class PicturesApi:
     def routes(self) -> list[web.RouteDef]:
         return [web.get(f"/pictures/{{name:{NAME}}}", self.serve)]
 
+    @limited_as(FILES)
     async def serve(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         etag = f'"{name}"'

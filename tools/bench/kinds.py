@@ -12,6 +12,8 @@ CLAIMS_PER_S = 30_000
 JOINS_PER_S = 20_000
 # A few holds for each session of a slice, as shoppers have.
 SESSIONS = 10_000
+# So the fastest kind asks less than once a second from each.
+ADDRESSES = 16_384
 
 HOLDS = b"/checkout/holds"
 FOR_UPDATE = b"/bench/for-update"
@@ -48,6 +50,10 @@ class Requests:
     def __init__(self, sale: Sale, *, host: str, port: int) -> None:
         self._sale = sale
         self._host = f"Host: {host}:{port}\r\nAccept: application/json\r\n".encode()
+        # Shoppers come from many addresses, which a proxy names. One alone would soon be refused.
+        self._from = itertools.cycle(
+            [b"X-Forwarded-For: 198.18.%d.%d\r\n" % divmod(n, 256) for n in range(ADDRESSES)]
+        )
         # Every key of a run is fresh, in whichever kind.
         self._keys = itertools.count(1)
 
@@ -78,29 +84,35 @@ class Requests:
     def states(self, room: str) -> Prepare:
         async def prepare(_: float) -> Iterator[bytes]:
             path = f"/rooms/{room}/state".encode()
-            return itertools.repeat(b"GET %s HTTP/1.1\r\n%s\r\n" % (path, self._host))
+            start = b"GET %s HTTP/1.1\r\n%s" % (path, self._host)
+            shoppers = itertools.islice(self._from, ADDRESSES)
+            return itertools.cycle([b"%s%s\r\n" % (start, address) for address in shoppers])
 
         return prepare
 
     async def joins(self, seconds: float) -> Iterator[bytes]:
-        before = self._post(b"/rooms/join/tickets") + b"Content-Length: 0\r\nIdempotency-Key: "
+        before = self._post(b"/rooms/join/tickets") + b"Content-Length: 0\r\n"
         # To draw a key takes as long as a tenth of a bare request, so all are drawn beforehand.
         keys = (str(uuid4()).encode() for _ in range(int(JOINS_PER_S * seconds)))
-        return iter([b"%s%s\r\n\r\n" % (before, key) for key in keys])
+        shoppers = zip(self._from, keys, strict=False)
+        return iter([b"%s%sIdempotency-Key: %s\r\n\r\n" % (before, *one) for one in shoppers])
 
     async def claims(self, seconds: float) -> Iterator[bytes]:
         before = self._post(b"/rooms/claim/claims")
-        before += b"Content-Length: 0\r\nAuthorization: Bearer "
+        before += b"Content-Length: 0\r\n"
         tickets = await self._sale.call(int(CLAIMS_PER_S * seconds))
-        return iter([b"%s%s\r\n\r\n" % (before, ticket) for ticket in tickets])
+        shoppers = zip(self._from, tickets, strict=False)
+        return iter([b"%s%sAuthorization: Bearer %s\r\n\r\n" % (before, *one) for one in shoppers])
 
     async def checks(self, seconds: float) -> Iterator[bytes]:
         """Return what a proxy asks for shoppers with a session, each in turn."""
         start = b"GET /check/%s HTTP/1.1\r\n%s" % (SHOP.encode(), self._host)
-        start += b"X-Forwarded-Uri: /checkout\r\nAuthorization: Bearer "
+        start += b"X-Forwarded-Uri: /checkout\r\n"
         sessions = await self._sale.admit(max(int(SESSIONS * seconds) // 10, 1))
-        asked = [b"%s%s\r\n\r\n" % (start, self._sale.session(one)) for one in sessions]
-        return itertools.cycle(asked)
+        shoppers = zip(self._from, map(self._sale.session, sessions), strict=False)
+        return itertools.cycle(
+            [b"%s%sAuthorization: Bearer %s\r\n\r\n" % (start, *one) for one in shoppers]
+        )
 
     def holds(self, path: bytes, baskets: Sequence[bytes] = (basket(SKU),)) -> Prepare:
         """Return what places holds of these baskets by turns, each in the next session."""
@@ -108,10 +120,11 @@ class Requests:
 
         async def prepare(seconds: float) -> Iterator[bytes]:
             sessions = await self._sale.admit(int(SESSIONS * seconds))
-            start = self._post(path) + b"Content-Type: application/json\r\nAuthorization: Bearer "
+            start = self._post(path) + b"Content-Type: application/json\r\n"
+            shoppers = zip(self._from, map(self._sale.session, sessions), strict=False)
             heads = [
-                b"%s%s\r\nIdempotency-Key: " % (start, self._sale.session(session))
-                for session in sessions
+                b"%s%sAuthorization: Bearer %s\r\nIdempotency-Key: " % (start, *one)
+                for one in shoppers
             ]
             turns = zip(itertools.cycle(heads), self._keys, itertools.cycle(tails))
             return (b"%s%016x%s" % turn for turn in turns)

@@ -115,6 +115,8 @@ async def run_service(
         data_dir=str(running.folder),
         drain_s=0.0,
         gateway="test",
+        # Each request comes from a shopper's own address, as behind a proxy.
+        trusted_proxies=[running.host],
         log_level=log_level,
     )
     order = Order(settings=settings, signing_keys=[KEY], samples=str(running.samples))

@@ -136,7 +136,7 @@ class Tickets:
                 asked = self._entrance.without_invitation(asked)
             else:
                 key = _key_after(place.ticket)
-        raise TooManyRequests
+        raise TooManyRequests(headers={"Retry-After": "60"})
 
     def token_of(self, ticket: Ticket) -> str:
         """Return the signed token of a ticket."""

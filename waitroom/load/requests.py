@@ -7,7 +7,7 @@ import msgspec
 
 from waitroom.client.http_client import Answer
 from waitroom.load.journey import Journey
-from waitroom.load.wire import Wire
+from waitroom.load.wire import Wire, address_of
 
 
 class Requests:
@@ -63,7 +63,8 @@ class Requests:
 
     async def once(self, method: str, path: str, bearer: str) -> None:
         """Send without repeating and without reading; raises what aiohttp raises."""
-        await self._wire.once(method, path, headers={"Authorization": f"Bearer {bearer}"})
+        headers = {"Authorization": f"Bearer {bearer}", **address_of(self.journey)}
+        await self._wire.once(method, path, headers=headers)
 
 
 def _settled_first(answer: Answer) -> bool:

@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from checkout.gateway.deterministic_gateway import DeterministicGateway
 from checkout.gateway.gateway import Gateway
 from inventory.kit.database import Pool, closed_pool, connection, open_pool
-from inventory.kit.doors.client import TRUSTED_PROXIES
+from inventory.kit.doors.client import TRUSTED_PROXIES, Clients
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.origins import origin_of
 from inventory.kit.http import (
@@ -25,6 +25,7 @@ from inventory.kit.http import (
     PROCESS,
     rim,
 )
+from inventory.kit.limits.limited import Limits
 from inventory.kit.pages import static_folder
 from inventory.kit.problem import EngineDown
 from waitroom.admin.accounts.guard import ACCESS, Guard
@@ -223,7 +224,8 @@ OPENAPI: web.AppKey[OpenApi] = web.AppKey("openapi")
 def make_app(service: Service) -> web.Application:
     """Return the web application of a service; every lifetime is the service's, not the app's."""
     settings = service.settings
-    middlewares: list[Middleware] = [rim, _one_address]
+    limits = Limits(Clients(settings.proxies), factor=settings.limits_factor)
+    middlewares: list[Middleware] = [rim, limits.middleware(), _one_address]
     if settings.public_path:
         middlewares.insert(0, Mount(settings.public_path).middleware())
     app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES_MAX)

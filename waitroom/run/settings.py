@@ -81,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     trusted_proxies: list[str] = []
     sign_in_attempts_per_minute: Count = 10
     second_factor: Literal["optional", "required"] = "optional"
+    limits_factor: Annotated[float, Meta(ge=0, le=1000)] = 1.0
     customer_issuer: str = ""
     customer_audience: str = ""
     customer_jwks_url: str = ""
@@ -147,7 +148,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def proxies(self) -> TrustedProxies:
-        return TrustedProxies(networks=parse_networks(self.trusted_proxies))
+        """The proxies that are trusted; a demonstration trusts its own machine's crowd."""
+        own = ["127.0.0.1", "::1"] if self.demo and not self.trusted_proxies else []
+        return TrustedProxies(networks=parse_networks([*self.trusted_proxies, *own]))
 
     @property
     def base_url(self) -> str:

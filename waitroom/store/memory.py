@@ -17,6 +17,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from inventory.kit.limits.fields import refused_fields
+from inventory.kit.limits.gcra import Allowance, Buckets
 from inventory.kit.problem import TooManyRequests
 
 log = structlog.get_logger()
@@ -54,7 +56,7 @@ class Memory:
         self._publish = self._client.register_script(_script("publish_state.lua"))
         self._allow = self._client.register_script(_script("allow.lua"))
         self._away_until = 0.0
-        self._buckets: dict[str, float] = {}
+        self._buckets = Buckets()
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -167,27 +169,30 @@ class Memory:
 
         Without Valkey each process keeps buckets of its own.
         """
-        cost_s, size_s = 60 / per_minute, 60.0
+        allowance = _of_a_minute(per_minute)
         waited = await self._ask(
-            lambda: self._allow(keys=[f"waitroom:bucket:{bucket}"], args=[cost_s, size_s]),
+            lambda: self._allow(
+                keys=[f"waitroom:bucket:{bucket}"],
+                args=[1 / allowance.per_s, allowance.window_s],
+            ),
             None,
         )
         if waited is not None:
             return float(waited)
-        now = time.monotonic()
-        # A bucket that has drained counts as none, so the table stays small.
-        self._buckets = {name: at for name, at in self._buckets.items() if at > now}
-        free_at = max(self._buckets.get(bucket, now), now) + cost_s
-        if free_at - now > size_s:
-            return free_at - now - size_s
-        self._buckets[bucket] = free_at
-        return 0.0
+        return self._buckets.take(("", bucket), allowance, time.monotonic())
 
     async def limit(self, bucket: str, *, per_minute: int, told: str = "") -> None:
         """Take one request from a bucket; raises `TooManyRequests` if it is empty."""
         wait_s = await self.allow(bucket, per_minute=per_minute)
         if wait_s > 0:
-            raise TooManyRequests(told, headers={"Retry-After": str(int(wait_s) + 1)})
+            name = bucket.rpartition(":")[0]
+            raise TooManyRequests(
+                told, headers=refused_fields(name, _of_a_minute(per_minute), wait_s)
+            )
+
+
+def _of_a_minute(per_minute: int) -> Allowance:
+    return Allowance(burst=per_minute, per_s=per_minute / 60)
 
 
 def _state_key(room: str) -> str:

@@ -26,6 +26,7 @@ from inventory.kit.doors.keys import is_unique
 from inventory.kit.doors.query import Whole
 from inventory.kit.http import idempotency_key
 from inventory.kit.language.asked import ROOM_LANGUAGE
+from inventory.kit.limits.limited import spend_as_bearer
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.entrance import Brought
 from waitroom.desk.standing import TicketStanding
@@ -103,11 +104,14 @@ class Credentials:
         return view
 
     def ticket_of(self, request: web.Request, view: RoomView) -> Ticket:
-        """Return the ticket that a request carries; raises `NoTicket` or `TicketMoved`.
+        """Return the ticket that a request carries.
 
-        A bearer token that is no ticket may be another service's; then the cookie counts.
+        A bearer token that is no ticket may be another service's; then the cookie counts. Raises
+        `NoTicket` or `TicketMoved`, and `TooManyRequests` for a bearer who asks too often.
         """
-        return self._first_good(self._tokens(request, view), view)
+        ticket = self._first_good(self._tokens(request, view), view)
+        spend_as_bearer(request, ticket.place_text())
+        return ticket
 
     def _first_good(self, tokens: Iterable[str], view: RoomView) -> Ticket:
         refusal: NoTicket | None = None

@@ -12,6 +12,7 @@ from inventory.kit.doors.client import client_network
 from inventory.kit.doors.described import Caller, described
 from inventory.kit.http import json_response, read_body, read_form
 from inventory.kit.language.asked import language_of
+from inventory.kit.limits.classes import CODES, MAILS, limited_as
 from inventory.kit.pages import Pages
 from inventory.kit.problem import TooManyRequests
 from waitroom.desk.board import RoomView
@@ -74,6 +75,7 @@ class MailedApi:
         _, ticket = await self._ticket(request)
         return json_response(await self._messages.read(ticket))
 
+    @limited_as(MAILS)
     @described(
         caller=Caller.TICKET,
         body=AskBody,
@@ -117,6 +119,7 @@ class MailedApi:
             raise web.HTTPSeeOther(f"/rooms/{view.room}", headers={"Cache-Control": "no-store"})
         return self._page(request, view, place=place, key=key)
 
+    @limited_as(CODES)
     async def bring(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
         key = (await read_form(request)).get("key", "")
@@ -134,6 +137,7 @@ class MailedApi:
         self._credentials.keep_mailed(response, view)
         raise response
 
+    @limited_as(MAILS)
     async def stop_by_link(self, request: web.Request) -> web.Response:
         """Write no more. A mail program asks for it by one press, with the key in the query."""
         view = await self._credentials.room_of(request)

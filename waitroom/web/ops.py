@@ -17,6 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from inventory.kit.database import Pool, connection
 from inventory.kit.doors.described import Caller, described
 from inventory.kit.http import json_response
+from inventory.kit.limits.classes import SERVICES, limited_as
 from waitroom.desk.board import Board
 from waitroom.refusals import NotReady
 
@@ -84,6 +85,7 @@ class OpsApi:
             web.get("/metrics", self.metrics),
         ]
 
+    @limited_as(SERVICES)
     @described(answer=Health, refusals=(NotReady,))
     async def health(self, request: web.Request) -> web.Response:
         """Say that the process answers; a loop that broke makes it unhealthy."""
@@ -91,6 +93,7 @@ class OpsApi:
             raise NotReady("A loop of this process has broken down; see its log.")
         return json_response(Health(status="ok"))
 
+    @limited_as(SERVICES)
     @described(answer=Readiness, refusals=(NotReady,))
     async def ready(self, request: web.Request) -> web.Response:
         """Say whether to send shoppers here: not while stopping, nor without PostgreSQL."""
@@ -104,6 +107,7 @@ class OpsApi:
         valkey: Literal["ok", "away"] = "ok" if await self._engines.memory.alive() else "away"
         return json_response(Readiness(status="ready", postgres="ok", valkey=valkey))
 
+    @limited_as(SERVICES)
     @described(caller=Caller.OPERATOR, answer=str, content_type="text/plain")
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """Answer operators, and requests from this machine that no proxy has passed on."""

@@ -12,6 +12,7 @@ from inventory.api import Catalogue
 from inventory.kit.doors.described import Answer, described
 from inventory.kit.http import json_response, read_form, wants_html
 from inventory.kit.language.asked import language_of
+from inventory.kit.limits.classes import CLAIMS, CODES, JOINS, MAILS, limited_as
 from inventory.kit.pages import Look, Pages
 from inventory.kit.problem import Busy, Refusal
 from waitroom.desk.board import RoomView
@@ -247,6 +248,7 @@ class WaitingPages:
         offered = await self._returns.offered_in_line(view, ticket, standing)
         return standing.status, standing, offered
 
+    @limited_as(JOINS)
     async def join(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
         try:
@@ -289,6 +291,7 @@ class WaitingPages:
                 await self._returns.stay(view, place.ticket, None)
         return place.token
 
+    @limited_as(CLAIMS)
     async def enter(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
         try:
@@ -320,6 +323,7 @@ class WaitingPages:
         sku = (await read_form(request)).get("sku", "") or None
         return await self._did(request, partial(self._places.choose, sku=sku))
 
+    @limited_as(MAILS)
     async def ask_for_mail(self, request: web.Request) -> web.Response:
         email = (await read_form(request)).get("email", "")[: ADDRESS_LENGTH_MAX + 1]
         language = language_of(request).tag
@@ -346,6 +350,7 @@ class WaitingPages:
             return await self.page(request, view, said=refusal)
         raise web.HTTPSeeOther(f"/rooms/{view.room}")
 
+    @limited_as(CODES)
     async def show_code(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
         try:
@@ -357,6 +362,7 @@ class WaitingPages:
             return await self.page(request, view, said=refusal)
         return await self.page(request, view, code=made.code)
 
+    @limited_as(CODES)
     async def bring(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
         code = (await read_form(request)).get("code", "")

@@ -6,6 +6,7 @@ from aiohttp import web
 from inventory.kit.doors.client import client_network
 from inventory.kit.doors.described import OPTIONAL_KEY, Caller, described
 from inventory.kit.http import json_response, read_body
+from inventory.kit.limits.classes import CODES, limited_as
 from inventory.kit.problem import TooManyRequests
 from inventory.refusals import UnknownSku
 from waitroom.desk.board import RoomView
@@ -102,6 +103,7 @@ class PlacesApi:
         """Come back into the line. A number that was passed by is called before any new one."""
         return json_response(await self._places.step_back(*await self._ticket(request)))
 
+    @limited_as(CODES)
     @described(
         caller=Caller.TICKET,
         answer=MoveCode,
@@ -143,6 +145,7 @@ class PlacesApi:
         view = await self._credentials.room_of(request)
         return json_response(ProfileList(profiles=await self._places.profiles(view)))
 
+    @limited_as(CODES)
     @described(
         query=(VERSION,),
         headers=(OPTIONAL_KEY,),

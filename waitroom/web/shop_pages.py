@@ -10,6 +10,7 @@ from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.query import SEARCH
 from inventory.kit.language.asked import ROOM_LANGUAGE
 from inventory.kit.language.language import phrase
+from inventory.kit.limits.classes import SEARCHES, limited_as
 from inventory.kit.pages import Pages
 from inventory.kit.problem import NotFound
 from waitroom.desk.board import Board, RoomView
@@ -47,6 +48,7 @@ class ShopPages:
         context = {"rooms": rooms, "is_new": not every}
         return self._pages.render("shop.html", context, title="Shop", request=request)
 
+    @limited_as(SEARCHES)
     async def shop_room(self, request: web.Request) -> web.Response:
         """Show one room's catalogue page by page, or what of it a search finds."""
         view = await self._board.find(request.match_info["room"])

@@ -25,6 +25,7 @@ from inventory.kit.doors.described import (
 from inventory.kit.doors.etags import has_seen, tags_in
 from inventory.kit.doors.query import Text, Whole
 from inventory.kit.http import PRIVATE, json_response, read_body
+from inventory.kit.limits.classes import CLAIMS, JOINS, limited_as
 from inventory.kit.problem import BadRequest, TooManyRequests
 from inventory.refusals import PaymentRunning, UnknownSku
 from waitroom.desk.board import Board, RoomView
@@ -224,6 +225,7 @@ class TicketsApi:
             return web.Response(status=304, headers=_state_headers(view.etag))
         return web.Response(body=view.raw, headers=_state_headers(view.etag))
 
+    @limited_as(JOINS)
     @described(
         query=(VERSION,),
         headers=(OPTIONAL_KEY,),
@@ -293,6 +295,7 @@ class TicketsApi:
         self._credentials.forget_ticket(response, view)
         return response
 
+    @limited_as(CLAIMS)
     @described(
         caller=Caller.TICKET,
         answer=ClaimBody,

@@ -1,14 +1,52 @@
 """The client that a request came from: its address, its token, and the host that it asked."""
 
+from functools import lru_cache
+
 from aiohttp import web
 
-from inventory.kit.doors.client_address import TrustedProxies, network_of
+from inventory.kit.doors.client_address import TrustedProxies, network_of, parse_address
 
 # The beginning of every API key, so that one which leaks is recognized.
 API_KEY_PREFIX = "wrk_"
+# Most requests come from addresses that asked a moment ago. Longer headers are not kept, so the
+# bound holds for bytes too.
+CLIENTS_KEPT_MAX = 16_384
+KEPT_LENGTH_MAX = 128
 
 TRUSTED_PROXIES: "web.AppKey[TrustedProxies]" = web.AppKey("trusted_proxies")
+NETWORK = web.RequestKey("network", str)
 _NONE = TrustedProxies()
+
+
+class Clients:
+    """The networks of clients, kept for those that ask again."""
+
+    def __init__(self, proxies: TrustedProxies) -> None:
+        self._proxies = proxies
+        self._kept = lru_cache(CLIENTS_KEPT_MAX)(self._read)
+        self._trusted = lru_cache(CLIENTS_KEPT_MAX)(self._trusts)
+
+    def network(self, request: web.Request) -> str:
+        """Return what limits by address count: the client's IPv4 address, or its /64 of IPv6."""
+        peer = request.remote or ""
+        if not self._proxies.networks or not self._trusted(peer):
+            return self._kept(peer, (), ())
+        listed = tuple(request.headers.getall("X-Forwarded-For", ()))
+        forwarded = tuple(request.headers.getall("Forwarded", ()))
+        if sum(map(len, listed)) + sum(map(len, forwarded)) > KEPT_LENGTH_MAX:
+            return self._read(peer, listed, forwarded)
+        return self._kept(peer, listed, forwarded)
+
+    def trusts(self, request: web.Request) -> bool:
+        """Say whether the peer is a trusted proxy."""
+        return self._trusted(request.remote or "")
+
+    def _trusts(self, peer: str) -> bool:
+        return self._proxies.trusts(parse_address(peer))
+
+    def _read(self, peer: str, listed: tuple[str, ...], forwarded: tuple[str, ...]) -> str:
+        found = self._proxies.client(peer, x_forwarded_for=listed, forwarded=forwarded)
+        return network_of(found)
 
 
 def client_address(request: web.Request) -> str:
@@ -22,12 +60,20 @@ def client_address(request: web.Request) -> str:
 
 def client_network(request: web.Request) -> str:
     """Return what limits by address count: the client's IPv4 address, or its /64 of IPv6."""
-    return network_of(client_address(request))
+    return request.get(NETWORK) or network_of(client_address(request))
 
 
 def asked_host(request: web.Request) -> str:
-    """Return the host that a browser asked, which a proxy before a site may name beside its own."""
-    return request.headers.get("X-Forwarded-Host") or request.host
+    """Return the host that a browser asked.
+
+    A trusted proxy before a site may name it beside its own. From others the header is a client's
+    own word, and counts for nothing.
+    """
+    named = request.headers.get("X-Forwarded-Host")
+    if not named:
+        return request.host
+    proxies = request.config_dict.get(TRUSTED_PROXIES, _NONE)
+    return named if proxies.trusts(parse_address(request.remote or "")) else request.host
 
 
 def bearer(request: web.Request) -> str | None:

@@ -99,6 +99,16 @@ IF_NONE_MATCH = Header(
 ETAG = Header(name="ETag", text="Names this version of the answer, for If-None-Match.")
 LOCATION = Header(name="Location", text="The address of what was made.")
 RETRY_AFTER = Header(name="Retry-After", text="Seconds until the next try.", pattern="^[0-9]+$")
+RATE_LIMIT = (
+    Header(
+        name="RateLimit",
+        text="The limit that refused, `r` requests left and `t` seconds until the next try.",
+    ),
+    Header(
+        name="RateLimit-Policy",
+        text="The size of that limit: `q` requests at once, all free again after `w` seconds.",
+    ),
+)
 
 NOT_MODIFIED = Answer(status=304, text="The client has this version.", headers=(ETAG,))
 

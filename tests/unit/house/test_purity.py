@@ -32,6 +32,7 @@ NAMED_IMPURE = {
     "inventory.kit.database",
     "inventory.kit.http",
     "inventory.kit.language.asked",
+    "inventory.kit.limits.limited",
     "inventory.kit.turns",
     # Chance, but seeded: the same seed is the same sale.
     "waitroom.rehearse.play.dice",

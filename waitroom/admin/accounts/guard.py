@@ -11,6 +11,7 @@ from yarl import URL
 from inventory.kit.doors.client import api_key, bearer, client_network
 from inventory.kit.doors.cookies import values_of
 from inventory.kit.http import wants_html
+from inventory.kit.limits.limited import spend_as_account
 from inventory.kit.problem import Forbidden, Refusal
 from inventory.kit.signing import Seal
 from waitroom.admin.accounts.events import Events, Kind
@@ -107,6 +108,7 @@ class Guard:
                     raise web.HTTPSeeOther(_sign_in_before(request)) from None
                 raise
             request[OPERATOR] = operator
+            spend_as_account(request, str(operator.operator_id))
             try:
                 operator.require(role, sellers=sellers)
                 if not before_factor:

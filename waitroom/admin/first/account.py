@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from inventory.kit.http import read_form
+from inventory.kit.limits.classes import SIGN_INS, limited_as
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest, TooManyRequests
 from waitroom.admin.accounts.guard import Guard
@@ -29,6 +30,7 @@ class FirstAccount:
             raise web.HTTPSeeOther("/admin/first/room")
         return self._page({"code": request.query.get("code", "")[:100]}, Problems())
 
+    @limited_as(SIGN_INS)
     async def make(self, request: web.Request) -> web.StreamResponse:
         """Make the first admin's account, and sign them in."""
         form = await read_form(request)

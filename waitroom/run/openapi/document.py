@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from inventory.kit.doors.decoding import Json
-from inventory.kit.doors.described import JSON, Answer, Caller, Header
+from inventory.kit.doors.described import JSON, RATE_LIMIT, RETRY_AFTER, Answer, Caller, Header
 from inventory.kit.doors.query import Text
 from inventory.kit.problem import Refusal
 from waitroom.run.openapi.operations import Audience, Operation, Part
@@ -253,6 +253,9 @@ def _raw(content_type: str) -> Json:
     return {"type": "string"} if is_text else {}
 
 
+_HEADERS_REFUSED = {429: (RETRY_AFTER, *RATE_LIMIT), 503: (RETRY_AFTER,)}
+
+
 def _refused(status: int, kinds: list[type[Refusal]]) -> Json:
     codes = list(dict.fromkeys(kind.code for kind in kinds))
     sentences = dict.fromkeys(f"`{kind.code}`: {kind.title}" for kind in kinds)
@@ -271,12 +274,10 @@ def _refused(status: int, kinds: list[type[Refusal]]) -> Json:
             }
         },
     }
-    if status == 503:
+    if headers := _HEADERS_REFUSED.get(status):
         found["headers"] = {
-            "Retry-After": {
-                "description": "Seconds until the next try.",
-                "schema": {"type": "string", "pattern": "^[0-9]+$"},
-            }
+            header.name: {"description": header.text, "schema": _header_schema(header)}
+            for header in headers
         }
     return found
 

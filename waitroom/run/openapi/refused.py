@@ -44,7 +44,7 @@ from waitroom.refusals import LineOver, NoTicket, TicketMoved
 from waitroom.run.openapi.operations import Operation
 
 # Each of these may come from any route.
-ALWAYS: tuple[type[Refusal], ...] = (Busy, EngineDown, Failed)
+ALWAYS: tuple[type[Refusal], ...] = (Busy, EngineDown, Failed, TooManyRequests)
 OF_CALLER: dict[Caller, tuple[type[Refusal], ...]] = {
     Caller.ANYONE: (),
     Caller.TICKET: (NoTicket, LineOver, TicketMoved),
@@ -67,7 +67,7 @@ def _of_its_kind(operation: Operation) -> Iterator[type[Refusal]]:
     yield from ALWAYS
     yield from OF_CALLER[described.caller]
     if operation.access is not None:
-        yield from (SignInNeeded, Forbidden, KeyRefused, TwoCredentials, TooManyRequests)
+        yield from (SignInNeeded, Forbidden, KeyRefused, TwoCredentials)
         yield from (ScopeLacking, KeyNarrowed) if operation.access.scopes else (ClosedToKeys,)
         if not operation.access.before_factor:
             yield SecondFactorNeeded

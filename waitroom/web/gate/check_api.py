@@ -23,6 +23,7 @@ from inventory.kit.doors.described import Answer as Answered
 from inventory.kit.doors.described import Header, described
 from inventory.kit.doors.query import Choice, Text
 from inventory.kit.http import wants_html
+from inventory.kit.limits.classes import SERVICES, limited_as
 from inventory.kit.problem import Busy
 from inventory.refusals import SessionOver
 from waitroom.desk.board import Board, RoomView
@@ -92,6 +93,7 @@ class CheckApi:
             web.route("*", "/check/{room}/{path:.*}", self.check_below),
         ]
 
+    @limited_as(SERVICES)
     @described(
         query=(_ROOM, _MODE),
         status=204,
@@ -103,6 +105,7 @@ class CheckApi:
         """Check for the room that the query names, by `mode`."""
         return await self._check(request, _ROOM.of(request.query))
 
+    @limited_as(SERVICES)
     @described(
         query=(_MODE,), status=204, answer_headers=_TOLD, also=(_TO_THE_ROOM,), refusals=_REFUSALS
     )
@@ -110,6 +113,7 @@ class CheckApi:
         """Check for the room in the path, by `mode`."""
         return await self._check(request, request.match_info["room"])
 
+    @limited_as(SERVICES)
     @described(status=204, answer_headers=_TOLD, also=(_TO_THE_ROOM,), refusals=_REFUSALS)
     async def check_below(self, request: web.Request) -> web.Response:
         """Check for a request whose path stands behind the room; its query is the client's own."""

@@ -16,6 +16,7 @@ from inventory.kit.doors.described import described
 from inventory.kit.doors.origins import origin_of
 from inventory.kit.doors.query import Text
 from inventory.kit.http import wants_html
+from inventory.kit.limits.classes import HAND_OVERS, limited_as
 from waitroom.desk.board import Board
 from waitroom.desk.gates import Gates
 from waitroom.desk.tickets import OpenedSession
@@ -98,6 +99,7 @@ class ArrivalApi:
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/arrive/{room}", self.arrive)]
 
+    @limited_as(HAND_OVERS)
     @described(
         query=(Text(name=TOKEN, text="The hand-over token from the address.", required=True),),
         status=303,

@@ -19,6 +19,7 @@ from inventory.kit.language.catalogues import ALIASES, tags
 from inventory.kit.language.choice import prefer
 from inventory.kit.language.language import phrase
 from inventory.kit.language.switch_api import keep_language
+from inventory.kit.limits.classes import HAND_OVERS, SERVICES, limited_as
 from inventory.kit.pages import Pages
 from inventory.kit.problem import NotFound
 from waitroom.desk.board import Board, RoomView
@@ -96,6 +97,7 @@ class KnownUserApi:
             ]
         return found
 
+    @limited_as(HAND_OVERS)
     async def enter(self, request: web.Request) -> web.Response:
         """Lead a visitor of a site to the room, or back if this browser is in the shop already."""
         entry, view = await self._entered(request)
@@ -147,6 +149,7 @@ class KnownUserApi:
             room=room,
         )
 
+    @limited_as(SERVICES)
     async def cancel(self, request: web.Request) -> web.Response:
         """Give up the session that a site names, and lead back."""
         told = request.match_info
@@ -155,6 +158,7 @@ class KnownUserApi:
         )
         return await self._cancel(request, asked)
 
+    @limited_as(SERVICES)
     async def cancel_many(self, request: web.Request) -> web.Response:
         return await self._cancel(
             request, parse_cancellations(request.match_info["customer"], request.query)
@@ -203,6 +207,7 @@ class KnownUserApi:
         await self._checkout.orders.leave(inside.session_id)
         return None
 
+    @limited_as(SERVICES)
     @described(headers=(_API_KEY,), answer=Configuration, refusals=(ConfigurationKeyWrong,))
     async def configure(self, request: web.Request) -> web.Response:
         """Answer a connector that pulls its configuration; raises `ConfigurationKeyWrong`."""

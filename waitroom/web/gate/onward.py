@@ -8,6 +8,7 @@ from aiohttp import web
 from checkout.api import Checkout
 from checkout.order_store import SessionView
 from inventory.kit.doors.client import client_address
+from inventory.kit.limits.classes import HAND_OVERS, limited_as
 from inventory.refusals import SessionOver
 from waitroom.desk.board import RoomView
 from waitroom.desk.gates import KnownUsers
@@ -53,6 +54,7 @@ class Onward:
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/rooms/{room}/onward", self.lead_on)]
 
+    @limited_as(HAND_OVERS)
     async def lead_on(self, request: web.Request) -> web.Response:
         """Lead a shopper who is inside to the site, and anybody else to the room."""
         view = await self._credentials.room_of(request)

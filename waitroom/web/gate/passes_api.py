@@ -19,6 +19,7 @@ from inventory.kit.doors.etags import has_seen
 from inventory.kit.doors.query import Whole
 from inventory.kit.http import PRIVATE, encode, json_response
 from inventory.kit.language.language import phrase
+from inventory.kit.limits.classes import HAND_OVERS, SERVICES, limited_as
 from inventory.refusals import SessionOver
 from waitroom.desk.board import Board
 from waitroom.desk.passes.minting import MintedPass, Passes
@@ -80,6 +81,7 @@ class PassesApi:
             web.delete("/checkout/session/pass", self.leave),
         ]
 
+    @limited_as(SERVICES)
     @described(
         headers=(IF_NONE_MATCH,), answer=KeySet, answer_headers=(ETAG,), also=(NOT_MODIFIED,)
     )
@@ -87,6 +89,7 @@ class PassesApi:
         """Return the public keys of passes, which a site verifies by itself."""
         return _public(request, encode(self._passes.keys.public), max_age_s=KEYS_MAX_AGE_S)
 
+    @limited_as(SERVICES)
     @described(
         query=(SINCE,),
         headers=(IF_NONE_MATCH,),
@@ -111,6 +114,7 @@ class PassesApi:
         )
         return _public(request, encode(body), max_age_s=REVOKED_MAX_AGE_S)
 
+    @limited_as(HAND_OVERS)
     @described(caller=Caller.SESSION, answer=MintedPass, refusals=(NoGate,))
     async def mint(self, request: web.Request) -> web.Response:
         """Give a live session a new pass, for a site that verifies it by itself.

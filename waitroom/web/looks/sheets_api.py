@@ -3,6 +3,7 @@
 from aiohttp import web
 from multidict import CIMultiDict
 
+from inventory.kit.limits.classes import FILES, limited_as
 from inventory.kit.problem import NotFound
 from waitroom.desk.looks import RoomLooks
 from waitroom.look.sheet import Sheet
@@ -18,6 +19,7 @@ class SheetsApi:
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/rooms/{room}/look/{hash:[0-9a-f]{16}}.css", self.serve)]
 
+    @limited_as(FILES)
     async def serve(self, request: web.Request) -> web.Response:
         """Serve the stylesheet of the live look.
 

@@ -5,6 +5,7 @@ from aiohttp import web
 from yarl import URL
 
 from inventory.kit.http import json_response, read_body, read_form
+from inventory.kit.limits.classes import SIGN_INS, limited_as
 from inventory.kit.pages import Pages
 from inventory.kit.problem import Refusal, TooManyRequests
 from waitroom.admin.accounts.events import Kind
@@ -84,6 +85,7 @@ class SignInPages:
             page.headers.update(refusal.headers)
         return page
 
+    @limited_as(SIGN_INS)
     async def sign_in(self, request: web.Request) -> web.Response:
         """Take name and password; lead on to the second factor if the operator has one."""
         form = await read_form(request)
@@ -131,6 +133,7 @@ class SignInPages:
     def _second_page(self, step: Step, to: str, refusal: Refusal | None = None) -> web.Response:
         return self._page("login_second.html", "Second factor", refusal, step=step, to=to)
 
+    @limited_as(SIGN_INS)
     async def give_code(self, request: web.Request) -> web.Response:
         """Take a code of the app, or a recovery code."""
         form = await read_form(request)
@@ -161,12 +164,14 @@ class SignInPages:
         await self._guard.signed_in(request, response, step.name, opened, factor=factor)
         response.del_cookie(self._cookie, secure=bool(self._guard.prefix))
 
+    @limited_as(SIGN_INS)
     async def second_options(self, request: web.Request) -> web.Response:
         """Return what the browser needs to sign with a passkey of the operator at this step."""
         _, step = await self._step_of(request)
         await self._guard.limit_attempts(request, step.name, of=TRIES)
         return json_response(await self._checks.proving_body(step.operator_id))
 
+    @limited_as(SIGN_INS)
     async def give_passkey(self, request: web.Request) -> web.Response:
         """Take a passkey as the second factor."""
         wish = await read_body(request, _PASSKEY)
@@ -176,12 +181,14 @@ class SignInPages:
         await self._go_on(request, response, secret, step, "passkey")
         return response
 
+    @limited_as(SIGN_INS)
     async def passkey_options(self, request: web.Request) -> web.Response:
         """Return what the browser needs to sign in with a passkey."""
         # A challenge is a row, so strangers get no more of them than tries at passwords.
         await self._guard.limit_browser(request, of="passkey")
         return json_response(await self._checks.sign_in_body())
 
+    @limited_as(SIGN_INS)
     async def sign_in_with_passkey(self, request: web.Request) -> web.Response:
         """Sign in the operator to whom a passkey belongs."""
         wish = await read_body(request, _PASSKEY)
