@@ -1,15 +1,20 @@
 """Sessions: a claimed admission as a signed right to check out. Pure."""
 
+import hmac
 import re
+from uuid import UUID
 
 import msgspec
 
 from inventory.catalogue import ROOM
+from inventory.kit.doors.client_address import is_loopback
 from inventory.kit.language.language import phrase
 from inventory.kit.signing import Seal
 from inventory.refusals import SessionOver
 
 PURPOSE = "waitroom.session.1"
+_MARKING = b"waitroom.network.1"
+MARK_BYTES = 8
 _FORM = re.compile(rf"([1-9][0-9]{{0,18}})\.({ROOM})(?:\.([A-Za-z0-9][A-Za-z0-9._-]{{0,62}}))?")
 
 
@@ -38,6 +43,18 @@ class SessionSeal:
 
     def __init__(self, secret_keys: list[bytes]) -> None:
         self._seal = Seal(secret_keys, PURPOSE)
+        self._marking_key = hmac.digest(secret_keys[0], _MARKING, "sha256")
+
+    def mark(self, network: str, *, salt: UUID) -> bytes | None:
+        """Return what a session keeps of the network that it was claimed from.
+
+        Equal marks are of one network, and say nothing else: without the secret keys no addresses
+        can be tried against them, and rooms with other salts have other marks. The machine itself
+        has none: behind a proxy that is not listed as trusted it would stand for everybody.
+        """
+        if not network or is_loopback(network):
+            return None
+        return hmac.digest(self._marking_key, salt.bytes + network.encode(), "sha256")[:MARK_BYTES]
 
     def sign(self, session: Session) -> str:
         came_for = f".{session.sku}" if session.sku else ""

@@ -57,6 +57,7 @@ class Verdict(StrEnum):
     SESSION_LIMIT = "session_limit"
     CUSTOMER_LIMIT = "customer_limit"
     ORDER_UNITS = "order_units"
+    NETWORK_LIMIT = "network_limit"
     NO_SUCH_HOLD = "no_such_hold"
     HOLD_OVER = "hold_over"
     HOLD_SOLD = "hold_sold"
@@ -213,6 +214,9 @@ def refusal(verdict: Verdict, *, sku: str = "", figure: int = 0) -> Refusal:
         return LimitReached(
             phrase("Units in one order: at most {limit}."), limit=figure, scope="order"
         )
+    if verdict is Verdict.NETWORK_LIMIT:
+        told = _NETWORK_TOLD if figure else _NETWORK_FULL
+        return LimitReached(told, limit=figure, scope="network")
     if verdict in _LIMITS:
         scope = _LIMITS[verdict]
         return LimitReached(_LIMIT_TOLD[scope], sku=sku, limit=figure, scope=scope)
@@ -234,6 +238,15 @@ _LIMIT_TOLD = {
     "order": phrase("At most {limit} of {sku} for each order."),
     "customer": phrase("At most {limit} of {sku} for each customer."),
 }
+
+_NETWORK_TOLD = phrase(
+    "Shoppers at your internet connection hold many items that are not paid for. Until some are "
+    "paid for or given back, you can have at most {limit} at a time."
+)
+_NETWORK_FULL = phrase(
+    "Shoppers at your internet connection hold many items that are not paid for. Pay for those "
+    "that you hold, or try again in a minute."
+)
 
 # Verdicts that need no figures.
 _PLAIN: dict[Verdict, type[Refusal]] = {

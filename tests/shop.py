@@ -19,9 +19,14 @@ async def open_gate(service: Service, **options: Any) -> None:
 
 
 async def sessions_in(
-    service: Service, count: int, room: str = "drop", *, lane: str = "main"
+    service: Service,
+    count: int,
+    room: str = "drop",
+    *,
+    lane: str = "main",
+    network: bytes | None = None,
 ) -> list[int]:
-    """Let so many shoppers join and claim; every one of them has to be called."""
+    """Let so many shoppers of one network join and claim; every one of them has to be called."""
     await tick(service)
     line = service.board.room(room).lane(lane)
     assert line is not None
@@ -31,7 +36,7 @@ async def sessions_in(
         Ticket(line_id=line_id, number=joined.first + i, ticket_id=os.urandom(16))
         for i in range(count)
     ]
-    claimed = await service.lines.claim(tickets)
+    claimed = await service.lines.claim(tickets, [network] * count)
     assert {c.verdict for c in claimed} == {"claimed"}
     return [c.session_id for c in claimed]
 

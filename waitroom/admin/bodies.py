@@ -52,6 +52,7 @@ class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     grace_s: Annotated[int, Meta(ge=0, le=10_000_000)] | UnsetType = UNSET
     units_promised: Whole | UnsetType = UNSET
     order_units_max: Whole | None | UnsetType = UNSET
+    held_share_max: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
     customers_only: bool | UnsetType = UNSET
     returns_window_s: Whole | UnsetType = UNSET
     reason: Note = ""
@@ -59,6 +60,8 @@ class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     def __post_init__(self) -> None:
         if self.disappointed_max is not UNSET:
             check_digits("disappointed_max", self.disappointed_max)
+        if self.held_share_max is not UNSET:
+            check_digits("held_share_max", self.held_share_max)
 
 
 class RuleTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -1,6 +1,6 @@
 """A shopper's ticket from the join to the claim: what every page and API call stands on."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -67,6 +67,13 @@ class OpenedSession(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool
 
 
+class _Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A ticket whose call is taken up, and the mark of the network that the claim comes from."""
+
+    ticket: Ticket
+    network: bytes | None
+
+
 class Tickets:
     """Joins, standings, claims and leavings, each batched into few engine calls."""
 
@@ -85,7 +92,7 @@ class Tickets:
         self._store = store
         self._sessions = sessions
         self._chosen = Chosen(store)
-        self._claims: BatcherByRoom[Ticket, Claimed] = BatcherByRoom("claims", store.claim)
+        self._claims: BatcherByRoom[_Claim, Claimed] = BatcherByRoom("claims", self._take_up)
         # Reads wait for no row, so one batcher serves all rooms.
         self._places: Batcher[Ticket, PlaceOnFile] = Batcher("standings", store.places_on_file)
 
@@ -151,13 +158,22 @@ class Tickets:
         found = await self.place_on_file(ticket)
         return not (found.has_left or found.state is AdmissionState.LEFT or is_over(found))
 
-    async def claim(self, view: RoomView, ticket: Ticket) -> OpenedSession:
-        """Take up a call; raises the refusal that says what stands in the way."""
+    async def _take_up(self, claims: Sequence[_Claim]) -> list[Claimed]:
+        return await self._store.claim(
+            [claim.ticket for claim in claims], [claim.network for claim in claims]
+        )
+
+    async def claim(self, view: RoomView, ticket: Ticket, *, network: str = "") -> OpenedSession:
+        """Take up a call; raises the refusal that says what stands in the way.
+
+        The session keeps a mark of the `network` that the claim comes from, "" for none.
+        """
         if ticket.entered and view.rules.status == "ended":
             raise RoomEnded
         if ticket.entered:
             raise NotYetCalled(phrase("The draw has not been made yet; your place is safe."))
-        claimed = await self._claims.of(view.room).submit(ticket)
+        mark = self._sessions.mark(network, salt=view.rules.log_salt)
+        claimed = await self._claims.of(view.room).submit(_Claim(ticket=ticket, network=mark))
         if claimed.verdict != "claimed":
             raise _CLAIM_REFUSALS[claimed.verdict]
         session = Session(session_id=claimed.session_id, room=view.room, sku=ticket.sku)

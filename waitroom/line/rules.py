@@ -55,8 +55,12 @@ class RoomRules:
     batch_max: int
     # The units that each call promises.
     units_promised: int
-    # Units of all SKUs together in one order; None for no limit.
+    # Units of all SKUs together that one shopper may hold unpaid, and so in one order; None for no
+    # limit.
     order_units_max: int | None
+    # The share (0 to 1) of the unsold units that shoppers of one network may hold unpaid, beyond an
+    # ordinary basket each.
+    held_share_max: float
     # True: another shop keeps the stock and reports it.
     stock_elsewhere: bool
     # The ISO 4217 code in which the room sells.

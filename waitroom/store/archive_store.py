@@ -93,9 +93,10 @@ class ArchiveStore:
         async with connection(self._pool) as borrowed:
             blanked = await borrowed.fetchval(SQL["forget_addresses"], keep.people_after, batch_max)
             gone = await borrowed.fetchval(SQL["forget_records"], keep.orders_after, batch_max)
+            forgot = await borrowed.fetchval(SQL["forget_networks"])
             due = await borrowed.fetchrow(SQL["next_retention"], *spans)
             if due is None:
-                return max(int(blanked), int(gone))
+                return batch_max if forgot else max(int(blanked), int(gone))
             try:
                 await _take(borrowed, due["step"], due["next_room_id"], keep, batch_max)
             except asyncpg.PostgresError as error:

@@ -229,14 +229,21 @@ class LineStore:
                 await borrowed.fetchval(SQL["forget_join_keys"], batch_max, JOIN_KEYS_KEPT_S)
             )
 
-    async def claim(self, tickets: Sequence[Ticket]) -> list[Claimed]:
-        """Take up the calls of these tickets; a repeat finds the session of the first time."""
+    async def claim(
+        self, tickets: Sequence[Ticket], networks: Sequence[bytes | None] = ()
+    ) -> list[Claimed]:
+        """Take up the calls of these tickets; a repeat finds the session of the first time.
+
+        `networks` are the marks of the networks that the claims come from, None for one that is
+        not known.
+        """
         rows = await ask(
             self._pool,
             SQL["claim_numbers"],
             [ticket.line_id for ticket in tickets],
             [ticket.number for ticket in tickets],
             [ticket.ticket_id for ticket in tickets],
+            list(networks) or [None] * len(tickets),
         )
         return [
             Claimed(

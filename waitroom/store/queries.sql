@@ -11,7 +11,7 @@ SELECT lose_joins($1, $2, $3, $4);
 SELECT forget_join_keys($1, $2);
 
 -- name: claim_numbers
-SELECT * FROM claim_numbers($1, $2, $3);
+SELECT * FROM claim_numbers($1, $2, $3, $4);
 
 -- name: leave_line
 SELECT leave_line($1, $2, $3);
@@ -434,6 +434,9 @@ SELECT forget_records($1, $2);
 
 -- name: forget_addresses
 SELECT forget_addresses($1, $2);
+
+-- name: forget_networks
+SELECT forget_networks();
 
 -- name: look_later
 UPDATE retention SET look_after = clock_timestamp() + interval '1 hour' WHERE room_id = $1;

@@ -51,7 +51,8 @@ def room_rules(row: asyncpg.Record) -> RoomRules:
     for name, value in values.items():
         if isinstance(value, datetime) and value.tzinfo is None:
             raise ValueError(f"{name} is infinite")
-    values["disappointed_max"] = round(values["disappointed_max"], _SHARE_DIGITS)
+    for share in ("disappointed_max", "held_share_max"):
+        values[share] = round(values[share], _SHARE_DIGITS)
     return RoomRules(**values)
 
 

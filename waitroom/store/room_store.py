@@ -60,6 +60,7 @@ _BROKEN = {
         "disappointed_max",
         "disappointed_max is a share from 0 to 0.5.",
     ),
+    "room_held_share_max_check": ("held_share_max", "held_share_max is a share from 0 to 1."),
     "lane_is_a_slug": (
         "lane",
         "A lane's name has 1 to 31 small letters and digits, a letter first.",

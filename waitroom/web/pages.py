@@ -9,6 +9,7 @@ from aiohttp import web
 
 from checkout.order import Order
 from inventory.api import Catalogue
+from inventory.kit.doors.client import client_network
 from inventory.kit.doors.described import Answer, described
 from inventory.kit.http import json_response, read_form, wants_html
 from inventory.kit.language.asked import language_of
@@ -297,7 +298,7 @@ class WaitingPages:
         try:
             ticket = self._credentials.ticket_of(request, view)
             there = self._returning.way_on(request, view)
-            session = await self._tickets.claim(view, ticket)
+            session = await self._tickets.claim(view, ticket, network=client_network(request))
         except (NoTicket, NotYetCalled) as refusal:
             raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
         except Refusal as refusal:

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 from checkout.customers.customer import TOKEN_BYTES_MAX
 from checkout.refusals import CustomersNotConfigured, CustomerTokenInvalid, IdentityProviderAway
 from inventory.api import Catalogue
+from inventory.kit.doors.client import client_network
 from inventory.kit.doors.described import (
     ETAG,
     IF_NONE_MATCH,
@@ -313,7 +314,7 @@ class TicketsApi:
         ticket = self._credentials.ticket_of(request, view)
         # An address that is refused leaves the call unclaimed.
         there = self._returning.way_on(request, view)
-        session = await self._tickets.claim(view, ticket)
+        session = await self._tickets.claim(view, ticket, network=client_network(request))
         let_in = await self._onward.let_in(request, view, session, there)
         body = ClaimBody(
             session=session.token,

@@ -24,6 +24,7 @@ Network = IPv4Network | IPv6Network
 HOPS_MAX = 32
 # A site gets a /64 at least, and may send each request from another address in it.
 IPV6_PREFIX = 64
+_LOOPBACK_V6 = str(ip_network(("::1", IPV6_PREFIX), strict=False))
 # RFC 6052: a translator in front of an IPv6 service shows IPv4 clients under this prefix.
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 _MAPPED = IPv6Network("::ffff:0:0/96")
@@ -74,6 +75,11 @@ def network_of(address: str | None) -> str:
     if isinstance(known, IPv6Address):
         return str(ip_network((known, IPV6_PREFIX), strict=False))
     return str(known)
+
+
+def is_loopback(network: str) -> bool:
+    """Say whether a network is the machine itself: a program on it, or a proxy not listed."""
+    return network.startswith("127.") or network == _LOOPBACK_V6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,12 @@ from inventory.hold_store import Placed
 from inventory.refusals import OutOfStock, TooManyActs
 from waitroom.run.app import Service
 
-# Holds that one session placed and gave back, as rows.
+# Holds that one session placed and paid for, as rows.
 PLANT = """
 WITH placed AS (
     INSERT INTO hold (hold_id, session_id, room_id, idempotency_key, body_hash, state,
                       placed_at, expires_at, ended_at)
-    SELECT gen_random_uuid(), $1, a.room_id, gen_random_uuid(), '\\x', 'released',
+    SELECT gen_random_uuid(), $1, a.room_id, gen_random_uuid(), '\\x', 'confirmed',
            now(), now(), now()
     FROM admission a, generate_series(1, $2) WHERE a.admission_id = $1 RETURNING hold_id)
 INSERT INTO hold_line (hold_id, sku_id, quantity, price_minor)

@@ -150,6 +150,7 @@ _RULES: dict[str, _Rule] = {
     "batch_max": _Rule("the most people called at once", _amount),
     "units_promised": _Rule("the units promised with each call", _amount),
     "order_units_max": _Rule("the most units in one order", _amount),
+    "held_share_max": _Rule("the share that one network may hold unpaid", _share),
     "hold_extensions_max": _Rule("the times that a hold can be extended", _amount),
     "claim_window_s": _Rule("the time to enter after a call", duration),
     "returns_window_s": _Rule("the time to enter for something that came back", duration),

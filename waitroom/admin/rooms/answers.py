@@ -67,6 +67,7 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True):
     units_promised: int
     disappointed_max: float
     order_units_max: int | None
+    held_share_max: float
     customers_only: bool
     returns_window_s: int
 

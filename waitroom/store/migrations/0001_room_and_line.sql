@@ -106,8 +106,8 @@ CREATE TABLE room (
     payment_window_s int NOT NULL DEFAULT 600 CHECK (payment_window_s > 0),
     grace_s int NOT NULL DEFAULT 1800 CHECK (grace_s >= 0),
     units_promised int NOT NULL DEFAULT 1 CHECK (units_promised > 0),
-    -- Units of all SKUs together in one order; NULL for no limit.
-    order_units_max int CHECK (order_units_max > 0),
+    order_units_max int DEFAULT 10 CHECK (order_units_max > 0), -- of all SKUs; NULL for no limit
+    held_share_max real NOT NULL DEFAULT 0.2 CHECK (held_share_max BETWEEN 0 AND 1),
     customers_only boolean NOT NULL DEFAULT false,
     -- The time to come for a shopper who stayed in line for returns and is called again.
     returns_window_s int NOT NULL DEFAULT 900 CHECK (returns_window_s > 0),
@@ -233,7 +233,7 @@ CREATE TABLE admission (
     state text NOT NULL CHECK (state IN ('called', 'claimed', 'missed', 'aside', 'left', 'ended')),
     ticket_id bytea,
     customer_id bigint REFERENCES customer,
-    promised int NOT NULL DEFAULT 0 CHECK (promised >= 0),
+    network bytea, promised int NOT NULL DEFAULT 0 CHECK (promised >= 0),
     promised_sku_id int, -- while any unit is promised, one of them is of this SKU
     awaits_sku_id int, -- what a number that came back, or was passed by, is called again for
     times_called int NOT NULL DEFAULT 1,

@@ -198,6 +198,12 @@ CREATE TABLE hold_line (
         autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX hold_line_due ON hold_line (sku_id, due_at) WHERE due_at IS NOT NULL;
 
+-- What a network (a keyed hash) holds, and its holds that ended. Writers have `room_stock` locked.
+CREATE TABLE room_network (
+    room_id int, network bytea, since timestamptz NOT NULL, held int DEFAULT 0 NOT NULL, paid int DEFAULT 0 NOT NULL, unpaid int DEFAULT 0 NOT NULL,
+    CONSTRAINT network_counted_once PRIMARY KEY (room_id, network), CHECK (LEAST(held, paid, unpaid) >= 0)
+) WITH (fillfactor = 50);
+
 -- Each change of a held line after it was placed, so that the past can be recomputed.
 CREATE TABLE hold_change (
     change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

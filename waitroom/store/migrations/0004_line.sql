@@ -210,7 +210,7 @@ $$;
 -- (the room was reset), room_ended (it will be called no more). A repeated claim gets the first one's session.
 -- A call that is due but not yet swept may still be claimed: only a committed change ends it.
 -- A plan for the length of each batch would take longer to make than the batch to carry out.
-CREATE FUNCTION claim_numbers(lines int[], numbers bigint[], ticket_ids bytea[])
+CREATE FUNCTION claim_numbers(lines int[], numbers bigint[], ticket_ids bytea[], networks bytea[])
 RETURNS TABLE (verdict text, fresh boolean, session_id bigint, expires_at timestamptz, seconds_left float8)
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
@@ -220,20 +220,22 @@ DECLARE
     stopped_for interval;
     taken bigint[];
     takers bytea[];
+    origins bytea[];
 BEGIN
     -- The state is looked at behind the lock. As a condition here or below it would let a plan that was made on an
     -- empty table walk through all that were called, for each batch; so the number and the id are the ways to a row.
     SELECT COALESCE(array_agg(x.admission_id) FILTER (WHERE x.is_open), '{}'),
-        array_agg(x.id) FILTER (WHERE x.is_open) INTO taken, takers FROM (
-        SELECT a.admission_id, q.id, a.state = 'called' AND (a.ticket_id IS NULL OR a.ticket_id = q.id) AS is_open
-        FROM unnest(lines, numbers, ticket_ids) WITH ORDINALITY q(l, n, id, o)
+        array_agg(x.id) FILTER (WHERE x.is_open), array_agg(x.network) FILTER (WHERE x.is_open)
+        INTO taken, takers, origins FROM (
+        SELECT a.admission_id, q.id, q.network, a.state = 'called' AND (a.ticket_id IS NULL OR a.ticket_id = q.id) AS is_open
+        FROM unnest(lines, numbers, ticket_ids, networks) WITH ORDINALITY q(l, n, id, network, o)
         JOIN admission a ON a.line_id = q.l AND a.number = q.n
         ORDER BY a.admission_id, q.o FOR NO KEY UPDATE OF a) x;
     SELECT shopper_time(o), o.stopped INTO t, stopped_for FROM office o;
     -- Of two tickets for one number the first takes it.
-    UPDATE admission a SET state = 'claimed', ticket_id = q.id, claimed_at = t,
+    UPDATE admission a SET state = 'claimed', ticket_id = q.id, network = q.network, claimed_at = t,
         expires_at = t + time_for(m.session_s, a.time_factor)
-        FROM unnest(taken, takers) q(admission_id, id), room m
+        FROM unnest(taken, takers, origins) q(admission_id, id, network), room m
         WHERE a.admission_id = q.admission_id AND m.room_id = a.room_id;
     IF cardinality(taken) < cardinality(numbers) THEN
         UPDATE admission a SET state = 'missed', came_back_at = t, ticket_id = q.id

@@ -81,7 +81,7 @@ BEGIN
             'calls_per_minute', m.calls_per_minute, 'batch_max', m.batch_max, 'claim_window_s', m.claim_window_s,
             'session_s', m.session_s, 'hold_s', m.hold_s, 'hold_extensions_max', m.hold_extensions_max,
             'payment_window_s', m.payment_window_s, 'pay_after_s', m.pay_after_s, 'grace_s', m.grace_s, 'units_promised', m.units_promised,
-            'order_units_max', m.order_units_max, 'returns_window_s', m.returns_window_s) END)));
+            'order_units_max', m.order_units_max, 'held_share_max', m.held_share_max::numeric, 'returns_window_s', m.returns_window_s) END)));
     IF m.status = 'scheduled' AND in_status = 'open' THEN PERFORM close_entries(m.room_id); END IF;
     INSERT INTO operator_action (room_id, who, action, detail, reason)
         VALUES (m.room_id, in_who, 'status', jsonb_build_object('from', m.status, 'to', in_status), in_reason);
@@ -178,7 +178,7 @@ BEGIN
         order_by = changed.order_by, public_value_source = changed.public_value_source,
         join_by = changed.join_by, log_public = changed.log_public,
         fairness_public = changed.fairness_public, language = changed.language, stock_elsewhere = changed.stock_elsewhere,
-        disappointed_max = changed.disappointed_max
+        disappointed_max = changed.disappointed_max, held_share_max = changed.held_share_max
         WHERE room_id = m.room_id;
     before := to_jsonb(m); after := to_jsonb(changed);
     SELECT COALESCE(jsonb_object_agg(k, jsonb_build_array(before -> k, after -> k)), '{}') INTO diff

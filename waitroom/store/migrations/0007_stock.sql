@@ -375,3 +375,10 @@ BEGIN
 END $$;
 CREATE TRIGGER open_holds_of_changed_holds AFTER UPDATE ON hold
     REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION count_holds();
+
+-- The acts of one session that leave a row behind: the holds it may place, whatever became of them, its
+-- changes of holds, and the SKUs it may wait for. No shopper comes near; a program that never stops must
+-- not slow others down.
+CREATE FUNCTION session_holds_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 200';
+CREATE FUNCTION session_changes_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 500';
+CREATE FUNCTION session_wishes_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 50';

@@ -34,7 +34,8 @@ CREATE TYPE session_facts AS (
     room int,             -- the slot of its room; NULL where the batch names no SKU of that room
     hold_for interval,
     units_per_order int,
-    holds_left int        -- the holds that it may still place
+    holds_left int, open_units int, -- the holds that it may still place, and the units in its open ones
+    basket int            -- the units that it may hold whatever others of its network hold
 );
 
 -- The bounds that a SKU's row sets to its units.
@@ -47,22 +48,18 @@ CREATE TYPE sku_facts AS (
     per_customer int
 );
 
--- The acts of one session that leave a row behind: the holds it may place, whatever became of them, its
--- changes of holds, and the SKUs it may wait for. No shopper comes near; a program that never stops must
--- not slow others down.
-CREATE FUNCTION session_holds_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 200';
-CREATE FUNCTION session_changes_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 500';
-CREATE FUNCTION session_wishes_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 50';
-
 -- All that a batch is decided by, read under its locks.
 CREATE TYPE hold_facts AS (
     t timestamptz,            -- shopper time
     at_wall timestamptz,
     stopped interval,
     verdicts text[],          -- of each request: what is decided before anything is counted, or NULL
-    sessions session_facts[], -- of each session slot, like the next four
+    sessions session_facts[], -- of each session slot, like the next eight
     session_rooms int[],
     customers bigint[],
+    networks bytea[],         -- the network that it was claimed from; NULL for none that is known
+    network_slot int[],       -- the first session slot of that network
+    network_held int[], network_max int[], -- there: units in the network's open holds, and its bound
     promised int[],           -- units promised to it
     named int[],              -- the SKU that one of them is of; NULL for none
     skus sku_facts[],         -- of each SKU slot, like the next six
@@ -94,6 +91,7 @@ CREATE TYPE hold_decisions AS (
     line_request int[],    -- the request whose hold it is in, or 0
     promised int[],        -- of each session slot: the units still promised to it, like the next
     named int[],           -- the SKU that one of them is of
+    network_held int[],    -- the units in open holds of its network, kept in that network's first slot
     free int[],            -- of each SKU slot: the units still free
     room_taken bigint[],   -- of each room slot: the units in new holds, like the next
     room_promise bigint[], -- those among them that had been promised
@@ -135,19 +133,27 @@ BEGIN
         LEFT JOIN sku k ON k.sku = u.sku AND k.sku_id = ANY (locked)
         LEFT JOIN stock s ON s.sku_id = k.sku_id LEFT JOIN room m ON m.room_id = k.room_id;
     SELECT array_agg(ROW (array_position(rooms, a.room_id),
-                          time_for(CASE WHEN serving THEN LEAST(m.hold_s, m.claim_window_s) ELSE m.hold_s END,
-                                   a.time_factor),
-                          m.order_units_max, session_holds_max() - (SELECT count(*)::int FROM (
-                              SELECT FROM hold h WHERE h.session_id = a.admission_id LIMIT session_holds_max()) x)
-                         )::session_facts ORDER BY u.o),
+                          time_to_hold(time_for(CASE WHEN serving THEN LEAST(m.hold_s, m.claim_window_s) ELSE m.hold_s END,
+                                                a.time_factor), h.unpaid, n.unpaid, n.paid),
+                          m.order_units_max, LEAST(session_holds_max() - h.placed, session_unpaid_max() - h.unpaid),
+                          h.open_units, ordinary_basket(m))::session_facts ORDER BY u.o),
            array_agg(a.room_id ORDER BY u.o), array_agg(a.customer_id ORDER BY u.o),
+           array_agg(a.network ORDER BY u.o), array_agg(COALESCE(n.held, 0) ORDER BY u.o),
+           array_agg(network_units(m, x) ORDER BY u.o),
            array_agg(COALESCE(a.promised, 0) ORDER BY u.o),
            array_agg(CASE WHEN a.promised > 0 THEN a.promised_sku_id END ORDER BY u.o), bool_or(a.customer_id IS NOT NULL),
            array_agg(CASE WHEN a.state IS DISTINCT FROM 'claimed' OR a.expires_at <= f.t THEN 'session_over'
                           WHEN m.customers_only AND a.customer_id IS NULL THEN 'customer_needed' END ORDER BY u.o)
-        INTO f.sessions, f.session_rooms, f.customers, f.promised, f.named, knows_customers, refused
+        INTO f.sessions, f.session_rooms, f.customers, f.networks, f.network_held, f.network_max, f.promised, f.named,
+             knows_customers, refused
         FROM unnest(b.sessions) WITH ORDINALITY u(id, o)
-        LEFT JOIN admission a ON a.admission_id = u.id LEFT JOIN room m ON m.room_id = a.room_id;
+        LEFT JOIN admission a ON a.admission_id = u.id LEFT JOIN room m ON m.room_id = a.room_id
+        LEFT JOIN room_stock x ON x.room_id = a.room_id
+        LEFT JOIN room_network n ON n.room_id = a.room_id AND n.network = a.network,
+            holds_of(u.id) h;
+    f.network_slot := CASE WHEN array_length(array_remove(f.networks, NULL), 1) > 0 THEN ARRAY(
+        SELECT CASE WHEN u.n IS NOT NULL THEN min(u.o) OVER (PARTITION BY u.room, u.n)::int END
+        FROM unnest(f.session_rooms, f.networks) WITH ORDINALITY u(room, n, o) ORDER BY u.o) END;
     f.verdicts := known_verdicts(b, refused);
     SELECT array_agg(x.units ORDER BY u.o) INTO f.had
         FROM unnest(b.pair_session, b.pair_sku) WITH ORDINALITY u(s, k, o),
@@ -214,17 +220,20 @@ DECLARE
     sessions session_facts[] := f.sessions; skus sku_facts[] := f.skus;
     promised int[] := f.promised; named int[] := f.named; free int[] := f.free; by_name int[] := f.by_name;
     had int[] := f.had; customer_had int[] := f.customer_had;
+    network_slot int[] := f.network_slot; network_held int[] := f.network_held; network_max int[] := f.network_max;
     room_free bigint[] := f.room_free; room_closing bigint[] := f.room_closing;
     room_taken bigint[] := array_fill(0, ARRAY[cardinality(f.rooms)]); room_promise bigint[] := room_taken;
     room_holds int[] := room_taken;
     s session_facts; k sku_facts; may allowance; verdict text;
-    session int; item int; pair int; want int; total int; passing int; used int; ahead int; own int; kept int; mine int;
+    session int; item int; pair int; want int; total int; passing int; used int; ahead int; own int; kept int; mine int; origin int; most int;
     off_sale bigint; spare bigint; of_room bigint;
 BEGIN
     FOR i IN 1 .. n LOOP
         CONTINUE WHEN verdicts[i] IS NOT NULL;
         session := request_session[i]; s := sessions[session]; verdict := 'placed'; total := 0; passing := 0;
         IF s.holds_left <= 0 THEN verdicts[i] := 'too_many_holds'; CONTINUE; END IF;
+        origin := network_slot[session];
+        most := CASE WHEN origin > 0 THEN GREATEST(network_max[origin] - network_held[origin], s.basket - s.open_units, 0) END;
         -- A promise of a SKU waits for that one, unless the request does without and could not be served otherwise.
         own := NULL; kept := 0;
         IF named[session] IS NOT NULL THEN
@@ -237,7 +246,8 @@ BEGIN
                 verdict := 'unknown_sku'; culprits[i] := j; figures[i] := 0; total := 0; EXIT;
             END IF;
             may := allowed_units(want, k.on_sale, k.per_order, k.per_session, had[pair],
-                                 k.per_customer, customer_had[f.customer_pair[pair]], s.units_per_order, total);
+                                 k.per_customer, customer_had[f.customer_pair[pair]], s.units_per_order, s.open_units + total);
+            IF may.units > most - total THEN may := ROW (most - total, 'network_limit', most)::allowance; END IF;
             IF may.units = want OR partial[i] THEN
                 mine := CASE WHEN item = own THEN 1 ELSE 0 END; kept := kept - mine;
                 -- Only a promise of one's own goes before those who wait for what comes free.
@@ -273,7 +283,8 @@ BEGIN
             pair := f.customer_pair[pair];
             IF pair IS NOT NULL THEN customer_had[pair] := customer_had[pair] + given[j]; END IF;
         END LOOP;
-        s.holds_left := s.holds_left - 1; sessions[session] := s;
+        s.holds_left := s.holds_left - 1; s.open_units := s.open_units + total; sessions[session] := s;
+        IF origin IS NOT NULL THEN network_held[origin] := network_held[origin] + total; END IF;
         used := LEAST(promised[session] - kept, total);
         IF used > 0 THEN
             promised[session] := promised[session] - used;
@@ -291,7 +302,7 @@ BEGIN
         expires[i] := f.t + s.hold_for; told[i] := expires[i] + f.stopped;
         seconds_left[i] := extract(epoch FROM s.hold_for);
     END LOOP;
-    RETURN ROW (verdicts, culprits, figures, expires, told, seconds_left, given, line_request, promised, named, free,
+    RETURN ROW (verdicts, culprits, figures, expires, told, seconds_left, given, line_request, promised, named, network_held, free,
                 room_taken, room_promise, room_holds, short, room_short, behind)::hold_decisions;
 END $$;
 
@@ -333,22 +344,11 @@ BEGIN
     INSERT INTO hold_line (hold_id, sku_id, quantity, price_minor, due_at)
         SELECT hold_ids[l.r], sku_ids[l.k], l.units, prices[l.k], expires[l.r]
         FROM unnest(b.line_sku, d.given, d.line_request) l(k, units, r) WHERE l.r > 0;
-END $$;
-
--- Forgets the wishes of those who were given something of what they waited for, and remembers those who
--- found nothing at all of a SKU.
-CREATE FUNCTION settle_wishes(b hold_batch, f hold_facts, d hold_decisions, serving boolean)
-RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    IF serving OR f.ahead IS NOT NULL THEN
-        PERFORM grant_wishes(array_agg(b.sessions[b.pair_session[l.p]]), array_agg(f.sku_ids[b.pair_sku[l.p]]))
-            FROM unnest(b.line_pair, d.line_request) l(p, r) WHERE l.r > 0;
-    END IF;
-    IF NOT serving AND 'out_of_stock' = ANY (d.verdicts) THEN
-        PERFORM note_wishes(array_agg(b.sessions[r.s] ORDER BY r.o), array_agg(f.sku_ids[b.line_sku[r.j]] ORDER BY r.o),
-                            array_agg(b.line_units[r.j] ORDER BY r.o))
-            FROM unnest(d.verdicts, b.request_session, d.culprits, d.figures) WITH ORDINALITY r(verdict, s, j, figure, o)
-            WHERE r.verdict = 'out_of_stock' AND r.figure = 0 HAVING count(*) > 0;
+    IF f.network_slot IS NOT NULL THEN
+        INSERT INTO room_network AS n (room_id, network, held, since)
+            SELECT rooms[g.o], f.networks[g.o], g.after - g.before, f.at_wall
+            FROM unnest(f.network_held, d.network_held) WITH ORDINALITY g(before, after, o) WHERE g.after > g.before
+            ON CONFLICT ON CONSTRAINT network_counted_once DO UPDATE SET held = n.held + EXCLUDED.held;
     END IF;
 END $$;
 

@@ -43,6 +43,13 @@ BEGIN
         FROM (SELECT h.room_id, sum(l.quantity) AS q,
                      CASE to_state WHEN 'confirmed' THEN sum(l.quantity) ELSE 0 END AS s FROM hold h JOIN hold_line l USING (hold_id)
               WHERE h.hold_id = ANY (ended) GROUP BY h.room_id) d WHERE k.room_id = d.room_id;
+    UPDATE room_network n SET held = n.held - d.q, paid = n.paid + CASE to_state WHEN 'confirmed' THEN d.c ELSE 0 END,
+            unpaid = n.unpaid + CASE to_state WHEN 'confirmed' THEN 0 ELSE d.c END
+        FROM (SELECT a.room_id, a.network, sum(x.q)::int AS q, count(*)::int AS c
+              FROM hold h JOIN admission a ON a.admission_id = h.session_id,
+                  LATERAL (SELECT sum(l.quantity) AS q FROM hold_line l WHERE l.hold_id = h.hold_id) x
+              WHERE h.hold_id = ANY (ended) AND a.network IS NOT NULL GROUP BY a.room_id, a.network) d
+        WHERE (n.room_id, n.network) = (d.room_id, d.network);
     IF ended <> '{}' AND event_wanted('hold.' || to_state) THEN
         PERFORM tell_of_holds('hold.' || to_state, ended);
     END IF;
@@ -101,9 +108,17 @@ DECLARE
     total constant int := (SELECT sum(u.q) FROM unnest(quantities) u(q));
     grow constant bigint := total - (SELECT sum(l.quantity) FROM hold_line l WHERE l.hold_id = h.hold_id);
     of_session constant int[] := session_units(array_fill(own.admission_id, ARRAY[cardinality(ids)]), ids);
-    units_per_order int; k record; may allowance; slack bigint; used int;
+    units_per_order int; most int; open_units int; k record; may allowance; slack bigint; used int;
 BEGIN
-    SELECT m.order_units_max INTO units_per_order FROM room m WHERE m.room_id = h.room_id AND grow > 0;
+    -- The units of its other open holds count as well.
+    SELECT m.order_units_max, x.open_units - total + grow,
+           GREATEST(network_units(m, r) - n.held + total - grow,
+                    ordinary_basket(m) - (x.open_units - total + grow), 0)
+        INTO units_per_order, open_units, most
+        FROM room m JOIN room_stock r USING (room_id)
+        LEFT JOIN room_network n ON n.room_id = m.room_id AND n.network = own.network, holds_of(own.admission_id) x
+        WHERE m.room_id = h.room_id AND grow > 0;
+    IF own.network IS NULL THEN most := NULL; END IF;
     FOR k IN SELECT u.o, u.q, COALESCE(l.quantity, 0) AS had, is_sold_for(s, '0') AS on_sale,
                     s.limit_per_order AS per_order, s.limit_per_session AS per_session,
                     s.limit_per_customer AS per_customer,
@@ -118,7 +133,8 @@ BEGIN
         CONTINUE WHEN k.q <= k.had;
         culprit := k.o;
         may := allowed_units(k.q, k.on_sale, k.per_order, k.per_session, of_session[k.o] - k.had,
-                             k.per_customer, k.of_customer - k.had, units_per_order, total - k.q);
+                             k.per_customer, k.of_customer - k.had, units_per_order, open_units + total - k.q);
+        IF may.verdict IS NULL AND total > most THEN may := ROW (most, 'network_limit', most)::allowance; END IF;
         verdict := may.verdict; figure := may.figure;
         IF verdict IS NOT NULL THEN RETURN; END IF;
         IF k.q - k.had > k.free THEN verdict := 'out_of_stock'; figure := GREATEST(k.free, 0) + k.had; RETURN; END IF;
@@ -157,6 +173,7 @@ BEGIN
     PERFORM grant_wishes(array_agg(own.admission_id), array_agg(d.sku_id))
         FROM change_of(h.hold_id, ids, quantities) d WHERE d.q > 0;
     UPDATE admission x SET changes = x.changes + 1 WHERE x.admission_id = own.admission_id;
+    UPDATE room_network n SET held = n.held + grow WHERE n.room_id = h.room_id AND n.network = own.network;
     UPDATE hold_line l SET quantity = 0, due_at = NULL WHERE l.hold_id = h.hold_id AND NOT l.sku_id = ANY (ids);
     INSERT INTO hold_line (hold_id, sku_id, quantity, price_minor, due_at)
         SELECT h.hold_id, u.id, u.q, s.price_minor, h.expires_at
@@ -207,9 +224,9 @@ END $$;
 -- payment_running, no_extension_left.
 CREATE FUNCTION extend_hold(in_hold uuid, in_session bigint, in_key uuid) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    h hold; m room; t timestamptz; factor real;
+    h hold; m room; t timestamptz; own admission; full_time interval;
 BEGIN
-    SELECT a.time_factor INTO factor FROM admission a WHERE a.admission_id = in_session;
+    SELECT * INTO own FROM admission a WHERE a.admission_id = in_session;
     SELECT * INTO h FROM hold x WHERE x.hold_id = in_hold AND x.session_id = in_session FOR NO KEY UPDATE;
     IF h.hold_id IS NULL THEN RETURN 'no_such_hold'; END IF;
     SELECT * INTO m FROM room WHERE room_id = h.room_id;
@@ -219,7 +236,9 @@ BEGIN
     IF h.state <> 'held' OR h.expires_at <= t THEN RETURN 'hold_over'; END IF;
     IF h.extension_key = in_key THEN RETURN 'placed'; END IF;
     IF h.extensions >= m.hold_extensions_max THEN RETURN 'no_extension_left'; END IF;
-    UPDATE hold SET expires_at = GREATEST(h.expires_at, t + time_for(m.hold_s, factor)),
+    full_time := (SELECT time_to_hold(time_for(m.hold_s, own.time_factor), x.unpaid, n.unpaid, n.paid)
+        FROM holds_of(in_session) x LEFT JOIN room_network n ON n.room_id = h.room_id AND n.network = own.network);
+    UPDATE hold SET expires_at = GREATEST(h.expires_at, t + full_time),
             extensions = extensions + 1, extension_key = in_key
         WHERE hold_id = in_hold RETURNING expires_at INTO t;
     UPDATE hold_line SET due_at = t WHERE hold_id = in_hold AND quantity > 0;
@@ -252,6 +271,23 @@ CREATE FUNCTION grant_wishes(in_sessions bigint[], in_skus int[]) RETURNS void L
     UPDATE stock s SET wished = s.wished - d.q
         FROM (SELECT sku_id, sum(quantity)::int AS q FROM granted GROUP BY sku_id) d WHERE s.sku_id = d.sku_id
 $$;
+
+-- Forgets the wishes of those who were given something of what they waited for, and remembers those who
+-- found nothing at all of a SKU.
+CREATE FUNCTION settle_wishes(b hold_batch, f hold_facts, d hold_decisions, serving boolean)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF serving OR f.ahead IS NOT NULL THEN
+        PERFORM grant_wishes(array_agg(b.sessions[b.pair_session[l.p]]), array_agg(f.sku_ids[b.pair_sku[l.p]]))
+            FROM unnest(b.line_pair, d.line_request) l(p, r) WHERE l.r > 0;
+    END IF;
+    IF NOT serving AND 'out_of_stock' = ANY (d.verdicts) THEN
+        PERFORM note_wishes(array_agg(b.sessions[r.s] ORDER BY r.o), array_agg(f.sku_ids[b.line_sku[r.j]] ORDER BY r.o),
+                            array_agg(b.line_units[r.j] ORDER BY r.o))
+            FROM unnest(d.verdicts, b.request_session, d.culprits, d.figures) WITH ORDINALITY r(verdict, s, j, figure, o)
+            WHERE r.verdict = 'out_of_stock' AND r.figure = 0 HAVING count(*) > 0;
+    END IF;
+END $$;
 
 -- Forgets all wishes of some sessions; their admissions and what else the caller needs of room_stock
 -- are locked before.

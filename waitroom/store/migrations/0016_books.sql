@@ -97,6 +97,13 @@ CREATE VIEW conservation_breach AS
         SELECT room_id, count(*) AS q FROM hold WHERE state = 'held' GROUP BY room_id) h USING (room_id)
     WHERE r.holds <> COALESCE(h.q, 0)
     UNION ALL
+    SELECT 'what a network holds differs from its holds', n.room_id, n.held, COALESCE(h.q, 0)
+    FROM room_network n LEFT JOIN (
+        SELECT a.room_id, a.network, sum(l.quantity) AS q
+        FROM hold h JOIN hold_line l USING (hold_id) JOIN admission a ON a.admission_id = h.session_id
+        WHERE h.state = 'held' AND a.network IS NOT NULL GROUP BY a.room_id, a.network) h USING (room_id, network)
+    WHERE n.held <> COALESCE(h.q, 0)
+    UNION ALL
     SELECT 'a time of sale differs from its SKUs', t.sale_time_id, t.free, COALESCE(s.q, 0)
     FROM sale_time t LEFT JOIN (
         SELECT sale_time_id, sum(GREATEST(on_hand - held - sold, 0)) AS q FROM stock

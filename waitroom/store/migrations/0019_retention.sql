@@ -85,6 +85,19 @@ CREATE FUNCTION forget_addresses(people_after interval, batch_max int) RETURNS i
     SELECT ((SELECT count(*) FROM old) + (SELECT count(*) FROM asked))::int
 $$;
 
+-- Forgets the networks of one room that ended a day ago. Returns whether there was one.
+CREATE FUNCTION forget_networks() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    id constant int := (SELECT r.room_id FROM retention r WHERE r.ended_at <= clock_timestamp() - interval '1 day'
+                        AND EXISTS (SELECT FROM room_network n WHERE n.room_id = r.room_id) LIMIT 1);
+BEGIN
+    IF id IS NULL THEN RETURN false; END IF;
+    UPDATE admission a SET network = NULL FROM line l
+        WHERE l.room_id = id AND a.line_id = l.line_id AND a.network IS NOT NULL;
+    DELETE FROM room_network n WHERE n.room_id = id;
+    RETURN true;
+END $$;
+
 -- Deletes operators' acts that belong to no room, and the histories of SKUs, once they are as old as orders
 -- that are deleted. It looks at the oldest rows alone, so a sweep that finds nothing is cheap. Returns how many.
 CREATE FUNCTION forget_records(orders_after interval, batch_max int) RETURNS int LANGUAGE plpgsql AS $$

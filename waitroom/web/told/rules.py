@@ -177,6 +177,10 @@ _RULES: dict[str, tuple[str, Write]] = {
     "batch_max": (phrase("most people called at once"), _amount),
     "units_promised": (phrase("units promised with each call"), _amount),
     "order_units_max": (phrase("most units in one order"), _amount),
+    "held_share_max": (
+        phrase("share of the unsold units that one internet connection may hold unpaid"),
+        _share,
+    ),
     "hold_extensions_max": (phrase("times that a hold can be extended"), _amount),
     "claim_window_s": (phrase("time to enter after a call"), _time),
     "returns_window_s": (phrase("time to enter for something that came back"), _time),
