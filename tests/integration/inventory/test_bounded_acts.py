@@ -12,12 +12,12 @@ from inventory.hold_store import Placed
 from inventory.refusals import OutOfStock, TooManyActs
 from waitroom.run.app import Service
 
-# Holds that one session placed and paid for, as rows.
+# Holds that one session placed, in the state $3, as rows.
 PLANT = """
 WITH placed AS (
     INSERT INTO hold (hold_id, session_id, room_id, idempotency_key, body_hash, state,
                       placed_at, expires_at, ended_at)
-    SELECT gen_random_uuid(), $1, a.room_id, gen_random_uuid(), '\\x', 'confirmed',
+    SELECT gen_random_uuid(), $1, a.room_id, gen_random_uuid(), '\\x', $3,
            now(), now(), now()
     FROM admission a, generate_series(1, $2) WHERE a.admission_id = $1 RETURNING hold_id)
 INSERT INTO hold_line (hold_id, sku_id, quantity, price_minor)
@@ -32,7 +32,7 @@ async def bound(service: Service, name: str) -> int:
 async def test_a_session_places_a_bounded_number_of_holds(service: Service) -> None:
     await open_gate(service, skus={"mug": 1000}, limit=1000)
     restless, other = await sessions_in(service, 2)
-    await execute(service, PLANT, restless, await bound(service, "holds") - 2)
+    await execute(service, PLANT, restless, await bound(service, "holds") - 2, "confirmed")
     first = wish(restless, mug=1)
 
     # In one batch, so that the bound is kept within it too.
@@ -97,7 +97,7 @@ async def test_a_session_waits_for_a_bounded_number_of_skus(service: Service) ->
 async def test_holds_that_are_over_are_not_read_again(service: Service) -> None:
     await open_gate(service, skus={"mug": 1000}, limit=1000)
     restless, calm = await sessions_in(service, 2)
-    await execute(service, PLANT, restless, 20_000)
+    await execute(service, PLANT, restless, 20_000, "released")
 
     async def units(session: int) -> None:
         await execute(service, "SELECT session_units(ARRAY[$1::bigint], ARRAY[1])", session)
@@ -120,7 +120,7 @@ async def test_clicking_many_times_at_once_is_bounded_too(service: Service) -> N
     await open_gate(service, skus={"mug": 1000}, limit=1000)
     (session,) = await sessions_in(service, 1)
     most = await bound(service, "holds")
-    await execute(service, PLANT, session, most - 3)
+    await execute(service, PLANT, session, most - 3, "confirmed")
 
     answers = await asyncio.gather(*(ask(service, wish(session, mug=1)) for _ in range(12)))
 
