@@ -211,15 +211,11 @@ def refusal(verdict: Verdict, *, sku: str = "", figure: int = 0) -> Refusal:
         left = phrase("{available} left of {sku}.") if figure else phrase("{sku} is gone.")
         return OutOfStock(left, sku=sku, available=figure)
     if verdict is Verdict.ORDER_UNITS:
-        return LimitReached(
-            phrase("Units in one order: at most {limit}."), limit=figure, scope="order"
-        )
-    if verdict is Verdict.NETWORK_LIMIT:
-        told = _NETWORK_TOLD if figure else _NETWORK_FULL
-        return LimitReached(told, limit=figure, scope="network")
+        return LimitReached(_ORDER_TOLD, limit=figure, scope="order")
     if verdict in _LIMITS:
         scope = _LIMITS[verdict]
-        return LimitReached(_LIMIT_TOLD[scope], sku=sku, limit=figure, scope=scope)
+        told = _NETWORK_FULL if scope == "network" and not figure else _LIMIT_TOLD[scope]
+        return LimitReached(told, sku=sku, limit=figure, scope=scope)
     if verdict is Verdict.UNKNOWN_SKU:
         return UnknownSku(phrase("This room sells no SKU {sku}."), sku=sku)
     if verdict is Verdict.NOT_ON_SALE:
@@ -231,18 +227,21 @@ _LIMITS: dict[Verdict, str] = {
     Verdict.SESSION_LIMIT: "session",
     Verdict.ORDER_LIMIT: "order",
     Verdict.CUSTOMER_LIMIT: "customer",
+    Verdict.NETWORK_LIMIT: "network",
 }
+
+_ORDER_TOLD = phrase("Units in one order: at most {limit}.")
 
 _LIMIT_TOLD = {
     "session": phrase("At most {limit} of {sku} for each session."),
     "order": phrase("At most {limit} of {sku} for each order."),
     "customer": phrase("At most {limit} of {sku} for each customer."),
+    "network": phrase(
+        "Shoppers at your internet connection hold many items that are not paid for. Until some "
+        "are paid for or given back, you can have at most {limit} at a time."
+    ),
 }
 
-_NETWORK_TOLD = phrase(
-    "Shoppers at your internet connection hold many items that are not paid for. Until some are "
-    "paid for or given back, you can have at most {limit} at a time."
-)
 _NETWORK_FULL = phrase(
     "Shoppers at your internet connection hold many items that are not paid for. Pay for those "
     "that you hold, or try again in a minute."

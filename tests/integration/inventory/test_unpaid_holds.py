@@ -82,7 +82,7 @@ async def test_a_network_holds_no_more_than_its_share_and_each_there_a_basket(
     later = await ask(service, wish(three, mug=3))
     basket = await hold(service, three, mug=2)
 
-    assert limited(over) == limited(later) == {"limit": 2, "scope": "network"}
+    assert limited(over) == limited(later) == {"sku": "mug", "limit": 2, "scope": "network"}
     assert isinstance(fits, Placed)
     with pytest.raises(LimitReached, match="connection"):
         await service.holds.change(three, basket, {"mug": 3})

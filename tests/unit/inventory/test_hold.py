@@ -117,6 +117,7 @@ REFUSALS: dict[Verdict, tuple[type[Refusal], str, int]] = {
     Verdict.ORDER_LIMIT: (LimitReached, "limit_reached", 409),
     Verdict.CUSTOMER_LIMIT: (LimitReached, "limit_reached", 409),
     Verdict.ORDER_UNITS: (LimitReached, "limit_reached", 409),
+    Verdict.NETWORK_LIMIT: (LimitReached, "limit_reached", 409),
     Verdict.TOO_MANY_HOLDS: (TooManyActs, "too_many_acts", 429),
     Verdict.TOO_MANY_CHANGES: (TooManyActs, "too_many_acts", 429),
     Verdict.NOT_ON_SALE: (NotOnSale, "not_on_sale", 409),
