@@ -1,4 +1,5 @@
 import { NoAnswer } from "../api.js";
+import "./account-factors.js";
 import { $, admin, refuse, sentence, signIn, told } from "./api.js";
 
 const FIELDS = ["old", "new", "again"];

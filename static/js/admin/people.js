@@ -45,8 +45,8 @@ function button(text, act, look = "") {
 }
 
 /** What is known of an account, in a line. @param {any} account */
-function known({ sessions, seen_at: seen, rooms, role }) {
-  const said = [seen ? `Last seen ${momentOf(seen)}` : "Not signed in", sessions && `open in ${plural(sessions, "browser")}`];
+function known({ sessions, seen_at: seen, rooms, role, second_factor: factor }) {
+  const said = [seen ? `Last seen ${momentOf(seen)}` : "Not signed in", sessions && `open in ${plural(sessions, "browser")}`, factor && "has a second factor"];
   if (role === "seller") said.push(rooms.length ? `sells in ${rooms.join(", ")}` : "sells in no room yet: admit them on a room’s Goods screen");
   return `${said.filter(Boolean).join(", ")}.`;
 }
@@ -68,6 +68,7 @@ function card(account) {
   form.addEventListener("submit", (event) => { event.preventDefault(); changeRole(account, select.value, at); });
   const tools = make("p", { className: "row" }, button("New password", () => askPassword(name)));
   if (account.sessions) tools.append(button("Sign out everywhere", () => change(at, () => admin("DELETE", `${path(name)}/sessions`), `${name} is signed out.`)));
+  if (account.second_factor) tools.append(button("Remove the second factors", () => removeFactors(name, at)));
   tools.append(active ? button("End the access", () => end(name, at), "plain") : button("Allow the sign-in again", () => change(at, () => admin("PATCH", path(name), { active: true }), `${name} may sign in again.`)));
   for (const made of tools.querySelectorAll("button")) made.setAttribute("aria-label", `${made.textContent}: ${name}`);
   box.append(form, tools, place(at));
@@ -103,6 +104,12 @@ async function changeRole({ name, role }, wanted, at) {
 async function end(name, at) {
   if (!await sure(`End the access of ${name}?`, "They are signed out everywhere and cannot sign in. What they did stays on record, and you can allow the sign-in again.", "End it")) return;
   await change(at, () => admin("PATCH", path(name), { active: false }), `The access of ${name} was ended.`);
+}
+
+/** @param {string} name @param {string} at */
+async function removeFactors(name, at) {
+  if (!await sure(`Remove the second factors of ${name}?`, "Their authenticator app, passkeys and recovery codes end, and they are signed out everywhere. Do this only when you are sure that it is they who ask: from then on their password alone opens the account.", "Remove them")) return;
+  await change(at, () => admin("DELETE", `${path(name)}/factors`), `The second factors of ${name} were removed.`);
 }
 
 /** @param {string} name */

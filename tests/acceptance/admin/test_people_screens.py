@@ -40,6 +40,7 @@ async def test_people_are_added_changed_and_shut_out_and_the_record_tells_it_in_
     await page.locator("header").get_by_role("link", name="People").click()
     card = page.locator('[data-name="bo"]')
     made = await add_somebody(page)
+    await take_factors_away(service, page, card)
     await change_somebody(page, card)
     await check_page(page)
     assert await service.operators.sign_in("bo", OTHER)
@@ -56,7 +57,7 @@ async def test_people_are_added_changed_and_shut_out_and_the_record_tells_it_in_
     await check_page(page)
     await page.get_by_label("About").select_option("people")
     await page.get_by_role("button", name="Show", exact=True).click()
-    await expect(acts).to_have_count(7)
+    await expect(acts).to_have_count(8)
     await expect(acts.nth(-2)).to_contain_text("ann made an account for bo, as viewer")
     await expect(acts.nth(-1)).to_contain_text("made an account for ann, as admin")
     await filter_the_room(page, acts, site)
@@ -75,6 +76,21 @@ async def add_somebody(page: Page) -> str:
     await page.get_by_role("button", name="I have passed it on").click()
     await expect(page.locator("#add-told")).to_contain_text("bo may sign in")
     return made
+
+
+async def take_factors_away(service: Service, page: Page, card: Any) -> None:
+    """Remove the authenticator app of bo, who has lost their phone."""
+    await execute(
+        service,
+        """INSERT INTO operator_authenticator (operator_id, sealed, confirmed_at)
+           SELECT operator_id, '\\x00', now() FROM operator WHERE name = 'bo'""",
+    )
+    await page.reload()
+    await expect(card).to_contain_text("has a second factor")
+    await card.get_by_role("button", name="Remove the second factors").click()
+    await page.get_by_role("button", name="Remove them").click()
+    await expect(card.locator(".told")).to_contain_text("The second factors of bo were removed.")
+    await expect(card).not_to_contain_text("has a second factor")
 
 
 async def change_somebody(page: Page, card: Any) -> None:

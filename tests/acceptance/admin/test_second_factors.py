@@ -96,10 +96,10 @@ async def test_with_an_app_the_password_opens_nothing_and_each_code_works_once(
         "/admin/login/second?to=/admin/people",
     )
     assert bare.status == 401
-    assert (used.status, first.status, first.headers["Location"]) == (401, 303, "/admin/people")
+    assert (used.status, first.status, first.headers["Location"]) == (403, 303, "/admin/people")
     assert signed_in.status == 200
     assert (over.status, over.headers["Location"]) == (303, "/admin/login?to=/admin/people")
-    assert (again, too_old) == (401, 401)
+    assert (again, too_old) == (403, 403)
 
 
 async def test_of_many_requests_with_one_code_or_one_recovery_code_one_signs_in(
@@ -122,9 +122,9 @@ async def test_of_many_requests_with_one_code_or_one_recovery_code_one_signs_in(
     older = await signs_in(client, "ann", recovery=codes[2])
     newer = await signs_in(client, "ann", recovery=(await renewed.json())["recovery_codes"][2])
 
-    assert sorted(answer.status for answer in answers) == [303, 401, 401, 401]
-    assert sorted(answer.status for answer in recovered) == [303, 401, 401, 401]
-    assert (later, other, older, newer) == (401, 303, 401, 303)
+    assert sorted(answer.status for answer in answers) == [303, 403, 403, 403]
+    assert sorted(answer.status for answer in recovered) == [303, 403, 403, 403]
+    assert (later, other, older, newer) == (403, 303, 403, 303)
     kept = await execute(service, "SELECT code_hash FROM operator_recovery_code")
     assert all(code.encode() not in bytes(row["code_hash"]) for row in kept for code in codes)
 
@@ -142,12 +142,15 @@ async def test_guesses_at_codes_end_after_a_hundred_and_the_operators_own_browse
     await execute(service, f"UPDATE operator_authenticator SET missed_unknown = {MISSES_MAX - 2}")
 
     guesses = await asyncio.gather(*(second_step(client, step, code="000000") for _ in range(6)))
+    told = sorted([await answer.text() for answer in guesses], key=lambda text: "Too many" in text)
     right = await second_step(client, step, code=app.at(time.time()))
     recovered = await second_step(client, step, recovery=codes[3])
     known = await signs_in(client, "ann", device, code=app.at(time.time()))
     at_last = await signs_in(client, "ann", code=app.at(time.time() + 30))
 
-    assert sorted(answer.status for answer in guesses) == [401, 401, 403, 403, 403, 403]
+    assert ["wrong" if "not right" in text else "ended" for text in told] == ["wrong"] * 2 + [
+        "ended"
+    ] * 4
     assert (right.status, recovered.status) == (403, 303)
     assert (known, at_last) == (303, 303), "a right code at home lets others be tried again"
 
@@ -163,7 +166,7 @@ async def test_tries_at_second_factors_are_slowed_down(
 
     answers = [(await second_step(client, step, code="000000")).status for _ in range(5)]
 
-    assert answers == [401, 401, 401, 429, 429]
+    assert answers == [403, 403, 403, 429, 429]
 
 
 async def test_where_a_second_factor_is_required_it_comes_before_anything_else(
@@ -239,5 +242,5 @@ async def test_a_secret_is_nothing_without_the_keys_and_outlives_their_rotation(
     wrong = await client.post(
         f"{ACCOUNT}/authenticator/confirm", json={"code": old}, headers=as_ann
     )
-    assert (wrong.status, (await wrong.json())["code"]) == (401, "wrong_factor")
+    assert (wrong.status, (await wrong.json())["code"]) == (403, "wrong_factor")
     assert await service.operators.sign_in("ann", PASSWORD)

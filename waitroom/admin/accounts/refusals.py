@@ -80,7 +80,7 @@ class SecondFactorNeeded(Refusal):
 
 
 class WrongFactor(Refusal):
-    code, status = "wrong_factor", 401
+    code, status = "wrong_factor", 403
     title = (
         "This code is not right, or was used before. Codes change every half a minute; please type "
         "the newest one."
@@ -96,7 +96,7 @@ class CodesUsedUp(Refusal):
 
 
 class WrongPasskey(Refusal):
-    code, status = "wrong_passkey", 401
+    code, status = "wrong_passkey", 403
     title = "This passkey was not accepted. Please try again, or sign in another way."
 
 
