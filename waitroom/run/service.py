@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from checkout.api import Checkout
 from checkout.customers.identity import Identity, open_identity
@@ -142,7 +143,7 @@ def build_service(
     beat_pool: Pool,
     gateway: Gateway,
 ) -> Service:
-    stores = stores_on(pool, audit_pool=audit_pool, beat_pool=beat_pool, keys=secrets.keys)
+    stores = _stores(settings, secrets, pool, audit_pool=audit_pool, beat_pool=beat_pool)
     sessions, log_key = SessionSeal(secrets.keys), LogKey(secrets.first)
     identity = _identity(settings, secrets)
     gates, pass_keys = Gates(stores.gate_store), PassKeys(secrets.keys, first=secrets.first)
@@ -204,6 +205,19 @@ def build_service(
 def _entrance(secrets: Secrets, stores: Stores, identity: Identity) -> Entrance:
     seal = InvitationSeal(secrets.keys)
     return Entrance(identity=identity, invitations=stores.invitations, seal=seal)
+
+
+def _stores(
+    settings: Settings, secrets: Secrets, pool: Pool, *, audit_pool: Pool, beat_pool: Pool
+) -> Stores:
+    own_words = (settings.brand, urlsplit(settings.base_url).hostname or "")
+    return stores_on(
+        pool,
+        audit_pool=audit_pool,
+        beat_pool=beat_pool,
+        keys=secrets.keys,
+        own_words=own_words,
+    )
 
 
 def _webhook_sender(settings: Settings, secrets: Secrets, stores: Stores) -> WebhookSender:

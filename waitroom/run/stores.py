@@ -100,10 +100,18 @@ class Stores:
     fairness: FairnessStore
 
 
-def stores_on(pool: Pool, *, audit_pool: Pool, beat_pool: Pool, keys: Sequence[bytes]) -> Stores:
+def stores_on(
+    pool: Pool,
+    *,
+    audit_pool: Pool,
+    beat_pool: Pool,
+    keys: Sequence[bytes],
+    own_words: Sequence[str] = (),
+) -> Stores:
     """Return all stores; those that read whole tables are on `audit_pool`, the beat on its own.
 
     `keys` are the service's signing keys, from which the secrets that others know are derived.
+    `own_words` are in no operator's password.
     """
     audits = Audits(audit_pool)
     holder = LeaseHolder(beat_pool)
@@ -137,7 +145,7 @@ def stores_on(pool: Pool, *, audit_pool: Pool, beat_pool: Pool, keys: Sequence[b
         refund_store=RefundStore(pool, holder=holder.name),
         history=HistoryStore(pool),
         customers=CustomerStore(pool),
-        operators=OperatorStore(pool),
+        operators=OperatorStore(pool, own_words=own_words),
         keys=KeyStore(pool),
         factors=FactorStore(pool),
         actions=ActionStore(pool),

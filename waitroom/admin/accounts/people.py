@@ -13,7 +13,13 @@ from inventory.kit.problem import BadRequest, TooManyRequests
 from inventory.refusals import Taken
 from waitroom.admin.accounts.actions import ActionStore
 from waitroom.admin.accounts.guard import Guard
-from waitroom.admin.accounts.refusals import LastAdmin, OwnAccount, UnknownOperator, WrongPassword
+from waitroom.admin.accounts.refusals import (
+    LastAdmin,
+    OwnAccount,
+    PasswordGuessable,
+    UnknownOperator,
+    WrongPassword,
+)
 from waitroom.admin.accounts.sign_in import (
     PASSWORD_LENGTH_MAX,
     PASSWORD_LENGTH_MIN,
@@ -134,7 +140,7 @@ class PeopleAdmin:
         """List the accounts of operators."""
         return json_response(AccountList(operators=await self._operators.accounts()))
 
-    @described(body=NewOperator, answer=NewAccount, status=201, refusals=(Taken,))
+    @described(body=NewOperator, answer=NewAccount, status=201, refusals=(Taken, PasswordGuessable))
     async def add(self, request: web.Request, operator: Operator) -> web.Response:
         """Make an account."""
         wish = await read_body(request, _NEW)
@@ -149,7 +155,7 @@ class PeopleAdmin:
     @described(
         body=OperatorChange,
         answer=AccountChanged,
-        refusals=(UnknownOperator, OwnAccount, LastAdmin),
+        refusals=(UnknownOperator, OwnAccount, LastAdmin, PasswordGuessable),
     )
     async def change(self, request: web.Request, operator: Operator) -> web.Response:
         """Change an account: its role, its password, or whether it may sign in."""
@@ -183,7 +189,11 @@ class PeopleAdmin:
         bodies = [action_body(action) for action in actions]
         return json_response(ActionPage(actions=bodies, next=str(following) if following else None))
 
-    @described(body=PasswordChange, status=204, refusals=(WrongPassword, TooManyRequests))
+    @described(
+        body=PasswordChange,
+        status=204,
+        refusals=(WrongPassword, TooManyRequests, PasswordGuessable),
+    )
     async def change_password(self, request: web.Request, operator: Operator) -> web.Response:
         """Change one's own password. All other sessions of the account end."""
         wish = await read_body(request, _PASSWORD)

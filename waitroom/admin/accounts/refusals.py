@@ -1,6 +1,6 @@
 """The refusals of operators' accounts and of API keys."""
 
-from inventory.kit.problem import Refusal
+from inventory.kit.problem import BadRequest, Refusal
 
 
 class SignInNeeded(Refusal):
@@ -131,6 +131,16 @@ class UnknownFactor(Refusal):
 
 class WrongPassword(Refusal):
     code, status, title = "wrong_password", 401, "That name and password do not match."
+
+
+class PasswordGuessable(BadRequest):
+    """It is common, or made of the account's own name, the brand, a date or a row of keys."""
+
+    code = "password_guessable"
+    title = (
+        "This password is easy to guess. Take four words or more that have nothing to do with each "
+        "other or with you, or let a password manager make one."
+    )
 
 
 class WrongCode(Refusal):

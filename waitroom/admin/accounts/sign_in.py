@@ -3,6 +3,7 @@
 import asyncio
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -13,11 +14,13 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.problem import BadRequest, Forbidden, Refusal
 from waitroom.admin.accounts.codes import code_hash, fingerprint, make_code
+from waitroom.admin.accounts.passwords import is_guessable, settled
 from waitroom.admin.accounts.proofs import FRESH_S, How, OperatorSession
 from waitroom.admin.accounts.refusals import (
     FreshSignInNeeded,
     LastAdmin,
     OwnAccount,
+    PasswordGuessable,
     SignInNeeded,
     UnknownOperator,
     WrongCode,
@@ -148,16 +151,22 @@ def _hash_of_nobody() -> str:
 
 
 class OperatorStore:
-    def __init__(self, pool: Pool) -> None:
+    """`own_words` are the service's, such as its brand and host, which no password is made of."""
+
+    def __init__(self, pool: Pool, *, own_words: Sequence[str] = ()) -> None:
         self._pool = pool
+        self._own_words = tuple(own_words)
         self._hasher = PasswordHasher()
         self._hashing = asyncio.Semaphore(HASHES_MAX)
 
     async def add(self, name: str, *, role: str, password: str, who: str = "cli") -> None:
-        """Add an operator; raises `BadRequest` for a name in use or a password too short."""
+        """Add an operator; raises `BadRequest` for a name in use and for a password of no use.
+
+        Names that differ in capitals alone are the same name.
+        """
         _check_name(name)
         _check_role(role)
-        hashed = await self._hash(password)
+        hashed = await self._hash(password, name=name)
         async with connection(self._pool) as borrowed:
             if not await borrowed.fetchval(SQL["add_operator"], name, role, hashed, who):
                 raise BadRequest(
@@ -180,7 +189,7 @@ class OperatorStore:
         Raises `WrongCode` for another code than the newest, and once there is an operator.
         """
         _check_name(name)
-        hashed = await self._hash(password)
+        hashed = await self._hash(password, name=name)
         given = code_hash(code)
         async with connection(self._pool) as borrowed:
             verdict = await borrowed.fetchval(SQL["make_first_account"], name, hashed, given)
@@ -213,7 +222,7 @@ class OperatorStore:
         """
         if role is not None:
             _check_role(role)
-        hashed = None if password is None else await self._hash(password)
+        hashed = None if password is None else await self._hash(password, name=name)
         by_whom = (actor.operator_id, actor.name) if actor else (None, "cli")
         async with connection(self._pool) as borrowed:
             verdict = await borrowed.fetchval(
@@ -237,7 +246,7 @@ class OperatorStore:
         Raises `WrongPassword` when `old` is not theirs.
         """
         held = await self.check(operator.name, old)
-        hashed = await self._hash(new)
+        hashed = await self._hash(new, name=operator.name)
         async with connection(self._pool) as borrowed:
             if not await borrowed.fetchval(
                 SQL["change_own_password"], operator.operator_id, held.password_hash, hashed
@@ -285,20 +294,26 @@ class OperatorStore:
                 raise WrongPassword
         return secret
 
-    async def _hash(self, password: str) -> str:
+    async def _hash(self, password: str, *, name: str) -> str:
+        password = settled(password)
         if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
             raise BadRequest(
                 f"A password has {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} letters.",
                 field="password",
             )
         async with self._hashing:
+            if await asyncio.to_thread(is_guessable, password, (name, *self._own_words)):
+                raise PasswordGuessable(field="password")
             return await asyncio.to_thread(self._hasher.hash, password)
 
     def _matches(self, hashed: str, password: str) -> bool:
-        try:
-            return self._hasher.verify(hashed, password)
-        except (VerificationError, InvalidHashError):
-            return False
+        # A hash may be of the letters as they were typed, from before they had one form.
+        for form in dict.fromkeys((settled(password), password)):
+            try:
+                return self._hasher.verify(hashed, form)
+            except (VerificationError, InvalidHashError):
+                continue
+        return False
 
     async def operator(self, secret: str | None) -> Operator:
         """Return the operator of a session secret; raises `SignInNeeded`."""
