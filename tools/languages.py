@@ -35,7 +35,13 @@ SAYING = ("say", "say_n", "markup", "markup_n", "phrase")
 ENGLISH_PAGES = ("api.html", "login.html")
 # Every sentence of a refusal is for shoppers, but for those that only operators and programs meet.
 PACKAGES = ("inventory", "checkout", "waitroom")
-REFUSALS = ("inventory.kit.problem", "inventory.refusals", "checkout.refusals", "waitroom.refusals")
+REFUSALS = (
+    "inventory.kit.problem",
+    "inventory.refusals",
+    "checkout.refusals",
+    "waitroom.refusals",
+    "waitroom.desk.proving.refusals",
+)
 FOR_OTHERS = set(
     re.findall(
         r"\w+",

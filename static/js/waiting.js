@@ -24,8 +24,8 @@ async function join() {
   drawJoining();
   // A second tab joins as the same shopper, by the browser's cookie. The head of the page may have asked already.
   let { ok, data } = await ask("POST", `${base}/tickets`, { ...joining, early: window.joining?.() });
-  // The refusal has set the cookie again; it is sent back now.
-  if (data?.code === "cookies_needed") ({ ok, data } = await ask("POST", `${base}/tickets`, joining));
+  // The room asks for something that the page has, or can make.
+  if (/^(cookies|proof|check)_needed$/.test(data?.code)) ({ ok, data } = await (await import("./waiting-again.js")).again({ ok, data }, (more) => ask("POST", `${base}/tickets`, { there: true, body: { ...joining.body, ...more } }), tell));
   joined = ok;
   if (ok) return keep(data);
   delete $("room").dataset.joins;

@@ -34,6 +34,9 @@ class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     order_by: Literal["first_come", "draw"] | UnsetType = UNSET
     public_value_source: Line | None | UnsetType = UNSET
     join_by: Literal["open", "invitation", "customer"] | UnsetType = UNSET
+    proof_of_work: Literal["never", "pressure", "always"] | UnsetType = UNSET
+    human_check: Literal["never", "pressure", "always"] | UnsetType = UNSET
+    human_check_away: Literal["open", "closed"] | UnsetType = UNSET
     log_public: Literal["live", "after"] | UnsetType = UNSET
     fairness_public: bool | UnsetType = UNSET
     language: Tongue | UnsetType = UNSET

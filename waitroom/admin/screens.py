@@ -103,6 +103,7 @@ class Screens:
         base_url: str,
         demo: bool,
         mail_from: str,
+        has_check: bool,
         takes_money: bool,
     ) -> None:
         self._guard = guard
@@ -113,6 +114,7 @@ class Screens:
         self._demo = demo
         # The sender of mail, "" where no mail is sent.
         self._mail_from = mail_from
+        self._has_check = has_check
         self._takes_money = takes_money
 
     def routes(self) -> list[web.RouteDef]:
@@ -176,6 +178,7 @@ class Screens:
             "base_url": self._base_url,
             "demo": self._demo,
             "mail_from": self._mail_from,
+            "has_check": self._has_check,
             "takes_money": self._takes_money,
             **values,
         }

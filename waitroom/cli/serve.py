@@ -13,8 +13,9 @@ import click
 import msgspec
 
 from waitroom.cli.options import beside_up, load_for, plainly, settings_options, web_options
+from waitroom.run.gateways import with_gateway
 from waitroom.run.processes import Supervisor, claim_port
-from waitroom.run.settings import EMBEDDED, SettingsError, load_secrets, with_gateway
+from waitroom.run.settings import EMBEDDED, SettingsError, load_secrets
 
 ROLE_NAMES = ("all", "web", "controller", "sweeper")
 

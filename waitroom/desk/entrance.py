@@ -33,7 +33,8 @@ class Brought(msgspec.Struct, frozen=True, kw_only=True):
 
     `invitation` is the token of a link, `invitations_kept` are those that links left in the browser
     on earlier visits, `customer_token` is the identity provider's. `network` is what limits count
-    for the client's address, `proof` a solved proof of work.
+    for the client's address, `proof` a solved challenge or a stamp (`waitroom.desk.proving`),
+    `check` the token of an outside check.
     """
 
     invitation: str = ""
@@ -41,6 +42,7 @@ class Brought(msgspec.Struct, frozen=True, kw_only=True):
     customer_token: str = ""
     network: str = ""
     proof: str = ""
+    check: str = ""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from waitroom.desk.entrance import Brought, Entrance
 from waitroom.desk.joining.chosen import Chosen
 from waitroom.desk.joining.join_desk import Place
 from waitroom.desk.networks import Networks
+from waitroom.desk.proving.proofs import Proofs
 from waitroom.desk.standing import (
     TicketStanding,
     entered_standing,
@@ -85,8 +86,10 @@ class Tickets:
         *,
         entrance: Entrance,
         networks: Networks,
+        proofs: Proofs,
     ) -> None:
         self.board = board
+        self.proofs = proofs
         self.networks = networks
         self._entrance = entrance
         self._store = store
@@ -119,6 +122,8 @@ class Tickets:
         asked = await self._entrance.ask(view, brought)
         if former is not None:
             key = _key_after(former)
+        if self.proofs.asks(view, brought.network):
+            await self.proofs.require(view, brought, key or brought.customer_token)
         for _ in range(REJOINS_MAX):
             try:
                 admitted = await self._entrance.admit(view, asked)

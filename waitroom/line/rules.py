@@ -6,6 +6,8 @@ from typing import Literal
 from uuid import UUID
 
 RoomStatus = Literal["scheduled", "open", "paused", "ended"]
+# A rule that asks for something of each join, of joins under pressure, or never.
+Asked = Literal["never", "pressure", "always"]
 JoinBy = Literal["open", "invitation", "customer"]
 
 
@@ -65,6 +67,12 @@ class RoomRules:
     stock_elsewhere: bool
     # The ISO 4217 code in which the room sells.
     currency: str
+
+    # When a join has to prove that it is one of few, and when it has to pass an outside check.
+    proof_of_work: Asked
+    human_check: Asked
+    # While the provider is away: open takes work in place of the check, closed gives no place.
+    human_check_away: Literal["open", "closed"]
 
     claim_window_s: int
     # The claim window of a shopper who stayed in line for returns.

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from inventory.kit.doors.decoding import Json
 from waitroom.line.wait import WaitRow
 
 
@@ -67,6 +68,8 @@ class ProblemBody(msgspec.Struct, frozen=True):
     code: str = ""
     available: int = 0
     limit: int = 0
+    # The work that a join has to do first.
+    challenge: Json = {}
 
 
 class RoomBody(msgspec.Struct, frozen=True):

@@ -14,6 +14,8 @@ import aiohttp
 import msgspec
 
 from waitroom.client.problem import NoAnswer
+from waitroom.client.proving import CODE as PROOF_NEEDED
+from waitroom.client.proving import PROOFS_MAX, solved
 from waitroom.line.wait import row_at
 from waitroom.load.behaviour import Plan
 from waitroom.load.bodies import ClaimBody, LineBody, StandingBody, StateBody, TicketBody
@@ -88,28 +90,34 @@ class Shopper:
 
     async def _join(self) -> None:
         """Take a number, with one key for all attempts; wait for a room that is still closed."""
-        key = str(uuid4())
+        key, body, proofs = str(uuid4()), None, 0
         gives_up_at = self._clock() + self._plan.patience_s
         while True:
             answer = await self._requests.clicked(
-                "POST", f"{self._path}/tickets", key=key, same="ticket"
+                "POST", f"{self._path}/tickets", key=key, same="ticket", body=body
             )
             if answer.good:
                 break
-            code = problem_of(answer).code
+            problem = problem_of(answer)
+            code = problem.code
+            if code == PROOF_NEEDED and proofs < PROOFS_MAX:
+                body, proofs = {"proof": await solved(problem.challenge)}, proofs + 1
+                continue
             if code != "not_open":
                 outcomes = {"sold_out": Outcome.SOLD_OUT, "room_ended": Outcome.ENDED}
                 raise Over(outcomes.get(code, Outcome.FAILED), f"joining: {code}")
             if self._clock() > gives_up_at:
                 raise Over(Outcome.GAVE_UP, "before the room opened")
             await asyncio.sleep(NOT_OPEN_POLL_S)
-        body = _TICKET.decode(answer.raw)
+        self._note_place(_TICKET.decode(answer.raw))
+
+    def _note_place(self, place: TicketBody) -> None:
         journey = self.journey
         journey.joined_at = self._clock()
-        journey.line, journey.number, journey.ticket = body.line, body.number, body.ticket
-        journey.ticket_hash = sha256(body.ticket.encode()).hexdigest()[:16]
+        journey.line, journey.number, journey.ticket = place.line, place.number, place.ticket
+        journey.ticket_hash = sha256(place.ticket.encode()).hexdigest()[:16]
         journey.phase = Phase.WAITING
-        self._state_url = body.state_url
+        self._state_url = place.state_url
 
     async def _be_let_in(self) -> None:
         """Wait and claim until the claim is granted: a call that was missed comes again."""

@@ -92,6 +92,7 @@ async def open_service(
             gateway=opened,
         )
         stack.push_async_callback(service.identity.close)
+        stack.push_async_callback(service.tickets.proofs.close)
         if settings.gateway == "stripe":
             service.stripe = stripe_api(service, secrets)
             stack.push_async_callback(service.stripe.close)

@@ -98,6 +98,7 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
         pages=service.pages,
         base_url=service.settings.base_url,
         demo=crowds is not None,
+        has_check=bool(service.settings.check_site_key),
         mail_from=service.settings.mail_from if service.mail_sender is not None else "",
         takes_money=service.gateway.name != "test",
     )

@@ -40,6 +40,9 @@ from waitroom.desk.looks import RoomLooks
 from waitroom.desk.networks import Networks
 from waitroom.desk.passes.minting import Passes
 from waitroom.desk.passes.revocations import Revocations
+from waitroom.desk.proving.human_check import HumanCheck
+from waitroom.desk.proving.proofs import Proofs
+from waitroom.desk.proving.provider import provider_of
 from waitroom.desk.public_log import PublicLog
 from waitroom.desk.serving import ServingReport
 from waitroom.desk.tickets import Tickets
@@ -147,11 +150,11 @@ def build_service(
     sessions, log_key = SessionSeal(secrets.keys), LogKey(secrets.first)
     identity = _identity(settings, secrets)
     gates, pass_keys = Gates(stores.gate_store), PassKeys(secrets.keys, first=secrets.first)
-    known_users = KnownUsers(stores.known_user_store)
     board = Board(store=stores.lines, memory=memory, seal=TicketSeal(secrets.keys))
-    looks = RoomLooks(stores.look_store)
+    looks, known_users = RoomLooks(stores.look_store), KnownUsers(stores.known_user_store)
     entrance = _entrance(secrets, stores, identity)
     networks, way_in = Networks(memory), WayIn()
+    proofs = Proofs(networks, memory, keys=secrets.keys, check=_check(settings, secrets))
     drawing = Drawing(stores.draws, seeds=SeedBook(secrets.keys), log_key=log_key)
     refunds = Refunds(stores.refund_store, gateway)
     payments = Payments(stores.orders, gateway, refunds=refunds)
@@ -172,7 +175,9 @@ def build_service(
         returning=_returning(settings, secrets, gates, known_users, sessions),
         entrance=entrance,
         networks=networks,
-        tickets=Tickets(board, stores.lines, sessions, entrance=entrance, networks=networks),
+        tickets=Tickets(
+            board, stores.lines, sessions, entrance=entrance, networks=networks, proofs=proofs
+        ),
         public_log=PublicLog(board, store=stores.log, log_key=log_key),
         way_in=way_in,
         serving=ServingReport(stores.lines, is_cut_off=lambda: way_in.is_cut_off(time.monotonic())),
@@ -242,6 +247,18 @@ def _returning(
         hand_overs=HandOvers(gates, HandOverSeal(secrets.keys), sessions),
         own=origin_of(settings.public_url),
     )
+
+
+def _check(settings: Settings, secrets: Secrets) -> HumanCheck | None:
+    """Return the outside check of the settings, None for none."""
+    provider = provider_of(
+        settings.check_provider,
+        site_key=settings.check_site_key,
+        secret=secrets.check_secret,
+        verify_url=settings.check_verify_url,
+        script_url=settings.check_script_url,
+    )
+    return None if provider is None else HumanCheck(provider)
 
 
 def _identity(settings: Settings, secrets: Secrets) -> Identity:

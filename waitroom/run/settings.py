@@ -17,6 +17,7 @@ from checkout.customers.customer import is_safe_address
 from inventory.kit.doors.client_address import TrustedProxies, parse_networks
 from inventory.kit.doors.decoding import convert
 from inventory.kit.doors.texts import Name
+from waitroom.desk.proving.provider import check_provider
 from waitroom.outgoing.mail.relay import parse_relay, parse_sender
 from waitroom.run.addresses import check_engine_url, listening_host, public_address
 
@@ -35,6 +36,7 @@ _APART = {
     "STRIPE_SECRET_KEY",
     "STRIPE_WEBHOOK_SECRETS",
     "SMTP_URL",
+    "CHECK_SECRET",
     "SUPERVISOR",
     "HEARTBEAT",
     "LISTENERS",
@@ -86,6 +88,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     customer_audience: str = ""
     customer_jwks_url: str = ""
     customer_sign_in_url: str = ""
+    check_provider: Literal["", "turnstile", "hcaptcha"] = ""
+    check_site_key: str = ""
+    check_verify_url: str = ""
+    check_script_url: str = ""
     mail_from: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
@@ -103,6 +109,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         for name in ("customer_jwks_url", "customer_sign_in_url"):
             if getattr(self, name) and not is_safe_address(getattr(self, name)):
                 raise ValueError(f"{name} is an https address, or http on this machine")
+        urls = (self.check_verify_url, self.check_script_url)
+        check_provider(self.check_provider, self.check_site_key, *urls)
         if self.stripe_publishable_key and not self.stripe_publishable_key.startswith("pk_"):
             # Above all, the secret key must not get onto a page.
             raise ValueError("stripe_publishable_key is the key that begins with pk_")
@@ -215,23 +223,6 @@ def load_settings(
         raise SettingsError(f"a setting cannot be used: {error}") from error
 
 
-def with_gateway(settings: Settings) -> Settings:
-    """Return settings in which a payment gateway is chosen; the demonstration has the test one.
-
-    No gateway is a default for a sale: the test gateway gives every unit away. Raises
-    `SettingsError` where none is chosen.
-    """
-    if settings.gateway:
-        return settings
-    if settings.demo:
-        return msgspec.structs.replace(settings, gateway="test")
-    raise SettingsError(
-        'no payment gateway is chosen: to sell, set gateway = "stripe" in the settings file or '
-        "WAITROOM_GATEWAY=stripe (see docs/integrate/payments.md); to try a sale out, add "
-        "--gateway test, which moves no money; `waitroom up --demo` shows a sale"
-    )
-
-
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -267,7 +258,7 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     retired: the log's key and the public ids of sessions are derived from it.
     `customer_jwt_secret` is the identity provider's, as it gives it: text, and not base64 to us.
     `stripe_webhook_secrets` may be several while one is being replaced by another. `smtp_url` is
-    where mail is handed over; a password stands in it.
+    where mail is handed over; a password stands in it. `check_secret` is ours at the outside check.
     """
 
     signing_keys: list[str]
@@ -277,6 +268,7 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     stripe_secret_key: str = ""
     stripe_webhook_secrets: list[str] = []
     smtp_url: str = ""
+    check_secret: str = ""
 
     def __repr__(self) -> str:
         return f"Secrets({len(self.signing_keys)} keys)"
@@ -298,7 +290,7 @@ def load_secrets(settings: Settings, environment: Mapping[str, str] | None = Non
 
     `WAITROOM_COMING_KEY` and `WAITROOM_FIRST_KEY` go with the variable.
     `WAITROOM_CUSTOMER_JWT_SECRET`, `WAITROOM_STRIPE_SECRET_KEY`, `WAITROOM_STRIPE_WEBHOOK_SECRETS`
-    (comma-separated) and `WAITROOM_SMTP_URL` win over the file's.
+    (comma-separated), `WAITROOM_SMTP_URL` and `WAITROOM_CHECK_SECRET` win over the file's.
     """
     environment = os.environ if environment is None else environment
     if environment.get("WAITROOM_SIGNING_KEYS"):
@@ -311,15 +303,14 @@ def load_secrets(settings: Settings, environment: Mapping[str, str] | None = Non
         found = _checked(found, "WAITROOM_SIGNING_KEYS")
     else:
         found = read_secrets(settings.secrets_path)
-    if secret := environment.get("WAITROOM_CUSTOMER_JWT_SECRET"):
-        found = msgspec.structs.replace(found, customer_jwt_secret=secret.strip())
-    if secret := environment.get("WAITROOM_STRIPE_SECRET_KEY"):
-        found = msgspec.structs.replace(found, stripe_secret_key=secret.strip())
+    for name in ("customer_jwt_secret", "stripe_secret_key", "smtp_url", "check_secret"):
+        if secret := environment.get(_as_variable(name)):
+            found = msgspec.structs.replace(found, **{name: secret.strip()})
     if listed := environment.get("WAITROOM_STRIPE_WEBHOOK_SECRETS"):
         several = [secret.strip() for secret in listed.split(",")]
         found = msgspec.structs.replace(found, stripe_webhook_secrets=several)
-    if url := environment.get("WAITROOM_SMTP_URL"):
-        found = msgspec.structs.replace(found, smtp_url=url.strip())
+    if settings.check_site_key and not found.check_secret:
+        raise SettingsError("check_site_key needs check_secret in the secrets file")
     _check_customers(settings, found)
     _check_stripe(settings, found)
     _check_mail(settings, found)

@@ -116,6 +116,17 @@ class Memory:
         )
         return bool(kept)
 
+    async def claim_note(self, name: str, value: bytes, *, ttl_s: int) -> bytes | None:
+        """Keep a note unless there is one, and return the earlier one, None for none."""
+
+        async def claim() -> bytes | None:
+            key = f"waitroom:note:{name}"
+            if await cast("Awaitable[Any]", self._client.set(key, value, ex=ttl_s, nx=True)):
+                return None
+            return await cast("Awaitable[bytes | None]", self._client.get(key))
+
+        return await self._ask(claim, None)
+
     async def take_note(self, name: str) -> bytes | None:
         return await self._ask(
             lambda: cast("Awaitable[Any]", self._client.getdel(f"waitroom:note:{name}")), None

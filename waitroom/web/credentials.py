@@ -59,6 +59,8 @@ CHOICE_COOKIE = "waitroom_choice"
 CHOICE_MAX_AGE_S = 3600
 # Keeps where a shopper wants to go once they are let in, signed.
 RETURN_COOKIE = "waitroom_return"
+# Keeps a stamp that counts as a proof once the browser has waited.
+STAMP_COOKIE = "waitroom_stamp"
 # Greater than any document's version, and exact in every JSON reader.
 VERSION_MAX = 2**53
 _VERSION_DIGITS_MAX = 16
@@ -158,7 +160,14 @@ class Credentials:
         return None
 
     def brought(
-        self, request: web.Request, view: RoomView, *, invitation: str, customer_token: str
+        self,
+        request: web.Request,
+        view: RoomView,
+        *,
+        invitation: str,
+        customer_token: str,
+        proof: str = "",
+        check: str = "",
     ) -> Brought:
         """Return what a join brings: its own fields first, then the cookie and the bearer token."""
         return Brought(
@@ -167,6 +176,8 @@ class Credentials:
             customer_token=customer_token
             or (_customer_token(request) if view.rules.join_by == "customer" else ""),
             network=client_network(request),
+            proof=proof,
+            check=check,
         )
 
     def join_key(
@@ -247,6 +258,14 @@ class Credentials:
     def keep_return(self, response: web.StreamResponse, view: RoomView, token: str) -> None:
         """Note where a shopper wants to go who waits here."""
         self._note(response, view, f"{RETURN_COOKIE}={token}", max_age_s=COOKIE_MAX_AGE_S)
+
+    def keep_stamp(self, response: web.StreamResponse, view: RoomView, stamp: str) -> None:
+        """Keep a stamp that counts as a proof later."""
+        self._note(response, view, f"{STAMP_COOKIE}={stamp}", max_age_s=CHOICE_MAX_AGE_S)
+
+    @staticmethod
+    def stamp_of(request: web.Request) -> str:
+        return next(iter(_sent(request, STAMP_COOKIE)), "")
 
     @staticmethod
     def choice_of(request: web.Request, standing: TicketStanding | None) -> str:

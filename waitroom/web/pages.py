@@ -21,6 +21,7 @@ from waitroom.desk.called.messages import Messages, MessageStanding
 from waitroom.desk.called.returns import Returns, ReturnsStanding
 from waitroom.desk.entrance import Brought, Entrance
 from waitroom.desk.places import Places
+from waitroom.desk.proving.refusals import CheckNeeded, ProofNeeded
 from waitroom.desk.standing import TicketStanding
 from waitroom.desk.tickets import Tickets
 from waitroom.line.address import ADDRESS_LENGTH_MAX
@@ -41,6 +42,7 @@ from waitroom.web.gate.returning import Returning
 from waitroom.web.places_api import move_here
 from waitroom.web.shop_pages import PRODUCTS_SHOWN_MAX
 from waitroom.web.waiting.early import EARLY_CSP, EARLY_SCRIPT
+from waitroom.web.waiting.proving import Proving
 from waitroom.web.waiting.shown import (
     ShownProduct,
     asks,
@@ -80,6 +82,7 @@ class WaitingPages:
         purchases: Purchases,
         sign_in_url: str,
     ) -> None:
+        self._proving = Proving(proofs=tickets.proofs, credentials=credentials)
         self._tickets = tickets
         self._credentials = credentials
         self._entrance = entrance
@@ -170,6 +173,7 @@ class WaitingPages:
         still = "still" in request.query or request.method != "GET"
         shown = view_of(status, view.state)
         asked = asks(view, status, self._brought(request, view))
+        stamp_wait_s = self._proving.wait_s(request, view) if standing is None else None
         joins = shown == "none" and view.state.status != "scheduled" and not (asked or looked)
         response = self._pages.render(
             "waiting.html",
@@ -195,16 +199,18 @@ class WaitingPages:
                 "onward": self._returning.link_on(request, view),
                 "site": self._returning.site(request, view),
                 "sample": looked is not None,
+                "stamp_wait_s": stamp_wait_s,
+                "needs_script": isinstance(said, CheckNeeded),
                 "still": still,
-                "refresh_s": None if still else refresh_s(standing, returns),
+                "refresh_s": None if still else stamp_wait_s or refresh_s(standing, returns),
             },
             title=view.rules.name,
             status=said.status if said else 200,
             request=request,
             look=look,
         )
-        if joins:
-            response.headers["Content-Security-Policy"] = EARLY_CSP
+        policy = EARLY_CSP if joins else response.headers["Content-Security-Policy"]
+        response.headers["Content-Security-Policy"] = self._proving.opened(view, policy)
         if said is not None and "WWW-Authenticate" in said.headers:
             response.headers["WWW-Authenticate"] = said.headers["WWW-Authenticate"]
         self._credentials.keep_visitor(request, response)
@@ -256,6 +262,12 @@ class WaitingPages:
             token = await self._joined(request, view)
         except Busy:
             raise
+        except ProofNeeded as refusal:
+            if not wants_html(request) or not refusal.stamp:
+                raise
+            waiting = web.HTTPSeeOther(f"/rooms/{view.room}")
+            self._proving.keep(waiting, view, refusal)
+            raise waiting from refusal
         except Refusal as refusal:
             if view.state is None or not wants_html(request):
                 raise
@@ -280,6 +292,7 @@ class WaitingPages:
                 view,
                 invitation=form.get("invitation", ""),
                 customer_token=form.get("customer_token", ""),
+                proof=form.get("proof", "") or self._credentials.stamp_of(request),
             ),
             key=self._credentials.join_key(request, view, former=ticket),
             former=ticket,

@@ -31,6 +31,9 @@ from inventory.kit.problem import BadRequest, TooManyRequests
 from inventory.refusals import PaymentRunning, UnknownSku
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.joining.join_desk import Place
+from waitroom.desk.proving.human_check import TOKEN_LENGTH_MAX
+from waitroom.desk.proving.refusals import CheckAway, CheckNeeded, ProofNeeded
+from waitroom.desk.proving.work import PROOF_LENGTH_MAX
 from waitroom.desk.standing import TicketStanding, version_of
 from waitroom.desk.tickets import Tickets
 from waitroom.line.state import RoomState
@@ -76,7 +79,7 @@ class JoinBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `random` is hex, the shopper's own part of the receipt. With `returns` a place is given also
     while everything is sold, in case something comes back. `invitation` is the token of a link, and
     `customer_token` the identity provider's, for rooms that ask for one. `sku` is what the shopper
-    came for, "" for anything.
+    came for, "" for anything. `proof` and `check` answer `proof_needed` and `check_needed`.
     """
 
     random: str = ""
@@ -84,6 +87,8 @@ class JoinBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     invitation: Annotated[str, Meta(max_length=TOKEN_BYTES_MAX)] = ""
     customer_token: Annotated[str, Meta(max_length=TOKEN_BYTES_MAX)] = ""
     sku: str = ""
+    proof: Annotated[str, Meta(max_length=PROOF_LENGTH_MAX)] = ""
+    check: Annotated[str, Meta(max_length=TOKEN_LENGTH_MAX)] = ""
 
     def random_bytes(self) -> bytes:
         """Return the shopper's random value; raises `BadRequest`."""
@@ -137,6 +142,9 @@ _JOIN_REFUSALS = (
     LineRestarted,
     CookiesNeeded,
     IdempotencyKeyWeak,
+    ProofNeeded,
+    CheckNeeded,
+    CheckAway,
     InvitationNeeded,
     InvitationInvalid,
     InvitationUsed,
@@ -261,6 +269,8 @@ class TicketsApi:
                     view,
                     invitation=body.invitation,
                     customer_token=body.customer_token,
+                    proof=body.proof,
+                    check=body.check,
                 ),
                 key=self._credentials.join_key(request, view, former=ticket, random=random),
                 random=random,

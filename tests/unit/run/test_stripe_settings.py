@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from waitroom.run.gateways import with_gateway
 from waitroom.run.keys.secrets_file import add_coming_key, generate_secrets
 from waitroom.run.settings import (
     Secrets,
@@ -14,7 +15,6 @@ from waitroom.run.settings import (
     SettingsError,
     load_secrets,
     load_settings,
-    with_gateway,
 )
 
 KEYS = {"WAITROOM_SIGNING_KEYS": "aa" * 32}

@@ -145,6 +145,18 @@ _RULES: dict[str, _Rule] = {
         ),
     ),
     "disappointed_max": _Rule("the share of called people who may find nothing", _share),
+    "proof_of_work": _Rule(
+        "when joins do some work",
+        one_of(never="“never”", pressure="“under pressure”", always="“always”"),
+    ),
+    "human_check": _Rule(
+        "when joins pass the outside check",
+        one_of(never="“never”", pressure="“under pressure”", always="“always”"),
+    ),
+    "human_check_away": _Rule(
+        "the joins while the outside check is away",
+        one_of(open="“work in its place”", closed="“no place”"),
+    ),
     "seats_max": _Rule("the seats", _amount),
     "calls_per_minute": _Rule("the most calls in a minute", _amount),
     "batch_max": _Rule("the most people called at once", _amount),

@@ -6,7 +6,7 @@ from typing import Literal, TypedDict
 
 import msgspec
 
-from waitroom.line.rules import JoinBy, RoomRules
+from waitroom.line.rules import Asked, JoinBy, RoomRules
 from waitroom.line.state import shown_status
 from waitroom.store.draw_store import LineDraw
 from waitroom.store.place_store import Profile
@@ -49,6 +49,9 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True):
     order_by: Literal["first_come", "draw"]
     public_value_source: str | None
     join_by: JoinBy
+    proof_of_work: Asked
+    human_check: Asked
+    human_check_away: Literal["open", "closed"]
     log_public: Literal["live", "after"]
     fairness_public: bool
     language: str

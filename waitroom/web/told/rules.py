@@ -145,6 +145,8 @@ def _one_of(**words: str) -> Write:
     return write
 
 
+# When something is asked of a join.
+_ASKED = _one_of(never=phrase("never"), pressure=phrase("under pressure"), always=phrase("always"))
 _RULES: dict[str, tuple[str, Write]] = {
     "order_by": (
         phrase("order of early arrivals"),
@@ -172,6 +174,12 @@ _RULES: dict[str, tuple[str, Write]] = {
         ),
     ),
     "disappointed_max": (phrase("share of called people who may find nothing"), _share),
+    "proof_of_work": (phrase("when joins do some work"), _ASKED),
+    "human_check": (phrase("when joins pass an outside check"), _ASKED),
+    "human_check_away": (
+        phrase("joins while the outside check is away"),
+        _one_of(open=phrase("with some work in its place"), closed=phrase("not possible")),
+    ),
     "seats_max": (phrase("seats"), _amount),
     "calls_per_minute": (phrase("most calls in a minute"), _amount),
     "batch_max": (phrase("most people called at once"), _amount),

@@ -1,0 +1,156 @@
+"""Asks for a proof under pressure, and takes each proof for one place."""
+
+import time
+from collections.abc import Sequence
+from hashlib import sha256
+
+from inventory.kit.language.language import phrase
+from waitroom.desk.board import RoomView
+from waitroom.desk.entrance import Brought
+from waitroom.desk.networks import Networks
+from waitroom.desk.proving.human_check import HumanCheck, Verdict
+from waitroom.desk.proving.pressure import LEVEL_MAX, ROOM_LEVEL, PressedNetworks, level_of
+from waitroom.desk.proving.provider import Provider
+from waitroom.desk.proving.refusals import CheckAway, ProofNeeded
+from waitroom.desk.proving.spent import Spent
+from waitroom.desk.proving.stamps import USED_WITHIN_S, WAIT_S, Stamps
+from waitroom.desk.proving.work import EXPIRES_S, Works
+from waitroom.store.memory import Memory
+
+# Stamps that are taken from one network in a room in a minute: waiting would else be free for a
+# program, which waits for a thousand places at once.
+WAITED_PER_MINUTE = 6
+# A token of a provider is worth nothing after five minutes, at any of them.
+CHECKED_FOR_S = 600
+_NOT_PASSED = phrase("The check was not passed. Please try it once more.")
+
+
+class Proofs:
+    """Decides what a join has to prove, and checks what it brings.
+
+    `check` is the outside provider, None without one.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        memory: Memory,
+        *,
+        keys: Sequence[bytes],
+        check: HumanCheck | None,
+    ) -> None:
+        self._networks = networks
+        self._memory = memory
+        self._works = Works(keys)
+        self._stamps = Stamps(keys)
+        self._spent = Spent(memory)
+        self._check = check
+        self._pressed: dict[str, PressedNetworks] = {}
+
+    def level(self, view: RoomView, network: str) -> int:
+        """Return the level of work that a join from this network needs, 0 in quiet times."""
+        rule = view.rules.proof_of_work
+        if rule == "never" or view.rules.join_by == "invitation":
+            # An invitation is worth one place as it is.
+            return 0
+        level = level_of(self._networks.lately(view.room, network)) if network else 0
+        pressed = self._pressed.get(view.room)
+        if level:
+            if pressed is None:
+                pressed = self._pressed.setdefault(view.room, PressedNetworks())
+            pressed.note(network, time.monotonic())
+        if pressed is not None and level < ROOM_LEVEL and time.monotonic() < pressed.until:
+            return ROOM_LEVEL
+        return level or (1 if rule == "always" else 0)
+
+    @property
+    def provider(self) -> Provider | None:
+        """The provider of the outside check, None without one."""
+        return None if self._check is None else self._check.provider
+
+    async def close(self) -> None:
+        if self._check is not None:
+            await self._check.close()
+
+    def asks(self, view: RoomView, network: str) -> bool:
+        """Say whether a join from this network has to prove anything. In quiet times none has."""
+        return self.level(view, network) > 0 or view.rules.human_check == "always"
+
+    def asks_check(self, view: RoomView, level: int) -> bool:
+        """Say whether the room's rule asks for the outside check at this level."""
+        rule = view.rules.human_check
+        return rule != "never" and (rule == "always" or level > 0)
+
+    async def require(self, view: RoomView, brought: Brought, owner: str) -> None:
+        """Raise `ProofNeeded`, `CheckNeeded` or `CheckAway`, unless the join brings what is asked.
+
+        `owner` recognises a repeat of the same join, "" where nothing does.
+        """
+        level = self.level(view, brought.network)
+        if self.asks_check(view, level):
+            if await self._checked(view, brought, owner):
+                return
+            level = max(level, 1)
+        if level and not await self._proved(view, brought, owner, level):
+            raise self._refusal(view, owner, level)
+
+    def _refusal(self, view: RoomView, owner: str, level: int) -> ProofNeeded:
+        stamp = self._stamps.make(view.room, owner, level, now=time.time()) if owner else ""
+        challenge = self._works.challenge_body(view.room, level)
+        return ProofNeeded(challenge=challenge, stamp=stamp, wait_s=WAIT_S * level)
+
+    async def _proved(self, view: RoomView, brought: Brought, owner: str, level: int) -> bool:
+        proof = brought.proof
+        if not proof:
+            return False
+        if "~" in proof:
+            return await self._waited(view, brought, owner, level)
+        solved = self._works.opened(view.room, proof)
+        # The pressure may have risen by a level while the browser worked.
+        if solved is None or solved.level < min(level, LEVEL_MAX) - 1:
+            return False
+        return await self._spent.spend(solved.name, owner, ttl_s=EXPIRES_S)
+
+    async def _waited(self, view: RoomView, brought: Brought, owner: str, level: int) -> bool:
+        """Say whether a stamp counts now; one that counts soon is told with the seconds left."""
+        if not owner:
+            return False
+        stamp = self._stamps.opened(view.room, owner, brought.proof, now=time.time())
+        if stamp is None:
+            return False
+        wait_s = float(stamp.wait_s)
+        if not wait_s:
+            bucket = f"waited:{view.room}:{brought.network}"
+            wait_s = await self._memory.allow(bucket, per_minute=WAITED_PER_MINUTE)
+        if wait_s:
+            challenge = self._works.challenge_body(view.room, level)
+            raise ProofNeeded(challenge=challenge, stamp=brought.proof, wait_s=int(wait_s) + 1)
+        return await self._spent.spend(stamp.name, owner, ttl_s=USED_WITHIN_S)
+
+    def stamp_wait_s(self, view: RoomView, stamp: str) -> int | None:
+        """Return the seconds until a stamp counts, 0 once it does, None for one that never will."""
+        opened = self._stamps.opened(view.room, None, stamp, now=time.time())
+        return None if opened is None else opened.wait_s
+
+    async def _checked(self, view: RoomView, brought: Brought, owner: str) -> bool:
+        """Say whether the provider vouches for the shopper.
+
+        False where it cannot be asked, and the room then takes work in its place.
+        """
+        check = self._check
+        if check is None:
+            return False
+        if not brought.check:
+            raise check.needed()
+        # A provider vouches once for each token. The repeat of a join is no second place.
+        name = f"check:{sha256(brought.check.encode()).hexdigest()[:32]}"
+        if await self._spent.is_repeat(name, owner):
+            return True
+        verdict = await check.verdict(brought.check)
+        if verdict is Verdict.REFUSED:
+            raise check.needed(_NOT_PASSED)
+        if verdict is Verdict.HUMAN:
+            return await self._spent.spend(name, owner, ttl_s=CHECKED_FOR_S)
+        if view.rules.human_check_away == "closed":
+            raise CheckAway
+        return False

@@ -1,0 +1,46 @@
+"""What the waiting page has of proofs: a stamp that waits, and the policy for an outside check."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from waitroom.desk.board import RoomView
+from waitroom.desk.proving.proofs import Proofs
+from waitroom.desk.proving.provider import Provider
+from waitroom.desk.proving.refusals import ProofNeeded
+from waitroom.web.credentials import Credentials
+
+# The parts of a page's policy that a provider needs: its script, its frame, and what these load.
+_OPENED = ("script-src 'self'", "style-src 'self'", "connect-src 'self'")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proving:
+    """Stamps in the cookies of browsers that cannot work, and the policy of the page."""
+
+    proofs: Proofs
+    credentials: Credentials
+
+    def keep(self, response: web.StreamResponse, view: RoomView, refusal: ProofNeeded) -> None:
+        """Leave the stamp of a refused join in the browser, which brings it when it is due."""
+        self.credentials.keep_stamp(response, view, refusal.stamp)
+
+    def wait_s(self, request: web.Request, view: RoomView) -> int | None:
+        """Return the seconds until this browser's stamp counts, None for a browser without one."""
+        stamp = self.credentials.stamp_of(request)
+        return self.proofs.stamp_wait_s(view, stamp) if stamp else None
+
+    def opened(self, view: RoomView, policy: str) -> str:
+        """Return the policy of a room's page, opened for the provider that the room asks."""
+        provider = self.proofs.provider
+        if provider is None or view.rules.human_check == "never":
+            return policy
+        return open_policy(policy, provider)
+
+
+def open_policy(policy: str, provider: Provider) -> str:
+    """Return a policy that also lets the provider's scripts, styles, calls and frames in."""
+    origins = " ".join(provider.origins)
+    for part in _OPENED:
+        policy = policy.replace(part, f"{part} {origins}")
+    return f"{policy}; frame-src {origins}"
