@@ -20,7 +20,7 @@ from world import SKUS, World
 
 from waitroom.run.app import open_service
 
-EXAMPLES = size("EXAMPLES", 10)
+EXAMPLES = size("EXAMPLES", 5)
 STEPS = 40
 
 which = strategies.integers(0, 7)

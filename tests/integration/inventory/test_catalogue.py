@@ -18,7 +18,7 @@ from inventory.kit.problem import BadRequest, NotFound
 from inventory.refusals import InUse, Taken
 from waitroom.run.app import Service
 
-MANY = size("SKUS", 25_000)
+MANY = size("SKUS", 12_000)
 MIDDLE, LATE = f"s-{MANY // 2:06d}", f"s-{MANY * 9 // 10:06d}"
 # A bound for a busy machine, not an expectation.
 PATIENCE_S = 300
