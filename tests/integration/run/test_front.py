@@ -12,8 +12,9 @@ from aiohttp import web
 from prometheus_client import REGISTRY
 from support import eventually
 
+from inventory.kit import http
 from inventory.kit.doors.client_address import TrustedProxies, parse_networks
-from inventory.kit.http import rim
+from inventory.kit.http import read_raw, rim
 from waitroom.run.listening import server
 from waitroom.run.listening.descriptors import BOUND_MIN, Bounds, bounds_within
 from waitroom.run.listening.front import Front
@@ -85,6 +86,10 @@ async def large(_: web.Request) -> web.Response:
     return web.Response(body=b"x" * 20_000_000)
 
 
+async def body(request: web.Request) -> web.Response:
+    return web.Response(body=await read_raw(request))
+
+
 async def broken(request: web.Request) -> web.Response:
     return web.Response(headers={"X": request.headers["Cookie"] + "\n"})
 
@@ -94,6 +99,7 @@ async def front(bounds: Bounds = BOUNDS, proxies: str = "") -> AsyncIterator[Sho
     app = web.Application(middlewares=[rim])
     app.router.add_get("/ok", ok)
     app.router.add_get("/large", large)
+    app.router.add_post("/body", body)
     app.router.add_route("*", "/broken", broken)
     opened = Front(
         app,
@@ -174,6 +180,27 @@ async def test_slow_clients_are_ended_and_those_who_wait_are_kept(
         reader.writer.transport.resume_reading()  # type: ignore[attr-defined]
         assert await reader.taken_until_it_ended() < 20_000_000
         assert b"fine" in await keeper.ask()
+
+
+@pytest.mark.parametrize(
+    "coded", [b"Content-Length: 99\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"]
+)
+async def test_a_body_that_comes_too_slowly_is_refused(
+    monkeypatch: pytest.MonkeyPatch, coded: bytes
+) -> None:
+    monkeypatch.setattr(http, "BODY_WAIT_S", 0.2)
+    async with front() as shop:
+        slow, other = await shop.come(), await shop.come()
+        head = GOOD.replace(b"GET /ok", b"POST /body")[:-2]
+        slow.writer.write(head + coded + b"1\r\n")
+
+        assert b"fine" in await other.ask()
+        answer = await slow.ask(b"x")
+        slow.writer.close()
+        await slow.writer.wait_closed()
+
+    assert b"400 Bad Request" in answer
+    assert b"in time" in answer
 
 
 REQUESTS: list[Callable[[], bytes]] = [
