@@ -17,8 +17,8 @@ from inventory.pictures.picture import NAME
 ROOM = "[a-z0-9][a-z0-9-]{0,62}"
 CODE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z"
 CURRENCY = r"^[A-Z]{3}\Z"
-# Pages may show pictures of their own site alone.
-PICTURE = rf"^(/static/[A-Za-z0-9._/-]*|/pictures/{NAME})?\Z"
+# Pages show pictures of their own site alone, from no folder but the one that is named.
+PICTURE = rf"^(/static(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+|/pictures/{NAME})?\Z"
 PICTURE_LENGTH_MAX = 500
 LIMIT_MAX = 10_000_000
 LIMIT_PER_SESSION = 4
@@ -35,7 +35,7 @@ Picture = Annotated[
     grammar(
         PICTURE,
         "It is empty, the address of an uploaded picture, or the path of a file under /static/, in "
-        "letters, digits, dots, hyphens, underscores and slashes",
+        "letters, digits, dots, hyphens, underscores and slashes, no part of it with a dot first",
         length_max=PICTURE_LENGTH_MAX,
     ),
 ]

@@ -267,6 +267,25 @@ def test_a_code_is_one_word_of_ascii(code: str) -> None:
         convert({"sku": code, "price_minor": 1}, NewSku)
 
 
+@pytest.mark.parametrize(
+    "picture",
+    [
+        "/static/../../x", "/static/a/../b", "/static/./x", "/static//x", "/static/.x", "/static/",
+        "/static", "//evil.example/x", "/static/%2e%2e/x", "/static/a\\..\\x", "/pictures/../x",
+        "https://evil.example/x", "javascript:x", "/static/x\n",
+    ],
+)  # fmt: skip
+def test_a_picture_stays_in_the_folder_that_it_names(picture: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="picture"):
+        convert({"product": "mug", "name": "Mug", "picture": picture}, NewProduct)
+    with pytest.raises(msgspec.ValidationError, match="picture"):
+        convert({"sku": "mug", "price_minor": 1, "picture": picture}, NewSku)
+    _, rows = read_catalogue(io.BytesIO(f'sku,price_minor,picture\nmug,1,"{picture}"\n'.encode()))
+    (read,) = list(rows)
+    # White space around a cell is none of its text.
+    assert picture.endswith("\n") or read.problems[0].startswith("picture ")
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", "true", "9" * 400, "0x1"])
 def test_a_figure_is_a_number_within_its_bounds(value: str) -> None:
     for rule in ("disappointed_max", "seats_max", "session_s"):
