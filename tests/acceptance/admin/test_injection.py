@@ -34,9 +34,9 @@ async def poison(service: Service, client: Client, admin: dict[str, str]) -> Non
     await open_room(service, skus={}, policy="rate")
     goods = {"name": ATTACK, "description": ATTACK}
     await send("PATCH", "/admin/rooms/drop", {"name": ATTACK, "message": ATTACK})
-    await send("POST", "/admin/rooms/drop/products", {"product": "mugs", **goods})
-    sku = {"sku": "mug", "product": "mugs", "price_minor": 900, "limit_per_session": 4}
-    await send("POST", "/admin/rooms/drop/skus", {**sku, **goods})
+    await send("POST", "/admin/rooms/drop/products", {"product": "mug", **goods})
+    sku = {"sku": "mug", "product": "mug", "price_minor": 900, "limit_per_session": 4}
+    await send("POST", "/admin/rooms/drop/skus", {**sku, **goods, "description": f"1{ATTACK}"})
     moved = {"kind": "received", "quantity": 9, "reason": ATTACK}
     keyed = {**admin, "Idempotency-Key": "one"}
     answer = await client.post("/admin/skus/mug/movements", json=moved, headers=keyed)
@@ -69,14 +69,15 @@ async def test_no_text_becomes_markup_and_no_template_reads_it(
     asked = URL.build(query=dict.fromkeys(FIELDS, ATTACK)).raw_query_string
     wrong, pages, poisoned = [], 0, 0
 
-    for path in sorted(paths):
+    # A page shows its texts, and may refuse a query.
+    for path in sorted([*paths, *(f"{path}?{asked}" for path in paths)]):
         mine = (
             admin
             if path.startswith("/admin")
             else authorization(waiting.ticket if path.startswith("/rooms") else shopper.session)
         )
         answer = await client.get(
-            URL(f"{path}?{asked}", encoded=True),
+            URL(path, encoded=True),
             headers={
                 "Accept": "text/html",
                 "Referer": f"http://{client.host}/?{asked}",
