@@ -21,6 +21,7 @@ from waitroom.admin.accounts.factors.sign_in_pages import SignInPages
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.keys_admin import KeysAdmin
 from waitroom.admin.accounts.people import PeopleAdmin
+from waitroom.admin.accounts.sessions.sessions_api import SessionsApi
 from waitroom.admin.audit.audit import AuditAdmin
 from waitroom.admin.audit.security import SecurityAdmin
 from waitroom.admin.first.account import FirstAccount
@@ -338,6 +339,7 @@ def _for_accounts(service: Service, guard: Guard, screens: Screens) -> Iterator[
     yield SignInPages(guard, operators=operators, checks=checks, pages=service.pages)
     yield ProofsApi(guard, operators=operators, checks=checks, screens=screens)
     yield FactorsApi(guard, checks=checks)
+    yield SessionsApi(guard, sessions=service.session_store)
     yield KeysAdmin(guard, keys=service.keys, screens=screens)
     yield PeopleAdmin(guard, operators=operators, actions=service.actions, screens=screens)
 

@@ -20,6 +20,7 @@ from waitroom.admin.accounts.actions import ActionStore
 from waitroom.admin.accounts.events import EventStore
 from waitroom.admin.accounts.factors.factor_store import FactorStore
 from waitroom.admin.accounts.keys import KeyStore
+from waitroom.admin.accounts.sessions.session_store import SessionStore
 from waitroom.admin.accounts.sign_in import OperatorStore
 from waitroom.gate.gate_store import GateStore
 from waitroom.gate.known_user.known_user_store import KnownUserStore
@@ -55,7 +56,7 @@ class Stores:
     The shelf: `holds`, `stock` (SKUs), `products`, `ledger`, `imports`, `pictures`.
     The till: `orders`, `refund_store`, `history`, `customers`.
     The operators: `operators`, their `factors`, API `keys`, `actions`, security `event_store`,
-    `endpoints` of webhooks.
+    `session_store`, `endpoints` of webhooks.
     Sent outside: `outbox`, `mails`. Reports: `analytics`, `fairness`.
     """
 
@@ -93,6 +94,7 @@ class Stores:
     factors: FactorStore
     actions: ActionStore
     event_store: EventStore
+    session_store: SessionStore
     endpoints: EndpointStore
     outbox: OutboxStore
     mails: MailStore
@@ -150,6 +152,7 @@ def stores_on(
         factors=FactorStore(pool),
         actions=ActionStore(pool),
         event_store=EventStore(pool),
+        session_store=SessionStore(pool),
         endpoints=EndpointStore(pool, EndpointSecrets(keys)),
         outbox=OutboxStore(pool, holder=holder.name),
         mails=MailStore(pool, holder=holder.name),

@@ -1,5 +1,6 @@
 import { NoAnswer } from "../api.js";
 import "./account-factors.js";
+import "./account-sessions.js";
 import { $, admin, refuse, sentence, signIn, told } from "./api.js";
 
 const FIELDS = ["old", "new", "again"];

@@ -48,6 +48,7 @@ async def test_people_are_added_changed_and_shut_out_and_the_record_tells_it_in_
 
     await page.locator("header").get_by_role("link", name="Account").click()
     await change_own_password(page)
+    await expect(page.locator("#sessions li")).to_have_text([re.compile("Chrome on .*, this one")])
     await check_page(page)
 
     await page.locator("header").get_by_role("link", name="Audit").click()

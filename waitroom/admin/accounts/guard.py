@@ -24,6 +24,7 @@ from waitroom.admin.accounts.refusals import (
     TwoCredentials,
 )
 from waitroom.admin.accounts.scopes import Access, Scope
+from waitroom.admin.accounts.sessions.browsers import browser_of
 from waitroom.admin.accounts.sign_in import Operator, OperatorStore
 from waitroom.store.memory import Memory
 
@@ -174,9 +175,13 @@ class Guard:
 
     async def _operator_of(self, request: web.Request) -> Operator:
         """Return the operator whose session a request carries; raises `SignInNeeded`."""
+        network, browser = (
+            client_network(request),
+            browser_of(request.headers.get("User-Agent", "")),
+        )
         for secret in sent(request, self._cookie):
             with suppress(SignInNeeded):
-                return await self._operators.operator(secret)
+                return await self._operators.operator(secret, network=network, browser=browser)
         raise SignInNeeded
 
     async def note(

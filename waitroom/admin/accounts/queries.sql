@@ -39,7 +39,9 @@ WITH over AS (
 SELECT open_operator_session($1, $2, $3, $4);
 
 -- name: use_session
-UPDATE operator_session s SET used_at = clock_timestamp() FROM operator o
+UPDATE operator_session s SET used_at = clock_timestamp(),
+    network = COALESCE(NULLIF($5, ''), s.network), browser = COALESCE(NULLIF($6, ''), s.browser)
+FROM operator o
 WHERE s.session_hash = $1 AND o.operator_id = s.operator_id AND o.active
     AND s.used_at > clock_timestamp() - make_interval(secs => $2)
     AND s.created_at > clock_timestamp() - make_interval(secs => $3)

@@ -315,13 +315,24 @@ class OperatorStore:
                 continue
         return False
 
-    async def operator(self, secret: str | None) -> Operator:
-        """Return the operator of a session secret; raises `SignInNeeded`."""
+    async def operator(
+        self, secret: str | None, *, network: str = "", browser: str = ""
+    ) -> Operator:
+        """Return the operator of a session secret; raises `SignInNeeded`.
+
+        `network` and `browser` are those from which the session is used.
+        """
         if not secret:
             raise SignInNeeded
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(
-                SQL["use_session"], fingerprint(secret), SESSION_IDLE_S, SESSION_TOTAL_S, FRESH_S
+                SQL["use_session"],
+                fingerprint(secret),
+                SESSION_IDLE_S,
+                SESSION_TOTAL_S,
+                FRESH_S,
+                network,
+                browser,
             )
         if row is None:
             raise SignInNeeded
