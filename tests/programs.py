@@ -122,6 +122,8 @@ async def program(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Runni
                     "WAITROOM_PORT": str(port),
                     "WAITROOM_SIGNING_KEYS": KEY,
                     "WAITROOM_DRAIN_S": "0.2",
+                    # The shoppers of a crowd each name an address, as a proxy would.
+                    "WAITROOM_TRUSTED_PROXIES": "127.0.0.1",
                     **({} if "--demo" in arguments else {"WAITROOM_GATEWAY": "test"}),
                     **environment,
                 },

@@ -52,6 +52,7 @@ export function drawTicket(me) {
   const number = me?.number ?? me?.entry;
   $("stub").hidden = !number;
   $("for-returns").hidden = !me?.for_returns;
+  $("behind").hidden = !me?.behind;
   if (!number) return;
   put("number-label", me.number ? say("Number") : say("Entry"));
   put("number", count(number));

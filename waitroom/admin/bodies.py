@@ -51,6 +51,7 @@ class RoomChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     hold_s: Whole | UnsetType = UNSET
     hold_extensions_max: Annotated[int, Meta(ge=0, le=100)] | UnsetType = UNSET
     payment_window_s: Whole | UnsetType = UNSET
+    places_per_address_max: Whole | None | UnsetType = UNSET
     pay_after_s: Annotated[int, Meta(ge=0, le=600)] | UnsetType = UNSET
     grace_s: Annotated[int, Meta(ge=0, le=10_000_000)] | UnsetType = UNSET
     units_promised: Whole | UnsetType = UNSET

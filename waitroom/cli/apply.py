@@ -28,7 +28,14 @@ from waitroom.client.problem import NoAnswer, Problem
 NONE = "none"
 NULLABLE = frozenset(
     {
-        *("calls_per_minute", "order_units_max", "opens_at", "closes_at", "doors_at"),
+        *(
+            "calls_per_minute",
+            "order_units_max",
+            "places_per_address_max",
+            "opens_at",
+            "closes_at",
+            "doors_at",
+        ),
         *("public_value_source", "limit_per_order", "limit_per_customer", "places_max"),
         *("on_sale_from", "on_sale_until"),
     }

@@ -16,6 +16,7 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
 
     ticket: str
     line: str
+    behind: bool = False
     number: int | None
     entry: int | UnsetType = UNSET
     version: int
@@ -34,6 +35,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     line: str
+    # True for a place that is called only while no shopper waits elsewhere.
+    behind: bool = False
     number: int | None
     version: int
     place: int | None

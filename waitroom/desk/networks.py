@@ -7,7 +7,9 @@ Valkey, so a join asks no engine for them. Without Valkey each worker knows its 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 from inventory.kit.loops import repeat
@@ -37,6 +39,8 @@ class Networks:
         self._memory = memory
         self._clock = clock
         self._rooms: dict[str, _Room] = {}
+        # The places that are being given at this moment.
+        self._coming: Counter[tuple[str, str]] = Counter()
         self._size = 0
 
     def __len__(self) -> int:
@@ -59,6 +63,24 @@ class Networks:
             self._size += found.add(network, now)
         if self._size > NETWORKS_MAX:
             self._forget_small()
+
+    @contextmanager
+    def giving(self, room: str, network: str) -> Iterator[None]:
+        """Count a place as one of the network's while it is being given."""
+        key = (room, network)
+        self._coming[key] += 1
+        try:
+            yield
+        finally:
+            self._coming[key] -= 1
+            if not self._coming[key]:
+                del self._coming[key]
+
+    def has_most(self, room: str, network: str, most: int | None) -> bool:
+        """Say whether a network has as many places as it may, with those that are being given."""
+        if most is None or not network:
+            return False
+        return self.total(room, network) + self._coming[room, network] >= most
 
     def lately(self, room: str, network: str = ALL) -> int:
         """Return how many places the network, or all together, got in the last minute, about."""

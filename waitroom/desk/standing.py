@@ -10,6 +10,7 @@ from inventory.kit.language.aloud import spelled
 from waitroom.desk.board import RoomView
 from waitroom.line.admission import AdmissionState
 from waitroom.line.forecast.skus import chance_of
+from waitroom.line.snapshot import BEHIND
 from waitroom.line.state import LineState
 from waitroom.line.ticket import Ticket
 from waitroom.line.wait import POLL_MIN_S, WaitRow, poll_at, row_at
@@ -48,6 +49,9 @@ class TicketStanding(msgspec.Struct, frozen=True, kw_only=True):
 
     room: str
     line: str
+    # True for a place in the lane behind, which is called only while no shopper waits in another:
+    # the shopper's network had as many places as the room gives to one.
+    behind: bool | UnsetType = UNSET
     # None for an entry: the draw has not given it a number yet.
     number: int | None
     # An entry's own number, and how many entries there are.
@@ -97,6 +101,11 @@ def version_of(view: RoomView) -> int:
     return view.state.version if view.state else 0
 
 
+def is_behind(view: RoomView, ticket: Ticket) -> bool:
+    """Say whether a ticket stands in the lane behind."""
+    return view.lines[ticket.line_id].rules.lane == BEHIND
+
+
 def row_for(view: RoomView, ticket: Ticket, place: int) -> WaitRow:
     """Return what the document says of a place in the ticket's line."""
     line = view.line_of(ticket)
@@ -144,6 +153,7 @@ def entered_standing(
     return TicketStanding(
         room=view.room,
         line=view.name_of(ticket),
+        behind=is_behind(view, ticket) or UNSET,
         number=None,
         entry=ticket.number,
         # The document may be older than this entry.
@@ -215,6 +225,7 @@ def _numbered(
     return TicketStanding(
         room=view.room,
         line=view.name_of(ticket),
+        behind=is_behind(view, ticket) or UNSET,
         number=ticket.number,
         reference=reference_of(view, ticket),
         place=place,

@@ -12,6 +12,7 @@ from inventory.kit.problem import Busy, Refusal, TooManyRequests
 from inventory.refusals import PaymentRunning
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.entrance import Brought, Entrance
+from waitroom.desk.joining.behind import Behind
 from waitroom.desk.joining.chosen import Chosen
 from waitroom.desk.joining.join_desk import Place
 from waitroom.desk.networks import Networks
@@ -94,6 +95,7 @@ class Tickets:
         self._entrance = entrance
         self._store = store
         self._sessions = sessions
+        self._behind = Behind(board, store, networks)
         self._chosen = Chosen(store)
         self._claims: BatcherByRoom[_Claim, Claimed] = BatcherByRoom("claims", self._take_up)
         # Reads wait for no row, so one batcher serves all rooms.
@@ -127,9 +129,12 @@ class Tickets:
         for _ in range(REJOINS_MAX):
             try:
                 admitted = await self._entrance.admit(view, asked)
-                place = await admitted.desk.batcher.submit(
-                    admitted.request(key, random, for_returns=for_returns, sku=sku, sku_id=sku_id)
+                desk = await self._behind.desk_of(view, admitted.desk, brought.network, key)
+                request = admitted.request(
+                    key, random, for_returns=for_returns, sku=sku, sku_id=sku_id
                 )
+                with self.networks.giving(view.room, brought.network):
+                    place = await self._behind.place(desk, request, of=admitted.desk)
                 if place.ticket.line_id not in view.lines:
                     # Another worker gave it, in a lane of which this one has not heard yet.
                     raise Busy

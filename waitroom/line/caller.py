@@ -337,7 +337,11 @@ class Caller:
         stock = self._stock_prospects(room)
         for line in room.lines:
             self._memory_of(line, room).forecaster.look(
-                room.shopper_s, stock=stock, share=room.part_of(line), held_to=self._held_to
+                room.shopper_s,
+                stock=stock,
+                share=room.part_of(line),
+                held_to=self._held_to,
+                ahead=room.ahead_of(line),
             )
         self._forecast_at = room.now
 

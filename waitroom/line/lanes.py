@@ -12,7 +12,7 @@ from waitroom.line.policy import (
     decide,
     figures_of,
 )
-from waitroom.line.snapshot import LineSnapshot
+from waitroom.line.snapshot import BEHIND, LineSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,8 @@ class Lane:
     """One line of a room.
 
     `came_back` are admissions, by number; `first_called` says when each was called first, in
-    seconds of the shoppers' clock.
+    seconds of the shoppers' clock. A lane that is `behind` has its turn only while no shopper waits
+    in another.
     """
 
     line_id: int
@@ -29,6 +30,7 @@ class Lane:
     share: float
     came_back: tuple[int, ...] = ()
     first_called: tuple[float, ...] = ()
+    behind: bool = False
 
     @property
     def head(self) -> int:
@@ -43,6 +45,7 @@ def lane_of(line: LineSnapshot) -> Lane:
         share=line.share,
         came_back=line.came_back,
         first_called=line.first_called,
+        behind=line.lane == BEHIND,
     )
 
 
@@ -79,8 +82,10 @@ def decide_lanes(
 
     Shoppers who came back go first, whatever their lane, in the order in which the room first
     called them. The rest of the budget goes to the lanes in which shoppers wait, by their shares;
-    calls that one lane cannot use go to the others. Once all lanes are empty, the gates are set
-    ahead of the tails, by shares too. A single lane is decided as if there were no lanes.
+    calls that one lane cannot use go to the others. The lane behind gets what the others leave over
+    in the same way. Once all lanes are empty, the gates are set ahead of the tails, by shares too,
+    but never that of the lane behind: an arrival there waits for a tick, and overtakes no one. A
+    single lane is decided as if there were no lanes.
     """
     if len(lanes) == 1:
         lane = lanes[0]
@@ -96,9 +101,19 @@ def decide_lanes(
         tail=sum(lane.tail for lane in lanes),
         came_back=_by_first_call(lanes),
     )
-    reason, budget = budget_of(policy, together)
-    again, left = calls_again(policy, together, budget)
-    calls = _share_out(left, lanes, turns)
+    reason, left = budget_of(policy, together)
+    again: set[int] = set()
+    calls: dict[int, int] = {}
+    for group in _groups(lanes):
+        back, left = calls_again(policy, replace(together, came_back=_by_first_call(group)), left)
+        again.update(back)
+        given, left = _share_out(left, group, turns)
+        calls |= given
+        if any(lane.tail > lane.head + given[lane.line_id] for lane in group):
+            left = 0
+    front = _groups(lanes)[0]
+    if left:
+        _set_ahead(left, front, calls)
     figures = figures_of(together)
     return {
         lane.line_id: Decision(
@@ -109,6 +124,12 @@ def decide_lanes(
         )
         for lane in lanes
     }
+
+
+def _groups(lanes: Sequence[Lane]) -> list[list[Lane]]:
+    """Return the lanes in the order in which they are served: the lane behind comes last."""
+    front = [lane for lane in lanes if not lane.behind]
+    return [front, [lane for lane in lanes if lane.behind]]
 
 
 def _by_first_call(lanes: Sequence[Lane]) -> tuple[int, ...]:
@@ -124,7 +145,8 @@ def _by_first_call(lanes: Sequence[Lane]) -> tuple[int, ...]:
     return tuple(one for _, _, one in sorted(back))
 
 
-def _share_out(calls: int, lanes: Sequence[Lane], turns: LaneTurns) -> dict[int, int]:
+def _share_out(calls: int, lanes: Sequence[Lane], turns: LaneTurns) -> tuple[dict[int, int], int]:
+    """Return the calls of each lane in which shoppers wait, and how many are left over."""
     given = {lane.line_id: 0 for lane in lanes}
     waiting = [lane for lane in lanes if lane.tail > lane.head]
     turns.forget([lane for lane in lanes if lane not in waiting])
@@ -135,9 +157,7 @@ def _share_out(calls: int, lanes: Sequence[Lane], turns: LaneTurns) -> dict[int,
         if given[lane.line_id] == lane.tail - lane.head:
             waiting.remove(lane)
             turns.forget([lane])
-    if calls and not waiting:
-        _set_ahead(calls, lanes, given)
-    return given
+    return given, calls
 
 
 def _set_ahead(calls: int, lanes: Sequence[Lane], given: dict[int, int]) -> None:

@@ -83,6 +83,8 @@ class RoomRules:
     hold_s: int
     hold_extensions_max: int
     payment_window_s: int
+    # A further place for one address is given in the lane behind; None for no limit.
+    places_per_address_max: int | None
     # The least time from the claim to the first payment.
     pay_after_s: int
 

@@ -3,6 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+# The lane of networks that have as many places as the room gives to one. It is called only while
+# no shopper waits in another lane.
+BEHIND = "behind"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallingRules:
@@ -238,8 +242,16 @@ class RoomSnapshot:
         return self.status == "open" and not self.is_sold_out and not line.draw.due
 
     def part_of(self, line: LineSnapshot) -> float:
-        """Return a line's share of the room's calls, from 0 to 1."""
-        return line.share / sum(other.share for other in self.lines)
+        """Return a line's share of the room's calls while its lane has its turn, from 0 to 1."""
+        if line.lane == BEHIND:
+            return 1.0
+        return line.share / sum(other.share for other in self.lines if other.lane != BEHIND)
+
+    def ahead_of(self, line: LineSnapshot) -> int:
+        """Return how many shoppers of other lanes are called before any of this one."""
+        if line.lane != BEHIND:
+            return 0
+        return sum(other.tail - other.head for other in self.lines if other.lane != BEHIND)
 
 
 def _reached(moment: datetime | None, now: datetime) -> bool:

@@ -21,6 +21,7 @@ from waitroom.log.entries import (
 )
 from waitroom.log.receipt import Receipt
 from waitroom.log.signing import SignedHead
+from waitroom.log.verify.behind import BehindAudit
 from waitroom.log.verify.exceptions import ExceptionsAudit
 from waitroom.log.verify.finding import Check, Finding, Verdict, found
 from waitroom.log.verify.line import LineAudit
@@ -79,6 +80,7 @@ class RoomAudit:
         self._is_named = Check("room")
         self._is_open = Check("status")
         self._is_introduced = Check("lines")
+        self._behind = BehindAudit()
 
     def feed(self, served: LogEntry | Served) -> None:
         read = self._chain.feed(served)
@@ -90,6 +92,7 @@ class RoomAudit:
         self._watch_status(entry)
         self._exceptions.feed(entry)
         line = self._line_of(entry)
+        self._behind.feed(entry, self._lines)
         if line is not None and isinstance(entry, OfLine):
             line.feed(entry, hash_)
         if self._receipt is not None:
@@ -208,6 +211,7 @@ class RoomAudit:
             *([] if drawn else [found("draw", Verdict.NOT_APPLICABLE, no_draw)]),
             *self._is_open.findings("No number was called while the room was not open."),
             *(self._is_introduced.findings("") if self._is_introduced.failed else []),
+            *self._behind.findings(),
             *self._exceptions.findings(passed_over, passed_by),
         ]
 

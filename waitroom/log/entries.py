@@ -104,7 +104,11 @@ class RulesChanged(Entry, frozen=True, kw_only=True, tag="rules"):
 
 
 class LaneAdded(OfLine, frozen=True, kw_only=True, tag="lane_added"):
-    """A lane was added, or its share changed: this part of the calls. Written by `set_lane`."""
+    """A lane was added, or its share changed: this part of the calls.
+
+    A lane named `behind` has no part: it is called only while no number waits in another.
+    Written by `set_lane` and `add_lane_behind`.
+    """
 
     share: float
 

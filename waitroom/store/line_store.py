@@ -308,6 +308,11 @@ class LineStore:
                 # asyncpg could not read a value, and says neither which nor of what room.
                 return await rooms_one_by_one(borrowed)
 
+    async def add_lane_behind(self, room_id: int) -> None:
+        """Give a room its lane behind, unless it has one."""
+        async with connection(self._pool) as borrowed:
+            await borrowed.execute(SQL["add_lane_behind"], room_id)
+
     async def report_serving(self) -> None:
         """Let the shoppers' clock go on: a web worker serves shoppers."""
         async with connection(self._pool) as borrowed:

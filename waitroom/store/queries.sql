@@ -85,6 +85,9 @@ WHERE s.version > 0 AND (m.room = $1 OR ($1::text IS NULL AND NOT is_sealed(m.ro
 -- name: beat
 SELECT * FROM beat($1, $2, $3);
 
+-- name: add_lane_behind
+SELECT add_lane_behind($1);
+
 -- name: report_serving
 SELECT report_serving();
 
@@ -367,7 +370,8 @@ SELECT free_person_place($1, $2, $3, $4, $5);
 -- name: list_lanes
 -- The lines that can be joined, the main one first; `part` is the share among all shares.
 SELECT l.lane, l.line, l.share::numeric::float8 AS share,
-       round((l.share / sum(l.share) OVER ())::numeric, 4)::float8 AS part,
+       CASE WHEN l.lane = 'behind' THEN 0.0
+            ELSE round((l.share / sum(l.share) FILTER (WHERE l.lane <> 'behind') OVER ())::numeric, 4)::float8 END AS part,
        LEAST(l.gate, l.tail) AS head, l.tail, l.entries
 FROM line l JOIN room m USING (room_id) WHERE m.room = $1 AND l.joinable ORDER BY l.lane <> 'main', l.line_id;
 

@@ -14,6 +14,7 @@ from waitroom.desk.standing import (
     TicketStanding,
     TicketStatus,
     entered_standing,
+    is_behind,
     poll_for,
     reference_of,
     version_of,
@@ -41,6 +42,7 @@ class JoinedBody(msgspec.Struct, frozen=True, kw_only=True):
 
     ticket: str
     line: str
+    behind: bool | UnsetType = UNSET
     number: int | None
     entry: int | UnsetType = UNSET
     entries: int | UnsetType = UNSET
@@ -106,6 +108,7 @@ def joined_body(view: RoomView, place: Place) -> JoinedBody:
     return JoinedBody(
         ticket=place.token,
         line=view.name_of(ticket),
+        behind=is_behind(view, ticket) or UNSET,
         number=number,
         version=version_of(view),
         reference=reference_of(view, ticket),
@@ -135,6 +138,7 @@ def _entered_body(view: RoomView, place: Place) -> JoinedBody:
     return JoinedBody(
         ticket=place.token,
         line=standing.line,
+        behind=standing.behind,
         number=standing.number,
         entry=standing.entry,
         entries=standing.entries,

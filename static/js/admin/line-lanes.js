@@ -12,6 +12,9 @@ let lanes = [];
 
 export const laneOf = (line) => lanes.find((lane) => lane.line === line);
 
+// Addresses with very many places stand there, and it is called only while no one else waits.
+const BEHIND = "behind";
+
 /** @param {number} part of all @returns {string} the same in percent */
 const ofHundred = (part) => count(Math.round(part * 1000) / 10);
 
@@ -27,15 +30,17 @@ export function drawLanes(found) {
 /** @param {any} lane */
 function drawLane({ lane, head, tail, entries, part, share }) {
   const waiting = tail || !entries ? count(tail - head) : `${count(entries)} in the draw`;
-  const figures = [count(tail), waiting, ofHundred(part)];
+  const isBehind = lane === BEHIND;
+  const figures = [count(tail), waiting, isBehind ? "What the others leave" : ofHundred(part)];
   let row = rows.get(lane);
   if (!row) {
-    row = { texts: figures.map(() => document.createTextNode("")), share: MAY_CHANGE ? shareForm(lane) : document.createTextNode("") };
+    row = { texts: figures.map(() => document.createTextNode("")), share: MAY_CHANGE && !isBehind ? shareForm(lane) : document.createTextNode("") };
     rows.set(lane, row);
     $("lane-rows").append(stackedRow($("lane-rows"), [lane, row.share, ...row.texts.slice().reverse()]));
   }
   row.texts.forEach((text, i) => { if (text.textContent !== figures[i]) text.textContent = figures[i]; });
-  if (!MAY_CHANGE) row.share.textContent = count(share);
+  if (isBehind) row.share.textContent = "After all others";
+  else if (!MAY_CHANGE) row.share.textContent = count(share);
   else if (!touched.has(lane) && row.share.elements.share.value !== String(share)) row.share.elements.share.value = String(share);
 }
 
@@ -66,7 +71,7 @@ async function put(lane, share, done) {
 
 /** Return the shares as they would be, with edited ones and the lane to be added. @returns {[string, number][]} */
 function wanted() {
-  const found = lanes.map(({ lane, share }) => /** @type {[string, number]} */ ([lane, touched.has(lane) ? Number(rows.get(lane)?.share.elements.share.value) : share]));
+  const found = lanes.filter(({ lane }) => lane !== BEHIND).map(({ lane, share }) => /** @type {[string, number]} */ ([lane, touched.has(lane) ? Number(rows.get(lane)?.share.elements.share.value) : share]));
   const name = $("lane-name")?.value.trim();
   if (name && Number($("lane-share").value) > 0 && !lanes.some(({ lane }) => lane === name)) found.push([name, Number($("lane-share").value)]);
   return found;
@@ -83,7 +88,7 @@ function comesTo() {
 
 /** Show what the shares come to, and whether they are set yet. */
 function foresee() {
-  const changes = wanted().length > lanes.length || lanes.some(({ lane, share }) => touched.has(lane) && Number(rows.get(lane)?.share.elements.share.value) !== share);
+  const changes = wanted().length > lanes.filter(({ lane }) => lane !== BEHIND).length || lanes.some(({ lane, share }) => touched.has(lane) && Number(rows.get(lane)?.share.elements.share.value) !== share);
   const word = comesTo();
   say("lane-forecast", changes && word ? `Once set: ${word[0].toLowerCase()}${word.slice(1)}` : word);
 }

@@ -61,6 +61,28 @@ lanes_of_a_room = st.lists(
 )
 
 
+def test_the_lane_behind_is_called_only_while_no_other_lane_waits() -> None:
+    lanes = [lane(1, tail=70), lane(2, tail=60, share=0.5), lane(3, tail=90, share=9, behind=True)]
+
+    assert sum(heads_after(lanes, ticks=2)) == 100
+    assert heads_after(lanes, ticks=2)[2] == 0, "whatever its share"
+    assert heads_after(lanes, ticks=3) == [70, 60, 20], "it gets what the others leave over"
+    assert heads_after(lanes, ticks=5) == [70, 60, 90]
+
+
+def test_those_who_came_back_behind_wait_for_all_others_and_no_gate_stands_ahead_there() -> None:
+    back = {"came_back": (7,), "first_called": (1.0,)}
+    behind = lane(2, gate=3, tail=5, behind=True, **back)
+    busy = decide_lanes(RATE, ROOM, [lane(1, tail=500), behind], LaneTurns())
+    calm = decide_lanes(RATE, ROOM, [lane(1, tail=10), behind], LaneTurns())
+    empty = decide_lanes(RATE, ROOM, [lane(1, tail=0), lane(2, tail=0, behind=True)], LaneTurns())
+
+    assert (busy[2].again, busy[2].gate) == ((), 3)
+    assert (calm[2].again, calm[2].gate) == ((7,), 5)
+    assert calm[1].gate == 47, "the rest lets arrivals in at once"
+    assert (empty[1].gate, empty[2].gate) == (50, 0)
+
+
 def test_over_time_each_lane_has_its_share_of_the_calls() -> None:
     heads = heads_after([lane(1, share=0.7), lane(2, share=0.3)], ticks=10)
 

@@ -161,6 +161,9 @@ _RULES: dict[str, _Rule] = {
     "calls_per_minute": _Rule("the most calls in a minute", _amount),
     "batch_max": _Rule("the most people called at once", _amount),
     "units_promised": _Rule("the units promised with each call", _amount),
+    "places_per_address_max": _Rule(
+        "the places of one address before its next ones stand behind", _amount
+    ),
     "order_units_max": _Rule("the most units in one order", _amount),
     "held_share_max": _Rule("the share that one network may hold unpaid", _share),
     "hold_extensions_max": _Rule("the times that a hold can be extended", _amount),

@@ -66,6 +66,7 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True):
     hold_extensions_max: int
     payment_window_s: int
     pay_after_s: int
+    places_per_address_max: int | None
     grace_s: int
     units_promised: int
     disappointed_max: float

@@ -148,6 +148,18 @@ class JoinDesk:
         except (EngineDown, PersonHasPlace):
             return [Busy(retry_after_s=1) for _ in requests]
 
+    async def has_place_of(self, key: str | None) -> bool:
+        """Say whether a join with this key would be a repeat."""
+        if key is None:
+            return False
+        return key in self._recent or bool(
+            await self._store.key_places(self._line_id, [_hash(key)])
+        )
+
+    def gave_lately(self, key: str | None) -> bool:
+        """Say whether this worker gave out a place for this key lately; it asks no engine."""
+        return key in self._recent
+
     def _repeated(self, text: str) -> Place:
         ticket = parse_ticket(text)
         assert ticket is not None, "only our own tickets are remembered"

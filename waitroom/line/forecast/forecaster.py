@@ -118,12 +118,13 @@ class Forecaster:
         stock: Prospects | None,
         share: float = 1.0,
         held_to: float | None = None,
+        ahead: int = 0,
     ) -> Prospects:
         """Return the prospects of the line at this moment.
 
         `stock` is the room's part of the prospects, None in a room without stock. `share` is this
         line's part of the room's calls and stock. `held_to` is the calls a second to which a slow
-        checkout holds the room, None if it does not.
+        checkout holds the room, None if it does not. `ahead` shoppers of other lines come first.
         """
         steady = self.steady.per_second
         held = None if held_to is None else held_to * share
@@ -131,7 +132,9 @@ class Forecaster:
             self._levels, self._levels_at = self.record.levels(now), now
         low, high = self._levels
         if stock is None:
-            self.prospects = Prospects(per_second=steady, held_to=held, low=low, high=high)
+            self.prospects = Prospects(
+                per_second=steady, held_to=held, low=low, high=high, ahead=ahead
+            )
             return self.prospects
         self.prospects = replace(
             stock,
@@ -139,6 +142,7 @@ class Forecaster:
             calls_left=stock.calls_left * share,
             share=share,
             held_to=held,
+            ahead=ahead,
             low=low,
             high=high,
             # Calls of the other lanes take from the same stock.

@@ -71,6 +71,7 @@ class Prospects:
     flow_sd: the standard deviation of the flow's calls at each step.
     share: this line's part of the room's calls.
     held_to: the calls a second to which a slow checkout holds the line; None if it does not.
+    ahead: shoppers of other lines who are called before any of this one.
     low, high: where the ends of the bands lie, in deviations (`track_record`).
     units: units that shoppers may still end up with; None in a room without stock.
     spoken_mean, spoken_var: of the units that shoppers ahead of the line will end up with.
@@ -90,6 +91,7 @@ class Prospects:
     flow_sd: tuple[float, ...] = ()
     share: float = 1.0
     held_to: float | None = None
+    ahead: int = 0
     low: float = FIRST_LEVELS[0]
     high: float = FIRST_LEVELS[1]
     units: float | None = None
@@ -115,7 +117,7 @@ class Prospects:
             return None
         if not self._by_flow and (self.per_second is None or self.per_second <= PER_SECOND_LEAST):
             return None
-        ahead = place - 0.5
+        ahead = self.ahead + place - 0.5
         reached = 1.0
         if self.calls_left < inf:
             a, b = self._spread()
@@ -213,6 +215,7 @@ class Prospects:
 
     def _asked(self, place: int, calls_left: float) -> tuple[float, float]:
         """Return the units asked for ahead of a place, and their variance."""
+        place += self.ahead
         unsure = min(place - 1, calls_left)
         taken = self.spoken_mean + unsure * self.each_mean
         doubted = self.doubt * (taken - self.sure_mean) ** 2 + self.pay_doubt * taken**2
@@ -247,7 +250,7 @@ class Prospects:
     @property
     def knee(self) -> float:
         """Return the place around which the chance falls; 0 where it does not."""
-        return self.calls_left if self.calls_left < inf else 0.0
+        return max(self.calls_left - self.ahead, 0.0) if self.calls_left < inf else 0.0
 
 
 def beyond(value: float, *, mean: float, var: float) -> float:

@@ -162,7 +162,7 @@ BEGIN
     IF l.gate <> gate_read OR NOT l.joinable THEN verdict := 'gate_moved'; RETURN; END IF;
     verdict := 'done';
     head := LEAST(l.gate, l.tail);
-    IF m.status <> 'open' OR draw_is_due(in_line) THEN
+    IF m.status <> 'open' OR draw_is_due(in_line) OR waits_behind(l.room_id, l.lane) THEN
         gate_wanted := head; again := '{}';
     END IF;
     promise := promise_of(m);
@@ -191,7 +191,7 @@ BEGIN
             WHERE r.line_id = in_line AND r.number > head AND r.number <= last_number), t);
         PERFORM tell_of_calls(in_line, again_numbers || ARRAY(SELECT generate_series(head + 1, last_number)));
     END IF;
-    IF called + called_again > 0 OR gate < l.gate OR passed IS NOT NULL THEN
+    IF called + called_again > 0 OR gate < l.gate OR passed IS NOT NULL OR shows_turns(m.room_id, last_number > head) THEN
         PERFORM append_log(m.room_id, 'called', jsonb_build_object('line', l.line, 'from', head + 1,
             'to', last_number, 'called', called, 'again', COALESCE(to_jsonb(again_numbers), '[]'),
             'again_since', COALESCE(to_jsonb(again_since), '[]'),

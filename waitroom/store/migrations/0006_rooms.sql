@@ -81,7 +81,7 @@ BEGIN
             'calls_per_minute', m.calls_per_minute, 'batch_max', m.batch_max, 'claim_window_s', m.claim_window_s,
             'session_s', m.session_s, 'hold_s', m.hold_s, 'hold_extensions_max', m.hold_extensions_max,
             'payment_window_s', m.payment_window_s, 'pay_after_s', m.pay_after_s, 'grace_s', m.grace_s, 'units_promised', m.units_promised,
-            'order_units_max', m.order_units_max, 'held_share_max', m.held_share_max::numeric, 'returns_window_s', m.returns_window_s) END)));
+            'places_per_address_max', m.places_per_address_max, 'order_units_max', m.order_units_max, 'held_share_max', m.held_share_max::numeric, 'returns_window_s', m.returns_window_s) END)));
     IF m.status = 'scheduled' AND in_status = 'open' THEN PERFORM close_entries(m.room_id); END IF;
     INSERT INTO operator_action (room_id, who, action, detail, reason)
         VALUES (m.room_id, in_who, 'status', jsonb_build_object('from', m.status, 'to', in_status), in_reason);
@@ -171,7 +171,8 @@ BEGIN
         calls_per_minute = changed.calls_per_minute, batch_max = changed.batch_max,
         claim_window_s = changed.claim_window_s, session_s = changed.session_s, hold_s = changed.hold_s,
         hold_extensions_max = changed.hold_extensions_max, payment_window_s = changed.payment_window_s,
-        pay_after_s = changed.pay_after_s, proof_of_work = changed.proof_of_work,
+        pay_after_s = changed.pay_after_s, places_per_address_max = changed.places_per_address_max,
+        proof_of_work = changed.proof_of_work,
         human_check = changed.human_check, human_check_away = changed.human_check_away,
         grace_s = changed.grace_s, units_promised = changed.units_promised,
         order_units_max = changed.order_units_max, customers_only = changed.customers_only,
@@ -268,7 +269,8 @@ BEGIN
     SELECT * INTO main FROM line x WHERE x.room_id = m.room_id AND x.joinable AND x.lane = 'main';
     SELECT * INTO l FROM line x WHERE x.room_id = m.room_id AND x.joinable AND x.lane = in_lane FOR NO KEY UPDATE;
     IF l.line_id IS NULL THEN
-        IF (SELECT count(*) FROM line x WHERE x.room_id = m.room_id AND x.joinable) >= 16 THEN
+        IF in_lane <> 'behind' AND (SELECT count(*) FROM line x
+                WHERE x.room_id = m.room_id AND x.joinable AND x.lane <> 'behind') >= 16 THEN
             RAISE EXCEPTION 'too many lanes' USING ERRCODE = 'check_violation', CONSTRAINT = 'sixteen_lanes_at_most';
         END IF;
         INSERT INTO line (room_id, line, lane, generation, share)

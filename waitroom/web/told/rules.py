@@ -184,6 +184,10 @@ _RULES: dict[str, tuple[str, Write]] = {
     "calls_per_minute": (phrase("most calls in a minute"), _amount),
     "batch_max": (phrase("most people called at once"), _amount),
     "units_promised": (phrase("units promised with each call"), _amount),
+    "places_per_address_max": (
+        phrase("places of one internet connection before its next ones come after all others"),
+        _amount,
+    ),
     "order_units_max": (phrase("most units in one order"), _amount),
     "held_share_max": (
         phrase("share of the unsold units that one internet connection may hold unpaid"),
