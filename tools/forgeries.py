@@ -4,18 +4,26 @@ Each kind has a few genuine tokens and the function of the service that reads on
 accepted if that function takes a text that was not signed. Nothing here asks an engine.
 """
 
+import base64
+import json
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
+
+from altcha import Challenge, Payload, solve_challenge
 
 from checkout.order_link import OrderLinks
 from checkout.session import Session, SessionSeal
 from inventory.kit.problem import Refusal
 from inventory.kit.signing import Seal
 from waitroom.admin.accounts.guard import DEVICE_PURPOSE
+from waitroom.desk.proving.stamps import Stamps
+from waitroom.desk.proving.work import Works
 from waitroom.gate.hand_over import HandOver, HandOverSeal
 from waitroom.gate.known_user import protocol
 from waitroom.gate.passes import Pass, PassKeys, PassUnreadable
@@ -30,8 +38,10 @@ SIGNS = (
     "\U0001f388\udcff"
 )
 LONG = 5000
-# So many forgeries that were accepted are shown.
-SHOWN_MAX = 5
+# For values within JSON.
+VALUES = (None, True, 0, 1, -1, 2**70, 1e300, "", "0", "drop", "other", "\ud800", [], {}, ["a"])
+# A run ends before its proofs do.
+LATER_S = 7200.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +142,37 @@ def kinds(keys: Sequence[bytes] = KEYS) -> list[Kind]:
             genuine=tuple(protocol.mint(token, "s3cret") for token in known),
             accepts=lambda text: protocol.read(text, "s3cret") is not None,
         ),
+        _stamps(signing),
+        _proofs(signing),
     ]
+
+
+def _stamps(signing: list[bytes]) -> Kind:
+    stamps = Stamps(signing)
+    made = (stamps.make(room, "ann", 1, now=1e9) for room in ("drop", "drop"))
+    return Kind(
+        name="stamp of a wait",
+        genuine=tuple(made),
+        accepts=lambda text: stamps.opened("drop", None, text, now=1e9) is not None,
+    )
+
+
+def _proofs(signing: list[bytes]) -> Kind:
+    """Return proofs of work. One may be written in several ways, and is spent by its name."""
+    works = Works(signing, clock=lambda: time.time() + LATER_S)
+    genuine = []
+    for _ in range(2):
+        challenge = Challenge.from_dict(works.challenge_body("drop", 1))
+        solution = solve_challenge(challenge)
+        assert solution is not None
+        genuine.append(Payload(challenge, solution).to_base64())
+    known = [works.opened("drop", text) for text in genuine]
+
+    def accepts(text: str) -> bool:
+        found = works.opened("drop", text)
+        return found is not None and (text in genuine or found not in known)
+
+    return Kind(name="proof of work", genuine=tuple(genuine), accepts=accepts)
 
 
 def _refusing(opened: Callable[[str], object]) -> Callable[[str], bool]:
@@ -213,7 +253,36 @@ def _last(dice: random.Random, text: str, _: str) -> str:
     )
 
 
-_WAYS = (_replace, _replace, _insert, _drop, _cut, _splice, _number, _letters, _around, _last)
+def _inside(dice: random.Random, text: str, _: str) -> str:
+    """Change one value within JSON in base64; another token stays as it is."""
+    try:
+        read = json.loads(base64.b64decode(text))
+    except ValueError:
+        return _last(dice, text, text)
+    at: Any = read
+    while isinstance(at, dict) and at:
+        name = dice.choice(list(at))
+        if not isinstance(at[name], dict) or dice.random() < 0.2:
+            at[name] = dice.choice(VALUES)
+            break
+        at = at[name]
+    return base64.b64encode(json.dumps(read).encode()).decode()
+
+
+_WAYS = (
+    _inside,
+    _inside,
+    _replace,
+    _replace,
+    _insert,
+    _drop,
+    _cut,
+    _splice,
+    _number,
+    _letters,
+    _around,
+    _last,
+)
 
 
 def try_forgeries(*, count: int, seed: int, among: Sequence[Kind]) -> Tally:
