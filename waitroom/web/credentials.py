@@ -260,8 +260,9 @@ class Credentials:
         self._note(response, view, f"{RETURN_COOKIE}={token}", max_age_s=COOKIE_MAX_AGE_S)
 
     def keep_stamp(self, response: web.StreamResponse, view: RoomView, stamp: str) -> None:
-        """Keep a stamp that counts as a proof later."""
-        self._note(response, view, f"{STAMP_COOKIE}={stamp}", max_age_s=CHOICE_MAX_AGE_S)
+        """Keep a stamp that counts as a proof later, "" to forget it."""
+        max_age_s = CHOICE_MAX_AGE_S if stamp else 0
+        self._note(response, view, f"{STAMP_COOKIE}={stamp}", max_age_s=max_age_s)
 
     @staticmethod
     def stamp_of(request: web.Request) -> str:

@@ -63,6 +63,8 @@ Purchases = Callable[[web.Request, str], Awaitable[list[Order]]]
 Looked = tuple[str, TicketStanding | None, ReturnsStanding | None]
 # Refusals of a claim that the waiting page itself says in words.
 _SAID_BY_THE_PAGE = frozenset({"missed", "ticket_moved", "stepped_aside", "other_ticket"})
+# The views that offer to take a place.
+_WITHOUT_PLACE = frozenset({"none", "left", "over", "moved", "sold_out"})
 
 
 class WaitingPages:
@@ -173,7 +175,7 @@ class WaitingPages:
         still = "still" in request.query or request.method != "GET"
         shown = view_of(status, view.state)
         asked = asks(view, status, self._brought(request, view))
-        stamp_wait_s = self._proving.wait_s(request, view) if standing is None else None
+        stamp_wait_s = self._proving.wait_s(request, view) if shown in _WITHOUT_PLACE else None
         joins = shown == "none" and view.state.status != "scheduled" and not (asked or looked)
         response = self._pages.render(
             "waiting.html",
@@ -209,8 +211,7 @@ class WaitingPages:
             request=request,
             look=look,
         )
-        policy = EARLY_CSP if joins else response.headers["Content-Security-Policy"]
-        response.headers["Content-Security-Policy"] = self._proving.opened(view, policy)
+        self._proving.open_for_check(response, view, EARLY_CSP if joins else None)
         if said is not None and "WWW-Authenticate" in said.headers:
             response.headers["WWW-Authenticate"] = said.headers["WWW-Authenticate"]
         self._credentials.keep_visitor(request, response)
@@ -258,15 +259,16 @@ class WaitingPages:
     @limited_as(JOINS)
     async def join(self, request: web.Request) -> web.Response:
         view = await self._credentials.room_of(request)
+        form = await form_of(request)
         try:
-            token = await self._joined(request, view)
+            token = await self._joined(request, view, form)
         except Busy:
             raise
         except ProofNeeded as refusal:
             if not wants_html(request) or not refusal.stamp:
                 raise
             waiting = web.HTTPSeeOther(f"/rooms/{view.room}")
-            self._proving.keep(waiting, view, refusal)
+            self._proving.keep(waiting, view, refusal, sku=form.get("sku", ""))
             raise waiting from refusal
         except Refusal as refusal:
             if view.state is None or not wants_html(request):
@@ -276,15 +278,17 @@ class WaitingPages:
         response = web.HTTPSeeOther(f"/rooms/{view.room}")
         if token is not None:
             self._credentials.keep_ticket(request, response, view, token)
+            self._proving.used(request, response, view)
         raise response
 
-    async def _joined(self, request: web.Request, view: RoomView) -> str | None:
+    async def _joined(
+        self, request: web.Request, view: RoomView, form: dict[str, str]
+    ) -> str | None:
         """Return the token of the place that a form took, None for a browser that has a place."""
         ticket, good = self._credentials.former_ticket(request, view)
         if ticket is not None and good and await self._tickets.still_good(ticket):
             return None
         self._credentials.require_cookies(request)
-        form = await form_of(request)
         place = await self._tickets.join(
             view,
             self._credentials.brought(

@@ -208,10 +208,10 @@ async def test_a_browser_under_pressure_works_by_itself_or_waits(
 ) -> None:
     monkeypatch.setattr("waitroom.desk.proving.stamps.WAIT_S", 60 if script else 2)
     page = await pages(java_script_enabled=script)
-    await open_room(service, skus={}, seats_max=0, proof_of_work="always")
+    await open_room(service, skus={"mug": 3}, seats_max=0, proof_of_work="always")
     await all_know(site.url)
 
-    await page.goto(f"{site.url}/rooms/drop")
+    await page.goto(f"{site.url}/rooms/drop?sku=mug")
     if not script:
         await page.locator("#join").click()
         told = page.locator("#stamp-wait")
@@ -219,10 +219,13 @@ async def test_a_browser_under_pressure_works_by_itself_or_waits(
         await expect(page.locator("#join")).to_be_hidden()
         # The page looks again by itself.
         await expect(told).to_contain_text("Thank you")
+        await expect(page.locator("#comes-for")).to_contain_text("Mug")
         await page.locator("#join").click()
 
     await expect(page.locator("#number")).to_have_text("1")
     await expect(page.locator("#stamp-wait")).to_have_count(0)
+    kept = {cookie["name"] for cookie in await page.context.cookies()}
+    assert "waitroom_stamp" not in kept
 
 
 async def test_a_browser_that_cannot_work_uses_its_stamp_by_itself(

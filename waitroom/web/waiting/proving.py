@@ -21,21 +21,39 @@ class Proving:
     proofs: Proofs
     credentials: Credentials
 
-    def keep(self, response: web.StreamResponse, view: RoomView, refusal: ProofNeeded) -> None:
-        """Leave the stamp of a refused join in the browser, which brings it when it is due."""
+    def keep(
+        self, response: web.StreamResponse, view: RoomView, refusal: ProofNeeded, *, sku: str
+    ) -> None:
+        """Leave the stamp of a refused join in the browser, which brings it when it is due.
+
+        `sku` is what the shopper came for, one that there is; "" for anything.
+        """
         self.credentials.keep_stamp(response, view, refusal.stamp)
+        if sku:
+            self.credentials.keep_choice(response, view, sku)
+
+    def used(self, request: web.Request, response: web.StreamResponse, view: RoomView) -> None:
+        """Take the stamp of a browser away that has its place now."""
+        if self.credentials.stamp_of(request):
+            self.credentials.keep_stamp(response, view, "")
 
     def wait_s(self, request: web.Request, view: RoomView) -> int | None:
         """Return the seconds until this browser's stamp counts, None for a browser without one."""
         stamp = self.credentials.stamp_of(request)
         return self.proofs.stamp_wait_s(view, stamp) if stamp else None
 
-    def opened(self, view: RoomView, policy: str) -> str:
-        """Return the policy of a room's page, opened for the provider that the room asks."""
+    def open_for_check(
+        self, response: web.StreamResponse, view: RoomView, policy: str | None
+    ) -> None:
+        """Set the policy of a room's page, opened for the provider that the room asks.
+
+        `policy` takes the place of the usual one, None for that.
+        """
         provider = self.proofs.provider
-        if provider is None or view.rules.human_check == "never":
-            return policy
-        return open_policy(policy, provider)
+        policy = policy or response.headers["Content-Security-Policy"]
+        if provider is not None and view.rules.human_check != "never":
+            policy = open_policy(policy, provider)
+        response.headers["Content-Security-Policy"] = policy
 
 
 def open_policy(policy: str, provider: Provider) -> str:
