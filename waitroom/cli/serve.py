@@ -45,6 +45,8 @@ def serve(config: Path | None, roles: str, **overrides: Any) -> None:
         # Imported only here: it is half of a start, and the supervisor has no use for it.
         sys.exit(import_module("waitroom.run.serve").serve(settings, found, roles=chosen))
     port = claim_port(settings.host, settings.port)
+    if settings.admin_port:
+        claim_port(settings.host, settings.admin_port)
     settings = msgspec.structs.replace(settings, port=port)
     order = [role for role in ROLE_NAMES if role in chosen]
     supervisor = Supervisor(settings, roles=order)

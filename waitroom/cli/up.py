@@ -53,6 +53,8 @@ def up(config: Path | None, **overrides: Any) -> None:
         settings = load_for(config, **overrides)
     settings = with_gateway(settings)
     port = claim_port(settings.host, settings.port)
+    if settings.admin_port:
+        claim_port(settings.host, settings.admin_port)
     with ExitStack() as stack:
         settings, engines = _with_engines(settings, stack, port=port)
         _make_secrets_if_missing(settings)
@@ -149,14 +151,14 @@ def announcement(settings: Settings, first_code: str | None) -> str:
     if settings.demo:
         lines.append(f"  Waiting page       {base}/rooms/{ROOM}")
         lines.append(f"  A draw ahead       {base}/rooms/{DRAW_ROOM}")
-    lines.append(f"  Operators' screen  {base}/admin")
+    lines.append(f"  Operators' screen  {settings.admin_url}/admin")
     if settings.gateway == "test":
         lines.append("  Payments           the test gateway: nobody is charged")
     path = _password_path(settings)
     if first_code:
         lines.append("")
         lines.append("  Nothing is set up yet. Begin here:")
-        lines.append(f"  {base}/admin/first?code={first_code}")
+        lines.append(f"  {settings.admin_url}/admin/first?code={first_code}")
         lines.append("  The link makes the first admin's account, once. Keep it to yourself.")
     elif path.exists():
         password = path.read_text(encoding="utf-8").strip()

@@ -33,6 +33,7 @@ from waitroom.admin.problems import problem_page
 from waitroom.admin.rooms.crowd import Crowds, Shared
 from waitroom.run.gateways import open_gateway, stripe_api
 from waitroom.run.listening.headers import SAFE_HEADERS, SafeHeaders
+from waitroom.run.listening.own_port import own_port
 from waitroom.run.mount import Mount
 from waitroom.run.openapi.api import OpenApi
 from waitroom.run.routes import apis_of
@@ -227,6 +228,8 @@ def make_app(service: Service) -> web.Application:
     settings = service.settings
     limits = Limits(Clients(settings.proxies), factor=settings.limits_factor)
     middlewares: list[Middleware] = [rim, limits.middleware(), _one_address]
+    if settings.admin_port:
+        middlewares.append(own_port(settings.admin_port))
     if settings.public_path:
         middlewares.insert(0, Mount(settings.public_path).middleware())
     app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES_MAX)

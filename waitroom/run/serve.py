@@ -46,7 +46,7 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
             # machine it would keep the loop from beating until the process is taken for frozen.
             await asyncio.to_thread(app[OPENAPI].document_json)
             front = Front(app, bounds=_bounds(settings), proxies=settings.proxies)
-            await front.open(settings.host, settings.port, heartbeat)
+            await front.open(settings.host, settings.ports, heartbeat)
             service.serving.begin()
         calm_the_collector()
         log.info("serving", roles=sorted(roles), port=settings.port if front else None)

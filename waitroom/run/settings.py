@@ -1,7 +1,6 @@
 """Settings: read once from TOML and environment into frozen values; secrets kept apart."""
 
 import difflib
-import importlib.util
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -18,14 +17,13 @@ from inventory.kit.doors.client_address import TrustedProxies, parse_networks
 from inventory.kit.doors.decoding import convert
 from inventory.kit.doors.texts import Name
 from waitroom.desk.proving.provider import check_provider
-from waitroom.outgoing.mail.relay import parse_relay, parse_sender
+from waitroom.outgoing.mail.relay import parse_sender
 from waitroom.run.addresses import check_engine_url, listening_host, public_address
+from waitroom.run.keys.secret_checks import check_customers, check_mail, check_stripe
 
 EMBEDDED = "embedded:"
 ENVIRONMENT_PREFIX = "WAITROOM_"
 KEY_BYTES = 32
-# RFC 7518, section 3.2: a key for HS256 has at least the size of the hash.
-JWT_SECRET_LENGTH_MIN = 32
 # Read from the environment but no settings: where to look, and what no shared file may have.
 _APART = {
     "CONFIG",
@@ -64,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    admin_port: Port = 0
     public_url: str = ""
     workers: Count = 2
     data_dir: str = msgspec.field(default_factory=_default_data_dir)
@@ -102,6 +101,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         self._settle_addresses()
         self._check_engines()
         self._check_proxies()
+        if self.admin_port and self.admin_port == self.port:
+            raise ValueError("admin_port is another port than port; 0 is for none of its own")
         if self.customer_jwks_url and not self.customer_issuer:
             raise ValueError("customer_jwks_url needs customer_issuer")
         if self.customer_issuer and not self.customer_audience:
@@ -146,6 +147,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         if self.valkey_url != EMBEDDED:
             check_engine_url("valkey_url", self.valkey_url, {"redis", "rediss", "unix"})
 
+    @property
+    def ports(self) -> list[int]:
+        """The ports on which the web processes listen."""
+        return [self.port, self.admin_port] if self.admin_port else [self.port]
+
     def _check_proxies(self) -> None:
         try:
             networks = self.proxies.networks
@@ -168,8 +174,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def own_url(self) -> str:
         """The address of the service on its own machine; no URL has the zone of an address."""
+        return self._url_on(self.port)
+
+    @property
+    def admin_url(self) -> str:
+        """The address under which operators find their screens."""
+        return self._url_on(self.admin_port) if self.admin_port else self.base_url
+
+    def _url_on(self, port: int) -> str:
         host = self.host.partition("%")[0]
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
     def public_path(self) -> str:
@@ -311,57 +325,19 @@ def load_secrets(settings: Settings, environment: Mapping[str, str] | None = Non
         found = msgspec.structs.replace(found, stripe_webhook_secrets=several)
     if settings.check_site_key and not found.check_secret:
         raise SettingsError("check_site_key needs check_secret in the secrets file")
-    _check_customers(settings, found)
-    _check_stripe(settings, found)
-    _check_mail(settings, found)
-    return found
-
-
-def _check_mail(settings: Settings, found: Secrets) -> None:
-    if not found.smtp_url:
-        return
-    if not settings.mail_from:
-        raise SettingsError("smtp_url needs the setting mail_from")
     try:
-        parse_relay(found.smtp_url)
+        check_customers(
+            found.customer_jwt_secret,
+            issuer=settings.customer_issuer,
+            jwks_url=settings.customer_jwks_url,
+        )
+        check_stripe(
+            found.stripe_secret_key, found.stripe_webhook_secrets, gateway=settings.gateway
+        )
+        check_mail(found.smtp_url, mail_from=settings.mail_from)
     except ValueError as error:
-        raise SettingsError(f"smtp_url cannot be used: {error}") from error
-
-
-def _check_stripe(settings: Settings, found: Secrets) -> None:
-    # A restricted key begins with rk_.
-    if found.stripe_secret_key and not found.stripe_secret_key.startswith(("sk_", "rk_")):
-        raise SettingsError("stripe_secret_key is the key that begins with sk_ or rk_")
-    if not all(secret.startswith("whsec_") for secret in found.stripe_webhook_secrets):
-        raise SettingsError("stripe_webhook_secrets each begin with whsec_")
-    if settings.gateway != "stripe":
-        return
-    if not found.stripe_secret_key:
-        raise SettingsError(
-            'gateway = "stripe" needs stripe_secret_key in the secrets file, '
-            "or WAITROOM_STRIPE_SECRET_KEY"
-        )
-    if importlib.util.find_spec("stripe") is None:
-        raise SettingsError('gateway = "stripe" needs its library: pip install "waitroom[stripe]"')
-
-
-def _check_customers(settings: Settings, found: Secrets) -> None:
-    secret = found.customer_jwt_secret
-    if not secret:
-        somewhere = settings.customer_jwks_url or is_safe_address(settings.customer_issuer)
-        if settings.customer_issuer and not somewhere:
-            raise SettingsError(
-                "customer_issuer is no https address: say where its keys are in customer_jwks_url, "
-                "or give customer_jwt_secret"
-            )
-        return
-    if not settings.customer_issuer:
-        raise SettingsError("customer_jwt_secret needs the settings customer_issuer and _audience")
-    if len(secret.encode()) < JWT_SECRET_LENGTH_MIN or "-----BEGIN" in secret:
-        raise SettingsError(
-            f"customer_jwt_secret is a shared secret of at least {JWT_SECRET_LENGTH_MIN} letters; "
-            "public keys are read from customer_jwks_url"
-        )
+        raise SettingsError(str(error)) from error
+    return found
 
 
 def read_secrets(path: Path) -> Secrets:

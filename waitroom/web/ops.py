@@ -1,7 +1,6 @@
 """Health, readiness and metrics of a process."""
 
 import asyncio
-import ipaddress
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -15,6 +14,7 @@ from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from inventory.kit.database import Pool, connection
+from inventory.kit.doors.client import asked_port
 from inventory.kit.doors.described import Caller, described
 from inventory.kit.http import json_response
 from inventory.kit.limits.classes import SERVICES, limited_as
@@ -63,7 +63,10 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpsApi:
-    """`as_role` lets only operators of a role call a handler, and programs with its scope."""
+    """`as_role` lets only operators of a role call a handler, and programs with its scope.
+
+    `admin_port` is the port that operators have to themselves, 0 for none.
+    """
 
     def __init__(
         self,
@@ -72,7 +75,9 @@ class OpsApi:
         engines: Engines,
         board: Board,
         as_role: Callable[..., Any],
+        admin_port: int,
     ) -> None:
+        self._admin_port = admin_port
         self._process = process
         self._engines = engines
         self._board = board
@@ -110,8 +115,8 @@ class OpsApi:
     @limited_as(SERVICES)
     @described(caller=Caller.OPERATOR, answer=str, content_type="text/plain")
     async def metrics(self, request: web.Request) -> web.StreamResponse:
-        """Answer operators, and requests from this machine that no proxy has passed on."""
-        if _direct_and_local(request):
+        """Answer operators, programs with a key, and all at the operators' own port."""
+        if self._admin_port and asked_port(request) == self._admin_port:
             return await self._metrics(request)
         answer: Awaitable[web.StreamResponse] = self._metrics_for_operators(request)
         return await answer
@@ -125,11 +130,3 @@ class OpsApi:
         return web.Response(
             body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
-
-
-def _direct_and_local(request: web.Request) -> bool:
-    forwarded = any(h in request.headers for h in ("Forwarded", "X-Forwarded-For", "Via"))
-    try:
-        return not forwarded and ipaddress.ip_address(request.remote or "").is_loopback
-    except ValueError:
-        return False

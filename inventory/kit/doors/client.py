@@ -63,6 +63,12 @@ def client_network(request: web.Request) -> str:
     return request.get(NETWORK) or network_of(client_address(request))
 
 
+def asked_port(request: web.Request) -> int | None:
+    """Return the port of this machine at which a request arrived."""
+    address = request.transport.get_extra_info("sockname") if request.transport else None
+    return int(address[1]) if isinstance(address, tuple) else None
+
+
 def asked_host(request: web.Request) -> str:
     """Return the host that a browser asked.
 

@@ -337,7 +337,7 @@ async def test_deliveries_are_counted_for_those_who_watch(
             return 'waitroom_webhook_attempts_total{outcome="delivered"}' in text
 
         await eventually(counted)
-    assert "waitroom_webhooks_pending" in await (await client.get("/metrics")).text()
+    assert "waitroom_webhooks_pending" in await (await client.get("/metrics", headers=admin)).text()
 
 
 async def test_the_screen_adds_tests_and_shows(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
+from signing_in import sign_in
 from support import Shopper, execute, open_room, tick
 
 from waitroom.log.audit import audit
@@ -107,11 +108,12 @@ async def test_a_receipt_proves_the_place_by_the_public_log(
     assert names == []
 
 
-async def test_strangers_paths_do_not_fill_the_metrics(client: Client) -> None:
+async def test_strangers_paths_do_not_fill_the_metrics(service: Service, client: Client) -> None:
+    viewer = await sign_in(service, client, "viewer")
     for turn in range(5):
         await client.get(f"/no/such/path/{turn}")
 
-    text = await (await client.get("/metrics")).text()
+    text = await (await client.get("/metrics", headers=viewer)).text()
 
     assert "/no/such/path" not in text
     assert 'waitroom_request_seconds_count{route="none",status="404"}' in text

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from waitroom.run.keys.secret_checks import JWT_SECRET_LENGTH_MIN
 from waitroom.run.keys.secrets_file import add_coming_key
 from waitroom.run.settings import (
-    JWT_SECRET_LENGTH_MIN,
     Settings,
     SettingsError,
     load_secrets,

@@ -1,6 +1,7 @@
 """The HTTP side of a process: it listens, and it leaves without failing a request."""
 
 import asyncio
+from collections.abc import Sequence
 
 from aiohttp import web
 
@@ -38,12 +39,14 @@ class Front:
             shutdown_timeout=SHUTDOWN_WAIT_S,
         )
 
-    async def open(self, host: str, port: int, heartbeat: Heartbeat) -> None:
+    async def open(self, host: str, ports: Sequence[int], heartbeat: Heartbeat) -> None:
         """Listen where the process before this one did, or on sockets of our own."""
         await self._runner.setup()
         assert self._runner.watching is not None, "the set-up makes it"
         self._watch = asyncio.create_task(self._runner.watching.watch(), name="connections")
-        listeners = inherited_listeners() or bind_shared(host, port)
+        listeners = inherited_listeners() or [
+            one for port in ports for one in bind_shared(host, port)
+        ]
         for one in listeners:
             await web.SockSite(self._runner, one, backlog=self._backlog).start()
         heartbeat.listens_on(listeners)
