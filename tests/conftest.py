@@ -31,6 +31,7 @@ from waitroom.admin.accounts import sign_in
 from waitroom.run import app
 from waitroom.run.app import Service, make_app, open_service
 from waitroom.run.engines import EmbeddedEngines, EngineUrls
+from waitroom.run.engines.postgres import OWNER, RUNNING
 
 VALKEY_DATABASES = 16
 # The code whose tasks a test may leave behind: not the libraries, which may lie in a folder below.
@@ -133,7 +134,7 @@ def pooler(request: pytest.FixtureRequest, engines: EngineUrls) -> Iterator[Path
     # A socket's path has to be short.
     folder = Path(tempfile.mkdtemp(prefix="pooler-"))
     try:
-        with pgbouncer(program, folder, str(engines.postgres_url)):
+        with pgbouncer(program, folder, str(engines.postgres_url), users=(OWNER, RUNNING)):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 from kept_pools import KeptPools
-from support import database_url
+from support import database_url, owner_url
 
 from checkout.gateway.deterministic_gateway import open_test_gateway
 from inventory.kit.database import open_pool
+from waitroom.run.engines.postgres import OWNER, RUNNING
 from waitroom.store.migrate import migrate
 
 if TYPE_CHECKING:
@@ -151,9 +152,18 @@ class Databases:
     async def _make_template(self) -> Pristine:
         await self._admin(f"CREATE DATABASE {TEMPLATE}")
         url = database_url(self._engine, TEMPLATE)
-        await migrate(url)
-        async with await open_pool(url, size_max=1) as pool:
+        async with await open_pool(owner_url(url), size_max=1) as pool:
             await open_test_gateway(pool)
+        await migrate(owner_url(url), running_role=RUNNING)
+        # Tests arrange with the owner's rights, and have to ask for them each time.
+        superuser = url.replace(f"://{RUNNING}@", "://postgres@")
+        may_become = f"""
+            GRANT {OWNER} TO {RUNNING} WITH INHERIT FALSE, SET TRUE;
+            GRANT pg_read_all_stats, pg_signal_backend TO {OWNER}
+        """
+        connection = await asyncpg.connect(superuser)
+        await connection.execute(may_become)
+        await connection.close()
         connection = await self._connect(TEMPLATE)
         try:
             tables = [row[0] for row in await connection.fetch(TABLES)]
@@ -218,6 +228,8 @@ class Databases:
     async def _make(self) -> str:
         name = f"test_{next(self._numbers)}"
         await self._admin(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        # A copy does not take over what the template's database forbids.
+        await self._admin(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")
         return name
 
     async def _drop(self, name: str) -> None:
@@ -225,13 +237,13 @@ class Databases:
         await self._admin(f"DROP DATABASE {name} WITH (FORCE)")
 
     async def _admin(self, sql: str) -> None:
-        connection = await asyncpg.connect(self._engine)
+        connection = await asyncpg.connect(owner_url(self._engine))
         await connection.execute(sql)
         await connection.close()
 
     async def _connect(self, name: str) -> Connection:
         """Connect as the superuser, who may switch triggers off for a transaction."""
-        url = database_url(self._engine, name).replace("://waitroom@", "://postgres@")
+        url = database_url(self._engine, name).replace(f"://{RUNNING}@", "://postgres@")
         return await asyncpg.connect(url)
 
 

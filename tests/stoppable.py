@@ -46,7 +46,7 @@ class Database:
 
     @property
     def url(self) -> str:
-        return self._postgres.url
+        return self._postgres.owner_url
 
     def __enter__(self) -> Self:
         try:

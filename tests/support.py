@@ -3,8 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -13,11 +13,13 @@ import msgspec
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 
+from inventory.kit.database import Connection, Pool
 from waitroom.gate.rules import GateRules
 from waitroom.log.chain import LogEntry
 from waitroom.log.verify.finding import all_holds
 from waitroom.log.verify.links import ChainAudit
 from waitroom.run.app import Service
+from waitroom.run.engines.postgres import OWNER, RUNNING
 from waitroom.run.settings import Secrets, Settings
 
 KEY = "11" * 32
@@ -45,6 +47,11 @@ def settings(postgres_url: str, valkey_url: str, **changes: Any) -> Settings:
 def database_url(url: str, name: str) -> str:
     """Return the address of another database on the same engine."""
     return url.replace("/waitroom?", f"/{name}?")
+
+
+def owner_url(url: str) -> str:
+    """Return the address at which the owner of the tables reaches the same database."""
+    return url.replace(f"://{RUNNING}@", f"://{OWNER}@")
 
 
 def size(name: str, quick: int) -> int:
@@ -92,8 +99,22 @@ async def tick(service: Service, times: int = 1) -> None:
         await service.board.refresh()
 
 
+@asynccontextmanager
+async def as_owner(pool: Pool) -> AsyncIterator[Connection]:
+    """Borrow a connection with the rights of the tables' owner, in a transaction.
+
+    Programs have fewer: tests arrange what no process that sells may do.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        # A program that a test set up for itself may be the owner.
+        become = "SELECT set_config('role', $1, true) WHERE current_user = $2"
+        await connection.execute(become, OWNER, RUNNING)
+        yield connection
+
+
 async def execute(service: Service, sql: str, *values: Any) -> Any:
-    async with service.pool.acquire() as connection:
+    """Run a statement with the rights of the tables' owner."""
+    async with as_owner(service.pool) as connection:
         return await connection.fetch(sql, *values)
 
 

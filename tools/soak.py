@@ -73,7 +73,7 @@ class Dice:
 
 async def one_sale(urls: EngineUrls, seed: int) -> World:
     """Run one sale to its end; raise the first failure with its seed and round."""
-    made = settings(str(urls.postgres_url), str(urls.valkey_url), postgres_connections_max=12)
+    made = settings(str(urls.postgres_owner_url), str(urls.valkey_url), postgres_connections_max=12)
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(open_service(made, secrets(), roles=frozenset()))
         other = await stack.enter_async_context(open_service(made, secrets(), roles=frozenset()))
@@ -99,10 +99,10 @@ async def one_sale(urls: EngineUrls, seed: int) -> World:
 
 
 async def empty(urls: EngineUrls) -> None:
-    connection = await asyncpg.connect(urls.postgres_url)
+    connection = await asyncpg.connect(urls.postgres_owner_url)
     await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     await connection.close()
-    await migrate(str(urls.postgres_url))
+    await migrate(str(urls.postgres_owner_url))
 
 
 @click.command()

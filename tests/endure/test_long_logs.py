@@ -2,7 +2,13 @@
 
 import msgspec
 from sale_log import called, joined
-from support import eventually, execute, open_room, size
+from support import (
+    as_owner,
+    eventually,
+    execute,
+    open_room,
+    size,
+)
 
 from inventory.kit.problem import Busy
 from waitroom.reports.fairness.fairness_report import FairnessReport
@@ -25,7 +31,7 @@ async def fill(service: Service) -> None:
             then = called(seq + 2, number, number + 1)
             rows += [(room_id, each.seq, _text(each), b"") for each in (given, then)]
             seq += 2
-        async with service.pool.acquire() as connection:
+        async with as_owner(service.pool) as connection:
             await connection.copy_records_to_table("log_entry", records=rows)
     await execute(service, "UPDATE log_head SET seq = $1", seq)
 

@@ -167,7 +167,7 @@ def main() -> None:
     if not 1000 <= options.skus <= ROWS_MAX:
         parser.error(f"--skus is from 1000 to {ROWS_MAX}")
     with tempfile.TemporaryDirectory() as name, EmbeddedEngines(Path(name) / "data") as urls:
-        found = asyncio.run(measure(str(urls.postgres_url), Path(name), options.skus))
+        found = asyncio.run(measure(str(urls.postgres_owner_url), Path(name), options.skus))
     if options.json:
         print(json.dumps(found))  # noqa: T201 - the answer
     else:

@@ -83,13 +83,13 @@ async def run_engines() -> AsyncIterator[Running]:
         for made in ("samples", "metrics"):
             (folder / made).mkdir()
         with EmbeddedEngines(folder / "data", postgres_settings=POSTGRES) as urls:
-            assert urls.postgres_url is not None
+            assert urls.postgres_owner_url is not None
             assert urls.valkey_url is not None
-            await migrate(urls.postgres_url)
+            await migrate(urls.postgres_owner_url)
             running = Running(
                 host="127.0.0.1",
                 port=claim_port("127.0.0.1", 0),
-                postgres_url=urls.postgres_url,
+                postgres_url=urls.postgres_owner_url,
                 valkey_url=urls.valkey_url,
                 folder=folder,
             )

@@ -42,6 +42,10 @@ _SENTENCES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
         "the database lacks this version's tables: run `waitroom migrate` first, or let `up` start",
     ),
     (
+        (asyncpg.InsufficientPrivilegeError,),
+        "PostgreSQL refuses it to this role; the tables' owner may run `migrate` ({words})",
+    ),
+    (
         (asyncpg.DataError,),
         "a value is too long, too large, or has characters that cannot be stored",
     ),
@@ -260,4 +264,6 @@ def beside_up(settings: Settings) -> Settings:
     missing = {
         name: url for name, url in urls.items() if url and getattr(settings, name) == EMBEDDED
     }
+    if "postgres_url" in missing and found.postgres_owner_url:
+        missing["postgres_owner_url"] = found.postgres_owner_url
     return msgspec.structs.replace(settings, **missing)

@@ -9,10 +9,12 @@ import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import click
 import msgspec
 
+from checkout.gateway.deterministic_gateway import open_test_gateway
 from inventory.kit.database import open_pool
 from inventory.ledger_store import LedgerStore
 from inventory.product_store import CatalogueStore
@@ -31,7 +33,7 @@ from waitroom.run.gateways import with_gateway
 from waitroom.run.keys.secrets_file import generate_secrets
 from waitroom.run.processes import Supervisor, claim_port
 from waitroom.run.seed import DRAW_ROOM, ROOM, seed
-from waitroom.run.settings import EMBEDDED, Settings, load_secrets
+from waitroom.run.settings import EMBEDDED, Settings, SettingsError, load_secrets
 from waitroom.store.migrate import migrate as bring_up_to_date
 from waitroom.store.room_store import RoomStore
 
@@ -58,7 +60,7 @@ def up(config: Path | None, **overrides: Any) -> None:
     with ExitStack() as stack:
         settings, engines = _with_engines(settings, stack, port=port)
         _make_secrets_if_missing(settings)
-        asyncio.run(bring_up_to_date(settings.postgres_url))
+        asyncio.run(prepare_database(settings))
         first_code = asyncio.run(first_steps(settings))
         supervisor = Supervisor(settings, roles=ROLES, engines=engines)
         code = supervisor.run(
@@ -91,9 +93,28 @@ def _with_engines(
         urls = stack.enter_context(engines)
         if urls.postgres_url:
             changes["postgres_url"] = urls.postgres_url
+            changes["postgres_owner_url"] = urls.postgres_owner_url
         if urls.valkey_url:
             changes["valkey_url"] = urls.valkey_url
     return msgspec.structs.replace(settings, data_dir=str(data_dir), **changes), engines
+
+
+async def prepare_database(settings: Settings) -> list[str]:
+    """Bring tables and rights up to date, as their owner; return the names of what was applied."""
+    owner_url = settings.postgres_owner_url
+    if settings.gateway == "test":
+        # A process that sells may make no tables, not even those of the test gateway.
+        pool = await open_pool(owner_url or settings.postgres_url, size_max=1)
+        try:
+            await open_test_gateway(pool)
+        finally:
+            await pool.close()
+    if not owner_url:
+        return await bring_up_to_date(settings.postgres_url)
+    role = urlsplit(settings.postgres_url).username
+    if role is None:
+        raise SettingsError("postgres_url names no role: write it before the host, as in role@host")
+    return await bring_up_to_date(owner_url, running_role=unquote(role))
 
 
 def _make_secrets_if_missing(settings: Settings) -> None:
@@ -176,5 +197,5 @@ def migrate(config: Path | None, **overrides: Any) -> None:
     settings = beside_up(load_for(config, **overrides))
     with ExitStack() as stack:
         settings, _ = _with_engines(settings, stack)
-        applied = asyncio.run(bring_up_to_date(settings.postgres_url))
+        applied = asyncio.run(prepare_database(settings))
     click.echo("\n".join(applied) or "nothing to do")

@@ -67,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     workers: Count = 2
     data_dir: str = msgspec.field(default_factory=_default_data_dir)
     postgres_url: str = EMBEDDED
+    postgres_owner_url: str = ""
     postgres_connections_max: Annotated[int, Meta(ge=2, le=10_000)] = 8
     postgres_pooler: bool = False
     valkey_url: str = EMBEDDED
@@ -142,8 +143,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             ) from error
 
     def _check_engines(self) -> None:
-        if self.postgres_url != EMBEDDED:
-            check_engine_url("postgres_url", self.postgres_url, {"postgresql", "postgres"})
+        if self.postgres_url == EMBEDDED and self.postgres_owner_url:
+            raise ValueError("postgres_owner_url needs postgres_url")
+        owner = {"postgres_owner_url": self.postgres_owner_url} if self.postgres_owner_url else {}
+        for name, url in ({"postgres_url": self.postgres_url} | owner).items():
+            if url != EMBEDDED:
+                check_engine_url(name, url, {"postgresql", "postgres"})
         if self.valkey_url != EMBEDDED:
             check_engine_url("valkey_url", self.valkey_url, {"redis", "rediss", "unix"})
 
@@ -302,7 +307,6 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 def load_secrets(settings: Settings, environment: Mapping[str, str] | None = None) -> Secrets:
     """Read the secrets from `WAITROOM_SIGNING_KEYS` (comma-separated) or the secrets file.
 
-    `WAITROOM_COMING_KEY` and `WAITROOM_FIRST_KEY` go with the variable.
     `WAITROOM_CUSTOMER_JWT_SECRET`, `WAITROOM_STRIPE_SECRET_KEY`, `WAITROOM_STRIPE_WEBHOOK_SECRETS`
     (comma-separated), `WAITROOM_SMTP_URL` and `WAITROOM_CHECK_SECRET` win over the file's.
     """

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from waitroom.store.roles.grants import RoleUnfit, settle_rights
+
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 else:
@@ -119,11 +121,14 @@ def missing_migrations(
     return known[len(run) :]
 
 
-async def migrate(url: str, known: Sequence[Migration] | None = None) -> list[str]:
-    """Apply what is missing and return the names of what was applied.
+async def migrate(
+    url: str, known: Sequence[Migration] | None = None, *, running_role: str | None = None
+) -> list[str]:
+    """Apply what is missing, settle the rights, and return the names of what was applied.
 
-    `known` are all migrations, by default those of this version. Raises `MigrationError` when the
-    database's record does not fit them.
+    `known` are all migrations, by default those of this version. `running_role` is the role of the
+    processes that sell, where it is not the one of `url`. Raises `MigrationError` when the
+    database's record does not fit them, or the running role cannot be prepared.
     """
     known = load_migrations() if known is None else known
     applied: list[str] = []
@@ -131,7 +136,7 @@ async def migrate(url: str, known: Sequence[Migration] | None = None) -> list[st
     connection = await asyncpg.connect(url, statement_cache_size=0)
     try:
         while True:
-            names, following = await _apply_together(connection, known)
+            names, following = await _apply_together(connection, known, running_role)
             applied += names
             if following is None:
                 return applied
@@ -142,7 +147,7 @@ async def migrate(url: str, known: Sequence[Migration] | None = None) -> list[st
 
 
 async def _apply_together(
-    connection: Connection, known: Sequence[Migration]
+    connection: Connection, known: Sequence[Migration], running_role: str | None
 ) -> tuple[list[str], Migration | None]:
     """Apply what is missing up to the first file that runs outside a transaction; return that too.
 
@@ -161,6 +166,10 @@ async def _apply_together(
                     await _record(connection, migration)
                     await connection.execute(migration.sql)
                     names.append(migration.name)
+                try:
+                    await settle_rights(connection, running_role)
+                except RoleUnfit as error:
+                    raise MigrationError(str(error)) from error
                 return names, None
         await asyncio.sleep(_ASK_EVERY_S)
 

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from support import PASSWORD, Shopper, admitted, eventually, execute, open_room, tick
+from support import (
+    PASSWORD,
+    Shopper,
+    admitted,
+    as_owner,
+    eventually,
+    execute,
+    open_room,
+    tick,
+)
 
 from waitroom.run.app import Service
 from waitroom.store.room_store import SQL
@@ -226,7 +235,7 @@ async def test_operators_who_look_at_once_share_one_reading_of_the_figures(
     async def some_wait() -> bool:
         return bool((await execute(service, waiting))[0]["n"])
 
-    async with service.pool.acquire() as other, other.transaction():
+    async with as_owner(service.pool) as other:
         await other.execute("LOCK TABLE purchase")
         looks = [
             asyncio.create_task(client.get("/admin/rooms/drop", headers=viewer)) for _ in range(5)
@@ -248,7 +257,7 @@ async def test_figures_read_the_places_of_their_own_room_alone(service: Service)
         generate_series(1, CASE room WHEN 'other' THEN 3000 ELSE 3 END) n"""
     await execute(service, sql)
     await execute(service, "ANALYZE admission")
-    async with service.pool.acquire() as connection, connection.transaction():
+    async with as_owner(service.pool) as connection:
         read = "SELECT pg_stat_get_xact_tuples_fetched(c) + pg_stat_get_xact_tuples_returned(c)"
         sql = f"{read} AS n FROM (SELECT 'admission'::regclass::oid) x(c)"
         (figures,) = await connection.fetch(SQL["read_figures"], "drop")

@@ -7,9 +7,15 @@ from typing import Any
 from aiohttp.test_utils import TestClient
 from argon2 import PasswordHasher
 from signing_in import sign_in
-from support import PASSWORD, execute
+from support import (
+    PASSWORD,
+    as_owner,
+    execute,
+)
 
+from waitroom.run.engines.postgres import RUNNING
 from waitroom.run.service import Service
+from waitroom.store.roles.grants import settle_rights
 
 Client = TestClient[Any, Any]
 ACCENTED = "Zwölf Boxkämpfer jagen Viktor"
@@ -72,8 +78,9 @@ async def test_names_that_differ_in_capitals_are_one_name_and_doubles_from_befor
         for file in resources.files("waitroom.store").joinpath("migrations").iterdir()
         if file.name.endswith("_names_in_any_case.sql")
     )
-    async with service.pool.acquire() as connection:
+    async with as_owner(service.pool) as connection:
         await connection.execute(file.read_text(encoding="utf-8"))
+        await settle_rights(connection, RUNNING)
 
     again = await client.post("/admin/operators", json=double | {"name": "ADMIN"}, headers=admin)
 

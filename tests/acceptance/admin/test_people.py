@@ -12,7 +12,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from argon2 import PasswordHasher
 from programs import Command
-from support import PASSWORD, eventually, execute
+from support import PASSWORD, eventually, execute, owner_url
 
 from inventory.kit.problem import BadRequest, Forbidden
 from waitroom.admin.accounts import sign_in as sign_in_module
@@ -203,7 +203,7 @@ async def test_the_last_admin_stays_whoever_asks(service: Service) -> None:
 @asynccontextmanager
 async def uncommitted(postgres_url: str, sql: str, *values: Any) -> AsyncIterator[None]:
     """Keep a change of an account open while the body runs, and commit it then."""
-    connection = await asyncpg.connect(postgres_url, statement_cache_size=0)
+    connection = await asyncpg.connect(owner_url(postgres_url), statement_cache_size=0)
     try:
         async with connection.transaction():
             assert await connection.fetchval(sql, *values) == "changed"

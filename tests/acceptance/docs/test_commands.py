@@ -156,7 +156,7 @@ async def test_the_commands_of_every_page_work_as_they_are_written(
     running = await program("up", "--demo", **home)
     engines = running_engines(tmp_path / ".local" / "share" / "waitroom")
     assert engines is not None
-    found = {"POSTGRES": str(engines.postgres_url), "VALKEY": str(engines.valkey_url)}
+    found = {"POSTGRES": str(engines.postgres_owner_url), "VALKEY": str(engines.valkey_url)}
     base = {"PATH": f"{quick}:/usr/bin:/bin", **home, **found, "WAITROOM_SIGNING_KEYS": KEY}
     (tmp_path / "csv").mkdir()
     pages = dict.fromkeys(block.page for block in blocks("sh") if not reason(block))
@@ -204,7 +204,9 @@ async def _files_and_sql(engines: EngineUrls, base: dict[str, str], folder: Path
         done = await asyncio.to_thread(run, command, folder, base)
         assert done.returncode == 0, (block.place, done.stderr)
     # The SQL is for the database's administrator.
-    connection = await asyncpg.connect(str(engines.postgres_url).replace("waitroom@", "postgres@"))
+    connection = await asyncpg.connect(
+        str(engines.postgres_owner_url).replace("waitroom@", "postgres@")
+    )
     try:
         for block in blocks("sql"):
             transaction = connection.transaction()

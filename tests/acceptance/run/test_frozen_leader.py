@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 import redis.asyncio as redis
 from programs import STOP_WAIT_S
-from support import KEY, eventually, execute, open_room, size
+from support import (
+    KEY,
+    as_owner,
+    eventually,
+    execute,
+    open_room,
+    size,
+)
 
 from waitroom.log.audit import audit
 from waitroom.log.chain import LogEntry
@@ -131,7 +138,7 @@ async def open_line(service: Service) -> None:
     line_id = service.board.room("drop").line_id
     for _ in range(WAITING // JOIN_BATCH):
         await service.lines.join(line_id, JOIN_BATCH, os.urandom(32))
-    async with service.pool.acquire() as borrowed:
+    async with as_owner(service.pool) as borrowed:
         await borrowed.execute(WATCH)
 
 
@@ -234,7 +241,7 @@ async def test_a_call_that_was_under_way_when_its_leader_froze_is_void_under_its
     async def waits_to_call() -> Any:
         return await execute(service, CALLING)
 
-    async with service.pool.acquire() as borrowed, borrowed.transaction():
+    async with as_owner(service.pool) as borrowed:
         # Whoever calls waits here, with the statement sent and the leader's decision in it.
         await borrowed.execute("SELECT FROM log_head FOR NO KEY UPDATE")
         await eventually(waits_to_call)

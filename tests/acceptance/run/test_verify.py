@@ -17,7 +17,12 @@ import pytest
 from aiohttp.test_utils import TestClient
 from click.testing import CliRunner, Result
 from honest_log import HonestLog, chained, drawn_log, head_of, served
-from support import Shopper, open_room, tick
+from support import (
+    Shopper,
+    as_owner,
+    open_room,
+    tick,
+)
 
 from inventory.catalogue_import_store import CatalogueImportStore, Source
 from waitroom.cli.program import main
@@ -542,7 +547,7 @@ async def test_an_entry_changed_in_the_database_is_found_and_by_a_copy_even_with
 
 async def rewrite_in_database(service: Service, old: str, new: str, *, with_hashes: bool) -> None:
     """Write the log anew, as somebody could who owns the database and takes its triggers away."""
-    async with service.pool.acquire() as connection, connection.transaction():
+    async with as_owner(service.pool) as connection:
         await connection.execute("ALTER TABLE log_entry DISABLE TRIGGER ALL")
         rows = await connection.fetch("SELECT * FROM log_entry ORDER BY seq")
         bodies = [row["body"].replace(old, new) for row in rows]

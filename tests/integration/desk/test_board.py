@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 from structlog.testing import capture_logs
-from support import execute, open_room, tick
+from support import (
+    as_owner,
+    execute,
+    open_room,
+    tick,
+)
 
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import RoomUnreadable
@@ -77,7 +82,7 @@ async def test_changed_places_are_read_once_also_when_one_commits_late(service: 
 
     service.lines.changed_places = noted  # type: ignore[method-assign]
 
-    async with service.pool.acquire() as late, late.transaction():
+    async with as_owner(service.pool) as late:
         await late.execute(add, line_id, 1)
         for number in (2, 3):
             await execute(service, add, line_id, number)

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 from lost_replies import LosesReplies
-from support import execute, log_is_whole, open_room, shift_clock, tick
+from support import (
+    as_owner,
+    execute,
+    log_is_whole,
+    open_room,
+    shift_clock,
+    tick,
+)
 
 from inventory.kit.problem import EngineDown, Refusal
 from waitroom.desk.joining import join_desk
@@ -73,7 +80,7 @@ async def tail(service: Service) -> int:
 @asynccontextmanager
 async def slow_database(service: Service) -> AsyncIterator[None]:
     """Let every join wait for half a second, as behind a stalled commit."""
-    async with service.pool.acquire() as connection, connection.transaction():
+    async with as_owner(service.pool) as connection:
         await connection.execute("SELECT FROM log_head FOR UPDATE")
         asked = asyncio.create_task(asyncio.sleep(SLOW_S))
         yield

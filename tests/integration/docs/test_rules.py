@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from support import owner_url
 
 SETTINGS = Path(__file__).parents[3] / "docs" / "settings.md"
 ROW = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \| (?:`([^`]*)`)? \|", flags=re.MULTILINE)
@@ -24,7 +25,7 @@ def documented() -> dict[str, Any]:
 
 async def test_every_rule_has_the_default_that_the_docs_list(postgres_url: str) -> None:
     rules = documented()
-    connection = await asyncpg.connect(postgres_url)
+    connection = await asyncpg.connect(owner_url(postgres_url))
     try:
         made = await connection.fetchrow(
             "INSERT INTO room (room, name, currency) VALUES ('drop', 'Drop', 'EUR') RETURNING *"

@@ -4,7 +4,11 @@ import asyncio
 
 import pytest
 from shop import hold, open_gate, sessions_in
-from support import execute, tick
+from support import (
+    as_owner,
+    execute,
+    tick,
+)
 
 from inventory.kit.problem import AuditTooLong, Busy
 from inventory.kit.turns import Audits
@@ -16,7 +20,7 @@ async def test_audits_that_stand_still_keep_no_shopper_waiting(service: Service)
     (session,) = await sessions_in(service, 1)
     operators = range(12)
 
-    async with service.pool.acquire() as other, other.transaction():
+    async with as_owner(service.pool) as other:
         await other.execute("LOCK TABLE stock_movement")
         audits = [asyncio.create_task(service.ledger.breaches()) for _ in operators]
         audits += [asyncio.create_task(service.ledger.movements("mug")) for _ in operators]

@@ -11,7 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
-from support import execute, open_room, size
+from support import (
+    as_owner,
+    execute,
+    open_room,
+    size,
+)
 
 from inventory.catalogue import ProductChange, SkuChange
 from inventory.kit.problem import BadRequest, NotFound
@@ -442,7 +447,7 @@ async def touched(service: Service, sql: str) -> tuple[int, int]:
 
 async def fill(service: Service, room: str, skus: int) -> None:
     """Put SKUs into a room, ten to a product, a thousandth of them rare."""
-    async with service.pool.acquire() as connection:
+    async with as_owner(service.pool) as connection:
         for sql in (
             f"""INSERT INTO product (product, room_id, name)
             SELECT 'p-' || i, m.room_id, 'Thing ' || i

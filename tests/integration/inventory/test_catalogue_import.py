@@ -17,7 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
-from support import execute, open_room
+from support import (
+    as_owner,
+    execute,
+    open_room,
+)
 
 from inventory.catalogue import SkuChange
 from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
@@ -310,7 +314,7 @@ async def test_an_import_keeps_no_cart_waiting(service: Service) -> None:
     await open_room(service, skus={"mug": 3}, policy="rate")
     session = await claimed(service)
 
-    async with service.pool.acquire() as other, other.transaction():
+    async with as_owner(service.pool) as other:
         await other.execute("SELECT begin_import()")
         await other.execute(
             """INSERT INTO import_row (line, sku, product, product_name, product_description,

@@ -4,7 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from shop import hold, open_gate, sessions_in, wish
-from support import eventually, execute, shift_clock
+from support import (
+    as_owner,
+    eventually,
+    execute,
+    shift_clock,
+)
 
 from inventory.hold_store import Placed
 from waitroom.run.app import Service
@@ -44,7 +49,7 @@ async def raise_storm(service: Service) -> list[int]:
     for session in sessions[:SESSIONS]:
         placed = await service.holds.place([wish(session, mug=1) for _ in range(HOLDS_EACH)])
         assert all(isinstance(answer, Placed) for answer in placed)
-    async with service.pool.acquire() as connection:
+    async with as_owner(service.pool) as connection:
         await connection.execute(NOTE_ENDINGS)
     await shift_clock(service, HOLD_S + 1)
     return sessions[SESSIONS:]

@@ -12,7 +12,10 @@ from uuid import UUID, uuid4
 import asyncpg
 from lost_replies import LosesReplies
 from shop import ask, hold, open_gate, sessions_in, wish
-from support import execute
+from support import (
+    as_owner,
+    execute,
+)
 
 from inventory.hold_store import HoldStore, Placed
 from waitroom.run.app import Service
@@ -100,7 +103,7 @@ async def test_reading_the_catalogue_waits_for_no_hold_and_holds_write_nothing_t
     before = await execute(service, rows)
     await hold(service, session, mug=1)
 
-    async with service.pool.acquire() as connection, connection.transaction():
+    async with as_owner(service.pool) as connection:
         await connection.execute("SELECT FROM room_stock FOR UPDATE")
         await connection.execute("SELECT FROM stock FOR UPDATE")
         page = await asyncio.wait_for(service.stock.page(room="drop", private=True), 20)

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 from shop import ask, hold, open_gate, sessions_in, wish
-from support import execute, shift_clock
+from support import (
+    as_owner,
+    execute,
+    shift_clock,
+)
 
 from waitroom.run.app import Service
 
@@ -127,7 +131,7 @@ async def clock(service: Service) -> datetime:
 async def let_time_pass(service: Service, seconds: float) -> None:
     """Move every time of sale, as if so much time had passed."""
     by = timedelta(seconds=seconds)
-    async with service.pool.acquire() as connection, connection.transaction():
+    async with as_owner(service.pool) as connection:
         await connection.execute("ALTER TABLE sku DISABLE TRIGGER stock_follows_its_sale_time")
         for table in ("sku", "sale_time"):
             await connection.execute(
@@ -162,7 +166,7 @@ async def test_a_large_catalogue_with_times_costs_a_hold_nothing(service: Servic
     await open_gate(service, skus={"mug": 10})
 
     async def rows(*acts: str) -> int:
-        async with service.pool.acquire() as connection, connection.transaction():
+        async with as_owner(service.pool) as connection:
             before = await connection.fetchval(ROWS)
             for act in acts:
                 await connection.execute(act)

@@ -17,6 +17,7 @@ from inventory.kit.pulse import Pulse, pulse_of
 from waitroom.leader.health_watch import UNTIMED, HealthShare, HealthWatch
 from waitroom.line.checkout_health import PROBE_EVERY_S, HealthLimit
 from waitroom.run.app import Service
+from waitroom.run.engines.postgres import OWNER
 from waitroom.store.memory import Memory
 
 Client = TestClient[Any, Any]
@@ -285,6 +286,7 @@ async def test_a_locked_table_slows_the_calls_and_its_release_brings_them_back(
         blocker = await stack.enter_async_context(service.pool.acquire())
         transaction = blocker.transaction()
         await transaction.start()
+        await blocker.execute(f"SET LOCAL ROLE {OWNER}")
         await blocker.execute("SELECT FROM stock FOR UPDATE")
         holds = [asyncio.ensure_future(shopper.hold(mug=1)) for shopper in shoppers]
 

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 from shop import hold, sessions_in
-from support import eventually, execute, open_room, shift_clock, tick
+from support import (
+    as_owner,
+    eventually,
+    execute,
+    open_room,
+    shift_clock,
+    tick,
+)
 
 from inventory.kit.problem import Busy
 from waitroom.leader.measures import FAILURES
@@ -87,7 +94,7 @@ async def test_a_locked_room_delays_no_other(service: Service) -> None:
     leading = asyncio.create_task(service.controller.run(stopping))
     try:
         await eventually(lambda: _published_since(service, "other", 0))
-        async with service.pool.acquire() as connection, connection.transaction():
+        async with as_owner(service.pool) as connection:
             await connection.execute(
                 "SELECT FROM log_head JOIN room USING (room_id) WHERE room = 'locked' FOR UPDATE"
             )
@@ -118,7 +125,7 @@ async def test_a_locked_room_keeps_no_other_without_a_leader(
     await tick(service)
     await join(service, 80, "other")
     successor = await services()
-    async with service.pool.acquire() as borrowed, borrowed.transaction():
+    async with as_owner(service.pool) as borrowed:
         for table in ("log_head", "line", "room_stock", "room"):
             await borrowed.execute(
                 f"SELECT FROM {table} WHERE room_id ="

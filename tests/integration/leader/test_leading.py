@@ -6,7 +6,14 @@ import os
 import msgspec
 import pytest
 from shop import hold, sessions_in, wish
-from support import eventually, execute, open_room, shift_clock, tick
+from support import (
+    as_owner,
+    eventually,
+    execute,
+    open_room,
+    shift_clock,
+    tick,
+)
 
 from waitroom.run.app import Service
 
@@ -152,7 +159,7 @@ async def test_a_leader_of_the_past_calls_nobody_in_any_lane(
     before = await execute(service, "SELECT line_id, gate FROM line ORDER BY line_id")
     await service.rooms.change("drop", '{"seats_max": 60}', who="test")
 
-    async with service.pool.acquire() as borrowed, borrowed.transaction():
+    async with as_owner(service.pool) as borrowed:
         # Its call waits for a lock of the room while a later leader takes office.
         await borrowed.execute(f"SELECT FROM {awaited} FOR NO KEY UPDATE")
         ticking = asyncio.create_task(service.controller.tick())

@@ -12,7 +12,12 @@ import pytest
 from aiohttp import web
 from receiver import Receiver, open_receiver, receiving, sending
 from standardwebhooks import Webhook, WebhookVerificationError
-from support import eventually, execute, open_room
+from support import (
+    as_owner,
+    eventually,
+    execute,
+    open_room,
+)
 
 from checkout.driving.lease_holder import LeaseHolder
 from inventory.kit.problem import Busy
@@ -21,6 +26,7 @@ from waitroom.outgoing.outbox.attempt import ATTEMPTS_MAX, LEASE, QUIET_S
 from waitroom.outgoing.outbox.outbox_store import OutboxStore
 from waitroom.outgoing.outbox.sender import PER_ENDPOINT_MAX
 from waitroom.run.app import Service
+from waitroom.run.engines.postgres import OWNER
 
 Open = Callable[..., Awaitable[Service]]
 
@@ -110,7 +116,7 @@ async def test_an_event_is_there_if_and_only_if_its_transaction_commits(
 ) -> None:
     await listen(service, receiver, "order.paid")
 
-    async with service.pool.acquire() as connection:
+    async with as_owner(service.pool) as connection:
         transaction = connection.transaction()
         await transaction.start()
         await connection.execute("SELECT emit(1, 'order.paid', '{\"n\": 1}')")
@@ -181,6 +187,7 @@ async def test_what_commits_late_under_an_earlier_id_is_not_skipped(
     async with service.pool.acquire() as slow:
         transaction = slow.transaction()
         await transaction.start()
+        await slow.execute(f"SET LOCAL ROLE {OWNER}")
         await slow.execute("SELECT emit(1, 'order.cancelled', '{}')")
         await emit(service, "order.paid")
         async with sending(service.webhook_sender):

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 from shop import ask, hold, open_gate, sessions_in, wish
-from support import eventually, execute, open_room, shift_clock, tick
+from support import (
+    as_owner,
+    eventually,
+    execute,
+    open_room,
+    shift_clock,
+    tick,
+)
 
 from checkout.refusals import UnknownRoom
 from inventory.kit.problem import Busy, Refusal
@@ -277,7 +284,7 @@ async def test_a_report_waits_for_nobody_and_holds_nobody_up(service: Service) -
     await tick(service)
     await join(service, 5)
 
-    async with service.pool.acquire() as busy, busy.transaction():
+    async with as_owner(service.pool) as busy:
         for table in ("log_head", "room", "line", "admission", "room_stock", "stock"):
             await busy.execute(f"SELECT FROM {table} FOR UPDATE")
         found = await report(service)

@@ -6,7 +6,14 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 from databases import Databases
-from support import execute, open_room, secrets, settings, tick
+from support import (
+    execute,
+    open_room,
+    owner_url,
+    secrets,
+    settings,
+    tick,
+)
 
 from waitroom.run.app import open_service
 
@@ -74,7 +81,7 @@ def test_rows_and_sequences_are_those_of_a_new_database(
 )
 def test_a_database_with_another_schema_is_replaced(databases: Databases, change: str) -> None:
     async def do(url: str, sql: str) -> None:
-        connection = await asyncpg.connect(url)
+        connection = await asyncpg.connect(owner_url(url))
         await connection.execute(sql.format(name=urlsplit(url).path.strip("/")))
         await connection.close()
 
@@ -87,7 +94,7 @@ def test_a_database_with_another_schema_is_replaced(databases: Databases, change
 
 def test_a_database_that_has_grown_is_replaced(databases: Databases) -> None:
     async def grow(url: str) -> None:
-        connection = await asyncpg.connect(url)
+        connection = await asyncpg.connect(owner_url(url))
         await connection.execute(
             "INSERT INTO customer (issuer, subject)"
             " SELECT 'issuer', repeat(n::text, 20) FROM generate_series(1, 20000) n"
@@ -104,7 +111,7 @@ def test_a_database_that_has_grown_is_replaced(databases: Databases) -> None:
 def test_a_connection_that_was_left_open_is_closed_with_its_locks(databases: Databases) -> None:
     with asyncio.Runner() as runner:
         with databases.borrowed() as url:
-            left = runner.run(asyncpg.connect(url))
+            left = runner.run(asyncpg.connect(owner_url(url)))
             runner.run(left.execute("BEGIN; LOCK TABLE office"))
 
         with databases.borrowed() as again:

@@ -39,7 +39,7 @@ if "nobody" in options:
 signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
 engines = EmbeddedEngines(Path(data_dir), postgres_settings={"fsync": "off"})
 urls = engines.start()
-print(urls.postgres_url, urls.valkey_url, flush=True)
+print(urls.postgres_url, urls.postgres_owner_url, urls.valkey_url, flush=True)
 sys.stdin.readline()
 engines.stop()
 print("stopped", flush=True)
@@ -67,8 +67,10 @@ class Launcher:
         return self.process.stdout.readline().decode().strip()
 
     def urls(self) -> EngineUrls:
-        postgres_url, valkey_url = self.line().split()
-        return EngineUrls(postgres_url=postgres_url, valkey_url=valkey_url)
+        postgres_url, owner_url, valkey_url = self.line().split()
+        return EngineUrls(
+            postgres_url=postgres_url, postgres_owner_url=owner_url, valkey_url=valkey_url
+        )
 
     def stop(self) -> None:
         self.process.stdin.write(b"\n")
@@ -163,7 +165,7 @@ def socket_dir_of(urls: EngineUrls) -> Path:
 
 
 async def write(urls: EngineUrls) -> None:
-    connection = await asyncpg.connect(urls.postgres_url)
+    connection = await asyncpg.connect(urls.postgres_owner_url)
     await connection.execute("CREATE TABLE ticket (place int)")
     await connection.execute("INSERT INTO ticket VALUES (7)")
     await connection.close()
@@ -173,7 +175,7 @@ async def write(urls: EngineUrls) -> None:
 
 
 async def read(urls: EngineUrls) -> tuple[int, bytes]:
-    connection = await asyncpg.connect(urls.postgres_url)
+    connection = await asyncpg.connect(urls.postgres_owner_url)
     place = await connection.fetchval("SELECT place FROM ticket")
     await connection.close()
     client = redis.from_url(urls.valkey_url)

@@ -37,7 +37,7 @@ async def pooled_url(engines: EngineUrls) -> AsyncIterator[str]:
     It is what docs/start.md tells to do on a managed database: whatever a platform makes
     public of the schema `public`, nothing of ours is in it.
     """
-    direct = str(engines.postgres_url).replace("waitroom@", "postgres@")
+    direct = str(engines.postgres_owner_url).replace("waitroom@", "postgres@")
     name = f"pooled_{next(_counter)}"
     admin = await asyncpg.connect(direct)
     own = f"CREATE ROLE {name} LOGIN; ALTER ROLE {name} SET jit = off"

@@ -9,10 +9,15 @@ from typing import Any
 import asyncpg
 import pytest
 from shop import hold, sessions_in, wish
-from support import execute, open_room
+from support import (
+    as_owner,
+    execute,
+    open_room,
+    owner_url,
+)
 
 from inventory.hold_store import Placed
-from inventory.kit.database import connection, work_for
+from inventory.kit.database import work_for
 from inventory.kit.problem import Busy
 from waitroom.line.ticket import Ticket
 from waitroom.run.app import Service
@@ -36,7 +41,7 @@ async def sale(service: Service) -> Service:
 @asynccontextmanager
 async def locked(url: str, what: str) -> AsyncIterator[None]:
     """Keep rows of the stuck room locked, as an operator's forgotten transaction would."""
-    other = await asyncpg.connect(url)
+    other = await asyncpg.connect(owner_url(url))
     try:
         async with other.transaction():
             await other.execute(LOCKS[what])
@@ -143,7 +148,7 @@ async def sale_filled(service: Service) -> AsyncIterator[None]:
 
 async def test_a_poisoned_room_fails_alone(sale: Service) -> None:
     stuck, calm = await sessions_in(sale, 2, "stuck"), await sessions_in(sale, 2, "calm")
-    async with connection(sale.pool) as borrowed:
+    async with as_owner(sale.pool) as borrowed:
         await borrowed.execute(
             """CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$
                BEGIN RAISE EXCEPTION 'poisoned'; END $$"""

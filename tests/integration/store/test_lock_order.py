@@ -4,7 +4,12 @@ import asyncio
 
 import asyncpg
 import pytest
-from support import eventually, execute, open_room
+from support import (
+    as_owner,
+    eventually,
+    execute,
+    open_room,
+)
 
 from waitroom.run.app import Service
 
@@ -38,7 +43,7 @@ async def someone_waits(service: Service) -> bool:
 async def test_lines_are_locked_in_order_of_id(service: Service, change: str) -> None:
     first, second = await two_lines(service)
     lock = "SELECT FROM line WHERE line_id = $1 FOR NO KEY UPDATE"
-    async with service.pool.acquire() as connection, connection.transaction():
+    async with as_owner(service.pool) as connection:
         await connection.execute(lock, first)
         changing = asyncio.create_task(execute(service, CHANGES[change]))
         await eventually(lambda: someone_waits(service))

@@ -3,7 +3,12 @@
 import os
 
 import msgspec
-from support import execute, open_room, tick
+from support import (
+    as_owner,
+    execute,
+    open_room,
+    tick,
+)
 
 from inventory.kit.language.catalogues import english
 from waitroom.line.ticket import Ticket
@@ -132,7 +137,7 @@ async def test_a_log_is_read_in_parts_from_either_end(service: Service) -> None:
 async def test_exceptions_are_read_from_an_index_of_their_own(service: Service) -> None:
     await open_room(service)
 
-    async with service.pool.acquire() as connection, connection.transaction():
+    async with as_owner(service.pool) as connection:
         await connection.execute("SET LOCAL enable_seqscan = off")
         plan = await connection.fetch(
             """EXPLAIN SELECT e.seq FROM log_entry e JOIN room m USING (room_id)

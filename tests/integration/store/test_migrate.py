@@ -29,9 +29,9 @@ _counter = itertools.count(1)
 @pytest.fixture
 async def empty_url(engines: EngineUrls) -> AsyncIterator[str]:
     name = f"unmigrated_{next(_counter)}"
-    connection = await asyncpg.connect(engines.postgres_url)
+    connection = await asyncpg.connect(engines.postgres_owner_url)
     await connection.execute(f"CREATE DATABASE {name}")
-    yield database_url(str(engines.postgres_url), name)
+    yield database_url(str(engines.postgres_owner_url), name)
     await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await connection.close()
 

@@ -27,9 +27,13 @@ LOCK_TEXT_BYTES_MAX = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineUrls:
-    """Say where the engines listen; None for one that was not asked for."""
+    """Say where the engines listen; None for one that was not asked for.
+
+    `postgres_url` is for the processes that sell, `postgres_owner_url` for migrations.
+    """
 
     postgres_url: str | None
+    postgres_owner_url: str | None
     valkey_url: str | None
 
 
@@ -156,6 +160,7 @@ class EmbeddedEngines:
             engine.server.wait_ready(engine.process)
         return EngineUrls(
             postgres_url=postgres.url if self._wants_postgres else None,
+            postgres_owner_url=postgres.owner_url if self._wants_postgres else None,
             valkey_url=valkey.url if self._wants_valkey else None,
         )
 

@@ -55,10 +55,13 @@ DEFAULTS = {
     "autovacuum_naptime": "10s",
 }
 
-# CREATEDB lets each test have a database of its own.
+# The owner migrates, and the other role sells. CREATEDB lets each test have a database of its own.
+OWNER, RUNNING = "waitroom", "waitroom_run"
 ENSURE_DATABASE = r"""
 SELECT 'CREATE ROLE waitroom LOGIN CREATEDB'
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'waitroom') \gexec
+SELECT 'CREATE ROLE waitroom_run LOGIN'
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'waitroom_run') \gexec
 SELECT 'CREATE DATABASE waitroom OWNER waitroom'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'waitroom') \gexec
 """
@@ -109,7 +112,16 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        return f"postgresql://waitroom@/waitroom?host={self.socket_dir}&port={PORT}"
+        """The address for the processes that sell."""
+        return self._url_of(RUNNING)
+
+    @property
+    def owner_url(self) -> str:
+        """The address for the owner, who migrates."""
+        return self._url_of(OWNER)
+
+    def _url_of(self, role: str) -> str:
+        return f"postgresql://{role}@/waitroom?host={self.socket_dir}&port={PORT}"
 
     def start(self) -> subprocess.Popen[bytes]:
         """Return the running server's process; the caller stops it with `stop_steps`."""

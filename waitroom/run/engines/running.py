@@ -30,8 +30,10 @@ def running_engines(data_dir: Path) -> EngineUrls | None:
     for folder in folders:
         postgres = Postgres(data_dir=data_dir, socket_dir=folder, settings={}, run_as=MYSELF)
         valkey = Valkey(data_dir=data_dir, socket_dir=folder)
+        has_postgres = _listens(postgres.socket)
         urls = EngineUrls(
-            postgres_url=postgres.url if _listens(postgres.socket) else None,
+            postgres_url=postgres.url if has_postgres else None,
+            postgres_owner_url=postgres.owner_url if has_postgres else None,
             valkey_url=valkey.url if _listens(valkey.socket) else None,
         )
         if urls.postgres_url or urls.valkey_url:

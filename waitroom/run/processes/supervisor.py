@@ -81,7 +81,8 @@ class Supervisor:
             child.start(self._environment())
 
     def _environment(self) -> dict[str, str]:
-        values = msgspec.to_builtins(self._settings)
+        # The processes sell, and have no use for the owner's rights.
+        values = msgspec.to_builtins(self._settings) | {"postgres_owner_url": ""}
         settings = {
             ENVIRONMENT_PREFIX + name.upper(): as_variable(value) for name, value in values.items()
         }

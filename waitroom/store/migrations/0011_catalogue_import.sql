@@ -7,7 +7,7 @@ CREATE FUNCTION imported_columns() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- Makes the tables into which a file is copied and in which its rows meet their fates. They belong to
--- the transaction.
+-- the transaction and to the owner of the functions; the session fills and reads them.
 CREATE FUNCTION begin_import() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     -- An import waits for an earlier one of its room, which may take minutes.
@@ -23,6 +23,7 @@ BEGIN
         product text PRIMARY KEY, product_id int, mine boolean, name text, description text, picture text,
         changes jsonb
     ) ON COMMIT DROP;
+    EXECUTE format('GRANT SELECT, INSERT ON import_row, import_product TO %I', session_user);
 END $$;
 
 -- Decides what becomes of each row: added, changed, unchanged or refused. `columns` are those that the
