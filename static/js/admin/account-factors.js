@@ -57,7 +57,7 @@ async function begin() {
   const made = await tell(() => admin("POST", APP, {}), "", "app");
   if (!made) return;
   $("app-code").src = addressOf(`/admin${APP}.svg?${Date.now()}`);
-  $("app-key").value = made.key.match(/.{1,4}/g).join(" ");
+  $("app-key").textContent = made.key.match(/.{1,4}/g).join(" ");
   $("app-typed").value = "";
   $("app-begin").hidden = true;
   $("app-new").hidden = false;

@@ -41,6 +41,7 @@ function typed() {
 function askFor(ways) {
   const dialog = $("proof-dialog");
   for (const [way, id] of [["passkey", "passkey"], ["code", "code"], ["password", "password"]]) $(`proof-${id}-box`).hidden = !ways.includes(way);
+  $("proof-password-label").textContent = ways.includes("code") ? "Or your password" : "Your password";
   $("proof-again").hidden = !ways.includes("sign_in");
   $("proof-go").hidden = !ways.includes("code") && !ways.includes("password");
   $("proof-code").value = $("proof-password").value = $("proof-problem").textContent = "";
