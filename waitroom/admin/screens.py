@@ -51,6 +51,7 @@ SCREENS = (
     Screen(name="orders", title="Orders", sellers=True),
     Screen(name="look", title="Look", frames=True),
     Screen(name="analytics", title="Analytics", sellers=True),
+    Screen(name="suspicions", title="Suspicions"),
     Screen(name="audit", title="Audit", own=True),
 )
 # The screens at `/admin/{name}`, in the order of their links.

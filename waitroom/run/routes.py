@@ -24,6 +24,7 @@ from waitroom.admin.accounts.people import PeopleAdmin
 from waitroom.admin.accounts.sessions.sessions_api import SessionsApi
 from waitroom.admin.audit.audit import AuditAdmin
 from waitroom.admin.audit.security import SecurityAdmin
+from waitroom.admin.audit.suspicions import SuspicionsAdmin
 from waitroom.admin.first.account import FirstAccount
 from waitroom.admin.first.first import FirstSale
 from waitroom.admin.first.share import ShareAdmin
@@ -296,6 +297,7 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
         sessions=service.checkout.sessions.seal,
     )
     yield PlacesAdmin(guard, board=board, lines=service.lines, places=service.places)
+    yield SuspicionsAdmin(guard, board=board, places=service.places)
     yield SellersAdmin(guard, rooms=service.rooms)
     yield FilesAdmin(
         guard,

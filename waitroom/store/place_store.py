@@ -31,6 +31,26 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOnFile:
+    """What sessions of one network did in a room.
+
+    `network` is a keyed hash in hex, `since` its first claim, `inside` its open sessions, `at_once`
+    its calls that were claimed within a second, `held` the units in its open baskets. `paid` and
+    `unpaid` are baskets that ended, `declined` payments.
+    """
+
+    network: str
+    since: datetime
+    sessions: int
+    inside: int
+    at_once: int
+    held: int
+    paid: int
+    unpaid: int
+    declined: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceNote:
     """The database's note of one place, apart from its number; most places have an empty one.
 
@@ -188,6 +208,18 @@ class PlaceStore:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["list_profiles"], room)
         return [Profile(**dict(row)) for row in rows]
+
+    async def suspicions(self, room_id: int, most: int) -> list[NetworkOnFile]:
+        """Return the networks that stand out in a room, the most striking first."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["suspicions"], room_id, most)
+        return [NetworkOnFile(**dict(row)) for row in rows]
+
+    async def of_network(self, room_id: int, network: bytes, most: int) -> list[tuple[str, int]]:
+        """Return the places of a network's open sessions, each by its line and number."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["places_of_network"], room_id, network, most)
+        return [(row["line"], row["number"]) for row in rows]
 
     async def revoke(self, room: str, line: str, number: int, *, who: str, reason: str) -> str:
         """Take a place from its holder: revoked, unknown, over, payment_running or archived."""

@@ -331,6 +331,12 @@ WHERE m.room = $1 ORDER BY f.profile;
 -- name: revoke_place
 SELECT revoke_place($1, $2, $3, $4, $5);
 
+-- name: suspicions
+SELECT * FROM suspicions($1, $2);
+
+-- name: places_of_network
+SELECT * FROM places_of_network($1, $2, $3);
+
 -- name: list_sellers
 SELECT o.name AS seller, r.seller_id IS NOT NULL AS admitted, r.admitted_by, r.admitted_at,
        COALESCE((SELECT sum(t.free) FROM sale_time t WHERE (t.room_id, t.seller_id) = (m.room_id, o.operator_id)), 0)::bigint

@@ -1,0 +1,111 @@
+"""Networks that stand out in a room, and places that are taken away together."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from browsers import check_page
+from playwright.async_api import Page, expect
+from programs import Site, all_know
+from shop import ask, hold, open_gate, sessions_in, wish
+from signing_in import sign_in, sign_in_on_screen
+from support import PASSWORD, execute
+
+from waitroom.run.app import Service
+
+FARM, OFFICE = b"bot farm", b"an office"
+
+# Six open sessions of a network that dropped twelve baskets, in a room that calls nobody by itself.
+PLANT = """
+WITH given AS (UPDATE line SET tail = 6, gate = 6 RETURNING line_id, room_id),
+counted AS (
+    INSERT INTO room_network (room_id, network, since, unpaid)
+    SELECT room_id, $1::bytea, now(), 12 FROM given)
+INSERT INTO admission (room_id, line_id, number, state, ticket_id, network, called_at, claimed_at,
+                       expires_at)
+SELECT room_id, line_id, n, 'claimed', int8send(n), $1::bytea, now() - interval '9 seconds', now(),
+       now() + interval '9 minutes'
+FROM given, generate_series(1, 6) n"""
+
+
+async def farm_and_office(service: Service) -> None:
+    """Let a farm drop ten baskets and stay, and an office buy what it holds."""
+    await open_gate(service, skus={"mug": 90})
+    for session in await sessions_in(service, 6, network=FARM):
+        await service.holds.release(session, await hold(service, session, mug=1))
+        await service.holds.release(session, await hold(service, session, mug=1))
+        await ask(service, wish(session, mug=1))
+    for session in await sessions_in(service, 4, network=OFFICE):
+        await hold(service, session, mug=1)
+    await execute(service, "UPDATE admission SET claimed_at = claimed_at + interval '9 seconds'")
+
+
+async def test_a_network_that_drops_its_baskets_stands_out_and_is_sent_away(
+    service: Service, client: Any
+) -> None:
+    await farm_and_office(service)
+    headers = await sign_in(service, client, "operator")
+
+    seen = await (await client.get("/admin/rooms/drop/suspicions", headers=headers)).json()
+    (farm,) = seen["networks"]
+    body = {"network": farm["network"], "confirm": 5, "reason": "drops everything"}
+    other = await client.post("/admin/rooms/drop/revocations", json=body, headers=headers)
+    body["confirm"] = 6
+    done = await client.post("/admin/rooms/drop/revocations", json=body, headers=headers)
+
+    assert (farm["network"], farm["signals"]) == (FARM.hex(), ["unpaid"])
+    assert {name: farm[name] for name in ("sessions", "inside", "held", "paid", "unpaid")} == {
+        "sessions": 6, "inside": 6, "held": 6, "paid": 0, "unpaid": 12,
+    }  # fmt: skip
+    assert (other.status, (await other.json())["places"]) == (409, 6)
+    assert await done.json() == {"revoked": 6, "kept": 0}
+    rows = await execute(
+        service,
+        """SELECT (SELECT held FROM stock) AS held,
+                  (SELECT count(*) FROM log_entry WHERE body LIKE '%"revoked"%') AS logged,
+                  (SELECT count(*) FROM operator_action WHERE action = 'revoke'
+                   AND reason = 'drops everything') AS recorded""",
+    )
+    assert dict(rows[0]) == {"held": 4, "logged": 6, "recorded": 6}
+    assert await service.ledger.breaches() == []
+
+
+async def test_a_list_of_places_is_taken_away_and_what_is_over_stays(
+    service: Service, client: Any
+) -> None:
+    await open_gate(service, skus={"mug": 9})
+    await sessions_in(service, 2)
+    headers = await sign_in(service, client, "operator")
+    places = [{"line": "main-1", "number": number} for number in (1, 2, 99)]
+    path = "/admin/rooms/drop/revocations"
+
+    bare = await client.post(path, json={"reason": "x", "confirm": 1}, headers=headers)
+    done = await client.post(
+        path, json={"places": places, "confirm": 3, "reason": "by one person"}, headers=headers
+    )
+
+    assert bare.status == 400
+    assert await done.json() == {"revoked": 2, "kept": 1}
+
+
+async def test_the_screen_says_how_many_places_go_before_it_takes_them(
+    service: Service, site: Site, pages: Callable[..., Awaitable[Page]]
+) -> None:
+    await open_gate(service, skus={"mug": 90}, seats_max=0)
+    await execute(service, PLANT, FARM)
+    await service.operators.add("night", role="operator", password=PASSWORD)
+    await all_know(site.url)
+    page = await pages(viewport={"width": 390, "height": 844})
+    await sign_in_on_screen(page, site.url, "night")
+
+    await page.goto(f"{site.url}/admin/screens/drop/suspicions")
+    rows = page.locator("#network-rows")
+    await expect(rows).to_contain_text("12 baskets not paid")
+    await check_page(page)
+    await rows.get_by_role("button", name="Take the places").click()
+    await expect(page.locator("#many-title")).to_have_text("Take 6 places away?")
+    await expect(page.locator("#many-yes")).to_be_disabled()
+    await page.fill("#many-reason", "drops everything")
+    await page.click("#many-yes")
+
+    await expect(page.locator("#networks-told")).to_contain_text("6 places taken away.")
+    await expect(rows.get_by_role("button")).to_have_count(0)

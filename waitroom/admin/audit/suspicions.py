@@ -1,0 +1,163 @@
+"""Suspicions of a room: networks that stand out, and taking many places away at once.
+
+The screen *Suspicions* shows what was seen, how often and since when. The operator decides: an
+office or a carrier may look like a bot farm. Each place that is taken away is on record like a
+single one, with the reason.
+"""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Literal, TypedDict
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.described import described
+from inventory.kit.doors.texts import Note, is_visible
+from inventory.kit.http import json_response, read_body
+from inventory.kit.problem import BadRequest
+from inventory.refusals import ChangedMeanwhile, RoomArchived
+from waitroom.admin.accounts.guard import Guard
+from waitroom.admin.accounts.sign_in import Operator
+from waitroom.desk.board import Board
+from waitroom.store.place_store import NetworkOnFile, PlaceStore
+
+# One call takes so many places away; what a network has beyond them is for the next.
+REVOKED_MAX = 200
+SHOWN_MAX = 100
+
+Signal = Literal["unpaid", "declined", "at_once", "sessions"]
+
+
+class NetworkSuspected(TypedDict):
+    """What sessions of one network did in the room."""
+
+    # A keyed hash of the network. It tells nothing about the address.
+    network: str
+    # The signals that it stands out by, the reasons why it is shown.
+    signals: list[Signal]
+    # Its first claim.
+    since: datetime
+    # Its sessions, and those of them that are open.
+    sessions: int
+    inside: int
+    # Calls that were claimed within a second.
+    at_once: int
+    # Units in its open baskets; its baskets that were paid, and those that ended unpaid.
+    held: int
+    paid: int
+    unpaid: int
+    # Payments that were declined.
+    declined: int
+
+
+class Suspicions(msgspec.Struct, frozen=True, kw_only=True):
+    """The networks that stand out, the most striking first, a hundred at most."""
+
+    networks: list[NetworkSuspected]
+
+
+class PlaceNamed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    line: Annotated[str, Meta(min_length=1, max_length=64)]
+    number: Annotated[int, Meta(ge=1, le=2**53)]
+
+
+class ManyRevoked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The body of POST: a network's open sessions, or the places of a list, and why.
+
+    `confirm` is how many places these are. If there are others by now, none is taken away.
+    """
+
+    reason: Note
+    confirm: Annotated[int, Meta(ge=1, le=REVOKED_MAX)]
+    network: Annotated[str, Meta(pattern="^[0-9a-f]{16}$")] | None = None
+    places: Annotated[list[PlaceNamed], Meta(min_length=1, max_length=REVOKED_MAX)] | None = None
+
+
+class Revocations(msgspec.Struct, frozen=True, kw_only=True):
+    """How many places were taken away, and how many stayed: paid for, over or unknown."""
+
+    revoked: int
+    kept: int
+
+
+_MANY = decoder(ManyRevoked)
+
+
+class SuspicionsAdmin:
+    """The operators' API of a room's suspicions."""
+
+    def __init__(self, guard: Guard, *, board: Board, places: PlaceStore) -> None:
+        self._guard = guard
+        self._board = board
+        self._places = places
+
+    def routes(self) -> list[web.RouteDef]:
+        as_role, room = self._guard.as_role, "/admin/rooms/{room}"
+        return [
+            web.get(f"{room}/suspicions", as_role("viewer", self.read, scope=("figures", "rooms"))),
+            web.post(f"{room}/revocations", as_role("operator", self.revoke, scope="rooms")),
+        ]
+
+    @described(answer=Suspicions)
+    async def read(self, request: web.Request, operator: Operator) -> web.Response:
+        """List the networks that stand out in a room, by keyed hashes of them."""
+        view = await self._board.find(request.match_info["room"])
+        found = await self._places.suspicions(view.rules.room_id, SHOWN_MAX)
+        return json_response(Suspicions(networks=[_told(network) for network in found]))
+
+    @described(body=ManyRevoked, answer=Revocations, refusals=(ChangedMeanwhile, RoomArchived))
+    async def revoke(self, request: web.Request, operator: Operator) -> web.Response:
+        """Take many places away; their sessions end, and each is on record with the reason.
+
+        Their holders are told so, and can name their reference. Places with a payment under way,
+        and those that are over, stay as they are.
+        """
+        view = await self._board.find(request.match_info["room"])
+        body = await read_body(request, _MANY)
+        if not is_visible(body.reason):
+            raise BadRequest("Say why the places are taken away; it goes on record.")
+        if (body.network is None) == (body.places is None):
+            raise BadRequest('Say either {"network": "…"} or {"places": […]}.')
+        if body.network is not None:
+            mark = bytes.fromhex(body.network)
+            named = await self._places.of_network(view.rules.room_id, mark, REVOKED_MAX)
+        else:
+            named = list(dict.fromkeys((one.line, one.number) for one in body.places or ()))
+        if body.confirm != len(named):
+            raise ChangedMeanwhile(_now(len(named)), places=len(named))
+        revoked = 0
+        for line, number in named:
+            verdict = await self._places.revoke(
+                view.room, line, number, who=operator.name, reason=body.reason
+            )
+            if verdict == "archived":
+                raise RoomArchived
+            revoked += verdict == "revoked"
+        await self._board.refresh_places()
+        return json_response(Revocations(revoked=revoked, kept=len(named) - revoked))
+
+
+def _told(network: NetworkOnFile) -> NetworkSuspected:
+    return {**asdict(network), "signals": signals_of(network)}  # type: ignore[typeddict-item]
+
+
+def signals_of(network: NetworkOnFile) -> list[Signal]:
+    """Return what a network stands out by; `suspicions` in the database looks for the same."""
+    found: list[Signal] = []
+    if network.unpaid >= 2 * network.paid + 10:
+        found.append("unpaid")
+    if network.declined >= 2 * network.paid + 10:
+        found.append("declined")
+    if network.at_once >= 5 and 2 * network.at_once > network.sessions:
+        found.append("at_once")
+    if network.sessions >= 30:
+        found.append("sessions")
+    return found
+
+
+def _now(places: int) -> str:
+    is_one = places == 1
+    return f"{'This is' if is_one else 'These are'} {places} place{'' if is_one else 's'} now."
