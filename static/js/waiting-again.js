@@ -1,4 +1,5 @@
 import { addressOf } from "./api.js";
+import { say } from "./words.js";
 
 /** Later answers are told as refusals: a room that goes on asking is of no use to a shopper. */
 const ANSWERS_MAX = 6;
@@ -17,7 +18,9 @@ export async function again(answer, send, tell) {
       answer = await send({ proof: await proofFor(data) });
     } else if (!ok && data?.code === "check_needed") {
       tell(data.detail, "join", true);
-      answer = await send({ check: await (await import("./waiting-check.js")).pass(data) });
+      const token = await (await import("./waiting-check.js")).pass(data);
+      if (!token) return { ok, data: { ...data, detail: say("The check could not be loaded. Please allow it in this browser, then try again.") } };
+      answer = await send({ check: token });
     // The refusal has set the cookie again; it is sent back now.
     } else if (!ok && data?.code === "cookies_needed" && !at) answer = await send({});
     else return answer;

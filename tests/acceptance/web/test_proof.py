@@ -74,6 +74,16 @@ async def test_a_pressed_network_solves_a_challenge_for_each_place(
     assert line["tail"] == 1
 
 
+async def test_an_address_that_works_for_nothing_gets_what_an_office_takes(
+    service: Service, client: Client
+) -> None:
+    await open_pressed(service, 0)
+
+    statuses = [(await join(client))[0] for _ in range(40)]
+
+    assert statuses == [201] * 30 + [428] * 10
+
+
 async def test_nothing_is_asked_in_quiet_times_nor_where_the_rules_say_never(
     service: Service, client: Client
 ) -> None:
