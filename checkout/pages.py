@@ -38,7 +38,7 @@ from inventory.kit.language.asked import ROOM_LANGUAGE, language_of
 from inventory.kit.limits.classes import HOLDS, PAYMENTS, limited_as
 from inventory.kit.pages import CSP, PERMISSIONS, Pages
 from inventory.kit.problem import Refusal
-from inventory.refusals import PaymentRunning, SessionOver, UnknownHold
+from inventory.refusals import PaymentRunning, SessionBound, SessionOver, UnknownHold
 
 # Stripe's script, which may come from Stripe alone, draws its fields in frames, and so do banks at
 # which a shopper confirms.
@@ -177,10 +177,12 @@ class CheckoutPages:
             with suppress(SessionOver):
                 view = await self._checkout.orders.session(session.session_id)
                 request[ROOM_LANGUAGE] = view.language
+        has_left = view is not None and view.end_reason == "left"
         context = {
             "reason": refusal.told(language_of(request)),
             "room": session.room if session else refusal.fields.get("room"),
             "view": view,
+            "elsewhere": isinstance(refusal, SessionBound),
             "sells": view is None or await self._shelves.sells(view.room),
             "bought": await self._checkout.orders.bought(session.session_id) if session else [],
         }
@@ -189,7 +191,7 @@ class CheckoutPages:
             context,
             title="Your session has ended",
             # A page that tells an outcome is what was asked for.
-            status=200 if context["bought"] or (view and view.end_reason == "left") else 401,
+            status=200 if context["bought"] or has_left else refusal.status,
             request=request,
             room=view.room if view else None,
         )

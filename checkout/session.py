@@ -8,9 +8,10 @@ import msgspec
 
 from inventory.catalogue import ROOM
 from inventory.kit.doors.client_address import is_loopback
+from inventory.kit.holders.marks import Shows, bound, no_one, unbound
 from inventory.kit.language.language import phrase
 from inventory.kit.signing import Seal
-from inventory.refusals import SessionOver
+from inventory.refusals import SessionBound, SessionOver
 
 PURPOSE = "waitroom.session.1"
 _MARKING = b"waitroom.network.1"
@@ -56,13 +57,20 @@ class SessionSeal:
             return None
         return hmac.digest(self._marking_key, salt.bytes + network.encode(), "sha256")[:MARK_BYTES]
 
-    def sign(self, session: Session) -> str:
+    def sign(self, session: Session, mark: str = "") -> str:
+        """Return a token for the holder of this mark, or for each bearer without one."""
         came_for = f".{session.sku}" if session.sku else ""
-        return self._seal.sign(f"{session.session_id}.{session.room}{came_for}")
+        return self._seal.sign(bound(f"{session.session_id}.{session.room}{came_for}", mark))
 
-    def open(self, token: str) -> Session:
-        """Return the session; raises `SessionOver` for anything that we did not sign."""
-        match = _FORM.fullmatch(self._seal.open(token) or "")
+    def open(self, token: str, shows: Shows = no_one) -> Session:
+        """Return the session; `shows` says whether its bearer is the one that it is bound to.
+
+        Raises `SessionOver` for anything that we did not sign, and `SessionBound`.
+        """
+        text, mark = unbound(self._seal.open(token) or "")
+        match = _FORM.fullmatch(text)
         if match is None:
             raise SessionOver(phrase("There is no valid session with this request."))
+        if mark and not shows(mark):
+            raise SessionBound(room=match[2])
         return Session(session_id=int(match[1]), room=match[2], sku=match[3] or "")

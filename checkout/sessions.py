@@ -22,10 +22,12 @@ from inventory.kit.batcher import Batcher
 from inventory.kit.database import work_for
 from inventory.kit.doors.client import bearer
 from inventory.kit.doors.cookies import cookies_in, values_of
+from inventory.kit.holders.holders import Holders
+from inventory.kit.holders.marks import Shows
 from inventory.kit.language.language import phrase
 from inventory.kit.limits.limited import spend_as_bearer
 from inventory.kit.problem import Busy, Refusal
-from inventory.refusals import SessionOver
+from inventory.refusals import SessionBound, SessionOver
 
 SESSION_COOKIE = "waitroom_session_"
 
@@ -90,6 +92,7 @@ class Sessions:
     def __init__(self, seal: SessionSeal, orders: OrderStore, *, secure: bool) -> None:
         self.seal = seal
         self._orders = orders
+        self._holders = Holders(secure=secure)
         self._secure = secure
         self._prefix = _prefix(secure=secure)
         self._looks: Batcher[int, SessionView | None] = Batcher("session_looks", self._look_up)
@@ -109,9 +112,9 @@ class Sessions:
 
     def kept(self, request: web.Request, room: str) -> Session | None:
         """Return the session that a browser keeps of a room, be it over or not, or None."""
-        lines = request.headers.getall("Cookie", ())
+        lines, shows = request.headers.getall("Cookie", ()), self._holders.shows(request)
         for value in values_of(lines, session_cookie(room, secure=self._secure)):
-            session = self._opened(value)
+            session = self._own(value, shows)
             if session is not None and session.room == room:
                 return session
         return None
@@ -170,11 +173,12 @@ class Sessions:
 
         Requests that come together cost one question to the database.
         """
-        token = bearer(request)
-        found = [] if token is None else [self._opened(token)]
-        lines = request.headers.getall("Cookie", ())
-        found += map(self._opened, values_of(lines, session_cookie(room, secure=self._secure)))
-        for session in found:
+        token, lines = bearer(request), request.headers.getall("Cookie", ())
+        shows = self._holders.shows(request)
+        tokens = [] if token is None else [token]
+        tokens += values_of(lines, session_cookie(room, secure=self._secure))
+        for one in tokens:
+            session = self._own(one, shows)
             if session is not None and session.room == room:
                 view = await self._looks.submit(session.session_id)
                 if view is not None and view.state == "claimed" and view.seconds_left > 0:
@@ -192,8 +196,8 @@ class Sessions:
     def carried(self, request: web.Request) -> list[Session]:
         """Return the sessions of a request in the room that it names, or in all rooms.
 
-        Raises `SessionOver` for a request without any, and `TooManyRequests` for a bearer who asks
-        too often.
+        Raises `SessionOver` for a request without any, `SessionBound` where all of them are another
+        browser's, and `TooManyRequests` for a bearer who asks too often.
         """
         carried = self._carried(request)
         spend_as_bearer(request, f"session:{carried[0].session_id}")
@@ -201,9 +205,10 @@ class Sessions:
 
     def _carried(self, request: web.Request) -> list[Session]:
         named = request.query.get("room") if request.query_string else None
-        token = bearer(request)
+        token, shows = bearer(request), self._holders.shows(request)
+        others: list[SessionBound] = []
         if token is not None:
-            found = self._opened(token)
+            found = self._own(token, shows, others)
             if found is not None:
                 return [_in_room(found, named)]
         # A bearer token that is no session may be another service's; then the cookies count.
@@ -211,19 +216,32 @@ class Sessions:
         kept = [
             session
             for value in dict.fromkeys(v for name, v in sent if name.startswith(self._prefix))
-            if (session := self._opened(value))
+            if (session := self._own(value, shows, others))
         ]
         if named is not None:
             kept = [session for session in kept if session.room == named]
+            others = [refusal for refusal in others if refusal.fields["room"] == named]
+        if not kept and others:
+            raise others[0]
         if not kept:
             raise SessionOver(phrase("This needs a session: claim your place first."), room=named)
         return kept
 
-    def _opened(self, token: str) -> Session | None:
+    def _own(
+        self, token: str, shows: Shows, others: list[SessionBound] | None = None
+    ) -> Session | None:
+        """Return the session of a token, None for one that is no right of its bearer.
+
+        What is said of those that belong to other browsers is added to `others`.
+        """
         try:
-            return self.seal.open(token)
+            return self.seal.open(token, shows)
+        except SessionBound as refusal:
+            if others is not None:
+                others.append(refusal)
         except SessionOver:
-            return None
+            pass
+        return None
 
 
 def _in_room(session: Session, named: str | None) -> Session:

@@ -47,6 +47,11 @@ class SessionOver(Refusal):
     title = "This session has ended. To buy more, please join the line again."
 
 
+class SessionBound(SessionOver):
+    code, status = "session_bound", 403
+    title = "This session works only in the browser or app that opened it. Please go on there."
+
+
 class UnknownHold(Refusal):
     code, status = "not_found", 404
     title = "These items are not held in this session. Please choose them again."

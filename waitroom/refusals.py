@@ -93,13 +93,17 @@ class NoTicket(Refusal):
 
 
 class LineOver(NoTicket):
-    code, status = "line_over", 410
-    title = "The line was restarted. Please join again."
+    code, status, title = "line_over", 410, "The line was restarted. Please join again."
 
 
 class TicketMoved(Refusal):
     code, status = "ticket_moved", 410
     title = "This place has moved to another device. Please go on there."
+
+
+class TicketBound(Refusal):
+    code, status = "ticket_bound", 403
+    title = "This ticket works only where it was taken. A code from there moves the place here."
 
 
 class OtherTicket(Refusal):
@@ -108,8 +112,7 @@ class OtherTicket(Refusal):
 
 
 class TicketLeft(Refusal):
-    code, status = "ticket_left", 410
-    title = "This place was given up. You can take a new number."
+    code, status, title = "ticket_left", 410, "This place was given up. You can take a new number."
 
 
 class TicketOver(Refusal):

@@ -9,6 +9,7 @@ package. They know nothing of rooms, orders or stock.
 | `batcher` | one engine call for all requests of a tick |
 | `database` | the pool and each room's share of it, named queries, errors of an absent engine |
 | `doors` | values that come in: moments, names, origins, and what a client accepts |
+| `holders` | the browser or app that a token is bound to |
 | `http` | bodies in, JSON and problem+json out, the middleware around every request |
 | `language` | the languages of pages: catalogues, the choice, numbers and moments |
 | `lease` | who may work on something now, and when it is tried again |

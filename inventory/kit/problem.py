@@ -87,6 +87,11 @@ class IdempotencyKeyReused(Refusal):
     title = "This Idempotency-Key was used before with another body."
 
 
+class ClientKeyWeak(Refusal):
+    code, status = "client_key_weak", 400
+    title = "A Waitroom-Client-Key has 32 to 128 random hex digits. Please send another one."
+
+
 class NotFound(Refusal):
     code, status, title = (
         "not_found",

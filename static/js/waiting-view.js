@@ -13,7 +13,7 @@ const NEWS = {
   claimed: sells ? say("You are through. Continue to checkout.") : say("You are through. You may go on."), sold_out: say("Everything is sold."), left: say("You left the line."), left_draw: say("You left the draw."),
   over: say("This ticket is used up"), ended: say("This room has ended. Thank you for coming."),
   entered: say("You are in the draw. It decides the order."), drawing: say("The entries are closed. The order is being drawn."),
-  moved: say("Your place is on another device now."), revoked: say("The organiser took this place back."), lost: say("This browser has lost your ticket"),
+  moved: say("Your place is on another device now."), revoked: say("The organiser took this place back."), lost: say("This browser has lost your ticket"), elsewhere: say("This ticket belongs to another browser"),
 };
 // The sentences for the room's states stand in the template, for browsers with and without a script.
 export const said = (id, key) => $(id).dataset[key.replace(/_./g, (sign) => sign[1].toUpperCase())];
@@ -30,7 +30,7 @@ export const isDrawing = (status) => BEFORE.includes(status) && $("room").datase
  */
 export function viewOf(mine, status) {
   if (["none", "waiting", "entered", "aside"].includes(mine) && CALLS_NOBODY.includes(status)) return status;
-  if (["lost", "left", "over"].includes(mine) && status === "ended") return status;
+  if (["lost", "elsewhere", "left", "over"].includes(mine) && status === "ended") return status;
   return mine === "entered" && !BEFORE.includes(status) ? "drawing" : mine;
 }
 

@@ -1,4 +1,4 @@
-import { ask, addressOf, NoAnswer } from "./api.js";
+import { ask, addressOf, newKey, NoAnswer } from "./api.js";
 import { ageOf, countdown, pauseAfter, stopwatch, TURN_PAUSE_S, usualPause, within } from "./clock.js";
 import { wire } from "./waiting-forms.js";
 import { keepTrace, trace, watch } from "./waiting-line.js";
@@ -9,14 +9,14 @@ import { say } from "./words.js";
 import { drawSkus } from "./waiting-skus.js";
 import { $, BEFORE, CALLS_NOBODY, drawDrawn, drawFirst, drawJoining, drawRoom, drawTicket, isDrawing, show, tick, viewOf } from "./waiting-view.js";
 
-const { room, stateUrl, ticket, claim, asks, sku } = $("room").dataset;
+const { room, stateUrl, ticket, claim, asks, invited, sku } = $("room").dataset;
 const base = `/rooms/${encodeURIComponent(room)}`;
-const TURN = ["called", "missed", "claimed"], OVER = ["left", "over", "sold_out", "ended", "moved", "lost", "revoked"];
+const TURN = ["called", "missed", "claimed"], OVER = ["left", "over", "sold_out", "ended", "moved", "lost", "elsewhere", "revoked"];
 
 let view = $("room").dataset.view, status = $("state-word").dataset.state;
-let me = null, token = "", doc = null, refused = view === "moved" ? view : "none", barred = !!asks, joined = false, asked = !ticket;
+let me = null, token = "", doc = null, refused = ["moved", "elsewhere"].includes(view) ? view : "none", barred = !!(asks || invited), joined = false, asked = !ticket;
 let age = null, left = null, exchange = null, warned = false, failures = 0, seen = 0, notBefore = () => 0, timer = 0, dueAt = 0, running = false;
-const course = watch(room), joining = { there: true, body: sku && { sku } };
+const course = watch(room), key = window.clientKey ?? newKey().replaceAll("-", ""), joining = { there: true, body: sku && { sku }, headers: { "Waitroom-Client-Key": key } };
 const myLine = () => doc?.lines.find((line) => line.line === me?.line);
 const joinable = () => !me && !joined && !barred && refused === "none" && status !== "scheduled" && !OVER.includes(view);
 
@@ -25,7 +25,7 @@ async function join() {
   // A second tab joins as the same shopper, by the browser's cookie. The head of the page may have asked already.
   let { ok, data } = await ask("POST", `${base}/tickets`, { ...joining, early: window.joining?.() });
   // The room asks for something that the page has, or can make.
-  if (/^(cookies|proof|check)_needed$/.test(data?.code)) ({ ok, data } = await (await import("./waiting-again.js")).again({ ok, data }, (more) => ask("POST", `${base}/tickets`, { there: true, body: { ...joining.body, ...more } }), tell));
+  if (/^(cookies|proof|check)_needed$/.test(data?.code)) ({ ok, data } = await (await import("./waiting-again.js")).again({ ok, data }, (more) => ask("POST", `${base}/tickets`, { ...joining, body: { ...joining.body, ...more } }), tell));
   joined = ok;
   if (ok) return keep(data);
   delete $("room").dataset.joins;
@@ -45,7 +45,7 @@ async function readMe() {
   me = null;
   if (anew) { begin(); joined = false; draw(); tell(data.detail); }
   else if (["ticket_moved", "other_ticket"].includes(data?.code)) refused = "moved";
-  else if ((joined || ticket) && !await (await import("./waiting-lost.js")).recover(base, token, tell, keep)) refused = "lost";
+  else if ((joined || ticket) && !await (await import("./waiting-lost.js")).recover(base, token, key, tell, keep)) refused = data?.code === "ticket_bound" ? "elsewhere" : "lost";
 }
 
 function keep(data) {
@@ -162,7 +162,7 @@ const act = (verb) => async (form) => {
 function begin() {
   course.forget();
   keepTrace(room, null);
-  [me, token, refused, barred] = [null, "", "none", false];
+  [me, token, refused, barred] = [null, "", "none", !!invited];
 }
 
 const ACTIONS = {
@@ -185,7 +185,7 @@ const ACTIONS = {
 wire(ACTIONS);
 
 /** A shopper who returns to the page asks for the ticket too: it may have moved, or been revoked. */
-const look = () => { asked = refused !== "lost" && !me || OVER.includes(me?.status); return cycle(); };
+const look = () => { asked = !["lost", "elsewhere"].includes(refused) && !me || OVER.includes(me?.status); return cycle(); };
 
 $("check").hidden = false;
 $("check").onclick = async () => { await look(); tellLook(failures > 0); };

@@ -13,6 +13,7 @@ import structlog
 from inventory.catalogue import ROOM
 from inventory.kit.batcher import Batcher
 from inventory.kit.database import work_for
+from inventory.kit.holders.marks import Shows, no_one
 from inventory.kit.language.language import phrase
 from inventory.kit.problem import Busy, EngineDown, NotFound, Refusal
 from waitroom.desk.joining.join_desk import JoinDesk
@@ -236,14 +237,13 @@ class Board:
             raise EngineDown
         return sorted(self.rooms.values(), key=lambda view: view.room)
 
-    def ticket_of(self, view: RoomView, token: str | None) -> Ticket:
-        """Return the ticket of one of this room's lines; raises `NoTicket` or `TicketMoved`.
+    def ticket_of(self, view: RoomView, token: str, shows: Shows = no_one) -> Ticket:
+        """Return the ticket of one of this room's lines.
 
-        After the draw an entry's ticket counts as a ticket for its number.
+        `shows` says whether its bearer is the one that it is bound to. After the draw an entry's
+        ticket counts as a ticket for its number. Raises `NoTicket`, `TicketBound` or `TicketMoved`.
         """
-        if token is None:
-            raise NoTicket
-        ticket = self.seal.open(token)
+        ticket = self.seal.open(token, shows)
         if ticket.line_id in view.former_lines:
             raise LineOver
         if ticket.line_id not in view.lines:
@@ -368,7 +368,6 @@ class Board:
             room=room.room,
             room_id=room.room_id,
             store=self._store,
-            seal=self.seal,
         )
         return LineView(rules=rules, desk=desk)
 

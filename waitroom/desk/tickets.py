@@ -57,13 +57,12 @@ _CLAIM_REFUSALS: dict[str, type[Refusal]] = {
 
 
 class OpenedSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A claimed session: its token, its deadline, and the seconds left until then.
+    """A claimed session, its deadline, and the seconds left until then.
 
     A repeated claim gets the same session, which is not `fresh`.
     """
 
-    session_id: int
-    token: str
+    session: Session
     expires_at: datetime | None
     seconds_left: float
     fresh: bool
@@ -145,19 +144,13 @@ class Tickets:
                 # The draw may have been made since: then the place has a number now.
                 ticket = self.board.drawn(view, place.ticket)
                 if await self.still_good(ticket):
-                    return msgspec.structs.replace(
-                        place, ticket=ticket, token=self.token_of(ticket)
-                    )
+                    return msgspec.structs.replace(place, ticket=ticket)
                 await self._entrance.release(view, admitted, given=place.ticket, now=ticket)
             except InvitationUsed:
                 asked = self._entrance.without_invitation(asked)
             else:
                 key = _key_after(place.ticket)
         raise TooManyRequests(headers={"Retry-After": "60"})
-
-    def token_of(self, ticket: Ticket) -> str:
-        """Return the signed token of a ticket."""
-        return self.board.seal.sign(ticket)
 
     async def place_on_file(self, ticket: Ticket) -> PlaceOnFile:
         """Return a ticket's place as the database has it now."""
@@ -186,10 +179,8 @@ class Tickets:
         claimed = await self._claims.of(view.room).submit(_Claim(ticket=ticket, network=mark))
         if claimed.verdict != "claimed":
             raise _CLAIM_REFUSALS[claimed.verdict]
-        session = Session(session_id=claimed.session_id, room=view.room, sku=ticket.sku)
         return OpenedSession(
-            session_id=session.session_id,
-            token=self._sessions.sign(session),
+            session=Session(session_id=claimed.session_id, room=view.room, sku=ticket.sku),
             expires_at=claimed.expires_at,
             seconds_left=claimed.seconds_left,
             fresh=claimed.fresh,

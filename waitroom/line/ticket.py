@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from inventory.kit.holders.marks import Shows, bound, no_one, unbound
 from inventory.kit.signing import Seal
-from waitroom.refusals import NoTicket
+from waitroom.refusals import NoTicket, TicketBound
 
 PURPOSE = "waitroom.ticket.1"
 TICKET_ID_BYTES = 16
@@ -69,17 +70,19 @@ class TicketSeal:
     def __init__(self, secret_keys: Sequence[bytes]) -> None:
         self._seal = Seal(secret_keys, PURPOSE)
 
-    def sign(self, ticket: Ticket) -> str:
-        return self._seal.sign(ticket.text())
+    def sign(self, ticket: Ticket, mark: str = "") -> str:
+        """Return a token for the holder of this mark, or for each bearer without one."""
+        return self._seal.sign(bound(ticket.text(), mark))
 
-    def sign_text(self, text: str) -> str:
-        """Sign a canonical form that is already at hand."""
-        return self._seal.sign(text)
+    def open(self, token: str, shows: Shows = no_one) -> Ticket:
+        """Return the ticket; `shows` says whether its bearer is the one that it is bound to.
 
-    def open(self, token: str) -> Ticket:
-        """Return the ticket; raises `NoTicket` for a token that this service did not sign."""
-        text = self._seal.open(token)
-        ticket = None if text is None else parse_ticket(text)
+        Raises `NoTicket` for a token that this service did not sign, and `TicketBound`.
+        """
+        text, mark = unbound(self._seal.open(token) or "")
+        ticket = parse_ticket(text)
         if ticket is None:
             raise NoTicket
+        if mark and not shows(mark):
+            raise TicketBound
         return ticket

@@ -151,7 +151,7 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
 def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
     """Return the line's part: tickets, places, returns, and the pages from shop to checkout."""
     board, tickets, catalogue = service.board, service.tickets, service.catalogue
-    credentials = Credentials(board, secure=service.settings.secure)
+    credentials = Credentials(board, service.checkout.sessions.seal, secure=service.settings.secure)
     mail_offered = service.mail_sender is not None
     returns = Returns(tickets, store=service.lines, mail_offered=mail_offered)
     returns_api = ReturnsApi(returns, credentials, board=board)

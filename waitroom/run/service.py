@@ -172,7 +172,7 @@ def build_service(
         known_users=known_users,
         passes=Passes(stores.pass_store, gates, keys=pass_keys, issuer=settings.base_url),
         revocations=Revocations(stores.pass_store, pass_keys),
-        returning=_returning(settings, secrets, gates, known_users, sessions),
+        returning=_returning(settings, secrets, gates, known_users),
         entrance=entrance,
         networks=networks,
         tickets=Tickets(
@@ -238,13 +238,12 @@ def _returning(
     secrets: Secrets,
     gates: Gates,
     known_users: KnownUsers,
-    sessions: SessionSeal,
 ) -> Returning:
     return Returning(
         gates,
         known_users,
         ReturnSeal(secrets.keys),
-        hand_overs=HandOvers(gates, HandOverSeal(secrets.keys), sessions),
+        hand_overs=HandOvers(gates, HandOverSeal(secrets.keys)),
         own=origin_of(settings.public_url),
     )
 

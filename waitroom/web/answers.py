@@ -93,10 +93,10 @@ def state_url(view: RoomView) -> str:
     return f"/rooms/{view.room}/state"
 
 
-def joined_body(view: RoomView, place: Place) -> JoinedBody:
-    """Return the answer to a join."""
+def joined_body(view: RoomView, place: Place, token: str) -> JoinedBody:
+    """Return the answer to a join; `token` is the ticket as its shopper gets it."""
     if place.ticket.entered:
-        return _entered_body(view, place)
+        return _entered_body(view, place, token)
     ticket, number = place.ticket, place.ticket.number
     line = view.line_of(ticket)
     ahead = max(number - (line.head if line else 0), 0)
@@ -106,7 +106,7 @@ def joined_body(view: RoomView, place: Place) -> JoinedBody:
         # It was not called as it joined, whatever a newer document says of its number.
         ahead = max(ahead, 1)
     return JoinedBody(
-        ticket=place.token,
+        ticket=token,
         line=view.name_of(ticket),
         behind=is_behind(view, ticket) or UNSET,
         number=number,
@@ -133,10 +133,10 @@ def told_later(body: JoinedBody, standing: TicketStanding) -> JoinedBody:
     )
 
 
-def _entered_body(view: RoomView, place: Place) -> JoinedBody:
+def _entered_body(view: RoomView, place: Place, token: str) -> JoinedBody:
     standing = entered_standing(view, place.ticket)
     return JoinedBody(
-        ticket=place.token,
+        ticket=token,
         line=standing.line,
         behind=standing.behind,
         number=standing.number,

@@ -4,14 +4,14 @@ Browsers carry them in cookies, programs as a bearer token. Only this module kno
 names and flags, and so it also reads which version of the state document a client has seen.
 """
 
-import re
-import secrets
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 
 from aiohttp import web
 
+from checkout.session import Session, SessionSeal
 from checkout.sessions import session_cookie
 from inventory.kit.doors.client import bearer, client_network
 from inventory.kit.doors.cookies import (
@@ -20,73 +20,48 @@ from inventory.kit.doors.cookies import (
     RoomCookie,
     cookies_in,
     surplus,
-    values_of,
 )
 from inventory.kit.doors.keys import is_unique
-from inventory.kit.doors.query import Whole
+from inventory.kit.holders.holders import Given, Holders, by_page, new_id
+from inventory.kit.holders.marks import mark_of_app
 from inventory.kit.http import idempotency_key
 from inventory.kit.language.asked import ROOM_LANGUAGE
 from inventory.kit.limits.limited import spend_as_bearer
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.entrance import Brought
-from waitroom.desk.standing import TicketStanding
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import (
     CookiesNeeded,
     IdempotencyKeyWeak,
     LineOver,
     NoTicket,
+    TicketBound,
     TicketMoved,
 )
+from waitroom.web.waiting.notes import COOKIE_MAX_AGE_S, Notes, cookie_lines, sent
 
 COOKIES = "waitroom_"
 TICKET_COOKIE = "waitroom_ticket_"
 INVITATION_COOKIE = "waitroom_invitation_"
 # Connectors on the sites look for this name.
 PASS_COOKIE = "waitroom_pass_"  # noqa: S105 - the name of a cookie
-VISITOR_COOKIE = "waitroom_visitor"
-VISITOR_BYTES = 16
-_VISITOR = re.compile(rf"[0-9a-f]{{{2 * VISITOR_BYTES}}}")
-COOKIE_MAX_AGE_S = 7 * 24 * 3600
-# Sent under the room's own path alone, so that many rooms make no request longer.
-SEEN_COOKIE = "waitroom_seen"
-# No worker lags behind another for this long.
-SEEN_MAX_AGE_S = 3600
-# Says under the same path that this browser has left an address, so that its pages ask for it.
-MAILED_COOKIE = "waitroom_mailed"
-# Keeps what a shopper came for while they sign in at the shop or look for their invitation.
-CHOICE_COOKIE = "waitroom_choice"
-CHOICE_MAX_AGE_S = 3600
-# Keeps where a shopper wants to go once they are let in, signed.
-RETURN_COOKIE = "waitroom_return"
-# Keeps a stamp that counts as a proof once the browser has waited.
-STAMP_COOKIE = "waitroom_stamp"
-# Greater than any document's version, and exact in every JSON reader.
-VERSION_MAX = 2**53
-_VERSION_DIGITS_MAX = 16
 # The sign between name and value, and what stands between two cookies.
 _COOKIE_FRAME = 3
+# What a request is told whose ticket gives it no place here, although it may have had one.
+NOT_HERE = (NoTicket, TicketMoved, TicketBound)
 
 
-VERSION = Whole(
-    name="version",
-    text="The latest version of the state document that the client has seen. The place in the "
-    "answer is then of that version or a later one, so it never rises.",
-    default=0,
-    low=0,
-    high=VERSION_MAX,
-)
-
-
-class Credentials:
+class Credentials(Notes):
     """Reads a shopper's credentials from requests and writes them into responses.
 
     `secure` is for sites on https: the cookies are then bound to the host.
     """
 
-    def __init__(self, board: Board, *, secure: bool) -> None:
+    def __init__(self, board: Board, sessions: SessionSeal, *, secure: bool) -> None:
         self._board = board
-        self._secure = secure
+        self._sessions = sessions
+        self.holders = Holders(secure=secure)
+        super().__init__(secure=secure)
         self._prefix = "__Host-" if secure else ""
         flags = f"HttpOnly; Max-Age={COOKIE_MAX_AGE_S}; Path=/; SameSite=Lax"
         self._flags = f"{flags}; Secure" if secure else flags
@@ -109,55 +84,72 @@ class Credentials:
         """Return the ticket that a request carries.
 
         A bearer token that is no ticket may be another service's; then the cookie counts. Raises
-        `NoTicket` or `TicketMoved`, and `TooManyRequests` for a bearer who asks too often.
+        the refusals of `NOT_HERE`, and `TooManyRequests` for a bearer who asks too often.
         """
-        ticket = self._first_good(self._tokens(request, view), view)
+        ticket = self._first_good(request, self._tokens(request, view), view)
         spend_as_bearer(request, ticket.place_text())
         return ticket
 
-    def _first_good(self, tokens: Iterable[str], view: RoomView) -> Ticket:
-        refusal: NoTicket | None = None
+    def _first_good(self, request: web.Request, tokens: Iterable[str], view: RoomView) -> Ticket:
+        refusal: NoTicket | TicketBound | None = None
+        shows = self.holders.shows(request)
         for token in tokens:
             try:
-                return self._board.ticket_of(view, token)
-            except NoTicket as error:
+                return self._board.ticket_of(view, token, shows)
+            except (NoTicket, TicketBound) as error:
                 # The first that says more than that it is no ticket of this room is told.
-                refusal = refusal if isinstance(refusal, LineOver) else error
+                refusal = refusal if isinstance(refusal, LineOver | TicketBound) else error
         raise refusal or NoTicket()
 
     def ticket_if_any(self, request: web.Request, view: RoomView) -> Ticket | None:
-        """Return the ticket that a request carries, None for none; raises `TicketMoved`."""
+        """Return the ticket that a request carries, None for none.
+
+        Raises `TicketMoved` and `TicketBound`: such a request gets no other place unasked.
+        """
         tokens = self._tokens(request, view)
         if not tokens:
             return None
         try:
-            return self._first_good(tokens, view)
+            return self._first_good(request, tokens, view)
         except NoTicket:
             return None
 
     def _tokens(self, request: web.Request, view: RoomView) -> list[str]:
         token = bearer(request)
-        sent = _sent(request, self._ticket_cookie(view.room))
-        return sent if token is None else [token, *sent]
+        kept = sent(request, self._ticket_cookie(view.room))
+        return kept if token is None else [token, *kept]
 
     def former_ticket(self, request: web.Request, view: RoomView) -> tuple[Ticket | None, bool]:
         """Return the ticket of a request, if it carries one, and whether the place is still its.
 
-        A ticket whose place moved to another device is returned too.
+        A ticket whose place moved to another device is returned too. One that is bound to another
+        browser is none of this browser's.
         """
         try:
             return self.ticket_of(request, view), True
-        except TicketMoved:
-            return self._opened(_sent(request, self._ticket_cookie(view.room))), False
-        except NoTicket:
+        except (NoTicket, TicketBound):
             return None, False
+        except TicketMoved:
+            return self._moved(request, view), False
 
-    def _opened(self, tokens: Iterable[str]) -> Ticket | None:
-        """Return the first ticket among these that this service has signed."""
-        for token in tokens:
-            with suppress(NoTicket):
-                return self._board.seal.open(token)
+    def _moved(self, request: web.Request, view: RoomView) -> Ticket | None:
+        """Return the ticket in a cookie that is this browser's, wherever its place is."""
+        shows = self.holders.shows(request)
+        for token in sent(request, self._ticket_cookie(view.room)):
+            with suppress(NoTicket, TicketBound):
+                return self._board.seal.open(token, shows)
         return None
+
+    def ticket_for(self, request: web.Request, ticket: Ticket) -> Given:
+        """Return a ticket as the sender of a request gets it; raises `ClientKeyWeak`."""
+        return self.holders.given(request, partial(self._board.seal.sign, ticket))
+
+    def session_for(
+        self, request: web.Request, session: Session, *, to_browser: bool = False
+    ) -> Given:
+        """Return a session as the sender of a request gets it; raises `ClientKeyWeak`."""
+        sign = partial(self._sessions.sign, session)
+        return self.holders.given(request, sign, to_browser=to_browser)
 
     def brought(
         self,
@@ -172,7 +164,7 @@ class Credentials:
         """Return what a join brings: its own fields first, then the cookie and the bearer token."""
         return Brought(
             invitation=invitation,
-            invitations_kept=tuple(_sent(request, self._invitation_cookie(view.room))),
+            invitations_kept=tuple(sent(request, self._invitation_cookie(view.room))),
             customer_token=customer_token
             or (_customer_token(request) if view.rules.join_by == "customer" else ""),
             network=client_network(request),
@@ -194,106 +186,59 @@ class Credentials:
     def repeat_key(self, request: web.Request, *, random: bytes = b"") -> str | None:
         """Return what recognises a repeated request: the client's key, else the browser's id.
 
-        Two strangers may both send `order-42`, and one must not get the ticket of the other. Such a
-        key counts within one browser, or beside one `random` value. An address would not do in
-        their place, since many people share one. Raises `IdempotencyKeyWeak`.
+        Two strangers may both send `order-42`, and one must not get the ticket of the other. A key
+        counts within the browser or the app that it came from. Where a request tells of neither,
+        the key has to name its client by itself, or with one `random` value. An address would not
+        do in their place, since many people share one. Raises `IdempotencyKeyWeak`, and
+        `ClientKeyWeak`.
         """
-        key, visitor = idempotency_key(request, required=False), self._visitor_of(request)
+        key, visitor = idempotency_key(request, required=False), self.holders.browser(request)
+        app = self.holders.app_key(request)
         if key is None:
             return f"v:{visitor}" if visitor else None
-        if is_unique(key):
-            return f"k:{key}"
         if visitor:
             return f"w:{visitor}:{key}"
+        if app:
+            return f"a:{mark_of_app(app)}:{key}"
+        if is_unique(key):
+            return f"k:{key}"
         if is_unique(shown := random.hex()):
             return f"r:{shown}:{key}"
         raise IdempotencyKeyWeak
 
-    def _visitor_of(self, request: web.Request) -> str:
-        """Return the browser's id, "" for none.
-
-        It has to be one that this service could have made; a client's own guess is not worth a key.
-        """
-        sent = _sent(request, self._visitor_cookie)
-        return next((visitor for visitor in sent if _VISITOR.fullmatch(visitor)), "")
-
-    def seen(self, request: web.Request) -> int:
-        """Return the latest version of the state document that a client has seen, 0 for none.
-
-        Scripts and programs name it in the query. A script names none at first; then the cookie
-        tells the version of the page that it stands on.
-        """
-        return max(VERSION.of(request.query), self.seen_on_page(request))
-
-    @staticmethod
-    def seen_on_page(request: web.Request) -> int:
-        """Return the version that a browser's last page showed, 0 for none."""
-        versions = [
-            min(int(text), VERSION_MAX)
-            for text in _sent(request, SEEN_COOKIE)
-            if text.isascii() and text.isdigit() and len(text) <= _VERSION_DIGITS_MAX
-        ]
-        return max(versions, default=0)
-
-    def keep_seen(
-        self, request: web.Request, response: web.StreamResponse, view: RoomView, version: int
-    ) -> None:
-        """Note the version of the place on a page, so that no reload shows a greater place."""
-        if version > self.seen_on_page(request):
-            self._note(response, view, f"{SEEN_COOKIE}={version}", max_age_s=SEEN_MAX_AGE_S)
-
-    @staticmethod
-    def asked_for_mail(request: web.Request) -> bool:
-        """Say whether this browser may have left an address in the room."""
-        return bool(_sent(request, MAILED_COOKIE))
-
-    def keep_mailed(self, response: web.StreamResponse, view: RoomView) -> None:
-        """Note that the place of this browser may have left an address."""
-        self._note(response, view, f"{MAILED_COOKIE}=1", max_age_s=COOKIE_MAX_AGE_S)
-
-    def keep_choice(self, response: web.StreamResponse, view: RoomView, sku: str) -> None:
-        """Note what a shopper came for who has to bring something before they can join."""
-        self._note(response, view, f"{CHOICE_COOKIE}={sku}", max_age_s=CHOICE_MAX_AGE_S)
-
-    def keep_return(self, response: web.StreamResponse, view: RoomView, token: str) -> None:
-        """Note where a shopper wants to go who waits here."""
-        self._note(response, view, f"{RETURN_COOKIE}={token}", max_age_s=COOKIE_MAX_AGE_S)
-
-    def keep_stamp(self, response: web.StreamResponse, view: RoomView, stamp: str) -> None:
-        """Keep a stamp that counts as a proof later, "" to forget it."""
-        max_age_s = CHOICE_MAX_AGE_S if stamp else 0
-        self._note(response, view, f"{STAMP_COOKIE}={stamp}", max_age_s=max_age_s)
-
-    @staticmethod
-    def stamp_of(request: web.Request) -> str:
-        return next(iter(_sent(request, STAMP_COOKIE)), "")
-
-    @staticmethod
-    def choice_of(request: web.Request, standing: TicketStanding | None) -> str:
-        """Return the SKU that a browser without a place came for before, "" for none."""
-        return next(iter(_sent(request, CHOICE_COOKIE)), "") if standing is None else ""
-
-    def _note(
-        self, response: web.StreamResponse, view: RoomView, cookie: str, *, max_age_s: int
-    ) -> None:
-        """Set a cookie that goes to this room alone."""
-        flags = f"HttpOnly; Max-Age={max_age_s}; Path=/rooms/{view.room}; SameSite=Lax"
-        secure = "; Secure" if self._secure else ""
-        response.headers.add("Set-Cookie", f"{cookie}; {flags}{secure}")
-
     def keep_ticket(
-        self, request: web.Request, response: web.StreamResponse, view: RoomView, token: str
+        self, request: web.Request, response: web.StreamResponse, view: RoomView, given: Given
     ) -> None:
-        self._keep(request, response, view.room, self._ticket_cookie(view.room), token)
+        self._keep_given(request, response, view, self._ticket_cookie(view.room), given)
+
+    def give_ticket(
+        self, request: web.Request, response: web.StreamResponse, view: RoomView, ticket: Ticket
+    ) -> None:
+        """Let the browser keep a ticket that a form of a page got it."""
+        self.keep_ticket(request, response, view, self.ticket_for(request, ticket))
 
     def forget_ticket(self, response: web.StreamResponse, view: RoomView) -> None:
         response.del_cookie(self._ticket_cookie(view.room), secure=self._secure)
 
     def keep_session(
-        self, request: web.Request, response: web.StreamResponse, view: RoomView, token: str
+        self, request: web.Request, response: web.StreamResponse, view: RoomView, given: Given
     ) -> None:
         name = session_cookie(view.room, secure=self._secure)
-        self._keep(request, response, view.room, name, token)
+        self._keep_given(request, response, view, name, given)
+
+    def _keep_given(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        view: RoomView,
+        name: str,
+        given: Given,
+    ) -> None:
+        """Set a cookie, and the one that its holder shows beside it, which must not go earlier."""
+        self._keep(request, response, view.room, name, given.kept)
+        if given.browser:
+            cookie = f"{self.holders.browser_cookie}={given.browser}; {self._flags}"
+            response.headers.add("Set-Cookie", cookie)
 
     def keep_pass(
         self, request: web.Request, response: web.StreamResponse, room: str, text: str
@@ -314,11 +259,11 @@ class Credentials:
         of an origin, or bring a key or a token. The refusal sets the cookie once more, for a
         browser that lost it meanwhile.
         """
-        if "Origin" not in request.headers and "Sec-Fetch-Site" not in request.headers:
+        if not by_page(request):
             return
         own = self._prefix + COOKIES
         if (
-            any(name.startswith(own) for name, _ in cookies_in(_cookie_lines(request)))
+            any(name.startswith(own) for name, _ in cookies_in(cookie_lines(request)))
             or "Idempotency-Key" in request.headers
             or bearer(request) is not None
         ):
@@ -326,11 +271,11 @@ class Credentials:
         raise CookiesNeeded(headers={"Set-Cookie": self._visitor()})
 
     def _visitor(self) -> str:
-        return f"{self._visitor_cookie}={secrets.token_hex(VISITOR_BYTES)}; {self._flags}"
+        return f"{self.holders.visitor_cookie}={new_id()}; {self._flags}"
 
     def keep_visitor(self, request: web.Request, response: web.StreamResponse) -> None:
         """Give a browser an id, unless it has one, so that a tab and its twin join once."""
-        if not self._visitor_of(request):
+        if not self.holders.browser(request):
             response.headers.add("Set-Cookie", self._visitor())
 
     def _keep(
@@ -347,14 +292,14 @@ class Credentials:
         """
         response.headers.add("Set-Cookie", f"{name}={value}; {self._flags}")
         size = len(name) + len(value) + _COOKIE_FRAME
-        if sum(map(len, _cookie_lines(request))) + size > OURS_BYTES_MAX:
+        if sum(map(len, cookie_lines(request))) + size > OURS_BYTES_MAX:
             for dropped in self._surplus(request, room, name, size):
                 response.headers.add("Set-Cookie", f"{dropped}=; {self._flags_of_none}")
 
     def _surplus(self, request: web.Request, room: str, name: str, size: int) -> list[str]:
         """Return the cookies of ours that have no place beside a new one of this size."""
         ours: Counter[str] = Counter()
-        for one, value in cookies_in(_cookie_lines(request)):
+        for one, value in cookies_in(cookie_lines(request)):
             if one.startswith(self._prefix + COOKIES) and one != name:
                 ours[one] += len(one) + len(value) + _COOKIE_FRAME
         kept = [
@@ -374,18 +319,6 @@ class Credentials:
 
     def _invitation_cookie(self, room: str) -> str:
         return f"{self._prefix}{INVITATION_COOKIE}{room}"
-
-    @property
-    def _visitor_cookie(self) -> str:
-        return self._prefix + VISITOR_COOKIE
-
-
-def _sent(request: web.Request, name: str) -> list[str]:
-    return values_of(_cookie_lines(request), name)
-
-
-def _cookie_lines(request: web.Request) -> Sequence[str]:
-    return request.headers.getall("Cookie", ())
 
 
 def _customer_token(request: web.Request) -> str:

@@ -23,14 +23,13 @@ from waitroom.line.ticket import Ticket
 from waitroom.refusals import (
     AlreadyInside,
     MailNotOffered,
-    NoTicket,
     OtherTicket,
     PlaceChangedTooOften,
     RoomEnded,
     TicketMoved,
     TicketOver,
 )
-from waitroom.web.credentials import Credentials
+from waitroom.web.credentials import NOT_HERE, Credentials
 
 
 class AskBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,7 +132,7 @@ class MailedApi:
         except (TicketMoved, TicketOver) as refusal:
             return self._page(request, view, said="over", status=refusal.status)
         response = web.HTTPSeeOther(f"/rooms/{view.room}")
-        self._credentials.keep_ticket(request, response, view, self._tickets.token_of(place))
+        self._credentials.give_ticket(request, response, view, place)
         self._credentials.keep_mailed(response, view)
         raise response
 
@@ -176,7 +175,7 @@ class MailedApi:
         """Return the place that this browser has, without what its shopper comes for."""
         try:
             ticket = self._credentials.ticket_of(request, view)
-        except (NoTicket, TicketMoved):
+        except NOT_HERE:
             return None
         return msgspec.structs.replace(ticket, sku="")
 

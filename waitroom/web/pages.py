@@ -19,7 +19,7 @@ from inventory.kit.problem import Busy, Refusal
 from waitroom.desk.board import RoomView
 from waitroom.desk.called.messages import Messages, MessageStanding
 from waitroom.desk.called.returns import Returns, ReturnsStanding
-from waitroom.desk.entrance import Brought, Entrance
+from waitroom.desk.entrance import Entrance
 from waitroom.desk.places import Places
 from waitroom.desk.proving.refusals import CheckNeeded, ProofNeeded
 from waitroom.desk.standing import TicketStanding
@@ -33,19 +33,22 @@ from waitroom.refusals import (
     OtherTicket,
     ReturnAddressRefused,
     StateNotKnown,
+    TicketBound,
     TicketMoved,
 )
 from waitroom.web.answers import RoomWithSkus, room_with_skus
-from waitroom.web.credentials import Credentials
+from waitroom.web.credentials import NOT_HERE, Credentials
 from waitroom.web.gate.onward import Onward
 from waitroom.web.gate.returning import Returning
 from waitroom.web.places_api import move_here
 from waitroom.web.shop_pages import PRODUCTS_SHOWN_MAX
 from waitroom.web.waiting.early import EARLY_CSP, EARLY_SCRIPT
+from waitroom.web.waiting.leaving import form_of
 from waitroom.web.waiting.proving import Proving
 from waitroom.web.waiting.shown import (
     ShownProduct,
     asks,
+    joins_alone,
     refresh_s,
     shown_goods,
     shown_room,
@@ -62,9 +65,11 @@ Purchases = Callable[[web.Request, str], Awaitable[list[Order]]]
 # The status that the page shows, the ticket's standing, and what returns offer.
 Looked = tuple[str, TicketStanding | None, ReturnsStanding | None]
 # Refusals of a claim that the waiting page itself says in words.
-_SAID_BY_THE_PAGE = frozenset({"missed", "ticket_moved", "stepped_aside", "other_ticket"})
+_SAID_BY_THE_PAGE = frozenset(
+    {"missed", "ticket_moved", "ticket_bound", "stepped_aside", "other_ticket"}
+)
 # The views that offer to take a place.
-_WITHOUT_PLACE = frozenset({"none", "left", "over", "moved", "sold_out"})
+_WITHOUT_PLACE = frozenset({"none", "left", "over", "moved", "elsewhere", "sold_out"})
 
 
 class WaitingPages:
@@ -174,9 +179,10 @@ class WaitingPages:
         # The answer to a form cannot be loaded again, and a code on it would be gone.
         still = "still" in request.query or request.method != "GET"
         shown = view_of(status, view.state)
-        asked = asks(view, status, self._brought(request, view))
+        brought = self._credentials.brought(request, view, invitation="", customer_token="")
+        asked, invited = asks(view, status, brought), bool(brought.invitations_kept)
         stamp_wait_s = self._proving.wait_s(request, view) if shown in _WITHOUT_PLACE else None
-        joins = shown == "none" and view.state.status != "scheduled" and not (asked or looked)
+        joins = joins_alone(view.state, shown, asked, looked, invited)
         response = self._pages.render(
             "waiting.html",
             {
@@ -190,6 +196,7 @@ class WaitingPages:
                 "goods": await self._goods(view),
                 "asks": asked,
                 "joins": joins,
+                "invited": invited,
                 "early_script": EARLY_SCRIPT,
                 "sign_in": self._sign_in(view),
                 "profiles": await self._places.profiles(view),
@@ -221,9 +228,6 @@ class WaitingPages:
             self._credentials.keep_seen(request, response, view, standing.version)
         return response
 
-    def _brought(self, request: web.Request, view: RoomView) -> Brought:
-        return self._credentials.brought(request, view, invitation="", customer_token="")
-
     def _sign_in(self, view: RoomView) -> str:
         """Return where customers sign in, with the room to lead back to; "" where none is set."""
         url = self._sign_in_url
@@ -251,6 +255,8 @@ class WaitingPages:
             standing = await self._tickets.standing(view, ticket, seen=seen)
         except NoTicket:
             return "none", None, None
+        except TicketBound:
+            return "elsewhere", None, None
         except (TicketMoved, OtherTicket):
             return "moved", None, None
         offered = await self._returns.offered_in_line(view, ticket, standing)
@@ -261,7 +267,7 @@ class WaitingPages:
         view = await self._credentials.room_of(request)
         form = await form_of(request)
         try:
-            token = await self._joined(request, view, form)
+            ticket = await self._joined(request, view, form)
         except Busy:
             raise
         except ProofNeeded as refusal:
@@ -276,15 +282,15 @@ class WaitingPages:
             # The form may be older than the state of the room, and the page has what is left to do.
             return await self.page(request, view, said=refusal)
         response = web.HTTPSeeOther(f"/rooms/{view.room}")
-        if token is not None:
-            self._credentials.keep_ticket(request, response, view, token)
+        if ticket is not None:
+            self._credentials.give_ticket(request, response, view, ticket)
             self._proving.used(request, response, view)
         raise response
 
     async def _joined(
         self, request: web.Request, view: RoomView, form: dict[str, str]
-    ) -> str | None:
-        """Return the token of the place that a form took, None for a browser that has a place."""
+    ) -> Ticket | None:
+        """Return the ticket of the place that a form took, None for a browser that has a place."""
         ticket, good = self._credentials.former_ticket(request, view)
         if ticket is not None and good and await self._tickets.still_good(ticket):
             return None
@@ -307,7 +313,7 @@ class WaitingPages:
             # They hear more of it on the page; the place is theirs whatever becomes of this.
             with suppress(Refusal):
                 await self._returns.stay(view, place.ticket, None)
-        return place.token
+        return place.ticket
 
     @limited_as(CLAIMS)
     async def enter(self, request: web.Request) -> web.Response:
@@ -362,7 +368,7 @@ class WaitingPages:
         view = await self._credentials.room_of(request)
         try:
             await act(view, self._credentials.ticket_of(request, view))
-        except (NoTicket, TicketMoved) as refusal:
+        except NOT_HERE as refusal:
             raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
         except Refusal as refusal:
             return await self.page(request, view, said=refusal)
@@ -374,7 +380,7 @@ class WaitingPages:
         try:
             ticket = self._credentials.ticket_of(request, view)
             made = await self._places.code(ticket, room=view.room)
-        except (NoTicket, TicketMoved) as refusal:
+        except NOT_HERE as refusal:
             raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
         except Refusal as refusal:
             return await self.page(request, view, said=refusal)
@@ -389,12 +395,5 @@ class WaitingPages:
         except Refusal as refusal:
             return await self.page(request, view, said=refusal)
         response = web.HTTPSeeOther(f"/rooms/{view.room}")
-        self._credentials.keep_ticket(request, response, view, self._tickets.token_of(ticket))
+        self._credentials.give_ticket(request, response, view, ticket)
         raise response
-
-
-async def form_of(request: web.Request) -> dict[str, str]:
-    """Return the fields of a form, none for a request that carries no form."""
-    if request.can_read_body and request.content_type == "application/x-www-form-urlencoded":
-        return await read_form(request)
-    return {}

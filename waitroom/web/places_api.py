@@ -4,10 +4,10 @@ import msgspec
 from aiohttp import web
 
 from inventory.kit.doors.client import client_network
-from inventory.kit.doors.described import OPTIONAL_KEY, Caller, described
+from inventory.kit.doors.described import CLIENT_KEY, OPTIONAL_KEY, Caller, described
 from inventory.kit.http import json_response, read_body
 from inventory.kit.limits.classes import CODES, limited_as
-from inventory.kit.problem import TooManyRequests
+from inventory.kit.problem import ClientKeyWeak, TooManyRequests
 from inventory.refusals import UnknownSku
 from waitroom.desk.board import RoomView
 from waitroom.desk.places import MoveCode, Places, ProfileOffer
@@ -22,16 +22,15 @@ from waitroom.refusals import (
     IdempotencyKeyWeak,
     NoneLeft,
     NotDrawnYet,
-    NoTicket,
     OtherTicket,
     PlaceChangedTooOften,
     RoomEnded,
     TicketLeft,
-    TicketMoved,
     TicketOver,
 )
 from waitroom.web.answers import state_url
-from waitroom.web.credentials import VERSION, Credentials
+from waitroom.web.credentials import NOT_HERE, Credentials
+from waitroom.web.waiting.notes import VERSION
 
 
 class MoveBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,7 +147,7 @@ class PlacesApi:
     @limited_as(CODES)
     @described(
         query=(VERSION,),
-        headers=(OPTIONAL_KEY,),
+        headers=(OPTIONAL_KEY, CLIENT_KEY),
         body=MoveBody,
         answer=MovedBody,
         status=201,
@@ -156,6 +155,7 @@ class PlacesApi:
             CodeUnknown,
             CodesUnavailable,
             IdempotencyKeyWeak,
+            ClientKeyWeak,
             AlreadyInside,
             OtherTicket,
             TicketOver,
@@ -168,13 +168,15 @@ class PlacesApi:
         """Bring a place here with its code. The ticket that it had is worth nothing then."""
         view = await self._credentials.room_of(request)
         body = await read_body(request, _MOVE_BODY)
+        # One that cannot be read is refused before the code is used up.
+        self._credentials.holders.app_key(request)
         ticket = await move_here(self._places, self._credentials, request, view, body.code)
-        token = self._tickets.token_of(ticket)
+        given = self._credentials.ticket_for(request, ticket)
         standing = await self._tickets.standing(view, ticket, seen=self._credentials.seen(request))
         told = msgspec.structs.asdict(standing)
-        moved = MovedBody(**told, ticket=token, state_url=state_url(view))
+        moved = MovedBody(**told, ticket=given.told, state_url=state_url(view))
         response = json_response(moved, status=201)
-        self._credentials.keep_ticket(request, response, view, token)
+        self._credentials.keep_ticket(request, response, view, given)
         return response
 
     async def _ticket(self, request: web.Request) -> tuple[RoomView, Ticket]:
@@ -188,7 +190,7 @@ async def move_here(
     """Move a place to the browser that sent this request, in place of the one it had."""
     try:
         own = credentials.ticket_of(request, view)
-    except (NoTicket, TicketMoved):
+    except NOT_HERE:
         own = None
     key = credentials.repeat_key(request)
     return await places.move(view, code, by=key, network=client_network(request), own=own)

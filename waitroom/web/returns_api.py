@@ -16,16 +16,14 @@ from waitroom.refusals import (
     AlreadyCalled,
     MailNotOffered,
     NotDrawnYet,
-    NoTicket,
     OtherTicket,
     PlaceRevoked,
     RoomEnded,
     TicketLeft,
-    TicketMoved,
     TicketOver,
     UnitsFree,
 )
-from waitroom.web.credentials import Credentials
+from waitroom.web.credentials import NOT_HERE, Credentials
 
 
 class StayBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,7 +107,7 @@ class ReturnsApi:
             return None
         try:
             ticket = self._credentials.ticket_of(request, view)
-        except NoTicket:
+        except NOT_HERE:
             return None
         return await self._returns.offered_inside(view, ticket)
 
@@ -118,7 +116,7 @@ class ReturnsApi:
         view = await self._credentials.room_of(request)
         try:
             return view, self._credentials.ticket_of(request, view)
-        except (NoTicket, TicketMoved) as refusal:
+        except NOT_HERE as refusal:
             raise web.HTTPSeeOther(f"/rooms/{view.room}") from refusal
 
     async def _ticket(self, request: web.Request) -> tuple[RoomView, Ticket]:

@@ -15,6 +15,7 @@ from checkout.refusals import CustomersNotConfigured, CustomerTokenInvalid, Iden
 from inventory.api import Catalogue
 from inventory.kit.doors.client import client_network
 from inventory.kit.doors.described import (
+    CLIENT_KEY,
     ETAG,
     IF_NONE_MATCH,
     NOT_MODIFIED,
@@ -27,7 +28,7 @@ from inventory.kit.doors.etags import has_seen, tags_in
 from inventory.kit.doors.query import Text, Whole
 from inventory.kit.http import PRIVATE, json_response, read_body
 from inventory.kit.limits.classes import CLAIMS, JOINS, limited_as
-from inventory.kit.problem import BadRequest, TooManyRequests
+from inventory.kit.problem import BadRequest, ClientKeyWeak, TooManyRequests
 from inventory.refusals import PaymentRunning, UnknownSku
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.joining.join_desk import Place
@@ -57,14 +58,16 @@ from waitroom.refusals import (
     SoldOut,
     StateNotKnown,
     SteppedAside,
+    TicketBound,
     TicketLeft,
     TicketMoved,
     TicketOver,
 )
 from waitroom.web.answers import JoinedBody, RoomBody, joined_body, room_fields, told_later
-from waitroom.web.credentials import VERSION, Credentials
+from waitroom.web.credentials import Credentials
 from waitroom.web.gate.onward import Onward
 from waitroom.web.gate.returning import PLAIN_ADDRESS, SIGNED_ADDRESS, Returning
+from waitroom.web.waiting.notes import VERSION
 
 RANDOM_BYTES_MAX = 64
 ROOMS_PAGE_MAX = 200
@@ -136,6 +139,8 @@ _NOTHING = JoinBody()
 _JOIN_REFUSALS = (
     LineOver,
     TicketMoved,
+    TicketBound,
+    ClientKeyWeak,
     NotOpen,
     RoomEnded,
     SoldOut,
@@ -157,6 +162,7 @@ _JOIN_REFUSALS = (
     IdentityProviderAway,
 )
 _CLAIM_REFUSALS = (
+    ClientKeyWeak,
     OtherTicket,
     TicketLeft,
     TicketOver,
@@ -237,7 +243,7 @@ class TicketsApi:
     @limited_as(JOINS)
     @described(
         query=(VERSION,),
-        headers=(OPTIONAL_KEY,),
+        headers=(OPTIONAL_KEY, CLIENT_KEY),
         body=JoinBody,
         body_required=False,
         answer=JoinedBody,
@@ -255,10 +261,11 @@ class TicketsApi:
         if request.query_string:
             # One that cannot be read is refused before a place is taken.
             VERSION.of(request.query)
+        self._credentials.holders.app_key(request)
         body = await read_body(request, _JOIN) if request.can_read_body else _NOTHING
         ticket = self._credentials.ticket_if_any(request, view)
         if ticket is not None and await self._tickets.still_good(ticket):
-            place = Place(ticket=ticket, token=self._tickets.token_of(ticket), fresh=False)
+            place = Place(ticket=ticket, fresh=False)
         else:
             self._credentials.require_cookies(request)
             random = body.random_bytes()
@@ -278,13 +285,14 @@ class TicketsApi:
                 for_returns=body.returns,
                 sku=body.sku,
             )
-        body_told = joined_body(view, place)
+        given = self._credentials.ticket_for(request, place.ticket)
+        body_told = joined_body(view, place, given.told)
         if not place.fresh and (seen := self._credentials.seen(request)) > body_told.version:
             body_told = told_later(
                 body_told, await self._tickets.standing(view, place.ticket, seen=seen)
             )
         response = json_response(body_told, status=201 if place.fresh else 200)
-        self._credentials.keep_ticket(request, response, view, place.token)
+        self._credentials.keep_ticket(request, response, view, given)
         return response
 
     @described(
@@ -322,12 +330,13 @@ class TicketsApi:
         """
         view = await self._credentials.room_of(request)
         ticket = self._credentials.ticket_of(request, view)
+        self._credentials.holders.app_key(request)
         # An address that is refused leaves the call unclaimed.
         there = self._returning.way_on(request, view)
         session = await self._tickets.claim(view, ticket, network=client_network(request))
         let_in = await self._onward.let_in(request, view, session, there)
         body = ClaimBody(
-            session=session.token,
+            session=let_in.session.told,
             expires_at=session.expires_at,
             seconds_left=session.seconds_left,
             checkout_url=let_in.address,

@@ -92,6 +92,12 @@ KEY = Header(
 )
 # An empty one is none.
 OPTIONAL_KEY = Header(name=KEY.name, text=KEY.text, pattern=KEY.pattern.replace("{1,", "{0,"))
+CLIENT_KEY = Header(
+    name="Waitroom-Client-Key",
+    text="A secret of the app: 32 to 128 random hex digits. The ticket and the session of an "
+    "answer are bound to it, and each request that uses one has to send it too.",
+    pattern="^(?:[0-9A-Fa-f]{32,128})?$",
+)
 IF_NONE_MATCH = Header(
     name="If-None-Match",
     text="The ETag of the version that the client has. If it still stands, the answer is 304.",

@@ -5,9 +5,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from browsers import look_again
+from jars import BY_PAGE, Jar
 from playwright.async_api import Page, expect
 from programs import Site, all_know
 from support import admitted, execute, open_room, tick
@@ -16,8 +16,6 @@ from waitroom.run.app import Service
 
 Client = TestClient[Any, Any]
 Pages = Callable[..., Awaitable[Page]]
-# Of what a browser sends, whatever it does with cookies.
-BY_PAGE = {"Sec-Fetch-Site": "same-origin"}
 SAID = "allow cookies"
 
 
@@ -127,24 +125,6 @@ async def test_a_program_needs_no_cookie(
     await tick(service)
 
     assert (await client.post("/rooms/drop/tickets", headers=headers)).status == 201
-
-
-class Jar:
-    """A browser's cookies, oldest first, without their dates."""
-
-    def __init__(self, **kept: str) -> None:
-        self.kept = kept
-
-    def header(self) -> str:
-        return "; ".join(f"{name}={value}" for name, value in self.kept.items())
-
-    def hear(self, answer: ClientResponse) -> None:
-        for line in answer.headers.getall("Set-Cookie", ()):
-            name, _, value = line.partition(";")[0].partition("=")
-            if "Max-Age=0" in line:
-                self.kept.pop(name, None)
-            else:
-                self.kept[name] = value
 
 
 async def test_cookies_of_many_rooms_shut_a_browser_out_of_none(

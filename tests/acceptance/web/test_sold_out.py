@@ -283,9 +283,10 @@ async def test_newcomers_to_a_room_that_is_sold_out_can_wait_for_returns(
         "/rooms/drop/join", data={"returns": "1"}, headers=other, allow_redirects=False
     )
     await tick(service)
-    waiting = Shopper(client, ticket=(await taken.json())["ticket"])
-    while_sold_out = (await waiting.me())["status"]
-    page = await page_of(client, waiting)
+    ticket = (await taken.json())["ticket"]
+    own = {"Cookie": f"{visitor['Cookie']}; waitroom_ticket_drop={ticket}"}
+    while_sold_out = await client.get("/rooms/drop/tickets/me", headers=own)
+    page = await client.get("/rooms/drop", headers={**html, **own})
     (stays,) = await execute(service, "SELECT number FROM returns_wait")
     await service.ledger.move("mug", kind="received", quantity=1, who="test")
     for _ in range(3):
@@ -295,10 +296,11 @@ async def test_newcomers_to_a_room_that_is_sold_out_can_wait_for_returns(
     assert refused.status == 409
     assert sorted([taken.status, again.status]) == [200, 201]
     assert (repeated.status, by_form.status) == (303, 303)
-    assert while_sold_out == "sold_out"
-    assert 'id="wait-for-returns"' not in page
+    assert (await while_sold_out.json())["status"] == "sold_out"
+    assert 'id="wait-for-returns"' not in await page.text()
     assert stays["number"] == 3
-    assert (await waiting.me())["status"] == "called"
+    at_last = await client.get("/rooms/drop/tickets/me", headers=own)
+    assert (await at_last.json())["status"] == "called"
     (line,) = await execute(service, "SELECT tail FROM line")
     assert line["tail"] == 3
 

@@ -70,7 +70,7 @@ async def test_many_joins_of_one_customer_at_two_services_are_one_place(
 
     places = await asyncio.gather(*(ask(pair[i % 2], ann) for i in range(60)))
 
-    assert len({place.token for place in places}) == 1
+    assert len({place.ticket for place in places}) == 1
     assert sum(place.fresh for place in places) == 1
     assert await tail(pair[0]) == 1
 
@@ -93,9 +93,9 @@ async def test_a_crowd_that_races_with_itself_gets_a_place_each_and_nobody_is_re
     assert await tail(pair[0]) == 120
     by_key: dict[bytes, set[str]] = {}
     for key, place in zip([*customers, *customers], places[:160], strict=True):
-        by_key.setdefault(key, set()).add(place.token)
+        by_key.setdefault(key, set()).add(place.ticket)
     for key, place in zip(reversed([*customers, *customers]), places[160:320], strict=True):
-        by_key.setdefault(key, set()).add(place.token)
+        by_key.setdefault(key, set()).add(place.ticket)
     assert {len(tokens) for tokens in by_key.values()} == {1}
     assert await log_is_whole(pair[0])
 
@@ -110,7 +110,7 @@ async def test_whoever_has_a_place_hurts_nobody_else_in_the_batch(services: Open
 
     assert [place.ticket.number for place in places] == [2, 1, 3, 4, 2]
     assert [place.fresh for place in places] == [True, False, True, True, False]
-    assert places[1].token == had.token
+    assert places[1].ticket == had.ticket
 
 
 async def test_a_batch_with_one_who_has_a_place_is_not_written_at_all(service: Service) -> None:
@@ -139,14 +139,13 @@ async def test_after_a_lost_reply_everybody_has_the_one_place(service: Service) 
         room="drop",
         room_id=view.rules.room_id,
         store=LineStore(LosesReplies(service.pool, losses=1)),  # type: ignore[arg-type]
-        seal=service.board.seal,
     )
 
     first = await together(desk, asks(ann, invitation), asks(bob))
     again = await together(desk_of(service), asks(bob), asks(ann, invitation))
 
     assert [place.ticket.number for place in first] == [1, 2]
-    assert [place.token for place in again] == [place.token for place in reversed(first)]
+    assert [place.ticket for place in again] == [place.ticket for place in reversed(first)]
     rows = await execute(service, "SELECT number, ticket_id FROM person_place ORDER BY number")
     assert [row["number"] for row in rows] == [1, 1, 2]
     assert rows[0]["ticket_id"] == rows[1]["ticket_id"] == first[0].ticket.ticket_id
@@ -167,7 +166,7 @@ async def test_of_many_customers_with_one_invitation_one_uses_it(services: OpenS
     assert {type(p) for p in places if not isinstance(p, Place)} == {InvitationUsed}
     assert await tail(pair[0]) == 1
     winner = customers[places.index(given[0])]
-    assert (await ask(pair[1], winner, shared)).token == given[0].token
+    assert (await ask(pair[1], winner, shared)).ticket == given[0].ticket
 
 
 async def test_a_customer_with_a_place_keeps_it_and_their_invitation_unused(
@@ -181,7 +180,7 @@ async def test_a_customer_with_a_place_keeps_it_and_their_invitation_unused(
     again = await ask(service, ann, invitation)
     other = await ask(service, bob, invitation)
 
-    assert again.token == had.token
+    assert again.ticket == had.ticket
     assert (other.fresh, other.ticket.number) == (True, 2)
 
 

@@ -49,7 +49,6 @@ def forgetful_desk(service: Service) -> tuple[JoinDesk, LosesReplies]:
         room="drop",
         room_id=view.rules.room_id,
         store=LineStore(pool),  # type: ignore[arg-type]
-        seal=service.board.seal,
     )
     return desk, pool
 

@@ -26,6 +26,8 @@ NAMED_IMPURE = {
     "waitroom.log.verify.fetch",
     # It finds sessions in requests, and asks its store which one is meant.
     "checkout.sessions",
+    # It finds the holder's secrets in requests, and makes new ones.
+    "inventory.kit.holders.holders",
     # What handlers and stores are built from.
     "inventory.kit.assets",
     "inventory.kit.batcher",

@@ -27,7 +27,7 @@ def test_a_signed_ticket_comes_back_as_it_was(ticket: Ticket) -> None:
     token = seal.sign(ticket)
 
     assert seal.open(token) == ticket
-    assert seal.sign_text(ticket.text()) == token
+    assert token.startswith(f"{ticket.text()}~")
 
 
 @given(ticket=tickets, data=st.data())

@@ -13,7 +13,7 @@ import structlog
 from inventory.kit.batcher import Batcher
 from inventory.kit.problem import Busy, EngineDown, Refusal
 from waitroom.desk.joining.spacing import Spacing
-from waitroom.line.ticket import TICKET_ID_BYTES, Ticket, TicketSeal, parse_ticket
+from waitroom.line.ticket import TICKET_ID_BYTES, Ticket, parse_ticket
 from waitroom.log.chain import leaf_hash, merkle_levels, merkle_paths
 from waitroom.log.receipt import Receipt
 from waitroom.refusals import (
@@ -70,14 +70,13 @@ class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """A ticket, its token, and what was known when it was given.
+    """A ticket, and what was known when it was given.
 
     A place that was given before is not `fresh` and has no receipt. `claim_until` and
     `claim_seconds` are the deadline of a number that was called as it joined.
     """
 
     ticket: Ticket
-    token: str
     fresh: bool
     called: bool = False
     claim_until: datetime | None = None
@@ -96,13 +95,11 @@ class JoinDesk:
         room: str,
         room_id: int,
         store: LineStore,
-        seal: TicketSeal,
     ) -> None:
         self._line_id = line_id
         self._line = line
         self._room_id = room_id
         self._store = store
-        self._seal = seal
         # Batches whose answers were lost, by their roots; the oldest are dropped beyond the bound.
         self._lost: deque[tuple[bytes, JoinKeys]] = deque(maxlen=LOST_BATCHES_MAX)
         self._settling: asyncio.Task[None] | None = None
@@ -163,7 +160,7 @@ class JoinDesk:
     def _repeated(self, text: str) -> Place:
         ticket = parse_ticket(text)
         assert ticket is not None, "only our own tickets are remembered"
-        return Place(ticket=ticket, token=self._seal.sign_text(text), fresh=False)
+        return Place(ticket=ticket, fresh=False)
 
     async def _number(self, requests: Sequence[JoinRequest]) -> list[Place | Refusal]:
         """Give new places; a key or a person that has its place already gets that one again."""
@@ -216,7 +213,7 @@ class JoinDesk:
             elif person is None:
                 new.append(index)
             elif person in had:
-                settled[index] = self._repeated(had[person].text())
+                settled[index] = Place(ticket=had[person], fresh=False)
             elif person in first:
                 twins[index] = first[person]
             elif consumed is not None and (consumed in had or consumed in first):
@@ -314,18 +311,16 @@ class JoinDesk:
             if lost:
                 log.warning("joins_lost", line=self._line, numbers=lost)
 
-    def _remember(self, request: JoinRequest, text: str) -> None:
+    def _remember(self, key: str, text: str) -> None:
         """Note a key's ticket, so that a repeat at this worker asks no engine."""
-        if request.key is None:
-            return
-        self._recent[request.key] = text
+        self._recent[key] = text
         if len(self._recent) > RECENT_MAX:
             self._recent.popitem(last=False)
 
     def _remembered(self, request: JoinRequest, ticket: Ticket) -> Place:
-        text = ticket.text()
-        self._remember(request, text)
-        return self._repeated(text)
+        if request.key is not None:
+            self._remember(request.key, ticket.text())
+        return Place(ticket=ticket, fresh=False)
 
     async def close(self) -> None:
         """Answer every request that is queued, and try once more to settle what was lost."""
@@ -351,8 +346,8 @@ class JoinDesk:
             entered=joined.entered,
             sku=request.sku,
         )
-        text = ticket.text()
-        self._remember(request, text)
+        if request.key is not None:
+            self._remember(request.key, ticket.text())
         called = index < joined.called
         receipt = Receipt(
             seq=joined.seq,
@@ -367,7 +362,6 @@ class JoinDesk:
         )
         return Place(
             ticket=ticket,
-            token=self._seal.sign_text(text),
             fresh=True,
             called=called,
             claim_until=joined.claim_until if called else None,

@@ -1,13 +1,22 @@
 """The description of the API as one OpenAPI 3.1 document. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from inventory.kit.doors.decoding import Json
-from inventory.kit.doors.described import JSON, RATE_LIMIT, RETRY_AFTER, Answer, Caller, Header
+from inventory.kit.doors.described import (
+    CLIENT_KEY,
+    JSON,
+    RATE_LIMIT,
+    RETRY_AFTER,
+    Answer,
+    Caller,
+    Described,
+    Header,
+)
 from inventory.kit.doors.query import Text
 from inventory.kit.problem import Refusal
 from waitroom.run.openapi.operations import Audience, Operation, Part
@@ -156,13 +165,21 @@ def _operation(operation: Operation, known: Mapping[Any, Json], example: Example
             _parameter("query", one.name, one.text, one.schema(), required=one.required)
             for one in query
         ),
-        *(_in_head(header) for header in described.headers),
+        *(_in_head(header) for header in _headers(described)),
     ]
     if described.body is not None:
         found["requestBody"] = _request(operation, known, example)
     found["responses"] = _responses(operation, known, example)
     found["security"] = _security(operation)
     return found
+
+
+def _headers(described: Described) -> Iterator[Header]:
+    """Return the headers of a request; the token of a shopper may be bound to an app's key."""
+    yield from described.headers
+    bearers = {Caller.TICKET, Caller.SESSION}
+    if described.caller in bearers and CLIENT_KEY not in described.headers:
+        yield CLIENT_KEY
 
 
 def _in_path(part: Part) -> Json:

@@ -28,7 +28,7 @@ from inventory.kit.problem import (
     Unprocessable,
     UnsupportedMediaType,
 )
-from inventory.refusals import SessionOver
+from inventory.refusals import SessionBound, SessionOver
 from waitroom.admin.accounts.refusals import (
     ClosedToKeys,
     FreshSignInNeeded,
@@ -40,15 +40,15 @@ from waitroom.admin.accounts.refusals import (
     TwoCredentials,
     WrongCode,
 )
-from waitroom.refusals import LineOver, NoTicket, TicketMoved
+from waitroom.refusals import LineOver, NoTicket, TicketBound, TicketMoved
 from waitroom.run.openapi.operations import Operation
 
 # Each of these may come from any route.
 ALWAYS: tuple[type[Refusal], ...] = (Busy, EngineDown, Failed, TooManyRequests)
 OF_CALLER: dict[Caller, tuple[type[Refusal], ...]] = {
     Caller.ANYONE: (),
-    Caller.TICKET: (NoTicket, LineOver, TicketMoved),
-    Caller.SESSION: (SessionOver, RoomNeeded),
+    Caller.TICKET: (NoTicket, LineOver, TicketMoved, TicketBound),
+    Caller.SESSION: (SessionOver, SessionBound, RoomNeeded),
     Caller.OPERATOR: (SignInNeeded, Forbidden, KeyRefused, TwoCredentials, ScopeLacking),
     Caller.CUSTOMER: (CustomerTokenInvalid, CustomersNotConfigured, IdentityProviderAway),
 }

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from checkout.session import Session, SessionSeal
+from checkout.session import Session
 from inventory.kit.doors.client import asked_host
 from inventory.kit.doors.described import described
 from inventory.kit.doors.origins import origin_of
@@ -33,10 +33,9 @@ _LEAVES_NO_TRACE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer
 class HandOvers:
     """Makes hand-over tokens and reads them."""
 
-    def __init__(self, gates: Gates, seal: HandOverSeal, sessions: SessionSeal) -> None:
+    def __init__(self, gates: Gates, seal: HandOverSeal) -> None:
         self._gates = gates
         self._seal = seal
-        self._sessions = sessions
 
     def way_to(self, room: str, address: str, session: OpenedSession) -> str | None:
         """Return where a shopper goes first who is led to an address on another host.
@@ -48,8 +47,8 @@ class HandOvers:
             return None
         token = HandOver(
             room=room,
-            session_id=session.session_id,
-            sku=self._sessions.open(session.token).sku,
+            session_id=session.session.session_id,
+            sku=session.session.sku,
             until=_now(session) + LIFE,
             nonce=secrets.token_bytes(NONCE_BYTES),
             address=address,
@@ -64,11 +63,6 @@ class HandOvers:
             return None
         entries = self._gates.of(room).return_addresses
         return None if allowed(token.address, entries) is None else token
-
-    def session_of(self, token: HandOver) -> str:
-        """Return the session that a token hands over."""
-        session = Session(session_id=token.session_id, room=token.room, sku=token.sku)
-        return self._sessions.sign(session)
 
 
 def _now(session: OpenedSession) -> datetime:
@@ -113,8 +107,10 @@ class ArrivalApi:
         if token is None or not await self._store.spend(token):
             return self._refused(request, view.room)
         response = web.Response(status=303, headers={"Location": token.address, **_LEAVES_NO_TRACE})
-        session = self._hand_overs.session_of(token)
-        self._credentials.keep_session(request, response, view, session)
+        session = Session(session_id=token.session_id, room=token.room, sku=token.sku)
+        # The browser is the one that the address was made for. On this host it has another id.
+        given = self._credentials.session_for(request, session, to_browser=True)
+        self._credentials.keep_session(request, response, view, given)
         return response
 
     def _refused(self, request: web.Request, room: str) -> web.Response:

@@ -8,6 +8,7 @@ from aiohttp import web
 from checkout.api import Checkout
 from checkout.order_store import SessionView
 from inventory.kit.doors.client import client_address
+from inventory.kit.holders.holders import Given
 from inventory.kit.limits.classes import HAND_OVERS, limited_as
 from inventory.refusals import SessionOver
 from waitroom.desk.board import RoomView
@@ -28,9 +29,9 @@ from waitroom.web.gate.returning import Returning
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetIn:
-    """A shopper who is let in: their session's token, their pass or "", and where they go."""
+    """A shopper who is let in: their session, their pass or "", and where they go."""
 
-    session: str
+    session: Given
     text_of_pass: str
     address: str
 
@@ -71,11 +72,12 @@ class Onward:
         self, request: web.Request, view: RoomView, session: OpenedSession, target: str
     ) -> LetIn:
         """Give a session its pass, if the room gives any, and lead on to the target with it."""
-        text = await self._passes.mint_if_any(view.room, session.session_id)
+        text = await self._passes.mint_if_any(view.room, session.session.session_id)
         address = self._returning.handing_over(
             request, view.room, target, session=session, text=text
         )
-        return LetIn(session=session.token, text_of_pass=text, address=address)
+        given = self._credentials.session_for(request, session.session)
+        return LetIn(session=given, text_of_pass=text, address=address)
 
     def keep(
         self, request: web.Request, response: web.StreamResponse, view: RoomView, let_in: LetIn
@@ -122,8 +124,7 @@ class Onward:
         kept = self._checkout.sessions.kept(request, view.room)
         assert kept is not None
         return OpenedSession(
-            session_id=session.session_id,
-            token=self._checkout.sessions.seal.sign(kept),
+            session=kept,
             expires_at=session.expires_at,
             seconds_left=session.seconds_left,
             fresh=False,

@@ -20,8 +20,8 @@ from waitroom.desk.tickets import OpenedSession
 from waitroom.gate.return_address import allowed, with_pass
 from waitroom.gate.return_token import ReturnSeal
 from waitroom.refusals import ReturnAddressRefused
-from waitroom.web.credentials import RETURN_COOKIE
 from waitroom.web.gate.hand_overs import HandOvers
+from waitroom.web.waiting.notes import RETURN_COOKIE
 
 SIGNED, PLAIN = "t", "to"
 SIGNED_ADDRESS = Text(

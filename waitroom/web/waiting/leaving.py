@@ -2,12 +2,12 @@
 
 from aiohttp import web
 
+from inventory.kit.http import read_form
 from inventory.kit.pages import Pages
 from waitroom.desk.board import RoomView
 from waitroom.desk.tickets import Tickets
 from waitroom.line.ticket import Ticket
 from waitroom.web.credentials import Credentials
-from waitroom.web.pages import form_of
 from waitroom.web.waiting.view import BEFORE_THE_DRAW
 
 
@@ -54,3 +54,10 @@ class LeavingPages:
             "draws": before and view.rules.order_by == "draw",
         }
         return self._pages.render("leave_line.html", context, title=title, request=request)
+
+
+async def form_of(request: web.Request) -> dict[str, str]:
+    """Return the fields of a form, none for a request that carries no form."""
+    if request.can_read_body and request.content_type == "application/x-www-form-urlencoded":
+        return await read_form(request)
+    return {}

@@ -131,6 +131,14 @@ def asks(view: RoomView, status: str, brought: Brought) -> JoinBy | None:
     return None if status != "none" or brings[how] else how
 
 
+def joins_alone(state: RoomState, shown: str, *bars: object) -> bool:
+    """Say whether a page that shows this joins by itself, unless anything bars it.
+
+    An invitation bars it: a place uses it up, and some scanners of links run the scripts of pages.
+    """
+    return shown == "none" and state.status != "scheduled" and not any(bars)
+
+
 def refresh_s(standing: TicketStanding | None, returns: ReturnsStanding | None) -> int | None:
     """Return how often the page reloads without JavaScript, None for not at all."""
     if standing is None:

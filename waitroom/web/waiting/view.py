@@ -19,7 +19,7 @@ GONE_BELOW = 0.03
 DAY_S = 86_400
 _WAITS = frozenset({"none", "waiting", "entered", "aside"})
 # Those who had a place read of a room that has ended, and not that they can join again.
-_WAS_IN = frozenset({"left", "over"})
+_WAS_IN = frozenset({"left", "over", "elsewhere"})
 _CALLS_OVER = frozenset({"sold_out", "ended"})
 
 _ODDS = (
@@ -36,7 +36,8 @@ _ODDS = (
 def view_of(status: str, state: RoomState) -> str:
     """Return which part of the page is shown to a ticket of this status.
 
-    The status is `none` without a ticket, and `moved` if the place went to another device.
+    The status is `none` without a ticket, `moved` if the place went to another device, and
+    `elsewhere` if the ticket is bound to another browser.
     """
     if status in _WAITS and state.status in _CALLS_OVER:
         return state.status
