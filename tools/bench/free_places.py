@@ -49,8 +49,7 @@ FILL_MAX_S = 90.0
 LOOK_EVERY_S = 0.1
 SHARES = (0.25, 0.5, 0.75, 1.0)
 # No shopper's time may run out while we measure.
-RULES = f"""{{"seats_max": {PLACES}, "claim_window_s": 86400, "session_s": 86400,
-    "proof_of_work": "never"}}"""
+RULES = f"""{{"seats_max": {PLACES}, "claim_window_s": 86400, "session_s": 86400}}"""
 
 
 class PlacesStayedFree(Exception):

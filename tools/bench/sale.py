@@ -35,7 +35,7 @@ JOIN_BATCH = 512
 
 # Only the benchmark calls shoppers, and nothing that is placed runs out while it measures.
 RULES = """{"policy": "rate", "seats_max": 0, "claim_window_s": 86400, "session_s": 86400,
-    "hold_s": 86400, "proof_of_work": "never", "pay_after_s": 0}"""
+    "hold_s": 86400, "pay_after_s": 0}"""
 
 # The clock is read once for each statement here, and not for each row.
 CALL = """

@@ -17,10 +17,8 @@ ROOM_NAME = "Autumn drop"
 WHO = "demonstration"
 
 # Small and quick, so that a newcomer sees the line move within a minute.
-# The crowds of the demonstration come from one address, on purpose.
 RULES = """{
     "seats_max": 20, "claim_window_s": 45, "session_s": 150, "hold_s": 90, "grace_s": 600,
-    "proof_of_work": "never",
     "policy": "guaranteed", "message": "Welcome. Two of each per person, shipped next week."
 }"""
 
@@ -31,7 +29,6 @@ DRAW_ROOM_NAME = "Artist's proof"
 DRAW_IN = timedelta(minutes=10)
 DRAW_RULES = """{
     "seats_max": 20, "claim_window_s": 45, "session_s": 150, "hold_s": 90, "grace_s": 600,
-    "proof_of_work": "never",
     "order_by": "draw", "fairness_public": true,
     "message": "Coming early gives no advantage: the order is drawn at the opening."
 }"""

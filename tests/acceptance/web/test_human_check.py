@@ -79,16 +79,15 @@ def chosen(peer: Peer) -> dict[str, str]:
 
 
 async def opened(services: Services, peer: Peer, **rules: Any) -> Service:
-    service = await services(**chosen(peer))
+    service = await services(**chosen(peer), trusted_proxies=["127.0.0.1"])
     usual = {"skus": {}, "seats_max": 0, "human_check": "always", "proof_of_work": "pressure"}
     await open_room(service, **{**usual, **rules})
     return service
 
 
 async def join(client: Client, *, key: str = "", **body: str) -> tuple[int, dict[str, Any]]:
-    answer = await client.post(
-        "/rooms/drop/tickets", headers={"Idempotency-Key": key or str(uuid4())}, json=body
-    )
+    headers = {"Idempotency-Key": key or str(uuid4()), "X-Forwarded-For": "192.0.2.9"}
+    answer = await client.post("/rooms/drop/tickets", headers=headers, json=body)
     return answer.status, await answer.json()
 
 
@@ -153,7 +152,7 @@ async def test_under_pressure_alone_a_quiet_room_asks_for_no_check(
     quiet, _ = await join(client)
     for _ in range(40):
         line_id = service.board.room("drop").line_id
-        service.networks.gave("drop", "127.0.0.1", line_id=line_id)
+        service.networks.gave("drop", "192.0.2.9", line_id=line_id)
     pressed, asked = await join(client)
 
     assert quiet == 201
