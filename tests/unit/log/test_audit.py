@@ -222,3 +222,37 @@ def test_the_seed_of_the_honest_log_is_the_committed_one() -> None:
     told = bodies_of(DRAWN)
 
     assert told[1]["commitment"] == commitment("drop", "main-1", SEED).hex()
+
+
+@pytest.mark.parametrize(
+    ("calls", "verdict"),
+    [
+        ((2, 0), Verdict.HOLDS),
+        ((2, 1), Verdict.FAILS),
+        ((3, 1), Verdict.HOLDS),
+        # A gate that passed numbers which had left shows that nobody waited any more.
+        ((2, -1, 1), Verdict.HOLDS),
+    ],
+)
+def test_the_lane_behind_is_called_while_no_number_waits_in_another(
+    calls: tuple[int, ...], verdict: Verdict
+) -> None:
+    """Three numbers wait in the main lane and two behind it; -1 passes one that had left."""
+    log = HonestLog()
+    log.set_status("open")
+    log.join(3)
+    log.add("lane_added", line="behind-1", share=1)
+    main, behind = (log.line, 3, 0), ("behind-1", 2, 0)
+    log.line, log.tail, log.head = "behind-1", 0, 0
+    log.join(2)
+    log.line, log.tail, log.head = main
+    for count in calls[:-1]:
+        log.call(max(count, 0), skip=1 if count < 0 else 0)
+    log.line, log.tail, log.head = behind
+    if calls[-1]:
+        log.call(calls[-1])
+
+    findings = audit(log.entries)
+
+    assert of("behind", findings).verdict is verdict
+    assert all_holds(findings) is (verdict is Verdict.HOLDS)
