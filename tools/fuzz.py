@@ -315,10 +315,14 @@ async def attack_the_program(*, count: int, seed: int, until: float) -> list[str
             async with open_service(made, secrets(), roles=frozenset()) as service:
                 url = running.program.url
                 answers = await attack(url, service, count=count, seed=seed, until=until)
-            log = running.program.log.read_text(errors="replace").splitlines()
+            log = running.program.log.read_text(errors="replace").split("\n")
     sent = answers.statuses.total()
     click.echo(f"requests: {sent:,} of {count:,}; {dict(sorted(answers.statuses.items()))}")
-    faults = [f"log: {line}" for line in log if any(name in line for name in FAULTS)]
+    faults = [
+        f"log: {line!r}"
+        for line in log
+        if any(name in line for name in FAULTS) or not line.isprintable()
+    ]
     return answers.wrong + faults
 
 
