@@ -292,9 +292,8 @@ def try_forgeries(*, count: int, seed: int, among: Sequence[Kind]) -> Tally:
     every = [text for kind in among for text in kind.genuine]
     for turn in range(count):
         kind, own = among[turn % len(among)], genuine[turn % len(among)]
-        text = forge(dice, kind.genuine, every)
-        if text in own:
-            continue
+        while (text := forge(dice, kind.genuine, every)) in own:
+            pass
         tally.tried[kind.name] += 1
         try:
             accepted = kind.accepts(text)
