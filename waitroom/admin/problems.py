@@ -11,7 +11,7 @@ from aiohttp import web
 
 from inventory.kit.http import ProblemPage
 from inventory.kit.pages import Pages
-from inventory.kit.problem import Refusal
+from inventory.kit.problem import Forbidden, Refusal
 from waitroom.admin.accounts.guard import ADMINS, OPERATOR, SIGN_IN
 from waitroom.admin.screens import BEYOND, link_bodies
 
@@ -59,6 +59,6 @@ def _title(refusal: Refusal) -> str:
     """Return a heading. The refusals of HTTP itself have English of their own, such as "Gone."."""
     if refusal.status == 404:
         return "There is no such page here"
-    if refusal.status == 403:
+    if isinstance(refusal, Forbidden):
         return "Your role does not allow this"
     return refusal.title.rstrip(".")

@@ -3,15 +3,17 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pyotp
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from signing_in import sign_in
-from support import PASSWORD, execute
+from support import PASSWORD, execute, secrets
 
 from waitroom.admin.accounts.factors.factor_store import MISSES_MAX
+from waitroom.run.keys.key_store import SigningKeys
 from waitroom.run.service import Service
 
 Client = TestClient[Any, Any]
@@ -74,6 +76,7 @@ async def test_with_an_app_the_password_opens_nothing_and_each_code_works_once(
     as_ann = await sign_in(service, client, "admin", name="ann")
     elsewhere = await client.post("/admin/login", data={"name": "ann", "password": PASSWORD})
     app, codes = await set_up_app(client, as_ann)
+    needs = await SigningKeys(service.pool).needs_of(secrets().keys[-1], now=datetime.now(UTC))
     shown = await (await client.get(f"{ACCOUNT}/factors", headers=as_ann)).json()
     now = time.time()
 
@@ -90,6 +93,7 @@ async def test_with_an_app_the_password_opens_nothing_and_each_code_works_once(
     assert elsewhere.status == 401 or "waitroom_operator" in str(elsewhere.history[0].headers)
     assert len(await execute(service, "SELECT * FROM operator_session")) == 2, "others have ended"
     assert len(set(codes)) == 10
+    assert any("the authenticator app of ann is sealed with it" in need for need in needs)
     assert (shown["recovery_codes_left"], shown["passkeys"]) == (10, [])
     assert (led.status, led.headers["Location"]) == (
         303,
@@ -243,4 +247,6 @@ async def test_a_secret_is_nothing_without_the_keys_and_outlives_their_rotation(
         f"{ACCOUNT}/authenticator/confirm", json={"code": old}, headers=as_ann
     )
     assert (wrong.status, (await wrong.json())["code"]) == (403, "wrong_factor")
+    newest = SigningKeys(service.pool).needs_of(secrets().keys[-1], now=datetime.now(UTC))
+    assert not any("authenticator" in need for need in await newest)
     assert await service.operators.sign_in("ann", PASSWORD)

@@ -119,7 +119,10 @@ class PeopleAdmin:
                 "/admin/operators/{name}/sessions", as_role("admin", self.sign_out, fresh=True)
             ),
             web.get("/admin/actions", as_role("admin", self.list_actions)),
-            web.post("/admin/password", as_role("viewer", self.change_password, sellers=True)),
+            web.post(
+                "/admin/password",
+                as_role("viewer", self.change_password, sellers=True, before_factor=True),
+            ),
         ]
 
     async def show_people(self, request: web.Request, operator: Operator) -> web.Response:

@@ -104,7 +104,13 @@ def operator_change(
 def operator_remove_factors(name: str, config: Path | None, **overrides: Any) -> None:
     """Remove an operator's second factors, and sign them out: they lost their phone."""
     removed = with_pool(
-        config, overrides, lambda pool: FactorStore(pool).remove_all(name, actor=None)
+        config,
+        overrides,
+        noting(
+            lambda pool: FactorStore(pool).remove_all(name, actor=None),
+            "factor_removed",
+            operator=name,
+        ),
     )
     click.echo(f"{name}: {'second factors removed' if removed else 'had none'}")
 

@@ -28,9 +28,11 @@ class SessionsApi:
     def routes(self) -> list[web.RouteDef]:
         as_role, own = self._guard.as_role, "/admin/account/sessions"
         return [
-            web.get(own, as_role("viewer", self.show, sellers=True)),
-            web.delete(own, as_role("viewer", self.end_others, sellers=True)),
-            web.delete(f"{own}/{{session}}", as_role("viewer", self.end, sellers=True)),
+            web.get(own, as_role("viewer", self.show, sellers=True, before_factor=True)),
+            web.delete(own, as_role("viewer", self.end_others, sellers=True, before_factor=True)),
+            web.delete(
+                f"{own}/{{session}}", as_role("viewer", self.end, sellers=True, before_factor=True)
+            ),
         ]
 
     @described(answer=SessionList)
