@@ -43,7 +43,7 @@ NOT_RUN = {
 }
 TIMEOUT_S = 120
 # What is typed where a command asks for a password.
-TYPED = "a long password\n" * 2
+TYPED = "lantern river cobalt tiger\n" * 2
 # An answer that refuses ends a script too.
 CURL = 'curl() { command curl --fail-with-body -sS "$@"; }'
 SOON = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:00+00:00")
@@ -211,7 +211,9 @@ async def _files_and_sql(engines: EngineUrls, base: dict[str, str], folder: Path
         for block in blocks("sql"):
             transaction = connection.transaction()
             await transaction.start()
-            await connection.execute(re.sub(r"\bwaitroom\b", "waitroom_docs", block.text))
+            await connection.execute(
+                re.sub(r"(?<!DATABASE )\bwaitroom\b", "waitroom_docs", block.text)
+            )
             await transaction.rollback()
     finally:
         await connection.close()
