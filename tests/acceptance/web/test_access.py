@@ -4,6 +4,7 @@ Those of operators and their keys stand in tests/acceptance/admin/test_roles.py 
 """
 
 import re
+from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
@@ -125,29 +126,31 @@ async def state_of(service: Service) -> dict[str, list[str]]:
     }
 
 
-def wrong_tokens(own: Shopper, elsewhere: Shopper, rule: str) -> dict[str, str]:
+def wrong_tokens(own: Shopper, elsewhere: Shopper, app: Shopper, rule: str) -> dict[str, str]:
     """Return tokens that a route must refuse: each is right in every way but one."""
     is_ticket = rule.startswith("ticket")
     right, other = (own.ticket, own.session) if is_ticket else (own.session, own.ticket)
     foreign = elsewhere.ticket if is_ticket else elsewhere.session
-    text, _, signature = right.rpartition(".")
+    text, _, signature = right.rpartition("~")
     wrong = {
         "of the other kind": other,
-        "signed for another": f"{text}.{foreign.rpartition('.')[2]}",
+        "signed for another": f"{text}~{foreign.rpartition('~')[2]}",
         "cut short": right[:-1],
         "longer": f"{right}A",
         "unsigned": text,
-        "of nothing but a signature": f".{signature}",
+        "of nothing but a signature": f"~{signature}",
         "an operator's key": "wrk_" + "x" * 43,
     }
+    # It was given to an app, and works with its key alone.
+    wrong["a copy"] = app.ticket if is_ticket else app.session
     return wrong | ({"of another room": elsewhere.ticket} if is_ticket else {})
 
 
 def requests_of(
-    rule: str, own: Shopper, elsewhere: Shopper, operator: dict[str, str]
+    rule: str, own: Shopper, elsewhere: Shopper, app: Shopper, operator: dict[str, str]
 ) -> dict[str, dict[str, str]]:
     """Return the headers of each kind of caller whom a route with this rule must refuse."""
-    tokens = wrong_tokens(own, elsewhere, rule)
+    tokens = wrong_tokens(own, elsewhere, app, rule)
     found = {"nobody": {}, "an operator": operator}
     name = (
         "waitroom_ticket_drop"
@@ -176,6 +179,7 @@ async def test_each_kind_of_caller_that_may_not_is_refused_and_changes_nothing(
     service = await services()
     client = await clients(service)
     own, elsewhere, hold_id, order_id = await two_rooms(service, client)
+    app = await with_key(client)
     operator = await sign_in(service, client, "admin")
     before, wrong, asked = await state_of(service), [], 0
 
@@ -185,7 +189,7 @@ async def test_each_kind_of_caller_that_may_not_is_refused_and_changes_nothing(
         form = {"hold_id": hold_id, "sku": "mug", "quantity": "1", "token": "tok_approve"}
         body = BODIES.get(name, {"hold_id": hold_id, "payment": {"token": "tok_approve"}})
         sent = {"data": form} if "form" in rule or rule == "mailed" else {"json": body}
-        for who, headers in requests_of(rule, own, elsewhere, operator).items():
+        for who, headers in requests_of(rule, own, elsewhere, app, operator).items():
             if rule == "machine" and who == "an operator":
                 continue
             # A proxy on the same machine says for whom it asks.
@@ -227,6 +231,17 @@ async def two_rooms(service: Service, client: Client) -> tuple[Shopper, Shopper,
     own = await admitted(client)
     held = await (await own.hold(mug=1)).json()
     return own, elsewhere, held["hold_id"], order["order_id"]
+
+
+async def with_key(client: Client) -> Shopper:
+    """Return a shopper inside whose app sends a key with each request."""
+    app, key = Shopper(client), {"Waitroom-Client-Key": token_hex(16)}
+    await app.join(**key)
+    headers = {**authorization(app.ticket), **key}
+    claimed = await client.post("/rooms/drop/claims", headers=headers)
+    assert claimed.status == 201, await claimed.text()
+    app.session = (await claimed.json())["session"]
+    return app
 
 
 async def test_what_belongs_to_another_is_answered_like_what_never_was(
