@@ -93,6 +93,8 @@ async def open_service(
             gateway=opened,
         )
         stack.push_async_callback(service.identity.close)
+        if service.provider is not None:
+            stack.push_async_callback(service.provider.close)
         stack.push_async_callback(service.tickets.proofs.close)
         if settings.gateway == "stripe":
             service.stripe = stripe_api(service, secrets)

@@ -21,6 +21,7 @@ from waitroom.admin.accounts.factors.sign_in_pages import SignInPages
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.keys_admin import KeysAdmin
 from waitroom.admin.accounts.people import PeopleAdmin
+from waitroom.admin.accounts.provider.provider_api import ProviderApi
 from waitroom.admin.accounts.sessions.sessions_api import SessionsApi
 from waitroom.admin.audit.audit import AuditAdmin
 from waitroom.admin.audit.security import SecurityAdmin
@@ -339,7 +340,21 @@ def _for_accounts(service: Service, guard: Guard, screens: Screens) -> Iterator[
         authenticators=service.authenticators,
         passkeys=service.passkeys,
     )
-    yield SignInPages(guard, operators=operators, checks=checks, pages=service.pages)
+    yield SignInPages(
+        guard,
+        operators=operators,
+        checks=checks,
+        pages=service.pages,
+        provider=service.provider is not None,
+    )
+    yield ProviderApi(
+        guard,
+        provider=service.provider,
+        persons=service.persons,
+        operators=operators,
+        pages=service.pages,
+        base_url=service.settings.base_url,
+    )
     yield ProofsApi(guard, operators=operators, checks=checks, screens=screens)
     yield FactorsApi(guard, checks=checks)
     yield SessionsApi(guard, sessions=service.session_store)

@@ -32,6 +32,7 @@ from waitroom.admin.accounts.events import NAMES_PURPOSE, Events
 from waitroom.admin.accounts.factors.authenticator import Authenticators
 from waitroom.admin.accounts.factors.passkeys import Passkeys
 from waitroom.admin.accounts.guard import DEVICE_PURPOSE
+from waitroom.admin.accounts.provider.provider import Provider
 from waitroom.desk.board import Board
 from waitroom.desk.called.messages import PURPOSE as MAILBOXES
 from waitroom.desk.entrance import Entrance
@@ -121,6 +122,8 @@ class Service(Stores):
     # Signs the cookies of browsers in which an operator has signed in.
     devices: Seal
     security_events: Events
+    # The operators' identity provider, None without one.
+    provider: Provider | None
     # Operators' second factors.
     authenticators: Authenticators
     passkeys: Passkeys
@@ -158,9 +161,7 @@ def build_service(
     drawing = Drawing(stores.draws, seeds=SeedBook(secrets.keys), log_key=log_key)
     refunds = Refunds(stores.refund_store, gateway)
     payments = Payments(stores.orders, gateway, refunds=refunds)
-    comparison = Comparison(
-        ComparisonStore(pool), payments=payments, refunds=refunds, gateway=gateway.name
-    )
+    comparison = _comparison(pool, payments, refunds, gateway)
     return Service(
         **vars(stores),
         settings=settings,
@@ -200,6 +201,7 @@ def build_service(
         mail_sender=_mail_sender(settings, secrets, stores),
         pages=_pages(settings, looks),
         devices=Seal(secrets.keys, DEVICE_PURPOSE),
+        provider=_provider(settings, secrets),
         security_events=Events(stores.event_store, names=Seal(secrets.keys, NAMES_PURPOSE)),
         authenticators=Authenticators(secrets.keys, issuer=settings.brand),
         passkeys=Passkeys(settings.base_url, brand=settings.brand),
@@ -210,6 +212,22 @@ def build_service(
 def _entrance(secrets: Secrets, stores: Stores, identity: Identity) -> Entrance:
     seal = InvitationSeal(secrets.keys)
     return Entrance(identity=identity, invitations=stores.invitations, seal=seal)
+
+
+def _comparison(pool: Pool, payments: Payments, refunds: Refunds, gateway: Gateway) -> Comparison:
+    store = ComparisonStore(pool)
+    return Comparison(store, payments=payments, refunds=refunds, gateway=gateway.name)
+
+
+def _provider(settings: Settings, secrets: Secrets) -> Provider | None:
+    if not settings.operator_issuer:
+        return None
+    return Provider(
+        issuer=settings.operator_issuer,
+        client_id=settings.operator_client_id,
+        secret=secrets.operator_client_secret,
+        keys=secrets.keys,
+    )
 
 
 def _stores(

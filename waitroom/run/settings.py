@@ -35,6 +35,7 @@ _APART = {
     "STRIPE_WEBHOOK_SECRETS",
     "SMTP_URL",
     "CHECK_SECRET",
+    "OPERATOR_CLIENT_SECRET",
     "SUPERVISOR",
     "HEARTBEAT",
     "LISTENERS",
@@ -79,6 +80,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     archive_after_days: Days = 90
     forget_people_after_days: Days = 365
     forget_orders_after_days: Days = 3650
+    operator_issuer: str = ""
+    operator_client_id: str = ""
     keep_security_events_days: Days = 365
     trusted_proxies: list[str] = []
     sign_in_attempts_per_minute: Count = 10
@@ -104,13 +107,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         self._check_proxies()
         if self.admin_port and self.admin_port == self.port:
             raise ValueError("admin_port is another port than port; 0 is for none of its own")
-        if self.customer_jwks_url and not self.customer_issuer:
-            raise ValueError("customer_jwks_url needs customer_issuer")
-        if self.customer_issuer and not self.customer_audience:
-            raise ValueError("customer_issuer needs customer_audience")
-        for name in ("customer_jwks_url", "customer_sign_in_url"):
-            if getattr(self, name) and not is_safe_address(getattr(self, name)):
-                raise ValueError(f"{name} is an https address, or http on this machine")
+        self._check_identity()
         urls = (self.check_verify_url, self.check_script_url)
         check_provider(self.check_provider, self.check_site_key, *urls)
         if self.stripe_publishable_key and not self.stripe_publishable_key.startswith("pk_"):
@@ -123,6 +120,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
                 parse_sender(self.mail_from)
             except ValueError as error:
                 raise ValueError(f"mail_from cannot be used: {error}") from error
+
+    def _check_identity(self) -> None:
+        if self.customer_jwks_url and not self.customer_issuer:
+            raise ValueError("customer_jwks_url needs customer_issuer")
+        if bool(self.operator_issuer) != bool(self.operator_client_id):
+            raise ValueError("operator_issuer and operator_client_id go together")
+        if self.customer_issuer and not self.customer_audience:
+            raise ValueError("customer_issuer needs customer_audience")
+        for name in ("customer_jwks_url", "customer_sign_in_url", "operator_issuer"):
+            if getattr(self, name) and not is_safe_address(getattr(self, name)):
+                raise ValueError(f"{name} is an https address, or http on this machine")
 
     def _settle_addresses(self) -> None:
         """Keep `host` and `public_url` in the one form that everything else compares."""
@@ -277,7 +285,8 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     retired: the log's key and the public ids of sessions are derived from it.
     `customer_jwt_secret` is the identity provider's, as it gives it: text, and not base64 to us.
     `stripe_webhook_secrets` may be several while one is being replaced by another. `smtp_url` is
-    where mail is handed over; a password stands in it. `check_secret` is ours at the outside check.
+    where mail is handed over; a password stands in it. `check_secret` is ours at the outside check,
+    `operator_client_secret` at the operators' identity provider.
     """
 
     signing_keys: list[str]
@@ -288,6 +297,7 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     stripe_webhook_secrets: list[str] = []
     smtp_url: str = ""
     check_secret: str = ""
+    operator_client_secret: str = ""
 
     def __repr__(self) -> str:
         return f"Secrets({len(self.signing_keys)} keys)"
@@ -321,7 +331,10 @@ def load_secrets(settings: Settings, environment: Mapping[str, str] | None = Non
         found = _checked(found, "WAITROOM_SIGNING_KEYS")
     else:
         found = read_secrets(settings.secrets_path)
-    for name in ("customer_jwt_secret", "stripe_secret_key", "smtp_url", "check_secret"):
+    for name in (
+        *("customer_jwt_secret", "stripe_secret_key", "smtp_url", "check_secret"),
+        "operator_client_secret",
+    ):
         if secret := environment.get(_as_variable(name)):
             found = msgspec.structs.replace(found, **{name: secret.strip()})
     if listed := environment.get("WAITROOM_STRIPE_WEBHOOK_SECRETS"):

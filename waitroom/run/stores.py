@@ -20,6 +20,7 @@ from waitroom.admin.accounts.actions import ActionStore
 from waitroom.admin.accounts.events import EventStore
 from waitroom.admin.accounts.factors.factor_store import FactorStore
 from waitroom.admin.accounts.keys import KeyStore
+from waitroom.admin.accounts.provider.person_store import PersonStore
 from waitroom.admin.accounts.sessions.session_store import SessionStore
 from waitroom.admin.accounts.sign_in import OperatorStore
 from waitroom.gate.gate_store import GateStore
@@ -56,7 +57,7 @@ class Stores:
     The shelf: `holds`, `stock` (SKUs), `products`, `ledger`, `imports`, `pictures`.
     The till: `orders`, `refund_store`, `history`, `customers`.
     The operators: `operators`, their `factors`, API `keys`, `actions`, security `event_store`,
-    `session_store`, `endpoints` of webhooks.
+    `session_store`, `persons` at a provider, `endpoints` of webhooks.
     Sent outside: `outbox`, `mails`. Reports: `analytics`, `fairness`.
     """
 
@@ -95,6 +96,7 @@ class Stores:
     actions: ActionStore
     event_store: EventStore
     session_store: SessionStore
+    persons: PersonStore
     endpoints: EndpointStore
     outbox: OutboxStore
     mails: MailStore
@@ -153,6 +155,7 @@ def stores_on(
         actions=ActionStore(pool),
         event_store=EventStore(pool),
         session_store=SessionStore(pool),
+        persons=PersonStore(pool),
         endpoints=EndpointStore(pool, EndpointSecrets(keys)),
         outbox=OutboxStore(pool, holder=holder.name),
         mails=MailStore(pool, holder=holder.name),

@@ -21,6 +21,8 @@ PRINCIPALS = ["nobody", *LADDER, "seller"]
 OPEN_TO_ALL = {
     ("GET", "/admin/login"),
     ("POST", "/admin/login"),
+    ("GET", "/admin/login/provider"),
+    ("GET", "/admin/login/provider/back"),
     ("POST", "/admin/login/options"),
     ("POST", "/admin/login/passkey"),
     ("GET", "/admin/login/second"),
@@ -54,6 +56,7 @@ ROUTES = {
     ("GET", "/admin/audit"): "viewer",
     ("GET", "/admin/audit.csv"): "viewer",
     ("GET", "/admin/rooms/{room}/audit.csv"): "viewer",
+    ("DELETE", "/admin/operators/{name}/provider"): "admin",
     ("GET", "/admin/security"): "admin",
     ("GET", "/admin/security.csv"): "admin",
     ("GET", "/admin/people"): "admin",

@@ -172,6 +172,16 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "removed the passkey “Blue key” as a second factor",
     ),
     ("remove_factors", {"operator": "bo"}, "removed all second factors of bo"),
+    (
+        "link_provider",
+        {"operator": "ann@shop.example"},
+        "signed in at the identity provider for the first time",
+    ),
+    (
+        "unlink_provider",
+        {"operator": "bo"},
+        "took the identity provider from the account of bo",
+    ),
     ("make_recovery_codes", {"operator": "ann"}, "made new recovery codes"),
     ("use_recovery_code", {"operator": "ann"}, "signed in with a recovery code"),
     ("end_key", {"key": "shop"}, "ended the API key shop"),

@@ -314,6 +314,8 @@ class Events:
         A name that is no operator's may be a password that was typed into the wrong field. No more
         than a mark of it is kept.
         """
+        if not event.who:
+            return event
         try:
             known = await self._store.known([event.who])
         except EngineDown:

@@ -129,6 +129,29 @@ class UnknownFactor(Refusal):
     code, status, title = "not_found", 404, "There is no such second factor."
 
 
+class ProviderAway(Refusal):
+    code, status = "operator_provider_away", 503
+    title = "The identity provider does not answer. Sign in with your password, or try again soon."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "10"})
+
+
+class ProviderRefused(Refusal):
+    """The answer fits no sign-in that this browser began, or its token does not hold."""
+
+    code, status = "operator_provider_refused", 401
+    title = "This sign-in at the identity provider did not work out. Please begin it again."
+
+
+class NoAccount(Refusal):
+    code, status = "operator_no_account", 403
+    title = (
+        "The identity provider knows you, and no account here is yours. An admin can make one with "
+        "your e-mail address as its name."
+    )
+
+
 class WrongPassword(Refusal):
     code, status, title = "wrong_password", 401, "That name and password do not match."
 

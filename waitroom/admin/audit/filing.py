@@ -29,6 +29,7 @@ SUBJECTS = {
     "people": (
         *("add_operator", "change_operator", "sign_out_operator", "change_password"),
         *("add_factor", "remove_factor", "remove_factors"),
+        *("link_provider", "unlink_provider"),
         *("make_recovery_codes", "use_recovery_code"),
         *("add_key", "end_key"),
     ),

@@ -56,7 +56,13 @@ _FILES = {
     "invitations": "the invitations of people",
     "security_events": "the log of security events",
 }
-_FACTORS = {"totp": "an authenticator app", "passkey": "a passkey"}
+_FACTORS = {
+    "authenticator": "an authenticator app",
+    "totp": "an authenticator app",
+    "passkey": "a passkey",
+    "provider": "the identity provider",
+    "recovery_code": "a recovery code",
+}
 
 Words = Callable[[Json], str]
 
@@ -166,6 +172,7 @@ _WHY = {
     "inactive": "though the account may not sign in",
     "unknown_name": "with a name that no operator has",
     "no_account": "by the identity provider, without an account here",
+    "provider": "at the identity provider",
 }
 
 

@@ -361,6 +361,10 @@ PREDICATES: dict[str, Predicate] = {
     "change_password": lambda _: "chose another password",
     "add_factor": lambda told: f"set up {_factor(told)} as a second factor",
     "remove_factor": lambda told: f"removed {_factor(told)} as a second factor",
+    "link_provider": lambda _: "signed in at the identity provider for the first time",
+    "unlink_provider": lambda told: (
+        f"took the identity provider from the account of {told.text('operator')}"
+    ),
     "remove_factors": lambda told: f"removed all second factors of {told.text('operator')}",
     "make_recovery_codes": lambda _: "made new recovery codes",
     "use_recovery_code": lambda _: "signed in with a recovery code",

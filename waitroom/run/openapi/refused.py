@@ -34,6 +34,9 @@ from waitroom.admin.accounts.refusals import (
     FreshSignInNeeded,
     KeyNarrowed,
     KeyRefused,
+    NoAccount,
+    ProviderAway,
+    ProviderRefused,
     ScopeLacking,
     SecondFactorNeeded,
     SignInNeeded,
@@ -53,7 +56,10 @@ OF_CALLER: dict[Caller, tuple[type[Refusal], ...]] = {
     Caller.CUSTOMER: (CustomerTokenInvalid, CustomersNotConfigured, IdentityProviderAway),
 }
 # These come where no route is: from the router, from forms of browsers alone, or never to a client.
-BEYOND_ROUTES: set[type[Refusal]] = {MethodNotAllowed, NotSigned, UnknownRefund, WrongCode}
+BEYOND_ROUTES: set[type[Refusal]] = {
+    *(MethodNotAllowed, NotSigned, UnknownRefund, WrongCode),
+    *(NoAccount, ProviderAway, ProviderRefused),
+}
 
 
 def refusals_of(operation: Operation) -> list[type[Refusal]]:

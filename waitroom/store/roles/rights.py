@@ -11,6 +11,7 @@ PROTECTED: Final = frozenset(
         *("hold_line", "invitation_batch", "join_key", "known_user", "known_user_site"),
         *("lease_holder", "line", "log_entry", "log_head", "log_page", "migration", "off_sale"),
         *("operator", "operator_authenticator", "operator_recovery_code", "room_network"),
+        "operator_person",
         *("order_transition", "outcome_elsewhere", "payment_attempt", "payment_event"),
         *("person_place", "picture", "place", "product", "profile", "purchase_line"),
         *("refund_line", "returns_wait", "revocation", "room", "room_look", "room_seller"),

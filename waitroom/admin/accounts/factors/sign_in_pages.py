@@ -38,10 +38,19 @@ _PASSKEY = msgspec.json.Decoder(PasskeySignIn)
 
 
 class SignInPages:
+    """`provider` says whether operators may also sign in at an identity provider."""
+
     def __init__(
-        self, guard: Guard, *, operators: OperatorStore, checks: FactorChecks, pages: Pages
+        self,
+        guard: Guard,
+        *,
+        operators: OperatorStore,
+        checks: FactorChecks,
+        pages: Pages,
+        provider: bool,
     ) -> None:
         self._guard = guard
+        self._provider = provider
         self._operators = operators
         self._checks = checks
         self._steps = checks.store
@@ -77,6 +86,7 @@ class SignInPages:
         context = {
             "problem": refusal.body() if refusal else None,
             "passkey_origin": self._checks.passkeys.origin,
+            "provider": self._provider,
             **values,
         }
         status = refusal.status if refusal else 200
