@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SUPPLY := build/supply
 READY := $(VENV)/.ready
 # Not those that start programs, engines or browsers of their own, or that look at query plans. Rooms
 # do not share the few connections that this pooler has to PostgreSQL.
@@ -23,17 +24,18 @@ LARGE := WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_JOINS=10000 WAITROOM_TEST_TURNS=
   WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix peers offline-bench endure contract unit check bench catalogue-bench pooler browser rehearse oracle race soak fuzz outage stalls mutants pages live-page pictures clean
+.PHONY: help run test matrix peers offline-bench endure contract unit check bench catalogue-bench pooler browser rehearse oracle race soak fuzz outage stalls mutants pages live-page pictures lock sbom licences audit clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "waitroom needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  { echo "the module venv is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
-	$(BIN)/pip install --quiet --editable '.[embedded,test]'
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 run: $(READY) ## Serve a demonstration sale at http://127.0.0.1:8080
@@ -121,6 +123,25 @@ live-page: $(READY) browser ## Watch the operators' live screen for long tasks w
 pictures: $(READY) browser ## Take the README's pictures anew, and one of every page in every dress (build/pictures)
 	$(BIN)/python tools/pictures.py
 	WAITROOM_PICTURES=build/pictures $(BIN)/pytest tests/endure/test_matrix.py
+
+$(SUPPLY)/.ready: pyproject.toml
+	@test -x $(SUPPLY)/bin/python || $(PYTHON) -m venv $(SUPPLY)
+	$(SUPPLY)/bin/pip install --quiet 'cyclonedx-bom>=7.5,<8' 'pip-audit>=2.10,<3' 'uv>=0.9,<1'
+	@touch $@
+
+lock: $(SUPPLY)/.ready ## Write requirements.lock after a change of pyproject.toml; UPGRADE=1 takes the newest versions
+	$(SUPPLY)/bin/python tools/supply/lock.py $(if $(UPGRADE),--upgrade)
+
+sbom: $(READY) $(SUPPLY)/.ready ## Write build/sbom.json, every installed package in the form of CycloneDX
+	@mkdir -p build
+	$(SUPPLY)/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --mc-type application \
+	  --output-reproducible --output-file build/sbom.json
+
+licences: $(READY) ## List the licences of all that is installed, and refuse one that is not allowed
+	@$(BIN)/python tools/supply/licences.py
+
+audit: $(SUPPLY)/.ready ## Look for known vulnerabilities of locked packages; needs a registry that knows them
+	@$(SUPPLY)/bin/python tools/supply/audit.py
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,48 @@
+"""requirements.lock is what pyproject.toml asks for, whatever registry it is installed from."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[3]
+PINNED = re.compile(
+    r"^([A-Za-z0-9._-]+)==(\S+)(?: ;[^\n\\]*)? \\\n"
+    r"((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)",
+    re.MULTILINE,
+)
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+
+
+def asked_for() -> list[Requirement]:
+    """Return what `make` installs: the program, its engines, its tests, and what builds it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    left, found = [*project["dependencies"], "waitroom[embedded,test]"], []
+    while left:
+        wanted = Requirement(left.pop())
+        if wanted.name == "waitroom":
+            left += [line for extra in sorted(wanted.extras) for line in extras[extra]]
+        else:
+            found.append(wanted)
+    build = (ROOT / "tools/supply/build.in").read_text(encoding="utf-8").splitlines()
+    return [*found, *(Requirement(line) for line in build if not line.startswith("#"))]
+
+
+def test_every_requirement_is_locked_within_its_range() -> None:
+    locked = {canonicalize_name(name): version for name, version, _ in PINNED.findall(LOCK)}
+
+    differs = [
+        f"{wanted}: the lock has {locked.get(canonicalize_name(wanted.name), 'none')}"
+        for wanted in asked_for()
+        if locked.get(canonicalize_name(wanted.name), "") not in wanted.specifier
+    ]
+
+    assert differs == [], "run `make lock`"
+
+
+def test_every_locked_file_has_its_hash_and_no_registry_is_named() -> None:
+    assert PINNED.sub("", LOCK) == ""
+    assert "://" not in LOCK
