@@ -112,7 +112,7 @@ async def front(bounds: Bounds = BOUNDS, proxies: str = "") -> AsyncIterator[Sho
         def listens_on(self, sockets: object) -> None:
             heard.extend(one.getsockname()[1] for one in sockets)  # type: ignore[attr-defined]
 
-    await opened.open("127.0.0.1", 0, Ears())
+    await opened.open("127.0.0.1", (0,), Ears())
     shop = Shop(heard[0])
     try:
         yield shop
@@ -240,6 +240,39 @@ async def test_a_request_that_cannot_be_read_is_neither_echoed_nor_logged(
     assert not answer or b"application/problem+json" in answer or b"fine" in answer
     assert not answer or b"frame-ancestors 'none'" in answer or b"fine" in answer
     assert b"fine" in after
+
+
+SMUGGLED = b"0\r\n\r\n" + GOOD
+AMBIGUOUS = [
+    b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+    b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
+    b"Content-Length: 5, 5\r\n\r\n",
+    b"Content-Length: +5\r\n\r\n",
+    b"Content-Length: 0x5\r\n\r\n",
+    b"Content-Length : 5\r\n\r\n",
+    b"Transfer-Encoding : chunked\r\n\r\n",
+    b"Transfer-Encoding: chunked, identity\r\n\r\n",
+    b"Transfer-Encoding: xchunked\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n",
+    b"Transfer-Encoding:\x0bchunked\r\n\r\n",
+    b"X: a\r\n\tTransfer-Encoding: chunked\r\n\r\n",
+    b"X: a\nContent-Length: 5\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("head", AMBIGUOUS)
+async def test_no_request_hides_in_the_body_of_another(head: bytes) -> None:
+    async with front() as shop:
+        peer = await shop.come()
+        peer.writer.write(GOOD.replace(b"GET /ok", b"POST /body")[:-2] + head + SMUGGLED)
+
+        async with asyncio.timeout(20):
+            answer = await peer.reader.read()
+
+    # Two servers could read it in two ways, so it is refused, and nothing behind it is read.
+    assert answer[8:].startswith(b" 400 ")
+    assert answer.count(b"HTTP/1.") == 1
 
 
 async def test_a_long_cookie_header_of_the_shop_does_no_harm() -> None:
