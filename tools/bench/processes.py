@@ -101,9 +101,13 @@ async def run_engines() -> AsyncIterator[Running]:
 
 @asynccontextmanager
 async def run_service(
-    running: Running, *, web: int = WEB_PROCESSES, log_level: str = "warning"
+    running: Running,
+    *,
+    web: int = WEB_PROCESSES,
+    unlimited: int = 0,
+    log_level: str = "warning",
 ) -> AsyncIterator[None]:
-    """Start web processes, a controller that sweeps too, and the submitters.
+    """Start web processes, some without limits, a controller that sweeps too, and the submitters.
 
     The rooms must be there already: a worker looks for new ones only every other second.
     """
@@ -121,13 +125,19 @@ async def run_service(
     )
     order = Order(settings=settings, signing_keys=[KEY], samples=str(running.samples))
     text = msgspec.json.encode(order).decode()
+    lifted = msgspec.json.encode(msgspec.structs.replace(order, limits=False)).decode()
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(running.metrics)}
     started: list[asyncio.subprocess.Process] = []
     try:
-        for script in [*["server.py"] * web, "leader.py", "submitters.py"]:
+        for script, told in [
+            *[("server.py", text)] * web,
+            *[("server.py", lifted)] * unlimited,
+            ("leader.py", text),
+            ("submitters.py", text),
+        ]:
             with running.leader_log.open("ab") as log:
                 errors = log if script == "leader.py" else None
-                child = await _start(environment, script, text, errors=errors)
+                child = await _start(environment, script, told, errors=errors)
             started.append(child)
             running.pids.setdefault(ROLES[script], []).append(child.pid)
         running.leader, running.submitters = started[-2:]

@@ -17,6 +17,7 @@ storm       new holds while 100,000 old ones end in the same second
 baskets     baskets over twelve SKUs against single holds
 free-places how long a hundred free seats stay empty while five hundred people look every 5 s
 leader      a tick of the leader with 5,000, 50,000 and 200,000 inside, against one in an empty room
+limits      joins, polls and claims with limits by network and ticket, against none
 draw        the numbers of a million entries, and the whole log of their draw checked
 
 The kinds of `requests` can be named singly: state, join, claim, hold_http, and so on.
@@ -37,6 +38,7 @@ import draw
 import free_places
 import holds
 import leader_ticks
+import limits
 import locked_room
 import open_holds
 import releases
@@ -69,6 +71,7 @@ PARTS: dict[str, Callable[[Plan, Console], Awaitable[Outcome]]] = {
     "free-places": free_places.measure,
     "leader": leader_ticks.measure,
     "draw": draw.measure,
+    "limits": limits.measure,
 }
 
 

@@ -25,7 +25,7 @@ from inventory.kit.http import (
     PROCESS,
     rim,
 )
-from inventory.kit.limits.limited import Limits
+from inventory.kit.limits.limited import LIMITS, Limits
 from inventory.kit.pages import static_folder
 from inventory.kit.problem import EngineDown
 from waitroom.admin.accounts.guard import ACCESS, Guard
@@ -242,6 +242,7 @@ def make_app(service: Service) -> web.Application:
     app.on_response_prepare.append(app[SAFE_HEADERS].put)
     app[OWN_ORIGIN] = origin_of(settings.public_url)
     app[TRUSTED_PROXIES] = settings.proxies
+    app[LIMITS] = limits
     crowds = None
     if settings.demo:
         crowds = Crowds(base_url=settings.base_url, share=Shared(service.memory))

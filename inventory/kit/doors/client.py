@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from aiohttp import web
+from multidict import istr
 
 from inventory.kit.doors.client_address import TrustedProxies, network_of, parse_address
 
@@ -15,6 +16,8 @@ KEPT_LENGTH_MAX = 128
 
 TRUSTED_PROXIES: "web.AppKey[TrustedProxies]" = web.AppKey("trusted_proxies")
 NETWORK = web.RequestKey("network", str)
+# Found in the headers of a request without a look at their case.
+_X_FORWARDED_FOR, _FORWARDED = istr("X-Forwarded-For"), istr("Forwarded")
 _NONE = TrustedProxies()
 
 
@@ -31,11 +34,12 @@ class Clients:
         peer = request.remote or ""
         if not self._proxies.networks or not self._trusted(peer):
             return self._kept(peer, (), ())
-        listed = tuple(request.headers.getall("X-Forwarded-For", ()))
-        forwarded = tuple(request.headers.getall("Forwarded", ()))
-        if sum(map(len, listed)) + sum(map(len, forwarded)) > KEPT_LENGTH_MAX:
-            return self._read(peer, listed, forwarded)
-        return self._kept(peer, listed, forwarded)
+        headers = request.headers
+        listed = tuple(headers.getall(_X_FORWARDED_FOR, ()))
+        forwarded = tuple(headers.getall(_FORWARDED)) if _FORWARDED in headers else ()
+        if not forwarded and len(listed) == 1 and len(listed[0]) <= KEPT_LENGTH_MAX:
+            return self._kept(peer, listed, forwarded)
+        return self._read(peer, listed, forwarded)
 
     def trusts(self, request: web.Request) -> bool:
         """Say whether the peer is a trusted proxy."""

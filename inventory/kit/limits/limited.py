@@ -2,8 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from aiohttp import web
@@ -23,15 +21,7 @@ WARN_EVERY_S = 60.0
 ROUTES_MAX = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request that was allowed to its network."""
-
-    limits: "Limits"
-    limit: LimitClass
-
-
-_ASKED = web.RequestKey("limits", _Asked)
+LIMITS: "web.AppKey[Limits]" = web.AppKey("limits")
 
 
 class Limits:
@@ -49,40 +39,50 @@ class Limits:
         self._buckets = Buckets()
         self._factor = factor
         self._allowances = {limit.name: limit.network.times(factor or 1.0) for limit in CLASSES}
-        self._asked: dict[tuple[Any, str], _Asked] = {}
+        self._classes: dict[web.AbstractRoute, LimitClass] = {}
         self._warned_at = float("-inf")
 
     def middleware(self) -> Middleware:
         """Return the middleware. It raises `TooManyRequests`."""
-        networks, routes, take, clock = self._clients, self._asked, self._buckets.take, self._clock
-        allowances = self._allowances
+        networks, classes, take, clock = (
+            self._clients.network,
+            self._classes,
+            self._buckets.take,
+            self._clock,
+        )
+        allowances, has_limits = self._allowances, bool(self._factor)
 
         @web.middleware
         async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
-            network = networks.network(request)
-            request[NETWORK] = network
-            route = (request.match_info.handler, request.method)
-            asked = routes.get(route) or self._of_route(request, route)
-            request[_ASKED] = asked
-            if self._factor:
-                name = asked.limit.name
-                wait_s = take((name, network), allowances[name], clock())
+            request[NETWORK] = network = networks(request)
+            if has_limits:
+                route = request.match_info.route
+                name = (classes.get(route) or self._of_route(route)).name
+                allowance = allowances[name]
+                wait_s = take((name, network), allowance, clock())
                 if wait_s:
-                    self._refuse(request, name, allowances[name], wait_s)
+                    self._refuse(request, name, allowance, wait_s)
             return await handler(request)
 
         return limited
 
-    def _of_route(self, request: web.Request, route: tuple[Any, str]) -> _Asked:
+    def _of_route(self, route: web.AbstractRoute) -> LimitClass:
         """Return the class of a route, and remember it."""
-        handler, method = route
-        resource = getattr(request.match_info.route, "resource", None)
-        is_file = isinstance(resource, web.StaticResource)
-        asked = _Asked(self, FILES if is_file else class_of(handler, method))
-        # A path that no route serves has a handler of its own each time, and is not worth a place.
-        if resource is not None and len(self._asked) < ROUTES_MAX:
-            self._asked[route] = asked
-        return asked
+        known = self._classes.get(route)
+        if known is not None:
+            return known
+        is_file = isinstance(route.resource, web.StaticResource)
+        found = FILES if is_file else class_of(route.handler, route.method)
+        # A path that no route serves has one of its own each time, which is not worth a place.
+        if route.resource is not None and len(self._classes) < ROUTES_MAX:
+            self._classes[route] = found
+        return found
+
+    def spend_as_bearer(self, request: web.Request, bearer: str) -> None:
+        """Take a request from the bucket of a ticket or a session."""
+        limit = self._of_route(request.match_info.route)
+        if limit.bearer is not None:
+            self.spend(bearer, f"{limit.name}-bearer", limit.bearer)
 
     def spend(self, key: str, name: str, allowance: Allowance) -> None:
         """Take a request from a bearer's bucket; raises `TooManyRequests`."""
@@ -103,13 +103,13 @@ class Limits:
 
 def spend_as_bearer(request: web.Request, bearer: str) -> None:
     """Take this request from the bucket of a ticket or a session; raises `TooManyRequests`."""
-    asked = request.get(_ASKED)
-    if asked is not None and asked.limit.bearer is not None:
-        asked.limits.spend(bearer, f"{asked.limit.name}-bearer", asked.limit.bearer)
+    limits = request.config_dict.get(LIMITS)
+    if limits is not None:
+        limits.spend_as_bearer(request, bearer)
 
 
 def spend_as_account(request: web.Request, account: str) -> None:
     """Take this request from the bucket of an account or a key; raises `TooManyRequests`."""
-    asked = request.get(_ASKED)
-    if asked is not None:
-        asked.limits.spend(account, "account", ACCOUNT)
+    limits = request.config_dict.get(LIMITS)
+    if limits is not None:
+        limits.spend(account, "account", ACCOUNT)

@@ -22,7 +22,7 @@ from inventory.kit.limits.classes import (
     limited_as,
 )
 from inventory.kit.limits.gcra import Allowance, Buckets
-from inventory.kit.limits.limited import Limits, spend_as_account, spend_as_bearer
+from inventory.kit.limits.limited import LIMITS, Limits, spend_as_account, spend_as_bearer
 from waitroom.admin.accounts.guard import ACCESS
 from waitroom.run.app import undriven_app
 from waitroom.run.settings import Settings
@@ -83,6 +83,7 @@ async def _limited(
     limits = Limits(Clients(proxies), factor=factor, clock=clock)
     app = web.Application(middlewares=[rim, limits.middleware()])
     app[TRUSTED_PROXIES] = proxies
+    app[LIMITS] = limits
     app.router.add_get("/", handler)
     return TestClient(TestServer(app))
 
