@@ -15,6 +15,7 @@ from support import eventually
 from inventory.kit import http
 from inventory.kit.doors.client_address import TrustedProxies, parse_networks
 from inventory.kit.http import read_raw, rim
+from waitroom.run.listening import front as listening
 from waitroom.run.listening import server
 from waitroom.run.listening.descriptors import BOUND_MIN, Bounds, bounds_within
 from waitroom.run.listening.front import Front
@@ -240,6 +241,29 @@ async def test_a_request_that_cannot_be_read_is_neither_echoed_nor_logged(
     assert not answer or b"application/problem+json" in answer or b"fine" in answer
     assert not answer or b"frame-ancestors 'none'" in answer or b"fine" in answer
     assert b"fine" in after
+
+
+async def test_a_later_head_that_comes_too_slowly_ends_its_connection_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listening, "KEEPALIVE_S", 0.3)
+    async with front() as shop:
+        peer = await shop.come()
+        first = await peer.ask()
+        dripped = 0
+
+        async def is_over() -> bool:
+            nonlocal dripped
+            if await peer.is_over():
+                return True
+            peer.writer.write(GOOD[dripped : dripped + 1])
+            dripped += 1
+            return False
+
+        await eventually(is_over, every_s=0.05)
+
+    assert b"fine" in first
+    assert dripped < len(GOOD)
 
 
 SMUGGLED = b"0\r\n\r\n" + GOOD
