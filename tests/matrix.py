@@ -80,6 +80,7 @@ SHOPPERS = (
 OPERATORS = (
     "/admin",
     "/admin/new",
+    "/admin/confirm",
     *(f"/admin/screens/drop/{screen.name}" for screen in SCREENS),
     *(f"/admin/{screen.name}" for screen in BEYOND),
 )

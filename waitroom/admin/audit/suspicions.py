@@ -98,7 +98,9 @@ class SuspicionsAdmin:
         as_role, room = self._guard.as_role, "/admin/rooms/{room}"
         return [
             web.get(f"{room}/suspicions", as_role("viewer", self.read, scope=("figures", "rooms"))),
-            web.post(f"{room}/revocations", as_role("operator", self.revoke, scope="rooms")),
+            web.post(
+                f"{room}/revocations", as_role("operator", self.revoke, scope="rooms", fresh=True)
+            ),
         ]
 
     @described(answer=Suspicions)
