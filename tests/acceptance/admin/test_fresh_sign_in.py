@@ -22,6 +22,7 @@ FRESH = {
     "PATCH /admin/operators/{name}",
     "DELETE /admin/operators/{name}/sessions",
     "DELETE /admin/operators/{name}/factors",
+    "DELETE /admin/operators/{name}/provider",
     "POST /admin/account/authenticator",
     "GET /admin/account/authenticator.svg",
     "POST /admin/account/authenticator/confirm",
