@@ -32,7 +32,7 @@ from inventory.kit.problem import Refusal
 # The functions that take sentences, in templates and in Python.
 SAYING = ("say", "say_n", "markup", "markup_n", "phrase")
 # Pages that are in English alone: the operators'.
-ENGLISH_PAGES = ("api.html", "login.html")
+ENGLISH_PAGES = ("api.html", "login.html", "login_provider.html", "login_second.html")
 # Every sentence of a refusal is for shoppers, but for those that only operators and programs meet.
 PACKAGES = ("inventory", "checkout", "waitroom")
 REFUSALS = (
