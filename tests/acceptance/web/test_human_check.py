@@ -161,6 +161,26 @@ async def test_under_pressure_alone_a_quiet_room_asks_for_no_check(
     assert (await join(client, check="good-1"))[0] == 201
 
 
+async def test_no_token_makes_a_provider_look_away(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("waitroom.desk.proving.human_check.QUESTIONS_MAX", 2)
+    provider = provider_of("", site_key="1", secret="s", **addresses(peer))
+    assert provider is not None
+    check = HumanCheck(provider)
+
+    peer.status, peer.error = 400, "bad-request"
+    malformed = await check.verdict("bad\0")
+    peer.status, peer.slow_s = 200, 0.2
+    flood = await asyncio.gather(*(check.verdict(f"good-{n}") for n in range(6)))
+    after = await check.verdict("good-after")
+    await check.close()
+
+    assert malformed is Verdict.REFUSED
+    assert sorted(flood, key=str) == [Verdict.AWAY] * 4 + [Verdict.HUMAN] * 2
+    assert after is Verdict.HUMAN
+
+
 async def test_a_provider_is_asked_once_while_it_is_away(peer: Peer) -> None:
     peer.status = 503
     provider = provider_of("", site_key="1", secret="s", **addresses(peer))

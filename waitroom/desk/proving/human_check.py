@@ -7,6 +7,7 @@ the token is good: a POST of a form with `secret` and `response`, answered by JS
 import asyncio
 import time
 from enum import Enum
+from http import HTTPStatus
 
 import aiohttp
 import msgspec
@@ -23,7 +24,7 @@ VERIFY_WAIT_S = 5.0
 AWAY_S = 5.0
 ANSWER_BYTES_MAX = 16 * 1024
 TOKEN_LENGTH_MAX = 4096
-# Questions under way at once. One more waits, within the same time.
+# Questions under way at once. One more gets no answer.
 QUESTIONS_MAX = 64
 
 
@@ -42,7 +43,7 @@ class _Said(msgspec.Struct, frozen=True):
 
 _SAID = msgspec.json.Decoder(_Said)
 # These are mistakes of ours, and no word on the shopper.
-_OURS = frozenset({"missing-input-secret", "invalid-input-secret", "internal-error", "bad-request"})
+_OURS = frozenset({"missing-input-secret", "invalid-input-secret", "internal-error"})
 
 
 class HumanCheck:
@@ -63,10 +64,11 @@ class HumanCheck:
         """Return what the provider says of a token; it is away where it says nothing in time."""
         if len(token) > TOKEN_LENGTH_MAX:
             return Verdict.REFUSED
-        if time.monotonic() < self._away_until:
+        # A flood of tokens makes the provider no less there for the questions under way.
+        if time.monotonic() < self._away_until or self._questions.locked():
             return Verdict.AWAY
         try:
-            async with asyncio.timeout(VERIFY_WAIT_S), self._questions:
+            async with self._questions, asyncio.timeout(VERIFY_WAIT_S):
                 said = await self._ask(token)
         except (aiohttp.ClientError, msgspec.DecodeError, TimeoutError, OSError) as error:
             return self._away(repr(error))
@@ -92,7 +94,9 @@ class HumanCheck:
         async with self._session.post(
             self.provider.verify_url, data=form, allow_redirects=False
         ) as response:
-            response.raise_for_status()
+            if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                response.raise_for_status()
+            # A token that cannot be read may be answered by 400, and is no outage.
             return _SAID.decode(await response.content.read(ANSWER_BYTES_MAX))
 
     async def close(self) -> None:
