@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -89,6 +90,19 @@ async def test_an_address_that_works_for_nothing_gets_what_an_office_takes(
     assert statuses == [201] * 30 + [428] * 10
 
 
+async def test_a_flood_of_joins_that_solve_nothing_has_a_bound(
+    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("waitroom.desk.proving.proofs.CHALLENGES_PER_S", 3)
+    still = SimpleNamespace(time=time.time, monotonic=lambda: 1000.0)
+    monkeypatch.setattr("waitroom.desk.proving.proofs.time", still)
+    await open_pressed(service)
+
+    answers = [await join(client) for _ in range(5)]
+
+    assert [status for status, _ in answers] == [428] * 3 + [503] * 2
+
+
 async def test_nothing_is_asked_in_quiet_times_nor_where_the_rules_say_never(
     service: Service, client: Client
 ) -> None:
@@ -164,7 +178,8 @@ async def test_waiting_takes_the_place_of_the_work_a_few_times_a_minute(
 
     early, told = await join(client, key=keys[0], proof=stamps[0])
     late = time.time() + WAIT_S + 1
-    monkeypatch.setattr("waitroom.desk.proving.proofs.time.time", lambda: late)
+    later = SimpleNamespace(time=lambda: late, monotonic=time.monotonic)
+    monkeypatch.setattr("waitroom.desk.proving.proofs.time", later)
     strangers, _ = await join(client, proof=stamps[0])
     given = [
         (await join(client, key=key, proof=stamp)) for key, stamp in zip(keys, stamps, strict=True)

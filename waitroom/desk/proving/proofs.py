@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from inventory.kit.doors.client_address import is_loopback
 from inventory.kit.language.language import phrase
+from inventory.kit.problem import Busy
 from waitroom.desk.board import RoomView
 from waitroom.desk.entrance import Brought
 from waitroom.desk.networks import Networks
@@ -21,6 +22,9 @@ from waitroom.store.memory import Memory
 # Stamps that are taken from one network in a room in a minute: waiting would else be free for a
 # program, which waits for a thousand places at once.
 WAITED_PER_MINUTE = 6
+# To make a challenge takes some 0.4 ms. A flood of joins that never solve theirs takes no more of a
+# process than this, and those who have their places are served.
+CHALLENGES_PER_S = 500
 # A token of a provider is worth nothing after five minutes, at any of them.
 CHECKED_FOR_S = 600
 _NOT_PASSED = phrase("The check was not passed. Please try it once more.")
@@ -47,6 +51,8 @@ class Proofs:
         self._spent = Spent(memory)
         self._check = check
         self._pressed: dict[str, PressedNetworks] = {}
+        # The challenges that were made in this second.
+        self._second, self._made = 0, 0
 
     def level(self, view: RoomView, network: str) -> int:
         """Return the level of work that a join from this network needs, 0 in quiet times."""
@@ -100,8 +106,18 @@ class Proofs:
 
     def _refusal(self, view: RoomView, owner: str, level: int) -> ProofNeeded:
         stamp = self._stamps.make(view.room, owner, level, now=time.time()) if owner else ""
+        return self._asking(view, level, stamp=stamp, wait_s=WAIT_S * level)
+
+    def _asking(self, view: RoomView, level: int, *, stamp: str, wait_s: int) -> ProofNeeded:
+        """Return a refusal with a new challenge; raises `Busy` beyond the bound of this process."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._made = second, 0
+        self._made += 1
+        if self._made > CHALLENGES_PER_S:
+            raise Busy(retry_after_s=2)
         challenge = self._works.challenge_body(view.room, level)
-        return ProofNeeded(challenge=challenge, stamp=stamp, wait_s=WAIT_S * level)
+        return ProofNeeded(challenge=challenge, stamp=stamp, wait_s=wait_s)
 
     async def _proved(self, view: RoomView, brought: Brought, owner: str, level: int) -> bool:
         proof = brought.proof
@@ -127,8 +143,7 @@ class Proofs:
             bucket = f"waited:{view.room}:{brought.network}"
             wait_s = await self._memory.allow(bucket, per_minute=WAITED_PER_MINUTE)
         if wait_s:
-            challenge = self._works.challenge_body(view.room, level)
-            raise ProofNeeded(challenge=challenge, stamp=brought.proof, wait_s=int(wait_s) + 1)
+            raise self._asking(view, level, stamp=brought.proof, wait_s=int(wait_s) + 1)
         return await self._spent.spend(stamp.name, owner, ttl_s=USED_WITHIN_S)
 
     def stamp_wait_s(self, view: RoomView, stamp: str) -> int | None:
