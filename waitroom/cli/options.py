@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import ssl
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import datetime
@@ -53,6 +54,7 @@ _SENTENCES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
         (asyncpg.IntegrityConstraintViolationError,),
         "a value breaks a rule of the database; nothing was changed",
     ),
+    ((ssl.SSLCertVerificationError,), "the certificate of an engine is refused: {words}"),
     # Bytes of the command line that are not UTF-8 come in as lone surrogates.
     ((UnicodeEncodeError,), "a text is not valid UTF-8"),
     (ENGINE_ERRORS, "cannot reach an engine: {words}"),
@@ -119,6 +121,10 @@ def _words_of(error: BaseException) -> str:
     """Return the error's own words; some errors have none."""
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
+    if isinstance(error, FileNotFoundError):
+        return "its URL names a socket or a certificate that is not there"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
     return str(error) or type(error).__name__
 
 

@@ -47,7 +47,7 @@ FOREIGN = {
     *("access_token", "service_role", "MUG_01"),
     *("closing_signature", "head_7_signature", "of_10"),
     *("claim_vs_bare", "check_vs_bare"),
-    "auth_request",
+    *("auth_request", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"),
 }
 
 
