@@ -353,7 +353,7 @@ def _for_accounts(service: Service, guard: Guard, screens: Screens) -> Iterator[
         persons=service.persons,
         operators=operators,
         pages=service.pages,
-        base_url=service.settings.base_url,
+        base_url=service.settings.screens_url,
     )
     yield ProofsApi(guard, operators=operators, checks=checks, screens=screens)
     yield FactorsApi(guard, checks=checks)

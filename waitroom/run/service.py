@@ -204,7 +204,7 @@ def build_service(
         provider=_provider(settings, secrets),
         security_events=Events(stores.event_store, names=Seal(secrets.keys, NAMES_PURPOSE)),
         authenticators=Authenticators(secrets.keys, issuer=settings.brand),
-        passkeys=Passkeys(settings.base_url, brand=settings.brand),
+        passkeys=Passkeys(settings.screens_url, brand=settings.brand),
         mailboxes=Seal(secrets.keys, MAILBOXES),
     )
 

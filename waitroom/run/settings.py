@@ -194,6 +194,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         """The address under which operators find their screens."""
         return self._url_on(self.admin_port) if self.admin_port else self.base_url
 
+    @property
+    def screens_url(self) -> str:
+        """The address at which browsers know the operators' screens, and passkeys their site."""
+        return self.public_url or self.admin_url
+
     def _url_on(self, port: int) -> str:
         host = self.host.partition("%")[0]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -50,4 +50,5 @@ def test_the_port_of_operators_is_another_one() -> None:
     settings = load_settings(environment={}, overrides={"port": 9000, "admin_port": 9001})
 
     assert settings.admin_url == "http://127.0.0.1:9001"
+    assert settings.screens_url == settings.admin_url
     assert settings.ports == [9000, 9001]
