@@ -140,12 +140,19 @@ async def test_baskets_of_a_network_that_pays_for_few_last_less_long(service: Se
     lasted = [await seconds_of(service, session) for session in sessions[:15]]
     (payer,) = await sessions_in(service, 1, network=ONE)
     before = await seconds_of(service, sessions[15])
+    for session in sessions[:4]:
+        await hold(service, session, mug=4)
+    await hold(service, sessions[4], mug=2)
+    nothing = await ask(service, wish(sessions[5], mug=1))
+    await execute(service, "UPDATE room SET held_share_max = 1")
 
     for _ in range(4):
         await pay(service, payer, mug=1)
 
     assert lasted == [480.0] * 10 + [240.0] * 5
     assert before == 240.0
+    # What an unpaid network holds at once is bounded, and beyond it nothing is to be had.
+    assert limited(nothing) == {"sku": "mug", "limit": 0, "scope": "network"}
     assert await seconds_of(service, sessions[15]) == 480.0
 
 

@@ -136,7 +136,7 @@ BEGIN
                           time_to_hold(time_for(CASE WHEN serving THEN LEAST(m.hold_s, m.claim_window_s) ELSE m.hold_s END,
                                                 a.time_factor), h.unpaid, n.unpaid, n.paid),
                           m.order_units_max, LEAST(session_holds_max() - h.placed, session_unpaid_max() - h.unpaid),
-                          h.open_units, ordinary_basket(m))::session_facts ORDER BY u.o),
+                          h.open_units, ordinary_basket(m, n))::session_facts ORDER BY u.o),
            array_agg(a.room_id ORDER BY u.o), array_agg(a.customer_id ORDER BY u.o),
            array_agg(a.network ORDER BY u.o), array_agg(COALESCE(n.held, 0) ORDER BY u.o),
            array_agg(network_units(m, x) ORDER BY u.o),
@@ -346,8 +346,8 @@ BEGIN
         FROM unnest(b.line_sku, d.given, d.line_request) l(k, units, r) WHERE l.r > 0;
     IF f.network_slot IS NOT NULL THEN
         INSERT INTO room_network AS n (room_id, network, held, since)
-            SELECT rooms[g.o], f.networks[g.o], g.after - g.before, f.at_wall
-            FROM unnest(f.network_held, d.network_held) WITH ORDINALITY g(before, after, o) WHERE g.after > g.before
+            SELECT g.room, g.mark, g.after - g.before, f.at_wall FROM unnest(
+                f.session_rooms, f.networks, f.network_held, d.network_held) g(room, mark, before, after) WHERE g.after > g.before
             ON CONFLICT ON CONSTRAINT network_counted_once DO UPDATE SET held = n.held + EXCLUDED.held;
     END IF;
 END $$;

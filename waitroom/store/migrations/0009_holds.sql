@@ -113,7 +113,7 @@ BEGIN
     -- The units of its other open holds count as well.
     SELECT m.order_units_max, x.open_units - total + grow,
            GREATEST(network_units(m, r) - n.held + total - grow,
-                    ordinary_basket(m) - (x.open_units - total + grow), 0)
+                    ordinary_basket(m, n) - (x.open_units - total + grow), 0)
         INTO units_per_order, open_units, most
         FROM room m JOIN room_stock r USING (room_id)
         LEFT JOIN room_network n ON n.room_id = m.room_id AND n.network = own.network, holds_of(own.admission_id) x

@@ -5,8 +5,11 @@
 CREATE FUNCTION session_unpaid_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 20';
 
 -- A session may hold so many units whatever others of its network hold, so that all people behind one
--- address of a carrier can buy.
-CREATE FUNCTION ordinary_basket(m room) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT GREATEST(2, m.units_promised)';
+-- address of a carrier can buy. A network that leaves most baskets unpaid has lost this, but for what calls promise.
+CREATE FUNCTION ordinary_basket(m room, n room_network) RETURNS int LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN n.unpaid >= 2 * n.paid + 10 THEN CASE m.policy WHEN 'guaranteed' THEN m.units_promised ELSE 0 END
+                ELSE GREATEST(2, m.units_promised) END
+$$;
 
 -- The sessions of one network may hold so many units: a share of those that are not sold, and no fewer than one
 -- order has.
