@@ -1,6 +1,7 @@
 """The tools of operators read the samples: alerts for Prometheus, and the unit of systemd."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,8 +25,16 @@ def run(tool: str, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_prometheus_takes_the_sample_with_its_rules() -> None:
-    run("promtool", "check", "config", str(CONFIG / "prometheus" / "prometheus.yml"))
+def test_prometheus_takes_the_sample_with_its_rules(tmp_path: Path) -> None:
+    folder, key = tmp_path / "prometheus", tmp_path / "waitroom.key"
+    shutil.copytree(CONFIG / "prometheus", folder)
+    key.write_text("wrk_example", encoding="utf-8")
+    sample = folder / "prometheus.yml"
+    text = sample.read_text(encoding="utf-8")
+    assert "/etc/prometheus/waitroom.key" in text
+    sample.write_text(text.replace("/etc/prometheus/waitroom.key", str(key)), encoding="utf-8")
+
+    run("promtool", "check", "config", str(sample))
 
 
 def test_alerts_are_raised_when_something_is_wrong_and_not_on_a_quiet_night() -> None:

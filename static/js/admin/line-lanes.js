@@ -31,7 +31,7 @@ export function drawLanes(found) {
 function drawLane({ lane, head, tail, entries, part, share }) {
   const waiting = tail || !entries ? count(tail - head) : `${count(entries)} in the draw`;
   const isBehind = lane === BEHIND;
-  const figures = [count(tail), waiting, isBehind ? "What the others leave" : ofHundred(part)];
+  const figures = [count(tail), waiting, isBehind ? "The rest" : ofHundred(part)];
   let row = rows.get(lane);
   if (!row) {
     row = { texts: figures.map(() => document.createTextNode("")), share: MAY_CHANGE && !isBehind ? shareForm(lane) : document.createTextNode("") };
@@ -80,7 +80,7 @@ function wanted() {
 /** Return the parts of the calls that these shares would give. @returns {string} */
 function comesTo() {
   const all = wanted(), sum = all.reduce((total, [, share]) => total + share, 0);
-  if (all.length < 2) return "There is one lane, and all calls are for it.";
+  if (all.length < 2) return lanes.length > 1 ? "All calls are for the lane main while anyone waits there." : "There is one lane, and all calls are for it.";
   if (!(sum > 0) || all.some(([, share]) => !(share > 0))) return "";
   const parts = all.map(([lane, share]) => `${ofHundred(share / sum)} for ${lane}`);
   return `While people wait in all lanes, of 100 calls: ${parts.join(", ")}. Calls that a lane cannot use go to the others.`;

@@ -150,7 +150,7 @@ async def test_a_repeated_join_finds_its_place_on_either_side_of_the_bound(
     page = await (
         await client.get("/rooms/drop", headers={"Cookie": cookie, "Accept": "text/html"})
     ).text()
-    assert '<p id="behind">' in page
+    assert '<p class="under-stub" id="behind">' in page
 
 
 @pytest.mark.parametrize("most", [3, None])
