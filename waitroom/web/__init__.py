@@ -5,7 +5,8 @@ Valkey. Refusals are raised and become problem+json, or a page, in the one middl
 `inventory.kit.http`.
 
 `credentials` reads tickets, sessions, invitations and join keys from a request, and alone knows the
-names of cookies. `answers` has the bodies of JSON.
+names of their cookies. It binds what it gives to the browser or app that asked
+(`inventory.kit.holders`). `answers` has the bodies of JSON.
 
 Pages are rendered on the server and work without JavaScript as far as they can; the scripts in
 `static/js` use the same JSON calls as any program. Tickets and sessions travel in cookies for pages
