@@ -108,7 +108,7 @@ class Networks:
 
 
 class _Giving:
-    """A place that is being given. As a generator it would cost each join three times as much."""
+    """A place that is being given. As a generator it would take five times as long."""
 
     __slots__ = ("_coming", "_key")
 
