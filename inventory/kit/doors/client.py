@@ -1,6 +1,8 @@
 """The client that a request came from: its address, its token, and the host that it asked."""
 
 from functools import lru_cache
+from ipaddress import IPv4Network
+from socket import AF_INET, inet_pton
 
 from aiohttp import web
 from multidict import istr
@@ -28,6 +30,11 @@ class Clients:
         self._proxies = proxies
         self._kept = lru_cache(CLIENTS_KEPT_MAX)(self._read)
         self._trusted = lru_cache(CLIENTS_KEPT_MAX)(self._trusts)
+        self._trusted_v4 = [
+            (int(network.netmask), int(network.network_address))
+            for network in proxies.networks
+            if isinstance(network, IPv4Network)
+        ]
 
     def network(self, request: web.Request) -> str:
         """Return what limits by address count: the client's IPv4 address, or its /64 of IPv6."""
@@ -38,8 +45,23 @@ class Clients:
         listed = tuple(headers.getall(_X_FORWARDED_FOR, ()))
         forwarded = tuple(headers.getall(_FORWARDED)) if _FORWARDED in headers else ()
         if not forwarded and len(listed) == 1 and len(listed[0]) <= KEPT_LENGTH_MAX:
-            return self._kept(peer, listed, forwarded)
+            return self._lone_v4(listed[0]) or self._kept(peer, listed, forwarded)
         return self._read(peer, listed, forwarded)
+
+    def _lone_v4(self, entry: str) -> str:
+        """Return the IPv4 address that an entry is, "" for anything else and for a trusted proxy's.
+
+        Almost every shopper comes from an address that did not ask lately, through one proxy. To
+        read it in full would cost a fifth of a join.
+        """
+        try:
+            number = int.from_bytes(inet_pton(AF_INET, entry))
+        except (OSError, ValueError):
+            return ""
+        for mask, network in self._trusted_v4:
+            if number & mask == network:
+                return ""
+        return entry
 
     def trusts(self, request: web.Request) -> bool:
         """Say whether the peer is a trusted proxy."""

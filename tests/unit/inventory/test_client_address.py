@@ -1,7 +1,9 @@
 """The client's address is the one that nobody but a trusted proxy could have written."""
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
+from inventory.kit.doors.client import Clients
 from inventory.kit.doors.client_address import TrustedProxies, network_of, parse_networks
 
 PROXIES = TrustedProxies(networks=parse_networks(["10.0.0.0/8", "2001:db8:ffff::/48", "127.0.0.1"]))
@@ -120,3 +122,30 @@ def test_networks_are_read_in_every_form_and_names_are_none() -> None:
     for wrong in ("proxy.internal", "10.0.0.0/33", "", "*"):
         with pytest.raises(ValueError, match="network"):
             parse_networks([wrong])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "203.0.113.7",
+        "10.2.3.4",
+        "127.0.0.1",
+        "203.0.113.07",
+        "203.0.113.256",
+        "203.0.113",
+        " 203.0.113.7 ",
+        "203.0.113.7:443",
+        "::ffff:203.0.113.7",
+        "2001:db8::7",
+        "6.6.6.6, 203.0.113.7",
+        "0x7f.1",
+        "unknown",
+        "",
+        "203.0.113.7\N{ARABIC-INDIC DIGIT SEVEN}",
+    ],
+)
+def test_the_quick_reading_of_a_lone_address_says_what_the_full_one_says(entry: str) -> None:
+    request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": entry})
+    peer = request.clone(remote="10.0.0.1")
+
+    assert Clients(PROXIES).network(peer) == network_of(client("10.0.0.1", entry))
