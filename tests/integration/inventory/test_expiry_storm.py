@@ -16,8 +16,9 @@ from waitroom.run.app import Service
 
 OpenService = Callable[..., Awaitable[Service]]
 
-SESSIONS = 20
-HOLDS_EACH = 100
+# A session places at most twenty holds without paying.
+SESSIONS = 100
+HOLDS_EACH = 20
 HOLD_S = 300
 # As a web process sends them: so many shoppers at once, a few of each kind.
 BATCHES = 20
@@ -42,6 +43,8 @@ async def raise_storm(service: Service) -> list[int]:
         service,
         skus={"mug": mugs, "vase": mugs},
         limit=mugs,
+        seats_max=2 * SESSIONS,
+        order_units_max=None,
         hold_s=HOLD_S,
         session_s=10 * HOLD_S,
     )

@@ -61,19 +61,19 @@ async def test_holding_releasing_and_expiring_at_once_never_deadlock(
     services: OpenService,
 ) -> None:
     one, other = await services(), await services()
-    await open_gate(one, skus=dict.fromkeys(SKUS, 1000), limit=1000)
+    await open_gate(one, skus=dict.fromkeys(SKUS, 1000), limit=1000, order_units_max=None)
     sessions = await sessions_in(one, 8)
     dice = random.Random(9)
     deadlocks: list[str] = []
 
     async def shopper(service: Service, session: int) -> None:
-        for _ in range(12):
+        for _ in range(20):
             basket = dict.fromkeys(dice.sample(SKUS, 4), 1)
             hold_id = await hold(service, session, **basket)
             await _raw(service, deadlocks, "SELECT end_holds($1, 'released', false)", [hold_id])
 
     async def sweeper(service: Service, session: int) -> None:
-        for _ in range(12):
+        for _ in range(10):
             ids = [await hold(service, session, **dict.fromkeys(SKUS, 1)) for _ in range(2)]
             await _raw(service, deadlocks, "SELECT end_holds($1, 'expired', false)", ids)
 

@@ -95,7 +95,7 @@ async def test_what_begins_and_ends_counts_from_its_moment_on(
     service: Service, passed: str
 ) -> None:
     skus = {"open": 1, "early": 2, "late": 4, "brief": 8, "over": 16, "always": 32}
-    await open_gate(service, skus=skus, claim_window_s=900, limit=32)
+    await open_gate(service, skus=skus, claim_window_s=900, limit=32, order_units_max=None)
     (session,) = await sessions_in(service, 1)
     began, passed_s = await clock(service), 0.0
     times = {
