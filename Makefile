@@ -123,7 +123,7 @@ pages: $(READY) browser ## Measure weight, first paint, own place and shift of t
 live-page: $(READY) browser ## Watch the operators' live screen for long tasks with a crowd of 5,000
 	$(BIN)/python tools/long_tasks.py
 
-pictures: $(READY) browser ## Take the README's pictures anew, and one of every page in every dress (build/pictures)
+pictures: $(READY) browser ## Take the README's pictures, and one of every page in every dress (build/pictures)
 	$(BIN)/python tools/pictures.py
 	WAITROOM_PICTURES=build/pictures $(BIN)/pytest tests/endure/test_matrix.py
 
