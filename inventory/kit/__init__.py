@@ -7,12 +7,14 @@ package. They know nothing of rooms, orders or stock.
 |---|---|
 | `assets` | styles and scripts, compressed once and kept in memory |
 | `batcher` | one engine call for all requests of a tick |
+| `bundle` | a page's script with all that it imports, in one text |
 | `database` | the pool and each room's share of it, named queries, errors of an absent engine |
 | `doors` | values that come in: moments, names, origins, and what a client accepts |
 | `holders` | the browser or app that a token is bound to |
 | `http` | bodies in, JSON and problem+json out, the middleware around every request |
 | `language` | the languages of pages: catalogues, the choice, numbers and moments |
 | `lease` | who may work on something now, and when it is tried again |
+| `limits` | how many requests a network and a bearer may send, by the class of the route |
 | `loops` | background loops that outlive a failed round |
 | `pages` | templates in, HTML with strict headers out |
 | `problem` | refusals with a stable code |

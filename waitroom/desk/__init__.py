@@ -26,6 +26,8 @@ tried one by one. Workers remember a batch of invitations for 5 s.
 
 Each new place is counted for the network that it went to (`networks.py`). The workers exchange the
 counts of busy networks once a second through Valkey; a join only looks at what its worker knows.
+While a network or the room takes more places than people do, a join brings a proof (`proving/`).
+Places beyond a network's bound are given in the lane behind (`joining/behind.py`).
 
 # The board
 

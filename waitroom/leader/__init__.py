@@ -37,10 +37,10 @@ transaction. Before that the tick keeps the room's hours and takes a due step of
 (`drawing.py`).
 
 Learning and forecasts come last, and each has a guard of its own. An error there is logged and
-counted in `waitroom_leader_failures_total`, and the room goes on calling and publishing
-(`test_an_error_in_figures_keeps_no_shopper_from_being_called`). The last forecast then stands, and
-after a while the document says from when it is. After a failed reading everything is read again;
-until then the policy `expected` counts on every shopper inside to take a unit.
+counted in `waitroom_leader_failures_total` (`measures.py`), and the room goes on calling and
+publishing (`test_an_error_in_figures_keeps_no_shopper_from_being_called`). The last forecast then
+stands, and after a while the document says from when it is. After a failed reading everything is
+read again; until then the policy `expected` counts on every shopper inside to take a unit.
 
 The leader reads only the journeys that changed since its last reading. Triggers write the changed
 admissions into `journey_change`, and the leader takes its room's rows away as it reads, in one

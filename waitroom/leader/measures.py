@@ -1,4 +1,4 @@
-"""What the leading controller tells Prometheus of itself and of its rooms."""
+"""Metrics of the leading controller and of its rooms, for Prometheus."""
 
 import math
 

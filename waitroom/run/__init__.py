@@ -10,7 +10,8 @@
 `app.py` is the composition root and alone knows lifetimes: every loop and connection belongs to
 `open_service`, which takes them down in reverse order. `stores.py` builds the stores on one pool,
 `gateways.py` the payment gateway, `service.py` the parts that stand on both, and `routes.py` says
-which API and page gets which of them. A web application has no lifetime of its own.
+which API and page gets which of them. A web application has no lifetime of its own. `keys/`
+exchanges signing keys beside the running program.
 
 Each sweep and each sender is a guarded loop (`inventory.kit.loops`): an error in one of them is
 logged, counted in `waitroom_loop_failures_total` and followed by a rest, and it never reaches the

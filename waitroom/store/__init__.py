@@ -2,11 +2,13 @@
 
 Every promise made to anyone is in PostgreSQL: numbers, calls, sessions, stock, holds, orders,
 payments, the log. Valkey carries the state documents on their way to the workers, rate limits,
-codes that work once and the health of checkout (`memory.py`). It may be flushed, killed,
+codes and proofs that work once, the places of busy networks and the health of checkout
+(`memory.py`). It may be flushed, killed,
 split or rolled back in mid-sale, and no place is lost and no number or call given twice.
 
 The SQL is one schema. Work that must be atomic is one SQL function in `migrations/`; a store calls
-it by a named query of `queries.sql`. A Lua script of `lua/` is one change of state in Valkey.
+it by a named query of `queries.sql`. A Lua script of `lua/` is one change of state in Valkey. The
+processes that serve call these functions in a role that can write little by itself (`roles/`).
 
 # Lock order
 

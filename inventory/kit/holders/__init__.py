@@ -1,4 +1,4 @@
-"""Who holds a token: a browser or an app, and whether a request comes from that one.
+"""The holder of a token, a browser or an app, and whether a request comes from it.
 
 | module | for |
 |---|---|

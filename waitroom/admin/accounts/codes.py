@@ -1,4 +1,4 @@
-"""Codes that a person types, and what the database keeps of secrets."""
+"""Codes that a person types, and the hashes that the database keeps of secrets."""
 
 import secrets
 from hashlib import sha256
@@ -21,7 +21,7 @@ def code_hash(typed: str) -> bytes:
 
 
 def fingerprint(secret: str) -> bytes:
-    """Return what the database keeps of a secret.
+    """Return the hash that the database keeps of a secret.
 
     Our secrets have some hundred random bits and more, so a plain hash cannot be searched, and a
     leaked table is useless.

@@ -4,9 +4,9 @@ It is append-only, as the record of actions is. The record says what was done to
 this log also says from where, and what was refused. Each event is a row, and a line of the
 program's log for the systems that watch it.
 
-Strangers can cause events without end. Theirs are written one by one only as long as they are few:
-the rest of a minute is counted, by network, and becomes one event (`Bursts`). The sweeper keeps
-them only among the newest `STRANGERS_MAX` events, whatever happens.
+Strangers can cause events without end. Their events are written one by one only as long as they
+are few: the rest of a minute is counted, by network, and becomes one event (`Bursts`). The sweeper
+keeps them only among the newest `STRANGERS_MAX` events.
 """
 
 import asyncio
@@ -34,12 +34,13 @@ log = structlog.get_logger()
 SQL = load_queries("waitroom.admin.accounts")
 
 NAMES_PURPOSE = "waitroom.admin.tried-name.1"
-# Four signs of base64 are 24 bits: enough to see that one name was tried again, too few to find it.
+# Four characters of base64 are 24 bits: enough to show that one name was tried again, and too few
+# to find it.
 MARK_LENGTH = 4
 WINDOW_S = 60.0
-# Of what a network causes within a window, this many events are written one by one.
+# A network's first events within a window are written one by one, up to this many.
 SINGLE_MAX = 5
-# Networks and names that are counted apart at once; those beyond are counted together.
+# Networks and names that are counted apart at once; all beyond them are counted together.
 NETWORKS_MAX = 200
 NAMES_MAX = 20
 NAME_LENGTH_MAX = 200
@@ -50,7 +51,7 @@ FLUSH_EVERY_S = 5.0
 # A file of events is read in parts of this size.
 PART = 500
 
-# What anyone can cause who has no right at all.
+# Events that anyone can cause, without any right.
 OfStrangers = Literal[
     "sign_in_failed",
     "sign_in_limited",
@@ -85,7 +86,7 @@ OfOperators = Literal[
 Kind = OfStrangers | OfOperators
 OF_STRANGERS: frozenset[str] = frozenset(get_args(OfStrangers))
 KINDS: tuple[str, ...] = (*get_args(OfOperators), *get_args(OfStrangers))
-# Kinds that are nothing by themselves: so many from one network within a window are an event.
+# Kinds that mean nothing singly, with the number from one network within a window that is an event.
 LEAST = {"places_moved": 10}
 # Kinds in which `who` is only what someone typed, and may be a password in the wrong field.
 _TYPED = frozenset({"sign_in_failed", "sign_in_limited"})
@@ -140,7 +141,7 @@ class EventFilter:
 
 @dataclass(slots=True)
 class _Window:
-    """What one network causes of one kind within a minute."""
+    """The events of one kind that one network causes within a minute."""
 
     began_at: float
     seen: int = 0
@@ -283,10 +284,10 @@ class Events:
     ) -> None:
         """Note an event that `who` caused, from the network of the request.
 
-        `who` is an operator's name, for an attempt to sign in what was typed as the name, "" for
-        somebody unknown, "cli" for the command line. `detail` has the values of the kind, each a
-        text, a number, a list of texts or None, which is left out; `operator` is the account that
-        the event is about, if it is another than `who`.
+        `who` is an operator's name, or in an attempt to sign in the text that was typed as the
+        name; "" stands for a stranger and "cli" for the command line. `detail` has the values of
+        the kind, each a text, a number, a list of texts or None, which is left out. `operator` in
+        it is the account that the event is about, if it is another than `who`.
         """
         network = "" if request is None else client_network(request)
         await self._note(kind, who[:NAME_LENGTH_MAX], network, detail)
@@ -311,8 +312,8 @@ class Events:
     async def _named(self, event: NewEvent) -> NewEvent:
         """Return an attempt to sign in with the operator who was meant, and the reason.
 
-        A name that is no operator's may be a password that was typed into the wrong field. No more
-        than a mark of it is kept.
+        A name that is no operator's may be a password that was typed into the wrong field. Only a
+        mark of it is kept.
         """
         if not event.who:
             return event

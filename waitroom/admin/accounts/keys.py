@@ -10,12 +10,12 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from uuid import UUID
 
 from inventory.kit.database import Pool, connection, load_queries
 from inventory.kit.doors.client import API_KEY_PREFIX
 from inventory.kit.problem import BadRequest, Forbidden, Refusal, Unprocessable
+from waitroom.admin.accounts.codes import fingerprint
 from waitroom.admin.accounts.refusals import KeyNameTaken, KeyRefused, TooManyKeys, UnknownKey
 from waitroom.admin.accounts.scopes import Key, Scope
 from waitroom.admin.accounts.sign_in import Operator
@@ -89,7 +89,7 @@ class KeyStore:
             verdict = await borrowed.fetchval(
                 SQL["add_key"],
                 new.name,
-                _fingerprint(secret),
+                fingerprint(secret),
                 sorted(set(new.scopes)),
                 rooms,
                 new.expires_at,
@@ -127,7 +127,7 @@ class KeyStore:
         if not _SECRET.fullmatch(secret):
             raise KeyRefused
         async with connection(self._pool) as borrowed:
-            row = await borrowed.fetchrow(SQL["use_key"], _fingerprint(secret))
+            row = await borrowed.fetchrow(SQL["use_key"], fingerprint(secret))
         if row is None:
             raise KeyRefused
         key = Key(
@@ -158,8 +158,3 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
-
-
-def _fingerprint(secret: str) -> bytes:
-    # The secret has 256 random bits, so a plain hash cannot be searched; a leaked table is useless.
-    return sha256(secret.encode()).digest()

@@ -1,1 +1,5 @@
-"""The record of operators' actions, for people: sentences, a screen with filters, a file."""
+"""Records for people: sentences, screens with filters, files.
+
+`audit` shows operators' actions and `security` security events, each with its sentences in a module
+of its own. `suspicions` shows the networks that stand out in a room, and takes their places away.
+"""

@@ -46,7 +46,7 @@ class EventBody(TypedDict):
     at: datetime
     # The kind of the event; `detail` has the values of this kind.
     kind: str
-    # The operator or key that caused it; empty for somebody unknown.
+    # The operator or key that caused it; empty for a stranger.
     who: str
     # An IPv4 address or the /64 of an IPv6 one; empty for the command line and for many networks.
     network: str

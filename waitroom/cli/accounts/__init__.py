@@ -1,1 +1,1 @@
-"""Commands for accounts and keys."""
+"""Commands for accounts and keys. `noting` writes what they do to the log of security events."""

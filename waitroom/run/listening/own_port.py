@@ -1,4 +1,4 @@
-"""A port of its own for what operators and machines use: their routes are nowhere else then."""
+"""A port of their own for the operators' routes and the metrics, which no other serves then."""
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware

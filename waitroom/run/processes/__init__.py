@@ -3,7 +3,8 @@
 Each process beats to its supervisor once a second over a pair of sockets (`heartbeat.py`), so a
 process that is frozen is told from one that works, whatever has become of PostgreSQL. A frozen
 process is killed and started again (`silence.py` has the limits): it would keep its share of the
-new connections and serve none of them.
+new connections and serve none of them. When the secrets file changes, the processes are replaced
+one by one (`watched.py`).
 
 Each web process listens on a socket of its own, which its supervisor keeps open too. A process that
 takes the place of one that leaves, or that was frozen, gets its socket, with the connections that

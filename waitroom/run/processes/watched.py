@@ -1,4 +1,4 @@
-"""The secrets file as a supervisor watches it: its processes take up a change without a word."""
+"""The secrets file as a supervisor watches it: its processes take up a change by themselves."""
 
 import os
 

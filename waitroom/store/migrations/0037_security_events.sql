@@ -4,12 +4,12 @@ CREATE TABLE security_event (
     event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
     kind text NOT NULL,
-    -- The operator or the key that acted; '' for somebody unknown.
+    -- The operator or the key that acted; '' for a stranger.
     who text NOT NULL,
     -- The client's IPv4 address or IPv6 /64; '' for the command line, and for many networks together.
     network text NOT NULL,
     detail jsonb NOT NULL DEFAULT '{}',
-    -- So many of the kind came from the network since that moment.
+    -- How many events of the kind came from the network since `since`.
     count int NOT NULL DEFAULT 1 CONSTRAINT security_event_counts_some CHECK (count > 0),
     since timestamptz,
     -- Whether anyone without a right can cause it.

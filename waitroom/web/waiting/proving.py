@@ -1,4 +1,4 @@
-"""What the waiting page has of proofs: a stamp that waits, and the policy for an outside check."""
+"""Proofs on the waiting page: a stamp that waits, and the policy for an outside check."""
 
 from dataclasses import dataclass
 
