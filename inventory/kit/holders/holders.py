@@ -66,8 +66,9 @@ class Holders:
         return partial(self._shows, request)
 
     def _shows(self, request: web.Request, mark: str) -> bool:
-        key = request.headers.get(CLIENT_KEY.name, "")
-        if key and mark_of_app(key.lower()) == mark:
+        key = request.headers.get(CLIENT_KEY.name, "").lower()
+        # Bytes that are no text could not be hashed.
+        if key and key.isascii() and mark_of_app(key) == mark:
             return True
         lines = request.headers.getall("Cookie", ())
         for name in (self.browser_cookie, self.visitor_cookie):

@@ -1,6 +1,7 @@
 """An outside check at joining, with a provider that the tests run."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import uuid4
@@ -37,24 +38,38 @@ setTimeout(() => window[searchParams.get("onload")](), 0);
 
 
 class Peer:
-    """A provider: it knows each good token once, as the real ones do."""
+    """A provider: it knows each good token once, as the real ones do, unless it is forgetful."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
         self.status = 200
         self.slow_s = 0.0
         self.error = "invalid-input-response"
+        self.is_forgetful = False
+        # Answers arrive in two pieces.
+        self.in_pieces = False
         self._used: set[str] = set()
 
-    async def verify(self, request: web.Request) -> web.Response:
+    async def verify(self, request: web.Request) -> web.StreamResponse:
         form = {name: str(value) for name, value in (await request.post()).items()}
         self.asked.append(form)
         await asyncio.sleep(self.slow_s)
         token = form["response"]
-        good = token.startswith("good") and token not in self._used
+        good = token.startswith("good") and (self.is_forgetful or token not in self._used)
         self._used.add(token)
         body = {"success": good, "error-codes": [] if good else [self.error]}
+        if self.in_pieces:
+            return await self._in_pieces(request, json.dumps(body).encode())
         return web.json_response(body, status=self.status)
+
+    @staticmethod
+    async def _in_pieces(request: web.Request, body: bytes) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(body[:9])
+        await asyncio.sleep(0.05)
+        await response.write(body[9:])
+        return response
 
     async def script(self, _: web.Request) -> web.Response:
         return web.Response(text=SCRIPT, content_type="text/javascript")
@@ -102,13 +117,17 @@ async def test_a_join_passes_the_check_once_for_each_place(
     given, _ = await join(client, key=key, check="good-1")
     repeated, _ = await join(client, key=key, check="good-1")
     another, _ = await join(client, check="good-1")
+    peer.is_forgetful = True
+    vouched_again, once_more = await join(client, check="good-1")
 
     assert (status, asked["code"], asked["site_key"]) == (428, "check_needed", "10000")
     assert asked["script"] == f"{peer.url}/api.js"
     assert (bad, refused["code"]) == (428, "check_needed")
     assert "once more" in refused["detail"]
     assert (given, repeated, another) == (201, 200, 428)
-    assert [form["response"] for form in peer.asked] == ["bad", "good-1", "good-1"]
+    # Work does not make up for a token that another place has used.
+    assert (vouched_again, once_more["code"]) == (428, "check_needed")
+    assert [form["response"] for form in peer.asked] == ["bad", *["good-1"] * 3]
     assert peer.asked[0].keys() == {"secret", "response", "sitekey"}
 
 
@@ -174,11 +193,14 @@ async def test_no_token_makes_a_provider_look_away(
     peer.status, peer.slow_s = 200, 0.2
     flood = await asyncio.gather(*(check.verdict(f"good-{n}") for n in range(6)))
     after = await check.verdict("good-after")
+    peer.in_pieces = True
+    in_pieces = await check.verdict("good-in-pieces")
     await check.close()
 
     assert malformed is Verdict.REFUSED
     assert sorted(flood, key=str) == [Verdict.AWAY] * 4 + [Verdict.HUMAN] * 2
     assert after is Verdict.HUMAN
+    assert in_pieces is Verdict.HUMAN
 
 
 async def test_a_provider_is_asked_once_while_it_is_away(peer: Peer) -> None:

@@ -53,7 +53,18 @@ def test_a_passkey_that_signs_well_counts_up() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    ["origin", "rp_id", "unverified", "count", "handle", "key", "text", "cbor", "challenge"],
+    [
+        "origin",
+        "rp_id",
+        "unverified",
+        "count",
+        "handle",
+        "key",
+        "text",
+        "cbor",
+        "challenge",
+        "deep",
+    ],
 )
 def test_a_passkey_that_signs_badly_is_refused(wrong: str) -> None:
     passkey = SoftPasskey(ORIGIN, "queue.example")
@@ -75,9 +86,21 @@ def test_a_passkey_that_signs_badly_is_refused(wrong: str) -> None:
         sent["response"]["authenticatorData"] = encoded(b"\xff" * 40)
     if wrong == "challenge":
         sent["response"]["clientDataJSON"] = encoded(b'{"type": "webauthn.get"}')
+    if wrong == "deep":
+        sent["response"]["clientDataJSON"] = encoded(b"[" * 40_000)
 
     with pytest.raises(WrongPasskey):
         BOOK.count_of(read(sent), known)
+
+
+def test_a_passkey_with_a_longer_id_than_the_standard_allows_is_refused() -> None:
+    passkey = SoftPasskey(ORIGIN, "queue.example")
+    passkey.id = bytes(1023)
+    make(passkey)
+    passkey.id = bytes(1024)
+
+    with pytest.raises(WrongPasskey):
+        make(passkey)
 
 
 def test_what_is_no_new_passkey_is_not_added() -> None:

@@ -1,11 +1,13 @@
 """Marks and holders: what a token is bound to, and what shows that a request comes from there."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from checkout.session import Session, SessionSeal
 from inventory.kit.holders.holders import Holders
@@ -124,3 +126,14 @@ def test_each_gets_a_right_that_is_bound_to_the_one_who_asked() -> None:
 def test_a_key_that_others_could_send_is_no_key_of_an_app(weak: str) -> None:
     with pytest.raises(ClientKeyWeak):
         HOLDERS.app_key(asked("", weak))
+
+
+def test_a_key_of_bytes_that_are_no_text_shows_nothing_and_hinders_nothing() -> None:
+    headers = {"Waitroom-Client-Key": "\udcff", "Cookie": f"waitroom_browser={BROWSER}"}
+    request: Any = SimpleNamespace(headers=CIMultiDict(headers))
+    shows = HOLDERS.shows(request)
+
+    assert shows(mark_of_browser(BROWSER))
+    assert not shows(mark_of_app(APP))
+    with pytest.raises(ClientKeyWeak):
+        HOLDERS.app_key(request)

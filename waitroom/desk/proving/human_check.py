@@ -71,7 +71,8 @@ class HumanCheck:
             async with self._questions, asyncio.timeout(VERIFY_WAIT_S):
                 said = await self._ask(token)
         except (aiohttp.ClientError, msgspec.DecodeError, TimeoutError, OSError) as error:
-            return self._away(repr(error))
+            # The error itself may quote what was sent.
+            return self._away(type(error).__name__)
         if said.success:
             return Verdict.HUMAN
         if _OURS.intersection(said.error_codes):
@@ -97,8 +98,16 @@ class HumanCheck:
             if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 response.raise_for_status()
             # A token that cannot be read may be answered by 400, and is no outage.
-            return _SAID.decode(await response.content.read(ANSWER_BYTES_MAX))
+            return _SAID.decode(await _body_of(response))
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+async def _body_of(response: aiohttp.ClientResponse) -> bytes:
+    """Return the whole answer, in however many pieces it arrives, up to the bound."""
+    try:
+        return await response.content.readexactly(ANSWER_BYTES_MAX)
+    except asyncio.IncompleteReadError as whole:
+        return whole.partial

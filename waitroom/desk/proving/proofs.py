@@ -169,7 +169,9 @@ class Proofs:
         if verdict is Verdict.REFUSED:
             raise check.needed(_NOT_PASSED)
         if verdict is Verdict.HUMAN:
-            return await self._spent.spend(name, owner, ttl_s=CHECKED_FOR_S)
+            if not await self._spent.spend(name, owner, ttl_s=CHECKED_FOR_S):
+                raise check.needed(_NOT_PASSED)
+            return True
         if view.rules.human_check_away == "closed":
             raise CheckAway
         return False

@@ -28,7 +28,17 @@ from waitroom.admin.accounts.refusals import WrongPasskey
 CHALLENGE_BYTES = 32
 TIMEOUT_MS = 120_000
 _LOOPBACK = {"127.0.0.1", "[::1]"}
-_UNREADABLE = (WebAuthnException, ValueError, KeyError, TypeError, AttributeError)
+# The longest id of a credential (WebAuthn, section 4). An index takes little more.
+CREDENTIAL_ID_BYTES_MAX = 1023
+# Anyone may send JSON that is nested too deeply to be read.
+_UNREADABLE = (
+    WebAuthnException,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 
 
 class Signed(msgspec.Struct, frozen=True, rename="camel"):
@@ -140,6 +150,8 @@ class Passkeys:
             )
         except _UNREADABLE as error:
             raise WrongPasskey from error
+        if len(made.credential_id) > CREDENTIAL_ID_BYTES_MAX:
+            raise WrongPasskey
         return NewPasskey(
             credential_id=made.credential_id,
             public_key=made.credential_public_key,
