@@ -43,6 +43,7 @@ AND query LIKE '%call_numbers%'"""
 # `lease_holder` each process says that it lives, whether it leads or not.
 WATCH = """
 CREATE TABLE writing (at timestamptz NOT NULL, who text, what text NOT NULL);
+GRANT INSERT ON writing TO PUBLIC;
 CREATE FUNCTION note_writing() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO writing
