@@ -47,18 +47,18 @@ class SessionSeal:
         self._marking_key = hmac.digest(secret_keys[0], _MARKING, "sha256")
 
     def mark(self, network: str, *, salt: UUID) -> bytes | None:
-        """Return what a session keeps of the network that it was claimed from.
+        """Return the mark of a network that a session keeps when it is claimed from there.
 
         Equal marks are of one network, and say nothing else: without the secret keys no addresses
         can be tried against them, and rooms with other salts have other marks. The machine itself
-        has none: behind a proxy that is not listed as trusted it would stand for everybody.
+        has none: behind a proxy that is not listed as trusted it would stand for all shoppers.
         """
         if not network or is_loopback(network):
             return None
         return hmac.digest(self._marking_key, salt.bytes + network.encode(), "sha256")[:MARK_BYTES]
 
     def sign(self, session: Session, mark: str = "") -> str:
-        """Return a token for the holder of this mark, or for each bearer without one."""
+        """Return a token for the holder of this mark, or for any bearer without one."""
         came_for = f".{session.sku}" if session.sku else ""
         return self._seal.sign(bound(f"{session.session_id}.{session.room}{came_for}", mark))
 

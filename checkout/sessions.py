@@ -232,7 +232,7 @@ class Sessions:
     ) -> Session | None:
         """Return the session of a token, None for one that is no right of its bearer.
 
-        What is said of those that belong to other browsers is added to `others`.
+        The refusals of those that belong to other browsers are added to `others`.
         """
         try:
             return self.seal.open(token, shows)

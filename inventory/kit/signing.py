@@ -101,7 +101,7 @@ class Seal:
 
 
 def key_id(key: bytes, purpose: bytes) -> bytes:
-    """Return what names a signing key for a purpose without giving it away."""
+    """Return the id of a signing key for a purpose; it gives nothing of the key away."""
     return sha256(purpose + b"id:" + key).digest()[:KEY_ID_BYTES]
 
 

@@ -21,7 +21,7 @@ BUSY_FROM = 8
 EXCHANGED_MAX = 4096
 # A sale is over by then; a later place begins the counts of its room again.
 KEPT_S = 7 * 24 * 3600
-# What counts as lately.
+# The window of `lately`.
 WINDOW_S = 60.0
 # A worker counts at most this many networks, about 200 bytes each. Beyond it those with the
 # fewest places are forgotten, so no crowd of addresses hides one that takes many.
@@ -49,7 +49,7 @@ class Networks:
         """Count a new place.
 
         `line_id` is the room's main line. A reset gives the room another, and the counts begin
-        anew.
+        again.
         """
         found = self._rooms.get(room)
         if found is None or found.line_id != line_id:

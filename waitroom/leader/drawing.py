@@ -43,7 +43,7 @@ class SeedBook:
 
 
 def seed_key_id(key: bytes) -> str:
-    """Return what names a signing key in a sealed seed."""
+    """Return the id of a signing key in a sealed seed."""
     return hmac.digest(key, _PURPOSE + b"id", "sha256")[:_ID_BYTES].hex()
 
 

@@ -71,7 +71,7 @@ class TicketSeal:
         self._seal = Seal(secret_keys, PURPOSE)
 
     def sign(self, ticket: Ticket, mark: str = "") -> str:
-        """Return a token for the holder of this mark, or for each bearer without one."""
+        """Return a token for the holder of this mark, or for any bearer without one."""
         return self._seal.sign(bound(ticket.text(), mark))
 
     def open(self, token: str, shows: Shows = no_one) -> Ticket:

@@ -32,7 +32,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkOnFile:
-    """What sessions of one network did in a room.
+    """Figures of a network's sessions in a room.
 
     `network` is a keyed hash in hex, `since` its first claim, `inside` its open sessions, `at_once`
     its calls that were claimed within a second, `held` the units in its open baskets. `paid` and

@@ -47,7 +47,7 @@ INVITATION_COOKIE = "waitroom_invitation_"
 PASS_COOKIE = "waitroom_pass_"  # noqa: S105 - the name of a cookie
 # The sign between name and value, and what stands between two cookies.
 _COOKIE_FRAME = 3
-# What a request is told whose ticket gives it no place here, although it may have had one.
+# The refusals of a request whose ticket gives it no place here, although it may have had one.
 NOT_HERE = (NoTicket, TicketMoved, TicketBound)
 
 

@@ -59,9 +59,9 @@ class Holders:
         return found[0] if found else ""
 
     def shows(self, request: web.Request) -> Shows:
-        """Return what says whether this request shows the secret behind a mark.
+        """Return a function that says whether this request shows the secret behind a mark.
 
-        Nothing is read before a token that is bound asks.
+        It reads nothing before a token that is bound asks.
         """
         return partial(self._shows, request)
 

@@ -1,8 +1,8 @@
 """Marks: short digests of a holder's secret, which bind a signed text to that holder. Pure.
 
 A text that carries a mark is worth something only beside the secret that the mark was made of. The
-secret has 128 random bits at least, and nothing tells it from its mark. A text without a mark is
-worth something to each bearer.
+secret has 128 random bits at least, and cannot be found from its mark. A text without a mark is
+worth something to any bearer.
 """
 
 from collections.abc import Callable

@@ -8,7 +8,7 @@
 | `limited` | the middleware, and the buckets of bearers |
 
 Every route has a class, by its method unless its handler names one, so a new route is limited
-without a word. Each process keeps its own buckets and asks no engine. A request takes from the
+by itself. Each process keeps its own buckets and asks no engine. A request takes from the
 bucket of its network first. Once a handler knows the bearer of a ticket, a session or an account,
 the request takes from the bearer's bucket too, so that one bearer among many at one address does
 not use up what all of them have.

@@ -18,9 +18,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitClass:
-    """What a network, and a bearer of a ticket or a session, may ask of the routes of one class.
+    """The allowances for the routes of one class: a network's, and that of a ticket or session.
 
-    `bearer` is None where the bearer's bucket is that of another act.
+    `bearer` is None where the routes have no allowance for a bearer.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """The headers of a request that a limit refuses.
 
-`Retry-After` (RFC 9110) is for everybody. `RateLimit` and `RateLimit-Policy`, as the IETF drafts
+`Retry-After` (RFC 9110) is for every client. `RateLimit` and `RateLimit-Policy`, as the IETF drafts
 them (draft-ietf-httpapi-ratelimit-headers), tell a program which limit it met and how large it is.
 """
 

@@ -34,7 +34,7 @@ class Buckets:
 
     Buckets that are used move into the young generation. When it is full, the old one is dropped
     with all that were not used meanwhile. So a client with a million networks costs others nothing:
-    what it drops is full again or nearly so, and a bucket that somebody drains stays.
+    buckets that are dropped are full again or nearly so, and a bucket that is being drained stays.
     """
 
     __slots__ = ("_old", "_size_max", "_young")

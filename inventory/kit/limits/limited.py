@@ -73,7 +73,7 @@ class Limits:
             return known
         is_file = isinstance(route.resource, web.StaticResource)
         found = FILES if is_file else class_of(route.handler, route.method)
-        # A path that no route serves has one of its own each time, which is not worth a place.
+        # A path that no route serves gets a new route object each time, which is not worth keeping.
         if route.resource is not None and len(self._classes) < ROUTES_MAX:
             self._classes[route] = found
         return found

@@ -1,4 +1,4 @@
-"""Passwords: the one form in which they are compared, and which are easy to guess. Pure.
+"""Passwords: the one form in which they are compared, and how hard they are to guess. Pure.
 
 The guesses that a password withstands are estimated as zxcvbn does (Wheeler, USENIX Security 2016):
 it is cut into the pieces that cost an attacker least, and their costs are multiplied. Pieces are
@@ -16,7 +16,7 @@ from itertools import pairwise
 
 # Powers of ten. A guess takes an attacker who has the hash some 50 ms, so this is some months.
 GUESSES_MIN = 8.0
-# What follows is not looked at: no one remembers a long password that only begins badly.
+# Later characters are not looked at: no one remembers a long password that only begins badly.
 LOOKED_AT = 48
 WORD_LENGTH_MIN, WORD_LENGTH_MAX = 3, 32
 SEQUENCE_LENGTH_MIN = 3

@@ -7,7 +7,7 @@ from typing import Literal
 FRESH_S = 600
 # The ways of a sign-in: the password alone, a second factor besides, a passkey alone, a provider.
 How = Literal["password", "second", "passkey", "provider"]
-# The proofs of who somebody is, and a new sign-in for a person who has none of them.
+# The ways to prove who one is, and a new sign-in for a person who has none of them.
 Way = Literal["password", "code", "passkey", "sign_in"]
 
 

@@ -263,7 +263,7 @@ class OperatorStore:
     async def sign_in(self, name: str, password: str) -> str:
         """Return a new session's secret; raises `WrongPassword`.
 
-        So it does for an operator with a second factor, for whom a password opens no session.
+        So it does for an operator with a second factor: their password alone opens no session.
         """
         held = await self.check(name, password)
         return await self.open(held.operator_id, how="password", password_hash=held.password_hash)

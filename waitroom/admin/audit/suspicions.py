@@ -24,7 +24,7 @@ from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.board import Board
 from waitroom.store.place_store import NetworkOnFile, PlaceStore
 
-# One call takes so many places away; what a network has beyond them is for the next.
+# One call takes at most this many places away; the rest of a network's places are for the next.
 REVOKED_MAX = 200
 SHOWN_MAX = 100
 
@@ -32,7 +32,7 @@ Signal = Literal["unpaid", "declined", "at_once", "sessions"]
 
 
 class NetworkSuspected(TypedDict):
-    """What sessions of one network did in the room."""
+    """Figures of a network's sessions in the room."""
 
     # A keyed hash of the network. It tells nothing about the address.
     network: str

@@ -1,4 +1,4 @@
-"""The lane behind: where the further places of a network with very many are given.
+"""The lane behind, in which a network with very many places gets its further ones.
 
 A room says how many places one network gets (`places_per_address_max`). Those beyond it are not
 refused, since a carrier may put a whole town behind one address. They stand in a lane that is

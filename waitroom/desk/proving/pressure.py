@@ -1,4 +1,4 @@
-"""How hard a room presses its shoppers for a proof, by what their network took lately. Pure."""
+"""The pressure on a room: the level of work for a join, by its network's latest places. Pure."""
 
 from collections import OrderedDict
 
@@ -7,7 +7,7 @@ NETWORK_FROM = 30
 # The work doubles with each level, as the places of the network do. The last one costs a slow
 # phone some seconds.
 LEVEL_MAX = 5
-# While so many networks of a room are under pressure in one minute, the whole room is.
+# While this many networks of a room are under pressure in one minute, the whole room is.
 NETWORKS_FROM = 20
 # Under the pressure of the room a network that took few places does this much.
 ROOM_LEVEL = 2
@@ -15,7 +15,7 @@ PRESSED_S = 60.0
 
 
 def level_of(lately: int) -> int:
-    """Return the level of work for a network with so many new places lately, 0 for none."""
+    """Return the level of work for a network, by its new places in the last minute; 0 for none."""
     return min((lately // NETWORK_FROM).bit_length(), LEVEL_MAX)
 
 
@@ -30,7 +30,7 @@ class PressedNetworks:
         self.until = float("-inf")
 
     def note(self, network: str, now: float) -> None:
-        """Note a network that is under pressure. More than needed are not remembered."""
+        """Note a network that is under pressure. Only the latest `NETWORKS_FROM` are kept."""
         self._since[network] = now
         self._since.move_to_end(network)
         if len(self._since) > NETWORKS_FROM:

@@ -23,7 +23,7 @@ from waitroom.store.memory import Memory
 # program, which waits for a thousand places at once.
 WAITED_PER_MINUTE = 6
 # To make a challenge takes some 0.4 ms. A flood of joins that never solve theirs takes no more of a
-# process than this, and those who have their places are served.
+# process than this, so shoppers who have their places are served.
 CHALLENGES_PER_S = 500
 # A token of a provider is worth nothing after five minutes, at any of them.
 CHECKED_FOR_S = 600
@@ -62,7 +62,7 @@ class Proofs:
             return 0
         level = level_of(self._networks.lately(view.room, network)) if network else 0
         if level and is_loopback(network):
-            # That is everyone behind a proxy of which the settings know nothing.
+            # Behind a proxy that the settings do not name, this would be every shopper.
             level = 0
         pressed = self._pressed.get(view.room)
         if level:

@@ -8,7 +8,7 @@ from checkout.customers.customer import is_safe_address
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """What the page and the server need of a provider.
+    """The addresses, keys and origins by which page and server use a provider.
 
     `origins` are those that the page's policy lets it load scripts and frames from.
     """

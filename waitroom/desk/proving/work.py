@@ -31,7 +31,7 @@ _PURPOSES = (b"waitroom.proof.challenge.1", b"waitroom.proof.key.1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solved:
-    """A solved challenge: what names it among all others, and the level at which it was made."""
+    """A solved challenge: its name among all others, and the level at which it was made."""
 
     name: str
     level: int

@@ -1,4 +1,4 @@
-"""Which processes have which signing keys, and what is alive that an old key signed."""
+"""The signing keys of each running process, and what an old key signed that is still alive."""
 
 import socket
 from collections.abc import Sequence

@@ -21,8 +21,8 @@ END_MAX_S = 1.0
 class KeyReport:
     """Reports every few seconds, from the start of a process to its end.
 
-    The log says `keys_differ` once for each change: then shoppers whom one of the processes gave
-    a place are refused by the other.
+    The log says `keys_differ` once for each change: then shoppers who got their
+    places from one of the processes are refused by the other.
     """
 
     def __init__(self, store: SigningKeys, keys: Sequence[bytes], process: UUID) -> None:

@@ -1,6 +1,6 @@
 """Secrets that go with settings: each needs the settings that it is for. Pure.
 
-Each check raises `ValueError`, with a sentence for the person who sets the service up.
+Each check raises `ValueError`, with a sentence for the operator who sets the service up.
 """
 
 import importlib.util

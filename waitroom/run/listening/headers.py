@@ -2,7 +2,7 @@
 
 aiohttp prepares each answer by itself: pages, JSON, files, redirects, refusals, answers without a
 body and streams. It then tells the application, just before the first byte goes out. That is the
-one moment at which nothing passes by. A handler that needs another policy sets its own header
+one moment that no answer gets around. A handler that needs another policy sets its own header
 before, and keeps it.
 """
 

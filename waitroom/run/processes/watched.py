@@ -23,7 +23,7 @@ class WatchedSecrets:
         self._seen = self._look()
 
     def _look(self) -> tuple[int, int, int] | None:
-        """Return what is another after each change, None for a file that is not there."""
+        """Return values that differ after each change, None for a file that is not there."""
         try:
             found = self._settings.secrets_path.stat()
         except OSError:

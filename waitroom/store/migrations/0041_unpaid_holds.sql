@@ -1,18 +1,18 @@
--- The bounds of what one session, and one network, may set aside without paying for it.
+-- The bounds of the units that one session, and one network, may set aside without paying for them.
 
--- A session whose holds ended unpaid so often may place no more of them. The first few tell nothing: people
+-- A session with this many holds that ended unpaid may place no more. The first few tell nothing: people
 -- change their minds.
 CREATE FUNCTION session_unpaid_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 20';
 
--- A session may hold so many units whatever others of its network hold, so that all people behind one
--- address of a carrier can buy. A network that leaves most baskets unpaid has lost this, but for what calls promise.
+-- The units that a session may hold whatever others of its network hold, so that all people behind one
+-- address of a carrier can buy. A network that leaves most baskets unpaid loses them, except those that calls promise.
 CREATE FUNCTION ordinary_basket(m room, n room_network) RETURNS int LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN n.unpaid >= 2 * n.paid + 10 THEN CASE m.policy WHEN 'guaranteed' THEN m.units_promised ELSE 0 END
                 ELSE GREATEST(2, m.units_promised) END
 $$;
 
--- The sessions of one network may hold so many units: a share of those that are not sold, and no fewer than one
--- order has.
+-- The units that the sessions of one network may hold: a share of those that are not sold, and no fewer than
+-- one order has.
 CREATE FUNCTION network_units(m room, s room_stock) RETURNS int LANGUAGE sql IMMUTABLE AS $$
     SELECT GREATEST(ceil(m.held_share_max::numeric * (s.on_hand - s.sold)), COALESCE(m.order_units_max, 10))::int
 $$;

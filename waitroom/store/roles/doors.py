@@ -2,7 +2,7 @@
 
 The program's own named queries say which functions it calls, so there is no list to forget. A
 function that only reads keeps its caller's rights, or PostgreSQL could no longer make it part of
-the query around it. One that the program never calls by itself keeps them too, so that nobody adds
+the query around it. One that the program never calls by itself keeps them too, so that no one adds
 an entry to the log, say, without the deed that it tells of.
 """
 

@@ -1,4 +1,4 @@
-"""What the running role may do to each table beyond reading it."""
+"""The rights of the running role on each table, beyond reading it."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -43,7 +43,7 @@ WRITTEN: Final[Mapping[str, str]] = {
     "refund": "UPDATE (drives, driven_until, driven_by)",
     "gateway_comparison": "UPDATE",
     "stripe_payment": "INSERT",
-    # What is sent outside.
+    # Messages to the outside.
     "mail": "INSERT, UPDATE",
     "outbox_event": "INSERT, DELETE",
     "webhook_delivery": "INSERT, UPDATE, DELETE",

@@ -1,4 +1,4 @@
-"""What a browser's pages note in cookies that open nothing, and read again.
+"""Notes that pages keep in cookies of a browser, which open nothing, and read again.
 
 They say which version of the state document the last page showed, what a shopper came for, and the
 like. A note is sent under the path of its room alone, so that many rooms make no request longer.
@@ -81,11 +81,11 @@ class Notes:
         self._note(response, view, f"{MAILED_COOKIE}=1", max_age_s=COOKIE_MAX_AGE_S)
 
     def keep_choice(self, response: web.StreamResponse, view: RoomView, sku: str) -> None:
-        """Note what a shopper came for who has to bring something before they can join."""
+        """Note the SKU of a shopper who has to bring something before they can join."""
         self._note(response, view, f"{CHOICE_COOKIE}={sku}", max_age_s=CHOICE_MAX_AGE_S)
 
     def keep_return(self, response: web.StreamResponse, view: RoomView, token: str) -> None:
-        """Note where a shopper wants to go who waits here."""
+        """Note the address that a waiting shopper wants to go on to."""
         self._note(response, view, f"{RETURN_COOKIE}={token}", max_age_s=COOKIE_MAX_AGE_S)
 
     def keep_stamp(self, response: web.StreamResponse, view: RoomView, stamp: str) -> None:

@@ -33,7 +33,7 @@ class Proving:
             self.credentials.keep_choice(response, view, sku)
 
     def used(self, request: web.Request, response: web.StreamResponse, view: RoomView) -> None:
-        """Take the stamp of a browser away that has its place now."""
+        """Take away the stamp of a browser that has its place now."""
         if self.credentials.stamp_of(request):
             self.credentials.keep_stamp(response, view, "")
 

@@ -1,4 +1,4 @@
-"""Checks of second factors: each code and each challenge works once, whoever asks for it."""
+"""Checks of second factors: each code and each challenge works once, for every kind of act."""
 
 import secrets
 
@@ -91,7 +91,7 @@ class FactorChecks:
         return self.passkeys.proving_body(await self.challenge("prove", operator_id), known=known)
 
     async def sign_in_body(self) -> Json:
-        """Return what a browser needs to sign in with a passkey, whosever it is."""
+        """Return what a browser needs to sign in with the passkey of any operator."""
         return self.passkeys.proving_body(await self.challenge("sign_in", None), known=[])
 
     async def check_passkey(

@@ -25,7 +25,7 @@ SQL = load_queries("waitroom.admin.accounts.factors")
 PASSKEYS_MAX = 20
 RECOVERY_CODES = 10
 # Wrong codes in a row after which no more are looked at. Three of a million codes are right at a
-# time, so guesses come to nothing.
+# time, so guesses hardly ever succeed.
 MISSES_MAX = 100
 CHALLENGE_S = 300
 STEP_S = 600

@@ -200,7 +200,7 @@ class SignInPages:
 
     @limited_as(SIGN_INS)
     async def sign_in_with_passkey(self, request: web.Request) -> web.Response:
-        """Sign in the operator to whom a passkey belongs."""
+        """Sign in the operator who owns a passkey."""
         wish = await read_body(request, _PASSKEY)
         known = await self._checks.check_passkey(request, wish.passkey, "sign_in", None)
         secret = await self._operators.open(known.operator_id, how="passkey")

@@ -1,4 +1,4 @@
-"""The operators' identity provider: where it is, and whom a code of it stands for."""
+"""The operators' identity provider: its addresses, and the person that a code of it names."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ LEEWAY_S = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """What a browser keeps while its operator is at the provider."""
+    """The values that a browser keeps while its operator is at the provider."""
 
     state: str
     nonce: str = field(repr=False)
@@ -51,7 +51,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """The person whom the provider names; `email` is "" unless the provider has verified it."""
+    """The person that the provider names; `email` is "" unless the provider has verified it."""
 
     issuer: str
     subject: str
@@ -59,7 +59,7 @@ class Person:
 
 
 class _Description(msgspec.Struct, frozen=True):
-    """What a provider says of itself (OpenID Connect Discovery 1.0), as far as it is needed."""
+    """A provider's description of itself (OpenID Connect Discovery 1.0), as far as it is needed."""
 
     issuer: str
     authorization_endpoint: str
@@ -124,7 +124,7 @@ class Provider:
         return str(URL(description.authorization_endpoint).update_query(asked))
 
     async def person(self, code: str, begun: Begun, *, back: str) -> Person:
-        """Return the person for whom a code stands; raises `ProviderRefused`, `ProviderAway`."""
+        """Return the person that a code names; raises `ProviderRefused`, `ProviderAway`."""
         description, identity = await self._described()
         token = await self._redeem(description, code, begun, back=back)
         try:

@@ -33,7 +33,7 @@ CODE_LENGTH_MAX = 4096
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """What the cookie holds."""
+    """The content of the cookie."""
 
     state: str
     nonce: str
