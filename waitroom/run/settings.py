@@ -106,7 +106,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         self._check_engines()
         self._check_proxies()
         if self.admin_port and self.admin_port == self.port:
-            raise ValueError("admin_port is another port than port; 0 is for none of its own")
+            raise ValueError("admin_port has to differ from port; 0 is for none")
         self._check_identity()
         urls = (self.check_verify_url, self.check_script_url)
         check_provider(self.check_provider, self.check_site_key, *urls)

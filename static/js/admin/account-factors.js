@@ -30,7 +30,7 @@ function row({ passkey_id: id, name, made_at: made, last_used_at: used }) {
 
 /** @param {string} path @param {string} title @param {string} done @param {string} at */
 async function remove(path, title, done, at) {
-  if (!await sure(title, "It signs in no longer. Without any second factor your password alone opens your account, and your recovery codes end.", "Remove it")) return;
+  if (!await sure(title, "It can no longer be used to sign in. Without any second factor your password alone opens your account, and your recovery codes end.", "Remove it")) return;
   if (await tell(() => admin("DELETE", path), done, at)) await draw();
 }
 
@@ -40,7 +40,7 @@ async function draw() {
   if (!ok) return;
   const since = data.authenticator_since, some = since || data.passkeys.length, works = canSign(data.passkey_origin);
   if (some) $("factor-needed")?.remove();
-  $("app-state").textContent = since ? `Your app is set up since ${momentOf(since)}. The sign-in asks for its codes.` : "An app on your phone makes a new code every half a minute, and the sign-in asks for it.";
+  $("app-state").textContent = since ? `Your app has been set up since ${momentOf(since)}. The sign-in asks for its codes.` : "An app on your phone makes a new code every 30 seconds, and the sign-in asks for it.";
   $("app-begin").hidden = Boolean(since);
   $("app-remove").hidden = !since;
   if (since) $("app-new").hidden = true;

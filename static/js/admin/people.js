@@ -108,7 +108,7 @@ async function end(name, at) {
 
 /** @param {string} name @param {string} at */
 async function removeFactors(name, at) {
-  if (!await sure(`Remove the second factors of ${name}?`, "Their authenticator app, passkeys and recovery codes end, and they are signed out everywhere. Do this only when you are sure that it is they who ask: from then on their password alone opens the account.", "Remove them")) return;
+  if (!await sure(`Remove the second factors of ${name}?`, "Their authenticator app, passkeys and recovery codes end, and they are signed out everywhere. Do this only when you are sure who is asking: from then on their password alone opens the account.", "Remove them")) return;
   await change(at, () => admin("DELETE", `${path(name)}/factors`), `The second factors of ${name} were removed.`);
 }
 

@@ -54,7 +54,7 @@ class KeyNameTaken(Refusal):
 
 class TooManyKeys(Refusal):
     code, status = "too_many_keys", 409
-    title = "There are as many keys as there may be. End one that is no longer needed."
+    title = "There cannot be more keys. End one that is no longer needed."
 
 
 class UnknownKey(Refusal):
@@ -82,7 +82,7 @@ class SecondFactorNeeded(Refusal):
 class WrongFactor(Refusal):
     code, status = "wrong_factor", 403
     title = (
-        "This code is not right, or was used before. Codes change every half a minute; please type "
+        "This code is not right, or was used before. Codes change every 30 seconds; please type "
         "the newest one."
     )
 
@@ -107,7 +107,7 @@ class PasskeyKnown(Refusal):
 
 class TooManyPasskeys(Refusal):
     code, status = "too_many_passkeys", 409
-    title = "There are as many passkeys as there may be. Remove one that is no longer needed."
+    title = "This account cannot have more passkeys. Remove one that is no longer needed."
 
 
 class PasskeysUnavailable(Refusal):
@@ -141,13 +141,13 @@ class ProviderRefused(Refusal):
     """The answer fits no sign-in that this browser began, or its token does not hold."""
 
     code, status = "operator_provider_refused", 401
-    title = "This sign-in at the identity provider did not work out. Please begin it again."
+    title = "Signing in at the identity provider did not succeed. Please start again."
 
 
 class NoAccount(Refusal):
     code, status = "operator_no_account", 403
     title = (
-        "The identity provider knows you, and no account here is yours. An admin can make one with "
+        "The identity provider knows you, but you have no account here. An admin can make one with "
         "your e-mail address as its name."
     )
 

@@ -145,12 +145,12 @@ PREDICATES: Mapping[str, Words] = {
     "site_secret_made": lambda detail: f"gave the site of the room {_of(detail, 'room')} new keys",
     "exported": _exported,
 }
-# What strangers try: the words for one event, and for a number of them.
+# Attempts of strangers: the words for one event, and for a number of them.
 ATTEMPTS: Mapping[str, tuple[str, str]] = {
     "sign_in_failed": ("An attempt to sign in failed", "attempts to sign in failed"),
     "sign_in_limited": (
-        "An attempt to sign in was refused for being one of too many",
-        "attempts to sign in were refused for being too many",
+        "An attempt to sign in was refused, since there were too many",
+        "attempts to sign in were refused, since there were too many",
     ),
     "factor_failed": ("A second factor was wrong", "second factors were wrong"),
     "key_refused": (
