@@ -40,7 +40,8 @@ SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_t
 AND query LIKE '%call_numbers%'"""
 
 # The database itself writes down who writes: each controller tells its name when it connects. In
-# `lease_holder` each process says that it lives, whether it leads or not.
+# `lease_holder` each process says that it lives, and in `process_keys` and `signing_key` by which keys it
+# signs, whether it leads or not.
 WATCH = """
 CREATE TABLE writing (at timestamptz NOT NULL, who text, what text NOT NULL);
 GRANT INSERT ON writing TO PUBLIC;
@@ -55,7 +56,8 @@ DECLARE
     t regclass;
 BEGIN
     FOR t IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
-            AND c.relkind = 'r' AND c.relname NOT IN ('writing', 'lease_holder') LOOP
+            AND c.relkind = 'r' AND c.relname NOT IN (
+                'writing', 'lease_holder', 'process_keys', 'signing_key') LOOP
         EXECUTE format('CREATE TRIGGER z_note_writing AFTER INSERT OR UPDATE OR DELETE ON %s'
             ' FOR EACH ROW EXECUTE FUNCTION note_writing()', t);
     END LOOP;
