@@ -40,8 +40,8 @@ SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_t
 AND query LIKE '%call_numbers%'"""
 
 # The database itself writes down who writes: each controller tells its name when it connects. In
-# `lease_holder` each process says that it lives, and in `process_keys` and `signing_key` by which keys it
-# signs, whether it leads or not.
+# `lease_holder` each process says that it lives, and in `process_keys` and `signing_key` by which
+# keys it signs, whether it leads or not.
 WATCH = """
 CREATE TABLE writing (at timestamptz NOT NULL, who text, what text NOT NULL);
 GRANT INSERT ON writing TO PUBLIC;
