@@ -196,7 +196,8 @@ class Memory:
         """Take one request from a bucket; raises `TooManyRequests` if it is empty."""
         wait_s = await self.allow(bucket, per_minute=per_minute)
         if wait_s > 0:
-            name = bucket.rpartition(":")[0]
+            # What follows the first colon says whose bucket it is.
+            name = bucket.partition(":")[0]
             raise TooManyRequests(
                 told, headers=refused_fields(name, _of_a_minute(per_minute), wait_s)
             )

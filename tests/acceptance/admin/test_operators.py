@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import redis.asyncio as redis
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from support import (
@@ -65,11 +67,25 @@ async def test_guessing_passwords_is_slowed_down_and_locks_nobody_else_out(
     client = await clients(service)
     await service.operators.add("night", role="operator", password=PASSWORD)
 
-    answers = [(await attempt(client, "night", "a wrong one")).status for _ in range(5)]
+    answers = [await attempt(client, "night", "a wrong one") for _ in range(5)]
 
-    assert answers == [401, 401, 401, 429, 429]
-    waited = await service.memory.allow("sign-in:name:night", per_minute=30)
+    assert [answer.status for answer in answers] == [401, 401, 401, 429, 429]
+    assert answers[-1].headers["RateLimit"].startswith('"sign-in";r=0')
+    mark = service.security_events.mark_of("night")
+    waited = await service.memory.allow(f"sign-in:name:{mark}", per_minute=30)
     assert waited == 0
+
+
+async def test_no_bucket_is_named_by_what_was_typed_as_a_name(
+    service: Service, client: Client
+) -> None:
+    password = uuid4().hex
+    await attempt(client, password, "a wrong one")
+
+    async with redis.from_url(service.settings.valkey_url) as valkey:
+        buckets = [key.decode() async for key in valkey.scan_iter("waitroom:bucket:*")]
+    assert service.security_events.mark_of(password) in str(buckets)
+    assert password not in str(buckets)
 
 
 async def test_strangers_keep_no_operator_out_who_has_signed_in_here_before(

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from joserfc import jwk
 from provider import sign
 from signing_in import sign_in
+from structlog.testing import capture_logs
 from support import PASSWORD
 
 from waitroom.admin.accounts.events import EventFilter
@@ -31,6 +32,8 @@ class OpenIdProvider:
         self.claims: dict[str, Any] = {}
         self.described: dict[str, Any] = {}
         self.codes: dict[str, dict[str, str]] = {}
+        # It answers for a code with what is no HTTP.
+        self.is_broken = False
         app = web.Application()
         app.router.add_get("/.well-known/openid-configuration", self._describe)
         app.router.add_get("/keys", self._keys)
@@ -72,6 +75,10 @@ class OpenIdProvider:
 
     async def _token(self, request: web.Request) -> web.Response:
         form = await request.post()
+        if self.is_broken:
+            assert request.transport is not None
+            request.transport.write(b"HTTP/1.1 200 OK\r\nbroken\r\n\r\n")
+            request.transport.close()
         asked = self.codes.pop(str(form["code"]), None)
         known = b64decode(request.headers["Authorization"].removeprefix("Basic ")).decode()
         digest = sha256(str(form["code_verifier"]).encode()).digest()
@@ -160,7 +167,12 @@ async def test_an_account_named_by_the_verified_address_opens_and_then_is_one_pe
     forgotten = await client.delete(f"/admin/operators/{ANN}/provider", headers=boss)
     ended = await client.get("/admin/operators", headers=header)
     other = await come_back(client, provider)
+    await service.operators.add("kim@shop.example", role="admin", password=PASSWORD)
+    # The sign of the unit kelvin becomes a small k.
+    provider.claims = {"sub": "u-3", "email": "\u212aim@shop.example"}
+    kelvin = await come_back(client, provider)
 
+    assert kelvin.status == 403
     assert (first.status, people.status) == (200, 200)
     assert 'content="0; url=/admin/people"' in page
     assert "SameSite=Strict" in first.headers.getall("Set-Cookie")[0]
@@ -226,6 +238,20 @@ async def test_an_answer_fits_the_browser_that_began_and_works_once(
 
     assert [one.status for one in (mixed, without, foreign, denied)] == [401] * 4
     assert (good.status, again.status) == (200, 401)
+
+
+async def test_an_answer_that_is_no_http_tells_the_log_no_secret(
+    client: Client, provider: OpenIdProvider
+) -> None:
+    provider.is_broken = True
+
+    with capture_logs() as logged:
+        answer = await come_back(client, provider)
+
+    told = [line for line in logged if line["event"] == "operator_provider_away"]
+    assert (answer.status, len(told)) == (503, 1)
+    assert "Basic" not in str(told)
+    assert urlsafe_b64encode(f"{CLIENT}:".encode()).decode()[:10] not in str(told)
 
 
 @pytest.mark.parametrize(

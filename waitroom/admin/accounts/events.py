@@ -322,12 +322,16 @@ class Events:
         except EngineDown:
             return replace(event, who="")
         if not known:
-            mark = self._names.sign(unicodedata.normalize("NFKC", event.who).lower())
-            told = {"unknown": mark.rpartition("~")[2][:MARK_LENGTH]}
+            told = {"unknown": self.mark_of(event.who)[:MARK_LENGTH]}
             return replace(event, who="", detail={"why": "unknown_name", **event.detail, **told})
         name = event.who if event.who in known else next(iter(known))
         why = "wrong_password" if known[name] else "inactive"
         return replace(event, who=name, detail={"why": why, **event.detail})
+
+    def mark_of(self, name: str) -> str:
+        """Return what stands for a name that was typed, since it may be a password."""
+        signed = self._names.sign(unicodedata.normalize("NFKC", name).lower())
+        return signed.rpartition("~")[2]
 
     async def _write(self, event: NewEvent) -> None:
         log.info(

@@ -242,7 +242,7 @@ class Guard:
             return
         # The address is limited first, so that one stranger uses up little of a name's bucket.
         await self._limit(f"{of}:address:{client_network(request)}", self._attempts_per_minute)
-        await self._limit(f"{of}:name:{name}", 10 * self._attempts_per_minute)
+        await self._limit(f"{of}:name:{self.events.mark_of(name)}", 10 * self._attempts_per_minute)
 
     async def limit_browser(self, request: web.Request, *, of: str) -> None:
         """Raise `TooManyRequests` when tries of a kind that name no operator come too often.

@@ -51,7 +51,10 @@ class Begun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """The person that the provider names; `email` is "" unless the provider has verified it."""
+    """The person that the provider names.
+
+    `email` is "" unless the provider has verified it, and for an address that names no account.
+    """
 
     issuer: str
     subject: str
@@ -138,7 +141,8 @@ class Provider:
         foreign = claims.azp is not None and claims.azp != self._client_id
         if foreign or not proved or not compare_digest(claims.nonce.encode(), begun.nonce.encode()):
             raise ProviderRefused
-        verified = claims.email_verified in {True, "true"}
+        # In small letters some signs beyond ASCII are like those of another person's address.
+        verified = claims.email_verified in {True, "true"} and known.email.isascii()
         return Person(
             issuer=known.issuer, subject=known.subject, email=known.email if verified else ""
         )
@@ -223,7 +227,8 @@ class Provider:
             ):
                 return answer.status, await _body_of(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("operator_provider_away", url=url, error=repr(error))
+            # aiohttp's errors quote the request, and its headers hold our secret.
+            log.warning("operator_provider_away", url=url, error=type(error).__name__)
             raise ProviderAway from error
 
     async def close(self) -> None:
