@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 from uuid import UUID
 
 from inventory.kit.database import Pool, connection, load_queries
@@ -12,6 +13,8 @@ SQL = load_queries("waitroom.store")
 # The one spelling of a link's key.
 _KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LONG_AGO = datetime.fromtimestamp(0, UTC)
+
+Signal = Literal["unpaid", "declined", "at_once", "sessions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +37,13 @@ class Profile:
 class NetworkOnFile:
     """Figures of a network's sessions in a room.
 
-    `network` is a keyed hash in hex, `since` its first claim, `inside` its open sessions, `at_once`
-    its calls that were claimed within a second, `held` the units in its open baskets. `paid` and
-    `unpaid` are baskets that ended, `declined` payments.
+    `network` is a keyed hash in hex, and `signals` are what it stands out by. `since` is its first
+    claim, `inside` its open sessions, `at_once` its calls that were claimed within a second, `held`
+    the units in its open baskets. `paid` and `unpaid` are baskets that ended, `declined` payments.
     """
 
     network: str
+    signals: list[Signal]
     since: datetime
     sessions: int
     inside: int

@@ -7,7 +7,7 @@ single one, with the reason.
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, TypedDict, cast
 
 import msgspec
 from aiohttp import web
@@ -22,13 +22,11 @@ from inventory.refusals import ChangedMeanwhile, RoomArchived
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.board import Board
-from waitroom.store.place_store import NetworkOnFile, PlaceStore
+from waitroom.store.place_store import NetworkOnFile, PlaceStore, Signal
 
 # One call takes at most this many places away; the rest of a network's places are for the next.
 REVOKED_MAX = 200
 SHOWN_MAX = 100
-
-Signal = Literal["unpaid", "declined", "at_once", "sessions"]
 
 
 class NetworkSuspected(TypedDict):
@@ -143,21 +141,7 @@ class SuspicionsAdmin:
 
 
 def _told(network: NetworkOnFile) -> NetworkSuspected:
-    return {**asdict(network), "signals": signals_of(network)}  # type: ignore[typeddict-item]
-
-
-def signals_of(network: NetworkOnFile) -> list[Signal]:
-    """Return what a network stands out by; `suspicions` in the database looks for the same."""
-    found: list[Signal] = []
-    if network.unpaid >= 2 * network.paid + 10:
-        found.append("unpaid")
-    if network.declined >= 2 * network.paid + 10:
-        found.append("declined")
-    if network.at_once >= 5 and 2 * network.at_once > network.sessions:
-        found.append("at_once")
-    if network.sessions >= 30:
-        found.append("sessions")
-    return found
+    return cast("NetworkSuspected", asdict(network))
 
 
 def _now(places: int) -> str:

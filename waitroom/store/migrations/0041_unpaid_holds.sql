@@ -4,10 +4,13 @@
 -- change their minds.
 CREATE FUNCTION session_unpaid_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 20';
 
+-- Says whether the baskets or payments of a network that ended badly far outweigh its paid baskets.
+CREATE FUNCTION outweighs_paid(bad int, paid int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT bad >= 2 * paid + 10';
+
 -- The units that a session may hold whatever others of its network hold, so that all people behind one
 -- address of a carrier can buy. A network that leaves most baskets unpaid loses them, except those that calls promise.
 CREATE FUNCTION ordinary_basket(m room, n room_network) RETURNS int LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN n.unpaid >= 2 * n.paid + 10 THEN CASE m.policy WHEN 'guaranteed' THEN m.units_promised ELSE 0 END
+    SELECT CASE WHEN outweighs_paid(n.unpaid, n.paid) THEN CASE m.policy WHEN 'guaranteed' THEN m.units_promised ELSE 0 END
                 ELSE GREATEST(2, m.units_promised) END
 $$;
 

@@ -1,10 +1,11 @@
--- Suspicions: what shoppers of one network did in a room that people seldom do. They are counted when an
--- operator asks, from what is on record anyway.
+-- Suspicions: networks whose shoppers behaved in a room as people seldom do. They are counted when an operator
+-- asks, from rows that are on record anyway.
 
--- The networks of a room that stand out, the most striking first: `inside` are sessions that are open, and
--- `at_once` calls that were claimed within a second.
+-- The networks of a room that stand out, the most striking first. `signals` says by what; `inside` are sessions
+-- that are open, and `at_once` calls that were claimed within a second.
 CREATE FUNCTION suspicions(in_room_id int, most int) RETURNS TABLE (
-    network text, since timestamptz, sessions int, inside int, at_once int, held int, paid int, unpaid int, declined int)
+    network text, signals text[], since timestamptz, sessions int, inside int, at_once int, held int, paid int, unpaid int,
+    declined int)
 LANGUAGE sql STABLE AS $$
     WITH claims AS (
         SELECT a.network, min(a.claimed_at) AS since, count(*)::int AS sessions,
@@ -21,9 +22,13 @@ LANGUAGE sql STABLE AS $$
                COALESCE(d.declined, 0) AS declined
         FROM claims c LEFT JOIN room_network n ON n.room_id = in_room_id AND n.network = c.network
         LEFT JOIN declines d ON d.network = c.network)
-    SELECT * FROM counted x
-    WHERE x.unpaid >= 2 * x.paid + 10 OR x.declined >= 2 * x.paid + 10 OR x.sessions >= 30
-        OR (x.at_once >= 5 AND 2 * x.at_once > x.sessions)
+    SELECT x.network, s.signals, x.since, x.sessions, x.inside, x.at_once, x.held, x.paid, x.unpaid, x.declined
+    FROM counted x CROSS JOIN LATERAL (SELECT array_remove(ARRAY[
+        CASE WHEN outweighs_paid(x.unpaid, x.paid) THEN 'unpaid' END,
+        CASE WHEN outweighs_paid(x.declined, x.paid) THEN 'declined' END,
+        CASE WHEN x.at_once >= 5 AND 2 * x.at_once > x.sessions THEN 'at_once' END,
+        CASE WHEN x.sessions >= 30 THEN 'sessions' END], NULL) AS signals) s
+    WHERE s.signals <> '{}'
     ORDER BY GREATEST(x.unpaid - 2 * x.paid, x.declined - 2 * x.paid, 0) DESC, x.at_once DESC, x.sessions DESC LIMIT most
 $$;
 
