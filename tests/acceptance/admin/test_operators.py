@@ -9,6 +9,7 @@ import pytest
 import redis.asyncio as redis
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
+from signing_in import sign_in
 from support import (
     PASSWORD,
     Shopper,
@@ -24,14 +25,6 @@ from waitroom.run.app import Service
 from waitroom.store.room_store import SQL
 
 Client = TestClient[Any, Any]
-
-
-async def sign_in(service: Service, client: Client, role: str) -> dict[str, str]:
-    """Add an operator of this role and return the header that speaks for them."""
-    await service.operators.add(role, role=role, password=PASSWORD)
-    answer = await attempt(client, role, PASSWORD)
-    assert answer.status == 303
-    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
 
 
 async def attempt(client: Client, name: str, password: str) -> ClientResponse:

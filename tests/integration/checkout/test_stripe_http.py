@@ -13,9 +13,9 @@ import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from paying import settle_idle
+from signing_in import sign_in
 from stripe_peer import APPROVED, ASKS_FIRST, BANK, DECLINED, SECRET_KEY, WEBHOOK_SECRET, Wire
 from support import (
-    PASSWORD,
     Shopper,
     admitted,
     authorization,
@@ -98,15 +98,6 @@ async def waits_for_the_bank(
     order_id = (await paid.json())["order_id"]
     rows = await execute(service, "SELECT intent_id FROM stripe_payment")
     return shopper, order_id, rows[0]["intent_id"]
-
-
-async def sign_in(service: Service, client: Client) -> dict[str, str]:
-    """Return the header that speaks for an operator."""
-    await service.operators.add("night", role="operator", password=PASSWORD)
-    answer = await client.post(
-        "/admin/login", data={"name": "night", "password": PASSWORD}, allow_redirects=False
-    )
-    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
 
 
 async def status_of(client: Client, shopper: Shopper, order_id: str) -> str:

@@ -5,7 +5,8 @@
 CREATE FUNCTION session_unpaid_max() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 20';
 
 -- Says whether the baskets or payments of a network that ended badly far outweigh its paid baskets.
-CREATE FUNCTION outweighs_paid(bad int, paid int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT bad >= 2 * paid + 10';
+CREATE FUNCTION outweighs_paid(bad int, paid int) RETURNS boolean LANGUAGE sql IMMUTABLE
+AS 'SELECT bad >= 2 * paid + 10';
 
 -- The units that a session may hold whatever others of its network hold, so that all people behind one
 -- address of a carrier can buy. A network that leaves most baskets unpaid loses them, except those that calls promise.

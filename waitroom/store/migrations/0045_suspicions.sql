@@ -4,8 +4,8 @@
 -- The networks of a room that stand out, the most striking first. `signals` says by what; `inside` are sessions
 -- that are open, and `at_once` calls that were claimed within a second.
 CREATE FUNCTION suspicions(in_room_id int, most int) RETURNS TABLE (
-    network text, signals text[], since timestamptz, sessions int, inside int, at_once int, held int, paid int, unpaid int,
-    declined int)
+    network text, signals text[], since timestamptz, sessions int, inside int, at_once int,
+    held int, paid int, unpaid int, declined int)
 LANGUAGE sql STABLE AS $$
     WITH claims AS (
         SELECT a.network, min(a.claimed_at) AS since, count(*)::int AS sessions,
