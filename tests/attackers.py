@@ -41,7 +41,7 @@ def _behind_others() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strength:
-    """How many places each attacker asks for."""
+    """The number of places that each attacker asks for."""
 
     joins: int = 10_000
     denial: int = 24

@@ -26,7 +26,7 @@ async def sessions_in(
     lane: str = "main",
     network: bytes | None = None,
 ) -> list[int]:
-    """Let so many shoppers of one network join and claim; every one of them has to be called."""
+    """Let this many shoppers of one network join and claim; every one of them has to be called."""
     await tick(service)
     line = service.board.room(room).lane(lane)
     assert line is not None

@@ -1,4 +1,4 @@
-"""Tokens that nobody signed: seeded mutations of real ones, held against what verifies them.
+"""Tokens that no one signed: seeded mutations of real ones, held against what verifies them.
 
 Each kind has a few genuine tokens and the function of the service that reads one. A forgery is
 accepted if that function takes a text that was not signed. Nothing here asks an engine.
@@ -286,7 +286,7 @@ _WAYS = (
 
 
 def try_forgeries(*, count: int, seed: int, among: Sequence[Kind]) -> Tally:
-    """Hold so many forgeries against their verifiers."""
+    """Hold this many forgeries against their verifiers."""
     dice, tally = random.Random(seed), Tally()
     genuine = [{*kind.genuine} for kind in among]
     every = [text for kind in among for text in kind.genuine]

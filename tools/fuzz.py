@@ -61,7 +61,7 @@ class Asked:
 
 @dataclass(slots=True, kw_only=True)
 class Answers:
-    """What came back."""
+    """The answer to one request."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)

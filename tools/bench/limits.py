@@ -1,4 +1,4 @@
-"""What limits by network and ticket cost joins and polls.
+"""The cost of limits by network and ticket for joins and polls.
 
 Two web processes serve the same rooms: one as it is, the other without the middleware of the
 limits and without counting places. Each has a crowd of its own, which talks to it alone, and their

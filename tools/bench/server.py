@@ -36,7 +36,7 @@ IDLE_MAX_S = 3600.0
 
 
 class Order(msgspec.Struct, frozen=True):
-    """How to serve: the service's settings and keys, and where the samples of answers lie.
+    """An order to serve: the service's settings and keys, and the folder of the samples of answers.
 
     Without `limits` it serves as if there were none, to be compared with.
     """

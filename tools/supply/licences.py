@@ -3,7 +3,7 @@
     python tools/supply/licences.py
 
 Run it with the Python of the environment. What a sale runs on has a licence of `RUNNING`; what only
-tests run, and nobody hands on, may also have one of `TESTING`. Fails with a line for each package
+tests run, and no one hands on, may also have one of `TESTING`. Fails with a line for each package
 whose licence is another, or cannot be told.
 """
 

@@ -14,7 +14,7 @@ from waitroom.run.app import Service
 
 FARM, OFFICE = b"bot farm", b"an office"
 
-# Six open sessions of a network that dropped twelve baskets, in a room that calls nobody by itself.
+# Six open sessions of a network that dropped twelve baskets, in a room that calls no one by itself.
 PLANT = """
 WITH given AS (UPDATE line SET tail = 6, gate = 6 RETURNING line_id, room_id),
 counted AS (

@@ -149,7 +149,7 @@ def wrong_tokens(own: Shopper, elsewhere: Shopper, app: Shopper, rule: str) -> d
 def requests_of(
     rule: str, own: Shopper, elsewhere: Shopper, app: Shopper, operator: dict[str, str]
 ) -> dict[str, dict[str, str]]:
-    """Return the headers of each kind of caller whom a route with this rule must refuse."""
+    """Return the headers of each kind of caller that a route with this rule must refuse."""
     tokens = wrong_tokens(own, elsewhere, app, rule)
     found = {"nobody": {}, "an operator": operator}
     name = (
@@ -192,7 +192,7 @@ async def test_each_kind_of_caller_that_may_not_is_refused_and_changes_nothing(
         for who, headers in requests_of(rule, own, elsewhere, app, operator).items():
             if rule == "machine" and who == "an operator":
                 continue
-            # A proxy on the same machine says for whom it asks.
+            # A proxy on the same machine names the client that it asks for.
             keyed = {**headers, "Idempotency-Key": str(uuid4()), "X-Forwarded-For": "203.0.113.9"}
             answer = await client.request(
                 method, url, headers=keyed, allow_redirects=False,

@@ -88,7 +88,7 @@ async def test_an_honest_crowd_behind_four_addresses_is_neither_refused_nor_behi
 async def test_thousands_of_joins_from_one_address_change_no_ones_wait(
     services: Services, clients: Clients
 ) -> None:
-    """The room gives an address 20 places, or 1,000 in `make endure`; so many may come first."""
+    """The room gives an address 20 places, or 1,000 in `make endure`; no more come first."""
     most = 1000 if IS_LARGE else 20
     service = await services(limits_factor=1.0 if IS_LARGE else 0.02)
     client = await clients(service)

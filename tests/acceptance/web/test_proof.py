@@ -39,7 +39,7 @@ async def service(services: Services) -> Service:
 async def open_pressed(
     service: Service, places: int = 40, room: str = "drop", **rules: Any
 ) -> None:
-    """Open a room of which one network has taken so many places just now."""
+    """Open a room of which one network has just taken this number of places."""
     usual: dict[str, Any] = {"skus": {}, "seats_max": 0, "proof_of_work": "pressure"}
     await open_room(service, room, **{**usual, **rules})
     press(service, places, room)

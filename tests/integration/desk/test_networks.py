@@ -53,7 +53,7 @@ async def test_workers_learn_what_the_others_gave_to_a_busy_network(valkey_url: 
     assert two.lately("show", HOME) == BUSY_FROM + 6
 
     give(one, 2, line_id=2)
-    assert one.total("show", HOME) == 2, "a reset begins the counts anew"
+    assert one.total("show", HOME) == 2, "a reset begins the counts again"
     await memory.close()
 
 

@@ -1,4 +1,4 @@
-"""What one shopper, and one network, may set aside without paying for it."""
+"""The units that one shopper, and one network, may set aside without paying for them."""
 
 from typing import Any
 from uuid import uuid4
@@ -151,7 +151,7 @@ async def test_baskets_of_a_network_that_pays_for_few_last_less_long(service: Se
 
     assert lasted == [480.0] * 10 + [240.0] * 5
     assert before == 240.0
-    # What an unpaid network holds at once is bounded, and beyond it nothing is to be had.
+    # What an unpaid network holds at once is bounded, and it gets nothing beyond.
     assert limited(nothing) == {"sku": "mug", "limit": 0, "scope": "network"}
     assert await seconds_of(service, sessions[15]) == 480.0
 

@@ -129,7 +129,7 @@ async def test_a_process_alone_remembers_what_was_spent_and_forgets_within_bound
     spent = Spent(memory, kept_max=100, clock=lambda: now)
 
     assert await spent.spend("proof", "k:mine", ttl_s=180)
-    # A lost answer is asked for again; another place is not to be had.
+    # A lost answer is asked for again; another place is refused.
     assert await spent.spend("proof", "k:mine", ttl_s=180)
     assert not await spent.spend("proof", "k:another", ttl_s=180)
     assert await spent.spend("nameless", "", ttl_s=180)

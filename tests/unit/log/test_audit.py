@@ -230,7 +230,7 @@ def test_the_seed_of_the_honest_log_is_the_committed_one() -> None:
         ((2, 0), Verdict.HOLDS),
         ((2, 1), Verdict.FAILS),
         ((3, 1), Verdict.HOLDS),
-        # A gate that passed numbers which had left shows that nobody waited any more.
+        # A gate that passed numbers which had left shows that no one waited any more.
         ((2, -1, 1), Verdict.HOLDS),
     ],
 )
