@@ -7,7 +7,12 @@ from socket import AF_INET, inet_pton
 from aiohttp import web
 from multidict import istr
 
-from inventory.kit.doors.client_address import TrustedProxies, network_of, parse_address
+from inventory.kit.doors.client_address import (
+    TrustedProxies,
+    is_loopback,
+    network_of,
+    parse_address,
+)
 
 # The beginning of every API key, so that one which leaks is recognized.
 API_KEY_PREFIX = "wrk_"
@@ -15,6 +20,8 @@ API_KEY_PREFIX = "wrk_"
 # bound holds for bytes too.
 CLIENTS_KEPT_MAX = 16_384
 KEPT_LENGTH_MAX = 128
+# The network of clients of which a proxy on this machine tells no address (RFC 7239, section 6.2).
+UNTOLD = "unknown"
 
 TRUSTED_PROXIES: "web.AppKey[TrustedProxies]" = web.AppKey("trusted_proxies")
 NETWORK = web.RequestKey("network", str)
@@ -71,8 +78,14 @@ class Clients:
         return self._proxies.trusts(parse_address(peer))
 
     def _read(self, peer: str, listed: tuple[str, ...], forwarded: tuple[str, ...]) -> str:
-        found = self._proxies.client(peer, x_forwarded_for=listed, forwarded=forwarded)
-        return network_of(found)
+        proxies = self._proxies
+        network = network_of(proxies.client(peer, x_forwarded_for=listed, forwarded=forwarded))
+        if not (listed or forwarded) or not is_loopback(network):
+            return network
+        # A header that contradicts the proxy's own makes no client the machine itself, which may do
+        # more than others.
+        told = proxies.reported(peer, x_forwarded_for=listed, forwarded=forwarded)
+        return UNTOLD if told is None else network
 
 
 def client_address(request: web.Request) -> str:

@@ -94,23 +94,30 @@ class TrustedProxies:
     def client(
         self, peer: str | None, *, x_forwarded_for: Sequence[str], forwarded: Sequence[str]
     ) -> str:
-        """Return the client's address: the peer's, unless the peer is a trusted proxy.
+        """Return the client's address: the peer's, unless the peer is a trusted proxy."""
+        reported = self.reported(peer, x_forwarded_for=x_forwarded_for, forwarded=forwarded)
+        if reported is not None:
+            return str(reported)
+        direct = parse_address(peer or "")
+        return str(direct if direct is not None else peer)
+
+    def reported(
+        self, peer: str | None, *, x_forwarded_for: Sequence[str], forwarded: Sequence[str]
+    ) -> Address | None:
+        """Return the address that trusted proxies report, None where they report none.
 
         The arguments are the lines of both headers. A proxy writes one of them and passes the other
         on as the client sent it, so two that disagree count for nothing. Neither does a list in
         which an entry that a proxy must have written cannot be read.
         """
-        direct = parse_address(peer or "")
-        own = str(direct if direct is not None else peer)
-        if not self.networks or not self.trusts(direct):
-            return own
+        if not self.networks or not self.trusts(parse_address(peer or "")):
+            return None
         by_lists = {
             self._client_in(hops)
             for hops in (_listed(x_forwarded_for), _for_parameters(forwarded))
             if hops
         }
-        reported = by_lists.pop() if len(by_lists) == 1 else None
-        return own if reported is None else str(reported)
+        return by_lists.pop() if len(by_lists) == 1 else None
 
     def _client_in(self, hops: list[str]) -> Address | None:
         """Return the right-most address of no trusted proxy, else the first; None if unreadable."""

@@ -3,7 +3,7 @@
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from inventory.kit.doors.client import Clients
+from inventory.kit.doors.client import UNTOLD, Clients
 from inventory.kit.doors.client_address import TrustedProxies, network_of, parse_networks
 
 PROXIES = TrustedProxies(networks=parse_networks(["10.0.0.0/8", "2001:db8:ffff::/48", "127.0.0.1"]))
@@ -149,3 +149,22 @@ def test_the_quick_reading_of_a_lone_address_says_what_the_full_one_says(entry: 
     peer = request.clone(remote="10.0.0.1")
 
     assert Clients(PROXIES).network(peer) == network_of(client("10.0.0.1", entry))
+
+
+@pytest.mark.parametrize(
+    ("headers", "network"),
+    [
+        ({}, "127.0.0.1"),
+        # A program on the machine that asks through the proxy.
+        ({"X-Forwarded-For": "127.0.0.1"}, "127.0.0.1"),
+        ({"X-Forwarded-For": "203.0.113.7"}, "203.0.113.7"),
+        ({"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=6.6.6.6"}, UNTOLD),
+        ({"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=127.0.0.1"}, UNTOLD),
+        ({"X-Forwarded-For": "203.0.113.7", "Forwarded": "proto=https"}, UNTOLD),
+        ({"X-Forwarded-For": "unknown"}, UNTOLD),
+    ],
+)
+def test_no_header_makes_a_client_the_machine_itself(headers: dict[str, str], network: str) -> None:
+    request = make_mocked_request("GET", "/", headers=headers).clone(remote="127.0.0.1")
+
+    assert Clients(PROXIES).network(request) == network
