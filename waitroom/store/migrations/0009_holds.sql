@@ -272,8 +272,8 @@ CREATE FUNCTION grant_wishes(in_sessions bigint[], in_skus int[]) RETURNS void L
         FROM (SELECT sku_id, sum(quantity)::int AS q FROM granted GROUP BY sku_id) d WHERE s.sku_id = d.sku_id
 $$;
 
--- Forgets the wishes of those who were given something of what they waited for, and remembers those who
--- found nothing at all of a SKU.
+-- Forgets the wishes of sessions that were given something of what they waited for, and remembers those of
+-- sessions that found nothing at all of a SKU.
 CREATE FUNCTION settle_wishes(b hold_batch, f hold_facts, d hold_decisions, serving boolean)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
