@@ -162,19 +162,20 @@ async def test_while_the_provider_is_away_a_room_takes_work_or_gives_no_place(
     await without_an_answer()
 
 
+@pytest.mark.parametrize("work", ["never", "pressure", "always"])
 async def test_under_pressure_alone_a_quiet_room_asks_for_no_check(
-    services: Services, clients: Clients, peer: Peer
+    services: Services, clients: Clients, peer: Peer, work: str
 ) -> None:
-    service = await opened(services, peer, human_check="pressure")
+    service = await opened(services, peer, human_check="pressure", proof_of_work=work)
     client = await clients(service)
 
-    quiet, _ = await join(client)
+    quiet, told = await join(client)
     for _ in range(40):
         line_id = service.board.room("drop").line_id
         service.networks.gave("drop", "192.0.2.9", line_id=line_id)
     pressed, asked = await join(client)
 
-    assert quiet == 201
+    assert (quiet, told.get("code")) == ((428, "proof_needed") if work == "always" else (201, None))
     assert (pressed, asked["code"]) == (428, "check_needed")
     # The check is in place of the work, not beside it.
     assert (await join(client, check="good-1"))[0] == 201

@@ -203,7 +203,7 @@ async def test_a_room_in_which_many_networks_press_asks_all(
         for _ in range(30):
             service.networks.gave("drop", f"198.51.100.{network}", line_id=view.line_id)
         assert (await join(client))[0] == 201
-        service.tickets.proofs.level(view, f"198.51.100.{network}")
+        service.tickets.proofs.asks(view, f"198.51.100.{network}")
 
     status, asked = await join(client)
 

@@ -54,10 +54,17 @@ class Proofs:
         # The challenges that were made in this second.
         self._second, self._made = 0, 0
 
-    def level(self, view: RoomView, network: str) -> int:
-        """Return the level of work that a join from this network needs, 0 in quiet times."""
+    @staticmethod
+    def _work(view: RoomView, pressure: int) -> int:
+        """Return the level of work that the room's rule asks for under this pressure."""
         rule = view.rules.proof_of_work
         if rule == "never" or view.rules.join_by == "invitation":
+            return 0
+        return max(pressure, 1) if rule == "always" else pressure
+
+    def _pressure(self, view: RoomView, network: str) -> int:
+        """Return the pressure that a network is under, 0 in quiet times."""
+        if view.rules.join_by == "invitation":
             # An invitation is worth one place as it is.
             return 0
         level = level_of(self._networks.lately(view.room, network)) if network else 0
@@ -71,7 +78,7 @@ class Proofs:
             pressed.note(network, time.monotonic())
         if pressed is not None and level < ROOM_LEVEL and time.monotonic() < pressed.until:
             return ROOM_LEVEL
-        return level or (1 if rule == "always" else 0)
+        return level
 
     @property
     def provider(self) -> Provider | None:
@@ -84,23 +91,26 @@ class Proofs:
 
     def asks(self, view: RoomView, network: str) -> bool:
         """Say whether a join from this network has to prove anything. In quiet times none has."""
-        return self.level(view, network) > 0 or view.rules.human_check == "always"
+        pressure = self._pressure(view, network)
+        return self._work(view, pressure) > 0 or self._asks_check(view, pressure)
 
-    def asks_check(self, view: RoomView, level: int) -> bool:
-        """Say whether the room's rule asks for the outside check at this level."""
+    @staticmethod
+    def _asks_check(view: RoomView, pressure: int) -> bool:
+        """Say whether the room's rule asks for the outside check under this pressure."""
         rule = view.rules.human_check
-        return rule != "never" and (rule == "always" or level > 0)
+        return rule == "always" or (rule == "pressure" and pressure > 0)
 
     async def require(self, view: RoomView, brought: Brought, owner: str) -> None:
         """Raise `ProofNeeded`, `CheckNeeded` or `CheckAway`, unless the join brings what is asked.
 
         `owner` recognises a repeat of the same join, "" where nothing does.
         """
-        level = self.level(view, brought.network)
-        if self.asks_check(view, level):
+        pressure = self._pressure(view, brought.network)
+        level = self._work(view, pressure)
+        if self._asks_check(view, pressure):
             if await self._checked(view, brought, owner):
                 return
-            level = max(level, 1)
+            level = max(level, pressure, 1)
         if level and not await self._proved(view, brought, owner, level):
             raise self._refusal(view, owner, level)
 

@@ -63,6 +63,8 @@ CREATE TABLE operator_challenge (
     operator_id int REFERENCES operator,
     made_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+-- Strangers ask for challenges too, and each new one clears away those that have run out.
+CREATE INDEX operator_challenge_by_age ON operator_challenge (made_at);
 
 CREATE FUNCTION has_factor(in_operator int) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM operator_passkey p WHERE p.operator_id = in_operator)
