@@ -1,11 +1,9 @@
 """Customers: who the shop's identity provider says that a shopper is. Pure: no clock, no engine."""
 
-import ipaddress
 import re
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -129,16 +127,3 @@ def _email(claims: _Claims) -> str:
     address: str = claims.email if known else ""
     usable = address.isprintable() and len(address) <= EMAIL_LENGTH_MAX
     return address if usable else ""
-
-
-def is_safe_address(url: str) -> bool:
-    """Say whether keys may be read from there: by https, or by http from this machine itself."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme == "https":
-            return bool(parts.hostname)
-        host = parts.hostname or ""
-        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-    return parts.scheme == "http" and local

@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import force_setattr
 
-from checkout.customers.customer import is_safe_address
 from inventory.kit.doors.client_address import TrustedProxies, parse_networks
 from inventory.kit.doors.decoding import convert
+from inventory.kit.doors.origins import is_safe_address
 from inventory.kit.doors.texts import Name
 from waitroom.desk.proving.provider import check_provider
 from waitroom.outgoing.mail.relay import parse_sender

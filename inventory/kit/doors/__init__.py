@@ -8,7 +8,7 @@ uses it. A value that one door refuses is thus refused by all.
 |---|---|
 | `moments` | moments, with their offset from UTC, in the years 2000 to 2199 |
 | `texts` | names that people read, and longer texts |
-| `origins` | the origins of web pages, and whether a request comes from one of ours |
+| `origins` | the origins of web pages, and whether an address is on this machine or safe for keys |
 | `accept` | which of two kinds of answer a client prefers, and in which codings |
 | `etags` | which versions of a document a client has |
 | `decoding` | bodies in JSON, and the arguments of commands |

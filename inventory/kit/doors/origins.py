@@ -1,8 +1,8 @@
-"""The origins of web pages (RFC 6454): scheme, host and port. Pure."""
+"""The origins of web pages (RFC 6454), and the hosts of other addresses. Pure."""
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 import idna
@@ -80,6 +80,26 @@ def parse_host(text: str) -> str:
     if _NAME.fullmatch(name) is None:
         raise ValueError("this is not a host")
     return str(IPv4Address(name)) if _NUMERIC.fullmatch(name) else name
+
+
+def is_this_machine(host: str) -> bool:
+    """Say whether a host always means this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_safe_address(url: str) -> bool:
+    """Say whether keys and secrets may go over this address: https, or http on this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme == "https":
+        return bool(host)
+    return parts.scheme == "http" and is_this_machine(host)
 
 
 def _authority(text: str) -> tuple[str, int | None]:

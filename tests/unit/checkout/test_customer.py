@@ -19,11 +19,11 @@ from checkout.customers.customer import (
     Customer,
     Fault,
     Rules,
-    is_safe_address,
     read_claims,
     read_header,
 )
 from checkout.refusals import CustomerTokenInvalid
+from inventory.kit.doors.origins import is_safe_address
 
 NOW = 1_800_000_000
 RULES = Rules(issuer="https://id.example/auth/v1", audience="authenticated")

@@ -58,7 +58,6 @@ _FILES = {
 }
 _FACTORS = {
     "authenticator": "an authenticator app",
-    "totp": "an authenticator app",
     "passkey": "a passkey",
     "provider": "the identity provider",
     "recovery_code": "a recovery code",

@@ -1,7 +1,6 @@
 """`waitroom load`: send a simulated crowd to a running instance."""
 
 import asyncio
-import ipaddress
 import json
 import signal
 from dataclasses import asdict
@@ -12,6 +11,7 @@ import uvloop
 from rich.console import Console
 from rich.live import Live
 
+from inventory.kit.doors.origins import is_this_machine
 from waitroom.cli.options import DecimalNumber, WholeNumber, plainly
 from waitroom.client.problem import NoAnswer
 from waitroom.load.behaviour import Behaviour
@@ -134,10 +134,5 @@ def _refuse_strangers(url: str, *, mine: bool) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host name or address always means this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    """Say whether a host means this machine, also by a name below localhost (RFC 6761)."""
+    return is_this_machine(host) or host.endswith(".localhost")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from checkout.customers.customer import is_safe_address
+from inventory.kit.doors.origins import is_safe_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,11 @@
 """The relay that takes our mail, and the sender that stands on it. Pure."""
 
-import ipaddress
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.utils import getaddresses, parseaddr
 from urllib.parse import unquote, urlsplit
 
+from inventory.kit.doors.origins import is_this_machine
 from waitroom.line.address import parse_address
 
 # Submission (RFC 6409), and submission over TLS (RFC 8314).
@@ -33,7 +33,7 @@ class Relay:
             return False
         if self.username:
             return True
-        return False if _is_loopback(self.host) else None
+        return False if is_this_machine(self.host) else None
 
 
 def parse_relay(url: str) -> Relay:
@@ -62,13 +62,6 @@ def parse_relay(url: str) -> Relay:
         username=unquote(parts.username or ""),
         password=unquote(parts.password or ""),
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def parse_sender(text: str) -> Address:

@@ -6,7 +6,7 @@ Each check raises `ValueError`, with a sentence for the operator who sets the se
 import importlib.util
 from collections.abc import Sequence
 
-from checkout.customers.customer import is_safe_address
+from inventory.kit.doors.origins import is_safe_address
 from waitroom.outgoing.mail.relay import parse_relay
 
 # RFC 7518, section 3.2: a key for HS256 has at least the size of the hash.

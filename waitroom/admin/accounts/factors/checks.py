@@ -52,7 +52,7 @@ class FactorChecks:
         known = self._guard.device_of(request, name) is not None
         tried = await self.store.try_code(operator_id, known=known)
         if tried is None:
-            await self._failed(request, name, "totp")
+            await self._failed(request, name, "authenticator")
             raise CodesUsedUp
         step = self.authenticators.step_of(
             operator_id, tried.sealed, code, now_s=tried.now_s, after=tried.last_step
@@ -61,7 +61,7 @@ class FactorChecks:
             sealed = self.authenticators.resealed(operator_id, tried.sealed)
             if await self.store.use_code(operator_id, step, sealed):
                 return
-        await self._failed(request, name, "totp")
+        await self._failed(request, name, "authenticator")
         raise WrongFactor
 
     async def _failed(self, request: web.Request, name: str, factor: str) -> None:

@@ -171,7 +171,7 @@ class FactorsApi:
         if step is None:
             raise WrongFactor
         await self._store.confirm_authenticator(operator, offered, step)
-        return json_response(await self._added(request, operator, "totp"))
+        return json_response(await self._added(request, operator, "authenticator"))
 
     async def _note(
         self, kind: Kind, request: web.Request, operator: Operator, factor: str
@@ -191,7 +191,7 @@ class FactorsApi:
     async def remove_authenticator(self, request: web.Request, operator: Operator) -> web.Response:
         """Remove one's authenticator app."""
         await self._store.remove(operator.operator_id)
-        await self._note("factor_removed", request, operator, "totp")
+        await self._note("factor_removed", request, operator, "authenticator")
         return web.Response(status=204)
 
     @described(answer=PasskeyOptions, refusals=(PasskeysUnavailable,))

@@ -160,7 +160,9 @@ class SignInPages:
         except (WrongFactor, CodesUsedUp, TooManyRequests) as refusal:
             return self._second_page(step, to, refusal)
         response = web.HTTPSeeOther(to)
-        await self._go_on(request, response, secret, step, "totp" if code else "recovery_code")
+        await self._go_on(
+            request, response, secret, step, "authenticator" if code else "recovery_code"
+        )
         raise response
 
     async def _go_on(

@@ -14,9 +14,10 @@ import msgspec
 import structlog
 from yarl import URL
 
-from checkout.customers.customer import Rules, is_safe_address
+from checkout.customers.customer import Rules
 from checkout.customers.identity import Identity, ProviderKeys
 from checkout.refusals import CustomerTokenInvalid, IdentityProviderAway
+from inventory.kit.doors.origins import is_safe_address
 from inventory.kit.signing import Seal
 from waitroom.admin.accounts.refusals import ProviderAway, ProviderRefused
 
