@@ -164,7 +164,12 @@ async def test_rubbish_is_refused_clearly_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    "as_who", [pytest.param("admin", marks=pytest.mark.endure), "shopper", "stranger"]
+    "as_who",
+    [
+        "shopper",
+        pytest.param("admin", marks=pytest.mark.endure),
+        pytest.param("stranger", marks=pytest.mark.endure),
+    ],
 )
 async def test_no_header_and_no_body_makes_a_fault_of_ours(
     service: Service, client: Any, as_who: str
@@ -184,6 +189,8 @@ async def test_no_header_and_no_body_makes_a_fault_of_ours(
     for method, path in _listed(make_app(service)):
         if path.startswith("/admin") != (as_who == "admin") and as_who != "stranger":
             continue
+        # A worker that has not heard of its rooms for a while is not ready.
+        await service.board.refresh()
         url = fill(path, "drop" if "{room}" in path else "mug")
         if method == "GET":
             for query in NASTY_QUERIES:
