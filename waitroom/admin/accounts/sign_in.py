@@ -3,7 +3,8 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -12,7 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from inventory.kit.database import Pool, connection, load_queries
-from inventory.kit.problem import BadRequest, Forbidden, Refusal
+from inventory.kit.problem import BadRequest, Busy, Forbidden, Refusal
 from waitroom.admin.accounts.codes import code_hash, fingerprint, make_code
 from waitroom.admin.accounts.passwords import is_guessable, settled
 from waitroom.admin.accounts.proofs import FRESH_S, How, OperatorSession
@@ -40,8 +41,9 @@ PASSWORD_LENGTH_MIN = 12
 PASSWORD_LENGTH_MAX = 1000
 SESSION_IDLE_S = 2 * 3600
 SESSION_TOTAL_S = 12 * 3600
-# Hashing takes some 64 MiB and a core; more at once would starve the line.
-HASHES_MAX = 2
+# Strangers who wait to have a password hashed. A hash takes a quarter of a second, so the last one
+# waits for some four.
+STRANGERS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +152,35 @@ def _hash_of_nobody() -> str:
     return PasswordHasher().hash(secrets.token_hex(16))
 
 
+class Hashing:
+    """Two hashes at a time, since each takes some 64 MiB and a core.
+
+    One is for operators: those who are signed in, and browsers in which the operator has signed in
+    before. The other is for everybody else.
+    """
+
+    def __init__(self) -> None:
+        self._known = asyncio.Semaphore()
+        self._others = asyncio.Semaphore()
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def turn(self, *, known: bool) -> AsyncIterator[None]:
+        """Wait for a turn; raises `Busy` for a stranger where too many wait already."""
+        if known:
+            async with self._known:
+                yield
+            return
+        if self._waiting >= STRANGERS_MAX:
+            raise Busy(retry_after_s=5)
+        self._waiting += 1
+        try:
+            async with self._others:
+                yield
+        finally:
+            self._waiting -= 1
+
+
 class OperatorStore:
     """`own_words` are the service's, such as its brand and host, which no password is made of."""
 
@@ -157,7 +188,7 @@ class OperatorStore:
         self._pool = pool
         self._own_words = tuple(own_words)
         self._hasher = PasswordHasher()
-        self._hashing = asyncio.Semaphore(HASHES_MAX)
+        self._hashing = Hashing()
 
     async def add(self, name: str, *, role: str, password: str, who: str = "cli") -> None:
         """Add an operator; raises `BadRequest` for a name in use and for a password of no use.
@@ -268,11 +299,15 @@ class OperatorStore:
         held = await self.check(name, password)
         return await self.open(held.operator_id, how="password", password_hash=held.password_hash)
 
-    async def check(self, name: str, password: str) -> Held:
-        """Return the account of this name and password; raises `WrongPassword`."""
+    async def check(self, name: str, password: str, *, known: bool = True) -> Held:
+        """Return the account of this name and password; raises `WrongPassword`.
+
+        `known` says whether the operator has signed in before in the browser that asks; others
+        may get `Busy`.
+        """
         async with connection(self._pool) as borrowed:
             row = await borrowed.fetchrow(SQL["find_operator"], name)
-        async with self._hashing:
+        async with self._hashing.turn(known=known):
             # The hash is made at a process's first sign-in, for any name, so its time reveals
             # nothing.
             nobody = await asyncio.to_thread(_hash_of_nobody)
@@ -301,7 +336,7 @@ class OperatorStore:
                 f"A password has {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} letters.",
                 field="password",
             )
-        async with self._hashing:
+        async with self._hashing.turn(known=True):
             if await asyncio.to_thread(is_guessable, password, (name, *self._own_words)):
                 raise PasswordGuessable(field="password")
             return await asyncio.to_thread(self._hasher.hash, password)

@@ -103,7 +103,8 @@ class SignInPages:
         name, password = str(form.get("name", ""))[:200], str(form.get("password", ""))[:1000]
         try:
             await self._guard.limit_attempts(request, name)
-            held = await self._operators.check(name, password)
+            known = self._guard.device_of(request, name) is not None
+            held = await self._operators.check(name, password, known=known)
             if held.has_factor:
                 raise self._second_after(await self._steps.begin_step(held), to)
             secret = await self._operators.open(
