@@ -44,7 +44,7 @@ async def test_screens_and_metrics_answer_at_their_own_port_alone(
 
 
 def test_the_port_of_operators_is_another_one() -> None:
-    with pytest.raises(SettingsError, match="admin_port is another port"):
+    with pytest.raises(SettingsError, match="admin_port has to differ from port"):
         load_settings(environment={}, overrides={"port": 9000, "admin_port": 9000})
 
     settings = load_settings(environment={}, overrides={"port": 9000, "admin_port": 9001})

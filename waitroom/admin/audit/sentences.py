@@ -198,7 +198,7 @@ def _moved(told: Details, verb: str) -> str:
     shown = counted(quantity, "unit", "units")
     if verb == "adjusted":
         signed = f"{quantity:+,}" if isinstance(quantity, int) else plain(quantity)
-        shown = f"by {signed} {'unit' if quantity in {1, -1} else 'units'}"
+        shown = f"by {signed} {'unit' if quantity in (1, -1) else 'units'}"
         below = ", below what is promised, held or sold" if told.get("override") else ""
         said = f"corrected the stock of {told.text('sku')} {shown}{below}"
     else:
