@@ -1,9 +1,9 @@
 -- The bounds of every moment. PostgreSQL stores moments that the program cannot read back, and one of them
 -- would stop all that reads its row. So each table refuses them, whoever writes: an operator, a file, another
 -- shop or a mistake. Columns that have `infinity` for "never" or "always" begin with it, and nothing else is
--- written there but the database's own clock. This file stays the last one. It leaves out tables that state the
--- bounds themselves. The bounds are those of `is_moment`, which is not called: PostgreSQL would read its text for
--- each column in each statement that writes. LEAST and GREATEST leave NULL out.
+-- written there but the database's own clock. Tables of later files state the bounds themselves. They are those
+-- of `is_moment`, which is not called: PostgreSQL would read its text for each column in each statement that
+-- writes. LEAST and GREATEST leave NULL out.
 DO $$
 DECLARE
     t record;
@@ -15,8 +15,7 @@ BEGIN
                  AND a.atttypid = 'timestamptz'::regtype
                  AND COALESCE(pg_get_expr(d.adbin, d.adrelid), '') NOT LIKE '%infinity%'
                  AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c'
-                                 AND (k.conname = 'moments_are_of_our_time' OR a.attnum = ANY (k.conkey)
-                                      AND pg_get_constraintdef(k.oid) LIKE '%is_moment%'))
+                                 AND a.attnum = ANY (k.conkey) AND pg_get_constraintdef(k.oid) LIKE '%is_moment%')
              GROUP BY c.oid ORDER BY c.oid LOOP
         EXECUTE format('ALTER TABLE %1$s ADD CONSTRAINT moments_are_of_our_time CHECK (
                 LEAST(%2$s) >= ''2000-01-01 00:00:00+00'' AND GREATEST(%2$s) < ''2200-01-01 00:00:00+00'')', t.name, t.moments);
