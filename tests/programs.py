@@ -124,6 +124,8 @@ async def program(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Runni
                     "WAITROOM_DRAIN_S": "0.2",
                     # The shoppers of a crowd each name an address, as a proxy would.
                     "WAITROOM_TRUSTED_PROXIES": "127.0.0.1",
+                    # Tests that ask without pause ask about something else than the limits.
+                    "WAITROOM_LIMITS_FACTOR": "1000",
                     **({} if "--demo" in arguments else {"WAITROOM_GATEWAY": "test"}),
                     **environment,
                 },

@@ -126,10 +126,13 @@ class Supervisor:
         """Look at every process once; return False when none of them can live."""
         now = time.monotonic()
         since_last_look_s, self._looked_at = now - self._looked_at, now
-        for child in self._children:
+        # All are heard before any is tended: what becomes of a dead one's connections depends on
+        # whether another one listens.
+        said = [child.hear() for child in self._children]
+        for child, words in zip(self._children, said, strict=True):
             child.tend_leaving()
             if child.due_at is None:
-                self._tend(child, since_last_look_s)
+                self._tend(child, words, since_last_look_s)
             elif now >= child.due_at:
                 child.start(self._environment())
         if self._deaths.too_many and not any(c.lived and c.runs for c in self._children):
@@ -137,9 +140,8 @@ class Supervisor:
             return False
         return True
 
-    def _tend(self, child: Child, since_last_look_s: float) -> None:
-        """Listen to a process that runs as far as is known, and replace it if it does not."""
-        words = child.hear()
+    def _tend(self, child: Child, words: bytes, since_last_look_s: float) -> None:
+        """Replace a process that runs as far as is known, if it does not."""
         code = child.ended()
         if code is not None:
             self._replace_dead(child, code)
