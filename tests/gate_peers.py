@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from getpass import getuser
 from pathlib import Path
 
 from aiohttp import web
@@ -15,7 +16,9 @@ from support import eventually
 SAMPLES = ROOT / "config" / "gate"
 START_WAIT_S = 20.0
 
+# Its workers have the rights of who runs the tests, whose folders they use.
 NGINX = """daemon off;
+user {user};
 pid {folder}/pid;
 error_log {folder}/log;
 events {{}}
@@ -29,6 +32,12 @@ http {{
     include {folder}/sample.conf;
 }}
 """
+# What each program is given to run in the foreground with `sample.conf` of a folder.
+COMMANDS = {
+    "nginx": ("-p", "{folder}", "-c", "{folder}/nginx.conf"),
+    "caddy": ("run", "--adapter", "caddyfile", "--config", "{folder}/sample.conf"),
+    "haproxy": ("-db", "-f", "{folder}/sample.conf"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +52,6 @@ class Peer:
     sample: str
     fit: tuple[tuple[str, str], ...]
     opens: tuple[str, str]
-    command: tuple[str, ...]
     releases: bool = False
 
 
@@ -58,7 +66,6 @@ PEERS = {
             ("    ssl_certificate_key /etc/ssl/shop.key;\n", ""),
         ),
         opens=("error_page 500 = @waitroom-closed;", "error_page 500 = @waitroom-open;"),
-        command=("-p", "{folder}", "-c", "{folder}/nginx.conf"),
     ),
     "caddy": Peer(
         program="caddy",
@@ -68,7 +75,6 @@ PEERS = {
             'respond "We cannot be reached just now. Please try again in a moment." 503',
             "reverse_proxy 127.0.0.1:{shop}",
         ),
-        command=("run", "--adapter", "caddyfile", "--config", "{folder}/sample.conf"),
     ),
     "haproxy": Peer(
         program="haproxy",
@@ -79,7 +85,6 @@ PEERS = {
             ("X-Forwarded-Proto https", "X-Forwarded-Proto http"),
         ),
         opens=("8080 closed", "8080 open"),
-        command=("-db", "-f", "{folder}/sample.conf"),
         releases=True,
     ),
 }
@@ -103,31 +108,41 @@ async def started(
     name: str, folder: Path, *, port: int, shop: int, waitroom: int, opened: bool
 ) -> AsyncIterator[str]:
     """Run a proxy until the test is done; its address is returned."""
-    peer = PEERS[name]
+    peer, url = PEERS[name], f"http://127.0.0.1:{port}"
+    sample = sample_of(peer, port=port, shop=shop, waitroom=waitroom, opened=opened)
+    async with proxy(peer.program, sample, folder, health=f"{url}/queue/healthz"):
+        yield url
+
+
+@asynccontextmanager
+async def proxy(
+    program: str, text: str, folder: Path, *, health: str, ca: Path | None = None
+) -> AsyncIterator[None]:
+    """Run a proxy with a configuration, until the test is done; it is there once `health` is."""
     found = await asyncio.to_thread(
         subprocess.run,
-        ["sh", str(ROOT / "tests" / "find_peers.sh"), peer.program],
+        ["sh", str(ROOT / "tests" / "find_peers.sh"), program],
         stdout=subprocess.PIPE,
         check=True,
         text=True,
     )
-    sample = sample_of(peer, port=port, shop=shop, waitroom=waitroom, opened=opened)
-    (folder / "sample.conf").write_text(sample, encoding="utf-8")
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder), encoding="utf-8")
-    command = [found.stdout.strip(), *(part.format(folder=folder) for part in peer.command)]
+    (folder / "sample.conf").write_text(text, encoding="utf-8")
+    (folder / "nginx.conf").write_text(
+        NGINX.format(folder=folder, user=getuser()), encoding="utf-8"
+    )
+    command = [found.stdout.strip(), *(part.format(folder=folder) for part in COMMANDS[program])]
     with (folder / "out").open("wb") as out:
         process = await asyncio.to_thread(
             subprocess.Popen, command, cwd=folder, env={"HOME": str(folder)}, stdout=out, stderr=out
         )
         try:
-            url = f"http://127.0.0.1:{port}"
 
             async def is_there() -> bool:
                 assert process.poll() is None, (folder / "out").read_text()
-                return await answers(f"{url}/queue/healthz")
+                return await answers(health, ca=ca)
 
             await eventually(is_there, within_s=START_WAIT_S)
-            yield url
+            yield
         finally:
             process.terminate()
             await asyncio.to_thread(process.wait, 10)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -54,9 +55,10 @@ class Running:
         return self.process.wait(STOP_WAIT_S)
 
 
-async def answers(url: str) -> bool:
+async def answers(url: str, *, ca: Path | None = None) -> bool:
+    trusted = True if ca is None else ssl.create_default_context(cafile=str(ca))
     try:
-        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        async with aiohttp.ClientSession() as session, session.get(url, ssl=trusted) as answer:
             return answer.status == 200
     except aiohttp.ClientError:
         return False
