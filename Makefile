@@ -17,11 +17,12 @@ MADE_LARGER := tests/acceptance/run/test_crowd.py tests/acceptance/run/test_froz
   tests/acceptance/run/test_frozen_workers.py tests/acceptance/run/test_rotation.py \
   tests/acceptance/web/test_bad_input.py tests/acceptance/web/test_behind.py tests/acceptance/web/test_mounted.py \
   tests/acceptance/web/test_polling.py tests/integration/checkout/test_money_machine.py \
-  tests/integration/checkout/test_history.py tests/integration/inventory/test_catalogue.py \
+  tests/integration/checkout/test_history.py tests/integration/checkout/test_money_locks.py \
+  tests/integration/store/test_conservation.py tests/integration/store/test_promises.py tests/integration/inventory/test_catalogue.py \
   tests/integration/inventory/test_catalogue_import.py tests/unit/rehearse/test_rehearse_figures.py \
   tests/unit/rehearse/test_rehearse.py tests/unit/rehearse/test_rehearse_command.py
 LARGE := WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_JOINS=10000 WAITROOM_TEST_TURNS=3 WAITROOM_TEST_WAITING=500 \
-  WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
+  WAITROOM_TEST_SEEDS=8 WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
 .DEFAULT_GOAL := help
 .PHONY: help run test matrix peers offline-bench endure contract unit check bench catalogue-bench pooler browser rehearse oracle race soak fuzz outage stalls attackers mutants pages live-page pictures lock sbom licences audit clean

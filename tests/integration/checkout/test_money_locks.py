@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from paying import all_is_well, gateway_decides, refund, settle_idle, start
 from shop import ask, hold, open_gate, sessions_in, wish
-from support import execute, shift_clock
+from support import execute, shift_clock, size
 
 from checkout.gateway.deterministic_gateway import APPROVE, CAPTURE_REFUSED, DECLINE, LATE
 from checkout.order import MOVING
@@ -192,7 +192,7 @@ class Crowd:
         self.orders.append(order_id)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(size("SEEDS", 1)))
 async def test_money_and_units_agree_whatever_two_services_do_at_once(
     services: OpenService, seed: int
 ) -> None:
