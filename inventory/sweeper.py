@@ -64,7 +64,7 @@ class RoomSweep:
             return await self._sweep(room, batch_max)
         except Exception as error:  # noqa: BLE001 - a failure in one room reaches no other
             FAILURES.labels(f"sweep_{self._name}").inc()
-            log.warning("room_not_swept", sweep=self._name, room_id=room, error=repr(error))
+            log.warning("room_not_swept", sweep=self._name, room_id=room, error=error)
             return 0
 
     async def close(self) -> None:

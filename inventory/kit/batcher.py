@@ -191,7 +191,7 @@ class Batcher(Generic[Item, Verdict]):
                 _settle(future, verdict)
 
     async def _run_singly(self, batch: "list[_Queued[Item, Verdict]]", error: Exception) -> None:
-        log.warning("batch_failed", batcher=self.name, size=len(batch), error=repr(error))
+        log.warning("batch_failed", batcher=self.name, size=len(batch), error=error)
         if len(batch) == 1:
             _settle(batch[0][1], error)
             return

@@ -42,8 +42,9 @@ SHOPPER_TIMEOUT_S = 3.0
 # After a time-out the request that cancels the statement has this long to reach the server.
 CANCEL_S = 0.5
 
-# The errors of asyncpg when the engine is away, restarting, failing over or out of connections. Any
-# other error is a bug of ours and must stay visible as one.
+# The errors of asyncpg when the engine is away, restarting, failing over, out of connections or
+# disk, or lets this role in no more. Any other error is a bug of ours and must stay visible as one.
+# `inventory.kit.troubles` tells these apart.
 ENGINE_ERRORS = (
     OSError,
     TimeoutError,
@@ -55,6 +56,9 @@ ENGINE_ERRORS = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
 )
 
 

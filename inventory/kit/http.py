@@ -353,7 +353,7 @@ def _failure_of(request: web.Request, error: Exception) -> Refusal:
         named = [f"The parameter `{n}`" for n, value in request.query.items() if "\0" in value]
         return Unprocessable(f"{(named or ['A value in the request'])[0]} cannot be stored.")
     if isinstance(error, ENGINE_ERRORS):
-        log.warning("engine_away", path=request.path, error=repr(error))
+        log.warning("engine_away", path=request.path, error=error)
         return EngineDown()
     log.error("request_failed", method=request.method, path=request.path, exc_info=error)
     return Failed()

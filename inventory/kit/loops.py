@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge
 
 from inventory.kit.lease import Retry, exponential
 from inventory.kit.problem import Refusal
+from inventory.kit.troubles import trouble_of
 
 log = structlog.get_logger()
 
@@ -35,28 +36,34 @@ Round = Callable[[], Awaitable[float]]
 async def repeat(name: str, once: Round, stopping: asyncio.Event, *, rests: Retry = RESTS) -> None:
     """Run rounds until told to stop; a round that fails never ends the loop.
 
-    Several loops share a process, so an unexpected error in one must not reach the others. It is
-    logged with its traceback. Errors of an engine are expected now and then and are logged as one
-    line.
+    Several loops share a process, so an unexpected error in one must not reach the others.
     """
     failures, failing = FAILURES.labels(name), FAILING.labels(name)
     failed = 0
     while not stopping.is_set():
         try:
             rest_s = await once()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a failed round never ends the loop
             failed += 1
             failures.inc()
-            if isinstance(error, (Refusal, asyncpg.PostgresError, OSError)):
-                log.warning("loop_failed", loop=name, failed=failed, error=repr(error))
-            else:
-                log.exception("loop_failed", loop=name, failed=failed)
+            tell_failure("loop_failed", error, loop=name, failed=failed)
             chance = random.random()  # noqa: S311 - jitter guards no secret
             rest_s = rests.again_s(attempts=failed, chance=chance) or 0.0
         else:
             failed = 0
         failing.set(failed)
         await rest(stopping, rest_s)
+
+
+def tell_failure(event: str, error: Exception, **facts: object) -> None:
+    """Log a failed round: errors of an engine are expected now and then and take one line.
+
+    Anything else is logged with its traceback.
+    """
+    if isinstance(error, (Refusal, asyncpg.PostgresError)) or trouble_of(error) is not None:
+        log.warning(event, **facts, error=error)
+    else:
+        log.error(event, **facts, exc_info=error)
 
 
 async def rest(event: asyncio.Event, seconds: float) -> None:

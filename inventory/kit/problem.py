@@ -8,6 +8,7 @@ from typing import Any
 
 from inventory.kit.doors.decoding import Json
 from inventory.kit.language.language import Language, fill
+from inventory.kit.troubles import trouble_of, words_of_cause
 
 
 class Refusal(Exception):
@@ -136,11 +137,11 @@ class EngineDown(Busy):
 
     def __repr__(self) -> str:
         """Name the cause, for the log: time-outs, full disks and a lack of connections differ."""
-        cause = self.__cause__
-        if cause is None:
+        trouble = trouble_of(self)
+        if trouble is None:
             return "EngineDown()"
-        words = " ".join(str(cause).split()) or "it did not answer"
-        return f"EngineDown({type(cause).__name__}: {words})"
+        words = words_of_cause(self)
+        return f"EngineDown({trouble.kind}{f': {words}' if words else ''})"
 
 
 class AuditTooLong(Refusal):

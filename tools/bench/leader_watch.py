@@ -47,7 +47,7 @@ def failures_in(lines: Iterable[bytes], rooms: Mapping[int, str]) -> list[Failur
         except msgspec.DecodeError:
             # A traceback, or what an engine says.
             continue
-        if event.get("event") in EVENTS:
+        if event.get("event") in EVENTS or _is_trouble(event):
             found.append(_failure(event, rooms))
     return found
 
@@ -86,10 +86,16 @@ class LeaderWatch:
         return failures_in(whole.splitlines(), self.rooms)
 
 
+def _is_trouble(event: Mapping[str, object]) -> bool:
+    """Say whether a line tells of trouble with PostgreSQL: it may stand for several lines."""
+    kind = str(event.get("trouble") or "")
+    return bool(kind) and kind != "busy" and not kind.startswith("valkey")
+
+
 def _failure(event: Mapping[str, object], rooms: Mapping[int, str]) -> Failure:
     part = event.get("part") or event.get("loop") or "room"
     room = event.get("room_id")
-    raised = str(event.get("error") or event.get("exception") or "no error given")
+    raised = str(event.get("error") or event.get("exception") or event.get("trouble") or "")
     error = raised.strip().splitlines()[-1].strip()[:ERROR_SHOWN_CHARS]
     name = rooms.get(room, f"{room}") if isinstance(room, int) else ""
     return Failure(part=str(part), room=name, error=error)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import ssl
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import datetime
@@ -15,11 +14,12 @@ import asyncpg
 import click
 import msgspec
 
-from inventory.kit.database import ENGINE_ERRORS, Pool, open_pool
+from inventory.kit.database import Pool, open_pool
 from inventory.kit.doors.decoding import convert, is_whole, words_of
 from inventory.kit.doors.moments import UnreadableMoment, parse_moment
 from inventory.kit.doors.texts import UnfitText, read_note, read_published
 from inventory.kit.problem import EngineDown, Refusal
+from inventory.kit.troubles import trouble_of, words_of_cause
 from waitroom.run.engines import EngineError, running_engines
 from waitroom.run.logs import set_up_logs
 from waitroom.run.processes import PortInUse
@@ -36,16 +36,6 @@ FAILED = 2
 # Failures by their kind; narrower kinds stand before wider ones.
 _SENTENCES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((SettingsError, EngineError, MigrationError, PortInUse), "{words}"),
-    ((asyncpg.InvalidCatalogNameError,), "there is no such database: {words}"),
-    ((asyncpg.InvalidAuthorizationSpecificationError,), "PostgreSQL refuses the sign-in: {words}"),
-    (
-        (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError),
-        "the database lacks this version's tables: run `waitroom migrate` first, or let `up` start",
-    ),
-    (
-        (asyncpg.InsufficientPrivilegeError,),
-        "PostgreSQL refuses it to this role; the tables' owner may run `migrate` ({words})",
-    ),
     (
         (asyncpg.DataError,),
         "a value is too long, too large, or has characters that cannot be stored",
@@ -54,10 +44,8 @@ _SENTENCES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
         (asyncpg.IntegrityConstraintViolationError,),
         "a value breaks a rule of the database; nothing was changed",
     ),
-    ((ssl.SSLCertVerificationError,), "the certificate of an engine is refused: {words}"),
     # Bytes of the command line that are not UTF-8 come in as lone surrogates.
     ((UnicodeEncodeError,), "a text is not valid UTF-8"),
-    (ENGINE_ERRORS, "cannot reach an engine: {words}"),
 )
 _DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 # msgspec says where in a value the fault is: " - at `$.price_minor`".
@@ -91,9 +79,7 @@ def plainly(command: Callable[..., Result]) -> Callable[..., Result]:
 
 def explain(error: BaseException) -> str | None:
     """Say a failure in a line, or return None for one that only a developer can mend."""
-    if isinstance(error, EngineDown) and error.__cause__ is not None:
-        return explain(error.__cause__)
-    if isinstance(error, Refusal):
+    if isinstance(error, Refusal) and not isinstance(error, EngineDown):
         return error.detail
     if isinstance(error, msgspec.ValidationError):
         return _explain_value(error)
@@ -106,8 +92,12 @@ def explain(error: BaseException) -> str | None:
 def _explain_kind(error: BaseException) -> str | None:
     for kinds, sentence in _SENTENCES:
         if isinstance(error, kinds):
-            return sentence.format(words=_words_of(error))
-    return None
+            return sentence.format(words=error)
+    trouble = trouble_of(error)
+    if trouble is None:
+        return error.detail if isinstance(error, Refusal) else None
+    words = words_of_cause(error)
+    return f"{trouble.line}{f' ({words})' if words else ''}"
 
 
 def _explain_value(error: msgspec.ValidationError) -> str:
@@ -115,17 +105,6 @@ def _explain_value(error: msgspec.ValidationError) -> str:
     assert found is not None, "the pattern fits every text"
     said, place = found["said"].replace("`", ""), found["place"]
     return f"{place}: {said[:1].lower()}{said[1:]}" if place else said
-
-
-def _words_of(error: BaseException) -> str:
-    """Return the error's own words; some errors have none."""
-    if isinstance(error, TimeoutError):
-        return "it did not answer in time"
-    if isinstance(error, FileNotFoundError):
-        return "its URL names a socket or a certificate that is not there"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    return str(error) or type(error).__name__
 
 
 class MomentType(click.ParamType[datetime]):

@@ -15,6 +15,7 @@ from inventory.kit.batcher import Batcher
 from inventory.kit.database import work_for
 from inventory.kit.holders.marks import Shows, no_one
 from inventory.kit.language.language import phrase
+from inventory.kit.loops import tell_failure
 from inventory.kit.problem import Busy, EngineDown, NotFound, Refusal
 from waitroom.desk.joining.join_desk import JoinDesk
 from waitroom.line.rules import LineRules, RoomRules
@@ -296,10 +297,8 @@ class Board:
             if rooms or time.monotonic() - self.synced_at > ROOMS_EVERY_S:
                 await self._refresh_rooms()
             await self._refresh_states()
-        except Refusal as error:
-            log.warning("board_not_refreshed", error=repr(error))
-        except (asyncpg.PostgresError, RuntimeError):
-            log.exception("board_not_refreshed")
+        except (Refusal, asyncpg.PostgresError, RuntimeError) as error:
+            tell_failure("board_not_refreshed", error)
 
     async def _refresh_rooms(self) -> None:
         ended = {room: v.log_seq for room, v in self.rooms.items() if v.rules.status == "ended"}

@@ -17,6 +17,7 @@ import asyncpg
 import structlog
 
 from inventory.kit.database import work_for
+from inventory.kit.loops import tell_failure
 from inventory.kit.problem import Refusal
 from waitroom.leader.drawing import Drawing
 from waitroom.leader.health_watch import HealthWatch
@@ -116,12 +117,9 @@ class Controller:
             try:
                 async with asyncio.timeout(TICK_MAX_S):
                     await step()
-            except (Refusal, asyncpg.PostgresError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 - the next second is another try
                 FAILURES.labels(part).inc()
-                log.warning("tick_failed", part=part, error=repr(error), **facts)
-            except Exception:
-                FAILURES.labels(part).inc()
-                log.exception("tick_failed", part=part, **facts)
+                tell_failure("tick_failed", error, part=part, **facts)
             rest_s = max(TICK_S - (loop.time() - started), PAUSE_MIN_S)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), rest_s)
@@ -155,7 +153,7 @@ class Controller:
             LEADING.set(0)
         except (Refusal, asyncpg.PostgresError) as error:
             FAILURES.labels("room").inc()
-            log.warning("room_tick_failed", room_id=lead.room_id, error=repr(error))
+            log.warning("room_tick_failed", room_id=lead.room_id, error=error)
 
     async def _find_leads(self) -> list[RoomLead]:
         """Return the leads of all rooms that need one; forget the others."""
@@ -183,7 +181,7 @@ class Controller:
                 async with asyncio.timeout(RESIGN_MAX_S):
                     await self._store.resign(self.me, self.term)
         except (Refusal, asyncpg.PostgresError, TimeoutError) as error:
-            log.warning("resigning_failed", error=repr(error))
+            log.warning("resigning_failed", error=error)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

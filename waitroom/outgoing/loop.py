@@ -141,7 +141,7 @@ class SendingLoop(ABC, Generic[Item, Reply, End]):
             await self.note(item, reply, outcome)
         except (Refusal, asyncpg.PostgresError) as error:
             # The lease runs out, and the item is sent again.
-            log.warning("unnoted", loop=self.name, item=item.item_id, error=repr(error))
+            log.warning("unnoted", loop=self.name, item=item.item_id, error=error)
         except Exception as error:  # noqa: BLE001 - the next item is sent all the same
             self._log_broken("note", item, error)
         if outcome.fate is Fate.SENT:

@@ -157,7 +157,7 @@ async def let_go_if_away(service: Service) -> None:
         async with asyncio.timeout(AWAY_AFTER_S), connection(service.beat_pool) as borrowed:
             await borrowed.execute("SELECT 1")
     except (EngineDown, TimeoutError) as error:
-        log.warning("ends_without_postgres", error=repr(error))
+        log.warning("ends_without_postgres", error=error)
         for pool in (service.pool, service.audit_pool, service.beat_pool):
             pool.terminate()
 
@@ -185,7 +185,7 @@ async def _end(service: Service, loops: list[asyncio.Task[None]]) -> None:
         await asyncio.wait(late, timeout=CANCELLED_WAIT_S)
     for task in tasks:
         if task.done() and not task.cancelled() and (error := task.exception()):
-            log.warning("end_failed", part=task.get_name(), error=repr(error))
+            log.warning("end_failed", part=task.get_name(), error=error)
 
 
 async def _give_up_leases(service: Service, beating: asyncio.Task[None]) -> None:

@@ -5,14 +5,16 @@ import sys
 import textwrap
 import time
 import traceback
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
-from inventory.kit.database import ENGINE_ERRORS
+from inventory.kit.troubles import trouble_of, words_of_cause
 
-# The library's report of an engine that is away is repeated after this time.
-REPEATED_AFTER_S = 30.0
+# Trouble of one kind with an engine is told again after this time, whoever meets it.
+REPEATED_AFTER_S = 10.0
 # aiohttp's errors quote the request or the answer that they are about, with cookies and tokens.
 QUOTING = "aiohttp"
 # A terminal obeys some of these, a reader of lines breaks at others, and the last ones turn the
@@ -33,6 +35,7 @@ def set_up_logs(*, level: str, as_json: bool) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            Troubles(),
             escape_controls,
             structlog.processors.JSONRenderer() if as_json else _for_people,
         ],
@@ -41,6 +44,44 @@ def set_up_logs(*, level: str, as_json: bool) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[LibraryLines()], level=logging.WARNING)
+
+
+class Troubles:
+    """Tells trouble with an engine once for its kind, and again after a while.
+
+    In an outage each loop, room and request of a process fails, some of them several times a
+    second, and all for one reason. The first line names the kind (`trouble`) and what to do
+    (`hint`); the next one, ten seconds later, says how many were left out (`unsaid`). `error` may
+    be an exception in every line, and is told in words.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told_at: dict[str, float] = {}
+        self._unsaid: Counter[str] = Counter()
+
+    def __call__(
+        self, _logger: Any, _method: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        error = event.get("error")
+        if not isinstance(error, BaseException):
+            return event
+        trouble = trouble_of(error)
+        event["error"] = repr(error)
+        if trouble is None:
+            return event
+        now = self._clock()
+        told_at = self._told_at.get(trouble.kind)
+        if told_at is not None and now - told_at < REPEATED_AFTER_S:
+            self._unsaid[trouble.kind] += 1
+            raise structlog.DropEvent
+        self._told_at[trouble.kind] = now
+        event.update(trouble=trouble.kind, hint=trouble.line, error=words_of_cause(error))
+        if not event["error"]:
+            del event["error"]
+        if unsaid := self._unsaid.pop(trouble.kind, 0):
+            event["unsaid"] = unsaid
+        return event
 
 
 def escape_controls(
@@ -69,34 +110,25 @@ class LibraryLines(logging.Handler):
     """Passes on what libraries log, as lines of our own form.
 
     asyncpg reports each second that it cannot connect, with a traceback that tells no more than the
-    error itself. Such a report becomes one line, and is repeated after a while only.
+    error itself. Such a report becomes one line among those of the trouble (`Troubles`).
 
     aiohttp's errors are told by their kind and the lines of code alone, whichever library reports
     them. Its own reports are told without what they are about.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._told_at: dict[str, float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         logger = structlog.get_logger()
         if record.name.startswith(QUOTING) or type(error).__module__.startswith(QUOTING):
             frames = traceback.format_tb(error.__traceback__) if error is not None else []
-            said = {"error": type(error).__name__, "where": "".join(frames)} if error else {}
+            told = {"error": type(error).__name__, "where": "".join(frames)} if error else {}
             # asyncio tells of the task and its error in further lines.
             words = str(record.msg).partition("\n")[0]
-            logger.log(record.levelno, words, library=record.name, **said)
+            logger.log(record.levelno, words, library=record.name, **told)
             return
-        if not isinstance(error, ENGINE_ERRORS):
-            logger.log(record.levelno, record.getMessage(), library=record.name, exc_info=error)
-            return
-        now = time.monotonic()
-        told_at = self._told_at.get(record.name)
-        if told_at is None or now - told_at > REPEATED_AFTER_S:
-            self._told_at[record.name] = now
-            logger.log(record.levelno, record.getMessage(), library=record.name, error=repr(error))
+        is_trouble = error is not None and trouble_of(error) is not None
+        said = {"error" if is_trouble else "exc_info": error}
+        logger.log(record.levelno, record.getMessage(), library=record.name, **said)
 
 
 _logfmt = structlog.processors.LogfmtRenderer(

@@ -70,7 +70,7 @@ class Memory:
         except (RedisError, OSError, TimeoutError) as error:
             if time.monotonic() >= self._away_until:
                 AWAY.inc()
-                log.warning("valkey_away", error=repr(error))
+                log.warning("valkey_away", error=error)
             self._away_until = time.monotonic() + PAUSE_S
             return otherwise
 

@@ -121,7 +121,7 @@ async def test_a_port_in_use_is_one_clear_line(waitroom: Command, tmp_path: Path
         (["serve"], {}, "waitroom up"),
         (["serve", "--role", "cook"], {"WAITROOM_POSTGRES_URL": "postgresql://x",
                                        "WAITROOM_VALKEY_URL": "redis://x"}, "no role 'cook'"),
-        (["migrate", "--postgres-url", "postgresql://127.0.0.1:1/x"], {}, "engine"),
+        (["migrate", "--postgres-url", "postgresql://127.0.0.1:1/x"], {}, "no PostgreSQL listens"),
         (["room", "create", "x", "--name", "X"], {}, "--postgres-url"),
     ],
 )  # fmt: skip

@@ -16,8 +16,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 import redis.asyncio as redis
+from support import eventually
 
-from waitroom.run.engines import EmbeddedEngines, EngineError, EngineUrls, postgres, server
+from waitroom.run.engines import EmbeddedEngines, EngineError, EngineUrls, postgres, pulse, server
 
 ROOT = Path(__file__).parents[3]
 WAIT_S = 60.0
@@ -301,6 +302,45 @@ async def test_engines_end_with_a_killed_launcher(tmp_path: Path) -> None:
 
     until(lambda: not engines_below(tmp_path), "the engines outlive their launcher")
     shutil.rmtree(socket_dir_of(urls))
+
+
+async def test_an_engine_that_hangs_is_replaced_and_holds_up_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "HUNG_AFTER_S", 0.5)
+    monkeypatch.setattr(pulse, "ASK_EVERY_S", 0.1)
+    monkeypatch.setattr(pulse, "LAST_ANSWER_S", 0.5)
+    engines = EmbeddedEngines(tmp_path / "data", postgres_settings=QUICK)
+    urls = engines.start()
+    try:
+        await write(urls)
+        frozen = servers_below(tmp_path)
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+
+        def replaced() -> bool:
+            engines.look()
+            now = servers_below(tmp_path)
+            return len(now) == len(frozen) and not now & frozen
+
+        until(replaced, "a frozen engine stays")
+        kept = await eventually(lambda: _read_if_ready(urls))
+        frozen = servers_below(tmp_path)
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        before = time.monotonic()
+    finally:
+        engines.stop()
+
+    assert kept == (7, b"7")
+    # An orderly stop of PostgreSQL alone would have waited for longer.
+    assert time.monotonic() - before < postgres.STOP_STEPS[0][1]
+
+
+async def _read_if_ready(urls: EngineUrls) -> tuple[int, bytes] | None:
+    with suppress(OSError, asyncpg.PostgresError, redis.RedisError):
+        return await read(urls)
+    return None
 
 
 async def test_start_after_all_were_killed_finds_the_data(tmp_path: Path) -> None:

@@ -116,15 +116,15 @@ async def test_what_fails_of_tls_is_said_in_a_line(fronts: Fronts, tmp_path: Pat
     alive.append(await unlike.alive())
     await unlike.close()
 
-    assert said[:2] == [
-        f"{REFUSED}: unable to get local issuer certificate",
-        f"{REFUSED}: IP address mismatch, certificate is not valid for '127.0.0.1'.",
-    ]
-    assert said[2] == (
-        "cannot reach an engine: its URL names a socket or a certificate that is not there"
-    )
-    assert "rejected SSL upgrade" in said[3]
+    for words, reason in (
+        (said[0], "unable to get local issuer certificate"),
+        (said[1], "IP address mismatch, certificate is not valid for '127.0.0.1'."),
+    ):
+        assert words.startswith(f"{REFUSED}: let its URL name")
+        assert reason in words
+    assert "names a socket or a certificate that is not there: " in said[2]
+    assert "cannot agree on TLS" in said[3]
     # In TLS 1.3 a server that misses a certificate hangs up after the client was done.
-    assert said[4].startswith("cannot reach an engine: ")
+    assert said[4].startswith("the connection to PostgreSQL broke off: ")
     assert [words.count("\n") for words in said] == [0] * 5
     assert alive == [False] * 4

@@ -19,7 +19,7 @@ BAD = [
     (["migrate", "--postgres-url", ""], "postgres_url begins with"),
     (["migrate", "--postgres-url", "mysql://h/x"], "postgres_url begins with"),
     (["stock", "check", "--postgres-url", NO_ENGINE, "--valkey-url", ""], "valkey_url begins with"),
-    (["stock", "check", "--postgres-url", NO_ENGINE], "cannot reach an engine"),
+    (["stock", "check", "--postgres-url", NO_ENGINE], "no PostgreSQL listens"),
     (["keygen", "--data-dir", "/proc/nope"], "cannot use /proc/nope"),
     (["rehearse", "small", "--seeds", "9" * 5000], "neither a number of seeds"),
     (["rehearse", "small", "--seeds", "\uff12"], "neither a number of seeds"),

@@ -148,8 +148,11 @@ def test_the_docs_list_every_refusal_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("cause", "said"),
     [
-        (TimeoutError(), "TimeoutError: it did not answer"),
-        (asyncpg.DiskFullError("could not write: No space left on device"), "No space left"),
+        (TimeoutError(), "EngineDown(no_answer)"),
+        (
+            asyncpg.DiskFullError("could not write: No space left on device"),
+            "disk_full: could not write: No space left",
+        ),
         (asyncpg.TooManyConnectionsError("sorry, too many clients already"), "too many clients"),
         (ConnectionRefusedError(111, "Connect call failed"), "Connect call failed"),
     ],

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import suppress
 
 import asyncpg
 import pytest
@@ -9,7 +10,14 @@ import structlog
 from aiohttp import http_exceptions
 from structlog.testing import capture_logs
 
-from waitroom.run.logs import LibraryLines, set_up_logs
+from inventory.kit.problem import EngineDown
+from waitroom.run.logs import LibraryLines, Troubles, set_up_logs
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
 
 RETRYING = "Failed to restore the pool connection floor; retrying"
 
@@ -21,17 +29,40 @@ def say(lines: LibraryLines, error: Exception, words: str = RETRYING) -> None:
     lines.handle(record)
 
 
-def test_an_engine_that_is_away_is_one_line_without_a_traceback() -> None:
-    lines = LibraryLines()
+def test_a_librarys_report_of_an_engine_that_is_away_has_no_traceback() -> None:
+    error = TimeoutError()
     with capture_logs() as said:
-        for _ in range(3):
-            say(lines, TimeoutError())
-        say(lines, asyncpg.TooManyConnectionsError("sorry, too many clients already"))
+        say(LibraryLines(), error)
 
     (only,) = said
-    assert only["event"] == RETRYING
-    assert only["error"] == "TimeoutError()"
+    assert (only["event"], only["error"]) == (RETRYING, error)
     assert "exc_info" not in only
+
+
+def test_trouble_of_one_kind_is_told_at_most_every_ten_seconds() -> None:
+    seconds = iter([*[0.0, 1.0, 9.9], 10.0, 11.0, 12.0])
+    troubles, lines = Troubles(clock=lambda: next(seconds)), []
+
+    def tell(error: Exception, **fields: object) -> None:
+        with suppress(structlog.DropEvent):
+            lines.append(troubles(None, "warning", {**fields, "error": error}))
+
+    full = asyncpg.DiskFullError("could not extend file: No space left on device")
+    for event in ("loop_failed", "board_not_refreshed", "loop_failed", "room_tick_failed"):
+        tell(full, event=event)
+    tell(asyncpg.TooManyConnectionsError("sorry, too many clients already"), event="loop_failed")
+    tell(caused(EngineDown(), full), event="loop_failed")
+    tell(ValueError("a mistake of ours"), event="loop_failed")
+
+    assert [(one["event"], one.get("trouble"), one.get("unsaid")) for one in lines] == [
+        ("loop_failed", "disk_full", None),
+        ("room_tick_failed", "disk_full", 2),
+        ("loop_failed", "connections_exhausted", None),
+        ("loop_failed", None, None),
+    ]
+    assert "No space left" in lines[0]["error"]
+    assert "free space" in lines[0]["hint"]
+    assert lines[3]["error"] == "ValueError('a mistake of ours')"
 
 
 def test_a_mistake_keeps_its_traceback_each_time() -> None:

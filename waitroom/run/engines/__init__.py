@@ -18,7 +18,8 @@ Accidents, and the data that survives them:
 * A launcher that is killed takes its servers with it where `setpriv` exists
   (Linux): the kernel signals them when the **thread** that started them ends.
   So call `start()` from the main thread, or from one that lives as long.
-* A server that dies is started again by `look()`, which the supervisor calls.
+* A server that dies is started again by `look()`, which the supervisor calls, and so is one that
+  hangs (`pulse.py`).
 * A server that outlives it all the same is found and stopped by the next start,
   which holds the lock on the data folder and so knows that it is a leftover.
 
@@ -31,6 +32,6 @@ containers), as `nobody`, who must then be able to reach the data folder.
 
 from waitroom.run.engines.launcher import EmbeddedEngines, EngineUrls
 from waitroom.run.engines.running import running_engines
-from waitroom.run.engines.server import EngineError
+from waitroom.run.engines.server import EngineError, EngineUnfit
 
-__all__ = ["EmbeddedEngines", "EngineError", "EngineUrls", "running_engines"]
+__all__ = ["EmbeddedEngines", "EngineError", "EngineUnfit", "EngineUrls", "running_engines"]

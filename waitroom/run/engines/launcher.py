@@ -3,22 +3,16 @@
 import fcntl
 import os
 import shutil
-import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from waitroom.run.engines.postgres import Postgres, not_root
-from waitroom.run.engines.server import MYSELF, EngineError, stop
+from waitroom.run.engines.server import MYSELF, EngineError
+from waitroom.run.engines.tended import TendedEngine
 from waitroom.run.engines.valkey import Valkey
-from waitroom.run.processes.silence import DEATHS_MAX, Deaths
-
-log = structlog.get_logger()
 
 SOCKET_DIR_PREFIX = "wr-"
 LOCK_FILE = "engines.lock"
@@ -35,33 +29,6 @@ class EngineUrls:
     postgres_url: str | None
     postgres_owner_url: str | None
     valkey_url: str | None
-
-
-@dataclass(slots=True, kw_only=True)
-class _Engine:
-    """A server that runs, or is started again at `due_at`."""
-
-    server: Postgres | Valkey
-    process: subprocess.Popen[bytes]
-    deaths: Deaths = field(default_factory=Deaths)
-    due_at: float | None = None
-
-    def look(self) -> None:
-        """Start the server again if it has died; raises EngineError if it dies all the time."""
-        now, server = time.monotonic(), self.server
-        if self.due_at is not None and now >= self.due_at:
-            # The parts of a server that was killed may outlive it, and would tear its data apart.
-            server.clear_leftovers()
-            self.process, self.due_at = server.start(), None
-            log.warning("engine_started_again", engine=server.name)
-        elif self.due_at is None and (code := self.process.poll()) is not None:
-            self.deaths.count(now)
-            if self.deaths.too_many:
-                raise EngineError(
-                    f"{server.name} died {DEATHS_MAX + 1} times within a minute: see {server.log}"
-                )
-            log.error("engine_died", engine=server.name, exit_code=code, log=str(server.log))
-            self.due_at = now + self.deaths.rest_s
 
 
 class EmbeddedEngines:
@@ -86,7 +53,7 @@ class EmbeddedEngines:
         self._lock: int | None = None
         self._socket_dir: Path | None = None
         # In the order in which they stop.
-        self._engines: list[_Engine] = []
+        self._engines: list[TendedEngine] = []
 
     def start(self) -> EngineUrls:
         """Start the engines, wait until they answer, and return their URLs.
@@ -117,10 +84,10 @@ class EmbeddedEngines:
             # The last step comes first.
             steps.callback(self._release)
             for engine in reversed(engines):
-                steps.callback(stop, engine.process, engine.server.stop_steps)
+                steps.callback(engine.stop)
 
     def look(self) -> None:
-        """Start each engine that has died again, and say so in the log.
+        """Start each engine again that has died or hangs, and say so in the log.
 
         It does not wait for the engine to be ready. Call it now and then from the thread that
         called `start()`. Raises EngineError for an engine that dies again and again.
@@ -153,9 +120,9 @@ class EmbeddedEngines:
         _write_lock(lock, [self._socket_dir])
         # Valkey loads its data while PostgreSQL gets ready.
         if self._wants_valkey:
-            self._engines.append(_Engine(server=valkey, process=valkey.start()))
+            self._engines.append(TendedEngine(valkey))
         if self._wants_postgres:
-            self._engines.insert(0, _Engine(server=postgres, process=postgres.start()))
+            self._engines.insert(0, TendedEngine(postgres))
         for engine in self._engines:
             engine.server.wait_ready(engine.process)
         return EngineUrls(

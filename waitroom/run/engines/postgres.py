@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from waitroom.run.engines.complaints import telling_line
 from waitroom.run.engines.server import (
     ENVIRONMENT,
     MYSELF,
     EngineError,
+    EngineUnfit,
     RunAs,
     clear_leftovers,
-    is_running,
+    kill_all,
+    remove_mark,
     spawn,
-    telling_line,
     wait_ready,
     wheel_folder,
     works,
@@ -79,7 +81,7 @@ def not_root() -> RunAs:
     try:
         nobody = pwd.getpwnam("nobody")
     except KeyError:
-        raise EngineError(
+        raise EngineUnfit(
             "PostgreSQL refuses to run as root, and here are neither user namespaces nor a user "
             "nobody: start waitroom as an ordinary user, or give --postgres-url"
         ) from None
@@ -91,6 +93,9 @@ class Postgres:
     """One cluster in `data_dir`/postgres, served from a socket in `socket_dir`."""
 
     name: ClassVar = "PostgreSQL"
+    # SSLRequest, which the main process answers by one letter before it looks at anything else:
+    # https://www.postgresql.org/docs/current/protocol-message-formats.html
+    question: ClassVar = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
     stop_steps: ClassVar = STOP_STEPS
 
     data_dir: Path
@@ -167,14 +172,11 @@ class Postgres:
             stop_signal=signal.SIGINT,
             quit_signal=signal.SIGQUIT,
         )
-        mark = self.folder / "postmaster.pid"
-        if not mark.exists():
-            return
-        # After a reboot the number in it may be any process, and PostgreSQL
-        # would take that for a live server and refuse to start.
-        pid = mark.read_text().split("\n", 1)[0].strip()
-        if pid.isdigit() and not is_running(int(pid), "postgres"):
-            mark.unlink()
+        remove_mark(self.folder / "postmaster.pid", "postgres")
+
+    def kill(self) -> None:
+        """Kill the server and its processes, none of which hears another signal."""
+        kill_all(self.folder, "postgres")
 
     def _create_cluster(self) -> None:
         """Run initdb beside the final place, so that a kill leaves no half of a cluster."""

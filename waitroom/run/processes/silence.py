@@ -23,6 +23,7 @@ RESTART_REST_MAX_S = 2.0
 class Silence:
     """The seconds since a process was last heard, by the looks of a supervisor that itself ran."""
 
+    frozen_after_s: float = FROZEN_AFTER_S
     silent_s: float = 0.0
     heard_once: bool = False
 
@@ -32,7 +33,7 @@ class Silence:
     def look(self, since_last_look_s: float) -> bool:
         """Count the time since the last look; return whether the process is frozen."""
         self.silent_s += min(since_last_look_s, LOOK_COUNTS_MAX_S)
-        return self.silent_s > (FROZEN_AFTER_S if self.heard_once else START_MAX_S)
+        return self.silent_s > (self.frozen_after_s if self.heard_once else START_MAX_S)
 
 
 @dataclass(slots=True)
