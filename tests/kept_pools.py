@@ -22,6 +22,7 @@ class Kind(NamedTuple):
 
     url: str
     size_max: int
+    cancels: bool
 
 
 class KeptPools:
@@ -31,19 +32,21 @@ class KeptPools:
         self._loop = asyncio.get_running_loop()
         self._free: defaultdict[Kind, list[KeptPool]] = defaultdict(list)
 
-    async def open(self, url: str, *, size_max: int, size_min: int = 1, pooler: bool) -> Pool:
+    async def open(
+        self, url: str, *, size_max: int, size_min: int = 1, pooler: bool, cancels: bool = False
+    ) -> Pool:
         """Stand in for `open_pool`. Connections behind a pooler are not kept."""
         if pooler or asyncio.get_running_loop() is not self._loop:
             return await database.open_pool(
-                url, size_max=size_max, size_min=size_min, pooler=pooler
+                url, size_max=size_max, size_min=size_min, pooler=pooler, cancels=cancels
             )
-        kind = Kind(url, size_max)
+        kind = Kind(url, size_max, cancels)
         while self._free[kind]:
             found = self._free[kind].pop()
             if not found.is_closing():
                 found.shares = Shares(size_max)
                 return found
-        made = await database.open_pool(url, size_max=size_max, size_min=size_min)
+        made = await database.open_pool(url, size_max=size_max, size_min=size_min, cancels=cancels)
         if isinstance(made, KeptPool):
             made.give_back = partial(self._free[kind].append, made)
         return made

@@ -11,7 +11,7 @@ import re
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from importlib import resources
 from math import inf
@@ -21,6 +21,7 @@ import asyncpg
 from prometheus_client import Histogram
 
 from inventory.kit.problem import Busy, EngineDown
+from inventory.kit.servers.servers import Servers, Uncancelled, servers_of
 
 if TYPE_CHECKING:
     _Pool = asyncpg.Pool[asyncpg.Record]
@@ -39,7 +40,7 @@ LOCK_TIMEOUT_S = 2
 # A statement that shoppers wait for takes milliseconds. One that takes longer than this waits for a
 # reply that was lost, and asking again is sooner answered.
 SHOPPER_TIMEOUT_S = 3.0
-# After a time-out the request that cancels the statement has this long to reach the server.
+# Where a statement that takes too long is cancelled, that has this long to reach the server.
 CANCEL_S = 0.5
 
 # The errors of asyncpg when the engine is away, restarting, failing over, out of connections or
@@ -175,6 +176,10 @@ class Pool(_Pool):
     """A pool of connections that its rooms share."""
 
     shares: Shares
+    # None where the URL names one host.
+    servers: Servers | None = None
+    # Whether the server gives up what we give up.
+    cancels = False
     _renewed_at = -inf
 
     async def renew(self) -> None:
@@ -187,7 +192,14 @@ class Pool(_Pool):
         now = time.monotonic()
         if now >= self._renewed_at + SHOPPER_TIMEOUT_S:
             self._renewed_at = now
+            await self.leave()
+
+    async def leave(self) -> None:
+        """Let go of the server, and look anew for the one that takes writes."""
+        if self.servers is None:
             await self.expire_connections()
+        else:
+            await self.servers.let_go()
 
 
 async def _leave_as_it_is(_: "Connection") -> None:
@@ -198,19 +210,28 @@ async def _leave_as_it_is(_: "Connection") -> None:
     """
 
 
-async def open_pool(url: str, *, size_max: int, size_min: int = 1, pooler: bool = False) -> Pool:
+async def open_pool(
+    url: str, *, size_max: int, size_min: int = 1, pooler: bool = False, cancels: bool = False
+) -> Pool:
     """Connect to PostgreSQL, with `size_min` connections at once.
 
-    `pooler` is for PgBouncer without `max_prepared_statements`: nothing is prepared then.
+    `pooler` is for PgBouncer without `max_prepared_statements`: nothing is prepared then. `cancels`
+    is for statements that only read, and that the server is to give up as we do.
     """
-    return await closed_pool(url, size_max=size_max, size_min=size_min, pooler=pooler)
+    return await closed_pool(
+        url, size_max=size_max, size_min=size_min, pooler=pooler, cancels=cancels
+    )
 
 
-def closed_pool(url: str, *, size_max: int, size_min: int = 1, pooler: bool = False) -> Pool:
+def closed_pool(
+    url: str, *, size_max: int, size_min: int = 1, pooler: bool = False, cancels: bool = False
+) -> Pool:
     """Return a pool as `open_pool` does that has not connected yet."""
+    servers = servers_of(url)
     pool = Pool(
         url,
-        connection_class=asyncpg.Connection,
+        connect=servers.connect if servers else None,  # type: ignore[arg-type] # in short
+        connection_class=asyncpg.Connection if cancels else Uncancelled,
         record_class=asyncpg.Record,
         loop=None,
         min_size=size_min,
@@ -223,7 +244,10 @@ def closed_pool(url: str, *, size_max: int, size_min: int = 1, pooler: bool = Fa
         statement_cache_size=0 if pooler else 256,
         server_settings=None if pooler else _SESSION,
     )
-    pool.shares = Shares(size_max)
+    pool.shares, pool.cancels = Shares(size_max), cancels
+    if servers is not None:
+        pool.servers = servers
+        servers.pools.add(pool)
     return pool
 
 
@@ -247,11 +271,18 @@ async def borrow(pool: Pool) -> AsyncIterator[Connection]:
             yield borrowed
         except asyncpg.LockNotAvailableError as error:
             raise Busy from error
+        except asyncpg.ReadOnlySQLTransactionError:
+            # A primary that another one replaced. It takes no write of ours any more.
+            await pool.leave()
+            raise
         except TimeoutError as error:
             await pool.renew()
-            # Its answer may never come, and returning it to the pool would wait for that.
-            await asyncio.sleep(CANCEL_S)
-            borrowed.terminate()
+            if pool.cancels:
+                await asyncio.sleep(CANCEL_S)
+            # Its answer may never come, and returning it to the pool would wait for that. Most
+            # connections are broken off already.
+            with suppress(asyncpg.InterfaceError):
+                borrowed.terminate()
             raise ReplyLost from error
 
 

@@ -2,9 +2,10 @@
 
 import re
 from ipaddress import IPv6Address
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from inventory.kit.doors.origins import parse_host, parse_origin
+from inventory.kit.servers.hosts import hosts_of
 
 _PUBLIC_PATH = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 # Below one of these, a path of the service could not be told from one that has the path in front.
@@ -30,6 +31,21 @@ def check_engine_url(setting: str, url: str, schemes: set[str]) -> None:
             _ = urlsplit(f"//{host}").port
     except ValueError:
         raise ValueError(f"{setting} names a host or a port that cannot be read") from None
+
+
+def check_postgres_url(setting: str, url: str) -> None:
+    """Raise `ValueError` for an address at which PostgreSQL could not be written to."""
+    check_engine_url(setting, url, {"postgresql", "postgres"})
+    try:
+        hosts_of(url)
+    except ValueError:
+        raise ValueError(f"{setting} needs one port, or one for each host") from None
+    asked = parse_qs(urlsplit(f"//h?{url.partition('?')[2]}").query).get("target_session_attrs")
+    if asked and asked[-1] not in {"read-write", "primary"}:
+        raise ValueError(
+            f"{setting} has target_session_attrs={asked[-1]}, and the service writes: "
+            "say read-write, or leave it out"
+        )
 
 
 def listening_host(text: str) -> str:

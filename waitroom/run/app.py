@@ -75,7 +75,9 @@ async def open_service(
         size = settings.postgres_connections_max
         pool = await open_pool(url, size_max=size, pooler=pooler)
         stack.push_async_callback(_close_pool, pool)
-        audit_pool = await open_pool(url, size_max=AUDIT_CONNECTIONS_MAX, size_min=0, pooler=pooler)
+        audit_pool = await open_pool(
+            url, size_max=AUDIT_CONNECTIONS_MAX, size_min=0, pooler=pooler, cancels=True
+        )
         stack.push_async_callback(_close_pool, audit_pool)
         beat_pool = await open_pool(url, size_max=1, size_min=0, pooler=pooler)
         stack.push_async_callback(_close_pool, beat_pool)

@@ -18,7 +18,12 @@ from inventory.kit.doors.origins import is_safe_address
 from inventory.kit.doors.texts import Name
 from waitroom.desk.proving.provider import check_provider
 from waitroom.outgoing.mail.relay import parse_sender
-from waitroom.run.addresses import check_engine_url, listening_host, public_address
+from waitroom.run.addresses import (
+    check_engine_url,
+    check_postgres_url,
+    listening_host,
+    public_address,
+)
 from waitroom.run.keys.secret_checks import check_customers, check_mail, check_stripe
 
 EMBEDDED = "embedded:"
@@ -156,7 +161,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         owner = {"postgres_owner_url": self.postgres_owner_url} if self.postgres_owner_url else {}
         for name, url in ({"postgres_url": self.postgres_url} | owner).items():
             if url != EMBEDDED:
-                check_engine_url(name, url, {"postgresql", "postgres"})
+                check_postgres_url(name, url)
         if self.valkey_url != EMBEDDED:
             check_engine_url("valkey_url", self.valkey_url, {"redis", "rediss", "unix"})
 

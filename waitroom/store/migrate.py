@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from inventory.kit.servers.servers import connect_once
 from waitroom.store.roles.grants import RoleUnfit, settle_rights
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ async def migrate(
     known = load_migrations() if known is None else known
     applied: list[str] = []
     # A pooler hands connections on with what the client before prepared, under the same names.
-    connection = await asyncpg.connect(url, statement_cache_size=0)
+    connection = await connect_once(url, statement_cache_size=0)
     try:
         while True:
             names, following = await _apply_together(connection, known, running_role)

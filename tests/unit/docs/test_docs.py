@@ -43,6 +43,9 @@ NAMED_IN_CODE = re.compile(r"`(\w+_\w+)(?:\(\))?`")
 # Names that are no part of the code: others' tokens and keys, an example, the draw's test vectors,
 # variables of tests, and a ratio whose name the benchmark puts together.
 FOREIGN = {
+    # PostgreSQL's own.
+    *("pg_cancel_backend", "pg_promote", "synchronous_commit", "synchronous_standby_names"),
+    *("target_session_attrs", "SyncRep"),
     *("CONTRACT_SEED", "CONTRACT_EXAMPLES"),
     *("access_token", "service_role", "MUG_01"),
     *("closing_signature", "head_7_signature", "of_10"),

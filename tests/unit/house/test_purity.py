@@ -35,6 +35,7 @@ NAMED_IMPURE = {
     "inventory.kit.http",
     "inventory.kit.language.asked",
     "inventory.kit.limits.limited",
+    "inventory.kit.servers.servers",
     "inventory.kit.turns",
     # Chance, but seeded: the same seed is the same sale.
     "waitroom.rehearse.play.dice",
