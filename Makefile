@@ -25,7 +25,7 @@ LARGE := WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_JOINS=10000 WAITROOM_TEST_TURNS=
   WAITROOM_TEST_SEEDS=8 WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix peers offline-bench endure contract unit check bench catalogue-bench pooler browser rehearse oracle race soak fuzz outage stalls attackers mutants pages live-page pictures lock sbom licences audit clean
+.PHONY: help run test matrix peers offline-bench endure contract unit check bench catalogue-bench pooler browser rehearse oracle race soak fuzz outage chaos attackers mutants pages live-page pictures lock sbom licences audit clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -106,8 +106,9 @@ outage: $(READY) ## Take PostgreSQL away from a running sale for three minutes, 
 	$(BIN)/python tools/outage.py --seconds 180
 	$(BIN)/python tools/outage.py --seconds 180 --how frozen
 
-stalls: $(READY) ## Kill, freeze and cut off one part after the other in mid-sale, and time what goes on
-	$(BIN)/python tools/stalls.py --rounds 5
+chaos: $(READY) ## Let faults of some fifty kinds happen to running sales, and write docs/chaos.md
+	$(BIN)/python tools/chaos --seeds $(or $(SEEDS),1) --first $(or $(FIRST),1) --jobs $(or $(JOBS),1) \
+	  $(if $(ONLY),--only "$(ONLY)") $(if $(RESUME),--resume)
 
 attackers: $(READY) ## Sell to honest shoppers alone and beside five attackers, and compare
 	$(BIN)/python tools/attackers.py --shoppers 300 --units 180 --arrive-s 30 --limit-s 400 --places 20

@@ -27,7 +27,7 @@ import asyncpg
 import click
 import structlog
 from attackers import Attackers, Strength
-from stoppable import stage
+from chaos.stage import stage
 from support import open_room, secrets, settings
 
 from waitroom.load.behaviour import Behaviour

@@ -30,9 +30,9 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).par
 
 import aiohttp
 import click
+from chaos.stage import stage
 from forgeries import SIGNS, Kind, forge, kinds, try_forgeries
 from programs import all_know
-from stoppable import stage
 from support import KEY, PASSWORD, Shopper, open_room, secrets, settings
 
 from waitroom.admin.accounts.keys import NewKey

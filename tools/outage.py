@@ -28,8 +28,8 @@ import aiohttp
 import asyncpg
 import click
 import structlog
+from chaos.stage import Stage, stage
 from pollers import Poller, visitors
-from stoppable import Stage, stage
 from support import authorization, eventually, execute, log_is_whole, open_room, secrets, settings
 
 from inventory.kit.problem import Refusal

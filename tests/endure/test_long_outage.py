@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp.test_utils import TestClient
+from chaos.stage import Stage, stage
 from outage import Plan, known_everywhere, sell_through_an_outage
 from playwright.async_api import Page, expect
 from pollers import visitors
 from programs import answers
-from stoppable import Stage, stage
 from support import eventually, execute, open_room, secrets, settings
 
 from waitroom.run.app import Service, open_service

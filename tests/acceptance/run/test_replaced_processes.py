@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.test_utils import TestClient
+from chaos.engines import children_of
 from programs import Running, all_know
-from stoppable import children_of
 from support import eventually, open_room, tick
 
 from waitroom.run.app import Service

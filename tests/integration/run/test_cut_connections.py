@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chaos.wire import Wire, wired
 from support import Shopper, admitted, eventually, open_room, tick
-from wire import Wire, wired
 
 from inventory import hold_store
 from inventory.kit import database
