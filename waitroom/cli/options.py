@@ -20,9 +20,10 @@ from inventory.kit.doors.moments import UnreadableMoment, parse_moment
 from inventory.kit.doors.texts import UnfitText, read_note, read_published
 from inventory.kit.problem import EngineDown, Refusal
 from inventory.kit.troubles import trouble_of, words_of_cause
-from waitroom.run.engines import EngineError, running_engines
+from waitroom.run.engines import EngineError, EngineUnfit, running_engines
 from waitroom.run.logs import set_up_logs
 from waitroom.run.processes import PortInUse
+from waitroom.run.processes.exits import REFUSED, UNAVAILABLE, UNFIT
 from waitroom.run.settings import EMBEDDED, Overrides, Settings, SettingsError, load_settings
 from waitroom.store.migrate import MigrationError
 
@@ -31,8 +32,10 @@ GATEWAYS = ("test", "stripe")
 Result = TypeVar("Result")
 Value = TypeVar("Value")
 
-# A failed command ends with this code and one line on the error output.
-FAILED = 2
+# These kinds of trouble last until a person changes something.
+_LASTING = frozenset(
+    {"sign_in_refused", "no_database", "no_right", "certificate_refused", "no_tls", "no_access"}
+)
 # Failures by their kind; narrower kinds stand before wider ones.
 _SENTENCES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((SettingsError, EngineError, MigrationError, PortInUse), "{words}"),
@@ -52,10 +55,10 @@ _DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _PLACE = re.compile(r"(?P<said>.*?)(?: - at `\$\.?(?P<place>[^`]*)`)?", re.DOTALL)
 
 
-def fail(message: str) -> NoReturn:
-    """End the command with one line for its user."""
+def fail(message: str, code: int = REFUSED) -> NoReturn:
+    """End the command with one line for its user, on the error output."""
     click.echo(f"waitroom: {' '.join(message.split())}", err=True)
-    sys.exit(FAILED)
+    sys.exit(code)
 
 
 def plainly(command: Callable[..., Result]) -> Callable[..., Result]:
@@ -72,9 +75,24 @@ def plainly(command: Callable[..., Result]) -> Callable[..., Result]:
             message = explain(error)
             if message is None:
                 raise
-            fail(message)
+            fail(message, exit_code_for(error))
 
     return wrapped
+
+
+def exit_code_for(error: BaseException) -> int:
+    """Return the exit code that tells a service manager whether trying again may help."""
+    if isinstance(error, SettingsError | EngineUnfit | MigrationError):
+        return UNFIT
+    if isinstance(error, PortInUse):
+        return UNAVAILABLE if error.passes else UNFIT
+    if isinstance(error, EngineError):
+        return UNAVAILABLE
+    trouble = trouble_of(error)
+    is_about_file = isinstance(error, OSError) and error.filename is not None
+    if trouble is None or (is_about_file and trouble.kind != "disk_full"):
+        return REFUSED
+    return UNFIT if trouble.kind in _LASTING else UNAVAILABLE
 
 
 def explain(error: BaseException) -> str | None:

@@ -17,6 +17,7 @@ from waitroom.run.listening.descriptors import (
     warn_if_few,
 )
 from waitroom.run.listening.front import Front
+from waitroom.run.processes.exits import BROKEN, DONE
 from waitroom.run.processes.heartbeat import Heartbeat
 from waitroom.run.settings import Secrets, Settings
 
@@ -62,7 +63,7 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
                 ending.create_task(front.leave(drain_s))
         log.info("stopped", roles=sorted(roles))
     beating.cancel()
-    return 1 if service.failed.is_set() else 0
+    return BROKEN if service.failed.is_set() else DONE
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -18,13 +18,14 @@ from support import authorization, eventually, execute, open_room
 
 from waitroom.admin.accounts.keys import NewKey
 from waitroom.run.app import Service
+from waitroom.run.processes.exits import REFUSED, UNAVAILABLE, UNFIT
 
 Program = Callable[..., Awaitable[Running]]
 
 
 def complaint(result: subprocess.CompletedProcess[str]) -> str:
     """Return the one line of a failed run."""
-    assert result.returncode == 2, result.stdout + result.stderr
+    assert result.returncode in {REFUSED, UNAVAILABLE, UNFIT}, result.stdout + result.stderr
     lines = [line for line in result.stderr.splitlines() if not line.startswith("starting")]
     assert len(lines) == 1, result.stderr
     assert lines[0].startswith("waitroom: ")
@@ -106,23 +107,27 @@ async def test_a_port_in_use_is_one_clear_line(waitroom: Command, tmp_path: Path
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
-        said = complaint(waitroom("up", "--port", str(port), "--data-dir", str(tmp_path)))
+        ended = waitroom("up", "--port", str(port), "--data-dir", str(tmp_path))
+    said = complaint(ended)
 
+    assert ended.returncode == UNAVAILABLE
     assert f"port {port}" in said
     assert "in use" in said
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "words"),
+    ("arguments", "environment", "words", "code"),
     [
-        (["up"], {"WAITROOM_PROT": "80"}, "WAITROOM_PORT"),
-        (["up"], {"WAITROOM_PORT": "eighty"}, "port"),
-        (["up", "--config", "nowhere.toml"], {}, "nowhere.toml"),
-        (["serve"], {}, "waitroom up"),
+        (["up"], {"WAITROOM_PROT": "80"}, "WAITROOM_PORT", UNFIT),
+        (["up"], {"WAITROOM_PORT": "eighty"}, "port", UNFIT),
+        (["up", "--config", "nowhere.toml"], {}, "nowhere.toml", UNFIT),
+        (["up", "--no-such-option"], {}, "", REFUSED),
+        (["serve"], {}, "waitroom up", UNFIT),
         (["serve", "--role", "cook"], {"WAITROOM_POSTGRES_URL": "postgresql://x",
-                                       "WAITROOM_VALKEY_URL": "redis://x"}, "no role 'cook'"),
-        (["migrate", "--postgres-url", "postgresql://127.0.0.1:1/x"], {}, "no PostgreSQL listens"),
-        (["room", "create", "x", "--name", "X"], {}, "--postgres-url"),
+                                       "WAITROOM_VALKEY_URL": "redis://x"}, "no role", UNFIT),
+        (["migrate", "--postgres-url", "postgresql://127.0.0.1:1/x"], {}, "no PostgreSQL listens",
+         UNAVAILABLE),
+        (["room", "create", "x", "--name", "X"], {}, "--postgres-url", UNFIT),
     ],
 )  # fmt: skip
 def test_a_first_mistake_is_answered_in_one_line(
@@ -131,10 +136,12 @@ def test_a_first_mistake_is_answered_in_one_line(
     arguments: list[str],
     environment: dict[str, str],
     words: str,
+    code: int,
 ) -> None:
-    said = complaint(waitroom(*arguments, WAITROOM_DATA_DIR=str(tmp_path), **environment))
+    ended = waitroom(*arguments, WAITROOM_DATA_DIR=str(tmp_path), **environment)
 
-    assert words in said
+    assert ended.returncode == code
+    assert not words or words in complaint(ended)
 
 
 @pytest.mark.parametrize("command", ["up", "serve"])
@@ -176,7 +183,7 @@ def test_a_person_at_a_terminal_is_asked_how_shoppers_pay(tmp_path: Path) -> Non
     os.close(end)
     assert "How are shoppers to pay?" in ended.stdout
     assert 'gateway = "stripe" needs stripe_publishable_key' in ended.stdout
-    assert (ended.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert (ended.returncode, list(tmp_path.iterdir())) == (UNFIT, [])
 
 
 def test_keygen_keeps_what_is_there_unless_told_to_rotate(

@@ -13,6 +13,7 @@ from support import database_url
 
 from waitroom.cli.program import main
 from waitroom.run.engines import EngineUrls
+from waitroom.run.processes.exits import UNFIT
 from waitroom.store.migrate import (
     OUTSIDE,
     Migration,
@@ -86,7 +87,7 @@ async def test_the_program_says_in_one_line_what_to_do_with_an_earlier_layout(
     # The program runs a loop of its own, so it needs a thread of its own.
     result = await asyncio.to_thread(CliRunner().invoke, main, [command, *where, *port])
 
-    assert result.exit_code == 2
+    assert result.exit_code == UNFIT
     assert result.stderr.count("\n") == 1
     for said in ("0001_tables.sql", "cannot be brought up to date", "new data folder", "rename"):
         assert said in result.stderr

@@ -10,9 +10,13 @@ import pytest
 from inventory.catalogue import NewProduct, NewSku
 from inventory.kit.problem import EngineDown, NotFound
 from waitroom.admin.bodies import RoomChange
-from waitroom.cli.options import checked, explain, plainly
+from waitroom.cli.options import checked, exit_code_for, explain, plainly
 from waitroom.cli.program import main
+from waitroom.run.engines import EngineError, EngineUnfit
+from waitroom.run.processes import PortInUse
+from waitroom.run.processes.exits import REFUSED, UNAVAILABLE, UNFIT
 from waitroom.run.settings import SettingsError
+from waitroom.store.migrate import MigrationError
 
 
 def caused(error: Exception, cause: Exception) -> Exception:
@@ -77,7 +81,7 @@ def test_a_value_out_of_bounds_is_named(make: Callable[[], object], said: str) -
     assert said in str(explain(raised.value))
 
 
-def test_a_failure_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_is_one_line_and_an_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     @plainly
     def command() -> None:
         raise SettingsError("two\nlines")
@@ -85,7 +89,7 @@ def test_a_failure_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit) as ended:
         command()
 
-    assert ended.value.code == 2
+    assert ended.value.code == UNFIT
     assert capsys.readouterr().err == "waitroom: two lines\n"
 
 
@@ -123,3 +127,26 @@ def test_a_reader_that_has_read_enough_is_no_failure_of_an_engine() -> None:
 
     with pytest.raises(BrokenPipeError):
         command()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (SettingsError("unknown setting prot"), UNFIT),
+        (MigrationError("made by a later version"), UNFIT),
+        (EngineUnfit("the package is not installed"), UNFIT),
+        (asyncpg.InvalidPasswordError("no password"), UNFIT),
+        (asyncpg.InvalidCatalogNameError('database "x" does not exist'), UNFIT),
+        (PortInUse("port 1 may not be used by this user"), UNFIT),
+        (PortInUse("port 1 is in use", passes=True), UNAVAILABLE),
+        (EngineError("PostgreSQL died 11 times in a minute"), UNAVAILABLE),
+        (ConnectionRefusedError(111, "Connect call failed"), UNAVAILABLE),
+        (caused(EngineDown(), asyncpg.DiskFullError("full")), UNAVAILABLE),
+        (asyncpg.UndefinedTableError('relation "room"'), UNAVAILABLE),
+        (OSError(28, "No space left on device", "secrets.new"), UNAVAILABLE),
+        (NotFound("There is no room 'x'."), REFUSED),
+        (FileNotFoundError(2, "No such file", "rooms.csv"), REFUSED),
+    ],
+)
+def test_the_exit_code_tells_whether_trying_again_may_help(error: Exception, code: int) -> None:
+    assert exit_code_for(error) == code

@@ -10,6 +10,7 @@ from rehearsing import SHRUNK, bodies_of, scenario
 from waitroom.cli.program import main
 from waitroom.log.chain import chain_hash
 from waitroom.rehearse.play.simulation import Simulation
+from waitroom.run.processes.exits import REFUSED, UNFIT
 
 SET = [part for key, value in SHRUNK.items() for part in ("--set", f"{key}={value}")]
 
@@ -125,10 +126,10 @@ def test_a_log_is_played_again_with_another_rate(log: Path) -> None:
         (["--room", "drop", "--data-dir", "/no/such/folder"], "give --postgres-url"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], said: str) -> None:
+def test_bad_input_is_one_line_and_an_exit_code(arguments: list[str], said: str) -> None:
     result = run(*arguments)
 
-    assert result.exit_code == 2
+    assert result.exit_code == (UNFIT if "--data-dir" in arguments else REFUSED)
     assert said in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert "Traceback" not in result.output

@@ -5,7 +5,14 @@ import socket
 
 
 class PortInUse(Exception):
-    """The port cannot be had; the message is one line that says why."""
+    """The port cannot be had; the message is one line that says why.
+
+    `passes` tells that another program has it, which may end.
+    """
+
+    def __init__(self, words: str, *, passes: bool = False) -> None:
+        super().__init__(words)
+        self.passes = passes
 
 
 def claim_port(host: str, port: int) -> int:
@@ -47,7 +54,10 @@ def _refused(host: str, port: int, error: OSError) -> PortInUse:
         errno.EADDRINUSE: "is in use by another program",
         errno.EACCES: "may not be used by this user",
     }.get(error.errno or 0, f"cannot be used ({error.strerror})")
-    return PortInUse(f"port {port} on {host} {why}; choose another with --port")
+    return PortInUse(
+        f"port {port} on {host} {why}; choose another with --port",
+        passes=error.errno == errno.EADDRINUSE,
+    )
 
 
 def _bind_all(host: str, port: int) -> list[socket.socket]:

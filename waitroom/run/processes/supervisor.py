@@ -15,6 +15,7 @@ import structlog
 
 from waitroom.run.listening.descriptors import bounds_within, raise_limit, warn_if_few
 from waitroom.run.processes.child import Child, inherited_environment, said_that_it_leaves
+from waitroom.run.processes.exits import BROKEN, CANNOT_START, DONE
 from waitroom.run.processes.silence import FROZEN_AFTER_S, Deaths
 from waitroom.run.processes.watched import WatchedSecrets
 from waitroom.run.settings import ENVIRONMENT_PREFIX, Settings
@@ -23,9 +24,8 @@ log = structlog.get_logger()
 
 STOP_WAIT_S = 20.0
 WATCH_S = 0.2
-# The exit code of a process that cannot start for a reason outside of it. If it has lived with the
-# same settings before, an engine is away, and it is tried until the engine is back.
-CANNOT_START = 2
+# A process that cannot start, but has lived with the same settings before, misses an engine. It is
+# tried until the engine is back.
 TRIED_AGAIN_AFTER_S = 2.0
 # A process that dies again and again is tried this often while others of its supervisor serve.
 HOPELESS_REST_S = 10.0
@@ -60,6 +60,8 @@ class Supervisor:
         self._settings = settings
         self._engines = engines
         self._deaths = Deaths()
+        # The exit code for when none of the processes can live: that of the last one that died.
+        self._why = BROKEN
         self._metrics_dir = tempfile.mkdtemp(prefix="waitroom-metrics-")
         self._stopping = False
         self._looked_at = time.monotonic()
@@ -104,7 +106,7 @@ class Supervisor:
                 if self._engines is not None:
                     self._engines.look()
                 if not self._keep_alive():
-                    return 1
+                    return self._why
                 if self._secrets.changed():
                     self._told_to_renew()
                 self._renew_next()
@@ -112,7 +114,7 @@ class Supervisor:
                     told_ready = True
                     when_ready()
                 time.sleep(WATCH_S)
-            return 0
+            return DONE
         finally:
             self.stop()
 
@@ -136,7 +138,7 @@ class Supervisor:
             elif now >= child.due_at:
                 child.start(self._environment())
         if self._deaths.too_many and not any(c.lived and c.runs for c in self._children):
-            log.error("processes_cannot_live")
+            log.error("processes_cannot_live", exit_code=self._why)
             return False
         return True
 
@@ -155,7 +157,8 @@ class Supervisor:
 
     def _replace_dead(self, child: Child, code: int) -> None:
         rest_s = TRIED_AGAIN_AFTER_S
-        if not (child.lived and code == CANNOT_START):
+        self._why = code if code in CANNOT_START else BROKEN
+        if not (child.lived and code in CANNOT_START):
             self._deaths.count(time.monotonic())
             rest_s = HOPELESS_REST_S if self._deaths.too_many else self._deaths.rest_s
         others = [one for one in self._children if one is not child and one.takes_connections]
