@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from dataclasses import replace
 
 import asyncpg
 from support import eventually
@@ -43,6 +44,9 @@ async def read_books(stage: Stage) -> Books:
             late = f"payments are undecided after {REST_WITHIN_S:.0f} s"
         stock = await connection.fetchrow(STOCK)
         orders = [Order(**dict(row)) for row in await connection.fetch(ORDERS)]
+        if stage.stripe is not None:
+            states = await stage.stripe.states()
+            orders = [replace(one, at_gateway=states.get(one.order_id, "")) for one in orders]
         breaches = [row["breach"] for row in await connection.fetch(BREACHES)]
         tails = {row["line"]: row["tail"] for row in await connection.fetch(TAIL)}
     finally:

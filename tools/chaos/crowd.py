@@ -1,6 +1,7 @@
 """The crowd: shoppers who keep coming until the run is over, and a witness who only looks."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -17,12 +18,13 @@ FINISH_S = 75.0
 
 @dataclass(slots=True, kw_only=True)
 class Crowd:
-    """Shoppers of one seed on their way to one room. `cards` are what they pay with."""
+    """Shoppers of one seed on their way to one room. `cards` are good ones."""
 
     url: str
     story: Story
     clock: Clock
-    cards: tuple[str, ...] = ("tok_approve",)
+    cards: Sequence[str]
+    bad_card: str
     shoppers_max: int = SHOPPERS_MAX
     at_once: int = AT_ONCE
     _shoppers: dict[asyncio.Task[None], Shopper] = field(default_factory=dict)
@@ -55,7 +57,12 @@ class Crowd:
     def _add(self, number: int) -> None:
         dice = Random(f"{self.story.seed}:{number}")
         client = Client(self.url, self.story, self.clock, number, dice)
-        shopper = Shopper(client, Temper.draw(dice, cards=self.cards), self.story, self.clock)
+        shopper = Shopper(
+            client,
+            Temper.draw(dice, cards=self.cards, bad_card=self.bad_card),
+            self.story,
+            self.clock,
+        )
         self._shoppers[asyncio.create_task(shopper.run())] = shopper
 
     async def _come(self) -> None:

@@ -33,6 +33,8 @@ class Program:
     url: str
     log: Path
     arguments: Sequence[str] = ("serve",)
+    # What stands for `waitroom` on the command line of Python.
+    command: Sequence[str] = ("-m", "waitroom")
     environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] = field(init=False)
 
@@ -44,10 +46,12 @@ class Program:
         with self.log.open("ab") as file:
             self.process = subprocess.Popen(
                 # It ends with this process, also if that is killed.
-                MYSELF.wrap([sys.executable, "-m", "waitroom", *self.arguments], signal.SIGTERM),
+                MYSELF.wrap([sys.executable, *self.command, *self.arguments], signal.SIGTERM),
                 env={**os.environ, **USUAL, **self.environment},
                 stdout=file,
                 stderr=subprocess.STDOUT,
+                # A service has its own share of a busy machine, and so it has here.
+                start_new_session=True,
             )
 
     @property

@@ -15,7 +15,7 @@ LATE_S = 1.0
 # A shopper who acts later than this before a deadline cannot be sure that a retry is in time.
 MARGIN_S = 5.0
 # However bad it was, soon after the fault the line goes on.
-GOES_ON_S = 20.0
+GOES_ON_S = 40.0
 # Steps that begin so long after the fault are still looked at for their length.
 SOON_S = 8.0
 

@@ -117,6 +117,7 @@ async def play(fault: Fault, story: Story, folder: Path, pace: Pace = USUAL) -> 
             story=story,
             clock=clock,
             cards=fault.needs.cards,
+            bad_card=fault.needs.bad_card,
             at_once=pace.at_once,
         )
         crowd.begin()

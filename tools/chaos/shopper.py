@@ -5,6 +5,7 @@ before their time is over. Those who do not are named in the story as careless.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -27,7 +28,6 @@ SKUS = ("mug", "vase")
 POLL_LEAST_S, ORDER_POLL_S = 0.3, 0.5
 # Who lingers still acts so long before the deadline.
 EARLY_S = 7.0
-APPROVED, DECLINED = "tok_approve", "tok_decline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +46,10 @@ class Temper:
     taste: int
     card_declined: bool
     card: str
+    bad_card: str
 
     @classmethod
-    def draw(cls, dice: Random, *, cards: tuple[str, ...] = (APPROVED,)) -> "Temper":
+    def draw(cls, dice: Random, *, cards: Sequence[str], bad_card: str) -> "Temper":
         """Draw everything, needed or not, so that a seed means the same shopper for each fault."""
         come = dice.random()
         return cls(
@@ -64,6 +65,7 @@ class Temper:
             taste=dice.randrange(len(SKUS)),
             card_declined=dice.random() < 0.1,
             card=cards[dice.randrange(len(cards))],
+            bad_card=bad_card,
         )
 
 
@@ -221,7 +223,7 @@ class Shopper:
         left_s = hold_until - self._clock.now() - EARLY_S if self.temper.lingers else 1.5
         await self.client.rest(self._dice.uniform(0.2, max(left_s, 0.2)))
         if self.temper.card_declined:
-            await self._pay(DECLINED, hold, hold_until)
+            await self._pay(self.temper.bad_card, hold, hold_until)
         await self._pay(self.temper.card, hold, hold_until)
         raise Gone
 

@@ -17,12 +17,14 @@ from support import eventually, settings
 from chaos.disks import move_wal, small_disks
 from chaos.engines import Database, Memory
 from chaos.programs import Program
+from chaos.stripe_side import ADDRESS, ENVIRONMENT, Stripe, stripe_for
 from chaos.wire import Wire, wire_to, wired
 from waitroom.cli.up import prepare_database
 from waitroom.run.engines import EngineUrls, running_engines
 from waitroom.run.processes import claim_port
 
 READY_WAIT_S = 180.0
+ON_STRIPE = Path(__file__).parent / "on_stripe.py"
 WEB, LEADER = "web", "controller,sweeper"
 
 
@@ -39,22 +41,35 @@ APART = (Part(arguments=("serve", "--role", WEB)), Part(arguments=("serve", "--r
 WITH_STANDBY = (*APART, Part(arguments=("serve", "--role", LEADER)))
 
 
+def alone(role: str, environment: Mapping[str, str] | None = None) -> Part:
+    """Return one process without a supervisor, with an environment of its own."""
+    return Part(
+        arguments=("serve", "--role", role),
+        environment={"WAITROOM_WORKERS": "1", **(environment or {})},
+    )
+
+
+ALONE = (alone(WEB), alone(WEB), alone(LEADER))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What a fault needs of the stage, and of the crowd.
 
     `up` lets `waitroom up` start the engines, and leaves no way between it and them. `cards` are
-    what shoppers pay with.
+    what shoppers pay with, and `bad_card` is one that is declined.
     """
 
     parts: Sequence[Part] = WHOLE
     up: bool = False
     by_wire: bool = False
     in_front: bool = False
+    stripe: bool = False
     small_disks: bool = False
     postgres: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     cards: tuple[str, ...] = ("tok_approve",)
+    bad_card: str = "tok_decline"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +82,7 @@ class Stage:
     engines: tuple[Database, Memory] | None = None
     wires: tuple[Wire, Wire] | None = None
     front: Wire | None = None
+    stripe: Stripe | None = None
     # What a fault has to say for the record, such as which two it chose.
     notes: list[str] = field(default_factory=list)
 
@@ -144,6 +160,9 @@ async def stage(
             at = claim_port("127.0.0.1", 0)
             built.front = await stack.enter_async_context(wire_to(port, at))
             built.url = common["WAITROOM_PUBLIC_URL"] = f"http://127.0.0.1:{at}"
+        if needs.stripe:
+            built.stripe = await stack.enter_async_context(stripe_for(built.url))
+            common |= {**ENVIRONMENT, ADDRESS: built.stripe.url}
         if needs.up:
             common["WAITROOM_DATA_DIR"] = str(folder / "up")
         else:
@@ -157,6 +176,7 @@ async def stage(
                 url=own_url,
                 log=log,
                 arguments=part.arguments,
+                command=(str(ON_STRIPE),) if needs.stripe else ("-m", "waitroom"),
                 environment={**common, **part.environment},
             )
             built.programs.append(program)

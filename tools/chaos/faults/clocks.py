@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 
 from chaos.faults.registry import fault
-from chaos.stage import LEADER, WEB, Needs, Part, Stage
+from chaos.stage import LEADER, WEB, Needs, Stage, alone
 
 # Debian's package libfaketime; the variable is read by that library alone.
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
@@ -18,18 +18,11 @@ def by_clock(hours: int) -> dict[str, str]:
     return {"LD_PRELOAD": library, "FAKETIME": f"{hours:+d}h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
-def part(role: str, environment: dict[str, str] | None = None) -> Part:
-    return Part(
-        arguments=("serve", "--role", role),
-        environment={"WAITROOM_WORKERS": "1", **(environment or {})},
-    )
-
-
 if LIBRARIES:
 
     @fault(
         "the clock of one web process is an hour ahead",
-        Needs(parts=(part(WEB), part(WEB, by_clock(1)), part(LEADER))),
+        Needs(parts=(alone(WEB), alone(WEB, by_clock(1)), alone(LEADER))),
         note="from its start, by libfaketime",
     )
     async def web_ahead(stage: Stage, dice: Random) -> None:
@@ -37,7 +30,7 @@ if LIBRARIES:
 
     @fault(
         "the clock of one web process is an hour behind",
-        Needs(parts=(part(WEB), part(WEB, by_clock(-1)), part(LEADER))),
+        Needs(parts=(alone(WEB), alone(WEB, by_clock(-1)), alone(LEADER))),
         note="from its start, by libfaketime",
     )
     async def web_behind(stage: Stage, dice: Random) -> None:
@@ -45,7 +38,7 @@ if LIBRARIES:
 
     @fault(
         "the clock of the controller is an hour ahead",
-        Needs(parts=(part(WEB), part(WEB), part(LEADER, by_clock(1)))),
+        Needs(parts=(alone(WEB), alone(WEB), alone(LEADER, by_clock(1)))),
         note="from its start, by libfaketime",
     )
     async def controller_ahead(stage: Stage, dice: Random) -> None:
