@@ -112,12 +112,20 @@ def _keys(story: Story, books: Books) -> Iterator[str]:
             yield f"one {kind} of shopper {shopper} got {sorted(map(str, values))}"
 
 
-@promise("a number that was told is in the line")
+@promise("a number that was told is in the line, and every number is somebody's")
 def _numbers(story: Story, books: Books) -> Iterator[str]:
+    given = set()
     for told in _good(story, JOIN):
-        line, number = told.said.get("line"), told.said.get("number")
-        if line not in books.tails or not 0 < (number or 0) <= books.tails[line]:
+        line, number = told.said.get("line"), told.said.get("number", 0)
+        given.add((line, number))
+        if not 0 < number <= books.tails.get(str(line), 0):
             yield f"shopper {told.shopper} has number {number} of {line}, which has {books.tails}"
+    # Whoever was still asking at the end may have one that they do not know.
+    joining = {told.key for told in story.answers if told.kind == JOIN}
+    left = len(joining - {told.key for told in _good(story, JOIN)})
+    nobodys = sum(books.tails.values()) - len(given)
+    if nobodys > left:
+        yield f"{nobodys} numbers are unknown to all, and {left} shoppers got no answer"
 
 
 @promise("a place never rises")

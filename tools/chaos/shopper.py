@@ -239,8 +239,10 @@ class Shopper:
         """Hold what this shopper likes, less of it, or the other; end the walk without any."""
         other = SKUS[1 - self.temper.taste]
         liked = SKUS[self.temper.taste]
-        tries = [(liked, self.temper.wants), (liked, 1), (other, 1)]
-        for sku, quantity in dict.fromkeys(tries):
+        tries = [(liked, self.temper.wants), (other, 1), (liked, 1)]
+        if self.temper.wants > 1:
+            tries.insert(1, (liked, 1))
+        for sku, quantity in tries:
             answer = await self._clicked(
                 HOLD,
                 "POST",

@@ -136,7 +136,7 @@ LOST = "no order is told as paid and lost"
 UNASKED = "nothing is sold or charged that nobody asked for"
 OWNERS = "no number, session, hold or order has two owners"
 KEYS = "a key has one answer"
-IN_LINE = "a number that was told is in the line"
+IN_LINE = "a number that was told is in the line, and every number is somebody's"
 PLACES = "a place never rises"
 DEADLINES = "who comes when called is let in, and keeps session and hold for their time"
 CALLS = "who asks when told to misses no call"
@@ -166,6 +166,7 @@ FORGERIES: list[tuple[str, Forge]] = [
     (KEYS, also(1, HOLD, 4.1, hold_id="another")),
     (IN_LINE, booked(tails={"main-1": 2})),
     (IN_LINE, booked(tails={})),
+    (IN_LINE, booked(tails={"main-1": 4})),
     (PLACES, also(3, STATE, 8.0, place=2, version=6)),
     (PLACES, also(3, STANDING, 8.0, place=2, version=6, status="waiting")),
     (DEADLINES, used_in_vain),

@@ -1,10 +1,12 @@
 """The wires to the engines lose, hold, delay and cut replies; the engines have done their work."""
 
 import asyncio
+import os
+import signal
 from random import Random
 
 from chaos.faults.registry import fault
-from chaos.stage import Needs, Stage
+from chaos.stage import WEB, Needs, Stage
 from chaos.wire import Wire
 
 BY_WIRE = Needs(by_wire=True)
@@ -14,6 +16,14 @@ SECONDS = 15
 @fault("replies of PostgreSQL are lost on every connection", BY_WIRE, note="new connections work")
 async def replies_lost(stage: Stage, dice: Random) -> None:
     stage.wire.lose_replies()
+
+
+@fault("replies of PostgreSQL are lost, and half a second later a web process is killed", BY_WIRE)
+async def replies_lost_and_web_killed(stage: Stage, dice: Random) -> None:
+    """Kill one that drives payments which have begun and of which no answer tells."""
+    stage.wire.lose_replies()
+    await asyncio.sleep(0.5)
+    os.kill(stage.process(WEB, dice.randrange(2)), signal.SIGKILL)
 
 
 @fault("a third of PostgreSQL's replies is lost for 15 s", BY_WIRE)
