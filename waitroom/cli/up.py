@@ -58,7 +58,7 @@ def up(config: Path | None, **overrides: Any) -> None:
     if settings.admin_port:
         claim_port(settings.host, settings.admin_port)
     with ExitStack() as stack:
-        settings, engines = _with_engines(settings, stack, port=port)
+        settings, engines = with_engines(settings, stack, port=port)
         _make_secrets_if_missing(settings)
         asyncio.run(prepare_database(settings))
         first_code = asyncio.run(first_steps(settings))
@@ -80,7 +80,7 @@ def _ask_for_gateway() -> str:
     return str(click.prompt("Gateway", type=click.Choice(GATEWAYS)))
 
 
-def _with_engines(
+def with_engines(
     settings: Settings, stack: ExitStack, **changes: Any
 ) -> tuple[Settings, EmbeddedEngines | None]:
     """Start an embedded engine for each that has no URL; they stop with the stack."""
@@ -196,6 +196,6 @@ def migrate(config: Path | None, **overrides: Any) -> None:
     """Bring the database's tables up to date."""
     settings = beside_up(load_for(config, **overrides))
     with ExitStack() as stack:
-        settings, _ = _with_engines(settings, stack)
+        settings, _ = with_engines(settings, stack)
         applied = asyncio.run(prepare_database(settings))
     click.echo("\n".join(applied) or "nothing to do")

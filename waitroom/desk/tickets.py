@@ -25,6 +25,7 @@ from waitroom.desk.standing import (
     standing_on_file,
     version_of,
 )
+from waitroom.desk.unknown import UnknownNumbers
 from waitroom.line.admission import AdmissionState
 from waitroom.line.ticket import Ticket
 from waitroom.refusals import (
@@ -96,6 +97,7 @@ class Tickets:
         self._sessions = sessions
         self._behind = Behind(board, store, networks)
         self._chosen = Chosen(store)
+        self._unknown = UnknownNumbers(store)
         self._claims: BatcherByRoom[_Claim, Claimed] = BatcherByRoom("claims", self._take_up)
         # Reads wait for no row, so one batcher serves all rooms.
         self._places: Batcher[Ticket, PlaceOnFile] = Batcher("standings", store.places_on_file)
@@ -154,7 +156,9 @@ class Tickets:
 
     async def place_on_file(self, ticket: Ticket) -> PlaceOnFile:
         """Return a ticket's place as the database has it now."""
-        return await self._places.submit(ticket)
+        found = await self._places.submit(ticket)
+        await self._unknown.met(ticket, tail=found.tail)
+        return found
 
     async def still_good(self, ticket: Ticket) -> bool:
         """Say whether joining again with this ticket gives the same place."""

@@ -59,11 +59,11 @@ and a table of places 1, 2, 5, 10, … with waits, chance and `poll_s`. Clients 
 rows.
 
     leader ──► PostgreSQL ──► Valkey ──► workers ──► clients and caches
-               term checked   60 s       0.5 s       ETag, max-age=1
+               term checked   a day      0.5 s       ETag, max-age=1
 
 1. `publish_state` writes it to PostgreSQL, if the leader's term is the office's and the version is
    newer. The version is one more than the last, or the Unix time if that is more, so it goes on
    rising after a restore.
-2. `publish_state.lua` puts it into Valkey for 60 s, unless a later version is there.
+2. `publish_state.lua` puts it into Valkey for a day, unless a later version is there.
 3. Workers read it (`waitroom.desk`) and hand out the same bytes to everybody.
 """

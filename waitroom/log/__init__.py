@@ -49,6 +49,7 @@ bytes of it; `verify` checks a log with it.
 
 * `chain`: the hashes of the chain, and the Merkle tree over a tick's tickets.
 * `entries`: the vocabulary: what each kind of entry says, and which SQL function writes it.
+* `reading`: the text of an entry as one of these kinds.
 * `words`: each entry as a sentence for shoppers.
 * `draw`: the order of the people who came before the opening.
 * `receipt`: the proof of a place that a shopper keeps.

@@ -1,8 +1,8 @@
 """The vocabulary of a room's public log: what each kind of entry says, with types and bounds. Pure.
 
 An entry's text is a JSON object with `seq`, `kind`, `at` and the fields of its kind. Functions of
-the database write it, and this module is its only reader: the verifier, the log page, the fairness
-report, the analysis of waits and the replay of a sale all take their typed entries from here. The
+the database write it, and `reading.py` is its only reader: the verifier, the log page, the fairness
+report, the analysis of waits and the replay of a sale all take their typed entries from there. The
 docstring of each kind ends with its writers, and a test compares them with the SQL;
 `waitroom.web.told` has sentences for each kind.
 
@@ -10,8 +10,8 @@ A kind outside this vocabulary is no fault. It belongs to the chain like any oth
 read as `Unknown`, so an older program can still check a newer log.
 """
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from datetime import datetime
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -111,6 +111,18 @@ class LaneAdded(OfLine, frozen=True, kw_only=True, tag="lane_added"):
     """
 
     share: float
+
+
+class Restored(OfLine, frozen=True, kw_only=True, tag="restored"):
+    """The database was brought back from an older copy; `first` to `last` had been given before.
+
+    They stand, and the next number follows them; the entries of the log that gave them are lost.
+    With `entry` they are entries to a draw. Written by `take_up_numbers`.
+    """
+
+    first: Number
+    last: Number
+    entry: bool = False
 
 
 class Reset(Entry, frozen=True, kw_only=True, tag="reset"):
@@ -331,6 +343,7 @@ Known = (
     | StatusChanged
     | RulesChanged
     | LaneAdded
+    | Restored
     | Reset
     | DrawAnnounced
     | Entered
@@ -356,44 +369,3 @@ AnyEntry = Known | Unknown
 KINDS: dict[str, type[Known]] = {str(kind.__struct_config__.tag): kind for kind in get_args(Known)}
 # The line's own course. Every other kind is an exception to it, or an act of a person.
 ROUTINE = frozenset({"entered", "joined", "called", "forecast"})
-
-E = TypeVar("E", bound=AnyEntry)
-
-_known: "msgspec.json.Decoder[Known]" = msgspec.json.Decoder(Known)
-_envelope = msgspec.json.Decoder(Unknown)
-_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-
-
-class UnreadableEntry(ValueError):
-    """An entry's text is not JSON, or does not have the fields of its kind."""
-
-
-def read_entry(body: str) -> AnyEntry:
-    """Return what an entry's text says; raises `UnreadableEntry`."""
-    try:
-        return _in_utc(_known.decode(body))
-    except msgspec.ValidationError as error:
-        entry = read_envelope(body)
-        if entry.kind in KINDS:
-            raise UnreadableEntry(str(error)) from error
-        return entry
-    except _UNREADABLE as error:
-        raise UnreadableEntry(str(error)) from error
-
-
-def read_envelope(body: str) -> Unknown:
-    """Return only what every entry has, for a text that `read_entry` refuses.
-
-    Raises `UnreadableEntry` if even that is missing.
-    """
-    try:
-        return _in_utc(_envelope.decode(body))
-    except _UNREADABLE as error:
-        raise UnreadableEntry(str(error)) from error
-
-
-def _in_utc(entry: E) -> E:
-    # Times are compared and shown as they stand, so there must be one way to write them.
-    if entry.at.tzinfo is not UTC and entry.at.utcoffset():
-        raise UnreadableEntry("the time of an entry is in UTC")
-    return entry

@@ -77,10 +77,7 @@ class KeyHasNumber(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinKeys:
-    """The join keys of a batch, and the ids of the tickets that they are to get.
-
-    A key is None where a person is known, who is recognised in its place.
-    """
+    """The join keys of a batch, None where a person is known, and the ids of their tickets."""
 
     keys: Sequence[bytes | None]
     ids: Sequence[bytes]
@@ -266,6 +263,11 @@ class LineStore:
             [ticket.entered for ticket in tickets],
         )
         return [_place_on_file(row) for row in rows]
+
+    async def take_up(self, line_id: int, *, upto: int, entered: bool = False) -> int | None:
+        """Let numbers, or entries, up to this one stand; see the function. Returns the last one."""
+        async with connection(self._pool) as borrowed:
+            return await borrowed.fetchval(SQL["take_up_numbers"], line_id, upto, entered)  # type: ignore[no-any-return]
 
     async def leave(self, ticket: Ticket) -> str:
         """Give a place up.

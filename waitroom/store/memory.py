@@ -31,7 +31,9 @@ AWAY = Counter(
 TIMEOUT_S = 1.0
 PAUSE_S = 1.0
 CONNECTIONS_MAX = 16
-STATE_TTL_S = 60
+# While a leader is there a document is replaced each second. After PostgreSQL was brought back from
+# an older copy, `waitroom restored` reads in it how far the numbers had come.
+STATE_TTL_S = 86_400
 
 Answer = TypeVar("Answer")
 

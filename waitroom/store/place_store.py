@@ -100,6 +100,16 @@ class MailedPlace:
     ticket_id: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineOfCopy:
+    """A line as an older copy of the database has it: its last number, and last entry to a draw."""
+
+    line_id: int
+    line: str
+    last_number: int
+    last_entry: int
+
+
 class PlaceStore:
     """Verdicts are words; `drawn` says of an entry that its number has to be named instead."""
 
@@ -114,6 +124,17 @@ class PlaceStore:
         values = (ticket.line_id, ticket.entered, ticket.number, ticket.ticket_id, to_ticket)
         async with connection(self._pool) as borrowed:
             return str(await borrowed.fetchval(SQL["move_place"], *values))
+
+    async def rooms_to_restore(self) -> list[str]:
+        """Return the rooms whose sale is not over, by name."""
+        async with connection(self._pool) as borrowed:
+            return [row["room"] for row in await borrowed.fetch(SQL["rooms_to_restore"])]
+
+    async def note_restored(self, room: str, *, who: str, reason: str) -> list[LineOfCopy]:
+        """Note that a room was brought back from an older copy, and pause it; return its lines."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["note_restored"], room, who, reason)
+        return [LineOfCopy(**dict(row)) for row in rows]
 
     async def step_aside(self, ticket: Ticket) -> str:
         """Let the line go on without a number.

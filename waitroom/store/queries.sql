@@ -454,3 +454,12 @@ UPDATE retention SET look_after = clock_timestamp() + interval '1 hour' WHERE ro
 -- name: read_retention
 SELECT m.room_id, r.ended_at, r.sealed_at, r.archived_at, r.part FROM room m LEFT JOIN retention r USING (room_id)
 WHERE m.room = $1;
+
+-- name: take_up_numbers
+SELECT take_up_numbers($1, $2, $3);
+
+-- name: note_restored
+SELECT * FROM note_restored($1, $2, $3);
+
+-- name: rooms_to_restore
+SELECT m.room FROM room m WHERE m.status <> 'ended' ORDER BY m.room;

@@ -13,7 +13,8 @@ from support import (
 from inventory.kit.language.catalogues import english
 from waitroom.line.ticket import Ticket
 from waitroom.log.audit import audit
-from waitroom.log.entries import KINDS, ROUTINE, read_entry
+from waitroom.log.entries import KINDS, ROUTINE
+from waitroom.log.reading import read_entry
 from waitroom.log.verify.finding import all_holds
 from waitroom.run.app import Service
 from waitroom.store.elsewhere_store import ElsewhereStore
@@ -70,6 +71,9 @@ async def acts_of_operators(service: Service) -> None:
     rows = "[[1, 0.5, 60, 1.0], [2, null, null, 0.5]]"
     facts = f'{{"line": "main-1", "head": 5, "tail": 7, "rows": {rows}}}'
     await execute(service, "SELECT note_forecast(room_id, 1000, $1) FROM room", facts)
+    line, *_ = await service.places.note_restored("drop", who="test", reason="")
+    upto = line.last_number + 2
+    assert await service.lines.take_up(line.line_id, upto=upto) == upto
     await service.rooms.reset("drop", who="test", reason="the wrong day")
 
 

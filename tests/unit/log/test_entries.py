@@ -10,7 +10,8 @@ import pytest
 from honest_log import plain_log
 
 from waitroom.log.audit import audit
-from waitroom.log.entries import KINDS, Joined, OfNumber, Unknown, UnreadableEntry, read_entry
+from waitroom.log.entries import KINDS, Joined, OfNumber, Unknown
+from waitroom.log.reading import UnreadableEntry, read_entry
 from waitroom.log.verify.exceptions import COUNTED
 from waitroom.log.verify.receipt import HAPPENED
 

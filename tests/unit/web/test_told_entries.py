@@ -86,6 +86,22 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "The share of line press-1 in the calls was set to 25%.",
     ),
     (
+        "restored",
+        {**MAIN, "first": 41, "last": 60},
+        (
+            "The database was brought back from an older copy. Numbers 41\u201360 had been given "
+            "before and stay valid."
+        ),
+    ),
+    (
+        "restored",
+        {**MAIN, "first": 7, "last": 7, "entry": True},
+        (
+            "The database was brought back from an older copy. Draw entries 7 had been made before "
+            "and stay valid."
+        ),
+    ),
+    (
         "reset",
         {"from_line": "main-1", "to_line": "main-2", "reason_hash": HASH},
         (

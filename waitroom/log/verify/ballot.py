@@ -11,6 +11,7 @@ from waitroom.log.entries import (
     EntriesClosed,
     OfLine,
     PublicValue,
+    Restored,
 )
 from waitroom.log.signing import verify_closing
 from waitroom.log.verify.finding import Check, Finding, Verdict, found, utc
@@ -43,6 +44,7 @@ class BallotAudit:
         self._readers: dict[type[OfLine], Callable[..., None]] = {
             DrawAnnounced: self._announce,
             Entered: self._enter,
+            Restored: self._restore,
             EntriesClosed: self._close,
             ClosingSigned: self._sign,
             PublicValue: self._publish,
@@ -92,6 +94,14 @@ class BallotAudit:
                 f"Somebody entered after the closing, in log entry {entry.seq}.", entry.seq
             )
             return
+        self._expect(entry)
+
+    def _restore(self, entry: Restored) -> None:
+        if entry.entry and self.closed is None:
+            self._expect(entry)
+
+    def _expect(self, entry: Entered | Restored) -> None:
+        """Check that the entries to the draw follow those before them."""
         expected = self._last + 1
         if entry.last < entry.first:
             self._entries.fail(f"Log entry {entry.seq} takes in nobody.", entry.seq)

@@ -17,6 +17,7 @@ from waitroom.log.entries import (
     LaneAdded,
     Moved,
     Reset,
+    Restored,
     Revoked,
     RulesChanged,
     SteppedAside,
@@ -58,6 +59,11 @@ COUNTED: dict[type[Known], _Words] = {
     ),
     InvitationsRevoked: _Words(
         "batch of unused invitations was revoked", "batches of unused invitations were revoked"
+    ),
+    Restored: _Words(
+        "time the database was brought back from an older copy, and numbers given before stood",
+        "times the database was brought back from an older copy, and numbers given before stood",
+        "The entries of the log that gave these numbers are lost.",
     ),
     Reset: _Words(
         "line was closed and replaced by a new one",

@@ -1,6 +1,6 @@
 """One line of a room: numbers are given one after the other, and called in that order. Pure."""
 
-from waitroom.log.entries import Called, Drawn, EntriesClosed, Joined, OfLine
+from waitroom.log.entries import Called, Drawn, EntriesClosed, Joined, OfLine, Restored
 from waitroom.log.verify.ballot import BallotAudit
 from waitroom.log.verify.finding import Check, Finding, Verdict
 
@@ -39,6 +39,9 @@ class LineAudit:
                 self.tail = max(self.tail, entry.count)
             case Joined():
                 self._join(entry)
+            case Restored(entry=False):
+                self._expect(entry)
+                self.tail = max(self.tail, entry.last)
             case Called():
                 self._call(entry)
             case Drawn() if self._replaces_closed is not None:
@@ -55,12 +58,21 @@ class LineAudit:
             )
 
     def _join(self, entry: Joined) -> None:
-        seq, expected = entry.seq, self.tail + 1
         if self.ballot.is_open:
             self._numbers.fail(
-                f"Numbers were given in log entry {seq} while the draw was open for entries.", seq
+                f"Numbers were given in log entry {entry.seq} while the draw was open for entries.",
+                entry.seq,
             )
-        elif entry.last < entry.first:
+        else:
+            self._expect(entry)
+        if entry.called:
+            self._call_arrivals(entry)
+        self.tail = max(self.tail, entry.last)
+
+    def _expect(self, entry: Joined | Restored) -> None:
+        """Check that the numbers of an entry follow those before it."""
+        seq, expected = entry.seq, self.tail + 1
+        if entry.last < entry.first:
             self._numbers.fail(f"Log entry {seq} gives no number.", seq)
         elif entry.first > expected:
             self._numbers.fail(
@@ -72,9 +84,6 @@ class LineAudit:
             self._numbers.fail(
                 f"Number {entry.first:,} was given a second time, in log entry {seq}.", seq
             )
-        if entry.called:
-            self._call_arrivals(entry)
-        self.tail = max(self.tail, entry.last)
 
     def _call_arrivals(self, entry: Joined) -> None:
         if entry.called > entry.last - entry.first + 1:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from waitroom.log.chain import LogEntry, Served, chain_hash
-from waitroom.log.entries import AnyEntry, Unknown, UnreadableEntry, read_entry
+from waitroom.log.entries import AnyEntry, Unknown
+from waitroom.log.reading import UnreadableEntry, read_entry
 from waitroom.log.verify.finding import Check, Finding, Verdict, found, utc
 
 HASH_BYTES = 32

@@ -28,9 +28,8 @@ from waitroom.log.entries import (
     StatusChanged,
     SteppedAside,
     StockMoved,
-    UnreadableEntry,
-    read_entry,
 )
+from waitroom.log.reading import UnreadableEntry, read_entry
 from waitroom.rehearse.scenario.course import Course
 from waitroom.rehearse.scenario.scenario import Rules, Scenario, ScenarioError, Shopping, Sku
 

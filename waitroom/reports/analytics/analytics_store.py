@@ -11,7 +11,7 @@ import asyncpg
 from checkout.history.history_store import RoomName, find_room, snapshot
 from inventory.kit.database import Connection, Pool, load_queries
 from inventory.kit.turns import Turns
-from waitroom.log.entries import read_entry
+from waitroom.log.reading import read_entry
 from waitroom.refusals import TooMuchToCount
 from waitroom.reports.analytics.analysis import (
     Analysis,

@@ -35,6 +35,7 @@ ACTS = (
     "invitations_revoked",
     "revoked",
     "reset",
+    "restored",
     "rules",
     "status",
     "stock",

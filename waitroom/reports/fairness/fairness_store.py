@@ -12,7 +12,8 @@ from inventory.kit.database import Connection, Pool, connection, load_queries
 from inventory.kit.problem import AuditTooLong, Busy
 from inventory.kit.turns import Turns
 from inventory.refusals import RoomArchived
-from waitroom.log.entries import AnyEntry, UnreadableEntry, read_entry, read_envelope
+from waitroom.log.entries import AnyEntry
+from waitroom.log.reading import UnreadableEntry, read_entry, read_envelope
 from waitroom.reports.fairness.fairness_report import (
     CallCounts,
     FairnessReport,

@@ -12,7 +12,8 @@ from inventory.kit.problem import NotFound
 from waitroom.line.control.moment import LeaderFigures, Moment
 from waitroom.line.control.waited import Given
 from waitroom.line.forecast.learning.journey import Journey
-from waitroom.log.entries import Called, Joined, read_entry
+from waitroom.log.entries import Called, Joined
+from waitroom.log.reading import read_entry
 
 SQL = load_queries("waitroom.store.series")
 

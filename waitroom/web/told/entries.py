@@ -30,6 +30,7 @@ from waitroom.log.entries import (
     OfNumber,
     PublicValue,
     Reset,
+    Restored,
     Revoked,
     RoomCreated,
     RulesChanged,
@@ -39,10 +40,8 @@ from waitroom.log.entries import (
     StockBack,
     StockMoved,
     Unknown,
-    UnreadableEntry,
-    read_entry,
-    read_envelope,
 )
+from waitroom.log.reading import UnreadableEntry, read_entry, read_envelope
 from waitroom.web.told.course import called, decided_on, forecast, joined, spell_range
 from waitroom.web.told.rules import say_changes, say_rules
 
@@ -127,17 +126,16 @@ def _sentences(entry: Known, language: Language) -> Iterator[str]:  # noqa: C901
             yield _status(entry, language)
         case RulesChanged():
             changes = say_changes(entry.changed, language)
-            yield (
-                say("Rules were changed: {changes}.", changes=changes)
-                if changes
-                else say("No rule was changed.")
-            )
+            told = say("Rules were changed: {changes}.", changes=changes)
+            yield told if changes else say("No rule was changed.")
         case LaneAdded():
             yield say(
                 "The share of line {line} in the calls was set to {share}.",
                 line=entry.line,
                 share=language.percent(entry.share),
             )
+        case Restored():
+            yield _restored(entry, language)
         case Reset():
             yield say(
                 "An operator closed the line {old} and started {new} in its place: everyone who "
@@ -164,10 +162,9 @@ def _sentences(entry: Known, language: Language) -> Iterator[str]:  # noqa: C901
             yield from joined(entry, language)
         case Called():
             yield from called(entry, language)
-        case SoldOut():
-            yield say("Everything is sold.")
-        case StockBack():
-            yield say("There is stock again.")
+        case SoldOut() | StockBack():
+            gone = isinstance(entry, SoldOut)
+            yield say("Everything is sold.") if gone else say("There is stock again.")
         case StockMoved():
             yield from _stock(entry, language)
         case Forecast():
@@ -193,6 +190,21 @@ def _status(entry: StatusChanged, language: Language) -> str:
         return language.say(_STATUSES[entry.after])
     return language.say(
         "The room changed from {before} to {after}.", before=entry.before, after=entry.after
+    )
+
+
+def _restored(entry: Restored, language: Language) -> str:
+    range_ = spell_range(entry.first, entry.last, language)
+    if entry.entry:
+        return language.say(
+            "The database was brought back from an older copy. Draw entries {range} had been made "
+            "before and stay valid.",
+            range=range_,
+        )
+    return language.say(
+        "The database was brought back from an older copy. Numbers {range} had been given before "
+        "and stay valid.",
+        range=range_,
     )
 
 
