@@ -1,8 +1,8 @@
 """Every refusal of `waitroom`: its code, its HTTP status and the sentence that a caller reads.
 
 `docs/refusals.md` lists them all. Those of operators' accounts and keys stand with these, in
-`waitroom/admin/accounts/refusals.py`, and those of joins that have to prove something in
-`waitroom/desk/proving/refusals.py`. Every folder but the public log may raise them.
+`waitroom/admin/accounts/refusals.py`, and those of pressure on a room in `waitroom/desk/proving/`
+and `waitroom/desk/refusals.py`. Every folder but the public log may raise them.
 """
 
 from inventory.kit.problem import Busy, Refusal

@@ -17,6 +17,7 @@ from waitroom.desk.joining.chosen import Chosen
 from waitroom.desk.joining.join_desk import Place
 from waitroom.desk.networks import Networks
 from waitroom.desk.proving.proofs import Proofs
+from waitroom.desk.refusals import NetworkFull
 from waitroom.desk.standing import (
     TicketStanding,
     entered_standing,
@@ -47,6 +48,7 @@ REJOINS_MAX = 20
 _CLAIM_REFUSALS: dict[str, type[Refusal]] = {
     "not_yet_called": NotYetCalled,
     "missed": Missed,
+    "network_full": NetworkFull,
     "over": TicketOver,
     "left": TicketLeft,
     "ended": TicketOver,

@@ -35,6 +35,7 @@ from waitroom.desk.joining.join_desk import Place
 from waitroom.desk.proving.human_check import TOKEN_LENGTH_MAX
 from waitroom.desk.proving.refusals import CheckAway, CheckNeeded, ProofNeeded
 from waitroom.desk.proving.work import PROOF_LENGTH_MAX
+from waitroom.desk.refusals import NetworkFull
 from waitroom.desk.standing import TicketStanding, version_of
 from waitroom.desk.tickets import Tickets
 from waitroom.line.state import RoomState
@@ -168,6 +169,7 @@ _CLAIM_REFUSALS = (
     TicketOver,
     NotYetCalled,
     Missed,
+    NetworkFull,
     SteppedAside,
     AlreadyBought,
     RoomEnded,

@@ -1,7 +1,9 @@
 """The units that one shopper, and one network, may set aside without paying for them."""
 
+from collections import deque
+from random import Random
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from shop import ask, hold, open_gate, sessions_in, wish
@@ -9,7 +11,7 @@ from support import execute
 
 from inventory.hold_store import Placed
 from inventory.kit.problem import Refusal
-from inventory.refusals import LimitReached, TooManyActs
+from inventory.refusals import ExtensionRefused, LimitReached, TooManyActs
 from waitroom.run.app import Service
 from waitroom.store.archive_store import Retention
 
@@ -136,14 +138,11 @@ async def test_more_time_for_a_basket_is_no_more_than_a_new_one_would_have(
 
 async def test_baskets_of_a_network_that_pays_for_few_last_less_long(service: Service) -> None:
     await open_gate(service, skus={"mug": 90}, hold_s=480)
-    sessions = await sessions_in(service, 16, network=ONE)
+    payer, *sessions = await sessions_in(service, 17, network=ONE)
     lasted = [await seconds_of(service, session) for session in sessions[:15]]
-    (payer,) = await sessions_in(service, 1, network=ONE)
     before = await seconds_of(service, sessions[15])
-    for session in sessions[:4]:
-        await hold(service, session, mug=4)
-    await hold(service, sessions[4], mug=2)
-    nothing = await ask(service, wish(sessions[5], mug=1))
+    await hold(service, sessions[0], mug=2)
+    nothing = await ask(service, wish(sessions[1], mug=1))
     await execute(service, "UPDATE room SET held_share_max = 1")
 
     for _ in range(4):
@@ -154,6 +153,154 @@ async def test_baskets_of_a_network_that_pays_for_few_last_less_long(service: Se
     # What an unpaid network holds at once is bounded, and it gets nothing beyond.
     assert limited(nothing) == {"sku": "mug", "limit": 0, "scope": "network"}
     assert await seconds_of(service, sessions[15]) == 480.0
+
+
+async def count(
+    service: Service, *, paid: int = 0, unpaid: int = 0, lapsed: int = 0, network: bytes = ONE
+) -> None:
+    """Let baskets of a network have ended like this."""
+    await execute(
+        service,
+        """INSERT INTO room_network (room_id, network, since, paid, unpaid, lapsed)
+           SELECT room_id, $1, clock_timestamp(), $2, $3, $4 FROM room WHERE room = 'drop'
+           ON CONFLICT (room_id, network) DO UPDATE SET paid = $2, unpaid = $3, lapsed = $4""",
+        network,
+        paid,
+        unpaid,
+        lapsed,
+    )
+
+
+async def let_pass(service: Service, basket: UUID, *, seconds: int) -> None:
+    """Let a basket be as much older."""
+    await execute(
+        service,
+        """UPDATE hold SET placed_at = placed_at - $2::int * interval '1 second',
+               expires_at = expires_at - $2::int * interval '1 second' WHERE hold_id = $1""",
+        basket,
+        seconds,
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "units"),
+    [
+        ({}, 50),
+        ({"paid": 1}, 100),
+        ({"paid": 3}, 200),
+        ({"paid": 30}, 200),
+        ({"unpaid": 9}, 50),
+        ({"unpaid": 10}, 25),
+        ({"unpaid": 26, "paid": 8}, 25),
+        ({"lapsed": 6}, 25),
+        ({"lapsed": 10, "paid": 1}, 100),
+        ({"unpaid": 20}, 3),
+        ({"unpaid": 40}, 0),
+        ({"lapsed": 24}, 0),
+    ],
+)
+async def test_the_share_of_a_network_is_earned_and_lost(
+    service: Service, record: dict[str, int], units: int
+) -> None:
+    await open_gate(service, skus={"mug": 1000})
+    await count(service, **record)
+    rows = await execute(
+        service,
+        """SELECT network_units(m, s, n) AS units FROM room m JOIN room_stock s USING (room_id)
+           JOIN room_network n USING (room_id)""",
+    )
+
+    assert rows[0]["units"] == units
+
+
+async def test_a_basket_lapses_after_half_of_its_time(service: Service) -> None:
+    await open_gate(service, skus={"mug": 100}, hold_s=480)
+    sessions = await sessions_in(service, 3, network=ONE)
+    baskets = [await hold(service, session, mug=1) for session in sessions]
+
+    for session, basket, seconds in zip(sessions, baskets, (200, 280, 479), strict=True):
+        await let_pass(service, basket, seconds=seconds)
+        await service.holds.release(session, basket)
+
+    rows = await execute(service, "SELECT unpaid, lapsed FROM room_network")
+    assert dict(rows[0]) == {"unpaid": 3, "lapsed": 2}
+
+
+async def test_a_second_chance_at_a_full_network_is_for_those_of_one_that_pays(
+    service: Service,
+) -> None:
+    await open_gate(service, skus={"mug": 100}, order_units_max=4)
+    late, other, third = await sessions_in(service, 3, network=ONE)
+    lapsed = await hold(service, late, mug=1)
+    await let_pass(service, lapsed, seconds=280)
+    await service.holds.release(late, lapsed)
+    await hold(service, other, mug=4)
+    await hold(service, third, mug=2)
+
+    before = await ask(service, wish(late, mug=1))
+    await count(service, paid=1, lapsed=1)
+    after = await ask(service, wish(late, mug=1))
+
+    assert limited(before)["limit"] == 0
+    assert isinstance(after, Placed)
+
+
+async def test_the_last_units_are_not_for_a_network_that_pays_for_nothing(
+    service: Service,
+) -> None:
+    await open_gate(service, skus={"mug": 4})
+    await count(service, paid=0, unpaid=20)
+    (unpaying,) = await sessions_in(service, 1, network=ONE)
+    (elsewhere,) = await sessions_in(service, 1, network=OTHER)
+
+    refused = await ask(service, wish(unpaying, mug=1))
+    served = await ask(service, wish(elsewhere, mug=4))
+
+    assert limited(refused)["scope"] == "network"
+    assert isinstance(served, Placed)
+
+
+async def test_a_network_beyond_its_share_gets_more_time_once_it_pays(service: Service) -> None:
+    await open_gate(service, skus={"mug": 160}, limit=50, order_units_max=4)
+    one, two, three = await sessions_in(service, 3, network=ONE)
+    baskets = [await hold(service, one, mug=4), await hold(service, two, mug=4)]
+    await hold(service, three, mug=2)
+    (elsewhere,) = await sessions_in(service, 1, network=OTHER)
+    other = await hold(service, elsewhere, mug=4)
+
+    await service.holds.extend(one, baskets[0], key=uuid4())
+    await execute(service, "UPDATE stock SET on_hand = 20")
+    await execute(service, "UPDATE room_stock SET on_hand = 20")
+    with pytest.raises(ExtensionRefused):
+        await service.holds.extend(two, baskets[1], key=uuid4())
+    await service.holds.extend(elsewhere, other, key=uuid4())
+    await count(service, paid=2, unpaid=1)
+    await service.holds.extend(two, baskets[1], key=uuid4())
+
+
+@pytest.mark.parametrize("unpaid_share", [0.05, 0.3])
+async def test_an_office_of_which_some_do_not_pay_is_never_hindered(
+    service: Service, unpaid_share: float
+) -> None:
+    """Sixty shoppers behind one address, of whom ten at a time are inside."""
+    rng = Random(1)
+    await open_gate(service, skus={"mug": 130}, limit=10, order_units_max=4, hold_s=480)
+    sessions = deque(await sessions_in(service, 60, network=ONE))
+    inside: list[tuple[int, UUID]] = []
+    while sessions or inside:
+        while sessions and len(inside) < 10:
+            session = sessions.popleft()
+            placed = await ask(service, wish(session, mug=2))
+            assert isinstance(placed, Placed), placed
+            assert placed.seconds_left == 480.0
+            inside.append((session, placed.hold_id))
+        session, basket = inside.pop(rng.randrange(len(inside)))
+        if rng.random() < unpaid_share:
+            await service.holds.extend(session, basket, key=uuid4())
+            await let_pass(service, basket, seconds=rng.choice([0, 400]))
+            await service.holds.release(session, basket)
+        else:
+            await execute(service, "SELECT end_holds(ARRAY[$1::uuid], 'confirmed', false)", basket)
 
 
 async def test_a_network_is_forgotten_a_day_after_the_end(service: Service) -> None:
