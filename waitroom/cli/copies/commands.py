@@ -10,10 +10,10 @@ import click
 
 from inventory.kit.database import open_pool
 from waitroom.cli.copies.dump import dump, load
-from waitroom.cli.options import beside_up, load_for, plainly, settings_options
+from waitroom.cli.options import beside_up, fail, load_for, plainly, settings_options
 from waitroom.cli.up import prepare_database, with_engines
 from waitroom.line.state import RoomState, decode_state
-from waitroom.run.settings import Settings, SettingsError
+from waitroom.run.settings import Settings
 from waitroom.store.line_store import LineStore
 from waitroom.store.memory import Memory
 from waitroom.store.place_store import LineOfCopy, PlaceStore
@@ -50,7 +50,7 @@ def backup(file: Path, config: Path | None, **overrides: Any) -> None:
         url = _owner_url(settings)
         server = asyncio.run(_look(url))
         if not server.has_tables:
-            raise SettingsError("this database has no tables of waitroom: there is nothing to copy")
+            fail("this database has no tables of waitroom: there is nothing to copy")
         dump(url, file, major=server.major, schema=server.schema)
     click.echo(f"copied the database into {file} ({file.stat().st_size:,} bytes)")
     click.echo(
@@ -73,7 +73,7 @@ def restore(file: Path, spare: int | None, config: Path | None, **overrides: Any
         url = _owner_url(settings)
         server = asyncio.run(_look(url))
         if server.has_tables:
-            raise SettingsError(
+            fail(
                 "this database has tables already: name an empty one with --postgres-url, or a new "
                 "folder with --data-dir"
             )
@@ -146,7 +146,7 @@ async def _take_up(settings: Settings, spare: int | None) -> None:
         err=True,
     )
     if unknown:
-        raise SettingsError(
+        fail(
             f"nothing tells how far {'; '.join(unknown)} had come. Run `waitroom restored --spare "
             "N` with the most numbers that may have been given since the copy"
         )
