@@ -25,7 +25,7 @@ LARGE := WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_JOINS=10000 WAITROOM_TEST_TURNS=
   WAITROOM_TEST_SEEDS=8 WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix peers offline-bench endure contract unit check bench catalogue-bench pooler browser rehearse oracle race soak fuzz outage chaos attackers mutants pages live-page pictures lock sbom licences audit clean
+.PHONY: help run test matrix peers offline-bench endure contract unit check bench catalogue-bench pooler browser rehearse oracle race soak simulate fuzz outage chaos attackers mutants pages live-page pictures lock sbom licences audit clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -98,6 +98,9 @@ race: $(READY) ## Let five units be raced for a thousand times
 
 soak: $(READY) ## Run seeded sales with crashes for five minutes
 	$(BIN)/python tools/soak.py --minutes 5
+
+simulate: $(READY) ## Play thousands of sales in virtual time: SEEDS=2000 FROM=1, or one with its story by SEED=17
+	PYTHONPATH=tests $(BIN)/python -m simulation.run $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000) --from $(or $(FROM),1))
 
 fuzz: $(READY) ## Try a million forged tokens, and rubbish at the running program
 	$(BIN)/python tools/fuzz.py

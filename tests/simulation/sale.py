@@ -1,0 +1,206 @@
+"""One sale from a seed: a plan of its rooms, shoppers and troubles, and the play itself."""
+
+import asyncio
+import random
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import structlog
+
+from checkout.gateway import gateway
+from simulation.books import Books
+from simulation.clockwork import START_S, Clockwork, clockwork
+from simulation.gateway import Gateway
+from simulation.host import CONTROLLER, SWEEPER, WEB, Host
+from simulation.network import Link, Weather
+from simulation.plans import RULES, TROUBLE_S, Plan, plan_of
+from simulation.postgres import Postgres
+from simulation.promises import AT_REST, check_sale, require
+from simulation.shopper import Shopper
+from simulation.valkey import Valkey
+from waitroom.leader import room_lead
+from waitroom.line.caller import Caller
+from waitroom.line.snapshot import RoomSnapshot
+
+# Every shopper has come to an end by then (s).
+REST_MAX_S = 1500.0
+# After the last shopper, idle orders are settled and lost joins step aside within this (s).
+SETTLES_S = 120
+
+
+class Sale:
+    """The world of one sale."""
+
+    def __init__(self, loop: Clockwork, dice: random.Random, plan: Plan, *, trace: bool) -> None:
+        self.loop, self.dice, self.plan = loop, dice, plan
+        self.books = Books(loop.time)
+        self.postgres = Postgres(loop, self.books)
+        self.valkey = Valkey(loop)
+        self.company = Gateway(loop, random.Random(dice.random()), answers_s=plan.answers_s)
+        self.weather = Weather(faulty=plan.weather, until=START_S + TROUBLE_S)
+        self._link_dice = random.Random(dice.random())
+        self.hosts: list[Host] = []
+        self.shoppers: list[Shopper] = []
+        self.lines: list[str] | None = [] if trace else None
+        self.mark = 0
+
+    def tell(self, who: object, what: str) -> None:
+        """Note what happens; equal seeds have equal marks."""
+        line = f"{self.loop.time() - START_S:9.3f}  {getattr(who, 'name', who):<12} {what}"
+        self.mark = zlib.crc32(line.encode(), self.mark)
+        if self.lines is not None:
+            self.lines.append(line)
+
+    def link(self) -> Link:
+        return Link(self.loop, self._link_dice, self.weather)
+
+    def worker(self, dice: random.Random) -> Host:
+        return dice.choice(self.workers)
+
+    @property
+    def workers(self) -> list[Host]:
+        found = [host for host in self.hosts if WEB in host.roles]
+        return found[: self.plan.workers]
+
+    async def play(self) -> None:
+        self._open()
+        walks = [
+            asyncio.create_task(shopper.walk(), name=shopper.name) for shopper in self.shoppers
+        ]
+        trouble = asyncio.create_task(self._make_trouble(), name="trouble")
+        done, _ = await asyncio.wait(
+            [trouble, *walks], timeout=REST_MAX_S, return_when=asyncio.FIRST_EXCEPTION
+        )
+        for task in done:
+            task.result()
+        late = [shopper.name for shopper in self.shoppers if not shopper.done]
+        require(not late, f"shoppers who never came to an end: {late}")
+        for _ in range(SETTLES_S):
+            await asyncio.sleep(1.0)
+            if self.is_at_rest:
+                break
+        check_sale(self)
+
+    @property
+    def is_at_rest(self) -> bool:
+        return all(order.state in AT_REST for order in self.books.orders.values())
+
+    def _open(self) -> None:
+        plan = self.plan
+        for name, rules in plan.rooms.items():
+            room = self.books.add_room(name, **{**RULES, **rules})
+            for sku, units in plan.stock.get(name, {}).items():
+                self.books.receive(room, sku, units)
+        for name, roles in HOSTS:
+            host = Host(
+                self.loop,
+                random.Random(self.dice.random()),
+                name,
+                roles=roles,
+                postgres=self.postgres,
+                valkey=self.valkey,
+                company=self.company,
+                weather=self.weather,
+            )
+            self.hosts.append(host)
+            host.start()
+        for index, values in enumerate(plan.shoppers):
+            dice = random.Random(self.dice.random())
+            name = f"shopper {index + 1}"
+            self.shoppers.append(Shopper(sale=self, name=name, dice=dice, **values))
+
+    # Troubles.
+
+    async def _make_trouble(self) -> None:
+        began = self.loop.time()
+        for at, what, how in sorted(self.plan.troubles, key=lambda trouble: trouble[0]):
+            await asyncio.sleep(max(began + at - self.loop.time(), 0.0))
+            self.tell("trouble", f"{what} {how}")
+            getattr(self, f"_{what}")(how)
+
+    def _kill(self, which: int) -> None:
+        host = self.hosts[which % len(self.hosts)]
+        host.kill()
+        self.loop.call_later(self.dice.uniform(0.1, 8.0), host.start)
+
+    def _freeze(self, how: tuple[int, float]) -> None:
+        which, seconds = how
+        process = self.hosts[which % len(self.hosts)].process
+        process.frozen_until = self.loop.time() + seconds
+
+    def _postgres_away(self, seconds: float) -> None:
+        self.postgres.away_until = self.loop.time() + seconds
+
+    def _postgres_frozen(self, seconds: float) -> None:
+        self.postgres.frozen_until = self.loop.time() + seconds
+
+    def _valkey_away(self, seconds: float) -> None:
+        self.valkey.away_until = self.loop.time() + seconds
+
+    def _valkey_flushed(self, _: None) -> None:
+        self.valkey.flush()
+
+    def _lock(self, how: tuple[int, float]) -> None:
+        room, seconds = how
+        room_id = list(self.books.rooms)[room]
+        self.postgres.locked_until[room_id] = self.loop.time() + seconds
+
+
+HOSTS = (
+    ("worker a", frozenset({WEB})),
+    ("worker b", frozenset({WEB})),
+    ("leader a", frozenset({CONTROLLER, SWEEPER})),
+    ("leader b", frozenset({CONTROLLER})),
+)
+
+
+def play(seed: int, *, trace: bool = False) -> Sale:
+    """Play one sale to its end; raises `BrokenPromise` or whatever went wrong."""
+    with quiet(), unlearned(), clockwork(seed) as (loop, dice):
+        plan = plan_of(dice)
+        sale = Sale(loop, dice, plan, trace=trace)
+        at_once = mock.patch.object(gateway, "ACTS_AT_ONCE_MAX", plan.acts_at_once)
+        try:
+            with at_once:
+                loop.run_until_complete(sale.play())
+        except BaseException as error:
+            error.sale = sale  # type: ignore[attr-defined]
+            raise
+        return sale
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+class Unlearned(Caller):
+    """The real caller without its figures: they take most of a tick, and promise nobody a place."""
+
+    def __init__(self) -> None:
+        super().__init__(figures=False)
+
+    def begin(self, room: RoomSnapshot) -> None:
+        """Learn nothing."""
+
+
+@contextmanager
+def unlearned() -> Iterator[None]:
+    """Let leaders call and publish, and neither learn nor forecast."""
+
+    async def nothing(*_: Any) -> None:
+        """Learn nothing."""
+
+    with (
+        mock.patch.object(room_lead, "Caller", Unlearned),
+        mock.patch.object(room_lead.RoomLead, "_learn_and_forecast", nothing),
+    ):
+        yield

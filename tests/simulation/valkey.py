@@ -1,0 +1,120 @@
+"""Valkey in memory: keys, hashes and the two scripts, over the network, forgetful on demand."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from redis.exceptions import ConnectionError as Refused
+from redis.exceptions import TimeoutError as NoReply
+
+from inventory.kit.limits.gcra import Allowance, Buckets
+from simulation.clockwork import Clockwork
+from simulation.network import Cut, Link, Reply
+from waitroom.store.memory import TIMEOUT_S, Memory
+
+
+class Valkey:
+    """The server. Deadlines of keys are not kept: a sale is shorter than any of them."""
+
+    def __init__(self, loop: Clockwork) -> None:
+        self.loop = loop
+        self.away_until = 0.0
+        self.flush()
+
+    def flush(self) -> None:
+        self.hashes: dict[str, dict[str, Any]] = {}
+        self.notes: dict[str, bytes] = {}
+        self.buckets = Buckets()
+
+    def serve(self, reply: Reply, command: Callable[["Valkey"], Any]) -> None:
+        if self.loop.time() < self.away_until:
+            reply.cut()
+        else:
+            reply.say(command(self))
+
+    # Commands, as the client names them.
+
+    def hget(self, key: str, field: str) -> Any:
+        return self.hashes.get(key, {}).get(field)
+
+    def hincrby(self, key: str, field: str, count: int) -> int:
+        kept = self.hashes.setdefault(key, {})
+        kept[field] = kept.get(field, 0) + count
+        return int(kept[field])
+
+    def hgetall(self, key: str) -> dict[bytes, bytes]:
+        kept = self.hashes.get(key, {})
+        return {field.encode(): str(count).encode() for field, count in kept.items()}
+
+    def delete(self, key: str) -> int:
+        return int(self.hashes.pop(key, None) is not None)
+
+    def expire(self, key: str, seconds: int) -> int:
+        return 1
+
+    def publish_state(self, key: str, version: int, body: bytes) -> int:
+        kept = self.hashes.setdefault(key, {})
+        if kept.get("version", 0) < version:
+            kept.update(version=version, body=body)
+        return 1
+
+    def allow(self, key: str, per_s: float, window_s: float) -> float:
+        allowance = Allowance(burst=round(window_s / per_s), per_s=1 / per_s)
+        return self.buckets.take(("", key), allowance, self.loop.time())
+
+
+class Pipeline:
+    """Commands that go out together."""
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+        self._queued: list[tuple[str, tuple[Any, ...]]] = []
+
+    def __getattr__(self, command: str) -> Callable[..., None]:
+        return lambda *values: self._queued.append((command, values))
+
+    async def execute(self) -> list[Any]:
+        queued = self._queued
+        return list(
+            await self._client.ask(
+                lambda server: [getattr(server, name)(*values) for name, values in queued]
+            )
+        )
+
+
+class Client:
+    """What `Memory` uses of redis-py."""
+
+    def __init__(self, server: Valkey, link: Link) -> None:
+        self._server, self._link = server, link
+
+    async def ask(self, command: Callable[[Valkey], Any]) -> Any:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._link.send(self._server.serve, command)
+        except Cut as error:
+            raise Refused("connection closed") from error
+        except TimeoutError as error:
+            raise NoReply("no reply") from error
+
+    def pipeline(self, *, transaction: bool) -> Pipeline:
+        return Pipeline(self)
+
+
+class SimulatedMemory(Memory):
+    """The real `Memory` on a simulated client."""
+
+    def __init__(self, server: Valkey, link: Link) -> None:
+        client = Client(server, link)
+        self._client: Any = client
+        self._away_until = 0.0
+        self._buckets = Buckets()
+
+        async def publish(keys: list[str], args: list[Any]) -> Any:
+            return await client.ask(lambda valkey: valkey.publish_state(keys[0], *args[:2]))
+
+        async def allow(keys: list[str], args: list[Any]) -> Any:
+            return await client.ask(lambda valkey: valkey.allow(keys[0], *args))
+
+        self._publish: Any = publish
+        self._allow: Any = allow
