@@ -40,7 +40,9 @@ RATIOS = {
         "own_hold_without_releases_vs_with",
     },
     "locked-room": {"hold_beside_locked_room_vs_quiet", "document_age_bound_vs_oldest"},
-    "limits": {"limits_state", "limits_join", "limits_claim"},
+    "limits": {
+        f"limits_{kind}{what}" for kind in ("state", "join", "claim") for what in ("", "_control")
+    },
     "workers": {f"web_{web}_vs_1_at_{clients}" for web in (2, 3, 4) for clients in (64, 256)},
     "storm": {"storm_same_sku_vs_before", "storm_other_sku_vs_before"},
     "leader": {

@@ -82,11 +82,14 @@ class Requests:
         return itertools.repeat(b"%s /bench/bare/%s %s" % (method, kind.encode(), rest))
 
     def states(self, room: str) -> Prepare:
+        path = f"/rooms/{room}/state".encode()
+        start = b"GET %s HTTP/1.1\r\n%s" % (path, self._host)
+        shoppers = itertools.islice(self._from, ADDRESSES)
+        # One slice goes on where the one before it ended, so that short ones reach every address.
+        polls = itertools.cycle([b"%s%s\r\n" % (start, address) for address in shoppers])
+
         async def prepare(_: float) -> Iterator[bytes]:
-            path = f"/rooms/{room}/state".encode()
-            start = b"GET %s HTTP/1.1\r\n%s" % (path, self._host)
-            shoppers = itertools.islice(self._from, ADDRESSES)
-            return itertools.cycle([b"%s%s\r\n" % (start, address) for address in shoppers])
+            return polls
 
         return prepare
 

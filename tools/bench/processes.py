@@ -104,10 +104,9 @@ async def run_service(
     running: Running,
     *,
     web: int = WEB_PROCESSES,
-    unlimited: int = 0,
     log_level: str = "warning",
 ) -> AsyncIterator[None]:
-    """Start web processes, some without limits, a controller that sweeps too, and the submitters.
+    """Start web processes, a controller that sweeps too, and the submitters.
 
     The rooms must be there already: a worker looks for new ones only every other second.
     """
@@ -125,13 +124,11 @@ async def run_service(
     )
     order = Order(settings=settings, signing_keys=[KEY], samples=str(running.samples))
     text = msgspec.json.encode(order).decode()
-    lifted = msgspec.json.encode(msgspec.structs.replace(order, limits=False)).decode()
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(running.metrics)}
     started: list[asyncio.subprocess.Process] = []
     try:
         for script, told in [
             *[("server.py", text)] * web,
-            *[("server.py", lifted)] * unlimited,
             ("leader.py", text),
             ("submitters.py", text),
         ]:

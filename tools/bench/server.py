@@ -8,6 +8,7 @@ yardsticks. Started as `server.py {json}`; it stops when its standard input clos
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -36,15 +37,11 @@ IDLE_MAX_S = 3600.0
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An order to serve: the service's settings and keys, and the folder of the samples of answers.
-
-    Without `limits` it serves as if there were none, to be compared with.
-    """
+    """An order to serve: the service's settings and keys, and the folder of answers to repeat."""
 
     settings: Settings
     signing_keys: list[str]
     samples: str
-    limits: bool = True
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -85,23 +82,47 @@ async def pid(_: web.Request) -> web.Response:
     return json_response(os.getpid())
 
 
-def lift_limits(app: web.Application) -> None:
-    """Take from this process all that limits do: the middleware, and the counting of places."""
-    names = [getattr(middleware, "__name__", "") for middleware in app.middlewares]
-    app.middlewares[names.index("limited")] = _of_no_network
-    Networks.gave = _nothing  # type: ignore[method-assign, assignment]
-    Networks.giving = lambda *_: nullcontext()  # type: ignore[method-assign, assignment]
-    Networks.has_most = lambda *_: False  # type: ignore[method-assign, assignment]
+class Lifting:
+    """Takes from this process all that limits do, and puts it back, by request.
+
+    The same process is compared with itself: two processes that run the same program differ by some
+    percent, by how their memory lies. Each answer says how many nanoseconds of CPU time the process
+    has taken, all threads together.
+    """
+
+    def __init__(self, app: web.Application) -> None:
+        self._counting = {name: getattr(Networks, name) for name in _UNCOUNTED}
+        names = [getattr(middleware, "__name__", "") for middleware in app.middlewares]
+        index = names.index("limited")
+        self._limited = self._now = app.middlewares[index]
+
+        @web.middleware
+        def either(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
+            return self._now(request, handler)
+
+        app.middlewares[index] = either
+
+    async def turn(self, request: web.Request) -> web.Response:
+        """Put the limits in force or lift them, as the path says."""
+        lifted = request.match_info["how"] == "lifted"
+        self._now = _unread if lifted else self._limited
+        for name, counting in self._counting.items():
+            setattr(Networks, name, _UNCOUNTED[name] if lifted else counting)
+        return json_response(time.process_time_ns())
 
 
 @web.middleware
-async def _of_no_network(request: web.Request, handler: Handler) -> web.StreamResponse:
-    request[NETWORK] = "none"
-    return await handler(request)
+def _unread(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
+    """Pass a request on with the address that it names, which nobody reads."""
+    request[NETWORK] = request.headers.get("X-Forwarded-For", "")
+    return handler(request)
 
 
-def _nothing(*_: object, **__: object) -> None:
-    pass
+_UNCOUNTED: dict[str, Callable[..., Any]] = {
+    "gave": lambda *_, **__: None,
+    "giving": lambda *_: nullcontext(),
+    "has_most": lambda *_: False,
+}
 
 
 async def serve(order: Order) -> None:
@@ -111,10 +132,10 @@ async def serve(order: Order) -> None:
         open_yardsticks(order.settings, service.checkout) as yardsticks,
     ):
         app = make_app(service)
-        if not order.limits:
-            lift_limits(app)
+        lifting = Lifting(app)
         bare = Bare(Path(order.samples))
         app.router.add_get("/bench/pid", pid)
+        app.router.add_get("/bench/limits/{how}", lifting.turn)
         app.router.add_get("/bench/bare/{kind}", bare.get)
         app.router.add_post("/bench/bare/{kind}", bare.post)
         app.add_routes(yardsticks)

@@ -116,7 +116,6 @@ async def open_stage(
     rooms: Sequence[str] = (SHOP,),
     skus: Sequence[str] = (SKU,),
     web: int = WEB_PROCESSES,
-    unlimited: int = 0,
     log_level: str = "warning",
 ) -> AsyncIterator[Stage]:
     """Start engines and service with an open sale in them; everything ends with the stage."""
@@ -127,9 +126,7 @@ async def open_stage(
         settings = await sale.durability()
         # Figures of commits that may be lost would say nothing.
         assert (settings["fsync"], settings["synchronous_commit"]) == ("on", "on")
-        await stack.enter_async_context(
-            run_service(running, web=web, unlimited=unlimited, log_level=log_level)
-        )
+        await stack.enter_async_context(run_service(running, web=web, log_level=log_level))
         stage = Stage(
             running=running,
             sale=sale,

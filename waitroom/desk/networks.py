@@ -37,8 +37,8 @@ class Networks:
         self._memory = memory
         self._clock = clock
         self._rooms: dict[str, _Room] = {}
-        # The places that are being given at this moment.
-        self._coming: dict[tuple[str, str], int] = {}
+        # The places that are being given at this moment, by room and network.
+        self._coming: dict[str, dict[str, int]] = {}
         self._size = 0
 
     def __len__(self) -> int:
@@ -55,22 +55,25 @@ class Networks:
         if found is None or found.line_id != line_id:
             self._size -= 0 if found is None else len(found.counts)
             found = self._rooms[room] = _Room(line_id)
-        now = self._clock()
-        self._size += found.add(ALL, now)
-        if network:
-            self._size += found.add(network, now)
+            self._size += 1
+        self._size += found.add(network, self._clock())
         if self._size > NETWORKS_MAX:
             self._forget_small()
 
     def giving(self, room: str, network: str) -> "_Giving":
         """Return a context that counts a place as one of the network's while it is being given."""
-        return _Giving(self._coming, (room, network))
+        coming = self._coming.get(room)
+        if coming is None:
+            coming = self._coming[room] = {}
+        return _Giving(coming, network)
 
     def has_most(self, room: str, network: str, most: int | None) -> bool:
         """Say whether a network has as many places as it may, with those that are being given."""
         if most is None or not network:
             return False
-        return self.total(room, network) + self._coming.get((room, network), 0) >= most
+        coming = self._coming.get(room)
+        here = coming.get(network, 0) if coming else 0
+        return here + self.total(room, network) >= most
 
     def lately(self, room: str, network: str = ALL) -> int:
         """Return how many places the network, or all together, got in the last minute, about."""
@@ -110,42 +113,46 @@ class Networks:
 class _Giving:
     """A place that is being given. As a generator it would take five times as long."""
 
-    __slots__ = ("_coming", "_key")
+    __slots__ = ("_coming", "_network")
 
-    def __init__(self, coming: dict[tuple[str, str], int], key: tuple[str, str]) -> None:
+    def __init__(self, coming: dict[str, int], network: str) -> None:
         self._coming = coming
-        self._key = key
+        self._network = network
 
     def __enter__(self) -> None:
-        self._coming[self._key] = self._coming.get(self._key, 0) + 1
+        self._coming[self._network] = self._coming.get(self._network, 0) + 1
 
     def __exit__(self, *_: object) -> None:
-        left = self._coming[self._key] - 1
+        left = self._coming[self._network] - 1
         if left:
-            self._coming[self._key] = left
+            self._coming[self._network] = left
         else:
-            del self._coming[self._key]
+            del self._coming[self._network]
 
 
 class _Room:
     """The counts of one room since its main line began."""
 
-    __slots__ = ("counts", "line_id", "untold")
+    __slots__ = ("_all", "counts", "line_id", "untold")
 
     def __init__(self, line_id: int) -> None:
         self.line_id = line_id
-        self.counts: dict[str, _Count] = {}
+        self._all = _Count()
+        self.counts: dict[str, _Count] = {ALL: self._all}
         # The busy networks with places of which the other workers have not heard.
         self.untold: set[str] = set()
 
     def add(self, network: str, now: float) -> int:
         """Count a place; return how many networks are counted more than before."""
+        self._all.add(now)
+        self.untold.add(ALL)
+        if not network:
+            return 0
         count, new = self.counts.get(network), 0
         if count is None:
             count, new = self.counts.setdefault(network, _Count()), 1
-        count.own += 1
-        count.happened(1, now)
-        if count.own >= BUSY_FROM or network == ALL:
+        count.add(now)
+        if count.own >= BUSY_FROM:
             self.untold.add(network)
         return new
 
@@ -198,18 +205,29 @@ class _Count:
     def total(self) -> int:
         return self.known + self.untold
 
+    def add(self, now: float) -> None:
+        """Count a place that this worker gives."""
+        self.own += 1
+        if now - self.since >= WINDOW_S:
+            self._turn(now)
+        self.recent += 1
+
     def happened(self, places: int, now: float) -> None:
         """Count places as new at this moment."""
         if now - self.since >= WINDOW_S:
-            self.before = self.recent if now - self.since < 2 * WINDOW_S else 0
-            self.recent = 0
-            self.since = now if now - self.since >= 2 * WINDOW_S else self.since + WINDOW_S
+            self._turn(now)
         self.recent += places
+
+    def _turn(self, now: float) -> None:
+        """Begin the window in which this moment lies."""
+        self.before = self.recent if now - self.since < 2 * WINDOW_S else 0
+        self.recent = 0
+        self.since = now if now - self.since >= 2 * WINDOW_S else self.since + WINDOW_S
 
     def lately(self, now: float) -> int:
         age = (now - self.since) / WINDOW_S
         if age < 1:
-            return round(self.recent + self.before * (1 - age))
+            return self.recent + round(self.before * (1 - age)) if self.before else self.recent
         return round(self.recent * (2 - age)) if age < 2 else 0
 
     def hear(self, told: int, total: int, now: float) -> None:

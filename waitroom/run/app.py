@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from checkout.gateway.deterministic_gateway import DeterministicGateway
 from checkout.gateway.gateway import Gateway
 from inventory.kit.database import Pool, closed_pool, connection, open_pool
-from inventory.kit.doors.client import TRUSTED_PROXIES, Clients
+from inventory.kit.doors.client import CLIENTS, TRUSTED_PROXIES, Clients
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.origins import origin_of
 from inventory.kit.http import (
@@ -205,14 +205,19 @@ async def _close_pool(pool: Pool) -> None:
 
 
 @web.middleware
-async def _one_address(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Lead from an address with a slash at its end, or with two in it, to the page.
+def _one_address(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
+    """Lead from an address with a slash at its end, or with two in it, to the page."""
+    if request.match_info.http_exception is None:
+        return handler(request)
+    return _led(request, handler)
+
+
+async def _led(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Lead a request to the page that it means, if there is one.
 
     The redirect keeps the method and the query. It leads to a path on this site, also where a
     client sent the whole address of another: all slashes at the beginning become one.
     """
-    if request.match_info.http_exception is None:
-        return await handler(request)
     asked = request.rel_url
     path = re.sub(r"//+", "/", asked.raw_path)
     path = path.rstrip("/") or "/"
@@ -230,7 +235,8 @@ OPENAPI: web.AppKey[OpenApi] = web.AppKey("openapi")
 def make_app(service: Service) -> web.Application:
     """Return the web application of a service; every lifetime is the service's, not the app's."""
     settings = service.settings
-    limits = Limits(Clients(settings.proxies), factor=settings.limits_factor)
+    clients = Clients(settings.proxies)
+    limits = Limits(clients, factor=settings.limits_factor)
     middlewares: list[Middleware] = [rim, limits.middleware(), _one_address]
     if settings.admin_port:
         middlewares.append(own_port(settings.admin_port))
@@ -245,6 +251,7 @@ def make_app(service: Service) -> web.Application:
     app[OWN_ORIGIN] = origin_of(settings.public_url)
     app[TRUSTED_PROXIES] = settings.proxies
     app[LIMITS] = limits
+    app[CLIENTS] = clients
     crowds = None
     if settings.demo:
         crowds = Crowds(base_url=settings.base_url, share=Shared(service.memory))

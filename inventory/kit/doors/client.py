@@ -20,11 +20,14 @@ API_KEY_PREFIX = "wrk_"
 # bound holds for bytes too.
 CLIENTS_KEPT_MAX = 16_384
 KEPT_LENGTH_MAX = 128
+# The length of the prefix of an IPv4 network that is one host.
+HOST_V4 = 32
 # The network of clients of which a proxy on this machine tells no address (RFC 7239, section 6.2).
 UNTOLD = "unknown"
 
 TRUSTED_PROXIES: "web.AppKey[TrustedProxies]" = web.AppKey("trusted_proxies")
 NETWORK = web.RequestKey("network", str)
+CLIENTS: "web.AppKey[Clients]" = web.AppKey("clients")
 # Found in the headers of a request without a look at their case.
 _X_FORWARDED_FOR, _FORWARDED = istr("X-Forwarded-For"), istr("Forwarded")
 _NONE = TrustedProxies()
@@ -36,24 +39,29 @@ class Clients:
     def __init__(self, proxies: TrustedProxies) -> None:
         self._proxies = proxies
         self._kept = lru_cache(CLIENTS_KEPT_MAX)(self._read)
-        self._trusted = lru_cache(CLIENTS_KEPT_MAX)(self._trusts)
+        self._direct = lru_cache(CLIENTS_KEPT_MAX)(self._read_peer)
+        trusted_v4 = [one for one in proxies.networks if isinstance(one, IPv4Network)]
+        self._trusted_hosts = {
+            one.network_address.packed for one in trusted_v4 if one.prefixlen == HOST_V4
+        }
         self._trusted_v4 = [
-            (int(network.netmask), int(network.network_address))
-            for network in proxies.networks
-            if isinstance(network, IPv4Network)
+            (int(one.netmask), int(one.network_address))
+            for one in trusted_v4
+            if one.prefixlen < HOST_V4
         ]
 
     def network(self, request: web.Request) -> str:
         """Return what limits by address count: the client's IPv4 address, or its /64 of IPv6."""
-        peer = request.remote or ""
-        if not self._proxies.networks or not self._trusted(peer):
-            return self._kept(peer, (), ())
+        peername = request.protocol.peername
+        peer = peername[0] if isinstance(peername, tuple) else request.remote or ""
+        direct = self._direct(peer)
+        if direct is not None:
+            return direct
         headers = request.headers
-        listed = tuple(headers.getall(_X_FORWARDED_FOR, ()))
-        forwarded = tuple(headers.getall(_FORWARDED)) if _FORWARDED in headers else ()
-        if not forwarded and len(listed) == 1 and len(listed[0]) <= KEPT_LENGTH_MAX:
-            return self._lone_v4(listed[0]) or self._kept(peer, listed, forwarded)
-        return self._read(peer, listed, forwarded)
+        listed = headers.getall(_X_FORWARDED_FOR, ())
+        if len(listed) != 1 or len(listed[0]) > KEPT_LENGTH_MAX or _FORWARDED in headers:
+            return self._read(peer, tuple(listed), tuple(headers.getall(_FORWARDED, ())))
+        return self._lone_v4(listed[0]) or self._kept(peer, tuple(listed), ())
 
     def _lone_v4(self, entry: str) -> str:
         """Return the IPv4 address that an entry is, "" for anything else and for a trusted proxy's.
@@ -62,20 +70,26 @@ class Clients:
         read it in full would cost a fifth of a join.
         """
         try:
-            number = int.from_bytes(inet_pton(AF_INET, entry))
+            packed = inet_pton(AF_INET, entry)
         except (OSError, ValueError):
             return ""
-        for mask, network in self._trusted_v4:
-            if number & mask == network:
-                return ""
+        if packed in self._trusted_hosts:
+            return ""
+        if self._trusted_v4:
+            number = int.from_bytes(packed)
+            for mask, network in self._trusted_v4:
+                if number & mask == network:
+                    return ""
         return entry
 
     def trusts(self, request: web.Request) -> bool:
         """Say whether the peer is a trusted proxy."""
-        return self._trusted(request.remote or "")
+        return self._direct(request.remote or "") is None
 
-    def _trusts(self, peer: str) -> bool:
-        return self._proxies.trusts(parse_address(peer))
+    def _read_peer(self, peer: str) -> str | None:
+        """Return the network of a peer, None for a trusted proxy, which names its client."""
+        trusted = self._proxies.trusts(parse_address(peer))
+        return None if trusted else self._read(peer, (), ())
 
     def _read(self, peer: str, listed: tuple[str, ...], forwarded: tuple[str, ...]) -> str:
         proxies = self._proxies
@@ -99,7 +113,13 @@ def client_address(request: web.Request) -> str:
 
 def client_network(request: web.Request) -> str:
     """Return what limits by address count: the client's IPv4 address, or its /64 of IPv6."""
-    return request.get(NETWORK) or network_of(client_address(request))
+    known = request.get(NETWORK)
+    if known is None:
+        clients = request.config_dict.get(CLIENTS)
+        if clients is None:
+            return network_of(client_address(request))
+        request[NETWORK] = known = clients.network(request)
+    return known
 
 
 def asked_port(request: web.Request) -> int | None:

@@ -2,8 +2,11 @@
 
 A bucket is one number: when it would be full again if nothing more were taken. A bucket that is
 full says nothing, so it is left out of the table.
+
+A take is one look into one table, by the client's name alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # Two generations of this many buckets are kept, about 200 bytes each.
@@ -37,33 +40,87 @@ class Buckets:
     buckets that are dropped are full again or nearly so, and a bucket that is being drained stays.
     """
 
-    __slots__ = ("_old", "_size_max", "_young")
+    __slots__ = ("_kinds", "_size_max", "_young_size")
 
     def __init__(self, *, size_max: int = BUCKETS_MAX) -> None:
         self._size_max = size_max
-        self._young: dict[Key, float] = {}
-        self._old: dict[Key, float] = {}
+        self._kinds: dict[tuple[str, Allowance], Kind] = {}
+        self._young_size = 0
 
     def __len__(self) -> int:
         """Return how many buckets are kept, at most."""
-        return len(self._young) + len(self._old)
+        return sum(map(len, self._kinds.values()))
+
+    def of(self, name: str, allowance: Allowance) -> "Kind":
+        """Return the buckets of one name and allowance. The program has few names."""
+        found = self._kinds.get((name, allowance))
+        if found is None:
+            found = self._kinds[name, allowance] = Kind(name, allowance, self._make_room)
+        return found
 
     def take(self, key: Key, allowance: Allowance, now: float) -> float:
-        """Take one request; return the seconds to wait, 0 if it is allowed.
+        """Take one request from the bucket of a name and a client, as `Kind.take` does."""
+        name, client = key
+        return self.of(name, allowance).take(client, now)
 
-        A refused request takes nothing.
+    def _make_room(self) -> None:
+        """Make room for one more young bucket."""
+        if self._young_size >= self._size_max:
+            self._young_size = 0
+            for kind in self._kinds.values():
+                kind.age()
+        self._young_size += 1
+
+
+class Kind:
+    """The buckets of one name and allowance, by client."""
+
+    __slots__ = (
+        "_burst_s",
+        "_cost_s",
+        "_make_room",
+        "_old",
+        "_slack_s",
+        "_young",
+        "allowance",
+        "name",
+    )
+
+    def __init__(self, name: str, allowance: Allowance, make_room: Callable[[], None]) -> None:
+        self.name = name
+        self.allowance = allowance
+        self._make_room = make_room
+        self._cost_s = 1 / allowance.per_s
+        self._burst_s = allowance.burst * self._cost_s
+        # Less than one request, and more than what floats lose.
+        self._slack_s = self._cost_s / 1000
+        self._young: dict[str, float] = {}
+        self._old: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def age(self) -> None:
+        """Begin another generation, and drop the one before the last."""
+        self._old, self._young = self._young, {}
+
+    def take(self, client: str, now: float, count: int = 1) -> float:
+        """Take requests; return the seconds to wait, 0 if they are allowed.
+
+        Requests that are refused take nothing.
         """
-        full_at = self._young.get(key)
+        full_at = self._young.get(client)
         if full_at is None:
-            full_at = self._old.get(key, now)
-            if len(self._young) >= self._size_max:
-                self._old, self._young = self._young, {}
-        cost_s = 1 / allowance.per_s
-        after = (max(now, full_at)) + cost_s
-        # The tolerance is less than one request, and more than what floats lose.
-        wait_s = after - now - allowance.burst * cost_s
-        if wait_s > cost_s / 1000:
-            self._young[key] = full_at
+            full_at = self._old.get(client, now)
+            self._make_room()
+        after = max(now, full_at) + count * self._cost_s
+        wait_s = after - now - self._burst_s
+        if wait_s > self._slack_s:
+            self._young[client] = full_at
             return wait_s
-        self._young[key] = after
+        self._young[client] = after
         return 0.0
+
+    def half_full_at(self, client: str) -> float:
+        """Return when the bucket of a client that has just taken is half full, or was."""
+        return self._young[client] - self._burst_s / 2

@@ -1,22 +1,33 @@
-"""The middleware that limits every request by its network, and the buckets of bearers."""
+"""The middleware that limits requests by their network, and the buckets of bearers."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from inventory.kit.doors.client import NETWORK, Clients
-from inventory.kit.limits.classes import ACCOUNT, CLASSES, FILES, LimitClass, class_of
+from inventory.kit.limits.classes import (
+    ACCOUNT,
+    CLASSES,
+    FILES,
+    SAFE_METHODS,
+    LimitClass,
+    class_of,
+)
 from inventory.kit.limits.fields import refused_fields
-from inventory.kit.limits.gcra import Allowance, Buckets
+from inventory.kit.limits.gcra import Buckets, Kind
 from inventory.kit.problem import TooManyRequests
 
 log = structlog.get_logger()
 
 # One warning a minute tells an operator as much as thousands.
 WARN_EVERY_S = 60.0
+# Allowances of this size are counted by samples. A bucket may then seem some percent emptier or
+# fuller than it is, until it is half full and every request counts.
+SAMPLED_FROM = 4_000
+SAMPLE = 8
 # A process has some hundred routes, each with at most a few methods.
 ROUTES_MAX = 4096
 
@@ -36,80 +47,142 @@ class Limits:
     ) -> None:
         self._clients = clients
         self._clock = clock
-        self._buckets = Buckets()
+        buckets = Buckets()
         self._factor = factor
-        self._allowances = {limit.name: limit.network.times(factor or 1.0) for limit in CLASSES}
+        self._networks = {
+            limit.name: _Limit(buckets.of(limit.name, limit.network.times(factor or 1.0)))
+            for limit in CLASSES
+        }
+        self._bearers = {
+            limit.name: buckets.of(f"{limit.name}-bearer", limit.bearer)
+            for limit in CLASSES
+            if limit.bearer is not None
+        }
+        self._accounts = buckets.of("account", ACCOUNT)
         self._classes: dict[web.AbstractRoute, LimitClass] = {}
         self._warned_at = float("-inf")
 
     def middleware(self) -> Middleware:
-        """Return the middleware. It raises `TooManyRequests`."""
-        networks, classes, take, clock = (
-            self._clients.network,
-            self._classes,
-            self._buckets.take,
-            self._clock,
-        )
-        allowances, has_limits = self._allowances, bool(self._factor)
+        """Return the middleware. It raises `TooManyRequests`.
+
+        Every request of the service passes it, so it makes no coroutine of its own. It knows a
+        route by what handles it: aiohttp wraps a handler in the inner middlewares once.
+        """
+        if not self._factor:
+            return _unlimited
+        network_of, clock = self._clients.network, self._clock
+        limits_of_reads: dict[Handler, _Limit] = {}
+        limits_of_others: dict[Handler, _Limit] = {}
 
         @web.middleware
-        async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
-            request[NETWORK] = network = networks(request)
-            if has_limits:
-                route = request.match_info.route
-                name = (classes.get(route) or self._of_route(route)).name
-                allowance = allowances[name]
-                wait_s = take((name, network), allowance, clock())
-                if wait_s:
-                    self._refuse(request, name, allowance, wait_s)
-            return await handler(request)
+        def limited(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
+            # One handler may serve reads and writes, which have allowances of their own.
+            known = limits_of_reads if request.method in SAFE_METHODS else limits_of_others
+            limit = known.get(handler) or self._limit_of(request, handler, known)
+            limit.passed += 1
+            if limit.passed >= limit.sample:
+                limit.passed = 0
+                request[NETWORK] = network = network_of(request)
+                if wait_s := limit.take(network, clock()):
+                    self._refuse(request, limit, wait_s)
+            return handler(request)
 
         return limited
 
+    def _limit_of(
+        self, request: web.Request, handler: Handler, known: "dict[Handler, _Limit]"
+    ) -> "_Limit":
+        """Return the network's limit for a request, and remember it for the others of its route."""
+        route = request.match_info.route
+        name = self._of_route(route).name
+        found = self._networks[name]
+        # A path that no route serves has another handler each time, which is not worth keeping.
+        if route.resource is not None and len(known) < ROUTES_MAX:
+            known[handler] = found
+        return found
+
     def _of_route(self, route: web.AbstractRoute) -> LimitClass:
-        """Return the class of a route, and remember it."""
+        """Return the class of a route, and remember it unless no resource is behind it."""
         known = self._classes.get(route)
         if known is not None:
             return known
         is_file = isinstance(route.resource, web.StaticResource)
         found = FILES if is_file else class_of(route.handler, route.method)
-        # A path that no route serves gets a new route object each time, which is not worth keeping.
         if route.resource is not None and len(self._classes) < ROUTES_MAX:
             self._classes[route] = found
         return found
 
     def spend_as_bearer(self, request: web.Request, bearer: str) -> None:
-        """Take a request from the bucket of a ticket or a session."""
-        limit = self._of_route(request.match_info.route)
-        if limit.bearer is not None:
-            self.spend(bearer, f"{limit.name}-bearer", limit.bearer)
+        """Take a request from the bucket of a ticket or a session; raises `TooManyRequests`."""
+        kind = self._bearers.get(self._of_route(request.match_info.route).name)
+        if kind is not None:
+            self._spend(bearer, kind)
 
-    def spend(self, key: str, name: str, allowance: Allowance) -> None:
-        """Take a request from a bearer's bucket; raises `TooManyRequests`."""
-        wait_s = self._buckets.take((name, key), allowance, self._clock())
+    def spend_as_account(self, account: str) -> None:
+        """Take a request from the bucket of an account or a key; raises `TooManyRequests`."""
+        self._spend(account, self._accounts)
+
+    def _spend(self, key: str, kind: Kind) -> None:
+        wait_s = kind.take(key, self._clock())
         if wait_s:
-            raise TooManyRequests(headers=refused_fields(name, allowance, wait_s))
+            raise TooManyRequests(headers=refused_fields(kind.name, kind.allowance, wait_s))
 
-    def _refuse(self, request: web.Request, name: str, allowance: Allowance, wait_s: float) -> None:
+    def _refuse(self, request: web.Request, limit: "_Limit", wait_s: float) -> None:
         now = self._clock()
         if now - self._warned_at >= WARN_EVERY_S:
             self._warned_at = now
             # All shoppers behind a proxy that is not trusted count as one.
             behind = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
             proxy = behind and not self._clients.trusts(request)
+            name = limit.kind.name
             log.warning("too_many_requests", limit=name, behind_proxy_not_trusted=proxy)
-        raise TooManyRequests(headers=refused_fields(name, allowance, wait_s))
+        raise TooManyRequests(headers=refused_fields(limit.kind.name, limit.kind.allowance, wait_s))
+
+
+@web.middleware
+def _unlimited(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
+    return handler(request)
+
+
+class _Limit:
+    """What networks may take of the routes of one class.
+
+    While no network is near a wide allowance, one request in `SAMPLE` is counted, as that many. To
+    know a network and its bucket costs a poll a twentieth, and a poll that is refused costs as
+    much as one that is answered. As soon as a bucket is less than half full, every request of the
+    class is counted, until that bucket has been half full again.
+    """
+
+    __slots__ = ("_exact_until", "_usual", "kind", "passed", "sample")
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self._usual = SAMPLE if kind.allowance.burst >= SAMPLED_FROM else 1
+        self._exact_until = float("-inf")
+        # One request in `sample` is counted, and `passed` have come since the last one was.
+        self.sample = self._usual
+        self.passed = 0
+
+    def take(self, network: str, now: float) -> float:
+        """Take the request that is counted; return the seconds to wait, 0 if it is allowed."""
+        wait_s = self.kind.take(network, now, self.sample)
+        if self._usual > 1:
+            half_full_at = self.kind.half_full_at(network)
+            if half_full_at > now:
+                self._exact_until = max(half_full_at, self._exact_until)
+            self.sample = 1 if now < self._exact_until else self._usual
+        return wait_s
 
 
 def spend_as_bearer(request: web.Request, bearer: str) -> None:
     """Take this request from the bucket of a ticket or a session; raises `TooManyRequests`."""
-    limits = request.config_dict.get(LIMITS)
+    limits = request.app.get(LIMITS)
     if limits is not None:
         limits.spend_as_bearer(request, bearer)
 
 
 def spend_as_account(request: web.Request, account: str) -> None:
     """Take this request from the bucket of an account or a key; raises `TooManyRequests`."""
-    limits = request.config_dict.get(LIMITS)
+    limits = request.app.get(LIMITS)
     if limits is not None:
-        limits.spend(account, "account", ACCOUNT)
+        limits.spend_as_account(account)

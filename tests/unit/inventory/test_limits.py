@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
+from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 from sources import ROOT
 
 from inventory.kit.doors.client import TRUSTED_PROXIES, Clients, asked_host, client_network
@@ -23,6 +24,7 @@ from inventory.kit.limits.classes import (
 )
 from inventory.kit.limits.gcra import Allowance, Buckets
 from inventory.kit.limits.limited import LIMITS, Limits, spend_as_account, spend_as_bearer
+from inventory.kit.problem import TooManyRequests
 from waitroom.admin.accounts.guard import ACCESS
 from waitroom.run.app import undriven_app
 from waitroom.run.settings import Settings
@@ -91,6 +93,42 @@ async def _limited(
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limited_module, "CLASSES", (*CLASSES, SMALL))
+
+
+WIDE = LimitClass(name="wide", network=Allowance(4_000, 1_000))
+
+
+async def test_a_wide_allowance_is_counted_by_samples_until_it_is_half_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limited_module, "CLASSES", (*CLASSES, WIDE))
+    clock = Clock()
+    limits = Limits(Clients(TrustedProxies()), clock=clock)
+    middleware = limits.middleware()
+    request = make_mocked_request("GET", "/", app=web.Application())
+    route = web.Application().router.add_get("/", limited_as(WIDE)(_here))
+    monkeypatch.setattr(request, "_match_info", UrlMappingMatchInfo({}, route))
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response()
+
+    async def passed() -> int:
+        """Ask until a request is refused; return how many were answered."""
+        for count in range(10_000):
+            try:
+                await middleware(request, answer)
+            except TooManyRequests:
+                return count
+        return 10_000
+
+    assert 3_980 <= await passed() <= 4_020, "the burst, but for what was passing meanwhile"
+    assert await passed() == 0, "each request is counted while the bucket is nearly empty"
+    clock.now += 1
+    assert await passed() == 1_000
+    clock.now += 3
+    assert await passed() == 3_000
+    clock.now += 100
+    assert 3_980 <= await passed() <= 4_020
 
 
 async def _here(request: web.Request) -> web.Response:
