@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +87,19 @@ class Server:
             rules.write("host all all 0.0.0.0/0 trust\nhost replication all 0.0.0.0/0 trust\n")
 
     def copy(self, primary: "Server") -> None:
-        """Make a standby of the primary."""
+        """Make a copy of the primary."""
         self._own(self.folder)
         source = f"host={primary.address} port={primary.port} user=postgres"
         self._tool(
-            *("pg_basebackup", "-D", str(self.folder), "-R", "-X", "stream", "-c", "fast"),
-            *("--no-sync", "-d", f"{source} application_name={STANDBY}"),
+            *("pg_basebackup", "-D", str(self.folder), "-X", "stream", "-c", "fast"),
+            *("--no-sync", "-d", source),
         )
+
+    def follow(self, address: str, port: int) -> None:
+        """Start as the standby of the server that is reached at an address."""
+        (self.folder / "standby.signal").touch()
+        where = f"host={address} port={port} user=postgres application_name={STANDBY}"
+        self.start({**SETTINGS, "primary_conninfo": where})
 
     def start(self, settings: Mapping[str, str] = SETTINGS) -> None:
         log = self.folder.with_suffix(".log")
@@ -192,16 +198,67 @@ class Server:
         )
 
 
+class Cable:
+    """Carries bytes to a server until it is cut: then all is silent, and what was sent is lost."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._carrying: set[asyncio.Task[None]] = set()
+        self._ends: list[asyncio.StreamWriter] = []
+        self._listening: asyncio.Server | None = None
+        self._is_cut = False
+
+    async def lay(self) -> int:
+        """Begin to carry; return the port at which the server is reached."""
+        self._listening = await asyncio.start_server(self._take, "127.0.0.1", 0)
+        port: int = self._listening.sockets[0].getsockname()[1]
+        return port
+
+    def cut(self) -> None:
+        self._is_cut = True
+        for task in self._carrying:
+            task.cancel()
+
+    def remove(self) -> None:
+        self.cut()
+        for end in self._ends:
+            end.close()
+        if self._listening is not None:
+            self._listening.close()
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._ends.append(writer)
+        if self._is_cut:
+            return
+        there = await asyncio.open_connection(self._server.address, self._server.port)
+        self._ends.append(there[1])
+        for source, to in ((reader, there[1]), (there[0], writer)):
+            self._carrying.add(asyncio.create_task(_carry(source, to)))
+
+
+async def _carry(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await source.read(65536):
+            to.write(data)
+            await to.drain()
+    to.close()
+
+
 class Replicated:
     """A primary, its synchronous standby, and the URL of both."""
 
-    def __init__(self, primary: Server, standby: Server) -> None:
+    def __init__(self, primary: Server, standby: Server, cable: Cable) -> None:
         self.primary, self.standby = primary, standby
+        self._cable = cable
 
     @property
     def url(self) -> str:
         hosts = f"{self.primary.where},{self.standby.where}"
         return f"postgresql://{OWNER}@{hosts}/waitroom?target_session_attrs=read-write"
+
+    def cut(self) -> None:
+        """Cut the standby off: nothing that is written from now on gets there."""
+        self._cable.cut()
 
     async def prepare(self) -> None:
         """Make role and database, and then wait with every commit for the standby."""
@@ -220,21 +277,26 @@ class Replicated:
         await eventually(in_step)
 
 
-@contextmanager
-def replicated(folder: Path, *servers: Server) -> Iterator[Replicated]:
-    """Start a primary and its standby; both stop with the context. `servers` are two of yours."""
-    place = Path(tempfile.mkdtemp(prefix="wr-pair-", dir=folder))
-    place.chmod(0o711)
+@asynccontextmanager
+async def replicated(*servers: Server) -> AsyncIterator[Replicated]:
+    """Start a primary and its synchronous standby, on two servers of yours if you like."""
+    # The user that PostgreSQL runs as has to get there.
+    place = Path(tempfile.mkdtemp(prefix="wr-pair-", dir="/tmp"))
+    place.chmod(0o711)  # noqa: ASYNC240 - it takes no time
     primary, standby = servers or (Server(place / "one"), Server(place / "two"))
+    cable = Cable(primary)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, place, ignore_errors=True)
+        stack.callback(cable.remove)
         primary.make()
         stack.callback(primary.stop)
         primary.start()
         standby.copy(primary)
         stack.callback(standby.stop)
-        standby.start()
-        yield Replicated(primary, standby)
+        standby.follow("127.0.0.1", await cable.lay())
+        made = Replicated(primary, standby, cable)
+        await made.prepare()
+        yield made
 
 
 async def fence(server: Server) -> None:

@@ -15,6 +15,7 @@ from waitroom.load.behaviour import Behaviour
 from waitroom.run.app import Service
 
 LOOK_EVERY_S = 0.2
+PACE = 0.1
 
 
 @dataclass(slots=True)
@@ -64,12 +65,15 @@ class HearingWire(PatientWire):
 
 
 class ToldCrowd(PatientCrowd):
-    """A crowd that comes back after each 503, and what it was told."""
+    """A crowd that comes back after each 503, and what it was told.
 
-    def __init__(self, url: str, *, shoppers: int, arrive_s: float, pace: float = 0.1) -> None:
+    All have arrived after `arrive_s`. They are ten times as quick as people.
+    """
+
+    def __init__(self, url: str, *, shoppers: int, arrive_s: float) -> None:
         behaviour = Behaviour(
             shoppers=shoppers,
-            arrive_s=arrive_s,
+            arrive_s=arrive_s / PACE,
             leave_share=0,
             no_show_share=0,
             late_share=0,
@@ -78,7 +82,7 @@ class ToldCrowd(PatientCrowd):
             second_unit_share=0,
             decline_share=0,
             double_click_share=0.1,
-            pace=pace,
+            pace=PACE,
         )
         super().__init__(url, "drop", behaviour)
         self.told = Told()

@@ -192,14 +192,10 @@ class Pool(_Pool):
         now = time.monotonic()
         if now >= self._renewed_at + SHOPPER_TIMEOUT_S:
             self._renewed_at = now
-            await self.leave()
-
-    async def leave(self) -> None:
-        """Let go of the server, and look anew for the one that takes writes."""
-        if self.servers is None:
-            await self.expire_connections()
-        else:
-            await self.servers.let_go()
+            if self.servers is None:
+                await self.expire_connections()
+            else:
+                await self.servers.let_go()
 
 
 async def _leave_as_it_is(_: "Connection") -> None:
@@ -273,7 +269,7 @@ async def borrow(pool: Pool) -> AsyncIterator[Connection]:
             raise Busy from error
         except asyncpg.ReadOnlySQLTransactionError:
             # A primary that another one replaced. It takes no write of ours any more.
-            await pool.leave()
+            await pool.renew()
             raise
         except TimeoutError as error:
             await pool.renew()

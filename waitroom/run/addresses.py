@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from inventory.kit.doors.origins import parse_host, parse_origin
 from inventory.kit.servers.hosts import hosts_of
+from waitroom.store.valkey.several import SEVERAL, read_several
 
 _PUBLIC_PATH = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 # Below one of these, a path of the service could not be told from one that has the path in front.
@@ -46,6 +47,20 @@ def check_postgres_url(setting: str, url: str) -> None:
             f"{setting} has target_session_attrs={asked[-1]}, and the service writes: "
             "say read-write, or leave it out"
         )
+
+
+def check_valkey_url(setting: str, url: str) -> None:
+    """Raise `ValueError` for an address at which there can be no Valkey."""
+    check_engine_url(setting, url, {"redis", "rediss", "unix", *SEVERAL})
+    scheme = url.partition("://")[0]
+    if scheme not in SEVERAL:
+        return
+    try:
+        several = read_several(url)
+    except ValueError as error:
+        raise ValueError(f"{setting}: {error}") from None
+    if several.by_sentinel and not several.service:
+        raise ValueError(f"{setting} has to name a service after its sentinels, as in /mymaster")
 
 
 def listening_host(text: str) -> str:

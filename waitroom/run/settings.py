@@ -19,8 +19,8 @@ from inventory.kit.doors.texts import Name
 from waitroom.desk.proving.provider import check_provider
 from waitroom.outgoing.mail.relay import parse_sender
 from waitroom.run.addresses import (
-    check_engine_url,
     check_postgres_url,
+    check_valkey_url,
     listening_host,
     public_address,
 )
@@ -163,7 +163,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             if url != EMBEDDED:
                 check_postgres_url(name, url)
         if self.valkey_url != EMBEDDED:
-            check_engine_url("valkey_url", self.valkey_url, {"redis", "rediss", "unix"})
+            check_valkey_url("valkey_url", self.valkey_url)
 
     @property
     def ports(self) -> list[int]:

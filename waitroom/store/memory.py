@@ -10,16 +10,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from importlib import resources
 from typing import Any, TypeVar, cast
 
-import redis.asyncio as redis
 import structlog
 from prometheus_client import Counter
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from inventory.kit.limits.fields import refused_fields
 from inventory.kit.limits.gcra import Allowance, Buckets
 from inventory.kit.problem import TooManyRequests
+from waitroom.store.valkey.client import open_client
 
 log = structlog.get_logger()
 
@@ -28,9 +26,7 @@ AWAY = Counter(
     "Failures of Valkey, each of which leaves it alone for a moment.",
 )
 
-TIMEOUT_S = 1.0
 PAUSE_S = 1.0
-CONNECTIONS_MAX = 16
 # While a leader is there a document is replaced each second. After PostgreSQL was brought back from
 # an older copy, `waitroom restored` reads in it how far the numbers had come.
 STATE_TTL_S = 86_400
@@ -44,25 +40,15 @@ def _script(name: str) -> str:
 
 class Memory:
     def __init__(self, url: str) -> None:
-        self._client = redis.Redis(
-            connection_pool=redis.BlockingConnectionPool.from_url(
-                url,
-                max_connections=CONNECTIONS_MAX,
-                timeout=TIMEOUT_S,
-                socket_timeout=TIMEOUT_S,
-                socket_connect_timeout=TIMEOUT_S,
-                # A command whose reply was lost is not sent again behind our back.
-                retry=Retry(NoBackoff(), 0),
-            )
-        )
+        opened = open_client(url)
+        self._client, self._close = opened.client, opened.close
         self._publish = self._client.register_script(_script("publish_state.lua"))
         self._allow = self._client.register_script(_script("allow.lua"))
         self._away_until = 0.0
         self._buckets = Buckets()
 
     async def close(self) -> None:
-        await self._client.aclose()
-        await self._client.connection_pool.disconnect()
+        await self._close()
 
     async def _ask(self, call: Callable[[], Awaitable[Answer]], otherwise: Answer) -> Answer:
         if time.monotonic() < self._away_until:

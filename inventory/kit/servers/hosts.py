@@ -1,4 +1,4 @@
-"""The hosts that a URL of PostgreSQL names. Pure."""
+"""The hosts that a URL of an engine names. Pure."""
 
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -17,10 +17,11 @@ class Host:
         return f"[{self.name}]:{self.port}" if ":" in self.name else f"{self.name}:{self.port}"
 
 
-def hosts_of(url: str) -> list[Host]:
+def hosts_of(url: str, *, usual_port: int = PORT) -> list[Host]:
     """Return the hosts of a URL as libpq reads it, in its order; none where it names none.
 
-    Raises `ValueError` where hosts and ports do not go together.
+    `usual_port` is that of a host without one. Raises `ValueError` where hosts and ports do not go
+    together.
     """
     # `urlsplit` alone would take the brackets of one address for those of all.
     rest = url.partition("://")[2]
@@ -28,7 +29,7 @@ def hosts_of(url: str) -> list[Host]:
     query = parse_qs(urlsplit(f"//h?{rest.partition('?')[2]}").query)
     listed = authority or query.get("host", [""])[-1]
     names = [name for name in listed.split(",") if name]
-    ports = [int(port or PORT) for port in query.get("port", [""])[-1].split(",")]
+    ports = [int(port or usual_port) for port in query.get("port", [""])[-1].split(",")]
     if len(ports) not in {1, len(names)} and names:
         raise ValueError("a URL has one port, or one for each host")
     found = [_split(name) for name in names]
