@@ -4,7 +4,7 @@ import asyncio
 
 from attackers import Attackers, Strength
 from programs import Site, all_know
-from support import open_room
+from support import authorization, execute, open_room
 
 from waitroom.load.behaviour import Behaviour
 from waitroom.load.crowd import Crowd
@@ -16,8 +16,9 @@ HONEST_CROWD = Behaviour(
     want_share=1, pay_share=1, decline_share=0, double_click_share=0,
 )  # fmt: skip
 STRENGTH = Strength(joins=20, denial=12, stuffed=2, snipers=1, testers=2)
-# A fifth of ninety units, and two for each session.
-MOST = 18 + 2 * STRENGTH.denial
+STRENGTH_OF_NONE = Strength(joins=0, denial=0, stuffed=0, snipers=0, testers=0)
+# The units of one order, and two for each session.
+MOST = 10 + 2 * STRENGTH.denial
 
 
 async def test_honest_shoppers_buy_beside_five_attackers(service: Service, site: Site) -> None:
@@ -34,3 +35,35 @@ async def test_honest_shoppers_buy_beside_five_attackers(service: Service, site:
     assert 0 < denial.held_most <= MOST
     assert denial.units == attackers.bots["card testing"].units == 0
     assert denial.refused["limit_reached"] == 0
+
+
+async def test_a_shopper_of_a_network_that_is_full_is_told_when_to_come_again(
+    service: Service, site: Site
+) -> None:
+    await open_room(service, skus={"mug": 90}, policy="rate")
+    await all_know(site.url)
+    attackers = Attackers(site.url, "drop", ["mug"], STRENGTH_OF_NONE)
+    bot = attackers.bots["denial of inventory"]
+    tickets = [await bot.join() for _ in range(3)]
+    claims = f"{site.url}/rooms/drop/claims"
+    try:
+        first, _ = await bot.ask("POST", "/rooms/drop/claims", token=str(tickets[0]))
+        await execute(
+            service,
+            """INSERT INTO room_network (room_id, network, since, unpaid)
+               SELECT room_id, network, clock_timestamp(), 40 FROM admission
+               WHERE state = 'claimed'""",
+        )
+        second, _ = await bot.ask("POST", "/rooms/drop/claims", token=str(tickets[1]))
+        headers = {"X-Forwarded-For": bot.address, **authorization(str(tickets[2]))}
+        async with bot.http.post(claims, headers=headers) as answer:
+            said, again = await answer.json(), answer.headers["Retry-After"]
+        headers["X-Forwarded-For"] = "198.51.100.7"
+        async with bot.http.post(claims, headers=headers) as answer:
+            elsewhere = answer.status
+    finally:
+        await attackers.stop()
+
+    assert (first, second, elsewhere) == (201, 201, 201)
+    assert (said["status"], said["code"], again) == (409, "network_full", "15")
+    assert "your internet connection" in said["detail"]
