@@ -116,8 +116,8 @@ chaos: $(READY) ## Let faults of some fifty kinds happen to running sales, and w
 attackers: $(READY) ## Sell to honest shoppers alone and beside five attackers, and compare
 	$(BIN)/python tools/attackers.py --shoppers 300 --units 180 --arrive-s 30 --limit-s 400 --places 20
 
-mutants: $(READY) ## Plant known mistakes one by one and see that the tests notice
-	$(BIN)/python tools/mutants/run.py
+mutants: $(READY) ## Plant known mistakes one by one and see that the tests notice; ONLY=simulation lets sales find theirs
+	$(BIN)/python tools/mutants/run.py $(if $(ONLY),--$(ONLY))
 
 languages: $(READY) ## Bring the catalogues of the languages up to date with the code
 	$(BIN)/python tools/languages.py

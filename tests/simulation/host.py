@@ -15,13 +15,12 @@ from simulation.clockwork import Clockwork, Process, context_of
 from simulation.gateway import Gateway, GatewayClient
 from simulation.network import Link, Reply, Weather, later
 from simulation.postgres import Postgres, SimulatedPool
-from simulation.valkey import SimulatedMemory, Valkey
+from simulation.valkey import Valkey, memory_on
 from waitroom.run.service import Service, build_service
 
 WEB, CONTROLLER, SWEEPER = "web", "controller", "sweeper"
 # The sweeps that a simulated sale needs; no others have anything to do in it.
 SWEEPS = ("holds", "admissions", "payments")
-CONNECTIONS = 6
 # What one network may ask of one worker.
 ALLOWANCE = Allowance(burst=20, per_s=5.0)
 SWEEP_EVERY_S = 2.0
@@ -46,9 +45,10 @@ class Host:
         valkey: Valkey,
         company: Gateway,
         weather: Weather,
+        connections: int,
     ) -> None:
         self.loop, self.name, self.roles = loop, name, roles
-        self._dice, self._weather = dice, weather
+        self._dice, self._weather, self._connections = dice, weather, connections
         self._postgres, self._valkey, self._company = postgres, valkey, company
         self.clients: list[GatewayClient] = []
         self._open: dict[Reply, None] = {}
@@ -78,7 +78,7 @@ class Host:
         return Link(self.loop, self._dice, self._weather)
 
     async def _main(self) -> None:
-        pool = SimulatedPool(self._postgres, self._link(), size=CONNECTIONS)
+        pool = SimulatedPool(self._postgres, self._link(), size=self._connections)
         beats = SimulatedPool(self._postgres, self._link(), size=1)
         gateway = GatewayClient(self._company, self._link(), [pool])
         self.clients.append(gateway)
@@ -87,7 +87,7 @@ class Host:
             SECRETS,
             self.roles,
             pool,
-            SimulatedMemory(self._valkey, self._link()),
+            memory_on(self._valkey, self._link()),
             audit_pool=beats,
             beat_pool=beats,
             gateway=gateway,

@@ -10,8 +10,6 @@ from simulation.gateway import APPROVE, DECLINE, REFUSE_CAPTURE
 # Faults end after this (s).
 TROUBLE_S = 12.0
 RULES = {"claim_window_s": 90, "session_s": 300, "hold_s": 120, "payment_window_s": 120}
-# Acts at the gateway at once, in one process.
-ACTS_AT_ONCE = 32
 
 BASKETS = ([("mug", 1)], [("mug", 1)], [("vase", 1)], [("mug", 1), ("mug", 1)], [("mug", 2)])
 TOKENS = (APPROVE, APPROVE, APPROVE, DECLINE, REFUSE_CAPTURE)
@@ -43,7 +41,8 @@ class Plan:
     weather: float = 0.0
     # The bounds of the time that the gateway takes for an answer (s).
     answers_s: tuple[float, float] = (0.0, 0.5)
-    acts_at_once: int = ACTS_AT_ONCE
+    # To PostgreSQL, of each process.
+    connections: int = 6
     # The web workers that shoppers are led to.
     workers: int = 2
 
@@ -85,7 +84,7 @@ def _trouble(dice: random.Random) -> tuple[str, Any]:
 
 def apart(dice: random.Random) -> Plan:
     """Two rooms: in one of them all rows are locked for a while, in the midst of payments."""
-    plan = Plan(kind="apart")
+    plan = Plan(kind="apart", connections=4, workers=1)
     for room, sku in (("drop", "mug"), ("gala", "seat")):
         plan.rooms[room] = {"seats_max": 50}
         plan.stock[room] = {sku: 60}
@@ -99,24 +98,6 @@ def apart(dice: random.Random) -> Plan:
                 "chooses_s": dice.uniform(0.0, 6.0) if stuck else 0.0,
                 "network": f"10.0.1.{number}",
                 "basket": [("mug" if stuck else "seat", 1)],
-            }
-        )
-    return plan
-
-
-def rush(dice: random.Random) -> Plan:
-    """Payments at a gateway that is slow and answers each in time; they wait for their turns."""
-    plan = Plan(kind="rush", answers_s=(18.0, 28.5), acts_at_once=3, workers=1)
-    plan.rooms["drop"] = {"seats_max": 50, "payment_window_s": 600, "session_s": 900}
-    plan.stock["drop"] = {"mug": 50}
-    for number in range(5):
-        early = number < 3
-        plan.shoppers.append(
-            {
-                "room": "drop",
-                "arrives_s": dice.uniform(0.0, 1.0) if early else dice.uniform(14.0, 22.0),
-                "network": f"10.0.2.{number}",
-                "basket": [("mug", 1)],
             }
         )
     return plan
@@ -176,9 +157,8 @@ def hasty(dice: random.Random) -> Plan:
 # Each kind of sale, and how many of a hundred seeds play it.
 KINDS: dict[Callable[[random.Random], Plan], int] = {
     storm: 80,
-    apart: 4,
-    rush: 2,
-    stream: 3,
+    apart: 5,
+    stream: 4,
     farm: 6,
     hasty: 5,
 }

@@ -10,7 +10,6 @@ from unittest import mock
 
 import structlog
 
-from checkout.gateway import gateway
 from simulation.books import Books
 from simulation.clockwork import START_S, Clockwork, clockwork
 from simulation.gateway import Gateway
@@ -104,6 +103,7 @@ class Sale:
                 valkey=self.valkey,
                 company=self.company,
                 weather=self.weather,
+                connections=plan.connections,
             )
             self.hosts.append(host)
             host.start()
@@ -162,10 +162,8 @@ def play(seed: int, *, trace: bool = False) -> Sale:
     with quiet(), unlearned(), clockwork(seed) as (loop, dice):
         plan = plan_of(dice)
         sale = Sale(loop, dice, plan, trace=trace)
-        at_once = mock.patch.object(gateway, "ACTS_AT_ONCE_MAX", plan.acts_at_once)
         try:
-            with at_once:
-                loop.run_until_complete(sale.play())
+            loop.run_until_complete(sale.play())
         except BaseException as error:
             error.sale = sale  # type: ignore[attr-defined]
             raise

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 from redis.exceptions import ConnectionError as Refused
 from redis.exceptions import TimeoutError as NoReply
@@ -10,7 +12,9 @@ from redis.exceptions import TimeoutError as NoReply
 from inventory.kit.limits.gcra import Allowance, Buckets
 from simulation.clockwork import Clockwork
 from simulation.network import Cut, Link, Reply
-from waitroom.store.memory import TIMEOUT_S, Memory
+from waitroom.store import memory
+from waitroom.store.memory import Memory
+from waitroom.store.valkey.client import TIMEOUT_S
 
 
 class Valkey:
@@ -52,7 +56,7 @@ class Valkey:
     def expire(self, key: str, seconds: int) -> int:
         return 1
 
-    def publish_state(self, key: str, version: int, body: bytes) -> int:
+    def publish_state(self, key: str, version: int, body: bytes, _ttl_s: int) -> int:
         kept = self.hashes.setdefault(key, {})
         if kept.get("version", 0) < version:
             kept.update(version=version, body=body)
@@ -100,21 +104,30 @@ class Client:
     def pipeline(self, *, transaction: bool) -> Pipeline:
         return Pipeline(self)
 
+    def register_script(self, text: str) -> Callable[..., Any]:
+        """Return a script's contract in Python: of the document's script, or of the limits'."""
+        name = "publish_state" if "ARGV[2] the document" in text else "allow"
 
-class SimulatedMemory(Memory):
-    """The real `Memory` on a simulated client."""
+        async def run(keys: list[str], args: list[Any]) -> Any:
+            return await self.ask(lambda server: getattr(server, name)(*keys, *args))
 
-    def __init__(self, server: Valkey, link: Link) -> None:
-        client = Client(server, link)
-        self._client: Any = client
-        self._away_until = 0.0
-        self._buckets = Buckets()
+        return run
 
-        async def publish(keys: list[str], args: list[Any]) -> Any:
-            return await client.ask(lambda valkey: valkey.publish_state(keys[0], *args[:2]))
+    async def close(self) -> None:
+        """Nothing is kept open."""
 
-        async def allow(keys: list[str], args: list[Any]) -> Any:
-            return await client.ask(lambda valkey: valkey.allow(keys[0], *args))
 
-        self._publish: Any = publish
-        self._allow: Any = allow
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What `open_client` returns."""
+
+    client: Client
+    close: Callable[[], Any]
+
+
+def memory_on(server: Valkey, link: Link) -> Memory:
+    """Return the real `Memory` on a simulated client."""
+    client = Client(server, link)
+    opened = Opened(client, client.close)
+    with mock.patch.object(memory, "open_client", return_value=opened):
+        return Memory("redis://nowhere")

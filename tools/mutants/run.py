@@ -1,11 +1,13 @@
 """Plant known mistakes in a copy of the project, one by one, and see that the tests notice.
 
-    python tools/mutants/run.py [--only 7] [--table]
+    python tools/mutants/run.py [--only 7] [--simulation] [--table]
 
 A mistake is a patch in this folder; above the patch stand its number in docs/mistakes.md, what it
 does, and the tests that have to notice. As the project stands these tests must pass, with the
 mistake planted at least one must fail. A run that breaks otherwise (a migration that cannot be
-read, a test that cannot start) does not count as noticed. `--table` prints the table for the docs.
+read, a test that cannot start) does not count as noticed. `--simulation` takes the mistakes whose
+head says that simulated sales find them, and runs nothing but those sales. `--table` prints the
+table for the docs.
 """
 
 import re
@@ -14,12 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 ROOT = Path(__file__).parents[2]
+SALES = "tests/unit/simulation/test_sales.py::test_every_sale_keeps_its_promises"
 FAILED = re.compile(r"\d+ failed")
 BROKEN = re.compile(r"\d+ errors?\b")
 
@@ -31,11 +34,13 @@ class Mistake:
     number: the mistake's number in docs/mistakes.md.
     what: the mistake in a few words.
     tests: the tests that have to notice it.
+    simulated: whether simulated sales notice it, without any other test.
     """
 
     number: int
     what: str
     tests: tuple[str, ...]
+    simulated: bool
     patch: Path
 
 
@@ -45,7 +50,13 @@ def read_mistake(patch: Path) -> Mistake:
     said = [line.partition(": ")[::2] for line in head.splitlines() if line]
     values = dict(said)
     tests = tuple(value for name, value in said if name == "test")
-    return Mistake(number=int(values["number"]), what=values["what"], tests=tests, patch=patch)
+    return Mistake(
+        number=int(values["number"]),
+        what=values["what"],
+        tests=tests,
+        simulated="simulation" in values,
+        patch=patch,
+    )
 
 
 def copy_project(to: Path) -> None:
@@ -93,14 +104,18 @@ def verdict_on(folder: Path, mistake: Mistake) -> str:
 
 @click.command()
 @click.option("--only", type=int, multiple=True, help="These mistakes alone, by number.")
+@click.option("--simulation", is_flag=True, help="Those that simulated sales find, by these alone.")
 @click.option("--table", is_flag=True, help="Print the table for docs/mistakes.md and run nothing.")
-def main(only: tuple[int, ...], table: bool) -> None:  # noqa: FBT001 - a flag
+def main(only: tuple[int, ...], simulation: bool, table: bool) -> None:  # noqa: FBT001 - flags
     """Plant each mistake and expect the tests to fail."""
     found = [read_mistake(patch) for patch in sorted(Path(__file__).parent.glob("*.patch"))]
     chosen = [mistake for mistake in found if not only or mistake.number in only]
+    if simulation:
+        chosen = [replace(one, tests=(SALES,)) for one in chosen if one.simulated]
     if table:
         for mistake in chosen:
             tests = ", ".join(f"`{test.rsplit('/', 1)[-1]}`" for test in mistake.tests)
+            tests += ", simulated sales" if mistake.simulated else ""
             click.echo(f"| {mistake.number} | {mistake.what} | {tests} |")
         return
     with tempfile.TemporaryDirectory() as name:
