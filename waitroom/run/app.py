@@ -42,6 +42,7 @@ from waitroom.run.settings import Secrets, Settings
 from waitroom.run.way_in import Probe
 from waitroom.store.memory import Memory
 from waitroom.web.gate.check_api import CHECK_ROUTES
+from waitroom.web.ops import Engines, OpsApi
 
 log = structlog.get_logger()
 
@@ -272,6 +273,23 @@ def make_app(service: Service) -> web.Application:
     app[OPENAPI] = OpenApi(routes, access=guard.access, pages=service.pages)
     app.add_routes([*routes, *app[OPENAPI].routes()])
     app.router.add_static("/static/pictures", static_folder() / "pictures")
+    return app
+
+
+def make_ops_app(service: Service) -> web.Application:
+    """Return what a process without shoppers answers at the operators' port: health and metrics."""
+    app = web.Application(middlewares=[rim], client_max_size=BODY_BYTES_MAX)
+    app[PROCESS] = service
+    app[SAFE_HEADERS] = SafeHeaders(secure=service.settings.secure)
+    app.on_response_prepare.append(app[SAFE_HEADERS].put)
+    ops = OpsApi(
+        service,
+        engines=Engines(pool=service.pool, memory=service.memory),
+        board=None,
+        as_role=None,
+        admin_port=service.settings.admin_port,
+    )
+    app.add_routes(ops.routes())
     return app
 
 

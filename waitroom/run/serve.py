@@ -9,7 +9,7 @@ from contextlib import suppress
 import structlog
 import uvloop
 
-from waitroom.run.app import OPENAPI, let_go_if_away, make_app, open_service
+from waitroom.run.app import OPENAPI, let_go_if_away, make_app, make_ops_app, open_service
 from waitroom.run.listening.descriptors import (
     Bounds,
     bounds_within,
@@ -19,6 +19,7 @@ from waitroom.run.listening.descriptors import (
 from waitroom.run.listening.front import Front
 from waitroom.run.processes.exits import BROKEN, DONE
 from waitroom.run.processes.heartbeat import Heartbeat
+from waitroom.run.service import Service
 from waitroom.run.settings import Secrets, Settings
 
 log = structlog.get_logger()
@@ -40,17 +41,12 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
     heartbeat = Heartbeat()
     beating = asyncio.create_task(heartbeat.run(), name="heartbeat")
     async with open_service(settings, secrets, roles=roles) as service:
-        front = None
+        front = await _open_front(service, heartbeat)
         if "web" in roles:
-            app = make_app(service)
-            # Made before the first request, since it takes longer than any request may. On a busy
-            # machine it would keep the loop from beating until the process is taken for frozen.
-            await asyncio.to_thread(app[OPENAPI].document_json)
-            front = Front(app, bounds=_bounds(settings), proxies=settings.proxies)
-            await front.open(settings.host, settings.ports, heartbeat)
             service.serving.begin()
         calm_the_collector()
-        log.info("serving", roles=sorted(roles), port=settings.port if front else None)
+        ports = ports_of(settings, roles)
+        log.info("serving", roles=sorted(roles), port=ports[0] if ports else None)
         await _until(told, service.failed)
         service.draining = True
         service.serving.end()
@@ -64,6 +60,35 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
         log.info("stopped", roles=sorted(roles))
     beating.cancel()
     return BROKEN if service.failed.is_set() else DONE
+
+
+def ports_of(settings: Settings, roles: frozenset[str]) -> list[int]:
+    """Return the ports at which a process listens.
+
+    One without shoppers answers for its health and metrics at the operators' port, unless a
+    supervisor's web processes do it for all.
+    """
+    if "web" in roles:
+        return settings.ports
+    beside_web = "WAITROOM_SUPERVISOR" in os.environ
+    return [settings.admin_port] if settings.admin_port and not beside_web else []
+
+
+async def _open_front(service: Service, heartbeat: Heartbeat) -> Front | None:
+    settings = service.settings
+    ports = ports_of(settings, service.roles)
+    if not ports:
+        return None
+    if "web" in service.roles:
+        app = make_app(service)
+        # Made before the first request, since it takes longer than any request may. On a busy
+        # machine it would keep the loop from beating until the process is taken for frozen.
+        await asyncio.to_thread(app[OPENAPI].document_json)
+    else:
+        app = make_ops_app(service)
+    front = Front(app, bounds=_bounds(settings), proxies=settings.proxies)
+    await front.open(settings.host, ports, heartbeat)
+    return front
 
 
 def _bounds(settings: Settings) -> Bounds:

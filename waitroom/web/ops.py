@@ -65,7 +65,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 class OpsApi:
     """`as_role` lets only operators of a role call a handler, and programs with its scope.
 
-    `admin_port` is the port that operators have to themselves, 0 for none.
+    `admin_port` is the port that operators have to themselves, 0 for none. A process that serves no
+    shoppers listens there alone: it has no `board`, and no `as_role`.
     """
 
     def __init__(
@@ -73,15 +74,17 @@ class OpsApi:
         process: Process,
         *,
         engines: Engines,
-        board: Board,
-        as_role: Callable[..., Any],
+        board: Board | None,
+        as_role: Callable[..., Any] | None,
         admin_port: int,
     ) -> None:
         self._admin_port = admin_port
         self._process = process
         self._engines = engines
         self._board = board
-        self._metrics_for_operators = as_role("viewer", self._metrics, scope="figures")
+        self._metrics_for_operators = (
+            self._metrics if as_role is None else as_role("viewer", self._metrics, scope="figures")
+        )
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -106,7 +109,8 @@ class OpsApi:
             raise NotReady("This process is stopping.")
         async with connection(self._engines.pool) as borrowed:
             await borrowed.fetchval("SELECT 1")
-        if time.monotonic() - self._board.synced_at > BOARD_STALE_S:
+        board = self._board
+        if board is not None and time.monotonic() - board.synced_at > BOARD_STALE_S:
             raise NotReady("This process has not heard of its rooms for a while.")
         # Without Valkey the service goes on; it only remembers less.
         valkey: Literal["ok", "away"] = "ok" if await self._engines.memory.alive() else "away"

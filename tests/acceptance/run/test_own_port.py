@@ -6,10 +6,12 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
-from waitroom.run.app import Service, make_app
+from waitroom.run.app import Service, make_app, make_ops_app
 from waitroom.run.processes.ports import bind_shared
-from waitroom.run.settings import SettingsError, load_settings
+from waitroom.run.serve import ports_of
+from waitroom.run.settings import Settings, SettingsError, load_settings
 
 HIDDEN = ("/admin", "/admin/login", "/%61dmin/login", "//admin/login", "/metrics", "/metrics/")
 
@@ -41,6 +43,35 @@ async def test_screens_and_metrics_answer_at_their_own_port_alone(
     assert (health[0], login[0], metrics[0]) == (200, 200, 200)
     assert "waitroom_request_seconds" in metrics[1]
     assert screens[0] == 401
+
+
+async def test_a_process_without_shoppers_tells_its_health_and_metrics_there(
+    services: Callable[..., Awaitable[Service]],
+) -> None:
+    service = await services(admin_port=9001)
+    async with TestClient(TestServer(make_ops_app(service))) as client:
+        told = {path: await client.get(path) for path in ("/healthz", "/readyz", "/metrics")}
+        screens = await client.get("/admin")
+        service.draining = True
+        stopping = await client.get("/readyz")
+        metrics = await told["/metrics"].text()
+
+    assert [answer.status for answer in told.values()] == [200, 200, 200]
+    assert "waitroom_leading" in metrics
+    assert (screens.status, stopping.status) == (404, 503)
+
+
+def test_web_processes_tell_the_metrics_of_all_that_their_supervisor_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = Settings(admin_port=9001)
+    alone = ports_of(settings, frozenset({"controller", "sweeper"}))
+    monkeypatch.setenv("WAITROOM_SUPERVISOR", "1")
+    beside_web = ports_of(settings, frozenset({"controller", "sweeper"}))
+
+    assert (alone, beside_web) == ([9001], [])
+    assert ports_of(settings, frozenset({"web"})) == [8080, 9001]
+    assert ports_of(Settings(), frozenset({"controller"})) == []
 
 
 def test_the_port_of_operators_is_another_one() -> None:
