@@ -23,6 +23,7 @@ _MODULES = {
     "key": "waitroom.cli.accounts.keys",
     "catalogue": "waitroom.cli.catalogue",
     "verify": "waitroom.cli.verify",
+    "doctor": "waitroom.cli.checks.doctor",
     "rehearse": "waitroom.cli.rehearse",
     "load": "waitroom.cli.remote.load",
     "mcp": "waitroom.cli.remote.assistant",

@@ -237,6 +237,7 @@ def make_app(service: Service) -> web.Application:
     """Return the web application of a service; every lifetime is the service's, not the app's."""
     settings = service.settings
     clients = Clients(settings.proxies)
+    service.key_report.forwarder = clients.forwarder
     limits = Limits(clients, factor=settings.limits_factor)
     middlewares: list[Middleware] = [rim, limits.middleware(), _one_address]
     if settings.admin_port:

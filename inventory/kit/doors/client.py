@@ -1,5 +1,6 @@
 """The client that a request came from: its address, its token, and the host that it asked."""
 
+from collections import Counter
 from functools import lru_cache
 from ipaddress import IPv4Network
 from socket import AF_INET, inet_pton
@@ -22,6 +23,9 @@ CLIENTS_KEPT_MAX = 16_384
 KEPT_LENGTH_MAX = 128
 # The length of the prefix of an IPv4 network that is one host.
 HOST_V4 = 32
+# A proxy that the settings do not name is noticed by looking at every few requests.
+SAMPLED_EVERY = 8
+SAMPLES_MIN, SAMPLES_MAX = 4, 1024
 # The network of clients of which a proxy on this machine tells no address (RFC 7239, section 6.2).
 UNTOLD = "unknown"
 
@@ -38,6 +42,10 @@ class Clients:
 
     def __init__(self, proxies: TrustedProxies) -> None:
         self._proxies = proxies
+        # Every few of the requests that no trusted proxy brought: the peer, if it names another
+        # client in a header, else "".
+        self._strangers = 0
+        self._sampled: list[str] = []
         self._kept = lru_cache(CLIENTS_KEPT_MAX)(self._read)
         self._direct = lru_cache(CLIENTS_KEPT_MAX)(self._read_peer)
         trusted_v4 = [one for one in proxies.networks if isinstance(one, IPv4Network)]
@@ -56,12 +64,30 @@ class Clients:
         peer = peername[0] if isinstance(peername, tuple) else request.remote or ""
         direct = self._direct(peer)
         if direct is not None:
+            self._strangers += 1
+            if not self._strangers % SAMPLED_EVERY:
+                self._sample(peer, forwards=_X_FORWARDED_FOR in request.headers)
             return direct
         headers = request.headers
         listed = headers.getall(_X_FORWARDED_FOR, ())
         if len(listed) != 1 or len(listed[0]) > KEPT_LENGTH_MAX or _FORWARDED in headers:
             return self._read(peer, tuple(listed), tuple(headers.getall(_FORWARDED, ())))
         return self._lone_v4(listed[0]) or self._kept(peer, tuple(listed), ())
+
+    def _sample(self, peer: str, *, forwards: bool) -> None:
+        if len(self._sampled) >= SAMPLES_MAX:
+            self._sampled.clear()
+        self._sampled.append(peer if forwards else "")
+
+    def forwarder(self) -> str:
+        """Return the peer that names clients without being trusted in most requests, "" for none.
+
+        Any client may send the header by itself; a proxy sends it with every request.
+        """
+        if len(self._sampled) < SAMPLES_MIN:
+            return ""
+        peer, times = Counter(self._sampled).most_common(1)[0]
+        return peer if times > len(self._sampled) / 2 else ""
 
     def _lone_v4(self, entry: str) -> str:
         """Return the IPv4 address that an entry is, "" for anything else and for a trusted proxy's.

@@ -44,7 +44,13 @@ NAMED_IN_CODE = re.compile(r"`(\w+_\w+)(?:\(\))?`")
 # variables of tests, and a ratio whose name the benchmark puts together.
 FOREIGN = {
     # PostgreSQL's own.
-    *("pg_cancel_backend", "pg_promote", "synchronous_commit", "synchronous_standby_names"),
+    *(
+        "pg_cancel_backend",
+        "pg_promote",
+        "pg_monitor",
+        "synchronous_commit",
+        "synchronous_standby_names",
+    ),
     *("target_session_attrs", "SyncRep"),
     *("CONTRACT_SEED", "CONTRACT_EXAMPLES"),
     *("access_token", "service_role", "MUG_01"),

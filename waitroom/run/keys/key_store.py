@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from os import getpid
 from uuid import UUID
 
@@ -53,12 +53,20 @@ class SigningKeys:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def report(self, process: UUID, keys: Sequence[bytes]) -> list[Process]:
-        """Say which keys a process has; return the others that it cannot share tokens with."""
+    async def report(
+        self, process: UUID, keys: Sequence[bytes], *, forwarder: str = ""
+    ) -> list[Process]:
+        """Say which keys a process has; return the others that it cannot share tokens with.
+
+        The time of its machine is told too, and the `forwarder`: a proxy that is not trusted and
+        brings most of its requests.
+        """
         ids = [shown_id(key) for key in keys]
         values = (process, socket.gethostname(), getpid(), ids)
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(SQL["report_keys"], *values)
+            around = (process, datetime.now(UTC), forwarder or None)
+            await borrowed.execute(SQL["report_surroundings"], *around)
         return [Process(host=row["host"], pid=row["pid"]) for row in rows]
 
     async def end_report(self, process: UUID) -> None:

@@ -1,6 +1,9 @@
 -- name: report_keys
 SELECT host, pid FROM report_keys($1, $2, $3, $4)
 
+-- name: report_surroundings
+SELECT report_surroundings($1, $2, $3)
+
 -- name: end_report
 DELETE FROM process_keys WHERE process = $1
 

@@ -1,7 +1,7 @@
 """A process's report of the signing keys that it has, and its notice of others with other keys."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -30,6 +30,8 @@ class KeyReport:
         self._keys = keys
         self._process = process
         self._strangers: list[str] = []
+        # Returns the proxy that is not trusted and brings most requests, "" for none.
+        self.forwarder: Callable[[], str] = str
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Report until `stopping` is set, and take the report back."""
@@ -40,7 +42,11 @@ class KeyReport:
 
     async def report(self) -> float:
         """Report once; return the seconds until the next report."""
-        strangers = sorted(map(str, await self._store.report(self._process, self._keys)))
+        strangers = sorted(
+            map(
+                str, await self._store.report(self._process, self._keys, forwarder=self.forwarder())
+            )
+        )
         if strangers and strangers != self._strangers:
             log.error("keys_differ", others=strangers)
         self._strangers = strangers

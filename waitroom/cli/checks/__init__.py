@@ -1,0 +1,1 @@
+"""Commands that look and change nothing: whether machine, engines and settings are fit."""
