@@ -126,26 +126,28 @@ class HttpClient:
         key: str = "",
         body: object = None,
         query: Mapping[str, str] | None = None,
+        client_key: str = "",
     ) -> Value:
         """Send a request and return its answer as a value of this type.
 
-        `key` is an Idempotency-Key; a request that has one may be repeated. Raises `Problem` for a
+        `key` is an Idempotency-Key; a request that has one may be repeated. `client_key` is the
+        secret of an app that its tokens are bound to. Raises `Problem` for a
         refusal and `NoAnswer` for a service that stays away.
         """
         if query:
             path = str(URL(path).with_query(query))
-        answer = await self._decided(method, path, bearer=bearer, key=key, body=body)
+        headers = headers_of(bearer=bearer, key=key, client_key=client_key)
+        attempts = self._attempts if method in REPEATABLE or key else 1
+        answer = await self._decided(method, path, headers=headers, attempts=attempts, body=body)
         if not answer.good:
             raise problem_of(answer.status, answer.raw, retry_after_s=answer.retry_after_s or None)
         return msgspec.json.decode(answer.raw or b"null", type=kind)
 
     async def _decided(
-        self, method: str, path: str, *, bearer: str, key: str, body: object
+        self, method: str, path: str, *, headers: dict[str, str], attempts: int, body: object
     ) -> Answer:
         """Send a request until it is decided, or as often as it may be sent."""
-        headers = headers_of(bearer=bearer, key=key)
         raw = None if body is None else msgspec.json.encode(body)
-        attempts = self._attempts if method in REPEATABLE or key else 1
         for attempt in range(attempts):
             last = attempt == attempts - 1
             answer = None
@@ -161,12 +163,15 @@ class HttpClient:
         raise AssertionError("the last attempt returns or raises")
 
 
-def headers_of(*, bearer: str = "", key: str = "", etag: str = "") -> dict[str, str]:
-    """Return the headers for a token, an Idempotency-Key and the ETag of what is known."""
+def headers_of(
+    *, bearer: str = "", key: str = "", etag: str = "", client_key: str = ""
+) -> dict[str, str]:
+    """Return the headers for a token, an Idempotency-Key, a known ETag and the key of an app."""
     named = {
         "Authorization": bearer and f"Bearer {bearer}",
         "Idempotency-Key": key,
         "If-None-Match": etag,
+        "Waitroom-Client-Key": client_key,
     }
     return {name: value for name, value in named.items() if value}
 

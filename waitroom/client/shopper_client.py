@@ -1,6 +1,7 @@
 """One shopper's walk: join, look, claim, hold, pay, leave."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -13,17 +14,28 @@ from waitroom.client.proving import CODE, PROOFS_MAX, solved
 from waitroom.line.state import RoomState
 
 SKUS_PAGE = 200
+Value = TypeVar("Value")
 
 
 class ShopperClient:
     """One shopper in one room. It keeps the ticket and the session that the calls answer.
 
     Every write has an Idempotency-Key: its own, or the one that the caller names to repeat it
-    after this process has ended.
+    after this process has ended. With a `client_key`, 32 to 128 random hex digits, the ticket and
+    the session are bound to it, and work for no one who does not send it too.
     """
 
-    def __init__(self, http: HttpClient, room: str, *, ticket: str = "", session: str = "") -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        room: str,
+        *,
+        ticket: str = "",
+        session: str = "",
+        client_key: str = "",
+    ) -> None:
         self._http = http
+        self._client_key = client_key
         self._path = f"/rooms/{room}"
         self._room = room
         self._etag = ""
@@ -40,7 +52,7 @@ class ShopperClient:
         key = key or str(uuid4())
         for proofs in range(PROOFS_MAX + 1):
             try:
-                joined = await self._http.ask(
+                joined = await self._ask(
                     "POST", f"{self._path}/tickets", Joined, key=key, body=body
                 )
             except Problem as problem:
@@ -69,7 +81,7 @@ class ShopperClient:
     async def standing(self) -> Standing:
         """Ask where the ticket stands, no earlier than the document that was seen."""
         version = self._state.version if self._state else 0
-        return await self._http.ask(
+        return await self._ask(
             "GET",
             f"{self._path}/tickets/me",
             Standing,
@@ -79,7 +91,7 @@ class ShopperClient:
 
     async def claim(self) -> Claimed:
         """Enter the checkout, once the number is called; again: the same session."""
-        claimed = await self._http.ask(
+        claimed = await self._ask(
             "POST", f"{self._path}/claims", Claimed, bearer=self.ticket, key=str(uuid4())
         )
         self.session = claimed.session
@@ -87,21 +99,21 @@ class ShopperClient:
 
     async def leave_line(self) -> None:
         """Give the place up."""
-        await self._http.ask("DELETE", f"{self._path}/tickets/me", type(None), bearer=self.ticket)
+        await self._ask("DELETE", f"{self._path}/tickets/me", type(None), bearer=self.ticket)
 
     async def skus(self, *, after: str = "") -> SkusPage:
         """Return what the room sells, from a cursor on."""
         query = {"room": self._room, "limit": str(SKUS_PAGE)} | ({"cursor": after} if after else {})
-        return await self._http.ask("GET", "/inventory/skus", SkusPage, query=query)
+        return await self._ask("GET", "/inventory/skus", SkusPage, query=query)
 
     async def inside(self) -> Session:
         """Return the session with its holds."""
-        return await self._http.ask("GET", "/checkout/session", Session, bearer=self.session)
+        return await self._ask("GET", "/checkout/session", Session, bearer=self.session)
 
     async def hold(self, units: Mapping[str, int], *, key: str = "") -> Held:
         """Set units aside by SKU, all of them or none."""
         items = [{"sku": sku, "quantity": quantity} for sku, quantity in units.items()]
-        return await self._http.ask(
+        return await self._ask(
             "POST",
             "/checkout/holds",
             Held,
@@ -112,7 +124,7 @@ class ShopperClient:
 
     async def extend(self, hold_id: str) -> Held:
         """Move a hold's deadline, as often as the room allows."""
-        return await self._http.ask(
+        return await self._ask(
             "PATCH",
             f"/checkout/holds/{hold_id}",
             Held,
@@ -123,13 +135,11 @@ class ShopperClient:
 
     async def release(self, hold_id: str) -> None:
         """Give held units back."""
-        await self._http.ask(
-            "DELETE", f"/checkout/holds/{hold_id}", type(None), bearer=self.session
-        )
+        await self._ask("DELETE", f"/checkout/holds/{hold_id}", type(None), bearer=self.session)
 
     async def order(self, hold: Held, *, token: str, key: str = "") -> Bought:
         """Pay a hold with the gateway's token, for what was shown; raises `Problem` if declined."""
-        return await self._http.ask(
+        return await self._ask(
             "POST",
             "/checkout/orders",
             Bought,
@@ -145,10 +155,31 @@ class ShopperClient:
 
     async def ordered(self, order_id: str) -> Bought:
         """Return an order of this session."""
-        return await self._http.ask(
-            "GET", f"/checkout/orders/{order_id}", Bought, bearer=self.session
-        )
+        return await self._ask("GET", f"/checkout/orders/{order_id}", Bought, bearer=self.session)
 
     async def leave_checkout(self) -> None:
         """End the session; its seat is free at once."""
-        await self._http.ask("DELETE", "/checkout/session", type(None), bearer=self.session)
+        await self._ask("DELETE", "/checkout/session", type(None), bearer=self.session)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        kind: type[Value],
+        *,
+        bearer: str = "",
+        key: str = "",
+        body: object = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Value:
+        """Ask as this app; the arguments are those of `HttpClient.ask`."""
+        return await self._http.ask(
+            method,
+            path,
+            kind,
+            bearer=bearer,
+            key=key,
+            body=body,
+            query=query,
+            client_key=self._client_key,
+        )

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Any, get_type_hints
 
 import pytest
@@ -90,6 +91,28 @@ async def test_a_shopper_walks_from_the_door_to_an_order_and_out(
     assert extended.expires_at >= hold.expires_at
     assert [one.hold_id for one in inside.holds] == [hold.hold_id]
     assert (order.status, order.total_minor, order.items[0].quantity) == ("paid", 2000, 2)
+
+
+async def test_what_an_app_with_a_key_gets_works_with_that_key_alone(
+    service: Service, http: HttpClient
+) -> None:
+    await open_room(service)
+    app = ShopperClient(http, "drop", client_key=token_hex(16))
+    joined = await app.join()
+    await tick(service, 2)
+    claimed = await app.claim()
+
+    for key in ("", token_hex(16)):
+        thief = ShopperClient(
+            http, "drop", ticket=joined.ticket, session=claimed.session, client_key=key
+        )
+        with pytest.raises(Problem) as ticket:
+            await thief.standing()
+        with pytest.raises(Problem) as session:
+            await thief.inside()
+        assert (ticket.value.code, session.value.code) == ("ticket_bound", "session_bound")
+    assert (await app.standing()).number == joined.number
+    assert (await app.inside()).holds == []
 
 
 async def test_a_program_reads_steers_and_pushes_with_a_key(
