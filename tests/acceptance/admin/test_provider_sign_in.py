@@ -200,6 +200,7 @@ async def test_an_account_named_by_the_verified_address_opens_and_then_is_one_pe
         ({"exp": 1}, 401),
         ({"nonce": "another"}, 401),
         ({"auth_time": 1}, 401),
+        ({"auth_time": None}, 401),
         ({"key": jwk.generate_key("EC", "P-256")}, 401),
         ({"email_verified": False}, 403),
         ({"email_verified": None}, 403),

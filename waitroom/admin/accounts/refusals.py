@@ -144,6 +144,16 @@ class ProviderRefused(Refusal):
     title = "Signing in at the identity provider did not succeed. Please start again."
 
 
+class ProviderUndated(Refusal):
+    """Without a moment no one can say that the person signed in just now, as we had asked."""
+
+    code, status = "operator_provider_undated", 401
+    title = (
+        "The identity provider does not say when you signed in. Please ask its admin to put "
+        "`auth_time` into the token."
+    )
+
+
 class NoAccount(Refusal):
     code, status = "operator_no_account", 403
     title = (

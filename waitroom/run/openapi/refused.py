@@ -37,6 +37,7 @@ from waitroom.admin.accounts.refusals import (
     NoAccount,
     ProviderAway,
     ProviderRefused,
+    ProviderUndated,
     ScopeLacking,
     SecondFactorNeeded,
     SignInNeeded,
@@ -58,7 +59,7 @@ OF_CALLER: dict[Caller, tuple[type[Refusal], ...]] = {
 # These come where no route is: from the router, from forms of browsers alone, or never to a client.
 BEYOND_ROUTES: set[type[Refusal]] = {
     *(MethodNotAllowed, NotSigned, UnknownRefund, WrongCode),
-    *(NoAccount, ProviderAway, ProviderRefused),
+    *(NoAccount, ProviderAway, ProviderRefused, ProviderUndated),
 }
 
 

@@ -19,7 +19,7 @@ from checkout.customers.identity import Identity, ProviderKeys
 from checkout.refusals import CustomerTokenInvalid, IdentityProviderAway
 from inventory.kit.doors.origins import is_safe_address
 from inventory.kit.signing import Seal
-from waitroom.admin.accounts.refusals import ProviderAway, ProviderRefused
+from waitroom.admin.accounts.refusals import ProviderAway, ProviderRefused, ProviderUndated
 
 log = structlog.get_logger()
 
@@ -124,11 +124,17 @@ class Provider:
             "code_challenge": begun.challenge,
             "code_challenge_method": "S256",
             "prompt": "login",
+            # A provider that is asked for a bound has to tell the moment (OpenID Connect Core 1.0,
+            # section 2, `auth_time`).
+            "max_age": str(PROVED_S),
         }
         return str(URL(description.authorization_endpoint).update_query(asked))
 
     async def person(self, code: str, begun: Begun, *, back: str) -> Person:
-        """Return the person that a code names; raises `ProviderRefused`, `ProviderAway`."""
+        """Return the person that a code names.
+
+        Raises `ProviderRefused`, `ProviderUndated` and `ProviderAway`.
+        """
         description, identity = await self._described()
         token = await self._redeem(description, code, begun, back=back)
         try:
@@ -138,9 +144,12 @@ class Provider:
         except IdentityProviderAway as error:
             raise ProviderAway from error
         claims = _claims_of(token)
-        proved = claims.auth_time is None or claims.auth_time > time.time() - PROVED_S - LEEWAY_S
         foreign = claims.azp is not None and claims.azp != self._client_id
-        if foreign or not proved or not compare_digest(claims.nonce.encode(), begun.nonce.encode()):
+        if foreign or not compare_digest(claims.nonce.encode(), begun.nonce.encode()):
+            raise ProviderRefused
+        if claims.auth_time is None:
+            raise ProviderUndated
+        if claims.auth_time <= time.time() - PROVED_S - LEEWAY_S:
             raise ProviderRefused
         # In small letters some signs beyond ASCII are like those of another person's address.
         verified = claims.email_verified in {True, "true"} and known.email.isascii()

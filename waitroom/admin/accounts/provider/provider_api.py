@@ -20,6 +20,7 @@ from waitroom.admin.accounts.refusals import (
     NoAccount,
     ProviderAway,
     ProviderRefused,
+    ProviderUndated,
     UnknownOperator,
 )
 from waitroom.admin.accounts.sign_in import Operator, OperatorStore
@@ -130,7 +131,7 @@ class ProviderApi:
                 )
                 raise NoAccount
             secret = await self._operators.open(opened.operator_id, how="provider")
-        except ProviderRefused as refusal:
+        except (ProviderRefused, ProviderUndated) as refusal:
             await self._guard.events.note("sign_in_failed", "", request, why="provider")
             return self._refused(refusal, to)
         except Refusal as refusal:
