@@ -40,11 +40,13 @@ class SessionSeal:
 
     The deadline is not in the token: it can move (an outage, an early leaving), so the database
     is asked whenever a session is used to change something.
+    Networks are marked under the `first` key of the service, which outlives rotations, so that the
+    sessions of one network have one mark; None stands for the oldest of `secret_keys`.
     """
 
-    def __init__(self, secret_keys: list[bytes]) -> None:
+    def __init__(self, secret_keys: list[bytes], *, first: bytes | None = None) -> None:
         self._seal = Seal(secret_keys, PURPOSE)
-        self._marking_key = hmac.digest(secret_keys[0], _MARKING, "sha256")
+        self._marking_key = hmac.digest(first or secret_keys[0], _MARKING, "sha256")
 
     def mark(self, network: str, *, salt: UUID) -> bytes | None:
         """Return the mark of a network that a session keeps when it is claimed from there.

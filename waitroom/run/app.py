@@ -82,7 +82,7 @@ async def open_service(
         stack.push_async_callback(_close_pool, audit_pool)
         beat_pool = await open_pool(url, size_max=1, size_min=0, pooler=pooler)
         stack.push_async_callback(_close_pool, beat_pool)
-        memory = Memory(settings.valkey_url)
+        memory = Memory(settings.valkey_url, key=secrets.first)
         stack.push_async_callback(memory.close)
         opened = await gateway(settings, secrets, pool)
         service = build_service(

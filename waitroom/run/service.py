@@ -150,7 +150,7 @@ def build_service(
     gateway: Gateway,
 ) -> Service:
     stores = _stores(settings, secrets, pool, audit_pool=audit_pool, beat_pool=beat_pool)
-    sessions, log_key = SessionSeal(secrets.keys), LogKey(secrets.first)
+    sessions, log_key = SessionSeal(secrets.keys, first=secrets.first), LogKey(secrets.first)
     identity = _identity(settings, secrets)
     gates, pass_keys = Gates(stores.gate_store), PassKeys(secrets.keys, first=secrets.first)
     board = Board(store=stores.lines, memory=memory, seal=TicketSeal(secrets.keys))

@@ -5,6 +5,7 @@ a failure it is left alone for a moment, so that an outage costs one timeout and
 each request.
 """
 
+import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from importlib import resources
@@ -27,6 +28,8 @@ AWAY = Counter(
 )
 
 PAUSE_S = 1.0
+_NAMING = b"waitroom.memory.1"
+_DIGEST_BYTES = 12
 # While a leader is there a document is replaced each second. After PostgreSQL was brought back from
 # an older copy, `waitroom restored` reads in it how far the numbers had come.
 STATE_TTL_S = 86_400
@@ -39,7 +42,15 @@ def _script(name: str) -> str:
 
 
 class Memory:
-    def __init__(self, url: str) -> None:
+    """The calls of Valkey.
+
+    `key` is a key of the service that outlives rotations. The names of buckets and networks are
+    kept as digests under it: a copy of Valkey's data has no addresses, and none can be tried
+    against it.
+    """
+
+    def __init__(self, url: str, *, key: bytes = b"") -> None:
+        self._naming_key = hmac.digest(key, _NAMING, "sha256")
         opened = open_client(url)
         self._client, self._close = opened.client, opened.close
         self._publish = self._client.register_script(_script("publish_state.lua"))
@@ -150,18 +161,24 @@ class Memory:
     async def exchange_counts(
         self, name: str, counts: dict[str, int], *, ttl_s: int
     ) -> dict[str, int]:
-        """Add to counts that all workers keep together; return the sums, none without Valkey."""
+        """Add to counts that all workers keep together; return the sums, none without Valkey.
+
+        The names of the counts are kept as digests.
+        """
         key = f"waitroom:counts:{name}"
 
         async def exchange() -> list[int]:
             pipe = self._client.pipeline(transaction=False)
             for field, count in counts.items():
-                pipe.hincrby(key, field, count)
+                pipe.hincrby(key, self._digest(field), count)
             pipe.expire(key, ttl_s)
             return await pipe.execute()
 
         sums: list[int] = await self._ask(exchange, [])
         return dict(zip(counts, sums, strict=False))
+
+    def _digest(self, name: str) -> str:
+        return hmac.digest(self._naming_key, name.encode(), "sha256")[:_DIGEST_BYTES].hex()
 
     async def allow(self, bucket: str, *, per_minute: int) -> float:
         """Take one request from a bucket of a minute; return the seconds to wait, 0 if allowed.
@@ -171,7 +188,7 @@ class Memory:
         allowance = _of_a_minute(per_minute)
         waited = await self._ask(
             lambda: self._allow(
-                keys=[f"waitroom:bucket:{bucket}"],
+                keys=[f"waitroom:bucket:{self._digest(bucket)}"],
                 args=[1 / allowance.per_s, allowance.window_s],
             ),
             None,

@@ -21,6 +21,7 @@ from support import (
     tick,
 )
 
+from waitroom.desk.networks import BUSY_FROM
 from waitroom.run.app import Service
 from waitroom.store.room_store import SQL
 
@@ -69,16 +70,26 @@ async def test_guessing_passwords_is_slowed_down_and_locks_nobody_else_out(
     assert waited == 0
 
 
-async def test_no_bucket_is_named_by_what_was_typed_as_a_name(
-    service: Service, client: Client
+async def test_valkey_keeps_no_address_and_nothing_that_was_typed_as_a_name(
+    services: Callable[..., Awaitable[Service]], clients: Callable[..., Awaitable[Client]]
 ) -> None:
-    password = uuid4().hex
-    await attempt(client, password, "a wrong one")
+    service = await services(trusted_proxies=["127.0.0.0/8"])
+    client, password, address = await clients(service), uuid4().hex, "198.51.100.77"
+    form = {"name": password, "password": "a wrong one"}
+    await client.post("/admin/login", data=form, headers={"X-Forwarded-For": address})
+    for _ in range(BUSY_FROM):
+        service.networks.gave("drop", address, line_id=1)
+    await service.networks.exchange()
 
     async with redis.from_url(service.settings.valkey_url) as valkey:
-        buckets = [key.decode() async for key in valkey.scan_iter("waitroom:bucket:*")]
-    assert service.security_events.mark_of(password) in str(buckets)
-    assert password not in str(buckets)
+        keys = [key async for key in valkey.scan_iter("waitroom:*")]
+        counts = [await valkey.hgetall(key) for key in keys if key.startswith(b"waitroom:counts:")]
+
+    buckets = [key for key in keys if key.startswith(b"waitroom:bucket:")]
+    assert buckets, "the sign-in took from a bucket"
+    assert any(int(count) >= BUSY_FROM for one in counts for count in one.values())
+    for secret in (password, service.security_events.mark_of(password), address):
+        assert secret not in str((keys, counts))
 
 
 async def test_strangers_keep_no_operator_out_who_has_signed_in_here_before(

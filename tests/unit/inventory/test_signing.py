@@ -1,5 +1,7 @@
 """A seal opens what it has signed, for its purpose, and nothing else."""
 
+from uuid import uuid4
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +60,15 @@ def test_a_signed_session_comes_back_as_it_was(session_id: int, room: str) -> No
     session = Session(session_id=session_id, room=room)
 
     assert seal.open(seal.sign(session)) == session
+
+
+def test_a_network_keeps_its_mark_when_the_oldest_key_is_retired() -> None:
+    salt, newer = uuid4(), b"n" * 32
+    before = SessionSeal([KEY, newer], first=KEY).mark("192.0.2.7", salt=salt)
+
+    assert SessionSeal([newer], first=KEY).mark("192.0.2.7", salt=salt) == before
+    assert SessionSeal([KEY]).mark("192.0.2.7", salt=salt) == before
+    assert SessionSeal([newer], first=KEY).mark("192.0.2.8", salt=salt) != before
 
 
 @pytest.mark.parametrize("token", ["", "1.drop", "1.drop~", "~", "é"])
