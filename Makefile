@@ -20,8 +20,9 @@ MADE_LARGER := tests/acceptance/run/test_crowd.py tests/acceptance/run/test_froz
   tests/integration/checkout/test_history.py tests/integration/checkout/test_money_locks.py \
   tests/integration/store/test_conservation.py tests/integration/store/test_promises.py tests/integration/inventory/test_catalogue.py \
   tests/integration/inventory/test_catalogue_import.py tests/unit/rehearse/test_rehearse_figures.py \
+  tests/unit/simulation/test_sales.py tests/integration/store/test_simulated_books.py \
   tests/unit/rehearse/test_rehearse.py tests/unit/rehearse/test_rehearse_command.py
-LARGE := WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_JOINS=10000 WAITROOM_TEST_TURNS=3 WAITROOM_TEST_WAITING=500 \
+LARGE := WAITROOM_TEST_SALES=1000 WAITROOM_TEST_COMPARED=40 WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_JOINS=10000 WAITROOM_TEST_TURNS=3 WAITROOM_TEST_WAITING=500 \
   WAITROOM_TEST_SEEDS=8 WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
 .DEFAULT_GOAL := help

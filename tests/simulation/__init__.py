@@ -17,13 +17,13 @@ payment driver and the leases all run as they are. The rim is replaced:
 must hold, and `run.py` plays many:
 
     make simulate SEEDS=3000 FROM=1
-    python -m simulation.run --seed 17 --trace        (in tests/)
+    make simulate SEED=17
 
 # What is not covered
 
 The SQL is not run, so its locks, plans and constraints are not covered here. `books/` keeps the
 contracts of the functions, one statement at a time, for rooms that are open, without draws,
 invitations, customers, SKUs by name, wishes, returns, refunds or networks' limits. The comparison
-(`test_books.py`) does the same random steps on `books/` and on a real PostgreSQL and compares each
+(`comparison/`) does the same random steps on `books/` and on a real PostgreSQL and compares each
 answer. HTTP, pages and browsers, processes' supervisors and Lua are not covered either.
 """

@@ -144,11 +144,12 @@ def _judge(
         sku = books.skus.get(code)
         if sku is None or sku.room_id != a.room_id:
             return "unknown_sku", code, 0
-        had = sum(h.lines.get(code, 0) for h in live) + tried.had(a, code)
-        if want > sku.limit - had:
-            return "session_limit", code, sku.limit
+        of_session = sku.limit - sum(h.lines.get(code, 0) for h in live) - tried.had(a, code)
         units_max = books.rooms[a.room_id].rules["order_units_max"]
-        if want > units_max - open_units - total:
+        of_order = units_max - open_units - total
+        if want > min(of_session, of_order):
+            if of_session <= of_order:
+                return "session_limit", code, sku.limit
             return "order_units", code, units_max
         spare = min(tried.free(sku), tried.room_free(a.room_id) + tried.promised(a) - total)
         if spare < want:
