@@ -23,13 +23,13 @@ from checkout.gateway.gateway import (
 from checkout.order import CLOSED, MOVING, Order, OrderState
 from checkout.order_store import OrderStore
 from inventory.kit.language.language import phrase
-from inventory.kit.problem import EngineDown
+from inventory.kit.problem import Busy
 
 log = structlog.get_logger()
 
 # Authorizing, voiding, returning, refunded: no order takes more steps than this in one go.
 STEPS_MAX = 6
-# An order whose database is away is tried again after this pause, within its lease.
+# An order whose database is away or busy is tried again after this pause, within its lease.
 ENGINE_PAUSE_S = 1.0
 
 _MONEY = {PaymentState.AUTHORIZED, PaymentState.CAPTURED}
@@ -80,8 +80,8 @@ class Payments:
     async def drive_leased(self, order_id: UUID, *, begun: bool) -> None:
         """Drive an order that is leased to this process, for as long as the lease lasts.
 
-        While the database is away the order is tried again. An order that has to wait for the
-        gateway is left to the settling loop, which takes it up soon.
+        While the database is away, or keeps the order's rows locked, the order is tried again. An
+        order that has to wait for the gateway is left to the settling loop, which takes it up soon.
         """
         started = time.monotonic()
         while True:
@@ -92,7 +92,7 @@ class Payments:
             except TimeoutError:
                 log.info("driven_on_later", order=str(order_id))
                 await self._store.put_off(order_id, wait_s=RETRY.waits_s[0])
-            except EngineDown:
+            except Busy:
                 if LEASE.left_s(started=started, now=time.monotonic()) <= ENGINE_PAUSE_S:
                     raise
                 await asyncio.sleep(ENGINE_PAUSE_S)

@@ -45,6 +45,8 @@ class Sale:
         self.shoppers: list[Shopper] = []
         self.lines: list[str] | None = [] if trace else None
         self.mark = 0
+        # When the last shopper had come to an end.
+        self.lasted_s = 0.0
 
     def tell(self, who: object, what: str) -> None:
         """Note what happens; equal seeds have equal marks."""
@@ -75,6 +77,7 @@ class Sale:
         )
         for task in done:
             task.result()
+        self.lasted_s = self.loop.time() - START_S
         late = [shopper.name for shopper in self.shoppers if not shopper.done]
         require(not late, f"shoppers who never came to an end: {late}")
         for _ in range(SETTLES_S):
@@ -157,11 +160,13 @@ HOSTS = (
 )
 
 
-def play(seed: int, *, trace: bool = False) -> Sale:
-    """Play one sale to its end; raises `BrokenPromise` or whatever went wrong."""
+def play(seed: int, *, plan: Plan | None = None, trace: bool = False) -> Sale:
+    """Play one sale to its end, as the seed or somebody plans it.
+
+    Raises `BrokenPromise` or whatever else went wrong; the error has the `sale`.
+    """
     with quiet(), unlearned(), clockwork(seed) as (loop, dice):
-        plan = plan_of(dice)
-        sale = Sale(loop, dice, plan, trace=trace)
+        sale = Sale(loop, dice, plan or plan_of(dice), trace=trace)
         try:
             loop.run_until_complete(sale.play())
         except BaseException as error:
