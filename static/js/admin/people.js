@@ -45,8 +45,8 @@ function button(text, act, look = "") {
 }
 
 /** What is known of an account, in a line. @param {any} account */
-function known({ sessions, seen_at: seen, rooms, role, second_factor: factor }) {
-  const said = [seen ? `Last seen ${momentOf(seen)}` : "Not signed in", sessions && `open in ${plural(sessions, "browser")}`, factor && "has a second factor"];
+function known({ sessions, seen_at: seen, rooms, role, second_factor: factor, at_provider: linked }) {
+  const said = [seen ? `Last seen ${momentOf(seen)}` : "Not signed in", sessions && `open in ${plural(sessions, "browser")}`, factor && "has a second factor", linked && "signs in at the provider"];
   if (role === "seller") said.push(rooms.length ? `sells in ${rooms.join(", ")}` : "sells in no room yet: admit them on a room’s Goods screen");
   return `${said.filter(Boolean).join(", ")}.`;
 }
@@ -69,6 +69,7 @@ function card(account) {
   const tools = make("p", { className: "row" }, button("New password", () => askPassword(name)));
   if (account.sessions) tools.append(button("Sign out everywhere", () => change(at, () => admin("DELETE", `${path(name)}/sessions`), `${name} is signed out.`)));
   if (account.second_factor) tools.append(button("Remove the second factors", () => removeFactors(name, at)));
+  if (account.at_provider) tools.append(button("Unlink from the provider", () => unlink(name, at)));
   tools.append(active ? button("End the access", () => end(name, at), "plain") : button("Allow the sign-in again", () => change(at, () => admin("PATCH", path(name), { active: true }), `${name} may sign in again.`)));
   for (const made of tools.querySelectorAll("button")) made.setAttribute("aria-label", `${made.textContent}: ${name}`);
   box.append(form, tools, place(at));
@@ -110,6 +111,12 @@ async function end(name, at) {
 async function removeFactors(name, at) {
   if (!await sure(`Remove the second factors of ${name}?`, "Their authenticator app, passkeys and recovery codes end, and they are signed out everywhere. Do this only when you are sure who is asking: from then on their password alone opens the account.", "Remove them")) return;
   await change(at, () => admin("DELETE", `${path(name)}/factors`), `The second factors of ${name} were removed.`);
+}
+
+/** @param {string} name @param {string} at */
+async function unlink(name, at) {
+  if (!await sure(`Unlink ${name} from the provider?`, "They are signed out where they signed in at the provider. Whoever has their name as a verified e-mail address there is linked at their next sign-in.", "Unlink them")) return;
+  await change(at, () => admin("DELETE", `${path(name)}/provider`), `${name} is linked to nobody at the provider.`);
 }
 
 /** @param {string} name */

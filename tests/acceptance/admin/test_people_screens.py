@@ -41,6 +41,7 @@ async def test_people_are_added_changed_and_shut_out_and_the_record_tells_it_in_
     card = page.locator('[data-name="bo"]')
     made = await add_somebody(page)
     await take_factors_away(service, page, card)
+    await unlink(service, page, card)
     await change_somebody(page, card)
     await check_page(page)
     assert await service.operators.sign_in("bo", OTHER)
@@ -58,7 +59,7 @@ async def test_people_are_added_changed_and_shut_out_and_the_record_tells_it_in_
     await check_page(page)
     await page.get_by_label("About").select_option("people")
     await page.get_by_role("button", name="Show", exact=True).click()
-    await expect(acts).to_have_count(8)
+    await expect(acts).to_have_count(9)
     await expect(acts.nth(-2)).to_contain_text("ann made an account for bo, as viewer")
     await expect(acts.nth(-1)).to_contain_text("made an account for ann, as admin")
     await filter_the_room(page, acts, site)
@@ -92,6 +93,21 @@ async def take_factors_away(service: Service, page: Page, card: Any) -> None:
     await page.get_by_role("button", name="Remove them").click()
     await expect(card.locator(".told")).to_contain_text("The second factors of bo were removed.")
     await expect(card).not_to_contain_text("has a second factor")
+
+
+async def unlink(service: Service, page: Page, card: Any) -> None:
+    """Take from bo the person of the identity provider who is another by now."""
+    await execute(
+        service,
+        """INSERT INTO operator_person (operator_id, issuer, subject)
+           SELECT operator_id, 'https://id.example', 'u-1' FROM operator WHERE name = 'bo'""",
+    )
+    await page.reload()
+    await expect(card).to_contain_text("signs in at the provider")
+    await card.get_by_role("button", name="Unlink from the provider").click()
+    await page.get_by_role("button", name="Unlink them").click()
+    await expect(card.locator(".told")).to_contain_text("bo is linked to nobody at the provider.")
+    await expect(card).not_to_contain_text("signs in at the provider")
 
 
 async def change_somebody(page: Page, card: Any) -> None:

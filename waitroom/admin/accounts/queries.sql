@@ -15,6 +15,7 @@ SELECT operator_id, password_hash, has_factor(operator_id) AS has_factor FROM op
 
 -- name: list_operators
 SELECT o.name, o.role, o.active, o.created_at, has_factor(o.operator_id) AS second_factor,
+    EXISTS (SELECT FROM operator_person p WHERE p.operator_id = o.operator_id) AS at_provider,
     count(s.session_hash) AS sessions, max(s.used_at) AS seen_at,
     ARRAY(SELECT m.room FROM room_seller r JOIN room m USING (room_id)
           WHERE r.seller_id = o.operator_id ORDER BY m.room) AS rooms

@@ -112,13 +112,15 @@ class Held:
 class Account:
     """An operator's account, with how many sessions it has and when the last one was used.
 
-    `second_factor` says whether it has one. `rooms` are those that admit a seller.
+    `second_factor` says whether it has one, and `at_provider` whether a person of the identity
+    provider is linked to it. `rooms` are those that admit a seller.
     """
 
     name: str
     role: str
     active: bool
     second_factor: bool
+    at_provider: bool
     created_at: datetime
     sessions: int
     seen_at: datetime | None
