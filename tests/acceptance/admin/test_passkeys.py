@@ -15,6 +15,7 @@ from signing_in import sign_in, sign_in_on_screen
 from soft_passkey import SoftPasskey
 from support import PASSWORD, execute, secrets, settings
 
+from waitroom.admin.accounts.factors import factor_store
 from waitroom.run.processes import claim_port
 from waitroom.run.service import Service
 
@@ -77,6 +78,28 @@ async def test_a_passkey_signs_in_alone_and_each_challenge_is_answered_once(
     listed = (await (await client.get("/admin/account/factors", headers=as_ann)).json())["passkeys"]
     assert [one["name"] for one in listed] == ["Phone", "Key"]
     assert [one["last_used_at"] is None for one in listed] == [False, True]
+
+
+async def test_strangers_challenges_are_bounded_and_push_out_the_oldest_of_their_own_alone(
+    services: Services, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(factor_store, "CHALLENGES_OF_STRANGERS_MAX", 3)
+    service = await services(sign_in_attempts_per_minute=100)
+    client = await clients(service)
+    as_ann = await sign_in(service, client, "admin", name="ann")
+    passkey, _ = await add(client, as_ann)
+    adding = await client.post(f"{PASSKEYS}/options", headers=as_ann)
+    asked = [await login_options(client) for _ in range(5)]
+
+    kept = await execute(service, "SELECT operator_id IS NULL AS strange FROM operator_challenge")
+    oldest = await sent(client, passkey.signed(asked[1]))
+    newest = await sent(client, passkey.signed(asked[2]))
+
+    assert sorted(row["strange"] for row in kept) == [False, True, True, True]
+    assert (oldest[0], newest[0]) == (403, 200)
+    key = SoftPasskey(OWN_ORIGIN, "localhost").made((await adding.json())["options"])
+    added = await client.post(PASSKEYS, json={"name": "Key", "passkey": key}, headers=as_ann)
+    assert added.status == 201
 
 
 async def test_a_passkey_is_a_second_factor_and_a_fresh_proof_for_its_own_operator_alone(

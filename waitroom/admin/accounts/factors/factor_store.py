@@ -28,6 +28,9 @@ RECOVERY_CODES = 10
 # time, so guesses hardly ever succeed.
 MISSES_MAX = 100
 CHALLENGE_S = 300
+# Two megabytes. To push an operator's challenge out while it is being signed takes thousands of
+# networks, since each gets as many challenges as it has tries at passwords.
+CHALLENGES_OF_STRANGERS_MAX = 10_000
 STEP_S = 600
 
 Act = Literal["sign_in", "prove", "add"]
@@ -157,8 +160,13 @@ class FactorStore:
             return bool(await borrowed.fetchval(SQL["use_passkey"], passkey_id, sign_count))
 
     async def keep_challenge(self, challenge: bytes, act: Act, operator_id: int | None) -> None:
-        """Keep a challenge for `CHALLENGE_S`, for one act of one operator or for a sign-in."""
-        values = (_hash(challenge), act, operator_id, CHALLENGE_S)
+        """Keep a challenge for `CHALLENGE_S`, for one act of one operator or for a sign-in.
+
+        Anyone may ask for one to sign in with. Of these only the newest are kept.
+        """
+        # The new one comes on top of those that are left.
+        others = CHALLENGES_OF_STRANGERS_MAX - 1
+        values = (_hash(challenge), act, operator_id, CHALLENGE_S, others)
         async with connection(self._pool) as borrowed:
             await borrowed.execute(SQL["keep_challenge"], *values)
 

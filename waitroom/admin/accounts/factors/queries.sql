@@ -51,9 +51,13 @@ SELECT set_recovery_codes($1, $2);
 SELECT use_recovery_code($1, $2);
 
 -- name: keep_challenge
--- Each new challenge clears away those that have run out.
+-- Each new challenge clears away those that have run out, and the oldest of strangers' beyond the bound.
 WITH over AS (
-    DELETE FROM operator_challenge WHERE made_at < clock_timestamp() - make_interval(secs => $4))
+    DELETE FROM operator_challenge
+    WHERE made_at < clock_timestamp() - make_interval(secs => $4)
+        OR (operator_id IS NULL AND made_at <= (
+            SELECT made_at FROM operator_challenge WHERE operator_id IS NULL
+            ORDER BY made_at DESC OFFSET $5 LIMIT 1)))
 INSERT INTO operator_challenge (challenge_hash, act, operator_id) VALUES ($1, $2, $3);
 
 -- name: take_challenge
