@@ -62,6 +62,11 @@ class Host:
         self.processes.append(self.process)
         self.spawn(self._main())
 
+    def restart(self) -> None:
+        """Start it, unless somebody has done so."""
+        if not self.process.alive:
+            self.start()
+
     def spawn(self, coro: Any) -> "asyncio.Task[Any]":
         context = context_of(self.process)
         return context.run(self.loop.create_task, coro)

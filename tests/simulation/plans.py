@@ -22,8 +22,11 @@ TROUBLES = (
     "valkey_away",
     "valkey_flushed",
     "lock",
+    "role_away",
 )
 PROCESSES = 4
+# Without web workers nobody serves, without controllers nobody leads.
+ROLES = ("web", "controller")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,6 +80,8 @@ def _trouble(dice: random.Random) -> tuple[str, Any]:
         return what, (dice.randrange(PROCESSES), dice.uniform(0.5, 12.0))
     if what == "valkey_flushed":
         return what, None
+    if what == "role_away":
+        return what, (dice.choice(ROLES), dice.uniform(4.0, 30.0))
     if what == "lock":
         return what, (0, dice.uniform(0.5, 6.0))
     return what, dice.uniform(0.5, 12.0)

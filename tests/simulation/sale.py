@@ -3,7 +3,7 @@
 import asyncio
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -11,6 +11,7 @@ from unittest import mock
 import structlog
 
 from simulation.books import Books
+from simulation.books.tables import GOES_ON_S
 from simulation.clockwork import START_S, Clockwork, clockwork
 from simulation.gateway import Gateway
 from simulation.host import CONTROLLER, SWEEPER, WEB, Host
@@ -18,7 +19,7 @@ from simulation.network import Link, Weather
 from simulation.plans import RULES, TROUBLE_S, Plan, plan_of
 from simulation.postgres import Postgres
 from simulation.promises import AT_REST, check_sale, require
-from simulation.shopper import Shopper
+from simulation.shopper import BrokenPromise, Shopper
 from simulation.valkey import Valkey
 from waitroom.leader import room_lead
 from waitroom.line.caller import Caller
@@ -127,7 +128,31 @@ class Sale:
     def _kill(self, which: int) -> None:
         host = self.hosts[which % len(self.hosts)]
         host.kill()
-        self.loop.call_later(self.dice.uniform(0.1, 8.0), host.start)
+        self.loop.call_later(self.dice.uniform(0.1, 8.0), host.restart)
+
+    def _role_away(self, how: tuple[str, float]) -> None:
+        """Kill every process of a role; the shoppers' clock must stand still until one is back."""
+        role, seconds = how
+        gone = [host for host in self.hosts if role in host.roles]
+        for host in gone:
+            host.kill()
+        began = self.books.now()
+
+        def back() -> None:
+            # A message that was under way may set the clock going once more.
+            if self.plan.weather == 0.0 and not any(host.process.alive for host in gone):
+                went_s = self.books.now() - began
+                require(went_s <= GOES_ON_S, f"nobody was there and the clock went {went_s:.1f} s")
+            for host in gone:
+                host.restart()
+
+        self.loop.call_later(seconds, self._checked, back)
+
+    def _checked(self, check: Callable[[], None]) -> None:
+        try:
+            check()
+        except BrokenPromise as broken:
+            self.loop.errors.append(str(broken))
 
     def _freeze(self, how: tuple[int, float]) -> None:
         which, seconds = how
