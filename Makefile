@@ -114,6 +114,9 @@ chaos: $(READY) ## Let faults of some fifty kinds happen to running sales, and w
 	$(BIN)/python tools/chaos --seeds $(or $(SEEDS),1) --first $(or $(FIRST),1) --jobs $(or $(JOBS),1) \
 	  $(if $(ONLY),--only "$(ONLY)") $(if $(RESUME),--resume)
 
+overload: $(READY) ## Offer ten times the load that fits, and storms of newcomers, and see what those inside notice
+	$(BIN)/python tools/overload/run.py
+
 attackers: $(READY) ## Sell to honest shoppers alone and beside five attackers, and compare
 	$(BIN)/python tools/attackers.py --shoppers 300 --units 180 --arrive-s 30 --limit-s 400 --places 20
 

@@ -11,7 +11,7 @@ from programs import Running, all_know
 from support import open_room, size, tick
 
 from waitroom.run.app import Service
-from waitroom.run.listening.server import HEAD_WAIT_S, WRITE_WAIT_S
+from waitroom.run.listening.connection import HEAD_WAIT_S, WRITE_WAIT_S
 
 # Of each kind of slow client.
 SLOW = size("SLOW_CLIENTS", 100)

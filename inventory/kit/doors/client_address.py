@@ -70,8 +70,11 @@ def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
 def network_of(address: str | None) -> str:
     """Return what a limit counts: an IPv4 address, or the /64 that an IPv6 address lies in."""
     known = parse_address(address or "")
-    if known is None:
-        return str(address)
+    return str(address) if known is None else network_around(known)
+
+
+def network_around(known: Address) -> str:
+    """Return what a limit counts of an address that was parsed."""
     if isinstance(known, IPv6Address):
         return str(ip_network((known, IPV6_PREFIX), strict=False))
     return str(known)

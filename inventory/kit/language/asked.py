@@ -1,5 +1,6 @@
 """The language of a request."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from aiohttp import web
@@ -19,11 +20,17 @@ HEADERS_KEPT_MAX = 256
 
 def language_of(request: web.Request) -> Language:
     """Return the language that a shopper chose, or the browser prefers, or the room has."""
-    for chosen in values_of(request.headers.getall("Cookie", ()), COOKIE):
+    cookies = request.headers.getall("Cookie", ())
+    accepted = ",".join(request.headers.getall("Accept-Language", ()))
+    return language_by(cookies, accepted, request.get(ROOM_LANGUAGE))
+
+
+def language_by(cookies: Sequence[str], accepted: str, otherwise: str | None = None) -> Language:
+    """Return the language by the values of the headers `Cookie` and `Accept-Language`."""
+    for chosen in values_of(cookies, COOKIE):
         if chosen in tags():
             return language(chosen)
-    header = ",".join(request.headers.getall("Accept-Language", ()))
-    return language(_preferred(header[:HEADER_LENGTH_MAX]) or request.get(ROOM_LANGUAGE) or SOURCE)
+    return language(_preferred(accepted[:HEADER_LENGTH_MAX]) or otherwise or SOURCE)
 
 
 # Browsers of a crowd send the same few headers.

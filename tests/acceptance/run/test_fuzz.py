@@ -12,7 +12,7 @@ from support import secrets, settings
 
 from inventory.kit import http
 from waitroom.run.app import Service
-from waitroom.run.listening import server
+from waitroom.run.listening import connection
 
 sys.path.append(str(Path(__file__).parents[3] / "tools"))
 from fuzz import DOORS, Asked, ask_all, attack
@@ -26,7 +26,7 @@ async def test_no_forgery_and_no_rubbish_gets_past_the_program(
 ) -> None:
     # Some requests promise a body or a head that never comes.
     monkeypatch.setattr(http, "BODY_WAIT_S", 0.5)
-    monkeypatch.setattr(server, "HEAD_WAIT_S", 1.0)
+    monkeypatch.setattr(connection, "HEAD_WAIT_S", 1.0)
     proxied = settings(postgres_url, valkey_url, trusted_proxies=["127.0.0.1"])
     async with open_site(proxied, secrets()) as site:
         answers = await attack(site.url, await services(), count=300, seed=20_261_130)

@@ -15,8 +15,8 @@ from support import eventually
 from inventory.kit import http
 from inventory.kit.doors.client_address import TrustedProxies, parse_networks
 from inventory.kit.http import read_raw, rim
+from waitroom.run.listening import connection, server
 from waitroom.run.listening import front as listening
-from waitroom.run.listening import server
 from waitroom.run.listening.descriptors import BOUND_MIN, Bounds, bounds_within
 from waitroom.run.listening.front import Front
 from waitroom.run.processes.heartbeat import Heartbeat
@@ -157,8 +157,8 @@ async def test_slow_clients_are_ended_and_those_who_wait_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(server, "SWEEP_EVERY_S", 0.05)
-    monkeypatch.setattr(server, "HEAD_WAIT_S", 0.4)
-    monkeypatch.setattr(server, "WRITE_WAIT_S", 0.4)
+    monkeypatch.setattr(connection, "HEAD_WAIT_S", 0.4)
+    monkeypatch.setattr(connection, "WRITE_WAIT_S", 0.4)
     before = ended("slow_head"), ended("slow_reader")
     async with front() as shop:
         keeper, silent, slow_head, reader, quick = [await shop.come() for _ in range(5)]

@@ -12,7 +12,9 @@ LIMIT_MAX = 65_536
 LIMIT_WANTED = 4096
 # For engines, gateways, webhooks, logs and files, besides the connections to PostgreSQL.
 RESERVED = 256
-BACKLOG_MAX = 4096
+# Who waits longer in the kernel than a client's patience would be answered in vain, and all behind
+# them too. Beyond this the kernel lets a client knock again after a second.
+BACKLOG_MAX = 1024
 BOUND_MIN = 16
 
 

@@ -17,6 +17,10 @@ SHUTDOWN_WAIT_S = 3.0
 # A connection that was opened at the last moment has this long to bring its request.
 LAST_REQUESTS_S = 0.5
 LOOK_EVERY_S = 0.02
+# libuv takes one connection from a listener in a turn of the loop, and a turn of a busy process is
+# long: newcomers would wait for seconds behind clients who ask without pause. So it has copies of
+# each listener. With more copies the turns of a storm would be longer, and those inside would wait.
+ACCEPTED_A_TURN = 8
 
 
 class Front:
@@ -48,7 +52,8 @@ class Front:
             one for port in ports for one in bind_shared(host, port)
         ]
         for one in listeners:
-            await web.SockSite(self._runner, one, backlog=self._backlog).start()
+            for copy in (one, *(one.dup() for _ in range(ACCEPTED_A_TURN - 1))):
+                await web.SockSite(self._runner, copy, backlog=self._backlog).start()
         heartbeat.listens_on(listeners)
 
     async def leave(self, drain_s: float) -> None:
@@ -64,9 +69,9 @@ class Front:
 
     async def _let_the_last_come(self, within_s: float) -> None:
         """Wait until no connection is left."""
-        server = self._runner.server
+        server = self._runner.watching
         assert server is not None, "it was opened before"
         for _ in range(int(within_s / LOOK_EVERY_S)):
-            if not server.connections:
+            if not len(server):
                 return
             await asyncio.sleep(LOOK_EVERY_S)

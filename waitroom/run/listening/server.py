@@ -7,34 +7,33 @@ told the kind of the error and the lines of our code alone.
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict, CIMultiDictProxy
-from prometheus_client import Counter, Gauge
+from prometheus_client import Gauge
 
-from inventory.kit.doors.client_address import TrustedProxies, network_of, parse_address
-from inventory.kit.http import NOT_WHOLE, PROBLEM, encode, observe
+from inventory.kit.batcher import QUEUED
+from inventory.kit.doors.client_address import TrustedProxies, network_around, parse_address
+from inventory.kit.http import NOT_WHOLE, PROBLEM, PROCESS, Process, encode, observe
 from inventory.kit.problem import BadRequest, Failed
+from waitroom.run.listening.connection import ENDED, Connection
 from waitroom.run.listening.connections import Connections
 from waitroom.run.listening.descriptors import Bounds
 from waitroom.run.listening.headers import SAFE_HEADERS, SafeHeaders
+from waitroom.run.listening.precedence import Precedence
+from waitroom.run.listening.refusing import BusyAnswers, raw_answer
 
 log = structlog.get_logger()
 
 # A shop on the same host may have large cookies of its own.
 HEADER_BYTES_MAX = 32 * 1024
-# All lines of a request's head together, so that a slow one keeps little memory.
-HEAD_BYTES_MAX = 64 * 1024
-# From the opening of a connection to the end of its first request's head. Later ones have the
-# keep-alive time.
-HEAD_WAIT_S = 10.0
-# Within this time the client has to take what is buffered for it, some 64 KB.
-WRITE_WAIT_S = 30.0
+# A connection whose time is over while a request of its client waits is looked at again then.
+KEEPALIVE_LOOK_S = 1.0
 SWEEP_EVERY_S = 1.0
 # Requests are served between the pieces of a sweep.
 SWEEP_PIECE = 1000
@@ -42,20 +41,10 @@ SWEEP_PIECE = 1000
 CONNECTIONS = Gauge(
     "waitroom_connections", "Open connections of shoppers.", multiprocess_mode="livesum"
 )
-ENDED = Counter(
-    "waitroom_connections_ended_total", "Connections that the service ended, by reason.", ["reason"]
-)
 
 _UNREADABLE = encode(
     BadRequest("The request is not valid HTTP, or its headers are too long.").body()
 )
-
-
-def _without_aiohttp(headers: Mapping[str, str]) -> bytes:
-    """Return the answer to a head that aiohttp has not come to the end of."""
-    lines = (f"{name}: {value}\r\n".encode() for name, value in headers.items())
-    length = b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(_UNREADABLE)
-    return b"".join((b"HTTP/1.1 400 Bad Request\r\n", *lines, length, _UNREADABLE))
 
 
 def _without_strange_expectations(made: Callable[..., web.BaseRequest]) -> Any:
@@ -76,73 +65,57 @@ def _without_strange_expectations(made: Callable[..., web.BaseRequest]) -> Any:
     return make
 
 
-class Connection(RequestHandler):
-    """One connection, with what a sweep has to know of it."""
+class Requests(RequestHandler):
+    """aiohttp's part of one connection: it reads requests, and answers them one after the other."""
 
-    __slots__ = ("_head_bytes", "_opened_at", "_server", "_stalled_since", "_wire")
+    __slots__ = ("_connection", "_is_served", "_server")
 
-    def __init__(self, server: "Server", **options: Any) -> None:
+    def __init__(self, server: "Server", connection: Connection, **options: Any) -> None:
         super().__init__(server, **options)
-        self._server = server
-        self._wire: asyncio.Transport | None = None
-        self._opened_at = 0.0
-        # None while the client has taken all that was sent, or takes it.
-        self._stalled_since: float | None = None
-        # The bytes of a head that has not come to its end.
-        self._head_bytes = 0
+        self._server, self._connection = server, connection
+        self._is_served = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # aiohttp forgets its transport as it begins to close it, which a slow reader draws out.
-        self._wire = cast(asyncio.Transport, transport)
-        self._opened_at = self._loop.time()
-        if self._server.admit(self, self._wire):
-            super().connection_made(transport)
-        else:
-            self._wire.abort()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self._server.forget(self)
-        super().connection_lost(exc)
+    async def start(self) -> None:
+        # A client may be gone before this task runs for the first time.
+        if self._manager is not None:
+            await super().start()
 
     def data_received(self, data: bytes) -> None:
         before = self._request_count
         super().data_received(data)
-        if self._request_count != before or not self.is_idle:
-            self._head_bytes = 0
-            return
-        self._head_bytes += len(data)
-        if self._head_bytes > HEAD_BYTES_MAX and self._wire is not None:
-            self._wire.write(_without_aiohttp(self._server.refusal_headers))
-            observe("none", 400, 0.0)
-            self.force_close()
+        if self._request_count != before:
+            self._is_served = True
 
-    def resume_writing(self) -> None:
-        # The client has taken some 48 KB.
-        self._stalled_since = None
-        super().resume_writing()
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        finished = await super().finish_response(request, resp, start_time)
+        # A client may send its next request before aiohttp waits for one.
+        self._is_served = bool(self._messages) or request.can_read_body
+        return finished
+
+    def _process_keepalive(self) -> None:
+        if self._connection.waiting:
+            # aiohttp does not know of the request that waits.
+            again_at = self._loop.time() + KEEPALIVE_LOOK_S
+            self._keepalive_handle = self._loop.call_at(again_at, self._process_keepalive)
+            return
+        super()._process_keepalive()
+
+    @property
+    def requests(self) -> int:
+        """Return how many requests have come, by their whole heads."""
+        return self._request_count
 
     @property
     def is_idle(self) -> bool:
-        """Say whether no request is served or read behind its head."""
+        """Say whether no request is served, or read behind its head."""
         return self._waiter is not None and not self._waiter.done()
 
-    def overdue(self, now: float) -> str | None:
-        """Return the reason for which this connection is to end, None for none."""
-        if not self._request_count and now - self._opened_at > HEAD_WAIT_S:
-            return "slow_head"
-        if self._wire is None or not self._wire.get_write_buffer_size():
-            self._stalled_since = None
-        elif self._stalled_since is None:
-            self._stalled_since = now
-        elif now - self._stalled_since > WRITE_WAIT_S:
-            return "slow_reader"
-        return None
-
-    def end(self, reason: str) -> None:
-        """End the connection at once, whatever is buffered."""
-        ENDED.labels(reason).inc()
-        if self._wire is not None:
-            self._wire.abort()
+    @property
+    def is_between(self) -> bool:
+        """Say whether what comes next is a request, or more of a head that has not ended."""
+        return not self._is_served or self.is_idle
 
     def handle_error(
         self,
@@ -189,6 +162,7 @@ class Server(web.Server):
         bounds: Bounds,
         proxies: TrustedProxies,
         headers: SafeHeaders,
+        process: Process | None,
         **options: Any,
     ) -> None:
         super().__init__(
@@ -198,20 +172,48 @@ class Server(web.Server):
             max_field_size=HEADER_BYTES_MAX,
             **options,
         )
-        self._proxies = proxies
+        self._proxies, self._process = proxies, process
         # Errors of parsing are answered beside the application.
         self.refusal_headers = CIMultiDict(PROBLEM)
         headers.complete(self.refusal_headers)
+        self.unreadable = raw_answer(
+            "400 Bad Request", self.refusal_headers, _UNREADABLE, ends=True
+        )
+        self.busy = BusyAnswers(headers)
+        self.precedence = Precedence(self._loop)
         self._open: Connections[Connection] = Connections(
             total_max=bounds.total_max, network_max=bounds.network_max
         )
 
-    def __call__(self) -> Connection:
-        return Connection(self, loop=self._loop, **self._kwargs)
+    def __call__(self) -> Connection:  # type: ignore[override] # it makes aiohttp's part later
+        return Connection(self, self._loop, self._requests_of)
+
+    def _requests_of(self, connection: Connection) -> Requests:
+        return Requests(self, connection, loop=self._loop, **self._kwargs)
+
+    def __len__(self) -> int:
+        """Return how many connections are open."""
+        return len(self._open)
+
+    @property
+    def is_leaving(self) -> bool:
+        return self._process is not None and self._process.draining
+
+    def pre_shutdown(self) -> None:
+        """Refuse what waits, and close the connections that serve nothing."""
+        self.precedence.refuse_all()
+        super().pre_shutdown()
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's name
+        """End all connections: those on which a request is served have this long."""
+        await super().shutdown(timeout)
+        for connection in self._open.all():
+            connection.hang_up()
 
     def admit(self, connection: Connection, transport: asyncio.Transport) -> bool:
         """Count a new connection; one that there is no room for ends an idle one, or is refused."""
         network = self._network(transport)
+        connection.is_of_proxy = network is None
         if self._open.is_full_for(network):
             idle = self._open.to_end_for(network, lambda one: one.is_idle)
             if idle is None:
@@ -231,6 +233,7 @@ class Server(web.Server):
             await asyncio.sleep(SWEEP_EVERY_S)
             now, found = self._loop.time(), self._open.all()
             CONNECTIONS.set(len(found))
+            QUEUED.labels("requests").set(len(self.precedence))
             for index, connection in enumerate(found, start=1):
                 if (reason := connection.overdue(now)) is not None:
                     self._open.discard(connection)
@@ -242,7 +245,11 @@ class Server(web.Server):
         """Return the network of the peer, None for a trusted proxy."""
         peer = transport.get_extra_info("peername")
         address = peer[0] if isinstance(peer, tuple) else str(peer)
-        return None if self._proxies.trusts(parse_address(address)) else network_of(address)
+        # Parsing is the greatest part of what a new connection costs here, so it is done once.
+        known = parse_address(address)
+        if known is None:
+            return address
+        return None if self._proxies.trusts(known) else network_around(known)
 
 
 class Runner(web.AppRunner):
@@ -268,6 +275,7 @@ class Runner(web.AppRunner):
             bounds=self._bounds,
             proxies=self._proxies,
             headers=self.app.get(SAFE_HEADERS) or SafeHeaders(secure=False),
+            process=self.app.get(PROCESS),
             **self._options,
         )
         return self.watching
