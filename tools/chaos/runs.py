@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
+from zlib import crc32
 
 import structlog
 from support import eventually, open_room, secrets, settings
@@ -142,8 +143,13 @@ async def _all_go_on(story: Story) -> bool:
 
 
 def story_of(fault: str, seed: int) -> Story:
-    """Return the empty story of a run; the seed chooses the kind of room and how much it sells."""
-    policy, units = POLICIES[seed % len(POLICIES)], UNITS[seed % len(UNITS)]
+    """Return the empty story of a run.
+
+    The seed chooses the kind of room and how much it sells: six in a row have every pair of them,
+    and each fault begins with another one.
+    """
+    chosen = seed + crc32(fault.encode())
+    policy, units = POLICIES[chosen % len(POLICIES)], UNITS[chosen % len(UNITS)]
     return Story(fault=fault, seed=seed, policy=policy, units=units)
 
 

@@ -120,6 +120,11 @@ class Stage:
         return str(self._embedded().postgres_owner_url)
 
     @property
+    def administrator_url(self) -> str:
+        """The address for the one who may do everything there."""
+        return self.database_url.replace("//waitroom@", "//postgres@")
+
+    @property
     def valkey_url(self) -> str:
         if self.engines is not None:
             return self.memory.server.url

@@ -37,9 +37,8 @@ async def _full(stage: Stage, disk: Path) -> None:
 
 
 async def _use_up_segments(stage: Stage) -> None:
-    url = stage.database_url.replace("//waitroom@", "//postgres@")
     with suppress(asyncpg.PostgresError, OSError, asyncpg.InterfaceError):
-        connection = await asyncpg.connect(url)
+        connection = await asyncpg.connect(stage.administrator_url)
         for _ in range(12):
             await connection.execute("SELECT pg_logical_emit_message(false, 'chaos', 'x')")
             await connection.execute("SELECT pg_switch_wal()")

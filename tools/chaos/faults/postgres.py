@@ -61,7 +61,7 @@ async def backend_killed(stage: Stage, dice: Random) -> None:
 @fault("a process of PostgreSQL is frozen for 10 s", note="it may have locks")
 async def backend_frozen(stage: Stage, dice: Random) -> None:
     async def busy() -> int | None:
-        connection = await asyncpg.connect(stage.database_url)
+        connection = await asyncpg.connect(stage.administrator_url)
         try:
             return int(await connection.fetchval(BACKEND) or 0)
         finally:
@@ -77,7 +77,7 @@ async def backend_frozen(stage: Stage, dice: Random) -> None:
 @fault("all connections to PostgreSQL are cut, three times")
 async def connections_cut(stage: Stage, dice: Random) -> None:
     for _ in range(3):
-        connection = await asyncpg.connect(stage.database_url)
+        connection = await asyncpg.connect(stage.administrator_url)
         await connection.execute(f"SELECT pg_terminate_backend(pid) FROM ({BACKENDS}) b")
         await connection.close()
         await asyncio.sleep(dice.uniform(1, 2))
@@ -88,7 +88,7 @@ async def connections_exhausted(stage: Stage, dice: Random) -> None:
     """Take all that come free; those that the program has are cut first."""
     async with AsyncExitStack() as stack:
         until = asyncio.get_running_loop().time() + 15
-        cutter = await asyncpg.connect(stage.database_url)
+        cutter = await asyncpg.connect(stage.administrator_url)
         stack.push_async_callback(cutter.close)
         await cutter.execute(f"SELECT pg_terminate_backend(pid) FROM ({BACKENDS}) b")
         while asyncio.get_running_loop().time() < until:
@@ -120,7 +120,7 @@ async def slow_disk(stage: Stage, dice: Random) -> None:
 
 @fault("another client locks the stock for 10 s")
 async def stock_locked(stage: Stage, dice: Random) -> None:
-    connection = await asyncpg.connect(stage.database_url)
+    connection = await asyncpg.connect(stage.administrator_url)
     async with connection.transaction():
         await connection.execute("LOCK TABLE stock IN ACCESS EXCLUSIVE MODE")
         await asyncio.sleep(10)
@@ -134,7 +134,7 @@ async def _away(stage: Stage, how: str, seconds: float) -> None:
 
 
 async def _one_backend(stage: Stage, dice: Random) -> int:
-    connection = await asyncpg.connect(stage.database_url)
+    connection = await asyncpg.connect(stage.administrator_url)
     found = [row["pid"] for row in await connection.fetch(BACKENDS)]
     await connection.close()
     return int(dice.choice(found))
@@ -142,8 +142,7 @@ async def _one_backend(stage: Stage, dice: Random) -> int:
 
 async def _set(stage: Stage, name: str, value: str) -> None:
     """Change a setting of the running server; only its first user may."""
-    url = stage.database_url.replace("//waitroom@", "//postgres@")
-    connection = await asyncpg.connect(url)
+    connection = await asyncpg.connect(stage.administrator_url)
     await connection.execute("SET default_transaction_read_only = off")
     await connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
     await connection.execute("SELECT pg_reload_conf()")
