@@ -90,8 +90,18 @@ class Child:
             self.serves = self.serves or not self._web or LISTENS in words
         return words
 
-    def is_frozen(self, since_last_look_s: float) -> bool:
-        return self._silence.look(since_last_look_s)
+    def is_frozen(self, since_last_look_s: float, *, others_serve: bool) -> bool:
+        """Say whether it has been silent for too long; a start that holds up others has less time.
+
+        A process that starts has the sockets of the one before it, and the kernel goes on giving
+        them their share of the connections.
+        """
+        holds_up = others_serve and not self.serves and bool(self._listeners)
+        return self._silence.look(since_last_look_s, holds_up=holds_up)
+
+    @property
+    def silent_s(self) -> float:
+        return self._silence.silent_s
 
     def ended(self) -> int | None:
         """Return the exit code of the process, None while it runs."""

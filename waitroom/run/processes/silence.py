@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 FROZEN_AFTER_S = 8.0
 # Before its first beat a process loads its code.
 START_MAX_S = 60.0
+# If it holds connections meanwhile that others would take at once, it has less time.
+START_HOLDING_MAX_S = 20.0
 # A supervisor that was frozen itself, or starved, has heard nobody meanwhile. A look counts at most
 # this much, so that it does not take all its processes for frozen when it wakes.
 LOOK_COUNTS_MAX_S = 1.0
@@ -30,10 +32,14 @@ class Silence:
     def heard(self) -> None:
         self.silent_s, self.heard_once = 0.0, True
 
-    def look(self, since_last_look_s: float) -> bool:
-        """Count the time since the last look; return whether the process is frozen."""
+    def look(self, since_last_look_s: float, *, holds_up: bool = False) -> bool:
+        """Count the time since the last look; return whether the process is frozen.
+
+        `holds_up` says that connections wait for its start, which others would take.
+        """
         self.silent_s += min(since_last_look_s, LOOK_COUNTS_MAX_S)
-        return self.silent_s > (self.frozen_after_s if self.heard_once else START_MAX_S)
+        start_max_s = START_HOLDING_MAX_S if holds_up else START_MAX_S
+        return self.silent_s > (self.frozen_after_s if self.heard_once else start_max_s)
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ import structlog
 from waitroom.run.listening.descriptors import bounds_within, raise_limit, warn_if_few
 from waitroom.run.processes.child import Child, inherited_environment, said_that_it_leaves
 from waitroom.run.processes.exits import BROKEN, CANNOT_START, DONE
-from waitroom.run.processes.silence import FROZEN_AFTER_S, Deaths
+from waitroom.run.processes.silence import Deaths
 from waitroom.run.processes.watched import WatchedSecrets
 from waitroom.run.settings import ENVIRONMENT_PREFIX, Settings
 
@@ -151,9 +151,12 @@ class Supervisor:
             log.info("process_leaves", process=child.name)
             child.let_leave(within_s=STOP_WAIT_S)
             child.start(self._environment())
-        elif child.is_frozen(since_last_look_s):
-            log.error("process_frozen", process=child.name, silent_s=round(FROZEN_AFTER_S))
+        elif child.is_frozen(since_last_look_s, others_serve=self._others_serve(child)):
+            log.error("process_frozen", process=child.name, silent_s=round(child.silent_s))
             child.kill()
+
+    def _others_serve(self, child: Child) -> bool:
+        return any(one.takes_connections for one in self._children if one is not child)
 
     def _replace_dead(self, child: Child, code: int) -> None:
         rest_s = TRIED_AGAIN_AFTER_S
@@ -161,8 +164,7 @@ class Supervisor:
         if not (child.lived and code in CANNOT_START):
             self._deaths.count(time.monotonic())
             rest_s = HOPELESS_REST_S if self._deaths.too_many else self._deaths.rest_s
-        others = [one for one in self._children if one is not child and one.takes_connections]
-        if others and not child.was_frozen:
+        if self._others_serve(child) and not child.was_frozen:
             # It took its connections until it died, so next to none wait for the one to come.
             child.pass_on()
         log.warning("process_restarted", process=child.name, exit_code=code)
