@@ -11,8 +11,9 @@ on all alike. The third contender is without limits too: its ratio is 1 as far a
 exact.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from statistics import median
 
 from client import Crowd
 from contest import run_rounds
@@ -101,19 +102,24 @@ class Match:
         return int(body)
 
     def each_us(self, kind: str, how: str) -> list[float]:
-        """Return the CPU time of a request in each round, in microseconds."""
-        each = [reading.cpu_us["web"] for reading in self.readings[kind, how]]
-        return [sum(each[at : at + PIECES]) / PIECES for at in range(0, len(each), PIECES)]
+        """Return the CPU time of a request in each piece, in microseconds."""
+        return [reading.cpu_us["web"] for reading in self.readings[kind, how]]
 
     def ratio(self, kind: str, how: str) -> Spread:
         """Return the CPU time without limits over that of a contender, by round."""
         pairs = zip(self.each_us(kind, LIFTED), self.each_us(kind, how), strict=True)
-        return spread([lifted / other for lifted, other in pairs])
+        return _by_round([lifted / other for lifted, other in pairs])
 
     def cost_us(self, kind: str, how: str) -> Spread:
         """Return the CPU time of a request beyond that of one without limits, by round."""
         pairs = zip(self.each_us(kind, how), self.each_us(kind, LIFTED), strict=True)
-        return spread([other - lifted for other, lifted in pairs])
+        return _by_round([other - lifted for other, lifted in pairs])
+
+
+def _by_round(pieces: Sequence[float]) -> Spread:
+    """Return the spread of the rounds' medians: a piece that was disturbed counts for little."""
+    starts = range(0, len(pieces), PIECES)
+    return spread([median(pieces[at : at + PIECES]) for at in starts])
 
 
 def _table(match: Match) -> Table:

@@ -203,7 +203,7 @@ class _Count:
 
     @property
     def total(self) -> int:
-        return self.known + self.untold
+        return self.known + self.own - self.told
 
     def add(self, now: float) -> None:
         """Count a place that this worker gives."""

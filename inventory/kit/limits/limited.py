@@ -153,7 +153,7 @@ class _Limit:
     class is counted, until that bucket has been half full again.
     """
 
-    __slots__ = ("_exact_until", "_usual", "kind", "passed", "sample")
+    __slots__ = ("_exact_until", "_usual", "kind", "passed", "sample", "take")
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -162,15 +162,17 @@ class _Limit:
         # One request in `sample` is counted, and `passed` have come since the last one was.
         self.sample = self._usual
         self.passed = 0
+        # Takes the request that is counted; returns the seconds to wait, 0 if it is allowed.
+        self.take: Callable[[str, float], float] = (
+            self._take_for_others if self._usual > 1 else kind.take
+        )
 
-    def take(self, network: str, now: float) -> float:
-        """Take the request that is counted; return the seconds to wait, 0 if it is allowed."""
+    def _take_for_others(self, network: str, now: float) -> float:
         wait_s = self.kind.take(network, now, self.sample)
-        if self._usual > 1:
-            half_full_at = self.kind.half_full_at(network)
-            if half_full_at > now:
-                self._exact_until = max(half_full_at, self._exact_until)
-            self.sample = 1 if now < self._exact_until else self._usual
+        half_full_at = self.kind.half_full_at(network)
+        if half_full_at > now:
+            self._exact_until = max(half_full_at, self._exact_until)
+        self.sample = 1 if now < self._exact_until else self._usual
         return wait_s
 
 
