@@ -42,8 +42,9 @@ class Uncancelled(_Connection):
     """
 
     def _cancel_current_command(self, *_: object) -> None:
-        # asyncpg calls it when a reply takes too long, or its task is cancelled.
-        self.terminate()
+        # asyncpg calls it when a reply takes too long, or its task is cancelled. Right after this
+        # call it tells the waiting task, which it would not find if the connection had ended.
+        asyncio.get_running_loop().call_soon(self.terminate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from support import Shopper, admitted, eventually, open_room, tick
 
 from inventory import hold_store
 from inventory.kit import database
-from inventory.kit.database import Pool, connection, open_pool
+from inventory.kit.database import Pool, ReplyLost, borrow, connection, open_pool
 from inventory.kit.problem import EngineDown
 from waitroom.store import office_store
 
@@ -88,3 +88,19 @@ async def test_a_claim_a_hold_and_a_payment_pass_soon_after_replies_were_lost(
             await eventually(passes)
 
         assert lost.is_set()
+
+
+async def test_a_statement_whose_reply_is_late_ends_with_a_time_out(postgres_url: str) -> None:
+    loop, faults = asyncio.get_running_loop(), []
+    loop.set_exception_handler(lambda _, context: faults.append(context["message"]))
+    try:
+        async with await open_pool(postgres_url, size_max=1) as pool:
+            with pytest.raises(ReplyLost):
+                async with borrow(pool) as borrowed:
+                    await borrowed.fetch("SELECT pg_sleep(60)", timeout=0.1)
+            async with borrow(pool) as borrowed:
+                again = await borrowed.fetchval("SELECT 1")
+    finally:
+        loop.set_exception_handler(None)
+
+    assert (again, faults) == (1, [])
