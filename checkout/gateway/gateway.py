@@ -14,6 +14,7 @@ import structlog
 
 from inventory.kit.language.language import phrase
 from inventory.kit.problem import Busy, Refusal
+from inventory.kit.traces.spans import span
 from inventory.kit.turns import Turns
 
 log = structlog.get_logger()
@@ -182,8 +183,9 @@ async def answer_of(
             log.warning("gateway_not_asked", key=key)
             return unsent
         try:
-            async with asyncio.timeout(timeout_s):
-                return await call
+            with span(f"gateway {getattr(call, '__name__', 'act')}"):
+                async with asyncio.timeout(timeout_s):
+                    return await call
         except (GatewayError, TimeoutError, Refusal) as error:
             log.warning("gateway_gave_no_answer", key=key, error=repr(error))
             return otherwise

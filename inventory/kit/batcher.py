@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge
 
 from inventory.kit.database import work_for
 from inventory.kit.problem import Busy, Refusal
+from inventory.kit.traces.spans import root_span
 
 log = structlog.get_logger()
 
@@ -174,7 +175,8 @@ class Batcher(Generic[Item, Verdict]):
         self._batched.inc(len(batch))
         self._queued.set(len(self._queue))
         try:
-            verdicts = await self._flush([item for item, _, _ in batch])
+            with root_span(f"batch {self.name}", **{"waitroom.requests": len(batch)}):
+                verdicts = await self._flush([item for item, _, _ in batch])
         except Refusal as refusal:
             for _, future, _ in batch:
                 _settle(future, refusal)

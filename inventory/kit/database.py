@@ -22,6 +22,7 @@ from prometheus_client import Histogram
 
 from inventory.kit.problem import Busy, EngineDown
 from inventory.kit.servers.servers import Servers, Uncancelled, servers_of
+from inventory.kit.traces.spans import watch_of_connections
 
 if TYPE_CHECKING:
     _Pool = asyncpg.Pool[asyncpg.Record]
@@ -234,6 +235,7 @@ def closed_pool(
         max_size=size_max,
         max_queries=50_000,
         max_inactive_connection_lifetime=300.0,
+        init=watch_of_connections(),  # type: ignore[arg-type] # as above
         reset=_leave_as_it_is,  # type: ignore[arg-type] # asyncpg passes the pool's proxy
         command_timeout=COMMAND_TIMEOUT_S,
         timeout=ACQUIRE_TIMEOUT_S,
@@ -325,6 +327,8 @@ async def ask(pool: Pool, sql: str, *values: object) -> list[asyncpg.Record]:
     return await once()
 
 
+# The name of each query by its text, as traces tell it.
+NAMES: dict[str, str] = {}
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 
@@ -335,6 +339,8 @@ def load_queries(package: str) -> dict[str, str]:
     """
     text = resources.files(package).joinpath("queries.sql").read_text(encoding="utf-8")
     parts = _NAME.split(text)[1:]
-    return {
+    found = {
         name: body.strip().rstrip(";") for name, body in zip(parts[::2], parts[1::2], strict=True)
     }
+    NAMES.update({body: name for name, body in found.items()})
+    return found

@@ -20,7 +20,7 @@ RUNNING = {
     *("MPL-2.0", "PSF-2.0", "PostgreSQL"),
 }
 TESTING = {"GPL-3.0-or-later"}
-EXTRAS = ("embedded", "stripe", "mcp")
+EXTRAS = ("embedded", "stripe", "mcp", "traces")
 # Words of older metadata, in the order in which they are looked for.
 SPELLINGS = (
     (r"apache", "Apache-2.0"),

@@ -19,6 +19,7 @@ from inventory.kit.doors.decoding import convert, is_whole, words_of
 from inventory.kit.doors.moments import UnreadableMoment, parse_moment
 from inventory.kit.doors.texts import UnfitText, read_note, read_published
 from inventory.kit.problem import EngineDown, Refusal
+from inventory.kit.traces.spans import TracesMissing
 from inventory.kit.troubles import trouble_of, words_of_cause
 from waitroom.run.engines import EngineError, EngineUnfit, running_engines
 from waitroom.run.logs import set_up_logs
@@ -38,7 +39,7 @@ _LASTING = frozenset(
 )
 # Failures by their kind; narrower kinds stand before wider ones.
 _SENTENCES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    ((SettingsError, EngineError, MigrationError, PortInUse), "{words}"),
+    ((SettingsError, EngineError, MigrationError, PortInUse, TracesMissing), "{words}"),
     (
         (asyncpg.DataError,),
         "a value is too long, too large, or has characters that cannot be stored",

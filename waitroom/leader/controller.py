@@ -19,6 +19,7 @@ import structlog
 from inventory.kit.database import work_for
 from inventory.kit.loops import tell_failure
 from inventory.kit.problem import Refusal
+from inventory.kit.traces.spans import root_span
 from waitroom.leader.drawing import Drawing
 from waitroom.leader.health_watch import HealthWatch
 from waitroom.leader.measures import FAILURES, LEADING, TICK
@@ -146,7 +147,7 @@ class Controller:
         # Apart from the room's shoppers, so that a crowd leaves its leader a connection.
         work_for(f"leader of {lead.room_id}")
         try:
-            with TICK.time():
+            with TICK.time(), root_span("tick", **{"waitroom.room_id": lead.room_id}):
                 await lead.tick(term=self.term)
         except OfficeLost:
             self.leading = False

@@ -28,6 +28,7 @@ from inventory.kit.http import (
 from inventory.kit.limits.limited import LIMITS, Limits
 from inventory.kit.pages import static_folder
 from inventory.kit.problem import EngineDown
+from inventory.kit.traces.spans import tracer
 from waitroom.admin.accounts.guard import ACCESS, Guard
 from waitroom.admin.problems import problem_page
 from waitroom.admin.rooms.crowd import Crowds, Shared
@@ -242,6 +243,8 @@ def make_app(service: Service) -> web.Application:
     middlewares: list[Middleware] = [rim, limits.middleware(), _one_address]
     if settings.admin_port:
         middlewares.append(own_port(settings.admin_port))
+    if (traces := tracer()) is not None:
+        middlewares.insert(0, traces.middleware())
     if settings.public_path:
         middlewares.insert(0, Mount(settings.public_path).middleware())
     app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES_MAX)

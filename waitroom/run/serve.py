@@ -9,6 +9,7 @@ from contextlib import suppress
 import structlog
 import uvloop
 
+from inventory.kit.traces.spans import traces_of
 from waitroom.run.app import OPENAPI, let_go_if_away, make_app, make_ops_app, open_service
 from waitroom.run.listening.descriptors import (
     Bounds,
@@ -30,7 +31,10 @@ GC_THRESHOLD = 20_000
 
 def serve(settings: Settings, secrets: Secrets, *, roles: frozenset[str]) -> int:
     """Serve until told to stop; return the exit code."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with (
+        traces_of(os.environ),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         return runner.run(_serve(settings, secrets, roles))
 
 

@@ -36,6 +36,8 @@ NAMED_IMPURE = {
     "inventory.kit.language.asked",
     "inventory.kit.limits.limited",
     "inventory.kit.servers.servers",
+    "inventory.kit.traces.spans",
+    "inventory.kit.traces.tracer",
     "inventory.kit.turns",
     # Chance, but seeded: the same seed is the same sale.
     "waitroom.rehearse.play.dice",
