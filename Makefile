@@ -26,7 +26,7 @@ LARGE := WAITROOM_TEST_SALES=1000 WAITROOM_TEST_COMPARED=40 WAITROOM_TEST_CROWD=
   WAITROOM_TEST_SEEDS=8 WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix peers offline-bench endure contract unit check bench catalogue-bench pooler browser rehearse oracle race soak simulate fuzz outage chaos attackers mutants pages live-page pictures lock sbom licences audit clean
+.PHONY: help run test matrix peers offline-bench endure contract unit check bench catalogue-bench pooler browser rehearse oracle race soak simulate fuzz outage chaos sale attackers mutants pages live-page pictures lock sbom licences audit clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -116,6 +116,9 @@ chaos: $(READY) ## Let faults of some fifty kinds happen to running sales, and w
 
 overload: $(READY) ## Offer ten times the load that fits, and storms of newcomers, and see what those inside notice
 	$(BIN)/python tools/overload/run.py
+
+sale: $(READY) ## Sell 1,000 units to 100,000 shoppers, and hold what they were told against the books
+	$(BIN)/python tools/sale.py
 
 attackers: $(READY) ## Sell to honest shoppers alone and beside five attackers, and compare
 	$(BIN)/python tools/attackers.py --shoppers 300 --units 180 --arrive-s 30 --limit-s 400 --places 20
