@@ -78,6 +78,14 @@ def cheap_passwords() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_logs() -> Iterator[None]:
+    """Let no command of a test set up the logs of the whole run: later tests look at theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("waitroom.cli.options.set_up_logs", lambda **_: None)
+        yield
+
+
 class CompiledTemplates(jinja2.BytecodeCache):
     """The compiled templates of the whole run: every service would compile its own."""
 

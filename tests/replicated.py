@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from stoppable import children_of
+from chaos.engines import children_of
 from support import eventually
 
 from waitroom.run.engines.postgres import OWNER, not_root

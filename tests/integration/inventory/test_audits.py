@@ -38,7 +38,7 @@ async def test_audits_that_stand_still_keep_no_shopper_waiting(service: Service)
 
 async def test_an_audit_without_end_says_so(service: Service) -> None:
     with pytest.raises(AuditTooLong):
-        await Audits(service.pool).fetch("SELECT pg_sleep(60)", timeout_s=0.1)
+        await Audits(service.audit_pool).fetch("SELECT pg_sleep(60)", timeout_s=0.1)
 
     assert await service.ledger.breaches() == []
 

@@ -97,7 +97,7 @@ async def test_no_deadline_of_a_shopper_forgets_the_factor(service: Service) -> 
 
     # Most ask how long stock stays on sale, and one returns an end to which callers add.
     no_deadlines = {"slack_of", "kept_units", "read_facts", "read_off_sale", "advance_off_sale"}
-    no_deadlines |= {"call_ends", "units_for_call"}
+    no_deadlines |= {"call_ends", "units_for_call", "has_lapsed"}
     assert [entry for entry in found if entry[0] not in no_deadlines] == []
 
 

@@ -132,6 +132,7 @@ def test_refusals_stand_in_one_module_of_each_package() -> None:
         "waitroom.refusals",
         "waitroom.admin.accounts.refusals",
         "waitroom.desk.proving.refusals",
+        "waitroom.desk.refusals",
         "inventory.kit.problem",
     }
     public = [kind for kind in REFUSALS if not kind.__name__.startswith("_")]

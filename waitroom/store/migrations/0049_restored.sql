@@ -1,7 +1,7 @@
 -- Numbers that stand after the database was brought back from an older copy.
 
 -- When that was; NULL for a line that never was in such a database, or that began later.
-ALTER TABLE line ADD COLUMN restored_at timestamptz CONSTRAINT restored_at_is_of_our_time
+ALTER TABLE line ADD COLUMN restored_at timestamptz CONSTRAINT moments_are_of_our_time
     CHECK (restored_at >= '2000-01-01 00:00:00+00' AND restored_at < '2200-01-01 00:00:00+00');
 
 -- Notes that a room comes from an older copy, and pauses it if it is open. Returns its lines with the last
