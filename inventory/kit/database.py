@@ -264,24 +264,32 @@ async def borrow(pool: Pool) -> AsyncIterator[Connection]:
     if joined is not None and joined[0] is pool:
         yield joined[1]
         return
-    async with pool.shares.turn(), pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as borrowed:
-        try:
-            yield borrowed
-        except asyncpg.LockNotAvailableError as error:
-            raise Busy from error
-        except asyncpg.ReadOnlySQLTransactionError:
-            # A primary that another one replaced. It takes no write of ours any more.
-            await pool.renew()
-            raise
-        except TimeoutError as error:
-            await pool.renew()
-            if pool.cancels:
-                await asyncio.sleep(CANCEL_S)
-            # Its answer may never come, and returning it to the pool would wait for that. Most
-            # connections are broken off already.
-            with suppress(asyncpg.InterfaceError):
-                borrowed.terminate()
-            raise ReplyLost from error
+    try:
+        async with pool.shares.turn(), pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as borrowed:
+            try:
+                yield borrowed
+            except asyncpg.LockNotAvailableError as error:
+                raise Busy from error
+            except asyncpg.ReadOnlySQLTransactionError:
+                # A primary that another one replaced. It takes no write of ours any more.
+                await pool.renew()
+                raise
+            except TimeoutError as error:
+                await pool.renew()
+                if pool.cancels:
+                    await asyncio.sleep(CANCEL_S)
+                # Its answer may never come, and returning it to the pool would wait for that. Most
+                # connections are broken off already.
+                with suppress(asyncpg.InterfaceError):
+                    borrowed.terminate()
+                raise ReplyLost from error
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # The connection of a cancelled statement is broken off, and what is to be closed after
+            # that complains: the task would never hear that it was cancelled.
+            raise asyncio.CancelledError from error
+        raise
 
 
 @asynccontextmanager

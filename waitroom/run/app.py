@@ -195,7 +195,7 @@ async def _end(service: Service, loops: list[asyncio.Task[None]]) -> None:
 async def _give_up_leases(service: Service, beating: asyncio.Task[None]) -> None:
     """Free what the process still holds once everything else has ended."""
     beating.cancel()
-    await asyncio.wait([beating])
+    await asyncio.wait([beating], timeout=CANCELLED_WAIT_S)
     await service.lease_holder.end()
 
 

@@ -104,3 +104,30 @@ async def test_a_statement_whose_reply_is_late_ends_with_a_time_out(postgres_url
         loop.set_exception_handler(None)
 
     assert (again, faults) == (1, [])
+
+
+@pytest.mark.parametrize("within_transaction", [False, True])
+async def test_a_task_that_is_cancelled_in_a_statement_hears_of_it(
+    postgres_url: str, *, within_transaction: bool
+) -> None:
+    pool = await open_pool(postgres_url, size_max=1)
+    under_way = asyncio.Event()
+
+    async def ask_for_long() -> None:
+        async with connection(pool) as borrowed:
+            under_way.set()
+            if within_transaction:
+                async with borrowed.transaction():
+                    await borrowed.execute("SELECT pg_sleep(60)")
+            await borrowed.execute("SELECT pg_sleep(60)")
+
+    task = asyncio.create_task(ask_for_long())
+    await under_way.wait()
+    for _ in range(TURNS):
+        await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.wait([task], timeout=WAIT_S)
+
+    assert task.cancelled()
+    assert await _ask(pool) == 1
+    await pool.close()
