@@ -8,6 +8,9 @@ import pytest
 from support import eventually
 from valkeys import SERVICE, SLOTS, Node, agrees, wheel_server
 
+from waitroom.run.doctor.cache import judge_cache
+from waitroom.run.doctor.cache_store import CacheStore
+from waitroom.run.doctor.finding import Level
 from waitroom.store.memory import Memory
 
 
@@ -39,12 +42,18 @@ async def test_everything_that_is_remembered_is_found_again(
         nodes = [Node(wheel_server(), tmp_path / name) for name in ("one", "two")]
         for node in nodes:
             stack.callback(node.stop)
-        memory = Memory(await arranged(*nodes))
+        url = await arranged(*nodes)
+        memory = Memory(url)
 
         assert await eventually(memory.alive)
         await walk(memory)
 
         await memory.close()
+        doctor = CacheStore(url)
+        examined = {finding.check: finding.level for finding in judge_cache(await doctor.facts())}
+        assert examined["valkey.role"] is Level.OK
+        assert abs(await doctor.clock_ahead_s()) < 60
+        await doctor.close()
 
 
 async def walk(memory: Memory) -> None:

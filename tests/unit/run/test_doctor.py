@@ -198,6 +198,14 @@ def test_a_valkey_as_it_should_be_is_well() -> None:
     assert set(found(findings).values()) == {Level.OK}
 
 
+def test_a_cluster_that_is_asked_as_one_is_well_whatever_node_answers() -> None:
+    info = {**INFO, "cluster_enabled": "1", "role": "slave"}
+
+    findings = list(judge_cache(Cache(info=info, round_trip_s=0.001, by_cluster=True)))
+
+    assert set(found(findings).values()) == {Level.OK}
+
+
 @pytest.mark.parametrize(
     ("info", "round_trip_s", "check", "level"),
     [

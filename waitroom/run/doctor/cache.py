@@ -15,10 +15,14 @@ MACHINE_SHARE_WARNS = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """What Valkey says of itself: its INFO by name, and the seconds that an answer takes."""
+    """What Valkey says of itself: its INFO by name, and the seconds that an answer takes.
+
+    `by_cluster` says that it is asked as a cluster, where any node sends a command on.
+    """
 
     info: Mapping[str, str]
     round_trip_s: float
+    by_cluster: bool = False
 
     def number(self, name: str) -> int:
         text = self.info.get(name, "")
@@ -47,8 +51,10 @@ def judge_cache(found: Cache) -> Iterator[Finding]:
     yield graded(
         "valkey.role",
         "it is part of a cluster" if clustered else f"it is a {role}",
-        "let valkey_url name one server that takes writes: the service knows no cluster",
-        fails=clustered or role != "master",
+        "let valkey_url begin with redis+cluster:// and name nodes of the cluster"
+        if clustered
+        else "let valkey_url name the server that takes writes, or its sentinels",
+        fails=not found.by_cluster and (clustered or role != "master"),
     )
     policy = found.info.get("maxmemory_policy", "noeviction")
     yield graded(

@@ -4,24 +4,20 @@ import statistics
 import time
 from typing import Any, cast
 
-import redis.asyncio as redis
-
 from waitroom.run.doctor.cache import Cache
+from waitroom.store.valkey.client import open_client
+from waitroom.store.valkey.several import is_cluster
 
-TIMEOUT_S = 2.0
 ROUND_TRIPS = 5
 
 
 class CacheStore:
-    """One connection to Valkey."""
+    """The service's own client of Valkey: one server, a primary behind sentinels, or a cluster."""
 
     def __init__(self, url: str) -> None:
-        self._client = redis.Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
-        )
-
-    async def close(self) -> None:
-        await self._client.aclose()
+        opened = open_client(url)
+        self._client, self.close = opened.client, opened.close
+        self._by_cluster = is_cluster(url)
 
     async def facts(self) -> Cache:
         """Return what Valkey says of itself; its errors pass through."""
@@ -34,6 +30,7 @@ class CacheStore:
         return Cache(
             info={name: str(value) for name, value in info.items()},
             round_trip_s=statistics.median(seconds),
+            by_cluster=self._by_cluster,
         )
 
     async def clock_ahead_s(self) -> float:

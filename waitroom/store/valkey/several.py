@@ -12,6 +12,10 @@ SEVERAL = frozenset(
 )
 
 
+def is_cluster(url: str) -> bool:
+    return url.partition("://")[0].endswith("+cluster")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Several:
     """What a URL says of several servers.
