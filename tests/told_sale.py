@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+from eager import eager
 from outage import PatientCrowd, PatientWire
 from support import execute, log_is_whole
 
 from waitroom.client.http_client import Answer
-from waitroom.load.behaviour import Behaviour
 from waitroom.run.app import Service
 
 LOOK_EVERY_S = 0.2
-PACE = 0.1
 
 
 @dataclass(slots=True)
@@ -71,20 +70,7 @@ class ToldCrowd(PatientCrowd):
     """
 
     def __init__(self, url: str, *, shoppers: int, arrive_s: float) -> None:
-        behaviour = Behaviour(
-            shoppers=shoppers,
-            arrive_s=arrive_s / PACE,
-            leave_share=0,
-            no_show_share=0,
-            late_share=0,
-            want_share=1,
-            pay_share=1,
-            second_unit_share=0,
-            decline_share=0,
-            double_click_share=0.1,
-            pace=PACE,
-        )
-        super().__init__(url, "drop", behaviour)
+        super().__init__(url, "drop", eager(shoppers, arrive_s=arrive_s))
         self.told = Told()
         self._wire = HearingWire(url, self.told)
 

@@ -29,6 +29,7 @@ import asyncpg
 import click
 import structlog
 from chaos.stage import Stage, stage
+from eager import eager
 from pollers import Poller, visitors
 from support import authorization, eventually, execute, log_is_whole, open_room, secrets, settings
 
@@ -401,7 +402,7 @@ async def _sell(service: Service, running: Stage, http: aiohttp.ClientSession, p
     witness = Witness(http)
     watching = asyncio.create_task(witness.run())
     watched = await Watched.come(http)
-    crowd = PatientCrowd(running.program.url, "drop", _eager(plan))
+    crowd = PatientCrowd(running.program.url, "drop", eager(plan.shoppers))
     selling = asyncio.create_task(crowd.run())
     await eventually(lambda: _sold(service, 1), within_s=PATIENCE_S)
     await watched.line_up()
@@ -444,23 +445,6 @@ async def _sell(service: Service, running: Stage, http: aiohttp.ClientSession, p
         log_is_whole=await log_is_whole(service),
         tail=await _one(service, "SELECT tail FROM line"),
         processes_stayed=running.program.children == processes,
-    )
-
-
-def _eager(plan: Plan) -> Behaviour:
-    """Return a crowd in which every shopper wants a unit and is quick about it."""
-    return Behaviour(
-        shoppers=plan.shoppers,
-        arrive_s=3.0,
-        leave_share=0,
-        no_show_share=0,
-        late_share=0,
-        want_share=1,
-        pay_share=1,
-        second_unit_share=0,
-        decline_share=0,
-        double_click_share=0.1,
-        pace=0.1,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import asyncpg
 import pytest
 import redis.asyncio as redis
+from eager import eager
 from programs import Running, all_know
 from support import eventually, execute, open_room, size
 
@@ -28,19 +29,7 @@ UNITS = max(20, SHOPPERS // 40)
 CUT_OFF = min(SHOPPERS, 300)
 LOOK_EVERY_S = 0.2
 
-EAGER = Behaviour(
-    shoppers=SHOPPERS,
-    arrive_s=3.0,
-    leave_share=0,
-    no_show_share=0,
-    late_share=0,
-    want_share=1,
-    pay_share=1,
-    second_unit_share=0,
-    decline_share=0,
-    double_click_share=0.1,
-    pace=0.1,
-)
+EAGER = eager(SHOPPERS)
 HALF_HEARTED = Behaviour(
     shoppers=SHOPPERS // 4,
     arrive_s=3.0,
