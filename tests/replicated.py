@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from chaos.engines import children_of
+from chaos.engines import children_of, freeze_with_children, thaw_all
 from support import eventually
 
 from waitroom.run.engines.postgres import OWNER, not_root
@@ -145,16 +145,10 @@ class Server:
 
     def freeze(self) -> None:
         """Let the server fall silent: the kernel still takes what is sent to it."""
-        # The parent first, so that no process is born meanwhile.
-        os.kill(self.processes[0], signal.SIGSTOP)
-        self._frozen = self.processes
-        for pid in self._frozen[1:]:
-            os.kill(pid, signal.SIGSTOP)
+        self._frozen = freeze_with_children(self.processes[0])
 
     def thaw(self) -> None:
-        for pid in reversed(self._frozen):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        thaw_all(self._frozen)
         self._frozen = []
 
     async def ask(self, sql: str, *values: object, database: str = "postgres") -> Any:

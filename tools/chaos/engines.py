@@ -68,17 +68,10 @@ class Engine:
         self._process = None
 
     def freeze(self) -> None:
-        # The parent first, so that no process is born meanwhile.
-        os.kill(self.pid, signal.SIGSTOP)
-        self._frozen = [self.pid, *children_of(self.pid)]
-        for pid in self._frozen[1:]:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
+        self._frozen = freeze_with_children(self.pid)
 
     def thaw(self) -> None:
-        for pid in reversed(self._frozen):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        thaw_all(self._frozen)
         self._frozen = []
 
     async def take_away(self, how: str) -> None:
@@ -136,6 +129,24 @@ class Memory(Engine):
 def _sockets() -> Path:
     """Return a folder for sockets, whose paths have to be short."""
     return Path(tempfile.mkdtemp(prefix="wr-", dir="/tmp"))
+
+
+def freeze_with_children(parent: int) -> list[int]:
+    """Freeze a process and its children; return them, the parent first."""
+    # It is first, so that no process is born meanwhile.
+    os.kill(parent, signal.SIGSTOP)
+    children = children_of(parent)
+    for pid in children:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+    return [parent, *children]
+
+
+def thaw_all(frozen: list[int]) -> None:
+    """Let processes go on, the parent last."""
+    for pid in reversed(frozen):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def children_of(pid: int) -> list[int]:
