@@ -141,8 +141,8 @@ async def _take_up(settings: Settings, spare: int | None) -> None:
         click.echo("no sale is under way: nothing to do")
         return
     click.echo(
-        "Every room that was open is paused. Compare the payments before you open it (docs: "
-        "After a restore).",
+        "Every room that was open is paused. Compare the payments before you open it ("
+        "docs/run-the-night.md, Copies of the database).",
         err=True,
     )
     if unknown:
