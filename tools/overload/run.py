@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "tools", "tools/bench")]
+sys.path[:0] = [str(ROOT / folder) for folder in ("tools/bench", "tests", "tools")]
 
 import click
 from chaos.stage import Stage, stage

@@ -51,6 +51,7 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
         calm_the_collector()
         ports = ports_of(settings, roles)
         log.info("serving", roles=sorted(roles), port=ports[0] if ports else None)
+        heartbeat.serves()
         await _until(told, service.failed)
         service.draining = True
         service.serving.end()

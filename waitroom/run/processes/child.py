@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from waitroom.run.processes.heartbeat import CHANNEL, LEAVES, LISTENERS, LISTENS, SOCKETS_MAX
+from waitroom.run.processes.service_manager import OF_THIS_PROCESS
 from waitroom.run.processes.silence import Silence
 
 # A process that has run for this long can live with its settings.
@@ -181,4 +182,5 @@ def said_that_it_leaves(words: bytes) -> bool:
 
 def inherited_environment() -> dict[str, str]:
     """Return our own environment, without what is for this process alone."""
-    return {k: v for k, v in os.environ.items() if k not in ("WAITROOM_CONFIG", CHANNEL, LISTENERS)}
+    ours = {"WAITROOM_CONFIG", CHANNEL, LISTENERS, *OF_THIS_PROCESS}
+    return {name: value for name, value in os.environ.items() if name not in ours}

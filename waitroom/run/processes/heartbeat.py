@@ -9,6 +9,8 @@ import os
 import socket
 from collections.abc import Sequence
 
+from waitroom.run.processes.service_manager import ServiceManager
+
 # The variables by which the supervisor names the inherited files.
 CHANNEL = "WAITROOM_HEARTBEAT"
 LISTENERS = "WAITROOM_LISTENERS"
@@ -20,9 +22,10 @@ SOCKETS_MAX = 8
 
 
 class Heartbeat:
-    """The side of the process that beats; without a supervisor it says nothing."""
+    """The side of the process that beats: to its supervisor, or to the service manager."""
 
     def __init__(self) -> None:
+        self._manager = ServiceManager()
         number = os.environ.get(CHANNEL)
         self._channel = socket.socket(fileno=int(number)) if number else None
         if self._channel is not None:
@@ -31,17 +34,23 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Beat for as long as the event loop turns."""
-        while self._channel is not None:
+        while True:
             self._say(BEAT)
+            self._manager.alive()
             await asyncio.sleep(BEAT_EVERY_S)
 
     def listens_on(self, sockets: Sequence[socket.socket]) -> None:
         """Give the supervisor the sockets, which it keeps open for the process that comes after."""
         self._say(LISTENS, sockets)
 
+    def serves(self) -> None:
+        """Say that this process serves."""
+        self._manager.ready()
+
     def leaves(self) -> None:
         """Say that this process is about to end, so that another one is started already."""
         self._say(LEAVES)
+        self._manager.stopping()
 
     def _say(self, word: bytes, sockets: Sequence[socket.socket] = ()) -> None:
         if self._channel is None:

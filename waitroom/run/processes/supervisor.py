@@ -16,6 +16,7 @@ import structlog
 from waitroom.run.listening.descriptors import bounds_within, raise_limit, warn_if_few
 from waitroom.run.processes.child import Child, inherited_environment, said_that_it_leaves
 from waitroom.run.processes.exits import BROKEN, CANNOT_START, DONE
+from waitroom.run.processes.service_manager import ServiceManager
 from waitroom.run.processes.silence import Deaths
 from waitroom.run.processes.watched import WatchedSecrets
 from waitroom.run.settings import ENVIRONMENT_PREFIX, Settings
@@ -59,11 +60,12 @@ class Supervisor:
     ) -> None:
         self._settings = settings
         self._engines = engines
+        self._manager = ServiceManager()
         self._deaths = Deaths()
         # The exit code for when none of the processes can live: that of the last one that died.
         self._why = BROKEN
         self._metrics_dir = tempfile.mkdtemp(prefix="waitroom-metrics-")
-        self._stopping = False
+        self._stopping = self._said_ready = False
         self._looked_at = time.monotonic()
         self._secrets = WatchedSecrets(settings)
         # The processes that are still to be replaced, and the one that is being replaced now.
@@ -113,10 +115,17 @@ class Supervisor:
                 if not told_ready and is_ready():
                     told_ready = True
                     when_ready()
+                self._tell_manager()
                 time.sleep(WATCH_S)
             return DONE
         finally:
             self.stop()
+
+    def _tell_manager(self) -> None:
+        self._manager.alive()
+        if not self._said_ready and all(child.serves for child in self._children):
+            self._said_ready = True
+            self._manager.ready()
 
     def _told(self, *_: object) -> None:
         self._stopping = True
@@ -180,6 +189,7 @@ class Supervisor:
             self._renewing.terminate()
 
     def stop(self) -> None:
+        self._manager.stopping()
         for child in self._children:
             child.terminate()
         deadline = time.monotonic() + STOP_WAIT_S
