@@ -33,7 +33,7 @@ from inventory.api import Catalogue
 from inventory.catalogue import Sku
 from inventory.hold import Hold, HoldRequest, Wish, body_hash, hold_body, idempotency_uuid
 from inventory.kit.doors.decoding import Json
-from inventory.kit.http import read_form
+from inventory.kit.http import read_form, read_query
 from inventory.kit.language.asked import ROOM_LANGUAGE, language_of
 from inventory.kit.limits.classes import HOLDS, PAYMENTS, limited_as
 from inventory.kit.pages import CSP, PERMISSIONS, Pages
@@ -113,7 +113,8 @@ class CheckoutPages:
         except SessionOver as refusal:
             return await self._over(request, refusal, session)
         request[ROOM_LANGUAGE] = view.language
-        asked = carried(request.query) if asked is None else asked
+        query = read_query(request)
+        asked = carried(query) if asked is None else asked
         holds = await self._checkout.holds.held(session.session_id)
         wishes = await self._checkout.holds.wishes(session.session_id)
         orders = await self._checkout.orders.of_session(session.session_id)
@@ -121,7 +122,7 @@ class CheckoutPages:
         named = await self._shelves.named(
             view.room, {session.sku, *(wish.sku for wish in wishes), *asked} - {""}
         )
-        opens = not (holds or wishes or running or asked or "q" in request.query)
+        opens = not (holds or wishes or running or asked or "q" in query)
         shelf = await self._shelf(request, view.room, named, asked, session.sku if opens else "")
         context: Json = {
             "session": session_body(view, holds, wishes),
@@ -139,7 +140,7 @@ class CheckoutPages:
             "stripe_key": self._stripe_key,
             "mail_offered": self._checkout.mail.offered,
             "form_key": str(uuid4()),
-            "still": "still" in request.query,
+            "still": "still" in query,
         }
         response = self._pages.render(
             # A room without stock of its own lets shoppers through, and sells nothing here.
@@ -207,7 +208,7 @@ class CheckoutPages:
         """Return the goods that the page shows, beginning with what the shopper came for."""
         return await self._shelves.shelf(
             room,
-            sought(request.query),
+            sought(read_query(request)),
             wanted=named.get(came_for),
             chosen=[named[sku] for sku in asked if sku in named],
         )

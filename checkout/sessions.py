@@ -24,6 +24,7 @@ from inventory.kit.doors.client import bearer
 from inventory.kit.doors.cookies import cookies_in, values_of
 from inventory.kit.holders.holders import Holders
 from inventory.kit.holders.marks import Shows
+from inventory.kit.http import read_query
 from inventory.kit.language.language import phrase
 from inventory.kit.limits.limited import spend_as_bearer
 from inventory.kit.problem import Busy, Refusal
@@ -204,7 +205,7 @@ class Sessions:
         return carried
 
     def _carried(self, request: web.Request) -> list[Session]:
-        named = request.query.get("room") if request.query_string else None
+        named = read_query(request).get("room")
         token, shows = bearer(request), self._holders.shows(request)
         others: list[SessionBound] = []
         if token is not None:

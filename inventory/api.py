@@ -13,7 +13,7 @@ from inventory.catalogue import Product, ProductBody, ProductList, Sku, SkuBody,
 from inventory.kit.doors.described import ETAG, IF_NONE_MATCH, NOT_MODIFIED, described
 from inventory.kit.doors.etags import has_seen
 from inventory.kit.doors.query import SEARCH, Flag, Text, Whole
-from inventory.kit.http import PRIVATE, encode
+from inventory.kit.http import PRIVATE, encode, read_query
 from inventory.kit.limits.classes import SEARCHES, limited_as
 from inventory.product_store import VARIANTS_SHOWN_MAX, CatalogueStore
 from inventory.sku_store import StockStore
@@ -186,7 +186,7 @@ async def _encoded(read: Callable[[], Awaitable[tuple[Found, object]]]) -> Shown
 _ROOM = Text(name="room", text="Only what this room sells.")
 _PRODUCT = Text(name="product", text="Only the SKUs of this product.")
 _ON_SALE = Flag(name="on_sale", text="Only what is on sale now, or only what is not.")
-_CURSOR = Text(name="cursor", text="The `next` of the page before.", length_max=CODE_LENGTH_MAX)
+CURSOR = Text(name="cursor", text="The `next` of the page before.", length_max=CODE_LENGTH_MAX)
 _SKUS_LIMIT = Whole(name="limit", text="SKUs on a page.", default=50, low=1, high=SKUS_PAGE_MAX)
 _PRODUCTS_LIMIT = Whole(
     name="limit", text="Products on a page.", default=20, low=1, high=PRODUCTS_PAGE_MAX
@@ -207,7 +207,7 @@ class CatalogueApi:
 
     @limited_as(SEARCHES)
     @described(
-        query=(_SKUS_LIMIT, _CURSOR, _ROOM, _PRODUCT, SEARCH, _ON_SALE),
+        query=(_SKUS_LIMIT, CURSOR, _ROOM, _PRODUCT, SEARCH, _ON_SALE),
         answer=SkuList,
         headers=(IF_NONE_MATCH,),
         answer_headers=(ETAG,),
@@ -215,14 +215,14 @@ class CatalogueApi:
     )
     async def list_skus(self, request: web.Request) -> web.Response:
         """List what is on sale to the public, by code."""
-        query = request.query
+        query = read_query(request)
         shown = await self._catalogue.skus(
             limit=_SKUS_LIMIT.of(query),
             room=_ROOM.of(query) or None,
             product=_PRODUCT.of(query) or None,
             search=SEARCH.of(query) or None,
             on_sale=_ON_SALE.of(query),
-            after=_CURSOR.of(query),
+            after=CURSOR.of(query),
         )
         return _answer(request, shown)
 
@@ -235,7 +235,7 @@ class CatalogueApi:
 
     @limited_as(SEARCHES)
     @described(
-        query=(_PRODUCTS_LIMIT, _CURSOR, _ROOM, SEARCH),
+        query=(_PRODUCTS_LIMIT, CURSOR, _ROOM, SEARCH),
         answer=ProductList,
         headers=(IF_NONE_MATCH,),
         answer_headers=(ETAG,),
@@ -243,12 +243,12 @@ class CatalogueApi:
     )
     async def list_products(self, request: web.Request) -> web.Response:
         """List the products on sale to the public, each with its SKUs."""
-        query = request.query
+        query = read_query(request)
         shown = await self._catalogue.products(
             limit=_PRODUCTS_LIMIT.of(query),
             room=_ROOM.of(query) or None,
             search=SEARCH.of(query) or None,
-            after=_CURSOR.of(query),
+            after=CURSOR.of(query),
         )
         return _answer(request, shown)
 

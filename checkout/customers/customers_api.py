@@ -25,7 +25,7 @@ from checkout.refusals import (
 from checkout.session import checkout_url
 from inventory.kit.doors.client import bearer
 from inventory.kit.doors.described import Answer, Caller, described
-from inventory.kit.http import json_response, read_body, read_form
+from inventory.kit.http import json_response, read_body, read_form, read_query
 from inventory.kit.problem import NotFound
 
 
@@ -90,8 +90,9 @@ class CustomersApi:
     async def list_orders(self, request: web.Request) -> web.Response:
         """List the orders of a customer, the newest first, whichever session placed them."""
         customer = await self._customer(request)
-        limit = LIMIT.of(request.query)
-        after = read_cursor(CURSOR.of(request.query))
+        query = read_query(request)
+        limit = LIMIT.of(query)
+        after = read_cursor(CURSOR.of(query))
         orders = await self._customers.orders(customer, after=after, limit=limit)
         last = orders[-1] if len(orders) == limit else None
         following = last and str(Cursor(at=last.created_at, order_id=last.order_id))

@@ -24,7 +24,7 @@ from checkout.refusals import (
 from inventory.kit.doors.client import bearer
 from inventory.kit.doors.described import Answer, Caller, described
 from inventory.kit.doors.query import Choice, Text
-from inventory.kit.http import PRIVATE, json_response, wants_html
+from inventory.kit.http import PRIVATE, json_response, read_query, wants_html
 from inventory.kit.language.asked import language_of
 from inventory.kit.pages import Pages
 from inventory.refusals import SessionOver
@@ -88,8 +88,9 @@ class HistoryApi:
     async def list_orders(self, request: web.Request) -> web.Response:
         """List the orders of the sessions that a request carries, the newest first."""
         sessions = self._checkout.sessions.carried(request)
-        limit = LIMIT.of(request.query)
-        after = read_cursor(CURSOR.of(request.query))
+        query = read_query(request)
+        limit = LIMIT.of(query)
+        after = read_cursor(CURSOR.of(query))
         carried = [session.session_id for session in sessions]
         orders = await self._history.of_sessions(carried, after=after, limit=limit)
         last = orders[-1] if len(orders) == limit else None
@@ -123,7 +124,7 @@ class HistoryApi:
             "key": self._checkout.links.key_of(order.order_id) if linked else "",
             "called_off": order.called_off,
             "stuck": order.state is OrderState.RETURNING and _stuck(refunds),
-            "still": "still" in request.query,
+            "still": "still" in read_query(request),
             "bank_step": f"/checkout/stripe/{order.order_id}" if waits else None,
         }
         response = self._pages.render(
@@ -142,7 +143,7 @@ class HistoryApi:
     )
     async def show_receipt(self, request: web.Request) -> web.Response:
         """Answer with the receipt as a page that can be mailed, or as text with `format=text`."""
-        form = _FORMAT.of(request.query)
+        form = _FORMAT.of(read_query(request))
         order = await self._linked_order(request) or await self._own_order(request)
         refunds = await self._refunds.of_order(order.order_id)
         receipt = receipt_of(order, refunds, brand=self._brand)
@@ -157,7 +158,7 @@ class HistoryApi:
 
     async def _linked_order(self, request: web.Request) -> Order | None:
         """Return the order in the path if the request has the key of its link."""
-        key = _KEY.of(request.query)
+        key = _KEY.of(read_query(request))
         if not key:
             return None
         order_id = order_in_path(request)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,8 @@ import msgspec
 from inventory.catalogue import CODE
 from inventory.hold import ITEMS_MAX, QUANTITY_MAX, Basket
 from inventory.kit.doors.decoding import words_of
-from inventory.kit.doors.query import SEARCH
+from inventory.kit.doors.query import SEARCH, QueryString, Text
+from inventory.kit.doors.texts import UnfitText
 from inventory.kit.http import KEY_LENGTH_MAX
 from inventory.kit.language.language import phrase
 from inventory.kit.problem import BadRequest, IdempotencyKeyMissing, Refusal, Unprocessable
@@ -53,18 +54,23 @@ class Sought:
 _FIRST = Sought()
 
 
+def _read_code(text: str) -> str:
+    if text and not _CODE.match(text):
+        raise UnfitText("is a code of letters, digits, points, hyphens and underscores")
+    return text
+
+
+_PRODUCT = Text(name="product", text="The product whose variants are shown.", read=_read_code)
+_AFTER = Text(name="cursor", text="The code after which the page begins.", read=_read_code)
+
+
 def sought(query: Mapping[str, str]) -> Sought:
     """Return the page that an address names; raises `BadRequest` for a search that is too long."""
     return Sought(
         search=SEARCH.of(query),
-        product=_code(query.get("product", "")),
-        after=_code(query.get("cursor", "")),
+        product=_PRODUCT.of(query),
+        after=_AFTER.of(query),
     )
-
-
-def _code(text: str) -> str:
-    """Return a code; what is none stands for nothing."""
-    return text if _CODE.match(text) else ""
 
 
 def chosen(form: Mapping[str, str], *, field: str = FIELD) -> dict[str, int]:
@@ -106,8 +112,8 @@ def address_sought(form: Mapping[str, str], room: str) -> str:
     A button that leads somewhere names it; the form's own field is a search. The address always
     has a `q`: it tells a page that was asked for from the one that the checkout opens with.
     """
-    to = {name: values[0] for name, values in parse_qs(form.get(TO_FIELD, "")).items()}
-    page = sought(to if TO_FIELD in form else {"q": form.get("q", "")})
+    to = form.get(TO_FIELD)
+    page = sought({"q": form.get("q", "")} if to is None else QueryString(to))
     units = {f"{FIELD}{sku}": str(count) for sku, count in carried(form).items()}
     return f"/checkout?{urlencode({'room': room, 'q': '', **page.query(), **units})}"
 

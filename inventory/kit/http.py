@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 import msgspec
@@ -22,6 +22,7 @@ from inventory.kit.doors.accept import prefers_html, takes_gzip
 from inventory.kit.doors.client import api_key
 from inventory.kit.doors.decoding import field_of, words_of
 from inventory.kit.doors.origins import Origin, origin_of, parse_origin
+from inventory.kit.doors.query import QueryString, fields_of
 from inventory.kit.language.asked import language_of
 from inventory.kit.language.language import phrase
 from inventory.kit.problem import (
@@ -47,7 +48,6 @@ Body = TypeVar("Body")
 BODY_BYTES_MAX = 64 * 1024
 BODY_WAIT_S = 10.0
 KEY_LENGTH_MAX = 128
-FORM_FIELDS_MAX = 500
 FORM = "application/x-www-form-urlencoded"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 NOT_WHOLE = (HttpProcessingError, ClientPayloadError, RequestPayloadError)
@@ -140,6 +140,11 @@ def json_response(
     return response
 
 
+def read_query(request: web.Request) -> QueryString:
+    """Return the parameters of a request's address."""
+    return QueryString(request.rel_url.raw_query_string)
+
+
 async def read_body(request: web.Request, decoder: "msgspec.json.Decoder[Body]") -> Body:
     """Decode a JSON body; raises `BadRequest` if it is not JSON, `Unprocessable` if unfit."""
     raw = await read_raw(request)
@@ -166,12 +171,7 @@ async def read_form(request: web.Request) -> dict[str, str]:
     if request.content_type != FORM or charset not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType(f"Please send the form as {FORM}, in UTF-8.")
     try:
-        fields = parse_qsl(
-            raw.decode("ascii"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=FORM_FIELDS_MAX,
-        )
+        fields = fields_of(raw.decode("ascii"), errors="strict")
     except ValueError as error:
         raise BadRequest("The form cannot be read.") from error
     return dict(reversed(fields))
@@ -350,8 +350,7 @@ def _failure_of(request: web.Request, error: Exception) -> Refusal:
     if isinstance(error, asyncpg.DataError):
         # A NUL in a text, a number beyond any column: the tables themselves refuse it.
         log.warning("value_refused", path=request.path, error=repr(error))
-        named = [f"The parameter `{n}`" for n, value in request.query.items() if "\0" in value]
-        return Unprocessable(f"{(named or ['A value in the request'])[0]} cannot be stored.")
+        return Unprocessable("A value in the request cannot be stored.")
     if isinstance(error, ENGINE_ERRORS):
         log.warning("engine_away", path=request.path, error=error)
         return EngineDown()

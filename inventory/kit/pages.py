@@ -157,7 +157,8 @@ def _address_of(request: web.Request) -> str:
     if request.method in {"GET", "HEAD"}:
         return request.path_qs
     page = request.path.rpartition("/")[0] or "/"
-    return f"{page}?{request.query_string}" if request.query_string else page
+    query = request.rel_url.raw_query_string
+    return f"{page}?{query}" if query else page
 
 
 def _local(write: Callable[..., str]) -> Callable[..., str]:

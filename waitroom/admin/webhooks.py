@@ -14,7 +14,7 @@ from inventory.kit.doors.described import described
 from inventory.kit.doors.moments import Moment
 from inventory.kit.doors.query import Choice, Whole
 from inventory.kit.doors.texts import OptionalName
-from inventory.kit.http import json_response, read_body, wants_html
+from inventory.kit.http import json_response, read_body, read_query, wants_html
 from inventory.kit.problem import BadRequest, NotFound, Unprocessable
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -225,8 +225,9 @@ class WebhooksAdmin:
     async def deliveries(self, request: web.Request, operator: Operator) -> web.Response:
         """List the deliveries to an endpoint, the newest first."""
         endpoint_id = _endpoint_id(request)
-        limit, before = _LIMIT.of(request.query), _CURSOR.of(request.query)
-        state = _STATE.of(request.query)
+        query = read_query(request)
+        limit, before = _LIMIT.of(query), _CURSOR.of(query)
+        state = _STATE.of(query)
         await self._endpoints.read(endpoint_id)
         found = await self._endpoints.deliveries(
             endpoint_id, states=[state] if state else STATES, before=before, limit=limit

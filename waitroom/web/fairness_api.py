@@ -7,7 +7,7 @@ from aiohttp import web
 
 from inventory.kit.doors.described import described
 from inventory.kit.doors.query import Choice
-from inventory.kit.http import json_response, wants_html
+from inventory.kit.http import json_response, read_query, wants_html
 from inventory.kit.language.asked import ROOM_LANGUAGE, language_of
 from inventory.kit.language.catalogues import english
 from inventory.kit.pages import Pages
@@ -90,7 +90,7 @@ class FairnessApi:
         self, request: web.Request, report: FairnessReport, *, operator: SignedIn | None
     ) -> web.Response:
         body = report_body(report)
-        if _FORMAT.of(request.query) == "json" or not wants_html(request):
+        if _FORMAT.of(read_query(request)) == "json" or not wants_html(request):
             return json_response(body)
         view = self._board.rooms.get(report.room)
         name = view.rules.name if view else report.room

@@ -5,7 +5,7 @@ from aiohttp import web
 
 from inventory.kit.doors.described import described
 from inventory.kit.doors.query import Choice, Whole
-from inventory.kit.http import json_response, wants_html
+from inventory.kit.http import json_response, read_query, wants_html
 from waitroom.desk.public_log import LOG_PAGE_MAX, PublicLog, ServedEntry, served
 from waitroom.log.signing import SignedHead
 from waitroom.refusals import LogNotPublicYet
@@ -48,9 +48,10 @@ class LogApi:
         Each entry has the hash of the one before it in its body, so none can be changed later.
         """
         view = await self._public_log.readable(request.match_info["room"])
-        if _FORMAT.of(request.query) != "json" and wants_html(request):
+        query = read_query(request)
+        if _FORMAT.of(query) != "json" and wants_html(request):
             return await self._pages.show(request, view)
-        after, limit = AFTER.of(request.query), _LIMIT.of(request.query)
+        after, limit = AFTER.of(query), _LIMIT.of(query)
         entries = await self._public_log.entries(view.room, after=after, limit=limit)
         part = LogBody(
             room=view.room,

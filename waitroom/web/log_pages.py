@@ -6,11 +6,11 @@ from itertools import groupby
 from aiohttp import web
 
 from inventory.kit.doors.decoding import Json
-from inventory.kit.doors.query import Whole
+from inventory.kit.doors.query import Choice, Whole
+from inventory.kit.http import read_query
 from inventory.kit.language.asked import ROOM_LANGUAGE, language_of
 from inventory.kit.language.language import Language
 from inventory.kit.pages import Pages
-from inventory.kit.problem import BadRequest
 from waitroom.desk.board import RoomView
 from waitroom.desk.public_log import LogPart, PublicLog
 from waitroom.log.chain import LogEntry
@@ -25,6 +25,8 @@ AFTER = Whole(
 _BEFORE = Whole(
     name="before", text="The entry after the last one to show.", default=0, low=1, high=2**62
 )
+_ORDER = Choice(name="order", text="Which entries come first.", words=("newest", "oldest"))
+_ONLY = Choice(name="only", text="The exceptions alone, or all.", words=("exceptions", ""))
 
 
 class LogPages:
@@ -68,13 +70,10 @@ class LogPages:
 
 def _wanted(request: web.Request, last: int) -> LogPart:
     """Return the part that a request asks for; `last` is the last entry of the log."""
-    order = request.query.get("order")
-    only = request.query.get("only", "")
-    if order not in {None, "newest", "oldest"} or only not in {"", "exceptions"}:
-        raise BadRequest("order must be newest or oldest, and only, if given, exceptions.")
+    query = read_query(request)
+    order, only = _ORDER.of(query), _ONLY.of(query)
     # A program's address has `after`, and a person may open it.
-    newest_first = order == "newest" or (order is None and "after" not in request.query)
-    query = request.query
+    newest_first = order == "newest" or (order is None and "after" not in query)
     start = _BEFORE.of(query) or last + 1 if newest_first else AFTER.of(query)
     return LogPart(newest_first=newest_first, start=start, exceptions=only == "exceptions")
 

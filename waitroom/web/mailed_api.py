@@ -10,7 +10,7 @@ from aiohttp import web
 
 from inventory.kit.doors.client import client_network
 from inventory.kit.doors.described import Caller, described
-from inventory.kit.http import json_response, read_body, read_form
+from inventory.kit.http import json_response, read_body, read_form, read_query
 from inventory.kit.language.asked import language_of
 from inventory.kit.limits.classes import CODES, MAILS, limited_as
 from inventory.kit.pages import Pages
@@ -109,7 +109,7 @@ class MailedApi:
     async def opened(self, request: web.Request) -> web.Response:
         """Ask whether to bring the place here, or to stop the messages."""
         view = await self._credentials.room_of(request)
-        key = request.query.get("key", "")
+        key = read_query(request).get("key", "")
         try:
             place = await self._messages.mailed(view, key)
         except TicketOver:
@@ -140,7 +140,7 @@ class MailedApi:
     async def stop_by_link(self, request: web.Request) -> web.Response:
         """Write no more. A mail program asks for it by one press, with the key in the query."""
         view = await self._credentials.room_of(request)
-        key = request.query.get("key") or (await read_form(request)).get("key", "")
+        key = read_query(request).get("key") or (await read_form(request)).get("key", "")
         try:
             await self._messages.stop_by_link(view, key)
         except TicketOver as refusal:

@@ -11,7 +11,7 @@ from checkout.order import Order
 from inventory.api import Catalogue
 from inventory.kit.doors.client import client_network
 from inventory.kit.doors.described import Answer, described
-from inventory.kit.http import json_response, read_form, wants_html
+from inventory.kit.http import json_response, read_form, read_query, wants_html
 from inventory.kit.language.asked import language_of
 from inventory.kit.limits.classes import CLAIMS, CODES, JOINS, MAILS, limited_as
 from inventory.kit.pages import Look, Pages
@@ -144,13 +144,13 @@ class WaitingPages:
         nothing, so a mail program may look first. Raises `InvitationInvalid` and
         `ReturnAddressRefused`.
         """
-        token = request.query.get("invitation")
-        back = self._returning.asked(request, view.room)
+        query, back = read_query(request), self._returning.asked(request, view.room)
+        token = query.get("invitation")
         if token is None and back is None:
             return
         if token is not None:
             await self._entrance.check(view, token)
-        sku = request.query.get("sku")
+        sku = query.get("sku")
         page = f"/rooms/{view.room}" + (f"?{urlencode({'sku': sku})}" if sku else "")
         response = web.HTTPSeeOther(page, headers={"Cache-Control": "no-store"})
         if token is not None:
@@ -174,10 +174,11 @@ class WaitingPages:
             raise StateNotKnown
         status, standing, returns = looked or await self._look(request, view)
         language = language_of(request)
-        chosen = request.query.get("sku") or self._credentials.choice_of(request, standing)
+        query = read_query(request)
+        chosen = query.get("sku") or self._credentials.choice_of(request, standing)
         wanted = await wanted_by(chosen, standing, view.room, self._catalogue)
         # The answer to a form cannot be loaded again, and a code on it would be gone.
-        still = "still" in request.query or request.method != "GET"
+        still = "still" in query or request.method != "GET"
         shown = view_of(status, view.state)
         brought = self._credentials.brought(request, view, invitation="", customer_token="")
         asked, invited = asks(view, status, brought), bool(brought.invitations_kept)

@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from inventory.api import Catalogue
+from inventory.api import CURSOR, Catalogue
 from inventory.catalogue import Product
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.query import SEARCH
+from inventory.kit.http import read_query
 from inventory.kit.language.asked import ROOM_LANGUAGE
 from inventory.kit.language.language import phrase
 from inventory.kit.limits.classes import SEARCHES, limited_as
@@ -40,7 +41,7 @@ class ShopPages:
 
     async def shop(self, request: web.Request) -> web.Response:
         """Show the beginning of every public room's catalogue."""
-        if parse_entry(request.query) is not None:
+        if parse_entry(read_query(request)) is not None:
             return await self._enter(request)
         every = await self._board.every_room()
         rooms = [await self._shelf(view) for view in every if view.rules.public]
@@ -55,8 +56,9 @@ class ShopPages:
         if not view.rules.public:
             raise NotFound
         request[ROOM_LANGUAGE] = view.rules.language
-        search = SEARCH.of(request.query)
-        shelf = await self._shelf(view, search=search, after=request.query.get("cursor", ""))
+        query = read_query(request)
+        search = SEARCH.of(query)
+        shelf = await self._shelf(view, search=search, after=CURSOR.of(query))
         return self._pages.render(
             "shop.html", {"rooms": [shelf], "is_new": False}, title=view.rules.name, request=request
         )

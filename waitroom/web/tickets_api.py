@@ -26,7 +26,7 @@ from inventory.kit.doors.described import (
 )
 from inventory.kit.doors.etags import has_seen, tags_in
 from inventory.kit.doors.query import Text, Whole
-from inventory.kit.http import PRIVATE, json_response, read_body
+from inventory.kit.http import PRIVATE, json_response, read_body, read_query
 from inventory.kit.limits.classes import CLAIMS, JOINS, limited_as
 from inventory.kit.problem import BadRequest, ClientKeyWeak, TooManyRequests
 from inventory.refusals import PaymentRunning, UnknownSku
@@ -212,7 +212,8 @@ class TicketsApi:
     @described(query=(_LIMIT, _CURSOR), answer=RoomList)
     async def list_rooms(self, request: web.Request) -> web.Response:
         """List the public rooms, by name."""
-        limit, after = _LIMIT.of(request.query), _CURSOR.of(request.query)
+        query = read_query(request)
+        limit, after = _LIMIT.of(query), _CURSOR.of(query)
         views = await self._board.every_room()
         public = [view for view in views if view.rules.public and view.room > after]
         rooms = []
@@ -260,9 +261,8 @@ class TicketsApi:
         invitation, a browser's cookie, or an Idempotency-Key that is a UUID.
         """
         view = await self._credentials.room_of(request)
-        if request.query_string:
-            # One that cannot be read is refused before a place is taken.
-            VERSION.of(request.query)
+        # A version that cannot be read is refused before a place is taken.
+        VERSION.of(read_query(request))
         self._credentials.holders.app_key(request)
         body = await read_body(request, _JOIN) if request.can_read_body else _NOTHING
         ticket = self._credentials.ticket_if_any(request, view)

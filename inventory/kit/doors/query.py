@@ -2,27 +2,88 @@
 
 A handler names the parameters that it reads in `described`, so the document for programs and the
 program have the same names, bounds and defaults.
+
+`QueryString` stands between the address and all of them. A parameter that somebody reads stands
+there once, is text, and is not too long. A parameter that nobody reads is not looked at: shops put
+marks of their own into their links, in whatever encoding they like.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.moments import MOMENT_SCHEMA, UnreadableMoment, parse_moment
-from inventory.kit.doors.texts import UnfitText
+from inventory.kit.doors.texts import UnfitText, is_text
 from inventory.kit.problem import BadRequest
 
 SEARCH_LENGTH_MAX = 100
+# Signed tokens and the addresses of other sites are the longest values.
+VALUE_LENGTH_MAX = 4096
+# A query and a form have no more parameters than this.
+FIELDS_MAX = 500
 # Longer texts of digits are refused unread.
 DIGITS_MAX = 19
 _FLAGS = {"1": True, "true": True, "0": False, "false": False}
 # In a query string a plus sign that was not escaped has become a space.
 _LOST_PLUS = re.compile(r" (?=[0-9]{2}:[0-9]{2}\Z)")
 
+# Line breaks and tabs, which are fit for a note alone.
+_BREAKS = frozenset("\t\n\r")
+
 Query = Mapping[str, str]
+
+
+def fields_of(text: str, *, errors: str) -> list[tuple[str, str]]:
+    """Return the names and values of a query or a form; raises `ValueError` for too many."""
+    if "%" not in text and "+" not in text and "&" not in text:
+        # Polls name one plain number, and come more often than all else.
+        name, _, value = text.partition("=")
+        return [(name, value)]
+    return parse_qsl(text, keep_blank_values=True, errors=errors, max_num_fields=FIELDS_MAX)
+
+
+class QueryString(Query):
+    """The parameters of an address. One that is unfit raises `BadRequest` when it is read."""
+
+    __slots__ = ("_repeated", "_values")
+
+    def __init__(self, text: str) -> None:
+        """Read a query string as it was sent; raises `BadRequest` for too many parameters."""
+        try:
+            # Bytes that are no UTF-8 become lone surrogates, which are no text.
+            fields = fields_of(text, errors="surrogateescape") if text else []
+        except ValueError as error:
+            raise BadRequest(f"A query has at most {FIELDS_MAX} parameters.") from error
+        self._values = dict(fields)
+        self._repeated = frozenset[str]()
+        if len(self._values) < len(fields):
+            counted = Counter(name for name, _ in fields)
+            self._repeated = frozenset(name for name, times in counted.items() if times > 1)
+
+    def __getitem__(self, name: str) -> str:
+        value = self._values[name]
+        if name in self._repeated:
+            raise BadRequest(f"The parameter `{name}` stands in the address more than once.")
+        if len(value) > VALUE_LENGTH_MAX:
+            raise BadRequest(f"The parameter `{name}` has at most {VALUE_LENGTH_MAX} characters.")
+        if not is_text(value):
+            raise BadRequest(f"The parameter `{name}` is text without control characters.")
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        """Say whether a parameter stands there, whatever its value."""
+        return name in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 class Parameter(Protocol):
@@ -70,7 +131,10 @@ class Whole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A text; `read` checks it and may change it, and raises `UnfitText` or `BadRequest`."""
+    """A text; `read` checks it and may change it, and raises `UnfitText` or `BadRequest`.
+
+    It is one line, unless `has_lines` says that it may have several.
+    """
 
     name: str
     text: str
@@ -79,6 +143,7 @@ class Text:
     length_max: int | None = None
     pattern: str = ""
     required: bool = False
+    has_lines: bool = False
 
     def of(self, query: Query) -> str:
         """Return the text; raises `BadRequest`, which names the parameter."""
@@ -87,6 +152,8 @@ class Text:
             return self.default
         if self.length_max is not None and len(found) > self.length_max:
             raise BadRequest(f"{self.name} has at most {self.length_max} characters.")
+        if not (self.has_lines or _BREAKS.isdisjoint(found)):
+            raise BadRequest(f"The parameter `{self.name}` is one line.")
         if self.read is None:
             return found
         try:

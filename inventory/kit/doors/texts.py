@@ -90,12 +90,17 @@ def _read_line(text: str, *, length_max: int) -> str:
     return text
 
 
+def is_text(text: str) -> bool:
+    """Say whether a text has no control characters but line breaks and tabs."""
+    return _NOT_IN_A_TEXT.search(text) is None
+
+
 def read_text(text: str, *, length_max: int) -> str:
     """Return a text of any number of lines, normalized; it may be empty. Raises `UnfitText`."""
     found = unicodedata.normalize("NFC", text)
     if len(found) > length_max:
         raise UnfitText(f"has at most {length_max} letters")
-    if _NOT_IN_A_TEXT.search(found):
+    if not is_text(found):
         raise UnfitText("has no control characters but line breaks and tabs")
     return found
 

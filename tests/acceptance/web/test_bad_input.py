@@ -9,6 +9,8 @@ from aiohttp import web
 from support import PASSWORD, Shopper, authorization, execute, open_room, tick
 from yarl import URL
 
+from inventory.kit.doors.described import description_of
+from inventory.kit.doors.query import Choice, Flag, Parameter, Whole
 from waitroom.run.app import Service, make_app
 
 NAMES = ["drop", "mug", "1", "00000000-0000-4000-8000-000000000000", "0", "-1", "9" * 40]
@@ -200,6 +202,52 @@ async def test_no_header_and_no_body_makes_a_fault_of_ours(
             await _send(client, method, url, body, own | headers, wrong)
 
     assert wrong == []
+
+
+def _odd(parameter: Parameter) -> list[str]:
+    """Return values of a parameter, as an address has them, that nothing may be taken for."""
+    found = ["%00", "a%0Db", "%ff", "%ed%a0%80", f"1&{parameter.name}=1", "x" * 5000]
+    if isinstance(parameter, Whole):
+        found += ["%EF%BC%91%EF%BC%92", "9" * 40, "1e3", "1_000", "%2B1", ""]
+        found += ["-1"] if parameter.low >= 0 else []
+    if isinstance(parameter, Choice | Flag):
+        found += ["unknown"]
+    return found
+
+
+async def test_no_query_makes_a_fault_of_ours_or_is_taken_for_another(
+    service: Service, client: Any
+) -> None:
+    await open_room(service, skus={"mug": 5}, policy="rate")
+    await tick(service)
+    shopper = Shopper(client)
+    await shopper.join()
+    await shopper.claim()
+    own = {"Cookie": await signed_in(service, client)} | authorization(shopper.session)
+    wrong: list[str] = []
+    asked = 0
+
+    before = await counts(service)
+    for route in make_app(service).router.routes():
+        noted = description_of(route.handler)
+        if route.method != "GET" or route.resource is None or noted is None:
+            continue
+        url = fill(route.resource.canonical, "drop" if "{room}" in str(route.resource) else "mug")
+        for parameter in noted.query:
+            await service.board.refresh()
+            for value in _odd(parameter):
+                asked += 1
+                query = f"{url}?{parameter.name}={value}"
+                status = await _send(client, "GET", query, None, own, wrong)
+                if not 400 <= status < 500:
+                    wrong.append(f"GET {query[:200]}: {status}")
+    longest = await client.get(URL(f"/rooms/drop?sku={'a' * 100_000}", encoded=True))
+    after = await counts(service)
+
+    assert wrong == []
+    assert asked > 500
+    assert longest.status == 400
+    assert {name for name in after if after[name] != before[name]} <= {"security_event"}
 
 
 def _requests(method: str, path: str) -> list[tuple[str, bytes | None]]:

@@ -33,7 +33,7 @@ async def test_an_unknown_room_is_not_found(client: Client) -> None:
     await refused(await client.get("/check?room=nowhere"), 404, "not_found")
     await refused(await client.get("/nothing/here"), 404, "not_found")
     await refused(await client.get("/inventory/skus/none"), 404, "not_found")
-    await refused(await client.get("/inventory/skus?q=%00"), 422, "unprocessable")
+    await refused(await client.get("/inventory/skus?q=%00"), 400, "bad_request")
     await refused(await client.get("/inventory/skus?limit=0"), 400, "bad_request")
 
 

@@ -9,19 +9,22 @@ READERS = {"inventory/kit/http.py", "waitroom/admin/uploads.py"}
 BODY = {"read", "text", "json", "post", "multipart", "content"}
 # aiohttp's parser of cookies drops all of them behind one that it cannot read.
 COOKIES = {"cookies"}
+# A query that is handed on as it came is `rel_url.raw_query_string`.
+QUERY = {"query", "query_string"}
 HOW = """
 Take a body with `read_body`, `read_form`, `read_raw` (inventory/kit/http.py) or `receive`
-(waitroom/admin/uploads.py), and cookies with `values_of` (inventory/kit/doors/cookies.py)."""
+(waitroom/admin/uploads.py), a query with `read_query` (inventory/kit/http.py), and cookies with
+`values_of` (inventory/kit/doors/cookies.py)."""
 
 
-def test_no_handler_reads_a_body_or_a_cookie_by_itself() -> None:
+def test_no_handler_reads_a_body_a_query_or_a_cookie_by_itself() -> None:
     around = {
         f"{short(path)}:{node.lineno} request.{node.attr}"
         for path in files("py")
         if short(path) not in READERS
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Attribute)
-        and node.attr in BODY | COOKIES
+        and node.attr in BODY | COOKIES | QUERY
         and _is_request(node.value)
         and not _is_another(short(path))
     }
@@ -30,6 +33,9 @@ def test_no_handler_reads_a_body_or_a_cookie_by_itself() -> None:
 
 
 def _is_request(node: ast.expr) -> bool:
+    """Say whether an expression is a request, or its address."""
+    if isinstance(node, ast.Attribute) and node.attr in {"rel_url", "url"}:
+        node = node.value
     return isinstance(node, ast.Name) and node.id == "request"
 
 

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from inventory.kit.doors.described import described
 from inventory.kit.doors.query import Whole
-from inventory.kit.http import json_response, read_body
+from inventory.kit.http import json_response, read_body, read_query
 from inventory.kit.problem import BadRequest, TooManyRequests
 from inventory.refusals import Taken
 from waitroom.admin.accounts.actions import ActionStore
@@ -185,8 +185,9 @@ class PeopleAdmin:
     @described(query=(_LIMIT, _CURSOR), answer=ActionPage)
     async def list_actions(self, request: web.Request, operator: Operator) -> web.Response:
         """List the changes of accounts, the newest first."""
-        limit = _LIMIT.of(request.query)
-        before = _CURSOR.of(request.query) or None
+        query = read_query(request)
+        limit = _LIMIT.of(query)
+        before = _CURSOR.of(query) or None
         actions = await self._actions.of_accounts(before=before, limit=limit)
         following = actions[-1].action_id if len(actions) == limit else None
         bodies = [action_body(action) for action in actions]

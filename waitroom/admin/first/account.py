@@ -2,7 +2,8 @@
 
 from aiohttp import web
 
-from inventory.kit.http import read_form
+from inventory.kit.doors.query import Text
+from inventory.kit.http import read_form, read_query
 from inventory.kit.limits.classes import SIGN_INS, limited_as
 from inventory.kit.pages import Pages
 from inventory.kit.problem import BadRequest, TooManyRequests
@@ -13,6 +14,9 @@ from waitroom.admin.first.answers import Form, Problems
 
 # The bucket of attempts for all who try codes.
 ATTEMPTS = "first account"
+CODE_LENGTH_MAX = 100
+
+_CODE = Text(name="code", text="The code that the service printed.", length_max=CODE_LENGTH_MAX)
 
 
 class FirstAccount:
@@ -28,14 +32,14 @@ class FirstAccount:
         """Ask for the first account while there is none, and else for a sale."""
         if await self._operators.any():
             raise web.HTTPSeeOther("/admin/first/room")
-        return self._page({"code": request.query.get("code", "")[:100]}, Problems())
+        return self._page({"code": _CODE.of(read_query(request))}, Problems())
 
     @limited_as(SIGN_INS)
     async def make(self, request: web.Request) -> web.StreamResponse:
         """Make the first admin's account, and sign them in."""
         form = await read_form(request)
         name, password = form.get("name", "").strip(), form.get("password", "")
-        kept = {"code": form.get("code", "")[:100], "name": name[:100]}
+        kept = {"code": form.get("code", "")[:CODE_LENGTH_MAX], "name": name[:100]}
         problems = Problems()
         if password != form.get("again", ""):
             problems.at["again"] = "This is not the same password."

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from inventory.kit.doors.described import described
 from inventory.kit.doors.query import When, Whole
-from inventory.kit.http import encode, json_response, read_body
+from inventory.kit.http import encode, json_response, read_body, read_query
 from inventory.kit.problem import BadRequest, TooManyRequests
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -135,7 +135,8 @@ class LiveAdmin:
         """Answer with the series from `from` to `to`, by default from the doors to now."""
         room = request.match_info["room"]
         span = await self._series.span(room)
-        asked = asked_for(span, _FROM.of(request.query), _TO.of(request.query))
+        query = read_query(request)
+        asked = asked_for(span, _FROM.of(query), _TO.of(query))
         between = (span.room_id, asked.since, asked.until)
         rows = await self._series.read(*between, step_s=asked.step_s)
         return json_response(series_body(room, asked, rows, await self._series.marks(*between)))
@@ -172,7 +173,7 @@ class LiveAdmin:
             raise BadRequest("Say at least one rule to try.")
         rules, figures = await self._rooms.read(room), await self._rooms.figures(room)
         habits = await self._series.habits(rules.room_id)
-        seconds = _SECONDS.of(request.query)
+        seconds = _SECONDS.of(read_query(request))
         report, played = await self._rehearsals.try_out(
             rules, trial, figures=figures, habits=habits, seconds=seconds
         )

@@ -17,7 +17,7 @@ from inventory.kit.doors.described import CSV, JSON, Answer, described
 from inventory.kit.doors.moments import Moment
 from inventory.kit.doors.query import Text, When, Whole
 from inventory.kit.doors.texts import Name, Note, read_note
-from inventory.kit.http import PRIVATE, json_response, read_body
+from inventory.kit.http import PRIVATE, json_response, read_body, read_query
 from inventory.kit.problem import Busy, NotFound
 from inventory.refusals import RoomArchived
 from waitroom.admin.accounts.guard import Guard
@@ -102,7 +102,12 @@ _CURSOR = Whole(
 )
 _LANE = Text(name="lane", text="The lane that a list of people is for.", default="main")
 _UNTIL = When(name="until", text="When the invitations of a list of people run out.")
-_NOTE = Text(name="note", text="A note for the record, for a list of people.", read=read_note)
+_NOTE = Text(
+    name="note",
+    text="A note for the record, for a list of people.",
+    read=read_note,
+    has_lines=True,
+)
 _NEW_INVITATIONS = decoder(NewInvitations)
 _LANE_CHANGE = decoder(LaneChange)
 _PROFILE_CHANGE = decoder(ProfileChange)
@@ -162,8 +167,9 @@ class LanesAdmin:
     @described(query=(_LIMIT, _CURSOR), answer=BatchList)
     async def list_invitations(self, request: web.Request, operator: Operator) -> web.Response:
         """List the batches, the newest first, with how many of each were used; no links."""
-        limit = _LIMIT.of(request.query)
-        before = _CURSOR.of(request.query) or None
+        query = read_query(request)
+        limit = _LIMIT.of(query)
+        before = _CURSOR.of(query) or None
         room = request.match_info["room"]
         found = await self._invitations.page(room, before=before, limit=limit)
         following = found[-1].batch if len(found) == limit else None
@@ -183,7 +189,8 @@ class LanesAdmin:
         if request.content_type == "text/csv":
             return await self._invite_people(request, operator)
         # A body in JSON says the same by itself, but what cannot be read is refused there too.
-        _ = _UNTIL.of(request.query), _NOTE.of(request.query)
+        query = read_query(request)
+        _ = _UNTIL.of(query), _NOTE.of(query)
         return await self._invite_count(request, operator)
 
     async def _invite_count(self, request: web.Request, operator: Operator) -> web.Response:
@@ -198,7 +205,7 @@ class LanesAdmin:
         return json_response(made, status=201)
 
     async def _invite_people(self, request: web.Request, operator: Operator) -> web.Response:
-        room, query = request.match_info["room"], request.query
+        room, query = request.match_info["room"], read_query(request)
         note = _NOTE.of(query)
         people = await asyncio.to_thread(read_people, await _receive(request))
         asked = NewInvitations(

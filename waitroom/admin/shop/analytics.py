@@ -8,7 +8,7 @@ from aiohttp import web
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.described import described
 from inventory.kit.doors.query import When, Whole
-from inventory.kit.http import json_response
+from inventory.kit.http import json_response, read_query
 from inventory.kit.problem import AuditTooLong
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -63,16 +63,17 @@ class AnalyticsAdmin:
         report = await self._analytics.analyse(
             request.match_info["room"],
             _span(request),
-            top=_TOP.of(request.query),
+            top=_TOP.of(read_query(request)),
             seller=operator.scope,
         )
         return json_response(_body(request.match_info["room"], report))
 
 
 def _span(request: web.Request) -> Span:
-    until = _TO.of(request.query) or datetime.now(UTC)
-    since = _FROM.of(request.query) or until - SPAN_UNTIL_NOW
-    step_s = _STEP.of(request.query)
+    query = read_query(request)
+    until = _TO.of(query) or datetime.now(UTC)
+    since = _FROM.of(query) or until - SPAN_UNTIL_NOW
+    step_s = _STEP.of(query)
     return make_span(since, until, step_s or None)
 
 

@@ -17,7 +17,7 @@ from inventory.catalogue import (
 from inventory.kit.doors.decoding import decoder
 from inventory.kit.doors.described import described
 from inventory.kit.doors.query import SEARCH, Text, Whole
-from inventory.kit.http import json_response, read_body
+from inventory.kit.http import json_response, read_body, read_query
 from inventory.kit.problem import BadRequest, Forbidden
 from inventory.product_store import CatalogueStore
 from inventory.refusals import ChangedMeanwhile, InUse, RoomArchived, Taken
@@ -88,11 +88,12 @@ class CatalogueAdmin:
     @described(query=(_PRODUCTS_LIMIT, _CURSOR, SEARCH), answer=OperatorProductList)
     async def list_products(self, request: web.Request, operator: Operator) -> web.Response:
         """List the products of a room, each with its SKUs."""
-        limit = _PRODUCTS_LIMIT.of(request.query)
+        query = read_query(request)
+        limit = _PRODUCTS_LIMIT.of(query)
         found = await self._products.page(
             room=request.match_info["room"],
-            search=SEARCH.of(request.query) or None,
-            after=_CURSOR.of(request.query),
+            search=SEARCH.of(query) or None,
+            after=_CURSOR.of(query),
             limit=limit,
             private=True,
             seller=operator.scope,
@@ -165,12 +166,13 @@ class CatalogueAdmin:
     @described(query=(_SKUS_LIMIT, _CURSOR, _PRODUCT, SEARCH), answer=OperatorSkuList)
     async def list_skus(self, request: web.Request, operator: Operator) -> web.Response:
         """List the SKUs of a room."""
-        limit = _SKUS_LIMIT.of(request.query)
+        query = read_query(request)
+        limit = _SKUS_LIMIT.of(query)
         found = await self._stock.page(
             room=request.match_info["room"],
-            product=_PRODUCT.of(request.query) or None,
-            search=SEARCH.of(request.query) or None,
-            after=_CURSOR.of(request.query),
+            product=_PRODUCT.of(query) or None,
+            search=SEARCH.of(query) or None,
+            after=_CURSOR.of(query),
             limit=limit,
             private=True,
             seller=operator.scope,
@@ -225,8 +227,9 @@ class CatalogueAdmin:
     @described(query=(_CHANGES_LIMIT, _BEFORE), answer=SkuHistory)
     async def list_changes(self, request: web.Request, operator: Operator) -> web.Response:
         """List a SKU's changes with their authors: added, changed (old and new value), deleted."""
-        limit = _CHANGES_LIMIT.of(request.query)
-        before = _BEFORE.of(request.query)
+        query = read_query(request)
+        limit = _CHANGES_LIMIT.of(query)
+        before = _BEFORE.of(query)
         found = await self._stock.changes(
             request.match_info["sku"], before=before, limit=limit, seller=operator.scope
         )

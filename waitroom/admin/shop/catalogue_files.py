@@ -16,13 +16,7 @@ from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.described import CSV, Answer, described
 from inventory.kit.doors.query import Choice, Text, Whole
 from inventory.kit.doors.texts import read_note
-from inventory.kit.http import (
-    PRIVATE,
-    PROBLEM,
-    encode,
-    send_file,
-    send_pieces,
-)
+from inventory.kit.http import PRIVATE, PROBLEM, encode, read_query, send_file, send_pieces
 from inventory.kit.problem import Busy, TooLarge
 from inventory.refusals import CatalogueMoved, RoomArchived, UnreadableFile
 from waitroom.admin.accounts.guard import Guard
@@ -80,7 +74,9 @@ _DELIVERY = Text(
     name="delivery",
     text="A name for this delivery of units. A file that comes again under it brings none twice.",
 )
-_REASON = Text(name="reason", text="A note for the record.", read=read_note, default="import")
+_REASON = Text(
+    name="reason", text="A note for the record.", read=read_note, has_lines=True, default="import"
+)
 
 
 class CatalogueFilesAdmin:
@@ -116,9 +112,10 @@ class CatalogueFilesAdmin:
         """
         if request.content_type != "text/csv":
             raise NotCsv
-        dry_run = _DRY_RUN.of(request.query)
-        as_csv = _REPORT.of(request.query) == "csv"
-        each_max = _ROWS.of(request.query) or None
+        query = read_query(request)
+        dry_run = _DRY_RUN.of(query)
+        as_csv = _REPORT.of(query) == "csv"
+        each_max = _ROWS.of(query) or None
         with _spool() as file, _spool() as fates:
             await receive(
                 request,
@@ -130,8 +127,8 @@ class CatalogueFilesAdmin:
             source = Source(
                 file=file,
                 who=operator.name,
-                delivery=_DELIVERY.of(request.query),
-                reason=_REASON.of(request.query),
+                delivery=_DELIVERY.of(query),
+                reason=_REASON.of(query),
                 seller=operator.scope,
             )
             if self._turns.locked():

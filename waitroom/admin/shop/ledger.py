@@ -9,7 +9,7 @@ from inventory.hold import idempotency_uuid
 from inventory.kit.doors.described import KEY, described
 from inventory.kit.doors.query import Text, When, Whole
 from inventory.kit.doors.texts import is_visible
-from inventory.kit.http import idempotency_key, json_response, read_body
+from inventory.kit.http import idempotency_key, json_response, read_body, read_query
 from inventory.kit.problem import AuditTooLong, BadRequest, Forbidden, IdempotencyKeyReused
 from inventory.ledger_store import LedgerStore
 from inventory.refusals import BelowCommitted
@@ -85,10 +85,11 @@ class LedgerAdmin:
     @described(query=(_MOVEMENTS_LIMIT, _BEFORE), answer=MovementList, refusals=(AuditTooLong,))
     async def list_movements(self, request: web.Request, operator: Operator) -> web.Response:
         """List the movements of a SKU's stock, the newest first."""
-        limit = _MOVEMENTS_LIMIT.of(request.query)
+        query = read_query(request)
+        limit = _MOVEMENTS_LIMIT.of(query)
         found = await self._ledger.movements(
             request.match_info["sku"],
-            before=_BEFORE.of(request.query),
+            before=_BEFORE.of(query),
             limit=limit,
             seller=operator.scope,
         )
@@ -98,13 +99,14 @@ class LedgerAdmin:
     @described(query=(_AT, _SKU, _STOCK_LIMIT, _CURSOR), answer=StockAt, refusals=(AuditTooLong,))
     async def stock_at(self, request: web.Request, operator: Operator) -> web.Response:
         """Return the balances of a room's SKUs at a moment."""
-        limit = _STOCK_LIMIT.of(request.query)
-        at = _AT.of(request.query) or datetime.now(UTC)
+        query = read_query(request)
+        limit = _STOCK_LIMIT.of(query)
+        at = _AT.of(query) or datetime.now(UTC)
         found = await self._ledger.at(
             request.match_info["room"],
             at,
-            sku=_SKU.of(request.query) or None,
-            after=_CURSOR.of(request.query),
+            sku=_SKU.of(query) or None,
+            after=_CURSOR.of(query),
             limit=limit,
             seller=operator.scope,
         )

@@ -17,7 +17,7 @@ from checkout.refund import operator_refund_body, seller_refund_body
 from checkout.refusals import SkuNotHere, UnknownOrder
 from inventory.kit.doors.described import CSV, Answer, described
 from inventory.kit.doors.query import Text, When, Whole
-from inventory.kit.http import PRIVATE, json_response, send_file
+from inventory.kit.http import PRIVATE, json_response, read_query, send_file
 from inventory.kit.problem import Forbidden
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
@@ -73,11 +73,12 @@ class OrdersAdmin:
     @described(query=(_LIMIT, CURSOR, *_WANTED), answer=OrderPage, refusals=(SkuNotHere,))
     async def list_orders(self, request: web.Request, operator: Operator) -> web.Response:
         """List the orders of a room, the newest first. A seller gets their own part of each."""
-        limit = _LIMIT.of(request.query)
+        query = read_query(request)
+        limit = _LIMIT.of(query)
         orders = await self._history.page(
             request.match_info["room"],
             _wanted(request, operator),
-            after=read_cursor(CURSOR.of(request.query)),
+            after=read_cursor(CURSOR.of(query)),
             limit=limit,
             seller=operator.scope,
         )
@@ -117,15 +118,16 @@ async def _sheet(
 
 def _wanted(request: web.Request, operator: Operator) -> OrderFilter:
     """Return the filters of a list; raises `BadRequest` for an invalid one."""
-    status, words = _STATUS.of(request.query), read_words(_WORDS.of(request.query))
+    query = read_query(request)
+    status, words = _STATUS.of(query), read_words(_WORDS.of(query))
     if operator.scope is not None and words is not None and words.email is not None:
         # A seller who could search by address could find out the buyers.
         raise Forbidden("Only operators may search by a customer's address.")
     return OrderFilter(
         status=read_status(status) if status else None,
-        sku=_SKU.of(request.query) or None,
-        since=_FROM.of(request.query),
-        until=_TO.of(request.query),
+        sku=_SKU.of(query) or None,
+        since=_FROM.of(query),
+        until=_TO.of(query),
         words=words,
     )
 

@@ -22,7 +22,7 @@ from inventory.kit.doors.cookies import cookies_in
 from inventory.kit.doors.described import Answer as Answered
 from inventory.kit.doors.described import Header, described
 from inventory.kit.doors.query import Choice, Text
-from inventory.kit.http import wants_html
+from inventory.kit.http import read_query, wants_html
 from inventory.kit.limits.classes import SERVICES, limited_as
 from inventory.kit.problem import Busy
 from inventory.refusals import SessionOver
@@ -103,7 +103,7 @@ class CheckApi:
     )
     async def check_named(self, request: web.Request) -> web.Response:
         """Check for the room that the query names, by `mode`."""
-        return await self._check(request, _ROOM.of(request.query))
+        return await self._check(request, _ROOM.of(read_query(request)))
 
     @limited_as(SERVICES)
     @described(
@@ -131,7 +131,7 @@ class CheckApi:
         With `mode=redirect` the proxy passes our answers on. With `mode=refuse` it has been told
         before that the request may not pass, and wants the answer for the client.
         """
-        mode = (_MODE.of(request.query) or "") if mode is None else mode
+        mode = (_MODE.of(read_query(request)) or "") if mode is None else mode
         view = await self._board.find(room)
         if mode != "refuse":
             try:

@@ -15,7 +15,7 @@ from inventory.kit.doors.client import asked_host
 from inventory.kit.doors.described import described
 from inventory.kit.doors.origins import origin_of
 from inventory.kit.doors.query import Text
-from inventory.kit.http import wants_html
+from inventory.kit.http import read_query, wants_html
 from inventory.kit.limits.classes import HAND_OVERS, limited_as
 from waitroom.desk.board import Board
 from waitroom.desk.gates import Gates
@@ -27,6 +27,7 @@ from waitroom.refusals import HandOverOver
 from waitroom.web.credentials import Credentials
 
 TOKEN = "token"  # noqa: S105 - the name of a parameter
+_TOKEN = Text(name=TOKEN, text="The hand-over token from the address.", required=True)
 _LEAVES_NO_TRACE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
@@ -95,14 +96,14 @@ class ArrivalApi:
 
     @limited_as(HAND_OVERS)
     @described(
-        query=(Text(name=TOKEN, text="The hand-over token from the address.", required=True),),
+        query=(_TOKEN,),
         status=303,
         refusals=(HandOverOver,),
     )
     async def arrive(self, request: web.Request) -> web.Response:
         """Spend a hand-over token, keep the session on this host, and lead on to the page."""
         view = await self._board.find(request.match_info["room"])
-        text = request.query.get(TOKEN, "")
+        text = _TOKEN.of(read_query(request))
         token = self._hand_overs.opened(text, room=view.room, host=asked_host(request))
         if token is None or not await self._store.spend(token):
             return self._refused(request, view.room)

@@ -13,7 +13,7 @@ from checkout.api import Checkout
 from checkout.session import checkout_url
 from inventory.kit.doors.cookies import values_of
 from inventory.kit.doors.described import Header, described
-from inventory.kit.http import json_response
+from inventory.kit.http import json_response, read_query
 from inventory.kit.language.asked import COOKIE, ROOM_LANGUAGE
 from inventory.kit.language.catalogues import ALIASES, tags
 from inventory.kit.language.choice import prefer
@@ -121,7 +121,7 @@ class KnownUserApi:
 
     async def _entered(self, request: web.Request) -> tuple[Entry, RoomView]:
         """Return the entry that an address names, and its room; raises `NotFound`."""
-        entry = parse_entry(request.query)
+        entry = parse_entry(read_query(request))
         if entry is None:
             raise NotFound(_UNKNOWN)
         speaker = self._known_users.of_event(entry.customer, entry.event)
@@ -154,14 +154,14 @@ class KnownUserApi:
         """Give up the session that a site names, and lead back."""
         told = request.match_info
         asked = parse_cancellation(
-            told["customer"], told["event"], told.get("queue_id", ""), request.query
+            told["customer"], told["event"], told.get("queue_id", ""), read_query(request)
         )
         return await self._cancel(request, asked)
 
     @limited_as(SERVICES)
     async def cancel_many(self, request: web.Request) -> web.Response:
         return await self._cancel(
-            request, parse_cancellations(request.match_info["customer"], request.query)
+            request, parse_cancellations(request.match_info["customer"], read_query(request))
         )
 
     async def _cancel(self, request: web.Request, asked: Cancellation | None) -> web.Response:

@@ -17,7 +17,7 @@ from inventory.kit.doors.described import (
 )
 from inventory.kit.doors.etags import has_seen
 from inventory.kit.doors.query import Whole
-from inventory.kit.http import PRIVATE, encode, json_response
+from inventory.kit.http import PRIVATE, encode, json_response, read_query
 from inventory.kit.language.language import phrase
 from inventory.kit.limits.classes import HAND_OVERS, SERVICES, limited_as
 from inventory.refusals import SessionOver
@@ -101,7 +101,7 @@ class PassesApi:
     async def revoked(self, request: web.Request) -> web.Response:
         """Return the sessions that ended before their passes ran out, or what is new of them."""
         view = await self._board.find(request.match_info["room"])
-        since = SINCE.of(request.query)
+        since = SINCE.of(read_query(request))
         page, pass_s = await self._revocations.page(view.room, None if since < 0 else since)
         body = RevokedPasses(
             room=view.room,
@@ -142,7 +142,7 @@ class PassesApi:
         given = self._passes.carried_in(bearer(request) or "")
         if given is None:
             return await self._checkout.sessions.of(request), None
-        named = request.query.get("room", given.room)
+        named = read_query(request).get("room", given.room)
         if named != given.room:
             raise SessionOver(_OTHER_ROOM, room=named)
         return _session(given), given.turn

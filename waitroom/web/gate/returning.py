@@ -14,6 +14,7 @@ from checkout.session import checkout_url
 from inventory.kit.doors.cookies import values_of
 from inventory.kit.doors.origins import Origin, origin_of
 from inventory.kit.doors.query import Text
+from inventory.kit.http import read_query
 from waitroom.desk.board import RoomView
 from waitroom.desk.gates import Gates, KnownUsers
 from waitroom.desk.tickets import OpenedSession
@@ -58,9 +59,8 @@ class Returning:
 
         Raises `ReturnAddressRefused`.
         """
-        if not request.query_string:
-            return None
-        signed, plain = request.query.get(SIGNED), request.query.get(PLAIN)
+        query = read_query(request)
+        signed, plain = query.get(SIGNED), query.get(PLAIN)
         if signed is None and plain is None:
             return None
         if plain is not None:

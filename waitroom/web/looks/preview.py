@@ -12,6 +12,8 @@ from multidict import CIMultiDict
 
 from checkout.shelf.shelf_pages import PRODUCTS_SHOWN_MAX, VARIANTS_SHOWN_MAX
 from inventory.api import Catalogue
+from inventory.kit.doors.query import Choice
+from inventory.kit.http import read_query
 from inventory.kit.language.asked import language_of
 from inventory.kit.language.catalogues import SOURCE, tags
 from inventory.kit.pages import CSP, Look, Pages
@@ -35,6 +37,8 @@ PREVIEW_CSP = (
     + "; sandbox allow-same-origin"
 )
 
+_SCHEME = Choice(name="scheme", text="The colour scheme to show.", words=("", *SCHEMES))
+_LANGUAGE = Choice(name="language", text="The language to show.", words=tags())
 _SCRIPT = re.compile(rb'<script type="module" src="[^"]*"></script>')
 
 
@@ -66,7 +70,7 @@ class PreviewApi:
 
     async def show(self, request: web.Request, operator: SignedIn) -> web.Response:
         """Show the draft of a room's look in the state and the language of the address."""
-        shown = BY_NAME.get(request.query.get("state", "waiting"))
+        shown = BY_NAME.get(read_query(request).get("state", "waiting"))
         if shown is None:
             raise NotFound("There is no such state to preview.")
         view = await self._board.find(request.match_info["room"])
@@ -120,8 +124,7 @@ class PreviewApi:
 
 def _scheme_of(request: web.Request) -> str:
     """Return the colour scheme that an address asks for, "" for the one of the device."""
-    scheme = request.query.get("scheme", "")
-    return scheme if scheme in SCHEMES else ""
+    return _SCHEME.of(read_query(request)) or ""
 
 
 def _with_styles(page: bytes, scheme: str) -> bytes:
@@ -134,9 +137,9 @@ def _with_styles(page: bytes, scheme: str) -> bytes:
 
 def _as_a_shopper(request: web.Request) -> web.Request:
     """Return the request without the operator's cookies, in the language of its address."""
-    tag = request.query.get("language", SOURCE)
+    tag = _LANGUAGE.of(read_query(request)) or SOURCE
     headers = CIMultiDict(request.headers)
     headers.popall("Cookie", None)
-    headers["Accept-Language"] = tag if tag in tags() else SOURCE
+    headers["Accept-Language"] = tag
     # The page says of itself that it does not reload.
     return request.clone(headers=headers, rel_url=request.rel_url.update_query(still="1"))

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from inventory.kit.doors.cookies import values_of
 from inventory.kit.doors.query import Whole
+from inventory.kit.http import read_query
 from waitroom.desk.board import RoomView
 from waitroom.desk.standing import TicketStanding
 
@@ -52,7 +53,7 @@ class Notes:
         Scripts and programs name it in the query. A script names none at first; then the cookie
         tells the version of the page that it stands on.
         """
-        return max(VERSION.of(request.query), self.seen_on_page(request))
+        return max(VERSION.of(read_query(request)), self.seen_on_page(request))
 
     @staticmethod
     def seen_on_page(request: web.Request) -> int:

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.described import described
-from inventory.kit.http import json_response, read_body, read_form
+from inventory.kit.http import json_response, read_body, read_form, read_query
 from inventory.kit.problem import BadRequest, Refusal, TooManyRequests
 from waitroom.admin.accounts.factors.checks import FactorChecks
 from waitroom.admin.accounts.factors.passkeys import Credential
@@ -75,7 +75,7 @@ class ProofsApi:
 
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
         """Ask for a proof, and lead back to where the operator came from."""
-        return await self._page(operator, own_address(request.query.get("to", "")))
+        return await self._page(operator, own_address(read_query(request).get("to", "")))
 
     async def _page(
         self, operator: Operator, to: str, refusal: Refusal | None = None

@@ -4,7 +4,7 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
-from inventory.kit.http import json_response, read_body, read_form
+from inventory.kit.http import json_response, read_body, read_form, read_query
 from inventory.kit.limits.classes import SIGN_INS, limited_as
 from inventory.kit.pages import Pages
 from inventory.kit.problem import Refusal, TooManyRequests
@@ -74,7 +74,7 @@ class SignInPages:
         """Ask for name and password; a service without any operator is set up first."""
         if not await self._operators.any():
             raise web.HTTPSeeOther("/admin/first")
-        return self._login_page(own_address(request.query.get("to", "")))
+        return self._login_page(own_address(read_query(request).get("to", "")))
 
     def _login_page(self, to: str, refusal: Refusal | None = None) -> web.Response:
         return self._page("login.html", "Sign in", refusal, to=to)
@@ -134,7 +134,7 @@ class SignInPages:
 
     async def show_second(self, request: web.Request) -> web.Response:
         """Ask for the second factor; a browser without a step begins with the password."""
-        to = own_address(request.query.get("to", ""))
+        to = own_address(read_query(request).get("to", ""))
         try:
             _, step = await self._step_of(request)
         except SignInNeeded:

@@ -9,7 +9,7 @@ from aiohttp import web
 from yarl import URL
 
 from inventory.kit.doors.described import described
-from inventory.kit.http import json_response
+from inventory.kit.http import json_response, read_query
 from inventory.kit.limits.classes import SIGN_INS, limited_as
 from inventory.kit.pages import Pages
 from inventory.kit.problem import Refusal
@@ -85,7 +85,7 @@ class ProviderApi:
     @limited_as(SIGN_INS)
     async def begin(self, request: web.Request) -> web.Response:
         """Lead to the provider, and let the browser keep what the answer has to fit."""
-        to = own_address(request.query.get("to", ""))
+        to = own_address(read_query(request).get("to", ""))
         if self._provider is None:
             raise web.HTTPSeeOther(SIGN_IN)
         state, nonce, verifier = (secrets.token_urlsafe(SECRET_BYTES) for _ in range(3))
@@ -149,7 +149,7 @@ class ProviderApi:
 
     async def _person(self, request: web.Request, kept: _Kept) -> Person:
         """Return the person of an answer that fits what this browser keeps."""
-        query, provider = request.query, self._provider
+        query, provider = read_query(request), self._provider
         state, code = query.get("state", ""), query.get("code", "")
         fits = compare_digest(state.encode(), kept.state.encode())
         if provider is None or not fits or not code or len(code) > CODE_LENGTH_MAX:

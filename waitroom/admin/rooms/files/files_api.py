@@ -6,7 +6,7 @@ from aiohttp import web
 from inventory.kit.doors.decoding import Json, field_of, words_of
 from inventory.kit.doors.described import Answer, described
 from inventory.kit.doors.query import Choice
-from inventory.kit.http import json_response, read_body
+from inventory.kit.http import json_response, read_body, read_query
 from inventory.kit.problem import Unprocessable
 from inventory.refusals import BelowCommitted, ChangedMeanwhile, RoomArchived, Taken
 from waitroom.admin.accounts.guard import Guard
@@ -66,7 +66,7 @@ class FilesAdmin:
     )
     async def apply(self, request: web.Request, operator: Operator) -> web.Response:
         """Bring a room to a document, or say with `dry_run` what would change."""
-        dry_run = _DRY_RUN.of(request.query)
+        dry_run = _DRY_RUN.of(read_query(request))
         wanted = _read(await read_body(request, _OBJECT))
         if wanted.get("products"):
             operator.require_scope("stock")
