@@ -7,7 +7,6 @@ import itertools
 import os
 import random
 import time
-from asyncio import events
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar, copy_context
@@ -29,7 +28,7 @@ class Process:
     alive: bool = True
     # Until then nothing of it runs, as if it were stopped by a signal.
     frozen_until: float = 0.0
-    waiting: list[events.Handle] = field(default_factory=list)
+    waiting: list[Any] = field(default_factory=list)
     tasks: list["asyncio.Task[Any]"] = field(default_factory=list)
 
     def kill(self) -> None:
@@ -52,6 +51,48 @@ def context_of(process: Process | None) -> Context:
     return context
 
 
+class Callback:
+    """What the loop will run once. asyncio's own handles do the same at twice the cost."""
+
+    __slots__ = ("_args", "_callback", "_context", "_loop", "_when", "is_cancelled", "is_step")
+
+    def __init__(
+        self,
+        loop: "Clockwork",
+        when: float,
+        callback: Callable[..., Any],
+        args: tuple[Any, ...],
+        context: Context | None,
+    ) -> None:
+        self._loop, self._when, self._callback, self._args = loop, when, callback, args
+        self._context = copy_context() if context is None else context
+        self.is_cancelled = False
+        # Whether it is a step of a task; the steps of different tasks may change places.
+        self.is_step = isinstance(getattr(callback, "__self__", None), asyncio.Task)
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+    def cancelled(self) -> bool:
+        return self.is_cancelled
+
+    def when(self) -> float:
+        return self._when
+
+    @property
+    def process(self) -> Process | None:
+        return self._context.get(_process)
+
+    def run(self) -> None:
+        try:
+            self._context.run(self._callback, *self._args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as asyncio does
+            told = {"message": f"in {self._callback!r}", "exception": error}
+            self._loop.call_exception_handler(told)
+
+
 class Clockwork(asyncio.BaseEventLoop):
     """Runs what is ready in an order of the dice, and jumps to the next timer when nothing is.
 
@@ -65,7 +106,8 @@ class Clockwork(asyncio.BaseEventLoop):
         self._now = START_S
         self._turns = 0
         # A heap of tuples: the timers themselves compare slowly.
-        self._timers: list[tuple[float, int, events.TimerHandle]] = []
+        self._timers: list[tuple[float, int, Callback]] = []
+        self._waiting: list[Callback] = []
         self._numbers = itertools.count()
         self.nowhere = context_of(None)
         self.errors: list[str] = []
@@ -78,20 +120,22 @@ class Clockwork(asyncio.BaseEventLoop):
     def wall_time(self) -> float:
         return EPOCH_S + self._now
 
+    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:
+        soon = Callback(self, self._now, callback, args, context)
+        self._waiting.append(soon)
+        return soon
+
     def call_at(
         self, when: float, callback: Any, *args: Any, context: Context | None = None
-    ) -> events.TimerHandle:
-        timer = events.TimerHandle(when, callback, args, self, context)
+    ) -> Any:
+        timer = Callback(self, when, callback, args, context)
         heapq.heappush(self._timers, (when, next(self._numbers), timer))
         return timer
 
     def call_later(
         self, delay: float, callback: Any, *args: Any, context: Context | None = None
-    ) -> events.TimerHandle:
+    ) -> Any:
         return self.call_at(self._now + delay, callback, *args, context=context)
-
-    def _timer_handle_cancelled(self, _: events.TimerHandle) -> None:
-        """It is dropped when its time comes."""
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
         """Run at once: a thread beside the loop takes no virtual time."""
@@ -108,46 +152,45 @@ class Clockwork(asyncio.BaseEventLoop):
     def _run_once(self) -> None:
         self._turns += 1
         assert self._turns < TURNS_MAX, "the sale goes round in circles"
-        timers, ready = self._timers, self._ready  # type: ignore[attr-defined]
-        while timers and timers[0][2]._cancelled:
+        timers, batch = self._timers, self._waiting
+        while timers and timers[0][2].is_cancelled:
             heapq.heappop(timers)
-        if not ready:
+        if not batch:
             assert timers, "nothing is left that could happen"
             self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
             timer = heapq.heappop(timers)[2]
-            if not timer._cancelled:
-                ready.append(timer)
-        batch = list(ready)
-        ready.clear()
+            if not timer.is_cancelled:
+                batch.append(timer)
+        self._waiting = []
         if len(batch) > 1:
             self._shuffle(batch)
-        for handle in batch:
-            if not handle._cancelled:
-                self._run(handle)
+        for callback in batch:
+            if not callback.is_cancelled:
+                self._run(callback)
 
-    def _shuffle(self, batch: list[Any]) -> None:
-        steps = [i for i, handle in enumerate(batch) if _is_step(handle)]
+    def _shuffle(self, batch: list[Callback]) -> None:
+        steps = [i for i, callback in enumerate(batch) if callback.is_step]
         if len(steps) > 1:
             order = [batch[i] for i in steps]
             self._dice.shuffle(order)
-            for i, handle in zip(steps, order, strict=True):
-                batch[i] = handle
+            for i, callback in zip(steps, order, strict=True):
+                batch[i] = callback
 
-    def _run(self, handle: Any) -> None:
-        process = handle._context.get(_process)
+    def _run(self, callback: Callback) -> None:
+        process = callback.process
         if process is None:
-            handle._run()
+            callback.run()
         elif process.frozen_until > self._now:
             if not process.waiting:
                 self.call_at(process.frozen_until, self._thaw, process, context=self.nowhere)
-            process.waiting.append(handle)
+            process.waiting.append(callback)
         elif process.alive:
-            handle._run()
+            callback.run()
 
     def _thaw(self, process: Process) -> None:
         if process.alive:
-            self._ready.extend(process.waiting)  # type: ignore[attr-defined]
+            self._waiting.extend(process.waiting)
         process.waiting.clear()
 
     def _process_events(self, _: Any) -> None:
@@ -155,10 +198,6 @@ class Clockwork(asyncio.BaseEventLoop):
 
     def _write_to_self(self) -> None:
         """No threads that could wake this loop."""
-
-
-def _is_step(handle: Any) -> bool:
-    return isinstance(getattr(handle._callback, "__self__", None), asyncio.Task)
 
 
 def _of_process(loop: asyncio.AbstractEventLoop, coro: Any, **rest: Any) -> "asyncio.Task[Any]":

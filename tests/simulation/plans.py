@@ -53,7 +53,7 @@ class Plan:
 def storm(dice: random.Random) -> Plan:
     """A small sale with every trouble there is."""
     plan = Plan(kind="storm", weather=dice.choice([0.0, 0.02, 0.08, 0.2]))
-    policy = dice.choice(["rate", "guaranteed", "guaranteed"])
+    policy = dice.choice(["rate", "guaranteed", "guaranteed", "expected"])
     plan.rooms["drop"] = {"policy": policy, "seats_max": dice.randint(2, 6)}
     plan.stock["drop"] = {"mug": dice.randint(2, 12), "vase": dice.randint(1, 4)}
     for _ in range(dice.randint(3, 7)):
