@@ -1,12 +1,19 @@
 """Debian's proxies with the samples of `config/`, in front of several hosts and with TLS."""
 
+import ssl
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 from gate_peers import proxy
+from peers.samples import free_port
+from programs import all_know, open_site
 from sources import ROOT
-from tls_front import HOST, Authority
+from support import secrets, settings
+from tls_front import HOST, Authority, new_authority
+from yarl import URL
 
 from inventory.kit.language.away import away_page
 
@@ -16,6 +23,7 @@ HOST_LINES = {
     "haproxy": ("    server one 127.0.0.1:8080\n", "one 127.0.0.1:8080"),
     "caddy": ("127.0.0.1:8080", "127.0.0.1:8080"),
 }
+STATE = "/rooms/drop/state"
 SAMPLES = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "caddy": "Caddyfile"}
 
 
@@ -30,7 +38,7 @@ def _fit(program: str, folder: Path, authority: Authority, port: int, plain: int
             "server_name shop.example.com;": f"server_name {HOST};",
             "/etc/ssl/shop.pem": str(certificate),
             "/etc/ssl/shop.key": str(key),
-            "/var/cache/nginx/waitroom": str(folder / "cache"),
+            "/var/cache/nginx/": f"{folder}/cache-",
             "/var/www/waitroom/away.html": str(folder / "away.html"),
         }
     if program == "haproxy":
@@ -77,3 +85,47 @@ async def front(
 
     async with proxy(program, text, folder, health=f"{url}/healthz", ca=authority.ca):
         yield url
+
+
+@dataclass(slots=True)
+class Front:
+    """A proxy before hosts of one service; `hosts` end when they are closed."""
+
+    url: str
+    plain_url: str
+    hosts: list[AsyncExitStack]
+    trusted: ssl.SSLContext
+
+    @asynccontextmanager
+    async def browser(self) -> AsyncIterator[aiohttp.ClientSession]:
+        async with aiohttp.ClientSession(
+            self.url,
+            connector=aiohttp.TCPConnector(ssl=self.trusted),
+            headers={"Sec-Fetch-Site": "same-origin"},
+        ) as session:
+            yield session
+
+
+@asynccontextmanager
+async def before_hosts(
+    program: str, urls: tuple[str, str], folder: Path, *, hosts: int, besides: Sequence[int] = ()
+) -> AsyncIterator[Front]:
+    """Run a proxy before hosts of a service on these two engines, and before ports of others."""
+    postgres_url, valkey_url = urls
+    authority = new_authority(folder / "ca")
+    port, plain = free_port(), free_port()
+    made = settings(postgres_url, valkey_url, public_url=f"https://{HOST}:{port}")
+    async with AsyncExitStack() as stack:
+        opened: list[AsyncExitStack] = []
+        ports: list[int] = []
+        for _ in range(hosts):
+            host = await stack.enter_async_context(AsyncExitStack())
+            site = await host.enter_async_context(open_site(made, secrets()))
+            await all_know(site.url)
+            opened.append(host)
+            ports.append(URL(site.url).port or 0)
+        url = await stack.enter_async_context(
+            front(program, folder, authority, port=port, plain=plain, hosts=[*ports, *besides])
+        )
+        trusted = ssl.create_default_context(cafile=str(authority.ca))
+        yield Front(url, f"http://{HOST}:{plain}", opened, trusted)

@@ -1,48 +1,22 @@
 """Proxies before several hosts, with the samples of `config/`: what shoppers get through them."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from front_peers import front
-from peers.samples import free_port
-from programs import all_know, open_site
-from support import eventually, open_room, secrets, settings
-from tls_front import HOST, new_authority
-from yarl import URL
+from front_peers import STATE, Front, before_hosts
+from support import eventually, open_room
+from tls_front import HOST
 
 from inventory.kit.http import answers_under
 from waitroom.run.app import Service
 
-STATE = "/rooms/drop/state"
 # More than a catalogue may have by the defaults of some proxies.
 LARGE_BYTES = 3 * 2**20
-
-
-@dataclass(slots=True)
-class Front:
-    """A proxy before two hosts; `hosts` end when they are closed."""
-
-    url: str
-    plain_url: str
-    hosts: list[AsyncExitStack]
-    trusted: ssl.SSLContext
-
-    @asynccontextmanager
-    async def browser(self) -> AsyncIterator[aiohttp.ClientSession]:
-        async with aiohttp.ClientSession(
-            self.url,
-            connector=aiohttp.TCPConnector(ssl=self.trusted),
-            headers={"Sec-Fetch-Site": "same-origin"},
-        ) as session:
-            yield session
 
 
 @pytest.fixture(params=["nginx", "haproxy", "caddy"])
@@ -54,22 +28,8 @@ async def before_two(
     tmp_path: Path,
 ) -> AsyncIterator[Front]:
     await open_room(service)
-    authority = new_authority(tmp_path / "ca")
-    port, plain = free_port(), free_port()
-    made = settings(postgres_url, valkey_url, public_url=f"https://{HOST}:{port}")
-    async with AsyncExitStack() as stack:
-        hosts, ports = [], []
-        for _ in range(2):
-            host = await stack.enter_async_context(AsyncExitStack())
-            site = await host.enter_async_context(open_site(made, secrets()))
-            await all_know(site.url)
-            hosts.append(host)
-            ports.append(URL(site.url).port or 0)
-        url = await stack.enter_async_context(
-            front(request.param, tmp_path, authority, port=port, plain=plain, hosts=ports)
-        )
-        trusted = ssl.create_default_context(cafile=str(authority.ca))
-        yield Front(url, f"http://{HOST}:{plain}", hosts, trusted)
+    async with before_hosts(request.param, (postgres_url, valkey_url), tmp_path, hosts=2) as front:
+        yield front
 
 
 async def asked(browser: aiohttp.ClientSession, path: str = STATE, **options: Any) -> int:
