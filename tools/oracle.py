@@ -1,7 +1,9 @@
 """Hold the policy `expected` against its yardsticks over many sales, and against its targets.
 
 Prints a table with intervals of 95 %, writes build/oracle.json, and ends with 1 if a target is
-missed. A target is missed when the mean is beyond it; the interval says how sure that is.
+missed. A target is missed when the mean is beyond it; the interval says how sure that is. What is
+told to shoppers stands beside what the oracle tells them in the same sales: it knows the rates of
+the moment, but neither its shoppers nor a change to come.
 """
 
 import json
@@ -17,18 +19,25 @@ from waitroom.rehearse.results.compare import Interval, Outcome, compare, interv
 from waitroom.rehearse.scenario import library
 from waitroom.rehearse.scenario.variant import parse_variant
 
-SCENARIOS = ("drop", "drop-shift", "tickets", "bots", "small", "trouble")
+SCENARIOS = (
+    *("drop", "drop-shift", "drop-twice", "tickets", "bots", "small", "trouble"),
+    *("shelves", "skewed", "no-shows"),
+)
 COVERAGE, COVERAGE_OFF = 0.8, 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One figure of one scenario, and the most that it may be; None where it has no target."""
+    """One figure of one scenario, and the most that it may be; None where it has no target.
+
+    oracles: the oracle's own figure, where it stands beside.
+    """
 
     scenario: str
     figure: str
     found: Interval
     most: float | None = None
+    oracles: float | None = None
 
     @property
     def is_missed(self) -> bool:
@@ -52,20 +61,39 @@ def rows_of(name: str, expected: Outcome, oracle: Outcome, clairvoyant: Outcome)
         ("refused_of_called", 2 * bound),
     )
     for key, target in plain:
-        found = expected.interval(key)
-        if found is not None:
-            yield Row(scenario=name, figure=key, found=found, most=target)
-    scores = [result.score for result in expected.results]
-    off = expected.score().miscalibration
-    if off is not None:
-        found = Interval(mean=off, low=off, high=off)
-        yield Row(scenario=name, figure="chances off by", found=found, most=0.05)
-    covered = expected.coverage()
+        found, beside = expected.interval(key), oracle.interval(key)
+        if found is not None and beside is not None:
+            yield Row(scenario=name, figure=key, found=found, most=target, oracles=beside.mean)
+    yield from told_rows(name, expected, oracle)
+
+
+def told_rows(name: str, expected: Outcome, oracle: Outcome) -> Iterator[Row]:
+    """Yield the figures of what shoppers were told, beside those of the oracle."""
+    theirs = dict(told_of(oracle))
+    most = {"chances off by": 0.05, "SKUs' chances off by": 0.05, "width of bands": 5.0}
+    for figure, found in told_of(expected):
+        beside = theirs.get(figure)
+        yield Row(
+            scenario=name,
+            figure=figure,
+            found=found,
+            most=most.get(figure, COVERAGE_OFF),
+            oracles=None if beside is None else beside.mean,
+        )
+
+
+def told_of(outcome: Outcome) -> Iterator[tuple[str, Interval]]:
+    """Yield how far what was told was off, and how wide it was."""
+    scores = {"chances off by": outcome.score(), "SKUs' chances off by": outcome.sku_score()}
+    for figure, held in scores.items():
+        if (off := held.miscalibration) is not None:
+            yield figure, Interval(mean=off, low=off, high=off)
+    covered = outcome.coverage()
     if covered is not None:
-        found = Interval(mean=abs(covered.mean - COVERAGE), low=covered.low, high=covered.high)
-        yield Row(scenario=name, figure="bands off 80 % by", found=found, most=COVERAGE_OFF)
-        widths = interval_of([score.width for score in scores if score.width is not None])
-        yield Row(scenario=name, figure="width of bands", found=widths, most=5.0)
+        off, half = abs(covered.mean - COVERAGE), covered.half
+        yield "bands off 80 % by", Interval(mean=off, low=off - half, high=off + half)
+        widths = [result.score.width for result in outcome.results if result.score.width]
+        yield "width of bands", interval_of(widths)
 
 
 @click.command()
@@ -83,7 +111,9 @@ def main(seeds: range, jobs: int, names: tuple[str, ...]) -> None:
             most = "" if row.most is None else f"at most {row.most:g}"
             said = "missed" if row.is_missed else ""
             found = f"{row.found.mean:10,.4g} ± {row.found.half:<9,.3g}"
-            click.echo(f"{row.scenario:<11} {row.figure:<38} {found} {most:<13} {said}")
+            beside = "" if row.oracles is None else f"oracle {row.oracles:.4g}"
+            line = f"{row.scenario:<11} {row.figure:<38} {found} {beside:<15} {most:<13} {said}"
+            click.echo(line.rstrip())
     out = Path("build/oracle.json")
     out.parent.mkdir(exist_ok=True)
     values = [asdict(row) | {"missed": row.is_missed} for row in rows]
