@@ -14,6 +14,7 @@ from support import KEY
 
 from chaos.engines import children_of
 from waitroom.run.engines.server import MYSELF
+from waitroom.run.processes.spare import TOLD
 
 STOP_WAIT_S = 60
 LOG_SHOWN_CHARS = 3000
@@ -23,6 +24,9 @@ USUAL = {
     "WAITROOM_GATEWAY": "test",
     # The shoppers of a crowd each name an address, as a proxy would.
     "WAITROOM_TRUSTED_PROXIES": "127.0.0.1",
+    # The code of an installed program is compiled.
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PYTHONPYCACHEPREFIX": str(Path(__file__).parents[2] / "build/chaos/bytecode"),
 }
 
 
@@ -103,12 +107,24 @@ class Program:
 
 
 def roles_of(pid: int) -> str:
-    """Return what follows --role on a process's command line, "" for a process without."""
+    """Return what follows --role on a process's command line, "" for a process without.
+
+    A spare that has become one of them has it in its name, and one that has not has "told".
+    """
     try:
         words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
+        name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
     except OSError:
         return ""
-    return words[words.index("--role") + 1] if "--role" in words else ""
+    role = words[words.index("--role") + 1] if "--role" in words else ""
+    # The kernel keeps the beginning of a long name.
+    known = (one for one in ("web", "controller,sweeper") if f"waitroom:{one}".startswith(name))
+    return next(known, role) if role == TOLD else role
+
+
+def at_work(supervisor: int) -> list[int]:
+    """Return the ids of a supervisor's processes, without a spare."""
+    return [pid for pid in children_of(supervisor) if roles_of(pid) != TOLD]
 
 
 async def answers(url: str) -> bool:

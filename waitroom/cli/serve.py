@@ -15,6 +15,7 @@ import msgspec
 from waitroom.cli.options import beside_up, load_for, plainly, settings_options, web_options
 from waitroom.run.gateways import with_gateway
 from waitroom.run.processes import Supervisor, claim_port
+from waitroom.run.processes.spare import TOLD, load_code, show_role, wait_to_be_told
 from waitroom.run.settings import EMBEDDED, SettingsError, load_secrets
 
 ROLE_NAMES = ("all", "web", "controller", "sweeper")
@@ -32,6 +33,8 @@ ROLE_NAMES = ("all", "web", "controller", "sweeper")
 @plainly
 def serve(config: Path | None, roles: str, **overrides: Any) -> None:
     """Run processes of some roles on engines that run already."""
+    if roles == TOLD:
+        roles = wait_to_be_told()
     settings = beside_up(load_for(config, **overrides))
     if EMBEDDED in (settings.postgres_url, settings.valkey_url):
         raise SettingsError(
@@ -42,8 +45,10 @@ def serve(config: Path | None, roles: str, **overrides: Any) -> None:
     settings = with_gateway(settings)
     found = load_secrets(settings)
     if settings.workers == 1 or "web" not in chosen:
-        # Imported only here: it is half of a start, and the supervisor has no use for it.
-        sys.exit(import_module("waitroom.run.serve").serve(settings, found, roles=chosen))
+        # Loaded only here: it is most of a start, and the supervisor has no use for it.
+        run = load_code().serve
+        show_role(roles)
+        sys.exit(run(settings, found, roles=chosen))
     port = claim_port(settings.host, settings.port)
     if settings.admin_port:
         claim_port(settings.host, settings.admin_port)

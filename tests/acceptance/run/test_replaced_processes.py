@@ -6,13 +6,12 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.test_utils import TestClient
-from chaos.engines import children_of
+from chaos.programs import at_work, roles_of
 from programs import Running, all_know
 from support import eventually, open_room, tick
 
@@ -80,8 +79,7 @@ def names_of(pids: list[int]) -> dict[str, list[int]]:
     """Return the processes by their role."""
     roles: dict[str, list[int]] = {}
     for pid in pids:
-        words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
-        roles.setdefault(words[words.index("--role") + 1], []).append(pid)
+        roles.setdefault(roles_of(pid), []).append(pid)
     return roles
 
 
@@ -107,7 +105,7 @@ async def test_processes_that_are_frozen_or_renewed_are_replaced_and_no_request_
     await open_room(service, skus={"mug": 3})
     await all_know(serving.url)
     supervisor = serving.process.pid
-    roles = names_of(children_of(supervisor))
+    roles = names_of(at_work(supervisor))
     frozen = [roles["web"][0], roles["controller,sweeper"][0]]
 
     for pid in frozen:
@@ -126,21 +124,21 @@ async def test_processes_that_are_frozen_or_renewed_are_replaced_and_no_request_
     assert waiting
 
     async def replaced() -> bool:
-        now = children_of(supervisor)
+        now = at_work(supervisor)
         return len(now) == 3 and not set(frozen) & set(now)
 
     await eventually(replaced, within_s=PATIENCE_S)
     assert [await each for each in looks] == [200] * len(looks)
     said = serving.log.read_text()
     assert said.count("process_frozen") == 2
-    assert roles["web"][1] in children_of(supervisor)
+    assert roles["web"][1] in at_work(supervisor)
 
-    before = set(children_of(supervisor))
+    before = set(at_work(supervisor))
     async with asked(serving.url) as asking:
         serving.process.send_signal(signal.SIGHUP)
 
         async def renewed() -> bool:
-            now = set(children_of(supervisor))
+            now = set(at_work(supervisor))
             return len(now) == 3 and not now & before
 
         await eventually(renewed, within_s=PATIENCE_S)

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support import eventually
@@ -16,6 +17,7 @@ from waitroom.run.processes.silence import (
     START_HOLDING_MAX_S,
     START_MAX_S,
 )
+from waitroom.run.processes.spare import Spare
 
 BEATING = """
 import asyncio
@@ -32,12 +34,25 @@ heartbeat = Heartbeat()
 heartbeat.listens_on([socket.create_server(("127.0.0.1", 0))])
 asyncio.run(heartbeat.run())
 """
+# A spare that loads next to nothing, and then listens where the one before it did.
+SPARE = """
+import asyncio, socket, sys
+from waitroom.run.processes import spare
+from waitroom.run.processes.heartbeat import Heartbeat, inherited_listeners
+spare.CODE = "json"
+role = spare.wait_to_be_told() if sys.argv[-1] == spare.TOLD else sys.argv[-1]
+spare.show_role(role)
+sockets = inherited_listeners() or [socket.create_server(("127.0.0.1", 0))]
+heartbeat = Heartbeat()
+heartbeat.listens_on(sockets)
+asyncio.run(heartbeat.run())
+"""
 LOOKS = int(FROZEN_AFTER_S / LOOK_COUNTS_MAX_S) + 1
 
 
 @pytest.fixture
 def child() -> Iterator[Child]:
-    made = Child("beating", [sys.executable, "-c", BEATING], web=False)
+    made = Child("beating", [sys.executable, "-c", BEATING], "controller")
     made.start(os.environ)
     yield made
     made.kill()
@@ -64,21 +79,12 @@ async def test_a_frozen_process_is_told_from_one_that_works(child: Child) -> Non
 
 
 async def test_a_start_that_holds_up_connections_is_given_less_time_while_others_serve() -> None:
-    child = Child("stuck", [sys.executable, "-c", STUCK], web=True)
+    child = Child("stuck", [sys.executable, "-c", STUCK], "web")
     child.start(os.environ)
     try:
-
-        async def serves() -> bool:
-            child.hear()
-            return child.serves
-
-        await eventually(serves)
+        await _listens(child)
         os.kill(child.pid, signal.SIGKILL)
-
-        async def ended() -> bool:
-            return child.ended() is not None
-
-        await eventually(ended)
+        await _ended(child)
         child.start(os.environ)
 
         looks = int(START_HOLDING_MAX_S / LOOK_COUNTS_MAX_S)
@@ -91,3 +97,86 @@ async def test_a_start_that_holds_up_connections_is_given_less_time_while_others
     finally:
         child.kill()
         child.end_by(time.monotonic() + 10)
+
+
+@pytest.fixture
+def spare(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spare]:
+    monkeypatch.setattr("waitroom.run.processes.spare.CALM_S", 0.0)
+    made = Spare([sys.executable, "-c", SPARE])
+    yield made
+    made.end()
+
+
+async def test_a_spare_takes_the_place_of_a_process_that_was_frozen_with_its_socket(
+    spare: Spare,
+) -> None:
+    child = Child("web-1", [sys.executable, "-c", SPARE], "web")
+    child.start(os.environ, spare)
+    try:
+        port = await _listens(child)
+        ready = await _loaded(spare)
+
+        child.kill()
+        await _ended(child)
+        child.start(os.environ, spare)
+
+        assert child.pid == ready
+        assert await _listens(child) == port
+        assert _name(ready) == "waitroom:web"
+    finally:
+        child.kill()
+        child.end_by(time.monotonic() + 10)
+
+
+async def test_a_process_starts_afresh_where_its_spare_has_died_or_has_not_loaded(
+    spare: Spare,
+) -> None:
+    child = Child("web-1", [sys.executable, "-c", SPARE], "web")
+    child.start(os.environ, spare)
+    try:
+        await _listens(child)
+        ready = await _loaded(spare)
+        for pid in (ready, child.pid):
+            os.kill(pid, signal.SIGKILL)
+        await _ended(child)
+        child.start(os.environ, spare)
+
+        assert child.pid != ready
+        assert await _listens(child)
+        spare.tend(os.environ, calm=True)
+        assert spare.take("web", []) is None
+    finally:
+        child.kill()
+        child.end_by(time.monotonic() + 10)
+
+
+async def _listens(child: Child) -> int:
+    """Return the port at which a process listens."""
+
+    async def serves() -> bool:
+        child.hear()
+        return child.serves
+
+    await eventually(serves)
+    return int(child.listeners[0].getsockname()[1])
+
+
+async def _loaded(spare: Spare) -> int:
+    """Return the process id of a spare that is ready."""
+
+    async def ready() -> int | None:
+        spare.tend(os.environ, calm=True)
+        return spare.pid_if_ready
+
+    return await eventually(ready)
+
+
+def _name(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+
+
+async def _ended(child: Child) -> None:
+    async def ended() -> bool:
+        return child.ended() is not None
+
+    await eventually(ended)

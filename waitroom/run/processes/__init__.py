@@ -6,6 +6,9 @@ process is killed and started again (`silence.py` has the limits): it would keep
 new connections and serve none of them. When the secrets file changes, the processes are replaced
 one by one (`watched.py`).
 
+Of each start nine tenths are for loading the code. So a supervisor keeps one spare process that has
+loaded it, and that becomes whichever process dies next (`spare.py`).
+
 Each web process listens on a socket of its own, which its supervisor keeps open too. A process that
 takes the place of one that leaves, or that was frozen, gets its socket, with the connections that
 wait there, so none of them is refused. Where a process has died no connection waits yet, and none

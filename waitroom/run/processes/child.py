@@ -1,14 +1,14 @@
 """One of a supervisor's processes: started, heard, stopped, and started again under its name."""
 
-import os
 import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 
-from waitroom.run.processes.heartbeat import CHANNEL, LEAVES, LISTENERS, LISTENS, SOCKETS_MAX
-from waitroom.run.processes.service_manager import OF_THIS_PROCESS
+from waitroom.run.processes.heartbeat import LEAVES, LISTENS, SOCKETS_MAX
+from waitroom.run.processes.launched import launch
 from waitroom.run.processes.silence import Silence
+from waitroom.run.processes.spare import Spare
 
 # A process that has run for this long can live with its settings.
 LIVED_AFTER_S = 5.0
@@ -23,15 +23,16 @@ class Child:
     for its silence.
     """
 
-    def __init__(self, name: str, command: Sequence[str], *, web: bool) -> None:
+    def __init__(self, name: str, command: Sequence[str], role: str) -> None:
         self.name = name
         self.lived = False
         self.serves = False
         self.was_frozen = False
         # When it is due to be started; None while it runs.
         self.due_at: float | None = 0.0
-        self._command = list(command)
-        self._web = web
+        # The role comes last on the command line.
+        self._command, self._role = command, role
+        self._web = role == "web"
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._listeners: list[socket.socket] = []
@@ -46,6 +47,11 @@ class Child:
         return self._process.pid
 
     @property
+    def listeners(self) -> Sequence[socket.socket]:
+        """The sockets on which its process listens, or the one before it did."""
+        return self._listeners
+
+    @property
     def runs(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
@@ -53,26 +59,16 @@ class Child:
     def takes_connections(self) -> bool:
         return self._web and self.serves and self.runs
 
-    def start(self, environment: Mapping[str, str]) -> None:
-        """Start a process, which takes over the connections that wait for the one before it."""
-        ours, theirs = socket.socketpair()
-        ours.settimeout(0)
-        numbers = [one.fileno() for one in self._listeners]
-        with theirs:
-            # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which then
-            # stops its processes in order.
-            self._process = subprocess.Popen(
-                self._command,
-                env={
-                    **environment,
-                    CHANNEL: str(theirs.fileno()),
-                    LISTENERS: ",".join(map(str, numbers)),
-                },
-                pass_fds=[theirs.fileno(), *numbers],
-                start_new_session=True,
-            )
+    def start(self, environment: Mapping[str, str], spare: Spare | None = None) -> None:
+        """Start a process, which takes over the connections that wait for the one before it.
+
+        A spare that is ready is used for it.
+        """
+        launched = spare.take(self._role, self._listeners) if spare is not None else None
+        if launched is None:
+            launched = launch([*self._command, self._role], environment, self._listeners)
         self._hang_up()
-        self._channel, self._silence = ours, Silence()
+        self._process, self._channel, self._silence = launched.process, launched.channel, Silence()
         self.serves = self.was_frozen = False
         self._started_at, self.due_at = time.monotonic(), None
 
@@ -178,9 +174,3 @@ class Child:
 
 def said_that_it_leaves(words: bytes) -> bool:
     return LEAVES in words
-
-
-def inherited_environment() -> dict[str, str]:
-    """Return our own environment, without what is for this process alone."""
-    ours = {"WAITROOM_CONFIG", CHANNEL, LISTENERS, *OF_THIS_PROCESS}
-    return {name: value for name, value in os.environ.items() if name not in ours}

@@ -14,10 +14,12 @@ import msgspec
 import structlog
 
 from waitroom.run.listening.descriptors import bounds_within, raise_limit, warn_if_few
-from waitroom.run.processes.child import Child, inherited_environment, said_that_it_leaves
+from waitroom.run.processes.child import Child, said_that_it_leaves
 from waitroom.run.processes.exits import BROKEN, CANNOT_START, DONE
+from waitroom.run.processes.launched import inherited_environment
 from waitroom.run.processes.service_manager import ServiceManager
 from waitroom.run.processes.silence import Deaths
+from waitroom.run.processes.spare import Spare
 from waitroom.run.processes.watched import WatchedSecrets
 from waitroom.run.settings import ENVIRONMENT_PREFIX, Settings
 
@@ -65,6 +67,7 @@ class Supervisor:
         # The exit code for when none of the processes can live: that of the last one that died.
         self._why = BROKEN
         self._metrics_dir = tempfile.mkdtemp(prefix="waitroom-metrics-")
+        self._environment = self._make_environment()
         self._stopping = self._said_ready = False
         self._looked_at = time.monotonic()
         self._secrets = WatchedSecrets(settings)
@@ -77,14 +80,15 @@ class Supervisor:
         if others:
             jobs.append(("+".join(others), ",".join(others)))
         run = [sys.executable, "-m", "waitroom", "serve", "--workers", "1", "--role"]
-        self._children = [Child(name, [*run, role], web=role == "web") for name, role in jobs]
+        self._children = [Child(name, run, role) for name, role in jobs]
+        self._spare = Spare(run)
         # The processes inherit the limit, so one line tells of it.
         limit, engine_connections = raise_limit(), settings.postgres_connections_max
         warn_if_few(limit, bounds_within(limit, engine_connections=engine_connections))
         for child in self._children:
-            child.start(self._environment())
+            child.start(self._environment)
 
-    def _environment(self) -> dict[str, str]:
+    def _make_environment(self) -> dict[str, str]:
         # The processes sell, and have no use for the owner's rights.
         values = msgspec.to_builtins(self._settings) | {"postgres_owner_url": ""}
         settings = {
@@ -112,6 +116,7 @@ class Supervisor:
                 if self._secrets.changed():
                     self._told_to_renew()
                 self._renew_next()
+                self._spare.tend(self._environment, calm=self._is_calm)
                 if not told_ready and is_ready():
                     told_ready = True
                     when_ready()
@@ -133,6 +138,10 @@ class Supervisor:
     def _told_to_renew(self, *_: object) -> None:
         self._to_renew = deque(self._children)
 
+    @property
+    def _is_calm(self) -> bool:
+        return not self._to_renew and all(child.serves and child.runs for child in self._children)
+
     def _keep_alive(self) -> bool:
         """Look at every process once; return False when none of them can live."""
         now = time.monotonic()
@@ -145,7 +154,7 @@ class Supervisor:
             if child.due_at is None:
                 self._tend(child, words, since_last_look_s)
             elif now >= child.due_at:
-                child.start(self._environment())
+                child.start(self._environment, self._spare)
         if self._deaths.too_many and not any(c.lived and c.runs for c in self._children):
             log.error("processes_cannot_live", exit_code=self._why)
             return False
@@ -159,7 +168,7 @@ class Supervisor:
         elif said_that_it_leaves(words) and not self._stopping:
             log.info("process_leaves", process=child.name)
             child.let_leave(within_s=STOP_WAIT_S)
-            child.start(self._environment())
+            child.start(self._environment, self._spare)
         elif child.is_frozen(since_last_look_s, others_serve=self._others_serve(child)):
             log.error("process_frozen", process=child.name, silent_s=round(child.silent_s))
             child.kill()
@@ -186,10 +195,13 @@ class Supervisor:
         self._renewing = self._to_renew.popleft() if self._to_renew else None
         if self._renewing is not None:
             log.info("process_renewed", process=self._renewing.name)
+            # It may have loaded code that has been replaced since.
+            self._spare.end()
             self._renewing.terminate()
 
     def stop(self) -> None:
         self._manager.stopping()
+        self._spare.end()
         for child in self._children:
             child.terminate()
         deadline = time.monotonic() + STOP_WAIT_S
