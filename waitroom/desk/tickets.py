@@ -136,13 +136,12 @@ class Tickets:
                 request = admitted.request(
                     key, random, for_returns=for_returns, sku=sku, sku_id=sku_id
                 )
-                with self.networks.giving(view.room, brought.network):
-                    place = await self._behind.place(desk, request, of=admitted.desk)
+                place = await self._behind.place(
+                    view, desk, request, of=admitted.desk, network=brought.network
+                )
                 if place.ticket.line_id not in view.lines:
                     # Another worker gave it, in a lane of which this one has not heard yet.
                     raise Busy
-                if place.fresh:
-                    self.networks.gave(view.room, brought.network, line_id=view.line_id)
                 if place.fresh or place.called:
                     return place
                 # The draw may have been made since: then the place has a number now.

@@ -139,13 +139,14 @@ def client_address(request: web.Request) -> str:
 
 def client_network(request: web.Request) -> str:
     """Return what limits by address count: the client's IPv4 address, or its /64 of IPv6."""
-    known = request.get(NETWORK)
-    if known is None:
+    try:
+        return request[NETWORK]
+    except KeyError:
         clients = request.config_dict.get(CLIENTS)
         if clients is None:
             return network_of(client_address(request))
         request[NETWORK] = known = clients.network(request)
-    return known
+        return known
 
 
 def asked_port(request: web.Request) -> int | None:

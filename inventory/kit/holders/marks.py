@@ -6,10 +6,14 @@ worth something to any bearer.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256
 
 # Eighty bits: to find another secret with the same mark takes 2^80 digests.
 MARK_LENGTH = 20
+# A browser shows its id with each look at its place. An id has 32 digits, so the bound holds for
+# bytes too; the key of an app may be long, and is digested each time.
+MARKS_KEPT_MAX = 16_384
 # Stands in no text that is bound, neither in a room's name nor in that of a SKU.
 _SIGN = "!"
 
@@ -17,6 +21,7 @@ _SIGN = "!"
 Shows = Callable[[str], bool]
 
 
+@lru_cache(maxsize=MARKS_KEPT_MAX)
 def mark_of_browser(secret: str) -> str:
     """Return the mark of a browser, by the id in its cookie."""
     return sha256(b"browser:" + secret.encode()).hexdigest()[:MARK_LENGTH]

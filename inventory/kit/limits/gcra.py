@@ -6,7 +6,6 @@ full says nothing, so it is left out of the table.
 A take is one look into one table, by the client's name alone.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 # Two generations of this many buckets are kept, about 200 bytes each.
@@ -40,12 +39,13 @@ class Buckets:
     buckets that are dropped are full again or nearly so, and a bucket that is being drained stays.
     """
 
-    __slots__ = ("_kinds", "_size_max", "_young_size")
+    __slots__ = ("_kinds", "_size_max", "room")
 
     def __init__(self, *, size_max: int = BUCKETS_MAX) -> None:
         self._size_max = size_max
         self._kinds: dict[tuple[str, Allowance], Kind] = {}
-        self._young_size = 0
+        # How many more young buckets there is room for.
+        self.room = size_max
 
     def __len__(self) -> int:
         """Return how many buckets are kept, at most."""
@@ -55,7 +55,7 @@ class Buckets:
         """Return the buckets of one name and allowance. The program has few names."""
         found = self._kinds.get((name, allowance))
         if found is None:
-            found = self._kinds[name, allowance] = Kind(name, allowance, self._make_room)
+            found = self._kinds[name, allowance] = Kind(name, allowance, self)
         return found
 
     def take(self, key: Key, allowance: Allowance, now: float) -> float:
@@ -63,22 +63,20 @@ class Buckets:
         name, client = key
         return self.of(name, allowance).take(client, now)
 
-    def _make_room(self) -> None:
-        """Make room for one more young bucket."""
-        if self._young_size >= self._size_max:
-            self._young_size = 0
-            for kind in self._kinds.values():
-                kind.age()
-        self._young_size += 1
+    def age(self) -> None:
+        """Begin another generation, with room for one bucket less than it may have."""
+        self.room = self._size_max - 1
+        for kind in self._kinds.values():
+            kind.age()
 
 
 class Kind:
     """The buckets of one name and allowance, by client."""
 
     __slots__ = (
+        "_all",
         "_burst_s",
         "_cost_s",
-        "_make_room",
         "_old",
         "_slack_s",
         "_young",
@@ -86,10 +84,10 @@ class Kind:
         "name",
     )
 
-    def __init__(self, name: str, allowance: Allowance, make_room: Callable[[], None]) -> None:
+    def __init__(self, name: str, allowance: Allowance, all_kinds: Buckets) -> None:
         self.name = name
         self.allowance = allowance
-        self._make_room = make_room
+        self._all = all_kinds
         self._cost_s = 1 / allowance.per_s
         self._burst_s = allowance.burst * self._cost_s
         # Less than one request, and more than what floats lose.
@@ -105,15 +103,21 @@ class Kind:
         self._old, self._young = self._young, {}
 
     def take(self, client: str, now: float, count: int = 1) -> float:
-        """Take requests; return the seconds to wait, 0 if they are allowed.
+        """Take requests, at most a burst; return the seconds to wait, 0 if they are allowed.
 
         Requests that are refused take nothing.
         """
         full_at = self._young.get(client)
         if full_at is None:
             full_at = self._old.get(client, now)
-            self._make_room()
-        after = max(now, full_at) + count * self._cost_s
+            self._all.room -= 1
+            if self._all.room < 0:
+                self._all.age()
+        if full_at <= now:
+            # Nearly every bucket is full.
+            self._young[client] = now + count * self._cost_s
+            return 0.0
+        after = full_at + count * self._cost_s
         wait_s = after - now - self._burst_s
         if wait_s > self._slack_s:
             self._young[client] = full_at

@@ -60,6 +60,8 @@ class Limits:
         }
         self._accounts = buckets.of("account", ACCOUNT)
         self._classes: dict[web.AbstractRoute, LimitClass] = {}
+        # The buckets of bearers by route, of the routes that have any.
+        self._of_bearers: dict[web.AbstractRoute, Kind] = {}
         self._warned_at = float("-inf")
 
     def middleware(self) -> Middleware:
@@ -79,12 +81,14 @@ class Limits:
             # One handler may serve reads and writes, which have allowances of their own.
             known = limits_of_reads if request.method in SAFE_METHODS else limits_of_others
             limit = known.get(handler) or self._limit_of(request, handler, known)
-            limit.passed += 1
-            if limit.passed >= limit.sample:
+            if limit.sample > 1:
+                limit.passed += 1
+                if limit.passed < limit.sample:
+                    return handler(request)
                 limit.passed = 0
-                request[NETWORK] = network = network_of(request)
-                if wait_s := limit.take(network, clock()):
-                    self._refuse(request, limit, wait_s)
+            request[NETWORK] = network = network_of(request)
+            if wait_s := limit.take(network, clock()):
+                self._refuse(request, limit, wait_s)
             return handler(request)
 
         return limited
@@ -114,9 +118,15 @@ class Limits:
 
     def spend_as_bearer(self, request: web.Request, bearer: str) -> None:
         """Take a request from the bucket of a ticket or a session; raises `TooManyRequests`."""
-        kind = self._bearers.get(self._of_route(request.match_info.route).name)
-        if kind is not None:
-            self._spend(bearer, kind)
+        route = request.match_info.route
+        kind = self._of_bearers.get(route)
+        if kind is None:
+            kind = self._bearers.get(self._of_route(route).name)
+            if kind is None:
+                return
+            if route in self._classes:
+                self._of_bearers[route] = kind
+        self._spend(bearer, kind)
 
     def spend_as_account(self, account: str) -> None:
         """Take a request from the bucket of an account or a key; raises `TooManyRequests`."""

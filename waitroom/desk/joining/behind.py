@@ -44,18 +44,28 @@ class Behind:
             return main
         return behind.desk if behind is not None else await self._added(view)
 
-    async def place(self, desk: JoinDesk, request: JoinRequest, *, of: JoinDesk) -> Place:
+    async def place(
+        self, view: RoomView, desk: JoinDesk, request: JoinRequest, *, of: JoinDesk, network: str
+    ) -> Place:
         """Return the place that `desk` gives to a join that came to the desk `of`.
 
-        A lane that was added before a draw takes entries once the leader has announced its part of
-        the draw, a second later. Raises `Busy` until then.
+        It counts for its network from the start, so that joins which come together hear of each
+        other. A lane that was added before a draw takes entries once the leader has announced its
+        part of the draw, a second later. Raises `Busy` until then.
         """
+        self._networks.gave(view.room, network, line_id=view.line_id)
+        is_new = False
         try:
-            return await desk.batcher.submit(request)
+            place = await desk.batcher.submit(request)
+            is_new = place.fresh
         except NotOpen:
             if desk is of:
                 raise
             raise Busy(retry_after_s=2) from None
+        finally:
+            if not is_new:
+                self._networks.took_back(view.room, network)
+        return place
 
     async def _added(self, view: RoomView) -> JoinDesk:
         """Add the lane to a room, and return its desk once the board has heard of it."""
