@@ -209,6 +209,17 @@ async def valkey_url(engines: EngineUrls) -> str:
 
 
 @pytest.fixture
+def second_postgres_url(databases: Databases, postgres_url: str) -> Iterator[str]:  # noqa: ARG001
+    """Lend another database beside the test's own, for a second shard."""
+    with databases.borrowed() as url:
+        yield url
+
+
+# Another database for a second shard.
+second_valkey_url = valkey_url
+
+
+@pytest.fixture
 async def services(
     postgres_url: str, valkey_url: str, pooler: Path | None
 ) -> AsyncIterator[Callable[..., Awaitable[Service]]]:

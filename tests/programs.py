@@ -17,7 +17,7 @@ from aiohttp import web
 from quick import quick_program
 from support import KEY, eventually, secrets, settings
 
-from waitroom.run.app import ROLES, make_app, open_service
+from waitroom.run.app import ROLES, Service, make_app, open_service
 from waitroom.run.listening.descriptors import Bounds
 from waitroom.run.listening.server import Runner
 from waitroom.run.processes import claim_port
@@ -36,9 +36,10 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where the program listens."""
+    """A program in the test's own loop, and where it listens."""
 
     url: str
+    service: Service
 
 
 @dataclass(slots=True)
@@ -181,7 +182,7 @@ async def open_site(made: Settings, kept: Secrets, *, port: int = 0) -> AsyncIte
         await listening.start()
         service.serving.begin()
         host, at = runner.addresses[0][:2]
-        yield Site(f"http://{host}:{at}")
+        yield Site(f"http://{host}:{at}", service)
         service.draining = True
         await runner.cleanup()
         # A loop that broke down is a failure, although the test may not have noticed.

@@ -18,6 +18,7 @@ from inventory.kit.problem import NotFound
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import LADDER, SELLER, Operator
 from waitroom.desk.board import Board, RoomView
+from waitroom.desk.shards.homes import Homes
 from waitroom.line.state import shown_status
 
 
@@ -99,6 +100,7 @@ class Screens:
         guard: Guard,
         *,
         board: Board,
+        homes: Homes,
         history: HistoryStore,
         pages: Pages,
         base_url: str,
@@ -109,6 +111,7 @@ class Screens:
     ) -> None:
         self._guard = guard
         self._board = board
+        self._homes = homes
         self._history = history
         self._pages = pages
         self._base_url = base_url
@@ -140,7 +143,8 @@ class Screens:
         followed = self._board.rooms
         every = await self._history.rooms(seller=operator.scope)
         archived = [room for room in every if room["room"] not in followed]
-        return await self.render(operator, "rooms", archived=archived)
+        elsewhere = [] if operator.scope is not None else self._homes.known_elsewhere
+        return await self.render(operator, "rooms", archived=archived, elsewhere=elsewhere)
 
     async def show_new(self, request: web.Request, operator: Operator) -> web.Response:
         return await self.render(operator, "new", shop=self._base_url)

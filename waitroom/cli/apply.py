@@ -18,11 +18,13 @@ from inventory.kit.doors.decoding import Json
 from inventory.kit.problem import Refusal
 from waitroom.admin.rooms.files.room_file import faults, wanted_json
 from waitroom.admin.rooms.files.room_file_store import RoomFileStore
-from waitroom.cli.options import fail, plainly, settings_options, with_pool
+from waitroom.cli.options import fail, load_for, plainly, settings_options, with_pool
 from waitroom.client.answers import AppliedFile, FileChange
 from waitroom.client.http_client import HttpClient
 from waitroom.client.operator_client import OperatorClient
 from waitroom.client.problem import NoAnswer, Problem
+from waitroom.desk.shards.homes import Founding
+from waitroom.desk.shards.shard_map import ShardMap
 
 # TOML has no null, so a file says that there is no limit, or no moment, in a word.
 NONE = "none"
@@ -63,8 +65,8 @@ class Rooms(Protocol):
 class _ByDatabase:
     """The rooms of the service beside whose database the command runs."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._files = RoomFileStore(pool)
+    def __init__(self, pool: Pool, shards: ShardMap) -> None:
+        self._files = RoomFileStore(pool, Founding(shards).check)
 
     async def file_json(self, room: str) -> Json:
         return await self._files.file_json(room)
@@ -148,7 +150,8 @@ def export(
 def _with_rooms(use: Any, *, url: str | None, key: str | None, config: Any, overrides: Any) -> Any:
     """Run `use` with the rooms of a service: the one at `url`, or the one of a database."""
     if url is None:
-        return with_pool(config, overrides, lambda pool: use(_ByDatabase(pool)))
+        shards = load_for(config, **overrides).shard_map
+        return with_pool(config, overrides, lambda pool: use(_ByDatabase(pool, shards)))
     if not key:
         fail("give an API key with --key or WAITROOM_KEY; an admin makes one at /admin/keys")
 

@@ -29,6 +29,7 @@ from waitroom.cli.options import (
 )
 from waitroom.line.invitation import COUNT_MAX, InvitationSeal
 from waitroom.run.settings import load_secrets
+from waitroom.run.shards.sealing import sealing
 from waitroom.store.invitation_store import InvitationStore
 
 
@@ -67,7 +68,7 @@ def invite(
     wanted = count if people is None else people.count
     assert wanted is not None, "one of the two was given"
     settings = load_for(config, **overrides)
-    seal = InvitationSeal(load_secrets(settings).keys)
+    seal = InvitationSeal(sealing(load_secrets(settings), settings.shard).keys)
     # The file is opened first: links that cannot be written down would be lost.
     with _opened(out) as file:
         batch = with_pool(

@@ -18,6 +18,7 @@ from waitroom.cli.options import (
     settings_options,
     with_pool,
 )
+from waitroom.run.addresses import EMBEDDED
 from waitroom.run.keys.key_store import Process, SigningKeys, shown_id
 from waitroom.run.keys.secrets_file import (
     add_coming_key,
@@ -25,7 +26,7 @@ from waitroom.run.keys.secrets_file import (
     let_coming_key_sign,
     retire_oldest_key,
 )
-from waitroom.run.settings import EMBEDDED, Overrides, SettingsError, load_secrets, read_secrets
+from waitroom.run.settings import Overrides, SettingsError, load_secrets, read_secrets
 
 LOOK_EVERY_S = 0.5
 

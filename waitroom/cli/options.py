@@ -21,11 +21,12 @@ from inventory.kit.doors.texts import UnfitText, read_note, read_published
 from inventory.kit.problem import EngineDown, Refusal
 from inventory.kit.traces.spans import TracesMissing
 from inventory.kit.troubles import trouble_of, words_of_cause
+from waitroom.run.addresses import EMBEDDED
 from waitroom.run.engines import EngineError, EngineUnfit, running_engines
 from waitroom.run.logs import set_up_logs
 from waitroom.run.processes import PortInUse
 from waitroom.run.processes.exits import REFUSED, UNAVAILABLE, UNFIT
-from waitroom.run.settings import EMBEDDED, Overrides, Settings, SettingsError, load_settings
+from waitroom.run.settings import Overrides, Settings, SettingsError, load_settings
 from waitroom.store.migrate import MigrationError
 
 GATEWAYS = ("test", "stripe")
@@ -199,6 +200,7 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--postgres-url", help="PostgreSQL 15 or later; default: that of `waitroom up`."
         ),
         click.option("--valkey-url", help="Redis or Valkey; default: that of `waitroom up`."),
+        click.option("--shard", help="The shard to serve or to work on; default: the main one."),
     ]
     return _with(options, command)
 
@@ -226,7 +228,7 @@ def _with(options: list[Callable[..., Any]], command: Callable[..., Any]) -> Cal
 def load_for(config: Path | None, **overrides: Any) -> Settings:
     """Read the settings of a command and set up its logs."""
     settings = load_settings(config, overrides=overrides)
-    set_up_logs(level=settings.log_level, as_json=settings.log_json)
+    set_up_logs(level=settings.log_level, as_json=settings.log_json, shard=settings.shard)
     return settings
 
 

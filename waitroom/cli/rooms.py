@@ -20,10 +20,12 @@ from waitroom.cli.options import (
     PUBLISHED,
     checked,
     fail,
+    load_for,
     plainly,
     settings_options,
     with_pool,
 )
+from waitroom.desk.shards.homes import Founding
 from waitroom.refusals import NoDrawWaits
 from waitroom.store.archive_store import ArchiveStore
 from waitroom.store.draw_store import DrawStore
@@ -88,10 +90,11 @@ def room_create(
     chosen = {} if currency is None else {"currency": currency}
     made = checked(NewRoom, room=room, name=name, copy_of=like, **chosen)
     wanted = _encoded(checked(RoomChange, **given, **pairs))
+    founding = Founding(load_for(config, **overrides).shard_map)
     with_pool(
         config,
         overrides,
-        lambda pool: RoomStore(pool).create(
+        lambda pool: RoomStore(pool, founding.check).create(
             made.room,
             made.name,
             rules=wanted,

@@ -13,10 +13,11 @@ import click
 import msgspec
 
 from waitroom.cli.options import beside_up, load_for, plainly, settings_options, web_options
+from waitroom.run.addresses import EMBEDDED
 from waitroom.run.gateways import with_gateway
 from waitroom.run.processes import Supervisor, claim_port
 from waitroom.run.processes.spare import TOLD, load_code, show_role, wait_to_be_told
-from waitroom.run.settings import EMBEDDED, SettingsError, load_secrets
+from waitroom.run.settings import SettingsError, load_secrets
 
 ROLE_NAMES = ("all", "web", "controller", "sweeper")
 

@@ -28,12 +28,13 @@ from waitroom.cli.options import (
     settings_options,
     web_options,
 )
+from waitroom.run.addresses import EMBEDDED
 from waitroom.run.engines import EmbeddedEngines
 from waitroom.run.gateways import with_gateway
 from waitroom.run.keys.secrets_file import generate_secrets
 from waitroom.run.processes import Supervisor, claim_port
 from waitroom.run.seed import DRAW_ROOM, ROOM, seed
-from waitroom.run.settings import EMBEDDED, Settings, SettingsError, load_secrets
+from waitroom.run.settings import Settings, SettingsError, load_secrets
 from waitroom.store.migrate import migrate as bring_up_to_date
 from waitroom.store.room_store import RoomStore
 

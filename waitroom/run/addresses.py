@@ -8,6 +8,9 @@ from inventory.kit.doors.origins import parse_host, parse_origin
 from inventory.kit.servers.hosts import hosts_of
 from waitroom.store.valkey.several import SEVERAL, read_several
 
+# The address of an engine that `waitroom up` starts itself.
+EMBEDDED = "embedded:"
+
 _PUBLIC_PATH = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 # Below one of these, a path of the service could not be told from one that has the path in front.
 # A test compares them with the routes.

@@ -40,6 +40,7 @@ from waitroom.run.openapi.api import OpenApi
 from waitroom.run.routes import apis_of
 from waitroom.run.service import Service, build_service
 from waitroom.run.settings import Secrets, Settings
+from waitroom.run.shards.redirecting import redirecting
 from waitroom.run.way_in import Probe
 from waitroom.store.memory import Memory
 from waitroom.web.gate.check_api import CHECK_ROUTES
@@ -122,6 +123,8 @@ def _loops_of(service: Service) -> Iterator[tuple[str, Loop]]:
         yield "keys", service.key_report.run
     if "web" in service.roles:
         yield "board", service.board.run
+        if service.homes.shards.others:
+            yield "homes", service.homes.run
         yield "looks", service.looks.run
         yield "gates", service.gates.run
         yield "known_users", service.known_users.run
@@ -243,6 +246,8 @@ def make_app(service: Service) -> web.Application:
     middlewares: list[Middleware] = [rim, limits.middleware(), _one_address]
     if settings.admin_port:
         middlewares.append(own_port(settings.admin_port))
+    if settings.shards:
+        middlewares.append(redirecting(service.homes.elsewhere))
     if (traces := tracer()) is not None:
         middlewares.insert(0, traces.middleware())
     if settings.public_path:
@@ -270,6 +275,7 @@ def make_app(service: Service) -> web.Application:
         attempts_per_minute=settings.sign_in_attempts_per_minute,
         secure=settings.secure,
         second_factor_required=settings.second_factor == "required",
+        shard=settings.shard_map.suffix,
     )
     app[ACCESS] = guard.access
     app[CROSS_SITE_TOLD] = service.security_events.cross_site_refused

@@ -27,12 +27,16 @@ _ESCAPES = {
 _ESCAPES_OF_LINES = {sign: said for sign, said in _ESCAPES.items() if sign != ord("\n")}
 
 
-def set_up_logs(*, level: str, as_json: bool) -> None:
-    """Configure structlog; control characters are escaped, so no field can forge a line."""
+def set_up_logs(*, level: str, as_json: bool, shard: str = "") -> None:
+    """Configure structlog; control characters are escaped, so no field can forge a line.
+
+    Each line names the shard, if there are several.
+    """
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            *([_naming(shard)] if shard else []),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             Troubles(),
@@ -44,6 +48,16 @@ def set_up_logs(*, level: str, as_json: bool) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[LibraryLines()], level=logging.WARNING)
+
+
+def _naming(shard: str) -> structlog.typing.Processor:
+    def name(
+        _logger: Any, _method: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        event["shard"] = shard
+        return event
+
+    return name
 
 
 class Troubles:

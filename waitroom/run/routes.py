@@ -97,6 +97,7 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
     screens = Screens(
         guard,
         board=service.board,
+        homes=service.homes,
         history=service.history,
         pages=service.pages,
         base_url=service.settings.base_url,
@@ -259,7 +260,10 @@ def _for_sites(service: Service, credentials: Credentials, onward: Onward) -> It
         secure=service.settings.secure,
     )
     yield known_user
-    yield ShopPages(board, catalogue=service.catalogue, pages=service.pages, enter=known_user.enter)
+    homes, enter = service.homes, known_user.enter
+    yield ShopPages(
+        board, homes=homes, catalogue=service.catalogue, pages=service.pages, enter=enter
+    )
 
 
 def _for_customers(service: Service) -> Iterator[Api]:
@@ -302,7 +306,7 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
     yield SellersAdmin(guard, rooms=service.rooms)
     yield FilesAdmin(
         guard,
-        files=RoomFileStore(service.pool),
+        files=RoomFileStore(service.pool, service.rooms.check_new),
         board=board,
         looks=service.looks,
         gates=service.gates,
@@ -321,11 +325,7 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
         crowds=crowds,
     )
     yield LiveAdmin(
-        guard,
-        board=board,
-        rooms=service.rooms,
-        series=service.series,
-        room_body=rooms.room_body,
+        guard, board=board, rooms=service.rooms, series=service.series, room_body=rooms.room_body
     )
     # Last, since its verbs (`/admin/rooms/{room}/{verb}`) would take the others' names for theirs.
     yield rooms

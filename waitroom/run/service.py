@@ -46,6 +46,7 @@ from waitroom.desk.proving.proofs import Proofs
 from waitroom.desk.proving.provider import provider_of
 from waitroom.desk.public_log import PublicLog
 from waitroom.desk.serving import ServingReport
+from waitroom.desk.shards.homes import Founding, Homes
 from waitroom.desk.tickets import Tickets
 from waitroom.gate.hand_over import HandOverSeal
 from waitroom.gate.passes import PassKeys
@@ -63,6 +64,7 @@ from waitroom.outgoing.mail.sender import MailSender
 from waitroom.outgoing.outbox.sender import WebhookSender
 from waitroom.outgoing.outbox.signature import EndpointSecrets
 from waitroom.run.settings import Secrets, Settings
+from waitroom.run.shards.sealing import sealing
 from waitroom.run.stores import Stores, stores_on
 from waitroom.run.way_in import WayIn
 from waitroom.store.archive_store import Retention
@@ -89,6 +91,7 @@ class Service(Stores):
     memory: Memory
     # The desk, for shoppers in line.
     board: Board
+    homes: Homes
     looks: RoomLooks
     gates: Gates
     passes: Passes
@@ -150,14 +153,15 @@ def build_service(
     gateway: Gateway,
 ) -> Service:
     stores = _stores(settings, secrets, pool, audit_pool=audit_pool, beat_pool=beat_pool)
-    sessions, log_key = SessionSeal(secrets.keys, first=secrets.first), LogKey(secrets.first)
-    identity = _identity(settings, secrets)
-    gates, pass_keys = Gates(stores.gate_store), PassKeys(secrets.keys, first=secrets.first)
-    board = Board(store=stores.lines, memory=memory, seal=TicketSeal(secrets.keys))
+    sealed = sealing(secrets, settings.shard)
+    sessions, log_key = SessionSeal(sealed.keys, first=secrets.first), LogKey(secrets.first)
+    gates, pass_keys = Gates(stores.gate_store), PassKeys(sealed.keys, first=secrets.first)
+    board = Board(store=stores.lines, memory=memory, seal=TicketSeal(sealed.keys))
     looks, known_users = RoomLooks(stores.look_store), KnownUsers(stores.known_user_store)
-    entrance = _entrance(secrets, stores, identity)
-    networks, way_in = Networks(memory), WayIn()
-    proofs = Proofs(networks, memory, keys=secrets.keys, check=_check(settings, secrets))
+    identity, seal = _identity(settings, secrets), InvitationSeal(sealed.keys)
+    entrance = Entrance(identity=identity, invitations=stores.invitations, seal=seal)
+    networks, way_in, office = Networks(memory), WayIn(), stores.office
+    proofs = Proofs(networks, memory, keys=sealed.keys, check=_check(settings, secrets))
     drawing = Drawing(stores.draws, seeds=SeedBook(secrets.keys), log_key=log_key)
     refunds = Refunds(stores.refund_store, gateway)
     payments = Payments(stores.orders, gateway, refunds=refunds)
@@ -168,12 +172,13 @@ def build_service(
         roles=roles,
         memory=memory,
         board=board,
+        homes=Homes(settings.shard_map, board),
         looks=looks,
         gates=gates,
         known_users=known_users,
         passes=Passes(stores.pass_store, gates, keys=pass_keys, issuer=settings.base_url),
         revocations=Revocations(stores.pass_store, pass_keys),
-        returning=_returning(settings, secrets, gates, known_users),
+        returning=_returning(settings, sealed, gates, known_users),
         entrance=entrance,
         networks=networks,
         tickets=Tickets(
@@ -183,15 +188,13 @@ def build_service(
         way_in=way_in,
         serving=ServingReport(stores.lines, is_cut_off=lambda: way_in.is_cut_off(time.monotonic())),
         drawing=drawing,
-        controller=Controller(
-            store=stores.office, series=stores.series, memory=memory, drawing=drawing
-        ),
+        controller=Controller(store=office, series=stores.series, memory=memory, drawing=drawing),
         health_share=HealthShare(memory),
         identity=identity,
         gateway=gateway,
         refunds=refunds,
         payments=payments,
-        checkout=_checkout(settings, secrets, stores, sessions=sessions, payments=payments),
+        checkout=_checkout(settings, sealed, stores, sessions=sessions, payments=payments),
         catalogue=Catalogue(stores.stock, stores.products),
         sweeper=_sweeper(
             settings, stores, payments=payments, refunds=refunds, comparison=comparison
@@ -200,18 +203,13 @@ def build_service(
         webhook_sender=_webhook_sender(settings, secrets, stores),
         mail_sender=_mail_sender(settings, secrets, stores),
         pages=_pages(settings, looks),
-        devices=Seal(secrets.keys, DEVICE_PURPOSE),
+        devices=Seal(sealed.keys, DEVICE_PURPOSE),
         provider=_provider(settings, secrets),
         security_events=Events(stores.event_store, names=Seal(secrets.keys, NAMES_PURPOSE)),
         authenticators=Authenticators(secrets.keys, issuer=settings.brand),
         passkeys=Passkeys(settings.screens_url, brand=settings.brand),
         mailboxes=Seal(secrets.keys, MAILBOXES),
     )
-
-
-def _entrance(secrets: Secrets, stores: Stores, identity: Identity) -> Entrance:
-    seal = InvitationSeal(secrets.keys)
-    return Entrance(identity=identity, invitations=stores.invitations, seal=seal)
 
 
 def _comparison(pool: Pool, payments: Payments, refunds: Refunds, gateway: Gateway) -> Comparison:
@@ -240,15 +238,13 @@ def _stores(
         beat_pool=beat_pool,
         keys=secrets.keys,
         own_words=own_words,
+        check_new=Founding(settings.shard_map).check,
     )
 
 
 def _webhook_sender(settings: Settings, secrets: Secrets, stores: Stores) -> WebhookSender:
-    return WebhookSender(
-        stores.outbox,
-        secrets=EndpointSecrets(secrets.keys),
-        allow_private=settings.webhooks_allow_private,
-    )
+    derived, allow_private = EndpointSecrets(secrets.keys), settings.webhooks_allow_private
+    return WebhookSender(stores.outbox, secrets=derived, allow_private=allow_private)
 
 
 def _returning(

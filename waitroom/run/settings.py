@@ -17,16 +17,18 @@ from inventory.kit.doors.decoding import convert
 from inventory.kit.doors.origins import is_safe_address
 from inventory.kit.doors.texts import Name
 from waitroom.desk.proving.provider import check_provider
+from waitroom.desk.shards.shard_map import ShardMap
 from waitroom.outgoing.mail.relay import parse_sender
 from waitroom.run.addresses import (
+    EMBEDDED,
     check_postgres_url,
     check_valkey_url,
     listening_host,
     public_address,
 )
 from waitroom.run.keys.secret_checks import check_customers, check_mail, check_stripe
+from waitroom.run.shards.shard import Shard, check_own, map_of, merged_json, settled
 
-EMBEDDED = "embedded:"
 ENVIRONMENT_PREFIX = "WAITROOM_"
 KEY_BYTES = 32
 # Read from the environment but no settings: where to look, and what no shared file may have.
@@ -105,9 +107,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     log_json: bool = False
     webhooks_allow_private: bool = False
     demo: bool = False
+    shard: str = ""
+    shards: dict[str, Shard] = {}
 
     def __post_init__(self) -> None:
         self._settle_addresses()
+        force_setattr(self, "shards", settled(self.shards))
+        check_own(self.shard, self.postgres_url, self.valkey_url)
         self._check_engines()
         self._check_proxies()
         if self.admin_port and self.admin_port == self.port:
@@ -218,6 +224,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return self.base_url.startswith("https://")
 
     @property
+    def shard_map(self) -> ShardMap:
+        """Which room is given to which shard."""
+        return map_of(self.shard, self.shards)
+
+    @property
     def secrets_path(self) -> Path:
         return Path(self.data_dir).expanduser() / "secrets.toml"
 
@@ -253,10 +264,9 @@ def load_settings(
     if isinstance(listed := from_environment.get("trusted_proxies"), str):
         from_environment["trusted_proxies"] = [one for one in listed.split(",") if one.strip()]
     given = {k: v for k, v in (overrides or {}).items() if v is not None}
-    merged = values | from_environment | given
     try:
-        return convert(merged, Settings)
-    except msgspec.ValidationError as error:
+        return convert(merged_json(values, from_environment | given), Settings)
+    except ValueError as error:
         raise SettingsError(f"a setting cannot be used: {error}") from error
 
 

@@ -43,6 +43,7 @@ from waitroom.store.line_store import LineStore
 from waitroom.store.log_store import LogStore
 from waitroom.store.office_store import OfficeStore
 from waitroom.store.place_store import PlaceStore
+from waitroom.store.room_rows import CheckNew
 from waitroom.store.room_store import RoomStore
 from waitroom.store.series.series_store import SeriesStore
 
@@ -111,11 +112,12 @@ def stores_on(
     beat_pool: Pool,
     keys: Sequence[bytes],
     own_words: Sequence[str] = (),
+    check_new: CheckNew | None = None,
 ) -> Stores:
     """Return all stores; those that read whole tables are on `audit_pool`, the beat on its own.
 
     `keys` are the service's signing keys, from which the secrets that others know are derived.
-    `own_words` are in no operator's password.
+    `own_words` are in no operator's password. `check_new` says whether a room may be made here.
     """
     audits = Audits(audit_pool)
     holder = LeaseHolder(beat_pool)
@@ -129,7 +131,7 @@ def stores_on(
         log=LogStore(pool),
         office=OfficeStore(pool, beats=beat_pool),
         series=SeriesStore(pool),
-        rooms=RoomStore(pool),
+        rooms=RoomStore(pool, check_new),
         archive=ArchiveStore(audit_pool),
         draws=DrawStore(pool),
         places=PlaceStore(pool),

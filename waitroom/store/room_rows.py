@@ -1,6 +1,6 @@
 """Turns rows of the database into the rules of rooms and lines."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import groupby
@@ -12,6 +12,9 @@ from waitroom.line.rules import LineRules, RoomRules
 
 # asyncpg and `room_rules` raise these for a value that PostgreSQL can store and Python cannot read.
 UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError)
+
+# Raises `BadRequest` for the name of a room that may not be made in this database.
+CheckNew = Callable[[str], Awaitable[None]]
 
 _ROOM_FIELDS = tuple(field.name for field in fields(RoomRules))
 _LINE_FIELDS = tuple(field.name for field in fields(LineRules))

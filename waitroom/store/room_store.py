@@ -17,7 +17,7 @@ from inventory.refusals import RoomArchived, Taken, no_room
 from waitroom.line.rules import RoomRules
 from waitroom.refusals import DrawIsDue, NotOpenYet, RoomUnreadable, SaleEnded
 from waitroom.store.place_store import Profile
-from waitroom.store.room_rows import UNREADABLE, RoomsOnFile, room_rules, rooms_on_file
+from waitroom.store.room_rows import UNREADABLE, CheckNew, RoomsOnFile, room_rules, rooms_on_file
 
 SQL = load_queries("waitroom.store")
 
@@ -180,8 +180,8 @@ class SellerOnFile:
 class RoomStore:
     """Each change is one transaction and leaves an operator's action on record."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, check_new: CheckNew | None = None) -> None:
+        self._pool, self.check_new = pool, check_new
 
     async def create(
         self,
@@ -200,6 +200,8 @@ class RoomStore:
         `BadRequest` where the currency is no legal tender, the name is taken or a rule is broken,
         and `Taken` where a code that a copied SKU would have is in use.
         """
+        if self.check_new is not None:
+            await self.check_new(room)
         reason = "" if like is None else f"as in {like.room}"
         if like is not None:
             source = await self.read(like.room)

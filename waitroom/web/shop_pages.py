@@ -15,6 +15,7 @@ from inventory.kit.limits.classes import SEARCHES, limited_as
 from inventory.kit.pages import Pages
 from inventory.kit.problem import NotFound
 from waitroom.desk.board import Board, RoomView
+from waitroom.desk.shards.homes import Homes
 from waitroom.gate.known_user.protocol import parse_entry
 from waitroom.web.answers import room_fields
 
@@ -26,9 +27,12 @@ Enter = Callable[[web.Request], Awaitable[web.Response]]
 class ShopPages:
     """`enter` takes the visitors whom a site's connector sends to the front page."""
 
-    def __init__(self, board: Board, *, catalogue: Catalogue, pages: Pages, enter: Enter) -> None:
+    def __init__(
+        self, board: Board, *, homes: Homes, catalogue: Catalogue, pages: Pages, enter: Enter
+    ) -> None:
         self._enter = enter
         self._board = board
+        self._homes = homes
         self._catalogue = catalogue
         self._pages = pages
 
@@ -46,7 +50,8 @@ class ShopPages:
         every = await self._board.every_room()
         rooms = [await self._shelf(view) for view in every if view.rules.public]
         # A fresh installation leads the person who looks at it to its first sale.
-        context = {"rooms": rooms, "is_new": not every}
+        elsewhere = self._homes.listed
+        context = {"rooms": rooms, "elsewhere": elsewhere, "is_new": not (every or elsewhere)}
         return self._pages.render("shop.html", context, title="Shop", request=request)
 
     @limited_as(SEARCHES)
@@ -60,7 +65,10 @@ class ShopPages:
         search = SEARCH.of(query)
         shelf = await self._shelf(view, search=search, after=CURSOR.of(query))
         return self._pages.render(
-            "shop.html", {"rooms": [shelf], "is_new": False}, title=view.rules.name, request=request
+            "shop.html",
+            {"rooms": [shelf], "elsewhere": [], "is_new": False},
+            title=view.rules.name,
+            request=request,
         )
 
     async def _shelf(self, view: RoomView, *, search: str = "", after: str = "") -> Json:

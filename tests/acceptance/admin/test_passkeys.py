@@ -179,8 +179,8 @@ async def named_site(postgres_url: str, valkey_url: str) -> AsyncIterator[Site]:
     """The whole program under the name localhost, which passkeys need."""
     port = claim_port("127.0.0.1", 0)
     made = settings(postgres_url, valkey_url, public_url=f"http://localhost:{port}", port=port)
-    async with open_site(made, secrets(), port=port):
-        yield Site(made.public_url)
+    async with open_site(made, secrets(), port=port) as opened:
+        yield Site(made.public_url, opened.service)
 
 
 async def virtual_authenticator(page: Page) -> None:

@@ -90,6 +90,9 @@ def test_every_sample_of_settings_is_read(block: Block, tmp_path: Path) -> None:
     else:
         found = load_settings(path, environment={})
 
+    if shards := keys.pop("shards", {}):
+        read = msgspec.to_builtins(found.shards)
+        assert all({**read[name], **shard} == read[name] for name, shard in shards.items())
     assert {key: getattr(found, key) for key in keys} == keys
 
 

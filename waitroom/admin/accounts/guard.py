@@ -67,6 +67,7 @@ class Guard:
         attempts_per_minute: int,
         secure: bool,
         second_factor_required: bool,
+        shard: str = "",
     ) -> None:
         self._operators = operators
         self._keys = keys
@@ -79,7 +80,10 @@ class Guard:
         self.prefix = prefix = "__Host-" if secure else ""
         # The rule of each handler that `as_role` made.
         self.access: dict[Handler, Access] = {}
-        self._cookie, self._device_cookie = prefix + COOKIE, prefix + DEVICE_COOKIE
+        # Shards may share a host, and each has operators' sessions of its own.
+        suffix = f"_{shard}" if shard else ""
+        self._cookie = prefix + COOKIE + suffix
+        self._device_cookie = prefix + DEVICE_COOKIE + suffix
 
     def as_role(
         self,

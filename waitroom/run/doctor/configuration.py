@@ -7,9 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from inventory.kit.doors.origins import is_this_machine
+from waitroom.run.addresses import EMBEDDED
 from waitroom.run.doctor.finding import Finding, fail, graded, ok, warn
 from waitroom.run.keys.key_store import Process, shown_id
-from waitroom.run.settings import EMBEDDED, Secrets, Settings
+from waitroom.run.settings import Secrets, Settings
 
 
 def check_file(path: Path, check: str, *, holds_secrets: bool) -> Finding:

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from inventory.kit.database import ENGINE_ERRORS
 from inventory.kit.troubles import trouble_of, words_of_cause
 from waitroom.outgoing.mail.relay import parse_relay
+from waitroom.run.addresses import EMBEDDED
 from waitroom.run.doctor import configuration, outside
 from waitroom.run.doctor.cache import judge_cache
 from waitroom.run.doctor.cache_store import CacheStore
@@ -24,7 +25,7 @@ from waitroom.run.doctor.finding import Finding, fail, ok, without_secrets
 from waitroom.run.doctor.machine import judge_clock, judge_machine
 from waitroom.run.doctor.machine_facts import machine_facts
 from waitroom.run.engines.fitness import misfit
-from waitroom.run.settings import EMBEDDED, Secrets, Settings, SettingsError, load_secrets
+from waitroom.run.settings import Secrets, Settings, SettingsError, load_secrets
 from waitroom.store.migrate import load_migrations
 
 # Longer than a connection to an engine and some statements on it take.

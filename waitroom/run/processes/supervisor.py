@@ -22,6 +22,7 @@ from waitroom.run.processes.silence import Deaths
 from waitroom.run.processes.spare import Spare
 from waitroom.run.processes.watched import WatchedSecrets
 from waitroom.run.settings import ENVIRONMENT_PREFIX, Settings
+from waitroom.run.shards.shard import public_json
 
 log = structlog.get_logger()
 
@@ -45,6 +46,8 @@ def as_variable(value: object) -> str:
     """Return a setting's value as `load_settings` reads it from the environment."""
     if isinstance(value, list):
         return ",".join(value)
+    if isinstance(value, dict):
+        return msgspec.json.encode(value).decode()
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -89,8 +92,9 @@ class Supervisor:
             child.start(self._environment)
 
     def _make_environment(self) -> dict[str, str]:
-        # The processes sell, and have no use for the owner's rights.
+        # The processes sell, and have no use for the owner's rights or the engines of others.
         values = msgspec.to_builtins(self._settings) | {"postgres_owner_url": ""}
+        values["shards"] = public_json(values["shards"])
         settings = {
             ENVIRONMENT_PREFIX + name.upper(): as_variable(value) for name, value in values.items()
         }

@@ -47,7 +47,7 @@ def sample_body(
             "searchable": False,
             "next": None,
         }
-        return {"rooms": [shelf], "is_new": False}
+        return {"rooms": [shelf], "elsewhere": [], "is_new": False}
     if shown.page == "product":
         return {
             "product": {**goods[0].public_body(), **card_body(goods[0])},

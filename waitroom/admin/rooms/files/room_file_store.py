@@ -27,6 +27,7 @@ from waitroom.gate.rules import GATE_RULES
 from waitroom.look.look import LOOK
 from waitroom.look.look_store import LookStore
 from waitroom.refusals import LookDraftWaits, TooManyGoods
+from waitroom.store.room_rows import CheckNew
 from waitroom.store.room_store import RoomStore
 
 _PRODUCT_FIELDS = ("name", "description", "picture")
@@ -40,9 +41,9 @@ class _Undone(Exception):
 
 
 class RoomFileStore:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, check_new: CheckNew | None = None) -> None:
         self._pool = pool
-        self._rooms = RoomStore(pool)
+        self._rooms = RoomStore(pool, check_new)
         self._looks = LookStore(pool)
         self._gates = GateStore(pool)
         self._products = CatalogueStore(pool)
