@@ -2,7 +2,7 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from getpass import getuser
@@ -116,9 +116,18 @@ async def started(
 
 @asynccontextmanager
 async def proxy(
-    program: str, text: str, folder: Path, *, health: str, ca: Path | None = None
+    program: str,
+    text: str,
+    folder: Path,
+    *,
+    health: str,
+    ca: Path | None = None,
+    through: Sequence[str] = (),
 ) -> AsyncIterator[None]:
-    """Run a proxy with a configuration, until the test is done; it is there once `health` is."""
+    """Run a proxy with a configuration, until the test is done; it is there once `health` is.
+
+    `through` is a command that runs it, such as on another host.
+    """
     found = await asyncio.to_thread(
         subprocess.run,
         ["sh", str(ROOT / "tests" / "find_peers.sh"), program],
@@ -130,7 +139,8 @@ async def proxy(
     (folder / "nginx.conf").write_text(
         NGINX.format(folder=folder, user=getuser()), encoding="utf-8"
     )
-    command = [found.stdout.strip(), *(part.format(folder=folder) for part in COMMANDS[program])]
+    options = [part.format(folder=folder) for part in COMMANDS[program]]
+    command = [*through, found.stdout.strip(), *options]
     with (folder / "out").open("wb") as out:
         process = await asyncio.to_thread(
             subprocess.Popen, command, cwd=folder, env={"HOME": str(folder)}, stdout=out, stderr=out

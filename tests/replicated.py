@@ -51,7 +51,7 @@ def free_port(address: str = "127.0.0.1") -> int:
 
 
 class Server:
-    """One server on a folder. `inside` is a command to run it in, such as one of a namespace."""
+    """One server on a folder."""
 
     def __init__(
         self,
@@ -59,11 +59,9 @@ class Server:
         *,
         address: str = "127.0.0.1",
         port: int = 0,
-        inside: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self.address, self.port = address, port or free_port()
-        self._inside = inside
         self._tools = find_tools()
         self._run_as = not_root()
         self._process: subprocess.Popen[bytes] | None = None
@@ -111,7 +109,6 @@ class Server:
         }
         self._process = spawn(
             [
-                *self._inside,
                 self._tools / "postgres",
                 *("-D", self.folder),
                 *(f"--{key}={value}" for key, value in values.items()),
@@ -177,7 +174,7 @@ class Server:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def _run(self, tool: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [*self._inside, self._tools / tool, *arguments]
+        command = [self._tools / tool, *arguments]
         return subprocess.run(
             self._run_as.wrap(command, signal.SIGINT),
             cwd="/",

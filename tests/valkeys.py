@@ -39,7 +39,6 @@ class Node:
         self.program, self.folder, self.address = program, folder, address
         # A cluster's node also takes the port that is 10,000 higher.
         self.port = port or _low_port()
-        self.inside: tuple[str, ...] = ()
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir()
 
@@ -73,7 +72,7 @@ class Node:
     def _run(self, arguments: Sequence[str]) -> None:
         log = self.folder.with_suffix(".log")
         self._process = spawn(
-            [*self.inside, self.program, *arguments],
+            [self.program, *arguments],
             folder=self.folder,
             log=log,
             death_signal=signal.SIGTERM,
@@ -81,7 +80,7 @@ class Node:
         wait_ready(self._process, self._answers, name=self.program.name, log=log)
 
     def _answers(self) -> bool:
-        ask = [*self.inside, "bash", "-c", f"echo PING >/dev/tcp/{self.address}/{self.port}"]
+        ask = ["bash", "-c", f"echo PING >/dev/tcp/{self.address}/{self.port}"]
         return subprocess.run(ask, capture_output=True, check=False).returncode == 0
 
     def kill(self) -> None:
