@@ -15,8 +15,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -43,6 +44,7 @@ TIMES = {"hold_s": 60, "session_s": 150, "claim_window_s": 40}
 LOOK_EVERY_S = 1.0
 ORDER_UNITS_MAX = 4
 TIMES_MAX = 1.2
+KINDS = tuple(field.name for field in fields(Strength))
 # Refusals that are part of a calm sale; honest shoppers should meet no other.
 CALM = frozenset(
     {
@@ -188,8 +190,11 @@ def _seconds(value: float | None) -> str:
     return "not reached" if value is None else f"{value:.1f} s"
 
 
-def report(calm: Sale, attacked: Sale) -> float:
-    """Print both sales side by side; return how many times as long the attacked one took."""
+def report(calm: Sale, attacked: Sale) -> tuple[float, float]:
+    """Print both sales side by side.
+
+    Return how many times as long the attacked one took, to 95 % of the units and to the last one.
+    """
     rows = [
         ("95 % of the units sold", _seconds(calm.most_s), _seconds(attacked.most_s)),
         ("the last unit sold", _seconds(calm.all_s), _seconds(attacked.all_s)),
@@ -210,9 +215,9 @@ def report(calm: Sale, attacked: Sale) -> float:
     ]
     if len(times) < 2:
         click.echo("one of the sales did not sell everything in its time")
-        return float("inf")
+        return times[0] if attacked.most_s and calm.most_s else inf, inf
     click.echo(f"times as long: {times[0]:.2f} to 95 %, {times[1]:.2f} to the last unit")
-    return max(times)
+    return times[0], times[1]
 
 
 @click.command()
@@ -225,18 +230,17 @@ def report(calm: Sale, attacked: Sale) -> float:
 @click.option("--rounds", default=1, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--strength", default=1.0, show_default=True, help="Of the attackers, of 1.")
-def main(rounds: int, strength: float, seed: int, **size: Any) -> None:
+@click.option("--only", type=click.Choice(KINDS), help="Let this attacker come alone.")
+def main(rounds: int, strength: float, seed: int, only: str | None, **size: Any) -> None:
     """Sell to honest shoppers alone, and beside five attackers, and compare."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
     whole = Strength()
-    attack = Strength(
-        joins=round(whole.joins * strength),
-        denial=round(whole.denial * strength),
-        stuffed=round(whole.stuffed * strength),
-        snipers=round(whole.snipers * strength),
-        testers=round(whole.testers * strength),
-    )
+    places = {
+        kind: round(getattr(whole, kind) * strength) if only in {None, kind} else 0
+        for kind in KINDS
+    }
+    attack = Strength(**places)
     found = []
     for number in range(rounds):
         chosen = Size(seed=seed + number, **size)
@@ -249,8 +253,12 @@ def main(rounds: int, strength: float, seed: int, **size: Any) -> None:
             )
             attacked = asyncio.run(sell(Path(folder) / "attacked", chosen, attack))
         found.append(report(calm, attacked))
-    click.echo(f"{median(found):.2f} times as long, of {rounds} rounds; at most {TIMES_MAX} wanted")
-    sys.exit(0 if median(found) <= TIMES_MAX else 1)
+    most, last = (median(times) for times in zip(*found, strict=True))
+    click.echo(
+        f"medians of {rounds} rounds: {most:.2f} times as long to 95 %, {last:.2f} to the last unit;"
+        f" at most {TIMES_MAX} wanted"
+    )
+    sys.exit(0 if max(most, last) <= TIMES_MAX else 1)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import asyncio
 
 from attackers import Attackers, Strength
 from programs import Site, all_know
-from support import authorization, execute, open_room
+from support import authorization, eventually, execute, open_room
 
 from waitroom.load.behaviour import Behaviour
 from waitroom.load.crowd import Crowd
@@ -51,7 +51,7 @@ async def test_a_shopper_of_a_network_that_is_full_is_told_when_to_come_again(
         await execute(
             service,
             """INSERT INTO room_network (room_id, network, since, unpaid)
-               SELECT room_id, network, clock_timestamp(), 40 FROM admission
+               SELECT room_id, network, clock_timestamp(), 10 FROM admission
                WHERE state = 'claimed'""",
         )
         second, _ = await bot.ask("POST", "/rooms/drop/claims", token=str(tickets[1]))
@@ -59,11 +59,16 @@ async def test_a_shopper_of_a_network_that_is_full_is_told_when_to_come_again(
         async with bot.http.post(claims, headers=headers) as answer:
             said, again = await answer.json(), answer.headers["Retry-After"]
         headers["X-Forwarded-For"] = "198.51.100.7"
-        async with bot.http.post(claims, headers=headers) as answer:
-            elsewhere = answer.status
+
+        async def is_let_in_elsewhere() -> bool:
+            # The call went on to others at once, so this place may have to be called again.
+            async with bot.http.post(claims, headers=headers) as answer:
+                return answer.status == 201
+
+        await eventually(is_let_in_elsewhere)
     finally:
         await attackers.stop()
 
-    assert (first, second, elsewhere) == (201, 201, 201)
+    assert (first, second) == (201, 201)
     assert (said["status"], said["code"], again) == (409, "network_full", "15")
     assert "your internet connection" in said["detail"]

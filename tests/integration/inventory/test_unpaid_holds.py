@@ -171,6 +171,16 @@ async def count(
     )
 
 
+async def units_of_network(service: Service) -> int:
+    """Return the units that the room's one network may hold."""
+    rows = await execute(
+        service,
+        """SELECT network_units(m, s, n) AS units FROM room m JOIN room_stock s USING (room_id)
+           JOIN room_network n USING (room_id)""",
+    )
+    return int(rows[0]["units"])
+
+
 async def let_pass(service: Service, basket: UUID, *, seconds: int) -> None:
     """Let a basket be as much older."""
     await execute(
@@ -204,13 +214,47 @@ async def test_the_share_of_a_network_is_earned_and_lost(
 ) -> None:
     await open_gate(service, skus={"mug": 1000})
     await count(service, **record)
-    rows = await execute(
-        service,
-        """SELECT network_units(m, s, n) AS units FROM room m JOIN room_stock s USING (room_id)
-           JOIN room_network n USING (room_id)""",
-    )
 
-    assert rows[0]["units"] == units
+    assert await units_of_network(service) == units
+
+
+@pytest.mark.parametrize(("unsold", "units"), [(10, 2), (9, 1), (5, 1), (4, 0)])
+async def test_of_the_last_units_a_network_that_stands_out_has_its_share_alone(
+    service: Service, unsold: int, units: int
+) -> None:
+    await open_gate(service, skus={"mug": unsold})
+    await count(service, unpaid=10)
+
+    assert await units_of_network(service) == units
+
+
+@pytest.mark.parametrize(
+    ("record", "units"),
+    [({"lapsed": 1}, 4), ({"lapsed": 2}, 2), ({"lapsed": 2, "paid": 1}, 4), ({"unpaid": 9}, 4)],
+)
+async def test_in_a_small_sale_a_network_that_mostly_lapses_has_less_than_an_order(
+    service: Service, record: dict[str, int], units: int
+) -> None:
+    await open_gate(service, skus={"mug": 30}, order_units_max=4)
+    await count(service, **record)
+
+    assert await units_of_network(service) == units
+
+
+async def test_a_session_that_lapsed_gets_no_more_time_while_its_network_mostly_lapses(
+    service: Service,
+) -> None:
+    await open_gate(service, skus={"mug": 100})
+    late, first_time = await sessions_in(service, 2, network=ONE)
+    await service.holds.release(late, await hold(service, late, mug=1))
+    baskets = [await hold(service, session, mug=1) for session in (late, first_time)]
+
+    await count(service, unpaid=2, lapsed=2)
+    await service.holds.extend(first_time, baskets[1], key=uuid4())
+    with pytest.raises(ExtensionRefused):
+        await service.holds.extend(late, baskets[0], key=uuid4())
+    await count(service, unpaid=2, lapsed=1)
+    await service.holds.extend(late, baskets[0], key=uuid4())
 
 
 async def test_a_basket_lapses_after_half_of_its_time(service: Service) -> None:
@@ -249,8 +293,8 @@ async def test_the_last_units_are_not_for_a_network_that_pays_for_nothing(
     service: Service,
 ) -> None:
     await open_gate(service, skus={"mug": 4})
-    await count(service, paid=0, unpaid=20)
     (unpaying,) = await sessions_in(service, 1, network=ONE)
+    await count(service, paid=0, unpaid=20)
     (elsewhere,) = await sessions_in(service, 1, network=OTHER)
 
     refused = await ask(service, wish(unpaying, mug=1))

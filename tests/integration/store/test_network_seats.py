@@ -41,8 +41,8 @@ async def leave_unpaid(service: Service, baskets: int) -> None:
 
 @pytest.fixture
 async def unpaying(service: Service) -> Service:
-    """A room of 160 seats, and a network that left ten baskets unpaid there."""
-    await open_gate(service, skus={"mug": 90}, seats_max=160)
+    """A room of 160 seats and very many units, and a network that left ten baskets unpaid there."""
+    await open_gate(service, skus={"mug": 11_000}, seats_max=160)
     await leave_unpaid(service, 10)
     return service
 
@@ -54,7 +54,7 @@ async def test_a_network_that_pays_for_little_has_a_share_of_the_seats(unpaying:
 
     assert one_by_one == [["claimed"]] * 4 + [["network_full"]] * 2
     assert await claim(unpaying, tickets[:1]) == ["claimed"]
-    # The call stands, so another network takes it up, and one that is not known.
+    # Until the next sweep another network still takes the call up, and one that is not known.
     assert await claim(unpaying, tickets[4:5], OTHER) == ["claimed"]
     assert await claim(unpaying, tickets[5:], None) == ["claimed"]
     assert await unpaying.ledger.breaches() == []
@@ -74,6 +74,49 @@ async def test_the_share_of_the_seats_holds_within_a_batch_too(unpaying: Service
         ("claimed", 4),
         ("ended", 10),
     ]
+
+
+async def test_a_call_beyond_the_share_goes_to_the_next_shopper_at_once(
+    unpaying: Service,
+) -> None:
+    tickets = await called(unpaying, 6)
+    await claim(unpaying, tickets)
+
+    await unpaying.office.end_due(100)
+
+    rows = await execute(unpaying, "SELECT number, state FROM admission WHERE state <> 'ended'")
+    states = {row["number"]: row["state"] for row in rows}
+    assert [states[ticket.number] for ticket in tickets] == ["claimed"] * 4 + ["missed"] * 2
+    assert await unpaying.ledger.breaches() == []
+
+
+@pytest.mark.parametrize(("policy", "let_in"), [("rate", 2), ("guaranteed", 4)])
+async def test_a_network_has_no_more_seats_to_spare_than_units(
+    unpaying: Service, policy: str, let_in: int
+) -> None:
+    """Of 90 units it may hold two. Where a call promises a unit, its shopper can hold that one."""
+    for table in ("stock", "room_stock"):
+        await execute(unpaying, f"UPDATE {table} SET on_hand = 90")
+    await execute(unpaying, "UPDATE room SET policy = $1", policy)
+
+    tickets = await called(unpaying, 5)
+    verdicts = await claim(unpaying, tickets)
+
+    assert verdicts == ["claimed"] * let_in + ["network_full"] * (5 - let_in)
+
+
+async def test_a_network_that_holds_all_that_it_may_lets_nobody_else_in(unpaying: Service) -> None:
+    for table in ("stock", "room_stock"):
+        await execute(unpaying, f"UPDATE {table} SET on_hand = 90")
+    tickets = await called(unpaying, 3)
+    (first,) = await unpaying.lines.claim(tickets[:1], [ONE])
+    basket = await hold(unpaying, first.session_id, mug=2)
+
+    full = await claim(unpaying, tickets[1:])
+    await unpaying.holds.release(first.session_id, basket)
+
+    assert full == ["network_full"] * 2
+    assert await claim(unpaying, tickets[1:2]) == ["claimed"]
 
 
 async def test_a_seat_that_comes_free_is_for_the_next_of_the_network(unpaying: Service) -> None:
