@@ -255,8 +255,8 @@ def main(rounds: int, strength: float, seed: int, only: str | None, **size: Any)
         found.append(report(calm, attacked))
     most, last = (median(times) for times in zip(*found, strict=True))
     click.echo(
-        f"medians of {rounds} rounds: {most:.2f} times as long to 95 %, {last:.2f} to the last unit;"
-        f" at most {TIMES_MAX} wanted"
+        f"medians of {rounds} rounds, times as long: {most:.2f} to 95 %, {last:.2f} to the last"
+        f" unit; at most {TIMES_MAX} wanted"
     )
     sys.exit(0 if max(most, last) <= TIMES_MAX else 1)
 
