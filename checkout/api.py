@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -43,8 +43,6 @@ log = structlog.get_logger()
 RETRY_AFTER_S = "2"
 # A request of a page is held open for this long at most until its hold can be paid.
 PAY_WAIT_MAX_S = 5
-# After so long the lease itself is over.
-LET_GO_EVERY_S, LET_GO_TRIES = 1.0, 35
 
 
 class Checkout:
@@ -72,8 +70,6 @@ class Checkout:
         self._gateway_name = gateway_name
         self._payment_wait_s = payment_wait_s
         self._driving: dict[UUID, asyncio.Task[None]] = {}
-        # The leases of payments whose beginning got no reply, by their keys.
-        self._letting_go: dict[UUID, asyncio.Task[None]] = {}
 
     def order_body(self, order: Order) -> OrderBody:
         """Return what a shopper is told of their order, with the link that reads it later."""
@@ -163,31 +159,15 @@ class Checkout:
         """Begin a payment, and once more where that got no reply.
 
         It may have begun all the same, leased to this process, which does not drive what it does
-        not know. So the lease is ended first, now or when the database is there again.
+        not know. So the lease is ended first. If that fails too, it is soon found forgotten
+        (`LeaseHolder`), and the settling loop drives the order.
         """
         begin = partial(self.orders.start, session_id, key=key, **asked)
         try:
             return await begin()
         except EngineDown:
-            try:
-                await self.orders.let_go(session_id, key)
-            except EngineDown:
-                if key not in self._letting_go:
-                    task = asyncio.create_task(self._let_go(session_id, key), name=f"let-go-{key}")
-                    self._letting_go[key] = task
-                raise
+            await self.orders.let_go(session_id, key)
         return await begin()
-
-    async def _let_go(self, session_id: int, key: UUID) -> None:
-        """End a lease as soon as the database is there again, or leave it to run out."""
-        try:
-            for _ in range(LET_GO_TRIES):
-                await asyncio.sleep(LET_GO_EVERY_S)
-                with suppress(EngineDown):
-                    await self.orders.let_go(session_id, key)
-                    return
-        finally:
-            del self._letting_go[key]
 
     @asynccontextmanager
     async def changing(self, session_id: int, hold_id: UUID) -> AsyncIterator[HoldStore]:
@@ -209,7 +189,7 @@ class Checkout:
         driving = set(self._driving.values())
         if driving:
             await asyncio.wait(driving, timeout=self._payment_wait_s)
-        for task in (*driving, *self._letting_go.values()):
+        for task in driving:
             task.cancel()
 
 

@@ -155,6 +155,24 @@ WHERE refund_id = $1 AND driven_by IS NOT DISTINCT FROM $3;
 -- name: beat_lease_holder
 SELECT beat_lease_holder($1);
 
+-- name: free_forgotten
+-- Frees the leases that a process holds for work of which it does not know ($2 is all that it drives), unless they
+-- have more than $3 seconds left: of those a reply may still tell. Returns how many there were.
+WITH orders AS (
+    UPDATE purchase p SET driven_until = clock_timestamp(), driven_by = NULL FROM (
+        SELECT x.order_id FROM purchase x WHERE x.driven_by = $1
+            AND x.state IN ('authorizing', 'authorized', 'voiding', 'returning')
+            AND x.driven_until BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => $3)
+            AND x.order_id <> ALL($2::uuid[]) FOR NO KEY UPDATE SKIP LOCKED) d
+    WHERE p.order_id = d.order_id RETURNING 1),
+refunds AS (
+    UPDATE refund r SET driven_until = clock_timestamp(), driven_by = NULL FROM (
+        SELECT x.refund_id FROM refund x WHERE x.driven_by = $1 AND x.state = 'asked'
+            AND x.driven_until BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => $3)
+            AND x.refund_id <> ALL($2::uuid[]) FOR NO KEY UPDATE SKIP LOCKED) d
+    WHERE r.refund_id = d.refund_id RETURNING 1)
+SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM refunds);
+
 -- name: end_leases
 SELECT end_leases($1);
 

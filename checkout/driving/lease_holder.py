@@ -5,6 +5,10 @@ Each lease therefore names its holder, and each holder beats once a second. Anot
 beats steadily frees what one holds that has been silent for three seconds
 (`0023_leases.sql`). A process that was only frozen may find its work taken when it wakes. That is
 harmless: an order changes state only from the state that was read, and the gateway knows its keys.
+
+A process may also hold what it knows nothing of: a statement took the lease, and its reply was
+lost. So the holder notes what it drives, and with each beat it frees the leases that are older than
+any reply may be and that are for nothing of this.
 """
 
 import asyncio
@@ -13,7 +17,14 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from inventory.kit.database import ENGINE_ERRORS, Pool, connection, load_queries
+from checkout.driving.leased import LEASE, Driven
+from inventory.kit.database import (
+    ENGINE_ERRORS,
+    SHOPPER_TIMEOUT_S,
+    Pool,
+    connection,
+    load_queries,
+)
 from inventory.kit.lease import Retry
 from inventory.kit.loops import repeat
 from inventory.kit.problem import EngineDown
@@ -27,6 +38,8 @@ BEAT_EVERY_S = 1.0
 # be heard steadily.
 BEAT_MAX_S = 1.0
 _RESTS = Retry(waits_s=(0.2, BEAT_EVERY_S))
+# A lease of which no reply has told in this time is held for nothing.
+FORGOTTEN_AFTER_S = SHOPPER_TIMEOUT_S + 0.5
 
 
 class LeaseHolder:
@@ -34,6 +47,7 @@ class LeaseHolder:
 
     def __init__(self, pool: Pool) -> None:
         self.name: UUID = uuid4()
+        self.driven = Driven()
         self._pool = pool
 
     async def run(self) -> None:
@@ -44,8 +58,17 @@ class LeaseHolder:
         """Say once that this process lives, and free what dead ones hold; return the rest."""
         async with connection(self._pool) as borrowed:
             dead = await borrowed.fetchval(SQL["beat_lease_holder"], self.name, timeout=BEAT_MAX_S)
+            forgotten = await borrowed.fetchval(
+                SQL["free_forgotten"],
+                self.name,
+                list(self.driven),
+                LEASE.length_s - FORGOTTEN_AFTER_S,
+                timeout=BEAT_MAX_S,
+            )
         if dead:
             log.warning("leases_freed", holders=dead)
+        if forgotten:
+            log.warning("forgotten_leases_freed", leases=forgotten)
         return BEAT_EVERY_S
 
     async def end(self) -> None:

@@ -3,7 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 from uuid import UUID
 
@@ -41,23 +43,49 @@ class LeasedStore(Protocol):
         ...
 
 
+class Driven:
+    """The orders and refunds that this process drives just now, by id."""
+
+    def __init__(self) -> None:
+        self._drives: Counter[UUID] = Counter()
+
+    def __iter__(self) -> Iterator[UUID]:
+        return iter(self._drives)
+
+    @contextmanager
+    def drives(self, work_id: UUID) -> Iterator[None]:
+        """Note that the work is being driven; it may be, more than once at a time."""
+        self._drives[work_id] += 1
+        try:
+            yield
+        finally:
+            self._drives[work_id] -= 1
+            if not self._drives[work_id]:
+                del self._drives[work_id]
+
+
 # Drives one piece of work, and says whether it has come to rest.
 Drive = Callable[[UUID], Awaitable[bool]]
 
 
-async def drive_idle(store: LeasedStore, drive: Drive, *, gateway: str, kind: str) -> int:
+async def drive_idle(
+    store: LeasedStore, drive: Drive, *, driven: Driven, gateway: str, kind: str
+) -> int:
     """Drive work that has no driver; return how many pieces were taken.
 
     An error in one piece reaches none of the others.
     """
     started = time.monotonic()
     taken = await store.take(gateway=gateway, lease_s=LEASE.length_s, limit=BATCH_MAX)
-    driving = (_drive_of_room(drive, work, started=started) for work in taken)
-    for work, end in zip(
-        taken, await asyncio.gather(*driving, return_exceptions=True), strict=True
-    ):
-        if end is not True:
-            await _put_off(store, work, end, kind=kind)
+    with ExitStack() as stack:
+        for work in taken:
+            stack.enter_context(driven.drives(work.id))
+        driving = (_drive_of_room(drive, work, started=started) for work in taken)
+        for work, end in zip(
+            taken, await asyncio.gather(*driving, return_exceptions=True), strict=True
+        ):
+            if end is not True:
+                await _put_off(store, work, end, kind=kind)
     return len(taken)
 
 

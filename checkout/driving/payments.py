@@ -66,7 +66,7 @@ class Payments:
         self._gateway = gateway
         self._refunds = refunds
         self._timeout_s = timeout_s
-        self._turns = refunds.turns
+        self._turns, self._driven = refunds.turns, refunds.driven
         self._has_warned = False
 
     def require_room(self) -> None:
@@ -83,6 +83,10 @@ class Payments:
         While the database is away, or keeps the order's rows locked, the order is tried again. An
         order that has to wait for the gateway is left to the settling loop, which takes it up soon.
         """
+        with self._driven.drives(order_id):
+            await self._drive_leased(order_id, begun=begun)
+
+    async def _drive_leased(self, order_id: UUID, *, begun: bool) -> None:
         started = time.monotonic()
         while True:
             try:
@@ -133,7 +137,11 @@ class Payments:
         """Drive orders that have no driver; return how many were taken."""
         await self._end_unknown()
         return await drive_idle(
-            self._store, self._drive_on, gateway=self._gateway.name, kind="order"
+            self._store,
+            self._drive_on,
+            driven=self._driven,
+            gateway=self._gateway.name,
+            kind="order",
         )
 
     async def sweep(self, _: int) -> int:

@@ -5,7 +5,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import structlog
 
-from checkout.driving.leased import drive_idle
+from checkout.driving.leased import Driven, drive_idle
 from checkout.gateway.gateway import (
     GATEWAY_TIMEOUT_S,
     REFUND_NOT_SENT,
@@ -32,7 +32,7 @@ class Refunds:
 
     Every step may be repeated: the gateway knows the refund's id as its key, and a refund ends
     once. No transaction and no lock is open while the gateway is asked. `turns` are the process's
-    turns at the gateway; payments take theirs from here.
+    turns at the gateway, and `driven` is what it drives; payments take both from here.
     """
 
     def __init__(
@@ -42,11 +42,13 @@ class Refunds:
         *,
         timeout_s: float = GATEWAY_TIMEOUT_S,
         turns: Turns | None = None,
+        driven: Driven | None = None,
     ) -> None:
         self._store = store
         self._gateway = gateway
         self._timeout_s = timeout_s
         self.turns = turns or gateway_turns()
+        self.driven = driven or Driven()
 
     async def drive(self, refund_id: UUID) -> Refund:
         """Ask the gateway for a refund that is not over yet, and note what it did.
@@ -126,7 +128,11 @@ class Refunds:
     async def settle_idle(self) -> int:
         """Drive refunds that have no driver; return how many were taken."""
         return await drive_idle(
-            self._store, self._drive_on, gateway=self._gateway.name, kind="refund"
+            self._store,
+            self._drive_on,
+            driven=self.driven,
+            gateway=self._gateway.name,
+            kind="refund",
         )
 
     async def sweep(self, _: int) -> int:

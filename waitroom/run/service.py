@@ -163,7 +163,7 @@ def build_service(
     networks, way_in, office = Networks(memory), WayIn(), stores.office
     proofs = Proofs(networks, memory, keys=sealed.keys, check=_check(settings, secrets))
     drawing = Drawing(stores.draws, seeds=SeedBook(secrets.keys), log_key=log_key)
-    refunds = Refunds(stores.refund_store, gateway)
+    refunds = Refunds(stores.refund_store, gateway, driven=stores.lease_holder.driven)
     payments = Payments(stores.orders, gateway, refunds=refunds)
     comparison = _comparison(pool, payments, refunds, gateway)
     return Service(

@@ -12,8 +12,9 @@ from aiohttp.test_utils import TestClient
 from paying import all_is_well, an_order
 from support import admitted, eventually, execute, open_room, tick
 
-from checkout import api
+from checkout.driving import lease_holder
 from checkout.driving.lease_holder import LeaseHolder
+from checkout.driving.leased import LEASE
 from checkout.order import OrderState
 from checkout.order_store import OrderStore
 from inventory.kit.problem import EngineDown
@@ -77,6 +78,12 @@ async def steady(service: Service) -> LeaseHolder:
         service.lease_holder.name,
     )
     return service.lease_holder
+
+
+async def replies_have_come(service: Service) -> None:
+    """Let so much time pass that each reply that was on its way has come, or will never."""
+    sql = "UPDATE purchase SET driven_until = driven_until - make_interval(secs => $1)"
+    await execute(service, sql, lease_holder.FORGOTTEN_AFTER_S)
 
 
 async def test_an_order_of_a_killed_process_is_driven_on_long_before_its_lease_is_over(
@@ -170,11 +177,32 @@ async def test_what_a_dead_sender_was_sending_is_due_and_what_waits_goes_on_wait
     assert [row["due"] for row in due] == [False, True]
 
 
+async def test_what_a_process_took_without_hearing_of_it_is_free_soon_and_what_it_drives_is_not(
+    service: Service,
+) -> None:
+    order_id = await an_order(service)
+    await execute(service, "UPDATE purchase SET driven_until = '2000-01-01'")
+    assert await service.orders.take_one(order_id, lease_s=LEASE.length_s)
+
+    await service.lease_holder.beat()
+    at_once = await is_free(service, order_id)
+    await replies_have_come(service)
+    with service.lease_holder.driven.drives(order_id):
+        await service.lease_holder.beat()
+        driven = await is_free(service, order_id)
+    await service.lease_holder.beat()
+
+    assert (at_once, driven) == (False, False)
+    assert await service.payments.settle_idle() == 1
+    assert (await service.orders.read(order_id)).state is OrderState.PAID
+    assert not list(service.lease_holder.driven)
+    await all_is_well(service)
+
+
 @pytest.mark.parametrize("is_away", [False, True])
 async def test_a_payment_whose_beginning_got_no_reply_is_driven_by_its_repeat(
     services: OpenService, clients: Serve, monkeypatch: pytest.MonkeyPatch, *, is_away: bool
 ) -> None:
-    monkeypatch.setattr(api, "LET_GO_EVERY_S", 0.01)
     service, other = await services(), await services()
     client, elsewhere = await clients(service), await clients(other)
     await open_room(service)
@@ -182,14 +210,13 @@ async def test_a_payment_whose_beginning_got_no_reply_is_driven_by_its_repeat(
     await other.board.refresh(rooms=True)
     shopper, key = await admitted(client), str(uuid4())
     held = (await (await shopper.hold(mug=1)).json())["hold_id"]
-    begin, let_go = service.orders.start, service.orders.let_go
+    begin = service.orders.start
 
     async def lose_reply(*values: Any, **named: Any) -> None:
         await begin(*values, **named)
         raise EngineDown
 
     async def find_nobody(*_: Any) -> None:
-        monkeypatch.setattr(service.orders, "let_go", let_go)
         raise EngineDown
 
     monkeypatch.setattr(service.orders, "start", lose_reply)
@@ -197,6 +224,8 @@ async def test_a_payment_whose_beginning_got_no_reply_is_driven_by_its_repeat(
         monkeypatch.setattr(service.orders, "let_go", find_nobody)
     lost = await shopper.pay(held, key=key)
     shopper.client = elsewhere
+    await replies_have_come(service)
+    await service.lease_holder.beat()
 
     async def paid() -> bool:
         return (await shopper.pay(held, key=key)).status == 201

@@ -195,6 +195,22 @@ def beat_lease_holder(books: Books, me: UUID) -> list[Row]:
     return [{"beat_lease_holder": len(dead)}]
 
 
+@answers("free_forgotten")
+def free_forgotten(books: Books, holder: UUID, driven: list[UUID], left_max_s: float) -> list[Row]:
+    t = books.clock()
+    forgotten = [
+        order
+        for order in books.orders.values()
+        if order.driven_by == holder
+        and order.state in MOVING
+        and t <= order.driven_until <= t + left_max_s
+        and order.order_id not in driven
+    ]
+    for order in forgotten:
+        order.driven_until, order.driven_by = t, None
+    return [{"?column?": len(forgotten)}]
+
+
 @answers("end_leases")
 def end_leases(books: Books, holder: UUID) -> list[Row]:
     t = books.clock()
