@@ -255,6 +255,23 @@ def with_pool(
     return asyncio.run(run())
 
 
+def with_gateway(settings: Settings) -> Settings:
+    """Return settings in which a payment gateway is chosen; the demonstration has the test one.
+
+    No gateway is a default for a sale: the test gateway gives every unit away. Raises
+    `SettingsError` where none is chosen.
+    """
+    if settings.gateway:
+        return settings
+    if settings.demo:
+        return msgspec.structs.replace(settings, gateway="test")
+    raise SettingsError(
+        'no payment gateway is chosen: to sell, set gateway = "stripe" in the settings file or '
+        "WAITROOM_GATEWAY=stripe (see docs/integrate/payments.md); to try a sale out, add "
+        "--gateway test, which moves no money; `waitroom up --demo` shows a sale"
+    )
+
+
 def beside_up(settings: Settings) -> Settings:
     """Return settings with the URLs of the engines that a running `waitroom up` keeps.
 

@@ -12,9 +12,15 @@ from typing import Any
 import click
 import msgspec
 
-from waitroom.cli.options import beside_up, load_for, plainly, settings_options, web_options
+from waitroom.cli.options import (
+    beside_up,
+    load_for,
+    plainly,
+    settings_options,
+    web_options,
+    with_gateway,
+)
 from waitroom.run.addresses import EMBEDDED
-from waitroom.run.gateways import with_gateway
 from waitroom.run.processes import Supervisor, claim_port
 from waitroom.run.processes.spare import TOLD, load_code, show_role, wait_to_be_told
 from waitroom.run.settings import SettingsError, load_secrets

@@ -27,10 +27,10 @@ from waitroom.cli.options import (
     plainly,
     settings_options,
     web_options,
+    with_gateway,
 )
 from waitroom.run.addresses import EMBEDDED
 from waitroom.run.engines import EmbeddedEngines
-from waitroom.run.gateways import with_gateway
 from waitroom.run.keys.secrets_file import generate_secrets
 from waitroom.run.processes import Supervisor, claim_port
 from waitroom.run.seed import DRAW_ROOM, ROOM, seed

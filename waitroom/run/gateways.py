@@ -2,37 +2,19 @@
 
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 
 from checkout.gateway.deterministic_gateway import open_test_gateway
 from checkout.gateway.gateway import Gateway
 from inventory.kit.database import Pool
 from waitroom.run.service import Service
-from waitroom.run.settings import Secrets, Settings, SettingsError
+from waitroom.run.settings import Secrets, Settings
 
 if TYPE_CHECKING:
     # The library is an extra, and takes a while to load.
     from checkout.gateway.stripe_webhooks import StripeApi
 
 log = structlog.get_logger()
-
-
-def with_gateway(settings: Settings) -> Settings:
-    """Return settings in which a payment gateway is chosen; the demonstration has the test one.
-
-    No gateway is a default for a sale: the test gateway gives every unit away. Raises
-    `SettingsError` where none is chosen.
-    """
-    if settings.gateway:
-        return settings
-    if settings.demo:
-        return msgspec.structs.replace(settings, gateway="test")
-    raise SettingsError(
-        'no payment gateway is chosen: to sell, set gateway = "stripe" in the settings file or '
-        "WAITROOM_GATEWAY=stripe (see docs/integrate/payments.md); to try a sale out, add "
-        "--gateway test, which moves no money; `waitroom up --demo` shows a sale"
-    )
 
 
 async def open_gateway(
@@ -43,7 +25,7 @@ async def open_gateway(
         if not settings.demo:
             log.warning("test_gateway_moves_no_money", hint='set gateway = "stripe" for a sale')
         return await open_test_gateway(pool)
-    assert settings.gateway == "stripe", "see with_gateway"
+    assert settings.gateway == "stripe", "see waitroom.cli.options.with_gateway"
     from checkout.gateway.stripe_gateway import StripeGateway  # noqa: PLC0415 - an extra
 
     return StripeGateway(

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -169,6 +170,13 @@ async def _loaded(spare: Spare) -> int:
         return spare.pid_if_ready
 
     return await eventually(ready)
+
+
+def test_a_supervisor_loads_none_of_the_code_of_its_processes() -> None:
+    look = "import sys, waitroom.cli.serve; print('waitroom.run.service' in sys.modules)"
+    seen = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True)
+
+    assert seen.stdout == "False\n"
 
 
 def _name(pid: int) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from waitroom.run.gateways import with_gateway
+from waitroom.cli.options import with_gateway
 from waitroom.run.keys.secrets_file import add_coming_key, generate_secrets
 from waitroom.run.settings import (
     Secrets,
