@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from checkout.api import Checkout
 from checkout.customers.identity import Identity, open_identity
+from checkout.driving.books_watch import BooksWatch
 from checkout.driving.comparison import Comparison
 from checkout.driving.comparison_store import ComparisonStore
 from checkout.driving.money_watch import MoneyWatch
@@ -344,6 +345,9 @@ def _sweeper(
             "refunds": refunds.sweep,
             "comparison": comparison.sweep,
             "money": MoneyWatch(stores.pool).sweep,
+            "books": BooksWatch(
+                {"stock": stores.ledger.breaches, "orders": stores.orders.breaches}
+            ).sweep,
             "events": stores.outbox.forget,
             "mails": stores.mails.tidy,
             "series": stores.series.thin,

@@ -17,6 +17,7 @@ NAMED_IMPURE = {
     "checkout.driving.comparison",
     "checkout.driving.lease_holder",
     "checkout.driving.leased",
+    "checkout.driving.books_watch",
     "checkout.driving.money_watch",
     "checkout.driving.payments",
     "checkout.driving.refunds",

@@ -20,6 +20,7 @@ SQL = load_queries("waitroom.outgoing.mail")
 STATES = {Fate.SENT: "sent", Fate.AGAIN: "waiting", Fate.GIVEN_UP: "failed"}
 # The outcome of a message, without its address, is kept for the operators.
 KEPT = timedelta(days=7)
+DUE_COUNTED_MAX = 100_000
 # One address gets this many messages of a turn in a day, for however many places it was left.
 DAY_MAX = 10
 
@@ -51,6 +52,11 @@ class MailStore:
     def __init__(self, pool: Pool, *, holder: UUID | None = None) -> None:
         self._pool = pool
         self._holder = holder
+
+    async def due(self) -> int:
+        """Return how many messages are due for an attempt, counted up to a bound."""
+        async with connection(self._pool) as borrowed:
+            return int(await borrowed.fetchval(SQL["count_due_mail"], DUE_COUNTED_MAX))
 
     async def lease_due(self, batch_max: int, *, lease_s: float) -> list[Mail]:
         """Lease up to `batch_max` messages that are due."""

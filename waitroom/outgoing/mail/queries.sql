@@ -19,6 +19,9 @@ UPDATE mail SET state = $3, outcome = $4, sent_by = NULL, next_at = clock_timest
     ended_at = CASE $3 WHEN 'waiting' THEN NULL ELSE clock_timestamp() END
 WHERE mail_id = $1 AND state = 'waiting' AND ($3 = 'sent' OR attempts = $2);
 
+-- name: count_due_mail
+SELECT count(*) FROM (SELECT FROM mail WHERE state = 'waiting' AND next_at <= clock_timestamp() LIMIT $1) x;
+
 -- name: give_up_mail
 SELECT give_up_mail($1, $2);
 

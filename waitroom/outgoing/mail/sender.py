@@ -9,7 +9,7 @@ from email.message import EmailMessage
 
 import aiosmtplib
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from waitroom.line.address import parse_address
 from waitroom.line.forecast.near import near_lines
@@ -33,7 +33,14 @@ NEAR_EVERY_S = 5.0
 # A relay without SMTPUTF8 takes no local part outside of ASCII; the code is RFC 6531's for that.
 NO_SMTPUTF8 = RelayAnswer(what="the relay lacks SMTPUTF8", code=553, refused=True)
 
+COUNT_EVERY_S = 15.0
+
 MAILS = Counter("waitroom_mails_total", "Messages handed to the relay, by outcome.", ["outcome"])
+DUE = Gauge(
+    "waitroom_mails_due",
+    "Messages that are due for an attempt.",
+    multiprocess_mode="mostrecent",
+)
 
 
 class MailSender(SendingLoop[Mail, RelayAnswer, Outcome]):
@@ -58,7 +65,7 @@ class MailSender(SendingLoop[Mail, RelayAnswer, Outcome]):
         self._sender = sender
         self._base_url = base_url
         self._tls_context = tls_context
-        self._near_at = 0.0
+        self._near_at = self._count_at = 0.0
 
     async def prepare(self) -> bool:
         written = await self._mails.write_called(WRITTEN_MAX)
@@ -67,6 +74,9 @@ class MailSender(SendingLoop[Mail, RelayAnswer, Outcome]):
             for room_id, state in await self._mails.nearing():
                 if lines := near_lines(state):
                     await self._mails.write_near(room_id, lines, WRITTEN_MAX)
+        if time.monotonic() >= self._count_at:
+            self._count_at = time.monotonic() + COUNT_EVERY_S
+            DUE.set(await self._mails.due())
         return written == WRITTEN_MAX
 
     async def take(self) -> Sequence[Mail]:
