@@ -106,6 +106,12 @@ def test_shards_that_collide_are_refused(path: Path, changed: str, to: str, says
         load_settings(path, environment={})
 
 
+def test_a_child_process_of_a_service_without_shards_starts() -> None:
+    assert load_settings(environment={"WAITROOM_SHARDS": as_variable({})}) == load_settings(
+        environment={}
+    )
+
+
 def test_a_shard_that_there_is_not_and_one_without_engines_are_refused(path: Path) -> None:
     with pytest.raises(SettingsError, match="no shard winter; the shards are autumn, main"):
         load_settings(path, environment={"WAITROOM_SHARD": "winter"})

@@ -88,7 +88,7 @@ def merged_json(in_file: Json, above: Json) -> Json:
     if not shards:
         if own:
             raise ValueError(f"there is no shard {own}: the settings name none")
-        return values
+        return values | {"shards": {}}
     shards = {MAIN: {name: in_file[name] for name in OWN if name in in_file}} | shards
     if own not in shards:
         raise ValueError(f"there is no shard {own}; the shards are {', '.join(sorted(shards))}")
