@@ -1,6 +1,7 @@
 """The kinds of requests that are measured, and the bytes of each."""
 
 import itertools
+import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
@@ -19,6 +20,8 @@ HOLDS = b"/checkout/holds"
 FOR_UPDATE = b"/bench/for-update"
 FOR_UPDATE_LEAN = b"/bench/for-update-lean"
 ONE_STATEMENT = b"/bench/one-statement"
+
+_ADDRESS = re.compile(rb"X-Forwarded-For: [0-9.]+\r\n")
 
 Prepare = Callable[[float], Awaitable[Iterator[bytes]]]
 
@@ -77,9 +80,15 @@ class Requests:
         ]
 
     def bare(self, kind: str, like: bytes) -> Iterator[bytes]:
-        """Return requests for the bare handler, else the same as a real one."""
+        """Return requests for the bare handler, else the same as a real one.
+
+        They come from as many addresses as real ones: one alone would soon be refused.
+        """
         method, _, rest = like.split(b" ", 2)
-        return itertools.repeat(b"%s /bench/bare/%s %s" % (method, kind.encode(), rest))
+        before, after = _ADDRESS.split(rest)
+        start = b"%s /bench/bare/%s %s" % (method, kind.encode(), before)
+        shoppers = itertools.islice(self._from, ADDRESSES)
+        return itertools.cycle([b"%s%s%s" % (start, address, after) for address in shoppers])
 
     def states(self, room: str) -> Prepare:
         path = f"/rooms/{room}/state".encode()
