@@ -10,7 +10,7 @@ from inventory.catalogue import ROOM
 from inventory.kit.doors.client_address import is_loopback
 from inventory.kit.holders.marks import Shows, bound, no_one, unbound
 from inventory.kit.language.language import phrase
-from inventory.kit.signing import Seal
+from inventory.kit.signing import KeyedHash, Seal
 from inventory.refusals import SessionBound, SessionOver
 
 PURPOSE = "waitroom.session.1"
@@ -46,7 +46,7 @@ class SessionSeal:
 
     def __init__(self, secret_keys: list[bytes], *, first: bytes | None = None) -> None:
         self._seal = Seal(secret_keys, PURPOSE)
-        self._marking_key = hmac.digest(first or secret_keys[0], _MARKING, "sha256")
+        self._marks = KeyedHash(hmac.digest(first or secret_keys[0], _MARKING, "sha256"))
 
     def mark(self, network: str, *, salt: UUID) -> bytes | None:
         """Return the mark of a network that a session keeps when it is claimed from there.
@@ -57,7 +57,7 @@ class SessionSeal:
         """
         if not network or is_loopback(network):
             return None
-        return hmac.digest(self._marking_key, salt.bytes + network.encode(), "sha256")[:MARK_BYTES]
+        return self._marks.digest(salt.bytes + network.encode())[:MARK_BYTES]
 
     def sign(self, session: Session, mark: str = "") -> str:
         """Return a token for the holder of this mark, or for any bearer without one."""

@@ -21,7 +21,7 @@ from inventory.hold import Hold, HoldBody, Wish, hold_body
 from inventory.kit.batcher import Batcher
 from inventory.kit.database import work_for
 from inventory.kit.doors.client import bearer
-from inventory.kit.doors.cookies import cookies_in, values_of
+from inventory.kit.doors.cookies import COOKIE, cookies_in, values_of
 from inventory.kit.holders.holders import Holders
 from inventory.kit.holders.marks import Shows
 from inventory.kit.http import read_query
@@ -113,7 +113,7 @@ class Sessions:
 
     def kept(self, request: web.Request, room: str) -> Session | None:
         """Return the session that a browser keeps of a room, be it over or not, or None."""
-        lines, shows = request.headers.getall("Cookie", ()), self._holders.shows(request)
+        lines, shows = request.headers.getall(COOKIE, ()), self._holders.shows(request)
         for value in values_of(lines, session_cookie(room, secure=self._secure)):
             session = self._own(value, shows)
             if session is not None and session.room == room:
@@ -174,7 +174,7 @@ class Sessions:
 
         Requests that come together cost one question to the database.
         """
-        token, lines = bearer(request), request.headers.getall("Cookie", ())
+        token, lines = bearer(request), request.headers.getall(COOKIE, ())
         shows = self._holders.shows(request)
         tokens = [] if token is None else [token]
         tokens += values_of(lines, session_cookie(room, secure=self._secure))
@@ -213,7 +213,7 @@ class Sessions:
             if found is not None:
                 return [_in_room(found, named)]
         # A bearer token that is no session may be another service's; then the cookies count.
-        sent = cookies_in(request.headers.getall("Cookie", ()))
+        sent = cookies_in(request.headers.getall(COOKIE, ()))
         kept = [
             session
             for value in dict.fromkeys(v for name, v in sent if name.startswith(self._prefix))

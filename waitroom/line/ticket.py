@@ -1,13 +1,13 @@
 """Tickets: the signed right to a place in line. Pure."""
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 
 import msgspec
 
 from inventory.kit.holders.marks import Shows, bound, no_one, unbound
-from inventory.kit.signing import Seal
+from inventory.kit.signing import Seal, url_safe
 from waitroom.refusals import NoTicket, TicketBound
 
 PURPOSE = "waitroom.ticket.1"
@@ -47,7 +47,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_id(ticket_id: bytes) -> str:
-    return urlsafe_b64encode(ticket_id)[:22].decode("ascii")
+    return url_safe(ticket_id)
 
 
 def parse_ticket(text: str) -> Ticket | None:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from checkout.session import Session, SessionSeal
 from checkout.sessions import session_cookie
+from inventory.kit.database import work_for
 from inventory.kit.doors.client import bearer, client_network
 from inventory.kit.doors.cookies import (
     OURS_BYTES_MAX,
@@ -76,7 +77,12 @@ class Credentials(Notes):
 
     async def room_of(self, request: web.Request) -> RoomView:
         """Return the room that the path names; raises `NotFound`, or `Busy` while unsure."""
-        view = await self._board.find(request.match_info["room"])
+        room = request.match_info["room"]
+        view = self._board.rooms.get(room)
+        if view is None:
+            view = await self._board.find(room)
+        else:
+            work_for(room)
         request[ROOM_LANGUAGE] = view.rules.language
         return view
 
@@ -87,7 +93,7 @@ class Credentials(Notes):
         the refusals of `NOT_HERE`, and `TooManyRequests` for a bearer who asks too often.
         """
         ticket = self._first_good(request, self._tokens(request, view), view)
-        spend_as_bearer(request, ticket.place_text())
+        spend_as_bearer(request, ticket.ticket_id)
         return ticket
 
     def _first_good(self, request: web.Request, tokens: Iterable[str], view: RoomView) -> Ticket:

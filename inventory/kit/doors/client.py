@@ -34,6 +34,7 @@ NETWORK = web.RequestKey("network", str)
 CLIENTS: "web.AppKey[Clients]" = web.AppKey("clients")
 # Found in the headers of a request without a look at their case.
 _X_FORWARDED_FOR, _FORWARDED = istr("X-Forwarded-For"), istr("Forwarded")
+_AUTHORIZATION = istr("Authorization")
 _NONE = TrustedProxies()
 
 
@@ -174,7 +175,13 @@ def bearer(request: web.Request) -> str | None:
     The scheme's name is the same in any case (RFC 9110, section 11.1). What is not ASCII is no
     token (section 11.2): a question mark in its place is refused like any other wrong one.
     """
-    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    header = request.headers.get(_AUTHORIZATION)
+    if header is None:
+        return None
+    if header.startswith("Bearer ") and header.isascii():
+        # As nearly all write it.
+        return header[7:].strip() or None
+    scheme, _, token = header.strip().partition(" ")
     token = token.encode("ascii", "replace").decode()
     return token.strip() or None if scheme.lower() == "bearer" else None
 

@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import islice
 
+from multidict import istr
+
+# Found in the headers of a request without a look at its case, which would take twice as long.
+COOKIE = istr("Cookie")
 OURS_BYTES_MAX = 4096
 # Many lines in one answer could be too much for a proxy. The next answers drop the others.
 DROPPED_MAX = 16

@@ -28,6 +28,9 @@ def is_unique(text: str) -> bool:
     Such an id is a UUID, 32 or more hex digits in a row, or a ULID that stands alone.
     """
     lower = text.lower()
+    if _UUID.fullmatch(lower):
+        # As most clients write it.
+        return _looks_random(lower.replace("-", ""))
     for digits in _HEX.findall(lower):
         # A run without a letter is a date or a count.
         if not digits.isdigit() and _looks_random(digits):

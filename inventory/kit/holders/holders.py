@@ -14,14 +14,16 @@ from functools import partial
 
 import msgspec
 from aiohttp import web
+from multidict import istr
 
-from inventory.kit.doors.cookies import SAME_NAME_MAX
+from inventory.kit.doors.cookies import COOKIE, SAME_NAME_MAX
 from inventory.kit.doors.described import CLIENT_KEY
 from inventory.kit.holders.marks import Shows, mark_of_app, mark_of_browser
 from inventory.kit.problem import ClientKeyWeak
 
 VISITOR_COOKIE = "waitroom_visitor"
 BROWSER_COOKIE = "waitroom_browser"
+_CLIENT_KEY, _ORIGIN, _SITE = istr(CLIENT_KEY.name), istr("Origin"), istr("Sec-Fetch-Site")
 _ID_BYTES = 16
 _ID = re.compile(rf"([0-9a-f]{{{2 * _ID_BYTES}}})[ \t]*(?:;|\Z)")
 _KEY = re.compile("[0-9a-f]{32,128}")
@@ -54,7 +56,9 @@ class Holders:
 
         It has to be one that this service could have made; a client's own guess is no secret.
         """
-        lines = request.headers.getall("Cookie", ())
+        lines = request.headers.getall(COOKIE, ())
+        if not lines:
+            return ""
         found = _ids_in(lines, self.browser_cookie) or _ids_in(lines, self.visitor_cookie)
         return found[0] if found else ""
 
@@ -66,11 +70,11 @@ class Holders:
         return partial(self._shows, request)
 
     def _shows(self, request: web.Request, mark: str) -> bool:
-        key = request.headers.get(CLIENT_KEY.name, "").lower()
+        key = request.headers.get(_CLIENT_KEY, "").lower()
         # Bytes that are no text could not be hashed.
         if key and key.isascii() and mark_of_app(key) == mark:
             return True
-        lines = request.headers.getall("Cookie", ())
+        lines = request.headers.getall(COOKIE, ())
         for name in (self.browser_cookie, self.visitor_cookie):
             for one in _ids_in(lines, name):
                 if mark_of_browser(one) == mark:
@@ -80,7 +84,7 @@ class Holders:
     @staticmethod
     def app_key(request: web.Request) -> str:
         """Return the key of an app, "" for none; raises `ClientKeyWeak`."""
-        key = request.headers.get(CLIENT_KEY.name, "").lower()
+        key = request.headers.get(_CLIENT_KEY, "").lower()
         if key and (_KEY.fullmatch(key) is None or len(set(key)) < _DIFFERENT_MIN):
             raise ClientKeyWeak
         return key
@@ -128,4 +132,4 @@ def new_id() -> str:
 
 def by_page(request: web.Request) -> bool:
     """Say whether a page in a browser has sent a request: programs say nothing of an origin."""
-    return "Origin" in request.headers or "Sec-Fetch-Site" in request.headers
+    return _ORIGIN in request.headers or _SITE in request.headers

@@ -92,8 +92,8 @@ class Kind:
         self._burst_s = allowance.burst * self._cost_s
         # Less than one request, and more than what floats lose.
         self._slack_s = self._cost_s / 1000
-        self._young: dict[str, float] = {}
-        self._old: dict[str, float] = {}
+        self._young: dict[str | bytes, float] = {}
+        self._old: dict[str | bytes, float] = {}
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -102,7 +102,7 @@ class Kind:
         """Begin another generation, and drop the one before the last."""
         self._old, self._young = self._young, {}
 
-    def take(self, client: str, now: float, count: int = 1) -> float:
+    def take(self, client: str | bytes, now: float, count: int = 1) -> float:
         """Take requests, at most a burst; return the seconds to wait, 0 if they are allowed.
 
         Requests that are refused take nothing.

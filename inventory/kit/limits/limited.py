@@ -116,7 +116,7 @@ class Limits:
             self._classes[route] = found
         return found
 
-    def spend_as_bearer(self, request: web.Request, bearer: str) -> None:
+    def spend_as_bearer(self, request: web.Request, bearer: str | bytes) -> None:
         """Take a request from the bucket of a ticket or a session; raises `TooManyRequests`."""
         route = request.match_info.route
         kind = self._of_bearers.get(route)
@@ -132,7 +132,7 @@ class Limits:
         """Take a request from the bucket of an account or a key; raises `TooManyRequests`."""
         self._spend(account, self._accounts)
 
-    def _spend(self, key: str, kind: Kind) -> None:
+    def _spend(self, key: str | bytes, kind: Kind) -> None:
         wait_s = kind.take(key, self._clock())
         if wait_s:
             raise TooManyRequests(headers=refused_fields(kind.name, kind.allowance, wait_s))
@@ -186,7 +186,7 @@ class _Limit:
         return wait_s
 
 
-def spend_as_bearer(request: web.Request, bearer: str) -> None:
+def spend_as_bearer(request: web.Request, bearer: str | bytes) -> None:
     """Take this request from the bucket of a ticket or a session; raises `TooManyRequests`."""
     limits = request.app.get(LIMITS)
     if limits is not None:

@@ -1,5 +1,7 @@
 """A seal opens what it has signed, for its purpose, and nothing else."""
 
+import hmac
+from base64 import urlsafe_b64encode
 from uuid import uuid4
 
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkout.session import Session, SessionSeal
-from inventory.kit.signing import Seal
+from inventory.kit.signing import KeyedHash, Seal, url_safe
 from inventory.refusals import SessionOver
 
 KEY, NEXT = b"k" * 32, b"n" * 32
@@ -44,6 +46,12 @@ def test_the_newest_key_signs_and_all_keys_open() -> None:
     assert Seal([NEXT], "a.1").open(rotated.sign("x")) == "x"
     assert Seal([KEY], "a.1").open(rotated.sign("x")) is None
     assert rotated.open(Seal([KEY], "a.1").sign("x")) == "x"
+
+
+@given(key=st.binary(max_size=100), text=st.binary(max_size=200))
+def test_the_quick_ways_give_what_the_library_gives(key: bytes, text: bytes) -> None:
+    assert KeyedHash(key).digest(text) == hmac.digest(key, text, "sha256")
+    assert url_safe(text) == urlsafe_b64encode(text).rstrip(b"=").decode()
 
 
 def test_a_seal_needs_a_key() -> None:

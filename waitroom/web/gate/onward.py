@@ -1,8 +1,8 @@
 """The way on for shoppers who are let in: to the page of the site that they came from."""
 
 import time
-from dataclasses import dataclass
 
+import msgspec
 from aiohttp import web
 
 from checkout.api import Checkout
@@ -27,8 +27,7 @@ from waitroom.web.credentials import Credentials
 from waitroom.web.gate.returning import Returning
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LetIn:
+class LetIn(msgspec.Struct, frozen=True, kw_only=True):
     """A shopper who is let in: their session, their pass or "", and where they go."""
 
     session: Given

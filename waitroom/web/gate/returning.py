@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from checkout.session import checkout_url
-from inventory.kit.doors.cookies import values_of
+from inventory.kit.doors.cookies import COOKIE, values_of
 from inventory.kit.doors.origins import Origin, origin_of
 from inventory.kit.doors.query import Text
 from inventory.kit.http import read_query
@@ -60,6 +60,8 @@ class Returning:
         Raises `ReturnAddressRefused`.
         """
         query = read_query(request)
+        if not query:
+            return None
         signed, plain = query.get(SIGNED), query.get(PLAIN)
         if signed is None and plain is None:
             return None
@@ -118,7 +120,7 @@ class Returning:
         room's list, or else this service's own checkout.
         """
         named = self.asked(request, view.room)
-        kept = values_of(request.headers.getall("Cookie", ()), RETURN_COOKIE)
+        kept = values_of(request.headers.getall(COOKIE, ()), RETURN_COOKIE)
         for token in kept if named is None else [named]:
             opened = self._seal.open(view.room, token)
             found = None if opened is None else self._allowed(request, view.room, opened)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from inventory.kit.doors.cookies import values_of
+from inventory.kit.doors.cookies import COOKIE, values_of
 from inventory.kit.doors.query import Whole
 from inventory.kit.http import read_query
 from waitroom.desk.board import RoomView
@@ -119,4 +119,4 @@ def sent(request: web.Request, name: str) -> list[str]:
 
 def cookie_lines(request: web.Request) -> Sequence[str]:
     """Return the lines of cookies in a request."""
-    return request.headers.getall("Cookie", ())
+    return request.headers.getall(COOKIE, ())
