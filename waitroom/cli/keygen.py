@@ -26,7 +26,7 @@ from waitroom.run.keys.secrets_file import (
     let_coming_key_sign,
     retire_oldest_key,
 )
-from waitroom.run.settings import Overrides, SettingsError, load_secrets, read_secrets
+from waitroom.run.settings import Overrides, Settings, SettingsError, load_secrets, read_secrets
 
 LOOK_EVERY_S = 0.5
 
@@ -75,14 +75,19 @@ def keygen(
     if rotate:
         add_coming_key(path)
         if beside_up(settings).postgres_url != EMBEDDED:
-            with_pool(config, overrides, lambda pool: _all_accept(pool, path, within_s=within_s))
+            for own in _of_each_shard(settings, overrides):
+                with_pool(config, own, lambda pool: _all_accept(pool, path, within_s=within_s))
         made = let_coming_key_sign(path)
         click.echo(f"{path} holds {len(made.signing_keys)} keys; the new one signs")
     elif retire:
-        _retire(config, overrides, path, anyway=anyway)
+        _retire(config, _of_each_shard(settings, overrides), path, anyway=anyway)
     else:
         keys = load_secrets(settings).keys
-        found = with_pool(config, overrides, lambda pool: SigningKeys(pool).processes())
+        found = [
+            one
+            for own in _of_each_shard(settings, overrides)
+            for one in with_pool(config, own, lambda pool: SigningKeys(pool).processes())
+        ]
         click.echo(
             "\n".join([*map(_key_line, enumerate_roles(keys)), *_process_lines(found, keys)])
         )
@@ -103,7 +108,12 @@ async def _all_accept(pool: Pool, path: Path, *, within_s: int) -> None:
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-def _retire(config: Path | None, overrides: Overrides, path: Path, *, anyway: bool) -> None:
+def _of_each_shard(settings: Settings, overrides: Overrides) -> list[Overrides]:
+    """Return the overrides for each shard: all of them have the same keys."""
+    return [{**overrides, "shard": name} for name in settings.shards] or [overrides]
+
+
+def _retire(config: Path | None, of_shards: list[Overrides], path: Path, *, anyway: bool) -> None:
     keys = read_secrets(path).signing_keys
     if len(keys) == 1:
         raise SettingsError(f"{path} holds one key, which signs: `waitroom keygen --rotate` first")
@@ -115,7 +125,7 @@ def _retire(config: Path | None, overrides: Overrides, path: Path, *, anyway: bo
         needs = [f"{name} signs with it" for name in signing]
         return needs + await store.needs_of(oldest, now=datetime.now(UTC))
 
-    needs = with_pool(config, overrides, look)
+    needs = [need for own in of_shards for need in with_pool(config, own, look)]
     if needs and not anyway:
         raise SettingsError(f"the oldest key is needed: {'; '.join(needs)}")
     made = retire_oldest_key(path)

@@ -14,6 +14,7 @@ _MODULES = {
     "sku": "waitroom.cli.stock",
     "stock": "waitroom.cli.stock",
     "room": "waitroom.cli.rooms",
+    "move": "waitroom.cli.shards.move",
     "apply": "waitroom.cli.apply",
     "export": "waitroom.cli.apply",
     "backup": "waitroom.cli.copies.commands",
@@ -29,6 +30,8 @@ _MODULES = {
     "mcp": "waitroom.cli.remote.assistant",
     "openapi": "waitroom.cli.serve",
 }
+# Commands whose functions have another name than they do.
+_NAMES = {"move": "move_room"}
 
 
 class _Commands(click.Group):
@@ -38,7 +41,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _MODULES:
             return None
-        found: click.Command = getattr(import_module(_MODULES[cmd_name]), cmd_name)
+        found: click.Command = getattr(
+            import_module(_MODULES[cmd_name]), _NAMES.get(cmd_name, cmd_name)
+        )
         return found
 
 

@@ -247,7 +247,7 @@ def make_app(service: Service) -> web.Application:
     if settings.admin_port:
         middlewares.append(own_port(settings.admin_port))
     if settings.shards:
-        middlewares.append(redirecting(service.homes.elsewhere))
+        middlewares.append(redirecting(service.homes.elsewhere, service.homes.has_left))
     if (traces := tracer()) is not None:
         middlewares.insert(0, traces.middleware())
     if settings.public_path:

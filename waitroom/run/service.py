@@ -173,7 +173,7 @@ def build_service(
         roles=roles,
         memory=memory,
         board=board,
-        homes=Homes(settings.shard_map, board),
+        homes=Homes(settings.shard_map, board, stores.home_store),
         looks=looks,
         gates=gates,
         known_users=known_users,

@@ -46,6 +46,7 @@ from waitroom.store.place_store import PlaceStore
 from waitroom.store.room_rows import CheckNew
 from waitroom.store.room_store import RoomStore
 from waitroom.store.series.series_store import SeriesStore
+from waitroom.store.shards.home_store import HomeStore
 
 
 @dataclass(kw_only=True)
@@ -53,8 +54,9 @@ class Stores:
     """Every store of a process.
 
     The line: `lines` and the public `log` for workers, `office` and `series` for the leader,
-    `rooms` for operators, `archive` for rooms that are over, `draws`, `places`, `invitations`, and
-    `elsewhere` for rooms whose stock another system keeps.
+    `rooms` for operators, `home_store` for those of other shards, `archive` for rooms that are
+    over, `draws`, `places`, `invitations`, and `elsewhere` for rooms whose stock another system
+    keeps.
     The shelf: `holds`, `stock` (SKUs), `products`, `ledger`, `imports`, `pictures`.
     The till: `orders`, `refund_store`, `history`, `customers`.
     The operators: `operators`, their `factors`, API `keys`, `actions`, security `event_store`,
@@ -72,6 +74,7 @@ class Stores:
     office: OfficeStore
     series: SeriesStore
     rooms: RoomStore
+    home_store: HomeStore
     archive: ArchiveStore
     draws: DrawStore
     places: PlaceStore
@@ -132,6 +135,7 @@ def stores_on(
         office=OfficeStore(pool, beats=beat_pool),
         series=SeriesStore(pool),
         rooms=RoomStore(pool, check_new),
+        home_store=HomeStore(pool),
         archive=ArchiveStore(audit_pool),
         draws=DrawStore(pool),
         places=PlaceStore(pool),

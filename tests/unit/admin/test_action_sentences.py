@@ -43,6 +43,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         ),
     ),
     ("copy_look", {"from": "spring"}, "took over the look of the room spring"),
+    ("move", {"to": "autumn"}, "moved the room to the shard autumn"),
     (
         "copy_goods",
         {"from": "spring", "skus": 2, "units": 1},

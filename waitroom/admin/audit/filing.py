@@ -13,7 +13,7 @@ KEY_ACTOR = "key "
 # The kinds by the word of the filter that finds them.
 SUBJECTS = {
     "rooms": (
-        *("create", "status", "change", "reset", "archive", "crowd"),
+        *("create", "status", "change", "reset", "archive", "move", "crowd"),
         *("save_look", "publish_look", "copy_look", "gate"),
         *("known_user", "known_user_secret"),
     ),

@@ -335,6 +335,7 @@ PREDICATES: dict[str, Predicate] = {
     "known_user_secret": lambda told: f"gave the site {told.text('customer')} a new secret",
     "copy_look": lambda told: f"took over the look of the room {told.text('from')}",
     "copy_goods": _copy_goods,
+    "move": lambda told: f"moved the room to the shard {told.text('to')}",
     "crowd": lambda told: f"sent a test crowd of {told.count('shoppers', 'shopper', 'shoppers')}",
     "lane": _lane,
     "profile": _profile,

@@ -6,11 +6,17 @@ from dataclasses import dataclass
 
 import aiohttp
 import msgspec
+import structlog
 
-from inventory.kit.problem import BadRequest
+from inventory.kit.loops import repeat
+from inventory.kit.problem import BadRequest, Busy
 from waitroom.desk.board import Board
-from waitroom.desk.shards.shard_map import ShardMap
+from waitroom.desk.shards.shard_map import ShardMap, disagreements
+from waitroom.store.shards.home_store import Home, HomeStore
 
+log = structlog.get_logger()
+
+READ_EVERY_S = 2.0
 ASK_EVERY_S = 15.0
 ASK_MAX_S = 3.0
 LISTED_MAX = 100
@@ -41,13 +47,18 @@ class RoomElsewhere:
 class Homes:
     """Knows for each room that is not here which shard has it.
 
-    `run` asks the other shards for their public rooms now and then, for the pages that list rooms.
-    Nothing waits for an answer: a shard that is away keeps the list that it gave last.
+    `run` reads which rooms have left, and asks the other shards for their public rooms now and
+    then, for the pages that list rooms. Nothing waits for an answer: a shard that is away keeps the
+    list that it gave last.
     """
 
-    def __init__(self, shards: ShardMap, board: Board) -> None:
+    def __init__(self, shards: ShardMap, board: Board, store: HomeStore) -> None:
         self.shards = shards
         self._board = board
+        self._store = store
+        # The rooms that left, by name.
+        self._left: dict[str, Home] = {}
+        self._told: list[str] = []
         self._lists: dict[str, list[RoomElsewhere]] = {}
 
     @property
@@ -60,35 +71,61 @@ class Homes:
     def known_elsewhere(self) -> Sequence[RoomElsewhere]:
         """The rooms of the other shards as far as they list them or the settings name them."""
         every = {one.room: one for one in self.listed}
+        for home in self._left.values():
+            if (url := self.shards.addresses.get(home.shard or "")) and home.room not in every:
+                every[home.room] = RoomElsewhere(
+                    room=home.room, name=home.name, status=home.status, shard_url=url
+                )
         for room, shard in self.shards.given.items():
             if shard != self.shards.own and room not in self._board.rooms and room not in every:
                 url = self.shards.addresses[shard]
                 every[room] = RoomElsewhere(room=room, name=room, status="", shard_url=url)
         return sorted(every.values(), key=lambda one: (one.name, one.room))
 
+    def has_left(self, room: str) -> bool:
+        """Say whether a room was here and left for another shard."""
+        return room in self._left
+
     def elsewhere(self, room: str) -> str | None:
-        """Return the address of the shard that has a room, None if it is to be looked for here."""
+        """Return the address of the shard that has a room, None if it is to be looked for here.
+
+        A room is where its database says, and where the settings say if it never was here. Raises
+        `Busy` for one that is on its way to another shard than theirs.
+        """
         if room in self._board.rooms:
             return None
         shard = self.shards.shard_of(room)
+        if (left := self._left.get(room)) is not None and left.shard != shard:
+            if not left.arrived:
+                # The other shard, which may not have it yet, would lead back here.
+                raise Busy
+            shard = left.shard or shard
         return None if shard == self.shards.own else self.shards.addresses.get(shard)
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Ask the other shards for their rooms until `stopping` is set."""
-        told = asyncio.create_task(stopping.wait())
-        asking = asyncio.create_task(self._keep_asking())
-        # A name that cannot be looked up would hold up the end of the process.
-        await asyncio.wait((asking, told), return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
-        if not asking.cancel():
-            asking.result()
-        await asyncio.wait([asking])
+    async def refresh(self) -> None:
+        """Read which rooms have left, and tell once where settings and database disagree."""
+        homes = await self._store.homes()
+        self._left = {home.room: home for home in homes if home.away}
+        told = list(disagreements(self.shards, homes))
+        if told != self._told:
+            for line in told:
+                log.warning("room_lives_elsewhere_than_set", says=line)
+        self._told = told
 
-    async def _keep_asking(self) -> None:
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Read and ask until `stopping` is set."""
+        await asyncio.gather(
+            repeat("homes", self._read_again, stopping), repeat("shards", self._ask_again, stopping)
+        )
+
+    async def _read_again(self) -> float:
+        await self.refresh()
+        return READ_EVERY_S
+
+    async def _ask_again(self) -> float:
         async with _client() as http:
-            while True:
-                await self.ask(http)
-                await asyncio.sleep(ASK_EVERY_S)
+            await self.ask(http)
+        return ASK_EVERY_S
 
     async def ask(self, http: aiohttp.ClientSession) -> None:
         """Ask each of the other shards once."""

@@ -1,9 +1,10 @@
 """Which room the settings give to which shard, and where each shard is found. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inventory.kit.problem import BadRequest
+from waitroom.store.shards.home_store import Home
 
 # The shard of all rooms that the settings give to no other: the one at the top of the settings.
 MAIN = "main"
@@ -51,3 +52,29 @@ class ShardMap:
             f"{self.addresses[shard]}.",
             field="room",
         )
+
+
+def disagreements(shards: ShardMap, homes: Sequence[Home]) -> Iterator[str]:
+    """Return a line for each room that is not where the settings say, with what to do."""
+    if not shards.addresses:
+        return
+    for home in homes:
+        shard = shards.shard_of(home.room)
+        here = home.shard if home.away and home.shard else shards.own
+        if home.away and not home.arrived:
+            yield (
+                f"the room {home.room} is on its way to the shard {here}: run "
+                f"`waitroom move {home.room} --to {here}` again"
+            )
+        elif here not in shards.addresses:
+            yield f"the room {home.room} is in the shard {here}, which the settings do not name"
+        elif shard != here and not _is_left_behind(home):
+            yield (
+                f"the room {home.room} is in the shard {here}, and the settings give it to {shard}:"
+                f" change `rooms` there, or run `waitroom move {home.room} --to {shard}`"
+            )
+
+
+def _is_left_behind(home: Home) -> bool:
+    """Say whether this is what a room left behind that came back: its name is its own."""
+    return home.away and "-until-" in home.room

@@ -11,6 +11,8 @@ from inventory.kit.database import load_queries
 from inventory.kit.servers.servers import connect_once
 from waitroom.run.doctor.database import Archiver, Database, Replica, Rights, Wal
 from waitroom.run.keys.key_store import Process
+from waitroom.store.shards.home_store import SQL as SHARDS
+from waitroom.store.shards.home_store import Home
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -19,6 +21,7 @@ else:
     Connection = asyncpg.Connection
 
 SQL = load_queries("waitroom.run.doctor")
+HOMES = SHARDS["homes"]
 CONNECT_MAX_S = 5.0
 STATEMENT_MAX_S = 4.0
 ROUND_TRIPS = 5
@@ -121,6 +124,13 @@ class DatabaseStore:
         if not await self._connection.fetchval(SQL["has_tables"]):
             return []
         return [Endpoint(**row) for row in await self._rows("webhooks")]
+
+    async def homes(self) -> list[Home]:
+        """Return where the rooms live; none where a migration is missing."""
+        try:
+            return [Home(**row) for row in await self._connection.fetch(HOMES)]
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError):
+            return []
 
     async def _settings(self, server: asyncpg.Record) -> dict[str, str]:
         rows = await self._connection.fetch(SQL["settings"], _SETTINGS)

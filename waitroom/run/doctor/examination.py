@@ -6,6 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -24,6 +25,7 @@ from waitroom.run.doctor.database_store import DatabaseStore, LiveProcess, open_
 from waitroom.run.doctor.finding import Finding, fail, ok, without_secrets
 from waitroom.run.doctor.machine import judge_clock, judge_machine
 from waitroom.run.doctor.machine_facts import machine_facts
+from waitroom.run.doctor.shards import check_shard, judge_homes
 from waitroom.run.engines.fitness import misfit
 from waitroom.run.settings import Secrets, Settings, SettingsError, load_secrets
 from waitroom.store.migrate import load_migrations
@@ -68,6 +70,10 @@ class _Examination:
             "machine.disk": self._machine,
             "web.port": lambda: _one(outside.check_own_port(settings)),
         }
+        for name in settings.shard_map.others:
+            checks[f"shards.{name}"] = partial(
+                check_shard, name, settings.shard_map, settings.shards[name]
+            )
         if settings.public_url:
             checks["web.public_url"] = lambda: _one(
                 outside.check_public_address(settings.public_url)
@@ -142,6 +148,7 @@ class _Examination:
         self._processes = await store.processes()
         found.append(judge_clock("postgres", self._database_ahead_s))
         found.extend(outside.check_webhooks(await store.endpoints(), self._settings))
+        found.extend(judge_homes(self._settings.shard_map, await store.homes()))
         return found
 
     async def _valkey(self) -> list[Finding]:
@@ -184,7 +191,10 @@ class _Examination:
 
     def _hide(self, finding: Finding) -> Finding:
         settings, hidden = self._settings, list(_secrets_in(self._secrets))
-        for url in (settings.postgres_url, settings.postgres_owner_url, settings.valkey_url):
+        urls = [settings.postgres_url, settings.postgres_owner_url, settings.valkey_url]
+        for shard in settings.shards.values():
+            urls += [shard.postgres_url, shard.postgres_owner_url, shard.valkey_url]
+        for url in urls:
             if password := urlsplit(url).password:
                 hidden += [password, unquote(password)]
         says, advice = (without_secrets(t, hidden) for t in (finding.says, finding.advice))

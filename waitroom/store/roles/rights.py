@@ -14,8 +14,8 @@ PROTECTED: Final = frozenset(
         "operator_person",
         *("order_transition", "outcome_elsewhere", "payment_attempt", "payment_event"),
         *("person_place", "picture", "place", "product", "profile", "purchase_line"),
-        *("refund_line", "returns_wait", "revocation", "room", "room_look", "room_seller"),
-        *("room_stock", "sale_time", "shop", "signing_key", "sku", "sku_change"),
+        *("refund_line", "returns_wait", "revocation", "room", "room_home", "room_look"),
+        *("room_seller", "room_stock", "sale_time", "shop", "signing_key", "sku", "sku_change"),
         *("spent_hand_over", "stock", "stock_movement", "wish"),
     }
 )

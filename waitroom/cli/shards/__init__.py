@@ -1,0 +1,1 @@
+"""The command that moves a room from one shard to another."""
