@@ -131,3 +131,9 @@ def test_each_shard_seals_with_keys_of_its_own_and_all_sign_logs_with_one() -> N
     assert not {*main.keys} & {*autumn.keys}
     assert not {*winter.keys} & {*autumn.keys}
     assert main.first == autumn.first == winter.first
+
+
+def test_a_process_whose_supervisor_has_no_shards_starts() -> None:
+    none = as_variable(public_json({}))
+
+    assert load_settings(None, environment={"WAITROOM_SHARDS": none}).shards == {}
