@@ -10,29 +10,35 @@ with the books and the public log, and says what the sale cost.
 """
 
 import asyncio
+import json
 import logging
 import multiprocessing
-import os
+import resource
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import asyncpg
 import click
 import structlog
+import uvloop
 from chaos.books import read_books
 from chaos.stage import LEADER, WEB, Needs, Stage, alone, stage
 from chaos.told import Books
+from costs import Cost, CostWatch
 from support import open_room, secrets, settings
 
 from waitroom.load.behaviour import Behaviour
-from waitroom.load.crowd import Crowd, CrowdResult, quantile
+from waitroom.load.crowd import Crowd, CrowdResult, Progress, quantile
 from waitroom.load.journey import Journey
 from waitroom.run.app import open_service
 
@@ -40,35 +46,48 @@ ROOM = "drop"
 SHARE_SOLD = 0.95
 # These shoppers take seconds to choose and to pay, so times are a third to a fifth of the usual.
 TIMES = {"hold_s": 60, "session_s": 150, "claim_window_s": 40}
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+# The rates of looks and joins at their most are means over so many seconds.
+WINDOW_S = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What one process of shoppers was told."""
+    """What one process of shoppers was told, the looks of each second, and what it took."""
 
     result: CrowdResult
     journeys: list[Journey]
+    looks: list[float]
+    cost: Cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
-    """What the processes of the service took: processor time in seconds, memory at its most."""
+class Took:
+    """What a sale took: seconds, and costs by part."""
 
-    web_cpu_s: float
-    leader_cpu_s: float
-    web_mib: float
-    leader_mib: float
+    seconds: float
+    sold_at: tuple[float, float]
+    costs: dict[str, Cost]
 
 
 def walk(url: str, behaviour: Behaviour) -> Part:
     """Let one process's share of the crowd live its plans."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    crowd = Crowd(url, ROOM, behaviour)
-    return Part(result=asyncio.run(crowd.run()), journeys=crowd.journeys)
+    looks: list[float] = []
+
+    def note(progress: Progress) -> None:
+        looks.append(progress.polls_per_s)
+
+    crowd = Crowd(url, ROOM, behaviour, on_progress=note)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        result = runner.run(crowd.run())
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    cost = Cost(cpu_s=used.ru_utime + used.ru_stime, mib=used.ru_maxrss / 1024)
+    return Part(result=result, journeys=crowd.journeys, looks=looks, cost=cost)
 
 
-async def sell(folder: Path, *, behaviours: list[Behaviour], units: int, seats: int) -> int:
+async def sell(
+    folder: Path, *, behaviours: list[Behaviour], units: int, seats: int, out: Path | None
+) -> int:
     """Sell, print what became of it, and return how many rules were broken."""
     needs = Needs(parts=(alone(WEB), alone(LEADER)))
     async with stage(folder, needs, WAITROOM_LIMITS_FACTOR="1000") as running:
@@ -76,6 +95,14 @@ async def sell(folder: Path, *, behaviours: list[Behaviour], units: int, seats: 
         async with open_service(made, secrets(), roles=frozenset()) as service:
             rules = {"policy": "expected", "seats_max": seats, "pay_after_s": 0, **TIMES}
             await open_room(service, ROOM, skus={"mug": units}, limit=1, **rules)
+        groups = {
+            "web": [running.process(WEB)],
+            "leader": [running.process(LEADER)],
+            "postgres": [running.database.pid],
+            "valkey": [running.memory.pid],
+        }
+        watch = CostWatch(groups=groups)
+        watching = asyncio.create_task(watch.run())
         began = time.monotonic()
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(len(behaviours), mp_context=context) as pool:
@@ -83,20 +110,29 @@ async def sell(folder: Path, *, behaviours: list[Behaviour], units: int, seats: 
             walks = [loop.run_in_executor(pool, walk, running.url, each) for each in behaviours]
             parts = await asyncio.gather(*walks)
         seconds = time.monotonic() - began
-        costs = Costs(
-            web_cpu_s=_cpu_s(running.process(WEB)),
-            leader_cpu_s=_cpu_s(running.process(LEADER)),
-            web_mib=_most_mib(running.process(WEB)),
-            leader_mib=_most_mib(running.process(LEADER)),
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        crowd = Cost(
+            cpu_s=sum(part.cost.cpu_s for part in parts), mib=sum(part.cost.mib for part in parts)
         )
+        costs = {**watch.costs(), "crowd": crowd}
         books = await read_books(running)
-        sold_at = await _sold_at(running)
-    _tell(parts, books, costs, seconds=seconds, sold_at=sold_at, units=units)
+        took = Took(seconds=seconds, sold_at=await _sold_at(running), costs=costs)
+    figures = figures_of(parts, books, took, units=units, seats=seats)
+    _tell(figures)
     broken = broken_rules(parts, books, units=units)
     for rule in broken:
         click.echo(f"BROKEN: {rule}")
     click.echo("every rule holds" if not broken else f"{len(broken)} rules are broken")
+    if out is not None:
+        _write(out, {**figures, "broken": broken})
     return len(broken)
+
+
+def _write(out: Path, figures: dict[str, Any]) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 def broken_rules(parts: list[Part], books: Books, *, units: int) -> list[str]:
@@ -126,15 +162,10 @@ def _once(things: list[object]) -> bool:
     return len(things) == len(set(things))
 
 
-def _tell(
-    parts: list[Part],
-    books: Books,
-    costs: Costs,
-    *,
-    seconds: float,
-    sold_at: tuple[float, float],
-    units: int,
-) -> None:
+def figures_of(
+    parts: list[Part], books: Books, took: Took, *, units: int, seats: int
+) -> dict[str, Any]:
+    """Return what a sale was and what it took, for programs; times in seconds."""
     results = [part.result for part in parts]
     outcomes: Counter[str] = Counter()
     refused: Counter[str] = Counter()
@@ -142,30 +173,71 @@ def _tell(
         outcomes.update(result.outcomes)
         refused.update(result.refusals)
         refused.update(result.errors)
-    waits = sorted(j.wait_s for part in parts for j in part.journeys if j.wait_s is not None)
-    requests = sum(result.requests for result in results)
-    joined = [j.joined_at for part in parts for j in part.journeys if j.joined_at is not None]
+    journeys = [journey for part in parts for journey in part.journeys]
+    waits = sorted(j.wait_s for j in journeys if j.wait_s is not None)
+    joined = [j.joined_at for j in journeys if j.joined_at is not None]
+    looks = [sum(each) for each in zip(*(part.looks for part in parts), strict=False)]
+    joins = Counter(int(at) for at in joined)
+    return {
+        "shoppers": sum(result.shoppers for result in results),
+        "units": units,
+        "seats": seats,
+        "sold": books.sold,
+        "joined": len(joined),
+        "last_joined_s": round(max(joined), 1),
+        "most_sold_s": round(took.sold_at[0], 1),
+        "last_sold_s": round(took.sold_at[1], 1),
+        "seconds": round(took.seconds, 1),
+        "wait_median_s": quantile(waits, 0.5),
+        "wait_p95_s": quantile(waits, 0.95),
+        "calls": len(waits),
+        "calls_missed": sum(result.calls_missed for result in results),
+        "requests": sum(result.requests for result in results),
+        "looks": sum(result.polls for result in results),
+        "looks_per_s_most": round(_most(looks)),
+        "joins_per_s_most": round(_most([joins[second] for second in range(int(max(joined)) + 1)])),
+        "costs": {
+            name: {kind: round(value, 1) for kind, value in asdict(cost).items()}
+            for name, cost in took.costs.items()
+        },
+        "outcomes": dict(outcomes.most_common()),
+        "refusals": dict(refused.most_common()),
+    }
+
+
+def _most(rates: Sequence[float]) -> float:
+    """Return the largest mean of neighbouring seconds."""
+    windows = [rates[start : start + WINDOW_S] for start in range(len(rates))]
+    return max((sum(window) / WINDOW_S for window in windows), default=0.0)
+
+
+def _tell(figures: dict[str, Any]) -> None:
+    requests, seconds = figures["requests"], figures["seconds"]
     rows = [
-        ("shoppers", f"{sum(result.shoppers for result in results):,}"),
-        ("who got a number", f"{len(joined):,}, the last after {max(joined):.0f} s"),
-        ("units", f"{units:,}, of which {books.sold:,} sold"),
-        ("95 % sold after", f"{sold_at[0]:.0f} s"),
-        ("the last sold after", f"{sold_at[1]:.0f} s"),
+        ("shoppers", f"{figures['shoppers']:,}"),
+        (
+            "who got a number",
+            f"{figures['joined']:,}, the last after {figures['last_joined_s']:.0f} s",
+        ),
+        ("units", f"{figures['units']:,}, of which {figures['sold']:,} sold"),
+        ("95 % sold after", f"{figures['most_sold_s']:.0f} s"),
+        ("the last sold after", f"{figures['last_sold_s']:.0f} s"),
         ("nobody waits after", f"{seconds:.0f} s"),
         (
             "wait of those called",
-            f"{quantile(waits, 0.5)} s (median), {quantile(waits, 0.95)} s (95 %)",
+            f"{figures['wait_median_s']} s (median), {figures['wait_p95_s']} s (95 %)",
         ),
-        ("calls missed", f"{sum(result.calls_missed for result in results):,}"),
+        ("calls missed", f"{figures['calls_missed']:,}"),
         ("requests", f"{requests:,}, {requests / seconds:,.0f} a second"),
-        ("processor time, web", f"{costs.web_cpu_s:.0f} s"),
-        ("processor time, controller", f"{costs.leader_cpu_s:.0f} s"),
-        ("most memory, web", f"{costs.web_mib:.0f} MiB"),
-        ("most memory, controller", f"{costs.leader_mib:.0f} MiB"),
-        ("outcomes", ", ".join(f"{name} {count:,}" for name, count in outcomes.most_common())),
-        (
-            "refusals",
-            ", ".join(f"{name} {count:,}" for name, count in refused.most_common()) or "none",
+        ("looks", f"{figures['looks']:,}, at most {figures['looks_per_s_most']:,} a second"),
+        ("joins", f"at most {figures['joins_per_s_most']:,} a second"),
+        *(
+            (name, f"{cost['cpu_s']:.0f} s of processor time, at most {cost['mib']:.0f} MiB")
+            for name, cost in figures["costs"].items()
+        ),
+        *(
+            (name, ", ".join(f"{what} {n:,}" for what, n in figures[name].items()) or "none")
+            for name in ("outcomes", "refusals")
         ),
     ]
     for name, text in rows:
@@ -189,18 +261,6 @@ async def _sold_at(running: Stage) -> tuple[float, float]:
     return row[0] or float("nan"), row[1] or float("nan")
 
 
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-
-
-def _most_mib(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return float("nan")
-
-
 @click.command()
 @click.option("--shoppers", default=100_000, show_default=True)
 @click.option("--units", default=1000, show_default=True)
@@ -208,8 +268,16 @@ def _most_mib(pid: int) -> float:
 @click.option("--arrive-s", default=120.0, show_default=True)
 @click.option("--clients", default=2, show_default=True, help="Processes of shoppers.")
 @click.option("--seed", default=1, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="A file for the figures, as JSON.")
 def main(
-    *, shoppers: int, units: int, seats: int, arrive_s: float, clients: int, seed: int
+    *,
+    shoppers: int,
+    units: int,
+    seats: int,
+    arrive_s: float,
+    clients: int,
+    seed: int,
+    out: Path | None,
 ) -> None:
     """Sell to a large crowd, and hold what it was told against the books."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
@@ -226,9 +294,8 @@ def main(
         for number in range(clients)
     ]
     with tempfile.TemporaryDirectory(prefix="waitroom-sale-") as folder:
-        sys.exit(
-            min(asyncio.run(sell(Path(folder), behaviours=behaviours, units=units, seats=seats)), 1)
-        )
+        sale = sell(Path(folder), behaviours=behaviours, units=units, seats=seats, out=out)
+        sys.exit(min(asyncio.run(sale), 1))
 
 
 if __name__ == "__main__":

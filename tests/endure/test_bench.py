@@ -14,7 +14,8 @@ import pytest
 
 RUN = Path(__file__).parents[2] / "tools" / "bench" / "run.py"
 SMALL = ("--rounds", "1", "--slice-s", "0.5", "--long-line", "20000", "--open-holds", "2000",
-         "--storm-holds", "1000", "--releases", "1000", "--inside", "1000")  # fmt: skip
+         "--storm-holds", "1000", "--releases", "1000", "--inside", "1000",
+         "--waiting", "20000")  # fmt: skip
 RATIOS = {
     "requests": {
         "state_vs_bare",
@@ -48,6 +49,7 @@ RATIOS = {
     "leader": {
         f"leader_tick_{what}_1000" for what in ("empty_vs", "bound_vs_median", "bound_vs_longest")
     },
+    "waiting": {f"waiting_{kind}_many_vs_few" for kind in ("state", "join", "page")},
     "draw": {"verify_long_vs_short_each", "draw_many_vs_few_each"},
     "baskets": {f"basket_of_{size}_vs_single_at_{n}" for size in (3, 12) for n in (64, 256)},
 }

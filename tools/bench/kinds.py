@@ -69,7 +69,7 @@ class Requests:
                 Kind(name="state_1m", bare="state", status=200, prepare=self.states("long")),
             ],
             [Kind(name="check", bare="check", status=204, prepare=self.checks)],
-            [Kind(name="join", bare="join", prepare=self.joins)],
+            [Kind(name="join", bare="join", prepare=self.joins_in("join"))],
             [Kind(name="claim", bare="claim", prepare=self.claims)],
             [
                 Kind(name="hold_http", bare="hold_http", prepare=held(HOLDS)),
@@ -102,12 +102,26 @@ class Requests:
 
         return prepare
 
-    async def joins(self, seconds: float) -> Iterator[bytes]:
-        before = self._post(b"/rooms/join/tickets") + b"Content-Length: 0\r\n"
-        # To draw a key takes as long as a tenth of a bare request, so all are drawn beforehand.
-        keys = (str(uuid4()).encode() for _ in range(int(JOINS_PER_S * seconds)))
-        shoppers = zip(self._from, keys, strict=False)
-        return iter([b"%s%sIdempotency-Key: %s\r\n\r\n" % (before, *one) for one in shoppers])
+    def joins_in(self, room: str) -> Prepare:
+        before = self._post(f"/rooms/{room}/tickets".encode()) + b"Content-Length: 0\r\n"
+
+        async def prepare(seconds: float) -> Iterator[bytes]:
+            # To draw a key takes as long as a tenth of a bare request, so all are drawn beforehand.
+            keys = (str(uuid4()).encode() for _ in range(int(JOINS_PER_S * seconds)))
+            asked = zip(self._from, keys, strict=False)
+            return iter([b"%s%sIdempotency-Key: %s\r\n\r\n" % (before, *one) for one in asked])
+
+        return prepare
+
+    def pages(self, room: str) -> Prepare:
+        """Return what browsers that are new here send for the waiting page."""
+        host = self._host.replace(b"application/json", b"text/html")
+        start = b"GET /rooms/%s HTTP/1.1\r\n%s" % (room.encode(), host)
+
+        async def prepare(_: float) -> Iterator[bytes]:
+            return (b"%s%s\r\n" % (start, address) for address in self._from)
+
+        return prepare
 
     async def claims(self, seconds: float) -> Iterator[bytes]:
         before = self._post(b"/rooms/claim/claims")

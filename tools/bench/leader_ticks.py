@@ -209,12 +209,13 @@ async def measure(plan: Plan, console: Console) -> Outcome:
         )
         secrets = Secrets(signing_keys=[KEY])
         async with open_service(settings, secrets, roles=frozenset()) as service:
+            waiting = plan.waiting or WAITING
             empty = await _open_room(service, EMPTY, inside=0, waiting=0)
             crowded = []
             for inside in plan.inside:
                 console.print(f"letting {inside:,} shoppers in")
                 name = f"inside-{inside}"
-                crowded.append(await _open_room(service, name, inside=inside, waiting=WAITING))
+                crowded.append(await _open_room(service, name, inside=inside, waiting=waiting))
             rooms = (empty, *crowded)
             await run_rounds(
                 "ticks of a leader",
@@ -229,7 +230,7 @@ async def measure(plan: Plan, console: Console) -> Outcome:
     figures = {room.name: room.figures() for room in rooms}
     return Outcome(
         ratios={name: ratio for room in crowded for name, ratio in _ratios(room, empty).items()},
-        facts={"leader": {"inside": plan.inside, "waiting": WAITING, **figures}},
+        facts={"leader": {"inside": plan.inside, "waiting": waiting, **figures}},
         shown=[_table(figures)],
     )
 

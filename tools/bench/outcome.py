@@ -16,6 +16,7 @@ class Plan:
     open_holds, storm_holds: the holds that are planted.
     releases: the holds that one session has placed and released.
     inside: the shoppers in each of the leader's crowded rooms.
+    waiting: those who wait there, and in the large room of `waiting`; 0 for as many as usual.
     clients: the clients who place holds on one hot SKU, by turns.
     kinds: the kinds to measure beside bare handlers; empty for all.
     """
@@ -28,6 +29,7 @@ class Plan:
     releases: int
     inside: tuple[int, ...]
     clients: tuple[int, ...]
+    waiting: int = 0
     kinds: frozenset[str] = frozenset()
 
 

@@ -18,6 +18,7 @@ baskets     baskets over twelve SKUs against single holds
 free-places how long a hundred free seats stay empty while five hundred people look every 5 s
 leader      a tick of the leader with 5,000, 50,000 and 200,000 inside, against one in an empty room
 limits      joins, polls and claims with limits by network and ticket, against none
+waiting     looks, joins and pages with a million waiting and 10,000 inside, beside a small room
 draw        the numbers of a million entries, and the whole log of their draw checked
 
 The kinds of `requests` can be named singly: state, join, claim, hold_http, and so on.
@@ -44,6 +45,7 @@ import open_holds
 import releases
 import storm
 import uvloop
+import waiting
 import workers
 from leader_watch import LeaderFailed
 from outcome import Outcome, Plan
@@ -70,6 +72,7 @@ PARTS: dict[str, Callable[[Plan, Console], Awaitable[Outcome]]] = {
     "baskets": baskets.measure,
     "free-places": free_places.measure,
     "leader": leader_ticks.measure,
+    "waiting": waiting.measure,
     "draw": draw.measure,
     "limits": limits.measure,
 }
@@ -91,6 +94,9 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--storm-holds", type=int, help="100,000, or 5,000 with --quick")
     parser.add_argument("--releases", type=int, help="100,000, or 5,000 with --quick")
     parser.add_argument("--inside", type=sizes, help="5000,50000,200000, or 1000 with --quick")
+    parser.add_argument(
+        "--waiting", type=int, help="1,000,000, or 20,000 with --quick; 1,000 beside `leader`"
+    )
     parser.add_argument("--clients", type=sizes, default=(1, 8, 64, 256), help="of `holds`")
     parser.add_argument("--only", default="", help="parts, or kinds of `requests`, with commas")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
@@ -119,6 +125,7 @@ def plans(chosen: argparse.Namespace) -> dict[str, Plan]:
             storm_holds=chosen.storm_holds or (5_000 if chosen.quick else 100_000),
             releases=chosen.releases or (5_000 if chosen.quick else 100_000),
             inside=chosen.inside or ((1_000,) if chosen.quick else (5_000, 50_000, 200_000)),
+            waiting=chosen.waiting or (20_000 if chosen.quick and part == "waiting" else 0),
             clients=chosen.clients,
             kinds=frozenset() if part in chosen.only else kinds,
         )
