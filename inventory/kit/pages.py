@@ -38,6 +38,8 @@ PAGE = CIMultiDict(
         "Vary": "Accept-Language, Cookie",
     }
 )
+# Texts of pages that many get with the same values: all who are new in one moment, above all.
+KEPT_MAX = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,7 @@ class Pages:
     ) -> None:
         self._brand = brand
         self._look_of = look_of
+        self._kept: dict[bytes, bytes] = {}
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(static_folder() / "templates"),
             autoescape=True,
@@ -111,30 +114,46 @@ class Pages:
         request: web.Request | None = None,
         room: str | None = None,
         look: Look | None = None,
+        keep: bool = False,
     ) -> web.Response:
         """Render a page; moments and ids in `context` are written as in the JSON API.
 
         A page with its request is in the shopper's language and has the switch, and one without it
-        is in English. It looks as `look` says, or as `room` does, or the room in its path.
+        is in English. It looks as `look` says, or as `room` does, or the room in its path. With
+        `keep` the text is kept for requests with exactly these values.
         """
         language = english() if request is None else language_of(request)
         if look is None:
             room = room or (request.match_info.get("room") if request is not None else None)
             look = self._look_of(room) if room else PLAIN_LOOK
         values = msgspec.to_builtins(dict(context))
-        found = self._templates.get_template(template)
-        text = found.render(
-            brand=look.brand or self._brand,
-            look=look,
-            look_texts=look.texts.get(language.tag, NO_TEXTS),
-            page_title=title,
-            language=language,
-            here="" if request is None else _address_of(request),
-            **values,
-        )
-        response = web.Response(body=text.encode(), status=status, headers=PAGE)
+        here = "" if request is None else _address_of(request)
+        # A text depends on nothing else.
+        told = (template, title, language.tag, here, look, values)
+        key = msgspec.json.encode(told) if keep else b""
+        body = self._kept.get(key)
+        if body is None:
+            found = self._templates.get_template(template)
+            text = found.render(
+                brand=look.brand or self._brand,
+                look=look,
+                look_texts=look.texts.get(language.tag, NO_TEXTS),
+                page_title=title,
+                language=language,
+                here=here,
+                **values,
+            )
+            body = text.encode()
+            if keep:
+                self._keep(key, body)
+        response = web.Response(body=body, status=status, headers=PAGE)
         response.headers["Content-Language"] = language.tag
         return response
+
+    def _keep(self, key: bytes, body: bytes) -> None:
+        self._kept[key] = body
+        while len(self._kept) > KEPT_MAX:
+            del self._kept[next(iter(self._kept))]
 
     def problem(self, request: web.Request, refusal: Refusal, back: str) -> web.Response:
         """Render a refusal for a person; `back` is the path of the page they come from, or ""."""

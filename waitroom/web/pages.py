@@ -173,8 +173,7 @@ class WaitingPages:
         if view.state is None:
             raise StateNotKnown
         status, standing, returns = looked or await self._look(request, view)
-        language = language_of(request)
-        query = read_query(request)
+        language, query = language_of(request), read_query(request)
         chosen = query.get("sku") or self._credentials.choice_of(request, standing)
         wanted = await wanted_by(chosen, standing, view.room, self._catalogue)
         # The answer to a form cannot be loaded again, and a code on it would be gone.
@@ -218,6 +217,7 @@ class WaitingPages:
             status=said.status if said else 200,
             request=request,
             look=look,
+            keep=standing is None and looked is None,
         )
         self._proving.open_for_check(response, view, EARLY_CSP if joins else None)
         if said is not None and "WWW-Authenticate" in said.headers:
