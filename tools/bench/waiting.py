@@ -71,6 +71,7 @@ async def measure(plan: Plan, console: Console) -> Outcome:
     facts = {
         "waiting": waiting,
         "inside": inside,
+        "web_processes": len(groups["web"]),
         "joins_at_once": JOINS_AT_ONCE,
         "sql_joins_per_s": round(waiting / sum(seconds)),
         "sql_join_first_us": round(sum(seconds[:tenth]) * 1e6 / tenth / JOINS_AT_ONCE, 1),
