@@ -264,7 +264,7 @@ async def _sold_at(running: Stage) -> tuple[float, float]:
 @click.command()
 @click.option("--shoppers", default=100_000, show_default=True)
 @click.option("--units", default=1000, show_default=True)
-@click.option("--seats", default=200, show_default=True)
+@click.option("--seats", default=400, show_default=True)
 @click.option("--arrive-s", default=120.0, show_default=True)
 @click.option("--clients", default=2, show_default=True, help="Processes of shoppers.")
 @click.option("--seed", default=1, show_default=True)
