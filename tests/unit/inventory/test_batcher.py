@@ -57,6 +57,19 @@ async def test_what_is_queued_while_a_flush_runs_goes_out_together_in_order() ->
     assert desk.batches == [[0], [3, 1, 2]]
 
 
+async def test_a_crowd_that_comes_a_few_in_a_turn_goes_out_together() -> None:
+    desk = Desk()
+    batcher = Batcher("test", desk.flush)
+
+    answers = []
+    for first in range(0, 64, 8):
+        answers += [batcher.submit(item) for item in range(first, first + 8)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*answers)
+
+    assert desk.batches == [list(range(64))]
+
+
 async def test_no_batch_is_larger_than_allowed() -> None:
     desk = Desk()
     batcher = Batcher("test", desk.flush, batch_max=4)
