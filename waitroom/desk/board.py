@@ -82,6 +82,7 @@ class RoomView:
     rules: RoomRules
     lines: dict[int, LineView]
     former_lines: frozenset[int]
+    networks_behind: frozenset[bytes] = frozenset()
     log_seq: int = 0
     raw: bytes = b""
     etag: str = ""
@@ -322,11 +323,13 @@ class Board:
         if known is not None and known.line_id == room.lines[0].line_id:
             known.rules, known.lines = room.rules, lines
             known.former_lines, known.log_seq = room.former_lines, room.log_seq
+            known.networks_behind = room.networks_behind
         else:
             self.rooms[room.rules.room] = RoomView(
                 rules=room.rules,
                 lines=lines,
                 former_lines=room.former_lines,
+                networks_behind=room.networks_behind,
                 log_seq=room.log_seq,
             )
 

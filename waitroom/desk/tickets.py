@@ -97,7 +97,7 @@ class Tickets:
         self._entrance = entrance
         self._store = store
         self._sessions = sessions
-        self._behind = Behind(board, store, networks)
+        self._behind = Behind(board, store, networks, mark=self.mark)
         self._chosen = Chosen(store)
         self._unknown = UnknownNumbers(store)
         self._claims: BatcherByRoom[_Claim, Claimed] = BatcherByRoom("claims", self._take_up)
@@ -166,6 +166,10 @@ class Tickets:
         found = await self.place_on_file(ticket)
         return not (found.has_left or found.state is AdmissionState.LEFT or is_over(found))
 
+    def mark(self, view: RoomView, network: str) -> bytes | None:
+        """Return the mark of a network in a room, None for one that has none."""
+        return self._sessions.mark(network, salt=view.rules.log_salt)
+
     async def _take_up(self, claims: Sequence[_Claim]) -> list[Claimed]:
         return await self._store.claim(
             [claim.ticket for claim in claims], [claim.network for claim in claims]
@@ -180,7 +184,7 @@ class Tickets:
             raise RoomEnded
         if ticket.entered:
             raise NotYetCalled(phrase("The draw has not been made yet; your place is safe."))
-        mark = self._sessions.mark(network, salt=view.rules.log_salt)
+        mark = self.mark(view, network)
         claimed = await self._claims.of(view.room).submit(_Claim(ticket=ticket, network=mark))
         if claimed.verdict != "claimed":
             raise _CLAIM_REFUSALS[claimed.verdict]

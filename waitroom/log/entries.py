@@ -96,7 +96,8 @@ class RulesChanged(Entry, frozen=True, kw_only=True, tag="rules"):
     """Rules of the room were changed.
 
     `changed` has the value before and the value after for each rule, by name. `reason_hash` is the
-    salted hash of the operator's private reason. Written by `change_room` and `set_profile`.
+    salted hash of the operator's private reason. `networks_behind` is the number of networks that
+    operators put behind by hand. Written by `change_room`, `set_profile` and `put_network_behind`.
     """
 
     changed: dict[str, tuple[Any, Any]]
@@ -313,6 +314,16 @@ class Revoked(OfNumber, frozen=True, kw_only=True, tag="revoked"):
     reason_hash: Hash | None = None
 
 
+class GivenBack(OfNumber, frozen=True, kw_only=True, tag="given_back"):
+    """An operator gave a place back that was taken away. Written by `give_place_back`.
+
+    It stands again at its number; one whose turn has passed is called again. `reason_hash` is the
+    salted hash of the operator's private reason.
+    """
+
+    reason_hash: Hash | None = None
+
+
 class Invited(OfLine, frozen=True, kw_only=True, tag="invited"):
     """A batch of `count` invitations to a lane was made. Written by `invite`.
 
@@ -361,6 +372,7 @@ Known = (
     | SteppedAside
     | ExtraTime
     | Revoked
+    | GivenBack
     | Invited
     | InvitationsRevoked
 )

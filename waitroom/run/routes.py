@@ -24,6 +24,7 @@ from waitroom.admin.accounts.people import PeopleAdmin
 from waitroom.admin.accounts.provider.provider_api import ProviderApi
 from waitroom.admin.accounts.sessions.sessions_api import SessionsApi
 from waitroom.admin.audit.audit import AuditAdmin
+from waitroom.admin.audit.behind import BehindAdmin
 from waitroom.admin.audit.security import SecurityAdmin
 from waitroom.admin.audit.suspicions import SuspicionsAdmin
 from waitroom.admin.first.account import FirstAccount
@@ -303,6 +304,7 @@ def _for_operators_of_rooms(service: Service, guard: Guard, crowds: Crowds | Non
     )
     yield PlacesAdmin(guard, board=board, lines=service.lines, places=service.places)
     yield SuspicionsAdmin(guard, board=board, places=service.places)
+    yield BehindAdmin(guard, board=board, tickets=service.tickets, places=service.places)
     yield SellersAdmin(guard, rooms=service.rooms)
     yield FilesAdmin(
         guard,

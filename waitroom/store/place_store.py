@@ -55,6 +55,28 @@ class NetworkOnFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceRevoked:
+    """A place that is taken away now, with who did it and why; `action_id` grows with each act."""
+
+    action_id: int
+    line: str
+    number: int
+    at: datetime
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkBehind:
+    """A network that an operator put behind by hand; `network` is its keyed hash in hex."""
+
+    network: str
+    at: datetime
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceNote:
     """The database's note of one place, apart from its number; most places have an empty one.
 
@@ -251,3 +273,32 @@ class PlaceStore:
         values = (room, line, number, who, reason)
         async with connection(self._pool) as borrowed:
             return str(await borrowed.fetchval(SQL["revoke_place"], *values))
+
+    async def give_back(self, room: str, line: str, number: int, *, who: str, reason: str) -> str:
+        """Give a place back that was taken away.
+
+        The verdict is given_back, unknown, not_revoked, line_over, room_ended or archived.
+        """
+        values = (room, line, number, who, reason)
+        async with connection(self._pool) as borrowed:
+            return str(await borrowed.fetchval(SQL["give_place_back"], *values))
+
+    async def revoked(self, room_id: int, *, before: int | None, most: int) -> list[PlaceRevoked]:
+        """Return the places that are taken away now, the latest first, from before an act on."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["places_revoked"], room_id, before, most)
+        return [PlaceRevoked(**dict(row)) for row in rows]
+
+    async def put_behind(
+        self, room: str, network: bytes, *, is_behind: bool, who: str, reason: str
+    ) -> str:
+        """Put a network behind, or lift that: set, unknown, room_ended, archived or too_many."""
+        values = (room, network, is_behind, who, reason)
+        async with connection(self._pool) as borrowed:
+            return str(await borrowed.fetchval(SQL["put_network_behind"], *values))
+
+    async def networks_behind(self, room_id: int) -> list[NetworkBehind]:
+        """Return the networks that operators put behind, the latest first."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(SQL["networks_behind"], room_id)
+        return [NetworkBehind(**dict(row)) for row in rows]

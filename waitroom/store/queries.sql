@@ -56,7 +56,8 @@ WHERE m.status = 'ended' AND NOT is_sealed(m.room_id);
 SELECT m.*, doors_open(m) AS doors_open, h.seq AS log_seq, l.line_id, l.line, l.lane,
        d.count AS drawn_count, d.key AS draw_key,
        -- Lines from before a reset: their tickets are told so.
-       ARRAY(SELECT x.line_id FROM line x WHERE x.room_id = m.room_id AND NOT x.joinable) AS former_lines
+       ARRAY(SELECT x.line_id FROM line x WHERE x.room_id = m.room_id AND NOT x.joinable) AS former_lines,
+       ARRAY(SELECT n.network FROM room_network n WHERE n.room_id = m.room_id AND n.behind) AS networks_behind
 FROM room m JOIN log_head h ON h.room_id = m.room_id
 JOIN line l ON l.room_id = m.room_id AND l.joinable LEFT JOIN draw d ON d.line_id = l.line_id
 WHERE m.room = $1 OR ($1::text IS NULL AND m.room <> ALL ($2::text[]) AND NOT is_sealed(m.room_id))
@@ -330,6 +331,24 @@ WHERE m.room = $1 ORDER BY f.profile;
 
 -- name: revoke_place
 SELECT revoke_place($1, $2, $3, $4, $5);
+
+-- name: give_place_back
+SELECT give_place_back($1, $2, $3, $4, $5);
+
+-- name: places_revoked
+SELECT * FROM places_revoked($1, $2, $3);
+
+-- name: put_network_behind
+SELECT put_network_behind($1, $2, $3, $4, $5);
+
+-- name: networks_behind
+-- The networks that operators put behind, the latest first, each with who did it and why.
+SELECT encode(n.network, 'hex') AS network, o.at, o.who, o.reason
+FROM room_network n JOIN LATERAL (
+    SELECT x.at, x.who, x.reason, x.action_id FROM operator_action x
+    WHERE x.room_id = n.room_id AND x.action = 'put behind' AND x.detail ->> 'network' = encode(n.network, 'hex')
+    ORDER BY x.action_id DESC LIMIT 1) o ON true
+WHERE n.room_id = $1 AND n.behind ORDER BY o.action_id DESC;
 
 -- name: suspicions
 SELECT * FROM suspicions($1, $2);

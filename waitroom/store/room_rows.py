@@ -27,13 +27,15 @@ class RoomOnFile:
     """A room with the lines that can be joined, the main one first.
 
     `former_lines` are the ids of the lines from before a reset: their tickets are over. `log_seq`
-    is the last entry of the room's log.
+    is the last entry of the room's log. `networks_behind` are the marks of the networks that
+    operators put behind.
     """
 
     log_seq: int
     rules: RoomRules
     lines: tuple[LineRules, ...]
     former_lines: frozenset[int]
+    networks_behind: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,4 +82,5 @@ def _room_on_file(rows: Sequence[asyncpg.Record]) -> RoomOnFile:
         rules=room_rules(rows[0]),
         lines=tuple(_line_rules(row) for row in rows),
         former_lines=frozenset(rows[0]["former_lines"]),
+        networks_behind=frozenset(rows[0]["networks_behind"]),
     )

@@ -1,6 +1,9 @@
 import { $, admin, fillRows, inRoom, tell, told } from "./api.js";
 import { count, plural } from "../format.js";
 import { momentOf } from "../moment.js";
+import { button } from "./line-parts.js";
+import { askBehind, wireBehind } from "./suspicions-behind.js";
+import { listTaken, wireTaken } from "./suspicions-taken.js";
 
 const MAY_CHANGE = $("admin").dataset.role !== "viewer";
 const NONE = "No network stands out.";
@@ -20,11 +23,10 @@ let chosen = null;
 
 /** @param {any} one */
 function act(one) {
-  if (!one.inside) return "–";
-  const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Take away…" });
-  button.setAttribute("aria-label", `Take the places of network ${one.network} away`);
-  button.addEventListener("click", () => ask(one));
-  return button;
+  const { network } = one, acts = document.createElement("span");
+  if (one.inside) acts.append(button("Take away…", `take ${network}`, () => ask(one), `Take the places of network ${network} away`), " ");
+  acts.append(button("Put behind…", `behind ${network}`, () => askBehind({ network }, true), `Put network ${network} behind`));
+  return acts;
 }
 
 /** @param {any} one */
@@ -43,7 +45,7 @@ async function look() {
 function ask(one) {
   chosen = { ...one, confirm: Math.min(one.inside, MOST) };
   $("many-title").textContent = `Take ${plural(chosen.confirm, "place")} away?`;
-  $("many-does").textContent = `These are ${chosen.confirm < one.inside ? `the first of the ${count(one.inside)}` : "all"} open sessions of network ${one.network}. They end at once, and their items go back on the shelf. A payment that is under way is left to end. Each holder is told that the organiser took the place away, and can write to you with the reference. This cannot be undone.`;
+  $("many-does").textContent = `These are ${chosen.confirm < one.inside ? `the first of the ${count(one.inside)}` : "all"} open sessions of network ${one.network}. They end at once, and their items go back on the shelf. A payment that is under way is left to end. Each holder is told that the organiser took the place away, and can write to you with the reference. Below you can give the places back, but no session and no item.`;
   $("many-reason").value = "";
   $("many-yes").disabled = true;
   $("many-dialog").returnValue = "";
@@ -57,6 +59,7 @@ async function revoke() {
   if (!done) return;
   const kept = done.kept ? ` ${plural(done.kept, "place")} stayed: over, or with a payment under way.` : "";
   await look();
+  listTaken();
   told("networks", { done: `${plural(done.revoked, "place")} taken away.${kept}` });
   // The button is gone, and the focus with it.
   $("networks-title").focus();
@@ -67,4 +70,6 @@ if (MAY_CHANGE) {
   $("many-reason").addEventListener("input", () => { $("many-yes").disabled = !$("many-reason").value.trim(); });
   $("many-dialog").addEventListener("close", revoke);
 }
+wireTaken(MAY_CHANGE);
+wireBehind(MAY_CHANGE);
 look();

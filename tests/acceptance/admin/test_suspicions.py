@@ -88,6 +88,40 @@ async def test_a_list_of_places_is_taken_away_and_what_is_over_stays(
     assert await done.json() == {"revoked": 2, "kept": 1}
 
 
+async def test_places_that_were_taken_away_by_mistake_are_listed_and_given_back(
+    service: Service, client: Any
+) -> None:
+    await farm_and_office(service)
+    headers = await sign_in(service, client, "operator")
+    path = "/admin/rooms/drop/revocations"
+    body = {"network": FARM.hex(), "confirm": 6, "reason": "a bot farm"}
+    await client.post(path, json=body, headers=headers)
+
+    first = await (await client.get(f"{path}?limit=4", headers=headers)).json()
+    rest = await (await client.get(f"{path}?before={first['next']}", headers=headers)).json()
+    told = [*first["places"], *rest["places"]]
+    named = [{"line": one["line"], "number": one["number"]} for one in told]
+    undo: dict[str, Any] = {"places": named[:5], "confirm": 6, "reason": "It was a school."}
+    other = await client.post(f"{path}/undo", json=undo, headers=headers)
+    undo["confirm"] = 5
+    done = await client.post(f"{path}/undo", json=undo, headers=headers)
+    again = await client.post(f"{path}/undo", json=undo, headers=headers)
+    bare = await client.post(f"{path}/undo", json=undo | {"reason": " "}, headers=headers)
+    left = await (await client.get(path, headers=headers)).json()
+
+    assert (len(first["places"]), rest["next"]) == (4, None)
+    assert {(one["who"], one["reason"]) for one in told} == {("operator", "a bot farm")}
+    assert (other.status, bare.status) == (409, 422)
+    assert await done.json() == {"given_back": 5, "kept": 0}
+    assert await again.json() == {"given_back": 0, "kept": 5}
+    assert [one["number"] for one in left["places"]] == [named[5]["number"]]
+    waiting = await execute(service, "SELECT FROM admission WHERE came_back_at IS NOT NULL")
+    assert len(waiting) == 5
+    # What was held has gone back on the shelf, and stays there.
+    assert await execute(service, "SELECT FROM hold WHERE state = 'held'") != []
+    assert await service.ledger.breaches() == []
+
+
 async def test_the_screen_says_how_many_places_go_before_it_takes_them(
     service: Service, site: Site, pages: Callable[..., Awaitable[Page]]
 ) -> None:
@@ -109,4 +143,27 @@ async def test_the_screen_says_how_many_places_go_before_it_takes_them(
     await page.click("#many-yes")
 
     await expect(page.locator("#networks-told")).to_contain_text("6 places taken away.")
-    await expect(rows.get_by_role("button")).to_have_count(0)
+    await expect(rows.get_by_role("button", name="Take the places")).to_have_count(0)
+    taken = page.locator("#taken-rows")
+    await expect(taken).to_contain_text("drops everything")
+    await check_page(page)
+    await taken.get_by_role("button", name="Give 6 places back").click()
+    await expect(page.locator("#back-does")).to_contain_text("session does not come back")
+    await expect(page.locator("#back-yes")).to_be_disabled()
+    await page.fill("#back-reason", "It was a school.")
+    await page.click("#back-yes")
+    await expect(page.locator("#taken-told")).to_contain_text("6 places given back.")
+    await expect(taken).to_contain_text("No place is taken away.")
+
+    await page.fill("#behind-address", "203.0.113.7")
+    await page.click("#behind-put")
+    await expect(page.locator("#behind-yes")).to_be_disabled()
+    await page.fill("#behind-reason", "Six hundred joins a minute.")
+    await page.click("#behind-yes")
+    behind = page.locator("#behind-rows")
+    await expect(behind).to_contain_text("Six hundred joins a minute.")
+    await check_page(page)
+    await behind.get_by_role("button", name="Lift").click()
+    await page.fill("#behind-reason", "They left.")
+    await page.click("#behind-yes")
+    await expect(behind).to_contain_text("No network is put behind by hand.")

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from aiohttp.test_utils import TestClient
+from signing_in import sign_in
 from support import execute, open_room, size, tick
 
 from waitroom.log.audit import audit
@@ -83,6 +84,47 @@ async def test_an_honest_crowd_behind_four_addresses_is_neither_refused_nor_behi
     assert Counter(status for one in crowd for status in one.statuses if status >= 400) == {}
     assert len({one.place["number"] for one in crowd}) == HONEST
     assert [one.place for one in crowd if one.place.get("behind")] == []
+
+
+async def test_a_network_that_an_operator_put_behind_is_called_last_from_then_on(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, seats_max=0, proof_of_work="never", policy="rate")
+    await tick(service)
+    headers = await sign_in(service, client, "operator")
+    path = "/admin/rooms/drop/networks-behind"
+    early = await Visitor(client, STRANGER).join()
+
+    odd = [
+        await client.post(path, json={"reason": "x", **named}, headers=headers)
+        for named in ({}, {"address": "127.0.0.1"}, {"address": "shop.example"}, {"network": "x"})
+    ]
+    put = await client.post(
+        path, json={"address": STRANGER, "reason": "A bot farm."}, headers=headers
+    )
+    put_body = await put.json()
+    late = await Visitor(client, STRANGER).join()
+    other = await Visitor(client, "198.51.100.9").join()
+    listed = await (await client.get(path, headers=headers)).json()
+    lift = await client.delete(
+        f"{path}/{put_body['network']}", json={"reason": "A school."}, headers=headers
+    )
+    last = await Visitor(client, STRANGER).join()
+
+    assert [answer.status for answer in odd] == [400, 400, 400, 422]
+    assert (put.status, lift.status) == (200, 200)
+    assert [bool(one.place.get("behind")) for one in (early, late, other, last)] == [
+        False, True, False, False,
+    ]  # fmt: skip
+    ((told),) = listed["networks"]
+    assert (told["network"], told["reason"]) == (put_body["network"], "A bot farm.")
+    # The address is known nowhere, and the log tells the number of such networks.
+    entries = await execute(
+        service, "SELECT body FROM log_entry WHERE body LIKE '%networks_behind%'"
+    )
+    assert ["[0,1]" in row["body"].replace(" ", "") for row in entries] == [True, False]
+    assert STRANGER not in str([row["body"] for row in entries]) + str(listed)
+    assert Verdict.FAILS not in (await findings_of(service)).values()
 
 
 async def test_thousands_of_joins_from_one_address_change_no_ones_wait(

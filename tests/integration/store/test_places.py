@@ -10,6 +10,8 @@ import pytest
 from msgspec.structs import replace
 from support import execute, open_room, shift_clock, tick
 
+from checkout.session import Session
+from inventory.refusals import SessionOver
 from waitroom.line.policy import Call, CallResult, Decision
 from waitroom.line.ticket import Ticket
 from waitroom.run.app import Service
@@ -631,6 +633,138 @@ async def test_what_cannot_be_revoked_is_said(service: Service, places: PlaceSto
 
     assert verdicts == ["over", "unknown", "unknown", "unknown"]
     assert await log_of(service, "revoked") == []
+
+
+# Giving back what was taken away by mistake.
+
+
+async def give_back(places: PlaceStore, number: int) -> str:
+    return await places.give_back("drop", "main-1", number, who="night", reason="A mistake.")
+
+
+async def test_a_waiting_number_that_is_given_back_is_called_at_its_turn_as_if_nothing_happened(
+    service: Service, places: PlaceStore
+) -> None:
+    tickets = await waiting(service, 4, seats_max=9)
+    await revoke(places, 2)
+
+    assert [await give_back(places, 2) for _ in range(2)] == ["given_back", "not_revoked"]
+    called = await call(service, 3)
+
+    assert (called.called, called.called_again) == (3, 0)
+    assert [await claimed(service, ticket) for ticket in tickets[:3]] == ["claimed"] * 3
+    (entry,) = await log_of(service, "given_back")
+    assert entry["number"] == 2
+    assert "mistake" not in str(entry)
+    assert len(bytes.fromhex(entry["reason_hash"])) == 32
+    (action,) = await execute(
+        service, "SELECT who, reason FROM operator_action WHERE action = 'give back'"
+    )
+    assert tuple(action) == ("night", "A mistake.")
+    assert await service.ledger.breaches() == []
+
+
+async def test_a_number_whose_turn_passed_meanwhile_is_called_before_anyone_new(
+    service: Service, places: PlaceStore
+) -> None:
+    tickets = await waiting(service, 5, seats_max=9)
+    await revoke(places, 2)
+    await call(service, 3)
+
+    assert await give_back(places, 2) == "given_back"
+    assert await claimed(service, tickets[1]) == "missed"
+    called = await call_again(service)
+
+    assert (called.called, called.called_again) == (0, 1)
+    assert await claimed(service, tickets[1]) == "claimed"
+    assert (await log_of(service, "called"))[-1]["again"] == [2]
+    assert await service.ledger.breaches() == []
+
+
+async def test_a_session_that_was_taken_away_does_not_come_back_but_its_shopper_is_called_again(
+    service: Service, places: PlaceStore
+) -> None:
+    tickets = await waiting(service, 2, seats_max=9)
+    await call(service, 2)
+    session = (await service.lines.claim(tickets[:1]))[0].session_id
+    await revoke(places, 1)
+
+    assert await give_back(places, 1) == "given_back"
+    with pytest.raises(SessionOver):
+        await service.checkout.live_session(Session(session_id=session, room="drop"))
+    # Another ticket for the number gets nothing.
+    assert await claimed(service, replace(tickets[0], ticket_id=OTHER_ID)) == "other_ticket"
+    await call_again(service)
+
+    assert await claimed(service, tickets[0]) == "claimed"
+    assert (await row_of(service, 1))["times_called"] == 2
+    assert await service.ledger.breaches() == []
+
+
+async def test_who_stood_aside_stands_aside_again_and_more_time_stays(
+    service: Service, places: PlaceStore
+) -> None:
+    tickets = await waiting(service, 4, seats_max=9)
+    await service.rooms.set_profile(
+        "drop", "slow", name="More time", time_factor=2.0, places_max=None, who="test"
+    )
+    await places.step_aside(tickets[0])
+    await places.give_profile(tickets[1], "slow")
+    for number in (1, 2):
+        await revoke(places, number)
+    assert await give_back(places, 1) == "given_back"
+    await call(service, 2)
+    assert await give_back(places, 2) == "given_back"
+
+    states = [(await row_of(service, number))["state"] for number in (1, 2)]
+    assert states == ["aside", "missed"]
+    assert (await row_of(service, 2))["time_factor"] == 2.0
+    assert await places.step_back(tickets[0]) == "missed"
+    assert (await call_again(service)).called_again == 2
+    assert [await claimed(service, ticket) for ticket in tickets[:2]] == ["claimed"] * 2
+
+
+async def test_nothing_is_given_back_that_was_not_taken_away_or_is_over(
+    service: Service, places: PlaceStore
+) -> None:
+    await waiting(service, 3)
+    await revoke(places, 1)
+
+    verdicts = [
+        await give_back(places, 2),
+        await give_back(places, 99),
+        await places.give_back("drop", "other-1", 1, who="test", reason="x"),
+        await places.give_back("gone", "main-1", 1, who="test", reason="x"),
+    ]
+    await service.rooms.set_status("drop", "ended", who="test")
+    verdicts.append(await give_back(places, 1))
+
+    assert verdicts == ["not_revoked", "not_revoked", "unknown", "unknown", "room_ended"]
+    assert await log_of(service, "given_back") == []
+
+
+async def test_of_revoking_and_giving_back_at_once_the_books_and_the_log_agree(
+    service: Service, places: PlaceStore
+) -> None:
+    tickets = await waiting(service, 30, seats_max=60, skus={"mug": 60})
+    await call(service, 15)
+    for number in range(1, 31):
+        await revoke(places, number)
+
+    await asyncio.gather(
+        *(give_back(places, number) for number in range(1, 31)),
+        *(give_back(places, number) for number in range(1, 31)),
+        *(revoke(places, number) for number in range(10, 20)),
+        *(service.lines.leave(ticket) for ticket in tickets[:5]),
+    )
+    for number in range(1, 31):
+        await give_back(places, number)
+
+    assert await execute(service, "SELECT FROM admission WHERE end_reason = 'revoked'") == []
+    assert await execute(service, "SELECT FROM place WHERE revoked") == []
+    taken, back = await log_of(service, "revoked"), await log_of(service, "given_back")
+    assert len(taken) == len(back) >= 30
+    assert await service.ledger.breaches() == []
 
 
 async def test_all_of_it_at_once_deadlocks_nobody_and_leaves_the_books_right(

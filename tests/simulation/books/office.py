@@ -144,6 +144,7 @@ def list_rooms(books: Books, name: str | None, same: list[str]) -> list[Row]:
             "drawn_count": None,
             "draw_key": None,
             "former_lines": [],
+            "networks_behind": [],
         }
         for room in found
         if name == room.rules["room"] or (name is None and room.rules["room"] not in same)

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sale_log import at, called, drawn, joined, told
 
-from waitroom.log.entries import AnyEntry, EntriesClosed, Reset, Revoked, SteppedAside
+from waitroom.log.entries import AnyEntry, EntriesClosed, GivenBack, Reset, Revoked, SteppedAside
 from waitroom.reports.fairness.overtaking import Cause, Overtaken, Overtaking, count_overtaken
 from waitroom.reports.fairness.ranges import Grain
 from waitroom.reports.fairness.stretch import (
@@ -385,6 +385,17 @@ def test_who_steps_aside_and_never_returns_was_not_called_and_not_overtaken() ->
 def test_who_steps_aside_and_is_back_before_their_turn_is_called_in_it() -> None:
     aside = SteppedAside(seq=2, at=at(2), line="main-1", number=1)
     entries = [joined(1, 1, 3), aside, called(3, 1, 3)]
+
+    (stretch,) = told(entries).lines["main-1"]
+
+    assert stretch.called is not None
+    assert overtaken(entries) == {}
+
+
+def test_who_was_taken_away_and_given_back_before_their_turn_is_called_in_it() -> None:
+    taken = Revoked(seq=2, at=at(2), line="main-1", number=1)
+    back = GivenBack(seq=3, at=at(3), line="main-1", number=1)
+    entries = [joined(1, 1, 3), taken, back, called(4, 1, 3)]
 
     (stretch,) = told(entries).lines["main-1"]
 

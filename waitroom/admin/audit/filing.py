@@ -19,6 +19,7 @@ SUBJECTS = {
     ),
     "line": (
         *("lane", "profile", "invite", "revoke invitations", "revoke", "public_value"),
+        *("give back", "put behind", "lift behind"),
         *("admit_seller", "withdraw_seller"),
     ),
     "goods": (

@@ -125,6 +125,14 @@ def _revoke(told: Details) -> str:
     return f"took number {told.text('number')} of the line {told.text('line')} away"
 
 
+def _put_behind(told: Details) -> str:
+    return f"put the further places of network {told.text('network')} behind all others"
+
+
+def _lift_behind(told: Details) -> str:
+    return f"let network {told.text('network')} join like all others again"
+
+
 # The goods.
 
 
@@ -342,6 +350,11 @@ PREDICATES: dict[str, Predicate] = {
     "invite": _invite,
     "revoke invitations": _revoke_invitations,
     "revoke": _revoke,
+    "give back": lambda told: (
+        f"gave number {told.text('number')} of the line {told.text('line')} back"
+    ),
+    "put behind": _put_behind,
+    "lift behind": _lift_behind,
     "public_value": lambda told: f"gave the draw its public value, {quoted(told.get('value'))}",
     "admit_seller": lambda told: f"admitted the seller {told.text('seller')} to the room",
     "withdraw_seller": lambda told: f"withdrew the seller {told.text('seller')} from the room",

@@ -1,4 +1,4 @@
-"""Suspicions of a room: networks that stand out, and taking many places away at once.
+"""Suspicions of a room: networks that stand out, taking many places away, and giving them back.
 
 The screen *Suspicions* shows what was seen, how often and since when. The operator decides: an
 office or a carrier may look like a bot farm. Each place that is taken away is on record like a
@@ -15,13 +15,15 @@ from msgspec import Meta
 
 from inventory.kit.doors.decoding import decoder
 from inventory.kit.doors.described import described
-from inventory.kit.doors.texts import Note, is_visible
-from inventory.kit.http import json_response, read_body
+from inventory.kit.doors.query import Whole
+from inventory.kit.doors.texts import Note, Reason, is_visible
+from inventory.kit.http import json_response, read_body, read_query
 from inventory.kit.problem import BadRequest
 from inventory.refusals import ChangedMeanwhile, RoomArchived
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
 from waitroom.desk.board import Board
+from waitroom.refusals import SaleEnded
 from waitroom.store.place_store import NetworkOnFile, PlaceStore, Signal
 
 # One call takes at most this many places away; the rest of a network's places are for the next.
@@ -74,6 +76,38 @@ class ManyRevoked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     places: Annotated[list[PlaceNamed], Meta(min_length=1, max_length=REVOKED_MAX)] | None = None
 
 
+class RevokedPlaceBody(TypedDict):
+    """A place that is taken away now."""
+
+    line: str
+    number: int
+    at: datetime
+    who: str
+    reason: str
+
+
+class RevokedPlaces(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of places, the latest first; `next` is the `before` of the page after it."""
+
+    places: list[RevokedPlaceBody]
+    next: str | None
+
+
+class ManyGivenBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The body of POST: the places, how many these are, and why they are given back."""
+
+    reason: Reason
+    confirm: Annotated[int, Meta(ge=1, le=REVOKED_MAX)]
+    places: Annotated[list[PlaceNamed], Meta(min_length=1, max_length=REVOKED_MAX)]
+
+
+class GivenBackPlaces(msgspec.Struct, frozen=True, kw_only=True):
+    """How many places were given back; `kept` were not taken away, or of a line that is over."""
+
+    given_back: int
+    kept: int
+
+
 class Revocations(msgspec.Struct, frozen=True, kw_only=True):
     """How many places were taken away, and how many stayed: paid for, over or unknown."""
 
@@ -82,6 +116,11 @@ class Revocations(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _MANY = decoder(ManyRevoked)
+_BACK = decoder(ManyGivenBack)
+_LIMIT = Whole(name="limit", text="Places on a page.", default=100, low=1, high=REVOKED_MAX)
+_BEFORE = Whole(
+    name="before", text="Only places taken away before this act.", default=0, low=1, high=2**63 - 1
+)
 
 
 class SuspicionsAdmin:
@@ -98,6 +137,13 @@ class SuspicionsAdmin:
             web.get(f"{room}/suspicions", as_role("viewer", self.read, scope=("figures", "rooms"))),
             web.post(
                 f"{room}/revocations", as_role("operator", self.revoke, scope="rooms", fresh=True)
+            ),
+            web.get(
+                f"{room}/revocations", as_role("viewer", self.revoked, scope=("figures", "rooms"))
+            ),
+            web.post(
+                f"{room}/revocations/undo",
+                as_role("operator", self.give_back, scope="rooms", fresh=True),
             ),
         ]
 
@@ -138,6 +184,49 @@ class SuspicionsAdmin:
             revoked += verdict == "revoked"
         await self._board.refresh_places()
         return json_response(Revocations(revoked=revoked, kept=len(named) - revoked))
+
+    @described(query=(_LIMIT, _BEFORE), answer=RevokedPlaces)
+    async def revoked(self, request: web.Request, operator: Operator) -> web.Response:
+        """List the places that are taken away now, with who did it and why."""
+        view = await self._board.find(request.match_info["room"])
+        query = read_query(request)
+        limit, before = _LIMIT.of(query), _BEFORE.of(query) or None
+        found = await self._places.revoked(view.rules.room_id, before=before, most=limit)
+        told: list[RevokedPlaceBody] = [
+            {"line": p.line, "number": p.number, "at": p.at, "who": p.who, "reason": p.reason}
+            for p in found
+        ]
+        following = str(found[-1].action_id) if len(found) == limit else None
+        return json_response(RevokedPlaces(places=told, next=following))
+
+    @described(
+        body=ManyGivenBack,
+        answer=GivenBackPlaces,
+        refusals=(ChangedMeanwhile, SaleEnded, RoomArchived),
+    )
+    async def give_back(self, request: web.Request, operator: Operator) -> web.Response:
+        """Give places back that were taken away; each stands again at its number.
+
+        A place whose turn has passed is called again, before anyone new. Sessions that ended, their
+        baskets, and messages that were asked for do not come back.
+        """
+        view = await self._board.find(request.match_info["room"])
+        body = await read_body(request, _BACK)
+        named = list(dict.fromkeys((one.line, one.number) for one in body.places))
+        if body.confirm != len(named):
+            raise ChangedMeanwhile(_now(len(named)), places=len(named))
+        given_back = 0
+        for line, number in named:
+            verdict = await self._places.give_back(
+                view.room, line, number, who=operator.name, reason=body.reason
+            )
+            if verdict == "archived":
+                raise RoomArchived
+            if verdict == "room_ended":
+                raise SaleEnded
+            given_back += verdict == "given_back"
+        await self._board.refresh_places()
+        return json_response(GivenBackPlaces(given_back=given_back, kept=len(named) - given_back))
 
 
 def _told(network: NetworkOnFile) -> NetworkSuspected:

@@ -2,10 +2,12 @@
 
 A room says how many places one network gets (`places_per_address_max`). Those beyond it are not
 refused, since a carrier may put a whole town behind one address. They stand in a lane that is
-called only while no shopper waits in another, and their shoppers are told so.
+called only while no shopper waits in another, and their shoppers are told so. An operator may put a
+network there by hand; then its further places stand there from that entry of the log on.
 """
 
 import asyncio
+from collections.abc import Callable
 
 from inventory.kit.problem import Busy
 from waitroom.desk.board import Board, RoomView
@@ -15,11 +17,15 @@ from waitroom.line.snapshot import BEHIND
 from waitroom.refusals import NotOpen
 from waitroom.store.line_store import LineStore
 
+# The mark of a network in a room, None for one that has none.
+Mark = Callable[[RoomView, str], bytes | None]
+
 
 class Behind:
-    """Chooses between the main lane and the lane behind."""
+    """Chooses between the main lane and the lane behind. `mark` names networks as operators do."""
 
-    def __init__(self, board: Board, store: LineStore, networks: Networks) -> None:
+    def __init__(self, board: Board, store: LineStore, networks: Networks, *, mark: Mark) -> None:
+        self._mark = mark
         self._board = board
         self._store = store
         self._networks = networks
@@ -40,7 +46,10 @@ class Behind:
         if behind is not None and behind.desk.gave_lately(key):
             return behind.desk
         most = view.rules.places_per_address_max
-        if not self._networks.has_most(view.room, network, most) or await main.has_place_of(key):
+        # Nearly every room has none, and pays for no mark.
+        is_put = bool(view.networks_behind) and self._mark(view, network) in view.networks_behind
+        is_behind = is_put or self._networks.has_most(view.room, network, most)
+        if not is_behind or await main.has_place_of(key):
             return main
         return behind.desk if behind is not None else await self._added(view)
 

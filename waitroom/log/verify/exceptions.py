@@ -10,6 +10,7 @@ from waitroom.log.entries import (
     AnyEntry,
     Entered,
     ExtraTime,
+    GivenBack,
     InvitationsRevoked,
     Invited,
     Joined,
@@ -41,6 +42,11 @@ COUNTED: dict[type[Known], _Words] = {
     Revoked: _Words(
         "place was taken away by the operator",
         "places were taken away by the operator",
+        "The log cannot show whether that was right.",
+    ),
+    GivenBack: _Words(
+        "place was given back by the operator",
+        "places were given back by the operator",
         "The log cannot show whether that was right.",
     ),
     Moved: _Words("ticket was moved to another device", "tickets were moved to another device"),

@@ -7,6 +7,7 @@ from waitroom.log.entries import (
     Drawn,
     Entered,
     ExtraTime,
+    GivenBack,
     Joined,
     Moved,
     OfLine,
@@ -24,6 +25,7 @@ CALLS_NAMED_MAX = 10
 # The events of a place, by the kind of log entry.
 HAPPENED: dict[type[OfNumber], str] = {
     Revoked: "was taken away by the operator",
+    GivenBack: "was given back by the operator",
     Moved: "was moved to another device",
     SteppedAside: "stepped aside to let others pass",
     ExtraTime: "was given more time",

@@ -20,6 +20,7 @@ from waitroom.log.entries import (
     AnyEntry,
     Called,
     Drawn,
+    GivenBack,
     Joined,
     Revoked,
     RulesChanged,
@@ -192,8 +193,8 @@ class _Reader:
                 self._rules(at, entry)
             case StockMoved():
                 self._stock(at, entry)
-            case Revoked() | SteppedAside():
-                self._lose(at, entry.line, entry.number)
+            case Revoked() | SteppedAside() | GivenBack():
+                self._of_place(at, entry)
             case SoldOut():
                 self.recording.sold_out_s = at
             case _:
@@ -226,6 +227,12 @@ class _Reader:
         of_all = self._of_all(line, number)
         if of_all is not None:
             self.recording.gone.setdefault(of_all, at)
+
+    def _of_place(self, at: float, entry: Revoked | SteppedAside | GivenBack) -> None:
+        if not isinstance(entry, GivenBack):
+            self._lose(at, entry.line, entry.number)
+        elif (of_all := self._of_all(entry.line, entry.number)) is not None:
+            self.recording.gone.pop(of_all, None)
 
     def _joined(self, at: float, entry: Joined) -> None:
         self._give(at, entry.line, entry.first, entry.last)

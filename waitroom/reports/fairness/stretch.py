@@ -21,6 +21,7 @@ from waitroom.log.entries import (
     Called,
     Drawn,
     EntriesClosed,
+    GivenBack,
     Joined,
     Reset,
     Revoked,
@@ -166,6 +167,8 @@ class StoryTeller:
                 self._end_passed(entry.line, entry.number, until=entry.seq)
                 line.gone.setdefault(entry.number, entry.seq)
                 line.apart.append(entry.seq)
+            case GivenBack():
+                self._given_back(entry)
             case SteppedAside():
                 line = self._lines[entry.line]
                 line.aside.setdefault(entry.number, entry.seq)
@@ -223,6 +226,12 @@ class StoryTeller:
                 # This entry ended the wait, so the wait cannot have begun after it.
                 since = min(self._moments.seq_after(back_since[number]), entry.seq)
                 self._waited_again(entry.line, number, since=since, until=entry.seq)
+
+    def _given_back(self, entry: GivenBack) -> None:
+        """Let a number wait on as before, unless the line has passed it meanwhile."""
+        line = self._lines[entry.line]
+        if entry.number > max((called.last for called in line.calls), default=0):
+            line.gone.pop(entry.number, None)
 
     def _end_passed(self, name: str, number: int, *, until: int | None) -> bool:
         """End the wait of a number that was passed by; return whether it was."""

@@ -49,6 +49,10 @@ PARTS: dict[str, tuple[str, Json]] = {
     "key": ("The key's id.", {"type": "integer", "minimum": 1}),
     "passkey": ("The id of the passkey.", {"type": "integer", "minimum": 1}),
     "customer": ("The name of the site in KnownUser V3.", _CODE),
+    "network": (
+        "The keyed hash of a network.",
+        {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+    ),
     "path": ("The path of the request that the proxy asks about.", _CODE),
 }
 # A request that carries a session may be about one of several rooms.

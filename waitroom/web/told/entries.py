@@ -20,6 +20,7 @@ from waitroom.log.entries import (
     EntriesClosed,
     ExtraTime,
     Forecast,
+    GivenBack,
     InvitationsRevoked,
     Invited,
     Joined,
@@ -169,7 +170,7 @@ def _sentences(entry: Known, language: Language) -> Iterator[str]:  # noqa: C901
             yield from _stock(entry, language)
         case Forecast():
             yield forecast(entry, language)
-        case Moved() | SteppedAside() | ExtraTime() | Revoked():
+        case Moved() | SteppedAside() | ExtraTime() | Revoked() | GivenBack():
             yield _of_one_place(entry, language)
         case Invited():
             yield say_n(entry.count, "{n} invitation was issued.", "{n} invitations were issued.")
@@ -265,7 +266,9 @@ def _stock(entry: StockMoved, language: Language) -> Iterator[str]:
         yield language.say("That is below the units already promised, held or sold.")
 
 
-def _of_one_place(entry: Moved | SteppedAside | ExtraTime | Revoked, language: Language) -> str:
+def _of_one_place(
+    entry: Moved | SteppedAside | ExtraTime | Revoked | GivenBack, language: Language
+) -> str:
     place = _place(entry, language)
     match entry:
         case Moved():
@@ -278,6 +281,9 @@ def _of_one_place(entry: Moved | SteppedAside | ExtraTime | Revoked, language: L
             )
         case Revoked():
             return language.say("{place}: revoked by an operator.", place=place)
+        case GivenBack():
+            # Not in the catalogues yet.
+            return f"{place}: given back by an operator."
 
 
 def _place(entry: OfNumber, language: Language) -> str:

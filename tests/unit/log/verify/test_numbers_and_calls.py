@@ -81,7 +81,7 @@ def test_every_exception_is_counted_and_named() -> None:
     log.set_status("open")
     log.join(9, called=4)
     log.add("rules", changed={"seats_max": [6, 9]})
-    for kind in ("revoked", "moved", "stepped_aside"):
+    for kind in ("revoked", "given_back", "moved", "stepped_aside"):
         log.add(kind, line="main-1", number=2)
     log.add("revoked", line="main-1", number=3, reason_hash=OTHER_HASH)
     log.add("extra_time", line="main-1", number=2, profile="extra-time")
@@ -99,6 +99,7 @@ def test_every_exception_is_counted_and_named() -> None:
         for name in (
             "rules",
             "revoked",
+            "given_back",
             "moved",
             "stepped_aside",
             "extra_time",
@@ -109,7 +110,7 @@ def test_every_exception_is_counted_and_named() -> None:
         )
     }
     assert listed["exceptions.revoked"].startswith("2 places were taken away")
-    assert "log entries 7, 10" in listed["exceptions.revoked"]
+    assert "log entries 7, 11" in listed["exceptions.revoked"]
     assert "(log entry 6)" in listed["exceptions.rules"]
     assert listed["exceptions.invitations_revoked"].startswith("1 batch of unused invitations was")
     assert listed["exceptions.stock"].startswith("1 change of the stock")
