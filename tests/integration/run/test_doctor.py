@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import resource
 import socket
 import time
 from pathlib import Path
@@ -20,10 +22,14 @@ from waitroom.outgoing.mail.relay import parse_relay
 from waitroom.run.app import Service
 from waitroom.run.doctor import examination
 from waitroom.run.doctor.finding import Level
+from waitroom.run.doctor.machine import judge_machine
+from waitroom.run.doctor.machine_facts import machine_facts
 from waitroom.run.doctor.outside import check_relay
 from waitroom.run.processes import claim_port
 
 Client = TestClient[Any, Any]
+# A client that asks for TLS first does so by a message of this length.
+SSL_REQUEST_BYTES = 8
 # Looked at by the exit code alone: other programs and the machine's size are not the test's.
 OF_THE_MACHINE = ("machine.", "limits.")
 
@@ -125,6 +131,84 @@ async def test_what_keeps_the_program_from_starting_is_a_finding(
     assert result.exit_code == 2
     assert findings_in(result)[check][0][0] == "fail"
     assert words in findings_in(result)[check][0][1]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('wrokers = "2"', "workers"),
+        ("port = 8080\nadmin_port = 8080", "admin_port has to differ from port"),
+        (f'signing_keys = ["{KEY}"]', "signing_keys"),
+        ('workers = "many"', "workers"),
+    ],
+)
+async def test_settings_that_are_unknown_or_contradict_each_other_are_named(
+    tmp_path: Path, line: str, words: str
+) -> None:
+    file = tmp_path / "waitroom.toml"
+    file.write_text(line, encoding="utf-8")
+
+    result = await asyncio.to_thread(
+        CliRunner().invoke,
+        main,
+        ["doctor", "--json", "--config", str(file), "--data-dir", str(tmp_path)],
+    )
+
+    level, said = findings_in(result)["settings.readable"][0]
+    assert (result.exit_code, level) == (2, "fail")
+    assert words in said
+    assert KEY not in result.stdout
+
+
+async def test_a_postgresql_without_a_free_connection_is_told_from_one_that_is_away(
+    tmp_path: Path,
+) -> None:
+    """It takes the connection, and refuses it with 53300 and the words of PostgreSQL."""
+    fields = b"SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0"
+    refusal = b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        length = int.from_bytes(await reader.readexactly(4), "big")
+        if length == SSL_REQUEST_BYTES:
+            await reader.readexactly(4)
+            writer.write(b"N")
+            length = int.from_bytes(await reader.readexactly(4), "big")
+        await reader.readexactly(length - 4)
+        writer.write(refusal)
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as full:
+        at = full.sockets[0].getsockname()[1]
+        result = await doctor(
+            *("--postgres-url", f"postgresql://me@127.0.0.1:{at}/x"),
+            *("--valkey-url", "redis://127.0.0.1:1", "--data-dir", str(tmp_path)),
+        )
+
+    level, said = findings_in(result)["postgres.reached"][0]
+    assert (result.exit_code, level) == (2, "fail")
+    assert "connection" in said
+    assert "no PostgreSQL listens" not in said
+
+
+def test_the_limits_of_a_real_process_and_a_disk_that_is_nearly_full_are_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    few = 300
+    real = os.statvfs(tmp_path)
+    full = os.statvfs_result((*real[:3], 1000, 1000, *real[5:]))
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (few, few))
+
+    facts = machine_facts([tmp_path / "not" / "made"])
+    found = {
+        one.check: (one.level, one.says)
+        for one in judge_machine(facts, workers=1, has_engines=False)
+    }
+
+    assert found["limits.descriptors"][0] is Level.FAIL
+    assert str(few) in found["limits.descriptors"][1]
+    assert found["machine.disk"][0] is Level.FAIL
+    assert str(tmp_path) in found["machine.disk"][1]
 
 
 async def test_a_hung_look_at_the_system_keeps_nobody(
