@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
+import tomli_w
 from programs import Site, open_site
 from support import secrets, settings
 
@@ -45,3 +46,10 @@ async def running(own: str, shards: dict[str, Shard]) -> AsyncIterator[Site]:
     port = int(made.public_url.rpartition(":")[2])
     async with open_site(made, secrets(), port=port) as site:
         yield site
+
+
+def as_toml(shards: dict[str, Shard]) -> str:
+    """Return the settings file of the shards."""
+    tables = msgspec.to_builtins(shards)
+    top = tables.pop("main")
+    return tomli_w.dumps({**{k: v for k, v in top.items() if v and k != "rooms"}, "shards": tables})
