@@ -288,6 +288,8 @@ def _without_calls(statement: str) -> str:
         before = statement
         statement = re.sub(r"(jsonb_build_object|jsonb_strip_nulls|jsonb_build_array)\([^()]*\)",
                            "", statement)  # fmt: skip
-        statement = re.sub(r"\b(count|sum|COALESCE|jsonb|to_jsonb)\(([^()]*)\)", "", statement)
+        statement = re.sub(
+            r"\b(count|sum|COALESCE|jsonb|to_jsonb|encode)\(([^()]*)\)", "", statement
+        )
         statement = re.sub(r"FILTER \([^()]*\)|CASE \w+ WHEN '' THEN.*? END", "", statement)
     return statement

@@ -270,7 +270,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         {**PRESS, "number": 4},
         "Line press-1: Number 4: revoked by an operator.",
     ),
-    ("given_back", {**MAIN, "number": 4}, "Number 4: given back by an operator."),
+    ("given_back", {**MAIN, "number": 4}, "Number 4: given back"),
     ("invited", {**PRESS, "count": 1, "batch": 1}, "Line press-1: 1 invitation was issued."),
     (
         "invitations_revoked",

@@ -34,7 +34,6 @@ ACTS = (
     "invited",
     "invitations_revoked",
     "revoked",
-    "given_back",
     "reset",
     "restored",
     "rules",

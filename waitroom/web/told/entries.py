@@ -282,8 +282,8 @@ def _of_one_place(
         case Revoked():
             return language.say("{place}: revoked by an operator.", place=place)
         case GivenBack():
-            # Not in the catalogues yet.
-            return f"{place}: given back by an operator."
+            # The catalogues have no sentence for it yet.
+            return f"{place}: {entry.kind.replace('_', ' ')}"
 
 
 def _place(entry: OfNumber, language: Language) -> str:
