@@ -5,6 +5,7 @@ a bot farm earlier puts it there, with a reason. Places that it has already stay
 public log says how many networks are put behind, and when that changed.
 """
 
+import re
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, TypedDict, cast
@@ -28,6 +29,7 @@ from waitroom.refusals import SaleEnded
 from waitroom.store.place_store import PlaceStore
 
 HASH_PATTERN = "^[0-9a-f]{16}$"
+_HASH = re.compile("[0-9a-f]{16}")
 ADDRESS_LENGTH_MAX = 60
 
 
@@ -87,7 +89,7 @@ class BehindAdmin:
         return [
             web.get(path, as_role("viewer", self.read, scope=("figures", "rooms"))),
             web.post(path, as_role("operator", self.put, scope="rooms")),
-            web.delete(f"{path}/{{network:[0-9a-f]{{16}}}}", lift),
+            web.delete(f"{path}/{{network}}", lift),
         ]
 
     @described(answer=NetworksBehind)
@@ -121,8 +123,11 @@ class BehindAdmin:
         Places that it got behind stay there. A network with very many places is behind anyway.
         """
         view = await self._board.find(request.match_info["room"])
+        named = request.match_info["network"]
+        if _HASH.fullmatch(named) is None:
+            raise NotFound("There is no such network.")
         body = await read_body(request, _LIFTED)
-        mark = bytes.fromhex(request.match_info["network"])
+        mark = bytes.fromhex(named)
         return await self._set(view, mark, operator, is_behind=False, reason=body.reason)
 
     async def _set(
