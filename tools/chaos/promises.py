@@ -203,10 +203,17 @@ def _books(story: Story, books: Books) -> Iterator[str]:
         yield books.log_says.strip()[-300:]
 
 
+@promise("no request fails while versions change")
+def _silent(story: Story, books: Books) -> Iterator[str]:
+    for told in story.answers if story.silent else ():
+        if told.status == 0 or told.status >= 500:
+            yield f"shopper {told.shopper} got {told.status or 'no answer'} to {told.kind}"
+
+
 @promise("the line goes on after the fault")
 def _goes_on(story: Story, books: Books) -> Iterator[str]:
     for kind, seconds in goes_on(story).items():
-        if seconds is None or seconds > GOES_ON_S:
+        if seconds is None or seconds > story.within_s:
             said = "not at all" if seconds is None else f"after {seconds:.1f} s"
             yield f"{kind}: {said}"
 

@@ -53,14 +53,18 @@ def said_of(result: Result) -> str:
     )
 
 
-def table(results: Sequence[Result]) -> str:
-    """Return a table in Markdown: one row for each kind of fault."""
+def table(results: Sequence[Result], before: str = "") -> str:
+    """Return a table in Markdown: one row for each kind of fault.
+
+    A kind without results keeps its row of the table `before`.
+    """
     rows = [HEADINGS, re.sub(r"[^|]+", "---", HEADINGS)]
     for name, kind in FAULTS.items():
         runs = [result for result in results if result.fault == name and not result.failed]
-        if not runs:
-            continue
         label = f"{name} ({kind.note})" if kind.note else name
+        if not runs:
+            rows += [row for row in before.splitlines() if row.startswith(f"| {label} | ")]
+            continue
         broken: Counter[str] = Counter()
         for result in runs:
             broken.update({promise for promise, _ in result.broken})
@@ -76,8 +80,9 @@ def write(page: Path, results: Sequence[Result]) -> None:
     """Put the table into the page, between its two marks."""
     text = page.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN, 1)
-    _, after = rest.split(END, 1)
-    page.write_text(f"{before}{BEGIN}\n{table(results)}{END}{after}", encoding="utf-8")
+    earlier, after = rest.split(END, 1)
+    made = table(results, earlier)
+    page.write_text(f"{before}{BEGIN}\n{made}{END}{after}", encoding="utf-8")
 
 
 def _counted(result: Result) -> list[str]:

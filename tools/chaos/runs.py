@@ -110,6 +110,7 @@ def run(name: str, seed: int, records: Path) -> Result:
 async def play(fault: Fault, story: Story, folder: Path, pace: Pace = USUAL) -> Result:
     """Play one run in a folder, and judge it; the story has what was told."""
     dice = Random(f"{fault.name}:{story.seed}")
+    story.within_s, story.silent = fault.within_s, fault.silent
     async with stage(folder, fault.needs, durable=pace.durable) as running:
         await _open(running, story)
         clock = Clock()

@@ -12,7 +12,9 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from replicated import Replicated, replicated
 from support import eventually, settings
+from valkeys import Watched, watched, wheel_server
 
 from chaos.disks import move_wal, small_disks
 from chaos.engines import Database, Memory
@@ -56,12 +58,15 @@ ALONE = (alone(WEB), alone(WEB), alone(LEADER))
 class Needs:
     """What a fault needs of the stage, and of the crowd.
 
-    `up` lets `waitroom up` start the engines, and leaves no way between it and them. `cards` are
-    what shoppers pay with, and `bad_card` is one that is declined.
+    `up` lets `waitroom up` start the engines, and leaves no way between it and them. `replicated`
+    gives PostgreSQL a synchronous standby, and `sentinels` gives Valkey a replica and three
+    sentinels. `cards` are what shoppers pay with, and `bad_card` is one that is declined.
     """
 
     parts: Sequence[Part] = WHOLE
     up: bool = False
+    replicated: bool = False
+    sentinels: bool = False
     by_wire: bool = False
     in_front: bool = False
     stripe: bool = False
@@ -80,6 +85,10 @@ class Stage:
     folder: Path
     programs: list[Program]
     engines: tuple[Database, Memory] | None = None
+    pair: Replicated | None = None
+    valkeys: Watched | None = None
+    # What lies at the end of every wire, "" for what `waitroom up` embeds.
+    valkey_url: str = ""
     wires: tuple[Wire, Wire] | None = None
     front: Wire | None = None
     stripe: Stripe | None = None
@@ -115,22 +124,18 @@ class Stage:
     @property
     def database_url(self) -> str:
         """The address at which the owner of the tables reaches PostgreSQL, past any wire."""
+        if self.pair is not None:
+            return self.pair.url
         if self.engines is not None:
             return self.database.url
-        return str(self._embedded().postgres_owner_url)
+        return str(self.embedded().postgres_owner_url)
 
     @property
     def administrator_url(self) -> str:
         """The address for the one who may do everything there."""
         return self.database_url.replace("//waitroom@", "//postgres@")
 
-    @property
-    def valkey_url(self) -> str:
-        if self.engines is not None:
-            return self.memory.server.url
-        return str(self._embedded().valkey_url)
-
-    def _embedded(self) -> EngineUrls:
+    def embedded(self) -> EngineUrls:
         urls = running_engines(self.folder / "up")
         assert urls is not None, self.program.said()
         return urls
@@ -187,6 +192,8 @@ async def stage(
             built.programs.append(program)
             stack.push_async_callback(asyncio.to_thread, program.end)
         await built.ready()
+        if needs.up:
+            built.valkey_url = str(built.embedded().valkey_url)
         yield built
 
 
@@ -196,6 +203,8 @@ async def _with_engines(
     """Start the engines and what lies before them; return the addresses for the program."""
     loose = {} if durable else {"fsync": "off", "full_page_writes": "off"}
     below = stack.enter_context(ExitStack())
+    if needs.replicated:
+        return await _with_standby(built, stack)
     folder = built.folder / "database"
     if needs.small_disks:
         below.enter_context(small_disks(folder))
@@ -210,6 +219,12 @@ async def _with_engines(
         settings(database.server.url, memory.server.url, postgres_owner_url=database.url)
     )
     postgres_url, valkey_url = database.server.url, memory.server.url
+    if needs.sentinels:
+        valkeys = built.folder / "valkeys"
+        valkeys.mkdir()
+        built.valkeys = await stack.enter_async_context(watched(wheel_server(), valkeys))
+        valkey_url = built.valkeys.url
+    built.valkey_url = valkey_url
     if needs.by_wire:
         sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wi-", dir="/tmp")))
         wire, postgres_url = await stack.enter_async_context(wired(postgres_url, sockets))
@@ -219,3 +234,11 @@ async def _with_engines(
         valkey_url = f"unix://{sockets / 'valkey.sock'}"
         built.wires = wire, to_memory
     return {"WAITROOM_POSTGRES_URL": postgres_url, "WAITROOM_VALKEY_URL": valkey_url}
+
+
+async def _with_standby(built: Stage, stack: AsyncExitStack) -> dict[str, str]:
+    """Start PostgreSQL with its standby, and Valkey alone."""
+    memory = stack.enter_context(Memory(built.folder / "memory"))
+    built.pair, built.valkey_url = await stack.enter_async_context(replicated()), memory.server.url
+    await prepare_database(settings(built.pair.url, built.valkey_url))
+    return {"WAITROOM_POSTGRES_URL": built.pair.url, "WAITROOM_VALKEY_URL": built.valkey_url}

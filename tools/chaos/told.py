@@ -66,6 +66,10 @@ class Story:
     units: int
     fault_began_at: float = 0.0
     fault_ended_at: float = 0.0
+    # The line has to go on so soon after the fault's end.
+    within_s: float = 40.0
+    # Whether no request may fail.
+    silent: bool = False
     ended_at: float = 0.0
     answers: list[Told] = field(default_factory=list)
     deadlines: list[Deadline] = field(default_factory=list)

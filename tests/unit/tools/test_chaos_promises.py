@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from chaos.promises import PROMISES, broken_in, goes_on, slowest
+from chaos.report import table
 from chaos.told import (
     CLAIM,
     HOLD,
@@ -131,6 +132,15 @@ def stopped(story: Story, _books: Books) -> None:
     story.answers = [one for one in story.answers if one.kind != CLAIM or one.at < 12]
 
 
+def too_late(story: Story, _books: Books) -> None:
+    story.within_s = 4.0
+
+
+def not_silent(story: Story, _books: Books) -> None:
+    story.silent = True
+    story.answers.append(told(3, STATE, 9.0, 503))
+
+
 UNITS = "units sold are units received, and those of orders told as paid"
 LOST = "no order is told as paid and lost"
 UNASKED = "nothing is sold or charged that nobody asked for"
@@ -145,6 +155,7 @@ FOUND = "a room that is there is found, and nothing fails inside"
 REFUSALS = "every refusal is one that shoppers can understand"
 ENDS = "every walk comes to its end"
 BOOKS = "the books agree and the log verifies"
+SILENT = "no request fails while versions change"
 GOES_ON = "the line goes on after the fault"
 
 FORGERIES: list[tuple[str, Forge]] = [
@@ -179,7 +190,9 @@ FORGERIES: list[tuple[str, Forge]] = [
     (ENDS, left_alone),
     (BOOKS, booked(breaches=["on hand"])),
     (BOOKS, booked(log_says="the chain is broken")),
+    (SILENT, not_silent),
     (GOES_ON, stopped),
+    (GOES_ON, too_late),
 ]
 
 
@@ -221,6 +234,14 @@ def test_who_was_late_without_need_may_miss_a_call(careless: Callable[[Story], A
     careless(story)
 
     assert broken_in(story, books) == []
+
+
+def test_a_kind_that_was_not_run_again_keeps_its_row() -> None:
+    earlier = "| none | 3 | none | 1.6 / 1.4 / 0.8 | 0.1 / 0.1 / 0.2 | none | 2.3 |"
+
+    made = table([], f"| other | 1 |\n{earlier}\n")
+
+    assert made.splitlines()[2:] == [earlier]
 
 
 def test_who_acts_in_the_last_moment_cannot_be_sure() -> None:

@@ -8,18 +8,23 @@ has the faults of one part; importing this package registers them all.
 from chaos.faults import (
     clocks,
     disks,
+    failover,
     gateway,
     postgres,
     processes,
     several,
     shoppers_way,
     valkey,
+    versions,
     wires,
 )
 from chaos.faults.registry import REGISTERED, Fault
 
 # In the order of the table.
-PARTS = (processes, shoppers_way, postgres, disks, valkey, wires, gateway, clocks, several)
+PARTS = (
+    *(processes, versions, shoppers_way, postgres, failover, disks, valkey),
+    *(wires, gateway, clocks, several),
+)
 FAULTS = {
     name: one
     for part in PARTS

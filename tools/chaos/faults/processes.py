@@ -8,7 +8,8 @@ from random import Random
 
 from support import eventually
 
-from chaos.faults.registry import fault
+from chaos.faults.registry import DEATH_S, fault
+from chaos.faults.shoppers_way import some_linger
 from chaos.stage import APART, LEADER, WEB, WITH_STANDBY, Needs, Stage
 
 PATIENCE_S = 60.0
@@ -19,23 +20,23 @@ async def none(stage: Stage, dice: Random) -> None:
     await asyncio.sleep(dice.uniform(0, 1))
 
 
-@fault("a web process is killed")
+@fault("a web process is killed", within_s=DEATH_S)
 async def web_killed(stage: Stage, dice: Random) -> None:
     os.kill(stage.process(WEB, dice.randrange(2)), signal.SIGKILL)
 
 
-@fault("all web processes are killed")
+@fault("all web processes are killed", within_s=DEATH_S)
 async def all_web_killed(stage: Stage, dice: Random) -> None:
     for pid in stage.processes(WEB):
         os.kill(pid, signal.SIGKILL)
 
 
-@fault("the controller is killed")
+@fault("the controller is killed", within_s=DEATH_S)
 async def controller_killed(stage: Stage, dice: Random) -> None:
     os.kill(stage.process(LEADER), signal.SIGKILL)
 
 
-@fault("the supervisor is killed and started again")
+@fault("the supervisor is killed and started again", within_s=DEATH_S)
 async def supervisor_killed(stage: Stage, dice: Random) -> None:
     stage.program.signal(signal.SIGKILL)
     stage.program.process.wait()
@@ -54,7 +55,7 @@ async def web_frozen(stage: Stage, dice: Random) -> None:
     """The fault is over when its supervisor has noticed."""
     pid = stage.process(WEB, dice.randrange(2))
     os.kill(pid, signal.SIGSTOP)
-    await _until_gone(stage, pid)
+    await until_gone(stage, pid)
 
 
 @fault(
@@ -63,6 +64,7 @@ async def web_frozen(stage: Stage, dice: Random) -> None:
     note="their supervisor is frozen too, and cannot replace them",
 )
 async def all_web_frozen(stage: Stage, dice: Random) -> None:
+    await some_linger(stage)
     pids = [stage.program.process.pid, *stage.processes(WEB)]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
@@ -76,7 +78,7 @@ async def controller_frozen(stage: Stage, dice: Random) -> None:
     """The fault is over when its supervisor has noticed."""
     pid = stage.process(LEADER)
     os.kill(pid, signal.SIGSTOP)
-    await _until_gone(stage, pid)
+    await until_gone(stage, pid)
 
 
 @fault("the controller is frozen for 15 s", Needs(parts=APART), note="without a supervisor")
@@ -95,7 +97,7 @@ async def no_controller(stage: Stage, dice: Random) -> None:
     leader.start()
 
 
-@fault("of two controllers the first is killed", Needs(parts=WITH_STANDBY))
+@fault("of two controllers the first is killed", Needs(parts=WITH_STANDBY), within_s=DEATH_S)
 async def first_of_two_killed(stage: Stage, dice: Random) -> None:
     stage.programs[1].kill()
 
@@ -108,19 +110,19 @@ async def first_of_two_frozen(stage: Stage, dice: Random) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-@fault("rolling restart: SIGHUP to the supervisor")
+@fault("rolling restart: SIGHUP to the supervisor", silent=True)
 async def renewed(stage: Stage, dice: Random) -> None:
     before = stage.program.children
     stage.program.signal(signal.SIGHUP)
     for pid in before:
-        await _until_gone(stage, pid)
+        await until_gone(stage, pid)
 
 
 @fault("rolling restart: SIGTERM to one process after the other")
 async def terminated_one_by_one(stage: Stage, dice: Random) -> None:
     for pid in [*stage.processes(WEB), stage.process(LEADER)]:
         os.kill(pid, signal.SIGTERM)
-        await _until_gone(stage, pid)
+        await until_gone(stage, pid)
         await asyncio.sleep(2)
 
 
@@ -156,7 +158,7 @@ async def up_killed(stage: Stage, dice: Random) -> None:
     stage.program.start()
 
 
-async def _until_gone(stage: Stage, pid: int) -> None:
+async def until_gone(stage: Stage, pid: int) -> None:
     """Wait until a process has been replaced."""
 
     async def gone() -> bool:

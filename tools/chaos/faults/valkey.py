@@ -8,11 +8,13 @@ from pathlib import Path
 from random import Random
 
 import redis.asyncio as redis
+from support import eventually
 
-from chaos.faults.registry import fault
+from chaos.faults.registry import DEATH_S, FAILOVER_S, fault
 from chaos.stage import Needs, Stage
 
 BEFORE_S = 5.0
+PROMOTED_WITHIN_S, WAKES_AFTER_S = 60.0, 8.0
 
 
 @fault("Valkey is flushed")
@@ -32,7 +34,7 @@ async def frozen(stage: Stage, dice: Random) -> None:
     await _away(stage, "frozen", 15)
 
 
-@fault("Valkey is killed and started again")
+@fault("Valkey is killed and started again", within_s=DEATH_S)
 async def killed(stage: Stage, dice: Random) -> None:
     await _away(stage, "killed", 0)
 
@@ -69,6 +71,30 @@ async def full(stage: Stage, dice: Random) -> None:
     await _tell(stage, "CONFIG", "SET", "maxmemory", "1")
     await asyncio.sleep(15)
     await _tell(stage, "CONFIG", "SET", "maxmemory", "0")
+
+
+@fault(
+    "Valkey's primary is killed, and sentinels promote its replica",
+    Needs(sentinels=True),
+    within_s=FAILOVER_S,
+)
+async def primary_killed(stage: Stage, dice: Random) -> None:
+    """The fault is over with the promotion."""
+    assert stage.valkeys is not None
+    stage.valkeys.primary.kill()
+    await eventually(stage.valkeys.is_promoted, within_s=PROMOTED_WITHIN_S)
+
+
+@fault(
+    "Valkey's primary is frozen, sentinels promote its replica, and it wakes",
+    Needs(sentinels=True),
+    within_s=FAILOVER_S,
+)
+async def primary_frozen(stage: Stage, dice: Random) -> None:
+    assert stage.valkeys is not None
+    stage.valkeys.primary.freeze()
+    await eventually(stage.valkeys.is_promoted, within_s=PROMOTED_WITHIN_S)
+    asyncio.get_running_loop().call_later(WAKES_AFTER_S, stage.valkeys.primary.thaw)
 
 
 async def _tell(stage: Stage, *words: str) -> None:
