@@ -4,7 +4,7 @@ import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -17,9 +17,11 @@ from inventory.kit.doors.client_address import TrustedProxies, parse_networks
 from inventory.kit.http import PROCESS, read_raw, rim
 from waitroom.run.listening import precedence, server
 from waitroom.run.listening.descriptors import Bounds
+from waitroom.run.listening.door import Door
 from waitroom.run.listening.front import ACCEPTED_A_TURN, Front
+from waitroom.run.listening.headers import SafeHeaders
 from waitroom.run.listening.precedence import Rank
-from waitroom.run.listening.refusing import AGAIN_AFTER_S
+from waitroom.run.listening.refusing import AGAIN_AFTER_S, BusyAnswers
 from waitroom.run.processes.heartbeat import Heartbeat
 
 POLL = b"GET /rooms/drop/state HTTP/1.1\r\nHost: shop\r\n\r\n"
@@ -105,6 +107,8 @@ async def busy_shop(proxies: str = "") -> AsyncIterator[Shop]:
 def slow_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let one request of others begin in a turn, as where each takes long."""
     monkeypatch.setattr(precedence, "TURN_S", 0.0)
+    # On a machine that is busy itself a turn takes long, and few would fit.
+    monkeypatch.setattr(precedence, "WAITING_ALWAYS", 10 * CROWD)
 
 
 @pytest.fixture
@@ -243,3 +247,36 @@ def test_newcomers_are_taken_several_in_a_turn_of_the_loop_that_serves(
 
     # libuv takes one from each listener. Some turns pass before the first and after the last.
     assert uvloop.run(turns_for(48)) <= 48 / ACCEPTED_A_TURN + 6
+
+
+async def test_newcomers_are_refused_at_the_door_but_for_those_inside_and_those_still_silent() -> (
+    None
+):
+    let_in: list[asyncio.Protocol] = []
+
+    def enter() -> asyncio.Protocol:
+        let_in.append(asyncio.Protocol())
+        return let_in[-1]
+
+    busy = BusyAnswers(SafeHeaders(secure=False))
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        door = Door([listener], loop=asyncio.get_running_loop(), let_in=enter, busy=busy)
+        stack.callback(door.close)
+        newcomers = [
+            stack.enter_context(socket.create_connection(listener.getsockname())) for _ in range(12)
+        ]
+        for newcomer in newcomers[:10]:
+            newcomer.sendall(POLL)
+        newcomers[10].sendall(PAY)
+        door.turn_away()
+
+        async def both() -> bool:
+            return len(let_in) == 2
+
+        await eventually(both)
+        told = [newcomer.recv(65536) for newcomer in newcomers[:10]]
+        ended = [newcomer.recv(1) for newcomer in newcomers[:10]]
+
+    assert all(answer.startswith(b"HTTP/1.1 503 ") for answer in told)
+    assert all(b"Retry-After: " in answer for answer in told)
+    assert ended == [b""] * 10

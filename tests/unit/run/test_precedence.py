@@ -213,3 +213,28 @@ def test_a_client_that_hung_up_takes_nobodys_turn(door: Door) -> None:
 )
 def test_the_first_bytes_tell_whose_request_it_is(line: bytes, inside: bool) -> None:  # noqa: FBT001
     assert is_inside(line + b"\r\n\r\n") is inside
+
+
+def test_no_more_wait_than_begin_in_time_and_newcomers_hear_it_at_the_door(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One begins in each turn, so a hundred in a second and fifty in time; two come.
+    monkeypatch.setattr(precedence, "TURN_S", 0.0)
+    monkeypatch.setattr(precedence, "WAITING_ALWAYS", 4)
+    full: list[float] = []
+    door.precedence.when_full = lambda: full.append(door.loop.now)
+    refused_at_once = 0
+    for number in range(400):
+        for half in ("a", "b"):
+            before = len(door.told)
+            door.come(f"{number}{half}")
+            refused_at_once += door.told[before:] == [f"{number}{half} refused"]
+        door.loop.now += 0.01
+        door.turns(1)
+
+    refused = sum(name.endswith("refused") for name in door.told)
+    assert len(door.precedence) <= WAIT_MAX_S[Rank.OTHER] * 100 + 1
+    assert len(door.told) - refused >= 399
+    assert len(full) > 150
+    # Once it is known how many begin, nobody waits half a second for a refusal.
+    assert refused - refused_at_once < 10 < refused

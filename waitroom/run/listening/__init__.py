@@ -19,5 +19,6 @@ inside before all others. A request that waits for half a second is answered wit
 drawn between two and eight seconds, so that those who were refused together do not come back
 together. A client that does not wait as told comes behind all who do. `front.py` takes several
 newcomers in each turn, and leaves few to wait in the kernel, where nobody could tell them
-anything.
+anything. How many can begin within the half second is measured; while as many wait, one more is
+refused at once, and `door.py` does so with newcomers before they are let in.
 """

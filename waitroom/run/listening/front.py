@@ -7,6 +7,7 @@ from aiohttp import web
 
 from inventory.kit.doors.client_address import TrustedProxies
 from waitroom.run.listening.descriptors import Bounds
+from waitroom.run.listening.door import Door
 from waitroom.run.listening.server import Runner
 from waitroom.run.processes.heartbeat import Heartbeat, inherited_listeners
 from waitroom.run.processes.ports import bind_shared
@@ -34,6 +35,7 @@ class Front:
     def __init__(self, app: web.Application, *, bounds: Bounds, proxies: TrustedProxies) -> None:
         self._backlog = bounds.backlog
         self._watch: asyncio.Task[None] | None = None
+        self._door: Door | None = None
         self._runner = Runner(
             app,
             bounds=bounds,
@@ -54,12 +56,15 @@ class Front:
         for one in listeners:
             for copy in (one, *(one.dup() for _ in range(ACCEPTED_A_TURN - 1))):
                 await web.SockSite(self._runner, copy, backlog=self._backlog).start()
+        self._door = self._runner.watching.door_of(listeners)
         heartbeat.listens_on(listeners)
 
     async def leave(self, drain_s: float) -> None:
         """Serve on for a while, take no more connections, and close when requests have ended."""
         # The balancer sees /readyz turn 503 while requests are still answered.
         await asyncio.sleep(drain_s)
+        if self._door is not None:
+            self._door.close()
         for site in self._runner.sites:
             await site.stop()
         await self._let_the_last_come(min(drain_s, LAST_REQUESTS_S))

@@ -3,16 +3,19 @@
 A loop runs what is ready in the order in which it became ready, so one request of a shopper who
 pays would stand behind thousands that ask how the line stands, and behind as many again for each
 step of it. Requests therefore begin a few in each turn of the loop, and those of shoppers who are
-inside begin first. All others wait here, where waiting costs nothing, each for a bounded time; one
-more is told at once to come again, by bytes that were made before.
+inside begin first. All others wait here, where waiting costs nothing, each for a bounded time. How
+many can begin within that time is measured as they do; one more is told at once to come again, by
+bytes that were made before, and newcomers are told so at the door (`door.py`).
 
 An idle process starts a request in the moment in which it comes.
 """
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from math import inf
 from time import thread_time
 from typing import Protocol
 
@@ -28,6 +31,10 @@ OTHERS_A_TURN_MIN, OTHERS_A_TURN_MAX = 1, 64
 INSIDE_A_TURN = 24
 WAITING_MAX = 8192
 REFUSED_A_TURN = 16
+# How many begin in a second is measured over so much time in which others waited.
+RATE_OVER_S = 0.1
+# So few may always wait, whatever was measured: a process may have stood still for a while.
+WAITING_ALWAYS = 64
 
 # A request begins with its method, a blank and its path.
 _METHOD_LENGTH_MAX = 8
@@ -70,7 +77,7 @@ class Rank(IntEnum):
     EARLY = 2
 
 
-INSIDE = int(Rank.INSIDE)
+INSIDE, OTHER = int(Rank.INSIDE), int(Rank.OTHER)
 # Who still waits then is told that the service is busy, while they still listen. Who was told so
 # before and did not heed it waits for as long as they were told, or costs an answer each time.
 WAIT_MAX_S = {Rank.INSIDE: 2.0, Rank.OTHER: 0.5, Rank.EARLY: 8.0}
@@ -81,7 +88,14 @@ class _Queue:
     """Requests of one rank that wait, the first to come first, each with when its time is up."""
 
     wait_max_s: float
+    # The requests that begin within `wait_max_s`, as far as is known.
+    fits: float = inf
     waiters: "deque[tuple[Waiter, float]]" = field(default_factory=deque)
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether one more would wait in vain."""
+        return len(self.waiters) >= min(self.fits, WAITING_MAX)
 
     def next(self) -> Waiter | None:
         """Return the first that waits; a connection that was lost waits for nothing any more."""
@@ -97,6 +111,8 @@ class Precedence:
     """Lets the requests of a process begin, a few in each turn of its loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Is called in each turn in which no others fit: newcomers need not come in.
+        self.when_full: Callable[[], None] = lambda: None
         self._loop = loop
         self._queues = [_Queue(wait_max_s=WAIT_MAX_S[rank]) for rank in Rank]
         # How many may still begin in this turn: of those inside, and of all others.
@@ -104,6 +120,8 @@ class Precedence:
         self._others_a_turn = OTHERS_A_TURN_MIN
         self._turning = False
         self._turn_began_at = 0.0
+        # The others that began while others waited, and for how long they did.
+        self._begun, self._busy_s, self._busy_since = 0, 0.0, 0.0
         self._refused = REFUSED.labels("requests")
 
     def __len__(self) -> int:
@@ -115,7 +133,7 @@ class Precedence:
         queue = self._queues[rank]
         if not queue.waiters and self._take(rank):
             waiter.begin()
-        elif len(queue.waiters) < WAITING_MAX:
+        elif not queue.is_full:
             queue.waiters.append((waiter, self._loop.time() + queue.wait_max_s))
         else:
             self._refuse(waiter)
@@ -137,18 +155,40 @@ class Precedence:
         idle = (self._left_inside, self._left) == (INSIDE_A_TURN, self._others_a_turn)
         self._adapt()
         self._left_inside, self._left = INSIDE_A_TURN, self._others_a_turn
+        now = self._loop.time()
+        self._measure(now)
+        if self._queues[OTHER].is_full:
+            self.when_full()
         for rank, queue in enumerate(self._queues):
             if not queue.waiters:
                 continue
             idle = False
-            self._refuse_overdue(queue, self._loop.time())
+            self._refuse_overdue(queue, now)
             while (waiter := queue.next()) is not None and self._take(rank):
                 queue.waiters.popleft()
                 waiter.begin()
+                self._begun += rank == OTHER
         if idle:
             self._turning = False
+            self._queues[OTHER].fits = inf
         else:
             self._loop.call_soon(self._turn)
+
+    def _measure(self, now: float) -> None:
+        """Learn how many of the others begin within the time for which they may wait."""
+        others = self._queues[OTHER]
+        if not others.waiters:
+            self._busy_since = 0.0
+            return
+        if self._busy_since:
+            self._busy_s += now - self._busy_since
+        else:
+            self._begun, self._busy_s = 0, 0.0
+        self._busy_since = now
+        if self._busy_s >= RATE_OVER_S:
+            fits = max(self._begun / self._busy_s * others.wait_max_s, WAITING_ALWAYS)
+            others.fits = fits
+            self._begun, self._busy_s = 0, 0.0
 
     def _adapt(self) -> None:
         """Let more of the others begin in the next turn if this one was short, and else fewer."""

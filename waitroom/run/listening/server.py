@@ -6,8 +6,9 @@ told the kind of the error and the lines of our code alone.
 """
 
 import asyncio
+import socket
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -24,6 +25,7 @@ from inventory.kit.problem import BadRequest, Failed
 from waitroom.run.listening.connection import ENDED, Connection
 from waitroom.run.listening.connections import Connections
 from waitroom.run.listening.descriptors import Bounds
+from waitroom.run.listening.door import Door
 from waitroom.run.listening.headers import SAFE_HEADERS, SafeHeaders
 from waitroom.run.listening.precedence import Precedence
 from waitroom.run.listening.refusing import BusyAnswers, raw_answer
@@ -226,6 +228,12 @@ class Server(web.Server):
 
     def forget(self, connection: Connection) -> None:
         self._open.discard(connection)
+
+    def door_of(self, listeners: Sequence[socket.socket]) -> Door:
+        """Let newcomers of these listeners be turned away while none of them could be served."""
+        door = Door(listeners, loop=self._loop, let_in=self, busy=self.busy)
+        self.precedence.when_full = door.turn_away
+        return door
 
     async def watch(self) -> None:
         """Look at all connections once a second, and end those whose client is too slow."""
