@@ -153,5 +153,7 @@ async def test_operators_see_and_steer_the_room(service: Service, site: Site, pa
 
     await expect(page.locator("#figure-available")).to_contain_text("3")
     assert await eventually(seats_are_set)
-    actions = await execute(service, "SELECT who, action FROM operator_action WHERE who = 'night'")
+    actions = await execute(
+        service, "SELECT action FROM operator_action WHERE who = 'night' ORDER BY at"
+    )
     assert [row["action"] for row in actions] == ["status", "status", "change"]

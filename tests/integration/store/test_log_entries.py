@@ -58,6 +58,8 @@ async def a_sale_with_a_draw(service: Service) -> None:
     assert await places.step_aside(aside) == "aside"
     revoke = places.revoke("drop", "main-1", revoked.number, who="test", reason="a bot")
     assert await revoke == "revoked"
+    back = places.give_back("drop", "main-1", revoked.number, who="test", reason="a person")
+    assert await back == "given_back"
 
 
 async def acts_of_operators(service: Service) -> None:

@@ -34,6 +34,7 @@ ACTS = (
     "invited",
     "invitations_revoked",
     "revoked",
+    "given_back",
     "reset",
     "restored",
     "rules",

@@ -282,8 +282,7 @@ def _of_one_place(
         case Revoked():
             return language.say("{place}: revoked by an operator.", place=place)
         case GivenBack():
-            # The catalogues have no sentence for it yet.
-            return f"{place}: {entry.kind.replace('_', ' ')}"
+            return language.say("{place}: given back by an operator.", place=place)
 
 
 def _place(entry: OfNumber, language: Language) -> str:

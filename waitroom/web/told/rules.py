@@ -188,6 +188,10 @@ _RULES: dict[str, tuple[str, Write]] = {
         phrase("places of one internet connection before its next ones come after all others"),
         _amount,
     ),
+    "networks_behind": (
+        phrase("internet connections that operators put behind all others"),
+        _amount,
+    ),
     "order_units_max": (phrase("most units in one order"), _amount),
     "held_share_max": (
         phrase("share of the unsold units that one internet connection may hold unpaid"),
