@@ -1,6 +1,7 @@
 """Where the rooms of other shards are found, and what those shards list."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from waitroom.store.shards.home_store import Home, HomeStore
 log = structlog.get_logger()
 
 READ_EVERY_S = 2.0
+# After this time every process of the other shard has read that a room arrived there.
+SETTLES_S = 3 * READ_EVERY_S
 ASK_EVERY_S = 15.0
 ASK_MAX_S = 3.0
 LISTED_MAX = 100
@@ -58,6 +61,10 @@ class Homes:
         self._store = store
         # The rooms that left, by name.
         self._left: dict[str, Home] = {}
+        # Those of them that arrived a moment ago, each with the moment from which that is known
+        # everywhere.
+        self._settled_at: dict[str, float] = {}
+        self._is_read = False
         self._told: list[str] = []
         self._lists: dict[str, list[RoomElsewhere]] = {}
 
@@ -90,14 +97,14 @@ class Homes:
         """Return the address of the shard that has a room, None if it is to be looked for here.
 
         A room is where its database says, and where the settings say if it never was here. Raises
-        `Busy` for one that is on its way to another shard than theirs.
+        `Busy` for one that is on its way to another shard than theirs, or arrived a moment ago.
         """
         if room in self._board.rooms:
             return None
         shard = self.shards.shard_of(room)
         if (left := self._left.get(room)) is not None and left.shard != shard:
-            if not left.arrived:
-                # The other shard, which may not have it yet, would lead back here.
+            if not left.arrived or time.monotonic() < self._settled_at.get(room, 0):
+                # The other shard, which may not know of it yet, would lead back here.
                 raise Busy
             shard = left.shard or shard
         return None if shard == self.shards.own else self.shards.addresses.get(shard)
@@ -105,7 +112,12 @@ class Homes:
     async def refresh(self) -> None:
         """Read which rooms have left, and tell once where settings and database disagree."""
         homes = await self._store.homes()
-        self._left = {home.room: home for home in homes if home.away}
+        left = {home.room: home for home in homes if home.away}
+        for room, home in left.items():
+            before = self._left.get(room)
+            if home.arrived and self._is_read and (before is None or not before.arrived):
+                self._settled_at[room] = time.monotonic() + SETTLES_S
+        self._left, self._is_read = left, True
         told = list(disagreements(self.shards, homes))
         if told != self._told:
             for line in told:
