@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sources import ROOT
 
-from waitroom.run.processes.launched import inherited_environment
 from waitroom.run.processes.exits import REFUSED, UNFIT
+from waitroom.run.processes.launched import inherited_environment
 from waitroom.run.processes.service_manager import OF_THIS_PROCESS, ServiceManager
 
 UNITS = ROOT / "config" / "systemd"
