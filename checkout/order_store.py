@@ -1,6 +1,5 @@
 """Sessions' ends and orders on PostgreSQL."""
 
-import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,11 +47,7 @@ async def decide(pool: Pool, sql: str, *values: object) -> Any:
 
     All of them go by the state that they find, so running one again is safe.
     """
-    try:
-        rows = await ask(pool, sql, *values)
-    except asyncpg.DeadlockDetectedError:
-        await asyncio.sleep(0)
-        rows = await ask(pool, sql, *values)
+    rows = await ask(pool, sql, *values)
     return rows[0][0] if rows else None
 
 

@@ -319,8 +319,9 @@ async def one_transaction(pool: Pool) -> AsyncIterator[None]:
 async def ask(pool: Pool, sql: str, *values: object) -> list[asyncpg.Record]:
     """Return the rows of a statement that a shopper waits for and that may be run twice.
 
-    It is run once more where the reply was lost: a shopper who is told to come again would wait as
-    long for a second time. An engine that is away becomes the refusal `EngineDown`.
+    It is run once more where the reply was lost, since a shopper who is told to come again would
+    wait as long for a second time, and where it met a deadlock, as beside a migration. An engine
+    that is away becomes the refusal `EngineDown`.
     """
 
     async def once() -> list[asyncpg.Record]:
@@ -329,6 +330,9 @@ async def ask(pool: Pool, sql: str, *values: object) -> list[asyncpg.Record]:
 
     try:
         return await once()
+    except asyncpg.DeadlockDetectedError:
+        # The one for whom this one was ended goes on first.
+        await asyncio.sleep(0)
     except EngineDown as error:
         if not isinstance(error.__cause__, ReplyLost):
             raise

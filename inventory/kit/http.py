@@ -356,7 +356,7 @@ def _failure_of(request: web.Request, error: Exception) -> Refusal:
         # A NUL in a text, a number beyond any column: the tables themselves refuse it.
         log.warning("value_refused", path=request.path, error=repr(error))
         return Unprocessable("A value in the request cannot be stored.")
-    if isinstance(error, ENGINE_ERRORS):
+    if isinstance(error, (*ENGINE_ERRORS, asyncpg.DeadlockDetectedError)):
         log.warning("engine_away", path=request.path, error=error)
         return EngineDown()
     log.error("request_failed", method=request.method, path=request.path, exc_info=error)

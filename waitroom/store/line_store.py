@@ -188,7 +188,7 @@ class LineStore:
                 if error.constraint_name != ONE_PLACE_CONSTRAINT:
                     raise
                 raise PersonHasPlace from error
-            except ENGINE_ERRORS as error:
+            except (*ENGINE_ERRORS, asyncpg.DeadlockDetectedError) as error:
                 if attempt == JOIN_ATTEMPTS_MAX - 1:
                     raise EngineDown from error
                 again = True

@@ -49,6 +49,7 @@ function mark() {
 
 /** @param {any} rules */
 function fill(rules) {
+  if (known === null && $("gate-add")) $("gate-form").firstElementChild.disabled = false;
   known = rules;
   $("gate-when-away").value = rules.when_away;
   $("gate-return").value = rules.return_addresses.join("\n");
@@ -81,6 +82,8 @@ async function save() {
 
 export function wireGate() {
   if (!$("gate-add")) return;
+  // Until the rules are here, which would take the place of what is typed.
+  $("gate-form").firstElementChild.disabled = true;
   $("gate-form").addEventListener("input", mark);
   $("gate-form").addEventListener("submit", (/** @type {Event} */ event) => { event.preventDefault(); save(); });
   $("gate-add").addEventListener("click", () => part(addLine(), "triggers").focus());

@@ -67,3 +67,18 @@ async def test_only_the_place_of_ones_own_is_taken_for_it(service: Service) -> N
 
     with pytest.raises(asyncpg.UniqueViolationError, match="number_called_once"):
         await service.lines.join(line, 1, b"\x01" * 32)
+
+
+async def test_a_join_that_is_ended_for_a_migrations_sake_is_made_again(service: Service) -> None:
+    """A migration may lock whole tables in an order that is not ours."""
+    await open_room(service)
+    line = service.board.room("drop").line_id
+    async with as_owner(service.pool) as connection, connection.transaction():
+        await connection.execute("LOCK TABLE log_entry IN ACCESS EXCLUSIVE MODE")
+        joining = asyncio.create_task(service.lines.join(line, 1, b"\x01" * 32))
+        await eventually(lambda: someone_waits(service))
+
+        # It gets this one only as the join, which waits for the other table, gives way.
+        await connection.execute("LOCK TABLE line IN ACCESS EXCLUSIVE MODE")
+
+    assert (await joining).first == 1
