@@ -126,16 +126,22 @@ async def signed_in(service: Service, client: Any) -> str:
     return str(answer.headers["Set-Cookie"].split(";")[0])
 
 
-@pytest.mark.parametrize("as_who", ["admin", "shopper"])
-@pytest.mark.endure
-async def test_rubbish_is_refused_clearly_and_changes_nothing(
-    service: Service, client: Any, as_who: str
-) -> None:
+async def inside(service: Service, client: Any) -> Shopper:
+    """Open a room, and return a shopper with a session in it."""
     await open_room(service, skus={"mug": 5}, policy="rate")
     await tick(service)
     shopper = Shopper(client)
     await shopper.join()
     await shopper.claim()
+    return shopper
+
+
+@pytest.mark.parametrize("as_who", ["admin", "shopper"])
+@pytest.mark.endure
+async def test_rubbish_is_refused_clearly_and_changes_nothing(
+    service: Service, client: Any, as_who: str
+) -> None:
+    shopper = await inside(service, client)
     headers = {"Idempotency-Key": str(uuid4())}
     if as_who == "admin":
         headers["Cookie"] = await signed_in(service, client)
@@ -176,11 +182,7 @@ async def test_rubbish_is_refused_clearly_and_changes_nothing(
 async def test_no_header_and_no_body_makes_a_fault_of_ours(
     service: Service, client: Any, as_who: str
 ) -> None:
-    await open_room(service, skus={"mug": 5}, policy="rate")
-    await tick(service)
-    shopper = Shopper(client)
-    await shopper.join()
-    await shopper.claim()
+    shopper = await inside(service, client)
     own = {"Idempotency-Key": str(uuid4()), "Content-Type": "application/json"}
     if as_who == "admin":
         own["Cookie"] = await signed_in(service, client)
@@ -218,11 +220,7 @@ def _odd(parameter: Parameter) -> list[str]:
 async def test_no_query_makes_a_fault_of_ours_or_is_taken_for_another(
     service: Service, client: Any
 ) -> None:
-    await open_room(service, skus={"mug": 5}, policy="rate")
-    await tick(service)
-    shopper = Shopper(client)
-    await shopper.join()
-    await shopper.claim()
+    shopper = await inside(service, client)
     own = {"Cookie": await signed_in(service, client)} | authorization(shopper.session)
     wrong: list[str] = []
     asked = 0

@@ -5,6 +5,7 @@ office or a carrier may look like a bot farm. Each place that is taken away is o
 single one, with the reason.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, TypedDict, cast
@@ -18,11 +19,11 @@ from inventory.kit.doors.described import described
 from inventory.kit.doors.query import Whole
 from inventory.kit.doors.texts import Note, Reason, is_visible
 from inventory.kit.http import json_response, read_body, read_query
-from inventory.kit.problem import BadRequest
+from inventory.kit.problem import BadRequest, Refusal
 from inventory.refusals import ChangedMeanwhile, RoomArchived
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
-from waitroom.desk.board import Board
+from waitroom.desk.board import Board, RoomView
 from waitroom.refusals import SaleEnded
 from waitroom.store.place_store import NetworkOnFile, PlaceStore, Signal
 
@@ -115,6 +116,8 @@ class Revocations(msgspec.Struct, frozen=True, kw_only=True):
     kept: int
 
 
+# The verdicts on a place that end the whole act.
+_REFUSALS: dict[str, type[Refusal]] = {"archived": RoomArchived, "room_ended": SaleEnded}
 _MANY = decoder(ManyRevoked)
 _BACK = decoder(ManyGivenBack)
 _LIMIT = Whole(name="limit", text="Places on a page.", default=100, low=1, high=REVOKED_MAX)
@@ -172,17 +175,7 @@ class SuspicionsAdmin:
             named = await self._places.of_network(view.rules.room_id, mark, REVOKED_MAX)
         else:
             named = list(dict.fromkeys((one.line, one.number) for one in body.places or ()))
-        if body.confirm != len(named):
-            raise ChangedMeanwhile(_now(len(named)), places=len(named))
-        revoked = 0
-        for line, number in named:
-            verdict = await self._places.revoke(
-                view.room, line, number, who=operator.name, reason=body.reason
-            )
-            if verdict == "archived":
-                raise RoomArchived
-            revoked += verdict == "revoked"
-        await self._board.refresh_places()
+        revoked = await self._do(self._places.revoke, view, named, body, operator, done="revoked")
         return json_response(Revocations(revoked=revoked, kept=len(named) - revoked))
 
     @described(query=(_LIMIT, _BEFORE), answer=RevokedPlaces)
@@ -213,20 +206,31 @@ class SuspicionsAdmin:
         view = await self._board.find(request.match_info["room"])
         body = await read_body(request, _BACK)
         named = list(dict.fromkeys((one.line, one.number) for one in body.places))
+        act = self._places.give_back
+        given_back = await self._do(act, view, named, body, operator, done="given_back")
+        return json_response(GivenBackPlaces(given_back=given_back, kept=len(named) - given_back))
+
+    async def _do(
+        self,
+        act: Callable[..., Awaitable[str]],
+        view: RoomView,
+        named: Sequence[tuple[str, int]],
+        body: ManyRevoked | ManyGivenBack,
+        operator: Operator,
+        *,
+        done: str,
+    ) -> int:
+        """Do an act to each of the places that the operator confirmed; return to how many."""
         if body.confirm != len(named):
             raise ChangedMeanwhile(_now(len(named)), places=len(named))
-        given_back = 0
+        count = 0
         for line, number in named:
-            verdict = await self._places.give_back(
-                view.room, line, number, who=operator.name, reason=body.reason
-            )
-            if verdict == "archived":
-                raise RoomArchived
-            if verdict == "room_ended":
-                raise SaleEnded
-            given_back += verdict == "given_back"
+            verdict = await act(view.room, line, number, who=operator.name, reason=body.reason)
+            if verdict in _REFUSALS:
+                raise _REFUSALS[verdict]
+            count += verdict == done
         await self._board.refresh_places()
-        return json_response(GivenBackPlaces(given_back=given_back, kept=len(named) - given_back))
+        return count
 
 
 def _told(network: NetworkOnFile) -> NetworkSuspected:
