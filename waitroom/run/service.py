@@ -1,7 +1,6 @@
 """The parts of a process, built once from settings and secrets; `waitroom.run.app` runs them."""
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -187,7 +186,7 @@ def build_service(
         ),
         public_log=PublicLog(board, store=stores.log, log_key=log_key),
         way_in=way_in,
-        serving=ServingReport(stores.lines, is_cut_off=lambda: way_in.is_cut_off(time.monotonic())),
+        serving=ServingReport(stores.lines, is_cut_off=lambda: way_in.is_cut_off),
         drawing=drawing,
         controller=Controller(store=office, series=stores.series, memory=memory, drawing=drawing),
         health_share=HealthShare(memory),

@@ -1,7 +1,6 @@
 """The way on which shoppers come, looked at from inside: whether the public address leads to us."""
 
 import asyncio
-import time
 from dataclasses import dataclass
 
 import aiohttp
@@ -11,9 +10,8 @@ from inventory.kit.http import answers_under
 
 log = structlog.get_logger()
 
-PROBE_EVERY_S = 2.0
-PROBE_MAX_S = 3.0
-CUT_OFF_AFTER_S = 10.0
+PROBE_EVERY_S = 1.0
+PROBE_MAX_S = 2.0
 # The routes of shoppers. What a balancer or a monitor asks is no sign of one.
 SHOPPERS_ROUTES = ("/rooms", "/checkout")
 # What a proxy answers when nothing behind it does.
@@ -22,32 +20,30 @@ NOBODY_BEHIND = (502, 503, 504)
 
 @dataclass(slots=True)
 class WayIn:
-    """Whether shoppers are cut off from this worker. It reads no clock.
+    """Whether shoppers are cut off from this worker.
 
     That no shopper asks proves nothing: a crowd falls silent when everything is sold, and one
     client can pose as a crowd and fall silent to stop the clock. So it takes both: the public
-    address, which has led to us before, leads to nobody for a while, and no shopper has come
-    meanwhile. A single request of a shopper proves that the way is open. No shopper can close it.
+    address, which has led to us before, leads to nobody, and no shopper has come since the last
+    probe. A single request of a shopper proves that the way is open. No shopper can close it.
+
+    One probe is enough. The clock goes on for three seconds after the last report, so a way that is
+    closed for a moment stops nothing, and a call loses few seconds to one that stays closed.
     """
 
-    after_s: float = CUT_OFF_AFTER_S
+    is_cut_off: bool = False
     _led_to_us: bool = False
-    # The last moment at which nothing said that the way is closed; None before the first.
-    _open_at: float | None = None
     _answered: int = -1
 
-    def probed(self, *, led_to_us: bool | None, answered: int, now: float) -> None:
+    def probed(self, *, led_to_us: bool | None, answered: int) -> None:
         """Note a probe: None is an answer that may be anybody's.
 
-        `answered` is how many answers shoppers had from us; it is looked at if nobody is behind.
+        `answered` is how many answers shoppers had from us.
         """
         self._led_to_us = self._led_to_us or led_to_us is True
-        if led_to_us is not False or not self._led_to_us or answered != self._answered:
-            self._open_at = now
+        nobody_came = answered == self._answered
+        self.is_cut_off = led_to_us is False and self._led_to_us and nobody_came
         self._answered = answered
-
-    def is_cut_off(self, now: float) -> bool:
-        return self._open_at is not None and now - self._open_at > self.after_s
 
 
 class Probe:
@@ -76,10 +72,8 @@ class Probe:
         async with aiohttp.ClientSession(timeout=timeout) as http:
             while True:
                 led_to_us = await self._ask(http)
-                now = time.monotonic()
-                answered = answers_under(*SHOPPERS_ROUTES) if led_to_us is False else -1
-                self._way_in.probed(led_to_us=led_to_us, answered=answered, now=now)
-                cut_off = self._way_in.is_cut_off(now)
+                self._way_in.probed(led_to_us=led_to_us, answered=answers_under(*SHOPPERS_ROUTES))
+                cut_off = self._way_in.is_cut_off
                 if cut_off != was_cut_off:
                     log.warning("shoppers_cut_off" if cut_off else "shoppers_come", url=self._url)
                 was_cut_off = cut_off

@@ -33,7 +33,7 @@ async def some_linger(stage: Stage) -> None:
 @fault(
     "the proxy in front leads nobody in for 40 s",
     Needs(in_front=True),
-    note="time stands still once ten seconds have shown it",
+    note="time stands still some five seconds after",
 )
 async def proxy_away(stage: Stage, dice: Random) -> None:
     assert stage.front is not None
