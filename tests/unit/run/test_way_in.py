@@ -28,7 +28,7 @@ def test_while_shoppers_ask_nothing_is_cut_off() -> None:
 
 
 @pytest.mark.parametrize("led_to_us", [True, None])
-def test_silence_of_shoppers_alone_cuts_nothing_off(led_to_us: bool | None) -> None:
+def test_silence_of_shoppers_alone_cuts_nothing_off(*, led_to_us: bool | None) -> None:
     way_in = open_way()
 
     for _ in range(20):
@@ -45,7 +45,9 @@ def test_an_address_that_never_led_to_us_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize(("led_to_us", "answered"), [(False, 8), (True, 7)])
-def test_one_request_or_one_good_probe_opens_the_way_again(led_to_us: bool, answered: int) -> None:
+def test_one_request_or_one_good_probe_opens_the_way_again(
+    *, led_to_us: bool, answered: int
+) -> None:
     way_in = open_way()
     way_in.probed(led_to_us=False, answered=7)
     assert way_in.is_cut_off
