@@ -106,17 +106,12 @@ class Shares:
         self._taken: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait until the present room may use a connection; raises `Busy` if that takes long."""
-        room = _room.get()
-        await self._take(room)
-        try:
-            yield
-        finally:
-            self._give_back(room)
+    def turn(self) -> "Turn":
+        """Return the present room's turn, to be awaited by `async with`."""
+        return Turn(self, _room.get())
 
-    async def _take(self, room: str) -> None:
+    async def take(self, room: str) -> None:
+        """Wait until a room may use a connection; raises `Busy` if that takes long."""
         if room not in self._waiting and self._may_take(room):
             self._grant(room)
             return
@@ -132,7 +127,7 @@ class Shares:
         except BaseException as error:
             if turn.done() and not turn.cancelled():
                 # Granted in the very moment in which the wait ended.
-                self._give_back(room)
+                self.give_back(room)
             else:
                 self._forget(room, turn)
             if isinstance(error, TimeoutError):
@@ -146,7 +141,7 @@ class Shares:
         self._free -= 1
         self._taken[room] += 1
 
-    def _give_back(self, room: str) -> None:
+    def give_back(self, room: str) -> None:
         self._free += 1
         self._taken[room] -= 1
         if not self._taken[room]:
@@ -171,6 +166,21 @@ class Shares:
             waiting.remove(turn)
             if not waiting:
                 del self._waiting[room]
+
+
+class Turn:
+    """One use of a connection by a room. Every statement takes one, so it is no generator."""
+
+    __slots__ = ("_room", "_shares")
+
+    def __init__(self, shares: Shares, room: str) -> None:
+        self._shares, self._room = shares, room
+
+    async def __aenter__(self) -> None:
+        await self._shares.take(self._room)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._shares.give_back(self._room)
 
 
 class Pool(_Pool):

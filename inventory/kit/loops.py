@@ -69,4 +69,6 @@ def tell_failure(event: str, error: Exception, **facts: object) -> None:
 async def rest(event: asyncio.Event, seconds: float) -> None:
     """Wait until the event is set, at most for some seconds."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        # `asyncio.wait_for` would make a task for each rest.
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -54,21 +54,18 @@ def context_of(process: Process | None) -> Context:
 class Callback:
     """What the loop will run once. asyncio's own handles do the same at twice the cost."""
 
-    __slots__ = ("_args", "_callback", "_context", "_loop", "_when", "is_cancelled", "is_step")
+    __slots__ = ("_when", "args", "callback", "context", "is_cancelled")
 
     def __init__(
         self,
-        loop: "Clockwork",
         when: float,
         callback: Callable[..., Any],
         args: tuple[Any, ...],
         context: Context | None,
     ) -> None:
-        self._loop, self._when, self._callback, self._args = loop, when, callback, args
-        self._context = copy_context() if context is None else context
+        self._when, self.callback, self.args = when, callback, args
+        self.context = copy_context() if context is None else context
         self.is_cancelled = False
-        # Whether it is a step of a task; the steps of different tasks may change places.
-        self.is_step = isinstance(getattr(callback, "__self__", None), asyncio.Task)
 
     def cancel(self) -> None:
         self.is_cancelled = True
@@ -80,17 +77,9 @@ class Callback:
         return self._when
 
     @property
-    def process(self) -> Process | None:
-        return self._context.get(_process)
-
-    def run(self) -> None:
-        try:
-            self._context.run(self._callback, *self._args)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001 - as asyncio does
-            told = {"message": f"in {self._callback!r}", "exception": error}
-            self._loop.call_exception_handler(told)
+    def is_step(self) -> bool:
+        """Whether it is a step of a task; the steps of different tasks may change places."""
+        return isinstance(getattr(self.callback, "__self__", None), asyncio.Task)
 
 
 class Clockwork(asyncio.BaseEventLoop):
@@ -121,14 +110,14 @@ class Clockwork(asyncio.BaseEventLoop):
         return EPOCH_S + self._now
 
     def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:
-        soon = Callback(self, self._now, callback, args, context)
+        soon = Callback(self._now, callback, args, context)
         self._waiting.append(soon)
         return soon
 
     def call_at(
         self, when: float, callback: Any, *args: Any, context: Context | None = None
     ) -> Any:
-        timer = Callback(self, when, callback, args, context)
+        timer = Callback(when, callback, args, context)
         heapq.heappush(self._timers, (when, next(self._numbers), timer))
         return timer
 
@@ -166,8 +155,16 @@ class Clockwork(asyncio.BaseEventLoop):
         if len(batch) > 1:
             self._shuffle(batch)
         for callback in batch:
-            if not callback.is_cancelled:
-                self._run(callback)
+            process = callback.context.get(_process)
+            if callback.is_cancelled or (process is not None and self._is_kept(process, callback)):
+                continue
+            try:
+                callback.context.run(callback.callback, *callback.args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001 - as asyncio does
+                told = {"message": f"in {callback.callback!r}", "exception": error}
+                self.call_exception_handler(told)
 
     def _shuffle(self, batch: list[Callback]) -> None:
         steps = [i for i, callback in enumerate(batch) if callback.is_step]
@@ -177,21 +174,25 @@ class Clockwork(asyncio.BaseEventLoop):
             for i, callback in zip(steps, order, strict=True):
                 batch[i] = callback
 
-    def _run(self, callback: Callback) -> None:
-        process = callback.process
-        if process is None:
-            callback.run()
-        elif process.frozen_until > self._now:
-            if not process.waiting:
-                self.call_at(process.frozen_until, self._thaw, process, context=self.nowhere)
-            process.waiting.append(callback)
-        elif process.alive:
-            callback.run()
+    def _is_kept(self, process: Process, callback: Callback) -> bool:
+        """Say whether a process is dead or frozen, and keep what it will do once it is thawed."""
+        if process.frozen_until <= self._now:
+            return not process.alive
+        if not process.waiting:
+            self.call_at(process.frozen_until, self._thaw, process, context=self.nowhere)
+        process.waiting.append(callback)
+        return True
 
     def _thaw(self, process: Process) -> None:
         if process.alive:
             self._waiting.extend(process.waiting)
         process.waiting.clear()
+
+    def _asyncgen_firstiter_hook(self, _: Any) -> None:
+        """Keep no list of generators: what a killed process leaves behind must not run on."""
+
+    def _asyncgen_finalizer_hook(self, _: Any) -> None:
+        """As above."""
 
     def _process_events(self, _: Any) -> None:
         """No sockets."""

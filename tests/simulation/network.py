@@ -93,6 +93,16 @@ class Link:
         self._in_a_row += 1
         return self._dice.choice(FAULTS)
 
+    async def ask(self, within_s: float, serve: Callable[..., None], *values: object) -> Any:
+        """Send a request and wait for its answer; raises `TimeoutError` after `within_s`."""
+        answer = self.send(serve, *values)
+        # In the client's context: a frozen client takes an answer that came meanwhile.
+        timer = self.loop.call_later(within_s, _give_up, answer)
+        try:
+            return await answer
+        finally:
+            timer.cancel()
+
     def send(
         self, serve: Callable[..., None], *values: object, fate: Fate | None = None
     ) -> "asyncio.Future[Any]":
@@ -114,6 +124,11 @@ class Link:
         elif fate is not Fate.REQUEST_LOST:
             later(self.loop, there_s, serve, reply, *values)
         return answer
+
+
+def _give_up(answer: "asyncio.Future[Any]") -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())
 
 
 def later(loop: Clockwork, seconds: float, call: Callable[..., None], *values: object) -> None:

@@ -5,6 +5,7 @@ that is away or stands still, and rows of a room that somebody else keeps locked
 """
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -33,7 +34,9 @@ class Record(dict[str, Any]):
     """A row that can be read by position too, as asyncpg's can."""
 
     def __getitem__(self, key: Any) -> Any:
-        return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
+        if isinstance(key, int):
+            return next(itertools.islice(self.values(), key, None))
+        return super().__getitem__(key)
 
 
 class Postgres:
@@ -93,12 +96,12 @@ class Connection:
         if self._pool.server.is_away:
             raise asyncpg.ConnectionDoesNotExistError("connection is closed")
         name = NAMES[sql]
-        sent = self._pool.link.send(self._pool.server.serve, name, values)
+        within_s, pool = timeout or COMMAND_TIMEOUT_S, self._pool
         try:
-            async with asyncio.timeout(timeout or COMMAND_TIMEOUT_S):
-                return await sent
+            rows: list[Record] = await pool.link.ask(within_s, pool.server.serve, name, values)
         except Cut as error:
             raise asyncpg.ConnectionDoesNotExistError("connection was closed") from error
+        return rows
 
     async def fetchrow(self, sql: str, *values: Any, **rest: Any) -> Record | None:
         rows = await self.fetch(sql, *values, **rest)
@@ -136,20 +139,41 @@ class SimulatedPool(Pool):
         self.in_transaction: set[Any] = set()
         self._free = asyncio.Semaphore(size)
 
-    @asynccontextmanager
-    async def acquire(  # type: ignore[override]
+    def acquire(  # type: ignore[override]
         self,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 - as asyncpg
-    ) -> AsyncIterator[Connection]:
-        async with asyncio.timeout(timeout):
+        timeout: float | None = None,
+    ) -> "Borrowed":
+        return Borrowed(self, timeout)
+
+    async def take(self, within_s: float | None) -> Connection:
+        if self._free.locked():
+            async with asyncio.timeout(within_s):
+                await self._free.acquire()
+        else:
             await self._free.acquire()
-        try:
-            if self.server.is_away:
-                raise ConnectionRefusedError("nobody listens")
-            yield Connection(self)
-        finally:
+        if self.server.is_away:
             self._free.release()
+            raise ConnectionRefusedError("nobody listens")
+        return Connection(self)
+
+    def give_back(self) -> None:
+        self._free.release()
 
     async def expire_connections(self) -> None:
         """Every connection is as good as a new one."""
+
+
+class Borrowed:
+    """A connection that is lent for a while."""
+
+    __slots__ = ("_pool", "_within_s")
+
+    def __init__(self, pool: SimulatedPool, within_s: float | None) -> None:
+        self._pool, self._within_s = pool, within_s
+
+    async def __aenter__(self) -> Connection:
+        return await self._pool.take(self._within_s)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._pool.give_back()

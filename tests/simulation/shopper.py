@@ -103,9 +103,8 @@ class Shopper:
                 raise BrokenPromise(f"{self.name} gets no answer")
             pause_s = min(PAUSE_S * (1 + failures), PAUSE_MAX_S)
             try:
-                async with asyncio.timeout(ANSWER_MAX_S):
-                    host = self.sale.worker(self.dice)
-                    answer = await link.send(host.serve, self.network, handler)
+                host = self.sale.worker(self.dice)
+                answer = await link.ask(ANSWER_MAX_S, host.serve, self.network, handler)
             except (Cut, TimeoutError) as error:
                 self.sale.tell(self, f"gets no answer: {type(error).__name__}")
             except TooManyRequests as refusal:

@@ -1,6 +1,5 @@
 """Valkey in memory: keys, hashes and the two scripts, over the network, forgetful on demand."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -94,8 +93,7 @@ class Client:
 
     async def ask(self, command: Callable[[Valkey], Any]) -> Any:
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                return await self._link.send(self._server.serve, command)
+            return await self._link.ask(TIMEOUT_S, self._server.serve, command)
         except Cut as error:
             raise Refused("connection closed") from error
         except TimeoutError as error:

@@ -15,7 +15,7 @@ from inventory.kit.batcher import Batcher
 from inventory.kit.database import work_for
 from inventory.kit.holders.marks import Shows, no_one
 from inventory.kit.language.language import phrase
-from inventory.kit.loops import tell_failure
+from inventory.kit.loops import rest, tell_failure
 from inventory.kit.problem import Busy, EngineDown, NotFound, Refusal
 from waitroom.desk.joining.join_desk import JoinDesk
 from waitroom.line.rules import LineRules, RoomRules
@@ -287,10 +287,7 @@ class Board:
         """Keep up with the leader until `stopping` is set."""
         while not stopping.is_set():
             await self.refresh()
-            try:
-                await asyncio.wait_for(stopping.wait(), STATES_EVERY_S)
-            except TimeoutError:
-                continue
+            await rest(stopping, STATES_EVERY_S)
 
     async def refresh(self, *, rooms: bool = False) -> None:
         """Read what is new, the rules too if `rooms`. Without an engine the old copy stays."""

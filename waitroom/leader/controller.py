@@ -11,13 +11,12 @@ answer in one room never delays another.
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 import asyncpg
 import structlog
 
 from inventory.kit.database import work_for
-from inventory.kit.loops import tell_failure
+from inventory.kit.loops import rest, tell_failure
 from inventory.kit.problem import Refusal
 from inventory.kit.traces.spans import root_span
 from waitroom.leader.drawing import Drawing
@@ -127,8 +126,7 @@ class Controller:
                 tell_failure("tick_failed", error, part=part, **facts)
             pace_s = TICK_S if self.leading else STANDBY_S
             rest_s = max(pace_s - (loop.time() - started), PAUSE_MIN_S)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), rest_s)
+            await rest(stopping, rest_s)
 
     async def _tend_tasks(self, stopping: asyncio.Event) -> None:
         """Give each room to be led a task; end the tasks of the others."""

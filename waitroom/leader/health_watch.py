@@ -8,10 +8,10 @@ import asyncio
 import time
 from bisect import bisect_left
 from collections import Counter, deque
-from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
 
+from inventory.kit.loops import rest
 from inventory.kit.pulse import ANSWERED, BOUNDS_S, FAILED, Pulse, watch
 from waitroom.line.checkout_health import CheckoutHealth, HealthLimit
 from waitroom.store.memory import Memory
@@ -50,8 +50,7 @@ class HealthShare:
         """Tell it once a second until `stopping` is set."""
         while not stopping.is_set():
             await self.share()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), SHARE_EVERY_S)
+            await rest(stopping, SHARE_EVERY_S)
 
     async def share(self) -> None:
         counts = self._pulse.take(time.perf_counter())
