@@ -41,7 +41,9 @@ ROLE_NAMES = ("all", "web", "controller", "sweeper")
 def serve(config: Path | None, roles: str, **overrides: Any) -> None:
     """Run processes of some roles on engines that run already."""
     if roles == TOLD:
-        roles = wait_to_be_told()
+        roles = wait_to_be_told(
+            lambda: load_secrets(with_gateway(beside_up(load_for(config, **overrides))))
+        )
     settings = beside_up(load_for(config, **overrides))
     if EMBEDDED in (settings.postgres_url, settings.valkey_url):
         raise SettingsError(

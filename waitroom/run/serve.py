@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import signal
-from contextlib import suppress
 
 import structlog
 import uvloop
@@ -19,13 +18,12 @@ from waitroom.run.listening.descriptors import (
 )
 from waitroom.run.listening.front import Front
 from waitroom.run.processes.exits import BROKEN, DONE
-from waitroom.run.processes.heartbeat import Heartbeat
+from waitroom.run.processes.heartbeat import GO_WAIT_S, Heartbeat
 from waitroom.run.service import Service
 from waitroom.run.settings import Secrets, Settings
 
 log = structlog.get_logger()
 
-PARENT_WATCH_S = 1.0
 GC_THRESHOLD = 20_000
 
 
@@ -43,7 +41,7 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     heartbeat = Heartbeat()
-    beating = asyncio.create_task(heartbeat.run(), name="heartbeat")
+    channel = [asyncio.create_task(one, name="heartbeat") for one in heartbeat.both_ways()]
     async with open_service(settings, secrets, roles=roles) as service:
         front = await _open_front(service, heartbeat)
         if "web" in roles:
@@ -52,18 +50,17 @@ async def _serve(settings: Settings, secrets: Secrets, roles: frozenset[str]) ->
         ports = ports_of(settings, roles)
         log.info("serving", roles=sorted(roles), port=ports[0] if ports else None)
         heartbeat.serves()
-        await _until(told, service.failed)
+        await _end_of(service, heartbeat, told)
         service.draining = True
         service.serving.end()
-        if told.is_set():
-            heartbeat.leaves()
-        drain_s = settings.drain_s if told.is_set() else 0
+        drain_s = settings.drain_s if heartbeat.may_go.is_set() or told.is_set() else 0
         async with asyncio.TaskGroup() as ending:
             ending.create_task(let_go_if_away(service))
             if front is not None:
                 ending.create_task(front.leave(drain_s))
         log.info("stopped", roles=sorted(roles))
-    beating.cancel()
+    for task in channel:
+        task.cancel()
     return BROKEN if service.failed.is_set() else DONE
 
 
@@ -118,21 +115,22 @@ def calm_the_collector() -> None:
     gc.set_threshold(GC_THRESHOLD, 10, 100)
 
 
-async def _until(*events: asyncio.Event) -> None:
-    """Wait for any of the events, or for the death of the process that started this one."""
-    waits: list[asyncio.Task[object]] = [asyncio.create_task(_parent_gone())]
-    waits.extend(asyncio.create_task(event.wait()) for event in events)
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+async def _end_of(service: Service, heartbeat: Heartbeat, told: asyncio.Event) -> None:
+    """Wait until this process is to end.
+
+    One that a supervisor did not send away serves on until there is another in its place.
+    """
+    await _until(told, heartbeat.may_go, heartbeat.is_alone, service.failed)
+    if told.is_set():
+        heartbeat.leaves()
+        await _until(heartbeat.may_go, heartbeat.is_alone, service.failed, within_s=GO_WAIT_S)
+    if heartbeat.is_alone.is_set() and not told.is_set():
+        log.warning("supervisor_gone")
+
+
+async def _until(*events: asyncio.Event, within_s: float | None = None) -> None:
+    """Wait for any of the events, or until the time is over."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
-
-
-async def _parent_gone() -> None:
-    supervisor = os.environ.get("WAITROOM_SUPERVISOR")
-    # A change of parent comes without an event of any kind, so it has to be looked for. It may
-    # have come before this line.
-    never = asyncio.Event()
-    while supervisor is None or str(os.getppid()) == supervisor:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(never.wait(), PARENT_WATCH_S)
-    log.warning("supervisor_gone")

@@ -5,13 +5,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from support import eventually
 
 from waitroom.run.processes.child import Child
+from waitroom.run.processes.renewal import Renewal
 from waitroom.run.processes.silence import (
     FROZEN_AFTER_S,
     LOOK_COUNTS_MAX_S,
@@ -37,12 +40,14 @@ asyncio.run(heartbeat.run())
 """
 # A spare that loads next to nothing, and then listens where the one before it did.
 SPARE = """
-import asyncio, socket, sys
+import asyncio, os, socket, sys
 from waitroom.run.processes import spare
 from waitroom.run.processes.heartbeat import Heartbeat, inherited_listeners
-spare.CODE = "json"
-role = spare.wait_to_be_told() if sys.argv[-1] == spare.TOLD else sys.argv[-1]
+spare.CODE = os.environ.get("CODE", "json")
+role = spare.wait_to_be_told(lambda: None) if sys.argv[-1] == spare.TOLD else sys.argv[-1]
 spare.show_role(role)
+if "DIES" in os.environ:
+    sys.exit(3)
 sockets = inherited_listeners() or [socket.create_server(("127.0.0.1", 0))]
 heartbeat = Heartbeat()
 heartbeat.listens_on(sockets)
@@ -151,6 +156,87 @@ async def test_a_process_starts_afresh_where_its_spare_has_died_or_has_not_loade
         child.end_by(time.monotonic() + 10)
 
 
+@dataclass
+class Renewed:
+    """A process that serves, and the replacement of it."""
+
+    child: Child
+    renewal: Renewal
+    spare: Spare
+    port: int
+
+    def look(self, environment: Mapping[str, str]) -> None:
+        """Do what a supervisor does each time it looks."""
+        self.child.hear()
+        self.child.tend_leaving()
+        if self.child.ended() is not None:
+            assert self.child.go_back()
+            self.renewal.give_up("it ended")
+        self.spare = self.renewal.step(environment, self.spare)
+        self.spare.tend(environment, calm=False, wanted=self.renewal.is_under_way)
+
+
+@pytest.fixture
+async def renewed(spare: Spare) -> AsyncIterator[Renewed]:
+    command = [sys.executable, "-c", SPARE]
+    child = Child("web-1", command, "web")
+    child.start(os.environ)
+    made = Renewed(child, Renewal([child], command), spare, port=await _listens(child))
+    yield made
+    made.renewal.end()
+    made.spare.end()
+    child.terminate()
+    child.end_by(time.monotonic() + 10)
+
+
+async def test_a_process_is_renewed_from_a_spare_that_loaded_since_and_serves_until_then(
+    renewed: Renewed,
+) -> None:
+    child, before = renewed.child, renewed.child.pid
+    stale = await _loaded(renewed.spare)
+    renewed.renewal.begin()
+
+    async def succeeded() -> bool:
+        assert child.takes_connections
+        renewed.look(os.environ)
+        return child.pid != before
+
+    await eventually(succeeded)
+    assert child.pid != stale
+    assert _state(before) not in _ENDED
+
+    async def alone() -> bool:
+        assert child.takes_connections
+        renewed.look(os.environ)
+        return _state(before) in _ENDED
+
+    await eventually(alone)
+    assert await _listens(child) == renewed.port
+
+
+@pytest.mark.parametrize("broken", [{"CODE": "no_such_code"}, {"DIES": "yes"}])
+async def test_code_that_cannot_start_leaves_the_processes_that_serve(
+    renewed: Renewed, broken: Mapping[str, str]
+) -> None:
+    before = renewed.child.pid
+    renewed.renewal.begin()
+
+    async def given_up() -> bool:
+        renewed.look({**os.environ, **broken})
+        return not renewed.renewal.is_under_way and not renewed.child.is_succeeded
+
+    with capture_logs() as logs:
+        await eventually(given_up)
+    renewed.look(os.environ)
+
+    assert [one["event"] for one in logs].count("not_renewed") == 1
+    assert renewed.child.pid == before
+    assert renewed.child.takes_connections
+    assert await _listens(renewed.child) == renewed.port
+    if "CODE" in broken:
+        assert "No module named 'no_such_code'" in logs[-1]["why"]
+
+
 async def _listens(child: Child) -> int:
     """Return the port at which a process listens."""
 
@@ -177,6 +263,17 @@ def test_a_supervisor_loads_none_of_the_code_of_its_processes() -> None:
     seen = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True)
 
     assert seen.stdout == "False\n"
+
+
+_ENDED = {"Z", ""}
+
+
+def _state(pid: int) -> str:
+    """Return the letter of a process's state, "" for one that is no more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 def _name(pid: int) -> str:

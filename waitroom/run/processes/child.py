@@ -4,19 +4,25 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
-from waitroom.run.processes.heartbeat import LEAVES, LISTENS, SOCKETS_MAX
-from waitroom.run.processes.launched import launch
+from waitroom.run.processes.heartbeat import GO, LEAVES, LISTENS, SOCKETS_MAX
+from waitroom.run.processes.launched import Launched, launch
 from waitroom.run.processes.silence import Silence
 from waitroom.run.processes.spare import Spare
 
 # A process that has run for this long can live with its settings.
 LIVED_AFTER_S = 5.0
+# A process that may go has this long before it is killed.
+LEAVE_WAIT_S = 20.0
 _WORDS_MAX = 64
 
 
 class Child:
     """The process of one name, and the sockets that pass from one process to the next.
+
+    A process that is to be replaced serves until the next one does, and both take connections from
+    the same sockets meanwhile.
 
     `lived` tells that one of its processes has run for a while. `serves` tells that the present one
     is up: a web process listens, another one has been heard. `was_frozen` tells that it was killed
@@ -33,8 +39,9 @@ class Child:
         # The role comes last on the command line.
         self._command, self._role = command, role
         self._web = role == "web"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._channel: socket.socket | None = None
+        self._launched: Launched | None = None
+        # The one that serves until the present one does.
+        self._before: Launched | None = None
         self._listeners: list[socket.socket] = []
         self._silence = Silence()
         self._started_at = 0.0
@@ -43,8 +50,8 @@ class Child:
 
     @property
     def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+        assert self._launched is not None
+        return self._launched.process.pid
 
     @property
     def listeners(self) -> Sequence[socket.socket]:
@@ -53,11 +60,16 @@ class Child:
 
     @property
     def runs(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._launched is not None and self._launched.runs
+
+    @property
+    def is_succeeded(self) -> bool:
+        """True while the process before this one still serves."""
+        return self._before is not None and self._before.runs
 
     @property
     def takes_connections(self) -> bool:
-        return self._web and self.serves and self.runs
+        return self._web and ((self.serves and self.runs) or self.is_succeeded)
 
     def start(self, environment: Mapping[str, str], spare: Spare | None = None) -> None:
         """Start a process, which takes over the connections that wait for the one before it.
@@ -68,16 +80,31 @@ class Child:
         if launched is None:
             launched = launch([*self._command, self._role], environment, self._listeners)
         self._hang_up()
-        self._process, self._channel, self._silence = launched.process, launched.channel, Silence()
+        self._launched, self._silence = launched, Silence()
         self.serves = self.was_frozen = False
         self._started_at, self.due_at = time.monotonic(), None
 
+    def succeed(self, environment: Mapping[str, str], spare: Spare | None = None) -> None:
+        """Start the next process beside the present one, which goes when the next one serves."""
+        self._part_with_before()
+        self._before, self._launched = self._launched, None
+        self.start(environment, spare)
+
+    def go_back(self) -> bool:
+        """Leave it to the process before a dead one to serve on; False if there is none."""
+        if not self.is_succeeded:
+            return False
+        self._hang_up()
+        self._launched, self._before, self._silence = self._before, None, Silence()
+        self.serves = True
+        return True
+
     def hear(self) -> bytes:
         """Return what the process has said since the last call, and keep its sockets."""
-        if self._channel is None:
+        if self._launched is None:
             return b""
         try:
-            words, files, _, _ = socket.recv_fds(self._channel, _WORDS_MAX, SOCKETS_MAX)
+            words, files, _, _ = socket.recv_fds(self._launched.channel, _WORDS_MAX, SOCKETS_MAX)
         except (BlockingIOError, ConnectionError):
             return b""
         if files:
@@ -85,6 +112,8 @@ class Child:
         if words:
             self._silence.heard()
             self.serves = self.serves or not self._web or LISTENS in words
+        if self.serves:
+            self._part_with_before()
         return words
 
     def is_frozen(self, since_last_look_s: float, *, others_serve: bool) -> bool:
@@ -102,11 +131,11 @@ class Child:
 
     def ended(self) -> int | None:
         """Return the exit code of the process, None while it runs."""
-        assert self._process is not None
-        code = self._process.poll()
+        assert self._launched is not None
+        code = self._launched.process.poll()
         if code is None:
             self.lived = self.lived or time.monotonic() - self._started_at > LIVED_AFTER_S
-        elif self._web and not self.serves:
+        elif self._web and not self.serves and not self.is_succeeded:
             # It died before it served, so nobody can say when the next one will: connections must
             # not wait for that while other processes serve.
             self._keep([])
@@ -120,12 +149,6 @@ class Child:
         """
         self._keep([])
 
-    def let_leave(self, *, within_s: float) -> None:
-        """Make room for another process; the present one ends by itself, or is killed later."""
-        assert self._process is not None
-        self._leaving.append((self._process, time.monotonic() + within_s))
-        self._process = None
-
     def tend_leaving(self) -> None:
         """Kill the processes that should have ended by now."""
         for process, until in self._leaving:
@@ -134,14 +157,15 @@ class Child:
         self._leaving = [pair for pair in self._leaving if pair[0].poll() is None]
 
     def terminate(self) -> None:
-        if self._process is not None and self.runs:
-            self.serves = False
-            self._process.terminate()
+        """Tell its processes to end, and not to wait for others in their place."""
+        self._part_with_before()
+        if self._launched is not None and self.runs:
+            _tell_to_go(self._launched)
 
     def kill(self) -> None:
         """Kill a frozen process; the connections that wait for it are for the next one."""
-        assert self._process is not None
-        self._process.kill()
+        assert self._launched is not None
+        self._launched.process.kill()
         self.was_frozen = True
         # It may take a while to end, and is to be killed once.
         self._silence = Silence()
@@ -150,7 +174,7 @@ class Child:
         """Wait for all its processes; kill those that are late, and return whether any was."""
         late = False
         processes = [process for process, _ in self._leaving]
-        for process in [*processes, *([self._process] if self._process else [])]:
+        for process in [*processes, *([self._launched.process] if self._launched else [])]:
             try:
                 process.wait(max(deadline - time.monotonic(), 0.1))
             except subprocess.TimeoutExpired:
@@ -161,15 +185,29 @@ class Child:
         self._keep([])
         return late
 
+    def _part_with_before(self) -> None:
+        """Let the process before the present one go; it is killed if that takes it long."""
+        if self._before is not None:
+            _tell_to_go(self._before)
+            self._before.channel.close()
+            self._leaving.append((self._before.process, time.monotonic() + LEAVE_WAIT_S))
+            self._before = None
+
     def _hang_up(self) -> None:
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+        if self._launched is not None:
+            self._launched.channel.close()
+            self._launched = None
 
     def _keep(self, listeners: list[socket.socket]) -> None:
         for one in self._listeners:
             one.close()
         self._listeners = listeners
+
+
+def _tell_to_go(launched: Launched) -> None:
+    with suppress(OSError):
+        launched.channel.send(GO)
+    launched.process.terminate()
 
 
 def said_that_it_leaves(words: bytes) -> bool:

@@ -1,13 +1,15 @@
 """What a process tells its supervisor: that its event loop turns, and where it listens.
 
 The words go over a pair of sockets that the child inherits, so they reach the supervisor whatever
-has become of PostgreSQL and the network.
+has become of PostgreSQL and the network. The supervisor has one word for the process: that it may
+go. A channel that ends says that the supervisor is gone, in the moment in which it dies.
 """
 
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from waitroom.run.processes.service_manager import ServiceManager
 
@@ -18,6 +20,12 @@ LISTENERS = "WAITROOM_LISTENERS"
 BEAT_EVERY_S = 1.0
 # The words, each one byte. With `LISTENS` come the sockets on which the process listens.
 BEAT, LISTENS, LEAVES = b".", b"l", b"d"
+# The supervisor's word. Whatever follows the role that a spare is told means the same.
+GO = b"g"
+# A supervisor that is frozen lets nobody go. A process that is told to end waits so long for its
+# word.
+GO_WAIT_S = 15.0
+_WORDS_MAX = 64
 SOCKETS_MAX = 8
 
 
@@ -31,6 +39,24 @@ class Heartbeat:
         if self._channel is not None:
             self._channel.settimeout(0)
             self._channel.set_inheritable(False)
+        # Set when the supervisor needs this process no more, and when the supervisor is gone.
+        self.may_go, self.is_alone = asyncio.Event(), asyncio.Event()
+
+    def both_ways(self) -> Sequence[Coroutine[Any, Any, None]]:
+        """Return what speaks to the supervisor and what hears it, for a task each."""
+        return self.run(), self._hear()
+
+    async def _hear(self) -> None:
+        """Hear what the supervisor says, until it is gone."""
+        while self._channel is not None:
+            try:
+                words = await asyncio.get_running_loop().sock_recv(self._channel, _WORDS_MAX)
+            except ConnectionError:
+                words = b""
+            if not words:
+                self.is_alone.set()
+                return
+            self.may_go.set()
 
     async def run(self) -> None:
         """Beat for as long as the event loop turns."""
@@ -48,9 +74,14 @@ class Heartbeat:
         self._manager.ready()
 
     def leaves(self) -> None:
-        """Say that this process is about to end, so that another one is started already."""
+        """Say that this process is to end; without a supervisor it may do so at once.
+
+        A supervisor lets it go once another process serves in its place.
+        """
         self._say(LEAVES)
         self._manager.stopping()
+        if self._channel is None:
+            self.may_go.set()
 
     def _say(self, word: bytes, sockets: Sequence[socket.socket] = ()) -> None:
         if self._channel is None:

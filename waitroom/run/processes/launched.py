@@ -17,6 +17,10 @@ class Launched:
     process: subprocess.Popen[bytes]
     channel: socket.socket
 
+    @property
+    def runs(self) -> bool:
+        return self.process.poll() is None
+
 
 def launch(
     command: Sequence[str],

@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -32,7 +32,9 @@ CODE = "waitroom.run.serve"
 CALM_S = 3.0
 # A spare that could not load its code is not tried again at once.
 REST_S = 30.0
-_WORDS_MAX = 200
+_WORDS_MAX = 400
+# Ends the role, so that a word that comes right after it is told from it.
+_END = b"\n"
 _NAME_MAX = 15
 
 
@@ -44,27 +46,36 @@ class Spare:
         self._launched: Launched | None = None
         self._is_loaded = False
         self._due_at = 0.0
+        # Why the last one could not load its code, "" where one has.
+        self.why = ""
 
     @property
     def pid_if_ready(self) -> int | None:
         """The spare's process id once it has loaded its code."""
         return self._launched.process.pid if self._launched and self._is_loaded else None
 
-    def tend(self, environment: Mapping[str, str], *, calm: bool) -> None:
-        """Start a spare once all has been `calm` for a while; notice what became of it."""
+    def tend(self, environment: Mapping[str, str], *, calm: bool, wanted: bool = False) -> None:
+        """Start a spare once all has been `calm` for a while; notice what became of it.
+
+        One that is `wanted` is started at once.
+        """
         now = time.monotonic()
         if self._launched is None:
-            if not calm:
+            if not calm and not wanted:
                 self._due_at = max(self._due_at, now + CALM_S)
-            elif now >= self._due_at:
+            elif now >= self._due_at or (wanted and not self.why):
                 self._launched = launch(self._command, environment)
-        elif (code := self._launched.process.poll()) is not None:
-            log.warning("spare_ended", exit_code=code)
+            return
+        if not self._is_loaded:
+            with suppress(BlockingIOError, ConnectionError):
+                said = self._launched.channel.recv(_WORDS_MAX)
+                self._is_loaded = said.startswith(BEAT)
+                self.why = said.removeprefix(BEAT).decode(errors="replace")
+        if (code := self._launched.process.poll()) is not None:
+            self.why = self.why or f"it ended with exit code {code}"
+            log.warning("spare_ended", exit_code=code, why=self.why)
             self.end()
             self._due_at = now + REST_S
-        elif not self._is_loaded:
-            with suppress(BlockingIOError, ConnectionError):
-                self._is_loaded = bool(self._launched.channel.recv(1))
 
     def take(self, role: str, listeners: Sequence[socket.socket]) -> Launched | None:
         """Let the spare become a process of this role; None if there is none that has loaded."""
@@ -72,7 +83,7 @@ class Spare:
             return None
         numbers = [one.fileno() for one in listeners]
         try:
-            socket.send_fds(self._launched.channel, [role.encode()], numbers)
+            socket.send_fds(self._launched.channel, [role.encode() + _END], numbers)
         except OSError:
             # It has died since the last look, which the next one will notice.
             return None
@@ -102,24 +113,34 @@ def load_code() -> ModuleType:
         gc.enable()
 
 
-def wait_to_be_told() -> str:
+def wait_to_be_told(check: Callable[[], object]) -> str:
     """Load the code, and return the role for which the supervisor needs this process.
 
-    The process ends here if its supervisor does.
+    `check` raises what will keep the process from starting, such as bad settings; the supervisor is
+    told of it, and of code that cannot be loaded. The process ends here if its supervisor does, or
+    if it is told to go in the same moment.
     """
-    load_code()
     with socket.socket(fileno=int(os.environ[CHANNEL])) as channel:
+        try:
+            load_code()
+            check()
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}".encode()[:_WORDS_MAX]
+            with suppress(OSError):
+                channel.send(why.replace(_END, b" "))
+            raise
         try:
             channel.send(BEAT)
             words, files, _, _ = socket.recv_fds(channel, _WORDS_MAX, SOCKETS_MAX)
         except OSError:
             words = b""
-        if not words:
+        role, _, more = words.partition(_END)
+        if not role or more:
             sys.exit(DONE)
         # The process goes on as one that was started with them.
         channel.detach()
     os.environ[LISTENERS] = ",".join(map(str, files))
-    return words.decode()
+    return role.decode()
 
 
 def show_role(role: str) -> None:

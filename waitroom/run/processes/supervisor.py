@@ -6,7 +6,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from waitroom.run.listening.descriptors import bounds_within, raise_limit, warn_
 from waitroom.run.processes.child import Child, said_that_it_leaves
 from waitroom.run.processes.exits import BROKEN, CANNOT_START, DONE
 from waitroom.run.processes.launched import inherited_environment
+from waitroom.run.processes.renewal import Renewal
 from waitroom.run.processes.service_manager import ServiceManager
 from waitroom.run.processes.silence import Deaths
 from waitroom.run.processes.spare import Spare
@@ -56,8 +56,8 @@ class Supervisor:
 
     A process that dies is started again. One that is frozen is killed first: shoppers whose
     connections it holds would wait for it for ever. A process that is told to stop, and not by its
-    supervisor, is replaced before it ends; on SIGHUP, and when the secrets file has changed, all of
-    them are, one after the other.
+    supervisor, serves until there is another; on SIGHUP, and when the secrets file has changed, all
+    of them do, one after the other (`renewal.py`).
     """
 
     def __init__(
@@ -74,9 +74,6 @@ class Supervisor:
         self._stopping = self._said_ready = False
         self._looked_at = time.monotonic()
         self._secrets = WatchedSecrets(settings)
-        # The processes that are still to be replaced, and the one that is being replaced now.
-        self._to_renew: deque[Child] = deque()
-        self._renewing: Child | None = None
         names = [f"web-{i + 1}" for i in range(settings.workers)] if "web" in roles else []
         jobs = [(name, "web") for name in names]
         others = [role for role in roles if role != "web"]
@@ -85,6 +82,7 @@ class Supervisor:
         run = [sys.executable, "-m", "waitroom", "serve", "--workers", "1", "--role"]
         self._children = [Child(name, run, role) for name, role in jobs]
         self._spare = Spare(run)
+        self._renewal = Renewal(self._children, run)
         # The processes inherit the limit, so one line tells of it.
         limit, engine_connections = raise_limit(), settings.postgres_connections_max
         warn_if_few(limit, bounds_within(limit, engine_connections=engine_connections))
@@ -119,8 +117,10 @@ class Supervisor:
                     return self._why
                 if self._secrets.changed():
                     self._told_to_renew()
-                self._renew_next()
-                self._spare.tend(self._environment, calm=self._is_calm)
+                self._spare = self._renewal.step(self._environment, self._spare)
+                self._spare.tend(
+                    self._environment, calm=self._is_calm, wanted=self._renewal.is_under_way
+                )
                 if not told_ready and is_ready():
                     told_ready = True
                     when_ready()
@@ -140,11 +140,11 @@ class Supervisor:
         self._stopping = True
 
     def _told_to_renew(self, *_: object) -> None:
-        self._to_renew = deque(self._children)
+        self._renewal.begin()
 
     @property
     def _is_calm(self) -> bool:
-        return not self._to_renew and all(child.serves and child.runs for child in self._children)
+        return all(child.serves and child.runs for child in self._children)
 
     def _keep_alive(self) -> bool:
         """Look at every process once; return False when none of them can live."""
@@ -171,8 +171,7 @@ class Supervisor:
             self._replace_dead(child, code)
         elif said_that_it_leaves(words) and not self._stopping:
             log.info("process_leaves", process=child.name)
-            child.let_leave(within_s=STOP_WAIT_S)
-            child.start(self._environment, self._spare)
+            child.succeed(self._environment, self._spare)
         elif child.is_frozen(since_last_look_s, others_serve=self._others_serve(child)):
             log.error("process_frozen", process=child.name, silent_s=round(child.silent_s))
             child.kill()
@@ -181,6 +180,9 @@ class Supervisor:
         return any(one.takes_connections for one in self._children if one is not child)
 
     def _replace_dead(self, child: Child, code: int) -> None:
+        if child.go_back():
+            self._renewal.give_up(f"the new {child.name} ended with exit code {code}")
+            return
         rest_s = TRIED_AGAIN_AFTER_S
         self._why = code if code in CANNOT_START else BROKEN
         if not (child.lived and code in CANNOT_START):
@@ -192,20 +194,10 @@ class Supervisor:
         log.warning("process_restarted", process=child.name, exit_code=code)
         child.due_at = time.monotonic() + rest_s
 
-    def _renew_next(self) -> None:
-        """Replace the next process if the one before it is up again."""
-        if self._renewing is not None and not self._renewing.serves:
-            return
-        self._renewing = self._to_renew.popleft() if self._to_renew else None
-        if self._renewing is not None:
-            log.info("process_renewed", process=self._renewing.name)
-            # It may have loaded code that has been replaced since.
-            self._spare.end()
-            self._renewing.terminate()
-
     def stop(self) -> None:
         self._manager.stopping()
         self._spare.end()
+        self._renewal.end()
         for child in self._children:
             child.terminate()
         deadline = time.monotonic() + STOP_WAIT_S
