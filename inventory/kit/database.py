@@ -21,7 +21,8 @@ import asyncpg
 from prometheus_client import Histogram
 
 from inventory.kit.problem import Busy, EngineDown
-from inventory.kit.servers.servers import Servers, Uncancelled, servers_of
+from inventory.kit.servers.connections import Steady, Uncancelled
+from inventory.kit.servers.servers import Servers, servers_of
 from inventory.kit.traces.spans import watch_of_connections
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ def closed_pool(
     pool = Pool(
         url,
         connect=servers.connect if servers else None,  # type: ignore[arg-type] # in short
-        connection_class=asyncpg.Connection if cancels else Uncancelled,
+        connection_class=Steady if cancels else Uncancelled,
         record_class=asyncpg.Record,
         loop=None,
         min_size=size_min,

@@ -5,6 +5,11 @@ outside a transaction, for an index on a table that a sale is writing to: it hol
 INDEX CONCURRENTLY IF NOT EXISTS`. If it breaks off, PostgreSQL leaves an invalid index behind; the
 next run drops that and goes on.
 
+A sale may go on meanwhile. So all locks of a transaction are taken before its first change, in the
+order in which shoppers' requests take them, and within a fraction of a second: requests wait for so
+long at most, and a deadlock, which PostgreSQL ends after a second, cannot come about. A migrator
+that does not get them in time lets go of all and tries again, with more patience each time.
+
 The table `migration` records the name and the checksum of each file that a database has run. A
 database whose record does not fit the files of this version is left as it is: `migrate` raises
 `MigrationError`, whose message says which file does not fit and what to do.
@@ -12,6 +17,7 @@ database whose record does not fit the files of this version is left as it is: `
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -47,6 +53,24 @@ CREATE TABLE IF NOT EXISTS migration (
 )
 """
 
+# So long the first try waits for the locks of all its tables together. Later ones wait longer, at
+# last for long enough that an autovacuum gives way, which it does after a second.
+LOCKS_WAIT_S, LOCKS_WAIT_MAX_S, LOCKS_WAIT_GROWS = 0.3, 1.5, 1.5
+# For so long a migrator tries in all. Between two tries requests go on.
+BUSY_MAX_S = 60.0
+_REST_S = 0.5
+
+# The order of `waitroom.store`; other tables come after these, by name.
+_LOCK_ORDER = (
+    *("log_head", "room", "office", "line", "admission"),
+    *("room_stock", "stock", "hold", "purchase", "customer"),
+)
+_BODY = re.compile(r"\$\$.*?\$\$|--[^\n]*", re.DOTALL)
+_TOUCHED = re.compile(
+    r"\b(?:TABLE(?: IF EXISTS)?(?: ONLY)?|ON|REFERENCES|UPDATE|INTO|DELETE FROM|TRUNCATE)"
+    r"(?= +(\w+))"
+)
+
 _START_ANEW = "start with a new data folder (--data-dir) or an empty database"
 
 
@@ -73,6 +97,11 @@ class Migration:
     def outside(self) -> bool:
         """True for a file that runs outside a transaction."""
         return self.sql.startswith(OUTSIDE)
+
+    @property
+    def touched(self) -> set[str]:
+        """The names of all tables that it may lock, and some more; what functions do is no part."""
+        return set(_TOUCHED.findall(_BODY.sub("", self.sql)))
 
     @property
     def indexes(self) -> dict[str, str]:
@@ -154,25 +183,72 @@ async def _apply_together(
 
     The lock belongs to the transaction, so it works behind a pooler.
     """
+    locks_wait_s, until = LOCKS_WAIT_S, time.monotonic() + BUSY_MAX_S
     while True:
-        async with connection.transaction():
-            if await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
-                await connection.execute(_TABLE)
-                rows = await connection.fetch("SELECT name, checksum FROM migration")
-                missing = missing_migrations(known, {row["name"]: row["checksum"] for row in rows})
-                names: list[str] = []
-                for migration in missing:
-                    if migration.outside:
-                        return names, migration
-                    await _record(connection, migration)
-                    await connection.execute(migration.sql)
-                    names.append(migration.name)
-                try:
-                    await settle_rights(connection, running_role)
-                except RoleUnfit as error:
-                    raise MigrationError(str(error)) from error
-                return names, None
-        await asyncio.sleep(_ASK_EVERY_S)
+        try:
+            async with connection.transaction():
+                if await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
+                    return await _apply_at_once(connection, known, running_role, locks_wait_s)
+            await asyncio.sleep(_ASK_EVERY_S)
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+            if time.monotonic() > until:
+                raise MigrationError(
+                    f"others kept the tables locked for {BUSY_MAX_S:.0f} s ({error}): end what "
+                    "takes long, such as a copy or a report, and migrate again"
+                ) from error
+            locks_wait_s = min(locks_wait_s * LOCKS_WAIT_GROWS, LOCKS_WAIT_MAX_S)
+            await asyncio.sleep(_REST_S)
+
+
+async def _apply_at_once(
+    connection: Connection,
+    known: Sequence[Migration],
+    running_role: str | None,
+    locks_wait_s: float,
+) -> tuple[list[str], Migration | None]:
+    """Do what `_apply_together` does in the transaction that is open, if the locks come in time."""
+    await connection.execute(_TABLE)
+    rows = await connection.fetch("SELECT name, checksum FROM migration")
+    missing = missing_migrations(known, {row["name"]: row["checksum"] for row in rows})
+    following = next((one for one in missing if one.outside), None)
+    together = missing[: missing.index(following)] if following else missing
+    await _lock_tables(connection, together, within_s=locks_wait_s)
+    for migration in together:
+        await _record(connection, migration)
+        await connection.execute(migration.sql)
+    if following is None:
+        try:
+            await settle_rights(connection, running_role)
+        except RoleUnfit as error:
+            raise MigrationError(str(error)) from error
+    return [migration.name for migration in together], following
+
+
+async def _lock_tables(
+    connection: Connection, migrations: Sequence[Migration], *, within_s: float
+) -> None:
+    """Lock every table that the migrations touch; raises asyncpg's error if one comes too late."""
+    rows = await connection.fetch(
+        """SELECT relname FROM pg_class
+           WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace"""
+    )
+    order = {name: place for place, name in enumerate(_LOCK_ORDER)}
+    touched = set().union(*(migration.touched for migration in migrations))
+    tables = sorted(
+        {row["relname"] for row in rows} & touched,
+        key=lambda name: (order.get(name, len(order)), name),
+    )
+    until = time.monotonic() + within_s
+    for table in tables:
+        await _wait_for_locks(connection, within_s=until - time.monotonic())
+        await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+    # For what else a migration locks, such as a view.
+    await _wait_for_locks(connection, within_s=within_s)
+
+
+async def _wait_for_locks(connection: Connection, *, within_s: float) -> None:
+    # Zero would be for ever.
+    await connection.execute(f"SET LOCAL lock_timeout = {max(int(within_s * 1000), 1)}")
 
 
 async def _apply_outside(connection: Connection, migration: Migration) -> bool:

@@ -35,18 +35,6 @@ _WHERE = """SELECT system_identifier, pg_walfile_name(pg_current_wal_lsn()) AS f
             FROM pg_control_system()"""
 
 
-class Uncancelled(_Connection):
-    """A connection that breaks off where asyncpg would ask the server to cancel a statement.
-
-    A commit that waits for its standby would become visible by that (see this package's story).
-    """
-
-    def _cancel_current_command(self, *_: object) -> None:
-        # asyncpg calls it when a reply takes too long, or its task is cancelled. Right after this
-        # call it tells the waiting task, which it would not find if the connection had ended.
-        asyncio.get_running_loop().call_soon(self.terminate)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
     """Where a primary writes: the cluster's identifier, and the timeline."""

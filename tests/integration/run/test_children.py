@@ -53,7 +53,8 @@ heartbeat = Heartbeat()
 heartbeat.listens_on(sockets)
 asyncio.run(heartbeat.run())
 """
-LOOKS = int(FROZEN_AFTER_S / LOOK_COUNTS_MAX_S) + 1
+# Time for which it waited for a processor since its start does not count in the first.
+LOOKS = int(FROZEN_AFTER_S / LOOK_COUNTS_MAX_S) + 2
 
 
 @pytest.fixture

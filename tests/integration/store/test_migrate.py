@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from click.testing import CliRunner
-from support import database_url
+from support import database_url, eventually
 
 from waitroom.cli.program import main
 from waitroom.run.engines import EngineUrls
@@ -141,3 +141,49 @@ async def test_only_indexes_are_made_outside_a_transaction(empty_url: str) -> No
         await migrate(empty_url, [TOYS, wrong])
 
     assert "toy" in await tables(empty_url)
+
+
+async def test_a_migration_that_cannot_have_all_its_tables_lets_go_before_there_is_a_deadlock(
+    empty_url: str,
+) -> None:
+    known = [TOYS, Migration(name="0002_games.sql", sql=MORE.sql)]
+    await migrate(empty_url, known)
+    wider = Migration(
+        name="0003_wider.sql",
+        sql="ALTER TABLE toy ADD COLUMN later text; ALTER TABLE game ADD COLUMN later text;",
+    )
+    sale = await asyncpg.connect(empty_url)
+    async with sale.transaction():
+        await sale.execute("LOCK TABLE toy IN ROW SHARE MODE")
+        migrating = asyncio.create_task(migrate(empty_url, [*known, wider]))
+
+        async def waits() -> bool:
+            return await sale.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+
+        await eventually(waits)
+        # The migrator has this one and waits for the other, so now each waits for the other.
+        await sale.execute("LOCK TABLE game IN ROW SHARE MODE")
+        assert not migrating.done()
+    assert await migrating == [wider.name]
+    assert (
+        await sale.fetchval(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        )
+        == 0
+    )
+    await sale.close()
+
+
+def test_tables_that_a_migration_touches_are_found_and_those_of_functions_are_not() -> None:
+    sql = """
+    -- ALTER TABLE never
+    ALTER TABLE IF EXISTS ONLY one ADD COLUMN x int REFERENCES two;
+    CREATE TRIGGER t BEFORE UPDATE ON three FOR EACH ROW EXECUTE FUNCTION f();
+    UPDATE four SET x = 1;
+    CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ UPDATE never SET x = 1 $$;
+    """
+
+    touched = Migration(name="0001_any.sql", sql=sql).touched
+
+    assert {"one", "two", "three", "four"} <= touched
+    assert "never" not in touched

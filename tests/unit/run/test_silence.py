@@ -29,6 +29,14 @@ def test_a_process_is_frozen_when_it_has_been_silent_for_long() -> None:
     assert looks_until_frozen(silence, every_s=LOOK_S) == FROZEN_AFTER_S
 
 
+def test_a_process_that_waits_for_a_processor_is_not_frozen() -> None:
+    silence = Silence()
+    silence.heard()
+
+    assert not any(silence.look(LOOK_S, waited_s=0.75 * LOOK_S) for _ in range(4 * 15))
+    assert looks_until_frozen(silence, every_s=LOOK_S) == FROZEN_AFTER_S - 15 / 4
+
+
 def test_one_beat_in_time_is_enough() -> None:
     silence = Silence()
     silence.heard()

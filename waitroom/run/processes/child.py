@@ -44,6 +44,8 @@ class Child:
         self._before: Launched | None = None
         self._listeners: list[socket.socket] = []
         self._silence = Silence()
+        # How long it had waited for a processor when it was last looked at.
+        self._waited_s = 0.0
         self._started_at = 0.0
         # Processes that are about to end, each with the moment at which it is killed.
         self._leaving: list[tuple[subprocess.Popen[bytes], float]] = []
@@ -80,7 +82,7 @@ class Child:
         if launched is None:
             launched = launch([*self._command, self._role], environment, self._listeners)
         self._hang_up()
-        self._launched, self._silence = launched, Silence()
+        self._launched, self._silence, self._waited_s = launched, Silence(), 0.0
         self.serves = self.was_frozen = False
         self._started_at, self.due_at = time.monotonic(), None
 
@@ -122,8 +124,13 @@ class Child:
         A process that starts has the sockets of the one before it, and the kernel goes on giving
         them their share of the connections.
         """
+        assert self._launched is not None
         holds_up = others_serve and not self.serves and bool(self._listeners)
-        return self._silence.look(since_last_look_s, holds_up=holds_up)
+        waited_s, before_s = self._launched.waited_s, self._waited_s
+        self._waited_s = max(waited_s, before_s)
+        return self._silence.look(
+            since_last_look_s, waited_s=self._waited_s - before_s, holds_up=holds_up
+        )
 
     @property
     def silent_s(self) -> float:

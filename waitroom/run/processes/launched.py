@@ -5,6 +5,7 @@ import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from waitroom.run.processes.heartbeat import CHANNEL, LISTENERS
 from waitroom.run.processes.service_manager import OF_THIS_PROCESS
@@ -20,6 +21,16 @@ class Launched:
     @property
     def runs(self) -> bool:
         return self.process.poll() is None
+
+    @property
+    def waited_s(self) -> float:
+        """Return for how long in all it has waited for a processor; 0 where no kernel tells it."""
+        try:
+            told = Path(f"/proc/{self.process.pid}/schedstat").read_text(encoding="ascii")
+        except OSError:
+            return 0.0
+        # https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
+        return int(told.split()[1]) / 1e9
 
 
 def launch(

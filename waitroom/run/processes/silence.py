@@ -4,8 +4,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 # A process beats once a second. One that has not for this long is stuck, whatever holds it: the
-# longest work on an event loop of ours takes a fraction of it.
-FROZEN_AFTER_S = 8.0
+# longest work on an event loop of ours takes a fraction of it. The time for which it waited for a
+# processor does not count, so a busy machine makes nobody frozen.
+FROZEN_AFTER_S = 5.0
 # Before its first beat a process loads its code.
 START_MAX_S = 60.0
 # If it holds connections meanwhile that others would take at once, it has less time.
@@ -32,12 +33,15 @@ class Silence:
     def heard(self) -> None:
         self.silent_s, self.heard_once = 0.0, True
 
-    def look(self, since_last_look_s: float, *, holds_up: bool = False) -> bool:
+    def look(
+        self, since_last_look_s: float, *, waited_s: float = 0.0, holds_up: bool = False
+    ) -> bool:
         """Count the time since the last look; return whether the process is frozen.
 
-        `holds_up` says that connections wait for its start, which others would take.
+        `waited_s` is how much of it the process waited for a processor. `holds_up` says that
+        connections wait for its start, which others would take.
         """
-        self.silent_s += min(since_last_look_s, LOOK_COUNTS_MAX_S)
+        self.silent_s += max(min(since_last_look_s, LOOK_COUNTS_MAX_S) - waited_s, 0.0)
         start_max_s = START_HOLDING_MAX_S if holds_up else START_MAX_S
         return self.silent_s > (self.frozen_after_s if self.heard_once else start_max_s)
 
