@@ -36,6 +36,7 @@ NAMED_IMPURE = {
     "inventory.kit.http",
     "inventory.kit.language.asked",
     "inventory.kit.limits.limited",
+    "inventory.kit.servers.connections",
     "inventory.kit.servers.servers",
     "inventory.kit.traces.spans",
     "inventory.kit.traces.tracer",
