@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
+from weakref import ref
 
 import pytest
 import uvloop
@@ -62,6 +63,7 @@ class Shop:
     front: Front
     port: int = 0
     begun: list[str] = field(default_factory=list)
+    requests: list[ref[web.Request]] = field(default_factory=list)
     peers: list[Peer] = field(default_factory=list)
     process: Process = field(default_factory=Process)
 
@@ -72,6 +74,7 @@ class Shop:
 
     async def answer(self, request: web.Request) -> web.Response:
         self.begun.append(request.path)
+        self.requests.append(ref(request))
         await read_raw(request)
         return web.Response(body=b"fine")
 
@@ -173,6 +176,15 @@ async def test_only_a_client_of_its_own_that_was_refused_and_comes_at_once_comes
 
     # They wait as long as they were told, or until nobody else does. A proxy's are of many clients.
     assert all(b" 200 " in answer for answer in again) is not bool(proxies)
+
+
+async def test_idle_connections_keep_nothing_of_their_last_requests() -> None:
+    async with busy_shop() as shop:
+        peers = await shop.come(5)
+        answers = [await peer.ask(request) for peer in peers for request in (PAY, POLL)]
+
+        assert all(b" 200 " in answer for answer in answers)
+        assert [request() for request in shop.requests] == [None] * len(answers)
 
 
 @pytest.mark.usefixtures("slow_turns")

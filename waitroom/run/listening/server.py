@@ -1,27 +1,18 @@
-"""aiohttp's server with bounds: on connections, on the time that a client takes, on what is said.
-
-`RequestHandler` is one connection. It answers errors of parsing with text of the request, and logs
-more of it; cookies and tokens stand in both. Here such an answer has a fixed body, and the log is
-told the kind of the error and the lines of our code alone.
-"""
+"""aiohttp's server with bounds: on connections, and on the time that a client takes."""
 
 import asyncio
 import socket
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import structlog
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
-from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict, CIMultiDictProxy
 from prometheus_client import Gauge
 
 from inventory.kit.batcher import QUEUED
 from inventory.kit.doors.client_address import TrustedProxies, network_around, parse_address
-from inventory.kit.http import NOT_WHOLE, PROBLEM, PROCESS, Process, encode, observe
-from inventory.kit.problem import BadRequest, Failed
+from inventory.kit.http import PROBLEM, PROCESS, Process
 from waitroom.run.listening.connection import ENDED, Connection
 from waitroom.run.listening.connections import Connections
 from waitroom.run.listening.descriptors import Bounds
@@ -29,23 +20,16 @@ from waitroom.run.listening.door import Door
 from waitroom.run.listening.headers import SAFE_HEADERS, SafeHeaders
 from waitroom.run.listening.precedence import Precedence
 from waitroom.run.listening.refusing import BusyAnswers, raw_answer
-
-log = structlog.get_logger()
+from waitroom.run.listening.requests import UNREADABLE, Requests
 
 # A shop on the same host may have large cookies of its own.
 HEADER_BYTES_MAX = 32 * 1024
-# A connection whose time is over while a request of its client waits is looked at again then.
-KEEPALIVE_LOOK_S = 1.0
 SWEEP_EVERY_S = 1.0
 # Requests are served between the pieces of a sweep.
 SWEEP_PIECE = 1000
 
 CONNECTIONS = Gauge(
     "waitroom_connections", "Open connections of shoppers.", multiprocess_mode="livesum"
-)
-
-_UNREADABLE = encode(
-    BadRequest("The request is not valid HTTP, or its headers are too long.").body()
 )
 
 
@@ -65,93 +49,6 @@ def _without_strange_expectations(made: Callable[..., web.BaseRequest]) -> Any:
         return made(message, *rest)
 
     return make
-
-
-class Requests(RequestHandler):
-    """aiohttp's part of one connection: it reads requests, and answers them one after the other."""
-
-    __slots__ = ("_connection", "_is_served", "_server")
-
-    def __init__(self, server: "Server", connection: Connection, **options: Any) -> None:
-        super().__init__(server, **options)
-        self._server, self._connection = server, connection
-        self._is_served = False
-
-    async def start(self) -> None:
-        # A client may be gone before this task runs for the first time.
-        if self._manager is not None:
-            await super().start()
-
-    def data_received(self, data: bytes) -> None:
-        before = self._request_count
-        super().data_received(data)
-        if self._request_count != before:
-            self._is_served = True
-
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        finished = await super().finish_response(request, resp, start_time)
-        # A client may send its next request before aiohttp waits for one.
-        self._is_served = bool(self._messages) or request.can_read_body
-        return finished
-
-    def _process_keepalive(self) -> None:
-        if self._connection.waiting:
-            # aiohttp does not know of the request that waits.
-            again_at = self._loop.time() + KEEPALIVE_LOOK_S
-            self._keepalive_handle = self._loop.call_at(again_at, self._process_keepalive)
-            return
-        super()._process_keepalive()
-
-    @property
-    def requests(self) -> int:
-        """Return how many requests have come, by their whole heads."""
-        return self._request_count
-
-    @property
-    def is_idle(self) -> bool:
-        """Say whether no request is served, or read behind its head."""
-        return self._waiter is not None and not self._waiter.done()
-
-    @property
-    def is_between(self) -> bool:
-        """Say whether what comes next is a request, or more of a head that has not ended."""
-        return not self._is_served or self.is_idle
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer a request that could not be parsed, or that failed outside of the handlers.
-
-        `message` holds parts of the request, so no one is told.
-        """
-        if request.writer.output_size > 0:
-            raise ConnectionError("An answer has begun already.")
-        if status < 500:
-            body = _UNREADABLE
-        else:
-            status, body = 500, encode(Failed().body())
-            self.log_exception(exc_info=exc)
-        observe("none", status, 0.0)
-        response = web.Response(status=status, body=body, headers=self._server.refusal_headers)
-        response.force_close()
-        return response
-
-    def log_exception(self, *_: Any, exc_info: Any = None, **__: Any) -> None:
-        """Log an error without its message, in which parts of the request may stand.
-
-        A body that breaks off while it is read away behind the answer is no error of ours.
-        """
-        error = exc_info if isinstance(exc_info, BaseException) else None
-        if isinstance(error, NOT_WHOLE):
-            return
-        frames = traceback.format_tb(error.__traceback__) if error is not None else []
-        log.error("connection_failed", error=type(error).__name__, where="".join(frames))
 
 
 class Server(web.Server):
@@ -176,10 +73,10 @@ class Server(web.Server):
         )
         self._proxies, self._process = proxies, process
         # Errors of parsing are answered beside the application.
-        self.refusal_headers = CIMultiDict(PROBLEM)
-        headers.complete(self.refusal_headers)
+        self._refusal_headers = CIMultiDict(PROBLEM)
+        headers.complete(self._refusal_headers)
         self.unreadable = raw_answer(
-            "400 Bad Request", self.refusal_headers, _UNREADABLE, ends=True
+            "400 Bad Request", self._refusal_headers, UNREADABLE, ends=True
         )
         self.busy = BusyAnswers(headers)
         self.precedence = Precedence(self._loop)
@@ -191,7 +88,13 @@ class Server(web.Server):
         return Connection(self, self._loop, self._requests_of)
 
     def _requests_of(self, connection: Connection) -> Requests:
-        return Requests(self, connection, loop=self._loop, **self._kwargs)
+        return Requests(
+            self,
+            connection,
+            refusal_headers=self._refusal_headers,
+            loop=self._loop,
+            **self._kwargs,
+        )
 
     def __len__(self) -> int:
         """Return how many connections are open."""
