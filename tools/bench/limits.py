@@ -6,13 +6,14 @@ them. Without limits the middleware reads no address, and no place is counted.
 
 What is compared is the CPU time that the process takes for a request, as it tells itself, so other
 programs on the machine spoil less than they would of a rate. The slices of a kind are cut into
-pieces, in an order and then in the same order backwards, so a cost that grows with the tables falls
-on all alike. The third contender is without limits too: its ratio is 1 as far as the measurement is
-exact.
+pieces, which stand in each of the six orders as often, so neither a cost that grows with the tables
+nor what a piece leaves to the next one falls on one contender alone. The third is without limits
+too: its ratio is 1 as far as the measurement is exact.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import permutations
 from statistics import median
 
 from client import Crowd
@@ -32,9 +33,10 @@ CLIENTS = 64
 KINDS = ("state", "join", "claim")
 LIMITED, LIFTED, CONTROL = "limited", "lifted", "control"
 CONTENDERS = (LIMITED, LIFTED, CONTROL)
-# A slice is cut into this many pieces, which alternate. The load on a machine changes within a
-# second, and within an eighth of one it is much the same for all.
-PIECES = 8
+ORDERS = tuple(permutations(CONTENDERS))
+# A slice is cut into this many pieces. The load on a machine changes within a second, and within a
+# sixth of one it is much the same for all.
+PIECES = len(ORDERS)
 
 
 async def measure(plan: Plan, _: Console) -> Outcome:
@@ -76,7 +78,7 @@ class Match:
     async def round(self, index: int, done: Callable[[], None]) -> None:
         for name in KINDS:
             for piece in range(PIECES):
-                for how in CONTENDERS[:: -1 if (index + piece) % 2 else 1]:
+                for how in ORDERS[(index + piece) % PIECES]:
                     self.readings[name, how].append(await self._slice(self._kinds[name], how))
                     done()
 
