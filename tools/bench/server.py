@@ -22,6 +22,7 @@ from yardstick import open_yardsticks
 
 from inventory.kit.doors.client import NETWORK
 from inventory.kit.http import json_response
+from inventory.kit.limits.limited import Limits
 from waitroom.desk.networks import Networks
 from waitroom.run.app import make_app, open_service
 from waitroom.run.listening.descriptors import bounds_within, raise_limit
@@ -90,7 +91,7 @@ class Lifting:
     """
 
     def __init__(self, app: web.Application) -> None:
-        self._counting = {name: getattr(Networks, name) for name in _UNCOUNTED}
+        self._counting = {one: getattr(*one) for one in _UNCOUNTED}
         names = [getattr(middleware, "__name__", "") for middleware in app.middlewares]
         index = names.index("limited")
         self._limited = self._now = app.middlewares[index]
@@ -105,8 +106,8 @@ class Lifting:
         """Put the limits in force or lift them, as the path says."""
         lifted = request.match_info["how"] == "lifted"
         self._now = _unread if lifted else self._limited
-        for name, counting in self._counting.items():
-            setattr(Networks, name, _UNCOUNTED[name] if lifted else counting)
+        for one, counting in self._counting.items():
+            setattr(*one, _UNCOUNTED[one] if lifted else counting)
         return json_response(time.process_time_ns())
 
 
@@ -117,10 +118,11 @@ def _unread(request: web.Request, handler: Handler) -> Awaitable[web.StreamRespo
     return handler(request)
 
 
-_UNCOUNTED: dict[str, Callable[..., Any]] = {
-    "gave": lambda *_, **__: None,
-    "has_most": lambda *_: False,
-    "lately": lambda *_: 0,
+_UNCOUNTED: dict[tuple[type, str], Callable[..., Any]] = {
+    (Networks, "gave"): lambda *_, **__: None,
+    (Networks, "has_most"): lambda *_: False,
+    (Networks, "lately"): lambda *_: 0,
+    (Limits, "spend_as_bearer"): lambda *_: None,
 }
 
 
