@@ -192,7 +192,14 @@ class Pool(_Pool):
     servers: Servers | None = None
     # Whether the server gives up what we give up.
     cancels = False
+    # The share of what was asked lately that was answered; the last use weighs a fifth.
+    answered = 1.0
     _renewed_at = -inf
+
+    @property
+    def falters(self) -> bool:
+        """Whether the engine fails most of what it is asked, as over a line that loses replies."""
+        return self.answered < 0.5
 
     async def renew(self) -> None:
         """Open new connections in place of those that are open now, as they are next wanted.
@@ -310,7 +317,9 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
         async with borrow(pool) as borrowed:
             yield borrowed
     except ENGINE_ERRORS as error:
+        pool.answered *= 0.8
         raise EngineDown from error
+    pool.answered = pool.answered * 0.8 + 0.2
 
 
 @asynccontextmanager

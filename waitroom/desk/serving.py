@@ -20,7 +20,7 @@ class ServingReport:
 
     A report leaves only after the worker's event loop has turned and its database has answered, so
     neither a frozen worker nor one without PostgreSQL reports. A worker that is known to be cut off
-    from shoppers (`is_cut_off`) does not report either.
+    (`is_cut_off`) does not report either: shoppers do not reach it, or it can do little for them.
     """
 
     def __init__(self, store: LineStore, *, is_cut_off: Callable[[], bool]) -> None:

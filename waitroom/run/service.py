@@ -186,7 +186,7 @@ def build_service(
         ),
         public_log=PublicLog(board, store=stores.log, log_key=log_key),
         way_in=way_in,
-        serving=ServingReport(stores.lines, is_cut_off=lambda: way_in.is_cut_off),
+        serving=ServingReport(stores.lines, is_cut_off=lambda: way_in.is_cut_off or pool.falters),
         drawing=drawing,
         controller=Controller(store=office, series=stores.series, memory=memory, drawing=drawing),
         health_share=HealthShare(memory),

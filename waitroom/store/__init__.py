@@ -51,7 +51,8 @@ it serves) and `stopped` (how long shopper time has stood still in all).
 Workers report once a second, after their event loop has turned and PostgreSQL has answered
 (`waitroom.desk.serving`). A service whose web workers never reported, such as a controller alone,
 goes by its heartbeat. A worker that something in front of it cuts off from shoppers reports nothing
-once the public address has shown it (`waitroom.run.way_in`).
+once the public address has shown it (`waitroom.run.way_in`), and neither does one whose database
+fails most of what it is asked (`Pool.falters`), though now and then a report would pass.
 
 The other way would be to move the deadline of every open row after an outage. That is a large write
 at the worst moment, it has to be complete before anyone reads a deadline, and each later table must

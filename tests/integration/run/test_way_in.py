@@ -1,6 +1,7 @@
 """What stands in front of the workers goes away, and the workers go on."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from support import eventually, execute, open_room, tick
 
+from inventory.kit.database import ReplyLost, ask, connection
+from inventory.kit.problem import EngineDown
 from waitroom.desk.serving import ServingReport
 from waitroom.run import way_in
 from waitroom.run.app import Service
@@ -71,3 +74,33 @@ async def test_no_worker_reports_that_it_serves_while_the_public_address_leads_t
     await eventually(asks)
     stopping.set()
     await probing
+
+
+async def test_a_worker_whose_database_fails_most_of_what_it_is_asked_does_not_report(
+    service: Service,
+) -> None:
+    await tick(service)
+    service.serving.begin()
+
+    async def fail() -> None:
+        with suppress(EngineDown):
+            async with connection(service.pool):
+                raise ReplyLost
+
+    async def reports() -> bool:
+        await execute(service, LONG_AGO)
+        await service.serving.report()
+        return bool((await execute(service, SERVED))[0]["served"])
+
+    assert await reports()
+    await fail()
+    assert await reports(), "one failure is nothing"
+
+    for _ in range(9):
+        await fail()
+    assert not await reports()
+
+    async with asyncio.timeout(20):
+        while service.pool.falters:
+            await ask(service.pool, "SELECT 1")
+    assert await reports()
