@@ -109,7 +109,7 @@ class Program:
 def roles_of(pid: int) -> str:
     """Return what follows --role on a process's command line, "" for a process without.
 
-    A spare that has become one of them has it in its name, and one that has not has "told".
+    A fork of a spare has it in its name, and the spare itself has "told".
     """
     try:
         words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
@@ -123,8 +123,8 @@ def roles_of(pid: int) -> str:
 
 
 def at_work(supervisor: int) -> list[int]:
-    """Return the ids of a supervisor's processes, without a spare."""
-    return [pid for pid in children_of(supervisor) if roles_of(pid) != TOLD]
+    """Return the ids of a supervisor's processes, without a spare and without dead ones."""
+    return [pid for pid in children_of(supervisor) if roles_of(pid) not in {TOLD, ""}]
 
 
 async def answers(url: str) -> bool:

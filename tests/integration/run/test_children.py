@@ -21,7 +21,7 @@ from waitroom.run.processes.silence import (
     START_HOLDING_MAX_S,
     START_MAX_S,
 )
-from waitroom.run.processes.spare import Spare
+from waitroom.run.processes.spare import TOLD, Spare
 
 BEATING = """
 import asyncio
@@ -127,9 +127,10 @@ async def test_a_spare_takes_the_place_of_a_process_that_was_frozen_with_its_soc
         await _ended(child)
         child.start(os.environ, spare)
 
-        assert child.pid == ready
+        assert _told(child.pid)
         assert await _listens(child) == port
-        assert _name(ready) == "waitroom:web"
+        assert _name(child.pid) == "waitroom:web"
+        assert spare.pid_if_ready == ready
     finally:
         child.kill()
         child.end_by(time.monotonic() + 10)
@@ -148,10 +149,11 @@ async def test_a_process_starts_afresh_where_its_spare_has_died_or_has_not_loade
         await _ended(child)
         child.start(os.environ, spare)
 
-        assert child.pid != ready
+        assert not _told(child.pid)
         assert await _listens(child)
+        assert spare.pid_if_ready is None
         spare.tend(os.environ, calm=True)
-        assert spare.take("web", []) is None
+        assert spare.fork("web", []) is None
     finally:
         child.kill()
         child.end_by(time.monotonic() + 10)
@@ -203,7 +205,8 @@ async def test_a_process_is_renewed_from_a_spare_that_loaded_since_and_serves_un
         return child.pid != before
 
     await eventually(succeeded)
-    assert child.pid != stale
+    assert renewed.spare.pid_if_ready != stale
+    assert _state(stale) in _ENDED
     assert _state(before) not in _ENDED
 
     async def alone() -> bool:
@@ -275,6 +278,11 @@ def _state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
     except OSError:
         return ""
+
+
+def _told(pid: int) -> bool:
+    """Say whether a process began as a fork of a spare."""
+    return TOLD in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
 
 
 def _name(pid: int) -> str:

@@ -7,7 +7,7 @@ new connections and serve none of them. On SIGHUP, and when the secrets file cha
 the processes are replaced one by one by ones with the code on disk (`renewal.py`).
 
 Of each start nine tenths are for loading the code. So a supervisor keeps one spare process that has
-loaded it, and that becomes whichever process dies next (`spare.py`).
+loaded it, and that forks all others (`spare.py`).
 
 Each web process listens on a socket of its own, which its supervisor keeps open too. A process that
 takes the place of one that leaves, or that was frozen, gets its socket, with the connections that

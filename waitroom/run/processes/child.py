@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from waitroom.run.processes.heartbeat import GO, LEAVES, LISTENS, SOCKETS_MAX
-from waitroom.run.processes.launched import Launched, launch
+from waitroom.run.processes.launched import Forked, Launched, launch
 from waitroom.run.processes.silence import Silence
 from waitroom.run.processes.spare import Spare
 
@@ -48,7 +48,7 @@ class Child:
         self._waited_s = 0.0
         self._started_at = 0.0
         # Processes that are about to end, each with the moment at which it is killed.
-        self._leaving: list[tuple[subprocess.Popen[bytes], float]] = []
+        self._leaving: list[tuple[subprocess.Popen[bytes] | Forked, float]] = []
 
     @property
     def pid(self) -> int:
@@ -76,9 +76,9 @@ class Child:
     def start(self, environment: Mapping[str, str], spare: Spare | None = None) -> None:
         """Start a process, which takes over the connections that wait for the one before it.
 
-        A spare that is ready is used for it.
+        A spare that is ready forks for it.
         """
-        launched = spare.take(self._role, self._listeners) if spare is not None else None
+        launched = spare.fork(self._role, self._listeners) if spare is not None else None
         if launched is None:
             launched = launch([*self._command, self._role], environment, self._listeners)
         self._hang_up()

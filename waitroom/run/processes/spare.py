@@ -1,8 +1,9 @@
-"""A spare process: it has loaded all code, and waits to be told what it is.
+"""A spare process: it has loaded all code, and forks whatever process its supervisor needs.
 
-Loading is nine tenths of a start. So a supervisor keeps one spare, which takes the place of the
-next process that dies within a fraction of a second. The first half of this module is the
-supervisor's, the second half the spare's own.
+Loading is nine tenths of a start. So a supervisor loads the code once, in a spare, and its
+processes begin as forks of that: all of them at first, and later each that dies or is renewed,
+within a fraction of a second. They are the supervisor's children nevertheless. The first half of
+this module is the supervisor's, the second half the spare's own.
 """
 
 import gc
@@ -20,7 +21,7 @@ import structlog
 
 from waitroom.run.processes.exits import DONE
 from waitroom.run.processes.heartbeat import BEAT, CHANNEL, LISTENERS, SOCKETS_MAX
-from waitroom.run.processes.launched import Launched, launch
+from waitroom.run.processes.launched import CAN_ADOPT, Forked, Launched, adopting, launch
 
 log = structlog.get_logger()
 
@@ -32,20 +33,21 @@ CODE = "waitroom.run.serve"
 CALM_S = 3.0
 # A spare that could not load its code is not tried again at once.
 REST_S = 30.0
+# Who needs a process waits so long for a spare that loads, and then so long for its fork.
+LOAD_MAX_S = 30.0
+FORK_MAX_S = 2.0
 _WORDS_MAX = 400
-# Ends the role, so that a word that comes right after it is told from it.
-_END = b"\n"
 _NAME_MAX = 15
 
 
 class Spare:
-    """The one process that is ready for any place, or none."""
+    """The one process that can fork all others, or none."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = [*command, TOLD]
         self._launched: Launched | None = None
         self._is_loaded = False
-        self._due_at = 0.0
+        self._launched_at = self._due_at = 0.0
         # Why the last one could not load its code, "" where one has.
         self.why = ""
 
@@ -53,6 +55,13 @@ class Spare:
     def pid_if_ready(self) -> int | None:
         """The spare's process id once it has loaded its code."""
         return self._launched.process.pid if self._launched and self._is_loaded else None
+
+    @property
+    def is_loading(self) -> bool:
+        """True while it is worth waiting for a spare that loads its code."""
+        if self._launched is None or self._is_loaded:
+            return False
+        return time.monotonic() < self._launched_at + LOAD_MAX_S
 
     def tend(self, environment: Mapping[str, str], *, calm: bool, wanted: bool = False) -> None:
         """Start a spare once all has been `calm` for a while; notice what became of it.
@@ -63,8 +72,8 @@ class Spare:
         if self._launched is None:
             if not calm and not wanted:
                 self._due_at = max(self._due_at, now + CALM_S)
-            elif now >= self._due_at or (wanted and not self.why):
-                self._launched = launch(self._command, environment)
+            elif CAN_ADOPT and (now >= self._due_at or (wanted and not self.why)):
+                self._launched, self._launched_at = launch(self._command, environment), now
             return
         if not self._is_loaded:
             with suppress(BlockingIOError, ConnectionError):
@@ -77,18 +86,26 @@ class Spare:
             self.end()
             self._due_at = now + REST_S
 
-    def take(self, role: str, listeners: Sequence[socket.socket]) -> Launched | None:
-        """Let the spare become a process of this role; None if there is none that has loaded."""
+    def fork(self, role: str, listeners: Sequence[socket.socket]) -> Launched | None:
+        """Let the spare make a process of this role; None if there is none that can."""
         if self._launched is None or not self._is_loaded:
             return None
-        numbers = [one.fileno() for one in listeners]
+        ours, theirs = socket.socketpair()
+        ours.settimeout(0)
+        channel, files = self._launched.channel, [theirs, *listeners]
         try:
-            socket.send_fds(self._launched.channel, [role.encode() + _END], numbers)
-        except OSError:
-            # It has died since the last look, which the next one will notice.
+            with theirs, adopting():
+                socket.send_fds(channel, [role.encode()], [one.fileno() for one in files])
+                channel.settimeout(FORK_MAX_S)
+                pid = int(channel.recv(_WORDS_MAX))
+                channel.settimeout(0)
+        except (OSError, ValueError) as error:
+            # It has died since the last look, or is frozen. What it may have made ends by itself.
+            log.warning("spare_ended", why=repr(error))
+            ours.close()
+            self.end()
             return None
-        taken, self._launched, self._is_loaded = self._launched, None, False
-        return taken
+        return Launched(Forked(pid), ours)
 
     def end(self) -> None:
         """End the spare, if there is one: it has nothing to finish."""
@@ -114,33 +131,69 @@ def load_code() -> ModuleType:
 
 
 def wait_to_be_told(check: Callable[[], object]) -> str:
-    """Load the code, and return the role for which the supervisor needs this process.
+    """Load the code, and return once in each process that the supervisor needs, with its role.
 
-    `check` raises what will keep the process from starting, such as bad settings; the supervisor is
-    told of it, and of code that cannot be loaded. The process ends here if its supervisor does, or
-    if it is told to go in the same moment.
+    `check` raises what will keep processes from starting, such as bad settings; the supervisor is
+    told of it, and of code that cannot be loaded. The spare itself ends here with its supervisor.
     """
     with socket.socket(fileno=int(os.environ[CHANNEL])) as channel:
         try:
             load_code()
             check()
         except Exception as error:
-            why = f"{type(error).__name__}: {error}".encode()[:_WORDS_MAX]
+            why = " ".join(f"{type(error).__name__}: {error}".split())
             with suppress(OSError):
-                channel.send(why.replace(_END, b" "))
+                channel.send(why.encode()[:_WORDS_MAX])
             raise
         try:
             channel.send(BEAT)
-            words, files, _, _ = socket.recv_fds(channel, _WORDS_MAX, SOCKETS_MAX)
+            role, files = _forked_for(channel)
         except OSError:
-            words = b""
-        role, _, more = words.partition(_END)
-        if not role or more:
             sys.exit(DONE)
-        # The process goes on as one that was started with them.
-        channel.detach()
-    os.environ[LISTENERS] = ",".join(map(str, files))
-    return role.decode()
+    os.environ[CHANNEL], os.environ[LISTENERS] = str(files[0]), ",".join(map(str, files[1:]))
+    return role
+
+
+def _forked_for(channel: socket.socket) -> tuple[str, list[int]]:
+    """Fork for each role that the supervisor asks for, and return it in the new process.
+
+    With it come the new process's own channel and the sockets on which it is to listen.
+    """
+    while True:
+        words, files, _, _ = socket.recv_fds(channel, _WORDS_MAX, SOCKETS_MAX + 1)
+        if not words:
+            sys.exit(DONE)
+        pid = _fork()
+        if pid == 0:
+            return words.decode(), files
+        for number in files:
+            os.close(number)
+        channel.send(str(pid).encode())
+
+
+def _fork() -> int:
+    """Return the id of a new process; 0 in that one.
+
+    It comes by way of another one that ends at once. The supervisor, which adopts it then, can hear
+    of its end by the time at which it is told of it.
+    """
+    read, write = os.pipe()
+    between = os.fork()
+    if between == 0:
+        pid = os.fork()
+        if pid == 0:
+            os.close(read)
+            os.close(write)
+            # As `launch` does it.
+            os.setsid()
+            return 0
+        os.write(write, str(pid).encode())
+        os._exit(DONE)
+    os.close(write)
+    os.waitpid(between, 0)
+    pid = int(os.read(read, _WORDS_MAX))
+    os.close(read)
+    return pid
 
 
 def show_role(role: str) -> None:

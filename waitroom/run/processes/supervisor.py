@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 STOP_WAIT_S = 20.0
 WATCH_S = 0.2
+# All may wait for the spare.
+WATCH_LOADING_S = 0.02
 # A process that cannot start, but has lived with the same settings before, misses an engine. It is
 # tried until the engine is back.
 TRIED_AGAIN_AFTER_S = 2.0
@@ -86,8 +88,8 @@ class Supervisor:
         # The processes inherit the limit, so one line tells of it.
         limit, engine_connections = raise_limit(), settings.postgres_connections_max
         warn_if_few(limit, bounds_within(limit, engine_connections=engine_connections))
-        for child in self._children:
-            child.start(self._environment)
+        # All start as forks of it, once it has loaded the code.
+        self._spare.tend(self._environment, calm=False, wanted=True)
 
     def _make_environment(self) -> dict[str, str]:
         # The processes sell, and have no use for the owner's rights or the engines of others.
@@ -125,7 +127,7 @@ class Supervisor:
                     told_ready = True
                     when_ready()
                 self._tell_manager()
-                time.sleep(WATCH_S)
+                time.sleep(WATCH_LOADING_S if self._spare.is_loading else WATCH_S)
             return DONE
         finally:
             self.stop()
@@ -157,7 +159,7 @@ class Supervisor:
             child.tend_leaving()
             if child.due_at is None:
                 self._tend(child, words, since_last_look_s)
-            elif now >= child.due_at:
+            elif now >= child.due_at and not self._spare.is_loading:
                 child.start(self._environment, self._spare)
         if self._deaths.too_many and not any(c.lived and c.runs for c in self._children):
             log.error("processes_cannot_live", exit_code=self._why)
