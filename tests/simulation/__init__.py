@@ -14,7 +14,8 @@ payment driver and the leases all run as they are. The rim is replaced:
 * `gateway.py`: the payment gateway.
 
 `shopper.py` walks obedient shoppers through a sale, `sale.py` plays one, `promises.py` says what
-must hold, and `run.py` plays many:
+must hold, and `run.py` plays many. Some sales open with a draw, and some of what was bought is sent
+back: an operator gives its money back, and the units are sold again.
 
     make simulate SEEDS=3000 FROM=1
     make simulate SEED=17
@@ -22,8 +23,9 @@ must hold, and `run.py` plays many:
 # What is not covered
 
 The SQL is not run, so its locks, plans and constraints are not covered here. `books/` keeps the
-contracts of the functions, one statement at a time, for rooms that are open, without draws,
-invitations, customers, SKUs by name, wishes, returns, refunds or networks' limits. The comparison
-(`comparison/`) does the same random steps on `books/` and on a real PostgreSQL and compares each
-answer. HTTP, pages and browsers, processes' supervisors and Lua are not covered either.
+contracts of the functions, one statement at a time, without invitations, customers, SKUs by name,
+wishes, waiting for returns, public values, refunds by hand or from the gateway's pages, or
+networks' limits. The comparison (`comparison/`) does the same random steps on `books/` and on a
+real PostgreSQL and compares each answer. HTTP, pages and browsers, processes' supervisors and Lua
+are not covered either.
 """

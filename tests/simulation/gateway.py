@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from checkout.gateway.gateway import (
@@ -26,6 +26,8 @@ class Kept:
     state: PaymentState
     amount_minor: int = 0
     token: str = ""
+    # What went back, by the keys of its refunds.
+    refunds: dict[str, int] = field(default_factory=dict)
 
 
 class Gateway:
@@ -69,6 +71,18 @@ class Gateway:
         taken = kept.amount_minor if kept.state is PaymentState.CAPTURED else 0
         return Payment(state=kept.state, captured_minor=taken)
 
+    def refund(self, key: str, refund_key: str, amount_minor: int) -> Refunded:
+        """Give money back, once for each key, and never more than was taken."""
+        kept = self.payments.get(key)
+        if kept is None or kept.state is not PaymentState.CAPTURED:
+            return Refunded(state=RefundState.FAILED, detail="there is no such payment")
+        left = kept.amount_minor - sum(kept.refunds.values())
+        if refund_key not in kept.refunds:
+            if amount_minor > left:
+                return Refunded(state=RefundState.FAILED, detail="more than is left")
+            kept.refunds[refund_key] = amount_minor
+        return Refunded(state=RefundState.DONE)
+
 
 class GatewayClient:
     """The gateway as one process reaches it."""
@@ -80,31 +94,35 @@ class GatewayClient:
         # Acts during which a transaction of the same task was open.
         self.under_lock = 0
 
-    async def _ask(self, act: str, key: str, *values: Any) -> Payment:
+    async def _ask(self, act: str, key: str, *values: Any) -> Any:
         task = asyncio.current_task()
         self.under_lock += any(task in pool.in_transaction for pool in self._pools)
         try:
-            payment: Payment = await self._link.send(self._company.serve, act, key, *values)
+            return await self._link.send(self._company.serve, act, key, *values)
         except Cut as error:
             raise GatewayError("the connection broke") from error
-        return payment
 
     async def authorize(
         self, payment_key: str, *, amount_minor: int, currency: str, token: str
     ) -> Payment:
-        return await self._ask("authorize", payment_key, amount_minor, token)
+        payment: Payment = await self._ask("authorize", payment_key, amount_minor, token)
+        return payment
 
     async def capture(self, payment_key: str) -> Payment:
-        return await self._ask("capture", payment_key)
+        payment: Payment = await self._ask("capture", payment_key)
+        return payment
 
     async def void(self, payment_key: str) -> Payment:
-        return await self._ask("void", payment_key)
+        payment: Payment = await self._ask("void", payment_key)
+        return payment
 
     async def look_up(self, payment_key: str) -> Payment:
-        return await self._ask("look_up", payment_key)
+        payment: Payment = await self._ask("look_up", payment_key)
+        return payment
 
     async def refund(self, payment_key: str, *, refund_key: str, amount_minor: int) -> Refunded:
-        return Refunded(state=RefundState.FAILED)
+        refunded: Refunded = await self._ask("refund", payment_key, refund_key, amount_minor)
+        return refunded
 
     async def refunds_of(self, payment_key: str) -> list[GatewayRefund]:
         return []

@@ -20,7 +20,7 @@ from waitroom.run.service import Service, build_service
 
 WEB, CONTROLLER, SWEEPER = "web", "controller", "sweeper"
 # The sweeps that a simulated sale needs; no others have anything to do in it.
-SWEEPS = ("holds", "admissions", "payments")
+SWEEPS = ("holds", "admissions", "payments", "refunds")
 # What one network may ask of one worker.
 ALLOWANCE = Allowance(burst=20, per_s=5.0)
 SWEEP_EVERY_S = 2.0

@@ -5,6 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from checkout.refund import RefundWish
+from inventory.hold import Item
+from simulation.books.tables import moment
+from simulation.clockwork import START_S
 from simulation.gateway import APPROVE, DECLINE, REFUSE_CAPTURE
 
 # Faults end after this (s).
@@ -13,6 +17,14 @@ RULES = {"claim_window_s": 90, "session_s": 300, "hold_s": 120, "payment_window_
 
 BASKETS = ([("mug", 1)], [("mug", 1)], [("vase", 1)], [("mug", 1), ("mug", 1)], [("mug", 2)])
 TOKENS = (APPROVE, APPROVE, APPROVE, DECLINE, REFUSE_CAPTURE)
+# What a shopper sends back: mostly nothing, else one mug or everything, to be sold again or not.
+ONE_MUG = [Item("mug", 1)]
+SENDS_BACK = (
+    *[None] * 6,
+    RefundWish(reason="it does not fit", items=ONE_MUG, restock=True),
+    RefundWish(reason="it is broken", items=ONE_MUG, restock=False),
+    RefundWish(reason="they changed their mind", full=True, restock=True),
+)
 TROUBLES = (
     "kill",
     "kill",
@@ -57,17 +69,46 @@ def storm(dice: random.Random) -> Plan:
     plan.rooms["drop"] = {"policy": policy, "seats_max": dice.randint(2, 6)}
     plan.stock["drop"] = {"mug": dice.randint(2, 12), "vase": dice.randint(1, 4)}
     for _ in range(dice.randint(3, 7)):
-        plan.shoppers.append(
-            {
-                "room": "drop",
-                "arrives_s": dice.uniform(0.0, 6.0),
-                "network": f"10.0.0.{dice.randint(1, 200)}",
-                "basket": dice.choice(BASKETS),
-                "token": dice.choice(TOKENS),
-                "way": dice.choice(["once", "once", "twice", "keyless"]),
-            }
-        )
+        plan.shoppers.append(_buyer(dice))
     for _ in range(dice.randint(0, 4)):
+        plan.troubles.append((dice.uniform(0.5, TROUBLE_S), *_trouble(dice)))
+    return plan
+
+
+def _buyer(dice: random.Random) -> dict[str, Any]:
+    basket = dice.choice(BASKETS)
+    back = dice.choice(SENDS_BACK)
+    if back is not None and not back.full and basket[0][0] != "mug":
+        back = None
+    return {
+        "room": "drop",
+        "arrives_s": dice.uniform(0.0, 6.0),
+        "network": f"10.0.0.{dice.randint(1, 200)}",
+        "basket": basket,
+        "token": dice.choice(TOKENS),
+        "way": dice.choice(["once", "once", "twice", "keyless"]),
+        "sends_back": back,
+    }
+
+
+def draw(dice: random.Random) -> Plan:
+    """A sale that opens with a draw among those who came before, with every trouble there is."""
+    plan = Plan(kind="draw", weather=dice.choice([0.0, 0.02, 0.08]))
+    opens_s = dice.uniform(3.0, 8.0)
+    plan.rooms["drop"] = {
+        "status": "scheduled",
+        "order_by": "draw",
+        "opens_at": moment(START_S + opens_s),
+        "seats_max": dice.randint(1, 3),
+        "policy": dice.choice(["rate", "guaranteed"]),
+    }
+    plan.stock["drop"] = {"mug": dice.randint(2, 8), "vase": 1}
+    for _ in range(dice.randint(4, 7)):
+        plan.shoppers.append({**_buyer(dice), "arrives_s": dice.uniform(0.0, opens_s)})
+    for _ in range(dice.randint(0, 2)):
+        late_s = dice.uniform(opens_s, opens_s + 3.0)
+        plan.shoppers.append({**_buyer(dice), "arrives_s": late_s})
+    for _ in range(dice.randint(0, 3)):
         plan.troubles.append((dice.uniform(0.5, TROUBLE_S), *_trouble(dice)))
     return plan
 
@@ -161,7 +202,8 @@ def hasty(dice: random.Random) -> Plan:
 
 # Each kind of sale, and how many of a hundred seeds play it.
 KINDS: dict[Callable[[random.Random], Plan], int] = {
-    storm: 80,
+    storm: 68,
+    draw: 12,
     apart: 5,
     stream: 4,
     farm: 6,

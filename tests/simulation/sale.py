@@ -89,7 +89,8 @@ class Sale:
 
     @property
     def is_at_rest(self) -> bool:
-        return all(order.state in AT_REST for order in self.books.orders.values())
+        asked = any(refund.state == "asked" for refund in self.books.refunds.values())
+        return not asked and all(o.state in AT_REST for o in self.books.orders.values())
 
     def _open(self) -> None:
         plan = self.plan

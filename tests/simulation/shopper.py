@@ -4,12 +4,14 @@ import asyncio
 import os
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from checkout.driving.payments import LEASE
 from checkout.order import UNSETTLED, Order
+from checkout.refund import Refund, RefundStage, RefundWish
 from checkout.refusals import PaymentDeclined
 from checkout.session import Session
 from inventory.hold import Basket, HoldRequest, Item, body_hash, idempotency_uuid
@@ -24,7 +26,7 @@ from waitroom.desk.joining.join_desk import Place
 from waitroom.desk.standing import TicketStanding
 from waitroom.desk.tickets import OpenedSession
 from waitroom.line.ticket import Ticket
-from waitroom.refusals import SoldOut
+from waitroom.refusals import NotOpen, NotYetCalled, SoldOut
 from waitroom.run.service import Service
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ PATIENCE_S = 900.0
 # A shopper looks at a basket for this long at most before they pay (s).
 PONDERS_S = 3.0
 LOOKS_IN_HASTE = 40
-TRY_AGAIN = (Busy, EngineDown, NotFound)
+# The doors may open, and the draw be announced, a moment later.
+TRY_AGAIN = (Busy, EngineDown, NotFound, NotOpen)
 
 
 class BrokenPromise(AssertionError):
@@ -58,6 +61,8 @@ class Shopper:
     network: str
     basket: list[tuple[str, int]] = field(default_factory=list)
     token: str = APPROVE
+    # What they send back once they have paid, None for nothing; an operator gives its money back.
+    sends_back: RefundWish | None = None
     # The time from the session to the hold (s).
     chooses_s: float = 0.0
     # `once` joins and waits, `twice` sends its join to two workers at once, `keyless` joins without
@@ -72,13 +77,15 @@ class Shopper:
     holds: set[Any] = field(default_factory=set)
     order: Order | None = None
     told: str = ""
+    refund: Refund | None = None
     done: bool = False
     # The longest time that one request of theirs took until it was answered (s).
     slowest_s: float = 0.0
 
     @property
     def ticket(self) -> Ticket:
-        return next(iter(self.tickets))
+        """Their place as they were told of it first: an entry, until the draw numbers it."""
+        return min(self.tickets, key=lambda ticket: not ticket.entered)
 
     async def walk(self) -> None:
         await asyncio.sleep(self.arrives_s)
@@ -90,6 +97,8 @@ class Shopper:
                 await self.buy(self.session)
             if self.told != "paid":
                 await self.ask(self.sale.link(), _leave(self.session))
+            elif self.sends_back is not None and self.order is not None:
+                await self.send_back(self.order, self.sends_back)
         self.done = True
 
     # Asking.
@@ -143,7 +152,7 @@ class Shopper:
             self.places.append(answer)
             self.tickets.add(answer.ticket)
         self.sale.tell(self, f"joins as {sorted(t.number for t in self.tickets)}")
-        if len(self.tickets) > 1:
+        if len({ticket.ticket_id for ticket in self.tickets}) > 1:
             numbers = sorted(ticket.number for ticket in self.tickets)
             raise BrokenPromise(f"{self.name} has one key and the numbers {numbers}")
         return bool(self.tickets)
@@ -183,6 +192,9 @@ class Shopper:
             )
         except Refusal as refusal:
             self.sale.tell(self, f"claims and is told {refusal.code}")
+            if isinstance(refusal, NotYetCalled) and self.ticket.entered:
+                # Another worker said that they are called, and this one has yet to read the draw.
+                return False
             raise BrokenPromise(f"{self.name} came in time and was told {refusal.code}") from None
         self.session = opened.session
         self.sale.tell(self, f"has session {opened.session.session_id}")
@@ -234,6 +246,23 @@ class Shopper:
                 return
             await asyncio.sleep(2.0)
         raise BrokenPromise(f"{self.name} never hears what became of their payment")
+
+    async def send_back(self, order: Order, wish: RefundWish) -> None:
+        """Send units back: an operator gives their money back, at two workers at once."""
+        loop = self.sale.loop
+        until = loop.time() + 10 * LEASE.length_s
+        while loop.time() < until:
+            refund = _refund(order, wish, f"refund of {self.name}")
+            asked = [self.ask(self.sale.link(), refund, timed=False) for _ in range(2)]
+            for answer in await asyncio.gather(*asked, return_exceptions=True):
+                if isinstance(answer, BaseException):
+                    raise BrokenPromise(f"{self.name} gets no refund: {answer!r}")
+                self.refund = answer
+            if self.refund is not None and self.refund.stage is not RefundStage.ASKED:
+                self.sale.tell(self, f"is refunded: {self.refund.stage}")
+                return
+            await asyncio.sleep(2.0)
+        raise BrokenPromise(f"{self.name} never hears what became of their refund")
 
 
 # Requests, as the handlers of the routes serve them.
@@ -322,3 +351,16 @@ def _pay(session: Session, hold_id: Any, shopper: Shopper) -> Handler:
         return order
 
     return pay
+
+
+def _refund(order: Order, wish: RefundWish, key: str) -> Handler:
+    async def refund(service: Service) -> Refund:
+        refund_id = await service.refund_store.ask(
+            order.order_id, wish, key=idempotency_uuid(key), who="operator"
+        )
+        with suppress(TimeoutError):
+            async with asyncio.timeout(service.settings.payment_wait_s):
+                await service.refunds.drive(refund_id)
+        return await service.refund_store.read(refund_id)
+
+    return refund

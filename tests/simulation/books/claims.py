@@ -68,12 +68,13 @@ def read_admissions(
     ticket_ids: list[bytes],
     entered: list[bool],
 ) -> list[Row]:
-    return [_on_file(books, *one) for one in zip(lines, numbers, strict=True)]
+    return [_on_file(books, *one) for one in zip(lines, numbers, entered, strict=True)]
 
 
-def _on_file(books: Books, line_id: int, number: int) -> Row:
+def _on_file(books: Books, line_id: int, number: int, entered: bool) -> Row:
     line, t = books.lines[line_id], books.now()
-    room, a = books.rooms[line.room_id], books.by_number.get((line_id, number))
+    room = books.rooms[line.room_id]
+    a = None if entered else books.by_number.get((line_id, number))
     grace_until = None
     if a is not None and a.ended_at is not None:
         grace_until = a.ended_at + room.rules["grace_s"]
@@ -83,11 +84,11 @@ def _on_file(books: Books, line_id: int, number: int) -> Row:
         is_promised = None if a is None else a.promised > 0
     return {
         "state": None if a is None else a.state,
-        "ticket_id": None if a is None else a.ticket_id,
+        "ticket_id": (line.left.get(number) if entered else None) if a is None else a.ticket_id,
         "came_back": a is not None and a.came_back_at is not None,
         "passed": a is not None and a.had_its_turn,
         "revoked": False,
-        "has_left": False,
+        "has_left": entered and number in line.left,
         "profile": None,
         "gate": line.gate,
         "tail": line.tail,

@@ -3,7 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from simulation.books.tables import Admission, Books, JoinKey, Line, Room, Row, answers, seconds
+from simulation.books.tables import (
+    Admission,
+    Books,
+    Entry,
+    JoinKey,
+    Line,
+    Room,
+    Row,
+    answers,
+    seconds,
+)
 
 
 def _of_line(books: Books, line_id: int, *_: Any) -> int:
@@ -30,38 +40,56 @@ def join_line(
     line, answer = books.lines[line_id], _join_answer(books.lines[line_id])
     room = books.rooms[line.room_id]
     if again:
-        found = [e for e in room.log if e.kind == "joined" and e.facts["root"] == root.hex()]
+        found = [e for e in room.log if e.facts.get("root") == root.hex()]
         if found:
-            return [{**answer, **_found(books, line, found[0].seq, found[0].facts)}]
+            return [{**answer, **_found(books, line, found[0])}]
     if any((line_id, key) in books.join_keys for key in [*keys, root] if key is not None):
         return [{**answer, "refusal": "has_number"}]
-    refusal = why_closed(room)
+    entered = room.rules["status"] == "scheduled" and room.rules["order_by"] == "draw"
+    refusal = "not_open" if entered and line.draw is None else why_closed(room)
     if refusal is not None:
         return [{**answer, "refusal": refusal}]
-    line.tail += joins
-    first = line.tail - joins + 1
-    wanted, called, until = line.head - first + 1, 0, None
+    return [_give(books, room, line, root, keys, ids, entered=entered)]
+
+
+def _give(
+    books: Books,
+    room: Room,
+    line: Line,
+    root: bytes,
+    keys: list[bytes | None],
+    ids: list[bytes],
+    *,
+    entered: bool,
+) -> Row:
+    """Give the next numbers, or entries while a draw is ahead."""
+    joins = len(ids)
+    if entered:
+        line.entries += joins
+    else:
+        line.tail += joins
+    first = (line.entries if entered else line.tail) - joins + 1
+    wanted, called, until = 0 if entered else line.head - first + 1, 0, None
     if wanted > 0:
         called, until = _call_joins(books, room, line, first, wanted)
         if called < wanted:
             line.gate = first - 1 + called
-    for offset, (key, ticket_id) in enumerate(zip(keys, ids, strict=True)):
+    for number, (key, ticket_id) in enumerate(zip(keys, ids, strict=True), first):
         if key is not None:
-            number = first + offset
-            books.join_keys[line_id, key] = JoinKey(number=number, ticket_id=ticket_id)
-    last = first + joins - 1
-    facts = {"line": line.line, "first": first, "last": last, "root": root.hex(), "called": called}
-    return [
-        {
-            **_join_answer(line),
-            "entered": False,
-            "first_number": first,
-            "called": called,
-            "claim_until": books.wall(until),
-            "claim_seconds": float(room.rules["claim_window_s"]) if called else None,
-            "seq": books.log(room, "joined", **facts),
-        }
-    ]
+            known = JoinKey(number=number, ticket_id=ticket_id, entered=entered)
+            books.join_keys[line.line_id, key] = known
+    facts = {"line": line.line, "first": first, "last": first + joins - 1, "root": root.hex()}
+    if not entered:
+        facts["called"] = called
+    return {
+        **_join_answer(line),
+        "entered": entered,
+        "first_number": first,
+        "called": called,
+        "claim_until": books.wall(until),
+        "claim_seconds": float(room.rules["claim_window_s"]) if called else None,
+        "seq": books.log(room, "entered" if entered else "joined", **facts),
+    }
 
 
 def _join_answer(line: Line) -> Row:
@@ -78,16 +106,18 @@ def _join_answer(line: Line) -> Row:
     }
 
 
-def _found(books: Books, line: Line, seq: int, facts: Row) -> Row:
-    a = books.by_number.get((line.line_id, facts["first"]))
+def _found(books: Books, line: Line, entry: Entry) -> Row:
+    facts, entered = entry.facts, entry.kind == "entered"
+    a = None if entered else books.by_number.get((line.line_id, facts["first"]))
     until = a.claim_until if a is not None and a.state == "called" else None
     left = None if until is None else until + books.stopped - books.clock()
     return {
+        "entered": entered,
         "first_number": facts["first"],
-        "called": facts["called"],
+        "called": facts.get("called", 0),
         "claim_until": books.wall(until),
         "claim_seconds": left,
-        "seq": seq,
+        "seq": entry.seq,
     }
 
 
@@ -140,12 +170,12 @@ def find_join_keys(books: Books, line_id: int, keys: list[bytes]) -> list[Row]:
         if known is None or known.number == 0:
             continue
         if known.state == "lost":
-            _step_back(books, line_id, known)
+            _step_back(books, books.lines[line_id], known)
         known.state = "heard"
         found.append(
             {
                 "key": key,
-                "entered": False,
+                "entered": known.entered,
                 "number": known.number,
                 "ticket_id": known.ticket_id,
                 "sku": None,
@@ -154,16 +184,20 @@ def find_join_keys(books: Books, line_id: int, keys: list[bytes]) -> list[Row]:
     return found
 
 
-def _step_back(books: Books, line_id: int, key: JoinKey) -> None:
-    """Give a lost number its place again."""
-    a = books.by_number.get((line_id, key.number))
+def _step_back(books: Books, line: Line, key: JoinKey) -> None:
+    """Give a lost number or entry its place again."""
+    if key.entered:
+        if line.left.get(key.number) == key.ticket_id and not entries_are_fixed(line):
+            del line.left[key.number]
+        return
+    a = books.by_number.get((line.line_id, key.number))
     if a is None or a.ticket_id != key.ticket_id or a.state not in {"aside", "missed"}:
         return
     room = books.rooms[a.room_id]
     if room.rules["status"] == "ended":
         return
     if not a.had_its_turn:
-        del books.by_number[line_id, key.number], books.admissions[a.admission_id]
+        del books.by_number[line.line_id, key.number], books.admissions[a.admission_id]
         return
     graceful = a.ended_at is not None and a.ended_at > books.now() - room.rules["grace_s"]
     if a.came_back_at is not None or graceful:
@@ -185,6 +219,10 @@ def lose_joins(
             continue
         known.state = "lost"
         lost += 1
+        if known.entered:
+            if not entries_are_fixed(line):
+                line.left[known.number] = ticket_id
+            continue
         aside = {"state": "aside", "ticket_id": ticket_id, "ended_at": t}
         if books.admit(line, known.number, **aside, end_reason="answer_lost") is not None:
             continue
@@ -194,6 +232,10 @@ def lose_joins(
             a.state, a.ended_at, a.ticket_id = "aside", t, ticket_id
             a.end_reason = "answer_lost"
     return [{"lose_joins": lost}]
+
+
+def entries_are_fixed(line: Line) -> bool:
+    return line.draw is not None and line.draw.fixed
 
 
 def return_promise(books: Books, a: Admission) -> None:

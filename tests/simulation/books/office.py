@@ -87,9 +87,6 @@ def snapshot(books: Books, room_id: int) -> list[Row]:
         "now": moment(books.clock()),
         "shopper_s": books.now() + EPOCH_S,
         "clock_goes": books.goes_until > books.clock(),
-        "draw_announced": False,
-        "draw_due": False,
-        "closing_signed": False,
         "value_missing": False,
         "on_hand": room.on_hand,
         "promised": room.promised,
@@ -124,7 +121,10 @@ def _line(books: Books, room: Room, line: Line) -> Row:
         "gate": line.gate,
         "tail": line.tail,
         "passed_by": 0,
-        "entries": 0,
+        "entries": line.entries,
+        "draw_announced": line.draw is not None,
+        "draw_due": line.draw is not None and line.draw.is_due,
+        "closing_signed": line.draw is not None and line.draw.signature is not None,
         "came_back": [a.admission_id for a in back],
         "first_called": [t + EPOCH_S for t in first],
         "for_returns": [],
@@ -141,8 +141,8 @@ def list_rooms(books: Books, name: str | None, same: list[str]) -> list[Row]:
             "line_id": line.line_id,
             "line": line.line,
             "lane": line.lane,
-            "drawn_count": None,
-            "draw_key": None,
+            "drawn_count": None if line.draw is None else line.draw.count,
+            "draw_key": None if line.draw is None else line.draw.key,
             "former_lines": [],
             "networks_behind": [],
         }
@@ -207,9 +207,17 @@ def free_forgotten(books: Books, holder: UUID, driven: list[UUID], left_max_s: f
         and t <= order.driven_until <= t + left_max_s
         and order.order_id not in driven
     ]
-    for order in forgotten:
-        order.driven_until, order.driven_by = t, None
-    return [{"?column?": len(forgotten)}]
+    unknown = [
+        refund
+        for refund in books.refunds.values()
+        if refund.driven_by == holder
+        and refund.state == "asked"
+        and t <= refund.driven_until <= t + left_max_s
+        and refund.refund_id not in driven
+    ]
+    for work in (*forgotten, *unknown):
+        work.driven_until, work.driven_by = t, None
+    return [{"?column?": len(forgotten) + len(unknown)}]
 
 
 @answers("end_leases")
@@ -218,6 +226,9 @@ def end_leases(books: Books, holder: UUID) -> list[Row]:
     for order in books.orders.values():
         if order.driven_by == holder and order.state in MOVING:
             order.driven_until, order.driven_by = min(order.driven_until, t), None
+    for refund in books.refunds.values():
+        if refund.driven_by == holder and refund.state == "asked":
+            refund.driven_until, refund.driven_by = min(refund.driven_until, t), None
     books.holders.pop(holder, None)
     return []
 

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -59,6 +60,10 @@ class Line:
     lane: str
     gate: int = 0
     tail: int = 0
+    entries: int = 0
+    draw: "Draw | None" = None
+    # Entries that left before the draw, with their tickets' ids.
+    left: dict[int, bytes] = field(default_factory=dict)
 
     @property
     def head(self) -> int:
@@ -69,6 +74,7 @@ class Line:
 class JoinKey:
     number: int
     ticket_id: bytes
+    entered: bool = False
     state: str = "given"
 
 
@@ -147,6 +153,51 @@ class Purchase:
     sold_at: float | None = None
     paid_at: float | None = None
     said: list[str] = field(default_factory=list)
+    refunded_minor: int = 0
+    refunding_minor: int = 0
+    # Units of each SKU: paid back or being paid back, and on the shelf again.
+    refunded: Counter[str] = field(default_factory=Counter)
+    returned: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True, kw_only=True)
+class RefundRow:
+    refund_id: UUID
+    order_id: UUID
+    key: UUID
+    body_hash: bytes
+    amount_minor: int
+    lines: dict[str, int]
+    restock: bool
+    who: str
+    reason: str
+    # Of the wall clock.
+    asked_at: float
+    driven_until: float
+    driven_by: UUID | None = None
+    drives: int = 0
+    state: str = "asked"
+    detail: str = ""
+    ended_at: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Draw:
+    """The draw of a line. `count` is None while entries are taken, `seed` until the reveal."""
+
+    commitment: bytes
+    sealed_seed: str
+    key_of_log: bytes
+    count: int | None = None
+    head: bytes | None = None
+    signature: bytes | None = None
+    fixed: bool = False
+    seed: bytes | None = None
+    key: bytes | None = None
+
+    @property
+    def is_due(self) -> bool:
+        return self.count is not None and self.seed is None
 
 
 @dataclass(slots=True)
@@ -172,6 +223,7 @@ class Books:
         self.skus: dict[str, Sku] = {}
         self.holds: dict[UUID, HoldRow] = {}
         self.orders: dict[UUID, Purchase] = {}
+        self.refunds: dict[UUID, RefundRow] = {}
         self.holders: dict[UUID, Holder] = {}
         self._ids = itertools.count(1)
 

@@ -151,10 +151,10 @@ def read_attempt(books: Books, order_id: UUID) -> list[Row]:
 
 @answers("note_payment")
 def note_payment(
-    books: Books, order_id: UUID, refund: None, said: str | None, *_: Any
+    books: Books, order_id: UUID, refund: UUID | None, said: str | None, *_: Any
 ) -> list[Row]:
     order = books.orders[order_id]
-    if said is not None and said != (order.said[-1] if order.said else None):
+    if refund is None and said is not None and said != (order.said[-1] if order.said else None):
         order.said.append(said)
     return [{"note_payment": None}]
 
@@ -264,10 +264,10 @@ def read_order(books: Books, order_id: UUID) -> list[Row]:
         "session": str(order.session_id),
         "state": order.state,
         "total_minor": order.total_minor,
-        "refunded_minor": 0,
-        "refunding_minor": 0,
+        "refunded_minor": order.refunded_minor,
+        "refunding_minor": order.refunding_minor,
         "currency": "EUR",
-        "partly_refunded": False,
+        "partly_refunded": order.state == "paid" and order.refunded_minor > 0,
         "called_off": False,
         "detail": order.detail,
         "created_at": moment(order.created_at),
@@ -278,8 +278,8 @@ def read_order(books: Books, order_id: UUID) -> list[Row]:
                 "name": code.title(),
                 "quantity": units,
                 "price_minor": books.skus[code].price_minor,
-                "refunded": 0,
-                "returned": 0,
+                "refunded": order.refunded[code],
+                "returned": order.returned[code],
                 "refunded_minor": 0,
             }
             for code, units in lines.items()
