@@ -278,9 +278,9 @@ async def test_baskets_beyond_a_networks_share_end_sooner_until_it_pays(service:
 
     answers = await service.holds.place(wishes)
 
-    # Five units are its share, and ten are as few as anybody's.
+    # Five units are its share.
     told = [answer.seconds_left for answer in answers if isinstance(answer, Placed)]
-    assert told == [480.0] * 4 + [240.0] * 4 + [480.0]
+    assert told == [480.0] * 2 + [240.0] * 6 + [480.0]
     late, early = answers[6:8]
     assert isinstance(late, Placed)
     assert isinstance(early, Placed)
@@ -335,6 +335,9 @@ async def test_a_network_beyond_its_share_gets_more_time_once_it_pays(service: S
     (elsewhere,) = await sessions_in(service, 1, network=OTHER)
     other = await hold(service, elsewhere, mug=4)
 
+    with pytest.raises(ExtensionRefused):
+        await service.holds.extend(one, baskets[0], key=uuid4())
+    await count(service, paid=1, unpaid=3)
     await service.holds.extend(one, baskets[0], key=uuid4())
     await execute(service, "UPDATE stock SET on_hand = 20")
     await execute(service, "UPDATE room_stock SET on_hand = 20")
