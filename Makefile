@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SUPPLY := build/supply
 READY := $(VENV)/.ready
+# Each process that starts would compile all code again.
+export PYTHONDONTWRITEBYTECODE :=
 # Not those that start programs, engines or browsers of their own, or that look at query plans. Rooms
 # do not share the few connections that this pooler has to PostgreSQL.
 THROUGH_POOLER := $(filter-out %/test_cut_connections.py %/test_databases.py %/test_engines.py \
@@ -26,7 +28,7 @@ LARGE := WAITROOM_TEST_SALES=1000 WAITROOM_TEST_COMPARED=40 WAITROOM_TEST_CROWD=
   WAITROOM_TEST_SEEDS=8 WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix peers offline-bench endure contract unit check bench catalogue-bench pooler browser rehearse oracle race soak simulate fuzz outage chaos sale attackers mutants pages live-page pictures lock sbom licences audit clean
+.PHONY: help run test matrix peers offline-bench endure contract unit lint check bench catalogue-bench pooler browser rehearse oracle race soak simulate fuzz outage chaos sale attackers mutants pages live-page pictures lock sbom licences audit clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -43,8 +45,11 @@ $(READY): pyproject.toml requirements.lock
 run: $(READY) ## Serve a demonstration sale at http://127.0.0.1:8080
 	@exec $(BIN)/waitroom up --demo
 
-test: $(READY) browser check ## Run every check and test
-	$(BIN)/pytest --numprocesses 3 --dist worksteal --durations 20
+test: $(READY) browser lint ## Run every check and test
+	@mkdir -p build
+	@$(BIN)/mypy >build/mypy.txt 2>&1 & types=$$!; \
+	$(BIN)/pytest --numprocesses 4 --dist worksteal --durations 20; tests=$$?; \
+	wait $$types; types=$$?; cat build/mypy.txt; exit $$((tests | types))
 
 matrix: $(READY) browser ## Look at every page at three widths and in six dresses, and walk it by keyboard
 	$(BIN)/pytest tests/endure/test_matrix.py tests/endure/test_keyboard.py --durations 10
@@ -66,9 +71,11 @@ contract: $(READY) ## Ask the program what its description says, and what it doe
 unit: $(READY) ## Run the tests of the pure modules alone
 	$(BIN)/pytest tests/unit
 
-check: $(READY) ## Lint and check types
+lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+check: lint ## Lint and check types
 	$(BIN)/mypy
 
 pooler: $(READY) ## Run tests of stores and journeys through PgBouncer, in transaction mode

@@ -26,7 +26,6 @@ USUAL = {
     "WAITROOM_TRUSTED_PROXIES": "127.0.0.1",
     # The code of an installed program is compiled.
     "PYTHONDONTWRITEBYTECODE": "",
-    "PYTHONPYCACHEPREFIX": str(Path(__file__).parents[2] / "build/chaos/bytecode"),
 }
 
 
