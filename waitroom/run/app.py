@@ -297,7 +297,7 @@ def make_ops_app(service: Service) -> web.Application:
         engines=Engines(pool=service.pool, memory=service.memory),
         board=None,
         as_role=None,
-        admin_port=service.settings.admin_port,
+        settings=service.settings,
     )
     app.add_routes(ops.routes())
     return app

@@ -131,7 +131,7 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
         engines=Engines(pool=service.pool, memory=service.memory),
         board=service.board,
         as_role=guard.as_role,
-        admin_port=service.settings.admin_port,
+        settings=service.settings,
     )
     yield CheckApi(
         service.checkout.sessions,

@@ -3,15 +3,16 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import msgspec
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from inventory.kit.database import Pool, connection
 from inventory.kit.doors.client import asked_port
@@ -19,6 +20,7 @@ from inventory.kit.doors.described import Caller, described
 from inventory.kit.http import json_response
 from inventory.kit.limits.classes import SERVICES, limited_as
 from waitroom.desk.board import Board
+from waitroom.desk.shards.shard_map import ShardMap
 from waitroom.refusals import NotReady
 
 # A worker that has not heard of the rooms for this long has lost its engines.
@@ -32,6 +34,18 @@ class Process(Protocol):
     failed: asyncio.Event
     # True while it answers the requests that have begun, and then stops.
     draining: bool
+
+
+class Settings(Protocol):
+    """The settings that matter here."""
+
+    @property
+    def admin_port(self) -> int:
+        """The port that operators have to themselves, 0 for none."""
+
+    @property
+    def shard_map(self) -> ShardMap:
+        """The shards; where there are some, every metric names that of this process."""
 
 
 class Memory(Protocol):
@@ -62,11 +76,31 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     valkey: Literal["ok", "away"]
 
 
+class ShardMetrics(Collector):
+    """The metrics of another collector with the label `shard`.
+
+    All shards tell metrics of the same names, perhaps to one Prometheus. What one of them lacks,
+    such as a leader, must not be made up for by another one in an alert's sum.
+    """
+
+    def __init__(self, told: Collector, shard: str) -> None:
+        self._told, self._shard = told, shard
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._told.collect():
+            named = Metric(metric.name, metric.documentation, metric.type, metric.unit)
+            named.samples = [
+                sample._replace(labels={**sample.labels, "shard": self._shard})
+                for sample in metric.samples
+            ]
+            yield named
+
+
 class OpsApi:
     """`as_role` lets only operators of a role call a handler, and programs with its scope.
 
-    `admin_port` is the port that operators have to themselves, 0 for none. A process that serves no
-    shoppers listens there alone: it has no `board`, and no `as_role`.
+    A process that serves no shoppers listens at the operators' own port alone: it has no `board`,
+    and no `as_role`.
     """
 
     def __init__(
@@ -76,9 +110,9 @@ class OpsApi:
         engines: Engines,
         board: Board | None,
         as_role: Callable[..., Any] | None,
-        admin_port: int,
+        settings: Settings,
     ) -> None:
-        self._admin_port = admin_port
+        self._admin_port, self._shard = settings.admin_port, settings.shard_map.named
         self._process = process
         self._engines = engines
         self._board = board
@@ -126,11 +160,13 @@ class OpsApi:
         return await answer
 
     async def _metrics(self, request: web.Request, operator: object = None) -> web.StreamResponse:
-        registry = PROCESS_REGISTRY
+        told: Collector = PROCESS_REGISTRY
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
             # Several processes share the port: each writes to the folder, any of them reads it all.
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            told = CollectorRegistry()
+            MultiProcessCollector(told)  # type: ignore[no-untyped-call]
+        if self._shard:
+            told = ShardMetrics(told, self._shard)
         return web.Response(
-            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+            body=generate_latest(told), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from programs import Site
 from shards import OTHER, running, shards_on
+from signing_in import PASSWORD
 from support import authorization, eventually, open_room
 
 from inventory.kit.problem import BadRequest
@@ -116,6 +117,20 @@ async def test_the_front_page_shows_the_public_rooms_of_the_other_shard(pair: Pa
         page = await answer.text()
 
     assert f'href="{pair.autumn.url}/rooms/drop"' in page
+
+
+async def test_each_metric_of_a_shard_names_it(pair: Pair) -> None:
+    for name, site in (("main", pair.main), (OTHER, pair.autumn)):
+        await site.service.operators.add("eye", role="viewer", password=PASSWORD)
+        form = {"name": "eye", "password": PASSWORD}
+        async with pair.http.post(
+            f"{site.url}/admin/login", data=form, allow_redirects=False
+        ) as answer:
+            eye = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+        async with pair.http.get(f"{site.url}/metrics", headers=eye) as answer:
+            lines = [line for line in (await answer.text()).splitlines() if line[0] != "#"]
+        assert lines
+        assert [line for line in lines if f'shard="{name}"' not in line] == []
 
 
 async def test_a_shard_that_is_away_keeps_no_other_from_answering(pair: Pair) -> None:

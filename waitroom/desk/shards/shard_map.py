@@ -23,6 +23,11 @@ class ShardMap:
     given: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def named(self) -> str:
+        """The name of this shard where there are several; "" is for none."""
+        return self.own if self.addresses else ""
+
+    @property
     def others(self) -> dict[str, str]:
         """The public addresses of all shards but this one, by name."""
         return {name: url for name, url in self.addresses.items() if name != self.own}
