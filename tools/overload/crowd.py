@@ -1,12 +1,14 @@
 """A crowd in a process of its own, on bare sockets, so that it takes little from the machine.
 
 Started as `crowd.py {json}`; it prints what it saw as JSON. Every connection comes from one of many
-addresses, as shoppers do. Three kinds of shoppers can come together:
+addresses, as shoppers do. These kinds of clients can come together:
 
 * `kept` connections ask again as soon as they have an answer, whatever it says;
 * `new_per_s` connections are opened each second, whether or not the earlier ones were answered.
   Each asks once, and gives up after `patience_s`, from before it connects to its answer's end;
-* `idle` connections are opened at the start and say nothing.
+* `idle` connections are opened at the start and say nothing;
+* `dripping` ones send a byte of a request each second;
+* `deaf` ones send a request each second and read nothing. Both come again when they are ended.
 """
 
 import json
@@ -14,7 +16,7 @@ import select
 import socket
 import sys
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -25,6 +27,9 @@ READ_BYTES = 65_536
 TICK_S = 0.002
 # A new connection is opened late rather than never, but no more than these at once.
 OPENED_AT_ONCE = 64
+SLOW_EVERY_S = 1.0
+# The least that the kernel allows: what a deaf client is sent stays with the service.
+DEAF_BUFFER_BYTES = 2048
 DRAIN_S = 5.0
 
 
@@ -40,6 +45,8 @@ class Order:
     new_per_s: float = 0.0
     patience_s: float = 1.0
     idle: int = 0
+    dripping: int = 0
+    deaf: int = 0
 
 
 @dataclass(slots=True)
@@ -73,6 +80,16 @@ class Client:
     held: bytes = b""
 
 
+@dataclass(slots=True)
+class Slow:
+    """A slow client, and what it has yet to send of its request."""
+
+    sock: socket.socket
+    is_deaf: bool
+    due_at: float
+    rest: bytes = b""
+
+
 class Crowd:
     def __init__(self, order: Order) -> None:
         self.order = order
@@ -82,11 +99,16 @@ class Crowd:
         self._requests = self._made()
         self._addresses = count(1)
         self._ends_at = 0.0
+        self._slow: deque[Slow] = deque()
 
     def run(self) -> None:
         for _ in range(self.order.kept):
             self._open(self.kept, is_kept=True)
         quiet = [self._silent() for _ in range(self.order.idle)]
+        for index in range(self.order.dripping + self.order.deaf):
+            due_at = time.perf_counter() + index % 100 / 100
+            is_deaf = index >= self.order.dripping
+            self._slow.append(Slow(self._come_slowly(is_deaf=is_deaf), is_deaf, due_at))
         began_at = time.perf_counter()
         self._ends_at = began_at + self.order.seconds
         opened, opened_max = 0, int(self.order.new_per_s * self.order.seconds)
@@ -96,10 +118,11 @@ class Crowd:
                 opened += 1
                 self._open(self.new, is_kept=False)
             self._turn(TICK_S)
+            self._dawdle(now)
             self._lose_patience(time.perf_counter())
             if now >= self._ends_at and not any(one.asking for one in self._clients.values()):
                 break
-        for sock in quiet:
+        for sock in [*quiet, *(one.sock for one in self._slow)]:
             sock.close()
 
     def _made(self) -> Iterator[bytes]:
@@ -145,6 +168,30 @@ class Crowd:
         sock.settimeout(10.0)
         sock.connect((self.order.host, self.order.port))
         return sock
+
+    def _come_slowly(self, *, is_deaf: bool) -> socket.socket:
+        sock = self._bound()
+        if is_deaf:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DEAF_BUFFER_BYTES)
+        sock.connect_ex((self.order.host, self.order.port))
+        return sock
+
+    def _dawdle(self, now: float) -> None:
+        """Let each slow client whose second is over send what it sends in one."""
+        for _ in range(len(self._slow)):
+            client = self._slow.popleft()
+            if client.due_at <= now:
+                client.due_at += SLOW_EVERY_S
+                client.rest = client.rest or next(self._requests)
+                many = len(client.rest) if client.is_deaf else 1
+                try:
+                    client.rest = client.rest[client.sock.send(client.rest[:many]) :]
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    client.sock.close()
+                    client.sock, client.rest = self._come_slowly(is_deaf=client.is_deaf), b""
+            self._slow.append(client)
 
     def _turn(self, wait_s: float) -> None:
         for number, events in self._poll.poll(wait_s, 4096):
@@ -212,7 +259,8 @@ class Crowd:
 def main() -> None:
     crowd = Crowd(Order(**json.loads(sys.argv[1])))
     crowd.run()
-    json.dump({"kept": crowd.kept.told(), "new": crowd.new.told()}, sys.stdout)
+    seen = {"kept": crowd.kept.told(), "new": crowd.new.told()}
+    json.dump({**seen, "cpu_s": time.process_time()}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ The real program serves from two web processes on engines of its own, on the sam
 crowd. Shoppers who are inside place holds and pay for them throughout, a few times a second; what
 they notice beside a crowd is compared with what they notice without one, in the same round. A crowd
 that asks without pause heeds no `Retry-After`. With `--before` each round is run by the code of
-another checkout too, so that both meet the same machine. Each reading has the code's processor time
-and the memory of the largest web process.
+another checkout too, so that both meet the same machine. Each reading has the processor time of the
+web processes, that of the crowd for each answer, and the memory of the largest web process. The
+crowd takes its part of the same cores, so of two rates the one by the core-second is of the code.
 """
 
 import asyncio
@@ -39,18 +40,19 @@ WEB_PROCESSES = 2
 SESSIONS = 4_000
 TABLE_WIDTH = 150
 REST_S = 1.0
-IDLE_EACH = 10_000
+# One process may have too few descriptors for all.
+IDLE: tuple[dict[str, Any], ...] = ({"idle": 10_000},) * 2
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A crowd, by the fields of `crowd.Order`, and how many further ones just stand there."""
+    """A crowd, by the fields of `crowd.Order`, and further ones that are not counted."""
 
     part: str
     name: str
     crowd: dict[str, Any] = field(default_factory=dict)
-    idle_crowds: int = 0
+    further: tuple[dict[str, Any], ...] = ()
 
 
 CASES = (
@@ -81,8 +83,13 @@ CASES = (
         part="idle",
         name="newcomers beside 20,000 idle",
         crowd={"kind": "state", "new_per_s": 50, "patience_s": 30.0},
-        # One process may have too few descriptors for all.
-        idle_crowds=2,
+        further=IDLE,
+    ),
+    Case(
+        part="slow",
+        name="3,000 kept, 2,000 that send a byte a second, 2,000 that read nothing, 20,000 idle",
+        crowd={"kind": "state", "kept": 3_000},
+        further=(*IDLE, {"kind": "page", "dripping": 2_000, "deaf": 2_000}),
     ),
 )
 
@@ -99,6 +106,7 @@ class Reading:
     seconds: float
     megabytes: float
     web_cores: float
+    crowd_cpu_s: float
 
 
 def percentile_ms(took_s: Sequence[float], share: float) -> float:
@@ -125,13 +133,15 @@ class Measured:
         tokens.write_bytes(b"\n".join(map(self._sale.session, sessions)))
         inside = {**self._where, "tokens": str(tokens), "seconds": seconds}
         before = _ticks(self.web)
-        idle = {**self._where, "idle": IDLE_EACH, "seconds": seconds}
         crowd, bought, *_ = await asyncio.gather(
             _child("crowd.py", {**self._where, "seconds": seconds, **case.crowd})
             if case.crowd
             else _nothing(),
             _child("inside.py", inside, after_s=REST_S if case.crowd else 0),
-            *(_child("crowd.py", idle) for _ in range(case.idle_crowds)),
+            *(
+                _child("crowd.py", {**self._where, "seconds": seconds, **further})
+                for further in case.further
+            ),
         )
         cores = (_ticks(self.web) - before) / TICKS_PER_S / seconds
         return Reading(
@@ -143,12 +153,13 @@ class Measured:
             seconds=seconds,
             megabytes=max(map(_megabytes, self.web)),
             web_cores=cores,
+            crowd_cpu_s=crowd["cpu_s"],
         )
 
 
 async def _nothing() -> dict[str, Any]:
     nothing: dict[str, Any] = {"statuses": {}, "took_s": [], "refused_s": []}
-    return {"kept": nothing, "new": nothing}
+    return {"kept": nothing, "new": nothing, "cpu_s": 0.0}
 
 
 async def _child(script: str, order: dict[str, Any], *, after_s: float = 0.0) -> Any:
@@ -232,6 +243,7 @@ def _row(reading: Reading, quiet: Reading | None) -> list[str]:
     crowd = reading.kept if reading.kept["statuses"] else reading.new
     new = reading.new["statuses"]
     answered = reading.new["took_s"] + reading.new["refused_s"]
+    told = len(crowd["took_s"]) + len(crowd["refused_s"])
     return [
         reading.case,
         *(_span_ms(reading.inside[kind]) for kind in ("hold", "order")),
@@ -243,6 +255,8 @@ def _row(reading: Reading, quiet: Reading | None) -> list[str]:
         f"{max(answered):.2f}" if answered else "",
         f"{reading.megabytes:.0f}",
         f"{reading.web_cores:.2f}",
+        f"{len(crowd['took_s']) / reading.seconds / max(reading.web_cores, 0.01):,.0f}",
+        f"{reading.crowd_cpu_s / max(told, 1) * 1e6:.0f}",
     ]
 
 
@@ -262,6 +276,8 @@ COLUMNS = (
     "longest s",
     "MB",
     "cores",
+    "served by a core-second",
+    "crowd µs",
 )
 
 

@@ -238,3 +238,30 @@ def test_no_more_wait_than_begin_in_time_and_newcomers_hear_it_at_the_door(
     assert len(full) > 150
     # Once it is known how many begin, nobody waits half a second for a refusal.
     assert refused - refused_at_once < 10 < refused
+
+
+def test_a_process_that_stood_still_for_a_moment_refuses_nobody_whom_it_can_serve(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One begins in each turn, and a thousand in a second; as many come.
+    monkeypatch.setattr(precedence, "TURN_S", 0.0)
+    monkeypatch.setattr(precedence, "WAITING_ALWAYS", 4)
+    monkeypatch.setattr(precedence, "WAITING_MAX", 10_000)
+
+    def go_on(many: int) -> None:
+        for _ in range(many):
+            door.come("one")
+            door.loop.now += 0.001
+            door.turns(1)
+
+    for _ in range(50):
+        door.come("one")
+    go_on(500)
+    # It stands still for a fifth of a second, in which two hundred come.
+    door.loop.now += 0.2
+    door.turns(1)
+    for _ in range(200):
+        door.come("one")
+    go_on(500)
+
+    assert "one refused" not in door.told

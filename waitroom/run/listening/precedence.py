@@ -33,6 +33,10 @@ WAITING_MAX = 8192
 REFUSED_A_TURN = 16
 # How many begin in a second is measured over so much time in which others waited.
 RATE_OVER_S = 0.1
+# A measurement that is lower than what was known counts for so much: the process may have stood
+# still for a moment, and who is refused then would have been served. A process that has become
+# slower is known within a second.
+LOWER_COUNTS = 0.3
 # So few may always wait, whatever was measured: a process may have stood still for a while.
 WAITING_ALWAYS = 64
 
@@ -186,8 +190,10 @@ class Precedence:
             self._begun, self._busy_s = 0, 0.0
         self._busy_since = now
         if self._busy_s >= RATE_OVER_S:
-            fits = max(self._begun / self._busy_s * others.wait_max_s, WAITING_ALWAYS)
-            others.fits = fits
+            fits = self._begun / self._busy_s * others.wait_max_s
+            if fits < others.fits < inf:
+                fits = others.fits + (fits - others.fits) * LOWER_COUNTS
+            others.fits = max(fits, WAITING_ALWAYS)
             self._begun, self._busy_s = 0, 0.0
 
     def _adapt(self) -> None:
