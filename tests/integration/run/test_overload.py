@@ -16,7 +16,7 @@ from support import eventually
 
 from inventory.kit.doors.client_address import TrustedProxies, parse_networks
 from inventory.kit.http import PROCESS, read_raw, rim
-from waitroom.run.listening import precedence, server
+from waitroom.run.listening import precedence, refusing, server
 from waitroom.run.listening.descriptors import Bounds
 from waitroom.run.listening.door import Door
 from waitroom.run.listening.front import ACCEPTED_A_TURN, Front
@@ -117,7 +117,12 @@ def slow_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse others that cannot begin in the turn in which they come."""
+    """Refuse others that cannot begin in the turn in which they come.
+
+    They are told to wait for a minute: a busy machine takes longer than two seconds to tell them
+    all, and who comes then has waited as told.
+    """
+    monkeypatch.setattr(refusing, "AGAIN_AFTER_S", range(60, 67))
     monkeypatch.setattr(precedence, "TURN_S", 0.0)
     monkeypatch.setattr(precedence, "WAIT_MAX_S", {**precedence.WAIT_MAX_S, Rank.OTHER: 0.0})
 
