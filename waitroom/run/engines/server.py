@@ -191,11 +191,17 @@ def clear_leftovers(
         (signal.SIGKILL, KILL_WAIT_S),
     )
     for number, wait_s in steps:
-        for pid, argv in list(_processes_in(folder, program)):
-            # PostgreSQL's workers go by titles like "postgres: checkpointer". They follow their
-            # parent and take its signals for other orders, so only the last one is for them.
-            if not argv[0].startswith(f"{program}:") or number == signal.SIGKILL:
+        # PostgreSQL's workers go by titles like "postgres: checkpointer". They follow their parent
+        # and take its signals for other orders, so only the last one is for them. Those whose
+        # parent is dead have nothing to finish: all that they promised is in the log.
+        found = [
+            (pid, argv[0].startswith(f"{program}:")) for pid, argv in _processes_in(folder, program)
+        ]
+        for pid, is_worker in found:
+            if number == signal.SIGKILL or not is_worker:
                 _signal(pid, number)
+            elif all(worker for _, worker in found):
+                _signal(pid, signal.SIGKILL)
         deadline = time.monotonic() + wait_s
         while time.monotonic() < deadline:
             if not any(_processes_in(folder, program)):
