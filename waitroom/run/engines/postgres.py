@@ -56,8 +56,8 @@ DEFAULTS = {
     "log_checkpoints": "off",
     # A flash sale fills its tables within a minute, the default pause between two looks.
     "autovacuum_naptime": "10s",
-    # A recovery first brings all files to the disk. One by one, as by default, that takes seconds on
-    # a busy disk, and the line stands still meanwhile; only Linux can do it in one go.
+    # A recovery first brings all files to the disk. One by one, as by default, that takes seconds
+    # on a busy disk, and the line stands still meanwhile; only Linux can do it in one go.
     **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),
 }
 
