@@ -64,7 +64,7 @@ class Plan:
 
 def storm(dice: random.Random) -> Plan:
     """A small sale with every trouble there is."""
-    plan = Plan(kind="storm", weather=dice.choice([0.0, 0.02, 0.08, 0.2]))
+    plan = Plan(kind="storm", weather=dice.choice([0.0, 0.05, 0.12, 0.25]))
     policy = dice.choice(["rate", "guaranteed", "guaranteed", "expected"])
     plan.rooms["drop"] = {"policy": policy, "seats_max": dice.randint(2, 6)}
     plan.stock["drop"] = {"mug": dice.randint(2, 12), "vase": dice.randint(1, 4)}
@@ -93,17 +93,17 @@ def _buyer(dice: random.Random) -> dict[str, Any]:
 
 def draw(dice: random.Random) -> Plan:
     """A sale that opens with a draw among those who came before, with every trouble there is."""
-    plan = Plan(kind="draw", weather=dice.choice([0.0, 0.02, 0.08]))
-    opens_s = dice.uniform(3.0, 8.0)
+    plan = Plan(kind="draw", weather=dice.choice([0.0, 0.05, 0.12]))
+    opens_s = dice.uniform(2.0, 6.0)
     plan.rooms["drop"] = {
         "status": "scheduled",
         "order_by": "draw",
         "opens_at": moment(START_S + opens_s),
-        "seats_max": dice.randint(1, 3),
+        "seats_max": dice.randint(2, 4),
         "policy": dice.choice(["rate", "guaranteed"]),
     }
     plan.stock["drop"] = {"mug": dice.randint(2, 8), "vase": 1}
-    for _ in range(dice.randint(4, 7)):
+    for _ in range(dice.randint(3, 5)):
         plan.shoppers.append({**_buyer(dice), "arrives_s": dice.uniform(0.0, opens_s)})
     for _ in range(dice.randint(0, 2)):
         late_s = dice.uniform(opens_s, opens_s + 3.0)

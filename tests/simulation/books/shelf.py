@@ -1,5 +1,6 @@
 """Holds: placing, ending and reading them."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -138,13 +139,18 @@ def _judge(
     if a is None or a.state != "claimed" or a.expires_at is None or a.expires_at <= t:
         return "session_over", None, 0  # type: ignore[return-value]
     live = [h for h in own if h.state in {"held", "confirmed"}]
+    returned = sum(
+        (o.returned for o in books.orders.values() if o.session_id == a.admission_id),
+        Counter[str](),
+    )
     open_units = sum(sum(h.lines.values()) for h in own if h.state == "held")
     total = 0
     for code, want in lines.items():
         sku = books.skus.get(code)
         if sku is None or sku.room_id != a.room_id:
             return "unknown_sku", code, 0
-        of_session = sku.limit - sum(h.lines.get(code, 0) for h in live) - tried.had(a, code)
+        had = sum(h.lines.get(code, 0) for h in live) - returned[code] + tried.had(a, code)
+        of_session = sku.limit - had
         units_max = books.rooms[a.room_id].rules["order_units_max"]
         of_order = units_max - open_units - total
         if want > min(of_session, of_order):

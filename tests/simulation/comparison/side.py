@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from checkout.gateway.gateway import Payment, PaymentState
+from checkout.gateway.gateway import Payment, PaymentState, Refunded, RefundState
 from checkout.order import OrderState
 from checkout.order_store import OrderStore
+from checkout.refund import RefundStage, RefundWish
+from checkout.refund_store import RefundStore
 from inventory.hold import HoldRequest, body_hash
 from inventory.hold_store import HoldStore, Placed
 from inventory.kit.database import Pool, Shares
@@ -81,17 +83,20 @@ class Side:
     # The sessions of numbers.
     sessions: dict[int, int] = field(default_factory=dict)
     orders: dict[int, UUID] = field(default_factory=dict)
+    refunds: dict[int, UUID] = field(default_factory=dict)
     is_real: bool = False
 
     def __post_init__(self) -> None:
         pool = self.pool
         self.lines, self.office = LineStore(pool), OfficeStore(pool)
         self.holds, self.orders_store = HoldStore(pool), OrderStore(pool, holder=HOLDER)
+        self.refund_store = RefundStore(pool, holder=HOLDER)
 
     lines: LineStore = field(init=False)
     office: OfficeStore = field(init=False)
     holds: HoldStore = field(init=False)
     orders_store: OrderStore = field(init=False)
+    refund_store: RefundStore = field(init=False)
 
     def ticket(self, number: int, of: int) -> Ticket:
         return Ticket(line_id=self.line_id, number=number, ticket_id=_id(of))
@@ -228,6 +233,37 @@ class Side:
         taken = await self.orders_store.take_one(self.orders[order], lease_s=600.0)
         again = await self.orders_store.take_one(self.orders[order], lease_s=600.0)
         return taken, again
+
+    async def refund(self, order: int, key: int, wish: RefundWish) -> Any:
+        if order not in self.orders:
+            return None
+        try:
+            self.refunds[key] = await self.refund_store.ask(
+                self.orders[order], wish, key=UUID(int=9000 + key), who="operator"
+            )
+        except Refusal as refusal:
+            return refusal.code, refusal.fields
+        return await self._refund_told(order, key)
+
+    async def finish(self, order: int, key: int, to: RefundStage) -> Any:
+        if key not in self.refunds or order not in self.orders:
+            return None
+        refund = await self.refund_store.read(self.refunds[key])
+        if refund.order_id != self.orders[order]:
+            return None
+        said = Refunded(state=RefundState(to.value), detail="why")
+        after = await self.refund_store.finish(refund, to, said)
+        return after, await self._refund_told(order, key)
+
+    async def _refund_told(self, order: int, key: int) -> Any:
+        refund = await self.refund_store.read(self.refunds[key])
+        read = await self.orders_store.read(self.orders[order])
+        items = [(item.sku, item.quantity) for item in refund.items]
+        told = (refund.stage, refund.amount_minor, refund.restock, items, refund.detail)
+        room = await self.office.snapshot(self.room_id)
+        assert room is not None
+        assert room.stock is not None
+        return *told, read.state, read.refunded_minor, read.refunding_minor, room.stock.sold
 
     async def end(self, number: int) -> Any:
         return await self._told(self.orders_store.leave(self.sessions[number]))

@@ -3,6 +3,8 @@
 import random
 from typing import Any
 
+from checkout.refund import RefundStage, RefundWish
+from inventory.hold import Item
 from simulation.comparison.side import SETTLES, STOCK
 
 
@@ -18,6 +20,8 @@ class Steps:
         self.sessions: list[int] = []
         self._holds: list[tuple[int, int, dict[str, int]]] = []
         self._orders = 0
+        # Refunds that were asked, each of an order under a key.
+        self._refunds: list[tuple[int, int]] = []
 
     def _new(self) -> int:
         self._next += 1
@@ -108,6 +112,27 @@ class Steps:
     def _take(self) -> Any:
         return "take", (self._dice.randint(1, self._orders or 1),), {}
 
+    def _refund(self) -> Any:
+        dice = self._dice
+        if self._refunds and dice.random() < 0.2:
+            order, key = dice.choice(self._refunds)
+        else:
+            order, key = dice.randint(1, self._orders or 1), self._new()
+            self._refunds.append((order, key))
+        restock = dice.random() < 0.7
+        wishes = [
+            RefundWish(reason="why", full=True, restock=restock),
+            RefundWish(reason="why", items=[Item(dice.choice(list(STOCK)), 1)], restock=restock),
+            RefundWish(reason="why", amount_minor=dice.choice([300, 1000])),
+        ]
+        return "refund", (order, key, dice.choice(wishes)), {}
+
+    def _finish(self) -> Any:
+        if not self._refunds:
+            return None
+        to = self._dice.choice([RefundStage.DONE, RefundStage.DONE, RefundStage.FAILED])
+        return "finish", (*self._dice.choice(self._refunds[-3:]), to), {}
+
     def _end(self) -> Any:
         return ("end", (self._dice.choice(self.sessions),), {}) if self.sessions else None
 
@@ -135,6 +160,8 @@ WEIGHTS = {
     "pay": 7,
     "settle": 9,
     "take": 2,
+    "refund": 4,
+    "finish": 3,
     "end": 1,
     "expire": 2,
     "sold_out": 2,
