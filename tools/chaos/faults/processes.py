@@ -10,7 +10,9 @@ from support import eventually
 
 from chaos.faults.registry import DEATH_S, fault
 from chaos.faults.shoppers_way import some_linger
+from chaos.programs import roles_of
 from chaos.stage import APART, LEADER, WEB, WITH_STANDBY, Needs, Stage
+from waitroom.run.processes.spare import TOLD
 
 PATIENCE_S = 60.0
 
@@ -34,6 +36,14 @@ async def all_web_killed(stage: Stage, dice: Random) -> None:
 @fault("the controller is killed", within_s=DEATH_S)
 async def controller_killed(stage: Stage, dice: Random) -> None:
     os.kill(stage.process(LEADER), signal.SIGKILL)
+
+
+@fault("the process that forks all others is killed, and then a web process", within_s=DEATH_S)
+async def spare_and_web_killed(stage: Stage, dice: Random) -> None:
+    for pid in stage.program.children:
+        if roles_of(pid) == TOLD:
+            os.kill(pid, signal.SIGKILL)
+    await web_killed(stage, dice)
 
 
 @fault("the supervisor is killed and started again", within_s=DEATH_S)
