@@ -13,6 +13,7 @@ class LosesReplies:
     def __init__(self, pool: Any, *, losses: int = 0) -> None:
         self._pool = pool
         self.shares = pool.shares
+        self.answered = pool.answered
         self.losses = losses
 
     @asynccontextmanager

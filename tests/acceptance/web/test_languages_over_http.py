@@ -69,8 +69,8 @@ async def test_a_refusal_is_in_the_language_of_its_reader_and_keeps_its_code(cli
 @pytest.mark.parametrize(
     ("tag", "direction", "next_", "left"),
     [
-        ("de", "ltr", "Sie sind an der Reihe", "Noch 1.234 Stück"),
-        ("ar", "rtl", "حان دورك", "1,234"),
+        ("de", "ltr", "Sie sind an der Reihe", r"Noch 1\.23[34] Stück"),
+        ("ar", "rtl", "حان دورك", r"1,23[34]"),
     ],
 )
 async def test_the_waiting_page_speaks_with_its_script_and_fits_a_small_window(
@@ -84,7 +84,8 @@ async def test_the_waiting_page_speaks_with_its_script_and_fits_a_small_window(
     await expect(page.locator("[data-for=called] h2")).to_have_text(next_)
     # The script has joined, and writes by the browser's locale.
     await expect(page.locator("#number")).to_have_text("1")
-    await expect(page.locator("#stock")).to_contain_text(left)
+    # The unit that is promised to whoever is called is no longer left, once the page hears of it.
+    await expect(page.locator("#stock")).to_contain_text(re.compile(left))
     assert await page.evaluate("[document.documentElement.lang, document.dir]") == [tag, direction]
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
     # Without letters of English besides names and codes.

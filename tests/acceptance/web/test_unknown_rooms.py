@@ -42,6 +42,7 @@ class AwayPool:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         self.shares = pool.shares
+        self.answered = pool.answered
         self.answers = False
 
     @asynccontextmanager
