@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 from support import eventually
 
+from waitroom.run.processes import renewal
 from waitroom.run.processes.child import Child
 from waitroom.run.processes.renewal import Renewal
 from waitroom.run.processes.silence import (
@@ -48,6 +49,8 @@ role = spare.wait_to_be_told(lambda: None) if sys.argv[-1] == spare.TOLD else sy
 spare.show_role(role)
 if "DIES" in os.environ:
     sys.exit(3)
+if os.path.exists(os.environ.get("AWAY", "")):
+    sys.exit(69)
 sockets = inherited_listeners() or [socket.create_server(("127.0.0.1", 0))]
 heartbeat = Heartbeat()
 heartbeat.listens_on(sockets)
@@ -172,9 +175,10 @@ class Renewed:
         """Do what a supervisor does each time it looks."""
         self.child.hear()
         self.child.tend_leaving()
-        if self.child.ended() is not None:
+        code = self.child.ended()
+        if code is not None:
             assert self.child.go_back()
-            self.renewal.give_up("it ended")
+            self.renewal.failed(self.child, code)
         self.spare = self.renewal.step(environment, self.spare)
         self.spare.tend(environment, calm=False, wanted=self.renewal.is_under_way)
 
@@ -239,6 +243,34 @@ async def test_code_that_cannot_start_leaves_the_processes_that_serve(
     assert await _listens(renewed.child) == renewed.port
     if "CODE" in broken:
         assert "No module named 'no_such_code'" in logs[-1]["why"]
+
+
+async def test_a_renewal_goes_on_when_an_engine_is_back(
+    renewed: Renewed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renewal, "REST_S", 0.1)
+    before, away = renewed.child.pid, tmp_path / "away"
+    away.touch()
+    renewed.renewal.begin()
+    environment = {**os.environ, "AWAY": str(away)}
+
+    async def renewed_later() -> bool:
+        renewed.look(environment)
+        return any(one["event"] == "renewed_later" for one in logs)
+
+    async def succeeded() -> bool:
+        assert renewed.child.takes_connections
+        renewed.look(environment)
+        return renewed.child.serves and renewed.child.pid != before
+
+    with capture_logs() as logs:
+        await eventually(renewed_later)
+        assert renewed.child.pid == before
+        away.unlink()
+        await eventually(succeeded)
+
+    assert await _listens(renewed.child) == renewed.port
+    assert not renewed.renewal.is_under_way
 
 
 async def _listens(child: Child) -> int:

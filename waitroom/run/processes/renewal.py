@@ -2,23 +2,28 @@
 
     begin ──► a fresh spare loads ──► the next process succeeds ──► … ──► all are new
                      │                          │
-                     └── it cannot load         └── it ends before it serves
-                                 └──► the processes that serve stay
+                     └── it cannot load         └── it ends before it serves ──► if an engine is
+                                 └──► the processes that serve stay ◄──┘         away: once more
 
 The code on disk may be a new version, half of one, or broken. So a spare that has loaded it comes
 first, and no process goes before its successor serves. The spare of before is kept for as long: if
 a process dies meanwhile, there is one that works.
 """
 
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 
 import structlog
 
 from waitroom.run.processes.child import Child
+from waitroom.run.processes.exits import UNAVAILABLE
 from waitroom.run.processes.spare import Spare
 
 log = structlog.get_logger()
+
+# What was away when a new process started may be back after so long.
+REST_S = 3.0
 
 
 class Renewal:
@@ -30,6 +35,7 @@ class Renewal:
         self._left: deque[Child] = deque()
         # A spare that loads the code as it is now; None once it has.
         self._fresh: Spare | None = None
+        self._rests_until = 0.0
 
     @property
     def is_under_way(self) -> bool:
@@ -53,6 +59,8 @@ class Renewal:
                 self.give_up(self._fresh.why)
         elif spare.why:
             self.give_up(spare.why)
+        elif time.monotonic() < self._rests_until:
+            pass
         elif spare.pid_if_ready and not any(child.is_succeeded for child in self._children):
             self._replace(self._left.popleft(), environment, spare)
         return spare
@@ -62,6 +70,15 @@ class Renewal:
         if child.runs:
             log.info("process_renewed", process=child.name)
             child.succeed(environment, spare)
+
+    def failed(self, child: Child, exit_code: int) -> None:
+        """Note that a new process ended before it served; the one before it serves on."""
+        if exit_code != UNAVAILABLE:
+            self.give_up(f"the new {child.name} ended with exit code {exit_code}")
+            return
+        log.warning("renewed_later", process=child.name, exit_code=exit_code)
+        self._left.appendleft(child)
+        self._rests_until = time.monotonic() + REST_S
 
     def give_up(self, why: str) -> None:
         """Leave the processes as they are."""

@@ -75,12 +75,14 @@ class Spare:
             elif CAN_ADOPT and (now >= self._due_at or (wanted and not self.why)):
                 self._launched, self._launched_at = launch(self._command, environment), now
             return
+        # In this order: what it said before it ended has come.
+        code = self._launched.process.poll()
         if not self._is_loaded:
             with suppress(BlockingIOError, ConnectionError):
                 said = self._launched.channel.recv(_WORDS_MAX)
                 self._is_loaded = said.startswith(BEAT)
                 self.why = said.removeprefix(BEAT).decode(errors="replace")
-        if (code := self._launched.process.poll()) is not None:
+        if code is not None:
             self.why = self.why or f"it ended with exit code {code}"
             log.warning("spare_ended", exit_code=code, why=self.why)
             self.end()

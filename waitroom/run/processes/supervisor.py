@@ -183,7 +183,7 @@ class Supervisor:
 
     def _replace_dead(self, child: Child, code: int) -> None:
         if child.go_back():
-            self._renewal.give_up(f"the new {child.name} ended with exit code {code}")
+            self._renewal.failed(child, code)
             return
         rest_s = TRIED_AGAIN_AFTER_S
         self._why = code if code in CANNOT_START else BROKEN
