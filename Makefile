@@ -117,7 +117,7 @@ outage: $(READY) ## Take PostgreSQL away from a running sale for three minutes, 
 	$(BIN)/python tools/outage.py --seconds 180
 	$(BIN)/python tools/outage.py --seconds 180 --how frozen
 
-chaos: $(READY) ## Let faults of some fifty kinds happen to running sales, and write docs/chaos.md
+chaos: $(READY) ## Let faults of some seventy kinds happen to running sales, and write docs/chaos.md
 	$(BIN)/python tools/chaos --seeds $(or $(SEEDS),1) --first $(or $(FIRST),1) --jobs $(or $(JOBS),1) \
 	  $(if $(ONLY),--only "$(ONLY)") $(if $(RESUME),--resume)
 
