@@ -1,9 +1,8 @@
 """Another version comes in the middle of a sale: its migrations, and its processes one by one."""
 
-import signal
 from random import Random
 
-from chaos.faults.processes import until_gone
+from chaos.faults.processes import renewed
 from chaos.faults.registry import fault
 from chaos.stage import Stage
 from waitroom.run.engines.postgres import RUNNING
@@ -47,10 +46,7 @@ async def migrated(stage: Stage, dice: Random) -> None:
 )
 async def renewed_in_two_steps(stage: Stage, dice: Random) -> None:
     await _migrate(stage, WIDER, INDEXES)
-    before = stage.program.children
-    stage.program.signal(signal.SIGHUP)
-    for pid in before:
-        await until_gone(stage, pid)
+    await renewed(stage, dice)
     await _migrate(stage, WIDER, INDEXES, NARROWER)
 
 

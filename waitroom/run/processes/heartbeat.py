@@ -20,7 +20,7 @@ LISTENERS = "WAITROOM_LISTENERS"
 BEAT_EVERY_S = 1.0
 # The words, each one byte. With `LISTENS` come the sockets on which the process listens.
 BEAT, LISTENS, LEAVES = b".", b"l", b"d"
-# The supervisor's word. Whatever follows the role that a spare is told means the same.
+# The supervisor's word.
 GO = b"g"
 # A supervisor that is frozen lets nobody go. A process that is told to end waits so long for its
 # word.
