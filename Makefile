@@ -45,9 +45,11 @@ $(READY): pyproject.toml requirements.lock
 run: $(READY) ## Serve a demonstration sale at http://127.0.0.1:8080
 	@exec $(BIN)/waitroom up --demo
 
+# Tests that were never compiled are compiled once, and not by each of the processes that run them.
 test: $(READY) browser lint ## Run every check and test
 	@mkdir -p build
 	@$(BIN)/mypy >build/mypy.txt 2>&1 & types=$$!; \
+	test -e tests/__pycache__ || $(BIN)/pytest --collect-only --quiet >/dev/null; \
 	$(BIN)/pytest --numprocesses 4 --dist worksteal --durations 20; tests=$$?; \
 	wait $$types; types=$$?; cat build/mypy.txt; exit $$((tests | types))
 

@@ -1,6 +1,7 @@
 """Real engines for every test: one PostgreSQL and one Valkey for the run, a database each."""
 
 import asyncio
+import gc
 import itertools
 import shutil
 import tempfile
@@ -260,6 +261,12 @@ async def client(
     service: Service, clients: Callable[[Service], Awaitable[TestClient[Any, Any]]]
 ) -> TestClient[Any, Any]:
     return await clients(service)
+
+
+def pytest_collection_finish() -> None:
+    # Tests and libraries stay until the end: let no collection of garbage go through them again.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish() -> None:

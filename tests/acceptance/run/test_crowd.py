@@ -24,7 +24,7 @@ from waitroom.log.chain import LogEntry
 from waitroom.log.verify.finding import all_holds
 from waitroom.run.app import Service
 
-SHOPPERS = size("CROWD", 200)
+SHOPPERS = size("CROWD", 120)
 UNITS = max(20, SHOPPERS // 40)
 CUT_OFF = min(SHOPPERS, 300)
 LOOK_EVERY_S = 0.2

@@ -20,6 +20,8 @@ from waitroom.run.app import Service
 Client = TestClient[Any, Any]
 
 KEPT_CONNECTIONS = 6
+# Clients that ask without pause take the processors from the processes that start.
+PAUSE_S = 0.02
 # A shopper who is connected to a frozen process waits for its successor.
 PATIENCE_S = 60.0
 
@@ -35,16 +37,18 @@ class Asking:
     failures: list[str] = field(default_factory=list)
 
     async def ask(self, *, keep: bool) -> None:
-        """Ask without pause on one connection, or each time on a new one."""
+        """Ask again and again on one connection, or each time on a new one."""
         while True:
             reader, writer = await asyncio.open_connection(self.host, self.port)
             try:
                 while await self._ask_once(reader, writer) and keep:
                     self.answers += 1
+                    await asyncio.sleep(PAUSE_S)
             except (OSError, asyncio.IncompleteReadError) as error:
                 self.failures.append(repr(error))
             finally:
                 writer.close()
+            await asyncio.sleep(PAUSE_S)
 
     async def _ask_once(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Return whether the connection may be used again."""
