@@ -22,15 +22,14 @@ from prometheus_client import Histogram
 
 from inventory.kit.problem import Busy, EngineDown
 from inventory.kit.servers.connections import Steady, Uncancelled
+from inventory.kit.servers.lending import LendingPool
 from inventory.kit.servers.servers import Servers, servers_of
 from inventory.kit.traces.spans import watch_of_connections
 
 if TYPE_CHECKING:
-    _Pool = asyncpg.Pool[asyncpg.Record]
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 else:
     # Generic to the type checker only.
-    _Pool = asyncpg.Pool
     Connection = asyncpg.pool.PoolConnectionProxy
 
 COMMAND_TIMEOUT_S = 10.0
@@ -184,7 +183,7 @@ class Turn:
         self._shares.give_back(self._room)
 
 
-class Pool(_Pool):
+class Pool(LendingPool):
     """A pool of connections that its rooms share."""
 
     shares: Shares

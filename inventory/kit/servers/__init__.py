@@ -17,4 +17,9 @@ With synchronous replication a commit is answered when a standby has it. Until t
 sees it, so nothing is told of it. A cancelled statement breaks that: PostgreSQL ends the wait, and
 what may be lost becomes visible. A statement whose reply takes too long is therefore never
 cancelled; its connection is broken off, and it ends by itself (`Uncancelled`).
+
+# A loan takes no turn
+
+`lending.py` lends the connections of a pool. Where the loop is busy, each turn that a loan would
+take makes those wait who pay.
 """

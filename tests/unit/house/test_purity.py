@@ -37,6 +37,7 @@ NAMED_IMPURE = {
     "inventory.kit.language.asked",
     "inventory.kit.limits.limited",
     "inventory.kit.servers.connections",
+    "inventory.kit.servers.lending",
     "inventory.kit.servers.servers",
     "inventory.kit.traces.spans",
     "inventory.kit.traces.tracer",

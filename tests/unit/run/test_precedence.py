@@ -74,6 +74,20 @@ class Door:
             self.loop.turn()
 
 
+@dataclass(slots=True)
+class Newcomers:
+    """Who waits outside; `told` has how many did at each time when some were turned away."""
+
+    many: int = 0
+    told: list[int] = field(default_factory=list)
+
+    def waiting(self) -> int:
+        return self.many
+
+    def turn_away(self) -> None:
+        self.told.append(self.many)
+
+
 @pytest.fixture
 def door(monkeypatch: pytest.MonkeyPatch) -> Door:
     loop = Loop()
@@ -221,8 +235,7 @@ def test_no_more_wait_than_begin_in_time_and_newcomers_hear_it_at_the_door(
     # One begins in each turn, so a hundred in a second and fifty in time; two come.
     monkeypatch.setattr(precedence, "TURN_S", 0.0)
     monkeypatch.setattr(precedence, "WAITING_ALWAYS", 4)
-    full: list[float] = []
-    door.precedence.when_full = lambda: full.append(door.loop.now)
+    newcomers = door.precedence.entrance = Newcomers()
     refused_at_once = 0
     for number in range(400):
         for half in ("a", "b"):
@@ -235,9 +248,27 @@ def test_no_more_wait_than_begin_in_time_and_newcomers_hear_it_at_the_door(
     refused = sum(name.endswith("refused") for name in door.told)
     assert len(door.precedence) <= WAIT_MAX_S[Rank.OTHER] * 100 + 1
     assert len(door.told) - refused >= 399
-    assert len(full) > 150
+    assert len(newcomers.told) > 150
     # Once it is known how many begin, nobody waits half a second for a refusal.
     assert refused - refused_at_once < 10 < refused
+
+
+def test_newcomers_who_could_not_be_served_in_time_are_turned_away_though_nobody_waits_inside(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A hundred come in and begin in a second; outside a storm piles up.
+    monkeypatch.setattr(precedence, "WAITING_ALWAYS", 4)
+    newcomers = door.precedence.entrance = Newcomers()
+    for number in range(100):
+        newcomers.many = number
+        door.precedence.let_in()
+        door.come("one")
+        door.loop.now += 0.01
+        door.turns(1)
+
+    assert len(door.precedence) == 0
+    assert WAIT_MAX_S[Rank.OTHER] * 100 <= newcomers.told[0] < 60
+    assert len(newcomers.told) > 30
 
 
 def test_a_process_that_stood_still_for_a_moment_refuses_nobody_whom_it_can_serve(

@@ -13,13 +13,13 @@ asks each what the transport knows anyway.
 # More requests than a process gets done
 
 A loop runs what is ready in order, so a payment would wait behind thousands of looks at the line
-at each of its forty steps. `connection.py` keeps what a client sends until `precedence.py` lets
+at each of its twenty steps. `connection.py` keeps what a client sends until `precedence.py` lets
 its request begin: a few in each turn of the loop, so that turns are short, and those of shoppers
 inside before all others. A request that waits for half a second is answered with 503 by
 `refusing.py`, from bytes that were made before, and aiohttp never hears of it. `Retry-After` is
 drawn between two and eight seconds, so that those who were refused together do not come back
 together. A client that does not wait as told comes behind all who do. `front.py` takes several
 newcomers in each turn, and leaves few to wait in the kernel, where nobody could tell them
-anything. How many can begin within the half second is measured; while as many wait, one more is
-refused at once, and `door.py` does so with newcomers before they are let in.
+anything. How many can begin within the half second is measured; while as many wait, here and in the
+kernel, one more is refused at once, and `door.py` does so with newcomers before they are let in.
 """

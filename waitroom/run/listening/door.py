@@ -1,15 +1,16 @@
 """Newcomers whom nobody could serve in time: they are told so at once, at the socket.
 
 In a storm new connections come faster than the loop takes them in, and wait in the kernel for
-longer than their shoppers do. While what waits already fills the time of a process, newcomers are
-taken off the kernel's queue here, many in a turn of the loop, and answered with the bytes that
-`refusing.py` has made, without a transport or a protocol.
+longer than their shoppers do. While what waits already, there and here, fills the time of a
+process, newcomers are taken off the kernel's queue here, many in a turn of the loop, and answered
+with the bytes that `refusing.py` has made, without a transport or a protocol.
 
 Who may be inside, and who has not said yet what they want, is let in as always.
 """
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -19,10 +20,14 @@ from inventory.kit.problem import Busy
 from waitroom.run.listening.precedence import is_inside
 from waitroom.run.listening.refusing import BusyAnswers
 
-# So many of each listener in a turn; they take it a millisecond or two.
-TURNED_AWAY_A_TURN = 48
+# This part of those who wait at a listener is turned away in a turn, and at least so many, which
+# takes a millisecond. They come as fast as before while turns are long, as on a busy machine.
+TURNED_AWAY_PART, TURNED_AWAY_MIN = 1 / 4, 16
 # A head that is longer is read and refused by the connection's own rules.
 LOOKED_AT_BYTES = 16 * 1024
+# Of a listener, `tcpi_unacked` is the length of its queue.
+_TCP_INFO = getattr(socket, "TCP_INFO", 11)
+_ACCEPTED = slice(24, 28)
 
 
 class Door:
@@ -47,10 +52,15 @@ class Door:
         self._entering: set[asyncio.Task[object]] = set()
         self._refused = REFUSED.labels("requests")
 
+    def waiting(self) -> int:
+        """Return how many newcomers wait in the kernel; 0 where it does not tell."""
+        return sum(map(_queued_at, self._listeners))
+
     def turn_away(self) -> None:
         """Refuse the newcomers who wait, as many as a turn of the loop has room for."""
         for listener in self._listeners:
-            for _ in range(TURNED_AWAY_A_TURN):
+            part = int(_queued_at(listener) * TURNED_AWAY_PART)
+            for _ in range(max(part, TURNED_AWAY_MIN)):
                 try:
                     newcomer, _ = listener.accept()
                 except OSError:
@@ -86,3 +96,12 @@ class Door:
             await self._loop.connect_accepted_socket(self._let_in, newcomer)
         except OSError:
             newcomer.close()
+
+
+def _queued_at(listener: socket.socket) -> int:
+    """Return how many connections of a listener wait to be taken (Linux, `tcp_info(7)`)."""
+    try:
+        info = listener.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _ACCEPTED.stop)
+    except OSError:
+        return 0
+    return int.from_bytes(info[_ACCEPTED], sys.byteorder)

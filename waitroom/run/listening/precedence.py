@@ -12,7 +12,6 @@ An idle process starts a request in the moment in which it comes.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from math import inf
@@ -22,7 +21,7 @@ from typing import Protocol
 from inventory.kit.batcher import REFUSED
 
 # A turn of the loop is to take so much processor time. Each step of a request takes a turn, and a
-# payment has some forty. Shorter turns would make those inside wait less, but batches smaller.
+# payment has some twenty. Shorter turns would make those inside wait less, but batches smaller.
 TURN_S = 0.002
 # So few or so many requests of others begin in one turn: the dearest take a millisecond each, the
 # cheapest a twentieth of it.
@@ -31,6 +30,8 @@ OTHERS_A_TURN_MIN, OTHERS_A_TURN_MAX = 1, 64
 INSIDE_A_TURN = 24
 WAITING_MAX = 8192
 REFUSED_A_TURN = 16
+# Newcomers are counted so often, and while so many wait the process is busy.
+LOOK_EVERY_S, NEWCOMERS_MANY = 0.005, 32
 # How many begin in a second is measured over so much time in which others waited.
 RATE_OVER_S = 0.1
 # A measurement that is lower than what was known counts for so much: the process may have stood
@@ -96,10 +97,9 @@ class _Queue:
     fits: float = inf
     waiters: "deque[tuple[Waiter, float]]" = field(default_factory=deque)
 
-    @property
-    def is_full(self) -> bool:
-        """Say whether one more would wait in vain."""
-        return len(self.waiters) >= min(self.fits, WAITING_MAX)
+    def is_full(self, besides: int = 0) -> bool:
+        """Say whether one more would wait in vain behind these, and so many besides."""
+        return len(self.waiters) + besides >= min(self.fits, WAITING_MAX)
 
     def next(self) -> Waiter | None:
         """Return the first that waits; a connection that was lost waits for nothing any more."""
@@ -111,12 +111,22 @@ class _Queue:
         return None
 
 
+class Entrance(Protocol):
+    """Where newcomers wait until they are let in."""
+
+    def waiting(self) -> int:
+        """Return how many wait there."""
+
+    def turn_away(self) -> None:
+        """Refuse some of them."""
+
+
 class Precedence:
     """Lets the requests of a process begin, a few in each turn of its loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Is called in each turn in which no others fit: newcomers need not come in.
-        self.when_full: Callable[[], None] = lambda: None
+        # Newcomers are turned away there while no more of the others fit.
+        self.entrance: Entrance | None = None
         self._loop = loop
         self._queues = [_Queue(wait_max_s=WAIT_MAX_S[rank]) for rank in Rank]
         # How many may still begin in this turn: of those inside, and of all others.
@@ -124,7 +134,9 @@ class Precedence:
         self._others_a_turn = OTHERS_A_TURN_MIN
         self._turning = False
         self._turn_began_at = 0.0
-        # The others that began while others waited, and for how long they did.
+        # The newcomers who waited at the last look, and when it was.
+        self._newcomers, self._looked_at = 0, 0.0
+        # The others that began while others waited, here or outside, and for how long they did.
         self._begun, self._busy_s, self._busy_since = 0, 0.0, 0.0
         self._refused = REFUSED.labels("requests")
 
@@ -137,7 +149,7 @@ class Precedence:
         queue = self._queues[rank]
         if not queue.waiters and self._take(rank):
             waiter.begin()
-        elif not queue.is_full:
+        elif not queue.is_full():
             queue.waiters.append((waiter, self._loop.time() + queue.wait_max_s))
         else:
             self._refuse(waiter)
@@ -145,6 +157,10 @@ class Precedence:
             self._turning = True
             self._turn_began_at = thread_time()
             self._loop.call_soon(self._turn)
+
+    def let_in(self) -> None:
+        """Count a newcomer who has come in: while nobody waits here, that is how fast it goes."""
+        self._begun += not self._queues[OTHER].waiters
 
     def _take(self, rank: int) -> bool:
         """Take one of the beginnings of this turn, if one is left for this rank."""
@@ -157,12 +173,15 @@ class Precedence:
     def _turn(self) -> None:
         """Begin with the next ones. It runs once in each turn of the loop while any begin."""
         idle = (self._left_inside, self._left) == (INSIDE_A_TURN, self._others_a_turn)
+        now = self._loop.time()
         self._adapt()
         self._left_inside, self._left = INSIDE_A_TURN, self._others_a_turn
-        now = self._loop.time()
+        if not idle and now - self._looked_at >= LOOK_EVERY_S:
+            self._looked_at = now
+            self._look_at_the_entrance()
         self._measure(now)
-        if self._queues[OTHER].is_full:
-            self.when_full()
+        # Who is turned away takes nobody's turn.
+        self._turn_began_at = thread_time()
         for rank, queue in enumerate(self._queues):
             if not queue.waiters:
                 continue
@@ -174,14 +193,21 @@ class Precedence:
                 self._begun += rank == OTHER
         if idle:
             self._turning = False
-            self._queues[OTHER].fits = inf
+            self._newcomers, self._queues[OTHER].fits = 0, inf
         else:
             self._loop.call_soon(self._turn)
+
+    def _look_at_the_entrance(self) -> None:
+        """Turn newcomers away if those who wait, there and here, are more than begin in time."""
+        if self.entrance is not None:
+            self._newcomers = self.entrance.waiting()
+            if self._queues[OTHER].is_full(self._newcomers):
+                self.entrance.turn_away()
 
     def _measure(self, now: float) -> None:
         """Learn how many of the others begin within the time for which they may wait."""
         others = self._queues[OTHER]
-        if not others.waiters:
+        if not others.waiters and self._newcomers < NEWCOMERS_MANY:
             self._busy_since = 0.0
             return
         if self._busy_since:
@@ -198,12 +224,10 @@ class Precedence:
 
     def _adapt(self) -> None:
         """Let more of the others begin in the next turn if this one was short, and else fewer."""
-        now = thread_time()
-        if now - self._turn_began_at > TURN_S:
+        if thread_time() - self._turn_began_at > TURN_S:
             self._others_a_turn = max(self._others_a_turn // 2, OTHERS_A_TURN_MIN)
         elif self._left <= 0:
             self._others_a_turn = min(self._others_a_turn + 1, OTHERS_A_TURN_MAX)
-        self._turn_began_at = now
 
     def _refuse_overdue(self, queue: _Queue, now: float) -> None:
         for _ in range(REFUSED_A_TURN):

@@ -117,6 +117,7 @@ class Server(web.Server):
 
     def admit(self, connection: Connection, transport: asyncio.Transport) -> bool:
         """Count a new connection; one that there is no room for ends an idle one, or is refused."""
+        self.precedence.let_in()
         network = self._network(transport)
         connection.is_of_proxy = network is None
         if self._open.is_full_for(network):
@@ -135,7 +136,7 @@ class Server(web.Server):
     def door_of(self, listeners: Sequence[socket.socket]) -> Door:
         """Let newcomers of these listeners be turned away while none of them could be served."""
         door = Door(listeners, loop=self._loop, let_in=self, busy=self.busy)
-        self.precedence.when_full = door.turn_away
+        self.precedence.entrance = door
         return door
 
     async def watch(self) -> None:
