@@ -27,6 +27,8 @@ MADE_LARGER := tests/acceptance/run/test_crowd.py tests/acceptance/run/test_froz
 LARGE := WAITROOM_TEST_SALES=1000 WAITROOM_TEST_COMPARED=40 WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_JOINS=10000 WAITROOM_TEST_TURNS=3 WAITROOM_TEST_WAITING=500 \
   WAITROOM_TEST_SEEDS=8 WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
 
+# Packages and the browser of the tests are installed side by side.
+MAKEFLAGS += --jobs=2
 .DEFAULT_GOAL := help
 .PHONY: help run test matrix peers offline-bench endure contract unit lint check bench catalogue-bench pooler browser rehearse oracle race soak simulate fuzz outage chaos sale attackers mutants pages live-page pictures lock sbom licences audit clean
 
@@ -38,7 +40,10 @@ $(READY): pyproject.toml requirements.lock
 	  { echo "waitroom needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  { echo "the module venv is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
-	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	@$(BIN)/pip install --quiet --require-hashes --requirement tools/supply/pip.lock || \
+	  echo "going on with the pip that is there, which takes longer" >&2
+	$(BIN)/pip install --quiet --no-compile --require-hashes --requirement requirements.lock
+	@$(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib >/dev/null || true
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

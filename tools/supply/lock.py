@@ -2,7 +2,8 @@
 
     python tools/supply/lock.py [--upgrade]
 
-Parts of it are in config/image/: what a container's image serves with, and what builds it.
+Parts of it are in config/image/: what a container's image serves with, and what builds it. The pip
+that installs all this is in tools/supply/pip.lock.
 
 It holds for Python 3.11 and later, and names no registry: pip takes the files from the one that it
 is set to, and refuses those with another hash. Versions in the lock stay where pyproject.toml
@@ -30,6 +31,7 @@ def main() -> int:
         resolve(LOCK, *everything, "pyproject.toml", BUILD, *sys.argv[1:])
         or resolve(f"{IMAGE}/requirements.lock", *serving, "pyproject.toml", *part)
         or resolve(f"{IMAGE}/build.lock", BUILD, *part)
+        or resolve("tools/supply/pip.lock", "tools/supply/pip.in", *sys.argv[1:])
     )
 
 

@@ -44,6 +44,16 @@ def test_every_requirement_is_locked_within_its_range() -> None:
     assert differs == [], "run `make lock`"
 
 
+def test_the_pip_that_installs_all_others_is_locked_too() -> None:
+    supply = ROOT / "tools" / "supply"
+    wanted = Requirement((supply / "pip.in").read_text(encoding="utf-8").splitlines()[-1])
+
+    ((name, version, _),) = PINNED.findall((supply / "pip.lock").read_text(encoding="utf-8"))
+
+    assert name == wanted.name
+    assert version in wanted.specifier
+
+
 def test_an_image_installs_a_part_of_the_lock_without_engines_and_tests() -> None:
     known = {(name, version, *files.split()) for name, version, files in PINNED.findall(LOCK)}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
