@@ -24,6 +24,9 @@ from waitroom.run.app import Service
 
 # Against a hang. What is prompt is done before the lock's own time-out ends those who wait for it.
 WAIT_S = 60.0
+# On a busy machine the time-out may come first all the same. Work that waits for the lock is never
+# done before.
+TRIES = 5
 
 LOCKS = {
     "stock": "SELECT FROM stock JOIN sku USING (sku_id) WHERE sku = 'mug' FOR UPDATE OF stock",
@@ -64,17 +67,21 @@ async def test_a_locked_shelf_stops_no_holds_of_another_room(
 ) -> None:
     stuck, calm = await sessions_in(sale, 3, "stuck"), await sessions_in(sale, 3, "calm")
     async with locked(postgres_url, "stock"):
-        waiting = [asyncio.create_task(place(sale, "stuck", one, mug=1)) for one in stuck]
-        await asyncio.sleep(0)
+        for _ in range(TRIES):
+            waiting = [asyncio.create_task(place(sale, "stuck", one, mug=1)) for one in stuck]
+            await asyncio.sleep(0)
 
-        async with asyncio.timeout(WAIT_S):
-            for session in calm:
-                assert not (await place(sale, "calm", session, cup=1)).replay
+            async with asyncio.timeout(WAIT_S):
+                for session in calm:
+                    assert not (await place(sale, "calm", session, cup=1)).replay
 
-        assert not any(task.done() for task in waiting)
-        # And the waiting is bounded: the shoppers are told to come again, together.
-        ends = await asyncio.gather(*waiting, return_exceptions=True)
-        assert all(isinstance(end, Busy) for end in ends), ends
+            prompt = not any(task.done() for task in waiting)
+            # And the waiting is bounded: the shoppers are told to come again, together.
+            ends = await asyncio.gather(*waiting, return_exceptions=True)
+            assert all(isinstance(end, Busy) for end in ends), ends
+            if prompt:
+                break
+        assert prompt
     assert not (await place(sale, "stuck", stuck[0], mug=1)).replay
 
 
@@ -85,20 +92,24 @@ async def test_a_locked_log_stops_no_joins_or_claims_of_another_room(
     await sessions_in(sale, 1, "calm")
     async with locked(postgres_url, "log"):
         lines = {room: sale.board.room(room).line_id for room in ("stuck", "calm")}
-        work_for("stuck")
-        waiting = asyncio.create_task(sale.lines.join(lines["stuck"], 1, os.urandom(32)))
-        await asyncio.sleep(0)
+        for _ in range(TRIES):
+            work_for("stuck")
+            waiting = asyncio.create_task(sale.lines.join(lines["stuck"], 1, os.urandom(32)))
+            await asyncio.sleep(0)
 
-        work_for("calm")
-        async with asyncio.timeout(WAIT_S):
-            joined = await sale.lines.join(lines["calm"], 1, os.urandom(32))
-            ticket = Ticket(line_id=lines["calm"], number=joined.first, ticket_id=b"1" * 16)
-            claimed = await sale.tickets.claim(sale.board.room("calm"), ticket)
+            work_for("calm")
+            async with asyncio.timeout(WAIT_S):
+                joined = await sale.lines.join(lines["calm"], 1, os.urandom(32))
+                ticket = Ticket(line_id=lines["calm"], number=joined.first, ticket_id=b"1" * 16)
+                claimed = await sale.tickets.claim(sale.board.room("calm"), ticket)
 
-        assert claimed.fresh
-        assert not waiting.done()
-        with pytest.raises(Busy):
-            await waiting
+            prompt = not waiting.done()
+            assert claimed.fresh
+            with pytest.raises(Busy):
+                await waiting
+            if prompt:
+                break
+        assert prompt
 
 
 async def test_a_room_that_fills_its_share_leaves_others_theirs(
