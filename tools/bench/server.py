@@ -20,7 +20,7 @@ from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
 from yardstick import open_yardsticks
 
-from inventory.kit.doors.client import NETWORK
+from inventory.kit.doors.client import Clients
 from inventory.kit.http import json_response
 from inventory.kit.limits.limited import Limits
 from waitroom.desk.networks import Networks
@@ -105,20 +105,24 @@ class Lifting:
     async def turn(self, request: web.Request) -> web.Response:
         """Put the limits in force or lift them, as the path says."""
         lifted = request.match_info["how"] == "lifted"
-        self._now = _unread if lifted else self._limited
+        self._now = _unlimited if lifted else self._limited
         for one, counting in self._counting.items():
             setattr(*one, _UNCOUNTED[one] if lifted else counting)
         return json_response(time.process_time_ns())
 
 
 @web.middleware
-def _unread(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
-    """Pass a request on with the address that it names, which nobody reads."""
-    request[NETWORK] = request.headers.get("X-Forwarded-For", "")
+def _unlimited(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
     return handler(request)
 
 
+def _named(_: Clients, request: web.Request) -> str:
+    """Return the address that a request names, as it stands there."""
+    return request.headers.get("X-Forwarded-For", "")
+
+
 _UNCOUNTED: dict[tuple[type, str], Callable[..., Any]] = {
+    (Clients, "network"): _named,
     (Networks, "gave"): lambda *_, **__: None,
     (Networks, "has_most"): lambda *_: False,
     (Networks, "lately"): lambda *_: 0,

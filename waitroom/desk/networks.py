@@ -53,7 +53,11 @@ class Networks:
         if found is None or found.line_id != line_id:
             self._size -= 0 if found is None else len(found.own)
             found = self._rooms[room] = _Room(line_id)
-        if found.add(network, self._clock()):
+        own = found.own
+        own[network] = count = own.get(network, 0) + 1
+        if count >= BUSY_FROM:
+            found.note(network, count, self._clock())
+        elif count == 1:
             self._size += 1
             if self._size > NETWORKS_MAX:
                 self._forget_small()
@@ -66,14 +70,21 @@ class Networks:
 
     def has_most(self, room: str, network: str, most: int | None) -> bool:
         """Say whether a network has as many places as it may, with those that are being given."""
-        return most is not None and bool(network) and self.total(room, network) >= most
+        if most is None or not network:
+            return False
+        found = self._rooms.get(room)
+        return found is not None and found.total(network) >= most
 
     def lately(self, room: str, network: str) -> int:
-        """Return how many places the network got in the last minute, about."""
+        """Return how many places the network got in the last minute, about.
+
+        The few of a network that is not busy all count, whenever they were given.
+        """
         found = self._rooms.get(room)
-        if found is None or network not in found.own:
+        if found is None:
             return 0
-        return found.lately(network, self._clock())
+        own = found.own.get(network, 0)
+        return own if own < BUSY_FROM else found.lately(network, self._clock())
 
     def total(self, room: str, network: str) -> int:
         """Return how many places the network got since the room began."""
@@ -104,9 +115,9 @@ class Networks:
 class _Room:
     """The counts of one room since its main line began.
 
-    They are plain numbers, since most networks of a crowd take one place. The last minute is
-    reckoned from two windows: that which runs, and the part of the one before it which is less than
-    a minute ago.
+    They are plain numbers, since most networks of a crowd take one place. Only of busy networks is
+    it known when they took theirs. The last minute is reckoned from two windows: that which runs,
+    and the part of the one before it which is less than a minute ago.
     """
 
     __slots__ = ("_before", "_recent", "_shared", "_since", "line_id", "own", "untold")
@@ -123,16 +134,13 @@ class _Room:
         self._recent: dict[str, int] = {}
         self._before: dict[str, int] = {}
 
-    def add(self, network: str, now: float) -> bool:
-        """Count a place; say whether it is the network's first."""
-        if now - self._since >= WINDOW_S:
-            self._turn(now)
-        own, recent = self.own, self._recent
-        own[network] = count = own.get(network, 0) + 1
-        recent[network] = recent.get(network, 0) + 1
-        if count >= BUSY_FROM:
-            self.untold.add(network)
-        return count == 1
+    def note(self, network: str, count: int, now: float) -> None:
+        """Count the latest place of a busy network, which has `count` of this worker."""
+        self._happened(network, 1, now)
+        if count == BUSY_FROM:
+            # When the others were given is not known.
+            self._recent[network] = max(self._recent[network], BUSY_FROM)
+        self.untold.add(network)
 
     def drop(self, network: str) -> bool:
         """Count a place no more; say whether it was the network's only one."""
@@ -189,7 +197,7 @@ class _Room:
                 self.untold.discard(network)
 
     def _happened(self, network: str, places: int, now: float) -> None:
-        """Count places that others gave as new at this moment."""
+        """Count places of a busy network as new at this moment."""
         if now - self._since >= WINDOW_S:
             self._turn(now)
         self._recent[network] = self._recent.get(network, 0) + places

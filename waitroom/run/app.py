@@ -43,6 +43,7 @@ from waitroom.run.settings import Secrets, Settings
 from waitroom.run.shards.redirecting import redirecting
 from waitroom.run.way_in import Probe
 from waitroom.store.memory import Memory
+from waitroom.web.credentials import Credentials
 from waitroom.web.gate.check_api import CHECK_ROUTES
 from waitroom.web.ops import Engines, OpsApi
 
@@ -279,7 +280,11 @@ def make_app(service: Service) -> web.Application:
     )
     app[ACCESS] = guard.access
     app[CROSS_SITE_TOLD] = service.security_events.cross_site_refused
-    routes = [route for api in apis_of(service, guard, crowds) for route in api.routes()]
+    credentials = Credentials(
+        service.board, service.checkout.sessions.seal, limits=limits, secure=settings.secure
+    )
+    apis = apis_of(service, guard, crowds, credentials)
+    routes = [route for api in apis for route in api.routes()]
     app[OPENAPI] = OpenApi(routes, access=guard.access, pages=service.pages)
     app.add_routes([*routes, *app[OPENAPI].routes()])
     app.router.add_static("/static/pictures", static_folder() / "pictures")

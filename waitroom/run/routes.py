@@ -89,9 +89,11 @@ class Api(Protocol):
     def routes(self) -> list[web.RouteDef]: ...
 
 
-def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[Api]:
+def apis_of(
+    service: Service, guard: Guard, crowds: Crowds | None, credentials: Credentials
+) -> Iterator[Api]:
     """Return everything that answers requests; the order decides between routes that overlap."""
-    yield from _for_shoppers(service, guard)
+    yield from _for_shoppers(service, guard, credentials)
     yield from _for_customers(service)
     yield LogApi(service.public_log, pages=LogPages(service.public_log, pages=service.pages))
     yield FairnessApi(service.board, guard, store=service.fairness, pages=service.pages)
@@ -151,14 +153,14 @@ def apis_of(service: Service, guard: Guard, crowds: Crowds | None) -> Iterator[A
     yield Assets(static_folder() / "js", at="/static/js", bundled=BUNDLED)
 
 
-def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
+def _for_shoppers(service: Service, guard: Guard, credentials: Credentials) -> Iterator[Api]:
     """Return the line's part: tickets, places, returns, and the pages from shop to checkout."""
     board, tickets, catalogue = service.board, service.tickets, service.catalogue
-    credentials = Credentials(board, service.checkout.sessions.seal, secure=service.settings.secure)
     mail_offered = service.mail_sender is not None
     returns = Returns(tickets, store=service.lines, mail_offered=mail_offered)
     returns_api = ReturnsApi(returns, credentials, board=board)
-    places = _places(service)
+    moved = service.security_events.place_moved
+    places = Places(tickets, store=service.places, memory=service.memory, on_move=moved)
     messages = Messages(
         tickets,
         store=service.places,
@@ -217,15 +219,6 @@ def _for_shoppers(service: Service, guard: Guard) -> Iterator[Api]:
         pages=service.pages,
         returns=returns_api.at_checkout,
         stripe_key=service.settings.stripe_publishable_key if service.stripe else "",
-    )
-
-
-def _places(service: Service) -> Places:
-    return Places(
-        service.tickets,
-        store=service.places,
-        memory=service.memory,
-        on_move=service.security_events.place_moved,
     )
 
 

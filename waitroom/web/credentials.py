@@ -14,7 +14,7 @@ from aiohttp import web
 from checkout.session import Session, SessionSeal
 from checkout.sessions import session_cookie
 from inventory.kit.database import work_for
-from inventory.kit.doors.client import bearer, client_network
+from inventory.kit.doors.client import bearer
 from inventory.kit.doors.cookies import (
     OURS_BYTES_MAX,
     Kind,
@@ -27,7 +27,7 @@ from inventory.kit.holders.holders import Given, Holders, by_page, new_id
 from inventory.kit.holders.marks import mark_of_app
 from inventory.kit.http import idempotency_key
 from inventory.kit.language.asked import ROOM_LANGUAGE
-from inventory.kit.limits.limited import spend_as_bearer
+from inventory.kit.limits.limited import Limits
 from waitroom.desk.board import Board, RoomView
 from waitroom.desk.entrance import Brought
 from waitroom.line.ticket import Ticket
@@ -58,9 +58,13 @@ class Credentials(Notes):
     `secure` is for sites on https: the cookies are then bound to the host.
     """
 
-    def __init__(self, board: Board, sessions: SessionSeal, *, secure: bool) -> None:
+    def __init__(
+        self, board: Board, sessions: SessionSeal, *, limits: Limits, secure: bool
+    ) -> None:
         self._board = board
         self._sessions = sessions
+        self._limits = limits
+        self.clients = limits.clients
         self.holders = Holders(secure=secure)
         super().__init__(secure=secure)
         self._prefix = "__Host-" if secure else ""
@@ -93,7 +97,7 @@ class Credentials(Notes):
         the refusals of `NOT_HERE`, and `TooManyRequests` for a bearer who asks too often.
         """
         ticket = self._first_good(request, self._tokens(request, view), view)
-        spend_as_bearer(request, ticket.ticket_id)
+        self._limits.spend_as_bearer(request, ticket.ticket_id)
         return ticket
 
     def _first_good(self, request: web.Request, tokens: Iterable[str], view: RoomView) -> Ticket:
@@ -173,7 +177,7 @@ class Credentials(Notes):
             invitations_kept=tuple(sent(request, self._invitation_cookie(view.room))),
             customer_token=customer_token
             or (_customer_token(request) if view.rules.join_by == "customer" else ""),
-            network=client_network(request),
+            network=self.clients.network(request),
             proof=proof,
             check=check,
         )

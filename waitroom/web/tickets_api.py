@@ -13,7 +13,6 @@ from multidict import CIMultiDict
 from checkout.customers.customer import TOKEN_BYTES_MAX
 from checkout.refusals import CustomersNotConfigured, CustomerTokenInvalid, IdentityProviderAway
 from inventory.api import Catalogue
-from inventory.kit.doors.client import client_network
 from inventory.kit.doors.described import (
     CLIENT_KEY,
     ETAG,
@@ -335,7 +334,8 @@ class TicketsApi:
         self._credentials.holders.app_key(request)
         # An address that is refused leaves the call unclaimed.
         there = self._returning.way_on(request, view)
-        session = await self._tickets.claim(view, ticket, network=client_network(request))
+        network = self._credentials.clients.network(request)
+        session = await self._tickets.claim(view, ticket, network=network)
         let_in = await self._onward.let_in(request, view, session, there)
         body = ClaimBody(
             session=let_in.session.told,

@@ -30,7 +30,6 @@ SAMPLES_MIN, SAMPLES_MAX = 4, 1024
 UNTOLD = "unknown"
 
 TRUSTED_PROXIES: "web.AppKey[TrustedProxies]" = web.AppKey("trusted_proxies")
-NETWORK = web.RequestKey("network", str)
 CLIENTS: "web.AppKey[Clients]" = web.AppKey("clients")
 # Found in the headers of a request without a look at their case.
 _X_FORWARDED_FOR, _FORWARDED = istr("X-Forwarded-For"), istr("Forwarded")
@@ -49,6 +48,8 @@ class Clients:
         self._sampled: list[str] = []
         self._kept = lru_cache(CLIENTS_KEPT_MAX)(self._read)
         self._direct = lru_cache(CLIENTS_KEPT_MAX)(self._read_peer)
+        # The trusted proxy that brought the last request, and in most services every one.
+        self._proxy: str | None = None
         trusted_v4 = [one for one in proxies.networks if isinstance(one, IPv4Network)]
         self._trusted_hosts = {
             one.network_address.packed for one in trusted_v4 if one.prefixlen == HOST_V4
@@ -63,17 +64,30 @@ class Clients:
         """Return what limits by address count: the client's IPv4 address, or its /64 of IPv6."""
         peername = request.protocol.peername
         peer = peername[0] if isinstance(peername, tuple) else request.remote or ""
-        direct = self._direct(peer)
-        if direct is not None:
-            self._strangers += 1
-            if not self._strangers % SAMPLED_EVERY:
-                self._sample(peer, forwards=_X_FORWARDED_FOR in request.headers)
-            return direct
+        if peer != self._proxy:
+            direct = self._direct(peer)
+            if direct is not None:
+                self._strangers += 1
+                if not self._strangers % SAMPLED_EVERY:
+                    self._sample(peer, forwards=_X_FORWARDED_FOR in request.headers)
+                return direct
+            self._proxy = peer
         headers = request.headers
         listed = headers.getall(_X_FORWARDED_FOR, ())
         if len(listed) != 1 or len(listed[0]) > KEPT_LENGTH_MAX or _FORWARDED in headers:
             return self._read(peer, tuple(listed), tuple(headers.getall(_FORWARDED, ())))
-        return self._lone_v4(listed[0]) or self._kept(peer, tuple(listed), ())
+        # Almost every shopper comes from an IPv4 address that did not ask lately, through one
+        # proxy. To read it in full would cost a fifth of a join.
+        entry: str = listed[0]
+        try:
+            packed = inet_pton(AF_INET, entry)
+        except (OSError, ValueError):
+            pass
+        else:
+            is_proxy = packed in self._trusted_hosts
+            if not is_proxy and not (self._trusted_v4 and self._is_trusted(packed)):
+                return entry
+        return self._kept(peer, (entry,), ())
 
     def _sample(self, peer: str, *, forwards: bool) -> None:
         if len(self._sampled) >= SAMPLES_MAX:
@@ -90,24 +104,10 @@ class Clients:
         peer, times = Counter(self._sampled).most_common(1)[0]
         return peer if times > len(self._sampled) / 2 else ""
 
-    def _lone_v4(self, entry: str) -> str:
-        """Return the IPv4 address that an entry is, "" for anything else and for a trusted proxy's.
-
-        Almost every shopper comes from an address that did not ask lately, through one proxy. To
-        read it in full would cost a fifth of a join.
-        """
-        try:
-            packed = inet_pton(AF_INET, entry)
-        except (OSError, ValueError):
-            return ""
-        if packed in self._trusted_hosts:
-            return ""
-        if self._trusted_v4:
-            number = int.from_bytes(packed)
-            for mask, network in self._trusted_v4:
-                if number & mask == network:
-                    return ""
-        return entry
+    def _is_trusted(self, packed: bytes) -> bool:
+        """Say whether an IPv4 address lies in a network of trusted proxies."""
+        number = int.from_bytes(packed)
+        return any(number & mask == network for mask, network in self._trusted_v4)
 
     def trusts(self, request: web.Request) -> bool:
         """Say whether the peer is a trusted proxy."""
@@ -140,14 +140,8 @@ def client_address(request: web.Request) -> str:
 
 def client_network(request: web.Request) -> str:
     """Return what limits by address count: the client's IPv4 address, or its /64 of IPv6."""
-    try:
-        return request[NETWORK]
-    except KeyError:
-        clients = request.config_dict.get(CLIENTS)
-        if clients is None:
-            return network_of(client_address(request))
-        request[NETWORK] = known = clients.network(request)
-        return known
+    clients = request.app.get(CLIENTS)
+    return network_of(client_address(request)) if clients is None else clients.network(request)
 
 
 def asked_port(request: web.Request) -> int | None:

@@ -7,7 +7,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from inventory.kit.doors.client import NETWORK, Clients
+from inventory.kit.doors.client import Clients
 from inventory.kit.limits.classes import (
     ACCOUNT,
     CLASSES,
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 WARN_EVERY_S = 60.0
 # Allowances of this size are counted by samples. A bucket may then seem some percent emptier or
 # fuller than it is, until it is half full and every request counts.
-SAMPLED_FROM = 4_000
+SAMPLED_FROM = 1_500
 SAMPLE = 8
 # A process has some hundred routes, each with at most a few methods.
 ROUTES_MAX = 4096
@@ -45,7 +45,7 @@ class Limits:
         factor: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._clients = clients
+        self.clients = clients
         self._clock = clock
         buckets = Buckets()
         self._factor = factor
@@ -72,7 +72,7 @@ class Limits:
         """
         if not self._factor:
             return _unlimited
-        network_of, clock = self._clients.network, self._clock
+        network_of, clock = self.clients.network, self._clock
         limits_of_reads: dict[Handler, _Limit] = {}
         limits_of_others: dict[Handler, _Limit] = {}
 
@@ -86,9 +86,9 @@ class Limits:
                 if limit.passed < limit.sample:
                     return handler(request)
                 limit.passed = 0
-            request[NETWORK] = network = network_of(request)
-            if wait_s := limit.take(network, clock()):
-                self._refuse(request, limit, wait_s)
+            if wait_s := limit.take(network_of(request), clock()):
+                self._warn(request, limit.kind)
+                raise _refusal(limit.kind, wait_s)
             return handler(request)
 
         return limited
@@ -126,27 +126,26 @@ class Limits:
                 return
             if route in self._classes:
                 self._of_bearers[route] = kind
-        self._spend(bearer, kind)
+        if wait_s := kind.take(bearer, self._clock()):
+            raise _refusal(kind, wait_s)
 
     def spend_as_account(self, account: str) -> None:
         """Take a request from the bucket of an account or a key; raises `TooManyRequests`."""
-        self._spend(account, self._accounts)
+        if wait_s := self._accounts.take(account, self._clock()):
+            raise _refusal(self._accounts, wait_s)
 
-    def _spend(self, key: str | bytes, kind: Kind) -> None:
-        wait_s = kind.take(key, self._clock())
-        if wait_s:
-            raise TooManyRequests(headers=refused_fields(kind.name, kind.allowance, wait_s))
-
-    def _refuse(self, request: web.Request, limit: "_Limit", wait_s: float) -> None:
+    def _warn(self, request: web.Request, kind: Kind) -> None:
         now = self._clock()
         if now - self._warned_at >= WARN_EVERY_S:
             self._warned_at = now
             # All shoppers behind a proxy that is not trusted count as one.
             behind = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
-            proxy = behind and not self._clients.trusts(request)
-            name = limit.kind.name
-            log.warning("too_many_requests", limit=name, behind_proxy_not_trusted=proxy)
-        raise TooManyRequests(headers=refused_fields(limit.kind.name, limit.kind.allowance, wait_s))
+            proxy = behind and not self.clients.trusts(request)
+            log.warning("too_many_requests", limit=kind.name, behind_proxy_not_trusted=proxy)
+
+
+def _refusal(kind: Kind, wait_s: float) -> TooManyRequests:
+    return TooManyRequests(headers=refused_fields(kind.name, kind.allowance, wait_s))
 
 
 @web.middleware

@@ -70,6 +70,23 @@ async def test_without_valkey_each_worker_knows_its_own_places_of_the_last_minut
     assert alone.lately("show", HOME) == 0
 
 
+async def test_the_few_places_of_a_network_count_until_it_is_busy_and_then_go_stale() -> None:
+    clock = Clock()
+    alone = Networks(Memory("redis://127.0.0.1:1/0"), clock=clock)
+    give(alone, BUSY_FROM - 1)
+    clock.now += 3600
+    assert alone.lately("show", HOME) == BUSY_FROM - 1
+    give(alone, 1)
+    assert alone.lately("show", HOME) == BUSY_FROM
+    alone.took_back("show", HOME)
+    give(alone, 1)
+    assert alone.lately("show", HOME) == BUSY_FROM, "none of them counts twice"
+    give(alone, 1)
+    assert alone.lately("show", HOME) == BUSY_FROM + 1
+    clock.now += 120
+    assert alone.lately("show", HOME) == 0
+
+
 async def test_a_place_that_came_to_nothing_counts_no_more(valkey_url: str) -> None:
     memory, clock = Memory(valkey_url), Clock()
     one, two = Networks(memory, clock=clock), Networks(memory, clock=clock)

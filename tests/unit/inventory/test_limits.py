@@ -1,7 +1,9 @@
 """Buckets: exact, bounded, and in force on every route without a word."""
 
+import random
 import re
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import pytest
 from aiohttp import web
@@ -129,6 +131,41 @@ async def test_a_wide_allowance_is_counted_by_samples_until_it_is_half_used(
     assert await passed() == 3_000
     clock.now += 100
     assert 3_980 <= await passed() <= 4_020
+
+
+async def test_a_busy_network_in_a_crowd_has_its_allowance_but_for_some_percent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of joins one in eight is counted, by chance more or fewer of this network's."""
+    limits = Limits(Clients(TrustedProxies()), clock=Clock())
+    middleware, chance = limits.middleware(), random.Random(7)
+    route = web.Application().router.add_post("/", limited_as(JOINS)(_here))
+
+    def come_from(address: str) -> web.Request:
+        transport = Mock(get_extra_info=Mock(return_value=(address, 1)))
+        protocol = Mock(peername=(address, 1), transport=transport)
+        request = make_mocked_request("POST", "/", protocol=protocol, transport=transport)
+        monkeypatch.setattr(request, "_match_info", UrlMappingMatchInfo({}, route))
+        return request
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response()
+
+    busy = come_from("192.0.2.1")
+    crowd = [come_from(f"198.51.100.{index}") for index in range(200)]
+
+    async def passed() -> int:
+        """Ask until the busy network is refused; return how many of its requests were answered."""
+        for count in range(3_000):
+            for other in chance.choices(crowd, k=chance.randrange(3)):
+                await middleware(other, answer)
+            try:
+                await middleware(busy, answer)
+            except TooManyRequests:
+                return count
+        return 3_000
+
+    assert await passed() == pytest.approx(JOINS.network.burst, rel=0.1)
 
 
 async def _here(request: web.Request) -> web.Response:
