@@ -54,6 +54,8 @@ def chosen_var_of(demand: Outlook, units: float) -> float:
     However shoppers choose, they ask for as many units as they take. So the units asked for may
     turn out fewer by those of what is gone, and by no more: these are two standard deviations.
     """
+    if demand.depletion is None:
+        return 0.0
     return min(demand.asked_var, ((demand.asked_for(units) - units) / 2) ** 2)
 
 

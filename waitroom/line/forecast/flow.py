@@ -107,13 +107,14 @@ class _Stage:
     """Expected numbers of shoppers, or of units, in one stage, by steps of age.
 
     `at` are the numbers. For each age `on`, `off` and `stay` are the chances to go on, drop out or
-    stay within a step, and `ask` is the chance to ask for a hold some day.
+    stay within a step, `ask` is the chance to ask for a hold some day, and `ask_var` its variance.
     """
 
     on: list[float]
     off: list[float]
     stay: list[float]
     ask: list[float]
+    ask_var: list[float]
     at: list[float]
 
     @property
@@ -128,7 +129,7 @@ class _Stage:
     @property
     def askers_var(self) -> float:
         """Return the variance of the number that will ask for a hold."""
-        return float(sum(n * p * (1 - p) for n, p in zip(self.at, self.ask, strict=True)))
+        return float(sum(map(mul, self.at, self.ask_var)))
 
     def step(self, come: float) -> tuple[float, float]:
         """Let a step pass, `come` arriving at its end; return how many went on and dropped out."""
@@ -323,4 +324,4 @@ def _stage(table: LifeTable, ages: Iterable[Counter[int]], *, after: float = 1.0
     for counted in ages:
         for age, count in counted.items():
             at[min(round(age / STEP_S), len(at) - 1)] += count
-    return _Stage(on, off, stay, ask, at)
+    return _Stage(on, off, stay, ask, [chance * (1 - chance) for chance in ask], at)

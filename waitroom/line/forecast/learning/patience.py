@@ -24,7 +24,7 @@ from statistics import NormalDist
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)
 # The standard deviations of the logarithm of the time until they go on.
 SPREADS = (0.5, 0.7, 1.0, 1.4)
-MEDIANS = 12
+MEDIANS = 24
 # Before anything was seen, the logarithm of the odds to ever go on and the logarithm of the median
 # time are taken as normal, with these standard deviations. Half as much or twice as much is common.
 ODDS_SD, MEDIAN_SD = 0.7, 0.7
@@ -32,8 +32,8 @@ ODDS_SD, MEDIAN_SD = 0.7, 0.7
 LIKELY_LEAST = 1e-4
 # A rate is taken as at least this, since no crowd does just what was imagined.
 RATE_LEAST = 1e-5
-# A crowd is fitted again once what was seen has grown by this share.
-GROWN = 1.03
+# The crowds are weighed again once this share of what was seen is other than it was.
+MOVED_SHARE = 0.03
 LATE = 10.0
 NORMAL = NormalDist()
 
@@ -123,8 +123,9 @@ class Patience:
     first_s: float
     last_s: float
     share: float
-    _seen: float = 0.0
     _ages: tuple[float, ...] = ()
+    _on: Sequence[float] = ()
+    _exposed_s: Sequence[float] = ()
     _fitted: Fitted = field(default_factory=lambda: Fitted((), (), ()))
 
     def fit(
@@ -139,10 +140,9 @@ class Patience:
         `exposed_s` includes the time of shoppers who dropped out, for as long as their like were
         followed.
         """
-        seen = sum(on) + sum(exposed_s) / self.last_s
-        if ages == self._ages and self._seen / GROWN <= seen <= self._seen * GROWN:
+        if ages == self._ages and not self._has_moved(on, exposed_s):
             return self._fitted
-        self._seen, self._ages = seen, ages
+        self._ages, self._on, self._exposed_s = ages, tuple(on), tuple(exposed_s)
         crowds = _crowds(ages, due_s, self.first_s, self.last_s, self.share)
         # Those who go on at once, as programs do, say nothing about the others.
         slow = slice(bisect_left(ages, self.first_s), None)
@@ -170,3 +170,10 @@ class Patience:
         sd = [sqrt(max(s - r**2, 0.0)) for s, r in zip(square, reach, strict=True)]
         self._fitted = Fitted(tuple(rates), tuple(reach), tuple(sd))
         return self._fitted
+
+    def _has_moved(self, on: Sequence[float], exposed_s: Sequence[float]) -> bool:
+        """Say whether what was seen is far from what the crowds were weighed by."""
+        moved = sum(abs(now - then) for now, then in zip(on, self._on, strict=True))
+        moved_s = sum(abs(now - then) for now, then in zip(exposed_s, self._exposed_s, strict=True))
+        seen = sum(self._on) + sum(self._exposed_s) / self.last_s
+        return moved + moved_s / self.last_s > MOVED_SHARE * seen
