@@ -18,7 +18,7 @@ from inventory.kit.doors.client_address import TrustedProxies, parse_networks
 from inventory.kit.http import PROCESS, read_raw, rim
 from waitroom.run.listening import precedence, refusing, server
 from waitroom.run.listening.descriptors import Bounds
-from waitroom.run.listening.door import Door
+from waitroom.run.listening.door import LET_IN_MAX, Door
 from waitroom.run.listening.front import ACCEPTED_A_TURN, Front
 from waitroom.run.listening.headers import SafeHeaders
 from waitroom.run.listening.precedence import Rank
@@ -265,6 +265,30 @@ def test_newcomers_are_taken_several_in_a_turn_of_the_loop_that_serves(
 
     # libuv takes one from each listener. Some turns pass before the first and after the last.
     assert uvloop.run(turns_for(48)) <= 48 / ACCEPTED_A_TURN + 6
+
+
+async def test_the_door_lets_in_a_few_of_many_silent_newcomers_at_a_time() -> None:
+    let_in: list[asyncio.Protocol] = []
+
+    def enter() -> asyncio.Protocol:
+        let_in.append(asyncio.Protocol())
+        return let_in[-1]
+
+    busy = BusyAnswers(SafeHeaders(secure=False))
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener, ExitStack() as stack:
+        door = Door([listener], loop=asyncio.get_running_loop(), let_in=enter, busy=busy)
+        stack.callback(door.close)
+        for _ in range(3 * LET_IN_MAX):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        for take in (door.take_in, door.turn_away):
+            before, waited = len(let_in), door.waiting()
+            take()
+
+            async def all_taken(before: int = before) -> bool:
+                return len(let_in) == before + LET_IN_MAX
+
+            await eventually(all_taken)
+            assert door.waiting() == waited - LET_IN_MAX
 
 
 async def test_newcomers_are_refused_at_the_door_but_for_those_inside_and_those_still_silent() -> (

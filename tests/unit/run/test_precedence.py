@@ -76,16 +76,20 @@ class Door:
 
 @dataclass(slots=True)
 class Newcomers:
-    """Who waits outside; `told` has how many did at each time when some were turned away."""
+    """Who waits outside; the lists have how many did whenever some were turned away or let in."""
 
     many: int = 0
     told: list[int] = field(default_factory=list)
+    let_in: list[int] = field(default_factory=list)
 
     def waiting(self) -> int:
         return self.many
 
     def turn_away(self) -> None:
         self.told.append(self.many)
+
+    def take_in(self) -> None:
+        self.let_in.append(self.many)
 
 
 @pytest.fixture
@@ -269,6 +273,8 @@ def test_newcomers_who_could_not_be_served_in_time_are_turned_away_though_nobody
     assert len(door.precedence) == 0
     assert WAIT_MAX_S[Rank.OTHER] * 100 <= newcomers.told[0] < 60
     assert len(newcomers.told) > 30
+    # Until then they are let in as fast as they can be.
+    assert newcomers.let_in == list(range(precedence.NEWCOMERS_MANY, newcomers.told[0]))
 
 
 def test_a_process_that_stood_still_for_a_moment_refuses_nobody_whom_it_can_serve(

@@ -120,6 +120,9 @@ class Entrance(Protocol):
     def turn_away(self) -> None:
         """Refuse some of them."""
 
+    def take_in(self) -> None:
+        """Let some of them in, besides those who come in by themselves."""
+
 
 class Precedence:
     """Lets the requests of a process begin, a few in each turn of its loop."""
@@ -198,11 +201,16 @@ class Precedence:
             self._loop.call_soon(self._turn)
 
     def _look_at_the_entrance(self) -> None:
-        """Turn newcomers away if those who wait, there and here, are more than begin in time."""
+        """Turn newcomers away if those who wait, there and here, are more than begin in time.
+
+        Fewer are let in sooner if they are many.
+        """
         if self.entrance is not None:
             self._newcomers = self.entrance.waiting()
             if self._queues[OTHER].is_full(self._newcomers):
                 self.entrance.turn_away()
+            elif self._newcomers >= NEWCOMERS_MANY:
+                self.entrance.take_in()
 
     def _measure(self, now: float) -> None:
         """Learn how many of the others begin within the time for which they may wait."""
