@@ -21,7 +21,7 @@ from stage import Stage, open_stage
 
 from waitroom.desk.board import STATES_EVERY_S
 
-CONNECTIONS = 64
+CONNECTIONS = 256
 SHORT_LINE = 10_000
 GROWTH_BYTES_MAX = 1_000_000
 # The answer itself carries these; the bare handler's response makes its own.

@@ -23,7 +23,7 @@ draw        the numbers of a million entries, and the whole log of their draw ch
 
 The kinds of `requests` can be named singly: state, join, claim, hold_http, and so on.
 `hold_inprocess_vs_for_update` of that part compares 256 submitters in one process without HTTP
-with the yardstick over 64 connections.
+with the yardstick over 256 connections.
 """
 
 import argparse
